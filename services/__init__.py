@@ -1,0 +1,1 @@
+"""One room per process: capture, encoder, decider, generator, gateway."""

@@ -1,0 +1,93 @@
+"""What is being watched and how: the settings of one source, validated. The decider, capture and the faces all read it.
+
+A `SourceSpec` lies in Redis under its shard; a change takes effect within a second. Every setting has a unit and a default.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+Mode = Literal["coach", "polling", "commentary"]
+Strategy = Literal["interval", "rules", "scene", "head", "llm"]
+
+CHUNK_FRAMES = 8
+SOURCE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class Section(BaseModel):
+    """Base of all settings: frozen, and an unknown name is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class WatchSettings(Section):
+    """Capture: which frames become chunks."""
+
+    sample_fps: Annotated[float, Field(gt=0, le=60, description="frames sampled a second of media time")] = 8.0
+    overlap: Annotated[int, Field(ge=0, le=7, description="frames a chunk shares with the one before")] = 4
+    credit: Annotated[int, Field(ge=1, le=64, description="chunks of this source on the bus at most")] = 4
+    lossless: Annotated[bool, Field(description="wait for credit instead of skipping (files)")] = False
+    realtime: Annotated[bool, Field(description="play files at their own speed")] = True
+    loop: Annotated[bool, Field(description="start files again at their end")] = False
+    display: Annotated[bool, Field(description="make JPEGs for the page while somebody watches")] = True
+
+
+class SpeakSettings(Section):
+    """Decider: when to speak."""
+
+    strategy: Annotated[Strategy, Field(description="who decides when to speak")] = "rules"
+    interval_s: Annotated[float, Field(gt=0, description="strategy interval: seconds of media time")] = 3.0
+    every_chunks: Annotated[int, Field(ge=1, description="strategy rules: speak at every n-th chunk")] = 5
+    motion_threshold: Annotated[float, Field(ge=0, le=1, description="strategy rules: motion that asks for words")] = 0.7
+    motion_release: Annotated[float, Field(ge=0, le=1, description="strategy rules: motion below which it is over")] = 0.56
+    scene_threshold: Annotated[float, Field(ge=0, le=255, description="strategy scene: mean grey levels that count as change")] = 5.0
+    confidence_threshold: Annotated[float, Field(ge=0, le=1, description="below it: silence")] = 0.75
+    min_interval_s: Annotated[float, Field(ge=0, description="seconds of media time between feedbacks")] = 3.0
+    repeat_window_s: Annotated[float, Field(ge=0, description="the same words are not said twice within it; 0 = off")] = 10.0
+    context_chunks: Annotated[int, Field(ge=1, le=16, description="chunks the generator sees")] = 3
+    context_timeout_s: Annotated[float, Field(ge=0, description="context older than this is dropped; 0 = never")] = 10.0
+    clear_context: Annotated[bool, Field(description="forget the context after feedback")] = True
+    deadline_s: Annotated[float, Field(ge=0, description="live: a request older than this expires; 0 = never")] = 5.0
+    gap_s: Annotated[float, Field(ge=0, description="live: a missing chunk is skipped after this")] = 2.0
+    head: Annotated[str, Field(description="strategy head: folder of the trained head; empty = the bundled one")] = ""
+
+
+class SaySettings(Section):
+    """Generator: what to say."""
+
+    prompt: str = (
+        "Please evaluate the exercise form shown. What mistakes, if any, are present, "
+        "and what corrections would you recommend?"
+    )
+    system_prompt: Annotated[str, Field(description="empty = the model's own")] = ""
+    max_new_tokens: Annotated[int, Field(ge=1, le=4096)] = 128
+    temperature: Annotated[float, Field(ge=0, le=5, description="0 = greedy")] = 0.0
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    repetition_penalty: Annotated[float, Field(ge=0.5, le=3)] = 1.0
+    adapter: Annotated[str, Field(description="LoRA adapter by name or path; empty = none")] = ""
+
+
+class SourceSpec(Section):
+    """One video feed being watched."""
+
+    source_id: str
+    url: Annotated[str, Field(min_length=1, description="file, rtsp://, http(s)://, device, test:// or push://")]
+    mode: Mode = "coach"
+    paused: bool = False
+    watch: WatchSettings = WatchSettings()
+    speak: SpeakSettings = SpeakSettings()
+    say: SaySettings = SaySettings()
+    revision: Annotated[int, Field(ge=0, description="raised by every change")] = 0
+
+    @field_validator("source_id")
+    @classmethod
+    def _named_plainly(cls, value: str) -> str:
+        if not SOURCE_ID.fullmatch(value):
+            raise ValueError(
+                f"source_id {value!r} is not usable: give 1 to 64 letters, digits, '.', '_' or '-', "
+                "beginning with a letter or digit"
+            )
+        return value

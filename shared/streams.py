@@ -1,0 +1,141 @@
+"""Every key on the bus is spelled here and nowhere else.
+
+A source belongs to one shard, `crc32(source_id) % shards`, and all keys of a shard carry the hash tag `{cm<shard>}`, so that one
+script may touch them together on Redis Cluster too.
+
+    capture --chunks--> encoder --features--> decider --requests--> generator --feedback:<source>--> you
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+FIELD = b"m"
+"""The one field of every stream entry; its value is a msgpack map."""
+
+GROUP_ENCODER = "encoder"
+GROUP_DECIDER = "decider"
+GROUP_GENERATOR = "generator"
+
+
+def shard_of(source_id: str, shards: int) -> int:
+    """Shard of a source: crc32 of its UTF-8 id, modulo the number of shards."""
+    return zlib.crc32(source_id.encode()) % shards
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of one shard."""
+
+    shard: int
+
+    @classmethod
+    def of(cls, source_id: str, shards: int) -> Keys:
+        return cls(shard_of(source_id, shards))
+
+    def _key(self, *parts: str) -> str:
+        return ":".join((f"{{cm{self.shard}}}", *parts))
+
+    # Streams: the arrows of the picture.
+    @property
+    def chunks(self) -> str:
+        """`Chunk`, capture to encoder; group `encoder`."""
+        return self._key("chunks")
+
+    @property
+    def features(self) -> str:
+        """`Features`, encoder to decider; group `decider`."""
+        return self._key("features")
+
+    @property
+    def questions(self) -> str:
+        """`Question`, a person to the decider; group `decider`."""
+        return self._key("questions")
+
+    @property
+    def requests(self) -> str:
+        """`Request`, decider to generator; group `generator`."""
+        return self._key("requests")
+
+    @property
+    def feedback_all(self) -> str:
+        """Every `Event` of every source of the shard."""
+        return self._key("feedback")
+
+    def feedback(self, source_id: str) -> str:
+        """Every `Event` of one source: the stream to subscribe to."""
+        return self._key("feedback", source_id)
+
+    @property
+    def dead(self) -> str:
+        """`DeadLetter`: entries that could not be worked on."""
+        return self._key("dead")
+
+    def display(self, source_id: str) -> str:
+        """JPEGs at the source's own rate, a short ring, filled only while somebody watches."""
+        return self._key("display", source_id)
+
+    def push(self, source_id: str) -> str:
+        """JPEGs that a browser pushes; what `push://` reads."""
+        return self._key("push", source_id)
+
+    # State.
+    @property
+    def sources(self) -> str:
+        """Hash: source_id -> `SourceSpec`."""
+        return self._key("sources")
+
+    @property
+    def sources_revision(self) -> str:
+        """Counter raised by every change of `sources`: a cheap thing to poll."""
+        return self._key("sources", "revision")
+
+    def run(self, source_id: str) -> str:
+        """Hash of the current run: `run`, `published` (high-water mark: next seq), `state`, `detail`, `ended`."""
+        return self._key("run", source_id)
+
+    def counters(self, source_id: str) -> str:
+        """Hash of counters of the current run; see `shared.counters`."""
+        return self._key("counters", source_id)
+
+    def inflight(self, source_id: str) -> str:
+        """Sorted set of the chunks on the bus, scored by server time: the credit in use."""
+        return self._key("inflight", source_id)
+
+    def decider_state(self, source_id: str) -> str:
+        """The decider's memory of a source, saved in the same hop as its decisions."""
+        return self._key("decider", source_id)
+
+    @property
+    def open_requests(self) -> str:
+        """Hash: request_id -> attempt. A request is open until its end is written; the field is what makes the end single."""
+        return self._key("open")
+
+    def watching(self, source_id: str) -> str:
+        """Exists, with a short TTL, while somebody looks at the source's picture."""
+        return self._key("watching", source_id)
+
+    def lease(self, what: str) -> str:
+        """Who owns something exclusive; expires."""
+        return self._key("lease", what)
+
+    def fence(self, what: str) -> str:
+        """Generation of the lease: only ever rises."""
+        return self._key("fence", what)
+
+    def blob(self, source_id: str, run: str, seq: int, what: str) -> str:
+        """Bytes of one array of one chunk."""
+        return self._key("blob", source_id, run, str(seq), what)
+
+
+def worker(role: str, name: str) -> str:
+    """One process's `WorkerStatus`, with a short TTL."""
+    return f"cm:worker:{role}:{name}"
+
+
+WORKERS = "cm:workers"
+"""Sorted set of `role:name`, scored by when it last spoke."""
+
+SHARDS = "cm:shards"
+"""The number of shards that this server's data was laid out for; a process that disagrees refuses to start."""
