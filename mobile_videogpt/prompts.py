@@ -1,0 +1,76 @@
+"""The exact prompt strings the weights were trained with, and the rule that cuts them round the images.
+
+It knows nothing of tokens' embeddings or of the model; the strings follow the `qwen2_instruct` template of
+the published code, and the system prompt is a setting, because upstream and its exercise adaptation differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mobile_videogpt.tokenizer import IM_END, IM_START, ChatTokenizer
+
+IMAGE = "<image>"
+IMAGE_TOKEN_ID = -200  # stands for an image in a list of ids; no row of the vocabulary
+UPSTREAM_SYSTEM = "You are a helpful assistant."
+EXERCISE_SYSTEM = (
+    "You are a physiotherapy assistant. Given the following exercise image or video, identify any form "
+    "mistakes and suggest corrective feedback to improve the technique."
+)
+
+
+def chat_prompt(user: str, *, system: str = UPSTREAM_SYSTEM, n_images: int = 0) -> str:
+    """The whole prompt as text; `n_images` placeholders stand on a line of their own before `user`."""
+    return _before(system) + IMAGE * n_images + "\n" + user + _AFTER
+
+
+def segments(prompt: str) -> list[str]:
+    """The pieces round the placeholders; pieces between neighbouring placeholders are empty strings."""
+    return prompt.split(IMAGE)
+
+
+def ids_with_images(prompt: str, encode: Callable[[str], list[int]]) -> list[int]:
+    """Every piece encoded on its own and joined with `IMAGE_TOKEN_ID`, without a BOS."""
+    first, *rest = segments(prompt)
+    ids = encode(first)
+    for piece in rest:
+        ids.append(IMAGE_TOKEN_ID)
+        if piece:
+            ids += encode(piece)
+    return ids
+
+
+@dataclass(frozen=True, slots=True)
+class PromptIds:
+    """Ids before and behind the block of visual tokens."""
+
+    prefix: tuple[int, ...]
+    suffix: tuple[int, ...]
+
+
+def prompt_ids(user: str, system: str, tokenizer: ChatTokenizer) -> PromptIds:
+    """The prompt's two halves, round the block of visual tokens.
+
+    What the user and the system wrote is encoded as plain text: `<|im_end|>` or `<image>` spelled out in a
+    question cannot close the turn or ask for an image. For any other text the ids equal those of the whole
+    string, because special tokens cut the text before BPE sees it.
+    """
+    encode, plain = tokenizer.encode, tokenizer.encode_plain
+    prefix = encode(IM_START) + plain("system\n" + system) + encode(f"{IM_END}\n{IM_START}user\n")
+    suffix = plain("\n" + user) + encode(_AFTER)
+    return PromptIds(tuple(prefix), tuple(suffix))
+
+
+def text_prompt_ids(user: str, system: str, tokenizer: ChatTokenizer) -> tuple[int, ...]:
+    """The prompt without images in one piece: the blank lines before the user's words are one word of BPE."""
+    encode, plain = tokenizer.encode, tokenizer.encode_plain
+    head = encode(IM_START) + plain("system\n" + system) + encode(f"{IM_END}\n{IM_START}")
+    return tuple(head + plain("user\n\n" + user) + encode(_AFTER))
+
+
+def _before(system: str) -> str:
+    return f"{IM_START}system\n{system}{IM_END}\n{IM_START}user\n"
+
+
+_AFTER = f"{IM_END}\n{IM_START}assistant\n"

@@ -1,0 +1,108 @@
+"""Text that is safe to show, and the choice of the next token."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mobile_videogpt.decoding import Sampler, Sampling, TextStream
+from mobile_videogpt.errors import GenerationError
+from mobile_videogpt.tokenizer import tiny_tokenizer
+
+TINY = tiny_tokenizer()
+
+
+def streamed(ids: list[int], stop: tuple[str, ...] = ()) -> tuple[list[str], bool]:
+    stream = TextStream(TINY, stop)
+    pieces = []
+    for token in ids:
+        pieces.append(stream.push(token))
+        if stream.stopped:
+            return pieces, True
+    return [*pieces, stream.finish()], stream.stopped
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(st.integers(0, len(TINY) - 1), max_size=40))
+def test_pieces_of_any_ids_join_to_the_text_decoded_at_once(ids: list[int]) -> None:
+    assert "".join(streamed(ids)[0]) == TINY.decode(ids)
+
+
+@pytest.mark.parametrize("text", ["🏋️‍♀️ up!", "naïve café", "下半身をもっと下げて", "🇫🇮 hyvä"])
+def test_no_piece_holds_half_a_character(text: str) -> None:
+    ids = TINY.encode_plain(text)
+    assert len(ids) > len(text) // 2
+    pieces, _ = streamed(ids)
+    assert "".join(pieces) == text
+    assert all("\ufffd" not in piece for piece in pieces)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.text("ab\nc", max_size=25), st.lists(st.text("ab\nc", min_size=1, max_size=4), max_size=3))
+def test_the_reply_ends_before_the_first_stop_string(text: str, stop: list[str]) -> None:
+    pieces, stopped = streamed([TINY.encode_plain(char)[0] for char in text], tuple(stop))
+    # The reference reads the text one character longer at a time, as a person would see it arrive.
+    expected, ended = text, False
+    for end in range(1, len(text) + 1):
+        cuts = [text[:end].find(s) for s in stop if s in text[:end]]
+        if cuts:
+            expected, ended = text[: min(cuts)], True
+            break
+    assert ("".join(pieces), stopped) == (expected, ended)
+
+
+def test_an_empty_stop_string_is_refused() -> None:
+    with pytest.raises(GenerationError, match="empty"):
+        TextStream(TINY, ("",))
+
+
+def test_a_single_stop_string_may_be_given_without_a_list() -> None:
+    stream = TextStream(TINY, "END")
+    text = "".join(stream.push(i) for i in TINY.encode_plain("go END now"))
+    assert (text, stream.stopped) == ("go ", True)
+
+
+def test_greedy_takes_the_largest_and_the_penalty_turns_it_away() -> None:
+    logits = torch.tensor([0.0, 3.0, 2.0, -1.0])
+    plain, penalised = Sampler(Sampling()), Sampler(Sampling(repetition_penalty=2.0))
+    assert [plain.pick(logits) for _ in range(3)] == [1, 1, 1]
+    assert [penalised.pick(logits) for _ in range(3)] == [1, 2, 1]
+    assert logits.tolist() == [0.0, 3.0, 2.0, -1.0]
+
+
+def test_top_p_keeps_the_smallest_set_that_reaches_it() -> None:
+    logits = torch.tensor([0.5, 0.3, 0.15, 0.05]).log()
+    draws = {p: {Sampler(Sampling(1.0, p, seed=s)).pick(logits) for s in range(200)} for p in (0.4, 0.7, 0.9)}
+    assert draws == {0.4: {0}, 0.7: {0, 1}, 0.9: {0, 1, 2}}
+
+
+def test_sampling_follows_the_probabilities_and_the_seed() -> None:
+    logits = torch.tensor([0.0, 1.0, 2.0])
+    sampler = Sampler(Sampling(temperature=2.0, seed=7))
+    counts = torch.bincount(torch.tensor([sampler.pick(logits) for _ in range(4000)]), minlength=3) / 4000
+    assert torch.allclose(counts, torch.softmax(logits / 2, 0), atol=0.03)
+    again = Sampler(Sampling(temperature=2.0, seed=7))
+    other = Sampler(Sampling(temperature=2.0, seed=8))
+    first, second, third = ([s.pick(logits) for _ in range(30)] for s in (again, again, other))
+    assert first != second
+    assert first != third
+    fresh = Sampler(Sampling(temperature=2.0, seed=7))
+    assert first == [fresh.pick(logits) for _ in range(30)]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("temperature", -0.1),
+        ("temperature", float("nan")),
+        ("top_p", 0.0),
+        ("top_p", 1.1),
+        ("repetition_penalty", 0.0),
+        ("repetition_penalty", float("inf")),
+    ],
+)
+def test_values_out_of_range_are_named(name: str, value: float) -> None:
+    with pytest.raises(GenerationError, match=f"{name} is"):
+        Sampling(**{name: value})
