@@ -1,0 +1,123 @@
+"""Chunks of visual tokens, joined to the block the language model reads, in the order it was trained with.
+
+It knows tensors only: nothing of prompts, of the towers or of where a chunk came from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from mobile_videogpt.errors import GenerationError
+
+MAX_FRAMES = 16  # context images the published weights were trained with
+SAME_FRAME = 1e-3  # relative distance below which two frames' tokens are of one frame (rounding, not video)
+
+
+class ChunkTokens(Protocol):
+    """One chunk after the projectors, with or without a leading batch dimension of 1."""
+
+    @property
+    def context(self) -> Tensor:
+        """Image tokens [frames, tokens, D] or [1, frames, tokens, D], in time order."""
+
+    @property
+    def video(self) -> Tensor:
+        """Video tokens [tokens, D] or [1, tokens, D]."""
+
+
+def visual_block(
+    chunks: Sequence[ChunkTokens],
+    frame_ids: Sequence[Sequence[Hashable]] | None = None,
+    max_frames: int = MAX_FRAMES,
+) -> Tensor:
+    """Every frame's image tokens once, in time order, then the chunks' video tokens.
+
+    Chunks of one source overlap. With `frame_ids` equal ids are one frame; without, the end of what came
+    before is compared with the beginning of the next chunk. Of more than `max_frames` frames an evenly spaced
+    choice stays, the first and the newest among them, because the weights saw frames spread over a clip.
+
+    Args:
+        chunks: in time order, at least one.
+        frame_ids: for each chunk an id (such as the media time) of each of its frames.
+        max_frames: frames that keep their image tokens.
+
+    Returns:
+        [1, n, D].
+
+    Raises:
+        GenerationError: if shapes do not fit each other.
+    """
+    if not chunks:
+        raise GenerationError("there is no chunk to assemble; pass at least one, or ask without video")
+    if frame_ids is not None and len(frame_ids) != len(chunks):
+        raise GenerationError(
+            f"{len(frame_ids)} lists of frame ids for {len(chunks)} chunks; pass one for each"
+        )
+    frames: list[Tensor] = []
+    seen: set[Hashable] = set()
+    for number, chunk in enumerate(chunks):
+        context = _unbatched(chunk.context, 3, f"chunk {number}: context")
+        if frame_ids is None:
+            frames += context[_overlap(frames, context) :].unbind(0)
+            continue
+        ids = frame_ids[number]
+        if len(ids) != context.shape[0]:
+            raise GenerationError(f"chunk {number} has {context.shape[0]} frames but {len(ids)} frame ids")
+        for i, frame in zip(ids, context.unbind(0), strict=True):
+            if i not in seen:
+                seen.add(i)
+                frames.append(frame)
+    video = [_unbatched(chunk.video, 2, f"chunk {n}: video") for n, chunk in enumerate(chunks)]
+    block = [*_spread(frames, max_frames), *video]
+    widths = {piece.shape[-1] for piece in block}
+    if len(widths) != 1:
+        raise GenerationError(f"chunks have different widths {sorted(widths)}; encode them with one model")
+    return torch.cat([piece.to(block[0].device, block[0].dtype) for piece in block])[None]
+
+
+def fingerprint(block: Tensor) -> bytes:
+    """A name for the content of a tensor: equal content, equal name, across processes."""
+    plain = block.detach().to("cpu").contiguous()
+    digest = hashlib.blake2b(f"{plain.dtype}{tuple(plain.shape)}".encode(), digest_size=16)
+    digest.update(plain.flatten().view(torch.uint8).numpy().data)
+    return digest.digest()
+
+
+def _unbatched(tokens: Tensor, dims: int, what: str) -> Tensor:
+    if tokens.dim() == dims + 1 and tokens.shape[0] == 1:
+        return tokens[0]
+    if tokens.dim() != dims:
+        raise GenerationError(
+            f"{what} has shape {list(tokens.shape)}; expected {dims} dimensions, or one more of size 1. "
+            "Pass the chunks of a batch one by one."
+        )
+    return tokens
+
+
+def _overlap(frames: list[Tensor], context: Tensor) -> int:
+    """How many of the newest `frames` are the first frames of `context`."""
+    for count in range(min(len(frames), context.shape[0]), 0, -1):
+        pairs = zip(frames[-count:], context[:count].unbind(0), strict=True)
+        if all(_same(old, new) for old, new in pairs):
+            return count
+    return 0
+
+
+def _same(old: Tensor, new: Tensor) -> bool:
+    if old.shape != new.shape:
+        return False
+    old, new = old.float(), new.to(old.device).float()
+    return bool((old - new).norm() <= SAME_FRAME * old.norm())
+
+
+def _spread(frames: list[Tensor], most: int) -> list[Tensor]:
+    if len(frames) <= most:
+        return frames
+    if most == 1:
+        return frames[-1:]
+    return [frames[round(n * (len(frames) - 1) / (most - 1))] for n in range(most)]

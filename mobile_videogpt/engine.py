@@ -1,0 +1,165 @@
+"""Runs the language model: embeddings in, logits of the last position out.
+
+It knows the decoder, its head and the caches, and nothing of text, prompts, sampling or video. All calls run
+under `torch.inference_mode` and may come from several threads at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from mobile_videogpt.cache import BatchCache, KeyValueCache, PrefixStore, causal_mask
+
+PREFIX_BUDGET_BYTES = 96 * 1024 * 1024
+
+
+class Decoder(Protocol):
+    """What the engine uses of a transformers `Qwen2Model`."""
+
+    embed_tokens: nn.Embedding
+    layers: nn.ModuleList
+
+    def __call__(self, **inputs: object) -> DecoderOutput: ...
+
+
+class DecoderOutput(Protocol):
+    """The part of the decoder's output that is read."""
+
+    last_hidden_state: Tensor
+
+
+class StepCache(Protocol):
+    """What every cache offers to a forward pass."""
+
+    def get_seq_length(self, layer_idx: int = 0) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A named piece of a prompt. Two segments with one name must hold the same embeddings [1, n, D]."""
+
+    name: Hashable
+    embeds: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Prefilled:
+    """A prompt that has been read: its states, the last position's hidden state [D] and what was reused."""
+
+    cache: KeyValueCache
+    hidden: Tensor
+    prompt_tokens: int
+    reused_tokens: int
+
+
+class LanguageEngine:
+    """Forward passes over a decoder and its head.
+
+    Args:
+        decoder: a transformers `Qwen2Model` (or the model's own container of that shape), in eval mode.
+        head: maps a hidden state to logits; tied to the embedding or not.
+        prefix_budget_bytes: memory for states of prompt beginnings; 0 keeps none.
+    """
+
+    def __init__(
+        self, decoder: Decoder, head: nn.Module, prefix_budget_bytes: int = PREFIX_BUDGET_BYTES
+    ) -> None:
+        self.decoder = decoder
+        self.head = head
+        self.prefixes = PrefixStore(prefix_budget_bytes)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the embeddings lie."""
+        return self.decoder.embed_tokens.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype hidden states are computed in."""
+        return self.decoder.embed_tokens.weight.dtype
+
+    @torch.inference_mode()
+    def embed(self, ids: Sequence[int]) -> Tensor:
+        """Embeddings [1, n, D] of token ids."""
+        return self._embedded([list(ids)])
+
+    @torch.inference_mode()
+    def prefill(self, segments: Sequence[Segment], reserve_tokens: int = 0) -> Prefilled:
+        """Reads a prompt; segments at its beginning that were read before are taken from the store.
+
+        Args:
+            segments: the prompt in pieces; every piece but the last may be kept for later prompts.
+            reserve_tokens: room for the reply.
+        """
+        names = [segment.name for segment in segments]
+        total = sum(segment.embeds.shape[1] for segment in segments)
+        known, states = self.prefixes.longest(names[:-1])
+        cache = KeyValueCache(len(self.decoder.layers), reserve_tokens=total + reserve_tokens)
+        if known:
+            cache.seed(states)
+        reused = cache.length
+        embeds = torch.cat([s.embeds.to(self.device, self.dtype) for s in segments[known:]], dim=1)
+        hidden = self.extend(cache, embeds)
+        end = reused
+        for count in range(known + 1, len(segments)):
+            end += segments[count - 1].embeds.shape[1]
+            self.prefixes.put(names[:count], cache.states(end))
+        return Prefilled(cache, hidden, total, reused)
+
+    @torch.inference_mode()
+    def extend(self, cache: KeyValueCache, embeds: Tensor) -> Tensor:
+        """Reads embeds [1, n, D] behind what the cache holds; the last position's hidden state [D]."""
+        new, past = embeds.shape[1], cache.length
+        positions = torch.arange(past, past + new, device=embeds.device)[None]
+        hidden = self._forward(embeds, positions, causal_mask(new, past, self.dtype, embeds.device), cache)
+        cache.advance(new)
+        return hidden[0, -1]
+
+    @torch.inference_mode()
+    def step(self, cache: BatchCache, ids: Sequence[int]) -> Tensor:
+        """One more token for every row: the hidden states [rows, D]."""
+        embeds = self._embedded([[i] for i in ids])
+        positions = torch.tensor(cache.lengths, device=self.device)[:, None]
+        hidden = self._forward(embeds, positions, cache.mask(self.dtype, self.device), cache)
+        cache.advance()
+        return hidden[:, -1]
+
+    @torch.inference_mode()
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Logits [..., V] of hidden states [..., D]."""
+        logits: Tensor = self.head(hidden)
+        return logits
+
+    @torch.inference_mode()
+    def logits_of(self, hidden: Tensor, ids: Sequence[int]) -> Tensor:
+        """Logits [len(ids)], float32, of some tokens only, from one hidden state [D]."""
+        rows = getattr(self.head, "weight", None)
+        index = torch.tensor(list(ids), device=hidden.device)
+        if isinstance(rows, Tensor) and rows.is_floating_point() and type(self.head) is nn.Linear:
+            return (rows[index] @ hidden).float()
+        return self.logits(hidden)[index].float()
+
+    @torch.inference_mode()
+    def forward_at(self, embeds: Tensor, positions: Tensor, mask: Tensor | None, cache: StepCache) -> Tensor:
+        """A forward pass with the caller's own positions [1, n] and mask; the hidden states [1, n, D]."""
+        return self._forward(embeds, positions, mask, cache)
+
+    def _embedded(self, ids: list[list[int]]) -> Tensor:
+        embeds: Tensor = self.decoder.embed_tokens(torch.tensor(ids, dtype=torch.long, device=self.device))
+        return embeds
+
+    def _forward(self, embeds: Tensor, positions: Tensor, mask: Tensor | None, cache: StepCache) -> Tensor:
+        output = self.decoder(
+            inputs_embeds=embeds,
+            position_ids=positions,
+            # A ready mask for each kind of layer keeps transformers from asking the cache how to build one.
+            attention_mask={"full_attention": mask, "sliding_attention": mask},
+            past_key_values=cache,
+            use_cache=True,
+        )
+        return output.last_hidden_state

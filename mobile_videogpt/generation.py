@@ -1,0 +1,300 @@
+"""Video tokens and a question in, text out, piece by piece.
+
+It joins prompt, visual tokens, engine and decoding; it knows nothing of the towers, of files or of services.
+No `inference_mode` spans a `yield`: it would leak into the caller's thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from mobile_videogpt.cache import BatchCache
+from mobile_videogpt.context import ChunkTokens, fingerprint, visual_block
+from mobile_videogpt.decoding import Sampling
+from mobile_videogpt.engine import LanguageEngine, Segment
+from mobile_videogpt.errors import GenerationError
+from mobile_videogpt.prompts import UPSTREAM_SYSTEM, prompt_ids, text_prompt_ids
+from mobile_videogpt.reply import Cancel, Delta, GenerationStats, Reply, ReplySettings, whole
+from mobile_videogpt.tokenizer import ChatTokenizer
+
+__all__ = ["BatchDecoder", "Delta", "GenerationStats", "Request", "TextGenerator"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question about some chunks (none: a question without video)."""
+
+    chunks: Sequence[ChunkTokens]
+    prompt: str
+    system_prompt: str | None = None
+    frame_ids: Sequence[Sequence[Hashable]] | None = None
+    settings: ReplySettings = field(default_factory=ReplySettings)
+    cancel: Cancel | None = None
+
+
+class TextGenerator:
+    """The language half as its users call it.
+
+    Args:
+        engine: runs the decoder.
+        tokenizer: None for a model without one; only embeddings can be continued then.
+        system_prompt: used when a request brings none; it belongs to the weights.
+        max_tokens: positions the model was built for.
+    """
+
+    def __init__(
+        self,
+        engine: LanguageEngine,
+        tokenizer: ChatTokenizer | None,
+        *,
+        system_prompt: str = UPSTREAM_SYSTEM,
+        max_tokens: int = 32768,
+    ) -> None:
+        self.engine = engine
+        self.tokenizer = tokenizer
+        self.system_prompt = system_prompt
+        self.max_tokens = max_tokens
+
+    def segments(
+        self,
+        chunks: Sequence[ChunkTokens],
+        prompt: str,
+        *,
+        system_prompt: str | None = None,
+        frame_ids: Sequence[Sequence[Hashable]] | None = None,
+    ) -> list[Segment]:
+        """The prompt in named pieces: system prompt, visual tokens, question."""
+        tokenizer = self._needed_tokenizer()
+        system = self.system_prompt if system_prompt is None else system_prompt
+        if not chunks:
+            return [self._text_segment(text_prompt_ids(prompt, system, tokenizer))]
+        block = visual_block(chunks, frame_ids)
+        width = self.engine.decoder.embed_tokens.embedding_dim
+        if block.shape[-1] != width:
+            raise GenerationError(
+                f"the chunks' tokens are {block.shape[-1]} wide but this language model reads {width}; "
+                "encode them with the vision half of the same checkpoint"
+            )
+        ids = prompt_ids(prompt, system, tokenizer)
+        visual = Segment(("visual", fingerprint(block)), block)
+        return [self._text_segment(ids.prefix), visual, self._text_segment(ids.suffix)]
+
+    def assemble(
+        self,
+        chunks: Sequence[ChunkTokens],
+        prompt: str,
+        *,
+        system_prompt: str | None = None,
+        frame_ids: Sequence[Sequence[Hashable]] | None = None,
+    ) -> Tensor:
+        """The whole prompt as embeddings [1, n, D]."""
+        pieces = self.segments(chunks, prompt, system_prompt=system_prompt, frame_ids=frame_ids)
+        engine = self.engine
+        return torch.cat([piece.embeds.to(engine.device, engine.dtype) for piece in pieces], dim=1)
+
+    def generate(
+        self,
+        chunks: Sequence[ChunkTokens],
+        prompt: str,
+        *,
+        system_prompt: str | None = None,
+        frame_ids: Sequence[Sequence[Hashable]] | None = None,
+        max_new_tokens: int = 128,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        repetition_penalty: float = 1.0,
+        stop: Sequence[str] = (),
+        seed: int | None = None,
+        cancel: Cancel | None = None,
+        stream: bool = True,
+    ) -> Iterator[Delta]:
+        """Answers `prompt` about `chunks`; greedy unless a temperature is given.
+
+        Args:
+            chunks: visual tokens in time order; none asks without video.
+            prompt: the user's words.
+            system_prompt: instead of the one stored with the model.
+            frame_ids: an id for each frame of each chunk, so that overlapping frames count once.
+            max_new_tokens: end after so many tokens.
+            temperature, top_p, repetition_penalty, seed: see `Sampling`.
+            stop: strings that end the reply and are not part of it.
+            cancel: checked before every token.
+            stream: False gives everything as one delta.
+
+        Returns:
+            Deltas as they are written; the last carries `stats`. The time of the first is the TTFT.
+
+        Raises:
+            GenerationError: for arguments that cannot be met, at the call and not at the first delta.
+        """
+        settings = ReplySettings(
+            max_new_tokens=max_new_tokens,
+            sampling=Sampling(temperature, top_p, repetition_penalty, seed),
+            stop=(stop,) if isinstance(stop, str) else tuple(stop),
+        )
+        request = Request(chunks, prompt, system_prompt, frame_ids, settings, cancel)
+        reply = self._begin(request)
+        deltas = self._stream(self._segments_of(request), reply, max_new_tokens)
+        return deltas if stream else iter([whole(list(deltas))])
+
+    def continue_embeds(self, embeds: Tensor, settings: ReplySettings) -> Iterator[Delta]:
+        """Continues ready embeddings [1, n, D]; for prompts this class did not assemble."""
+        reply = self._reply(settings, None)
+        return self._stream([Segment(object(), embeds)], reply, settings.max_new_tokens)
+
+    def generate_batch(self, requests: Sequence[Request]) -> Iterator[tuple[int, Delta]]:
+        """Answers many requests side by side; yields (index of the request, delta)."""
+        decoder = BatchDecoder(self)
+        for number, request in enumerate(requests):
+            first = decoder.add(number, request)
+            if first is not None:
+                yield number, first
+        while decoder.open_requests:
+            for key, delta in decoder.step():
+                yield int(str(key)), delta
+
+    def action_logits(
+        self,
+        chunks: Sequence[ChunkTokens],
+        prompt: str,
+        *,
+        system_prompt: str | None = None,
+        frame_ids: Sequence[Sequence[Hashable]] | None = None,
+    ) -> Tensor:
+        """Logits [3], float32, of `<next> <feedback> <correct>` as the first token of the reply.
+
+        Raises:
+            GenerationError: if the vocabulary lacks the action tokens.
+        """
+        pieces = self.segments(chunks, prompt, system_prompt=system_prompt, frame_ids=frame_ids)
+        return self.engine.logits_of(self.engine.prefill(pieces).hidden, self.action_ids())
+
+    def action_ids(self) -> list[int]:
+        """Ids of the action tokens, in the order of `ACTION_TOKENS`."""
+        ids = self._needed_tokenizer().action_ids
+        if len(ids) < 3:
+            raise GenerationError(
+                f"the vocabulary has only {sorted(ids)} of the action tokens; "
+                "load the model with action_tokens=True to add them"
+            )
+        return list(ids.values())
+
+    def _stream(self, pieces: list[Segment], reply: Reply, reserve_tokens: int) -> Iterator[Delta]:
+        engine = self.engine
+        if (ended := reply.cancelled()) is not None:
+            yield ended
+            return
+        prefilled = engine.prefill(pieces, reserve_tokens)
+        reply.prompt_was_read(prefilled.prompt_tokens, prefilled.reused_tokens)
+        cache, hidden = prefilled.cache, prefilled.hidden
+        while (ended := reply.cancelled()) is None:
+            if reply.last_id is not None:
+                hidden = engine.extend(cache, engine.embed([reply.last_id]))
+            delta = reply.take(engine.logits(hidden))
+            if delta.stats is not None or delta.token_ids:
+                yield delta
+            if delta.stats is not None:
+                return
+        yield ended
+
+    def _begin(self, request: Request) -> Reply:
+        self._needed_tokenizer()
+        return self._reply(request.settings, request.cancel)
+
+    def _segments_of(self, request: Request) -> list[Segment]:
+        pieces = self.segments(
+            request.chunks, request.prompt, system_prompt=request.system_prompt, frame_ids=request.frame_ids
+        )
+        tokens = sum(piece.embeds.shape[1] for piece in pieces)
+        if tokens + request.settings.max_new_tokens > self.max_tokens:
+            raise GenerationError(
+                f"{tokens} tokens of prompt and up to {request.settings.max_new_tokens} of reply exceed the "
+                f"model's {self.max_tokens} positions; pass fewer chunks or a smaller max_new_tokens"
+            )
+        return pieces
+
+    def _reply(self, settings: ReplySettings, cancel: Cancel | None) -> Reply:
+        stop_ids = self.tokenizer.stop_ids if self.tokenizer is not None else frozenset[int]()
+        return Reply(settings, stop_ids, self.tokenizer, time.perf_counter, cancel)
+
+    def _text_segment(self, ids: tuple[int, ...]) -> Segment:
+        return Segment(("ids", ids), self.engine.embed(ids))
+
+    def _needed_tokenizer(self) -> ChatTokenizer:
+        if self.tokenizer is None:
+            raise GenerationError(
+                "this model was loaded without a tokenizer, so it reads no text; "
+                "put tokenizer.json into the checkpoint's folder"
+            )
+        return self.tokenizer
+
+
+class BatchDecoder:
+    """Continuous batching: requests join after their prefill, leave when they end, one token a step.
+
+    Not safe to share between threads: one thread owns it and steps it.
+    """
+
+    def __init__(self, generator: TextGenerator) -> None:
+        self._generator = generator
+        self._cache = BatchCache(len(generator.engine.decoder.layers))
+        self._rows: list[tuple[Hashable, Reply]] = []
+
+    @property
+    def open_requests(self) -> int:
+        """Requests that have not ended."""
+        return len(self._rows)
+
+    def add(self, key: Hashable, request: Request) -> Delta | None:
+        """Reads a request's prompt and writes its first token.
+
+        Returns:
+            Its first delta, which is the last if it has `stats`; None while there is no text to show.
+
+        Raises:
+            GenerationError: as `TextGenerator.generate`.
+        """
+        engine = self._generator.engine
+        reply = self._generator._begin(request)
+        pieces = self._generator._segments_of(request)
+        if (ended := reply.cancelled()) is not None:
+            return ended
+        prefilled = engine.prefill(pieces)
+        reply.prompt_was_read(prefilled.prompt_tokens, prefilled.reused_tokens)
+        delta = reply.cancelled() or reply.take(engine.logits(prefilled.hidden))
+        if delta.stats is None:
+            self._cache.join(prefilled.cache)
+            self._rows.append((key, reply))
+        return delta if delta.stats is not None or delta.token_ids else None
+
+    def step(self) -> list[tuple[Hashable, Delta]]:
+        """One token for every open request; the deltas that have something to show or that end a reply."""
+        deltas: list[tuple[Hashable, Delta]] = []
+        for row in reversed(range(len(self._rows))):
+            key, reply = self._rows[row]
+            if (ended := reply.cancelled()) is not None:
+                deltas.append((key, ended))
+                self._leave(row)
+        if not self._rows:
+            return deltas
+        engine = self._generator.engine
+        last_ids = [reply.last_id for _, reply in self._rows if reply.last_id is not None]
+        logits = engine.logits(engine.step(self._cache, last_ids))
+        for row in reversed(range(len(self._rows))):
+            key, reply = self._rows[row]
+            delta = reply.take(logits[row])
+            if delta.stats is not None or delta.token_ids:
+                deltas.append((key, delta))
+            if delta.stats is not None:
+                self._leave(row)
+        return deltas
+
+    def _leave(self, row: int) -> None:
+        self._cache.leave(row)
+        self._rows[row] = self._rows[-1]
+        self._rows.pop()
