@@ -1,4 +1,5 @@
-"""How long to wait before trying again: exponential with full jitter. Sleeps nothing itself and knows no clock."""
+"""How long to wait before trying again: exponential with full jitter. Sleeps nothing itself and knows no
+clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""How a process is: one of four states, written to a file each second; `python -m shared.health ROLE` asks from outside.
+"""How a process is: one of four states, written to a file each second; `python -m shared.health ROLE` asks
+from outside.
 
 The file is what a container's health check reads, so the check needs neither a port nor the server.
 """
@@ -116,16 +117,18 @@ def probe(folder: Path, role: str, name: str = "", now_s: float | None = None) -
     """
     now_s = time.time() if now_s is None else now_s
     found = [status for _path, status in _read(folder, role) if status and name in ("", status.name)]
-    who = f"{role} {name}".strip()
     if not found:
-        return False, f"{who}: no process has written its health under {folder}; is it started, with the same runtime.dir?"
-    newest = max(found, key=lambda status: status.at_s)
-    for status in sorted(found, key=lambda status: -status.at_s):
+        who = f"{role} {name}".strip()
+        return False, f"{who}: no health under {folder}; is it started, and with the same runtime.dir?"
+    found.sort(key=lambda status: status.at_s, reverse=True)
+    for status in found:
         if now_s - status.at_s <= FRESH_S and status.state in ("running", "draining"):
-            return True, f"{role} {status.name} is {status.state}, {status.busy} in hand, up {now_s - status.started_at_s:.0f} s"
+            up_s = now_s - status.started_at_s
+            return True, f"{role} {status.name} is {status.state}, {status.busy} in hand, up {up_s:.0f} s"
+    newest = found[0]
     age_s = now_s - newest.at_s
     if age_s > FRESH_S:
-        return False, f"{role} {newest.name} has not written its health for {age_s:.0f} s: it hangs or was killed"
+        return False, f"{role} {newest.name} wrote its health {age_s:.0f} s ago: it hangs or was killed"
     return False, f"{role} {newest.name} is {newest.state}"
 
 
@@ -146,7 +149,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     from shared.config import load_settings
     from shared.rundir import runtime_dir
 
-    parser = argparse.ArgumentParser(prog="python -m shared.health", description="Is a Cornerman process healthy?")
+    parser = argparse.ArgumentParser(
+        prog="python -m shared.health", description="Is a Cornerman process healthy?"
+    )
     parser.add_argument("role", help="capture, encoder, decider, generator or gateway")
     parser.add_argument("--name", default="", help="one worker only")
     given = parser.parse_args(argv)

@@ -1,4 +1,5 @@
-"""Structured logs on stderr: static snake_case events with fields. Stdout belongs to results, never to logs."""
+"""Structured logs on stderr: static snake_case events with fields. Stdout belongs to results, never to
+logs."""
 
 from __future__ import annotations
 
@@ -24,7 +25,9 @@ def get_logger(name: str) -> Logger:
     return logger
 
 
-def configure(level: str = "info", form: Format = "auto", stream: TextIO | None = None, **fields: str) -> None:
+def configure(
+    level: str = "info", form: Format = "auto", stream: TextIO | None = None, **fields: str
+) -> None:
     """Sends this process's logs, and those of libraries that use `logging`, to `stream`.
 
     Args:
@@ -76,4 +79,6 @@ class _Bridge(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         logger = get_logger(record.name)
-        logger.log(record.levelno, "library_message", message=record.getMessage(), exc_info=record.exc_info or None)
+        logger.log(
+            record.levelno, "library_message", message=record.getMessage(), exc_info=record.exc_info or None
+        )

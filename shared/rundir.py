@@ -14,11 +14,14 @@ from shared.errors import ConfigError
 # sizeof(sockaddr_un.sun_path) less its terminating zero.
 SOCKET_PATH_MAX_BYTES: Final = 107 if sys.platform == "linux" else 103
 
+REMEDY: Final = "set CORNERMAN_RUNTIME__DIR to a folder of yours"
+
 
 def runtime_dir(given: str = "") -> Path:
     """The folder for this user's run-time files, made with mode 0700.
 
-    `given`, else `$XDG_RUNTIME_DIR/cornerman`, else `~/.cache/cornerman/run`, else a folder in the temporary directory.
+    `given`, else `$XDG_RUNTIME_DIR/cornerman`, else `~/.cache/cornerman/run`, else a folder in the temporary
+    directory.
 
     Raises:
         ConfigError: it cannot be made, or belongs to somebody else.
@@ -39,8 +42,8 @@ def runtime_dir(given: str = "") -> Path:
 def socket_path(folder: Path, name: str) -> Path:
     """A path for a unix socket that belongs to `folder`, short enough for the system.
 
-    A folder too deep for `sun_path` gets a socket in the temporary directory, under a name that follows from the
-    folder, so that every command finds the same one.
+    A folder too deep for `sun_path` gets a socket in the temporary directory, under a name that follows from
+    the folder, so that every command finds the same one.
     """
     path = folder / name
     if len(os.fsencode(path)) <= SOCKET_PATH_MAX_BYTES:
@@ -50,7 +53,8 @@ def socket_path(folder: Path, name: str) -> Path:
 
 
 def _temporary() -> Path:
-    # Not $TMPDIR's deep per-session folders: the path must be short and the same for all commands of the user.
+    # Not $TMPDIR's deep per-session folders: the path must be short and the same for all commands of the
+    # user.
     base = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
     return base / f"cornerman-{os.getuid()}"
 
@@ -61,15 +65,14 @@ def _private(folder: Path) -> Path:
         stat = folder.stat()
     except OSError as error:
         raise ConfigError(
-            f"runtime.dir = {str(folder)!r} cannot be made ({error.strerror}); set CORNERMAN_RUNTIME__DIR to a folder "
-            "that you may write to"
+            f"runtime.dir = {str(folder)!r} cannot be made ({error.strerror}); {REMEDY}"
         ) from None
     if stat.st_uid != os.getuid():
         raise ConfigError(
-            f"runtime.dir = {str(folder)!r} belongs to user {stat.st_uid}, not to you; remove it or set CORNERMAN_RUNTIME__DIR"
+            f"runtime.dir = {str(folder)!r} belongs to user {stat.st_uid}, not to you; {REMEDY}"
         )
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise ConfigError(f"runtime.dir = {str(folder)!r} is read-only; set CORNERMAN_RUNTIME__DIR to a folder you may write to")
+        raise ConfigError(f"runtime.dir = {str(folder)!r} is read-only; {REMEDY}")
     if stat.st_mode & 0o077:
         folder.chmod(0o700)
     return folder

@@ -1,4 +1,5 @@
-"""Ends the process when its event loop stands still. A process that hangs holds leases and work; one that is dead does not."""
+"""Ends the process when its event loop stands still. A process that hangs holds leases and work; one that is
+dead does not."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ TICKS: Final = 10
 
 
 class StallCounter:
-    """Pure part: counts how long nothing has moved, and forgives the time in which the whole process was stopped.
+    """Pure part: counts how long nothing has moved, and forgives the time in which the whole process was
+    stopped.
 
     After SIGSTOP and SIGCONT, or a laptop's sleep, the clock has jumped but the loop did nothing wrong.
 
@@ -31,7 +33,8 @@ class StallCounter:
         self._seen = -1
 
     def tick(self, beats: int, elapsed_s: float) -> bool:
-        """One look. `beats`: how often the loop has moved so far; `elapsed_s`: since the look before. True = stalled."""
+        """One look. `beats`: how often the loop has moved so far; `elapsed_s`: since the look before. True =
+        stalled."""
         suspended = elapsed_s > 3 * self.tick_s + 1.0
         if beats != self._seen or suspended:
             self._seen = beats
@@ -46,7 +49,8 @@ class Watchdog:
 
     Args:
         limit_s: no beat for this long ends the process.
-        on_stall: called with the seconds of the stall; by default says where every thread is and exits with 70.
+        on_stall: called with the seconds of the stall; by default says where every thread is and exits with
+            70.
     """
 
     def __init__(self, limit_s: float, on_stall: Callable[[float], None] | None = None) -> None:
@@ -84,7 +88,9 @@ class Watchdog:
 
 
 def _die(limit_s: float) -> None:
-    sys.stderr.write(f"watchdog: the event loop has not moved for {limit_s:g} s; every thread's place follows; exit 70\n")
+    sys.stderr.write(
+        f"watchdog: the event loop has not moved for {limit_s:g} s; every thread's place follows; exit 70\n"
+    )
     faulthandler.dump_traceback(all_threads=True)
     sys.stderr.flush()
     os._exit(EXIT_SOFTWARE)
