@@ -9,22 +9,22 @@ MAX_DOUBLINGS = 32
 
 
 class Backoff:
-    """Draws each wait evenly from 0 to `min(max_s, base_s * 2**tries)`.
+    """Draws each wait evenly from 0 to `min(cap_s, base_s * 2**tries)`.
 
     Full jitter spreads the load of many clients that lost the same server at the same moment
     (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
 
     Args:
         base_s: upper bound of the first wait, seconds.
-        max_s: upper bound of every wait, seconds.
+        cap_s: upper bound of every wait, seconds.
         rng: source of randomness; give a seeded one to make a run repeatable.
     """
 
-    def __init__(self, base_s: float = 0.1, max_s: float = 10.0, rng: random.Random | None = None) -> None:
-        if not 0 < base_s <= max_s:
-            raise ValueError(f"Backoff(base_s={base_s!r}, max_s={max_s!r}): give 0 < base_s <= max_s")
+    def __init__(self, base_s: float = 0.1, cap_s: float = 10.0, rng: random.Random | None = None) -> None:
+        if not 0 < base_s <= cap_s:
+            raise ValueError(f"Backoff(base_s={base_s!r}, cap_s={cap_s!r}): give 0 < base_s <= cap_s")
         self.base_s = base_s
-        self.max_s = max_s
+        self.cap_s = cap_s
         self._rng = rng or random.Random()
         self._tries = 0
 
@@ -36,7 +36,7 @@ class Backoff:
     @property
     def ceiling_s(self) -> float:
         """The most that the next wait can be, seconds."""
-        return min(self.max_s, self.base_s * 2.0 ** min(self._tries, MAX_DOUBLINGS))
+        return min(self.cap_s, self.base_s * 2.0 ** min(self._tries, MAX_DOUBLINGS))
 
     def next_s(self) -> float:
         """The next wait, seconds."""

