@@ -20,8 +20,8 @@ _NOISY = ("asyncio", "httpcore", "httpx", "urllib3", "matplotlib", "PIL")
 
 
 def get_logger(name: str) -> Logger:
-    """A logger whose lines carry `logger=name`. Works before `configure`, at structlog's defaults."""
-    logger: Logger = structlog.get_logger(logger=name)
+    """A logger whose lines carry `part=name`. Works before `configure`, at structlog's defaults."""
+    logger: Logger = structlog.get_logger(part=name)
     return logger
 
 

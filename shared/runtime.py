@@ -85,6 +85,7 @@ def run_service(role: str, main: Main, argv: Sequence[str] | None = None) -> int
     """Runs `main` as the process of `role` and returns the exit code. `sys.exit(run_service("encoder",
     main))`."""
     try:
+        logs.configure(role=role)
         settings = _settings(role, argv)
         name = settings.runtime.name or f"{socket.gethostname()}-{os.getpid()}"
         name = re.sub(r"[^A-Za-z0-9._-]", "-", name)
