@@ -34,14 +34,18 @@ class RedisSettings(Section):
 
     url: Annotated[str, Field(description="redis://, rediss:// or unix:// with user, password, database")] = ""
     shards: Annotated[int, Field(ge=1, le=1024, description="fixed for the life of the data")] = 1
-    data_dir: Annotated[str, Field(description="embedded: keep data here, with an append-only file; empty = in memory")] = ""
+    data_dir: Annotated[
+        str, Field(description="embedded: keep data here, with an append-only file; empty = in memory")
+    ] = ""
 
 
 class BusSettings(Section):
     """Streams and consumers. Every queue has its bound here."""
 
     block_ms: Annotated[int, Field(ge=1, le=60_000, description="one blocking read")] = 500
-    idle_ms: Annotated[int, Field(ge=100, description="a pending entry nobody heartbeats is reclaimed after this")] = 5_000
+    idle_ms: Annotated[int, Field(ge=100, description="a pending entry nobody heartbeats is reclaimed after this")] = (
+        5_000
+    )
     heartbeat_ms: Annotated[int, Field(ge=10, description="how often work in hand is claimed again")] = 1_000
     max_deliveries: Annotated[int, Field(ge=1, description="then an entry goes to the dead-letter stream")] = 5
     maxlen: Annotated[int, Field(ge=100, description="entries kept in each work stream, about")] = 10_000
@@ -63,7 +67,9 @@ class CaptureSettings(Section):
     stall_s: Annotated[Positive, Field(description="live: no frame for this long = stalled")] = 5.0
     backoff_max_s: Annotated[Positive, Field(description="longest wait between reconnects (full jitter)")] = 30.0
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
-    display_width: Annotated[int, Field(ge=64, le=3840, description="pixels; JPEGs for the page are at most this wide")] = 960
+    display_width: Annotated[
+        int, Field(ge=64, le=3840, description="pixels; JPEGs for the page are at most this wide")
+    ] = 960
     display_quality: Annotated[int, Field(ge=1, le=95, description="JPEG quality")] = 80
     display_ring: Annotated[int, Field(ge=10, description="JPEGs kept, about: frames, not seconds")] = 400
     allow_files: Annotated[bool, Field(description="may sources be files of this machine?")] = True
@@ -79,13 +85,17 @@ class EncoderSettings(Section):
     batch: Annotated[int, Field(ge=1, le=64, description="chunks encoded together when they are waiting")] = 4
     threads: Annotated[int, Field(ge=0, description="torch threads; 0 = torch's own choice")] = 0
     fake_delay_ms: Annotated[float, Field(ge=0, description="fake: sleep for each batch")] = 0.0
-    fake_crash_rate: Annotated[float, Field(ge=0, le=1, description="fake: chance that a chunk kills the process")] = 0.0
+    fake_crash_rate: Annotated[float, Field(ge=0, le=1, description="fake: chance that a chunk kills the process")] = (
+        0.0
+    )
 
 
 class DeciderSettings(Section):
     """The decider process."""
 
-    lossless_gap_s: Annotated[Positive, Field(description="lossless: a chunk missing this long is counted as lost")] = 120.0
+    lossless_gap_s: Annotated[Positive, Field(description="lossless: a chunk missing this long is counted as lost")] = (
+        120.0
+    )
     max_held: Annotated[int, Field(ge=8, description="chunks held while an earlier one is awaited")] = 512
 
 
@@ -130,7 +140,9 @@ class LogSettings(Section):
     """Logs go to stderr."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Annotated[Literal["auto", "json", "console"], Field(description="auto = console on a terminal, else JSON")] = "auto"
+    format: Annotated[
+        Literal["auto", "json", "console"], Field(description="auto = console on a terminal, else JSON")
+    ] = "auto"
 
 
 class RuntimeSettings(Section):
@@ -147,7 +159,11 @@ class Settings(BaseSettings):
     """Everything. `load_settings` is the way in."""
 
     model_config = SettingsConfigDict(
-        env_prefix="CORNERMAN_", env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
+        env_prefix="CORNERMAN_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
     )
 
     redis: RedisSettings = RedisSettings()

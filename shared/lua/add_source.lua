@@ -1,0 +1,6 @@
+-- Add a source that is not there yet. KEYS sources, revision. ARGV source id, body. Returns 1, or 0 when the id is taken.
+if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then
+  return 0
+end
+redis.call('INCR', KEYS[2])
+return 1

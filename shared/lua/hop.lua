@@ -1,0 +1,73 @@
+-- Settle one input and write everything it causes, or nothing at all.
+--
+-- KEYS[1]  input stream, or '' when there is none
+-- KEYS[2]  fence key, or '' when the work needs no lease
+-- KEYS[3…] the keys that the operations name by number
+-- ARGV     group, entry id, our generation, then operations: each is its name, its number of arguments, its arguments.
+--
+-- Returns 1 done, 0 somebody else had settled the input, -1 a newer owner holds the lease, 2 settled, but the condition of
+-- `once` did not hold, so what stands behind it was left out.
+local group, id, generation = ARGV[1], ARGV[2], ARGV[3]
+if KEYS[2] ~= '' and redis.call('GET', KEYS[2]) ~= generation then
+  return -1
+end
+-- `expect` comes first: a field that holds another value than ours means that a newer attempt is at work.
+local first = 4
+while ARGV[first] == 'expect' do
+  local there = redis.call('HGET', KEYS[tonumber(ARGV[first + 2])], ARGV[first + 3])
+  if there and there ~= ARGV[first + 4] then
+    return 0
+  end
+  first = first + 5
+end
+if KEYS[1] ~= '' and redis.call('XACK', KEYS[1], group, id) == 0 then
+  return 0
+end
+
+local operations = {}
+function operations.add(key, maxlen, body)
+  redis.call('XADD', key, 'MAXLEN', '~', maxlen, '*', 'm', body)
+end
+-- An event goes to its source's stream and to the stream of all; the numbers are of the two keys.
+function operations.event(own, all, maxlen, body)
+  redis.call('XADD', own, 'MAXLEN', '~', maxlen, '*', 'm', body)
+  redis.call('XADD', all, 'MAXLEN', '~', maxlen, '*', 'm', body)
+end
+function operations.set(key, field, value)
+  redis.call('HSET', key, field, value)
+end
+function operations.delete(key, field)
+  redis.call('HDEL', key, field)
+end
+function operations.release(key, member)
+  redis.call('ZREM', key, member)
+end
+function operations.count(key, name, by)
+  redis.call('HINCRBY', key, name, by)
+end
+function operations.free(key)
+  redis.call('UNLINK', key)
+end
+-- Which arguments, counted from the operation's first, are numbers of keys.
+local key_arguments = { add = 1, event = 2, set = 1, delete = 1, release = 1, count = 1, free = 1, once = 1 }
+
+local at = first
+while at <= #ARGV do
+  local name, n = ARGV[at], tonumber(ARGV[at + 1])
+  local given = {}
+  for i = 1, n do
+    given[i] = ARGV[at + 1 + i]
+    if i <= key_arguments[name] then
+      given[i] = KEYS[tonumber(given[i])]
+    end
+  end
+  if name == 'once' then
+    if redis.call('HDEL', given[1], given[2]) == 0 then
+      return 2
+    end
+  else
+    operations[name](unpack(given))
+  end
+  at = at + 2 + n
+end
+return 1

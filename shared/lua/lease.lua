@@ -1,0 +1,20 @@
+-- Take or renew a lease. The generation rises when the owner changes, or when an owner comes back after the lease ran out,
+-- so that a process that slept past its lease is fenced even if nobody else came.
+--
+-- KEYS  lease, fence
+-- ARGV  owner, ttl in ms, our generation (0 = not held)
+--
+-- Returns the generation that we hold, or 0 when somebody else holds the lease.
+local owner = redis.call('GET', KEYS[1])
+if owner == ARGV[1] and redis.call('GET', KEYS[2]) == ARGV[3] then
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  return tonumber(ARGV[3])
+end
+if owner and owner ~= ARGV[1] then
+  return 0
+end
+if tonumber(ARGV[3]) > 0 then
+  return 0
+end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return redis.call('INCR', KEYS[2])

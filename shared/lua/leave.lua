@@ -1,0 +1,15 @@
+-- Forget a consumer that leaves, and those silent for long: only ones with nothing pending, since XGROUP DELCONSUMER drops
+-- pending entries without a word. KEYS stream. ARGV group, consumer, silence in ms. Returns how many were forgotten.
+local gone = 0
+for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+  local consumer = {}
+  for i = 1, #info, 2 do
+    consumer[info[i]] = info[i + 1]
+  end
+  local leaves = consumer.name == ARGV[2] or consumer.idle > tonumber(ARGV[3])
+  if leaves and consumer.pending == 0 then
+    redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], consumer.name)
+    gone = gone + 1
+  end
+end
+return gone

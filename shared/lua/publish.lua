@@ -1,0 +1,42 @@
+-- Put a chunk on the bus, once, if there is credit.
+--
+-- KEYS  chunks, inflight, run, counters, fence
+-- ARGV  generation, run, seq, member, credit (0 = needs none), heal seconds, maxlen, body, is_end (1 = the end marker)
+--
+-- Returns 1 published, 0 no credit, -1 a newer owner holds the lease, 2 this seq is on the bus already.
+local chunks, inflight, run, counters, fence = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local generation, run_id, seq, member = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local credit, heal_s, maxlen, body, is_end = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7], ARGV[8], ARGV[9]
+
+if redis.call('GET', fence) ~= generation then
+  return -1
+end
+if redis.call('HGET', run, 'run') ~= run_id then
+  return -1
+end
+if is_end == '1' then
+  if redis.call('HGET', run, 'ended') == '1' then
+    return 2
+  end
+elseif tonumber(redis.call('HGET', run, 'published') or '0') > seq then
+  return 2
+end
+if credit > 0 then
+  local now = redis.call('TIME')
+  local now_s = tonumber(now[1]) + tonumber(now[2]) / 1000000
+  if heal_s > 0 then
+    redis.call('ZREMRANGEBYSCORE', inflight, '-inf', now_s - heal_s)
+  end
+  if redis.call('ZCARD', inflight) >= credit then
+    return 0
+  end
+  redis.call('ZADD', inflight, now_s, member)
+end
+redis.call('XADD', chunks, 'MAXLEN', '~', maxlen, '*', 'm', body)
+if is_end == '1' then
+  redis.call('HSET', run, 'ended', '1')
+else
+  redis.call('HSET', run, 'published', seq + 1)
+  redis.call('HINCRBY', counters, 'published', 1)
+end
+return 1

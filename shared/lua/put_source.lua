@@ -1,0 +1,8 @@
+-- Write a source's settings, if what is there is still what the change was made from ('' = whatever is there).
+-- KEYS sources, revision. ARGV source id, body, body before. Returns 1 or 0.
+if ARGV[3] ~= '' and redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[3] then
+  return 0
+end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('INCR', KEYS[2])
+return 1

@@ -1,0 +1,6 @@
+-- Give a lease back, if it is ours.
+-- KEYS  lease, fence     ARGV  owner, generation
+if redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('GET', KEYS[2]) == ARGV[2] then
+  return redis.call('DEL', KEYS[1])
+end
+return 0

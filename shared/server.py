@@ -1,0 +1,71 @@
+"""How to reach the server: URL to redis-py client, and redis-py's exceptions to ours. Knows no streams.
+
+redis-py 8 by default retries every command by itself and gives every socket a timeout of 5 s. Both are wrong here: a retried
+XADD writes twice, a retried XREADGROUP strands what the first one read, and a blocking read longer than the timeout never
+returns. So retries are off, and a client that blocks gets a socket timeout longer than its block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import redis.exceptions
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from shared.errors import ConfigError, RetryableError
+from shared.redact import redact_url
+
+Client: TypeAlias = Redis
+
+COMMAND_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 5.0
+_TRANSIENT_REPLIES = ("LOADING", "BUSY ", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "UNBLOCKED")
+
+
+def open_client(url: str, *, block_s: float = 0.0, connections: int = 64) -> Client:
+    """A client for `redis://`, `rediss://` or `unix://`, connecting when first used.
+
+    Args:
+        url: with user, password and database as redis-py reads them.
+        block_s: longest blocking read that this client will do, seconds.
+        connections: the most sockets at once; a caller waits for a free one.
+
+    Raises:
+        ConfigError: the URL cannot be read.
+    """
+    options: dict[str, Any] = {
+        "decode_responses": False,
+        "protocol": 2,
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": COMMAND_TIMEOUT_S + block_s,
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "max_connections": connections,
+    }
+    try:
+        return Redis.from_url(url, **options)
+    except ValueError as error:
+        raise ConfigError(
+            f"redis.url = {redact_url(url)!r} cannot be read ({error}); "
+            "give redis://host:port/db, rediss://… or unix:///path/to.sock"
+        ) from None
+
+
+@contextmanager
+def redis_errors() -> Iterator[None]:
+    """Maps redis-py's exceptions: what time can heal to `RetryableError`, wrong credentials to `ConfigError`."""
+    try:
+        yield
+    except redis.exceptions.AuthenticationError as error:
+        raise ConfigError(
+            f"the server refuses our credentials: {error}; check user and password in redis.url"
+        ) from error
+    except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
+        raise RetryableError(f"the server is not reachable: {error or type(error).__name__}") from error
+    except redis.exceptions.ResponseError as error:
+        if str(error).startswith(_TRANSIENT_REPLIES):
+            raise RetryableError(f"the server is not ready: {error}") from error
+        raise

@@ -1,0 +1,126 @@
+"""Fixtures for every test: a real server of each kind that this machine has, and a bus on it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import redis
+
+from shared.bus import Bus
+from shared.config import Settings, load_settings
+from shared.embedded import find_binary
+
+
+@dataclass
+class Server:
+    """A server process of the test's own, on a unix socket."""
+
+    binary: Path
+    folder: Path
+    process: subprocess.Popen[bytes] | None = None
+    aof: bool = False
+
+    @property
+    def socket(self) -> Path:
+        return self.folder / "s.sock"
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.socket}"
+
+    def start(self) -> None:
+        options = [
+            "--port",
+            "0",
+            "--unixsocket",
+            str(self.socket),
+            "--dir",
+            str(self.folder),
+            "--save",
+            "",
+            "--daemonize",
+            "no",
+        ]
+        options += ["--appendonly", "yes", "--appendfsync", "always"] if self.aof else []
+        self.process = subprocess.Popen(
+            [str(self.binary), *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + 20
+        with redis.Redis(unix_socket_path=str(self.socket)) as client:
+            while True:
+                try:
+                    client.ping()
+                    return
+                except redis.exceptions.RedisError:
+                    assert time.monotonic() < deadline, f"{self.binary} did not start"
+                    time.sleep(0.02)
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(timeout=20)
+
+
+def _binaries() -> dict[str, Path]:
+    found = {"valkey": find_binary()}
+    redis_server = shutil.which("redis-server")
+    if redis_server:
+        found["redis"] = Path(redis_server)
+    return found
+
+
+@pytest.fixture(scope="session", params=sorted(_binaries(), reverse=True))
+def shared_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server for the whole session: Valkey, and Redis where it is installed."""
+    server = Server(_binaries()[request.param], tmp_path_factory.mktemp("srv"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def server(shared_server: Server) -> Server:
+    """The session's server, emptied."""
+    with redis.Redis(unix_socket_path=str(shared_server.socket)) as client:
+        client.flushall()
+        client.script_flush()
+    return shared_server
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Server]:
+    """A Valkey with an append-only file, which the test may kill and start again."""
+    server = Server(find_binary(), tmp_path, aof=True)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def settings(server: Server, tmp_path: Path) -> Settings:
+    """Settings for tests: short waits, the test's server."""
+    return fast_settings(server.url, tmp_path)
+
+
+def fast_settings(url: str, folder: Path) -> Settings:
+    bus = {"block_ms": 50, "idle_ms": 400, "heartbeat_ms": 100, "lease_ms": 600, "sources_poll_s": 0.05}
+    return load_settings({"redis": {"url": url}, "bus": bus, "runtime": {"dir": str(folder), "drain_s": 3.0}})
+
+
+@pytest.fixture
+async def bus(settings: Settings) -> AsyncIterator[Bus]:
+    """A bus on the test's server."""
+    async with Bus.connect(settings) as bus:
+        await bus.ready(10)
+        yield bus

@@ -1,0 +1,285 @@
+"""The consumer on a real server: at-least-once reading, exactly-once hops, and each fact of Redis that it is built on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import redis.exceptions
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from shared.bus import Bus
+from shared.codec import pack, unpack
+from shared.consumer import Consumer
+from shared.errors import FencedError
+from shared.hop import Hop, Outcome
+from shared.lease import Lease
+from shared.messages import DeadLetter, Question
+from shared.streams import FIELD
+
+GROUP = "decider"
+
+
+def question(n: int) -> Question:
+    return Question(f"q{n}", "cam", "how many?", float(n))
+
+
+async def ask(bus: Bus, *numbers: int) -> None:
+    for n in numbers:
+        await bus.ask(question(n))
+
+
+@asynccontextmanager
+async def consumer(bus: Bus, name: str = "one", **options: Any) -> AsyncIterator[Consumer[Question]]:
+    options.setdefault("slots", 4)
+    async with Consumer(bus, [bus.keys("cam").questions], GROUP, Question, name, **options) as made:
+        yield made
+
+
+async def pending(bus: Bus) -> list[dict[str, Any]]:
+    found = await bus.redis.xpending_range(bus.keys("cam").questions, GROUP, "-", "+", 100)
+    return list(found)
+
+
+async def dead(bus: Bus) -> list[DeadLetter]:
+    return [unpack(fields[FIELD], DeadLetter) for _, fields in await bus.redis.xrange(bus.keys("cam").dead)]
+
+
+async def until(condition: Any, timeout_s: float = 10.0) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not await condition():
+            await asyncio.sleep(0.02)
+
+
+async def test_gives_every_message_once_and_acknowledges_it_with_its_output(bus: Bus) -> None:
+    await ask(bus, *range(20))
+    k, seen = bus.keys("cam"), []
+    async with consumer(bus) as c:
+        while len(seen) < 20:
+            for d in await c.take(8):
+                seen.append(d.message.question_id)
+                assert await d.commit(Hop().add(k.requests, d.message, 100)) is Outcome.DONE
+    assert seen == [f"q{n}" for n in range(20)]
+    assert await bus.redis.xlen(k.requests) == 20
+    assert await pending(bus) == []
+
+
+async def test_reads_no_more_than_it_has_slots(bus: Bus) -> None:
+    await ask(bus, *range(10))
+    async with consumer(bus, slots=3) as c:
+        await until(lambda: _true(c.busy == 3))
+        await asyncio.sleep(0.2)
+        assert c.busy == 3
+        assert len(await pending(bus)) == 3
+
+
+async def test_two_workers_that_finish_the_same_entry_give_one_output(bus: Bus) -> None:
+    await ask(bus, 1)
+    k = bus.keys("cam")
+    async with consumer(bus) as c:
+        (d,) = await c.take()
+        first, second = await asyncio.gather(
+            d.commit(Hop().add(k.requests, d.message, 100)), d.commit(Hop().add(k.requests, d.message, 100))
+        )
+    assert {first, second} == {Outcome.DONE, Outcome.SETTLED_BEFORE}
+    assert await bus.redis.xlen(k.requests) == 1
+
+
+async def test_work_of_the_dead_is_taken_over_and_counted_as_a_second_delivery(bus: Bus) -> None:
+    await ask(bus, 1)
+    await bus.redis.xgroup_create(bus.keys("cam").questions, GROUP, id="0")
+    await bus.redis.xreadgroup(GROUP, "the dead", {bus.keys("cam").questions: ">"})
+    async with consumer(bus) as c:
+        (d,) = await c.take()
+        assert (d.message, d.deliveries) == (question(1), 2)
+        assert c.reclaimed == 1
+
+
+async def test_long_work_is_not_taken_away_and_its_delivery_count_stays(bus: Bus) -> None:
+    """XCLAIM JUSTID is a heartbeat that does not raise the delivery count."""
+    await ask(bus, 1)
+    async with consumer(bus) as slow:
+        (d,) = await slow.take()
+        async with consumer(bus, "two") as other:
+            await asyncio.sleep(bus.settings.bus.idle_ms / 1000 * 3)
+            assert other.busy == 0
+            assert not d.lost.is_set()
+        assert (await pending(bus))[0]["times_delivered"] == 1
+        assert await d.commit(Hop()) is Outcome.DONE
+
+
+async def test_a_worker_that_slept_learns_that_its_entry_was_taken_and_does_not_take_it_back(bus: Bus) -> None:
+    await ask(bus, 1)
+    stream = bus.keys("cam").questions
+    async with consumer(bus) as c:
+        (d,) = await c.take()
+        (entry,) = await pending(bus)
+        await bus.redis.xclaim(stream, GROUP, "another", 0, [entry["message_id"]])
+        await asyncio.wait_for(d.lost.wait(), 5)
+        assert c.busy == 0
+        assert (await pending(bus))[0]["consumer"] == b"another"
+
+
+async def test_xautoclaim_raises_the_delivery_count_and_justid_does_not(bus: Bus) -> None:
+    await ask(bus, 1)
+    stream = bus.keys("cam").questions
+    await bus.redis.xgroup_create(stream, GROUP, id="0")
+    await bus.redis.xreadgroup(GROUP, "a", {stream: ">"})
+    await bus.redis.xautoclaim(stream, GROUP, "b", 0)
+    assert (await pending(bus))[0]["times_delivered"] == 2
+    await bus.redis.xclaim(stream, GROUP, "b", 0, [(await pending(bus))[0]["message_id"]], justid=True)
+    assert (await pending(bus))[0]["times_delivered"] == 2
+
+
+async def test_own_entries_whose_reply_was_lost_are_drained_at_start(bus: Bus) -> None:
+    """A read whose reply was lost leaves entries in our own pending list, where '>' never looks."""
+    await ask(bus, 1, 2)
+    stream = bus.keys("cam").questions
+    await bus.redis.xgroup_create(stream, GROUP, id="0")
+    await bus.redis.xreadgroup(GROUP, "one", {stream: ">"})
+    async with consumer(bus, "one") as c:
+        taken = await c.take(2)
+        assert [d.message.question_id for d in taken] == ["q1", "q2"]
+
+
+async def test_entries_trimmed_while_pending_are_counted_and_acknowledged(bus: Bus) -> None:
+    """MAXLEN trims entries that are pending; a later read of them gives empty fields."""
+    await ask(bus, 1, 2)
+    stream = bus.keys("cam").questions
+    await bus.redis.xgroup_create(stream, GROUP, id="0")
+    await bus.redis.xreadgroup(GROUP, "one", {stream: ">"})
+    await bus.redis.xtrim(stream, maxlen=1, approximate=False)
+    reply = await bus.redis.xreadgroup(GROUP, "one", {stream: "0"})
+    assert not reply[0][1][0][1]
+    async with consumer(bus, "one") as c:
+        (d,) = await c.take()
+        assert d.message == question(2)
+        assert c.trimmed == 1
+        assert len(await pending(bus)) == 1
+
+
+async def test_an_entry_delivered_too_often_is_buried_and_its_tombstone_written(bus: Bus) -> None:
+    await ask(bus, 1)
+    k = bus.keys("cam")
+    await bus.redis.xgroup_create(k.questions, GROUP, id="0")
+    await bus.redis.xreadgroup(GROUP, "a", {k.questions: ">"})
+    for _ in range(bus.settings.bus.max_deliveries - 1):
+        await bus.redis.xautoclaim(k.questions, GROUP, "a", 0)
+    async with consumer(bus, tombstone=lambda m, reason: Hop().count(k.counters(m.source_id), "buried")) as c:
+        await until(lambda: _true(c.buried == 1))
+    (letter,) = await dead(bus)
+    assert unpack(letter.body, Question) == question(1)
+    assert "delivered 5 times" in letter.reason
+    assert await bus.redis.hget(k.counters("cam"), "buried") == b"1"
+    assert await pending(bus) == []
+
+
+async def test_a_thousand_malformed_entries_are_all_dead_letters_and_the_worker_lives(bus: Bus) -> None:
+    k = bus.keys("cam")
+    whole = pack(question(0))
+    for n in range(1000):
+        kind = n % 5
+        fields: dict[Any, Any] = {FIELD: [b"", b"\xc1", whole[: 1 + n % (len(whole) - 1)], whole.replace(b"\x01", b"\x09", 1)][kind % 4]}
+        await bus.redis.xadd(k.questions, {b"x": b"no field m"} if kind == 4 else fields)
+    await ask(bus, 7)
+    async with consumer(bus) as c:
+        (d,) = await asyncio.wait_for(c.take(), 30)
+        assert d.message == question(7)
+        assert c.buried == 1000
+        await d.commit(Hop())
+    assert len(await dead(bus)) == 1000
+    assert await pending(bus) == []
+
+
+async def test_a_lost_group_is_made_again_from_the_start(bus: Bus) -> None:
+    async with consumer(bus) as c:
+        await until(lambda: bus.redis.exists(bus.keys("cam").questions))
+        await bus.redis.delete(bus.keys("cam").questions)
+        await ask(bus, 1)
+        (d,) = await asyncio.wait_for(c.take(), 5)
+        assert d.message == question(1)
+
+
+async def test_released_work_is_taken_by_another_at_once(bus: Bus) -> None:
+    await ask(bus, 1)
+    async with consumer(bus) as c:
+        (d,) = await c.take()
+        c.stop()
+        await d.release()
+        async with consumer(bus, "two") as other:
+            (again,) = await asyncio.wait_for(other.take(), 2)
+            assert again.message == question(1)
+
+
+async def test_leaving_never_drops_what_is_pending(bus: Bus) -> None:
+    """XGROUP DELCONSUMER drops pending entries silently; only an empty consumer is deleted."""
+    await ask(bus, 1)
+    async with consumer(bus) as c:
+        await c.take()
+    assert len(await pending(bus)) == 1
+    async with consumer(bus, "two") as other:
+        (d,) = await other.take()
+        await d.commit(Hop())
+    names = [info["name"] for info in await bus.redis.xinfo_consumers(bus.keys("cam").questions, GROUP)]
+    assert b"two" not in names
+
+
+async def test_three_consumers_complete_out_of_order(bus: Bus) -> None:
+    await ask(bus, *range(9))
+    done: list[str] = []
+
+    async def work(name: str, delay_s: float) -> None:
+        async with consumer(bus, name, slots=1) as c:
+            while len(done) < 9:
+                try:
+                    (d,) = await asyncio.wait_for(c.take(), 1)
+                except TimeoutError:
+                    return
+                await asyncio.sleep(delay_s)
+                await d.commit(Hop())
+                done.append(d.message.question_id)
+
+    await asyncio.gather(work("a", 0.15), work("b", 0.02), work("c", 0.05))
+    assert sorted(done) == [f"q{n}" for n in range(9)]
+    assert done != sorted(done)
+
+
+async def test_an_owner_that_slept_past_its_lease_is_fenced_and_the_next_takes_all_pending(bus: Bus) -> None:
+    await ask(bus, 1)
+    k = bus.keys("cam")
+    first, second = (Lease(bus, k, "decider", name) for name in ("one", "two"))
+    assert await first.acquire()
+    async with consumer(bus, "one", fence=first) as old:
+        (mine,) = await old.take()
+        assert not await second.acquire()
+        await asyncio.sleep(bus.settings.bus.lease_ms / 1000 + 0.1)
+        assert await second.acquire()
+        async with consumer(bus, "two", fence=second) as new:
+            (theirs,) = await asyncio.wait_for(new.take(), 2)
+            with pytest.raises(FencedError, match="generation 1"):
+                await mine.commit(Hop().add(k.requests, mine.message, 100))
+            assert await theirs.commit(Hop().add(k.requests, theirs.message, 100)) is Outcome.DONE
+    assert await bus.redis.xlen(k.requests) == 1
+    assert not await first.renew()
+    assert first.lost.is_set()
+
+
+async def test_default_redis_clients_break_long_blocking_reads_and_ours_does_not(bus: Bus) -> None:
+    """redis-py's own socket timeout ends a blocking read that is longer; with its retries the caller hangs on."""
+    ours = bus.blocking_client(2.0)
+    assert ours.connection_pool.connection_kwargs["socket_timeout"] > 2.0
+    assert ours.connection_pool.connection_kwargs["retry"].get_retries() == 0
+    theirs = Redis.from_url(bus.url, socket_timeout=0.2, retry=Retry(NoBackoff(), 0))
+    with pytest.raises(redis.exceptions.TimeoutError):
+        await theirs.xread({"nothing": "$"}, block=1000)
+    assert await ours.xread({"nothing": "$"}, block=1000) in (None, [], {})
+    await theirs.aclose()
+
+
+async def _true(value: bool) -> bool:
+    return value
