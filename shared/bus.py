@@ -1,4 +1,7 @@
-"""One process's way to the server: connections, blobs, events. Reading work is `consumer`, writing it is `hop` and `publish`."""
+"""One process's way to the server: connections, blobs, events.
+
+Reading work is `consumer`, writing it is `hop` and `publish`.
+"""
 
 from __future__ import annotations
 
@@ -113,7 +116,7 @@ class Bus:
     def subscribe(
         self, source_id: str | None = None, *, since: str = "$", block_ms: int | None = None
     ) -> AsyncIterator[tuple[str, Event]]:
-        """Events of one source (or of all, in order within each shard), for ever; survives a lost server.
+        """Events of one source, or of all in order within each shard, for ever; survives a lost server.
 
         Args:
             since: id of the last event already seen; `0` = from the oldest kept, `$` = from now on.

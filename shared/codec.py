@@ -2,8 +2,9 @@
 
     {"v": 1, "t": "chunk", "source_id": "cam1", "seq": 7, ...}
 
-Arrays are `{"dtype", "shape", "data"}`, packed from the array's own memory. Reading is strict: every field is checked against
-the dataclass, and anything else is a `MalformedError` that names what is wrong. Fields a newer writer may add are ignored.
+Arrays are `{"dtype", "shape", "data"}`, packed from the array's own memory. Reading is strict: every field is checked
+against the dataclass, and anything else is a `MalformedError` that names what is wrong. Fields a newer writer may add
+are ignored.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The one loop that reads work from a stream with a consumer group, written once for every service.
 
-It reads only as many entries as there are free slots; says every `heartbeat_ms` that work in hand goes on, so that `idle_ms` need
-not depend on how long work takes; drains its own pending entries at start and after each reconnect; takes over entries of
-the dead; buries what is malformed or was delivered too often; recreates a lost group; and outlives a lost server. No other
-code retries reads.
+It reads only as many entries as there are free slots; says every `heartbeat_ms` that work in hand goes on, so that
+`idle_ms` need not depend on how long work takes; drains its own pending entries at start and after each reconnect;
+takes over entries of the dead; buries what is malformed or was delivered too often; recreates a lost group; and
+outlives a lost server. No other code retries reads.
 
 With a `fence` the consumer owns its streams alone, so it takes over every pending entry at once.
 """
@@ -170,16 +170,14 @@ class Consumer(Generic[M]):
     async def hand_over(self, delivery: Delivery[M]) -> None:
         """Makes a pending entry look idle for long, so that nobody waits to take it."""
         with redis_errors():
-            await self._bus.redis.execute_command(
-                "XCLAIM",
+            await self._bus.redis.xclaim(
                 delivery.stream,
                 self._group,
                 self._name,
                 0,
-                delivery.entry_id,
-                "IDLE",
-                self._settings.idle_ms * 2,
-                "JUSTID",
+                [delivery.entry_id],
+                idle=self._settings.idle_ms * 2,
+                justid=True,
             )
 
     def forget(self, delivery: Delivery[M]) -> None:
@@ -252,7 +250,10 @@ class Consumer(Generic[M]):
                     raise
 
     async def _drain_own(self) -> None:
-        """Takes what was delivered to our name but never reached us: a reply was lost, or we are a restarted process."""
+        """Takes what was delivered to our name but never reached us.
+
+        A reply was lost, or we are a restarted process.
+        """
         after = dict.fromkeys(self._streams, "0")
         while after:
             with redis_errors():
@@ -288,33 +289,31 @@ class Consumer(Generic[M]):
         idle_ms = 0 if self._fence else self._settings.idle_ms
         for stream in self._streams:
             with redis_errors():
-                pending = await self._client.execute_command(
-                    "XPENDING", stream, self._group, "IDLE", idle_ms, "-", "+", RECLAIM_PAGE + len(self._held)
+                pending = await self._client.xpending_range(
+                    stream, self._group, "-", "+", RECLAIM_PAGE + len(self._held), idle=idle_ms
                 )
             for entry in pending:
                 if free <= 0:
                     return
-                entry_id, delivered = _text(entry[0]), int(entry[3])
+                entry_id = _text(entry["message_id"])
                 if (stream, entry_id) in self._held:
                     continue
                 with redis_errors():
-                    claimed = await self._client.execute_command(
-                        "XCLAIM", stream, self._group, self._name, idle_ms, entry_id
-                    )
-                for item in claimed:
-                    if item is not None:
+                    claimed = await self._client.xclaim(stream, self._group, self._name, idle_ms, [entry_id])
+                for raw_id, fields in claimed:
+                    if raw_id is not None:
                         free -= 1
                         self.reclaimed += 1
-                        await self._accept(stream, _text(item[0]), _body(item[1]), delivered + 1)
+                        await self._accept(stream, entry_id, _body(fields), int(entry["times_delivered"]) + 1)
 
     async def _times_delivered(self, stream: str, entry_id: str) -> int:
         with redis_errors():
-            pending = await self._client.execute_command("XPENDING", stream, self._group, entry_id, entry_id, 1)
-        return int(pending[0][3]) if pending else 1
+            pending = await self._client.xpending_range(stream, self._group, entry_id, entry_id, 1)
+        return int(pending[0]["times_delivered"]) if pending else 1
 
     async def _accept(self, stream: str, entry_id: str, body: bytes | None, deliveries: int) -> None:
         if body is None:
-            # MAXLEN trimmed the entry while it was pending: it comes back without fields, for ever, unless it is acknowledged.
+            # MAXLEN trimmed the entry while it was pending: it comes back without fields until it is acknowledged.
             self.trimmed += 1
             log.warning("entry_trimmed", stream=stream, entry_id=entry_id)
             with redis_errors():
@@ -395,10 +394,7 @@ def _body(fields: Any) -> bytes | None:
     """The entry's one field; None when the entry was trimmed, empty bytes when it has other fields."""
     if not fields:
         return None
-    if isinstance(fields, dict):
-        return bytes(fields.get(streams.FIELD, b""))
-    pairs = dict(zip(fields[::2], fields[1::2], strict=True))
-    return bytes(pairs.get(streams.FIELD, b""))
+    return bytes(fields.get(streams.FIELD, b""))
 
 
 def _text(raw: bytes | str) -> str:

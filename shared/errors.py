@@ -1,7 +1,8 @@
 """The one error tree.
 
 An error says what happened, names the offending value, and says what to do. Its class tells the consumer what becomes
-of the entry being worked on: a `RetryableError` leaves it pending, a `PoisonError` buries it, a `FatalError` ends the process.
+of the entry being worked on: a `RetryableError` leaves it pending, a `PoisonError` buries it, a `FatalError` ends the
+process.
 """
 
 

@@ -1,4 +1,5 @@
-"""A hop: settle one input and write everything it causes, in one script. Exactly one output for each input, whatever crashes.
+"""A hop: settle one input and write everything it causes, in one script. Exactly one output for each input, whatever
+crashes.
 
     hop = Hop().add(keys.features, features, maxlen).free([chunk.frames]).count(keys.counters(s), "encoded", 1)
     await delivery.commit(hop)

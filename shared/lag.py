@@ -1,7 +1,7 @@
 """How much work waits in a stream for a group: the figure to scale workers by.
 
-Redis itself answers null for good once an entry was deleted from the stream (XDEL) or the group was set back, so this counts
-what lies behind the group's last entry when the server does not know.
+Redis itself answers null for good once an entry was deleted from the stream (XDEL) or the group was set back, so this
+counts what lies behind the group's last entry when the server does not know.
 """
 
 from __future__ import annotations

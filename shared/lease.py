@@ -1,6 +1,7 @@
 """Exclusive ownership with an end: a key that expires, and a generation that only rises (the fencing token).
 
-Whoever sleeps past its lease and wakes up finds its generation over: every script that it sends checks the fence on the server.
+Whoever sleeps past its lease and wakes up finds its generation over: every script that it sends checks the fence on
+the server.
 """
 
 from __future__ import annotations

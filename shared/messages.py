@@ -47,7 +47,10 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Capture -> encoder. 8 sampled frames, or (with `end`) the marker that the run is over and `seq` chunks came before."""
+    """Capture -> encoder.
+
+    8 sampled frames, or (with `end`) the marker that the run is over and `seq` chunks came before.
+    """
 
     source_id: str
     run: str
@@ -64,7 +67,10 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """Encoder -> decider. Exactly one for each chunk, also for one that failed (`buried`) or lost its pixels (`expired`)."""
+    """Encoder -> decider.
+
+    Exactly one for each chunk, also for one that failed (`buried`) or lost its pixels (`expired`).
+    """
 
     source_id: str
     run: str

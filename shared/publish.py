@@ -1,4 +1,7 @@
-"""What capture writes: runs, chunks, counters and states. All of it is fenced by the source's lease, and safe to send again."""
+"""What capture writes: runs, chunks, counters and states.
+
+All of it is fenced by the source's lease, and safe to send again.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,8 @@ class RunInfo:
 
 
 async def begin_run(bus: Bus, source_id: str, run: str, url: str, lease: Lease, *, resume: bool) -> RunInfo:
-    """Starts `run`, forgetting counters and credit of the one before; or, with `resume`, continues a run of the same url.
+    """Starts `run`, forgetting counters and credit of the one before; or, with `resume`, continues a run of the same
+    url.
 
     Raises:
         FencedError: a newer owner holds the lease.

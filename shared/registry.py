@@ -1,4 +1,7 @@
-"""The sources being watched: add, change, remove, and notice changes made by others. One hash a shard, with a counter to poll."""
+"""The sources being watched: add, change, remove, and notice changes made by others.
+
+One hash a shard, with a counter to poll.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,17 @@ from pydantic import ValidationError
 from shared.codec import pack_map, unpack_map
 from shared.config import explain
 from shared.errors import ConfigError, MalformedError, RetryableError
+from shared.hop import Hop
 from shared.logs import get_logger
+from shared.messages import EndEvent, Times
 from shared.server import redis_errors
 from shared.source import SourceSpec
-from shared.streams import Keys
 
 if TYPE_CHECKING:
     from shared.bus import Bus
 
 CHANGE_TRIES = 8
+KEEP_REMOVED_S = 3600
 
 log = get_logger("registry")
 
@@ -80,8 +85,43 @@ async def update_source(bus: Bus, source_id: str, changes: Mapping[str, Any]) ->
 
 
 async def remove_source(bus: Bus, source_id: str) -> bool:
-    """Stops watching. Capture and decider drop what they hold within a second. False = there was no such source."""
-    return bool(await bus.scripts.run("remove_source", _keys(bus, source_id), [source_id]))
+    """Stops watching. Its open requests end as cancelled; what is stored of it goes after an hour.
+
+    Capture and decider drop what they hold within a second. False = there was no such source.
+    """
+    removed = bool(await bus.scripts.run("remove_source", _keys(bus, source_id), [source_id, KEEP_REMOVED_S]))
+    keys = bus.keys(source_id)
+    with redis_errors():
+        open_now = await bus.redis.hkeys(keys.open_requests)
+        run = (await bus.redis.hget(keys.run(source_id), "run") or b"").decode()
+    for request_id in (raw.decode() for raw in open_now):
+        if request_id.startswith(f"{source_id}:"):
+            event = _cancelled(source_id, run, request_id, bus.clock.now_s())
+            hop = Hop().once(keys.open_requests, request_id).event(keys, event, bus.settings.bus.feedback_maxlen)
+            await hop.count(keys.counters(source_id), "cancelled").run(bus.scripts)
+    return removed
+
+
+def _cancelled(source_id: str, run: str, request_id: str, now_s: float) -> EndEvent:
+    return EndEvent(
+        source_id=source_id,
+        run=run,
+        request_id=request_id,
+        attempt=0,
+        kind="question" if request_id.startswith(f"{source_id}:q:") else "feedback",
+        action="feedback",
+        status="cancelled",
+        pts_s=0.0,
+        prompt="",
+        text="",
+        silent=False,
+        cause="the source was removed",
+        model="",
+        n_input_tokens=0,
+        n_output_tokens=0,
+        ttft_ms=0.0,
+        times=Times(done_at_s=now_s),
+    )
 
 
 def changed(spec: SourceSpec, changes: Mapping[str, Any]) -> SourceSpec:
@@ -139,8 +179,10 @@ class SourceWatch:
 
 
 def _keys(bus: Bus, source_id: str) -> list[str]:
-    keys: Keys = bus.keys(source_id)
-    return [keys.sources, keys.sources_revision]
+    """The registry's two keys, then everything that is stored of the source."""
+    k = bus.keys(source_id)
+    stored = (k.run, k.counters, k.inflight, k.decider_state, k.feedback, k.display, k.push)
+    return [k.sources, k.sources_revision, *(key(source_id) for key in stored)]
 
 
 def _write(spec: SourceSpec) -> bytes:

@@ -1,4 +1,7 @@
-"""Puts what arrives out of order back into order by `seq`. Pure: time is an argument. Knows nothing of what it orders."""
+"""Puts what arrives out of order back into order by `seq`.
+
+Pure: time is an argument. Knows nothing of what it orders.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,10 @@ class Resequencer(Generic[T]):
         return len(self._held)
 
     def push(self, seq: int, item: T, now_s: float) -> T | None:
-        """Takes an item. One whose number has passed, or is held already, is not taken but returned: it is late or twice."""
+        """Takes an item.
+
+        One whose number has passed, or is held already, is not taken but returned: it is late or twice.
+        """
         if seq < self.next_seq or seq in self._held:
             return item
         self._held[seq] = item

@@ -1,4 +1,7 @@
-"""What a generator writes while it works on a request. A request that ended, or that a newer attempt took, takes no more words."""
+"""What a generator writes while it works on a request.
+
+A request that ended, or that a newer attempt took, takes no more words.
+"""
 
 from __future__ import annotations
 

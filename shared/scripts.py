@@ -1,4 +1,7 @@
-"""The Lua files of `shared/lua`, as callables bound to a client. Each file's head says what it does, takes and returns."""
+"""The Lua files of `shared/lua`, as callables bound to a client.
+
+Each file's head says what it does, takes and returns.
+"""
 
 from __future__ import annotations
 

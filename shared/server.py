@@ -1,8 +1,8 @@
 """How to reach the server: URL to redis-py client, and redis-py's exceptions to ours. Knows no streams.
 
-redis-py 8 by default retries every command by itself and gives every socket a timeout of 5 s. Both are wrong here: a retried
-XADD writes twice, a retried XREADGROUP strands what the first one read, and a blocking read longer than the timeout never
-returns. So retries are off, and a client that blocks gets a socket timeout longer than its block.
+redis-py 8 by default retries every command by itself and gives every socket a timeout of 5 s. Both are wrong here: a
+retried XADD writes twice, a retried XREADGROUP strands what the first one read, and a blocking read longer than the
+timeout never returns. So retries are off, and a client that blocks gets a socket timeout longer than its block.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""What is being watched and how: the settings of one source, validated. The decider, capture and the faces all read it.
+"""What is being watched and how: the settings of one source, validated. The decider, capture and the faces all read
+it.
 
-A `SourceSpec` lies in Redis under its shard; a change takes effect within a second. Every setting has a unit and a default.
+A `SourceSpec` lies in Redis under its shard; a change takes effect within a second. Every setting has a unit and a
+default.
 """
 
 from __future__ import annotations

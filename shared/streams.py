@@ -1,7 +1,7 @@
 """Every key on the bus is spelled here and nowhere else.
 
-A source belongs to one shard, `crc32(source_id) % shards`, and all keys of a shard carry the hash tag `{cm<shard>}`, so that one
-script may touch them together on Redis Cluster too.
+A source belongs to one shard, `crc32(source_id) % shards`, and all keys of a shard carry the hash tag `{cm<shard>}`,
+so that one script may touch them together on Redis Cluster too.
 
     capture --chunks--> encoder --features--> decider --requests--> generator --feedback:<source>--> you
 """
@@ -109,7 +109,10 @@ class Keys:
 
     @property
     def open_requests(self) -> str:
-        """Hash: request_id -> attempt. A request is open until its end is written; the field is what makes the end single."""
+        """Hash: request_id -> attempt.
+
+        A request is open until its end is written; the field is what makes the end single.
+        """
         return self._key("open")
 
     def watching(self, source_id: str) -> str:

@@ -1,6 +1,9 @@
--- Add a source that is not there yet. KEYS sources, revision. ARGV source id, body. Returns 1, or 0 when the id is taken.
+-- Add a source that is not there yet. KEYS sources, revision, stored… (kept again). ARGV source id, body. Returns 1, or 0 when the id is taken.
 if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then
   return 0
 end
 redis.call('INCR', KEYS[2])
+for i = 3, #KEYS do
+  redis.call('PERSIST', KEYS[i])
+end
 return 1

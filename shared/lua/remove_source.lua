@@ -1,6 +1,9 @@
--- Remove a source. KEYS sources, revision. ARGV source id. Returns 1, or 0 when there was none.
+-- Remove a source; what is stored of it expires. KEYS sources, revision, stored… ARGV source id, seconds. Returns 1, or 0 when there was none.
 if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then
   return 0
 end
 redis.call('INCR', KEYS[2])
+for i = 3, #KEYS do
+  redis.call('EXPIRE', KEYS[i], ARGV[2])
+end
 return 1
