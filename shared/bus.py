@@ -100,7 +100,7 @@ class Bus:
             laid_out = int(await self.redis.get(streams.SHARDS) or self.shards)
         if laid_out != self.shards:
             raise ConfigError(
-                f"redis.shards = {self.shards}, but this server's data was laid out for {laid_out}; set it to {laid_out}"
+                f"redis.shards = {self.shards}, but this server's data was laid out for {laid_out}; set that"
             )
 
     async def emit(self, event: Event) -> str:
