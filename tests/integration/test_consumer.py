@@ -184,7 +184,9 @@ async def test_a_thousand_malformed_entries_are_all_dead_letters_and_the_worker_
     whole = pack(question(0))
     for n in range(1000):
         kind = n % 5
-        fields: dict[Any, Any] = {FIELD: [b"", b"\xc1", whole[: 1 + n % (len(whole) - 1)], whole.replace(b"\x01", b"\x09", 1)][kind % 4]}
+        fields: dict[Any, Any] = {
+            FIELD: [b"", b"\xc1", whole[: 1 + n % (len(whole) - 1)], whole.replace(b"\x01", b"\x09", 1)][kind % 4]
+        }
         await bus.redis.xadd(k.questions, {b"x": b"no field m"} if kind == 4 else fields)
     await ask(bus, 7)
     async with consumer(bus) as c:

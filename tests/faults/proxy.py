@@ -1,0 +1,76 @@
+"""A lossy proxy between a client and the server: drops the n-th reply, cuts connections, delays. Seeded, in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from pathlib import Path
+
+
+class LossyProxy:
+    """Listens on a unix socket and forwards to another.
+
+    Args:
+        drop: chance that a piece of a reply is swallowed and its connection cut, so that the client cannot know what happened.
+        cut: chance that a request is cut before it reaches the server.
+        delay_s: the most that a piece is held back.
+    """
+
+    def __init__(self, path: Path, target: Path, seed: int, *, drop: float, cut: float, delay_s: float) -> None:
+        self.path = path
+        self.dropped = 0
+        self.cut = 0
+        self.calm = False
+        self._target = target
+        self._random = random.Random(seed)
+        self._chances = (drop, cut, delay_s)
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> LossyProxy:
+        self._server = await asyncio.start_unix_server(self._serve, str(self.path))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        try:
+            from_server, to_server = await asyncio.open_unix_connection(str(self._target))
+        except OSError:
+            to_client.close()
+            return
+        up = asyncio.create_task(self._pump(from_client, to_server, is_reply=False))
+        down = asyncio.create_task(self._pump(from_server, to_client, is_reply=True))
+        try:
+            await asyncio.wait((up, down), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for pump in (up, down):
+                pump.cancel()
+            await asyncio.gather(up, down, return_exceptions=True)
+            for writer in (to_client, to_server):
+                writer.close()
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_reply: bool) -> None:
+        drop, cut, delay_s = self._chances
+        with contextlib.suppress(ConnectionError):
+            while piece := await reader.read(1 << 16):
+                if not self.calm:
+                    if is_reply and self._random.random() < drop:
+                        self.dropped += 1
+                        return
+                    if not is_reply and self._random.random() < cut:
+                        self.cut += 1
+                        return
+                    await asyncio.sleep(self._random.random() * delay_s)
+                writer.write(piece)
+                await writer.drain()

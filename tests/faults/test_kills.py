@@ -1,0 +1,141 @@
+"""kill -9 at random moments, frozen processes, a lossy network, a server that dies: every chunk decided once, every request ended once.
+
+`make faults` runs the long form (CORNERMAN_FAULTS=long): 100 kills over 2,000 chunks. The seed is printed; CORNERMAN_SEED repeats it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.bus import Bus
+from shared.config import load_settings
+from shared.registry import add_source
+from shared.source import SourceSpec
+from tests.conftest import Server
+from tests.faults.history import check
+from tests.faults.house import House, counters, events, wait_finished
+from tests.faults.proxy import LossyProxy
+
+LONG = os.environ.get("CORNERMAN_FAULTS") == "long"
+CHUNKS, KILLS = (2_000, 100) if LONG else (160, 8)
+FPS = 32
+
+
+@pytest.fixture
+def seed() -> int:
+    seed = int(os.environ.get("CORNERMAN_SEED") or secrets.randbelow(1_000_000))
+    print(f"CORNERMAN_SEED={seed}")
+    return seed
+
+
+@pytest.fixture
+def house(own_server: Server, tmp_path: Path, seed: int) -> Iterator[House]:
+    house = House(own_server.url, tmp_path, seed)
+    yield house
+    house.stop()
+
+
+def source(chunks: int) -> SourceSpec:
+    """A lossless test picture of exactly so many chunks, every n-th of which asks for words."""
+    return SourceSpec.model_validate(
+        {
+            "source_id": "ring",
+            "url": f"test://bars?fps={FPS}&seconds={chunks * 8 / FPS:g}&size=64x48",
+            "watch": {"sample_fps": FPS, "overlap": 0, "lossless": True, "realtime": False, "credit": 8},
+            "speak": {"strategy": "rules", "every_chunks": 5, "min_interval_s": 0.5},
+        }
+    )
+
+
+async def verify(bus: Bus, chunks: int) -> None:
+    counted = await counters(bus, "ring")
+    wrong = check(await events(bus, "ring"), counted, published=chunks)
+    assert wrong == [], f"{wrong[:10]} of {len(wrong)}; {counted}"
+    assert counted["requests"] >= chunks // 5 - 1, counted
+
+
+@pytest.mark.timeout(3000)
+async def test_every_service_is_killed_at_random_and_nothing_is_lost_or_done_twice(
+    own_server: Server, house: House
+) -> None:
+    async with Bus.connect(load_settings({"redis": {"url": own_server.url}})) as bus:
+        await add_source(bus, source(CHUNKS))
+        house.start(capture=2, encoder=3, decider=2, generator=2)
+        killed: dict[str, int] = {}
+        for _ in range(KILLS):
+            await asyncio.sleep(house.random.uniform(0.4, 1.6))
+            role = house.kill_one()
+            killed[role] = killed.get(role, 0) + 1
+        print("kills:", killed)
+        await wait_finished(bus, "ring", house, 2400 if LONG else 150)
+        await verify(bus, CHUNKS)
+
+
+@pytest.mark.timeout(300)
+async def test_a_decider_frozen_past_its_lease_is_fenced_when_it_wakes(own_server: Server, house: House) -> None:
+    async with Bus.connect(load_settings({"redis": {"url": own_server.url}})) as bus:
+        await add_source(bus, source(CHUNKS))
+        house.environment["CORNERMAN_ENCODER__FAKE_DELAY_MS"] = "30"
+        house.start(capture=1, encoder=2, decider=2, generator=1)
+        frozen = 0
+        for _ in range(200):
+            await asyncio.sleep(0.1)
+            owner = await bus.redis.get(bus.keys("ring").lease("decider"))
+            decided = (await counters(bus, "ring")).get("decided", 0)
+            if owner and decided > 5 + 40 * frozen and frozen < 2:
+                number = int(owner.decode().split("-")[1])
+                house.of("decider")[number].freeze()
+                await _another_owner(bus, owner)
+                house.of("decider")[number].thaw()
+                frozen += 1
+            if frozen == 2:
+                break
+        assert frozen >= 1
+        await wait_finished(bus, "ring", house, 150)
+        await verify(bus, CHUNKS)
+        assert int(await bus.redis.get(bus.keys("ring").fence("decider"))) >= 2
+
+
+async def _another_owner(bus: Bus, owner: bytes) -> None:
+    async with asyncio.timeout(20):
+        while await bus.redis.get(bus.keys("ring").lease("decider")) in (owner, None):
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.timeout(400)
+async def test_replies_are_lost_connections_cut_and_delayed(
+    own_server: Server, house: House, tmp_path: Path, seed: int
+) -> None:
+    lossy = tmp_path / "p.sock"
+    async with (
+        LossyProxy(lossy, own_server.socket, seed, drop=0.004, cut=0.004, delay_s=0.002) as proxy,
+        Bus.connect(load_settings({"redis": {"url": own_server.url}})) as bus,
+    ):
+        await add_source(bus, source(CHUNKS))
+        house.environment["CORNERMAN_REDIS_URL"] = f"unix://{lossy}"
+        house.start(capture=1, encoder=2, decider=1, generator=1)
+        await wait_finished(bus, "ring", house, 300)
+        await verify(bus, CHUNKS)
+        print(f"replies dropped: {proxy.dropped}, requests cut: {proxy.cut}")
+        assert proxy.dropped > 0
+        assert proxy.cut > 0
+
+
+@pytest.mark.timeout(300)
+async def test_the_server_is_killed_and_comes_back_with_its_file(own_server: Server, house: House) -> None:
+    async with Bus.connect(load_settings({"redis": {"url": own_server.url}})) as bus:
+        await add_source(bus, source(CHUNKS))
+        house.start(capture=1, encoder=2, decider=1, generator=1)
+        for _ in range(3 if LONG else 2):
+            await asyncio.sleep(house.random.uniform(2.0, 4.0))
+            own_server.kill()
+            await asyncio.sleep(0.7)
+            own_server.start()
+        await wait_finished(bus, "ring", house, 150)
+        await verify(bus, CHUNKS)

@@ -1,0 +1,60 @@
+"""The checker of histories must itself find each kind of broken promise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from shared.messages import DecisionEvent, DeltaEvent, EndEvent, Event, StartEvent, Times
+from tests.faults.history import check
+
+T = Times()
+COUNTERS = {"due": 2, "published": 2, "decided": 2, "requests": 1, "feedback": 1}
+
+
+def decision(seq: int) -> DecisionEvent:
+    return DecisionEvent("s", "r", seq, seq / 2, "next", 1.0, "", "rules", 0.0, "ok", T)
+
+
+def start(attempt: int = 1) -> StartEvent:
+    return StartEvent("s", "r", "s:r:1", attempt, "feedback", "feedback", 0.5, "p", "echo", T)
+
+
+def delta(text: str, attempt: int = 1) -> DeltaEvent:
+    return DeltaEvent("s", "r", "s:r:1", attempt, text, T)
+
+
+def end(text: str, attempt: int = 1) -> EndEvent:
+    return EndEvent(
+        "s", "r", "s:r:1", attempt, "feedback", "feedback", "done", 0.5, "p", text, False, "", "echo", 1, 1, 1.0, T
+    )
+
+
+CLEAN: list[Event] = [decision(0), decision(1), start(), delta("a"), start(2), delta("go", 2), end("go", 2)]
+
+
+def test_a_clean_history_breaks_nothing() -> None:
+    assert check(CLEAN, COUNTERS, published=2) == []
+
+
+@pytest.mark.parametrize(
+    ("history", "sentence"),
+    [
+        ([*CLEAN, decision(1)], "chunk 1 was decided 2 times"),
+        (CLEAN[1:], "chunk 0 was never decided"),
+        ([decision(1), decision(0), *CLEAN[2:]], "chunk 0 was decided after chunk 1"),
+        ([*CLEAN, end("go", 2)], "s:r:1 ended 2 times"),
+        (CLEAN[:-1], "s:r:1 never ended"),
+        ([*CLEAN, delta("late", 2)], "spoke after its end"),
+        ([*CLEAN[:-1], delta("zombie", 1), CLEAN[-1]], "attempt 1 spoke out of turn"),
+        ([*CLEAN[:-1], replace(end("go", 2), text="else")], "ended with 'else', but said 'go'"),
+    ],
+)
+def test_each_broken_promise_is_found(history: list[Event], sentence: str) -> None:
+    assert any(sentence in found for found in check(history, COUNTERS, published=2))
+
+
+@pytest.mark.parametrize("name", ["due", "decided", "requests", "feedback"])
+def test_counters_that_do_not_add_up_are_found(name: str) -> None:
+    assert check(CLEAN, {**COUNTERS, name: 7}, published=2)
