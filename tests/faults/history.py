@@ -1,7 +1,7 @@
 """Checks what a run left behind against what we promise. Pure: reads events, touches nothing.
 
-The promise: every chunk decided once and in order, every request ended once, every attempt's words after its start, and counters that add
-up. `check` gives every broken promise as a sentence; an empty list is a clean history.
+The promise: every chunk decided once and in order, every request ended once, every attempt's words after its start,
+and counters that add up. `check` gives every broken promise as a sentence; an empty list is a clean history.
 """
 
 from __future__ import annotations

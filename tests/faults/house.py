@@ -1,4 +1,7 @@
-"""A whole house of processes for fault tests: a server with an append-only file, and services that are killed and come back."""
+"""A whole house of processes for fault tests.
+
+A server with an append-only file, and services that are killed and come back.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A lossy proxy between a client and the server: drops the n-th reply, cuts connections, delays. Seeded, in this process."""
+"""A lossy proxy between a client and the server: drops the n-th reply, cuts connections, delays.
+
+Seeded, in this process.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""kill -9 at random moments, frozen processes, a lossy network, a server that dies: every chunk decided once, every request ended once.
+"""kill -9 at random moments, frozen processes, a lossy network, a server that dies: every chunk decided once, every
+request ended once.
 
-`make faults` runs the long form (CORNERMAN_FAULTS=long): 100 kills over 2,000 chunks. The seed is printed; CORNERMAN_SEED repeats it.
+`make faults` runs the long form (CORNERMAN_FAULTS=long): 100 kills over 2,000 chunks. The seed is printed;
+CORNERMAN_SEED repeats it.
 """
 
 from __future__ import annotations

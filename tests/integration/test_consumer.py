@@ -1,4 +1,7 @@
-"""The consumer on a real server: at-least-once reading, exactly-once hops, and each fact of Redis that it is built on."""
+"""The consumer on a real server.
+
+At-least-once reading, exactly-once hops, and each fact of Redis that it is built on.
+"""
 
 from __future__ import annotations
 

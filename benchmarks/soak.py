@@ -1,0 +1,86 @@
+"""Twenty minutes of a looped real-time source: do memory and open files stay flat?
+
+    python -m benchmarks.soak [--minutes 20] [--video PATH]
+
+Samples every process each five seconds, leaves the first fifth out as warm-up, fits a line to the rest, and prints
+for each process the first and last figure and the slope, as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from shared.bus import Bus
+from shared.config import load_settings
+from shared.registry import add_source
+from shared.source import SourceSpec
+from tests.conftest import Server, find_binary
+from tests.faults.house import House, counters
+
+EVERY_S = 5.0
+MIB = 1024 * 1024
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--video", default="test://bars?fps=30&size=640x360")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        server = Server(find_binary(), folder)
+        server.start()
+        house = House(server.url, folder, 0)
+        try:
+            async with Bus.connect(load_settings({"redis": {"url": server.url}})) as bus:
+                spec = {"source_id": "soak", "url": given.video, "watch": {"loop": True, "realtime": True}}
+                await add_source(bus, SourceSpec.model_validate(spec))
+                house.start(capture=1, encoder=1, decider=1, generator=1)
+                assert server.process is not None
+                pids = {service.role: service.process.pid for service in house.services} | {
+                    "server": server.process.pid
+                }
+                samples = await watch(pids, given.minutes * 60)
+                counted = await counters(bus, "soak")
+            print(json.dumps({"minutes": given.minutes, "counters": counted, **summarise(samples)}, indent=1))
+        finally:
+            house.stop()
+            server.stop()
+
+
+async def watch(pids: dict[str, int], seconds: float) -> dict[str, list[tuple[float, float, int]]]:
+    """(time s, resident MiB, open files) of each process."""
+    samples: dict[str, list[tuple[float, float, int]]] = defaultdict(list)
+    at_s = 0.0
+    while at_s < seconds:
+        for role, pid in pids.items():
+            process = psutil.Process(pid)
+            samples[role].append((at_s, process.memory_info().rss / MIB, process.num_fds()))
+        await asyncio.sleep(EVERY_S)
+        at_s += EVERY_S
+    return samples
+
+
+def summarise(samples: dict[str, list[tuple[float, float, int]]]) -> dict[str, object]:
+    """Per process: figures after warm-up and the slope of the line through them."""
+    out = {}
+    for role, rows in samples.items():
+        t, rss, files = np.array(rows[len(rows) // 5 :]).T
+        out[role] = {
+            "rss_mib": [round(float(rss[0]), 1), round(float(rss[-1]), 1)],
+            "rss_mib_per_hour": round(float(np.polyfit(t, rss, 1)[0]) * 3600, 2),
+            "open_files": [int(files[0]), int(files[-1])],
+        }
+    return out
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
