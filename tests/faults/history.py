@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 
 from shared.messages import DecisionEvent, DeltaEvent, EndEvent, Event, StartEvent
 
@@ -25,16 +26,10 @@ def check(events: Iterable[Event], counters: Mapping[str, int], *, published: in
 
 
 def _decisions(history: list[Event], published: int) -> list[str]:
-    wrong = []
     seqs = [event.seq for event in history if isinstance(event, DecisionEvent)]
-    for seq, times in Counter(seqs).items():
-        if times > 1:
-            wrong.append(f"chunk {seq} was decided {times} times")
-    for missing in sorted(set(range(published)) - set(seqs)):
-        wrong.append(f"chunk {missing} was never decided")
-    for before, after in zip(seqs, seqs[1:], strict=False):
-        if after < before:
-            wrong.append(f"chunk {after} was decided after chunk {before}")
+    wrong = [f"chunk {seq} was decided {times} times" for seq, times in Counter(seqs).items() if times > 1]
+    wrong += [f"chunk {missing} was never decided" for missing in sorted(set(range(published)) - set(seqs))]
+    wrong += [f"chunk {after} was decided after chunk {before}" for before, after in pairwise(seqs) if after < before]
     return wrong
 
 

@@ -15,7 +15,7 @@ class LossyProxy:
     """Listens on a unix socket and forwards to another.
 
     Args:
-        drop: chance that a piece of a reply is swallowed and its connection cut, so that the client cannot know what happened.
+        drop: chance that a piece of a reply is swallowed and its connection cut: the client cannot know what happened.
         cut: chance that a request is cut before it reaches the server.
         delay_s: the most that a piece is held back.
     """
