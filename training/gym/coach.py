@@ -1,0 +1,45 @@
+"""What a good coach would have said, and when: the truth that predictions are measured against.
+
+A correction right after a faulty repetition; praise after `PRAISE_AFTER` good ones in a row; otherwise silence.
+"""
+
+from dataclasses import dataclass
+
+from numpy.random import Generator
+
+from training.gym.phrases import PRAISE, say
+from training.gym.splits import Split
+from training.gym.timeline import Segment
+
+REACTION_S = 0.25
+PRAISE_AFTER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """One thing said; `action` is "correct" or "feedback" (praise), `mistake` is empty for praise."""
+
+    time_s: float
+    action: str
+    text: str
+    exercise: str
+    mistake: str
+
+
+def coach(segments: list[Segment], rng: Generator, split: Split) -> tuple[Feedback, ...]:
+    """The timed feedbacks of a session, in order of time."""
+    out: list[Feedback] = []
+    for segment in segments:
+        good = 0
+        for rep in segment.reps:
+            time = round(rep.end_s + REACTION_S, 3)
+            if rep.mistake:
+                text = say(rng, rep.exercise, rep.mistake, split)
+                out.append(Feedback(time, "correct", text, rep.exercise, rep.mistake))
+                good = 0
+                continue
+            good += 1
+            if good == PRAISE_AFTER:
+                out.append(Feedback(time, "feedback", say(rng, rep.exercise, PRAISE, split), rep.exercise, ""))
+                good = 0
+    return tuple(out)
