@@ -21,10 +21,18 @@ PREFIX_BUDGET_BYTES = 96 * 1024 * 1024
 class Decoder(Protocol):
     """What the engine uses of a transformers `Qwen2Model`."""
 
-    embed_tokens: nn.Embedding
+    embed_tokens: nn.Module
     layers: nn.ModuleList
+    norm: nn.Module
 
     def __call__(self, **inputs: object) -> DecoderOutput: ...
+
+
+class CausalLanguageModel(Protocol):
+    """What the engine uses of a transformers `Qwen2ForCausalLM`."""
+
+    model: Decoder
+    lm_head: nn.Module
 
 
 class DecoderOutput(Protocol):
@@ -61,27 +69,46 @@ class LanguageEngine:
     """Forward passes over a decoder and its head.
 
     Args:
-        decoder: a transformers `Qwen2Model` (or the model's own container of that shape), in eval mode.
-        head: maps a hidden state to logits; tied to the embedding or not.
+        language: a transformers `Qwen2ForCausalLM` in eval mode. It is asked anew for its layers each time,
+            because adapters and quantization replace them.
         prefix_budget_bytes: memory for states of prompt beginnings; 0 keeps none.
     """
 
-    def __init__(
-        self, decoder: Decoder, head: nn.Module, prefix_budget_bytes: int = PREFIX_BUDGET_BYTES
-    ) -> None:
-        self.decoder = decoder
-        self.head = head
+    def __init__(self, language: CausalLanguageModel, prefix_budget_bytes: int = PREFIX_BUDGET_BYTES) -> None:
+        self._language = language
         self.prefixes = PrefixStore(prefix_budget_bytes)
 
     @property
+    def decoder(self) -> Decoder:
+        """The layers without the head."""
+        return self._language.model
+
+    @property
+    def head(self) -> nn.Module:
+        """Maps a hidden state to logits; tied to the embedding or not."""
+        return self._language.lm_head
+
+    @property
+    def width(self) -> int:
+        """Length of an embedding."""
+        return self._scale.shape[0]
+
+    @property
     def device(self) -> torch.device:
-        """Where the embeddings lie."""
-        return self.decoder.embed_tokens.weight.device
+        """Where the model lies."""
+        return self._scale.device
 
     @property
     def dtype(self) -> torch.dtype:
         """The dtype hidden states are computed in."""
-        return self.decoder.embed_tokens.weight.dtype
+        return self._scale.dtype
+
+    @property
+    def _scale(self) -> Tensor:
+        """The last norm's weight [D]: a tensor that neither adapters nor quantization touch."""
+        weight = self.decoder.norm.weight
+        assert isinstance(weight, Tensor)
+        return weight
 
     @torch.inference_mode()
     def embed(self, ids: Sequence[int]) -> Tensor:

@@ -74,7 +74,7 @@ class TextGenerator:
         if not chunks:
             return [self._text_segment(text_prompt_ids(prompt, system, tokenizer))]
         block = visual_block(chunks, frame_ids)
-        width = self.engine.decoder.embed_tokens.embedding_dim
+        width = self.engine.width
         if block.shape[-1] != width:
             raise GenerationError(
                 f"the chunks' tokens are {block.shape[-1]} wide but this language model reads {width}; "

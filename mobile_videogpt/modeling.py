@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from mobile_videogpt.config import LanguageConfig, MobileVideoGPTConfig
+from mobile_videogpt.speaking import Speaking
 from mobile_videogpt.tokens import Tokens
 from mobile_videogpt.vision import VisionHalf
 
@@ -61,7 +62,7 @@ def qwen2_config(config: LanguageConfig) -> Qwen2Config:
     )
 
 
-class MobileVideoGPT(nn.Module):
+class MobileVideoGPT(Speaking, nn.Module):
     """The whole model, or one of its halves.
 
     Args:

@@ -1,0 +1,229 @@
+"""LoRA adapters on the language half: load, choose, merge, unload, several side by side.
+
+An adapter is checked name by name before PEFT sees it, because PEFT only warns. What its training changed
+besides (`non_lora_trainables.bin`: the projectors) is put in with it and taken out with it. Not to be called
+while a reply is being written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, cast
+
+from peft import PeftModel
+from torch import Tensor, nn
+
+from mobile_videogpt import names
+from mobile_videogpt.errors import AdapterError, listed
+from mobile_videogpt.hub import resolve
+from mobile_videogpt.modeling import MobileVideoGPT, Part, module_name
+from mobile_videogpt.weights import WeightFiles, read_file
+
+CONFIG_FILE = "adapter_config.json"
+WEIGHT_FILES = ("adapter_model.safetensors", "adapter_model.bin")
+_LEVEL = "base_model.model."
+_LORA = re.compile(r"^(?P<module>.+)\.lora_(?P<side>A|B|embedding_A|embedding_B)(\.weight)?$")
+
+
+class TrainablesReader(Protocol):
+    """Reads `non_lora_trainables.bin` of a folder for one part of the model."""
+
+    def __call__(self, folder: Path, part: Part) -> WeightFiles | None: ...
+
+
+class LoraAdapters:
+    """The adapters of one model.
+
+    Args:
+        model: the model; its language half must be there to load an adapter.
+        read_trainables: reads what an adapter changed besides.
+        changed: called after the weights changed, so that kept states are forgotten.
+    """
+
+    def __init__(self, model: MobileVideoGPT, read_trainables: TrainablesReader, changed: Callable[[], None]) -> None:
+        self._model = model
+        self._read_trainables = read_trainables
+        self._changed = changed
+        self._peft: PeftModel | None = None
+        self._extras: dict[str, dict[str, Tensor]] = {}
+        self._originals: dict[str, Tensor] = {}
+        self.active: str | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the loaded adapters, in the order of loading."""
+        return list(self._extras)
+
+    def load(self, path_or_name: str | Path, name: str = "default") -> None:
+        """Loads an adapter and makes it the active one.
+
+        On a model with the vision half only, nothing but the projectors of `non_lora_trainables.bin` is used.
+
+        Raises:
+            AdapterError: if it was made for another model, or the name is taken.
+            CheckpointError: if the folder does not exist or a file is damaged.
+        """
+        if name in self._extras:
+            raise AdapterError(f"an adapter named {name!r} is loaded already; choose another name or unload")
+        folder = resolve(path_or_name)
+        extra = self._checked_extra(folder)
+        if self._model.language is not None:
+            check_adapter(self._model.language, folder)
+            if self._peft is None:
+                self._peft = PeftModel.from_pretrained(
+                    self._model.language, str(folder), adapter_name=name, autocast_adapter_dtype=False
+                )
+            else:
+                self._peft.load_adapter(str(folder), adapter_name=name, autocast_adapter_dtype=False)
+            self._peft.eval()
+        elif not extra:
+            raise AdapterError(f"{folder} changes the language half only, and this model was loaded with part='vision'")
+        self._extras[name] = extra
+        self.activate(name)
+
+    def activate(self, name: str) -> None:
+        """Makes one of the loaded adapters the one that speaks.
+
+        Raises:
+            AdapterError: if no adapter has that name.
+        """
+        if name not in self._extras:
+            raise AdapterError(f"no adapter is named {name!r}; loaded are {self.names or 'none'}")
+        if self._peft is not None:
+            self._peft.set_adapter(name)
+        self._restore_extras()
+        for parameter_name, tensor in self._extras[name].items():
+            parameter = self._model.get_parameter(parameter_name)
+            self._originals[parameter_name] = parameter.detach().clone()
+            parameter.data.copy_(tensor)
+        self.active = name
+        self._changed()
+
+    def merge(self) -> None:
+        """Folds the active adapter into the weights for good and lets go of all adapters.
+
+        Raises:
+            AdapterError: if none is loaded.
+        """
+        if self.active is None:
+            raise AdapterError("no adapter is loaded, so there is nothing to merge")
+        if self._peft is not None:
+            self._peft.merge_and_unload(adapter_names=[self.active])
+        self._originals.clear()
+        self._forget()
+
+    def unload(self) -> None:
+        """Takes all adapters out: the base model, bit by bit, as before `load`."""
+        if self._peft is not None:
+            self._peft.unload()
+        self._restore_extras()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._peft, self.active = None, None
+        self._extras.clear()
+        self._changed()
+
+    def _restore_extras(self) -> None:
+        for name, tensor in self._originals.items():
+            self._model.get_parameter(name).data.copy_(tensor)
+        self._originals.clear()
+
+    def _checked_extra(self, folder: Path) -> dict[str, Tensor]:
+        files = self._read_trainables(folder, self._model.part)
+        if files is None:
+            return {}
+        own = dict(self._model.named_parameters())
+        found = {module_name(name): name for name in files.shapes}
+        odd = [
+            published
+            for inner, published in found.items()
+            if inner not in own or tuple(own[inner].shape) != files.shapes[published]
+        ]
+        if odd:
+            raise AdapterError(
+                f"non_lora_trainables.bin in {folder} has names or shapes this model lacks: {listed(odd)}; "
+                "it was trained on another model"
+            )
+        return {inner: files.read(published) for inner, published in found.items()}
+
+
+def check_adapter(language: nn.Module, folder: Path) -> None:
+    """Compares an adapter with the model it shall go into.
+
+    Raises:
+        AdapterError: if it is no LoRA adapter, or names or shapes do not fit.
+    """
+    config = _read_config(folder)
+    path = next((folder / name for name in WEIGHT_FILES if (folder / name).is_file()), None)
+    if path is None:
+        raise AdapterError(f"{folder} has an {CONFIG_FILE} but no weights; expected {' or '.join(WEIGHT_FILES)}")
+    shapes = read_file(path).shapes
+    modules = dict(language.named_modules())
+    parameters = {name: tuple(p.shape) for name, p in language.named_parameters()}
+    strange, misshaped = [], []
+    sides: dict[str, dict[str, names.Shape]] = {}
+    for name, shape in shapes.items():
+        inner = name.removeprefix(_LEVEL)
+        match = _LORA.match(inner)
+        if match is None:
+            if parameters.get(_without_wrappers(inner)) != shape:
+                strange.append(name)
+        elif isinstance(_base(modules.get(match["module"])), nn.Linear | nn.Embedding):
+            sides.setdefault(match["module"], {})[match["side"][-1]] = shape
+        else:
+            strange.append(name)
+    for module, pair in sides.items():
+        layer = _base(modules[module])
+        if set(pair) != {"A", "B"}:
+            strange.append(f"{module} (only one of lora_A and lora_B)")
+        elif isinstance(layer, nn.Linear):
+            ends = (pair["A"][1], pair["B"][0], pair["A"][0] - pair["B"][1])
+            if ends != (layer.in_features, layer.out_features, 0):
+                misshaped.append(
+                    f"{module} (A {list(pair['A'])}, B {list(pair['B'])} for a layer of "
+                    f"{layer.in_features} -> {layer.out_features})"
+                )
+    missing = _untouched(config, modules, set(sides))
+    complaints = [
+        f"{what}: {listed(found)}"
+        for what, found in (("missing", missing), ("unexpected", strange), ("of another shape", misshaped))
+        if found
+    ]
+    if complaints or not sides:
+        raise AdapterError(
+            f"the adapter in {folder} does not fit this model. {'; '.join(complaints) or 'it has no LoRA weights'}. "
+            f"It was trained on {config.get('base_model_name_or_path') or 'an unnamed model'}; load it onto that."
+        )
+
+
+def _read_config(folder: Path) -> dict[str, object]:
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        raise AdapterError(f"{folder} has no {CONFIG_FILE}, so it is no adapter; pass a folder that PEFT wrote")
+    config = cast("dict[str, object]", json.loads(path.read_text(encoding="utf-8")))
+    if config.get("peft_type") != "LORA":
+        raise AdapterError(f"{path} has peft_type {config.get('peft_type')!r}; only LORA is supported")
+    return config
+
+
+def _base(module: nn.Module | None) -> nn.Module | None:
+    """The layer itself, when an adapter loaded before has wrapped it."""
+    inner = getattr(module, "base_layer", module)
+    return inner if isinstance(inner, nn.Module) else None
+
+
+def _without_wrappers(name: str) -> str:
+    return name.replace(".modules_to_save.", ".").replace(".base_layer.", ".")
+
+
+def _untouched(config: dict[str, object], modules: dict[str, nn.Module], touched: set[str]) -> set[str]:
+    """Layers that the config says were trained, but that the file has nothing for."""
+    targets = config.get("target_modules")
+    if config.get("layers_to_transform") is not None or not isinstance(targets, list):
+        return set()
+    plain = {name for name in modules if ".lora_" not in name and not name.endswith(".base_layer")}
+    return {name for name in plain for target in targets if name == target or name.endswith(f".{target}")} - touched
