@@ -107,7 +107,7 @@ class GeneratorSettings(Section):
     device: str = "auto"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     quantize: Literal["none", "int8", "int4"] = "none"
-    adapters: Annotated[dict[str, str], Field(default_factory=dict, description="LoRA adapters: name -> path")]
+    adapters: dict[str, str] = Field(default_factory=dict, description="LoRA adapters: name -> path")
     concurrency: Annotated[int, Field(ge=1, le=64, description="requests worked on at once")] = 1
     threads: Annotated[int, Field(ge=0, description="torch threads; 0 = torch's own choice")] = 0
     base_url: Annotated[str, Field(description="openai, vllm: where the server is")] = ""
@@ -125,7 +125,7 @@ class GatewaySettings(Section):
     token: Annotated[str, Field(description="needed when not on loopback; never logged", repr=False)] = ""
     tls_cert: str = ""
     tls_key: str = ""
-    files: Annotated[list[str], Field(default_factory=list, description="folders that file sources may lie in")]
+    files: list[str] = Field(default_factory=list, description="folders that file sources may lie in")
     upload_dir: Annotated[str, Field(description="empty = a folder in the runtime directory")] = ""
     upload_max_bytes: Annotated[int, Field(ge=1)] = 512 * 1024 * 1024
     upload_keep_s: Annotated[Positive, Field(description="uploads are removed after this")] = 24 * 3600.0

@@ -15,13 +15,14 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self
 
 import redis.exceptions
 
 from shared import streams
 from shared.backoff import Backoff
 from shared.codec import unpack
+from shared.delivery import Delivery, M
 from shared.errors import MalformedError, RetryableError
 from shared.hop import Hop, Outcome
 from shared.lease import Lease
@@ -32,56 +33,12 @@ from shared.server import redis_errors
 if TYPE_CHECKING:
     from shared.bus import Bus
 
-M = TypeVar("M")
 Tombstone = Callable[[M, str], Hop]
 
 FORGET_CONSUMER_MS = 3_600_000
 RECLAIM_PAGE = 100
 
 log = get_logger("consumer")
-
-
-class Delivery(Generic[M]):
-    """One entry in hand. End it with `commit`, `bury` or `release`."""
-
-    __slots__ = ("_consumer", "body", "deliveries", "entry_id", "lost", "message", "stream")
-
-    def __init__(
-        self, consumer: Consumer[M], stream: str, entry_id: str, body: bytes, message: M, deliveries: int
-    ) -> None:
-        self._consumer = consumer
-        self.stream = stream
-        self.entry_id = entry_id
-        self.body = body
-        self.message = message
-        self.deliveries = deliveries  # 1 = the first time
-        self.lost = asyncio.Event()  # set when another consumer has taken the entry over
-
-    async def commit(self, hop: Hop) -> Outcome:
-        """Settles the entry and does what the hop says, or nothing when somebody else had settled it.
-
-        Raises:
-            FencedError: a newer owner holds the consumer's lease.
-            RetryableError: no answer; committing again is safe.
-        """
-        outcome = await self._consumer.settle(self, hop)
-        self.release_slot()
-        return outcome
-
-    async def bury(self, reason: str, also: Hop | None = None) -> Outcome:
-        """Moves the entry to the dead-letter stream, in one script with what `also` says."""
-        outcome = await self._consumer.bury(self, reason, also)
-        self.release_slot()
-        return outcome
-
-    async def release(self) -> None:
-        """Gives the entry up unsettled; the next consumer that looks takes it at once."""
-        self.release_slot()
-        await self._consumer.hand_over(self)
-
-    def release_slot(self) -> None:
-        """Frees the slot and ends the heartbeat; the entry itself stays as it is."""
-        self._consumer.forget(self)
 
 
 class Consumer(Generic[M]):
