@@ -29,7 +29,7 @@ class _VisionModel(nn.Module):
                 layer_norm_eps=config.norm_eps,
             )
         )
-        self.vision_model: nn.Module = getattr(clip, "vision_model", clip)
+        self.vision_model = getattr(clip, "vision_model", clip)
 
 
 class ClipTower(nn.Module):
@@ -43,7 +43,7 @@ class ClipTower(nn.Module):
     def embed(self, pixels: Tensor) -> Tensor:
         """Input of the first block, `[N, 1 + grid * grid, W]`, after the first layer norm, CLS included."""
         model = self.vision_tower.vision_model
-        hidden: Tensor = model.pre_layrnorm(model.embeddings(pixels))
+        hidden: Tensor = model.pre_layrnorm(model.embeddings(pixels))  # transformers' spelling
         return hidden
 
     def forward(self, pixels: Tensor) -> Tensor:

@@ -150,8 +150,8 @@ class MobileVideoGPTConfig:
             )
         if chunk != self.video.num_frames or self.clip_frames // chunk * k != chunk:
             raise ValueError(
-                f"the video tower takes {self.video.num_frames} frames, but a chunk has {chunk} and a clip of "
-                f"{self.clip_frames} leaves {self.clip_frames // chunk * k} after selection; make all three equal"
+                f"the video tower takes {self.video.num_frames} frames, but a chunk has {chunk} and a clip "
+                f"of {self.clip_frames} leaves {self.clip_frames // chunk * k} after selection; make all equal"
             )
         if self.action_token_ids and len(self.action_token_ids) != len(self.action_tokens):
             raise ValueError(f"{len(self.action_tokens)} action tokens but ids {self.action_token_ids}")

@@ -60,7 +60,7 @@ def video_pixels(frames: Tensor, size: int) -> Tensor:
 
 
 def image_pixels(frames: Tensor, size: int) -> Tensor:
-    """Pixels for CLIP: shorter side to `size` (Pillow's bicubic, to the last bit), middle square, CLIP statistics.
+    """Pixels for CLIP: shorter side to `size` (Pillow's bicubic, to the bit), middle square, CLIP statistics.
 
     Args:
         frames: `[N, H, W, 3]` uint8.
@@ -97,14 +97,12 @@ def _resize_axis(frames: Tensor, axis: int, size: int, start: int, count: int) -
         part *= torch.tensor(weight, dtype=torch.int32, device=frames.device).view(along)
         total = part if total is None else total.add_(part)
     assert total is not None  # a kernel has at least one tap
-    return (
-        total.add_(1 << (_WEIGHT_BITS - 1)).bitwise_right_shift_(_WEIGHT_BITS).clamp_(0, 255).to(torch.uint8)
-    )
+    return total.add_(1 << (_WEIGHT_BITS - 1)).bitwise_right_shift_(_WEIGHT_BITS).clamp_(0, 255).to(torch.uint8)
 
 
 @lru_cache(maxsize=64)
 def _taps(length: int, size: int, start: int, count: int) -> tuple[list[list[int]], list[list[int]]]:
-    """Source indices and fixed-point weights of every output pixel, tap by tap: two `[taps, count]` tables."""
+    """Source indices and fixed-point weights of the output pixels: two `[taps, count]` tables."""
     scale = length / size
     stretch = max(scale, 1.0)  # antialias: the kernel widens with the reduction, never below two pixels
     support = 2.0 * stretch

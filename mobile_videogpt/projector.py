@@ -26,13 +26,13 @@ def pool_grid(tokens: Tensor, side: int) -> Tensor:
         ValueError: if the number of tokens is no square.
     """
     n = _side(tokens.shape[1])
-    grid = tokens.transpose(1, 2).unflatten(2, (n, n))  # [N, D, n, n]
+    grid = torch.unflatten(tokens.transpose(1, 2), 2, (n, n))  # [N, D, n, n]
     return F.adaptive_avg_pool2d(grid, side).flatten(2).transpose(1, 2)
 
 
 def pool_frames(tokens: Tensor, side: int) -> Tensor:
     """`[B, T, P, W] -> [B, T, side * side, W]`, each frame on its own."""
-    return pool_grid(tokens.flatten(0, 1), side).unflatten(0, tokens.shape[:2])
+    return torch.unflatten(pool_grid(tokens.flatten(0, 1), side), 0, tokens.shape[:2])
 
 
 class _FeedForward(nn.Module):
@@ -61,13 +61,14 @@ class Projector(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        return self.peg.peg[0].weight.dtype
+        return self.mlp.mlp[0].weight.dtype  # type: ignore[return-value]
 
     @property
     def device(self) -> torch.device:
-        return self.peg.peg[0].weight.device
+        return self.mlp.mlp[0].weight.device  # type: ignore[return-value]
 
     def forward(self, tokens: Tensor) -> Tensor:
         pooled = pool_grid(self.mlp.mlp(tokens), self.side)
-        grid = pooled.transpose(1, 2).unflatten(2, (self.side, self.side))  # [N, D, side, side]
-        return (grid + self.peg.peg(grid)).flatten(2).transpose(1, 2)
+        grid = torch.unflatten(pooled.transpose(1, 2), 2, (self.side, self.side))  # [N, D, side, side]
+        mixed: Tensor = grid + self.peg.peg(grid)
+        return mixed.flatten(2).transpose(1, 2)

@@ -29,7 +29,7 @@ def frame_scores(tokens: Tensor) -> Tensor:
     frames, patches, width = tokens.shape[-3:]
     flat = tokens.flatten(-3, -2).float()
     attention = torch.softmax(flat @ flat.transpose(-1, -2) / math.sqrt(width), dim=-1)
-    return attention.sum(-2).unflatten(-1, (frames, patches)).sum(-1)
+    return torch.unflatten(attention.sum(-2), -1, (frames, patches)).sum(-1)
 
 
 @torch.no_grad()

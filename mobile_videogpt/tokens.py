@@ -68,5 +68,5 @@ def split_features(features: Tensor, config: MobileVideoGPTConfig) -> Features:
             "they come from another model"
         )
     width, frames = config.video.width, config.video.num_frames
-    rows = features[:, width:].unflatten(1, (frames, width + config.image.width))
+    rows = torch.unflatten(features[:, width:], 1, (frames, width + config.image.width))
     return Features(features[:, :width], rows[..., :width], rows[..., width:])

@@ -51,15 +51,16 @@ class BidirectionalMixer(nn.Module):
         self.A_b_log = nn.Parameter(_initial_a_log(inner, state))
         self.D_b = nn.Parameter(torch.ones(inner))
         self.out_proj = nn.Linear(inner, width, bias=False)
+        with torch.no_grad():
+            # The residual stream adds `depth` outputs: keep its variance independent of the depth.
+            self.out_proj.weight /= math.sqrt(config.depth)
         for step in (self.dt_proj, self.dt_proj_b):
             _initialise_step(step)
 
     def forward(self, hidden: Tensor) -> Tensor:
         u, z = self.in_proj(hidden).chunk(2, dim=-1)  # [B, L, E] each
         ahead = self._direction(u, self.conv1d, self.x_proj, self.dt_proj, self.A_log, self.D, reverse=False)
-        back = self._direction(
-            u, self.conv1d_b, self.x_proj_b, self.dt_proj_b, self.A_b_log, self.D_b, reverse=True
-        )
+        back = self._direction(u, self.conv1d_b, self.x_proj_b, self.dt_proj_b, self.A_b_log, self.D_b, reverse=True)
         # Both directions share the gate, so it is applied once to their plain sum.
         mixed: Tensor = self.out_proj((ahead + back) * F.silu(z))
         return mixed
@@ -79,8 +80,7 @@ class BidirectionalMixer(nn.Module):
         assert conv.bias is not None
         u = causal_conv_silu(u, conv.weight, conv.bias, reverse=reverse)
         step, b, c = x_proj(u).split([self.dt_rank, self.d_state, self.d_state], dim=-1)
-        delta = F.softplus(dt_proj(step).float())
-        return selective_scan(u, delta, -torch.exp(a_log.float()), b, c, skip, reverse=reverse)
+        return selective_scan(u, dt_proj(step), -torch.exp(a_log.float()), b, c, skip, reverse=reverse)
 
 
 class Block(nn.Module):
@@ -130,10 +130,6 @@ class VideoMamba(nn.Module):
         self.clip_decoder = nn.ModuleList(heads)
         nn.init.trunc_normal_(self.pos_embed, std=0.02)
         nn.init.trunc_normal_(self.cls_token, std=0.02)
-        for block in self.layers:
-            # The residual stream adds `depth` outputs: keep its variance independent of the depth.
-            with torch.no_grad():
-                block.mixer.out_proj.weight /= math.sqrt(config.depth)
 
     def embed(self, pixels: Tensor) -> Tensor:
         """Input of the first block, `[B, 1 + T * P, W]`.
@@ -149,7 +145,7 @@ class VideoMamba(nn.Module):
         proj = self.patch_embed.proj
         # One frame is one kernel deep, so a 2-D convolution over all frames is the same sum.
         patches = F.conv2d(pixels.flatten(0, 1), proj.weight[:, :, 0], proj.bias, stride=config.patch_size)
-        tokens = patches.flatten(2).transpose(1, 2).unflatten(0, (batch, frames))  # [B, T, P, W]
+        tokens = torch.unflatten(patches.flatten(2).transpose(1, 2), 0, (batch, frames))  # [B, T, P, W]
         tokens = tokens + self.pos_embed[:, None, 1:] + self.temporal_pos_embedding[:, :, None]
         cls = (self.cls_token + self.pos_embed[:, :1]).expand(batch, -1, -1)
         return torch.cat([cls, tokens.flatten(1, 2)], dim=1)
@@ -158,7 +154,8 @@ class VideoMamba(nn.Module):
         hidden, residual = self.embed(pixels), None
         for block in self.layers:
             hidden, residual = block(hidden, residual)
-        return self.norm(hidden if residual is None else residual + hidden)
+        features: Tensor = self.norm(hidden if residual is None else residual + hidden)
+        return features
 
 
 def _initial_a_log(inner: int, state: int) -> Tensor:

@@ -50,20 +50,18 @@ class VisionHalf(nn.Module):
         """`[B, T, H, W, 3]` uint8 of any T -> CLIP tokens `[B, T, grid * grid, Wc]`, CLS dropped."""
         pixels = image_pixels(frames.to(self.device).flatten(0, 1), self.config.image.image_size)
         tokens: Tensor = self.image_vision_tower(pixels.to(self.dtype))
-        return tokens.unflatten(0, frames.shape[:2])
+        return torch.unflatten(tokens, 0, frames.shape[:2])
 
     def encode_video(self, frames: Tensor) -> Tensor:
         """`[B, 8, H, W, 3]` uint8 -> VideoMamba tokens `[B, 1 + 8 * grid * grid, Wv]`, CLS first."""
         pixels = video_pixels(frames.to(self.device).flatten(0, 1), self.config.video.image_size)
-        tokens: Tensor = self.vision_tower.vision_encoder(
-            pixels.to(self.dtype).unflatten(0, frames.shape[:2])
-        )
+        tokens: Tensor = self.vision_tower.vision_encoder(torch.unflatten(pixels.to(self.dtype), 0, frames.shape[:2]))
         return tokens
 
     def project_images(self, tokens: Tensor) -> Tensor:
         """CLIP tokens `[B, T, P, Wc]` -> context `[B, T, image_tokens, D]`."""
         context: Tensor = self.image_mm_projector(tokens.flatten(0, 1))
-        return context.unflatten(0, tokens.shape[:2])
+        return torch.unflatten(context, 0, tokens.shape[:2])
 
     def project_video(self, tokens: Tensor) -> Tensor:
         """VideoMamba tokens `[B, 1 + T * P, Wv]` -> video tokens `[B, video_tokens, D]`.
@@ -73,14 +71,14 @@ class VisionHalf(nn.Module):
         """
         groups = self.grouped(tokens)  # [B, G, k * pool * pool, Wv]
         video: Tensor = self.mm_projector(groups.flatten(0, 1))
-        return video.unflatten(0, groups.shape[:2]).flatten(1, 2)
+        return torch.unflatten(video, 0, groups.shape[:2]).flatten(1, 2)
 
     def grouped(self, tokens: Tensor) -> Tensor:
         """VideoMamba tokens -> per-frame pooled tokens of each group, `[B, G, k * pool * pool, Wv]`."""
         config = self.config
-        frames = tokens[:, 1:].unflatten(1, (config.video.num_frames, -1))  # [B, T, P, Wv]
+        frames = torch.unflatten(tokens[:, 1:], 1, (config.video.num_frames, -1))  # [B, T, P, Wv]
         pooled = pool_frames(frames, config.projector.video_pool)  # [B, T, pool * pool, Wv]
-        return pooled.unflatten(1, (-1, config.num_select_k)).flatten(2, 3)
+        return torch.unflatten(pooled, 1, (-1, config.num_select_k)).flatten(2, 3)
 
     def chunk(self, frames: Tensor) -> Tokens:
         """The streaming path; see `MobileVideoGPT.encode_chunk`."""
@@ -93,7 +91,7 @@ class VisionHalf(nn.Module):
         config = self.config
         check_frames(frames, config.clip_frames)
         images = self.encode_images(frames)  # [B, 16, P, Wc]
-        groups = images.unflatten(1, (-1, config.chunk_frames))  # [B, G, 8, P, Wc]
+        groups = torch.unflatten(images, 1, (-1, config.chunk_frames))  # [B, G, 8, P, Wc]
         selected = select_frames(groups, config.num_select_k).indices  # [B, G, k]
         starts = torch.arange(groups.shape[1], device=selected.device)[:, None] * config.chunk_frames
         kept = (selected + starts).flatten(1)  # [B, G * k] in time order
@@ -103,6 +101,6 @@ class VisionHalf(nn.Module):
 
     def _tokens(self, images: Tensor, seen: Tensor, video: Tensor, selected: Tensor | None) -> Tokens:
         """Project both towers' tokens and summarise the frames `seen` by the video tower."""
-        per_frame = video[:, 1:].unflatten(1, (self.config.video.num_frames, -1)).mean(2)
+        per_frame = torch.unflatten(video[:, 1:], 1, (self.config.video.num_frames, -1)).mean(2)
         features = join_features(video[:, 0], per_frame, seen.mean(2))
         return Tokens(self.project_images(images), self.project_video(video), features, selected)

@@ -1,25 +1,44 @@
 """The public scan: checks, then the best back end for the device.
 
-`mamba_ssm` where it can be imported and the tensors are on CUDA; Triton on CUDA; numba, then plain torch, on
-the CPU and elsewhere. A back end asked for by name is used or refused, never replaced.
+On CUDA `mamba_ssm` where it can be imported, else Triton; on the CPU numba; plain torch where there is none of
+them. A back end asked for by name is used or refused, never replaced by another.
 """
 
 from __future__ import annotations
 
-import torch.nn.functional as F
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+
 from torch import Tensor
 
-from mobile_videogpt.scan.torch_scan import torch_scan
+Scan = Callable[..., Tensor]
+
+# Back end -> (the module it needs, the device it is for, where its scan lives); best first.
+_BACKENDS = {
+    "mamba_ssm": ("mamba_ssm", "cuda", "mamba_scan"),
+    "triton": ("triton", "cuda", "triton_scan"),
+    "numba": ("numba", "cpu", "numba_scan"),
+    "torch": ("torch", "", "torch_scan"),
+}
 
 
+@cache
 def available_backends(device: str = "cpu") -> tuple[str, ...]:
-    """Names that `selective_scan` accepts for tensors on `device`, best first."""
-    return ("torch",)
+    """Back ends of the scan for tensors on a device type (`"cpu"`, `"cuda"`, ...), best first."""
+    return tuple(name for name, (module, kind, _) in _BACKENDS.items() if kind in ("", device) and find_spec(module))
+
+
+@cache
+def _function(backend: str, name: str) -> Scan:
+    found: Scan = getattr(import_module(f"mobile_videogpt.scan.{_BACKENDS[backend][2]}"), name)
+    return found
 
 
 def selective_scan(
     u: Tensor,
-    delta: Tensor,
+    step: Tensor,
     A: Tensor,
     B: Tensor,
     C: Tensor,
@@ -28,11 +47,61 @@ def selective_scan(
     reverse: bool = False,
     backend: str | None = None,
 ) -> Tensor:
-    return torch_scan(u, delta, A, B, C, D, reverse=reverse)
+    """Mamba's scan (https://arxiv.org/abs/2312.00752, section 3), channel-last and differentiable.
+
+    With `delta = softplus(step)`: `h_t = exp(delta_t A) h_{t-1} + delta_t B_t u_t` and
+    `y_t = h_t C_t + D u_t`, the state `h [batch, channels, N]` in float32 and zero at the start.
+
+    Args:
+        u: `[batch, L, channels]`, any floating dtype.
+        step: `[batch, L, channels]`, before softplus, its bias added.
+        A: `[channels, N]`, negative.
+        B, C: `[batch, L, N]`.
+        D: `[channels]`.
+        reverse: scan from the last step to the first; nothing is copied for it.
+        backend: one of `available_backends(u.device.type)`; None takes the first of them.
+
+    Returns:
+        `[batch, L, channels]` in the dtype of `u`.
+
+    Raises:
+        ValueError: on shapes that do not fit, or a back end that this machine lacks.
+    """
+    batch, length, channels = u.shape
+    states = A.shape[-1]
+    wanted = {
+        "u": (u, (batch, length, channels)),
+        "step": (step, (batch, length, channels)),
+        "A": (A, (channels, states)),
+        "B": (B, (batch, length, states)),
+        "C": (C, (batch, length, states)),
+        "D": (D, (channels,)),
+    }
+    for name, (tensor, shape) in wanted.items():
+        if tuple(tensor.shape) != shape:
+            raise ValueError(f"{name} has shape {tuple(tensor.shape)}; beside u {tuple(u.shape)} it must be {shape}")
+    if length == 0:
+        raise ValueError(f"u has shape {tuple(u.shape)}; there is nothing to scan")
+    usable = available_backends(u.device.type)
+    if backend is not None and backend not in usable:
+        raise ValueError(
+            f"scan back end {backend!r} cannot run on {u.device.type} here; usable are {', '.join(usable)}"
+        )
+    name = backend or usable[0]
+    return _function(name, f"{name}_scan")(u, step, A, B, C, D, reverse=reverse)
 
 
 def causal_conv_silu(u: Tensor, weight: Tensor, bias: Tensor, *, reverse: bool = False) -> Tensor:
-    taps = weight.shape[-1]
-    x = F.pad(u.transpose(1, 2), (0, taps - 1) if reverse else (taps - 1, 0))
-    out = F.conv1d(x, weight.flip(-1) if reverse else weight, bias, groups=weight.shape[0])
-    return F.silu(out).transpose(1, 2)
+    """SiLU of a depthwise convolution that sees the past only, or with `reverse` the future only.
+
+    Args:
+        u: `[batch, L, channels]`.
+        weight: `[channels, 1, taps]`, laid out as in `nn.Conv1d`; the last tap meets the present step.
+        bias: `[channels]`.
+        reverse: the mirror image in time.
+
+    Returns:
+        `[batch, L, channels]` in the dtype of `u`.
+    """
+    backend = "numba" if "numba" in available_backends(u.device.type) else "torch"
+    return _function(backend, f"{backend}_conv_silu")(u, weight, bias, reverse=reverse)

@@ -9,12 +9,11 @@ import torch
 from torch import Tensor
 
 
-def naive_scan(
-    u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, *, reverse: bool = False
-) -> Tensor:
-    """`h_t = exp(delta_t A) h_{t-1} + delta_t B_t u_t`, `y_t = h_t C_t + D u_t`; shapes as in `selective_scan`."""
+def naive_scan(u: Tensor, step: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, *, reverse: bool = False) -> Tensor:
+    """`h_t = exp(delta_t A) h_{t-1} + delta_t B_t u_t`, `y_t = h_t C_t + D u_t`; see `selective_scan`."""
     dtype = u.dtype
-    u, delta, A, B, C, D = (x.float() for x in (u, delta, A, B, C, D))
+    u, step, A, B, C, D = (x.float() for x in (u, step, A, B, C, D))
+    delta = torch.nn.functional.softplus(step)
     batch, length, channels = u.shape
     h = u.new_zeros(batch, channels, A.shape[1])
     outputs = [u.new_empty(0)] * length

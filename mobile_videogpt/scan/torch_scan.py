@@ -1,4 +1,4 @@
-"""The scan in plain torch, on any device: whole chunks at once where order does not matter, one fused step per token.
+"""The scan in plain torch, on any device: chunks at once where order is free, one fused step per token.
 
 Its own backward keeps no state per token: it stores the state at the start of every chunk and recomputes the
 rest, so memory grows with `L / CHUNK`.
@@ -9,20 +9,27 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 CHUNK = 64
 
 
-def torch_scan(
-    u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, *, reverse: bool = False
-) -> Tensor:
+def torch_scan(u: Tensor, step: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, *, reverse: bool = False) -> Tensor:
     """Shapes and meaning as in `selective_scan`."""
     dtype = u.dtype
-    u, delta, A, B, C, D = (x.float() for x in (u, delta, A, B, C, D))
-    y: Tensor = _Scan.apply(u, delta, A, B, C, reverse)  # type: ignore[no-untyped-call]
+    u, step, A, B, C, D = (x.float() for x in (u, step, A, B, C, D))
+    y: Tensor = _Scan.apply(u, F.softplus(step), A, B, C, reverse)  # type: ignore[no-untyped-call]
     return torch.addcmul(y, u, D).to(dtype)
+
+
+def torch_conv_silu(u: Tensor, weight: Tensor, bias: Tensor, *, reverse: bool = False) -> Tensor:
+    """Shapes and meaning as in `causal_conv_silu`."""
+    taps = weight.shape[-1]
+    padded = F.pad(u.transpose(1, 2), (0, taps - 1) if reverse else (taps - 1, 0))
+    out = F.conv1d(padded, weight.flip(-1) if reverse else weight, bias, groups=weight.shape[0])
+    return F.silu(out).transpose(1, 2)
 
 
 def _chunks(length: int, reverse: bool) -> list[range]:
@@ -37,9 +44,7 @@ def _span(steps: range) -> slice:
     return slice(low, high + 1)
 
 
-def _states(
-    u: Tensor, delta: Tensor, A: Tensor, B: Tensor, h: Tensor, reverse: bool
-) -> tuple[Tensor, Tensor]:
+def _states(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, h: Tensor, reverse: bool) -> tuple[Tensor, Tensor]:
     """Decays and states `[S, B, D, N]` of one chunk in time order, from the state `h [B, D, N]` before it."""
     decay = torch.exp(delta.transpose(0, 1)[..., None] * A)
     states = (delta * u).transpose(0, 1)[..., None] * B.transpose(0, 1)[:, :, None]
