@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
 from numpy.typing import NDArray
 
 from shared import streams
@@ -140,10 +139,9 @@ class Bus:
 
     async def put_blob(self, key: str, array: NDArray[Any], ttl_s: int) -> BlobRef:
         """Stores an array's bytes under `key` for `ttl_s` seconds."""
-        whole = np.ascontiguousarray(array)
         with redis_errors():
-            await self.redis.set(key, raw_bytes(whole), ex=ttl_s)
-        return BlobRef(key, whole.dtype.str, tuple(whole.shape))
+            await self.redis.set(key, raw_bytes(array), ex=ttl_s)
+        return BlobRef(key, array.dtype.str, tuple(array.shape))
 
     async def get_blob(self, ref: BlobRef) -> NDArray[Any]:
         """The array; a read-only view of the bytes received.

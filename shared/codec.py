@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 import msgpack
@@ -56,7 +57,9 @@ NAMES: dict[type, str] = {
 EVENTS: dict[str, type] = {NAMES[kind]: kind for kind in typing.get_args(Event)}
 
 MAX_ARRAY_BYTES = 256 * 1024 * 1024
-_ARRAY_KINDS = frozenset("biuf")
+MAX_DIMENSIONS = 16
+# Matched before numpy sees the name: `np.dtype` reads None, structures and whole expressions as well.
+_DTYPE = re.compile(r"[<>|=]?[biuf][0-9]{1,2}|bool|u?int(8|16|32|64)|float(16|32|64)")
 
 T = TypeVar("T")
 Plain = dict[str, Any]
@@ -140,13 +143,13 @@ def read_array(value: object, where: str = "array") -> NDArray[Any]:
 
 def array_of(data: object, dtype: object, shape: object, where: str = "array") -> NDArray[Any]:
     """Bytes, dtype name and shape as a read-only array, after checking that they agree."""
-    try:
-        kind = np.dtype(cast(str, dtype))
-    except (TypeError, ValueError):
-        raise MalformedError(f"{where}: {dtype!r} is no dtype") from None
-    if kind.kind not in _ARRAY_KINDS:
+    if not isinstance(dtype, str) or not _DTYPE.fullmatch(dtype):
         raise MalformedError(f"{where}: dtype {dtype!r} may not travel; send numbers or bool")
-    if not isinstance(shape, (list, tuple)) or not all(isinstance(n, int) and n >= 0 for n in shape):
+    try:
+        kind = np.dtype(dtype)
+    except TypeError:
+        raise MalformedError(f"{where}: {dtype!r} is no dtype") from None
+    if not isinstance(shape, (list, tuple)) or not _is_shape(shape):
         raise MalformedError(f"{where}: {shape!r} is no shape")
     if not isinstance(data, bytes):
         raise MalformedError(f"{where}: array data must be bytes, got {type(data).__name__}")
@@ -158,9 +161,15 @@ def array_of(data: object, dtype: object, shape: object, where: str = "array") -
     return np.frombuffer(data, kind).reshape(shape)
 
 
-def raw_bytes(array: NDArray[Any]) -> memoryview | bytes:
+def _is_shape(shape: Sequence[object]) -> bool:
+    sizes = all(type(n) is int and 0 <= n <= MAX_ARRAY_BYTES for n in shape)
+    return sizes and len(shape) <= MAX_DIMENSIONS
+
+
+def raw_bytes(array: NDArray[Any]) -> memoryview:
     """An array's own memory as bytes, without a copy when it is contiguous."""
-    return memoryview(cast(Any, np.ascontiguousarray(array))).cast("B") if array.size else b""
+    # Viewed as uint8 first: memoryview.cast knows no float16 and no foreign byte order.
+    return memoryview(cast(Any, np.ascontiguousarray(array).reshape(-1).view(np.uint8)))
 
 
 def _envelope(data: bytes) -> dict[str, Any]:
@@ -201,9 +210,7 @@ def _plain(value: object) -> object:
 
 def _array_map(value: object) -> Plain:
     if isinstance(value, np.ndarray):
-        whole = np.ascontiguousarray(value)
-        data = raw_bytes(whole)
-        return {"dtype": whole.dtype.str, "shape": list(value.shape), "data": data}
+        return {"dtype": value.dtype.str, "shape": list(value.shape), "data": raw_bytes(value)}
     if isinstance(value, np.generic):
         raise TypeError(f"numpy scalar {value!r} in a message; give a Python number")
     raise TypeError(f"{type(value).__name__} cannot travel")
