@@ -1,0 +1,186 @@
+"""The bytes on the wire, held still: what an earlier build wrote must stay readable, and we write what we said.
+
+`data/<name>.hex` was written once and stays. When a message grows a field, `python tests/contract/test_golden.py`
+adds `<name>.2.hex` beside it; the older file must still read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import numpy as np
+import pytest
+
+from shared.codec import EVENTS, NAMES, VERSION, event_name, pack, to_plain, unpack, unpack_event
+from shared.errors import MalformedError
+from shared.messages import (
+    BlobRef,
+    Chunk,
+    ChunkRef,
+    DeadLetter,
+    DecisionEvent,
+    DeltaEvent,
+    EndEvent,
+    ErrorEvent,
+    Event,
+    Features,
+    Question,
+    Request,
+    Sampling,
+    StartEvent,
+    StateEvent,
+    Times,
+    WorkerStatus,
+)
+
+DATA = Path(__file__).parent / "data"
+
+TIMES = Times(1000.25, 1000.5, 1000.75, 1001.0, 1001.25, 1001.5)
+PTS_S = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875)
+FRAMES = BlobRef("{cm0}:blob:cam1:r1:7:frames", "|u1", (8, 224, 398, 3))
+CONTEXT = BlobRef("{cm0}:blob:cam1:r1:7:context", "<f2", (8, 144, 896))
+VIDEO = BlobRef("{cm0}:blob:cam1:r1:7:video", "<f2", (98, 896))
+PROMPT = "Was fällt auf? 👀"
+
+SAMPLES: dict[str, Any] = {
+    "chunk": Chunk("cam1", "r1", 7, 0.875, PTS_S, 0.5, False, False, FRAMES, True, TIMES),
+    "features": Features(
+        "cam1", "r1", 7, 0.875, 0.5, True, "ok", np.array([0.5, -1.0, 3.25], np.float32),
+        CONTEXT, VIDEO, None, PTS_S, "tiny", TIMES,
+    ),
+    "request": Request(
+        "cam1:r1:7", "cam1", "r1", 7, "feedback", "correct", 0.875, PROMPT, "You are a coach.", "Good.",
+        (ChunkRef(6, 0.375, PTS_S, None, VIDEO, None), ChunkRef(7, 0.875, PTS_S, CONTEXT, VIDEO, FRAMES)),
+        Sampling(64, 0.5, 0.875, 1.25), "coach", 1005.0, True, TIMES,
+    ),
+    "question": Question("q-1", "cam1", PROMPT, 1000.25),
+    "decision": DecisionEvent("cam1", "r1", 7, 0.875, "correct", 0.75, "motion 0.8", "rules", 0.5, "ok", TIMES),
+    "start": StartEvent("cam1", "r1", "cam1:r1:7", 1, "feedback", "correct", 0.875, PROMPT, "tiny", TIMES),
+    "delta": DeltaEvent("cam1", "r1", "cam1:r1:7", 1, "Bend ", TIMES),
+    "end": EndEvent(
+        "cam1", "r1", "cam1:r1:7", 1, "feedback", "correct", "done", 0.875, PROMPT, "Bend your knees.", False, "",
+        "tiny", 1250, 5, 250.5, TIMES,
+    ),
+    "error": ErrorEvent("cam1", "r1", "generator", "out of memory", 1001.5, "cam1:r1:7"),
+    "state": StateEvent("cam1", "r1", "playing", "30 FPS", 1000.0),
+    "dead": DeadLetter("{cm0}:chunks", "encoder", "1-0", "w1", 6, "not msgpack", 1002.0, b"\x00\xff"),
+    "worker": WorkerStatus("encoder", "w1", 42, "host", "running", 990.0, 1000.0, 1 << 28, 2, {"fps": 29.97}),
+}  # fmt: skip
+
+
+def plain(message: object) -> dict[str, Any]:
+    """Comparable form: dataclasses that hold arrays have no useful `==`."""
+    return to_plain(message)
+
+
+@pytest.mark.parametrize("name", NAMES.values())
+def test_every_file_ever_written_reads_as_the_sample(name: str) -> None:
+    files = sorted(DATA.glob(f"{name}*.hex"))
+    assert files, f"no golden bytes for {name}; run python {Path(__file__).name}"
+    kind = type(SAMPLES[name])
+    for file in files:
+        assert plain(unpack(bytes.fromhex(file.read_text()), kind)) == plain(SAMPLES[name]), file.name
+
+
+@pytest.mark.parametrize("name", NAMES.values())
+def test_the_newest_file_is_what_we_write(name: str) -> None:
+    assert pack(SAMPLES[name]).hex() == newest(name)
+
+
+@pytest.mark.parametrize("name", NAMES.values())
+def test_a_sample_leaves_no_field_at_its_default(name: str) -> None:
+    """A field that the sample does not fill would be held by no golden byte."""
+    missing = [f.name for f in dataclasses.fields(SAMPLES[name]) if is_empty(getattr(SAMPLES[name], f.name))]
+    assert missing == {"features": ["frames"], "end": ["cause"]}.get(name, [])
+
+
+@pytest.mark.parametrize("name", NAMES.values())
+def test_fields_that_a_newer_writer_adds_are_ignored_at_every_depth(name: str) -> None:
+    grown = deepen(msgpack.unpackb(bytes.fromhex(newest(name))))
+    assert plain(unpack(msgpack.packb(grown), type(SAMPLES[name]))) == plain(SAMPLES[name])
+
+
+@pytest.mark.parametrize("name", NAMES.values())
+@pytest.mark.parametrize("version", [0, 2, 99, None, "1", 1.5])
+def test_another_version_is_refused_by_name(name: str, version: object) -> None:
+    body = msgpack.unpackb(bytes.fromhex(newest(name)))
+    body["v"] = version
+    with pytest.raises(MalformedError, match=f"version {version!r} is unknown; this build reads version {VERSION}"):
+        unpack(msgpack.packb(body), type(SAMPLES[name]))
+
+
+@pytest.mark.parametrize("name", NAMES.values())
+def test_each_missing_field_is_named_unless_it_has_a_default(name: str) -> None:
+    kind = type(SAMPLES[name])
+    for field in dataclasses.fields(kind):
+        body = msgpack.unpackb(bytes.fromhex(newest(name)))
+        del body[field.name]
+        optional = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+        if optional:
+            unpack(msgpack.packb(body), kind)
+        else:
+            with pytest.raises(MalformedError, match=f"{name}.{field.name} is missing"):
+                unpack(msgpack.packb(body), kind)
+
+
+@pytest.mark.parametrize("name", NAMES.values())
+def test_each_field_of_another_type_is_named(name: str) -> None:
+    kind = type(SAMPLES[name])
+    for field in dataclasses.fields(kind):
+        body = msgpack.unpackb(bytes.fromhex(newest(name)))
+        body[field.name] = [{"wrong": b"\x00"}]
+        with pytest.raises(MalformedError, match=f"{name}.{field.name}"):
+            unpack(msgpack.packb(body), kind)
+
+
+@pytest.mark.parametrize("name", NAMES.values())
+def test_a_message_of_another_kind_is_refused(name: str) -> None:
+    other = Question if name != "question" else StateEvent
+    with pytest.raises(MalformedError, match=f"expected a '{NAMES[other]}' message, got '{name}'"):
+        unpack(pack(SAMPLES[name]), other)
+
+
+def test_events_and_only_events_read_as_events() -> None:
+    assert set(EVENTS.values()) == set(typing.get_args(Event))
+    for name, sample in SAMPLES.items():
+        if name in EVENTS:
+            assert unpack_event(pack(sample)) == sample
+            assert event_name(sample) == name
+        else:
+            with pytest.raises(MalformedError, match=f"expected an event .*, got '{name}'"):
+                unpack_event(pack(sample))
+
+
+def newest(name: str) -> str:
+    return max(DATA.glob(f"{name}*.hex"), key=lambda file: (len(file.name), file.name)).read_text().strip()
+
+
+def is_empty(value: object) -> bool:
+    return not isinstance(value, (bool, np.ndarray, dict)) and value in {None, 0, ""}
+
+
+def deepen(value: Any) -> Any:
+    """Every map with a field more than it had; `detail` of a worker is a free map of numbers, so it gets none."""
+    if isinstance(value, dict):
+        grown = {key: item if key == "detail" else deepen(item) for key, item in value.items()}
+        return {**grown, "from_the_future": [1, {"a": b"b"}]}
+    if isinstance(value, list):
+        return [deepen(item) for item in value]
+    return value
+
+
+def write_missing() -> None:
+    DATA.mkdir(exist_ok=True)
+    for name, sample in SAMPLES.items():
+        files = list(DATA.glob(f"{name}*.hex"))
+        if not files or newest(name) != pack(sample).hex():
+            suffix = f".{len(files) + 1}" if files else ""
+            (DATA / f"{name}{suffix}.hex").write_text(pack(sample).hex() + "\n")
+
+
+if __name__ == "__main__":
+    write_missing()
