@@ -7,13 +7,14 @@ The file is what a container's health check reads, so the check needs neither a 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
@@ -46,6 +47,7 @@ class Health:
         self._started_at_s = clock.now_s()
         self._beat_at_s = self._started_at_s
         self._state: State = "starting"
+        self._loading = 0
         self._busy = 0
         self._detail: dict[str, float] = {}
         self._process = psutil.Process()
@@ -53,10 +55,19 @@ class Health:
 
     @property
     def state(self) -> State:
-        return self._state
+        return "starting" if self._loading and self._state == "running" else self._state
 
     def set_state(self, state: State) -> None:
         self._state = state
+
+    @contextlib.contextmanager
+    def loading(self) -> Iterator[None]:
+        """While it lasts the process is still starting: `with context.health.loading(): model = load()`."""
+        self._loading += 1
+        try:
+            yield
+        finally:
+            self._loading -= 1
 
     def beat(self) -> None:
         """Work moved on. Its age is part of the status, as `idle_s`."""
@@ -78,7 +89,7 @@ class Health:
             name=self.name,
             pid=os.getpid(),
             host=self._host,
-            state=self._state,
+            state=self.state,
             started_at_s=self._started_at_s,
             at_s=now_s,
             rss_bytes=self._process.memory_info().rss,

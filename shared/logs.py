@@ -15,7 +15,7 @@ from shared.redact import redact_value
 Format = Literal["auto", "json", "console"]
 Logger = structlog.typing.FilteringBoundLogger
 
-_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _NOISY = ("asyncio", "httpcore", "httpx", "urllib3", "matplotlib", "PIL")
 
 
@@ -25,9 +25,7 @@ def get_logger(name: str) -> Logger:
     return logger
 
 
-def configure(
-    level: str = "info", form: Format = "auto", stream: TextIO | None = None, **fields: str
-) -> None:
+def configure(level: str = "info", form: Format = "auto", stream: TextIO | None = None, **fields: str) -> None:
     """Sends this process's logs, and those of libraries that use `logging`, to `stream`.
 
     Args:
@@ -36,8 +34,8 @@ def configure(
         stream: stderr when not given.
         fields: put on every line, e.g. `role="encoder", worker="host-123"`.
     """
-    if level not in _LEVELS:
-        raise ValueError(f"log level {level!r} is unknown; give one of {', '.join(_LEVELS)}")
+    if level not in LEVELS:
+        raise ValueError(f"log level {level!r} is unknown; give one of {', '.join(LEVELS)}")
     out = stream if stream is not None else sys.stderr
     console = form == "console" or (form == "auto" and out.isatty())
     renderers: list[structlog.typing.Processor] = (
@@ -56,13 +54,13 @@ def configure(
             _redact,
             *renderers,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=structlog.WriteLoggerFactory(file=out),
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
     root.handlers = [_Bridge()]
-    root.setLevel(max(_LEVELS[level], logging.INFO))
+    root.setLevel(max(LEVELS[level], logging.INFO))
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -79,6 +77,4 @@ class _Bridge(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         logger = get_logger(record.name)
-        logger.log(
-            record.levelno, "library_message", message=record.getMessage(), exc_info=record.exc_info or None
-        )
+        logger.log(record.levelno, "library_message", message=record.getMessage(), exc_info=record.exc_info or None)

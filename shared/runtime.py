@@ -154,10 +154,8 @@ async def _work(context: Context, main: Main, house: asyncio.TaskGroup) -> bool:
     """Runs `main` and its background tasks; once stopping, for `drain_s` at most."""
 
     async def service() -> None:
-        try:
-            await main(context)
-        finally:
-            context.stopping.set()
+        await main(context)
+        context.stopping.set()
 
     try:
         async with asyncio.timeout(None) as limit:

@@ -1,0 +1,64 @@
+# Everything is installed into .venv; nothing outside this folder is touched.
+
+PYTHON ?= python3
+VENV   ?= .venv
+# The CPU build is small and is what is tested; `make setup TORCH=torch` takes the default build (CUDA on Linux).
+TORCH  ?= torch==2.13.0
+ARGS   ?=
+EXTRAS ?= model,web,train,dev
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+TEST   := OMP_NUM_THREADS=$(or $(OMP_NUM_THREADS),1) $(BIN)/python -m pytest -q
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test unit lint faults bench screenshots reference clean
+
+help: ## Show this
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@echo "  Options: ARGS=\"…\" for demo, faults and bench; TORCH, PYTHON and VENV for setup."
+
+setup: $(STAMP)-$(EXTRAS) ## Install everything for work on Cornerman into .venv
+
+# torch goes first and alone, so that no other package chooses its build.
+$(STAMP)-%: pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) "$(TORCH)"
+	$(PIP) -e ".[$*]"
+	@touch $@
+
+demo: ## Watch the bundled clip with the bundled model; ARGS="--headless --json"
+	@test -e $(STAMP)-$(EXTRAS) || $(MAKE) --no-print-directory $(STAMP)-model,web
+	@$(BIN)/cornerman demo $(ARGS)
+
+unit: setup ## The fast tests only
+	$(TEST) tests/unit tests/contract
+
+test: setup ## All tests: unit, contract, integration, faults (short), end to end, parity
+	$(TEST) tests/unit tests/contract --cov --cov-report=
+	$(TEST) tests/integration --cov --cov-append --cov-report=
+	$(TEST) tests/faults tests/e2e tests/parity
+	$(BIN)/python -m coverage report --include='shared/*,services/*/core.py' --fail-under=90
+
+lint: setup ## ruff, mypy --strict, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+faults: setup ## The long fault run: kill -9, stop and continue, lossy proxy; the seed is printed
+	CORNERMAN_FAULTS=long $(TEST) -s tests/faults $(ARGS)
+
+bench: setup ## Every benchmark beside its peer, as JSON lines
+	$(BIN)/python -m benchmarks $(ARGS)
+
+screenshots: setup ## Pictures of the page, into screenshots/
+	$(TEST) tests/e2e -k screenshot $(ARGS)
+
+reference: setup ## Write cornerman.yaml anew from the settings tree
+	$(BIN)/python -m cornerman.reference > cornerman.yaml
+
+clean: ## Remove .venv and everything that was made
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .coverage htmlcov screenshots runs
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

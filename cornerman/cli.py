@@ -1,0 +1,100 @@
+"""The `cornerman` command: puts the commands together, and turns every error into one sentence and an exit code.
+
+Exit codes: 0 fine, 64 wrong usage, 66 a source could not be watched, 69 no server, 70 something failed, 78 a setting
+is wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from cornerman import demo, dlq, doctor, run, sources, status, up, watch
+from shared import logs
+from shared.errors import ConfigError, CornermanError, RetryableError
+from shared.redact import redact_url
+from shared.runtime import EXIT_CONFIG, EXIT_NO_SERVER, EXIT_OK, EXIT_USAGE
+from shared.watchdog import EXIT_SOFTWARE
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Watches live video and speaks only when it helps. Start with `cornerman demo`.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"cornerman {version('cornerman')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    level = os.environ.get("CORNERMAN_LOG__LEVEL", "warning")
+    logs.configure(level if level in logs.LEVELS else "warning", role="cornerman")
+
+
+app.command()(demo.demo)
+app.command()(run.run)
+app.command()(up.up)
+app.command()(watch.watch)
+app.command()(watch.ask)
+app.command()(status.status)
+app.command()(doctor.doctor)
+app.add_typer(sources.app, name="sources")
+app.add_typer(dlq.app, name="dlq")
+
+
+def invoke(argv: Sequence[str] | None = None) -> int:
+    """Runs a command line; returns the exit code. Errors are one red sentence on stderr."""
+    try:
+        code: Any = app(args=list(argv) if argv is not None else None, standalone_mode=False)
+        return int(code or EXIT_OK)
+    except CornermanError as error:
+        _complain(str(error))
+        if isinstance(error, ConfigError):
+            return EXIT_CONFIG
+        return EXIT_NO_SERVER if isinstance(error, RetryableError) else EXIT_SOFTWARE
+    except KeyboardInterrupt:
+        return EXIT_OK
+    except Exception as error:
+        return _usage(error)
+
+
+def _usage(error: Exception) -> int:
+    """Typer's own errors have an exit code and a message; any other exception is ours to fix and goes on."""
+    if isinstance(error, typer.Exit):
+        return int(error.exit_code)
+    if isinstance(error, typer.Abort):
+        return EXIT_OK
+    message = getattr(error, "format_message", None)
+    if message is None or not hasattr(error, "exit_code"):
+        raise error
+    context = getattr(error, "ctx", None)
+    _complain(f"{message()}" + (f"\n{context.get_usage()}" if context else ""))
+    return EXIT_USAGE
+
+
+def _complain(text: str) -> None:
+    Console(stderr=True, soft_wrap=True, highlight=False).print(Text(f"cornerman: {redact_url(text)}", style="red"))
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(invoke())
+
+
+if __name__ == "__main__":
+    main()
