@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 VENV   ?= .venv
-# The CPU build is small and is what is tested; `make setup TORCH=torch` takes the default build (CUDA on Linux).
+# The version that is tested; which build of it (CPU, CUDA) is up to pip's own settings. Another: make setup TORCH=torch==2.9.1
 TORCH  ?= torch==2.13.0
 ARGS   ?=
 EXTRAS ?= model,web,train,dev

@@ -256,7 +256,8 @@ class Session:
             tally = watched.tally
             told = (
                 f"{watched.pts_s:.1f} s at {watched.pts_s / elapsed_s:.2f}x · "
-                f"{tally.captured / elapsed_s:.0f} frames/s · {tally.decided} chunks · {watched.said} said · {sum(tally.dropped.values())} dropped"
+                f"{tally.captured / elapsed_s:.0f} frames/s · {tally.decided} chunks · {watched.said} said · "
+                f"{sum(tally.dropped.values())} dropped"
             )
             self._screen.advance(source_id, watched.pts_s, watched.length_s, told)
 

@@ -1,0 +1,86 @@
+"""Logs as machines read them, as people do, and without secrets."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from shared import logs
+
+
+@pytest.fixture(autouse=True)
+def _restore() -> Iterator[None]:
+    root = logging.getLogger()
+    before, level = root.handlers, root.level
+    yield
+    root.handlers = before
+    root.setLevel(level)
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_json_is_one_object_a_line_with_the_bound_fields() -> None:
+    out = io.StringIO()
+    logs.configure("info", "auto", out, role="encoder", worker="w1")
+    logs.get_logger("service").info("batch_encoded", chunks=3)
+    line = json.loads(out.getvalue())
+    assert line["event"] == "batch_encoded"
+    assert (line["role"], line["worker"], line["part"], line["chunks"]) == ("encoder", "w1", "service", 3)
+    assert line["level"] == "info"
+    assert line["at"].endswith("Z")
+
+
+def test_a_terminal_gets_text() -> None:
+    out = Terminal()
+    logs.configure("info", "auto", out)
+    logs.get_logger("service").info("batch_encoded")
+    assert "batch_encoded" in out.getvalue()
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(out.getvalue())
+
+
+def test_lines_below_the_level_are_not_written() -> None:
+    out = io.StringIO()
+    logs.configure("warning", "json", out)
+    logs.get_logger("service").info("batch_encoded")
+    assert out.getvalue() == ""
+
+
+def test_credentials_never_reach_a_line() -> None:
+    out = io.StringIO()
+    logs.configure("info", "json", out)
+    logs.get_logger("x").info(
+        "opened", url="rtsp://u:hunter2@cam/", token="hunter2", error=OSError("rtsp://u:hunter2@c")
+    )
+    assert "hunter2" not in out.getvalue()
+
+
+def test_an_exception_is_part_of_the_line() -> None:
+    out = io.StringIO()
+    logs.configure("info", "json", out)
+    try:
+        raise ValueError("boo")
+    except ValueError as error:
+        logs.get_logger("x").error("crashed", exc_info=error)
+    assert "ValueError: boo" in json.loads(out.getvalue())["exception"]
+
+
+def test_a_librarys_own_logging_comes_out_the_same_way() -> None:
+    out = io.StringIO()
+    logs.configure("info", "json", out)
+    logging.getLogger("uvicorn").warning("port %d is busy", 80)
+    line = json.loads(out.getvalue())
+    assert (line["event"], line["part"], line["message"]) == ("library_message", "uvicorn", "port 80 is busy")
+
+
+def test_an_unknown_level_names_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"'loud'.*debug, info, warning, error"):
+        logs.configure("loud")

@@ -1,0 +1,38 @@
+"""Every metric is declared once, is there from the start, and is served."""
+
+import urllib.request
+from dataclasses import fields
+
+import pytest
+
+from shared.errors import ConfigError
+from shared.metrics import DECLARED, PREFIX, Metrics
+
+
+def test_every_attribute_is_declared_and_every_declaration_an_attribute() -> None:
+    attributes = {item.name for item in fields(Metrics)} - {"registry"}
+    assert attributes == set(DECLARED)
+
+
+def test_the_exposed_names_are_the_attributes_names() -> None:
+    exposed = {metric.name for metric in Metrics().registry.collect()}
+    assert exposed == {PREFIX + name.removesuffix("_total") for name in DECLARED}
+
+
+def test_two_processes_worth_of_metrics_do_not_mix() -> None:
+    one, other = Metrics(), Metrics()
+    one.output_tokens_total.inc(5)
+    assert b"cornerman_output_tokens_total 5.0" in one.text()
+    assert b"cornerman_output_tokens_total 0.0" in other.text()
+
+
+def test_they_are_served_over_http_until_stopped(unused_tcp_port: int) -> None:
+    metrics = Metrics()
+    metrics.frames_total.labels("captured").inc(7)
+    stop = metrics.serve(unused_tcp_port)
+    with urllib.request.urlopen(f"http://127.0.0.1:{unused_tcp_port}/metrics") as reply:
+        assert b'cornerman_frames_total{kind="captured"} 7.0' in reply.read()
+    with pytest.raises(ConfigError, match=f"metrics_port = {unused_tcp_port}"):
+        Metrics().serve(unused_tcp_port)
+    stop()
+    Metrics().serve(unused_tcp_port)()

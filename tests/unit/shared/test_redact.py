@@ -1,0 +1,58 @@
+"""No credential survives, and nothing else is lost."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.redact import redact_url, redact_value
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("rtsp://admin:secret@cam:554/live", "rtsp://***@cam:554/live"),
+        ("rtsp://admin:pa@ss@cam/live", "rtsp://***@cam/live"),
+        ("rtsp://admin:pa/ss@cam/live", "rtsp://***@cam/live"),
+        ("rtsp://admin:p?a#ss@cam/live", "rtsp://***@cam/live"),
+        ("rediss://:secret@host:6380/0", "rediss://***@host:6380/0"),
+        ("redis://user@host", "redis://***@host"),
+        ("http://h/x?token=abc&w=1", "http://h/x?token=***&w=1"),
+        ("http://h/x?w=1&API_KEY=abc", "http://h/x?w=1&API_KEY=***"),
+        ("opened rtsp://a:b@h/1 and rtsp://c:d@h/2", "opened rtsp://***@h/1 and rtsp://***@h/2"),
+    ],
+)
+def test_credentials_are_hidden(text: str, shown: str) -> None:
+    assert redact_url(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://host:8080/clip@2x.mp4",
+        "https://site/@user/video",
+        "a@b.c",
+        "/videos/me@home.mp4",
+        "test://pattern?seconds=3",
+    ],
+)
+def test_what_is_no_credential_stays(text: str) -> None:
+    assert redact_url(text) == text
+
+
+@given(st.text(st.characters(blacklist_categories=("Cs", "Z", "C"), blacklist_characters="@"), min_size=1))
+def test_no_password_without_spaces_gets_through(password: str) -> None:
+    hidden = "Zq9" + password + "Zq9"
+    assert hidden not in redact_url(f"rtsp://user:{hidden}@camera.local/stream")
+
+
+def test_secret_fields_are_hidden_wherever_they_are() -> None:
+    value = redact_value("settings", {"gateway": {"token": "abc", "port": 1}, "urls": ["rtsp://a:b@c/"], "api_key": ""})
+    assert value == {"gateway": {"token": "***", "port": 1}, "urls": ["rtsp://***@c/"], "api_key": ""}
+
+
+def test_errors_become_their_redacted_words() -> None:
+    assert redact_value("error", OSError("cannot open rtsp://a:b@c/")) == "cannot open rtsp://***@c/"
+
+
+def test_counts_of_tokens_are_no_secret() -> None:
+    assert redact_value("n_output_tokens", "12") == "12"
