@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from typing import Any
+from typing import Any, cast
 
 import msgpack
 import numpy as np
@@ -41,7 +41,7 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
-        return st.builds(kind, **{f.name: values(hints[f.name]) for f in dataclasses.fields(kind)})
+        return st.builds(cast(type, kind), **{f.name: values(hints[f.name]) for f in dataclasses.fields(kind)})
     if origin is typing.Literal:
         return st.sampled_from(args)
     if origin in (typing.Union, types.UnionType):
@@ -52,7 +52,13 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         return st.dictionaries(st.text(max_size=5), values(args[1]), max_size=3)
     if origin is np.ndarray:
         return arrays.arrays(np.dtype(typing.get_args(args[1])[0]), SHAPES)
-    scalars = {int: INTS, float: FLOATS, str: st.text(max_size=20), bool: st.booleans(), bytes: st.binary(max_size=20)}
+    scalars: dict[Any, st.SearchStrategy[Any]] = {
+        int: INTS,
+        float: FLOATS,
+        str: st.text(max_size=20),
+        bool: st.booleans(),
+        bytes: st.binary(max_size=20),
+    }
     return scalars[kind]
 
 
@@ -61,7 +67,7 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
 @given(data=st.data())
 def test_every_message_comes_back_as_it_was(kind: type, data: st.DataObject) -> None:
     message = data.draw(values(kind))
-    back = unpack(pack(message), kind)
+    back: Any = unpack(pack(message), kind)
     if kind is not Features:
         assert back == message
     assert np.array_equal(to_bytes(back), to_bytes(message))
@@ -181,7 +187,7 @@ def test_damaged_messages_are_malformed_or_still_a_message(data: st.DataObject) 
     body[at] = data.draw(st.integers(0, 255))
     del body[data.draw(st.integers(at, len(body))) :]
     try:
-        back = unpack(bytes(body), kind)
+        back: Any = unpack(bytes(body), kind)
     except MalformedError as error:
         assert str(error)
     else:
