@@ -1,0 +1,40 @@
+"""The names and shapes of the full 0.5B model are those of the published checkpoint."""
+
+from __future__ import annotations
+
+import json
+import warnings
+
+import pytest
+import torch
+
+from mobile_videogpt.config import MobileVideoGPTConfig
+from mobile_videogpt.modeling import MobileVideoGPT, module_name, published_name
+from tests.parity.golden import DATA
+
+
+def _meta(part: str) -> MobileVideoGPT:
+    with torch.device("meta"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Initializing zero-element|.*no-op", category=UserWarning)
+        return MobileVideoGPT(MobileVideoGPTConfig.full_0_5b(), part=part)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def published() -> dict[str, list[int]]:
+    found: dict[str, list[int]] = json.loads((DATA / "keys_0_5b.json").read_text())
+    return found
+
+
+def test_the_full_model_has_the_published_names_and_shapes(published: dict[str, list[int]]) -> None:
+    found = {name: list(t.shape) for name, t in _meta("all").published_state_dict().items()}
+    assert found == published
+
+
+def test_the_halves_have_no_name_in_common_and_together_all(published: dict[str, list[int]]) -> None:
+    vision, language = (set(_meta(part).published_state_dict()) for part in ("vision", "language"))
+    assert not vision & language
+    assert vision | language == set(published)
+
+
+def test_both_directions_of_the_mapping_agree(published: dict[str, list[int]]) -> None:
+    assert [published_name(module_name(name)) for name in published] == list(published)
