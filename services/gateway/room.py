@@ -1,0 +1,73 @@
+"""What every route of one gateway shares. Made once in `service`; routes ask for it with `Depends(room_of)`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from services.gateway.addresses import AddressRules
+from services.gateway.display import Screens
+from services.gateway.fanout import Hub, Spawn
+from services.gateway.security import Auth, is_loopback
+from services.gateway.uploads import Uploads
+from shared.bus import Bus
+from shared.config import Settings
+from shared.metrics import Metrics
+from shared.rundir import runtime_dir
+
+
+@dataclass(frozen=True)
+class Room:
+    """The gateway's parts."""
+
+    settings: Settings
+    bus: Bus
+    metrics: Metrics
+    hub: Hub
+    screens: Screens
+    uploads: Uploads
+    auth: Auth
+    addresses: AddressRules
+    pushing: set[str]
+
+    @classmethod
+    def of(cls, settings: Settings, bus: Bus, metrics: Metrics, spawn: Spawn) -> Room:
+        """The parts for these settings. `spawn` starts tasks that live as long as the gateway.
+
+        Raises:
+            ConfigError: the gateway would be open to others without a token.
+        """
+        web = settings.gateway
+        folder = Path(web.upload_dir).expanduser() if web.upload_dir else runtime_dir(settings.runtime.dir) / "uploads"
+        hub = Hub(bus, spawn)
+        return cls(
+            settings=settings,
+            bus=bus,
+            metrics=metrics,
+            hub=hub,
+            screens=Screens(bus, hub, spawn),
+            uploads=Uploads(folder, web.upload_max_bytes, web.upload_keep_s),
+            auth=Auth.of(web),
+            addresses=AddressRules(
+                schemes=frozenset(web.schemes),
+                folders=(*(Path(item).expanduser() for item in web.files), folder),
+                allow_files=settings.capture.allow_files,
+                allow_private_hosts=web.allow_private_hosts,
+                allow_loopback=is_loopback(web.host),
+            ),
+            pushing=set(),
+        )
+
+
+def room_of(connection: HTTPConnection) -> Room:
+    """The room of the app that serves this request."""
+    room = connection.app.state.room
+    assert isinstance(room, Room)
+    return room
+
+
+TheRoom = Annotated[Room, Depends(room_of)]
