@@ -1,0 +1,136 @@
+"""The embedded server, started for real: found by its socket, one for many starters, gone with its owner, keeping its
+data."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import redis
+
+from shared import embedded
+from shared.config import Settings, load_settings
+from shared.embedded import EmbeddedServer
+from shared.errors import ConfigError, FatalError
+
+OWNER = """
+import sys, time
+from shared import embedded
+from shared.config import load_settings
+server = embedded.start(load_settings({"runtime": {"dir": sys.argv[1]}}))
+print(server.process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def settings_in(folder: Path, data_dir: Path | None = None) -> Settings:
+    return load_settings({"runtime": {"dir": str(folder)}, "redis": {"data_dir": str(data_dir) if data_dir else ""}})
+
+
+def started(settings: Settings) -> EmbeddedServer:
+    server = embedded.start(settings)
+    assert server is not None
+    return server
+
+
+def test_it_answers_once_started_and_is_gone_once_stopped(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    with started(settings) as server, redis.Redis.from_url(server.url) as client:
+        assert client.ping()
+        assert server.path.stat().st_mode & 0o077 == 0
+        assert client.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction"
+    assert not server.path.exists()
+    assert not server.alive()
+
+
+def test_who_starts_it_again_finds_the_one_that_runs(tmp_path: Path) -> None:
+    with started(settings_in(tmp_path)):
+        assert embedded.start(settings_in(tmp_path)) is None
+
+
+def test_of_many_starters_at_once_one_starts_it(tmp_path: Path) -> None:
+    got: list[EmbeddedServer | None] = []
+    all_have = threading.Barrier(5)
+
+    def start() -> None:
+        got.append(embedded.start(settings_in(tmp_path)))
+        all_have.wait(30)  # a tethered child ends with the thread that started it
+
+    threads = [threading.Thread(target=start) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    servers = [server for server in got if server is not None]
+    assert len(got) == 5
+    assert len(servers) == 1
+    servers[0].stop()
+
+
+def test_a_socket_left_by_a_killed_server_is_no_obstacle(tmp_path: Path) -> None:
+    first = started(settings_in(tmp_path))
+    first.process.kill()
+    first.process.wait()
+    assert first.path.exists()
+    with started(settings_in(tmp_path)) as second, redis.Redis.from_url(second.url) as client:
+        assert client.ping()
+
+
+def test_it_keeps_its_data_when_asked_to_even_if_killed(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path / "run", tmp_path / "data")
+    with started(settings) as server, redis.Redis.from_url(server.url) as client:
+        client.set("orderly", 1)
+    with started(settings) as server, redis.Redis.from_url(server.url) as client:
+        assert client.get("orderly") == b"1"
+        client.set("killed", 2)
+        server.process.kill()
+        server.process.wait()
+    with started(settings) as server, redis.Redis.from_url(server.url) as client:
+        assert (client.get("orderly"), client.get("killed")) == (b"1", b"2")
+
+
+def test_without_a_data_folder_it_writes_none(tmp_path: Path) -> None:
+    with started(settings_in(tmp_path)) as server, redis.Redis.from_url(server.url) as client:
+        client.set("a", 1)
+    with started(settings_in(tmp_path)) as server, redis.Redis.from_url(server.url) as client:
+        assert client.get("a") is None
+
+
+def test_two_servers_never_share_a_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "STOP_S", 0.2)
+    data = tmp_path / "data"
+    with started(settings_in(tmp_path / "one", data)), pytest.raises(ConfigError, match=r"cornerman\.lock is locked"):
+        embedded.start(settings_in(tmp_path / "two", data))
+
+
+def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    (data / "appendonlydir").mkdir(parents=True)
+    (data / "appendonlydir" / "appendonly.aof.manifest").write_text("nonsense\n")
+    with pytest.raises(FatalError, match=r"ended with 1; the end of .*valkey\.log"):
+        embedded.start(settings_in(tmp_path / "run", data))
+
+
+def test_it_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", OWNER, str(tmp_path)], stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        server = int(owner.stdout.readline())
+        assert psutil.pid_exists(server)
+        os.kill(owner.pid, signal.SIGKILL)
+        owner.wait()
+        deadline = time.monotonic() + 10
+        while _runs(server):
+            assert time.monotonic() < deadline, "the server outlived its owner"
+            time.sleep(0.02)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
