@@ -158,9 +158,10 @@ class LanguageEngine:
 
     @torch.inference_mode()
     def logits(self, hidden: Tensor) -> Tensor:
-        """Logits [..., V] of hidden states [..., D]."""
-        logits: Tensor = self.head(hidden)
-        return logits
+        """Logits [rows, V] of hidden states [rows, D], or [V] of one [D]."""
+        rows = hidden if hidden.dim() == 2 else hidden[None]  # int8 layers take two dimensions or more
+        logits: Tensor = self.head(rows)
+        return logits if hidden.dim() == 2 else logits[0]
 
     @torch.inference_mode()
     def logits_of(self, hidden: Tensor, ids: Sequence[int]) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, cast
@@ -72,13 +73,7 @@ class LoraAdapters:
         extra = self._checked_extra(folder)
         if self._model.language is not None:
             check_adapter(self._model.language, folder)
-            if self._peft is None:
-                self._peft = PeftModel.from_pretrained(
-                    self._model.language, str(folder), adapter_name=name, autocast_adapter_dtype=False
-                )
-            else:
-                self._peft.load_adapter(str(folder), adapter_name=name, autocast_adapter_dtype=False)
-            self._peft.eval()
+            self._inject(self._model.language, str(folder), name)
         elif not extra:
             raise AdapterError(f"{folder} changes the language half only, and this model was loaded with part='vision'")
         self._extras[name] = extra
@@ -121,6 +116,18 @@ class LoraAdapters:
             self._peft.unload()
         self._restore_extras()
         self._forget()
+
+    def _inject(self, language: nn.Module, folder: str, name: str) -> None:
+        with warnings.catch_warnings():
+            # PEFT asks transformers by a name that is on its way out; nothing a caller could change.
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+            if self._peft is None:
+                self._peft = PeftModel.from_pretrained(
+                    language, folder, adapter_name=name, autocast_adapter_dtype=False
+                )
+            else:
+                self._peft.load_adapter(folder, adapter_name=name, autocast_adapter_dtype=False)
+        self._peft.eval()
 
     def _forget(self) -> None:
         self._peft, self.active = None, None

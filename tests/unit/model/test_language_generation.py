@@ -133,7 +133,7 @@ def test_prefill_asks_the_head_for_the_last_position_only(
     )
     list(talker.generate([chunk(1)], "?", max_new_tokens=3))
     hook.remove()
-    assert asked == [(WIDTH,)] * 3
+    assert asked == [(1, WIDTH)] * 3
 
 
 def test_the_prompt_is_in_the_prompt(talker: MobileVideoGPT) -> None:
