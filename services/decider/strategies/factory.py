@@ -1,0 +1,72 @@
+"""From settings to a strategy. Models are loaded once a process, and only when a source asks for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from services.decider.core import Strategy, StrategyError
+from services.decider.strategies.interval import IntervalStrategy
+from services.decider.strategies.llm import ActionModel, LlmStrategy
+from services.decider.strategies.rules import RulesStrategy
+from services.decider.strategies.scene import SceneStrategy
+from services.models import bundled, model_path, require_model_extra, torch_device, torch_dtype
+from shared.config import Settings
+from shared.errors import ConfigError
+from shared.source import SpeakSettings
+
+BUNDLED_HEAD = ("coach", "head")
+
+
+class Strategies:
+    """Makes strategies; `make` may take seconds (it loads models), so call it in a thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._model: ActionModel | None = None
+
+    def make(self, speak: SpeakSettings, prompt: str) -> Strategy:
+        """A strategy for one source.
+
+        Raises:
+            StrategyError: its model is missing or broken. Nothing else takes its place.
+        """
+        if speak.strategy == "interval":
+            return IntervalStrategy(speak.interval_s)
+        if speak.strategy == "rules":
+            return RulesStrategy(speak.every_chunks, speak.motion_threshold, speak.motion_release)
+        if speak.strategy == "scene":
+            return SceneStrategy(speak.scene_threshold)
+        try:
+            if speak.strategy == "head":
+                from services.decider.strategies.head import HeadStrategy, load_head
+
+                folder = Path(speak.head).expanduser() if speak.head else bundled(*BUNDLED_HEAD)
+                return HeadStrategy(load_head(folder))
+            return LlmStrategy(self._action_model(), prompt)
+        except ConfigError as error:
+            raise StrategyError(f"strategy {speak.strategy}: {error}") from error
+
+    def _action_model(self) -> ActionModel:
+        if self._model is None:
+            require_model_extra("strategy llm")
+            from services.decider.strategies.rolling import RollingActionModel
+            from services.generator.mobile_videogpt import load_language
+
+            settings = self._settings.generator
+            path = model_path("generator.model", settings.model)
+            device = torch_device("generator.device", settings.device)
+            generator = load_language(path, device, torch_dtype(settings.dtype, device), "none")
+            self._model = RollingActionModel(generator)
+        return self._model
+
+
+def strategy_key(speak: SpeakSettings, prompt: str) -> tuple[object, ...]:
+    """What a strategy is made from; another key asks for a new strategy."""
+    made_from = {
+        "interval": (speak.interval_s,),
+        "rules": (speak.every_chunks, speak.motion_threshold, speak.motion_release),
+        "scene": (speak.scene_threshold,),
+        "head": (speak.head,),
+        "llm": (prompt,),
+    }
+    return (speak.strategy, *made_from[speak.strategy])

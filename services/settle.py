@@ -1,0 +1,48 @@
+"""Settling work when the server may be away: a hop is sent again until it is answered, which is safe by its design.
+Settling work when the server may be away: a hop is sent again until it is answered, which is safe by its design."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from shared.backoff import Backoff
+from shared.delivery import Delivery
+from shared.errors import RetryableError
+from shared.hop import Hop, Outcome
+from shared.logs import get_logger
+
+M = TypeVar("M")
+T = TypeVar("T")
+
+log = get_logger("settle")
+
+
+async def settle(delivery: Delivery[M], hop: Hop) -> Outcome:
+    """Commits, trying again while the server is away; gives up when another consumer has the entry.
+
+    A `SETTLED_BEFORE` after a lost answer may be our own earlier try that did get through.
+
+    Raises:
+        FencedError: a newer owner holds the consumer's lease.
+    """
+    backoff = Backoff(base_s=0.05, cap_s=2.0)
+    while not delivery.lost.is_set():
+        try:
+            return await delivery.commit(hop)
+        except RetryableError as error:
+            log.warning("commit_interrupted", entry_id=delivery.entry_id, error=str(error))
+            await asyncio.sleep(backoff.next_s())
+    return Outcome.SETTLED_BEFORE
+
+
+async def insist(ask: Callable[[], Awaitable[T]]) -> T:
+    """Awaits `ask()`, again while the server is away. Only for what may be done twice."""
+    backoff = Backoff(base_s=0.05, cap_s=2.0)
+    while True:
+        try:
+            return await ask()
+        except RetryableError as error:
+            log.warning("server_away", error=str(error))
+            await asyncio.sleep(backoff.next_s())

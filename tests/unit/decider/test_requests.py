@@ -1,0 +1,123 @@
+"""What a decision asks a generator for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from services.decider.core import Decider, Decision
+from services.decider.prompting import commentary_prompt, density
+from services.decider.requests import lost_event, request_for, request_for_question
+from services.decider.state import State
+from services.decider.strategies.interval import IntervalStrategy
+from services.said import Said
+from shared.errors import MalformedError
+from shared.messages import Features, Question
+from shared.source import SourceSpec
+
+MakeFeatures = Callable[..., Features]
+SPEC = SourceSpec(source_id="cam", url="test://")
+
+
+def decision_at(chunk: Features, prompt: str = "p") -> Decision:
+    state = State(run="r1", prompt=prompt, strategy="interval")
+    return Decider(SPEC.speak, IntervalStrategy(1.0)).decide(chunk, state, prompt=prompt)
+
+
+def test_a_live_request_has_a_deadline_and_a_lossless_one_may_wait_for_ever(features: MakeFeatures) -> None:
+    live, file = features(3), features(3, lossless=True)
+    assert request_for(live, decision_at(live), SPEC, None, 100.0).deadline_at_s == 105.0
+    assert request_for(file, decision_at(file), SPEC, None, 100.0).deadline_at_s == 0.0
+
+
+def test_the_request_names_the_chunk_and_carries_times_and_sampling(features: MakeFeatures) -> None:
+    chunk = features(3)
+    request = request_for(chunk, decision_at(chunk), SPEC, None, 100.0)
+    assert request.request_id == "cam:r1:3"
+    assert (request.times.captured_at_s, request.times.decided_at_s) == (1.0, 100.0)
+    assert request.prompt == SPEC.say.prompt
+    assert request.sampling.max_new_tokens == SPEC.say.max_new_tokens
+
+
+@pytest.mark.parametrize(
+    ("said", "again"),
+    [
+        (Said("r1", "feedback", 10.0, "Good."), "Good."),
+        (Said("r1", "correct", 10.0, "Knees out."), ""),
+        (Said("r1", "feedback", 2.0, "Good."), ""),
+        (Said("r0", "feedback", 10.0, "Good."), ""),
+        (None, ""),
+    ],
+    ids=["within the window", "another action", "long ago", "another run", "nothing yet"],
+)
+def test_only_words_of_the_same_kind_within_the_window_must_not_come_again(
+    features: MakeFeatures, said: Said | None, again: str
+) -> None:
+    chunk = features(30, 15.0)
+    assert request_for(chunk, decision_at(chunk), SPEC, said, 100.0).previous_text == again
+
+
+def test_commentary_tells_the_model_its_last_comment_and_how_to_stay_silent(features: MakeFeatures) -> None:
+    spec = SPEC.model_copy(update={"mode": "commentary"})
+    chunk = features(30, 15.0)
+    said = Said("r1", "feedback", 1.0, "A dog runs across the lawn.")
+    prompt = request_for(chunk, decision_at(chunk), spec, said, 100.0).prompt
+    assert spec.say.prompt in prompt
+    assert said.text in prompt
+    assert prompt.endswith("...")
+
+
+def test_a_new_instruction_forgets_the_last_comment(features: MakeFeatures) -> None:
+    spec = SPEC.model_copy(update={"mode": "commentary"})
+    chunk = features(30, 15.0)
+    said = Said("r1", "feedback", 14.0, "A dog runs across the lawn.")
+    state = State(run="r1", prompt="old", strategy="interval")
+    decision = Decider(SPEC.speak, IntervalStrategy(1.0)).decide(chunk, state, prompt="new")
+    request = request_for(chunk, decision, spec, said, 100.0)
+    assert said.text not in request.prompt
+    assert request.previous_text == ""
+
+
+@pytest.mark.parametrize(
+    ("previous", "change", "wanted"),
+    [
+        ("", 0.0, "brief"),
+        ("", 255.0, "normal"),
+        ("Still there.", 14.9, "minimal"),
+        ("Still there.", 15.0, "brief"),
+        ("Still there.", 40.0, "normal"),
+        ("x" * 39, 39.9, "brief"),
+        ("x" * 40, 14.9, "brief"),
+        ("x" * 40, 15.0, "normal"),
+    ],
+)
+def test_less_change_and_a_shorter_last_comment_ask_for_fewer_words(previous: str, change: float, wanted: str) -> None:
+    assert density(previous, change) == wanted
+    lengths = {"minimal": "few words", "brief": "one short sentence", "normal": "One or two"}
+    assert lengths[wanted] in commentary_prompt("Describe.", previous, change)
+
+
+def test_a_question_is_about_what_is_on_screen_and_never_expires(features: MakeFeatures) -> None:
+    chunk = features(7)
+    state = decision_at(chunk).state
+    question = Question("u1", "cam", "What colour is it?", 50.0)
+    assert state.latest is not None
+    request = request_for_question(question, state, (state.latest,), SPEC.say, 60.0)
+    assert (request.request_id, request.kind, request.prompt) == ("cam:q:u1", "question", question.text)
+    assert (request.seq, request.pts_s, request.deadline_at_s) == (7, 3.5, 0.0)
+    assert not request.owns_blobs
+    assert request_for_question(question, State(), (), SPEC.say, 60.0).chunks == ()
+
+
+def test_a_chunk_that_never_came_is_decided_as_lost(features: MakeFeatures) -> None:
+    event = lost_event(features(9), 8, "rules", 70.0)
+    assert (event.seq, event.action, event.reason, event.status) == (8, "next", "lost", "expired")
+
+
+def test_last_words_survive_their_bytes_and_damage_is_named() -> None:
+    said = Said("r", "correct", 0.0, "Knees out – both.")
+    assert Said.read(said.to_bytes()) == said
+    assert Said.read(None) is None
+    with pytest.raises(MalformedError):
+        Said.read(b"\x80")
