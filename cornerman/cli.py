@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from cornerman import demo, dlq, doctor, run, sources, status, up, watch
+from cornerman import comment, demo, dlq, doctor, poll, run, sources, status, train, up, watch
 from shared import logs
 from shared.errors import ConfigError, CornermanError, RetryableError
 from shared.redact import redact_url
@@ -51,8 +51,12 @@ app.command()(run.run)
 app.command()(up.up)
 app.command()(watch.watch)
 app.command()(watch.ask)
+app.command()(poll.poll)
+app.command()(comment.comment)
 app.command()(status.status)
 app.command()(doctor.doctor)
+for command in (train.gym, train.train, train.evaluate):
+    app.command(context_settings=train.FORWARD)(command)
 app.add_typer(sources.app, name="sources")
 app.add_typer(dlq.app, name="dlq")
 

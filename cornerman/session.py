@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -70,7 +70,8 @@ class Plan:
     """What to run.
 
     `roles` are needed; those that nobody runs at a shared server are started by us. `seconds`: stop after so
-    long. `on_ready` is called when the services run, before the first frame.
+    long. `on_ready` is called when the services run, before the first frame; `on_event` for every event. `director`
+    works beside it all, and its end ends the session.
     """
 
     specs: Sequence[SourceSpec]
@@ -80,6 +81,7 @@ class Plan:
     seconds: float | None = None
     on_ready: Callable[[], None] | None = None
     on_event: Callable[[Event], None] | None = None
+    director: Callable[[Bus], Coroutine[Any, Any, None]] | None = None
 
 
 class Session:
@@ -118,10 +120,14 @@ class Session:
             started_s = time.monotonic()
             async with asyncio.TaskGroup() as tasks:
                 followers: list[asyncio.Task[None]] = []
+                directing: asyncio.Task[None] | None = None
                 if not interrupted:
                     await self._add(bus)
                     followers = [tasks.create_task(self._follow(bus, watched)) for watched in self._watched.values()]
-                    interrupted = await self._until_over(bus, launcher, started_s)
+                    if self._plan.director:
+                        directing = tasks.create_task(self._plan.director(bus))
+                        followers.append(directing)
+                    interrupted = await self._until_over(launcher, bus, started_s, directing)
                 await self._finish(bus, launcher, hurry=interrupted)
                 await self._catch_up(bus)
                 for follower in followers:
@@ -180,14 +186,17 @@ class Session:
                 self._screen.line(line)
             watched.since = entry_id
 
-    async def _until_over(self, bus: Bus, launcher: Launcher, started_s: float) -> bool:
-        """Watches until all sources are over. True = interrupted."""
+    async def _until_over(
+        self, launcher: Launcher, bus: Bus, started_s: float, directing: asyncio.Task[None] | None
+    ) -> bool:
+        """Watches until all sources are over, or the director or the clock ends it. True = interrupted."""
         while not all(watched.over for watched in self._watched.values()):
             if launcher.failure.done():
                 raise FatalError(launcher.failure.result())
             if self._stop.is_set():
                 return True
-            if self._plan.seconds is not None and time.monotonic() - started_s >= self._plan.seconds:
+            timed_out = self._plan.seconds is not None and time.monotonic() - started_s >= self._plan.seconds
+            if timed_out or (directing is not None and directing.done()):
                 return False
             await self._count(bus)
             self._show(started_s)
