@@ -97,12 +97,6 @@ def assert_holds(model: MobileVideoGPT, state: dict[str, Tensor], prefix: str = 
         assert torch.equal(own[name], state[name]), name
 
 
-def test_the_full_model_has_exactly_the_published_names_and_shapes() -> None:
-    with torch.device("meta"):
-        model = MobileVideoGPT(MobileVideoGPTConfig.full_0_5b())
-    assert {n: list(t.shape) for n, t in model.published_state_dict().items()} == KEYS
-
-
 def test_a_checkpoint_at_full_names_loads_with_no_name_left_over(folder: Path, state: dict[str, Tensor]) -> None:
     assert set(state) == set(KEYS) - {"lm_head.weight"}
     model = MobileVideoGPT.from_pretrained(folder, device="cpu")
