@@ -48,7 +48,7 @@ class Poll:
     def of(cls, event: EndEvent, index: int, interval_s: float) -> Poll:
         """The record of a request that ended."""
         spent = latency_ms(event.times)
-        generate_ms = spent.get("done", 0.0)
+        generate_ms = spent.get("done", 0.0) if "first_token" in spent else 0.0
         later_tokens = event.n_output_tokens - 1
         return cls(
             index=index,

@@ -1,0 +1,117 @@
+"""The command line itself: help, wrong usage, exit codes, and errors as one sentence."""
+
+from pathlib import Path
+
+import pytest
+
+from cornerman import train
+from cornerman.cli import app, invoke
+from cornerman.options import choose
+from shared.errors import ConfigError
+
+COMMANDS = (
+    *("demo", "run", "up", "watch", "ask", "poll", "comment", "status", "doctor"),
+    *("sources", "dlq", "gym", "train", "evaluate"),
+)
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CORNERMAN_RUNTIME__DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert [name for name in COMMANDS if f" {name} " not in shown] == []
+    assert len(app.registered_commands) + len(app.registered_groups) == len(COMMANDS)
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("gym", "train", "evaluate")])
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke([command, "--help"]) == 0
+    assert "Usage:" in capsys.readouterr().out
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("cornerman 0.")
+
+
+@pytest.mark.parametrize("line", [["run", "--nope"], ["nope"], ["sources", "set"], ["run", "--seconds", "soon"]])
+def test_wrong_usage_exits_with_64(line: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(line) == 64
+    assert capsys.readouterr().err.startswith("cornerman: ")
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (["run", "nope.mp4"], "there is no such file"),
+        (["run"], "no source: give a video file"),
+        (["run", "test://a", "test://b", "--id", "x"], "names one source, but 2 are given"),
+        (["run", "test://a", "--id", "a/b"], "source_id"),
+        (["run", "test://a", "--set", "encoder.batch=0"], "encoder.batch = 0"),
+        (["run", "test://a", "--set", "encoder.bach=1"], "there is no such setting"),
+        (["run", "test://a", "--config", "nope.yaml"], "there is no such file"),
+        (["up", "--only", "nope"], "there is no such service"),
+        (["comment", "test://a", "--profile", "nope"], "there is no such profile"),
+        (["poll", "test://a", "--benchmark", "--intervals", "1,soon"], "--intervals '1,soon'"),
+        (["dlq", "replay", "--redis", "nope"], "redis.url"),
+    ],
+)
+def test_a_wrong_setting_exits_with_78_and_says_which(
+    line: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(line) == 78
+    assert sentence in capsys.readouterr().err
+
+
+def test_without_a_server_it_exits_with_69(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cornerman.status.FIND_S", 0.1)
+    assert invoke(["status", "--redis", f"unix://{tmp_path}/none.sock"]) == 69
+    assert "cornerman up" in capsys.readouterr().err
+
+
+def test_passwords_stay_out_of_errors(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cornerman.status.FIND_S", 0.1)
+    assert invoke(["status", "--redis", "redis://me:hunter2@127.0.0.1:1/0"]) == 69
+    assert "hunter2" not in "".join(capsys.readouterr())
+
+
+def test_flags_are_stronger_than_set_is_stronger_than_presets() -> None:
+    chosen = choose("", "redis://x", ["speak.interval_s=7"], {"speak": {"strategy": "interval", "interval_s": 1}})
+    assert (chosen.settings.redis.url, chosen.settings.speak.strategy) == ("redis://x", "interval")
+    assert chosen.settings.speak.interval_s == 7
+
+
+def test_options_that_were_not_given_change_nothing() -> None:
+    assert choose(speak__strategy=None).overrides == {}
+
+
+def test_training_without_its_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "NEEDS", ("surely_not_installed",))
+    with pytest.raises(ConfigError, match=r"needs surely_not_installed: pip install 'cornerman\[model,train\]'"):
+        train.hand_over("training.gym", [], "cornerman gym")
+
+
+def test_training_passes_on_its_arguments_and_exit_code(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package = tmp_path / "fake_training"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "__main__.py").write_text("import sys\nprint(sys.argv)\nsys.exit(3)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(train, "NEEDS", ())
+    monkeypatch.setattr("sys.argv", ["x"])
+    import typer
+
+    with pytest.raises(typer.Exit) as caught:
+        train.hand_over("fake_training", ["--deep", "7"], "cornerman gym")
+    assert caught.value.exit_code == 3
+    assert "['cornerman gym', '--deep', '7']" in capsys.readouterr().out

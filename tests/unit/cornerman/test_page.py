@@ -1,0 +1,47 @@
+"""Where the page is, and whether somebody sits in front of it."""
+
+import socket
+
+import pytest
+
+from cornerman import page
+from shared.config import GatewaySettings
+
+
+def test_the_default_port_gives_way_when_it_is_taken() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        url, told = page.address(GatewaySettings(port=port), None)
+        assert told["gateway"]["port"] != port
+        assert url == f"http://127.0.0.1:{told['gateway']['port']}/"
+
+
+def test_a_port_that_was_asked_for_is_kept() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        assert page.address(GatewaySettings(), port)[1] == {"gateway": {"port": port}}
+
+
+def test_the_url_can_be_opened_whatever_the_gateway_listens_on() -> None:
+    assert page.address(GatewaySettings(host="0.0.0.0", tls_cert="x"), 8443)[0] == "https://127.0.0.1:8443/"
+    assert page.address(GatewaySettings(host="::1"), 8000)[0] == "http://[::1]:8000/"
+
+
+def test_no_browser_opens_where_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda url: opened.append(url) or True)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("SSH_CONNECTION", "x")
+    assert not page.open_page("http://x/")
+    monkeypatch.delenv("SSH_CONNECTION")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setattr("sys.platform", "linux")
+    assert not page.open_page("http://x/")
+    assert opened == []
+    monkeypatch.setenv("DISPLAY", ":0")
+    assert page.open_page("http://x/")
+    assert opened == ["http://x/"]

@@ -1,0 +1,75 @@
+"""What a poll measures, and the figures of many."""
+
+from dataclasses import replace
+
+import pytest
+
+from cornerman.comment import PACES
+from cornerman.poll import PRESET
+from cornerman.polls import Poll, by_interval, session_of, spread
+from shared.config import load_settings
+from shared.messages import EndEvent, Times
+
+END = EndEvent(
+    source_id="cam1",
+    run="r1",
+    request_id="cam1:r1:4",
+    attempt=1,
+    kind="feedback",
+    action="feedback",
+    status="done",
+    pts_s=2.5,
+    prompt="?",
+    text="Keep  your\nback straight.",
+    silent=False,
+    cause="",
+    model="m",
+    n_input_tokens=2402,
+    n_output_tokens=11,
+    ttft_ms=250.0,
+    times=Times(10.0, 10.1, 10.3, 10.35, 10.65, 11.15),
+)
+
+
+def test_each_stage_is_what_was_measured() -> None:
+    poll = Poll.of(END, 3, 2.0)
+    assert (poll.index, poll.interval_s, poll.status) == (3, 2.0, "done")
+    stages = (poll.capture_ms, poll.encode_ms, poll.decide_ms, poll.first_token_ms, poll.generate_ms)
+    assert stages == (100.0, 200.0, 50.0, 300.0, 500.0)
+    assert poll.total_ms == pytest.approx(sum(stages))
+    assert poll.ttft_ms == 250.0
+    assert poll.tokens_per_s == 20.0  # the 10 tokens after the first, in half a second
+    assert poll.preview == "Keep your back straight."
+
+
+def test_no_rate_is_made_up_where_there_is_none() -> None:
+    assert Poll.of(replace(END, n_output_tokens=1), 0, 1.0).tokens_per_s == 0.0
+    silent = Poll.of(replace(END, times=Times(10.0, 10.1, done_at_s=11.0), status="expired"), 0, 1.0)
+    assert (silent.tokens_per_s, silent.first_token_ms) == (0.0, 0.0)
+
+
+def test_the_session_counts_only_polls_that_gave_words() -> None:
+    failed = replace(END, status="failed", cause="boo", times=Times(0.0, 100.0))
+    polls = [Poll.of(END, 0, 1.0), Poll.of(failed, 1, 1.0)]
+    figures = session_of(polls)
+    assert (figures["polls"], figures["done"], figures["success_rate"]) == (2, 1, 0.5)
+    assert figures["errors"] == ["boo"]
+    assert figures["total_ms"]["max"] == 1150.0
+    assert figures["n_output_tokens"] == 11
+
+
+def test_intervals_are_told_apart() -> None:
+    polls = [Poll.of(END, 0, 1.0), Poll.of(END, 1, 2.5), Poll.of(END, 2, 2.5)]
+    assert {name: one["polls"] for name, one in by_interval(polls).items()} == {"1": 1, "2.5": 2}
+
+
+def test_the_spread_of_nothing_is_nothing() -> None:
+    assert spread([]) == {"mean": 0.0, "median": 0.0, "min": 0.0, "max": 0.0, "std": 0.0}
+    assert spread([1.0, 2.0, 6.0]) == {"mean": 3.0, "median": 2.0, "min": 1.0, "max": 6.0, "std": 2.16}
+
+
+def test_the_presets_are_valid_settings() -> None:
+    polling = load_settings(PRESET)
+    assert (polling.speak.strategy, polling.speak.context_chunks, polling.watch.overlap) == ("interval", 2, 0)
+    for pace in PACES.values():
+        assert load_settings(pace.settings()).speak.strategy == "scene"

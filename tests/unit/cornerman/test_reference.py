@@ -1,0 +1,37 @@
+"""cornerman.yaml says every setting with its default, and says it as the code does."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cornerman.reference import reference
+from shared.config import Settings, load_settings
+
+FILE = Path(__file__).parents[3] / "cornerman.yaml"
+
+
+def test_the_file_is_what_the_settings_tree_says() -> None:
+    assert FILE.read_text(encoding="utf-8") == reference(), "run `make reference`"
+
+
+def test_reading_the_file_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    defaults = load_settings()
+    monkeypatch.setenv("CORNERMAN_CONFIG", str(FILE))
+    assert load_settings() == defaults
+
+
+def test_every_section_and_setting_is_there() -> None:
+    tree = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    assert tree == Settings.model_construct().model_dump(mode="json")
+
+
+def test_a_setting_is_told_with_its_meaning_and_range() -> None:
+    text = reference()
+    assert "  # chunks encoded together when they are waiting; from 1 to 64\n  batch: 4\n" in text
+    assert "  # one of debug, info, warning, error\n  level: info\n" in text
+
+
+def test_no_line_is_too_long_to_read() -> None:
+    assert max(len(line) for line in reference().splitlines()) <= 140
