@@ -25,9 +25,7 @@ def render(
     Raises:
         ValueError: for arguments out of range, see `training.gym.video.render_session`.
     """
-    session = render_session(
-        seed, split, out=out, size=size, fps=fps, duration_s=duration_s, kind=kind, crf=crf
-    )
+    session = render_session(seed, split, out=out, size=size, fps=fps, duration_s=duration_s, kind=kind, crf=crf)
     return {
         "video": str(out),
         "truth": str(out.with_suffix(".json")),
@@ -68,9 +66,7 @@ def main(argv: list[str] | None = None) -> int:
         if args.command == "sheet":
             contact_sheet(args.out, args.size, args.columns, args.rows, args.split, args.seed)
             return 0
-        summary = render(
-            args.seed, args.out, args.split, args.size, args.fps, args.duration, args.kind, args.crf
-        )
+        summary = render(args.seed, args.out, args.split, args.size, args.fps, args.duration, args.kind, args.crf)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -31,7 +31,14 @@ def put_capsule(out: Array, n: int, a: Array, ra: float, b: Array, rb: float, co
 
 @jit
 def put_ball(
-    out: Array, n: int, centre: Array, left: Array, up: Array, front: Array, radii: tuple[float, float, float], colour: Array
+    out: Array,
+    n: int,
+    centre: Array,
+    left: Array,
+    up: Array,
+    front: Array,
+    radii: tuple[float, float, float],
+    colour: Array,
 ) -> int:
     """Append an ellipsoid with the given unit axes and radii; returns the new count."""
     row = out[n]
@@ -49,7 +56,9 @@ def put_ball(
 
 @jit
 def _norm(v: Array) -> Array:
-    return v / max(np.sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]), 1e-9)
+    length: float = max(np.sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]), 1e-9)
+    out: Array = v / length
+    return out
 
 
 @jit
@@ -73,9 +82,7 @@ def _limb(
     if reach > first:
         u = min((reach - first) / second, 1.0)
         r = radii[2] + (radii[3] - radii[2]) * u
-        n = put_capsule(
-            out, n, points[1], radii[2] + slack, points[1] + (points[2] - points[1]) * u, r + slack, cloth
-        )
+        n = put_capsule(out, n, points[1], radii[2] + slack, points[1] + (points[2] - points[1]) * u, r + slack, cloth)
     return n
 
 

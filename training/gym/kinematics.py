@@ -47,9 +47,7 @@ class Targets:
 
     def row(self, index: int, count: int) -> "Targets":
         """One frame of this pose, repeated `count` times."""
-        return Targets(
-            *(np.repeat(getattr(self, name)[index][None], count, axis=0) for name in self.__slots__)
-        )
+        return Targets(*(np.repeat(getattr(self, name)[index][None], count, axis=0) for name in self.__slots__))
 
 
 def joined(parts: list[Targets]) -> Targets:
@@ -58,7 +56,8 @@ def joined(parts: list[Targets]) -> Targets:
 
 
 def _unit(v: Array) -> Array:
-    return v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-9)
+    out: Array = v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-9)
+    return out
 
 
 def two_bones(root: Array, goal: Array, upper: float, lower: float, pole: Array) -> tuple[Array, Array]:

@@ -91,7 +91,12 @@ def other(kind: str, body: Body, rng: Generator, time: Array) -> Targets:
         t.roll = t.roll + 0.12 * np.sin(beat + 0.5)
         for i, s in enumerate((1.0, -1.0)):
             t.wrists[:, i] = np.stack(
-                [s * 0.16 * h + 0.06 * h * np.sin(beat + i), y - 0.1 * h + 0.08 * h * np.sin(2 * beat + 2 * i), z + 0.14 * h], -1
+                [
+                    s * 0.16 * h + 0.06 * h * np.sin(beat + i),
+                    y - 0.1 * h + 0.08 * h * np.sin(2 * beat + 2 * i),
+                    z + 0.14 * h,
+                ],
+                -1,
             )
             t.elbow[:, i] = np.array([s, -0.8, -0.2])
     elif kind == "tying_shoe":

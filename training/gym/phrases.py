@@ -173,5 +173,5 @@ def say(rng: Generator, exercise: str, mistake: str, split: Split) -> str:
 def meanings() -> dict[str, tuple[str, str]]:
     """Every sentence of every split -> (exercise or "", mistake or `PRAISE`)."""
     table = {text: key for key, texts in _CORRECTIONS.items() for text in texts}
-    table.update({text: ("", PRAISE) for text in _PRAISES})
+    table.update(dict.fromkeys(_PRAISES, ("", PRAISE)))
     return table

@@ -19,7 +19,9 @@ SHADOW_HALF_M = 2.1
 
 
 @jit
-def _hit(row: Array, ox: float, oy: float, oz: float, dx: float, dy: float, dz: float) -> tuple[float, float, float, float]:
+def _hit(
+    row: Array, ox: float, oy: float, oz: float, dx: float, dy: float, dz: float
+) -> tuple[float, float, float, float]:
     """Distance along the ray and outward normal (unnormalised), or FAR."""
     if row[0] > 0.5:
         px, py, pz = ox - row[1], oy - row[2], oz - row[3]
@@ -140,7 +142,9 @@ def darken(image: Image, floor: Image, shade: Image) -> None:
 
 
 @jit
-def paint(image: Image, depth: Image, shapes: Array, count: int, camera: Array, light: Array, ids: NDArray[np.int16]) -> None:
+def paint(
+    image: Image, depth: Image, shapes: Array, count: int, camera: Array, light: Array, ids: NDArray[np.int16]
+) -> None:
     """Draw shapes over `image` [H,W,3] where nearer than `depth` [H,W]; both are changed in place.
 
     Args:
@@ -238,14 +242,17 @@ def paint(image: Image, depth: Image, shapes: Array, count: int, camera: Array, 
             sky = 0.62 + 0.38 * ny
             facing = -(nx * dx + ny * dy + nz * dz)
             rim = (1.0 - max(facing, 0.0)) ** 3
-            shade = light[4] * sky * (0.55 + 0.45 * min(max(facing, 0.0) * 1.6, 1.0)) + light[3] * lit + light[6] * rim * sky
+            shade = (
+                light[4] * sky * (0.55 + 0.45 * min(max(facing, 0.0) * 1.6, 1.0))
+                + light[3] * lit
+                + light[6] * rim * sky
+            )
             row = shapes[k]
             base = 14
             if row[20] > 0.5:
+                w = 0.0
                 if row[0] > 0.5:
                     w = row[8] * (px - row[1]) + row[9] * (py - row[2]) + row[10] * (pz - row[3])
-                else:
-                    w = 0.0
                 if row[20] > 1.5:
                     if w < -0.1:
                         base = 17

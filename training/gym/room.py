@@ -51,12 +51,12 @@ def _surface(kind: int, u: float, v: float, seed: int, strength: float) -> tuple
         shift = 0.17 if course % 2 == 0 else 0.0
         bu = (u + shift) / 0.34
         gap = abs(bu - math.floor(bu) - 0.5) > 0.475 or abs(v / 0.11 - course - 0.5) > 0.44
-        tone = 0.86 + 0.28 * _hash(int(math.floor(bu)), int(course), seed)
+        tone = 0.86 + 0.28 * _hash(math.floor(bu), int(course), seed)
         return (grain * 0.72, 0.6) if gap else (grain * tone, 0.0)
     if kind == 3:  # planks
         plank = math.floor(v / 0.17)
         along = u / 1.3 + _hash(int(plank), 3, seed)
-        tone = 0.82 + 0.36 * _hash(int(plank), int(math.floor(along)), seed)
+        tone = 0.82 + 0.36 * _hash(int(plank), math.floor(along), seed)
         streak = 1.0 + strength * 0.5 * (_noise(u * 2.5, v * 34.0, seed + 4) - 0.5)
         gap = abs(v / 0.17 - plank - 0.5) > 0.475 or abs(along - math.floor(along) - 0.5) > 0.496
         return (0.55, 0.0) if gap else (tone * streak, 0.0)
@@ -65,12 +65,16 @@ def _surface(kind: int, u: float, v: float, seed: int, strength: float) -> tuple
         gap = abs(u / 0.42 - a - 0.5) > 0.483 or abs(v / 0.42 - b - 0.5) > 0.483
         return (0.66, 0.0) if gap else (grain * (0.94 + 0.12 * _hash(int(a), int(b), seed)), float((a + b) % 2) * 0.5)
     if kind == 5:  # speckle, rubber floor
-        return grain * (1.0 + strength * 1.1 * (_noise(u * 42.0, v * 42.0, seed) - 0.5)), (1.0 if _noise(u * 60.0, v * 60.0, seed + 5) > 0.86 else 0.0)
+        return grain * (1.0 + strength * 1.1 * (_noise(u * 42.0, v * 42.0, seed) - 0.5)), (
+            1.0 if _noise(u * 60.0, v * 60.0, seed + 5) > 0.86 else 0.0
+        )
     if kind == 6:  # panels
         a = math.floor(u / 0.75)
         gap = abs(u / 0.75 - a - 0.5) > 0.487
         return (0.7, 0.0) if gap else (grain * (0.96 + 0.08 * _hash(int(a), 1, seed)), 0.0)
-    return grain * (1.0 + strength * 0.7 * (_cloudy(u * 1.1, v * 1.1, seed) - 0.5)), _cloudy(u * 0.7, v * 0.7, seed + 7) * 0.5
+    return grain * (1.0 + strength * 0.7 * (_cloudy(u * 1.1, v * 1.1, seed) - 0.5)), _cloudy(
+        u * 0.7, v * 0.7, seed + 7
+    ) * 0.5
 
 
 @jit
@@ -193,7 +197,7 @@ def draw_room(
                         elif b[12] == 2:  # poster
                             tone = 0.6 + 0.8 * _cloudy(x * 3.0, y * 3.0, seed + hit)
                         elif b[12] == 3 and math.floor((y - b[1]) / 0.24) % 2 == 0:  # shelf
-                            tone = 0.55 + 0.7 * _hash(int(math.floor(x / 0.05)), int(math.floor(y / 0.24)), seed + hit)
+                            tone = 0.55 + 0.7 * _hash(math.floor(x / 0.05), math.floor(y / 0.24), seed + hit)
                 facing = lx if axis == 0 else (ly if axis == 1 else lz)
                 if axis == 0 and dx > 0:
                     facing = -lx

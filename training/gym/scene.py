@@ -80,9 +80,7 @@ def _boxes(rng: Generator, split: Split, wall_z: float, wall_x: float) -> Array:
         colour = _wood(rng) if rng.uniform() < 0.45 else _tone(rng, split, 0.65, 0.15, 0.9)
         shelf = 3 if tall > 1.0 and rng.uniform() < 0.7 else 0
         frame_m = float(rng.uniform(0.02, 0.05)) if rng.uniform() < 0.6 else 0.0
-        rows.append(
-            [x, 0.0, -wall_z, x + w, tall, -wall_z + d, *colour, *[c * 0.72 for c in colour], shelf, frame_m]
-        )
+        rows.append([x, 0.0, -wall_z, x + w, tall, -wall_z + d, *colour, *[c * 0.72 for c in colour], shelf, frame_m])
     if rng.uniform() < 0.4:  # a bench or a box further in front, at the side
         x = float(rng.choice([-1.0, 1.0])) * float(rng.uniform(1.15, 1.7))
         z, tall = float(rng.uniform(-1.2, -0.2)), float(rng.uniform(0.2, 0.5))
@@ -142,7 +140,9 @@ def draw_scene(rng: Generator, split: Split, person_m: float) -> Scene:
          key, float(rng.uniform(0.40, 0.58)), float(rng.uniform(-0.06, 0.09)), float(rng.uniform(0.05, 0.2))]
     )  # fmt: skip
     wall = _tone(rng, split, 0.45, 0.5, 0.95)
-    second = [c * float(rng.uniform(0.72, 0.92)) for c in wall] if rng.uniform() < 0.6 else _tone(rng, split, 0.5, 0.4, 0.9)
+    second = (
+        [c * float(rng.uniform(0.72, 0.92)) for c in wall] if rng.uniform() < 0.6 else _tone(rng, split, 0.5, 0.4, 0.9)
+    )
     wall_kind = int(rng.choice([0, 0, 1, 2, 3, 4, 6]))
     if wall_kind == 2 and rng.uniform() < 0.6:
         wall, second = _hsv(float(rng.uniform(0.0, 0.06)), 0.42, float(rng.uniform(0.5, 0.75))), _hsv(0.08, 0.12, 0.8)

@@ -1,0 +1,177 @@
+"""Fresh chunks and single frames from the gym with everything that is true about them, rendered in a thread.
+
+A chunk is 8 frames at 8 frames/s, as the product makes them; stills are chunks of one frame, for the image tower, which
+learns more from many people than from many frames of one. Sessions are drawn, used for a while, and thrown away.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.gym.render import SessionRenderer
+from training.gym.session import ACTIVITIES, FAULTS, Session, plan_session
+
+SAMPLE_FPS = 8.0
+CHUNK = 8
+STRIDE = 4
+SIZE = 112
+IGNORE = -100
+TOO_FAST = tuple(i + 1 for i, name in enumerate(FAULTS) if name.endswith("too_fast"))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """B chunks of T frames, 8 or (stills) 1.
+
+    Attributes:
+        frames: [B,T,S,S,3] uint8 RGB.
+        joints: [B,T,18,3] float32: x, y in -1..1 of the picture, and depth relative to the pelvis in metres.
+        visible: [B,T] whether somebody is in the picture.
+        activity: [B,T] int64, index into ACTIVITIES.
+        fault: [B,T] int64: 0 good or nothing to judge, 1 + index into FAULTS, IGNORE where it does not show yet.
+        phase: [B,T] float32, -1 outside a repetition.
+        ended: [B] float32, 1 when a repetition ended within the last half second.
+    """
+
+    frames: NDArray[np.uint8]
+    joints: NDArray[np.float32]
+    visible: NDArray[np.bool_]
+    activity: NDArray[np.int64]
+    fault: NDArray[np.int64]
+    phase: NDArray[np.float32]
+    ended: NDArray[np.float32]
+
+
+def fault_labels(session: Session) -> NDArray[np.int64]:
+    """Per-frame mistake labels as in `Batch.fault`, [T]."""
+    inside = session.phase >= 0
+    shows = np.sin(np.pi * np.clip(session.phase, 0, 1)) > 0.5
+    return np.where(inside, np.where(shows, session.fault + 1, IGNORE), 0)
+
+
+class _Live:
+    """One session in use."""
+
+    def __init__(self, seed: int, split: str) -> None:
+        self.session = plan_session(seed, split, fps=SAMPLE_FPS, duration_s=24.0)
+        self.renderer = SessionRenderer(self.session, SIZE, compress=True)
+        self.fault = fault_labels(self.session)
+        self.ends = np.array([r.end_s for r in self.session.reps])
+        self.uses = 0
+        last = np.arange(CHUNK - 1, self.session.frames)
+        exercise = self.session.activity[last] < ACTIVITIES.index("rest")
+        weight = np.where(exercise, 1.0, 0.4)
+        self.last, self.weight = last, weight / weight.sum()
+
+
+def _draw(pool: list[_Live], rng: np.random.Generator, count: int, length: int) -> Batch:
+    picks = rng.integers(len(pool), size=count)
+    frames = np.empty((count, length, SIZE, SIZE, 3), dtype=np.uint8)
+    joints = np.zeros((count, length, 18, 3), dtype=np.float32)
+    rows: list[slice] = []
+    ended = np.zeros(count, dtype=np.float32)
+    for i, pick in enumerate(picks):
+        live = pool[pick]
+        live.uses += length
+        end = int(rng.choice(live.last, p=live.weight))
+        row = slice(end - length + 1, end + 1)
+        rows.append(row)
+        for t, k in enumerate(range(row.start, row.stop)):
+            frames[i, t] = live.renderer.frame(k)
+            points = live.renderer.camera_points(k)
+            points[:, 2] -= points[0, 2]
+            joints[i, t] = points
+        now = end / SAMPLE_FPS
+        ended[i] = float(np.any((live.ends > now - 0.5) & (live.ends <= now)))
+    sessions = [pool[p].session for p in picks]
+    return Batch(
+        frames=frames,
+        joints=joints,
+        visible=np.stack([s.visible[r] & (s.kind != "footage") for s, r in zip(sessions, rows, strict=True)]),
+        activity=np.stack([s.activity[r] for s, r in zip(sessions, rows, strict=True)]),
+        fault=np.stack([pool[p].fault[r] for p, r in zip(picks, rows, strict=True)]),
+        phase=np.stack([s.phase[r] for s, r in zip(sessions, rows, strict=True)]).astype(np.float32),
+        ended=ended,
+    )
+
+
+class ChunkStream:
+    """Endless pairs of batches, chunks and stills; a context manager, so that its thread ends.
+
+    Args:
+        seed: of the stream.
+        split: of the gym.
+        batch: chunks a batch.
+        stills: single frames beside each batch of chunks, at least 1.
+        pool: sessions in use at a time.
+        uses: frames taken from a session before another replaces it.
+        first: number of the first batch, so that a resumed run sees new sessions.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        split: str,
+        batch: int,
+        stills: int = 1,
+        pool: int = 64,
+        uses: int = 48,
+        first: int = 0,
+    ) -> None:
+        self._args = (seed, split, batch, stills, pool, uses, first)
+        self._queue: queue.Queue[tuple[Batch, Batch] | BaseException] = queue.Queue(maxsize=3)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="gym-chunks", daemon=True)
+
+    def __enter__(self) -> ChunkStream:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        while self._thread.is_alive():
+            while not self._queue.empty():
+                self._queue.get_nowait()
+            self._thread.join(timeout=0.1)
+
+    def __iter__(self) -> Iterator[tuple[Batch, Batch]]:
+        while True:
+            item = self._queue.get()
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+    def _run(self) -> None:
+        try:
+            self._produce()
+        except BaseException as error:  # handed to the consumer, who raises it
+            self._queue.put(error)
+
+    def _produce(self) -> None:
+        seed, split, batch, stills, size, uses, first = self._args
+        rng = np.random.default_rng([seed, first, 77])
+
+        def fresh() -> _Live:
+            return _Live(int(rng.integers(1 << 31)), split)
+
+        pool = [fresh() for _ in range(size)]
+        for live in pool:  # so that they do not all end at once
+            live.uses = int(rng.integers(uses))
+        while not self._stop.is_set():
+            item = _draw(pool, rng, batch, CHUNK), _draw(pool, rng, stills, 1)
+            pool = [fresh() if live.uses >= uses else live for live in pool]
+            while not self._stop.is_set():
+                try:
+                    self._queue.put(item, timeout=0.2)
+                    break
+                except queue.Full:
+                    continue
