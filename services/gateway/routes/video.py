@@ -106,10 +106,10 @@ async def frame(
 
 
 @router.websocket("/video.ws")
-async def video_socket(socket: WebSocket, source_id: str, room: TheRoom, delay: str = AUTO) -> None:
+async def video_socket(socket: WebSocket, source_id: str, room: TheRoom, delay: str = AUTO, fps: float = 0.0) -> None:
     """Each message: uint16 length, that many bytes of JSON (run, pts_s, at_s, delay_s, target_s, rate), a JPEG.
 
-    A client that is slow gets fewer pictures, never older ones.
+    A client that is slow gets fewer pictures, never older ones. `fps` asks for at most so many a second; 0 = all.
     """
     try:
         seconds = delay_of(delay)
@@ -125,8 +125,12 @@ async def video_socket(socket: WebSocket, source_id: str, room: TheRoom, delay: 
 
     async def send() -> None:
         with room.screens.watch(source_id, seconds) as viewer:
+            next_s = float("-inf")
             async for shown in viewer.pictures():
-                await socket.send_bytes(pack_shown(shown))
+                at_s = shown.picture.at_s
+                if fps <= 0 or not next_s - LARGEST_DELAY_S < at_s < next_s:
+                    next_s = at_s + 0.9 / fps if fps > 0 else at_s
+                    await socket.send_bytes(pack_shown(shown))
 
     await send_until_gone(socket, send())
     await close(socket, GOING_AWAY)

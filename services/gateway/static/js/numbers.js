@@ -1,0 +1,105 @@
+// Live figures of one source: rates from its counters, latencies from its events, lag from the consumer groups. Nothing is invented:
+// where there is no figure there is a dash.
+
+import { api, sourcePath } from "./api.js";
+import { Chart } from "./chart.js";
+import { fill, h } from "./dom.js";
+import { median, ms, number } from "./format.js";
+
+const STAGES = ["published", "encoded", "decided"];
+const RECENT = 20;
+
+const TILES = [
+  { key: "frames", title: "frames in", unit: "/s", names: ["captured", "sampled"] },
+  { key: "chunks", title: "chunks", unit: "/s", names: ["published", "decided"] },
+  { key: "drops", title: "chunks dropped", unit: "", names: [] },
+  { key: "stages", title: "capture to decision", unit: "ms", names: STAGES },
+  { key: "words", title: "capture to first word", unit: "ms", names: ["first word"] },
+  { key: "ttft", title: "first token (TTFT)", unit: "ms", names: ["ttft"] },
+  { key: "tokens", title: "tokens", unit: "/s", names: ["tokens/s"] },
+  { key: "lag", title: "waiting or in work", unit: "", names: ["encoder", "decider", "generator"] },
+];
+
+export class Numbers {
+  constructor(element, sourceId, session, onSource) {
+    Object.assign(this, { sourceId, session, onSource, recent: { published: [], encoded: [], decided: [], words: [], ttft: [], tokens: [] } });
+    this.tiles = new Map();
+    fill(element, TILES.map((tile) => this.build(tile)));
+    session.addEventListener("decision", ({ detail }) => detail.live && this.decided(detail.event));
+    session.addEventListener("end", ({ detail }) => detail.live && this.ended(detail.event));
+    this.before = null;
+    this.timer = setInterval(() => this.poll(), 1000);
+    this.poll();
+  }
+
+  build({ key, title, unit, names }) {
+    const canvas = h("canvas", { role: "img", "aria-label": `${title}, the last two minutes` });
+    const value = h("div", { class: "value" }, "–");
+    const keys = h("div", { class: "keys" });
+    this.tiles.set(key, { chart: new Chart(canvas, names.length ? names : ["dropped"]), value, keys, unit, names });
+    return h("section", { class: "tile" }, h("h3", {}, title), value, canvas, keys);
+  }
+
+  decided({ times }) {
+    const marks = [times.captured_at_s, times.published_at_s, times.encoded_at_s, times.decided_at_s];
+    STAGES.forEach((stage, i) => marks[i] && marks[i + 1] && this.note(stage, (marks[i + 1] - marks[i]) * 1000));
+  }
+
+  ended(event) {
+    if (event.type !== "end" || event.status !== "done" || event.silent) return;
+    const { captured_at_s: from, first_token_at_s: first, done_at_s: done } = event.times;
+    if (from && first) this.note("words", (first - from) * 1000);
+    if (event.ttft_ms) this.note("ttft", event.ttft_ms);
+    if (first && done > first && event.n_output_tokens > 1) this.note("tokens", event.n_output_tokens / (done - first));
+  }
+
+  note(name, value) {
+    this.recent[name].push(value);
+    if (this.recent[name].length > RECENT) this.recent[name].shift();
+  }
+
+  async poll() {
+    if (document.hidden) return;
+    let source; let status;
+    try {
+      [source, status] = await Promise.all([api("GET", sourcePath(this.sourceId)), api("GET", "/api/status")]);
+    } catch (error) {
+      if (!error.temporary) clearInterval(this.timer);
+      return;
+    }
+    this.onSource(source, status);
+    const now = performance.now() / 1000;
+    const counters = source.counters;
+    const rate = (name) => {
+      const then = this.before?.counters;
+      const change = then ? (counters[name] ?? 0) - (then[name] ?? 0) : NaN;
+      return change >= 0 ? change / (now - this.before.now) : NaN;
+    };
+    this.fps = rate("captured");
+    this.set("frames", [this.fps, rate("sampled")]);
+    this.set("chunks", [rate("published"), rate("decided")]);
+    const dropped = Object.entries(counters).filter(([name]) => name.startsWith("dropped:"));
+    const total = dropped.reduce((sum, [, count]) => sum + count, 0);
+    this.set("drops", [total], dropped.map(([name, count]) => `${name.slice(8).replaceAll("_", " ")} ${count}`));
+    this.set("stages", STAGES.map((stage) => median(this.recent[stage])));
+    for (const name of ["words", "ttft", "tokens"]) this.set(name, [median(this.recent[name])]);
+    this.set("lag", ["encoder", "decider", "generator"].map((group) => status.lag[group] ?? NaN));
+    this.before = { counters, now };
+  }
+
+  set(key, values, words = null) {
+    const { chart, value, keys, unit, names } = this.tiles.get(key);
+    chart.push(values);
+    chart.draw();
+    const finite = values.filter(Number.isFinite);
+    const shown = key === "stages" || key === "lag" ? finite.reduce((a, b) => a + b, 0) : values[0];
+    const text = finite.length && Number.isFinite(shown) ? shown : NaN;
+    value.textContent = unit === "ms" ? ms(text) : `${number(text)}${unit && Number.isFinite(text) ? unit : ""}`;
+    if (words) fill(keys, words.length ? words.map((word) => h("span", {}, word)) : "none");
+    else if (names.length > 1) fill(keys, names.map((name, i) => h("span", {}, h("b", { class: `k${i + 1}` }, name), ` ${number(values[i], unit === "ms" ? 0 : 1)}`)));
+  }
+
+  redraw() { for (const { chart } of this.tiles.values()) chart.draw(); }
+
+  close() { clearInterval(this.timer); }
+}
