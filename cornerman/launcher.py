@@ -73,15 +73,19 @@ class Launcher:
         counts: how many processes of each role.
         overrides: settings that differ from the file and our environment, nested.
         say: gets every line that a child writes, and what happens to it.
+        package: where the services' modules are.
     """
 
-    def __init__(self, counts: Mapping[str, int], overrides: Mapping[str, Any], say: Say) -> None:
+    def __init__(
+        self, counts: Mapping[str, int], overrides: Mapping[str, Any], say: Say, package: str = "services"
+    ) -> None:
         host = socket.gethostname()
         self.children = [
             Child(role, f"{host}-{os.getpid()}-{index}") for role, count in counts.items() for index in range(count)
         ]
         self._overrides = overrides
         self._say = say
+        self._package = package
         self.failure: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Done, with the reason, when we have given up on a child."""
 
@@ -99,10 +103,10 @@ class Launcher:
     def of(self, *roles: str) -> list[Child]:
         return [child for child in self.children if child.role in roles]
 
-    async def stop(self, roles: Iterable[str] = SERVICES, *, within_s: float) -> bool:
-        """Asks the children of these roles to end and waits; kills those that take longer. True = none was
+    async def stop(self, roles: Iterable[str] | None = None, *, within_s: float) -> bool:
+        """Asks the children of these roles (None = all) to end and waits; kills those that take longer. True = none was
         killed."""
-        children = self.of(*roles)
+        children = self.children if roles is None else self.of(*roles)
         for child in children:
             child.stopping.set()
             child.signal(signal.SIGTERM)
@@ -142,7 +146,7 @@ class Launcher:
 
     async def _run_once(self, child: Child, offset: int) -> int:
         # -P: a folder called "services" where the user happens to stand must not be taken for ours.
-        command = tethered([sys.executable, "-P", "-m", f"services.{child.role}"])
+        command = tethered([sys.executable, "-P", "-m", f"{self._package}.{child.role}"])
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.DEVNULL,

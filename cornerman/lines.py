@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from shared.messages import DecisionEvent, EndEvent, ErrorEvent, Event, StateEvent, Times
+from shared.messages import DecisionEvent, EndEvent, ErrorEvent, Event, Times
 from shared.redact import redact_url
 
 Line = dict[str, Any]
@@ -38,7 +38,7 @@ class Lines:
         self._failed: dict[str, None] = {}
 
     def of(self, event: Event) -> Line | None:
-        """The object for this event; None when it has none (starts, deltas, silent or expired ends)."""
+        """The object for this event; None when it has none (starts, deltas, states, silent or expired ends)."""
         if isinstance(event, DecisionEvent):
             return {
                 "type": "decision",
@@ -54,8 +54,6 @@ class Lines:
             return self._end(event)
         if isinstance(event, ErrorEvent):
             return self._error(event.source_id, event.request_id, event.stage, event.message)
-        if isinstance(event, StateEvent) and event.state == "failed":
-            return self._error(event.source_id, f"{event.source_id}:{event.run}", "capture", event.detail)
         return None
 
     def _end(self, event: EndEvent) -> Line | None:

@@ -125,15 +125,16 @@ def test_errors_that_belong_to_no_request_are_all_told() -> None:
     assert lines.of(error) is not None
 
 
-def test_a_source_that_failed_is_an_error_without_its_password() -> None:
-    line = Lines().of(StateEvent("cam1", "r1", "failed", "cannot open rtsp://u:secret@cam/", 1.0))
+def test_a_source_that_failed_is_one_error_without_its_password() -> None:
+    lines = Lines()
+    assert lines.of(StateEvent("cam1", "r1", "failed", "cannot open rtsp://u:secret@cam/", 1.0)) is None
+    line = lines.of(ErrorEvent("cam1", "r1", "capture", "cannot open rtsp://u:secret@cam/", 1.0))
     assert line == {
         "type": "error",
         "source_id": "cam1",
         "stage": "capture",
         "message": "cannot open rtsp://***@cam/",
     }
-    assert Lines().of(StateEvent("cam1", "r1", "playing", "", 1.0)) is None
 
 
 def test_media_time_reads_as_a_clock() -> None:

@@ -1,0 +1,155 @@
+"""The launcher with real child processes: logs passed on, crashes restarted, hopeless ones given up, all ended in
+order."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cornerman.launcher import Launcher, how_it_ended
+from cornerman.restarts import Restarts
+from shared.backoff import Backoff
+
+CHILDREN = {
+    "steady": "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: (print('bye'), sys.exit(0)))\n"
+    "print('hello')\ntime.sleep(60)\n",
+    "deaf": "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('hello')\ntime.sleep(60)\n",
+    "crashing": "import sys\nprint('about to crash')\nsys.exit(70)\n",
+    "misconfigured": "import sys\nprint('batch = 0')\nsys.exit(78)\n",
+    "telling": "import os, time\nprint('batch', os.environ['CORNERMAN_ENCODER__BATCH'])\n"
+    "print('name', os.environ['CORNERMAN_RUNTIME__NAME'])\nprint('x' * 200_000)\ntime.sleep(60)\n",
+}
+
+
+class Said:
+    """What the launcher told, and waiting for it."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str]] = []
+
+    def __call__(self, role: str, line: str) -> None:
+        self.lines.append((role, line))
+
+    async def until(self, text: str, times: int = 1, within_s: float = 20.0) -> None:
+        async with asyncio.timeout(within_s):
+            while sum(text in line for _, line in self.lines) < times:
+                await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    folder = tmp_path / "fake_services"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    for name, code in CHILDREN.items():
+        (folder / f"{name}.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return "fake_services"
+
+
+@pytest.fixture
+def said() -> Said:
+    return Said()
+
+
+async def test_children_run_until_stopped_and_their_lines_are_passed_on(package: str, said: Said) -> None:
+    launcher = Launcher({"steady": 2}, {}, said, package)
+    async with launcher.running():
+        await said.until("hello", times=2)
+        pids = [child.pid for child in launcher.children]
+        assert len({child.name for child in launcher.children}) == 2
+        assert await launcher.stop(["steady"], within_s=5.0)
+    assert said.lines.count(("steady", "bye")) == 2
+    assert not any(pid is not None and psutil.pid_exists(pid) for pid in pids)
+
+
+async def test_settings_reach_a_child_by_its_environment_and_long_lines_reach_us(package: str, said: Said) -> None:
+    launcher = Launcher({"telling": 1}, {"encoder": {"batch": 7}}, said, package)
+    async with launcher.running():
+        await said.until("x" * 200_000)
+    assert ("telling", "batch 7") in said.lines
+    assert ("telling", f"name {launcher.children[0].name}") in said.lines
+
+
+async def test_a_child_that_does_not_listen_is_killed(package: str, said: Said) -> None:
+    launcher = Launcher({"deaf": 1}, {}, said, package)
+    async with launcher.running():
+        await said.until("hello")
+        began = time.monotonic()
+        assert not await launcher.stop(["deaf"], within_s=0.3)
+        assert time.monotonic() - began < 2.0
+
+
+async def test_a_killed_child_is_started_again(package: str, said: Said) -> None:
+    launcher = Launcher({"steady": 1}, {}, said, package)
+    async with launcher.running():
+        await said.until("hello")
+        launcher.children[0].signal(signal.SIGKILL)
+        await said.until("was killed by SIGKILL; starting it again")
+        await said.until("hello", times=2)
+        assert not launcher.failure.done()
+        await launcher.stop(["steady"], within_s=5.0)
+
+
+async def test_after_five_restarts_it_gives_up_and_says_why(
+    package: str, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cornerman.launcher.Restarts", lambda _: Restarts(Backoff(0.01, 0.01)))
+    launcher = Launcher({"crashing": 1}, {}, said, package)
+    async with launcher.running():
+        reason = await asyncio.wait_for(launcher.failure, 30)
+    assert "crashing ended with exit code 70, 6 times within 60 s" in reason
+    assert "about to crash" in reason
+    assert sum("about to crash" in line for _, line in said.lines) == 6
+
+
+async def test_a_wrong_setting_is_not_tried_again(package: str, said: Said) -> None:
+    launcher = Launcher({"misconfigured": 1}, {}, said, package)
+    async with launcher.running():
+        reason = await asyncio.wait_for(launcher.failure, 30)
+    assert "ended with exit code 78: a setting is wrong" in reason
+    assert "batch = 0" in reason
+    assert len(said.lines) == 1
+
+
+async def test_when_the_body_fails_no_child_is_left(package: str, said: Said) -> None:
+    launcher = Launcher({"deaf": 1}, {}, said, package)
+    with pytest.raises(BaseExceptionGroup) as caught:
+        async with launcher.running():
+            await said.until("hello")
+            raise ValueError("boo")
+    assert caught.group_contains(ValueError)
+    assert launcher.children[0].pid is None
+
+
+def test_children_do_not_outlive_a_killed_launcher(package: str, tmp_path: Path) -> None:
+    script = (
+        "import asyncio\nfrom cornerman.launcher import Launcher\n"
+        "async def main():\n"
+        "    launcher = Launcher({'steady': 1}, {}, lambda role, line: print(launcher.children[0].pid, flush=True),"
+        f" {package!r})\n"
+        "    async with launcher.running():\n        await asyncio.sleep(60)\n"
+        "asyncio.run(main())\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        child = psutil.Process(int(owner.stdout.readline()))
+        os.kill(owner.pid, signal.SIGKILL)
+        owner.wait()
+        deadline = time.monotonic() + 10
+        while child.is_running() and child.status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < deadline, "the child outlived its launcher"
+            time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [(0, "ended with exit code 0"), (-9, "was killed by SIGKILL"), (-99, "was killed by signal 99")]
+)
+def test_how_a_process_ended_is_said_in_words(code: int, words: str) -> None:
+    assert how_it_ended(code) == words
