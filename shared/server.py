@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import redis.exceptions
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -23,7 +23,14 @@ Client: TypeAlias = Redis
 
 COMMAND_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5.0
-_TRANSIENT_REPLIES = ("LOADING", "BUSY ", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "UNBLOCKED")
+# redis-py strips the code from the replies it knows, so those are told by their class and the others by their text.
+_TRANSIENT = (
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.TryAgainError,
+    redis.exceptions.ClusterDownError,
+    redis.exceptions.OutOfMemoryError,
+)
+_TRANSIENT_REPLIES = ("BUSY ", "MISCONF", "NOREPLICAS", "UNBLOCKED")
 
 
 def open_client(url: str, *, block_s: float = 0.0, connections: int = 64) -> Client:
@@ -44,9 +51,11 @@ def open_client(url: str, *, block_s: float = 0.0, connections: int = 64) -> Cli
         "socket_timeout": COMMAND_TIMEOUT_S + block_s,
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
         "max_connections": connections,
+        "timeout": COMMAND_TIMEOUT_S,
     }
     try:
-        return Redis.from_url(url, **options)
+        # The plain pool raises when all its sockets are in use; this one waits.
+        return Redis.from_pool(BlockingConnectionPool.from_url(url, **options))
     except ValueError as error:
         raise ConfigError(
             f"redis.url = {redact_url(url)!r} cannot be read ({error}); "
@@ -59,13 +68,21 @@ def redis_errors() -> Iterator[None]:
     """Maps redis-py's exceptions: what time can heal to `RetryableError`, wrong credentials to `ConfigError`."""
     try:
         yield
-    except redis.exceptions.AuthenticationError as error:
-        raise ConfigError(
-            f"the server refuses our credentials: {error}; check user and password in redis.url"
-        ) from error
     except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
+        # What fails while connecting comes wrapped, a wrong password too.
+        if isinstance(error.__cause__ or error, redis.exceptions.AuthenticationError):
+            raise ConfigError(
+                f"the server refuses our credentials: {error}; check user and password in redis.url"
+            ) from error
         raise RetryableError(f"the server is not reachable: {error or type(error).__name__}") from error
+    except redis.exceptions.NoPermissionError as error:
+        raise ConfigError(f"the server does not let this user work: {error}; give it these rights (ACL)") from error
+    except redis.exceptions.MovedError as error:
+        raise ConfigError(
+            f"the server is one node of a cluster of several ({error}); give the address of a server that holds "
+            "all slots, or one without cluster mode"
+        ) from error
     except redis.exceptions.ResponseError as error:
-        if str(error).startswith(_TRANSIENT_REPLIES):
+        if isinstance(error, _TRANSIENT) or str(error).startswith(_TRANSIENT_REPLIES):
             raise RetryableError(f"the server is not ready: {error}") from error
         raise
