@@ -111,8 +111,10 @@ class Hop:
             FencedError: a newer owner holds the lease; nothing happened.
             RetryableError: no answer; it happened or not, and sending it again is safe.
         """
-        args: list[Arg] = [group, entry_id, generation, *self._conditions, *self._operations]
-        reply = int(await scripts.run("hop", [stream, fence, *self._keys], args))
+        args: list[Arg] = [group, entry_id, generation if fence else "", *self._conditions, *self._operations]
+        # A cluster hashes every key, also one that is not used, so an absent one is filled with one of our own.
+        filler = next((key for key in (stream, fence, *self._keys) if key), "")
+        reply = int(await scripts.run("hop", [stream or filler, fence or filler, *self._keys], args))
         if reply == -1:
             raise FencedError(f"generation {generation} of {fence} is over: a newer owner has taken over")
         return Outcome(reply)

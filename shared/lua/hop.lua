@@ -1,14 +1,15 @@
 -- Settle one input and write everything it causes, or nothing at all.
 --
--- KEYS[1]  input stream, or '' when there is none
--- KEYS[2]  fence key, or '' when the work needs no lease
+-- KEYS[1]  input stream
+-- KEYS[2]  fence key
 -- KEYS[3…] the keys that the operations name by number
--- ARGV     group, entry id, our generation, then operations: each is its name, its number of arguments, its arguments.
+-- ARGV     group ('' = no input), entry id, our generation ('' = the work needs no lease), then operations: each is its
+--          name, its number of arguments, its arguments.
 --
 -- Returns 1 done, 0 somebody else had settled the input, -1 a newer owner holds the lease, 2 settled, but the condition of
 -- `once` did not hold, so what stands behind it was left out.
 local group, id, generation = ARGV[1], ARGV[2], ARGV[3]
-if KEYS[2] ~= '' and redis.call('GET', KEYS[2]) ~= generation then
+if generation ~= '' and redis.call('GET', KEYS[2]) ~= generation then
   return -1
 end
 -- `expect` comes first: a field that holds another value than ours means that a newer attempt is at work.
@@ -20,7 +21,7 @@ while ARGV[first] == 'expect' do
   end
   first = first + 5
 end
-if KEYS[1] ~= '' and redis.call('XACK', KEYS[1], group, id) == 0 then
+if group ~= '' and redis.call('XACK', KEYS[1], group, id) == 0 then
   return 0
 end
 
