@@ -42,7 +42,7 @@ class Bus:
         self.shards = settings.redis.shards
         self.redis = open_client(url)
         self.scripts = Scripts(self.redis)
-        self._blocking: list[Client] = []
+        self._blocking: set[Client] = set()
 
     @classmethod
     def connect(cls, settings: Settings, clock: Clock | None = None) -> Bus:
@@ -62,10 +62,15 @@ class Bus:
         return [Keys(shard) for shard in range(self.shards)]
 
     def blocking_client(self, block_s: float) -> Client:
-        """A client of its own for blocking reads; closed with the bus."""
+        """A client of its own for blocking reads; closed by `close_client`, or with the bus."""
         client = open_client(self.url, block_s=block_s, connections=2)
-        self._blocking.append(client)
+        self._blocking.add(client)
         return client
+
+    async def close_client(self, client: Client) -> None:
+        """Closes and forgets a blocking client before the bus ends."""
+        self._blocking.discard(client)
+        await client.aclose()
 
     async def ready(self, timeout_s: float = 30.0) -> None:
         """Waits for the server, then checks its version and that its data was laid out for our number of shards.
@@ -164,7 +169,7 @@ class Bus:
 
     async def close(self) -> None:
         """Closes every connection."""
-        for client in (*self._blocking, self.redis):
+        for client in [*self._blocking, self.redis]:
             await client.aclose()
 
     async def __aenter__(self) -> Self:

@@ -162,7 +162,7 @@ class Consumer(Generic[M]):
                 await delivery.release()
             for stream in self._streams:
                 await self._bus.scripts.run("leave", [stream], [self._group, self._name, FORGET_CONSUMER_MS])
-        await self._client.aclose()
+        await self._bus.close_client(self._client)
 
     async def _read_for_ever(self) -> None:
         backoff = Backoff(base_s=0.05, cap_s=2.0)

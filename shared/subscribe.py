@@ -50,7 +50,7 @@ async def follow(bus: Bus, keys: list[str], *, since: str, block_ms: int) -> Asy
                         continue
                     yield at[key], event
     finally:
-        await client.aclose()
+        await bus.close_client(client)
 
 
 async def _newest(client: Client, key: str) -> str:
