@@ -1,0 +1,18 @@
+"""A bus on a server of the test's own, which the test may kill."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from shared.bus import Bus
+from tests.conftest import Server, fast_settings
+
+
+@pytest.fixture
+async def own_bus(own_server: Server, tmp_path: Path) -> AsyncIterator[Bus]:
+    async with Bus.connect(fast_settings(own_server.url, tmp_path)) as bus:
+        await bus.ready(10)
+        yield bus

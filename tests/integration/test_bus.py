@@ -1,0 +1,211 @@
+"""The bus's own way to the server: readiness, blobs, events, and what each refusal of the server means."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+import redis.exceptions
+
+from shared.bus import Bus
+from shared.config import Settings
+from shared.embedded import find_binary
+from shared.errors import BlobExpiredError, ConfigError, MalformedError, RetryableError
+from shared.hop import Hop, Outcome
+from shared.lease import Lease
+from shared.messages import BlobRef, Chunk, Question, StateEvent, Times
+from shared.publish import begin_run, publish, set_state
+from shared.registry import add_source, remove_source
+from shared.server import open_client, redis_errors
+from shared.source import SourceSpec
+from tests.conftest import Server, fast_settings
+
+
+def on(settings: Settings, **redis_settings: object) -> Settings:
+    return settings.model_copy(update={"redis": settings.redis.model_copy(update=redis_settings)})
+
+
+async def test_blobs_come_back_as_they_were_and_expire(bus: Bus) -> None:
+    for array in (np.arange(12.0).reshape(3, 4).T, np.zeros((2, 0), np.float16), np.array(7, ">i4")):
+        ref = await bus.put_blob("{cm0}:blob:x", array, ttl_s=60)
+        assert (ref.dtype, ref.shape) == (array.dtype.str, array.shape)
+        assert np.array_equal(await bus.get_blob(ref), array)
+        assert 0 < await bus.redis.ttl(ref.key) <= 60
+
+
+async def test_a_freed_blob_is_gone_and_freeing_again_is_fine(bus: Bus) -> None:
+    ref = await bus.put_blob("{cm0}:blob:x", np.ones(3), ttl_s=60)
+    await bus.free_blobs([None, ref, ref])
+    with pytest.raises(BlobExpiredError, match="freed, or waited longer"):
+        await bus.get_blob(ref)
+
+
+async def test_a_claim_check_that_does_not_fit_its_bytes_is_malformed(bus: Bus) -> None:
+    ref = await bus.put_blob("{cm0}:blob:x", np.ones(3), ttl_s=60)
+    with pytest.raises(MalformedError, match=r"\{cm0\}:blob:x: float64 \[4\] needs 32 bytes, got 24"):
+        await bus.get_blob(BlobRef(ref.key, ref.dtype, (4,)))
+
+
+async def test_a_server_laid_out_for_another_number_of_shards_is_refused(bus: Bus, settings: Settings) -> None:
+    async with Bus.connect(on(settings, shards=4)) as other:
+        with pytest.raises(ConfigError, match=r"redis.shards = 4, but this server's data was laid out for 1; set that"):
+            await other.ready(5)
+
+
+async def test_no_server_is_said_after_the_wait_with_the_remedy(settings: Settings, tmp_path: Path) -> None:
+    async with Bus.connect(on(settings, url=f"unix://{tmp_path}/nobody.sock")) as bus:
+        with pytest.raises(RetryableError, match=r"no server answered within 0.3 s .* start one with `cornerman up`"):
+            await bus.ready(0.3)
+
+
+async def test_a_server_that_comes_late_is_waited_for(own_server: Server, settings: Settings) -> None:
+    own_server.kill()
+    async with Bus.connect(on(settings, url=own_server.url)) as bus:
+        waiting = asyncio.create_task(bus.ready(20))
+        await asyncio.sleep(0.3)
+        assert not waiting.done()
+        own_server.start()
+        await waiting
+
+
+@pytest.mark.parametrize("url", ["http://localhost", "redis://host:notaport", ""])
+async def test_a_url_that_cannot_be_read_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"redis.url = .* cannot be read"):
+        open_client(url)
+
+
+async def test_a_wrong_password_is_a_wrong_setting_and_is_not_shown(bus: Bus, settings: Settings) -> None:
+    await bus.redis.execute_command("ACL SETUSER", "watcher", "on", ">secret", "~*", "+@all")
+    try:
+        url = settings.redis.url.replace("unix://", "unix://watcher:wrong@")
+        async with Bus.connect(on(settings, url=url)) as other:
+            with pytest.raises(ConfigError, match="refuses our credentials") as caught:
+                await other.ready(5)
+        assert "wrong@" not in str(caught.value)
+        async with Bus.connect(on(settings, url=url.replace("wrong", "secret"))) as right:
+            await right.ready(5)
+    finally:
+        await bus.redis.execute_command("ACL DELUSER", "watcher")
+
+
+async def test_a_user_without_rights_is_told_so(bus: Bus, settings: Settings) -> None:
+    await bus.redis.execute_command(
+        "ACL SETUSER", "reader", "on", ">secret", "~*", "+info", "+ping", "-eval", "-evalsha"
+    )
+    try:
+        async with Bus.connect(
+            on(settings, url=settings.redis.url.replace("unix://", "unix://reader:secret@"))
+        ) as other:
+            with pytest.raises(ConfigError, match=r"does not let this user work: .*evalsha.* \(ACL\)"):
+                await Hop().count("{cm0}:x", "y").run(other.scripts)
+    finally:
+        await bus.redis.execute_command("ACL DELUSER", "reader")
+
+
+async def test_a_replica_and_a_full_server_are_waited_for_and_not_given_up(own_bus: Bus) -> None:
+    """redis-py strips READONLY and OOM from the reply, so they are told by class."""
+    event = StateEvent("cam", "r", "playing", "", 0.0)
+    await own_bus.redis.config_set("maxmemory", 1)
+    with pytest.raises(RetryableError, match="not ready"):
+        await own_bus.emit(event)
+    with pytest.raises(RetryableError, match="not ready"):
+        await Hop().count("{cm0}:x", "y").run(own_bus.scripts)
+    await own_bus.redis.config_set("maxmemory", 0)
+    await own_bus.redis.execute_command("REPLICAOF", "127.0.0.1", "1")
+    with pytest.raises(RetryableError, match="not ready"):
+        await own_bus.emit(event)
+    with pytest.raises(RetryableError, match="not ready"):
+        await Hop().count("{cm0}:x", "y").run(own_bus.scripts)
+    await own_bus.redis.execute_command("REPLICAOF", "NO", "ONE")
+    assert await own_bus.emit(event)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (redis.exceptions.ConnectionError("gone"), RetryableError),
+        (redis.exceptions.TimeoutError("slow"), RetryableError),
+        (redis.exceptions.BusyLoadingError("loading"), RetryableError),
+        (redis.exceptions.TryAgainError("later"), RetryableError),
+        (redis.exceptions.ClusterDownError("down"), RetryableError),
+        (redis.exceptions.MasterDownError("down"), RetryableError),
+        (redis.exceptions.ResponseError("MISCONF Errors writing to the AOF file"), RetryableError),
+        (redis.exceptions.ResponseError("BUSY Redis is busy running a script"), RetryableError),
+        (redis.exceptions.ResponseError("UNBLOCKED the stream key no longer exists"), RetryableError),
+        (redis.exceptions.AuthenticationError("no"), ConfigError),
+        (redis.exceptions.MovedError("1234 10.0.0.1:6379"), ConfigError),
+        (ConnectionResetError("reset"), RetryableError),
+        (redis.exceptions.ResponseError("NOGROUP"), redis.exceptions.ResponseError),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_each_failure_of_the_server_has_its_class(error: Exception, kind: type[Exception]) -> None:
+    with pytest.raises(kind), redis_errors():
+        raise error
+
+
+async def test_more_callers_than_sockets_wait_for_one(bus: Bus) -> None:
+    """The plain pool of redis-py raises instead."""
+    client = open_client(bus.url, connections=2)
+    try:
+        await asyncio.gather(*(client.set(f"k{n}", n) for n in range(50)))
+        assert len(await client.keys("k*")) == 50
+    finally:
+        await client.aclose()
+
+
+@pytest.fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[Bus]:
+    """A server in cluster mode that holds all slots: it refuses a script whose keys lie in several."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
+        port = probe.getsockname()[1]
+    server = Server(find_binary(), tmp_path)
+    command = [str(server.binary), "--port", str(port), "--bind", "127.0.0.1", "--cluster-enabled", "yes"]
+    command += ["--cluster-port", str(port + 1 if port < 65535 else port - 1)]
+    command += ["--unixsocket", str(server.socket), "--dir", str(tmp_path), "--save", ""]
+    server.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        async with Bus.connect(fast_settings(server.url, tmp_path)) as bus, asyncio.timeout(60):
+            await _give_slots(bus)
+            yield bus
+    finally:
+        server.stop()
+
+
+async def _give_slots(bus: Bus) -> None:
+    while True:
+        try:
+            await bus.redis.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+            break
+        except redis.exceptions.ConnectionError:
+            await asyncio.sleep(0.02)
+    while (await bus.redis.execute_command("CLUSTER INFO"))["cluster_state"] != "ok":
+        await asyncio.sleep(0.02)
+
+
+async def test_every_script_keeps_to_one_slot_of_a_cluster(cluster: Bus) -> None:
+    await cluster.ready(10)
+    k = cluster.keys("cam")
+    with pytest.raises(redis.exceptions.RedisError):
+        await cluster.redis.mget("a", "b")  # the server does refuse
+    await add_source(cluster, SourceSpec(source_id="cam", url="test://"))
+    lease = Lease(cluster, k, "capture:cam", "one")
+    assert await lease.acquire()
+    await begin_run(cluster, "cam", "r1", "test://", lease, resume=False)
+    await set_state(cluster, "cam", "r1", "playing", "", lease)
+    chunk = Chunk("cam", "r1", 0, 0.0, (), 0.0, False, False, None, False, Times())
+    assert await publish(cluster, chunk, lease, 4) == "published"
+    await cluster.ask(Question("q", "cam", "?", 0.0))
+    await cluster.emit(StateEvent("cam", "r1", "ended", "", 0.0))
+    assert await Hop().count(k.counters("cam"), "errors").run(cluster.scripts) is Outcome.DONE
+    fenced = Hop().add(k.requests, chunk, 100).event(k, StateEvent("cam", "r1", "ended", "", 0.0), 100)
+    assert await fenced.run(cluster.scripts, fence=lease.fence, generation=lease.generation) is Outcome.DONE
+    assert await lease.renew()
+    await lease.release()
+    assert await remove_source(cluster, "cam")

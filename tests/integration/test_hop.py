@@ -1,0 +1,164 @@
+"""A hop: one script settles the input and writes what it causes, or does nothing at all."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from shared.bus import Bus
+from shared.codec import unpack, unpack_event
+from shared.errors import BlobExpiredError, FencedError
+from shared.hop import Hop, Outcome
+from shared.lease import Lease
+from shared.messages import Question, StateEvent
+from shared.streams import FIELD, Keys
+
+GROUP = "decider"
+ASKED = Question("q1", "cam", "how many?", 1.0)
+PLAYING = StateEvent("cam", "r1", "playing", "", 1.0)
+
+
+@pytest.fixture
+def k(bus: Bus) -> Keys:
+    return bus.keys("cam")
+
+
+async def delivered(bus: Bus, k: Keys) -> str:
+    """One question in somebody's hand."""
+    await bus.ask(ASKED)
+    await bus.redis.xgroup_create(k.questions, GROUP, id="0")
+    ((_, ((entry_id, _),)),) = await bus.redis.xreadgroup(GROUP, "one", {k.questions: ">"})
+    return str(entry_id.decode())
+
+
+async def test_everything_it_causes_happens(bus: Bus, k: Keys) -> None:
+    entry_id = await delivered(bus, k)
+    blob = await bus.put_blob(k.blob("cam", "r1", 1, "frames"), np.ones(3), 60)
+    await bus.redis.hset(k.open_requests, "gone", 1)
+    await bus.redis.zadd(k.inflight("cam"), {"r1:1": 1.0, "r1:2": 2.0})
+    hop = (
+        Hop()
+        .add(k.requests, ASKED, 100)
+        .event(k, PLAYING, 100)
+        .set(k.open_requests, "new", 0)
+        .delete(k.open_requests, "gone")
+        .release(k.inflight("cam"), "r1:1")
+        .count(k.counters("cam"), "questions")
+        .count(k.counters("cam"), "decided", 3)
+        .free([None, blob])
+    )
+    outcome = await hop.run(bus.scripts, stream=k.questions, group=GROUP, entry_id=entry_id)
+    assert outcome is Outcome.DONE
+    ((_, fields),) = await bus.redis.xrange(k.requests)
+    assert unpack(fields[FIELD], Question) == ASKED
+    for stream in (k.feedback("cam"), k.feedback_all):
+        ((_, fields),) = await bus.redis.xrange(stream)
+        assert unpack_event(fields[FIELD]) == PLAYING
+    assert await bus.redis.hgetall(k.open_requests) == {b"new": b"0"}
+    assert await bus.redis.zrange(k.inflight("cam"), 0, -1) == [b"r1:2"]
+    assert await bus.redis.hgetall(k.counters("cam")) == {b"questions": b"1", b"decided": b"3"}
+    with pytest.raises(BlobExpiredError, match=r"blob \{cm0\}:blob:cam:r1:1:frames is gone"):
+        await bus.get_blob(blob)
+    assert (await bus.redis.xpending(k.questions, GROUP))["pending"] == 0
+
+
+async def test_a_second_time_nothing_happens(bus: Bus, k: Keys) -> None:
+    entry_id = await delivered(bus, k)
+    for wanted in (Outcome.DONE, Outcome.SETTLED_BEFORE, Outcome.SETTLED_BEFORE):
+        hop = Hop().add(k.requests, ASKED, 100).count(k.counters("cam"), "decided")
+        assert await hop.run(bus.scripts, stream=k.questions, group=GROUP, entry_id=entry_id) is wanted
+    assert await bus.redis.xlen(k.requests) == 1
+    assert await bus.redis.hget(k.counters("cam"), "decided") == b"1"
+
+
+async def test_without_an_input_it_needs_nothing_settled(bus: Bus, k: Keys) -> None:
+    assert await Hop().count(k.counters("cam"), "errors").run(bus.scripts) is Outcome.DONE
+    assert await bus.redis.hget(k.counters("cam"), "errors") == b"1"
+
+
+async def test_what_stands_behind_once_happens_once_and_what_stands_before_always(bus: Bus, k: Keys) -> None:
+    await bus.redis.hset(k.open_requests, "cam:r1:1", 2)
+
+    async def end() -> Outcome:
+        hop = Hop().count(k.counters("cam"), "tried").once(k.open_requests, "cam:r1:1").event(k, PLAYING, 100)
+        return await hop.run(bus.scripts)
+
+    outcomes = await asyncio.gather(*(end() for _ in range(10)))
+    assert sorted(outcome.name for outcome in outcomes) == ["DONE"] + ["ONLY_SETTLED"] * 9
+    assert await bus.redis.xlen(k.feedback("cam")) == 1
+    assert await bus.redis.hget(k.counters("cam"), "tried") == b"10"
+
+
+async def test_expect_refuses_the_whole_hop_when_a_newer_attempt_is_at_work(bus: Bus, k: Keys) -> None:
+    entry_id = await delivered(bus, k)
+    await bus.redis.hset(k.open_requests, "cam:r1:1", 2)
+    for attempt, wanted in ((1, Outcome.SETTLED_BEFORE), (3, Outcome.SETTLED_BEFORE), (2, Outcome.DONE)):
+        hop = Hop().count(k.counters("cam"), "feedback").expect(k.open_requests, "cam:r1:1", attempt)
+        assert await hop.run(bus.scripts, stream=k.questions, group=GROUP, entry_id=entry_id) is wanted
+        left = (await bus.redis.xpending(k.questions, GROUP))["pending"]
+        assert left == (0 if wanted is Outcome.DONE else 1)
+    assert await bus.redis.hget(k.counters("cam"), "feedback") == b"1"
+
+
+async def test_expect_lets_pass_what_is_gone(bus: Bus, k: Keys) -> None:
+    hop = Hop().expect(k.open_requests, "cam:r1:1", 7).count(k.counters("cam"), "feedback")
+    assert await hop.run(bus.scripts) is Outcome.DONE
+
+
+async def test_extend_does_both_in_one_script(bus: Bus, k: Keys) -> None:
+    await bus.redis.hset(k.open_requests, "a", 1)
+    await bus.redis.hset(k.open_requests, "b", 5)
+    other = Hop().expect(k.open_requests, "b", 5).once(k.open_requests, "a").event(k, PLAYING, 100)
+    both = Hop().count(k.counters("cam"), "buried").add(k.dead, ASKED, 100).extend(other)
+    assert await both.run(bus.scripts) is Outcome.DONE
+    assert await bus.redis.xlen(k.feedback_all) == await bus.redis.xlen(k.dead) == 1
+    assert await bus.redis.hgetall(k.open_requests) == {b"b": b"5"}
+    refused = Hop().count(k.counters("cam"), "buried").extend(Hop().expect(k.open_requests, "b", 6))
+    assert await refused.run(bus.scripts) is Outcome.SETTLED_BEFORE
+    assert await bus.redis.hget(k.counters("cam"), "buried") == b"1"
+    # What was extended from is as it was.
+    assert await other.run(bus.scripts) is Outcome.ONLY_SETTLED
+
+
+async def test_an_old_generation_and_a_lease_given_back_are_fenced(bus: Bus, k: Keys) -> None:
+    entry_id = await delivered(bus, k)
+    old, new = Lease(bus, k, "decider", "old"), Lease(bus, k, "decider", "new")
+    assert await old.acquire()
+    stale = old.generation
+    await old.release()
+    assert await new.acquire()
+    for generation in (stale, old.generation):
+        with pytest.raises(FencedError, match=f"generation {generation} of .*fence:decider is over"):
+            await (
+                Hop()
+                .add(k.requests, ASKED, 100)
+                .run(
+                    bus.scripts,
+                    stream=k.questions,
+                    group=GROUP,
+                    entry_id=entry_id,
+                    fence=old.fence,
+                    generation=generation,
+                )
+            )
+    assert await bus.redis.xlen(k.requests) == 0
+    assert (await bus.redis.xpending(k.questions, GROUP))["pending"] == 1
+    assert (
+        await Hop().count(k.counters("cam"), "x").run(bus.scripts, fence=new.fence, generation=new.generation)
+        is Outcome.DONE
+    )
+
+
+async def test_the_stream_is_trimmed_to_about_its_bound(bus: Bus, k: Keys) -> None:
+    for _ in range(1000):
+        await Hop().add(k.requests, ASKED, 100).run(bus.scripts)
+    assert 100 <= await bus.redis.xlen(k.requests) < 300
+
+
+async def test_a_server_that_forgot_the_scripts_gets_them_again(bus: Bus, k: Keys) -> None:
+    await Hop().count(k.counters("cam"), "x").run(bus.scripts)
+    await bus.redis.script_flush()
+    assert await Hop().count(k.counters("cam"), "x").run(bus.scripts) is Outcome.DONE
+    assert await bus.redis.hget(k.counters("cam"), "x") == b"2"

@@ -1,0 +1,89 @@
+"""Lag: how much waits, right also where the server does not know or is wrong."""
+
+from __future__ import annotations
+
+import pytest
+import redis.exceptions
+
+from shared.bus import Bus
+from shared.lag import Lag, lag_of
+from shared.messages import Question
+from shared.streams import FIELD, Keys
+
+GROUP = "encoder"
+
+
+@pytest.fixture
+def k(bus: Bus) -> Keys:
+    return bus.keys("cam")
+
+
+async def ask(bus: Bus, count: int) -> None:
+    for n in range(count):
+        await bus.ask(Question(f"q{n}", "cam", "?", 0.0))
+
+
+async def read(bus: Bus, k: Keys, count: int) -> list[bytes]:
+    ((_, entries),) = await bus.redis.xreadgroup(GROUP, "one", {k.questions: ">"}, count=count)
+    return [entry_id for entry_id, _ in entries]
+
+
+async def test_nothing_there_is_no_lag(bus: Bus, k: Keys) -> None:
+    assert await lag_of(bus, k.questions, GROUP) == Lag(0, 0)
+
+
+async def test_without_the_group_everything_waits(bus: Bus, k: Keys) -> None:
+    await ask(bus, 3)
+    assert await lag_of(bus, k.questions, GROUP) == Lag(3, 0)
+
+
+async def test_counts_what_waits_and_what_is_in_hand(bus: Bus, k: Keys) -> None:
+    await ask(bus, 10)
+    await bus.redis.xgroup_create(k.questions, GROUP, id="0")
+    assert await lag_of(bus, k.questions, GROUP) == Lag(10, 0)
+    first, *_ = await read(bus, k, 4)
+    await bus.redis.xack(k.questions, GROUP, first)
+    lag = await lag_of(bus, k.questions, GROUP)
+    assert (lag, lag.total) == (Lag(6, 3), 9)
+
+
+async def test_is_right_after_a_deletion_where_the_server_says_null(bus: Bus, k: Keys) -> None:
+    """XDEL makes the group's `lag` null for good."""
+    for _ in range(1500):
+        await bus.redis.xadd(k.questions, {FIELD: b""})
+    await bus.redis.xgroup_create(k.questions, GROUP, id="0")
+    await read(bus, k, 100)
+    waiting = await bus.redis.xrange(k.questions, count=1000)
+    await bus.redis.xdel(k.questions, waiting[500][0], waiting[501][0])
+    (info,) = await bus.redis.xinfo_groups(k.questions)
+    assert info["lag"] is None
+    assert await lag_of(bus, k.questions, GROUP) == Lag(1398, 100)
+
+
+async def test_entries_that_were_trimmed_before_anybody_read_them_do_not_wait(bus: Bus, k: Keys) -> None:
+    """The server counts from its totals, so MAXLEN makes its lag too high."""
+    await ask(bus, 50)
+    await bus.redis.xgroup_create(k.questions, GROUP, id="0")
+    await read(bus, k, 5)
+    await bus.redis.xtrim(k.questions, maxlen=10, approximate=False)
+    assert await lag_of(bus, k.questions, GROUP) == Lag(10, 5)
+
+
+async def test_entries_trimmed_after_they_were_read_change_nothing(bus: Bus, k: Keys) -> None:
+    await ask(bus, 50)
+    await bus.redis.xgroup_create(k.questions, GROUP, id="0")
+    await read(bus, k, 45)
+    await bus.redis.xtrim(k.questions, maxlen=10, approximate=False)
+    assert await lag_of(bus, k.questions, GROUP) == Lag(5, 45)
+
+
+async def test_a_group_of_another_name_is_not_counted(bus: Bus, k: Keys) -> None:
+    await ask(bus, 4)
+    await bus.redis.xgroup_create(k.questions, "another", id="$")
+    assert await lag_of(bus, k.questions, GROUP) == Lag(4, 0)
+
+
+async def test_another_error_is_not_taken_for_no_lag(bus: Bus, k: Keys) -> None:
+    await bus.redis.set(k.questions, "no stream")
+    with pytest.raises(redis.exceptions.ResponseError, match="WRONGTYPE"):
+        await lag_of(bus, k.questions, GROUP)

@@ -1,0 +1,91 @@
+"""One owner at a time, and a generation that only rises: whoever slept past its lease is fenced."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from shared.bus import Bus
+from shared.lease import Lease
+
+
+@pytest.fixture
+def lease(bus: Bus) -> Lease:
+    return Lease(bus, bus.keys("cam"), "capture:cam", "one")
+
+
+@pytest.fixture
+def other(bus: Bus) -> Lease:
+    return Lease(bus, bus.keys("cam"), "capture:cam", "two")
+
+
+async def test_one_of_many_gets_it(bus: Bus) -> None:
+    leases = [Lease(bus, bus.keys("cam"), "capture:cam", f"w{n}") for n in range(20)]
+    assert sum(await asyncio.gather(*(lease.acquire() for lease in leases))) == 1
+    assert [lease.held for lease in leases].count(True) == 1
+
+
+async def test_the_generation_rises_with_every_owner(lease: Lease, other: Lease) -> None:
+    generations = []
+    for owner in (lease, other, lease, other):
+        assert await owner.acquire()
+        generations.append(owner.generation)
+        await owner.release()
+    assert generations == [1, 2, 3, 4]
+
+
+async def test_a_restarted_process_of_the_same_name_gets_a_generation_of_its_own(bus: Bus, lease: Lease) -> None:
+    assert await lease.acquire()
+    again = Lease(bus, bus.keys("cam"), "capture:cam", "one")
+    assert await again.acquire()
+    assert again.generation == lease.generation + 1
+    assert not await lease.renew()
+    assert lease.lost.is_set()
+    assert await again.renew()
+
+
+async def test_a_lease_that_ran_out_is_not_renewed_even_if_nobody_else_came(bus: Bus, lease: Lease) -> None:
+    assert await lease.acquire()
+    await asyncio.sleep(bus.settings.bus.lease_ms / 1000 + 0.1)
+    assert not await lease.renew()
+    assert not lease.held
+    assert await lease.acquire()
+    assert (lease.generation, lease.held) == (2, True)
+
+
+async def test_keep_renews_far_beyond_the_lease_and_gives_it_back_at_the_end(
+    bus: Bus, lease: Lease, other: Lease
+) -> None:
+    assert await lease.acquire()
+    async with lease.keep():
+        await asyncio.sleep(bus.settings.bus.lease_ms / 1000 * 2)
+        assert lease.held
+        assert not await other.acquire()
+    assert not lease.held
+    assert await other.acquire()
+
+
+async def test_keep_says_when_the_lease_was_taken(bus: Bus, lease: Lease, other: Lease) -> None:
+    assert await lease.acquire()
+    async with lease.keep():
+        await bus.redis.delete(lease.key)
+        assert await other.acquire()
+        await asyncio.wait_for(lease.lost.wait(), 3)
+    assert await other.renew()
+
+
+async def test_keep_says_when_the_server_was_away_for_the_length_of_the_lease(own_bus: Bus, own_server: object) -> None:
+    lease = Lease(own_bus, own_bus.keys("cam"), "capture:cam", "one")
+    assert await lease.acquire()
+    async with lease.keep():
+        own_server.kill()  # type: ignore[attr-defined]
+        await asyncio.wait_for(lease.lost.wait(), 10)
+
+
+async def test_giving_back_what_is_not_ours_changes_nothing(lease: Lease, other: Lease) -> None:
+    await lease.release()
+    assert await other.acquire()
+    lease.generation = 7
+    await lease.release()
+    assert await other.renew()

@@ -1,0 +1,175 @@
+"""What capture writes: within its credit, once for each seq, and never after a newer owner has come."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from shared.bus import Bus
+from shared.codec import unpack, unpack_event
+from shared.errors import FencedError
+from shared.lease import Lease
+from shared.messages import Chunk, StateEvent, Times
+from shared.publish import RunInfo, begin_run, credit_member, publish, set_counters, set_state
+from shared.streams import FIELD, Keys
+
+URL = "test://bars"
+
+
+@pytest.fixture
+def k(bus: Bus) -> Keys:
+    return bus.keys("cam")
+
+
+@pytest.fixture
+async def lease(bus: Bus, k: Keys) -> Lease:
+    """Held, with run `r1` begun."""
+    lease = Lease(bus, k, "capture:cam", "one")
+    assert await lease.acquire()
+    await begin_run(bus, "cam", "r1", URL, lease, resume=False)
+    return lease
+
+
+def chunk(seq: int, **changes: Any) -> Chunk:
+    fields: dict[str, Any] = {"run": "r1", "lossless": False, "end": False, **changes}
+    return Chunk(
+        "cam", fields["run"], seq, seq / 8, (), 0.0, fields["lossless"], fields["end"], None, False, Times()
+    )  # fmt: skip
+
+
+async def published(bus: Bus, k: Keys) -> list[int]:
+    return [unpack(fields[FIELD], Chunk).seq for _, fields in await bus.redis.xrange(k.chunks)]
+
+
+async def test_no_more_than_the_credit_are_on_the_bus(bus: Bus, k: Keys, lease: Lease) -> None:
+    outcomes = [await publish(bus, chunk(seq), lease, credit=3) for seq in range(5)]
+    assert outcomes == ["published"] * 3 + ["no_credit"] * 2
+    await bus.redis.zrem(k.inflight("cam"), credit_member("r1", 1))
+    assert await publish(bus, chunk(3), lease, credit=3) == "published"
+    assert await published(bus, k) == [0, 1, 2, 3]
+    assert await bus.redis.zcard(k.inflight("cam")) == 3
+    assert await bus.redis.hget(k.counters("cam"), "published") == b"4"
+
+
+async def test_a_reply_that_was_lost_and_retried_publishes_once(bus: Bus, k: Keys, lease: Lease) -> None:
+    outcomes = [await publish(bus, chunk(0), lease, credit=3) for _ in range(3)]
+    assert outcomes == ["published", "duplicate", "duplicate"]
+    both = await asyncio.gather(*(publish(bus, chunk(1), lease, credit=3) for _ in range(8)))
+    assert sorted(both) == ["duplicate"] * 7 + ["published"]
+    assert await published(bus, k) == [0, 1]
+    assert await bus.redis.zcard(k.inflight("cam")) == 2
+    assert await bus.redis.hget(k.counters("cam"), "published") == b"2"
+
+
+async def test_a_retry_is_a_duplicate_also_when_the_credit_is_used_up(bus: Bus, lease: Lease) -> None:
+    assert await publish(bus, chunk(0), lease, credit=1) == "published"
+    assert await publish(bus, chunk(0), lease, credit=1) == "duplicate"
+
+
+async def test_live_credit_that_nobody_gives_back_heals_by_age(bus: Bus, k: Keys, lease: Lease) -> None:
+    assert await publish(bus, chunk(0), lease, credit=1) == "published"
+    assert await publish(bus, chunk(1), lease, credit=1) == "no_credit"
+    seconds, _ = await bus.redis.time()
+    stale_s = seconds - bus.settings.bus.credit_heal_s - 1
+    await bus.redis.zadd(k.inflight("cam"), {credit_member("r1", 0): stale_s})
+    assert await publish(bus, chunk(1), lease, credit=1) == "published"
+    assert await bus.redis.zrange(k.inflight("cam"), 0, -1) == [credit_member("r1", 1).encode()]
+
+
+async def test_lossless_credit_never_heals_by_age(bus: Bus, k: Keys, lease: Lease) -> None:
+    """A slow encoder is no reason to put more on the bus than it can hold."""
+    assert await publish(bus, chunk(0, lossless=True), lease, credit=1) == "published"
+    await bus.redis.zadd(k.inflight("cam"), {credit_member("r1", 0): 1.0})
+    assert await publish(bus, chunk(1, lossless=True), lease, credit=1) == "no_credit"
+
+
+async def test_the_end_marker_needs_no_credit_comes_once_and_is_no_chunk(bus: Bus, k: Keys, lease: Lease) -> None:
+    assert await publish(bus, chunk(0), lease, credit=1) == "published"
+    assert await publish(bus, chunk(1, end=True), lease, credit=1) == "published"
+    assert await publish(bus, chunk(1, end=True), lease, credit=1) == "duplicate"
+    assert await bus.redis.xlen(k.chunks) == 2
+    assert await bus.redis.hgetall(k.counters("cam")) == {b"published": b"1"}
+    assert await begin_run(bus, "cam", "r2", URL, lease, resume=True) == RunInfo("r1", 1, True)
+
+
+async def test_a_run_without_a_chunk_ends_too(bus: Bus, k: Keys, lease: Lease) -> None:
+    assert await publish(bus, chunk(0, end=True), lease, credit=1) == "published"
+    assert await publish(bus, chunk(0, end=True), lease, credit=1) == "duplicate"
+
+
+async def test_a_resumed_run_goes_on_behind_its_high_water_mark(bus: Bus, k: Keys, lease: Lease) -> None:
+    for seq in range(3):
+        await publish(bus, chunk(seq), lease, credit=9)
+    after = Lease(bus, k, "capture:cam", "two")
+    await lease.release()
+    assert await after.acquire()
+    assert await begin_run(bus, "cam", "r2", URL, after, resume=True) == RunInfo("r1", 3, False)
+    assert await publish(bus, chunk(2), after, credit=9) == "duplicate"
+    assert await publish(bus, chunk(3), after, credit=9) == "published"
+
+
+@pytest.mark.parametrize(("url", "resume"), [(URL, False), ("test://another", True)])
+async def test_a_new_run_forgets_counters_and_credit(bus: Bus, k: Keys, lease: Lease, url: str, resume: bool) -> None:
+    await publish(bus, chunk(0), lease, credit=1)
+    await set_counters(bus, "cam", {"captured": 8}, lease)
+    assert await begin_run(bus, "cam", "r2", url, lease, resume=resume) == RunInfo("r2", 0, False)
+    assert await bus.redis.hgetall(k.counters("cam")) == {}
+    assert await publish(bus, chunk(0, run="r2"), lease, credit=1) == "published"
+
+
+async def test_a_first_run_may_be_resumed_from_nothing(bus: Bus, k: Keys) -> None:
+    lease = Lease(bus, k, "capture:cam", "one")
+    await lease.acquire()
+    assert await begin_run(bus, "cam", "r1", URL, lease, resume=True) == RunInfo("r1", 0, False)
+
+
+async def test_an_owner_of_yesterday_writes_nothing(bus: Bus, k: Keys, lease: Lease) -> None:
+    newer = Lease(bus, k, "capture:cam", "two")
+    await bus.redis.delete(lease.key)
+    assert await newer.acquire()
+    before = await bus.redis.dbsize()
+    says = "generation 1 of capture:cam is over"
+    with pytest.raises(FencedError, match=says):
+        await publish(bus, chunk(0), lease, credit=9)
+    with pytest.raises(FencedError, match=says):
+        await begin_run(bus, "cam", "r9", URL, lease, resume=False)
+    with pytest.raises(FencedError, match=says):
+        await set_state(bus, "cam", "r1", "playing", "", lease)
+    with pytest.raises(FencedError, match=says):
+        await set_counters(bus, "cam", {"captured": 1}, lease)
+    assert await bus.redis.dbsize() == before
+
+
+async def test_a_chunk_of_a_run_that_is_over_is_fenced(bus: Bus, k: Keys, lease: Lease) -> None:
+    await begin_run(bus, "cam", "r2", URL, lease, resume=False)
+    with pytest.raises(FencedError, match="newer owner or run"):
+        await publish(bus, chunk(0), lease, credit=9)
+    assert await bus.redis.xlen(k.chunks) == 0
+
+
+async def test_a_state_is_kept_and_told_to_subscribers(bus: Bus, k: Keys, lease: Lease) -> None:
+    await set_state(bus, "cam", "r1", "reconnecting", "no frame for 5 s", lease)
+    run = await bus.redis.hgetall(k.run("cam"))
+    assert (run[b"state"], run[b"detail"]) == (b"reconnecting", b"no frame for 5 s")
+    for stream in (k.feedback("cam"), k.feedback_all):
+        ((_, fields),) = await bus.redis.xrange(stream)
+        event = unpack_event(fields[FIELD])
+        assert isinstance(event, StateEvent)
+        assert (event.state, event.run, event.detail) == ("reconnecting", "r1", "no frame for 5 s")
+
+
+async def test_counters_are_absolute_and_tell_nobody(bus: Bus, k: Keys, lease: Lease) -> None:
+    for captured in (10, 20):
+        await set_counters(bus, "cam", {"captured": captured, "dropped:no_credit": 2}, lease)
+    assert await bus.redis.hgetall(k.counters("cam")) == {b"captured": b"20", b"dropped:no_credit": b"2"}
+    assert await bus.redis.exists(k.feedback("cam")) == 0
+
+
+async def test_the_chunk_stream_keeps_to_about_its_bound(bus: Bus, k: Keys, lease: Lease) -> None:
+    bounded = bus.settings.bus.model_copy(update={"maxlen": 100})
+    bus.settings = bus.settings.model_copy(update={"bus": bounded})
+    for seq in range(600):
+        await publish(bus, chunk(seq), lease, credit=1000)
+    assert 100 <= await bus.redis.xlen(k.chunks) < 300

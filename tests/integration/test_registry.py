@@ -1,0 +1,183 @@
+"""The sources being watched: changed by many at once, validated, and noticed by those who watch."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from shared.bus import Bus
+from shared.codec import pack_map, unpack_event
+from shared.errors import ConfigError, RetryableError
+from shared.messages import EndEvent
+from shared.registry import (
+    KEEP_REMOVED_S,
+    SourceWatch,
+    add_source,
+    get_source,
+    list_sources,
+    put_source,
+    remove_source,
+    update_source,
+)
+from shared.source import SourceSpec
+from shared.streams import FIELD
+from tests.conftest import Server
+
+CAM = SourceSpec(source_id="cam", url="test://bars")
+
+
+async def revision(bus: Bus) -> int:
+    return int(await bus.redis.get(bus.keys("cam").sources_revision) or 0)
+
+
+async def test_what_was_added_is_there_and_listed_by_id(bus: Bus) -> None:
+    specs = [SourceSpec(source_id=name, url="test://bars") for name in ("b", "a", "c")]
+    for spec in specs:
+        await add_source(bus, spec)
+    assert list(await list_sources(bus)) == ["a", "b", "c"]
+    assert await get_source(bus, "b") == specs[0]
+    assert await get_source(bus, "nobody") is None
+    assert await revision(bus) == 3
+
+
+async def test_a_taken_id_is_refused_and_what_is_there_stays(bus: Bus) -> None:
+    await add_source(bus, CAM)
+    with pytest.raises(ConfigError, match="source_id 'cam' is taken; remove that source first"):
+        await add_source(bus, CAM.model_copy(update={"url": "test://other"}))
+    assert await get_source(bus, "cam") == CAM
+    await put_source(bus, CAM.model_copy(update={"url": "test://other"}))
+    assert (await list_sources(bus))["cam"].url == "test://other"
+
+
+async def test_a_change_is_merged_into_its_section_and_raises_the_revision(bus: Bus) -> None:
+    await add_source(bus, CAM)
+    after = await update_source(bus, "cam", {"speak": {"strategy": "interval"}, "paused": True})
+    assert after.revision == 1
+    assert (after.speak.strategy, after.speak.min_interval_s, after.paused) == ("interval", 3.0, True)
+    assert await get_source(bus, "cam") == after
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"speak": {"confidence_threshold": 2}}, r"speak.confidence_threshold = 2: .*less than or equal to 1"),
+        ({"speak": {"strategy": "dice"}}, r"speak.strategy = 'dice': .*'interval', 'rules'"),
+        ({"speak": {"volume": 1}}, "speak.volume: there is no such setting"),
+        ({"colour": "red"}, "colour: there is no such setting"),
+        ({"speak": 3}, "speak = 3"),
+        ({"source_id": "other"}, "source_id cannot be changed"),
+        ({"revision": 7}, "revision cannot be changed"),
+    ],
+)
+async def test_a_wrong_change_is_named_and_changes_nothing(bus: Bus, changes: dict[str, Any], says: str) -> None:
+    await add_source(bus, CAM)
+    with pytest.raises(ConfigError, match=says):
+        await update_source(bus, "cam", changes)
+    assert await get_source(bus, "cam") == CAM
+    assert await revision(bus) == 1
+
+
+async def test_a_source_that_is_not_there_is_not_changed(bus: Bus) -> None:
+    with pytest.raises(ConfigError, match="there is no source 'cam'; `cornerman sources list`"):
+        await update_source(bus, "cam", {"paused": True})
+
+
+async def test_changes_made_at_once_are_all_kept(bus: Bus) -> None:
+    await add_source(bus, CAM)
+    changes: list[dict[str, Any]] = [
+        {"paused": True},
+        {"speak": {"every_chunks": 2}},
+        {"speak": {"interval_s": 9.0}},
+        {"say": {"prompt": "And now?"}},
+        {"watch": {"credit": 2}},
+    ]
+    await asyncio.gather(*(update_source(bus, "cam", change) for change in changes))
+    after = await get_source(bus, "cam")
+    assert after is not None
+    assert (after.paused, after.speak.every_chunks, after.speak.interval_s) == (True, 2, 9.0)
+    assert (after.say.prompt, after.watch.credit, after.revision) == ("And now?", 2, 5)
+
+
+async def test_a_source_changed_by_others_each_time_is_given_up(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    await add_source(bus, CAM)
+    run = bus.scripts.run
+
+    async def interrupted(name: str, keys: list[str], args: list[Any]) -> Any:
+        await bus.redis.hset(keys[0], "cam", pack_map({**CAM.model_dump(mode="json"), "url": f"test://{args[1]!r}"}))
+        return await run(name, keys, args)
+
+    monkeypatch.setattr(bus.scripts, "run", interrupted)
+    with pytest.raises(RetryableError, match="changed by others 8 times in a row"):
+        await update_source(bus, "cam", {"paused": True})
+
+
+async def test_settings_that_cannot_be_read_do_not_hide_the_others(bus: Bus) -> None:
+    await add_source(bus, CAM)
+    keys = bus.keys("cam")
+    await bus.redis.hset(keys.sources, mapping={"broken": b"\xc1", "odd": pack_map({"source_id": "odd", "size": 3})})
+    assert list(await list_sources(bus)) == ["cam"]
+
+
+async def test_removing_cancels_open_requests_of_this_source_alone_and_each_once(bus: Bus) -> None:
+    k = bus.keys("cam")
+    await add_source(bus, CAM)
+    await bus.redis.hset(k.run("cam"), "run", "r1")
+    await bus.redis.hset(k.open_requests, mapping={"cam:r1:3": 1, "cam:q:x": 0, "cam2:r1:3": 0})
+    assert await remove_source(bus, "cam")
+    assert await bus.redis.hkeys(k.open_requests) == [b"cam2:r1:3"]
+    ends = [unpack_event(fields[FIELD]) for _, fields in await bus.redis.xrange(k.feedback("cam"))]
+    assert all(isinstance(end, EndEvent) and (end.status, end.run) == ("cancelled", "r1") for end in ends)
+    assert sorted((end.request_id, end.kind) for end in ends if isinstance(end, EndEvent)) == [
+        ("cam:q:x", "question"),
+        ("cam:r1:3", "feedback"),
+    ]
+    assert await bus.redis.hget(k.counters("cam"), "cancelled") == b"2"
+    assert not await remove_source(bus, "cam")
+    assert await bus.redis.xlen(k.feedback("cam")) == 2
+
+
+async def test_what_is_stored_of_a_removed_source_goes_and_stays_when_it_comes_back(bus: Bus) -> None:
+    k = bus.keys("cam")
+    await add_source(bus, CAM)
+    stored = [k.run("cam"), k.counters("cam"), k.decider_state("cam")]
+    for key in stored:
+        await bus.redis.hset(key, "a", 1)
+    await remove_source(bus, "cam")
+    for key in stored:
+        assert 0 < await bus.redis.ttl(key) <= KEEP_REMOVED_S
+    await add_source(bus, CAM)
+    for key in stored:
+        assert await bus.redis.ttl(key) == -1
+
+
+async def test_a_watch_looks_again_only_when_something_changed(bus: Bus) -> None:
+    watch = SourceWatch(bus)
+    assert await watch.refresh()
+    assert watch.specs == {}
+    assert not await watch.refresh()
+    await add_source(bus, CAM)
+    assert await watch.refresh()
+    assert watch.specs == {"cam": CAM}
+    assert not await watch.refresh()
+    await remove_source(bus, "cam")
+    assert await watch.refresh()
+    assert watch.specs == {}
+
+
+async def test_changes_come_within_a_second_and_survive_a_restart_of_the_server(
+    own_bus: Bus, own_server: Server
+) -> None:
+    watch = SourceWatch(own_bus).changes()
+    assert await anext(watch) == {}
+    await add_source(own_bus, CAM)
+    assert await asyncio.wait_for(anext(watch), 1) == {"cam": CAM}
+    waiting = asyncio.ensure_future(anext(watch))
+    own_server.kill()
+    await asyncio.sleep(0.3)
+    assert not waiting.done()
+    own_server.start()
+    await own_bus.ready(5)
+    await update_source(own_bus, "cam", {"paused": True})
+    assert (await asyncio.wait_for(waiting, 5))["cam"].paused

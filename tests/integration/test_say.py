@@ -1,0 +1,53 @@
+"""A generator speaks only while its request is open and no newer attempt has it."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.bus import Bus
+from shared.codec import unpack_event
+from shared.messages import DeltaEvent, Request, Sampling, Times
+from shared.say import say, start_attempt
+from shared.streams import FIELD
+
+REQUEST = Request(
+    "cam:r1:7", "cam", "r1", 7, "feedback", "correct", 1.0, "?", "", "", (), Sampling(), "", 0.0, True, Times()
+)  # fmt: skip
+
+
+def delta(attempt: int, text: str) -> DeltaEvent:
+    return DeltaEvent("cam", "r1", REQUEST.request_id, attempt, text, Times())
+
+
+@pytest.fixture
+async def opened(bus: Bus) -> Bus:
+    await bus.redis.hset(bus.keys("cam").open_requests, REQUEST.request_id, 0)
+    return bus
+
+
+async def test_attempts_count_from_one(opened: Bus) -> None:
+    assert [await start_attempt(opened, REQUEST) for _ in range(3)] == [1, 2, 3]
+
+
+async def test_a_request_that_is_not_open_is_not_begun_and_not_opened_by_trying(bus: Bus) -> None:
+    assert await start_attempt(bus, REQUEST) is None
+    assert not await bus.redis.exists(bus.keys("cam").open_requests)
+
+
+async def test_only_the_newest_attempt_is_heard(opened: Bus) -> None:
+    k = opened.keys("cam")
+    first, second = await start_attempt(opened, REQUEST), await start_attempt(opened, REQUEST)
+    assert first and second
+    assert not await say(opened, delta(first, "stale"), REQUEST.request_id, first)
+    assert await say(opened, delta(second, "fresh"), REQUEST.request_id, second)
+    for stream in (k.feedback("cam"), k.feedback_all):
+        ((_, fields),) = await opened.redis.xrange(stream)
+        assert unpack_event(fields[FIELD]) == delta(second, "fresh")
+
+
+async def test_after_the_end_nothing_is_said(opened: Bus) -> None:
+    attempt = await start_attempt(opened, REQUEST)
+    assert attempt
+    await opened.redis.hdel(opened.keys("cam").open_requests, REQUEST.request_id)
+    assert not await say(opened, delta(attempt, "late"), REQUEST.request_id, attempt)
+    assert not await opened.redis.exists(opened.keys("cam").feedback("cam"))

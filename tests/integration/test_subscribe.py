@@ -1,0 +1,143 @@
+"""Subscribing: every event from where one was, in order, over restarts of the server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from shared.bus import Bus
+from shared.config import Settings
+from shared.messages import DeltaEvent, Event, Times
+from shared.streams import FIELD, shard_of
+from tests.conftest import Server, fast_settings
+
+
+def delta(source_id: str, n: int) -> DeltaEvent:
+    return DeltaEvent(source_id, "r1", f"{source_id}:r1:0", 1, str(n), Times())
+
+
+async def collect(events: AsyncIterator[tuple[str, Event]], count: int) -> list[tuple[str, str, str]]:
+    """(entry id, source, text) of the next events."""
+    found = []
+    async with asyncio.timeout(10):
+        async for entry_id, event in events:
+            assert isinstance(event, DeltaEvent)
+            found.append((entry_id, event.source_id, event.text))
+            if len(found) == count:
+                break
+    return found
+
+
+async def test_from_the_start_gives_everything_kept_with_its_id(bus: Bus) -> None:
+    ids = [await bus.emit(delta("cam", n)) for n in range(600)]
+    found = await collect(bus.subscribe("cam", since="0"), 600)
+    assert [entry_id for entry_id, _, _ in found] == ids
+    assert [text for _, _, text in found] == [str(n) for n in range(600)]
+
+
+async def test_from_an_id_gives_what_came_after_it(bus: Bus) -> None:
+    ids = [await bus.emit(delta("cam", n)) for n in range(5)]
+    assert [text for _, _, text in await collect(bus.subscribe("cam", since=ids[2]), 2)] == ["3", "4"]
+
+
+async def test_from_now_on_leaves_out_what_was_before(bus: Bus) -> None:
+    await bus.emit(delta("cam", 0))
+    events = bus.subscribe("cam")
+    first = asyncio.ensure_future(anext(events))
+    await asyncio.sleep(0.2)
+    assert not first.done()
+    await bus.emit(delta("cam", 1))
+    assert (await asyncio.wait_for(first, 5))[1] == delta("cam", 1)
+
+
+async def test_one_source_is_not_told_of_another(bus: Bus) -> None:
+    for n in range(3):
+        await bus.emit(delta("other", n))
+        await bus.emit(delta("cam", n))
+    assert {source for _, source, _ in await collect(bus.subscribe("cam", since="0"), 3)} == {"cam"}
+
+
+async def test_all_sources_of_all_shards_in_order_for_each_source(server: Server, settings: Settings) -> None:
+    sharded = settings.model_copy(update={"redis": settings.redis.model_copy(update={"shards": 3})})
+    names = [f"cam{n}" for n in range(12)]
+    assert {shard_of(name, 3) for name in names} == {0, 1, 2}
+    async with Bus.connect(sharded) as bus:
+        await bus.ready(5)
+        for n in range(10):
+            for name in names:
+                await bus.emit(delta(name, n))
+        found = await collect(bus.subscribe(since="0"), 120)
+    for name in names:
+        assert [text for _, source, text in found if source == name] == [str(n) for n in range(10)]
+
+
+async def test_it_goes_on_behind_the_last_event_when_the_server_comes_back(own_bus: Bus, own_server: Server) -> None:
+    events = own_bus.subscribe("cam", since="0")
+    for n in range(3):
+        await own_bus.emit(delta("cam", n))
+    found = await collect(events, 3)
+    rest = asyncio.ensure_future(collect(events, 2))
+    own_server.kill()
+    await asyncio.sleep(0.3)
+    own_server.start()
+    await own_bus.ready(5)
+    for n in (3, 4):
+        await own_bus.emit(delta("cam", n))
+    found += await rest
+    assert [text for _, _, text in found] == ["0", "1", "2", "3", "4"]
+
+
+async def test_from_now_on_means_the_moment_of_subscribing_also_over_a_restart(
+    own_bus: Bus, own_server: Server
+) -> None:
+    """`$` given again after a reconnect would skip what came in between."""
+    await own_bus.emit(delta("cam", 0))
+    waiting = asyncio.ensure_future(collect(own_bus.subscribe("cam"), 1))
+    await asyncio.sleep(0.2)
+    own_server.kill()
+    own_server.start()
+    await own_bus.ready(5)
+    await own_bus.emit(delta("cam", 1))
+    assert [text for _, _, text in await waiting] == ["1"]
+
+
+async def test_a_malformed_entry_is_passed_over(bus: Bus) -> None:
+    stream = bus.keys("cam").feedback("cam")
+    await bus.redis.xadd(stream, {FIELD: b"\xc1"})
+    await bus.redis.xadd(stream, {"other": b"field"})
+    await bus.emit(delta("cam", 1))
+    assert [text for _, _, text in await collect(bus.subscribe("cam", since="0"), 1)] == ["1"]
+
+
+async def test_an_event_is_in_its_sources_stream_and_in_everybodys_and_both_are_bounded(
+    server: Server, settings: Settings
+) -> None:
+    bounded = settings.model_copy(update={"bus": settings.bus.model_copy(update={"feedback_maxlen": 100})})
+    async with Bus.connect(bounded) as bus:
+        k = bus.keys("cam")
+        for n in range(500):
+            await bus.emit(delta("cam", n))
+        for stream in (k.feedback("cam"), k.feedback_all):
+            assert 100 <= await bus.redis.xlen(stream) < 300
+
+
+async def test_leaving_the_loop_closes_the_connection_and_forgets_it(bus: Bus) -> None:
+    await bus.emit(delta("cam", 0))
+    before = len(await bus.redis.client_list())
+    for _ in range(5):
+        events = bus.subscribe("cam", since="0")
+        await collect(events, 1)
+        await events.aclose()  # type: ignore[attr-defined]
+    assert len(await bus.redis.client_list()) == before
+    assert len(bus._blocking) == 0
+
+
+@pytest.mark.parametrize("since", ["0", "$"])
+async def test_a_stream_that_is_not_there_yet_is_waited_for(server: Server, tmp_path: object, since: str) -> None:
+    async with Bus.connect(fast_settings(server.url, tmp_path)) as bus:  # type: ignore[arg-type]
+        waiting = asyncio.ensure_future(collect(bus.subscribe("new", since=since), 1))
+        await asyncio.sleep(0.15)
+        await bus.emit(delta("new", 1))
+        assert [text for _, _, text in await waiting] == ["1"]
