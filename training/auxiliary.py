@@ -124,13 +124,21 @@ class Auxiliary(nn.Module):
         super().__init__()
         self.video = FrameHeads(config.video.width)
         self.image = FrameHeads(config.image.width)
+        self.mimic = nn.Linear(config.video.width, config.image.width)
         self.ended = nn.Sequential(nn.Linear(config.video.width * 3, 128), nn.GELU(), nn.Linear(128, 1))
         self.chunk_fault = nn.Sequential(
             nn.Linear(config.video.width * 3, 128), nn.GELU(), nn.Linear(128, 1 + len(FAULTS))
         )
 
     def forward(
-        self, video: Tensor, image: Tensor, truth: Truth, image_frames: Tensor, still: Tensor, still_truth: Truth
+        self,
+        video: Tensor,
+        image: Tensor,
+        truth: Truth,
+        image_frames: Tensor,
+        still: Tensor,
+        still_truth: Truth,
+        mimic: float,
     ) -> dict[str, Tensor]:
         """Losses by name.
 
@@ -141,12 +149,17 @@ class Auxiliary(nn.Module):
             image_frames: [B, K], which frames `image` shows.
             still: [M, 1, P, Wc], single frames.
             still_truth: of them.
+            mimic: weight of the loss by which the video tower follows the image tower, patch by patch.
         """
         patches = torch.unflatten(video[:, 1:], 1, (truth.phase.shape[1], -1))
         out = {"video_" + k: v for k, v in self.video.losses(patches, truth, timed=True).items()}
         seen = truth.at(image_frames).flat().joined(still_truth)
         part = self.image.losses(torch.cat([image.flatten(0, 1)[:, None], still]), seen, timed=False)
         out |= {"image_" + k: v for k, v in part.items()}
+        if mimic > 0 and patches.shape[2] == image.shape[2]:
+            rows = torch.arange(len(patches), device=patches.device)[:, None]
+            goal = F.layer_norm(image.detach(), image.shape[-1:])
+            out["mimic"] = mimic * F.smooth_l1_loss(self.mimic(patches[rows, image_frames]), goal)
         means = patches.mean(2)
         summary = torch.cat([video[:, 0], means[:, :4].mean(1), means[:, 4:].mean(1)], -1)
         out["ended"] = F.binary_cross_entropy_with_logits(self.ended(summary)[:, 0], truth.ended)

@@ -37,7 +37,8 @@ def coach_config(vocab_size: int = 1024) -> MobileVideoGPTConfig:
 class VisionPlan:
     """Stage 1. A step sees `batch` chunks with both towers, and `stills` single frames with the image tower.
 
-    Of each chunk only `image_frames` go through the image tower: its other frames would teach it little new.
+    Of each chunk only `image_frames` go through the image tower: its other frames would teach it little new. From step
+    `mimic_from` on the video tower, which learns more slowly, also follows the image tower's tokens.
     """
 
     steps: int = 3000
@@ -47,6 +48,7 @@ class VisionPlan:
     warmup: int = 150
     weight_decay: float = 0.03
     image_frames: int = 2
+    mimic_from: int = 500
     pool: int = 96
     checkpoint_s: float = 180.0
     bf16: bool = False
@@ -54,15 +56,18 @@ class VisionPlan:
 
 @dataclass(frozen=True, slots=True)
 class TextPlan:
-    """Stage 2. `tower_rate` 0 keeps the towers as they are; `chunks` is how many the words are about."""
+    """Stage 2. `chunks` is how many the words are about; every `stream_every` steps come `stream_batch` streams."""
 
-    sessions: int = 400
-    steps: int = 2500
-    batch: int = 24
+    sessions: int = 200
+    validation_sessions: int = 24
+    steps: int = 900
+    batch: int = 16
     learning_rate: float = 1.5e-3
     warmup: int = 100
     weight_decay: float = 0.03
-    chunks: int = 2
+    chunks: int = 3
+    stream_every: int = 4
+    stream_batch: int = 3
     checkpoint_s: float = 180.0
 
 
@@ -70,8 +75,8 @@ class TextPlan:
 class HeadPlan:
     """Stage 3. Sessions of `session_s` seconds; `tolerance_s` is how late a hit may be in the labels."""
 
-    sessions: int = 300
-    validation_sessions: int = 60
+    sessions: int = 200
+    validation_sessions: int = 40
     session_s: float = 40.0
     steps: int = 1500
     batch: int = 16
@@ -100,7 +105,7 @@ PRESETS: dict[str, Plan] = {
     "coach": Plan(),
     "smoke": Plan(
         vision=VisionPlan(steps=90, batch=8, stills=64, warmup=20, pool=24),
-        text=TextPlan(sessions=10, steps=60, batch=12, warmup=10),
+        text=TextPlan(sessions=10, validation_sessions=4, steps=60, batch=12, warmup=10),
         head=HeadPlan(sessions=24, validation_sessions=8, session_s=30.0, steps=250),
     ),
 }

@@ -5,7 +5,10 @@ from numpy.random import Generator
 from training.gym.splits import Split
 
 PRAISE = "praise"
-PROMPT = "Coach the exercise: speak only when it helps, and say what to change."
+PROMPT = (
+    "Please evaluate the exercise form shown. What mistakes, if any, are present, "
+    "and what corrections would you recommend?"
+)
 
 _CORRECTIONS: dict[tuple[str, str], tuple[str, ...]] = {
     ("squat", "too_shallow"): (

@@ -268,7 +268,7 @@ def paint(
 
 @jit
 def finish(image: Image, factor: int, gain: float, noise: Image, row: int, column: int, out: NDArray[np.uint8]) -> None:
-    """Average `factor` x `factor` pixels, apply gain and noise (read from `row`, `column` of a noise sheet), to uint8."""
+    """Average `factor` x `factor` pixels, gain and noise (from `row`, `column` of a noise sheet), to uint8."""
     height, width, _ = out.shape
     share = 1.0 / (factor * factor)
     rows, columns = noise.shape[0], noise.shape[1]

@@ -52,6 +52,19 @@ def place_tokens(vision: VisionHalf) -> None:
     tower.temporal_pos_embedding[0] = 0.3 * _waves(torch.arange(config.video.num_frames), config.video.width)
 
 
+@torch.no_grad()
+def share_patches(vision: VisionHalf) -> None:
+    """Give the video tower the image tower's patch embedding, which many more people have taught.
+
+    The image tower's pixels are normalised a little differently, so this is a start and not an identity. Towers of
+    other widths or patches are left alone.
+    """
+    source = vision.image_vision_tower.vision_tower.get_parameter("vision_model.embeddings.patch_embedding.weight")
+    target = vision.vision_tower.vision_encoder.patch_embed.proj.weight
+    if target[:, :, 0].shape == source.shape:
+        target[:, :, 0] = source
+
+
 def _waves(at: Tensor, width: int) -> Tensor:
     """Sines and cosines [N, width] of positions [N], wavelengths from 2 to about 60 positions."""
     rates = 3.0 * 0.03 ** (torch.arange(width // 2) / (width // 2))
@@ -121,16 +134,20 @@ def train_vision(config: MobileVideoGPTConfig, plan: VisionPlan, seed: int, fold
              "optimizer": optimizer.state_dict(), "best": 0.0},
         )  # fmt: skip
 
+    mimic = 0.0
     saved = began = time.monotonic()
     first, sums = step, dict[str, float]()
     with ChunkStream(seed, "train", plan.batch, plan.stills, plan.pool, first=step) as stream:
         for batch, stills in stream:
             for group in optimizer.param_groups:
                 group["lr"] = plan.learning_rate * rate_at(step, plan.steps, plan.warmup)
+            if step == plan.mimic_from:
+                share_patches(vision)
+            mimic = 2.0 if step >= plan.mimic_from else 0.0
             video, image, picks = _see(vision, batch, plan, rng, device)
             with torch.autocast(device.type, torch.bfloat16, enabled=plan.bf16):
                 still = vision.encode_images(torch.from_numpy(stills.frames).to(device)).float()
-            losses = heads(video, image, to_truth(batch, device), picks, still, to_truth(stills, device))
+            losses = heads(video, image, to_truth(batch, device), picks, still, to_truth(stills, device), mimic)
             loss = torch.stack(list(losses.values())).sum()
             optimizer.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)

@@ -1,0 +1,147 @@
+"""Whole sessions through the vision half: the rows a decider would see, with what is true at each. Cached on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mobile_videogpt.tokens import join_features
+from mobile_videogpt.vision import VisionHalf
+from training.chunks import CHUNK, SAMPLE_FPS, SIZE, STRIDE, fault_labels
+from training.gym.coach import Feedback
+from training.gym.render import SessionRenderer
+from training.gym.session import ACTIVITIES, Session, plan_session
+
+_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One session as the decider sees it; C chunks.
+
+    Attributes:
+        features: [C, F] float32.
+        pts_s: [C] media time of each chunk's newest frame.
+        activity: [C] index into ACTIVITIES, of the newest frame.
+        fault: [C] 0 or 1 + index into FAULTS, the worst that shows in the chunk.
+        ended: [C] 1 where a repetition ended in the last half second.
+    """
+
+    seed: int
+    features: NDArray[np.float32]
+    pts_s: NDArray[np.float32]
+    activity: NDArray[np.int64]
+    fault: NDArray[np.int64]
+    ended: NDArray[np.float32]
+    feedbacks: tuple[Feedback, ...]
+    duration_s: float
+    kind: str
+
+
+def sampled_frames(session: Session) -> NDArray[np.uint8]:
+    """All frames of a session planned at `SAMPLE_FPS`, [T,S,S,3]."""
+    renderer = SessionRenderer(session, SIZE, compress=True)
+    return np.stack([renderer.frame(k) for k in range(session.frames)])
+
+
+def chunk_ends(frames: int) -> NDArray[np.int64]:
+    """Number of the newest frame of each chunk of a session."""
+    return np.arange(CHUNK - 1, frames, STRIDE)
+
+
+@torch.inference_mode()
+def towers(vision: VisionHalf, frames: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
+    """Image tokens of every frame [T,P,Wc] and video tokens of every chunk [C,1+8P,Wv], float32 on the CPU."""
+    pixels = torch.from_numpy(frames)
+    images = torch.cat([vision.encode_images(part[None])[0].cpu() for part in torch.split(pixels, 8 * _AT_ONCE)])
+    ends = chunk_ends(len(frames))
+    chunks = torch.stack([pixels[e - CHUNK + 1 : e + 1] for e in ends])
+    videos = torch.cat([vision.encode_video(part).cpu() for part in torch.split(chunks, _AT_ONCE)])
+    return images.float(), videos.float()
+
+
+def summaries(images: Tensor, videos: Tensor) -> NDArray[np.float32]:
+    """Features [C,F] from `towers`; the same numbers as `encode_chunk(...).features`."""
+    ends = chunk_ends(len(images))
+    means = images.mean(1)
+    rows = torch.stack([means[e - CHUNK + 1 : e + 1] for e in ends])  # [C, 8, Wc]
+    frames = torch.unflatten(videos[:, 1:], 1, (CHUNK, -1)).mean(2)  # [C, 8, Wv]
+    out: NDArray[np.float32] = join_features(videos[:, 0], frames, rows).numpy()
+    return out
+
+
+def watch(vision: VisionHalf, session: Session) -> tuple[Watched, Tensor, Tensor]:
+    """One session through the towers: the decider's view, and the towers' tokens."""
+    images, videos = towers(vision, sampled_frames(session))
+    ends = chunk_ends(session.frames)
+    pts = ends / SAMPLE_FPS
+    fault = fault_labels(session)
+    finished = np.array([r.end_s for r in session.reps])
+    return (
+        Watched(
+            seed=session.seed,
+            features=summaries(images, videos),
+            pts_s=pts.astype(np.float32),
+            activity=session.activity[ends],
+            fault=np.maximum(np.stack([fault[e - CHUNK + 1 : e + 1] for e in ends]).max(1), 0),
+            ended=np.array([np.any((finished > t - 0.5) & (finished <= t)) for t in pts], dtype=np.float32),
+            feedbacks=session.feedbacks,
+            duration_s=session.duration_s,
+            kind=session.kind,
+        ),
+        images,
+        videos,
+    )
+
+
+def watch_many(
+    vision: VisionHalf,
+    split: str,
+    seeds: range,
+    duration_s: float,
+    cache: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Watched]:
+    """Sessions as the decider sees them; features are kept in `cache` as one .npy a session."""
+    out: list[Watched] = []
+    for i, seed in enumerate(seeds):
+        session = plan_session(seed, split, fps=SAMPLE_FPS, duration_s=duration_s)
+        path = cache / f"{split}-{seed}-{duration_s:g}.npy" if cache else None
+        if path is not None and path.exists():
+            out.append(_labelled(session, np.load(path).astype(np.float32)))
+        else:
+            seen, _, _ = watch(vision, session)
+            out.append(seen)
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                np.save(path, seen.features.astype(np.float16))
+        if progress is not None:
+            progress(i + 1, len(seeds))
+    return out
+
+
+def _labelled(session: Session, features: NDArray[np.float32]) -> Watched:
+    ends = chunk_ends(session.frames)
+    pts = ends / SAMPLE_FPS
+    fault = fault_labels(session)
+    finished = np.array([r.end_s for r in session.reps])
+    return Watched(
+        seed=session.seed,
+        features=features,
+        pts_s=pts.astype(np.float32),
+        activity=session.activity[ends],
+        fault=np.maximum(np.stack([fault[e - CHUNK + 1 : e + 1] for e in ends]).max(1), 0),
+        ended=np.array([np.any((finished > t - 0.5) & (finished <= t)) for t in pts], dtype=np.float32),
+        feedbacks=session.feedbacks,
+        duration_s=session.duration_s,
+        kind=session.kind,
+    )
+
+
+NOBODY = ACTIVITIES.index("nobody")

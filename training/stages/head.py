@@ -1,0 +1,249 @@
+"""Stage 3: the temporal head learns when to speak, on features over time. Thresholds are chosen on validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mobile_videogpt.config import MobileVideoGPTConfig
+from mobile_videogpt.head import HeadConfig, TemporalHead
+from mobile_videogpt.vision import VisionHalf
+from training.chunks import SAMPLE_FPS, STRIDE
+from training.evaluate.temporal import Counts, count
+from training.features import Watched, watch_many
+from training.gate import CORRECT, FEEDBACK, NEXT, spoken
+from training.gym.session import ACTIVITIES, FAULTS
+from training.journal import Journal
+from training.sizes import HeadPlan
+
+EARLY_S, LATE_S = 0.3, 0.75
+REPEAT_WINDOW_S = 2.0
+_CHUNK_S = STRIDE / SAMPLE_FPS
+_REPORT = 50
+
+
+class HeadModule(nn.Module):
+    """`TemporalHead` with gradients, and auxiliary outputs that are thrown away."""
+
+    def __init__(self, config: HeadConfig, dropout: float) -> None:
+        super().__init__()
+        r, h = config.reduced, config.hidden
+        self.config = config
+        self.mean = nn.Buffer(torch.zeros(config.feature_size))
+        self.scale = nn.Buffer(torch.ones(config.feature_size))
+        self.cls = nn.Linear(config.cls_width, r)
+        self.row = nn.Linear(config.row_width, r)
+        self.mix = nn.Linear((config.frames + 1) * r, h)
+        self.gru = nn.GRU(h, h, batch_first=True)
+        self.out = nn.Linear(2 * h, 3)
+        self.activity = nn.Linear(h, len(ACTIVITIES))
+        self.fault = nn.Linear(h, 1 + len(FAULTS))
+        self.ended = nn.Linear(h, 1)
+        self.due = nn.Linear(h, 1 + len(FAULTS))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits [B,C,3], what the GRU remembers [B,C,h] and what it was given [B,C,h]; `features` [B,C,F]."""
+        config = self.config
+        x = ((features - self.mean) * self.scale).clamp(-8, 8)
+        first = F.gelu(self.cls(x[..., : config.cls_width]), approximate="tanh")
+        rows = torch.unflatten(x[..., config.cls_width :], -1, (config.frames, config.row_width))
+        rest = F.gelu(self.row(self.dropout(rows)), approximate="tanh").flatten(-2)
+        mixed = F.gelu(self.mix(self.dropout(torch.cat([first, rest], -1))), approximate="tanh")
+        memory, _ = self.gru(self.dropout(mixed))
+        logits: Tensor = self.out(torch.cat([self.dropout(memory), mixed], -1))
+        return logits, memory, mixed
+
+    def export(self, config: HeadConfig) -> TemporalHead:
+        """The same head in plain numpy."""
+        state = {k: v.detach().cpu().numpy().astype(np.float32) for k, v in self.state_dict().items()}
+        named = {k: v for k, v in state.items() if k.split(".")[0] in ("mean", "scale", "cls", "row", "mix", "out")}
+        for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+            named[f"gru.{part}"] = state[f"gru.{part}_l0"]
+        return TemporalHead(config, named)
+
+
+def head_config(model: MobileVideoGPTConfig, plan: HeadPlan) -> HeadConfig:
+    """Sizes of the head for a model's features."""
+    return HeadConfig(
+        cls_width=model.video.width,
+        frames=model.video.num_frames,
+        row_width=model.video.width + model.image.width,
+        reduced=plan.reduced,
+        hidden=plan.hidden,
+    )
+
+
+def action_labels(session: Watched) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Per chunk: the action due (0 next, 1 feedback, 2 correct), and 1 + index of the mistake it is due for."""
+    actions = np.zeros(len(session.pts_s), dtype=np.int64)
+    due = np.zeros(len(session.pts_s), dtype=np.int64)
+    for f in session.feedbacks:
+        near = (session.pts_s >= f.time_s - EARLY_S) & (session.pts_s < f.time_s + LATE_S)
+        actions[near] = CORRECT if f.action == "correct" else FEEDBACK
+        if f.mistake:
+            due[near] = 1 + FAULTS.index(f"{f.exercise}:{f.mistake}")
+    return actions, due
+
+
+def score(head: TemporalHead | NDArray[np.float32], sessions: Sequence[Watched]) -> Counts:
+    """Pooled counts of what would be said, any words; for an array, logits of all sessions one after the other."""
+    total = Counts()
+    for session, probabilities in zip(sessions, probabilities_of(head, sessions), strict=True):
+        total += _counts(probabilities, session, 0.75, 2.0)
+    return total
+
+
+def probabilities_of(
+    head: TemporalHead | NDArray[np.float32], sessions: Sequence[Watched]
+) -> list[NDArray[np.float32]]:
+    """Probabilities [C,3] of every session."""
+    out: list[NDArray[np.float32]] = []
+    at = 0
+    for session in sessions:
+        length = len(session.pts_s)
+        if isinstance(head, TemporalHead):
+            state, rows = None, []
+            for row in session.features:
+                p, state = head.step(row, state)
+                rows.append(p)
+            out.append(np.stack(rows))
+        else:
+            logits = head[at : at + length]
+            raised = np.exp(logits - logits.max(1, keepdims=True))
+            out.append((raised / raised.sum(1, keepdims=True)).astype(np.float32))
+        at += length
+    return out
+
+
+def _counts(probabilities: NDArray[np.float32], session: Watched, threshold: float, interval_s: float) -> Counts:
+    said = spoken(probabilities, session.pts_s, threshold, interval_s, REPEAT_WINDOW_S)
+    truth = [f.time_s for f in session.feedbacks]
+    return count(truth, [t for t, _ in said], ["x"] * len(truth), ["x"] * len(said))
+
+
+def choose_offsets(
+    logits: NDArray[np.float32], sessions: Sequence[Watched]
+) -> tuple[tuple[float, float, float], float]:
+    """Offsets of the logits with the best F-score at the gate's threshold of 0.75, and that score."""
+    best, found = -1.0, (0.0, 0.0, 0.0)
+    grid = np.arange(-2.0, 4.1, 0.5)
+    for praise in grid:
+        for correct in grid:
+            offset = np.array([0.0, praise, correct], dtype=np.float32)
+            f = score(logits + offset, sessions).f_score
+            if f > best:
+                best, found = f, (0.0, float(praise), float(correct))
+    return found, best
+
+
+def _batch(
+    sessions: Sequence[Watched], rng: np.random.Generator, size: int, length: int
+) -> tuple[Tensor, dict[str, Tensor]]:
+    rows: list[tuple[NDArray[np.float32], dict[str, NDArray[np.int64]]]] = []
+    for _ in range(size):
+        s = sessions[int(rng.integers(len(sessions)))]
+        start = int(rng.integers(max(1, len(s.pts_s) - length + 1)))
+        part = slice(start, start + length)
+        actions, due = action_labels(s)
+        keys = {"action": actions[part], "due": due[part], "activity": s.activity[part], "fault": s.fault[part]}
+        keys["ended"] = s.ended[part].astype(np.int64)
+        # What is due in the first seconds may be owed to what was before the cut.
+        keys["action"] = np.where(np.arange(len(keys["action"])) < (6 if start else 0), -100, keys["action"])
+        rows.append((s.features[part], keys))
+    shortest = min(len(r[0]) for r in rows)
+    features = torch.from_numpy(np.stack([r[0][:shortest] for r in rows]))
+    labels = {k: torch.from_numpy(np.stack([r[1][k][:shortest] for r in rows])) for k in rows[0][1]}
+    return features, labels
+
+
+def _loss(module: HeadModule, features: Tensor, labels: dict[str, Tensor]) -> Tensor:
+    logits, memory, mixed = module(features)
+    weight = torch.tensor([0.35, 1.2, 1.2])
+    loss = F.cross_entropy(logits.flatten(0, 1), labels["action"].flatten(), weight=weight, ignore_index=-100)
+    loss = loss + 0.3 * F.cross_entropy(module.activity(mixed).flatten(0, 1), labels["activity"].flatten())
+    loss = loss + 0.3 * F.cross_entropy(module.fault(mixed).flatten(0, 1), labels["fault"].flatten())
+    loss = loss + 0.3 * F.cross_entropy(module.due(memory).flatten(0, 1), labels["due"].flatten())
+    return loss + 0.3 * F.binary_cross_entropy_with_logits(module.ended(memory)[..., 0], labels["ended"].float())
+
+
+def train_head(
+    vision: VisionHalf, plan: HeadPlan, seed: int, folder: Path, sessions: Sequence[Watched] | None = None
+) -> TemporalHead:
+    """Train the head on sessions seen through `vision`; writes `folder/head`, returns the best on validation."""
+    torch.manual_seed(seed)
+    cache = folder / "features"
+
+    def told(split: str) -> object:
+        def tell(done: int, of: int) -> None:
+            if done % 20 == 0 or done == of:
+                print(f"[head] {split} sessions {done}/{of}", flush=True)
+
+        return tell
+
+    first = seed * 100_000
+    train = list(sessions or [])
+    train += watch_many(
+        vision,
+        "train",
+        range(first, first + plan.sessions),
+        plan.session_s,
+        cache,
+        told("train"),  # type: ignore[arg-type]
+    )
+    held = watch_many(
+        vision,
+        "validation",
+        range(first, first + plan.validation_sessions),
+        plan.session_s,
+        cache,
+        told("validation"),  # type: ignore[arg-type]
+    )
+    config = head_config(vision.config, plan)
+    module = HeadModule(config, plan.dropout)
+    every = np.concatenate([s.features for s in train])
+    module.mean.copy_(torch.from_numpy(every.mean(0)))
+    module.scale.copy_(torch.from_numpy(1.0 / np.maximum(every.std(0), 1e-3)))
+    optimizer = torch.optim.AdamW(module.parameters(), lr=plan.learning_rate, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, plan.learning_rate, plan.steps, pct_start=0.1)
+    journal = Journal(folder, "head")
+    rng = np.random.default_rng(seed)
+    length = round(plan.window_s / _CHUNK_S)
+    best, chosen = -1.0, module.export(config)
+    total = 0.0
+    for step in range(1, plan.steps + 1):
+        module.train()
+        features, labels = _batch(train, rng, plan.batch, length)
+        features = features * (1 + 0.05 * torch.randn(features.shape[0], 1, features.shape[2]))
+        loss = _loss(module, features, labels)
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        total += float(loss.detach()) / _REPORT
+        if step % _REPORT == 0 or step == plan.steps:
+            report = {"loss": total}
+            total = 0.0
+            if step % (_REPORT * 4) == 0 or step == plan.steps:
+                module.eval()
+                with torch.no_grad():
+                    logits = np.concatenate([module(torch.from_numpy(s.features)[None])[0][0].numpy() for s in held])
+                offsets, f = choose_offsets(logits, held)
+                report["validation_f_score"] = f
+                if f > best:
+                    best, chosen = f, module.export(replace(config, offsets=offsets))
+                    chosen.save(folder / "head")
+            journal.write(step, plan.steps, report)
+    journal.draw()
+    return chosen
+
+
+__all__ = ["CORRECT", "FEEDBACK", "NEXT", "HeadModule", "choose_offsets", "head_config", "score", "train_head"]

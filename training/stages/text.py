@@ -1,0 +1,251 @@
+"""Stage 2: the language half learns what to say about what the towers saw, and when, by action tokens.
+
+Two objectives share it. Words: system prompt, visual tokens, question, then the coach's sentence. Streaming: the
+instruction, then chunk after chunk, each followed by its action token, as the decider's strategy `llm` reads it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mobile_videogpt.modeling import MobileVideoGPT
+from mobile_videogpt.prompts import chat_prompt, prompt_ids
+from mobile_videogpt.tokenizer import IM_END, ChatTokenizer
+from training.checkpoints import load_state, save_state
+from training.evaluate.words import MeaningOf
+from training.gym.exercises import MISTAKES
+from training.gym.phrases import PRAISE, PROMPT, meanings, wordings
+from training.journal import Journal
+from training.memory import Seen, moments
+from training.sizes import TextPlan
+from training.stages.head import action_labels
+from training.stages.vision import parameter_groups, rate_at
+
+PROMPTS = (
+    PROMPT,
+    "Coach the exercise: speak only when it helps, and say what to change.",
+    "Watch the exercise and give short feedback.",
+    "What should I change?",
+)
+_REPORT = 25
+_STREAM_CHUNKS = 20
+
+
+def training_texts() -> list[str]:
+    """What the small tokenizer is trained on: prompts and the train split's sentences."""
+    texts = [t for e, names in MISTAKES.items() for m in names for t in wordings(e, m, "train")]
+    texts += wordings("", PRAISE, "train")
+    return [*texts * 4, *PROMPTS, "system\nYou are a fitness coach.", "user\n", "assistant\n"]
+
+
+def train_tokenizer(vocab_size: int) -> ChatTokenizer:
+    """The coach's own tokenizer; the same every time."""
+    return ChatTokenizer.train(training_texts(), vocab_size)
+
+
+class Speech:
+    """Turns moments of sessions into embeddings and targets for one model."""
+
+    def __init__(self, model: MobileVideoGPT, tokenizer: ChatTokenizer, sessions: Sequence[Seen]) -> None:
+        self._vision, self._language = model.require_vision(), model.require_language()
+        self._tokenizer, self._sessions = tokenizer, sessions
+        self._system = model.config.system_prompt
+        end = tokenizer.id_of(IM_END)
+        assert end is not None
+        self._end = end
+        self._device = self._vision.device
+        self._actions = [tokenizer.action_ids[name] for name in model.config.action_tokens]
+
+    def visual(self, moments: Sequence[tuple[int, int]], chunks: int) -> Tensor:
+        """Visual tokens [B,n,D] of (session, chunk) pairs with `chunks` chunks of context."""
+        parts = [self._sessions[s].context(c, chunks) for s, c in moments]
+        images = torch.stack([p[0] for p in parts]).to(self._device).float()
+        groups = torch.stack([p[1] for p in parts]).to(self._device).float()
+        context = self._vision.project_images(images).flatten(1, 2)  # [B, frames * tokens, D]
+        video: Tensor = self._vision.mm_projector(groups.flatten(0, 2))
+        return torch.cat([context, torch.unflatten(video, 0, groups.shape[:3]).flatten(1, 3)], 1)
+
+    def embed(self, ids: Sequence[int]) -> Tensor:
+        """Embeddings [n,D]."""
+        table = self._language.model.embed_tokens
+        out: Tensor = table(torch.tensor(list(ids), device=self._device, dtype=torch.long))
+        return out
+
+    def prompt(self, visual: Tensor, prompt: str) -> Tensor:
+        """Whole prompts [B,n,D] round the visual tokens."""
+        ids = prompt_ids(prompt, self._system, self._tokenizer)
+        many = len(visual)
+        return torch.cat(
+            [self.embed(ids.prefix).expand(many, -1, -1), visual, self.embed(ids.suffix).expand(many, -1, -1)], 1
+        )
+
+    def words_loss(self, moments: Sequence[tuple[int, int]], texts: Sequence[str], prompt: str, chunks: int) -> Tensor:
+        """Cross entropy of the sentences."""
+        start = self.prompt(self.visual(moments, chunks), prompt)
+        ids = [[*self._tokenizer.encode_plain(t), self._end] for t in texts]
+        longest = max(len(i) for i in ids)
+        target = torch.full((len(ids), longest), -100, device=self._device)
+        for row, i in zip(target, ids, strict=True):
+            row[: len(i)] = torch.tensor(i, device=self._device)
+        replies = self._language.model.embed_tokens(target.clamp(min=0))
+        hidden = self._language.model(inputs_embeds=torch.cat([start, replies[:, :-1]], 1)).last_hidden_state
+        logits = self._language.lm_head(hidden[:, start.shape[1] - 1 :])
+        return F.cross_entropy(logits.flatten(0, 1), target.flatten(), label_smoothing=0.02, ignore_index=-100)
+
+    def stream_loss(self, starts: Sequence[tuple[int, int]], prompt: str) -> Tensor:
+        """Cross entropy of the action tokens over `_STREAM_CHUNKS` chunks from each (session, chunk) on."""
+        head = self.embed(self._tokenizer.encode(chat_prompt(prompt, system=self._system)))
+        rows, labels = [], []
+        for s, c in starts:
+            seen = self._sessions[s]
+            groups = seen.groups[c : c + _STREAM_CHUNKS].to(self._device).float()
+            video: Tensor = self._vision.mm_projector(groups.flatten(0, 1))
+            video = torch.unflatten(video, 0, groups.shape[:2]).flatten(1, 2)  # [n, V, D]
+            actions = action_labels(seen.watched)[0][c : c + _STREAM_CHUNKS]
+            told = self.embed([self._actions[a] for a in actions])[:, None]
+            rows.append(torch.cat([head, torch.cat([video, told], 1).flatten(0, 1)]))
+            labels.append(torch.from_numpy(actions))
+        per = rows[0].shape[0] - len(head)
+        per //= _STREAM_CHUNKS
+        hidden = self._language.model(inputs_embeds=torch.stack(rows)).last_hidden_state
+        at = len(head) + per * torch.arange(_STREAM_CHUNKS, device=self._device) + per - 2
+        logits = self._language.lm_head(hidden[:, at])[..., self._actions]
+        target = torch.stack(labels).to(self._device)
+        weight = torch.tensor([0.35, 1.2, 1.2], device=self._device)
+        # The first chunks cannot know what was before them.
+        return F.cross_entropy(logits[:, 5:].flatten(0, 1), target[:, 5:].flatten(), weight=weight)
+
+    @torch.no_grad()
+    def write(self, moments: Sequence[tuple[int, int]], prompt: str, chunks: int, most: int = 24) -> list[str]:
+        """Greedy sentences for a batch."""
+        embeds = self.prompt(self.visual(moments, chunks), prompt)
+        ids: list[list[int]] = [[] for _ in moments]
+        done = [False] * len(ids)
+        for _ in range(most):
+            hidden = self._language.model(inputs_embeds=embeds).last_hidden_state[:, -1]
+            chosen = self._language.lm_head(hidden).argmax(-1)
+            for i, token in enumerate(chosen.tolist()):
+                done[i] = done[i] or token == self._end
+                if not done[i]:
+                    ids[i].append(token)
+            if all(done):
+                break
+            embeds = torch.cat([embeds, self._language.model.embed_tokens(chosen)[:, None]], 1)
+        return [self._tokenizer.decode(i) for i in ids]
+
+
+def _write_accuracy(speech: Speech, sessions: Sequence[Seen], chunks: int, most: int = 160) -> dict[str, float]:
+    """How often the words are about the true mistake, at the true moment, over corrections and over praise."""
+    meaning = MeaningOf(meanings())
+    first: dict[tuple[int, int], int] = {}
+    for s, c, f in moments(sessions, 1.0):
+        first.setdefault((s, f), c)
+    right: dict[str, list[float]] = {"correction": [], "praise": []}
+    wanted = [(s, c, f) for (s, f), c in first.items()][:most]
+    for i in range(0, len(wanted), 16):
+        part = wanted[i : i + 16]
+        texts = speech.write([(s, c) for s, c, _ in part], PROMPTS[0], chunks)
+        for (s, _, f), text in zip(part, texts, strict=True):
+            truth = sessions[s].watched.feedbacks[f]
+            meant = meaning(text)
+            if truth.mistake:
+                right["correction"].append(float(meant == (truth.exercise, truth.mistake)))
+            else:
+                right["praise"].append(float(meant is not None and meant[1] == PRAISE))
+    return {f"right_{k}": float(np.mean(v)) for k, v in right.items() if v}
+
+
+def train_text(
+    model: MobileVideoGPT,
+    tokenizer: ChatTokenizer,
+    plan: TextPlan,
+    seed: int,
+    folder: Path,
+    train: Sequence[Seen],
+    held: Sequence[Seen],
+) -> MobileVideoGPT:
+    """Train, or continue, stage 2 in `folder`; the towers stay as they are. Returns the model.
+
+    Raises:
+        ValueError: when the sessions hold no feedback.
+    """
+    torch.manual_seed(seed + 1)
+    vision = model.require_vision()
+    for tower in (vision.vision_tower, vision.image_vision_tower):
+        tower.requires_grad_(False)
+    taught = torch.nn.ModuleList([vision.mm_projector, vision.image_mm_projector, model.require_language()])
+    optimizer = torch.optim.AdamW(parameter_groups(taught, plan.weight_decay), lr=plan.learning_rate, betas=(0.9, 0.98))
+    path = folder / "text.pt"
+    state = load_state(path)
+    step = 0
+    if state is not None:
+        taught.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        step = state["step"]
+    speech = Speech(model, tokenizer, train)
+    found = moments(train, 1.0)
+    feedback_of = [train[s].watched.feedbacks[f] for s, _, f in found]
+    corrections = [i for i, f in enumerate(feedback_of) if f.mistake]
+    praises = [i for i, f in enumerate(feedback_of) if not f.mistake]
+    if not corrections or not praises:
+        raise ValueError(
+            f"{len(train)} sessions hold {len(corrections)} corrections and {len(praises)} praises; give more sessions"
+        )
+    long_enough = [s for s, seen in enumerate(train) if len(seen.groups) >= _STREAM_CHUNKS]
+    journal = Journal(folder, "text")
+    rng = np.random.default_rng([seed, step, 2])
+
+    def save() -> None:
+        save_state(
+            path,
+            {"step": step, "model": taught.state_dict(), "extra": {}, "optimizer": optimizer.state_dict(), "best": 0.0},
+        )
+
+    saved = time.monotonic()
+    sums = {"words": 0.0, "stream": 0.0}
+    streams = 0
+    while step < plan.steps:
+        for group in optimizer.param_groups:
+            group["lr"] = plan.learning_rate * rate_at(step, plan.steps, plan.warmup)
+        picks = [int(rng.choice(corrections if rng.uniform() < 0.7 else praises)) for _ in range(plan.batch)]
+        texts = []
+        for i in picks:
+            choices = wordings(feedback_of[i].exercise, feedback_of[i].mistake or PRAISE, "train")
+            texts.append(choices[int(rng.integers(len(choices)))])
+        prompt = PROMPTS[0] if rng.uniform() < 0.7 else PROMPTS[int(rng.integers(len(PROMPTS)))]
+        chunks = plan.chunks if rng.uniform() < 0.9 else int(rng.integers(1, plan.chunks + 1))
+        loss = speech.words_loss([found[i][:2] for i in picks], texts, prompt, chunks)
+        sums["words"] += float(loss.detach())
+        if step % plan.stream_every == 0 and long_enough:
+            starts = []
+            for _ in range(plan.stream_batch):
+                s = long_enough[int(rng.integers(len(long_enough)))]
+                starts.append((s, int(rng.integers(len(train[s].groups) - _STREAM_CHUNKS + 1))))
+            stream = speech.stream_loss(starts, PROMPTS[0])
+            sums["stream"] += float(stream.detach())
+            streams += 1
+            loss = loss + stream
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(taught.parameters(), 1.0)
+        optimizer.step()
+        step += 1
+        if step % _REPORT == 0 or step == plan.steps:
+            report = {"loss_words": sums["words"] / _REPORT, "loss_stream": sums["stream"] / max(1, streams)}
+            if (step % (_REPORT * 6) == 0 or step == plan.steps) and held:
+                report |= _write_accuracy(Speech(model, tokenizer, held), held, plan.chunks)
+            journal.write(step, plan.steps, report)
+            sums, streams = {"words": 0.0, "stream": 0.0}, 0
+        if time.monotonic() - saved > plan.checkpoint_s:
+            saved = time.monotonic()
+            save()
+    save()
+    journal.draw()
+    return model
