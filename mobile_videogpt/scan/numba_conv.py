@@ -54,7 +54,8 @@ def _forward(
                 out[j] *= sigmoid(out[j])
 
 
-conv_forward = numba.njit(nogil=True, cache=True, fastmath={"contract"})(_forward)
+# numpy's rules for a division by zero: Python's would put a branch into SiLU and keep its loop scalar.
+conv_forward = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})(_forward)
 
 
 def _backward_inner(
@@ -121,5 +122,5 @@ def _backward_input(dpre: Array, weight: Array, reverse: bool, du: Array, first:
                         out[j] += source[j] * w[j]
 
 
-conv_backward_inner = numba.njit(nogil=True, cache=True, fastmath={"contract"})(_backward_inner)
-conv_backward_input = numba.njit(nogil=True, cache=True, fastmath={"contract"})(_backward_input)
+conv_backward_inner = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})(_backward_inner)
+conv_backward_input = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})(_backward_input)

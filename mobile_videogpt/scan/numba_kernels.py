@@ -71,7 +71,7 @@ def _forward(
                 y[row, t, low + j] = out[j]
 
 
-scan_forward = numba.njit(nogil=True, cache=True, fastmath={"contract"})(_forward)
+scan_forward = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})(_forward)
 
 
 def _recompute(
@@ -109,7 +109,7 @@ def _recompute(
                 hs[i + 1, n, j] = a * hs[i, n, j] + inflow[j] * b
 
 
-recompute = numba.njit(nogil=True, cache=True, fastmath={"contract"})(_recompute)
+recompute = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})(_recompute)
 
 
 def _backward(
@@ -188,4 +188,4 @@ def _backward(
 
 
 # The exponentials stay in `recompute`: reassociation, wanted here for the two sums, would break them.
-scan_backward = numba.njit(nogil=True, cache=True, fastmath={"contract", "reassoc"})(_backward)
+scan_backward = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc"})(_backward)

@@ -83,7 +83,7 @@ def _sigmoid(x: Any) -> Any:
     return _ONE / (_ONE + exp2(-x * LOG2E))
 
 
-sigmoid = numba.njit(fastmath={"contract"}, inline="always")(_sigmoid)
+sigmoid = numba.njit(fastmath={"contract"}, error_model="numpy", inline="always")(_sigmoid)
 
 
 def _softplus(x: Any) -> Any:

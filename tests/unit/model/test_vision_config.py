@@ -1,0 +1,49 @@
+"""The config survives a round trip and refuses sizes that do not fit together."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from mobile_videogpt.config import ClipVisionConfig, MobileVideoGPTConfig, VideoMambaConfig
+
+
+@pytest.mark.parametrize("preset", ["full_0_5b", "full_1_5b", "tiny"])
+def test_a_config_survives_json(preset: str) -> None:
+    config = replace(getattr(MobileVideoGPTConfig, preset)(), action_token_ids=(5, 6, 7), system_prompt="Look.")
+    assert MobileVideoGPTConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_absent_names_take_their_defaults() -> None:
+    config = MobileVideoGPTConfig.from_dict({"video": {"depth": 3}})
+    assert config.video == VideoMambaConfig(depth=3)
+    assert config.image == ClipVisionConfig()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"video": {"dept": 3}}, r"unknown config names: video\.dept; known are .*video\.depth"),
+        ({"eyes": 2}, "unknown config names: eyes"),
+        ({"video": {"depth": "3"}}, r"config video\.depth has value '3'; a int is wanted"),
+        ({"video": 3}, "config video has value 3; a VideoMambaConfig is wanted"),
+        ({"video": {"image_size": 100}}, "image_size 100 is not a multiple of patch_size 16"),
+        ({"image": {"select_layer": -14}}, "select_layer -14 does not exist"),
+        ({"num_select_k": 2}, "num_select_k 2 is no square number"),
+        ({"clip_frames": 12}, "clip_frames 12"),
+        ({"clip_frames": 24}, "make all equal"),
+        ({"chunk_frames": 4, "clip_frames": 8}, "takes 8 frames, but a chunk has 4"),
+        ({"action_token_ids": [1, 2]}, r"3 action tokens but ids \(1, 2\)"),
+        ({"action_token_ids": [1, 2, 999_999]}, "outside a vocabulary of 151936"),
+    ],
+)
+def test_a_config_that_cannot_be_names_the_value(values: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        MobileVideoGPTConfig.from_dict(values)
+
+
+@pytest.mark.parametrize(("layer", "used"), [(-1, 12), (-2, 11), (0, 0), (12, 12)])
+def test_the_selected_layer_counts_as_in_hidden_states(layer: int, used: int) -> None:
+    assert ClipVisionConfig(select_layer=layer).used_depth == used
