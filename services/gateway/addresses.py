@@ -29,7 +29,7 @@ METADATA: Final = tuple(
 
 NETWORK = frozenset({"rtsp", "rtsps", "http", "https"})
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-_DEVICE = re.compile(r"(/dev/video\d{1,3}|\d{1,3})")
+_DEVICE = re.compile(r"(device:\d{1,3}|(device:)?/dev/video\d{1,3})(\?[\w=&.-]*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ async def check_url(url: str, source_id: str, rules: AddressRules) -> str:
         return str(await asyncio.to_thread(allowed_file, _path_of(url), rules))
     elif scheme == "push" and url != f"push://{source_id}":
         raise wrong_field("url", f"url {url!r}: a browser's camera pushes to its own source; give push://{source_id}")
-    elif scheme == "device" and not _DEVICE.fullmatch(url.partition(":")[2].removeprefix("//")):
+    elif scheme == "device":
         raise wrong_field("url", f"url {url!r} names no camera; give device:0 or /dev/video0")
     return url
 
@@ -133,6 +133,9 @@ def allowed_file(path: Path, rules: AddressRules) -> Path:
 
 
 async def _check_host(url: str, rules: AddressRules) -> None:
+    if "\\" in url or " " in url:
+        # What one parser takes for a host another takes for a password; such URLs are not needed.
+        raise wrong_field("url", "url has a space or a backslash in it; write %20 or %5C")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port

@@ -23,6 +23,8 @@ class DelayRules:
     """
     min_s: float = 0.0
     max_s: float = 10.0
+    first_s: float = 1.0
+    """Assumed until the first words have been timed, so that they need not be late."""
     rise_per_s: float = 0.5
     fall_per_s: float = 0.05
 
@@ -35,7 +37,7 @@ class Estimate:
         self.samples = 0
         self._mean_s = 0.0
         self._deviation_s = 0.0
-        self._target_s = 0.0
+        self._target_s = self.rules.first_s
         self._moved_at_s = 0.0
 
     def observe(self, sample_s: float, now_s: float) -> None:
@@ -49,7 +51,6 @@ class Estimate:
         sample_s = min(sample_s, rules.max_s)
         if self.samples == 0:
             self._mean_s, self._deviation_s = sample_s, sample_s / 8
-            self._target_s = self.wanted_s
         else:
             error_s = sample_s - self._mean_s
             self._mean_s += rules.alpha * error_s
@@ -65,6 +66,8 @@ class Estimate:
     def wanted_s(self) -> float:
         """Mean and margin, clamped: where the delay is going."""
         rules = self.rules
+        if self.samples == 0:
+            return rules.first_s
         return min(max(self._mean_s + rules.margin * self._deviation_s, rules.min_s), rules.max_s)
 
     def target_s(self, now_s: float) -> float:

@@ -20,8 +20,8 @@ export class AddView {
       ? [h("h1", {}, "Nothing is being watched yet"), h("p", { class: "lead" }, "Cornerman watches live video and speaks only when it helps. It needs something to watch."), h("ol", { class: "steps" }, STEPS.map((step) => h("li", {}, step)))]
       : [h("h1", {}, "Add a source")];
     fill(page.main, h("div", { class: "page" }, head,
-      h("div", { class: "choices" }, this.camera(), this.file(), this.address(), this.pattern()),
-      h("label", { class: "field card" }, h("span", {}, "What to watch for (it can be changed at any time)"), this.profile)));
+      h("label", { class: "field" }, h("span", {}, "What to watch for; it can be changed at any time"), this.profile),
+      h("div", { class: "choices" }, this.camera(), this.file(), this.address(), this.pattern())));
     this.unlisten = page.onSources((sources) => { this.taken = new Set(sources.map((source) => source.source_id)); });
     this.load();
   }
@@ -139,7 +139,7 @@ export class AddView {
   pattern() {
     const go = h("button", { type: "button" }, "Show a test pattern");
     const card = this.card("No video at hand?", "A moving pattern made by the server: good for a first look at how everything fits together.", go);
-    go.addEventListener("click", () => this.add(card, "pattern", "test://pattern"));
+    go.addEventListener("click", () => this.add(card, "pattern", "test://pattern?seconds=0"));
     return card;
   }
 

@@ -4,6 +4,8 @@ import { colour, context2d } from "./dom.js";
 
 const COLOURS = ["--chart-1", "--chart-2", "--chart-3", "--chart-4", "--chart-5"];
 
+const SHORTEST = 30; // a young chart is not squeezed into a corner
+
 export class Chart {
   /** @param {number} length points kept and shown, one each step */
   constructor(canvas, names, length = 120) {
@@ -37,7 +39,7 @@ export class Chart {
   }
 
   line(context, points, index, top, width, height) {
-    const step = width / (this.length - 1);
+    const step = width / (Math.max(SHORTEST, points.length) - 1);
     const x = (i) => width - (points.length - 1 - i) * step;
     const y = (value) => height - 1.5 - (value / top) * (height - 4);
     context.strokeStyle = colour(COLOURS[index]);

@@ -50,12 +50,16 @@ export class Settings {
   }
 
   form() {
-    const names = Object.fromEntries([...this.profiles.map((p) => [p.name, `${p.title}: ${p.about}`]), ["custom", "Custom: your own words"]]);
+    const names = Object.fromEntries([...this.profiles.map((p) => [p.name, p.title]), ["custom", "Custom"]]);
     this.profile = select(names, (name) => this.choose(name));
-    this.prompt = h("textarea", { rows: "4", spellcheck: "true", onchange: () => this.send("say.prompt", this.prompt.value, this.prompt) });
+    this.prompt = h("textarea", { rows: "3", spellcheck: "true", onchange: () => this.send("say.prompt", this.prompt.value, this.prompt) });
     const prompt = h("label", { class: "field" }, h("span", {}, "What to look for, in words"), this.prompt, this.wrongOf(this.prompt, "say.prompt"));
     const more = h("details", {}, h("summary", {}, "More settings"), h("div", { class: "settings" }, MORE.map((row) => this.row(...row))));
-    return h("div", { class: "settings" }, label("Prompt profile", this.profile), prompt, WHEN.map((row) => this.row(...row)), more, this.status);
+    more.classList.add("whole");
+    prompt.classList.add("whole");
+    this.status.classList.add("whole");
+    const [first, ...rest] = WHEN;
+    return h("div", { class: "settings two" }, label("Prompt profile", this.profile), this.row(...first), prompt, rest.map((row) => this.row(...row)), more, this.status);
   }
 
   row(path, title, kind, strategies) {
