@@ -30,7 +30,7 @@ async def settle(delivery: Delivery[M], hop: Hop) -> Outcome:
     backoff = Backoff(base_s=0.05, cap_s=2.0)
     while not delivery.lost.is_set():
         try:
-            return await delivery.commit(hop)
+            return await _cancellable(delivery.commit(hop))
         except RetryableError as error:
             log.warning("commit_interrupted", entry_id=delivery.entry_id, error=str(error))
             await asyncio.sleep(backoff.next_s())
@@ -42,7 +42,16 @@ async def insist(ask: Callable[[], Awaitable[T]]) -> T:
     backoff = Backoff(base_s=0.05, cap_s=2.0)
     while True:
         try:
-            return await ask()
+            return await _cancellable(ask())
         except RetryableError as error:
             log.warning("server_away", error=str(error))
             await asyncio.sleep(backoff.next_s())
+
+
+async def _cancellable(work: Awaitable[T]) -> T:
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    answer = await work
+    if task and task.cancelling() > before:
+        raise asyncio.CancelledError
+    return answer

@@ -9,6 +9,7 @@ server refuses what was on its way.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from services.decider.desk import Desk
 from services.decider.order import Arrival
@@ -24,6 +25,7 @@ from shared.logs import get_logger
 from shared.messages import Features, Question
 from shared.registry import SourceWatch, get_source
 from shared.runtime import Context
+from shared.source import SourceSpec
 from shared.streams import GROUP_DECIDER, Keys
 
 LEASE = "decider"
@@ -86,6 +88,7 @@ class Shard:
         self._out = Outcomes(keys, context.settings.bus)
         self._watch = SourceWatch(context.bus)
         self._desks: dict[str, tuple[Desk, asyncio.Task[None]]] = {}
+        self._passed: dict[str, list[Features]] = {}  # buried before their source had a desk
 
     async def work(self) -> None:
         """Until the lease is lost or the process stops."""
@@ -119,16 +122,21 @@ class Shard:
         raise _OverError
 
     async def _follow_settings(self) -> None:
-        async for specs in self._watch.changes():
-            for source_id, (desk, task) in list(self._desks.items()):
-                if source_id in specs:
-                    desk.spec = specs[source_id]
-                    continue
-                task.cancel()
-                await asyncio.wait([task])
-                await desk.dismiss()
-                del self._desks[source_id]
-                log.info("source_removed", source_id=source_id)
+        while True:
+            if await insist(self._watch.refresh):
+                await self._apply(self._watch.specs)
+            await asyncio.sleep(self._context.settings.bus.sources_poll_s)
+
+    async def _apply(self, specs: Mapping[str, SourceSpec]) -> None:
+        for source_id, (desk, task) in list(self._desks.items()):
+            if source_id in specs:
+                desk.spec = specs[source_id]
+                continue
+            del self._desks[source_id]  # first: what arrives from now on finds no source
+            task.cancel()
+            await asyncio.wait([task])
+            await desk.dismiss()
+            log.info("source_removed", source_id=source_id)
 
     async def _take_features(self, consumer: Consumer[Features], tasks: asyncio.TaskGroup) -> None:
         health, metrics = self._context.health, self._context.metrics
@@ -162,6 +170,8 @@ class Shard:
             return None
         if source_id not in self._desks:  # features and questions are taken by two tasks
             desk = Desk(self._bus, self._lease, spec, self._strategies, self._context.metrics)
+            for features in self._passed.pop(source_id, ()):
+                desk.push(Arrival(features, None))
             self._desks[source_id] = (desk, tasks.create_task(desk.run(), name=f"desk:{source_id}"))
         return self._desks[source_id][0]
 
@@ -171,4 +181,6 @@ class Shard:
         strategy = found[0].spec.speak.strategy if found else ""
         if found:
             found[0].push(Arrival(features, None))
+        else:
+            self._passed.setdefault(features.source_id, []).append(features)
         return self._out.buried(features, reason, strategy, self._bus.clock.now_s())

@@ -350,6 +350,7 @@ async def test_removing_a_source_cancels_what_is_open_and_lets_its_chunks_go(bus
         await eventually(lambda: requests(bus))
         await remove_source(bus, SOURCE)
         (end,) = await eventually(lambda: events(bus, EndEvent))
+        await asyncio.sleep(0.5)
         await send(bus, await features(bus, 1))
         await eventually(lambda: _credit_is_back(bus))
     assert (end.request_id, end.status) == ("cam:r1:0", "cancelled")
