@@ -198,9 +198,8 @@ class Reel:
                 break
         if self._stopped:
             return True
-        if self._paused:  # only a live source is left for a pause
-            self._wait_at_gate()
-            return self._stopped
+        if self._paused:  # a live source is closed for a pause, and opened again after it
+            return False
         if feed.traits.live:
             raise BrokenError("the other side closed the stream", final=False)
         return self._file_ended(feed, skip_frames + self.chunker.captured - before)
@@ -245,7 +244,7 @@ class Reel:
         if chunker.due == 0:
             needed_s = CHUNK_FRAMES / self.plan.sample_fps
             detail.append(
-                f"too short for a chunk: {chunker.sampled} of {CHUNK_FRAMES} sampled frames; give {needed_s:.1f} s or more"
+                f"too short for a chunk: {chunker.sampled} of {CHUNK_FRAMES} sampled frames; {needed_s:.1f} s needed"
             )
         self._change(lambda machine: machine.ended("; ".join(detail)))
         return True

@@ -1,0 +1,157 @@
+"""Frames become upright 8-bit RGB at the travelling size, whatever they were."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from services.capture.pictures import JpegMaker, Orientation, Shrinker, quantizer_of, scaled_size
+from services.capture.states import BrokenError
+
+RED, BLUE, GREEN = (200, 20, 20), (20, 20, 200), (20, 200, 20)
+
+
+def first_frame(path: Path) -> av.VideoFrame:
+    with av.open(str(path)) as container:
+        return next(container.decode(video=0))
+
+
+def close(pixel: np.ndarray, colour: tuple[int, int, int], off: int = 14) -> bool:
+    return bool(np.abs(pixel.astype(int) - colour).max() <= off)
+
+
+@pytest.mark.parametrize(
+    ("codec", "pix_fmt", "name"),
+    [
+        ("libx264", "yuv420p", "a.mp4"),
+        ("libx264", "yuv444p", "a.mp4"),
+        ("libx264", "yuv420p10le", "a.mp4"),
+        ("ffv1", "yuv420p16le", "a.mkv"),
+        ("ffv1", "yuva420p", "a.mkv"),
+        ("ffv1", "bgra", "a.mkv"),
+        ("png", "rgb48be", "a.mov"),
+        ("qtrle", "argb", "a.mov"),
+        ("mjpeg", "yuvj422p", "a.mov"),
+        ("libvpx-vp9", "yuv420p", "a.webm"),
+    ],
+)
+def test_every_pixel_format_gives_the_right_colours(
+    make_video: Callable[..., Path], codec: str, pix_fmt: str, name: str
+) -> None:
+    path = make_video(name, codec=codec, pix_fmt=pix_fmt, seconds=0.2)
+    rgb = Shrinker(224).rgb(first_frame(path))
+    assert rgb.shape == (224, 398, 3)
+    assert rgb.dtype == np.uint8
+    assert close(rgb[180, 60], RED), rgb[180, 60]
+    assert close(rgb[180, 340], BLUE), rgb[180, 340]
+    assert close(rgb[10, 200], GREEN), rgb[10, 200]
+
+
+def test_grey_of_16_bit_is_scaled_not_cut_off(make_video: Callable[..., Path]) -> None:
+    path = make_video("a.mkv", codec="ffv1", pix_fmt="gray16le", seconds=0.1)
+    rgb = Shrinker(224).rgb(first_frame(path))
+    assert close(rgb[180, 60], (74, 74, 74))  # BT.601 luma of the red half
+
+
+@pytest.mark.parametrize("size", [(321, 179), (17, 33), (1279, 719), (224, 224), (50, 400)])
+def test_odd_sizes_keep_their_aspect(make_video: Callable[..., Path], size: tuple[int, int]) -> None:
+    path = make_video("a.mkv", codec="ffv1", pix_fmt="bgr0", size=size, seconds=0.1)
+    height, width, _ = Shrinker(224).rgb(first_frame(path)).shape
+    assert min(width, height) == 224
+    assert width / height == pytest.approx(size[0] / size[1], rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "shape", "red_at", "blue_at"),
+    [
+        ((1, 0, 0, 1), (224, 398), (150, 60), (150, 340)),
+        ((0, 1, -1, 0), (398, 224), (60, 60), (340, 60)),  # a phone held upright: clockwise by 90 degrees
+        ((0, -1, 1, 0), (398, 224), (340, 150), (60, 150)),  # the other way
+        ((-1, 0, 0, -1), (224, 398), (60, 340), (60, 60)),  # upside down
+        ((-1, 0, 0, 1), (224, 398), (150, 340), (150, 60)),  # a selfie: mirrored
+    ],
+)
+def test_turned_videos_come_upright(
+    make_video: Callable[..., Path],
+    turn: Callable[[Path, tuple[int, int, int, int]], None],
+    matrix: tuple[int, int, int, int],
+    shape: tuple[int, int],
+    red_at: tuple[int, int],
+    blue_at: tuple[int, int],
+) -> None:
+    path = make_video("a.mp4", seconds=0.2)
+    turn(path, matrix)
+    frame = first_frame(path)
+    rgb = Shrinker(224).rgb(frame)
+    assert rgb.shape[:2] == shape
+    assert close(rgb[red_at], RED)
+    assert close(rgb[blue_at], BLUE)
+    jpeg = np.asarray(Image.open(io.BytesIO(JpegMaker(960, 90).jpeg(frame))))
+    scale = jpeg.shape[0] / shape[0]
+    assert (jpeg.shape[0] > jpeg.shape[1]) == (shape[0] > shape[1])
+    assert close(jpeg[int(red_at[0] * scale), int(red_at[1] * scale)], RED, off=25)
+
+
+def test_pixels_that_are_not_square_are_stretched() -> None:
+    assert scaled_size(720, 576, Fraction(64, 45), 224) == (398, 224)
+    assert scaled_size(720, 576, None, 224) == (280, 224)
+    assert scaled_size(720, 576, Fraction(0, 1), 224) == (280, 224)
+
+
+def test_the_pixel_aspect_of_a_file_is_heeded(make_video: Callable[..., Path]) -> None:
+    from services.capture.sources.opening import open_feed
+    from shared.config import CaptureSettings
+
+    path = make_video("a.mkv", size=(360, 288), pixel_aspect=Fraction(64, 45), seconds=0.1)
+    feed = open_feed(str(path), CaptureSettings())
+    frame = next(iter(feed.pictures(lambda: False))).make()
+    assert Shrinker(224, feed.traits.pixel_aspect).rgb(frame).shape == (224, 398, 3)
+    feed.close()
+
+
+def test_a_picture_too_narrow_to_be_one_is_refused() -> None:
+    with pytest.raises(BrokenError, match="4000x16"):
+        scaled_size(4000, 16, None, 224)
+
+
+def test_a_short_display_matrix_is_upright() -> None:
+    assert Orientation.of_matrix(b"") == Orientation()
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"), [((1920, 1080), (960, 540)), ((321, 179), (320, 180)), ((640, 360), (640, 360))]
+)
+def test_jpegs_are_at_most_as_wide_as_asked(
+    make_video: Callable[..., Path], size: tuple[int, int], shown: tuple[int, int]
+) -> None:
+    path = make_video("a.mkv", codec="ffv1", pix_fmt="bgr0", size=size, seconds=0.1)
+    picture = Image.open(io.BytesIO(JpegMaker(960, 80).jpeg(first_frame(path))))
+    assert picture.format == "JPEG"
+    assert picture.size == shown
+    assert close(np.asarray(picture.convert("RGB"))[shown[1] * 3 // 4, shown[0] // 5], RED)
+
+
+def test_quality_changes_the_size_of_jpegs() -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (360, 640, 3), dtype=np.uint8)
+    frame = av.VideoFrame.from_ndarray(noise, format="rgb24")
+    sizes = [len(JpegMaker(960, quality).jpeg(frame)) for quality in (20, 50, 80, 95)]
+    assert sizes == sorted(sizes)
+    assert sizes[0] * 1.5 < sizes[-1]
+
+
+def test_one_maker_makes_many_jpegs_of_changing_sizes() -> None:
+    maker = JpegMaker(960, 80)
+    for size in ((64, 48), (64, 48), (128, 96), (64, 48)):
+        frame = av.VideoFrame(size[0], size[1], "rgb24")
+        assert Image.open(io.BytesIO(maker.jpeg(frame))).size == size
+
+
+def test_the_quantizer_spans_the_quality_scale() -> None:
+    assert (quantizer_of(95), quantizer_of(1), quantizer_of(500), quantizer_of(-3)) == (2, 31, 2, 31)

@@ -1,0 +1,260 @@
+"""Opening what the URL names: right frames, or a clear error, and never a hang."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from services.capture.core import Chunker
+from services.capture.sources.avfeed import AvFeed
+from services.capture.sources.opening import open_feed
+from services.capture.sources.pattern import PatternFeed
+from services.capture.sources.push import Inbox
+from services.capture.states import BrokenError
+from shared.config import CaptureSettings
+
+SETTINGS = CaptureSettings(open_timeout_s=1.0, stall_s=0.5)
+Maker = Callable[..., Path]
+
+
+def times_of(url: str) -> list[float | None]:
+    feed = open_feed(url, SETTINGS)
+    try:
+        return [picture.raw_s for picture in feed.pictures(lambda: False)]
+    finally:
+        feed.close()
+
+
+def refused(url: str, settings: CaptureSettings = SETTINGS) -> BrokenError:
+    began_s = time.monotonic()
+    with pytest.raises(BrokenError) as caught:
+        feed = open_feed(url, settings)
+        try:
+            for _ in feed.pictures(lambda: False):
+                raise AssertionError("it gave a picture")
+        finally:
+            feed.close()
+    assert time.monotonic() - began_s < 5.0
+    return caught.value
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.mov", "a.ts"])
+def test_every_frame_of_a_file_comes_in_order(make_video: Maker, name: str) -> None:
+    times = times_of(str(make_video(name, seconds=2.0)))
+    assert len(times) == 60
+    known = [t for t in times if t is not None]
+    assert known == sorted(known)
+    assert known[-1] - known[0] == pytest.approx(59 / 30, abs=0.01)
+
+
+def test_timestamps_out_of_order_give_the_samples_of_a_sound_file(make_video: Maker) -> None:
+    """H.264 with B-frames in AVI: the container knows decoding times only, and frames come as 0.03, 0.1, 0.06 …"""
+    raw = times_of(str(make_video("a.avi", seconds=4.0)))
+    assert raw != sorted(t for t in raw if t is not None)
+
+    def sampled(times: list[float | None]) -> list[float]:
+        chunker = Chunker(8.0, 4, 1 / 30)
+        return [pts_s for pts_s, wanted in map(chunker.see, times) if wanted]
+
+    assert sampled(raw) == pytest.approx(sampled([i / 30 for i in range(120)]), abs=0.11)
+
+
+def test_frame_rate_and_length_are_read(make_video: Maker) -> None:
+    feed = open_feed(str(make_video(fps=25, seconds=2)), SETTINGS)
+    assert feed.traits.nominal_s == pytest.approx(1 / 25)
+    assert feed.traits.duration_s == pytest.approx(2.0, abs=0.1)
+    assert not feed.traits.live
+    feed.close()
+
+
+def test_variable_frame_rates_keep_their_timestamps(make_video: Maker) -> None:
+    stamps = [0.0, 0.033, 0.5, 0.51, 0.9, 2.0]
+    assert times_of(str(make_video("a.mkv", times=stamps))) == pytest.approx(stamps, abs=0.002)
+
+
+def test_a_missing_file_is_an_error_that_names_it(tmp_path: Path) -> None:
+    error = refused(str(tmp_path / "gone.mp4"))
+    assert error.final
+    assert "gone.mp4" in str(error) and "no such file" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"", "empty"), (os.urandom(4000), "not a video"), (b"hello world\n" * 500, "not a video|is text")],
+)
+def test_a_file_that_is_no_video_is_an_error(tmp_path: Path, content: bytes, says: str) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(content)
+    assert refused(str(path)).final
+    with pytest.raises(BrokenError, match=says):
+        open_feed(str(path), SETTINGS)
+
+
+def test_text_is_not_shown_as_a_picture(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("hello world\n" * 500)
+    assert "text" in str(refused(str(path)))
+
+
+def test_a_folder_and_a_pipe_are_refused_without_a_hang(tmp_path: Path) -> None:
+    assert "folder" in str(refused(str(tmp_path)))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert "neither a file" in str(refused(str(pipe)))
+
+
+def test_sound_without_pictures_is_an_error(make_video: Maker) -> None:
+    error = refused(str(make_video("a.m4a", audio_only=True)))
+    assert error.final
+    assert "no video" in str(error) and "audio" in str(error)
+
+
+def test_a_recording_cut_before_its_index_is_an_error(make_video: Maker) -> None:
+    path = make_video("a.mp4")
+    path.write_bytes(path.read_bytes()[:-2000])
+    assert "cut short" in str(refused(str(path)))
+
+
+@pytest.mark.parametrize(("name", "options"), [("a.mp4", {"movflags": "faststart"}), ("a.mkv", {}), ("a.ts", {})])
+def test_a_file_cut_in_the_middle_gives_what_is_there(make_video: Maker, name: str, options: dict[str, str]) -> None:
+    path = make_video(name, seconds=4, options=options, quality={"g": "15"})
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 6 // 10])
+    assert 30 < len(times_of(str(path))) < 120
+
+
+def test_a_file_damaged_in_the_middle_is_played_on(make_video: Maker) -> None:
+    path = make_video("a.mkv", seconds=4, quality={"g": "15"})
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 300] = os.urandom(300)
+    path.write_bytes(bytes(data))
+    assert len(times_of(str(path))) > 60
+
+
+def test_files_can_be_switched_off(make_video: Maker) -> None:
+    error = refused(str(make_video()), CaptureSettings(allow_files=False))
+    assert error.final and "allow_files" in str(error)
+
+
+@pytest.mark.parametrize("name", ["a|b.mp4", "concat:a.mp4", "https.mp4", "a b%20c.mp4", "ü.mp4"])
+def test_a_file_is_opened_as_a_file_whatever_its_name(make_video: Maker, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    make_video("plain.mp4", seconds=0.5).rename(path)
+    assert len(times_of(str(path))) == 15
+
+
+def test_a_playlist_file_does_not_reach_into_the_network(tmp_path: Path) -> None:
+    path = tmp_path / "a.m3u8"
+    path.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n")
+    refused(str(path))
+
+
+def test_a_refused_connection_may_heal_and_hides_the_password() -> None:
+    error = refused("rtsp://admin:s3cret@127.0.0.1:9/live")
+    assert not error.final
+    assert "refused" in str(error) and "s3cret" not in str(error)
+    assert error.__cause__ is None and error.__suppress_context__
+
+
+def test_an_unknown_host_is_named_as_the_cause() -> None:
+    error = refused("http://no-such-host.invalid/a.mp4")
+    assert "host name is not known" in str(error)
+
+
+def test_a_camera_that_is_not_there_may_be_plugged_in() -> None:
+    error = refused("/dev/video63")
+    assert not error.final and "no such camera" in str(error)
+
+
+def test_an_unknown_camera_option_is_an_error() -> None:
+    assert "there is no option 'width'" in str(refused("device:0?width=3"))
+
+
+def test_the_pattern_is_the_same_each_time_and_another_for_another_seed() -> None:
+    def pictures(url: str) -> list[np.ndarray]:
+        feed = open_feed(url, SETTINGS)
+        frames = [picture.make() for picture in feed.pictures(lambda: False)]
+        return [frame.to_ndarray(format="rgb24") for frame in frames if frame is not None]
+
+    url = "test://pattern?fps=10&seconds=2&size=64x48&seed="
+    first, again, other = pictures(url + "1"), pictures(url + "1"), pictures(url + "2")
+    assert len(first) == 20
+    assert first[0].shape == (48, 64, 3)
+    assert all((a == b).all() for a, b in zip(first, again, strict=True))
+    assert not all((a == b).all() for a, b in zip(first, other, strict=True))
+    assert all((a != b).any() for a, b in zip(first, first[3:], strict=False))
+
+
+def test_the_pattern_can_be_uneven() -> None:
+    times = times_of("test://pattern?fps=10&seconds=3&vfr=1")
+    steps = np.diff([t for t in times if t is not None])
+    assert steps.min() > 0
+    assert steps.std() > 0.01
+
+
+def test_the_pattern_can_be_without_end() -> None:
+    feed = open_feed("test://pattern?seconds=0&fps=1000&size=16x16", SETTINGS)
+    assert isinstance(feed, PatternFeed)
+    pictures = feed.pictures(lambda: False)
+    for _ in range(20_000):
+        next(pictures)
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("fps=fast", "fps=fast"),
+        ("fps=0", "fps=0"),
+        ("size=9", "size=9"),
+        ("size=4x4", "at least 16"),
+        ("colour=1", "colour"),
+    ],
+)
+def test_a_wrong_pattern_option_is_an_error(query: str, says: str) -> None:
+    error = refused(f"test://pattern?{query}")
+    assert error.final and says in str(error)
+
+
+def test_pushed_pictures_come_out_and_broken_ones_are_passed_over(make_video: Maker) -> None:
+    from services.capture.pictures import JpegMaker
+
+    frame = next(iter(open_feed("test://pattern?size=64x48", SETTINGS).pictures(lambda: False))).make()
+    assert frame is not None
+    jpeg = JpegMaker(960, 90).jpeg(frame)
+    inbox = Inbox()
+    for pts_s, body in ((0.0, jpeg), (0.1, b"\xff\xd8 no picture"), (None, jpeg), (0.3, b"")):
+        inbox.put(pts_s, body)
+    feed = open_feed("push://cam1", SETTINGS, inbox)
+    pictures = feed.pictures(lambda: False)
+    taken = [next(pictures) for _ in range(4)]
+    assert [p.raw_s for p in taken] == [0.0, 0.1, None, 0.3]
+    made = [p.make() for p in taken]
+    assert [m is not None for m in made] == [True, False, True, False]
+    assert made[0] is not None and (made[0].width, made[0].height) == (64, 48)
+    assert "2 pictures" in feed.note
+
+
+def test_an_inbox_that_overflows_keeps_the_newest() -> None:
+    inbox = Inbox()
+    for index in range(100):
+        inbox.put(float(index), b"")
+    assert inbox.get(0.0) == (92.0, b"")
+
+
+def test_a_silent_browser_does_not_hold_up_the_end() -> None:
+    feed = open_feed("push://cam1", SETTINGS, Inbox())
+    asked = iter([False, True])
+    assert list(feed.pictures(lambda: next(asked))) == []
+
+
+def test_reading_stops_when_asked(make_video: Maker) -> None:
+    feed = open_feed(str(make_video(seconds=2)), SETTINGS)
+    assert isinstance(feed, AvFeed)
+    assert list(feed.pictures(lambda: True)) == []
+    feed.close()
