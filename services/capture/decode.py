@@ -57,6 +57,10 @@ class News:
     state: SourceStateName
     detail: str
 
+    @property
+    def over(self) -> bool:
+        return self.state in ("ended", "failed")
+
 
 class Reel:
     """A run being decoded. Make and use it in the event loop; `start` begins the thread.

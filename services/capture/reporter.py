@@ -38,6 +38,7 @@ class Reporter:
         self, bus: Bus, lease: Lease, source_id: str, run: str, reel: Reel, ledger: Ledger, metrics: Metrics
     ) -> None:
         self.state: SourceStateName = "waiting"
+        self.may_end = False
         self._bus, self._lease, self._source_id, self._run = bus, lease, source_id, run
         self._reel, self._ledger, self._metrics = reel, ledger, metrics
         self._unsaid: deque[News] = deque()
@@ -59,22 +60,32 @@ class Reporter:
                 log.debug("report_delayed", source_id=self._source_id, error=str(error))
             await self._reel.bell.wait(REPORT_S)
 
-    async def tell(self, *more: News) -> None:
-        """Says every change of state that has not been said yet.
+    async def tell(self) -> None:
+        """Says every change of state that has not been said yet, but the end only once it `may_end`: after the marker.
 
         Raises:
             FencedError: the source is not ours any more.
             RetryableError: no answer; what is unsaid is kept.
         """
         self._unsaid.extend(self._reel.look())
-        self._unsaid.extend(more)
-        while self._unsaid:
+        while self._unsaid and not (self._unsaid[0].over and not self.may_end):
             news = self._unsaid[0]
             await set_state(self._bus, self._source_id, self._run, news.state, news.detail, self._lease)
             await self._complain(news)
             self._unsaid.popleft()
             self.state = news.state
             log.info("source_" + news.state, source_id=self._source_id, run=self._run, detail=news.detail)
+
+    async def say(self, news: News) -> None:
+        """Says what the decoder does not know, after what it does.
+
+        Raises:
+            FencedError: the source is not ours any more.
+            RetryableError: no answer; saying it again is safe.
+        """
+        await self.tell()
+        await set_state(self._bus, self._source_id, self._run, news.state, news.detail, self._lease)
+        self.state = news.state
 
     async def _complain(self, news: News) -> None:
         """What went wrong is said once, not at every try."""

@@ -174,6 +174,9 @@ class Session:
         """The last numbers, the end marker, the last state; as far as they are ours to give."""
         if self._leaving == "lost":
             return
+        came_to_its_end = reel.machine.over and ledger.unsettled(reel.chunker.due) == 0
+        if self._leaving == "stopped" and came_to_its_end:
+            self._leaving = None
         continues = self._leaving == "stopped" and resumable
         if not continues:
             if not reel.plan.lossless:
@@ -182,10 +185,11 @@ class Session:
         await self._surely(reporter.count)
         if not continues:
             await self._surely(partial(publisher.publish_end, max(0.0, reel.chunker.timeline.last_s)))
+        reporter.may_end = self._leaving is None
         if self._leaving == "stopped":
-            await self._surely(partial(reporter.tell, News("waiting", "its capture process has stopped")))
+            await self._surely(partial(reporter.say, News("waiting", "its capture process has stopped")))
         elif self._leaving == "removed":
-            await self._surely(partial(reporter.tell, News("ended", "the source was removed")))
+            await self._surely(partial(reporter.say, News("ended", "the source was removed")))
         else:
             await self._surely(reporter.tell)
 
