@@ -140,7 +140,8 @@ class Launcher:
                 child.restarted += 1
                 self._say(child.role, f"{why}; starting it again")
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(child.stopping.wait(), wait_s)
+                    async with asyncio.timeout(wait_s):
+                        await child.stopping.wait()
         finally:
             child.ended.set()
 

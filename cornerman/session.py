@@ -201,7 +201,8 @@ class Session:
             await self._count(bus)
             self._show(started_s)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), POLL_S)
+                async with asyncio.timeout(POLL_S):
+                    await self._stop.wait()
         return False
 
     async def _finish(self, bus: Bus, launcher: Launcher, *, hurry: bool) -> None:

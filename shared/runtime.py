@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 from redis.exceptions import RedisError
 
 from shared import health as health_module
-from shared import logs, streams
+from shared import logs, sending, streams
 from shared.clock import Clock, SystemClock
 from shared.config import Settings, load_settings
 from shared.embedded import with_server
@@ -47,8 +47,13 @@ EXIT_USAGE: Final = 64
 EXIT_NO_SERVER: Final = 69
 EXIT_CONFIG: Final = 78
 
+sending.install()
+
 SERVER_WAIT_S: Final = 30.0
 """How long a process that starts waits for the server to answer."""
+
+STUBBORN_S: Final = 2.0
+"""How long cancelled tasks may take to end before the process leaves without them."""
 
 STATUS_EVERY_S: Final = 1.0
 STATUS_TTL_S: Final = 5
@@ -142,8 +147,9 @@ async def _live(role: str, name: str, settings: Settings, folder: Path, main: Ma
                 log.info("running")
                 drained = await _work(context, main, house)
             health.set_state("stopped")
-            with contextlib.suppress(RedisError, CornermanError, OSError):
-                await asyncio.wait_for(_withdraw(bus, role, name), 1.0)
+            with contextlib.suppress(RedisError, CornermanError, OSError, TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await _withdraw(bus, role, name)
             for keeper in keepers:
                 keeper.cancel()
         log.info("stopped", drained=drained)
@@ -179,6 +185,9 @@ async def _limit_drain(context: Context, limit: asyncio.Timeout) -> None:
     limit.reschedule(asyncio.get_running_loop().time() + context.settings.runtime.drain_s)
     context.health.set_state("draining")
     context.log.info("draining", drain_s=context.settings.runtime.drain_s)
+    await asyncio.sleep(context.settings.runtime.drain_s + STUBBORN_S)
+    context.log.error("a_task_ignores_its_cancellation", tasks=[task.get_name() for task in asyncio.all_tasks()])
+    _leave(EXIT_OK)
 
 
 async def _first(work: Awaitable[None], stopping: asyncio.Event) -> None:
@@ -210,7 +219,8 @@ async def _tell(context: Context) -> None:
     while True:
         try:
             context.health.write()
-            await asyncio.wait_for(_publish(context.bus, context.health), STATUS_EVERY_S)
+            async with asyncio.timeout(STATUS_EVERY_S):
+                await _publish(context.bus, context.health)
             complained = False
         except (RedisError, CornermanError, OSError, TimeoutError) as error:
             if not complained:
@@ -262,9 +272,7 @@ def _settings(role: str, argv: Sequence[str] | None) -> Settings:
     parser.add_argument("--config", metavar="FILE", help="YAML file; default: cornerman.yaml in this folder")
     parser.add_argument("--redis", metavar="URL", help="server; default: the embedded one")
     parser.add_argument("--name", help="worker name; default: host-pid")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="SECTION.NAME=VALUE", help="any setting"
-    )
+    parser.add_argument("--set", action="append", default=[], metavar="SECTION.NAME=VALUE", help="any setting")
     try:
         given = parser.parse_args(argv)
     except SystemExit as exit_:
