@@ -40,9 +40,7 @@ class KeyValueCache:
             self._write(layer, keys, values)
         self.length = states[0][0].shape[2]
 
-    def update(
-        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_: object, **__: object
-    ) -> LayerStates:
+    def update(self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_: object, **__: object) -> LayerStates:
         """Adds one layer's new states [1, H, n, D] and returns all of that layer's."""
         self._write(layer_idx, key_states, value_states)
         return self._views(layer_idx, self.length + key_states.shape[2])
@@ -113,9 +111,7 @@ class BatchCache:
         if not self.lengths:
             self._states = []
 
-    def update(
-        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_: object, **__: object
-    ) -> LayerStates:
+    def update(self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_: object, **__: object) -> LayerStates:
         """Adds one token [rows, H, 1, D] at each row's own end."""
         longest = self.get_seq_length() + 1
         if self._room() < longest:

@@ -15,7 +15,7 @@ from huggingface_hub import save_torch_state_dict
 from torch import Tensor, nn
 
 from mobile_videogpt import names
-from mobile_videogpt.errors import CheckpointError
+from mobile_videogpt.errors import CheckpointError, QuantizationError
 from mobile_videogpt.hub import resolve
 from mobile_videogpt.modeling import MobileVideoGPT, Part, module_name
 from mobile_videogpt.names import EMBEDDING, HEAD, Shape
@@ -74,9 +74,8 @@ def load(
         if action_tokens:
             model.tokenizer = add_action_tokens(model, model.tokenizer)
     model.to(target)
-    _load_adapters(model, lora)
-    if quantize is not None and model.language is not None:
-        quantize_language(model.language, quantize, target)
+    adapters = lora if isinstance(lora, Mapping) else {"default": lora} if lora is not None else {}
+    _finish(model, adapters, quantize, target)
     return model
 
 
@@ -219,12 +218,30 @@ def _compute_buffers(model: MobileVideoGPT) -> None:
                 module.position_ids = torch.arange(table.num_embeddings)[None]
 
 
-def _load_adapters(model: MobileVideoGPT, lora: str | Path | Mapping[str, str | Path] | None) -> None:
-    if lora is None:
-        return
-    adapters = lora if isinstance(lora, Mapping) else {"default": lora}
+def _finish(
+    model: MobileVideoGPT,
+    adapters: Mapping[str, str | Path],
+    quantize: Quantization | None,
+    device: torch.device,
+) -> None:
+    """Adapters and smaller weights, in the order in which the two go together.
+
+    bitsandbytes' layers carry adapters; torch's int8 layers do not, so an adapter is folded in before.
+    """
+    smaller = quantize if model.language is not None else None
+    if smaller == "int8" and len(adapters) > 1:
+        raise QuantizationError(
+            f"int8 layers carry no adapters, so one is folded in before, and {len(adapters)} were given; "
+            "pass one, or use dtype=torch.bfloat16"
+        )
+    if smaller in ("4bit", "8bit") and model.language is not None:
+        quantize_language(model.language, smaller, device)
     for name, source in adapters.items():
         model.lora.load(source, name)
+    if smaller == "int8" and model.language is not None:
+        if adapters:
+            model.lora.merge()
+        quantize_language(model.language, smaller, device)
 
 
 def _plain(tensor: Tensor) -> bool:

@@ -55,9 +55,7 @@ def visual_block(
     if not chunks:
         raise GenerationError("there is no chunk to assemble; pass at least one, or ask without video")
     if frame_ids is not None and len(frame_ids) != len(chunks):
-        raise GenerationError(
-            f"{len(frame_ids)} lists of frame ids for {len(chunks)} chunks; pass one for each"
-        )
+        raise GenerationError(f"{len(frame_ids)} lists of frame ids for {len(chunks)} chunks; pass one for each")
     frames: list[Tensor] = []
     seen: set[Hashable] = set()
     for number, chunk in enumerate(chunks):

@@ -39,15 +39,11 @@ class Sampling:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.temperature) and self.temperature >= 0):
-            raise GenerationError(
-                f"temperature is {self.temperature}; it must be 0 (greedy) or a positive number"
-            )
+            raise GenerationError(f"temperature is {self.temperature}; it must be 0 (greedy) or a positive number")
         if not 0 < self.top_p <= 1:
             raise GenerationError(f"top_p is {self.top_p}; it must be above 0 and at most 1")
         if not (math.isfinite(self.repetition_penalty) and self.repetition_penalty > 0):
-            raise GenerationError(
-                f"repetition_penalty is {self.repetition_penalty}; it must be positive (1 = off)"
-            )
+            raise GenerationError(f"repetition_penalty is {self.repetition_penalty}; it must be positive (1 = off)")
 
 
 class Sampler:

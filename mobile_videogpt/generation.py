@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from mobile_videogpt.cache import BatchCache
 from mobile_videogpt.context import ChunkTokens, fingerprint, visual_block
 from mobile_videogpt.decoding import Sampling
 from mobile_videogpt.engine import LanguageEngine, Segment
@@ -22,7 +21,7 @@ from mobile_videogpt.prompts import UPSTREAM_SYSTEM, prompt_ids, text_prompt_ids
 from mobile_videogpt.reply import Cancel, Delta, GenerationStats, Reply, ReplySettings, whole
 from mobile_videogpt.tokenizer import ChatTokenizer
 
-__all__ = ["BatchDecoder", "Delta", "GenerationStats", "Request", "TextGenerator"]
+__all__ = ["Delta", "GenerationStats", "Request", "TextGenerator"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,25 +137,14 @@ class TextGenerator:
             stop=(stop,) if isinstance(stop, str) else tuple(stop),
         )
         request = Request(chunks, prompt, system_prompt, frame_ids, settings, cancel)
-        reply = self._begin(request)
-        deltas = self._stream(self._segments_of(request), reply, max_new_tokens)
+        reply = self.begin(request)
+        deltas = self._stream(self.segments_of(request), reply, max_new_tokens)
         return deltas if stream else iter([whole(list(deltas))])
 
     def continue_embeds(self, embeds: Tensor, settings: ReplySettings) -> Iterator[Delta]:
         """Continues ready embeddings [1, n, D]; for prompts this class did not assemble."""
         reply = self._reply(settings, None)
         return self._stream([Segment(object(), embeds)], reply, settings.max_new_tokens)
-
-    def generate_batch(self, requests: Sequence[Request]) -> Iterator[tuple[int, Delta]]:
-        """Answers many requests side by side; yields (index of the request, delta)."""
-        decoder = BatchDecoder(self)
-        for number, request in enumerate(requests):
-            first = decoder.add(number, request)
-            if first is not None:
-                yield number, first
-        while decoder.open_requests:
-            for key, delta in decoder.step():
-                yield int(str(key)), delta
 
     def action_logits(
         self,
@@ -202,11 +190,17 @@ class TextGenerator:
                 return
         yield ended
 
-    def _begin(self, request: Request) -> Reply:
+    def begin(self, request: Request) -> Reply:
+        """The empty reply to a request; its clock runs from here."""
         self._needed_tokenizer()
         return self._reply(request.settings, request.cancel)
 
-    def _segments_of(self, request: Request) -> list[Segment]:
+    def segments_of(self, request: Request) -> list[Segment]:
+        """A request's prompt in pieces.
+
+        Raises:
+            GenerationError: if prompt and reply exceed the model's positions.
+        """
         pieces = self.segments(
             request.chunks, request.prompt, system_prompt=request.system_prompt, frame_ids=request.frame_ids
         )
@@ -232,69 +226,3 @@ class TextGenerator:
                 "put tokenizer.json into the checkpoint's folder"
             )
         return self.tokenizer
-
-
-class BatchDecoder:
-    """Continuous batching: requests join after their prefill, leave when they end, one token a step.
-
-    Not safe to share between threads: one thread owns it and steps it.
-    """
-
-    def __init__(self, generator: TextGenerator) -> None:
-        self._generator = generator
-        self._cache = BatchCache(len(generator.engine.decoder.layers))
-        self._rows: list[tuple[Hashable, Reply]] = []
-
-    @property
-    def open_requests(self) -> int:
-        """Requests that have not ended."""
-        return len(self._rows)
-
-    def add(self, key: Hashable, request: Request) -> Delta | None:
-        """Reads a request's prompt and writes its first token.
-
-        Returns:
-            Its first delta, which is the last if it has `stats`; None while there is no text to show.
-
-        Raises:
-            GenerationError: as `TextGenerator.generate`.
-        """
-        engine = self._generator.engine
-        reply = self._generator._begin(request)
-        pieces = self._generator._segments_of(request)
-        if (ended := reply.cancelled()) is not None:
-            return ended
-        prefilled = engine.prefill(pieces)
-        reply.prompt_was_read(prefilled.prompt_tokens, prefilled.reused_tokens)
-        delta = reply.cancelled() or reply.take(engine.logits(prefilled.hidden))
-        if delta.stats is None:
-            self._cache.join(prefilled.cache)
-            self._rows.append((key, reply))
-        return delta if delta.stats is not None or delta.token_ids else None
-
-    def step(self) -> list[tuple[Hashable, Delta]]:
-        """One token for every open request; the deltas that have something to show or that end a reply."""
-        deltas: list[tuple[Hashable, Delta]] = []
-        for row in reversed(range(len(self._rows))):
-            key, reply = self._rows[row]
-            if (ended := reply.cancelled()) is not None:
-                deltas.append((key, ended))
-                self._leave(row)
-        if not self._rows:
-            return deltas
-        engine = self._generator.engine
-        last_ids = [reply.last_id for _, reply in self._rows if reply.last_id is not None]
-        logits = engine.logits(engine.step(self._cache, last_ids))
-        for row in reversed(range(len(self._rows))):
-            key, reply = self._rows[row]
-            delta = reply.take(logits[row])
-            if delta.stats is not None or delta.token_ids:
-                deltas.append((key, delta))
-            if delta.stats is not None:
-                self._leave(row)
-        return deltas
-
-    def _leave(self, row: int) -> None:
-        self._cache.leave(row)
-        self._rows[row] = self._rows[-1]
-        self._rows.pop()

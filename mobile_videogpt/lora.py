@@ -1,8 +1,8 @@
 """LoRA adapters on the language half: load, choose, merge, unload, several side by side.
 
 An adapter is checked name by name before PEFT sees it, because PEFT only warns. What its training changed
-besides (`non_lora_trainables.bin`: the projectors) is put in with it and taken out with it. Not to be called
-while a reply is being written.
+besides (the projectors, in `non_lora_trainables.bin`) and the system prompt it was trained with come and go
+with it. Not to be called while a reply is being written.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import re
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -21,6 +22,7 @@ from mobile_videogpt import names
 from mobile_videogpt.errors import AdapterError, listed
 from mobile_videogpt.hub import resolve
 from mobile_videogpt.modeling import MobileVideoGPT, Part, module_name
+from mobile_videogpt.published_config import SECTION
 from mobile_videogpt.weights import WeightFiles, read_file
 
 CONFIG_FILE = "adapter_config.json"
@@ -51,6 +53,8 @@ class LoraAdapters:
         self._peft: PeftModel | None = None
         self._extras: dict[str, dict[str, Tensor]] = {}
         self._originals: dict[str, Tensor] = {}
+        self._prompts: dict[str, str] = {}
+        self._own_prompt = model.config.system_prompt
         self.active: str | None = None
 
     @property
@@ -76,7 +80,10 @@ class LoraAdapters:
             self._inject(self._model.language, str(folder), name)
         elif not extra:
             raise AdapterError(f"{folder} changes the language half only, and this model was loaded with part='vision'")
+        if not self._extras:
+            self._own_prompt = self._model.config.system_prompt
         self._extras[name] = extra
+        self._prompts[name] = _system_prompt(folder) or self._own_prompt
         self.activate(name)
 
     def activate(self, name: str) -> None:
@@ -94,6 +101,7 @@ class LoraAdapters:
             parameter = self._model.get_parameter(parameter_name)
             self._originals[parameter_name] = parameter.detach().clone()
             parameter.data.copy_(tensor)
+        self._set_prompt(self._prompts[name])
         self.active = name
         self._changed()
 
@@ -115,6 +123,7 @@ class LoraAdapters:
         if self._peft is not None:
             self._peft.unload()
         self._restore_extras()
+        self._set_prompt(self._own_prompt)
         self._forget()
 
     def _inject(self, language: nn.Module, folder: str, name: str) -> None:
@@ -132,7 +141,11 @@ class LoraAdapters:
     def _forget(self) -> None:
         self._peft, self.active = None, None
         self._extras.clear()
+        self._prompts.clear()
         self._changed()
+
+    def _set_prompt(self, prompt: str) -> None:
+        self._model.config = replace(self._model.config, system_prompt=prompt)
 
     def _restore_extras(self) -> None:
         for name, tensor in self._originals.items():
@@ -143,7 +156,7 @@ class LoraAdapters:
         files = self._read_trainables(folder, self._model.part)
         if files is None:
             return {}
-        own = dict(self._model.named_parameters())
+        own = dict(self._model.named_parameters(remove_duplicate=False))
         found = {module_name(name): name for name in files.shapes}
         odd = [
             published
@@ -215,6 +228,14 @@ def _read_config(folder: Path) -> dict[str, object]:
     if config.get("peft_type") != "LORA":
         raise AdapterError(f"{path} has peft_type {config.get('peft_type')!r}; only LORA is supported")
     return config
+
+
+def _system_prompt(folder: Path) -> str | None:
+    """The prompt an adapter was trained with, when a config.json of ours lies beside it."""
+    path = folder / "config.json"
+    section = json.loads(path.read_text(encoding="utf-8")).get(SECTION, {}) if path.is_file() else {}
+    prompt = section.get("system_prompt")
+    return prompt if isinstance(prompt, str) else None
 
 
 def _base(module: nn.Module | None) -> nn.Module | None:

@@ -45,9 +45,7 @@ class RollingCache:
         GenerationError: if the numbers do not fit each other.
     """
 
-    def __init__(
-        self, layers: int, inverse_frequencies: Tensor, *, sinks: int, capacity: int, drop: int
-    ) -> None:
+    def __init__(self, layers: int, inverse_frequencies: Tensor, *, sinks: int, capacity: int, drop: int) -> None:
         if not 0 <= sinks < capacity or not 1 <= drop <= capacity - sinks:
             raise GenerationError(
                 f"sinks={sinks}, capacity={capacity}, drop={drop} do not fit: "
@@ -88,14 +86,10 @@ class RollingCache:
             kept = torch.cat((raw[:, :, : self.sinks], raw[:, :, self.sinks + dropped :]), dim=2)
             self._raw[layer] = kept
             self._turned[layer] = rotate(kept, positions, self._frequencies)
-            self._values[layer] = torch.cat(
-                (values[:, :, : self.sinks], values[:, :, self.sinks + dropped :]), dim=2
-            )
+            self._values[layer] = torch.cat((values[:, :, : self.sinks], values[:, :, self.sinks + dropped :]), dim=2)
         return dropped
 
-    def update(
-        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_: object, **__: object
-    ) -> LayerStates:
+    def update(self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_: object, **__: object) -> LayerStates:
         """Adds one layer's new states [1, H, n, D], keys turned to the positions from `length` on."""
         end = self.length + key_states.shape[2]
         positions = torch.arange(self.length, end, device=key_states.device)

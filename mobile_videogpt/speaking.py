@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self, cast
 import torch
 from torch import Tensor
 
+from mobile_videogpt.batching import generate_batch
 from mobile_videogpt.context import ChunkTokens
 from mobile_videogpt.engine import LanguageEngine
 from mobile_videogpt.generation import Request, TextGenerator
@@ -171,8 +172,8 @@ class Speaking:
         )
 
     def generate_batch(self, requests: Sequence[Request]) -> Iterator[tuple[int, Delta]]:
-        """Answers many requests side by side; see `TextGenerator.generate_batch`."""
-        return self.speech.generate_batch(requests)
+        """Answers many requests side by side; see `mobile_videogpt.batching`."""
+        return generate_batch(self.speech, requests)
 
     def action_logits(
         self,

@@ -112,9 +112,7 @@ class ChatTokenizer:
         """
         least = 256 + len(CHAT_TOKENS) + len(action_tokens)
         if vocab_size < least:
-            raise ValueError(
-                f"vocab_size is {vocab_size}; 256 bytes and the special tokens need at least {least}"
-            )
+            raise ValueError(f"vocab_size is {vocab_size}; 256 bytes and the special tokens need at least {least}")
         backend = _byte_level(models.BPE())
         trainer = trainers.BpeTrainer(
             vocab_size=vocab_size - len(action_tokens),
@@ -231,7 +229,5 @@ def _added_tokens(folder: Path) -> list[AddedToken]:
     older = folder / "added_tokens.json"
     if older.is_file():
         ids = json.loads(older.read_text(encoding="utf-8"))
-        return [
-            AddedToken(token, special=True, normalized=False) for token in sorted(ids, key=ids.__getitem__)
-        ]
+        return [AddedToken(token, special=True, normalized=False) for token in sorted(ids, key=ids.__getitem__)]
     return []

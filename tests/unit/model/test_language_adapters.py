@@ -154,6 +154,29 @@ def test_trained_projectors_come_and_go_with_their_adapter(base: Path, adapter: 
         MobileVideoGPT.from_pretrained(base, "vision", device="cpu", lora=folder)
 
 
+def test_an_adapter_can_be_folded_into_int8_weights(base: Path, adapter: Path) -> None:
+    model = MobileVideoGPT.from_pretrained(base, "language", device="cpu", lora=adapter, quantize="int8")
+    assert reply_of(model) == REPLY
+    assert model.lora.names == []
+
+
+def test_the_system_prompt_of_an_adapter_comes_and_goes_with_it(base: Path, adapter: Path, tmp_path: Path) -> None:
+    for file in adapter.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    section = {"mobile_videogpt": {"system_prompt": "You are a coach."}}
+    (tmp_path / "config.json").write_text(json.dumps(section), encoding="utf-8")
+    model = MobileVideoGPT.from_pretrained(base, "language", device="cpu")
+    plain = model.speech.system_prompt
+    model.lora.load(tmp_path, "coach")
+    assert model.speech.system_prompt == "You are a coach." != plain
+    model.lora.load(adapter, "other")
+    assert model.speech.system_prompt == plain
+    model.lora.activate("coach")
+    assert model.speech.system_prompt == "You are a coach."
+    model.lora.unload()
+    assert model.speech.system_prompt == plain
+
+
 def _rename(weights: dict[str, Tensor]) -> None:
     weights[_key(9, "A")] = weights.pop(_key(1, "A"))
 

@@ -13,12 +13,13 @@ import pytest
 import torch
 
 from mobile_videogpt import reply as reply_module
+from mobile_videogpt.batching import BatchDecoder
 from mobile_videogpt.cache import KeyValueCache
 from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.decoding import Sampling
 from mobile_videogpt.engine import LanguageEngine, Prefilled, Segment
 from mobile_videogpt.errors import GenerationError
-from mobile_videogpt.generation import BatchDecoder, Request
+from mobile_videogpt.generation import Request
 from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.reply import Delta, GenerationStats, ReplySettings
 from mobile_videogpt.tokenizer import tiny_tokenizer

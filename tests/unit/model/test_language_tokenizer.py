@@ -130,9 +130,7 @@ def test_a_folder_without_a_tokenizer_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"neither tokenizer.json nor vocab.json"):
         ChatTokenizer.from_folder(tmp_path)
     (tmp_path / "tokenizer.json").write_text(
-        json.dumps({**json.loads(TINY.backend.to_str()), "added_tokens": []}).replace(
-            "<|im_end|>", "<|stop|>"
-        ),
+        json.dumps({**json.loads(TINY.backend.to_str()), "added_tokens": []}).replace("<|im_end|>", "<|stop|>"),
         encoding="utf-8",
     )
     with pytest.raises(CheckpointError, match="im_end"):

@@ -142,6 +142,16 @@ def test_int8_is_small_close_and_cannot_be_saved(talker: MobileVideoGPT, tmp_pat
         small.save_pretrained(tmp_path / "again")
 
 
+def test_int8_takes_one_adapter_and_no_more(tmp_path: Path) -> None:
+    with pytest.raises(QuantizationError, match="2 were given"):
+        model = language_model(400)
+        model.tokenizer = tiny_tokenizer()
+        model.save_pretrained(tmp_path)
+        MobileVideoGPT.from_pretrained(
+            tmp_path, device="cpu", part="language", quantize="int8", lora={"a": "x", "b": "y"}
+        )
+
+
 def test_an_unmerged_adapter_is_not_quantized(talker: MobileVideoGPT) -> None:
     language = copy.deepcopy(talker.require_language())
     language.lora_probe = nn.Parameter(torch.zeros(1))

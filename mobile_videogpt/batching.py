@@ -1,0 +1,90 @@
+"""Many replies written side by side: one forward pass gives one token to each.
+
+It knows generation and the batch cache; which requests there are and who waits for them is the caller's affair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+
+from mobile_videogpt.cache import BatchCache
+from mobile_videogpt.generation import Request, TextGenerator
+from mobile_videogpt.reply import Delta, Reply
+
+
+def generate_batch(generator: TextGenerator, requests: Sequence[Request]) -> Iterator[tuple[int, Delta]]:
+    """Answers many requests side by side; yields (index of the request, delta)."""
+    decoder = BatchDecoder(generator)
+    for number, request in enumerate(requests):
+        first = decoder.add(number, request)
+        if first is not None:
+            yield number, first
+    while decoder.open_requests:
+        for key, delta in decoder.step():
+            yield int(str(key)), delta
+
+
+class BatchDecoder:
+    """Continuous batching: requests join after their prefill, leave when they end, one token a step.
+
+    Not safe to share between threads: one thread owns it and steps it.
+    """
+
+    def __init__(self, generator: TextGenerator) -> None:
+        self._generator = generator
+        self._cache = BatchCache(len(generator.engine.decoder.layers))
+        self._rows: list[tuple[Hashable, Reply]] = []
+
+    @property
+    def open_requests(self) -> int:
+        """Requests that have not ended."""
+        return len(self._rows)
+
+    def add(self, key: Hashable, request: Request) -> Delta | None:
+        """Reads a request's prompt and writes its first token.
+
+        Returns:
+            Its first delta, which is the last if it has `stats`; None while there is no text to show.
+
+        Raises:
+            GenerationError: as `TextGenerator.generate`.
+        """
+        engine = self._generator.engine
+        reply = self._generator.begin(request)
+        pieces = self._generator.segments_of(request)
+        if (ended := reply.cancelled()) is not None:
+            return ended
+        prefilled = engine.prefill(pieces)
+        reply.prompt_was_read(prefilled.prompt_tokens, prefilled.reused_tokens)
+        delta = reply.cancelled() or reply.take(engine.logits(prefilled.hidden))
+        if delta.stats is None:
+            self._cache.join(prefilled.cache)
+            self._rows.append((key, reply))
+        return delta if delta.stats is not None or delta.token_ids else None
+
+    def step(self) -> list[tuple[Hashable, Delta]]:
+        """One token for every open request; the deltas that have something to show or that end a reply."""
+        deltas: list[tuple[Hashable, Delta]] = []
+        for row in reversed(range(len(self._rows))):
+            key, reply = self._rows[row]
+            if (ended := reply.cancelled()) is not None:
+                deltas.append((key, ended))
+                self._leave(row)
+        if not self._rows:
+            return deltas
+        engine = self._generator.engine
+        last_ids = [reply.last_id for _, reply in self._rows if reply.last_id is not None]
+        logits = engine.logits(engine.step(self._cache, last_ids))
+        for row in reversed(range(len(self._rows))):
+            key, reply = self._rows[row]
+            delta = reply.take(logits[row])
+            if delta.stats is not None or delta.token_ids:
+                deltas.append((key, delta))
+            if delta.stats is not None:
+                self._leave(row)
+        return deltas
+
+    def _leave(self, row: int) -> None:
+        self._cache.leave(row)
+        self._rows[row] = self._rows[-1]
+        self._rows.pop()
