@@ -1,0 +1,68 @@
+"""`docs/asyncapi.yaml` is what the code says, and is AsyncAPI 3 by the specification's own schema."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import msgpack
+import pytest
+import yaml
+
+import shared
+from shared.codec import NAMES, pack
+from shared.messages import DeltaEvent, ErrorEvent, Question, Times, WorkerStatus
+from tests.integration.npm import install
+
+ROOT = Path(shared.__file__).parents[1]
+GENERATOR = ROOT / "docs" / "generate_asyncapi.py"
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return dict(yaml.safe_load((ROOT / "docs" / "asyncapi.yaml").read_text(encoding="utf-8")))
+
+
+def test_the_file_is_what_would_be_generated_now() -> None:
+    done = subprocess.run([sys.executable, str(GENERATOR), "--check"], cwd=ROOT, timeout=60)
+    assert done.returncode == 0, "run `python docs/generate_asyncapi.py` and commit docs/asyncapi.yaml"
+
+
+def test_every_message_and_every_stream_is_there(document: dict[str, Any]) -> None:
+    assert set(document["components"]["messages"]) == set(NAMES.values())
+    assert document["channels"]["feedback"]["address"] == "{shard_tag}:feedback:{source_id}"
+    assert set(document["channels"]) == {
+        "chunks", "features", "questions", "requests", "feedback", "feedback_all", "dead",
+    }  # fmt: skip
+
+
+def test_it_is_valid_by_the_schema_of_the_specification(document: dict[str, Any]) -> None:
+    folder = install({"@asyncapi/specs": "^6.8.0"})
+    schema = json.loads((folder / "node_modules/@asyncapi/specs/schemas/3.0.0.json").read_text(encoding="utf-8"))
+    validator = jsonschema.Draft7Validator(schema)
+    assert [f"{list(error.path)}: {error.message}"[:300] for error in validator.iter_errors(document)] == []
+    broken = {**document, "channels": {"x": {"address": 7}}}
+    assert not validator.is_valid(broken)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Question("q", "cam", "?", 1.0),
+        DeltaEvent("cam", "r1", "cam:r1:0", 1, "Bend", Times()),
+        ErrorEvent("cam", "r1", "encoder", "out of memory", 1.0),
+        WorkerStatus("encoder", "w", 1, "h", "running", 1.0, 2.0, 3, 0),
+    ],
+    ids=lambda message: type(message).__name__,
+)
+def test_what_we_write_is_valid_by_the_schema_we_publish(document: dict[str, Any], message: object) -> None:
+    body = msgpack.unpackb(pack(message))
+    schema = {"$ref": f"#/components/schemas/{type(message).__name__}", "components": document["components"]}
+    jsonschema.validate(body, schema)
+    del body["v"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(body, schema)
