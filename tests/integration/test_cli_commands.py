@@ -1,0 +1,237 @@
+"""Commands against a real server, without services: sources, status, dlq, watch, ask, and the Python client."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import cornerman
+from cornerman.cli import invoke
+from shared import streams
+from shared.bus import Bus
+from shared.codec import pack
+from shared.config import Settings
+from shared.messages import DeadLetter, DecisionEvent, DeltaEvent, EndEvent, Question, StartEvent, Times
+from shared.registry import get_source
+
+TIMES = Times(1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
+
+
+def end(text: str, request_id: str = "cam1:r1:0", source_id: str = "cam1") -> EndEvent:
+    return EndEvent(
+        source_id=source_id,
+        run="r1",
+        request_id=request_id,
+        attempt=1,
+        kind="feedback",
+        action="feedback",
+        status="done",
+        pts_s=1.0,
+        prompt="?",
+        text=text,
+        silent=False,
+        cause="",
+        model="m",
+        n_input_tokens=1,
+        n_output_tokens=1,
+        ttft_ms=10.0,
+        times=TIMES,
+    )
+
+
+def decision(seq: int) -> DecisionEvent:
+    return DecisionEvent("cam1", "r1", seq, float(seq), "next", 1.0, "calm", "rules", 0.0, "ok", TIMES)
+
+
+@pytest.fixture
+def run(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    monkeypatch.setenv("CORNERMAN_REDIS_URL", settings.redis.url)
+    monkeypatch.setenv("CORNERMAN_RUNTIME__DIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+    def call(*line: str) -> tuple[int, str, str]:
+        code = invoke(line)
+        return code, *capsys.readouterr()
+
+    return call
+
+
+def test_a_source_is_added_shown_changed_and_removed(run: Callable[..., tuple[int, str, str]]) -> None:
+    assert run("sources", "add", "rtsp://me:secret@cam.local/live", "--strategy", "interval") == (
+        0,
+        "cam.local-live\n",
+        "",
+    )
+    code, out, _ = run("sources", "list", "--json")
+    listed = json.loads(out)
+    assert (code, listed["source_id"], listed["url"]) == (0, "cam.local-live", "rtsp://***@cam.local/live")
+    assert (listed["speak"]["strategy"], listed["state"]) == ("interval", "")
+    assert "secret" not in run("sources", "list")[1]
+    assert run("sources", "set", "cam.local-live", "speak.interval_s=2.5", "paused=true")[0] == 0
+    changed = json.loads(run("sources", "list", "--json")[1])
+    assert (changed["speak"]["interval_s"], changed["paused"], changed["revision"]) == (2.5, True, 1)
+    assert run("sources", "remove", "cam.local-live")[0] == 0
+    assert run("sources", "list", "--json")[1] == ""
+
+
+def test_what_is_not_there_or_not_allowed_is_said(run: Callable[..., tuple[int, str, str]]) -> None:
+    assert run("sources", "remove", "nope")[0] == 78
+    assert run("sources", "set", "nope", "paused=true")[0] == 78
+    run("sources", "add", "test://pattern", "--id", "a")
+    code, _, err = run("sources", "set", "a", "speak.interval_s=-1")
+    assert code == 78
+    assert "interval_s" in err
+    code, _, err = run("sources", "add", "test://pattern", "--id", "a")
+    assert code == 78
+    assert "taken" in err
+
+
+def test_the_same_url_twice_gets_another_name(run: Callable[..., tuple[int, str, str]]) -> None:
+    assert run("sources", "add", "test://pattern")[1] == "pattern\n"
+    assert run("sources", "add", "test://pattern")[1] == "pattern-2\n"
+
+
+def test_status_is_one_object_with_everything(run: Callable[..., tuple[int, str, str]]) -> None:
+    run("sources", "add", "test://pattern", "--id", "a")
+    code, out, _ = run("status", "--json")
+    told = json.loads(out)
+    assert (code, told["type"], told["workers"], told["dead_letters"]) == (0, "status", [], 0)
+    assert told["streams"]["chunks"] == {"waiting": 0, "pending": 0}
+    assert told["sources"]["a"]["state"] == "waiting"
+    assert told["sources"]["a"]["credit"] == 4
+    code, out, _ = run("status", "--once")
+    assert code == 0
+    assert "no service is running" in out
+
+
+async def put_dead(bus: Bus, body: bytes, reason: str) -> str:
+    keys = bus.keys("cam1")
+    letter = DeadLetter(keys.chunks, "encoder", "1-0", "w1", 5, reason, 1_700_000_000.0, body)
+    entry_id = await bus.redis.xadd(keys.dead, {streams.FIELD: pack(letter)})
+    return f"{keys.shard}/{entry_id.decode()}"
+
+
+async def test_a_dead_letter_is_listed_shown_put_back_or_dropped(
+    bus: Bus, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    first = await put_dead(bus, pack(Question("q1", "cam1", "why?", 1.0)), "boo")
+    second = await put_dead(bus, b"\xff\xff", "malformed")
+
+    def commands() -> None:
+        listed = [json.loads(line) for line in run("dlq", "list", "--json")[1].splitlines()]
+        assert [(item["id"], item["reason"], item["deliveries"]) for item in listed] == [
+            (first, "boo", 5),
+            (second, "malformed", 5),
+        ]
+        assert "malformed" in run("dlq", "list")[1]
+        assert json.loads(run("dlq", "show", first)[1])["message"]["text"] == "why?"
+        assert json.loads(run("dlq", "show", second)[1])["bytes"] == "ff ff"
+        assert run("dlq", "replay")[0] == 78
+        assert run("dlq", "show", "0/9-9")[0] == 78
+        assert run("dlq", "replay", first) == (0, "1 put back\n", "")
+        assert run("dlq", "drop", "--all") == (0, "1 dropped\n", "")
+        assert run("dlq", "list")[1] == "no dead letters\n"
+
+    await asyncio.to_thread(commands)
+    back = await bus.redis.xrange(bus.keys("cam1").chunks)
+    assert [fields[streams.FIELD] for _, fields in back] == [pack(Question("q1", "cam1", "why?", 1.0))]
+
+
+async def test_watch_prints_from_the_id_given_and_ends_in_order(bus: Bus, settings: Settings, tmp_path: Path) -> None:
+    seen = await bus.emit(decision(0))
+    await bus.emit(decision(1))
+    await bus.emit(end("Back straight."))
+    watching = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cornerman", "watch", "cam1", "--json", "--since", seen),
+        *("--redis", settings.redis.url),
+        stdout=subprocess.PIPE,
+        cwd=tmp_path,
+    )
+    assert watching.stdout is not None
+    first = json.loads(await watching.stdout.readline())
+    second = json.loads(await watching.stdout.readline())
+    assert (first["type"], first["seq"]) == ("decision", 1)
+    assert (second["type"], second["text"]) == ("feedback", "Back straight.")
+    watching.send_signal(signal.SIGINT)
+    rest, _ = await watching.communicate()
+    assert (rest, watching.returncode) == (b"", 0)
+    assert second["id"] > first["id"]
+
+
+async def test_an_answer_is_printed_as_it_comes(bus: Bus, run: Callable[..., tuple[int, str, str]]) -> None:
+    run_it = asyncio.to_thread(run, "sources", "add", "test://pattern", "--id", "cam1")
+    assert (await run_it)[0] == 0
+    assert await get_source(bus, "cam1") is not None
+    asking = asyncio.create_task(_ask(bus))
+    keys = bus.keys("cam1")
+    async with asyncio.timeout(20):
+        while not (asked := await bus.redis.xrange(keys.questions)):
+            await asyncio.sleep(0.02)
+    from shared.codec import unpack
+
+    question = unpack(asked[0][1][streams.FIELD], Question)
+    request_id = f"cam1:q:{question.question_id}"
+    assert question.text == "how many?"
+    await bus.emit(end("not this one", "cam1:r1:9"))
+    await bus.emit(StartEvent("cam1", "r1", request_id, 1, "question", "next", 0.0, "", "m", TIMES))
+    for word in ("Three ", "squats."):
+        await bus.emit(DeltaEvent("cam1", "r1", request_id, 1, word, TIMES))
+    await bus.emit(end("Three squats.", request_id))
+    code, out = await asking
+    assert (code, out) == (0, b"Three squats.\n")
+
+
+async def _ask(bus: Bus) -> tuple[int | None, bytes]:
+    asking = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cornerman", "ask", "cam1", "how", "many?", "--redis", bus.url),
+        stdout=subprocess.PIPE,
+        env={**os.environ},
+    )
+    out, _ = await asking.communicate()
+    return asking.returncode, out
+
+
+async def test_the_python_client_yields_what_is_said(bus: Bus) -> None:
+    await bus.emit(decision(0))
+    await bus.emit(end("One."))
+    await bus.emit(end("Elsewhere.", "cam2:r1:0", "cam2"))
+    said = cornerman.subscribe("cam1", redis=bus.url, since="0")
+    async with contextlib.aclosing(said), asyncio.timeout(10):
+        first = await anext(said)
+        await bus.emit(end("Two.", "cam1:r1:1"))
+        second = await anext(said)
+    assert (first.text, second.text) == ("One.", "Two.")
+    assert first.latency_ms["total"] == pytest.approx(500.0)
+    again = cornerman.subscribe("cam1", redis=bus.url, since=first.event_id)
+    async with contextlib.aclosing(again), asyncio.timeout(10):
+        assert (await anext(again)).text == "Two."
+
+
+async def test_programs_without_an_event_loop_can_follow(bus: Bus) -> None:
+    await bus.emit(end("One."))
+    got: list[str] = []
+
+    def follow() -> None:
+        for feedback in cornerman.follow(None, redis=bus.url, since="0"):
+            got.append(feedback.text)
+            if len(got) == 2:
+                return
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    await bus.emit(end("Two.", "cam2:r1:0", "cam2"))
+    deadline = time.monotonic() + 10
+    while thread.is_alive() and time.monotonic() < deadline:
+        await asyncio.sleep(0.02)
+    assert got == ["One.", "Two."]
