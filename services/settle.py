@@ -27,10 +27,19 @@ async def settle(delivery: Delivery[M], hop: Hop) -> Outcome:
     Raises:
         FencedError: a newer owner holds the consumer's lease.
     """
+    return await _until_answered(delivery, lambda: delivery.commit(hop))
+
+
+async def bury(delivery: Delivery[M], reason: str, also: Hop) -> Outcome:
+    """Buries the entry and tells the next stage, trying again as `settle` does."""
+    return await _until_answered(delivery, lambda: delivery.bury(reason, also))
+
+
+async def _until_answered(delivery: Delivery[M], send: Callable[[], Awaitable[Outcome]]) -> Outcome:
     backoff = Backoff(base_s=0.05, cap_s=2.0)
     while not delivery.lost.is_set():
         try:
-            return await _cancellable(delivery.commit(hop))
+            return await _cancellable(send())
         except RetryableError as error:
             log.warning("commit_interrupted", entry_id=delivery.entry_id, error=str(error))
             await asyncio.sleep(backoff.next_s())

@@ -50,13 +50,11 @@ class Strategies:
         if self._model is None:
             require_model_extra("strategy llm")
             from services.decider.strategies.rolling import RollingActionModel
-            from services.generator.mobile_videogpt import load_language
 
             settings = self._settings.generator
             path = model_path("generator.model", settings.model)
             device = torch_device("generator.device", settings.device)
-            generator = load_language(path, device, torch_dtype(settings.dtype, device), "none")
-            self._model = RollingActionModel(generator)
+            self._model = RollingActionModel.load(path, device, torch_dtype(settings.dtype, device))
         return self._model
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mobile_videogpt.errors import GenerationError
-from mobile_videogpt.generation import TextGenerator
+from mobile_videogpt import MobileVideoGPT
+from mobile_videogpt.errors import GenerationError, ModelError
 from mobile_videogpt.prompts import chat_prompt
 from mobile_videogpt.rolling import RollingSession
 from services.decider.core import StrategyError, Tokens
@@ -22,31 +22,38 @@ class RollingActionModel:
     """Opens rolling contexts on one loaded model.
 
     Args:
-        generator: the language half.
+        model: with its language half and a tokenizer that has the action tokens.
         window: tokens of context at most; the instruction in front of it stays for ever.
     """
 
-    def __init__(self, generator: TextGenerator, window: int = WINDOW_TOKENS) -> None:
-        self._generator = generator
+    def __init__(self, model: MobileVideoGPT, window: int = WINDOW_TOKENS) -> None:
+        self._model = model
         self._window = window
+
+    @classmethod
+    def load(cls, path: str, device: torch.device, dtype: torch.dtype) -> RollingActionModel:
+        """Reads the language half.
+
+        Raises:
+            StrategyError: it cannot be read.
+        """
+        try:
+            return cls(MobileVideoGPT.from_pretrained(path, part="language", dtype=dtype, device=device))
+        except (ModelError, OSError, ValueError) as error:
+            raise StrategyError(f"strategy llm: generator.model = {path!r} cannot be loaded: {error}") from error
 
     def open(self, prompt: str) -> Watcher:
         """A context that begins with the system prompt and the instruction, which are never dropped."""
-        generator = self._generator
-        tokenizer = generator.tokenizer
-        if tokenizer is None:
+        model = self._model
+        if model.tokenizer is None:
             raise StrategyError("strategy llm: this model has no tokenizer; give a checkpoint that has one")
         try:
-            actions = generator.action_ids()
+            actions = model.speech.action_ids()
+            start = model.tokenizer.encode(chat_prompt(prompt, system=model.config.system_prompt))
+            session = model.rolling_session(sinks=len(start), window=max(self._window, 2 * len(start) + 512))
+            session.feed_ids(start)
         except GenerationError as error:
             raise StrategyError(f"strategy llm: {error}") from error
-        start = tokenizer.encode(chat_prompt(prompt, system=generator.system_prompt))
-        engine = generator.engine
-        inverse_frequencies = engine.decoder.rotary_emb.inv_freq  # type: ignore[attr-defined]
-        session = RollingSession(
-            engine, inverse_frequencies, sinks=len(start), window=max(self._window, 2 * len(start) + 512)
-        )
-        session.feed_ids(start)
         return _RollingWatcher(session, actions)
 
 

@@ -1,0 +1,266 @@
+"""The encoder on a real server: one `Features` for each `Chunk`, whatever becomes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from services.encoder.core import Clip, Encoded, Encoder
+from services.encoder.fake import FakeEncoder
+from services.encoder.service import Worker
+from shared.bus import Bus
+from shared.clock import SystemClock
+from shared.codec import pack, unpack
+from shared.config import Settings, load_settings
+from shared.errors import PoisonError
+from shared.health import Health
+from shared.logs import get_logger
+from shared.messages import Chunk, Features, Times
+from shared.metrics import Metrics
+from shared.runtime import Context
+from shared.streams import FIELD
+
+SOURCE = "cam"
+
+
+def with_batch(settings: Settings, batch: int) -> Settings:
+    encoder = settings.encoder.model_copy(update={"batch": batch})
+    return settings.model_copy(update={"encoder": encoder})
+
+
+@contextlib.asynccontextmanager
+async def worker(
+    bus: Bus, encoder: Encoder | None = None, *, name: str = "e1", batch: int = 4
+) -> AsyncIterator[Context]:
+    """An encoder in this process; leaving stops it in order."""
+    clock = SystemClock()
+    settings = with_batch(bus.settings, batch)
+    context = Context(settings, bus, clock, name, Health("encoder", name, clock), Metrics(), get_logger(name))
+    task = asyncio.create_task(Worker(context, encoder or FakeEncoder()).run())
+    try:
+        yield context
+    finally:
+        context.stopping.set()
+        await asyncio.wait_for(task, 10)
+
+
+async def eventually(look: Callable[[], Awaitable[Any]], timeout_s: float = 10.0) -> Any:
+    """Waits until `look()` gives something true."""
+    async with asyncio.timeout(timeout_s):
+        while not (found := await look()):
+            await asyncio.sleep(0.02)
+    return found
+
+
+async def chunk(bus: Bus, seq: int, *, shape: tuple[int, ...] = (8, 6, 8, 3), **changes: Any) -> Chunk:
+    keys = bus.keys(SOURCE)
+    pixels = np.random.default_rng(seq).integers(0, 256, shape, np.uint8)
+    frames = await bus.put_blob(keys.blob(SOURCE, "r1", seq, "frames"), pixels, 60)
+    given: dict[str, Any] = {
+        "source_id": SOURCE,
+        "run": "r1",
+        "seq": seq,
+        "pts_s": seq * 0.5,
+        "frame_pts_s": tuple(seq * 0.5 + i / 8 for i in range(8)),
+        "motion": 0.25,
+        "lossless": False,
+        "end": False,
+        "frames": frames,
+        "keep_frames": False,
+        "times": Times(captured_at_s=1.0, published_at_s=2.0),
+    }
+    return Chunk(**{**given, **changes})
+
+
+async def send(bus: Bus, *chunks: Chunk) -> None:
+    for each in chunks:
+        await bus.redis.xadd(bus.keys(SOURCE).chunks, {FIELD: pack(each)})
+
+
+async def features(bus: Bus) -> list[Features]:
+    rows = await bus.redis.xrange(bus.keys(SOURCE).features)
+    return [unpack(fields[FIELD], Features) for _, fields in rows]
+
+
+async def has(bus: Bus, count: int) -> list[Features]:
+    found = await features(bus)
+    return found if len(found) >= count else []
+
+
+async def nothing_pending(bus: Bus) -> None:
+    pending = await bus.redis.xpending(bus.keys(SOURCE).chunks, "encoder")
+    assert pending["pending"] == 0
+
+
+async def test_each_chunk_becomes_features_with_its_tokens_and_its_pixels_are_freed(bus: Bus) -> None:
+    async with worker(bus):
+        await send(bus, *[await chunk(bus, seq) for seq in range(10)])
+        found = await eventually(lambda: has(bus, 10))
+    await nothing_pending(bus)
+    assert sorted(f.seq for f in found) == list(range(10))
+    first = next(f for f in found if f.seq == 3)
+    assert (first.status, first.model, first.motion, first.frames) == ("ok", "fake", 0.25, None)
+    assert first.times.published_at_s == 2.0
+    assert first.times.encoded_at_s > 1e9
+    pixels = np.random.default_rng(3).integers(0, 256, (8, 6, 8, 3), np.uint8)
+    expected = FakeEncoder().encode([Clip(pixels, (), 0)])[0]
+    assert first.vector is not None and first.context is not None and expected.context is not None
+    np.testing.assert_array_equal(first.vector, expected.vector)
+    np.testing.assert_array_equal(await bus.get_blob(first.context), expected.context)
+    assert not [key async for key in bus.redis.scan_iter(match="*:frames")]
+
+
+async def test_frames_that_the_generator_wants_are_kept(bus: Bus) -> None:
+    async with worker(bus):
+        await send(bus, await chunk(bus, 0, keep_frames=True))
+        (found,) = await eventually(lambda: has(bus, 1))
+    assert found.frames is not None
+    assert (await bus.get_blob(found.frames)).shape == (8, 6, 8, 3)
+
+
+async def test_pixels_that_are_gone_and_end_markers_pass_through(bus: Bus) -> None:
+    async with worker(bus):
+        gone = await chunk(bus, 0)
+        await bus.free_blobs([gone.frames])
+        await send(bus, gone, await chunk(bus, 1, end=True, frames=None))
+        found = await eventually(lambda: has(bus, 2))
+    assert {(f.seq, f.status, f.vector is None) for f in found} == {(0, "expired", True), (1, "end", True)}
+    await nothing_pending(bus)
+    assert await bus.redis.xlen(bus.keys(SOURCE).dead) == 0
+
+
+class Recorder:
+    """Notes how it was called; may be told to fail on some chunks, so many times each."""
+
+    model = "recorder"
+
+    def __init__(self, bad: dict[int, int] | None = None, error: type[Exception] = RuntimeError) -> None:
+        self.calls: list[list[int]] = []
+        self.bad = bad or {}
+        self.error = error
+
+    def encode(self, clips: Sequence[Clip]) -> list[Encoded]:
+        seqs = [round(clip.frame_pts_s[0] / 0.5) for clip in clips]
+        self.calls.append(seqs)
+        for seq in seqs:
+            if self.bad.get(seq, 0) > 0:
+                self.bad[seq] -= 1
+                raise self.error(f"chunk {seq} is bad")
+        return FakeEncoder().encode(clips)
+
+
+async def test_what_waits_is_encoded_together_up_to_the_batch(bus: Bus) -> None:
+    encoder = Recorder()
+    await send(bus, *[await chunk(bus, seq) for seq in range(9)])
+    async with worker(bus, encoder, batch=4):
+        await eventually(lambda: has(bus, 9))
+    assert max(len(call) for call in encoder.calls) == 4
+    assert sum(len(call) for call in encoder.calls) == 9
+
+
+async def test_a_chunk_that_always_fails_is_buried_and_the_innocent_are_not(bus: Bus) -> None:
+    encoder = Recorder({2: 1000})
+    await send(bus, *[await chunk(bus, seq) for seq in range(6)])
+    async with worker(bus, encoder):
+        found = await eventually(lambda: has(bus, 6))
+    assert {f.seq: f.status for f in found} == {0: "ok", 1: "ok", 2: "buried", 3: "ok", 4: "ok", 5: "ok"}
+    assert encoder.calls.count([2]) == bus.settings.bus.max_deliveries
+    assert await bus.redis.xlen(bus.keys(SOURCE).dead) == 1
+    await nothing_pending(bus)
+
+
+async def test_a_chunk_that_fails_once_is_tried_again(bus: Bus) -> None:
+    encoder = Recorder({2: 2})
+    await send(bus, *[await chunk(bus, seq) for seq in range(4)])
+    async with worker(bus, encoder):
+        found = await eventually(lambda: has(bus, 4))
+    assert {f.status for f in found} == {"ok"}
+
+
+async def test_pixels_of_another_shape_are_buried_at_once(bus: Bus) -> None:
+    encoder = Recorder({1: 1000}, PoisonError)
+    await send(bus, await chunk(bus, 0, shape=(8, 6, 8, 4)), await chunk(bus, 1), await chunk(bus, 2, frames=None))
+    async with worker(bus, encoder):
+        found = await eventually(lambda: has(bus, 3))
+    assert {f.seq: f.status for f in found} == {0: "buried", 1: "buried", 2: "buried"}
+    assert encoder.calls.count([1]) <= 2
+
+
+async def test_an_encoder_that_only_fails_ends_the_process_instead_of_burying_everything(bus: Bus) -> None:
+    from shared.errors import FatalError
+
+    encoder = Recorder(dict.fromkeys(range(100), 1000))
+    await send(bus, *[await chunk(bus, seq) for seq in range(60)])
+    clock = SystemClock()
+    context = Context(bus.settings, bus, clock, "e", Health("encoder", "e", clock), Metrics(), get_logger("e"))
+    try:
+        await asyncio.wait_for(Worker(context, encoder).run(), 10)
+    except* FatalError as group:
+        assert "in a row" in str(group.exceptions[0])
+    else:
+        raise AssertionError("it went on")
+    assert await bus.redis.xlen(bus.keys(SOURCE).dead) < 60
+
+
+async def test_several_workers_share_the_chunks_and_none_is_encoded_twice_into_the_stream(bus: Bus) -> None:
+    async with worker(bus, name="e1", batch=1), worker(bus, name="e2", batch=1), worker(bus, name="e3", batch=1):
+        await send(bus, *[await chunk(bus, seq) for seq in range(60)])
+        found = await eventually(lambda: has(bus, 60))
+        await asyncio.sleep(0.1)
+    assert sorted(f.seq for f in found) == list(range(60))
+    assert len(await features(bus)) == 60
+
+
+async def test_stopping_hands_over_what_is_not_being_computed(bus: Bus) -> None:
+    await send(bus, *[await chunk(bus, seq) for seq in range(12)])
+    async with worker(bus, FakeEncoder(delay_s=0.3), name="e1", batch=2):
+        await eventually(lambda: has(bus, 2))
+    before = len(await features(bus))
+    assert before < 12
+    async with worker(bus, name="e2"):
+        found = await eventually(lambda: has(bus, 12))
+    assert sorted(f.seq for f in found) == list(range(12))
+
+
+async def test_the_next_batch_is_fetched_while_this_one_computes(bus: Bus) -> None:
+    """With four batches of 0.2 s each, fetching in between would show as pauses in which nothing computes."""
+    import time
+
+    class Timed(FakeEncoder):
+        spans: list[tuple[float, float]] = []  # noqa: RUF012
+
+        def encode(self, clips: Sequence[Clip]) -> list[Encoded]:
+            started_s = time.monotonic()
+            done = super().encode(clips)
+            self.spans.append((started_s, time.monotonic()))
+            return done
+
+    await send(bus, *[await chunk(bus, seq, shape=(8, 224, 300, 3)) for seq in range(8)])
+    async with worker(bus, Timed(delay_s=0.2), batch=2):
+        await eventually(lambda: has(bus, 8))
+    spans = Timed.spans
+    pauses = [later[0] - earlier[1] for earlier, later in itertools.pairwise(spans)]
+    assert len(spans) >= 4
+    assert sorted(pauses)[len(pauses) // 2] < 0.05
+
+
+async def test_shards_of_other_sources_are_served_too(settings: Settings) -> None:
+    sharded = load_settings({**settings.model_dump(), "redis": {"url": settings.redis.url, "shards": 3}})
+    async with Bus.connect(sharded) as bus, worker(bus):
+        for i in range(6):
+            source = f"cam{i}"
+            keys = bus.keys(source)
+            blob = await bus.put_blob(keys.blob(source, "r1", 0, "frames"), np.zeros((8, 4, 4, 3), np.uint8), 60)
+            one = await chunk(bus, 0, source_id=source, frames=blob)
+            await bus.redis.xadd(keys.chunks, {FIELD: pack(one)})
+
+        async def all_shards() -> bool:
+            lengths = [await bus.redis.xlen(keys.features) for keys in bus.all_keys()]
+            return sum(lengths) == 6 and min(lengths) > 0
+
+        await eventually(all_shards)

@@ -1,0 +1,72 @@
+"""The adapter to the vision half, on the tiny model with random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mobile_videogpt import MobileVideoGPT, MobileVideoGPTConfig
+from mobile_videogpt.tokenizer import tiny_tokenizer
+from services.encoder.core import Clip
+from services.encoder.mobile_videogpt import VisionEncoder
+from services.encoder.service import make_encoder
+from shared.config import EncoderSettings
+from shared.errors import ConfigError
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(3)
+    folder = tmp_path_factory.mktemp("ckpt") / "tiny"
+    model = MobileVideoGPT(MobileVideoGPTConfig.tiny())
+    model.tokenizer = tiny_tokenizer()
+    model.save_pretrained(folder)
+    return folder
+
+
+def clip(seed: int, height: int = 112, width: int = 112) -> Clip:
+    pixels = np.random.default_rng(seed).integers(0, 256, (8, height, width, 3), np.uint8)
+    return Clip(pixels, tuple(i / 8 for i in range(8)), 0.1)
+
+
+def test_a_batch_of_mixed_sizes_gives_what_each_chunk_gives_alone(checkpoint: Path) -> None:
+    encoder = make_encoder(EncoderSettings(backend="mobile_videogpt", model=str(checkpoint), device="cpu"))
+    clips = [clip(0), clip(1, 112, 150), clip(2)]
+    together = encoder.encode(clips)
+    assert encoder.model == "tiny"
+    for one, expected in zip(clips, together, strict=True):
+        alone = encoder.encode([one])[0]
+        np.testing.assert_allclose(alone.vector, expected.vector, atol=1e-4)
+        assert alone.context is not None and expected.context is not None
+        np.testing.assert_allclose(alone.context.astype(np.float32), expected.context.astype(np.float32), atol=2e-3)
+
+
+def test_shapes_and_dtypes_are_those_of_the_messages(checkpoint: Path) -> None:
+    config = MobileVideoGPTConfig.tiny()
+    encoder = VisionEncoder.load(EncoderSettings(backend="mobile_videogpt", model=str(checkpoint), device="cpu"))
+    encoded = encoder.encode([clip(0)])[0]
+    assert encoded.context is not None and encoded.video is not None
+    assert encoded.vector.shape == (config.feature_size,)
+    assert encoded.vector.dtype == np.float32
+    assert encoded.context.shape == (8, 16, config.language.width)
+    assert encoded.video.shape == (32, config.language.width)
+    assert encoded.context.dtype == np.float16
+
+
+def test_a_model_that_cannot_be_loaded_is_a_config_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ConfigError, match=r"encoder\.model.*cannot be loaded"):
+        VisionEncoder.load(EncoderSettings(backend="mobile_videogpt", model=str(tmp_path), device="cpu"))
+    with pytest.raises(ConfigError, match="no such file or folder"):
+        VisionEncoder.load(EncoderSettings(backend="mobile_videogpt", model="./nowhere", device="cpu"))
+
+
+def test_a_device_that_is_not_there_is_a_config_error(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match=r"encoder\.device = 'cuda'"):
+        VisionEncoder.load(EncoderSettings(backend="mobile_videogpt", model=str(checkpoint), device="cuda"))
+    with pytest.raises(ConfigError, match="is no device"):
+        VisionEncoder.load(EncoderSettings(backend="mobile_videogpt", model=str(checkpoint), device="tpu9000"))
