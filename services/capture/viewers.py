@@ -86,7 +86,7 @@ async def fill(bus: Bus, source_id: str, inbox: Inbox) -> None:
                     last = entry_id
                     _take(source_id, fields.get(FIELD), inbox)
     finally:
-        await client.aclose()
+        await bus.close_client(client)
 
 
 def _take(source_id: str, body: bytes | None, inbox: Inbox) -> None:

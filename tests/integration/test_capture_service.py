@@ -28,6 +28,7 @@ from shared.registry import add_source, remove_source, update_source
 from shared.runtime import Context
 from shared.source import SourceSpec, WatchSettings
 from shared.streams import FIELD
+from tests.conftest import Server
 
 PATTERN = "test://pattern?fps=30&seconds=6&size=64x36"
 CHUNKS = 11  # of 6 s at 8 FPS with an overlap of 4
@@ -414,3 +415,51 @@ async def test_a_real_file_arrives(bus: Bus, settings: Settings, tmp_path: Path)
     found = await chunks(bus)
     assert len(found) == 8 and found[-1].end
     assert found[0].frames is not None and found[0].frames.shape == (8, 224, 299, 3)
+
+
+async def test_a_restarted_server_is_waited_for_and_a_lossless_run_goes_on(own_server: Server, own_bus: Bus) -> None:
+    bus = own_bus
+    await add_source(bus, spec(PATTERN + "&seconds=20", credit=5))
+    async with capture(bus.settings):
+        await until(has_chunks(bus, 5))
+        own_server.kill()
+        await asyncio.sleep(1.0)  # longer than the lease
+        own_server.start()
+        await bus.ready(10)
+        giver = asyncio.create_task(give_back_credit(bus))
+        await until(is_state(bus, "ended"))
+        giver.cancel()
+    found = await chunks(bus)
+    assert [chunk.seq for chunk in found] == list(range(40))
+    assert found[-1].end and len({chunk.run for chunk in found}) == 1
+    assert accounted(await counters(bus))
+
+
+async def test_a_camera_plays_on_when_the_server_is_away_for_a_moment(own_server: Server, own_bus: Bus) -> None:
+    bus = own_bus
+    await add_source(bus, spec(PATTERN + "&seconds=0", lossless=False, realtime=True))
+    async with capture(bus.settings):
+        await until(has_chunks(bus, 1))
+        own_server.kill()
+        own_server.start()
+        await bus.ready(10)
+        before = len(await chunks(bus))
+        await until(has_chunks(bus, before + 4))
+    for run in {chunk.run for chunk in await chunks(bus)}:
+        ours = [chunk for chunk in await chunks(bus) if chunk.run == run]
+        assert [chunk.seq for chunk in ours] == list(range(len(ours)))
+
+
+async def test_a_process_whose_lease_was_taken_writes_nothing_more(bus: Bus, settings: Settings) -> None:
+    keys = bus.keys("cam1")
+    await add_source(bus, spec(PATTERN + "&seconds=0", lossless=False, realtime=True))
+    async with capture(settings):
+        await until(has_chunks(bus, 1))
+        # What another process would do after we were frozen for longer than a lease.
+        await bus.redis.set(keys.lease("capture:cam1"), "another", px=2000)
+        await bus.redis.incr(keys.fence("capture:cam1"))
+        before = len(await chunks(bus))
+        await asyncio.sleep(1.5)
+        assert len(await chunks(bus)) == before
+        await until(has_chunks(bus, before + 1))  # the other is gone: ours again, as a new run
+    assert len({chunk.run for chunk in await chunks(bus)}) == 2

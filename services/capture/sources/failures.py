@@ -58,6 +58,8 @@ def _opening(error: BaseException, address: Address, took_s: float, limit_s: flo
         return _unreadable(kind)
     if kind in ("http", "rtsp") and not _resolves(address.target):
         return "the host name is not known; check its spelling and the DNS", False
+    if kind in ("http", "rtsp"):
+        return f"no video comes from there ({plain(error)}); check the URL", False
     return f"cannot be opened ({plain(error)})", kind == "file"
 
 

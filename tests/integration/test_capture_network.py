@@ -1,0 +1,327 @@
+"""Sources over the network, from servers of the test's own: files, HLS, MJPEG, RTSP, and all that goes wrong."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import socket
+import socketserver
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from functools import partial
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from services.capture.decode import Plan, Reel
+from services.capture.display import Tap
+from services.capture.pictures import JpegMaker
+from services.capture.sources.base import Feed
+from services.capture.sources.opening import open_feed
+from services.capture.states import BrokenError
+from shared.clock import SystemClock
+from shared.config import CaptureSettings
+
+SETTINGS = CaptureSettings(open_timeout_s=1.0, stall_s=0.5, backoff_max_s=0.5, shorter_side=32)
+JPEG = JpegMaker(320, 80).jpeg(av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), format="rgb24"))
+
+
+def opened(url: str) -> Feed:
+    return open_feed(url, SETTINGS)
+
+
+def refused(url: str) -> BrokenError:
+    began_s = time.monotonic()
+    with pytest.raises(BrokenError) as caught:
+        opened(url).close()
+    assert time.monotonic() - began_s < 4.0
+    assert "s3cret" not in str(caught.value)
+    return caught.value
+
+
+def write(path: Path, seconds: float = 3.0, **options: str) -> Path:
+    with av.open(str(path), "w", options=options) as container:
+        stream = container.add_stream("libx264", rate=Fraction(30))
+        stream.width, stream.height, stream.pix_fmt, stream.options = 64, 48, "yuv420p", {"g": "15", "bf": "0"}
+        for index in range(round(seconds * 30)):
+            rgb = np.full((48, 64, 3), index * 2 % 250, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+@contextlib.contextmanager
+def serving(handler: Callable[..., BaseHTTPRequestHandler]) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class Files(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+class Base(BaseHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+def test_a_file_over_http_is_a_file(tmp_path: Path) -> None:
+    write(tmp_path / "a.mp4", movflags="faststart")
+    with serving(partial(Files, directory=str(tmp_path))) as url:
+        feed = opened(f"{url}/a.mp4")
+        assert not feed.traits.live and feed.traits.duration_s == pytest.approx(3.0, abs=0.1)
+        assert sum(1 for _ in feed.pictures(lambda: False)) == 90
+        feed.close()
+
+
+def test_a_finished_hls_playlist_is_a_file(tmp_path: Path) -> None:
+    write(tmp_path / "a.m3u8", hls_time="1", hls_list_size="0")
+    with serving(partial(Files, directory=str(tmp_path))) as url:
+        feed = opened(f"{url}/a.m3u8")
+        assert not feed.traits.live
+        assert sum(1 for _ in feed.pictures(lambda: False)) == 90
+        feed.close()
+
+
+def test_a_growing_hls_playlist_is_live_and_played_at_media_speed(tmp_path: Path) -> None:
+    playlist = write(tmp_path / "a.m3u8", hls_time="1", hls_list_size="0")
+    playlist.write_text(playlist.read_text().replace("#EXT-X-ENDLIST", ""))
+    with serving(partial(Files, directory=str(tmp_path))) as url:
+        feed = opened(f"{url}/a.m3u8")
+        assert feed.traits.live and feed.traits.paced
+        feed.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "says", "final"),
+    [(404, "404", False), (401, "credentials", True), (403, "credentials", True), (500, "error", False)],
+)
+def test_what_the_server_says_is_said(status: int, says: str, final: bool) -> None:
+    class Handler(Base):
+        def do_GET(self) -> None:
+            self.send_error(status)
+
+    with serving(Handler) as url:
+        error = refused(url.replace("//", "//admin:s3cret@") + "/a.mp4?token=s3cret")
+    assert says in str(error)
+    assert error.final is final
+
+
+def test_a_server_that_never_answers_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        for scheme in ("http", "rtsp"):
+            error = refused(f"{scheme}://admin:s3cret@127.0.0.1:{server.getsockname()[1]}/live")
+            assert "no answer within 1 s" in str(error), error
+            assert not error.final
+
+
+def test_a_web_page_is_no_video() -> None:
+    class Handler(Base):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html><body>hello</body></html>" * 100)
+
+    with serving(Handler) as url:
+        assert "video" in str(refused(f"{url}/index.html"))
+
+
+class Mjpeg(Base):
+    pause_s = 0.02
+    stop_after = 1_000_000
+    hang = False
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            for _ in range(self.stop_after):
+                self.wfile.write(b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(JPEG))
+                self.wfile.write(JPEG + b"\r\n")
+                self.wfile.flush()
+                time.sleep(self.pause_s)
+            if self.hang:
+                time.sleep(3.0)
+
+
+def test_mjpeg_is_live_and_timed_by_arrival() -> None:
+    with serving(Mjpeg) as url:
+        feed = opened(f"{url}/stream")
+        assert feed.traits.live
+        pictures = feed.pictures(lambda: False)
+        times = [next(pictures).raw_s for _ in range(40)]
+        feed.close()
+    late = np.diff([t for t in times if t is not None])[10:]
+    assert np.median(late) == pytest.approx(0.02, abs=0.008)  # FFmpeg itself would say 0.04
+
+
+async def test_a_camera_that_falls_silent_stalls_and_is_opened_again() -> None:
+    class Handler(Mjpeg):
+        stop_after, hang = 30, True
+
+    clock = SystemClock()
+    with serving(Handler) as url:
+        plan = Plan(sample_fps=8.0, overlap=4, lossless=False, realtime=True, loop=False, can_fail=True)
+        reel = Reel(plan, partial(opened, f"{url}/stream"), SETTINGS, clock, Tap(clock, 320, 80))
+        reel.start()
+        states: list[str] = []
+        give_up_at_s = time.monotonic() + 15
+        while states.count("playing") < 2 and time.monotonic() < give_up_at_s:
+            await reel.bell.wait(0.05)
+            states += [news.state for news in reel.look()]
+        reel.stop()
+        assert reel.join(5.0)
+    assert states[:5] == ["opening", "playing", "stalled", "reconnecting", "playing"]
+
+
+class Rtsp(socketserver.ThreadingTCPServer):
+    """As much of RFC 2326 and 6184 as a camera needs: H.264 interleaved over TCP, Basic authentication, one track."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, *, password: str = "", frames: int = 100_000, hang: bool = False) -> None:
+        self.password, self.frames, self.hang = password, frames, hang
+        self.sessions = 0
+        self.units = h264_pictures()
+        super().__init__(("127.0.0.1", 0), RtspHandler)
+
+
+class RtspHandler(socketserver.StreamRequestHandler):
+    server: Rtsp
+
+    def handle(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            while line := self.rfile.readline().decode():
+                method, headers = line.split()[0], {}
+                while header := self.rfile.readline().decode().strip():
+                    name, _, value = header.partition(":")
+                    headers[name.lower()] = value.strip()
+                self.answer(method, headers)
+                if method == "PLAY":
+                    self.play()
+                    return
+
+    def answer(self, method: str, headers: dict[str, str]) -> None:
+        wanted = "Basic " + base64.b64encode(f"admin:{self.server.password}".encode()).decode()
+        more, body, status = "", "", "200 OK"
+        if self.server.password and method == "DESCRIBE" and headers.get("authorization") != wanted:
+            status, more = "401 Unauthorized", 'WWW-Authenticate: Basic realm="cam"\r\n'
+        elif method == "DESCRIBE":
+            body = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=cam\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\n"
+            body += "a=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1\r\na=control:track1\r\n"
+            more = "Content-Type: application/sdp\r\n"
+        elif method == "SETUP":
+            more = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\nSession: 1\r\n"
+        elif method == "PLAY":
+            self.server.sessions += 1
+            more = "Session: 1\r\n"
+        reply = f"RTSP/1.0 {status}\r\nCSeq: {headers['cseq']}\r\n{more}Content-Length: {len(body)}\r\n\r\n{body}"
+        self.wfile.write(reply.encode())
+
+    def play(self) -> None:
+        sequence = 0
+        for number in range(self.server.frames):
+            units = self.server.units[number % len(self.server.units)]
+            for index, unit in enumerate(units):
+                for payload, last in rtp_payloads(unit):
+                    marker = 0x80 if last and index == len(units) - 1 else 0
+                    packet = struct.pack(">BBHII", 0x80, marker | 96, sequence & 0xFFFF, number * 3000, 1) + payload
+                    self.wfile.write(struct.pack(">cBH", b"$", 0, len(packet)) + packet)
+                    sequence += 1
+            time.sleep(1 / 60)
+        if self.server.hang:
+            time.sleep(3.0)
+
+
+def rtp_payloads(unit: bytes, size: int = 1200) -> Iterator[tuple[bytes, bool]]:
+    """A NAL unit as one packet or as FU-A fragments (RFC 6184, 5.8)."""
+    if len(unit) <= size:
+        yield unit, True
+        return
+    head, rest = unit[0], unit[1:]
+    parts = [rest[i : i + size] for i in range(0, len(rest), size)]
+    for index, part in enumerate(parts):
+        last = index == len(parts) - 1
+        flags = (0x80 if index == 0 else 0) | (0x40 if last else 0) | (head & 0x1F)
+        yield bytes([(head & 0xE0) | 28, flags]) + part, last
+
+
+def h264_pictures() -> list[list[bytes]]:
+    """A second of H.264, each picture as its NAL units."""
+    buffer, pictures = io.BytesIO(), []
+    with av.open(buffer, "w", format="h264") as container:
+        stream = container.add_stream("libx264", rate=Fraction(30))
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.options = {"g": "10", "bf": "0", "x264-params": "repeat-headers=1"}
+        rng = np.random.default_rng(1)
+        for _ in range(30):
+            rgb = rng.integers(0, 255, (48, 64, 3), dtype=np.uint8)
+            for packet in stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")):
+                units = bytes(packet).replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1")
+                pictures.append([unit for unit in units if unit])
+    return pictures
+
+
+@contextlib.contextmanager
+def camera(**given: object) -> Iterator[tuple[Rtsp, str]]:
+    server = Rtsp(**given)  # type: ignore[arg-type]
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield server, f"127.0.0.1:{server.server_address[1]}/live"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_an_rtsp_camera_gives_frames_at_its_own_timestamps() -> None:
+    with camera() as (_, address):
+        feed = opened(f"rtsp://{address}")
+        assert feed.traits.live
+        pictures = feed.pictures(lambda: False)
+        times = [next(pictures).raw_s for _ in range(40)]
+        feed.close()
+    assert np.median(np.diff([t for t in times if t is not None])) == pytest.approx(1 / 30, abs=0.001)
+
+
+def test_an_rtsp_camera_lets_in_only_who_knows_the_password() -> None:
+    with camera(password="s3cret") as (_, address):
+        error = refused(f"rtsp://admin:wrong@{address}")
+        assert "credentials" in str(error) and error.final and "wrong" not in str(error)
+        feed = opened(f"rtsp://admin:s3cret@{address}")
+        assert next(iter(feed.pictures(lambda: False))).make() is not None
+        feed.close()
+
+
+async def test_an_rtsp_camera_that_closes_the_stream_is_opened_again() -> None:
+    clock = SystemClock()
+    with camera(frames=60) as (server, address):
+        plan = Plan(sample_fps=8.0, overlap=4, lossless=False, realtime=True, loop=False, can_fail=False)
+        reel = Reel(plan, partial(opened, f"rtsp://{address}"), SETTINGS, clock, Tap(clock, 320, 80))
+        reel.start()
+        states: list[str] = []
+        give_up_at_s = time.monotonic() + 15
+        while states.count("playing") < 2 and time.monotonic() < give_up_at_s:
+            await reel.bell.wait(0.05)
+            states += [news.state for news in reel.look()]
+        reel.stop()
+        assert reel.join(5.0)
+        assert server.sessions == 2
+    assert states[:4] == ["opening", "playing", "reconnecting", "playing"]
+    assert reel.chunker.due >= 2
