@@ -1,10 +1,8 @@
-"""Whole sessions through the vision half: the rows a decider would see, with what is true at each. Cached on disk."""
+"""Whole sessions through the vision half: the rows a decider would see, with what is true at each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,7 +14,7 @@ from mobile_videogpt.vision import VisionHalf
 from training.chunks import CHUNK, SAMPLE_FPS, SIZE, STRIDE, fault_labels
 from training.gym.coach import Feedback
 from training.gym.render import SessionRenderer
-from training.gym.session import ACTIVITIES, Session, plan_session
+from training.gym.session import Session
 
 _AT_ONCE = 16
 
@@ -98,50 +96,3 @@ def watch(vision: VisionHalf, session: Session) -> tuple[Watched, Tensor, Tensor
         images,
         videos,
     )
-
-
-def watch_many(
-    vision: VisionHalf,
-    split: str,
-    seeds: range,
-    duration_s: float,
-    cache: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> list[Watched]:
-    """Sessions as the decider sees them; features are kept in `cache` as one .npy a session."""
-    out: list[Watched] = []
-    for i, seed in enumerate(seeds):
-        session = plan_session(seed, split, fps=SAMPLE_FPS, duration_s=duration_s)
-        path = cache / f"{split}-{seed}-{duration_s:g}.npy" if cache else None
-        if path is not None and path.exists():
-            out.append(_labelled(session, np.load(path).astype(np.float32)))
-        else:
-            seen, _, _ = watch(vision, session)
-            out.append(seen)
-            if path is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                np.save(path, seen.features.astype(np.float16))
-        if progress is not None:
-            progress(i + 1, len(seeds))
-    return out
-
-
-def _labelled(session: Session, features: NDArray[np.float32]) -> Watched:
-    ends = chunk_ends(session.frames)
-    pts = ends / SAMPLE_FPS
-    fault = fault_labels(session)
-    finished = np.array([r.end_s for r in session.reps])
-    return Watched(
-        seed=session.seed,
-        features=features,
-        pts_s=pts.astype(np.float32),
-        activity=session.activity[ends],
-        fault=np.maximum(np.stack([fault[e - CHUNK + 1 : e + 1] for e in ends]).max(1), 0),
-        ended=np.array([np.any((finished > t - 0.5) & (finished <= t)) for t in pts], dtype=np.float32),
-        feedbacks=session.feedbacks,
-        duration_s=session.duration_s,
-        kind=session.kind,
-    )
-
-
-NOBODY = ACTIVITIES.index("nobody")

@@ -48,7 +48,7 @@ class VisionPlan:
     warmup: int = 150
     weight_decay: float = 0.03
     image_frames: int = 2
-    mimic_from: int = 500
+    mimic_from: int = 300
     pool: int = 96
     checkpoint_s: float = 180.0
     bf16: bool = False
@@ -59,7 +59,7 @@ class TextPlan:
     """Stage 2. `chunks` is how many the words are about; every `stream_every` steps come `stream_batch` streams."""
 
     sessions: int = 200
-    validation_sessions: int = 24
+    validation_sessions: int = 40
     steps: int = 900
     batch: int = 16
     learning_rate: float = 1.5e-3
@@ -73,10 +73,8 @@ class TextPlan:
 
 @dataclass(frozen=True, slots=True)
 class HeadPlan:
-    """Stage 3. Sessions of `session_s` seconds; `tolerance_s` is how late a hit may be in the labels."""
+    """Stage 3, on the sessions of stage 2, each `session_s` seconds long; it learns from cuts of `window_s`."""
 
-    sessions: int = 200
-    validation_sessions: int = 40
     session_s: float = 40.0
     steps: int = 1500
     batch: int = 16
@@ -105,8 +103,8 @@ PRESETS: dict[str, Plan] = {
     "coach": Plan(),
     "smoke": Plan(
         vision=VisionPlan(steps=90, batch=8, stills=64, warmup=20, pool=24),
-        text=TextPlan(sessions=10, validation_sessions=4, steps=60, batch=12, warmup=10),
-        head=HeadPlan(sessions=24, validation_sessions=8, session_s=30.0, steps=250),
+        text=TextPlan(sessions=16, validation_sessions=6, steps=60, batch=12, warmup=10),
+        head=HeadPlan(session_s=30.0, steps=250),
     ),
 }
 

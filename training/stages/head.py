@@ -14,10 +14,9 @@ from torch import Tensor, nn
 
 from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.head import HeadConfig, TemporalHead
-from mobile_videogpt.vision import VisionHalf
 from training.chunks import SAMPLE_FPS, STRIDE
 from training.evaluate.temporal import Counts, count
-from training.features import Watched, watch_many
+from training.features import Watched
 from training.gate import CORRECT, FEEDBACK, NEXT, spoken
 from training.gym.session import ACTIVITIES, FAULTS
 from training.journal import Journal
@@ -175,38 +174,16 @@ def _loss(module: HeadModule, features: Tensor, labels: dict[str, Tensor]) -> Te
 
 
 def train_head(
-    vision: VisionHalf, plan: HeadPlan, seed: int, folder: Path, sessions: Sequence[Watched] | None = None
+    model: MobileVideoGPTConfig,
+    plan: HeadPlan,
+    seed: int,
+    folder: Path,
+    train: Sequence[Watched],
+    held: Sequence[Watched],
 ) -> TemporalHead:
-    """Train the head on sessions seen through `vision`; writes `folder/head`, returns the best on validation."""
+    """Train the head on sessions as the towers saw them; writes `folder/head`, returns the best on validation."""
     torch.manual_seed(seed)
-    cache = folder / "features"
-
-    def told(split: str) -> object:
-        def tell(done: int, of: int) -> None:
-            if done % 20 == 0 or done == of:
-                print(f"[head] {split} sessions {done}/{of}", flush=True)
-
-        return tell
-
-    first = seed * 100_000
-    train = list(sessions or [])
-    train += watch_many(
-        vision,
-        "train",
-        range(first, first + plan.sessions),
-        plan.session_s,
-        cache,
-        told("train"),  # type: ignore[arg-type]
-    )
-    held = watch_many(
-        vision,
-        "validation",
-        range(first, first + plan.validation_sessions),
-        plan.session_s,
-        cache,
-        told("validation"),  # type: ignore[arg-type]
-    )
-    config = head_config(vision.config, plan)
+    config = head_config(model, plan)
     module = HeadModule(config, plan.dropout)
     every = np.concatenate([s.features for s in train])
     module.mean.copy_(torch.from_numpy(every.mean(0)))

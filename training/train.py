@@ -1,0 +1,101 @@
+"""`python -m training.train --config coach --out runs/coach`: every stage, resumable, from one seed to a folder."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from mobile_videogpt.modeling import MobileVideoGPT
+from mobile_videogpt.tokenizer import ChatTokenizer
+from mobile_videogpt.vision import VisionHalf
+from training.evaluate.gym import evaluate_gym
+from training.export import export_coach
+from training.memory import Seen, see_many
+from training.sizes import Plan, coach_config, load_plan
+from training.stages.head import train_head
+from training.stages.text import train_text, train_tokenizer
+from training.stages.vision import train_vision
+
+VOCABULARY = 1024
+
+
+def train(plan: Plan, out: Path, evaluate_sessions: int) -> dict[str, object]:
+    """Run or continue all stages in `out`; the coach lies in `out/coach`. Returns the scores on the test split.
+
+    Raises:
+        ValueError: when a checkpoint in `out` is damaged.
+    """
+    began = time.monotonic()
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "plan.json").write_text(json.dumps(plan.to_dict(), indent=1) + "\n", encoding="utf-8")
+    tokenizer = train_tokenizer(VOCABULARY)
+    config = coach_config(len(tokenizer))
+    vision = train_vision(config, plan.vision, plan.seed, out).eval()
+    first = plan.seed * 100_000
+    seen = _watched("train", plan, vision, first, plan.text.sessions)
+    held = _watched("validation", plan, vision, first, plan.text.validation_sessions)
+    head = train_head(config, plan.head, plan.seed, out, [s.watched for s in seen], [s.watched for s in held])
+    model = assemble(vision, tokenizer)
+    train_text(model, tokenizer, plan.text, plan.seed, out, seen, held).eval()
+    coach = out / "coach"
+    size = export_coach(model, head, coach)
+    print(f"[export] {coach}: {size / 1e6:.2f} MB after {time.monotonic() - began:.0f} s", flush=True)
+    report, _ = evaluate_gym(coach, 12345, evaluate_sessions, duration_s=40.0)
+    scores = report.to_dict() | {"wall_s": time.monotonic() - began}
+    (out / "scores.json").write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
+    return scores
+
+
+def assemble(vision: VisionHalf, tokenizer: ChatTokenizer) -> MobileVideoGPT:
+    """A whole model round a trained vision half; the language half is new."""
+    config = replace(
+        vision.config, action_token_ids=tuple(tokenizer.action_ids[name] for name in vision.config.action_tokens)
+    )
+    torch.manual_seed(7)
+    model = MobileVideoGPT(config, "all")
+    model.require_vision().load_state_dict(vision.state_dict())
+    model.tokenizer = tokenizer
+    return model
+
+
+def _watched(split: str, plan: Plan, vision: VisionHalf, first: int, count: int) -> list[Seen]:
+    def tell(done: int, of: int) -> None:
+        if done % 10 == 0 or done == of:
+            print(f"[towers] {split} sessions {done}/{of}", flush=True)
+
+    return see_many(vision, split, range(first, first + count), plan.head.session_s, tell)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__)
+    parser.add_argument("--config", default="coach", help="preset (coach, smoke) or a JSON file")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run; started again, it continues")
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--evaluate-sessions", type=int, default=None, help="test sessions at the end")
+    parser.add_argument("--threads", type=int, default=0, help="torch threads; 0 leaves torch's own choice")
+    args = parser.parse_args(argv)
+    try:
+        plan = load_plan(args.config)
+        if args.seed is not None:
+            plan = replace(plan, seed=args.seed)
+        if args.threads:
+            torch.set_num_threads(args.threads)
+        sessions = args.evaluate_sessions or (6 if args.config == "smoke" else 20)
+        scores = train(plan, args.out, sessions)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(json.dumps(scores, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
