@@ -17,7 +17,7 @@ class DelayRules:
 
     alpha: float = 0.2
     """Weight of a new sample in the mean and in the mean deviation."""
-    margin: float = 2.0
+    margin: float = 2.5
     """Deviations added to the mean, as TCP's timeout does (RFC 6298): early words can wait for their picture, late ones
     cannot.
     """

@@ -1,0 +1,64 @@
+"""Event ids, cursors, wire forms, and the shortened history."""
+
+from __future__ import annotations
+
+import json
+
+from services.gateway.core import format_cursor, is_event_id, order_of, parse_cursor, shorten, sse
+from shared.messages import DeltaEvent, EndEvent, Event, StartEvent, Times
+
+
+def start(request_id: str) -> StartEvent:
+    return StartEvent("cam", "r", request_id, 1, "feedback", "correct", 1.0, "p", "m", Times())
+
+
+def delta(request_id: str, text: str) -> DeltaEvent:
+    return DeltaEvent("cam", "r", request_id, 1, text, Times())
+
+
+def end(request_id: str, text: str) -> EndEvent:
+    return EndEvent(
+        "cam", "r", request_id, 1, "feedback", "correct", "done", 1.0, "p", text, False, "", "m", 1, 1, 5.0, Times()
+    )
+
+
+def test_ids_are_ordered_as_numbers_not_as_text() -> None:
+    assert order_of("9-0") < order_of("10-0") < order_of("10-2") < order_of("10-10")
+
+
+def test_only_entry_ids_are_taken_for_event_ids() -> None:
+    assert is_event_id("1700000000000-0")
+    for text in ("", "5", "5-", "a-1", "5-1\r\nX: y", "5-1 ", "-1-1", "5-1-1", "١-١x"):
+        assert not is_event_id(text), text
+
+
+def test_a_cursor_of_one_stream_is_the_entry_id_itself() -> None:
+    assert parse_cursor("12-3", 1) == ["12-3"]
+    assert format_cursor(["12-3"]) == "12-3"
+
+
+def test_a_cursor_holds_one_id_for_each_stream() -> None:
+    assert parse_cursor(format_cursor(["1-0", "2-5"]), 2) == ["1-0", "2-5"]
+    assert parse_cursor("1-0", 2) is None
+    assert parse_cursor("1-0,x", 2) is None
+
+
+def test_an_sse_frame_stays_on_one_data_line_whatever_the_text_holds() -> None:
+    frame = sse("delta", json.dumps({"text": "a\n\nevent: end\ndata: x\r"}), "1-0").decode()
+    assert frame.startswith("id: 1-0\nevent: delta\ndata: ")
+    assert frame.endswith("\n\n")
+    assert frame.count("\n") == 4
+
+
+def test_history_leaves_out_the_pieces_of_what_has_ended() -> None:
+    rows: list[tuple[str, Event]] = [
+        ("1-0", start("a")),
+        ("2-0", delta("a", "Go ")),
+        ("3-0", start("b")),
+        ("4-0", delta("a", "deeper.")),
+        ("5-0", end("a", "Go deeper.")),
+        ("6-0", delta("b", "Still")),
+    ]
+    short = shorten(rows)
+    assert [(row["id"], row["type"]) for row in short] == [("3-0", "start"), ("5-0", "end"), ("6-0", "delta")]
+    assert short[1]["text"] == "Go deeper."

@@ -1,0 +1,82 @@
+"""Tokens, cookies, origins."""
+
+from __future__ import annotations
+
+import pytest
+from starlette.datastructures import Headers
+
+from services.gateway.security import COOKIE, Auth, cookie_of, is_loopback, same_origin
+from shared.config import GatewaySettings
+from shared.errors import ConfigError
+
+TOKEN = "a-token-of-some-length"
+
+
+def test_others_can_only_be_served_with_a_token() -> None:
+    with pytest.raises(ConfigError, match=r"gateway\.host = '0\.0\.0\.0'.*CORNERMAN_GATEWAY__TOKEN"):
+        Auth.of(GatewaySettings(host="0.0.0.0"))
+    assert not Auth.of(GatewaySettings()).needed
+    assert Auth.of(GatewaySettings(host="0.0.0.0", token=TOKEN)).needed
+
+
+def test_a_short_token_is_refused() -> None:
+    with pytest.raises(ConfigError, match="at least 16"):
+        Auth.of(GatewaySettings(host="0.0.0.0", token="short"))
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("localhost", True),
+        ("[::1]", True),
+        ("127.8.9.1", True),
+        ("0.0.0.0", False),
+        ("evil.com", False),
+    ],
+)
+def test_loopback_is_known(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected
+
+
+def test_the_token_admits_as_bearer_or_as_cookie() -> None:
+    auth = Auth(TOKEN, "0.0.0.0", False)
+    assert auth.admits(Headers({"authorization": f"Bearer {TOKEN}"}))
+    assert auth.admits(Headers({"cookie": f"x=1; {COOKIE}={auth.new_session()}"}))
+    for headers in (
+        {},
+        {"authorization": "Bearer wrong"},
+        {"authorization": f"Basic {TOKEN}"},
+        {"authorization": f"Bearer {TOKEN[:-1]}"},
+        {"authorization": "Bearer \xff\xfe"},
+        {"cookie": f"{COOKIE}={TOKEN}"},
+        {"cookie": f"{COOKIE}={auth.new_session()}x"},
+    ):
+        assert not auth.admits(Headers(headers)), headers
+
+
+def test_a_new_token_ends_old_sessions() -> None:
+    old = Auth(TOKEN, "0.0.0.0", False).new_session()
+    assert not Auth(TOKEN + "2", "0.0.0.0", False).is_session(old)
+
+
+def test_a_cookie_header_that_cannot_be_read_is_no_cookie() -> None:
+    assert cookie_of(Headers({"cookie": 'a="\\;=;;'})) == ""
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"host": "a:1"}, True),
+        ({"host": "a:1", "origin": "http://a:1"}, True),
+        ({"host": "a:1", "origin": "https://a:1"}, True),
+        ({"host": "a:1", "origin": "http://b:1"}, False),
+        ({"host": "a:1", "origin": "http://a:2"}, False),
+        ({"host": "a:1", "origin": "null"}, False),
+        ({"host": "a:1", "sec-fetch-site": "cross-site"}, False),
+        ({"host": "a:1", "sec-fetch-site": "same-site"}, False),
+        ({"host": "a:1", "sec-fetch-site": "same-origin"}, True),
+    ],
+)
+def test_only_this_origin_may_write(headers: dict[str, str], expected: bool) -> None:
+    assert same_origin(Headers(headers)) is expected

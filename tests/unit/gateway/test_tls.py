@@ -1,0 +1,31 @@
+"""The certificate of our own."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import pytest
+
+from services.gateway.tls import self_signed, tls_files
+from shared.errors import ConfigError
+
+
+def test_a_certificate_is_made_once_and_its_key_is_private(tmp_path: Path) -> None:
+    cert, key = self_signed(tmp_path, ["cam.local", "10.0.0.7"])
+    assert Path(key).stat().st_mode & 0o777 == 0o600
+    ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(cert, key)
+    before = Path(cert).read_bytes()
+    assert self_signed(tmp_path, ["cam.local"]) == (cert, key)
+    assert Path(cert).read_bytes() == before
+    self_signed(tmp_path, ["another.local"])
+    assert Path(cert).read_bytes() != before
+
+
+def test_no_certificate_means_http(tmp_path: Path) -> None:
+    assert tls_files("", "", "127.0.0.1", tmp_path) is None
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"gateway\.tls_cert = '/no/such\.pem'.*self-signed"):
+        tls_files("/no/such.pem", "", "127.0.0.1", tmp_path)

@@ -1,0 +1,109 @@
+"""Uploads are sniffed, limited, streamed and removed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from services.gateway.problems import Problem
+from services.gateway.uploads import Uploads, plain_stem, sniff
+
+MP4 = b"\x00\x00\x00\x18ftypisom" + b"\0" * 600
+
+
+async def body(data: bytes, piece: int = 100) -> AsyncIterator[bytes]:
+    for at in range(0, len(data), piece):
+        yield data[at : at + piece]
+
+
+def uploads(folder: Path, limit: int = 10_000) -> Uploads:
+    return Uploads(folder / "up", limit, 3600.0)
+
+
+@pytest.mark.parametrize(
+    ("head", "suffix"),
+    [
+        (MP4, ".mp4"),
+        (b"\x00\x00\x00\x14ftypqt  ", ".mov"),
+        (b"\x1aE\xdf\xa3" + b"\x9fB\x86\x81\x01B\x82\x84webm", ".webm"),
+        (b"\x1aE\xdf\xa3" + b"\0" * 40, ".mkv"),
+        (b"RIFF\0\0\0\0AVI LIST", ".avi"),
+        ((b"G" + b"\0" * 187) * 3, ".ts"),
+        (b"\x00\x00\x01\xbaxxxx", ".mpg"),
+        (b"<html><script>", ""),
+        (b"#!/bin/sh\n", ""),
+        (b"\x7fELF", ""),
+        (b"#EXTM3U\nfile:///etc/passwd", ""),
+        (b"", ""),
+    ],
+)
+def test_containers_are_known_by_their_first_bytes(head: bytes, suffix: str) -> None:
+    assert sniff(head) == suffix
+
+
+async def test_a_video_is_stored_whole_under_a_name_of_ours(tmp_path: Path) -> None:
+    done = await uploads(tmp_path).take("../../My Clip!.exe", body(MP4), len(MP4))
+    assert done.path.parent == tmp_path / "up"
+    assert done.path.name.startswith("My-Clip-")
+    assert done.path.suffix == ".mp4"
+    assert done.path.read_bytes() == MP4
+    assert done.size_bytes == len(MP4)
+    assert done.path.parent.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("length", [None, 20_000])
+async def test_too_large_is_refused_and_leaves_nothing(tmp_path: Path, length: int | None) -> None:
+    with pytest.raises(Problem) as caught:
+        await uploads(tmp_path).take("a.mp4", body(MP4 * 30), length)
+    assert caught.value.body.status == 413
+    assert not any((tmp_path / "up").iterdir()) if (tmp_path / "up").exists() else True
+
+
+async def test_no_video_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    for data in (b"hello", b"#EXTM3U\n" * 200):
+        with pytest.raises(Problem) as caught:
+            await uploads(tmp_path).take("a.mp4", body(data), None)
+        assert caught.value.body.status == 415
+    assert list((tmp_path / "up").iterdir()) == []
+
+
+async def test_an_upload_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield MP4
+        raise ConnectionResetError
+
+    with pytest.raises(Problem):
+        await uploads(tmp_path).take("a.mp4", broken(), None)
+    assert list((tmp_path / "up").iterdir()) == []
+
+
+async def test_old_files_go_unless_a_source_uses_them(tmp_path: Path) -> None:
+    store = uploads(tmp_path)
+    used = (await store.take("used.mp4", body(MP4), None)).path
+    unused = (await store.take("unused.mp4", body(MP4), None)).path
+    fresh = (await store.take("fresh.mp4", body(MP4), None)).path
+    for path in (used, unused):
+        os.utime(path, (1000, 1000))
+    assert store.sweep([str(used)]) == 1
+    assert used.exists() and fresh.exists() and not unused.exists()
+
+
+async def test_only_our_own_files_are_ever_removed(tmp_path: Path) -> None:
+    other = tmp_path / "mine.mp4"
+    other.write_bytes(MP4)
+    store = uploads(tmp_path)
+    assert not store.remove(str(other))
+    assert other.exists()
+    done = await store.take("a.mp4", body(MP4), None)
+    assert store.remove(str(done.path.resolve()))
+    assert not done.path.exists()
+
+
+@pytest.mark.parametrize("name", ["", "...", "/", "C:\\x\\y.mp4", "ä" * 500, "a\0b"])
+def test_stems_are_plain_and_never_empty(name: str) -> None:
+    stem = plain_stem(name)
+    assert 0 < len(stem) <= 40
+    assert stem.replace("-", "").replace("_", "").isalnum()
