@@ -70,6 +70,10 @@ class Estimate:
             return rules.first_s
         return min(max(self._mean_s + rules.margin * self._deviation_s, rules.min_s), rules.max_s)
 
+    def settle(self) -> None:
+        """Goes to `wanted_s` at once: nobody is watching yet."""
+        self._target_s = self.wanted_s
+
     def target_s(self, now_s: float) -> float:
         """The delay to show at `now_s`: it goes to `wanted_s` fast when words come late, slowly when they come
         early.

@@ -167,6 +167,7 @@ class Screen:
                 times = event.times
                 if times.first_token_at_s and times.captured_at_s:
                     self.estimate.observe(times.first_token_at_s - times.captured_at_s, now_s)
+        self.estimate.settle()
 
     async def hear(self, _event_id: str, event: Event) -> None:
         """Measures first tokens, as this clock sees them; keeps the picture that words are about."""

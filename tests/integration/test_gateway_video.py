@@ -1,0 +1,222 @@
+"""Pictures: only while somebody watches, in step, shared; and a browser's camera coming in."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import struct
+import time
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+import websockets
+
+from services.gateway.room import Room
+from shared.bus import Bus
+from shared.codec import unpack_map
+from shared.config import Settings
+from shared.registry import put_source
+from shared.source import SourceSpec
+from shared.streams import FIELD
+from tests.integration.gateway_house import Actor, draw, gateway
+from tests.integration.test_gateway_api import with_web
+
+
+@contextlib.asynccontextmanager
+async def playing(actor: Actor) -> AsyncIterator[Actor]:
+    await actor.begin()
+    task = asyncio.create_task(actor.play())
+    try:
+        yield actor
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+async def web(settings: Settings, bus: Bus) -> AsyncIterator[tuple[str, httpx.AsyncClient, Room]]:
+    async with gateway(with_web(settings), bus) as (url, room), httpx.AsyncClient(base_url=url, timeout=20) as client:
+        yield url, client, room
+
+
+def read_message(message: bytes) -> tuple[dict[str, float], bytes]:
+    (length,) = struct.unpack_from("<H", message)
+    return json.loads(message[2 : 2 + length]), message[2 + length :]
+
+
+async def test_nobody_watching_means_no_jpeg_and_no_key(web: tuple[str, httpx.AsyncClient, Room], bus: Bus) -> None:
+    _, client, room = web
+    async with playing(Actor(bus, "demo")) as actor:
+        await asyncio.sleep(0.5)
+        assert (await client.get("/api/sources/demo")).status_code == 200
+        assert actor.jpegs == 0
+        assert not await bus.redis.exists(bus.keys("demo").watching("demo"))
+        assert room.screens.viewers == 0
+
+
+async def test_watching_sets_the_key_and_leaving_lets_it_go(web: tuple[str, httpx.AsyncClient, Room], bus: Bus) -> None:
+    url, _, room = web
+    async with playing(Actor(bus, "demo")) as actor:
+        async with websockets.connect(url.replace("http", "ws") + "/api/sources/demo/video.ws?delay=0") as socket:
+            await socket.recv()
+            key = bus.keys("demo").watching("demo")
+            assert 0 < await bus.redis.pttl(key) <= 3000
+        while room.screens.viewers:
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(3.1)
+        made = actor.jpegs
+        await asyncio.sleep(0.3)
+        assert actor.jpegs == made
+        assert not await bus.redis.exists(key)
+
+
+async def test_mjpeg_shows_the_sources_own_rate(web: tuple[str, httpx.AsyncClient, Room], bus: Bus) -> None:
+    _, client, _ = web
+    async with playing(Actor(bus, "demo", fps=20.0)):
+        times: list[float] = []
+        body = b""
+        async with asyncio.timeout(15), client.stream("GET", "/api/sources/demo/video.mjpeg?delay=0") as response:
+            assert response.headers["content-type"].startswith("multipart/x-mixed-replace; boundary=")
+            began = None
+            async for piece in response.aiter_bytes():
+                body += piece
+                began = began or time.monotonic()
+                if time.monotonic() - began > 2.0:
+                    break
+        parts = body.split(b"--cornerman-frame\r\n")[1:-1]
+        for part in parts:
+            head, _, jpeg = part.partition(b"\r\n\r\n")
+            assert jpeg[:3] == b"\xff\xd8\xff"
+            times.append(float(head.split(b"X-Pts: ")[1].split(b"\r\n")[0]))
+        assert times == sorted(times)
+        assert len(times) / (times[-1] - times[0]) == pytest.approx(20, rel=0.35)
+
+
+async def test_one_frame_wakes_capture_and_comes_at_once(web: tuple[str, httpx.AsyncClient, Room], bus: Bus) -> None:
+    _, client, _ = web
+    async with playing(Actor(bus, "demo")):
+        answer = await client.get("/api/sources/demo/frame.jpg")
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == "image/jpeg"
+        assert answer.headers["x-run"] == "run-1"
+        assert answer.content[:3] == b"\xff\xd8\xff"
+
+
+async def test_a_source_without_pictures_says_so(web: tuple[str, httpx.AsyncClient, Room], bus: Bus) -> None:
+    _, client, _ = web
+    await put_source(bus, SourceSpec(source_id="dark", url="test://pattern"))
+    answer = await client.get("/api/sources/dark/frame.jpg")
+    assert answer.status_code == 404
+    assert "watch.display" in answer.json()["detail"]
+    assert (await client.get("/api/sources/dark/frame.jpg?pts_s=3")).status_code == 404
+    assert (await client.get("/api/sources/dark/video.mjpeg?delay=soon")).status_code == 422
+
+
+async def test_the_picture_lags_by_what_words_take_and_never_goes_back(
+    web: tuple[str, httpx.AsyncClient, Room], bus: Bus
+) -> None:
+    url, _, _ = web
+    actor = Actor(bus, "demo", chunk_s=0.2, say_every=3, latency_s=0.4, jitter_s=0.02, word_s=0.01)
+    async with playing(actor):
+        while len(actor.said) < 4:
+            await asyncio.sleep(0.05)
+        heads = []
+        async with websockets.connect(url.replace("http", "ws") + "/api/sources/demo/video.ws") as socket:
+            until = time.monotonic() + 4
+            while time.monotonic() < until:
+                head, _ = read_message(await socket.recv())  # type: ignore[arg-type]
+                heads.append((time.time(), head))
+        assert [head["pts_s"] for _, head in heads] == sorted(head["pts_s"] for _, head in heads)
+        settled = [(at, head) for at, head in heads if at > heads[0][0] + 2]
+        for at, head in settled:
+            assert 0.35 < head["delay_s"] < 0.8
+            assert at - head["at_s"] == pytest.approx(head["delay_s"], abs=0.15)
+            assert 0.9 <= head["rate"] <= 1.1
+
+
+async def test_two_viewers_of_one_delay_see_the_same_and_share_the_reading(
+    web: tuple[str, httpx.AsyncClient, Room], bus: Bus
+) -> None:
+    url, _, room = web
+    address = url.replace("http", "ws") + "/api/sources/demo/video.ws?delay=0.5"
+    async with playing(Actor(bus, "demo")):
+        async with websockets.connect(address) as one, websockets.connect(address) as two:
+            await asyncio.gather(one.recv(), two.recv())
+            assert room.screens.viewers == 2
+            assert list(room.screens.screen("demo").lanes) == ["0.5"]
+            seen = [{read_message(await socket.recv())[0]["pts_s"] for _ in range(15)} for socket in (one, two)]  # type: ignore[arg-type]
+        assert len(seen[0] & seen[1]) >= 1 or max(seen[0]) < min(seen[1])
+
+
+async def test_a_lower_rate_can_be_asked_for(web: tuple[str, httpx.AsyncClient, Room], bus: Bus) -> None:
+    url, _, _ = web
+    async with playing(Actor(bus, "demo", fps=25.0)):
+        async with websockets.connect(url.replace("http", "ws") + "/api/sources/demo/video.ws?delay=0&fps=5") as socket:
+            pts = [read_message(await socket.recv())[0]["pts_s"] for _ in range(8)]  # type: ignore[arg-type]
+        assert (len(pts) - 1) / (pts[-1] - pts[0]) == pytest.approx(5, rel=0.35)
+
+
+async def test_the_picture_of_what_was_spoken_about_is_kept(web: tuple[str, httpx.AsyncClient, Room], bus: Bus) -> None:
+    url, client, room = web
+    actor = Actor(bus, "demo", chunk_s=0.2, say_every=3, latency_s=0.2, jitter_s=0.0, word_s=0.01)
+    async with playing(actor):
+        async with websockets.connect(url.replace("http", "ws") + "/api/sources/demo/video.ws") as socket:
+            while len(actor.said) < 3 or not room.screens.screen("demo").moments:
+                await socket.recv()
+        (run, ms) = next(iter(room.screens.screen("demo").moments))
+        answer = await client.get(f"/api/sources/demo/frame.jpg?pts_s={ms / 1000}&run={run}")
+        assert answer.status_code == 200
+        assert float(answer.headers["x-pts"]) == pytest.approx(ms / 1000, abs=0.1)
+        assert (await client.get(f"/api/sources/demo/frame.jpg?pts_s={ms / 1000}&run=other")).status_code == 404
+
+
+async def push(url: str, source_id: str = "phone") -> websockets.ClientConnection:
+    return await websockets.connect(url.replace("http", "ws") + f"/api/sources/{source_id}/camera.ws")
+
+
+async def test_a_browsers_pictures_reach_the_push_stream(web: tuple[str, httpx.AsyncClient, Room], bus: Bus) -> None:
+    url, client, _ = web
+    new = {"source_id": "phone", "url": "push://phone"}
+    assert (await client.post("/api/sources", json=new)).status_code == 201
+    socket = await push(url)
+    jpeg = draw(1.0)
+    for n in range(3):
+        await socket.send(struct.pack("<d", n / 10) + jpeg)
+        assert await socket.recv() == str(n + 1)
+    rows = await bus.redis.xrange(bus.keys("phone").push("phone"))
+    found = [unpack_map(fields[FIELD]) for _, fields in rows]
+    assert [item["pts_s"] for item in found] == [0.0, 0.1, 0.2]
+    assert all(item["jpeg"] == jpeg for item in found)
+    second = await push(url)
+    with pytest.raises(websockets.ConnectionClosed):
+        await second.recv()
+    assert second.close_code == 4409
+    await socket.close()
+
+
+@pytest.mark.parametrize("bad", [b"x" * 30, "text", struct.pack("<d", 1.0) + b"GIF89a" + b"\0" * 20])
+async def test_what_is_no_picture_ends_the_camera_with_a_reason(
+    web: tuple[str, httpx.AsyncClient, Room], bus: Bus, bad: bytes | str
+) -> None:
+    url, _, room = web
+    await put_source(bus, SourceSpec(source_id="phone", url="push://phone"))
+    socket = await push(url)
+    await socket.send(bad)
+    with pytest.raises(websockets.ConnectionClosed):
+        await socket.recv()
+    assert socket.close_code == 1003
+    assert socket.close_reason
+    while room.pushing:
+        await asyncio.sleep(0.01)
+
+
+async def test_only_push_sources_take_a_camera(web: tuple[str, httpx.AsyncClient, Room], bus: Bus) -> None:
+    url, _, _ = web
+    await put_source(bus, SourceSpec(source_id="file", url="test://pattern"))
+    for name, code in (("file", 4409), ("none", 4404)):
+        socket = await push(url, name)
+        with pytest.raises(websockets.ConnectionClosed):
+            await socket.recv()
+        assert socket.close_code == code
