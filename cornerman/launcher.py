@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
+import json
 import os
 import signal
 import socket
@@ -162,7 +163,7 @@ class Launcher:
         assert process.stdout is not None
         try:
             async for line in _lines(process.stdout):
-                child.tail.append(line)
+                child.tail.extend(readable(line))
                 self._say(child.role, line)
             return await process.wait()
         except asyncio.CancelledError:
@@ -180,6 +181,22 @@ class Launcher:
     def _give_up(self, child: Child, reason: str) -> None:
         if not self.failure.done():
             self.failure.set_result("\n".join([f"{reason}; its last lines:", *child.tail]))
+
+
+def readable(line: str) -> list[str]:
+    """A log line as a person reads it; anything else as it is.
+
+    >>> readable('{"event": "no_server", "message": "it is gone", "level": "error"}')
+    ['no_server: it is gone']
+    """
+    try:
+        logged = json.loads(line) if line.startswith("{") else None
+    except ValueError:
+        logged = None
+    if not isinstance(logged, dict) or "event" not in logged:
+        return [line]
+    told = f"{logged['event']}: {logged['message']}" if "message" in logged else str(logged["event"])
+    return [told, *str(logged.get("exception", "")).splitlines()]
 
 
 def how_it_ended(code: int) -> str:

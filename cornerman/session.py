@@ -174,7 +174,8 @@ class Session:
     async def _follow(self, bus: Bus, watched: Watched) -> None:
         async for entry_id, event in bus.subscribe(watched.spec.source_id, since=watched.since):
             if isinstance(event, StateEvent):
-                watched.state = event.state
+                # The end of a run that failed is an end too; what matters is that it failed.
+                watched.state = "failed" if (watched.state, event.state) == ("failed", "ended") else event.state
             elif isinstance(event, DecisionEvent):
                 watched.pts_s = event.pts_s
             elif isinstance(event, EndEvent) and event.status == "done" and not event.silent:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -31,6 +32,7 @@ from shared.source import SourceSpec
 from shared.streams import GROUP_DECIDER, GROUP_ENCODER, GROUP_GENERATOR
 
 EVERY_S = 1.0
+WIDE = 160  # columns, where no terminal says how many
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def status(
 ) -> None:
     """Workers, lag, credit, drops and rates."""
     chosen = options.choose(config, redis)
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
     if as_json or once or not console.is_terminal:
         taken = asyncio.run(_once(chosen.settings))
         if as_json:
