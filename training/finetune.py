@@ -178,6 +178,9 @@ class Finetuner:
         )
 
 
+_DEFAULT = Settings()
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m training.finetune", description=__doc__)
@@ -186,11 +189,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--videos", type=Path, default=None, help="folder of the videos; beside the JSON when absent")
     parser.add_argument("--validation", type=Path, default=None, help="JSON of the same kind, for early stop")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=Settings.steps)
-    parser.add_argument("--rank", type=int, default=Settings.rank)
-    parser.add_argument("--rate", type=float, default=Settings.learning_rate)
-    parser.add_argument("--accumulate", type=int, default=Settings.accumulate)
-    parser.add_argument("--seed", type=int, default=Settings.seed)
+    parser.add_argument("--steps", type=int, default=_DEFAULT.steps)
+    parser.add_argument("--rank", type=int, default=_DEFAULT.rank)
+    parser.add_argument("--rate", type=float, default=_DEFAULT.learning_rate)
+    parser.add_argument("--accumulate", type=int, default=_DEFAULT.accumulate)
+    parser.add_argument("--seed", type=int, default=_DEFAULT.seed)
     parser.add_argument("--bf16", action="store_true")
     args = parser.parse_args(argv)
     settings = Settings(

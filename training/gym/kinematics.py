@@ -99,6 +99,7 @@ def solve(body: Body, t: Targets) -> Array:
         down = np.array([0.0, -1.0, 0.0])
         toe = ankle + (flat * np.cos(heel) + down * np.sin(heel)) * body.foot
         toe[:, 1] = np.where(heel[:, 0] < 0.05, ankle[:, 1] - 0.6 * body.ankle, toe[:, 1])
+        toe[:, 1] = np.maximum(toe[:, 1], 0.012 * body.height)
         joints[:, 16 + i] = toe
     return joints
 

@@ -1,0 +1,68 @@
+"""The report's numbers on sessions small enough to check by hand."""
+
+import pytest
+
+from training.evaluate import Said, Session, SessionResult, evaluate
+from training.evaluate.baselines import every, on_motion
+from training.evaluate.markdown import as_markdown
+from training.evaluate.words import MeaningOf
+from training.gym.phrases import meanings
+
+KNEES = "Push your knees out, they are caving in."
+DEEPER = "Go deeper, bring your hips down to knee height."
+TRUTH = (
+    Said(10.0, KNEES, "correct", "squat", "knees_in"),
+    Said(20.0, "Great work, keep it up.", "feedback", "squat", ""),
+    Said(30.0, DEEPER, "correct", "squat", "too_shallow"),
+)
+SESSION = Session("one", 60.0, TRUTH)
+MEANING = MeaningOf(meanings())
+
+
+def test_numbers_of_a_session_by_hand() -> None:
+    said = (
+        Said(10.5, KNEES, "correct"),
+        Said(20.25, "Nice form, keep going.", "feedback"),
+        Said(31.0, KNEES, "correct"),
+        Said(50.0, KNEES, "correct"),
+    )
+    values = evaluate([SessionResult(SESSION, said)], MEANING).to_dict()
+    assert values["precision"] == pytest.approx(0.75)
+    assert values["recall"] == pytest.approx(1.0)
+    assert values["mean_delay_s"] == pytest.approx((0.5 + 0.25 + 1.0) / 3)
+    assert values["p90_delay_s"] == pytest.approx(1.0)
+    assert values["false_alarms_per_min"] == pytest.approx(1.0)
+    assert values["mistake_accuracy"] == pytest.approx(0.5)
+    assert values["action_accuracy"] == pytest.approx(1.0)
+    assert values["groups"]["squat:knees_in"] == {"truth": 1, "met": 1, "right": 1}  # type: ignore[index]
+
+
+def test_keys_that_the_command_promises_are_there() -> None:
+    report = evaluate([SessionResult(SESSION, ())], MEANING, {"interval": [SessionResult(SESSION, every(SESSION))]})
+    promised = {
+        "temporal_f_score", "precision", "recall", "mean_delay_s", "p90_delay_s", "false_alarms_per_min",
+        "mistake_accuracy", "rouge_l", "sessions", "minutes", "baselines",
+    }  # fmt: skip
+    assert promised <= set(report.to_dict())
+    assert report.to_dict()["baselines"]["interval"]["recall"] > 0  # type: ignore[index]
+    assert "temporal F-score" in as_markdown(report)
+
+
+def test_alarms_in_quiet_sessions_are_counted_apart() -> None:
+    quiet = Session("quiet", 30.0, (), quiet=True)
+    values = evaluate([SessionResult(quiet, (Said(5.0, KNEES),)), SessionResult(SESSION, ())]).to_dict()
+    assert values["quiet_alarms_per_min"] == pytest.approx(2.0)
+    assert values["false_alarms_per_min"] == pytest.approx(1 / 1.5)
+
+
+def test_words_out_of_order_and_no_sessions_are_refused() -> None:
+    with pytest.raises(ValueError, match="order of time"):
+        evaluate([SessionResult(SESSION, (Said(5.0, "a"), Said(4.0, "b")))])
+    with pytest.raises(ValueError, match="at least one"):
+        evaluate([])
+
+
+def test_motion_speaks_once_when_it_falls_asleep() -> None:
+    moving = [(0.0, 0.1), (0.5, 0.9), (1.0, 0.6), (1.5, 0.2), (2.0, 0.1), (2.5, 0.9), (3.0, 0.1)]
+    assert [s.time_s for s in on_motion(moving, 0.7, 0.3, 1.0)] == [1.5, 3.0]
+    assert [s.time_s for s in on_motion(moving, 0.7, 0.3, 5.0)] == [1.5]
