@@ -48,7 +48,7 @@ def source(chunks: int) -> SourceSpec:
     return SourceSpec.model_validate(
         {
             "source_id": "ring",
-            "url": f"test://bars?fps={FPS}&seconds={chunks * 8 / FPS:g}&size=64x48",
+            "url": f"test://pattern?fps={FPS}&seconds={chunks * 8 / FPS:g}&size=64x48",
             "watch": {"sample_fps": FPS, "overlap": 0, "lossless": True, "realtime": False, "credit": 8},
             "speak": {"strategy": "rules", "every_chunks": 5, "min_interval_s": 0.5},
         }
@@ -86,7 +86,7 @@ async def test_a_decider_frozen_past_its_lease_is_fenced_when_it_wakes(own_serve
         house.environment["CORNERMAN_ENCODER__FAKE_DELAY_MS"] = "30"
         house.start(capture=1, encoder=2, decider=2, generator=1)
         frozen = 0
-        for _ in range(200):
+        for _ in range(600):
             await asyncio.sleep(0.1)
             owner = await bus.redis.get(bus.keys("ring").lease("decider"))
             decided = (await counters(bus, "ring")).get("decided", 0)
