@@ -91,6 +91,7 @@ class Shrinker:
         self._shorter_side = shorter_side
         self._aspect = pixel_aspect
         self._scaler = VideoReformatter()
+        self._converter = VideoReformatter()
 
     def rgb(self, frame: av.VideoFrame) -> Pixels:
         """The picture of a decoded frame.
@@ -99,8 +100,11 @@ class Shrinker:
             BrokenError: no picture can be made of it.
         """
         width, height = scaled_size(frame.width, frame.height, self._aspect, self._shorter_side)
-        scaled = _scale(self._scaler, frame, width, height, "rgb24")
-        pixels: NDArray[np.uint8] = scaled.to_ndarray()
+        scaled = frame
+        if not frame.format.is_rgb and len(frame.format.components) >= 3:
+            # Scaled as YUV with whole chroma and converted when small: half the time of one step.
+            scaled = _scale(self._scaler, frame, width, height, "yuv444p")
+        pixels: NDArray[np.uint8] = _scale(self._converter, scaled, width, height, "rgb24").to_ndarray()
         return orientation_of(frame).apply(pixels)
 
 
