@@ -7,8 +7,10 @@ timeout never returns. So retries are off, and a client that blocks gets a socke
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, TypeAlias
 
 import redis.exceptions
@@ -55,12 +57,36 @@ def open_client(url: str, *, block_s: float = 0.0, connections: int = 64) -> Cli
     }
     try:
         # The plain pool raises when all its sockets are in use; this one waits.
-        return Redis.from_pool(BlockingConnectionPool.from_url(url, **options))
+        pool = BlockingConnectionPool.from_url(url, **options)
     except ValueError as error:
         raise ConfigError(
             f"redis.url = {redact_url(url)!r} cannot be read ({error}); "
             "give redis://host:port/db, rediss://… or unix:///path/to.sock"
         ) from None
+    pool.connection_class = _cancellable(pool.connection_class)
+    return Redis.from_pool(pool)
+
+
+@cache
+def _cancellable(kind: Any) -> Any:
+    """The connection class, sending without `asyncio.wait_for`, which on Python 3.11 forgets a cancellation that comes
+    when the command has just been sent: the task would go on for ever."""
+
+    class Cancellable(kind):  # type: ignore[misc]
+        socket_timeout: float | None
+
+        async def send_packed_command(self, command: object, check_health: bool = True) -> None:
+            limit_s = self.socket_timeout
+            self.socket_timeout = None
+            try:
+                async with asyncio.timeout(limit_s):
+                    await super().send_packed_command(command, check_health)
+            except TimeoutError:
+                raise redis.exceptions.TimeoutError(f"not sent within {limit_s} s") from None
+            finally:
+                self.socket_timeout = limit_s
+
+    return Cancellable
 
 
 @contextmanager

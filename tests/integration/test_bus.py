@@ -160,6 +160,40 @@ async def test_more_callers_than_sockets_wait_for_one(bus: Bus) -> None:
         await client.aclose()
 
 
+async def test_a_cancellation_is_never_forgotten(bus: Bus) -> None:
+    """Python 3.11's `asyncio.wait_for`, which redis-py sends with, forgets one that comes just after the sending."""
+    payload = bytes(300_000)
+
+    async def work(n: int) -> None:
+        while True:
+            await bus.redis.set(f"k{n}", payload)
+
+    tasks = [asyncio.create_task(work(n)) for n in range(40)]
+    for task in tasks:
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.sleep(0)
+    done, hung = await asyncio.wait(tasks, timeout=5)
+    for task in hung:
+        task.cancel()
+    assert (len(done), len(hung)) == (40, 0)
+
+
+async def test_a_server_that_stops_reading_is_given_up_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.server.COMMAND_TIMEOUT_S", 0.3)
+    path = tmp_path / "deaf.sock"
+    with closing(socket.socket(socket.AF_UNIX)) as deaf:
+        deaf.bind(str(path))
+        deaf.listen()
+        client = open_client(f"unix://{path}")
+        try:
+            with pytest.raises(RetryableError, match="not sent within 0.3 s|not reachable: Timeout"), redis_errors():
+                async with asyncio.timeout(5):
+                    await client.set("k", bytes(20_000_000))
+        finally:
+            await client.aclose()
+
+
 @pytest.fixture
 async def cluster(tmp_path: Path) -> AsyncIterator[Bus]:
     """A server in cluster mode that holds all slots: it refuses a script whose keys lie in several."""
