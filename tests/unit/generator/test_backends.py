@@ -1,0 +1,180 @@
+"""Echo, threads, JPEGs, and servers that speak the OpenAI protocol, against a real one."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from services.generator.backends import make_generator
+from services.generator.core import Delta, Seen
+from services.generator.echo import EchoGenerator
+from services.generator.openai import OpenAIGenerator
+from services.generator.pictures import jpeg
+from services.generator.threads import in_thread
+from shared.config import GeneratorSettings
+from shared.errors import ConfigError, GenerationError
+from shared.messages import Request, Sampling
+
+MakeRequest = Callable[..., Request]
+
+
+async def text_of(deltas: AsyncIterator[Delta]) -> str:
+    return "".join([delta.text async for delta in deltas])
+
+
+async def test_echo_says_what_it_was_asked_word_by_word(request_for: MakeRequest, chunks: list[Seen]) -> None:
+    deltas = [delta async for delta in EchoGenerator().generate(request_for(), chunks)]
+    assert "".join(d.text for d in deltas) == "correct at 2.50 s, chunks 2-3: How is the squat?"
+    assert {d.n_tokens for d in deltas} == {1}
+    short = request_for(sampling=Sampling(max_new_tokens=2), kind="question", chunks=())
+    assert await text_of(EchoGenerator().generate(short, [])) == "answer at"
+
+
+async def test_a_thread_hands_on_each_item_as_it_comes_and_its_error_at_the_end() -> None:
+    gate = threading.Event()
+
+    def items(cancel: threading.Event) -> Iterator[int]:
+        yield 1
+        gate.wait(5)
+        yield 2
+        raise GenerationError("no more")
+
+    with ThreadPoolExecutor(1) as pool:
+        iterator = in_thread(items, pool)
+        assert await anext(iterator) == 1
+        gate.set()
+        assert await anext(iterator) == 2
+        with pytest.raises(GenerationError, match="no more"):
+            await anext(iterator)
+
+
+async def test_closing_the_iterator_stops_the_thread_at_its_next_item() -> None:
+    made: list[int] = []
+
+    def items(cancel: threading.Event) -> Iterator[int]:
+        for i in range(10_000):
+            if cancel.is_set():
+                return
+            made.append(i)
+            yield i
+            threading.Event().wait(0.001)
+
+    with ThreadPoolExecutor(1) as pool:
+        iterator: Any = in_thread(items, pool)
+        assert await anext(iterator) == 0
+        await iterator.aclose()
+        count = len(made)
+        await asyncio.sleep(0.02)
+        assert len(made) == count < 200
+
+
+@pytest.mark.parametrize("shape", [(48, 64, 3), (31, 45, 3)])
+def test_a_jpeg_shows_the_frame(shape: tuple[int, int, int]) -> None:
+    ramp = np.linspace(0, 255, shape[1], dtype=np.uint8)
+    frame = np.broadcast_to(ramp[None, :, None], shape).copy()
+    data = jpeg(frame)
+    assert data[:3] == b"\xff\xd8\xff"
+    with av.open(io.BytesIO(data), format="mjpeg") as container:
+        shown = next(container.decode(video=0)).to_ndarray(format="rgb24").astype(int)
+    wanted = frame[: shown.shape[0], : shown.shape[1]].astype(int)
+    assert abs(shown.shape[0] - shape[0]) <= 1
+    assert np.abs(shown - wanted).mean() < 4
+
+
+def chat_lines(*texts: str, usage: int = 0) -> list[str]:
+    lines = ["data: " + json.dumps({"choices": [{"delta": {"content": text}}]}) for text in texts]
+    if usage:
+        lines.append("data: " + json.dumps({"choices": [], "usage": {"prompt_tokens": usage}}))
+    return [": keep-alive", *lines, "data: [DONE]"]
+
+
+def openai(url: str, **changes: Any) -> OpenAIGenerator:
+    settings = GeneratorSettings(backend="openai", base_url=url, model="m", api_key="s3cret", timeout_s=5, **changes)
+    generator = make_generator(settings)
+    assert isinstance(generator, OpenAIGenerator)
+    return generator
+
+
+async def test_openai_sends_frames_and_streams_the_answer(
+    request_for: MakeRequest, chunks: list[Seen], http_server: Any
+) -> None:
+    http_server.lines = chat_lines("Bend", " your", " knees.", usage=321)
+    generator = openai(http_server.url)
+    request = request_for(system_prompt="Be brief.", sampling=Sampling(7, 0.5, 0.9))
+    deltas = [delta async for delta in generator.generate(request, chunks)]
+    await generator.close()
+    assert "".join(d.text for d in deltas) == "Bend your knees."
+    assert sum(d.n_tokens for d in deltas) == 3
+    assert deltas[-1].n_input_tokens == 321
+    ((path, headers, body),) = http_server.asked
+    assert path == "/v1/chat/completions"
+    assert headers["Authorization"] == "Bearer s3cret"
+    assert (body["model"], body["max_tokens"], body["temperature"], body["top_p"]) == ("m", 7, 0.5, 0.9)
+    assert body["messages"][0] == {"role": "system", "content": "Be brief."}
+    *pictures, words = body["messages"][1]["content"]
+    assert words == {"type": "text", "text": request.prompt}
+    assert len(pictures) == 8
+    uri = pictures[-1]["image_url"]["url"]
+    assert uri.startswith("data:image/jpeg;base64,")
+    assert base64.b64decode(uri.split(",")[1])[:3] == b"\xff\xd8\xff"
+
+
+@pytest.mark.parametrize(
+    ("status", "lines", "message"),
+    [
+        (401, ["no such key"], r"answered 401: no such key"),
+        (200, ['data: {"error": {"message": "out of memory"}}'], "reports.*out of memory"),
+        (200, ["data: {nonsense"], "no JSON object"),
+        (200, ['data: {"choices": [{"delta": {"content": "Ben"}}]}'], "broke off"),
+    ],
+    ids=["refused", "error event", "no JSON", "cut"],
+)
+async def test_what_goes_wrong_at_the_server_is_told_with_its_own_words(
+    request_for: MakeRequest, chunks: list[Seen], http_server: Any, status: int, lines: list[str], message: str
+) -> None:
+    http_server.status, http_server.lines = status, lines
+    generator = openai(http_server.url)
+    with pytest.raises(GenerationError, match=message):
+        await text_of(generator.generate(request_for(), chunks))
+    await generator.close()
+
+
+async def test_a_server_that_is_not_there_is_an_error_without_the_key(
+    request_for: MakeRequest, chunks: list[Seen]
+) -> None:
+    generator = openai("http://user:pass@127.0.0.1:1/v1")
+    with pytest.raises(GenerationError, match="failed") as caught:
+        await text_of(generator.generate(request_for(), chunks))
+    await generator.close()
+    assert "pass" not in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+async def test_closing_hangs_up_on_the_server(request_for: MakeRequest, chunks: list[Seen], http_server: Any) -> None:
+    http_server.lines, http_server.pause_s = chat_lines(*["word "] * 200), 0.02
+    generator = openai(http_server.url)
+    iterator: Any = generator.generate(request_for(), chunks)
+    assert (await anext(iterator)).text == "word "
+    await iterator.aclose()
+    assert await asyncio.to_thread(http_server.closed_early.wait, 5)
+    await generator.close()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"base_url": "", "model": "m"}, r"generator\.base_url = ''"), ({"model": ""}, r"generator\.model is empty")],
+)
+def test_settings_that_cannot_work_are_refused_at_the_start(changes: dict[str, str], message: str) -> None:
+    settings = GeneratorSettings(**{"backend": "openai", "base_url": "http://h/v1", "model": "m", **changes})
+    with pytest.raises(ConfigError, match=message):
+        make_generator(settings)

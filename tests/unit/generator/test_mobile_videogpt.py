@@ -1,0 +1,198 @@
+"""The language half as a generator, and its prompts as embeddings for a vLLM server, on the tiny model."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from mobile_videogpt import MobileVideoGPT, MobileVideoGPTConfig
+from mobile_videogpt.tokenizer import tiny_tokenizer
+from services.generator.backends import make_generator
+from services.generator.core import Delta, Seen
+from services.generator.mobile_videogpt import AdapterSwitch
+from shared.config import GeneratorSettings
+from shared.errors import ConfigError, GenerationError
+from shared.messages import Request, Sampling
+
+MakeRequest = Callable[..., Request]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny checkpoint whose random weights say varied things."""
+    torch.manual_seed(3)
+    tiny = MobileVideoGPTConfig.tiny()
+    model = MobileVideoGPT(replace(tiny, language=replace(tiny.language, vocab_size=384)))
+    for name, parameter in model.require_language().named_parameters():
+        if parameter.dim() > 1:
+            torch.nn.init.normal_(parameter, std=1.0 if "embed" in name else 0.15)
+    model.tokenizer = tiny_tokenizer()
+    folder = tmp_path_factory.mktemp("ckpt") / "talker"
+    model.save_pretrained(folder)
+    return folder
+
+
+def settings(checkpoint: Path, **changes: Any) -> GeneratorSettings:
+    return GeneratorSettings(**{
+        "backend": "mobile_videogpt", "model": str(checkpoint), "device": "cpu", "concurrency": 4, **changes
+    })  # fmt: skip
+
+
+async def collect(deltas: AsyncIterator[Delta]) -> list[Delta]:
+    return [delta async for delta in deltas]
+
+
+async def test_the_streamed_text_is_what_the_model_itself_says(
+    checkpoint: Path, request_for: MakeRequest, chunks: list[Seen]
+) -> None:
+    generator = make_generator(settings(checkpoint))
+    deltas = await collect(generator.generate(request_for(), chunks))
+    await generator.close()
+    model = MobileVideoGPT.from_pretrained(checkpoint, part="language", device="cpu", dtype=torch.float32)
+    from services.generator.mobile_videogpt import TorchTokens
+
+    tokens = [TorchTokens(torch.from_numpy(c.context), torch.from_numpy(c.video)) for c in chunks]
+    ids = [list(chunk.ref.frame_pts_s) for chunk in chunks]
+    (whole,) = model.generate(tokens, "How is the squat?", frame_ids=ids, max_new_tokens=12, stream=False)
+    assert "".join(d.text for d in deltas) == whole.text
+    assert whole.text.strip()
+    assert whole.stats is not None
+    assert sum(d.n_tokens for d in deltas) == whole.stats.new_tokens
+    assert deltas[-1].n_input_tokens == whole.stats.prompt_tokens
+    assert generator.model == "talker"
+
+
+async def test_requests_answered_at_once_say_what_they_say_alone(
+    checkpoint: Path, request_for: MakeRequest, chunks: list[Seen]
+) -> None:
+    generator = make_generator(settings(checkpoint))
+    prompts = [f"Question {i}: what now?" for i in range(6)]
+    requests = [request_for(prompt=prompt) for prompt in prompts]
+    alone = [await collect(generator.generate(request, chunks)) for request in requests]
+    together = await asyncio.gather(*(collect(generator.generate(request, chunks)) for request in requests))
+    await generator.close()
+    texts = ["".join(d.text for d in deltas) for deltas in alone]
+    assert ["".join(d.text for d in deltas) for deltas in together] == texts
+    assert len(set(texts)) > 1
+
+
+async def test_closing_stops_the_model_within_a_token(
+    checkpoint: Path, request_for: MakeRequest, chunks: list[Seen]
+) -> None:
+    generator = make_generator(settings(checkpoint, concurrency=1))
+    long = request_for(sampling=Sampling(max_new_tokens=2000))
+    iterator: Any = generator.generate(long, chunks)
+    await anext(iterator)
+    await iterator.aclose()  # waits for the thread: it would take many seconds if the model went on
+    assert await collect(generator.generate(request_for(), chunks))
+    await generator.close()
+
+
+async def test_tokens_of_another_model_or_none_at_all_are_an_error(
+    checkpoint: Path, request_for: MakeRequest, chunks: list[Seen]
+) -> None:
+    generator = make_generator(settings(checkpoint))
+    narrow = [replace(c, context=np.zeros((8, 4, 16)), video=np.zeros((8, 16))) for c in chunks]
+    with pytest.raises(GenerationError, match="16 wide"):
+        await collect(generator.generate(request_for(), narrow))
+    with pytest.raises(GenerationError, match="no tokens to read"):
+        await collect(generator.generate(request_for(), [replace(chunks[0], context=None)]))
+    with pytest.raises(GenerationError, match="adapter 'nobody' cannot be used"):
+        await collect(generator.generate(request_for(adapter="nobody"), chunks))
+    await generator.close()
+
+
+def test_a_model_that_cannot_be_loaded_is_a_config_error(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ConfigError, match=r"generator\.model.*cannot be loaded"):
+        make_generator(settings(tmp_path))
+
+
+class Lora:
+    """Adapters that only note what was done with them."""
+
+    def __init__(self) -> None:
+        self.active: str | None = None
+        self.names: list[str] = []
+        self.done: list[str] = []
+
+    def load(self, path: str, name: str) -> None:
+        self.names.append(name)
+        self.done.append(f"load {path}")
+        self.active = name
+
+    def activate(self, name: str) -> None:
+        self.done.append(f"activate {name}")
+        self.active = name
+
+    def unload(self) -> None:
+        self.done.append("unload")
+        self.active, self.names = None, []
+
+
+def test_adapters_are_loaded_when_asked_for_and_never_changed_under_a_running_reply() -> None:
+    import threading
+    from types import SimpleNamespace
+
+    lora = Lora()
+    switch = AdapterSwitch(SimpleNamespace(lora=lora), {"coach": "/adapters/coach"})  # type: ignore[arg-type]
+    seen: list[str | None] = []
+    with switch.using("coach"), switch.using("coach"):
+        other = threading.Thread(target=lambda: _note(switch, lora, seen))
+        other.start()
+        other.join(0.05)
+        assert other.is_alive()
+        assert lora.active == "coach"
+    other.join(5)
+    assert seen == ["/other/folder"]
+    with switch.using("coach"), switch.using("coach"):
+        pass
+    with switch.using(""):
+        assert lora.active is None
+    assert lora.done == ["load /adapters/coach", "load /other/folder", "activate coach", "unload"]
+
+
+def _note(switch: AdapterSwitch, lora: Lora, seen: list[str | None]) -> None:
+    with switch.using("/other/folder"):
+        seen.append(lora.active)
+
+
+async def test_vllm_gets_the_whole_prompt_as_embeddings(
+    checkpoint: Path, request_for: MakeRequest, chunks: list[Seen], http_server: Any
+) -> None:
+    lines = ["data: " + json.dumps({"choices": [{"text": text}]}) for text in ("Good", " job.")]
+    http_server.lines = [*lines, "data: [DONE]"]
+    generator = make_generator(settings(checkpoint, backend="vllm", base_url=http_server.url))
+    request = request_for()
+    deltas = await collect(generator.generate(request, chunks))
+    await generator.close()
+    assert "".join(d.text for d in deltas) == "Good job."
+    ((path, _, body),) = http_server.asked
+    assert path == "/v1/completions"
+    assert body["max_tokens"] == 12
+    embeds = torch.load(io.BytesIO(base64.b64decode(body["prompt_embeds"])), weights_only=True)
+    model = MobileVideoGPT.from_pretrained(checkpoint, part="language", device="cpu", dtype=torch.float32)
+    from services.generator.mobile_videogpt import TorchTokens
+
+    tokens = [TorchTokens(torch.from_numpy(c.context), torch.from_numpy(c.video)) for c in chunks]
+    ids = [list(chunk.ref.frame_pts_s) for chunk in chunks]
+    wanted = model.assemble(tokens, request.prompt, frame_ids=ids)[0]
+    torch.testing.assert_close(embeds, wanted.float())
+    assert deltas[0].n_input_tokens == wanted.shape[0]
+    visual = 12 * 16 + 2 * 32  # twelve distinct frames, and two chunks' video tokens
+    assert wanted.shape[0] > visual
+
+
+async def test_vllm_without_an_address_is_refused(checkpoint: Path) -> None:
+    with pytest.raises(ConfigError, match=r"generator\.base_url"):
+        make_generator(settings(checkpoint, backend="vllm"))
