@@ -30,7 +30,7 @@ def cast(assets: Path = ASSETS, torch: bool | None = None) -> Cast:
         torch: is torch installed? None = look.
     """
     has_torch = importlib.util.find_spec("torch") is not None if torch is None else torch
-    clip, coach, head = assets / "demo.mp4", assets / "coach", assets / "head"
+    clip, coach = assets / "demo.mp4", assets / "coach"
     notes = []
     if clip.is_file():
         source = str(clip)
@@ -42,8 +42,8 @@ def cast(assets: Path = ASSETS, torch: bool | None = None) -> Cast:
         settings["encoder"] = {"backend": "mobile_videogpt", "model": str(coach)}
         settings["generator"] = {"backend": "mobile_videogpt", "model": str(coach)}
         words = "the bundled coach model"
-        if head.is_dir():
-            settings["speak"] = {"strategy": "head", "head": str(head)}
+        if (coach / "head").is_dir():
+            settings["speak"] = {"strategy": "head"}
         else:
             notes.append("There is no bundled head: simple rules decide when to speak.")
     else:

@@ -11,12 +11,9 @@ from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 
 from cornerman.lines import latency_ms
-from shared import sending
 from shared.bus import Bus
 from shared.config import load_settings
 from shared.messages import Action, EndEvent
-
-sending.install()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
@@ -35,6 +36,9 @@ EXIT_NO_INPUT: Final = 66
 
 READY_S: Final = 180.0
 """The longest that models may take to load before the first frame."""
+
+TELL_AGAIN_S: Final = 5.0
+"""How often those that wait for a slow start are told what for."""
 
 POLL_S: Final = 0.2
 HURRY_S: Final = 4.0
@@ -93,6 +97,7 @@ class Session:
         self._screen = screen
         self._lines = Lines()
         self._stop = asyncio.Event()
+        self._told_s = -math.inf
         self._watched: dict[str, Watched] = {}
 
     async def run(self) -> int:
@@ -163,7 +168,10 @@ class Session:
             await asyncio.gather(ready, stop, return_exceptions=True)
 
     def _waiting(self, missing: set[str]) -> None:
-        self._screen.note(f"starting {', '.join(sorted(missing))} …")
+        now_s = time.monotonic()
+        if now_s - self._told_s >= TELL_AGAIN_S:
+            self._told_s = now_s
+            self._screen.note(f"starting {', '.join(sorted(missing))} …")
 
     async def _add(self, bus: Bus) -> None:
         for spec, length_s in zip(self._plan.specs, self._plan.lengths_s, strict=True):
@@ -266,9 +274,8 @@ class Session:
         for source_id, watched in self._watched.items():
             tally = watched.tally
             told = (
-                f"{watched.pts_s:.1f} s at {watched.pts_s / elapsed_s:.2f}x · "
-                f"{tally.captured / elapsed_s:.0f} frames/s · {tally.decided} chunks · {watched.said} said · "
-                f"{sum(tally.dropped.values())} dropped"
+                f"{watched.pts_s / elapsed_s:.2f}x · {tally.captured / elapsed_s:.0f} frames/s · "
+                f"{watched.said} said · {sum(tally.dropped.values())} dropped"
             )
             self._screen.advance(source_id, watched.pts_s, watched.length_s, told)
 

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 from redis.exceptions import RedisError
 
 from shared import health as health_module
-from shared import logs, sending, streams
+from shared import logs, streams
 from shared.clock import Clock, SystemClock
 from shared.config import Settings, load_settings
 from shared.embedded import with_server
@@ -46,8 +46,6 @@ EXIT_OK: Final = 0
 EXIT_USAGE: Final = 64
 EXIT_NO_SERVER: Final = 69
 EXIT_CONFIG: Final = 78
-
-sending.install()
 
 SERVER_WAIT_S: Final = 30.0
 """How long a process that starts waits for the server to answer."""

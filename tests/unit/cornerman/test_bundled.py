@@ -8,13 +8,12 @@ from shared.config import load_settings
 
 def test_with_everything_there_the_coach_coaches(tmp_path: Path) -> None:
     (tmp_path / "demo.mp4").write_text("")
-    (tmp_path / "coach").mkdir()
-    (tmp_path / "head").mkdir()
+    (tmp_path / "coach" / "head").mkdir(parents=True)
     shown = cast(tmp_path, torch=True)
     settings = load_settings(shown.settings)
     assert shown.source == str(tmp_path / "demo.mp4")
     assert (settings.encoder.backend, settings.generator.backend) == ("mobile_videogpt", "mobile_videogpt")
-    assert (settings.speak.strategy, settings.speak.head) == ("head", str(tmp_path / "head"))
+    assert (settings.speak.strategy, settings.speak.head) == ("head", "")
     assert shown.notes == ()
 
 
