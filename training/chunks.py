@@ -1,7 +1,8 @@
 """Fresh chunks and single frames from the gym with everything that is true about them, rendered in a thread.
 
 A chunk is 8 frames at 8 frames/s, as the product makes them; stills are chunks of one frame, for the image tower, which
-learns more from many people than from many frames of one. Sessions are drawn, used for a while, and thrown away.
+learns more from many people than from many frames of one. Movements and places are drawn apart, used for a while, and
+thrown away.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import queue
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from types import TracebackType
 
 import numpy as np
@@ -56,48 +58,75 @@ def fault_labels(session: Session) -> NDArray[np.int64]:
     return np.where(inside, np.where(shows, session.fault + 1, IGNORE), 0)
 
 
-class _Live:
-    """One session in use."""
+# Left joint <-> right joint, to mirror a person.
+_MIRROR = [0, 1, 2, 3, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14, 17, 16]
+
+
+class _Motion:
+    """One session's movements, to be put in any place."""
 
     def __init__(self, seed: int, split: str) -> None:
-        self.session = plan_session(seed, split, fps=SAMPLE_FPS, duration_s=24.0)
-        self.renderer = SessionRenderer(self.session, SIZE, compress=True)
+        self.session = plan_session(seed, split, fps=SAMPLE_FPS, duration_s=20.0)
         self.fault = fault_labels(self.session)
         self.ends = np.array([r.end_s for r in self.session.reps])
-        self.uses = 0
+        self.lengths, self.colours = self.session.body.lengths(), self.session.body.colours()
         last = np.arange(CHUNK - 1, self.session.frames)
         exercise = self.session.activity[last] < ACTIVITIES.index("rest")
         weight = np.where(exercise, 1.0, 0.4)
         self.last, self.weight = last, weight / weight.sum()
 
+    @cached_property
+    def footage(self) -> SessionRenderer:
+        """Its own place, for sessions that show no person."""
+        return SessionRenderer(self.session, SIZE, compress=True)
 
-def _draw(pool: list[_Live], rng: np.random.Generator, count: int, length: int) -> Batch:
-    picks = rng.integers(len(pool), size=count)
+
+def _place(seed: int, split: str) -> SessionRenderer:
+    session = plan_session(seed, split, fps=SAMPLE_FPS, duration_s=2.0, kind="exercise")
+    return SessionRenderer(session, SIZE, compress=True)
+
+
+def _draw(
+    motions: list[_Motion], places: list[SessionRenderer], rng: np.random.Generator, count: int, length: int
+) -> Batch:
+    """Random movements in random places: were they tied, a place would give the exercise away."""
     frames = np.empty((count, length, SIZE, SIZE, 3), dtype=np.uint8)
     joints = np.zeros((count, length, 18, 3), dtype=np.float32)
-    rows: list[slice] = []
+    picks: list[tuple[_Motion, slice]] = []
     ended = np.zeros(count, dtype=np.float32)
-    for i, pick in enumerate(picks):
-        live = pool[pick]
-        live.uses += length
-        end = int(rng.choice(live.last, p=live.weight))
+    for i in range(count):
+        motion = motions[int(rng.integers(len(motions)))]
+        place = places[int(rng.integers(len(places)))]
+        end = int(rng.choice(motion.last, p=motion.weight))
         row = slice(end - length + 1, end + 1)
-        rows.append(row)
+        picks.append((motion, row))
+        session = motion.session
+        # Clothes of somebody else: they too would give the exercise away.
+        colours = motions[int(rng.integers(len(motions)))].colours
+        mirrored = rng.uniform() < 0.5
         for t, k in enumerate(range(row.start, row.stop)):
-            frames[i, t] = live.renderer.frame(k)
-            points = live.renderer.camera_points(k)
+            if session.kind == "footage":
+                frames[i, t] = motion.footage.frame(k)
+                continue
+            if not session.visible[k]:
+                frames[i, t] = place.empty(k)
+                continue
+            body = session.joints[k]
+            if mirrored:
+                body = (body * np.array([-1.0, 1.0, 1.0]))[_MIRROR]
+            frames[i, t] = place.compose(body, motion.lengths, colours, bool(session.gear[k]), k)
+            points = place.project(body)
             points[:, 2] -= points[0, 2]
             joints[i, t] = points
         now = end / SAMPLE_FPS
-        ended[i] = float(np.any((live.ends > now - 0.5) & (live.ends <= now)))
-    sessions = [pool[p].session for p in picks]
+        ended[i] = float(np.any((motion.ends > now - 0.5) & (motion.ends <= now)))
     return Batch(
         frames=frames,
         joints=joints,
-        visible=np.stack([s.visible[r] & (s.kind != "footage") for s, r in zip(sessions, rows, strict=True)]),
-        activity=np.stack([s.activity[r] for s, r in zip(sessions, rows, strict=True)]),
-        fault=np.stack([pool[p].fault[r] for p, r in zip(picks, rows, strict=True)]),
-        phase=np.stack([s.phase[r] for s, r in zip(sessions, rows, strict=True)]).astype(np.float32),
+        visible=np.stack([m.session.visible[r] & (m.session.kind != "footage") for m, r in picks]),
+        activity=np.stack([m.session.activity[r] for m, r in picks]),
+        fault=np.stack([m.fault[r] for m, r in picks]),
+        phase=np.stack([m.session.phase[r] for m, r in picks]).astype(np.float32),
         ended=ended,
     )
 
@@ -110,8 +139,8 @@ class ChunkStream:
         split: of the gym.
         batch: chunks a batch.
         stills: single frames beside each batch of chunks, at least 1.
-        pool: sessions in use at a time.
-        uses: frames taken from a session before another replaces it.
+        pool: movements, and places, in use at a time.
+        fresh: movements, and places, replaced after each pair.
         first: number of the first batch, so that a resumed run sees new sessions.
     """
 
@@ -122,10 +151,10 @@ class ChunkStream:
         batch: int,
         stills: int = 1,
         pool: int = 64,
-        uses: int = 48,
+        fresh: int = 3,
         first: int = 0,
     ) -> None:
-        self._args = (seed, split, batch, stills, pool, uses, first)
+        self._args = (seed, split, batch, stills, pool, fresh, first)
         self._queue: queue.Queue[tuple[Batch, Batch] | BaseException] = queue.Queue(maxsize=3)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="gym-chunks", daemon=True)
@@ -157,18 +186,21 @@ class ChunkStream:
             self._queue.put(error)
 
     def _produce(self) -> None:
-        seed, split, batch, stills, size, uses, first = self._args
+        seed, split, batch, stills, size, fresh, first = self._args
         rng = np.random.default_rng([seed, first, 77])
 
-        def fresh() -> _Live:
-            return _Live(int(rng.integers(1 << 31)), split)
+        def draw() -> int:
+            return int(rng.integers(1 << 31))
 
-        pool = [fresh() for _ in range(size)]
-        for live in pool:  # so that they do not all end at once
-            live.uses = int(rng.integers(uses))
+        motions = [_Motion(draw(), split) for _ in range(size)]
+        places = [_place(draw(), split) for _ in range(size)]
         while not self._stop.is_set():
-            item = _draw(pool, rng, batch, CHUNK), _draw(pool, rng, stills, 1)
-            pool = [fresh() if live.uses >= uses else live for live in pool]
+            item = (
+                _draw(motions, places, rng, batch, CHUNK),
+                _draw(motions, places, rng, stills, 1),
+            )
+            motions = [*motions[fresh:], *(_Motion(draw(), split) for _ in range(fresh))]
+            places = [*places[fresh:], *(_place(draw(), split) for _ in range(fresh))]
             while not self._stop.is_set():
                 try:
                     self._queue.put(item, timeout=0.2)

@@ -44,14 +44,14 @@ class VisionPlan:
     steps: int = 3000
     batch: int = 8
     stills: int = 104
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 1.0e-3
     warmup: int = 150
     weight_decay: float = 0.03
     image_frames: int = 2
     mimic_from: int = 300
     pool: int = 96
     checkpoint_s: float = 180.0
-    bf16: bool = False
+    bf16: bool = True
 
 
 @dataclass(frozen=True, slots=True)

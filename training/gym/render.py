@@ -66,8 +66,12 @@ class SessionRenderer:
 
     def camera_points(self, index: int) -> NDArray[np.float32]:
         """Joints of frame `index` as [18, 3]: x, y in -1..1 of the picture (y down), and depth in metres."""
+        return self.project(self.session.joints[index])
+
+    def project(self, joints: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Joints [18, 3] in the world as `camera_points` gives them."""
         c = self._camera
-        relative = self.session.joints[index] - c[0:3]
+        relative = joints - c[0:3]
         z = np.maximum(relative @ c[9:12], 0.2)
         u = (relative @ c[3:6]) / z * c[12] / (self.width * SUPERSAMPLE / 2)
         v = -(relative @ c[6:9]) / z * c[13] / (self.height * SUPERSAMPLE / 2)
@@ -79,21 +83,40 @@ class SessionRenderer:
         Raises:
             IndexError: when the session has no such frame.
         """
-        session, scene = self.session, self.session.scene
+        session = self.session
         if not 0 <= index < session.frames:
             raise IndexError(f"frame {index} of a session with {session.frames} frames")
-        time = index / session.fps
         if session.kind == "footage":
-            image = self._footage(time)
-        else:
-            image = self._room.copy()
-            if session.visible[index]:
-                count = dress(
-                    session.joints[index], self._lengths, self._colours, bool(session.gear[index]), self._shapes
-                )
-                shadow_map(self._shapes, count, scene.light, self._shade)
-                darken(image, self._ground, self._shade)
-                paint(image, self._depth.copy(), self._shapes, count, self._camera, scene.light, self._ids)
+            return self._finished(self._footage(index / session.fps), index)
+        if not session.visible[index]:
+            return self.empty(index)
+        return self.compose(session.joints[index], self._lengths, self._colours, bool(session.gear[index]), index)
+
+    def empty(self, index: int) -> Frame:
+        """The place with nobody in it."""
+        return self._finished(self._room.copy(), index)
+
+    def compose(
+        self,
+        joints: NDArray[np.float64],
+        lengths: NDArray[np.float64],
+        colours: NDArray[np.float64],
+        gear: bool,
+        index: int,
+    ) -> Frame:
+        """Anybody in this session's place: joints [18, 3], `Body.lengths()`, `Body.colours()`, dumbbells or not."""
+        scene = self.session.scene
+        image = self._room.copy()
+        count = dress(joints, lengths, colours, gear, self._shapes)
+        shadow_map(self._shapes, count, scene.light, self._shade)
+        darken(image, self._ground, self._shade)
+        paint(image, self._depth.copy(), self._shapes, count, self._camera, scene.light, self._ids)
+        return self._finished(image, index)
+
+    def _finished(self, image: NDArray[np.float32], index: int) -> Frame:
+        """Averaging, light flicker, grain, blur and compression of frame `index`."""
+        scene = self.session.scene
+        time = index / self.session.fps
         out = np.empty((self.height, self.width, 3), dtype=np.uint8)
         gain = 1.0 + scene.flicker * np.sin(2 * np.pi * 0.9 * time + self._flicker)
         mix = (index * 2654435761) & 0xFFFF

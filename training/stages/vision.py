@@ -175,7 +175,7 @@ def train_vision(config: MobileVideoGPTConfig, plan: VisionPlan, seed: int, fold
 
 def _validation(plan: VisionPlan) -> list[Batch]:
     """Four batches of held-out people, the same ones every time."""
-    with ChunkStream(5, "validation", 32, pool=32, uses=4 * CHUNK) as stream:
+    with ChunkStream(5, "validation", 32, pool=48, fresh=16) as stream:
         return [chunks for (chunks, _), _ in zip(stream, range(4), strict=False)]
 
 

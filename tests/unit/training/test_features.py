@@ -1,0 +1,90 @@
+"""What training sees is what the product's encoder gives: the same features, the same layout of context."""
+
+import numpy as np
+import pytest
+import torch
+
+from mobile_videogpt.config import MobileVideoGPTConfig
+from mobile_videogpt.context import visual_block
+from mobile_videogpt.modeling import MobileVideoGPT
+from training.chunks import CHUNK, IGNORE, ChunkStream, fault_labels
+from training.features import chunk_ends, sampled_frames, watch
+from training.gym.session import ACTIVITIES, plan_session
+from training.memory import see_many
+from training.sizes import coach_config, load_plan, plan_from_dict
+from training.stages.text import Speech, train_tokenizer
+from training.stages.vision import rate_at
+
+
+@pytest.fixture(scope="module")
+def model() -> MobileVideoGPT:
+    torch.manual_seed(0)
+    return MobileVideoGPT(MobileVideoGPTConfig.tiny(), "all").eval()
+
+
+def test_features_of_a_session_equal_those_of_encode_chunk(model: MobileVideoGPT) -> None:
+    session = plan_session(4, "train", fps=8.0, duration_s=4.0, kind="exercise")
+    watched, _, _ = watch(model.require_vision(), session)
+    frames = sampled_frames(session)
+    for i, end in enumerate(chunk_ends(len(frames))):
+        chunk = torch.from_numpy(frames[end - CHUNK + 1 : end + 1])[None]
+        assert np.allclose(watched.features[i], model.encode_chunk(chunk).features[0].numpy(), atol=1e-4)
+        assert watched.pts_s[i] == pytest.approx(end / 8.0)
+
+
+def test_visual_tokens_of_training_equal_the_products_block(model: MobileVideoGPT) -> None:
+    tokenizer = train_tokenizer(640)
+    (seen,) = see_many(model.require_vision(), "train", range(7, 8), 5.0)
+    mine = Speech(model, tokenizer, [seen]).visual([(0, 3)], 3)
+    frames = sampled_frames(plan_session(7, "train", fps=8.0, duration_s=5.0))
+    chunks, ids = [], []
+    for end in chunk_ends(len(frames))[1:4]:
+        tokens = model.encode_chunk(torch.from_numpy(frames[end - CHUNK + 1 : end + 1])[None])
+        chunks.append(tokens)
+        ids.append(list(range(end - CHUNK + 1, end + 1)))
+    block = visual_block(chunks, ids)
+    assert mine.shape == block.shape
+    assert (
+        float((mine.detach() - block).norm() / block.norm()) < 5e-3
+    )  # training keeps the towers' tokens as half floats
+
+
+def test_a_stream_of_chunks_is_labelled_and_ends_with_its_context() -> None:
+    with ChunkStream(3, "train", 4, stills=6, pool=4) as stream:
+        chunks, stills = next(iter(stream))
+    assert chunks.frames.shape == (4, 8, 112, 112, 3)
+    assert stills.frames.shape == (6, 1, 112, 112, 3)
+    assert chunks.activity.max() < len(ACTIVITIES)
+    assert np.isfinite(chunks.joints).all()
+    assert not stream._thread.is_alive()
+
+
+def test_a_mistake_is_a_label_only_while_it_shows() -> None:
+    session = plan_session(8, "train", fps=8.0, duration_s=60.0, kind="exercise")
+    labels = fault_labels(session)
+    assert (labels[session.phase < 0] == 0).all()
+    middle = np.abs(session.phase - 0.5) < 0.1
+    assert np.array_equal(labels[middle], session.fault[middle] + 1)
+    assert (labels[(session.phase >= 0) & (session.phase < 0.05)] == IGNORE).all()
+
+
+def test_the_coach_is_small_enough_to_bundle() -> None:
+    with torch.device("meta"):
+        model = MobileVideoGPT(coach_config(), "all")
+    assert sum(p.numel() for p in model.parameters()) * 2 < 12e6
+
+
+def test_plans_come_from_presets_and_refuse_unknown_names() -> None:
+    assert load_plan("smoke").vision.steps < load_plan("coach").vision.steps
+    assert plan_from_dict({"seed": 5, "head": {"steps": 7}}).head.steps == 7
+    with pytest.raises(ValueError, match=r"head\.step"):
+        plan_from_dict({"head": {"step": 7}})
+    with pytest.raises(ValueError, match="neither a preset"):
+        load_plan("nothing")
+
+
+def test_the_rate_rises_then_falls() -> None:
+    rates = [rate_at(s, 100, 10) for s in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == pytest.approx(1.0)
+    assert rates[-1] < 0.03
