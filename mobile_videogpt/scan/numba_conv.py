@@ -6,11 +6,10 @@ flat array with its strides. Single-threaded on batch rows times spans of SPAN s
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from mobile_videogpt.scan.numba_math import sigmoid
+from mobile_videogpt.scan.numba_math import compiled, sigmoid
 
 SPAN = 64
 
@@ -54,8 +53,7 @@ def _forward(
                 out[j] *= sigmoid(out[j])
 
 
-# numpy's rules for a division by zero: Python's would put a branch into SiLU and keep its loop scalar.
-conv_forward = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})(_forward)
+conv_forward = compiled(_forward)
 
 
 def _backward_inner(
@@ -122,5 +120,5 @@ def _backward_input(dpre: Array, weight: Array, reverse: bool, du: Array, first:
                         out[j] += source[j] * w[j]
 
 
-conv_backward_inner = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})(_backward_inner)
-conv_backward_input = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})(_backward_input)
+conv_backward_inner = compiled(_backward_inner)
+conv_backward_input = compiled(_backward_input)

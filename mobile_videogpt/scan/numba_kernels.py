@@ -7,11 +7,10 @@ inner loops over them become vector code. The kernels know nothing of torch.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from mobile_videogpt.scan.numba_math import LOG2E, exp2, softplus
+from mobile_videogpt.scan.numba_math import LOG2E, compiled, exp2, softplus
 
 WIDTH = 64  # channels a block: four 512-bit vectors or eight of 256 bits
 CHUNK = 32  # steps between stored states; CHUNK * N * WIDTH floats fit in the second cache
@@ -71,7 +70,7 @@ def _forward(
                 y[row, t, low + j] = out[j]
 
 
-scan_forward = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})(_forward)
+scan_forward = compiled(_forward)
 
 
 def _recompute(
@@ -109,7 +108,7 @@ def _recompute(
                 hs[i + 1, n, j] = a * hs[i, n, j] + inflow[j] * b
 
 
-recompute = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})(_recompute)
+recompute = compiled(_recompute)
 
 
 def _backward(
@@ -188,4 +187,4 @@ def _backward(
 
 
 # The exponentials stay in `recompute`: reassociation, wanted here for the two sums, would break them.
-scan_backward = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc"})(_backward)
+scan_backward = compiled(_backward, reassociate=True)

@@ -6,6 +6,7 @@ float32 arithmetic with a relative error near 1e-7, inlined into the kernels.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numba
@@ -33,6 +34,27 @@ _P1, _P2, _P3, _P4, _P5, _P6, _P7 = (
         1.525273380405984e-05,
     )
 )
+
+
+def compiled(function: Callable[..., Any], *, reassociate: bool = False) -> Callable[..., Any]:
+    """A kernel that releases the GIL, vectorised, and kept on disk where numba finds a folder to write to.
+
+    Args:
+        function: the kernel.
+        reassociate: let sums be reordered, which a sum over channels needs to become vector code. Not for a
+            kernel with an `exp2` in it: its rounding constant would be folded away.
+    """
+    options = {
+        "nogil": True,
+        # numpy's rules for a division by zero: Python's would put a branch into SiLU and keep its loop scalar.
+        "error_model": "numpy",
+        "fastmath": {"contract", "reassoc"} if reassociate else {"contract"},
+    }
+    try:
+        kernel: Callable[..., Any] = numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # a read-only installation without a home folder
+        kernel = numba.njit(**options)(function)
+    return kernel
 
 
 def _log1p_ratio() -> list[np.float32]:

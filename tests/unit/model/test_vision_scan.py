@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from mobile_videogpt.scan import available_backends, causal_conv_silu, selective_scan
+from mobile_videogpt.scan import numba_math
 from mobile_videogpt.scan import numba_scan as numba_module
 from mobile_videogpt.scan.mamba_scan import mamba_ssm_scan
 from mobile_videogpt.scan.numba_scan import numba_conv_silu, numba_scan
@@ -156,6 +157,18 @@ def test_numba_gives_the_same_on_several_threads_as_on_one(monkeypatch: pytest.M
         results.append((y, *torch.autograd.grad(y.square().sum(), inputs)))
     for one, other in zip(*results, strict=True):
         torch.testing.assert_close(other, one, atol=1e-3, rtol=1e-5)
+
+
+def test_a_kernel_compiles_where_nothing_can_be_kept_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    njit = numba_math.numba.njit
+
+    def without_a_folder(*, cache: bool = False, **options: object) -> Callable[..., object]:
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return njit(**options)
+
+    monkeypatch.setattr(numba_math.numba, "njit", without_a_folder)
+    assert numba_math.compiled(lambda x: x + 1.0)(2.0) == 3.0
 
 
 def test_extreme_steps_stay_finite_and_exact() -> None:
