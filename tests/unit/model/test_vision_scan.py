@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from mobile_videogpt.scan import available_backends, causal_conv_silu, selective_scan
-from mobile_videogpt.scan import numba_math
+from mobile_videogpt.scan import available_backends, causal_conv_silu, numba_math, selective_scan
 from mobile_videogpt.scan import numba_scan as numba_module
 from mobile_videogpt.scan.mamba_scan import mamba_ssm_scan
 from mobile_videogpt.scan.numba_scan import numba_conv_silu, numba_scan
