@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from services.decider.core import Decider, Decision, Strategy, StrategyError
 from services.decider.state import State
-from services.decider.strategies.head import HeadState, HeadStrategy, load_head
+from services.decider.strategies.head import HeadState, HeadStrategy
 from services.decider.strategies.interval import IntervalStrategy
 from services.decider.strategies.llm import LlmStrategy
 from services.decider.strategies.rules import RulesStrategy
@@ -158,13 +158,6 @@ class ShapelessHead(CountingHead):
 def test_head_that_gives_nonsense_is_an_error_not_silence(features: MakeFeatures) -> None:
     with pytest.raises(StrategyError, match="three finite"):
         decide_all(HeadStrategy(ShapelessHead()), [features(0)], SpeakSettings())
-
-
-def test_a_missing_head_names_its_folder(tmp_path: object) -> None:
-    from pathlib import Path
-
-    with pytest.raises(StrategyError, match=r"speak\.head.*nowhere"):
-        load_head(Path(str(tmp_path)) / "nowhere")
 
 
 class ScriptedModel:

@@ -1,0 +1,38 @@
+"""What a process does not need it does not load: cores stay pure, and a decider by rules starts without torch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+
+def loaded_by(code: str, *names: str) -> list[str]:
+    check = f"{code}\nimport sys\nprint(*[name for name in {names!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("room", ["decider", "encoder", "generator"])
+def test_cores_load_neither_the_server_s_client_nor_a_model(room: str) -> None:
+    assert loaded_by(f"import services.{room}.core", "redis", "torch", "transformers") == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from services.decider.service import decide_for_ever\n"
+        "from services.decider.strategies.factory import Strategies\n"
+        "from shared.config import Settings\nfrom shared.source import SpeakSettings\n"
+        "for name in ('interval', 'rules', 'scene'): Strategies(Settings()).make(SpeakSettings(strategy=name), 'p')",
+        "from services.encoder.service import make_encoder\nfrom shared.config import EncoderSettings\n"
+        "make_encoder(EncoderSettings())",
+        "from services.generator.service import generate_for_ever\n"
+        "from services.generator.backends import make_generator\nfrom shared.config import GeneratorSettings\n"
+        "make_generator(GeneratorSettings())",
+    ],
+    ids=["decider", "encoder", "generator"],
+)
+def test_a_service_without_a_model_starts_without_torch(code: str) -> None:
+    assert loaded_by(code, "torch", "transformers", "PIL") == []

@@ -1,0 +1,118 @@
+"""Strategies that load a model: the temporal head from its files, and the language half's rolling context."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mobile_videogpt import MobileVideoGPT, MobileVideoGPTConfig
+from mobile_videogpt.head import HeadConfig, TemporalHead
+from mobile_videogpt.tokenizer import tiny_tokenizer
+from services.decider.core import Decider, StrategyError
+from services.decider.state import State, state_bytes, state_from
+from services.decider.strategies.factory import Strategies, strategy_key
+from services.decider.strategies.rolling import RollingActionModel
+from shared.config import GeneratorSettings, Settings
+from shared.messages import Features
+from shared.source import SpeakSettings
+
+MakeFeatures = Callable[..., Features]
+SIZE = 4 + 8 * 3
+
+
+@pytest.fixture
+def head(tmp_path: Path) -> Path:
+    random = np.random.default_rng(1)
+    config = HeadConfig(cls_width=4, frames=8, row_width=3, reduced=4, hidden=6)
+    weights = {name: random.standard_normal(shape).astype(np.float32) for name, shape in config.shapes().items()}
+    TemporalHead(config, weights).save(tmp_path / "head")
+    return tmp_path / "head"
+
+
+def test_the_head_decides_from_its_files_and_a_successor_continues_from_saved_state(
+    head: Path, features: MakeFeatures
+) -> None:
+    speak = SpeakSettings(strategy="head", head=str(head), confidence_threshold=0.4, min_interval_s=0)
+    random = np.random.default_rng(2)
+    chunks = [replace(features(i), vector=random.standard_normal(SIZE).astype(np.float32) * 2) for i in range(24)]
+    one, two = State(run="r1"), State(run="r1")
+    first, second = (Strategies(Settings()).make(speak, "p") for _ in range(2))
+    actions = []
+    for i, chunk in enumerate(chunks):
+        a = Decider(speak, first).decide(chunk, one, prompt="p")
+        b = Decider(speak, first if i < 12 else second).decide(chunk, two, prompt="p")
+        assert (a.action, a.confidence, a.reason) == (b.action, b.confidence, b.reason)
+        one, two = a.state, state_from(state_bytes(b.state))
+        actions.append(a.action)
+    assert len(set(actions)) > 1
+    assert strategy_key(speak, "p") == strategy_key(speak, "q")
+
+
+def test_a_missing_or_damaged_head_is_an_error_that_names_it(head: Path, tmp_path: Path) -> None:
+    strategies = Strategies(Settings())
+    with pytest.raises(StrategyError, match=r"speak\.head.*nowhere"):
+        strategies.make(SpeakSettings(strategy="head", head=str(tmp_path / "nowhere")), "p")
+    (head / "head.json").write_text("{]")
+    with pytest.raises(StrategyError, match=r"speak\.head.*damaged"):
+        strategies.make(SpeakSettings(strategy="head", head=str(head)), "p")
+
+
+@pytest.fixture(scope="module")
+def model() -> MobileVideoGPT:
+    torch.manual_seed(3)
+    tiny = MobileVideoGPTConfig.tiny()
+    model = MobileVideoGPT(replace(tiny, language=replace(tiny.language, vocab_size=384)), "language").eval()
+    model.tokenizer = tiny_tokenizer()
+    return model
+
+
+def test_the_rolling_context_gives_the_model_s_own_logits_and_reads_what_was_done(model: MobileVideoGPT) -> None:
+    random = np.random.default_rng(3)
+    tokens = [random.standard_normal((32, 128)).astype(np.float16) for _ in range(3)]
+    watcher = RollingActionModel(model).open("Coach the squat.")
+    logits = [watcher.see(tokens[0])]
+    watcher.did(0)
+    logits.append(watcher.see(tokens[1]))
+    watcher.did(2)
+    logits.append(watcher.see(tokens[2]))
+    other = RollingActionModel(model).open("Coach the squat.")
+    np.testing.assert_array_equal(other.see(tokens[0]), logits[0])
+    other.did(1)
+    assert not np.allclose(other.see(tokens[1]), logits[1])
+    assert all(each.shape == (3,) and np.isfinite(each).all() for each in logits)
+
+
+def test_the_rolling_context_stays_bounded_over_hundreds_of_chunks(model: MobileVideoGPT) -> None:
+    watcher = RollingActionModel(model, window=700).open("Coach.")
+    tokens = np.zeros((32, 128), np.float16)
+    for _ in range(60):
+        assert np.isfinite(watcher.see(tokens)).all()
+        watcher.did(0)
+    assert watcher._session.length <= 700  # type: ignore[attr-defined]
+
+
+def test_tokens_of_another_width_and_a_missing_model_are_errors(model: MobileVideoGPT, tmp_path: Path) -> None:
+    with pytest.raises(StrategyError, match="cannot read this chunk"):
+        RollingActionModel(model).open("Coach.").see(np.zeros((32, 16), np.float16))
+    settings = Settings(generator=GeneratorSettings(model=str(tmp_path), device="cpu"))
+    with pytest.raises(StrategyError, match="strategy llm"):
+        Strategies(settings).make(SpeakSettings(strategy="llm"), "p")
+
+
+def test_llm_loads_a_checkpoint_from_its_folder(model: MobileVideoGPT, tmp_path: Path, features: MakeFeatures) -> None:
+    tiny = MobileVideoGPTConfig.tiny()
+    whole = MobileVideoGPT(replace(tiny, language=replace(tiny.language, vocab_size=384)))
+    whole.tokenizer = tiny_tokenizer()
+    whole.save_pretrained(tmp_path / "m")
+    settings = Settings(generator=GeneratorSettings(model=str(tmp_path / "m"), device="cpu"))
+    speak = SpeakSettings(strategy="llm", confidence_threshold=0)
+    strategy = Strategies(settings).make(speak, "Coach.")
+    tokens = np.zeros((32, 128), np.float32)
+    decision = Decider(speak, strategy).decide(features(0), State(run="r1"), tokens=tokens, prompt="Coach.")
+    assert decision.reason == "llm"
+    assert 1 / 3 <= decision.confidence <= 1
