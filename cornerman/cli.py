@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from cornerman import comment, demo, dlq, doctor, poll, run, sources, status, train, up, watch
+from cornerman import annotate, comment, demo, dlq, doctor, poll, run, sources, status, train, up, watch
 from shared import logs
 from shared.errors import ConfigError, CornermanError, RetryableError
 from shared.redact import redact_url
@@ -53,6 +53,7 @@ app.command()(watch.watch)
 app.command()(watch.ask)
 app.command()(poll.poll)
 app.command()(comment.comment)
+app.command()(annotate.annotate)
 app.command()(status.status)
 app.command()(doctor.doctor)
 for command in (train.gym, train.train, train.evaluate):

@@ -105,8 +105,8 @@ class Launcher:
         return [child for child in self.children if child.role in roles]
 
     async def stop(self, roles: Iterable[str] | None = None, *, within_s: float) -> bool:
-        """Asks the children of these roles (None = all) to end and waits; kills those that take longer. True = none was
-        killed."""
+        """Asks the children of these roles (None = all) to end and waits; kills those that take longer. True = none
+        was killed."""
         children = self.children if roles is None else self.of(*roles)
         for child in children:
             child.stopping.set()

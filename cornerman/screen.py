@@ -27,6 +27,8 @@ from cornerman.lines import Line, clock
 from cornerman.summary import Tally, summary_line
 from shared.redact import redact_url
 
+WIDE: Final = 120  # columns, where no terminal says how many
+
 STYLES: Final = {"feedback": "green", "correct": "bold yellow", "error": "bold red", "next": "dim"}
 
 
@@ -42,7 +44,7 @@ class Screen:
     def __init__(self, *, as_json: bool, many: bool = False, progress: bool = True) -> None:
         self.as_json = as_json
         self.many = many
-        self._out = Console(soft_wrap=True, highlight=False)
+        self._out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else WIDE)
         self._err = Console(stderr=True, soft_wrap=True, highlight=False)
         # A bar and lines must go through one console. As JSON goes past it, the bar needs stderr for itself.
         self._console = self._err if as_json else self._out

@@ -10,7 +10,7 @@ from cornerman.options import choose
 from shared.errors import ConfigError
 
 COMMANDS = (
-    *("demo", "run", "up", "watch", "ask", "poll", "comment", "status", "doctor"),
+    *("demo", "run", "up", "watch", "ask", "poll", "comment", "annotate", "status", "doctor"),
     *("sources", "dlq", "gym", "train", "evaluate"),
 )
 

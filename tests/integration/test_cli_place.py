@@ -1,0 +1,73 @@
+"""Which server a command works on, with real embedded servers."""
+
+from pathlib import Path
+
+import redis
+
+from cornerman.place import OWNER, placed
+from shared import embedded
+from shared.config import Settings, load_settings
+
+
+def settings_in(folder: Path) -> Settings:
+    return load_settings({"runtime": {"dir": str(folder)}})
+
+
+def pings(url: str) -> bool:
+    with redis.Redis.from_url(url) as client:
+        return bool(client.ping())
+
+
+def test_the_first_command_keeps_the_server_where_all_others_look(tmp_path: Path) -> None:
+    with placed(settings_in(tmp_path), {}, "run") as place:
+        assert place.server is not None
+        assert not place.shared
+        assert place.settings.redis.url == embedded.socket_url(settings_in(tmp_path))
+        assert pings(place.settings.redis.url)
+        assert place.overrides == {
+            "redis": {"url": place.settings.redis.url},
+            "runtime": {"dir": str(tmp_path)},
+        }
+    assert not embedded.answers(embedded.server_socket(settings_in(tmp_path)))
+    assert not (tmp_path / OWNER).exists()
+
+
+def test_a_second_run_gets_a_server_of_its_own_which_goes_with_it(tmp_path: Path) -> None:
+    with placed(settings_in(tmp_path), {}, "demo") as first:
+        with placed(settings_in(tmp_path), {"encoder": {"batch": 2}}, "run") as second:
+            assert second.server is not None
+            assert second.settings.redis.url != first.settings.redis.url
+            assert second.overrides["encoder"] == {"batch": 2}
+            own = Path(second.overrides["runtime"]["dir"])
+            assert own.parent == tmp_path
+            assert pings(second.settings.redis.url)
+        assert not own.exists()
+        assert pings(first.settings.redis.url)
+
+
+def test_run_joins_what_up_keeps_but_the_demo_does_not(tmp_path: Path) -> None:
+    with placed(settings_in(tmp_path), {}, "up") as up:
+        with placed(settings_in(tmp_path), {}, "run") as guest:
+            assert guest.shared
+            assert guest.settings.redis.url == up.settings.redis.url
+        assert pings(up.settings.redis.url)
+        with placed(settings_in(tmp_path), {}, "demo") as demo:
+            assert not demo.shared
+            assert demo.settings.redis.url != up.settings.redis.url
+
+
+def test_an_owner_that_died_is_not_believed(tmp_path: Path) -> None:
+    server = embedded.start(settings_in(tmp_path))
+    assert server is not None
+    with server:
+        (tmp_path / OWNER).write_text('{"pid": 4194305, "command": "up"}')
+        with placed(settings_in(tmp_path), {}, "run") as place:
+            assert not place.shared
+
+
+def test_a_given_server_is_used_as_it_is(tmp_path: Path) -> None:
+    settings = load_settings({"redis": {"url": "redis://somewhere:1"}, "runtime": {"dir": str(tmp_path)}})
+    with placed(settings, {"encoder": {"batch": 2}}, "run") as place:
+        assert place.shared
+        assert place.settings is settings
+        assert place.overrides == {"encoder": {"batch": 2}, "redis": {"url": "redis://somewhere:1"}}

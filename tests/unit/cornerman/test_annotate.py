@@ -1,0 +1,75 @@
+"""Captions in their time, on the picture, and as subtitles."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from cornerman.annotate import burn, drawn_on, read_lines
+from cornerman.captions import Caption, caption_at, captions, rows, webvtt
+from shared.errors import ConfigError, SourceError
+
+
+def said(pts_s: float, text: str = "Lower your hips.", kind: str = "feedback") -> dict[str, Any]:
+    return {"type": kind, "source_id": "a", "action": "correct", "pts_s": pts_s, "text": text}
+
+
+def clip(path: Path, width: int = 161, height: int = 121, frames: int = 50) -> Path:
+    """A grey video of odd size, 10 frames a second."""
+    with av.open(str(path), "w") as writer:
+        stream = writer.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = width // 2 * 2, height // 2 * 2, "yuv420p"
+        for _ in range(frames):
+            grey = np.full((stream.height, stream.width, 3), 128, np.uint8)
+            writer.mux(stream.encode(av.VideoFrame.from_ndarray(grey, "rgb24")))
+        writer.mux(stream.encode(None))
+    return path
+
+
+def test_a_caption_stays_until_it_is_read_or_the_next_one_comes() -> None:
+    known = captions([said(8.0, "word " * 10), said(1.0), said(10.0), said(2.0, kind="decision")])
+    assert [(one.start_s, one.end_s) for one in known] == [(1.0, 3.0), (8.0, 10.0), (10.0, 12.0)]
+    assert caption_at(known, 2.99) is known[0]
+    assert caption_at(known, 3.0) is None
+    assert caption_at(known, 10.0) is known[2]
+
+
+def test_long_text_is_cut_into_rows_with_a_sign() -> None:
+    assert rows("one two three four five six", 9, most=2) == ["one two", "three …"]
+    assert rows("short", 20) == ["short"]
+
+
+def test_subtitles_are_valid_webvtt() -> None:
+    text = webvtt([Caption(61.5, 3725.25, "correct", "Hips < knees & back")])
+    assert text == "WEBVTT\n\n00:01:01.500 --> 01:02:05.250\nHips &lt; knees &amp; back\n"
+
+
+def test_words_are_drawn_at_the_lower_edge_only() -> None:
+    from PIL import Image
+
+    before = Image.new("RGB", (320, 240), (128, 128, 128))
+    after = np.asarray(drawn_on(before, Caption(0, 1, "correct", "Lower your hips.")))
+    assert (after[:150] == 128).all()
+    assert (after[200:, :, 0] > 200).any(), "no ink"
+
+
+def test_the_video_keeps_its_frames_and_carries_the_words_in_their_time(tmp_path: Path) -> None:
+    target = tmp_path / "out.mp4"
+    assert burn(clip(tmp_path / "in.mp4"), target, [Caption(1.0, 3.0, "correct", "Lower your hips.")]) == 50
+    with av.open(str(target)) as reader:
+        marked = [float(np.ptp(frame.to_ndarray(format="gray")[90:])) > 60 for frame in reader.decode(video=0)]
+    assert marked == [False] * 10 + [True] * 20 + [False] * 20
+
+
+def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
+    (tmp_path / "no.mp4").write_text("not a video")
+    with pytest.raises(SourceError, match=r"no\.mp4 could not be annotated"):
+        burn(tmp_path / "no.mp4", tmp_path / "out.mp4", [])
+    with pytest.raises(ConfigError, match="cannot be read as JSON lines"):
+        read_lines(tmp_path / "nothing.jsonl")
+    (tmp_path / "list.jsonl").write_text(json.dumps([1]))
+    with pytest.raises(ConfigError, match="line 1: not a JSON object"):
+        read_lines(tmp_path / "list.jsonl")

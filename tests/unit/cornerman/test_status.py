@@ -1,0 +1,62 @@
+"""The status as an object and as a page, from a snapshot alone."""
+
+from io import StringIO
+
+from rich.console import Console
+
+from cornerman.status import Snapshot, SourceStatus, page, plain
+from cornerman.summary import Tally
+from shared.lag import Lag
+from shared.messages import WorkerStatus
+from shared.source import SourceSpec
+
+SPEC = SourceSpec(source_id="cam1", url="rtsp://me:secret@cam/live")
+WORKER = WorkerStatus("encoder", "w1", 42, "host", "running", 100.0, 199.5, 200 * 2**20, 3)
+
+
+def snapshot(at_s: float = 200.0, captured: int = 600, published: int = 40) -> Snapshot:
+    tally = Tally(captured=captured, published=published, dropped={"no_credit": 7, "late": 0})
+    source = SourceStatus(SPEC, "playing", "", (2, 4), tally)
+    return Snapshot(at_s, [WORKER], {"chunks": Lag(5, 2)}, 1, [source])
+
+
+def shown(taken: Snapshot, before: Snapshot | None = None) -> str:
+    out = StringIO()
+    Console(file=out, width=160).print(page(taken, before))
+    return out.getvalue()
+
+
+def test_the_object_has_everything_and_no_password() -> None:
+    told = plain(snapshot())
+    assert told["workers"][0]["role"] == "encoder"
+    assert told["streams"] == {"chunks": {"waiting": 5, "pending": 2}}
+    assert told["dead_letters"] == 1
+    assert told["sources"]["cam1"]["url"] == "rtsp://***@cam/live"
+    assert (told["sources"]["cam1"]["credit_used"], told["sources"]["cam1"]["captured"]) == (2, 600)
+
+
+def test_the_page_shows_workers_lag_credit_and_drops() -> None:
+    text = shown(snapshot())
+    for wanted in (
+        "encoder",
+        "200 MiB",
+        "1m40s",
+        "chunks 5 waiting, 2 in hand",
+        "2/4",
+        "7 no_credit",
+        "1 dead letters",
+    ):
+        assert wanted in text
+    assert "late" not in text
+
+
+def test_rates_come_from_two_snapshots() -> None:
+    text = shown(snapshot(202.0, 660, 44), snapshot(200.0, 600, 40))
+    assert "30.0" in text
+    assert "2.0" in text
+
+
+def test_an_idle_system_says_what_to_do() -> None:
+    text = shown(Snapshot(200.0, [], {}, 0, []))
+    assert "cornerman up" in text
+    assert "cornerman sources add" in text
