@@ -12,30 +12,19 @@ import asyncio
 from collections import deque
 from dataclasses import replace
 
-from services.decider.core import (
-    Decider,
-    Decision,
-    Strategy,
-    StrategyError,
-    closed,
-    is_speaking,
-    new_run,
-    no_longer_needed,
-    on_screen,
-    only_watch,
-    pass_over,
-)
+from services.decider.core import Decision, closed, is_speaking, new_run, no_longer_needed, on_screen, pass_over
+from services.decider.judge import Judge
 from services.decider.order import Arrival, Order
 from services.decider.outcomes import Outcomes
 from services.decider.requests import request_for, request_for_question
 from services.decider.state import OpenRequest, State, state_from
-from services.decider.strategies.factory import Strategies, strategy_key
+from services.decider.strategies.factory import Strategies
 from services.said import FIELD as SAID
 from services.said import Said
 from services.settle import insist, settle
 from shared.bus import Bus
 from shared.delivery import Delivery
-from shared.errors import BlobExpiredError, MalformedError
+from shared.errors import MalformedError
 from shared.hop import Hop, Outcome
 from shared.lease import Lease
 from shared.logs import get_logger
@@ -65,7 +54,7 @@ class Desk:
         self._bus = bus
         self._lease = lease
         self._keys = bus.keys(spec.source_id)
-        self._strategies = strategies
+        self._judge = Judge(bus, strategies, metrics)
         self._metrics = metrics
         self._out = Outcomes(self._keys, bus.settings.bus)
         self._arrivals: deque[Arrival] = deque()  # bounded by the consumer's slots
@@ -76,7 +65,6 @@ class Desk:
         self._gaps: list[int] = []
         self._free: tuple[BlobRef, ...] = ()
         self._attempts: dict[str, int] = {}
-        self._strategy: tuple[tuple[object, ...], Strategy | StrategyError] | None = None
 
     def push(self, arrival: Arrival) -> None:
         """Hands in a chunk's features."""
@@ -205,9 +193,20 @@ class Desk:
             if isinstance(item, Gap):
                 self._gaps.append(item.seq)
             elif item.delivery is None:
-                self._state = pass_over(item.features.seq, self._state, "").state
+                await self._pass_over(item.features)
             else:
                 await self._decide(item.features, item.delivery)
+
+    async def _pass_over(self, features: Features) -> None:
+        """Its entry was buried and its decision written then; a buried end marker still ends the run, now that it
+        is its turn."""
+        self._state = pass_over(features.seq, self._state, "").state
+        if features.status == "end":
+            hop = Hop()
+            self._out.ended(hop, features, self._now_s())
+            self._state = replace(self._state, ended=True)
+            self._out.save(hop, self.source_id, self._state)
+            await self._run(hop)
 
     async def _decide(self, features: Features, delivery: Delivery[Features]) -> None:
         state = self._state
@@ -218,7 +217,9 @@ class Desk:
             state = replace(state, ended=True, next_seq=features.seq + 1)
             self._out.ended(hop, features, self._now_s())
         else:
-            decision = await self._judge(features, state, hop)
+            decision, complaint = await self._judge.decide(self.spec, features, state)
+            if complaint:
+                self._out.complain(hop, features, complaint, self._now_s())
             state = await self._write(features, decision, hop)
         self._out.save(hop.free(self._free), self.source_id, state)
         if await settle(delivery, hop) is Outcome.DONE:
@@ -238,48 +239,6 @@ class Desk:
             return decision.state
         said = Said.read(await self._hget(self._keys.decider_state(self.source_id), SAID))
         return self._out.requested(hop, request_for(features, decision, spec, said, now_s), decision.state)
-
-    async def _judge(self, features: Features, state: State, hop: Hop) -> Decision:
-        speak, prompt = self.spec.speak, self.spec.say.prompt
-        if features.status != "ok":
-            reason = "buried" if features.status == "buried" else "blob_expired"
-            return pass_over(features.seq, state, reason)
-        try:
-            strategy = await self._strategy_for(prompt)
-            tokens = None
-            if strategy.wants_tokens and (ref := features.video) is not None:
-                tokens = await insist(lambda: self._bus.get_blob(ref))
-
-            def decide() -> Decision:
-                return Decider(speak, strategy).decide(
-                    features, state, tokens=tokens, request_open=is_speaking(state), prompt=prompt
-                )
-
-            return await asyncio.to_thread(decide) if strategy.wants_tokens else decide()
-        except BlobExpiredError:
-            return only_watch(features, state, speak, "blob_expired")
-        except StrategyError as error:
-            decision = only_watch(features, state, speak, "strategy_failed")
-            if str(error) == state.told:
-                return decision
-            log.error("strategy_failed", source_id=self.source_id, error=str(error))
-            self._metrics.errors_total.labels("strategy").inc()
-            self._out.complain(hop, features, str(error), self._now_s())
-            return replace(decision, state=replace(decision.state, told=str(error)))
-
-    async def _strategy_for(self, prompt: str) -> Strategy:
-        """The strategy that the settings ask for; one that failed to load fails again until they change."""
-        key = strategy_key(self.spec.speak, prompt)
-        if self._strategy is None or self._strategy[0] != key:
-            made: Strategy | StrategyError
-            try:
-                made = await asyncio.to_thread(self._strategies.make, self.spec.speak, prompt)
-            except StrategyError as error:
-                made = error
-            self._strategy = (key, made)
-        if isinstance(self._strategy[1], StrategyError):
-            raise self._strategy[1]
-        return self._strategy[1]
 
     async def _look_at_open(self) -> None:
         """Notices which requests have ended, and frees what only they needed."""

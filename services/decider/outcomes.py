@@ -89,7 +89,7 @@ class Outcomes:
         return hop.free(blobs_of((chunk_ref(features),)))
 
     def buried(self, features: Features, reason: str, strategy: str, now_s: float) -> Hop:
-        """The decision for features that could not be worked on."""
+        """The decision for features that could not be worked on; the end of a run waits for its turn."""
         k, counters = self._keys, self._keys.counters(features.source_id)
         if features.status == "end":
             return Hop()

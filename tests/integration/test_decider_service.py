@@ -375,6 +375,21 @@ async def test_features_delivered_too_often_are_buried_and_their_place_passed_ov
     assert (await events(bus, DecisionEvent))[0].reason.startswith("buried: delivered")
 
 
+async def test_a_buried_end_marker_still_ends_the_run_after_every_chunk(bus: Bus) -> None:
+    await watch(bus)
+    keys = bus.keys(SOURCE)
+    await bus.redis.xgroup_create(keys.features, "decider", id="0", mkstream=True)
+    await send(bus, await features(bus, 2, lossless=True, status="end"))
+    ((_, [(entry_id, _)]),) = await bus.redis.xreadgroup("decider", "dead", {keys.features: ">"})
+    await bus.redis.xclaim(keys.features, "decider", "dead", 0, [entry_id], retrycount=9)
+    async with decider(bus):
+        await send(bus, await features(bus, 0, lossless=True), await features(bus, 1, lossless=True))
+        await eventually(lambda: events(bus, StateEvent))
+    assert await decided(bus) == [0, 1]
+    assert (await events(bus))[-1].state == "ended"
+    assert await bus.redis.hget(keys.run(SOURCE), "done") == b"1"
+
+
 @pytest.mark.parametrize("times", [3])
 async def test_a_decider_killed_again_and_again_still_decides_each_chunk_once(bus: Bus, times: int) -> None:
     await watch(bus, speak={"every_chunks": 3, "min_interval_s": 0, "deadline_s": 0})

@@ -14,8 +14,6 @@ from shared.config import Settings
 from shared.errors import ConfigError
 from shared.source import SpeakSettings
 
-BUNDLED_HEAD = ("coach", "head")
-
 
 class Strategies:
     """Makes strategies; `make` may take seconds (it loads models), so call it in a thread."""
@@ -40,8 +38,7 @@ class Strategies:
             if speak.strategy == "head":
                 from services.decider.strategies.head import HeadStrategy, load_head
 
-                folder = Path(speak.head).expanduser() if speak.head else bundled(*BUNDLED_HEAD)
-                return HeadStrategy(load_head(folder))
+                return HeadStrategy(load_head(_head_folder(speak.head)))
             return LlmStrategy(self._action_model(), prompt)
         except ConfigError as error:
             raise StrategyError(f"strategy {speak.strategy}: {error}") from error
@@ -56,6 +53,15 @@ class Strategies:
             device = torch_device("generator.device", settings.device)
             self._model = RollingActionModel.load(path, device, torch_dtype(settings.dtype, device))
         return self._model
+
+
+def _head_folder(setting: str) -> Path:
+    """The folder that the setting names, or where the bundled head lies: beside the bundled model, or in a folder
+    there."""
+    if setting:
+        return Path(setting).expanduser()
+    coach = bundled("coach")
+    return coach / "head" if (coach / "head").is_dir() else coach
 
 
 def strategy_key(speak: SpeakSettings, prompt: str) -> tuple[object, ...]:
