@@ -33,6 +33,9 @@ PAGE = 256
 LINGER_S = 5.0
 """A feed nobody follows ends after this, so that a page that reloads finds it still there."""
 
+FOLLOW_S = 10.0
+"""A feed that has not begun by then has no server; the client is let go and tries again."""
+
 Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 Listener = Callable[[str, Event], Awaitable[None]]
 
@@ -133,6 +136,8 @@ class Feed:
         self.clients: dict[Client, int] = {}
         self.listeners: list[Listener] = []
         self.task: asyncio.Task[None] | None = None
+        self.following = asyncio.Event()
+        self._at: str | None = None
         self.idle_since_s: float | None = None
 
     @property
@@ -140,11 +145,15 @@ class Feed:
         return bool(self.clients or self.listeners)
 
     async def run(self) -> None:
-        """Follows the stream from now on."""
-        newest = await self.newest()
+        """Follows the stream from now on, or from where it was interrupted."""
+        if self._at is None:
+            self._at = await self.newest()
+        self.following.set()
         block_ms = self.bus.settings.bus.block_ms
-        async with contextlib.aclosing(follow(self.bus, [self.key], since=newest, block_ms=block_ms)) as events:  # type: ignore[type-var]
+        events = follow(self.bus, [self.key], since=self._at, block_ms=block_ms)
+        async with contextlib.aclosing(events):  # type: ignore[type-var]
             async for event_id, event in events:
+                self._at = event_id
                 await self.deliver(event_id, event)
 
     async def deliver(self, event_id: str, event: Event) -> None:
@@ -226,7 +235,6 @@ class Hub:
         feed = self._feeds.get(key)
         if feed is None:
             feed = self._feeds[key] = Feed(self._bus, key)
-        feed.idle_since_s = None
         return feed
 
     def start(self, feed: Feed) -> None:
@@ -245,27 +253,38 @@ class Hub:
 
     @contextlib.asynccontextmanager
     async def join(self, source_id: str | None, since: list[str] | None, bound: int) -> AsyncIterator[Client]:
-        """A client on the streams of `source_id`, told of everything behind `since` (None = from now on).
+        """A client on the streams of `source_id`, to be told of everything behind `since` (None = from now on).
 
-        Its queue fills while the block runs; read it with `follow_client`.
+        Its queue fills while the block runs. Send what `catch_up` gives first, then what `batches` gives.
+
+        Raises:
+            RetryableError: no answer from the server.
         """
-        feeds = [self.feed(key) for key in self.keys_of(source_id)]
-        cursor = since or [await feed.newest() for feed in feeds]
+        keys = self.keys_of(source_id)
+        cursor = since or [await Feed(self._bus, key).newest() for key in keys]
+        feeds = [self.feed(key) for key in keys]
         client = Client(bound, cursor)
+        # Registered before anything is awaited again: what comes from here on is queued, or is in the stream already.
         for index, feed in enumerate(feeds):
             feed.clients[client] = index
             self.start(feed)
         try:
+            # Only what comes behind the feed's own start is sure to reach the queue; history must be read after that.
+            try:
+                async with asyncio.timeout(FOLLOW_S):
+                    for feed in feeds:
+                        await feed.following.wait()
+            except TimeoutError:
+                raise RetryableError(f"no answer from the server within {FOLLOW_S:g} s") from None
             yield client
         finally:
             for feed in feeds:
                 feed.clients.pop(client, None)
-                self._rest(feed)
 
     async def catch_up(self, client: Client, source_id: str | None) -> AsyncIterator[Batch]:
         """What the streams hold behind the client's cursor; then it is level with what is in its queue."""
         for index, key in enumerate(self.keys_of(source_id)):
-            feed = self._feeds[key]
+            feed = Feed(self._bus, key)
             after = client.cursor[index]
             if await feed.trimmed_behind(after):
                 yield Missed(None, format_cursor(client.cursor)), []
@@ -287,19 +306,18 @@ class Hub:
         def stop() -> None:
             if listener in feed.listeners:
                 feed.listeners.remove(listener)
-            self._rest(feed)
 
         return stop
-
-    def _rest(self, feed: Feed) -> None:
-        if not feed.wanted:
-            feed.idle_since_s = asyncio.get_running_loop().time()
 
     def sweep(self) -> None:
         """Ends feeds that nobody has followed for `LINGER_S`. Called each second or so."""
         now_s = asyncio.get_running_loop().time()
         for key, feed in list(self._feeds.items()):
-            if feed.idle_since_s is not None and not feed.wanted and now_s - feed.idle_since_s > LINGER_S:
+            if feed.wanted:
+                feed.idle_since_s = None
+            elif feed.idle_since_s is None:
+                feed.idle_since_s = now_s
+            elif now_s - feed.idle_since_s > LINGER_S:
                 if feed.task is not None:
                     feed.task.cancel()
                 del self._feeds[key]

@@ -12,6 +12,7 @@ import httpx
 import pytest
 import websockets
 
+from services.gateway.fanout import Feed
 from services.gateway.room import Room
 from shared.bus import Bus
 from shared.config import Settings
@@ -43,7 +44,7 @@ async def read_sse(
         assert response.headers["content-type"].startswith("text/event-stream")
         fields: dict[str, str] = {}
         async for line in response.aiter_lines():
-            if line.startswith(":") and ready is not None:
+            if line == ": following" and ready is not None:
                 ready.set()
             name, _, value = line.partition(": ")
             if line == "" and "data" in fields:
@@ -102,6 +103,27 @@ async def test_events_written_while_a_client_catches_up_are_neither_lost_nor_dou
 
     reading = asyncio.create_task(read_sse(client, "/api/sources/cam/events?since=0", 520))
     await write()
+    assert [item.id for item in await reading] == ids
+
+
+async def test_events_written_before_the_feed_itself_has_begun_are_not_lost(
+    web: tuple[str, httpx.AsyncClient, Room], bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fresh feed asks for the stream's end a moment after its first client came: what fell between was lost."""
+    _, client, _ = web
+    quick = Feed.run
+
+    async def slow(feed: Feed) -> None:
+        await asyncio.sleep(0.4)
+        await quick(feed)
+
+    monkeypatch.setattr(Feed, "run", slow)
+    await say(bus, "before")
+    reading = asyncio.create_task(read_sse(client, "/api/sources/cam/events", 3))
+    await asyncio.sleep(0.2)
+    ids = [await say(bus, "1"), await say(bus, "2")]
+    await asyncio.sleep(0.4)
+    ids.append(await say(bus, "3"))
     assert [item.id for item in await reading] == ids
 
 

@@ -18,8 +18,11 @@ from services.gateway.routes.sources import Id, find
 from services.gateway.sockets import GOING_AWAY, TRY_AGAIN, close, refuse, send_until_gone
 from services.gateway.views import Deltas
 from shared.errors import RetryableError
+from shared.logs import get_logger
 from shared.registry import get_source
 from shared.server import redis_errors
+
+log = get_logger("gateway")
 
 router = APIRouter(prefix="/api", tags=["events"])
 
@@ -60,11 +63,10 @@ def cursor_of(room: Room, source_id: str | None, last_id: str, since: str) -> li
     return cursor
 
 
-async def batches(room: Room, client: Client, source_id: str | None, resumed: bool) -> AsyncIterator[Batch]:
-    """First what was missed, then what is live."""
-    if resumed:
-        async for batch in room.hub.catch_up(client, source_id):
-            yield batch
+async def batches(room: Room, client: Client, source_id: str | None) -> AsyncIterator[Batch]:
+    """First what the streams hold behind the client's cursor, then what is live."""
+    async for batch in room.hub.catch_up(client, source_id):
+        yield batch
     async for batch in client.batches():
         yield batch
 
@@ -76,12 +78,16 @@ def _note(room: Room, missed: Missed) -> str:
 
 
 async def _sse(room: Room, source_id: str | None, since: list[str] | None) -> AsyncIterator[bytes]:
-    async with room.hub.join(source_id, since, room.settings.gateway.client_queue) as client:
-        yield f"retry: {RETRY_MS}\n: cornerman\n\n".encode()
-        async for missed, items in batches(room, client, source_id, since is not None):
-            room.metrics.events_sent_total.inc(len(items))
-            head = sse("lagged", _note(room, missed)) if missed else b""
-            yield head + b"".join(item.sse(cursor) for item, cursor in items)
+    yield f"retry: {RETRY_MS}\n: cornerman\n\n".encode()
+    try:
+        async with room.hub.join(source_id, since, room.settings.gateway.client_queue) as client:
+            yield b": following\n\n"
+            async for missed, items in batches(room, client, source_id):
+                room.metrics.events_sent_total.inc(len(items))
+                head = sse("lagged", _note(room, missed)) if missed else b""
+                yield head + b"".join(item.sse(cursor) for item, cursor in items)
+    except RetryableError as error:
+        log.warning("events_interrupted", source_id=source_id, error=str(error))  # the client comes back by itself
 
 
 async def _socket(room: Room, socket: WebSocket, source_id: str | None, since: str) -> None:
@@ -99,7 +105,7 @@ async def _socket(room: Room, socket: WebSocket, source_id: str | None, since: s
 
     async def send() -> None:
         async with room.hub.join(source_id, cursor, room.settings.gateway.client_queue) as client:
-            async for missed, items in batches(room, client, source_id, cursor is not None):
+            async for missed, items in batches(room, client, source_id):
                 room.metrics.events_sent_total.inc(len(items))
                 if missed:
                     await socket.send_text(_note(room, missed))

@@ -28,7 +28,7 @@ export async function api(method, path, body) {
 
 async function problemOf(response) {
   if (response.status === 401 && !location.pathname.startsWith("/login")) {
-    location.assign(`/login?next=${encodeURIComponent(location.pathname + location.hash)}`);
+    location.assign(`/login?next=${encodeURIComponent(location.pathname)}${location.hash}`);
   }
   let body = {};
   try {

@@ -9,7 +9,7 @@ const wrong = document.getElementById("wrong");
 /** Only a path of this server; `//other` and `/\other` would leave it. */
 function next() {
   const path = new URLSearchParams(location.search).get("next") ?? "/";
-  return /^\/(?![/\\])/.test(path) ? path : "/";
+  return (/^\/(?![/\\])/.test(path) ? path : "/") + location.hash;
 }
 
 form.addEventListener("submit", async (event) => {

@@ -20,9 +20,8 @@ export class Sync {
   /** Calls `show` when the picture that the saying is about is on screen; at once when there is none to wait for. */
   admit(saying, show) {
     if (this.held.has(saying.request_id)) return;
-    const held = { saying, show, since: performance.now() };
-    if (this.due(held)) this.release(held);
-    else this.held.set(saying.request_id, held);
+    this.held.set(saying.request_id, { saying, show, since: performance.now() });
+    this.tick(); // also those that came before, so that the order of what was said is kept
   }
 
   /** Is it still waiting? */
