@@ -10,7 +10,11 @@ import av
 
 from services.capture.handover import Handover
 from services.capture.pictures import JpegMaker
+from services.capture.states import BrokenError
 from shared.clock import Clock
+from shared.logs import get_logger
+
+log = get_logger("display")
 
 HELD: Final = 4
 """JPEGs held for a slow server; then the oldest goes."""
@@ -45,6 +49,7 @@ class Tap:
         self._maker = JpegMaker(max_width, quality)
         self._interval_s = 0.0
         self._next_at_s = 0.0
+        self._complained = False
 
     def tune(self, nominal_s: float, pixel_aspect: Fraction | None) -> None:
         """The source has been opened: its frame interval, seconds, and the shape of its pixels."""
@@ -62,4 +67,12 @@ class Tap:
         return True
 
     def show(self, frame: av.VideoFrame, pts_s: float) -> None:
-        self.shots.offer(Shot(pts_s, self._clock.now_s(), self._maker.jpeg(frame)))
+        """Makes a JPEG of the frame. One that cannot be made is left out: people come after inference."""
+        try:
+            jpeg = self._maker.jpeg(frame)
+        except BrokenError as error:
+            if not self._complained:
+                log.warning("picture_not_shown", error=str(error))
+            self._complained = True
+            return
+        self.shots.offer(Shot(pts_s, self._clock.now_s(), jpeg))

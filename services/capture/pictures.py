@@ -76,12 +76,22 @@ def scaled_size(width: int, height: int, pixel_aspect: Fraction | None, shorter_
     return max(shorter_side, round(shown * scale)), max(shorter_side, round(height * scale))
 
 
-def orientation_of(frame: av.VideoFrame) -> Orientation:
-    """From the display matrix that phones write."""
-    for data in frame.side_data:
-        if data.type.name == "DISPLAYMATRIX":
-            return Orientation.of_matrix(bytes(data))
-    return UPRIGHT
+class Uprighter:
+    """How the frames of one stream are turned, from the display matrix that phones write."""
+
+    def __init__(self) -> None:
+        self._rotation: int | None = None
+        self._orientation = UPRIGHT
+
+    def of(self, frame: av.VideoFrame) -> Orientation:
+        # Reading side data makes PyAV's frame part of a reference cycle, and its picture then stays until the garbage
+        # collector comes by: so only when the angle is another than before.
+        rotation = int(frame.rotation)
+        if rotation != self._rotation:
+            self._rotation = rotation
+            matrices = [bytes(data) for data in frame.side_data if data.type.name == "DISPLAYMATRIX"]
+            self._orientation = Orientation.of_matrix(matrices[0]) if matrices else UPRIGHT
+        return self._orientation
 
 
 class Shrinker:
@@ -92,6 +102,7 @@ class Shrinker:
         self._aspect = pixel_aspect
         self._scaler = VideoReformatter()
         self._converter = VideoReformatter()
+        self._uprighter = Uprighter()
 
     def rgb(self, frame: av.VideoFrame) -> Pixels:
         """The picture of a decoded frame.
@@ -105,7 +116,7 @@ class Shrinker:
             # Scaled as YUV with whole chroma and converted when small: half the time of one step.
             scaled = _scale(self._scaler, frame, width, height, "yuv444p")
         pixels: NDArray[np.uint8] = _scale(self._converter, scaled, width, height, "rgb24").to_ndarray()
-        return orientation_of(frame).apply(pixels)
+        return self._uprighter.of(frame).apply(pixels)
 
 
 class JpegMaker:
@@ -122,6 +133,9 @@ class JpegMaker:
         self._quantizer = quantizer_of(quality)
         self._aspect = pixel_aspect
         self._scaler = VideoReformatter()
+        self._converter = VideoReformatter()
+        self._uprighter = Uprighter()
+        self._made = 0
         self._encoder: av.VideoCodecContext | None = None
 
     def jpeg(self, frame: av.VideoFrame) -> bytes:
@@ -130,13 +144,17 @@ class JpegMaker:
         Raises:
             BrokenError: no picture can be made of it.
         """
-        upright = orientation_of(frame)
+        upright = self._uprighter.of(frame)
         shown = frame.width * float(self._aspect or 1)
         stored_limit = self._max_width * (shown / frame.height if upright.transpose else 1.0)
         scale = min(1.0, stored_limit / shown)
         width, height = _even(shown * scale), _even(frame.height * scale)
         if upright == UPRIGHT:
-            return self._encode(_scale(self._scaler, frame, width, height, "yuvj420p"))
+            scaled = _scale(self._scaler, frame, width, height, "yuvj420p")
+            if scaled.format.name != "yuvj420p":  # of its own size, PyAV takes limited for full range and does nothing
+                scaled = _scale(self._converter, scaled, width, height, "rgb24")
+                scaled = _scale(self._scaler, scaled, width, height, "yuvj420p")
+            return self._encode(scaled)
         pixels = upright.apply(_scale(self._scaler, frame, width, height, "rgb24").to_ndarray())
         turned = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
         return self._encode(turned.reformat(format="yuvj420p", dst_color_range="JPEG"))
@@ -150,8 +168,15 @@ class JpegMaker:
             encoder.thread_count = 1
             encoder.options = {"qmin": str(self._quantizer), "qmax": str(self._quantizer)}
             self._encoder = encoder
-        picture.pts = None
-        return b"".join(bytes(packet) for packet in encoder.encode(picture))
+        self._made += 1
+        picture.pts, picture.time_base = self._made, encoder.time_base  # must rise, whatever the video's did
+        try:
+            return b"".join(bytes(packet) for packet in encoder.encode(picture))
+        except av.error.FFmpegError as error:
+            self._encoder = None
+            raise BrokenError(
+                f"no JPEG can be made of a frame of {picture.width}x{picture.height} ({error})", final=True
+            ) from None
 
 
 def quantizer_of(quality: int) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -463,3 +465,27 @@ async def test_a_process_whose_lease_was_taken_writes_nothing_more(bus: Bus, set
         assert len(await chunks(bus)) == before
         await until(has_chunks(bus, before + 1))  # the other is gone: ours again, as a new run
     assert len({chunk.run for chunk in await chunks(bus)}) == 2
+
+
+async def test_as_a_process_it_is_killed_followed_and_stopped(bus: Bus, settings: Settings, tmp_path: Path) -> None:
+    """kill -9 in the middle of a file; the next process goes on with the run, and ends with 0 when told to."""
+
+    def start(name: str) -> subprocess.Popen[bytes]:
+        flags = ["--redis", settings.redis.url, "--name", name]
+        flags += ["--set", "bus.lease_ms=600", "--set", f"runtime.dir={tmp_path}"]
+        return subprocess.Popen([sys.executable, "-m", "services.capture", *flags], stderr=subprocess.DEVNULL)
+
+    await add_source(bus, spec(credit=3))
+    first = start("c1")
+    await until(has_chunks(bus, 3), 30)
+    first.kill()
+    first.wait()
+    second = start("c2")
+    giver = asyncio.create_task(give_back_credit(bus))
+    await until(is_state(bus, "ended"), 30)
+    giver.cancel()
+    second.terminate()
+    assert await asyncio.to_thread(second.wait, 10) == 0
+    found = await chunks(bus)
+    assert [chunk.seq for chunk in found] == list(range(CHUNKS + 1))
+    assert len({chunk.run for chunk in found}) == 1

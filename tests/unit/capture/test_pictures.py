@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 from collections.abc import Callable
 from fractions import Fraction
@@ -138,12 +139,31 @@ def test_jpegs_are_at_most_as_wide_as_asked(
     assert close(np.asarray(picture.convert("RGB"))[shown[1] * 3 // 4, shown[0] // 5], RED)
 
 
+@pytest.mark.parametrize("max_width", [320, 160])
+def test_jpegs_of_limited_range_video_keep_their_colours(make_video: Callable[..., Path], max_width: int) -> None:
+    """At its own size and smaller: at its own size swscale takes limited and full range for the same format."""
+    jpeg = JpegMaker(max_width, 95).jpeg(first_frame(make_video("a.mp4", seconds=0.2)))
+    pixels = np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))
+    assert pixels.shape[1] == max_width
+    assert close(pixels[pixels.shape[0] * 3 // 4, max_width // 5], RED, off=8)
+    assert close(pixels[pixels.shape[0] * 3 // 4, max_width * 4 // 5], BLUE, off=8)
+
+
 def test_quality_changes_the_size_of_jpegs() -> None:
     noise = np.random.default_rng(0).integers(0, 255, (360, 640, 3), dtype=np.uint8)
     frame = av.VideoFrame.from_ndarray(noise, format="rgb24")
     sizes = [len(JpegMaker(960, quality).jpeg(frame)) for quality in (20, 50, 80, 95)]
     assert sizes == sorted(sizes)
     assert sizes[0] * 1.5 < sizes[-1]
+
+
+def test_every_frame_of_a_video_with_b_frames_becomes_a_jpeg(make_video: Callable[..., Path]) -> None:
+    maker, kinds = JpegMaker(160, 80), set()
+    with av.open(str(make_video("a.mp4", quality={"bf": "3"}))) as container:
+        for frame in container.decode(video=0):
+            kinds.add(frame.pict_type)
+            assert maker.jpeg(frame).startswith(b"\xff\xd8")
+    assert len(kinds) == 3  # I, P and B
 
 
 def test_one_maker_makes_many_jpegs_of_changing_sizes() -> None:
@@ -155,3 +175,19 @@ def test_one_maker_makes_many_jpegs_of_changing_sizes() -> None:
 
 def test_the_quantizer_spans_the_quality_scale() -> None:
     assert (quantizer_of(95), quantizer_of(1), quantizer_of(500), quantizer_of(-3)) == (2, 31, 2, 31)
+
+
+def test_pictures_are_freed_at_once_not_by_the_garbage_collector(make_video: Callable[..., Path]) -> None:
+    """Reading a frame's side data ties it into a cycle; a day of video then held hundreds of megabytes."""
+    shrinker, maker = Shrinker(224), JpegMaker(320, 80)
+    gc.collect()
+    gc.disable()
+    try:
+        with av.open(str(make_video(seconds=2))) as container:
+            for frame in container.decode(video=0):
+                shrinker.rgb(frame)
+                maker.jpeg(frame)
+        del frame
+        assert sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects()) <= 3
+    finally:
+        gc.enable()
