@@ -1,5 +1,4 @@
-"""Settling work when the server may be away: a hop is sent again until it is answered, which is safe by its design.
-Settling work when the server may be away: a hop is sent again until it is answered, which is safe by its design."""
+"""Settling work when the server may be away: a hop is sent again until it is answered, which is safe by its design."""
 
 from __future__ import annotations
 
@@ -39,7 +38,7 @@ async def _until_answered(delivery: Delivery[M], send: Callable[[], Awaitable[Ou
     backoff = Backoff(base_s=0.05, cap_s=2.0)
     while not delivery.lost.is_set():
         try:
-            return await _cancellable(send())
+            return await send()
         except RetryableError as error:
             log.warning("commit_interrupted", entry_id=delivery.entry_id, error=str(error))
             await asyncio.sleep(backoff.next_s())
@@ -51,16 +50,7 @@ async def insist(ask: Callable[[], Awaitable[T]]) -> T:
     backoff = Backoff(base_s=0.05, cap_s=2.0)
     while True:
         try:
-            return await _cancellable(ask())
+            return await ask()
         except RetryableError as error:
             log.warning("server_away", error=str(error))
             await asyncio.sleep(backoff.next_s())
-
-
-async def _cancellable(work: Awaitable[T]) -> T:
-    task = asyncio.current_task()
-    before = task.cancelling() if task else 0
-    answer = await work
-    if task and task.cancelling() > before:
-        raise asyncio.CancelledError
-    return answer
