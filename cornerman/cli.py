@@ -1,11 +1,12 @@
 """The `cornerman` command: puts the commands together, and turns every error into one sentence and an exit code.
 
 Exit codes: 0 fine, 64 wrong usage, 66 a source could not be watched, 69 no server, 70 something failed, 78 a setting
-is wrong.
+is wrong, 130 interrupted twice.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import Sequence
@@ -22,6 +23,8 @@ from shared.errors import ConfigError, CornermanError, RetryableError
 from shared.redact import redact_url
 from shared.runtime import EXIT_CONFIG, EXIT_NO_SERVER, EXIT_OK, EXIT_USAGE
 from shared.watchdog import EXIT_SOFTWARE
+
+EXIT_INTERRUPTED = 130
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -74,6 +77,8 @@ def invoke(argv: Sequence[str] | None = None) -> int:
         return EXIT_NO_SERVER if isinstance(error, RetryableError) else EXIT_SOFTWARE
     except KeyboardInterrupt:
         return EXIT_OK
+    except asyncio.CancelledError:
+        return EXIT_INTERRUPTED  # a second Ctrl-C, while ending in order
     except Exception as error:
         return _usage(error)
 

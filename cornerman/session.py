@@ -16,6 +16,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from cornerman.groups import first_of
+from cornerman.keeper import keep_server
 from cornerman.launcher import Launcher
 from cornerman.lines import Lines
 from cornerman.place import Place
@@ -25,7 +27,7 @@ from cornerman.summary import Tally
 from cornerman.watch import newest
 from cornerman.workers import all_running, live_roles
 from shared.bus import Bus
-from shared.errors import CornermanError, FatalError, RetryableError
+from shared.errors import FatalError, RetryableError
 from shared.messages import DecisionEvent, EndEvent, Event, StateEvent
 from shared.registry import add_source, remove_source, update_source
 from shared.server import redis_errors
@@ -41,6 +43,9 @@ TELL_AGAIN_S: Final = 5.0
 """How often those that wait for a slow start are told what for."""
 
 POLL_S: Final = 0.2
+AWAY_S: Final = 30.0
+"""How long a lost server is waited for."""
+
 HURRY_S: Final = 4.0
 """After Ctrl-C: how long what is in hand may take. With the steps around it, all is over within 10 s."""
 
@@ -98,6 +103,7 @@ class Session:
         self._lines = Lines()
         self._stop = asyncio.Event()
         self._told_s = -math.inf
+        self._away_s: float | None = None  # when the server was lost
         self._watched: dict[str, Watched] = {}
 
     async def run(self) -> int:
@@ -114,10 +120,13 @@ class Session:
             counts = {role: self._plan.workers.get(role, 1) for role in self._plan.roles if role in needed}
             launcher = Launcher(counts, self._place.overrides, self._screen.child)
             try:
-                async with stop_at_signals(self._stop), launcher.running():
-                    return await self._session(bus, launcher)
+                async with stop_at_signals(self._stop), launcher.running(), asyncio.TaskGroup() as tasks:
+                    keeping = tasks.create_task(keep_server(self._place, launcher.failure, self._screen.child))
+                    code = await self._session(bus, launcher)
+                    keeping.cancel()
+                return code
             except BaseExceptionGroup as group:
-                raise _first(group) from None
+                raise first_of(group) from None
 
     async def _session(self, bus: Bus, launcher: Launcher) -> int:
         try:
@@ -254,9 +263,17 @@ class Session:
         )
 
     async def _count(self, bus: Bus) -> None:
-        for source_id, watched in self._watched.items():
-            with redis_errors():
-                watched.tally = Tally.of(await bus.redis.hgetall(bus.keys(source_id).counters(source_id)))
+        """Reads the counters. A server that is away is waited for, but not for ever."""
+        try:
+            for source_id, watched in self._watched.items():
+                with redis_errors():
+                    watched.tally = Tally.of(await bus.redis.hgetall(bus.keys(source_id).counters(source_id)))
+            self._away_s = None
+        except RetryableError:
+            now_s = time.monotonic()
+            self._away_s = now_s if self._away_s is None else self._away_s
+            if now_s - self._away_s > AWAY_S:
+                raise
 
     async def _catch_up(self, bus: Bus) -> None:
         """Waits until every event that is there now has been shown."""
@@ -283,9 +300,3 @@ class Session:
 def _order(entry_id: str) -> tuple[int, int]:
     time_ms, _, number = entry_id.partition("-")
     return int(time_ms), int(number or 0)
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error to show: one of ours before any other."""
-    leaves = [_first(error) if isinstance(error, BaseExceptionGroup) else error for error in group.exceptions]
-    return next((leaf for leaf in leaves if isinstance(leaf, CornermanError)), leaves[0])

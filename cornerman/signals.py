@@ -8,6 +8,8 @@ import signal
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
+from cornerman.groups import first_of
+
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -47,4 +49,4 @@ def run_until_signal(work: Coroutine[Any, Any, None]) -> None:
     try:
         asyncio.run(both())
     except BaseExceptionGroup as group:
-        raise group.exceptions[0] from None
+        raise first_of(group) from None

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from cornerman import options, page
+from cornerman.groups import first_of
+from cornerman.keeper import keep_server
 from cornerman.launcher import SERVICES, Launcher, available
 from cornerman.place import Place, placed
 from cornerman.run import ROLES
@@ -51,7 +53,10 @@ def up(
         screen.note(f"No page: {why}")
     counts = {role: {"encoder": encoders, "generator": generators}.get(role, 1) for role in roles}
     with placed(chosen.settings, chosen.overrides, "up") as place:
-        asyncio.run(_up(place, counts, screen, url))
+        try:
+            asyncio.run(_up(place, counts, screen, url))
+        except BaseExceptionGroup as group:
+            raise first_of(group) from None
 
 
 async def _up(place: Place, counts: Mapping[str, int], screen: Screen, url: str) -> None:
@@ -67,7 +72,8 @@ async def _up(place: Place, counts: Mapping[str, int], screen: Screen, url: str)
         for spec in place.settings.sources:
             await put_source(bus, spec)
         launcher = Launcher(counts, place.overrides, screen.child)
-        async with stop_at_signals(stop), launcher.running():
+        async with stop_at_signals(stop), launcher.running(), asyncio.TaskGroup() as tasks:
+            keeping = tasks.create_task(keep_server(place, launcher.failure, screen.child))
             if await _until(stop, launcher, all_running(bus, counts, READY_S, lambda _: None)):
                 screen.note(f"running on {bus.url}")
                 if url and "gateway" in counts:
@@ -76,6 +82,7 @@ async def _up(place: Place, counts: Mapping[str, int], screen: Screen, url: str)
             # Capture first, so that what it has published still finds the others.
             await launcher.stop(["capture"], within_s=2.0)
             await launcher.stop(within_s=min(6.0, place.settings.runtime.drain_s + 1.0))
+            keeping.cancel()
         if launcher.failure.done():
             raise FatalError(launcher.failure.result())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import uuid
 from typing import Annotated
@@ -32,6 +33,8 @@ def watch(
 
     With --json each object carries the event's `id`, which --since takes.
     """
+    if not re.fullmatch(r"\$|\d+(-\d+)?", since):
+        raise ConfigError(f"--since {since!r} is no event's id; give one that --json printed, or 0 for all")
     chosen = options.choose(config, redis)
     screen = Screen(as_json=as_json, many=not source_id, progress=False)
     run_until_signal(_watch(chosen.settings, source_id or None, since, screen))

@@ -165,6 +165,53 @@ def test_ctrl_c_drains_and_exits_with_0_within_ten_seconds(cornerman: Callable[.
     assert alive == []
 
 
+def test_ctrl_c_while_the_services_start_ends_in_order_too(cornerman: Callable[..., Command], tmp_path: Path) -> None:
+    command = cornerman("run", "test://pattern?seconds=0", "--json", *FAKES, *FAST)
+    while not psutil.Process(command.process.pid).children(recursive=True):
+        time.sleep(0.01)
+    while not (tmp_path / "run" / "owner.json").exists():
+        time.sleep(0.01)
+    time.sleep(0.3)
+    began = time.monotonic()
+    command.process.send_signal(signal.SIGINT)
+    ended = command.end(within_s=15)
+    assert (ended.code, time.monotonic() - began < 10) == (0, True), ended.errors
+
+
+def test_when_the_server_dies_with_all_it_held_the_run_ends_and_says_so(cornerman: Callable[..., Command]) -> None:
+    command = cornerman("run", "test://pattern?seconds=0", "--json", *FAKES, *FAST)
+    command.read_until("decision")
+    the_server(command).kill()
+    ended = command.end(within_s=30)
+    assert ended.code == 70
+    assert "embedded server was killed by SIGKILL, and what it held is lost" in ended.errors
+
+
+def test_a_killed_server_that_keeps_its_data_is_started_again_and_nothing_is_lost(
+    cornerman: Callable[..., Command], tmp_path: Path
+) -> None:
+    line = ("run", "test://pattern?seconds=60", "--id", "a", "--lossless", "--strategy", "interval", "--json")
+    data = ("--set", f"redis.data_dir={tmp_path / 'data'}")
+    command = cornerman(*line, *data, "--set", "bus.idle_ms=500", "--set", "bus.heartbeat_ms=100", *FAKES, *FAST)
+    command.read_until("decision")
+    the_server(command).kill()
+    ended = command.end()
+    assert ended.code == 0, ended.errors
+    assert "starting it again" in ended.errors
+    counts = ended.sources["a"]
+    adds_up(counts)
+    assert counts["decided"] == counts["due"] > 100
+
+
+def the_server(command: Command) -> psutil.Process:
+    (server,) = [
+        child
+        for child in psutil.Process(command.process.pid).children(recursive=True)
+        if "--unixsocket" in child.cmdline() or "valkey-server" in child.name() or "redis-server" in child.name()
+    ]
+    return server
+
+
 def test_seconds_ends_a_source_without_end(cornerman: Callable[..., Command]) -> None:
     line = ("run", "test://pattern?seconds=0", "--id", "live", "--seconds", "4", "--json")
     ended = cornerman(*line, *FAKES, *FAST).end()

@@ -60,6 +60,7 @@ def test_wrong_usage_exits_with_64(line: list[str], capsys: pytest.CaptureFixtur
         (["comment", "test://a", "--profile", "nope"], "there is no such profile"),
         (["poll", "test://a", "--benchmark", "--intervals", "1,soon"], "--intervals '1,soon'"),
         (["dlq", "replay", "--redis", "nope"], "redis.url"),
+        (["watch", "--since", "yesterday"], "--since 'yesterday' is no event's id"),
     ],
 )
 def test_a_wrong_setting_exits_with_78_and_says_which(
