@@ -1,0 +1,167 @@
+"""The runtime's steps seen from inside one process, where a test can look at the context."""
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from shared import runtime
+from shared.config import Settings
+from shared.errors import FatalError
+from shared.health import probe
+from shared.metrics import Metrics
+from shared.runtime import Context, run_service
+
+
+@pytest.fixture
+def flags(settings: Settings) -> list[str]:
+    return [
+        "--redis",
+        settings.redis.url,
+        f"--set=runtime.dir={settings.runtime.dir}",
+        "--set=runtime.drain_s=0.4",
+        "--set=log.format=json",
+        "--name=w1",
+    ]
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+def test_a_service_gets_a_bus_that_works_a_name_and_metrics(flags: list[str]) -> None:
+    seen: list[object] = []
+
+    async def main(context: Context) -> None:
+        seen.append(await context.bus.redis.ping())
+        seen.append((context.name, context.health.state, context.stopping.is_set()))
+        assert isinstance(context.metrics, Metrics)
+
+    assert run_service("encoder", main, flags) == 0
+    assert seen == [True, ("w1", "running", False)]
+
+
+def test_a_signal_sets_stopping_and_what_is_on_the_task_group_is_waited_for(flags: list[str]) -> None:
+    finished: list[str] = []
+
+    async def background(context: Context) -> None:
+        await context.stopping.wait()
+        await asyncio.sleep(0.05)
+        finished.append("background")
+
+    async def main(context: Context) -> None:
+        context.tasks.create_task(background(context))
+        os.kill(os.getpid(), signal.SIGTERM)
+        await context.stopping.wait()
+        await asyncio.sleep(0)
+        assert context.health.state == "draining"
+        finished.append("main")
+
+    assert run_service("encoder", main, flags) == 0
+    assert finished == ["main", "background"]
+
+
+def test_a_drain_has_an_end(flags: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    async def main(context: Context) -> None:
+        context.stopping.set()
+        await asyncio.sleep(60)
+
+    began = time.monotonic()
+    assert run_service("encoder", main, flags) == 0
+    assert 0.4 <= time.monotonic() - began < 5
+    assert "drain_took_too_long" in capfd.readouterr().err
+
+
+def test_a_failure_in_the_background_ends_the_service(flags: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    async def background() -> None:
+        raise FatalError("the model is broken; get another")
+
+    async def main(context: Context) -> None:
+        context.tasks.create_task(background())
+        await context.stopping.wait()
+
+    assert run_service("encoder", main, flags) == 70
+    assert "the model is broken; get another" in capfd.readouterr().err
+
+
+def test_there_is_no_task_group_before_and_after_its_time(flags: list[str]) -> None:
+    kept: list[Context] = []
+
+    async def main(context: Context) -> None:
+        kept.append(context)
+
+    assert run_service("encoder", main, flags) == 0
+    with pytest.raises(RuntimeError, match="no task group"):
+        _ = kept[0].tasks
+
+
+def test_health_is_told_each_second_and_survives_a_server_that_does_not_answer(
+    flags: list[str], settings: Settings, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(runtime, "STATUS_EVERY_S", 0.05)
+    calls: list[int] = []
+
+    async def broken(bus: object, health: object) -> None:
+        calls.append(1)
+        raise OSError("no route")
+
+    monkeypatch.setattr(runtime, "_publish", broken)
+    states: list[str] = []
+
+    async def main(context: Context) -> None:
+        with context.health.loading():
+            await asyncio.sleep(0.2)
+            states.append(probe(Path(settings.runtime.dir), "encoder")[1])
+        await asyncio.sleep(0.2)
+        states.append(probe(Path(settings.runtime.dir), "encoder")[1])
+
+    assert run_service("encoder", main, flags) == 0
+    assert "starting" in states[0]
+    assert "running" in states[1]
+    assert len(calls) > 3
+    assert capfd.readouterr().err.count("status_not_published") == 1
+
+
+def test_it_can_be_stopped_while_it_waits_for_its_server(
+    flags: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def main(context: Context) -> None:
+        raise AssertionError("there is no server to work with")
+
+    flags[1] = f"unix://{tmp_path}/none.sock"
+    in_a_moment(lambda: os.kill(os.getpid(), signal.SIGINT))
+    assert run_service("encoder", main, flags) == 0
+    assert '"stopped"' in capfd.readouterr().err
+
+
+def test_the_server_is_not_waited_for_for_ever(
+    flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main(context: Context) -> None:
+        raise AssertionError("there is no server to work with")
+
+    monkeypatch.setattr(runtime, "SERVER_WAIT_S", 0.1)
+    flags[1] = f"unix://{tmp_path}/none.sock"
+    assert run_service("encoder", main, flags) == 69
+
+
+def in_a_moment(call: Callable[[], None]) -> None:
+    """Calls it from another thread, once the service has begun."""
+    import threading
+
+    timer = threading.Timer(0.5, call)
+    timer.daemon = True
+    timer.start()
