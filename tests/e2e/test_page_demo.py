@@ -1,0 +1,123 @@
+"""The page before the real pipeline: `cornerman demo`, every service its own process, in a real browser."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.browser import FAKE_CAMERA, Watched, browser, page_of
+from tests.e2e.demo_house import Demo, demo
+from tests.integration.gateway_house import draw
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with demo(tmp_path_factory.mktemp("demo")) as running:
+        yield running
+
+
+@pytest.fixture
+async def watched(house: Demo, tmp_path: Path) -> AsyncIterator[Watched]:
+    film = tmp_path / "camera.mjpeg"
+    film.write_bytes(b"".join(draw(n / 10) for n in range(40)))
+    flags = (*FAKE_CAMERA, f"--use-file-for-fake-video-capture={film}")
+    async with browser(flags) as opened, page_of(opened) as page:
+        page.context.set_default_timeout(40_000)
+        yield page
+
+
+async def texts(watched: Watched) -> list[str]:
+    found: list[str] = await watched.page.locator(".word[data-done=true] .text").all_text_contents()
+    return found[::-1]
+
+
+async def until_said(watched: Watched, count: int) -> list[str]:
+    await watched.page.wait_for_function(
+        "(n) => document.querySelectorAll('.word[data-done=true]').length >= n", arg=count
+    )
+    return await texts(watched)
+
+
+async def test_the_demo_shows_moving_video_and_the_streams_own_words(house: Demo, watched: Watched) -> None:
+    page = watched.page
+    await page.goto(house.url)
+    await page.locator(".tile-link").click()
+    await page.locator(".badge[data-state=playing]").first.wait_for()
+    await page.wait_for_function("() => window.cornerman?.picture.drawn > 30")
+    first = await page.evaluate("cornerman.picture.canvas.toDataURL('image/jpeg', 0.3)")
+    shown = await until_said(watched, 3)
+    said = await asyncio.to_thread(house.said)
+    assert shown == said[: len(shown)]
+    assert await page.evaluate("cornerman.picture.canvas.toDataURL('image/jpeg', 0.3)") != first
+    figures = await page.locator(".tile .value").all_inner_texts()
+    assert figures[0].endswith("/s") and float(figures[0][:-2]) > 5
+    await watched.check()
+
+
+async def test_a_changed_prompt_changes_what_is_said_next(house: Demo, watched: Watched) -> None:
+    page = watched.page
+    await page.goto(f"{house.url}/#/s/demo")
+    await page.get_by_label("What to look for, in words").fill("Only count the repetitions.")
+    await page.get_by_label("Who decides").focus()
+    await page.get_by_text("Applied at").wait_for()
+    await page.locator(".word[data-done=true] .text", has_text="Only count the repetitions.").first.wait_for()
+    await watched.check()
+
+
+async def test_a_question_is_answered_about_what_is_on_screen(house: Demo, watched: Watched) -> None:
+    page = watched.page
+    await page.goto(f"{house.url}/#/s/demo")
+    await page.locator(".badge[data-state=playing]").first.wait_for()
+    await page.get_by_label("Ask about what is on screen").fill("How many so far?")
+    await page.keyboard.press("Enter")
+    answer = page.locator(".word.answer[data-done=true]", has_text="You asked: How many so far?")
+    await answer.wait_for()
+    assert (await answer.locator(".text").inner_text()).startswith("answer at ")
+    assert "How many so far?" in await answer.locator(".text").inner_text()
+    await watched.check()
+
+
+async def test_a_killed_gateway_comes_back_and_no_line_is_lost_or_doubled(house: Demo, watched: Watched) -> None:
+    page = watched.page
+    watched.expected = ("Failed to load resource", "WebSocket connection")
+    await page.goto(f"{house.url}/#/s/demo")
+    before = await until_said(watched, 2)
+    await asyncio.to_thread(house.child("gateway").kill)
+    await page.locator("#banner:not([hidden])").wait_for()
+    await page.locator("#banner[hidden]").wait_for(state="attached")
+    await asyncio.to_thread(house.wait_ready)
+    shown = await until_said(watched, len(before) + 2)
+    said = await asyncio.to_thread(house.said)
+    assert shown == said[: len(shown)]
+    drawn = await page.evaluate("cornerman.picture.drawn")
+    await page.wait_for_function("(n) => cornerman.picture.drawn > n + 10", arg=drawn)
+    await watched.check()
+
+
+async def test_a_browsers_camera_is_watched_like_any_other_source(house: Demo, watched: Watched) -> None:
+    page = watched.page
+    await page.goto(f"{house.url}/#/add")
+    await page.get_by_role("button", name="Use this camera").click()
+    await page.get_by_role("button", name="Start watching").click()
+    await page.wait_for_url("**/#/s/camera*")
+    await page.locator(".badge[data-state=playing]").first.wait_for()
+    await page.wait_for_function("() => window.cornerman?.picture.drawn > 20")
+    await until_said(watched, 1)
+    source = page.url.rpartition("/")[2]
+    counters = (await asyncio.to_thread(house.get, f"/api/sources/{source}"))["counters"]
+    assert counters["captured"] > 20 and counters["published"] >= 1
+    await page.get_by_role("button", name="Remove this source").click()
+    await page.get_by_role("button", name="Remove", exact=True).click()
+    await page.locator(".tile-link").first.wait_for()
+    await watched.check()
+
+
+async def test_health_shows_every_worker(house: Demo, watched: Watched) -> None:
+    page = watched.page
+    await page.goto(f"{house.url}/#/health")
+    for role in ("capture", "encoder", "decider", "generator", "gateway"):
+        await page.get_by_role("cell", name=role, exact=True).first.wait_for()
+    await watched.check()
