@@ -68,6 +68,7 @@ class TextPlan:
     chunks: int = 3
     stream_every: int = 4
     stream_batch: int = 3
+    bf16: bool = True
     checkpoint_s: float = 180.0
 
 

@@ -6,10 +6,12 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mobile_videogpt.errors import ModelError
 from training.evaluate.baselines import every
+from training.evaluate.judges import JudgeError, bert_score, llm_accuracy
 from training.evaluate.markdown import as_markdown
 from training.evaluate.messages import SessionResult
 from training.evaluate.plots import draw_all
@@ -31,12 +33,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--duration", type=float, default=None, help="seconds a session; by the seed when absent")
     parser.add_argument("--truth", type=Path, help=".json or .vtt, instead of the gym")
     parser.add_argument("--said", type=Path, help=".json or .vtt of what was said, for --truth")
+    parser.add_argument("--judge-url", help="OpenAI-compatible server that judges the words, up to /v1")
+    parser.add_argument("--judge-model", default="", help="its model")
+    parser.add_argument("--bert", type=Path, help="folder of an encoder model, for BERTScore")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--out", type=Path, help="folder for report.md, report.json and pictures")
     args = parser.parse_args(argv)
     try:
         report, results = _measure(args)
-    except (ValueError, ModelError) as error:
+        extra = dict(report.extra)
+        if args.judge_url:
+            extra["llm_accuracy"] = llm_accuracy(report.met, args.judge_url, args.judge_model)
+        if args.bert is not None:
+            extra["bert_score"] = bert_score(report.met, args.bert)
+        report = replace(report, extra=extra)
+    except (ValueError, ModelError, JudgeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     if args.out is not None:

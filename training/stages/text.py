@@ -97,7 +97,7 @@ class Speech:
         replies = self._language.model.embed_tokens(target.clamp(min=0))
         hidden = self._language.model(inputs_embeds=torch.cat([start, replies[:, :-1]], 1)).last_hidden_state
         logits = self._language.lm_head(hidden[:, start.shape[1] - 1 :])
-        return F.cross_entropy(logits.flatten(0, 1), target.flatten(), label_smoothing=0.02, ignore_index=-100)
+        return F.cross_entropy(logits.float().flatten(0, 1), target.flatten(), label_smoothing=0.02, ignore_index=-100)
 
     def stream_loss(self, starts: Sequence[tuple[int, int]], prompt: str) -> Tensor:
         """Cross entropy of the action tokens over `_STREAM_CHUNKS` chunks from each (session, chunk) on."""
@@ -120,7 +120,7 @@ class Speech:
         target = torch.stack(labels).to(self._device)
         weight = torch.tensor([0.35, 1.2, 1.2], device=self._device)
         # The first chunks cannot know what was before them.
-        return F.cross_entropy(logits[:, 5:].flatten(0, 1), target[:, 5:].flatten(), weight=weight)
+        return F.cross_entropy(logits[:, 5:].float().flatten(0, 1), target[:, 5:].flatten(), weight=weight)
 
     @torch.no_grad()
     def write(self, moments: Sequence[tuple[int, int]], prompt: str, chunks: int, most: int = 24) -> list[str]:
@@ -141,7 +141,7 @@ class Speech:
         return [self._tokenizer.decode(i) for i in ids]
 
 
-def _write_accuracy(speech: Speech, sessions: Sequence[Seen], chunks: int, most: int = 160) -> dict[str, float]:
+def _write_accuracy(speech: Speech, sessions: Sequence[Seen], chunks: int, most: int = 64) -> dict[str, float]:
     """How often the words are about the true mistake, at the true moment, over corrections and over praise."""
     meaning = MeaningOf(meanings())
     first: dict[tuple[int, int], int] = {}
@@ -221,14 +221,16 @@ def train_text(
             texts.append(choices[int(rng.integers(len(choices)))])
         prompt = PROMPTS[0] if rng.uniform() < 0.7 else PROMPTS[int(rng.integers(len(PROMPTS)))]
         chunks = plan.chunks if rng.uniform() < 0.9 else int(rng.integers(1, plan.chunks + 1))
-        loss = speech.words_loss([found[i][:2] for i in picks], texts, prompt, chunks)
+        with torch.autocast(vision.device.type, torch.bfloat16, enabled=plan.bf16):
+            loss = speech.words_loss([found[i][:2] for i in picks], texts, prompt, chunks)
         sums["words"] += float(loss.detach())
         if step % plan.stream_every == 0 and long_enough:
             starts = []
             for _ in range(plan.stream_batch):
                 s = long_enough[int(rng.integers(len(long_enough)))]
                 starts.append((s, int(rng.integers(len(train[s].groups) - _STREAM_CHUNKS + 1))))
-            stream = speech.stream_loss(starts, PROMPTS[0])
+            with torch.autocast(vision.device.type, torch.bfloat16, enabled=plan.bf16):
+                stream = speech.stream_loss(starts, PROMPTS[0])
             sums["stream"] += float(stream.detach())
             streams += 1
             loss = loss + stream
