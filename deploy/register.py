@@ -1,0 +1,43 @@
+"""Adds the sources of the settings to the registry, once; the services take it from there.
+
+A source that is there already stays as it is: people may have changed it while it ran.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from shared import logs
+from shared.bus import Bus
+from shared.config import Settings, load_settings
+from shared.errors import CornermanError
+from shared.registry import add_source, list_sources
+
+log = logs.get_logger("register")
+
+
+async def register(settings: Settings) -> list[str]:
+    """Ids of the sources that were added."""
+    async with Bus.connect(settings) as bus:
+        await bus.ready()
+        there = await list_sources(bus)
+        added = [spec for spec in settings.sources if spec.source_id not in there]
+        for spec in added:
+            await add_source(bus, spec)
+    return [spec.source_id for spec in added]
+
+
+def main() -> int:
+    try:
+        settings = load_settings()
+        logs.configure(settings.log.level, settings.log.format, role="register")
+        log.info("registered", added=asyncio.run(register(settings)))
+    except CornermanError as error:
+        log.error("failed", message=str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

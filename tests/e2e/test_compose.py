@@ -1,0 +1,275 @@
+"""The compose file works: its services, started exactly as it says, give feedback. No Docker engine is needed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from shared.bus import Bus
+from shared.config import RuntimeSettings, Settings, load_settings
+from shared.messages import EndEvent, StateEvent
+from tests.e2e.compose import ROOT, ComposeError, LocalCompose, in_order, interpolate, load, seconds, stages
+
+FILE = ROOT / "docker-compose.yml"
+GPU = ROOT / "deploy" / "compose.gpu.yml"
+DOCKERFILE = ROOT / "deploy" / "Dockerfile"
+K8S = sorted((ROOT / "deploy" / "k8s").glob("*.yaml"))
+TOKEN = "a-token-for-the-tests"
+GIVEN = {"CORNERMAN_GATEWAY__TOKEN": TOKEN}
+FAKES = {"CORNERMAN_ENCODER__BACKEND": "fake", "CORNERMAN_GENERATOR__BACKEND": "echo"}
+ROLES = {"capture", "encoder", "decider", "generator", "gateway"}
+
+
+@contextmanager
+def running(folder: Path, outside: dict[str, str], **scale: int) -> Iterator[LocalCompose]:
+    """The whole file, up; stopped at the end, whatever happens."""
+    compose = LocalCompose(FILE, folder, outside, scale)
+    try:
+        compose.up()
+        yield compose
+    except BaseException:
+        print(compose.logs())
+        raise
+    finally:
+        compose.down()
+
+
+async def ends(bus: Bus) -> AsyncIterator[EndEvent]:
+    async for _, event in bus.subscribe("demo", since="0"):
+        if isinstance(event, EndEvent):
+            yield event
+
+
+async def feedback(compose: LocalCompose, count: int, within_s: float) -> list[EndEvent]:
+    """The first ends with words."""
+    found: list[EndEvent] = []
+    async with Bus.connect(load_settings({"redis": {"url": compose.redis_url}})) as bus, asyncio.timeout(within_s):
+        events = ends(bus)
+        async for end in events:
+            if end.status == "done" and not end.silent:
+                found.append(end)
+                if len(found) == count:
+                    break
+        await events.aclose()  # type: ignore[attr-defined]
+    return found
+
+
+@pytest.mark.timeout(300)
+async def test_up_with_three_encoders_gives_feedback_and_stops_in_order(tmp_path: Path) -> None:
+    with running(tmp_path, {**GIVEN, **FAKES}, encoder=3) as compose:
+        assert len(compose.of("encoder")) == 3
+        words = await feedback(compose, 2, within_s=60)
+        assert all(end.text for end in words)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{compose.ports['gateway']}") as client:
+            assert (await client.get("/readyz")).status_code == 200
+            assert (await client.get("/api/sources")).status_code == 401
+            client.headers["Authorization"] = f"Bearer {TOKEN}"
+            assert [source["source_id"] for source in (await client.get("/api/sources")).json()["sources"]] == ["demo"]
+            status = (await client.get("/api/status")).json()
+            assert sorted(worker["role"] for worker in status["workers"]) == sorted([*ROLES, "encoder", "encoder"])
+            assert 'cornerman_lag_entries{group="encoder"}' in (await client.get("/metrics")).text
+        codes = await asyncio.to_thread(compose.down)
+        assert codes == {name: [0] * (3 if name == "encoder" else 1) for name in codes}
+        assert set(codes) == {*ROLES, "valkey", "sources"}
+
+
+@pytest.mark.timeout(300)
+async def test_the_defaults_give_feedback_out_of_the_box(tmp_path: Path) -> None:
+    """With the bundled model where there is one, with the fakes where not."""
+    with running(tmp_path, GIVEN) as compose:
+        (end,) = await feedback(compose, 1, within_s=150)
+        assert end.text
+        async with Bus.connect(load_settings({"redis": {"url": compose.redis_url}})) as bus:
+            states = [event.state async for event in _states(bus)]
+        assert "playing" in states
+        assert "failed" not in states
+
+
+async def _states(bus: Bus) -> AsyncIterator[StateEvent]:
+    """The source's states until now."""
+    async with asyncio.timeout(10):
+        async for _, event in bus.subscribe("demo", since="0", block_ms=100):
+            if isinstance(event, StateEvent):
+                yield event
+            if isinstance(event, EndEvent):
+                return
+
+
+def test_registering_twice_leaves_what_people_changed(tmp_path: Path, server: Any) -> None:
+    sources = json.dumps([{"source_id": "a", "url": "test://bars"}, {"source_id": "b", "url": "test://bars"}])
+    command = [sys.executable, "deploy/register.py"]
+    environment = {"PATH": "", "CORNERMAN_REDIS_URL": server.url, "CORNERMAN_SOURCES": sources}
+    for wanted in (["a", "b"], []):
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stderr.splitlines()[-1])["added"] == wanted
+    environment["CORNERMAN_REDIS_URL"] = "redis://user:secret@nowhere:port"
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "cannot be read" in done.stderr
+    assert "secret" not in done.stderr
+
+
+@pytest.mark.parametrize("file", [FILE, GPU], ids=lambda file: file.name)
+def test_the_file_is_valid_by_the_compose_specification(file: Path) -> None:
+    command = [Path(sys.executable).with_name("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", file]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_without_a_token_nothing_starts() -> None:
+    """The gateway listens beyond loopback."""
+    with pytest.raises(ComposeError, match="CORNERMAN_GATEWAY__TOKEN is missing a value: give at least 16 characters"):
+        load(FILE, {})
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, dict[str, Any]]:
+    return load(FILE, GIVEN)
+
+
+def test_only_the_gateway_publishes_a_port_and_only_to_this_machine(services: dict[str, dict[str, Any]]) -> None:
+    published = {name: service["ports"] for name, service in services.items() if "ports" in service}
+    assert published == {"gateway": ["127.0.0.1:8000:8000"]}
+
+
+def test_services_that_scale_have_no_name_of_their_own(services: dict[str, dict[str, Any]]) -> None:
+    assert [name for name, service in services.items() if "container_name" in service or "hostname" in service] == []
+
+
+def test_every_service_is_checked_and_waits_for_the_server(services: dict[str, dict[str, Any]]) -> None:
+    for name in ROLES:
+        assert services[name]["healthcheck"]["test"] == ["CMD", "python", "-m", "shared.health", name]
+        assert services[name]["depends_on"]["valkey"]["condition"] == "service_healthy"
+        assert services[name]["command"] == ["python", "-m", f"services.{name}"]
+        assert services[name]["restart"] == "unless-stopped"
+    assert in_order(services)[0] == "valkey"
+
+
+def test_a_container_has_longer_to_stop_than_the_drain(services: dict[str, dict[str, Any]]) -> None:
+    for name in ROLES:
+        drain_s = float(services[name]["environment"]["CORNERMAN_RUNTIME__DRAIN_S"])
+        assert drain_s == RuntimeSettings().drain_s
+        assert seconds(services[name]["stop_grace_period"]) >= drain_s + 3
+
+
+def test_containers_have_no_more_rights_than_they_need(services: dict[str, dict[str, Any]]) -> None:
+    for name in (*ROLES, "sources"):
+        assert services[name]["read_only"] is True
+        assert services[name]["cap_drop"] == ["ALL"]
+        assert "privileged" not in services[name]
+
+
+def test_every_variable_in_the_files_is_a_setting() -> None:
+    """A misspelled variable would be ignored without a word."""
+    known = {"CORNERMAN_REDIS_URL", "CORNERMAN_SOURCES"}
+    for section, info in Settings.model_fields.items():
+        for name in getattr(info.annotation, "model_fields", {}):
+            known.add(f"CORNERMAN_{section.upper()}__{name.upper()}")
+    mine = {"CORNERMAN_VERSION", "CORNERMAN_VIDEOS", "CORNERMAN_PUBLISH"}  # compose's own, not the services'
+    for file in (FILE, GPU, DOCKERFILE, *K8S):
+        assert set(re.findall(r"CORNERMAN_[A-Z_]*[A-Z]", file.read_text(encoding="utf-8"))) - known - mine == set()
+
+
+def test_the_dockerfile_has_a_target_for_each_service_that_is_not_root(services: dict[str, dict[str, Any]]) -> None:
+    found = {name: (parent, lines) for name, parent, lines in stages(DOCKERFILE)}
+
+    def ancestry(name: str) -> Iterator[str]:
+        while name in found:
+            yield name
+            name = found[name][0]
+
+    for role in ROLES:
+        assert services[role]["build"]["target"] == role
+        lines = [line for stage in ancestry(role) for line in found[stage][1]]
+        assert "USER cornerman" in lines
+        assert json.dumps(services[role]["command"]) in next(line for line in lines if line.startswith("CMD"))
+        check = next(line for line in lines if line.startswith("HEALTHCHECK"))
+        assert check.endswith(f"CMD {json.dumps(services[role]['healthcheck']['test'][1:])}")
+    assert not {"model"} & {*ancestry("capture"), *ancestry("gateway")}, "capture and the gateway carry no torch"
+    assert {"model"} <= {*ancestry("encoder")} & {*ancestry("generator")} & {*ancestry("decider")}
+
+
+def test_the_dockerfile_copies_only_what_is_there_and_not_kept_out() -> None:
+    kept = {
+        line[1:] for line in (DOCKERFILE.parent / "Dockerfile.dockerignore").read_text().splitlines() if line[:1] == "!"
+    }
+    for _, _, lines in stages(DOCKERFILE):
+        for line in lines:
+            if line.startswith("COPY "):
+                for source in line.split()[1:-1]:
+                    assert (ROOT / source).exists(), source
+                    assert source in kept, source
+
+
+def test_the_gpu_file_changes_services_that_are_there(services: dict[str, dict[str, Any]]) -> None:
+    gpu = load(GPU, {})
+    assert set(gpu) == {"encoder", "generator"} <= set(services)
+    for name in gpu:
+        assert gpu[name]["deploy"]["resources"]["reservations"]["devices"][0]["capabilities"] == ["gpu"]
+        assert gpu[name]["environment"] == {f"CORNERMAN_{name.upper()}__DEVICE": "cuda"}
+
+
+def test_kubernetes_runs_the_same_commands_with_the_same_settings(services: dict[str, dict[str, Any]]) -> None:
+    objects = [each for file in K8S for each in yaml.safe_load_all(file.read_text(encoding="utf-8"))]
+    deployments = {each["metadata"]["name"]: each["spec"] for each in objects if each["kind"] == "Deployment"}
+    assert set(deployments) == ROLES
+    for name, spec in deployments.items():
+        pod = spec["template"]["spec"]
+        (container,) = pod["containers"]
+        assert container["command"] == services[name]["command"]
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            assert container[probe]["exec"]["command"] == services[name]["healthcheck"]["test"][1:]
+        wanted = {key: value for key, value in services[name]["environment"].items() if value is not None}
+        for each in container["env"]:
+            assert each["name"] in wanted
+            assert each.get("value") in (None, wanted[each["name"]])
+        assert pod["terminationGracePeriodSeconds"] == seconds(services[name]["stop_grace_period"])
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        claimed = {volume["name"] for volume in pod["volumes"]}
+        assert {mount["name"] for mount in container["volumeMounts"]} == claimed
+
+
+def test_keda_scales_by_a_metric_that_there_is() -> None:
+    from shared.metrics import DECLARED, PREFIX
+
+    documents = yaml.safe_load_all((ROOT / "deploy" / "k8s" / "keda.yaml").read_text(encoding="utf-8"))
+    for scaled in documents:
+        name = scaled["spec"]["scaleTargetRef"]["name"]
+        query = scaled["spec"]["triggers"][0]["metadata"]["query"]
+        metric, group = re.search(r'(\w+)\{group="(\w+)"\}', query).groups()  # type: ignore[union-attr]
+        assert metric.removeprefix(PREFIX) in DECLARED
+        assert group == name
+
+
+def test_variables_are_filled_in_as_compose_does() -> None:
+    given = {"A": "1", "EMPTY": ""}
+    assert interpolate({"x": ["${A}/$A", "${B:-2}", "${EMPTY:-3}", "$$A", "${B}"]}, given) == {
+        "x": ["1/1", "2", "3", "$A", ""]
+    }
+    with pytest.raises(ComposeError, match="B is missing a value: say it"):
+        interpolate("${B:?say it}", given)
+    assert seconds("1m30s") == 90.0
+
+
+def test_a_service_that_does_not_come_up_is_named_with_its_last_words(tmp_path: Path) -> None:
+    begun = time.monotonic()
+    compose = LocalCompose(FILE, tmp_path, {**GIVEN, "CORNERMAN_LOG__LEVEL": "loud"})
+    try:
+        with pytest.raises(ComposeError, match=r"(?s)ended with 78.*log\.level = 'loud'"):
+            compose.up()
+    finally:
+        compose.down()
+    assert time.monotonic() - begun < 60
