@@ -2,6 +2,8 @@
 if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then
   return 0
 end
+-- A source that was removed and is added again plays from its start: its old run is not continued.
+redis.call('HDEL', KEYS[3], 'url')
 redis.call('INCR', KEYS[2])
 for i = 3, #KEYS do
   redis.call('PERSIST', KEYS[i])
