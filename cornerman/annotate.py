@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cornerman import options
-from cornerman.bundled import cast
 from cornerman.captions import Caption, caption_at, captions, rows, webvtt
 from cornerman.feeds import normal
 from cornerman.lines import Line, Lines
@@ -62,15 +61,11 @@ def annotate(
         lines = read_lines(feedback)
     else:
         lines = []
-        shown = cast()
-        for note in shown.notes:
-            screen.note(note)
         chosen = options.choose(
             config,
             redis,
             sets,
             options.quiet(verbose),
-            shown.settings,
             watch__lossless=True,
             watch__realtime=False,
             speak__strategy=strategy,
@@ -78,6 +73,7 @@ def annotate(
             encoder__backend=encoder,
             generator__backend=generator,
         )
+        chosen = options.with_models(chosen, screen.note)
         collector = Lines()
 
         def keep(event: Event) -> None:

@@ -1,9 +1,13 @@
-"""What comes with the package: a clip, a small coach model and its trained head. Says what is there, and what is
-not."""
+"""What comes with the package: a clip, a small coach model and its trained head. Says what is there, and what is not.
+
+Where nobody has chosen back ends, the coach plays; without it fakes do, and people are told that their words mean
+nothing.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,43 +18,42 @@ PATTERN: Final = "test://pattern?seconds=30"
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """Who plays in the demo. `notes` tell a person what is not the real thing."""
+    """Settings that put players where none were chosen, and what a person must be told about them."""
 
-    source: str
     settings: dict[str, Any]
-    title: str
     notes: tuple[str, ...]
 
 
-def cast(assets: Path = ASSETS, torch: bool | None = None) -> Cast:
-    """The best demo that this installation can give.
+def clip(assets: Path = ASSETS) -> tuple[str, str]:
+    """The source of the demo, and a note when it is not the bundled clip."""
+    path = assets / "demo.mp4"
+    if path.is_file():
+        return str(path), ""
+    return PATTERN, "There is no bundled clip: a moving test pattern is watched instead."
+
+
+def cast(was_set: Callable[[str], bool], assets: Path = ASSETS, torch: bool | None = None) -> Cast:
+    """The best players that this installation has, for the roles that nobody has filled.
 
     Args:
+        was_set: has somebody chosen this setting, e.g. `encoder.backend`?
         assets: where the bundled files lie.
         torch: is torch installed? None = look.
     """
+    if was_set("encoder.backend") or was_set("generator.backend"):
+        return Cast({}, ())
     has_torch = importlib.util.find_spec("torch") is not None if torch is None else torch
-    clip, coach = assets / "demo.mp4", assets / "coach"
-    notes = []
-    if clip.is_file():
-        source = str(clip)
-    else:
-        source = PATTERN
-        notes.append("There is no bundled clip: a moving test pattern is watched instead.")
-    settings: dict[str, Any] = {"speak": {"strategy": "rules"}}
-    if has_torch and coach.is_dir():
-        settings["encoder"] = {"backend": "mobile_videogpt", "model": str(coach)}
-        settings["generator"] = {"backend": "mobile_videogpt", "model": str(coach)}
-        words = "the bundled coach model"
-        if (coach / "head").is_dir():
-            settings["speak"] = {"strategy": "head"}
-        else:
-            notes.append("There is no bundled head: simple rules decide when to speak.")
-    else:
-        settings["encoder"] = {"backend": "fake"}
-        settings["generator"] = {"backend": "echo", "echo_delay_ms": 20.0}
-        words = "NO MODEL"
-        why = "torch is not installed: pip install 'cornerman[model]'" if not has_torch else "no model is bundled"
-        notes.append(f"No model ({why}): the words are echoes of the prompt, to show the flow. They mean nothing.")
-    title = f"{Path(source).name if clip.is_file() else source} · {settings['speak']['strategy']} · {words}"
-    return Cast(source, settings, title, tuple(notes))
+    coach = assets / "coach"
+    if not (has_torch and (coach / "config.json").is_file()):
+        why = "no model is bundled" if has_torch else "torch is not installed: pip install 'cornerman[model]'"
+        note = f"NO MODEL ({why}). The words below are echoes of the prompt, to show the flow. They mean nothing."
+        return Cast({"encoder": {"backend": "fake"}, "generator": {"backend": "echo", "echo_delay_ms": 20.0}}, (note,))
+    settings: dict[str, Any] = {
+        "encoder": {"backend": "mobile_videogpt"},
+        "generator": {"backend": "mobile_videogpt"},
+    }
+    if was_set("speak.strategy"):
+        return Cast(settings, ())
+    if (coach / "head").is_dir():
+        return Cast({**settings, "speak": {"strategy": "head"}}, ())
+    return Cast(settings, ("There is no bundled head: simple rules decide when to speak.",))

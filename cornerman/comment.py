@@ -90,6 +90,8 @@ def comment(
         generator__backend=generator or ("vlm" if model else None),
         generator__model=model,
     )
+    specs_of(sources, chosen.settings)  # wrong ones are said before anything else
+    screen = Screen(as_json=as_json)
+    chosen = options.with_models(chosen, screen.note)
     specs = specs_of(sources, chosen.settings, mode="commentary")
-    screen = Screen(as_json=as_json, many=len(specs) > 1)
     raise typer.Exit(watch_them(chosen, specs, screen, seconds=seconds))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cornerman import options, page
-from cornerman.bundled import cast
+from cornerman.bundled import clip
 from cornerman.run import ROLES, spec_of, watch_them
 from cornerman.screen import Screen
 
@@ -29,22 +30,21 @@ def demo(
 
     With the page it plays over and over until Ctrl-C; with --headless once.
     """
-    shown = cast()
+    screen = Screen(as_json=as_json)
+    source, note = clip()
     no_page = "--headless" if headless else page.missing()
-    chosen = options.choose(
-        config, redis, sets, options.quiet(verbose), shown.settings, watch__loop=not no_page, watch__realtime=True
-    )
+    chosen = options.choose(config, redis, sets, options.quiet(verbose), watch__loop=not no_page, watch__realtime=True)
+    screen.note(f"Cornerman demo: {Path(source).name}, watched on this machine.")
+    if note:
+        screen.note(note)
+    chosen = options.with_models(chosen, screen.note)
     url = ""
     if not no_page:
         url, told = page.address(chosen.settings.gateway, port)
-        chosen = options.choose(config, redis, [*sets, f"gateway.port={told['gateway']['port']}"], chosen.overrides)
-    spec = spec_of(SOURCE_ID, shown.source, chosen.settings)
-    screen = Screen(as_json=as_json)
-    screen.note(f"Cornerman demo: {shown.title}")
-    for note in shown.notes:
-        screen.note(note)
-    if no_page and not headless:
+        chosen = chosen.with_flags(told)
+    elif not headless:
         screen.note(f"No page: {no_page}")
+    spec = spec_of(SOURCE_ID, source, chosen.settings)
 
     def on_ready() -> None:
         if url:

@@ -7,6 +7,8 @@ from collections.abc import Container
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from services.capture.sources.address import KNOWN, parse
+from services.capture.states import BrokenError
 from shared.errors import ConfigError
 from shared.redact import redact_url
 
@@ -15,25 +17,25 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 def is_file(url: str) -> bool:
     """Is this, as `normal` gives it, a file of this machine?"""
-    return url.startswith("/") and not url.startswith("/dev/")
+    return parse(url).kind == "file"
 
 
 def normal(text: str) -> str:
     """A file becomes its absolute path, `0` the first camera; URLs stay.
 
     Raises:
-        ConfigError: no such file.
+        ConfigError: no such file, or nothing that capture could open.
     """
-    if _SCHEME.match(text):
-        return text
-    if text.isdecimal():
-        return f"/dev/video{text}"
-    path = Path(text).expanduser().absolute()
+    url = f"device:{text}" if text.isdecimal() else text
+    try:
+        address = parse(url)
+    except BrokenError as error:
+        raise ConfigError(str(error)) from None
+    if address.kind != "file":
+        return url
+    path = Path(address.target).expanduser().absolute()
     if not path.exists():
-        raise ConfigError(
-            f"source {redact_url(text)!r}: there is no such file; give a file, rtsp://, http(s)://, a device like "
-            "/dev/video0, or test://"
-        )
+        raise ConfigError(f"source {redact_url(text)!r}: there is no such file; give {KNOWN}")
     if path.is_dir():
         raise ConfigError(f"source {text!r} is a folder; give the video files in it, e.g. {text.rstrip('/')}/*.mp4")
     return str(path)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import yaml
 
-from shared.config import Settings, load_settings
+from cornerman.bundled import cast
+from shared.config import DEFAULT_FILE, Settings, load_settings
 from shared.errors import ConfigError
 from shared.flags import merge, nest, parse_set
 
@@ -29,6 +31,23 @@ class Chosen:
 
     settings: Settings
     overrides: dict[str, Any]
+
+    def was_set(self, dotted: str) -> bool:
+        """Did anybody choose this setting: by flag, variable or file?"""
+        trees = (self.overrides, _file_tree())
+        return f"CORNERMAN_{dotted.replace('.', '__').upper()}" in os.environ or any(
+            _has(tree, dotted) for tree in trees
+        )
+
+    def with_flags(self, stronger: Mapping[str, Any]) -> Chosen:
+        """With settings added that are stronger than all that were chosen here."""
+        overrides = merge(self.overrides, stronger)
+        return Chosen(load_settings(overrides), overrides)
+
+    def filled(self, weaker: Mapping[str, Any]) -> Chosen:
+        """With settings added that are weaker than all that were chosen here."""
+        overrides = merge(weaker, self.overrides)
+        return Chosen(load_settings(overrides), overrides)
 
 
 def choose(
@@ -53,6 +72,27 @@ def choose(
         pairs.append(("redis.url", redis))
     overrides = merge(*trees, nest(pairs), nest(parse_set(sets)))
     return Chosen(load_settings(overrides), overrides)
+
+
+def with_models(chosen: Chosen, tell: Callable[[str], None]) -> Chosen:
+    """Puts the bundled model where no back end was chosen; `tell` gets what a person must know of it."""
+    players = cast(chosen.was_set)
+    for note in players.notes:
+        tell(note)
+    return chosen.filled(players.settings)
+
+
+def _file_tree() -> Mapping[str, Any]:
+    path = Path(os.environ.get("CORNERMAN_CONFIG") or DEFAULT_FILE)
+    tree = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return tree if isinstance(tree, dict) else {}
+
+
+def _has(tree: Mapping[str, Any], dotted: str) -> bool:
+    head, _, rest = dotted.partition(".")
+    if head not in tree:
+        return False
+    return not rest or (isinstance(tree[head], Mapping) and _has(tree[head], rest))
 
 
 def quiet(verbose: bool) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from shared.bus import Bus
 from shared.errors import ConfigError
 from shared.messages import EndEvent, Event
 from shared.registry import update_source
-from shared.source import SourceSpec
+from shared.source import CHUNK_FRAMES, SourceSpec
 
 FRAMES = 16
 WINDOW_S = 4.0
@@ -41,7 +41,9 @@ PRESET: dict[str, Any] = {
 
 def poll(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="File, rtsp://, http(s)://, /dev/video0, test://.")],
-    interval: Annotated[float, typer.Option(min=0.1, help="Seconds of the video between polls.")] = 3.0,
+    interval: Annotated[
+        float, typer.Option("--polling-interval", "--interval", min=0.1, help="Seconds of the video between polls.")
+    ] = 3.0,
     max_polls: Annotated[int, typer.Option(min=0, help="Stop after so many; 0 = do not.")] = 0,
     max_duration: Annotated[float, typer.Option(min=0.1, help="Stop after so many seconds.")] = 300.0,
     warmup: Annotated[int, typer.Option("--warmup-runs", min=0, help="First polls that do not count.")] = 0,
@@ -59,6 +61,11 @@ def poll(
     generator: Annotated[
         str | None, typer.Option(help="Generator back end: echo, mobile_videogpt, vlm, openai…")
     ] = None,
+    load_4bit: Annotated[bool, typer.Option("--load-4bit", help="The same as --quantize int4.")] = False,
+    load_8bit: Annotated[bool, typer.Option("--load-8bit", help="The same as --quantize int8.")] = False,
+    num_frames: Annotated[int, typer.Option(help="Frames of a poll: 8, 16 or more eights.")] = FRAMES,
+    fps: Annotated[float, typer.Option(min=0.1, max=60, help="Frames sampled a second.")] = FRAMES / WINDOW_S,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     output_dir: Annotated[Path, typer.Option(help="Where metrics.json and summary.json go.")] = Path("runs/poll"),
     as_json: options.Json = False,
     config: options.Config = "",
@@ -70,6 +77,8 @@ def poll(
 
     Writes one record a poll to metrics.json and the session's figures to summary.json.
     """
+    if num_frames < CHUNK_FRAMES or num_frames % CHUNK_FRAMES:
+        raise ConfigError(f"--num-frames {num_frames}: give 8, 16 or more eights; frames travel in chunks of 8")
     plan = _plan(intervals, polls_per_interval) if benchmark else [(interval, max_polls)]
     chosen = options.choose(
         config,
@@ -86,10 +95,15 @@ def poll(
         encoder__model=model,
         generator__backend=generator or ("mobile_videogpt" if model else None),
         generator__model=model,
-        generator__quantize=quantize,
+        generator__quantize="int4" if load_4bit else "int8" if load_8bit else quantize,
+        watch__sample_fps=fps,
+        speak__context_chunks=num_frames // CHUNK_FRAMES,
+        log__level=log_level,
     )
-    (spec,) = specs_of([source], chosen.settings, mode="polling")
+    specs_of([source], chosen.settings)  # a wrong one is said before anything else
     screen = Screen(as_json=as_json)
+    chosen = options.with_models(chosen, screen.note)
+    (spec,) = specs_of([source], chosen.settings, mode="polling")
     series = Series(spec, plan, warmup, screen)
     code = watch_them(
         chosen,

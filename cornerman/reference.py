@@ -20,13 +20,16 @@ HEAD = """\
 # Every setting of Cornerman with its default. Each may also be an environment variable, which wins over this file
 # (encoder.batch is CORNERMAN_ENCODER__BATCH), or a flag, which wins over both (--set encoder.batch=2).
 # Names ending in _s are seconds, in _ms milliseconds, in _bytes bytes. Made by `make reference`.
+#
+# Everything is commented out: to change a setting, take the "# " from its line and from its section's.
 """
 
 EXAMPLE = """\
-# What is watched from the start; more can be added on the page or with `cornerman sources add`. For example:
+## What is watched from the start; more can be added on the page or with `cornerman sources add`.
+# sources:
 #   - source_id: squat-rack
 #     url: rtsp://camera.local/stream
-#     mode: coach            # coach, polling or commentary
+#     mode: coach  # coach, polling or commentary
 #     watch: {sample_fps: 8}  # and speak: and say: as above, for this source only
 """
 
@@ -36,10 +39,10 @@ def reference() -> str:
     parts = [HEAD]
     for name, info in Settings.model_fields.items():
         if name == "sources":
-            parts.append(f"{EXAMPLE}sources: []\n")
+            parts.append(f"{EXAMPLE}")
             continue
         section = info.default
-        lines = [*_wrapped(_first_line(section), ""), f"{name}:"]
+        lines = [*_wrapped(_first_line(section), "##"), f"# {name}:"]
         for field, field_info in type(section).model_fields.items():
             lines += _setting(field, field_info, getattr(section, field))
         parts.append("\n".join(lines) + "\n")
@@ -49,8 +52,8 @@ def reference() -> str:
 def _setting(name: str, info: FieldInfo, default: Any) -> Iterator[str]:
     about = "; ".join(part for part in (info.description or "", _allowed(info)) if part)
     if about:
-        yield from _wrapped(about, "  ")
-    yield f"  {name}: {_value(default)}"
+        yield from _wrapped(about, "##  ")
+    yield f"#   {name}: {_value(default)}"
 
 
 def _allowed(info: FieldInfo) -> str:
@@ -80,8 +83,8 @@ def _first_line(section: Section) -> str:
     return (type(section).__doc__ or "").strip().splitlines()[0]
 
 
-def _wrapped(text: str, indent: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
+def _wrapped(text: str, mark: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=f"{mark} ", subsequent_indent=f"{mark} ")
 
 
 if __name__ == "__main__":

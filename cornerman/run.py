@@ -70,16 +70,12 @@ def run(
         encoder__backend=encoder,
         generator__backend=generator,
     )
+    specs_of(sources or [], chosen.settings, source_id, mode or "coach")  # wrong ones are said before anything else
+    screen = Screen(as_json=as_json)
+    chosen = options.with_models(chosen, screen.note)
     specs = specs_of(sources or [], chosen.settings, source_id, mode or "coach")
-    raise typer.Exit(
-        watch_them(
-            chosen,
-            specs,
-            Screen(as_json=as_json, many=len(specs) > 1),
-            workers={"encoder": encoders, "generator": generators},
-            seconds=seconds,
-        )
-    )
+    workers = {"encoder": encoders, "generator": generators}
+    raise typer.Exit(watch_them(chosen, specs, screen, workers=workers, seconds=seconds))
 
 
 def specs_of(sources: Sequence[str], settings: Settings, source_id: str = "", mode: Mode = "coach") -> list[SourceSpec]:
@@ -130,5 +126,6 @@ def watch_them(
     """Runs a session for these sources; returns the exit code. `more`: fields of the `Plan`."""
     lengths = [None if spec.watch.loop else length_s(spec.url) for spec in specs]
     plan = Plan(specs, more.pop("roles", ROLES), lengths, **more)
+    screen.many = len(specs) > 1
     with placed(chosen.settings, chosen.overrides, command) as place, screen:
         return asyncio.run(Session(place, plan, screen).run())

@@ -37,7 +37,7 @@ class Screen:
 
     Args:
         as_json: results as JSON objects on stdout, one a line; everything else on stderr.
-        many: more than one source, so that text lines say which.
+        many: more than one source, so that text lines say which. May be changed.
         progress: show a bar for each source, if there is a terminal to show it on.
     """
 

@@ -43,12 +43,14 @@ def up(
         if why:
             raise ConfigError(why)
         url, told = page.address(chosen.settings.gateway, port)
-        chosen = options.choose(config, redis, [*sets, f"gateway.port={told['gateway']['port']}"])
+        chosen = chosen.with_flags(told)
         roles = tuple(dict.fromkeys((*roles, "gateway")))
     absent = [role for role in roles if not available(role)]
     if absent:
         raise ConfigError(f"this installation has no service {absent[0]!r}")
     screen = Screen(as_json=False, progress=False)
+    if {"encoder", "generator"} & set(roles):
+        chosen = options.with_models(chosen, screen.note)
     if why and not only:
         screen.note(f"No page: {why}")
     counts = {role: {"encoder": encoders, "generator": generators}.get(role, 1) for role in roles}

@@ -1,40 +1,80 @@
-"""The demo is the best that is there, and says what it is not."""
+"""Where nobody chose, the best that is there plays, and people are told what it is not."""
 
 from pathlib import Path
 
-from cornerman.bundled import PATTERN, cast
+import pytest
+
+from cornerman.bundled import PATTERN, cast, clip
+from cornerman.options import choose, with_models
 from shared.config import load_settings
 
 
-def test_with_everything_there_the_coach_coaches(tmp_path: Path) -> None:
+def nothing(_: str) -> bool:
+    return False
+
+
+@pytest.fixture
+def assets(tmp_path: Path) -> Path:
     (tmp_path / "demo.mp4").write_text("")
     (tmp_path / "coach" / "head").mkdir(parents=True)
-    shown = cast(tmp_path, torch=True)
-    settings = load_settings(shown.settings)
-    assert shown.source == str(tmp_path / "demo.mp4")
+    (tmp_path / "coach" / "config.json").write_text("{}")
+    return tmp_path
+
+
+def test_with_everything_there_the_coach_coaches(assets: Path) -> None:
+    players = cast(nothing, assets, torch=True)
+    settings = load_settings(players.settings)
     assert (settings.encoder.backend, settings.generator.backend) == ("mobile_videogpt", "mobile_videogpt")
-    assert (settings.speak.strategy, settings.speak.head) == ("head", "")
-    assert shown.notes == ()
+    assert (settings.encoder.model, settings.speak.strategy, settings.speak.head) == ("", "head", "")
+    assert players.notes == ()
+    assert clip(assets) == (str(assets / "demo.mp4"), "")
 
 
-def test_without_torch_it_says_that_the_words_mean_nothing(tmp_path: Path) -> None:
-    (tmp_path / "demo.mp4").write_text("")
-    (tmp_path / "coach").mkdir()
-    shown = cast(tmp_path, torch=False)
-    settings = load_settings(shown.settings)
+def test_without_torch_it_says_that_the_words_mean_nothing(assets: Path) -> None:
+    players = cast(nothing, assets, torch=False)
+    settings = load_settings(players.settings)
     assert (settings.encoder.backend, settings.generator.backend) == ("fake", "echo")
-    assert any("They mean nothing" in note and "cornerman[model]" in note for note in shown.notes)
-    assert "NO MODEL" in shown.title
+    (note,) = players.notes
+    assert "NO MODEL" in note
+    assert "cornerman[model]" in note
+    assert "They mean nothing" in note
+
+
+def test_without_a_model_it_says_the_same(tmp_path: Path) -> None:
+    assert "no model is bundled" in cast(nothing, tmp_path, torch=True).notes[0]
 
 
 def test_without_a_clip_a_pattern_is_watched_and_said_so(tmp_path: Path) -> None:
-    shown = cast(tmp_path, torch=True)
-    assert shown.source == PATTERN
-    assert any("test pattern" in note for note in shown.notes)
+    source, note = clip(tmp_path)
+    assert source == PATTERN
+    assert "test pattern" in note
 
 
-def test_without_a_head_rules_decide_and_it_is_said(tmp_path: Path) -> None:
-    (tmp_path / "coach").mkdir()
-    shown = cast(tmp_path, torch=True)
-    assert load_settings(shown.settings).speak.strategy == "rules"
-    assert any("rules decide" in note for note in shown.notes)
+def test_without_a_head_rules_decide_and_it_is_said(assets: Path) -> None:
+    (assets / "coach" / "head").rmdir()
+    players = cast(nothing, assets, torch=True)
+    assert load_settings(players.settings).speak.strategy == "rules"
+    assert "rules decide" in players.notes[0]
+
+
+def test_who_has_chosen_is_left_alone(assets: Path) -> None:
+    assert cast(lambda name: name == "generator.backend", assets, torch=True).settings == {}
+    strategy = cast(lambda name: name == "speak.strategy", assets, torch=True)
+    assert "speak" not in strategy.settings
+    assert strategy.notes == ()
+
+
+@pytest.mark.parametrize("how", ["flag", "variable", "file"])
+def test_choosing_counts_however_it_is_done(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert not choose().was_set("encoder.backend")
+    if how == "variable":
+        monkeypatch.setenv("CORNERMAN_ENCODER__BACKEND", "fake")
+    if how == "file":
+        (tmp_path / "cornerman.yaml").write_text("encoder:\n  backend: fake\n")
+    chosen = choose(encoder__backend="fake" if how == "flag" else None)
+    assert chosen.was_set("encoder.backend")
+    assert not chosen.was_set("generator.backend")
+    told: list[str] = []
+    assert with_models(chosen, told.append).overrides == chosen.overrides
+    assert told == []

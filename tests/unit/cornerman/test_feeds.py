@@ -17,7 +17,8 @@ def test_a_file_becomes_its_absolute_path(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_number_is_a_camera_and_a_url_stays(tmp_path: Path) -> None:
-    assert normal("0") == "/dev/video0"
+    assert normal("0") == normal("device:0") == "device:0"
+    assert not is_file("device:0")
     assert not is_file("/dev/video0")
     assert normal("rtsp://u:p@cam/1") == "rtsp://u:p@cam/1"
     assert not is_file("test://pattern")
@@ -26,6 +27,12 @@ def test_a_number_is_a_camera_and_a_url_stays(tmp_path: Path) -> None:
 def test_a_missing_file_is_said_at_once() -> None:
     with pytest.raises(ConfigError, match=r"'nope\.mp4': there is no such file"):
         normal("nope.mp4")
+
+
+@pytest.mark.parametrize("text", ["ftp://host/a.mp4", "rtsp://", "device:front"])
+def test_what_capture_could_not_open_is_refused_with_what_it_could(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"rtsp://|device:0"):
+        normal(text)
 
 
 def test_a_folder_is_refused_with_a_way_out(tmp_path: Path) -> None:
@@ -39,6 +46,7 @@ def test_a_folder_is_refused_with_a_way_out(tmp_path: Path) -> None:
         ("/v/Squat side view.mp4", "squat-side-view"),
         ("/v/Übung.mp4", "bung"),
         ("/dev/video0", "video0"),
+        ("device:0", "device-0"),
         ("rtsp://admin:secret@cam.local:554/live/main", "cam.local-main"),
         ("test://pattern", "pattern"),
         ("/v/___.mp4", "source"),

@@ -7,6 +7,7 @@ import yaml
 
 from cornerman.reference import reference
 from shared.config import Settings, load_settings
+from shared.source import SourceSpec
 
 FILE = Path(__file__).parents[3] / "cornerman.yaml"
 
@@ -22,15 +23,35 @@ def test_reading_the_file_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert load_settings() == defaults
 
 
+def uncommented() -> str:
+    """The file with every setting taken in."""
+    lines = FILE.read_text(encoding="utf-8").splitlines()
+    start = lines.index("# redis:")
+    return "\n".join(line[2:] for line in lines[start:] if line.startswith("# "))
+
+
 def test_every_section_and_setting_is_there() -> None:
-    tree = yaml.safe_load(FILE.read_text(encoding="utf-8"))
-    assert tree == Settings.model_construct().model_dump(mode="json")
+    tree = yaml.safe_load(uncommented())
+    (example,) = tree.pop("sources")
+    defaults = Settings.model_construct().model_dump(mode="json")
+    assert defaults.pop("sources") == []
+    assert tree == defaults
+    SourceSpec.model_validate(example)
+
+
+def test_taking_in_one_setting_changes_that_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = FILE.read_text(encoding="utf-8").replace("# encoder:", "encoder:").replace("#   batch: 4", "  batch: 7")
+    (tmp_path / "own.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("CORNERMAN_CONFIG", str(tmp_path / "own.yaml"))
+    settings = load_settings()
+    assert settings.encoder.batch == 7
+    assert settings.encoder.model_copy(update={"batch": 4}) == Settings.model_construct().encoder
 
 
 def test_a_setting_is_told_with_its_meaning_and_range() -> None:
     text = reference()
-    assert "  # chunks encoded together when they are waiting; from 1 to 64\n  batch: 4\n" in text
-    assert "  # one of debug, info, warning, error\n  level: info\n" in text
+    assert "##   chunks encoded together when they are waiting; from 1 to 64\n#   batch: 4\n" in text
+    assert "##   one of debug, info, warning, error\n#   level: info\n" in text
 
 
 def test_no_line_is_too_long_to_read() -> None:
