@@ -1,0 +1,71 @@
+"""Do words arrive with their picture? |word time - picture time| at the first word, measured in a real browser.
+
+    python -m benchmarks.gateway_sync [--seconds 90] [--set generator.echo_delay_ms=20 …]
+
+Runs `cornerman demo` with its bundled clip and whatever model is bundled, opens the page in Chromium, and prints one
+JSON object. The peer in the same run is what the page would show without the delay: the latency itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.browser import browser, page_of
+from tests.e2e.demo_house import Demo, demo
+
+GOAL_MS = {"median": 150.0, "p95": 300.0}
+
+
+async def measure(house: Demo, seconds: float) -> dict[str, Any]:
+    """Watches the demo for so long."""
+    async with browser() as opened, page_of(opened) as watched:
+        await watched.page.goto(f"{house.url}/#/s/demo")
+        await watched.page.wait_for_timeout(seconds * 1000)
+        samples = await watched.page.evaluate("cornerman.sync.samples")
+        drawn = await watched.page.evaluate("cornerman.picture.drawn")
+    errors = sorted(abs(sample["error_ms"]) for sample in samples)
+    latencies = [sample["latency_ms"] for sample in samples]
+    if not errors:
+        return {"n": 0, "drawn_fps": drawn / seconds}
+    return {
+        "n": len(errors),
+        "error_ms": {"median": statistics.median(errors), "p95": _p95(errors), "largest": errors[-1]},
+        "without_delay_ms": {"median": statistics.median(latencies), "p95": _p95(sorted(latencies))},
+        "delay_ms": {"median": statistics.median(sample["delay_ms"] for sample in samples)},
+        "held_ms": {"median": statistics.median(sample["held_ms"] for sample in samples)},
+        "drawn_fps": drawn / seconds,
+        "samples": samples,
+    }
+
+
+def _p95(ordered: list[float]) -> float:
+    return ordered[min(len(ordered) - 1, -(-95 * len(ordered) // 100) - 1)]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Word time against picture time, in a browser.")
+    parser.add_argument("--seconds", type=float, default=90.0)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="settings of the demo")
+    parser.add_argument("--samples", action="store_true", help="print every sample too")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name, demo(Path(name), given.set) as house:
+        found = asyncio.run(measure(house, given.seconds))
+    if not given.samples:
+        found.pop("samples", None)
+    print(json.dumps(found))
+    if not found["n"]:
+        print("nothing was said while watching; watch for longer", file=sys.stderr)
+        return 1
+    errors = found["error_ms"]
+    return 0 if errors["median"] <= GOAL_MS["median"] and errors["p95"] <= GOAL_MS["p95"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
