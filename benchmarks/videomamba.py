@@ -15,6 +15,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from unittest.mock import patch
 
 import torch
@@ -49,17 +50,24 @@ def unfused_scan(
     return y.transpose(1, 2).to(u.dtype)
 
 
-def _time(work: Callable[[], Tensor], repeats: int) -> dict[str, float]:
-    """Median and best of `repeats` runs after one to warm up; on a busy machine the best is nearest the truth."""
-    work()
-    walls, cpus = [], []
-    for _ in range(repeats):
-        wall, cpu = time.perf_counter(), time.process_time()
-        work()
-        walls.append(time.perf_counter() - wall)
-        cpus.append(time.process_time() - cpu)
-    times = {"median_s": statistics.median(walls), "best_s": min(walls), "best_cpu_s": min(cpus)}
-    return {name: round(value, 3) for name, value in times.items()}
+def _race(runners: dict[str, Callable[[], Tensor]], rounds: int) -> dict[str, dict[str, float]]:
+    """Every runner once a round, so that a busy machine is busy for all; the best round is nearest the truth."""
+    walls: dict[str, list[float]] = {name: [] for name in runners}
+    cpus: dict[str, list[float]] = {name: [] for name in runners}
+    for _ in range(rounds):
+        for name, run in runners.items():
+            wall, cpu = time.perf_counter(), time.process_time()
+            run()
+            walls[name].append(time.perf_counter() - wall)
+            cpus[name].append(time.process_time() - cpu)
+    return {
+        name: {
+            "median_s": round(statistics.median(walls[name]), 3),
+            "best_s": round(min(walls[name]), 3),
+            "best_cpu_s": round(min(cpus[name]), 3),
+        }
+        for name in runners
+    }
 
 
 def main() -> int:
@@ -84,23 +92,28 @@ def main() -> int:
     def through(backend: str) -> Callable[..., Tensor]:
         return lambda *tensors, reverse: selective_scan(*tensors, reverse=reverse, backend=backend)
 
+    runners: dict[str, Callable[[], Tensor]] = {
+        name: partial(encode, through(name)) for name in available_backends("cpu")
+    }
+    ours = list(runners)
+    for run in runners.values():
+        run()  # compiles
+    runners["no_scan"] = lambda: encode(lambda u, *_, reverse: u)
+    if not options.skip_reference:
+        runners["reference"] = lambda: encode(unfused_scan)
+    times = _race(runners, options.repeats)
     report: dict[str, object] = {
         "question": "seconds for one 8-frame chunk through VideoMamba-M",
         "threads": options.threads,
         "weights": options.dtype,
         "tokens": config.sequence_length,
         "torch": torch.__version__,
+        "times": times,
     }
-    backends = available_backends("cpu")
-    ours = {name: _time(lambda name=name: encode(through(name)), options.repeats) for name in backends}  # type: ignore[misc]
-    report["ours"] = ours
-    report["no_scan"] = _time(lambda: encode(lambda u, *_, reverse: u), options.repeats)
     if not options.skip_reference:
-        reference = _time(lambda: encode(unfused_scan), max(1, options.repeats // 2))
-        report["reference"] = reference
         for label, key in (("ratio", "best_s"), ("ratio_cpu", "best_cpu_s")):
-            report[label] = {name: round(reference[key] / times[key], 2) for name, times in ours.items()}
-        difference = (encode(unfused_scan) - encode(through(backends[0]))).abs().max()
+            report[label] = {name: round(times["reference"][key] / times[name][key], 2) for name in ours}
+        difference = (encode(unfused_scan) - encode(through(ours[0]))).abs().max()
         report["max_difference"] = float(f"{difference.item():.2g}")
     json.dump(report, sys.stdout, indent=2)
     print()
