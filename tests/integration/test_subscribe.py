@@ -130,8 +130,10 @@ async def test_leaving_the_loop_closes_the_connection_and_forgets_it(bus: Bus) -
         events = bus.subscribe("cam", since="0")
         await collect(events, 1)
         await events.aclose()  # type: ignore[attr-defined]
-    assert len(await bus.redis.client_list()) == before
     assert len(bus._blocking) == 0
+    async with asyncio.timeout(5):
+        while len(await bus.redis.client_list()) > before:  # the server notices a little later
+            await asyncio.sleep(0.02)
 
 
 @pytest.mark.parametrize("since", ["0", "$"])
