@@ -35,11 +35,7 @@ def hand_over(module: str, arguments: list[str], shown: str) -> None:
     missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
     if missing:
         raise ConfigError(f"`{shown}` needs {', '.join(missing)}: pip install 'cornerman[model,train]'")
-    try:
-        there = importlib.util.find_spec(f"{module}.__main__") is not None
-    except ModuleNotFoundError:
-        there = False
-    if not there:
+    if not _runs(module):
         raise ConfigError(f"`{shown}`: this installation has no {module}")
     sys.argv = [shown, *arguments]
     try:
@@ -48,6 +44,17 @@ def hand_over(module: str, arguments: list[str], shown: str) -> None:
         raise typer.Exit(done.code if isinstance(done.code, int) else int(bool(done.code))) from None
 
 
+def _runs(module: str) -> bool:
+    """Is this a program: a plain module, or a package with a `__main__`?"""
+    try:
+        spec = importlib.util.find_spec(module)
+    except ModuleNotFoundError:
+        return False
+    if spec is None or spec.submodule_search_locations is None:
+        return spec is not None
+    return importlib.util.find_spec(f"{module}.__main__") is not None
+
+
 gym = forward("training.gym", "gym", "Make synthetic training videos with their ground truth.")
-train = forward("training.stages", "train", "Train the model's stages.")
+train = forward("training.train", "train", "Train a model, stage by stage, from the gym's videos.")
 evaluate = forward("training.evaluate", "evaluate", "Measure a model against ground truth.")

@@ -101,6 +101,13 @@ def test_training_without_its_extra_says_what_to_install(monkeypatch: pytest.Mon
         train.hand_over("training.gym", [], "cornerman gym")
 
 
+@pytest.mark.parametrize("command", ["gym", "train", "evaluate"])
+def test_the_training_commands_lead_somewhere(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("numba")
+    assert invoke([command, "--help"]) == 0
+    assert "usage:" in capsys.readouterr().out
+
+
 def test_training_passes_on_its_arguments_and_exit_code(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
