@@ -29,9 +29,12 @@ from shared.subscribe import follow
 
 log = get_logger("gateway")
 
-PAGE = 256
+PAGE = 100
 LINGER_S = 5.0
 """A feed nobody follows ends after this, so that a page that reloads finds it still there."""
+
+READERS = 2
+"""Pages of history read at once: many clients that come back together must not hold up those that are live."""
 
 FOLLOW_S = 10.0
 """A feed that has not begun by then has no server; the client is let go and tries again."""
@@ -192,16 +195,11 @@ class Feed:
         gone = int(info.get("entries-added", 0)) > int(info.get("length", 0))
         return gone and (deleted == "0-0" or order_of(deleted) > order_of(event_id))
 
-    async def history(self, after: str) -> AsyncIterator[list[tuple[str, Event]]]:
-        """Pages of what the stream holds behind `after`, up to its end."""
-        while True:
-            with redis_errors():
-                rows = await self.bus.redis.xrange(self.key, f"({after}", "+", count=PAGE)
-            if rows:
-                yield read_rows(rows)
-                after = rows[-1][0].decode()
-            if len(rows) < PAGE:
-                return
+    async def page(self, after: str) -> tuple[list[tuple[str, Event]], str | None]:
+        """What the stream holds right behind `after`, and where the next page begins; None = this was the last."""
+        with redis_errors():
+            rows = await self.bus.redis.xrange(self.key, f"({after}", "+", count=PAGE)
+        return read_rows(rows), rows[-1][0].decode() if len(rows) == PAGE else None
 
 
 def read_rows(rows: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> list[tuple[str, Event]]:
@@ -223,6 +221,7 @@ class Hub:
         self._spawn = spawn
         self._feeds: dict[str, Feed] = {}
         self._closing = False
+        self._readers = asyncio.Semaphore(READERS)
 
     def keys_of(self, source_id: str | None) -> list[str]:
         """Streams of a source, or of all sources."""
@@ -285,17 +284,25 @@ class Hub:
         """What the streams hold behind the client's cursor; then it is level with what is in its queue."""
         for index, key in enumerate(self.keys_of(source_id)):
             feed = Feed(self._bus, key)
-            after = client.cursor[index]
-            if await feed.trimmed_behind(after):
+            after: str | None = client.cursor[index]
+            if after is not None and await feed.trimmed_behind(after):
                 yield Missed(None, format_cursor(client.cursor)), []
-            async for page in feed.history(after):
-                items = [Item.of(index, event_id, event) for event_id, event in page]
+            while after is not None:
+                async with self._readers:
+                    rows, after = await feed.page(after)
+                    items = [Item.of(index, event_id, event) for event_id, event in rows]
                 yield None, client.see(items)
 
-    async def feed_history(self, key: str) -> AsyncIterator[list[tuple[str, Event]]]:
-        """Everything a stream still holds, in pages; follows nothing."""
-        async for page in Feed(self._bus, key).history(START):
-            yield page
+    async def history(self, source_id: str) -> list[tuple[str, Event]]:
+        """Everything a source's stream still holds."""
+        feed = Feed(self._bus, self.keys_of(source_id)[0])
+        out: list[tuple[str, Event]] = []
+        after: str | None = START
+        while after is not None:
+            async with self._readers:
+                rows, after = await feed.page(after)
+            out += rows
+        return out
 
     def listen(self, source_id: str, listener: Listener) -> Callable[[], None]:
         """Calls `listener` for every event of a source from now on; returns what ends it."""

@@ -23,6 +23,7 @@ from shared.runtime import Context
 
 SWEEP_S = 1.0
 UPLOAD_SWEEP_S = 600.0
+STALLED_MS = 60_000
 
 
 class Server(uvicorn.Server):
@@ -96,6 +97,9 @@ def listen(web: GatewaySettings) -> socket.socket:
     family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        # Accepted sockets inherit it. A client that stopped reading would keep its buffers for ever otherwise.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED_MS)
     try:
         listener.bind((web.host, web.port))
         listener.listen(512)

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, WebSocket
-from sse_starlette.sse import EventSourceResponse
+from sse_starlette.sse import EventSourceResponse, SendTimeoutError
+from starlette.types import Receive, Scope, Send
 
 from services.gateway.core import lagged, parse_cursor, shorten, sse, to_json
 from services.gateway.fanout import Batch, Client, Missed, read_rows
@@ -120,8 +121,22 @@ async def _socket(room: Room, socket: WebSocket, source_id: str | None, since: s
         await close(socket, GOING_AWAY)
 
 
+class EventStream(EventSourceResponse):
+    """Lets a client go that has not read for `SEND_TIMEOUT_S`: its queue is freed; the socket ends by its own
+    timeout.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        except SendTimeoutError:
+            log.info("client_stalled", path=scope["path"], after_s=SEND_TIMEOUT_S)
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+
 def _stream(room: Room, source_id: str | None, since: list[str] | None) -> EventSourceResponse:
-    return EventSourceResponse(
+    return EventStream(
         _sse(room, source_id, since), ping=PING_S, send_timeout=SEND_TIMEOUT_S, headers={"X-Accel-Buffering": "no"}
     )
 

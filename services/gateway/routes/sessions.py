@@ -20,14 +20,6 @@ RunId = Annotated[
 ]
 
 
-async def _events(room: Room, source_id: str) -> list[tuple[str, Event]]:
-    (key,) = room.hub.keys_of(source_id)
-    rows: list[tuple[str, Event]] = []
-    async for page in room.hub.feed_history(key):
-        rows += page
-    return rows
-
-
 async def _run(room: Room, source_id: str, wanted: str, rows: list[tuple[str, Event]]) -> str:
     if wanted:
         return wanted
@@ -44,7 +36,7 @@ def _download(body: str, media_type: str, name: str) -> Response:
 async def vtt(source_id: Id, room: TheRoom, run: RunId = "") -> Response:
     """What was said, as subtitles."""
     await find(room, source_id)
-    rows = await _events(room, source_id)
+    rows = await room.hub.history(source_id)
     chosen = await _run(room, source_id, run, rows)
     body = to_vtt(lines(rows, chosen), f"Cornerman: {source_id}, run {chosen}")
     return _download(body, "text/vtt; charset=utf-8", f"{source_id}.vtt")
@@ -54,7 +46,7 @@ async def vtt(source_id: Id, room: TheRoom, run: RunId = "") -> Response:
 async def jsonl(source_id: Id, room: TheRoom, run: RunId = "") -> Response:
     """What was said, one JSON object a line, with times and latencies."""
     await find(room, source_id)
-    rows = await _events(room, source_id)
+    rows = await room.hub.history(source_id)
     body = to_jsonl(lines(rows, await _run(room, source_id, run, rows)))
     return _download(body, "application/x-ndjson", f"{source_id}.jsonl")
 
@@ -63,7 +55,7 @@ async def jsonl(source_id: Id, room: TheRoom, run: RunId = "") -> Response:
 async def report(source_id: Id, room: TheRoom, run: RunId = "") -> Report:
     """The session in numbers."""
     source = await view(room, await find(room, source_id))
-    rows = await _events(room, source_id)
+    rows = await room.hub.history(source_id)
     chosen = await _run(room, source_id, run, rows)
     return make_report(source_id, chosen, rows, source.counters, room.bus.clock.now_s())
 
@@ -72,7 +64,7 @@ async def report(source_id: Id, room: TheRoom, run: RunId = "") -> Report:
 async def report_page(source_id: Id, room: TheRoom, run: RunId = "") -> Response:
     """The session as one page to keep."""
     source = await view(room, await find(room, source_id))
-    rows = await _events(room, source_id)
+    rows = await room.hub.history(source_id)
     chosen = await _run(room, source_id, run, rows)
     made = make_report(source_id, chosen, rows, source.counters, room.bus.clock.now_s())
     return _download(to_html(made, rows), "text/html; charset=utf-8", f"{source_id}-report.html")

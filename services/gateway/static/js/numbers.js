@@ -8,16 +8,22 @@ import { median, ms, number } from "./format.js";
 
 const STAGES = ["published", "encoded", "decided"];
 const RECENT = 20;
+const RATE_S = 3; // rates are over the last three seconds: counters come in steps
+
+const HINTS = {
+  stages: "from capture to the decision, by stage; medians of the last twenty", words: "from capture to the first word; median",
+  ttft: "from the request taken to the first token; median", lag: "entries that wait or are being worked on", drops: "chunks dropped at capture, by reason",
+};
 
 const TILES = [
   { key: "frames", title: "frames in", unit: "/s", names: ["captured", "sampled"] },
   { key: "chunks", title: "chunks", unit: "/s", names: ["published", "decided"] },
-  { key: "drops", title: "chunks dropped", unit: "", names: [] },
-  { key: "stages", title: "capture to decision", unit: "ms", names: STAGES },
-  { key: "words", title: "capture to first word", unit: "ms", names: ["first word"] },
-  { key: "ttft", title: "first token (TTFT)", unit: "ms", names: ["ttft"] },
+  { key: "drops", title: "dropped", unit: "", names: [] },
+  { key: "stages", title: "to decision", unit: "ms", names: STAGES },
+  { key: "words", title: "to first word", unit: "ms", names: ["first word"] },
+  { key: "ttft", title: "TTFT", unit: "ms", names: ["ttft"] },
   { key: "tokens", title: "tokens", unit: "/s", names: ["tokens/s"] },
-  { key: "lag", title: "waiting or in work", unit: "", names: ["encoder", "decider", "generator"] },
+  { key: "lag", title: "in work", unit: "", names: ["encoder", "decider", "generator"] },
 ];
 
 export class Numbers {
@@ -27,7 +33,7 @@ export class Numbers {
     fill(element, TILES.map((tile) => this.build(tile)));
     session.addEventListener("decision", ({ detail }) => detail.live && this.decided(detail.event));
     session.addEventListener("end", ({ detail }) => detail.live && this.ended(detail.event));
-    this.before = null;
+    this.before = [];
     this.timer = setInterval(() => this.poll(), 1000);
     this.poll();
   }
@@ -37,7 +43,7 @@ export class Numbers {
     const value = h("div", { class: "value" }, "–");
     const keys = h("div", { class: "keys" });
     this.tiles.set(key, { chart: new Chart(canvas, names.length ? names : ["dropped"]), value, keys, unit, names });
-    return h("section", { class: "tile" }, h("h3", {}, title), value, canvas, keys);
+    return h("section", { class: "tile", title: HINTS[key] ?? title }, h("h3", {}, title), value, canvas, keys);
   }
 
   decided({ times }) {
@@ -70,10 +76,11 @@ export class Numbers {
     this.onSource(source, status);
     const now = performance.now() / 1000;
     const counters = source.counters;
+    while (this.before.length > 1 && this.before[1].now <= now - RATE_S) this.before.shift();
     const rate = (name) => {
-      const then = this.before?.counters;
-      const change = then ? (counters[name] ?? 0) - (then[name] ?? 0) : NaN;
-      return change >= 0 ? change / (now - this.before.now) : NaN;
+      const [then] = this.before;
+      const change = then ? (counters[name] ?? 0) - (then.counters[name] ?? 0) : NaN;
+      return change >= 0 ? change / (now - then.now) : NaN; // a new run begins its counters anew
     };
     this.fps = rate("captured");
     this.set("frames", [this.fps, rate("sampled")]);
@@ -84,7 +91,9 @@ export class Numbers {
     this.set("stages", STAGES.map((stage) => median(this.recent[stage])));
     for (const name of ["words", "ttft", "tokens"]) this.set(name, [median(this.recent[name])]);
     this.set("lag", ["encoder", "decider", "generator"].map((group) => status.lag[group] ?? NaN));
-    this.before = { counters, now };
+    if (source.run?.run !== this.run) this.before = [];
+    this.run = source.run?.run;
+    this.before.push({ counters, now });
   }
 
   set(key, values, words = null) {

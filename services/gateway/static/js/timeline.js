@@ -4,7 +4,7 @@ import { colour, context2d, h, oncePerFrame } from "./dom.js";
 import { clock } from "./format.js";
 
 const SPANS = [30, 120, 600];
-const AXIS_PX = 18;
+const AXIS_PX = 1.2 * Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
 const TOP_PX = 4;
 
 export class Timeline {
@@ -73,7 +73,7 @@ export class Timeline {
     const step = this.span / 6;
     context.fillStyle = colour("--quiet");
     context.strokeStyle = colour("--line");
-    context.font = `11px ${getComputedStyle(document.body).fontFamily}`;
+    context.font = `${AXIS_PX * 0.62}px ${getComputedStyle(document.body).fontFamily}`;
     context.beginPath();
     for (let t = Math.ceil(from / step) * step; t <= this.end; t += step) {
       const x = this.x(t, width);
@@ -88,7 +88,7 @@ export class Timeline {
 
   bars(context, rows, width, floor) {
     const per = rows.length > 1 ? (rows.at(-1).pts_s - rows[0].pts_s) / (rows.length - 1) : 0.5;
-    const wide = Math.max(1, Math.min(8, (per / this.span) * width - 1));
+    const wide = Math.max(1, Math.min(AXIS_PX, (per / this.span) * width - 1));
     const shades = { next: colour("--bar"), feedback: colour("--praise"), correct: colour("--correction") };
     for (const row of rows) {
       const tall = (row.action === "next" ? 0.42 : 1) * row.confidence * (floor - TOP_PX);
