@@ -49,6 +49,7 @@ class VisionPlan:
     weight_decay: float = 0.03
     image_frames: int = 2
     mimic_from: int = 300
+    held: int = 32
     pool: int = 96
     checkpoint_s: float = 180.0
     bf16: bool = True
@@ -80,9 +81,9 @@ class HeadPlan:
     steps: int = 1500
     batch: int = 16
     learning_rate: float = 2e-3
-    hidden: int = 96
-    reduced: int = 64
-    dropout: float = 0.15
+    hidden: int = 64
+    reduced: int = 192
+    dropout: float = 0.25
     window_s: float = 12.0
 
 

@@ -21,7 +21,7 @@ from training.memory import Seen, see_many
 from training.sizes import Plan, coach_config, load_plan
 from training.stages.head import train_head
 from training.stages.text import train_text, train_tokenizer
-from training.stages.vision import train_vision
+from training.stages.vision import load_heads, train_vision
 
 VOCABULARY = 1024
 
@@ -38,10 +38,11 @@ def train(plan: Plan, out: Path, evaluate_sessions: int) -> dict[str, object]:
     tokenizer = train_tokenizer(VOCABULARY)
     config = coach_config(len(tokenizer))
     vision = train_vision(config, plan.vision, plan.seed, out).eval()
+    teacher = load_heads(config, out).image
     first = plan.seed * 100_000
     seen = _watched("train", plan, vision, first, plan.text.sessions)
     held = _watched("validation", plan, vision, first, plan.text.validation_sessions)
-    head = train_head(config, plan.head, plan.seed, out, [s.watched for s in seen], [s.watched for s in held])
+    head = train_head(config, plan.head, plan.seed, out, [s.watched for s in seen], [s.watched for s in held], teacher)
     model = assemble(vision, tokenizer)
     train_text(model, tokenizer, plan.text, plan.seed, out, seen, held).eval()
     coach = out / "coach"

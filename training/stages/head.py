@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.head import HeadConfig, TemporalHead
+from training.auxiliary import FrameHeads
 from training.chunks import SAMPLE_FPS, STRIDE
 from training.evaluate.temporal import Counts, count
 from training.features import Watched
@@ -163,6 +164,23 @@ def _batch(
     return features, labels
 
 
+@torch.no_grad()
+def _taught(module: HeadModule, teacher: FrameHeads) -> bool:
+    """Start the row layer as the teacher's first layer, if their sizes agree; the video tower's half starts at zero."""
+    first = teacher.trunk[0]
+    assert isinstance(first, nn.Linear)
+    config = module.config
+    width = first.in_features
+    if config.reduced != first.out_features or config.row_width < width:
+        return False
+    part = slice(config.cls_width + config.row_width - width, config.cls_width + config.row_width)
+    mean, scale = module.mean[part], module.scale[part]
+    module.row.weight.zero_()
+    module.row.weight[:, -width:] = first.weight / scale
+    module.row.bias.copy_(first.bias + first.weight @ mean)
+    return True
+
+
 def _loss(module: HeadModule, features: Tensor, labels: dict[str, Tensor]) -> Tensor:
     logits, memory, mixed = module(features)
     weight = torch.tensor([0.35, 1.2, 1.2])
@@ -180,16 +198,30 @@ def train_head(
     folder: Path,
     train: Sequence[Watched],
     held: Sequence[Watched],
+    teacher: FrameHeads | None = None,
 ) -> TemporalHead:
-    """Train the head on sessions as the towers saw them; writes `folder/head`, returns the best on validation."""
+    """Train the head on sessions as the towers saw them; writes `folder/head`, returns the best on validation.
+
+    With a `teacher`, the image tower's auxiliary heads of stage 1, the layer that reads a frame's row starts as theirs:
+    it has seen a hundred times more people than there are sessions here.
+    """
     torch.manual_seed(seed)
     config = head_config(model, plan)
     module = HeadModule(config, plan.dropout)
     every = np.concatenate([s.features for s in train])
     module.mean.copy_(torch.from_numpy(every.mean(0)))
     module.scale.copy_(torch.from_numpy(1.0 / np.maximum(every.std(0), 1e-3)))
-    optimizer = torch.optim.AdamW(module.parameters(), lr=plan.learning_rate, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, plan.learning_rate, plan.steps, pct_start=0.1)
+    # One mean and scale for all frames of a chunk, so that a row means the same wherever it stands.
+    for table in (module.mean, module.scale):
+        rows = table[config.cls_width :].view(config.frames, config.row_width)
+        rows.copy_(rows.mean(0, keepdim=True).expand_as(rows).clone())
+    slow = list(module.row.parameters()) if teacher is not None and _taught(module, teacher) else []
+    chosen_ids = {id(p) for p in slow}
+    fast = [p for p in module.parameters() if id(p) not in chosen_ids]
+    groups: list[dict[str, object]] = [{"params": fast}, {"params": slow, "lr": plan.learning_rate / 20}]
+    optimizer = torch.optim.AdamW(groups, lr=plan.learning_rate, weight_decay=0.05)
+    rates = [plan.learning_rate, plan.learning_rate / 20]
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, plan.steps, pct_start=0.1)
     journal = Journal(folder, "head")
     rng = np.random.default_rng(seed)
     length = round(plan.window_s / _CHUNK_S)

@@ -66,8 +66,8 @@ class Speech:
     def visual(self, moments: Sequence[tuple[int, int]], chunks: int) -> Tensor:
         """Visual tokens [B,n,D] of (session, chunk) pairs with `chunks` chunks of context."""
         parts = [self._sessions[s].context(c, chunks) for s, c in moments]
-        images = torch.stack([p[0] for p in parts]).to(self._device).float()
-        groups = torch.stack([p[1] for p in parts]).to(self._device).float()
+        images = torch.stack([p[0].float() for p in parts]).to(self._device)
+        groups = torch.stack([p[1].float() for p in parts]).to(self._device)
         context = self._vision.project_images(images).flatten(1, 2)  # [B, frames * tokens, D]
         video: Tensor = self._vision.mm_projector(groups.flatten(0, 2))
         return torch.cat([context, torch.unflatten(video, 0, groups.shape[:3]).flatten(1, 3)], 1)
@@ -95,7 +95,9 @@ class Speech:
         for row, i in zip(target, ids, strict=True):
             row[: len(i)] = torch.tensor(i, device=self._device)
         replies = self._language.model.embed_tokens(target.clamp(min=0))
-        hidden = self._language.model(inputs_embeds=torch.cat([start, replies[:, :-1]], 1)).last_hidden_state
+        hidden = self._language.model(
+            inputs_embeds=torch.cat([start, replies[:, :-1].to(start.dtype)], 1)
+        ).last_hidden_state
         logits = self._language.lm_head(hidden[:, start.shape[1] - 1 :])
         return F.cross_entropy(logits.float().flatten(0, 1), target.flatten(), label_smoothing=0.02, ignore_index=-100)
 
@@ -240,7 +242,10 @@ def train_text(
         optimizer.step()
         step += 1
         if step % _REPORT == 0 or step == plan.steps:
-            report = {"loss_words": sums["words"] / _REPORT, "loss_stream": sums["stream"] / max(1, streams)}
+            report = {
+                "loss_words": sums["words"] / ((step - 1) % _REPORT + 1),
+                "loss_stream": sums["stream"] / max(1, streams),
+            }
             if (step % (_REPORT * 6) == 0 or step == plan.steps) and held:
                 report |= _write_accuracy(Speech(model, tokenizer, held), held, plan.chunks)
             journal.write(step, plan.steps, report)

@@ -173,9 +173,23 @@ def train_vision(config: MobileVideoGPTConfig, plan: VisionPlan, seed: int, fold
     return vision
 
 
+def load_heads(config: MobileVideoGPTConfig, folder: Path) -> Auxiliary:
+    """The auxiliary heads that stage 1 trained in `folder`.
+
+    Raises:
+        ValueError: when stage 1 has not run there.
+    """
+    state = load_state(folder / "vision.pt")
+    if state is None:
+        raise ValueError(f"no stage 1 in {folder}: train the towers first")
+    heads = Auxiliary(config)
+    heads.load_state_dict(state["extra"])
+    return heads
+
+
 def _validation(plan: VisionPlan) -> list[Batch]:
     """Four batches of held-out people, the same ones every time."""
-    with ChunkStream(5, "validation", 32, pool=48, fresh=16) as stream:
+    with ChunkStream(5, "validation", plan.held, pool=3 * plan.held // 2, fresh=plan.held // 2) as stream:
         return [chunks for (chunks, _), _ in zip(stream, range(4), strict=False)]
 
 
