@@ -11,14 +11,16 @@ from typing import Any
 
 import yaml
 
-from cornerman.bundled import cast
+from cornerman.bundled import cast, clip
 
 
 def defaults() -> dict[str, Any]:
     """The settings as a tree."""
-    shown = cast(torch=True)  # the images that load the model have torch; this one need not
-    demo = {"source_id": "demo", "url": shown.source, "watch": {"loop": True}, "speak": dict(shown.settings["speak"])}
-    return {**shown.settings, "sources": [demo]}
+    # The images that load the model have torch; this one need not.
+    players = cast(lambda _: False, torch=True).settings
+    source, _ = clip()
+    demo = {"source_id": "demo", "url": source, "watch": {"loop": True}, "speak": {**players.get("speak", {})}}
+    return {**players, "sources": [demo]}
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from shared.bus import Bus
 from shared.config import Settings, load_settings
 from shared.errors import CornermanError
 from shared.registry import add_source, list_sources
+from shared.source import SourceSpec
 
 log = logs.get_logger("register")
 
@@ -22,10 +23,17 @@ async def register(settings: Settings) -> list[str]:
     async with Bus.connect(settings) as bus:
         await bus.ready()
         there = await list_sources(bus)
-        added = [spec for spec in settings.sources if spec.source_id not in there]
+        added = [_able(spec, settings) for spec in settings.sources if spec.source_id not in there]
         for spec in added:
             await add_source(bus, spec)
     return [spec.source_id for spec in added]
+
+
+def _able(spec: SourceSpec, settings: Settings) -> SourceSpec:
+    """The bundled head reads the features of the bundled model; behind the fake encoder rules decide."""
+    if settings.encoder.backend == "fake" and spec.speak.strategy == "head" and not spec.speak.head:
+        return spec.model_copy(update={"speak": spec.speak.model_copy(update={"strategy": "rules"})})
+    return spec
 
 
 def main() -> int:

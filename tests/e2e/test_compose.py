@@ -20,6 +20,7 @@ import yaml
 from shared.bus import Bus
 from shared.config import RuntimeSettings, Settings, load_settings
 from shared.messages import EndEvent, StateEvent
+from shared.registry import get_source
 from tests.e2e.compose import ROOT, ComposeError, LocalCompose, in_order, interpolate, load, seconds, stages
 
 FILE = ROOT / "docker-compose.yml"
@@ -120,6 +121,21 @@ def test_registering_twice_leaves_what_people_changed(tmp_path: Path, server: An
     assert done.returncode == 1
     assert "cannot be read" in done.stderr
     assert "secret" not in done.stderr
+
+
+@pytest.mark.parametrize(("backend", "strategy"), [("fake", "rules"), ("mobile_videogpt", "head")])
+async def test_the_bundled_head_does_not_read_the_features_of_the_fake(bus: Bus, backend: str, strategy: str) -> None:
+    source = {"source_id": "demo", "url": "test://bars", "speak": {"strategy": "head"}}
+    environment = {
+        "PATH": "",
+        "CORNERMAN_REDIS_URL": bus.url,
+        "CORNERMAN_SOURCES": json.dumps([source]),
+        "CORNERMAN_ENCODER__BACKEND": backend,
+    }
+    command = [sys.executable, "deploy/register.py"]
+    await asyncio.to_thread(subprocess.run, command, cwd=ROOT, env=environment, check=True, timeout=60)
+    spec = await get_source(bus, "demo")
+    assert spec and spec.speak.strategy == strategy
 
 
 @pytest.mark.parametrize("file", [FILE, GPU], ids=lambda file: file.name)

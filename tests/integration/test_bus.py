@@ -187,7 +187,7 @@ async def test_a_server_that_stops_reading_is_given_up_in_time(tmp_path: Path, m
         deaf.listen()
         client = open_client(f"unix://{path}")
         try:
-            with pytest.raises(RetryableError, match="not sent within 0.3 s|not reachable: Timeout"), redis_errors():
+            with pytest.raises(RetryableError, match=r"not sent within 0.3 s|not reachable: Timeout"), redis_errors():
                 async with asyncio.timeout(5):
                     await client.set("k", bytes(20_000_000))
         finally:
