@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, TextIO, cast
 
 import structlog
 
@@ -36,7 +36,7 @@ def configure(level: str = "info", form: Format = "auto", stream: TextIO | None 
     """
     if level not in LEVELS:
         raise ValueError(f"log level {level!r} is unknown; give one of {', '.join(LEVELS)}")
-    out = stream if stream is not None else sys.stderr
+    out = stream if stream is not None else cast(TextIO, _Stderr())
     console = form == "console" or (form == "auto" and out.isatty())
     renderers: list[structlog.typing.Processor] = (
         [structlog.dev.ConsoleRenderer(colors=out.isatty())]
@@ -63,6 +63,19 @@ def configure(level: str = "info", form: Format = "auto", stream: TextIO | None 
     root.setLevel(max(LEVELS[level], logging.INFO))
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class _Stderr:
+    """Whatever `sys.stderr` is at the moment of writing: tests and embedding programs exchange it."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+    def isatty(self) -> bool:
+        return sys.stderr.isatty()
 
 
 def _redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
