@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Request
@@ -98,6 +99,15 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
+def methods_of(app: FastAPI, path: str) -> list[str]:
+    """Every method that this address knows, whichever route it is at."""
+    found: set[str] = set()
+    for template, operations in app.openapi()["paths"].items():
+        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path):
+            found |= {method.upper() for method in operations}
+    return sorted(found)
+
+
 def install(app: FastAPI) -> None:
     """Every error leaves the app as a problem."""
 
@@ -105,11 +115,13 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, Problem)
         return error.response()
 
-    async def http(_request: Request, error: Exception) -> Response:
+    async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         remedy = {404: "see /docs for the addresses there are", 405: "see /docs for the methods of this address"}
         answer = Problem(error.status_code, str(error.detail), remedy.get(error.status_code, ""))
         answer.headers = dict(error.headers or {})
+        if error.status_code == 405:
+            answer.headers["Allow"] = ", ".join(methods_of(app, request.url.path)) or answer.headers.get("Allow", "GET")
         return answer.response()
 
     async def invalid(_request: Request, error: Exception) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from services.gateway.profiles import profile_of
 from shared.messages import SourceStateName
@@ -15,6 +15,12 @@ SourceId = Annotated[str, Field(pattern=f"^{SOURCE_ID.pattern}$", description="t
 URL_TEXT = "file, rtsp://, http(s)://, device:0, test:// or push://<source_id>"
 
 
+class Given(Section):
+    """Base of what comes in: a number is a number and no text, `true` is no 1."""
+
+    model_config = ConfigDict(strict=True)
+
+
 def _partial(section: type[Section], name: str) -> Any:
     """The section with every field optional: what a change may hold."""
     fields: dict[str, Any] = {}
@@ -23,7 +29,7 @@ def _partial(section: type[Section], name: str) -> Any:
         for rule in info.metadata:
             inner = Annotated[inner, rule]
         fields[key] = (inner | None, Field(None, description=info.description))
-    return create_model(name, __base__=Section, __doc__=f"Changes to {section.__name__}.", **fields)
+    return create_model(name, __base__=Given, __doc__=f"Changes to {section.__name__}.", **fields)
 
 
 if TYPE_CHECKING:
@@ -36,7 +42,7 @@ else:
     SayChange = _partial(SaySettings, "SayChange")
 
 
-class SourceNew(Section):
+class SourceNew(Given):
     """A source to watch. What is left out is as the server's settings say."""
 
     source_id: SourceId
@@ -48,7 +54,7 @@ class SourceNew(Section):
     say: SayChange | None = None
 
 
-class SourceChange(Section):
+class SourceChange(Given):
     """What to change while the source runs. What is left out stays."""
 
     url: Annotated[str, Field(min_length=1, max_length=4096, description=URL_TEXT)] | None = None
@@ -99,7 +105,7 @@ class Deltas(BaseModel):
     complete: Annotated[bool, Field(description="do the events reach back to the start of what is kept?")]
 
 
-class QuestionNew(Section):
+class QuestionNew(Given):
     """A question about what is on screen now."""
 
     text: Annotated[str, Field(min_length=1, max_length=2000, pattern=r"\S")]

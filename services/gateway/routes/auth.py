@@ -10,12 +10,12 @@ from pydantic import BaseModel, Field
 from services.gateway.problems import Problem
 from services.gateway.room import TheRoom
 from services.gateway.security import COOKIE, SESSION_S
-from shared.source import Section
+from services.gateway.views import Given
 
 router = APIRouter(prefix="/api/session", tags=["login"])
 
 
-class Login(Section):
+class Login(Given):
     """What the login page sends."""
 
     token: Annotated[str, Field(min_length=1, max_length=1024)]

@@ -16,7 +16,7 @@ from shared.messages import Event
 router = APIRouter(prefix="/api/sources/{source_id}", tags=["session"])
 
 RunId = Annotated[
-    str, Query(max_length=64, pattern=r"^[\w.:-]*$", description="left out = the run that is on, or was last")
+    str, Query(max_length=64, pattern=r"^[A-Za-z0-9_.:-]*$", description="left out = the run that is on, or was last")
 ]
 
 

@@ -1,0 +1,74 @@
+"""Whatever is sent to the API, it answers as its own description says, and never with a 5xx. Streams that have no
+end are left out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared.bus import Bus
+from shared.config import Settings
+from shared.registry import put_source
+from shared.source import SourceSpec
+from tests.conftest import Server, fast_settings
+from tests.integration.gateway_house import Actor, gateway
+from tests.integration.test_gateway_api import with_web
+
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "negative_data_rejection",
+    "unsupported_method",
+)
+ENDLESS = r"/(events|video\.mjpeg|frame\.jpg)$"
+
+
+@pytest.fixture
+async def settings(own_server: Server, tmp_path: Path) -> Settings:
+    return fast_settings(own_server.url, tmp_path)
+
+
+async def attack(url: str, folder: Path, *extra: str) -> tuple[int, str]:
+    (folder / "schemathesis.toml").write_text('[parameters]\n"path.source_id" = "demo"\n' if "--known" in extra else "")
+    line = [str(Path(sys.executable).parent / "schemathesis"), "run", f"{url}/openapi.json", "--no-color"]
+    line += ["--checks", ",".join(CHECKS), "--exclude-path-regex", ENDLESS, "--max-examples", "8", "--seed", "1"]
+    line += [
+        "--phases",
+        "coverage,fuzzing" if "--known" in extra else "fuzzing",
+        "--request-timeout",
+        "10",
+        "--generation-database",
+        "none",
+    ]
+    line += [item for item in extra if item != "--known"]
+    process = await asyncio.create_subprocess_exec(
+        *line, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    out, _ = await process.communicate()
+    return process.returncode or 0, out.decode()
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("known", [True, False], ids=["a source that is there", "any source"])
+async def test_no_request_gets_a_server_error_or_an_undescribed_answer(
+    settings: Settings, bus: Bus, tmp_path: Path, known: bool
+) -> None:
+    actor = Actor(bus, "demo", chunk_s=0.2, say_every=2, latency_s=0.05, jitter_s=0.0, word_s=0.001)
+    await actor.begin()
+    playing = asyncio.create_task(actor.play())
+    await put_source(bus, SourceSpec(source_id="other", url="test://pattern"))
+    async with gateway(with_web(settings, writes_per_minute=10**6), bus) as (url, _):
+        await asyncio.sleep(1.5)
+        extra = ("--known", "--exclude-method", "DELETE") if known else ()
+        code, out = await attack(url, tmp_path, *extra)
+    playing.cancel()
+    await asyncio.gather(playing, return_exceptions=True)
+    assert code == 0, out[-6000:]
+    assert "Tested: " in out
