@@ -33,15 +33,15 @@ class Tally:
     def of(cls, counters: Mapping[bytes, bytes]) -> Tally:
         """From the hash on the bus.
 
-        A chunk that was lost on its way counts as buried: it was published and will not be decided. A request
-        that was cancelled counts as expired: it ended without words, by a person's hand rather than by time.
+        A request that was cancelled counts as expired: it ended without words, by a person's hand rather than
+        by time. A chunk that was lost on its way is among the decided: its decision says so.
         """
         got = {name.decode(): int(value) for name, value in counters.items()}
         plain = ("captured", "sampled", "due", "published", "decided", "requests", "feedback", "errors")
         return cls(
             **{name: got.get(name, 0) for name in plain},
             dropped={name[len(DROPPED) :]: count for name, count in sorted(got.items()) if name.startswith(DROPPED)},
-            buried=got.get("buried", 0) + got.get("lost", 0),
+            buried=got.get("buried", 0),
             expired=got.get("expired", 0) + got.get("cancelled", 0),
         )
 

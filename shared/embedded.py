@@ -127,8 +127,7 @@ def _start(folder: Path, path: Path, data_dir: str, detached: bool) -> EmbeddedS
                 fds = (keep.enter_context(_locked(data / "cornerman.lock", wait_s=STOP_S)),)
             except OSError as error:
                 raise ConfigError(
-                    f"redis.data_dir = {str(data)!r} cannot be used ({error.strerror}); "
-                    "give a folder you may write to"
+                    f"redis.data_dir = {str(data)!r} cannot be used ({error.strerror}); give a folder you may write to"
                 ) from None
         log = folder / LOG
         command = [str(binary), *_options(path, data, bool(data_dir))]
@@ -199,9 +198,7 @@ def find_binary() -> Path:
         version, problem = _version(binary)
         if not problem and version >= OLDEST:
             return binary
-        tried.append(
-            f"{binary}: {problem or 'version ' + '.'.join(map(str, version)) + ' is too old, 7.0 is needed'}"
-        )
+        tried.append(f"{binary}: {problem or 'version ' + '.'.join(map(str, version)) + ' is too old, 7.0 is needed'}")
     raise ConfigError("no Valkey or Redis server on this machine; " + "; ".join([*tried, INSTALL]))
 
 
@@ -222,9 +219,7 @@ def candidates() -> Iterator[Path]:
 
 def _version(binary: Path) -> tuple[tuple[int, int], str]:
     try:
-        said = subprocess.run(
-            [binary, "--version"], capture_output=True, text=True, timeout=10.0, check=True
-        ).stdout
+        said = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=10.0, check=True).stdout
     except (OSError, subprocess.SubprocessError) as error:
         return (0, 0), f"does not run here ({error})"
     match = re.search(r"v=(\d+)\.(\d+)", said)

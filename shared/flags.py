@@ -21,9 +21,7 @@ def nest(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
         for parent in parents:
             place = place.setdefault(parent, {})
             if not isinstance(place, dict):
-                raise ConfigError(
-                    f"{dotted!r}: {parent!r} is a value and a section at once; give one of them"
-                )
+                raise ConfigError(f"{dotted!r}: {parent!r} is a value and a section at once; give one of them")
         place[leaf] = value
     return tree
 
@@ -52,9 +50,7 @@ def merge(*trees: Mapping[str, Any]) -> dict[str, Any]:
     for tree in trees:
         for name, value in tree.items():
             old = merged.get(name)
-            merged[name] = (
-                merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-            )
+            merged[name] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
     return merged
 
 

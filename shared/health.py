@@ -160,9 +160,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from shared.config import load_settings
     from shared.rundir import runtime_dir
 
-    parser = argparse.ArgumentParser(
-        prog="python -m shared.health", description="Is a Cornerman process healthy?"
-    )
+    parser = argparse.ArgumentParser(prog="python -m shared.health", description="Is a Cornerman process healthy?")
     parser.add_argument("role", help="capture, encoder, decider, generator or gateway")
     parser.add_argument("--name", default="", help="one worker only")
     given = parser.parse_args(argv)

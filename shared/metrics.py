@@ -122,14 +122,10 @@ DECLARED: Final[dict[str, Maker]] = {
         "outcome",
     ),
     "entries_in_hand": _gauge("entries_in_hand", "Entries being worked on now."),
-    "bus_reconnects_total": _counter(
-        "bus_reconnects_total", "Times that the server was lost and found again."
-    ),
+    "bus_reconnects_total": _counter("bus_reconnects_total", "Times that the server was lost and found again."),
     "encode_seconds": _histogram("encode_seconds", "Computing one batch of chunks.", FAST_S),
     "encode_batch_chunks": _histogram("encode_batch_chunks", "Chunks encoded together.", SIZES),
-    "decisions_total": _counter(
-        "decisions_total", "Decisions, by action and strategy.", "action", "strategy"
-    ),
+    "decisions_total": _counter("decisions_total", "Decisions, by action and strategy.", "action", "strategy"),
     "chunks_held": _gauge("chunks_held", "Chunks held back while an earlier one is awaited."),
     "requests_total": _counter(
         "requests_total", "Requests ended, by status: done, expired, cancelled, failed.", "status"

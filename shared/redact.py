@@ -12,9 +12,7 @@ HIDDEN: Final = "***"
 # Userinfo ends at the last "@" of the authority, so that a password with an "@" in it is hidden whole.
 _AUTHORITY = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/\s?#]*@")
 # People also write an unescaped "/", "?" or "#" in a password; "host:8080/…" must not be mistaken for one.
-_UNESCAPED = re.compile(
-    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/\s@:*?#]*:(?!\d{1,5}(?:[/?#]|\s|$))[^\s@]*@"
-)
+_UNESCAPED = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/\s@:*?#]*:(?!\d{1,5}(?:[/?#]|\s|$))[^\s@]*@")
 _QUERY = re.compile(
     r"(?P<name>[?&;](?:access_?token|api_?key|auth|key|pass|passwd|password|pwd|secret|sig|signature|token)=)"
     r"[^&;\s#\"']*",

@@ -64,13 +64,9 @@ def _private(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         stat = folder.stat()
     except OSError as error:
-        raise ConfigError(
-            f"runtime.dir = {str(folder)!r} cannot be made ({error.strerror}); {REMEDY}"
-        ) from None
+        raise ConfigError(f"runtime.dir = {str(folder)!r} cannot be made ({error.strerror}); {REMEDY}") from None
     if stat.st_uid != os.getuid():
-        raise ConfigError(
-            f"runtime.dir = {str(folder)!r} belongs to user {stat.st_uid}, not to you; {REMEDY}"
-        )
+        raise ConfigError(f"runtime.dir = {str(folder)!r} belongs to user {stat.st_uid}, not to you; {REMEDY}")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigError(f"runtime.dir = {str(folder)!r} is read-only; {REMEDY}")
     if stat.st_mode & 0o077:

@@ -1,0 +1,34 @@
+"""Every benchmark in turn, each a process of its own: `python -m benchmarks [NAME …]`. Figures go to stdout as JSON."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+COMMANDS: dict[str, list[str]] = {
+    "bus": ["-m", "benchmarks.bus"],
+    "capture": ["-m", "benchmarks.capture"],
+    "scale": ["-m", "benchmarks.scale"],
+    "overload": ["-m", "benchmarks.overload"],
+    "videomamba": ["-m", "benchmarks.videomamba"],
+    "gateway_idle": ["-m", "benchmarks.gateway_idle"],
+    "gateway_sync": ["-m", "benchmarks.gateway_sync"],
+    "gateway_clients": ["-m", "benchmarks.gateway_clients"],
+    "soak": ["-m", "benchmarks.soak"],
+}
+
+
+def main(names: list[str]) -> int:
+    unknown = sorted(set(names) - COMMANDS.keys())
+    if unknown:
+        print(f"there is no benchmark {', '.join(unknown)}; there are {', '.join(COMMANDS)}", file=sys.stderr)
+        return 64
+    failed = 0
+    for name in names or COMMANDS:
+        print(f"== {name}", file=sys.stderr, flush=True)
+        failed += subprocess.run([sys.executable, *COMMANDS[name]], check=False).returncode != 0
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
