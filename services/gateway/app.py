@@ -8,10 +8,10 @@ from starlette.staticfiles import StaticFiles
 
 from services.gateway import problems
 from services.gateway.room import Room
-from services.gateway.routes import auth, events, health, pages, questions, sessions, sources, uploads, video
+from services.gateway.routes import auth, events, health, pages, questions, sessions, sources, uploads, video, whip
 from services.gateway.security import Guard
 
-ROUTERS = (sources, events, video, questions, sessions, uploads, auth, health, pages)
+ROUTERS = (sources, events, video, whip, questions, sessions, uploads, auth, health, pages)
 ABOUT = (
     "Sources, events, pictures and questions of Cornerman. Events stream from `/api/sources/{source_id}/events` as "
     "server-sent events; `Last-Event-ID` resumes. Errors are RFC 9457 problem details. "

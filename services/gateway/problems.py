@@ -93,6 +93,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         415: "Not this media type.",
         422: "A field is not usable.",
         429: "Too many requests.",
+        501: "It is not installed here.",
         503: "The server behind is not reachable; try again.",
         507: "No room on disk.",
     }.items()

@@ -14,6 +14,7 @@ from services.gateway.display import Screens
 from services.gateway.fanout import Hub, Spawn
 from services.gateway.security import Auth, is_loopback
 from services.gateway.uploads import Uploads
+from services.gateway.whip import Whip
 from shared.bus import Bus
 from shared.config import Settings
 from shared.metrics import Metrics
@@ -33,6 +34,7 @@ class Room:
     auth: Auth
     addresses: AddressRules
     pushing: set[str]
+    whip: Whip
 
     @classmethod
     def of(cls, settings: Settings, bus: Bus, metrics: Metrics, spawn: Spawn) -> Room:
@@ -44,6 +46,7 @@ class Room:
         web = settings.gateway
         folder = Path(web.upload_dir).expanduser() if web.upload_dir else runtime_dir(settings.runtime.dir) / "uploads"
         hub = Hub(bus, spawn)
+        pushing: set[str] = set()
         return cls(
             settings=settings,
             bus=bus,
@@ -59,7 +62,8 @@ class Room:
                 allow_private_hosts=web.allow_private_hosts,
                 allow_loopback=is_loopback(web.host),
             ),
-            pushing=set(),
+            pushing=pushing,
+            whip=Whip(bus, spawn, pushing),
         )
 
 

@@ -80,6 +80,7 @@ async def main(context: Context) -> None:
     finally:
         room.hub.close()
         room.screens.close()
+        await room.whip.close()
         server.should_exit = True
         await serving
     if not context.stopping.is_set():

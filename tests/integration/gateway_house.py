@@ -49,6 +49,7 @@ async def gateway(settings: Settings, bus: Bus) -> AsyncIterator[tuple[str, Room
         finally:
             room.hub.close()
             room.screens.close()
+            await room.whip.close()
             server.should_exit = True
             await serving
             for task in spawned:
