@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.tokens import join_features
 from mobile_videogpt.vision import VisionHalf
 from training.chunks import CHUNK, SAMPLE_FPS, SIZE, STRIDE, fault_labels
@@ -77,22 +78,44 @@ def summaries(images: Tensor, videos: Tensor) -> NDArray[np.float32]:
 def watch(vision: VisionHalf, session: Session) -> tuple[Watched, Tensor, Tensor]:
     """One session through the towers: the decider's view, and the towers' tokens."""
     images, videos = towers(vision, sampled_frames(session))
+    return _labelled(session, summaries(images, videos)), images, videos
+
+
+@torch.inference_mode()
+def glance(vision: VisionHalf, session: Session) -> Watched:
+    """One session through the image tower alone, at half the cost: the video tower's features are left at zero."""
+    pixels = torch.from_numpy(sampled_frames(session))
+    parts = torch.split(pixels, 8 * _AT_ONCE)
+    means = torch.cat([vision.encode_images(part[None])[0].mean(1).cpu() for part in parts]).float()
+    ends = chunk_ends(session.frames)
+    rows = torch.stack([means[e - CHUNK + 1 : e + 1] for e in ends])  # [C, 8, Wc]
+    width = vision.config.video.width
+    features = join_features(torch.zeros(len(ends), width), torch.zeros(len(ends), CHUNK, width), rows)
+    return _labelled(session, features.numpy())
+
+
+def without_video(watched: Watched, config: MobileVideoGPTConfig) -> Watched:
+    """The same session with the video tower's features at zero, as `glance` gives it."""
+    features = watched.features.copy()
+    width = config.video.width
+    features[:, :width] = 0.0
+    features[:, width:].reshape(len(features), CHUNK, -1)[:, :, :width] = 0.0
+    return replace(watched, features=features)
+
+
+def _labelled(session: Session, features: NDArray[np.float32]) -> Watched:
     ends = chunk_ends(session.frames)
     pts = ends / SAMPLE_FPS
     fault = fault_labels(session)
     finished = np.array([r.end_s for r in session.reps])
-    return (
-        Watched(
-            seed=session.seed,
-            features=summaries(images, videos),
-            pts_s=pts.astype(np.float32),
-            activity=session.activity[ends],
-            fault=np.maximum(np.stack([fault[e - CHUNK + 1 : e + 1] for e in ends]).max(1), 0),
-            ended=np.array([np.any((finished > t - 0.5) & (finished <= t)) for t in pts], dtype=np.float32),
-            feedbacks=session.feedbacks,
-            duration_s=session.duration_s,
-            kind=session.kind,
-        ),
-        images,
-        videos,
+    return Watched(
+        seed=session.seed,
+        features=features,
+        pts_s=pts.astype(np.float32),
+        activity=session.activity[ends],
+        fault=np.maximum(np.stack([fault[e - CHUNK + 1 : e + 1] for e in ends]).max(1), 0),
+        ended=np.array([np.any((finished > t - 0.5) & (finished <= t)) for t in pts], dtype=np.float32),
+        feedbacks=session.feedbacks,
+        duration_s=session.duration_s,
+        kind=session.kind,
     )

@@ -59,8 +59,8 @@ class VisionPlan:
 class TextPlan:
     """Stage 2. `chunks` is how many the words are about; every `stream_every` steps come `stream_batch` streams."""
 
-    sessions: int = 200
-    validation_sessions: int = 40
+    sessions: int = 80
+    validation_sessions: int = 15
     steps: int = 900
     batch: int = 16
     learning_rate: float = 1.5e-3
@@ -75,9 +75,15 @@ class TextPlan:
 
 @dataclass(frozen=True, slots=True)
 class HeadPlan:
-    """Stage 3, on the sessions of stage 2, each `session_s` seconds long; it learns from cuts of `window_s`."""
+    """Stage 3, on the sessions of stage 2 and `more` of the image tower alone; it learns from cuts of `window_s`.
 
-    session_s: float = 40.0
+    With `video` false the head reads the image tower's features only; true needs a well-trained video tower.
+    """
+
+    more: int = 200
+    more_held: int = 25
+    video: bool = False
+    session_s: float = 30.0
     steps: int = 1500
     batch: int = 16
     learning_rate: float = 2e-3
@@ -106,7 +112,7 @@ PRESETS: dict[str, Plan] = {
     "smoke": Plan(
         vision=VisionPlan(steps=90, batch=8, stills=64, warmup=20, pool=24),
         text=TextPlan(sessions=16, validation_sessions=6, steps=60, batch=12, warmup=10),
-        head=HeadPlan(session_s=30.0, steps=250),
+        head=HeadPlan(more=20, more_held=6, session_s=30.0, steps=250),
     ),
 }
 

@@ -15,8 +15,11 @@ import torch
 from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.tokenizer import ChatTokenizer
 from mobile_videogpt.vision import VisionHalf
+from training.chunks import SAMPLE_FPS
 from training.evaluate.gym import evaluate_gym
 from training.export import export_coach
+from training.features import Watched, glance, without_video
+from training.gym.session import plan_session
 from training.memory import Seen, see_many
 from training.sizes import Plan, coach_config, load_plan
 from training.stages.head import train_head
@@ -42,7 +45,9 @@ def train(plan: Plan, out: Path, evaluate_sessions: int) -> dict[str, object]:
     first = plan.seed * 100_000
     seen = _watched("train", plan, vision, first, plan.text.sessions)
     held = _watched("validation", plan, vision, first, plan.text.validation_sessions)
-    head = train_head(config, plan.head, plan.seed, out, [s.watched for s in seen], [s.watched for s in held], teacher)
+    heard = _for_the_head("train", plan, vision, seen, first + 10_000, plan.head.more)
+    checked = _for_the_head("validation", plan, vision, held, first + 10_000, plan.head.more_held)
+    head = train_head(config, plan.head, plan.seed, out, heard, checked, teacher)
     model = assemble(vision, tokenizer)
     train_text(model, tokenizer, plan.text, plan.seed, out, seen, held).eval()
     coach = out / "coach"
@@ -72,6 +77,20 @@ def _watched(split: str, plan: Plan, vision: VisionHalf, first: int, count: int)
             print(f"[towers] {split} sessions {done}/{of}", flush=True)
 
     return see_many(vision, split, range(first, first + count), plan.head.session_s, tell)
+
+
+def _for_the_head(
+    split: str, plan: Plan, vision: VisionHalf, seen: Sequence[Seen], first: int, more: int
+) -> list[Watched]:
+    if plan.head.video:
+        return [s.watched for s in seen]
+    out = [without_video(s.watched, vision.config) for s in seen]
+    for i in range(more):
+        session = plan_session(first + i, split, fps=SAMPLE_FPS, duration_s=plan.head.session_s)
+        out.append(glance(vision, session))
+        if (i + 1) % 20 == 0:
+            print(f"[image tower] {split} sessions {i + 1}/{more}", flush=True)
+    return out
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -176,7 +176,7 @@ def _taught(module: HeadModule, teacher: FrameHeads) -> bool:
     part = slice(config.cls_width + config.row_width - width, config.cls_width + config.row_width)
     mean, scale = module.mean[part], module.scale[part]
     module.row.weight.zero_()
-    module.row.weight[:, -width:] = first.weight / scale
+    module.row.weight[:, -width:] = first.weight / scale.clamp(min=1e-6)
     module.row.bias.copy_(first.bias + first.weight @ mean)
     return True
 
@@ -210,7 +210,9 @@ def train_head(
     module = HeadModule(config, plan.dropout)
     every = np.concatenate([s.features for s in train])
     module.mean.copy_(torch.from_numpy(every.mean(0)))
-    module.scale.copy_(torch.from_numpy(1.0 / np.maximum(every.std(0), 1e-3)))
+    spread = every.std(0)
+    # What never moved in training carries nothing, whatever it does later.
+    module.scale.copy_(torch.from_numpy(np.where(spread < 1e-7, 0.0, 1.0 / np.maximum(spread, 1e-3))))
     # One mean and scale for all frames of a chunk, so that a row means the same wherever it stands.
     for table in (module.mean, module.scale):
         rows = table[config.cls_width :].view(config.frames, config.row_width)

@@ -8,7 +8,7 @@ from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.context import visual_block
 from mobile_videogpt.modeling import MobileVideoGPT
 from training.chunks import CHUNK, IGNORE, ChunkStream, fault_labels
-from training.features import chunk_ends, sampled_frames, watch
+from training.features import chunk_ends, glance, sampled_frames, watch, without_video
 from training.gym.session import ACTIVITIES, plan_session
 from training.memory import see_many
 from training.sizes import coach_config, load_plan, plan_from_dict
@@ -88,3 +88,14 @@ def test_the_rate_rises_then_falls() -> None:
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == pytest.approx(1.0)
     assert rates[-1] < 0.03
+
+
+def test_a_glance_gives_the_image_half_of_the_features(model: MobileVideoGPT) -> None:
+    session = plan_session(4, "train", fps=8.0, duration_s=3.0, kind="exercise")
+    vision = model.require_vision()
+    watched, _, _ = watch(vision, session)
+    quick = glance(vision, session)
+    bare = without_video(watched, model.config)
+    assert np.allclose(quick.features, bare.features, atol=1e-4)
+    assert (quick.features == 0).mean() > 0.4
+    assert not np.allclose(watched.features, bare.features)
