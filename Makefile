@@ -5,7 +5,7 @@ VENV   ?= .venv
 # The version that is tested; which build of it (CPU, CUDA) is up to pip's own settings. Another: make setup TORCH=torch==2.9.1
 TORCH  ?= torch==2.13.0
 ARGS   ?=
-EXTRAS ?= model,web,train,dev
+EXTRAS ?= model,web,webrtc,train,dev
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 TEST   := OMP_NUM_THREADS=$(or $(OMP_NUM_THREADS),1) $(BIN)/python -m pytest -q

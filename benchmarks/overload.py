@@ -45,7 +45,7 @@ async def main() -> None:
         try:
             async with Bus.connect(load_settings({"redis": {"url": server.url}})) as bus:
                 watch = {"credit": given.credit}
-                spec = {"source_id": "live", "url": "test://pattern?fps=30&size=640x360", "watch": watch}
+                spec = {"source_id": "live", "url": "test://pattern?fps=30&size=640x360&seconds=7200", "watch": watch}
                 await add_source(bus, SourceSpec.model_validate(spec))
                 house.start(capture=1, encoder=1, decider=1, generator=1)
                 while not (await counters(bus, "live")).get("captured"):

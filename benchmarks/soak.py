@@ -32,7 +32,7 @@ MIB = 1024 * 1024
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=20.0)
-    parser.add_argument("--video", default="test://pattern?fps=30&size=640x360")
+    parser.add_argument("--video", default="test://pattern?fps=30&size=640x360&seconds=7200")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
