@@ -47,11 +47,11 @@ class Demo:
         raise AssertionError(f"no {role} runs")
 
     def wait_ready(self) -> None:
-        """Until the page is served."""
+        """Until the page is served and the clip is being watched."""
         give_up_s = time.monotonic() + START_S
         while True:
             with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200:
+                if httpx.get(f"{self.url}/api/sources/demo", timeout=2).status_code == 200:
                     return
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < give_up_s, self.log.read_text()

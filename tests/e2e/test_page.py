@@ -153,6 +153,16 @@ async def test_a_restarted_gateway_is_found_again_with_no_line_lost_or_doubled(s
     await asyncio.gather(playing, return_exceptions=True)
 
 
+async def test_a_source_that_comes_later_is_opened_by_itself(settings: Settings, bus: Bus) -> None:
+    async with stage(settings, bus) as (url, _, watched):
+        watched.expected = ("404",)
+        await watched.page.goto(f"{url}/#/s/demo")
+        await watched.page.get_by_text("There is no source").wait_for()
+        await quick(bus).begin()
+        await watched.page.locator(".badge[data-state=playing]").first.wait_for()
+        await watched.check()
+
+
 async def test_two_tabs_show_the_same(settings: Settings, bus: Bus) -> None:
     actor = quick(bus)
     async with stage(settings, bus, actor) as (url, room, watched):

@@ -50,6 +50,7 @@ class Page {
       this.tabs();
       if (!this.view) this.route();
       else if (this.viewName === "first" && this.sources.length) this.route();
+      else if (this.view.missing && this.sources.some((source) => source.source_id === this.view.sourceId)) this.route(true);
       for (const listener of this.sourceListeners) listener(this.sources);
     } catch (error) {
       if (error.status === undefined) throw error;
@@ -77,11 +78,11 @@ class Page {
 
   tell(text) { this.open("This did not work", h("p", {}, text)); }
 
-  route() {
+  route(anew = false) {
     const [, kind, rest] = location.hash.match(/^#\/(\w*)\/?(.*)$/) ?? [null, "", ""];
     if (!this.sources) return;
     const name = kind === "s" ? `s/${decodeURIComponent(rest)}` : kind || (this.sources.length ? "wall" : "first");
-    if (name === this.viewName) return;
+    if (name === this.viewName && !anew) return;
     this.view?.close();
     this.viewName = name;
     const made = { wall: () => new WallView(this), first: () => new AddView(this, true), add: () => new AddView(this, false), health: () => new HealthView(this) };

@@ -79,6 +79,7 @@ export class SourceView {
 
   gone() {
     this.close();
+    this.missing = true; // the page opens it anew should it come
     fill(this.page.main, h("div", { class: "page" }, h("h1", {}, `There is no source “${this.sourceId}”`), h("p", { class: "lead" }, "It was removed, or never was. "), h("p", {}, h("a", { href: "#/" }, "Back to the wall"))));
   }
 
