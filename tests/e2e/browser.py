@@ -1,4 +1,5 @@
-"""A real browser for tests: Debian's (or anybody's) Chromium through Playwright, and a watch over what a page must not do."""
+"""A real browser for tests: Debian's (or anybody's) Chromium through Playwright, and a watch over what a page must
+not do."""
 
 from __future__ import annotations
 

@@ -166,9 +166,24 @@ class Actor:
         self.said.append(text)
         await self.emit(
             EndEvent(
-                sid, run, request_id, 1, kind, action, "done", pts_s, self.prompt, text, False, "", model,  # type: ignore[arg-type]
-                1250, len(words), (first - taken) * 1000, done,
-            )  # fmt: skip
+                sid,
+                run,
+                request_id,
+                1,
+                kind,
+                action,
+                "done",
+                pts_s,
+                self.prompt,
+                text,
+                False,
+                "",
+                model,  # type: ignore[arg-type]
+                1250,
+                len(words),
+                (first - taken) * 1000,
+                done,
+            )
         )
 
     async def emit(self, event: Event) -> str:
