@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from shared.codec import event_name, to_plain
-from shared.messages import DeltaEvent, EndEvent, Event, StartEvent
+from shared.messages import DeltaEvent, EndEvent, Event
 
 _ID = re.compile(r"\d{1,20}-\d{1,20}")
 START = "0-0"
@@ -66,14 +66,15 @@ def lagged(count: int | None, after: str) -> dict[str, Any]:
 def shorten(events: Iterable[tuple[str, Event]]) -> list[dict[str, Any]]:
     """History for a page that has just opened: deltas only of what is still being said.
 
-    An `end` holds the whole text, so the deltas and the start of a finished request say nothing more.
+    An `end` holds the whole text, so the deltas of a finished request say nothing more. Its start stays: things are
+    shown in the order in which they began.
     """
     rows = list(events)
     ended = {event.request_id for _, event in rows if isinstance(event, EndEvent)}
     return [
         {"id": event_id, **to_plain(event)}
         for event_id, event in rows
-        if not (isinstance(event, (StartEvent, DeltaEvent)) and event.request_id in ended)
+        if not (isinstance(event, DeltaEvent) and event.request_id in ended)
     ]
 
 

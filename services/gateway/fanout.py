@@ -101,6 +101,10 @@ class Client:
         self._queue.append(item)
         self._there.set()
 
+    @property
+    def half_full(self) -> bool:
+        return len(self._queue) * 2 >= self._bound
+
     def close(self) -> None:
         """Ends `batches()`."""
         self._closed = True
@@ -167,6 +171,8 @@ class Feed:
                 if stream not in made:
                     made[stream] = Item.of(stream, event_id, event)
                 client.offer(made[stream])
+            if any(client.half_full for client in self.clients):
+                await asyncio.sleep(0)  # a burst: let those that can keep up do so
         for listener in list(self.listeners):
             await listener(event_id, event)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import WebSocketRoute
 
 from services.gateway.room import Room
 from shared.bus import Bus
@@ -160,6 +161,39 @@ async def test_a_source_that_comes_later_is_opened_by_itself(settings: Settings,
         await watched.page.get_by_text("There is no source").wait_for()
         await quick(bus).begin()
         await watched.page.locator(".badge[data-state=playing]").first.wait_for()
+        await watched.check()
+
+
+async def test_events_that_were_passed_over_are_fetched(settings: Settings, bus: Bus) -> None:
+    """The server tells a slow client how many events it missed and behind which; the page then asks for them."""
+    actor = quick(bus)
+    dropped: list[str] = []
+
+    async def lossy(route: WebSocketRoute) -> None:
+        server = route.connect_to_server()
+        last = route.url.partition("since=")[2]
+
+        def from_server(message: str | bytes) -> None:
+            nonlocal last
+            event = json.loads(message)
+            if len(dropped) < 12 and (event["type"] == "end" or dropped):
+                dropped.append(event["id"])
+                if len(dropped) == 12:
+                    route.send(json.dumps({"type": "lagged", "count": 12, "after": last}))
+                return
+            if not dropped:
+                last = event["id"]
+            route.send(message)
+
+        server.on_message(from_server)
+
+    async with stage(settings, bus, actor) as (url, _, watched):
+        await watched.page.route_web_socket("**/events.ws*", lossy)
+        await watched.page.goto(f"{url}/#/s/demo")
+        shown = await until_said(watched, 6)
+        assert len(dropped) == 12
+        assert shown == actor.said[: len(shown)]
+        assert await watched.page.evaluate("cornerman.session.counts.repeated") == 0
         await watched.check()
 
 

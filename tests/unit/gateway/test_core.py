@@ -60,5 +60,10 @@ def test_history_leaves_out_the_pieces_of_what_has_ended() -> None:
         ("6-0", delta("b", "Still")),
     ]
     short = shorten(rows)
-    assert [(row["id"], row["type"]) for row in short] == [("3-0", "start"), ("5-0", "end"), ("6-0", "delta")]
-    assert short[1]["text"] == "Go deeper."
+    assert [(row["id"], row["type"]) for row in short] == [
+        ("1-0", "start"),
+        ("3-0", "start"),
+        ("5-0", "end"),
+        ("6-0", "delta"),
+    ]
+    assert short[2]["text"] == "Go deeper."
