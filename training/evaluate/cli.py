@@ -21,11 +21,16 @@ from training.evaluate.words import MeaningOf
 from training.gym.phrases import meanings
 from training.gym.splits import SPLITS
 
+BUNDLED = Path(__file__).parents[2] / "cornerman" / "assets" / "coach"
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=__doc__)
-    parser.add_argument("--model", type=Path, help="folder of a trained coach, for --seed")
+    parser.add_argument("--gym", action="store_true", help="sessions of the gym; so too when there is no --truth")
+    parser.add_argument(
+        "--model", type=Path, default=BUNDLED, help="folder of a trained coach; the bundled one if absent"
+    )
     parser.add_argument("--seed", type=int, default=12345, help="first session of the gym")
     parser.add_argument("--sessions", type=int, default=10)
     parser.add_argument("--split", choices=SPLITS, default="test")
@@ -60,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _measure(args: argparse.Namespace) -> tuple[Report, list[SessionResult]]:
-    if args.truth is not None:
+    if args.truth is not None and not args.gym:
         if args.said is None:
             raise ValueError("--truth needs --said, the file with what was said")
         truth, said = read_truth(args.truth), read_truth(args.said)
@@ -69,8 +74,6 @@ def _measure(args: argparse.Namespace) -> tuple[Report, list[SessionResult]]:
         results = [SessionResult(t, s.truth) for t, s in zip(truth, said, strict=True)]
         interval = [SessionResult(t, every(t)) for t in truth]
         return evaluate(results, MeaningOf(meanings()), {"interval": interval}), results
-    if args.model is None:
-        raise ValueError("give --model, the folder of a trained coach, or --truth and --said")
     from training.evaluate.gym import evaluate_gym
 
     def tell(done: int, of: int) -> None:
