@@ -15,6 +15,9 @@ from services.encoder.core import Clip, Encoded, compact, groups_of_equal_size
 from services.models import model_path, set_threads, torch_device, torch_dtype
 from shared.config import EncoderSettings
 from shared.errors import ConfigError
+from shared.source import CHUNK_FRAMES
+
+WARM_UP_SIDE = 224
 
 
 class VisionEncoder:
@@ -45,7 +48,13 @@ class VisionEncoder:
             )
         except (ModelError, OSError, ValueError) as error:
             raise ConfigError(f"encoder.model = {path!r} cannot be loaded: {error}") from error
-        return cls(model, Path(path).name)
+        encoder = cls(model, Path(path).name)
+        encoder.warm_up()
+        return encoder
+
+    def warm_up(self) -> None:
+        """One empty chunk, so that kernels are compiled before the first real one waits."""
+        self._model.encode_chunk(torch.zeros((1, CHUNK_FRAMES, WARM_UP_SIDE, WARM_UP_SIDE, 3), dtype=torch.uint8))
 
     def encode(self, clips: Sequence[Clip]) -> list[Encoded]:
         """One forward pass for each size of frame among the clips."""
