@@ -212,6 +212,25 @@ async def test_what_is_no_picture_ends_the_camera_with_a_reason(
         await asyncio.sleep(0.01)
 
 
+async def test_a_camera_that_floods_is_stopped(web: tuple[str, httpx.AsyncClient, Room], bus: Bus) -> None:
+    url, _, _ = web
+    await put_source(bus, SourceSpec(source_id="phone", url="push://phone"))
+    socket = await push(url)
+    jpeg = draw(0.0, (64, 36))
+
+    async def flood() -> None:
+        for n in range(2000):
+            await socket.send(struct.pack("<d", n / 1000) + jpeg)
+
+    with pytest.raises(websockets.ConnectionClosed):
+        await asyncio.gather(flood(), asyncio.sleep(0))
+        while True:
+            await socket.recv()
+    assert socket.close_code == 1003
+    assert "pictures a second" in str(socket.close_reason)
+    assert await bus.redis.xlen(bus.keys("phone").push("phone")) < 400
+
+
 async def test_only_push_sources_take_a_camera(web: tuple[str, httpx.AsyncClient, Room], bus: Bus) -> None:
     url, _, _ = web
     await put_source(bus, SourceSpec(source_id="file", url="test://pattern"))

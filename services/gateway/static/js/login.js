@@ -12,6 +12,9 @@ function next() {
   return (/^\/(?![/\\])/.test(path) ? path : "/") + location.hash;
 }
 
+// Coming from another site, the browser keeps our cookie back at first; somebody who is logged in needs no second login.
+api("GET", "/api/session").then(({ admitted }) => { if (admitted) location.replace(next()); }).catch(() => 0);
+
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   wrong.textContent = "";

@@ -15,6 +15,8 @@ const HINTS = {
   ttft: "from the request taken to the first token; median", lag: "entries that wait or are being worked on", drops: "chunks dropped at capture, by reason",
 };
 
+const LOST = ["buried", "lost", "expired", "errors"]; // past capture; shown beside the drops when there are any
+
 const TILES = [
   { key: "frames", title: "frames in", unit: "/s", names: ["captured", "sampled"] },
   { key: "chunks", title: "chunks", unit: "/s", names: ["published", "decided"] },
@@ -85,9 +87,9 @@ export class Numbers {
     this.fps = rate("captured");
     this.set("frames", [this.fps, rate("sampled")]);
     this.set("chunks", [rate("published"), rate("decided")]);
-    const dropped = Object.entries(counters).filter(([name]) => name.startsWith("dropped:"));
-    const total = dropped.reduce((sum, [, count]) => sum + count, 0);
-    this.set("drops", [total], dropped.map(([name, count]) => `${name.slice(8).replaceAll("_", " ")} ${count}`));
+    const reasons = Object.entries(counters).filter(([name, count]) => count && (name.startsWith("dropped:") || LOST.includes(name)));
+    const total = reasons.reduce((sum, [name, count]) => sum + (name.startsWith("dropped:") ? count : 0), 0);
+    this.set("drops", [total], reasons.map(([name, count]) => `${name.replace("dropped:", "").replaceAll("_", " ")} ${count}`));
     this.set("stages", STAGES.map((stage) => median(this.recent[stage])));
     for (const name of ["words", "ttft", "tokens"]) this.set(name, [median(this.recent[name])]);
     this.set("lag", ["encoder", "decider", "generator"].map((group) => status.lag[group] ?? NaN));

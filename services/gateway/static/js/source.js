@@ -141,13 +141,14 @@ export class SourceView {
     const pushed = this.source.url.startsWith("push://");
     const needsCamera = pushed && !camera.pushes(this.sourceId) && state !== "paused" && !this.picture.live;
     const [title, more] = STATE_TEXT[state] ?? ["", ""];
-    const detail = this.source.run?.detail || more;
-    const hidden = !needsCamera && (state === "playing" || (state === "ended" && this.picture.drawn > 0));
+    const unseen = state === "playing" && !this.source.watch.display;
+    const detail = unseen ? "It is watched all the same. Pictures for people are off (watch.display)." : this.source.run?.detail || more;
+    const hidden = !needsCamera && !unseen && (state === "playing" || (state === "ended" && this.picture.drawn > 0));
     const key = `${state}|${needsCamera}|${detail}|${hidden}`;
     if (this.stateKey === key) return;
     this.stateKey = key;
     this.note.hidden = hidden;
-    fill(this.note, h("p", { class: "big" }, needsCamera ? "This source waits for a browser's camera" : title),
+    fill(this.note, h("p", { class: "big" }, needsCamera ? "This source waits for a browser's camera" : unseen ? "No picture" : title),
       h("p", {}, needsCamera ? "Give it this one, or open this page on your phone." : detail),
       needsCamera ? h("button", { class: "primary", type: "button", onclick: () => this.useCamera() }, icon("camera"), "Use this camera") : null);
     this.showBadges();
