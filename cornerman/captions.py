@@ -29,7 +29,8 @@ def captions(lines: Iterable[dict[str, Any]]) -> list[Caption]:
     >>> [(c.start_s, c.end_s) for c in captions([{"type": "feedback", "pts_s": 1.0, "action": "correct", "text":
     "Hips."}])] [(1.0, 3.0)]
     """
-    said = sorted((line for line in lines if line.get("type") == "feedback"), key=lambda line: float(line["pts_s"]))
+    spoken = (line for line in lines if line.get("type") == "feedback" and line["text"])
+    said = sorted(spoken, key=lambda line: float(line["pts_s"]))
     starts = [float(line["pts_s"]) for line in said]
     found = []
     for line, start_s, next_s in zip(said, starts, [*starts[1:], float("inf")], strict=True):

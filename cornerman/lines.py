@@ -38,7 +38,11 @@ class Lines:
         self._failed: dict[str, None] = {}
 
     def of(self, event: Event) -> Line | None:
-        """The object for this event; None when it has none (starts, deltas, states, silent or expired ends)."""
+        """The object for this event; None when it has none (starts, deltas, states, expired ends).
+
+        A request that ended well but had nothing new to say is feedback with an empty text and `silent`, so that
+        the lines can be counted against the summary.
+        """
         if isinstance(event, DecisionEvent):
             return {
                 "type": "decision",
@@ -59,18 +63,19 @@ class Lines:
     def _end(self, event: EndEvent) -> Line | None:
         if event.status == "failed":
             return self._error(event.source_id, event.request_id, "generator", event.cause)
-        if event.status != "done" or event.silent:
+        if event.status != "done":
             return None
-        return {
+        line: Line = {
             "type": "feedback",
             "source_id": event.source_id,
             "request_id": event.request_id,
             "action": event.action,
             "pts_s": round(event.pts_s, 3),
-            "text": event.text,
+            "text": "" if event.silent else event.text,
             "ttft_ms": round(event.ttft_ms, 1),
             "latency_ms": latency_ms(event.times),
         }
+        return {**line, "silent": True} if event.silent else line
 
     def _error(self, source_id: str, failed: str, stage: str, message: str) -> Line | None:
         if failed:

@@ -86,6 +86,8 @@ class Screen:
     def _text(self, line: Line) -> Text | None:
         kind = line["type"]
         who = f"{line['source_id']}  " if self.many else ""
+        if line.get("silent"):
+            return None
         if kind == "feedback":
             text = Text.assemble((f"{clock(line['pts_s'])}  ", "cyan"), (who, "blue"))
             text.append(f"{line['action']:<9} ", STYLES.get(line["action"], ""))

@@ -96,9 +96,14 @@ def test_a_stage_that_was_not_reached_is_left_out() -> None:
 
 def test_ends_without_words_are_no_feedback() -> None:
     lines = Lines()
-    assert lines.of(replace(END, silent=True)) is None
     assert lines.of(replace(END, status="expired")) is None
     assert lines.of(replace(END, status="cancelled")) is None
+
+
+def test_an_answer_with_nothing_new_is_a_line_without_words() -> None:
+    line = Lines().of(replace(END, silent=True))
+    assert line is not None
+    assert (line["type"], line["text"], line["silent"]) == ("feedback", "", True)
 
 
 def test_starts_and_deltas_have_no_line() -> None:
