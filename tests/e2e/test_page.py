@@ -499,7 +499,12 @@ async def test_logging_in_leads_back_to_where_one_wanted_to_go(settings: Setting
         await page.get_by_label("Token").fill("a-token-of-some-length")
         await page.get_by_role("button", name="Log in").click()
         await page.get_by_role("heading", name="Add a source").wait_for()
-        await page.goto(f"{url}/login?next=//evil.example/")
+        away = f"{url}/login?next=//evil.example/"
+        await page.goto(away)  # logged in already: no second login, and never to another site
+        await page.get_by_role("heading", name="Nothing is being watched yet").wait_for()
+        assert page.url.startswith(url)
+        await watched.context.clear_cookies()
+        await page.goto(away)
         await page.get_by_label("Token").fill("a-token-of-some-length")
         await page.get_by_role("button", name="Log in").click()
         await page.get_by_role("heading", name="Nothing is being watched yet").wait_for()

@@ -36,8 +36,8 @@ export class Numbers {
     session.addEventListener("decision", ({ detail }) => detail.live && this.decided(detail.event));
     session.addEventListener("end", ({ detail }) => detail.live && this.ended(detail.event));
     this.before = [];
-    this.timer = setInterval(() => this.poll(), 1000);
-    this.poll();
+    this.timer = setInterval(() => { this.asking = this.poll(); }, 1000);
+    this.asking = this.poll();
   }
 
   build({ key, title, unit, names }) {
@@ -112,5 +112,9 @@ export class Numbers {
 
   redraw() { for (const { chart } of this.tiles.values()) chart.draw(); }
 
-  close() { clearInterval(this.timer); }
+  /** Asks no more; settles when the last answer is there. */
+  close() {
+    clearInterval(this.timer);
+    return this.asking;
+  }
 }

@@ -225,8 +225,14 @@ export class SourceView {
     return h("p", {}, h("button", { class: "plain danger", type: "button", onclick: () => this.page.confirm(
       `Remove “${this.sourceId}”?`, "It is no longer watched; its settings are forgotten, and an uploaded file is deleted.", "Remove", () => this.attempt(async () => {
         camera.stop(this.sourceId);
-        await api("DELETE", sourcePath(this.sourceId));
-        location.hash = "#/";
+        await this.numbers.close(); // nothing asks for what is being removed
+        try {
+          await api("DELETE", sourcePath(this.sourceId));
+          location.hash = "#/";
+        } catch (error) {
+          this.page.route(true);
+          throw error;
+        }
       }),
     ) }, "Remove this source"));
   }
