@@ -29,6 +29,7 @@ from training.journal import Journal
 from training.stages.vision import rate_at
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+_KEPT_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +93,11 @@ class Finetuner:
             warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
             self.peft: PeftModel = get_peft_model(model.require_language(), config, autocast_adapter_dtype=True)
         self._device = model.require_vision().device
+        self._kept: dict[Sample, Tensor] = {}
 
     def loss(self, sample: Sample) -> Tensor:
         """Cross entropy of the reply."""
-        frames = sampled(sample.video, sample.time_s, self._settings.frames)
-        tokens = self._model.encode_chunk(torch.from_numpy(split_chunks(frames)))
-        chunks = [_Chunk(c, v) for c, v in zip(tokens.context.clone(), tokens.video.clone(), strict=True)]
-        visual = visual_block(chunks)
+        visual = self._visual(sample)
         ids = prompt_ids(sample.prompt, self._model.config.system_prompt, self._tokenizer)
         end = self._tokenizer.id_of(IM_END)
         assert end is not None
@@ -113,6 +112,19 @@ class Finetuner:
         whole = torch.cat([start, embed(reply[:-1])], 1) if len(reply) > 1 else start
         output = self.peft(inputs_embeds=whole, use_cache=False, logits_to_keep=len(reply))
         return F.cross_entropy(output.logits[0].float(), torch.tensor(reply, device=self._device))
+
+    def _visual(self, sample: Sample) -> Tensor:
+        """Visual tokens [1,n,D]; the towers never change, so a sample's are kept, as many as fit `_KEPT_BYTES`."""
+        kept = self._kept.get(sample)
+        if kept is not None:
+            return kept
+        frames = sampled(sample.video, sample.time_s, self._settings.frames)
+        tokens = self._model.encode_chunk(torch.from_numpy(split_chunks(frames)))
+        chunks = [_Chunk(c, v) for c, v in zip(tokens.context.clone(), tokens.video.clone(), strict=True)]
+        visual = visual_block(chunks)
+        if (len(self._kept) + 1) * visual.nbytes <= _KEPT_BYTES:
+            self._kept[sample] = visual
+        return visual
 
     def run(self, train: Sequence[Sample], held: Sequence[Sample]) -> float:
         """Train, or continue; returns the best validation loss (the training loss without validation samples).
