@@ -62,7 +62,8 @@ class Watched:
         """Fails if the page logged an error, threw, or broke the content security policy."""
         reports = await self.page.evaluate("window.cspReports ?? []")
         found = [text for text in self.complaints if not any(part in text for part in self.expected)]
-        assert [*found, *reports] == []
+        wrong = [*found, *reports]
+        assert not wrong, wrong
 
 
 @contextlib.asynccontextmanager
@@ -78,7 +79,7 @@ async def page_of(
 
     def on_console(message: ConsoleMessage) -> None:
         if message.type == "error":
-            watched.complaints.append(f"console: {message.text}")
+            watched.complaints.append(f"console: {message.text} ({message.location.get('url', '')})")
 
     page.on("console", on_console)
     page.on("pageerror", lambda error: watched.complaints.append(f"thrown: {error}"))

@@ -59,6 +59,13 @@ class Page {
     }
   }
 
+  /** A source is no more: nothing should be asked of it from here on. */
+  removed(sourceId) {
+    this.sources = this.sources.filter((source) => source.source_id !== sourceId);
+    location.hash = "#/";
+    this.tabs();
+  }
+
   status(status) {
     this.lastStatus = status;
     const alive = new Set(status.workers.filter((worker) => worker.state === "running").map((worker) => worker.role));

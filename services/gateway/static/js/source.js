@@ -228,7 +228,7 @@ export class SourceView {
         await this.numbers.close(); // nothing asks for what is being removed
         try {
           await api("DELETE", sourcePath(this.sourceId));
-          location.hash = "#/";
+          this.page.removed(this.sourceId);
         } catch (error) {
           this.page.route(true);
           throw error;
