@@ -31,8 +31,8 @@ demo: ## Watch the bundled clip with the bundled model; ARGS="--headless --json"
 	@test -e $(STAMP)-$(EXTRAS) || $(MAKE) --no-print-directory $(STAMP)-model,web
 	@$(BIN)/cornerman demo $(ARGS)
 
-unit: setup ## The fast tests only
-	$(TEST) tests/unit tests/contract
+unit: setup ## The fast tests only: without the model's and the trainer's
+	$(TEST) tests/unit tests/contract --ignore tests/unit/model --ignore tests/unit/training
 
 test: setup ## All tests: unit, contract, integration, faults (short), end to end, parity
 	$(TEST) tests/unit tests/contract --cov --cov-report=
