@@ -153,9 +153,8 @@ async def _check_host(url: str, rules: AddressRules) -> None:
 
 async def _resolve(host: str, port: int | None) -> Sequence[Address]:
     try:
-        rows = await asyncio.wait_for(
-            asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM), timeout=5.0
-        )
+        async with asyncio.timeout(5.0):
+            rows = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError, TimeoutError):
         raise Problem(422, "url is not usable", f"url host {host!r} cannot be found; check its spelling") from None
     return [ipaddress.ip_address(str(row[4][0]).partition("%")[0]) for row in rows]

@@ -76,7 +76,8 @@ async def main(context: Context) -> None:
             context.health.beat()
             context.health.report(clients=float(room.hub.clients), viewers=float(room.screens.viewers))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(context.stopping.wait(), 1.0)
+                async with asyncio.timeout(1.0):
+                    await context.stopping.wait()
     finally:
         room.hub.close()
         room.screens.close()
