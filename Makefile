@@ -53,7 +53,7 @@ bench: setup ## Every benchmark beside its peer, as JSON lines
 	$(BIN)/python -m benchmarks $(ARGS)
 
 screenshots: setup ## Pictures of the page, into screenshots/
-	$(TEST) tests/e2e -k screenshot $(ARGS)
+	CORNERMAN_SCREENSHOTS=$(CURDIR)/screenshots $(TEST) tests/e2e -k screenshot $(ARGS)
 
 reference: setup ## Write cornerman.yaml anew from the settings tree
 	$(BIN)/python -m cornerman.reference > cornerman.yaml
