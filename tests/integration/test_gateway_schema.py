@@ -27,7 +27,8 @@ CHECKS = (
     "negative_data_rejection",
     "unsupported_method",
 )
-ENDLESS = r"/(events|video\.mjpeg|frame\.jpg)$"
+# Answers that never end, and a body (application/sdp) that schemathesis cannot make; test_gateway_whip.py tries bad ones.
+LEFT_OUT = r"/(events|video\.mjpeg|frame\.jpg|whip)$"
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ async def settings(own_server: Server, tmp_path: Path) -> Settings:
 async def attack(url: str, folder: Path, *extra: str) -> tuple[int, str]:
     (folder / "schemathesis.toml").write_text('[parameters]\n"path.source_id" = "demo"\n' if "--known" in extra else "")
     line = [str(Path(sys.executable).parent / "schemathesis"), "run", f"{url}/openapi.json", "--no-color"]
-    line += ["--checks", ",".join(CHECKS), "--exclude-path-regex", ENDLESS, "--max-examples", "8", "--seed", "1"]
+    line += ["--checks", ",".join(CHECKS), "--exclude-path-regex", LEFT_OUT, "--max-examples", "8", "--seed", "1"]
     line += [
         "--phases",
         "coverage,fuzzing" if "--known" in extra else "fuzzing",
