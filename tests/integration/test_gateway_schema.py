@@ -27,7 +27,7 @@ CHECKS = (
     "negative_data_rejection",
     "unsupported_method",
 )
-# Answers that never end, and a body (application/sdp) that schemathesis cannot make; test_gateway_whip.py tries bad ones.
+# Answers that never end, and a body (application/sdp) that schemathesis cannot make: test_gateway_whip.py has those.
 LEFT_OUT = r"/(events|video\.mjpeg|frame\.jpg|whip)$"
 
 
