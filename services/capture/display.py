@@ -9,9 +9,9 @@ from typing import Final
 import av
 
 from services.capture.handover import Handover
-from services.capture.pictures import JpegMaker
-from services.capture.states import BrokenError
+from services.jpeg import JpegMaker
 from shared.clock import Clock
+from shared.errors import SourceError
 from shared.logs import get_logger
 
 log = get_logger("display")
@@ -70,7 +70,7 @@ class Tap:
         """Makes a JPEG of the frame. One that cannot be made is left out: people come after inference."""
         try:
             jpeg = self._maker.jpeg(frame)
-        except BrokenError as error:
+        except SourceError as error:
             if not self._complained:
                 log.warning("picture_not_shown", error=str(error))
             self._complained = True

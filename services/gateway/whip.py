@@ -103,7 +103,7 @@ class Whip:
         """Reads as fast as frames come, so that aiortc's own queue stays empty; writes the newest when free."""
         from aiortc.mediastreams import MediaStreamError
 
-        from services.capture.pictures import JpegMaker
+        from services.jpeg import JpegMaker  # PyAV is loaded only when a camera comes
 
         maker = JpegMaker(WIDTH, QUALITY)
         writing: asyncio.Task[None] | None = None

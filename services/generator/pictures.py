@@ -1,36 +1,31 @@
-"""Frames as JPEG, for servers that take pictures. Uses PyAV, which capture needs anyway."""
+"""Frames as JPEG, for servers that take pictures. Knows no server."""
 
 from __future__ import annotations
 
 import base64
-from fractions import Fraction
+from typing import Final
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import GenerationError
+from services.jpeg import JpegMaker
+from shared.errors import GenerationError, SourceError
+
+QUALITY: Final = 92
 
 
-def jpeg(frame: NDArray[np.uint8], quality: int = 3) -> bytes:
-    """A JPEG of an RGB frame [H, W, 3].
+def jpeg(frame: NDArray[np.uint8]) -> bytes:
+    """A JPEG of an RGB frame [H, W, 3], each side rounded to an even number of pixels.
 
-    Args:
-        quality: the encoder's quantizer scale, 2 (best) to 31.
+    Raises:
+        GenerationError: no JPEG can be made of it.
     """
-    height, width = frame.shape[0] - frame.shape[0] % 2, frame.shape[1] - frame.shape[1] % 2
-    context = av.CodecContext.create("mjpeg", "w")
-    context.width, context.height = width, height
-    context.pix_fmt, context.color_range = "yuv420p", 2  # full range, as JPEG has it
-    context.time_base = Fraction(1, 25)
-    context.options = {"qmin": str(quality), "qmax": str(quality)}
-    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame[:height, :width]), format="rgb24")
-    picture = picture.reformat(format="yuv420p", dst_color_range="JPEG")
-    picture.pts = 0
-    packets = [*context.encode(picture), *context.encode(None)]
-    if not packets:
-        raise GenerationError(f"a frame {list(frame.shape)} could not be made a JPEG")
-    return bytes(packets[0])
+    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+    try:
+        return JpegMaker(frame.shape[1] + 1, QUALITY).jpeg(picture)
+    except SourceError as error:
+        raise GenerationError(str(error)) from None
 
 
 def data_uri(frame: NDArray[np.uint8]) -> str:

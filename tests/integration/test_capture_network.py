@@ -22,10 +22,10 @@ import pytest
 
 from services.capture.decode import Plan, Reel
 from services.capture.display import Tap
-from services.capture.pictures import JpegMaker
 from services.capture.sources.base import Feed
 from services.capture.sources.opening import open_feed
 from services.capture.states import BrokenError
+from services.jpeg import JpegMaker
 from shared.clock import SystemClock
 from shared.config import CaptureSettings
 

@@ -15,8 +15,8 @@ import av
 import numpy as np
 import pytest
 
-from services.capture.pictures import JpegMaker
 from services.capture.service import serve
+from services.jpeg import JpegMaker
 from shared.bus import Bus
 from shared.clock import SystemClock
 from shared.codec import pack_map, unpack, unpack_map

@@ -1,4 +1,4 @@
-"""`push://ID`: JPEG frames that a browser sends through the gateway. Knows no bus: somebody fills the `Inbox`."""
+"""`push://ID`: JPEG or WebP frames that a browser sends through the gateway. Knows no bus: an `Inbox` is filled."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Inbox:
         self._held: deque[tuple[float | None, bytes]] = deque(maxlen=INBOX_FRAMES)
         self._filled = threading.Condition()
 
-    def put(self, pts_s: float | None, jpeg: bytes) -> None:
+    def put(self, pts_s: float | None, picture: bytes) -> None:
         with self._filled:
-            self._held.append((pts_s, jpeg))
+            self._held.append((pts_s, picture))
             self._filled.notify()
 
     def get(self, wait_s: float) -> tuple[float | None, bytes] | None:
@@ -50,28 +50,33 @@ class PushFeed:
 
     @property
     def note(self) -> str:
-        return f"{self._broken} pictures were no JPEG" if self._broken else ""
+        return f"{self._broken} pictures were neither JPEG nor WebP" if self._broken else ""
 
     def pictures(self, interrupted: Interrupted) -> Iterator[Picture]:
         while not interrupted():
             item = self._inbox.get(POLL_S)
             if item is not None:
-                pts_s, jpeg = item
-                yield Picture(pts_s, partial(self._decode, jpeg))
+                pts_s, body = item
+                yield Picture(pts_s, partial(self._decode, body))
 
     def close(self) -> None:
         """Nothing is held."""
 
-    def _decode(self, jpeg: bytes) -> av.VideoFrame | None:
+    def _decode(self, body: bytes) -> av.VideoFrame | None:
         # A decoder each time: one that has met a broken picture may hold back the next.
-        decoder = av.CodecContext.create("mjpeg", "r")
+        decoder = av.CodecContext.create(_codec_of(body), "r")
         decoder.thread_count = 1
         decoder.options = {"max_pixels": str(MAX_PIXELS)}
         try:
-            frames = [*decoder.decode(av.Packet(jpeg)), *decoder.decode(None)]
+            frames = [*decoder.decode(av.Packet(body)), *decoder.decode(None)]
         except (av.error.FFmpegError, ValueError):
             frames = []
         if not frames:
             self._broken += 1
             return None
         return frames[0]
+
+
+def _codec_of(body: bytes) -> str:
+    """WebP is known by its RIFF header (RFC 9649); the rest is taken for JPEG, whose decoder says when it is not."""
+    return "webp" if body[:4] == b"RIFF" and body[8:12] == b"WEBP" else "mjpeg"

@@ -14,7 +14,6 @@ from services.capture.core import Chunker
 from services.capture.sources.avfeed import AvFeed
 from services.capture.sources.opening import open_feed
 from services.capture.sources.pattern import PatternFeed
-from services.capture.sources.push import Inbox
 from services.capture.states import BrokenError
 from shared.config import CaptureSettings
 
@@ -219,38 +218,6 @@ def test_the_pattern_can_be_without_end() -> None:
 def test_a_wrong_pattern_option_is_an_error(query: str, says: str) -> None:
     error = refused(f"test://pattern?{query}")
     assert error.final and says in str(error)
-
-
-def test_pushed_pictures_come_out_and_broken_ones_are_passed_over(make_video: Maker) -> None:
-    from services.capture.pictures import JpegMaker
-
-    frame = next(iter(open_feed("test://pattern?size=64x48", SETTINGS).pictures(lambda: False))).make()
-    assert frame is not None
-    jpeg = JpegMaker(960, 90).jpeg(frame)
-    inbox = Inbox()
-    for pts_s, body in ((0.0, jpeg), (0.1, b"\xff\xd8 no picture"), (None, jpeg), (0.3, b"")):
-        inbox.put(pts_s, body)
-    feed = open_feed("push://cam1", SETTINGS, inbox)
-    pictures = feed.pictures(lambda: False)
-    taken = [next(pictures) for _ in range(4)]
-    assert [p.raw_s for p in taken] == [0.0, 0.1, None, 0.3]
-    made = [p.make() for p in taken]
-    assert [m is not None for m in made] == [True, False, True, False]
-    assert made[0] is not None and (made[0].width, made[0].height) == (64, 48)
-    assert "2 pictures" in feed.note
-
-
-def test_an_inbox_that_overflows_keeps_the_newest() -> None:
-    inbox = Inbox()
-    for index in range(100):
-        inbox.put(float(index), b"")
-    assert inbox.get(0.0) == (92.0, b"")
-
-
-def test_a_silent_browser_does_not_hold_up_the_end() -> None:
-    feed = open_feed("push://cam1", SETTINGS, Inbox())
-    asked = iter([False, True])
-    assert list(feed.pictures(lambda: next(asked))) == []
 
 
 def test_reading_stops_when_asked(make_video: Maker) -> None:

@@ -1,0 +1,158 @@
+"""Pictures that a browser pushes: JPEG and WebP of every kind are decoded, broken ones are counted and passed over."""
+
+from __future__ import annotations
+
+import io
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from services.capture.pictures import Shrinker
+from services.capture.sources.opening import open_feed
+from services.capture.sources.push import Inbox
+from services.jpeg import JpegMaker
+from shared.config import CaptureSettings
+
+RED, BLUE = (200, 20, 20), (20, 20, 200)
+
+
+def halves(width: int = 64, height: int = 48) -> Image.Image:
+    """Left red, right blue."""
+    pixels = np.zeros((height, width, 3), np.uint8)
+    pixels[:, : width // 2], pixels[:, width // 2 :] = RED, BLUE
+    return Image.fromarray(pixels)
+
+
+def encoded(picture: Image.Image, form: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, form, **options)
+    return file.getvalue()
+
+
+def see_through(picture: Image.Image) -> Image.Image:
+    copy = picture.convert("RGBA")
+    copy.putalpha(10)
+    return copy
+
+
+def decoded(*bodies: bytes) -> tuple[list[av.VideoFrame | None], str]:
+    """What becomes of each pushed picture, and what the feed notes."""
+    inbox = Inbox()
+    feed = open_feed("push://cam1", CaptureSettings(), inbox)
+    pictures = feed.pictures(lambda: False)
+    made = []
+    for body in bodies:
+        inbox.put(0.0, body)
+        made.append(next(pictures).make())
+    return made, feed.note
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        encoded(halves(), "JPEG", quality=95),
+        encoded(halves(), "JPEG", quality=95, progressive=True),
+        encoded(halves(), "WEBP", quality=95),
+        encoded(halves(), "WEBP", lossless=True),
+        encoded(see_through(halves()), "WEBP", quality=95),
+        encoded(see_through(halves()), "WEBP", lossless=True, exact=True),
+        encoded(halves(), "WEBP", quality=95, exif=Image.Exif().tobytes(), icc_profile=b"x" * 40),
+    ],
+    ids=["jpeg", "progressive", "webp", "lossless", "alpha", "lossless-alpha", "extended"],
+)
+def test_every_kind_of_picture_becomes_a_frame_with_its_colours(body: bytes) -> None:
+    (frame,), note = decoded(body)
+    assert frame is not None and (frame.width, frame.height) == (64, 48)
+    assert note == ""
+    rgb = Shrinker(48).rgb(frame).astype(int)
+    assert rgb.shape == (48, 64, 3)
+    assert np.abs(rgb[24, 16] - RED).max() < 16
+    assert np.abs(rgb[24, 48] - BLUE).max() < 16
+
+
+@pytest.mark.parametrize(("orientation", "red_at"), [(1, (24, 8)), (3, (24, 56)), (6, (8, 24)), (8, (56, 24))])
+@pytest.mark.parametrize("form", ["JPEG", "WEBP"])
+def test_a_phones_picture_is_turned_as_its_exif_says(form: str, orientation: int, red_at: tuple[int, int]) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    (frame,), _note = decoded(encoded(halves(), form, quality=95, exif=exif.tobytes()))
+    assert frame is not None
+    rgb = Shrinker(48).rgb(frame).astype(int)
+    assert rgb.shape[:2] == ((64, 48) if orientation > 4 else (48, 64))
+    assert np.abs(rgb[red_at] - RED).max() < 16
+    assert JpegMaker(960, 80).jpeg(frame).startswith(b"\xff\xd8")
+
+
+def test_the_size_may_change_from_picture_to_picture_and_be_odd() -> None:
+    made, _note = decoded(*(encoded(halves(*size), "WEBP") for size in ((64, 48), (33, 17), (640, 480))))
+    assert [(frame.width, frame.height) for frame in made if frame] == [(64, 48), (33, 17), (640, 480)]
+
+
+WEBP = encoded(Image.effect_noise((64, 48), 80).convert("RGB"), "WEBP", quality=80)
+MOVING = encoded(halves(), "WEBP", save_all=True, append_images=[halves().rotate(180)], duration=100)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xff\xd8 no picture",
+        b"RIFF\x10\0\0\0WEBP",
+        b"RIFF\x10\0\0\0WEBPVP8 " + bytes(40),
+        b"RIFF\x10\0\0\0WEBPVP8L" + bytes(40),
+        WEBP[: len(WEBP) // 8],
+        WEBP[:12] + WEBP[20:],
+        MOVING,
+        encoded(halves(), "PNG"),
+        b"RIFF\x10\0\0\0AVI LIST" + bytes(40),
+    ],
+    ids=["empty", "no-jpeg", "bare", "zeros", "zeros-lossless", "cut", "no-chunk", "moving", "png", "avi"],
+)
+def test_a_broken_picture_is_counted_and_the_next_is_not_held_back(body: bytes) -> None:
+    whole = [encoded(halves(), "WEBP"), encoded(halves(), "JPEG")]
+    made, note = decoded(whole[0], body, *whole)
+    assert [frame is not None for frame in made] == [True, False, True, True]
+    assert note == "1 pictures were neither JPEG nor WebP"
+
+
+@settings(max_examples=60, deadline=None)
+@given(at=st.integers(12, len(WEBP) - 1), value=st.integers(0, 255), end=st.integers(12, len(WEBP)))
+def test_damaged_webp_is_a_frame_or_nothing_but_never_an_error(at: int, value: int, end: int) -> None:
+    body = bytearray(WEBP)
+    body[at] = value
+    (frame,), _note = decoded(bytes(body[:end]))
+    assert frame is None or frame.width > 0
+
+
+def test_a_picture_that_claims_to_be_huge_is_passed_over() -> None:
+    huge = bytearray(WEBP)
+    key = huge.index(b"\x9d\x01\x2a")
+    huge[key + 3 : key + 7] = b"\xff\x3f\xff\x3f"  # 16383 x 16383
+    (frame,), note = decoded(bytes(huge))
+    assert frame is None
+    assert "1 pictures" in note
+
+
+def test_pictures_keep_the_time_they_came_with() -> None:
+    inbox = Inbox()
+    for pts_s in (0.0, 0.1, None):
+        inbox.put(pts_s, b"")
+    pictures = open_feed("push://cam1", CaptureSettings(), inbox).pictures(lambda: False)
+    assert [next(pictures).raw_s for _ in range(3)] == [0.0, 0.1, None]
+
+
+def test_an_inbox_that_overflows_keeps_the_newest() -> None:
+    inbox = Inbox()
+    for index in range(100):
+        inbox.put(float(index), b"")
+    assert inbox.get(0.0) == (92.0, b"")
+
+
+def test_a_silent_browser_does_not_hold_up_the_end() -> None:
+    feed = open_feed("push://cam1", CaptureSettings(), Inbox())
+    asked = iter([False, True])
+    assert list(feed.pictures(lambda: next(asked))) == []
