@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,11 +15,10 @@ from torch import Tensor, nn
 
 from mobile_videogpt import names
 from mobile_videogpt.errors import CheckpointError, QuantizationError
-from mobile_videogpt.hub import resolve
 from mobile_videogpt.modeling import MobileVideoGPT, Part, module_name
 from mobile_videogpt.names import EMBEDDING, HEAD, Shape
 from mobile_videogpt.published_config import CONFIG_FILE, parse, read_raw, render
-from mobile_videogpt.quantize import Quantization, check_quantization, quantize_language
+from mobile_videogpt.quantize import Quantization, quantize_language
 from mobile_videogpt.tokenizer import ChatTokenizer
 from mobile_videogpt.towers import TowerSources, with_towers
 from mobile_videogpt.vocabulary import add_action_tokens, fit_rows
@@ -32,51 +30,35 @@ _ALWAYS_FLOAT32 = (".A_log", ".A_b_log")
 _REMEDY = "Check that config.json and the weights belong together, or download the folder again."
 
 
-def load(
-    path_or_name: str | Path,
-    part: Part = "all",
-    *,
-    dtype: torch.dtype | None = None,
-    device: str | torch.device | None = None,
-    lora: str | Path | Mapping[str, str | Path] | None = None,
-    quantize: Quantization | None = None,
-    video_tower: str | Path | None = None,
-    image_tower: str | Path | None = None,
-    system_prompt: str | None = None,
-    action_tokens: bool = False,
-    revision: str | None = None,
-    offline: bool = False,
-) -> MobileVideoGPT:
-    """See `MobileVideoGPT.from_pretrained`, which this is."""
-    target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    wanted_dtype = dtype or default_dtype(target)
-    check_quantization(quantize, target)
-    folder = resolve(path_or_name, revision=revision, offline=offline)
+def read(folder: Path, part: Part, dtype: torch.dtype, towers: TowerSources) -> MobileVideoGPT:
+    """The model of a folder on the CPU, with its tokenizer.
+
+    Raises:
+        CheckpointError: as `MobileVideoGPT.from_pretrained`.
+    """
     raw = read_raw(folder)
     config = parse(raw, f"{folder / CONFIG_FILE}")
-    if system_prompt is not None:
-        config = replace(config, system_prompt=system_prompt)
     with torch.device("meta"):
         model = MobileVideoGPT(config, part)
     wanted = wanted_shapes(model)
     files = checkpoint_weights(folder, part)
     if part != "language":
-        sources = TowerSources(video_tower, image_tower, revision=None, offline=offline)
-        files = with_towers(files, wanted, sources, raw, folder)
+        files = with_towers(files, wanted, towers, raw, folder)
     files = _with_trainables(files, folder, part)
     files = _without_tied_head(files, config.language.tie_embeddings)
     names.check_fit(wanted, files.shapes, str(folder), _REMEDY)
-    _fill(model, files, wanted_dtype)
+    _fill(model, files, dtype)
     model.eval()
     model.tokenizer = find_tokenizer(folder, part)
     if model.tokenizer is not None and model.language is not None:
         fit_rows(model, model.tokenizer)
-        if action_tokens:
-            model.tokenizer = add_action_tokens(model, model.tokenizer)
-    model.to(target)
-    adapters = lora if isinstance(lora, Mapping) else {"default": lora} if lora is not None else {}
-    _finish(model, adapters, quantize, target)
     return model
+
+
+def add_actions(model: MobileVideoGPT) -> None:
+    """Gives a model with a language half and a tokenizer the action tokens that it lacks; others are left alone."""
+    if model.tokenizer is not None and model.language is not None:
+        model.tokenizer = add_action_tokens(model, model.tokenizer)
 
 
 def save(model: MobileVideoGPT, folder: str | Path, max_shard_bytes: int = SHARD_BYTES) -> None:
@@ -218,16 +200,21 @@ def _compute_buffers(model: MobileVideoGPT) -> None:
                 module.position_ids = torch.arange(table.num_embeddings)[None]
 
 
-def _finish(
+def finish(
     model: MobileVideoGPT,
-    adapters: Mapping[str, str | Path],
-    quantize: Quantization | None,
     device: torch.device,
+    lora: str | Path | Mapping[str, str | Path] | None = None,
+    quantize: Quantization | None = None,
 ) -> None:
-    """Adapters and smaller weights, in the order in which the two go together.
+    """To the device, then adapters and smaller weights, in the order in which the two go together.
 
     bitsandbytes' layers carry adapters; torch's int8 layers do not, so an adapter is folded in before.
+
+    Raises:
+        AdapterError, QuantizationError: as `MobileVideoGPT.from_pretrained`.
     """
+    model.to(device)
+    adapters = lora if isinstance(lora, Mapping) else {"default": lora} if lora is not None else {}
     smaller = quantize if model.language is not None else None
     if smaller == "int8" and len(adapters) > 1:
         raise QuantizationError(

@@ -124,6 +124,8 @@ class MobileVideoGPTConfig:
             differ.
         action_tokens: spelling of the tokens a decision is made of, in order.
         action_token_ids: their rows in the vocabulary; empty when the model has none.
+        reply_action: a reply is asked for by the action that was decided on: its token stands at the beginning of
+            the reply, behind the assistant's header. The published models know no such thing.
 
     Raises:
         ValueError: if the sizes do not fit together.
@@ -139,6 +141,7 @@ class MobileVideoGPTConfig:
     system_prompt: str = "You are a helpful assistant."
     action_tokens: tuple[str, ...] = ("<next>", "<feedback>", "<correct>")
     action_token_ids: tuple[int, ...] = ()
+    reply_action: bool = False
 
     def __post_init__(self) -> None:
         chunk, k = self.chunk_frames, self.num_select_k

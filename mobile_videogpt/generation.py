@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from mobile_videogpt.context import ChunkTokens, fingerprint, visual_block
-from mobile_videogpt.decoding import Sampling
 from mobile_videogpt.engine import LanguageEngine, Segment
 from mobile_videogpt.errors import GenerationError
 from mobile_videogpt.prompts import UPSTREAM_SYSTEM, prompt_ids, text_prompt_ids
-from mobile_videogpt.reply import Cancel, Delta, GenerationStats, Reply, ReplySettings, whole
+from mobile_videogpt.reply import Cancel, Delta, GenerationStats, Reply, ReplySettings
 from mobile_videogpt.tokenizer import ChatTokenizer
 
 __all__ = ["Delta", "GenerationStats", "Request", "TextGenerator"]
@@ -26,12 +25,23 @@ __all__ = ["Delta", "GenerationStats", "Request", "TextGenerator"]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question about some chunks (none: a question without video)."""
+    """One question about some chunks.
+
+    Attributes:
+        chunks: visual tokens in time order; none asks without video.
+        prompt: the user's words.
+        system_prompt: instead of the one stored with the model.
+        frame_ids: an id for each frame of each chunk, so that overlapping frames count once.
+        action: name of the action that the reply carries out; a model without `reply_action` ignores it.
+        settings: length, sampling and stop strings of the reply.
+        cancel: checked before every token.
+    """
 
     chunks: Sequence[ChunkTokens]
     prompt: str
     system_prompt: str | None = None
     frame_ids: Sequence[Sequence[Hashable]] | None = None
+    action: str | None = None
     settings: ReplySettings = field(default_factory=ReplySettings)
     cancel: Cancel | None = None
 
@@ -44,6 +54,7 @@ class TextGenerator:
         tokenizer: None for a model without one; only embeddings can be continued then.
         system_prompt: used when a request brings none; it belongs to the weights.
         max_tokens: positions the model was built for.
+        reply_action: see `MobileVideoGPTConfig`.
     """
 
     def __init__(
@@ -53,114 +64,64 @@ class TextGenerator:
         *,
         system_prompt: str = UPSTREAM_SYSTEM,
         max_tokens: int = 32768,
+        reply_action: bool = False,
     ) -> None:
         self.engine = engine
         self.tokenizer = tokenizer
         self.system_prompt = system_prompt
         self.max_tokens = max_tokens
+        self.reply_action = reply_action
 
-    def segments(
-        self,
-        chunks: Sequence[ChunkTokens],
-        prompt: str,
-        *,
-        system_prompt: str | None = None,
-        frame_ids: Sequence[Sequence[Hashable]] | None = None,
-    ) -> list[Segment]:
-        """The prompt in named pieces: system prompt, visual tokens, question."""
+    def segments(self, request: Request) -> list[Segment]:
+        """The prompt in named pieces: system prompt, visual tokens, question.
+
+        Raises:
+            GenerationError: without a tokenizer, or with tokens of another model.
+            ValueError: if the vocabulary has no token for the request's action.
+        """
         tokenizer = self._needed_tokenizer()
-        system = self.system_prompt if system_prompt is None else system_prompt
-        if not chunks:
-            return [self._text_segment(text_prompt_ids(prompt, system, tokenizer))]
-        block = visual_block(chunks, frame_ids)
+        system = self.system_prompt if request.system_prompt is None else request.system_prompt
+        action = request.action if self.reply_action else None
+        if not request.chunks:
+            return [self._text_segment(text_prompt_ids(request.prompt, system, tokenizer, action))]
+        block = visual_block(request.chunks, request.frame_ids)
         width = self.engine.width
         if block.shape[-1] != width:
             raise GenerationError(
                 f"the chunks' tokens are {block.shape[-1]} wide but this language model reads {width}; "
                 "encode them with the vision half of the same checkpoint"
             )
-        ids = prompt_ids(prompt, system, tokenizer)
+        ids = prompt_ids(request.prompt, system, tokenizer, action)
         visual = Segment(("visual", fingerprint(block)), block)
         return [self._text_segment(ids.prefix), visual, self._text_segment(ids.suffix)]
 
-    def assemble(
-        self,
-        chunks: Sequence[ChunkTokens],
-        prompt: str,
-        *,
-        system_prompt: str | None = None,
-        frame_ids: Sequence[Sequence[Hashable]] | None = None,
-    ) -> Tensor:
+    def assemble(self, request: Request) -> Tensor:
         """The whole prompt as embeddings [1, n, D]."""
-        pieces = self.segments(chunks, prompt, system_prompt=system_prompt, frame_ids=frame_ids)
         engine = self.engine
-        return torch.cat([piece.embeds.to(engine.device, engine.dtype) for piece in pieces], dim=1)
+        return torch.cat([piece.embeds.to(engine.device, engine.dtype) for piece in self.segments(request)], dim=1)
 
-    def generate(
-        self,
-        chunks: Sequence[ChunkTokens],
-        prompt: str,
-        *,
-        system_prompt: str | None = None,
-        frame_ids: Sequence[Sequence[Hashable]] | None = None,
-        max_new_tokens: int = 128,
-        temperature: float = 0.0,
-        top_p: float = 1.0,
-        repetition_penalty: float = 1.0,
-        stop: Sequence[str] = (),
-        seed: int | None = None,
-        cancel: Cancel | None = None,
-        stream: bool = True,
-    ) -> Iterator[Delta]:
-        """Answers `prompt` about `chunks`; greedy unless a temperature is given.
-
-        Args:
-            chunks: visual tokens in time order; none asks without video.
-            prompt: the user's words.
-            system_prompt: instead of the one stored with the model.
-            frame_ids: an id for each frame of each chunk, so that overlapping frames count once.
-            max_new_tokens: end after so many tokens.
-            temperature, top_p, repetition_penalty, seed: see `Sampling`.
-            stop: strings that end the reply and are not part of it.
-            cancel: checked before every token.
-            stream: False gives everything as one delta.
-
-        Returns:
-            Deltas as they are written; the last carries `stats`. The time of the first is the TTFT.
+    def generate(self, request: Request) -> Iterator[Delta]:
+        """Answers a request, delta by delta; the last delta carries `stats`. The time of the first is the TTFT.
 
         Raises:
-            GenerationError: for arguments that cannot be met, at the call and not at the first delta.
+            GenerationError: for a request that cannot be met, at the call and not at the first delta.
         """
-        settings = ReplySettings(
-            max_new_tokens=max_new_tokens,
-            sampling=Sampling(temperature, top_p, repetition_penalty, seed),
-            stop=(stop,) if isinstance(stop, str) else tuple(stop),
-        )
-        request = Request(chunks, prompt, system_prompt, frame_ids, settings, cancel)
         reply = self.begin(request)
-        deltas = self._stream(self.segments_of(request), reply, max_new_tokens)
-        return deltas if stream else iter([whole(list(deltas))])
+        return self._stream(self.segments_of(request), reply, request.settings.max_new_tokens)
 
     def continue_embeds(self, embeds: Tensor, settings: ReplySettings) -> Iterator[Delta]:
         """Continues ready embeddings [1, n, D]; for prompts this class did not assemble."""
         reply = self._reply(settings, None)
         return self._stream([Segment(object(), embeds)], reply, settings.max_new_tokens)
 
-    def action_logits(
-        self,
-        chunks: Sequence[ChunkTokens],
-        prompt: str,
-        *,
-        system_prompt: str | None = None,
-        frame_ids: Sequence[Sequence[Hashable]] | None = None,
-    ) -> Tensor:
+    def action_logits(self, request: Request) -> Tensor:
         """Logits [3], float32, of `<next> <feedback> <correct>` as the first token of the reply.
 
         Raises:
             GenerationError: if the vocabulary lacks the action tokens.
         """
-        pieces = self.segments(chunks, prompt, system_prompt=system_prompt, frame_ids=frame_ids)
-        return self.engine.logits_of(self.engine.prefill(pieces).hidden, self.action_ids())
+        hidden = self.engine.prefill(self.segments(replace(request, action=None))).hidden
+        return self.engine.logits_of(hidden, self.action_ids())
 
     def action_ids(self) -> list[int]:
         """Ids of the action tokens, in the order of `ACTION_TOKENS`."""
@@ -201,9 +162,7 @@ class TextGenerator:
         Raises:
             GenerationError: if prompt and reply exceed the model's positions.
         """
-        pieces = self.segments(
-            request.chunks, request.prompt, system_prompt=request.system_prompt, frame_ids=request.frame_ids
-        )
+        pieces = self.segments(request)
         tokens = sum(piece.embeds.shape[1] for piece in pieces)
         if tokens + request.settings.max_new_tokens > self.max_tokens:
             raise GenerationError(

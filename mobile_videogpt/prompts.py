@@ -49,24 +49,47 @@ class PromptIds:
     suffix: tuple[int, ...]
 
 
-def prompt_ids(user: str, system: str, tokenizer: ChatTokenizer) -> PromptIds:
+def prompt_ids(user: str, system: str, tokenizer: ChatTokenizer, action: str | None = None) -> PromptIds:
     """The prompt's two halves, round the block of visual tokens.
 
     What the user and the system wrote is encoded as plain text: `<|im_end|>` or `<image>` spelled out in a
     question cannot close the turn or ask for an image. For any other text the ids equal those of the whole
     string, because special tokens cut the text before BPE sees it.
+
+    Args:
+        user: the user's words.
+        system: the system prompt.
+        tokenizer: of the model.
+        action: name of the action that the reply carries out, `feedback` or `correct`; its token opens the reply.
+
+    Raises:
+        ValueError: if the vocabulary has no token for `action`.
     """
     encode, plain = tokenizer.encode, tokenizer.encode_plain
     prefix = encode(IM_START) + plain("system\n" + system) + encode(f"{IM_END}\n{IM_START}user\n")
-    suffix = plain("\n" + user) + encode(_AFTER)
+    suffix = plain("\n" + user) + encode(_AFTER) + _action_ids(action, tokenizer)
     return PromptIds(tuple(prefix), tuple(suffix))
 
 
-def text_prompt_ids(user: str, system: str, tokenizer: ChatTokenizer) -> tuple[int, ...]:
-    """The prompt without images in one piece: the blank lines before the user's words are one word of BPE."""
+def text_prompt_ids(user: str, system: str, tokenizer: ChatTokenizer, action: str | None = None) -> tuple[int, ...]:
+    """The prompt without images in one piece: the blank lines before the user's words are one word of BPE.
+
+    Raises:
+        ValueError: as `prompt_ids`.
+    """
     encode, plain = tokenizer.encode, tokenizer.encode_plain
     head = encode(IM_START) + plain("system\n" + system) + encode(f"{IM_END}\n{IM_START}")
-    return tuple(head + plain("user\n\n" + user) + encode(_AFTER))
+    return tuple(head + plain("user\n\n" + user) + encode(_AFTER) + _action_ids(action, tokenizer))
+
+
+def _action_ids(action: str | None, tokenizer: ChatTokenizer) -> list[int]:
+    if action is None:
+        return []
+    known = tokenizer.action_ids
+    if (token := f"<{action}>") not in known:
+        names = ", ".join(name.strip("<>") for name in known) or "none"
+        raise ValueError(f"action {action!r} has no token in this model's vocabulary; it knows {names}")
+    return [known[token]]
 
 
 def _before(system: str) -> str:

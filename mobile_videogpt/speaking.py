@@ -6,6 +6,7 @@ A mixin without state of its own but the tokenizer; each method hands over to th
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, cast
 
@@ -14,9 +15,10 @@ from torch import Tensor
 
 from mobile_videogpt.batching import generate_batch
 from mobile_videogpt.context import ChunkTokens
+from mobile_videogpt.decoding import Sampling
 from mobile_videogpt.engine import LanguageEngine
 from mobile_videogpt.generation import Request, TextGenerator
-from mobile_videogpt.reply import Cancel, Delta
+from mobile_videogpt.reply import Cancel, Delta, ReplySettings, whole
 from mobile_videogpt.rolling import RollingSession
 from mobile_videogpt.tokenizer import ChatTokenizer
 
@@ -75,22 +77,24 @@ class Speaking:
             AdapterError: if an adapter was made for another model.
             QuantizationError: if this machine cannot do what `quantize` asks.
         """
-        from mobile_videogpt.checkpoint import load
+        from mobile_videogpt import checkpoint
+        from mobile_videogpt.hub import resolve
+        from mobile_videogpt.quantize import check_quantization
+        from mobile_videogpt.towers import TowerSources
 
-        model = load(
-            path_or_name,
+        target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        check_quantization(quantize, target)
+        model = checkpoint.read(
+            resolve(path_or_name, revision=revision, offline=offline),
             part,
-            dtype=dtype,
-            device=device,
-            lora=lora,
-            quantize=quantize,
-            video_tower=video_tower,
-            image_tower=image_tower,
-            system_prompt=system_prompt,
-            action_tokens=action_tokens,
-            revision=revision,
-            offline=offline,
+            dtype or checkpoint.default_dtype(target),
+            TowerSources(video_tower, image_tower, revision=None, offline=offline),
         )
+        if action_tokens:
+            checkpoint.add_actions(model)
+        if system_prompt is not None:
+            model.config = replace(model.config, system_prompt=system_prompt)
+        checkpoint.finish(model, target, lora, quantize)
         return cast("Self", model)
 
     def save_pretrained(self, folder: str | Path, max_shard_bytes: int = 2_000_000_000) -> None:
@@ -115,11 +119,16 @@ class Speaking:
         model = self._model()
         language = model.require_language()
         known = self._generator
-        prompt = model.config.system_prompt
-        if known is None or known.tokenizer is not self.tokenizer or known.system_prompt != prompt:
-            limit = model.config.language.max_positions
-            engine = LanguageEngine(language)
-            known = TextGenerator(engine, self.tokenizer, system_prompt=prompt, max_tokens=limit)
+        config = model.config
+        settings = (self.tokenizer, config.system_prompt, config.reply_action)
+        if known is None or (known.tokenizer, known.system_prompt, known.reply_action) != settings:
+            known = TextGenerator(
+                LanguageEngine(language),
+                self.tokenizer,
+                system_prompt=config.system_prompt,
+                max_tokens=config.language.max_positions,
+                reply_action=config.reply_action,
+            )
             self._generator = known
         return known
 
@@ -135,9 +144,10 @@ class Speaking:
         *,
         system_prompt: str | None = None,
         frame_ids: Sequence[Sequence[Hashable]] | None = None,
+        action: str | None = None,
     ) -> Tensor:
-        """The whole prompt as embeddings [1, n, D]; see `TextGenerator.assemble`."""
-        return self.speech.assemble(chunks, prompt, system_prompt=system_prompt, frame_ids=frame_ids)
+        """The whole prompt as embeddings [1, n, D]; for the arguments see `Request`."""
+        return self.speech.assemble(Request(chunks, prompt, system_prompt, frame_ids, action))
 
     def generate(
         self,
@@ -146,6 +156,7 @@ class Speaking:
         *,
         system_prompt: str | None = None,
         frame_ids: Sequence[Sequence[Hashable]] | None = None,
+        action: str | None = None,
         max_new_tokens: int = 128,
         temperature: float = 0.0,
         top_p: float = 1.0,
@@ -155,21 +166,29 @@ class Speaking:
         cancel: Cancel | None = None,
         stream: bool = True,
     ) -> Iterator[Delta]:
-        """Answers a question about chunks, delta by delta; see `TextGenerator.generate`."""
-        return self.speech.generate(
-            chunks,
-            prompt,
-            system_prompt=system_prompt,
-            frame_ids=frame_ids,
+        """Answers `prompt` about `chunks`; greedy unless a temperature is given.
+
+        Args:
+            chunks, prompt, system_prompt, frame_ids, action, cancel: see `Request`.
+            max_new_tokens: end after so many tokens.
+            temperature, top_p, repetition_penalty, seed: see `Sampling`.
+            stop: strings that end the reply and are not part of it.
+            stream: False gives everything as one delta.
+
+        Returns:
+            Deltas as they are written; the last carries `stats`.
+
+        Raises:
+            GenerationError: for arguments that cannot be met, at the call and not at the first delta.
+            ValueError: if the model answers to actions and has no token for `action`.
+        """
+        settings = ReplySettings(
             max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            top_p=top_p,
-            repetition_penalty=repetition_penalty,
-            stop=stop,
-            seed=seed,
-            cancel=cancel,
-            stream=stream,
+            sampling=Sampling(temperature, top_p, repetition_penalty, seed),
+            stop=(stop,) if isinstance(stop, str) else tuple(stop),
         )
+        deltas = self.speech.generate(Request(chunks, prompt, system_prompt, frame_ids, action, settings, cancel))
+        return deltas if stream else iter([whole(list(deltas))])
 
     def generate_batch(self, requests: Sequence[Request]) -> Iterator[tuple[int, Delta]]:
         """Answers many requests side by side; see `mobile_videogpt.batching`."""
@@ -184,7 +203,7 @@ class Speaking:
         frame_ids: Sequence[Sequence[Hashable]] | None = None,
     ) -> Tensor:
         """Logits [3] of `<next> <feedback> <correct>`; see `TextGenerator.action_logits`."""
-        return self.speech.action_logits(chunks, prompt, system_prompt=system_prompt, frame_ids=frame_ids)
+        return self.speech.action_logits(Request(chunks, prompt, system_prompt, frame_ids))
 
     def rolling_session(self, *, sinks: int = 4, window: int = 4096, drop: int | None = None) -> RollingSession:
         """A context that never ends; see `RollingSession`."""

@@ -91,6 +91,7 @@ class MobileVideoGPTGenerator:
                     request.prompt,
                     system_prompt=request.system_prompt or None,
                     frame_ids=[[round(pts_s, 6) for pts_s in chunk.ref.frame_pts_s] for chunk in chunks],
+                    action=action_of(request),
                     max_new_tokens=sampling.max_new_tokens,
                     temperature=sampling.temperature,
                     top_p=sampling.top_p,
@@ -155,6 +156,11 @@ class AdapterSwitch:
             raise GenerationError(
                 f"adapter {wanted!r} cannot be used: {error}. generator.adapters names {known}; a folder will do too"
             ) from error
+
+
+def action_of(request: Request) -> str | None:
+    """What the decider decided on; None for a question, which nobody decided on."""
+    return request.action if request.kind == "feedback" else None
 
 
 def _tokens(chunk: Seen) -> TorchTokens:

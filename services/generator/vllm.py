@@ -19,7 +19,7 @@ import torch
 from mobile_videogpt import MobileVideoGPT
 from mobile_videogpt.errors import ModelError
 from services.generator.core import Delta, Seen, Wants, require_tokens
-from services.generator.mobile_videogpt import TorchTokens
+from services.generator.mobile_videogpt import TorchTokens, action_of
 from services.generator.sse import CompletionServer
 from services.models import model_path
 from shared.config import GeneratorSettings
@@ -95,7 +95,11 @@ class VllmGenerator:
         frame_ids = [[round(pts_s, 6) for pts_s in chunk.ref.frame_pts_s] for chunk in chunks]
         try:
             embeds = self._model.assemble(
-                tokens, request.prompt, system_prompt=request.system_prompt or None, frame_ids=frame_ids
+                tokens,
+                request.prompt,
+                system_prompt=request.system_prompt or None,
+                frame_ids=frame_ids,
+                action=action_of(request),
             )[0]
         except (ModelError, RuntimeError, ValueError) as error:
             raise GenerationError(f"{self.model}: {error}") from error

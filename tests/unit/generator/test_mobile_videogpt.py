@@ -86,6 +86,21 @@ async def test_requests_answered_at_once_say_what_they_say_alone(
     assert len(set(texts)) > 1
 
 
+async def test_the_model_is_told_the_action_it_answers_to_unless_it_is_a_question(
+    checkpoint: Path, request_for: MakeRequest, chunks: list[Seen], tmp_path: Path
+) -> None:
+    model = MobileVideoGPT.from_pretrained(checkpoint, device="cpu", dtype=torch.float32)
+    model.config = replace(model.config, reply_action=True)
+    model.save_pretrained(tmp_path)
+    generator = make_generator(settings(tmp_path))
+    asked = [request_for(action="correct"), request_for(action="feedback"), request_for(kind="question")]
+    answers = [await collect(generator.generate(request, chunks)) for request in asked]
+    await generator.close()
+    lengths = [deltas[-1].n_input_tokens for deltas in answers]
+    assert lengths == [lengths[2] + 1, lengths[2] + 1, lengths[2]]
+    assert len({"".join(d.text for d in deltas) for deltas in answers}) == 3
+
+
 async def test_closing_stops_the_model_within_a_token(
     checkpoint: Path, request_for: MakeRequest, chunks: list[Seen]
 ) -> None:

@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -24,6 +25,7 @@ from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.reply import Delta, GenerationStats, ReplySettings
 from mobile_videogpt.tokenizer import tiny_tokenizer
 from mobile_videogpt.tokens import Tokens
+from tests.unit.model.conftest import speaking_model
 
 WIDTH, IMAGE_TOKENS, VIDEO_TOKENS = 128, 16, 32
 PROMPTS = ("How is my squat?", "下半身をもっと下げて 🏋️‍♀️", "naïve café — ça va?", "")
@@ -167,7 +169,7 @@ def test_a_prompt_beginning_is_read_once_and_gives_the_same_words(talker: Mobile
     assert text_of(first) == text_of(again)
     assert text_of(other) == text_of(fresh)
     assert text_of(other) != text_of(first)
-    suffix = len(talker.speech.segments([chunk(6)], "How deep?")[-1].embeds[0])
+    suffix = len(talker.speech.segments(Request([chunk(6)], "How deep?"))[-1].embeds[0])
     reused = [stats_of(d).reused_prompt_tokens for d in (first, again, other, fresh)]
     prompt = stats_of(first).prompt_tokens
     assert reused == [0, prompt - suffix, prompt - suffix - 160, 0]
@@ -321,6 +323,56 @@ def test_action_logits_are_those_of_the_first_token_of_a_reply(talker: MobileVid
     assert actions.dtype == torch.float32
     assert torch.allclose(actions, full[talker.speech.action_ids()], atol=1e-4)
     assert talker.speech.action_ids() == [381, 382, 383]
+
+
+@pytest.fixture(scope="module")
+def doer() -> MobileVideoGPT:
+    """A talkative model whose replies begin with the action they carry out."""
+    model = speaking_model()
+    model.config = replace(model.config, reply_action=True)
+    return model
+
+
+@pytest.mark.parametrize("chunks", [[], [chunk(1)]])
+def test_a_reply_to_an_action_begins_with_its_token(doer: MobileVideoGPT, chunks: list[Tokens]) -> None:
+    plain = doer.assemble(chunks, "Depth?")
+    feedback, correct = (doer.assemble(chunks, "Depth?", action=name) for name in ("feedback", "correct"))
+    token = doer.speech.engine.embed([doer.speech.action_ids()[2]])
+    assert torch.equal(correct, torch.cat((plain, token), dim=1))
+    assert feedback.shape == correct.shape
+    assert not torch.equal(feedback, correct)
+    said = [text_of(list(doer.generate(chunks, "Depth?", action=a, max_new_tokens=9))) for a in ("feedback", "correct")]
+    assert said[0] != said[1]
+
+
+def test_the_batch_answers_to_the_action_too(doer: MobileVideoGPT) -> None:
+    asked = [
+        Request([chunk(1)], "Depth?", action=action, settings=ReplySettings(max_new_tokens=9))
+        for action in ("feedback", "correct", None)
+    ]
+    texts = ["", "", ""]
+    for number, delta in doer.generate_batch(asked):
+        texts[number] += delta.text
+    assert texts == [text_of(list(doer.generate(r.chunks, r.prompt, action=r.action, max_new_tokens=9))) for r in asked]
+    assert len(set(texts)) == 3
+
+
+def test_a_model_that_answers_to_no_action_ignores_it(talker: MobileVideoGPT) -> None:
+    assert torch.equal(talker.assemble([], "?", action="correct"), talker.assemble([], "?"))
+    assert talker.assemble([], "?", action="dance").shape == talker.assemble([], "?").shape
+
+
+def test_an_action_without_a_token_is_told_by_name(doer: MobileVideoGPT) -> None:
+    with pytest.raises(ValueError, match=r"action 'dance' has no token .* it knows next, feedback, correct"):
+        doer.generate([chunk(1)], "?", action="dance")
+
+
+def test_whether_replies_begin_with_an_action_is_stored_with_the_model(doer: MobileVideoGPT, tmp_path: Path) -> None:
+    doer.save_pretrained(tmp_path)
+    again = MobileVideoGPT.from_pretrained(tmp_path, "language", device="cpu")
+    assert again.config.reply_action
+    assert torch.equal(again.assemble([], "?", action="correct"), doer.assemble([], "?", action="correct"))
+    assert not MobileVideoGPTConfig.full_0_5b().reply_action
 
 
 def test_requests_that_cannot_be_met_are_told_at_the_call(talker: MobileVideoGPT) -> None:
