@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -16,6 +16,9 @@ from cornerman.session import Plan, Session
 from shared.config import Settings
 from shared.errors import ConfigError
 from shared.source import Mode, SourceSpec, Strategy
+
+GIVE_UP_S: Final = 15.0
+"""A source that gives no frame for so long after its first failure is given up; services (`up`) try for ever."""
 
 ROLES = ("capture", "encoder", "decider", "generator")
 
@@ -120,10 +123,18 @@ def spec_of(source_id: str, url: str, settings: Settings, mode: Mode = "coach", 
         raise ConfigError(explain(error)) from None
 
 
+def impatient(spec: SourceSpec) -> SourceSpec:
+    """Somebody waits for this command: a mistyped address is to end it, unless its patience was chosen."""
+    if "give_up_s" in spec.watch.model_fields_set:
+        return spec
+    return spec.model_copy(update={"watch": spec.watch.model_copy(update={"give_up_s": GIVE_UP_S})})
+
+
 def watch_them(
     chosen: options.Chosen, specs: Sequence[SourceSpec], screen: Screen, command: Command = "run", **more: Any
 ) -> int:
     """Runs a session for these sources; returns the exit code. `more`: fields of the `Plan`."""
+    specs = [impatient(spec) for spec in specs]
     lengths = [None if spec.watch.loop else length_s(spec.url) for spec in specs]
     plan = Plan(specs, more.pop("roles", ROLES), lengths, **more)
     screen.many = len(specs) > 1

@@ -35,6 +35,10 @@ class WatchSettings(Section):
     realtime: Annotated[bool, Field(description="play files at their own speed")] = True
     loop: Annotated[bool, Field(description="start files again at their end")] = False
     display: Annotated[bool, Field(description="make JPEGs for the page while somebody watches")] = True
+    give_up_s: Annotated[
+        float,
+        Field(ge=0, description="one that never gave a frame fails after this; 0 = never; `run`: 15 if unset"),
+    ] = 0.0
 
 
 class SpeakSettings(Section):

@@ -47,6 +47,7 @@ class Plan:
     realtime: bool
     loop: bool
     can_fail: bool  # given up after some tries (files, also remote ones), unlike a camera
+    give_up_s: float = 0.0  # one that has never given a frame is given up after this; 0 = never
     skip: int = 0
 
 
@@ -80,7 +81,7 @@ class Reel:
         self.cuts: Handover[Cut] = Handover(LOSSLESS_DEPTH if plan.lossless else LIVE_DEPTH, lossless=plan.lossless)
         self.chunker = Chunker(plan.sample_fps, plan.overlap)
         self.behind = 0  # cuts that went because nobody took them in time
-        self.machine = Machine(settings.stall_s, can_fail=plan.can_fail)
+        self.machine = Machine(settings.stall_s, can_fail=plan.can_fail, give_up_s=plan.give_up_s)
         self._open = opener
         self._settings = settings
         self._clock = clock
@@ -171,9 +172,9 @@ class Reel:
                 seen_in_pass += self.chunker.captured - before
                 if self.chunker.captured > before:
                     backoff.reset()
-                if not self._change(partial(_lost, error)):
+                if not self._change(partial(_lost, error, self._clock.monotonic_s())):
                     return
-                self._interrupt.wait(backoff.next_s())
+                self._interrupt.wait(min(backoff.next_s(), self.machine.left_s(self._clock.monotonic_s())))
                 continue
             if over:
                 return
@@ -295,5 +296,5 @@ class Reel:
         self._news.append(News(self.machine.state, self.machine.detail))
 
 
-def _lost(error: BrokenError, machine: Machine) -> bool:
-    return machine.lost(error)
+def _lost(error: BrokenError, now_s: float, machine: Machine) -> bool:
+    return machine.lost(error, now_s)

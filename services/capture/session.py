@@ -225,7 +225,8 @@ async def _beside(work: Awaitable[None], *helpers: Awaitable[None]) -> None:
 
 def _plan(spec: SourceSpec, skip: int) -> Plan:
     watch = spec.watch
-    can_fail = not spec.url.lower().startswith(("rtsp:", "rtsps:", "device:", "/dev/video"))
+    # Whether http is a camera or a file is known only once it has been opened.
+    can_fail = not spec.url.lower().startswith(("rtsp:", "rtsps:", "http:", "https:", "device:", "/dev/video"))
     return Plan(
         sample_fps=watch.sample_fps,
         overlap=watch.overlap,
@@ -233,5 +234,6 @@ def _plan(spec: SourceSpec, skip: int) -> Plan:
         realtime=watch.realtime,
         loop=watch.loop,
         can_fail=can_fail,
+        give_up_s=watch.give_up_s,
         skip=skip,
     )

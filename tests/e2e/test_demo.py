@@ -1,94 +1,14 @@
 """`cornerman demo` and `cornerman run`, as a stranger types them: real processes from a video to words and counts."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psutil
-import pytest
 
-FAKES = ("--set", "encoder.backend=fake", "--set", "generator.backend=echo", "--set", "generator.echo_delay_ms=1")
-FAST = ("--set", "bus.sources_poll_s=0.05", "--set", "bus.block_ms=100")
-
-SUMMARY = {
-    *("captured", "sampled", "due", "published", "dropped", "decided", "buried"),
-    *("requests", "feedback", "errors", "expired"),
-}
-
-
-@dataclass
-class Ended:
-    """A command that has ended: its code, its lines on stdout as objects, and its stderr."""
-
-    code: int
-    lines: list[dict[str, Any]]
-    errors: str
-
-    def of(self, kind: str) -> list[dict[str, Any]]:
-        return [line for line in self.lines if line["type"] == kind]
-
-    @property
-    def sources(self) -> dict[str, dict[str, Any]]:
-        assert self.lines, self.errors
-        assert self.lines[-1]["type"] == "summary", self.errors
-        found: dict[str, dict[str, Any]] = self.lines[-1]["sources"]
-        return found
-
-
-class Command:
-    """A running `cornerman`, in a folder of its own."""
-
-    def __init__(self, folder: Path, *line: str) -> None:
-        environment = {**os.environ, "CORNERMAN_RUNTIME__DIR": str(folder / "run"), "OMP_NUM_THREADS": "1"}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "cornerman", *line],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=folder,
-            env=environment,
-        )
-
-    def read_until(self, kind: str) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            got: dict[str, Any] = json.loads(line)
-            if got["type"] == kind:
-                return got
-        raise AssertionError(f"ended without a {kind}: {self.process.stderr and self.process.stderr.read()}")
-
-    def end(self, within_s: float = 100.0) -> Ended:
-        out, errors = self.process.communicate(timeout=within_s)
-        return Ended(self.process.returncode, [json.loads(line) for line in out.splitlines()], errors)
-
-
-@pytest.fixture
-def cornerman(tmp_path: Path) -> Iterator[Callable[..., Command]]:
-    started: list[Command] = []
-
-    def start(*line: str) -> Command:
-        started.append(Command(tmp_path, *line))
-        return started[-1]
-
-    yield start
-    for one in started:
-        if one.process.poll() is None:
-            one.process.kill()
-            one.process.communicate()
-
-
-def adds_up(counts: dict[str, Any]) -> None:
-    assert set(counts) == SUMMARY
-    assert counts["due"] == counts["published"] + sum(counts["dropped"].values()), counts
-    assert counts["published"] == counts["decided"] + counts["buried"], counts
-    assert counts["requests"] == counts["feedback"] + counts["errors"] + counts["expired"], counts
+from tests.e2e.commands import FAKES, FAST, Command, adds_up
 
 
 def test_the_demo_ends_by_itself_with_feedback_and_counts_that_add_up(cornerman: Callable[..., Command]) -> None:

@@ -1,0 +1,61 @@
+"""`cornerman run` with an address where nothing is: it says so and ends. What services watch is waited for."""
+
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.e2e.commands import FAKES, FAST, Command, adds_up
+
+SOON = ("--set", "watch.give_up_s=2", "--set", "capture.open_timeout_s=2", "--set", "capture.backoff_max_s=0.5")
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("rtsp://ann:s3cret@no-such-camera.invalid/live", "the host name is not known; check its spelling"),
+        ("rtsp://ann:s3cret@127.0.0.1:9/live", "the connection was refused; is the server running"),
+        ("http://ann:s3cret@no-such-host.invalid/clip.mp4", "the host name is not known; check its spelling"),
+    ],
+)
+def test_an_address_where_nothing_is_ends_the_run_with_the_reason(
+    cornerman: Callable[..., Command], url: str, why: str
+) -> None:
+    ended = cornerman("run", url, "--id", "typo", "--json", *SOON, *FAKES, *FAST).end(60)
+    assert ended.code == 66, ended.errors
+    last = ended.of("error")[-1]
+    assert (last["source_id"], last["stage"]) == ("typo", "capture")
+    assert url.rpartition("@")[2] in last["message"]
+    assert why in last["message"]
+    assert "watch.give_up_s = 2" in last["message"]
+    assert "s3cret" not in ended.errors + repr(ended.lines)
+    adds_up(ended.sources["typo"])
+
+
+def test_one_source_that_is_not_there_does_not_end_the_others(cornerman: Callable[..., Command]) -> None:
+    line = ("run", "rtsp://127.0.0.1:9/live", "test://pattern?seconds=8", "--json")
+    ended = cornerman(*line, *SOON, *FAKES, *FAST).end(60)
+    assert ended.code == 66, ended.errors
+    assert ended.sources["pattern"]["captured"] == 240
+    assert ended.sources["127.0.0.1-live"]["captured"] == 0
+
+
+def test_what_up_watches_is_tried_on(cornerman: Callable[..., Command]) -> None:
+    roles = [word for role in ("capture", "encoder", "decider", "generator") for word in ("--only", role)]
+    up = cornerman("up", *roles, "--set", "capture.backoff_max_s=0.5", *FAKES, *FAST)
+    assert up.process.stdout is not None
+    assert any("running on" in line for line in up.process.stdout)
+    for url, name in (("rtsp://127.0.0.1:9/live", "away"), ("http://127.0.0.1:9/live.m3u8", "dark")):
+        added, _ = cornerman("sources", "add", url, "--id", name).process.communicate(timeout=30)
+        assert added.strip() == name
+    run = cornerman("run", "rtsp://127.0.0.1:9/live", "--id", "typo", "--json", *SOON[:2]).end(60)
+    assert run.code == 66, run.errors
+    time.sleep(2)
+    listed = cornerman("sources", "list", "--json").end(30)
+    assert {line["source_id"]: line["state"] for line in listed.lines} == {
+        "away": "reconnecting",
+        "dark": "reconnecting",
+    }
+    up.process.send_signal(signal.SIGTERM)
+    up.process.communicate(timeout=15)
