@@ -35,6 +35,7 @@ class HeadConfig:
             validation lies at `threshold`.
         threshold: probability from which on an action should be taken.
         min_interval_s: seconds between feedbacks that the thresholds were chosen with.
+        repeat_window_s: seconds in which a lasting certainty counts as the same, likewise.
     """
 
     cls_width: int
@@ -45,6 +46,7 @@ class HeadConfig:
     offsets: tuple[float, float, float] = (0.0, 0.0, 0.0)
     threshold: float = 0.75
     min_interval_s: float = 2.0
+    repeat_window_s: float = 2.0
 
     @property
     def feature_size(self) -> int:

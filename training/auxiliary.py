@@ -26,40 +26,6 @@ class Truth:
     phase: Tensor
     ended: Tensor
 
-    def flat(self) -> Truth:
-        """Every frame as a chunk of one; what is true of whole chunks is left as it is."""
-        return Truth(
-            self.joints.flatten(0, 1)[:, None],
-            self.visible.flatten()[:, None],
-            self.activity.flatten()[:, None],
-            self.fault.flatten()[:, None],
-            self.phase.flatten()[:, None],
-            self.ended,
-        )
-
-    def joined(self, other: Truth) -> Truth:
-        """Both, one after the other; of chunks of equal length."""
-        return Truth(
-            torch.cat([self.joints, other.joints]),
-            torch.cat([self.visible, other.visible]),
-            torch.cat([self.activity, other.activity]),
-            torch.cat([self.fault, other.fault]),
-            torch.cat([self.phase, other.phase]),
-            torch.cat([self.ended, other.ended]),
-        )
-
-    def at(self, frames: Tensor) -> Truth:
-        """Only some frames of each chunk; `frames` [B, K] are their numbers."""
-        rows = torch.arange(len(frames))[:, None]
-        return Truth(
-            self.joints[rows, frames],
-            self.visible[rows, frames],
-            self.activity[rows, frames],
-            self.fault[rows, frames],
-            self.phase[rows, frames],
-            self.ended,
-        )
-
 
 class FrameHeads(nn.Module):
     """Reads the mean of a frame's patches: pose, exercise, mistake, phase; and each patch: which joints it holds."""
@@ -103,6 +69,23 @@ class FrameHeads(nn.Module):
             "phase": 0.3 * cyclic + 0.3 * moving,
         }  # fmt: skip
 
+    @torch.no_grad()
+    def scores(self, patches: Tensor, truth: Truth) -> dict[str, float]:
+        """Shares of frames with the right exercise, mistake (of faulty and of good ones), and the joints' error.
+
+        The error is the mean distance in the picture, in halves of its side.
+        """
+        h = self.trunk(patches.mean(2))
+        fault = self.fault(h).argmax(-1)
+        pose = torch.unflatten(self.pose(h), -1, (JOINTS, 3))
+        miss = (pose - truth.joints)[..., :2].norm(dim=-1)[truth.visible]
+        return {
+            "exercise": _share(self.activity(h).argmax(-1) == truth.activity),
+            "mistake": _share((fault == truth.fault)[truth.fault > 0]),
+            "good": _share((fault == 0)[(truth.fault == 0) & (truth.phase >= 0)]),
+            "joint": float(miss.mean()) if len(miss) else float("nan"),
+        }
+
 
 _FAULT_WEIGHT = torch.tensor([0.35] + [1.0] * len(FAULTS))
 
@@ -117,74 +100,57 @@ def _joint_cells(joints: Tensor, cells: int) -> Tensor:
     return cell
 
 
-class Auxiliary(nn.Module):
-    """All heads of stage 1."""
+class ChunkHeads(nn.Module):
+    """What the video tower is taught: each frame as `FrameHeads`, the whole chunk, and the image tower's own tokens."""
 
     def __init__(self, config: MobileVideoGPTConfig) -> None:
         super().__init__()
-        self.video = FrameHeads(config.video.width)
-        self.image = FrameHeads(config.image.width)
-        self.mimic = nn.Linear(config.video.width, config.image.width)
-        self.ended = nn.Sequential(nn.Linear(config.video.width * 3, 128), nn.GELU(), nn.Linear(128, 1))
-        self.chunk_fault = nn.Sequential(
-            nn.Linear(config.video.width * 3, 128), nn.GELU(), nn.Linear(128, 1 + len(FAULTS))
-        )
+        width = config.video.width
+        self.frames = FrameHeads(width)
+        self.mimic = nn.Linear(width, config.image.width)
+        self.ended = nn.Sequential(nn.Linear(width * 3, 128), nn.GELU(), nn.Linear(128, 1))
+        self.fault = nn.Sequential(nn.Linear(width * 3, 128), nn.GELU(), nn.Linear(128, 1 + len(FAULTS)))
 
-    def forward(
-        self,
-        video: Tensor,
-        image: Tensor,
-        truth: Truth,
-        image_frames: Tensor,
-        still: Tensor,
-        still_truth: Truth,
-        mimic: float,
-    ) -> dict[str, Tensor]:
+    def losses(self, video: Tensor, image: Tensor, truth: Truth) -> dict[str, Tensor]:
         """Losses by name.
 
         Args:
             video: [B, 1 + 8 P, Wv], CLS first.
-            image: [B, K, P, Wc].
+            image: [B, 8, P, Wc], what the finished image tower makes of the same frames, without gradients.
             truth: of all 8 frames.
-            image_frames: [B, K], which frames `image` shows.
-            still: [M, 1, P, Wc], single frames.
-            still_truth: of them.
-            mimic: weight of the loss by which the video tower follows the image tower, patch by patch.
         """
         patches = torch.unflatten(video[:, 1:], 1, (truth.phase.shape[1], -1))
-        out = {"video_" + k: v for k, v in self.video.losses(patches, truth, timed=True).items()}
-        seen = truth.at(image_frames).flat().joined(still_truth)
-        part = self.image.losses(torch.cat([image.flatten(0, 1)[:, None], still]), seen, timed=False)
-        out |= {"image_" + k: v for k, v in part.items()}
-        if mimic > 0 and patches.shape[2] == image.shape[2]:
-            rows = torch.arange(len(patches), device=patches.device)[:, None]
-            goal = F.layer_norm(image.detach(), image.shape[-1:])
-            out["mimic"] = mimic * F.smooth_l1_loss(self.mimic(patches[rows, image_frames]), goal)
-        means = patches.mean(2)
-        summary = torch.cat([video[:, 0], means[:, :4].mean(1), means[:, 4:].mean(1)], -1)
+        out = self.frames.losses(patches, truth, timed=True)
+        if patches.shape[2] == image.shape[2]:
+            out["mimic"] = 4.0 * F.smooth_l1_loss(self.mimic(patches), F.layer_norm(image, image.shape[-1:]))
+        summary = self._summary(video, patches)
         out["ended"] = F.binary_cross_entropy_with_logits(self.ended(summary)[:, 0], truth.ended)
-        # The mistake that shows anywhere in the chunk: what the decider's head will look for.
-        shown = truth.fault.amax(1)
         out["chunk_fault"] = F.cross_entropy(
-            self.chunk_fault(summary), shown, weight=_FAULT_WEIGHT, ignore_index=IGNORE
+            self.fault(summary), shown_in(truth), weight=_FAULT_WEIGHT, ignore_index=IGNORE
         )
         return out
 
     @torch.no_grad()
-    def scores(self, video: Tensor, image: Tensor, truth: Truth, image_frames: Tensor) -> dict[str, float]:
-        """Accuracies on a batch: exercise and mistake per frame, mean joint error in picture halves."""
+    def scores(self, video: Tensor, truth: Truth) -> dict[str, float]:
+        """`FrameHeads.scores`, and how often the chunk's mistake and the end of a repetition are found."""
         patches = torch.unflatten(video[:, 1:], 1, (truth.phase.shape[1], -1))
-        out: dict[str, float] = {}
-        for name, heads, tokens, t in (
-            ("video", self.video, patches, truth),
-            ("image", self.image, image, truth.at(image_frames)),
-        ):
-            h = heads.trunk(tokens.mean(2))
-            out[name + "_exercise"] = float((heads.activity(h).argmax(-1) == t.activity).float().mean())
-            judged = t.fault > 0
-            good = (heads.fault(h).argmax(-1) == t.fault)[judged].float()
-            out[name + "_mistake"] = float(good.mean()) if len(good) else float("nan")
-            pose = torch.unflatten(heads.pose(h), -1, (JOINTS, 3))
-            miss = (pose - t.joints)[..., :2].norm(dim=-1)[t.visible]
-            out[name + "_joint"] = float(miss.mean()) if len(miss) else float("nan")
+        out = self.frames.scores(patches, truth)
+        summary = self._summary(video, patches)
+        shown = shown_in(truth)
+        judged = shown > 0
+        out["chunk_mistake"] = _share((self.fault(summary).argmax(-1) == shown)[judged])
+        out["end_found"] = _share((self.ended(summary)[:, 0] > 0)[truth.ended > 0])
         return out
+
+    def _summary(self, video: Tensor, patches: Tensor) -> Tensor:
+        means = patches.mean(2)
+        return torch.cat([video[:, 0], means[:, :4].mean(1), means[:, 4:].mean(1)], -1)
+
+
+def shown_in(truth: Truth) -> Tensor:
+    """[B], the mistake that shows anywhere in the chunk: what the decider's head will look for."""
+    return truth.fault.amax(1)
+
+
+def _share(right: Tensor) -> float:
+    return float(right.float().mean()) if len(right) else float("nan")

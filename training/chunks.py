@@ -132,15 +132,15 @@ def _draw(
 
 
 class ChunkStream:
-    """Endless pairs of batches, chunks and stills; a context manager, so that its thread ends.
+    """Endless batches of chunks, or of single frames; a context manager, so that its thread ends.
 
     Args:
         seed: of the stream.
         split: of the gym.
         batch: chunks a batch.
-        stills: single frames beside each batch of chunks, at least 1.
+        length: frames of a chunk, 8, or 1 for single frames.
         pool: movements, and places, in use at a time.
-        fresh: movements, and places, replaced after each pair.
+        fresh: movements, and places, replaced after each batch.
         first: number of the first batch, so that a resumed run sees new sessions.
     """
 
@@ -149,13 +149,13 @@ class ChunkStream:
         seed: int,
         split: str,
         batch: int,
-        stills: int = 1,
+        length: int = CHUNK,
         pool: int = 64,
-        fresh: int = 3,
+        fresh: int = 2,
         first: int = 0,
     ) -> None:
-        self._args = (seed, split, batch, stills, pool, fresh, first)
-        self._queue: queue.Queue[tuple[Batch, Batch] | BaseException] = queue.Queue(maxsize=3)
+        self._args = (seed, split, batch, length, pool, fresh, first)
+        self._queue: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=3)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="gym-chunks", daemon=True)
 
@@ -172,7 +172,7 @@ class ChunkStream:
                 self._queue.get_nowait()
             self._thread.join(timeout=0.1)
 
-    def __iter__(self) -> Iterator[tuple[Batch, Batch]]:
+    def __iter__(self) -> Iterator[Batch]:
         while True:
             item = self._queue.get()
             if isinstance(item, BaseException):
@@ -186,7 +186,7 @@ class ChunkStream:
             self._queue.put(error)
 
     def _produce(self) -> None:
-        seed, split, batch, stills, size, fresh, first = self._args
+        seed, split, batch, length, size, fresh, first = self._args
         rng = np.random.default_rng([seed, first, 77])
 
         def draw() -> int:
@@ -195,10 +195,7 @@ class ChunkStream:
         motions = [_Motion(draw(), split) for _ in range(size)]
         places = [_place(draw(), split) for _ in range(size)]
         while not self._stop.is_set():
-            item = (
-                _draw(motions, places, rng, batch, CHUNK),
-                _draw(motions, places, rng, stills, 1),
-            )
+            item = _draw(motions, places, rng, batch, length)
             motions = [*motions[fresh:], *(_Motion(draw(), split) for _ in range(fresh))]
             places = [*places[fresh:], *(_place(draw(), split) for _ in range(fresh))]
             while not self._stop.is_set():

@@ -26,7 +26,7 @@ from mobile_videogpt.tokenizer import IM_END
 from training.checkpoints import load_state, save_state
 from training.dialogues import Sample, read_samples, sampled, split_chunks
 from training.journal import Journal
-from training.stages.vision import rate_at
+from training.stages.loop import rate_at
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 _KEPT_BYTES = 1 << 30

@@ -27,8 +27,7 @@ from training.gym.render import SessionRenderer
 from training.gym.session import Session
 
 PICTURE = 224
-CONTEXT_CHUNKS = 3
-REPEAT_WINDOW_S = 2.0
+CONTEXT_CHUNKS = 4
 MAX_WORDS = 32
 _AT_ONCE = 8
 
@@ -92,22 +91,23 @@ class Coach:
         pts = ends / SAMPLE_FPS
         config = self.head.config
         moments = spoken(
-            np.stack(probabilities), pts.tolist(), config.threshold, config.min_interval_s, REPEAT_WINDOW_S
+            np.stack(probabilities), pts.tolist(), config.threshold, config.min_interval_s, config.repeat_window_s
         )
         out: list[Said] = []
         for at, action in moments:
             number = int(np.searchsorted(pts, at - 1e-6))
-            text = self._say(chunks[max(0, number - CONTEXT_CHUNKS + 1) : number + 1], number)
-            out.append(Said(at, text, "correct" if action == CORRECT else "feedback"))
+            name = "correct" if action == CORRECT else "feedback"
+            text = self._say(chunks[max(0, number - CONTEXT_CHUNKS + 1) : number + 1], number, name)
+            out.append(Said(at, text, name))
         return out
 
-    def _say(self, chunks: list[_Chunk], last: int) -> str:
+    def _say(self, chunks: list[_Chunk], last: int, action: str) -> str:
         began = time.perf_counter()
         ids = [
             [(last - len(chunks) + 1 + i) * STRIDE + k for k in range(CHUNK)] for i in range(len(chunks))
         ]  # frames by number, so that shared ones count once
         pieces: list[str] = []
-        for delta in self.model.generate(chunks, self.prompt, frame_ids=ids, max_new_tokens=MAX_WORDS):
+        for delta in self.model.generate(chunks, self.prompt, frame_ids=ids, max_new_tokens=MAX_WORDS, action=action):
             if not pieces:
                 self.costs.first_token_s.append(time.perf_counter() - began)
             pieces.append(delta.text)

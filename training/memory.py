@@ -1,18 +1,28 @@
-"""Sessions as the towers saw them, kept as half floats in memory: what the language half is trained from."""
+"""Sessions as the towers saw them, on disk and in memory: what the head and the language half are trained from.
+
+Towers that have learnt are run once over each session, by as many processes as are asked for; a stopped run goes on
+with the sessions that are missing. Other towers get a folder of their own.
+"""
 
 from __future__ import annotations
 
+import multiprocessing
+import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, fields
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.vision import VisionHalf
 from training.chunks import CHUNK, SAMPLE_FPS, STRIDE
-from training.features import Watched, watch
+from training.features import Watched, glance, watch
+from training.gym.coach import Feedback
 from training.gym.session import plan_session
 
 
@@ -38,32 +48,127 @@ class Seen:
         return self.images[begin:end], self.groups[first : last + 1]
 
 
-def see_many(
-    vision: VisionHalf,
-    split: str,
-    seeds: range,
-    duration_s: float,
-    progress: Callable[[int, int], None] | None = None,
-) -> list[Seen]:
-    """Run sessions through the towers."""
-    out: list[Seen] = []
-    for i, seed in enumerate(seeds):
-        session = plan_session(seed, split, fps=SAMPLE_FPS, duration_s=duration_s)
-        watched, images, videos = watch(vision, session)
-        with torch.inference_mode():
-            groups = vision.grouped(videos.to(vision.device)).cpu()
-        out.append(Seen(watched, images.half().clone(), groups.half().clone()))
-        if progress is not None:
-            progress(i + 1, len(seeds))
-    return out
+def see_one(vision: VisionHalf, split: str, seed: int, duration_s: float) -> Seen:
+    """Run one session through both towers."""
+    session = plan_session(seed, split, fps=SAMPLE_FPS, duration_s=duration_s)
+    watched, images, videos = watch(vision, session)
+    with torch.inference_mode():
+        groups = vision.grouped(videos.to(vision.device)).cpu()
+    return Seen(watched, images.half().clone(), groups.half().clone())
 
 
-def moments(sessions: Sequence[Seen], late_s: float) -> list[tuple[int, int, int]]:
-    """(session, chunk, feedback) triples: every chunk at which a true feedback could be said."""
+class Library:
+    """Sessions seen by one pair of towers, a file each.
+
+    Args:
+        folder: of the run.
+        vision: the towers.
+        duration_s: of every session.
+        workers: processes that render and see; 0 does it in this one.
+    """
+
+    def __init__(self, folder: Path, vision: VisionHalf, duration_s: float, workers: int = 0) -> None:
+        self._root, self._vision, self._duration_s, self._workers = folder / "seen", vision, duration_s, workers
+
+    def both(self, split: str, seeds: range) -> list[Seen]:
+        """Sessions through both towers, in the order of their seeds."""
+        return [_read_seen(path) for path in self._made(split, seeds, video=True)]
+
+    def images(self, split: str, seeds: range) -> list[Watched]:
+        """Sessions through the image tower alone, see `features.glance`."""
+        return [_read_watched(path) for path in self._made(split, seeds, video=False)]
+
+    def _made(self, split: str, seeds: range, video: bool) -> list[Path]:
+        towers = [self._vision.image_vision_tower, *([self._vision.vision_tower] if video else [])]
+        folder = self._root / f"{'both' if video else 'image'}-{_fingerprint(towers)}-{self._duration_s:g}s"
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = {seed: folder / f"{split}-{seed}.pt" for seed in seeds}
+        todo = [(split, seed, self._duration_s, video, path) for seed, path in paths.items() if not path.exists()]
+
+        def tell(done: int) -> None:
+            if done % 20 == 0 or done == len(todo):
+                print(f"[{'towers' if video else 'image tower'}] {split} sessions {done}/{len(todo)}", flush=True)
+
+        if self._workers:
+            _in_processes(self._vision, todo, self._workers, tell)
+        else:
+            for i, job in enumerate(todo):
+                _make(self._vision, *job)
+                tell(i + 1)
+        return list(paths.values())
+
+
+_Job = tuple[str, int, float, bool, Path]
+_worker_vision: list[VisionHalf] = []
+
+
+def _start_worker(config: MobileVideoGPTConfig, weights: dict[str, Tensor]) -> None:
+    torch.set_num_threads(1)
+    vision = VisionHalf(config)
+    vision.load_state_dict(weights)
+    _worker_vision.append(vision.eval())
+
+
+def _work(job: _Job) -> None:
+    _make(_worker_vision[0], *job)
+
+
+def _in_processes(vision: VisionHalf, jobs: Sequence[_Job], workers: int, tell: Callable[[int], None]) -> None:
+    weights = {k: v.cpu() for k, v in vision.state_dict().items()}
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, _start_worker, (vision.config, weights)) as pool:
+        for done, _ in enumerate(pool.map(_work, jobs)):
+            tell(done + 1)
+
+
+def _make(vision: VisionHalf, split: str, seed: int, duration_s: float, video: bool, path: Path) -> None:
+    if video:
+        seen = see_one(vision, split, seed, duration_s)
+        row = _as_row(seen.watched) | {"images": seen.images, "groups": seen.groups}
+    else:
+        row = _as_row(glance(vision, plan_session(seed, split, fps=SAMPLE_FPS, duration_s=duration_s)))
+    part = path.with_suffix(".part")
+    torch.save(row, part)
+    part.replace(path)
+
+
+def _as_row(watched: Watched) -> dict[str, object]:
+    row: dict[str, object] = {}
+    for field in fields(Watched):
+        value = getattr(watched, field.name)
+        row[field.name] = torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+    row["feedbacks"] = [(f.time_s, f.action, f.text, f.exercise, f.mistake) for f in watched.feedbacks]
+    return row
+
+
+def _read_watched(path: Path, row: dict[str, object] | None = None) -> Watched:
+    row = torch.load(path, weights_only=True) if row is None else row
+    values = {f.name: row[f.name] for f in fields(Watched)}
+    values = {k: v.numpy() if isinstance(v, Tensor) else v for k, v in values.items()}
+    told = values["feedbacks"]
+    assert isinstance(told, list)
+    return Watched(**(values | {"feedbacks": tuple(Feedback(*f) for f in told)}))  # type: ignore[arg-type]
+
+
+def _read_seen(path: Path) -> Seen:
+    row = torch.load(path, weights_only=True)
+    return Seen(_read_watched(path, row), row["images"], row["groups"])
+
+
+def _fingerprint(towers: Sequence[torch.nn.Module]) -> str:
+    code = 0
+    for tower in towers:
+        for _, value in sorted(tower.state_dict().items()):
+            code = zlib.crc32(value.detach().cpu().contiguous().numpy().tobytes(), code)
+    return f"{code:08x}"
+
+
+def moments(sessions: Sequence[Seen], late_s: float, chunks: int) -> list[tuple[int, int, int]]:
+    """(session, chunk, feedback) triples: every chunk, with `chunks` of context, at which a feedback could be said."""
     out: list[tuple[int, int, int]] = []
     for s, seen in enumerate(sessions):
         pts: NDArray[np.float32] = seen.watched.pts_s
         for f, feedback in enumerate(seen.watched.feedbacks):
             near = np.flatnonzero((pts >= feedback.time_s - 0.3) & (pts < feedback.time_s + late_s))
-            out += [(s, int(c), f) for c in near if c >= 2]
+            out += [(s, int(c), f) for c in near if c >= chunks - 1]
     return out

@@ -23,9 +23,9 @@ def coach_config(vocab_size: int = 1024) -> MobileVideoGPTConfig:
             image_size=112, patch_size=16, depth=3, width=128, d_state=8, dt_rank=8, clip_decoder_width=0
         ),
         image=ClipVisionConfig(
-            image_size=112, patch_size=16, depth=4, width=128, heads=4, mlp_width=512, select_layer=-1
+            image_size=112, patch_size=16, depth=6, width=128, heads=4, mlp_width=512, select_layer=-1
         ),
-        projector=ProjectorConfig(image_pool=3, video_pool=4),
+        projector=ProjectorConfig(image_pool=2, video_pool=2),
         language=LanguageConfig(
             vocab_size=vocab_size, width=192, depth=3, heads=4, kv_heads=2, mlp_width=512, max_positions=4096
         ),
@@ -34,73 +34,88 @@ def coach_config(vocab_size: int = 1024) -> MobileVideoGPTConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class VisionPlan:
-    """Stage 1. A step sees `batch` chunks with both towers, and `stills` single frames with the image tower.
+class ImagePlan:
+    """Stage 1, the image tower. A step sees `batch` single frames; `pool` movements and places are in use at a time,
+    of which `fresh` are replaced after each step; every score is over four batches of `held` validation frames."""
 
-    Of each chunk only `image_frames` go through the image tower: its other frames would teach it little new. From step
-    `mimic_from` on the video tower, which learns more slowly, also follows the image tower's tokens.
-    """
-
-    steps: int = 3000
-    batch: int = 8
-    stills: int = 104
-    learning_rate: float = 1.0e-3
+    steps: int = 5400
+    batch: int = 128
+    learning_rate: float = 1.5e-3
     warmup: int = 150
     weight_decay: float = 0.03
-    image_frames: int = 2
-    mimic_from: int = 300
-    held: int = 32
-    pool: int = 96
+    held: int = 256
+    pool: int = 160
+    fresh: int = 2
     checkpoint_s: float = 180.0
     bf16: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class TextPlan:
-    """Stage 2. `chunks` is how many the words are about; every `stream_every` steps come `stream_batch` streams."""
+class VideoPlan:
+    """Stage 2, the video tower. A step sees `batch` chunks; the rest as in `ImagePlan`."""
 
-    sessions: int = 80
-    validation_sessions: int = 15
-    steps: int = 900
-    batch: int = 16
+    steps: int = 3000
+    batch: int = 8
     learning_rate: float = 1.5e-3
     warmup: int = 100
     weight_decay: float = 0.03
-    chunks: int = 3
-    stream_every: int = 4
-    stream_batch: int = 3
-    bf16: bool = True
+    held: int = 32
+    pool: int = 96
+    fresh: int = 2
     checkpoint_s: float = 180.0
+    bf16: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class HeadPlan:
-    """Stage 3, on the sessions of stage 2 and `more` of the image tower alone; it learns from cuts of `window_s`.
+    """Stage 3, the head: `sessions` of the image tower alone; it learns from cuts of `window_s`.
 
-    With `video` false the head reads the image tower's features only; true needs a well-trained video tower.
+    With `video` false the head reads the image tower's features only; true takes the text stage's sessions instead,
+    which both towers saw.
     """
 
-    more: int = 200
-    more_held: int = 25
+    sessions: int = 900
+    validation_sessions: int = 80
     video: bool = False
-    session_s: float = 30.0
-    steps: int = 1500
+    steps: int = 3000
     batch: int = 16
     learning_rate: float = 2e-3
-    hidden: int = 64
+    hidden: int = 96
     reduced: int = 192
-    dropout: float = 0.25
-    window_s: float = 12.0
+    dropout: float = 0.2
+    window_s: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class TextPlan:
+    """Stage 4, the words. `chunks` is how many they are about; every `stream_every` steps come `stream_batch` streams
+    of `stream_chunks` chunks, from which the strategy `llm` learns."""
+
+    sessions: int = 600
+    validation_sessions: int = 40
+    steps: int = 2600
+    batch: int = 16
+    learning_rate: float = 1.5e-3
+    warmup: int = 100
+    weight_decay: float = 0.03
+    chunks: int = 4
+    stream_every: int = 4
+    stream_batch: int = 3
+    stream_chunks: int = 24
+    bf16: bool = True
+    checkpoint_s: float = 180.0
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All of a training run."""
+    """All of a training run. Stages 3 and 4 learn from sessions of `session_s`."""
 
     seed: int = 1
-    vision: VisionPlan = field(default_factory=VisionPlan)
-    text: TextPlan = field(default_factory=TextPlan)
+    session_s: float = 30.0
+    image: ImagePlan = field(default_factory=ImagePlan)
+    video: VideoPlan = field(default_factory=VideoPlan)
     head: HeadPlan = field(default_factory=HeadPlan)
+    text: TextPlan = field(default_factory=TextPlan)
 
     def to_dict(self) -> dict[str, object]:
         """Plain values for JSON."""
@@ -110,9 +125,10 @@ class Plan:
 PRESETS: dict[str, Plan] = {
     "coach": Plan(),
     "smoke": Plan(
-        vision=VisionPlan(steps=90, batch=8, stills=64, warmup=20, pool=24),
-        text=TextPlan(sessions=16, validation_sessions=6, steps=60, batch=12, warmup=10),
-        head=HeadPlan(more=20, more_held=6, session_s=30.0, steps=250),
+        image=ImagePlan(steps=250, batch=96, warmup=20, pool=48),
+        video=VideoPlan(steps=40, batch=6, warmup=10, pool=24),
+        head=HeadPlan(sessions=40, validation_sessions=10, steps=300),
+        text=TextPlan(sessions=16, validation_sessions=4, steps=60, batch=12, warmup=10),
     ),
 }
 
@@ -144,14 +160,14 @@ def plan_from_dict(values: Mapping[str, object]) -> Plan:
     plan = Plan()
     parts: dict[str, object] = {}
     for name, value in values.items():
-        if name == "seed" and isinstance(value, int):
-            parts["seed"] = value
-        elif name in ("vision", "text", "head") and isinstance(value, Mapping):
+        if (name == "seed" and isinstance(value, int)) or (name == "session_s" and isinstance(value, int | float)):
+            parts[name] = value
+        elif name in ("image", "video", "head", "text") and isinstance(value, Mapping):
             part = getattr(plan, name)
             known = {f.name for f in fields(part)}
             if unknown := sorted(set(value) - known):
                 raise ValueError(f"config {name}.{unknown[0]} is unknown; known are {', '.join(sorted(known))}")
             parts[name] = replace(part, **value)
         else:
-            raise ValueError(f"config {name} has value {value!r}; known are seed, vision, text, head")
+            raise ValueError(f"config {name} has value {value!r}; known are seed, session_s, image, video, head, text")
     return replace(plan, **parts)  # type: ignore[arg-type]

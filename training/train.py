@@ -12,24 +12,26 @@ from pathlib import Path
 
 import torch
 
+from mobile_videogpt.config import MobileVideoGPTConfig
+from mobile_videogpt.head import TemporalHead
 from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.tokenizer import ChatTokenizer
 from mobile_videogpt.vision import VisionHalf
-from training.chunks import SAMPLE_FPS
+from training.auxiliary import FrameHeads
 from training.evaluate.gym import evaluate_gym
 from training.export import export_coach
-from training.features import Watched, glance, without_video
-from training.gym.session import plan_session
-from training.memory import Seen, see_many
+from training.features import Watched
+from training.memory import Library
 from training.sizes import Plan, coach_config, load_plan
 from training.stages.head import train_head
+from training.stages.image import load_heads, train_image
 from training.stages.text import train_text, train_tokenizer
-from training.stages.vision import load_heads, train_vision
+from training.stages.video import train_video
 
 VOCABULARY = 1024
 
 
-def train(plan: Plan, out: Path, evaluate_sessions: int) -> dict[str, object]:
+def train(plan: Plan, out: Path, evaluate_sessions: int, workers: int) -> dict[str, object]:
     """Run or continue all stages in `out`; the coach lies in `out/coach`. Returns the scores on the test split.
 
     Raises:
@@ -40,16 +42,16 @@ def train(plan: Plan, out: Path, evaluate_sessions: int) -> dict[str, object]:
     (out / "plan.json").write_text(json.dumps(plan.to_dict(), indent=1) + "\n", encoding="utf-8")
     tokenizer = train_tokenizer(VOCABULARY)
     config = coach_config(len(tokenizer))
-    vision = train_vision(config, plan.vision, plan.seed, out).eval()
-    teacher = load_heads(config, out).image
+    vision = train_image(config, plan.image, plan.seed, out)
+    vision = train_video(vision, plan.video, plan.seed, out).eval()
+    teacher = load_heads(config, out)
+    library = Library(out, vision, plan.session_s, workers)
+    head = _head(plan, config, library, out, teacher)
     first = plan.seed * 100_000
-    seen = _watched("train", plan, vision, first, plan.text.sessions)
-    held = _watched("validation", plan, vision, first, plan.text.validation_sessions)
-    heard = _for_the_head("train", plan, vision, seen, first + 10_000, plan.head.more)
-    checked = _for_the_head("validation", plan, vision, held, first + 10_000, plan.head.more_held)
-    head = train_head(config, plan.head, plan.seed, out, heard, checked, teacher)
+    seen = library.both("train", range(first, first + plan.text.sessions))
+    held = library.both("validation", range(first, first + plan.text.validation_sessions))
     model = assemble(vision, tokenizer)
-    train_text(model, tokenizer, plan.text, plan.seed, out, seen, held).eval()
+    train_text(model, tokenizer, plan.text, plan.seed, out, seen, held, teacher).eval()
     coach = out / "coach"
     size = export_coach(model, head, coach)
     print(f"[export] {coach}: {size / 1e6:.2f} MB after {time.monotonic() - began:.0f} s", flush=True)
@@ -59,38 +61,32 @@ def train(plan: Plan, out: Path, evaluate_sessions: int) -> dict[str, object]:
     return scores
 
 
+def _head(plan: Plan, config: MobileVideoGPTConfig, library: Library, out: Path, teacher: FrameHeads) -> TemporalHead:
+    first = plan.seed * 100_000 + (0 if plan.head.video else 10_000)
+
+    def watched(split: str, count: int) -> list[Watched]:
+        seeds = range(first, first + count)
+        if plan.head.video:
+            return [seen.watched for seen in library.both(split, seeds)]
+        return library.images(split, seeds)
+
+    heard = watched("train", plan.head.sessions)
+    checked = watched("validation", plan.head.validation_sessions)
+    return train_head(config, plan.head, plan.seed, out, heard, checked, teacher)
+
+
 def assemble(vision: VisionHalf, tokenizer: ChatTokenizer) -> MobileVideoGPT:
     """A whole model round a trained vision half; the language half is new."""
     config = replace(
-        vision.config, action_token_ids=tuple(tokenizer.action_ids[name] for name in vision.config.action_tokens)
+        vision.config,
+        action_token_ids=tuple(tokenizer.action_ids[name] for name in vision.config.action_tokens),
+        reply_action=True,
     )
     torch.manual_seed(7)
     model = MobileVideoGPT(config, "all")
     model.require_vision().load_state_dict(vision.state_dict())
     model.tokenizer = tokenizer
     return model
-
-
-def _watched(split: str, plan: Plan, vision: VisionHalf, first: int, count: int) -> list[Seen]:
-    def tell(done: int, of: int) -> None:
-        if done % 10 == 0 or done == of:
-            print(f"[towers] {split} sessions {done}/{of}", flush=True)
-
-    return see_many(vision, split, range(first, first + count), plan.head.session_s, tell)
-
-
-def _for_the_head(
-    split: str, plan: Plan, vision: VisionHalf, seen: Sequence[Seen], first: int, more: int
-) -> list[Watched]:
-    if plan.head.video:
-        return [s.watched for s in seen]
-    out = [without_video(s.watched, vision.config) for s in seen]
-    for i in range(more):
-        session = plan_session(first + i, split, fps=SAMPLE_FPS, duration_s=plan.head.session_s)
-        out.append(glance(vision, session))
-        if (i + 1) % 20 == 0:
-            print(f"[image tower] {split} sessions {i + 1}/{more}", flush=True)
-    return out
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -101,6 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--evaluate-sessions", type=int, default=None, help="test sessions at the end")
     parser.add_argument("--threads", type=int, default=0, help="torch threads; 0 leaves torch's own choice")
+    parser.add_argument("--workers", type=int, default=2, help="processes that render sessions; 0 uses none")
     args = parser.parse_args(argv)
     try:
         plan = load_plan(args.config)
@@ -109,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.threads:
             torch.set_num_threads(args.threads)
         sessions = args.evaluate_sessions or (6 if args.config == "smoke" else 20)
-        scores = train(plan, args.out, sessions)
+        scores = train(plan, args.out, sessions, args.workers)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

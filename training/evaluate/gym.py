@@ -1,23 +1,49 @@
-"""Evaluates a trained coach on sessions of the gym, in one process."""
+"""A trained coach on sessions of the gym, in one process: the shortcut past the product's services."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from training.chunks import SAMPLE_FPS
-from training.evaluate.baselines import every, on_motion
+from training.chunks import CHUNK, SAMPLE_FPS
 from training.evaluate.messages import SessionResult
 from training.evaluate.report import Report, evaluate
 from training.evaluate.words import MeaningOf
+from training.features import chunk_ends
 from training.gym.phrases import meanings
 from training.gym.session import plan_session
-from training.inprocess import Coach, as_truth, motion, pictures
+from training.inprocess import Coach, Costs, as_truth, pictures
 
-_HIGH, _LOW, _PAUSE_S = 0.7, 0.56, 3.0
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One session: what was said, and the frames [T,H,W,3] at `SAMPLE_FPS` that it was said about."""
+
+    result: SessionResult
+    frames: NDArray[np.uint8]
+
+    def chunks(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+        """Media time of each chunk's newest frame, and its frames [8,H,W,3]."""
+        for end in chunk_ends(len(self.frames)):
+            yield float(end / SAMPLE_FPS), self.frames[end - CHUNK + 1 : end + 1]
+
+
+def watch_gym(
+    coach: Coach, seeds: Iterable[int], split: str = "test", kind: str | None = None, duration_s: float | None = None
+) -> Iterator[Seen]:
+    """Session after session; the same every time.
+
+    Raises:
+        ValueError: for a split, kind or duration that the gym does not know.
+    """
+    for seed in seeds:
+        session = plan_session(seed, split, fps=SAMPLE_FPS, duration_s=duration_s, kind=kind)
+        frames = np.stack(list(pictures(session)))
+        yield Seen(SessionResult(as_truth(session), tuple(coach.watch(frames))), frames)
 
 
 def evaluate_gym(
@@ -29,7 +55,7 @@ def evaluate_gym(
     duration_s: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Report, list[SessionResult]]:
-    """Watch `sessions` sessions with seeds `seed`, `seed + 1`, ... and measure; the same numbers every time.
+    """Watch `sessions` sessions with seeds `seed`, `seed + 1`, ... and measure, without baselines.
 
     Raises:
         ValueError: for fewer than one session.
@@ -39,22 +65,19 @@ def evaluate_gym(
         raise ValueError(f"sessions is {sessions}: evaluate at least one")
     coach = Coach(folder)
     results: list[SessionResult] = []
-    simple: dict[str, list[SessionResult]] = {"interval": [], "rules": []}
-    for i in range(sessions):
-        session = plan_session(seed + i, split, fps=SAMPLE_FPS, duration_s=duration_s, kind=kind)
-        frames = np.stack(list(pictures(session)))
-        truth = as_truth(session)
-        results.append(SessionResult(truth, tuple(coach.watch(frames))))
-        simple["interval"].append(SessionResult(truth, every(truth)))
-        simple["rules"].append(SessionResult(truth, on_motion(motion(frames), _HIGH, _LOW, _PAUSE_S)))
+    for seen in watch_gym(coach, range(seed, seed + sessions), split, kind, duration_s):
+        results.append(seen.result)
         if progress is not None:
-            progress(i + 1, sessions)
-    report = evaluate(results, MeaningOf(meanings()), simple)
-    costs = coach.costs
+            progress(len(results), sessions)
+    report = evaluate(results, MeaningOf(meanings()))
+    return replace(report, costs=costs_of(coach.costs)), results
+
+
+def costs_of(costs: Costs) -> dict[str, float]:
+    """Milliseconds a chunk, and to the first token."""
     firsts = sorted(costs.first_token_s)
-    extra = {
+    return {
         "encode_ms_per_chunk": 1000 * costs.encode_s / max(1, costs.chunks),
         "head_ms_per_chunk": 1000 * costs.head_s / max(1, costs.chunks),
         "first_token_ms_p50": 1000 * firsts[len(firsts) // 2] if firsts else 0.0,
     }
-    return replace(report, extra=extra), results

@@ -28,7 +28,7 @@ def as_markdown(report: Report, title: str = "Evaluation") -> str:
     for key, name in _ROWS:
         value = values[key]
         lines.append(f"| {name} | {value:.3f} |" if isinstance(value, float) else f"| {name} | {value} |")
-    for key, value in report.extra.items():
+    for key, value in (*report.extra.items(), *report.costs.items()):
         lines.append(f"| {key} | {value:.3f} |")
     if report.baselines:
         lines += ["", "| baseline | temporal F-score | precision | recall |", "|---|---|---|---|"]

@@ -42,7 +42,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """An evaluation; `to_dict` has the keys of `cornerman evaluate --json`."""
+    """An evaluation; `to_dict` has the keys of `cornerman evaluate --json`.
+
+    `costs` are times, which differ from run to run, and therefore stand apart.
+    """
 
     counts: Counts
     minutes: float
@@ -55,6 +58,7 @@ class Report:
     groups: Mapping[str, Group]
     baselines: Mapping[str, Counts]
     extra: Mapping[str, float] = field(default_factory=dict)
+    costs: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, object]:
         """Plain JSON types; rates are per minute of video, delays in seconds of media time."""

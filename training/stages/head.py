@@ -24,7 +24,7 @@ from training.journal import Journal
 from training.sizes import HeadPlan
 
 EARLY_S, LATE_S = 0.3, 0.75
-REPEAT_WINDOW_S = 2.0
+THRESHOLD, MIN_INTERVAL_S, REPEAT_WINDOW_S = 0.75, 2.0, 2.0
 _CHUNK_S = STRIDE / SAMPLE_FPS
 _REPORT = 50
 
@@ -78,6 +78,9 @@ def head_config(model: MobileVideoGPTConfig, plan: HeadPlan) -> HeadConfig:
         row_width=model.video.width + model.image.width,
         reduced=plan.reduced,
         hidden=plan.hidden,
+        threshold=THRESHOLD,
+        min_interval_s=MIN_INTERVAL_S,
+        repeat_window_s=REPEAT_WINDOW_S,
     )
 
 
@@ -97,7 +100,9 @@ def score(head: TemporalHead | NDArray[np.float32], sessions: Sequence[Watched])
     """Pooled counts of what would be said, any words; for an array, logits of all sessions one after the other."""
     total = Counts()
     for session, probabilities in zip(sessions, probabilities_of(head, sessions), strict=True):
-        total += _counts(probabilities, session, 0.75, 2.0)
+        said = spoken(probabilities, session.pts_s, THRESHOLD, MIN_INTERVAL_S, REPEAT_WINDOW_S)
+        truth = [f.time_s for f in session.feedbacks]
+        total += count(truth, [t for t, _ in said], ["x"] * len(truth), ["x"] * len(said))
     return total
 
 
@@ -121,12 +126,6 @@ def probabilities_of(
             out.append((raised / raised.sum(1, keepdims=True)).astype(np.float32))
         at += length
     return out
-
-
-def _counts(probabilities: NDArray[np.float32], session: Watched, threshold: float, interval_s: float) -> Counts:
-    said = spoken(probabilities, session.pts_s, threshold, interval_s, REPEAT_WINDOW_S)
-    truth = [f.time_s for f in session.feedbacks]
-    return count(truth, [t for t, _ in said], ["x"] * len(truth), ["x"] * len(said))
 
 
 def choose_offsets(

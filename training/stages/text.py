@@ -1,32 +1,33 @@
-"""Stage 2: the language half learns what to say about what the towers saw, and when, by action tokens.
+"""Stage 4: the language half learns what to say about what the towers saw, and when, by action tokens.
 
-Two objectives share it. Words: system prompt, visual tokens, question, then the coach's sentence. Streaming: the
-instruction, then chunk after chunk, each followed by its action token, as the decider's strategy `llm` reads it.
+Two objectives share it. Words: system prompt, visual tokens, question, the action that was decided on, then the
+coach's sentence. Streaming: the instruction, then chunk after chunk, each followed by its action token, as the
+decider's strategy `llm` reads it.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.prompts import chat_prompt, prompt_ids
 from mobile_videogpt.tokenizer import IM_END, ChatTokenizer
-from training.checkpoints import load_state, save_state
+from training.auxiliary import FrameHeads
 from training.evaluate.words import MeaningOf
+from training.gate import CORRECT, FEEDBACK
+from training.gym.coach import Feedback
 from training.gym.exercises import MISTAKES
 from training.gym.phrases import PRAISE, PROMPT, meanings, wordings
-from training.journal import Journal
 from training.memory import Seen, moments
 from training.sizes import TextPlan
 from training.stages.head import action_labels
-from training.stages.vision import parameter_groups, rate_at
+from training.stages.loop import Fit
 
 PROMPTS = (
     PROMPT,
@@ -34,8 +35,7 @@ PROMPTS = (
     "Watch the exercise and give short feedback.",
     "What should I change?",
 )
-_REPORT = 25
-_STREAM_CHUNKS = 20
+_UNKNOWABLE = 8  # the first chunks of a stream cannot know what was before them
 
 
 def training_texts() -> list[str]:
@@ -78,17 +78,25 @@ class Speech:
         out: Tensor = table(torch.tensor(list(ids), device=self._device, dtype=torch.long))
         return out
 
-    def prompt(self, visual: Tensor, prompt: str) -> Tensor:
-        """Whole prompts [B,n,D] round the visual tokens."""
+    def prompt(self, visual: Tensor, prompt: str, actions: Sequence[int]) -> Tensor:
+        """Whole prompts [B,n,D] round the visual tokens, each with the action that was decided on."""
         ids = prompt_ids(prompt, self._system, self._tokenizer)
         many = len(visual)
+        told = self.embed([self._actions[a] for a in actions])[:, None]
         return torch.cat(
-            [self.embed(ids.prefix).expand(many, -1, -1), visual, self.embed(ids.suffix).expand(many, -1, -1)], 1
+            [self.embed(ids.prefix).expand(many, -1, -1), visual, self.embed(ids.suffix).expand(many, -1, -1), told], 1
         )
 
-    def words_loss(self, moments: Sequence[tuple[int, int]], texts: Sequence[str], prompt: str, chunks: int) -> Tensor:
+    def words_loss(
+        self,
+        moments: Sequence[tuple[int, int]],
+        texts: Sequence[str],
+        actions: Sequence[int],
+        prompt: str,
+        chunks: int,
+    ) -> Tensor:
         """Cross entropy of the sentences."""
-        start = self.prompt(self.visual(moments, chunks), prompt)
+        start = self.prompt(self.visual(moments, chunks), prompt, actions)
         ids = [[*self._tokenizer.encode_plain(t), self._end] for t in texts]
         longest = max(len(i) for i in ids)
         target = torch.full((len(ids), longest), -100, device=self._device)
@@ -101,33 +109,35 @@ class Speech:
         logits = self._language.lm_head(hidden[:, start.shape[1] - 1 :])
         return F.cross_entropy(logits.float().flatten(0, 1), target.flatten(), label_smoothing=0.02, ignore_index=-100)
 
-    def stream_loss(self, starts: Sequence[tuple[int, int]], prompt: str) -> Tensor:
-        """Cross entropy of the action tokens over `_STREAM_CHUNKS` chunks from each (session, chunk) on."""
+    def stream_loss(self, starts: Sequence[tuple[int, int]], prompt: str, chunks: int) -> Tensor:
+        """Cross entropy of the action tokens over `chunks` chunks from each (session, chunk) on."""
         head = self.embed(self._tokenizer.encode(chat_prompt(prompt, system=self._system)))
         rows, labels = [], []
         for s, c in starts:
             seen = self._sessions[s]
-            groups = seen.groups[c : c + _STREAM_CHUNKS].to(self._device).float()
+            groups = seen.groups[c : c + chunks].to(self._device).float()
             video: Tensor = self._vision.mm_projector(groups.flatten(0, 1))
             video = torch.unflatten(video, 0, groups.shape[:2]).flatten(1, 2)  # [n, V, D]
-            actions = action_labels(seen.watched)[0][c : c + _STREAM_CHUNKS]
+            actions = action_labels(seen.watched)[0][c : c + chunks]
             told = self.embed([self._actions[a] for a in actions])[:, None]
             rows.append(torch.cat([head, torch.cat([video, told], 1).flatten(0, 1)]))
             labels.append(torch.from_numpy(actions))
         per = rows[0].shape[0] - len(head)
-        per //= _STREAM_CHUNKS
+        per //= chunks
         hidden = self._language.model(inputs_embeds=torch.stack(rows)).last_hidden_state
-        at = len(head) + per * torch.arange(_STREAM_CHUNKS, device=self._device) + per - 2
+        at = len(head) + per * torch.arange(chunks, device=self._device) + per - 2
         logits = self._language.lm_head(hidden[:, at])[..., self._actions]
         target = torch.stack(labels).to(self._device)
         weight = torch.tensor([0.35, 1.2, 1.2], device=self._device)
-        # The first chunks cannot know what was before them.
-        return F.cross_entropy(logits[:, 5:].float().flatten(0, 1), target[:, 5:].flatten(), weight=weight)
+        known = slice(_UNKNOWABLE, None)
+        return F.cross_entropy(logits[:, known].float().flatten(0, 1), target[:, known].flatten(), weight=weight)
 
     @torch.no_grad()
-    def write(self, moments: Sequence[tuple[int, int]], prompt: str, chunks: int, most: int = 24) -> list[str]:
+    def write(
+        self, moments: Sequence[tuple[int, int]], actions: Sequence[int], prompt: str, chunks: int, most: int = 24
+    ) -> list[str]:
         """Greedy sentences for a batch."""
-        embeds = self.prompt(self.visual(moments, chunks), prompt)
+        embeds = self.prompt(self.visual(moments, chunks), prompt, actions)
         ids: list[list[int]] = [[] for _ in moments]
         done = [False] * len(ids)
         for _ in range(most):
@@ -143,25 +153,39 @@ class Speech:
         return [self._tokenizer.decode(i) for i in ids]
 
 
-def _write_accuracy(speech: Speech, sessions: Sequence[Seen], chunks: int, most: int = 64) -> dict[str, float]:
+def _action_of(feedback: Feedback) -> int:
+    return CORRECT if feedback.action == "correct" else FEEDBACK
+
+
+def write_accuracy(speech: Speech, sessions: Sequence[Seen], chunks: int, most: int = 160) -> dict[str, float]:
     """How often the words are about the true mistake, at the true moment, over corrections and over praise."""
     meaning = MeaningOf(meanings())
     first: dict[tuple[int, int], int] = {}
-    for s, c, f in moments(sessions, 1.0):
+    for s, c, f in moments(sessions, 1.0, chunks):
         first.setdefault((s, f), c)
     right: dict[str, list[float]] = {"correction": [], "praise": []}
-    wanted = [(s, c, f) for (s, f), c in first.items()][:most]
+    wanted = [(s, c, sessions[s].watched.feedbacks[f]) for (s, f), c in first.items()][:most]
     for i in range(0, len(wanted), 16):
         part = wanted[i : i + 16]
-        texts = speech.write([(s, c) for s, c, _ in part], PROMPTS[0], chunks)
-        for (s, _, f), text in zip(part, texts, strict=True):
-            truth = sessions[s].watched.feedbacks[f]
+        texts = speech.write([(s, c) for s, c, _ in part], [_action_of(f) for *_, f in part], PROMPTS[0], chunks)
+        for (*_, truth), text in zip(part, texts, strict=True):
             meant = meaning(text)
             if truth.mistake:
                 right["correction"].append(float(meant == (truth.exercise, truth.mistake)))
             else:
                 right["praise"].append(float(meant is not None and meant[1] == PRAISE))
-    return {f"right_{k}": float(np.mean(v)) for k, v in right.items() if v}
+    return {k: float(np.mean(v)) for k, v in right.items() if v}
+
+
+@torch.no_grad()
+def lend_trunk(model: MobileVideoGPT, heads: FrameHeads) -> None:
+    """Start the image projector's first layer as the one that read poses from the same tokens, where sizes agree."""
+    first, trunk = model.require_vision().image_mm_projector.mlp.mlp[0], heads.trunk[0]
+    assert isinstance(first, nn.Linear)
+    assert isinstance(trunk, nn.Linear)
+    if first.weight.shape == trunk.weight.shape:
+        first.weight.copy_(trunk.weight)
+        first.bias.copy_(trunk.bias)
 
 
 def train_text(
@@ -172,27 +196,23 @@ def train_text(
     folder: Path,
     train: Sequence[Seen],
     held: Sequence[Seen],
+    teacher: FrameHeads | None = None,
 ) -> MobileVideoGPT:
-    """Train, or continue, stage 2 in `folder`; the towers stay as they are. Returns the model.
+    """Train, or continue, stage 4 in `folder`; the towers stay as they are. Returns the model.
 
     Raises:
-        ValueError: when the sessions hold no feedback.
+        ValueError: when the sessions hold too little feedback, or the checkpoint is damaged.
     """
-    torch.manual_seed(seed + 1)
+    torch.manual_seed(seed + 2)
     vision = model.require_vision()
     for tower in (vision.vision_tower, vision.image_vision_tower):
         tower.requires_grad_(False)
-    taught = torch.nn.ModuleList([vision.mm_projector, vision.image_mm_projector, model.require_language()])
-    optimizer = torch.optim.AdamW(parameter_groups(taught, plan.weight_decay), lr=plan.learning_rate, betas=(0.9, 0.98))
-    path = folder / "text.pt"
-    state = load_state(path)
-    step = 0
-    if state is not None:
-        taught.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        step = state["step"]
+    taught = nn.ModuleList([vision.mm_projector, vision.image_mm_projector, model.require_language()])
+    fit = Fit("text", folder, taught, nn.ModuleList(), plan)
+    if teacher is not None and not fit.continued:
+        lend_trunk(model, teacher)
     speech = Speech(model, tokenizer, train)
-    found = moments(train, 1.0)
+    found = moments(train, 1.0, plan.chunks)
     feedback_of = [train[s].watched.feedbacks[f] for s, _, f in found]
     corrections = [i for i, f in enumerate(feedback_of) if f.mistake]
     praises = [i for i, f in enumerate(feedback_of) if not f.mistake]
@@ -200,59 +220,28 @@ def train_text(
         raise ValueError(
             f"{len(train)} sessions hold {len(corrections)} corrections and {len(praises)} praises; give more sessions"
         )
-    long_enough = [s for s, seen in enumerate(train) if len(seen.groups) >= _STREAM_CHUNKS]
-    journal = Journal(folder, "text")
-    rng = np.random.default_rng([seed, step, 2])
+    long_enough = [s for s, seen in enumerate(train) if len(seen.groups) >= plan.stream_chunks]
+    rng = np.random.default_rng([seed, fit.step, 2])
 
-    def save() -> None:
-        save_state(
-            path,
-            {"step": step, "model": taught.state_dict(), "extra": {}, "optimizer": optimizer.state_dict(), "best": 0.0},
-        )
-
-    saved = time.monotonic()
-    sums = {"words": 0.0, "stream": 0.0}
-    streams = 0
-    while step < plan.steps:
-        for group in optimizer.param_groups:
-            group["lr"] = plan.learning_rate * rate_at(step, plan.steps, plan.warmup)
-        picks = [int(rng.choice(corrections if rng.uniform() < 0.7 else praises)) for _ in range(plan.batch)]
+    def losses(step: int) -> dict[str, Tensor]:
+        picks = [int(rng.choice(corrections if rng.uniform() < 0.75 else praises)) for _ in range(plan.batch)]
         texts = []
         for i in picks:
             choices = wordings(feedback_of[i].exercise, feedback_of[i].mistake or PRAISE, "train")
             texts.append(choices[int(rng.integers(len(choices)))])
+        actions = [_action_of(feedback_of[i]) for i in picks]
         prompt = PROMPTS[0] if rng.uniform() < 0.7 else PROMPTS[int(rng.integers(len(PROMPTS)))]
         chunks = plan.chunks if rng.uniform() < 0.9 else int(rng.integers(1, plan.chunks + 1))
         with torch.autocast(vision.device.type, torch.bfloat16, enabled=plan.bf16):
-            loss = speech.words_loss([found[i][:2] for i in picks], texts, prompt, chunks)
-        sums["words"] += float(loss.detach())
-        if step % plan.stream_every == 0 and long_enough:
-            starts = []
-            for _ in range(plan.stream_batch):
-                s = long_enough[int(rng.integers(len(long_enough)))]
-                starts.append((s, int(rng.integers(len(train[s].groups) - _STREAM_CHUNKS + 1))))
-            with torch.autocast(vision.device.type, torch.bfloat16, enabled=plan.bf16):
-                stream = speech.stream_loss(starts, PROMPTS[0])
-            sums["stream"] += float(stream.detach())
-            streams += 1
-            loss = loss + stream
-        optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(taught.parameters(), 1.0)
-        optimizer.step()
-        step += 1
-        if step % _REPORT == 0 or step == plan.steps:
-            report = {
-                "loss_words": sums["words"] / ((step - 1) % _REPORT + 1),
-                "loss_stream": sums["stream"] / max(1, streams),
-            }
-            if (step % (_REPORT * 6) == 0 or step == plan.steps) and held:
-                report |= _write_accuracy(Speech(model, tokenizer, held), held, plan.chunks)
-            journal.write(step, plan.steps, report)
-            sums, streams = {"words": 0.0, "stream": 0.0}, 0
-        if time.monotonic() - saved > plan.checkpoint_s:
-            saved = time.monotonic()
-            save()
-    save()
-    journal.draw()
+            out = {"words": speech.words_loss([found[i][:2] for i in picks], texts, actions, prompt, chunks)}
+            if step % plan.stream_every == 0 and long_enough:
+                some = [long_enough[int(rng.integers(len(long_enough)))] for _ in range(plan.stream_batch)]
+                starts = [(s, int(rng.integers(len(train[s].groups) - plan.stream_chunks + 1))) for s in some]
+                out["stream"] = speech.stream_loss(starts, PROMPTS[0], plan.stream_chunks)
+        return out
+
+    def score() -> dict[str, float]:
+        return write_accuracy(Speech(model, tokenizer, held), held, plan.chunks)
+
+    fit.run(losses, score)
     return model

@@ -1,5 +1,7 @@
 """What training sees is what the product's encoder gives: the same features, the same layout of context."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,10 +12,10 @@ from mobile_videogpt.modeling import MobileVideoGPT
 from training.chunks import CHUNK, IGNORE, ChunkStream, fault_labels
 from training.features import chunk_ends, glance, sampled_frames, watch, without_video
 from training.gym.session import ACTIVITIES, plan_session
-from training.memory import see_many
+from training.memory import Library, moments, see_one
 from training.sizes import coach_config, load_plan, plan_from_dict
+from training.stages.loop import rate_at
 from training.stages.text import Speech, train_tokenizer
-from training.stages.vision import rate_at
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,7 @@ def test_features_of_a_session_equal_those_of_encode_chunk(model: MobileVideoGPT
 
 def test_visual_tokens_of_training_equal_the_products_block(model: MobileVideoGPT) -> None:
     tokenizer = train_tokenizer(640)
-    (seen,) = see_many(model.require_vision(), "train", range(7, 8), 5.0)
+    seen = see_one(model.require_vision(), "train", 7, 5.0)
     mine = Speech(model, tokenizer, [seen]).visual([(0, 3)], 3)
     frames = sampled_frames(plan_session(7, "train", fps=8.0, duration_s=5.0))
     chunks, ids = [], []
@@ -50,10 +52,11 @@ def test_visual_tokens_of_training_equal_the_products_block(model: MobileVideoGP
 
 
 def test_a_stream_of_chunks_is_labelled_and_ends_with_its_context() -> None:
-    with ChunkStream(3, "train", 4, stills=6, pool=4) as stream:
-        chunks, stills = next(iter(stream))
+    with ChunkStream(3, "train", 6, length=1, pool=4) as stream:
+        assert next(iter(stream)).frames.shape == (6, 1, 112, 112, 3)
+    with ChunkStream(3, "train", 4, pool=4) as stream:
+        chunks = next(iter(stream))
     assert chunks.frames.shape == (4, 8, 112, 112, 3)
-    assert stills.frames.shape == (6, 1, 112, 112, 3)
     assert chunks.activity.max() < len(ACTIVITIES)
     assert np.isfinite(chunks.joints).all()
     assert not stream._thread.is_alive()
@@ -75,7 +78,7 @@ def test_the_coach_is_small_enough_to_bundle() -> None:
 
 
 def test_plans_come_from_presets_and_refuse_unknown_names() -> None:
-    assert load_plan("smoke").vision.steps < load_plan("coach").vision.steps
+    assert load_plan("smoke").image.steps < load_plan("coach").image.steps
     assert plan_from_dict({"seed": 5, "head": {"steps": 7}}).head.steps == 7
     with pytest.raises(ValueError, match=r"head\.step"):
         plan_from_dict({"head": {"step": 7}})
@@ -99,3 +102,35 @@ def test_a_glance_gives_the_image_half_of_the_features(model: MobileVideoGPT) ->
     assert np.allclose(quick.features, bare.features, atol=1e-4)
     assert (quick.features == 0).mean() > 0.4
     assert not np.allclose(watched.features, bare.features)
+
+
+def test_a_library_keeps_what_the_towers_saw_and_goes_on_with_what_is_missing(
+    model: MobileVideoGPT, tmp_path: Path
+) -> None:
+    vision = model.require_vision()
+    (alone,) = Library(tmp_path, vision, 4.0).both("train", range(3, 4))
+    files = sorted(tmp_path.rglob("*.pt"))
+    before = files[0].stat().st_mtime_ns
+    pair = Library(tmp_path, vision, 4.0, workers=1).both("train", range(3, 5))
+    assert files[0].stat().st_mtime_ns == before
+    expected = see_one(vision, "train", 3, 4.0)
+    for seen in (alone, pair[0]):
+        assert seen.watched.feedbacks == expected.watched.feedbacks
+        assert np.array_equal(seen.watched.features, expected.watched.features)
+        assert torch.equal(seen.groups, expected.groups)
+    assert not np.array_equal(pair[0].watched.features, pair[1].watched.features)
+    quick = Library(tmp_path, vision, 4.0).images("train", range(3, 4))
+    assert np.allclose(quick[0].features, without_video(expected.watched, model.config).features, atol=1e-4)
+    torch.manual_seed(5)
+    other = MobileVideoGPT(MobileVideoGPTConfig.tiny(), "all").eval().require_vision()
+    (elsewhere,) = Library(tmp_path, other, 4.0).both("train", range(3, 4))
+    assert not np.array_equal(elsewhere.watched.features, expected.watched.features)
+
+
+def test_moments_have_their_whole_context(model: MobileVideoGPT) -> None:
+    seen = see_one(model.require_vision(), "train", 7, 20.0)
+    found = moments([seen], 1.0, 4)
+    assert found
+    for _, chunk, feedback in found:
+        assert chunk >= 3
+        assert -0.3 <= seen.watched.pts_s[chunk] - seen.watched.feedbacks[feedback].time_s < 1.0

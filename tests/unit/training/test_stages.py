@@ -16,9 +16,10 @@ from training.features import Watched
 from training.gym.cli import main
 from training.gym.coach import Feedback
 from training.journal import Journal
-from training.sizes import HeadPlan, VisionPlan
+from training.sizes import HeadPlan, ImagePlan, VideoPlan
 from training.stages.head import action_labels, score, train_head
-from training.stages.vision import place_tokens, share_patches, train_vision
+from training.stages.image import load_heads, place_tokens, plain_attention, shape_patches, train_image
+from training.stages.video import place_video_tokens, share_patches, train_video
 
 TINY = MobileVideoGPTConfig.tiny()
 
@@ -52,29 +53,64 @@ def test_the_head_learns_what_its_features_shout(tmp_path: Path) -> None:
     assert (tmp_path / "head.png").exists()
 
 
-def test_vision_training_resumes_where_it_stopped(tmp_path: Path) -> None:
-    plan = VisionPlan(steps=2, batch=1, stills=2, pool=2, warmup=1, mimic_from=1, held=2, bf16=False)
-    train_vision(TINY, plan, 1, tmp_path)
-    state = load_state(tmp_path / "vision.pt")
+def test_the_towers_train_in_turn_and_resume_where_they_stopped(tmp_path: Path) -> None:
+    first = ImagePlan(steps=2, batch=2, pool=2, warmup=1, held=2, bf16=False)
+    train_image(TINY, first, 1, tmp_path)
+    state = load_state(tmp_path / "image.pt")
     assert state is not None
     assert state["step"] == 2
-    vision = train_vision(TINY, replace(plan, steps=3), 1, tmp_path)
-    state = load_state(tmp_path / "vision.pt")
+    vision = train_image(TINY, replace(first, steps=3), 1, tmp_path)
+    state = load_state(tmp_path / "image.pt")
     assert state is not None
     assert state["step"] == 3
+    image = {k: v.clone() for k, v in vision.image_vision_tower.state_dict().items()}
+    video = {k: v.clone() for k, v in vision.vision_tower.state_dict().items()}
+    train_video(vision, VideoPlan(steps=2, batch=1, pool=2, warmup=1, held=2, bf16=False), 1, tmp_path)
+    assert all(torch.equal(image[k], v) for k, v in vision.image_vision_tower.state_dict().items())
+    assert not all(torch.equal(video[k], v) for k, v in vision.vision_tower.state_dict().items())
     assert all(torch.isfinite(p).all() for p in vision.parameters())
+    assert load_heads(TINY, tmp_path).trunk[0].weight.shape[1] == TINY.image.width
+    with pytest.raises(ValueError, match="train the image tower first"):
+        load_heads(TINY, tmp_path / "elsewhere")
 
 
 def test_position_tables_tell_places_apart_and_patches_are_shared() -> None:
     torch.manual_seed(0)
     vision = VisionHalf(TINY)
     place_tokens(vision)
-    table = vision.vision_tower.vision_encoder.pos_embed[0, 1:]
-    likeness = torch.nn.functional.normalize(table, dim=-1) @ torch.nn.functional.normalize(table, dim=-1).T
-    assert likeness.fill_diagonal_(0).max() < 0.99
+    place_video_tokens(vision)
+    tower = vision.image_vision_tower.vision_tower
+    table = tower.get_parameter("vision_model.embeddings.position_embedding.weight")[1:]
+    for rows in (table, vision.vision_tower.vision_encoder.pos_embed[0, 1:]):
+        likeness = torch.nn.functional.normalize(rows, dim=-1) @ torch.nn.functional.normalize(rows, dim=-1).T
+        assert likeness.fill_diagonal_(0).max() < 0.99
     share_patches(vision)
-    source = vision.image_vision_tower.vision_tower.get_parameter("vision_model.embeddings.patch_embedding.weight")
+    source = tower.get_parameter("vision_model.embeddings.patch_embedding.weight")
     assert torch.equal(vision.vision_tower.vision_encoder.patch_embed.proj.weight[:, :, 0], source)
+
+
+def test_patches_start_as_the_main_components_of_what_is_seen() -> None:
+    torch.manual_seed(0)
+    vision = VisionHalf(TINY)
+    frames = torch.randint(0, 255, (32, 1, 112, 112, 3), dtype=torch.uint8)
+    shape_patches(vision, frames)
+    tower = vision.image_vision_tower.vision_tower
+    rows = tower.get_parameter("vision_model.embeddings.patch_embedding.weight").flatten(1).detach()
+    likeness = torch.nn.functional.normalize(rows, dim=-1) @ torch.nn.functional.normalize(rows, dim=-1).T
+    assert float(likeness.fill_diagonal_(0).abs().max()) < 1e-3
+
+
+def test_plain_attention_changes_no_number_and_ends_with_its_context() -> None:
+    torch.manual_seed(0)
+    vision = VisionHalf(TINY).eval()
+    frames = torch.randint(0, 255, (2, 1, 112, 112, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        usual = vision.encode_images(frames)
+        with plain_attention(vision):
+            plain = vision.encode_images(frames)
+        again = vision.encode_images(frames)
+    assert torch.allclose(usual, plain, atol=1e-5)
+    assert torch.equal(usual, again)
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:

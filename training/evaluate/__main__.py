@@ -1,7 +1,0 @@
-"""`python -m training.evaluate`."""
-
-import sys
-
-from training.evaluate.cli import main
-
-sys.exit(main())
