@@ -181,7 +181,7 @@ class SourceWatch:
 def _keys(bus: Bus, source_id: str) -> list[str]:
     """The registry's two keys, then everything that is stored of the source."""
     k = bus.keys(source_id)
-    stored = (k.run, k.counters, k.inflight, k.decider_state, k.feedback, k.display, k.push)
+    stored = (k.run, k.counters, k.inflight, k.decider_state, k.feedback, k.display, k.push, k.stills)
     return [k.sources, k.sources_revision, *(key(source_id) for key in stored)]
 
 

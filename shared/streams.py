@@ -80,6 +80,10 @@ class Keys:
         """JPEGs that a browser pushes; what `push://` reads."""
         return self._key("push", source_id)
 
+    def stills(self, source_id: str) -> str:
+        """Hash: `still_field` -> the raw frame that something was said about. The newest few, for an hour."""
+        return self._key("stills", source_id)
+
     # State.
     @property
     def sources(self) -> str:
@@ -130,6 +134,22 @@ class Keys:
     def blob(self, source_id: str, run: str, seq: int, what: str) -> str:
         """Bytes of one array of one chunk."""
         return self._key("blob", source_id, run, str(seq), what)
+
+
+def moment_ms(pts_s: float) -> int:
+    """Names a moment of a run: media time in whole milliseconds."""
+    return round(pts_s * 1000)
+
+
+def still_field(run: str, moment: int) -> str:
+    """A still of `Keys.stills`."""
+    return f"{run}:{moment}"
+
+
+def still_order(field: bytes) -> tuple[bytes, int]:
+    """Sort key of stills, oldest first: the id of a run begins with its time."""
+    run, _, moment = field.rpartition(b":")
+    return run, int(moment)
 
 
 def worker(role: str, name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 
 from services.capture.core import Cut, Ledger
 from services.capture.handover import Handover
+from services.capture.stills import Stills
 from shared.backoff import Backoff
 from shared.bus import Bus
 from shared.errors import RetryableError
@@ -54,6 +55,7 @@ class Publisher:
         self._source_id = spec().source_id
         self._lossless = spec().watch.lossless
         self._keep_frames = bus.settings.generator.backend in PIXEL_BACKENDS
+        self._stills = Stills(bus, run, spec)
 
     async def publish_all(self, cuts: Handover[Cut]) -> None:
         """Takes cuts until there are no more.
@@ -61,8 +63,15 @@ class Publisher:
         Raises:
             FencedError: the source is not ours any more.
         """
-        while not self._leaving() and (cut := await cuts.take()) is not None:
-            await self._publish(cut)
+        keeping = asyncio.create_task(self._stills.keep(), name=f"stills:{self._source_id}")
+        try:
+            while not self._leaving() and (cut := await cuts.take()) is not None:
+                await self._publish(cut)
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+        if not self._leaving():
+            await self._stills.settle()
 
     async def publish_end(self, pts_s: float) -> None:
         """The marker that the run is over, and how many chunks came before.
@@ -96,6 +105,7 @@ class Publisher:
             try:
                 if await self._has_credit() and await self._put(cut, seq):
                     self._ledger.published += 1
+                    self._stills.hold(cut)
                     return
                 if not self._lossless and not interrupted:
                     self._ledger.drop("no_credit")

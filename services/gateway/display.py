@@ -11,13 +11,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from bisect import bisect_right
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgpack
 
+from services.gateway.album import Album, Picture
 from services.gateway.core import order_of
 from services.gateway.delay import Estimate, Playout
 from services.gateway.fanout import Hub, Spawn, read_rows
@@ -25,7 +26,7 @@ from shared import streams
 from shared.bus import Bus
 from shared.errors import RetryableError
 from shared.logs import get_logger
-from shared.messages import DeltaEvent, EndEvent, Event, StartEvent
+from shared.messages import DecisionEvent, DeltaEvent, EndEvent, Event, StartEvent
 from shared.server import redis_errors
 
 log = get_logger("gateway")
@@ -36,20 +37,7 @@ TICK_S = 0.012
 POLL_S = 0.03
 KEEP_BYTES = 96 * 1024 * 1024
 """Most bytes of pictures held for one source while the delay runs."""
-MOMENTS = 60
-"""Pictures kept of what was last spoken about, a source."""
 AUTO = "auto"
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """One JPEG of the ring."""
-
-    entry_id: str
-    run: str
-    pts_s: float
-    at_s: float
-    jpeg: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +90,8 @@ class Lane:
 class Screen:
     """One source's picture."""
 
-    def __init__(self, bus: Bus, hub: Hub, source_id: str) -> None:
+    def __init__(self, bus: Bus, hub: Hub, album: Album, source_id: str) -> None:
+        self._album = album
         self.source_id = source_id
         self._bus = bus
         self._hub = hub
@@ -112,7 +101,6 @@ class Screen:
         self._last_id = "0-0"
         self.estimate = Estimate()
         self.lanes: dict[str, Lane] = {}
-        self.moments: OrderedDict[tuple[str, int], Picture] = OrderedDict()
         self._heard: set[str] = set()
         self.holds = 0
         self.task: asyncio.Task[None] | None = None
@@ -171,9 +159,12 @@ class Screen:
 
     async def hear(self, _event_id: str, event: Event) -> None:
         """Measures first tokens, as this clock sees them; keeps the picture that words are about."""
-        if isinstance(event, StartEvent) and event.kind == "feedback" and event.attempt == 1:
-            self._heard.add(event.request_id)
-            self._keep(event)
+        if isinstance(event, DecisionEvent):
+            self._keep(event.run, event.pts_s, spoken=event.action != "next")
+        elif isinstance(event, StartEvent):
+            self._keep(event.run, event.pts_s, spoken=True)
+            if event.kind == "feedback" and event.attempt == 1:
+                self._heard.add(event.request_id)
         elif isinstance(event, DeltaEvent) and event.request_id in self._heard:
             self._heard.discard(event.request_id)
             now_s = self._bus.clock.now_s()
@@ -182,16 +173,14 @@ class Screen:
         elif isinstance(event, EndEvent):
             self._heard.discard(event.request_id)
 
-    def _keep(self, event: StartEvent) -> None:
-        picture = self.at(event.run, event.pts_s)
+    def _keep(self, run: str, pts_s: float, *, spoken: bool) -> None:
+        picture = self.at(run, pts_s)
         if picture is not None:
-            self.moments[event.run, round(event.pts_s * 1000)] = picture
-            while len(self.moments) > MOMENTS:
-                self.moments.popitem(last=False)
+            self._album.keep(self.source_id, pts_s, picture, spoken=spoken, now_s=self._bus.clock.monotonic_s())
 
     def at(self, run: str, pts_s: float, within_s: float = 0.5) -> Picture | None:
-        """The picture of this moment, if it is still at hand; `run` may be empty for any."""
-        there = [item for item in (*self.moments.values(), *self.pictures) if run in ("", item.run)]
+        """The picture of this moment, if it is among the last seconds; `run` may be empty for any."""
+        there = [item for item in self.pictures if run in ("", item.run)]
         best = min(there, key=lambda item: abs(item.pts_s - pts_s), default=None)
         return best if best is not None and abs(best.pts_s - pts_s) <= within_s else None
 
@@ -258,6 +247,7 @@ class Screens:
         self._bus = bus
         self._hub = hub
         self._spawn = spawn
+        self.album = Album()
         self._screens: dict[str, Screen] = {}
         self._closing = False
 
@@ -265,11 +255,13 @@ class Screens:
         """The source's screen; made when first asked for."""
         screen = self._screens.get(source_id)
         if screen is None:
-            screen = self._screens[source_id] = Screen(self._bus, self._hub, source_id)
+            screen = self._screens[source_id] = Screen(self._bus, self._hub, self.album, source_id)
         return screen
 
-    def get(self, source_id: str) -> Screen | None:
-        return self._screens.get(source_id)
+    def at(self, source_id: str, run: str, pts_s: float) -> Picture | None:
+        """The picture of this moment, if people watched it; `run` may be empty for any, of the last seconds."""
+        screen = self._screens.get(source_id)
+        return self.album.at(source_id, run, pts_s) or (screen.at(run, pts_s) if screen else None)
 
     def _wake(self, screen: Screen) -> None:
         if not self._closing and (screen.task is None or screen.task.done()):
@@ -310,18 +302,18 @@ class Screens:
 
     def forget(self, source_id: str) -> None:
         """The source was removed."""
+        self.album.forget(source_id)
         screen = self._screens.pop(source_id, None)
         if screen is not None:
             screen.close()
 
     def sweep(self) -> None:
-        """Frees the pictures of sources that nobody watches."""
+        """Frees the pictures of sources that nobody watches, and moments of long ago."""
         for source_id, screen in list(self._screens.items()):
             if not screen.watched and (screen.task is None or screen.task.done()):
                 screen.pictures.clear()
-                screen._bytes = 0
-                if not screen.moments:
-                    del self._screens[source_id]
+                del self._screens[source_id]
+        self.album.sweep(self._bus.clock.monotonic_s())
 
     @property
     def viewers(self) -> int:

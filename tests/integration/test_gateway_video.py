@@ -158,18 +158,32 @@ async def test_a_lower_rate_can_be_asked_for(web: tuple[str, httpx.AsyncClient, 
         assert (len(pts) - 1) / (pts[-1] - pts[0]) == pytest.approx(5, rel=0.35)
 
 
-async def test_the_picture_of_what_was_spoken_about_is_kept(web: tuple[str, httpx.AsyncClient, Room], bus: Bus) -> None:
+async def test_every_decision_that_somebody_watched_keeps_its_picture(
+    web: tuple[str, httpx.AsyncClient, Room], bus: Bus
+) -> None:
     url, client, room = web
     actor = Actor(bus, "demo", chunk_s=0.2, say_every=3, latency_s=0.2, jitter_s=0.0, word_s=0.01)
     async with playing(actor):
         async with websockets.connect(url.replace("http", "ws") + "/api/sources/demo/video.ws") as socket:
-            while len(actor.said) < 3 or not room.screens.screen("demo").moments:
+            while len(actor.said) < 3:
                 await socket.recv()
-        (run, ms) = next(iter(room.screens.screen("demo").moments))
-        answer = await client.get(f"/api/sources/demo/frame.jpg?pts_s={ms / 1000}&run={run}")
-        assert answer.status_code == 200
-        assert float(answer.headers["x-pts"]) == pytest.approx(ms / 1000, abs=0.1)
-        assert (await client.get(f"/api/sources/demo/frame.jpg?pts_s={ms / 1000}&run=other")).status_code == 404
+        while room.screens.viewers:
+            await asyncio.sleep(0.02)
+        room.screens.sweep()
+        await asyncio.sleep(0.1)
+        room.screens.sweep()  # nobody watches now: the last seconds are freed, moments stay
+        rows = (await client.get("/api/sources/demo/history")).json()["events"]
+        decisions = [row for row in rows if row["type"] == "decision"]
+        said = [row for row in rows if row["type"] == "end"]
+        answers = {}
+        for row in decisions[-8:-2] + said[-2:]:
+            answers[row["pts_s"]] = await client.get(f"/api/sources/demo/frame.jpg?pts_s={row['pts_s']}&run=run-1")
+        for pts_s, answer in answers.items():
+            assert answer.status_code == 200, pts_s
+            assert answer.headers["x-kept"] == "picture"
+            assert float(answer.headers["x-pts"]) == pytest.approx(pts_s, abs=0.1)
+        pts_s = said[-1]["pts_s"]
+        assert (await client.get(f"/api/sources/demo/frame.jpg?pts_s={pts_s}&run=other")).status_code == 404
 
 
 async def push(url: str, source_id: str = "phone") -> websockets.ClientConnection:

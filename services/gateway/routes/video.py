@@ -13,6 +13,7 @@ from fastapi import APIRouter, Query, WebSocket
 from starlette.responses import Response, StreamingResponse
 from starlette.websockets import WebSocketDisconnect
 
+from services.gateway.album import Picture
 from services.gateway.core import to_json
 from services.gateway.display import AUTO, Shown
 from services.gateway.problems import Problem, no_source, wrong_field
@@ -20,6 +21,7 @@ from services.gateway.push import MAX_FPS, PushError, read_push, store_push
 from services.gateway.room import Room, TheRoom
 from services.gateway.routes.sources import Id, find
 from services.gateway.sockets import GOING_AWAY, TRY_AGAIN, UNUSABLE, close, refuse, send_until_gone
+from services.gateway.stills import still
 from shared.errors import RetryableError
 from shared.registry import get_source
 
@@ -28,6 +30,10 @@ router = APIRouter(prefix="/api/sources/{source_id}", tags=["video"])
 BOUNDARY = "cornerman-frame"
 LARGEST_DELAY_S = 30.0
 FRAME_WAIT_S = 3.0
+GONE = (
+    "a moment without words is kept for ten minutes, and only while somebody watches; "
+    "one with words for an hour, the last forty of a source"
+)
 HEADER_BYTES = struct.Struct("<H")
 
 Delay = Annotated[str, Query(max_length=16, description="auto (in step with the words), or seconds; 0 = as it comes")]
@@ -84,8 +90,11 @@ async def frame(
     pts_s: Annotated[float | None, Query(ge=0, description="media time; left out = now")] = None,
     run: Annotated[str, Query(max_length=64, description="run that pts_s belongs to; left out = any")] = "",
 ) -> Response:
-    """The picture now, or of a moment that is still at hand: the last seconds, and what was last spoken about."""
+    """The picture now, or of a moment: any decision of the last ten minutes that somebody watched, and for an hour
+    what was spoken about, watched or not. `X-Kept` says which: `picture`, or `still`, a smaller one.
+    """
     await find(room, source_id)
+    kept = "picture"
     if pts_s is None:
         picture = await room.screens.newest(source_id, FRAME_WAIT_S)
         if picture is None:
@@ -95,13 +104,12 @@ async def frame(
                 f"{source_id!r} gave none within {FRAME_WAIT_S:g} s; see its state, or watch.display",
             )
     else:
-        screen = room.screens.get(source_id)
-        picture = screen.at(run, pts_s) if screen else None
+        picture = room.screens.at(source_id, run, pts_s)
+        if picture is None and (jpeg := await still(room.bus, source_id, run, pts_s)) is not None:
+            picture, kept = Picture("", run, pts_s, 0.0, jpeg), "still"
         if picture is None:
-            raise Problem(
-                404, "this picture is gone", f"pts_s = {pts_s:g}: pictures are kept for seconds, and only while watched"
-            )
-    headers = {"X-Run": picture.run, "X-Pts": f"{picture.pts_s:.6f}"}
+            raise Problem(404, "this picture is gone", GONE)
+    headers = {"X-Run": picture.run, "X-Pts": f"{picture.pts_s:.6f}", "X-Kept": kept}
     return Response(picture.jpeg, media_type="image/jpeg", headers=headers)
 
 

@@ -1,0 +1,111 @@
+"""Pictures of what was said while nobody watched: capture keeps the frame, the gateway makes the JPEG when asked."""
+
+from __future__ import annotations
+
+import io
+
+import httpx
+import pytest
+from PIL import Image
+
+from services.capture import stills
+from services.gateway.stills import still
+from shared.bus import Bus
+from shared.codec import pack_map
+from shared.config import Settings
+from shared.messages import Action, Chunk, DecisionEvent, StartEvent, Times
+from shared.registry import add_source, remove_source
+from shared.streams import moment_ms, still_field, still_order
+from tests.integration.capture_house import PATTERN, capture, chunks, has_chunks, spec, until
+from tests.integration.gateway_house import gateway
+from tests.integration.test_gateway_api import with_web
+
+
+def decision(chunk: Chunk, action: Action) -> DecisionEvent:
+    return DecisionEvent(
+        chunk.source_id, chunk.run, chunk.seq, chunk.pts_s, action, 0.9, "test", "head", 0.1, "ok", Times(1.0)
+    )
+
+
+async def fields(bus: Bus, source_id: str = "cam1") -> list[bytes]:
+    return sorted(await bus.redis.hkeys(bus.keys(source_id).stills(source_id)), key=still_order)
+
+
+async def test_what_was_said_unwatched_can_be_seen_afterwards(settings: Settings, bus: Bus) -> None:
+    watching = spec("test://pattern?fps=30&seconds=0&size=128x72", realtime=True, lossless=False, credit=64)
+    async with capture(settings):
+        await add_source(bus, watching)
+        await until(has_chunks(bus, 4))
+        silent, spoken, asked = (await chunks(bus))[1:4]
+        await bus.emit(decision(silent, "next"))
+        await bus.emit(decision(spoken, "correct"))
+        await bus.emit(decision(asked, "next"))
+        question = StartEvent(
+            "cam1", asked.run, "cam1:q:1", 1, "question", "feedback", asked.pts_s, "why?", "m", Times(1.0)
+        )
+        await bus.emit(question)
+
+        async def two() -> bool:
+            return len(await fields(bus)) == 2
+
+        await until(two)
+        wanted = [still_field(item.run, moment_ms(item.pts_s)).encode() for item in (spoken, asked)]
+        assert await fields(bus) == wanted
+        assert not await bus.redis.exists(bus.keys("cam1").display("cam1"))  # no JPEG was made for it
+        async with gateway(with_web(settings), bus) as (url, _), httpx.AsyncClient(base_url=url) as client:
+            address = f"/api/sources/cam1/frame.jpg?run={spoken.run}&pts_s="
+            answer = await client.get(f"{address}{spoken.pts_s}")
+            assert answer.status_code == 200 and answer.headers["x-kept"] == "still"
+            with Image.open(io.BytesIO(answer.content)) as image:
+                colours = image.convert("RGB").getcolors(2**18)
+            assert colours is not None and len(colours) > 16
+            gone = await client.get(f"{address}{silent.pts_s}")
+            assert gone.status_code == 404
+            assert "only while somebody watches" in gone.json()["detail"]
+        await remove_source(bus, "cam1")
+        assert await bus.redis.ttl(bus.keys("cam1").stills("cam1")) > 0
+
+
+async def test_the_last_chunks_are_kept_though_nothing_is_decided_about_them_yet(settings: Settings, bus: Bus) -> None:
+    async with capture(settings):
+        await add_source(bus, spec())
+
+        async def kept() -> bool:
+            return len(await fields(bus)) == len(await chunks(bus)) - 1 > 0
+
+        await until(kept)  # all but the end marker: there is no decider here
+        run = (await chunks(bus))[0].run
+        assert (await fields(bus))[0].startswith(f"{run}:".encode())
+
+
+async def test_nothing_is_kept_of_a_source_without_pictures(settings: Settings, bus: Bus) -> None:
+    watching = spec(PATTERN.replace("seconds=6", "seconds=0"), realtime=True, lossless=False, display=False)
+    async with capture(settings):
+        await add_source(bus, watching)
+        await until(has_chunks(bus, 2))
+        for chunk in await chunks(bus):
+            await bus.emit(decision(chunk, "correct"))
+        await until(has_chunks(bus, 4))
+        assert await fields(bus) == []
+
+
+async def test_only_the_newest_are_kept(settings: Settings, bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stills, "KEPT", 3)
+    async with capture(settings):
+        await add_source(bus, spec())
+
+        async def three() -> bool:
+            last = (await chunks(bus))[-1:]
+            return bool(last and last[0].end) and len(await fields(bus)) == 3
+
+        await until(three)
+        newest = [still_field(item.run, moment_ms(item.pts_s)).encode() for item in (await chunks(bus))[-4:-1]]
+        assert await fields(bus) == newest
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"nonsense", pack_map({"height": 2, "width": 2, "rgb": b"12"}), pack_map({"rgb": 1})]
+)
+async def test_a_malformed_still_is_no_picture_and_no_crash(bus: Bus, body: bytes) -> None:
+    await bus.redis.hset(bus.keys("cam1").stills("cam1"), still_field("r", 1500), body)
+    assert await still(bus, "cam1", "r", 1.5) is None
