@@ -7,12 +7,20 @@ nothing.
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 ASSETS: Final = Path(__file__).parent / "assets"
+GATE: Final = {
+    "threshold": "confidence_threshold",
+    "min_interval_s": "min_interval_s",
+    "repeat_window_s": "repeat_window_s",
+}
+"""Names in head.json, and the settings below `speak` that they are."""
+
 PATTERN: Final = "test://pattern?seconds=30"
 
 
@@ -30,6 +38,19 @@ def clip(assets: Path = ASSETS) -> tuple[str, str]:
     if path.is_file():
         return str(path), ""
     return PATTERN, "There is no bundled clip: a moving test pattern is watched instead."
+
+
+def gate_of(head: Path, was_set: Callable[[str], bool]) -> dict[str, Any]:
+    """Settings below `speak`, of those that nobody has chosen: the gate that a head's thresholds were chosen with.
+
+    Nothing where the head's file says nothing or is damaged; the decider tells people of a damaged head.
+    """
+    try:
+        told = json.loads((head / "head.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    names = GATE.items() if isinstance(told, dict) else ()
+    return {setting: told[name] for name, setting in names if name in told and not was_set(f"speak.{setting}")}
 
 
 def cast(was_set: Callable[[str], bool], assets: Path = ASSETS, torch: bool | None = None) -> Cast:
@@ -55,5 +76,5 @@ def cast(was_set: Callable[[str], bool], assets: Path = ASSETS, torch: bool | No
     if was_set("speak.strategy"):
         return Cast(settings, ())
     if (coach / "head").is_dir():
-        return Cast({**settings, "speak": {"strategy": "head"}}, ())
+        return Cast({**settings, "speak": {"strategy": "head", **gate_of(coach / "head", was_set)}}, ())
     return Cast(settings, ("There is no bundled head: simple rules decide when to speak.",))

@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from cornerman import annotate, comment, demo, dlq, doctor, poll, run, sources, status, train, up, watch
+from cornerman import annotate, comment, demo, dlq, doctor, evaluate, poll, run, sources, status, train, up, watch
 from shared import logs
 from shared.errors import ConfigError, CornermanError, RetryableError
 from shared.redact import redact_url
@@ -59,7 +59,8 @@ app.command()(comment.comment)
 app.command()(annotate.annotate)
 app.command()(status.status)
 app.command()(doctor.doctor)
-for command in (train.gym, train.train, train.evaluate):
+app.command()(evaluate.evaluate)
+for command in (train.gym, train.train):
     app.command(context_settings=train.FORWARD)(command)
 app.add_typer(sources.app, name="sources")
 app.add_typer(dlq.app, name="dlq")

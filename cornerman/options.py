@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from cornerman.bundled import cast
+from cornerman.bundled import ASSETS, cast, gate_of
 from shared.config import DEFAULT_FILE, Settings, load_settings
 from shared.errors import ConfigError
 from shared.flags import merge, nest, parse_set
@@ -75,11 +75,19 @@ def choose(
 
 
 def with_models(chosen: Chosen, tell: Callable[[str], None]) -> Chosen:
-    """Puts the bundled model where no back end was chosen; `tell` gets what a person must know of it."""
+    """Puts the bundled model where no back end was chosen, and the gate of the head that decides where none was.
+
+    `tell` gets what a person must know of it.
+    """
     players = cast(chosen.was_set)
     for note in players.notes:
         tell(note)
-    return chosen.filled(players.settings)
+    chosen = chosen.filled(players.settings)
+    speak = chosen.settings.speak
+    if speak.strategy != "head":
+        return chosen
+    head = Path(speak.head).expanduser() if speak.head else ASSETS / "coach" / "head"
+    return chosen.filled({"speak": gate_of(head, chosen.was_set)})
 
 
 def _file_tree() -> Mapping[str, Any]:

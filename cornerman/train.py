@@ -1,4 +1,4 @@
-"""`cornerman gym`, `train` and `evaluate`: hand over to the training tools, when their extra is installed."""
+"""`cornerman gym` and `train`: hand over to the training tools, when their extra is installed."""
 
 from __future__ import annotations
 
@@ -32,9 +32,7 @@ def hand_over(module: str, arguments: list[str], shown: str) -> None:
     Raises:
         ConfigError: the train extra, or the module, is not installed.
     """
-    missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ConfigError(f"`{shown}` needs {', '.join(missing)}: pip install 'cornerman[model,train]'")
+    require_training(shown)
     if not _runs(module):
         raise ConfigError(f"`{shown}`: this installation has no {module}")
     sys.argv = [shown, *arguments]
@@ -42,6 +40,17 @@ def hand_over(module: str, arguments: list[str], shown: str) -> None:
         runpy.run_module(module, run_name="__main__", alter_sys=False)
     except SystemExit as done:
         raise typer.Exit(done.code if isinstance(done.code, int) else int(bool(done.code))) from None
+
+
+def require_training(shown: str) -> None:
+    """Checks that what the training tools need is there.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ConfigError(f"`{shown}` needs {', '.join(missing)}: pip install 'cornerman[model,train]'")
 
 
 def _runs(module: str) -> bool:
@@ -57,4 +66,3 @@ def _runs(module: str) -> bool:
 
 gym = forward("training.gym", "gym", "Make synthetic training videos with their ground truth.")
 train = forward("training.train", "train", "Train a model, stage by stage, from the gym's videos.")
-evaluate = forward("training.evaluate", "evaluate", "Measure a model against ground truth.")

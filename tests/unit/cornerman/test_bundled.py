@@ -1,10 +1,11 @@
 """Where nobody chose, the best that is there plays, and people are told what it is not."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from cornerman.bundled import PATTERN, cast, clip
+from cornerman.bundled import PATTERN, cast, clip, gate_of
 from cornerman.options import choose, with_models
 from shared.config import load_settings
 
@@ -28,6 +29,53 @@ def test_with_everything_there_the_coach_coaches(assets: Path) -> None:
     assert (settings.encoder.model, settings.speak.strategy, settings.speak.head) == ("", "head", "")
     assert players.notes == ()
     assert clip(assets) == (str(assets / "demo.mp4"), "")
+
+
+def write_head(folder: Path, **settings: float) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "head.json").write_text(json.dumps({"hidden": 64, **settings}))
+    return folder
+
+
+def test_the_gate_is_the_one_that_the_head_was_calibrated_with(assets: Path) -> None:
+    write_head(assets / "coach" / "head", threshold=0.6, min_interval_s=1.5, repeat_window_s=2.5)
+    speak = load_settings(cast(nothing, assets, torch=True).settings).speak
+    assert (speak.confidence_threshold, speak.min_interval_s, speak.repeat_window_s) == (0.6, 1.5, 2.5)
+    chosen = cast(lambda name: name == "speak.min_interval_s", assets, torch=True).settings["speak"]
+    assert chosen == {"strategy": "head", "confidence_threshold": 0.6, "repeat_window_s": 2.5}
+
+
+def test_a_head_that_names_no_repeat_window_leaves_the_setting_alone(tmp_path: Path) -> None:
+    assert gate_of(write_head(tmp_path, min_interval_s=1.5), nothing) == {"min_interval_s": 1.5}
+    (tmp_path / "head.json").write_text("{")
+    assert gate_of(tmp_path, nothing) == {}
+    assert gate_of(tmp_path / "nowhere", nothing) == {}
+
+
+@pytest.mark.parametrize("how", ["flag", "variable", "file"])
+def test_a_head_of_one_s_own_brings_its_gate_and_yields_to_what_was_chosen(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    head = write_head(tmp_path / "mine", min_interval_s=1.5, repeat_window_s=2.5)
+    told: list[str] = []
+    plain = with_models(choose(speak__strategy="head", speak__head=str(head), encoder__backend="fake"), told.append)
+    assert (plain.settings.speak.min_interval_s, plain.settings.speak.repeat_window_s) == (1.5, 2.5)
+    if how == "variable":
+        monkeypatch.setenv("CORNERMAN_SPEAK__MIN_INTERVAL_S", "4")
+    if how == "file":
+        (tmp_path / "cornerman.yaml").write_text("speak:\n  min_interval_s: 4\n")
+    flag = 4.0 if how == "flag" else None
+    chosen = choose(speak__strategy="head", speak__head=str(head), encoder__backend="fake", speak__min_interval_s=flag)
+    speak = with_models(chosen, told.append).settings.speak
+    assert (speak.min_interval_s, speak.repeat_window_s) == (4.0, 2.5)
+
+
+def test_other_strategies_keep_their_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    head = write_head(tmp_path / "mine", min_interval_s=1.5)
+    chosen = with_models(choose(speak__strategy="rules", speak__head=str(head)), lambda _: None)
+    assert chosen.settings.speak.min_interval_s == 3.0
 
 
 def test_without_torch_it_says_that_the_words_mean_nothing(assets: Path) -> None:

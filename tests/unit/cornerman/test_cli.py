@@ -29,7 +29,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(app.registered_commands) + len(app.registered_groups) == len(COMMANDS)
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("gym", "train", "evaluate")])
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("gym", "train")])
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke([command, "--help"]) == 0
     assert "Usage:" in capsys.readouterr().out
@@ -101,7 +101,7 @@ def test_training_without_its_extra_says_what_to_install(monkeypatch: pytest.Mon
         train.hand_over("training.gym", [], "cornerman gym")
 
 
-@pytest.mark.parametrize("command", ["gym", "train", "evaluate"])
+@pytest.mark.parametrize("command", ["gym", "train"])
 def test_the_training_commands_lead_somewhere(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("numba")
     assert invoke([command, "--help"]) == 0

@@ -3,7 +3,6 @@
 import pytest
 
 from training.evaluate import Said, Session, SessionResult, evaluate
-from training.evaluate.baselines import every, on_motion
 from training.evaluate.markdown import as_markdown
 from training.evaluate.words import MeaningOf
 from training.gym.phrases import meanings
@@ -38,10 +37,11 @@ def test_numbers_of_a_session_by_hand() -> None:
 
 
 def test_keys_that_the_command_promises_are_there() -> None:
-    report = evaluate([SessionResult(SESSION, ())], MEANING, {"interval": [SessionResult(SESSION, every(SESSION))]})
+    interval = SessionResult(SESSION, tuple(Said(3.0 * i, "Keep going.") for i in range(20)))
+    report = evaluate([SessionResult(SESSION, ())], MEANING, {"interval": [interval]})
     promised = {
         "temporal_f_score", "precision", "recall", "mean_delay_s", "p90_delay_s", "false_alarms_per_min",
-        "mistake_accuracy", "rouge_l", "sessions", "minutes", "baselines",
+        "quiet_alarms_per_min", "mistake_accuracy", "rouge_l", "sessions", "minutes", "baselines",
     }  # fmt: skip
     assert promised <= set(report.to_dict())
     assert report.to_dict()["baselines"]["interval"]["recall"] > 0  # type: ignore[index]
@@ -60,9 +60,3 @@ def test_words_out_of_order_and_no_sessions_are_refused() -> None:
         evaluate([SessionResult(SESSION, (Said(5.0, "a"), Said(4.0, "b")))])
     with pytest.raises(ValueError, match="at least one"):
         evaluate([])
-
-
-def test_motion_speaks_once_when_it_falls_asleep() -> None:
-    moving = [(0.0, 0.1), (0.5, 0.9), (1.0, 0.6), (1.5, 0.2), (2.0, 0.1), (2.5, 0.9), (3.0, 0.1)]
-    assert [s.time_s for s in on_motion(moving, 0.7, 0.3, 1.0)] == [1.5, 3.0]
-    assert [s.time_s for s in on_motion(moving, 0.7, 0.3, 5.0)] == [1.5]
