@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 
 from mobile_videogpt.head import TemporalHead
 from mobile_videogpt.modeling import MobileVideoGPT
+from training.sizes import Plan
 
 _CARD = """# The bundled coach
 
@@ -26,8 +28,10 @@ Mobile-VideoGPT checkpoint.
 
 | | |
 |---|---|
-| data for the towers | fresh renders of `training.gym`, split `train`: {chunks} chunks of 8 frames, {stills} stills |
-| data for words and head | {text_sessions} sessions of {session_s:g} s, same split |
+| image tower | {frames:,} fresh frames of `training.gym`, split `train` |
+| video tower | {chunks:,} fresh chunks of 8 frames, led by the image tower |
+| head | {head_sessions} sessions of {session_s:g} s, {head_steps:,} steps of {head_batch} |
+| words | {text_sessions} sessions of {session_s:g} s, {text_steps:,} steps of {text_batch} |
 | seed | {seed} |
 | command | `{command}` |
 | hardware | {hardware} |
@@ -39,7 +43,7 @@ Mobile-VideoGPT checkpoint.
 ## Scores
 
 Split `test` of the gym (bodies, cameras, places and wordings that training never drew), {sessions} sessions from seed
-{first_seed} on, {minutes:.0f} minutes, in one process (`{evaluation}`):
+{first_seed} on, {minutes:.0f} minutes, {evaluation}:
 
 | measure | value |
 |---|---|
@@ -59,11 +63,7 @@ Split `test` of the gym (bodies, cameras, places and wordings that training neve
 class Card:
     """What a model card says besides the scores."""
 
-    chunks: int
-    stills: int
-    text_sessions: int
-    session_s: float
-    seed: int
+    plan: Plan
     command: str
     hardware: str
     wall: str
@@ -72,6 +72,12 @@ class Card:
     first_seed: int
     notes: str
     limits: str
+
+
+def hardware() -> str:
+    """The machine in words, as far as a program can know it."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    return f"{os.cpu_count()} CPU cores, {gpu}, torch {torch.__version__}"
 
 
 def export_coach(model: MobileVideoGPT, head: TemporalHead, folder: Path) -> int:
@@ -108,15 +114,21 @@ def write_card(folder: Path, card: Card, scores: Mapping[str, object]) -> Path:
     rows = [f"| {name} | {scores[name]:.3f} |" for name in _SHOWN if isinstance(scores.get(name), float)]
     baselines = scores["baselines"]
     assert isinstance(baselines, dict)
+    plan = card.plan
     text = _CARD.format(
         parameters=weights / 2e6,
         megabytes=weights / 1e6,
         head_kilobytes=head / 1e3,
-        chunks=card.chunks,
-        stills=card.stills,
-        text_sessions=card.text_sessions,
-        session_s=card.session_s,
-        seed=card.seed,
+        frames=plan.image.steps * plan.image.batch,
+        chunks=plan.video.steps * plan.video.batch,
+        head_sessions=plan.head.sessions,
+        head_steps=plan.head.steps,
+        head_batch=plan.head.batch,
+        text_sessions=plan.text.sessions,
+        text_steps=plan.text.steps,
+        text_batch=plan.text.batch,
+        session_s=plan.session_s,
+        seed=plan.seed,
         command=card.command,
         hardware=card.hardware,
         wall=card.wall,

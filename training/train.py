@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
@@ -19,7 +20,7 @@ from mobile_videogpt.tokenizer import ChatTokenizer
 from mobile_videogpt.vision import VisionHalf
 from training.auxiliary import FrameHeads
 from training.evaluate.gym import evaluate_gym
-from training.export import export_coach
+from training.export import Card, export_coach, hardware, write_card
 from training.features import Watched
 from training.memory import Library
 from training.sizes import Plan, coach_config, load_plan
@@ -29,9 +30,10 @@ from training.stages.text import train_text, train_tokenizer
 from training.stages.video import train_video
 
 VOCABULARY = 1024
+FIRST_TEST, TEST_S = 12345, 25.0
 
 
-def train(plan: Plan, out: Path, evaluate_sessions: int, workers: int) -> dict[str, object]:
+def train(plan: Plan, out: Path, evaluate_sessions: int, workers: int, command: str) -> dict[str, object]:
     """Run or continue all stages in `out`; the coach lies in `out/coach`. Returns the scores on the test split.
 
     Raises:
@@ -55,9 +57,20 @@ def train(plan: Plan, out: Path, evaluate_sessions: int, workers: int) -> dict[s
     coach = out / "coach"
     size = export_coach(model, head, coach)
     print(f"[export] {coach}: {size / 1e6:.2f} MB after {time.monotonic() - began:.0f} s", flush=True)
-    report, _ = evaluate_gym(coach, 12345, evaluate_sessions, duration_s=40.0)
+    report, _ = evaluate_gym(coach, FIRST_TEST, evaluate_sessions, duration_s=TEST_S)
     scores = report.to_dict() | {"wall_s": time.monotonic() - began}
-    (out / "scores.json").write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
+    card = Card(
+        plan=plan,
+        command=command,
+        hardware=hardware(),
+        wall=f"{(time.monotonic() - began) / 60:.0f} minutes, from the last start of the command to its end",
+        date=datetime.now(UTC).date().isoformat(),
+        evaluation=f"in one process, {TEST_S:g} s each",
+        first_seed=FIRST_TEST,
+        notes="One run of the command; the curves lie beside the run.",
+        limits="Square video of one person in a room, drawn by the gym.",
+    )
+    write_card(coach, card, scores)
     return scores
 
 
@@ -106,7 +119,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.threads:
             torch.set_num_threads(args.threads)
         sessions = args.evaluate_sessions or (6 if args.config == "smoke" else 20)
-        scores = train(plan, args.out, sessions, args.workers)
+        command = f"python -m training.train --config {args.config} --seed {plan.seed} --out {args.out}"
+        scores = train(plan, args.out, sessions, args.workers, command)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
