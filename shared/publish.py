@@ -5,14 +5,14 @@ All of it is fenced by the source's lease, and safe to send again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from shared.codec import pack
 from shared.errors import FencedError
 from shared.lease import Lease
-from shared.messages import Chunk, SourceStateName, StateEvent
+from shared.messages import Chunk, ErrorEvent, SourceStateName, StateEvent
 
 if TYPE_CHECKING:
     from shared.bus import Bus
@@ -82,20 +82,29 @@ def credit_member(run: str, seq: int) -> str:
     return f"{run}:{seq}"
 
 
-async def set_state(bus: Bus, source_id: str, run: str, state: SourceStateName, detail: str, lease: Lease) -> None:
-    """Records the source's state in its run hash and tells subscribers.
+async def set_state(
+    bus: Bus, source_id: str, run: str, state: SourceStateName, detail: str, lease: Lease, *, wrong: bool = False
+) -> None:
+    """Records the source's state in its run hash and tells subscribers, unless that is what was recorded last.
+
+    Args:
+        wrong: people are to get the detail as an error, too.
 
     Raises:
         FencedError: a newer owner holds the lease.
+        RetryableError: no answer; sending it again is safe.
     """
-    event = StateEvent(source_id, run, state, detail, bus.clock.now_s())
+    now_s = bus.clock.now_s()
+    events = [pack(StateEvent(source_id, run, state, detail, now_s))]
+    if wrong:
+        events.append(pack(ErrorEvent(source_id, run, "capture", detail, now_s)))
     await _set(
         bus,
         source_id,
         bus.keys(source_id).run(source_id),
         {"state": state, "detail": detail},
         lease,
-        pack(event),
+        events,
     )
 
 
@@ -105,16 +114,18 @@ async def set_counters(bus: Bus, source_id: str, counters: Mapping[str, int], le
     Raises:
         FencedError: a newer owner holds the lease.
     """
-    await _set(bus, source_id, bus.keys(source_id).counters(source_id), counters, lease, b"")
+    await _set(bus, source_id, bus.keys(source_id).counters(source_id), counters, lease, [])
 
 
-async def _set(bus: Bus, source_id: str, key: str, fields: Mapping[str, str | int], lease: Lease, event: bytes) -> None:
+async def _set(
+    bus: Bus, source_id: str, key: str, fields: Mapping[str, str | int], lease: Lease, events: Sequence[bytes]
+) -> None:
     k = bus.keys(source_id)
     flat = [part for pair in fields.items() for part in pair]
     reply = await bus.scripts.run(
         "state",
         [key, lease.fence, k.feedback(source_id), k.feedback_all],
-        [lease.generation, bus.settings.bus.feedback_maxlen, event, *flat],
+        [lease.generation, bus.settings.bus.feedback_maxlen, len(events), *events, *flat],
     )
     if reply == -1:
         raise _fenced(lease)

@@ -11,7 +11,7 @@ from shared.bus import Bus
 from shared.errors import RetryableError
 from shared.lease import Lease
 from shared.logs import get_logger
-from shared.messages import ErrorEvent, SourceStateName
+from shared.messages import SourceStateName
 from shared.metrics import Metrics
 from shared.publish import set_counters, set_state
 
@@ -70,9 +70,12 @@ class Reporter:
         self._unsaid.extend(self._reel.look())
         while self._unsaid and not (self._unsaid[0].over and not self.may_end):
             news = self._unsaid[0]
-            await set_state(self._bus, self._source_id, self._run, news.state, news.detail, self._lease)
-            await self._complain(news)
+            wrong = self._is_wrong(news)
+            await set_state(self._bus, self._source_id, self._run, news.state, news.detail, self._lease, wrong=wrong)
             self._unsaid.popleft()
+            if wrong or news.state == "playing":
+                self._last_error = news.detail
+            self._metrics.errors_total.labels("source").inc(int(wrong))
             self.state = news.state
             log.info("source_" + news.state, source_id=self._source_id, run=self._run, detail=news.detail)
 
@@ -87,18 +90,10 @@ class Reporter:
         await set_state(self._bus, self._source_id, self._run, news.state, news.detail, self._lease)
         self.state = news.state
 
-    async def _complain(self, news: News) -> None:
+    def _is_wrong(self, news: News) -> bool:
         """What went wrong is said once, not at every try."""
-        if news.state == "playing":
-            self._last_error = ""
-            return
-        wrong = news.state in ("failed", "reconnecting") or (news.state == "ended" and news.detail)
-        if not wrong or news.detail == self._last_error:
-            return
-        event = ErrorEvent(self._source_id, self._run, "capture", news.detail, self._bus.clock.now_s())
-        await self._bus.emit(event)
-        self._last_error = news.detail
-        self._metrics.errors_total.labels("source").inc()
+        wrong = news.state in ("failed", "reconnecting") or (news.state == "ended" and news.detail != "")
+        return wrong and news.detail != self._last_error
 
     async def count(self) -> None:
         """Writes the counters, if they have changed, and raises the metrics by what was added.

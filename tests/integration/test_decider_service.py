@@ -1,126 +1,36 @@
-"""The decider on a real server: one decision for each chunk, in order, through take-overs, new runs and removals."""
+"""The decider on a real server: one decision for each chunk, in order, and one request at a time."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import pytest
 
-from services.decider.service import decide_for_ever
 from services.said import Said
 from shared.bus import Bus
-from shared.clock import SystemClock
-from shared.codec import pack, unpack
-from shared.health import Health
-from shared.logs import get_logger
 from shared.messages import (
     DecisionEvent,
     EndEvent,
     ErrorEvent,
-    Event,
-    Features,
-    FeatureStatus,
     Question,
-    Request,
     StateEvent,
-    Times,
 )
-from shared.metrics import Metrics
-from shared.registry import add_source, remove_source, update_source
-from shared.runtime import Context
+from shared.registry import remove_source, update_source
 from shared.say import start_attempt
-from shared.source import SourceSpec
-from shared.streams import FIELD
-
-SOURCE = "cam"
-
-
-@contextlib.asynccontextmanager
-async def decider(bus: Bus, name: str = "d1") -> AsyncIterator[Context]:
-    """A decider in this process; leaving stops it in order."""
-    clock = SystemClock()
-    context = Context(bus.settings, bus, clock, name, Health("decider", name, clock), Metrics(), get_logger(name))
-    task = asyncio.create_task(decide_for_ever(context))
-    try:
-        yield context
-    finally:
-        context.stopping.set()
-        await asyncio.wait_for(task, 10)
-
-
-async def eventually(look: Callable[[], Awaitable[Any]], timeout_s: float = 10.0) -> Any:
-    """Waits until `look()` gives something true."""
-    async with asyncio.timeout(timeout_s):
-        while not (found := await look()):
-            await asyncio.sleep(0.02)
-    return found
-
-
-async def watch(bus: Bus, **changes: Any) -> SourceSpec:
-    speak = {"strategy": "rules", "every_chunks": 1000, **changes.pop("speak", {})}
-    spec = SourceSpec(source_id=SOURCE, url="test://", speak=speak, **changes)
-    await add_source(bus, spec)
-    return spec
-
-
-async def features(
-    bus: Bus, seq: int, *, run: str = "r1", lossless: bool = False, status: FeatureStatus = "ok"
-) -> Features:
-    """Makes features with a real blob and its credit in use."""
-    keys = bus.keys(SOURCE)
-    video = None
-    if status == "ok":
-        video = await bus.put_blob(keys.blob(SOURCE, run, seq, "video"), np.zeros((2, 4), np.float16), 60)
-    if status != "end":
-        await bus.redis.zadd(keys.inflight(SOURCE), {f"{run}:{seq}": 1.0})
-    return Features(
-        source_id=SOURCE,
-        run=run,
-        seq=seq,
-        pts_s=seq * 0.5,
-        motion=0.0,
-        lossless=lossless,
-        status=status,
-        vector=np.zeros(4, np.float32),
-        context=None,
-        video=video,
-        frames=None,
-        frame_pts_s=tuple(seq * 0.5 + i / 8 for i in range(8)),
-        model="fake",
-        times=Times(captured_at_s=1.0),
-    )
-
-
-async def send(bus: Bus, *messages: Features) -> None:
-    for message in messages:
-        await bus.redis.xadd(bus.keys(SOURCE).features, {FIELD: pack(message)})
-
-
-async def events(bus: Bus, kind: type[Event] | None = None) -> list[Any]:
-    from shared.codec import unpack_event
-
-    rows = await bus.redis.xrange(bus.keys(SOURCE).feedback(SOURCE))
-    found = [unpack_event(fields[FIELD]) for _, fields in rows]
-    return [event for event in found if kind is None or isinstance(event, kind)]
-
-
-async def decided(bus: Bus) -> list[int]:
-    return [event.seq for event in await events(bus, DecisionEvent)]
-
-
-async def requests(bus: Bus) -> list[Request]:
-    rows = await bus.redis.xrange(bus.keys(SOURCE).requests)
-    return [unpack(fields[FIELD], Request) for _, fields in rows]
-
-
-async def counters(bus: Bus) -> dict[str, int]:
-    raw = await bus.redis.hgetall(bus.keys(SOURCE).counters(SOURCE))
-    return {name.decode(): int(value) for name, value in raw.items()}
+from tests.integration.decider_house import (
+    SOURCE,
+    _credit_is_back,
+    _has,
+    counters,
+    decided,
+    decider,
+    events,
+    eventually,
+    features,
+    requests,
+    send,
+    watch,
+)
 
 
 async def test_chunks_that_arrive_in_any_order_are_decided_once_each_in_order(bus: Bus) -> None:
@@ -155,10 +65,6 @@ async def test_buried_and_expired_chunks_are_decided_with_their_reason_and_the_c
     assert await counters(bus) == {"decided": 3, "buried": 1, "expired_blobs": 1}
 
 
-async def _has(bus: Bus, count: int) -> bool:
-    return len(await decided(bus)) >= count
-
-
 async def test_live_skips_a_chunk_that_never_comes_and_counts_it(bus: Bus) -> None:
     await watch(bus, speak={"gap_s": 0.2})
     async with decider(bus):
@@ -170,11 +76,6 @@ async def test_live_skips_a_chunk_that_never_comes_and_counts_it(bus: Bus) -> No
     assert (await events(bus, DecisionEvent))[1].reason == "lost"
     assert await counters(bus) == {"decided": 4, "lost": 1}
     assert not await bus.redis.exists(bus.keys(SOURCE).blob(SOURCE, "r1", 1, "video"))
-
-
-async def _credit_is_back(bus: Bus) -> bool:
-    pending = await bus.redis.xpending(bus.keys(SOURCE).features, "decider")
-    return not pending["pending"] and not await bus.redis.zcard(bus.keys(SOURCE).inflight(SOURCE))
 
 
 async def test_a_request_is_open_with_the_hop_and_live_there_is_never_a_second_one(bus: Bus) -> None:
@@ -232,67 +133,6 @@ async def test_a_request_that_a_generator_has_taken_is_not_expired_under_its_han
         assert await start_attempt(bus, request) == 1
         await asyncio.sleep(0.7)
     assert await events(bus, EndEvent) == []
-
-
-async def test_another_decider_continues_where_the_first_one_stopped(bus: Bus) -> None:
-    await watch(bus, speak={"every_chunks": 5, "min_interval_s": 0})
-    async with decider(bus, "d1"):
-        await send(bus, *[await features(bus, seq) for seq in range(3)])
-        await send(bus, *[await features(bus, seq) for seq in (4, 5)])  # held while 3 is awaited
-        await eventually(lambda: _has(bus, 3))
-    async with decider(bus, "d2"):
-        await send(bus, await features(bus, 3))
-        await eventually(lambda: _has(bus, 6))
-    assert await decided(bus) == list(range(6))
-    assert [r.seq for r in await requests(bus)] == [4]
-    assert (await counters(bus))["decided"] == 6
-
-
-async def test_two_deciders_share_a_shard_by_its_lease_and_the_second_takes_over(bus: Bus) -> None:
-    await watch(bus)
-    async with decider(bus, "d1") as first, decider(bus, "d2"):
-        await send(bus, *[await features(bus, seq) for seq in range(3)])
-        await eventually(lambda: _has(bus, 3))
-        first.stopping.set()
-        await send(bus, *[await features(bus, seq) for seq in range(3, 6)])
-        await eventually(lambda: _has(bus, 6))
-    assert await decided(bus) == list(range(6))
-    assert (await counters(bus))["decided"] == 6
-
-
-async def test_a_decider_whose_lease_was_taken_stops_and_writes_nothing_more(bus: Bus) -> None:
-    await watch(bus)
-    keys = bus.keys(SOURCE)
-    async with decider(bus, "d1"):
-        await send(bus, await features(bus, 0))
-        await eventually(lambda: _has(bus, 1))
-        await bus.redis.set(keys.lease("decider"), "somebody-else", px=1500)
-        await bus.redis.incr(keys.fence("decider"))
-        await send(bus, await features(bus, 1))
-        await asyncio.sleep(0.5)
-        assert await decided(bus) == [0]
-        await eventually(lambda: _has(bus, 2))  # it comes back when the other's lease has run out
-    assert await decided(bus) == [0, 1]
-
-
-async def test_a_new_run_starts_afresh_and_chunks_of_the_old_one_are_let_go(bus: Bus) -> None:
-    await watch(bus)
-    keys = bus.keys(SOURCE)
-    async with decider(bus):
-        await bus.redis.hset(keys.run(SOURCE), "run", "r1")
-        await send(bus, *[await features(bus, seq) for seq in range(3)])
-        await eventually(lambda: _has(bus, 3))
-        await bus.redis.hset(keys.run(SOURCE), "run", "r2")
-        await bus.redis.delete(keys.counters(SOURCE))
-        await send(bus, await features(bus, 3), *[await features(bus, seq, run="r2") for seq in range(2)])
-        await send(bus, await features(bus, 4))
-        await eventually(lambda: _has(bus, 5))
-        await eventually(lambda: _credit_is_back(bus))
-    assert [(e.run, e.seq) for e in await events(bus, DecisionEvent)] == [
-        ("r1", 0), ("r1", 1), ("r1", 2), ("r2", 0), ("r2", 1)
-    ]  # fmt: skip
-    assert await counters(bus) == {"decided": 2}
-    assert not await bus.redis.exists(keys.blob(SOURCE, "r1", 3, "video"))
 
 
 async def test_a_question_becomes_a_request_about_the_newest_chunks_at_any_time(bus: Bus) -> None:
@@ -358,58 +198,3 @@ async def test_removing_a_source_cancels_what_is_open_and_lets_its_chunks_go(bus
     assert await decided(bus) == [0]
     assert not await bus.redis.exists(keys.decider_state(SOURCE))
     assert not [key async for key in bus.redis.scan_iter(match="*blob*")]
-
-
-async def test_features_delivered_too_often_are_buried_and_their_place_passed_over(bus: Bus) -> None:
-    await watch(bus)
-    keys = bus.keys(SOURCE)
-    await bus.redis.xgroup_create(keys.features, "decider", id="0", mkstream=True)
-    await send(bus, await features(bus, 0, lossless=True))
-    ((_, [(entry_id, _)]),) = await bus.redis.xreadgroup("decider", "dead", {keys.features: ">"})
-    await bus.redis.xclaim(keys.features, "decider", "dead", 0, [entry_id], retrycount=9)
-    async with decider(bus):
-        await send(bus, await features(bus, 1, lossless=True))
-        await eventually(lambda: _has(bus, 2))
-    assert await counters(bus) == {"buried": 1, "decided": 1}
-    assert await bus.redis.xlen(keys.dead) == 1
-    assert (await events(bus, DecisionEvent))[0].reason.startswith("buried: delivered")
-
-
-async def test_a_buried_end_marker_still_ends_the_run_after_every_chunk(bus: Bus) -> None:
-    await watch(bus)
-    keys = bus.keys(SOURCE)
-    await bus.redis.xgroup_create(keys.features, "decider", id="0", mkstream=True)
-    await send(bus, await features(bus, 2, lossless=True, status="end"))
-    ((_, [(entry_id, _)]),) = await bus.redis.xreadgroup("decider", "dead", {keys.features: ">"})
-    await bus.redis.xclaim(keys.features, "decider", "dead", 0, [entry_id], retrycount=9)
-    async with decider(bus):
-        await send(bus, await features(bus, 0, lossless=True), await features(bus, 1, lossless=True))
-        await eventually(lambda: events(bus, StateEvent))
-    assert await decided(bus) == [0, 1]
-    assert (await events(bus))[-1].state == "ended"
-    assert await bus.redis.hget(keys.run(SOURCE), "done") == b"1"
-
-
-@pytest.mark.parametrize("times", [3])
-async def test_a_decider_killed_again_and_again_still_decides_each_chunk_once(bus: Bus, times: int) -> None:
-    await watch(bus, speak={"every_chunks": 3, "min_interval_s": 0, "deadline_s": 0})
-    clock = SystemClock()
-    template = Context(bus.settings, bus, clock, "k", Health("decider", "k", clock), Metrics(), get_logger("k"))
-    for attempt in range(times):
-        context = replace(template, name=f"k{attempt}", stopping=asyncio.Event())
-        async with Bus.connect(bus.settings) as own:
-            context.bus = own
-            task = asyncio.create_task(decide_for_ever(context))
-            await send(bus, *[await features(bus, attempt * 10 + i, lossless=True) for i in range(10)])
-            await asyncio.sleep(0.15 + 0.2 * attempt)
-            task.cancel()
-            await asyncio.wait([task])
-            await bus.redis.delete(bus.keys(SOURCE).open_requests)
-    async with decider(bus, "last"):
-        while not await _has(bus, times * 10):
-            await bus.redis.delete(bus.keys(SOURCE).open_requests)
-            await asyncio.sleep(0.05)
-    assert await decided(bus) == list(range(times * 10))
-    assert (await counters(bus))["decided"] == times * 10
-    made = [request.seq for request in await requests(bus)]
-    assert made == [seq for seq in range(times * 10) if (seq + 1) % 3 == 0]

@@ -11,7 +11,7 @@ from shared.bus import Bus
 from shared.codec import unpack, unpack_event
 from shared.errors import FencedError
 from shared.lease import Lease
-from shared.messages import Chunk, StateEvent, Times
+from shared.messages import Chunk, ErrorEvent, StateEvent, Times
 from shared.publish import RunInfo, begin_run, credit_member, publish, set_counters, set_state
 from shared.streams import FIELD, Keys
 
@@ -158,6 +158,20 @@ async def test_a_state_is_kept_and_told_to_subscribers(bus: Bus, k: Keys, lease:
         event = unpack_event(fields[FIELD])
         assert isinstance(event, StateEvent)
         assert (event.state, event.run, event.detail) == ("reconnecting", "r1", "no frame for 5 s")
+
+
+async def test_a_state_that_is_sent_again_is_told_once_and_its_error_with_it(bus: Bus, k: Keys, lease: Lease) -> None:
+    """Whoever is cancelled, or gets no answer, cannot know whether it was written, and sends it again."""
+    for _ in range(3):
+        await set_state(bus, "cam", "r1", "failed", "no such file", lease, wrong=True)
+    events = [unpack_event(fields[FIELD]) for _, fields in await bus.redis.xrange(k.feedback("cam"))]
+    assert [type(event) for event in events] == [StateEvent, ErrorEvent]
+    assert len(await bus.redis.xrange(k.feedback_all)) == 2
+    await set_state(bus, "cam", "r1", "failed", "another reason", lease)
+    assert await bus.redis.xlen(k.feedback("cam")) == 3
+    assert (await begin_run(bus, "cam", "r2", "file", lease, resume=False)).run == "r2"
+    await set_state(bus, "cam", "r2", "failed", "another reason", lease)
+    assert await bus.redis.xlen(k.feedback("cam")) == 4
 
 
 async def test_counters_are_absolute_and_tell_nobody(bus: Bus, k: Keys, lease: Lease) -> None:

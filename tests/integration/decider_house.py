@@ -1,0 +1,124 @@
+"""Deciders for the tests, features for them, and what they left on the bus."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import numpy as np
+
+from services.decider.service import decide_for_ever
+from shared.bus import Bus
+from shared.clock import SystemClock
+from shared.codec import pack, unpack
+from shared.health import Health
+from shared.logs import get_logger
+from shared.messages import (
+    DecisionEvent,
+    Event,
+    Features,
+    FeatureStatus,
+    Request,
+    Times,
+)
+from shared.metrics import Metrics
+from shared.registry import add_source
+from shared.runtime import Context
+from shared.source import SourceSpec
+from shared.streams import FIELD
+
+SOURCE = "cam"
+
+
+@contextlib.asynccontextmanager
+async def decider(bus: Bus, name: str = "d1") -> AsyncIterator[Context]:
+    """A decider in this process; leaving stops it in order."""
+    clock = SystemClock()
+    context = Context(bus.settings, bus, clock, name, Health("decider", name, clock), Metrics(), get_logger(name))
+    task = asyncio.create_task(decide_for_ever(context))
+    try:
+        yield context
+    finally:
+        context.stopping.set()
+        await asyncio.wait_for(task, 10)
+
+
+async def eventually(look: Callable[[], Awaitable[Any]], timeout_s: float = 10.0) -> Any:
+    """Waits until `look()` gives something true."""
+    async with asyncio.timeout(timeout_s):
+        while not (found := await look()):
+            await asyncio.sleep(0.02)
+    return found
+
+
+async def watch(bus: Bus, **changes: Any) -> SourceSpec:
+    speak = {"strategy": "rules", "every_chunks": 1000, **changes.pop("speak", {})}
+    spec = SourceSpec(source_id=SOURCE, url="test://", speak=speak, **changes)
+    await add_source(bus, spec)
+    return spec
+
+
+async def features(
+    bus: Bus, seq: int, *, run: str = "r1", lossless: bool = False, status: FeatureStatus = "ok"
+) -> Features:
+    """Makes features with a real blob and its credit in use."""
+    keys = bus.keys(SOURCE)
+    video = None
+    if status == "ok":
+        video = await bus.put_blob(keys.blob(SOURCE, run, seq, "video"), np.zeros((2, 4), np.float16), 60)
+    if status != "end":
+        await bus.redis.zadd(keys.inflight(SOURCE), {f"{run}:{seq}": 1.0})
+    return Features(
+        source_id=SOURCE,
+        run=run,
+        seq=seq,
+        pts_s=seq * 0.5,
+        motion=0.0,
+        lossless=lossless,
+        status=status,
+        vector=np.zeros(4, np.float32),
+        context=None,
+        video=video,
+        frames=None,
+        frame_pts_s=tuple(seq * 0.5 + i / 8 for i in range(8)),
+        model="fake",
+        times=Times(captured_at_s=1.0),
+    )
+
+
+async def send(bus: Bus, *messages: Features) -> None:
+    for message in messages:
+        await bus.redis.xadd(bus.keys(SOURCE).features, {FIELD: pack(message)})
+
+
+async def events(bus: Bus, kind: type[Event] | None = None) -> list[Any]:
+    from shared.codec import unpack_event
+
+    rows = await bus.redis.xrange(bus.keys(SOURCE).feedback(SOURCE))
+    found = [unpack_event(fields[FIELD]) for _, fields in rows]
+    return [event for event in found if kind is None or isinstance(event, kind)]
+
+
+async def decided(bus: Bus) -> list[int]:
+    return [event.seq for event in await events(bus, DecisionEvent)]
+
+
+async def requests(bus: Bus) -> list[Request]:
+    rows = await bus.redis.xrange(bus.keys(SOURCE).requests)
+    return [unpack(fields[FIELD], Request) for _, fields in rows]
+
+
+async def counters(bus: Bus) -> dict[str, int]:
+    raw = await bus.redis.hgetall(bus.keys(SOURCE).counters(SOURCE))
+    return {name.decode(): int(value) for name, value in raw.items()}
+
+
+async def _has(bus: Bus, count: int) -> bool:
+    return len(await decided(bus)) >= count
+
+
+async def _credit_is_back(bus: Bus) -> bool:
+    pending = await bus.redis.xpending(bus.keys(SOURCE).features, "decider")
+    return not pending["pending"] and not await bus.redis.zcard(bus.keys(SOURCE).inflight(SOURCE))

@@ -1,0 +1,134 @@
+"""Generators for the tests, back ends that follow a script, and what was said."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
+
+from services.generator.core import Delta, Generator, Seen, Wants
+from services.generator.echo import EchoGenerator
+from services.generator.service import answer_for_ever
+from shared.bus import Bus
+from shared.clock import SystemClock
+from shared.codec import pack, unpack_event
+from shared.health import Health
+from shared.logs import get_logger
+from shared.messages import ChunkRef, EndEvent, Event, Request, Sampling, Times
+from shared.metrics import Metrics
+from shared.runtime import Context
+from shared.streams import FIELD
+
+SOURCE = "cam"
+
+
+def context_for(bus: Bus, name: str, **generator: Any) -> Context:
+    clock = SystemClock()
+    given = bus.settings.generator.model_copy(update=generator)
+    settings = bus.settings.model_copy(update={"generator": given})
+    return Context(settings, bus, clock, name, Health("generator", name, clock), Metrics(), get_logger(name))
+
+
+@contextlib.asynccontextmanager
+async def worker(
+    bus: Bus, generator: Generator | None = None, *, name: str = "g1", **settings: Any
+) -> AsyncIterator[Context]:
+    """A generator in this process; leaving stops it in order."""
+    context = context_for(bus, name, **settings)
+    task = asyncio.create_task(answer_for_ever(context, generator or EchoGenerator()))
+    try:
+        yield context
+    finally:
+        context.stopping.set()
+        await asyncio.wait_for(task, 10)
+
+
+async def eventually(look: Callable[[], Awaitable[Any]], timeout_s: float = 10.0) -> Any:
+    """Waits until `look()` gives something true."""
+    async with asyncio.timeout(timeout_s):
+        while not (found := await look()):
+            await asyncio.sleep(0.02)
+    return found
+
+
+def request(seq: int = 3, **changes: Any) -> Request:
+    given: dict[str, Any] = {
+        "request_id": f"{SOURCE}:r1:{seq}",
+        "source_id": SOURCE,
+        "run": "r1",
+        "seq": seq,
+        "kind": "feedback",
+        "action": "correct",
+        "pts_s": 2.5,
+        "prompt": "How is it?",
+        "system_prompt": "",
+        "previous_text": "",
+        "chunks": (ChunkRef(seq, 2.5, (2.5,), None, None, None),),
+        "sampling": Sampling(),
+        "adapter": "",
+        "deadline_at_s": 0.0,
+        "owns_blobs": False,
+        "times": Times(captured_at_s=1.0, decided_at_s=2.0),
+    }
+    return Request(**{**given, **changes})
+
+
+async def send(bus: Bus, *requests: Request) -> None:
+    keys = bus.keys(SOURCE)
+    for each in requests:
+        await bus.redis.hset(keys.open_requests, each.request_id, 0)
+        await bus.redis.xadd(keys.requests, {FIELD: pack(each)})
+
+
+async def events(bus: Bus, kind: type[Event] | None = None) -> list[Any]:
+    rows = await bus.redis.xrange(bus.keys(SOURCE).feedback(SOURCE))
+    found = [unpack_event(fields[FIELD]) for _, fields in rows]
+    return [event for event in found if kind is None or isinstance(event, kind)]
+
+
+async def ended(bus: Bus, count: int = 1) -> list[EndEvent]:
+    found = await events(bus, EndEvent)
+    return found if len(found) >= count else []
+
+
+async def counters(bus: Bus) -> dict[str, int]:
+    raw = await bus.redis.hgetall(bus.keys(SOURCE).counters(SOURCE))
+    return {name.decode(): int(value) for name, value in raw.items()}
+
+
+async def settled(bus: Bus) -> bool:
+    pending = await bus.redis.xpending(bus.keys(SOURCE).requests, "generator")
+    return not pending["pending"] and not await bus.redis.hlen(bus.keys(SOURCE).open_requests)
+
+
+class Script:
+    """Says the given pieces; what is callable in between is called and may wait or raise."""
+
+    model = "script"
+
+    def __init__(self, *steps: Any, wants: Wants = "nothing") -> None:
+        self.steps = steps
+        self.wants: Wants = wants
+        self.seen: list[Sequence[Seen]] = []
+        self.closed = asyncio.Event()
+        self.said = 0
+
+    async def generate(self, request: Request, chunks: Sequence[Seen]) -> AsyncIterator[Delta]:
+        self.seen.append(chunks)
+        try:
+            for step in self.steps:
+                if isinstance(step, str):
+                    self.said += 1
+                    yield Delta(step, 1, 7)
+                else:
+                    await step()
+        finally:
+            self.closed.set()
+
+    async def close(self) -> None:
+        return
+
+
+def pause(seconds: float) -> Callable[[], Awaitable[None]]:
+    return lambda: asyncio.sleep(seconds)

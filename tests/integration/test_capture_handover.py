@@ -1,0 +1,184 @@
+"""Capture processes that share sources, die, stop and lose their server: another goes on, and nothing is done twice."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shared.bus import Bus
+from shared.config import Settings
+from shared.registry import add_source
+from shared.runtime import Context
+from tests.conftest import Server
+from tests.integration.capture_house import (
+    CHUNKS,
+    PATTERN,
+    capture,
+    chunks,
+    counters,
+    give_back_credit,
+    has_chunks,
+    is_state,
+    spec,
+    state,
+    until,
+)
+
+
+async def kill(context: Context) -> None:
+    """As kill -9 would: nothing more is said on the bus, leases are left to run out."""
+    for task in asyncio.all_tasks():
+        if task.get_name().startswith(("session:", "lease:")):
+            task.cancel()
+
+
+def accounted(counts: dict[str, int]) -> bool:
+    dropped = sum(n for name, n in counts.items() if name.startswith("dropped:"))
+    return counts["due"] == counts.get("published", 0) + dropped
+
+
+async def test_a_killed_process_is_followed_by_another_that_goes_on_with_the_run(bus: Bus, settings: Settings) -> None:
+    await add_source(bus, spec(credit=3))
+    async with capture(settings, "c1") as first:
+        await until(has_chunks(bus, 3))
+        await kill(first)
+        giver = asyncio.create_task(give_back_credit(bus))
+        async with capture(settings, "c2"):
+            await until(is_state(bus, "ended"))
+        giver.cancel()
+    found = await chunks(bus)
+    assert [chunk.seq for chunk in found] == list(range(CHUNKS + 1))
+    assert len({chunk.run for chunk in found}) == 1
+    times = [chunk.pts_s for chunk in found[:-1]]
+    assert np.allclose(np.diff(times), 0.5, atol=0.04)
+    counts = await counters(bus)
+    assert (counts["due"], counts["published"]) == (CHUNKS, CHUNKS)
+
+
+async def test_a_process_that_stops_hands_its_file_on(bus: Bus, settings: Settings) -> None:
+    await add_source(bus, spec(credit=3))
+    async with capture(settings, "c1"):
+        await until(has_chunks(bus, 3))
+    assert await state(bus) == "waiting"
+    giver = asyncio.create_task(give_back_credit(bus))
+    async with capture(settings, "c2"):
+        await until(is_state(bus, "ended"))
+    giver.cancel()
+    assert [chunk.seq for chunk in await chunks(bus)] == list(range(CHUNKS + 1))
+    assert accounted(await counters(bus))
+
+
+@pytest.mark.parametrize("lossless", [True, False])
+async def test_a_file_that_has_ended_is_not_played_again_by_another(
+    bus: Bus, settings: Settings, lossless: bool
+) -> None:
+    await add_source(bus, spec(lossless=lossless))
+    async with capture(settings, "c1"):
+        await until(is_state(bus, "ended"))
+        before = len(await chunks(bus))
+        async with capture(settings, "c2"):
+            await asyncio.sleep(0.5)
+    assert len(await chunks(bus)) == before
+    assert await state(bus) == "ended"
+
+
+async def test_processes_share_the_sources_and_each_is_captured_once(bus: Bus, settings: Settings) -> None:
+    names = [f"s{i}" for i in range(6)]
+    for name in names:
+        await add_source(bus, spec(source_id=name))
+    async with capture(settings, "c1"), capture(settings, "c2"), capture(settings, "c3"):
+        for name in names:
+            await until(is_state(bus, "ended", source_id=name))
+    for name in names:
+        found = await chunks(bus, name)
+        assert [chunk.seq for chunk in found] == list(range(CHUNKS + 1)), name
+
+
+async def test_a_process_takes_no_more_sources_than_it_may(bus: Bus, settings: Settings) -> None:
+    one = settings.model_copy(update={"capture": settings.capture.model_copy(update={"max_sources": 1})})
+    for name in ("s1", "s2"):
+        await add_source(bus, spec(PATTERN + "&seconds=0", source_id=name, lossless=False, realtime=True))
+    async with capture(one, "c1"):
+        await asyncio.sleep(1.0)
+        states = [await state(bus, name) for name in ("s1", "s2")]
+        assert sorted(states) == ["", "playing"]
+        async with capture(one, "c2"):
+            await until(is_state(bus, "playing", source_id="s1"))
+            await until(is_state(bus, "playing", source_id="s2"))
+
+
+async def test_a_restarted_server_is_waited_for_and_a_lossless_run_goes_on(own_server: Server, own_bus: Bus) -> None:
+    bus = own_bus
+    await add_source(bus, spec(PATTERN + "&seconds=20", credit=5))
+    async with capture(bus.settings):
+        await until(has_chunks(bus, 5))
+        own_server.kill()
+        await asyncio.sleep(1.0)  # longer than the lease
+        own_server.start()
+        await bus.ready(10)
+        giver = asyncio.create_task(give_back_credit(bus))
+        await until(is_state(bus, "ended"))
+        giver.cancel()
+    found = await chunks(bus)
+    assert [chunk.seq for chunk in found] == list(range(40))
+    assert found[-1].end and len({chunk.run for chunk in found}) == 1
+    assert accounted(await counters(bus))
+
+
+async def test_a_camera_plays_on_when_the_server_is_away_for_a_moment(own_server: Server, own_bus: Bus) -> None:
+    bus = own_bus
+    await add_source(bus, spec(PATTERN + "&seconds=0", lossless=False, realtime=True))
+    async with capture(bus.settings):
+        await until(has_chunks(bus, 1))
+        own_server.kill()
+        own_server.start()
+        await bus.ready(10)
+        before = len(await chunks(bus))
+        await until(has_chunks(bus, before + 4))
+    for run in {chunk.run for chunk in await chunks(bus)}:
+        ours = [chunk for chunk in await chunks(bus) if chunk.run == run]
+        assert [chunk.seq for chunk in ours] == list(range(len(ours)))
+
+
+async def test_a_process_whose_lease_was_taken_writes_nothing_more(bus: Bus, settings: Settings) -> None:
+    keys = bus.keys("cam1")
+    await add_source(bus, spec(PATTERN + "&seconds=0", lossless=False, realtime=True))
+    async with capture(settings):
+        await until(has_chunks(bus, 1))
+        # What another process would do after we were frozen for longer than a lease.
+        await bus.redis.set(keys.lease("capture:cam1"), "another", px=2000)
+        await bus.redis.incr(keys.fence("capture:cam1"))
+        before = len(await chunks(bus))
+        await asyncio.sleep(1.5)
+        assert len(await chunks(bus)) == before
+        await until(has_chunks(bus, before + 1))  # the other is gone: ours again, as a new run
+    assert len({chunk.run for chunk in await chunks(bus)}) == 2
+
+
+async def test_as_a_process_it_is_killed_followed_and_stopped(bus: Bus, settings: Settings, tmp_path: Path) -> None:
+    """kill -9 in the middle of a file; the next process goes on with the run, and ends with 0 when told to."""
+
+    def start(name: str) -> subprocess.Popen[bytes]:
+        flags = ["--redis", settings.redis.url, "--name", name]
+        flags += ["--set", "bus.lease_ms=600", "--set", f"runtime.dir={tmp_path}"]
+        return subprocess.Popen([sys.executable, "-m", "services.capture", *flags], stderr=subprocess.DEVNULL)
+
+    await add_source(bus, spec(credit=3))
+    first = start("c1")
+    await until(has_chunks(bus, 3), 30)
+    first.kill()
+    first.wait()
+    second = start("c2")
+    giver = asyncio.create_task(give_back_credit(bus))
+    await until(is_state(bus, "ended"), 30)
+    giver.cancel()
+    second.terminate()
+    assert await asyncio.to_thread(second.wait, 10) == 0
+    found = await chunks(bus)
+    assert [chunk.seq for chunk in found] == list(range(CHUNKS + 1))
+    assert len({chunk.run for chunk in found}) == 1

@@ -1,0 +1,150 @@
+"""Deciders that stop, die, lose their lease or meet poison: another continues, and no chunk is decided twice."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from services.decider.service import decide_for_ever
+from shared.bus import Bus
+from shared.clock import SystemClock
+from shared.health import Health
+from shared.logs import get_logger
+from shared.messages import (
+    DecisionEvent,
+    StateEvent,
+)
+from shared.metrics import Metrics
+from shared.runtime import Context
+from tests.integration.decider_house import (
+    SOURCE,
+    _credit_is_back,
+    _has,
+    counters,
+    decided,
+    decider,
+    events,
+    eventually,
+    features,
+    requests,
+    send,
+    watch,
+)
+
+
+async def test_another_decider_continues_where_the_first_one_stopped(bus: Bus) -> None:
+    await watch(bus, speak={"every_chunks": 5, "min_interval_s": 0})
+    async with decider(bus, "d1"):
+        await send(bus, *[await features(bus, seq) for seq in range(3)])
+        await send(bus, *[await features(bus, seq) for seq in (4, 5)])  # held while 3 is awaited
+        await eventually(lambda: _has(bus, 3))
+    async with decider(bus, "d2"):
+        await send(bus, await features(bus, 3))
+        await eventually(lambda: _has(bus, 6))
+    assert await decided(bus) == list(range(6))
+    assert [r.seq for r in await requests(bus)] == [4]
+    assert (await counters(bus))["decided"] == 6
+
+
+async def test_two_deciders_share_a_shard_by_its_lease_and_the_second_takes_over(bus: Bus) -> None:
+    await watch(bus)
+    async with decider(bus, "d1") as first, decider(bus, "d2"):
+        await send(bus, *[await features(bus, seq) for seq in range(3)])
+        await eventually(lambda: _has(bus, 3))
+        first.stopping.set()
+        await send(bus, *[await features(bus, seq) for seq in range(3, 6)])
+        await eventually(lambda: _has(bus, 6))
+    assert await decided(bus) == list(range(6))
+    assert (await counters(bus))["decided"] == 6
+
+
+async def test_a_decider_whose_lease_was_taken_stops_and_writes_nothing_more(bus: Bus) -> None:
+    await watch(bus)
+    keys = bus.keys(SOURCE)
+    async with decider(bus, "d1"):
+        await send(bus, await features(bus, 0))
+        await eventually(lambda: _has(bus, 1))
+        await bus.redis.set(keys.lease("decider"), "somebody-else", px=1500)
+        await bus.redis.incr(keys.fence("decider"))
+        await send(bus, await features(bus, 1))
+        await asyncio.sleep(0.5)
+        assert await decided(bus) == [0]
+        await eventually(lambda: _has(bus, 2))  # it comes back when the other's lease has run out
+    assert await decided(bus) == [0, 1]
+
+
+async def test_a_new_run_starts_afresh_and_chunks_of_the_old_one_are_let_go(bus: Bus) -> None:
+    await watch(bus)
+    keys = bus.keys(SOURCE)
+    async with decider(bus):
+        await bus.redis.hset(keys.run(SOURCE), "run", "r1")
+        await send(bus, *[await features(bus, seq) for seq in range(3)])
+        await eventually(lambda: _has(bus, 3))
+        await bus.redis.hset(keys.run(SOURCE), "run", "r2")
+        await bus.redis.delete(keys.counters(SOURCE))
+        await send(bus, await features(bus, 3), *[await features(bus, seq, run="r2") for seq in range(2)])
+        await send(bus, await features(bus, 4))
+        await eventually(lambda: _has(bus, 5))
+        await eventually(lambda: _credit_is_back(bus))
+    assert [(e.run, e.seq) for e in await events(bus, DecisionEvent)] == [
+        ("r1", 0), ("r1", 1), ("r1", 2), ("r2", 0), ("r2", 1)
+    ]  # fmt: skip
+    assert await counters(bus) == {"decided": 2}
+    assert not await bus.redis.exists(keys.blob(SOURCE, "r1", 3, "video"))
+
+
+async def test_features_delivered_too_often_are_buried_and_their_place_passed_over(bus: Bus) -> None:
+    await watch(bus)
+    keys = bus.keys(SOURCE)
+    await bus.redis.xgroup_create(keys.features, "decider", id="0", mkstream=True)
+    await send(bus, await features(bus, 0, lossless=True))
+    ((_, [(entry_id, _)]),) = await bus.redis.xreadgroup("decider", "dead", {keys.features: ">"})
+    await bus.redis.xclaim(keys.features, "decider", "dead", 0, [entry_id], retrycount=9)
+    async with decider(bus):
+        await send(bus, await features(bus, 1, lossless=True))
+        await eventually(lambda: _has(bus, 2))
+    assert await counters(bus) == {"buried": 1, "decided": 1}
+    assert await bus.redis.xlen(keys.dead) == 1
+    assert (await events(bus, DecisionEvent))[0].reason.startswith("buried: delivered")
+
+
+async def test_a_buried_end_marker_still_ends_the_run_after_every_chunk(bus: Bus) -> None:
+    await watch(bus)
+    keys = bus.keys(SOURCE)
+    await bus.redis.xgroup_create(keys.features, "decider", id="0", mkstream=True)
+    await send(bus, await features(bus, 2, lossless=True, status="end"))
+    ((_, [(entry_id, _)]),) = await bus.redis.xreadgroup("decider", "dead", {keys.features: ">"})
+    await bus.redis.xclaim(keys.features, "decider", "dead", 0, [entry_id], retrycount=9)
+    async with decider(bus):
+        await send(bus, await features(bus, 0, lossless=True), await features(bus, 1, lossless=True))
+        await eventually(lambda: events(bus, StateEvent))
+    assert await decided(bus) == [0, 1]
+    assert (await events(bus))[-1].state == "ended"
+    assert await bus.redis.hget(keys.run(SOURCE), "done") == b"1"
+
+
+@pytest.mark.parametrize("times", [3])
+async def test_a_decider_killed_again_and_again_still_decides_each_chunk_once(bus: Bus, times: int) -> None:
+    await watch(bus, speak={"every_chunks": 3, "min_interval_s": 0, "deadline_s": 0})
+    clock = SystemClock()
+    template = Context(bus.settings, bus, clock, "k", Health("decider", "k", clock), Metrics(), get_logger("k"))
+    for attempt in range(times):
+        context = replace(template, name=f"k{attempt}", stopping=asyncio.Event())
+        async with Bus.connect(bus.settings) as own:
+            context.bus = own
+            task = asyncio.create_task(decide_for_ever(context))
+            await send(bus, *[await features(bus, attempt * 10 + i, lossless=True) for i in range(10)])
+            await asyncio.sleep(0.15 + 0.2 * attempt)
+            task.cancel()
+            await asyncio.wait([task])
+            await bus.redis.delete(bus.keys(SOURCE).open_requests)
+    async with decider(bus, "last"):
+        while not await _has(bus, times * 10):
+            await bus.redis.delete(bus.keys(SOURCE).open_requests)
+            await asyncio.sleep(0.05)
+    assert await decided(bus) == list(range(times * 10))
+    assert (await counters(bus))["decided"] == times * 10
+    made = [request.seq for request in await requests(bus)]
+    assert made == [seq for seq in range(times * 10) if (seq + 1) % 3 == 0]

@@ -1,0 +1,82 @@
+"""Feeds that follow a script, and reels that play them in virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import av
+import numpy as np
+
+from services.capture.core import Cut
+from services.capture.decode import Plan, Reel
+from services.capture.display import Tap
+from services.capture.handover import Handover
+from services.capture.sources.base import Feed, Interrupted, Picture, Traits
+from services.capture.states import BrokenError
+from shared.clock import VirtualClock
+from shared.config import CaptureSettings
+
+SETTINGS = CaptureSettings(open_timeout_s=1.0, stall_s=0.5, shorter_side=32, backoff_max_s=0.5)
+MADE = av.VideoFrame.from_ndarray(np.zeros((36, 64, 3), np.uint8), format="rgb24")
+
+
+class Script:
+    """A feed that gives frames at these times, then ends, or breaks off."""
+
+    def __init__(
+        self, times: list[float], *, live: bool = False, breaks: bool = False, count: list[int] | None = None
+    ) -> None:
+        self.traits = Traits(live=live, nominal_s=1 / 30, duration_s=None)
+        self.note = ""
+        self._times, self._breaks, self._count = times, breaks, count
+
+    def pictures(self, interrupted: Interrupted) -> Iterator[Picture]:
+        for time_s in self._times:
+            if interrupted():
+                return
+            yield Picture(time_s, self._make)
+        if self._breaks:
+            raise BrokenError("broke off", final=False)
+
+    def _make(self) -> av.VideoFrame:
+        if self._count is not None:
+            self._count.append(1)
+        return MADE
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def plan(**changes: object) -> Plan:
+    given: dict[str, object] = {
+        "sample_fps": 8.0,
+        "overlap": 4,
+        "lossless": True,
+        "realtime": False,
+        "loop": False,
+        "can_fail": True,
+    }
+    return Plan(**{**given, **changes})  # type: ignore[arg-type]
+
+
+def reel_of(opener: Callable[[], Feed], of: Plan, clock: VirtualClock | None = None) -> Reel:
+    clock = clock or VirtualClock()
+    return Reel(of, opener, SETTINGS, clock, Tap(clock, 320, 80))
+
+
+async def play(reel: Reel) -> list[Cut]:
+    reel.start()
+    cuts = []
+    while (cut := await reel.cuts.take()) is not None:
+        cuts.append(cut)
+    assert reel.join(5.0)
+    return cuts
+
+
+def frames(n: int, fps: float = 30) -> list[float]:
+    return [i / fps for i in range(n)]
+
+
+async def _all(cuts: Handover[Cut]):
+    while (cut := await cuts.take()) is not None:
+        yield cut
