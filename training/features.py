@@ -12,11 +12,12 @@ from torch import Tensor
 from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.tokens import join_features
 from mobile_videogpt.vision import VisionHalf
-from training.chunks import CHUNK, SAMPLE_FPS, SIZE, STRIDE, fault_labels
+from training.chunks import CHUNK, IGNORE, SAMPLE_FPS, SIZE, STRIDE, fault_labels
 from training.gym.coach import Feedback
 from training.gym.render import SessionRenderer
-from training.gym.session import Session
+from training.gym.session import FAULTS, Session
 
+VERDICT_S = 0.75
 _AT_ONCE = 16
 
 
@@ -30,6 +31,8 @@ class Watched:
         activity: [C] index into ACTIVITIES, of the newest frame.
         fault: [C] 0 or 1 + index into FAULTS, the worst that shows in the chunk.
         ended: [C] 1 where a repetition ended in the last half second.
+        verdict: [C] what was wrong with the repetition that ended in the last `VERDICT_S`: 0 nothing, 1 + index into
+            FAULTS, IGNORE where none ended.
     """
 
     seed: int
@@ -38,6 +41,7 @@ class Watched:
     activity: NDArray[np.int64]
     fault: NDArray[np.int64]
     ended: NDArray[np.float32]
+    verdict: NDArray[np.int64]
     feedbacks: tuple[Feedback, ...]
     duration_s: float
     kind: str
@@ -115,7 +119,15 @@ def _labelled(session: Session, features: NDArray[np.float32]) -> Watched:
         activity=session.activity[ends],
         fault=np.maximum(np.stack([fault[e - CHUNK + 1 : e + 1] for e in ends]).max(1), 0),
         ended=np.array([np.any((finished > t - 0.5) & (finished <= t)) for t in pts], dtype=np.float32),
+        verdict=np.array([_verdict(session, float(t)) for t in pts], dtype=np.int64),
         feedbacks=session.feedbacks,
         duration_s=session.duration_s,
         kind=session.kind,
     )
+
+
+def _verdict(session: Session, time_s: float) -> int:
+    over = [r for r in session.reps if time_s - VERDICT_S < r.end_s <= time_s]
+    if not over:
+        return IGNORE
+    return 1 + FAULTS.index(f"{over[-1].exercise}:{over[-1].mistake}") if over[-1].mistake else 0

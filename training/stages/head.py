@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.head import HeadConfig, TemporalHead
 from training.auxiliary import FrameHeads
-from training.chunks import SAMPLE_FPS, STRIDE
+from training.chunks import IGNORE, SAMPLE_FPS, STRIDE
 from training.evaluate.temporal import Counts, count
 from training.features import Watched
 from training.gate import CORRECT, FEEDBACK, NEXT, spoken
@@ -47,6 +47,7 @@ class HeadModule(nn.Module):
         self.fault = nn.Linear(h, 1 + len(FAULTS))
         self.ended = nn.Linear(h, 1)
         self.due = nn.Linear(h, 1 + len(FAULTS))
+        self.verdict = nn.Linear(h, 1 + len(FAULTS))
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -153,9 +154,10 @@ def _batch(
         part = slice(start, start + length)
         actions, due = action_labels(s)
         keys = {"action": actions[part], "due": due[part], "activity": s.activity[part], "fault": s.fault[part]}
+        keys["verdict"] = s.verdict[part]
         keys["ended"] = s.ended[part].astype(np.int64)
         # What is due in the first seconds may be owed to what was before the cut.
-        keys["action"] = np.where(np.arange(len(keys["action"])) < (6 if start else 0), -100, keys["action"])
+        keys["action"] = np.where(np.arange(len(keys["action"])) < (6 if start else 0), IGNORE, keys["action"])
         rows.append((s.features[part], keys))
     shortest = min(len(r[0]) for r in rows)
     features = torch.from_numpy(np.stack([r[0][:shortest] for r in rows]))
@@ -183,10 +185,13 @@ def _taught(module: HeadModule, teacher: FrameHeads) -> bool:
 def _loss(module: HeadModule, features: Tensor, labels: dict[str, Tensor]) -> Tensor:
     logits, memory, mixed = module(features)
     weight = torch.tensor([0.35, 1.2, 1.2])
-    loss = F.cross_entropy(logits.flatten(0, 1), labels["action"].flatten(), weight=weight, ignore_index=-100)
+    loss = F.cross_entropy(logits.flatten(0, 1), labels["action"].flatten(), weight=weight, ignore_index=IGNORE)
     loss = loss + 0.3 * F.cross_entropy(module.activity(mixed).flatten(0, 1), labels["activity"].flatten())
     loss = loss + 0.3 * F.cross_entropy(module.fault(mixed).flatten(0, 1), labels["fault"].flatten())
     loss = loss + 0.3 * F.cross_entropy(module.due(memory).flatten(0, 1), labels["due"].flatten())
+    if bool((labels["verdict"] != IGNORE).any()):
+        judged = module.verdict(memory).flatten(0, 1)
+        loss = loss + 0.5 * F.cross_entropy(judged, labels["verdict"].flatten(), ignore_index=IGNORE)
     return loss + 0.3 * F.binary_cross_entropy_with_logits(module.ended(memory)[..., 0], labels["ended"].float())
 
 
