@@ -5,6 +5,7 @@ For capture, which makes chunks of frames, and for everybody who makes JPEGs of 
 
 from __future__ import annotations
 
+import gc
 import struct
 from dataclasses import dataclass
 from typing import Final
@@ -71,14 +72,20 @@ class Uprighter:
     def __init__(self) -> None:
         self._rotation: int | None = None
         self._orientation = UPRIGHT
+        self._tied = False
 
     def of(self, frame: av.VideoFrame) -> Orientation:
         # Reading side data makes PyAV's frame part of a reference cycle, and its picture then stays until the garbage
-        # collector comes by: so only when the angle is another than before.
+        # collector comes by: so only when the angle is another than before, and the collector is called for it, once
+        # the frame has been let go of: with the next one. It is young then, which makes that cheap.
         rotation = int(frame.rotation)
         if rotation != self._rotation:
             self._rotation = rotation
             self._orientation = _orientation_of(frame, rotation)
+            self._tied = True
+        elif self._tied:
+            gc.collect(1)
+            self._tied = False
         return self._orientation
 
 

@@ -63,10 +63,10 @@ class CaptureSettings(Section):
 
     max_sources: Annotated[Count, Field(description="sources one capture process takes")] = 16
     shorter_side: Annotated[int, Field(ge=32, le=1080, description="pixels; frames travel at this size")] = 224
-    open_timeout_s: Positive = 10.0
+    open_timeout_s: Annotated[Positive, Field(description="opening a source, at most")] = 10.0
     stall_s: Annotated[Positive, Field(description="live: no frame for this long = stalled")] = 5.0
     backoff_max_s: Annotated[Positive, Field(description="longest wait between reconnects (full jitter)")] = 30.0
-    rtsp_transport: Literal["tcp", "udp"] = "tcp"
+    rtsp_transport: Annotated[Literal["tcp", "udp"], Field(description="how rtsp:// cameras send")] = "tcp"
     display_width: Annotated[
         int, Field(ge=64, le=3840, description="pixels; JPEGs for the page are at most this wide")
     ] = 960
@@ -78,10 +78,10 @@ class CaptureSettings(Section):
 class EncoderSettings(Section):
     """The encoder workers."""
 
-    backend: Literal["fake", "mobile_videogpt"] = "fake"
+    backend: Annotated[Literal["fake", "mobile_videogpt"], Field(description="what encodes; fake = for tests")] = "fake"
     model: Annotated[str, Field(description="path or hub name; empty = the bundled model")] = ""
     device: Annotated[str, Field(description="auto, cpu, cuda, cuda:1, mps")] = "auto"
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    dtype: Annotated[Literal["auto", "float32", "bfloat16", "float16"], Field(description="auto = by device")] = "auto"
     batch: Annotated[int, Field(ge=1, le=64, description="chunks encoded together when they are waiting")] = 4
     threads: Annotated[int, Field(ge=0, description="torch threads; 0 = torch's own choice")] = 0
     fake_delay_ms: Annotated[float, Field(ge=0, description="fake: sleep for each batch")] = 0.0
@@ -102,11 +102,13 @@ class DeciderSettings(Section):
 class GeneratorSettings(Section):
     """The generator workers."""
 
-    backend: Literal["echo", "mobile_videogpt", "vlm", "openai", "vllm"] = "echo"
+    backend: Annotated[
+        Literal["echo", "mobile_videogpt", "vlm", "openai", "vllm"], Field(description="what speaks; echo = for tests")
+    ] = "echo"
     model: Annotated[str, Field(description="path or hub name; empty = the bundled model")] = ""
-    device: str = "auto"
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    quantize: Literal["none", "int8", "int4"] = "none"
+    device: Annotated[str, Field(description="auto, cpu, cuda, cuda:1, mps")] = "auto"
+    dtype: Annotated[Literal["auto", "float32", "bfloat16", "float16"], Field(description="auto = by device")] = "auto"
+    quantize: Annotated[Literal["none", "int8", "int4"], Field(description="weights in fewer bits")] = "none"
     adapters: dict[str, str] = Field(default_factory=dict, description="LoRA adapters: name -> path")
     concurrency: Annotated[int, Field(ge=1, le=64, description="requests worked on at once")] = 1
     threads: Annotated[int, Field(ge=0, description="torch threads; 0 = torch's own choice")] = 0
@@ -120,26 +122,28 @@ class GeneratorSettings(Section):
 class GatewaySettings(Section):
     """The web face."""
 
-    host: str = "127.0.0.1"
+    host: Annotated[str, Field(description="address to listen on; 0.0.0.0 = all, with a token")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="0 = any free port")] = 8000
     token: Annotated[str, Field(description="needed when not on loopback; never logged", repr=False)] = ""
-    tls_cert: str = ""
-    tls_key: str = ""
+    tls_cert: Annotated[str, Field(description="certificate chain, PEM file; empty = no TLS")] = ""
+    tls_key: Annotated[str, Field(description="its private key, PEM file")] = ""
     files: list[str] = Field(default_factory=list, description="folders that file sources may lie in")
     upload_dir: Annotated[str, Field(description="empty = a folder in the runtime directory")] = ""
-    upload_max_bytes: Annotated[int, Field(ge=1)] = 512 * 1024 * 1024
+    upload_max_bytes: Annotated[int, Field(ge=1, description="one upload, at most")] = 512 * 1024 * 1024
     upload_keep_s: Annotated[Positive, Field(description="uploads are removed after this")] = 24 * 3600.0
-    schemes: tuple[str, ...] = ("rtsp", "rtsps", "http", "https", "test", "push", "file", "device")
+    schemes: Annotated[tuple[str, ...], Field(description="kinds of source that may be added over the web")] = (
+        *("rtsp", "rtsps", "http", "https", "test", "push", "file", "device"),
+    )
     allow_private_hosts: Annotated[bool, Field(description="allow link-local and metadata addresses")] = False
     client_queue: Annotated[int, Field(ge=8, description="events queued for a slow client, at most")] = 256
     writes_per_minute: Annotated[int, Field(ge=1, description="for each client")] = 120
-    open_browser: bool = False
+    open_browser: Annotated[bool, Field(description="open the page once it is served")] = False
 
 
 class LogSettings(Section):
     """Logs go to stderr."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
+    level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="the least to write")] = "info"
     format: Annotated[
         Literal["auto", "json", "console"], Field(description="auto = console on a terminal, else JSON")
     ] = "auto"

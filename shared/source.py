@@ -72,15 +72,15 @@ class SpeakSettings(Section):
 class SaySettings(Section):
     """Generator: what to say."""
 
-    prompt: str = (
+    prompt: Annotated[str, Field(description="what the model is asked about the chunks")] = (
         "Please evaluate the exercise form shown. What mistakes, if any, are present, "
         "and what corrections would you recommend?"
     )
     system_prompt: Annotated[str, Field(description="empty = the model's own")] = ""
-    max_new_tokens: Annotated[int, Field(ge=1, le=4096)] = 128
+    max_new_tokens: Annotated[int, Field(ge=1, le=4096, description="length of an answer, at most")] = 128
     temperature: Annotated[float, Field(ge=0, le=5, description="0 = greedy")] = 0.0
-    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    repetition_penalty: Annotated[float, Field(ge=0.5, le=3)] = 1.0
+    top_p: Annotated[float, Field(gt=0, le=1, description="sampling from the likeliest with this much together")] = 1.0
+    repetition_penalty: Annotated[float, Field(ge=0.5, le=3, description="above 1: repeats less; 1 = off")] = 1.0
     adapter: Annotated[str, Field(description="LoRA adapter by name or path; empty = none")] = ""
 
 

@@ -115,10 +115,10 @@ async def counters(bus: Bus) -> dict[str, int]:
     return {name.decode(): int(value) for name, value in raw.items()}
 
 
-async def _has(bus: Bus, count: int) -> bool:
+async def has_decided(bus: Bus, count: int) -> bool:
     return len(await decided(bus)) >= count
 
 
-async def _credit_is_back(bus: Bus) -> bool:
+async def credit_is_back(bus: Bus) -> bool:
     pending = await bus.redis.xpending(bus.keys(SOURCE).features, "decider")
     return not pending["pending"] and not await bus.redis.zcard(bus.keys(SOURCE).inflight(SOURCE))

@@ -19,14 +19,14 @@ from shared.registry import remove_source, update_source
 from shared.say import start_attempt
 from tests.integration.decider_house import (
     SOURCE,
-    _credit_is_back,
-    _has,
     counters,
+    credit_is_back,
     decided,
     decider,
     events,
     eventually,
     features,
+    has_decided,
     requests,
     send,
     watch,
@@ -60,7 +60,7 @@ async def test_buried_and_expired_chunks_are_decided_with_their_reason_and_the_c
             await features(bus, 2, status="expired"),
             await features(bus, 3),
         )
-        await eventually(lambda: _has(bus, 4))
+        await eventually(lambda: has_decided(bus, 4))
     assert [e.reason for e in await events(bus, DecisionEvent)] == ["quiet", "buried", "blob_expired", "quiet"]
     assert await counters(bus) == {"decided": 3, "buried": 1, "expired_blobs": 1}
 
@@ -69,9 +69,9 @@ async def test_live_skips_a_chunk_that_never_comes_and_counts_it(bus: Bus) -> No
     await watch(bus, speak={"gap_s": 0.2})
     async with decider(bus):
         await send(bus, await features(bus, 0), await features(bus, 2), await features(bus, 3))
-        await eventually(lambda: _has(bus, 4))
+        await eventually(lambda: has_decided(bus, 4))
         await send(bus, await features(bus, 1))  # late: settled without a word
-        await eventually(lambda: _credit_is_back(bus))
+        await eventually(lambda: credit_is_back(bus))
     assert await decided(bus) == [0, 1, 2, 3]
     assert (await events(bus, DecisionEvent))[1].reason == "lost"
     assert await counters(bus) == {"decided": 4, "lost": 1}
@@ -82,7 +82,7 @@ async def test_a_request_is_open_with_the_hop_and_live_there_is_never_a_second_o
     await watch(bus, speak={"every_chunks": 2, "min_interval_s": 0, "deadline_s": 0})
     async with decider(bus):
         await send(bus, *[await features(bus, seq) for seq in range(8)])
-        await eventually(lambda: _has(bus, 8))
+        await eventually(lambda: has_decided(bus, 8))
         assert [r.request_id for r in await requests(bus)] == ["cam:r1:1"]
         assert [e.reason for e in await events(bus, DecisionEvent)][3] == "request_open"
         assert await bus.redis.hgetall(bus.keys(SOURCE).open_requests) == {b"cam:r1:1": b"0"}
@@ -91,7 +91,7 @@ async def test_a_request_is_open_with_the_hop_and_live_there_is_never_a_second_o
         assert blobs == [1, 1, 0, 0, 0, 1, 1, 1]
         await bus.redis.hdel(bus.keys(SOURCE).open_requests, "cam:r1:1")
         await send(bus, await features(bus, 8), await features(bus, 9))
-        await eventually(lambda: _has(bus, 10))
+        await eventually(lambda: has_decided(bus, 10))
     assert [r.request_id for r in await requests(bus)] == ["cam:r1:1", "cam:r1:9"]
     assert await counters(bus) == {"decided": 10, "requests": 2}
 
@@ -102,7 +102,7 @@ async def test_lossless_waits_for_the_words_instead_of_skipping_them(bus: Bus) -
     async with decider(bus):
         await send(bus, *[await features(bus, seq, lossless=True) for seq in range(6)])
         for count, seq in ((2, 1), (4, 3), (6, 5)):
-            await eventually(lambda count=count: _has(bus, count))
+            await eventually(lambda count=count: has_decided(bus, count))
             await asyncio.sleep(0.1)
             assert len(await decided(bus)) == count
             said = Said("r1", "feedback", seq * 0.5, f"words {seq}")
@@ -139,7 +139,7 @@ async def test_a_question_becomes_a_request_about_the_newest_chunks_at_any_time(
     await watch(bus)
     async with decider(bus):
         await send(bus, *[await features(bus, seq) for seq in range(5)])
-        await eventually(lambda: _has(bus, 5))
+        await eventually(lambda: has_decided(bus, 5))
         await bus.ask(Question("u1", SOURCE, "What is it?", 50.0))
         (request,) = await eventually(lambda: requests(bus))
     assert (request.request_id, request.kind, request.prompt) == ("cam:q:u1", "question", "What is it?")
@@ -160,7 +160,7 @@ async def test_changed_settings_take_effect_within_a_second(bus: Bus) -> None:
     await watch(bus)
     async with decider(bus):
         await send(bus, await features(bus, 0))
-        await eventually(lambda: _has(bus, 1))
+        await eventually(lambda: has_decided(bus, 1))
         changes = {"speak": {"strategy": "interval", "min_interval_s": 0}, "say": {"prompt": "Name the colour."}}
         await update_source(bus, SOURCE, changes)
         await asyncio.sleep(0.5)
@@ -174,7 +174,7 @@ async def test_a_strategy_that_cannot_load_is_an_error_said_once_and_never_anoth
     await watch(bus, speak={"strategy": "head", "head": "/nowhere/at/all"})
     async with decider(bus):
         await send(bus, *[await features(bus, seq) for seq in range(4)])
-        await eventually(lambda: _has(bus, 4))
+        await eventually(lambda: has_decided(bus, 4))
     (error,) = await events(bus, ErrorEvent)
     assert "/nowhere/at/all" in error.message
     assert {(e.action, e.reason, e.strategy) for e in await events(bus, DecisionEvent)} == {
@@ -192,7 +192,7 @@ async def test_removing_a_source_cancels_what_is_open_and_lets_its_chunks_go(bus
         (end,) = await eventually(lambda: events(bus, EndEvent))
         await asyncio.sleep(0.5)
         await send(bus, await features(bus, 1))
-        await eventually(lambda: _credit_is_back(bus))
+        await eventually(lambda: credit_is_back(bus))
     assert (end.request_id, end.status) == ("cam:r1:0", "cancelled")
     assert (await counters(bus))["cancelled"] == 1
     assert await decided(bus) == [0]

@@ -153,3 +153,20 @@ def test_pictures_are_freed_at_once_not_by_the_garbage_collector(make_video: Cal
         assert sum(type(thing) is av.VideoFrame for thing in gc.get_objects()) <= 3
     finally:
         gc.enable()
+
+
+def test_a_looped_clip_leaves_no_picture_behind_each_time_it_is_opened(make_video: Callable[..., Path]) -> None:
+    """The first frame of each opening is looked at for its display matrix, and was kept until a full collection."""
+    path = str(make_video(seconds=0.5))
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(20):
+            shrinker = Shrinker(224)
+            with av.open(path) as container:
+                for frame in container.decode(video=0):
+                    shrinker.rgb(frame)
+        del frame
+        assert sum(type(thing) is av.VideoFrame for thing in gc.get_objects()) <= 2
+    finally:
+        gc.enable()

@@ -51,7 +51,43 @@ def test_taking_in_one_setting_changes_that_one(tmp_path: Path, monkeypatch: pyt
 def test_a_setting_is_told_with_its_meaning_and_range() -> None:
     text = reference()
     assert "##   chunks encoded together when they are waiting; from 1 to 64\n#   batch: 4\n" in text
-    assert "##   one of debug, info, warning, error\n#   level: info\n" in text
+    assert "##   the least to write; one of debug, info, warning, error\n#   level: info\n" in text
+
+
+def test_every_setting_says_what_it_is() -> None:
+    silent = [
+        f"{section}.{name}"
+        for section, of in Settings.model_fields.items()
+        if section != "sources"
+        for name, info in type(of.default).model_fields.items()
+        if not info.description
+    ]
+    assert silent == []
+
+
+UNITS = ("_s", "_ms", "_bytes", "_fps", "_ttl_s")
+WITHOUT_UNIT = {
+    *("redis.shards", "bus.max_deliveries", "bus.maxlen", "bus.feedback_maxlen", "bus.dead_maxlen"),
+    *("capture.max_sources", "capture.display_quality", "capture.display_ring", "encoder.batch", "encoder.threads"),
+    *("encoder.fake_crash_rate", "decider.max_held", "generator.concurrency", "generator.threads", "gateway.port"),
+    *("gateway.client_queue", "gateway.writes_per_minute", "runtime.metrics_port", "watch.overlap", "watch.credit"),
+    *("speak.every_chunks", "speak.motion_threshold", "speak.motion_release", "speak.confidence_threshold"),
+    *("speak.context_chunks", "say.max_new_tokens", "say.temperature", "say.top_p", "say.repetition_penalty"),
+}
+"""Counts, shares and numbers of nature."""
+
+
+def test_every_measure_has_its_unit_in_its_name_or_its_meaning() -> None:
+    bare = [
+        f"{section}.{name}"
+        for section, of in Settings.model_fields.items()
+        if section != "sources"
+        for name, info in type(of.default).model_fields.items()
+        if type(getattr(of.default, name)) in (int, float)
+        and not name.endswith(UNITS)
+        and not (info.description or "").startswith(("pixels", "mean grey levels", "strategy scene: mean grey levels"))
+    ]
+    assert set(bare) == WITHOUT_UNIT
 
 
 def test_no_line_is_too_long_to_read() -> None:
