@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, WebSocket
 from starlette.responses import Response, StreamingResponse
@@ -81,7 +81,10 @@ async def _parts(room: Room, source_id: str, delay_s: float | None) -> AsyncIter
 
 @router.get(
     "/frame.jpg",
-    responses={200: {"content": {"image/jpeg": {}}, "description": "one picture"}},
+    responses={
+        200: {"content": {"image/jpeg": {}}, "description": "one picture"},
+        204: {"description": "it is gone, and `if_gone=204` was asked"},
+    },
     response_class=Response,
 )
 async def frame(
@@ -89,6 +92,9 @@ async def frame(
     room: TheRoom,
     pts_s: Annotated[float | None, Query(ge=0, description="media time; left out = now")] = None,
     run: Annotated[str, Query(max_length=64, description="run that pts_s belongs to; left out = any")] = "",
+    if_gone: Annotated[
+        Literal["404", "204"], Query(description="status for a moment that is gone; browsers log 404 as an error")
+    ] = "404",
 ) -> Response:
     """The picture now, or of a moment: any decision of the last ten minutes that somebody watched, and for an hour
     what was spoken about, watched or not. `X-Kept` says which: `picture`, or `still`, a smaller one.
@@ -107,6 +113,8 @@ async def frame(
         picture = room.screens.at(source_id, run, pts_s)
         if picture is None and (jpeg := await still(room.bus, source_id, run, pts_s)) is not None:
             picture, kept = Picture("", run, pts_s, 0.0, jpeg), "still"
+        if picture is None and if_gone == "204":
+            return Response(status_code=204)
         if picture is None:
             raise Problem(404, "this picture is gone", GONE)
     headers = {"X-Run": picture.run, "X-Pts": f"{picture.pts_s:.6f}", "X-Kept": kept}

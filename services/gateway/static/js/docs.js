@@ -28,7 +28,7 @@ function operation(path, method, spec) {
   const answer = Object.entries(good?.[1].content ?? {}).map(([type, { schema }]) => [typeOf(schema), type].filter(Boolean).join(", ")).join("; ");
   const curl = `curl ${method === "get" ? "" : `-X ${method.toUpperCase()} `}${body ? "-H 'Content-Type: application/json' -d '{…}' " : ""}${location.origin}${path}`;
   return h("article", {}, h("h3", { class: "operation" }, h("span", { class: "method" }, method.toUpperCase()), h("code", {}, path)),
-    h("p", {}, spec.description ?? spec.summary ?? ""), parameters.length ? table(["parameter", "in", "type", "meaning"], parameters) : null,
+    h("p", {}, prose(spec.description ?? spec.summary ?? "")), parameters.length ? table(["parameter", "in", "type", "meaning"], parameters) : null,
     body ? h("p", { class: "quiet" }, "body: ", h("code", {}, typeOf(body))) : null, answer ? h("p", { class: "quiet" }, `${good[0]}: ${answer}`) : null,
     h("pre", { tabindex: "0" }, curl));
 }
@@ -36,6 +36,11 @@ function operation(path, method, spec) {
 function schemaOf(name, schema) {
   const rows = Object.entries(schema.properties ?? {}).map(([field, rule]) => [h("code", {}, field), typeOf(rule), "default" in rule ? JSON.stringify(rule.default) : "", rule.description ?? ""]);
   return h("article", {}, h("h3", { class: "operation" }, h("code", {}, name)), h("p", {}, schema.description ?? ""), rows.length ? table(["field", "type", "default", "meaning"], rows) : null);
+}
+
+/** Text with `code` in it. */
+function prose(text) {
+  return text.split("`").map((part, index) => (index % 2 ? h("code", {}, part) : part));
 }
 
 const response = await fetch("/openapi.json");
@@ -49,6 +54,6 @@ else {
       tags.set(tag, [...(tags.get(tag) ?? []), operation(path, method, operationSpec)]);
     }
   }
-  fill(main, h("h1", {}, `${spec.info.title} API`), h("p", { class: "lead" }, spec.info.description),
+  fill(main, h("h1", {}, `${spec.info.title} API`), h("p", { class: "lead" }, prose(spec.info.description)),
     [...tags].map(([tag, items]) => [h("h2", {}, tag), ...items]).flat(), h("h2", {}, "Schemas"), Object.entries(spec.components.schemas).map(([name, schema]) => schemaOf(name, schema)));
 }

@@ -31,6 +31,12 @@ const PATHS = {
   play: "M7 5l12 7-12 7z",
   camera: "M3 7h12v10H3zM15 11l6-3v8l-6-3z",
   health: "M3 12h4l3 7 4-14 3 7h4",
+  left: "M15 5l-7 7 7 7",
+  right: "M9 5l7 7-7 7",
+  down: "M12 4v11m-5-5l5 5 5-5M5 20h14",
+  file: "M6 3h8l4 4v14H6zM14 3v4h4",
+  link: "M10 14a4 4 0 005.7 0l3.3-3.3a4 4 0 00-5.7-5.7L12 6.3M14 10a4 4 0 00-5.7 0L5 13.3a4 4 0 005.7 5.7L12 17.7",
+  pattern: "M4 4h16v16H4zM4 12h16M12 4v16",
   full: "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5",
 };
 

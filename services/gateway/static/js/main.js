@@ -69,9 +69,11 @@ class Page {
   status(status) {
     this.lastStatus = status;
     const alive = new Set(status.workers.filter((worker) => worker.state === "running").map((worker) => worker.role));
-    this.health.textContent = `workers ${status.workers.length}`;
     const missing = ROLES.filter((role) => !alive.has(role));
-    this.health.title = missing.length ? `Not running: ${missing.join(", ")}` : "Every kind of worker runs";
+    const short = `${ROLES.length - missing.length}/${ROLES.length}`;
+    const long = { 0: `${status.workers.length} workers`, 1: `no ${missing[0]}`, [ROLES.length]: "no workers" }[missing.length] ?? `${short} kinds of worker`;
+    fill(this.health, h("i", { class: "dot", "data-state": missing.length ? "failed" : "playing" }), h("span", { class: "wide" }, long), h("span", { class: "narrow" }, short));
+    this.health.title = missing.length ? `Not running: ${missing.join(", ")}. Start them: cornerman up` : "Every kind of worker runs";
     this.health.classList.toggle("danger", missing.length > 0);
     for (const listener of this.statusListeners) listener(status);
   }
@@ -80,7 +82,7 @@ class Page {
   link(open, reason = "") {
     this.linked = open;
     this.banner.hidden = open;
-    if (!open) this.banner.textContent = `The server does not answer. Trying again by itself … ${reason}`.trim();
+    if (!open) this.banner.textContent = `The server does not answer. Trying again by itself … ${reason || "If you stopped it, start it again: cornerman demo, or cornerman up."}`;
   }
 
   tell(text) { this.open("This did not work", h("p", {}, text)); }
@@ -108,28 +110,32 @@ class Page {
     fill(by("tabs"), this.sources.length ? tab("#/", "wall", icon("wall"), "Wall") : null,
       this.sources.map((source) => tab(`#/s/${encodeURIComponent(source.source_id)}`, `s/${source.source_id}`,
         h("i", { class: "dot", "data-state": source.paused ? "paused" : source.run?.state ?? "waiting" }), source.source_id)),
-      tab("#/add", "add", icon("plus"), "Add source"));
+      h("a", { class: "tab add", href: "#/add", "aria-current": this.viewName === "add" ? "page" : null, "aria-label": "Add source" }, icon("plus"), h("span", { class: "wide" }, "Add source")));
   }
 
   tools() {
     const { voice } = this;
     const speak = h("button", { type: "button", class: "plain", "aria-pressed": String(voice.on), "aria-label": voice.on ? "Voice is on" : "Voice is off",
-      title: voice.possible ? "Read the words aloud" : "This browser has no speech", disabled: !voice.possible, onclick: () => { voice.toggle(); this.tools(); } }, icon(voice.on ? "sound" : "silent"), h("span", { class: "wide" }, "voice"));
+      title: voice.possible ? "Read the words aloud" : "This browser has no speech", disabled: !voice.possible, onclick: () => { voice.toggle(); this.tools(); } }, icon(voice.on ? "sound" : "silent"), h("span", { class: "wide" }, voice.on ? "voice on" : "voice off"));
     const theme = h("button", { type: "button", class: "plain", "aria-label": "Dark or light", title: "Dark or light", onclick: () => { window.cornermanTheme(); this.view?.redraw(); } }, icon("theme"));
     this.health ??= h("a", { class: "tab", href: "#/health" }, "workers");
     const live = camera.stream ? h("button", { type: "button", onclick: () => camera.stop(camera.sourceId), title: `This camera is being watched as ${camera.sourceId}` }, icon("camera"), "Stop camera") : null;
     fill(by("tools"), live, speak, theme, this.health);
   }
 
-  /** Shows a dialog. */
+  /** Shows a dialog, and returns it. */
   open(title, ...content) {
     const close = h("button", { type: "button", class: "primary", onclick: () => this.dialog.close() }, "Close");
     fill(this.dialog, h("h2", { id: "dialog-title" }, title), content, h("div", { class: "row" }, close));
+    this.dialog.onkeydown = null;
     if (!this.dialog.open) this.dialog.showModal();
     close.focus();
+    return this.dialog;
   }
 
+  /** Asks before something that cannot be taken back. */
   confirm(title, text, verb, act) {
+    this.dialog.onkeydown = null;
     const cancel = h("button", { type: "button", onclick: () => this.dialog.close() }, "Cancel");
     const go = h("button", { type: "button", class: "danger", onclick: () => { this.dialog.close(); act(); } }, verb);
     fill(this.dialog, h("h2", { id: "dialog-title" }, title), h("p", { class: "quiet" }, text), h("div", { class: "row" }, cancel, go));

@@ -3,7 +3,14 @@
 import { api, sourcePath } from "./api.js";
 import { fill, h } from "./dom.js";
 
-const STRATEGIES = { rules: "rules: every n chunks, or motion", head: "head: the trained one", interval: "interval: every n seconds", scene: "scene: on change", llm: "llm: the model itself" };
+const STRATEGIES = { rules: "rules", head: "trained head", interval: "interval", scene: "scene change", llm: "language model" };
+const ABOUT = {
+  rules: "Speaks at every n-th chunk, and when motion is high.",
+  head: "A small trained network on each chunk says when words would help.",
+  interval: "Speaks every so many seconds, whatever happens.",
+  scene: "Speaks when the picture changes.",
+  llm: "The language model itself chooses: silence, words, or a correction.",
+};
 const MODES = { coach: "coach", polling: "polling", commentary: "commentary" };
 
 /** path, label, kind, and for numbers: min, max, step, unit; `when` = strategies that it matters to. */
@@ -33,9 +40,12 @@ const at = (source, path) => path.split(".").reduce((value, key) => value?.[key]
 const change = (path, value) => path.split(".").reverse().reduce((inner, key) => ({ [key]: inner }), value);
 
 export class Settings {
-  /** @param {(source) => void} onChanged told of the source as the server has it after a change */
-  constructor(element, sourceId, onChanged) {
-    Object.assign(this, { element, sourceId, onChanged });
+  /**
+   * @param {(source) => void} onChanged told of the source as the server has it after a change
+   * @param {HTMLElement} last shown behind the last setting
+   */
+  constructor(element, sourceId, onChanged, last) {
+    Object.assign(this, { element, sourceId, onChanged, last, about: h("p", { class: "quiet small whole" }) });
     this.fields = new Map();
     this.status = h("p", { class: "applied", role: "status" }, "");
     this.source = null;
@@ -54,12 +64,12 @@ export class Settings {
     this.profile = select(names, (name) => this.choose(name));
     this.prompt = h("textarea", { rows: "3", spellcheck: "true", onchange: () => this.send("say.prompt", this.prompt.value, this.prompt) });
     const prompt = h("label", { class: "field" }, h("span", {}, "What to look for, in words"), this.prompt, this.wrongOf(this.prompt, "say.prompt"));
-    const more = h("details", {}, h("summary", {}, "More settings"), h("div", { class: "settings" }, MORE.map((row) => this.row(...row))));
+    const more = h("details", {}, h("summary", {}, "More settings"), h("div", { class: "settings two" }, MORE.map((row) => this.row(...row)), this.last));
     more.classList.add("whole");
     prompt.classList.add("whole");
     this.status.classList.add("whole");
     const [first, ...rest] = WHEN;
-    return h("div", { class: "settings two" }, label("Prompt profile", this.profile), this.row(...first), prompt, rest.map((row) => this.row(...row)), more, this.status);
+    return h("div", { class: "settings two" }, label("Prompt profile", this.profile), this.row(...first), this.about, prompt, rest.map((row) => this.row(...row)), more, this.status);
   }
 
   row(path, title, kind, strategies) {
@@ -130,6 +140,7 @@ export class Settings {
     this.source = source;
     const busy = document.activeElement;
     this.profile.value = source.profile;
+    this.about.textContent = ABOUT[source.speak.strategy] ?? "";
     if (busy !== this.prompt) this.prompt.value = source.say.prompt;
     for (const [path, field] of this.fields) {
       if (busy !== field.input || field.input.type === "range") field.set(at(source, path));

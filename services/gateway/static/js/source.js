@@ -5,22 +5,23 @@ import { camera } from "./camera.js";
 import { fill, h, icon } from "./dom.js";
 import { Feed } from "./feed.js";
 import { clock, ms, number } from "./format.js";
+import { Moments } from "./moment.js";
 import { Numbers } from "./numbers.js";
 import { Picture } from "./picture.js";
 import { Session } from "./session.js";
 import { Settings } from "./settings.js";
 import { Sync } from "./sync.js";
-import { describe, Timeline } from "./timeline.js";
+import { Timeline } from "./timeline.js";
 import { Words } from "./words.js";
 
 const STATE_TEXT = {
   waiting: ["Waiting to be opened", "A capture process takes it in a moment. If this stays, start one: cornerman up."],
   opening: ["Opening the source …", ""],
   stalled: ["The picture has stopped", "It goes on by itself when frames come again."],
-  reconnecting: ["The source is gone; connecting again …", ""],
-  paused: ["Paused", "Press resume to go on."],
-  ended: ["The video has ended", "What was said stays below. Remove the source, or add it again."],
-  failed: ["The source cannot be watched", ""],
+  reconnecting: ["The source is gone; connecting again …", "It goes on by itself when the source is back. Is the camera on, and is its address right?"],
+  paused: ["Paused", "Nothing is watched and nothing is said until it is resumed."],
+  ended: ["The video has ended", "What was said stays here."],
+  failed: ["This source cannot be watched", "Remove it, and add it again when that is mended."],
 };
 
 export class SourceView {
@@ -38,30 +39,31 @@ export class SourceView {
     this.caption = h("div", { class: "caption", "aria-hidden": "true", hidden: true });
     this.stage = h("section", { class: "stage", "aria-label": "Picture" }, this.canvas, this.note, this.badges, this.caption, this.controls());
     const list = h("ol", { class: "words", tabindex: "0", "aria-label": "What was said, newest first" });
-    this.words = new Words(list, this.caption, this.page.spoken, (saying) => this.moment({ run: saying.run, pts_s: saying.pts_s, saying }));
+    this.words = new Words(list, this.caption, this.page.spoken, (saying) => this.moments.show(this.timeline.momentOf(null, saying)));
     const timelineCanvas = h("canvas", { class: "timeline-canvas", tabindex: "0", role: "img" });
     const tip = h("p", { class: "tip", role: "status" });
-    this.timeline = new Timeline(timelineCanvas, tip, this.session, (moment) => this.moment(moment));
+    this.timeline = new Timeline(timelineCanvas, tip, this.session, (moment) => this.moments.show(moment), () => (this.picture?.live ? this.picture.frame : null));
+    this.moments = new Moments(this.sourceId, (...content) => this.page.open(...content), this.timeline);
     const settings = h("div");
-    this.settings = new Settings(settings, this.sourceId, (source) => this.setSource(source));
+    this.settings = new Settings(settings, this.sourceId, (source) => this.setSource(source), this.dangerous());
     const figures = h("div", { class: "numbers" });
     this.element = h("div", { class: "source" }, this.stage,
       h("div", { class: "side" },
         h("section", { class: "panel panel-words", "aria-label": "Words" }, h("div", { class: "panel-head" }, h("h2", {}, "What it says"), this.downloads()), list),
         h("section", { class: "panel panel-ask", "aria-label": "Question" }, this.askForm()),
-        h("section", { class: "panel panel-settings", "aria-label": "Settings", tabindex: "0" }, h("h2", {}, "Watching for"), settings, this.dangerous())),
+        h("section", { class: "panel panel-settings", "aria-label": "Settings", tabindex: "0" }, h("h2", {}, "Watching for"), settings)),
       h("div", { class: "below" },
-        h("section", { class: "panel", "aria-label": "Timeline" },
-          h("div", { class: "panel-head" }, h("h2", {}, "Timeline: decisions and words"), h("div", { class: "row" }, this.timeline.zoom())),
+        h("section", { class: "panel panel-timeline", "aria-label": "Timeline" },
+          h("div", { class: "panel-head" }, h("h2", {}, "Timeline"), h("div", { class: "row" }, this.timeline.zoom())),
           timelineCanvas, tip, legend()),
-        h("section", { class: "panel", "aria-label": "Figures", tabindex: "0" }, h("h2", {}, "Live figures"), figures)));
+        h("section", { class: "panel panel-figures", "aria-label": "Figures", tabindex: "0" }, h("h2", {}, "Live figures"), figures)));
     fill(this.page.main, this.element);
     this.picture = new Picture(this.canvas, this.sourceId, { onFrame: () => { this.sync.tick(); this.showBadges(); } });
     this.sync = new Sync(this.picture);
     window.cornerman = { sync: this.sync, picture: this.picture, session: this.session };
     this.listen();
     this.numbers = new Numbers(figures, this.sourceId, this.session, (source, status) => { this.setSource(source); this.page.status(status); });
-    this.ticker = setInterval(() => { this.sync.tick(); this.showBadges(); this.showState(); }, 250);
+    this.ticker = setInterval(() => { this.sync.tick(); this.showBadges(); this.showState(); this.timeline.draw(); }, 250);
   }
 
   async load() {
@@ -126,7 +128,10 @@ export class SourceView {
   setSource(source) {
     this.source = source;
     this.settings.show(source);
-    this.pauseButton.replaceChildren(icon(source.paused ? "play" : "pause"), source.paused ? "Resume" : "Pause");
+    const verb = source.paused ? "Resume" : "Pause";
+    this.pauseButton.replaceChildren(icon(source.paused ? "play" : "pause"), h("span", { class: "text" }, verb));
+    this.pauseButton.setAttribute("aria-label", verb);
+    this.pauseButton.title = source.paused ? "Watch it again" : "Stop watching it for now, for everybody";
     this.showState();
   }
 
@@ -143,14 +148,19 @@ export class SourceView {
     const [title, more] = STATE_TEXT[state] ?? ["", ""];
     const unseen = state === "playing" && !this.source.watch.display;
     const detail = unseen ? "It is watched all the same. Pictures for people are off (watch.display)." : this.source.run?.detail || more;
-    const hidden = !needsCamera && !unseen && (state === "playing" || (state === "ended" && this.picture.drawn > 0));
-    const key = `${state}|${needsCamera}|${detail}|${hidden}`;
+    const hidden = !needsCamera && !unseen && state === "playing";
+    const loops = state === "ended" && this.source.watch.loop === false && !this.source.watch.lossless && isFile(this.source.url);
+    const key = `${state}|${needsCamera}|${loops}|${detail}|${hidden}`;
     if (this.stateKey === key) return;
     this.stateKey = key;
     this.note.hidden = hidden;
+    const button = (text, name, act) => h("button", { class: "primary", type: "button", onclick: act }, icon(name), text);
     fill(this.note, h("p", { class: "big" }, needsCamera ? "This source waits for a browser's camera" : unseen ? "No picture" : title),
       h("p", {}, needsCamera ? "Give it this one, or open this page on your phone." : detail),
-      needsCamera ? h("button", { class: "primary", type: "button", onclick: () => this.useCamera() }, icon("camera"), "Use this camera") : null);
+      state === "failed" && detail !== more ? h("p", { class: "small" }, remedy(detail), " ", more) : null,
+      needsCamera ? button("Use this camera", "camera", () => this.useCamera()) : null,
+      state === "paused" ? button("Resume", "play", () => this.pause()) : null,
+      loops ? button("Play it over and over", "play", () => this.attempt(async () => this.setSource(await api("PATCH", sourcePath(this.sourceId), { watch: { loop: true } })))) : null);
     this.showBadges();
   }
 
@@ -160,7 +170,7 @@ export class SourceView {
     } catch (error) {
       this.stateKey = "";
       fill(this.note, h("p", { class: "big" }, "The camera cannot be used"), h("p", {}, error.message),
-        h("button", { type: "button", onclick: () => this.useCamera() }, "Try again"));
+        h("button", { class: "primary", type: "button", onclick: () => { this.stateKey = ""; this.useCamera(); } }, icon("camera"), "Try again"));
     }
   }
 
@@ -173,14 +183,14 @@ export class SourceView {
     const fps = this.numbers?.fps;
     const state = h("span", { class: "badge", "data-state": this.state }, h("i"), this.state, Number.isFinite(fps) && fps > 0 ? ` · ${number(fps, 0)} FPS` : "");
     const model = [...this.session.sayings.values()].findLast?.((s) => s.model)?.model;
-    fill(this.badges, state, h("span", { class: "badge" }, this.source.mode, model ? ` · ${model}` : ""),
+    fill(this.badges, state, h("span", { class: "badge extra", title: "mode · model" }, this.source.mode, model ? ` · ${model}` : ""),
       frame && live ? h("span", { class: "badge", title: "how far the picture lags, so that words arrive with it" }, `delay ${frame.delay_s.toFixed(2)} s`) : null,
       n ? h("span", { class: "badge sync", title: `word time - picture time; median of ${n}: ${ms(middle)}` }, `sync ${last > 0 ? "+" : ""}${ms(last)}`) : null,
-      frame && live ? h("span", { class: "badge" }, clock(frame.pts_s)) : null);
+      frame && live ? h("span", { class: "badge extra", title: "media time of the picture" }, clock(frame.pts_s)) : null);
   }
 
   controls() {
-    this.pauseButton = h("button", { type: "button", onclick: () => this.pause() }, icon("pause"), "Pause");
+    this.pauseButton = h("button", { type: "button", onclick: () => this.pause() });
     const full = h("button", { type: "button", "aria-label": "Full screen", onclick: () => (document.fullscreenElement ? document.exitFullscreen() : this.stage.requestFullscreen?.()) }, icon("full"));
     return h("div", { class: "stage-controls" }, this.pauseButton, full);
   }
@@ -198,8 +208,9 @@ export class SourceView {
   }
 
   downloads() {
-    const link = (path, text) => h("a", { class: "button plain", href: sourcePath(this.sourceId, path), download: "" }, text);
-    return h("div", { class: "row" }, link("/transcript.vtt", ".vtt"), link("/transcript.jsonl", ".jsonl"), link("/report.html", "report"));
+    const link = (path, text, what) => h("a", { class: "button plain", href: sourcePath(this.sourceId, path), download: "", title: what, "aria-label": what }, text);
+    return h("div", { class: "row downloads" }, icon("down"), link("/transcript.vtt", ".vtt", "Download what was said as subtitles (.vtt)"),
+      link("/transcript.jsonl", ".jsonl", "Download what was said as JSON lines (.jsonl)"), link("/report.html", "report", "Download the session report"));
   }
 
   askForm() {
@@ -237,26 +248,6 @@ export class SourceView {
     ) }, "Remove this source"));
   }
 
-  /** The picture that a decision or a saying was about. */
-  async moment(moment) {
-    const saying = moment.saying ?? null;
-    const image = h("img", { alt: `Picture at ${clock(moment.pts_s)}` });
-    const missing = h("p", { class: "quiet" });
-    this.page.open(`At ${clock(moment.pts_s)}`, image, missing, saying?.text ? h("p", { class: `said ${saying.kind}` }, saying.text) : null,
-      moment.decision ? h("p", { class: "quiet small" }, describe({ ...moment, saying: null })) : null);
-    if (saying?.thumb) { image.src = saying.thumb; return; }
-    image.hidden = true;
-    try {
-      const query = `?pts_s=${moment.pts_s}&run=${encodeURIComponent(moment.run)}`;
-      const response = await fetch(sourcePath(this.sourceId, `/frame.jpg${query}`));
-      if (!response.ok) throw new ApiError(response.status, "This picture is gone", "pictures are kept for seconds, and of what was spoken about");
-      image.src = URL.createObjectURL(await response.blob());
-      image.hidden = false;
-    } catch (error) {
-      missing.textContent = error.message;
-    }
-  }
-
   redraw() { this.timeline.draw(); this.numbers.redraw(); }
 
   close() {
@@ -272,5 +263,15 @@ export class SourceView {
 
 function legend() {
   const item = (kind, text) => h("span", {}, h("i", { class: `swatch ${kind}` }), text);
-  return h("div", { class: "legend" }, item("", "silence, by confidence"), item("correction", "correction"), item("praise", "praise"), item("answer", "answer"), item("failed", "error"), item("motion", "motion"));
+  return h("div", { class: "legend" }, item("", "silence, by confidence"), item("correction", "correction"), item("praise", "praise"), item("answer", "answer"), item("failed", "error"), item("motion", "motion"), item("playhead", "the picture now"));
+}
+
+const isFile = (url) => url.startsWith("/") || /^(file|test):/.test(url);
+
+/** What a person can do about a source that failed, where the server's own words do not say it. */
+function remedy(detail) {
+  if (/encode the video anew|ffmpeg -i/i.test(detail)) return "";
+  if (/decod|codec|invalid data|format/i.test(detail)) return "Convert it to H.264, for example: ffmpeg -i it -c:v libx264 -pix_fmt yuv420p out.mp4.";
+  if (/401|403|unauthori|forbidden/i.test(detail)) return "Give user and password in its address: rtsp://user:password@camera/…";
+  return "";
 }

@@ -2,6 +2,7 @@
 
 import { api, socketUrl, sourcePath } from "./api.js";
 import { fill, h } from "./dom.js";
+import { clock } from "./format.js";
 import { Link } from "./link.js";
 import { Picture } from "./picture.js";
 import { kindOf } from "./session.js";
@@ -33,10 +34,11 @@ export class WallView {
     const canvas = h("canvas", { width: "16", height: "9", role: "img", "aria-label": `Video of ${id}` });
     const badge = h("span", { class: "badge" });
     const text = h("b", {}, "…");
-    const line = h("div", { class: "line" }, text);
+    const more = h("small");
+    const line = h("div", { class: "line" }, text, more);
     const element = h("a", { class: "tile-link", href: `#/s/${encodeURIComponent(id)}`, "data-source": id },
       h("div", { class: "stage" }, canvas, h("div", { class: "stage-top" }, h("span", { class: "badge" }, id), badge)), line);
-    this.tiles.set(id, { element, canvas, badge, text, line, request: "" });
+    this.tiles.set(id, { element, canvas, badge, text, more, line, request: "" });
     this.element.append(element);
     this.seen.observe(element);
     this.recall(id);
@@ -76,6 +78,8 @@ export class WallView {
     if (!tile) return;
     tile.line.className = `line ${kind}`;
     tile.text.textContent = text;
+    const names = { correction: "correction", praise: "praise", answer: "answer", failed: "error" };
+    tile.more.textContent = [names[kind], Number.isFinite(event.pts_s) ? clock(event.pts_s) : ""].filter(Boolean).join(" · ");
   }
 
   state(id, state) {

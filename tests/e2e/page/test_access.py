@@ -1,0 +1,171 @@
+"""For everybody: axe-core, keys, small and large screens, less motion, dark and light."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.bus import Bus
+from shared.config import Settings
+from tests.e2e.browser import DESKTOP, PHONE, page_of
+from tests.e2e.page.house import quick, serious, stage, until_said
+
+SMALLEST = {"width": 360, "height": 640}
+SIZES = (DESKTOP, {"width": 1280, "height": 720}, {"width": 1920, "height": 1080}, {"width": 3840, "height": 2160})
+CUT = """() => [...document.querySelectorAll("h1, h2, h3, .value, .keys span, .badge, button, .button, .tab, .chip")]
+  .filter((e) => e.offsetParent && !e.closest(".tabs") && getComputedStyle(e).display !== "inline")
+  .filter((e) => e.scrollWidth > e.clientWidth + 1)
+  .map((e) => `${e.tagName} ${e.className} ${e.textContent}`)"""
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize("view", ["s/demo", "", "add", "health", "docs", "login"])
+async def test_axe_finds_no_serious_violation(settings: Settings, bus: Bus, view: str, scheme: str) -> None:
+    async with stage(settings, bus, quick(bus)) as (url, _, first):
+        browser_ = first.context.browser
+        assert browser_ is not None
+        async with page_of(browser_, scheme=scheme, bypass_csp=True) as watched:
+            await watched.page.goto(f"{url}/{view}" if view in ("docs", "login") else f"{url}/#/{view}")
+            if view == "s/demo":
+                await until_said(watched, 2)
+            else:
+                await watched.page.wait_for_timeout(1200)
+            assert await serious(watched.page) == []
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+async def test_axe_finds_nothing_in_the_empty_state_dialogs_and_failures(
+    settings: Settings, bus: Bus, scheme: str
+) -> None:
+    actor = quick(bus)
+    async with stage(settings, bus) as (url, _, first):
+        assert first.context.browser is not None
+        async with page_of(first.context.browser, scheme=scheme, bypass_csp=True) as watched:
+            page = watched.page
+            await page.goto(url)
+            await page.get_by_role("heading", name="Nothing is being watched yet").wait_for()
+            await page.get_by_text("Custom", exact=True).click()
+            await page.get_by_role("button", name="Use this camera").click()
+            await page.locator(".wrong:not(:empty)").wait_for()
+            assert await serious(page) == []
+            await actor.begin()
+            await actor.state("failed", "rtsp://***@cam: 401 Unauthorized; check user and password")
+            await page.goto(f"{url}/#/s/demo")
+            await page.get_by_text("This source cannot be watched").wait_for()
+            await page.get_by_text("More settings").click()
+            assert await serious(page) == []
+            await page.get_by_role("button", name="Remove this source").click()
+            await page.locator("#dialog[open]").wait_for()
+            assert await serious(page) == []
+            await page.keyboard.press("Escape")
+            await page.goto(f"{url}/#/s/nowhere")
+            await page.get_by_text("There is no source").wait_for()
+            assert await serious(page) == []
+
+
+@pytest.mark.parametrize("view", ["s/demo", "", "add", "health"])
+async def test_a_phone_needs_no_sideways_scrolling(settings: Settings, bus: Bus, view: str) -> None:
+    async with stage(settings, bus, quick(bus)) as (url, _, first):
+        assert first.context.browser is not None
+        for viewport in (PHONE, SMALLEST):
+            async with page_of(first.context.browser, viewport) as watched:
+                await watched.page.goto(f"{url}/#/{view}")
+                await watched.page.wait_for_timeout(1500)
+                wide = await watched.page.evaluate("document.documentElement.scrollWidth")
+                assert wide <= viewport["width"], f"{view}: {wide} px"
+                await watched.check()
+
+
+async def test_nothing_is_cut_off_on_small_and_large_screens(settings: Settings, bus: Bus) -> None:
+    async with stage(settings, bus, quick(bus), quick(bus, "garage")) as (url, _, first):
+        assert first.context.browser is not None
+        for viewport in (SMALLEST, PHONE, *SIZES):
+            async with page_of(first.context.browser, viewport) as watched:
+                page = watched.page
+                await page.goto(f"{url}/#/s/demo")
+                await until_said(watched, 2)
+                assert await page.evaluate(CUT) == [], viewport
+                if viewport in SIZES:  # one screen: the page itself does not scroll
+                    assert await page.evaluate("document.documentElement.scrollHeight") <= viewport["height"]
+                for name in ("Ask", "Pause", "Full screen"):
+                    assert await page.get_by_role("button", name=name, exact=True).is_visible(), (viewport, name)
+                await watched.check()
+
+
+async def test_the_wall_shows_every_picture_at_every_size(settings: Settings, bus: Bus) -> None:
+    actors = [quick(bus), quick(bus, "garage")]
+    async with stage(settings, bus, *actors) as (url, _, first):
+        assert first.context.browser is not None
+        for viewport in (SMALLEST, *SIZES):
+            async with page_of(first.context.browser, viewport) as watched:
+                page = watched.page
+                await page.goto(f"{url}/#/")
+                await page.wait_for_function(
+                    "() => [...document.querySelectorAll('.tile-link canvas')].filter((c) => c.width > 16).length === 2"
+                )
+                for canvas in await page.locator(".tile-link canvas").all():
+                    box = await canvas.bounding_box()
+                    assert box is not None and box["height"] > 120 and box["height"] * 2 > box["width"], (viewport, box)
+                line = page.locator(".tile-link[data-source=demo] .line b")
+                await page.wait_for_function(
+                    "(e) => ['.', '!', '?'].includes(e.textContent.at(-1))", arg=await line.element_handle()
+                )
+                assert await line.inner_text() in actors[0].said
+                await watched.check()
+
+
+async def test_keys_reach_everything_that_matters(settings: Settings, bus: Bus) -> None:
+    async with stage(settings, bus, quick(bus)) as (url, _, watched):
+        page = watched.page
+        await page.goto(f"{url}/#/s/demo")
+        await until_said(watched, 1)
+        reached = set()
+        for _ in range(70):
+            await page.keyboard.press("Tab")
+            reached.add(
+                await page.evaluate(
+                    "(() => { const e = document.activeElement; return e.getAttribute('aria-label')"
+                    " || e.labels?.[0]?.innerText || e.innerText?.trim() || e.tagName; })()"
+                )
+            )
+        joined = " | ".join(sorted(str(item) for item in reached))
+        for wanted in (
+            "Skip to",
+            "Wall",
+            "Pause",
+            "Full screen",
+            "Ask about",
+            "Prompt profile",
+            "Timeline",
+            "Voice is",
+            "report",
+        ):
+            assert wanted in joined, (wanted, joined)
+
+
+async def test_less_motion_is_heeded(settings: Settings, bus: Bus) -> None:
+    pulse = "getComputedStyle(document.querySelector('.badge[data-state=opening] i')).animationName"
+    actor = quick(bus)
+    async with stage(settings, bus) as (url, _, first):
+        assert first.context.browser is not None
+        await actor.begin()
+        await actor.state("opening")
+        for motion, wanted in (("no-preference", "pulse"), ("reduce", "none")):
+            async with page_of(first.context.browser, reduced_motion=motion) as watched:
+                await watched.page.goto(f"{url}/#/s/demo")
+                await watched.page.locator(".badge[data-state=opening]").first.wait_for()
+                assert await watched.page.evaluate(pulse) == wanted
+                await watched.check()
+
+
+async def test_dark_and_light_follow_the_system_until_one_is_chosen(settings: Settings, bus: Bus) -> None:
+    theme = "document.documentElement.dataset.theme"
+    async with stage(settings, bus, quick(bus)) as (url, _, watched):
+        page = watched.page
+        await page.goto(f"{url}/#/s/demo")
+        assert await page.evaluate(theme) == "dark"
+        await page.emulate_media(color_scheme="light")
+        assert await page.evaluate(theme) == "light"
+        await page.get_by_role("button", name="Dark or light").click()
+        await page.reload()
+        assert await page.evaluate(theme) == "dark"
+        await watched.check()

@@ -1,0 +1,114 @@
+"""Settings, profiles, questions and login, by hand."""
+
+from __future__ import annotations
+
+from shared.bus import Bus
+from shared.config import Settings
+from shared.messages import RequestKind, Times
+from tests.e2e.browser import browser, page_of
+from tests.e2e.page.house import end_of, quick, stage
+from tests.integration.gateway_house import gateway
+from tests.integration.test_gateway_api import with_web
+
+
+async def test_settings_apply_at_once_and_a_refusal_is_shown_at_its_field(settings: Settings, bus: Bus) -> None:
+    from shared.registry import get_source
+
+    async with stage(settings, bus, quick(bus)) as (url, _, watched):
+        page = watched.page
+        await page.goto(f"{url}/#/s/demo")
+        await page.get_by_label("Prompt profile").select_option("nature")
+        await page.get_by_text("Applied at").wait_for()
+        spec = await get_source(bus, "demo")
+        assert (
+            spec is not None and spec.say.prompt.startswith("You narrate a nature film") and spec.mode == "commentary"
+        )
+        await page.get_by_label("Speak above confidence").evaluate(
+            "(e) => { e.value = 0.4; e.dispatchEvent(new Event('input')); e.dispatchEvent(new Event('change')); }"
+        )
+        await page.get_by_text("Revision 2").wait_for()
+        spec = await get_source(bus, "demo")
+        assert spec is not None and spec.speak.confidence_threshold == 0.4
+        await page.get_by_label("What to look for, in words").fill("Only count.")
+        await page.get_by_label("Who decides").focus()
+        await page.get_by_text("Revision 3").wait_for()
+        assert await page.get_by_label("Prompt profile").input_value() == "custom"
+        await page.get_by_label("Speak above confidence").evaluate(
+            "(e) => { e.max = 5; e.value = 4; e.dispatchEvent(new Event('change')); }"
+        )
+        await page.locator(".wrong", has_text="less than or equal to 1").wait_for()
+        watched.expected = ("422",)
+        await watched.check()
+
+
+async def test_a_question_is_shown_with_its_answer(settings: Settings, bus: Bus) -> None:
+    actor = quick(bus, say_every=10_000)
+    async with stage(settings, bus, actor) as (url, _, watched):
+        page = watched.page
+        await page.goto(f"{url}/#/s/demo")
+        await page.get_by_label("Ask about what is on screen").fill("How many so far?")
+        await page.get_by_role("button", name="Ask", exact=True).click()
+        await page.get_by_text("You asked: How many so far?").wait_for()
+        request_id = await page.locator(".word").first.get_attribute("data-request")
+        assert request_id is not None and request_id.startswith("demo:q:")
+        times = Times(captured_at_s=bus.clock.now_s(), first_token_at_s=bus.clock.now_s())
+        kind: RequestKind = "question"
+        await bus.emit(end_of(actor, request_id, "Seven squats.", times, kind=kind, prompt="How many so far?"))
+        await page.locator(".word.answer .text", has_text="Seven squats.").wait_for()
+        assert await page.locator(".word").count() == 1
+        assert "Seven squats." in await page.locator("#spoken").inner_text()
+        await watched.check()
+
+
+async def test_every_profile_can_be_chosen_and_the_strategys_own_settings_are_shown(
+    settings: Settings, bus: Bus
+) -> None:
+    async with stage(settings, bus, quick(bus, say_every=10_000)) as (url, _, watched):
+        page = watched.page
+        await page.goto(f"{url}/#/s/demo")
+        profile = page.get_by_label("Prompt profile")
+        await profile.wait_for()
+        names = await profile.locator("option").all_inner_texts()
+        assert names == ["Coach", "Sports", "Security", "Nature", "Description", "Custom"]
+        prompts = set()
+        for revision, name in enumerate(("sports", "security", "nature", "description", "coach"), start=1):
+            await profile.select_option(name)
+            await page.get_by_text(f"Revision {revision}.").wait_for()
+            prompts.add(await page.get_by_label("What to look for, in words").input_value())
+        assert len(prompts) == 5
+        await profile.select_option("custom")
+        assert await page.evaluate("document.activeElement.tagName") == "TEXTAREA"
+        await page.get_by_label("Who decides").select_option("interval")
+        await page.get_by_text("Speaks every so many seconds").wait_for()
+        assert await page.get_by_label("Every", exact=True).is_visible()
+        assert not await page.get_by_label("Every n-th chunk").is_visible()
+        await page.get_by_text("More settings").click()
+        await page.get_by_label("Mode", exact=True).select_option("commentary")
+        await page.get_by_text("Revision 7.").wait_for()
+        await watched.check()
+
+
+async def test_logging_in_leads_back_to_where_one_wanted_to_go(settings: Settings, bus: Bus) -> None:
+    locked = with_web(settings, token="a-token-of-some-length")
+    async with gateway(locked, bus) as (url, _), browser() as opened, page_of(opened) as watched:
+        page = watched.page
+        watched.expected = ("401",)
+        await page.goto(f"{url}/?x=1#/add")
+        assert page.url == f"{url}/login?next=/#/add"
+        await page.get_by_label("Token").fill("wrong-token-entirely")
+        await page.get_by_role("button", name="Log in").click()
+        await page.get_by_text("this is not the token").wait_for()
+        await page.get_by_label("Token").fill("a-token-of-some-length")
+        await page.get_by_role("button", name="Log in").click()
+        await page.get_by_role("heading", name="Add a source").wait_for()
+        away = f"{url}/login?next=//evil.example/"
+        await page.goto(away)  # logged in already: no second login, and never to another site
+        await page.get_by_role("heading", name="Nothing is being watched yet").wait_for()
+        assert page.url.startswith(url)
+        await watched.context.clear_cookies()
+        await page.goto(away)
+        await page.get_by_label("Token").fill("a-token-of-some-length")
+        await page.get_by_role("button", name="Log in").click()
+        await page.get_by_role("heading", name="Nothing is being watched yet").wait_for()
+        assert page.url.startswith(url)
+        await watched.check()

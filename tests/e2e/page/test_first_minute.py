@@ -1,0 +1,116 @@
+"""The first minute: nothing to watch yet, cameras, addresses; each failure says what to do."""
+
+from __future__ import annotations
+
+import asyncio
+
+from shared.bus import Bus
+from shared.config import Settings
+from shared.registry import get_source
+from tests.e2e.browser import FAKE_CAMERA
+from tests.e2e.page.house import stage
+
+
+async def test_the_first_visit_explains_itself_and_a_camera_gets_in(settings: Settings, bus: Bus) -> None:
+    async with stage(settings, bus, flags=FAKE_CAMERA) as (url, room, watched):
+        page = watched.page
+        await page.goto(url)
+        await page.get_by_role("heading", name="Nothing is being watched yet").wait_for()
+        await page.get_by_role("button", name="Use this camera").click()
+        await page.get_by_role("button", name="Start watching").click()
+        await page.wait_for_url("**/#/s/camera")
+        key = bus.keys("camera").push("camera")
+        while await bus.redis.xlen(key) < 10:
+            await asyncio.sleep(0.05)
+        assert room.pushing == {"camera"}
+        await page.get_by_role("link", name="Wall").click()
+        await page.locator(".tile-link").wait_for()
+        newest = (await bus.redis.xrevrange(key, count=1))[0][0]
+        await asyncio.sleep(0.5)
+        assert (await bus.redis.xrevrange(key, count=1))[0][0] != newest  # it goes on while views change
+        await page.get_by_role("button", name="Stop camera").click()
+        while room.pushing:
+            await asyncio.sleep(0.05)
+        await watched.check()
+
+
+async def test_a_forbidden_camera_says_what_to_do(settings: Settings, bus: Bus) -> None:
+    flags = ("--use-fake-device-for-media-stream", "--deny-permission-prompts")
+    async with stage(settings, bus, flags=flags) as (url, _, watched):
+        await watched.page.goto(url)
+        await watched.page.get_by_role("button", name="Use this camera").click()
+        await watched.page.get_by_text("Allow it in the address bar").wait_for()
+        await watched.check()
+
+
+async def test_an_address_that_is_refused_is_explained_on_the_card(settings: Settings, bus: Bus) -> None:
+    async with stage(settings, bus) as (url, _, watched):
+        page = watched.page
+        await page.goto(f"{url}/#/add")
+        await page.get_by_label("Address").first.fill("http://169.254.169.254/latest")
+        await page.get_by_role("button", name="Watch it").click()
+        await page.locator(".wrong", has_text="metadata").wait_for()
+        watched.expected = ("422",)
+        await watched.check()
+
+
+async def test_a_machine_without_a_camera_says_what_to_do(settings: Settings, bus: Bus) -> None:
+    async with stage(settings, bus) as (url, _, watched):
+        await watched.page.goto(url)
+        await watched.page.get_by_role("button", name="Use this camera").click()
+        await watched.page.locator(".wrong", has_text="No camera was found. Plug one in").wait_for()
+        await watched.check()
+
+
+async def test_an_insecure_page_is_told_how_to_get_a_camera(settings: Settings, bus: Bus) -> None:
+    async with stage(settings, bus) as (url, _, watched):
+        await watched.page.add_init_script(
+            "Object.defineProperty(navigator, 'mediaDevices', { value: undefined, configurable: true })"
+        )
+        await watched.page.goto(url)
+        await watched.page.get_by_role("button", name="Use this camera").click()
+        await watched.page.locator(".wrong", has_text="gateway.tls_cert=self-signed").wait_for()
+        await watched.check()
+
+
+async def test_a_prompt_of_ones_own_goes_with_the_new_source(settings: Settings, bus: Bus) -> None:
+    async with stage(settings, bus) as (url, _, watched):
+        page = watched.page
+        await page.goto(url)
+        await page.get_by_text("Security", exact=True).click()
+        await page.get_by_text("A camera that should see nothing unusual.").wait_for()
+        await page.get_by_text("Custom", exact=True).click()
+        await page.get_by_label("Your own prompt").fill("Count the people.")
+        await page.get_by_role("button", name="Show a test pattern").click()
+        await page.wait_for_url("**/#/s/pattern")
+        spec = await get_source(bus, "pattern")
+        assert spec is not None and spec.say.prompt == "Count the people."
+        await page.get_by_text("Waiting to be opened").wait_for()
+        assert "cornerman up" in await page.locator(".stage-note").inner_text()
+        await watched.check()
+
+
+async def test_a_file_that_is_no_video_is_refused_and_a_looped_one_is_taken(settings: Settings, bus: Bus) -> None:
+    async with stage(settings, bus) as (url, _, watched):
+        page = watched.page
+        watched.expected = ("415",)
+        await page.goto(f"{url}/#/add")
+        button = page.get_by_role("button", name="Upload and watch")
+        await button.click()
+        await page.get_by_text("Choose a file first.").wait_for()
+        script = {"name": "run.mp4", "mimeType": "video/mp4", "buffer": b"#!/bin/sh\necho\n" * 99}
+        await page.get_by_label("Video file").set_input_files(script)
+        await button.click()
+        await page.locator(".wrong:not(:empty)").wait_for()
+        film = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + bytes(4000)
+        await page.get_by_label("Video file").set_input_files(
+            {"name": "my clip.mp4", "mimeType": "video/mp4", "buffer": film}
+        )
+        await page.get_by_label("Play it over and over").check()
+        await button.click()
+        await page.wait_for_url("**/#/s/my-clip")
+        async with asyncio.timeout(10):
+            while (spec := await get_source(bus, "my-clip")) is None:
+                await asyncio.sleep(0.05)
+        assert spec.watch.loop and spec.url.endswith(".mp4")
+        await watched.check()

@@ -1,0 +1,81 @@
+"""The server goes and comes back: the page says so, and goes on by itself with nothing lost or doubled."""
+
+from __future__ import annotations
+
+import asyncio
+
+from shared.bus import Bus
+from shared.config import Settings
+from tests.conftest import Server
+from tests.e2e.browser import browser, page_of
+from tests.e2e.page.house import quick, stage, until_said
+from tests.integration.gateway_house import gateway
+from tests.integration.test_gateway_api import with_web
+
+
+async def test_a_restarted_gateway_is_found_again_with_no_line_lost_or_doubled(settings: Settings, bus: Bus) -> None:
+    actor = quick(bus)
+    await actor.begin()
+    playing = asyncio.create_task(actor.play())
+    async with browser() as opened, page_of(opened) as watched:
+        watched.expected = ("Failed to load resource", "WebSocket connection")
+        async with gateway(with_web(settings), bus) as (url, _):
+            port = int(url.rpartition(":")[2])
+            await watched.page.goto(f"{url}/#/s/demo")
+            await until_said(watched, 2)
+        await watched.page.locator("#banner:not([hidden])").wait_for()
+        banner = await watched.page.locator("#banner").inner_text()
+        assert "Trying again by itself" in banner and "cornerman up" in banner
+        missed = len(actor.said)
+        while len(actor.said) < missed + 2:
+            await asyncio.sleep(0.05)
+        async with gateway(with_web(settings, port=port), bus):
+            await watched.page.locator("#banner[hidden]").wait_for(state="attached")
+            shown = await until_said(watched, len(actor.said) + 1)
+            assert shown == actor.said[: len(shown)]
+            drawn = await watched.page.evaluate("cornerman.picture.drawn")
+            await watched.page.wait_for_function("(n) => window.cornerman?.picture.drawn > n + 5", arg=drawn)
+            await watched.check()
+    playing.cancel()
+    await asyncio.gather(playing, return_exceptions=True)
+
+
+async def test_a_source_that_comes_later_is_opened_by_itself(settings: Settings, bus: Bus) -> None:
+    async with stage(settings, bus) as (url, _, watched):
+        watched.expected = ("404",)
+        await watched.page.goto(f"{url}/#/s/demo")
+        await watched.page.get_by_text("There is no source").wait_for()
+        await quick(bus).begin()
+        await watched.page.locator(".badge[data-state=playing]").first.wait_for()
+        await watched.check()
+
+
+async def test_a_lost_redis_is_said_and_lines_go_on_when_it_is_back(
+    settings: Settings, bus: Bus, own_server: Server
+) -> None:
+    first = quick(bus)
+    async with stage(settings, bus, first) as (url, _, watched):
+        watched.expected = ("Failed to load resource", "WebSocket connection")
+        await watched.page.goto(f"{url}/#/s/demo")
+        await until_said(watched, 2)
+        own_server.kill()
+        await watched.page.locator("#banner:not([hidden])").wait_for()
+        assert "goes on by itself" in await watched.page.locator("#banner").inner_text()
+        own_server.start()
+        await watched.page.locator("#banner[hidden]").wait_for(state="attached")
+        again = quick(bus, run="run-2")
+        await again.begin()
+        playing = asyncio.create_task(again.play())
+        await watched.page.wait_for_function(
+            "(n) => document.querySelectorAll('.word[data-request*=run-2][data-done=true]').length >= n",
+            arg=2,
+        )
+        rows = await watched.page.locator(".word[data-done=true]").evaluate_all(
+            "(items) => items.map((w) => [w.dataset.request, w.querySelector('.text').textContent]).reverse()"
+        )
+        assert len({request for request, _ in rows}) == len(rows)
+        later = [text for request, text in rows if "run-2" in request]
+        assert later == again.said[: len(later)]
+        playing.cancel()
+        await asyncio.gather(playing, return_exceptions=True)
+        await watched.check()

@@ -1,0 +1,75 @@
+"""States and errors of a source: what is wrong, and what to do."""
+
+from __future__ import annotations
+
+from shared.bus import Bus
+from shared.config import Settings
+from shared.messages import ErrorEvent
+from shared.registry import get_source
+from tests.e2e.page.house import quick, stage
+
+
+async def test_errors_and_states_are_seen(settings: Settings, bus: Bus) -> None:
+    actor = quick(bus, say_every=10_000)
+    async with stage(settings, bus, actor) as (url, _, watched):
+        page = watched.page
+        await page.goto(f"{url}/#/s/demo")
+        await page.locator(".badge[data-state=playing]").wait_for()
+        await bus.emit(ErrorEvent("demo", actor.run, "generator", "out of memory", bus.clock.now_s()))
+        await bus.emit(ErrorEvent("demo", actor.run, "generator", "out of memory", bus.clock.now_s()))
+        await page.locator(".word.failed", has_text="generator: out of memory (2 times)").wait_for()
+        await actor.state("reconnecting", "no frame for 5.0 s")
+        await page.get_by_text("connecting again").wait_for()
+        await page.get_by_text("no frame for 5.0 s").wait_for()
+        await actor.state("failed", "rtsp://***@cam: 401 Unauthorized; check user and password")
+        await page.get_by_text("check user and password").wait_for()
+        await watched.check()
+
+
+async def test_a_video_that_cannot_be_decoded_says_how_to_convert_it(settings: Settings, bus: Bus) -> None:
+    actor = quick(bus, say_every=10_000)
+    async with stage(settings, bus, actor) as (url, _, watched):
+        await watched.page.goto(f"{url}/#/s/demo")
+        await actor.state("failed", "clip.mp4: this build of FFmpeg has no decoder for its video")
+        await watched.page.get_by_text("This source cannot be watched").wait_for()
+        note = await watched.page.locator(".stage-note").inner_text()
+        assert "has no decoder" in note and "ffmpeg -i" in note
+        await watched.check()
+
+
+async def test_every_state_has_its_badge(settings: Settings, bus: Bus) -> None:
+    actor = quick(bus, say_every=10_000)
+    async with stage(settings, bus, actor) as (url, _, watched):
+        await watched.page.goto(f"{url}/#/s/demo")
+        for state in ("opening", "playing", "stalled", "reconnecting", "ended"):
+            await actor.state(state)
+            await watched.page.locator(f".stage .badge[data-state={state}]").wait_for()
+            assert state in await watched.page.locator(f".stage .badge[data-state={state}]").inner_text()
+        await watched.check()
+
+
+async def test_a_video_that_has_ended_can_be_played_over_and_over(settings: Settings, bus: Bus) -> None:
+    actor = quick(bus, say_every=10_000)
+    async with stage(settings, bus, actor) as (url, _, watched):
+        await watched.page.goto(f"{url}/#/s/demo")
+        await actor.state("ended")
+        await watched.page.get_by_role("button", name="Play it over and over").click()
+        await watched.page.get_by_role("button", name="Play it over and over").wait_for(state="detached")
+        spec = await get_source(bus, "demo")
+        assert spec is not None and spec.watch.loop
+        await watched.check()
+
+
+async def test_pausing_and_resuming_from_the_page(settings: Settings, bus: Bus) -> None:
+    async with stage(settings, bus, quick(bus)) as (url, _, watched):
+        page = watched.page
+        await page.goto(f"{url}/#/s/demo")
+        await page.get_by_role("button", name="Pause").click()
+        await page.locator(".stage .badge[data-state=paused]").wait_for()
+        spec = await get_source(bus, "demo")
+        assert spec is not None and spec.paused
+        await page.locator(".stage-note").get_by_role("button", name="Resume").click()
+        await page.locator(".stage .badge[data-state=playing]").wait_for()
+        spec = await get_source(bus, "demo")
+        assert spec is not None and not spec.paused
+        await watched.check()

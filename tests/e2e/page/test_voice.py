@@ -1,0 +1,90 @@
+"""The voice: paced, never over itself, nothing stale, and quiet when told."""
+
+from __future__ import annotations
+
+from shared.bus import Bus
+from shared.config import Settings
+from tests.e2e.page.house import quick, stage
+
+VOICE = """async (script) => {
+  const { Voice } = await import("/static/js/voice.js");
+  window.SpeechSynthesisUtterance = class extends EventTarget { constructor(text) { super(); this.text = text; } };
+  let now = 0;
+  performance.now = () => now;
+  const said = [];
+  let cancelled = 0;
+  let current = null;
+  const voice = new Voice({ speak(u) { if (current) said.push("OVER ITSELF"); current = u; said.push(u.text); },
+                            cancel() { cancelled += 1; current = null; } });
+  voice.on = true;
+  for (const [step, text, kind] of script) {
+    if (step === "say") voice.say({ text, kind: kind ?? "praise" });
+    if (step === "wait") now += text;
+    if (step === "end") { const u = current; current = null; u.dispatchEvent(new Event("end")); }
+    if (step === "fail") { const u = current; current = null; u.dispatchEvent(new Event("error")); }
+    if (step === "mute") voice.toggle();
+  }
+  return { said, dropped: voice.dropped, cancelled };
+}"""
+
+
+async def perform(settings: Settings, bus: Bus, script: list[list[object]]) -> dict[str, object]:
+    async with stage(settings, bus) as (url, _, watched):
+        await watched.page.goto(f"{url}/#/health")
+        found: dict[str, object] = await watched.page.evaluate(VOICE, script)
+        await watched.check()
+        return found
+
+
+async def test_the_voice_never_speaks_over_itself(settings: Settings, bus: Bus) -> None:
+    fake = """
+        window.spoken = []; window.talking = 0; window.most = 0;
+        class Utterance extends EventTarget { constructor(text) { super(); this.text = text; } }
+        window.SpeechSynthesisUtterance = Utterance;
+        Object.defineProperty(window, 'speechSynthesis', { value: {
+          speak(u) { window.spoken.push(u.text); window.talking += 1;
+                     window.most = Math.max(window.most, window.talking);
+                     setTimeout(() => { window.talking -= 1; u.dispatchEvent(new Event('end')); }, 1500); },
+          cancel() {},
+        } });
+    """
+    actor = quick(bus, say_every=2)
+    async with stage(settings, bus, actor) as (url, _, watched):
+        page = watched.page
+        await page.add_init_script(fake)
+        await page.goto(f"{url}/#/s/demo")
+        await page.get_by_role("button", name="Voice is off").click()
+        await page.wait_for_function("() => window.spoken.length >= 3")
+        assert await page.evaluate("window.most") == 1
+        spoken = await page.evaluate("window.spoken")
+        assert len(spoken) < len(actor.said)  # lines that would have come too late were not said
+        assert set(spoken) <= set(actor.said)
+        await page.get_by_role("button", name="Voice is on").click()
+        count = await page.evaluate("window.spoken.length")
+        await page.wait_for_timeout(2500)
+        assert await page.evaluate("window.spoken.length") == count
+        await watched.check()
+
+
+async def test_a_line_waits_for_the_one_before_and_only_the_newest_waits(settings: Settings, bus: Bus) -> None:
+    found = await perform(settings, bus, [["say", "one"], ["say", "two"], ["say", "three"], ["end"], ["end"]])
+    assert found["said"] == ["one", "three"]
+    assert found["dropped"] == 1
+
+
+async def test_a_line_that_waited_too_long_is_not_said(settings: Settings, bus: Bus) -> None:
+    found = await perform(settings, bus, [["say", "one"], ["say", "two"], ["wait", 6001], ["end"], ["say", "three"]])
+    assert found["said"] == ["one", "three"]
+    assert found["dropped"] == 1
+
+
+async def test_praise_does_not_push_out_a_correction(settings: Settings, bus: Bus) -> None:
+    script: list[list[object]] = [["say", "one"], ["say", "deeper", "correction"], ["say", "good"], ["fail"], ["end"]]
+    assert (await perform(settings, bus, script))["said"] == ["one", "deeper"]
+
+
+async def test_muting_stops_at_once_and_errors_are_not_read_out(settings: Settings, bus: Bus) -> None:
+    script: list[list[object]] = [["say", "one"], ["say", "two"], ["mute"], ["say", "three"], ["mute"]]
+    found = await perform(settings, bus, [*script, ["say", "out of memory", "failed"], ["say", "four"]])
+    assert found["said"] == ["one", "four"]
+    assert found["cancelled"] == 1

@@ -1,0 +1,173 @@
+"""Words on the page: the stream's own, in step, each once, and never markup."""
+
+from __future__ import annotations
+
+import json
+
+from playwright.async_api import WebSocketRoute
+
+from shared.bus import Bus
+from shared.config import Settings
+from shared.messages import DecisionEvent, ErrorEvent, Event, StateEvent, Times
+from tests.e2e.browser import PHONE, page_of
+from tests.e2e.page.house import XSS, end_of, quick, stage, texts, until_said
+
+
+async def test_the_picture_moves_and_the_words_equal_the_streams(settings: Settings, bus: Bus) -> None:
+    actor = quick(bus)
+    async with stage(settings, bus, actor) as (url, _, watched):
+        await watched.page.goto(f"{url}/#/s/demo")
+        await until_said(watched, 5)
+        drawn = await watched.page.evaluate("cornerman.picture.drawn")
+        await watched.page.wait_for_timeout(600)
+        assert await watched.page.evaluate("cornerman.picture.drawn") > drawn + 5
+        shown = await texts(watched)
+        assert shown == actor.said[: len(shown)]
+        assert await watched.page.locator(".badge[data-state=playing]").count() >= 1
+        kinds = await watched.page.locator(".word .kind").all_text_contents()
+        assert {"correction", "praise"} <= set(kinds)
+        await watched.check()
+
+
+async def test_words_arrive_with_their_picture(settings: Settings, bus: Bus) -> None:
+    async with stage(settings, bus, quick(bus, jitter_s=0.1)) as (url, _, watched):
+        await watched.page.goto(f"{url}/#/s/demo")
+        await watched.page.wait_for_function("() => window.cornerman?.sync.samples.length >= 8", timeout=40_000)
+        summary = await watched.page.evaluate("cornerman.sync.summary")
+        assert summary["median_ms"] <= 150, summary
+        assert summary["p95_ms"] <= 300, summary
+        assert "sync" in await watched.page.locator(".badge.sync").inner_text()
+        await watched.check()
+
+
+async def test_words_stream_in_place_before_they_are_done(settings: Settings, bus: Bus) -> None:
+    async with stage(settings, bus, quick(bus, word_s=0.25)) as (url, _, watched):
+        await watched.page.goto(f"{url}/#/s/demo")
+        growing = watched.page.locator(".word.speaking .text").first
+        await growing.wait_for()
+        await watched.page.wait_for_function(
+            "() => document.querySelector('.word.speaking .text')?.textContent.includes(' ')"
+        )
+        assert await watched.page.locator(".caption").is_visible()
+        await watched.check()
+
+
+async def test_events_that_were_passed_over_are_fetched(settings: Settings, bus: Bus) -> None:
+    """The server tells a slow client how many events it missed and behind which; the page then asks for them."""
+    actor = quick(bus)
+    dropped: list[str] = []
+
+    async def lossy(route: WebSocketRoute) -> None:
+        server = route.connect_to_server()
+        last = route.url.partition("since=")[2]
+
+        def from_server(message: str | bytes) -> None:
+            nonlocal last
+            event = json.loads(message)
+            if len(dropped) < 12 and (event["type"] == "end" or dropped):
+                dropped.append(event["id"])
+                if len(dropped) == 12:
+                    route.send(json.dumps({"type": "lagged", "count": 12, "after": last}))
+                return
+            if not dropped:
+                last = event["id"]
+            route.send(message)
+
+        server.on_message(from_server)
+
+    async with stage(settings, bus, actor) as (url, _, watched):
+        await watched.page.route_web_socket("**/events.ws*", lossy)
+        await watched.page.goto(f"{url}/#/s/demo")
+        shown = await until_said(watched, 6)
+        assert len(dropped) == 12
+        assert shown == actor.said[: len(shown)]
+        assert await watched.page.evaluate("cornerman.session.counts.repeated") == 0
+        await watched.check()
+
+
+async def test_two_tabs_show_the_same(settings: Settings, bus: Bus) -> None:
+    actor = quick(bus)
+    async with stage(settings, bus, actor) as (url, room, watched):
+        other = await watched.context.new_page()
+        await watched.page.goto(f"{url}/#/s/demo")
+        await other.goto(f"{url}/#/s/demo")
+        await until_said(watched, 3)
+        await other.wait_for_function("() => document.querySelectorAll('.word[data-done=true]').length >= 3")
+        found = (await other.locator(".word[data-done=true] .text").all_text_contents())[::-1]
+        assert found == actor.said[: len(found)]
+        assert list(room.screens.screen("demo").lanes) == ["auto"]
+        await watched.check()
+
+
+async def test_nothing_that_is_written_anywhere_becomes_markup(settings: Settings, bus: Bus) -> None:
+    actor = quick(bus, say_every=10_000)
+    async with stage(settings, bus, actor) as (url, _, watched):
+        page = watched.page
+        await page.goto(f"{url}/#/s/demo")
+        times = Times(captured_at_s=bus.clock.now_s())
+        events: list[Event] = [
+            end_of(actor, "demo:x:1", XSS, times, prompt=XSS, model=XSS),
+            ErrorEvent("demo", actor.run, XSS, XSS, 0.0),
+            StateEvent("demo", actor.run, "stalled", XSS, 0.0),
+            DecisionEvent("demo", actor.run, 10**6, 1.0, "next", 0.5, XSS, XSS, 0.1, "ok", times),
+        ]
+        for event in events:
+            await bus.emit(event)
+        await actor.state("stalled", XSS)
+        await page.locator(".word.correction", has_text="onerror").wait_for()
+        await page.get_by_label("What to look for, in words").fill(XSS)
+        await page.get_by_label("Who decides").focus()
+        await page.get_by_text("Revision 1").wait_for()
+        await page.locator(".word button").last.click()
+        await page.locator("#dialog[open]").wait_for()
+        await page.goto(f"{url}/#/")
+        await page.locator(".tile-link").wait_for()
+        await page.wait_for_timeout(300)
+        assert await page.evaluate("window.pwned") is None
+        assert await page.locator("img[src=x]").count() == 0
+        watched.expected = ("404",)
+        await watched.check()
+
+
+async def test_a_phone_sees_the_picture_the_words_and_the_question_box(settings: Settings, bus: Bus) -> None:
+    actor = quick(bus)
+    async with stage(settings, bus, actor) as (url, _, first):
+        assert first.context.browser is not None
+        async with page_of(first.context.browser, PHONE, has_touch=True, is_mobile=True) as watched:
+            page = watched.page
+            await page.goto(f"{url}/#/s/demo")
+            shown = await until_said(watched, 3)
+            assert shown == actor.said[: len(shown)]
+            stage_box, words_box = [await page.locator(name).bounding_box() for name in (".stage", ".words")]
+            assert stage_box is not None and words_box is not None
+            assert stage_box["height"] > 150 and words_box["y"] < PHONE["height"]
+            await page.locator(".timeline-canvas").scroll_into_view_if_needed()
+            await page.locator(".timeline-canvas").tap(position={"x": 30, "y": 60})
+            await page.locator("#dialog[open]").wait_for()
+            await page.get_by_role("button", name="Close").tap()
+            await page.get_by_label("Ask about what is on screen").tap()
+            await page.get_by_role("button", name="Pause").tap()
+            await page.locator(".badge[data-state=paused]").wait_for()
+            await watched.check()
+
+
+async def test_whole_lines_are_announced_once_and_history_is_not(settings: Settings, bus: Bus) -> None:
+    actor = quick(bus)
+    async with stage(settings, bus, actor) as (url, _, watched):
+        page = watched.page
+        while len(actor.said) < 2:
+            await page.wait_for_timeout(50)
+        await page.goto(f"{url}/#/health")
+        spoken = page.locator("#spoken")
+        assert await spoken.get_attribute("aria-live") == "polite"
+        await page.evaluate(
+            "window.lines = []; new MutationObserver(() => lines.push(document.getElementById('spoken').textContent))"
+            ".observe(document.getElementById('spoken'), { childList: true, characterData: true, subtree: true })"
+        )
+        before = len(actor.said)
+        await page.evaluate("location.hash = '#/s/demo'")
+        await page.wait_for_function("() => window.lines.length >= 3")
+        lines = [line.partition(": ")[2] for line in await page.evaluate("window.lines")]
+        assert lines == actor.said[len(actor.said) - len(lines) :] or lines == actor.said[before : before + len(lines)]
+        assert {line.partition(":")[0] for line in await page.evaluate("window.lines")} <= {"correction", "praise"}
+        await watched.check()
