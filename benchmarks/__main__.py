@@ -14,6 +14,8 @@ COMMANDS: dict[str, list[str]] = {
     "gateway_idle": ["-m", "benchmarks.gateway_idle"],
     "gateway_sync": ["-m", "benchmarks.gateway_sync"],
     "gateway_clients": ["-m", "benchmarks.gateway_clients"],
+    "footage": ["-m", "benchmarks.footage"],
+    "live": ["-m", "benchmarks.live"],
     "soak": ["-m", "benchmarks.soak"],
 }
 

@@ -18,8 +18,9 @@ GATE: Final = {
     "threshold": "confidence_threshold",
     "min_interval_s": "min_interval_s",
     "repeat_window_s": "repeat_window_s",
+    "context_chunks": "context_chunks",
 }
-"""Names in head.json, and the settings below `speak` that they are."""
+"""Names in head.json, and the settings below `speak` that they are; a head need not name them all."""
 
 PATTERN: Final = "test://pattern?seconds=30"
 

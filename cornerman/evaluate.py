@@ -7,14 +7,13 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 
 from cornerman import options, train
 from shared.errors import ConfigError
-from shared.flags import merge
 
 if TYPE_CHECKING:
     from cornerman.baselines import Moment
@@ -64,6 +63,7 @@ def evaluate(
     numbers. Beside them stands what the strategies `interval` and `rules` reach on the same chunks.
     """
     train.require_training("cornerman evaluate")
+    from cornerman.exam import exam_settings
     from cornerman.films import given_films, gym_films
     from training.evaluate.judges import JudgeError
 
@@ -80,7 +80,7 @@ def evaluate(
                 report, results = _in_process(model, seed, sessions, split, kind, duration)
             else:
                 folder = Path(name)
-                chosen = _chosen(folder, strategy, model, config, sets, verbose)
+                chosen = exam_settings(folder, strategy, model, config, sets, verbose=verbose)
                 if files:
                     asked = given_films(video, truth, videos)
                 else:
@@ -90,24 +90,6 @@ def evaluate(
         except (JudgeError, ValueError) as error:
             raise ConfigError(str(error)) from error
     _write(report, results, out, as_json, costs)
-
-
-def _chosen(
-    folder: Path, strategy: Coach, model: Path | None, config: str, sets: Sequence[str], verbose: bool
-) -> options.Chosen:
-    """Settings of an exam: a server in `folder`, the coach, and the gate that belongs to it."""
-    from cornerman.exam import SETTINGS
-
-    coach: dict[str, Any] = {}
-    if model is not None:
-        path = str(model.absolute())
-        if not (model / "config.json").is_file():
-            raise ConfigError(f"--model {str(model)!r} holds no trained coach: config.json is missing")
-        coach = {"encoder": {"model": path}, "generator": {"model": path}, "speak": {"head": str(Path(path, "head"))}}
-    backends = {"encoder": {"backend": "mobile_videogpt"}, "generator": {"backend": "mobile_videogpt"}}
-    own = merge(options.quiet(verbose), SETTINGS, backends, coach, {"runtime": {"dir": str(folder / "run")}})
-    own = merge(own, {"speak": {"strategy": strategy}, "redis": {"url": ""}, "sources": []})
-    return options.with_models(options.choose(config, "", sets, own), Console(stderr=True).print)
 
 
 def _through_the_product(

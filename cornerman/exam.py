@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import psutil
+from rich.console import Console
 
 from cornerman.groups import first_of
 from cornerman.keeper import keep_server
 from cornerman.launcher import Launcher
 from cornerman.lines import Line
-from cornerman.options import Chosen
+from cornerman.options import Chosen, choose, quiet, with_models
 from cornerman.place import Place, placed
 from cornerman.run import ROLES, impatient, spec_of
 from cornerman.screen import Screen
@@ -27,16 +28,50 @@ from cornerman.session import READY_S, Plan, Session
 from cornerman.summary import Tally
 from cornerman.workers import all_running
 from shared.bus import Bus
-from shared.errors import FatalError, SourceError
+from shared.errors import ConfigError, FatalError, SourceError
+from shared.flags import merge
 from shared.messages import DecisionEvent, EndEvent, ErrorEvent, Event, StateEvent
 
 SETTINGS: Final[dict[str, Any]] = {
     "watch": {"lossless": True, "realtime": False, "loop": False, "display": False},
     "bus": {"sources_poll_s": 0.05},
     # Chunks that wait are encoded together, and how many wait is chance; alone, each gives the same numbers every time.
-    "encoder": {"batch": 1},
-    "generator": {"concurrency": 1},
+    "encoder": {"backend": "mobile_videogpt", "batch": 1},
+    "generator": {"backend": "mobile_videogpt", "concurrency": 1},
 }
+
+
+def exam_settings(
+    folder: Path,
+    strategy: str = "head",
+    model: Path | None = None,
+    config: str = "",
+    sets: Sequence[str] = (),
+    *,
+    verbose: bool = False,
+) -> Chosen:
+    """Settings of an exam: a server in `folder`, the coach, and the gate that belongs to its head.
+
+    Args:
+        folder: for the server's socket; the caller removes it.
+        strategy: who decides when to speak.
+        model: folder of a trained coach; None = the bundled one.
+        config: settings file.
+        sets: `name=value`, stronger than all else here.
+        verbose: show what the services log.
+
+    Raises:
+        ConfigError: the folder holds no coach, or a setting is wrong.
+    """
+    coach: dict[str, Any] = {}
+    if model is not None:
+        path = str(model.absolute())
+        if not (model / "config.json").is_file():
+            raise ConfigError(f"--model {str(model)!r} holds no trained coach: config.json is missing")
+        coach = {"encoder": {"model": path}, "generator": {"model": path}, "speak": {"head": str(Path(path, "head"))}}
+    own = merge(quiet(verbose), SETTINGS, coach, {"runtime": {"dir": str(folder / "run")}})
+    own = merge(own, {"speak": {"strategy": strategy}, "redis": {"url": ""}, "sources": []})
+    return with_models(choose(config, "", sets, own), Console(stderr=True).print)
 
 
 class StoppedError(Exception):

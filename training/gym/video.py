@@ -19,7 +19,8 @@ def write_video(
         stream = container.add_stream("libx264", rate=round(session.fps))
         stream.width = stream.height = size
         stream.pix_fmt = "yuv420p"
-        stream.options = {"crf": str(crf), "preset": "medium", "threads": "1"}
+        # Without `cpu-independent` x264's rate control depends on what else the process has computed.
+        stream.options = {"crf": str(crf), "preset": "medium", "threads": "1", "x264-params": "cpu-independent=1"}
         for index in range(session.frames):
             frame = av.VideoFrame.from_ndarray(renderer.frame(index), format="rgb24")
             container.mux(stream.encode(frame))

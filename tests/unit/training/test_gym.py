@@ -1,6 +1,7 @@
 """The gym: the same seed gives the same session, truth fits motion, splits stay apart, pictures show a person."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from training.gym.render import SessionRenderer
 from training.gym.session import ACTIVITIES, FAULTS, plan_session
 from training.gym.splits import SPLITS, draw, seeded
 from training.gym.timeline import plan_segments
+from training.gym.video import render_session
 
 
 def test_a_seed_always_gives_the_same_session_and_the_same_pixels() -> None:
@@ -20,6 +22,16 @@ def test_a_seed_always_gives_the_same_session_and_the_same_pixels() -> None:
     assert np.array_equal(a.joints, b.joints)
     assert np.array_equal(SessionRenderer(a, 48).frame(30), SessionRenderer(b, 48).frame(30))
     assert not np.array_equal(a.joints[:50], plan_session(12, "train", fps=8.0, duration_s=20.0).joints[:50])
+
+
+def test_a_seed_always_gives_the_same_video(tmp_path: Path) -> None:
+    written = []
+    for number in range(3):
+        path = tmp_path / f"{number}.mp4"
+        render_session(12346, "test", out=path, size=64, fps=8.0, duration_s=6.0)
+        written.append(path.read_bytes())
+    assert written[1] == written[0]
+    assert written[2] == written[0]
 
 
 def test_the_frame_rate_changes_nothing_but_the_frames() -> None:

@@ -1,0 +1,76 @@
+"""`cornerman evaluate` through the product's processes: the same every time, and what the coach alone would say."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from services.models import bundled
+from training.gym.cli import render
+from training.inprocess import CONTEXT_CHUNKS, Coach
+
+pytestmark = pytest.mark.timeout(400)  # each evaluation starts four processes that load the model
+
+SHORT = ("--duration", "8", "--set", f"speak.context_chunks={CONTEXT_CHUNKS}")
+
+
+def evaluate(folder: Path, *line: str) -> dict[str, Any]:
+    environment = {**os.environ, "CORNERMAN_RUNTIME__DIR": str(folder / "run"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "cornerman", "evaluate", *line, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_a_seed_gives_the_same_numbers_twice_and_another_seed_others(tmp_path: Path) -> None:
+    line = ("--gym", "--sessions", "2", *SHORT, "--kind", "exercise")
+    first, again = (evaluate(tmp_path, *line, "--seed", "12345", "--out", str(tmp_path / n)) for n in ("a", "b"))
+    assert first == again
+    said = [(tmp_path / n / "said.json").read_text() for n in ("a", "b")]
+    assert said[0] == said[1]
+    assert first["said_feedbacks"] > 0
+    assert set(first["baselines"]) == {"interval", "rules"}
+    assert evaluate(tmp_path, *line, "--seed", "777")["groups"] != first["groups"]
+
+
+def test_the_product_says_what_the_coach_says_of_the_same_frames(tmp_path: Path) -> None:
+    film = tmp_path / "session.mp4"
+    render(12346, film, size=224, fps=8.0, duration_s=16.0, kind="exercise")
+    head = json.loads((bundled("coach") / "head" / "head.json").read_text())
+    window = f"speak.repeat_window_s={head.get('repeat_window_s', 2.0)}"
+    report = evaluate(tmp_path, str(film), *SHORT, "--set", window, "--out", str(tmp_path / "out"), "--costs")
+    (session,) = json.loads((tmp_path / "out" / "said.json").read_text())
+    with av.open(str(film)) as container:
+        frames = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+    alone = Coach(bundled("coach")).watch(frames)
+    assert len(alone) > 1
+    assert [(s["time_s"], s["action"]) for s in session["feedbacks"]] == [(s.time_s, s.action) for s in alone]
+    assert report["minutes"] == pytest.approx(16.0 / 60)
+    assert report["costs"]["encoder_cpu_ms_per_chunk"] > 0
+
+
+def test_the_product_s_own_rules_are_measured_through_the_same_pipeline(tmp_path: Path) -> None:
+    line = (
+        "--gym",
+        "--sessions",
+        "1",
+        "--duration",
+        "12",
+        "--strategy",
+        "interval",
+        "--set",
+        "speak.repeat_window_s=0",
+    )
+    report = evaluate(tmp_path, *line, "--out", str(tmp_path / "out"))
+    assert report["said_feedbacks"] > 2
+    baseline = report["baselines"]["interval"]
+    assert {name: report[name] for name in baseline} == pytest.approx(baseline)

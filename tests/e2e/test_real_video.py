@@ -1,0 +1,27 @@
+"""Real video that is no exercise: the bundled coach holds its tongue."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MOST_PER_MINUTE = 1.0
+
+
+@pytest.mark.timeout(300)  # four processes load the model
+def test_the_coach_is_silent_about_streets_cars_and_animals(tmp_path: Path) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.footage"], capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert len(told["clips"]) >= 3
+    assert told["minutes"] > 0.3
+    assert all(clip["chunks"] > 3 for clip in told["clips"].values())
+    assert told["alarms_per_min"] <= MOST_PER_MINUTE, told
