@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import numpy as np
+import pytest
 
 from services.said import Said
 from shared.bus import Bus
@@ -154,6 +158,53 @@ async def test_a_question_about_no_source_is_an_error_that_the_asker_sees(bus: B
         (error,) = await eventually(lambda: events(bus, ErrorEvent))
     assert error.request_id == "cam:q:u1"
     assert "no source 'cam'" in error.message
+
+
+async def _strategy_is_new(bus: Bus) -> bool:
+    return (await events(bus, DecisionEvent))[-1].strategy == "interval"
+
+
+async def _threshold_is_lower(bus: Bus) -> bool:
+    return (await events(bus, DecisionEvent))[-1].action == "feedback"
+
+
+async def _prompt_is_new(bus: Bus) -> bool:
+    return (await requests(bus))[-1].prompt == "Name the colour."
+
+
+@pytest.mark.parametrize(
+    ("before", "change", "seen"),
+    [
+        ({}, {"speak": {"strategy": "interval"}}, _strategy_is_new),
+        ({"every_chunks": 1, "confidence_threshold": 1}, {"speak": {"confidence_threshold": 0}}, _threshold_is_lower),
+        ({"every_chunks": 1}, {"say": {"prompt": "Name the colour."}}, _prompt_is_new),
+    ],
+    ids=["strategy", "threshold", "prompt"],
+)
+async def test_a_change_is_seen_within_a_second_while_chunks_keep_coming(
+    bus: Bus, before: dict[str, Any], change: dict[str, Any], seen: Callable[[Bus], Awaitable[bool]]
+) -> None:
+    await watch(bus, speak={"min_interval_s": 0, "repeat_window_s": 0, "deadline_s": 0, **before})
+    keys = bus.keys(SOURCE)
+
+    async def keep_coming() -> None:
+        for seq in range(10_000):
+            await send(bus, await features(bus, seq))
+            await bus.redis.delete(keys.open_requests)  # a generator that is done at once
+            await asyncio.sleep(0.03)
+
+    async with decider(bus):
+        coming = asyncio.create_task(keep_coming())
+        await eventually(lambda: has_decided(bus, 5))
+        if seen is _prompt_is_new:
+            await eventually(lambda: requests(bus))
+        assert not await seen(bus)
+        began_s = time.monotonic()
+        await update_source(bus, SOURCE, change)
+        await eventually(lambda: seen(bus))
+        took_s = time.monotonic() - began_s
+        coming.cancel()
+    assert took_s < 1.0
 
 
 async def test_changed_settings_take_effect_within_a_second(bus: Bus) -> None:

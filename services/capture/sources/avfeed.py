@@ -76,6 +76,17 @@ class AvFeed:
 
     def pictures(self, interrupted: Interrupted) -> Iterator[Picture]:
         """See `Feed.pictures`. `interrupted` is looked at between pictures."""
+        picture = None
+        for picture in self._decoded(interrupted):
+            yield picture
+        if picture is None and not self.traits.live and not interrupted():
+            raise BrokenError(
+                f"{self._address.shown}: no frame of it can be decoded ({self.note or 'it has none'}); "
+                "record it again, or give another video",
+                final=self._address.kind == "file",
+            )
+
+    def _decoded(self, interrupted: Interrupted) -> Iterator[Picture]:
         broken_in_a_row = 0
         packets = self._container.demux(self._stream)
         while not interrupted():

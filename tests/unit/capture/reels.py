@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import av
 import numpy as np
@@ -12,6 +13,7 @@ from services.capture.decode import Plan, Reel
 from services.capture.display import Tap
 from services.capture.handover import Handover
 from services.capture.sources.base import Feed, Interrupted, Picture, Traits
+from services.capture.sources.opening import open_feed
 from services.capture.states import BrokenError
 from shared.clock import VirtualClock
 from shared.config import CaptureSettings
@@ -64,6 +66,10 @@ def reel_of(opener: Callable[[], Feed], of: Plan, clock: VirtualClock | None = N
     return Reel(of, opener, SETTINGS, clock, Tap(clock, 320, 80))
 
 
+def url_reel(url: str, of: Plan) -> Reel:
+    return reel_of(partial(open_feed, url, SETTINGS), of)
+
+
 async def play(reel: Reel) -> list[Cut]:
     reel.start()
     cuts = []
@@ -77,6 +83,6 @@ def frames(n: int, fps: float = 30) -> list[float]:
     return [i / fps for i in range(n)]
 
 
-async def _all(cuts: Handover[Cut]):
+async def all_of(cuts: Handover[Cut]):
     while (cut := await cuts.take()) is not None:
         yield cut

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from services.capture.decode import Plan, Reel
 from services.capture.sources.base import Feed
-from services.capture.sources.opening import open_feed
 from shared.clock import VirtualClock
-from tests.unit.capture.reels import SETTINGS, Script, _all, frames, plan, play, reel_of
-
-
-def url_reel(url: str, of: Plan) -> Reel:
-    return reel_of(partial(open_feed, url, SETTINGS), of)
+from tests.unit.capture.reels import Script, all_of, frames, plan, play, reel_of, url_reel
 
 
 async def test_a_file_becomes_every_chunk_of_it() -> None:
@@ -53,7 +46,7 @@ async def test_a_live_reel_keeps_the_newest_and_counts_the_rest() -> None:
     reel = reel_of(lambda: Script(frames(3000)), plan(lossless=False))
     reel.start()
     assert await asyncio.to_thread(reel.join, 10.0)
-    cuts = [cut async for cut in _all(reel.cuts)]
+    cuts = [cut async for cut in all_of(reel.cuts)]
     assert [cut.index for cut in cuts] == [198]
     assert reel.behind == 198
 

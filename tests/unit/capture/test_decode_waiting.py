@@ -14,7 +14,7 @@ from services.capture.display import Tap
 from services.capture.sources.base import Feed, Interrupted, Picture
 from services.capture.states import BrokenError
 from shared.clock import VirtualClock
-from tests.unit.capture.reels import SETTINGS, Script, _all, frames, plan, play, reel_of
+from tests.unit.capture.reels import SETTINGS, Script, all_of, frames, plan, play, reel_of
 
 
 async def test_a_lossless_reel_waits_for_whoever_takes() -> None:
@@ -25,7 +25,7 @@ async def test_a_lossless_reel_waits_for_whoever_takes() -> None:
     for _ in range(2000):
         await asyncio.sleep(0)
     assert reel.chunker.due == 3  # two are held, one is in the thread's hand
-    cuts = [cut async for cut in _all(reel.cuts)]
+    cuts = [cut async for cut in all_of(reel.cuts)]
     assert [cut.index for cut in cuts] == list(range(199))
     assert reel.behind == 0
 
@@ -46,7 +46,7 @@ async def test_a_lost_camera_is_opened_again_and_chunks_do_not_mix() -> None:
     reel = reel_of(opener, plan(lossless=False, can_fail=False), clock)
     reel._interrupt.wait = lambda timeout=None: False  # type: ignore[method-assign]
     reel.start()
-    cuts = [cut async for cut in _all(reel.cuts)]
+    cuts = [cut async for cut in all_of(reel.cuts)]
     assert reel.join(5.0)
     news = [(n.state, n.detail) for n in reel.look()]
     assert news == [
@@ -113,19 +113,19 @@ async def test_a_paused_file_waits_and_goes_on_without_a_loss() -> None:
     taken = [await reel.cuts.take() for _ in range(3)]
     reel.pause(True)
     while reel.machine.state != "paused":
-        if not (await _take_now(reel)):
+        if not (await take_now(reel)):
             await asyncio.sleep(0)
     seen = reel.chunker.captured
     for _ in range(100):
         await asyncio.sleep(0)
     assert reel.chunker.captured == seen < 300
     reel.pause(False)
-    taken.extend([cut async for cut in _all(reel.cuts)])
+    taken.extend([cut async for cut in all_of(reel.cuts)])
     assert reel.join(5.0)
     assert reel.chunker.captured == 300
 
 
-async def _take_now(reel: Reel) -> Cut | None:
+async def take_now(reel: Reel) -> Cut | None:
     try:
         return await asyncio.wait_for(reel.cuts.take(), 0.01)
     except TimeoutError:

@@ -14,7 +14,7 @@ def loaded_by(code: str, *names: str) -> list[str]:
     return done.stdout.split()
 
 
-@pytest.mark.parametrize("room", ["decider", "encoder", "generator"])
+@pytest.mark.parametrize("room", ["capture", "decider", "encoder", "generator", "gateway"])
 def test_cores_load_neither_the_server_s_client_nor_a_model(room: str) -> None:
     assert loaded_by(f"import services.{room}.core", "redis", "torch", "transformers") == []
 
@@ -31,8 +31,11 @@ def test_cores_load_neither_the_server_s_client_nor_a_model(room: str) -> None:
         "from services.generator.service import generate_for_ever\n"
         "from services.generator.backends import make_generator\nfrom shared.config import GeneratorSettings\n"
         "make_generator(GeneratorSettings())",
+        "from services.capture.service import serve",
+        "from services.gateway.service import main",
+        "import cornerman.cli",
     ],
-    ids=["decider", "encoder", "generator"],
+    ids=["decider", "encoder", "generator", "capture", "gateway", "command-line"],
 )
 def test_a_service_without_a_model_starts_without_torch(code: str) -> None:
     assert loaded_by(code, "torch", "transformers", "PIL") == []

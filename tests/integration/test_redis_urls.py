@@ -1,0 +1,165 @@
+"""Every form of address: redis://, rediss:// and unix://, with password, user, certificate and database.
+
+TCP and TLS end in a relay of the test's own, so that it works with servers that were built without TLS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import ssl
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from services.gateway.tls import self_signed
+from shared.bus import Bus
+from shared.config import Settings, load_settings
+from shared.errors import ConfigError, RetryableError
+from shared.messages import ErrorEvent
+from tests.conftest import Server, fast_settings
+
+SECRET = "s3c/ret@1"
+QUOTED = "s3c%2Fret%401"
+
+
+async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: Path) -> None:
+    """Passes bytes between a client and the server's unix socket until either side has enough."""
+    with contextlib.suppress(OSError, ssl.SSLError):
+        there, back = await asyncio.open_unix_connection(str(path))
+
+        async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(OSError, ssl.SSLError):
+                while data := await source.read(65536):
+                    sink.write(data)
+                    await sink.drain()
+            sink.close()
+
+        await asyncio.gather(pump(reader, back), pump(there, writer))
+
+
+@dataclass
+class Place:
+    """Where the server can be reached."""
+
+    socket: Path
+    tcp: int
+    tls: int
+    certificate: str
+
+    def fill(self, url: str) -> str:
+        return (
+            url.replace("SOCKET", str(self.socket))
+            .replace("TCP", f"localhost:{self.tcp}")
+            .replace("TLS", f"localhost:{self.tls}")
+            .replace("CERT", self.certificate)
+        )
+
+
+@pytest.fixture
+async def place(own_server: Server, own_bus: Bus, tmp_path: Path) -> AsyncIterator[Place]:
+    certificate, key = self_signed(tmp_path / "tls", ["localhost"])
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    handlers: set[asyncio.Task[None]] = set()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        handlers.add(task)
+        try:
+            await _relay(reader, writer, own_server.socket)
+        finally:
+            writer.close()
+            handlers.discard(task)
+
+    await own_bus.redis.execute_command("ACL SETUSER", "ann", "on", f">{SECRET}", "~*", "&*", "+@all")
+    await own_bus.redis.execute_command("ACL SETUSER", "default", "resetpass", f">{SECRET}")
+    async with (
+        await asyncio.start_server(handle, "localhost", 0) as plain,
+        await asyncio.start_server(handle, "localhost", 0, ssl=context) as secure,
+    ):
+        ports = [server.sockets[0].getsockname()[1] for server in (plain, secure)]
+        yield Place(own_server.socket, *ports, certificate)
+        for task in list(handlers):
+            task.cancel()
+        await asyncio.gather(*handlers, return_exceptions=True)
+
+
+def at(url: str, folder: Path) -> Settings:
+    return fast_settings(url, folder)
+
+
+@pytest.mark.parametrize(
+    ("url", "database"),
+    [
+        (f"redis://:{QUOTED}@TCP", 0),
+        (f"redis://default:{QUOTED}@TCP/0", 0),
+        (f"redis://ann:{QUOTED}@TCP/3", 3),
+        (f"redis://ann:{QUOTED}@TCP?db=4", 4),
+        (f"rediss://ann:{QUOTED}@TLS?ssl_ca_certs=CERT", 0),
+        (f"rediss://:{QUOTED}@TLS/5?ssl_ca_certs=CERT", 5),
+        (f"unix://ann:{QUOTED}@SOCKET", 0),
+        (f"unix://:{QUOTED}@SOCKET?db=2", 2),
+    ],
+)
+async def test_work_goes_through_every_form_of_address(place: Place, tmp_path: Path, url: str, database: int) -> None:
+    """Scripts, two megabytes of pixels, a blocking read on a connection of its own, and all in the database named."""
+    async with Bus.connect(at(place.fill(url), tmp_path)) as bus, asyncio.timeout(20):
+        await bus.ready(5)
+        pixels = np.arange(2_000_000, dtype=np.uint32).view(np.uint8)
+        ref = await bus.put_blob(bus.keys("cam").blob("cam", "r1", 0, "frames"), pixels, 60)
+        assert (await bus.get_blob(ref) == pixels).all()
+        heard = asyncio.create_task(anext(bus.subscribe("cam", since="0")))
+        await asyncio.sleep(0.2)
+        await bus.emit(ErrorEvent("cam", "r1", "capture", "hello", 1.0))
+        _id, event = await heard
+        assert isinstance(event, ErrorEvent) and event.message == "hello"
+    used = f"unix://:{QUOTED}@{place.socket}?db={{}}"
+    for number in {0, database}:
+        async with Bus.connect(at(used.format(number), tmp_path)) as look:
+            assert bool(await look.redis.exists(ref.key)) == (number == database)
+
+
+@pytest.mark.parametrize(
+    ("url", "error", "says"),
+    [
+        (f"rediss://ann:{QUOTED}@TLS", RetryableError, "certificate"),
+        (f"redis://ann:{QUOTED}@TLS", RetryableError, "no server answered"),
+        ("redis://TCP", ConfigError, "credentials|let this user|[Aa]uthentication"),
+        ("rediss://ann:wrong@TLS?ssl_ca_certs=CERT", ConfigError, "refuses our credentials"),
+        (f"rediss://nobody:{QUOTED}@TLS?ssl_ca_certs=CERT", ConfigError, "refuses our credentials"),
+    ],
+    ids=["unknown-certificate", "tls-without-tls", "no-password", "wrong-password", "wrong-user"],
+)
+async def test_what_is_wrong_with_an_address_is_said_without_its_password(
+    place: Place, tmp_path: Path, url: str, error: type[Exception], says: str
+) -> None:
+    async with Bus.connect(at(place.fill(url), tmp_path)) as bus, asyncio.timeout(20):
+        with pytest.raises(error, match=says) as caught:
+            await bus.ready(0.5)
+    assert SECRET not in str(caught.value) and QUOTED not in str(caught.value)
+
+
+async def test_commands_take_the_same_addresses(place: Place, tmp_path: Path) -> None:
+    url = place.fill(f"rediss://ann:{QUOTED}@TLS/6?ssl_ca_certs=CERT")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cornerman", "status", "--once", "--json", "--redis", url),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=tmp_path,
+    )
+    out, errors = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0, errors
+    assert isinstance(json.loads(out), dict)
+    assert QUOTED.encode() not in out + errors
+
+
+def test_the_short_variable_names_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORNERMAN_REDIS_URL", "rediss://ann:x@host/2")
+    assert load_settings().redis.url == "rediss://ann:x@host/2"

@@ -1,0 +1,117 @@
+"""Videos that nobody tests with: each gives correct frames or a clear error, through the decoding thread, and ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from tests.unit.capture.reels import plan, play, url_reel
+from tests.unit.capture.test_pictures import BLUE, GREEN, RED, close
+
+Maker = Callable[..., Path]
+Turn = Callable[[Path, tuple[int, int, int, int]], None]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pix_fmt", "size"),
+    [
+        ("a.mkv", "ffv1", "yuv420p16le", (320, 180)),
+        ("a.mkv", "ffv1", "gbrp16le", (320, 180)),
+        ("a.mov", "png", "rgb48be", (320, 180)),
+        ("a.mp4", "libx264", "yuv420p10le", (320, 180)),
+        ("a.mov", "qtrle", "argb", (320, 180)),
+        ("a.mkv", "ffv1", "yuva420p", (320, 180)),
+        ("a.mkv", "ffv1", "bgr0", (321, 179)),
+        ("a.mkv", "ffv1", "bgr0", (161, 91)),
+    ],
+    ids=["16-bit", "16-bit-rgb", "16-bit-png", "10-bit", "alpha", "alpha-yuv", "odd", "odd-and-small"],
+)
+async def test_every_chunk_of_an_odd_video_has_its_colours(
+    make_video: Maker, name: str, codec: str, pix_fmt: str, size: tuple[int, int]
+) -> None:
+    path = make_video(name, codec=codec, pix_fmt=pix_fmt, size=size, seconds=2)
+    reel = url_reel(str(path), plan())
+    cuts = await play(reel)
+    assert (reel.machine.state, reel.machine.detail) == ("ended", "")
+    assert len(cuts) == 3
+    for cut in cuts:
+        frames = cut.stacked()
+        assert frames.shape == (8, 32, 57, 3) and frames.dtype == np.uint8
+        assert close(frames[0, 26, 8], RED) and close(frames[0, 26, 48], BLUE) and close(frames[0, 1, 28], GREEN)
+
+
+async def test_a_phones_video_comes_upright_in_every_chunk(make_video: Maker, turn: Turn) -> None:
+    path = make_video("a.mp4", seconds=2)
+    turn(path, (0, 1, -1, 0))
+    cuts = await play(url_reel(str(path), plan()))
+    assert len(cuts) == 3
+    for cut in cuts:
+        frames = cut.stacked()
+        assert frames.shape == (8, 57, 32, 3)
+        assert close(frames[7, 8, 6], RED) and close(frames[7, 48, 6], BLUE)
+
+
+def without_frames(path: Path) -> None:
+    """A recording that was stopped at once: a header that promises video, and not one picture."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=Fraction(30))
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        container.start_encoding()
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.ts"])
+async def test_a_video_of_length_zero_is_an_error_that_names_it(tmp_path: Path, name: str) -> None:
+    without_frames(tmp_path / name)
+    reel = url_reel(str(tmp_path / name), plan())
+    assert await play(reel) == []
+    assert reel.machine.state == "failed"
+    assert name in reel.machine.detail
+
+
+@pytest.mark.parametrize("loop", [False, True])
+async def test_a_video_of_one_frame_is_too_short_for_a_chunk_and_says_so(make_video: Maker, loop: bool) -> None:
+    reel = url_reel(str(make_video("a.mkv", codec="ffv1", pix_fmt="bgr0", times=[0.0])), plan(loop=loop))
+    if not loop:
+        assert await play(reel) == []
+        assert reel.machine.state == "ended"
+        assert "too short for a chunk: 1 of 8" in reel.machine.detail
+        return
+    reel.start()
+    cut = await reel.cuts.take()
+    reel.stop()
+    assert cut is not None and reel.join(5.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "keep"),
+    [("a.mkv", 0.02), ("a.mkv", 0.5), ("a.ts", 0.5), ("a.avi", 0.5), ("a.mp4", 0.5), ("a.mp4", 0.01), ("a.webm", 0.3)],
+)
+async def test_a_video_cut_anywhere_ends_or_fails_and_never_hangs(make_video: Maker, name: str, keep: float) -> None:
+    codec = {"codec": "libvpx-vp9"} if name == "a.webm" else {}
+    path = make_video(name, seconds=3, size=(160, 90), **codec)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * keep)])
+    reel = url_reel(str(path), plan())
+    await play(reel)
+    assert reel.machine.over
+    assert reel.machine.state == "ended" or name in reel.machine.detail
+
+
+async def test_a_video_damaged_everywhere_ends_or_fails_and_never_hangs(make_video: Maker) -> None:
+    path = make_video("a.mkv", seconds=3, size=(160, 90))
+    whole = path.read_bytes()
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        data = np.frombuffer(whole, np.uint8).copy()
+        where = rng.integers(0, len(data), len(data) // 100)
+        data[where] = rng.integers(0, 256, len(where))
+        path.write_bytes(data.tobytes())
+        reel = url_reel(str(path), plan())
+        await play(reel)
+        assert reel.machine.over, seed
+        assert reel.machine.state == "ended" or "a.mkv" in reel.machine.detail, (seed, reel.machine.detail)
