@@ -38,7 +38,7 @@ class ImagePlan:
     """Stage 1, the image tower. A step sees `batch` single frames; `pool` movements and places are in use at a time,
     of which `fresh` are replaced after each step; every score is over four batches of `held` validation frames."""
 
-    steps: int = 5400
+    steps: int = 5000
     batch: int = 128
     learning_rate: float = 1.5e-3
     warmup: int = 150
@@ -54,7 +54,7 @@ class ImagePlan:
 class VideoPlan:
     """Stage 2, the video tower. A step sees `batch` chunks; the rest as in `ImagePlan`."""
 
-    steps: int = 3000
+    steps: int = 2200
     batch: int = 8
     learning_rate: float = 1.5e-3
     warmup: int = 100
@@ -91,10 +91,10 @@ class TextPlan:
     """Stage 4, the words. `chunks` is how many they are about; every `stream_every` steps come `stream_batch` streams
     of `stream_chunks` chunks, from which the strategy `llm` learns."""
 
-    sessions: int = 600
-    validation_sessions: int = 40
+    sessions: int = 500
+    validation_sessions: int = 32
     steps: int = 2600
-    batch: int = 16
+    batch: int = 20
     learning_rate: float = 1.5e-3
     warmup: int = 100
     weight_decay: float = 0.03
