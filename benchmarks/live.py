@@ -1,0 +1,149 @@
+"""The demo's job, live: the bundled clip over and over at 30 FPS, the bundled coach, every process of the product.
+
+    python -m benchmarks.live [--seconds 60] [--no-page] [--set NAME=VALUE ...]
+
+Prints one JSON object. Dropped chunks by reason; milliseconds from the moment a chunk's newest frame was there to the
+decision about it, and to the first token of the words about it; processor seconds a second and memory of each process.
+`rss` counts pages that processes share in each of them, `pss` once. Goals on two cores: nothing dropped, 150 ms to the
+decision, 400 ms to the first token (medians).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from cornerman import options, page
+from cornerman.bundled import clip
+from cornerman.exam import Mute
+from cornerman.place import placed
+from cornerman.run import ROLES, spec_of
+from cornerman.session import Plan, Session
+from shared.bus import Bus
+from shared.messages import DecisionEvent, EndEvent, Event
+
+SAMPLE_S = 2.0
+MIB = 1024 * 1024
+
+
+class Watch:
+    """Collects the events, and samples the processes until the time is up."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self.decisions: list[DecisionEvent] = []
+        self.ends: list[EndEvent] = []
+        self.memory: dict[str, dict[str, float]] = {}
+        self.cores: dict[str, float] = {}
+        self.counters: dict[str, int] = {}
+
+    def event(self, event: Event) -> None:
+        if isinstance(event, DecisionEvent):
+            self.decisions.append(event)
+        elif isinstance(event, EndEvent) and event.kind == "feedback":
+            self.ends.append(event)
+
+    async def direct(self, bus: Bus) -> None:
+        """Ends the session when it returns."""
+        processes = {role_of(process): process for process in _all()}
+        before = {role: _cpu_s(process) for role, process in processes.items()}
+        began_s = bus.clock.monotonic_s()
+        while (passed_s := bus.clock.monotonic_s() - began_s) < self._seconds:
+            await asyncio.sleep(min(SAMPLE_S, self._seconds - passed_s))
+            for role, process in processes.items():
+                now = process.memory_full_info()
+                peak = self.memory.setdefault(role, {"rss": 0.0, "pss": 0.0})
+                peak["rss"] = max(peak["rss"], now.rss / MIB)
+                peak["pss"] = max(peak["pss"], getattr(now, "pss", now.uss) / MIB)
+        self.cores = {role: (_cpu_s(p) - before[role]) / passed_s for role, p in processes.items()}
+        found = await bus.redis.hgetall(bus.keys("demo").counters("demo"))
+        self.counters = {name.decode(): int(value) for name, value in found.items()}
+
+
+def role_of(process: psutil.Process) -> str:
+    """`capture`, `encoder` …, `server`, or `command` for ourselves."""
+    line = " ".join(process.cmdline())
+    for role in (*ROLES, "gateway"):
+        if f"services.{role}" in line:
+            return role
+    return "command" if process.pid == psutil.Process().pid else "server"
+
+
+def _all() -> list[psutil.Process]:
+    own = psutil.Process()
+    return [own, *own.children(recursive=True)]
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system
+
+
+def quantiles(values: list[float]) -> dict[str, float]:
+    """Milliseconds."""
+    if not values:
+        return {}
+    found = np.percentile(1000 * np.array(values), (50, 95, 100))
+    return dict(zip(("p50", "p95", "max"), found.round(1).tolist(), strict=True))
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--no-page", action="store_true", help="without the gateway")
+    parser.add_argument("--set", dest="sets", action="append", default=[], metavar="NAME=VALUE")
+    given = parser.parse_args(argv)
+    source, note = clip()
+    if note:
+        print(note, file=sys.stderr)
+    watch = Watch(given.seconds)
+    with tempfile.TemporaryDirectory(prefix="cornerman-") as name:
+        own = {"runtime": {"dir": str(Path(name) / "run")}, "redis": {"url": ""}, "sources": []}
+        chosen = options.choose("", "", given.sets, options.quiet(False), own, watch__loop=True, watch__realtime=True)
+        chosen = options.with_models(chosen, lambda text: print(text, file=sys.stderr))
+        roles = ROLES
+        if not given.no_page:
+            _, told = page.address(chosen.settings.gateway, 0)
+            chosen, roles = chosen.with_flags(told), (*ROLES, "gateway")
+        spec = spec_of("demo", source, chosen.settings)
+        plan = Plan([spec], roles, [None], on_event=watch.event, director=watch.direct)
+        with placed(chosen.settings, chosen.overrides, "demo") as place:
+            asyncio.run(Session(place, plan, Mute()).run())
+    print(json.dumps(told_by(watch, given.seconds), indent=1))
+    return 0
+
+
+def told_by(watch: Watch, seconds: float) -> dict[str, object]:
+    decided = [d for d in watch.decisions if d.status == "ok"]
+    spoken = [e for e in watch.ends if e.times.first_token_at_s > 0]
+    counters = watch.counters
+    return {
+        "seconds": seconds,
+        "captured_fps": round(counters.get("captured", 0) / seconds, 1),
+        "chunks_due": counters.get("due", 0),
+        "dropped": {k.partition(":")[2]: v for k, v in sorted(counters.items()) if k.startswith("dropped:")},
+        "decided": len(decided),
+        "spoken": len(spoken),
+        "expired": sum(e.status == "expired" for e in watch.ends),
+        "ready_to_decision_ms": quantiles([d.times.decided_at_s - d.times.captured_at_s for d in decided]),
+        "ready_to_encoded_ms": quantiles([d.times.encoded_at_s - d.times.captured_at_s for d in decided]),
+        "decision_to_first_token_ms": quantiles([e.times.first_token_at_s - e.times.decided_at_s for e in spoken]),
+        "ready_to_first_token_ms": quantiles([e.times.first_token_at_s - e.times.captured_at_s for e in spoken]),
+        "cores": {role: round(share, 3) for role, share in watch.cores.items()},
+        "memory_mib": {
+            role: {kind: round(value, 1) for kind, value in sizes.items()} for role, sizes in watch.memory.items()
+        },
+        "total_rss_mib": round(sum(sizes["rss"] for sizes in watch.memory.values()), 1),
+        "total_pss_mib": round(sum(sizes["pss"] for sizes in watch.memory.values()), 1),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
