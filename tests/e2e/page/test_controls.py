@@ -83,7 +83,7 @@ async def test_every_profile_can_be_chosen_and_the_strategys_own_settings_are_sh
         assert await page.get_by_label("Every", exact=True).is_visible()
         assert not await page.get_by_label("Every n-th chunk").is_visible()
         await page.get_by_text("More settings").click()
-        await page.get_by_label("Mode", exact=True).select_option("commentary")
+        await page.locator("label.field:has(> span:text-is('Mode')) select").select_option("commentary")
         await page.get_by_text("Revision 7.").wait_for()
         await watched.check()
 

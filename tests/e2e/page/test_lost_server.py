@@ -6,6 +6,7 @@ import asyncio
 
 from shared.bus import Bus
 from shared.config import Settings
+from shared.registry import remove_source
 from tests.conftest import Server
 from tests.e2e.browser import browser, page_of
 from tests.e2e.page.house import quick, stage, until_said
@@ -60,7 +61,8 @@ async def test_a_lost_redis_is_said_and_lines_go_on_when_it_is_back(
         await until_said(watched, 2)
         own_server.kill()
         await watched.page.locator("#banner:not([hidden])").wait_for()
-        assert "goes on by itself" in await watched.page.locator("#banner").inner_text()
+        banner = await watched.page.locator("#banner").inner_text()
+        assert "its Redis does not answer" in banner and str(own_server.folder) not in banner
         own_server.start()
         await watched.page.locator("#banner[hidden]").wait_for(state="attached")
         again = quick(bus, run="run-2")
@@ -78,4 +80,15 @@ async def test_a_lost_redis_is_said_and_lines_go_on_when_it_is_back(
         assert later == again.said[: len(later)]
         playing.cancel()
         await asyncio.gather(playing, return_exceptions=True)
+        await watched.check()
+
+
+async def test_a_source_removed_in_another_tab_is_said_to_be_gone(settings: Settings, bus: Bus) -> None:
+    async with stage(settings, bus, quick(bus)) as (url, _, watched):
+        await watched.page.goto(f"{url}/#/s/demo")
+        await until_said(watched, 1)
+        watched.expected = ("404",)
+        await remove_source(bus, "demo")
+        await watched.page.get_by_text("There is no source").wait_for()
+        await watched.page.locator("#banner[hidden]").wait_for(state="attached")
         await watched.check()

@@ -54,7 +54,7 @@ class Page {
       for (const listener of this.sourceListeners) listener(this.sources);
     } catch (error) {
       if (error.status === undefined) throw error;
-      this.link(false, error.status === 503 ? "Its Redis does not answer; it goes on by itself." : "");
+      this.link(false, error.status === 503 ? error.message : "");
       if (!this.view) fill(this.main, h("p", { class: "note" }, "Waiting for the server …"));
     }
   }
@@ -62,6 +62,7 @@ class Page {
   /** A source is no more: nothing should be asked of it from here on. */
   removed(sourceId) {
     this.sources = this.sources.filter((source) => source.source_id !== sourceId);
+    this.view.leaving = true;
     location.hash = "#/";
     this.tabs();
   }
@@ -78,11 +79,15 @@ class Page {
     for (const listener of this.statusListeners) listener(status);
   }
 
-  /** The connection came or went. Said once, and taken back by itself. */
+  /** The connection came or went. Said once, and taken back by itself. `reason` is there when the server itself answered. */
   link(open, reason = "") {
     this.linked = open;
     this.banner.hidden = open;
-    if (!open) this.banner.textContent = `The server does not answer. Trying again by itself … ${reason || "If you stopped it, start it again: cornerman demo, or cornerman up."}`;
+    if (open) return;
+    this.banner.textContent = reason
+      ? "The server is there, but its Redis does not answer. It goes on by itself when Redis is back …"
+      : "The server does not answer. Trying again by itself … If you stopped it, start it again: cornerman demo, or cornerman up.";
+    this.banner.title = reason;
   }
 
   tell(text) { this.open("This did not work", h("p", {}, text)); }

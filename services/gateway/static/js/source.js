@@ -76,13 +76,18 @@ export class SourceView {
       this.retry = setTimeout(() => this.load(), 1500);
       return;
     }
+    this.unlisten = this.page.onSources((sources) => {
+      // Removed elsewhere. The list may be older than the source, so twice in a row.
+      this.unlisted = sources.some((source) => source.source_id === this.sourceId) ? 0 : (this.unlisted ?? 0) + 1;
+      if (this.unlisted > 1 && !this.leaving) this.gone();
+    });
     this.feed = new Feed(this.sourceId, this.session, (open, reason) => this.page.link(open, reason));
   }
 
   gone() {
     this.close();
     this.missing = true; // the page opens it anew should it come
-    fill(this.page.main, h("div", { class: "page" }, h("h1", {}, `There is no source “${this.sourceId}”`), h("p", { class: "lead" }, "It was removed, or never was. "), h("p", {}, h("a", { href: "#/" }, "Back to the wall"))));
+    fill(this.page.main, h("div", { class: "page" }, h("h1", {}, `There is no source “${this.sourceId}”`), h("p", { class: "lead" }, "It was removed, or never was. Should it come back, it opens by itself."), h("p", {}, h("a", { href: "#/" }, "Back to the wall"))));
   }
 
   listen() {
@@ -251,6 +256,7 @@ export class SourceView {
   redraw() { this.timeline.draw(); this.numbers.redraw(); }
 
   close() {
+    this.unlisten?.();
     clearInterval(this.ticker);
     clearTimeout(this.retry);
     this.feed?.close();
