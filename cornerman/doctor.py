@@ -31,7 +31,7 @@ from shared.rundir import runtime_dir
 
 State = Literal["ok", "note", "problem"]
 
-CODECS: Final = ("h264", "hevc", "vp9", "av1", "mpeg4", "mjpeg")
+CODECS: Final = ("h264", "hevc", "vp9", "av1", "mpeg4", "mjpeg", "webp")
 PROTOCOLS: Final = ("rtsp",)
 LOW_DISK_BYTES: Final = 2 * 2**30
 LOW_MEMORY_BYTES: Final = 3 * 2**30

@@ -7,6 +7,7 @@ import contextlib
 import io
 import socket
 import socketserver
+import ssl
 import struct
 import threading
 import time
@@ -25,6 +26,7 @@ from services.capture.display import Tap
 from services.capture.sources.base import Feed
 from services.capture.sources.opening import open_feed
 from services.capture.states import BrokenError
+from services.gateway.tls import self_signed
 from services.jpeg import JpegMaker
 from shared.clock import SystemClock
 from shared.config import CaptureSettings
@@ -58,13 +60,18 @@ def write(path: Path, seconds: float = 3.0, **options: str) -> Path:
 
 
 @contextlib.contextmanager
-def serving(handler: Callable[..., BaseHTTPRequestHandler]) -> Iterator[str]:
+def serving(handler: Callable[..., BaseHTTPRequestHandler], tls: Path | None = None) -> Iterator[str]:
+    """A web server; over https, with a certificate kept in the folder `tls`, when there is one."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
+    if tls is not None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(*self_signed(tls, ["127.0.0.1"]))
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
@@ -89,9 +96,25 @@ def test_a_file_over_http_is_a_file(tmp_path: Path) -> None:
         feed.close()
 
 
-def test_a_finished_hls_playlist_is_a_file(tmp_path: Path) -> None:
+def test_a_file_over_https_is_a_file(tmp_path: Path) -> None:
+    """Cameras sign their own certificates, so FFmpeg's default, to encrypt without checking who it is, is kept."""
+    write(tmp_path / "a.mp4", movflags="faststart")
+    with serving(partial(Files, directory=str(tmp_path)), tls=tmp_path / "tls") as url:
+        feed = opened(f"{url}/a.mp4")
+        assert not feed.traits.live
+        assert sum(1 for _ in feed.pictures(lambda: False)) == 90
+        feed.close()
+
+
+def test_http_spoken_to_an_https_server_is_an_error_and_no_hang(tmp_path: Path) -> None:
+    with serving(partial(Files, directory=str(tmp_path)), tls=tmp_path / "tls") as url:
+        assert not refused(url.replace("https", "http").replace("//", "//admin:s3cret@") + "/a.mp4").final
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_a_finished_hls_playlist_is_a_file(tmp_path: Path, secure: bool) -> None:
     write(tmp_path / "a.m3u8", hls_time="1", hls_list_size="0")
-    with serving(partial(Files, directory=str(tmp_path))) as url:
+    with serving(partial(Files, directory=str(tmp_path)), tls=tmp_path / "tls" if secure else None) as url:
         feed = opened(f"{url}/a.m3u8")
         assert not feed.traits.live
         assert sum(1 for _ in feed.pictures(lambda: False)) == 90
