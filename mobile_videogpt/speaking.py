@@ -114,6 +114,11 @@ class Speaking:
         return self._adapters
 
     @property
+    def active_adapter(self) -> str | None:
+        """Name of the adapter that speaks; asking loads nothing, unlike `lora`, which imports PEFT."""
+        return self._adapters.active if self._adapters is not None else None
+
+    @property
     def speech(self) -> TextGenerator:
         """The language half with its tokenizer; kept between calls, so that prompt beginnings are reused."""
         model = self._model()

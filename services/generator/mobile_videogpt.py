@@ -71,7 +71,20 @@ class MobileVideoGPTGenerator:
             raise ConfigError(f"generator.model = {path!r} cannot be loaded: {error}") from error
         if model.tokenizer is None:
             raise ConfigError(f"generator.model = {path!r} has no tokenizer; put tokenizer.json into its folder")
-        return cls(model, Path(path).name, settings.adapters, settings.concurrency)
+        generator = cls(model, Path(path).name, settings.adapters, settings.concurrency)
+        generator.warm_up()
+        return generator
+
+    def warm_up(self) -> None:
+        """Two tokens about an empty chunk, so that the first words do not wait for kernels to start."""
+        config = self._model.config
+        width = config.language.width
+        chunk = TorchTokens(
+            torch.zeros(config.chunk_frames, config.image_tokens, width), torch.zeros(config.video_tokens, width)
+        )
+        for _ in self._model.generate([chunk], "?", max_new_tokens=2):
+            pass
+        self._model.forget_prompts()
 
     def generate(self, request: Request, chunks: Sequence[Seen]) -> AsyncIterator[Delta]:
         """Streams the model's reply."""
@@ -138,7 +151,7 @@ class AdapterSwitch:
                 self._free.notify_all()
 
     def _active(self) -> str:
-        return self._model.lora.active or ""
+        return self._model.active_adapter or ""
 
     def _switch(self, wanted: str) -> None:
         lora = self._model.lora

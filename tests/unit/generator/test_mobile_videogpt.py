@@ -6,7 +6,9 @@ import asyncio
 import base64
 import io
 import json
-from collections.abc import AsyncIterator, Callable
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ import pytest
 import torch
 
 from mobile_videogpt import MobileVideoGPT, MobileVideoGPTConfig
+from mobile_videogpt.engine import LanguageEngine, Prefilled, Segment
 from mobile_videogpt.tokenizer import tiny_tokenizer
 from services.generator.backends import make_generator
 from services.generator.core import Delta, Seen
@@ -101,6 +104,38 @@ async def test_the_model_is_told_the_action_it_answers_to_unless_it_is_a_questio
     assert len({"".join(d.text for d in deltas) for deltas in answers}) == 3
 
 
+async def test_a_loaded_generator_has_spoken_already_and_forgotten_it(
+    checkpoint: Path, request_for: MakeRequest, chunks: list[Seen], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    prefill = LanguageEngine.prefill
+
+    def counted(self: LanguageEngine, pieces: Sequence[Segment], reserve_tokens: int = 0) -> Prefilled:
+        done = prefill(self, pieces, reserve_tokens)
+        read.append(done.reused_tokens)
+        return done
+
+    monkeypatch.setattr(LanguageEngine, "prefill", counted)
+    generator = make_generator(settings(checkpoint))
+    assert read == [0]
+    await collect(generator.generate(request_for(), chunks))
+    await generator.close()
+    assert read == [0, 0]
+
+
+def test_a_generator_without_adapters_loads_no_peft(checkpoint: Path) -> None:
+    code = (
+        "import sys, threading\n"
+        "from services.generator.mobile_videogpt import MobileVideoGPTGenerator\n"
+        "from shared.config import GeneratorSettings\n"
+        f"settings = GeneratorSettings(backend='mobile_videogpt', model={str(checkpoint)!r}, device='cpu')\n"
+        "generator = MobileVideoGPTGenerator.load(settings)\n"
+        "with generator._adapters.using(''): print('peft' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"]
+
+
 async def test_closing_stops_the_model_within_a_token(
     checkpoint: Path, request_for: MakeRequest, chunks: list[Seen]
 ) -> None:
@@ -155,12 +190,22 @@ class Lora:
         self.active, self.names = None, []
 
 
+class WithLora:
+    """A model as far as adapters go."""
+
+    def __init__(self, lora: Lora) -> None:
+        self.lora = lora
+
+    @property
+    def active_adapter(self) -> str | None:
+        return self.lora.active
+
+
 def test_adapters_are_loaded_when_asked_for_and_never_changed_under_a_running_reply() -> None:
     import threading
-    from types import SimpleNamespace
 
     lora = Lora()
-    switch = AdapterSwitch(SimpleNamespace(lora=lora), {"coach": "/adapters/coach"})  # type: ignore[arg-type]
+    switch = AdapterSwitch(WithLora(lora), {"coach": "/adapters/coach"})  # type: ignore[arg-type]
     seen: list[str | None] = []
     with switch.using("coach"), switch.using("coach"):
         other = threading.Thread(target=lambda: _note(switch, lora, seen))
