@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
@@ -264,3 +266,24 @@ async def test_shards_of_other_sources_are_served_too(settings: Settings) -> Non
             return sum(lengths) == 6 and min(lengths) > 0
 
         await eventually(all_shards)
+
+
+async def test_the_event_loop_goes_on_while_the_model_computes(bus: Bus) -> None:
+    """A loop held up by computing would heartbeat too late, and the work would be taken away."""
+
+    class Slow(FakeEncoder):
+        def encode(self, clips: Sequence[Clip]) -> Sequence[Encoded]:
+            computing.set()
+            time.sleep(0.6)
+            computing.clear()
+            return super().encode(clips)
+
+    computing, turns = threading.Event(), 0
+    async with worker(bus, Slow(), batch=1):
+        await send(bus, await chunk(bus, 0))
+        await eventually(lambda: asyncio.to_thread(computing.is_set))
+        while computing.is_set():
+            turns += 1
+            await asyncio.sleep(0.005)
+        await eventually(lambda: has(bus, 1))
+    assert turns > 20
