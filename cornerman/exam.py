@@ -34,7 +34,8 @@ from shared.messages import DecisionEvent, EndEvent, ErrorEvent, Event, StateEve
 
 SETTINGS: Final[dict[str, Any]] = {
     "watch": {"lossless": True, "realtime": False, "loop": False, "display": False},
-    "bus": {"sources_poll_s": 0.05},
+    # Nobody else could take a source over, however long a busy machine or a loading model holds its owner up.
+    "bus": {"sources_poll_s": 0.05, "lease_ms": 60_000},
     # Chunks that wait are encoded together, and how many wait is chance; alone, each gives the same numbers every time.
     "encoder": {"backend": "mobile_videogpt", "batch": 1},
     "generator": {"backend": "mobile_videogpt", "concurrency": 1},

@@ -24,12 +24,16 @@ _HUMAN, _MODEL = ("human", "user"), ("gpt", "assistant")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One thing to learn: what to answer to `prompt` about the video up to `time_s` (None: all of it)."""
+    """One thing to learn: what to answer to `prompt` about the video up to `time_s` (None: all of it).
+
+    `action` is what a timed feedback does, "feedback" or "correct"; None for a conversation.
+    """
 
     video: Path
     time_s: float | None
     prompt: str
     reply: str
+    action: str | None = None
 
 
 def read_samples(path: Path, videos: Path | None = None) -> list[Sample]:
@@ -53,7 +57,7 @@ def read_samples(path: Path, videos: Path | None = None) -> list[Sample]:
     if any(isinstance(row, dict) and "feedbacks" in row for row in rows):
         for session in read_truth(path):
             video = _video(root, session.video or path.with_suffix(".mp4").name, str(path))
-            out += [Sample(video, s.time_s, PROMPT, s.text) for s in session.truth]
+            out += [Sample(video, s.time_s, PROMPT, s.text, s.action) for s in session.truth]
     if not out:
         raise ValueError(f"{path} holds neither `conversations` nor `feedbacks`; see training/dialogues.py")
     return out

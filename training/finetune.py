@@ -23,7 +23,7 @@ from mobile_videogpt.errors import ModelError
 from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.prompts import prompt_ids
 from mobile_videogpt.tokenizer import IM_END
-from training.checkpoints import load_state, save_state
+from training.checkpoints import State, load_state, save_state
 from training.dialogues import Sample, read_samples, sampled, split_chunks
 from training.journal import Journal
 from training.stages.loop import rate_at
@@ -38,7 +38,7 @@ class Settings:
 
     Attributes:
         frames: newest frames that a sample shows.
-        accumulate: samples a step.
+        accumulate: samples a step; their gradients are averaged.
         patience: evaluations without a better validation loss before it stops; 0 never stops early.
         bf16: weights and activations of the base in bfloat16; the adapter stays float32.
     """
@@ -98,7 +98,9 @@ class Finetuner:
     def loss(self, sample: Sample) -> Tensor:
         """Cross entropy of the reply."""
         visual = self._visual(sample)
-        ids = prompt_ids(sample.prompt, self._model.config.system_prompt, self._tokenizer)
+        config = self._model.config
+        action = sample.action if config.reply_action else None
+        ids = prompt_ids(sample.prompt, config.system_prompt, self._tokenizer, action)
         end = self._tokenizer.id_of(IM_END)
         assert end is not None
         reply = [*self._tokenizer.encode_plain(sample.reply), end]
@@ -129,8 +131,10 @@ class Finetuner:
     def run(self, train: Sequence[Sample], held: Sequence[Sample]) -> float:
         """Train, or continue; returns the best validation loss (the training loss without validation samples).
 
+        A run that was interrupted and continued ends as one that was not: what a step draws depends on seed and step.
+
         Raises:
-            ValueError: when there is nothing to train on.
+            ValueError: when there is nothing to train on, or the folder holds a run of another adapter.
         """
         if not train:
             raise ValueError("no samples to train on: the data set is empty")
@@ -140,14 +144,14 @@ class Finetuner:
         step, best, waited = 0, float("inf"), 0
         state = load_state(self._folder / "finetune.pt")
         if state is not None:
-            set_peft_model_state_dict(self.peft, state["model"])
-            optimizer.load_state_dict(state["optimizer"])
-            step, best = state["step"], state["best"]
+            self._continue(state, optimizer)
+            step, best, waited = state["step"], state["best"], int(state["extra"]["waited"])
         journal = Journal(self._folder, "finetune")
-        rng = np.random.default_rng([s.seed, step])
         total, since = 0.0, 0
-        while step < s.steps:
+        while step < s.steps and not self._gave_up(step, waited):
             self.peft.train()
+            rng = np.random.default_rng([s.seed, step])
+            torch.manual_seed(int(rng.integers(1 << 31)))
             for group in optimizer.param_groups:
                 group["lr"] = s.learning_rate * rate_at(step, s.steps, s.warmup)
             optimizer.zero_grad(set_to_none=True)
@@ -169,12 +173,26 @@ class Finetuner:
                 self.peft.save_pretrained(str(self._folder / "adapter"))
             else:
                 waited += 1
-            self._save(step, optimizer, best)
-            if s.patience and waited >= s.patience:
-                print(f"[finetune] no better for {waited} evaluations: stopped at step {step}", flush=True)
-                break
-        journal.draw()
+            self._save(step, optimizer, best, waited)
+            journal.draw()
         return best
+
+    def _gave_up(self, step: int, waited: int) -> bool:
+        patience = self._settings.patience
+        if not patience or waited < patience:
+            return False
+        print(f"[finetune] no better for {waited} evaluations: stopped at step {step}", flush=True)
+        return True
+
+    def _continue(self, state: State, optimizer: torch.optim.Optimizer) -> None:
+        own = {name: tuple(weight.shape) for name, weight in get_peft_model_state_dict(self.peft).items()}
+        if own != {name: tuple(weight.shape) for name, weight in state["model"].items()}:
+            raise ValueError(
+                f"{self._folder} holds a run of another adapter; its rank or base differs. "
+                f"Give rank {self._settings.rank} a folder of its own"
+            )
+        set_peft_model_state_dict(self.peft, state["model"])
+        optimizer.load_state_dict(state["optimizer"])
 
     @torch.no_grad()
     def evaluate(self, samples: Sequence[Sample]) -> float:
@@ -182,11 +200,17 @@ class Finetuner:
         self.peft.eval()
         return float(np.mean([float(self.loss(sample)) for sample in samples]))
 
-    def _save(self, step: int, optimizer: torch.optim.Optimizer, best: float) -> None:
+    def _save(self, step: int, optimizer: torch.optim.Optimizer, best: float, waited: int) -> None:
         weights = {k: v.detach().clone() for k, v in get_peft_model_state_dict(self.peft).items()}
         save_state(
             self._folder / "finetune.pt",
-            {"step": step, "model": weights, "extra": {}, "optimizer": optimizer.state_dict(), "best": best},
+            {
+                "step": step,
+                "model": weights,
+                "extra": {"waited": torch.tensor(waited)},
+                "optimizer": optimizer.state_dict(),
+                "best": best,
+            },
         )
 
 
@@ -205,6 +229,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rank", type=int, default=_DEFAULT.rank)
     parser.add_argument("--rate", type=float, default=_DEFAULT.learning_rate)
     parser.add_argument("--accumulate", type=int, default=_DEFAULT.accumulate)
+    parser.add_argument("--frames", type=int, default=_DEFAULT.frames, help="newest frames that a sample shows")
+    parser.add_argument("--evaluate-every", type=int, default=_DEFAULT.evaluate_every, help="steps")
+    parser.add_argument(
+        "--patience", type=int, default=_DEFAULT.patience, help="evaluations without a gain before it stops; 0: never"
+    )
     parser.add_argument("--seed", type=int, default=_DEFAULT.seed)
     parser.add_argument("--bf16", action="store_true")
     args = parser.parse_args(argv)
@@ -214,6 +243,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         learning_rate=args.rate,
         steps=args.steps,
         accumulate=args.accumulate,
+        frames=args.frames,
+        evaluate_every=args.evaluate_every,
+        patience=args.patience,
         seed=args.seed,
         bf16=args.bf16,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from training.evaluate.messages import ACTIONS, Said, Session
@@ -15,7 +16,8 @@ def read_truth(path: Path) -> list[Session]:
     """Sessions of a .json (gym or QEVD style) or .vtt file.
 
     QEVD style is a list (or one) of objects with `video`, and either `feedbacks` and `feedback_timestamps` (with an
-    optional `video_timestamps` or `duration_s`), or `feedbacks` as objects with a time and a text.
+    optional `video_timestamps` or `duration_s`), or `feedbacks` as objects with a time and a text. Where there are
+    `video_timestamps`, all times are on their clock, and the first of them is the beginning.
 
     Raises:
         ValueError: naming the file and what is wrong with it.
@@ -43,17 +45,20 @@ def _session(row: object, path: Path, index: int) -> Session:
     stamps = row.get("feedback_timestamps")
     if stamps is not None and (not isinstance(stamps, list) or len(stamps) != len(said)):
         raise ValueError(f"{where}: {len(said)} feedbacks, but feedback_timestamps is {stamps!r:.80}")
+    clock = row.get("video_timestamps")
+    frames = clock if isinstance(clock, list) and clock else [0.0]
+    begin = float(frames[0]) if isinstance(frames[0], int | float) else 0.0
     truth: list[Said] = []
     for i, item in enumerate(said):
         try:
-            truth.append(_said(item, stamps[i] if stamps is not None else None))
+            found = _said(item, stamps[i] if stamps is not None else None)
+            truth.append(replace(found, time_s=found.time_s - begin))
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{where}, feedback {i}: {error!s}") from error
     truth.sort(key=lambda t: t.time_s)
-    frames = row.get("video_timestamps")
     length = row.get("duration_s")
-    if length is None and isinstance(frames, list) and frames:
-        length = frames[-1]
+    if length is None and len(frames) > 1:
+        length = frames[-1] - begin
     if length is None:
         length = truth[-1].time_s if truth else 0.0
     video = str(row.get("video", row.get("video_path", "")))

@@ -1,15 +1,18 @@
 """LoRA fine-tuning of a tiny base from timed feedbacks: it learns, resumes, and its adapter loads in the product."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from mobile_videogpt.config import LanguageConfig, MobileVideoGPTConfig
 from mobile_videogpt.modeling import MobileVideoGPT
-from training.dialogues import read_samples, sampled, split_chunks
-from training.finetune import Finetuner, Settings
+from training.dialogues import Sample, read_samples, sampled, split_chunks
+from training.finetune import Finetuner, Settings, main
 from training.gym.video import render_session
 from training.stages.text import train_tokenizer
 
@@ -77,6 +80,112 @@ def test_an_adapter_learns_resumes_and_loads_in_the_product(data: Path, base: Pa
     assert not torch.allclose(
         plain.action_logits(tokens, "What is wrong?"), tuned.action_logits(tokens, "What is wrong?")
     )
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "adapter" / "adapter_model.safetensors")
+
+
+def same(one: Path, other: Path) -> bool:
+    a, b = weights(one), weights(other)
+    assert a.keys() == b.keys()
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+def tuned(base: Path, samples: list[Sample], folder: Path, **changes: Any) -> Path:
+    settings = replace(SETTINGS, **{"evaluate_every": 2, "steps": 4, **changes})
+    dtype = torch.bfloat16 if settings.bf16 else torch.float32
+    Finetuner(MobileVideoGPT.from_pretrained(base, "all", dtype=dtype), settings, folder).run(samples, samples)
+    return folder
+
+
+@pytest.fixture
+def samples(data: Path) -> list[Sample]:
+    return read_samples(data / "set.json") + read_samples(data / "timed.json")
+
+
+def test_a_run_that_was_cut_off_ends_as_one_that_was_not(
+    base: Path, samples: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = tuned(base, samples, tmp_path / "whole", dropout=0.1)
+    model = MobileVideoGPT.from_pretrained(base, "all", dtype=torch.float32)
+    cut = Finetuner(model, replace(SETTINGS, evaluate_every=2, steps=4, dropout=0.1), tmp_path / "cut")
+    losses = iter(range(5))  # of the third step the first sample only
+    loss = cut.loss
+
+    def until_killed(sample: Sample) -> torch.Tensor:
+        if cut.peft.training and next(losses, None) is None:
+            raise KeyboardInterrupt
+        return loss(sample)
+
+    monkeypatch.setattr(cut, "loss", until_killed)
+    with pytest.raises(KeyboardInterrupt):
+        cut.run(samples, samples)
+    tuned(base, samples, tmp_path / "cut", dropout=0.1)
+    assert same(whole, tmp_path / "cut")
+    steps = [json.loads(line)["step"] for line in (tmp_path / "cut" / "finetune.jsonl").read_text().splitlines()]
+    assert steps == [2, 4]
+
+
+def test_a_seed_gives_the_same_adapter_and_another_seed_another(
+    base: Path, samples: list[Sample], tmp_path: Path
+) -> None:
+    one = tuned(base, samples, tmp_path / "one", seed=5, steps=2)
+    assert same(one, tuned(base, samples, tmp_path / "again", seed=5, steps=2))
+    assert not same(one, tuned(base, samples, tmp_path / "other", seed=6, steps=2))
+
+
+def test_it_stops_when_nothing_gets_better_and_stays_stopped(
+    base: Path, samples: list[Sample], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):
+        tuned(base, samples, tmp_path, learning_rate=0.0, patience=2, evaluate_every=1, steps=50)
+        assert "no better for 2 evaluations: stopped at step 3" in capsys.readouterr().out
+    assert len((tmp_path / "finetune.jsonl").read_text().splitlines()) == 3
+
+
+def test_gradients_of_a_step_are_averaged(base: Path, samples: list[Sample], tmp_path: Path) -> None:
+    one = tuned(base, samples[:1], tmp_path / "one", accumulate=1, steps=2)
+    four = tuned(base, samples[:1], tmp_path / "four", accumulate=4, steps=2)
+    a, b = weights(one), weights(four)
+    assert all(torch.allclose(a[name], b[name], atol=1e-4) for name in a)
+
+
+def test_with_bfloat16_the_base_is_half_and_the_adapter_is_not(
+    base: Path, samples: list[Sample], tmp_path: Path
+) -> None:
+    folder = tuned(base, samples, tmp_path, bf16=True, steps=8)
+    assert {weight.dtype for weight in weights(folder).values()} == {torch.float32}
+    rows = [json.loads(line) for line in (folder / "finetune.jsonl").read_text().splitlines()]
+    assert rows[-1]["validation_loss"] < rows[0]["validation_loss"]
+
+
+def test_another_rank_does_not_continue_the_run(base: Path, samples: list[Sample], tmp_path: Path) -> None:
+    tuned(base, samples, tmp_path, steps=2)
+    with pytest.raises(ValueError, match="a run of another adapter"):
+        tuned(base, samples, tmp_path, rank=2)
+
+
+def test_a_model_that_answers_to_actions_is_taught_with_them(base: Path, samples: list[Sample], tmp_path: Path) -> None:
+    assert [sample.action for sample in samples] == [None, "feedback"]
+    model = MobileVideoGPT.from_pretrained(base, "all")
+    plain = Finetuner(model, SETTINGS, tmp_path).evaluate(samples[1:])
+    model = MobileVideoGPT.from_pretrained(base, "all")
+    model.config = replace(model.config, reply_action=True)
+    tuner = Finetuner(model, SETTINGS, tmp_path)
+    told = tuner.evaluate(samples[1:])
+    assert told != plain
+    assert tuner.evaluate([replace(samples[1], action="correct")]) != told
+
+
+def test_the_command_trains_and_says_where_the_adapter_is(
+    base: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["--base", str(base), "--data", str(data / "timed.json"), "--validation", str(data / "set.json")]
+    assert main([*line, "--out", str(tmp_path), "--steps", "2", "--accumulate", "1", "--rank", "2"]) == 0
+    assert f"adapter: {tmp_path / 'adapter'}" in capsys.readouterr().out
+    assert main([*line, "--out", str(tmp_path), "--rank", "4"]) == 2
+    assert "another adapter" in capsys.readouterr().err
 
 
 def test_bad_data_sets_say_what_is_wrong(data: Path, tmp_path: Path) -> None:

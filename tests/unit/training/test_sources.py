@@ -56,3 +56,17 @@ def test_a_missing_file_and_a_false_vtt_are_named(tmp_path: Path) -> None:
     path.write_text("hello", encoding="utf-8")
     with pytest.raises(ValueError, match="WEBVTT"):
         read_truth(path)
+
+
+def test_times_on_the_clock_of_the_frames_begin_with_the_first_frame(tmp_path: Path) -> None:
+    row = {
+        "video": "a.mp4",
+        "feedbacks": ["Go deeper."],
+        "feedback_timestamps": [1004.5],
+        "video_timestamps": [1000.0, 1010.0],
+    }
+    path = tmp_path / "set.json"
+    path.write_text(json.dumps([row]), encoding="utf-8")
+    (session,) = read_truth(path)
+    assert [said.time_s for said in session.truth] == [4.5]
+    assert session.duration_s == 10.0
