@@ -33,6 +33,7 @@ class Watched:
         ended: [C] 1 where a repetition ended in the last half second.
         verdict: [C] what was wrong with the repetition that ended in the last `VERDICT_S`: 0 nothing, 1 + index into
             FAULTS, IGNORE where none ended.
+        streak: [C] good repetitions in a row that wait for praise.
     """
 
     seed: int
@@ -42,6 +43,7 @@ class Watched:
     fault: NDArray[np.int64]
     ended: NDArray[np.float32]
     verdict: NDArray[np.int64]
+    streak: NDArray[np.int64]
     feedbacks: tuple[Feedback, ...]
     duration_s: float
     kind: str
@@ -82,7 +84,7 @@ def summaries(images: Tensor, videos: Tensor) -> NDArray[np.float32]:
 def watch(vision: VisionHalf, session: Session) -> tuple[Watched, Tensor, Tensor]:
     """One session through the towers: the decider's view, and the towers' tokens."""
     images, videos = towers(vision, sampled_frames(session))
-    return _labelled(session, summaries(images, videos)), images, videos
+    return labelled(session, summaries(images, videos)), images, videos
 
 
 @torch.inference_mode()
@@ -95,7 +97,7 @@ def glance(vision: VisionHalf, session: Session) -> Watched:
     rows = torch.stack([means[e - CHUNK + 1 : e + 1] for e in ends])  # [C, 8, Wc]
     width = vision.config.video.width
     features = join_features(torch.zeros(len(ends), width), torch.zeros(len(ends), CHUNK, width), rows)
-    return _labelled(session, features.numpy())
+    return labelled(session, features.numpy())
 
 
 def without_video(watched: Watched, config: MobileVideoGPTConfig) -> Watched:
@@ -107,7 +109,8 @@ def without_video(watched: Watched, config: MobileVideoGPTConfig) -> Watched:
     return replace(watched, features=features)
 
 
-def _labelled(session: Session, features: NDArray[np.float32]) -> Watched:
+def labelled(session: Session, features: NDArray[np.float32]) -> Watched:
+    """Features [C,F] of a session planned at `SAMPLE_FPS`, with what is true of each chunk."""
     ends = chunk_ends(session.frames)
     pts = ends / SAMPLE_FPS
     fault = fault_labels(session)
@@ -120,6 +123,7 @@ def _labelled(session: Session, features: NDArray[np.float32]) -> Watched:
         fault=np.maximum(np.stack([fault[e - CHUNK + 1 : e + 1] for e in ends]).max(1), 0),
         ended=np.array([np.any((finished > t - 0.5) & (finished <= t)) for t in pts], dtype=np.float32),
         verdict=np.array([_verdict(session, float(t)) for t in pts], dtype=np.int64),
+        streak=session.streak[ends],
         feedbacks=session.feedbacks,
         duration_s=session.duration_s,
         kind=session.kind,

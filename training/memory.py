@@ -10,7 +10,7 @@ import multiprocessing
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +21,8 @@ from torch import Tensor
 from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.vision import VisionHalf
 from training.chunks import CHUNK, SAMPLE_FPS, STRIDE
-from training.features import Watched, glance, watch
-from training.gym.coach import Feedback
-from training.gym.session import plan_session
+from training.features import Watched, glance, labelled, watch
+from training.gym.session import Session, plan_session
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ class Seen:
 
 def see_one(vision: VisionHalf, split: str, seed: int, duration_s: float) -> Seen:
     """Run one session through both towers."""
-    session = plan_session(seed, split, fps=SAMPLE_FPS, duration_s=duration_s)
+    session = _plan(split, seed, duration_s)
     watched, images, videos = watch(vision, session)
     with torch.inference_mode():
         groups = vision.grouped(videos.to(vision.device)).cpu()
@@ -72,13 +71,22 @@ class Library:
 
     def both(self, split: str, seeds: range) -> list[Seen]:
         """Sessions through both towers, in the order of their seeds."""
-        return [_read_seen(path) for path in self._made(split, seeds, video=True)]
+        out: list[Seen] = []
+        for seed, path in self._made(split, seeds, video=True):
+            row = torch.load(path, weights_only=True)
+            out.append(Seen(self._labelled(split, seed, row), row["images"], row["groups"]))
+        return out
 
     def images(self, split: str, seeds: range) -> list[Watched]:
         """Sessions through the image tower alone, see `features.glance`."""
-        return [_read_watched(path) for path in self._made(split, seeds, video=False)]
+        made = self._made(split, seeds, video=False)
+        return [self._labelled(split, seed, torch.load(path, weights_only=True)) for seed, path in made]
 
-    def _made(self, split: str, seeds: range, video: bool) -> list[Path]:
+    def _labelled(self, split: str, seed: int, row: dict[str, Tensor]) -> Watched:
+        # Only what the towers made is kept: what is true of a session is planned anew, in no time.
+        return labelled(_plan(split, seed, self._duration_s), row["features"].numpy())
+
+    def _made(self, split: str, seeds: range, video: bool) -> list[tuple[int, Path]]:
         towers = [self._vision.image_vision_tower, *([self._vision.vision_tower] if video else [])]
         folder = self._root / f"{'both' if video else 'image'}-{_fingerprint(towers)}-{self._duration_s:g}s"
         folder.mkdir(parents=True, exist_ok=True)
@@ -95,7 +103,7 @@ class Library:
             for i, job in enumerate(todo):
                 _make(self._vision, *job)
                 tell(i + 1)
-        return list(paths.values())
+        return list(paths.items())
 
 
 _Job = tuple[str, int, float, bool, Path]
@@ -124,35 +132,17 @@ def _in_processes(vision: VisionHalf, jobs: Sequence[_Job], workers: int, tell: 
 def _make(vision: VisionHalf, split: str, seed: int, duration_s: float, video: bool, path: Path) -> None:
     if video:
         seen = see_one(vision, split, seed, duration_s)
-        row = _as_row(seen.watched) | {"images": seen.images, "groups": seen.groups}
+        row = {"features": torch.from_numpy(seen.watched.features), "images": seen.images, "groups": seen.groups}
     else:
-        row = _as_row(glance(vision, plan_session(seed, split, fps=SAMPLE_FPS, duration_s=duration_s)))
+        watched = glance(vision, _plan(split, seed, duration_s))
+        row = {"features": torch.from_numpy(watched.features)}
     part = path.with_suffix(".part")
     torch.save(row, part)
     part.replace(path)
 
 
-def _as_row(watched: Watched) -> dict[str, object]:
-    row: dict[str, object] = {}
-    for field in fields(Watched):
-        value = getattr(watched, field.name)
-        row[field.name] = torch.from_numpy(value) if isinstance(value, np.ndarray) else value
-    row["feedbacks"] = [(f.time_s, f.action, f.text, f.exercise, f.mistake) for f in watched.feedbacks]
-    return row
-
-
-def _read_watched(path: Path, row: dict[str, object] | None = None) -> Watched:
-    row = torch.load(path, weights_only=True) if row is None else row
-    values = {f.name: row[f.name] for f in fields(Watched)}
-    values = {k: v.numpy() if isinstance(v, Tensor) else v for k, v in values.items()}
-    told = values["feedbacks"]
-    assert isinstance(told, list)
-    return Watched(**(values | {"feedbacks": tuple(Feedback(*f) for f in told)}))  # type: ignore[arg-type]
-
-
-def _read_seen(path: Path) -> Seen:
-    row = torch.load(path, weights_only=True)
-    return Seen(_read_watched(path, row), row["images"], row["groups"])
+def _plan(split: str, seed: int, duration_s: float) -> Session:
+    return plan_session(seed, split, fps=SAMPLE_FPS, duration_s=duration_s)
 
 
 def _fingerprint(towers: Sequence[torch.nn.Module]) -> str:

@@ -68,7 +68,7 @@ class VideoPlan:
 
 @dataclass(frozen=True, slots=True)
 class HeadPlan:
-    """Stage 3, the head: `sessions` of the image tower alone; it learns from cuts of `window_s`.
+    """Stage 3, the head: `sessions` of the image tower alone; it learns from `window_s` at a time.
 
     With `video` false the head reads the image tower's features only; true takes the text stage's sessions instead,
     which both towers saw.
@@ -77,13 +77,13 @@ class HeadPlan:
     sessions: int = 900
     validation_sessions: int = 80
     video: bool = False
-    steps: int = 3000
+    steps: int = 1200
     batch: int = 16
     learning_rate: float = 2e-3
     hidden: int = 96
     reduced: int = 192
     dropout: float = 0.2
-    window_s: float = 20.0
+    window_s: float = 40.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,11 @@ A correction right after a faulty repetition; praise after `PRAISE_AFTER` good o
 
 from dataclasses import dataclass
 
+import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
+from training.gym.kinematics import Array
 from training.gym.phrases import PRAISE, say
 from training.gym.splits import Split
 from training.gym.timeline import Segment
@@ -43,3 +46,15 @@ def coach(segments: list[Segment], rng: Generator, split: Split) -> tuple[Feedba
                 out.append(Feedback(time, "feedback", say(rng, rep.exercise, PRAISE, split), rep.exercise, ""))
                 good = 0
     return tuple(out)
+
+
+def streaks(segments: list[Segment], time_s: Array) -> NDArray[np.int64]:
+    """How many good repetitions in a row wait for praise at the given session times: [T], 0 to `PRAISE_AFTER` - 1."""
+    out = np.zeros(len(time_s), dtype=np.int64)
+    for segment in segments:
+        good = 0
+        out[time_s >= segment.start_s] = 0
+        for rep in segment.reps:
+            good = 0 if rep.mistake else (good + 1) % PRAISE_AFTER
+            out[time_s >= rep.end_s] = good
+    return out

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.gym.body import Body, draw_body
-from training.gym.coach import Feedback, coach
+from training.gym.coach import Feedback, coach, streaks
 from training.gym.exercises import EXERCISES, MISTAKES
 from training.gym.kinematics import Array, joined, solve, turned
 from training.gym.pastimes import HOLDS, OTHER
@@ -31,6 +31,7 @@ class Session:
         phase: [T] 0..1 within a repetition, -1 outside.
         fault: [T] index into `FAULTS` within a faulty repetition, -1 elsewhere.
         shown: [T] 0..1, how far the mistake shows in this very frame.
+        streak: [T] good repetitions in a row that wait for praise.
     """
 
     seed: int
@@ -47,6 +48,7 @@ class Session:
     phase: Array
     fault: NDArray[np.int64]
     shown: Array
+    streak: NDArray[np.int64]
     reps: tuple[Rep, ...]
     feedbacks: tuple[Feedback, ...]
 
@@ -160,6 +162,7 @@ def plan_session(
         phase=phase,
         fault=fault,
         shown=shown,
+        streak=streaks(segments, time),
         reps=reps,
         feedbacks=coach(segments, seeded(seed, part, "words"), part),
     )

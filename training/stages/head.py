@@ -19,6 +19,7 @@ from training.chunks import IGNORE, SAMPLE_FPS, STRIDE
 from training.evaluate.temporal import Counts, count
 from training.features import Watched
 from training.gate import CORRECT, FEEDBACK, NEXT, spoken
+from training.gym.coach import PRAISE_AFTER
 from training.gym.session import ACTIVITIES, FAULTS
 from training.journal import Journal
 from training.sizes import HeadPlan
@@ -48,6 +49,7 @@ class HeadModule(nn.Module):
         self.ended = nn.Linear(h, 1)
         self.due = nn.Linear(h, 1 + len(FAULTS))
         self.verdict = nn.Linear(h, 1 + len(FAULTS))
+        self.streak = nn.Linear(h, PRAISE_AFTER)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -147,22 +149,37 @@ def choose_offsets(
 def _batch(
     sessions: Sequence[Watched], rng: np.random.Generator, size: int, length: int
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    rows: list[tuple[NDArray[np.float32], dict[str, NDArray[np.int64]]]] = []
+    """Sessions from their beginning, one after another until `length` chunks are full.
+
+    A cut out of the middle would ask for praise without showing the repetitions that earned it.
+    """
+    features: list[NDArray[np.float32]] = []
+    labels: dict[str, list[NDArray[np.int64]]] = {}
     for _ in range(size):
-        s = sessions[int(rng.integers(len(sessions)))]
-        start = int(rng.integers(max(1, len(s.pts_s) - length + 1)))
-        part = slice(start, start + length)
-        actions, due = action_labels(s)
-        keys = {"action": actions[part], "due": due[part], "activity": s.activity[part], "fault": s.fault[part]}
-        keys["verdict"] = s.verdict[part]
-        keys["ended"] = s.ended[part].astype(np.int64)
-        # What is due in the first seconds may be owed to what was before the cut.
-        keys["action"] = np.where(np.arange(len(keys["action"])) < (6 if start else 0), IGNORE, keys["action"])
-        rows.append((s.features[part], keys))
-    shortest = min(len(r[0]) for r in rows)
-    features = torch.from_numpy(np.stack([r[0][:shortest] for r in rows]))
-    labels = {k: torch.from_numpy(np.stack([r[1][k][:shortest] for r in rows])) for k in rows[0][1]}
-    return features, labels
+        rows: list[NDArray[np.float32]] = []
+        told: dict[str, list[NDArray[np.int64]]] = {}
+        while sum(map(len, rows)) < length:
+            session = sessions[int(rng.integers(len(sessions)))]
+            rows.append(session.features)
+            for name, values in _labels(session).items():
+                told.setdefault(name, []).append(values)
+        features.append(np.concatenate(rows)[:length])
+        for name, parts in told.items():
+            labels.setdefault(name, []).append(np.concatenate(parts)[:length])
+    return torch.from_numpy(np.stack(features)), {k: torch.from_numpy(np.stack(v)) for k, v in labels.items()}
+
+
+def _labels(session: Watched) -> dict[str, NDArray[np.int64]]:
+    actions, due = action_labels(session)
+    return {
+        "action": actions,
+        "due": due,
+        "activity": session.activity,
+        "fault": session.fault,
+        "ended": session.ended.astype(np.int64),
+        "verdict": session.verdict,
+        "streak": session.streak,
+    }
 
 
 @torch.no_grad()
@@ -192,6 +209,7 @@ def _loss(module: HeadModule, features: Tensor, labels: dict[str, Tensor]) -> Te
     if bool((labels["verdict"] != IGNORE).any()):
         judged = module.verdict(memory).flatten(0, 1)
         loss = loss + 0.5 * F.cross_entropy(judged, labels["verdict"].flatten(), ignore_index=IGNORE)
+    loss = loss + 0.5 * F.cross_entropy(module.streak(memory).flatten(0, 1), labels["streak"].flatten())
     return loss + 0.3 * F.binary_cross_entropy_with_logits(module.ended(memory)[..., 0], labels["ended"].float())
 
 

@@ -37,7 +37,7 @@ def heard(seed: int) -> Watched:
     )
     features = rng.normal(0, 1e-5, (60, TINY.feature_size)).astype(np.float32)
     session = Watched(seed, features, pts, np.zeros(60, np.int64), np.zeros(60, np.int64), np.zeros(60, np.float32),
-                      np.full(60, -100), said, 31.0, "exercise")  # fmt: skip
+                      np.full(60, -100), np.zeros(60, np.int64), said, 31.0, "exercise")  # fmt: skip
     actions, _ = action_labels(session)
     features[:, 100] += 3.0 * (actions == 1)
     features[:, 101] += 3.0 * (actions == 2)
