@@ -1,32 +1,116 @@
-"""Pictures of every view of the page, in both themes and at three sizes, from a source that acts.
+"""Pictures of every view of the page, in both themes and from a phone to 4K.
 
     python -m benchmarks.screenshots [FOLDER]        # default: screenshots/
 
-Needs Chromium. The source is an actor; every figure on the pictures is one that it really waited for.
+Needs Chromium. Most are of `cornerman demo` as it is: its clip, its bundled model, its workers. States that a demo does
+not have (nothing to watch, a failed source, a lost server) are of a gateway with a source that acts; every figure on
+those, too, is one that it really waited for.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+
+import httpx
+from playwright.async_api import Browser
+from playwright.async_api import TimeoutError as TooLong
 
 from shared.bus import Bus
 from shared.config import load_settings
 from shared.embedded import find_binary
 from tests.conftest import Server
-from tests.e2e.browser import PHONE, Watched, browser, page_of
+from tests.e2e.browser import DESKTOP, Watched, browser, page_of
+from tests.e2e.demo_house import Demo, demo
 from tests.integration.gateway_house import Actor, gateway
 
-WIDE = {"width": 3840, "height": 2160}
-SETTLE_MS = 9_000
+SIZES = {
+    "phone": {"width": 360, "height": 740},
+    "laptop": {"width": 1280, "height": 720},
+    "4k": {"width": 3840, "height": 2160},
+}
+QUIET_S = 60.0
+"""A picture of words is taken without them when nothing was said for so long."""
 
 
-async def take(folder: Path) -> list[Path]:
-    """Takes them all; returns their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
+class Album:
+    """Where pictures go."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.taken: list[Path] = []
+
+    async def shot(self, watched: Watched, name: str, *, full: bool = False) -> None:
+        path = self.folder / f"{name}.png"
+        await watched.page.screenshot(path=path, full_page=full)
+        self.taken.append(path)
+
+
+async def words(watched: Watched, count: int = 3) -> None:
+    """Until so much has been said, or for `QUIET_S`."""
+    with contextlib.suppress(TooLong):
+        await watched.page.wait_for_function(
+            "(n) => document.querySelectorAll('.word[data-done=true]').length >= n", arg=count, timeout=QUIET_S * 1000
+        )
+
+
+async def of_the_demo(album: Album, opened: Browser, house: Demo) -> None:
+    """The running system: first one source, then two."""
+    for scheme in ("dark", "light"):
+        async with page_of(opened, scheme=scheme) as watched:
+            page = watched.page
+            await page.goto(f"{house.url}/#/s/demo")
+            await words(watched)
+            await page.wait_for_timeout(4_000)
+            await album.shot(watched, f"source-{scheme}")
+            await page.locator(".word button").first.click()
+            await page.locator("#dialog img:not([hidden])").wait_for()
+            await album.shot(watched, f"moment-{scheme}")
+            await page.keyboard.press("Escape")
+            await page.get_by_text("More settings").click()
+            await page.locator(".panel-settings").evaluate("(e) => e.scrollTo(0, 360)")
+            await album.shot(watched, f"settings-{scheme}")
+            for view in ("docs", "login"):
+                await page.goto(f"{house.url}/{view}")
+                await page.wait_for_timeout(700)
+                await album.shot(watched, f"{view}-{scheme}")
+    async with page_of(opened) as watched:
+        page = watched.page
+        await page.goto(f"{house.url}/#/s/demo")
+        await page.get_by_label("Ask about what is on screen").fill("What should be changed?")
+        await page.get_by_role("button", name="Ask", exact=True).click()
+        await page.locator(".word.answer[data-done=true]").wait_for(timeout=60_000)
+        await page.get_by_role("button", name="10 min").click()
+        if await page.get_by_role("button", name="Voice is off").is_enabled():
+            await page.get_by_role("button", name="Voice is off").click()
+        await page.wait_for_timeout(500)
+        await album.shot(watched, "question-voice-timeline")
+    for size, viewport in SIZES.items():
+        async with page_of(opened, viewport) as watched:
+            await watched.page.goto(f"{house.url}/#/s/demo")
+            await watched.page.wait_for_timeout(8_000)
+            await album.shot(watched, f"source-{size}", full=size == "phone")
+    async with httpx.AsyncClient(base_url=house.url, timeout=15) as client:
+        new = {"source_id": "pattern", "url": "test://pattern?seconds=0"}
+        (await client.post("/api/sources", json=new)).raise_for_status()
+    looks = [(scheme, DESKTOP, scheme) for scheme in ("dark", "light")]
+    looks += [(size, viewport, "dark") for size, viewport in SIZES.items()]
+    for name, viewport, scheme in looks:
+        async with page_of(opened, viewport, scheme) as watched:
+            for view in ("", "add", "health"):
+                await watched.page.goto(f"{house.url}/#/{view}")
+                await watched.page.wait_for_timeout(2_500)
+                await album.shot(watched, f"{view or 'wall'}-{name}", full=name == "phone")
+
+
+async def of_states(album: Album, opened: Browser) -> None:
+    """What a demo does not show by itself."""
     with tempfile.TemporaryDirectory() as name:
         server = Server(find_binary(), Path(name))
         server.start()
@@ -34,55 +118,63 @@ async def take(folder: Path) -> list[Path]:
             web = {"gateway": {"port": 0}, "runtime": {"dir": name}}
             async with Bus.connect(load_settings({"redis": {"url": server.url}, **web})) as bus:
                 await bus.ready(10)
-                return await _visit(bus, folder)
+                await _states(album, opened, bus)
         finally:
             server.stop()
 
 
-async def _visit(bus: Bus, folder: Path) -> list[Path]:
-    taken: list[Path] = []
-
-    async def shot(watched: Watched, name: str, *, full: bool = False) -> None:
-        path = folder / f"{name}.png"
-        await watched.page.screenshot(path=path, full_page=full)
-        taken.append(path)
-
-    async with gateway(bus.settings, bus) as (url, _), browser() as opened:
+async def _states(album: Album, opened: Browser, bus: Bus) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        serving = contextlib.AsyncExitStack()
+        url, _ = await serving.enter_async_context(gateway(bus.settings, bus))
+        stack.push_async_callback(serving.aclose)
         async with page_of(opened) as watched:
-            await watched.page.goto(url)
-            await watched.page.wait_for_timeout(1_000)
-            await shot(watched, "first-visit")
-        actors = [Actor(bus, "demo"), Actor(bus, "garage", fps=12.0, seed=3, say_every=9)]
-        for actor in actors:
-            await actor.begin()
-        playing = [asyncio.create_task(actor.play()) for actor in actors]
-        try:
-            for scheme in ("dark", "light"):
-                async with page_of(opened, scheme=scheme) as watched:
-                    await watched.page.goto(f"{url}/#/s/demo")
-                    await watched.page.wait_for_timeout(SETTLE_MS)
-                    await shot(watched, f"source-{scheme}")
-                    for view in ("", "add", "health"):
-                        await watched.page.goto(f"{url}/#/{view}")
-                        await watched.page.wait_for_timeout(3_500)
-                        await shot(watched, f"{view or 'wall'}-{scheme}")
-                    for view in ("docs", "login"):
-                        await watched.page.goto(f"{url}/{view}")
-                        await watched.page.wait_for_timeout(700)
-                        await shot(watched, f"{view}-{scheme}")
-            for size, viewport in (("phone", PHONE), ("4k", WIDE)):
-                async with page_of(opened, viewport) as watched:
-                    await watched.page.goto(f"{url}/#/s/demo")
-                    await watched.page.wait_for_timeout(SETTLE_MS)
-                    await shot(watched, f"source-{size}", full=size == "phone")
-                    await watched.page.goto(f"{url}/#/")
-                    await watched.page.wait_for_timeout(3_000)
-                    await shot(watched, f"wall-{size}")
-        finally:
-            for task in playing:
-                task.cancel()
-            await asyncio.gather(*playing, return_exceptions=True)
-    return taken
+            page = watched.page
+            await page.goto(url)
+            await page.get_by_role("heading", name="Nothing is being watched yet").wait_for()
+            await page.wait_for_timeout(500)
+            await album.shot(watched, "first-visit")
+            await page.get_by_role("button", name="Use this camera").click()
+            await page.locator(".wrong:not(:empty)").wait_for()
+            await album.shot(watched, "camera-error")
+        actor = Actor(bus, "demo")
+        await actor.begin()
+        async with page_of(opened, DESKTOP) as watched:
+            page = watched.page
+            await page.goto(f"{url}/#/s/demo")
+            for state, detail in (
+                ("opening", ""),
+                ("reconnecting", "rtsp://***@cam.local: no frame for 5.0 s"),
+                ("failed", "clip.mp4: this build of FFmpeg has no decoder for its video"),
+                ("ended", ""),
+            ):
+                await actor.state(state, detail)
+                await page.locator(f".stage .badge[data-state={state}]").wait_for()
+                await page.wait_for_timeout(400)
+                await album.shot(watched, f"state-{state}")
+            await actor.state("playing")
+            playing = asyncio.create_task(actor.play())
+            await words(watched, 1)
+            playing.cancel()
+            await asyncio.gather(playing, return_exceptions=True)
+            await serving.aclose()
+            await page.locator("#banner:not([hidden])").wait_for()
+            await album.shot(watched, "lost-server")
+
+
+async def take(folder: Path, sets: Sequence[str] = ()) -> list[Path]:
+    """Takes them all; returns their paths. `sets` are settings of the demo."""
+    album = Album(folder)
+    async with browser() as opened:
+        await of_states(album, opened)
+        with tempfile.TemporaryDirectory() as name:
+            house = contextlib.ExitStack()
+            running = await asyncio.to_thread(house.enter_context, demo(Path(name), sets))
+            try:
+                await of_the_demo(album, opened, running)
+            finally:
+                await asyncio.to_thread(house.close)
+    return album.taken
 
 
 def main() -> int:

@@ -87,6 +87,24 @@ async def check_url(url: str, source_id: str, rules: AddressRules) -> str:
     return url
 
 
+async def check_name_again(url: str, rules: AddressRules) -> None:
+    """A source is about to be opened anew: does its host's name still resolve to what may be opened?
+
+    Only names are looked at: an address in figures cannot change, and who wrote it into the settings meant it. A name
+    that cannot be found is left to capture, which waits for it.
+
+    Raises:
+        Problem: 422 naming `url`.
+    """
+    match = _SCHEME.match(url)
+    if match is None or match.group(1).lower() not in NETWORK:
+        return
+    try:
+        ipaddress.ip_address(urlsplit(url).hostname or "")
+    except ValueError:
+        await _check_host(url, rules, again=True)
+
+
 def _scheme_allowed(scheme: str, url: str, rules: AddressRules) -> str:
     if scheme not in rules.schemes:
         raise wrong_field(
@@ -132,7 +150,7 @@ def allowed_file(path: Path, rules: AddressRules) -> Path:
     return whole
 
 
-async def _check_host(url: str, rules: AddressRules) -> None:
+async def _check_host(url: str, rules: AddressRules, *, again: bool = False) -> None:
     if "\\" in url or " " in url:
         # What one parser takes for a host another takes for a password; such URLs are not needed.
         raise wrong_field("url", "url has a space or a backslash in it; write %20 or %5C")
@@ -143,7 +161,10 @@ async def _check_host(url: str, rules: AddressRules) -> None:
         raise wrong_field("url", f"url cannot be read ({error}); give scheme://host:port/path") from None
     if not host:
         raise wrong_field("url", "url names no host; give scheme://host:port/path")
-    for address in await _resolve(host, port):
+    found = await _resolve(host, port)
+    if not found and not again:
+        raise Problem(422, "url is not usable", f"url host {host!r} cannot be found; check its spelling")
+    for address in found:
         why = refused(address, rules)
         if why:
             raise wrong_field(
@@ -152,9 +173,10 @@ async def _check_host(url: str, rules: AddressRules) -> None:
 
 
 async def _resolve(host: str, port: int | None) -> Sequence[Address]:
+    """Its addresses; none when it cannot be found."""
     try:
         async with asyncio.timeout(5.0):
             rows = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError, TimeoutError):
-        raise Problem(422, "url is not usable", f"url host {host!r} cannot be found; check its spelling") from None
+        return []
     return [ipaddress.ip_address(str(row[4][0]).partition("%")[0]) for row in rows]

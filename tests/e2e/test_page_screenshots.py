@@ -9,15 +9,23 @@ import pytest
 from PIL import Image
 
 from benchmarks.screenshots import take
+from tests.e2e.demo_house import FAKES
 
-VIEWS = {"first-visit", "source-dark", "source-light", "wall-dark", "add-light", "docs-dark", "source-phone", "wall-4k"}
+VIEWS = {
+    *(f"{view}-{scheme}" for scheme in ("dark", "light") for view in ("source", "moment", "settings", "wall", "add")),
+    *(f"{view}-{scheme}" for scheme in ("dark", "light") for view in ("health", "docs", "login")),
+    *(f"{view}-{size}" for size in ("phone", "laptop", "4k") for view in ("source", "wall", "add", "health")),
+    *(f"state-{state}" for state in ("opening", "reconnecting", "failed", "ended")),
+    *("first-visit", "camera-error", "lost-server", "question-voice-timeline"),
+}
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 async def test_screenshots_of_every_view(tmp_path: Path) -> None:
-    folder = Path(os.environ.get("CORNERMAN_SCREENSHOTS") or tmp_path)
-    taken = {path.stem: path for path in await take(folder)}
-    assert set(taken) >= VIEWS
+    wanted = os.environ.get("CORNERMAN_SCREENSHOTS")
+    # To be looked at, with the bundled model; to be tested, with quick words.
+    taken = {path.stem: path for path in await take(Path(wanted or tmp_path), () if wanted else FAKES)}
+    assert set(taken) == VIEWS
     for name, path in taken.items():
         with Image.open(path) as image:
             colours = image.convert("RGB").resize((64, 36)).getcolors(64 * 36)

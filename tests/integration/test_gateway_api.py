@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -102,6 +103,33 @@ async def test_errors_name_the_field_and_the_remedy(web: tuple[httpx.AsyncClient
     problem(await client.get("/api/nothing"), 404)
     problem(await client.put("/api/sources"), 405)
     problem(await client.post("/api/sources", content=b"{", headers={"content-type": "application/json"}), 422)
+
+
+async def test_a_rebound_name_is_refused_when_the_source_is_to_go_on(
+    web: tuple[httpx.AsyncClient, Room], bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, _ = web
+    now = ["192.168.1.20"]
+
+    async def resolve(host: str, port: int | None) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+        return [ipaddress.ip_address(now[0])]
+
+    monkeypatch.setattr("services.gateway.addresses._resolve", resolve)
+    new = {"source_id": "cam", "url": "http://rebound.example/stream"}
+    assert (await client.post("/api/sources", json=new)).status_code == 201
+    assert (await client.post("/api/sources/cam/pause")).status_code == 200
+    now[0] = "169.254.169.254"
+    for answer in (
+        await client.post("/api/sources/cam/resume"),
+        await client.patch("/api/sources/cam", json={"paused": False}),
+        await client.patch("/api/sources/cam", json={"watch": {"overlap": 2}}),
+    ):
+        assert "metadata" in str(problem(answer, 422)["detail"])
+    spec = await get_source(bus, "cam")
+    assert spec is not None and spec.paused
+    assert (await client.patch("/api/sources/cam", json={"speak": {"confidence_threshold": 0.5}})).status_code == 200
+    now[0] = "192.168.1.20"
+    assert (await client.post("/api/sources/cam/resume")).status_code == 200
 
 
 async def test_credentials_in_a_url_come_back_to_nobody(

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel
 
-from services.gateway.addresses import check_url
+from services.gateway.addresses import check_name_again, check_url
 from services.gateway.problems import Problem, no_source
 from services.gateway.profiles import PROFILES, Profile
 from services.gateway.room import Room, TheRoom
@@ -91,6 +91,8 @@ async def change(source_id: Id, body: SourceChange, room: TheRoom) -> SourceView
     wanted = given(body)
     if "url" in wanted:
         wanted["url"] = await check_url(wanted["url"], source_id, room.addresses)
+    elif wanted.get("paused") is False or "watch" in wanted:
+        await check_name_again(before.url, room.addresses)
     after = await update_source(room.bus, source_id, wanted)
     if after.url != before.url:
         await _drop_upload(room, before)
@@ -107,7 +109,7 @@ async def pause(source_id: Id, room: TheRoom) -> SourceView:
 @router.post("/sources/{source_id}/resume")
 async def resume(source_id: Id, room: TheRoom) -> SourceView:
     """Goes on."""
-    await find(room, source_id)
+    await check_name_again((await find(room, source_id)).url, room.addresses)
     return await view(room, await update_source(room.bus, source_id, {"paused": False}))
 
 

@@ -57,6 +57,9 @@ async def test_a_question_is_shown_with_its_answer(settings: Settings, bus: Bus)
         await page.locator(".word.answer .text", has_text="Seven squats.").wait_for()
         assert await page.locator(".word").count() == 1
         assert "Seven squats." in await page.locator("#spoken").inner_text()
+        await page.reload()  # and so do others, and those who come later
+        await page.locator(".word.answer", has_text="You asked: How many so far?").wait_for()
+        assert await page.locator(".word.answer .text").inner_text() == "Seven squats."
         await watched.check()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.gateway.addresses import METADATA, AddressRules, check_url, refused
+from services.gateway.addresses import METADATA, AddressRules, check_name_again, check_url, refused
 from services.gateway.problems import Problem
 
 SCHEMES = frozenset({"rtsp", "rtsps", "http", "https", "test", "push", "file", "device"})
@@ -143,3 +143,29 @@ async def test_credentials_never_appear_in_a_refusal() -> None:
     detail = await refusal("rtsp://admin:hunter2@169.254.1.1/x")
     assert "hunter2" not in detail
     assert "hunter2" not in await refusal("ftp://admin:hunter2@host/x")
+
+
+async def test_a_name_that_has_come_to_mean_another_address_is_refused_when_opened_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now: list[list[ipaddress.IPv4Address]] = [[ipaddress.IPv4Address("192.168.1.20")]]
+
+    async def resolve(host: str, port: int | None) -> list[ipaddress.IPv4Address]:
+        return now[0]
+
+    monkeypatch.setattr("services.gateway.addresses._resolve", resolve)
+    url = "http://rebound.example/stream"
+    assert await check_url(url, "cam", rules()) == url
+    await check_name_again(url, rules())
+    now[0] = [ipaddress.IPv4Address("169.254.169.254")]
+    with pytest.raises(Problem) as caught:
+        await check_name_again(url, rules())
+    assert "metadata" in caught.value.body.detail
+    await check_name_again(url, rules(allow_private_hosts=True))
+    now[0] = []
+    await check_name_again(url, rules())  # not found now: capture waits for it
+
+
+@pytest.mark.parametrize("url", ["http://169.254.7.7/cam", "/videos/a.mp4", "test://pattern", "push://cam", "device:0"])
+async def test_what_cannot_change_its_meaning_is_not_asked_again(url: str) -> None:
+    await check_name_again(url, rules())

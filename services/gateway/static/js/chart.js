@@ -39,20 +39,21 @@ export class Chart {
       context.lineTo(width, y);
     }
     context.stroke();
-    if (most > 0) this.scale(context, number(most, most < 10 ? 1 : 0));
-    this.series.forEach((points, index) => this.line(context, points, index, top, width, height));
+    const left = most > 0 ? this.scale(context, number(most, most < 10 ? 1 : 0)) : 0;
+    this.series.forEach((points, index) => this.line(context, points, index, top, left, width, height));
   }
 
-  /** The largest value, at the top left; lines grow from the right, so it is seldom in their way. */
+  /** Writes the largest value at the top left, and returns how wide it is. */
   scale(context, text) {
     context.fillStyle = colour("--quiet");
     context.font = `${TEXT_PX}px ${getComputedStyle(document.body).fontFamily}`;
     context.textBaseline = "top";
     context.fillText(text, 1, 2.5);
+    return context.measureText(text).width + 5;
   }
 
-  line(context, points, index, top, width, height) {
-    const step = (width - 3) / (Math.max(SHORTEST, this.steps) - 1);
+  line(context, points, index, top, left, width, height) {
+    const step = (width - 3 - left) / (Math.max(SHORTEST, this.steps) - 1);
     const x = (i) => width - 3 - (points.length - 1 - i) * step;
     const y = (value) => height - 1.5 - (value / top) * (height - 4);
     const shade = colour(COLOURS[index]);

@@ -30,7 +30,7 @@ export class Moments {
     };
     const dialog = this.open(`At ${clock(moment.pts_s)}`, frame, saying?.text ? h("p", { class: `said ${saying.kind}` }, saying.text) : null,
       decision ? h("p", { class: "quiet small" }, describe({ ...moment, saying: null })) : null,
-      h("div", { class: "steps-row" }, step(-1, "left", "The decision before"), step(1, "right", "The decision after")));
+      h("div", { class: "row beside" }, step(-1, "left", "The decision before"), step(1, "right", "The decision after")));
     dialog.onkeydown = (event) => {
       const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
       if (by) dialog.querySelector(`[data-step="${by}"]`)?.click();

@@ -16,6 +16,9 @@ export function kindOf(event) {
   return event.action === "correct" ? "correction" : "praise";
 }
 
+/** What was asked, by whomever: the prompt of an answer is the question itself. */
+const questionOf = (event) => (event.kind === "question" ? event.prompt : "");
+
 export class Session extends EventTarget {
   constructor() {
     super();
@@ -59,7 +62,7 @@ export class Session extends EventTarget {
   on_start(event, live) {
     const before = this.sayings.get(event.request_id);
     if (before && before.attempt >= event.attempt) return;
-    this.put({ ...this.base(event), live, model: event.model, prompt: event.prompt, asked: before?.asked ?? "" }, "start");
+    this.put({ ...this.base(event), live, model: event.model, prompt: event.prompt, asked: before?.asked || questionOf(event) }, "start");
   }
 
   on_delta(event, live) {
@@ -75,7 +78,7 @@ export class Session extends EventTarget {
     let saying = this.sayings.get(event.request_id);
     if (!saying) {
       if (event.silent || ["expired", "cancelled"].includes(event.status)) { this.emit("end", { saying: null, event, live }); return; }
-      saying = this.put({ ...this.base(event), live, asked: "" }, "start");
+      saying = this.put({ ...this.base(event), live, asked: questionOf(event) }, "start");
     }
     const failed = event.status === "failed";
     Object.assign(saying, {

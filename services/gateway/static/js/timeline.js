@@ -212,7 +212,7 @@ export function describe({ pts_s: pts, decision, saying }) {
   if (decision) {
     const names = { next: "silence", feedback: "speak", correct: "correct" };
     parts.push(`${names[decision.action]}, confidence ${decision.confidence.toFixed(2)}`, `motion ${decision.motion.toFixed(2)}`);
-    parts.push(`${decision.strategy}: ${decision.reason}`);
+    parts.push(decision.reason === decision.strategy ? decision.strategy : `${decision.strategy}: ${decision.reason}`);
   }
   if (saying?.text) parts.push(`“${saying.text}”`);
   return parts.join(" · ");
