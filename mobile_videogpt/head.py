@@ -36,6 +36,7 @@ class HeadConfig:
         threshold: probability from which on an action should be taken.
         min_interval_s: seconds between feedbacks that the thresholds were chosen with.
         repeat_window_s: seconds in which a lasting certainty counts as the same, likewise.
+        context_chunks: chunks that the words about a decision were trained to see.
     """
 
     cls_width: int
@@ -47,6 +48,7 @@ class HeadConfig:
     threshold: float = 0.75
     min_interval_s: float = 2.0
     repeat_window_s: float = 2.0
+    context_chunks: int = 3
 
     @property
     def feature_size(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -80,12 +80,19 @@ def hardware() -> str:
     return f"{os.cpu_count()} CPU cores, {gpu}, torch {torch.__version__}"
 
 
-def export_coach(model: MobileVideoGPT, head: TemporalHead, folder: Path) -> int:
-    """Write the coach in half precision; returns the size of its weights in bytes."""
+def export_coach(model: MobileVideoGPT, head: TemporalHead, context_chunks: int, folder: Path) -> int:
+    """Write the coach in half precision; returns the size of its weights in bytes.
+
+    Args:
+        model: towers, projectors and words.
+        head: when to speak.
+        context_chunks: chunks that the words were trained to see.
+        folder: where to; made when it is not there.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     half = model.to(torch.float16)
     half.save_pretrained(folder)
-    head.save(folder / "head")
+    TemporalHead(replace(head.config, context_chunks=context_chunks), head.weights).save(folder / "head")
     return sum(f.stat().st_size for f in folder.rglob("*.safetensors"))
 
 

@@ -27,7 +27,6 @@ from training.gym.render import SessionRenderer
 from training.gym.session import Session
 
 PICTURE = 224
-CONTEXT_CHUNKS = 4
 MAX_WORDS = 32
 _AT_ONCE = 8
 
@@ -97,7 +96,7 @@ class Coach:
         for at, action in moments:
             number = int(np.searchsorted(pts, at - 1e-6))
             name = "correct" if action == CORRECT else "feedback"
-            text = self._say(chunks[max(0, number - CONTEXT_CHUNKS + 1) : number + 1], number, name)
+            text = self._say(chunks[max(0, number - config.context_chunks + 1) : number + 1], number, name)
             out.append(Said(at, text, name))
         return out
 

@@ -55,7 +55,7 @@ def train(plan: Plan, out: Path, evaluate_sessions: int, workers: int, command: 
     model = assemble(vision, tokenizer)
     train_text(model, tokenizer, plan.text, plan.seed, out, seen, held, teacher).eval()
     coach = out / "coach"
-    size = export_coach(model, head, coach)
+    size = export_coach(model, head, plan.text.chunks, coach)
     print(f"[export] {coach}: {size / 1e6:.2f} MB after {time.monotonic() - began:.0f} s", flush=True)
     report, _ = evaluate_gym(coach, FIRST_TEST, evaluate_sessions, duration_s=TEST_S)
     scores = report.to_dict() | {"wall_s": time.monotonic() - began}
