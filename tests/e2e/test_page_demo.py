@@ -107,11 +107,47 @@ async def test_a_browsers_camera_is_watched_like_any_other_source(house: Demo, w
     await page.wait_for_function("() => window.cornerman?.picture.drawn > 20")
     await until_said(watched, 1)
     source = page.url.rpartition("/")[2]
+    await page.get_by_text("More settings").click()
     counters = (await asyncio.to_thread(house.get, f"/api/sources/{source}"))["counters"]
     assert counters["captured"] > 20 and counters["published"] >= 1
     await page.get_by_role("button", name="Remove this source").click()
     await page.get_by_role("button", name="Remove", exact=True).click()
     await page.locator(".tile-link").first.wait_for()
+    await watched.check()
+
+
+async def test_a_broken_video_says_what_to_do_and_can_be_removed(house: Demo, watched: Watched) -> None:
+    page = watched.page
+    await page.goto(f"{house.url}/#/add")
+    broken = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + bytes(range(256)) * 40
+    await page.get_by_label("Video file").set_input_files(
+        {"name": "broken.mp4", "mimeType": "video/mp4", "buffer": broken}
+    )
+    await page.get_by_role("button", name="Upload and watch").click()
+    await page.get_by_text("This source cannot be watched").wait_for()
+    note = await page.locator(".stage-note").inner_text()
+    assert "broken" in note and "ffmpeg -i" in note and "add it again" in note
+    await page.wait_for_timeout(3_000)  # the run ends too, when its last chunk is decided; that it failed is still said
+    assert await page.locator(".stage .badge[data-state=failed]").count() == 1
+    await page.get_by_text("More settings").click()
+    await page.get_by_role("button", name="Remove this source").click()
+    await page.get_by_role("button", name="Remove", exact=True).click()
+    await page.locator(".tile-link").first.wait_for()
+    await watched.check()
+
+
+async def test_what_was_said_before_the_page_was_opened_has_its_picture(house: Demo, watched: Watched) -> None:
+    page = watched.page
+    for _ in range(400):
+        rows = (await asyncio.to_thread(house.get, "/api/sources/demo/history"))["events"]
+        said = [row for row in rows if row["type"] == "end" and row["status"] == "done" and not row["silent"]]
+        if len(said) >= 2:
+            break
+        await asyncio.sleep(0.1)
+    await page.goto(f"{house.url}/#/s/demo")
+    await page.locator(f'.word[data-request="{said[-1]["request_id"]}"] button').click()
+    await page.locator("#dialog img:not([hidden])").wait_for()
+    assert await page.locator("#dialog img").evaluate("(i) => i.decode().then(() => i.naturalWidth)") > 100
     await watched.check()
 
 

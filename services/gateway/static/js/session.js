@@ -25,6 +25,7 @@ export class Session extends EventTarget {
     this.cursor = "";
     this.run = "";
     this.state = "waiting";
+    this.failed = "";
     this.detail = "";
     this.decisions = [];
     this.sayings = new Map(); // request id -> saying, in order of arrival
@@ -54,6 +55,7 @@ export class Session extends EventTarget {
   }
 
   on_state(event, live) {
+    if (event.state === "failed") this.failed = event.run; // it stays so, though its run is then ended too
     this.state = event.state;
     this.detail = event.detail;
     this.emit("state", { event, live });

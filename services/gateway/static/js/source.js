@@ -142,7 +142,8 @@ export class SourceView {
 
   get state() {
     if (this.source?.paused) return "paused";
-    return this.source?.run ? this.source.run.state : this.session.state;
+    const state = this.source?.run ? this.source.run.state : this.session.state;
+    return state === "ended" && this.session.failed && this.session.failed === (this.source.run?.run ?? this.session.run) ? "failed" : state;
   }
 
   showState() {
@@ -277,7 +278,7 @@ const isFile = (url) => url.startsWith("/") || /^(file|test):/.test(url);
 /** What a person can do about a source that failed, where the server's own words do not say it. */
 function remedy(detail) {
   if (/encode the video anew|ffmpeg -i/i.test(detail)) return "";
-  if (/decod|codec|invalid data|format/i.test(detail)) return "Convert it to H.264, for example: ffmpeg -i it -c:v libx264 -pix_fmt yuv420p out.mp4.";
+  if (/decod|codec|invalid data|format|damaged/i.test(detail)) return "Convert it to H.264, for example: ffmpeg -i it -c:v libx264 -pix_fmt yuv420p out.mp4.";
   if (/401|403|unauthori|forbidden/i.test(detail)) return "Give user and password in its address: rtsp://user:password@camera/…";
   return "";
 }
