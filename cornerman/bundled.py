@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from shared.config import EncoderSettings, GeneratorSettings, Settings
+
 ASSETS: Final = Path(__file__).parent / "assets"
 GATE: Final = {
     "threshold": "confidence_threshold",
@@ -52,6 +54,22 @@ def gate_of(head: Path, was_set: Callable[[str], bool]) -> dict[str, Any]:
         return {}
     names = GATE.items() if isinstance(told, dict) else ()
     return {setting: told[name] for name, setting in names if name in told and not was_set(f"speak.{setting}")}
+
+
+def threads_of(settings: Settings, was_set: Callable[[str], bool]) -> dict[str, Any]:
+    """One torch thread for each half of the bundled model, where nobody chose.
+
+    It is so small that a second thread mostly waits for the first, above all when other processes want the cores too.
+    """
+    halves: dict[str, EncoderSettings | GeneratorSettings] = {
+        "encoder": settings.encoder,
+        "generator": settings.generator,
+    }
+    return {
+        name: {"threads": 1}
+        for name, half in halves.items()
+        if half.backend == "mobile_videogpt" and not half.model and not was_set(f"{name}.threads")
+    }
 
 
 def cast(was_set: Callable[[str], bool], assets: Path = ASSETS, torch: bool | None = None) -> Cast:

@@ -103,14 +103,15 @@ def _through_the_product(
     except StoppedError:
         raise typer.Exit(INTERRUPTED) from None
     results = [
-        SessionResult(session, _said(sitting)) for (_, session), sitting in zip(asked, exam.sittings, strict=True)
+        SessionResult(session, said_in(sitting)) for (_, session), sitting in zip(asked, exam.sittings, strict=True)
     ]
     chunks = [[(d.pts_s, d.motion) for d in sitting.decisions] for sitting in exam.sittings]
     report = _measured(results, chunks)
-    return replace(report, costs=_costs(exam)), results
+    return replace(report, costs=costs_of(exam)), results
 
 
-def _said(sitting: Sitting) -> tuple[Said, ...]:
+def said_in(sitting: Sitting) -> tuple[Said, ...]:
+    """The words that people heard, in order of time."""
     from training.evaluate import Said
 
     spoken = [
@@ -121,7 +122,7 @@ def _said(sitting: Sitting) -> tuple[Said, ...]:
     return tuple(sorted(spoken, key=lambda one: one.time_s))
 
 
-def _costs(exam: Exam) -> dict[str, float]:
+def costs_of(exam: Exam) -> dict[str, float]:
     """Processor time by role, and how long decisions and first tokens took, milliseconds."""
     decisions = [d for sitting in exam.sittings for d in sitting.decisions]
     took = sorted(1000 * (d.times.decided_at_s - d.times.encoded_at_s) for d in decisions)
@@ -138,7 +139,8 @@ def _in_process(
     from mobile_videogpt.errors import ModelError
     from services.capture.motion import grey, motion
     from services.models import bundled
-    from training.evaluate.gym import costs_of, watch_gym
+    from training.evaluate.gym import costs_of as gym_costs
+    from training.evaluate.gym import watch_gym
     from training.inprocess import Coach
 
     results: list[SessionResult] = []
@@ -151,7 +153,7 @@ def _in_process(
         results.append(seen.result)
         chunks.append([(pts_s, motion(grey(clip[0]), grey(clip[-1]))) for pts_s, clip in seen.chunks()])
         _tell(len(results), sessions)
-    return replace(_measured(results, chunks), costs=costs_of(coach.costs)), results
+    return replace(_measured(results, chunks), costs=gym_costs(coach.costs)), results
 
 
 def _judge(truth: Path | None, said: Path) -> tuple[Report, list[SessionResult]]:

@@ -118,10 +118,10 @@ class Exam:
 
 
 class Mute(Screen):
-    """Passes complaints and logs on; the results have another taker."""
+    """Passes notes, complaints and logs on to stderr; the results have another taker."""
 
     def __init__(self) -> None:
-        super().__init__(as_json=False, progress=False)
+        super().__init__(as_json=True, progress=False)
 
     def line(self, line: Line) -> None:
         """Nothing."""

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from cornerman.bundled import ASSETS, cast, gate_of
+from cornerman.bundled import ASSETS, cast, gate_of, threads_of
 from shared.config import DEFAULT_FILE, Settings, load_settings
 from shared.errors import ConfigError
 from shared.flags import merge, nest, parse_set
@@ -75,7 +75,7 @@ def choose(
 
 
 def with_models(chosen: Chosen, tell: Callable[[str], None]) -> Chosen:
-    """Puts the bundled model where no back end was chosen, and the gate of the head that decides where none was.
+    """Puts the bundled model where no back end was chosen, its threads, and the gate of the head that decides.
 
     `tell` gets what a person must know of it.
     """
@@ -83,6 +83,7 @@ def with_models(chosen: Chosen, tell: Callable[[str], None]) -> Chosen:
     for note in players.notes:
         tell(note)
     chosen = chosen.filled(players.settings)
+    chosen = chosen.filled(threads_of(chosen.settings, chosen.was_set))
     speak = chosen.settings.speak
     if speak.strategy != "head":
         return chosen

@@ -71,6 +71,24 @@ def test_a_head_of_one_s_own_brings_its_gate_and_yields_to_what_was_chosen(
     assert (speak.min_interval_s, speak.repeat_window_s) == (4.0, 2.5)
 
 
+def threads(**chosen: object) -> tuple[int, int]:
+    settings = with_models(choose(**chosen), lambda _: None).settings
+    return settings.encoder.threads, settings.generator.threads
+
+
+def test_the_small_model_gets_one_thread_a_process_unless_somebody_chose(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    small = {"encoder__backend": "mobile_videogpt", "generator__backend": "mobile_videogpt"}
+    assert threads(**small) == (1, 1)
+    assert threads(**small, encoder__threads=2) == (2, 1)
+    assert threads(**small, encoder__model="large", generator__model="large") == (0, 0)
+    assert threads(encoder__backend="fake", generator__backend="echo") == (0, 0)
+    monkeypatch.setenv("CORNERMAN_GENERATOR__THREADS", "3")
+    assert threads(**small) == (1, 3)
+
+
 def test_other_strategies_keep_their_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     head = write_head(tmp_path / "mine", min_interval_s=1.5)
