@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -30,11 +31,16 @@ async def measure(house: Demo, seconds: float) -> dict[str, Any]:
         await watched.page.wait_for_timeout(seconds * 1000)
         samples = await watched.page.evaluate("cornerman.sync.samples")
         drawn = await watched.page.evaluate("cornerman.picture.drawn")
+        source = house.get("/api/sources/demo")
     errors = sorted(abs(sample["error_ms"]) for sample in samples)
     latencies = [sample["latency_ms"] for sample in samples]
+    what = {"strategy": source["speak"]["strategy"], "captured": source["counters"].get("captured", 0)}
+    what["dropped"] = {name: n for name, n in source["counters"].items() if name.startswith("dropped:")}
+    what["load"] = os.getloadavg()[0]
     if not errors:
-        return {"n": 0, "drawn_fps": drawn / seconds}
+        return {**what, "n": 0, "drawn_fps": drawn / seconds}
     return {
+        **what,
         "n": len(errors),
         "error_ms": {"median": statistics.median(errors), "p95": _p95(errors), "largest": errors[-1]},
         "without_delay_ms": {"median": statistics.median(latencies), "p95": _p95(sorted(latencies))},
