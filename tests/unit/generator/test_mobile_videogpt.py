@@ -253,6 +253,22 @@ async def test_vllm_gets_the_whole_prompt_as_embeddings(
     assert wanted.shape[0] > visual
 
 
+async def test_vllm_gets_the_token_of_the_action_too(
+    checkpoint: Path, request_for: MakeRequest, chunks: list[Seen], http_server: Any, tmp_path: Path
+) -> None:
+    model = MobileVideoGPT.from_pretrained(checkpoint, device="cpu", dtype=torch.float32)
+    model.config = replace(model.config, reply_action=True)
+    model.save_pretrained(tmp_path)
+    http_server.lines = ["data: " + json.dumps({"choices": [{"text": "Up."}]}), "data: [DONE]"]
+    generator = make_generator(settings(tmp_path, backend="vllm", base_url=http_server.url))
+    lengths = []
+    for kind in ("feedback", "question"):
+        (delta,) = await collect(generator.generate(request_for(kind=kind), chunks))
+        lengths.append(delta.n_input_tokens)
+    await generator.close()
+    assert lengths[0] == lengths[1] + 1
+
+
 async def test_vllm_without_an_address_is_refused(checkpoint: Path) -> None:
     with pytest.raises(ConfigError, match=r"generator\.base_url"):
         make_generator(settings(checkpoint, backend="vllm"))
