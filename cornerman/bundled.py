@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from shared.config import EncoderSettings, GeneratorSettings, Settings
+from shared.source import Strategy
 
 ASSETS: Final = Path(__file__).parent / "assets"
 GATE: Final = {
@@ -23,6 +24,12 @@ GATE: Final = {
     "context_chunks": "context_chunks",
 }
 """Names in head.json, and the settings below `speak` that they are; a head need not name them all."""
+
+ASKED: Final[dict[str, tuple[str, ...]]] = {
+    "head": tuple(GATE.values()),
+    "llm": ("min_interval_s", "repeat_window_s", "context_chunks"),
+}
+"""Which of them matter to a strategy."""
 
 PATTERN: Final = "test://pattern?seconds=30"
 
@@ -43,17 +50,34 @@ def clip(assets: Path = ASSETS) -> tuple[str, str]:
     return PATTERN, "There is no bundled clip: a moving test pattern is watched instead."
 
 
-def gate_of(head: Path, was_set: Callable[[str], bool]) -> dict[str, Any]:
-    """Settings below `speak`, of those that nobody has chosen: the gate that a head's thresholds were chosen with.
+def head_of(settings: Settings) -> Path | None:
+    """Where the head lies that decides, or else the one that was trained together with the model that speaks."""
+    if settings.speak.strategy == "head":
+        return Path(settings.speak.head).expanduser() if settings.speak.head else ASSETS / "coach" / "head"
+    if settings.generator.backend != "mobile_videogpt":
+        return None
+    model = settings.generator.model
+    return (Path(model).expanduser() if model else ASSETS / "coach") / "head"
 
-    Nothing where the head's file says nothing or is damaged; the decider tells people of a damaged head.
+
+def gate_of(head: Path, was_set: Callable[[str], bool], strategy: Strategy = "head") -> dict[str, Any]:
+    """Settings below `speak`, of those that nobody has chosen, that a coach was trained and calibrated with.
+
+    The threshold is the head's own; how often to speak also holds where the coach's language model decides; how many
+    chunks the words are about holds whoever decides. Nothing where the head's file says nothing or is damaged; the
+    decider tells people of a damaged head.
     """
+    wanted = ASKED.get(strategy, ("context_chunks",))
     try:
         told = json.loads((head / "head.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     names = GATE.items() if isinstance(told, dict) else ()
-    return {setting: told[name] for name, setting in names if name in told and not was_set(f"speak.{setting}")}
+    return {
+        setting: told[name]
+        for name, setting in names
+        if name in told and setting in wanted and not was_set(f"speak.{setting}")
+    }
 
 
 def threads_of(settings: Settings, was_set: Callable[[str], bool]) -> dict[str, Any]:

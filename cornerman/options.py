@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from cornerman.bundled import ASSETS, cast, gate_of, threads_of
+from cornerman.bundled import cast, gate_of, head_of, threads_of
 from shared.config import DEFAULT_FILE, Settings, load_settings
 from shared.errors import ConfigError
 from shared.flags import merge, nest, parse_set
@@ -84,11 +84,10 @@ def with_models(chosen: Chosen, tell: Callable[[str], None]) -> Chosen:
         tell(note)
     chosen = chosen.filled(players.settings)
     chosen = chosen.filled(threads_of(chosen.settings, chosen.was_set))
-    speak = chosen.settings.speak
-    if speak.strategy != "head":
+    head = head_of(chosen.settings)
+    if head is None:
         return chosen
-    head = Path(speak.head).expanduser() if speak.head else ASSETS / "coach" / "head"
-    return chosen.filled({"speak": gate_of(head, chosen.was_set)})
+    return chosen.filled({"speak": gate_of(head, chosen.was_set, chosen.settings.speak.strategy)})
 
 
 def _file_tree() -> Mapping[str, Any]:

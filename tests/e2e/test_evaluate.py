@@ -15,11 +15,11 @@ import pytest
 
 from services.models import bundled
 from training.gym.cli import render
-from training.inprocess import CONTEXT_CHUNKS, Coach
+from training.inprocess import Coach
 
 pytestmark = pytest.mark.timeout(400)  # each evaluation starts four processes that load the model
 
-SHORT = ("--duration", "8", "--set", f"speak.context_chunks={CONTEXT_CHUNKS}")
+SHORT = ("--duration", "8")
 
 
 def evaluate(folder: Path, *line: str) -> dict[str, Any]:
@@ -45,13 +45,13 @@ def test_a_seed_gives_the_same_numbers_twice_and_another_seed_others(tmp_path: P
 def test_the_product_says_what_the_coach_says_of_the_same_frames(tmp_path: Path) -> None:
     film = tmp_path / "session.mp4"
     render(12346, film, size=224, fps=8.0, duration_s=16.0, kind="exercise")
-    head = json.loads((bundled("coach") / "head" / "head.json").read_text())
-    window = f"speak.repeat_window_s={head.get('repeat_window_s', 2.0)}"
-    report = evaluate(tmp_path, str(film), *SHORT, "--set", window, "--out", str(tmp_path / "out"), "--costs")
+    coach = Coach(bundled("coach"))
+    window = f"speak.repeat_window_s={coach.head.config.repeat_window_s}"
+    report = evaluate(tmp_path, str(film), "--set", window, "--out", str(tmp_path / "out"), "--costs")
     (session,) = json.loads((tmp_path / "out" / "said.json").read_text())
     with av.open(str(film)) as container:
         frames = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
-    alone = Coach(bundled("coach")).watch(frames)
+    alone = coach.watch(frames)
     assert len(alone) > 1
     assert [(s["time_s"], s["action"]) for s in session["feedbacks"]] == [(s.time_s, s.action) for s in alone]
     assert report["minutes"] == pytest.approx(16.0 / 60)

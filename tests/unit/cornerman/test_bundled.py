@@ -89,11 +89,26 @@ def test_the_small_model_gets_one_thread_a_process_unless_somebody_chose(
     assert threads(**small) == (1, 3)
 
 
-def test_other_strategies_keep_their_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("strategy", "min_interval_s", "context_chunks"), [("head", 1.5, 5), ("llm", 1.5, 5), ("rules", 3.0, 5)]
+)
+def test_whoever_decides_the_words_are_about_as_many_chunks_as_the_coach_learnt(
+    strategy: str, min_interval_s: float, context_chunks: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    head = write_head(tmp_path / "mine", min_interval_s=1.5)
-    chosen = with_models(choose(speak__strategy="rules", speak__head=str(head)), lambda _: None)
-    assert chosen.settings.speak.min_interval_s == 3.0
+    head = write_head(tmp_path / "coach" / "head", min_interval_s=1.5, context_chunks=5, threshold=0.6)
+    own = {"encoder__backend": "mobile_videogpt", "generator__backend": "mobile_videogpt"}
+    chosen = choose(**own, generator__model=str(tmp_path / "coach"), speak__strategy=strategy, speak__head=str(head))
+    speak = with_models(chosen, lambda _: None).settings.speak
+    assert (speak.min_interval_s, speak.context_chunks) == (min_interval_s, context_chunks)
+    assert speak.confidence_threshold == (0.6 if strategy == "head" else 0.75)
+
+
+def test_a_model_that_came_without_a_head_keeps_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = {"encoder__backend": "mobile_videogpt", "generator__backend": "mobile_videogpt"}
+    chosen = choose(**own, generator__model="large", speak__strategy="llm")
+    assert with_models(chosen, lambda _: None).settings.speak == chosen.settings.speak
 
 
 def test_without_torch_it_says_that_the_words_mean_nothing(assets: Path) -> None:
