@@ -145,8 +145,8 @@ async def _states(album: Album, opened: Browser, bus: Bus) -> None:
             for state, detail in (
                 ("opening", ""),
                 ("reconnecting", "rtsp://***@cam.local: no frame for 5.0 s"),
-                ("failed", "clip.mp4: this build of FFmpeg has no decoder for its video"),
                 ("ended", ""),
+                ("failed", "clip.mp4: this build of FFmpeg has no decoder for its video"),
             ):
                 await actor.state(state, detail)
                 await page.locator(f".stage .badge[data-state={state}]").wait_for()
