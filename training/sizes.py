@@ -125,10 +125,11 @@ class Plan:
 PRESETS: dict[str, Plan] = {
     "coach": Plan(),
     "smoke": Plan(
-        image=ImagePlan(steps=250, batch=96, warmup=20, pool=48),
-        video=VideoPlan(steps=40, batch=6, warmup=10, pool=24),
-        head=HeadPlan(sessions=40, validation_sessions=10, steps=300),
-        text=TextPlan(sessions=16, validation_sessions=4, steps=60, batch=12, warmup=10),
+        session_s=25.0,
+        image=ImagePlan(steps=300, batch=96, warmup=20, held=64, pool=64),
+        video=VideoPlan(steps=20, batch=4, warmup=5, held=8, pool=16),
+        head=HeadPlan(sessions=70, validation_sessions=14, steps=300, batch=8, window_s=25.0),
+        text=TextPlan(sessions=10, validation_sessions=3, steps=40, batch=12, warmup=10),
     ),
 }
 
