@@ -82,6 +82,7 @@ class Actor:
     said: list[str] = field(default_factory=list)
     jpegs: int = 0
     prompt: str = ""
+    mouth: asyncio.Lock = field(default_factory=asyncio.Lock)  # live, a source has one open request at most
 
     async def begin(self, url: str = "test://pattern?seconds=0") -> None:
         spec = SourceSpec(source_id=self.source_id, url=url)
@@ -141,7 +142,8 @@ class Actor:
         )
         if speaks:
             wait_s = max(0.0, self.latency_s + (chance - 0.5) * 2 * self.jitter_s - 0.055)
-            await self.speak(f"{self.source_id}:{self.run}:{seq}", seq, pts_s, action, text, times, wait_s)
+            async with self.mouth:
+                await self.speak(f"{self.source_id}:{self.run}:{seq}", seq, pts_s, action, text, times, wait_s)
 
     async def speak(
         self, request_id: str, seq: int, pts_s: float, action: Action, text: str, times: Times, wait_s: float = 0.0
