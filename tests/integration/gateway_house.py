@@ -102,13 +102,16 @@ class Actor:
         loop = asyncio.get_running_loop()
         began, index = loop.time(), 0
         per_chunk = round(self.chunk_s * self.fps)
+        seq = 0
         async with asyncio.TaskGroup() as tasks:
             while True:
                 await asyncio.sleep(max(0.0, began + index / self.fps - loop.time()))
+                index = max(index, int((loop.time() - began) * self.fps))  # held up, a camera leaves frames out
                 pts_s, now_s = index / self.fps, self.bus.clock.now_s()
                 await self.picture(pts_s, now_s)
-                if index and index % per_chunk == 0:
-                    tasks.create_task(self.chunk(index // per_chunk - 1, pts_s, now_s, rng.random(), rng.random()))
+                if index >= (seq + 1) * per_chunk:
+                    tasks.create_task(self.chunk(seq, pts_s, now_s, rng.random(), rng.random()))
+                    seq += 1
                 index += 1
 
     async def picture(self, pts_s: float, now_s: float) -> None:

@@ -30,9 +30,9 @@ async def test_the_picture_moves_and_the_words_equal_the_streams(settings: Setti
 
 
 async def test_words_arrive_with_their_picture(settings: Settings, bus: Bus) -> None:
-    async with stage(settings, bus, quick(bus, jitter_s=0.1)) as (url, _, watched):
+    async with stage(settings, bus, quick(bus, jitter_s=0.1, say_every=5)) as (url, _, watched):
         await watched.page.goto(f"{url}/#/s/demo")
-        await watched.page.wait_for_function("() => window.cornerman?.sync.samples.length >= 8", timeout=40_000)
+        await watched.page.wait_for_function("() => window.cornerman?.sync.samples.length >= 20", timeout=80_000)
         summary = await watched.page.evaluate("cornerman.sync.summary")
         assert summary["median_ms"] <= 150, summary
         assert summary["p95_ms"] <= 300, summary
