@@ -163,7 +163,7 @@ async def test_dark_and_light_follow_the_system_until_one_is_chosen(settings: Se
         await page.goto(f"{url}/#/s/demo")
         assert await page.evaluate(theme) == "dark"
         await page.emulate_media(color_scheme="light")
-        assert await page.evaluate(theme) == "light"
+        await page.wait_for_function(f"() => {theme} === 'light'")
         await page.get_by_role("button", name="Dark or light").click()
         await page.reload()
         assert await page.evaluate(theme) == "dark"
