@@ -45,9 +45,9 @@ class Hop:
         own = self._number(keys.feedback(event.source_id))
         return self._operation("event", own, self._number(keys.feedback_all), maxlen, pack(event))
 
-    def set(self, key: str, field: str, value: Arg) -> Hop:
-        """HSET."""
-        return self._operation("set", self._number(key), field, value)
+    def set(self, key: str, field: str, value: Arg, unless: str = "") -> Hop:
+        """HSET; a field that holds `unless`, when given, is left as it is."""
+        return self._operation("set", self._number(key), field, value, *([unless] if unless else []))
 
     def delete(self, key: str, field: str) -> Hop:
         """HDEL."""

@@ -73,10 +73,11 @@ class Outcomes:
         hop.event(self._keys, event, self._bus.feedback_maxlen)
 
     def ended(self, hop: Hop, features: Features, now_s: float) -> None:
-        """The run is over and every chunk of it decided."""
+        """The run is over and every chunk of it decided. That a source failed stays to be read."""
         k, run = self._keys, self._keys.run(features.source_id)
         event = StateEvent(features.source_id, features.run, "ended", "every chunk is decided", now_s)
-        hop.event(k, event, self._bus.feedback_maxlen).set(run, "state", "ended").set(run, "done", "1")
+        hop.event(k, event, self._bus.feedback_maxlen)
+        hop.set(run, "state", "ended", unless="failed").set(run, "done", "1")
 
     def save(self, hop: Hop, source_id: str, state: State) -> None:
         """The state after the hop."""

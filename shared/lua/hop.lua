@@ -34,8 +34,10 @@ function operations.event(own, all, maxlen, body)
   redis.call('XADD', own, 'MAXLEN', '~', maxlen, '*', 'm', body)
   redis.call('XADD', all, 'MAXLEN', '~', maxlen, '*', 'm', body)
 end
-function operations.set(key, field, value)
-  redis.call('HSET', key, field, value)
+function operations.set(key, field, value, unless)
+  if not unless or redis.call('HGET', key, field) ~= unless then
+    redis.call('HSET', key, field, value)
+  end
 end
 function operations.delete(key, field)
   redis.call('HDEL', key, field)

@@ -78,6 +78,14 @@ async def test_without_an_input_it_needs_nothing_settled(bus: Bus, k: Keys) -> N
     assert await bus.redis.hget(k.counters("cam"), "errors") == b"1"
 
 
+async def test_a_field_that_holds_what_must_stay_is_left_as_it_is(bus: Bus, k: Keys) -> None:
+    for before, wanted in (("playing", b"ended"), ("failed", b"failed")):
+        await bus.redis.hset(k.run("cam"), "state", before)
+        hop = Hop().set(k.run("cam"), "state", "ended", unless="failed").set(k.run("cam"), "done", "1")
+        assert await hop.run(bus.scripts) is Outcome.DONE
+        assert await bus.redis.hmget(k.run("cam"), "state", "done") == [wanted, b"1"]
+
+
 async def test_what_stands_behind_once_happens_once_and_what_stands_before_always(bus: Bus, k: Keys) -> None:
     await bus.redis.hset(k.open_requests, "cam:r1:1", 2)
 
