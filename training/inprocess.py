@@ -122,16 +122,6 @@ def pictures(session: Session, size: int = PICTURE) -> Iterator[NDArray[np.uint8
         yield renderer.frame(k)
 
 
-def motion(frames: NDArray[np.uint8]) -> list[tuple[float, float]]:
-    """(media time, motion) of every chunk: mean absolute difference of grey, relative to the session's most."""
-    grey = frames[:, ::4, ::4].mean(-1)
-    change = np.abs(np.diff(grey, axis=0)).mean((1, 2))
-    ends = chunk_ends(len(frames))
-    values = np.array([change[e - CHUNK + 1 : e].mean() for e in ends])
-    values = values / max(float(values.max()), 1e-6)
-    return [(float(e / SAMPLE_FPS), float(v)) for e, v in zip(ends, values, strict=True)]
-
-
 def as_truth(session: Session) -> TrueSession:
     """The gym's truth in the evaluation's terms."""
     said = tuple(Said(f.time_s, f.text, f.action, f.exercise, f.mistake) for f in session.feedbacks)
