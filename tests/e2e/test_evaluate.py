@@ -19,7 +19,7 @@ from training.inprocess import Coach
 
 pytestmark = pytest.mark.timeout(400)  # each evaluation starts four processes that load the model
 
-SHORT = ("--duration", "8")
+SHORT = ("--duration", "14")  # long enough for something to deserve words
 
 
 def evaluate(folder: Path, *line: str) -> dict[str, Any]:
