@@ -111,18 +111,19 @@ async def test_events_written_before_the_feed_itself_has_begun_are_not_lost(
 ) -> None:
     """A fresh feed asks for the stream's end a moment after its first client came: what fell between was lost."""
     _, client, _ = web
-    quick = Feed.run
+    quick, joined, begin = Feed.run, asyncio.Event(), asyncio.Event()
 
-    async def slow(feed: Feed) -> None:
-        await asyncio.sleep(0.4)
+    async def held(feed: Feed) -> None:
+        joined.set()
+        await begin.wait()
         await quick(feed)
 
-    monkeypatch.setattr(Feed, "run", slow)
+    monkeypatch.setattr(Feed, "run", held)
     await say(bus, "before")
     reading = asyncio.create_task(read_sse(client, "/api/sources/cam/events", 3))
-    await asyncio.sleep(0.2)
+    await joined.wait()
     ids = [await say(bus, "1"), await say(bus, "2")]
-    await asyncio.sleep(0.4)
+    begin.set()
     ids.append(await say(bus, "3"))
     assert [item.id for item in await reading] == ids
 
