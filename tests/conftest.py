@@ -9,12 +9,19 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 import redis
 
 from shared.bus import Bus
 from shared.config import Settings, load_settings
 from shared.embedded import find_binary
+
+# How long an example takes, and how fast they are made, is a property of the machine.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 
 @dataclass
@@ -51,7 +58,7 @@ class Server:
         self.process = subprocess.Popen(
             [str(self.binary), *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         with redis.Redis(unix_socket_path=str(self.socket)) as client:
             while True:
                 try:
@@ -69,7 +76,7 @@ class Server:
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(timeout=20)
+            self.process.wait(timeout=60)
 
 
 def _binaries() -> dict[str, Path]:
@@ -109,18 +116,21 @@ def own_server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def settings(server: Server, tmp_path: Path) -> Settings:
-    """Settings for tests: short waits, the test's server."""
+    """Settings for tests: looking often, giving up late, the test's server."""
     return fast_settings(server.url, tmp_path)
 
 
-def fast_settings(url: str, folder: Path) -> Settings:
-    bus = {"block_ms": 50, "idle_ms": 400, "heartbeat_ms": 100, "lease_ms": 600, "sources_poll_s": 0.05}
-    return load_settings({"redis": {"url": url}, "bus": bus, "runtime": {"dir": str(folder), "drain_s": 3.0}})
+def fast_settings(url: str, folder: Path, **bus: object) -> Settings:
+    """What is looked at is looked at often; what runs out has so long that a machine that is held up for seconds is
+    not taken for dead. A test that needs the end of a lease makes it (`waiting.run_out`), or sets a short one where it
+    does not matter how often it runs out."""
+    quick = {"block_ms": 50, "heartbeat_ms": 100, "sources_poll_s": 0.05, "idle_ms": 15_000, "lease_ms": 15_000, **bus}
+    return load_settings({"redis": {"url": url}, "bus": quick, "runtime": {"dir": str(folder), "drain_s": 60.0}})
 
 
 @pytest.fixture
 async def bus(settings: Settings) -> AsyncIterator[Bus]:
     """A bus on the test's server."""
     async with Bus.connect(settings) as bus:
-        await bus.ready(10)
+        await bus.ready(60)
         yield bus

@@ -14,5 +14,5 @@ from tests.conftest import Server, fast_settings
 @pytest.fixture
 async def own_bus(own_server: Server, tmp_path: Path) -> AsyncIterator[Bus]:
     async with Bus.connect(fast_settings(own_server.url, tmp_path)) as bus:
-        await bus.ready(10)
+        await bus.ready(60)
         yield bus

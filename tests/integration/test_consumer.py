@@ -24,6 +24,7 @@ from shared.hop import Hop, Outcome
 from shared.lease import Lease
 from shared.messages import DeadLetter, Question
 from shared.streams import FIELD
+from tests.integration.waiting import run_out, seem_abandoned, until, until_true
 
 GROUP = "decider"
 
@@ -53,12 +54,6 @@ async def dead(bus: Bus) -> list[DeadLetter]:
     return [unpack(fields[FIELD], DeadLetter) for _, fields in await bus.redis.xrange(bus.keys("cam").dead)]
 
 
-async def until(condition: Any, timeout_s: float = 10.0) -> None:
-    async with asyncio.timeout(timeout_s):
-        while not await condition():
-            await asyncio.sleep(0.02)
-
-
 async def test_gives_every_message_once_and_acknowledges_it_with_its_output(bus: Bus) -> None:
     await ask(bus, *range(20))
     k, seen = bus.keys("cam"), []
@@ -75,7 +70,7 @@ async def test_gives_every_message_once_and_acknowledges_it_with_its_output(bus:
 async def test_reads_no_more_than_it_has_slots(bus: Bus) -> None:
     await ask(bus, *range(10))
     async with consumer(bus, slots=3) as c:
-        await until(lambda: _true(c.busy == 3))
+        await until_true(lambda: c.busy == 3)
         await asyncio.sleep(0.2)
         assert c.busy == 3
         assert len(await pending(bus)) == 3
@@ -97,6 +92,7 @@ async def test_work_of_the_dead_is_taken_over_and_counted_as_a_second_delivery(b
     await ask(bus, 1)
     await bus.redis.xgroup_create(bus.keys("cam").questions, GROUP, id="0")
     await bus.redis.xreadgroup(GROUP, "the dead", {bus.keys("cam").questions: ">"})
+    await seem_abandoned(bus, bus.keys("cam").questions, GROUP)
     async with consumer(bus) as c:
         (d,) = await c.take()
         assert (d.message, d.deliveries) == (question(1), 2)
@@ -105,14 +101,24 @@ async def test_work_of_the_dead_is_taken_over_and_counted_as_a_second_delivery(b
 
 async def test_long_work_is_not_taken_away_and_its_delivery_count_stays(bus: Bus) -> None:
     """XCLAIM JUSTID is a heartbeat that does not raise the delivery count."""
-    await ask(bus, 1)
-    async with consumer(bus) as slow:
+    await ask(bus, 1, 2)
+    idle_ms = bus.settings.bus.idle_ms
+    async with consumer(bus, slots=1) as slow:
         (d,) = await slow.take()
+
+        async def spoken_for() -> bool:
+            return (await pending(bus))[0]["time_since_delivered"] < idle_ms
+
+        for _ in range(3):  # far longer than an entry may be idle, three times over
+            await seem_abandoned(bus, bus.keys("cam").questions, GROUP)
+            await until(spoken_for)
         async with consumer(bus, "two") as other:
-            await asyncio.sleep(bus.settings.bus.idle_ms / 1000 * 3)
-            assert other.busy == 0
+            (second,) = await other.take()  # it looks for what the dead left before it reads anything new
+            assert second.message == question(2)
+            assert (other.busy, other.reclaimed) == (1, 0)
             assert not d.lost.is_set()
-        assert (await pending(bus))[0]["times_delivered"] == 1
+        mine = await pending(bus)
+        assert (mine[0]["consumer"], mine[0]["times_delivered"]) == (b"one", 1)
         assert await d.commit(Hop()) is Outcome.DONE
 
 
@@ -123,7 +129,7 @@ async def test_a_worker_that_slept_learns_that_its_entry_was_taken_and_does_not_
         (d,) = await c.take()
         (entry,) = await pending(bus)
         await bus.redis.xclaim(stream, GROUP, "another", 0, [entry["message_id"]])
-        await asyncio.wait_for(d.lost.wait(), 5)
+        await asyncio.wait_for(d.lost.wait(), 60)
         assert c.busy == 0
         assert (await pending(bus))[0]["consumer"] == b"another"
 
@@ -174,7 +180,7 @@ async def test_an_entry_delivered_too_often_is_buried_and_its_tombstone_written(
     for _ in range(bus.settings.bus.max_deliveries - 1):
         await bus.redis.xautoclaim(k.questions, GROUP, "a", 0)
     async with consumer(bus, tombstone=lambda m, reason: Hop().count(k.counters(m.source_id), "buried")) as c:
-        await until(lambda: _true(c.buried == 1))
+        await until_true(lambda: c.buried == 1)
     (letter,) = await dead(bus)
     assert unpack(letter.body, Question) == question(1)
     assert "delivered 5 times" in letter.reason
@@ -193,7 +199,7 @@ async def test_a_thousand_malformed_entries_are_all_dead_letters_and_the_worker_
         await bus.redis.xadd(k.questions, {b"x": b"no field m"} if kind == 4 else fields)
     await ask(bus, 7)
     async with consumer(bus) as c:
-        (d,) = await asyncio.wait_for(c.take(), 30)
+        (d,) = await asyncio.wait_for(c.take(), 100)
         assert d.message == question(7)
         assert c.buried == 1000
         await d.commit(Hop())
@@ -206,7 +212,7 @@ async def test_a_lost_group_is_made_again_from_the_start(bus: Bus) -> None:
         await until(lambda: bus.redis.exists(bus.keys("cam").questions))
         await bus.redis.delete(bus.keys("cam").questions)
         await ask(bus, 1)
-        (d,) = await asyncio.wait_for(c.take(), 5)
+        (d,) = await asyncio.wait_for(c.take(), 60)
         assert d.message == question(1)
 
 
@@ -217,7 +223,7 @@ async def test_released_work_is_taken_by_another_at_once(bus: Bus) -> None:
         c.stop()
         await d.release()
         async with consumer(bus, "two") as other:
-            (again,) = await asyncio.wait_for(other.take(), 2)
+            (again,) = await asyncio.wait_for(other.take(), 60)
             assert again.message == question(1)
 
 
@@ -237,19 +243,20 @@ async def test_leaving_never_drops_what_is_pending(bus: Bus) -> None:
 async def test_three_consumers_complete_out_of_order(bus: Bus) -> None:
     await ask(bus, *range(9))
     done: list[str] = []
+    async with consumer(bus, "a", slots=1) as slow, consumer(bus, "b", slots=1) as b, consumer(bus, "c", slots=1) as c:
+        (first,) = await slow.take()
 
-    async def work(name: str, delay_s: float) -> None:
-        async with consumer(bus, name, slots=1) as c:
-            while len(done) < 9:
-                try:
-                    (d,) = await asyncio.wait_for(c.take(), 1)
-                except TimeoutError:
-                    return
-                await asyncio.sleep(delay_s)
-                await d.commit(Hop())
-                done.append(d.message.question_id)
+        async def work(of: Consumer[Question]) -> None:
+            while taken := await of.take():
+                await taken[0].commit(Hop())
+                done.append(taken[0].message.question_id)
+                if len(done) == 8:
+                    b.stop()
+                    c.stop()
 
-    await asyncio.gather(work("a", 0.15), work("b", 0.02), work("c", 0.05))
+        await asyncio.wait_for(asyncio.gather(work(b), work(c)), 60)
+        await first.commit(Hop())
+        done.append(first.message.question_id)
     assert sorted(done) == [f"q{n}" for n in range(9)]
     assert done != sorted(done)
 
@@ -262,10 +269,10 @@ async def test_an_owner_that_slept_past_its_lease_is_fenced_and_the_next_takes_a
     async with consumer(bus, "one", fence=first) as old:
         (mine,) = await old.take()
         assert not await second.acquire()
-        await asyncio.sleep(bus.settings.bus.lease_ms / 1000 + 0.1)
+        await run_out(bus, first.key)
         assert await second.acquire()
         async with consumer(bus, "two", fence=second) as new:
-            (theirs,) = await asyncio.wait_for(new.take(), 2)
+            (theirs,) = await asyncio.wait_for(new.take(), 60)
             with pytest.raises(FencedError, match="generation 1"):
                 await mine.commit(Hop().add(k.requests, mine.message, 100))
             assert await theirs.commit(Hop().add(k.requests, theirs.message, 100)) is Outcome.DONE
@@ -281,10 +288,6 @@ async def test_default_redis_clients_break_long_blocking_reads_and_ours_does_not
     assert ours.connection_pool.connection_kwargs["retry"].get_retries() == 0
     theirs = Redis.from_url(bus.url, socket_timeout=0.2, retry=Retry(NoBackoff(), 0))
     with pytest.raises(redis.exceptions.TimeoutError):
-        await theirs.xread({"nothing": "$"}, block=1000)
+        await theirs.xread({"nothing": "$"}, block=60_000)
     assert await ours.xread({"nothing": "$"}, block=1000) in (None, [], {})
     await theirs.aclose()
-
-
-async def _true(value: bool) -> bool:
-    return value

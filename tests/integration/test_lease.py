@@ -8,6 +8,7 @@ import pytest
 
 from shared.bus import Bus
 from shared.lease import Lease
+from tests.integration.waiting import PATIENCE_S, run_out, until
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ async def test_a_restarted_process_of_the_same_name_gets_a_generation_of_its_own
 
 async def test_a_lease_that_ran_out_is_not_renewed_even_if_nobody_else_came(bus: Bus, lease: Lease) -> None:
     assert await lease.acquire()
-    await asyncio.sleep(bus.settings.bus.lease_ms / 1000 + 0.1)
+    await run_out(bus, lease.key)
     assert not await lease.renew()
     assert not lease.held
     assert await lease.acquire()
@@ -55,11 +56,21 @@ async def test_a_lease_that_ran_out_is_not_renewed_even_if_nobody_else_came(bus:
 
 
 async def test_keep_renews_far_beyond_the_lease_and_gives_it_back_at_the_end(
-    bus: Bus, lease: Lease, other: Lease
+    bus: Bus, lease: Lease, other: Lease, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Between renewals most of the lease is taken away, so that more than its length goes by in all."""
+    sleep = asyncio.sleep
+    monkeypatch.setattr(asyncio, "sleep", lambda wait_s: sleep(min(wait_s, 0.02)))
+    lease._ttl_ms = 60_000
     assert await lease.acquire()
+
+    async def renewed() -> bool:
+        return bool(await bus.redis.pttl(lease.key) > 30_000)
+
     async with lease.keep():
-        await asyncio.sleep(bus.settings.bus.lease_ms / 1000 * 2)
+        for _ in range(5):
+            await bus.redis.pexpire(lease.key, 30_000)
+            await until(renewed)
         assert lease.held
         assert not await other.acquire()
     assert not lease.held
@@ -67,20 +78,22 @@ async def test_keep_renews_far_beyond_the_lease_and_gives_it_back_at_the_end(
 
 
 async def test_keep_says_when_the_lease_was_taken(bus: Bus, lease: Lease, other: Lease) -> None:
+    lease._ttl_ms = 300  # it is renewed often; that it may run out before that is no matter here
     assert await lease.acquire()
     async with lease.keep():
         await bus.redis.delete(lease.key)
         assert await other.acquire()
-        await asyncio.wait_for(lease.lost.wait(), 3)
+        await asyncio.wait_for(lease.lost.wait(), PATIENCE_S)
     assert await other.renew()
 
 
 async def test_keep_says_when_the_server_was_away_for_the_length_of_the_lease(own_bus: Bus, own_server: object) -> None:
     lease = Lease(own_bus, own_bus.keys("cam"), "capture:cam", "one")
+    lease._ttl_ms = 600
     assert await lease.acquire()
     async with lease.keep():
         own_server.kill()  # type: ignore[attr-defined]
-        await asyncio.wait_for(lease.lost.wait(), 10)
+        await asyncio.wait_for(lease.lost.wait(), PATIENCE_S)
 
 
 async def test_giving_back_what_is_not_ours_changes_nothing(lease: Lease, other: Lease) -> None:

@@ -12,6 +12,7 @@ from shared.config import Settings
 from shared.messages import DeltaEvent, Event, Times
 from shared.streams import FIELD, shard_of
 from tests.conftest import Server, fast_settings
+from tests.integration.waiting import until, until_reading
 
 
 def delta(source_id: str, n: int) -> DeltaEvent:
@@ -21,7 +22,7 @@ def delta(source_id: str, n: int) -> DeltaEvent:
 async def collect(events: AsyncIterator[tuple[str, Event]], count: int) -> list[tuple[str, str, str]]:
     """(entry id, source, text) of the next events."""
     found = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async for entry_id, event in events:
             assert isinstance(event, DeltaEvent)
             found.append((entry_id, event.source_id, event.text))
@@ -46,10 +47,10 @@ async def test_from_now_on_leaves_out_what_was_before(bus: Bus) -> None:
     await bus.emit(delta("cam", 0))
     events = bus.subscribe("cam")
     first = asyncio.ensure_future(anext(events))
-    await asyncio.sleep(0.2)
+    await until_reading(bus)
     assert not first.done()
     await bus.emit(delta("cam", 1))
-    assert (await asyncio.wait_for(first, 5))[1] == delta("cam", 1)
+    assert (await asyncio.wait_for(first, 60))[1] == delta("cam", 1)
 
 
 async def test_one_source_is_not_told_of_another(bus: Bus) -> None:
@@ -64,7 +65,7 @@ async def test_all_sources_of_all_shards_in_order_for_each_source(server: Server
     names = [f"cam{n}" for n in range(12)]
     assert {shard_of(name, 3) for name in names} == {0, 1, 2}
     async with Bus.connect(sharded) as bus:
-        await bus.ready(5)
+        await bus.ready(60)
         for n in range(10):
             for name in names:
                 await bus.emit(delta(name, n))
@@ -79,10 +80,11 @@ async def test_it_goes_on_behind_the_last_event_when_the_server_comes_back(own_b
         await own_bus.emit(delta("cam", n))
     found = await collect(events, 3)
     rest = asyncio.ensure_future(collect(events, 2))
+    await until_reading(own_bus)
     own_server.kill()
     await asyncio.sleep(0.3)
     own_server.start()
-    await own_bus.ready(5)
+    await own_bus.ready(60)
     for n in (3, 4):
         await own_bus.emit(delta("cam", n))
     found += await rest
@@ -95,10 +97,10 @@ async def test_from_now_on_means_the_moment_of_subscribing_also_over_a_restart(
     """`$` given again after a reconnect would skip what came in between."""
     await own_bus.emit(delta("cam", 0))
     waiting = asyncio.ensure_future(collect(own_bus.subscribe("cam"), 1))
-    await asyncio.sleep(0.2)
+    await until_reading(own_bus)
     own_server.kill()
     own_server.start()
-    await own_bus.ready(5)
+    await own_bus.ready(60)
     await own_bus.emit(delta("cam", 1))
     assert [text for _, _, text in await waiting] == ["1"]
 
@@ -131,15 +133,17 @@ async def test_leaving_the_loop_closes_the_connection_and_forgets_it(bus: Bus) -
         await collect(events, 1)
         await events.aclose()  # type: ignore[attr-defined]
     assert len(bus._blocking) == 0
-    async with asyncio.timeout(5):
-        while len(await bus.redis.client_list()) > before:  # the server notices a little later
-            await asyncio.sleep(0.02)
+
+    async def noticed() -> bool:  # by the server, a little later
+        return len(await bus.redis.client_list()) <= before
+
+    await until(noticed)
 
 
 @pytest.mark.parametrize("since", ["0", "$"])
 async def test_a_stream_that_is_not_there_yet_is_waited_for(server: Server, tmp_path: object, since: str) -> None:
     async with Bus.connect(fast_settings(server.url, tmp_path)) as bus:  # type: ignore[arg-type]
         waiting = asyncio.ensure_future(collect(bus.subscribe("new", since=since), 1))
-        await asyncio.sleep(0.15)
+        await until_reading(bus)
         await bus.emit(delta("new", 1))
         assert [text for _, _, text in await waiting] == ["1"]
