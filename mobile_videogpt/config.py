@@ -112,6 +112,22 @@ class LanguageConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamConfig:
+    """How the language model was taught to decide, chunk after chunk, by action tokens.
+
+    Attributes:
+        frames: newest frames of each chunk whose image tokens stand before its video tokens; with none, a chunk is
+            its video tokens, as in the published models.
+        chunks: chunks it was taught with, and its context holds at most; 0: nobody says.
+        offsets: added to the logits of the action tokens, chosen on validation data.
+    """
+
+    frames: int = 0
+    chunks: int = 0
+    offsets: tuple[float, ...] = (0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
 class MobileVideoGPTConfig:
     """A whole model.
 
@@ -126,6 +142,7 @@ class MobileVideoGPTConfig:
         action_token_ids: their rows in the vocabulary; empty when the model has none.
         reply_action: a reply is asked for by the action that was decided on: its token stands at the beginning of
             the reply, behind the assistant's header. The published models know no such thing.
+        stream: how it decides when to speak.
 
     Raises:
         ValueError: if the sizes do not fit together.
@@ -142,6 +159,7 @@ class MobileVideoGPTConfig:
     action_tokens: tuple[str, ...] = ("<next>", "<feedback>", "<correct>")
     action_token_ids: tuple[int, ...] = ()
     reply_action: bool = False
+    stream: StreamConfig = field(default_factory=StreamConfig)
 
     def __post_init__(self) -> None:
         chunk, k = self.chunk_frames, self.num_select_k
@@ -162,6 +180,13 @@ class MobileVideoGPTConfig:
             raise ValueError(
                 f"action_token_ids {self.action_token_ids} outside a vocabulary of {self.language.vocab_size}"
             )
+        if not 0 <= self.stream.frames <= chunk or self.stream.chunks < 0:
+            raise ValueError(
+                f"stream.frames {self.stream.frames} and stream.chunks {self.stream.chunks} cannot be: a chunk has "
+                f"{chunk} frames, and chunks are counted from 0"
+            )
+        if len(self.stream.offsets) != len(self.action_tokens):
+            raise ValueError(f"stream.offsets {self.stream.offsets} are not one for each of {self.action_tokens}")
         # The derived sizes raise on a grid or a layer that cannot exist.
         _ = self.video.grid, self.image.grid, self.image.used_depth
 
@@ -179,6 +204,11 @@ class MobileVideoGPTConfig:
     def chunk_tokens(self) -> int:
         """Visual tokens of one streaming chunk (1250 in the published model)."""
         return self.chunk_frames * self.image_tokens + self.video_tokens
+
+    @property
+    def stream_tokens(self) -> int:
+        """Tokens of one chunk in the context in which the model decides, the action token among them."""
+        return self.stream.frames * self.image_tokens + self.video_tokens + 1
 
     @property
     def clip_tokens(self) -> int:
@@ -231,6 +261,7 @@ _PARTS = {
     "image": ClipVisionConfig,
     "projector": ProjectorConfig,
     "language": LanguageConfig,
+    "stream": StreamConfig,
 }
 
 

@@ -88,8 +88,9 @@ class HeadPlan:
 
 @dataclass(frozen=True, slots=True)
 class TextPlan:
-    """Stage 4, the words. `chunks` is how many they are about; every `stream_every` steps come `stream_batch` streams
-    of `stream_chunks` chunks, from which the strategy `llm` learns."""
+    """Stage 4, the words. `chunks` is how many they are about; every `stream_every` steps come `stream_batch` whole
+    sessions, from which the strategy `llm` learns to decide: by the image tokens of the newest `stream_frames` frames
+    of each chunk, and its video tokens."""
 
     sessions: int = 500
     validation_sessions: int = 32
@@ -100,8 +101,8 @@ class TextPlan:
     weight_decay: float = 0.03
     chunks: int = 4
     stream_every: int = 4
-    stream_batch: int = 3
-    stream_chunks: int = 24
+    stream_batch: int = 4
+    stream_frames: int = 4
     bf16: bool = True
     checkpoint_s: float = 180.0
 

@@ -21,11 +21,39 @@ from shared.errors import CornermanError
 from shared.messages import Action, BlobRef, ChunkRef, Features
 from shared.source import SpeakSettings
 
-Tokens = NDArray[np.floating]
-
 
 class StrategyError(CornermanError):
     """A strategy cannot judge: its model is missing, broken, or made for other features."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A chunk's visual tokens, as the language model reads them.
+
+    Attributes:
+        video: [V, D] of the video tower.
+        images: [T, P, D] of the chunk's frames in time order; None when nobody asked for them, or there are none.
+    """
+
+    video: NDArray[np.floating]
+    images: NDArray[np.floating] | None = None
+
+    def newest(self, frames: int) -> NDArray[np.floating]:
+        """Tokens [frames * P + V, D]: those of the newest `frames` images in time order, then the video's.
+
+        Raises:
+            StrategyError: there are fewer images.
+        """
+        if frames == 0:
+            return self.video
+        have = 0 if self.images is None else len(self.images)
+        if self.images is None or have < frames:
+            raise StrategyError(
+                f"the model decides on the image tokens of {frames} frames of each chunk, and the encoder gives "
+                f"{have}; let the same checkpoint encode (encoder.model), or choose another strategy"
+            )
+        newest = self.images[have - frames :]
+        return np.concatenate([newest.reshape(-1, newest.shape[-1]), self.video])
 
 
 class Strategy(Protocol):
@@ -33,6 +61,7 @@ class Strategy(Protocol):
 
     name: str
     wants_tokens: bool  # the chunk's video tokens must be fetched
+    wants_images: bool  # and the image tokens of its frames with them
     follows_prompt: bool  # a new instruction makes it start afresh
 
     def propose(self, features: Features, tokens: Tokens | None, memory: Memory) -> tuple[Proposal, Memory]:
@@ -40,7 +69,7 @@ class Strategy(Protocol):
 
         Args:
             features: one chunk with status `ok`.
-            tokens: the chunk's video tokens [V, D] when `wants_tokens`.
+            tokens: the chunk's tokens when `wants_tokens`.
             memory: what the call before returned; empty at the start of a run.
 
         Raises:
@@ -90,7 +119,7 @@ class Decider:
         Args:
             features: with status `ok`; its `seq` is not checked here.
             state: what the decision before returned, already of this run.
-            tokens: the chunk's video tokens, for strategies that want them.
+            tokens: the chunk's tokens, for strategies that want them.
             request_open: live, something is being said already; the source may not ask for more.
             prompt: the user's instruction; a new one makes the strategy start afresh.
         """

@@ -10,6 +10,7 @@ from services.decider.core import (
     Decision,
     Strategy,
     StrategyError,
+    Tokens,
     is_speaking,
     only_watch,
     pass_over,
@@ -45,9 +46,7 @@ class Judge:
             return pass_over(features.seq, state, reason), ""
         try:
             strategy = await self._strategy_for(spec)
-            tokens = None
-            if strategy.wants_tokens and (ref := features.video) is not None:
-                tokens = await insist(lambda: self._bus.get_blob(ref))
+            tokens = await self._tokens(features, strategy.wants_images) if strategy.wants_tokens else None
 
             def decide() -> Decision:
                 return Decider(speak, strategy).decide(
@@ -64,6 +63,20 @@ class Judge:
                 return decision, ""
             log.error("strategy_failed", source_id=spec.source_id, error=str(error))
             return replace(decision, state=replace(decision.state, told=str(error))), str(error)
+
+    async def _tokens(self, features: Features, images: bool) -> Tokens | None:
+        """A chunk's tokens; None where the encoder made none.
+
+        Raises:
+            BlobExpiredError: they are gone.
+        """
+        video, context = features.video, features.context if images else None
+        if video is None:
+            return None
+        return Tokens(
+            await insist(lambda: self._bus.get_blob(video)),
+            None if context is None else await insist(lambda: self._bus.get_blob(context)),
+        )
 
     async def _strategy_for(self, spec: SourceSpec) -> Strategy:
         """The strategy that the settings ask for; one that failed to load fails again until they change."""

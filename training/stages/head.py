@@ -15,16 +15,14 @@ from torch import Tensor, nn
 from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.head import HeadConfig, TemporalHead
 from training.auxiliary import FrameHeads
-from training.chunks import IGNORE, SAMPLE_FPS, STRIDE
+from training.chunks import SAMPLE_FPS, STRIDE
 from training.evaluate.temporal import Counts, count
 from training.features import Watched
 from training.gate import CORRECT, FEEDBACK, NEXT, spoken
-from training.gym.coach import PRAISE_AFTER
-from training.gym.session import ACTIVITIES, FAULTS
 from training.journal import Journal
 from training.sizes import HeadPlan
+from training.stages.judgements import Judgements, action_loss, labels_of
 
-EARLY_S, LATE_S = 0.3, 0.75
 THRESHOLD, MIN_INTERVAL_S, REPEAT_WINDOW_S = 0.75, 2.0, 2.0
 _CHUNK_S = STRIDE / SAMPLE_FPS
 _REPORT = 50
@@ -44,12 +42,7 @@ class HeadModule(nn.Module):
         self.mix = nn.Linear((config.frames + 1) * r, h)
         self.gru = nn.GRU(h, h, batch_first=True)
         self.out = nn.Linear(2 * h, 3)
-        self.activity = nn.Linear(h, len(ACTIVITIES))
-        self.fault = nn.Linear(h, 1 + len(FAULTS))
-        self.ended = nn.Linear(h, 1)
-        self.due = nn.Linear(h, 1 + len(FAULTS))
-        self.verdict = nn.Linear(h, 1 + len(FAULTS))
-        self.streak = nn.Linear(h, PRAISE_AFTER)
+        self.judgements = Judgements(h)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -85,18 +78,6 @@ def head_config(model: MobileVideoGPTConfig, plan: HeadPlan) -> HeadConfig:
         min_interval_s=MIN_INTERVAL_S,
         repeat_window_s=REPEAT_WINDOW_S,
     )
-
-
-def action_labels(session: Watched) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Per chunk: the action due (0 next, 1 feedback, 2 correct), and 1 + index of the mistake it is due for."""
-    actions = np.zeros(len(session.pts_s), dtype=np.int64)
-    due = np.zeros(len(session.pts_s), dtype=np.int64)
-    for f in session.feedbacks:
-        near = (session.pts_s >= f.time_s - EARLY_S) & (session.pts_s < f.time_s + LATE_S)
-        actions[near] = CORRECT if f.action == "correct" else FEEDBACK
-        if f.mistake:
-            due[near] = 1 + FAULTS.index(f"{f.exercise}:{f.mistake}")
-    return actions, due
 
 
 def score(head: TemporalHead | NDArray[np.float32], sessions: Sequence[Watched]) -> Counts:
@@ -161,25 +142,12 @@ def _batch(
         while sum(map(len, rows)) < length:
             session = sessions[int(rng.integers(len(sessions)))]
             rows.append(session.features)
-            for name, values in _labels(session).items():
+            for name, values in labels_of(session).items():
                 told.setdefault(name, []).append(values)
         features.append(np.concatenate(rows)[:length])
         for name, parts in told.items():
             labels.setdefault(name, []).append(np.concatenate(parts)[:length])
     return torch.from_numpy(np.stack(features)), {k: torch.from_numpy(np.stack(v)) for k, v in labels.items()}
-
-
-def _labels(session: Watched) -> dict[str, NDArray[np.int64]]:
-    actions, due = action_labels(session)
-    return {
-        "action": actions,
-        "due": due,
-        "activity": session.activity,
-        "fault": session.fault,
-        "ended": session.ended.astype(np.int64),
-        "verdict": session.verdict,
-        "streak": session.streak,
-    }
 
 
 @torch.no_grad()
@@ -201,16 +169,7 @@ def _taught(module: HeadModule, teacher: FrameHeads) -> bool:
 
 def _loss(module: HeadModule, features: Tensor, labels: dict[str, Tensor]) -> Tensor:
     logits, memory, mixed = module(features)
-    weight = torch.tensor([0.35, 1.2, 1.2])
-    loss = F.cross_entropy(logits.flatten(0, 1), labels["action"].flatten(), weight=weight, ignore_index=IGNORE)
-    loss = loss + 0.3 * F.cross_entropy(module.activity(mixed).flatten(0, 1), labels["activity"].flatten())
-    loss = loss + 0.3 * F.cross_entropy(module.fault(mixed).flatten(0, 1), labels["fault"].flatten())
-    loss = loss + 0.3 * F.cross_entropy(module.due(memory).flatten(0, 1), labels["due"].flatten())
-    if bool((labels["verdict"] != IGNORE).any()):
-        judged = module.verdict(memory).flatten(0, 1)
-        loss = loss + 0.5 * F.cross_entropy(judged, labels["verdict"].flatten(), ignore_index=IGNORE)
-    loss = loss + 0.5 * F.cross_entropy(module.streak(memory).flatten(0, 1), labels["streak"].flatten())
-    return loss + 0.3 * F.binary_cross_entropy_with_logits(module.ended(memory)[..., 0], labels["ended"].float())
+    return action_loss(logits, labels["action"]) + module.judgements.loss(mixed, memory, labels)
 
 
 def train_head(

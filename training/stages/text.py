@@ -1,13 +1,13 @@
 """Stage 4: the language half learns what to say about what the towers saw, and when, by action tokens.
 
 Two objectives share it. Words: system prompt, visual tokens, question, the action that was decided on, then the
-coach's sentence. Streaming: the instruction, then chunk after chunk, each followed by its action token, as the
-decider's strategy `llm` reads it.
+coach's sentence. Streaming, every few steps: see `training.stages.stream`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mobile_videogpt.modeling import MobileVideoGPT
-from mobile_videogpt.prompts import chat_prompt, prompt_ids
+from mobile_videogpt.prompts import prompt_ids
 from mobile_videogpt.tokenizer import IM_END, ChatTokenizer
 from training.auxiliary import FrameHeads
 from training.evaluate.words import MeaningOf
@@ -26,8 +26,9 @@ from training.gym.exercises import MISTAKES
 from training.gym.phrases import PRAISE, PROMPT, meanings, wordings
 from training.memory import Seen, moments
 from training.sizes import TextPlan
-from training.stages.head import action_labels
+from training.stages.judgements import Judgements
 from training.stages.loop import Fit
+from training.stages.stream import UNKNOWABLE, Stream
 
 PROMPTS = (
     PROMPT,
@@ -35,7 +36,7 @@ PROMPTS = (
     "Watch the exercise and give short feedback.",
     "What should I change?",
 )
-_UNKNOWABLE = 8  # the first chunks of a stream cannot know what was before them
+_CUT = 0.3  # how often a stream begins in the middle of its session, as a context does whose oldest chunks went
 
 
 def training_texts() -> list[str]:
@@ -108,29 +109,6 @@ class Speech:
         ).last_hidden_state
         logits = self._language.lm_head(hidden[:, start.shape[1] - 1 :])
         return F.cross_entropy(logits.float().flatten(0, 1), target.flatten(), label_smoothing=0.02, ignore_index=-100)
-
-    def stream_loss(self, starts: Sequence[tuple[int, int]], prompt: str, chunks: int) -> Tensor:
-        """Cross entropy of the action tokens over `chunks` chunks from each (session, chunk) on."""
-        head = self.embed(self._tokenizer.encode(chat_prompt(prompt, system=self._system)))
-        rows, labels = [], []
-        for s, c in starts:
-            seen = self._sessions[s]
-            groups = seen.groups[c : c + chunks].to(self._device).float()
-            video: Tensor = self._vision.mm_projector(groups.flatten(0, 1))
-            video = torch.unflatten(video, 0, groups.shape[:2]).flatten(1, 2)  # [n, V, D]
-            actions = action_labels(seen.watched)[0][c : c + chunks]
-            told = self.embed([self._actions[a] for a in actions])[:, None]
-            rows.append(torch.cat([head, torch.cat([video, told], 1).flatten(0, 1)]))
-            labels.append(torch.from_numpy(actions))
-        per = rows[0].shape[0] - len(head)
-        per //= chunks
-        hidden = self._language.model(inputs_embeds=torch.stack(rows)).last_hidden_state
-        at = len(head) + per * torch.arange(chunks, device=self._device) + per - 2
-        logits = self._language.lm_head(hidden[:, at])[..., self._actions]
-        target = torch.stack(labels).to(self._device)
-        weight = torch.tensor([0.35, 1.2, 1.2], device=self._device)
-        known = slice(_UNKNOWABLE, None)
-        return F.cross_entropy(logits[:, known].float().flatten(0, 1), target[:, known].flatten(), weight=weight)
 
     @torch.no_grad()
     def write(
@@ -208,10 +186,11 @@ def train_text(
     for tower in (vision.vision_tower, vision.image_vision_tower):
         tower.requires_grad_(False)
     taught = nn.ModuleList([vision.mm_projector, vision.image_mm_projector, model.require_language()])
-    fit = Fit("text", folder, taught, nn.ModuleList(), plan)
+    judgements = Judgements(model.config.language.width).to(vision.device)
+    fit = Fit("text", folder, taught, judgements, plan)
     if teacher is not None and not fit.continued:
         lend_trunk(model, teacher)
-    speech = Speech(model, tokenizer, train)
+    speech, stream = Speech(model, tokenizer, train), Stream(model, tokenizer, plan.stream_frames)
     found = moments(train, 1.0, plan.chunks)
     feedback_of = [train[s].watched.feedbacks[f] for s, _, f in found]
     corrections = [i for i, f in enumerate(feedback_of) if f.mistake]
@@ -220,7 +199,6 @@ def train_text(
         raise ValueError(
             f"{len(train)} sessions hold {len(corrections)} corrections and {len(praises)} praises; give more sessions"
         )
-    long_enough = [s for s, seen in enumerate(train) if len(seen.groups) >= plan.stream_chunks]
     rng = np.random.default_rng([seed, fit.step, 2])
 
     def losses(step: int) -> dict[str, Tensor]:
@@ -234,14 +212,18 @@ def train_text(
         chunks = plan.chunks if rng.uniform() < 0.9 else int(rng.integers(1, plan.chunks + 1))
         with torch.autocast(vision.device.type, torch.bfloat16, enabled=plan.bf16):
             out = {"words": speech.words_loss([found[i][:2] for i in picks], texts, actions, prompt, chunks)}
-            if step % plan.stream_every == 0 and long_enough:
-                some = [long_enough[int(rng.integers(len(long_enough)))] for _ in range(plan.stream_batch)]
-                starts = [(s, int(rng.integers(len(train[s].groups) - plan.stream_chunks + 1))) for s in some]
-                out["stream"] = speech.stream_loss(starts, PROMPTS[0], plan.stream_chunks)
+            if step % plan.stream_every == 0:
+                some = [train[int(rng.integers(len(train)))] for _ in range(plan.stream_batch)]
+                latest = min(len(seen.groups) for seen in some) - UNKNOWABLE - 4
+                cut = int(rng.integers(1, latest)) if latest > 1 and rng.uniform() < _CUT else 0
+                out["stream"] = stream.loss(some, judgements, rng, PROMPTS[0], cut)
         return out
 
     def score() -> dict[str, float]:
-        return write_accuracy(Speech(model, tokenizer, held), held, plan.chunks)
+        words = write_accuracy(Speech(model, tokenizer, held), held, plan.chunks)
+        return words | {"stream_f_score": stream.calibrate(held, PROMPTS[0])[1]}
 
     fit.run(losses, score)
+    how, _ = stream.calibrate(held, PROMPTS[0])
+    model.config = replace(model.config, stream=how)
     return model

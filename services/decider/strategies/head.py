@@ -33,6 +33,7 @@ class HeadStrategy:
 
     name = "head"
     wants_tokens = False
+    wants_images = False
     follows_prompt = False
 
     def __init__(self, head: Head) -> None:

@@ -18,6 +18,7 @@ class IntervalStrategy:
 
     name = "interval"
     wants_tokens = False
+    wants_images = False
     follows_prompt = True
 
     def __init__(self, interval_s: float) -> None:

@@ -1,6 +1,5 @@
 """Strategy `llm`: the language model itself decides. Its next-token logits over the action tokens, after the newest
-chunk, in a
-context that rolls on for ever.
+chunk, in a context that rolls on for ever.
 
 The context lives in this process: after a restart it fills again from the next chunks.
 """
@@ -22,8 +21,8 @@ from shared.messages import Features
 class Watcher(Protocol):
     """One source's rolling context."""
 
-    def see(self, tokens: Tokens) -> NDArray[np.float32]:
-        """Reads a chunk's video tokens [V, D]; logits [3] of `<next> <feedback> <correct>` as what comes next."""
+    def see(self, tokens: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Reads a chunk's tokens [n, D]; logits [3] of `<next> <feedback> <correct>` as what comes next."""
 
     def did(self, action: int) -> None:
         """Reads the action token that was in fact taken: 0, 1 or 2."""
@@ -31,6 +30,10 @@ class Watcher(Protocol):
 
 class ActionModel(Protocol):
     """Opens a rolling context that begins with the user's instruction."""
+
+    @property
+    def frames(self) -> int:
+        """Newest frames of each chunk whose image tokens it reads in front of the chunk's video tokens."""
 
     def open(self, prompt: str) -> Watcher: ...
 
@@ -44,6 +47,7 @@ class LlmStrategy:
 
     def __init__(self, model: ActionModel, prompt: str) -> None:
         self._model = model
+        self.wants_images = model.frames > 0
         self._prompt = prompt
         self._watcher: Watcher | None = None
 
@@ -60,7 +64,7 @@ class LlmStrategy:
             )
         if self._watcher is None or not memory:
             self._watcher = self._model.open(self._prompt)
-        logits = self._watcher.see(tokens).astype(np.float64)
+        logits = self._watcher.see(tokens.newest(self._model.frames)).astype(np.float64)
         weights = np.exp(logits - logits.max())
         return likeliest((weights / weights.sum()).astype(np.float32), "llm"), {"seen": features.seq + 1}
 

@@ -18,6 +18,7 @@ class RulesStrategy:
 
     name = "rules"
     wants_tokens = False
+    wants_images = False
     follows_prompt = False
 
     def __init__(self, every_chunks: int, motion_threshold: float, motion_release: float) -> None:

@@ -22,6 +22,7 @@ class SceneStrategy:
 
     name = "scene"
     wants_tokens = False
+    wants_images = False
     follows_prompt = True
 
     def __init__(self, threshold: float) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.decider.core import Decider, Decision, Strategy, StrategyError
+from services.decider.core import Decider, Decision, Strategy, StrategyError, Tokens
 from services.decider.state import State
 from services.decider.strategies.head import HeadState, HeadStrategy
 from services.decider.strategies.interval import IntervalStrategy
@@ -29,7 +29,7 @@ def decide_all(
     *,
     prompt: str = "p",
     state: State | None = None,
-    tokens: NDArray[np.float32] | None = None,
+    tokens: Tokens | None = None,
 ) -> list[Decision]:
     state = state or State(run="r1")
     decisions = []
@@ -163,8 +163,10 @@ def test_head_that_gives_nonsense_is_an_error_not_silence(features: MakeFeatures
 class ScriptedModel:
     """An action model that reads logits from a script and writes down what it was told."""
 
-    def __init__(self, logits: list[list[float]]) -> None:
+    def __init__(self, logits: list[list[float]], frames: int = 0) -> None:
         self.logits = logits
+        self.frames = frames
+        self.saw: list[NDArray[np.floating]] = []
         self.did_actions: list[int] = []
         self.opened: list[str] = []
 
@@ -173,6 +175,7 @@ class ScriptedModel:
         return self
 
     def see(self, tokens: NDArray[np.floating]) -> NDArray[np.float32]:
+        self.saw.append(tokens)
         return np.array(self.logits.pop(0), np.float32)
 
     def did(self, action: int) -> None:
@@ -181,7 +184,7 @@ class ScriptedModel:
 
 def test_llm_turns_logits_into_probabilities_and_tells_the_model_what_was_done(features: MakeFeatures) -> None:
     model = ScriptedModel([[5, 0, 0], [0, 0, 5], [0, 5, 0], [1, 1.1, 1]])
-    tokens = np.zeros((4, 16), np.float32)
+    tokens = Tokens(np.zeros((4, 16), np.float32))
     chunks = [features(i, i * 1.0) for i in range(4)]
     decisions = decide_all(LlmStrategy(model, "p"), chunks, SpeakSettings(), tokens=tokens)
     assert [d.action for d in decisions] == ["next", "correct", "next", "next"]
@@ -194,3 +197,22 @@ def test_llm_turns_logits_into_probabilities_and_tells_the_model_what_was_done(f
 def test_llm_without_tokens_is_an_error_that_names_the_encoder(features: MakeFeatures) -> None:
     with pytest.raises(StrategyError, match=r"video tokens.*'fake'"):
         decide_all(LlmStrategy(ScriptedModel([[1, 0, 0]]), "p"), [features(0)], SpeakSettings())
+
+
+def test_llm_shows_the_model_the_newest_frames_before_the_video(features: MakeFeatures) -> None:
+    model = ScriptedModel([[1, 0, 0]], frames=2)
+    images = np.arange(4 * 3 * 2, dtype=np.float32).reshape(4, 3, 2)
+    video = np.full((5, 2), -1, np.float32)
+    strategy = LlmStrategy(model, "p")
+    assert strategy.wants_images
+    decide_all(strategy, [features(0)], SpeakSettings(), tokens=Tokens(video, images))
+    np.testing.assert_array_equal(model.saw[0], np.concatenate([images[2], images[3], video]))
+
+
+@pytest.mark.parametrize("images", [None, np.zeros((1, 3, 2), np.float32)])
+def test_llm_that_needs_more_frames_than_there_are_says_what_to_do(
+    images: NDArray[np.float32] | None, features: MakeFeatures
+) -> None:
+    strategy = LlmStrategy(ScriptedModel([[1, 0, 0]], frames=2), "p")
+    with pytest.raises(StrategyError, match=r"2 frames.*gives [01];.*encoder\.model"):
+        decide_all(strategy, [features(0)], SpeakSettings(), tokens=Tokens(np.zeros((5, 2), np.float32), images))

@@ -13,7 +13,7 @@ import torch
 from mobile_videogpt import MobileVideoGPT, MobileVideoGPTConfig
 from mobile_videogpt.head import HeadConfig, TemporalHead
 from mobile_videogpt.tokenizer import tiny_tokenizer
-from services.decider.core import Decider, StrategyError
+from services.decider.core import Decider, StrategyError, Tokens
 from services.decider.state import State, state_bytes, state_from
 from services.decider.strategies.factory import Strategies, strategy_key
 from services.decider.strategies.rolling import RollingActionModel
@@ -112,7 +112,7 @@ def test_llm_loads_a_checkpoint_from_its_folder(model: MobileVideoGPT, tmp_path:
     settings = Settings(generator=GeneratorSettings(model=str(tmp_path / "m"), device="cpu"))
     speak = SpeakSettings(strategy="llm", confidence_threshold=0)
     strategy = Strategies(settings).make(speak, "Coach.")
-    tokens = np.zeros((32, 128), np.float32)
+    tokens = Tokens(np.zeros((32, 128), np.float32))
     decision = Decider(speak, strategy).decide(features(0), State(run="r1"), tokens=tokens, prompt="Coach.")
     assert decision.reason == "llm"
     assert 1 / 3 <= decision.confidence <= 1

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from mobile_videogpt.config import ClipVisionConfig, MobileVideoGPTConfig, VideoMambaConfig
+from mobile_videogpt.config import ClipVisionConfig, MobileVideoGPTConfig, StreamConfig, VideoMambaConfig
 
 
 @pytest.mark.parametrize("preset", ["full_0_5b", "full_1_5b", "tiny"])
 def test_a_config_survives_json(preset: str) -> None:
     config = replace(getattr(MobileVideoGPTConfig, preset)(), action_token_ids=(5, 6, 7), system_prompt="Look.")
+    config = replace(config, stream=StreamConfig(4, 59, (0.0, 1.5, -0.5)))
     assert MobileVideoGPTConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
@@ -36,6 +37,9 @@ def test_absent_names_take_their_defaults() -> None:
         ({"clip_frames": 24}, "make all equal"),
         ({"chunk_frames": 4, "clip_frames": 8}, "takes 8 frames, but a chunk has 4"),
         ({"action_token_ids": [1, 2]}, r"3 action tokens but ids \(1, 2\)"),
+        ({"stream": {"frames": 9}}, r"stream\.frames 9 .*a chunk has 8 frames"),
+        ({"stream": {"chunks": -1}}, r"stream\.chunks -1"),
+        ({"stream": {"offsets": [0.0, 1.0]}}, r"stream\.offsets \(0\.0, 1\.0\) are not one for each"),
         ({"action_token_ids": [1, 2, 999_999]}, "outside a vocabulary of 151936"),
     ],
 )

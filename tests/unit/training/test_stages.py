@@ -17,8 +17,9 @@ from training.gym.cli import main
 from training.gym.coach import Feedback
 from training.journal import Journal
 from training.sizes import HeadPlan, ImagePlan, VideoPlan
-from training.stages.head import action_labels, score, train_head
+from training.stages.head import score, train_head
 from training.stages.image import load_heads, place_tokens, plain_attention, shape_patches, train_image
+from training.stages.judgements import action_labels
 from training.stages.video import place_video_tokens, share_patches, train_video
 
 TINY = MobileVideoGPTConfig.tiny()
