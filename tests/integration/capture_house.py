@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from services.capture.service import serve
 from shared.bus import Bus
-from shared.clock import SystemClock
+from shared.clock import Clock, SystemClock
 from shared.codec import unpack
 from shared.config import Settings
 from shared.health import Health
@@ -28,9 +27,9 @@ CHUNKS = 11  # of 6 s at 8 FPS with an overlap of 4
 
 
 @asynccontextmanager
-async def capture(settings: Settings, name: str = "c1") -> AsyncIterator[Context]:
+async def capture(settings: Settings, name: str = "c1", clock: Clock | None = None) -> AsyncIterator[Context]:
     """A capture process in all but name, with connections of its own. Stopped gently at the end."""
-    clock = SystemClock()
+    clock = clock or SystemClock()
     async with Bus.connect(settings, clock) as bus:
         context = Context(settings, bus, clock, name, Health("capture", name, clock), Metrics(), get_logger("capture"))
         async with asyncio.TaskGroup() as tasks:
@@ -38,13 +37,6 @@ async def capture(settings: Settings, name: str = "c1") -> AsyncIterator[Context
             tasks.create_task(serve(context))
             yield context
             context.stopping.set()
-
-
-async def until(condition: Callable[[], Awaitable[object]], within_s: float = 15.0) -> None:
-    give_up_at_s = time.monotonic() + within_s
-    while not await condition():
-        assert time.monotonic() < give_up_at_s, "it did not come to pass"
-        await asyncio.sleep(0.02)
 
 
 def spec(url: str = PATTERN, source_id: str = "cam1", **watch: object) -> SourceSpec:

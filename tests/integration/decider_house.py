@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from shared.registry import add_source
 from shared.runtime import Context
 from shared.source import SourceSpec
 from shared.streams import FIELD
+from tests.integration.waiting import PATIENCE_S
 
 SOURCE = "cam"
 
@@ -42,19 +43,13 @@ async def decider(bus: Bus, name: str = "d1") -> AsyncIterator[Context]:
         yield context
     finally:
         context.stopping.set()
-        await asyncio.wait_for(task, 10)
-
-
-async def eventually(look: Callable[[], Awaitable[Any]], timeout_s: float = 10.0) -> Any:
-    """Waits until `look()` gives something true."""
-    async with asyncio.timeout(timeout_s):
-        while not (found := await look()):
-            await asyncio.sleep(0.02)
-    return found
+        await asyncio.wait_for(task, PATIENCE_S)
 
 
 async def watch(bus: Bus, **changes: Any) -> SourceSpec:
-    speak = {"strategy": "rules", "every_chunks": 1000, **changes.pop("speak", {})}
+    """Adds the source. It is patient: what is late is not lost, and no request grows too old, unless a test says so."""
+    patient = {"strategy": "rules", "every_chunks": 1000, "gap_s": PATIENCE_S, "deadline_s": 0}
+    speak = {**patient, **changes.pop("speak", {})}
     spec = SourceSpec(source_id=SOURCE, url="test://", speak=speak, **changes)
     await add_source(bus, spec)
     return spec

@@ -30,20 +30,20 @@ from services.gateway.tls import self_signed
 from services.jpeg import JpegMaker
 from shared.clock import SystemClock
 from shared.config import CaptureSettings
+from tests.integration.waiting import PATIENCE_S
 
-SETTINGS = CaptureSettings(open_timeout_s=1.0, stall_s=0.5, backoff_max_s=0.5, shorter_side=32)
+PATIENT = CaptureSettings(open_timeout_s=30.0, stall_s=30.0, backoff_max_s=0.5, shorter_side=32)
+HASTY = PATIENT.model_copy(update={"open_timeout_s": 1.0, "stall_s": 0.5})
 JPEG = JpegMaker(320, 80).jpeg(av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), format="rgb24"))
 
 
-def opened(url: str) -> Feed:
-    return open_feed(url, SETTINGS)
+def opened(url: str, settings: CaptureSettings = PATIENT) -> Feed:
+    return open_feed(url, settings)
 
 
-def refused(url: str) -> BrokenError:
-    began_s = time.monotonic()
+def refused(url: str, settings: CaptureSettings = PATIENT) -> BrokenError:
     with pytest.raises(BrokenError) as caught:
-        opened(url).close()
-    assert time.monotonic() - began_s < 4.0
+        opened(url, settings).close()
     assert "s3cret" not in str(caught.value)
     return caught.value
 
@@ -148,7 +148,7 @@ def test_what_the_server_says_is_said(status: int, says: str, final: bool) -> No
 def test_a_server_that_never_answers_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         for scheme in ("http", "rtsp"):
-            error = refused(f"{scheme}://admin:s3cret@127.0.0.1:{server.getsockname()[1]}/live")
+            error = refused(f"{scheme}://admin:s3cret@127.0.0.1:{server.getsockname()[1]}/live", HASTY)
             assert "no answer within 1 s" in str(error), error
             assert not error.final
 
@@ -180,7 +180,7 @@ class Mjpeg(Base):
                 self.wfile.flush()
                 time.sleep(self.pause_s)
             if self.hang:
-                time.sleep(3.0)
+                self.connection.recv(1)  # until the other side goes
 
 
 def test_mjpeg_is_live_and_timed_by_arrival() -> None:
@@ -188,29 +188,48 @@ def test_mjpeg_is_live_and_timed_by_arrival() -> None:
         feed = opened(f"{url}/stream")
         assert feed.traits.live
         pictures = feed.pictures(lambda: False)
-        times = [next(pictures).raw_s for _ in range(40)]
+        asked_s = [time.monotonic()]
+        times: list[float] = []
+        for _ in range(40):
+            times.append(next(pictures).raw_s or 0.0)
+            asked_s.append(time.monotonic())
         feed.close()
-    late = np.diff([t for t in times if t is not None])[10:]
-    assert np.median(late) == pytest.approx(0.02, abs=0.008)  # FFmpeg itself would say 0.04
+    # Whatever the pace of the camera and of this machine: each time lies between asking for it and having it, give or
+    # take where the count begins. FFmpeg itself would count 0.04 s for each.
+    earliest = max(before - at for before, at in zip(asked_s, times, strict=False))
+    latest = min(after - at for after, at in zip(asked_s[1:], times, strict=True))
+    assert earliest <= latest
 
 
 async def test_a_camera_that_falls_silent_stalls_and_is_opened_again() -> None:
     class Handler(Mjpeg):
         stop_after, hang = 30, True
 
-    clock = SystemClock()
+    clock, settings = SystemClock(), PATIENT.model_copy(update={"stall_s": 1.0})
     with serving(Handler) as url:
-        plan = Plan(sample_fps=8.0, overlap=4, lossless=False, realtime=True, loop=False, can_fail=True)
-        reel = Reel(plan, partial(opened, f"{url}/stream"), SETTINGS, clock, Tap(clock, 320, 80))
-        reel.start()
-        states: list[str] = []
-        give_up_at_s = time.monotonic() + 15
-        while states.count("playing") < 2 and time.monotonic() < give_up_at_s:
-            await reel.bell.wait(0.05)
-            states += [news.state for news in reel.look()]
-        reel.stop()
-        assert reel.join(5.0)
-    assert states[:5] == ["opening", "playing", "stalled", "reconnecting", "playing"]
+        plan = Plan(sample_fps=8.0, overlap=4, lossless=False, realtime=True, loop=False, can_fail=False)
+        reel = Reel(plan, partial(opened, f"{url}/stream", settings), settings, clock, Tap(clock, 320, 80))
+        states = await states_until(reel, "opening", "playing", "stalled", "reconnecting", "playing")
+    # Held up, the machine may make it stall, or too late to be opened, more often than the camera does.
+    assert set(states) == {"opening", "playing", "stalled", "reconnecting"}
+
+
+async def states_until(reel: Reel, *wanted: str) -> list[str]:
+    """Plays until these states have come, in this order."""
+    reel.start()
+    states: list[str] = []
+    left = list(wanted)
+    give_up_at_s = time.monotonic() + PATIENCE_S
+    while left and time.monotonic() < give_up_at_s:
+        await reel.bell.wait(0.05)
+        for news in reel.look():
+            states.append(news.state)
+            if left and news.state == left[0]:
+                del left[0]
+    reel.stop()
+    assert reel.join(PATIENCE_S)
+    assert not left, f"{states} and no {left[0]}"
+    return states
 
 
 class Rtsp(socketserver.ThreadingTCPServer):
@@ -219,8 +238,8 @@ class Rtsp(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self, *, password: str = "", frames: int = 100_000, hang: bool = False) -> None:
-        self.password, self.frames, self.hang = password, frames, hang
+    def __init__(self, *, password: str = "", first_frames: int = 100_000) -> None:
+        self.password, self.first_frames = password, first_frames
         self.sessions = 0
         self.units = h264_pictures()
         super().__init__(("127.0.0.1", 0), RtspHandler)
@@ -260,7 +279,7 @@ class RtspHandler(socketserver.StreamRequestHandler):
 
     def play(self) -> None:
         sequence = 0
-        for number in range(self.server.frames):
+        for number in range(self.server.first_frames if self.server.sessions == 1 else 100_000):
             units = self.server.units[number % len(self.server.units)]
             for index, unit in enumerate(units):
                 for payload, last in rtp_payloads(unit):
@@ -269,8 +288,6 @@ class RtspHandler(socketserver.StreamRequestHandler):
                     self.wfile.write(struct.pack(">cBH", b"$", 0, len(packet)) + packet)
                     sequence += 1
             time.sleep(1 / 60)
-        if self.server.hang:
-            time.sleep(3.0)
 
 
 def rtp_payloads(unit: bytes, size: int = 1200) -> Iterator[tuple[bytes, bool]]:
@@ -334,17 +351,10 @@ def test_an_rtsp_camera_lets_in_only_who_knows_the_password() -> None:
 
 async def test_an_rtsp_camera_that_closes_the_stream_is_opened_again() -> None:
     clock = SystemClock()
-    with camera(frames=60) as (server, address):
+    with camera(first_frames=60) as (server, address):
         plan = Plan(sample_fps=8.0, overlap=4, lossless=False, realtime=True, loop=False, can_fail=False)
-        reel = Reel(plan, partial(opened, f"rtsp://{address}"), SETTINGS, clock, Tap(clock, 320, 80))
-        reel.start()
-        states: list[str] = []
-        give_up_at_s = time.monotonic() + 15
-        while states.count("playing") < 2 and time.monotonic() < give_up_at_s:
-            await reel.bell.wait(0.05)
-            states += [news.state for news in reel.look()]
-        reel.stop()
-        assert reel.join(5.0)
+        reel = Reel(plan, partial(opened, f"rtsp://{address}"), PATIENT, clock, Tap(clock, 320, 80))
+        states = await states_until(reel, "opening", "playing", "reconnecting", "playing")
         assert server.sessions == 2
-    assert states[:4] == ["opening", "playing", "reconnecting", "playing"]
+    assert states == ["opening", "playing", "reconnecting", "playing"]
     assert reel.chunker.due >= 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 
 from services.said import Said
 from shared.bus import Bus
+from shared.clock import SystemClock
 from shared.messages import (
     DecisionEvent,
     EndEvent,
@@ -28,13 +28,13 @@ from tests.integration.decider_house import (
     decided,
     decider,
     events,
-    eventually,
     features,
     has_decided,
     requests,
     send,
     watch,
 )
+from tests.integration.waiting import until
 
 
 async def test_chunks_that_arrive_in_any_order_are_decided_once_each_in_order(bus: Bus) -> None:
@@ -43,7 +43,7 @@ async def test_chunks_that_arrive_in_any_order_are_decided_once_each_in_order(bu
     shuffled = [chunks[i] for i in np.random.default_rng(5).permutation(30)]
     async with decider(bus):
         await send(bus, *shuffled, await features(bus, 30, lossless=True, status="end"))
-        await eventually(lambda: events(bus, StateEvent))
+        await until(lambda: events(bus, StateEvent))
     assert await decided(bus) == list(range(30))
     assert await counters(bus) == {"decided": 30}
     assert await bus.redis.zcard(bus.keys(SOURCE).inflight(SOURCE)) == 0
@@ -64,7 +64,7 @@ async def test_buried_and_expired_chunks_are_decided_with_their_reason_and_the_c
             await features(bus, 2, status="expired"),
             await features(bus, 3),
         )
-        await eventually(lambda: has_decided(bus, 4))
+        await until(lambda: has_decided(bus, 4))
     assert [e.reason for e in await events(bus, DecisionEvent)] == ["quiet", "buried", "blob_expired", "quiet"]
     assert await counters(bus) == {"decided": 3, "buried": 1, "expired_blobs": 1}
 
@@ -73,9 +73,9 @@ async def test_live_skips_a_chunk_that_never_comes_and_counts_it(bus: Bus) -> No
     await watch(bus, speak={"gap_s": 0.2})
     async with decider(bus):
         await send(bus, await features(bus, 0), await features(bus, 2), await features(bus, 3))
-        await eventually(lambda: has_decided(bus, 4))
+        await until(lambda: has_decided(bus, 4))
         await send(bus, await features(bus, 1))  # late: settled without a word
-        await eventually(lambda: credit_is_back(bus))
+        await until(lambda: credit_is_back(bus))
     assert await decided(bus) == [0, 1, 2, 3]
     assert (await events(bus, DecisionEvent))[1].reason == "lost"
     assert await counters(bus) == {"decided": 4, "lost": 1}
@@ -86,7 +86,7 @@ async def test_a_request_is_open_with_the_hop_and_live_there_is_never_a_second_o
     await watch(bus, speak={"every_chunks": 2, "min_interval_s": 0, "deadline_s": 0})
     async with decider(bus):
         await send(bus, *[await features(bus, seq) for seq in range(8)])
-        await eventually(lambda: has_decided(bus, 8))
+        await until(lambda: has_decided(bus, 8))
         assert [r.request_id for r in await requests(bus)] == ["cam:r1:1"]
         assert [e.reason for e in await events(bus, DecisionEvent)][3] == "request_open"
         assert await bus.redis.hgetall(bus.keys(SOURCE).open_requests) == {b"cam:r1:1": b"0"}
@@ -95,7 +95,7 @@ async def test_a_request_is_open_with_the_hop_and_live_there_is_never_a_second_o
         assert blobs == [1, 1, 0, 0, 0, 1, 1, 1]
         await bus.redis.hdel(bus.keys(SOURCE).open_requests, "cam:r1:1")
         await send(bus, await features(bus, 8), await features(bus, 9))
-        await eventually(lambda: has_decided(bus, 10))
+        await until(lambda: has_decided(bus, 10))
     assert [r.request_id for r in await requests(bus)] == ["cam:r1:1", "cam:r1:9"]
     assert await counters(bus) == {"decided": 10, "requests": 2}
 
@@ -106,7 +106,7 @@ async def test_lossless_waits_for_the_words_instead_of_skipping_them(bus: Bus) -
     async with decider(bus):
         await send(bus, *[await features(bus, seq, lossless=True) for seq in range(6)])
         for count, seq in ((2, 1), (4, 3), (6, 5)):
-            await eventually(lambda count=count: has_decided(bus, count))
+            await until(lambda count=count: has_decided(bus, count))
             await asyncio.sleep(0.1)
             assert len(await decided(bus)) == count
             said = Said("r1", "feedback", seq * 0.5, f"words {seq}")
@@ -121,7 +121,7 @@ async def test_an_overdue_request_is_ended_as_expired_when_no_generator_lives(bu
     await watch(bus, speak={"every_chunks": 1, "deadline_s": 0.3})
     async with decider(bus):
         await send(bus, await features(bus, 0))
-        await eventually(lambda: events(bus, EndEvent))
+        await until(lambda: events(bus, EndEvent))
         await asyncio.sleep(0.3)
     ends = await events(bus, EndEvent)
     assert [(e.request_id, e.status, e.attempt) for e in ends] == [("cam:r1:0", "expired", 0)]
@@ -130,12 +130,22 @@ async def test_an_overdue_request_is_ended_as_expired_when_no_generator_lives(bu
 
 
 async def test_a_request_that_a_generator_has_taken_is_not_expired_under_its_hands(bus: Bus) -> None:
-    await watch(bus, speak={"every_chunks": 1, "deadline_s": 0.3})
+    class Ahead(SystemClock):
+        by_s = 0.0
+
+        def now_s(self) -> float:
+            return super().now_s() + self.by_s
+
+    clock = bus.clock = Ahead()
+    await watch(bus, speak={"every_chunks": 1, "deadline_s": 30})
     async with decider(bus):
         await send(bus, await features(bus, 0))
-        (request,) = await eventually(lambda: requests(bus))
+        (request,) = await until(lambda: requests(bus))
         assert await start_attempt(bus, request) == 1
-        await asyncio.sleep(0.7)
+        clock.by_s = 31.0
+        for seq in (1, 2):  # when the second is decided, it has looked for what is overdue after the first
+            await send(bus, await features(bus, seq))
+            await until(lambda count=seq + 1: has_decided(bus, count))
     assert await events(bus, EndEvent) == []
 
 
@@ -143,9 +153,9 @@ async def test_a_question_becomes_a_request_about_the_newest_chunks_at_any_time(
     await watch(bus)
     async with decider(bus):
         await send(bus, *[await features(bus, seq) for seq in range(5)])
-        await eventually(lambda: has_decided(bus, 5))
+        await until(lambda: has_decided(bus, 5))
         await bus.ask(Question("u1", SOURCE, "What is it?", 50.0))
-        (request,) = await eventually(lambda: requests(bus))
+        (request,) = await until(lambda: requests(bus))
     assert (request.request_id, request.kind, request.prompt) == ("cam:q:u1", "question", "What is it?")
     assert [chunk.seq for chunk in request.chunks] == [2, 3, 4]
     counts = await counters(bus)
@@ -155,7 +165,7 @@ async def test_a_question_becomes_a_request_about_the_newest_chunks_at_any_time(
 async def test_a_question_about_no_source_is_an_error_that_the_asker_sees(bus: Bus) -> None:
     async with decider(bus):
         await bus.ask(Question("u1", SOURCE, "What is it?", 50.0))
-        (error,) = await eventually(lambda: events(bus, ErrorEvent))
+        (error,) = await until(lambda: events(bus, ErrorEvent))
     assert error.request_id == "cam:q:u1"
     assert "no source 'cam'" in error.message
 
@@ -181,51 +191,59 @@ async def _prompt_is_new(bus: Bus) -> bool:
     ],
     ids=["strategy", "threshold", "prompt"],
 )
-async def test_a_change_is_seen_within_a_second_while_chunks_keep_coming(
+async def test_a_change_is_seen_soon_while_chunks_keep_coming(
     bus: Bus, before: dict[str, Any], change: dict[str, Any], seen: Callable[[Bus], Awaitable[bool]]
 ) -> None:
     await watch(bus, speak={"min_interval_s": 0, "repeat_window_s": 0, "deadline_s": 0, **before})
     keys = bus.keys(SOURCE)
 
+    sent = 0
+
     async def keep_coming() -> None:
+        nonlocal sent
         for seq in range(10_000):
             await send(bus, await features(bus, seq))
+            sent = seq
             await bus.redis.delete(keys.open_requests)  # a generator that is done at once
             await asyncio.sleep(0.03)
 
     async with decider(bus):
         coming = asyncio.create_task(keep_coming())
-        await eventually(lambda: has_decided(bus, 5))
+        await until(lambda: has_decided(bus, 5))
         if seen is _prompt_is_new:
-            await eventually(lambda: requests(bus))
+            await until(lambda: requests(bus))
         assert not await seen(bus)
-        began_s = time.monotonic()
         await update_source(bus, SOURCE, change)
-        await eventually(lambda: seen(bus))
-        took_s = time.monotonic() - began_s
+        before = sent
+        await until(lambda: seen(bus))
+        assert sent - before < 30  # a second's worth, however fast this machine is
         coming.cancel()
-    assert took_s < 1.0
+        await asyncio.gather(coming, return_exceptions=True)
 
 
-async def test_changed_settings_take_effect_within_a_second(bus: Bus) -> None:
+async def test_what_is_changed_together_takes_effect_together(bus: Bus) -> None:
     await watch(bus)
     async with decider(bus):
         await send(bus, await features(bus, 0))
-        await eventually(lambda: has_decided(bus, 1))
+        await until(lambda: has_decided(bus, 1))
         changes = {"speak": {"strategy": "interval", "min_interval_s": 0}, "say": {"prompt": "Name the colour."}}
         await update_source(bus, SOURCE, changes)
-        await asyncio.sleep(0.5)
-        await send(bus, await features(bus, 1))
-        (request,) = await eventually(lambda: requests(bus))
+        seq = 0
+        while not await requests(bus):
+            seq += 1
+            await send(bus, await features(bus, seq))
+            await until(lambda count=seq + 1: has_decided(bus, count))
+        (request,) = await requests(bus)
     assert request.prompt == "Name the colour."
-    assert (await events(bus, DecisionEvent))[-1].strategy == "interval"
+    strategies = [event.strategy for event in await events(bus, DecisionEvent)]
+    assert (strategies[0], strategies[-1], request.seq) == ("rules", "interval", seq)
 
 
 async def test_a_strategy_that_cannot_load_is_an_error_said_once_and_never_another_strategy(bus: Bus) -> None:
     await watch(bus, speak={"strategy": "head", "head": "/nowhere/at/all"})
     async with decider(bus):
         await send(bus, *[await features(bus, seq) for seq in range(4)])
-        await eventually(lambda: has_decided(bus, 4))
+        await until(lambda: has_decided(bus, 4))
     (error,) = await events(bus, ErrorEvent)
     assert "/nowhere/at/all" in error.message
     assert {(e.action, e.reason, e.strategy) for e in await events(bus, DecisionEvent)} == {
@@ -238,12 +256,16 @@ async def test_removing_a_source_cancels_what_is_open_and_lets_its_chunks_go(bus
     keys = bus.keys(SOURCE)
     async with decider(bus):
         await send(bus, await features(bus, 0))
-        await eventually(lambda: requests(bus))
+        await until(lambda: requests(bus))
         await remove_source(bus, SOURCE)
-        (end,) = await eventually(lambda: events(bus, EndEvent))
-        await asyncio.sleep(0.5)
+        (end,) = await until(lambda: events(bus, EndEvent))
+
+        async def let_go() -> bool:
+            return not await bus.redis.exists(keys.decider_state(SOURCE))
+
+        await until(let_go)
         await send(bus, await features(bus, 1))
-        await eventually(lambda: credit_is_back(bus))
+        await until(lambda: credit_is_back(bus))
     assert (end.request_id, end.status) == ("cam:r1:0", "cancelled")
     assert (await counters(bus))["cancelled"] == 1
     assert await decided(bus) == [0]

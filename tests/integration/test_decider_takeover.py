@@ -25,13 +25,13 @@ from tests.integration.decider_house import (
     decided,
     decider,
     events,
-    eventually,
     features,
     has_decided,
     requests,
     send,
     watch,
 )
+from tests.integration.waiting import run_out, until
 
 
 async def test_another_decider_continues_where_the_first_one_stopped(bus: Bus) -> None:
@@ -39,10 +39,10 @@ async def test_another_decider_continues_where_the_first_one_stopped(bus: Bus) -
     async with decider(bus, "d1"):
         await send(bus, *[await features(bus, seq) for seq in range(3)])
         await send(bus, *[await features(bus, seq) for seq in (4, 5)])  # held while 3 is awaited
-        await eventually(lambda: has_decided(bus, 3))
+        await until(lambda: has_decided(bus, 3))
     async with decider(bus, "d2"):
         await send(bus, await features(bus, 3))
-        await eventually(lambda: has_decided(bus, 6))
+        await until(lambda: has_decided(bus, 6))
     assert await decided(bus) == list(range(6))
     assert [r.seq for r in await requests(bus)] == [4]
     assert (await counters(bus))["decided"] == 6
@@ -52,10 +52,10 @@ async def test_two_deciders_share_a_shard_by_its_lease_and_the_second_takes_over
     await watch(bus)
     async with decider(bus, "d1") as first, decider(bus, "d2"):
         await send(bus, *[await features(bus, seq) for seq in range(3)])
-        await eventually(lambda: has_decided(bus, 3))
+        await until(lambda: has_decided(bus, 3))
         first.stopping.set()
         await send(bus, *[await features(bus, seq) for seq in range(3, 6)])
-        await eventually(lambda: has_decided(bus, 6))
+        await until(lambda: has_decided(bus, 6))
     assert await decided(bus) == list(range(6))
     assert (await counters(bus))["decided"] == 6
 
@@ -65,13 +65,14 @@ async def test_a_decider_whose_lease_was_taken_stops_and_writes_nothing_more(bus
     keys = bus.keys(SOURCE)
     async with decider(bus, "d1"):
         await send(bus, await features(bus, 0))
-        await eventually(lambda: has_decided(bus, 1))
-        await bus.redis.set(keys.lease("decider"), "somebody-else", px=1500)
+        await until(lambda: has_decided(bus, 1))
+        await bus.redis.set(keys.lease("decider"), "somebody-else")
         await bus.redis.incr(keys.fence("decider"))
         await send(bus, await features(bus, 1))
         await asyncio.sleep(0.5)
         assert await decided(bus) == [0]
-        await eventually(lambda: has_decided(bus, 2))  # it comes back when the other's lease has run out
+        await run_out(bus, keys.lease("decider"))
+        await until(lambda: has_decided(bus, 2))  # it comes back when the other's lease has run out
     assert await decided(bus) == [0, 1]
 
 
@@ -81,13 +82,13 @@ async def test_a_new_run_starts_afresh_and_chunks_of_the_old_one_are_let_go(bus:
     async with decider(bus):
         await bus.redis.hset(keys.run(SOURCE), "run", "r1")
         await send(bus, *[await features(bus, seq) for seq in range(3)])
-        await eventually(lambda: has_decided(bus, 3))
+        await until(lambda: has_decided(bus, 3))
         await bus.redis.hset(keys.run(SOURCE), "run", "r2")
         await bus.redis.delete(keys.counters(SOURCE))
         await send(bus, await features(bus, 3), *[await features(bus, seq, run="r2") for seq in range(2)])
         await send(bus, await features(bus, 4))
-        await eventually(lambda: has_decided(bus, 5))
-        await eventually(lambda: credit_is_back(bus))
+        await until(lambda: has_decided(bus, 5))
+        await until(lambda: credit_is_back(bus))
     assert [(e.run, e.seq) for e in await events(bus, DecisionEvent)] == [
         ("r1", 0), ("r1", 1), ("r1", 2), ("r2", 0), ("r2", 1)
     ]  # fmt: skip
@@ -104,7 +105,7 @@ async def test_features_delivered_too_often_are_buried_and_their_place_passed_ov
     await bus.redis.xclaim(keys.features, "decider", "dead", 0, [entry_id], retrycount=9)
     async with decider(bus):
         await send(bus, await features(bus, 1, lossless=True))
-        await eventually(lambda: has_decided(bus, 2))
+        await until(lambda: has_decided(bus, 2))
     assert await counters(bus) == {"buried": 1, "decided": 1}
     assert await bus.redis.xlen(keys.dead) == 1
     assert (await events(bus, DecisionEvent))[0].reason.startswith("buried: delivered")
@@ -119,7 +120,7 @@ async def test_a_buried_end_marker_still_ends_the_run_after_every_chunk(bus: Bus
     await bus.redis.xclaim(keys.features, "decider", "dead", 0, [entry_id], retrycount=9)
     async with decider(bus):
         await send(bus, await features(bus, 0, lossless=True), await features(bus, 1, lossless=True))
-        await eventually(lambda: events(bus, StateEvent))
+        await until(lambda: events(bus, StateEvent))
     assert await decided(bus) == [0, 1]
     assert (await events(bus))[-1].state == "ended"
     assert await bus.redis.hget(keys.run(SOURCE), "done") == b"1"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import threading
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import numpy as np
+import pytest
+from numpy.typing import NDArray
 
 from services.encoder.core import Clip, Encoded, Encoder
 from services.encoder.fake import FakeEncoder
@@ -22,10 +22,11 @@ from shared.config import Settings, load_settings
 from shared.errors import PoisonError
 from shared.health import Health
 from shared.logs import get_logger
-from shared.messages import Chunk, Features, Times
+from shared.messages import BlobRef, Chunk, Features, Times
 from shared.metrics import Metrics
 from shared.runtime import Context
 from shared.streams import FIELD
+from tests.integration.waiting import PATIENCE_S, until, until_true
 
 SOURCE = "cam"
 
@@ -48,15 +49,7 @@ async def worker(
         yield context
     finally:
         context.stopping.set()
-        await asyncio.wait_for(task, 10)
-
-
-async def eventually(look: Callable[[], Awaitable[Any]], timeout_s: float = 10.0) -> Any:
-    """Waits until `look()` gives something true."""
-    async with asyncio.timeout(timeout_s):
-        while not (found := await look()):
-            await asyncio.sleep(0.02)
-    return found
+        await asyncio.wait_for(task, PATIENCE_S)
 
 
 async def chunk(bus: Bus, seq: int, *, shape: tuple[int, ...] = (8, 6, 8, 3), **changes: Any) -> Chunk:
@@ -102,7 +95,7 @@ async def nothing_pending(bus: Bus) -> None:
 async def test_each_chunk_becomes_features_with_its_tokens_and_its_pixels_are_freed(bus: Bus) -> None:
     async with worker(bus):
         await send(bus, *[await chunk(bus, seq) for seq in range(10)])
-        found = await eventually(lambda: has(bus, 10))
+        found = await until(lambda: has(bus, 10))
     await nothing_pending(bus)
     assert sorted(f.seq for f in found) == list(range(10))
     first = next(f for f in found if f.seq == 3)
@@ -120,7 +113,7 @@ async def test_each_chunk_becomes_features_with_its_tokens_and_its_pixels_are_fr
 async def test_frames_that_the_generator_wants_are_kept(bus: Bus) -> None:
     async with worker(bus):
         await send(bus, await chunk(bus, 0, keep_frames=True))
-        (found,) = await eventually(lambda: has(bus, 1))
+        (found,) = await until(lambda: has(bus, 1))
     assert found.frames is not None
     assert (await bus.get_blob(found.frames)).shape == (8, 6, 8, 3)
 
@@ -130,7 +123,7 @@ async def test_pixels_that_are_gone_and_end_markers_pass_through(bus: Bus) -> No
         gone = await chunk(bus, 0)
         await bus.free_blobs([gone.frames])
         await send(bus, gone, await chunk(bus, 1, end=True, frames=None))
-        found = await eventually(lambda: has(bus, 2))
+        found = await until(lambda: has(bus, 2))
     assert {(f.seq, f.status, f.vector is None) for f in found} == {(0, "expired", True), (1, "end", True)}
     await nothing_pending(bus)
     assert await bus.redis.xlen(bus.keys(SOURCE).dead) == 0
@@ -160,7 +153,7 @@ async def test_what_waits_is_encoded_together_up_to_the_batch(bus: Bus) -> None:
     encoder = Recorder()
     await send(bus, *[await chunk(bus, seq) for seq in range(9)])
     async with worker(bus, encoder, batch=4):
-        await eventually(lambda: has(bus, 9))
+        await until(lambda: has(bus, 9))
     assert max(len(call) for call in encoder.calls) == 4
     assert sum(len(call) for call in encoder.calls) == 9
 
@@ -169,7 +162,7 @@ async def test_a_chunk_that_always_fails_is_buried_and_the_innocent_are_not(bus:
     encoder = Recorder({2: 1000})
     await send(bus, *[await chunk(bus, seq) for seq in range(6)])
     async with worker(bus, encoder):
-        found = await eventually(lambda: has(bus, 6))
+        found = await until(lambda: has(bus, 6))
     assert {f.seq: f.status for f in found} == {0: "ok", 1: "ok", 2: "buried", 3: "ok", 4: "ok", 5: "ok"}
     assert encoder.calls.count([2]) == bus.settings.bus.max_deliveries
     assert await bus.redis.xlen(bus.keys(SOURCE).dead) == 1
@@ -180,7 +173,7 @@ async def test_a_chunk_that_fails_once_is_tried_again(bus: Bus) -> None:
     encoder = Recorder({2: 2})
     await send(bus, *[await chunk(bus, seq) for seq in range(4)])
     async with worker(bus, encoder):
-        found = await eventually(lambda: has(bus, 4))
+        found = await until(lambda: has(bus, 4))
     assert {f.status for f in found} == {"ok"}
 
 
@@ -188,7 +181,7 @@ async def test_pixels_of_another_shape_are_buried_at_once(bus: Bus) -> None:
     encoder = Recorder({1: 1000}, PoisonError)
     await send(bus, await chunk(bus, 0, shape=(8, 6, 8, 4)), await chunk(bus, 1), await chunk(bus, 2, frames=None))
     async with worker(bus, encoder):
-        found = await eventually(lambda: has(bus, 3))
+        found = await until(lambda: has(bus, 3))
     assert {f.seq: f.status for f in found} == {0: "buried", 1: "buried", 2: "buried"}
     assert encoder.calls.count([1]) <= 2
 
@@ -201,7 +194,7 @@ async def test_an_encoder_that_only_fails_ends_the_process_instead_of_burying_ev
     clock = SystemClock()
     context = Context(bus.settings, bus, clock, "e", Health("encoder", "e", clock), Metrics(), get_logger("e"))
     try:
-        await asyncio.wait_for(Worker(context, encoder).run(), 10)
+        await asyncio.wait_for(Worker(context, encoder).run(), PATIENCE_S)
     except* FatalError as group:
         assert "in a row" in str(group.exceptions[0])
     else:
@@ -212,43 +205,61 @@ async def test_an_encoder_that_only_fails_ends_the_process_instead_of_burying_ev
 async def test_several_workers_share_the_chunks_and_none_is_encoded_twice_into_the_stream(bus: Bus) -> None:
     async with worker(bus, name="e1", batch=1), worker(bus, name="e2", batch=1), worker(bus, name="e3", batch=1):
         await send(bus, *[await chunk(bus, seq) for seq in range(60)])
-        found = await eventually(lambda: has(bus, 60))
+        found = await until(lambda: has(bus, 60))
         await asyncio.sleep(0.1)
     assert sorted(f.seq for f in found) == list(range(60))
     assert len(await features(bus)) == 60
 
 
+class Gated(FakeEncoder):
+    """Computes so many batches, and the next ones only once the gate is open. Whoever uses it opens the gate."""
+
+    def __init__(self, free_batches: int = 0) -> None:
+        super().__init__()
+        self.gate, self.computing = threading.Event(), threading.Event()
+        self.free_batches = free_batches
+        self.held_too_long = False
+
+    def encode(self, clips: Sequence[Clip]) -> list[Encoded]:
+        self.free_batches -= 1
+        if self.free_batches < 0:
+            self.computing.set()
+            self.held_too_long |= not self.gate.wait(PATIENCE_S)
+        return super().encode(clips)
+
+
 async def test_stopping_hands_over_what_is_not_being_computed(bus: Bus) -> None:
     await send(bus, *[await chunk(bus, seq) for seq in range(12)])
-    async with worker(bus, FakeEncoder(delay_s=0.3), name="e1", batch=2):
-        await eventually(lambda: has(bus, 2))
+    encoder = Gated(free_batches=1)
+    async with worker(bus, encoder, name="e1", batch=2) as context:
+        await until(lambda: has(bus, 2))
+        await until_true(encoder.computing.is_set)
+        context.stopping.set()
+        encoder.gate.set()
     before = len(await features(bus))
-    assert before < 12
+    assert 4 <= before < 12
     async with worker(bus, name="e2"):
-        found = await eventually(lambda: has(bus, 12))
+        found = await until(lambda: has(bus, 12))
     assert sorted(f.seq for f in found) == list(range(12))
 
 
-async def test_the_next_batch_is_fetched_while_this_one_computes(bus: Bus) -> None:
-    """With four batches of 0.2 s each, fetching in between would show as pauses in which nothing computes."""
-    import time
+async def test_the_next_batch_is_fetched_while_this_one_computes(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    get_blob, fetched = Bus.get_blob, []
 
-    class Timed(FakeEncoder):
-        spans: list[tuple[float, float]] = []  # noqa: RUF012
+    async def noted(self: Bus, ref: BlobRef) -> NDArray[Any]:
+        pixels = await get_blob(self, ref)
+        fetched.append(ref.key)
+        return pixels
 
-        def encode(self, clips: Sequence[Clip]) -> list[Encoded]:
-            started_s = time.monotonic()
-            done = super().encode(clips)
-            self.spans.append((started_s, time.monotonic()))
-            return done
-
-    await send(bus, *[await chunk(bus, seq, shape=(8, 224, 300, 3)) for seq in range(8)])
-    async with worker(bus, Timed(delay_s=0.2), batch=2):
-        await eventually(lambda: has(bus, 8))
-    spans = Timed.spans
-    pauses = [later[0] - earlier[1] for earlier, later in itertools.pairwise(spans)]
-    assert len(spans) >= 4
-    assert sorted(pauses)[len(pauses) // 2] < 0.05
+    monkeypatch.setattr(Bus, "get_blob", noted)
+    await send(bus, *[await chunk(bus, seq) for seq in range(8)])
+    encoder = Gated()
+    async with worker(bus, encoder, batch=2):
+        await until_true(encoder.computing.is_set)
+        await until_true(lambda: len(fetched) >= 4)
+        assert await features(bus) == []
+        encoder.gate.set()
+        await until(lambda: has(bus, 8))
 
 
 async def test_shards_of_other_sources_are_served_too(settings: Settings) -> None:
@@ -265,25 +276,18 @@ async def test_shards_of_other_sources_are_served_too(settings: Settings) -> Non
             lengths = [await bus.redis.xlen(keys.features) for keys in bus.all_keys()]
             return sum(lengths) == 6 and min(lengths) > 0
 
-        await eventually(all_shards)
+        await until(all_shards)
 
 
 async def test_the_event_loop_goes_on_while_the_model_computes(bus: Bus) -> None:
     """A loop held up by computing would heartbeat too late, and the work would be taken away."""
 
-    class Slow(FakeEncoder):
-        def encode(self, clips: Sequence[Clip]) -> Sequence[Encoded]:
-            computing.set()
-            time.sleep(0.6)
-            computing.clear()
-            return super().encode(clips)
-
-    computing, turns = threading.Event(), 0
-    async with worker(bus, Slow(), batch=1):
+    encoder = Gated()
+    async with worker(bus, encoder, batch=1):
         await send(bus, await chunk(bus, 0))
-        await eventually(lambda: asyncio.to_thread(computing.is_set))
-        while computing.is_set():
-            turns += 1
+        await until_true(encoder.computing.is_set)
+        for _ in range(20):
             await asyncio.sleep(0.005)
-        await eventually(lambda: has(bus, 1))
-    assert turns > 20
+        encoder.gate.set()  # which nobody could do from a loop that stands still
+        await until(lambda: has(bus, 1))
+    assert not encoder.held_too_long

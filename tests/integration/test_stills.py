@@ -16,9 +16,10 @@ from shared.config import Settings
 from shared.messages import Action, Chunk, DecisionEvent, StartEvent, Times
 from shared.registry import add_source, remove_source
 from shared.streams import moment_ms, still_field, still_order
-from tests.integration.capture_house import PATTERN, capture, chunks, has_chunks, spec, until
+from tests.integration.capture_house import PATTERN, capture, chunks, has_chunks, spec
 from tests.integration.gateway_house import gateway
 from tests.integration.test_gateway_api import with_web
+from tests.integration.waiting import until
 
 
 def decision(chunk: Chunk, action: Action) -> DecisionEvent:
