@@ -67,6 +67,10 @@ class CaptureSettings(Section):
     stall_s: Annotated[Positive, Field(description="live: no frame for this long = stalled")] = 5.0
     backoff_max_s: Annotated[Positive, Field(description="longest wait between reconnects (full jitter)")] = 30.0
     rtsp_transport: Annotated[Literal["tcp", "udp"], Field(description="how rtsp:// cameras send")] = "tcp"
+    tls_ca_file: Annotated[
+        str,
+        Field(description="PEM file; who is behind https:// or rtsps:// must be signed for by it; empty = anybody"),
+    ] = ""
     display_width: Annotated[
         int, Field(ge=64, le=3840, description="pixels; JPEGs for the page are at most this wide")
     ] = 960

@@ -168,12 +168,14 @@ def _open(address: Address, settings: CaptureSettings, read_limit_s: float) -> a
         return av.open(target, format=form, container_options=options, timeout=(limit_s, read_limit_s))
     except (av.error.FFmpegError, OSError, ValueError) as error:
         # The cause's text holds the URL with its credentials, so it is not chained.
-        raise failures.opening(error, address, time.monotonic() - began_s, limit_s) from None
+        raise failures.opening(error, address, time.monotonic() - began_s, limit_s, "tls_verify" in options) from None
 
 
 def _call(address: Address, settings: CaptureSettings) -> tuple[str, str | None, dict[str, str]]:
     """What FFmpeg is asked to open: target, format (None = find out), options."""
     options = {"protocol_whitelist": _PROTOCOLS[address.kind]}
+    if settings.tls_ca_file and address.kind in ("http", "rtsp"):
+        options |= _trust(address, settings.tls_ca_file)
     match address.kind:
         case "file":
             return f"file:{address.target}", None, options
@@ -185,6 +187,17 @@ def _call(address: Address, settings: CaptureSettings) -> tuple[str, str | None,
             return _camera(address, options)
         case _:
             return address.target, None, options
+
+
+def _trust(address: Address, ca_file: str) -> dict[str, str]:
+    path = Path(ca_file).expanduser()
+    if not path.is_file():
+        raise BrokenError(
+            f"{address.shown}: capture.tls_ca_file = {ca_file!r} is no file; give a PEM file of certificates, "
+            "such as /etc/ssl/certs/ca-certificates.crt or the camera's own",
+            final=True,
+        )
+    return {"tls_verify": "1", "ca_file": str(path)}
 
 
 def _camera(address: Address, options: dict[str, str]) -> tuple[str, str, dict[str, str]]:

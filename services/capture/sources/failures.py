@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,9 +16,13 @@ from shared.redact import redact_url
 REFUSED: Final = (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError, av.error.PermissionError)
 
 
-def opening(error: BaseException, address: Address, took_s: float, limit_s: float) -> BrokenError:
-    """Why a source could not be opened."""
+def opening(
+    error: BaseException, address: Address, took_s: float, limit_s: float, verified: bool = False
+) -> BrokenError:
+    """Why a source could not be opened; `verified`: its certificate was asked for."""
     what, final = _opening(error, address, took_s, limit_s)
+    if verified and isinstance(error, OSError) and error.errno == errno.EIO:  # all that FFmpeg says of a bad handshake
+        what = "no connection, perhaps because no certificate in capture.tls_ca_file signs the one that is shown"
     return BrokenError(f"{address.shown}: {what}", final=final)
 
 
