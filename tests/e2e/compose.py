@@ -13,6 +13,7 @@ time to stop. What a container has and a process has not is mapped here and nowh
 | `python`, `valkey-server` | this interpreter; the server binary of `shared.embedded`, on the free port |
 | `valkey-cli ping` as the server's health check | PING, since the bundled binary comes without a client |
 | a published port | the same free port, as the service's own port |
+| its times to start, to answer and to stop | `SLACK` times as long: services here share a machine with the tests |
 
 Users, capabilities, read-only roots, images and networks exist only in a container: see deploy/README.md.
 """
@@ -22,12 +23,10 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,9 +35,11 @@ import redis
 import yaml
 
 from shared.embedded import find_binary
+from tests.e2e.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 VARIABLE = re.compile(r"\$(?:\$|\{(\w+)(?:(:-|:\?)([^}]*))?\}|(\w+))")
+SLACK = 4.0
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -127,7 +128,7 @@ class LocalCompose:
     def __post_init__(self) -> None:
         self.services = load(self.file, self.outside)
         self.replicas: list[Replica] = []
-        self.ports = {name: _free_port() for name in self.services}
+        self.ports = dict(zip(self.services, free_ports(len(self.services)), strict=True))
 
     @property
     def redis_url(self) -> str:
@@ -157,7 +158,7 @@ class LocalCompose:
             for replica in mine:
                 if replica.process.poll() is None:
                     replica.process.send_signal(signal.SIGTERM)
-            within_s = seconds(self.services[name].get("stop_grace_period", "10s"))
+            within_s = SLACK * seconds(self.services[name].get("stop_grace_period", "10s"))
             deadline_s = time.monotonic() + within_s
             for replica in mine:
                 try:
@@ -222,7 +223,7 @@ class LocalCompose:
 
     def _await(self, name: str, condition: str) -> None:
         check = self.services[name].get("healthcheck", {})
-        deadline_s = time.monotonic() + seconds(check.get("start_period", "30s"))
+        deadline_s = time.monotonic() + SLACK * seconds(check.get("start_period", "30s"))
         for replica in self.of(name):
             while not self._reached(replica, condition, check):
                 if time.monotonic() > deadline_s:
@@ -250,18 +251,13 @@ class LocalCompose:
                 return False
         if how != "CMD":
             raise ComposeError(f"{replica.service}: health check {command!r} has no local stand-in")
-        within_s = seconds(check["timeout"])
+        within_s = SLACK * seconds(check["timeout"])
         local = self._command(command, replica.service, self.folder)
         try:
             done = subprocess.run(local, cwd=ROOT, env=replica.environment, capture_output=True, timeout=within_s)
         except subprocess.TimeoutExpired:
             return False
         return done.returncode == 0
-
-
-def _free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
-        return int(probe.getsockname()[1])
 
 
 def stages(dockerfile: Path) -> Iterator[tuple[str, str, list[str]]]:

@@ -1,4 +1,4 @@
-"""Commands are ended with their test, however it ended."""
+"""Commands are ended with their test, however it ended; and a test has the time that a busy machine needs."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -6,6 +6,16 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.commands import Command
+
+HANGS_S = 900
+"""A test that is not over by then hangs. They start browsers, models and six processes each, and wait for conditions,
+never for a time: how long that takes is the machine's affair."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(HANGS_S))
 
 
 @pytest.fixture

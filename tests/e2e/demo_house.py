@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,8 +17,11 @@ from typing import Any
 import httpx
 import psutil
 
+from tests.e2e.ports import free_port
+
 FAKES = ("encoder.backend=fake", "generator.backend=echo", "generator.echo_delay_ms=20")
-START_S = 90.0
+START_S = 300.0
+ANSWER_S = 120.0
 
 
 @dataclass
@@ -31,11 +33,11 @@ class Demo:
     log: Path
 
     def get(self, path: str) -> Any:
-        return httpx.get(self.url + path, timeout=15).raise_for_status().json()
+        return httpx.get(self.url + path, timeout=ANSWER_S).raise_for_status().json()
 
     def said(self) -> list[str]:
         """Every line of the feedback stream, oldest first."""
-        rows = httpx.get(f"{self.url}/api/sources/demo/transcript.jsonl", timeout=15).raise_for_status()
+        rows = httpx.get(f"{self.url}/api/sources/demo/transcript.jsonl", timeout=ANSWER_S).raise_for_status()
         return [json.loads(line)["text"] for line in rows.text.splitlines()]
 
     def child(self, role: str) -> psutil.Process:
@@ -51,7 +53,7 @@ class Demo:
         give_up_s = time.monotonic() + START_S
         while True:
             with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(f"{self.url}/api/sources/demo", timeout=2).status_code == 200:
+                if httpx.get(f"{self.url}/api/sources/demo", timeout=10).status_code == 200:
                     return
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < give_up_s, self.log.read_text()
@@ -61,9 +63,7 @@ class Demo:
 @contextlib.contextmanager
 def demo(folder: Path, sets: Sequence[str] = FAKES) -> Iterator[Demo]:
     """Starts it on a free port, and stops it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = {**os.environ, "CORNERMAN_RUNTIME__DIR": str(folder / "run"), "OMP_NUM_THREADS": "1"}
     line = [sys.executable, "-m", "cornerman", "demo", "--no-open", "--port", str(port)]
     for item in sets:
@@ -78,7 +78,7 @@ def demo(folder: Path, sets: Sequence[str] = FAKES) -> Iterator[Demo]:
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(20)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -1,15 +1,25 @@
-"""Every test of the page has a server of its own, which it may kill."""
+"""Every test of the page has a server of its own."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from shared.bus import Bus
 from shared.config import Settings
+from shared.embedded import find_binary
 from tests.conftest import Server, fast_settings
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Server]:
+    """In memory: an actor writes many pictures a second, and how fast a disk is has nothing to do with a page."""
+    server = Server(find_binary(), tmp_path)
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture
@@ -20,5 +30,5 @@ async def settings(own_server: Server, tmp_path: Path) -> Settings:
 @pytest.fixture
 async def bus(settings: Settings) -> AsyncIterator[Bus]:
     async with Bus.connect(settings) as bus:
-        await bus.ready(10)
+        await bus.ready(60)
         yield bus

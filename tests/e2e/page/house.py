@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
@@ -14,8 +15,19 @@ from shared.bus import Bus
 from shared.config import Settings
 from shared.messages import EndEvent, RequestKind, Times
 from tests.e2e.browser import Watched, browser, page_of
-from tests.integration.gateway_house import Actor, gateway
+from tests.integration.gateway_house import LINES, Actor, gateway
 from tests.integration.test_gateway_api import with_web
+
+READY = {
+    "#/s/demo": ".word[data-done=true]",
+    "#/": ".tile-link canvas",
+    "#/add": ".chip",
+    "#/health": "tbody td",
+    "docs": "article",
+    "login": "#login",
+}
+"""Every view, and what is there once it is whole."""
+HUNG_S = 120.0
 
 XSS = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>'
 
@@ -42,6 +54,35 @@ async def stage(
 def quick(bus: Bus, source_id: str = "demo", **changes: object) -> Actor:
     values: dict[str, object] = {"chunk_s": 0.25, "say_every": 4, "latency_s": 0.3, "jitter_s": 0.05, "word_s": 0.02}
     return Actor(bus, source_id, **{**values, **changes})  # type: ignore[arg-type]
+
+
+def silent(bus: Bus, source_id: str = "demo", **changes: object) -> Actor:
+    """One who shows pictures, and speaks only when the test says so: see `say`."""
+    return quick(bus, source_id, say_every=10**9, **changes)
+
+
+async def say(actor: Actor, pts_s: float = 1.0) -> str:
+    """The next line, now; returns it."""
+    number = len(actor.said)
+    action, text = LINES[number % len(LINES)]
+    times = Times(captured_at_s=actor.bus.clock.now_s())
+    await actor.speak(f"{actor.source_id}:{actor.run}:{10**6 + number}", number, pts_s, action, text, times)
+    return text
+
+
+async def until(reached: Callable[[], bool], what: str) -> None:
+    """Waits for something here, as Playwright does for something on the page."""
+    hung_s = time.monotonic() + HUNG_S
+    while not reached():
+        assert time.monotonic() < hung_s, what
+        await asyncio.sleep(0.02)
+
+
+async def visit(page: Page, url: str, view: str) -> None:
+    """Opens a view, and waits until it is whole."""
+    await page.goto(f"{url}/{view}")
+    await page.locator(READY[view]).first.wait_for()
+    await page.evaluate("document.fonts.ready.then(() => 0)")
 
 
 def end_of(

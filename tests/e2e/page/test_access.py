@@ -7,7 +7,11 @@ import pytest
 from shared.bus import Bus
 from shared.config import Settings
 from tests.e2e.browser import DESKTOP, PHONE, page_of
-from tests.e2e.page.house import quick, serious, stage, until_said
+from tests.e2e.page.house import READY, quick, say, serious, silent, stage, until_said, visit
+from tests.integration.gateway_house import LINES, gateway
+from tests.integration.test_gateway_api import with_web
+
+TOKEN = "a-token-of-some-length"
 
 SMALLEST = {"width": 360, "height": 640}
 SIZES = (DESKTOP, {"width": 1280, "height": 720}, {"width": 1920, "height": 1080}, {"width": 3840, "height": 2160})
@@ -19,15 +23,14 @@ CUT = """() => [...document.querySelectorAll("h1, h2, h3, .value, .keys span, .b
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 async def test_axe_finds_no_serious_violation_in_any_view(settings: Settings, bus: Bus, scheme: str) -> None:
-    async with stage(settings, bus, quick(bus)) as (url, _, first):
+    async with (
+        gateway(with_web(settings, token=TOKEN), bus) as (locked, _),
+        stage(settings, bus, quick(bus)) as (url, _, first),
+    ):
         assert first.context.browser is not None
         async with page_of(first.context.browser, scheme=scheme, bypass_csp=True) as watched:
-            for view in ("#/s/demo", "#/", "#/add", "#/health", "docs", "login"):
-                await watched.page.goto(f"{url}/{view}")
-                if view == "#/s/demo":
-                    await until_said(watched, 2)
-                else:
-                    await watched.page.wait_for_timeout(1200)
+            for view in READY:
+                await visit(watched.page, locked if view == "login" else url, view)
                 assert await serious(watched.page) == [], view
 
 
@@ -62,13 +65,15 @@ async def test_axe_finds_nothing_in_the_empty_state_dialogs_and_failures(
 
 
 async def test_a_phone_needs_no_sideways_scrolling(settings: Settings, bus: Bus) -> None:
-    async with stage(settings, bus, quick(bus)) as (url, _, first):
+    async with (
+        gateway(with_web(settings, token=TOKEN), bus) as (locked, _),
+        stage(settings, bus, quick(bus)) as (url, _, first),
+    ):
         assert first.context.browser is not None
         for viewport in (PHONE, SMALLEST):
             async with page_of(first.context.browser, viewport) as watched:
-                for view in ("#/s/demo", "#/", "#/add", "#/health", "docs", "login"):
-                    await watched.page.goto(f"{url}/{view}")
-                    await watched.page.wait_for_timeout(1200)
+                for view in READY:
+                    await visit(watched.page, locked if view == "login" else url, view)
                     wide = await watched.page.evaluate("document.documentElement.scrollWidth")
                     assert wide <= viewport["width"], f"{view}: {wide} px"
                 await watched.check()
@@ -104,18 +109,19 @@ async def test_the_wall_shows_every_picture_at_every_size(settings: Settings, bu
                 for canvas in await page.locator(".tile-link canvas").all():
                     box = await canvas.bounding_box()
                     assert box is not None and box["height"] > 120 and box["height"] * 2 > box["width"], (viewport, box)
-                whole = await page.wait_for_function(
-                    "() => { const text = document.querySelector('.tile-link[data-source=demo] .line b').textContent;"
-                    " return /[.!?]$/.test(text) && text; }"
-                )
-                assert await whole.json_value() in actors[0].said
+                line = "document.querySelector('.tile-link[data-source=demo] .line b').textContent"
+                await page.wait_for_function(f"(lines) => lines.includes({line})", arg=[text for _, text in LINES])
                 await watched.check()
 
 
 async def test_keys_reach_everything_that_matters(settings: Settings, bus: Bus) -> None:
-    async with stage(settings, bus, quick(bus)) as (url, _, watched):
+    actor = silent(bus)  # every line said meanwhile would be another button to pass
+    async with stage(settings, bus, actor) as (url, _, watched):
         page = watched.page
         await page.goto(f"{url}/#/s/demo")
+        await page.locator(".badge[data-state=playing]").first.wait_for()
+        await page.get_by_label("Prompt profile").wait_for()
+        await say(actor)
         await until_said(watched, 1)
         reached = set()
         for _ in range(70):

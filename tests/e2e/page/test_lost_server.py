@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 
 from shared.bus import Bus
 from shared.config import Settings
+from shared.embedded import find_binary
 from shared.registry import remove_source
 from tests.conftest import Server
 from tests.e2e.browser import browser, page_of
-from tests.e2e.page.house import quick, stage, until_said
+from tests.e2e.page.house import quick, stage, until, until_said
+from tests.e2e.ports import free_port
 from tests.integration.gateway_house import gateway
 from tests.integration.test_gateway_api import with_web
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Server]:
+    """With an append-only file: what it held is there again when it comes back."""
+    server = Server(find_binary(), tmp_path, aof=True)
+    server.start()
+    yield server
+    server.stop()
 
 
 async def test_a_restarted_gateway_is_found_again_with_no_line_lost_or_doubled(settings: Settings, bus: Bus) -> None:
@@ -20,16 +35,15 @@ async def test_a_restarted_gateway_is_found_again_with_no_line_lost_or_doubled(s
     playing = asyncio.create_task(actor.play())
     async with browser() as opened, page_of(opened) as watched:
         watched.expected = ("Failed to load resource", "WebSocket connection")
-        async with gateway(with_web(settings), bus) as (url, _):
-            port = int(url.rpartition(":")[2])
+        port = free_port()
+        async with gateway(with_web(settings, port=port), bus) as (url, _):
             await watched.page.goto(f"{url}/#/s/demo")
             await until_said(watched, 2)
         await watched.page.locator("#banner:not([hidden])").wait_for()
         banner = await watched.page.locator("#banner").inner_text()
         assert "Trying again by itself" in banner and "cornerman up" in banner
         missed = len(actor.said)
-        while len(actor.said) < missed + 2:
-            await asyncio.sleep(0.05)
+        await until(lambda: len(actor.said) >= missed + 2, "nothing more is said")
         async with gateway(with_web(settings, port=port), bus):
             await watched.page.locator("#banner[hidden]").wait_for(state="attached")
             shown = await until_said(watched, len(actor.said) + 1)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+
 import numpy as np
 import pytest
 
+from services.gateway.room import Room
 from shared.bus import Bus
 from shared.codec import pack_map
 from shared.config import Settings
-from shared.messages import EndEvent
+from shared.messages import DecisionEvent, EndEvent, Times
 from shared.streams import moment_ms, still_field
-from tests.e2e.page.house import quick, stage, until_said
+from tests.e2e.page.house import quick, stage, until, until_said
 from tests.integration.gateway_house import Actor
 
 COLOURS = """(canvas) => {
@@ -21,6 +25,8 @@ COLOURS = """(canvas) => {
   }
   return seen.size;
 }"""
+COUNT, CHUNK_S = 128, 0.25
+"""Decisions, and the media time between two: more than the timeline's 30 s, and much more than the ring's 13 s."""
 LOADED = "(i) => i.complete && i.naturalWidth > 0 || new Promise((r) => i.onload = () => r(true))"
 
 
@@ -48,26 +54,41 @@ async def test_a_timeline_click_shows_the_picture_it_was_about(settings: Setting
         await watched.check()
 
 
+async def decide(actor: Actor, room: Room, seq: int, pts_s: float, at_s: float) -> None:
+    """A picture, and the decision about it once the gateway has seen the picture."""
+    screen = room.screens.screen(actor.source_id)
+    while screen.at(actor.run, pts_s, 0.01) is None:  # capture makes none while nobody asks for any
+        await actor.picture(pts_s, at_s)
+        await asyncio.sleep(0.05)
+    times = Times(captured_at_s=at_s)
+    event = DecisionEvent(actor.source_id, actor.run, seq, pts_s, "next", 0.5, "quiet", "head", 0.1, "ok", times)
+    await actor.bus.emit(event)
+
+
 async def test_every_bar_of_the_timeline_has_its_picture_and_arrows_go_on(settings: Settings, bus: Bus) -> None:
-    async with stage(settings, bus, quick(bus)) as (url, room, watched):
+    actor = Actor(bus, "demo")
+    await actor.begin()
+    async with stage(settings, bus) as (url, room, watched):
         page = watched.page
         await page.goto(f"{url}/#/s/demo")
-        await until_said(watched, 1)
-        await page.wait_for_function("() => window.cornerman?.picture.drawn > 10")
-        await page.evaluate("window.seen = cornerman.session.decisions.length")
+        await page.wait_for_function("() => window.cornerman")
+        await until(lambda: room.screens.viewers > 0 and room.hub.clients > 0, "nobody watches")
+        begun_s = bus.clock.now_s() - COUNT * CHUNK_S
+        for seq in range(COUNT):
+            await decide(actor, room, seq, seq * CHUNK_S, begun_s + seq * CHUNK_S)
+        await page.wait_for_function("(n) => cornerman.session.decisions.length === n", arg=COUNT)
         # Behind the ring of the last seconds, which is as long as the longest delay.
-        await page.wait_for_function("() => cornerman.session.decisions.length > window.seen + 72", timeout=50_000)
-        seen = await page.evaluate("cornerman.session.decisions[window.seen + 2].pts_s")
-        assert room.screens.screen("demo").at("run-1", seen, 0.05) is None
+        seen_s, end_s = CHUNK_S * (COUNT // 4), CHUNK_S * (COUNT - 1)
+        assert room.screens.screen("demo").at("run-1", seen_s, 0.05) is None
         box = await page.locator(".timeline-canvas").bounding_box()
         assert box is not None
-        end = await page.evaluate("Math.max(cornerman.session.decisions.at(-1).pts_s, 30)")
         await page.mouse.click(
-            box["x"] + box["width"] - 7 - (end - seen) / 30 * (box["width"] - 7), box["y"] + box["height"] / 2
+            box["x"] + box["width"] - 7 - (end_s - seen_s) / 30 * (box["width"] - 7), box["y"] + box["height"] / 2
         )
         await page.locator("#dialog img:not([hidden])").wait_for()
         assert await page.locator("#dialog img").evaluate(LOADED)
         first = await page.locator("#dialog-title").inner_text()
+        assert first == f"At 00:{seen_s:04.1f}"
         await page.keyboard.press("ArrowRight")
         await page.wait_for_function("(t) => document.getElementById('dialog-title').textContent !== t", arg=first)
         await page.locator("#dialog img:not([hidden])").wait_for()
@@ -94,8 +115,7 @@ async def test_words_said_while_nobody_watched_show_a_still_or_say_that_it_is_go
     actor = quick(bus)
     async with stage(settings, bus, actor) as (url, _, watched):
         page = watched.page
-        while len(actor.said) < 2:
-            await page.wait_for_timeout(50)
+        await until(lambda: len(actor.said) >= 2, "nothing is said")
         (said, *_) = await said_before(bus, actor, 1)
         if kept:
             rgb = np.random.default_rng(5).integers(0, 255, (72, 128, 3), dtype=np.uint8).tobytes()
@@ -119,13 +139,14 @@ async def test_the_charts_and_the_timeline_are_drawn(settings: Settings, bus: Bu
         page = watched.page
         await page.goto(f"{url}/#/s/demo")
         await until_said(watched, 3)
-        await page.wait_for_timeout(4000)
         for tile in ("frames", "chunks", "lag", "stages", "ttft", "tokens"):
-            assert await page.locator(f'.tile[data-tile="{tile}"] canvas').evaluate(COLOURS) >= 1, tile
-            assert await page.locator(f'.tile[data-tile="{tile}"] .value').inner_text() != "–", tile
+            await page.locator(f'.tile[data-tile="{tile}"] .value').get_by_text(re.compile("[0-9]")).wait_for()
+            await page.wait_for_function(
+                f"(tile) => ({COLOURS})(document.querySelector(`.tile[data-tile=${{tile}}] canvas`)) >= 1", arg=tile
+            )
         stages = await page.locator('.tile[data-tile="stages"] .keys').inner_text()
         assert all(name in stages for name in ("published", "encoded", "decided", "first word"))
-        assert await page.locator(".timeline-canvas").evaluate(COLOURS) >= 4
+        await page.wait_for_function(f"() => ({COLOURS})(document.querySelector('.timeline-canvas')) >= 4")
         keys = {"dropped:no_credit": 7, "dropped:behind": 2, "expired": 1}
         await bus.redis.hset(bus.keys("demo").counters("demo"), mapping=keys)
         drops = page.locator('.tile[data-tile="drops"]')
