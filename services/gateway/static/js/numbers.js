@@ -31,7 +31,7 @@ export class Numbers {
     session.addEventListener("decision", ({ detail }) => detail.live && this.decided(detail.event));
     session.addEventListener("end", ({ detail }) => detail.live && this.ended(detail.event));
     this.before = [];
-    this.timer = setInterval(() => { this.asking = this.poll(); }, 1000);
+    this.timer = setInterval(() => { if (!this.busy) this.asking = this.poll(); }, 1000); // a slow server is not asked twice at once
     this.asking = this.poll();
   }
 
@@ -64,14 +64,18 @@ export class Numbers {
 
   async poll() {
     if (document.hidden) return;
+    this.busy = true;
+    const asked = performance.now();
     let source; let status;
     try {
       [source, status] = await Promise.all([api("GET", sourcePath(this.sourceId)), api("GET", "/api/status")]);
     } catch (error) {
       if (!error.temporary) clearInterval(this.timer);
       return;
+    } finally {
+      this.busy = false;
     }
-    this.onSource(source, status);
+    this.onSource(source, status, asked);
     const now = performance.now() / 1000;
     const counters = source.counters;
     while (this.before.length > 1 && this.before[1].now <= now - RATE_S) this.before.shift();

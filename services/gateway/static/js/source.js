@@ -27,7 +27,7 @@ const STATE_TEXT = {
 export class SourceView {
   /** @param {{main, spoken, dialog, voice, banner}} page */
   constructor(page, sourceId) {
-    Object.assign(this, { page, sourceId, session: new Session(), source: null });
+    Object.assign(this, { page, sourceId, session: new Session(), source: null, changed_at: 0 });
     this.build();
     this.load();
   }
@@ -45,7 +45,7 @@ export class SourceView {
     this.timeline = new Timeline(timelineCanvas, tip, this.session, (moment) => this.moments.show(moment), () => (this.picture?.live ? this.picture.frame : null));
     this.moments = new Moments(this.sourceId, (...content) => this.page.open(...content), this.timeline);
     const settings = h("div");
-    this.settings = new Settings(settings, this.sourceId, (source) => this.setSource(source), this.dangerous());
+    this.settings = new Settings(settings, this.sourceId, (source) => this.change(source), this.dangerous());
     const figures = h("div", { class: "numbers" });
     this.element = h("div", { class: "source" }, this.stage,
       h("div", { class: "side" },
@@ -62,7 +62,7 @@ export class SourceView {
     this.sync = new Sync(this.picture);
     window.cornerman = { sync: this.sync, picture: this.picture, session: this.session };
     this.listen();
-    this.numbers = new Numbers(figures, this.sourceId, this.session, (source, status) => { this.setSource(source); this.page.status(status); });
+    this.numbers = new Numbers(figures, this.sourceId, this.session, (source, status, asked) => { if (asked > this.changed_at) this.setSource(source); this.page.status(status); });
     this.ticker = setInterval(() => { this.sync.tick(); this.showBadges(); this.showState(); this.timeline.draw(); }, 250);
   }
 
@@ -130,6 +130,12 @@ export class SourceView {
     this.page.voice.say(saying);
   }
 
+  /** What we have changed stands: an answer to what was asked before may be older. */
+  change(source) {
+    this.changed_at = performance.now();
+    this.setSource(source);
+  }
+
   setSource(source) {
     this.source = source;
     this.settings.show(source);
@@ -166,7 +172,7 @@ export class SourceView {
       state === "failed" && detail !== more ? h("p", { class: "small" }, remedy(detail), " ", more) : null,
       needsCamera ? button("Use this camera", "camera", () => this.useCamera()) : null,
       state === "paused" ? button("Resume", "play", () => this.pause()) : null,
-      loops ? button("Play it over and over", "play", () => this.attempt(async () => this.setSource(await api("PATCH", sourcePath(this.sourceId), { watch: { loop: true } })))) : null);
+      loops ? button("Play it over and over", "play", () => this.attempt(async () => this.change(await api("PATCH", sourcePath(this.sourceId), { watch: { loop: true } })))) : null);
     this.showBadges();
   }
 
@@ -202,7 +208,7 @@ export class SourceView {
   }
 
   async pause() {
-    await this.attempt(async () => this.setSource(await api("POST", sourcePath(this.sourceId, this.source.paused ? "/resume" : "/pause"))));
+    await this.attempt(async () => this.change(await api("POST", sourcePath(this.sourceId, this.source.paused ? "/resume" : "/pause"))));
   }
 
   async attempt(work) {
