@@ -143,6 +143,7 @@ class Series:
         self._warmup = warmup
         self._screen = screen
         self._at = 0
+        self._wanted = plan[0][1]  # so many polls in all are in when this interval is over; 0 = until the end
         self._counted = asyncio.Event()
         self.polls: list[Poll] = []
 
@@ -153,6 +154,8 @@ class Series:
         if self._warmup > 0:
             self._warmup -= 1
             return
+        if self._wanted and len(self.polls) >= self._wanted:
+            return  # came before the next interval could be set
         taken = Poll.of(event, len(self.polls), self._plan[self._at][0])
         self.polls.append(taken)
         if self._screen.as_json:
@@ -161,12 +164,12 @@ class Series:
 
     async def direct(self, bus: Bus) -> None:
         """Sets one interval after the other, each until its polls are in."""
-        wanted = 0
+        self._wanted = 0
         for self._at, (interval_s, count) in enumerate(self._plan):  # noqa: B020 `event` reads where we are
             if self._at:
                 await update_source(bus, self._source_id, {"speak": {"interval_s": interval_s}})
-            wanted += count
-            while len(self.polls) < wanted:
+            self._wanted += count
+            while len(self.polls) < self._wanted:
                 self._counted.clear()
                 await self._counted.wait()
         self._at = len(self._plan)
