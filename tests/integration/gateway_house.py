@@ -9,6 +9,7 @@ import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
+import httpx
 import uvicorn
 from PIL import Image, ImageDraw
 
@@ -23,6 +24,7 @@ from shared.metrics import Metrics
 from shared.registry import put_source
 from shared.source import SourceSpec
 from shared.streams import FIELD
+from tests.integration.waiting import PATIENCE_S
 
 
 @contextlib.asynccontextmanager
@@ -57,6 +59,11 @@ async def gateway(settings: Settings, bus: Bus) -> AsyncIterator[tuple[str, Room
             listener.close()
 
 
+def caller(url: str) -> httpx.AsyncClient:
+    """A client of this gateway, patient enough for a machine that is held up."""
+    return httpx.AsyncClient(base_url=url, timeout=PATIENCE_S)
+
+
 LINES: tuple[tuple[Action, str], ...] = (
     ("correct", "Go deeper: your hips stay above your knees."),
     ("feedback", "Good depth, keep that pace."),
@@ -82,6 +89,8 @@ class Actor:
     said: list[str] = field(default_factory=list)
     jpegs: int = 0
     prompt: str = ""
+    encode_s: float = 0.03
+    looked: int = 0  # frames that there were, shown or not
     mouth: asyncio.Lock = field(default_factory=asyncio.Lock)  # live, a source has one open request at most
 
     async def begin(self, url: str = "test://pattern?seconds=0") -> None:
@@ -116,6 +125,7 @@ class Actor:
 
     async def picture(self, pts_s: float, now_s: float) -> None:
         keys = self.bus.keys(self.source_id)
+        self.looked += 1
         if not await self.bus.redis.exists(keys.watching(self.source_id)):
             return
         self.jpegs += 1
@@ -128,7 +138,7 @@ class Actor:
         action, text = LINES[seq // self.say_every % len(LINES)] if speaks else ("next", "")
         await asyncio.sleep(0.02)
         published = self.bus.clock.now_s()
-        await asyncio.sleep(0.03)
+        await asyncio.sleep(self.encode_s)
         encoded = self.bus.clock.now_s()
         await asyncio.sleep(0.005)
         times = Times(now_s, published, encoded, self.bus.clock.now_s())
@@ -168,7 +178,6 @@ class Actor:
             times.captured_at_s, times.published_at_s, times.encoded_at_s, times.decided_at_s, first,
             self.bus.clock.now_s(),
         )  # fmt: skip
-        self.said.append(text)
         await self.emit(
             EndEvent(
                 sid,
@@ -190,6 +199,7 @@ class Actor:
                 done,
             )
         )
+        self.said.append(text)  # only now: whoever stops the actor finds everything in here on the bus
 
     async def emit(self, event: Event) -> str:
         return await self.bus.emit(event)

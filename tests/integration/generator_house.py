@@ -19,6 +19,7 @@ from shared.messages import ChunkRef, EndEvent, Event, Request, Sampling, Times
 from shared.metrics import Metrics
 from shared.runtime import Context
 from shared.streams import FIELD
+from tests.integration.waiting import PATIENCE_S
 
 SOURCE = "cam"
 
@@ -41,15 +42,7 @@ async def worker(
         yield context
     finally:
         context.stopping.set()
-        await asyncio.wait_for(task, 10)
-
-
-async def eventually(look: Callable[[], Awaitable[Any]], timeout_s: float = 10.0) -> Any:
-    """Waits until `look()` gives something true."""
-    async with asyncio.timeout(timeout_s):
-        while not (found := await look()):
-            await asyncio.sleep(0.02)
-    return found
+        await asyncio.wait_for(task, PATIENCE_S)
 
 
 def request(seq: int = 3, **changes: Any) -> Request:
@@ -128,6 +121,16 @@ class Script:
 
     async def close(self) -> None:
         return
+
+
+class Gate:
+    """A step that waits until the test opens it."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+
+    async def __call__(self) -> None:
+        await asyncio.wait_for(self.open.wait(), PATIENCE_S)
 
 
 def pause(seconds: float) -> Callable[[], Awaitable[None]]:

@@ -20,7 +20,7 @@ from shared.messages import Question
 from shared.registry import get_source
 from shared.streams import FIELD
 from tests.conftest import Server
-from tests.integration.gateway_house import Actor, gateway
+from tests.integration.gateway_house import Actor, caller, gateway
 
 TOKEN = "a-token-of-some-length"
 MP4 = b"\x00\x00\x00\x18ftypisom" + b"\0" * 2000
@@ -33,13 +33,13 @@ def with_web(settings: Settings, **changes: object) -> Settings:
 
 @pytest.fixture
 async def web(settings: Settings, bus: Bus) -> AsyncIterator[tuple[httpx.AsyncClient, Room]]:
-    async with gateway(with_web(settings), bus) as (url, room), httpx.AsyncClient(base_url=url) as client:
+    async with gateway(with_web(settings), bus) as (url, room), caller(url) as client:
         yield client, room
 
 
 @pytest.fixture
 async def locked(settings: Settings, bus: Bus) -> AsyncIterator[httpx.AsyncClient]:
-    async with gateway(with_web(settings, token=TOKEN), bus) as (url, _), httpx.AsyncClient(base_url=url) as client:
+    async with gateway(with_web(settings, token=TOKEN), bus) as (url, _), caller(url) as client:
         yield client
 
 
@@ -77,7 +77,7 @@ async def test_a_source_lives_from_adding_to_removing(web: tuple[httpx.AsyncClie
 
 async def test_what_is_left_out_is_as_the_servers_settings_say(settings: Settings, bus: Bus) -> None:
     ours = settings.model_copy(update={"speak": settings.speak.model_copy(update={"min_interval_s": 9.0})})
-    async with gateway(with_web(ours), bus) as (url, _), httpx.AsyncClient(base_url=url) as client:
+    async with gateway(with_web(ours), bus) as (url, _), caller(url) as client:
         made = await client.post("/api/sources", json={"source_id": "a", "url": "test://pattern"})
         assert made.json()["speak"]["min_interval_s"] == 9.0
 
@@ -176,7 +176,7 @@ async def test_an_upload_becomes_a_source_and_goes_with_it(web: tuple[httpx.Asyn
 
 async def test_an_upload_beyond_the_limit_is_refused_while_it_streams(settings: Settings, bus: Bus) -> None:
     async with gateway(with_web(settings, upload_max_bytes=5000), bus) as (url, room):
-        async with httpx.AsyncClient(base_url=url) as client:
+        async with caller(url) as client:
 
             async def endless() -> AsyncIterator[bytes]:
                 for _ in range(100):
@@ -201,7 +201,7 @@ async def test_health_and_metrics(web: tuple[httpx.AsyncClient, Room], bus: Bus)
 
 async def test_without_its_server_it_is_alive_but_not_ready(own_server: Server, own_bus: Bus) -> None:
     settings = own_bus.settings
-    async with gateway(with_web(settings), own_bus) as (url, _), httpx.AsyncClient(base_url=url) as client:
+    async with gateway(with_web(settings), own_bus) as (url, _), caller(url) as client:
         own_server.kill()
         assert (await client.get("/livez")).status_code == 200
         problem(await client.get("/readyz"), 503)
@@ -282,17 +282,20 @@ async def test_logging_in_gives_a_cookie_that_scripts_cannot_read(locked: httpx.
 
 
 async def test_guessing_tokens_is_slowed_down(locked: httpx.AsyncClient) -> None:
-    answers = [await locked.post("/api/session", json={"token": f"guess-{n}"}) for n in range(8)]
-    assert answers[-1].status_code == 429
-    assert int(answers[-1].headers["retry-after"]) >= 1
+    for n in range(30):  # ten a minute are allowed, five at once
+        answer = await locked.post("/api/session", json={"token": f"guess-{n}"})
+        if answer.status_code == 429:
+            break
+    assert (answer.status_code, n >= 5) == (429, True)
+    assert int(answer.headers["retry-after"]) >= 1
 
 
 async def test_writes_are_limited_for_each_client(settings: Settings, bus: Bus) -> None:
     limited = with_web(settings, writes_per_minute=4)
-    async with gateway(limited, bus) as (url, _), httpx.AsyncClient(base_url=url) as client:
-        codes = [(await client.post("/api/sources/none/pause")).status_code for _ in range(4)]
+    async with gateway(limited, bus) as (url, _), caller(url) as client:
+        codes = [(await client.post("/api/sources/none/pause")).status_code for _ in range(12)]
         assert codes[:2] == [404, 404]
-        assert codes[-1] == 429
+        assert 429 in codes
         assert (await client.get("/api/sources")).status_code == 200
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import struct
 import time
@@ -13,6 +14,7 @@ import httpx
 import pytest
 import websockets
 
+from services.gateway.delay import Estimate
 from services.gateway.room import Room
 from shared.bus import Bus
 from shared.codec import unpack_map
@@ -20,8 +22,9 @@ from shared.config import Settings
 from shared.registry import put_source
 from shared.source import SourceSpec
 from shared.streams import FIELD
-from tests.integration.gateway_house import Actor, draw, gateway
+from tests.integration.gateway_house import Actor, caller, draw, gateway
 from tests.integration.test_gateway_api import with_web
+from tests.integration.waiting import PATIENCE_S, until, until_true
 
 
 @contextlib.asynccontextmanager
@@ -37,7 +40,7 @@ async def playing(actor: Actor) -> AsyncIterator[Actor]:
 
 @pytest.fixture
 async def web(settings: Settings, bus: Bus) -> AsyncIterator[tuple[str, httpx.AsyncClient, Room]]:
-    async with gateway(with_web(settings), bus) as (url, room), httpx.AsyncClient(base_url=url, timeout=20) as client:
+    async with gateway(with_web(settings), bus) as (url, room), caller(url) as client:
         yield url, client, room
 
 
@@ -62,40 +65,52 @@ async def test_watching_sets_the_key_and_leaving_lets_it_go(web: tuple[str, http
         async with websockets.connect(url.replace("http", "ws") + "/api/sources/demo/video.ws?delay=0") as socket:
             await socket.recv()
             key = bus.keys("demo").watching("demo")
-            assert 0 < await bus.redis.pttl(key) <= 3000
-        while room.screens.viewers:
-            await asyncio.sleep(0.02)
-        await asyncio.sleep(3.1)
-        made = actor.jpegs
-        await asyncio.sleep(0.3)
+
+            async def set_for_a_while() -> bool:
+                return bool(0 < await bus.redis.pttl(key) <= 3000)
+
+            async def gone() -> bool:
+                return not await bus.redis.exists(key)
+
+            await until(set_for_a_while)
+        await until_true(lambda: room.screens.viewers == 0)
+        await until(gone)
+        looked = actor.looked
+        await until_true(lambda: actor.looked > looked + 1)  # what it had begun to make is made
+        made, looked = actor.jpegs, actor.looked
+        await until_true(lambda: actor.looked > looked + 7)
         assert actor.jpegs == made
-        assert not await bus.redis.exists(key)
+        assert await gone()
 
 
 async def test_mjpeg_shows_the_sources_own_rate(web: tuple[str, httpx.AsyncClient, Room], bus: Bus) -> None:
     _, client, _ = web
     async with playing(Actor(bus, "demo", fps=20.0)):
-        times: list[float] = []
-        body = b""
-        async with asyncio.timeout(15), client.stream("GET", "/api/sources/demo/video.mjpeg?delay=0") as response:
+        body, mark = b"", b"--cornerman-frame\r\n"
+        async with (
+            asyncio.timeout(PATIENCE_S),
+            client.stream("GET", "/api/sources/demo/video.mjpeg?delay=0") as response,
+        ):
             assert response.headers["content-type"].startswith("multipart/x-mixed-replace; boundary=")
-            began = None
             async for piece in response.aiter_bytes():
                 body += piece
-                began = began or time.monotonic()
-                if time.monotonic() - began > 2.0:
+                if body.count(mark) > 40:
                     break
-        parts = body.split(b"--cornerman-frame\r\n")[1:-1]
-        for part in parts:
-            head, _, jpeg = part.partition(b"\r\n\r\n")
-            assert jpeg[:3] == b"\xff\xd8\xff"
-            times.append(float(head.split(b"X-Pts: ")[1].split(b"\r\n")[0]))
-        assert times == sorted(times)
-        assert len(times) / (times[-1] - times[0]) == pytest.approx(20, rel=0.35)
+    times: list[float] = []
+    for part in body.split(mark)[1:-1]:
+        head, _, jpeg = part.partition(b"\r\n\r\n")
+        assert jpeg[:3] == b"\xff\xd8\xff"
+        times.append(float(head.split(b"X-Pts: ")[1].split(b"\r\n")[0]))
+    # Every picture once, in order; and where nothing holds them up, none is left out.
+    steps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert min(steps) == pytest.approx(1 / 20, abs=0.001)
 
 
-async def test_one_frame_wakes_capture_and_comes_at_once(web: tuple[str, httpx.AsyncClient, Room], bus: Bus) -> None:
+async def test_one_frame_wakes_capture_and_comes_by_itself(
+    web: tuple[str, httpx.AsyncClient, Room], bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, client, _ = web
+    monkeypatch.setattr("services.gateway.routes.video.FRAME_WAIT_S", PATIENCE_S)
     async with playing(Actor(bus, "demo")):
         answer = await client.get("/api/sources/demo/frame.jpg")
         assert answer.status_code == 200
@@ -115,25 +130,35 @@ async def test_a_source_without_pictures_says_so(web: tuple[str, httpx.AsyncClie
 
 
 async def test_the_picture_lags_by_what_words_take_and_never_goes_back(
-    web: tuple[str, httpx.AsyncClient, Room], bus: Bus
+    web: tuple[str, httpx.AsyncClient, Room], bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url, _, _ = web
+    samples: list[float] = []
+    observe = Estimate.observe
+
+    def noted(estimate: Estimate, sample_s: float, now_s: float) -> None:
+        samples.append(sample_s)
+        observe(estimate, sample_s, now_s)
+
+    monkeypatch.setattr(Estimate, "observe", noted)
     actor = Actor(bus, "demo", chunk_s=0.2, say_every=3, latency_s=0.4, jitter_s=0.02, word_s=0.01)
+    heads: list[tuple[float, dict[str, float]]] = []
     async with playing(actor):
-        while len(actor.said) < 4:
-            await asyncio.sleep(0.05)
-        heads = []
+        await until_true(lambda: len(actor.said) >= 4)
         async with websockets.connect(url.replace("http", "ws") + "/api/sources/demo/video.ws") as socket:
-            until = time.monotonic() + 4
-            while time.monotonic() < until:
+            while sum(head["rate"] > 0 for _, head in heads) < 60:
                 head, _ = read_message(await socket.recv())  # type: ignore[arg-type]
                 heads.append((time.time(), head))
-        assert [head["pts_s"] for _, head in heads] == sorted(head["pts_s"] for _, head in heads)
-        settled = [(at, head) for at, head in heads if at > heads[0][0] + 2]
-        for at, head in settled:
-            assert 0.35 < head["delay_s"] < 0.8
-            assert at - head["at_s"] == pytest.approx(head["delay_s"], abs=0.15)
-            assert 0.9 <= head["rate"] <= 1.1
+    assert [head["pts_s"] for _, head in heads] == sorted(head["pts_s"] for _, head in heads)
+    moving = [(at, head) for at, head in heads if head["rate"] > 0]
+    least, most = min(samples), max(samples)  # what words really took, on this machine, now
+    assert least >= 0.35
+    for at, head in moving:
+        assert least - 0.001 <= head["target_s"] <= most + 2.5 * max(most / 8, most - least) + 0.001
+        assert at - head["at_s"] >= head["delay_s"] - 0.005
+        assert 0.9 <= head["rate"] <= 1.1
+    assert min(abs(head["delay_s"] - head["target_s"]) for _, head in moving) < 0.05
+    assert min(at - head["at_s"] - head["delay_s"] for at, head in moving) < 0.15
 
 
 async def test_two_viewers_of_one_delay_see_the_same_and_share_the_reading(
@@ -154,34 +179,39 @@ async def test_a_lower_rate_can_be_asked_for(web: tuple[str, httpx.AsyncClient, 
     url, _, _ = web
     async with playing(Actor(bus, "demo", fps=25.0)):
         async with websockets.connect(url.replace("http", "ws") + "/api/sources/demo/video.ws?delay=0&fps=5") as socket:
-            pts = [read_message(await socket.recv())[0]["pts_s"] for _ in range(8)]  # type: ignore[arg-type]
-        assert (len(pts) - 1) / (pts[-1] - pts[0]) == pytest.approx(5, rel=0.35)
+            taken = [read_message(await socket.recv())[0]["at_s"] for _ in range(8)]  # type: ignore[arg-type]
+        steps = [later - earlier for earlier, later in itertools.pairwise(taken)]
+        assert 0.9 / 5 - 1e-5 <= min(steps) < 0.3
 
 
 async def test_every_decision_that_somebody_watched_keeps_its_picture(
     web: tuple[str, httpx.AsyncClient, Room], bus: Bus
 ) -> None:
     url, client, room = web
-    actor = Actor(bus, "demo", chunk_s=0.2, say_every=3, latency_s=0.2, jitter_s=0.0, word_s=0.01)
+    actor = Actor(bus, "demo", chunk_s=0.2, say_every=3, latency_s=0.2, jitter_s=0.0, word_s=0.01, encode_s=0.5)
     async with playing(actor):
         async with websockets.connect(url.replace("http", "ws") + "/api/sources/demo/video.ws") as socket:
-            while len(actor.said) < 3:
+            first, _ = read_message(await socket.recv())  # type: ignore[arg-type]
+            enough = len(actor.said) + 4
+            while len(actor.said) < enough:
                 await socket.recv()
-        while room.screens.viewers:
-            await asyncio.sleep(0.02)
+            rows = (await client.get("/api/sources/demo/history")).json()["events"]
+            watched = [row for row in rows if row.get("pts_s", 0.0) > first["pts_s"] + 0.5]
+            decisions = [row for row in watched if row["type"] == "decision"]
+            said = [row for row in watched if row["type"] == "end"]
+            wanted = [row["pts_s"] for row in decisions[-8:-2] + said[-2:]]
+            await until_true(lambda: all(room.screens.album.at("demo", "run-1", pts_s) for pts_s in wanted))
+        await until_true(lambda: room.screens.viewers == 0)
         room.screens.sweep()
         await asyncio.sleep(0.1)
         room.screens.sweep()  # nobody watches now: the last seconds are freed, moments stay
-        rows = (await client.get("/api/sources/demo/history")).json()["events"]
-        decisions = [row for row in rows if row["type"] == "decision"]
-        said = [row for row in rows if row["type"] == "end"]
         answers = {}
-        for row in decisions[-8:-2] + said[-2:]:
-            answers[row["pts_s"]] = await client.get(f"/api/sources/demo/frame.jpg?pts_s={row['pts_s']}&run=run-1")
+        for pts_s in wanted:
+            answers[pts_s] = await client.get(f"/api/sources/demo/frame.jpg?pts_s={pts_s}&run=run-1")
         for pts_s, answer in answers.items():
             assert answer.status_code == 200, pts_s
             assert answer.headers["x-kept"] == "picture"
-            assert float(answer.headers["x-pts"]) == pytest.approx(pts_s, abs=0.1)
+            assert float(answer.headers["x-pts"]) == pytest.approx(pts_s, abs=0.5)
         pts_s = said[-1]["pts_s"]
         assert (await client.get(f"/api/sources/demo/frame.jpg?pts_s={pts_s}&run=other")).status_code == 404
 
@@ -222,12 +252,14 @@ async def test_what_is_no_picture_ends_the_camera_with_a_reason(
         await socket.recv()
     assert socket.close_code == 1003
     assert socket.close_reason
-    while room.pushing:
-        await asyncio.sleep(0.01)
+    await until_true(lambda: not room.pushing)
 
 
-async def test_a_camera_that_floods_is_stopped(web: tuple[str, httpx.AsyncClient, Room], bus: Bus) -> None:
+async def test_a_camera_that_floods_is_stopped(
+    web: tuple[str, httpx.AsyncClient, Room], bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url, _, _ = web
+    monkeypatch.setattr("services.gateway.routes.video.MAX_FPS", 4.0)  # a flood on any machine
     await put_source(bus, SourceSpec(source_id="phone", url="push://phone"))
     socket = await push(url)
     jpeg = draw(0.0, (64, 36))

@@ -19,7 +19,7 @@ from shared.config import Settings
 from shared.registry import put_source
 from shared.source import SourceSpec
 from shared.streams import FIELD
-from tests.integration.gateway_house import gateway
+from tests.integration.gateway_house import caller, gateway
 from tests.integration.test_gateway_api import with_web
 
 SDP = {"Content-Type": "application/sdp"}
@@ -43,7 +43,7 @@ class Colours(VideoStreamTrack):
 async def web(settings: Settings, bus: Bus) -> AsyncIterator[tuple[httpx.AsyncClient, Room]]:
     await put_source(bus, SourceSpec(source_id="phone", url="push://phone"))
     await put_source(bus, SourceSpec(source_id="file", url="test://pattern"))
-    async with gateway(with_web(settings), bus) as (url, room), httpx.AsyncClient(base_url=url, timeout=20) as client:
+    async with gateway(with_web(settings), bus) as (url, room), caller(url) as client:
         yield client, room
 
 
@@ -60,7 +60,7 @@ async def test_a_peer_s_pictures_reach_the_push_stream_until_it_ends(
     assert "stun" not in answer.text
     await peer.setRemoteDescription(RTCSessionDescription(answer.text, "answer"))
     key = bus.keys("phone").push("phone")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await bus.redis.xlen(key) < 8:
             await asyncio.sleep(0.05)
     rows = [unpack_map(fields[FIELD]) for _, fields in await bus.redis.xrange(key)]

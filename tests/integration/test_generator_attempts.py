@@ -16,25 +16,26 @@ from shared.say import start_attempt
 from shared.streams import FIELD
 from tests.integration.generator_house import (
     SOURCE,
+    Gate,
     Script,
     context_for,
     counters,
     ended,
     events,
-    eventually,
     pause,
     request,
     send,
     settled,
     worker,
 )
+from tests.integration.waiting import PATIENCE_S, until
 
 
 async def test_a_request_that_has_ended_already_is_settled_in_silence(bus: Bus) -> None:
     async with worker(bus):
         await bus.redis.xadd(bus.keys(SOURCE).requests, {FIELD: pack(request())})
-        await eventually(lambda: _read(bus))
-        await eventually(lambda: settled(bus))
+        await until(lambda: _read(bus))
+        await until(lambda: settled(bus))
     assert await events(bus) == []
     assert await counters(bus) == {}
 
@@ -45,26 +46,29 @@ async def _read(bus: Bus) -> bool:
 
 
 async def test_cancelling_stops_the_model_at_its_next_word(bus: Bus) -> None:
-    steps = [step for i in range(500) for step in (f"w{i} ", pause(0.01))]
-    script = Script(*steps)
+    gate = Gate()
+    script = Script("w0 ", gate, *(step for i in range(500) for step in (f"w{i} ", pause(0.05))))
     async with worker(bus, script):
         await send(bus, request())
-        await eventually(lambda: events(bus, DeltaEvent))
+        await until(lambda: events(bus, DeltaEvent))
         await bus.redis.hdel(bus.keys(SOURCE).open_requests, "cam:r1:3")
-        await asyncio.wait_for(script.closed.wait(), 1)
-        await eventually(lambda: settled(bus))
-    assert script.said < 100
+        gate.open.set()
+        await asyncio.wait_for(script.closed.wait(), PATIENCE_S)
+        await until(lambda: settled(bus))
+    assert script.said < 20  # a pause is longer than the gap between two pieces: the next word is refused, or so
     assert await events(bus, EndEvent) == []
     assert await counters(bus) == {}
 
 
 async def test_a_newer_attempt_takes_over_and_the_older_one_neither_speaks_nor_ends_it(bus: Bus) -> None:
-    script = Script(*[step for i in range(500) for step in (f"w{i} ", pause(0.01))])
+    gate = Gate()
+    script = Script("w0 ", gate, *(step for i in range(500) for step in (f"w{i} ", pause(0.05))))
     async with worker(bus, script):
         await send(bus, request())
-        await eventually(lambda: events(bus, DeltaEvent))
+        await until(lambda: events(bus, DeltaEvent))
         assert await start_attempt(bus, request()) == 2
-        await asyncio.wait_for(script.closed.wait(), 1)
+        gate.open.set()
+        await asyncio.wait_for(script.closed.wait(), PATIENCE_S)
         await asyncio.sleep(0.1)
         assert await events(bus, EndEvent) == []
         pending = await bus.redis.xpending(bus.keys(SOURCE).requests, "generator")
@@ -76,13 +80,13 @@ async def test_what_a_dead_generator_had_in_hand_is_said_by_another_from_the_beg
     await send(bus, request())
     async with Bus.connect(bus.settings) as own:
         context = context_for(own, "dead")
-        slow = Script("Half a ", pause(30))
+        slow = Script("Half a ", pause(3600))
         task = asyncio.create_task(answer_for_ever(context, slow))
-        await eventually(lambda: events(bus, DeltaEvent))
+        await until(lambda: events(bus, DeltaEvent))
         task.cancel()
         await asyncio.wait([task])
     async with worker(bus, Script("Whole."), name="g2"):
-        (end,) = await eventually(lambda: ended(bus))
+        (end,) = await until(lambda: ended(bus))
     assert (end.attempt, end.text) == (2, "Whole.")
     assert [start.attempt for start in await events(bus, StartEvent)] == [1, 2]
     assert await counters(bus) == {"feedback": 1}
@@ -95,7 +99,7 @@ async def test_a_request_that_kills_every_generator_still_gets_its_end(bus: Bus)
     ((_, [(entry_id, _)]),) = await bus.redis.xreadgroup("generator", "dead", {keys.requests: ">"})
     await bus.redis.xclaim(keys.requests, "generator", "dead", 0, [entry_id], idle=99_000, retrycount=9)
     async with worker(bus):
-        (end,) = await eventually(lambda: ended(bus))
+        (end,) = await until(lambda: ended(bus))
     assert end.status == "failed"
     assert "generators died on it" in end.cause
     assert await bus.redis.xlen(keys.dead) == 1
@@ -122,7 +126,7 @@ async def test_a_lost_answer_of_the_server_neither_loses_nor_doubles_a_word(
     words = [f"w{i} " for i in range(12)]
     async with worker(bus, Script(*[step for word in words for step in (word, pause(0.04))])):
         await send(bus, request())
-        (end,) = await eventually(lambda: ended(bus))
+        (end,) = await until(lambda: ended(bus))
     assert end.text == "".join(words)
     last = max(start.attempt for start in await events(bus, StartEvent))
     assert last > 1
@@ -133,14 +137,16 @@ async def test_a_lost_answer_of_the_server_neither_loses_nor_doubles_a_word(
 
 
 async def test_stopping_finishes_what_is_being_said_and_hands_over_the_rest(bus: Bus) -> None:
-    script = Script("Half", pause(0.3), " and whole.")
+    gate = Gate()
     await send(bus, request(3), request(4))
-    async with worker(bus, script):
-        await eventually(lambda: events(bus, DeltaEvent))
+    async with worker(bus, Script("Half", gate, " and whole.")) as context:
+        await until(lambda: events(bus, DeltaEvent))
+        context.stopping.set()
+        gate.open.set()
     (end,) = await ended(bus)
     assert end.text == "Half and whole."
     async with worker(bus, Script("Other."), name="g2"):
-        ends = await eventually(lambda: ended(bus, 2))
+        ends = await until(lambda: ended(bus, 2))
     assert [end.text for end in ends] == ["Half and whole.", "Other."]
 
 
@@ -152,7 +158,7 @@ async def test_an_end_comes_once_even_when_somebody_else_ends_the_request_meanwh
 
     async with worker(bus, Script("Word", expire)):
         await send(bus, request())
-        await eventually(lambda: counters(bus))
-        await eventually(lambda: settled(bus))
+        await until(lambda: counters(bus))
+        await until(lambda: settled(bus))
     assert await events(bus, EndEvent) == []
     assert await counters(bus) == {"expired": 1}

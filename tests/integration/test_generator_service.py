@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import numpy as np
@@ -20,13 +21,13 @@ from tests.integration.generator_house import (
     counters,
     ended,
     events,
-    eventually,
     pause,
     request,
     send,
     settled,
     worker,
 )
+from tests.integration.waiting import PATIENCE_S, until
 
 
 def fail(error: Exception) -> Callable[[], Awaitable[None]]:
@@ -37,10 +38,12 @@ def fail(error: Exception) -> Callable[[], Awaitable[None]]:
 
 
 async def test_a_request_is_started_said_and_ended_once_with_measured_times(bus: Bus) -> None:
+    began_s = time.monotonic()
     async with worker(bus, Script(pause(0.2), "Bend", pause(0.06), " your", pause(0.06), " knees.")):
         await send(bus, request())
-        (end,) = await eventually(lambda: ended(bus))
-        await eventually(lambda: settled(bus))
+        (end,) = await until(lambda: ended(bus))
+        await until(lambda: settled(bus))
+    all_s = time.monotonic() - began_s
     start, *deltas, last = await events(bus)
     assert isinstance(start, StartEvent)
     assert (start.attempt, start.model, start.prompt) == (1, "script", "How is it?")
@@ -48,21 +51,24 @@ async def test_a_request_is_started_said_and_ended_once_with_measured_times(bus:
     assert last == end
     assert (end.status, end.text, end.silent, end.cause) == ("done", "Bend your knees.", False, "")
     assert (end.n_input_tokens, end.n_output_tokens) == (7, 3)
-    assert 180 <= end.ttft_ms < 1000
+    assert 180 <= end.ttft_ms < all_s * 1000
     assert end.times.decided_at_s == 2.0
-    assert 0.1 < end.times.done_at_s - end.times.first_token_at_s < 2
+    assert 0.1 < end.times.done_at_s - end.times.first_token_at_s < all_s
     assert await counters(bus) == {"feedback": 1}
     said = Said.read(await bus.redis.hget(bus.keys(SOURCE).decider_state(SOURCE), "said"))
     assert said == Said("r1", "correct", 2.5, "Bend your knees.")
 
 
 async def test_fast_text_is_gathered_but_its_first_piece_goes_at_once(bus: Bus) -> None:
+    began_s = time.monotonic()
     async with worker(bus, Script(*(f"w{i} " for i in range(300)), pause(0.05), "end")):
         await send(bus, request())
-        (end,) = await eventually(lambda: ended(bus))
+        (end,) = await until(lambda: ended(bus))
+    all_s = time.monotonic() - began_s
     deltas = await events(bus, DeltaEvent)
     assert deltas[0].text == "w0 "
-    assert len(deltas) < 40
+    assert len(deltas) < 10 + 30 * all_s  # thirty pieces a second
+    assert len(deltas) < 150
     assert "".join(delta.text for delta in deltas) == end.text
     assert end.n_output_tokens == 301
 
@@ -71,7 +77,7 @@ async def test_fast_text_is_gathered_but_its_first_piece_goes_at_once(bus: Bus) 
 async def test_nothing_new_is_a_silent_end_without_a_word(bus: Bus, text: str) -> None:
     async with worker(bus, Script(*text)):
         await send(bus, request(previous_text="Bend your knees."))
-        (end,) = await eventually(lambda: ended(bus))
+        (end,) = await until(lambda: ended(bus))
     assert (end.status, end.silent, end.text, end.ttft_ms) == ("done", True, "", 0.0)
     assert await events(bus, DeltaEvent) == []
     assert await counters(bus) == {"feedback": 1}
@@ -81,7 +87,7 @@ async def test_nothing_new_is_a_silent_end_without_a_word(bus: Bus, text: str) -
 async def test_an_answer_to_a_question_may_repeat_and_is_not_what_was_said_last(bus: Bus) -> None:
     async with worker(bus, Script("...")):
         await send(bus, request(kind="question", request_id="cam:q:1"))
-        (end,) = await eventually(lambda: ended(bus))
+        (end,) = await until(lambda: ended(bus))
     assert (end.kind, end.text, end.silent) == ("question", "...", False)
     assert not await bus.redis.exists(bus.keys(SOURCE).decider_state(SOURCE))
 
@@ -89,8 +95,8 @@ async def test_an_answer_to_a_question_may_repeat_and_is_not_what_was_said_last(
 async def test_a_failure_is_told_with_its_cause_and_ends_the_request(bus: Bus) -> None:
     async with worker(bus, Script("Bend", pause(0.05), fail(GenerationError("out of memory")))):
         await send(bus, request())
-        (end,) = await eventually(lambda: ended(bus))
-        await eventually(lambda: settled(bus))
+        (end,) = await until(lambda: ended(bus))
+        await until(lambda: settled(bus))
     (error,) = await events(bus, ErrorEvent)
     assert (error.stage, error.message, error.request_id) == ("generator", "out of memory", "cam:r1:3")
     assert (end.status, end.cause, end.text) == ("failed", "out of memory", "Bend")
@@ -100,7 +106,7 @@ async def test_a_failure_is_told_with_its_cause_and_ends_the_request(bus: Bus) -
 async def test_a_bug_in_a_back_end_fails_its_request_and_not_the_process(bus: Bus) -> None:
     async with worker(bus, Script(fail(ZeroDivisionError("oops")))):
         await send(bus, request(3), request(4))
-        ends = await eventually(lambda: ended(bus, 2))
+        ends = await until(lambda: ended(bus, 2))
     assert {end.cause for end in ends} == {"ZeroDivisionError: oops"}
     assert await counters(bus) == {"errors": 2}
 
@@ -109,7 +115,7 @@ async def test_a_request_past_its_deadline_ends_as_expired_without_a_word(bus: B
     script = Script("stale")
     async with worker(bus, script):
         await send(bus, request(deadline_at_s=SystemClock().now_s() - 1))
-        (end,) = await eventually(lambda: ended(bus))
+        (end,) = await until(lambda: ended(bus))
     assert (end.status, end.text) == ("expired", "")
     assert script.said == 0
     assert await events(bus, StartEvent) == []
@@ -118,14 +124,14 @@ async def test_a_request_past_its_deadline_ends_as_expired_without_a_word(bus: B
 
 async def test_a_request_that_takes_too_long_fails_with_the_setting_named(bus: Bus) -> None:
     context_bus = bus.settings.model_copy(
-        update={"generator": bus.settings.generator.model_copy(update={"timeout_s": 0.3})}
+        update={"generator": bus.settings.generator.model_copy(update={"timeout_s": 4.0})}
     )
-    script = Script("Bend", pause(30))
+    script = Script("Bend", pause(3600))
     async with Bus.connect(context_bus) as short, worker(short, script):
         await send(bus, request())
-        (end,) = await eventually(lambda: ended(bus))
+        (end,) = await until(lambda: ended(bus))
     assert (end.status, end.text) == ("failed", "Bend")
-    assert "generator.timeout_s = 0.3" in end.cause
+    assert "generator.timeout_s = 4" in end.cause
     assert script.closed.is_set()
 
 
@@ -139,10 +145,10 @@ async def test_chunks_are_fetched_as_the_back_end_wants_them(bus: Bus) -> None:
     tokens, looks = Script("a", wants="tokens"), Script("b", wants="frames")
     async with worker(bus, tokens):
         await send(bus, request(3, chunks=(chunk,)))
-        await eventually(lambda: ended(bus))
+        await until(lambda: ended(bus))
     async with worker(bus, looks, name="g2"):
         await send(bus, request(4, chunks=(chunk,), owns_blobs=True))
-        await eventually(lambda: ended(bus, 2))
+        await until(lambda: ended(bus, 2))
     ((seen,),) = tokens.seen
     assert seen.frames is None
     np.testing.assert_array_equal(seen.context, array)
@@ -157,27 +163,30 @@ async def test_chunks_that_are_gone_and_nothing_seen_yet_are_failures(bus: Bus) 
     async with worker(bus, Script("a", wants="tokens")):
         await send(bus, request(3, chunks=(ChunkRef(3, 2.5, (2.5,), gone, gone, None),)))
         await send(bus, request(4, chunks=(), kind="question", request_id="cam:q:1"))
-        ends = await eventually(lambda: ended(bus, 2))
+        ends = await until(lambda: ended(bus, 2))
     assert [end.status for end in ends] == ["failed", "failed"]
     assert "chunk 3 is gone" in ends[0].cause
     assert "nothing of source 'cam' has been seen" in ends[1].cause
 
 
 async def test_as_many_requests_at_once_as_there_are_slots(bus: Bus) -> None:
-    running, most = 0, 0
+    running, most, full = 0, 0, asyncio.Event()
 
     class Slow(Script):
         async def generate(self, request: Request, chunks: Sequence[Seen]) -> AsyncIterator[Delta]:
             nonlocal running, most
             running += 1
             most = max(most, running)
+            if running == 3:
+                full.set()
+            await asyncio.wait_for(full.wait(), PATIENCE_S)
             await asyncio.sleep(0.15)
             running -= 1
             yield Delta(request.request_id, 1)
 
     async with worker(bus, Slow(), concurrency=3):
         await send(bus, *[request(seq) for seq in range(7)])
-        ends = await eventually(lambda: ended(bus, 7))
+        ends = await until(lambda: ended(bus, 7))
     assert most == 3
     assert sorted(end.text for end in ends) == [f"cam:r1:{seq}" for seq in range(7)]
     assert await counters(bus) == {"feedback": 7}

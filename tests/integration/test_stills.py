@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 
-import httpx
 import pytest
 from PIL import Image
 
@@ -17,7 +16,7 @@ from shared.messages import Action, Chunk, DecisionEvent, StartEvent, Times
 from shared.registry import add_source, remove_source
 from shared.streams import moment_ms, still_field, still_order
 from tests.integration.capture_house import PATTERN, capture, chunks, has_chunks, spec
-from tests.integration.gateway_house import gateway
+from tests.integration.gateway_house import caller, gateway
 from tests.integration.test_gateway_api import with_web
 from tests.integration.waiting import until
 
@@ -53,7 +52,7 @@ async def test_what_was_said_unwatched_can_be_seen_afterwards(settings: Settings
         wanted = [still_field(item.run, moment_ms(item.pts_s)).encode() for item in (spoken, asked)]
         assert await fields(bus) == wanted
         assert not await bus.redis.exists(bus.keys("cam1").display("cam1"))  # no JPEG was made for it
-        async with gateway(with_web(settings), bus) as (url, _), httpx.AsyncClient(base_url=url) as client:
+        async with gateway(with_web(settings), bus) as (url, _), caller(url) as client:
             address = f"/api/sources/cam1/frame.jpg?run={spoken.run}&pts_s="
             answer = await client.get(f"{address}{spoken.pts_s}")
             assert answer.status_code == 200 and answer.headers["x-kept"] == "still"
