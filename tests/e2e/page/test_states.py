@@ -6,7 +6,7 @@ from shared.bus import Bus
 from shared.config import Settings
 from shared.messages import ErrorEvent
 from shared.registry import get_source
-from tests.e2e.page.house import quick, stage
+from tests.e2e.page.house import quick, silent, stage
 
 
 async def test_errors_and_states_are_seen(settings: Settings, bus: Bus) -> None:
@@ -72,4 +72,18 @@ async def test_pausing_and_resuming_from_the_page(settings: Settings, bus: Bus) 
         await page.locator(".stage .badge[data-state=playing]").wait_for()
         spec = await get_source(bus, "demo")
         assert spec is not None and not spec.paused
+        await watched.check()
+
+
+async def test_why_a_source_failed_is_told_also_to_those_who_come_when_its_run_has_ended(
+    settings: Settings, bus: Bus
+) -> None:
+    actor = silent(bus)
+    async with stage(settings, bus) as (url, _, watched):
+        await actor.begin()
+        await actor.state("failed", "rtsp://***@cam: 401 Unauthorized; check user and password")
+        await actor.state("ended")
+        await watched.page.goto(f"{url}/#/s/demo")
+        await watched.page.get_by_text("This source cannot be watched").wait_for()
+        await watched.page.locator(".stage-note", has_text="check user and password").wait_for()
         await watched.check()

@@ -26,6 +26,7 @@ export class Session extends EventTarget {
     this.run = "";
     this.state = "waiting";
     this.failed = "";
+    this.why = "";
     this.detail = "";
     this.decisions = [];
     this.sayings = new Map(); // request id -> saying, in order of arrival
@@ -55,7 +56,8 @@ export class Session extends EventTarget {
   }
 
   on_state(event, live) {
-    if (event.state === "failed") this.failed = event.run; // it stays so, though its run is then ended too
+    // It stays so, and why, though its run is then ended too.
+    if (event.state === "failed") Object.assign(this, { failed: event.run, why: event.detail });
     this.state = event.state;
     this.detail = event.detail;
     this.emit("state", { event, live });

@@ -159,7 +159,7 @@ export class SourceView {
     const needsCamera = pushed && !camera.pushes(this.sourceId) && state !== "paused" && !this.picture.live;
     const [title, more] = STATE_TEXT[state] ?? ["", ""];
     const unseen = state === "playing" && !this.source.watch.display;
-    const detail = unseen ? "It is watched all the same. Pictures for people are off (watch.display)." : this.source.run?.detail || more;
+    const detail = unseen ? "It is watched all the same. Pictures for people are off (watch.display)." : this.source.run?.detail || (state === "failed" ? this.session.why : "") || more;
     const hidden = !needsCamera && !unseen && state === "playing";
     const loops = state === "ended" && this.source.watch.loop === false && !this.source.watch.lossless && isFile(this.source.url);
     const key = `${state}|${needsCamera}|${loops}|${detail}|${hidden}`;
