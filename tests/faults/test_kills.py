@@ -27,6 +27,10 @@ from tests.faults.proxy import LossyProxy
 LONG = os.environ.get("CORNERMAN_FAULTS") == "long"
 CHUNKS, KILLS = (2_000, 100) if LONG else (160, 8)
 FPS = 32
+FINISHED_S = 3_000 if LONG else 600
+"""When a run that has not come to its end hangs: far above what it takes, also on a machine that is held up."""
+
+pytestmark = pytest.mark.timeout(2 * FINISHED_S)
 
 
 @pytest.fixture
@@ -62,55 +66,57 @@ async def verify(bus: Bus, chunks: int) -> None:
     assert counted["requests"] >= chunks // 5 - 1, counted
 
 
-@pytest.mark.timeout(3000)
 async def test_every_service_is_killed_at_random_and_nothing_is_lost_or_done_twice(
     own_server: Server, house: House
 ) -> None:
     async with Bus.connect(load_settings({"redis": {"url": own_server.url}})) as bus:
         await add_source(bus, source(CHUNKS))
         house.start(capture=2, encoder=3, decider=2, generator=2)
+        await decided(bus, house, 1)  # all are at work
         killed: dict[str, int] = {}
         for _ in range(KILLS):
             await asyncio.sleep(house.random.uniform(0.4, 1.6))
             role = house.kill_one()
             killed[role] = killed.get(role, 0) + 1
         print("kills:", killed)
-        await wait_finished(bus, "ring", house, 2400 if LONG else 150)
+        await wait_finished(bus, "ring", house, FINISHED_S)
         await verify(bus, CHUNKS)
 
 
-@pytest.mark.timeout(300)
 async def test_a_decider_frozen_past_its_lease_is_fenced_when_it_wakes(own_server: Server, house: House) -> None:
     async with Bus.connect(load_settings({"redis": {"url": own_server.url}})) as bus:
         await add_source(bus, source(CHUNKS))
-        house.environment["CORNERMAN_ENCODER__FAKE_DELAY_MS"] = "30"
+        # Slow enough that the run is still on when its owner is frozen, however seldom we are let to look.
+        house.environment |= {"CORNERMAN_ENCODER__FAKE_DELAY_MS": "100", "CORNERMAN_ENCODER__BATCH": "1"}
         house.start(capture=1, encoder=2, decider=2, generator=1)
-        frozen = 0
-        for _ in range(600):
-            await asyncio.sleep(0.1)
-            owner = await bus.redis.get(bus.keys("ring").lease("decider"))
-            decided = (await counters(bus, "ring")).get("decided", 0)
-            if owner and decided > 5 + 40 * frozen and frozen < 2:
-                number = int(owner.decode().split("-")[1])
-                house.of("decider")[number].freeze()
-                await _another_owner(bus, owner)
-                house.of("decider")[number].thaw()
-                frozen += 1
-            if frozen == 2:
-                break
-        assert frozen >= 1
-        await wait_finished(bus, "ring", house, 150)
+        for least in (5, 45):
+            await decided(bus, house, least)
+            owner = await _another_owner(bus, b"")
+            number = int(owner.decode().split("-")[1])
+            house.of("decider")[number].freeze()
+            await _another_owner(bus, owner)
+            house.of("decider")[number].thaw()
+        await wait_finished(bus, "ring", house, FINISHED_S)
         await verify(bus, CHUNKS)
         assert int(await bus.redis.get(bus.keys("ring").fence("decider"))) >= 2
 
 
-async def _another_owner(bus: Bus, owner: bytes) -> None:
-    async with asyncio.timeout(20):
-        while await bus.redis.get(bus.keys("ring").lease("decider")) in (owner, None):
+async def decided(bus: Bus, house: House, least: int) -> None:
+    """Waits until so many chunks have been decided."""
+    async with asyncio.timeout(FINISHED_S):
+        while (await counters(bus, "ring")).get("decided", 0) < least:
+            house.revive()
             await asyncio.sleep(0.05)
 
 
-@pytest.mark.timeout(400)
+async def _another_owner(bus: Bus, than: bytes) -> bytes:
+    """Waits until somebody else decides; who it is."""
+    async with asyncio.timeout(FINISHED_S):
+        while (owner := await bus.redis.get(bus.keys("ring").lease("decider"))) in (than, None):
+            await asyncio.sleep(0.05)
+    return bytes(owner)
+
+
 async def test_replies_are_lost_connections_cut_and_delayed(
     own_server: Server, house: House, tmp_path: Path, seed: int
 ) -> None:
@@ -122,14 +128,13 @@ async def test_replies_are_lost_connections_cut_and_delayed(
         await add_source(bus, source(CHUNKS))
         house.environment["CORNERMAN_REDIS_URL"] = f"unix://{lossy}"
         house.start(capture=1, encoder=2, decider=1, generator=1)
-        await wait_finished(bus, "ring", house, 300)
+        await wait_finished(bus, "ring", house, FINISHED_S)
         await verify(bus, CHUNKS)
         print(f"replies dropped: {proxy.dropped}, requests cut: {proxy.cut}")
         assert proxy.dropped > 0
         assert proxy.cut > 0
 
 
-@pytest.mark.timeout(300)
 async def test_the_server_is_killed_and_comes_back_with_its_file(own_server: Server, house: House) -> None:
     async with Bus.connect(load_settings({"redis": {"url": own_server.url}})) as bus:
         await add_source(bus, source(CHUNKS))
@@ -139,5 +144,5 @@ async def test_the_server_is_killed_and_comes_back_with_its_file(own_server: Ser
             own_server.kill()
             await asyncio.sleep(0.7)
             own_server.start()
-        await wait_finished(bus, "ring", house, 150)
+        await wait_finished(bus, "ring", house, FINISHED_S)
         await verify(bus, CHUNKS)
