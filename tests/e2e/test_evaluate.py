@@ -17,7 +17,7 @@ from services.models import bundled
 from training.gym.cli import render
 from training.inprocess import Coach
 
-pytestmark = pytest.mark.timeout(400)  # each evaluation starts four processes that load the model
+pytestmark = pytest.mark.timeout(1800)  # each evaluation starts four processes that load the model
 
 SHORT = ("--duration", "14")  # long enough for something to deserve words
 

@@ -20,7 +20,7 @@ VIEWS = {
 }
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 async def test_screenshots_of_every_view(tmp_path: Path) -> None:
     wanted = os.environ.get("CORNERMAN_SCREENSHOTS")
     # To be looked at, with the bundled model; to be tested, with quick words.

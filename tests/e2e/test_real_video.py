@@ -13,7 +13,7 @@ import pytest
 MOST_PER_MINUTE = 1.0
 
 
-@pytest.mark.timeout(300)  # four processes load the model
+@pytest.mark.timeout(1200)  # four processes load the model
 def test_the_coach_is_silent_about_streets_cars_and_animals(tmp_path: Path) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
