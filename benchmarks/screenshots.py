@@ -85,7 +85,7 @@ async def of_the_demo(album: Album, opened: Browser, house: Demo) -> None:
         await page.goto(f"{house.url}/#/s/demo")
         await page.get_by_label("Ask about what is on screen").fill("What should be changed?")
         await page.get_by_role("button", name="Ask", exact=True).click()
-        await page.locator(".word.answer[data-done=true]").wait_for(timeout=60_000)
+        await page.locator(".word.answer[data-done=true]").wait_for()
         await page.get_by_role("button", name="10 min").click()
         if await page.get_by_role("button", name="Voice is off").is_enabled():
             await page.get_by_role("button", name="Voice is off").click()
