@@ -23,7 +23,7 @@ def install(packages: Mapping[str, str]) -> Path:
         draft = Path(tempfile.mkdtemp(prefix="cornerman-node-"))
         (draft / "package.json").write_text(json.dumps({"private": True, "type": "module", "dependencies": packages}))
         command = [npm, "install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"]
-        done = subprocess.run(command, cwd=draft, capture_output=True, text=True, timeout=100)
+        done = subprocess.run(command, cwd=draft, capture_output=True, text=True, timeout=110)
         assert done.returncode == 0, f"npm install of {wanted} failed:\n{done.stdout}\n{done.stderr}"
         try:
             draft.rename(folder)

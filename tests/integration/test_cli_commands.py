@@ -175,7 +175,7 @@ async def test_an_answer_is_printed_as_it_comes(bus: Bus, run: Callable[..., tup
     assert await get_source(bus, "cam1") is not None
     asking = asyncio.create_task(_ask(bus))
     keys = bus.keys("cam1")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (asked := await bus.redis.xrange(keys.questions)):
             await asyncio.sleep(0.02)
     from shared.codec import unpack
@@ -207,14 +207,14 @@ async def test_the_python_client_yields_what_is_said(bus: Bus) -> None:
     await bus.emit(end("One."))
     await bus.emit(end("Elsewhere.", "cam2:r1:0", "cam2"))
     said = cornerman.subscribe("cam1", redis=bus.url, since="0")
-    async with contextlib.aclosing(said), asyncio.timeout(10):
+    async with contextlib.aclosing(said), asyncio.timeout(60):
         first = await anext(said)
         await bus.emit(end("Two.", "cam1:r1:1"))
         second = await anext(said)
     assert (first.text, second.text) == ("One.", "Two.")
     assert first.latency_ms["total"] == pytest.approx(500.0)
     again = cornerman.subscribe("cam1", redis=bus.url, since=first.event_id)
-    async with contextlib.aclosing(again), asyncio.timeout(10):
+    async with contextlib.aclosing(again), asyncio.timeout(60):
         assert (await anext(again)).text == "Two."
 
 
@@ -231,7 +231,7 @@ async def test_programs_without_an_event_loop_can_follow(bus: Bus) -> None:
     thread = threading.Thread(target=follow)
     thread.start()
     await bus.emit(end("Two.", "cam2:r1:0", "cam2"))
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while thread.is_alive() and time.monotonic() < deadline:
         await asyncio.sleep(0.02)
     assert got == ["One.", "Two."]

@@ -35,7 +35,7 @@ class Process:
         self.child = subprocess.Popen(line, env=environment, stderr=subprocess.PIPE, text=True)
 
     def wait_ready(self, url: str, **options: object) -> None:
-        give_up_s = time.monotonic() + 30
+        give_up_s = time.monotonic() + 90
         while True:
             try:
                 httpx.get(f"{url}/readyz", **options).raise_for_status()  # type: ignore[arg-type]
@@ -47,7 +47,7 @@ class Process:
 
     def end(self) -> tuple[int, str]:
         self.child.send_signal(signal.SIGTERM)
-        _, log = self.child.communicate(timeout=20)
+        _, log = self.child.communicate(timeout=60)
         return self.child.returncode, log
 
 
@@ -70,7 +70,7 @@ def test_open_to_others_with_a_token_over_a_certificate_of_its_own(
     url, cert = f"https://127.0.0.1:{process.port}", tmp_path / "gateway-cert.pem"
     process.wait_ready(url, verify=False)
     trusted = ssl.create_default_context(cafile=str(cert))
-    with httpx.Client(base_url=url, verify=trusted) as client:
+    with httpx.Client(base_url=url, verify=trusted, timeout=60) as client:
         assert client.get("/api/sources").status_code == 401
         answer = client.post("/api/session", json={"token": TOKEN})
         assert "Secure" in answer.headers["set-cookie"]
@@ -82,14 +82,14 @@ def test_open_to_others_with_a_token_over_a_certificate_of_its_own(
 
 
 def test_it_stops_in_order_while_clients_follow(own_server: Server, tmp_path: Path, started: list[Process]) -> None:
-    process = Process(own_server, tmp_path)
+    process = Process(own_server, tmp_path, "runtime.drain_s=40")
     started.append(process)
     url = f"http://127.0.0.1:{process.port}"
     process.wait_ready(url)
     ended, ready = threading.Event(), threading.Event()
 
     def follow() -> None:
-        with httpx.stream("GET", f"{url}/api/events", timeout=30) as response:
+        with httpx.stream("GET", f"{url}/api/events", timeout=60) as response:
             for line in response.iter_lines():
                 if line == ": following":
                     ready.set()
@@ -97,12 +97,12 @@ def test_it_stops_in_order_while_clients_follow(own_server: Server, tmp_path: Pa
 
     thread = threading.Thread(target=follow, daemon=True)
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(60)
     began_s = time.monotonic()
     code, log = process.end()
     assert code == 0
-    assert ended.wait(5)
-    assert time.monotonic() - began_s < 6
+    assert ended.wait(60)
+    assert time.monotonic() - began_s < 30  # in order, and not because the time for it was over
     assert "drain_took_too_long" not in log and "exception" not in log.lower(), log
 
 
@@ -120,7 +120,7 @@ def test_what_is_wrong_with_the_settings_is_said_and_the_code_is_78(
 ) -> None:
     process = Process(own_server, tmp_path, *sets)
     started.append(process)
-    _, log = process.child.communicate(timeout=30)
+    _, log = process.child.communicate(timeout=90)
     assert process.child.returncode == 78
     assert says in log
 
@@ -132,6 +132,6 @@ def test_a_port_that_is_taken_is_named(own_server: Server, tmp_path: Path, start
         port = other.getsockname()[1]
         process = Process(own_server, tmp_path, port=port)
         started.append(process)
-        _, log = process.child.communicate(timeout=30)
+        _, log = process.child.communicate(timeout=90)
     assert process.child.returncode == 78
     assert f"gateway.port = {port}" in log

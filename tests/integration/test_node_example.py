@@ -58,7 +58,7 @@ async def node(folder: Path, *arguments: str) -> AsyncIterator[asyncio.StreamRea
 
 
 async def lines(out: asyncio.StreamReader, count: int) -> list[dict[str, Any]]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         return [json.loads(await out.readline() or b'{"type": "the script ended"}') for _ in range(count)]
 
 
@@ -76,7 +76,7 @@ async def test_it_prints_every_event_with_its_id_then_goes_on_live(bus: Bus, ser
 async def test_it_finds_the_shard_of_a_source(server: Server, settings: Settings, folder: Path) -> None:
     sharded = settings.model_copy(update={"redis": settings.redis.model_copy(update={"shards": 7})})
     async with Bus.connect(sharded) as bus:
-        await bus.ready(5)
+        await bus.ready(60)
         for source_id in ("cam1", "Küche"):
             await bus.redis.xadd(bus.keys(source_id).feedback(source_id), {"m": b"\x82\xa1v\x01\xa1t\xa1x"})
             async with node(folder, source_id, str(server.socket)) as out:
@@ -89,6 +89,6 @@ async def test_it_survives_a_restart_of_the_server(own_bus: Bus, own_server: Ser
         assert [line["type"] for line in await lines(out, 1)] == ["state"]
         own_server.kill()
         own_server.start()
-        await own_bus.ready(10)
+        await own_bus.ready(60)
         await own_bus.emit(EVENTS[1])
         assert [line["type"] for line in await lines(out, 1)] == ["decision"]

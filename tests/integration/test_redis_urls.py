@@ -23,6 +23,7 @@ from shared.config import Settings, load_settings
 from shared.errors import ConfigError, RetryableError
 from shared.messages import ErrorEvent
 from tests.conftest import Server, fast_settings
+from tests.integration.waiting import until_reading
 
 SECRET = "s3c/ret@1"
 QUOTED = "s3c%2Fret%401"
@@ -110,13 +111,13 @@ def at(url: str, folder: Path) -> Settings:
 )
 async def test_work_goes_through_every_form_of_address(place: Place, tmp_path: Path, url: str, database: int) -> None:
     """Scripts, two megabytes of pixels, a blocking read on a connection of its own, and all in the database named."""
-    async with Bus.connect(at(place.fill(url), tmp_path)) as bus, asyncio.timeout(20):
-        await bus.ready(5)
+    async with Bus.connect(at(place.fill(url), tmp_path)) as bus, asyncio.timeout(60):
+        await bus.ready(60)
         pixels = np.arange(2_000_000, dtype=np.uint32).view(np.uint8)
         ref = await bus.put_blob(bus.keys("cam").blob("cam", "r1", 0, "frames"), pixels, 60)
         assert (await bus.get_blob(ref) == pixels).all()
         heard = asyncio.create_task(anext(bus.subscribe("cam", since="0")))
-        await asyncio.sleep(0.2)
+        await until_reading(bus)
         await bus.emit(ErrorEvent("cam", "r1", "capture", "hello", 1.0))
         _id, event = await heard
         assert isinstance(event, ErrorEvent) and event.message == "hello"
@@ -140,7 +141,7 @@ async def test_work_goes_through_every_form_of_address(place: Place, tmp_path: P
 async def test_what_is_wrong_with_an_address_is_said_without_its_password(
     place: Place, tmp_path: Path, url: str, error: type[Exception], says: str
 ) -> None:
-    async with Bus.connect(at(place.fill(url), tmp_path)) as bus, asyncio.timeout(20):
+    async with Bus.connect(at(place.fill(url), tmp_path)) as bus, asyncio.timeout(60):
         with pytest.raises(error, match=says) as caught:
             await bus.ready(0.5)
     assert SECRET not in str(caught.value) and QUOTED not in str(caught.value)
@@ -154,7 +155,7 @@ async def test_commands_take_the_same_addresses(place: Place, tmp_path: Path) ->
         stderr=asyncio.subprocess.PIPE,
         cwd=tmp_path,
     )
-    out, errors = await asyncio.wait_for(process.communicate(), 60)
+    out, errors = await asyncio.wait_for(process.communicate(), 100)
     assert process.returncode == 0, errors
     assert isinstance(json.loads(out), dict)
     assert QUOTED.encode() not in out + errors

@@ -22,15 +22,17 @@ from shared.messages import WorkerStatus
 
 SERVICE = """
 import asyncio, sys, time
+from pathlib import Path
 from shared.runtime import run_service
 
 async def main(context):
     how = sys.argv.pop()
     if how == "load":
         with context.health.loading():
-            await asyncio.sleep(1.5)
+            while not (Path(context.settings.runtime.dir) / "loaded").exists():
+                await asyncio.sleep(0.02)
     if how == "stall":
-        time.sleep(60)
+        time.sleep(600)
     if how == "crash":
         raise ValueError("boo")
     if how == "crash-in-background":
@@ -44,7 +46,7 @@ async def main(context):
         await asyncio.sleep(0.5)
         context.log.info("finished_what_was_in_hand")
     if how == "stuck":
-        await asyncio.to_thread(time.sleep, 60)
+        await asyncio.to_thread(time.sleep, 600)
 
 how = sys.argv.pop()
 async def started(context):
@@ -72,7 +74,7 @@ class Process:
                 return got
         raise AssertionError(f"the process ended without {event}")
 
-    def end(self, within_s: float = 10.0) -> tuple[int, str]:
+    def end(self, within_s: float = 60.0) -> tuple[int, str]:
         _, rest = self.process.communicate(timeout=within_s)
         return self.process.returncode, rest
 
@@ -92,7 +94,7 @@ def serve(settings: Settings) -> Iterator[Callable[..., Process]]:
         one.process.communicate()
 
 
-def eventually(check: Callable[[], bool], within_s: float = 10.0) -> None:
+def eventually(check: Callable[[], bool], within_s: float = 60.0) -> None:
     deadline = time.monotonic() + within_s
     while not check():
         assert time.monotonic() < deadline, "it never came true"
@@ -109,22 +111,20 @@ def test_sigterm_drains_and_exits_with_0(serve: Callable[..., Process]) -> None:
 
 
 def test_a_second_signal_ends_it_at_once(serve: Callable[..., Process]) -> None:
-    service = serve("stuck")
+    service = serve("stuck", "runtime.drain_s=120")
     service.until("running")
     service.process.send_signal(signal.SIGINT)
     service.until("draining")
-    began = time.monotonic()
     service.process.send_signal(signal.SIGINT)
     code, _ = service.end()
     assert code == 128 + signal.SIGINT
-    assert time.monotonic() - began < 2
 
 
 def test_work_that_outlasts_the_drain_is_left_behind(serve: Callable[..., Process]) -> None:
     service = serve("stuck", "runtime.drain_s=0.3")
     service.until("running")
     service.process.send_signal(signal.SIGTERM)
-    code, rest = service.end(within_s=5)
+    code, rest = service.end()
     assert code == 0
     assert "drain_took_too_long" in rest
 
@@ -141,17 +141,17 @@ def test_a_service_that_is_done_exits_with_0(serve: Callable[..., Process]) -> N
 
 
 def test_a_stalled_event_loop_exits_with_70(serve: Callable[..., Process]) -> None:
-    code, rest = serve("stall", "runtime.watchdog_s=0.5").end()
+    code, rest = serve("stall", "runtime.watchdog_s=2").end()
     assert code == 70
-    assert "has not moved for 0.5 s" in rest
+    assert "has not moved for 2 s" in rest
     assert "time.sleep" in rest or "in main" in rest
 
 
 def test_stopping_and_continuing_the_process_is_no_stall(serve: Callable[..., Process]) -> None:
-    service = serve("wait", "runtime.watchdog_s=0.5")
+    service = serve("wait", "runtime.watchdog_s=3")
     service.until("running")
     service.process.send_signal(signal.SIGSTOP)
-    time.sleep(3.0)
+    time.sleep(6.0)
     service.process.send_signal(signal.SIGCONT)
     time.sleep(0.5)
     service.process.send_signal(signal.SIGTERM)
@@ -170,7 +170,7 @@ def test_wrong_usage_exits_with_64() -> None:
         "-c",
         "import sys; from shared.runtime import run_service; sys.exit(run_service('x', None))",
     ]
-    assert subprocess.run([*service, "--nope"], capture_output=True, check=False, timeout=30).returncode == 64
+    assert subprocess.run([*service, "--nope"], capture_output=True, check=False, timeout=100).returncode == 64
 
 
 def test_without_a_server_it_exits_with_69(tmp_path: Path, serve: Callable[..., Process]) -> None:
@@ -190,7 +190,7 @@ def test_without_a_server_it_exits_with_69(tmp_path: Path, serve: Callable[..., 
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=100,
     )
     assert done.returncode == 69
     assert "no server answered" in done.stderr
@@ -201,6 +201,7 @@ def test_the_probe_sees_it_run_and_go(settings: Settings, serve: Callable[..., P
     service = serve("load")
     service.until("running")
     eventually(lambda: "starting" in probe(folder, "encoder")[1])
+    (folder / "loaded").touch()
     eventually(lambda: probe(folder, "encoder")[0])
     service.process.send_signal(signal.SIGTERM)
     assert service.end()[0] == 0
@@ -226,10 +227,16 @@ async def test_its_status_is_on_the_bus_while_it_lives(
     service = serve("wait")
     key = streams.worker("encoder", "w1")
     with redis.Redis.from_url(settings.redis.url) as client:
-        eventually(lambda: bool(client.exists(key)) and unpack(client.get(key), WorkerStatus).state == "running")
-        status = unpack(client.get(key), WorkerStatus)
-        assert (status.role, status.name, status.pid) == ("encoder", "w1", service.process.pid)
-        assert 0 < client.ttl(key) <= 5
+        seen: list[WorkerStatus] = []
+
+        def running() -> bool:  # it is forgotten when nothing is heard of it for five seconds
+            if raw := client.get(key):
+                seen.append(unpack(raw, WorkerStatus))
+            return bool(seen) and seen[-1].state == "running"
+
+        eventually(running)
+        assert (seen[-1].role, seen[-1].name, seen[-1].pid) == ("encoder", "w1", service.process.pid)
+        eventually(lambda: 0 < client.ttl(key) <= 5)
         assert client.zrange(streams.WORKERS, 0, -1) == [b"encoder:w1"]
         service.process.send_signal(signal.SIGTERM)
         service.end()

@@ -18,7 +18,7 @@ from services.capture.states import BrokenError
 from shared.clock import VirtualClock
 from shared.config import CaptureSettings
 
-SETTINGS = CaptureSettings(open_timeout_s=1.0, stall_s=0.5, shorter_side=32, backoff_max_s=0.5)
+SETTINGS = CaptureSettings(open_timeout_s=60.0, stall_s=0.5, shorter_side=32, backoff_max_s=0.5)
 MADE = av.VideoFrame.from_ndarray(np.zeros((36, 64, 3), np.uint8), format="rgb24")
 
 
@@ -75,7 +75,7 @@ async def play(reel: Reel) -> list[Cut]:
     cuts = []
     while (cut := await reel.cuts.take()) is not None:
         cuts.append(cut)
-    assert reel.join(5.0)
+    assert reel.join(60.0)
     return cuts
 
 

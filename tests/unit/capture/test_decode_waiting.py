@@ -47,7 +47,7 @@ async def test_a_lost_camera_is_opened_again_and_chunks_do_not_mix() -> None:
     reel._interrupt.wait = lambda timeout=None: False  # type: ignore[method-assign]
     reel.start()
     cuts = [cut async for cut in all_of(reel.cuts)]
-    assert reel.join(5.0)
+    assert reel.join(60.0)
     news = [(n.state, n.detail) for n in reel.look()]
     assert news == [
         ("opening", ""),
@@ -84,7 +84,7 @@ async def test_a_stall_is_noticed_from_outside_and_is_over_with_the_next_frame()
     class Stalling(Script):
         def pictures(self, interrupted: Interrupted) -> Iterator[Picture]:
             yield Picture(0.0, self._make)
-            go_on.wait(10)
+            go_on.wait(60)
             yield Picture(1.0, self._make)
 
     reel = reel_of(lambda: Stalling([], live=True), plan(lossless=False, can_fail=False), clock)
@@ -98,7 +98,7 @@ async def test_a_stall_is_noticed_from_outside_and_is_over_with_the_next_frame()
     while reel.machine.state != "reconnecting":
         await asyncio.sleep(0)
     reel.stop()
-    assert reel.join(5.0)
+    assert reel.join(60.0)
     assert "playing" in [news.state for news in reel.look()]
 
 
@@ -121,7 +121,7 @@ async def test_a_paused_file_waits_and_goes_on_without_a_loss() -> None:
     assert reel.chunker.captured == seen < 300
     reel.pause(False)
     taken.extend([cut async for cut in all_of(reel.cuts)])
-    assert reel.join(5.0)
+    assert reel.join(60.0)
     assert reel.chunker.captured == 300
 
 
@@ -157,7 +157,7 @@ async def test_a_paused_camera_is_closed_and_opened_again() -> None:
     while reel.machine.state != "playing":
         await asyncio.sleep(0)
     reel.stop()
-    assert reel.join(5.0)
+    assert reel.join(60.0)
     assert closed == [1, 1]
 
 
@@ -166,7 +166,7 @@ async def test_a_paused_reel_can_be_stopped() -> None:
     reel.pause(True)
     reel.start()
     reel.stop()
-    assert reel.join(5.0)
+    assert reel.join(60.0)
 
 
 async def test_a_reel_that_waits_to_play_can_be_stopped() -> None:
@@ -178,4 +178,4 @@ async def test_a_reel_that_waits_to_play_can_be_stopped() -> None:
     while reel.machine.state != "playing":
         await asyncio.sleep(0)
     reel.stop()
-    assert reel.join(5.0)
+    assert reel.join(60.0)

@@ -84,7 +84,7 @@ async def test_a_video_of_one_frame_is_too_short_for_a_chunk_and_says_so(make_vi
     reel.start()
     cut = await reel.cuts.take()
     reel.stop()
-    assert cut is not None and reel.join(5.0)
+    assert cut is not None and reel.join(60.0)
 
 
 @pytest.mark.parametrize(

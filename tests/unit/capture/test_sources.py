@@ -18,7 +18,7 @@ from services.capture.states import BrokenError
 from shared.config import CaptureSettings
 
 NOISE = np.random.default_rng(3).bytes(4000)
-SETTINGS = CaptureSettings(open_timeout_s=1.0, stall_s=0.5)
+SETTINGS = CaptureSettings(open_timeout_s=60.0, stall_s=0.5)
 Maker = Callable[..., Path]
 
 
@@ -39,7 +39,7 @@ def refused(url: str, settings: CaptureSettings = SETTINGS) -> BrokenError:
                 raise AssertionError("it gave a picture")
         finally:
             feed.close()
-    assert time.monotonic() - began_s < 5.0
+    assert time.monotonic() - began_s < 50.0  # at once, and not because the time for it was over
     return caught.value
 
 

@@ -213,7 +213,7 @@ def test_adapters_are_loaded_when_asked_for_and_never_changed_under_a_running_re
         other.join(0.05)
         assert other.is_alive()
         assert lora.active == "coach"
-    other.join(5)
+    other.join(60)
     assert seen == ["/other/folder"]
     with switch.using("coach"), switch.using("coach"):
         pass
