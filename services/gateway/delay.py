@@ -115,8 +115,9 @@ class Playout:
             return self.position_s
         elapsed_s = max(0.0, now_s - self._at_s)
         self._at_s = now_s
-        if goal_s <= oldest_s:
-            # Nothing has been shown moving yet: hold the first picture instead of running ahead of the words.
+        if goal_s <= oldest_s and self.position_s <= oldest_s:
+            # Nothing has been shown moving yet: hold the first picture instead of running ahead of the words. Once it
+            # moves it never goes back, even where the delay has grown so much that the goal has no picture any more.
             self.position_s, self.rate = oldest_s, 0.0
             return self.position_s
         if self.rate == 0.0:

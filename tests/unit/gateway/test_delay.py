@@ -93,6 +93,16 @@ def test_a_longer_delay_is_reached_by_playing_slower_never_by_jumping() -> None:
     assert playout.lag_s(now_s) == pytest.approx(1.5, abs=0.02)
 
 
+def test_a_delay_that_outgrows_the_pictures_at_hand_slows_the_picture_and_does_not_send_it_back() -> None:
+    playout = Playout()
+    now_s = run(playout, 5.0, 0.5, 100.0, 100.0)
+    before = playout.position_s
+    assert before == pytest.approx(104.5, abs=0.02)
+    # Words took very long, and of the time before 103.0 there are no pictures.
+    assert playout.advance(now_s + 0.1, 103.0, 4.0) == pytest.approx(before + 0.1 * SLOWEST)
+    assert playout.rate == SLOWEST
+
+
 def test_a_shorter_delay_is_reached_by_playing_faster() -> None:
     playout = Playout()
     now_s = run(playout, 5.0, 2.0, 100.0, 100.0)
