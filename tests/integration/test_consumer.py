@@ -179,6 +179,7 @@ async def test_an_entry_delivered_too_often_is_buried_and_its_tombstone_written(
     await bus.redis.xreadgroup(GROUP, "a", {k.questions: ">"})
     for _ in range(bus.settings.bus.max_deliveries - 1):
         await bus.redis.xautoclaim(k.questions, GROUP, "a", 0)
+    await seem_abandoned(bus, k.questions, GROUP)
     async with consumer(bus, tombstone=lambda m, reason: Hop().count(k.counters(m.source_id), "buried")) as c:
         await until_true(lambda: c.buried == 1)
     (letter,) = await dead(bus)
