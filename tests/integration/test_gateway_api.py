@@ -21,6 +21,7 @@ from shared.registry import get_source
 from shared.streams import FIELD
 from tests.conftest import Server
 from tests.integration.gateway_house import Actor, caller, gateway
+from tests.integration.waiting import PATIENCE_S
 
 TOKEN = "a-token-of-some-length"
 MP4 = b"\x00\x00\x00\x18ftypisom" + b"\0" * 2000
@@ -187,8 +188,11 @@ async def test_an_upload_beyond_the_limit_is_refused_while_it_streams(settings: 
         assert list(room.uploads.folder.iterdir()) == []
 
 
-async def test_health_and_metrics(web: tuple[httpx.AsyncClient, Room], bus: Bus) -> None:
+async def test_health_and_metrics(
+    web: tuple[httpx.AsyncClient, Room], bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client, _ = web
+    monkeypatch.setattr("services.gateway.routes.health.READY_TIMEOUT_S", PATIENCE_S)
     assert (await client.get("/livez")).text == "ok\n"
     assert (await client.get("/readyz")).text == "ok\n"
     metrics = (await client.get("/metrics")).text
@@ -199,7 +203,10 @@ async def test_health_and_metrics(web: tuple[httpx.AsyncClient, Room], bus: Bus)
     assert status["lag"] == {"encoder": 0, "decider": 0, "generator": 0}
 
 
-async def test_without_its_server_it_is_alive_but_not_ready(own_server: Server, own_bus: Bus) -> None:
+async def test_without_its_server_it_is_alive_but_not_ready(
+    own_server: Server, own_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.gateway.routes.health.READY_TIMEOUT_S", PATIENCE_S)
     settings = own_bus.settings
     async with gateway(with_web(settings), own_bus) as (url, _), caller(url) as client:
         own_server.kill()
