@@ -14,6 +14,9 @@ FAST = ("--set", "bus.sources_poll_s=0.05", "--set", "bus.block_ms=100")
 PATIENCE_S = 400.0
 """When a command has hung, on a machine with much else to do; each of them ends by itself in seconds."""
 
+STEADY = {"CORNERMAN_BUS__LEASE_MS": "60000", "OMP_NUM_THREADS": "1"}
+"""In the environment: who is held up for seconds is not taken for dead, and a video begun anew."""
+
 SUMMARY = {
     *("captured", "sampled", "due", "published", "dropped", "decided", "buried"),
     *("requests", "feedback", "errors", "expired"),
@@ -43,7 +46,7 @@ class Command:
     """A running `cornerman`, in a folder of its own."""
 
     def __init__(self, folder: Path, *line: str) -> None:
-        environment = {**os.environ, "CORNERMAN_RUNTIME__DIR": str(folder / "run"), "OMP_NUM_THREADS": "1"}
+        environment = {**os.environ, "CORNERMAN_RUNTIME__DIR": str(folder / "run"), **STEADY}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "cornerman", *line],
             stdout=subprocess.PIPE,

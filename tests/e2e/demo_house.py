@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import psutil
 
+from tests.e2e.commands import STEADY
 from tests.e2e.ports import free_port
 
 FAKES = ("encoder.backend=fake", "generator.backend=echo", "generator.echo_delay_ms=20")
@@ -64,7 +65,7 @@ class Demo:
 def demo(folder: Path, sets: Sequence[str] = FAKES) -> Iterator[Demo]:
     """Starts it on a free port, and stops it."""
     port = free_port()
-    environment = {**os.environ, "CORNERMAN_RUNTIME__DIR": str(folder / "run"), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "CORNERMAN_RUNTIME__DIR": str(folder / "run"), **STEADY}
     line = [sys.executable, "-m", "cornerman", "demo", "--no-open", "--port", str(port)]
     for item in sets:
         line += ["--set", item]

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from services.models import bundled
+from tests.e2e.commands import STEADY
 from training.gym.cli import render
 from training.inprocess import Coach
 
@@ -23,7 +24,7 @@ SHORT = ("--duration", "14")  # long enough for something to deserve words
 
 
 def evaluate(folder: Path, *line: str) -> dict[str, Any]:
-    environment = {**os.environ, "CORNERMAN_RUNTIME__DIR": str(folder / "run"), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "CORNERMAN_RUNTIME__DIR": str(folder / "run"), **STEADY}
     command = [sys.executable, "-m", "cornerman", "evaluate", *line, "--json"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
     assert done.returncode == 0, done.stderr

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.commands import STEADY
+
 MOST_PER_MINUTE = 1.0
 
 
 @pytest.mark.timeout(1200)  # four processes load the model
 def test_the_coach_is_silent_about_streets_cars_and_animals(tmp_path: Path) -> None:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, **STEADY}
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.footage"], capture_output=True, text=True, env=environment, check=False
     )
