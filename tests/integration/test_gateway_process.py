@@ -82,7 +82,7 @@ def test_open_to_others_with_a_token_over_a_certificate_of_its_own(
 
 
 def test_it_stops_in_order_while_clients_follow(own_server: Server, tmp_path: Path, started: list[Process]) -> None:
-    process = Process(own_server, tmp_path, "runtime.drain_s=40")
+    process = Process(own_server, tmp_path, "runtime.drain_s=100")
     started.append(process)
     url = f"http://127.0.0.1:{process.port}"
     process.wait_ready(url)
@@ -102,7 +102,7 @@ def test_it_stops_in_order_while_clients_follow(own_server: Server, tmp_path: Pa
     code, log = process.end()
     assert code == 0
     assert ended.wait(60)
-    assert time.monotonic() - began_s < 30  # in order, and not because the time for it was over
+    assert time.monotonic() - began_s < 80  # in order, and not because the time for it was over
     assert "drain_took_too_long" not in log and "exception" not in log.lower(), log
 
 
