@@ -75,3 +75,12 @@ def test_the_product_s_own_rules_are_measured_through_the_same_pipeline(tmp_path
     assert report["said_feedbacks"] > 2
     baseline = report["baselines"]["interval"]
     assert {name: report[name] for name in baseline} == pytest.approx(baseline)
+
+
+def test_the_language_model_itself_decides_and_corrects(tmp_path: Path) -> None:
+    line = ("--gym", "--sessions", "2", "--duration", "25", "--kind", "exercise", "--strategy", "llm")
+    report = evaluate(tmp_path, *line, "--out", str(tmp_path / "out"))
+    said = [s for session in json.loads((tmp_path / "out" / "said.json").read_text()) for s in session["feedbacks"]]
+    assert "correct" in {s["action"] for s in said}
+    assert report["mistake_accuracy"] > 0.5
+    assert report["temporal_f_score"] > max(simple["temporal_f_score"] for simple in report["baselines"].values())
