@@ -38,9 +38,12 @@ class LossyProxy:
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # whoever was let in this moment is served first, and so closed below
+        while self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.sleep(0)
 
     async def _serve(self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -49,19 +52,19 @@ class LossyProxy:
         task.add_done_callback(self._tasks.discard)
         try:
             from_server, to_server = await asyncio.open_unix_connection(str(self._target))
+            up = asyncio.create_task(self._pump(from_client, to_server, is_reply=False))
+            down = asyncio.create_task(self._pump(from_server, to_client, is_reply=True))
+            try:
+                await asyncio.wait((up, down), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for pump in (up, down):
+                    pump.cancel()
+                await asyncio.gather(up, down, return_exceptions=True)
+                to_server.close()
         except OSError:
-            to_client.close()
-            return
-        up = asyncio.create_task(self._pump(from_client, to_server, is_reply=False))
-        down = asyncio.create_task(self._pump(from_server, to_client, is_reply=True))
-        try:
-            await asyncio.wait((up, down), return_when=asyncio.FIRST_COMPLETED)
+            return  # the server is not there: the client finds out
         finally:
-            for pump in (up, down):
-                pump.cancel()
-            await asyncio.gather(up, down, return_exceptions=True)
-            for writer in (to_client, to_server):
-                writer.close()
+            to_client.close()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_reply: bool) -> None:
         drop, cut, delay_s = self._chances

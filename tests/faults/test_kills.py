@@ -133,6 +133,7 @@ async def test_replies_are_lost_connections_cut_and_delayed(
         print(f"replies dropped: {proxy.dropped}, requests cut: {proxy.cut}")
         assert proxy.dropped > 0
         assert proxy.cut > 0
+        await asyncio.to_thread(house.stop)  # while its way to the server is still there
 
 
 async def test_the_server_is_killed_and_comes_back_with_its_file(own_server: Server, house: House) -> None:
