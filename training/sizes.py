@@ -127,9 +127,9 @@ PRESETS: dict[str, Plan] = {
     "coach": Plan(),
     "smoke": Plan(
         session_s=25.0,
-        image=ImagePlan(steps=190, batch=96, warmup=20, held=64, pool=64),
-        video=VideoPlan(steps=20, batch=4, warmup=5, held=8, pool=16),
-        head=HeadPlan(sessions=52, validation_sessions=10, steps=250, batch=8, window_s=25.0),
+        image=ImagePlan(steps=520, batch=32, warmup=40, held=64, pool=64, fresh=1),
+        video=VideoPlan(steps=10, batch=4, warmup=5, held=8, pool=16),
+        head=HeadPlan(sessions=56, validation_sessions=12, steps=250, batch=8, window_s=25.0),
         text=TextPlan(sessions=8, validation_sessions=2, steps=30, batch=12, warmup=10),
     ),
 }
