@@ -78,6 +78,19 @@ def visual_block(
     return torch.cat([piece.to(block[0].device, block[0].dtype) for piece in block])[None]
 
 
+def stream_block(chunk: ChunkTokens, frames: int) -> Tensor:
+    """A chunk as the model reads it while it decides when to speak: image tokens of its newest `frames` frames in time
+    order, then its video tokens, [1, n, D].
+
+    Raises:
+        GenerationError: if it has fewer frames.
+    """
+    context, video = _unbatched(chunk.context, 3, "context"), _unbatched(chunk.video, 2, "video")
+    if len(context) < frames:
+        raise GenerationError(f"the model decides on {frames} frames of each chunk, and one has {len(context)}")
+    return torch.cat([context[len(context) - frames :].flatten(0, 1), video.to(context)])[None]
+
+
 def fingerprint(block: Tensor) -> bytes:
     """A name for the content of a tensor: equal content, equal name, across processes."""
     plain = block.detach().to("cpu").contiguous()

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from mobile_videogpt.context import ChunkTokens, fingerprint, visual_block
+from mobile_videogpt.config import StreamConfig
+from mobile_videogpt.context import ChunkTokens, fingerprint, stream_block, visual_block
 from mobile_videogpt.engine import LanguageEngine, Segment
 from mobile_videogpt.errors import GenerationError
 from mobile_videogpt.prompts import UPSTREAM_SYSTEM, prompt_ids, text_prompt_ids
@@ -32,7 +33,8 @@ class Request:
         prompt: the user's words.
         system_prompt: instead of the one stored with the model.
         frame_ids: an id for each frame of each chunk, so that overlapping frames count once.
-        action: name of the action that the reply carries out; a model without `reply_action` ignores it.
+        action: name of the action that the reply carries out; a model without `reply_action` ignores it. None: nobody
+            decided on one, as for a question, and the model chooses; see `TextGenerator.fitting_action`.
         settings: length, sampling and stop strings of the reply.
         cancel: checked before every token.
     """
@@ -55,6 +57,7 @@ class TextGenerator:
         system_prompt: used when a request brings none; it belongs to the weights.
         max_tokens: positions the model was built for.
         reply_action: see `MobileVideoGPTConfig`.
+        stream: how the model was taught to decide.
     """
 
     def __init__(
@@ -65,12 +68,14 @@ class TextGenerator:
         system_prompt: str = UPSTREAM_SYSTEM,
         max_tokens: int = 32768,
         reply_action: bool = False,
+        stream: StreamConfig | None = None,
     ) -> None:
         self.engine = engine
         self.tokenizer = tokenizer
         self.system_prompt = system_prompt
         self.max_tokens = max_tokens
         self.reply_action = reply_action
+        self.stream = stream or StreamConfig()
 
     def segments(self, request: Request) -> list[Segment]:
         """The prompt in named pieces: system prompt, visual tokens, question.
@@ -123,6 +128,29 @@ class TextGenerator:
         hidden = self.engine.prefill(self.segments(replace(request, action=None))).hidden
         return self.engine.logits_of(hidden, self.action_ids())
 
+    def fitting_action(self, request: Request) -> str | None:
+        """What the reply does: the request's action, or else `feedback` or `correct`, whichever the model would
+        rather do about the chunks.
+
+        A model that answers to actions never learnt to begin without one. It reads the chunks as it does while it
+        decides when to speak. None without chunks, and for a model that does not answer to actions or never
+        learnt to decide.
+
+        Raises:
+            GenerationError: if the chunks have too few frames for it.
+        """
+        if request.action is not None or not (self.reply_action and self.stream.chunks and request.chunks):
+            return request.action
+        ids = self.action_ids()
+        silence = self.engine.embed(ids[:1])
+        pieces = [self.engine.embed(text_prompt_ids(request.prompt, self.system_prompt, self._needed_tokenizer()))]
+        for chunk in request.chunks[-self.stream.chunks :]:
+            pieces += [stream_block(chunk, self.stream.frames).to(silence), silence]
+        embeds = torch.cat(pieces[:-1], dim=1)
+        logits = self.engine.logits_of(self.engine.prefill([Segment(object(), embeds)]).hidden, ids)
+        _, feedback, correct = (logits.cpu() + torch.tensor(self.stream.offsets)).tolist()
+        return "correct" if correct > feedback else "feedback"
+
     def action_ids(self) -> list[int]:
         """Ids of the action tokens, in the order of `ACTION_TOKENS`."""
         ids = self._needed_tokenizer().action_ids
@@ -162,7 +190,7 @@ class TextGenerator:
         Raises:
             GenerationError: if prompt and reply exceed the model's positions.
         """
-        pieces = self.segments(request)
+        pieces = self.segments(replace(request, action=self.fitting_action(request)))
         tokens = sum(piece.embeds.shape[1] for piece in pieces)
         if tokens + request.settings.max_new_tokens > self.max_tokens:
             raise GenerationError(

@@ -125,14 +125,15 @@ class Speaking:
         language = model.require_language()
         known = self._generator
         config = model.config
-        settings = (self.tokenizer, config.system_prompt, config.reply_action)
-        if known is None or (known.tokenizer, known.system_prompt, known.reply_action) != settings:
+        settings = (self.tokenizer, config.system_prompt, config.reply_action, config.stream)
+        if known is None or (known.tokenizer, known.system_prompt, known.reply_action, known.stream) != settings:
             known = TextGenerator(
                 LanguageEngine(language),
                 self.tokenizer,
                 system_prompt=config.system_prompt,
                 max_tokens=config.language.max_positions,
                 reply_action=config.reply_action,
+                stream=config.stream,
             )
             self._generator = known
         return known

@@ -16,12 +16,13 @@ import torch
 from mobile_videogpt import reply as reply_module
 from mobile_videogpt.batching import BatchDecoder
 from mobile_videogpt.cache import KeyValueCache
-from mobile_videogpt.config import MobileVideoGPTConfig
+from mobile_videogpt.config import MobileVideoGPTConfig, StreamConfig
 from mobile_videogpt.decoding import Sampling
 from mobile_videogpt.engine import LanguageEngine, Prefilled, Segment
 from mobile_videogpt.errors import GenerationError
 from mobile_videogpt.generation import Request
 from mobile_videogpt.modeling import MobileVideoGPT
+from mobile_videogpt.prompts import chat_prompt
 from mobile_videogpt.reply import Delta, GenerationStats, ReplySettings
 from mobile_videogpt.tokenizer import tiny_tokenizer
 from mobile_videogpt.tokens import Tokens
@@ -355,6 +356,47 @@ def test_the_batch_answers_to_the_action_too(doer: MobileVideoGPT) -> None:
         texts[number] += delta.text
     assert texts == [text_of(list(doer.generate(r.chunks, r.prompt, action=r.action, max_new_tokens=9))) for r in asked]
     assert len(set(texts)) == 3
+
+
+@pytest.fixture
+def judge() -> MobileVideoGPT:
+    """One that also learnt to decide when to speak, by the newest two frames of four chunks."""
+    model = speaking_model()
+    model.config = replace(model.config, reply_action=True, stream=StreamConfig(frames=2, chunks=4))
+    return model
+
+
+def rolled(model: MobileVideoGPT, chunks: Sequence[Tokens], prompt: str) -> torch.Tensor:
+    """Action logits [3] after the chunks in a context that rolls on, as the decider reads them."""
+    session, actions = model.rolling_session(), model.speech.action_ids()
+    assert model.tokenizer is not None
+    session.feed_ids(model.tokenizer.encode(chat_prompt(prompt, system=model.config.system_prompt)))
+    for number, seen in enumerate(chunks):
+        if number:
+            session.feed_ids(actions[:1])
+        session.feed(torch.cat([seen.context[:, -2:].flatten(1, 2), seen.video], dim=1))
+    return session.logits_of(actions)
+
+
+def test_where_nobody_decided_the_model_chooses_the_action_of_its_reply(judge: MobileVideoGPT) -> None:
+    chunks = [chunk(seed) for seed in range(1, 7)]
+    for seen in (chunks[:1], chunks[:3], chunks):
+        _, feedback, correct = rolled(judge, seen[-4:], "Depth?").tolist()
+        assert judge.speech.fitting_action(Request(seen, "Depth?")) == ("correct" if correct > feedback else "feedback")
+    for wanted, offsets in (("feedback", (0.0, 99.0, 0.0)), ("correct", (99.0, 0.0, 50.0))):
+        judge.config = replace(judge.config, stream=replace(judge.config.stream, offsets=offsets))
+        asked = [list(judge.generate(chunks, "Depth?", action=a, max_new_tokens=9)) for a in (None, wanted)]
+        assert text_of(asked[0]) == text_of(asked[1])
+        batch = judge.generate_batch([Request(chunks, "Depth?", settings=ReplySettings(max_new_tokens=9))])
+        assert text_of([delta for _, delta in batch]) == text_of(asked[1])
+
+
+def test_it_chooses_nothing_that_it_never_learnt(doer: MobileVideoGPT, judge: MobileVideoGPT) -> None:
+    assert judge.speech.fitting_action(Request([], "Depth?")) is None
+    assert judge.speech.fitting_action(Request([chunk(1)], "Depth?", action="correct")) == "correct"
+    assert doer.speech.fitting_action(Request([chunk(1)], "Depth?")) is None
+    with pytest.raises(GenerationError, match="decides on 2 frames of each chunk, and one has 1"):
+        judge.generate([chunk(1, frames=1)], "Depth?")
 
 
 def test_a_model_that_answers_to_no_action_ignores_it(talker: MobileVideoGPT) -> None:
