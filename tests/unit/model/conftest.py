@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,11 @@ import torch
 
 from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.modeling import MobileVideoGPT
+from mobile_videogpt.reply import Delta
 from mobile_videogpt.tokenizer import tiny_tokenizer
+from mobile_videogpt.tokens import Tokens
+
+WIDTH, IMAGE_TOKENS, VIDEO_TOKENS = 128, 16, 32
 
 
 def speaking_model(seed: int = 3, depth: int = 3, vocab_size: int = 384) -> MobileVideoGPT:
@@ -29,3 +34,14 @@ def speaking_model(seed: int = 3, depth: int = 3, vocab_size: int = 384) -> Mobi
 def talker() -> MobileVideoGPT:
     """One such model for tests that change nothing in it."""
     return speaking_model()
+
+
+def chunk(seed: int, frames: int = 8) -> Tokens:
+    random = torch.Generator().manual_seed(seed)
+    context = torch.randn(1, frames, IMAGE_TOKENS, WIDTH, generator=random)
+    video = torch.randn(1, VIDEO_TOKENS, WIDTH, generator=random)
+    return Tokens(context, video, torch.zeros(1, 1))
+
+
+def text_of(deltas: Sequence[Delta]) -> str:
+    return "".join(delta.text for delta in deltas)
