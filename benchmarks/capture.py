@@ -27,13 +27,12 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-
-from services.capture.decode import Plan, Reel
-from services.capture.display import Tap
-from services.capture.sources.opening import open_feed
-from services.capture.window import Window
-from shared.clock import SystemClock
-from shared.config import CaptureSettings
+from cornerman_capture.preview import Tap
+from cornerman_capture.source_decoder import Plan, Reel
+from cornerman_capture.sources.opening import open_feed
+from cornerman_capture.window import Window
+from cornerman_shared.clock import SystemClock
+from cornerman_shared.settings.tree import CaptureSettings
 
 SIDE = 224
 

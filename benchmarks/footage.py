@@ -16,8 +16,8 @@ import tempfile
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
-from cornerman.exam import Film, exam_settings, show
-from cornerman.feeds import length_s
+from cornerman.local.eval_run import Film, exam_settings, show
+from cornerman.local.source_args import length_s
 
 
 def clips() -> list[Path]:

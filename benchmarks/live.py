@@ -19,15 +19,15 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import DecisionEvent, EndEvent, Event
 
-from cornerman import options, page
-from cornerman.bundled import clip
-from cornerman.exam import Mute
-from cornerman.place import placed
-from cornerman.run import ROLES, spec_of
-from cornerman.session import Plan, Session
-from shared.bus import Bus
-from shared.messages import DecisionEvent, EndEvent, Event
+from cornerman.commands.run import ROLES, spec_of
+from cornerman.local import options, page
+from cornerman.local.eval_run import Mute
+from cornerman.local.model_choice import clip
+from cornerman.local.pipeline import Plan, Session
+from cornerman.local.server_choice import placed
 
 SAMPLE_S = 2.0
 MIB = 1024 * 1024
@@ -71,7 +71,7 @@ def role_of(process: psutil.Process) -> str:
     """`capture`, `encoder` …, `server`, or `command` for ourselves."""
     line = " ".join(process.cmdline())
     for role in (*ROLES, "gateway"):
-        if f"services.{role}" in line:
+        if f"cornerman_{role}" in line:
             return role
     return "command" if process.pid == psutil.Process().pid else "server"
 

@@ -15,11 +15,12 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from shared.bus import Bus
-from shared.config import load_settings
-from shared.messages import DecisionEvent
-from shared.registry import add_source
-from shared.source import SourceSpec
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import DecisionEvent
+from cornerman_shared.bus.registry import add_source
+from cornerman_shared.settings.source import SourceSpec
+from cornerman_shared.settings.tree import load_settings
+
 from tests.conftest import Server, find_binary
 from tests.faults.house import House, counters, events
 

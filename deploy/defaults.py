@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from cornerman.bundled import cast, clip
+from cornerman.local.model_choice import cast, clip
 
 
 def defaults() -> dict[str, Any]:

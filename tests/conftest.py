@@ -12,10 +12,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 import redis
-
-from shared.bus import Bus
-from shared.config import Settings, load_settings
-from shared.embedded import find_binary
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.embedded import find_binary
+from cornerman_shared.settings.tree import Settings, load_settings
 
 # How long an example takes, and how fast they are made, is a property of the machine.
 hypothesis.settings.register_profile(

@@ -13,11 +13,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from shared.bus import Bus
-from shared.codec import unpack_event
-from shared.errors import RetryableError
-from shared.messages import Event
-from shared.streams import FIELD
+from cornerman_shared.bus.codec import unpack_event
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import Event
+from cornerman_shared.bus.streams import FIELD
+from cornerman_shared.errors import RetryableError
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,7 +37,7 @@ class Service:
         name = f"{self.role}-{self.number}-{self.kills}"
         with self._log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", f"services.{self.role}"],
+                [sys.executable, "-m", f"cornerman_{self.role}"],
                 cwd=ROOT,
                 env={**os.environ, **self._environment, "CORNERMAN_RUNTIME__NAME": name},
                 stdout=log,

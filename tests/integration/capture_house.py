@@ -6,19 +6,19 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from services.capture.service import serve
-from shared.bus import Bus
-from shared.clock import Clock, SystemClock
-from shared.codec import unpack
-from shared.config import Settings
-from shared.health import Health
-from shared.logs import get_logger
-from shared.messages import Chunk
-from shared.metrics import Metrics
-from shared.publish import credit_member
-from shared.runtime import Context
-from shared.source import SourceSpec, WatchSettings
-from shared.streams import FIELD
+from cornerman_capture.service import serve
+from cornerman_shared.bus.codec import unpack
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import Chunk
+from cornerman_shared.bus.publish import credit_member
+from cornerman_shared.bus.streams import FIELD
+from cornerman_shared.clock import Clock, SystemClock
+from cornerman_shared.process.health import Health
+from cornerman_shared.process.logs import get_logger
+from cornerman_shared.process.metrics import Metrics
+from cornerman_shared.process.runtime import Context
+from cornerman_shared.settings.source import SourceSpec, WatchSettings
+from cornerman_shared.settings.tree import Settings
 
 PATTERN = "test://pattern?fps=30&seconds=6&size=64x36"
 

@@ -11,19 +11,28 @@ from dataclasses import dataclass, field
 
 import httpx
 import uvicorn
+from cornerman_gateway.app import create_app
+from cornerman_gateway.app_state import Room
+from cornerman_gateway.service import Server, listen
+from cornerman_shared.bus.codec import pack_map
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import (
+    Action,
+    DecisionEvent,
+    DeltaEvent,
+    EndEvent,
+    Event,
+    StartEvent,
+    StateEvent,
+    Times,
+)
+from cornerman_shared.bus.registry import put_source
+from cornerman_shared.bus.streams import FIELD
+from cornerman_shared.process.metrics import Metrics
+from cornerman_shared.settings.source import SourceSpec
+from cornerman_shared.settings.tree import Settings
 from PIL import Image, ImageDraw
 
-from services.gateway.app import create_app
-from services.gateway.room import Room
-from services.gateway.service import Server, listen
-from shared.bus import Bus
-from shared.codec import pack_map
-from shared.config import Settings
-from shared.messages import Action, DecisionEvent, DeltaEvent, EndEvent, Event, StartEvent, StateEvent, Times
-from shared.metrics import Metrics
-from shared.registry import put_source
-from shared.source import SourceSpec
-from shared.streams import FIELD
 from tests.integration.waiting import PATIENCE_S
 
 

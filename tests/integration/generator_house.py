@@ -7,18 +7,19 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
-from services.generator.core import Delta, Generator, Seen, Wants
-from services.generator.echo import EchoGenerator
-from services.generator.service import answer_for_ever
-from shared.bus import Bus
-from shared.clock import SystemClock
-from shared.codec import pack, unpack_event
-from shared.health import Health
-from shared.logs import get_logger
-from shared.messages import ChunkRef, EndEvent, Event, Request, Sampling, Times
-from shared.metrics import Metrics
-from shared.runtime import Context
-from shared.streams import FIELD
+from cornerman_generator.core import Delta, Generator, Seen, Wants
+from cornerman_generator.echo import EchoGenerator
+from cornerman_generator.service import answer_for_ever
+from cornerman_shared.bus.codec import pack, unpack_event
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import ChunkRef, EndEvent, Event, Request, Sampling, Times
+from cornerman_shared.bus.streams import FIELD
+from cornerman_shared.clock import SystemClock
+from cornerman_shared.process.health import Health
+from cornerman_shared.process.logs import get_logger
+from cornerman_shared.process.metrics import Metrics
+from cornerman_shared.process.runtime import Context
+
 from tests.integration.waiting import PATIENCE_S
 
 SOURCE = "cam"

@@ -12,13 +12,12 @@ import jsonschema
 import msgpack
 import pytest
 import yaml
+from cornerman_shared.bus.codec import NAMES, pack
+from cornerman_shared.bus.messages import DeltaEvent, ErrorEvent, Question, Times, WorkerStatus
 
-import shared
-from shared.codec import NAMES, pack
-from shared.messages import DeltaEvent, ErrorEvent, Question, Times, WorkerStatus
 from tests.integration.npm import install
 
-ROOT = Path(shared.__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 GENERATOR = ROOT / "docs" / "generate_asyncapi.py"
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.registry import add_source
+from cornerman_shared.process.runtime import Context
+from cornerman_shared.settings.tree import Settings
 
-from shared.bus import Bus
-from shared.config import Settings
-from shared.registry import add_source
-from shared.runtime import Context
 from tests.conftest import Server
 from tests.integration.capture_house import (
     CHUNKS,
@@ -175,7 +175,7 @@ async def test_as_a_process_it_is_killed_followed_and_stopped(bus: Bus, settings
     def start(name: str) -> subprocess.Popen[bytes]:
         flags = ["--redis", settings.redis.url, "--name", name]
         flags += ["--set", "bus.lease_ms=600", "--set", f"runtime.dir={tmp_path}"]
-        return subprocess.Popen([sys.executable, "-m", "services.capture", *flags], stderr=subprocess.DEVNULL)
+        return subprocess.Popen([sys.executable, "-m", "cornerman_capture", *flags], stderr=subprocess.DEVNULL)
 
     await add_source(bus, spec(credit=3))
     first = start("c1")

@@ -20,16 +20,16 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from cornerman_capture.preview import Tap
+from cornerman_capture.source_decoder import Plan, Reel
+from cornerman_capture.source_state import BrokenError
+from cornerman_capture.sources.base import Feed
+from cornerman_capture.sources.opening import open_feed
+from cornerman_gateway.tls import self_signed
+from cornerman_media.jpeg import JpegMaker
+from cornerman_shared.clock import SystemClock
+from cornerman_shared.settings.tree import CaptureSettings
 
-from services.capture.decode import Plan, Reel
-from services.capture.display import Tap
-from services.capture.sources.base import Feed
-from services.capture.sources.opening import open_feed
-from services.capture.states import BrokenError
-from services.gateway.tls import self_signed
-from services.jpeg import JpegMaker
-from shared.clock import SystemClock
-from shared.config import CaptureSettings
 from tests.integration.waiting import PATIENCE_S
 
 PATIENT = CaptureSettings(open_timeout_s=30.0, stall_s=30.0, backoff_max_s=0.5, shorter_side=32)

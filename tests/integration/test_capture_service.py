@@ -11,15 +11,15 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from cornerman_media.jpeg import JpegMaker
+from cornerman_shared.bus.codec import pack_map, unpack_map
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import ErrorEvent, StateEvent
+from cornerman_shared.bus.registry import add_source, remove_source, update_source
+from cornerman_shared.bus.streams import FIELD
+from cornerman_shared.clock import SystemClock
+from cornerman_shared.settings.tree import Settings
 
-from services.jpeg import JpegMaker
-from shared.bus import Bus
-from shared.clock import SystemClock
-from shared.codec import pack_map, unpack_map
-from shared.config import Settings
-from shared.messages import ErrorEvent, StateEvent
-from shared.registry import add_source, remove_source, update_source
-from shared.streams import FIELD
 from tests.integration.capture_house import (
     CHUNKS,
     PATTERN,
@@ -35,7 +35,7 @@ from tests.integration.waiting import run_out, until
 
 
 async def events(bus: Bus, source_id: str = "cam1") -> list[object]:
-    from shared.codec import unpack_event
+    from cornerman_shared.bus.codec import unpack_event
 
     return [
         unpack_event(fields[FIELD]) for _id, fields in await bus.redis.xrange(bus.keys(source_id).feedback(source_id))

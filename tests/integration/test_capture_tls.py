@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from cornerman_capture.source_state import BrokenError
+from cornerman_capture.sources.opening import open_feed
+from cornerman_gateway import tls
+from cornerman_gateway.tls import self_signed
+from cornerman_shared.settings.tree import CaptureSettings
 
-from services.capture.sources.opening import open_feed
-from services.capture.states import BrokenError
-from services.gateway import tls
-from services.gateway.tls import self_signed
-from shared.config import CaptureSettings
 from tests.integration.test_capture_network import Files, serving, write
 
 

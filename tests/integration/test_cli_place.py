@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import redis
+from cornerman_shared.bus import embedded
+from cornerman_shared.settings.tree import Settings, load_settings
 
-from cornerman.place import OWNER, placed
-from shared import embedded
-from shared.config import Settings, load_settings
+from cornerman.local.server_choice import OWNER, placed
 
 
 def settings_in(folder: Path) -> Settings:

@@ -12,18 +12,18 @@ from typing import Any
 
 import pytest
 import redis.exceptions
+from cornerman_shared.bus.codec import pack, unpack
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.consumer import Consumer
+from cornerman_shared.bus.hop import Hop, Outcome
+from cornerman_shared.bus.lease import Lease
+from cornerman_shared.bus.messages import DeadLetter, Question
+from cornerman_shared.bus.streams import FIELD
+from cornerman_shared.errors import FencedError
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from shared.bus import Bus
-from shared.codec import pack, unpack
-from shared.consumer import Consumer
-from shared.errors import FencedError
-from shared.hop import Hop, Outcome
-from shared.lease import Lease
-from shared.messages import DeadLetter, Question
-from shared.streams import FIELD
 from tests.integration.waiting import run_out, seem_abandoned, until, until_true
 
 GROUP = "decider"

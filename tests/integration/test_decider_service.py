@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from services.said import Said
-from shared.bus import Bus
-from shared.clock import SystemClock
-from shared.messages import (
+from cornerman_common.last_feedback import Said
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import (
     DecisionEvent,
     EndEvent,
     ErrorEvent,
     Question,
     StateEvent,
 )
-from shared.registry import remove_source, update_source
-from shared.say import start_attempt
+from cornerman_shared.bus.registry import remove_source, update_source
+from cornerman_shared.bus.replies import start_attempt
+from cornerman_shared.clock import SystemClock
+
 from tests.integration.decider_house import (
     SOURCE,
     counters,

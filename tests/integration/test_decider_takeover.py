@@ -6,18 +6,18 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-
-from services.decider.service import decide_for_ever
-from shared.bus import Bus
-from shared.clock import SystemClock
-from shared.health import Health
-from shared.logs import get_logger
-from shared.messages import (
+from cornerman_decider.service import decide_for_ever
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import (
     DecisionEvent,
     StateEvent,
 )
-from shared.metrics import Metrics
-from shared.runtime import Context
+from cornerman_shared.clock import SystemClock
+from cornerman_shared.process.health import Health
+from cornerman_shared.process.logs import get_logger
+from cornerman_shared.process.metrics import Metrics
+from cornerman_shared.process.runtime import Context
+
 from tests.integration.decider_house import (
     SOURCE,
     counters,

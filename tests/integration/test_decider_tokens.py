@@ -6,17 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from cornerman_decider.core import Strategy
+from cornerman_decider.state import State
+from cornerman_decider.strategies.factory import Strategies
+from cornerman_decider.strategies.llm import LlmStrategy
+from cornerman_decider.strategy_runner import Judge
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import Features
+from cornerman_shared.process.metrics import Metrics
+from cornerman_shared.settings.source import SourceSpec, SpeakSettings
 from numpy.typing import NDArray
 
-from services.decider.core import Strategy
-from services.decider.judge import Judge
-from services.decider.state import State
-from services.decider.strategies.factory import Strategies
-from services.decider.strategies.llm import LlmStrategy
-from shared.bus import Bus
-from shared.messages import Features
-from shared.metrics import Metrics
-from shared.source import SourceSpec, SpeakSettings
 from tests.integration.decider_house import SOURCE, features
 
 SPEC = SourceSpec(source_id=SOURCE, url="test://", speak=SpeakSettings(strategy="llm"))

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import httpx
 import pytest
+from cornerman_gateway.app_state import Room
+from cornerman_gateway.security import COOKIE
+from cornerman_shared.bus.codec import unpack
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import Question
+from cornerman_shared.bus.registry import get_source
+from cornerman_shared.bus.streams import FIELD
+from cornerman_shared.settings.tree import Settings
 
-from services.gateway.room import Room
-from services.gateway.security import COOKIE
-from shared.bus import Bus
-from shared.codec import unpack
-from shared.config import Settings
-from shared.messages import Question
-from shared.registry import get_source
-from shared.streams import FIELD
 from tests.conftest import Server
 from tests.integration.gateway_house import Actor, caller, gateway
 from tests.integration.waiting import PATIENCE_S
@@ -115,7 +115,7 @@ async def test_a_rebound_name_is_refused_when_the_source_is_to_go_on(
     async def resolve(host: str, port: int | None) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
         return [ipaddress.ip_address(now[0])]
 
-    monkeypatch.setattr("services.gateway.addresses._resolve", resolve)
+    monkeypatch.setattr("cornerman_gateway.addresses._resolve", resolve)
     new = {"source_id": "cam", "url": "http://rebound.example/stream"}
     assert (await client.post("/api/sources", json=new)).status_code == 201
     assert (await client.post("/api/sources/cam/pause")).status_code == 200
@@ -192,7 +192,7 @@ async def test_health_and_metrics(
     web: tuple[httpx.AsyncClient, Room], bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, _ = web
-    monkeypatch.setattr("services.gateway.routes.health.READY_TIMEOUT_S", PATIENCE_S)
+    monkeypatch.setattr("cornerman_gateway.routes.health.READY_TIMEOUT_S", PATIENCE_S)
     assert (await client.get("/livez")).text == "ok\n"
     assert (await client.get("/readyz")).text == "ok\n"
     metrics = (await client.get("/metrics")).text
@@ -206,7 +206,7 @@ async def test_health_and_metrics(
 async def test_without_its_server_it_is_alive_but_not_ready(
     own_server: Server, own_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.gateway.routes.health.READY_TIMEOUT_S", PATIENCE_S)
+    monkeypatch.setattr("cornerman_gateway.routes.health.READY_TIMEOUT_S", PATIENCE_S)
     settings = own_bus.settings
     async with gateway(with_web(settings), own_bus) as (url, _), caller(url) as client:
         own_server.kill()

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import httpx
 import pytest
 import websockets
+from cornerman_gateway.app_state import Room
+from cornerman_gateway.fanout import Feed
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import DeltaEvent, ErrorEvent, Times
+from cornerman_shared.bus.registry import put_source
+from cornerman_shared.settings.source import SourceSpec
+from cornerman_shared.settings.tree import Settings
 
-from services.gateway.fanout import Feed
-from services.gateway.room import Room
-from shared.bus import Bus
-from shared.config import Settings
-from shared.messages import DeltaEvent, ErrorEvent, Times
-from shared.registry import put_source
-from shared.source import SourceSpec
 from tests.conftest import Server, fast_settings
 from tests.integration.gateway_house import caller, gateway
 from tests.integration.test_gateway_api import with_web

@@ -22,14 +22,14 @@ TOKEN = "a-token-of-some-length"
 
 
 class Process:
-    """`python -m services.gateway` on a port of its own."""
+    """`python -m cornerman_gateway` on a port of its own."""
 
     def __init__(self, server: Server, folder: Path, *sets: str, port: int | None = None) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = port or probe.getsockname()[1]
         environment = {**os.environ, "CORNERMAN_RUNTIME__DIR": str(folder), "CORNERMAN_REDIS__URL": server.url}
-        line = [sys.executable, "-m", "services.gateway", "--set", f"gateway.port={self.port}"]
+        line = [sys.executable, "-m", "cornerman_gateway", "--set", f"gateway.port={self.port}"]
         for item in ("log.format=json", *sets):
             line += ["--set", item]
         self.child = subprocess.Popen(line, env=environment, stderr=subprocess.PIPE, text=True)

@@ -13,15 +13,15 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 import websockets
+from cornerman_gateway.app_state import Room
+from cornerman_gateway.delay import Estimate
+from cornerman_shared.bus.codec import unpack_map
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.registry import put_source
+from cornerman_shared.bus.streams import FIELD
+from cornerman_shared.settings.source import SourceSpec
+from cornerman_shared.settings.tree import Settings
 
-from services.gateway.delay import Estimate
-from services.gateway.room import Room
-from shared.bus import Bus
-from shared.codec import unpack_map
-from shared.config import Settings
-from shared.registry import put_source
-from shared.source import SourceSpec
-from shared.streams import FIELD
 from tests.integration.gateway_house import Actor, caller, draw, gateway
 from tests.integration.test_gateway_api import with_web
 from tests.integration.waiting import PATIENCE_S, until, until_true
@@ -110,7 +110,7 @@ async def test_one_frame_wakes_capture_and_comes_by_itself(
     web: tuple[str, httpx.AsyncClient, Room], bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, client, _ = web
-    monkeypatch.setattr("services.gateway.routes.video.FRAME_WAIT_S", PATIENCE_S)
+    monkeypatch.setattr("cornerman_gateway.routes.video.FRAME_WAIT_S", PATIENCE_S)
     async with playing(Actor(bus, "demo")):
         answer = await client.get("/api/sources/demo/frame.jpg")
         assert answer.status_code == 200
@@ -259,7 +259,7 @@ async def test_a_camera_that_floods_is_stopped(
     web: tuple[str, httpx.AsyncClient, Room], bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url, _, _ = web
-    monkeypatch.setattr("services.gateway.routes.video.MAX_FPS", 4.0)  # a flood on any machine
+    monkeypatch.setattr("cornerman_gateway.routes.video.MAX_FPS", 4.0)  # a flood on any machine
     await put_source(bus, SourceSpec(source_id="phone", url="push://phone"))
     socket = await push(url)
     jpeg = draw(0.0, (64, 36))

@@ -11,14 +11,14 @@ import httpx
 import numpy as np
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
+from cornerman_gateway.app_state import Room
+from cornerman_shared.bus.codec import unpack_map
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.registry import put_source
+from cornerman_shared.bus.streams import FIELD
+from cornerman_shared.settings.source import SourceSpec
+from cornerman_shared.settings.tree import Settings
 
-from services.gateway.room import Room
-from shared.bus import Bus
-from shared.codec import unpack_map
-from shared.config import Settings
-from shared.registry import put_source
-from shared.source import SourceSpec
-from shared.streams import FIELD
 from tests.integration.gateway_house import caller, gateway
 from tests.integration.test_gateway_api import with_web
 

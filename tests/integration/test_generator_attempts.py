@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from cornerman_generator.service import answer_for_ever
+from cornerman_shared.bus.codec import pack
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.hop import Hop
+from cornerman_shared.bus.messages import DeltaEvent, EndEvent, Event, StartEvent
+from cornerman_shared.bus.replies import start_attempt
+from cornerman_shared.bus.streams import FIELD
+from cornerman_shared.errors import RetryableError
 
-from services.generator.service import answer_for_ever
-from shared.bus import Bus
-from shared.codec import pack
-from shared.errors import RetryableError
-from shared.hop import Hop
-from shared.messages import DeltaEvent, EndEvent, Event, StartEvent
-from shared.say import start_attempt
-from shared.streams import FIELD
 from tests.integration.generator_house import (
     SOURCE,
     Gate,
@@ -110,7 +110,7 @@ async def test_a_lost_answer_of_the_server_neither_loses_nor_doubles_a_word(
     bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every third piece is written, but the answer is lost: nobody can know whether it was."""
-    from services.generator import speech
+    from cornerman_generator import reply_writer as speech
 
     real, calls = speech.say, 0
 

@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import numpy as np
 import pytest
+from cornerman_common.last_feedback import Said
+from cornerman_generator.core import Delta, Seen
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import ChunkRef, DeltaEvent, ErrorEvent, Request, StartEvent
+from cornerman_shared.clock import SystemClock
+from cornerman_shared.errors import GenerationError
 
-from services.generator.core import Delta, Seen
-from services.said import Said
-from shared.bus import Bus
-from shared.clock import SystemClock
-from shared.errors import GenerationError
-from shared.messages import ChunkRef, DeltaEvent, ErrorEvent, Request, StartEvent
 from tests.integration.generator_house import (
     SOURCE,
     Script,

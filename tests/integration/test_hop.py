@@ -6,14 +6,13 @@ import asyncio
 
 import numpy as np
 import pytest
-
-from shared.bus import Bus
-from shared.codec import unpack, unpack_event
-from shared.errors import BlobExpiredError, FencedError
-from shared.hop import Hop, Outcome
-from shared.lease import Lease
-from shared.messages import Question, StateEvent
-from shared.streams import FIELD, Keys
+from cornerman_shared.bus.codec import unpack, unpack_event
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.hop import Hop, Outcome
+from cornerman_shared.bus.lease import Lease
+from cornerman_shared.bus.messages import Question, StateEvent
+from cornerman_shared.bus.streams import FIELD, Keys
+from cornerman_shared.errors import BlobExpiredError, FencedError
 
 GROUP = "decider"
 ASKED = Question("q1", "cam", "how many?", 1.0)

@@ -6,12 +6,10 @@ import asyncio
 from typing import Any
 
 import pytest
-
-from shared.bus import Bus
-from shared.codec import pack_map, unpack_event
-from shared.errors import ConfigError, RetryableError
-from shared.messages import EndEvent
-from shared.registry import (
+from cornerman_shared.bus.codec import pack_map, unpack_event
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import EndEvent
+from cornerman_shared.bus.registry import (
     KEEP_REMOVED_S,
     SourceWatch,
     add_source,
@@ -21,8 +19,10 @@ from shared.registry import (
     remove_source,
     update_source,
 )
-from shared.source import SourceSpec
-from shared.streams import FIELD
+from cornerman_shared.bus.streams import FIELD
+from cornerman_shared.errors import ConfigError, RetryableError
+from cornerman_shared.settings.source import SourceSpec
+
 from tests.conftest import Server
 
 CAM = SourceSpec(source_id="cam", url="test://bars")

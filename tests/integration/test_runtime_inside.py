@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 import structlog
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.errors import FatalError
+from cornerman_shared.process import runtime
+from cornerman_shared.process.health import probe
+from cornerman_shared.process.metrics import Metrics
+from cornerman_shared.process.runtime import Context, run_service
+from cornerman_shared.settings.tree import Settings
 
-from shared import runtime
-from shared.bus import Bus
-from shared.config import Settings
-from shared.errors import FatalError
-from shared.health import probe
-from shared.metrics import Metrics
-from shared.runtime import Context, run_service
 from tests.integration.waiting import until_true
 
 

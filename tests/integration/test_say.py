@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-
-from shared.bus import Bus
-from shared.codec import unpack_event
-from shared.messages import DeltaEvent, Request, Sampling, Times
-from shared.say import say, start_attempt
-from shared.streams import FIELD
+from cornerman_shared.bus.codec import unpack_event
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import DeltaEvent, Request, Sampling, Times
+from cornerman_shared.bus.replies import say, start_attempt
+from cornerman_shared.bus.streams import FIELD
 
 REQUEST = Request(
     "cam:r1:7", "cam", "r1", 7, "feedback", "correct", 1.0, "?", "", "", (), Sampling(), "", 0.0, True, Times()

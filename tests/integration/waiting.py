@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from shared.bus import Bus
+from cornerman_shared.bus.connection import Bus
 
 PATIENCE_S = 60.0
 """A test that waits longer has failed. Far above what anything takes here, also on a machine that is held up."""

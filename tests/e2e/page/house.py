@@ -8,12 +8,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from axe_playwright_python.async_playwright import Axe
+from cornerman_gateway.app_state import Room
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import EndEvent, RequestKind, Times
+from cornerman_shared.settings.tree import Settings
 from playwright.async_api import Page
 
-from services.gateway.room import Room
-from shared.bus import Bus
-from shared.config import Settings
-from shared.messages import EndEvent, RequestKind, Times
 from tests.e2e.browser import Watched, browser, page_of
 from tests.integration.gateway_house import LINES, Actor, gateway
 from tests.integration.test_gateway_api import with_web

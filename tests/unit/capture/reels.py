@@ -7,16 +7,15 @@ from functools import partial
 
 import av
 import numpy as np
-
-from services.capture.core import Cut
-from services.capture.decode import Plan, Reel
-from services.capture.display import Tap
-from services.capture.handover import Handover
-from services.capture.sources.base import Feed, Interrupted, Picture, Traits
-from services.capture.sources.opening import open_feed
-from services.capture.states import BrokenError
-from shared.clock import VirtualClock
-from shared.config import CaptureSettings
+from cornerman_capture.core import Cut
+from cornerman_capture.preview import Tap
+from cornerman_capture.source_decoder import Plan, Reel
+from cornerman_capture.source_state import BrokenError
+from cornerman_capture.sources.base import Feed, Interrupted, Picture, Traits
+from cornerman_capture.sources.opening import open_feed
+from cornerman_capture.thread_queue import Handover
+from cornerman_shared.clock import VirtualClock
+from cornerman_shared.settings.tree import CaptureSettings
 
 SETTINGS = CaptureSettings(open_timeout_s=60.0, stall_s=0.5, shorter_side=32, backoff_max_s=0.5)
 MADE = av.VideoFrame.from_ndarray(np.zeros((36, 64, 3), np.uint8), format="rgb24")

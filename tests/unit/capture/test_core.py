@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from cornerman_capture.core import Chunker, Cut, Ledger, Sampled
+from cornerman_capture.motion import grey, motion
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-
-from services.capture.core import Chunker, Cut, Ledger, Sampled
-from services.capture.motion import grey, motion
 
 
 def flat(value: int, size: tuple[int, int] = (224, 398)) -> np.ndarray:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cornerman_capture.sources.base import Feed
+from cornerman_shared.clock import VirtualClock
 
-from services.capture.sources.base import Feed
-from shared.clock import VirtualClock
 from tests.unit.capture.reels import Script, all_of, frames, plan, play, reel_of, url_reel
 
 

@@ -7,13 +7,13 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from cornerman_capture.core import Cut
+from cornerman_capture.preview import Tap
+from cornerman_capture.source_decoder import Reel
+from cornerman_capture.source_state import BrokenError
+from cornerman_capture.sources.base import Feed, Interrupted, Picture
+from cornerman_shared.clock import VirtualClock
 
-from services.capture.core import Cut
-from services.capture.decode import Reel
-from services.capture.display import Tap
-from services.capture.sources.base import Feed, Interrupted, Picture
-from services.capture.states import BrokenError
-from shared.clock import VirtualClock
 from tests.unit.capture.reels import SETTINGS, Script, all_of, frames, plan, play, reel_of
 
 
@@ -170,7 +170,7 @@ async def test_a_paused_reel_can_be_stopped() -> None:
 
 
 async def test_a_reel_that_waits_to_play_can_be_stopped() -> None:
-    from shared.clock import SystemClock
+    from cornerman_shared.clock import SystemClock
 
     clock = SystemClock()
     reel = Reel(plan(realtime=True), lambda: Script([0.0, 200.0]), SETTINGS, clock, Tap(clock, 320, 80))

@@ -9,9 +9,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from cornerman_media.jpeg import JpegMaker, quantizer_of
 from PIL import Image
 
-from services.jpeg import JpegMaker, quantizer_of
 from tests.unit.capture.test_pictures import BLUE, RED, close, first_frame
 
 

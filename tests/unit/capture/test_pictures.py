@@ -12,12 +12,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from cornerman_capture.scaling import Shrinker, scaled_size
+from cornerman_capture.source_state import BrokenError
+from cornerman_media.jpeg import JpegMaker
+from cornerman_media.orientation import Orientation
 from PIL import Image
-
-from services.capture.pictures import Shrinker, scaled_size
-from services.capture.states import BrokenError
-from services.jpeg import JpegMaker
-from services.upright import Orientation
 
 RED, BLUE, GREEN = (200, 20, 20), (20, 20, 200), (20, 200, 20)
 
@@ -110,8 +109,8 @@ def test_pixels_that_are_not_square_are_stretched() -> None:
 
 
 def test_the_pixel_aspect_of_a_file_is_heeded(make_video: Callable[..., Path]) -> None:
-    from services.capture.sources.opening import open_feed
-    from shared.config import CaptureSettings
+    from cornerman_capture.sources.opening import open_feed
+    from cornerman_shared.settings.tree import CaptureSettings
 
     path = make_video("a.mkv", size=(360, 288), pixel_aspect=Fraction(64, 45), seconds=0.1)
     feed = open_feed(str(path), CaptureSettings())

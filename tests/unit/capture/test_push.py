@@ -7,15 +7,14 @@ import io
 import av
 import numpy as np
 import pytest
+from cornerman_capture.scaling import Shrinker
+from cornerman_capture.sources.opening import open_feed
+from cornerman_capture.sources.push import Inbox
+from cornerman_media.jpeg import JpegMaker
+from cornerman_shared.settings.tree import CaptureSettings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-
-from services.capture.pictures import Shrinker
-from services.capture.sources.opening import open_feed
-from services.capture.sources.push import Inbox
-from services.jpeg import JpegMaker
-from shared.config import CaptureSettings
 
 RED, BLUE = (200, 20, 20), (20, 20, 200)
 

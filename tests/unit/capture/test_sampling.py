@@ -6,11 +6,10 @@ import random
 from itertools import pairwise
 
 import pytest
+from cornerman_capture.core import Chunker
+from cornerman_capture.sampling import MAX_JUMP_S, NOMINAL_S, TICK_S, Sampler, Timeline, usable_nominal
 from hypothesis import given
 from hypothesis import strategies as st
-
-from services.capture.core import Chunker
-from services.capture.sampling import MAX_JUMP_S, NOMINAL_S, TICK_S, Sampler, Timeline, usable_nominal
 
 
 def sampled_times(times_s: list[float | None], fps: float = 8.0, nominal_s: float = NOMINAL_S) -> list[float]:

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from services.capture.core import Chunker
-from services.capture.sources.avfeed import AvFeed
-from services.capture.sources.opening import open_feed
-from services.capture.sources.pattern import PatternFeed
-from services.capture.states import BrokenError
-from shared.config import CaptureSettings
+from cornerman_capture.core import Chunker
+from cornerman_capture.source_state import BrokenError
+from cornerman_capture.sources.avfeed import AvFeed
+from cornerman_capture.sources.opening import open_feed
+from cornerman_capture.sources.pattern import PatternFeed
+from cornerman_shared.settings.tree import CaptureSettings
 
 NOISE = np.random.default_rng(3).bytes(4000)
 SETTINGS = CaptureSettings(open_timeout_s=60.0, stall_s=0.5)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 
 import pytest
-
-from services.capture.pacing import Pacer
-from services.capture.states import REMOTE_TRIES, BrokenError, Machine
-from shared.clock import VirtualClock
+from cornerman_capture.pacing import Pacer
+from cornerman_capture.source_state import REMOTE_TRIES, BrokenError, Machine
+from cornerman_shared.clock import VirtualClock
 
 GONE = BrokenError("gone", final=False)
 WRONG = BrokenError("wrong address", final=True)

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from cornerman_shared.settings.tree import load_settings
 
-from cornerman.bundled import PATTERN, cast, clip, gate_of
-from cornerman.options import choose, with_models
-from shared.config import load_settings
+from cornerman.local.model_choice import PATTERN, cast, clip, gate_of
+from cornerman.local.options import choose, with_models
 
 
 def nothing(_: str) -> bool:

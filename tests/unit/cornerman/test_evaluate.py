@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cornerman_shared.bus.messages import DecisionEvent, EndEvent, ErrorEvent, StateEvent, Times
+from cornerman_shared.errors import ConfigError
 
-from cornerman.evaluate import costs_of, said_in
-from cornerman.exam import Exam, Sitting
-from cornerman.films import given_films, gym_films
-from shared.errors import ConfigError
-from shared.messages import DecisionEvent, EndEvent, ErrorEvent, StateEvent, Times
+from cornerman.commands.evaluate import costs_of, said_in
+from cornerman.local.eval_clips import given_films, gym_films
+from cornerman.local.eval_run import Exam, Sitting
 
 END = EndEvent(
     source_id="film",

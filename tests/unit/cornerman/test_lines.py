@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from cornerman.lines import Lines, clock, latency_ms
-from shared.messages import DecisionEvent, DeltaEvent, EndEvent, ErrorEvent, StartEvent, StateEvent, Times
+from cornerman_shared.bus.messages import DecisionEvent, DeltaEvent, EndEvent, ErrorEvent, StartEvent, StateEvent, Times
+
+from cornerman.local.event_lines import Lines, clock, latency_ms
 
 TIMES = Times(
     captured_at_s=100.0,

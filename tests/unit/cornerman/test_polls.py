@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from cornerman_shared.bus.messages import EndEvent, Times
+from cornerman_shared.settings.tree import load_settings
 
-from cornerman.comment import PACES
-from cornerman.poll import PRESET
-from cornerman.polls import Poll, by_interval, session_of, spread
-from shared.config import load_settings
-from shared.messages import EndEvent, Times
+from cornerman.commands.comment import PACES
+from cornerman.commands.poll import PRESET
+from cornerman.local.poll_records import Poll, by_interval, session_of, spread
 
 END = EndEvent(
     source_id="cam1",

@@ -2,8 +2,9 @@
 
 import random
 
-from cornerman.restarts import Restarts
-from shared.backoff import Backoff
+from cornerman_shared.backoff import Backoff
+
+from cornerman.local.restarts import Restarts
 
 
 def restarts() -> Restarts:

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from cornerman.screen import Screen
-from cornerman.summary import Tally
+from cornerman.local.run_output import Screen
+from cornerman.local.summary import Tally
 
 FEEDBACK = {
     "type": "feedback",

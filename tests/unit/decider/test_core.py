@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from services.decider.core import (
+from cornerman_decider.core import (
     Decider,
     Decision,
     Strategy,
@@ -20,14 +17,16 @@ from services.decider.core import (
     opened,
     pass_over,
 )
-from services.decider.requests import open_request, request_for
-from services.decider.state import State, state_bytes, state_from
-from services.decider.strategies.interval import IntervalStrategy
-from services.decider.strategies.rules import RulesStrategy
-from services.decider.strategies.scene import SceneStrategy
-from shared.errors import MalformedError
-from shared.messages import Features
-from shared.source import SourceSpec, SpeakSettings
+from cornerman_decider.requests import open_request, request_for
+from cornerman_decider.state import State, state_bytes, state_from
+from cornerman_decider.strategies.interval import IntervalStrategy
+from cornerman_decider.strategies.rules import RulesStrategy
+from cornerman_decider.strategies.scene import SceneStrategy
+from cornerman_shared.bus.messages import Features
+from cornerman_shared.errors import MalformedError
+from cornerman_shared.settings.source import SourceSpec, SpeakSettings
+from hypothesis import given
+from hypothesis import strategies as st
 
 MakeFeatures = Callable[..., Features]
 QUIET = RulesStrategy(1000, 1.0, 1.0)

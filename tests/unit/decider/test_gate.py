@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import itertools
 
+from cornerman_decider.gate import GateState, Proposal, pass_gate
+from cornerman_shared.bus.messages import Action
+from cornerman_shared.settings.source import SpeakSettings
 from hypothesis import given
 from hypothesis import strategies as st
-
-from services.decider.gate import GateState, Proposal, pass_gate
-from shared.messages import Action
-from shared.source import SpeakSettings
 
 SPEAK = SpeakSettings()
 

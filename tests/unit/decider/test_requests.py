@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-
-from services.decider.core import Decider, Decision
-from services.decider.prompting import commentary_prompt, density
-from services.decider.requests import lost_event, request_for, request_for_question
-from services.decider.state import State
-from services.decider.strategies.interval import IntervalStrategy
-from services.said import Said
-from shared.errors import MalformedError
-from shared.messages import Features, Question
-from shared.source import SourceSpec
+from cornerman_common.last_feedback import Said
+from cornerman_decider.core import Decider, Decision
+from cornerman_decider.prompting import commentary_prompt, density
+from cornerman_decider.requests import lost_event, request_for, request_for_question
+from cornerman_decider.state import State
+from cornerman_decider.strategies.interval import IntervalStrategy
+from cornerman_shared.bus.messages import Features, Question
+from cornerman_shared.errors import MalformedError
+from cornerman_shared.settings.source import SourceSpec
 
 MakeFeatures = Callable[..., Features]
 SPEC = SourceSpec(source_id="cam", url="test://")

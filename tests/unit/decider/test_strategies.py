@@ -7,17 +7,16 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
+from cornerman_decider.core import Decider, Decision, Strategy, StrategyError, Tokens
+from cornerman_decider.state import State
+from cornerman_decider.strategies.head import HeadState, HeadStrategy
+from cornerman_decider.strategies.interval import IntervalStrategy
+from cornerman_decider.strategies.llm import LlmStrategy
+from cornerman_decider.strategies.rules import RulesStrategy
+from cornerman_decider.strategies.scene import SceneStrategy
+from cornerman_shared.bus.messages import Features
+from cornerman_shared.settings.source import SpeakSettings
 from numpy.typing import NDArray
-
-from services.decider.core import Decider, Decision, Strategy, StrategyError, Tokens
-from services.decider.state import State
-from services.decider.strategies.head import HeadState, HeadStrategy
-from services.decider.strategies.interval import IntervalStrategy
-from services.decider.strategies.llm import LlmStrategy
-from services.decider.strategies.rules import RulesStrategy
-from services.decider.strategies.scene import SceneStrategy
-from shared.messages import Features
-from shared.source import SpeakSettings
 
 MakeFeatures = Callable[..., Features]
 

@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from cornerman_decider.core import Decider, StrategyError, Tokens
+from cornerman_decider.state import State, state_bytes, state_from
+from cornerman_decider.strategies.factory import Strategies, strategy_key
+from cornerman_decider.strategies.rolling import RollingActionModel
+from cornerman_shared.bus.messages import Features
+from cornerman_shared.settings.source import SpeakSettings
+from cornerman_shared.settings.tree import GeneratorSettings, Settings
 
 from mobile_videogpt import MobileVideoGPT, MobileVideoGPTConfig
 from mobile_videogpt.head import HeadConfig, TemporalHead
 from mobile_videogpt.tokenizer import tiny_tokenizer
-from services.decider.core import Decider, StrategyError, Tokens
-from services.decider.state import State, state_bytes, state_from
-from services.decider.strategies.factory import Strategies, strategy_key
-from services.decider.strategies.rolling import RollingActionModel
-from shared.config import GeneratorSettings, Settings
-from shared.messages import Features
-from shared.source import SpeakSettings
 
 MakeFeatures = Callable[..., Features]
 SIZE = 4 + 8 * 3

@@ -6,9 +6,8 @@ import ipaddress
 from pathlib import Path
 
 import pytest
-
-from services.gateway.addresses import METADATA, AddressRules, check_name_again, check_url, refused
-from services.gateway.problems import Problem
+from cornerman_gateway.addresses import METADATA, AddressRules, check_name_again, check_url, refused
+from cornerman_gateway.problems import Problem
 
 SCHEMES = frozenset({"rtsp", "rtsps", "http", "https", "test", "push", "file", "device"})
 
@@ -153,7 +152,7 @@ async def test_a_name_that_has_come_to_mean_another_address_is_refused_when_open
     async def resolve(host: str, port: int | None) -> list[ipaddress.IPv4Address]:
         return now[0]
 
-    monkeypatch.setattr("services.gateway.addresses._resolve", resolve)
+    monkeypatch.setattr("cornerman_gateway.addresses._resolve", resolve)
     url = "http://rebound.example/stream"
     assert await check_url(url, "cam", rules()) == url
     await check_name_again(url, rules())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.gateway.album import SILENT_S, SPOKEN_S, Album, Picture
+from cornerman_gateway.picture_cache import SILENT_S, SPOKEN_S, Album, Picture
 
 
 def picture(pts_s: float, size: int = 100, run: str = "r") -> Picture:

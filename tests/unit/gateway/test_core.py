@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from services.gateway.core import format_cursor, is_event_id, order_of, parse_cursor, shorten, sse
-from shared.messages import DeltaEvent, EndEvent, Event, StartEvent, Times
+from cornerman_gateway.core import format_cursor, is_event_id, order_of, parse_cursor, shorten, sse
+from cornerman_shared.bus.messages import DeltaEvent, EndEvent, Event, StartEvent, Times
 
 
 def start(request_id: str) -> StartEvent:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-
-from services.gateway.delay import FASTEST, SLOWEST, DelayRules, Estimate, Playout
+from cornerman_gateway.delay import FASTEST, SLOWEST, DelayRules, Estimate, Playout
 
 
 def after(samples: list[float], every_s: float = 3.0) -> tuple[Estimate, float]:

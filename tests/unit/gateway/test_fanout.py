@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from services.gateway.fanout import Batch, Client, Item
-from shared.messages import ErrorEvent
+from cornerman_gateway.fanout import Batch, Client, Item
+from cornerman_shared.bus.messages import ErrorEvent
 
 
 def item(number: int, stream: int = 0) -> Item:

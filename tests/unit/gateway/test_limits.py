@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.gateway.limits import MAX_CLIENTS, RateLimit
+from cornerman_gateway.limits import MAX_CLIENTS, RateLimit
 
 
 def test_a_burst_is_let_through_then_the_rate_holds() -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from cornerman_gateway.security import COOKIE, Auth, cookie_of, is_loopback, same_origin
+from cornerman_shared.errors import ConfigError
+from cornerman_shared.settings.tree import GatewaySettings
 from starlette.datastructures import Headers
-
-from services.gateway.security import COOKIE, Auth, cookie_of, is_loopback, same_origin
-from shared.config import GatewaySettings
-from shared.errors import ConfigError
 
 TOKEN = "a-token-of-some-length"
 

@@ -6,9 +6,8 @@ import ssl
 from pathlib import Path
 
 import pytest
-
-from services.gateway.tls import self_signed, tls_files
-from shared.errors import ConfigError
+from cornerman_gateway.tls import self_signed, tls_files
+from cornerman_shared.errors import ConfigError
 
 
 def test_a_certificate_is_made_once_and_its_key_is_private(tmp_path: Path) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from services.gateway.report import make_report, spread, to_html
-from services.gateway.transcript import lines, to_jsonl, to_vtt
-from shared.messages import Action, DecisionEvent, EndEvent, EndStatus, Event, RequestKind, Times
+from cornerman_gateway.session_report import make_report, spread, to_html
+from cornerman_gateway.transcript import lines, to_jsonl, to_vtt
+from cornerman_shared.bus.messages import Action, DecisionEvent, EndEvent, EndStatus, Event, RequestKind, Times
 
 
 def end(

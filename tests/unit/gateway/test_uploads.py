@@ -7,9 +7,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-
-from services.gateway.problems import Problem
-from services.gateway.uploads import Uploads, plain_stem, sniff
+from cornerman_gateway.problems import Problem
+from cornerman_gateway.uploads import Uploads, plain_stem, sniff
 
 MP4 = b"\x00\x00\x00\x18ftypisom" + b"\0" * 600
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from cornerman_gateway.profiles import PROFILES, profile_of
+from cornerman_gateway.schemas import SourceChange, given, view_of
+from cornerman_shared.bus.registry import changed
+from cornerman_shared.settings.source import SaySettings, SourceSpec, SpeakSettings, WatchSettings
 from pydantic import ValidationError
-
-from services.gateway.profiles import PROFILES, profile_of
-from services.gateway.views import SourceChange, given, view_of
-from shared.registry import changed
-from shared.source import SaySettings, SourceSpec, SpeakSettings, WatchSettings
 
 SPEC = SourceSpec(source_id="cam", url="rtsp://admin:hunter2@cam/live?token=abc")
 

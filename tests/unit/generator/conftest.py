@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from services.generator.core import Seen
-from shared.messages import ChunkRef, Request, Sampling, Times
+from cornerman_generator.core import Seen
+from cornerman_shared.bus.messages import ChunkRef, Request, Sampling, Times
 
 
 def make_request(**changes: Any) -> Request:

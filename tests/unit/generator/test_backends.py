@@ -14,16 +14,15 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-
-from services.generator.backends import make_generator
-from services.generator.core import Delta, Seen
-from services.generator.echo import EchoGenerator
-from services.generator.openai import OpenAIGenerator
-from services.generator.pictures import jpeg
-from services.generator.threads import in_thread
-from shared.config import GeneratorSettings
-from shared.errors import ConfigError, GenerationError
-from shared.messages import Request, Sampling
+from cornerman_generator.backends import make_generator
+from cornerman_generator.core import Delta, Seen
+from cornerman_generator.data_uri import jpeg
+from cornerman_generator.echo import EchoGenerator
+from cornerman_generator.openai import OpenAIGenerator
+from cornerman_generator.threads import in_thread
+from cornerman_shared.bus.messages import Request, Sampling
+from cornerman_shared.errors import ConfigError, GenerationError
+from cornerman_shared.settings.tree import GeneratorSettings
 
 MakeRequest = Callable[..., Request]
 

@@ -7,11 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from cornerman_generator.core import Hush, Pacer, Seen, distinct_frames, require_tokens
+from cornerman_shared.errors import GenerationError
 from hypothesis import given
 from hypothesis import strategies as st
-
-from services.generator.core import Hush, Pacer, Seen, distinct_frames, require_tokens
-from shared.errors import GenerationError
 
 
 def hush(avoid: str, *pieces: str) -> tuple[list[str], bool]:

@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from cornerman_generator.backends import make_generator
+from cornerman_generator.core import Delta, Seen
+from cornerman_generator.mobile_videogpt import AdapterSwitch
+from cornerman_shared.bus.messages import Request, Sampling
+from cornerman_shared.errors import ConfigError, GenerationError
+from cornerman_shared.settings.tree import GeneratorSettings
 
 from mobile_videogpt import MobileVideoGPT, MobileVideoGPTConfig
 from mobile_videogpt.engine import LanguageEngine, Prefilled, Segment
 from mobile_videogpt.tokenizer import tiny_tokenizer
-from services.generator.backends import make_generator
-from services.generator.core import Delta, Seen
-from services.generator.mobile_videogpt import AdapterSwitch
-from shared.config import GeneratorSettings
-from shared.errors import ConfigError, GenerationError
-from shared.messages import Request, Sampling
 
 MakeRequest = Callable[..., Request]
 
@@ -62,7 +62,7 @@ async def test_the_streamed_text_is_what_the_model_itself_says(
     deltas = await collect(generator.generate(request_for(), chunks))
     await generator.close()
     model = MobileVideoGPT.from_pretrained(checkpoint, part="language", device="cpu", dtype=torch.float32)
-    from services.generator.mobile_videogpt import TorchTokens
+    from cornerman_generator.mobile_videogpt import TorchTokens
 
     tokens = [TorchTokens(torch.from_numpy(c.context), torch.from_numpy(c.video)) for c in chunks]
     ids = [list(chunk.ref.frame_pts_s) for chunk in chunks]
@@ -126,8 +126,8 @@ async def test_a_loaded_generator_has_spoken_already_and_forgotten_it(
 def test_a_generator_without_adapters_loads_no_peft(checkpoint: Path) -> None:
     code = (
         "import sys, threading\n"
-        "from services.generator.mobile_videogpt import MobileVideoGPTGenerator\n"
-        "from shared.config import GeneratorSettings\n"
+        "from cornerman_generator.mobile_videogpt import MobileVideoGPTGenerator\n"
+        "from cornerman_shared.settings.tree import GeneratorSettings\n"
         f"settings = GeneratorSettings(backend='mobile_videogpt', model={str(checkpoint)!r}, device='cpu')\n"
         "generator = MobileVideoGPTGenerator.load(settings)\n"
         "with generator._adapters.using(''): print('peft' in sys.modules)\n"
@@ -242,7 +242,7 @@ async def test_vllm_gets_the_whole_prompt_as_embeddings(
     assert body["max_tokens"] == 12
     embeds = torch.load(io.BytesIO(base64.b64decode(body["prompt_embeds"])), weights_only=True)
     model = MobileVideoGPT.from_pretrained(checkpoint, part="language", device="cpu", dtype=torch.float32)
-    from services.generator.mobile_videogpt import TorchTokens
+    from cornerman_generator.mobile_videogpt import TorchTokens
 
     tokens = [TorchTokens(torch.from_numpy(c.context), torch.from_numpy(c.video)) for c in chunks]
     ids = [list(chunk.ref.frame_pts_s) for chunk in chunks]

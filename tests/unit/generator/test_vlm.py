@@ -12,6 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from cornerman_generator.backends import make_generator
+from cornerman_generator.core import Delta, Seen
+from cornerman_generator.minicpm import MiniCpmTalker, load_minicpm, repair_quantization
+from cornerman_generator.vlm import VlmGenerator, sampling_arguments
+from cornerman_shared.bus.messages import Request, Sampling
+from cornerman_shared.errors import ConfigError, GenerationError
+from cornerman_shared.settings.tree import GeneratorSettings
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
     CLIPImageProcessorPil,
@@ -22,14 +29,6 @@ from transformers import (
     LlavaProcessor,
     PreTrainedTokenizerFast,
 )
-
-from services.generator.backends import make_generator
-from services.generator.core import Delta, Seen
-from services.generator.minicpm import MiniCpmTalker, load_minicpm, repair_quantization
-from services.generator.vlm import VlmGenerator, sampling_arguments
-from shared.config import GeneratorSettings
-from shared.errors import ConfigError, GenerationError
-from shared.messages import Request, Sampling
 
 MakeRequest = Callable[..., Request]
 TEMPLATE = (

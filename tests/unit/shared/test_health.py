@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-
-from shared import health
-from shared.clock import VirtualClock
-from shared.health import Health, probe, sweep
+from cornerman_shared.clock import VirtualClock
+from cornerman_shared.process import health
+from cornerman_shared.process.health import Health, probe, sweep
 
 
 @pytest.fixture

@@ -1,10 +1,9 @@
 """No credential survives, and nothing else is lost."""
 
 import pytest
+from cornerman_shared.redact import redact_url, redact_value
 from hypothesis import given
 from hypothesis import strategies as st
-
-from shared.redact import redact_url, redact_value
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from cornerman_shared.bus.resequence import Gap, Resequencer
 from hypothesis import given
 from hypothesis import strategies as st
-
-from shared.resequence import Gap, Resequencer
 
 
 def drain(r: Resequencer[int], now_s: float, gap_s: float | None = None) -> list[int | Gap]:

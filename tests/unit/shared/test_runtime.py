@@ -1,9 +1,8 @@
 """Flags, exit codes and what a failure becomes; whole processes are an integration test."""
 
 import pytest
-
-from shared import logs, runtime
-from shared.errors import ConfigError, FatalError, RetryableError
+from cornerman_shared.errors import ConfigError, FatalError, RetryableError
+from cornerman_shared.process import logs, runtime
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from cornerman_training.chunks import CHUNK, IGNORE, ChunkStream, fault_labels
+from cornerman_training.features import chunk_ends, glance, sampled_frames, watch, without_video
+from cornerman_training.gym.session import ACTIVITIES, plan_session
+from cornerman_training.memory import Library, moments, see_one
+from cornerman_training.sizes import coach_config, load_plan, plan_from_dict
+from cornerman_training.stages.loop import rate_at
+from cornerman_training.stages.text import Speech, train_tokenizer
 
 from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.context import visual_block
 from mobile_videogpt.modeling import MobileVideoGPT
-from training.chunks import CHUNK, IGNORE, ChunkStream, fault_labels
-from training.features import chunk_ends, glance, sampled_frames, watch, without_video
-from training.gym.session import ACTIVITIES, plan_session
-from training.memory import Library, moments, see_one
-from training.sizes import coach_config, load_plan, plan_from_dict
-from training.stages.loop import rate_at
-from training.stages.text import Speech, train_tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 import torch
+from cornerman_training.dialogues import Sample, read_samples, sampled, split_chunks
+from cornerman_training.finetune import Finetuner, Settings, main
+from cornerman_training.gym.video import render_session
+from cornerman_training.stages.text import train_tokenizer
 from safetensors.torch import load_file
 
 from mobile_videogpt.config import LanguageConfig, MobileVideoGPTConfig
 from mobile_videogpt.modeling import MobileVideoGPT
-from training.dialogues import Sample, read_samples, sampled, split_chunks
-from training.finetune import Finetuner, Settings, main
-from training.gym.video import render_session
-from training.stages.text import train_tokenizer
 
 
 @pytest.fixture(scope="module")

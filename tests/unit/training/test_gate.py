@@ -1,8 +1,7 @@
 """The gate in miniature: threshold, least interval, and a certainty that lasts is said once."""
 
 import numpy as np
-
-from training.gate import CORRECT, FEEDBACK, spoken
+from cornerman_training.gate import CORRECT, FEEDBACK, spoken
 
 NEXT = (0.9, 0.05, 0.05)
 WRONG = (0.1, 0.05, 0.85)

@@ -1,11 +1,10 @@
 """The report's numbers on sessions small enough to check by hand."""
 
 import pytest
-
-from training.evaluate import Said, Session, SessionResult, evaluate
-from training.evaluate.markdown import as_markdown
-from training.evaluate.words import MeaningOf
-from training.gym.phrases import meanings
+from cornerman_training.evaluate import Said, Session, SessionResult, evaluate
+from cornerman_training.evaluate.markdown import as_markdown
+from cornerman_training.evaluate.words import MeaningOf
+from cornerman_training.gym.phrases import meanings
 
 KNEES = "Push your knees out, they are caving in."
 DEEPER = "Go deeper, bring your hips down to knee height."

@@ -7,20 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from cornerman_training.checkpoints import load_state, save_state
+from cornerman_training.features import Watched
+from cornerman_training.gym.cli import main
+from cornerman_training.gym.coach import Feedback
+from cornerman_training.sizes import HeadPlan, ImagePlan, VideoPlan
+from cornerman_training.stages.head import score, train_head
+from cornerman_training.stages.image import load_heads, place_tokens, plain_attention, shape_patches, train_image
+from cornerman_training.stages.judgements import action_labels
+from cornerman_training.stages.video import place_video_tokens, share_patches, train_video
+from cornerman_training.train_log import Journal
 
 from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.head import TemporalHead
 from mobile_videogpt.vision import VisionHalf
-from training.checkpoints import load_state, save_state
-from training.features import Watched
-from training.gym.cli import main
-from training.gym.coach import Feedback
-from training.journal import Journal
-from training.sizes import HeadPlan, ImagePlan, VideoPlan
-from training.stages.head import score, train_head
-from training.stages.image import load_heads, place_tokens, plain_attention, shape_patches, train_image
-from training.stages.judgements import action_labels
-from training.stages.video import place_video_tokens, share_patches, train_video
 
 TINY = MobileVideoGPTConfig.tiny()
 

@@ -5,18 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from cornerman_decider.core import Tokens
+from cornerman_decider.strategies.rolling import RollingActionModel
+from cornerman_training.chunks import CHUNK, STRIDE
+from cornerman_training.features import Watched
+from cornerman_training.gym.coach import Feedback
+from cornerman_training.memory import Seen
+from cornerman_training.stages.judgements import Judgements, action_labels, windows
+from cornerman_training.stages.stream import Stream, take_turns
 
 from mobile_videogpt.config import MobileVideoGPTConfig, StreamConfig
 from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.tokenizer import tiny_tokenizer
-from services.decider.core import Tokens
-from services.decider.strategies.rolling import RollingActionModel
-from training.chunks import CHUNK, STRIDE
-from training.features import Watched
-from training.gym.coach import Feedback
-from training.memory import Seen
-from training.stages.judgements import Judgements, action_labels, windows
-from training.stages.stream import Stream, take_turns
 
 PROMPT = "Coach the squat."
 TINY = MobileVideoGPTConfig.tiny()

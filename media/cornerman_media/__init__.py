@@ -1,0 +1,1 @@
+"""Video frames in and out: orientation, scaling, JPEG. No Redis, no torch."""

@@ -1,0 +1,17 @@
+"""`python -m cornerman_decider`: decides when to speak, for every source of the shards it can get hold of."""
+
+from __future__ import annotations
+
+import sys
+
+from cornerman_shared.process.runtime import run_service
+
+from cornerman_decider.service import decide_for_ever
+
+
+def main() -> int:
+    return run_service("decider", decide_for_ever)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""`/api/session`: the token for a cookie."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+
+from cornerman_gateway.app_state import TheRoom
+from cornerman_gateway.problems import Problem
+from cornerman_gateway.schemas import Given
+from cornerman_gateway.security import COOKIE, SESSION_S
+
+router = APIRouter(prefix="/api/session", tags=["login"])
+
+
+class Login(Given):
+    """What the login page sends."""
+
+    token: Annotated[str, Field(min_length=1, max_length=1024)]
+
+
+class SessionView(BaseModel):
+    """Is a token needed here, and does this client have it?"""
+
+    needed: bool
+    admitted: bool
+
+
+@router.get("")
+async def look(request: Request, room: TheRoom) -> SessionView:
+    """Says whether to show the login page."""
+    return SessionView(needed=room.auth.needed, admitted=room.auth.admits(request.headers))
+
+
+@router.post("", status_code=204)
+async def login(body: Login, room: TheRoom, response: Response, request: Request) -> None:
+    """Gives the cookie."""
+    if not room.auth.needed:
+        return
+    if not room.auth.is_token(body.token):
+        raise Problem(
+            401,
+            "this is not the token",
+            "it is in the settings of the server: gateway.token, or CORNERMAN_GATEWAY__TOKEN",
+        )
+    secure = request.url.scheme == "https"
+    response.set_cookie(
+        COOKIE, room.auth.new_session(), max_age=SESSION_S, httponly=True, samesite="strict", secure=secure
+    )
+
+
+@router.delete("", status_code=204)
+async def logout(response: Response) -> None:
+    """Takes it back."""
+    response.delete_cookie(COOKIE, httponly=True, samesite="strict")

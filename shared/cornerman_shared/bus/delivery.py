@@ -1,0 +1,69 @@
+"""One stream entry in hand: what the consumer read, and the three ways to end it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Generic, Protocol, TypeVar
+
+from cornerman_shared.bus.hop import Hop, Outcome
+
+M = TypeVar("M")
+
+
+class Owner(Protocol[M]):
+    """What a delivery needs of the consumer that read it."""
+
+    async def settle(self, delivery: Delivery[M], hop: Hop) -> Outcome:
+        """Acknowledge and do what the hop says, in one script."""
+
+    async def bury(self, delivery: Delivery[M], reason: str, also: Hop | None) -> Outcome:
+        """The same, with a dead letter."""
+
+    async def hand_over(self, delivery: Delivery[M]) -> None:
+        """Let others take the entry at once."""
+
+    def forget(self, delivery: Delivery[M]) -> None:
+        """Free its slot and end its heartbeat."""
+
+
+class Delivery(Generic[M]):
+    """One entry in hand. End it with `commit`, `bury` or `release`."""
+
+    __slots__ = ("_consumer", "body", "deliveries", "entry_id", "lost", "message", "stream")
+
+    def __init__(
+        self, consumer: Owner[M], stream: str, entry_id: str, body: bytes, message: M, deliveries: int
+    ) -> None:
+        self._consumer = consumer
+        self.stream = stream
+        self.entry_id = entry_id
+        self.body = body
+        self.message = message
+        self.deliveries = deliveries  # 1 = the first time
+        self.lost = asyncio.Event()  # set when another consumer has taken the entry over
+
+    async def commit(self, hop: Hop) -> Outcome:
+        """Settles the entry and does what the hop says, or nothing when somebody else had settled it.
+
+        Raises:
+            FencedError: a newer owner holds the consumer's lease.
+            RetryableError: no answer; committing again is safe.
+        """
+        outcome = await self._consumer.settle(self, hop)
+        self.release_slot()
+        return outcome
+
+    async def bury(self, reason: str, also: Hop | None = None) -> Outcome:
+        """Moves the entry to the dead-letter stream, in one script with what `also` says."""
+        outcome = await self._consumer.bury(self, reason, also)
+        self.release_slot()
+        return outcome
+
+    async def release(self) -> None:
+        """Gives the entry up unsettled; the next consumer that looks takes it at once."""
+        self.release_slot()
+        await self._consumer.hand_over(self)
+
+    def release_slot(self) -> None:
+        """Frees the slot and ends the heartbeat; the entry itself stays as it is."""
+        self._consumer.forget(self)

@@ -1,0 +1,60 @@
+"""What a good coach would have said, and when: the truth that predictions are measured against.
+
+A correction right after a faulty repetition; praise after `PRAISE_AFTER` good ones in a row; otherwise silence.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from cornerman_training.gym.kinematics import Array
+from cornerman_training.gym.phrases import PRAISE, say
+from cornerman_training.gym.splits import Split
+from cornerman_training.gym.timeline import Segment
+
+REACTION_S = 0.25
+PRAISE_AFTER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """One thing said; `action` is "correct" or "feedback" (praise), `mistake` is empty for praise."""
+
+    time_s: float
+    action: str
+    text: str
+    exercise: str
+    mistake: str
+
+
+def coach(segments: list[Segment], rng: Generator, split: Split) -> tuple[Feedback, ...]:
+    """The timed feedbacks of a session, in order of time."""
+    out: list[Feedback] = []
+    for segment in segments:
+        good = 0
+        for rep in segment.reps:
+            time = round(rep.end_s + REACTION_S, 3)
+            if rep.mistake:
+                text = say(rng, rep.exercise, rep.mistake, split)
+                out.append(Feedback(time, "correct", text, rep.exercise, rep.mistake))
+                good = 0
+                continue
+            good += 1
+            if good == PRAISE_AFTER:
+                out.append(Feedback(time, "feedback", say(rng, rep.exercise, PRAISE, split), rep.exercise, ""))
+                good = 0
+    return tuple(out)
+
+
+def streaks(segments: list[Segment], time_s: Array) -> NDArray[np.int64]:
+    """How many good repetitions in a row wait for praise at the given session times: [T], 0 to `PRAISE_AFTER` - 1."""
+    out = np.zeros(len(time_s), dtype=np.int64)
+    for segment in segments:
+        good = 0
+        out[time_s >= segment.start_s] = 0
+        for rep in segment.reps:
+            good = 0 if rep.mistake else (good + 1) % PRAISE_AFTER
+            out[time_s >= rep.end_s] = good
+    return out
