@@ -25,6 +25,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from redis.asyncio import Redis
+
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.consumer import Consumer
 from cornerman_shared.bus.delivery import Delivery
@@ -35,9 +38,6 @@ from cornerman_shared.bus.messages import Chunk, Features, Times
 from cornerman_shared.bus.publish import begin_run, credit_member, publish
 from cornerman_shared.bus.streams import GROUP_DECIDER, GROUP_ENCODER
 from cornerman_shared.settings.tree import load_settings
-from numpy.typing import NDArray
-from redis.asyncio import Redis
-
 from tests.conftest import Server
 
 SIZES = {"14 KB": 14 * 1024, "2 MB": 2 * 1024 * 1024}

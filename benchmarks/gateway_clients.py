@@ -24,13 +24,13 @@ from typing import Any
 
 import httpx
 import psutil
+
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.embedded import find_binary
 from cornerman_shared.bus.messages import ErrorEvent
 from cornerman_shared.bus.registry import put_source
 from cornerman_shared.settings.source import SourceSpec
 from cornerman_shared.settings.tree import load_settings
-
 from tests.conftest import Server
 
 SOURCES = ("one", "two")

@@ -19,15 +19,15 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.messages import DecisionEvent, EndEvent, Event
 
 from cornerman.commands.run import ROLES, spec_of
 from cornerman.local import options, page
-from cornerman.local.eval_run import Mute
+from cornerman.local.eval_run import DiscardOutput
 from cornerman.local.model_choice import clip
-from cornerman.local.pipeline import Plan, Session
-from cornerman.local.server_choice import placed
+from cornerman.local.pipeline import LocalPipeline, PipelinePlan
+from cornerman.local.server_choice import choose_server
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import DecisionEvent, EndEvent, Event
 
 SAMPLE_S = 2.0
 MIB = 1024 * 1024
@@ -113,9 +113,9 @@ def main(argv: list[str] | None = None) -> int:
             _, told = page.address(chosen.settings.gateway, 0)
             chosen, roles = chosen.with_flags(told), (*ROLES, "gateway")
         spec = spec_of("demo", source, chosen.settings)
-        plan = Plan([spec], roles, [None], on_event=watch.event, director=watch.direct)
-        with placed(chosen.settings, chosen.overrides, "demo") as place:
-            asyncio.run(Session(place, plan, Mute()).run())
+        plan = PipelinePlan([spec], roles, [None], on_event=watch.event, director=watch.direct)
+        with choose_server(chosen.settings, chosen.overrides, "demo") as place:
+            asyncio.run(LocalPipeline(place, plan, DiscardOutput()).run())
     print(json.dumps(told_by(watch, given.seconds), indent=1))
     return 0
 

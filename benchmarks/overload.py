@@ -20,7 +20,6 @@ from cornerman_shared.bus.messages import DecisionEvent
 from cornerman_shared.bus.registry import add_source
 from cornerman_shared.settings.source import SourceSpec
 from cornerman_shared.settings.tree import load_settings
-
 from tests.conftest import Server, find_binary
 from tests.faults.house import House, counters, events
 

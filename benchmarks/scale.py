@@ -17,12 +17,12 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.codec import pack
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import Chunk, Times
 from cornerman_shared.settings.tree import load_settings
-
 from tests.conftest import Server, find_binary
 from tests.faults.house import House
 

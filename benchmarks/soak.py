@@ -18,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.registry import add_source
 from cornerman_shared.settings.source import SourceSpec
 from cornerman_shared.settings.tree import Settings, load_settings
-
 from tests.conftest import Server, find_binary
 from tests.faults.house import House, counters
 

@@ -14,11 +14,6 @@ from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
-from cornerman_shared.errors import ConfigError, CornermanError, RetryableError
-from cornerman_shared.process import logs
-from cornerman_shared.process.runtime import EXIT_CONFIG, EXIT_NO_SERVER, EXIT_OK, EXIT_USAGE
-from cornerman_shared.process.watchdog import EXIT_SOFTWARE
-from cornerman_shared.redact import redact_url
 from rich.console import Console
 from rich.text import Text
 
@@ -37,6 +32,11 @@ from cornerman.commands import (
     up,
     watch,
 )
+from cornerman_shared.errors import ConfigError, CornermanError, RetryableError
+from cornerman_shared.process import logs
+from cornerman_shared.process.runtime import EXIT_CONFIG, EXIT_NO_SERVER, EXIT_OK, EXIT_USAGE
+from cornerman_shared.process.watchdog import EXIT_SOFTWARE
+from cornerman_shared.redact import redact_url
 
 EXIT_INTERRUPTED = 130
 

@@ -10,11 +10,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 
+from cornerman.local.event_lines import latency_ms
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import Action, EndEvent
 from cornerman_shared.settings.tree import load_settings
-
-from cornerman.local.event_lines import latency_ms
 
 
 @dataclass(frozen=True, slots=True)

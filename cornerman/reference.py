@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
+from pydantic.fields import FieldInfo
+
 from cornerman_shared.settings.source import Section
 from cornerman_shared.settings.tree import Settings
-from pydantic.fields import FieldInfo
 
 WIDTH = 110
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+
 from cornerman_shared.bus import messages
 from cornerman_shared.bus.codec import EVENTS, NAMES, VERSION
 from cornerman_shared.bus.streams import FIELD, GROUP_DECIDER, GROUP_ENCODER, GROUP_GENERATOR, Keys

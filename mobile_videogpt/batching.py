@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 
 from mobile_videogpt.cache import BatchCache
-from mobile_videogpt.generation import Request, TextGenerator
-from mobile_videogpt.reply import Delta, Reply
+from mobile_videogpt.generation import PromptRequest, TextGenerator
+from mobile_videogpt.reply import Reply, ReplyDelta
 
 
-def generate_batch(generator: TextGenerator, requests: Sequence[Request]) -> Iterator[tuple[int, Delta]]:
+def generate_batch(generator: TextGenerator, requests: Sequence[PromptRequest]) -> Iterator[tuple[int, ReplyDelta]]:
     """Answers many requests side by side; yields (index of the request, delta)."""
     decoder = BatchDecoder(generator)
     for number, request in enumerate(requests):
@@ -40,7 +40,7 @@ class BatchDecoder:
         """Requests that have not ended."""
         return len(self._rows)
 
-    def add(self, key: Hashable, request: Request) -> Delta | None:
+    def add(self, key: Hashable, request: PromptRequest) -> ReplyDelta | None:
         """Reads a request's prompt and writes its first token.
 
         Returns:
@@ -62,9 +62,9 @@ class BatchDecoder:
             self._rows.append((key, reply))
         return delta if delta.stats is not None or delta.token_ids else None
 
-    def step(self) -> list[tuple[Hashable, Delta]]:
+    def step(self) -> list[tuple[Hashable, ReplyDelta]]:
         """One token for every open request; the deltas that have something to show or that end a reply."""
-        deltas: list[tuple[Hashable, Delta]] = []
+        deltas: list[tuple[Hashable, ReplyDelta]] = []
         for row in reversed(range(len(self._rows))):
             key, reply = self._rows[row]
             if (ended := reply.cancelled()) is not None:

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mobile_videogpt.errors import GenerationError
+from mobile_videogpt.errors import ReplyError
 from mobile_videogpt.tokenizer import ChatTokenizer
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
+class SamplingSettings:
     """How the next token is chosen.
 
     Args:
@@ -39,17 +39,17 @@ class Sampling:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.temperature) and self.temperature >= 0):
-            raise GenerationError(f"temperature is {self.temperature}; it must be 0 (greedy) or a positive number")
+            raise ReplyError(f"temperature is {self.temperature}; it must be 0 (greedy) or a positive number")
         if not 0 < self.top_p <= 1:
-            raise GenerationError(f"top_p is {self.top_p}; it must be above 0 and at most 1")
+            raise ReplyError(f"top_p is {self.top_p}; it must be above 0 and at most 1")
         if not (math.isfinite(self.repetition_penalty) and self.repetition_penalty > 0):
-            raise GenerationError(f"repetition_penalty is {self.repetition_penalty}; it must be positive (1 = off)")
+            raise ReplyError(f"repetition_penalty is {self.repetition_penalty}; it must be positive (1 = off)")
 
 
-class Sampler:
+class TokenSampler:
     """Chooses one token after the other for one request; holds its own random state and history."""
 
-    def __init__(self, settings: Sampling) -> None:
+    def __init__(self, settings: SamplingSettings) -> None:
         self._settings = settings
         self._seen: set[int] = set()
         self._random = torch.Generator()
@@ -102,7 +102,7 @@ class TextStream:
         if isinstance(stop, str):
             stop = (stop,)
         if any(not s for s in stop):
-            raise GenerationError("a stop string is empty; it would end every reply at once. Leave it out.")
+            raise ReplyError("a stop string is empty; it would end every reply at once. Leave it out.")
         self._tokenizer = tokenizer
         self._stop = tuple(stop)
         self._utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")

@@ -48,7 +48,7 @@ class StepCache(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class PromptSegment:
     """A named piece of a prompt. Two segments with one name must hold the same embeddings [1, n, D]."""
 
     name: Hashable
@@ -116,7 +116,7 @@ class LanguageEngine:
         return self._embedded([list(ids)])
 
     @torch.inference_mode()
-    def prefill(self, segments: Sequence[Segment], reserve_tokens: int = 0) -> Prefilled:
+    def prefill(self, segments: Sequence[PromptSegment], reserve_tokens: int = 0) -> Prefilled:
         """Reads a prompt; segments at its beginning that were read before are taken from the store.
 
         Args:

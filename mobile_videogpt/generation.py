@@ -15,17 +15,17 @@ from torch import Tensor
 
 from mobile_videogpt.config import StreamConfig
 from mobile_videogpt.context import ChunkTokens, fingerprint, stream_block, visual_block
-from mobile_videogpt.engine import LanguageEngine, Segment
-from mobile_videogpt.errors import GenerationError
+from mobile_videogpt.engine import LanguageEngine, PromptSegment
+from mobile_videogpt.errors import ReplyError
 from mobile_videogpt.prompts import UPSTREAM_SYSTEM, prompt_ids, text_prompt_ids
-from mobile_videogpt.reply import Cancel, Delta, GenerationStats, Reply, ReplySettings
+from mobile_videogpt.reply import Cancel, GenerationStats, Reply, ReplyDelta, ReplySettings
 from mobile_videogpt.tokenizer import ChatTokenizer
 
-__all__ = ["Delta", "GenerationStats", "Request", "TextGenerator"]
+__all__ = ["GenerationStats", "PromptRequest", "ReplyDelta", "TextGenerator"]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class PromptRequest:
     """One question about some chunks.
 
     Attributes:
@@ -77,7 +77,7 @@ class TextGenerator:
         self.reply_action = reply_action
         self.stream = stream or StreamConfig()
 
-    def segments(self, request: Request) -> list[Segment]:
+    def segments(self, request: PromptRequest) -> list[PromptSegment]:
         """The prompt in named pieces: system prompt, visual tokens, question.
 
         Raises:
@@ -92,20 +92,20 @@ class TextGenerator:
         block = visual_block(request.chunks, request.frame_ids)
         width = self.engine.width
         if block.shape[-1] != width:
-            raise GenerationError(
+            raise ReplyError(
                 f"the chunks' tokens are {block.shape[-1]} wide but this language model reads {width}; "
                 "encode them with the vision half of the same checkpoint"
             )
         ids = prompt_ids(request.prompt, system, tokenizer, action)
-        visual = Segment(("visual", fingerprint(block)), block)
+        visual = PromptSegment(("visual", fingerprint(block)), block)
         return [self._text_segment(ids.prefix), visual, self._text_segment(ids.suffix)]
 
-    def assemble(self, request: Request) -> Tensor:
+    def assemble(self, request: PromptRequest) -> Tensor:
         """The whole prompt as embeddings [1, n, D]."""
         engine = self.engine
         return torch.cat([piece.embeds.to(engine.device, engine.dtype) for piece in self.segments(request)], dim=1)
 
-    def generate(self, request: Request) -> Iterator[Delta]:
+    def generate(self, request: PromptRequest) -> Iterator[ReplyDelta]:
         """Answers a request, delta by delta; the last delta carries `stats`. The time of the first is the TTFT.
 
         Raises:
@@ -114,12 +114,12 @@ class TextGenerator:
         reply = self.begin(request)
         return self._stream(self.segments_of(request), reply, request.settings.max_new_tokens)
 
-    def continue_embeds(self, embeds: Tensor, settings: ReplySettings) -> Iterator[Delta]:
+    def continue_embeds(self, embeds: Tensor, settings: ReplySettings) -> Iterator[ReplyDelta]:
         """Continues ready embeddings [1, n, D]; for prompts this class did not assemble."""
         reply = self._reply(settings, None)
-        return self._stream([Segment(object(), embeds)], reply, settings.max_new_tokens)
+        return self._stream([PromptSegment(object(), embeds)], reply, settings.max_new_tokens)
 
-    def action_logits(self, request: Request) -> Tensor:
+    def action_logits(self, request: PromptRequest) -> Tensor:
         """Logits [3], float32, of `<next> <feedback> <correct>` as the first token of the reply.
 
         Raises:
@@ -128,7 +128,7 @@ class TextGenerator:
         hidden = self.engine.prefill(self.segments(replace(request, action=None))).hidden
         return self.engine.logits_of(hidden, self.action_ids())
 
-    def fitting_action(self, request: Request) -> str | None:
+    def fitting_action(self, request: PromptRequest) -> str | None:
         """What the reply does: the request's action, or else `feedback` or `correct`, whichever the model would
         rather do about the chunks.
 
@@ -147,7 +147,7 @@ class TextGenerator:
         for chunk in request.chunks[-self.stream.chunks :]:
             pieces += [stream_block(chunk, self.stream.frames).to(silence), silence]
         embeds = torch.cat(pieces[:-1], dim=1)
-        logits = self.engine.logits_of(self.engine.prefill([Segment(object(), embeds)]).hidden, ids)
+        logits = self.engine.logits_of(self.engine.prefill([PromptSegment(object(), embeds)]).hidden, ids)
         _, feedback, correct = (logits.cpu() + torch.tensor(self.stream.offsets)).tolist()
         return "correct" if correct > feedback else "feedback"
 
@@ -155,13 +155,13 @@ class TextGenerator:
         """Ids of the action tokens, in the order of `ACTION_TOKENS`."""
         ids = self._needed_tokenizer().action_ids
         if len(ids) < 3:
-            raise GenerationError(
+            raise ReplyError(
                 f"the vocabulary has only {sorted(ids)} of the action tokens; "
                 "load the model with action_tokens=True to add them"
             )
         return list(ids.values())
 
-    def _stream(self, pieces: list[Segment], reply: Reply, reserve_tokens: int) -> Iterator[Delta]:
+    def _stream(self, pieces: list[PromptSegment], reply: Reply, reserve_tokens: int) -> Iterator[ReplyDelta]:
         engine = self.engine
         if (ended := reply.cancelled()) is not None:
             yield ended
@@ -179,12 +179,12 @@ class TextGenerator:
                 return
         yield ended
 
-    def begin(self, request: Request) -> Reply:
+    def begin(self, request: PromptRequest) -> Reply:
         """The empty reply to a request; its clock runs from here."""
         self._needed_tokenizer()
         return self._reply(request.settings, request.cancel)
 
-    def segments_of(self, request: Request) -> list[Segment]:
+    def segments_of(self, request: PromptRequest) -> list[PromptSegment]:
         """A request's prompt in pieces.
 
         Raises:
@@ -193,7 +193,7 @@ class TextGenerator:
         pieces = self.segments(replace(request, action=self.fitting_action(request)))
         tokens = sum(piece.embeds.shape[1] for piece in pieces)
         if tokens + request.settings.max_new_tokens > self.max_tokens:
-            raise GenerationError(
+            raise ReplyError(
                 f"{tokens} tokens of prompt and up to {request.settings.max_new_tokens} of reply exceed the "
                 f"model's {self.max_tokens} positions; pass fewer chunks or a smaller max_new_tokens"
             )
@@ -203,12 +203,12 @@ class TextGenerator:
         stop_ids = self.tokenizer.stop_ids if self.tokenizer is not None else frozenset[int]()
         return Reply(settings, stop_ids, self.tokenizer, time.perf_counter, cancel)
 
-    def _text_segment(self, ids: tuple[int, ...]) -> Segment:
-        return Segment(("ids", ids), self.engine.embed(ids))
+    def _text_segment(self, ids: tuple[int, ...]) -> PromptSegment:
+        return PromptSegment(("ids", ids), self.engine.embed(ids))
 
     def _needed_tokenizer(self) -> ChatTokenizer:
         if self.tokenizer is None:
-            raise GenerationError(
+            raise ReplyError(
                 "this model was loaded without a tokenizer, so it reads no text; "
                 "put tokenizer.json into the checkpoint's folder"
             )

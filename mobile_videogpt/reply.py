@@ -11,8 +11,8 @@ from typing import Literal, Protocol
 
 from torch import Tensor
 
-from mobile_videogpt.decoding import Sampler, Sampling, TextStream
-from mobile_videogpt.errors import GenerationError
+from mobile_videogpt.decoding import SamplingSettings, TextStream, TokenSampler
+from mobile_videogpt.errors import ReplyError
 from mobile_videogpt.tokenizer import ChatTokenizer
 
 StopReason = Literal["stop_token", "stop_string", "length", "cancelled"]
@@ -33,12 +33,12 @@ class ReplySettings:
     """
 
     max_new_tokens: int = 128
-    sampling: Sampling = field(default_factory=Sampling)
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
     stop: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1:
-            raise GenerationError(f"max_new_tokens is {self.max_new_tokens}; ask for at least 1")
+            raise ReplyError(f"max_new_tokens is {self.max_new_tokens}; ask for at least 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class GenerationStats:
 
 
 @dataclass(frozen=True, slots=True)
-class Delta:
+class ReplyDelta:
     """A piece of a reply. `stats` is there on the last one and only there."""
 
     text: str
@@ -96,10 +96,10 @@ class Reply:
         cancel: Cancel | None = None,
     ) -> None:
         if tokenizer is None and settings.stop:
-            raise GenerationError("stop strings need a tokenizer, and this model was loaded without one")
+            raise ReplyError("stop strings need a tokenizer, and this model was loaded without one")
         self._settings = settings
         self._stop_ids = stop_ids
-        self._sampler = Sampler(settings.sampling)
+        self._sampler = TokenSampler(settings.sampling)
         self._text = TextStream(tokenizer, settings.stop) if tokenizer is not None else None
         self._clock = clock
         self._cancel = cancel
@@ -114,13 +114,13 @@ class Reply:
         """Notes the size of the prompt for the stats."""
         self._prompt_tokens, self._reused_tokens = prompt_tokens, reused_tokens
 
-    def cancelled(self) -> Delta | None:
+    def cancelled(self) -> ReplyDelta | None:
         """The last delta when the caller has cancelled, else None."""
         if self._cancel is not None and self._cancel.is_set():
             return self._end("cancelled", "")
         return None
 
-    def take(self, logits: Tensor) -> Delta:
+    def take(self, logits: Tensor) -> ReplyDelta:
         """Chooses a token from `logits` [V]. The delta may be empty; with `stats` set it is the last."""
         token = self._sampler.pick(logits)
         if self._first_s is None:
@@ -136,8 +136,8 @@ class Reply:
         if self._count == self._settings.max_new_tokens:
             return self._end("length", text + self._flush())
         if self._text is not None and not text:
-            return Delta("", ())
-        return Delta(text, self._take_pending())
+            return ReplyDelta("", ())
+        return ReplyDelta(text, self._take_pending())
 
     def _flush(self) -> str:
         return self._text.finish() if self._text is not None else ""
@@ -146,7 +146,7 @@ class Reply:
         ids, self._pending = tuple(self._pending), []
         return ids
 
-    def _end(self, reason: StopReason, text: str) -> Delta:
+    def _end(self, reason: StopReason, text: str) -> ReplyDelta:
         stats = GenerationStats(
             stop_reason=reason,
             prompt_tokens=self._prompt_tokens,
@@ -155,10 +155,10 @@ class Reply:
             ttft_s=None if self._first_s is None else self._first_s - self._begun_s,
             total_s=self._clock() - self._begun_s,
         )
-        return Delta(text, self._take_pending(), stats)
+        return ReplyDelta(text, self._take_pending(), stats)
 
 
-def whole(deltas: Sequence[Delta]) -> Delta:
+def whole(deltas: Sequence[ReplyDelta]) -> ReplyDelta:
     """All deltas of one reply as one."""
     ids = tuple(i for delta in deltas for i in delta.token_ids)
-    return Delta("".join(delta.text for delta in deltas), ids, deltas[-1].stats)
+    return ReplyDelta("".join(delta.text for delta in deltas), ids, deltas[-1].stats)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mobile_videogpt.cache import LayerStates, causal_mask
 from mobile_videogpt.engine import LanguageEngine
-from mobile_videogpt.errors import GenerationError
+from mobile_videogpt.errors import ReplyError
 
 
 def rotate(keys: Tensor, positions: Tensor, inverse_frequencies: Tensor, *, back: bool = False) -> Tensor:
@@ -47,7 +47,7 @@ class RollingCache:
 
     def __init__(self, layers: int, inverse_frequencies: Tensor, *, sinks: int, capacity: int, drop: int) -> None:
         if not 0 <= sinks < capacity or not 1 <= drop <= capacity - sinks:
-            raise GenerationError(
+            raise ReplyError(
                 f"sinks={sinks}, capacity={capacity}, drop={drop} do not fit: "
                 "0 <= sinks < capacity and 1 <= drop <= capacity - sinks"
             )
@@ -69,7 +69,7 @@ class RollingCache:
             GenerationError: if they can never fit.
         """
         if tokens > self.capacity - self.sinks:
-            raise GenerationError(
+            raise ReplyError(
                 f"{tokens} tokens at once do not fit a window of {self.capacity - self.sinks} "
                 f"({self.capacity} less {self.sinks} sinks). Feed fewer, or open a longer window."
             )
@@ -152,7 +152,7 @@ class RollingSession:
         embeds = embeds.to(self._engine.device, self._engine.dtype)
         new = embeds.shape[1]
         if new == 0:
-            raise GenerationError("no tokens were fed; feed at least one")
+            raise ReplyError("no tokens were fed; feed at least one")
         self.dropped_tokens += self._cache.make_room(new)
         past = self._cache.length
         positions = torch.arange(past, past + new, device=embeds.device)[None]
@@ -175,7 +175,7 @@ class RollingSession:
 
     def _last(self) -> Tensor:
         if self._hidden is None:
-            raise GenerationError("nothing has been fed yet, so there is no next token. Call feed first.")
+            raise ReplyError("nothing has been fed yet, so there is no next token. Call feed first.")
         return self._hidden
 
 

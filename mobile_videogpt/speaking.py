@@ -15,10 +15,10 @@ from torch import Tensor
 
 from mobile_videogpt.batching import generate_batch
 from mobile_videogpt.context import ChunkTokens
-from mobile_videogpt.decoding import Sampling
+from mobile_videogpt.decoding import SamplingSettings
 from mobile_videogpt.engine import LanguageEngine
-from mobile_videogpt.generation import Request, TextGenerator
-from mobile_videogpt.reply import Cancel, Delta, ReplySettings, whole
+from mobile_videogpt.generation import PromptRequest, TextGenerator
+from mobile_videogpt.reply import Cancel, ReplyDelta, ReplySettings, whole
 from mobile_videogpt.rolling import RollingSession
 from mobile_videogpt.tokenizer import ChatTokenizer
 
@@ -152,8 +152,8 @@ class Speaking:
         frame_ids: Sequence[Sequence[Hashable]] | None = None,
         action: str | None = None,
     ) -> Tensor:
-        """The whole prompt as embeddings [1, n, D]; for the arguments see `Request`."""
-        return self.speech.assemble(Request(chunks, prompt, system_prompt, frame_ids, action))
+        """The whole prompt as embeddings [1, n, D]; for the arguments see `PromptRequest`."""
+        return self.speech.assemble(PromptRequest(chunks, prompt, system_prompt, frame_ids, action))
 
     def generate(
         self,
@@ -171,13 +171,13 @@ class Speaking:
         seed: int | None = None,
         cancel: Cancel | None = None,
         stream: bool = True,
-    ) -> Iterator[Delta]:
+    ) -> Iterator[ReplyDelta]:
         """Answers `prompt` about `chunks`; greedy unless a temperature is given.
 
         Args:
-            chunks, prompt, system_prompt, frame_ids, action, cancel: see `Request`.
+            chunks, prompt, system_prompt, frame_ids, action, cancel: see `PromptRequest`.
             max_new_tokens: end after so many tokens.
-            temperature, top_p, repetition_penalty, seed: see `Sampling`.
+            temperature, top_p, repetition_penalty, seed: see `SamplingSettings`.
             stop: strings that end the reply and are not part of it.
             stream: False gives everything as one delta.
 
@@ -190,13 +190,13 @@ class Speaking:
         """
         settings = ReplySettings(
             max_new_tokens=max_new_tokens,
-            sampling=Sampling(temperature, top_p, repetition_penalty, seed),
+            sampling=SamplingSettings(temperature, top_p, repetition_penalty, seed),
             stop=(stop,) if isinstance(stop, str) else tuple(stop),
         )
-        deltas = self.speech.generate(Request(chunks, prompt, system_prompt, frame_ids, action, settings, cancel))
+        deltas = self.speech.generate(PromptRequest(chunks, prompt, system_prompt, frame_ids, action, settings, cancel))
         return deltas if stream else iter([whole(list(deltas))])
 
-    def generate_batch(self, requests: Sequence[Request]) -> Iterator[tuple[int, Delta]]:
+    def generate_batch(self, requests: Sequence[PromptRequest]) -> Iterator[tuple[int, ReplyDelta]]:
         """Answers many requests side by side; see `mobile_videogpt.batching`."""
         return generate_batch(self.speech, requests)
 
@@ -209,7 +209,7 @@ class Speaking:
         frame_ids: Sequence[Sequence[Hashable]] | None = None,
     ) -> Tensor:
         """Logits [3] of `<next> <feedback> <correct>`; see `TextGenerator.action_logits`."""
-        return self.speech.action_logits(Request(chunks, prompt, system_prompt, frame_ids))
+        return self.speech.action_logits(PromptRequest(chunks, prompt, system_prompt, frame_ids))
 
     def rolling_session(self, *, sinks: int = 4, window: int = 4096, drop: int | None = None) -> RollingSession:
         """A context that never ends; see `RollingSession`."""

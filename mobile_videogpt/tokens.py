@@ -42,7 +42,7 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True)
-class Features:
+class PooledFeatures:
     """The parts of a summary: `cls [B, Wv]`, `video [B, T, Wv]` and `image [B, T, Wc]`."""
 
     cls: Tensor
@@ -56,7 +56,7 @@ def join_features(cls: Tensor, video: Tensor, image: Tensor) -> Tensor:
     return torch.cat([cls.float(), frames.flatten(1)], dim=-1)
 
 
-def split_features(features: Tensor, config: MobileVideoGPTConfig) -> Features:
+def split_features(features: Tensor, config: MobileVideoGPTConfig) -> PooledFeatures:
     """The inverse of `join_features`.
 
     Raises:
@@ -69,4 +69,4 @@ def split_features(features: Tensor, config: MobileVideoGPTConfig) -> Features:
         )
     width, frames = config.video.width, config.video.num_frames
     rows = torch.unflatten(features[:, width:], 1, (frames, width + config.image.width))
-    return Features(features[:, :width], rows[..., :width], rows[..., width:])
+    return PooledFeatures(features[:, :width], rows[..., :width], rows[..., width:])

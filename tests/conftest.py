@@ -12,6 +12,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 import redis
+
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.embedded import find_binary
 from cornerman_shared.settings.tree import Settings, load_settings

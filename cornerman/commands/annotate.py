@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from cornerman_shared.bus.messages import Event
-from cornerman_shared.errors import ConfigError, SourceError
-from cornerman_shared.settings.source import Strategy
 
 from cornerman.commands.run import specs_of, watch_them
 from cornerman.local import options
 from cornerman.local.captions import Caption, caption_at, captions, rows, webvtt
-from cornerman.local.event_lines import Line, Lines
-from cornerman.local.run_output import Screen
+from cornerman.local.event_lines import EventLines, Line
+from cornerman.local.run_output import RunOutput
 from cornerman.local.source_args import normal
+from cornerman_shared.bus.messages import Event
+from cornerman_shared.errors import ConfigError, SourceError
+from cornerman_shared.settings.source import Strategy
 
 if TYPE_CHECKING:
     import av
@@ -56,7 +56,7 @@ def annotate(
     target = output or path.with_suffix(".annotated.mp4")
     if target.absolute() == path:
         raise ConfigError(f"--output {str(target)!r} is the video itself; give another name")
-    screen = Screen(as_json=False)
+    screen = RunOutput(as_json=False)
     if feedback is not None:
         lines = read_lines(feedback)
     else:
@@ -74,7 +74,7 @@ def annotate(
             generator__backend=generator,
         )
         chosen = options.with_models(chosen, screen.note)
-        collector = Lines()
+        collector = EventLines()
 
         def keep(event: Event) -> None:
             line = collector.of(event)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import typer
-from cornerman_gateway.profiles import PROFILES
-from cornerman_shared.errors import ConfigError
-from cornerman_shared.settings.source import CHUNK_FRAMES
 
 from cornerman.commands.run import specs_of, watch_them
 from cornerman.local import options
-from cornerman.local.run_output import Screen
+from cornerman.local.run_output import RunOutput
+from cornerman_gateway.profiles import PROFILES
+from cornerman_shared.errors import ConfigError
+from cornerman_shared.settings.source import CHUNK_FRAMES
 
 Preset = Literal["sentry", "sniper", "owl", "beast"]
 
@@ -91,7 +91,7 @@ def comment(
         generator__model=model,
     )
     specs_of(sources, chosen.settings)  # wrong ones are said before anything else
-    screen = Screen(as_json=as_json)
+    screen = RunOutput(as_json=as_json)
     chosen = options.with_models(chosen, screen.note)
     specs = specs_of(sources, chosen.settings, mode="commentary")
     raise typer.Exit(watch_them(chosen, specs, screen, seconds=seconds))

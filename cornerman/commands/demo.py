@@ -10,7 +10,7 @@ import typer
 from cornerman.commands.run import ROLES, spec_of, watch_them
 from cornerman.local import options, page
 from cornerman.local.model_choice import clip
-from cornerman.local.run_output import Screen
+from cornerman.local.run_output import RunOutput
 
 SOURCE_ID = "demo"
 
@@ -30,7 +30,7 @@ def demo(
 
     With the page it plays over and over until Ctrl-C; with --headless once.
     """
-    screen = Screen(as_json=as_json)
+    screen = RunOutput(as_json=as_json)
     source, note = clip()
     no_page = "--headless" if headless else page.missing()
     chosen = options.choose(config, redis, sets, options.quiet(verbose), watch__loop=not no_page, watch__realtime=True)

@@ -10,6 +10,11 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 import typer
+from rich.console import Console
+from rich.table import Table
+
+from cornerman.commands.watch import FIND_S
+from cornerman.local import options
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.codec import to_plain, unpack, unpack_map
 from cornerman_shared.bus.connection import Bus
@@ -17,11 +22,6 @@ from cornerman_shared.bus.messages import DeadLetter
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.errors import ConfigError, MalformedError
 from cornerman_shared.settings.tree import Settings
-from rich.console import Console
-from rich.table import Table
-
-from cornerman.commands.watch import FIND_S
-from cornerman.local import options
 
 app = typer.Typer(no_args_is_help=True, help="Dead letters: list, show, replay, drop.")
 
@@ -34,7 +34,7 @@ SHOWN_BYTES = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetterRow:
     """A dead letter and where it lies. `id` names it among all shards."""
 
     shard: int
@@ -52,7 +52,7 @@ class Letter:
         return {"type": "dead_letter", "id": self.id, **told}
 
 
-async def letters(bus: Bus) -> AsyncIterator[Letter]:
+async def letters(bus: Bus) -> AsyncIterator[DeadLetterRow]:
     """Every dead letter, oldest first within each shard. One that cannot be read itself is shown as such."""
     for keys in bus.all_keys():
         after = "-"
@@ -66,13 +66,13 @@ async def letters(bus: Bus) -> AsyncIterator[Letter]:
                     letter = unpack(body, DeadLetter)
                 except MalformedError as error:
                     letter = DeadLetter(keys.dead, "", entry_id, "", 0, f"not a dead letter: {error}", 0.0, body)
-                yield Letter(keys.shard, entry_id, letter)
+                yield DeadLetterRow(keys.shard, entry_id, letter)
             if len(entries) < PAGE:
                 break
             after = f"({entries[-1][0].decode()}"
 
 
-async def replay(bus: Bus, letter: Letter) -> str:
+async def replay(bus: Bus, letter: DeadLetterRow) -> str:
     """Puts the entry back at the end of its stream, and the letter away, at once. Returns the entry's new id."""
     dead = streams.Keys(letter.shard).dead
     with redis_errors():
@@ -89,13 +89,13 @@ async def replay(bus: Bus, letter: Letter) -> str:
     return str(new_id.decode())
 
 
-async def drop(bus: Bus, letter: Letter) -> None:
+async def drop(bus: Bus, letter: DeadLetterRow) -> None:
     """Throws the letter away."""
     with redis_errors():
         await bus.redis.xdel(streams.Keys(letter.shard).dead, letter.entry_id)
 
 
-async def choose(bus: Bus, ids: list[str], everything: bool) -> list[Letter]:
+async def choose(bus: Bus, ids: list[str], everything: bool) -> list[DeadLetterRow]:
     """The letters of these ids.
 
     Raises:
@@ -126,7 +126,7 @@ def _run(settings: Settings, work: Callable[[Bus], Awaitable[T]]) -> T:
 def list_(as_json: options.Json = False, config: options.Config = "", redis: options.Redis = "") -> None:
     """What lies there, and why."""
 
-    async def work(bus: Bus) -> list[Letter]:
+    async def work(bus: Bus) -> list[DeadLetterRow]:
         return [letter async for letter in letters(bus)]
 
     found = _run(options.choose(config, redis).settings, work)
@@ -150,7 +150,7 @@ def show(
 ) -> None:
     """One dead letter with what is in it, as JSON."""
 
-    async def work(bus: Bus) -> Letter:
+    async def work(bus: Bus) -> DeadLetterRow:
         return (await choose(bus, [letter_id], everything=False))[0]
 
     found = _run(options.choose(config, redis).settings, work)

@@ -17,17 +17,17 @@ from typing import Final, Literal
 
 import psutil
 import typer
+from rich.console import Console
+from rich.text import Text
+
+from cornerman.local import options, page
+from cornerman.local.model_choice import ASSETS
 from cornerman_shared.bus import embedded
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.errors import CornermanError
 from cornerman_shared.process.run_dir import runtime_dir
 from cornerman_shared.redact import redact_url
 from cornerman_shared.settings.tree import Settings
-from rich.console import Console
-from rich.text import Text
-
-from cornerman.local import options, page
-from cornerman.local.model_choice import ASSETS
 
 State = Literal["ok", "note", "problem"]
 

@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from cornerman_shared.errors import ConfigError
 from rich.console import Console
 
 from cornerman.commands import train
 from cornerman.local import options
+from cornerman_shared.errors import ConfigError
 
 if TYPE_CHECKING:
-    from cornerman_training.evaluate import Report, Said, Session, SessionResult
-
     from cornerman.local.baselines import Moment
-    from cornerman.local.eval_run import Exam, Film, Sitting
+    from cornerman.local.eval_run import EvalClip, EvalClipRun, EvalRun
+    from cornerman_training.evaluate import EvaluationReport, SessionResult, SpokenFeedback, TimedSession
 
 FPS = 8.0
 """Frames a second of the gym's films: what capture samples."""
@@ -65,10 +64,9 @@ def evaluate(
     numbers. Beside them stands what the strategies `interval` and `rules` reach on the same chunks.
     """
     train.require_training("cornerman evaluate")
+    from cornerman.local.eval_clips import given_clips, gym_clips
+    from cornerman.local.eval_run import eval_settings
     from cornerman_training.evaluate.judges import JudgeError
-
-    from cornerman.local.eval_clips import given_films, gym_films
-    from cornerman.local.eval_run import exam_settings
 
     files = bool(video or truth or said)
     if gym and files:
@@ -83,11 +81,11 @@ def evaluate(
                 report, results = _in_process(model, seed, sessions, split, kind, duration)
             else:
                 folder = Path(name)
-                chosen = exam_settings(folder, strategy, model, config, sets, verbose=verbose)
+                chosen = eval_settings(folder, strategy, model, config, sets, verbose=verbose)
                 if files:
-                    asked = given_films(video, truth, videos)
+                    asked = given_clips(video, truth, videos)
                 else:
-                    asked = gym_films(folder, range(seed, seed + sessions), split, kind, duration, fps)
+                    asked = gym_clips(folder, range(seed, seed + sessions), split, kind, duration, fps)
                 report, results = _through_the_product(chosen, asked)
             report = _with_judges(report, judge_url, judge_model, bert)
         except (JudgeError, ValueError) as error:
@@ -96,11 +94,10 @@ def evaluate(
 
 
 def _through_the_product(
-    chosen: options.Chosen, asked: Sequence[tuple[Film, Session]]
-) -> tuple[Report, list[SessionResult]]:
-    from cornerman_training.evaluate import SessionResult
-
+    chosen: options.CommandSettings, asked: Sequence[tuple[EvalClip, TimedSession]]
+) -> tuple[EvaluationReport, list[SessionResult]]:
     from cornerman.local.eval_run import StoppedError, show
+    from cornerman_training.evaluate import SessionResult
 
     try:
         exam = show(chosen, [film for film, _ in asked], _tell)
@@ -114,19 +111,19 @@ def _through_the_product(
     return replace(report, costs=costs_of(exam)), results
 
 
-def said_in(sitting: Sitting) -> tuple[Said, ...]:
+def said_in(sitting: EvalClipRun) -> tuple[SpokenFeedback, ...]:
     """The words that people heard, in order of time."""
-    from cornerman_training.evaluate import Said
+    from cornerman_training.evaluate import SpokenFeedback
 
     spoken = [
-        Said(end.pts_s, end.text, "correct" if end.action == "correct" else "feedback")
+        SpokenFeedback(end.pts_s, end.text, "correct" if end.action == "correct" else "feedback")
         for end in sitting.ends
         if end.kind == "feedback" and end.status == "done" and not end.silent and end.text.strip()
     ]
     return tuple(sorted(spoken, key=lambda one: one.time_s))
 
 
-def costs_of(exam: Exam) -> dict[str, float]:
+def costs_of(exam: EvalRun) -> dict[str, float]:
     """Processor time by role, and how long decisions and first tokens took, milliseconds."""
     decisions = [d for sitting in exam.sittings for d in sitting.decisions]
     took = sorted(1000 * (d.times.decided_at_s - d.times.encoded_at_s) for d in decisions)
@@ -139,13 +136,12 @@ def costs_of(exam: Exam) -> dict[str, float]:
 
 def _in_process(
     model: Path | None, seed: int, sessions: int, split: Split, kind: Kind | None, duration_s: float | None
-) -> tuple[Report, list[SessionResult]]:
+) -> tuple[EvaluationReport, list[SessionResult]]:
     from cornerman_capture.motion import grey, motion
     from cornerman_common.model_location import bundled
     from cornerman_training.evaluate.gym import costs_of as gym_costs
     from cornerman_training.evaluate.gym import watch_gym
     from cornerman_training.inprocess import Coach
-
     from mobile_videogpt.errors import ModelError
 
     results: list[SessionResult] = []
@@ -161,7 +157,7 @@ def _in_process(
     return replace(_measured(results, chunks), costs=gym_costs(coach.costs)), results
 
 
-def _judge(truth: Path | None, said: Path) -> tuple[Report, list[SessionResult]]:
+def _judge(truth: Path | None, said: Path) -> tuple[EvaluationReport, list[SessionResult]]:
     from cornerman_training.evaluate import SessionResult
     from cornerman_training.evaluate.sources import read_truth
 
@@ -174,14 +170,13 @@ def _judge(truth: Path | None, said: Path) -> tuple[Report, list[SessionResult]]
     return _measured(results, []), results
 
 
-def _measured(results: list[SessionResult], chunks: list[list[Moment]]) -> Report:
+def _measured(results: list[SessionResult], chunks: list[list[Moment]]) -> EvaluationReport:
     """The report, with the baselines over the same chunks; where no video was watched there are none."""
+    from cornerman.local.baselines import baselines
     from cornerman_training.evaluate import SessionResult
     from cornerman_training.evaluate import evaluate as measure
     from cornerman_training.evaluate.words import MeaningOf
     from cornerman_training.gym.phrases import meanings
-
-    from cornerman.local.baselines import baselines
 
     simple: dict[str, list[SessionResult]] = {}
     for result, seen in zip(results, chunks, strict=False):
@@ -190,7 +185,7 @@ def _measured(results: list[SessionResult], chunks: list[list[Moment]]) -> Repor
     return measure(results, MeaningOf(meanings()), simple)
 
 
-def _with_judges(report: Report, url: str, name: str, bert: Path | None) -> Report:
+def _with_judges(report: EvaluationReport, url: str, name: str, bert: Path | None) -> EvaluationReport:
     from cornerman_training.evaluate.judges import bert_score, llm_accuracy
 
     extra = dict(report.extra)
@@ -201,7 +196,9 @@ def _with_judges(report: Report, url: str, name: str, bert: Path | None) -> Repo
     return replace(report, extra=extra)
 
 
-def _write(report: Report, results: list[SessionResult], out: Path | None, as_json: bool, costs: bool) -> None:
+def _write(
+    report: EvaluationReport, results: list[SessionResult], out: Path | None, as_json: bool, costs: bool
+) -> None:
     from cornerman_training.evaluate.markdown import as_markdown
 
     values = report.to_dict()

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+
+from cornerman.commands.run import specs_of, watch_them
+from cornerman.local import options
+from cornerman.local.poll_records import PollRecord, by_interval, session_of
+from cornerman.local.run_output import RunOutput
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import EndEvent, Event
 from cornerman_shared.bus.registry import update_source
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.source import CHUNK_FRAMES, SourceSpec
-
-from cornerman.commands.run import specs_of, watch_them
-from cornerman.local import options
-from cornerman.local.poll_records import Poll, by_interval, session_of
-from cornerman.local.run_output import Screen
 
 FRAMES = 16
 WINDOW_S = 4.0
@@ -101,10 +101,10 @@ def poll(
         log__level=log_level,
     )
     specs_of([source], chosen.settings)  # a wrong one is said before anything else
-    screen = Screen(as_json=as_json)
+    screen = RunOutput(as_json=as_json)
     chosen = options.with_models(chosen, screen.note)
     (spec,) = specs_of([source], chosen.settings, mode="polling")
-    series = Series(spec, plan, warmup, screen)
+    series = PollSeries(spec, plan, warmup, screen)
     code = watch_them(
         chosen,
         [spec],
@@ -129,7 +129,7 @@ def _plan(intervals: str, polls: int) -> list[tuple[float, int]]:
     return [(one, polls) for one in chosen]
 
 
-class Series:
+class PollSeries:
     """Collects the polls of each planned interval, and moves on to the next.
 
     Args:
@@ -137,7 +137,7 @@ class Series:
         warmup: first polls that are thrown away.
     """
 
-    def __init__(self, spec: SourceSpec, plan: list[tuple[float, int]], warmup: int, screen: Screen) -> None:
+    def __init__(self, spec: SourceSpec, plan: list[tuple[float, int]], warmup: int, screen: RunOutput) -> None:
         self._source_id = spec.source_id
         self._plan = plan
         self._warmup = warmup
@@ -145,7 +145,7 @@ class Series:
         self._at = 0
         self._wanted = plan[0][1]  # so many polls in all are in when this interval is over; 0 = until the end
         self._counted = asyncio.Event()
-        self.polls: list[Poll] = []
+        self.polls: list[PollRecord] = []
 
     def event(self, event: Event) -> None:
         """Takes an event of the source; ends of requests become polls."""
@@ -156,7 +156,7 @@ class Series:
             return
         if self._wanted and len(self.polls) >= self._wanted:
             return  # came before the next interval could be set
-        taken = Poll.of(event, len(self.polls), self._plan[self._at][0])
+        taken = PollRecord.of(event, len(self.polls), self._plan[self._at][0])
         self.polls.append(taken)
         if self._screen.as_json:
             self._screen.line(taken.plain())

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 import typer
+
+from cornerman.local import options
+from cornerman.local.pipeline import LocalPipeline, PipelinePlan
+from cornerman.local.run_output import RunOutput
+from cornerman.local.server_choice import Command, choose_server
+from cornerman.local.source_args import id_of, length_s, normal
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.source import Mode, SourceSpec, Strategy
 from cornerman_shared.settings.tree import Settings
-
-from cornerman.local import options
-from cornerman.local.pipeline import Plan, Session
-from cornerman.local.run_output import Screen
-from cornerman.local.server_choice import Command, placed
-from cornerman.local.source_args import id_of, length_s, normal
 
 GIVE_UP_S: Final = 15.0
 """A source that gives no frame for so long after its first failure is given up; services (`up`) try for ever."""
@@ -74,7 +74,7 @@ def run(
         generator__backend=generator,
     )
     specs_of(sources or [], chosen.settings, source_id, mode or "coach")  # wrong ones are said before anything else
-    screen = Screen(as_json=as_json)
+    screen = RunOutput(as_json=as_json)
     chosen = options.with_models(chosen, screen.note)
     specs = specs_of(sources or [], chosen.settings, source_id, mode or "coach")
     workers = {"encoder": encoders, "generator": generators}
@@ -105,8 +105,9 @@ def specs_of(sources: Sequence[str], settings: Settings, source_id: str = "", mo
 
 def spec_of(source_id: str, url: str, settings: Settings, mode: Mode = "coach", **more: Any) -> SourceSpec:
     """A source with the settings' defaults."""
-    from cornerman_shared.settings.tree import explain
     from pydantic import ValidationError
+
+    from cornerman_shared.settings.tree import explain
 
     try:
         return SourceSpec(
@@ -122,7 +123,7 @@ def spec_of(source_id: str, url: str, settings: Settings, mode: Mode = "coach", 
         raise ConfigError(explain(error)) from None
 
 
-def impatient(spec: SourceSpec) -> SourceSpec:
+def gives_up(spec: SourceSpec) -> SourceSpec:
     """Somebody waits for this command: a mistyped address is to end it, unless its patience was chosen."""
     if "give_up_s" in spec.watch.model_fields_set:
         return spec
@@ -130,12 +131,16 @@ def impatient(spec: SourceSpec) -> SourceSpec:
 
 
 def watch_them(
-    chosen: options.Chosen, specs: Sequence[SourceSpec], screen: Screen, command: Command = "run", **more: Any
+    chosen: options.CommandSettings,
+    specs: Sequence[SourceSpec],
+    screen: RunOutput,
+    command: Command = "run",
+    **more: Any,
 ) -> int:
-    """Runs a session for these sources; returns the exit code. `more`: fields of the `Plan`."""
-    specs = [impatient(spec) for spec in specs]
+    """Runs a session for these sources; returns the exit code. `more`: fields of the `PipelinePlan`."""
+    specs = [gives_up(spec) for spec in specs]
     lengths = [None if spec.watch.loop else length_s(spec.url) for spec in specs]
-    plan = Plan(specs, more.pop("roles", ROLES), lengths, **more)
+    plan = PipelinePlan(specs, more.pop("roles", ROLES), lengths, **more)
     screen.many = len(specs) > 1
-    with placed(chosen.settings, chosen.overrides, command) as place, screen:
-        return asyncio.run(Session(place, plan, screen).run())
+    with choose_server(chosen.settings, chosen.overrides, command) as place, screen:
+        return asyncio.run(LocalPipeline(place, plan, screen).run())

@@ -7,13 +7,6 @@ import json
 from typing import Annotated
 
 import typer
-from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.redis_client import redis_errors
-from cornerman_shared.bus.registry import add_source, list_sources, remove_source, update_source
-from cornerman_shared.errors import ConfigError
-from cornerman_shared.redact import redact_url
-from cornerman_shared.settings.overrides import nest, parse_set
-from cornerman_shared.settings.source import Mode, SourceSpec, Strategy
 from rich.console import Console
 from rich.table import Table
 
@@ -21,6 +14,13 @@ from cornerman.commands.run import spec_of
 from cornerman.commands.watch import FIND_S
 from cornerman.local import options
 from cornerman.local.source_args import id_of, normal
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.registry import add_source, list_sources, remove_source, update_source
+from cornerman_shared.errors import ConfigError
+from cornerman_shared.redact import redact_url
+from cornerman_shared.settings.overrides import nest, parse_set
+from cornerman_shared.settings.source import Mode, SourceSpec, Strategy
 
 app = typer.Typer(no_args_is_help=True, help="What is being watched: add, list, set, remove.")
 

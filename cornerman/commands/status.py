@@ -11,15 +11,6 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 import typer
-from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.lag import Lag, lag_of
-from cornerman_shared.bus.messages import WorkerStatus
-from cornerman_shared.bus.redis_client import redis_errors
-from cornerman_shared.bus.registry import list_sources
-from cornerman_shared.bus.streams import GROUP_DECIDER, GROUP_ENCODER, GROUP_GENERATOR
-from cornerman_shared.redact import redact_url
-from cornerman_shared.settings.source import SourceSpec
-from cornerman_shared.settings.tree import Settings
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -30,6 +21,15 @@ from cornerman.local import options
 from cornerman.local.signals import run_until_signal
 from cornerman.local.summary import Tally
 from cornerman.local.workers import list_workers
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.lag import Lag, lag_of
+from cornerman_shared.bus.messages import WorkerStatus
+from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.registry import list_sources
+from cornerman_shared.bus.streams import GROUP_DECIDER, GROUP_ENCODER, GROUP_GENERATOR
+from cornerman_shared.redact import redact_url
+from cornerman_shared.settings.source import SourceSpec
+from cornerman_shared.settings.tree import Settings
 
 EVERY_S = 1.0
 WIDE = 160  # columns, where no terminal says how many

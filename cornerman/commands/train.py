@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 
 import typer
+
 from cornerman_shared.errors import ConfigError
 
 NEEDS = ("torch", "numba")

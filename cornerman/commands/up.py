@@ -7,20 +7,20 @@ from collections.abc import Mapping
 from typing import Annotated
 
 import typer
-from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.registry import put_source
-from cornerman_shared.errors import ConfigError, FatalError
 
 from cornerman.commands.run import ROLES
 from cornerman.local import options, page
 from cornerman.local.error_groups import first_of
 from cornerman.local.launcher import SERVICES, Launcher, available
 from cornerman.local.pipeline import READY_S
-from cornerman.local.run_output import Screen
-from cornerman.local.server_choice import Place, placed
+from cornerman.local.run_output import RunOutput
+from cornerman.local.server_choice import ServerChoice, choose_server
 from cornerman.local.signals import stop_at_signals
 from cornerman.local.supervisor import keep_server
 from cornerman.local.workers import all_running, live_roles
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.registry import put_source
+from cornerman_shared.errors import ConfigError, FatalError
 
 
 def up(
@@ -48,20 +48,20 @@ def up(
     absent = [role for role in roles if not available(role)]
     if absent:
         raise ConfigError(f"this installation has no service {absent[0]!r}")
-    screen = Screen(as_json=False, progress=False)
+    screen = RunOutput(as_json=False, progress=False)
     if {"encoder", "generator"} & set(roles):
         chosen = options.with_models(chosen, screen.note)
     if why and not only:
         screen.note(f"No page: {why}")
     counts = {role: {"encoder": encoders, "generator": generators}.get(role, 1) for role in roles}
-    with placed(chosen.settings, chosen.overrides, "up") as place:
+    with choose_server(chosen.settings, chosen.overrides, "up") as place:
         try:
             asyncio.run(_up(place, counts, screen, url))
         except BaseExceptionGroup as group:
             raise first_of(group) from None
 
 
-async def _up(place: Place, counts: Mapping[str, int], screen: Screen, url: str) -> None:
+async def _up(place: ServerChoice, counts: Mapping[str, int], screen: RunOutput, url: str) -> None:
     stop = asyncio.Event()
     async with Bus.connect(place.settings) as bus:
         await bus.ready()

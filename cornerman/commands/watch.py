@@ -8,16 +8,16 @@ import uuid
 from typing import Annotated
 
 import typer
+
+from cornerman.local import options
+from cornerman.local.event_lines import EventLines
+from cornerman.local.run_output import RunOutput
+from cornerman.local.signals import run_until_signal
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import DeltaEvent, EndEvent, Question, StartEvent
 from cornerman_shared.bus.registry import get_source
 from cornerman_shared.errors import ConfigError, GenerationError
 from cornerman_shared.settings.tree import Settings
-
-from cornerman.local import options
-from cornerman.local.event_lines import Lines
-from cornerman.local.run_output import Screen
-from cornerman.local.signals import run_until_signal
 
 FIND_S = 3.0
 
@@ -36,12 +36,12 @@ def watch(
     if not re.fullmatch(r"\$|\d+(-\d+)?", since):
         raise ConfigError(f"--since {since!r} is no event's id; give one that --json printed, or 0 for all")
     chosen = options.choose(config, redis)
-    screen = Screen(as_json=as_json, many=not source_id, progress=False)
+    screen = RunOutput(as_json=as_json, many=not source_id, progress=False)
     run_until_signal(_watch(chosen.settings, source_id or None, since, screen))
 
 
-async def _watch(settings: Settings, source_id: str | None, since: str, screen: Screen) -> None:
-    lines = Lines()
+async def _watch(settings: Settings, source_id: str | None, since: str, screen: RunOutput) -> None:
+    lines = EventLines()
     async with Bus.connect(settings) as bus:
         await bus.ready(FIND_S)
         async for entry_id, event in bus.subscribe(source_id, since=since):
@@ -59,10 +59,10 @@ def ask(
 ) -> None:
     """Ask about what is on screen now; the answer is printed as it comes."""
     chosen = options.choose(config, redis)
-    run_until_signal(_ask(chosen.settings, source_id, " ".join(text), Screen(as_json=as_json, progress=False)))
+    run_until_signal(_ask(chosen.settings, source_id, " ".join(text), RunOutput(as_json=as_json, progress=False)))
 
 
-async def _ask(settings: Settings, source_id: str, text: str, screen: Screen) -> None:
+async def _ask(settings: Settings, source_id: str, text: str, screen: RunOutput) -> None:
     async with Bus.connect(settings) as bus:
         await bus.ready(FIND_S)
         if await get_source(bus, source_id) is None:
@@ -86,7 +86,7 @@ async def _ask(settings: Settings, source_id: str, text: str, screen: Screen) ->
                     sys.stdout.write("\n")
                 if event.status != "done":
                     raise GenerationError(f"the question ended without an answer ({event.status}): {event.cause}")
-                line = Lines().of(event)
+                line = EventLines().of(event)
                 if line is not None and screen.as_json:
                     screen.line(line)
                 return

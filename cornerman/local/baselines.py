@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cornerman_decider.core import Decider, Strategy, new_run
-from cornerman_decider.state import State
+from cornerman_decider.state import DeciderState
 from cornerman_decider.strategies.interval import IntervalStrategy
 from cornerman_decider.strategies.rules import RulesStrategy
 from cornerman_shared.bus.messages import Features, Times
 from cornerman_shared.settings.source import SpeakSettings
-from cornerman_training.evaluate.messages import Said
+from cornerman_training.evaluate.messages import SpokenFeedback
 
 WORDS = "Keep going."
 """Only when they speak is measured; a match needs some words."""
@@ -22,7 +22,7 @@ Moment = tuple[float, float]
 """Media time, seconds, of a chunk's newest frame, and the chunk's motion, 0..1."""
 
 
-def baselines(chunks: Sequence[Moment]) -> Mapping[str, tuple[Said, ...]]:
+def baselines(chunks: Sequence[Moment]) -> Mapping[str, tuple[SpokenFeedback, ...]]:
     """What `interval` and `rules` would say over these chunks, in order of time."""
     speak = SpeakSettings()
     rules = RulesStrategy(speak.every_chunks, speak.motion_threshold, speak.motion_release)
@@ -32,15 +32,15 @@ def baselines(chunks: Sequence[Moment]) -> Mapping[str, tuple[Said, ...]]:
     }
 
 
-def said_by(strategy: Strategy, speak: SpeakSettings, chunks: Sequence[Moment]) -> tuple[Said, ...]:
+def said_by(strategy: Strategy, speak: SpeakSettings, chunks: Sequence[Moment]) -> tuple[SpokenFeedback, ...]:
     """What a strategy that reads neither features nor tokens says over a run."""
-    decider, state = Decider(speak, strategy), new_run("run", State())
-    said: list[Said] = []
+    decider, state = Decider(speak, strategy), new_run("run", DeciderState())
+    said: list[SpokenFeedback] = []
     for seq, (pts_s, motion) in enumerate(chunks):
         decision = decider.decide(_features(seq, pts_s, motion), state)
         state = decision.state
         if decision.action != "next":
-            said.append(Said(pts_s, WORDS, decision.action))
+            said.append(SpokenFeedback(pts_s, WORDS, decision.action))
     return tuple(said)
 
 

@@ -6,21 +6,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cornerman.local.eval_run import EvalClip
+from cornerman.local.source_args import length_s, normal
 from cornerman_shared.errors import ConfigError
 
-from cornerman.local.eval_run import Film
-from cornerman.local.source_args import length_s, normal
-
 if TYPE_CHECKING:
-    from cornerman_training.evaluate import Session
+    from cornerman_training.evaluate import TimedSession
 
 SIZE, CRF = 224, 24
 """The gym's films: side in pixels, which is what capture shrinks to; H.264 quality as `cornerman gym render`."""
 
 
-def gym_films(
+def gym_clips(
     folder: Path, seeds: range, split: str, kind: str | None, duration_s: float | None, fps: float
-) -> list[tuple[Film, Session]]:
+) -> list[tuple[EvalClip, TimedSession]]:
     """Sessions of the gym, rendered into `folder` when their turn comes.
 
     Raises:
@@ -30,7 +29,7 @@ def gym_films(
     from cornerman_training.gym.video import write_video
     from cornerman_training.inprocess import as_truth
 
-    def film(seed: int) -> tuple[Film, Session]:
+    def film(seed: int) -> tuple[EvalClip, TimedSession]:
         planned = plan_session(seed, split, fps=fps, duration_s=duration_s, kind=kind)
         path = folder / f"{split}-{seed}.mp4"
 
@@ -38,12 +37,12 @@ def gym_films(
             write_video(planned, path, SIZE, CRF)
             return path
 
-        return Film(f"{split} {seed}", planned.duration_s, rendered), as_truth(planned)
+        return EvalClip(f"{split} {seed}", planned.duration_s, rendered), as_truth(planned)
 
     return [film(seed) for seed in seeds]
 
 
-def given_films(video: str, truth: Path | None, videos: Path | None) -> list[tuple[Film, Session]]:
+def given_clips(video: str, truth: Path | None, videos: Path | None) -> list[tuple[EvalClip, TimedSession]]:
     """Files with their truth: one video, or all that a truth file names.
 
     Args:
@@ -77,6 +76,6 @@ def given_films(video: str, truth: Path | None, videos: Path | None) -> list[tup
     return pairs
 
 
-def _film(path: Path, session: Session) -> tuple[Film, Session]:
+def _film(path: Path, session: TimedSession) -> tuple[EvalClip, TimedSession]:
     length = length_s(str(path))
-    return Film(path.name, length, lambda: path), replace(session, duration_s=length or session.duration_s)
+    return EvalClip(path.name, length, lambda: path), replace(session, duration_s=length or session.duration_s)

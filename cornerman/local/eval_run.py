@@ -14,23 +14,23 @@ from pathlib import Path
 from typing import Any, Final
 
 import psutil
+from rich.console import Console
+
+from cornerman.commands.run import ROLES, gives_up, spec_of
+from cornerman.local.error_groups import first_of
+from cornerman.local.event_lines import Line
+from cornerman.local.launcher import Launcher
+from cornerman.local.options import CommandSettings, choose, quiet, with_models
+from cornerman.local.pipeline import READY_S, LocalPipeline, PipelinePlan
+from cornerman.local.run_output import RunOutput
+from cornerman.local.server_choice import ServerChoice, choose_server
+from cornerman.local.summary import Tally
+from cornerman.local.supervisor import keep_server
+from cornerman.local.workers import all_running
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import DecisionEvent, EndEvent, ErrorEvent, Event, StateEvent
 from cornerman_shared.errors import ConfigError, FatalError, SourceError
 from cornerman_shared.settings.overrides import merge
-from rich.console import Console
-
-from cornerman.commands.run import ROLES, impatient, spec_of
-from cornerman.local.error_groups import first_of
-from cornerman.local.event_lines import Line
-from cornerman.local.launcher import Launcher
-from cornerman.local.options import Chosen, choose, quiet, with_models
-from cornerman.local.pipeline import READY_S, Plan, Session
-from cornerman.local.run_output import Screen
-from cornerman.local.server_choice import Place, placed
-from cornerman.local.summary import Tally
-from cornerman.local.supervisor import keep_server
-from cornerman.local.workers import all_running
 
 SETTINGS: Final[dict[str, Any]] = {
     "watch": {"lossless": True, "realtime": False, "loop": False, "display": False},
@@ -42,7 +42,7 @@ SETTINGS: Final[dict[str, Any]] = {
 }
 
 
-def exam_settings(
+def eval_settings(
     folder: Path,
     strategy: str = "head",
     model: Path | None = None,
@@ -50,7 +50,7 @@ def exam_settings(
     sets: Sequence[str] = (),
     *,
     verbose: bool = False,
-) -> Chosen:
+) -> CommandSettings:
     """Settings of an exam: a server in `folder`, the coach, and the gate that belongs to its head.
 
     Args:
@@ -80,7 +80,7 @@ class StoppedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Film:
+class EvalClip:
     """A video by name; `file` says where it lies, making it first if need be."""
 
     name: str
@@ -89,7 +89,7 @@ class Film:
 
 
 @dataclass(slots=True)
-class Sitting:
+class EvalClipRun:
     """What the services made of one film, in order of arrival."""
 
     decisions: list[DecisionEvent] = field(default_factory=list)
@@ -110,14 +110,14 @@ class Sitting:
 
 
 @dataclass(frozen=True, slots=True)
-class Exam:
+class EvalRun:
     """All sittings in the order of the films, and processor seconds by role, spent between the first and the last."""
 
-    sittings: tuple[Sitting, ...]
+    sittings: tuple[EvalClipRun, ...]
     cpu_s: Mapping[str, float]
 
 
-class Mute(Screen):
+class DiscardOutput(RunOutput):
     """Passes notes, complaints and logs on to stderr; the results have another taker."""
 
     def __init__(self) -> None:
@@ -130,7 +130,7 @@ class Mute(Screen):
         """Nothing."""
 
 
-def show(chosen: Chosen, films: Sequence[Film], tell: Callable[[int, int], None]) -> Exam:
+def show(chosen: CommandSettings, films: Sequence[EvalClip], tell: Callable[[int, int], None]) -> EvalRun:
     """Shows every film; `tell` hears (films done, films in all).
 
     Raises:
@@ -138,17 +138,17 @@ def show(chosen: Chosen, films: Sequence[Film], tell: Callable[[int, int], None]
         FatalError: a service could not be kept running.
         StoppedError: Ctrl-C.
     """
-    with placed(chosen.settings, chosen.overrides, "run") as place:
+    with choose_server(chosen.settings, chosen.overrides, "run") as place:
         try:
             return asyncio.run(_show(place, films, tell))
         except BaseExceptionGroup as group:
             raise first_of(group) from None
 
 
-async def _show(place: Place, films: Sequence[Film], tell: Callable[[int, int], None]) -> Exam:
-    screen = Mute()
+async def _show(place: ServerChoice, films: Sequence[EvalClip], tell: Callable[[int, int], None]) -> EvalRun:
+    screen = DiscardOutput()
     launcher = Launcher(dict.fromkeys(ROLES, 1), place.overrides, screen.child)
-    sittings: list[Sitting] = []
+    sittings: list[EvalClipRun] = []
     async with Bus.connect(place.settings) as bus:
         await bus.ready()
         async with launcher.running(), asyncio.TaskGroup() as tasks:
@@ -162,7 +162,7 @@ async def _show(place: Place, films: Sequence[Film], tell: Callable[[int, int], 
                         sitting = await _unless_failed(launcher, _sit(place, film, path, number, screen))
                         sittings.append(sitting)
                         tell(number + 1, len(films))
-                return Exam(tuple(sittings), cpu_s)
+                return EvalRun(tuple(sittings), cpu_s)
             finally:
                 keeping.cancel()
                 await launcher.stop(within_s=2.0)
@@ -173,18 +173,18 @@ async def _ready(bus: Bus) -> None:
         raise FatalError(f"the services did not get ready within {READY_S:g} s; see `cornerman doctor`")
 
 
-def _made(films: Sequence[Film], number: int) -> asyncio.Future[Path]:
+def _made(films: Sequence[EvalClip], number: int) -> asyncio.Future[Path]:
     """The file of a film, made in a thread while the film before is watched."""
     make = films[number].file if number < len(films) else Path
     return asyncio.ensure_future(asyncio.to_thread(make))
 
 
-async def _sit(place: Place, film: Film, path: Path, number: int, screen: Screen) -> Sitting:
-    sitting = Sitting()
-    spec = impatient(spec_of(f"film-{number}", str(path), place.settings))
-    plan = Plan([spec], ROLES, [film.length_s], on_event=sitting.take)
+async def _sit(place: ServerChoice, film: EvalClip, path: Path, number: int, screen: RunOutput) -> EvalClipRun:
+    sitting = EvalClipRun()
+    spec = gives_up(spec_of(f"film-{number}", str(path), place.settings))
+    plan = PipelinePlan([spec], ROLES, [film.length_s], on_event=sitting.take)
     # Nobody's server to this session: the services that run there are ours, and outlive it.
-    code = await Session(Place(place.settings, place.overrides, None), plan, screen).run()
+    code = await LocalPipeline(ServerChoice(place.settings, place.overrides, None), plan, screen).run()
     if sitting.failure or code:
         raise SourceError(f"{film.name}: {sitting.failure or 'it could not be watched'}")
     if sitting.state != "ended":

@@ -27,7 +27,7 @@ def latency_ms(times: Times) -> dict[str, float]:
     return spent
 
 
-class Lines:
+class EventLines:
     """Turns events into JSON objects, saying each failure once.
 
     A failed request comes as an `ErrorEvent` and as the end of the request; whichever comes first is the

@@ -21,11 +21,10 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, Final
 
-from cornerman_shared.backoff import Backoff
-from cornerman_shared.process.die_with_parent import tethered
-from cornerman_shared.settings.overrides import to_environment
-
 from cornerman.local.restarts import Restarts
+from cornerman_shared.backoff import Backoff
+from cornerman_shared.process.die_with_parent import die_with_parent
+from cornerman_shared.settings.overrides import to_environment
 
 SERVICES: Final = ("capture", "encoder", "decider", "generator", "gateway")
 HOPELESS: Final = {64: "it was called wrongly", 78: "a setting is wrong"}
@@ -150,7 +149,7 @@ class Launcher:
 
     async def _run_once(self, child: Child, offset: int) -> int:
         # -P: the current folder is not on the import path, so a file of the user's never shadows a module.
-        command = tethered([sys.executable, "-P", "-m", f"{self._package}{child.role}"])
+        command = die_with_parent([sys.executable, "-P", "-m", f"{self._package}{child.role}"])
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.DEVNULL,

@@ -35,7 +35,7 @@ PATTERN: Final = "test://pattern?seconds=30"
 
 
 @dataclass(frozen=True, slots=True)
-class Cast:
+class ModelChoice:
     """Settings that put players where none were chosen, and what a person must be told about them."""
 
     settings: dict[str, Any]
@@ -96,7 +96,7 @@ def threads_of(settings: Settings, was_set: Callable[[str], bool]) -> dict[str, 
     }
 
 
-def cast(was_set: Callable[[str], bool], assets: Path = ASSETS, torch: bool | None = None) -> Cast:
+def choose_models(was_set: Callable[[str], bool], assets: Path = ASSETS, torch: bool | None = None) -> ModelChoice:
     """The best players that this installation has, for the roles that nobody has filled.
 
     Args:
@@ -105,19 +105,21 @@ def cast(was_set: Callable[[str], bool], assets: Path = ASSETS, torch: bool | No
         torch: is torch installed? None = look.
     """
     if was_set("encoder.backend") or was_set("generator.backend"):
-        return Cast({}, ())
+        return ModelChoice({}, ())
     has_torch = importlib.util.find_spec("torch") is not None if torch is None else torch
     coach = assets / "coach"
     if not (has_torch and (coach / "config.json").is_file()):
         why = "no model is bundled" if has_torch else "torch is not installed: pip install 'cornerman[model]'"
         note = f"NO MODEL ({why}). The words below are echoes of the prompt, to show the flow. They mean nothing."
-        return Cast({"encoder": {"backend": "fake"}, "generator": {"backend": "echo", "echo_delay_ms": 20.0}}, (note,))
+        return ModelChoice(
+            {"encoder": {"backend": "fake"}, "generator": {"backend": "echo", "echo_delay_ms": 20.0}}, (note,)
+        )
     settings: dict[str, Any] = {
         "encoder": {"backend": "mobile_videogpt"},
         "generator": {"backend": "mobile_videogpt"},
     }
     if was_set("speak.strategy"):
-        return Cast(settings, ())
+        return ModelChoice(settings, ())
     if (coach / "head").is_dir():
-        return Cast({**settings, "speak": {"strategy": "head", **gate_of(coach / "head", was_set)}}, ())
-    return Cast(settings, ("There is no bundled head: simple rules decide when to speak.",))
+        return ModelChoice({**settings, "speak": {"strategy": "head", **gate_of(coach / "head", was_set)}}, ())
+    return ModelChoice(settings, ("There is no bundled head: simple rules decide when to speak.",))

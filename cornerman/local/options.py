@@ -10,11 +10,11 @@ from typing import Annotated, Any
 
 import typer
 import yaml
+
+from cornerman.local.model_choice import choose_models, gate_of, head_of, threads_of
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.overrides import merge, nest, parse_set
 from cornerman_shared.settings.tree import DEFAULT_FILE, Settings, load_settings
-
-from cornerman.local.model_choice import cast, gate_of, head_of, threads_of
 
 Config = Annotated[str, typer.Option("--config", metavar="FILE", help="Settings file. Default: cornerman.yaml here.")]
 Redis = Annotated[str, typer.Option("--redis", metavar="URL", help="Server. Default: the embedded one.")]
@@ -26,7 +26,7 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what the se
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class CommandSettings:
     """Validated settings, and what differs from file and environment, for the children."""
 
     settings: Settings
@@ -39,20 +39,20 @@ class Chosen:
             _has(tree, dotted) for tree in trees
         )
 
-    def with_flags(self, stronger: Mapping[str, Any]) -> Chosen:
+    def with_flags(self, stronger: Mapping[str, Any]) -> CommandSettings:
         """With settings added that are stronger than all that were chosen here."""
         overrides = merge(self.overrides, stronger)
-        return Chosen(load_settings(overrides), overrides)
+        return CommandSettings(load_settings(overrides), overrides)
 
-    def filled(self, weaker: Mapping[str, Any]) -> Chosen:
+    def filled(self, weaker: Mapping[str, Any]) -> CommandSettings:
         """With settings added that are weaker than all that were chosen here."""
         overrides = merge(weaker, self.overrides)
-        return Chosen(load_settings(overrides), overrides)
+        return CommandSettings(load_settings(overrides), overrides)
 
 
 def choose(
     config: str = "", redis: str = "", sets: Sequence[str] = (), *trees: dict[str, Any], **dotted: Any
-) -> Chosen:
+) -> CommandSettings:
     """Settings from the options; a value of None was not given.
 
     Args:
@@ -71,15 +71,15 @@ def choose(
     if redis:
         pairs.append(("redis.url", redis))
     overrides = merge(*trees, nest(pairs), nest(parse_set(sets)))
-    return Chosen(load_settings(overrides), overrides)
+    return CommandSettings(load_settings(overrides), overrides)
 
 
-def with_models(chosen: Chosen, tell: Callable[[str], None]) -> Chosen:
+def with_models(chosen: CommandSettings, tell: Callable[[str], None]) -> CommandSettings:
     """Puts the bundled model where no back end was chosen, its threads, and the gate of the head that decides.
 
     `tell` gets what a person must know of it.
     """
-    players = cast(chosen.was_set)
+    players = choose_models(chosen.was_set)
     for note in players.notes:
         tell(note)
     chosen = chosen.filled(players.settings)

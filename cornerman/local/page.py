@@ -9,9 +9,8 @@ import sys
 import webbrowser
 from typing import Any
 
-from cornerman_shared.settings.tree import GatewaySettings
-
 from cornerman.local.launcher import available
+from cornerman_shared.settings.tree import GatewaySettings
 
 
 def missing() -> str:

@@ -16,23 +16,22 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from cornerman.commands.watch import newest
+from cornerman.local.error_groups import first_of
+from cornerman.local.event_lines import EventLines
+from cornerman.local.launcher import Launcher
+from cornerman.local.run_output import RunOutput
+from cornerman.local.server_choice import ServerChoice
+from cornerman.local.signals import stop_at_signals
+from cornerman.local.summary import Tally
+from cornerman.local.supervisor import keep_server
+from cornerman.local.workers import all_running, live_roles
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import DecisionEvent, EndEvent, Event, StateEvent
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import add_source, remove_source, update_source
 from cornerman_shared.errors import FatalError, RetryableError
 from cornerman_shared.settings.source import SourceSpec
-
-from cornerman.commands.watch import newest
-from cornerman.local.error_groups import first_of
-from cornerman.local.event_lines import Lines
-from cornerman.local.launcher import Launcher
-from cornerman.local.run_output import Screen
-from cornerman.local.server_choice import Place
-from cornerman.local.signals import stop_at_signals
-from cornerman.local.summary import Tally
-from cornerman.local.supervisor import keep_server
-from cornerman.local.workers import all_running, live_roles
 
 EXIT_OK: Final = 0
 EXIT_NO_INPUT: Final = 66
@@ -59,7 +58,7 @@ OVER = ("ended", "failed")
 
 
 @dataclass
-class Watched:
+class WatchedSource:
     """What we know of one source."""
 
     spec: SourceSpec
@@ -76,7 +75,7 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PipelinePlan:
     """What to run.
 
     `roles` are needed; those that nobody runs at a shared server are started by us. `seconds`: stop after so
@@ -94,18 +93,18 @@ class Plan:
     director: Callable[[Bus], Coroutine[Any, Any, None]] | None = None
 
 
-class Session:
+class LocalPipeline:
     """Runs a plan at a place, onto a screen."""
 
-    def __init__(self, place: Place, plan: Plan, screen: Screen) -> None:
+    def __init__(self, place: ServerChoice, plan: PipelinePlan, screen: RunOutput) -> None:
         self._place = place
         self._plan = plan
         self._screen = screen
-        self._lines = Lines()
+        self._lines = EventLines()
         self._stop = asyncio.Event()
         self._told_s = -math.inf
         self._away_s: float | None = None  # when the server was lost
-        self._watched: dict[str, Watched] = {}
+        self._watched: dict[str, WatchedSource] = {}
 
     async def run(self) -> int:
         """Everything. Returns the exit code.
@@ -187,9 +186,9 @@ class Session:
         for spec, length_s in zip(self._plan.specs, self._plan.lengths_s, strict=True):
             since = await newest(bus, spec.source_id)
             await add_source(bus, spec)
-            self._watched[spec.source_id] = Watched(spec, since, length_s)
+            self._watched[spec.source_id] = WatchedSource(spec, since, length_s)
 
-    async def _follow(self, bus: Bus, watched: Watched) -> None:
+    async def _follow(self, bus: Bus, watched: WatchedSource) -> None:
         async for entry_id, event in bus.subscribe(watched.spec.source_id, since=watched.since):
             if isinstance(event, StateEvent):
                 # The end of a run that failed is an end too; what matters is that it failed.

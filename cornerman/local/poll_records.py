@@ -10,15 +10,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cornerman_shared.bus.messages import EndEvent
-
 from cornerman.local.event_lines import latency_ms
+from cornerman_shared.bus.messages import EndEvent
 
 PREVIEW = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Poll:
+class PollRecord:
     """One request from the newest frame to the last word. `*_ms` are milliseconds spent in that stage.
 
     `capture_ms` is choosing and packing the frames, `encode_ms` waiting for an encoder and encoding, `decide_ms` the
@@ -46,7 +45,7 @@ class Poll:
     cause: str
 
     @classmethod
-    def of(cls, event: EndEvent, index: int, interval_s: float) -> Poll:
+    def of(cls, event: EndEvent, index: int, interval_s: float) -> PollRecord:
         """The record of a request that ended."""
         spent = latency_ms(event.times)
         generate_ms = spent.get("done", 0.0) if "first_token" in spent else 0.0
@@ -90,7 +89,7 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     return {name: round(value, 2) for name, value in figures.items()}
 
 
-def session_of(polls: Sequence[Poll]) -> dict[str, Any]:
+def session_of(polls: Sequence[PollRecord]) -> dict[str, Any]:
     """The figures of a session, over the polls that gave words."""
     done = [poll for poll in polls if poll.status == "done"]
     times = ("total_ms", "ttft_ms", "encode_ms", "first_token_ms", "generate_ms")
@@ -106,7 +105,7 @@ def session_of(polls: Sequence[Poll]) -> dict[str, Any]:
     }
 
 
-def by_interval(polls: Sequence[Poll]) -> dict[str, Any]:
+def by_interval(polls: Sequence[PollRecord]) -> dict[str, Any]:
     """`session_of` for each interval that was tried, seconds as text."""
     intervals = dict.fromkeys(poll.interval_s for poll in polls)
     return {f"{one:g}": session_of([poll for poll in polls if poll.interval_s == one]) for one in intervals}

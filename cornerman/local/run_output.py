@@ -8,7 +8,6 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cornerman_shared.redact import redact_url
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -26,13 +25,14 @@ from rich.text import Text
 
 from cornerman.local.event_lines import Line, clock
 from cornerman.local.summary import Tally, summary_line
+from cornerman_shared.redact import redact_url
 
 WIDE: Final = 120  # columns, where no terminal says how many
 
 STYLES: Final = {"feedback": "green", "correct": "bold yellow", "error": "bold red", "next": "dim"}
 
 
-class Screen:
+class RunOutput:
     """Output of one command.
 
     Args:
@@ -64,7 +64,7 @@ class Screen:
         )
         self._bars: dict[str, TaskID] = {}
 
-    def __enter__(self) -> Screen:
+    def __enter__(self) -> RunOutput:
         if self._progress:
             self._progress.start()
         return self

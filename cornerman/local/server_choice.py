@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import psutil
+
 from cornerman_shared.bus import embedded
 from cornerman_shared.bus.embedded import EmbeddedServer
 from cornerman_shared.process.run_dir import runtime_dir
@@ -24,7 +25,7 @@ OWNER: Final = "owner.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ServerChoice:
     """Where the command works.
 
     `server` is None when somebody else keeps it. `overrides` are what the children must be told.
@@ -41,7 +42,7 @@ class Place:
 
 
 @contextlib.contextmanager
-def placed(settings: Settings, overrides: dict[str, Any], command: Command) -> Iterator[Place]:
+def choose_server(settings: Settings, overrides: dict[str, Any], command: Command) -> Iterator[ServerChoice]:
     """Finds or starts the server; stops it at the end if it was ours.
 
     `redis.url` is taken as it is. Otherwise the embedded server of the user's runtime folder is started. If
@@ -53,7 +54,7 @@ def placed(settings: Settings, overrides: dict[str, Any], command: Command) -> I
         FatalError: the server did not start.
     """
     if settings.redis.url:
-        yield Place(settings, merge(overrides, {"redis": {"url": settings.redis.url}}), None)
+        yield ServerChoice(settings, merge(overrides, {"redis": {"url": settings.redis.url}}), None)
         return
     folder = runtime_dir(settings.runtime.dir)
     server = embedded.start(settings)
@@ -83,10 +84,10 @@ def placed(settings: Settings, overrides: dict[str, Any], command: Command) -> I
             shutil.rmtree(private, ignore_errors=True)
 
 
-def _place(settings: Settings, overrides: dict[str, Any], server: EmbeddedServer | None) -> Place:
+def _place(settings: Settings, overrides: dict[str, Any], server: EmbeddedServer | None) -> ServerChoice:
     settings = embedded.with_server(settings)
     told = {"redis": {"url": settings.redis.url}, "runtime": {"dir": str(runtime_dir(settings.runtime.dir))}}
-    return Place(settings, merge(overrides, told), server)
+    return ServerChoice(settings, merge(overrides, told), server)
 
 
 def _owner(folder: Path) -> str:

@@ -6,17 +6,16 @@ import asyncio
 import time
 from typing import Final
 
-from cornerman_shared.backoff import Backoff
-from cornerman_shared.bus import embedded
-
 from cornerman.local.launcher import Say, how_it_ended
 from cornerman.local.restarts import Restarts
-from cornerman.local.server_choice import Place
+from cornerman.local.server_choice import ServerChoice
+from cornerman_shared.backoff import Backoff
+from cornerman_shared.bus import embedded
 
 LOOK_S: Final = 0.25
 
 
-async def keep_server(place: Place, failure: asyncio.Future[str], say: Say) -> None:
+async def keep_server(place: ServerChoice, failure: asyncio.Future[str], say: Say) -> None:
     """Watches the server for ever; returns at once when it is not ours.
 
     What an in-memory server held is gone with it, so that only one with a data folder is started again.

@@ -7,12 +7,12 @@ from fractions import Fraction
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
+
+from cornerman_media.orientation import UPRIGHT, FrameOrientation, scale
 from cornerman_shared.errors import SourceError
 
-from cornerman_media.orientation import UPRIGHT, Uprighter, scale
 
-
-class JpegMaker:
+class JpegEncoder:
     """Decoded frame -> JPEG, upright, at most `max_width` wide. Not for several threads at once.
 
     Args:
@@ -27,7 +27,7 @@ class JpegMaker:
         self._aspect = pixel_aspect
         self._scaler = VideoReformatter()
         self._converter = VideoReformatter()
-        self._uprighter = Uprighter()
+        self._uprighter = FrameOrientation()
         self._made = 0
         self._encoder: av.VideoCodecContext | None = None
 

@@ -13,8 +13,9 @@ from typing import Final
 import av
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
-from cornerman_shared.errors import SourceError
 from numpy.typing import NDArray
+
+from cornerman_shared.errors import SourceError
 
 # Bicubic, widened when shrinking, is what CLIP was trained on; the flags buy exact rounding and full chroma, which at
 # 8 pictures a second cost less than the decoder.
@@ -65,7 +66,7 @@ class Orientation:
 UPRIGHT: Final = Orientation()
 
 
-class Uprighter:
+class FrameOrientation:
     """How the frames of one stream are turned, from the display matrix that phones write."""
 
     def __init__(self) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import msgpack
 import numpy as np
 import pytest
+
 from cornerman_shared.bus.codec import EVENTS, NAMES, VERSION, event_name, pack, to_plain, unpack, unpack_event
 from cornerman_shared.bus.messages import (
     BlobRef,

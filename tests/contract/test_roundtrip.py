@@ -10,6 +10,10 @@ from typing import Any, cast
 import msgpack
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
 from cornerman_shared.bus.codec import (
     NAMES,
     array_of,
@@ -24,9 +28,6 @@ from cornerman_shared.bus.codec import (
 )
 from cornerman_shared.bus.messages import Features, Question
 from cornerman_shared.errors import MalformedError
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 
 FLOATS = st.floats(allow_nan=False)
 INTS = st.integers(-(2**63), 2**64 - 1)

@@ -33,8 +33,8 @@ from typing import Any
 
 import redis
 import yaml
-from cornerman_shared.bus.embedded import find_binary
 
+from cornerman_shared.bus.embedded import find_binary
 from tests.e2e.ports import free_ports
 
 ROOT = Path(__file__).parents[2]

@@ -15,11 +15,11 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import EndEvent, StateEvent
 from cornerman_shared.bus.registry import get_source
 from cornerman_shared.settings.tree import RuntimeSettings, Settings, load_settings
-
 from tests.e2e.compose import ROOT, ComposeError, LocalCompose, in_order, interpolate, load, seconds, stages
 
 FILE = ROOT / "docker-compose.yml"

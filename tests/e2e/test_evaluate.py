@@ -12,10 +12,10 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+
 from cornerman_common.model_location import bundled
 from cornerman_training.gym.cli import render
 from cornerman_training.inprocess import Coach
-
 from tests.e2e.commands import STEADY
 
 pytestmark = pytest.mark.timeout(1800)  # each evaluation starts four processes that load the model

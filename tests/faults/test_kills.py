@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.registry import add_source
 from cornerman_shared.settings.source import SourceSpec
 from cornerman_shared.settings.tree import load_settings
-
 from tests.conftest import Server
 from tests.faults.history import check
 from tests.faults.house import House, counters, events, wait_finished

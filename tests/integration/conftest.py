@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from cornerman_shared.bus.connection import Bus
 
+from cornerman_shared.bus.connection import Bus
 from tests.conftest import Server, fast_settings
 
 

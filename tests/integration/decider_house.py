@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import numpy as np
-from cornerman_decider.service import decide_for_ever
+
+from cornerman_decider.service import decide_loop
 from cornerman_shared.bus.codec import pack, unpack
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import (
@@ -27,7 +28,6 @@ from cornerman_shared.process.logs import get_logger
 from cornerman_shared.process.metrics import Metrics
 from cornerman_shared.process.runtime import Context
 from cornerman_shared.settings.source import SourceSpec
-
 from tests.integration.waiting import PATIENCE_S
 
 SOURCE = "cam"
@@ -38,7 +38,7 @@ async def decider(bus: Bus, name: str = "d1") -> AsyncIterator[Context]:
     """A decider in this process; leaving stops it in order."""
     clock = SystemClock()
     context = Context(bus.settings, bus, clock, name, Health("decider", name, clock), Metrics(), get_logger(name))
-    task = asyncio.create_task(decide_for_ever(context))
+    task = asyncio.create_task(decide_loop(context))
     try:
         yield context
     finally:

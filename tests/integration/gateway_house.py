@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 
 import httpx
 import uvicorn
+from PIL import Image, ImageDraw
+
 from cornerman_gateway.app import create_app
-from cornerman_gateway.app_state import Room
+from cornerman_gateway.app_state import AppState
 from cornerman_gateway.service import Server, listen
 from cornerman_shared.bus.codec import pack_map
 from cornerman_shared.bus.connection import Bus
@@ -31,13 +33,11 @@ from cornerman_shared.bus.streams import FIELD
 from cornerman_shared.process.metrics import Metrics
 from cornerman_shared.settings.source import SourceSpec
 from cornerman_shared.settings.tree import Settings
-from PIL import Image, ImageDraw
-
 from tests.integration.waiting import PATIENCE_S
 
 
 @contextlib.asynccontextmanager
-async def gateway(settings: Settings, bus: Bus) -> AsyncIterator[tuple[str, Room]]:
+async def gateway(settings: Settings, bus: Bus) -> AsyncIterator[tuple[str, AppState]]:
     """Serves until the block ends; gives the address and the room."""
     async with asyncio.TaskGroup() as tasks:
         spawned: list[asyncio.Task[None]] = []
@@ -46,7 +46,7 @@ async def gateway(settings: Settings, bus: Bus) -> AsyncIterator[tuple[str, Room
             spawned.append(tasks.create_task(work))
             return spawned[-1]
 
-        room = Room.of(settings, bus, Metrics(), spawn)
+        room = AppState.of(settings, bus, Metrics(), spawn)
         listener = listen(settings.gateway)
         config = uvicorn.Config(
             create_app(room), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1

@@ -12,9 +12,9 @@ import jsonschema
 import msgpack
 import pytest
 import yaml
+
 from cornerman_shared.bus.codec import NAMES, pack
 from cornerman_shared.bus.messages import DeltaEvent, ErrorEvent, Question, Times, WorkerStatus
-
 from tests.integration.npm import install
 
 ROOT = Path(__file__).parents[2]

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import redis.exceptions
+
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.embedded import find_binary
-from cornerman_shared.bus.hop import Hop, Outcome
+from cornerman_shared.bus.hop import Hop, HopResult
 from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.messages import BlobRef, Chunk, Question, StateEvent, Times
 from cornerman_shared.bus.publish import begin_run, publish, set_state
@@ -23,7 +24,6 @@ from cornerman_shared.bus.registry import add_source, remove_source
 from cornerman_shared.errors import BlobExpiredError, ConfigError, MalformedError, RetryableError
 from cornerman_shared.settings.source import SourceSpec
 from cornerman_shared.settings.tree import Settings
-
 from tests.conftest import Server, fast_settings
 
 
@@ -240,9 +240,9 @@ async def test_every_script_keeps_to_one_slot_of_a_cluster(cluster: Bus) -> None
     assert await publish(cluster, chunk, lease, 4) == "published"
     await cluster.ask(Question("q", "cam", "?", 0.0))
     await cluster.emit(StateEvent("cam", "r1", "ended", "", 0.0))
-    assert await Hop().count(k.counters("cam"), "errors").run(cluster.scripts) is Outcome.DONE
+    assert await Hop().count(k.counters("cam"), "errors").run(cluster.scripts) is HopResult.DONE
     fenced = Hop().add(k.requests, chunk, 100).event(k, StateEvent("cam", "r1", "ended", "", 0.0), 100)
-    assert await fenced.run(cluster.scripts, fence=lease.fence, generation=lease.generation) is Outcome.DONE
+    assert await fenced.run(cluster.scripts, fence=lease.fence, generation=lease.generation) is HopResult.DONE
     assert await lease.renew()
     await lease.release()
     assert await remove_source(cluster, "cam")

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.registry import add_source
 from cornerman_shared.process.runtime import Context
 from cornerman_shared.settings.tree import Settings
-
 from tests.conftest import Server
 from tests.integration.capture_house import (
     CHUNKS,

@@ -11,7 +11,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from cornerman_media.jpeg import JpegMaker
+
+from cornerman_media.jpeg import JpegEncoder
 from cornerman_shared.bus.codec import pack_map, unpack_map
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import ErrorEvent, StateEvent
@@ -19,7 +20,6 @@ from cornerman_shared.bus.registry import add_source, remove_source, update_sour
 from cornerman_shared.bus.streams import FIELD
 from cornerman_shared.clock import SystemClock
 from cornerman_shared.settings.tree import Settings
-
 from tests.integration.capture_house import (
     CHUNKS,
     PATTERN,
@@ -255,7 +255,7 @@ async def test_pictures_are_shown_only_while_somebody_watches(bus: Bus, settings
 
 async def test_frames_that_a_browser_pushes_become_chunks(bus: Bus, settings: Settings) -> None:
     keys = bus.keys("phone")
-    maker = JpegMaker(320, 80)
+    maker = JpegEncoder(320, 80)
     await add_source(bus, spec("push://phone", "phone", lossless=False, realtime=True, sample_fps=20))
 
     async def push() -> None:

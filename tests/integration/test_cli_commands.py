@@ -13,15 +13,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+import cornerman
+from cornerman.cli import invoke
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.codec import pack
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import DeadLetter, DecisionEvent, DeltaEvent, EndEvent, Question, StartEvent, Times
 from cornerman_shared.bus.registry import get_source
 from cornerman_shared.settings.tree import Settings
-
-import cornerman
-from cornerman.cli import invoke
 
 TIMES = Times(1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
 

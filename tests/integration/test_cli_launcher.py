@@ -11,10 +11,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from cornerman_shared.backoff import Backoff
 
 from cornerman.local.launcher import Launcher, how_it_ended
 from cornerman.local.restarts import Restarts
+from cornerman_shared.backoff import Backoff
 
 CHILDREN = {
     "steady": "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: (print('bye'), sys.exit(0)))\n"

@@ -12,18 +12,18 @@ from typing import Any
 
 import pytest
 import redis.exceptions
-from cornerman_shared.bus.codec import pack, unpack
-from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.consumer import Consumer
-from cornerman_shared.bus.hop import Hop, Outcome
-from cornerman_shared.bus.lease import Lease
-from cornerman_shared.bus.messages import DeadLetter, Question
-from cornerman_shared.bus.streams import FIELD
-from cornerman_shared.errors import FencedError
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from cornerman_shared.bus.codec import pack, unpack
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.consumer import Consumer
+from cornerman_shared.bus.hop import Hop, HopResult
+from cornerman_shared.bus.lease import Lease
+from cornerman_shared.bus.messages import DeadLetter, Question
+from cornerman_shared.bus.streams import FIELD
+from cornerman_shared.errors import FencedError
 from tests.integration.waiting import run_out, seem_abandoned, until, until_true
 
 GROUP = "decider"
@@ -61,7 +61,7 @@ async def test_gives_every_message_once_and_acknowledges_it_with_its_output(bus:
         while len(seen) < 20:
             for d in await c.take(8):
                 seen.append(d.message.question_id)
-                assert await d.commit(Hop().add(k.requests, d.message, 100)) is Outcome.DONE
+                assert await d.commit(Hop().add(k.requests, d.message, 100)) is HopResult.DONE
     assert seen == [f"q{n}" for n in range(20)]
     assert await bus.redis.xlen(k.requests) == 20
     assert await pending(bus) == []
@@ -84,7 +84,7 @@ async def test_two_workers_that_finish_the_same_entry_give_one_output(bus: Bus) 
         first, second = await asyncio.gather(
             d.commit(Hop().add(k.requests, d.message, 100)), d.commit(Hop().add(k.requests, d.message, 100))
         )
-    assert {first, second} == {Outcome.DONE, Outcome.SETTLED_BEFORE}
+    assert {first, second} == {HopResult.DONE, HopResult.SETTLED_BEFORE}
     assert await bus.redis.xlen(k.requests) == 1
 
 
@@ -119,7 +119,7 @@ async def test_long_work_is_not_taken_away_and_its_delivery_count_stays(bus: Bus
             assert not d.lost.is_set()
         mine = await pending(bus)
         assert (mine[0]["consumer"], mine[0]["times_delivered"]) == (b"one", 1)
-        assert await d.commit(Hop()) is Outcome.DONE
+        assert await d.commit(Hop()) is HopResult.DONE
 
 
 async def test_a_worker_that_slept_learns_that_its_entry_was_taken_and_does_not_take_it_back(bus: Bus) -> None:
@@ -276,7 +276,7 @@ async def test_an_owner_that_slept_past_its_lease_is_fenced_and_the_next_takes_a
             (theirs,) = await asyncio.wait_for(new.take(), 60)
             with pytest.raises(FencedError, match="generation 1"):
                 await mine.commit(Hop().add(k.requests, mine.message, 100))
-            assert await theirs.commit(Hop().add(k.requests, theirs.message, 100)) is Outcome.DONE
+            assert await theirs.commit(Hop().add(k.requests, theirs.message, 100)) is HopResult.DONE
     assert await bus.redis.xlen(k.requests) == 1
     assert not await first.renew()
     assert first.lost.is_set()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from cornerman_shared.bus.codec import pack
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import Chunk, DecisionEvent, EndEvent, StateEvent, Times

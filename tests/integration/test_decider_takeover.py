@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from cornerman_decider.service import decide_for_ever
+
+from cornerman_decider.service import decide_loop
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import (
     DecisionEvent,
@@ -17,7 +18,6 @@ from cornerman_shared.process.health import Health
 from cornerman_shared.process.logs import get_logger
 from cornerman_shared.process.metrics import Metrics
 from cornerman_shared.process.runtime import Context
-
 from tests.integration.decider_house import (
     SOURCE,
     counters,
@@ -135,7 +135,7 @@ async def test_a_decider_killed_again_and_again_still_decides_each_chunk_once(bu
         context = replace(template, name=f"k{attempt}", stopping=asyncio.Event())
         async with Bus.connect(bus.settings) as own:
             context.bus = own
-            task = asyncio.create_task(decide_for_ever(context))
+            task = asyncio.create_task(decide_loop(context))
             await send(bus, *[await features(bus, attempt * 10 + i, lossless=True) for i in range(10)])
             await asyncio.sleep(0.15 + 0.2 * attempt)
             task.cancel()

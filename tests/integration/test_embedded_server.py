@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 import redis
+
 from cornerman_shared.bus import embedded
 from cornerman_shared.bus.embedded import EmbeddedServer
 from cornerman_shared.errors import ConfigError, FatalError

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from cornerman_encoder.core import Clip, Encoded, Encoder
 from cornerman_encoder.fake import FakeEncoder
 from cornerman_encoder.service import Worker
@@ -24,8 +26,6 @@ from cornerman_shared.process.logs import get_logger
 from cornerman_shared.process.metrics import Metrics
 from cornerman_shared.process.runtime import Context
 from cornerman_shared.settings.tree import Settings, load_settings
-from numpy.typing import NDArray
-
 from tests.integration.waiting import PATIENCE_S, until, until_true
 
 SOURCE = "cam"

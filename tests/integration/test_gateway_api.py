@@ -10,7 +10,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cornerman_gateway.app_state import Room
+
+from cornerman_gateway.app_state import AppState
 from cornerman_gateway.security import COOKIE
 from cornerman_shared.bus.codec import unpack
 from cornerman_shared.bus.connection import Bus
@@ -18,7 +19,6 @@ from cornerman_shared.bus.messages import Question
 from cornerman_shared.bus.registry import get_source
 from cornerman_shared.bus.streams import FIELD
 from cornerman_shared.settings.tree import Settings
-
 from tests.conftest import Server
 from tests.integration.gateway_house import Actor, caller, gateway
 from tests.integration.waiting import PATIENCE_S
@@ -33,7 +33,7 @@ def with_web(settings: Settings, **changes: object) -> Settings:
 
 
 @pytest.fixture
-async def web(settings: Settings, bus: Bus) -> AsyncIterator[tuple[httpx.AsyncClient, Room]]:
+async def web(settings: Settings, bus: Bus) -> AsyncIterator[tuple[httpx.AsyncClient, AppState]]:
     async with gateway(with_web(settings), bus) as (url, room), caller(url) as client:
         yield client, room
 
@@ -53,7 +53,7 @@ def problem(response: httpx.Response, status: int) -> dict[str, object]:
     return body
 
 
-async def test_a_source_lives_from_adding_to_removing(web: tuple[httpx.AsyncClient, Room], bus: Bus) -> None:
+async def test_a_source_lives_from_adding_to_removing(web: tuple[httpx.AsyncClient, AppState], bus: Bus) -> None:
     client, _ = web
     new = {"source_id": "cam", "url": "test://pattern", "speak": {"strategy": "interval"}, "say": {"prompt": "Count."}}
     made = await client.post("/api/sources", json=new)
@@ -83,7 +83,7 @@ async def test_what_is_left_out_is_as_the_servers_settings_say(settings: Setting
         assert made.json()["speak"]["min_interval_s"] == 9.0
 
 
-async def test_errors_name_the_field_and_the_remedy(web: tuple[httpx.AsyncClient, Room]) -> None:
+async def test_errors_name_the_field_and_the_remedy(web: tuple[httpx.AsyncClient, AppState]) -> None:
     client, _ = web
     ok = {"source_id": "cam", "url": "test://pattern"}
     assert (await client.post("/api/sources", json=ok)).status_code == 201
@@ -107,7 +107,7 @@ async def test_errors_name_the_field_and_the_remedy(web: tuple[httpx.AsyncClient
 
 
 async def test_a_rebound_name_is_refused_when_the_source_is_to_go_on(
-    web: tuple[httpx.AsyncClient, Room], bus: Bus, monkeypatch: pytest.MonkeyPatch
+    web: tuple[httpx.AsyncClient, AppState], bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, _ = web
     now = ["192.168.1.20"]
@@ -134,7 +134,7 @@ async def test_a_rebound_name_is_refused_when_the_source_is_to_go_on(
 
 
 async def test_credentials_in_a_url_come_back_to_nobody(
-    web: tuple[httpx.AsyncClient, Room], bus: Bus, capfd: pytest.CaptureFixture[str]
+    web: tuple[httpx.AsyncClient, AppState], bus: Bus, capfd: pytest.CaptureFixture[str]
 ) -> None:
     client, _ = web
     url = "rtsp://admin:hunter2@192.0.2.7:554/live"
@@ -152,7 +152,7 @@ async def test_credentials_in_a_url_come_back_to_nobody(
     assert spec is not None and spec.url == url
 
 
-async def test_a_question_reaches_the_decider(web: tuple[httpx.AsyncClient, Room], bus: Bus) -> None:
+async def test_a_question_reaches_the_decider(web: tuple[httpx.AsyncClient, AppState], bus: Bus) -> None:
     client, _ = web
     await client.post("/api/sources", json={"source_id": "cam", "url": "test://pattern"})
     answer = (await client.post("/api/sources/cam/questions", json={"text": "  How many? "})).json()
@@ -163,7 +163,7 @@ async def test_a_question_reaches_the_decider(web: tuple[httpx.AsyncClient, Room
     problem(await client.post("/api/sources/cam/questions", json={"text": "   "}), 422)
 
 
-async def test_an_upload_becomes_a_source_and_goes_with_it(web: tuple[httpx.AsyncClient, Room]) -> None:
+async def test_an_upload_becomes_a_source_and_goes_with_it(web: tuple[httpx.AsyncClient, AppState]) -> None:
     client, _ = web
     made = await client.post("/api/uploads?name=squat.mp4", content=MP4)
     assert made.status_code == 201
@@ -189,7 +189,7 @@ async def test_an_upload_beyond_the_limit_is_refused_while_it_streams(settings: 
 
 
 async def test_health_and_metrics(
-    web: tuple[httpx.AsyncClient, Room], bus: Bus, monkeypatch: pytest.MonkeyPatch
+    web: tuple[httpx.AsyncClient, AppState], bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, _ = web
     monkeypatch.setattr("cornerman_gateway.routes.health.READY_TIMEOUT_S", PATIENCE_S)
@@ -219,7 +219,7 @@ async def test_without_its_server_it_is_alive_but_not_ready(
         assert (await client.get("/api/sources")).status_code == 200
 
 
-async def test_every_answer_carries_the_guarding_headers(web: tuple[httpx.AsyncClient, Room]) -> None:
+async def test_every_answer_carries_the_guarding_headers(web: tuple[httpx.AsyncClient, AppState]) -> None:
     client, _ = web
     for path in ("/", "/login", "/docs", "/api/sources", "/static/js/main.js", "/nothing"):
         headers = (await client.get(path)).headers
@@ -232,7 +232,7 @@ async def test_every_answer_carries_the_guarding_headers(web: tuple[httpx.AsyncC
 
 
 async def test_the_pages_hold_no_inline_script_and_fetch_nothing_from_elsewhere(
-    web: tuple[httpx.AsyncClient, Room],
+    web: tuple[httpx.AsyncClient, AppState],
 ) -> None:
     client, _ = web
     static = Path("services/gateway/static")
@@ -247,13 +247,13 @@ async def test_the_pages_hold_no_inline_script_and_fetch_nothing_from_elsewhere(
             assert (await client.get(f"/static/{file.relative_to(static)}")).status_code == 200
 
 
-async def test_a_foreign_host_name_is_not_answered_on_loopback(web: tuple[httpx.AsyncClient, Room]) -> None:
+async def test_a_foreign_host_name_is_not_answered_on_loopback(web: tuple[httpx.AsyncClient, AppState]) -> None:
     client, _ = web
     found = problem(await client.get("/api/sources", headers={"Host": "evil.example"}), 403)
     assert "localhost" in str(found["detail"])
 
 
-async def test_another_site_cannot_write(web: tuple[httpx.AsyncClient, Room]) -> None:
+async def test_another_site_cannot_write(web: tuple[httpx.AsyncClient, AppState]) -> None:
     client, _ = web
     new = {"source_id": "cam", "url": "test://pattern"}
     for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
@@ -306,7 +306,7 @@ async def test_writes_are_limited_for_each_client(settings: Settings, bus: Bus) 
         assert (await client.get("/api/sources")).status_code == 200
 
 
-async def test_a_large_body_is_not_read(web: tuple[httpx.AsyncClient, Room]) -> None:
+async def test_a_large_body_is_not_read(web: tuple[httpx.AsyncClient, AppState]) -> None:
     client, _ = web
 
     async def endless() -> AsyncIterator[bytes]:
@@ -319,7 +319,7 @@ async def test_a_large_body_is_not_read(web: tuple[httpx.AsyncClient, Room]) -> 
     assert answer.status_code in (400, 413)
 
 
-async def test_transcripts_and_the_report_hold_what_was_said(web: tuple[httpx.AsyncClient, Room], bus: Bus) -> None:
+async def test_transcripts_and_the_report_hold_what_was_said(web: tuple[httpx.AsyncClient, AppState], bus: Bus) -> None:
     client, _ = web
     actor = Actor(bus, "demo", chunk_s=0.2, say_every=2, latency_s=0.1, jitter_s=0.0, word_s=0.001)
     await actor.begin()

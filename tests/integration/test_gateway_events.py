@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import httpx
 import pytest
 import websockets
-from cornerman_gateway.app_state import Room
-from cornerman_gateway.fanout import Feed
+
+from cornerman_gateway.app_state import AppState
+from cornerman_gateway.fanout import EventFeed
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import DeltaEvent, ErrorEvent, Times
 from cornerman_shared.bus.registry import put_source
 from cornerman_shared.settings.source import SourceSpec
 from cornerman_shared.settings.tree import Settings
-
 from tests.conftest import Server, fast_settings
 from tests.integration.gateway_house import caller, gateway
 from tests.integration.test_gateway_api import with_web
@@ -68,7 +68,7 @@ async def say(bus: Bus, text: str, source_id: str = "cam") -> str:
 
 
 @pytest.fixture
-async def web(settings: Settings, bus: Bus) -> AsyncIterator[tuple[str, httpx.AsyncClient, Room]]:
+async def web(settings: Settings, bus: Bus) -> AsyncIterator[tuple[str, httpx.AsyncClient, AppState]]:
     await put_source(bus, SourceSpec(source_id="cam", url="test://pattern"))
     few = with_web(settings, client_queue=64)
     async with gateway(few, bus) as (url, room), caller(url) as client:
@@ -84,7 +84,9 @@ async def roomy(settings: Settings, bus: Bus) -> AsyncIterator[httpx.AsyncClient
         await until_true(lambda: room.hub.clients == 0)
 
 
-async def test_every_event_comes_once_under_its_stream_id(web: tuple[str, httpx.AsyncClient, Room], bus: Bus) -> None:
+async def test_every_event_comes_once_under_its_stream_id(
+    web: tuple[str, httpx.AsyncClient, AppState], bus: Bus
+) -> None:
     _, client, _ = web
     ready = asyncio.Event()
     reading = asyncio.create_task(read_sse(client, "/api/sources/cam/events", 5, ready=ready))
@@ -96,7 +98,9 @@ async def test_every_event_comes_once_under_its_stream_id(web: tuple[str, httpx.
     assert {item.name for item in heard} == {"delta"}
 
 
-async def test_resuming_loses_nothing_and_repeats_nothing(web: tuple[str, httpx.AsyncClient, Room], bus: Bus) -> None:
+async def test_resuming_loses_nothing_and_repeats_nothing(
+    web: tuple[str, httpx.AsyncClient, AppState], bus: Bus
+) -> None:
     _, client, _ = web
     ids = [await say(bus, str(n)) for n in range(700)]  # more than a page, more than the queue
     heard = await read_sse(client, "/api/sources/cam/events", 300, last_id=ids[99])
@@ -121,18 +125,18 @@ async def test_events_written_while_a_client_catches_up_are_neither_lost_nor_dou
 
 
 async def test_events_written_before_the_feed_itself_has_begun_are_not_lost(
-    web: tuple[str, httpx.AsyncClient, Room], bus: Bus, monkeypatch: pytest.MonkeyPatch
+    web: tuple[str, httpx.AsyncClient, AppState], bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A fresh feed asks for the stream's end a moment after its first client came: what fell between was lost."""
     _, client, _ = web
-    quick, joined, begin = Feed.run, asyncio.Event(), asyncio.Event()
+    quick, joined, begin = EventFeed.run, asyncio.Event(), asyncio.Event()
 
-    async def held(feed: Feed) -> None:
+    async def held(feed: EventFeed) -> None:
         joined.set()
         await begin.wait()
         await quick(feed)
 
-    monkeypatch.setattr(Feed, "run", held)
+    monkeypatch.setattr(EventFeed, "run", held)
     await say(bus, "before")
     reading = asyncio.create_task(read_sse(client, "/api/sources/cam/events", 3))
     await joined.wait()
@@ -158,7 +162,7 @@ async def test_a_client_can_go_away_and_come_back_over_and_over(roomy: httpx.Asy
     assert [item.id for item in heard] == ids
 
 
-async def test_the_websocket_twin_tells_the_same_story(web: tuple[str, httpx.AsyncClient, Room], bus: Bus) -> None:
+async def test_the_websocket_twin_tells_the_same_story(web: tuple[str, httpx.AsyncClient, AppState], bus: Bus) -> None:
     url, _, _ = web
     ids = [await say(bus, str(n)) for n in range(10)]
     address = url.replace("http", "ws") + f"/api/sources/cam/events.ws?since={ids[3]}"
@@ -171,7 +175,7 @@ async def test_the_websocket_twin_tells_the_same_story(web: tuple[str, httpx.Asy
 
 @pytest.mark.parametrize(("path", "code"), [("none/events.ws", 4404), ("cam/events.ws?since=abc", 4422)])
 async def test_a_socket_that_is_refused_says_why(
-    web: tuple[str, httpx.AsyncClient, Room], path: str, code: int
+    web: tuple[str, httpx.AsyncClient, AppState], path: str, code: int
 ) -> None:
     url, _, _ = web
     async with websockets.connect(url.replace("http", "ws") + f"/api/sources/{path}") as socket:
@@ -181,14 +185,14 @@ async def test_a_socket_that_is_refused_says_why(
         assert socket.close_reason
 
 
-async def test_a_socket_from_another_site_is_refused(web: tuple[str, httpx.AsyncClient, Room]) -> None:
+async def test_a_socket_from_another_site_is_refused(web: tuple[str, httpx.AsyncClient, AppState]) -> None:
     url, _, _ = web
     with pytest.raises(websockets.InvalidStatus, match="403"):
         async with websockets.connect(url.replace("http", "ws") + "/api/events.ws", origin="https://evil.example"):  # type: ignore[arg-type]
             pass
 
 
-async def test_an_id_that_is_none_is_refused_with_the_field_named(web: tuple[str, httpx.AsyncClient, Room]) -> None:
+async def test_an_id_that_is_none_is_refused_with_the_field_named(web: tuple[str, httpx.AsyncClient, AppState]) -> None:
     _, client, _ = web
     answer = await client.get("/api/sources/cam/events", headers={"Last-Event-ID": "1-0; drop"})
     assert answer.status_code == 422
@@ -216,7 +220,7 @@ async def test_all_sources_share_one_stream_and_resume_over_every_shard(server: 
                 assert [text for text in texts if text.startswith(f"{name}:")] == [f"{name}:{n}" for n in range(20)]
 
 
-async def test_what_was_trimmed_away_is_said_not_hidden(web: tuple[str, httpx.AsyncClient, Room], bus: Bus) -> None:
+async def test_what_was_trimmed_away_is_said_not_hidden(web: tuple[str, httpx.AsyncClient, AppState], bus: Bus) -> None:
     _, client, _ = web
     ids = [await say(bus, str(n)) for n in range(50)]
     await bus.redis.xtrim(bus.keys("cam").feedback("cam"), maxlen=10, approximate=False)
@@ -228,7 +232,7 @@ async def test_what_was_trimmed_away_is_said_not_hidden(web: tuple[str, httpx.As
 
 
 async def test_a_client_that_does_not_read_has_a_bounded_queue_and_harms_nobody(
-    web: tuple[str, httpx.AsyncClient, Room], bus: Bus
+    web: tuple[str, httpx.AsyncClient, AppState], bus: Bus
 ) -> None:
     url, client, room = web
     host, port = url.removeprefix("http://").split(":")
@@ -279,7 +283,7 @@ async def test_a_lost_server_is_waited_for_and_nothing_is_missed(own_server: Ser
         assert [item.id for item in await reading] == ids
 
 
-async def test_history_is_short_and_says_where_to_go_on(web: tuple[str, httpx.AsyncClient, Room], bus: Bus) -> None:
+async def test_history_is_short_and_says_where_to_go_on(web: tuple[str, httpx.AsyncClient, AppState], bus: Bus) -> None:
     _, client, _ = web
     ids = [await say(bus, str(n)) for n in range(30)]
     body = (await client.get("/api/sources/cam/history?limit=10")).json()

@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.registry import put_source
 from cornerman_shared.settings.source import SourceSpec
 from cornerman_shared.settings.tree import Settings
-
 from tests.conftest import Server, fast_settings
 from tests.integration.gateway_house import Actor, gateway
 from tests.integration.test_gateway_api import with_web

@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 import websockets
-from cornerman_gateway.app_state import Room
+
+from cornerman_gateway.app_state import AppState
 from cornerman_gateway.delay import Estimate
 from cornerman_shared.bus.codec import unpack_map
 from cornerman_shared.bus.connection import Bus
@@ -21,7 +22,6 @@ from cornerman_shared.bus.registry import put_source
 from cornerman_shared.bus.streams import FIELD
 from cornerman_shared.settings.source import SourceSpec
 from cornerman_shared.settings.tree import Settings
-
 from tests.integration.gateway_house import Actor, caller, draw, gateway
 from tests.integration.test_gateway_api import with_web
 from tests.integration.waiting import PATIENCE_S, until, until_true
@@ -39,7 +39,7 @@ async def playing(actor: Actor) -> AsyncIterator[Actor]:
 
 
 @pytest.fixture
-async def web(settings: Settings, bus: Bus) -> AsyncIterator[tuple[str, httpx.AsyncClient, Room]]:
+async def web(settings: Settings, bus: Bus) -> AsyncIterator[tuple[str, httpx.AsyncClient, AppState]]:
     async with gateway(with_web(settings), bus) as (url, room), caller(url) as client:
         yield url, client, room
 
@@ -49,7 +49,7 @@ def read_message(message: bytes) -> tuple[dict[str, float], bytes]:
     return json.loads(message[2 : 2 + length]), message[2 + length :]
 
 
-async def test_nobody_watching_means_no_jpeg_and_no_key(web: tuple[str, httpx.AsyncClient, Room], bus: Bus) -> None:
+async def test_nobody_watching_means_no_jpeg_and_no_key(web: tuple[str, httpx.AsyncClient, AppState], bus: Bus) -> None:
     _, client, room = web
     async with playing(Actor(bus, "demo")) as actor:
         await asyncio.sleep(0.5)
@@ -59,7 +59,9 @@ async def test_nobody_watching_means_no_jpeg_and_no_key(web: tuple[str, httpx.As
         assert room.screens.viewers == 0
 
 
-async def test_watching_sets_the_key_and_leaving_lets_it_go(web: tuple[str, httpx.AsyncClient, Room], bus: Bus) -> None:
+async def test_watching_sets_the_key_and_leaving_lets_it_go(
+    web: tuple[str, httpx.AsyncClient, AppState], bus: Bus
+) -> None:
     url, _, room = web
     async with playing(Actor(bus, "demo")) as actor:
         async with websockets.connect(url.replace("http", "ws") + "/api/sources/demo/video.ws?delay=0") as socket:
@@ -83,7 +85,7 @@ async def test_watching_sets_the_key_and_leaving_lets_it_go(web: tuple[str, http
         assert await gone()
 
 
-async def test_mjpeg_shows_the_sources_own_rate(web: tuple[str, httpx.AsyncClient, Room], bus: Bus) -> None:
+async def test_mjpeg_shows_the_sources_own_rate(web: tuple[str, httpx.AsyncClient, AppState], bus: Bus) -> None:
     _, client, _ = web
     async with playing(Actor(bus, "demo", fps=20.0)):
         body, mark = b"", b"--cornerman-frame\r\n"
@@ -107,7 +109,7 @@ async def test_mjpeg_shows_the_sources_own_rate(web: tuple[str, httpx.AsyncClien
 
 
 async def test_one_frame_wakes_capture_and_comes_by_itself(
-    web: tuple[str, httpx.AsyncClient, Room], bus: Bus, monkeypatch: pytest.MonkeyPatch
+    web: tuple[str, httpx.AsyncClient, AppState], bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, client, _ = web
     monkeypatch.setattr("cornerman_gateway.routes.video.FRAME_WAIT_S", PATIENCE_S)
@@ -119,7 +121,7 @@ async def test_one_frame_wakes_capture_and_comes_by_itself(
         assert answer.content[:3] == b"\xff\xd8\xff"
 
 
-async def test_a_source_without_pictures_says_so(web: tuple[str, httpx.AsyncClient, Room], bus: Bus) -> None:
+async def test_a_source_without_pictures_says_so(web: tuple[str, httpx.AsyncClient, AppState], bus: Bus) -> None:
     _, client, _ = web
     await put_source(bus, SourceSpec(source_id="dark", url="test://pattern"))
     answer = await client.get("/api/sources/dark/frame.jpg")
@@ -130,7 +132,7 @@ async def test_a_source_without_pictures_says_so(web: tuple[str, httpx.AsyncClie
 
 
 async def test_the_picture_lags_by_what_words_take_and_never_goes_back(
-    web: tuple[str, httpx.AsyncClient, Room], bus: Bus, monkeypatch: pytest.MonkeyPatch
+    web: tuple[str, httpx.AsyncClient, AppState], bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url, _, _ = web
     samples: list[float] = []
@@ -162,7 +164,7 @@ async def test_the_picture_lags_by_what_words_take_and_never_goes_back(
 
 
 async def test_two_viewers_of_one_delay_see_the_same_and_share_the_reading(
-    web: tuple[str, httpx.AsyncClient, Room], bus: Bus
+    web: tuple[str, httpx.AsyncClient, AppState], bus: Bus
 ) -> None:
     url, _, room = web
     address = url.replace("http", "ws") + "/api/sources/demo/video.ws?delay=0.5"
@@ -175,7 +177,7 @@ async def test_two_viewers_of_one_delay_see_the_same_and_share_the_reading(
         assert len(seen[0] & seen[1]) >= 1 or max(seen[0]) < min(seen[1])
 
 
-async def test_a_lower_rate_can_be_asked_for(web: tuple[str, httpx.AsyncClient, Room], bus: Bus) -> None:
+async def test_a_lower_rate_can_be_asked_for(web: tuple[str, httpx.AsyncClient, AppState], bus: Bus) -> None:
     url, _, _ = web
     async with playing(Actor(bus, "demo", fps=25.0)):
         async with websockets.connect(url.replace("http", "ws") + "/api/sources/demo/video.ws?delay=0&fps=5") as socket:
@@ -185,7 +187,7 @@ async def test_a_lower_rate_can_be_asked_for(web: tuple[str, httpx.AsyncClient, 
 
 
 async def test_every_decision_that_somebody_watched_keeps_its_picture(
-    web: tuple[str, httpx.AsyncClient, Room], bus: Bus
+    web: tuple[str, httpx.AsyncClient, AppState], bus: Bus
 ) -> None:
     url, client, room = web
     actor = Actor(bus, "demo", chunk_s=0.2, say_every=3, latency_s=0.2, jitter_s=0.0, word_s=0.01, encode_s=0.5)
@@ -220,7 +222,9 @@ async def push(url: str, source_id: str = "phone") -> websockets.ClientConnectio
     return await websockets.connect(url.replace("http", "ws") + f"/api/sources/{source_id}/camera.ws")
 
 
-async def test_a_browsers_pictures_reach_the_push_stream(web: tuple[str, httpx.AsyncClient, Room], bus: Bus) -> None:
+async def test_a_browsers_pictures_reach_the_push_stream(
+    web: tuple[str, httpx.AsyncClient, AppState], bus: Bus
+) -> None:
     url, client, _ = web
     new = {"source_id": "phone", "url": "push://phone"}
     assert (await client.post("/api/sources", json=new)).status_code == 201
@@ -242,7 +246,7 @@ async def test_a_browsers_pictures_reach_the_push_stream(web: tuple[str, httpx.A
 
 @pytest.mark.parametrize("bad", [b"x" * 30, "text", struct.pack("<d", 1.0) + b"GIF89a" + b"\0" * 20])
 async def test_what_is_no_picture_ends_the_camera_with_a_reason(
-    web: tuple[str, httpx.AsyncClient, Room], bus: Bus, bad: bytes | str
+    web: tuple[str, httpx.AsyncClient, AppState], bus: Bus, bad: bytes | str
 ) -> None:
     url, _, room = web
     await put_source(bus, SourceSpec(source_id="phone", url="push://phone"))
@@ -256,7 +260,7 @@ async def test_what_is_no_picture_ends_the_camera_with_a_reason(
 
 
 async def test_a_camera_that_floods_is_stopped(
-    web: tuple[str, httpx.AsyncClient, Room], bus: Bus, monkeypatch: pytest.MonkeyPatch
+    web: tuple[str, httpx.AsyncClient, AppState], bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url, _, _ = web
     monkeypatch.setattr("cornerman_gateway.routes.video.MAX_FPS", 4.0)  # a flood on any machine
@@ -277,7 +281,7 @@ async def test_a_camera_that_floods_is_stopped(
     assert await bus.redis.xlen(bus.keys("phone").push("phone")) < 400
 
 
-async def test_only_push_sources_take_a_camera(web: tuple[str, httpx.AsyncClient, Room], bus: Bus) -> None:
+async def test_only_push_sources_take_a_camera(web: tuple[str, httpx.AsyncClient, AppState], bus: Bus) -> None:
     url, _, _ = web
     await put_source(bus, SourceSpec(source_id="file", url="test://pattern"))
     for name, code in (("file", 4409), ("none", 4404)):

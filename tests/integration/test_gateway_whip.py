@@ -11,14 +11,14 @@ import httpx
 import numpy as np
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
-from cornerman_gateway.app_state import Room
+
+from cornerman_gateway.app_state import AppState
 from cornerman_shared.bus.codec import unpack_map
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.registry import put_source
 from cornerman_shared.bus.streams import FIELD
 from cornerman_shared.settings.source import SourceSpec
 from cornerman_shared.settings.tree import Settings
-
 from tests.integration.gateway_house import caller, gateway
 from tests.integration.test_gateway_api import with_web
 
@@ -40,7 +40,7 @@ class Colours(VideoStreamTrack):
 
 
 @pytest.fixture
-async def web(settings: Settings, bus: Bus) -> AsyncIterator[tuple[httpx.AsyncClient, Room]]:
+async def web(settings: Settings, bus: Bus) -> AsyncIterator[tuple[httpx.AsyncClient, AppState]]:
     await put_source(bus, SourceSpec(source_id="phone", url="push://phone"))
     await put_source(bus, SourceSpec(source_id="file", url="test://pattern"))
     async with gateway(with_web(settings), bus) as (url, room), caller(url) as client:
@@ -48,7 +48,7 @@ async def web(settings: Settings, bus: Bus) -> AsyncIterator[tuple[httpx.AsyncCl
 
 
 async def test_a_peer_s_pictures_reach_the_push_stream_until_it_ends(
-    web: tuple[httpx.AsyncClient, Room], bus: Bus
+    web: tuple[httpx.AsyncClient, AppState], bus: Bus
 ) -> None:
     client, room = web
     peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
@@ -75,7 +75,7 @@ async def test_a_peer_s_pictures_reach_the_push_stream_until_it_ends(
     await peer.close()
 
 
-async def test_what_is_no_offer_of_video_is_refused(web: tuple[httpx.AsyncClient, Room]) -> None:
+async def test_what_is_no_offer_of_video_is_refused(web: tuple[httpx.AsyncClient, AppState]) -> None:
     client, room = web
     for content in ("", "hello", "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n", "\x00" * 500):
         answer = await client.post("/api/sources/phone/whip", content=content, headers=SDP)

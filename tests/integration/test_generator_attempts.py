@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from cornerman_generator.service import answer_for_ever
+
+from cornerman_generator.service import answer_loop
 from cornerman_shared.bus.codec import pack
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.hop import Hop
@@ -13,7 +14,6 @@ from cornerman_shared.bus.messages import DeltaEvent, EndEvent, Event, StartEven
 from cornerman_shared.bus.replies import start_attempt
 from cornerman_shared.bus.streams import FIELD
 from cornerman_shared.errors import RetryableError
-
 from tests.integration.generator_house import (
     SOURCE,
     Gate,
@@ -81,7 +81,7 @@ async def test_what_a_dead_generator_had_in_hand_is_said_by_another_from_the_beg
     async with Bus.connect(bus.settings) as own:
         context = context_for(own, "dead")
         slow = Script("Half a ", pause(3600))
-        task = asyncio.create_task(answer_for_ever(context, slow))
+        task = asyncio.create_task(answer_loop(context, slow))
         await until(lambda: events(bus, DeltaEvent))
         task.cancel()
         await asyncio.wait([task])

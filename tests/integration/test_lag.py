@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import redis.exceptions
+
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.lag import Lag, lag_of
 from cornerman_shared.bus.messages import Question

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.lease import Lease
-
 from tests.integration.waiting import PATIENCE_S, run_out, until
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from cornerman_shared.bus.codec import to_plain
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import (
@@ -24,7 +25,6 @@ from cornerman_shared.bus.messages import (
     Times,
 )
 from cornerman_shared.settings.tree import Settings
-
 from tests.conftest import Server
 from tests.integration.npm import install
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+
 from cornerman_shared.bus.codec import unpack, unpack_event
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.lease import Lease

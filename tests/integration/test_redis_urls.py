@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from cornerman_gateway.tls import self_signed
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import ErrorEvent
 from cornerman_shared.errors import ConfigError, RetryableError
 from cornerman_shared.settings.tree import Settings, load_settings
-
 from tests.conftest import Server, fast_settings
 from tests.integration.waiting import until_reading
 

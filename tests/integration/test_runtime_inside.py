@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.errors import FatalError
 from cornerman_shared.process import runtime
@@ -17,7 +18,6 @@ from cornerman_shared.process.health import probe
 from cornerman_shared.process.metrics import Metrics
 from cornerman_shared.process.runtime import Context, run_service
 from cornerman_shared.settings.tree import Settings
-
 from tests.integration.waiting import until_true
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import redis
+
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.codec import unpack
 from cornerman_shared.bus.connection import Bus

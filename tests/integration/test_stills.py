@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 
 import pytest
+from PIL import Image
+
 from cornerman_capture import stills
 from cornerman_gateway.stills import still
 from cornerman_shared.bus.codec import pack_map
@@ -13,8 +15,6 @@ from cornerman_shared.bus.messages import Action, Chunk, DecisionEvent, StartEve
 from cornerman_shared.bus.registry import add_source, remove_source
 from cornerman_shared.bus.streams import moment_ms, still_field, still_order
 from cornerman_shared.settings.tree import Settings
-from PIL import Image
-
 from tests.integration.capture_house import PATTERN, capture, chunks, has_chunks, spec
 from tests.integration.gateway_house import caller, gateway
 from tests.integration.test_gateway_api import with_web

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mobile_videogpt.engine import Segment
+from mobile_videogpt.engine import PromptSegment
 from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.reply import ReplySettings
 from tests.parity.golden import Golden
@@ -15,25 +15,25 @@ from tests.parity.golden import Golden
 LOGITS_ATOL = 1e-3
 
 
-def video_prompt(model: MobileVideoGPT, golden: Golden) -> list[Segment]:
+def video_prompt(model: MobileVideoGPT, golden: Golden) -> list[PromptSegment]:
     """The reference's prompt: ids, 2402 visual tokens, ids."""
     arrays, engine = golden.arrays("generate"), model.speech.engine
     visual = model.encode_clip(golden.frames("input:video16")).merged()
     prefix, suffix = (engine.embed(arrays[name].tolist()) for name in ("prefix_ids", "suffix_ids"))
-    return [Segment("prefix", prefix), Segment("visual", visual), Segment("suffix", suffix)]
+    return [PromptSegment("prefix", prefix), PromptSegment("visual", visual), PromptSegment("suffix", suffix)]
 
 
-def text_prompt(model: MobileVideoGPT, golden: Golden) -> list[Segment]:
-    return [Segment("text", model.speech.engine.embed(golden.arrays("generate")["text_ids"].tolist()))]
+def text_prompt(model: MobileVideoGPT, golden: Golden) -> list[PromptSegment]:
+    return [PromptSegment("text", model.speech.engine.embed(golden.arrays("generate")["text_ids"].tolist()))]
 
 
-def greedy(model: MobileVideoGPT, prompt: list[Segment], steps: int) -> list[int]:
+def greedy(model: MobileVideoGPT, prompt: list[PromptSegment], steps: int) -> list[int]:
     embeds = torch.cat([segment.embeds for segment in prompt], dim=1)
     deltas = model.speech.continue_embeds(embeds, ReplySettings(max_new_tokens=steps))
     return [i for delta in deltas for i in delta.token_ids]
 
 
-def step_logits(model: MobileVideoGPT, prompt: list[Segment], ids: list[int]) -> Tensor:
+def step_logits(model: MobileVideoGPT, prompt: list[PromptSegment], ids: list[int]) -> Tensor:
     """Logits before each of `ids`, which are fed one by one behind the prompt."""
     engine = model.speech.engine
     prefilled = engine.prefill(prompt, reserve_tokens=len(ids))
@@ -79,6 +79,6 @@ def test_the_first_logits_lean_on_both_kinds_of_visual_tokens(
     prefix, visual, suffix = video_prompt(model, golden)
     without = visual.embeds.clone()
     without[:, emptied] = 0
-    hidden = engine.prefill([prefix, Segment(f"no {kind}", without), suffix]).hidden
+    hidden = engine.prefill([prefix, PromptSegment(f"no {kind}", without), suffix]).hidden
     change = np.abs(engine.logits(hidden).numpy() - wanted).max()
     assert change == pytest.approx(golden.info[f"first_logits_max_change_without_{kind}_tokens"], abs=LOGITS_ATOL)

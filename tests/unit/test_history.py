@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from cornerman_shared.bus.messages import DecisionEvent, DeltaEvent, EndEvent, Event, StartEvent, Times
 
+from cornerman_shared.bus.messages import DecisionEvent, DeltaEvent, EndEvent, Event, StartEvent, Times
 from tests.faults.history import check
 
 T = Times()

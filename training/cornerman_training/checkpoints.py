@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 
-class State(TypedDict):
+class TrainingState(TypedDict):
     """What a stage needs to continue."""
 
     step: int
@@ -19,7 +19,7 @@ class State(TypedDict):
     best: float
 
 
-def save_state(path: Path, state: State) -> None:
+def save_state(path: Path, state: TrainingState) -> None:
     """Write through a neighbour file, so that a kill leaves the old one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
@@ -27,7 +27,7 @@ def save_state(path: Path, state: State) -> None:
     part.replace(path)
 
 
-def load_state(path: Path) -> State | None:
+def load_state(path: Path) -> TrainingState | None:
     """The state, or None when there is no file yet.
 
     Raises:
@@ -42,7 +42,7 @@ def load_state(path: Path) -> State | None:
     missing = [k for k in ("step", "model", "extra", "optimizer", "best") if k not in found]
     if missing:
         raise ValueError(f"checkpoint {path} lacks {', '.join(missing)}; delete it to start afresh")
-    return State(
+    return TrainingState(
         step=found["step"],
         model=found["model"],
         extra=found["extra"],

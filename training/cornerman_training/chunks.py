@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cornerman_training.gym.render import SessionRenderer
-from cornerman_training.gym.session import ACTIVITIES, FAULTS, Session, plan_session
+from cornerman_training.gym.session import ACTIVITIES, FAULTS, GymSession, plan_session
 
 SAMPLE_FPS = 8.0
 CHUNK = 8
@@ -51,7 +51,7 @@ class Batch:
     ended: NDArray[np.float32]
 
 
-def fault_labels(session: Session) -> NDArray[np.int64]:
+def fault_labels(session: GymSession) -> NDArray[np.int64]:
     """Per-frame mistake labels as in `Batch.fault`, [T]."""
     inside = session.phase >= 0
     shows = np.sin(np.pi * np.clip(session.phase, 0, 1)) > 0.5

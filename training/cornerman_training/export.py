@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from cornerman_training.sizes import Plan
+from cornerman_training.sizes import TrainingPlan
 from mobile_videogpt.head import TemporalHead
 from mobile_videogpt.modeling import MobileVideoGPT
 
@@ -65,7 +65,7 @@ Milliseconds were measured with whatever else the machine did.
 class Card:
     """What a model card says besides the scores."""
 
-    plan: Plan
+    plan: TrainingPlan
     command: str
     hardware: str
     wall: str

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cornerman_training.chunks import CHUNK, IGNORE, SAMPLE_FPS, SIZE, STRIDE, fault_labels
-from cornerman_training.gym.coach import Feedback
+from cornerman_training.gym.coach import TimedFeedback
 from cornerman_training.gym.render import SessionRenderer
-from cornerman_training.gym.session import FAULTS, Session
+from cornerman_training.gym.session import FAULTS, GymSession
 from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.tokens import join_features
 from mobile_videogpt.vision import VisionHalf
@@ -22,7 +22,7 @@ _AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class SessionFeatures:
     """One session as the decider sees it; C chunks.
 
     Attributes:
@@ -44,12 +44,12 @@ class Watched:
     ended: NDArray[np.float32]
     verdict: NDArray[np.int64]
     streak: NDArray[np.int64]
-    feedbacks: tuple[Feedback, ...]
+    feedbacks: tuple[TimedFeedback, ...]
     duration_s: float
     kind: str
 
 
-def sampled_frames(session: Session) -> NDArray[np.uint8]:
+def sampled_frames(session: GymSession) -> NDArray[np.uint8]:
     """All frames of a session planned at `SAMPLE_FPS`, [T,S,S,3]."""
     renderer = SessionRenderer(session, SIZE, compress=True)
     return np.stack([renderer.frame(k) for k in range(session.frames)])
@@ -81,14 +81,14 @@ def summaries(images: Tensor, videos: Tensor) -> NDArray[np.float32]:
     return out
 
 
-def watch(vision: VisionHalf, session: Session) -> tuple[Watched, Tensor, Tensor]:
+def watch(vision: VisionHalf, session: GymSession) -> tuple[SessionFeatures, Tensor, Tensor]:
     """One session through the towers: the decider's view, and the towers' tokens."""
     images, videos = towers(vision, sampled_frames(session))
     return labelled(session, summaries(images, videos)), images, videos
 
 
 @torch.inference_mode()
-def glance(vision: VisionHalf, session: Session) -> Watched:
+def glance(vision: VisionHalf, session: GymSession) -> SessionFeatures:
     """One session through the image tower alone, at half the cost: the video tower's features are left at zero."""
     pixels = torch.from_numpy(sampled_frames(session))
     parts = torch.split(pixels, 8 * _AT_ONCE)
@@ -100,7 +100,7 @@ def glance(vision: VisionHalf, session: Session) -> Watched:
     return labelled(session, features.numpy())
 
 
-def without_video(watched: Watched, config: MobileVideoGPTConfig) -> Watched:
+def without_video(watched: SessionFeatures, config: MobileVideoGPTConfig) -> SessionFeatures:
     """The same session with the video tower's features at zero, as `glance` gives it."""
     features = watched.features.copy()
     width = config.video.width
@@ -109,13 +109,13 @@ def without_video(watched: Watched, config: MobileVideoGPTConfig) -> Watched:
     return replace(watched, features=features)
 
 
-def labelled(session: Session, features: NDArray[np.float32]) -> Watched:
+def labelled(session: GymSession, features: NDArray[np.float32]) -> SessionFeatures:
     """Features [C,F] of a session planned at `SAMPLE_FPS`, with what is true of each chunk."""
     ends = chunk_ends(session.frames)
     pts = ends / SAMPLE_FPS
     fault = fault_labels(session)
     finished = np.array([r.end_s for r in session.reps])
-    return Watched(
+    return SessionFeatures(
         seed=session.seed,
         features=features,
         pts_s=pts.astype(np.float32),
@@ -130,7 +130,7 @@ def labelled(session: Session, features: NDArray[np.float32]) -> Watched:
     )
 
 
-def _verdict(session: Session, time_s: float) -> int:
+def _verdict(session: GymSession, time_s: float) -> int:
     over = [r for r in session.reps if time_s - VERDICT_S < r.end_s <= time_s]
     if not over:
         return IGNORE

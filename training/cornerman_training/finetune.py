@@ -1,4 +1,4 @@
-"""`python -m cornerman_training.finetune`: LoRA on the language half of a checkpoint, from a JSON set of timed feedback.
+"""`python -m cornerman_training.finetune`: LoRA on the language half of a checkpoint, from timed feedback in JSON.
 
 The towers stay as they are. The adapter folder is what `MobileVideoGPT.from_pretrained(lora=...)` loads.
 """
@@ -18,10 +18,10 @@ import torch.nn.functional as F
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor
 
-from cornerman_training.checkpoints import State, load_state, save_state
+from cornerman_training.checkpoints import TrainingState, load_state, save_state
 from cornerman_training.dialogues import Sample, read_samples, sampled, split_chunks
 from cornerman_training.stages.loop import rate_at
-from cornerman_training.train_log import Journal
+from cornerman_training.train_log import TrainLog
 from mobile_videogpt.context import visual_block
 from mobile_videogpt.errors import ModelError
 from mobile_videogpt.modeling import MobileVideoGPT
@@ -33,7 +33,7 @@ _KEPT_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class FinetuneSettings:
     """How to fine-tune.
 
     Attributes:
@@ -75,7 +75,7 @@ class Finetuner:
         ValueError: when the model has no tokenizer.
     """
 
-    def __init__(self, model: MobileVideoGPT, settings: Settings, folder: Path) -> None:
+    def __init__(self, model: MobileVideoGPT, settings: FinetuneSettings, folder: Path) -> None:
         if model.tokenizer is None:
             raise ValueError("the base model has no tokenizer; give a checkpoint with tokenizer files")
         self._model, self._tokenizer = model, model.tokenizer
@@ -146,7 +146,7 @@ class Finetuner:
         if state is not None:
             self._continue(state, optimizer)
             step, best, waited = state["step"], state["best"], int(state["extra"]["waited"])
-        journal = Journal(self._folder, "finetune")
+        journal = TrainLog(self._folder, "finetune")
         total, since = 0.0, 0
         while step < s.steps and not self._gave_up(step, waited):
             self.peft.train()
@@ -184,7 +184,7 @@ class Finetuner:
         print(f"[finetune] no better for {waited} evaluations: stopped at step {step}", flush=True)
         return True
 
-    def _continue(self, state: State, optimizer: torch.optim.Optimizer) -> None:
+    def _continue(self, state: TrainingState, optimizer: torch.optim.Optimizer) -> None:
         own = {name: tuple(weight.shape) for name, weight in get_peft_model_state_dict(self.peft).items()}
         if own != {name: tuple(weight.shape) for name, weight in state["model"].items()}:
             raise ValueError(
@@ -214,7 +214,7 @@ class Finetuner:
         )
 
 
-_DEFAULT = Settings()
+_DEFAULT = FinetuneSettings()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -237,7 +237,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=_DEFAULT.seed)
     parser.add_argument("--bf16", action="store_true")
     args = parser.parse_args(argv)
-    settings = Settings(
+    settings = FinetuneSettings(
         rank=args.rank,
         alpha=2 * args.rank,
         learning_rate=args.rate,

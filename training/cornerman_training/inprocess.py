@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cornerman_training.chunks import CHUNK, SAMPLE_FPS, STRIDE
-from cornerman_training.evaluate.messages import Said
-from cornerman_training.evaluate.messages import Session as TrueSession
+from cornerman_training.evaluate.messages import SpokenFeedback, TimedSession
 from cornerman_training.features import chunk_ends
 from cornerman_training.gate import CORRECT, spoken
 from cornerman_training.gym.phrases import PROMPT
 from cornerman_training.gym.render import SessionRenderer
-from cornerman_training.gym.session import Session
+from cornerman_training.gym.session import GymSession
 from mobile_videogpt.head import TemporalHead
 from mobile_videogpt.modeling import MobileVideoGPT
 
@@ -68,7 +67,7 @@ class Coach:
         self.prompt = prompt
         self.costs = Costs()
 
-    def watch(self, frames: NDArray[np.uint8]) -> list[Said]:
+    def watch(self, frames: NDArray[np.uint8]) -> list[SpokenFeedback]:
         """What it says about frames [T,H,W,3] sampled at `SAMPLE_FPS`, and when."""
         ends = chunk_ends(len(frames))
         chunks: list[_Chunk] = []
@@ -92,12 +91,12 @@ class Coach:
         moments = spoken(
             np.stack(probabilities), pts.tolist(), config.threshold, config.min_interval_s, config.repeat_window_s
         )
-        out: list[Said] = []
+        out: list[SpokenFeedback] = []
         for at, action in moments:
             number = int(np.searchsorted(pts, at - 1e-6))
             name = "correct" if action == CORRECT else "feedback"
             text = self._say(chunks[max(0, number - config.context_chunks + 1) : number + 1], number, name)
-            out.append(Said(at, text, name))
+            out.append(SpokenFeedback(at, text, name))
         return out
 
     def _say(self, chunks: list[_Chunk], last: int, action: str) -> str:
@@ -115,14 +114,14 @@ class Coach:
         return "".join(pieces).strip()
 
 
-def pictures(session: Session, size: int = PICTURE) -> Iterator[NDArray[np.uint8]]:
+def pictures(session: GymSession, size: int = PICTURE) -> Iterator[NDArray[np.uint8]]:
     """Frames of a session planned at `SAMPLE_FPS`, as capture would hand them over."""
     renderer = SessionRenderer(session, size, compress=True)
     for k in range(session.frames):
         yield renderer.frame(k)
 
 
-def as_truth(session: Session) -> TrueSession:
+def as_truth(session: GymSession) -> TimedSession:
     """The gym's truth in the evaluation's terms."""
-    said = tuple(Said(f.time_s, f.text, f.action, f.exercise, f.mistake) for f in session.feedbacks)
-    return TrueSession(f"{session.split} {session.seed}", session.duration_s, said, session.kind != "exercise")
+    said = tuple(SpokenFeedback(f.time_s, f.text, f.action, f.exercise, f.mistake) for f in session.feedbacks)
+    return TimedSession(f"{session.split} {session.seed}", session.duration_s, said, session.kind != "exercise")

@@ -19,23 +19,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cornerman_training.chunks import CHUNK, SAMPLE_FPS, STRIDE
-from cornerman_training.features import Watched, glance, labelled, watch
-from cornerman_training.gym.session import Session, plan_session
+from cornerman_training.features import SessionFeatures, glance, labelled, watch
+from cornerman_training.gym.session import GymSession, plan_session
 from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.vision import VisionHalf
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class EncodedSession:
     """One session.
 
     Attributes:
-        watched: features and truth, see `Watched`.
+        watched: features and truth, see `SessionFeatures`.
         images: [T,P,Wc] float16, image tokens of every frame.
         groups: [C,G,k*p*p,Wv] float16, pooled video tokens of every chunk as the video projector reads them.
     """
 
-    watched: Watched
+    watched: SessionFeatures
     images: Tensor
     groups: Tensor
 
@@ -47,13 +47,13 @@ class Seen:
         return self.images[begin:end], self.groups[first : last + 1]
 
 
-def see_one(vision: VisionHalf, split: str, seed: int, duration_s: float) -> Seen:
+def see_one(vision: VisionHalf, split: str, seed: int, duration_s: float) -> EncodedSession:
     """Run one session through both towers."""
     session = _plan(split, seed, duration_s)
     watched, images, videos = watch(vision, session)
     with torch.inference_mode():
         groups = vision.grouped(videos.to(vision.device)).cpu()
-    return Seen(watched, images.half().clone(), groups.half().clone())
+    return EncodedSession(watched, images.half().clone(), groups.half().clone())
 
 
 class Library:
@@ -69,20 +69,20 @@ class Library:
     def __init__(self, folder: Path, vision: VisionHalf, duration_s: float, workers: int = 0) -> None:
         self._root, self._vision, self._duration_s, self._workers = folder / "seen", vision, duration_s, workers
 
-    def both(self, split: str, seeds: range) -> list[Seen]:
+    def both(self, split: str, seeds: range) -> list[EncodedSession]:
         """Sessions through both towers, in the order of their seeds."""
-        out: list[Seen] = []
+        out: list[EncodedSession] = []
         for seed, path in self._made(split, seeds, video=True):
             row = torch.load(path, weights_only=True)
-            out.append(Seen(self._labelled(split, seed, row), row["images"], row["groups"]))
+            out.append(EncodedSession(self._labelled(split, seed, row), row["images"], row["groups"]))
         return out
 
-    def images(self, split: str, seeds: range) -> list[Watched]:
+    def images(self, split: str, seeds: range) -> list[SessionFeatures]:
         """Sessions through the image tower alone, see `features.glance`."""
         made = self._made(split, seeds, video=False)
         return [self._labelled(split, seed, torch.load(path, weights_only=True)) for seed, path in made]
 
-    def _labelled(self, split: str, seed: int, row: dict[str, Tensor]) -> Watched:
+    def _labelled(self, split: str, seed: int, row: dict[str, Tensor]) -> SessionFeatures:
         # Only what the towers made is kept: what is true of a session is planned anew, in no time.
         return labelled(_plan(split, seed, self._duration_s), row["features"].numpy())
 
@@ -141,7 +141,7 @@ def _make(vision: VisionHalf, split: str, seed: int, duration_s: float, video: b
     part.replace(path)
 
 
-def _plan(split: str, seed: int, duration_s: float) -> Session:
+def _plan(split: str, seed: int, duration_s: float) -> GymSession:
     return plan_session(seed, split, fps=SAMPLE_FPS, duration_s=duration_s)
 
 
@@ -153,7 +153,7 @@ def _fingerprint(towers: Sequence[torch.nn.Module]) -> str:
     return f"{code:08x}"
 
 
-def moments(sessions: Sequence[Seen], late_s: float, chunks: int) -> list[tuple[int, int, int]]:
+def moments(sessions: Sequence[EncodedSession], late_s: float, chunks: int) -> list[tuple[int, int, int]]:
     """(session, chunk, feedback) triples: every chunk, with `chunks` of context, at which a feedback could be said."""
     out: list[tuple[int, int, int]] = []
     for s, seen in enumerate(sessions):

@@ -108,7 +108,7 @@ class TextPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TrainingPlan:
     """All of a training run. Stages 3 and 4 learn from sessions of `session_s`."""
 
     seed: int = 1
@@ -123,9 +123,9 @@ class Plan:
         return asdict(self)
 
 
-PRESETS: dict[str, Plan] = {
-    "coach": Plan(),
-    "smoke": Plan(
+PRESETS: dict[str, TrainingPlan] = {
+    "coach": TrainingPlan(),
+    "smoke": TrainingPlan(
         session_s=25.0,
         image=ImagePlan(steps=520, batch=32, warmup=40, held=64, pool=64, fresh=1),
         video=VideoPlan(steps=10, batch=4, warmup=5, held=8, pool=16),
@@ -135,7 +135,7 @@ PRESETS: dict[str, Plan] = {
 }
 
 
-def load_plan(name: str) -> Plan:
+def load_plan(name: str) -> TrainingPlan:
     """A preset by name, or a JSON file whose values replace those of the preset "coach".
 
     Raises:
@@ -153,13 +153,13 @@ def load_plan(name: str) -> Plan:
     return plan_from_dict(values)
 
 
-def plan_from_dict(values: Mapping[str, object]) -> Plan:
+def plan_from_dict(values: Mapping[str, object]) -> TrainingPlan:
     """The preset "coach" with some values replaced.
 
     Raises:
         ValueError: for an unknown name, by its full name.
     """
-    plan = Plan()
+    plan = TrainingPlan()
     parts: dict[str, object] = {}
     for name, value in values.items():
         if (name == "seed" and isinstance(value, int)) or (name == "session_s" and isinstance(value, int | float)):

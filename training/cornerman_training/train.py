@@ -16,9 +16,9 @@ import torch
 
 from cornerman_training.auxiliary import FrameHeads
 from cornerman_training.export import Card, export_coach, hardware, write_card
-from cornerman_training.features import Watched
+from cornerman_training.features import SessionFeatures
 from cornerman_training.memory import Library
-from cornerman_training.sizes import Plan, coach_config, load_plan
+from cornerman_training.sizes import TrainingPlan, coach_config, load_plan
 from cornerman_training.stages.head import train_head
 from cornerman_training.stages.image import load_heads, train_image
 from cornerman_training.stages.text import train_text, train_tokenizer
@@ -34,7 +34,7 @@ FIRST_TEST, TEST_S = 12345, 25.0
 
 
 def train(
-    plan: Plan, out: Path, evaluate_sessions: int, workers: int, command: str, in_process: bool
+    plan: TrainingPlan, out: Path, evaluate_sessions: int, workers: int, command: str, in_process: bool
 ) -> dict[str, object]:
     """Run or continue all stages in `out`; the coach lies in `out/coach`. Returns the scores on the test split.
 
@@ -94,10 +94,12 @@ def measure(coach: Path, sessions: int, in_process: bool) -> dict[str, object]:
     return scores
 
 
-def _head(plan: Plan, config: MobileVideoGPTConfig, library: Library, out: Path, teacher: FrameHeads) -> TemporalHead:
+def _head(
+    plan: TrainingPlan, config: MobileVideoGPTConfig, library: Library, out: Path, teacher: FrameHeads
+) -> TemporalHead:
     first = plan.seed * 100_000 + (0 if plan.head.video else 10_000)
 
-    def watched(split: str, count: int) -> list[Watched]:
+    def watched(split: str, count: int) -> list[SessionFeatures]:
         seeds = range(first, first + count)
         if plan.head.video:
             return [seen.watched for seen in library.both(split, seeds)]

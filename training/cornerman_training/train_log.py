@@ -11,7 +11,7 @@ from pathlib import Path
 import matplotlib as mpl
 
 
-class Journal:
+class TrainLog:
     """Appends numbers to `folder/NAME.jsonl` and draws them to `folder/NAME.png`."""
 
     def __init__(self, folder: Path, name: str) -> None:

@@ -2,9 +2,8 @@
 
 import sys
 
-from cornerman_shared.process.runtime import run_service
-
 from cornerman_capture.service import serve
+from cornerman_shared.process.runtime import run_service
 
 if __name__ == "__main__":
     sys.exit(run_service("capture", serve))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cornerman_capture.motion import grey, motion
-from cornerman_capture.sampling import NOMINAL_S, Sampler, Timeline
+from cornerman_capture.sampling import NOMINAL_S, FrameSampler, Timeline
 from cornerman_capture.window import Window
 
 Pixels = NDArray[np.uint8]
@@ -19,7 +19,7 @@ Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class Sampled:
+class SampledFrame:
     """A sampled frame. Its grey picture is made when it is first needed."""
 
     pts_s: float
@@ -33,11 +33,11 @@ class Sampled:
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class PendingChunk:
     """Eight frames that are due to become a chunk. `index` counts what was due in this run, dropped or not."""
 
     index: int
-    frames: tuple[Sampled, ...]
+    frames: tuple[SampledFrame, ...]
     available_at_s: float = 0.0  # unix seconds: when the newest frame was there
 
     @property
@@ -72,8 +72,8 @@ class Chunker:
 
     def __init__(self, sample_fps: float, overlap: int, nominal_s: float = NOMINAL_S) -> None:
         self.timeline = Timeline(nominal_s)
-        self._sampler = Sampler(sample_fps, nominal_s)
-        self._window: Window[Sampled] = Window(overlap)
+        self._sampler = FrameSampler(sample_fps, nominal_s)
+        self._window: Window[SampledFrame] = Window(overlap)
         self.captured = 0
         self.sampled = 0
         self.due = 0
@@ -84,16 +84,16 @@ class Chunker:
         pts_s = self.timeline.stamp(raw_s)
         return pts_s, self._sampler.wants(pts_s)
 
-    def take(self, pts_s: float, rgb: Pixels, available_at_s: float = 0.0) -> Cut | None:
+    def take(self, pts_s: float, rgb: Pixels, available_at_s: float = 0.0) -> PendingChunk | None:
         """Takes a sampled frame's picture; returns the cut that is due with it, if one is."""
         self.sampled += 1
         if self._window and self._window.newest().rgb.shape != rgb.shape:
             self._window.clear()  # the source changed its size: a chunk is of one size
-        frames = self._window.push(Sampled(pts_s, rgb))
+        frames = self._window.push(SampledFrame(pts_s, rgb))
         if frames is None:
             return None
         self.due += 1
-        return Cut(self.due - 1, frames, available_at_s)
+        return PendingChunk(self.due - 1, frames, available_at_s)
 
     def break_off(self, gap_s: float) -> None:
         """The source was away for `gap_s` seconds: time goes on, chunks start afresh."""
@@ -102,7 +102,7 @@ class Chunker:
 
 
 @dataclass
-class Ledger:
+class ChunkLedger:
     """What became of the cuts of one run: each is published or dropped for a reason, and nothing is forgotten.
 
     Lossless cuts are never dropped, so their number in the run is their `seq`; live cuts are numbered as published.

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from cornerman_capture.preview import PreviewEncoder, PreviewFrame
+from cornerman_capture.sources.push import Inbox
 from cornerman_shared.backoff import Backoff
 from cornerman_shared.bus.codec import pack_map, unpack_map
 from cornerman_shared.bus.connection import Bus
@@ -14,9 +16,6 @@ from cornerman_shared.bus.streams import FIELD
 from cornerman_shared.errors import MalformedError, RetryableError
 from cornerman_shared.process.logs import get_logger
 from cornerman_shared.settings.source import SourceSpec
-
-from cornerman_capture.preview import Shot, Tap
-from cornerman_capture.sources.push import Inbox
 
 log = get_logger("viewers")
 
@@ -30,7 +29,7 @@ PUSH_BLOCK_MS: Final = 500
 PUSH_READ: Final = 8
 
 
-async def show(bus: Bus, spec: Callable[[], SourceSpec], run: str, tap: Tap) -> None:
+async def publish_previews(bus: Bus, spec: Callable[[], SourceSpec], run: str, tap: PreviewEncoder) -> None:
     """Puts the tap's pictures on the source's ring; turns the tap on and off as people come and go."""
     source_id = spec().source_id
     keys = bus.keys(source_id)
@@ -58,7 +57,7 @@ async def show(bus: Bus, spec: Callable[[], SourceSpec], run: str, tap: Tap) -> 
         looking.cancel()
 
 
-async def _put(bus: Bus, ring: str, run: str, shot: Shot) -> None:
+async def _put(bus: Bus, ring: str, run: str, shot: PreviewFrame) -> None:
     body = pack_map({"run": run, "pts_s": shot.pts_s, "at_s": shot.at_s, "jpeg": shot.jpeg})
     with redis_errors():
         async with bus.redis.pipeline(transaction=False) as pipe:
@@ -67,7 +66,7 @@ async def _put(bus: Bus, ring: str, run: str, shot: Shot) -> None:
             await pipe.execute()
 
 
-async def fill(bus: Bus, source_id: str, inbox: Inbox) -> None:
+async def read_pushed_frames(bus: Bus, source_id: str, inbox: Inbox) -> None:
     """Reads what a browser pushes into the inbox, from now on; survives a lost server."""
     stream = bus.keys(source_id).push(source_id)
     client = bus.blocking_client(PUSH_BLOCK_MS / 1000)

@@ -7,12 +7,12 @@ from fractions import Fraction
 from typing import Final
 
 import av
-from cornerman_media.jpeg import JpegMaker
+
+from cornerman_capture.thread_queue import ThreadQueue
+from cornerman_media.jpeg import JpegEncoder
 from cornerman_shared.clock import Clock
 from cornerman_shared.errors import SourceError
 from cornerman_shared.process.logs import get_logger
-
-from cornerman_capture.thread_queue import Handover
 
 log = get_logger("display")
 
@@ -24,7 +24,7 @@ EARLY: Final = 0.7
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
+class PreviewFrame:
     """A picture for the page."""
 
     pts_s: float
@@ -32,7 +32,7 @@ class Shot:
     jpeg: bytes
 
 
-class Tap:
+class PreviewEncoder:
     """The decoding thread shows it every frame; it makes JPEGs while `watched`.
 
     Args:
@@ -43,10 +43,10 @@ class Tap:
 
     def __init__(self, clock: Clock, max_width: int, quality: int) -> None:
         self.watched = False
-        self.shots: Handover[Shot] = Handover(HELD, lossless=False)
+        self.shots: ThreadQueue[PreviewFrame] = ThreadQueue(HELD, lossless=False)
         self._clock = clock
         self._max_width, self._quality = max_width, quality
-        self._maker = JpegMaker(max_width, quality)
+        self._maker = JpegEncoder(max_width, quality)
         self._interval_s = 0.0
         self._next_at_s = 0.0
         self._complained = False
@@ -54,7 +54,7 @@ class Tap:
     def tune(self, nominal_s: float, pixel_aspect: Fraction | None) -> None:
         """The source has been opened: its frame interval, seconds, and the shape of its pixels."""
         self._interval_s = nominal_s * EARLY
-        self._maker = JpegMaker(self._max_width, self._quality, pixel_aspect)
+        self._maker = JpegEncoder(self._max_width, self._quality, pixel_aspect)
 
     def wants(self) -> bool:
         """Whether the next frame is to be shown."""
@@ -75,4 +75,4 @@ class Tap:
                 log.warning("picture_not_shown", error=str(error))
             self._complained = True
             return
-        self.shots.offer(Shot(pts_s, self._clock.now_s(), jpeg))
+        self.shots.offer(PreviewFrame(pts_s, self._clock.now_s(), jpeg))

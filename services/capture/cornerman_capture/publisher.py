@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from cornerman_capture.core import ChunkLedger, PendingChunk
+from cornerman_capture.stills import Stills
+from cornerman_capture.thread_queue import ThreadQueue
 from cornerman_shared.backoff import Backoff
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.lease import Lease
@@ -15,10 +18,6 @@ from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.errors import RetryableError
 from cornerman_shared.process.logs import get_logger
 from cornerman_shared.settings.source import SourceSpec
-
-from cornerman_capture.core import Cut, Ledger
-from cornerman_capture.stills import Stills
-from cornerman_capture.thread_queue import Handover
 
 log = get_logger("publisher")
 
@@ -47,7 +46,7 @@ class Publisher:
         lease: Lease,
         run: str,
         spec: Callable[[], SourceSpec],
-        ledger: Ledger,
+        ledger: ChunkLedger,
         leaving: Callable[[], bool],
     ) -> None:
         self._bus, self._lease, self._run = bus, lease, run
@@ -58,7 +57,7 @@ class Publisher:
         self._keep_frames = bus.settings.generator.backend in PIXEL_BACKENDS
         self._stills = Stills(bus, run, spec)
 
-    async def publish_all(self, cuts: Handover[Cut]) -> None:
+    async def publish_all(self, cuts: ThreadQueue[PendingChunk]) -> None:
         """Takes cuts until there are no more.
 
         Raises:
@@ -97,7 +96,7 @@ class Publisher:
         )
         await publish(self._bus, chunk, self._lease, 0)
 
-    async def _publish(self, cut: Cut) -> None:
+    async def _publish(self, cut: PendingChunk) -> None:
         """Until the server has said what became of it: a number once used must not be given to another cut."""
         seq = cut.index if self._lossless else self._ledger.published
         backoff = Backoff(base_s=0.02, cap_s=1.0)
@@ -120,7 +119,7 @@ class Publisher:
                 return
             await asyncio.sleep(wait_s)
 
-    async def _put(self, cut: Cut, seq: int) -> bool:
+    async def _put(self, cut: PendingChunk, seq: int) -> bool:
         """Blob, then chunk. False = no credit."""
         settings = self._bus.settings.bus
         ttl_s = settings.lossless_blob_ttl_s if self._lossless else settings.blob_ttl_s

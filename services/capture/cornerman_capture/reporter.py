@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
+from cornerman_capture.core import ChunkLedger
+from cornerman_capture.source_decoder import SourceDecoder, StateChange
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.messages import SourceStateName
@@ -12,9 +14,6 @@ from cornerman_shared.bus.publish import set_counters, set_state
 from cornerman_shared.errors import RetryableError
 from cornerman_shared.process.logs import get_logger
 from cornerman_shared.process.metrics import Metrics
-
-from cornerman_capture.core import Ledger
-from cornerman_capture.source_decoder import News, Reel
 
 log = get_logger("capture")
 
@@ -36,13 +35,20 @@ class Reporter:
     """
 
     def __init__(
-        self, bus: Bus, lease: Lease, source_id: str, run: str, reel: Reel, ledger: Ledger, metrics: Metrics
+        self,
+        bus: Bus,
+        lease: Lease,
+        source_id: str,
+        run: str,
+        reel: SourceDecoder,
+        ledger: ChunkLedger,
+        metrics: Metrics,
     ) -> None:
         self.state: SourceStateName = "waiting"
         self.may_end = False
         self._bus, self._lease, self._source_id, self._run = bus, lease, source_id, run
         self._reel, self._ledger, self._metrics = reel, ledger, metrics
-        self._unsaid: deque[News] = deque()
+        self._unsaid: deque[StateChange] = deque()
         self._last_error = ""
         self._written: dict[str, int] = {}
         self._counted: dict[str, int] = {}
@@ -80,7 +86,7 @@ class Reporter:
             self.state = news.state
             log.info("source_" + news.state, source_id=self._source_id, run=self._run, detail=news.detail)
 
-    async def say(self, news: News) -> None:
+    async def say(self, news: StateChange) -> None:
         """Says what the decoder does not know, after what it does.
 
         Raises:
@@ -91,7 +97,7 @@ class Reporter:
         await set_state(self._bus, self._source_id, self._run, news.state, news.detail, self._lease)
         self.state = news.state
 
-    def _is_wrong(self, news: News) -> bool:
+    def _is_wrong(self, news: StateChange) -> bool:
         """What went wrong is said once, not at every try."""
         wrong = news.state in ("failed", "reconnecting") or (news.state == "ended" and news.detail != "")
         return wrong and news.detail != self._last_error

@@ -1,7 +1,7 @@
 """Media time of every frame, and which frames are sampled. Knows neither pictures nor wall clocks.
 
 Timestamps are input like any other: missing, repeated, jumping and running backwards all happen. `Timeline` makes of
-them a time that starts at 0 and never stands still or goes back; `Sampler` takes the frame nearest to each tick of a
+them a time that starts at 0 and never stands still or goes back; `FrameSampler` takes the frame nearest to each tick of a
 grid on that time, so that 25, 29.97 and 60 FPS give chunks of the same moments.
 """
 
@@ -116,7 +116,7 @@ class Timeline:
         return self._predicted()
 
 
-class Sampler:
+class FrameSampler:
     """Chooses, frame by frame, what is sampled: the frame nearest to each tick of `1 / sample_fps` seconds.
 
     A frame belongs to a tick when it comes no earlier than half a frame before it. Over a gap nothing is repeated.

@@ -10,11 +10,11 @@ from typing import Final
 
 import av
 from av.video.reformatter import VideoReformatter
-from cornerman_media.orientation import Uprighter, scale
-from cornerman_shared.errors import SourceError
 
 from cornerman_capture.core import Pixels
 from cornerman_capture.source_state import BrokenError
+from cornerman_media.orientation import FrameOrientation, scale
+from cornerman_shared.errors import SourceError
 
 MAX_ASPECT: Final = 16
 """A picture whose one side is this many times the other is refused: at 224 pixels it would be larger than 8 Mpixel."""
@@ -39,7 +39,7 @@ def scaled_size(width: int, height: int, pixel_aspect: Fraction | None, shorter_
     return max(shorter_side, round(shown * factor)), max(shorter_side, round(height * factor))
 
 
-class Shrinker:
+class FrameScaler:
     """Decoded frame -> [H, W, 3] uint8 RGB, upright, shorter side as given. Not for several threads at once."""
 
     def __init__(self, shorter_side: int, pixel_aspect: Fraction | None = None) -> None:
@@ -47,7 +47,7 @@ class Shrinker:
         self._aspect = pixel_aspect
         self._scaler = VideoReformatter()
         self._converter = VideoReformatter()
-        self._uprighter = Uprighter()
+        self._uprighter = FrameOrientation()
 
     def rgb(self, frame: av.VideoFrame) -> Pixels:
         """The picture of a decoded frame.

@@ -10,16 +10,15 @@ import asyncio
 import math
 from typing import Final
 
+from cornerman_capture.source_runner import SourceRunner, identity
 from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.redis_client import redis_errors
-from cornerman_shared.bus.registry import SourceWatch
+from cornerman_shared.bus.registry import RegistryWatcher
 from cornerman_shared.bus.streams import WORKERS
 from cornerman_shared.errors import RetryableError
 from cornerman_shared.process.logs import get_logger
 from cornerman_shared.process.runtime import Context
 from cornerman_shared.settings.source import SourceSpec
-
-from cornerman_capture.source_runner import Session, identity
 
 log = get_logger("capture")
 
@@ -39,14 +38,14 @@ class Capture:
         self._context = context
         self._bus = context.bus
         self._settings = context.settings
-        self._sessions: dict[str, tuple[Session, asyncio.Task[None]]] = {}
+        self._sessions: dict[str, tuple[SourceRunner, asyncio.Task[None]]] = {}
         self._over: dict[str, str] = {}  # source -> identity of what came to its end
         self._free_since_s: dict[str, float] = {}  # source -> when it was first found without an owner
         self._try_at_s: dict[str, float] = {}
 
     async def run(self) -> None:
         """Until `context.stopping`. A lost server is waited for."""
-        watch = SourceWatch(self._bus)
+        watch = RegistryWatcher(self._bus)
         complained = False
         while not self._context.stopping.is_set():
             try:
@@ -121,11 +120,11 @@ class Capture:
         return 1 + len(others)
 
     def _start(self, spec: SourceSpec, lease: Lease) -> None:
-        session = Session(self._bus, spec, lease, self._context.metrics)
+        session = SourceRunner(self._bus, spec, lease, self._context.metrics)
         task = self._context.tasks.create_task(self._watch(session), name=f"session:{spec.source_id}")
         self._sessions[spec.source_id] = (session, task)
 
-    async def _watch(self, session: Session) -> None:
+    async def _watch(self, session: SourceRunner) -> None:
         source_id = session.spec.source_id
         try:
             outcome = await session.run()

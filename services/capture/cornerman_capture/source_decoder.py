@@ -12,6 +12,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from cornerman_capture.core import Chunker, PendingChunk
+from cornerman_capture.pacing import Pacer
+from cornerman_capture.preview import PreviewEncoder
+from cornerman_capture.sampling import usable_nominal
+from cornerman_capture.scaling import FrameScaler
+from cornerman_capture.source_state import BrokenError, SourceState
+from cornerman_capture.sources.avfeed import CUT_SHORT_S
+from cornerman_capture.sources.base import DecodedFrame, FrameSource
+from cornerman_capture.thread_queue import LIVE_DEPTH, LOSSLESS_DEPTH, ThreadEvent, ThreadQueue
 from cornerman_shared.backoff import Backoff
 from cornerman_shared.bus.messages import SourceStateName
 from cornerman_shared.clock import Clock
@@ -20,26 +29,16 @@ from cornerman_shared.redact import redact_url
 from cornerman_shared.settings.source import CHUNK_FRAMES
 from cornerman_shared.settings.tree import CaptureSettings
 
-from cornerman_capture.core import Chunker, Cut
-from cornerman_capture.pacing import Pacer
-from cornerman_capture.preview import Tap
-from cornerman_capture.sampling import usable_nominal
-from cornerman_capture.scaling import Shrinker
-from cornerman_capture.source_state import BrokenError, Machine
-from cornerman_capture.sources.avfeed import CUT_SHORT_S
-from cornerman_capture.sources.base import Feed, Picture
-from cornerman_capture.thread_queue import LIVE_DEPTH, LOSSLESS_DEPTH, Bell, Handover
-
 log = get_logger("decode")
 
 FIRST_WAIT_S: Final = 0.5
 """Upper bound of the first wait before a source is opened again, seconds."""
 
-Opener = Callable[[], Feed]
+Opener = Callable[[], FrameSource]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DecodePlan:
     """How a run is to be decoded. `skip` cuts are on the bus already (a run that is continued)."""
 
     sample_fps: float
@@ -53,7 +52,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class StateChange:
     """A change of state, for people."""
 
     state: SourceStateName
@@ -64,7 +63,7 @@ class News:
         return self.state in ("ended", "failed")
 
 
-class Reel:
+class SourceDecoder:
     """A run being decoded. Make and use it in the event loop; `start` begins the thread.
 
     Args:
@@ -75,18 +74,22 @@ class Reel:
         tap: where frames for people go.
     """
 
-    def __init__(self, plan: Plan, opener: Opener, settings: CaptureSettings, clock: Clock, tap: Tap) -> None:
+    def __init__(
+        self, plan: DecodePlan, opener: Opener, settings: CaptureSettings, clock: Clock, tap: PreviewEncoder
+    ) -> None:
         self.plan = plan
         self.tap = tap
-        self.bell = Bell()
-        self.cuts: Handover[Cut] = Handover(LOSSLESS_DEPTH if plan.lossless else LIVE_DEPTH, lossless=plan.lossless)
+        self.bell = ThreadEvent()
+        self.cuts: ThreadQueue[PendingChunk] = ThreadQueue(
+            LOSSLESS_DEPTH if plan.lossless else LIVE_DEPTH, lossless=plan.lossless
+        )
         self.chunker = Chunker(plan.sample_fps, plan.overlap)
         self.behind = 0  # cuts that went because nobody took them in time
-        self.machine = Machine(settings.stall_s, can_fail=plan.can_fail, give_up_s=plan.give_up_s)
+        self.machine = SourceState(settings.stall_s, can_fail=plan.can_fail, give_up_s=plan.give_up_s)
         self._open = opener
         self._settings = settings
         self._clock = clock
-        self._news: deque[News] = deque()
+        self._news: deque[StateChange] = deque()
         self._lock = threading.Lock()
         self._gate = threading.Condition()
         self._stopped = self._paused = False
@@ -126,14 +129,14 @@ class Reel:
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    def look(self) -> list[News]:
+    def look(self) -> list[StateChange]:
         """Notices a stall, and returns the changes of state since the last time, oldest first."""
         with self._lock:
             if self._live:
                 before = self.machine.state
                 self.machine.quiet(self._clock.monotonic_s())
                 if self.machine.state != before:
-                    self._news.append(News(self.machine.state, self.machine.detail))
+                    self._news.append(StateChange(self.machine.state, self.machine.detail))
             news = list(self._news)
             self._news.clear()
         return news
@@ -181,7 +184,7 @@ class Reel:
                 return
             seen_in_pass = 0
 
-    def _opened(self, feed: Feed, *, again: bool) -> None:
+    def _opened(self, feed: FrameSource, *, again: bool) -> None:
         traits = feed.traits
         if traits.live and self.plan.lossless:
             raise BrokenError("a live source cannot wait: set watch.lossless = false, or give a file", final=True)
@@ -194,9 +197,9 @@ class Reel:
             self.chunker.break_off(self._clock.monotonic_s() - self._frame_at_s)
         self._pacer.restart()
         self.tap.tune(nominal_s, traits.pixel_aspect)
-        self._shrinker = Shrinker(self._settings.shorter_side, traits.pixel_aspect)
+        self._shrinker = FrameScaler(self._settings.shorter_side, traits.pixel_aspect)
 
-    def _drain(self, feed: Feed, skip_frames: int) -> bool:
+    def _drain(self, feed: FrameSource, skip_frames: int) -> bool:
         """Plays an open source. True = the run is over; False = open it again."""
         before = self.chunker.captured
         for number, picture in enumerate(feed.pictures(self._must_leave)):
@@ -210,7 +213,7 @@ class Reel:
             raise BrokenError("the other side closed the stream", final=False)
         return self._file_ended(feed, skip_frames + self.chunker.captured - before)
 
-    def _see(self, picture: Picture, feed: Feed) -> bool:
+    def _see(self, picture: DecodedFrame, feed: FrameSource) -> bool:
         """One frame. False = stop reading."""
         pts_s, wanted = self.chunker.see(picture.raw_s)
         if self._paced(feed) and self._pacer.until(pts_s) and not self._held_up():
@@ -231,13 +234,13 @@ class Reel:
                 self.behind += self.cuts.offer(cut)
         return True
 
-    def _paced(self, feed: Feed) -> bool:
+    def _paced(self, feed: FrameSource) -> bool:
         if feed.traits.live:
             return feed.traits.paced
         # What is on the bus already is gone through as fast as it goes.
         return self.plan.realtime and self.chunker.due >= self.plan.skip
 
-    def _file_ended(self, feed: Feed, frames: int) -> bool:
+    def _file_ended(self, feed: FrameSource, frames: int) -> bool:
         chunker, duration_s = self.chunker, feed.traits.duration_s
         if chunker.captured == 0:
             raise BrokenError(f"no frame of it can be decoded ({feed.note or 'it has none'})", final=True)
@@ -269,12 +272,12 @@ class Reel:
         return not self._stopped and not (self._paused and self._live)
 
     def _wait_at_gate(self) -> None:
-        self._change(Machine.paused)
+        self._change(SourceState.paused)
         with self._gate:
             while self._paused and not self._stopped:
                 self._gate.wait()
         if not self._stopped:
-            self._change(Machine.resumed)
+            self._change(SourceState.resumed)
 
     def _note_frame(self) -> None:
         machine = self.machine
@@ -284,18 +287,18 @@ class Reel:
         else:
             self._change(lambda machine: machine.frame(now_s))
 
-    def _change(self, step: Callable[[Machine], bool | None]) -> bool:
+    def _change(self, step: Callable[[SourceState], bool | None]) -> bool:
         with self._lock:
             before = (self.machine.state, self.machine.detail)
             result = step(self.machine)
             if before != (self.machine.state, self.machine.detail):
-                self._news.append(News(self.machine.state, self.machine.detail))
+                self._news.append(StateChange(self.machine.state, self.machine.detail))
         self.bell.ring()
         return bool(result)
 
     def _tell(self) -> None:
-        self._news.append(News(self.machine.state, self.machine.detail))
+        self._news.append(StateChange(self.machine.state, self.machine.detail))
 
 
-def _lost(error: BrokenError, now_s: float, machine: Machine) -> bool:
+def _lost(error: BrokenError, now_s: float, machine: SourceState) -> bool:
     return machine.lost(error, now_s)

@@ -1,6 +1,6 @@
 """One source, watched by this process: its runs, one after the other, from the decoding thread onto the bus.
 
-A session lives as long as the lease of its source, and says by its `Outcome` why it ended.
+A session lives as long as the lease of its source, and says by its `RunResult` why it ended.
 """
 
 from __future__ import annotations
@@ -14,6 +14,14 @@ from contextlib import suppress
 from functools import partial
 from typing import Final, Literal
 
+from cornerman_capture.core import ChunkLedger
+from cornerman_capture.picture_streams import publish_previews, read_pushed_frames
+from cornerman_capture.preview import PreviewEncoder
+from cornerman_capture.publisher import Publisher
+from cornerman_capture.reporter import Reporter
+from cornerman_capture.source_decoder import DecodePlan, SourceDecoder, StateChange
+from cornerman_capture.sources.opening import open_source
+from cornerman_capture.sources.push import Inbox
 from cornerman_shared.backoff import Backoff
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.lease import Lease
@@ -25,22 +33,13 @@ from cornerman_shared.process.logs import get_logger
 from cornerman_shared.process.metrics import Metrics
 from cornerman_shared.settings.source import SourceSpec
 
-from cornerman_capture.core import Ledger
-from cornerman_capture.picture_streams import fill, show
-from cornerman_capture.preview import Tap
-from cornerman_capture.publisher import Publisher
-from cornerman_capture.reporter import Reporter
-from cornerman_capture.source_decoder import News, Plan, Reel
-from cornerman_capture.sources.opening import open_feed
-from cornerman_capture.sources.push import Inbox
-
 log = get_logger("session")
 
 JOIN_S: Final = 1.0
 """How long a decoding thread is waited for; one blocked in FFmpeg ends by itself at its read timeout."""
 
 Leaving = Literal["changed", "stopped", "removed", "lost"]
-Outcome = Literal["over", "stopped", "removed", "lost"]
+RunResult = Literal["over", "stopped", "removed", "lost"]
 
 
 def identity(spec: SourceSpec, shorter_side: int) -> str:
@@ -53,7 +52,7 @@ def identity(spec: SourceSpec, shorter_side: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-class Session:
+class SourceRunner:
     """Watches one source.
 
     Args:
@@ -67,7 +66,7 @@ class Session:
         self.spec = spec
         self._bus, self._lease, self._metrics = bus, lease, metrics
         self._leaving: Leaving | None = None
-        self._reel: Reel | None = None
+        self._reel: SourceDecoder | None = None
         self._reporter: Reporter | None = None
 
     @property
@@ -95,7 +94,7 @@ class Session:
         if self._reel is not None:
             self._reel.stop()
 
-    async def run(self) -> Outcome:
+    async def run(self) -> RunResult:
         """Watches until the source is over, or not ours to watch. A lost server is waited for."""
         async with self._lease.keep():
             watcher = asyncio.create_task(self._heed_lease(), name=f"heed-lease:{self.spec.source_id}")
@@ -126,9 +125,9 @@ class Session:
             return self._leaving
         done = info.next_seq if resumable else 0
         inbox = Inbox()
-        tap = Tap(clock, settings.display_width, settings.display_quality)
-        reel = Reel(_plan(spec, done), partial(open_feed, spec.url, settings, inbox), settings, clock, tap)
-        ledger = Ledger(published=done)
+        tap = PreviewEncoder(clock, settings.display_width, settings.display_quality)
+        reel = SourceDecoder(_plan(spec, done), partial(open_source, spec.url, settings, inbox), settings, clock, tap)
+        ledger = ChunkLedger(published=done)
         publisher = Publisher(
             self._bus, self._lease, info.run, lambda: self.spec, ledger, lambda: self._leaving is not None
         )
@@ -142,8 +141,8 @@ class Session:
             await _beside(
                 publisher.publish_all(reel.cuts),
                 reporter.run_for_ever(),
-                show(self._bus, lambda: self.spec, info.run, tap),
-                *([fill(self._bus, spec.source_id, inbox)] if spec.url.startswith("push:") else []),
+                publish_previews(self._bus, lambda: self.spec, info.run, tap),
+                *([read_pushed_frames(self._bus, spec.source_id, inbox)] if spec.url.startswith("push:") else []),
             )
         finally:
             reel.stop()
@@ -170,7 +169,7 @@ class Session:
         return None
 
     async def _finish(
-        self, reel: Reel, ledger: Ledger, publisher: Publisher, reporter: Reporter, resumable: bool
+        self, reel: SourceDecoder, ledger: ChunkLedger, publisher: Publisher, reporter: Reporter, resumable: bool
     ) -> None:
         """The last numbers, the end marker, the last state; as far as they are ours to give."""
         if self._leaving == "lost":
@@ -188,9 +187,9 @@ class Session:
             await self._surely(partial(publisher.publish_end, max(0.0, reel.chunker.timeline.last_s)))
         reporter.may_end = self._leaving is None
         if self._leaving == "stopped":
-            await self._surely(partial(reporter.say, News("waiting", "its capture process has stopped")))
+            await self._surely(partial(reporter.say, StateChange("waiting", "its capture process has stopped")))
         elif self._leaving == "removed":
-            await self._surely(partial(reporter.say, News("ended", "the source was removed")))
+            await self._surely(partial(reporter.say, StateChange("ended", "the source was removed")))
         else:
             await self._surely(reporter.tell)
 
@@ -224,11 +223,11 @@ async def _beside(work: Awaitable[None], *helpers: Awaitable[None]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _plan(spec: SourceSpec, skip: int) -> Plan:
+def _plan(spec: SourceSpec, skip: int) -> DecodePlan:
     watch = spec.watch
     # Whether http is a camera or a file is known only once it has been opened.
     can_fail = not spec.url.lower().startswith(("rtsp:", "rtsps:", "http:", "https:", "device:", "/dev/video"))
-    return Plan(
+    return DecodePlan(
         sample_fps=watch.sample_fps,
         overlap=watch.overlap,
         lossless=watch.lossless,

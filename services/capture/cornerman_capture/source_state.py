@@ -28,7 +28,7 @@ class BrokenError(SourceError):
         self.final = final
 
 
-class Machine:
+class SourceState:
     """Where a source stands.
 
     Args:

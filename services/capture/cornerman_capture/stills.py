@@ -13,6 +13,8 @@ from contextlib import suppress
 from typing import Final
 
 import numpy as np
+
+from cornerman_capture.core import PendingChunk, Pixels
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.codec import pack_map, unpack_event
 from cornerman_shared.bus.connection import Bus
@@ -20,8 +22,6 @@ from cornerman_shared.bus.messages import DecisionEvent, Event, StartEvent
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.errors import MalformedError, RetryableError
 from cornerman_shared.settings.source import SourceSpec
-
-from cornerman_capture.core import Cut, Pixels
 
 HELD: Final = 32
 """Frames held until their decision is known: more than can be on the bus at once."""
@@ -51,7 +51,7 @@ class Stills:
         self._decided: set[int] = set()
         self._wanted: list[int] = []
 
-    def hold(self, cut: Cut) -> None:
+    def hold(self, cut: PendingChunk) -> None:
         """Keeps the newest frame of a published chunk at hand."""
         self._held[streams.moment_ms(cut.pts_s)] = cut.frames[-1].rgb
         while len(self._held) > HELD:

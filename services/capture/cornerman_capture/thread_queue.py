@@ -17,7 +17,7 @@ LIVE_DEPTH: Final = 1
 LOSSLESS_DEPTH: Final = 2
 
 
-class Bell:
+class ThreadEvent:
     """An `asyncio.Event` that may be set from any thread. Made in the loop that waits for it."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Bell:
         return True
 
 
-class Handover(Generic[T]):
+class ThreadQueue(Generic[T]):
     """Items from one thread to one coroutine.
 
     Args:
@@ -54,7 +54,7 @@ class Handover(Generic[T]):
         self._held: deque[T] = deque()
         self._closed = False
         self._room = threading.Condition()
-        self._bell = Bell()
+        self._bell = ThreadEvent()
 
     def offer(self, item: T) -> int:
         """From the thread: hands over an item; returns how many older ones went for it (1, itself, when closed)."""

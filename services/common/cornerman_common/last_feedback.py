@@ -15,7 +15,7 @@ FIELD = "said"
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class LastFeedback:
     """Words that reached people, with the media time of what they were about."""
 
     run: str
@@ -27,7 +27,7 @@ class Said:
         return pack_map(asdict(self))
 
     @classmethod
-    def read(cls, data: bytes | None) -> Said | None:
+    def read(cls, data: bytes | None) -> LastFeedback | None:
         """None when nothing was said yet.
 
         Raises:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 
+from cornerman_decider.service import decide_loop
 from cornerman_shared.process.runtime import run_service
-
-from cornerman_decider.service import decide_for_ever
 
 
 def main() -> int:
-    return run_service("decider", decide_for_ever)
+    return run_service("decider", decide_loop)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ class Arrival:
     delivery: Delivery[Features] | None
 
 
-class Order:
+class ChunkOrder:
     """A resequencer that knows how patient a source is.
 
     Args:

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
-from cornerman_shared.bus.messages import Action, BlobRef, ChunkRef, Features
-from cornerman_shared.errors import CornermanError
-from cornerman_shared.settings.source import SpeakSettings
 from numpy.typing import NDArray
 
 from cornerman_decider.context import blobs_of, push
 from cornerman_decider.gate import Proposal, pass_gate
-from cornerman_decider.state import Memory, OpenRequest, State
+from cornerman_decider.state import DeciderState, Memory, OpenRequest
+from cornerman_shared.bus.messages import Action, BlobRef, ChunkRef, Features
+from cornerman_shared.errors import CornermanError
+from cornerman_shared.settings.source import SpeakSettings
 
 
 class StrategyError(CornermanError):
@@ -27,7 +27,7 @@ class StrategyError(CornermanError):
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
+class ChunkTensors:
     """A chunk's visual tokens, as the language model reads them.
 
     Attributes:
@@ -64,7 +64,7 @@ class Strategy(Protocol):
     wants_images: bool  # and the image tokens of its frames with them
     follows_prompt: bool  # a new instruction makes it start afresh
 
-    def propose(self, features: Features, tokens: Tokens | None, memory: Memory) -> tuple[Proposal, Memory]:
+    def propose(self, features: Features, tokens: ChunkTensors | None, memory: Memory) -> tuple[Proposal, Memory]:
         """What it would do about this chunk, and what it remembers.
 
         Args:
@@ -95,11 +95,11 @@ class Decision:
     chunks: tuple[ChunkRef, ...]
     change: float  # grey levels, 0..255; only the scene strategy measures it
     free: tuple[BlobRef, ...]
-    state: State
+    state: DeciderState
 
 
 class Decider:
-    """One source's settings and strategy. All that changes lies in `State`."""
+    """One source's settings and strategy. All that changes lies in `DeciderState`."""
 
     def __init__(self, speak: SpeakSettings, strategy: Strategy) -> None:
         self._speak = speak
@@ -108,9 +108,9 @@ class Decider:
     def decide(
         self,
         features: Features,
-        state: State,
+        state: DeciderState,
         *,
-        tokens: Tokens | None = None,
+        tokens: ChunkTensors | None = None,
         request_open: bool = False,
         prompt: str = "",
     ) -> Decision:
@@ -150,28 +150,28 @@ class Decider:
         )
 
 
-def only_watch(features: Features, state: State, speak: SpeakSettings, reason: str) -> Decision:
+def only_watch(features: Features, state: DeciderState, speak: SpeakSettings, reason: str) -> Decision:
     """Silence because no strategy can judge; the chunk still counts as seen, for questions."""
     after = _seen(features, state, speak)
     return Decision("next", 0.0, reason, False, (), 0.0, no_longer_needed(state, after), after)
 
 
-def pass_over(seq: int, state: State, reason: str) -> Decision:
+def pass_over(seq: int, state: DeciderState, reason: str) -> Decision:
     """Silence about a chunk that nobody can see: its pixels are gone, it was buried, or it never came."""
     return Decision("next", 0.0, reason, False, (), 0.0, (), replace(state, next_seq=seq + 1))
 
 
-def new_run(run: str, before: State) -> State:
+def new_run(run: str, before: DeciderState) -> DeciderState:
     """Memory for a new run of a source; requests that are still open stay so, with what they read."""
-    return State(run=run, open=before.open)
+    return DeciderState(run=run, open=before.open)
 
 
-def opened(state: State, request: OpenRequest) -> State:
+def opened(state: DeciderState, request: OpenRequest) -> DeciderState:
     """Remembers a request that is being made."""
     return replace(state, open=(*state.open, request))
 
 
-def closed(state: State, still_open: Container[str]) -> tuple[State, tuple[BlobRef, ...]]:
+def closed(state: DeciderState, still_open: Container[str]) -> tuple[DeciderState, tuple[BlobRef, ...]]:
     """Forgets requests that have ended; returns the blobs that nobody needs any more."""
     kept = tuple(request for request in state.open if request.request_id in still_open)
     if len(kept) == len(state.open):
@@ -180,19 +180,21 @@ def closed(state: State, still_open: Container[str]) -> tuple[State, tuple[BlobR
     return after, no_longer_needed(state, after)
 
 
-def is_speaking(state: State) -> bool:
+def is_speaking(state: DeciderState) -> bool:
     """Is a request open that the source itself made? Questions do not count."""
     return any(request.kind == "feedback" for request in state.open)
 
 
-def on_screen(state: State) -> tuple[ChunkRef, ...]:
+def on_screen(state: DeciderState) -> tuple[ChunkRef, ...]:
     """What a question is about: the context, or at least the newest chunk."""
     if state.context:
         return state.context
     return (state.latest,) if state.latest else ()
 
 
-def no_longer_needed(before: State, after: State, reading: tuple[ChunkRef, ...] = ()) -> tuple[BlobRef, ...]:
+def no_longer_needed(
+    before: DeciderState, after: DeciderState, reading: tuple[ChunkRef, ...] = ()
+) -> tuple[BlobRef, ...]:
     """Blobs that `before` held and neither `after` nor the chunks being read hold."""
     kept = _held(after) | {ref.key for ref in blobs_of(reading)}
     seen: dict[str, BlobRef] = {}
@@ -214,17 +216,17 @@ def chunk_ref(features: Features) -> ChunkRef:
     )
 
 
-def _seen(features: Features, state: State, speak: SpeakSettings) -> State:
+def _seen(features: Features, state: DeciderState, speak: SpeakSettings) -> DeciderState:
     chunk = chunk_ref(features)
     context = push(state.context, chunk, speak.context_chunks, speak.context_timeout_s)
     return replace(state, next_seq=features.seq + 1, context=context, latest=chunk)
 
 
-def _refs(state: State) -> tuple[BlobRef, ...]:
+def _refs(state: DeciderState) -> tuple[BlobRef, ...]:
     latest = (state.latest,) if state.latest else ()
     read = tuple(ref for request in state.open for ref in request.refs)
     return (*blobs_of(state.context), *blobs_of(latest), *read)
 
 
-def _held(state: State) -> set[str]:
+def _held(state: DeciderState) -> set[str]:
     return {ref.key for ref in _refs(state)}

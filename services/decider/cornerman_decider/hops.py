@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from cornerman_decider.context import blobs_of
+from cornerman_decider.core import Decision, chunk_ref, opened
+from cornerman_decider.requests import decision_event, end_event, lost_event, open_request, question_request_id
+from cornerman_decider.state import DeciderState, OpenRequest, state_bytes
 from cornerman_shared.bus.hop import Hop
 from cornerman_shared.bus.messages import (
     BlobRef,
@@ -18,15 +22,10 @@ from cornerman_shared.bus.publish import credit_member
 from cornerman_shared.bus.streams import Keys
 from cornerman_shared.settings.tree import BusSettings
 
-from cornerman_decider.context import blobs_of
-from cornerman_decider.core import Decision, chunk_ref, opened
-from cornerman_decider.requests import decision_event, end_event, lost_event, open_request, question_request_id
-from cornerman_decider.state import OpenRequest, State, state_bytes
-
 STAGE = "decider"
 
 
-class Outcomes:
+class DeciderHops:
     """One shard's hops."""
 
     def __init__(self, keys: Keys, bus: BusSettings) -> None:
@@ -53,7 +52,7 @@ class Outcomes:
         hop.release(k.inflight(features.source_id), credit_member(features.run, features.seq))
         hop.free(decision.free)
 
-    def requested(self, hop: Hop, request: Request, state: State) -> State:
+    def requested(self, hop: Hop, request: Request, state: DeciderState) -> DeciderState:
         """An order to a generator; gives the state that remembers it."""
         k = self._keys
         hop.add(k.requests, request, self._bus.maxlen)
@@ -61,7 +60,7 @@ class Outcomes:
         hop.count(k.counters(request.source_id), "requests")
         return opened(state, open_request(request))
 
-    def asked(self, request: Request, state: State) -> tuple[Hop, State]:
+    def asked(self, request: Request, state: DeciderState) -> tuple[Hop, DeciderState]:
         """A question becomes a request."""
         hop = Hop().count(self._keys.counters(request.source_id), "questions")
         after = self.requested(hop, request, state)
@@ -80,7 +79,7 @@ class Outcomes:
         hop.event(k, event, self._bus.feedback_maxlen)
         hop.set(run, "state", "ended", unless="failed").set(run, "done", "1")
 
-    def save(self, hop: Hop, source_id: str, state: State) -> None:
+    def save(self, hop: Hop, source_id: str, state: DeciderState) -> None:
         """The state after the hop."""
         hop.set(self._keys.decider_state(source_id), "state", state_bytes(state))
 
@@ -95,7 +94,7 @@ class Outcomes:
         k, counters = self._keys, self._keys.counters(features.source_id)
         if features.status == "end":
             return Hop()
-        decision = Decision("next", 0.0, f"buried: {reason}", False, (), 0.0, (), State())
+        decision = Decision("next", 0.0, f"buried: {reason}", False, (), 0.0, (), DeciderState())
         hop = Hop().event(k, decision_event(features, decision, strategy, now_s), self._bus.feedback_maxlen)
         hop.count(counters, "buried")
         hop.release(k.inflight(features.source_id), credit_member(features.run, features.seq))

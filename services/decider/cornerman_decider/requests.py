@@ -5,7 +5,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cornerman_common.last_feedback import Said
+from cornerman_common.last_feedback import LastFeedback
+from cornerman_decider.context import blobs_of
+from cornerman_decider.core import Decision
+from cornerman_decider.gate import SLACK_S
+from cornerman_decider.prompting import commentary_prompt
+from cornerman_decider.state import DeciderState, OpenRequest
 from cornerman_shared.bus.messages import (
     ChunkRef,
     DecisionEvent,
@@ -19,12 +24,6 @@ from cornerman_shared.bus.messages import (
     Times,
 )
 from cornerman_shared.settings.source import SaySettings, SourceSpec
-
-from cornerman_decider.context import blobs_of
-from cornerman_decider.core import Decision
-from cornerman_decider.gate import SLACK_S
-from cornerman_decider.prompting import commentary_prompt
-from cornerman_decider.state import OpenRequest, State
 
 
 def decision_event(features: Features, decision: Decision, strategy: str, decided_at_s: float) -> DecisionEvent:
@@ -63,7 +62,7 @@ def lost_event(features: Features, seq: int, strategy: str, decided_at_s: float)
 
 
 def request_for(
-    features: Features, decision: Decision, spec: SourceSpec, said: Said | None, decided_at_s: float
+    features: Features, decision: Decision, spec: SourceSpec, said: LastFeedback | None, decided_at_s: float
 ) -> Request:
     """The order to say something about the decision's chunks."""
     speak, say = spec.speak, spec.say
@@ -93,7 +92,7 @@ def request_for(
 
 
 def request_for_question(
-    question: Question, state: State, chunks: tuple[ChunkRef, ...], say: SaySettings, now_s: float
+    question: Question, state: DeciderState, chunks: tuple[ChunkRef, ...], say: SaySettings, now_s: float
 ) -> Request:
     """The order to answer a person about what is on screen."""
     newest = chunks[-1] if chunks else None
@@ -167,12 +166,12 @@ def end_event(
     )
 
 
-def _is_fresh(said: Said, features: Features, state: State) -> bool:
+def _is_fresh(said: LastFeedback, features: Features, state: DeciderState) -> bool:
     """Words of this run, about a picture that the present instruction was for."""
     return said.run == features.run and said.pts_s >= state.fresh_since_s - SLACK_S
 
 
-def _not_again(said: Said | None, features: Features, decision: Decision, window_s: float) -> str:
+def _not_again(said: LastFeedback | None, features: Features, decision: Decision, window_s: float) -> str:
     """Words of the same action within the repeat window: to say them again would be to say nothing."""
     if said is None or said.action != decision.action or not _is_fresh(said, features, decision.state):
         return ""

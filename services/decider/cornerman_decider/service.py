@@ -11,23 +11,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from cornerman_common.retry import insist, settle
+from cornerman_common.retry import commit_with_retry, retry_forever
+from cornerman_decider.chunk_order import Arrival
+from cornerman_decider.hops import DeciderHops
+from cornerman_decider.source_worker import SourceWorker
+from cornerman_decider.strategies.factory import Strategies
 from cornerman_shared.backoff import Backoff
 from cornerman_shared.bus.consumer import Consumer
 from cornerman_shared.bus.hop import Hop
 from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.messages import Features, Question
-from cornerman_shared.bus.registry import SourceWatch, get_source
+from cornerman_shared.bus.registry import RegistryWatcher, get_source
 from cornerman_shared.bus.streams import GROUP_DECIDER, Keys
 from cornerman_shared.errors import FencedError, RetryableError
 from cornerman_shared.process.logs import get_logger
 from cornerman_shared.process.runtime import Context
 from cornerman_shared.settings.source import SourceSpec
-
-from cornerman_decider.chunk_order import Arrival
-from cornerman_decider.hops import Outcomes
-from cornerman_decider.source_worker import Desk
-from cornerman_decider.strategies.factory import Strategies
 
 LEASE = "decider"
 SPARE_SLOTS = 64
@@ -40,7 +39,7 @@ class _OverError(Exception):
     """The lease is lost, or the process stops."""
 
 
-async def decide_for_ever(context: Context) -> None:
+async def decide_loop(context: Context) -> None:
     """Takes part in every shard until the process is told to stop."""
     strategies = Strategies(context.settings)
     async with asyncio.TaskGroup() as shards:
@@ -86,9 +85,9 @@ class Shard:
         self._keys = keys
         self._lease = lease
         self._strategies = strategies
-        self._out = Outcomes(keys, context.settings.bus)
-        self._watch = SourceWatch(context.bus)
-        self._desks: dict[str, tuple[Desk, asyncio.Task[None]]] = {}
+        self._out = DeciderHops(keys, context.settings.bus)
+        self._watch = RegistryWatcher(context.bus)
+        self._desks: dict[str, tuple[SourceWorker, asyncio.Task[None]]] = {}
         self._passed: dict[str, list[Features]] = {}  # buried before their source had a desk
 
     async def work(self) -> None:
@@ -101,7 +100,7 @@ class Shard:
         questions = Consumer(
             bus, [self._keys.questions], GROUP_DECIDER, Question, name, slots=QUESTION_SLOTS, fence=lease
         )
-        await insist(self._watch.refresh)
+        await retry_forever(self._watch.refresh)
         try:
             async with features, questions, asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._end())
@@ -124,7 +123,7 @@ class Shard:
 
     async def _follow_settings(self) -> None:
         while True:
-            if await insist(self._watch.refresh):
+            if await retry_forever(self._watch.refresh):
                 await self._apply(self._watch.specs)
             await asyncio.sleep(self._context.settings.bus.sources_poll_s)
 
@@ -145,7 +144,7 @@ class Shard:
             for delivery in await consumer.take(64):
                 desk = await self._desk(delivery.message.source_id, tasks)
                 if desk is None:
-                    await settle(delivery, self._out.dropped(delivery.message))
+                    await commit_with_retry(delivery, self._out.dropped(delivery.message))
                 else:
                     desk.push(Arrival(delivery.message, delivery))
             health.beat()
@@ -158,19 +157,19 @@ class Shard:
                 desk = await self._desk(delivery.message.source_id, tasks)
                 if desk is None:
                     now_s = self._bus.clock.now_s()
-                    await settle(delivery, self._out.no_such_source(delivery.message, now_s))
+                    await commit_with_retry(delivery, self._out.no_such_source(delivery.message, now_s))
                 else:
                     desk.ask(delivery)
 
-    async def _desk(self, source_id: str, tasks: asyncio.TaskGroup) -> Desk | None:
+    async def _desk(self, source_id: str, tasks: asyncio.TaskGroup) -> SourceWorker | None:
         """The source's desk; None when there is no such source (any more)."""
         if source_id in self._desks:
             return self._desks[source_id][0]
-        spec = self._watch.specs.get(source_id) or await insist(lambda: get_source(self._bus, source_id))
+        spec = self._watch.specs.get(source_id) or await retry_forever(lambda: get_source(self._bus, source_id))
         if spec is None:
             return None
         if source_id not in self._desks:  # features and questions are taken by two tasks
-            desk = Desk(self._bus, self._lease, spec, self._strategies, self._context.metrics)
+            desk = SourceWorker(self._bus, self._lease, spec, self._strategies, self._context.metrics)
             for features in self._passed.pop(source_id, ()):
                 desk.push(Arrival(features, None))
             self._desks[source_id] = (desk, tasks.create_task(desk.run(), name=f"desk:{source_id}"))

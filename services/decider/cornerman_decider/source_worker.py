@@ -13,11 +13,18 @@ from collections import deque
 from dataclasses import replace
 
 from cornerman_common.last_feedback import FIELD as SAID
-from cornerman_common.last_feedback import Said
-from cornerman_common.retry import insist, settle
+from cornerman_common.last_feedback import LastFeedback
+from cornerman_common.retry import commit_with_retry, retry_forever
+from cornerman_decider.chunk_order import Arrival, ChunkOrder
+from cornerman_decider.core import Decision, closed, is_speaking, new_run, no_longer_needed, on_screen, pass_over
+from cornerman_decider.hops import DeciderHops
+from cornerman_decider.requests import request_for, request_for_question
+from cornerman_decider.state import DeciderState, OpenRequest, state_from
+from cornerman_decider.strategies.factory import Strategies
+from cornerman_decider.strategy_runner import StrategyRunner
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.delivery import Delivery
-from cornerman_shared.bus.hop import Hop, Outcome
+from cornerman_shared.bus.hop import Hop, HopResult
 from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.messages import BlobRef, Features, Question
 from cornerman_shared.bus.redis_client import redis_errors
@@ -27,14 +34,6 @@ from cornerman_shared.process.logs import get_logger
 from cornerman_shared.process.metrics import Metrics
 from cornerman_shared.settings.source import SourceSpec
 
-from cornerman_decider.chunk_order import Arrival, Order
-from cornerman_decider.core import Decision, closed, is_speaking, new_run, no_longer_needed, on_screen, pass_over
-from cornerman_decider.hops import Outcomes
-from cornerman_decider.requests import request_for, request_for_question
-from cornerman_decider.state import OpenRequest, State, state_from
-from cornerman_decider.strategies.factory import Strategies
-from cornerman_decider.strategy_runner import Judge
-
 BUSY_TICK_S = 0.1
 WAITING_TICK_S = 0.02
 STATE = "state"
@@ -42,7 +41,7 @@ STATE = "state"
 log = get_logger("desk")
 
 
-class Desk:
+class SourceWorker:
     """Decides for one source while its shard's lease is held.
 
     Args:
@@ -55,13 +54,13 @@ class Desk:
         self._bus = bus
         self._lease = lease
         self._keys = bus.keys(spec.source_id)
-        self._judge = Judge(bus, strategies, metrics)
+        self._judge = StrategyRunner(bus, strategies, metrics)
         self._metrics = metrics
-        self._out = Outcomes(self._keys, bus.settings.bus)
+        self._out = DeciderHops(self._keys, bus.settings.bus)
         self._arrivals: deque[Arrival] = deque()  # bounded by the consumer's slots
         self._questions: deque[Delivery[Question]] = deque()
         self._woken = asyncio.Event()
-        self._state = State()
+        self._state = DeciderState()
         self._order = self._new_order(0)
         self._gaps: list[int] = []
         self._free: tuple[BlobRef, ...] = ()
@@ -106,8 +105,8 @@ class Desk:
         for arrival in (*self._arrivals, *self._order.held()):
             await self._drop(arrival)
         for question in self._questions:
-            await settle(question, self._out.no_such_source(question.message, self._now_s()))
-        await self._run(self._out.forget(self.source_id, no_longer_needed(self._state, State())))
+            await commit_with_retry(question, self._out.no_such_source(question.message, self._now_s()))
+        await self._run(self._out.forget(self.source_id, no_longer_needed(self._state, DeciderState())))
 
     async def _rest(self) -> None:
         """Until something arrives, or time alone may change something."""
@@ -125,10 +124,10 @@ class Desk:
         """Reads the state that was saved with the last hop of whoever decided last."""
         data = await self._hget(self._keys.decider_state(self.source_id), STATE)
         try:
-            self._state = state_from(data) if data else State()
+            self._state = state_from(data) if data else DeciderState()
         except MalformedError as error:
             log.error("decider_state_unreadable", source_id=self.source_id, error=str(error))
-            self._state = State()
+            self._state = DeciderState()
         if self._order.next_seq != self._state.next_seq:
             waiting = self._order.held()
             self._order = self._new_order(self._state.next_seq)
@@ -167,7 +166,7 @@ class Desk:
 
     async def _drop(self, arrival: Arrival) -> None:
         if arrival.delivery is not None:
-            await settle(arrival.delivery, self._out.dropped(arrival.features))
+            await commit_with_retry(arrival.delivery, self._out.dropped(arrival.features))
 
     async def _answer(self) -> None:
         while self._questions:
@@ -176,7 +175,7 @@ class Desk:
                 question.message, self._state, on_screen(self._state), self.spec.say, self._now_s()
             )
             hop, after = self._out.asked(request, self._state)
-            if await settle(question, hop) is Outcome.DONE:
+            if await commit_with_retry(question, hop) is HopResult.DONE:
                 self._state = after
             else:
                 await self._load()
@@ -223,32 +222,32 @@ class Desk:
                 self._out.complain(hop, features, complaint, self._now_s())
             state = await self._write(features, decision, hop)
         self._out.save(hop.free(self._free), self.source_id, state)
-        if await settle(delivery, hop) is Outcome.DONE:
+        if await commit_with_retry(delivery, hop) is HopResult.DONE:
             self._state, self._free = state, ()
             self._gaps.clear()
         elif await self._is_over(features.run):
-            await settle(delivery, self._out.dropped(features))
+            await commit_with_retry(delivery, self._out.dropped(features))
         else:
             await self._load()
 
-    async def _write(self, features: Features, decision: Decision, hop: Hop) -> State:
+    async def _write(self, features: Features, decision: Decision, hop: Hop) -> DeciderState:
         """Adds a decision to the hop; gives the state after it."""
         now_s, spec = self._now_s(), self.spec
         self._metrics.decisions_total.labels(decision.action, spec.speak.strategy).inc()
         self._out.decided(hop, features, decision, spec.speak.strategy, now_s)
         if not decision.speak:
             return decision.state
-        said = Said.read(await self._hget(self._keys.decider_state(self.source_id), SAID))
+        said = LastFeedback.read(await self._hget(self._keys.decider_state(self.source_id), SAID))
         return self._out.requested(hop, request_for(features, decision, spec, said, now_s), decision.state)
 
     async def _look_at_open(self) -> None:
         """Notices which requests have ended, and frees what only they needed."""
         ids = [request.request_id for request in self._state.open]
-        rows = await insist(lambda: self._hmget(self._keys.open_requests, ids))
+        rows = await retry_forever(lambda: self._hmget(self._keys.open_requests, ids))
         self._attempts = {i: int(raw) for i, raw in zip(ids, rows, strict=True) if raw is not None}
         self._state, free = closed(self._state, self._attempts)
         if free:
-            await insist(lambda: self._bus.free_blobs(free))
+            await retry_forever(lambda: self._bus.free_blobs(free))
 
     async def _end_overdue(self) -> None:
         """Ends requests past their deadline that no generator took, or took and will not end."""
@@ -265,19 +264,21 @@ class Desk:
                 await self._run(self._out.end(self.source_id, request, "expired", cause, attempt, now_s))
 
     async def _run(self, hop: Hop) -> None:
-        await insist(lambda: hop.run(self._bus.scripts, fence=self._lease.fence, generation=self._lease.generation))
+        await retry_forever(
+            lambda: hop.run(self._bus.scripts, fence=self._lease.fence, generation=self._lease.generation)
+        )
 
     async def _hget(self, key: str, field: str) -> bytes | None:
-        return (await insist(lambda: self._hmget(key, [field])))[0]
+        return (await retry_forever(lambda: self._hmget(key, [field])))[0]
 
     async def _hmget(self, key: str, fields: list[str]) -> list[bytes | None]:
         with redis_errors():
             rows: list[bytes | None] = await self._bus.redis.hmget(key, fields)
         return rows
 
-    def _new_order(self, next_seq: int) -> Order:
+    def _new_order(self, next_seq: int) -> ChunkOrder:
         settings = self._bus.settings.decider
-        return Order(next_seq, settings.max_held, settings.lossless_gap_s)
+        return ChunkOrder(next_seq, settings.max_held, settings.lossless_gap_s)
 
     def _now_s(self) -> float:
         return self._bus.clock.now_s()

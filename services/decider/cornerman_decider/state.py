@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias, cast
 
-from cornerman_shared.bus.codec import pack_map, read_array, unpack_map
-from cornerman_shared.bus.messages import Action, BlobRef, ChunkRef, RequestKind
-from cornerman_shared.errors import MalformedError
 from numpy.typing import NDArray
 
 from cornerman_decider.gate import GateState
+from cornerman_shared.bus.codec import pack_map, read_array, unpack_map
+from cornerman_shared.bus.messages import Action, BlobRef, ChunkRef, RequestKind
+from cornerman_shared.errors import MalformedError
 
 VERSION = 1
 
@@ -40,7 +40,7 @@ class OpenRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class DeciderState:
     """All that is remembered of one source between two chunks."""
 
     run: str = ""
@@ -57,7 +57,7 @@ class State:
     told: str = ""  # the failure that people have been told of already
 
 
-def state_bytes(state: State) -> bytes:
+def state_bytes(state: DeciderState) -> bytes:
     """The state as msgpack."""
     return pack_map(
         {
@@ -78,7 +78,7 @@ def state_bytes(state: State) -> bytes:
     )
 
 
-def state_from(data: bytes) -> State:
+def state_from(data: bytes) -> DeciderState:
     """The state that `state_bytes` wrote.
 
     Raises:
@@ -90,7 +90,7 @@ def state_from(data: bytes) -> State:
             f"decider state of version {body.get('v')!r}; this build reads {VERSION}. Start the source again."
         )
     try:
-        return State(
+        return DeciderState(
             run=body["run"],
             next_seq=body["next_seq"],
             ended=body["ended"],

@@ -5,7 +5,19 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from cornerman_common.retry import insist
+from cornerman_common.retry import retry_forever
+from cornerman_decider.core import (
+    ChunkTensors,
+    Decider,
+    Decision,
+    Strategy,
+    StrategyError,
+    is_speaking,
+    only_watch,
+    pass_over,
+)
+from cornerman_decider.state import DeciderState
+from cornerman_decider.strategies.factory import Strategies, strategy_key
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import Features
 from cornerman_shared.errors import BlobExpiredError
@@ -13,23 +25,10 @@ from cornerman_shared.process.logs import get_logger
 from cornerman_shared.process.metrics import Metrics
 from cornerman_shared.settings.source import SourceSpec
 
-from cornerman_decider.core import (
-    Decider,
-    Decision,
-    Strategy,
-    StrategyError,
-    Tokens,
-    is_speaking,
-    only_watch,
-    pass_over,
-)
-from cornerman_decider.state import State
-from cornerman_decider.strategies.factory import Strategies, strategy_key
-
 log = get_logger("judge")
 
 
-class Judge:
+class StrategyRunner:
     """Decides about chunks that arrive in order. A strategy that fails means silence and an error, never another
     strategy."""
 
@@ -39,7 +38,7 @@ class Judge:
         self._metrics = metrics
         self._made: tuple[tuple[object, ...], Strategy | StrategyError] | None = None
 
-    async def decide(self, spec: SourceSpec, features: Features, state: State) -> tuple[Decision, str]:
+    async def decide(self, spec: SourceSpec, features: Features, state: DeciderState) -> tuple[Decision, str]:
         """The decision about a chunk, and what people must be told of (empty = nothing, or they know)."""
         speak, prompt = spec.speak, spec.say.prompt
         if features.status != "ok":
@@ -65,7 +64,7 @@ class Judge:
             log.error("strategy_failed", source_id=spec.source_id, error=str(error))
             return replace(decision, state=replace(decision.state, told=str(error))), str(error)
 
-    async def _tokens(self, features: Features, images: bool) -> Tokens | None:
+    async def _tokens(self, features: Features, images: bool) -> ChunkTensors | None:
         """A chunk's tokens; None where the encoder made none.
 
         Raises:
@@ -74,9 +73,9 @@ class Judge:
         video, context = features.video, features.context if images else None
         if video is None:
             return None
-        return Tokens(
-            await insist(lambda: self._bus.get_blob(video)),
-            None if context is None else await insist(lambda: self._bus.get_blob(context)),
+        return ChunkTensors(
+            await retry_forever(lambda: self._bus.get_blob(video)),
+            None if context is None else await retry_forever(lambda: self._bus.get_blob(context)),
         )
 
     async def _strategy_for(self, spec: SourceSpec) -> Strategy:

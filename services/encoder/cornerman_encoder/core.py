@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
+
 from cornerman_shared.errors import PoisonError
 from cornerman_shared.settings.source import CHUNK_FRAMES
-from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
 

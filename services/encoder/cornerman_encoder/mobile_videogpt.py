@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+
 from cornerman_common.model_location import model_path, set_threads, torch_device, torch_dtype
+from cornerman_encoder.core import Clip, Encoded, compact, groups_of_equal_size
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.source import CHUNK_FRAMES
 from cornerman_shared.settings.tree import EncoderSettings
-from numpy.typing import NDArray
-
-from cornerman_encoder.core import Clip, Encoded, compact, groups_of_equal_size
 from mobile_videogpt import MobileVideoGPT, Tokens
 from mobile_videogpt.errors import ModelError
 

@@ -12,7 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cornerman_common.retry import bury, insist, settle
+from numpy.typing import NDArray
+
+from cornerman_common.retry import bury_with_retry, commit_with_retry, retry_forever
+from cornerman_encoder.core import Clip, Encoded, Encoder, checked
+from cornerman_encoder.hops import features_of, hop_for
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.consumer import Consumer
 from cornerman_shared.bus.delivery import Delivery
@@ -23,10 +27,6 @@ from cornerman_shared.errors import BlobExpiredError, FatalError, PoisonError
 from cornerman_shared.process.logs import get_logger
 from cornerman_shared.process.runtime import Context
 from cornerman_shared.settings.tree import EncoderSettings
-from numpy.typing import NDArray
-
-from cornerman_encoder.core import Clip, Encoded, Encoder, checked
-from cornerman_encoder.hops import features_of, hop_for
 
 BATCHES_IN_HAND = 2
 FAILURES_IN_A_ROW = 8
@@ -45,7 +45,7 @@ class Work:
 Result = Encoded | Exception
 
 
-async def encode_for_ever(context: Context) -> None:
+async def encode_loop(context: Context) -> None:
     """Loads the encoder, then encodes until the process is told to stop."""
     with context.health.loading():
         encoder = await asyncio.to_thread(make_encoder, context.settings.encoder)
@@ -126,17 +126,17 @@ class Worker:
     async def _pixels(self, delivery: Delivery[Chunk]) -> Work | None:
         chunk = delivery.message
         if chunk.end:
-            await settle(delivery, self._hop(chunk, self._plain(chunk, "end")))
+            await commit_with_retry(delivery, self._hop(chunk, self._plain(chunk, "end")))
             return None
         ref = chunk.frames
         try:
             if ref is None:
                 raise PoisonError(f"chunk {chunk.seq} of {chunk.source_id} has no frames and is no end marker")
-            frames = checked(await insist(lambda: self._bus.get_blob(ref)))
+            frames = checked(await retry_forever(lambda: self._bus.get_blob(ref)))
             return Work(delivery, Clip(frames, chunk.frame_pts_s, chunk.motion))
         except BlobExpiredError:
             self._context.metrics.entries_total.labels("expired").inc()
-            await settle(delivery, self._hop(chunk, self._plain(chunk, "expired")))
+            await commit_with_retry(delivery, self._hop(chunk, self._plain(chunk, "expired")))
         except PoisonError as error:
             await self._bury(delivery, str(error))
         return None
@@ -197,7 +197,7 @@ class Worker:
             context=await self._put(chunk, "context", result.context),
             video=await self._put(chunk, "video", result.video),
         )
-        await settle(delivery, self._hop(chunk, features))
+        await commit_with_retry(delivery, self._hop(chunk, features))
         self._context.metrics.entries_total.labels("committed").inc()
 
     async def _put(self, chunk: Chunk, what: str, tokens: NDArray[Any] | None) -> BlobRef | None:
@@ -208,11 +208,11 @@ class Worker:
         key = self._bus.keys(chunk.source_id).blob(chunk.source_id, chunk.run, chunk.seq, what)
         bus = self._context.settings.bus
         ttl_s = bus.lossless_blob_ttl_s if chunk.lossless else bus.blob_ttl_s
-        return await insist(lambda: self._bus.put_blob(key, tokens, ttl_s))
+        return await retry_forever(lambda: self._bus.put_blob(key, tokens, ttl_s))
 
     async def _bury(self, delivery: Delivery[Chunk], reason: str) -> None:
         self._context.metrics.entries_total.labels("buried").inc()
-        await bury(delivery, reason, self._tombstone(delivery.message, reason))
+        await bury_with_retry(delivery, reason, self._tombstone(delivery.message, reason))
 
     def _tombstone(self, chunk: Chunk, reason: str) -> Hop:
         """What the decider gets instead of features, so that order does not wait for them."""

@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.parse import unquote, urlsplit
 
-from cornerman_shared.redact import HIDDEN
-
 from cornerman_gateway.problems import Problem, wrong_field
+from cornerman_shared.redact import HIDDEN
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 

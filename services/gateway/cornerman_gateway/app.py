@@ -7,7 +7,7 @@ from fastapi.routing import APIRoute
 from starlette.staticfiles import StaticFiles
 
 from cornerman_gateway import problems
-from cornerman_gateway.app_state import Room
+from cornerman_gateway.app_state import AppState
 from cornerman_gateway.routes import auth, events, health, pages, questions, sessions, sources, uploads, video, whip
 from cornerman_gateway.security import Guard
 
@@ -24,7 +24,7 @@ def _name(route: APIRoute) -> str:
     return f"{route.endpoint.__module__.rpartition('.')[2]}_{route.name}"
 
 
-def create_app(room: Room) -> FastAPI:
+def create_app(room: AppState) -> FastAPI:
     """The app of one gateway."""
     app = FastAPI(
         title="Cornerman",

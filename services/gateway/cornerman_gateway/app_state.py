@@ -1,4 +1,4 @@
-"""What every route of one gateway shares. Made once in `service`; routes ask for it with `Depends(room_of)`."""
+"""What every route of one gateway shares. Made once in `service`; routes ask for it with `Depends(app_state)`."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from cornerman_shared.bus.connection import Bus
-from cornerman_shared.process.metrics import Metrics
-from cornerman_shared.process.run_dir import runtime_dir
-from cornerman_shared.settings.tree import Settings
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from cornerman_gateway.addresses import AddressRules
 from cornerman_gateway.fanout import Hub, Spawn
-from cornerman_gateway.preview import Screens
+from cornerman_gateway.preview import PreviewStreams
 from cornerman_gateway.security import Auth, is_loopback
 from cornerman_gateway.uploads import Uploads
 from cornerman_gateway.whip import Whip
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.process.metrics import Metrics
+from cornerman_shared.process.run_dir import runtime_dir
+from cornerman_shared.settings.tree import Settings
 
 
 @dataclass(frozen=True)
-class Room:
+class AppState:
     """The gateway's parts."""
 
     settings: Settings
     bus: Bus
     metrics: Metrics
     hub: Hub
-    screens: Screens
+    screens: PreviewStreams
     uploads: Uploads
     auth: Auth
     addresses: AddressRules
@@ -37,7 +37,7 @@ class Room:
     whip: Whip
 
     @classmethod
-    def of(cls, settings: Settings, bus: Bus, metrics: Metrics, spawn: Spawn) -> Room:
+    def of(cls, settings: Settings, bus: Bus, metrics: Metrics, spawn: Spawn) -> AppState:
         """The parts for these settings. `spawn` starts tasks that live as long as the gateway.
 
         Raises:
@@ -52,7 +52,7 @@ class Room:
             bus=bus,
             metrics=metrics,
             hub=hub,
-            screens=Screens(bus, hub, spawn),
+            screens=PreviewStreams(bus, hub, spawn),
             uploads=Uploads(folder, web.upload_max_bytes, web.upload_keep_s),
             auth=Auth.of(web),
             addresses=AddressRules(
@@ -67,11 +67,11 @@ class Room:
         )
 
 
-def room_of(connection: HTTPConnection) -> Room:
+def app_state(connection: HTTPConnection) -> AppState:
     """The room of the app that serves this request."""
     room = connection.app.state.room
-    assert isinstance(room, Room)
+    assert isinstance(room, AppState)
     return room
 
 
-TheRoom = Annotated[Room, Depends(room_of)]
+TheRoom = Annotated[AppState, Depends(app_state)]

@@ -1,7 +1,7 @@
 """Events from one subscription to many clients, each with a bounded queue; a client that is slow loses its own oldest
 events.
 
-A `Feed` is one feedback stream (a source's, or a shard's for all sources) followed once, however many clients there
+A `EventFeed` is one feedback stream (a source's, or a shard's for all sources) followed once, however many clients there
 are. A client that comes back with ids of the last events it saw first gets what the streams still hold behind them,
 then what is live, without a gap and without a repeat: it joins the live feed before it reads the history, and passes
 over what it has seen.
@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from cornerman_gateway.core import START, event_json, format_cursor, named, order_of, sse
 from cornerman_shared.backoff import Backoff
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.codec import unpack_event
@@ -25,8 +26,6 @@ from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.subscribe import follow
 from cornerman_shared.errors import MalformedError, RetryableError
 from cornerman_shared.process.logs import get_logger
-
-from cornerman_gateway.core import START, event_json, format_cursor, named, order_of, sse
 
 log = get_logger("gateway")
 
@@ -135,7 +134,7 @@ class Client:
         return out
 
 
-class Feed:
+class EventFeed:
     """One stream, followed once."""
 
     def __init__(self, bus: Bus, key: str) -> None:
@@ -226,7 +225,7 @@ class Hub:
     def __init__(self, bus: Bus, spawn: Spawn) -> None:
         self._bus = bus
         self._spawn = spawn
-        self._feeds: dict[str, Feed] = {}
+        self._feeds: dict[str, EventFeed] = {}
         self._closing = False
         self._readers = asyncio.Semaphore(READERS)
 
@@ -236,19 +235,19 @@ class Hub:
             return [keys.feedback_all for keys in self._bus.all_keys()]
         return [self._bus.keys(source_id).feedback(source_id)]
 
-    def feed(self, key: str) -> Feed:
+    def feed(self, key: str) -> EventFeed:
         """The feed of a stream, started if need be."""
         feed = self._feeds.get(key)
         if feed is None:
-            feed = self._feeds[key] = Feed(self._bus, key)
+            feed = self._feeds[key] = EventFeed(self._bus, key)
         return feed
 
-    def start(self, feed: Feed) -> None:
+    def start(self, feed: EventFeed) -> None:
         """Follows the stream if it is not yet followed. Call after adding the client or listener."""
         if feed.task is None and not self._closing:
             feed.task = self._spawn(self._run(feed))
 
-    async def _run(self, feed: Feed) -> None:
+    async def _run(self, feed: EventFeed) -> None:
         backoff = Backoff(base_s=0.05, cap_s=2.0)
         while True:
             try:
@@ -267,7 +266,7 @@ class Hub:
             RetryableError: no answer from the server.
         """
         keys = self.keys_of(source_id)
-        cursor = since or [await Feed(self._bus, key).newest() for key in keys]
+        cursor = since or [await EventFeed(self._bus, key).newest() for key in keys]
         feeds = [self.feed(key) for key in keys]
         client = Client(bound, cursor)
         # Registered before anything is awaited again: what comes from here on is queued, or is in the stream already.
@@ -290,7 +289,7 @@ class Hub:
     async def catch_up(self, client: Client, source_id: str | None) -> AsyncIterator[Batch]:
         """What the streams hold behind the client's cursor; then it is level with what is in its queue."""
         for index, key in enumerate(self.keys_of(source_id)):
-            feed = Feed(self._bus, key)
+            feed = EventFeed(self._bus, key)
             after: str | None = client.cursor[index]
             if after is not None and await feed.trimmed_behind(after):
                 yield Missed(None, format_cursor(client.cursor)), []
@@ -302,7 +301,7 @@ class Hub:
 
     async def history(self, source_id: str) -> list[tuple[str, Event]]:
         """Everything a source's stream still holds."""
-        feed = Feed(self._bus, self.keys_of(source_id)[0])
+        feed = EventFeed(self._bus, self.keys_of(source_id)[0])
         out: list[tuple[str, Event]] = []
         after: str | None = START
         while after is not None:

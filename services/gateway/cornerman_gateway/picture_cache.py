@@ -20,7 +20,7 @@ SPOKEN_S: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class CachedPicture:
     """One JPEG of the ring."""
 
     entry_id: str
@@ -34,7 +34,7 @@ Key: TypeAlias = tuple[str, str, int]
 """Source, run, media time in milliseconds."""
 
 
-class Album:
+class PictureCache:
     """See above.
 
     Args:
@@ -43,11 +43,11 @@ class Album:
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most_bytes = most_bytes
-        self._silent: OrderedDict[Key, tuple[Picture, float]] = OrderedDict()
-        self._spoken: OrderedDict[Key, tuple[Picture, float]] = OrderedDict()
+        self._silent: OrderedDict[Key, tuple[CachedPicture, float]] = OrderedDict()
+        self._spoken: OrderedDict[Key, tuple[CachedPicture, float]] = OrderedDict()
         self.size_bytes = 0
 
-    def keep(self, source_id: str, pts_s: float, picture: Picture, *, spoken: bool, now_s: float) -> None:
+    def keep(self, source_id: str, pts_s: float, picture: CachedPicture, *, spoken: bool, now_s: float) -> None:
         """Keeps the picture of the moment `pts_s`. A moment that was silent may be spoken about later."""
         key = (source_id, picture.run, moment_ms(pts_s))
         if key in self._spoken or (key in self._silent and not spoken):
@@ -58,7 +58,7 @@ class Album:
         while self.size_bytes > self._most_bytes:
             self._drop(self._silent if self._silent else self._spoken)
 
-    def at(self, source_id: str, run: str, pts_s: float) -> Picture | None:
+    def at(self, source_id: str, run: str, pts_s: float) -> CachedPicture | None:
         """The picture of this moment, to the millisecond."""
         key = (source_id, run, moment_ms(pts_s))
         held = self._spoken.get(key) or self._silent.get(key)
@@ -76,7 +76,7 @@ class Album:
             for key in [key for key in moments if key[0] == source_id]:
                 self._drop(moments, key)
 
-    def _drop(self, moments: OrderedDict[Key, tuple[Picture, float]], key: Key | None = None) -> None:
+    def _drop(self, moments: OrderedDict[Key, tuple[CachedPicture, float]], key: Key | None = None) -> None:
         """One moment, or the oldest."""
         held = moments.popitem(last=False)[1] if key is None else moments.pop(key, None)
         if held is not None:

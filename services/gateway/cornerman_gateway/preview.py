@@ -2,7 +2,7 @@
 in step.
 
 Capture makes JPEGs only while the source's `watching` key exists; this sets it, with a short TTL, while there are
-viewers. A `Lane` is one delay (auto, or a number of seconds); its viewers all see the same picture at the same time. A
+viewers. A `DelayGroup` is one delay (auto, or a number of seconds); its viewers all see the same picture at the same time. A
 viewer that is slow misses pictures, nobody else does.
 """
 
@@ -17,17 +17,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgpack
+
+from cornerman_gateway.core import order_of
+from cornerman_gateway.delay import Estimate, Playout
+from cornerman_gateway.fanout import Hub, Spawn, read_rows
+from cornerman_gateway.picture_cache import CachedPicture, PictureCache
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import DecisionEvent, DeltaEvent, EndEvent, Event, StartEvent
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.errors import RetryableError
 from cornerman_shared.process.logs import get_logger
-
-from cornerman_gateway.core import order_of
-from cornerman_gateway.delay import Estimate, Playout
-from cornerman_gateway.fanout import Hub, Spawn, read_rows
-from cornerman_gateway.picture_cache import Album, Picture
 
 log = get_logger("gateway")
 
@@ -41,10 +41,10 @@ AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class DelayedPicture:
     """A picture with the delay it is shown at."""
 
-    picture: Picture
+    picture: CachedPicture
     delay_s: float
     target_s: float
     rate: float
@@ -55,10 +55,10 @@ class Viewer:
 
     def __init__(self) -> None:
         self._there = asyncio.Event()
-        self._shown: Shown | None = None
+        self._shown: DelayedPicture | None = None
         self._closed = False
 
-    def show(self, shown: Shown) -> None:
+    def show(self, shown: DelayedPicture) -> None:
         self._shown = shown
         self._there.set()
 
@@ -66,7 +66,7 @@ class Viewer:
         self._closed = True
         self._there.set()
 
-    async def pictures(self) -> AsyncIterator[Shown]:
+    async def pictures(self) -> AsyncIterator[DelayedPicture]:
         """Each picture once, newest first served; ends when closed."""
         while True:
             await self._there.wait()
@@ -78,7 +78,7 @@ class Viewer:
 
 
 @dataclass
-class Lane:
+class DelayGroup:
     """Viewers of one delay."""
 
     delay_s: float | None  # None = follow the estimate
@@ -87,20 +87,20 @@ class Lane:
     shown: str = ""
 
 
-class Screen:
+class PreviewStream:
     """One source's picture."""
 
-    def __init__(self, bus: Bus, hub: Hub, album: Album, source_id: str) -> None:
+    def __init__(self, bus: Bus, hub: Hub, album: PictureCache, source_id: str) -> None:
         self._album = album
         self.source_id = source_id
         self._bus = bus
         self._hub = hub
         self._keys = bus.keys(source_id)
-        self.pictures: deque[Picture] = deque()
+        self.pictures: deque[CachedPicture] = deque()
         self._bytes = 0
         self._last_id = "0-0"
         self.estimate = Estimate()
-        self.lanes: dict[str, Lane] = {}
+        self.lanes: dict[str, DelayGroup] = {}
         self._heard: set[str] = set()
         self.holds = 0
         self.task: asyncio.Task[None] | None = None
@@ -178,7 +178,7 @@ class Screen:
         if picture is not None:
             self._album.keep(self.source_id, pts_s, picture, spoken=spoken, now_s=self._bus.clock.monotonic_s())
 
-    def at(self, run: str, pts_s: float, within_s: float = 0.5) -> Picture | None:
+    def at(self, run: str, pts_s: float, within_s: float = 0.5) -> CachedPicture | None:
         """The picture of this moment, if it is among the last seconds; `run` may be empty for any."""
         there = [item for item in self.pictures if run in ("", item.run)]
         best = min(there, key=lambda item: abs(item.pts_s - pts_s), default=None)
@@ -193,7 +193,7 @@ class Screen:
             if picture is not None:
                 self._take(picture)
 
-    def _take(self, picture: Picture) -> None:
+    def _take(self, picture: CachedPicture) -> None:
         if self.pictures and picture.at_s < self.pictures[-1].at_s:
             self.pictures.clear()  # another clock, or the ring was begun anew
             self._bytes = 0
@@ -203,7 +203,7 @@ class Screen:
         while len(self.pictures) > 2 and (self.pictures[0].at_s < keep_from_s or self._bytes > KEEP_BYTES):
             self._bytes -= len(self.pictures.popleft().jpeg)
 
-    def _delay(self, lane: Lane) -> float:
+    def _delay(self, lane: DelayGroup) -> float:
         return self.estimate.rules.max_s if lane.delay_s is None else lane.delay_s
 
     def _show(self, now_s: float) -> None:
@@ -217,7 +217,7 @@ class Screen:
             picture = self.pictures[max(0, bisect_right(times, position_s) - 1)]
             if picture.entry_id != lane.shown:
                 lane.shown = picture.entry_id
-                shown = Shown(picture, lane.playout.lag_s(now_s), delay_s, lane.playout.rate)
+                shown = DelayedPicture(picture, lane.playout.lag_s(now_s), delay_s, lane.playout.rate)
                 for viewer in lane.viewers:
                     viewer.show(shown)
 
@@ -228,11 +228,11 @@ class Screen:
                 viewer.close()
 
 
-def read_picture(entry_id: str, body: bytes) -> Picture | None:
+def read_picture(entry_id: str, body: bytes) -> CachedPicture | None:
     """A ring entry; None (and a log line) when it is malformed."""
     try:
         fields: dict[str, Any] = msgpack.unpackb(body)
-        return Picture(
+        return CachedPicture(
             entry_id, str(fields["run"]), float(fields["pts_s"]), float(fields["at_s"]), bytes(fields["jpeg"])
         )
     except (ValueError, KeyError, TypeError, msgpack.UnpackException) as error:
@@ -240,30 +240,30 @@ def read_picture(entry_id: str, body: bytes) -> Picture | None:
         return None
 
 
-class Screens:
+class PreviewStreams:
     """Every source's picture."""
 
     def __init__(self, bus: Bus, hub: Hub, spawn: Spawn) -> None:
         self._bus = bus
         self._hub = hub
         self._spawn = spawn
-        self.album = Album()
-        self._screens: dict[str, Screen] = {}
+        self.album = PictureCache()
+        self._screens: dict[str, PreviewStream] = {}
         self._closing = False
 
-    def screen(self, source_id: str) -> Screen:
+    def screen(self, source_id: str) -> PreviewStream:
         """The source's screen; made when first asked for."""
         screen = self._screens.get(source_id)
         if screen is None:
-            screen = self._screens[source_id] = Screen(self._bus, self._hub, self.album, source_id)
+            screen = self._screens[source_id] = PreviewStream(self._bus, self._hub, self.album, source_id)
         return screen
 
-    def at(self, source_id: str, run: str, pts_s: float) -> Picture | None:
+    def at(self, source_id: str, run: str, pts_s: float) -> CachedPicture | None:
         """The picture of this moment, if people watched it; `run` may be empty for any, of the last seconds."""
         screen = self._screens.get(source_id)
         return self.album.at(source_id, run, pts_s) or (screen.at(run, pts_s) if screen else None)
 
-    def _wake(self, screen: Screen) -> None:
+    def _wake(self, screen: PreviewStream) -> None:
         if not self._closing and (screen.task is None or screen.task.done()):
             screen.task = self._spawn(screen.run())
 
@@ -274,7 +274,7 @@ class Screens:
         name = AUTO if delay_s is None else f"{delay_s:g}"
         lane = screen.lanes.get(name)
         if lane is None or not lane.viewers:
-            lane = screen.lanes[name] = Lane(delay_s)
+            lane = screen.lanes[name] = DelayGroup(delay_s)
         lane.viewers.add(viewer)
         self._wake(screen)
         try:
@@ -284,7 +284,7 @@ class Screens:
             if not lane.viewers and screen.lanes.get(name) is lane:
                 del screen.lanes[name]
 
-    async def newest(self, source_id: str, wait_s: float) -> Picture | None:
+    async def newest(self, source_id: str, wait_s: float) -> CachedPicture | None:
         """The newest picture, waiting a little for capture to begin making them."""
         screen = self.screen(source_id)
         screen.holds += 1

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from cornerman_shared.errors import ConfigError, CornermanError, RetryableError
-from cornerman_shared.process.logs import get_logger
-from cornerman_shared.redact import redact_url
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+
+from cornerman_shared.errors import ConfigError, CornermanError, RetryableError
+from cornerman_shared.process.logs import get_logger
+from cornerman_shared.redact import redact_url
 
 log = get_logger("gateway")
 

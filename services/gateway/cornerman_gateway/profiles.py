@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cornerman_shared.settings.source import Mode, SaySettings
 from pydantic import BaseModel, Field
+
+from cornerman_shared.settings.source import Mode, SaySettings
 
 
 class Profile(BaseModel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 import msgpack
+
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.redis_client import redis_errors

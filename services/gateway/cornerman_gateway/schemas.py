@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from cornerman_gateway.profiles import profile_of
 from cornerman_shared.bus.messages import SourceStateName
 from cornerman_shared.redact import redact_url
 from cornerman_shared.settings.source import (
@@ -15,15 +18,12 @@ from cornerman_shared.settings.source import (
     SpeakSettings,
     WatchSettings,
 )
-from pydantic import BaseModel, ConfigDict, Field, create_model
-
-from cornerman_gateway.profiles import profile_of
 
 SourceId = Annotated[str, Field(pattern=f"^{SOURCE_ID.pattern}$", description="the source's name")]
 URL_TEXT = "file, rtsp://, http(s)://, device:0, test:// or push://<source_id>"
 
 
-class Given(Section):
+class RequestModel(Section):
     """Base of what comes in: a number is a number and no text, `true` is no 1."""
 
     model_config = ConfigDict(strict=True)
@@ -37,7 +37,7 @@ def _partial(section: type[Section], name: str) -> Any:
         for rule in info.metadata:
             inner = Annotated[inner, rule]
         fields[key] = (inner | None, Field(None, description=info.description))
-    return create_model(name, __base__=Given, __doc__=f"Changes to {section.__name__}.", **fields)
+    return create_model(name, __base__=RequestModel, __doc__=f"Changes to {section.__name__}.", **fields)
 
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ else:
     SayChange = _partial(SaySettings, "SayChange")
 
 
-class SourceNew(Given):
+class SourceNew(RequestModel):
     """A source to watch. What is left out is as the server's settings say."""
 
     source_id: SourceId
@@ -62,7 +62,7 @@ class SourceNew(Given):
     say: SayChange | None = None
 
 
-class SourceChange(Given):
+class SourceChange(RequestModel):
     """What to change while the source runs. What is left out stays."""
 
     url: Annotated[str, Field(min_length=1, max_length=4096, description=URL_TEXT)] | None = None
@@ -113,7 +113,7 @@ class Deltas(BaseModel):
     complete: Annotated[bool, Field(description="do the events reach back to the start of what is kept?")]
 
 
-class QuestionNew(Given):
+class QuestionNew(RequestModel):
     """A question about what is on screen now."""
 
     text: Annotated[str, Field(min_length=1, max_length=2000, pattern=r"\S")]
@@ -162,6 +162,6 @@ def view_of(spec: SourceSpec, run: dict[str, str], counters: dict[str, int]) -> 
     )
 
 
-def given(body: Section) -> dict[str, Any]:
+def changed_fields(body: Section) -> dict[str, Any]:
     """The fields that the client set, sections as maps."""
     return body.model_dump(exclude_unset=True, exclude_none=True)

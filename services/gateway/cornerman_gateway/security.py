@@ -16,15 +16,15 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import quote, urlsplit
 
-from cornerman_shared.clock import Clock
-from cornerman_shared.errors import ConfigError
-from cornerman_shared.settings.tree import GatewaySettings
 from itsdangerous import BadSignature, TimestampSigner
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cornerman_gateway.limits import RateLimit
 from cornerman_gateway.problems import Problem
+from cornerman_shared.clock import Clock
+from cornerman_shared.errors import ConfigError
+from cornerman_shared.settings.tree import GatewaySettings
 
 COOKIE: Final = "cornerman_session"
 SESSION_S: Final = 30 * 24 * 3600

@@ -10,16 +10,16 @@ from collections.abc import Coroutine, Iterator
 from typing import Any
 
 import uvicorn
+
+from cornerman_gateway.app import create_app
+from cornerman_gateway.app_state import AppState
+from cornerman_gateway.security import is_loopback
+from cornerman_gateway.tls import tls_files
 from cornerman_shared.bus.registry import list_sources
 from cornerman_shared.errors import ConfigError, FatalError, RetryableError
 from cornerman_shared.process.run_dir import runtime_dir
 from cornerman_shared.process.runtime import Context
 from cornerman_shared.settings.tree import GatewaySettings
-
-from cornerman_gateway.app import create_app
-from cornerman_gateway.app_state import Room
-from cornerman_gateway.security import is_loopback
-from cornerman_gateway.tls import tls_files
 
 SWEEP_S = 1.0
 UPLOAD_SWEEP_S = 600.0
@@ -46,7 +46,7 @@ async def main(context: Context) -> None:
         task.add_done_callback(tasks.discard)
         return task
 
-    room = Room.of(settings, context.bus, context.metrics, spawn)
+    room = AppState.of(settings, context.bus, context.metrics, spawn)
     folder = runtime_dir(settings.runtime.dir)
     tls = tls_files(web.tls_cert, web.tls_key, web.host, folder)
     listener = listen(web)
@@ -122,7 +122,7 @@ def address_of(web: GatewaySettings, listener: socket.socket, tls: bool) -> str:
     return f"{'https' if tls else 'http'}://{host}:{listener.getsockname()[1]}/"
 
 
-async def _sweep(context: Context, room: Room) -> None:
+async def _sweep(context: Context, room: AppState) -> None:
     """Lets go what nobody uses: feeds, pictures, uploads."""
     uploads_at_s = 0.0
     while True:

@@ -9,15 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
-from cornerman_shared.bus.messages import DecisionEvent, Event
 from pydantic import BaseModel, Field
 
-from cornerman_gateway.transcript import Line, lines
+from cornerman_gateway.transcript import TranscriptLine, lines
+from cornerman_shared.bus.messages import DecisionEvent, Event
 
 WIDTH, HEIGHT = 960, 90
 
 
-class Spread(BaseModel):
+class LatencySpread(BaseModel):
     """Of a set of measurements."""
 
     n: int
@@ -26,7 +26,7 @@ class Spread(BaseModel):
     largest: float
 
 
-class Report(BaseModel):
+class SessionReport(BaseModel):
     """One run of one source. Times in milliseconds; null where nothing was measured."""
 
     source_id: str
@@ -36,26 +36,26 @@ class Report(BaseModel):
     decisions: dict[str, int]
     said: dict[str, int]
     counters: dict[str, int]
-    capture_to_first_word_ms: Spread | None
-    first_token_ms: Spread | None
-    tokens_per_s: Spread | None
-    stages_ms: dict[str, Spread]
+    capture_to_first_word_ms: LatencySpread | None
+    first_token_ms: LatencySpread | None
+    tokens_per_s: LatencySpread | None
+    stages_ms: dict[str, LatencySpread]
 
 
-def spread(values: Sequence[float]) -> Spread | None:
+def spread(values: Sequence[float]) -> LatencySpread | None:
     """Median, 95th percentile (nearest rank) and largest; None of nothing."""
     if not values:
         return None
     ordered = sorted(values)
     p95 = ordered[min(len(ordered) - 1, -(-95 * len(ordered) // 100) - 1)]
-    return Spread(
+    return LatencySpread(
         n=len(ordered), median=round(statistics.median(ordered), 3), p95=round(p95, 3), largest=round(ordered[-1], 3)
     )
 
 
 def make_report(
     source_id: str, run: str, events: Iterable[tuple[str, Event]], counters: Mapping[str, int], now_s: float
-) -> Report:
+) -> SessionReport:
     """The numbers of `run`."""
     rows = [item for item in events if item[1].run == run]
     decided = [event for _, event in rows if isinstance(event, DecisionEvent)]
@@ -67,7 +67,7 @@ def make_report(
         for name, before, after in zip(stages, marks, marks[1:], strict=False):
             if before and after:
                 stages[name].append((after - before) * 1000)
-    return Report(
+    return SessionReport(
         source_id=source_id,
         run=run,
         made_at=datetime.fromtimestamp(now_s, UTC).isoformat(timespec="seconds"),
@@ -92,7 +92,7 @@ svg{width:100%;height:auto;background:#f4f6f9;border-radius:6px}
 """
 
 
-def to_html(report: Report, events: Iterable[tuple[str, Event]]) -> str:
+def to_html(report: SessionReport, events: Iterable[tuple[str, Event]]) -> str:
     """The report as one self-contained page: no script, nothing fetched, every text escaped."""
     rows = [item for item in events if item[1].run == report.run]
     said = lines(rows, report.run)
@@ -126,7 +126,7 @@ def to_html(report: Report, events: Iterable[tuple[str, Event]]) -> str:
     )
 
 
-def _timeline(decided: Sequence[DecisionEvent], said: Sequence[Line]) -> str:
+def _timeline(decided: Sequence[DecisionEvent], said: Sequence[TranscriptLine]) -> str:
     end_s = max([event.pts_s for event in decided] + [row.pts_s for row in said], default=0.0) or 1.0
     colours = {"correction": "#b45f06", "praise": "#1f7a4d", "answer": "#1f5fbf"}
     step = max(1, len(decided) // WIDTH)

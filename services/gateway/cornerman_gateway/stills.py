@@ -38,7 +38,8 @@ def _jpeg(body: bytes) -> bytes:
     """Raises MalformedError or SourceError."""
     import av
     import numpy as np
-    from cornerman_media.jpeg import JpegMaker
+
+    from cornerman_media.jpeg import JpegEncoder
 
     fields = unpack_map(body)
     height, width, rgb = fields.get("height"), fields.get("width"), fields.get("rgb")
@@ -47,4 +48,4 @@ def _jpeg(body: bytes) -> bytes:
     if len(rgb) != height * width * 3 or not 0 < len(rgb) <= LARGEST_BYTES:
         raise MalformedError(f"a still of {width}x{height} has {len(rgb)} bytes; it needs {height * width * 3}")
     frame = av.VideoFrame.from_ndarray(np.frombuffer(rgb, np.uint8).reshape(height, width, 3), format="rgb24")
-    return JpegMaker(width + 1, QUALITY).jpeg(frame)
+    return JpegEncoder(width + 1, QUALITY).jpeg(frame)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cornerman_shared.bus.messages import EndEvent, Event
-
 from cornerman_gateway.core import to_json
+from cornerman_shared.bus.messages import EndEvent, Event
 
 SHORTEST_S = 2.0
 LONGEST_S = 8.0
@@ -16,7 +15,7 @@ CHARACTERS_PER_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TranscriptLine:
     """One thing said."""
 
     event_id: str
@@ -41,12 +40,12 @@ def kind_of(event: EndEvent) -> str:
     return "correction" if event.action == "correct" else "praise"
 
 
-def line_of(event_id: str, event: EndEvent) -> Line:
+def line_of(event_id: str, event: EndEvent) -> TranscriptLine:
     """The row of one end."""
     times = event.times
     started = times.first_token_at_s
     speaking_s = times.done_at_s - started if started and times.done_at_s > started else 0.0
-    return Line(
+    return TranscriptLine(
         event_id=event_id,
         run=event.run,
         pts_s=event.pts_s,
@@ -61,7 +60,7 @@ def line_of(event_id: str, event: EndEvent) -> Line:
     )
 
 
-def lines(events: Iterable[tuple[str, Event]], run: str = "") -> list[Line]:
+def lines(events: Iterable[tuple[str, Event]], run: str = "") -> list[TranscriptLine]:
     """Everything said in `run` (empty = in every run): no silences."""
     return [
         line_of(event_id, event)
@@ -70,7 +69,7 @@ def lines(events: Iterable[tuple[str, Event]], run: str = "") -> list[Line]:
     ]
 
 
-def to_vtt(rows: Iterable[Line], title: str) -> str:
+def to_vtt(rows: Iterable[TranscriptLine], title: str) -> str:
     """WebVTT (W3C): one cue for each thing said, on the run's media time; corrections, praise and answers as
     classes.
     """
@@ -87,9 +86,9 @@ def to_vtt(rows: Iterable[Line], title: str) -> str:
     return "\n\n".join(out) + "\n"
 
 
-def to_jsonl(rows: Iterable[Line]) -> str:
+def to_jsonl(rows: Iterable[TranscriptLine]) -> str:
     """One JSON object a line."""
-    return "".join(to_json({name: getattr(row, name) for name in Line.__slots__}) + "\n" for row in rows)
+    return "".join(to_json({name: getattr(row, name) for name in TranscriptLine.__slots__}) + "\n" for row in rows)
 
 
 def _stamp(seconds: float) -> str:

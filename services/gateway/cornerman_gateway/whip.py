@@ -13,13 +13,12 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from cornerman_shared.bus.connection import Bus
-from cornerman_shared.errors import CornermanError, RetryableError
-from cornerman_shared.process.logs import get_logger
-
 from cornerman_gateway.fanout import Spawn
 from cornerman_gateway.problems import Problem
 from cornerman_gateway.push import store_push
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.errors import CornermanError, RetryableError
+from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
     import av
@@ -33,7 +32,7 @@ GATHER_S: Final = 10.0
 
 
 @dataclass
-class Session:
+class WhipSession:
     """One peer that sends video."""
 
     session_id: str
@@ -52,7 +51,7 @@ class Whip:
         self._bus = bus
         self._spawn = spawn
         self._pushing = pushing
-        self.sessions: dict[str, Session] = {}
+        self.sessions: dict[str, WhipSession] = {}
 
     async def offer(self, source_id: str, sdp: str) -> tuple[str, str]:
         """Answers an offer: (session id, SDP). Pictures go to the source's push stream until either side ends it.
@@ -71,7 +70,7 @@ class Whip:
         if len(self.sessions) >= MOST_SESSIONS:
             raise Problem(503, "too many cameras over WebRTC", f"at most {MOST_SESSIONS} are taken; end one")
         peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        session = Session(secrets.token_urlsafe(12), source_id, peer)
+        session = WhipSession(secrets.token_urlsafe(12), source_id, peer)
         peer.on("track", lambda track: self._on_track(session, track))
         peer.on("connectionstatechange", lambda: self._on_state(session))
         self._pushing.add(source_id)
@@ -88,11 +87,11 @@ class Whip:
             raise Problem(422, "this is no offer we can answer", f"sdp: {error or type(error).__name__}") from error
         return session.session_id, str(peer.localDescription.sdp)
 
-    def _on_track(self, session: Session, track: Any) -> None:
+    def _on_track(self, session: WhipSession, track: Any) -> None:
         if track.kind == "video":
             self._spawn(self._take(session, track))
 
-    def _on_state(self, session: Session) -> None:
+    def _on_state(self, session: WhipSession) -> None:
         if session.peer.connectionState in ("failed", "closed"):
             session.ended.set()
             self._spawn(self._end_quietly(session.session_id))
@@ -100,12 +99,13 @@ class Whip:
     async def _end_quietly(self, session_id: str) -> None:
         await self.end(session_id)
 
-    async def _take(self, session: Session, track: Any) -> None:
+    async def _take(self, session: WhipSession, track: Any) -> None:
         """Reads as fast as frames come, so that aiortc's own queue stays empty; writes the newest when free."""
         from aiortc.mediastreams import MediaStreamError
-        from cornerman_media.jpeg import JpegMaker
 
-        maker = JpegMaker(WIDTH, QUALITY)
+        from cornerman_media.jpeg import JpegEncoder
+
+        maker = JpegEncoder(WIDTH, QUALITY)
         writing: asyncio.Task[None] | None = None
         try:
             while not session.ended.is_set():
@@ -119,7 +119,7 @@ class Whip:
         finally:
             await self.end(session.session_id)
 
-    async def _write(self, session: Session, maker: Any, frame: av.VideoFrame) -> None:
+    async def _write(self, session: WhipSession, maker: Any, frame: av.VideoFrame) -> None:
         seconds = float(frame.time or 0.0)
         if session.began_s is None:
             session.began_s = seconds

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from cornerman_common.model_location import require_model_extra
-from cornerman_shared.settings.tree import GeneratorSettings
-
 from cornerman_generator.core import Generator
+from cornerman_shared.settings.tree import GeneratorSettings
 
 
 def make_generator(settings: GeneratorSettings) -> Generator:

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
+
 from cornerman_shared.bus.messages import ChunkRef, Request
 from cornerman_shared.errors import GenerationError
-from numpy.typing import NDArray
 
 Wants = Literal["nothing", "tokens", "frames"]
 
 
 @dataclass(frozen=True, slots=True)
-class Delta:
+class TextDelta:
     """A piece of text, to be appended.
 
     `n_tokens` is how many tokens it took; `n_input_tokens` is the length of the prompt, from the piece on that
@@ -30,7 +31,7 @@ class Delta:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ChunkInput:
     """One chunk of the request's context with what the generator wanted of it."""
 
     ref: ChunkRef
@@ -48,7 +49,7 @@ class Generator(Protocol):
     def model(self) -> str:
         """What it is called in messages."""
 
-    def generate(self, request: Request, chunks: Sequence[Seen]) -> AsyncIterator[Delta]:
+    def generate(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncIterator[TextDelta]:
         """Text about the chunks, oldest first. Closing the iterator stops the model within one token.
 
         Raises:
@@ -59,7 +60,7 @@ class Generator(Protocol):
         """Lets go of threads and connections."""
 
 
-def require_tokens(chunks: Sequence[Seen]) -> None:
+def require_tokens(chunks: Sequence[ChunkInput]) -> None:
     """Checks that every chunk has its tokens.
 
     Raises:
@@ -73,7 +74,7 @@ def require_tokens(chunks: Sequence[Seen]) -> None:
             )
 
 
-def distinct_frames(chunks: Sequence[Seen], most: int) -> list[NDArray[np.uint8]]:
+def distinct_frames(chunks: Sequence[ChunkInput], most: int) -> list[NDArray[np.uint8]]:
     """Every frame of the chunks once, in time order; of more than `most` an even choice, the newest always in it.
 
     Raises:
@@ -95,7 +96,7 @@ def distinct_frames(chunks: Sequence[Seen], most: int) -> list[NDArray[np.uint8]
     return [ordered[len(ordered) - 1 - round(step * i)] for i in reversed(range(most))]
 
 
-class Hush:
+class SilenceFilter:
     """Holds words back while they may still turn out to be nothing new: `...`, or what was said last.
 
     Args:
@@ -125,7 +126,7 @@ class Hush:
         return ("", True) if silent else (self._held, False)
 
 
-class Pacer:
+class TextPacer:
     """Gathers text so that no more than one piece goes out in `gap_s`; the first one goes at once."""
 
     def __init__(self, gap_s: float = 1 / 30) -> None:

@@ -7,9 +7,10 @@ from typing import Final
 
 import av
 import numpy as np
-from cornerman_media.jpeg import JpegMaker
-from cornerman_shared.errors import GenerationError, SourceError
 from numpy.typing import NDArray
+
+from cornerman_media.jpeg import JpegEncoder
+from cornerman_shared.errors import GenerationError, SourceError
 
 QUALITY: Final = 92
 
@@ -22,7 +23,7 @@ def jpeg(frame: NDArray[np.uint8]) -> bytes:
     """
     picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
     try:
-        return JpegMaker(frame.shape[1] + 1, QUALITY).jpeg(picture)
+        return JpegEncoder(frame.shape[1] + 1, QUALITY).jpeg(picture)
     except SourceError as error:
         raise GenerationError(str(error)) from None
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 
+from cornerman_generator.core import ChunkInput, TextDelta, Wants
 from cornerman_shared.bus.messages import Request
-
-from cornerman_generator.core import Delta, Seen, Wants
 
 
 class EchoGenerator:
@@ -23,13 +22,13 @@ class EchoGenerator:
     def __init__(self, delay_s: float = 0.0) -> None:
         self._delay_s = delay_s
 
-    async def generate(self, request: Request, chunks: Sequence[Seen]) -> AsyncIterator[Delta]:
+    async def generate(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncIterator[TextDelta]:
         """One word a delta; a word counts as a token."""
         words = words_for(request)
         for i, word in enumerate(words[: request.sampling.max_new_tokens]):
             if self._delay_s:
                 await asyncio.sleep(self._delay_s)
-            yield Delta(word if i == 0 else f" {word}", 1, len(request.prompt.split()))
+            yield TextDelta(word if i == 0 else f" {word}", 1, len(request.prompt.split()))
 
     async def close(self) -> None:
         """There is nothing to let go of."""

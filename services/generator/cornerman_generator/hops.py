@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from cornerman_common.last_feedback import FIELD as SAID
-from cornerman_common.last_feedback import Said
+from cornerman_common.last_feedback import LastFeedback
 from cornerman_shared.bus.hop import Hop
 from cornerman_shared.bus.messages import BlobRef, EndEvent, EndStatus, ErrorEvent, Request, Times
 from cornerman_shared.bus.streams import Keys
@@ -16,7 +16,7 @@ COUNTED = {"done": "feedback", "failed": "errors", "expired": "expired", "cancel
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ReplyOutcome:
     """What became of a request; `text` is all that was said."""
 
     status: EndStatus
@@ -31,7 +31,7 @@ class Outcome:
     first_token_at_s: float = 0.0
 
 
-def end_hop(keys: Keys, bus: BusSettings, request: Request, outcome: Outcome, now_s: float) -> Hop:
+def end_hop(keys: Keys, bus: BusSettings, request: Request, outcome: ReplyOutcome, now_s: float) -> Hop:
     """Writes the end once. Nothing happens when a newer attempt is at work; when the request had ended already, the
     entry is
     settled and that is all."""
@@ -46,7 +46,7 @@ def end_hop(keys: Keys, bus: BusSettings, request: Request, outcome: Outcome, no
     hop.event(keys, end_event(request, outcome, now_s), bus.feedback_maxlen)
     hop.count(counters, COUNTED[outcome.status])
     if outcome.status == "done" and request.kind == "feedback" and not outcome.silent:
-        said = Said(request.run, request.action, request.pts_s, outcome.text)
+        said = LastFeedback(request.run, request.action, request.pts_s, outcome.text)
         hop.set(keys.decider_state(request.source_id), SAID, said.to_bytes())
     return hop.free(owned_blobs(request))
 
@@ -59,7 +59,7 @@ def closed_hop(keys: Keys, request: Request, attempt: int) -> Hop:
     return hop.free(owned_blobs(request))
 
 
-def end_event(request: Request, outcome: Outcome, now_s: float) -> EndEvent:
+def end_event(request: Request, outcome: ReplyOutcome, now_s: float) -> EndEvent:
     """The one end of a request."""
     return EndEvent(
         source_id=request.source_id,

@@ -13,23 +13,23 @@ from typing import Any
 
 import numpy as np
 import torch
-from cornerman_shared.bus.messages import Request
-from cornerman_shared.errors import ConfigError
 from numpy.typing import NDArray
 
-from cornerman_generator.core import Delta
+from cornerman_generator.core import TextDelta
+from cornerman_shared.bus.messages import Request
+from cornerman_shared.errors import ConfigError
 
 NOT_QUANTIZED = ("vpm", "resampler", "apm", "audio_projection_layer", "tts", "lm_head")
 
 
-class MiniCpmTalker:
+class MiniCpmBackend:
     """A model with `chat(msgs=…, stream=True)`."""
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
         self._model = model
         self._tokenizer = tokenizer
 
-    def reply(self, frames: list[NDArray[np.uint8]], request: Request, cancel: threading.Event) -> Iterator[Delta]:
+    def reply(self, frames: list[NDArray[np.uint8]], request: Request, cancel: threading.Event) -> Iterator[TextDelta]:
         """Pieces as the model's own streamer gives them; tokens are counted by its tokenizer."""
         from PIL import Image
 
@@ -56,12 +56,12 @@ class MiniCpmTalker:
         for text in self._model.chat(**arguments):
             if cancel.is_set():
                 return
-            yield Delta(text, len(self._tokenizer.encode(text, add_special_tokens=False)))
+            yield TextDelta(text, len(self._tokenizer.encode(text, add_special_tokens=False)))
 
 
 def load_minicpm(
     path: str, config: Any, device: torch.device, dtype: torch.dtype, *, trust_remote_code: bool
-) -> MiniCpmTalker:
+) -> MiniCpmBackend:
     """Loads the vision and language parts; speech in and out stay off.
 
     Raises:
@@ -78,7 +78,7 @@ def load_minicpm(
         setattr(config, part, wanted)
     model = AutoModel.from_pretrained(path, config=config, trust_remote_code=True, dtype=dtype)
     tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=True)
-    return MiniCpmTalker(model.to(device).eval(), tokenizer)
+    return MiniCpmBackend(model.to(device).eval(), tokenizer)
 
 
 def repair_quantization(config: Any, dtype: torch.dtype) -> torch.dtype:

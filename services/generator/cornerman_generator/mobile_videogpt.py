@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
 from cornerman_common.model_location import model_path, set_threads, torch_device, torch_dtype
+from cornerman_generator.core import ChunkInput, TextDelta, Wants, require_tokens
+from cornerman_generator.threads import in_thread
 from cornerman_shared.bus.messages import Request
 from cornerman_shared.errors import ConfigError, GenerationError
 from cornerman_shared.settings.tree import GeneratorSettings
-
-from cornerman_generator.core import Delta, Seen, Wants, require_tokens
-from cornerman_generator.threads import in_thread
 from mobile_videogpt import MobileVideoGPT
 from mobile_videogpt.errors import ModelError
 from mobile_videogpt.quantize import Quantization
@@ -86,7 +86,7 @@ class MobileVideoGPTGenerator:
             pass
         self._model.forget_prompts()
 
-    def generate(self, request: Request, chunks: Sequence[Seen]) -> AsyncIterator[Delta]:
+    def generate(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncIterator[TextDelta]:
         """Streams the model's reply."""
         return in_thread(lambda cancel: self._reply(request, chunks, cancel), self._pool)
 
@@ -94,7 +94,7 @@ class MobileVideoGPTGenerator:
         """Lets the threads go."""
         self._pool.shutdown(wait=False)
 
-    def _reply(self, request: Request, chunks: Sequence[Seen], cancel: threading.Event) -> Iterator[Delta]:
+    def _reply(self, request: Request, chunks: Sequence[ChunkInput], cancel: threading.Event) -> Iterator[TextDelta]:
         require_tokens(chunks)
         sampling = request.sampling
         try:
@@ -112,7 +112,7 @@ class MobileVideoGPTGenerator:
                     cancel=cancel,
                 )
                 for delta in deltas:
-                    yield Delta(delta.text, delta.n_tokens, delta.stats.prompt_tokens if delta.stats else 0)
+                    yield TextDelta(delta.text, delta.n_tokens, delta.stats.prompt_tokens if delta.stats else 0)
         except (ModelError, RuntimeError, ValueError) as error:
             raise GenerationError(f"{self.model}: {error}") from error
 
@@ -176,7 +176,7 @@ def action_of(request: Request) -> str | None:
     return request.action if request.kind == "feedback" else None
 
 
-def _tokens(chunk: Seen) -> TorchTokens:
+def _tokens(chunk: ChunkInput) -> TorchTokens:
     assert chunk.context is not None
     assert chunk.video is not None
     return TorchTokens(torch.from_numpy(np.array(chunk.context)), torch.from_numpy(np.array(chunk.video)))

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+from cornerman_generator.core import ChunkInput, TextDelta, Wants, distinct_frames
+from cornerman_generator.data_uri import data_uri
+from cornerman_generator.sse import CompletionServer
 from cornerman_shared.bus.messages import Request
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.tree import GeneratorSettings
-
-from cornerman_generator.core import Delta, Seen, Wants, distinct_frames
-from cornerman_generator.data_uri import data_uri
-from cornerman_generator.sse import CompletionServer
 
 MAX_IMAGES = 8
 
@@ -41,7 +40,7 @@ class OpenAIGenerator:
             raise ConfigError("generator.model is empty; give the name of the model at the server")
         return cls(CompletionServer(settings.base_url, settings.api_key, settings.timeout_s), settings.model)
 
-    async def generate(self, request: Request, chunks: Sequence[Seen]) -> AsyncIterator[Delta]:
+    async def generate(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncIterator[TextDelta]:
         """One delta for each piece that the server sends."""
         n_input = 0
         async for event in self._server.stream("/chat/completions", chat_body(self.model, request, chunks)):
@@ -49,16 +48,16 @@ class OpenAIGenerator:
             for choice in event.get("choices") or []:
                 text = (choice.get("delta") or {}).get("content") or ""
                 if text:
-                    yield Delta(text, 1, n_input)
+                    yield TextDelta(text, 1, n_input)
         if n_input:
-            yield Delta("", 0, n_input)
+            yield TextDelta("", 0, n_input)
 
     async def close(self) -> None:
         """Closes the connections."""
         await self._server.close()
 
 
-def chat_body(model: str, request: Request, chunks: Sequence[Seen]) -> dict[str, Any]:
+def chat_body(model: str, request: Request, chunks: Sequence[ChunkInput]) -> dict[str, Any]:
     """The request in the chat format. A server streams about one token a piece, which is how tokens are counted."""
     content: list[dict[str, Any]] = [
         {"type": "image_url", "image_url": {"url": data_uri(frame)}} for frame in distinct_frames(chunks, MAX_IMAGES)

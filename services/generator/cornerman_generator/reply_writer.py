@@ -5,19 +5,18 @@ from __future__ import annotations
 
 import asyncio
 
+from cornerman_generator.hops import times_of
 from cornerman_shared.backoff import Backoff
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import DeltaEvent, Event, Request, StartEvent
-from cornerman_shared.bus.replies import say, start_attempt
+from cornerman_shared.bus.replies import append_reply, start_attempt
 from cornerman_shared.errors import RetryableError
 from cornerman_shared.process.logs import get_logger
-
-from cornerman_generator.hops import times_of
 
 log = get_logger("speech")
 
 
-class Speech:
+class ReplyWriter:
     """Says a request's text. A piece whose answer was lost may or may not be out, so a new attempt says everything
     again, which
     voids what the old one said."""
@@ -46,7 +45,7 @@ class Speech:
                 log.warning("speech_interrupted", request_id=self._request.request_id, error=str(error))
                 await asyncio.sleep(backoff.next_s())
 
-    async def say(self, text: str) -> bool:
+    async def append(self, text: str) -> bool:
         """Appends a piece. False = stop generating: the request has ended, or a newer attempt is at work."""
         if not self.first_token_at_s:
             self.first_token_at_s = self._bus.clock.now_s()
@@ -57,7 +56,7 @@ class Speech:
             return await self.start()
 
     async def _say(self, event: Event) -> bool:
-        return await say(self._bus, event, self._request.request_id, self.attempt)
+        return await append_reply(self._bus, event, self._request.request_id, self.attempt)
 
     def _start_event(self) -> StartEvent:
         request = self._request

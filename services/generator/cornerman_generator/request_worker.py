@@ -10,18 +10,18 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from cornerman_common.retry import insist, settle
+from numpy.typing import NDArray
+
+from cornerman_common.retry import commit_with_retry, retry_forever
+from cornerman_generator.core import ChunkInput, Generator, SilenceFilter, TextDelta, TextPacer
+from cornerman_generator.hops import ReplyOutcome, closed_hop, end_hop
+from cornerman_generator.reply_writer import ReplyWriter
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.delivery import Delivery
 from cornerman_shared.bus.messages import BlobRef, ChunkRef, EndStatus, Request
 from cornerman_shared.errors import BlobExpiredError, GenerationError
 from cornerman_shared.process.logs import get_logger
 from cornerman_shared.process.metrics import Metrics
-from numpy.typing import NDArray
-
-from cornerman_generator.core import Delta, Generator, Hush, Pacer, Seen
-from cornerman_generator.hops import Outcome, closed_hop, end_hop
-from cornerman_generator.reply_writer import Speech
 
 TICK_S = 0.25
 """How often a request that gives no text is looked at: is its time over, has another worker taken it?"""
@@ -29,7 +29,7 @@ TICK_S = 0.25
 log = get_logger("answer")
 
 
-class Answer:
+class RequestWorker:
     """Answers one request."""
 
     def __init__(self, bus: Bus, generator: Generator, metrics: Metrics, delivery: Delivery[Request]) -> None:
@@ -39,17 +39,17 @@ class Answer:
         self._delivery = delivery
         self._request = delivery.message
         self._keys = bus.keys(delivery.message.source_id)
-        self._speech = Speech(bus, delivery.message, generator.model)
+        self._writer = ReplyWriter(bus, delivery.message, generator.model)
 
     async def run(self) -> None:
         """From taking the request to its end."""
-        request, speech = self._request, self._speech
+        request, writer = self._request, self._writer
         if 0 < request.deadline_at_s < self._bus.clock.now_s():
             cause = "it waited past its deadline; a generator was busy or not there"
-            await self._end(Outcome("expired", 0, self._generator.model, cause=cause))
+            await self._end(ReplyOutcome("expired", 0, self._generator.model, cause=cause))
             return
         started_s = self._bus.clock.monotonic_s()
-        if not await speech.start():
+        if not await writer.start():
             await self._leave()
             return
         try:
@@ -66,11 +66,11 @@ class Answer:
             await self._end(outcome)
             self._metrics.generate_seconds.observe(self._bus.clock.monotonic_s() - started_s)
 
-    async def _speak(self, chunks: Sequence[Seen], started_s: float) -> Outcome | None:
+    async def _speak(self, chunks: Sequence[ChunkInput], started_s: float) -> ReplyOutcome | None:
         """Says what the generator gives; None = somebody else has ended the request, or works on it now."""
-        request, speech, clock = self._request, self._speech, self._bus.clock
-        hush = Hush(request.previous_text) if request.kind == "feedback" else None
-        pacer = Pacer()
+        request, writer, clock = self._request, self._writer, self._bus.clock
+        hush = SilenceFilter(request.previous_text) if request.kind == "feedback" else None
+        pacer = TextPacer()
         n_input = n_output = 0
         ttft_ms = 0.0
         pieces = _with_ticks(self._generator.generate(request, chunks), lambda: pacer.wait_s(clock.monotonic_s()))
@@ -88,14 +88,14 @@ class Answer:
                     pacer.push(hush.push(delta.text) if hush else delta.text)
                 if pacer.wait_s(now_s) == 0.0:
                     ttft_ms = ttft_ms or (now_s - started_s) * 1000
-                    if not await speech.say(pacer.take(now_s)):
+                    if not await writer.append(pacer.take(now_s)):
                         return None
         rest, silent = hush.end() if hush else ("", False)
         pacer.push(rest)
         now_s = clock.monotonic_s()
         if last := pacer.take(now_s):
             ttft_ms = ttft_ms or (now_s - started_s) * 1000
-            if not await speech.say(last):
+            if not await writer.append(last):
                 return None
         if ttft_ms:
             self._metrics.first_token_seconds.observe(ttft_ms / 1000)
@@ -103,54 +103,56 @@ class Answer:
         done = self._outcome("done")
         return replace(done, silent=silent, n_input_tokens=n_input, n_output_tokens=n_output, ttft_ms=ttft_ms)
 
-    async def _fetch(self) -> list[Seen]:
+    async def _fetch(self) -> list[ChunkInput]:
         """What the generator wants of each chunk."""
         wants, request = self._generator.wants, self._request
         if wants == "nothing":
-            return [Seen(ref) for ref in request.chunks]
+            return [ChunkInput(ref) for ref in request.chunks]
         if not request.chunks:
             raise GenerationError(f"nothing of source {request.source_id!r} has been seen yet, so there is no answer")
         return list(await asyncio.gather(*(self._see(ref) for ref in request.chunks)))
 
-    async def _see(self, ref: ChunkRef) -> Seen:
+    async def _see(self, ref: ChunkRef) -> ChunkInput:
         try:
             if self._generator.wants == "frames":
-                return Seen(ref, frames=await self._blob(ref.frames))
+                return ChunkInput(ref, frames=await self._blob(ref.frames))
             context, video = await asyncio.gather(self._blob(ref.context), self._blob(ref.video))
-            return Seen(ref, context=context, video=video)
+            return ChunkInput(ref, context=context, video=video)
         except BlobExpiredError as error:
             raise GenerationError(f"chunk {ref.seq} is gone: {error}") from error
 
     async def _blob(self, ref: BlobRef | None) -> NDArray[Any] | None:
-        return None if ref is None else await insist(lambda: self._bus.get_blob(ref))
+        return None if ref is None else await retry_forever(lambda: self._bus.get_blob(ref))
 
-    def _failed(self, cause: str) -> Outcome:
+    def _failed(self, cause: str) -> ReplyOutcome:
         self._metrics.errors_total.labels("generation").inc()
         log.warning("generation_failed", request_id=self._request.request_id, cause=cause)
         return replace(self._outcome("failed"), cause=cause)
 
-    def _outcome(self, status: EndStatus) -> Outcome:
-        speech = self._speech
-        return Outcome(
+    def _outcome(self, status: EndStatus) -> ReplyOutcome:
+        writer = self._writer
+        return ReplyOutcome(
             status,
-            speech.attempt,
+            writer.attempt,
             self._generator.model,
-            text=speech.text,
-            first_token_at_s=speech.first_token_at_s,
+            text=writer.text,
+            first_token_at_s=writer.first_token_at_s,
         )
 
-    async def _end(self, outcome: Outcome) -> None:
+    async def _end(self, outcome: ReplyOutcome) -> None:
         self._metrics.requests_total.labels(outcome.status).inc()
         now_s = self._bus.clock.now_s()
-        await settle(self._delivery, end_hop(self._keys, self._bus.settings.bus, self._request, outcome, now_s))
+        await commit_with_retry(
+            self._delivery, end_hop(self._keys, self._bus.settings.bus, self._request, outcome, now_s)
+        )
 
     async def _leave(self) -> None:
-        await settle(self._delivery, closed_hop(self._keys, self._request, self._speech.attempt))
+        await commit_with_retry(self._delivery, closed_hop(self._keys, self._request, self._writer.attempt))
 
 
 async def _with_ticks(
-    deltas: AsyncIterator[Delta], wait_s: Callable[[], float | None]
-) -> AsyncGenerator[Delta | None, None]:
+    deltas: AsyncIterator[TextDelta], wait_s: Callable[[], float | None]
+) -> AsyncGenerator[TextDelta | None, None]:
     """The deltas, and None whenever `wait_s()` (or a tick) has passed without one."""
     following = asyncio.ensure_future(anext(deltas, _END))
     try:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+
 from cornerman_shared.errors import ConfigError, GenerationError
 from cornerman_shared.redact import redact_url
 

@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 import torch
+
 from cornerman_common.model_location import model_path
+from cornerman_generator.core import ChunkInput, TextDelta, Wants, require_tokens
+from cornerman_generator.mobile_videogpt import TorchTokens, action_of
+from cornerman_generator.sse import CompletionServer
 from cornerman_shared.bus.messages import Request
 from cornerman_shared.errors import ConfigError, GenerationError
 from cornerman_shared.settings.tree import GeneratorSettings
-
-from cornerman_generator.core import Delta, Seen, Wants, require_tokens
-from cornerman_generator.mobile_videogpt import TorchTokens, action_of
-from cornerman_generator.sse import CompletionServer
 from mobile_videogpt import MobileVideoGPT
 from mobile_videogpt.errors import ModelError
 
@@ -59,7 +59,7 @@ class VllmGenerator:
             raise ConfigError(f"generator.model = {path!r} cannot be loaded: {error}") from error
         return cls(server, model, settings.model or path)
 
-    async def generate(self, request: Request, chunks: Sequence[Seen]) -> AsyncIterator[Delta]:
+    async def generate(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncIterator[TextDelta]:
         """One delta for each piece that the server sends."""
         import asyncio
 
@@ -78,14 +78,14 @@ class VllmGenerator:
         async for event in self._server.stream("/completions", body):
             for choice in event.get("choices") or []:
                 if text := choice.get("text") or "":
-                    yield Delta(text, 1, n_input)
+                    yield TextDelta(text, 1, n_input)
 
     async def close(self) -> None:
         """Closes the connections."""
         self._pool.shutdown(wait=False)
         await self._server.close()
 
-    def _embeds(self, request: Request, chunks: Sequence[Seen]) -> tuple[str, int]:
+    def _embeds(self, request: Request, chunks: Sequence[ChunkInput]) -> tuple[str, int]:
         """The whole prompt [n, D] as vLLM takes it: base64 of `torch.save`; and n."""
         require_tokens(chunks)
         tokens = [

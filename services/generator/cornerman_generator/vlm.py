@@ -16,22 +16,22 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+
 from cornerman_common.model_location import set_threads, torch_device, torch_dtype
+from cornerman_generator.core import ChunkInput, TextDelta, Wants, distinct_frames
+from cornerman_generator.threads import in_thread
 from cornerman_shared.bus.messages import Request
 from cornerman_shared.errors import ConfigError, GenerationError
 from cornerman_shared.settings.tree import GeneratorSettings
-from numpy.typing import NDArray
-
-from cornerman_generator.core import Delta, Seen, Wants, distinct_frames
-from cornerman_generator.threads import in_thread
 
 MAX_IMAGES = 8
 
 
-class Talker(Protocol):
+class VlmBackend(Protocol):
     """A loaded model that looks at frames."""
 
-    def reply(self, frames: list[NDArray[np.uint8]], request: Request, cancel: threading.Event) -> Iterator[Delta]:
+    def reply(self, frames: list[NDArray[np.uint8]], request: Request, cancel: threading.Event) -> Iterator[TextDelta]:
         """Text about the frames, oldest first; checks `cancel` before every token."""
 
 
@@ -45,7 +45,7 @@ class VlmGenerator:
 
     wants: Wants = "frames"
 
-    def __init__(self, talker: Talker, name: str) -> None:
+    def __init__(self, talker: VlmBackend, name: str) -> None:
         self._talker = talker
         self.model = name
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="generate")
@@ -68,7 +68,7 @@ class VlmGenerator:
             raise ConfigError(f"generator.model = {settings.model!r} cannot be loaded: {error}") from error
         return cls(talker, Path(settings.model).name)
 
-    def generate(self, request: Request, chunks: Sequence[Seen]) -> AsyncIterator[Delta]:
+    def generate(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncIterator[TextDelta]:
         """Streams the model's reply."""
         return in_thread(lambda cancel: self._reply(request, chunks, cancel), self._pool)
 
@@ -76,7 +76,7 @@ class VlmGenerator:
         """Lets the thread go."""
         self._pool.shutdown(wait=False)
 
-    def _reply(self, request: Request, chunks: Sequence[Seen], cancel: threading.Event) -> Iterator[Delta]:
+    def _reply(self, request: Request, chunks: Sequence[ChunkInput], cancel: threading.Event) -> Iterator[TextDelta]:
         if request.adapter:
             raise GenerationError(f"adapter {request.adapter!r}: generator.backend vlm takes none; merge it first")
         frames = distinct_frames(chunks, MAX_IMAGES)
@@ -86,14 +86,14 @@ class VlmGenerator:
             raise GenerationError(f"{self.model}: {error}") from error
 
 
-class TransformersTalker:
+class TransformersBackend:
     """A model of `AutoModelForImageTextToText` with its processor's chat template."""
 
     def __init__(self, model: Any, processor: Any) -> None:
         self._model = model
         self._processor = processor
 
-    def reply(self, frames: list[NDArray[np.uint8]], request: Request, cancel: threading.Event) -> Iterator[Delta]:
+    def reply(self, frames: list[NDArray[np.uint8]], request: Request, cancel: threading.Event) -> Iterator[TextDelta]:
         """Generates in a second thread, so that each piece can be handed on as it comes."""
         inputs = self._processor.apply_chat_template(
             messages_for(frames, request),
@@ -125,7 +125,7 @@ class TransformersTalker:
             while (piece := pieces.get()) is not None:
                 if isinstance(piece, BaseException):
                     raise piece
-                yield Delta(piece[0], piece[1], n_input)
+                yield TextDelta(piece[0], piece[1], n_input)
         finally:
             cancel.set()
             thread.join()
@@ -154,7 +154,7 @@ def sampling_arguments(request: Request) -> dict[str, Any]:
     return arguments
 
 
-def _load(settings: GeneratorSettings, device: torch.device, dtype: torch.dtype) -> Talker:
+def _load(settings: GeneratorSettings, device: torch.device, dtype: torch.dtype) -> VlmBackend:
     from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 
     trust = settings.trust_remote_code
@@ -168,7 +168,7 @@ def _load(settings: GeneratorSettings, device: torch.device, dtype: torch.dtype)
         raise ValueError(f"generator.quantize = {settings.quantize!r} is not for vlm; name a quantized checkpoint")
     model = AutoModelForImageTextToText.from_pretrained(path, dtype=dtype, trust_remote_code=trust)
     processor = AutoProcessor.from_pretrained(path, trust_remote_code=trust)
-    return TransformersTalker(model.to(device).eval(), processor)
+    return TransformersBackend(model.to(device).eval(), processor)
 
 
 def _streamer(tokenizer: Any, pieces: SimpleQueue[tuple[str, int] | BaseException | None]) -> Any:

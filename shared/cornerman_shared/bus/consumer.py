@@ -23,7 +23,7 @@ from cornerman_shared.backoff import Backoff
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.codec import unpack
 from cornerman_shared.bus.delivery import Delivery, M
-from cornerman_shared.bus.hop import Hop, Outcome
+from cornerman_shared.bus.hop import Hop, HopResult
 from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.messages import DeadLetter
 from cornerman_shared.bus.redis_client import redis_errors
@@ -106,7 +106,7 @@ class Consumer(Generic[M]):
         self._stopping = True
         self._changed.set()
 
-    async def settle(self, delivery: Delivery[M], hop: Hop) -> Outcome:
+    async def settle(self, delivery: Delivery[M], hop: Hop) -> HopResult:
         fence = self._fence
         return await hop.run(
             self._bus.scripts,
@@ -117,9 +117,9 @@ class Consumer(Generic[M]):
             generation=fence.generation if fence else 0,
         )
 
-    async def bury(self, delivery: Delivery[M], reason: str, also: Hop | None) -> Outcome:
+    async def bury(self, delivery: Delivery[M], reason: str, also: Hop | None) -> HopResult:
         outcome = await self.settle(delivery, self._burial(delivery, reason).extend(also or Hop()))
-        if outcome is not Outcome.SETTLED_BEFORE:
+        if outcome is not HopResult.SETTLED_BEFORE:
             self.buried += 1
             log.warning("entry_buried", stream=delivery.stream, entry_id=delivery.entry_id, reason=reason)
         return outcome

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Generic, Protocol, TypeVar
 
-from cornerman_shared.bus.hop import Hop, Outcome
+from cornerman_shared.bus.hop import Hop, HopResult
 
 M = TypeVar("M")
 
@@ -13,10 +13,10 @@ M = TypeVar("M")
 class Owner(Protocol[M]):
     """What a delivery needs of the consumer that read it."""
 
-    async def settle(self, delivery: Delivery[M], hop: Hop) -> Outcome:
+    async def settle(self, delivery: Delivery[M], hop: Hop) -> HopResult:
         """Acknowledge and do what the hop says, in one script."""
 
-    async def bury(self, delivery: Delivery[M], reason: str, also: Hop | None) -> Outcome:
+    async def bury(self, delivery: Delivery[M], reason: str, also: Hop | None) -> HopResult:
         """The same, with a dead letter."""
 
     async def hand_over(self, delivery: Delivery[M]) -> None:
@@ -42,7 +42,7 @@ class Delivery(Generic[M]):
         self.deliveries = deliveries  # 1 = the first time
         self.lost = asyncio.Event()  # set when another consumer has taken the entry over
 
-    async def commit(self, hop: Hop) -> Outcome:
+    async def commit(self, hop: Hop) -> HopResult:
         """Settles the entry and does what the hop says, or nothing when somebody else had settled it.
 
         Raises:
@@ -53,7 +53,7 @@ class Delivery(Generic[M]):
         self.release_slot()
         return outcome
 
-    async def bury(self, reason: str, also: Hop | None = None) -> Outcome:
+    async def bury(self, reason: str, also: Hop | None = None) -> HopResult:
         """Moves the entry to the dead-letter stream, in one script with what `also` says."""
         outcome = await self._consumer.bury(self, reason, also)
         self.release_slot()

@@ -22,7 +22,7 @@ from typing import Final
 from urllib.parse import quote
 
 from cornerman_shared.errors import ConfigError, FatalError
-from cornerman_shared.process.die_with_parent import tethered
+from cornerman_shared.process.die_with_parent import die_with_parent
 from cornerman_shared.process.run_dir import runtime_dir, socket_path
 from cornerman_shared.settings.tree import Settings
 
@@ -133,7 +133,7 @@ def _start(folder: Path, path: Path, data_dir: str, detached: bool) -> EmbeddedS
         command = [str(binary), *_options(path, data, bool(data_dir))]
         with log.open("wb") as out:
             process = subprocess.Popen(
-                command if detached else tethered(command),
+                command if detached else die_with_parent(command),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,

@@ -19,7 +19,7 @@ from cornerman_shared.bus.streams import Keys
 from cornerman_shared.errors import FencedError
 
 
-class Outcome(Enum):
+class HopResult(Enum):
     """What became of a hop."""
 
     DONE = 1
@@ -100,7 +100,7 @@ class Hop:
         entry_id: str = "",
         fence: str = "",
         generation: int = 0,
-    ) -> Outcome:
+    ) -> HopResult:
         """Sends the hop.
 
         Args:
@@ -117,7 +117,7 @@ class Hop:
         reply = int(await scripts.run("hop", [stream or filler, fence or filler, *self._keys], args))
         if reply == -1:
             raise FencedError(f"generation {generation} of {fence} is over: a newer owner has taken over")
-        return Outcome(reply)
+        return HopResult(reply)
 
     def _number(self, key: str) -> int:
         """Position of the key in the script's KEYS; the first two are the input and the fence."""

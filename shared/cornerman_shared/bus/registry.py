@@ -145,7 +145,7 @@ def changed(spec: SourceSpec, changes: Mapping[str, Any]) -> SourceSpec:
         raise ConfigError(explain(error)) from None
 
 
-class SourceWatch:
+class RegistryWatcher:
     """What is in the registry now, kept fresh by polling one counter a shard."""
 
     def __init__(self, bus: Bus) -> None:

@@ -20,7 +20,7 @@ async def start_attempt(bus: Bus, request: Request) -> int | None:
     return int(reply) or None
 
 
-async def say(bus: Bus, event: Event, request_id: str, attempt: int) -> bool:
+async def append_reply(bus: Bus, event: Event, request_id: str, attempt: int) -> bool:
     """Appends the event if this attempt is still the newest and the request open. False = stop generating."""
     k = bus.keys(event.source_id)
     reply = await bus.scripts.run(

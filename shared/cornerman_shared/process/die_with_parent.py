@@ -18,7 +18,7 @@ from typing import Final
 PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 
 
-def tethered(command: Sequence[str]) -> list[str]:
+def die_with_parent(command: Sequence[str]) -> list[str]:
     """`command` as it must be started by this process, from its main thread, so that it ends with it.
 
     The signal comes when the *thread* that started it ends, hence the main thread.

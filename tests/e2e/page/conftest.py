@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.embedded import find_binary
 from cornerman_shared.settings.tree import Settings
-
 from tests.conftest import Server, fast_settings
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import RequestKind, Times
 from cornerman_shared.settings.tree import Settings
-
 from tests.e2e.browser import browser, page_of
 from tests.e2e.page.house import end_of, quick, stage
 from tests.integration.gateway_house import gateway

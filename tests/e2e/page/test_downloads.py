@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 
-from cornerman_shared.bus.connection import Bus
-from cornerman_shared.settings.tree import Settings
 from playwright.async_api import Page
 
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.settings.tree import Settings
 from tests.e2e.page.house import quick, serious, stage, until_said
 
 

@@ -7,7 +7,6 @@ import asyncio
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.registry import get_source
 from cornerman_shared.settings.tree import Settings
-
 from tests.e2e.browser import FAKE_CAMERA
 from tests.e2e.page.house import HUNG_S, stage, until
 

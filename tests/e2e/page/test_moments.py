@@ -7,13 +7,13 @@ import re
 
 import numpy as np
 import pytest
-from cornerman_gateway.app_state import Room
+
+from cornerman_gateway.app_state import AppState
 from cornerman_shared.bus.codec import pack_map
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import DecisionEvent, EndEvent, Times
 from cornerman_shared.bus.streams import moment_ms, still_field
 from cornerman_shared.settings.tree import Settings
-
 from tests.e2e.page.house import quick, stage, until, until_said
 from tests.integration.gateway_house import Actor
 
@@ -54,7 +54,7 @@ async def test_a_timeline_click_shows_the_picture_it_was_about(settings: Setting
         await watched.check()
 
 
-async def decide(actor: Actor, room: Room, seq: int, pts_s: float, at_s: float) -> None:
+async def decide(actor: Actor, room: AppState, seq: int, pts_s: float, at_s: float) -> None:
     """A picture, and the decision about it once the gateway has seen the picture."""
     screen = room.screens.screen(actor.source_id)
     while screen.at(actor.run, pts_s, 0.01) is None:  # capture makes none while nobody asks for any

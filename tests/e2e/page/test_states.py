@@ -6,7 +6,6 @@ from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import ErrorEvent
 from cornerman_shared.bus.registry import get_source
 from cornerman_shared.settings.tree import Settings
-
 from tests.e2e.page.house import quick, silent, stage
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.settings.tree import Settings
-
 from tests.e2e.page.house import quick, stage, until_said
 
 VOICE = """async (script) => {

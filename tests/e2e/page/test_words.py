@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
+from playwright.async_api import WebSocketRoute
+
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import DecisionEvent, DeltaEvent, ErrorEvent, Event, StartEvent, StateEvent, Times
 from cornerman_shared.settings.tree import Settings
-from playwright.async_api import WebSocketRoute
-
 from tests.e2e.browser import PHONE, page_of
 from tests.e2e.page.house import XSS, end_of, quick, say, silent, stage, texts, until, until_said
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from cornerman_capture.source_state import BrokenError
 from cornerman_capture.sources.address import parse
 

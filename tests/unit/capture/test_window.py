@@ -5,11 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from cornerman_capture.core import Chunker
 from cornerman_capture.window import Window
 from cornerman_shared.settings.source import CHUNK_FRAMES
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def chunks_of(overlap: int, n: int) -> list[tuple[int, ...]]:

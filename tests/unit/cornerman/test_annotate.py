@@ -7,10 +7,10 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from cornerman_shared.errors import ConfigError, SourceError
 
 from cornerman.commands.annotate import burn, drawn_on, read_lines
 from cornerman.local.captions import Caption, caption_at, captions, rows, webvtt
+from cornerman_shared.errors import ConfigError, SourceError
 
 
 def said(pts_s: float, text: str = "Lower your hips.", kind: str = "feedback") -> dict[str, Any]:

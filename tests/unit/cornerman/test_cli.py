@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from cornerman_shared.errors import ConfigError
 
 from cornerman.cli import app, invoke
 from cornerman.commands import train
 from cornerman.local.options import choose
+from cornerman_shared.errors import ConfigError
 
 COMMANDS = (
     *("demo", "run", "up", "watch", "ask", "poll", "comment", "annotate", "status", "doctor"),

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from cornerman_shared.errors import ConfigError
-from cornerman_shared.settings.tree import load_settings
 
 from cornerman.cli import invoke
 from cornerman.commands import doctor
+from cornerman_shared.errors import ConfigError
+from cornerman_shared.settings.tree import load_settings
 
 
 @pytest.fixture(autouse=True)

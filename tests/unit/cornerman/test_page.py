@@ -3,9 +3,9 @@
 import socket
 
 import pytest
-from cornerman_shared.settings.tree import GatewaySettings
 
 from cornerman.local import page
+from cornerman_shared.settings.tree import GatewaySettings
 
 
 def test_the_default_port_gives_way_when_it_is_taken() -> None:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cornerman_shared.settings.source import SourceSpec
-from cornerman_shared.settings.tree import Settings, load_settings
 
 from cornerman.reference import reference
+from cornerman_shared.settings.source import SourceSpec
+from cornerman_shared.settings.tree import Settings, load_settings
 
 FILE = Path(__file__).parents[3] / "cornerman.yaml"
 

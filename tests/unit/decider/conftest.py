@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+
 from cornerman_shared.bus.messages import BlobRef, Features, FeatureStatus, Times
 
 MakeFeatures = Callable[..., Features]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from cornerman_decider.gate import GateState, Proposal, pass_gate
 from cornerman_shared.bus.messages import Action
 from cornerman_shared.settings.source import SpeakSettings
-from hypothesis import given
-from hypothesis import strategies as st
 
 SPEAK = SpeakSettings()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from cornerman_encoder.core import Clip, checked, compact, groups_of_equal_size
 from cornerman_shared.errors import PoisonError
 

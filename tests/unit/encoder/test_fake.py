@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from cornerman_encoder.core import Clip
 from cornerman_encoder.fake import KILLED, FakeEncoder
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from cornerman_encoder.core import Clip
 from cornerman_encoder.mobile_videogpt import VisionEncoder
 from cornerman_encoder.service import make_encoder
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.tree import EncoderSettings
-
 from mobile_videogpt import MobileVideoGPT, MobileVideoGPTConfig
 from mobile_videogpt.tokenizer import tiny_tokenizer
 

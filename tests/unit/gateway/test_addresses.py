@@ -6,6 +6,7 @@ import ipaddress
 from pathlib import Path
 
 import pytest
+
 from cornerman_gateway.addresses import METADATA, AddressRules, check_name_again, check_url, refused
 from cornerman_gateway.problems import Problem
 

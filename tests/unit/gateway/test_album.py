@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from cornerman_gateway.picture_cache import SILENT_S, SPOKEN_S, Album, Picture
+from cornerman_gateway.picture_cache import SILENT_S, SPOKEN_S, CachedPicture, PictureCache
 
 
-def picture(pts_s: float, size: int = 100, run: str = "r") -> Picture:
-    return Picture("1-0", run, pts_s, 1000.0 + pts_s, b"x" * size)
+def picture(pts_s: float, size: int = 100, run: str = "r") -> CachedPicture:
+    return CachedPicture("1-0", run, pts_s, 1000.0 + pts_s, b"x" * size)
 
 
 def test_a_moment_is_found_to_the_millisecond_and_only_in_its_run_and_source() -> None:
-    album = Album()
+    album = PictureCache()
     album.keep("a", 1.25, picture(1.24), spoken=False, now_s=0.0)
     found = album.at("a", "r", 1.2500001)
     assert found is not None and found.pts_s == 1.24
@@ -20,7 +20,7 @@ def test_a_moment_is_found_to_the_millisecond_and_only_in_its_run_and_source() -
 
 
 def test_silent_moments_go_before_spoken_ones_and_old_before_new() -> None:
-    album = Album(most_bytes=300)
+    album = PictureCache(most_bytes=300)
     album.keep("a", 1, picture(1), spoken=True, now_s=1)
     album.keep("a", 2, picture(2), spoken=False, now_s=2)
     album.keep("a", 3, picture(3), spoken=False, now_s=3)
@@ -33,7 +33,7 @@ def test_silent_moments_go_before_spoken_ones_and_old_before_new() -> None:
 
 
 def test_a_silent_moment_that_is_asked_about_counts_as_spoken() -> None:
-    album = Album()
+    album = PictureCache()
     album.keep("a", 1, picture(1), spoken=False, now_s=0)
     album.keep("a", 1, picture(1.02), spoken=True, now_s=1)
     album.keep("a", 1, picture(1.04), spoken=False, now_s=2)
@@ -46,7 +46,7 @@ def test_a_silent_moment_that_is_asked_about_counts_as_spoken() -> None:
 
 
 def test_a_removed_source_is_forgotten() -> None:
-    album = Album()
+    album = PictureCache()
     for source in ("a", "b"):
         album.keep(source, 1, picture(1), spoken=True, now_s=0)
         album.keep(source, 2, picture(2), spoken=False, now_s=0)

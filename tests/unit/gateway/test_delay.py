@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+
 from cornerman_gateway.delay import FASTEST, SLOWEST, DelayRules, Estimate, Playout
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 import pytest
+
 from cornerman_gateway.push import MAX_PICTURE_BYTES, PushError, read_push
 
 JPEG = b"\xff\xd8\xff\xe0" + b"\0" * 20

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from starlette.datastructures import Headers
+
 from cornerman_gateway.security import COOKIE, Auth, cookie_of, is_loopback, same_origin
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.tree import GatewaySettings
-from starlette.datastructures import Headers
 
 TOKEN = "a-token-of-some-length"
 

@@ -6,6 +6,7 @@ import ssl
 from pathlib import Path
 
 import pytest
+
 from cornerman_gateway.tls import self_signed, tls_files
 from cornerman_shared.errors import ConfigError
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
 from cornerman_gateway.problems import Problem
 from cornerman_gateway.uploads import Uploads, plain_stem, sniff
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
+
 from cornerman_gateway.profiles import PROFILES, profile_of
-from cornerman_gateway.schemas import SourceChange, given, view_of
+from cornerman_gateway.schemas import SourceChange, changed_fields, view_of
 from cornerman_shared.bus.registry import changed
 from cornerman_shared.settings.source import SaySettings, SourceSpec, SpeakSettings, WatchSettings
-from pydantic import ValidationError
 
 SPEC = SourceSpec(source_id="cam", url="rtsp://admin:hunter2@cam/live?token=abc")
 
@@ -27,15 +28,15 @@ def test_a_source_without_a_run_says_so() -> None:
 
 def test_a_change_holds_only_what_was_given() -> None:
     body = SourceChange.model_validate({"speak": {"confidence_threshold": 0.5}, "mode": None})
-    assert given(body) == {"speak": {"confidence_threshold": 0.5}}
-    assert changed(SPEC, given(body)).speak == SPEC.speak.model_copy(update={"confidence_threshold": 0.5})
+    assert changed_fields(body) == {"speak": {"confidence_threshold": 0.5}}
+    assert changed(SPEC, changed_fields(body)).speak == SPEC.speak.model_copy(update={"confidence_threshold": 0.5})
 
 
 @pytest.mark.parametrize("section", [WatchSettings, SpeakSettings, SaySettings])
 def test_every_setting_of_a_source_can_be_changed(section: type[WatchSettings]) -> None:
     name = section.__name__.removesuffix("Settings").lower()
     whole = section().model_dump()
-    assert given(SourceChange.model_validate({name: whole})) == {name: whole}
+    assert changed_fields(SourceChange.model_validate({name: whole})) == {name: whole}
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from mobile_videogpt.config import MobileVideoGPTConfig, StreamConfig
-from mobile_videogpt.errors import GenerationError
-from mobile_videogpt.generation import Request
+from mobile_videogpt.errors import ReplyError
+from mobile_videogpt.generation import PromptRequest
 from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.prompts import chat_prompt
 from mobile_videogpt.reply import ReplySettings
@@ -50,7 +50,7 @@ def test_a_reply_to_an_action_begins_with_its_token(doer: MobileVideoGPT, chunks
 
 def test_the_batch_answers_to_the_action_too(doer: MobileVideoGPT) -> None:
     asked = [
-        Request([chunk(1)], "Depth?", action=action, settings=ReplySettings(max_new_tokens=9))
+        PromptRequest([chunk(1)], "Depth?", action=action, settings=ReplySettings(max_new_tokens=9))
         for action in ("feedback", "correct", None)
     ]
     texts = ["", "", ""]
@@ -84,20 +84,22 @@ def test_where_nobody_decided_the_model_chooses_the_action_of_its_reply(judge: M
     chunks = [chunk(seed) for seed in range(1, 7)]
     for seen in (chunks[:1], chunks[:3], chunks):
         _, feedback, correct = rolled(judge, seen[-4:], "Depth?").tolist()
-        assert judge.speech.fitting_action(Request(seen, "Depth?")) == ("correct" if correct > feedback else "feedback")
+        assert judge.speech.fitting_action(PromptRequest(seen, "Depth?")) == (
+            "correct" if correct > feedback else "feedback"
+        )
     for wanted, offsets in (("feedback", (0.0, 99.0, 0.0)), ("correct", (99.0, 0.0, 50.0))):
         judge.config = replace(judge.config, stream=replace(judge.config.stream, offsets=offsets))
         asked = [list(judge.generate(chunks, "Depth?", action=a, max_new_tokens=9)) for a in (None, wanted)]
         assert text_of(asked[0]) == text_of(asked[1])
-        batch = judge.generate_batch([Request(chunks, "Depth?", settings=ReplySettings(max_new_tokens=9))])
+        batch = judge.generate_batch([PromptRequest(chunks, "Depth?", settings=ReplySettings(max_new_tokens=9))])
         assert text_of([delta for _, delta in batch]) == text_of(asked[1])
 
 
 def test_it_chooses_nothing_that_it_never_learnt(doer: MobileVideoGPT, judge: MobileVideoGPT) -> None:
-    assert judge.speech.fitting_action(Request([], "Depth?")) is None
-    assert judge.speech.fitting_action(Request([chunk(1)], "Depth?", action="correct")) == "correct"
-    assert doer.speech.fitting_action(Request([chunk(1)], "Depth?")) is None
-    with pytest.raises(GenerationError, match="decides on 2 frames of each chunk, and one has 1"):
+    assert judge.speech.fitting_action(PromptRequest([], "Depth?")) is None
+    assert judge.speech.fitting_action(PromptRequest([chunk(1)], "Depth?", action="correct")) == "correct"
+    assert doer.speech.fitting_action(PromptRequest([chunk(1)], "Depth?")) is None
+    with pytest.raises(ReplyError, match="decides on 2 frames of each chunk, and one has 1"):
         judge.generate([chunk(1, frames=1)], "Depth?")
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.errors import AdapterError, CheckpointError
-from mobile_videogpt.generation import Request
+from mobile_videogpt.generation import PromptRequest
 from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.tokenizer import tiny_tokenizer
 
@@ -36,7 +36,7 @@ def train_adapter(model: MobileVideoGPT, folder: Path, reply: str = REPLY, **opt
     peft = get_peft_model(language, LoraConfig(**settings))
     tokenizer = tiny_tokenizer()
     answer = [*tokenizer.encode(reply), tokenizer.id_of("<|im_end|>")]
-    prompt = model.speech.segments(Request([], PROMPT))[0].name[1]  # type: ignore[index]
+    prompt = model.speech.segments(PromptRequest([], PROMPT))[0].name[1]  # type: ignore[index]
     ids = torch.tensor([[*prompt, *answer]])
     labels = ids.clone()
     labels[:, : len(prompt)] = -100

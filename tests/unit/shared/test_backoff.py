@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from cornerman_shared.backoff import Backoff
 
 

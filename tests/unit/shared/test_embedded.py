@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from cornerman_shared.bus import embedded
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.process import run_dir as rundir

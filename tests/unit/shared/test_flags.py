@@ -1,6 +1,7 @@
 """Dotted settings, nested settings and environment variables mean the same."""
 
 import pytest
+
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.overrides import merge, nest, parse_set, to_environment
 from cornerman_shared.settings.tree import load_settings

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from cornerman_shared.clock import VirtualClock
 from cornerman_shared.process import health
 from cornerman_shared.process.health import Health, probe, sweep

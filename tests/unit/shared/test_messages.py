@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+
 from cornerman_shared.bus import messages, streams
 from cornerman_shared.bus.codec import NAMES
 from cornerman_shared.bus.streams import Keys

@@ -4,6 +4,7 @@ import urllib.request
 from dataclasses import fields
 
 import pytest
+
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.process.metrics import DECLARED, PREFIX, Metrics
 

@@ -1,9 +1,10 @@
 """No credential survives, and nothing else is lost."""
 
 import pytest
-from cornerman_shared.redact import redact_url, redact_value
 from hypothesis import given
 from hypothesis import strategies as st
+
+from cornerman_shared.redact import redact_url, redact_value
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Flags, exit codes and what a failure becomes; whole processes are an integration test."""
 
 import pytest
+
 from cornerman_shared.errors import ConfigError, FatalError, RetryableError
 from cornerman_shared.process import logs, runtime
 

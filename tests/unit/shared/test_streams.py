@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
-from cornerman_shared.bus.streams import Keys, shard_of
 from hypothesis import given
 from hypothesis import strategies as st
+
+from cornerman_shared.bus.streams import Keys, shard_of
 
 ROOT = Path(__file__).parents[3]
 ARGUMENTS = {"source_id": "cam1", "run": "r1", "seq": 3, "what": "frames"}

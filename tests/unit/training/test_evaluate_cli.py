@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from cornerman_shared.process.runtime import EXIT_CONFIG
 
 from cornerman.cli import invoke
+from cornerman_shared.process.runtime import EXIT_CONFIG
 
 TRUTH = [{"video": "a.mp4", "feedbacks": ["Go deeper."], "feedback_timestamps": [4.0], "duration_s": 10.0}]
 SAID = [

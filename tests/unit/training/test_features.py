@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from cornerman_training.chunks import CHUNK, IGNORE, ChunkStream, fault_labels
 from cornerman_training.features import chunk_ends, glance, sampled_frames, watch, without_video
 from cornerman_training.gym.session import ACTIVITIES, plan_session
 from cornerman_training.memory import Library, moments, see_one
 from cornerman_training.sizes import coach_config, load_plan, plan_from_dict
 from cornerman_training.stages.loop import rate_at
-from cornerman_training.stages.text import Speech, train_tokenizer
-
+from cornerman_training.stages.text import TextObjective, train_tokenizer
 from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.context import visual_block
 from mobile_videogpt.modeling import MobileVideoGPT
@@ -37,7 +37,7 @@ def test_features_of_a_session_equal_those_of_encode_chunk(model: MobileVideoGPT
 def test_visual_tokens_of_training_equal_the_products_block(model: MobileVideoGPT) -> None:
     tokenizer = train_tokenizer(640)
     seen = see_one(model.require_vision(), "train", 7, 5.0)
-    mine = Speech(model, tokenizer, [seen]).visual([(0, 3)], 3)
+    mine = TextObjective(model, tokenizer, [seen]).visual([(0, 3)], 3)
     frames = sampled_frames(plan_session(7, "train", fps=8.0, duration_s=5.0))
     chunks, ids = [], []
     for end in chunk_ends(len(frames))[1:4]:

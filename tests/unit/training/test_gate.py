@@ -1,6 +1,7 @@
 """The gate in miniature: threshold, least interval, and a certainty that lasts is said once."""
 
 import numpy as np
+
 from cornerman_training.gate import CORRECT, FEEDBACK, spoken
 
 NEXT = (0.9, 0.05, 0.05)

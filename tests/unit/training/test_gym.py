@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from cornerman_training.gym.exercises import FORMS, MISTAKES, Style, draw_style
 from cornerman_training.gym.kinematics import solve
 from cornerman_training.gym.phrases import PRAISE, wordings

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from cornerman_training.sizes import HeadPlan
 from cornerman_training.stages.head import HeadModule, head_config
-
 from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.errors import CheckpointError
 from mobile_videogpt.head import SETTINGS, WEIGHTS, HeadConfig, TemporalHead

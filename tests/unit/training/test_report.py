@@ -1,6 +1,7 @@
 """The report's numbers on sessions small enough to check by hand."""
 
 import pytest
+
 from cornerman_training.evaluate import Said, Session, SessionResult, evaluate
 from cornerman_training.evaluate.markdown import as_markdown
 from cornerman_training.evaluate.words import MeaningOf

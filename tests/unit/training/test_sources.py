@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from cornerman_training.evaluate.sources import read_truth
 from cornerman_training.gym.session import plan_session
 from cornerman_training.gym.truth import as_vtt, truth

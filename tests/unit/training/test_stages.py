@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from cornerman_training.checkpoints import load_state, save_state
-from cornerman_training.features import Watched
+from cornerman_training.features import SessionFeatures
 from cornerman_training.gym.cli import main
-from cornerman_training.gym.coach import Feedback
+from cornerman_training.gym.coach import TimedFeedback
 from cornerman_training.sizes import HeadPlan, ImagePlan, VideoPlan
 from cornerman_training.stages.head import score, train_head
 from cornerman_training.stages.image import load_heads, place_tokens, plain_attention, shape_patches, train_image
 from cornerman_training.stages.judgements import action_labels
 from cornerman_training.stages.video import place_video_tokens, share_patches, train_video
-from cornerman_training.train_log import Journal
-
+from cornerman_training.train_log import TrainLog
 from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.head import TemporalHead
 from mobile_videogpt.vision import VisionHalf
@@ -25,19 +25,19 @@ from mobile_videogpt.vision import VisionHalf
 TINY = MobileVideoGPTConfig.tiny()
 
 
-def heard(seed: int) -> Watched:
+def heard(seed: int) -> SessionFeatures:
     """A session whose features shout what is due: one value for praise, one for correction."""
     rng = np.random.default_rng(seed)
     pts = (np.arange(60) * 0.5 + 0.875).astype(np.float32)
     times = np.cumsum(rng.uniform(4.0, 7.0, 4)) + 1.0
     said = tuple(
-        Feedback(float(t), "correct", "x", "squat", "knees_in")
+        TimedFeedback(float(t), "correct", "x", "squat", "knees_in")
         if i % 2
-        else Feedback(float(t), "feedback", "x", "", "")
+        else TimedFeedback(float(t), "feedback", "x", "", "")
         for i, t in enumerate(times)
     )
     features = rng.normal(0, 1e-5, (60, TINY.feature_size)).astype(np.float32)
-    session = Watched(seed, features, pts, np.zeros(60, np.int64), np.zeros(60, np.int64), np.zeros(60, np.float32),
+    session = SessionFeatures(seed, features, pts, np.zeros(60, np.int64), np.zeros(60, np.int64), np.zeros(60, np.float32),
                       np.full(60, -100), np.zeros(60, np.int64), said, 31.0, "exercise")  # fmt: skip
     actions, _ = action_labels(session)
     features[:, 100] += 3.0 * (actions == 1)
@@ -130,8 +130,8 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
 
 
 def test_a_journal_keeps_what_an_earlier_run_wrote(tmp_path: Path) -> None:
-    Journal(tmp_path, "x").write(1, 2, {"loss": 1.0})
-    again = Journal(tmp_path, "x")
+    TrainLog(tmp_path, "x").write(1, 2, {"loss": 1.0})
+    again = TrainLog(tmp_path, "x")
     again.write(2, 2, {"loss": 0.5})
     assert [row["loss"] for row in again.rows()] == [1.0, 0.5]
     assert again.draw().stat().st_size > 1000

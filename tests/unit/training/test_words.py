@@ -1,6 +1,7 @@
 """Likeness of sentences, and which mistake a sentence is about."""
 
 import pytest
+
 from cornerman_training.evaluate.words import MeaningOf, meteor, rouge_l, stem, words
 from cornerman_training.gym.phrases import meanings
 

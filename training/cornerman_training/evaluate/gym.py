@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cornerman_training.chunks import CHUNK, SAMPLE_FPS
 from cornerman_training.evaluate.messages import SessionResult
-from cornerman_training.evaluate.report import Report, evaluate
+from cornerman_training.evaluate.report import EvaluationReport, evaluate
 from cornerman_training.evaluate.words import MeaningOf
 from cornerman_training.features import chunk_ends
 from cornerman_training.gym.phrases import meanings
@@ -20,7 +20,7 @@ from cornerman_training.inprocess import Coach, Costs, as_truth, pictures
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class CoachRun:
     """One session: what was said, and the frames [T,H,W,3] at `SAMPLE_FPS` that it was said about."""
 
     result: SessionResult
@@ -34,7 +34,7 @@ class Seen:
 
 def watch_gym(
     coach: Coach, seeds: Iterable[int], split: str = "test", kind: str | None = None, duration_s: float | None = None
-) -> Iterator[Seen]:
+) -> Iterator[CoachRun]:
     """Session after session; the same every time.
 
     Raises:
@@ -43,7 +43,7 @@ def watch_gym(
     for seed in seeds:
         session = plan_session(seed, split, fps=SAMPLE_FPS, duration_s=duration_s, kind=kind)
         frames = np.stack(list(pictures(session)))
-        yield Seen(SessionResult(as_truth(session), tuple(coach.watch(frames))), frames)
+        yield CoachRun(SessionResult(as_truth(session), tuple(coach.watch(frames))), frames)
 
 
 def evaluate_gym(
@@ -54,7 +54,7 @@ def evaluate_gym(
     kind: str | None = None,
     duration_s: float | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> tuple[Report, list[SessionResult]]:
+) -> tuple[EvaluationReport, list[SessionResult]]:
     """Watch `sessions` sessions with seeds `seed`, `seed + 1`, ... and measure, without baselines.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cornerman_training.evaluate.report import Report
+from cornerman_training.evaluate.report import EvaluationReport
 
 _ROWS = (
     ("temporal_f_score", "temporal F-score (window 3 s)"),
@@ -21,7 +21,7 @@ _ROWS = (
 )
 
 
-def as_markdown(report: Report, title: str = "Evaluation") -> str:
+def as_markdown(report: EvaluationReport, title: str = "Evaluation") -> str:
     """Tables: the numbers, the baselines, and each exercise and mistake."""
     values = report.to_dict()
     lines = [f"# {title}", "", "| measure | value |", "|---|---|"]

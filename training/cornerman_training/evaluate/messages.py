@@ -8,7 +8,7 @@ ACTIONS = ("feedback", "correct")
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class SpokenFeedback:
     """Something said at a media time; also used for the truth.
 
     Attributes:
@@ -31,12 +31,12 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class TimedSession:
     """The truth of one session; `quiet` when nothing in it deserves a word."""
 
     name: str
     duration_s: float
-    truth: tuple[Said, ...]
+    truth: tuple[SpokenFeedback, ...]
     quiet: bool = False
     video: str = ""
 
@@ -45,5 +45,5 @@ class Session:
 class SessionResult:
     """A session and what a coach said in it, in order of time."""
 
-    session: Session
-    said: tuple[Said, ...]
+    session: TimedSession
+    said: tuple[SpokenFeedback, ...]

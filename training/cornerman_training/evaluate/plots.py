@@ -9,12 +9,12 @@ import matplotlib as mpl
 import numpy as np
 
 from cornerman_training.evaluate.messages import SessionResult
-from cornerman_training.evaluate.report import PRAISE, Report
+from cornerman_training.evaluate.report import PRAISE, EvaluationReport
 
 _COLOUR = {"correct": "tab:red", "feedback": "tab:green"}
 
 
-def draw_all(results: Sequence[SessionResult], report: Report, folder: Path) -> list[Path]:
+def draw_all(results: Sequence[SessionResult], report: EvaluationReport, folder: Path) -> list[Path]:
     """Write timeline.png, confusion.png and delays.png; returns their paths."""
     mpl.use("Agg")
     folder.mkdir(parents=True, exist_ok=True)
@@ -44,7 +44,7 @@ def _timeline(results: Sequence[SessionResult], path: Path, most: int = 12) -> N
     plt.close(figure)
 
 
-def _confusion(report: Report, path: Path) -> None:
+def _confusion(report: EvaluationReport, path: Path) -> None:
     from matplotlib import pyplot as plt
 
     def name(meaning: tuple[str, str] | None) -> str:
@@ -72,7 +72,7 @@ def _confusion(report: Report, path: Path) -> None:
     plt.close(figure)
 
 
-def _delays(report: Report, path: Path) -> None:
+def _delays(report: EvaluationReport, path: Path) -> None:
     from matplotlib import pyplot as plt
 
     figure, axis = plt.subplots(figsize=(5, 3))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cornerman_training.evaluate.messages import Said, SessionResult
+from cornerman_training.evaluate.messages import SessionResult, SpokenFeedback
 from cornerman_training.evaluate.temporal import WINDOW_S, Counts, count, match
 from cornerman_training.evaluate.words import mean, meteor, rouge_l
 
@@ -17,8 +17,8 @@ PRAISE = "praise"
 class Met:
     """A true feedback and the said one that met it."""
 
-    truth: Said
-    said: Said
+    truth: SpokenFeedback
+    said: SpokenFeedback
     meant: tuple[str, str] | None
 
     @property
@@ -32,7 +32,7 @@ class Met:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class EvaluationGroup:
     """Numbers of one exercise or mistake."""
 
     truth: int
@@ -41,7 +41,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class EvaluationReport:
     """An evaluation; `to_dict` has the keys of `cornerman evaluate --json`.
 
     `costs` are times, which differ from run to run, and therefore stand apart.
@@ -55,7 +55,7 @@ class Report:
     quiet_minutes: float
     quiet_alarms: int
     met: tuple[Met, ...]
-    groups: Mapping[str, Group]
+    groups: Mapping[str, EvaluationGroup]
     baselines: Mapping[str, Counts]
     extra: Mapping[str, float] = field(default_factory=dict)
     costs: Mapping[str, float] = field(default_factory=dict)
@@ -112,7 +112,7 @@ def evaluate(
     meaning: Meaning | None = None,
     baselines: Mapping[str, Sequence[SessionResult]] | None = None,
     window_s: float = WINDOW_S,
-) -> Report:
+) -> EvaluationReport:
     """Measure what was said against the truth.
 
     Args:
@@ -157,7 +157,7 @@ def evaluate(
                 row[0] += 1
                 row[1] += found is not None
                 row[2] += found is not None and found.right
-    return Report(
+    return EvaluationReport(
         counts=pooled(results, window_s),
         minutes=minutes,
         sessions=len(results),
@@ -166,6 +166,6 @@ def evaluate(
         quiet_minutes=quiet_minutes,
         quiet_alarms=quiet_alarms,
         met=tuple(met),
-        groups={name: Group(*row) for name, row in groups.items()},
+        groups={name: EvaluationGroup(*row) for name, row in groups.items()},
         baselines={name: pooled(r, window_s) for name, r in (baselines or {}).items()},
     )

@@ -7,12 +7,12 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from cornerman_training.evaluate.messages import ACTIONS, Said, Session
+from cornerman_training.evaluate.messages import ACTIONS, SpokenFeedback, TimedSession
 
 _CUE = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{2})[.,](\d{3})\s+-->\s+(?:(\d+):)?(\d{1,2}):(\d{2})[.,](\d{3})")
 
 
-def read_truth(path: Path) -> list[Session]:
+def read_truth(path: Path) -> list[TimedSession]:
     """Sessions of a .json (gym or QEVD style) or .vtt file.
 
     QEVD style is a list (or one) of objects with `video`, and either `feedbacks` and `feedback_timestamps` (with an
@@ -37,7 +37,7 @@ def read_truth(path: Path) -> list[Session]:
     return [_session(row, path, i) for i, row in enumerate(rows)]
 
 
-def _session(row: object, path: Path, index: int) -> Session:
+def _session(row: object, path: Path, index: int) -> TimedSession:
     where = f"{path}, session {index}"
     if not isinstance(row, dict) or not isinstance(row.get("feedbacks"), list):
         raise ValueError(f"{where}: expected an object with a list `feedbacks`")
@@ -48,7 +48,7 @@ def _session(row: object, path: Path, index: int) -> Session:
     clock = row.get("video_timestamps")
     frames = clock if isinstance(clock, list) and clock else [0.0]
     begin = float(frames[0]) if isinstance(frames[0], int | float) else 0.0
-    truth: list[Said] = []
+    truth: list[SpokenFeedback] = []
     for i, item in enumerate(said):
         try:
             found = _said(item, stamps[i] if stamps is not None else None)
@@ -62,14 +62,14 @@ def _session(row: object, path: Path, index: int) -> Session:
     if length is None:
         length = truth[-1].time_s if truth else 0.0
     video = str(row.get("video", row.get("video_path", "")))
-    return Session(video or f"{path.stem}:{index}", float(length), tuple(truth), not truth, video)
+    return TimedSession(video or f"{path.stem}:{index}", float(length), tuple(truth), not truth, video)
 
 
-def _said(item: object, stamp: object) -> Said:
+def _said(item: object, stamp: object) -> SpokenFeedback:
     if isinstance(item, str):
         if not isinstance(stamp, int | float):
             raise ValueError(f"the feedback {item!r:.60} has no time; give feedback_timestamps in seconds")
-        return Said(float(stamp), item)
+        return SpokenFeedback(float(stamp), item)
     if not isinstance(item, dict):
         raise TypeError(f"expected a sentence or an object, found {item!r:.60}")
     time = stamp if stamp is not None else next((item[k] for k in ("time_s", "timestamp", "time") if k in item), None)
@@ -78,13 +78,13 @@ def _said(item: object, stamp: object) -> Said:
         raise ValueError(f"expected a time in seconds and a text, found {item!r:.80}")
     mistake = str(item.get("mistake", ""))
     action = str(item.get("action", "correct" if mistake else "feedback"))
-    return Said(float(time), text, action, str(item.get("exercise", "")), mistake)
+    return SpokenFeedback(float(time), text, action, str(item.get("exercise", "")), mistake)
 
 
-def _vtt(text: str, path: Path) -> Session:
+def _vtt(text: str, path: Path) -> TimedSession:
     if not text.lstrip("\ufeff").startswith("WEBVTT"):
         raise ValueError(f"{path} does not begin with WEBVTT; it is no WebVTT file")
-    truth: list[Said] = []
+    truth: list[SpokenFeedback] = []
     end = 0.0
     for block in re.split(r"\n\s*\n", text.replace("\r\n", "\n")):
         lines = [line for line in block.split("\n") if line.strip()]
@@ -95,8 +95,8 @@ def _vtt(text: str, path: Path) -> Session:
         assert cue is not None
         start, end = _seconds(cue.groups()[:4]), _seconds(cue.groups()[4:])
         name = lines[at - 1].strip() if at else ""
-        truth.append(Said(start, " ".join(lines[at + 1 :]), name if name in ACTIONS else "feedback"))
-    return Session(path.stem, end, tuple(sorted(truth, key=lambda t: t.time_s)), not truth, "")
+        truth.append(SpokenFeedback(start, " ".join(lines[at + 1 :]), name if name in ACTIONS else "feedback"))
+    return TimedSession(path.stem, end, tuple(sorted(truth, key=lambda t: t.time_s)), not truth, "")
 
 
 def _seconds(parts: tuple[str | None, ...]) -> float:

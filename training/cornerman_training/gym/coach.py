@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from cornerman_training.gym.kinematics import Array
 from cornerman_training.gym.phrases import PRAISE, say
 from cornerman_training.gym.splits import Split
-from cornerman_training.gym.timeline import Segment
+from cornerman_training.gym.timeline import MotionSegment
 
 REACTION_S = 0.25
 PRAISE_AFTER = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Feedback:
+class TimedFeedback:
     """One thing said; `action` is "correct" or "feedback" (praise), `mistake` is empty for praise."""
 
     time_s: float
@@ -29,26 +29,26 @@ class Feedback:
     mistake: str
 
 
-def coach(segments: list[Segment], rng: Generator, split: Split) -> tuple[Feedback, ...]:
+def coach(segments: list[MotionSegment], rng: Generator, split: Split) -> tuple[TimedFeedback, ...]:
     """The timed feedbacks of a session, in order of time."""
-    out: list[Feedback] = []
+    out: list[TimedFeedback] = []
     for segment in segments:
         good = 0
         for rep in segment.reps:
             time = round(rep.end_s + REACTION_S, 3)
             if rep.mistake:
                 text = say(rng, rep.exercise, rep.mistake, split)
-                out.append(Feedback(time, "correct", text, rep.exercise, rep.mistake))
+                out.append(TimedFeedback(time, "correct", text, rep.exercise, rep.mistake))
                 good = 0
                 continue
             good += 1
             if good == PRAISE_AFTER:
-                out.append(Feedback(time, "feedback", say(rng, rep.exercise, PRAISE, split), rep.exercise, ""))
+                out.append(TimedFeedback(time, "feedback", say(rng, rep.exercise, PRAISE, split), rep.exercise, ""))
                 good = 0
     return tuple(out)
 
 
-def streaks(segments: list[Segment], time_s: Array) -> NDArray[np.int64]:
+def streaks(segments: list[MotionSegment], time_s: Array) -> NDArray[np.int64]:
     """How many good repetitions in a row wait for praise at the given session times: [T], 0 to `PRAISE_AFTER` - 1."""
     out = np.zeros(len(time_s), dtype=np.int64)
     for segment in segments:

@@ -9,7 +9,7 @@ from PIL import Image as PillowImage
 from cornerman_training.gym.figure import MAX_SHAPES, SHAPE, dress
 from cornerman_training.gym.raster import SHADOW_CELLS, darken, finish, paint, shadow_map
 from cornerman_training.gym.room import draw_room
-from cornerman_training.gym.session import Session
+from cornerman_training.gym.session import GymSession
 from cornerman_training.gym.splits import seeded
 
 Frame = NDArray[np.uint8]
@@ -26,7 +26,7 @@ class SessionRenderer:
         compress: whether to pass frames through JPEG as the scene says, the stand-in for a codec when training.
     """
 
-    def __init__(self, session: Session, width: int, height: int | None = None, compress: bool = False) -> None:
+    def __init__(self, session: GymSession, width: int, height: int | None = None, compress: bool = False) -> None:
         self.session = session
         self.width, self.height = width, width if height is None else height
         self._compress = compress

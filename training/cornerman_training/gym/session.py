@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cornerman_training.gym.body import Body, draw_body
-from cornerman_training.gym.coach import Feedback, coach, streaks
+from cornerman_training.gym.coach import TimedFeedback, coach, streaks
 from cornerman_training.gym.distractors import HOLDS, OTHER
 from cornerman_training.gym.exercises import EXERCISES, MISTAKES
 from cornerman_training.gym.kinematics import Array, joined, solve, turned
 from cornerman_training.gym.scene import Scene, draw_scene
 from cornerman_training.gym.splits import Split, check_split, seeded
-from cornerman_training.gym.timeline import Rep, Segment, crouch, plan_segments
+from cornerman_training.gym.timeline import MotionSegment, Rep, crouch, plan_segments
 
 ACTIVITIES = (*EXERCISES, "rest", *HOLDS, "other", "nobody")
 FAULTS = tuple(f"{exercise}:{mistake}" for exercise, names in MISTAKES.items() for mistake in names)
@@ -20,7 +20,7 @@ KINDS = ("exercise", "quiet", "footage")
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class GymSession:
     """Everything that is true about a session; T frames at `fps`.
 
     Attributes:
@@ -50,7 +50,7 @@ class Session:
     shown: Array
     streak: NDArray[np.int64]
     reps: tuple[Rep, ...]
-    feedbacks: tuple[Feedback, ...]
+    feedbacks: tuple[TimedFeedback, ...]
 
     @property
     def frames(self) -> int:
@@ -63,7 +63,7 @@ def _smooth(x: Array) -> Array:
     return x * x * (3 - 2 * x)
 
 
-def _move(segments: list[Segment], body: Body, scene: Scene, time: Array) -> Array:
+def _move(segments: list[MotionSegment], body: Body, scene: Scene, time: Array) -> Array:
     """Joints [T,18,3]: each segment's pose, with a smooth way into it from the one before."""
     parts: list[Array] = []
     for number, segment in enumerate(segments):
@@ -99,7 +99,7 @@ def plan_session(
     fps: float = 30.0,
     duration_s: float | None = None,
     kind: str | None = None,
-) -> Session:
+) -> GymSession:
     """Plan one session; the same arguments always give the same session.
 
     Args:
@@ -147,7 +147,7 @@ def plan_session(
     if chosen == "footage":
         activity[:] = ACTIVITIES.index("nobody")
     reps = tuple(rep for segment in segments for rep in segment.reps)
-    return Session(
+    return GymSession(
         seed=seed,
         split=part,
         kind=chosen,

@@ -26,7 +26,7 @@ class Rep:
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class MotionSegment:
     """A stretch of one kind of motion: an exercise, a hold, "rest", other motion, "nobody" or "moving"."""
 
     kind: str
@@ -99,18 +99,18 @@ def _reps(rng: Generator, exercise: str, start_s: float, until_s: float) -> tupl
     return tuple(reps)
 
 
-def plan_segments(seed: int, split: Split, duration_s: float, quiet: bool) -> list[Segment]:
+def plan_segments(seed: int, split: Split, duration_s: float, quiet: bool) -> list[MotionSegment]:
     """Segments that tile [0, duration_s]; `quiet` means that nobody exercises."""
     rng = seeded(seed, split, "timeline")
     exercises = list(FORMS)
     favourite = exercises[int(rng.integers(len(exercises)))]
-    out: list[Segment] = []
+    out: list[MotionSegment] = []
     time = 0.0
 
     def add(kind: str, length: float, reps: tuple[Rep, ...] = ()) -> None:
         nonlocal time
         end = min(time + length, duration_s)
-        out.append(Segment(kind, time, end, draw_style(rng), int(rng.integers(1 << 31)), reps))
+        out.append(MotionSegment(kind, time, end, draw_style(rng), int(rng.integers(1 << 31)), reps))
         time = end
 
     def pastime() -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from cornerman_training.gym.phrases import PROMPT
-from cornerman_training.gym.session import ACTIVITIES, FAULTS, Session
+from cornerman_training.gym.session import ACTIVITIES, FAULTS, GymSession
 
 VERSION = 1
 _SHOWN_S = 2.5
 
 
-def truth(session: Session) -> dict[str, object]:
+def truth(session: GymSession) -> dict[str, object]:
     """Truth as plain JSON types: timed feedbacks, repetitions, and per-frame exercise, phase and mistake."""
     return {
         "version": VERSION,
@@ -49,7 +49,7 @@ def _stamp(time_s: float) -> str:
     return f"{millis // 3600000:02d}:{millis // 60000 % 60:02d}:{millis // 1000 % 60:02d}.{millis % 1000:03d}"
 
 
-def as_vtt(session: Session) -> str:
+def as_vtt(session: GymSession) -> str:
     """Feedbacks as WebVTT; each cue's identifier is its action."""
     cues = ["WEBVTT\n"]
     starts = [f.time_s for f in session.feedbacks]
@@ -61,7 +61,7 @@ def as_vtt(session: Session) -> str:
     return "\n".join(cues)
 
 
-def write_truth(session: Session, video: Path) -> tuple[Path, Path]:
+def write_truth(session: GymSession, video: Path) -> tuple[Path, Path]:
     """Write `video`'s neighbours .json and .vtt; returns their paths."""
     table, subtitles = video.with_suffix(".json"), video.with_suffix(".vtt")
     table.write_text(json.dumps(truth(session), separators=(",", ":")) + "\n", encoding="utf-8")

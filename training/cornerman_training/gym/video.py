@@ -6,12 +6,12 @@ from pathlib import Path
 import av
 
 from cornerman_training.gym.render import SessionRenderer
-from cornerman_training.gym.session import Session, plan_session
+from cornerman_training.gym.session import GymSession, plan_session
 from cornerman_training.gym.truth import write_truth
 
 
 def write_video(
-    session: Session, path: Path, size: int, crf: int, progress: Callable[[int, int], None] | None = None
+    session: GymSession, path: Path, size: int, crf: int, progress: Callable[[int, int], None] | None = None
 ) -> None:
     """Write a square H.264 video of `size` pixels; `progress` hears (frames done, frames in all)."""
     renderer = SessionRenderer(session, size)
@@ -40,7 +40,7 @@ def render_session(
     kind: str | None = None,
     crf: int = 24,
     progress: Callable[[int, int], None] | None = None,
-) -> Session:
+) -> GymSession:
     """Render one session to `out` (.mp4), with its truth beside it as .json and .vtt.
 
     Args:

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from cornerman_training.auxiliary import FrameHeads
 from cornerman_training.chunks import SAMPLE_FPS, STRIDE
 from cornerman_training.evaluate.temporal import Counts, count
-from cornerman_training.features import Watched
+from cornerman_training.features import SessionFeatures
 from cornerman_training.gate import CORRECT, FEEDBACK, NEXT, spoken
 from cornerman_training.sizes import HeadPlan
 from cornerman_training.stages.judgements import Judgements, action_loss, labels_of
-from cornerman_training.train_log import Journal
+from cornerman_training.train_log import TrainLog
 from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.head import HeadConfig, TemporalHead
 
@@ -80,7 +80,7 @@ def head_config(model: MobileVideoGPTConfig, plan: HeadPlan) -> HeadConfig:
     )
 
 
-def score(head: TemporalHead | NDArray[np.float32], sessions: Sequence[Watched]) -> Counts:
+def score(head: TemporalHead | NDArray[np.float32], sessions: Sequence[SessionFeatures]) -> Counts:
     """Pooled counts of what would be said, any words; for an array, logits of all sessions one after the other."""
     total = Counts()
     for session, probabilities in zip(sessions, probabilities_of(head, sessions), strict=True):
@@ -91,7 +91,7 @@ def score(head: TemporalHead | NDArray[np.float32], sessions: Sequence[Watched])
 
 
 def probabilities_of(
-    head: TemporalHead | NDArray[np.float32], sessions: Sequence[Watched]
+    head: TemporalHead | NDArray[np.float32], sessions: Sequence[SessionFeatures]
 ) -> list[NDArray[np.float32]]:
     """Probabilities [C,3] of every session."""
     out: list[NDArray[np.float32]] = []
@@ -113,7 +113,7 @@ def probabilities_of(
 
 
 def choose_offsets(
-    logits: NDArray[np.float32], sessions: Sequence[Watched]
+    logits: NDArray[np.float32], sessions: Sequence[SessionFeatures]
 ) -> tuple[tuple[float, float, float], float]:
     """Offsets of the logits with the best F-score at the gate's threshold of 0.75, and that score."""
     best, found = -1.0, (0.0, 0.0, 0.0)
@@ -128,7 +128,7 @@ def choose_offsets(
 
 
 def _batch(
-    sessions: Sequence[Watched], rng: np.random.Generator, size: int, length: int
+    sessions: Sequence[SessionFeatures], rng: np.random.Generator, size: int, length: int
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Sessions from their beginning, one after another until `length` chunks are full.
 
@@ -177,8 +177,8 @@ def train_head(
     plan: HeadPlan,
     seed: int,
     folder: Path,
-    train: Sequence[Watched],
-    held: Sequence[Watched],
+    train: Sequence[SessionFeatures],
+    held: Sequence[SessionFeatures],
     teacher: FrameHeads | None = None,
 ) -> TemporalHead:
     """Train the head on sessions as the towers saw them; writes `folder/head`, returns the best on validation.
@@ -205,7 +205,7 @@ def train_head(
     optimizer = torch.optim.AdamW(groups, lr=plan.learning_rate, weight_decay=0.05)
     rates = [plan.learning_rate, plan.learning_rate / 20]
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, plan.steps, pct_start=0.1)
-    journal = Journal(folder, "head")
+    journal = TrainLog(folder, "head")
     rng = np.random.default_rng(seed)
     length = round(plan.window_s / _CHUNK_S)
     best, chosen = -1.0, module.export(config)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cornerman_training.chunks import IGNORE
-from cornerman_training.features import Watched
+from cornerman_training.features import SessionFeatures
 from cornerman_training.gate import CORRECT, FEEDBACK
 from cornerman_training.gym.coach import PRAISE_AFTER
 from cornerman_training.gym.session import ACTIVITIES, FAULTS
@@ -57,7 +57,7 @@ def action_loss(logits: Tensor, actions: Tensor) -> Tensor:
     return F.cross_entropy(logits.flatten(0, 1), actions.flatten(), weight=weight, ignore_index=IGNORE)
 
 
-def labels_of(session: Watched) -> dict[str, NDArray[np.int64]]:
+def labels_of(session: SessionFeatures) -> dict[str, NDArray[np.int64]]:
     """Everything that is asked about each chunk of a session, [C] each."""
     actions, due = action_labels(session)
     return {
@@ -71,7 +71,7 @@ def labels_of(session: Watched) -> dict[str, NDArray[np.int64]]:
     }
 
 
-def action_labels(session: Watched) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def action_labels(session: SessionFeatures) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Per chunk: the action due (0 next, 1 feedback, 2 correct), and 1 + index of the mistake it is due for."""
     actions = np.zeros(len(session.pts_s), dtype=np.int64)
     due = np.zeros(len(session.pts_s), dtype=np.int64)
@@ -82,7 +82,7 @@ def action_labels(session: Watched) -> tuple[NDArray[np.int64], NDArray[np.int64
     return actions, due
 
 
-def windows(session: Watched) -> list[tuple[int, NDArray[np.int64]]]:
+def windows(session: SessionFeatures) -> list[tuple[int, NDArray[np.int64]]]:
     """(number of a feedback, the chunks at which it may be said), for all that have any."""
     pts = session.pts_s
     found = [

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cornerman_training.checkpoints import load_state, save_state
-from cornerman_training.train_log import Journal
+from cornerman_training.train_log import TrainLog
 
 _REPORT = 50
 _LAST_RATE = 0.02
@@ -100,7 +100,7 @@ class Fit:
         plan = self.plan
         if self.step >= plan.steps:
             return
-        journal = Journal(self._folder, self.name)
+        journal = TrainLog(self._folder, self.name)
         saved = told = time.monotonic()
         sums: dict[str, list[float]] = {}
         since = self.step

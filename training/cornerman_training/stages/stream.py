@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cornerman_training.chunks import CHUNK, IGNORE, STRIDE
-from cornerman_training.features import Watched
-from cornerman_training.memory import Seen
+from cornerman_training.features import SessionFeatures
+from cornerman_training.memory import EncodedSession
 from cornerman_training.stages.head import choose_offsets
 from cornerman_training.stages.judgements import Judgements, action_labels, action_loss, labels_of, windows
 from mobile_videogpt.config import StreamConfig
@@ -31,7 +31,7 @@ UNKNOWABLE = 24
 _PROMPTLY = 0.7  # how often a feedback that is due is said at the first chunk, else at one of the next
 
 
-def take_turns(session: Watched, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def take_turns(session: SessionFeatures, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Actions due and actions taken, [C] each, by a coach that says everything once, sometimes a little late."""
     due, _ = action_labels(session)
     taken = np.zeros_like(due)
@@ -43,7 +43,7 @@ def take_turns(session: Watched, rng: np.random.Generator) -> tuple[NDArray[np.i
     return answer, taken
 
 
-class Stream:
+class StreamingObjective:
     """One model's view of sessions, chunk after chunk."""
 
     def __init__(self, model: MobileVideoGPT, tokenizer: ChatTokenizer, frames: int) -> None:
@@ -51,7 +51,9 @@ class Stream:
         self._actions = [tokenizer.action_ids[name] for name in model.config.action_tokens]
         self._system, self._tokenizer, self._frames = model.config.system_prompt, tokenizer, frames
 
-    def hidden(self, seen: Sequence[Seen], taken: Sequence[NDArray[np.int64]], first: int, prompt: str) -> Tensor:
+    def hidden(
+        self, seen: Sequence[EncodedSession], taken: Sequence[NDArray[np.int64]], first: int, prompt: str
+    ) -> Tensor:
         """Last hidden states [B,C,D] after each chunk from `first` on, as far as the shortest session goes."""
         device = self._vision.device
         table = self._language.model.embed_tokens
@@ -69,7 +71,7 @@ class Stream:
         out: Tensor = hidden[:, asked]
         return out
 
-    def _tokens(self, seen: Seen, first: int, chunks: int) -> Tensor:
+    def _tokens(self, seen: EncodedSession, first: int, chunks: int) -> Tensor:
         """Image and video tokens [C,n,D] of a session's chunks."""
         device = self._vision.device
         groups = seen.groups[first : first + chunks].to(device).float()
@@ -87,7 +89,7 @@ class Stream:
         return out
 
     def loss(
-        self, seen: Sequence[Seen], extra: Judgements, rng: np.random.Generator, prompt: str, first: int = 0
+        self, seen: Sequence[EncodedSession], extra: Judgements, rng: np.random.Generator, prompt: str, first: int = 0
     ) -> Tensor:
         """Of actions and judgements over sessions from chunk `first` on; at 0 they are heard from the beginning."""
         turns = [take_turns(s.watched, rng) for s in seen]
@@ -105,7 +107,7 @@ class Stream:
         return torch.from_numpy(np.stack(rows)).to(self._vision.device)
 
     @torch.no_grad()
-    def calibrate(self, held: Sequence[Seen], prompt: str) -> tuple[StreamConfig, float]:
+    def calibrate(self, held: Sequence[EncodedSession], prompt: str) -> tuple[StreamConfig, float]:
         """How the model is to be asked, with the best offsets on held-out sessions, and the F-score it has there.
 
         What was taken before each chunk is what a good coach would have; the product's own history differs where the

@@ -18,14 +18,14 @@ from torch import Tensor, nn
 from cornerman_training.auxiliary import FrameHeads
 from cornerman_training.evaluate.words import MeaningOf
 from cornerman_training.gate import CORRECT, FEEDBACK
-from cornerman_training.gym.coach import Feedback
+from cornerman_training.gym.coach import TimedFeedback
 from cornerman_training.gym.exercises import MISTAKES
 from cornerman_training.gym.phrases import PRAISE, PROMPT, meanings, wordings
-from cornerman_training.memory import Seen, moments
+from cornerman_training.memory import EncodedSession, moments
 from cornerman_training.sizes import TextPlan
 from cornerman_training.stages.judgements import Judgements
 from cornerman_training.stages.loop import Fit
-from cornerman_training.stages.stream import UNKNOWABLE, Stream
+from cornerman_training.stages.stream import UNKNOWABLE, StreamingObjective
 from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.prompts import prompt_ids
 from mobile_videogpt.tokenizer import IM_END, ChatTokenizer
@@ -51,10 +51,10 @@ def train_tokenizer(vocab_size: int) -> ChatTokenizer:
     return ChatTokenizer.train(training_texts(), vocab_size)
 
 
-class Speech:
+class TextObjective:
     """Turns moments of sessions into embeddings and targets for one model."""
 
-    def __init__(self, model: MobileVideoGPT, tokenizer: ChatTokenizer, sessions: Sequence[Seen]) -> None:
+    def __init__(self, model: MobileVideoGPT, tokenizer: ChatTokenizer, sessions: Sequence[EncodedSession]) -> None:
         self._vision, self._language = model.require_vision(), model.require_language()
         self._tokenizer, self._sessions = tokenizer, sessions
         self._system = model.config.system_prompt
@@ -131,11 +131,13 @@ class Speech:
         return [self._tokenizer.decode(i) for i in ids]
 
 
-def _action_of(feedback: Feedback) -> int:
+def _action_of(feedback: TimedFeedback) -> int:
     return CORRECT if feedback.action == "correct" else FEEDBACK
 
 
-def write_accuracy(speech: Speech, sessions: Sequence[Seen], chunks: int, most: int = 160) -> dict[str, float]:
+def write_accuracy(
+    speech: TextObjective, sessions: Sequence[EncodedSession], chunks: int, most: int = 160
+) -> dict[str, float]:
     """How often the words are about the true mistake, at the true moment, over corrections and over praise."""
     meaning = MeaningOf(meanings())
     first: dict[tuple[int, int], int] = {}
@@ -172,8 +174,8 @@ def train_text(
     plan: TextPlan,
     seed: int,
     folder: Path,
-    train: Sequence[Seen],
-    held: Sequence[Seen],
+    train: Sequence[EncodedSession],
+    held: Sequence[EncodedSession],
     teacher: FrameHeads | None = None,
 ) -> MobileVideoGPT:
     """Train, or continue, stage 4 in `folder`; the towers stay as they are. Returns the model.
@@ -190,7 +192,7 @@ def train_text(
     fit = Fit("text", folder, taught, judgements, plan)
     if teacher is not None and not fit.continued:
         lend_trunk(model, teacher)
-    speech, stream = Speech(model, tokenizer, train), Stream(model, tokenizer, plan.stream_frames)
+    speech, stream = TextObjective(model, tokenizer, train), StreamingObjective(model, tokenizer, plan.stream_frames)
     found = moments(train, 1.0, plan.chunks)
     feedback_of = [train[s].watched.feedbacks[f] for s, _, f in found]
     corrections = [i for i, f in enumerate(feedback_of) if f.mistake]
@@ -220,7 +222,7 @@ def train_text(
         return out
 
     def score() -> dict[str, float]:
-        words = write_accuracy(Speech(model, tokenizer, held), held, plan.chunks)
+        words = write_accuracy(TextObjective(model, tokenizer, held), held, plan.chunks)
         return words | {"stream_f_score": stream.calibrate(held, PROMPTS[0])[1]}
 
     fit.run(losses, score)

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from cornerman_shared.redact import redact_url
-
 from cornerman_capture.source_state import BrokenError
+from cornerman_shared.redact import redact_url
 
 Kind = Literal["file", "http", "rtsp", "device", "test", "push"]
 

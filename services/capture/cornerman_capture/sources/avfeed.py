@@ -15,12 +15,12 @@ from typing import Final
 
 import av
 import av.error
-from cornerman_shared.settings.tree import CaptureSettings
 
 from cornerman_capture.source_state import BrokenError
 from cornerman_capture.sources import failures
 from cornerman_capture.sources.address import Address
-from cornerman_capture.sources.base import Interrupted, Picture, Traits
+from cornerman_capture.sources.base import DecodedFrame, Interrupted, StreamInfo
+from cornerman_shared.settings.tree import CaptureSettings
 
 QUIET_TIMES: Final = 2.0
 """A connection silent for so many times `stall_s` is given up, and opened again."""
@@ -42,7 +42,7 @@ _TEXT_FORMATS: Final = {"tty", "bin", "xbin", "adf", "idf"}  # FFmpeg renders an
 _MJPEG_FORMATS: Final = {"mpjpeg", "mjpeg", "jpeg_pipe"}
 
 
-class AvFeed:
+class AvSource:
     """A source opened by FFmpeg. Decodes in the thread that iterates, with FFmpeg's own threads beside it."""
 
     def __init__(self, address: Address, settings: CaptureSettings) -> None:
@@ -74,7 +74,7 @@ class AvFeed:
     def note(self) -> str:
         return f"{self._broken} broken packets were skipped" if self._broken else ""
 
-    def pictures(self, interrupted: Interrupted) -> Iterator[Picture]:
+    def pictures(self, interrupted: Interrupted) -> Iterator[DecodedFrame]:
         """See `Feed.pictures`. `interrupted` is looked at between pictures."""
         picture = None
         for picture in self._decoded(interrupted):
@@ -86,7 +86,7 @@ class AvFeed:
                 final=self._address.kind == "file",
             )
 
-    def _decoded(self, interrupted: Interrupted) -> Iterator[Picture]:
+    def _decoded(self, interrupted: Interrupted) -> Iterator[DecodedFrame]:
         broken_in_a_row = 0
         packets = self._container.demux(self._stream)
         while not interrupted():
@@ -116,7 +116,7 @@ class AvFeed:
             for frame in frames:
                 broken_in_a_row = 0
                 raw_s = time.monotonic() if self._by_arrival else frame.time
-                yield Picture(raw_s, partial(_itself, frame))
+                yield DecodedFrame(raw_s, partial(_itself, frame))
 
     def close(self) -> None:
         self._container.close()
@@ -137,7 +137,7 @@ class AvFeed:
             raise BrokenError(f"{self._address.shown}: this build of FFmpeg has no decoder for its video", final=True)
         return stream
 
-    def _read_traits(self) -> Traits:
+    def _read_traits(self) -> StreamInfo:
         duration = self._container.duration
         duration_s = duration / av.time_base if duration and duration > 0 else None
         name = self._container.format.name
@@ -151,7 +151,7 @@ class AvFeed:
             case _:
                 live = True
         rate = self._stream.average_rate or self._stream.guessed_rate
-        return Traits(
+        return StreamInfo(
             live=live,
             paced=live and hls,
             nominal_s=float(1 / rate) if rate else 0.0,

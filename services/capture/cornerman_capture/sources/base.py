@@ -16,7 +16,7 @@ Interrupted: TypeAlias = Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Traits:
+class StreamInfo:
     """What kind of source it turned out to be.
 
     Args:
@@ -35,24 +35,24 @@ class Traits:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class DecodedFrame:
     """A frame that has been decoded but not converted. `make` is called only for frames that are looked at."""
 
     raw_s: float | None  # timestamp as the source gave it, seconds; None = it gave none
     make: Callable[[], av.VideoFrame | None]  # None = broken picture
 
 
-class Feed(Protocol):
+class FrameSource(Protocol):
     """An open source."""
 
     @property
-    def traits(self) -> Traits: ...
+    def traits(self) -> StreamInfo: ...
 
     @property
     def note(self) -> str:
         """What was wrong with it and could be got over, for people; empty = nothing."""
 
-    def pictures(self, interrupted: Interrupted) -> Iterator[Picture]:
+    def pictures(self, interrupted: Interrupted) -> Iterator[DecodedFrame]:
         """Blocks between pictures. Ends at the end of the source, or when interrupted.
 
         Raises:

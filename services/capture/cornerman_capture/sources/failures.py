@@ -8,10 +8,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import av
-from cornerman_shared.redact import redact_url
 
 from cornerman_capture.source_state import BrokenError
 from cornerman_capture.sources.address import Address
+from cornerman_shared.redact import redact_url
 
 REFUSED: Final = (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError, av.error.PermissionError)
 

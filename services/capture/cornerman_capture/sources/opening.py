@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from cornerman_shared.settings.tree import CaptureSettings
-
 from cornerman_capture.source_state import BrokenError
 from cornerman_capture.sources.address import parse
-from cornerman_capture.sources.avfeed import AvFeed
-from cornerman_capture.sources.base import Feed
-from cornerman_capture.sources.pattern import PatternFeed
-from cornerman_capture.sources.push import Inbox, PushFeed
+from cornerman_capture.sources.avfeed import AvSource
+from cornerman_capture.sources.base import FrameSource
+from cornerman_capture.sources.pattern import PatternSource
+from cornerman_capture.sources.push import Inbox, PushSource
+from cornerman_shared.settings.tree import CaptureSettings
 
 
-def open_feed(url: str, settings: CaptureSettings, inbox: Inbox | None = None) -> Feed:
+def open_source(url: str, settings: CaptureSettings, inbox: Inbox | None = None) -> FrameSource:
     """Opens what the URL names; blocks for `settings.open_timeout_s` at most.
 
     Args:
@@ -25,11 +24,11 @@ def open_feed(url: str, settings: CaptureSettings, inbox: Inbox | None = None) -
     """
     address = parse(url)
     if address.kind == "test":
-        return PatternFeed(address)
+        return PatternSource(address)
     if address.kind == "push":
         if inbox is None:
             raise BrokenError(f"{address.shown}: frames can be pushed through the gateway only", final=True)
-        return PushFeed(inbox)
+        return PushSource(inbox)
     if address.kind == "file" and not settings.allow_files:
         raise BrokenError(f"{address.shown}: files are switched off here (capture.allow_files = false)", final=True)
-    return AvFeed(address, settings)
+    return AvSource(address, settings)

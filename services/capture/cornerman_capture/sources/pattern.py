@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from cornerman_capture.source_state import BrokenError
 from cornerman_capture.sources.address import Address
-from cornerman_capture.sources.base import Interrupted, Picture, Traits
+from cornerman_capture.sources.base import DecodedFrame, Interrupted, StreamInfo
 
 _KNOWN: Final = ("fps", "seconds", "size", "seed", "vfr")
 UNEVEN: Final = 0.4
 """With `vfr`, each timestamp is off by up to this much of a frame."""
 
 
-class PatternFeed:
+class PatternSource:
     """The open pattern."""
 
     note = ""
@@ -44,13 +44,13 @@ class PatternFeed:
         self._seed = int(options.number("seed", 1, 0, 2**31))
         self._uneven = options.number("vfr", 0, 0, 1) == 1
         self._texture = _texture(self._seed, self._width, self._height)
-        self.traits = Traits(live=False, nominal_s=1 / self._fps, duration_s=seconds or None)
+        self.traits = StreamInfo(live=False, nominal_s=1 / self._fps, duration_s=seconds or None)
 
-    def pictures(self, interrupted: Interrupted) -> Iterator[Picture]:
+    def pictures(self, interrupted: Interrupted) -> Iterator[DecodedFrame]:
         for index in itertools.count() if self._frames is None else range(self._frames):
             if interrupted():
                 return
-            yield Picture(self._time_of(index), partial(self._frame, index))
+            yield DecodedFrame(self._time_of(index), partial(self._frame, index))
 
     def close(self) -> None:
         """Nothing is held."""

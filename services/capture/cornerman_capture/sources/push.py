@@ -11,7 +11,7 @@ from typing import Final
 import av
 import av.error
 
-from cornerman_capture.sources.base import Interrupted, Picture, Traits
+from cornerman_capture.sources.base import DecodedFrame, Interrupted, StreamInfo
 
 INBOX_FRAMES: Final = 8
 """Frames held for a decoder that is behind; then the oldest goes."""
@@ -40,24 +40,24 @@ class Inbox:
             return self._held.popleft() if self._held else None
 
 
-class PushFeed:
+class PushSource:
     """Frames from an inbox. It is open at once, and never ends by itself: a browser that is silent may come back."""
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
         self._broken = 0
-        self.traits = Traits(live=True)
+        self.traits = StreamInfo(live=True)
 
     @property
     def note(self) -> str:
         return f"{self._broken} pictures were neither JPEG nor WebP" if self._broken else ""
 
-    def pictures(self, interrupted: Interrupted) -> Iterator[Picture]:
+    def pictures(self, interrupted: Interrupted) -> Iterator[DecodedFrame]:
         while not interrupted():
             item = self._inbox.get(POLL_S)
             if item is not None:
                 pts_s, body = item
-                yield Picture(pts_s, partial(self._decode, body))
+                yield DecodedFrame(pts_s, partial(self._decode, body))
 
     def close(self) -> None:
         """Nothing is held."""

@@ -5,15 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from cornerman_common.model_location import bundled, model_path, require_model_extra, torch_device, torch_dtype
-from cornerman_shared.errors import ConfigError
-from cornerman_shared.settings.source import SpeakSettings
-from cornerman_shared.settings.tree import Settings
-
 from cornerman_decider.core import Strategy, StrategyError
 from cornerman_decider.strategies.interval import IntervalStrategy
 from cornerman_decider.strategies.llm import ActionModel, LlmStrategy
 from cornerman_decider.strategies.rules import RulesStrategy
 from cornerman_decider.strategies.scene import SceneStrategy
+from cornerman_shared.errors import ConfigError
+from cornerman_shared.settings.source import SpeakSettings
+from cornerman_shared.settings.tree import Settings
 
 
 class Strategies:

@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import Protocol, cast
 
 import numpy as np
-from cornerman_shared.bus.messages import Action, Features
 from numpy.typing import NDArray
 
-from cornerman_decider.core import StrategyError, Tokens
+from cornerman_decider.core import ChunkTensors, StrategyError
 from cornerman_decider.gate import Proposal
 from cornerman_decider.state import Memory
+from cornerman_shared.bus.messages import Action, Features
 
 ACTIONS: tuple[Action, ...] = ("next", "feedback", "correct")
 
 HeadState = NDArray[np.float32]
 
 
-class Head(Protocol):
+class HeadModel(Protocol):
     """A trained head: features [F] and its state in, probabilities [3] of next, feedback, correct and the state
     out."""
 
@@ -36,10 +36,10 @@ class HeadStrategy:
     wants_images = False
     follows_prompt = False
 
-    def __init__(self, head: Head) -> None:
+    def __init__(self, head: HeadModel) -> None:
         self._head = head
 
-    def propose(self, features: Features, tokens: Tokens | None, memory: Memory) -> tuple[Proposal, Memory]:
+    def propose(self, features: Features, tokens: ChunkTensors | None, memory: Memory) -> tuple[Proposal, Memory]:
         """One step of the head.
 
         Raises:
@@ -70,7 +70,7 @@ def likeliest(chances: NDArray[np.float32], reason: str) -> Proposal:
     return Proposal(ACTIONS[best], float(chances[best]), reason, cue=ACTIONS[best] != "next")
 
 
-def load_head(folder: Path) -> Head:
+def load_head(folder: Path) -> HeadModel:
     """Reads a trained head.
 
     Raises:
@@ -79,7 +79,7 @@ def load_head(folder: Path) -> Head:
     from mobile_videogpt.head import TemporalHead
 
     try:
-        return cast(Head, TemporalHead.load(folder))
+        return cast(HeadModel, TemporalHead.load(folder))
     except (OSError, ValueError, KeyError) as error:
         raise StrategyError(
             f"speak.head: the head at {folder} cannot be read ({error}); give the folder of a trained head, "

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 
-from cornerman_shared.bus.messages import Features
-
-from cornerman_decider.core import Tokens
+from cornerman_decider.core import ChunkTensors
 from cornerman_decider.gate import SLACK_S, Proposal
 from cornerman_decider.state import Memory
+from cornerman_shared.bus.messages import Features
 
 
 class IntervalStrategy:
@@ -25,7 +24,7 @@ class IntervalStrategy:
     def __init__(self, interval_s: float) -> None:
         self._interval_s = interval_s
 
-    def propose(self, features: Features, tokens: Tokens | None, memory: Memory) -> tuple[Proposal, Memory]:
+    def propose(self, features: Features, tokens: ChunkTensors | None, memory: Memory) -> tuple[Proposal, Memory]:
         """Feedback when the time has come."""
         start_s = memory.get("start_s")
         if not isinstance(start_s, float):

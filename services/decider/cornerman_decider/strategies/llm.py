@@ -9,16 +9,16 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-from cornerman_shared.bus.messages import Features
 from numpy.typing import NDArray
 
-from cornerman_decider.core import StrategyError, Tokens
+from cornerman_decider.core import ChunkTensors, StrategyError
 from cornerman_decider.gate import Proposal
 from cornerman_decider.state import Memory
 from cornerman_decider.strategies.head import ACTIONS, likeliest
+from cornerman_shared.bus.messages import Features
 
 
-class Watcher(Protocol):
+class TokenContext(Protocol):
     """One source's rolling context."""
 
     def see(self, tokens: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -35,7 +35,7 @@ class ActionModel(Protocol):
     def frames(self) -> int:
         """Newest frames of each chunk whose image tokens it reads in front of the chunk's video tokens."""
 
-    def open(self, prompt: str) -> Watcher: ...
+    def open(self, prompt: str) -> TokenContext: ...
 
 
 class LlmStrategy:
@@ -49,9 +49,9 @@ class LlmStrategy:
         self._model = model
         self.wants_images = model.frames > 0
         self._prompt = prompt
-        self._watcher: Watcher | None = None
+        self._watcher: TokenContext | None = None
 
-    def propose(self, features: Features, tokens: Tokens | None, memory: Memory) -> tuple[Proposal, Memory]:
+    def propose(self, features: Features, tokens: ChunkTensors | None, memory: Memory) -> tuple[Proposal, Memory]:
         """Lets the model see the chunk.
 
         Raises:

@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 from cornerman_decider.core import StrategyError
-from cornerman_decider.strategies.llm import Watcher
+from cornerman_decider.strategies.llm import TokenContext
 from mobile_videogpt import MobileVideoGPT
-from mobile_videogpt.errors import GenerationError, ModelError
+from mobile_videogpt.errors import ModelError, ReplyError
 from mobile_videogpt.prompts import chat_prompt
 from mobile_videogpt.rolling import RollingSession
 
@@ -49,7 +49,7 @@ class RollingActionModel:
         except (ModelError, OSError, ValueError) as error:
             raise StrategyError(f"strategy llm: generator.model = {path!r} cannot be loaded: {error}") from error
 
-    def open(self, prompt: str) -> Watcher:
+    def open(self, prompt: str) -> TokenContext:
         """A context that begins with the system prompt and the instruction, which are never dropped."""
         model = self._model
         if model.tokenizer is None:
@@ -64,7 +64,7 @@ class RollingActionModel:
                 window, drop = len(start) + config.chunks * a_chunk, max(1, config.chunks // 8) * a_chunk
             session = model.rolling_session(sinks=len(start), window=window, drop=drop)
             session.feed_ids(start)
-        except GenerationError as error:
+        except ReplyError as error:
             raise StrategyError(f"strategy llm: {error}") from error
         return _RollingWatcher(session, actions, np.array(config.offsets, np.float32))
 
@@ -79,7 +79,7 @@ class _RollingWatcher:
         try:
             self._session.feed(torch.from_numpy(np.array(tokens))[None])
             logits: NDArray[np.float32] = self._session.logits_of(self._actions).float().cpu().numpy()
-        except (GenerationError, RuntimeError) as error:
+        except (ReplyError, RuntimeError) as error:
             raise StrategyError(f"strategy llm cannot read this chunk's tokens: {error}") from error
         return logits + self._offsets
 

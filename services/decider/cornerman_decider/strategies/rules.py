@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from cornerman_shared.bus.messages import Features
-
-from cornerman_decider.core import Tokens
+from cornerman_decider.core import ChunkTensors
 from cornerman_decider.gate import Proposal
 from cornerman_decider.state import Memory
+from cornerman_shared.bus.messages import Features
 
 SCHEDULED_CONFIDENCE = 0.85
 HISTORY = 3
@@ -27,7 +26,7 @@ class RulesStrategy:
         self._threshold = motion_threshold
         self._release = motion_release
 
-    def propose(self, features: Features, tokens: Tokens | None, memory: Memory) -> tuple[Proposal, Memory]:
+    def propose(self, features: Features, tokens: ChunkTensors | None, memory: Memory) -> tuple[Proposal, Memory]:
         """Counts the chunk and looks at its motion."""
         count, motions = memory.get("count", 0), memory.get("motions", [])
         assert isinstance(count, int) and isinstance(motions, list)

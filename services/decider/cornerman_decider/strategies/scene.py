@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from cornerman_shared.bus.messages import Features
-
-from cornerman_decider.core import Tokens
+from cornerman_decider.core import ChunkTensors
 from cornerman_decider.gate import Proposal
 from cornerman_decider.state import Memory
+from cornerman_shared.bus.messages import Features
 
 GREY_LEVELS = 255.0
 
@@ -29,7 +28,7 @@ class SceneStrategy:
     def __init__(self, threshold: float) -> None:
         self._threshold = threshold
 
-    def propose(self, features: Features, tokens: Tokens | None, memory: Memory) -> tuple[Proposal, Memory]:
+    def propose(self, features: Features, tokens: ChunkTensors | None, memory: Memory) -> tuple[Proposal, Memory]:
         """Feedback when enough has changed."""
         now = features.motion * GREY_LEVELS
         if "change" not in memory:

@@ -9,13 +9,13 @@ from pydantic import BaseModel, Field
 
 from cornerman_gateway.app_state import TheRoom
 from cornerman_gateway.problems import Problem
-from cornerman_gateway.schemas import Given
+from cornerman_gateway.schemas import RequestModel
 from cornerman_gateway.security import COOKIE, SESSION_S
 
 router = APIRouter(prefix="/api/session", tags=["login"])
 
 
-class Login(Given):
+class Login(RequestModel):
     """What the login page sends."""
 
     token: Annotated[str, Field(min_length=1, max_length=1024)]

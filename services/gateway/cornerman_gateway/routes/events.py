@@ -7,21 +7,21 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from cornerman_shared.bus.redis_client import redis_errors
-from cornerman_shared.bus.registry import get_source
-from cornerman_shared.errors import RetryableError
-from cornerman_shared.process.logs import get_logger
 from fastapi import APIRouter, Header, Query, WebSocket
 from sse_starlette.sse import EventSourceResponse, SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
-from cornerman_gateway.app_state import Room, TheRoom
+from cornerman_gateway.app_state import AppState, TheRoom
 from cornerman_gateway.core import lagged, parse_cursor, shorten, sse, to_json
 from cornerman_gateway.fanout import Batch, Client, Missed, read_rows
 from cornerman_gateway.problems import Problem, no_source, wrong_field
 from cornerman_gateway.routes.sources import Id, find
 from cornerman_gateway.schemas import Deltas
 from cornerman_gateway.sockets import GOING_AWAY, TRY_AGAIN, close, refuse, send_until_gone
+from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.registry import get_source
+from cornerman_shared.errors import RetryableError
+from cornerman_shared.process.logs import get_logger
 
 log = get_logger("gateway")
 
@@ -44,7 +44,7 @@ STREAM: dict[int | str, dict[str, Any]] = {
 }
 
 
-def cursor_of(room: Room, source_id: str | None, last_id: str, since: str) -> list[str] | None:
+def cursor_of(room: AppState, source_id: str | None, last_id: str, since: str) -> list[str] | None:
     """Where the client stands; None = it wants what comes from now on.
 
     Raises:
@@ -64,7 +64,7 @@ def cursor_of(room: Room, source_id: str | None, last_id: str, since: str) -> li
     return cursor
 
 
-async def batches(room: Room, client: Client, source_id: str | None) -> AsyncIterator[Batch]:
+async def batches(room: AppState, client: Client, source_id: str | None) -> AsyncIterator[Batch]:
     """First what the streams hold behind the client's cursor, then what is live."""
     async for batch in room.hub.catch_up(client, source_id):
         yield batch
@@ -72,13 +72,13 @@ async def batches(room: Room, client: Client, source_id: str | None) -> AsyncIte
         yield batch
 
 
-def _note(room: Room, missed: Missed) -> str:
+def _note(room: AppState, missed: Missed) -> str:
     if missed.count:
         room.metrics.events_skipped_total.inc(missed.count)
     return to_json(lagged(missed.count, missed.after))
 
 
-async def _sse(room: Room, source_id: str | None, since: list[str] | None) -> AsyncIterator[bytes]:
+async def _sse(room: AppState, source_id: str | None, since: list[str] | None) -> AsyncIterator[bytes]:
     yield f"retry: {RETRY_MS}\n: cornerman\n\n".encode()
     try:
         async with room.hub.join(source_id, since, room.settings.gateway.client_queue) as client:
@@ -91,7 +91,7 @@ async def _sse(room: Room, source_id: str | None, since: list[str] | None) -> As
         log.warning("events_interrupted", source_id=source_id, error=str(error))  # the client comes back by itself
 
 
-async def _socket(room: Room, socket: WebSocket, source_id: str | None, since: str) -> None:
+async def _socket(room: AppState, socket: WebSocket, source_id: str | None, since: str) -> None:
     try:
         cursor = cursor_of(room, source_id, "", since)
         if source_id is not None and await get_source(room.bus, source_id) is None:
@@ -135,7 +135,7 @@ class EventStream(EventSourceResponse):
                 pass
 
 
-def _stream(room: Room, source_id: str | None, since: list[str] | None) -> EventSourceResponse:
+def _stream(room: AppState, source_id: str | None, since: list[str] | None) -> EventSourceResponse:
     return EventStream(
         _sse(room, source_id, since), ping=PING_S, send_timeout=SEND_TIMEOUT_S, headers={"X-Accel-Buffering": "no"}
     )

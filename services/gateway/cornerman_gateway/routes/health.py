@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+from starlette.responses import PlainTextResponse, Response
+
+from cornerman_gateway.app_state import AppState, TheRoom
+from cornerman_gateway.problems import Problem
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.codec import unpack
 from cornerman_shared.bus.lag import lag_of
 from cornerman_shared.bus.messages import WorkerStatus
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.errors import MalformedError, RetryableError
-from fastapi import APIRouter
-from pydantic import BaseModel, Field
-from starlette.responses import PlainTextResponse, Response
-
-from cornerman_gateway.app_state import Room, TheRoom
-from cornerman_gateway.problems import Problem
 
 router = APIRouter(tags=["health"])
 
@@ -50,7 +50,7 @@ class Status(BaseModel):
     viewers: Annotated[int, Field(description="who watches pictures")]
 
 
-async def lags(room: Room) -> dict[str, int]:
+async def lags(room: AppState) -> dict[str, int]:
     """Work that waits or is being done, by group, over all shards."""
     out = dict.fromkeys((streams.GROUP_ENCODER, streams.GROUP_DECIDER, streams.GROUP_GENERATOR), 0)
     for keys in room.bus.all_keys():
@@ -63,7 +63,7 @@ async def lags(room: Room) -> dict[str, int]:
     return out
 
 
-async def workers(room: Room) -> list[WorkerStatus]:
+async def workers(room: AppState) -> list[WorkerStatus]:
     """Every process that has spoken within its TTL."""
     with redis_errors():
         names = [item.decode() for item in await room.bus.redis.zrange(streams.WORKERS, 0, -1)]

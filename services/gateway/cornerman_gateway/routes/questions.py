@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import uuid
 
-from cornerman_shared.bus.messages import Question
 from fastapi import APIRouter
 
 from cornerman_gateway.app_state import TheRoom
 from cornerman_gateway.routes.sources import Id, find
 from cornerman_gateway.schemas import QuestionNew, QuestionView
+from cornerman_shared.bus.messages import Question
 
 router = APIRouter(prefix="/api/sources/{source_id}", tags=["questions"])
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cornerman_shared.bus.messages import Event
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from cornerman_gateway.app_state import Room, TheRoom
+from cornerman_gateway.app_state import AppState, TheRoom
 from cornerman_gateway.routes.sources import Id, find, view
-from cornerman_gateway.session_report import Report, make_report, to_html
+from cornerman_gateway.session_report import SessionReport, make_report, to_html
 from cornerman_gateway.transcript import lines, to_jsonl, to_vtt
+from cornerman_shared.bus.messages import Event
 
 router = APIRouter(prefix="/api/sources/{source_id}", tags=["session"])
 
@@ -20,7 +20,7 @@ RunId = Annotated[
 ]
 
 
-async def _run(room: Room, source_id: str, wanted: str, rows: list[tuple[str, Event]]) -> str:
+async def _run(room: AppState, source_id: str, wanted: str, rows: list[tuple[str, Event]]) -> str:
     if wanted:
         return wanted
     source = await view(room, await find(room, source_id))
@@ -52,7 +52,7 @@ async def jsonl(source_id: Id, room: TheRoom, run: RunId = "") -> Response:
 
 
 @router.get("/report")
-async def report(source_id: Id, room: TheRoom, run: RunId = "") -> Report:
+async def report(source_id: Id, room: TheRoom, run: RunId = "") -> SessionReport:
     """The session in numbers."""
     source = await view(room, await find(room, source_id))
     rows = await room.hub.history(source_id)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
-from cornerman_shared.bus.redis_client import redis_errors
-from cornerman_shared.bus.registry import add_source, changed, get_source, list_sources, remove_source, update_source
-from cornerman_shared.settings.source import SOURCE_ID, SourceSpec
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel
 
 from cornerman_gateway.addresses import check_name_again, check_url
-from cornerman_gateway.app_state import Room, TheRoom
+from cornerman_gateway.app_state import AppState, TheRoom
 from cornerman_gateway.problems import Problem, no_source
 from cornerman_gateway.profiles import PROFILES, Profile
-from cornerman_gateway.schemas import SourceChange, SourceList, SourceNew, SourceView, given, view_of
+from cornerman_gateway.schemas import SourceChange, SourceList, SourceNew, SourceView, changed_fields, view_of
+from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.registry import add_source, changed, get_source, list_sources, remove_source, update_source
+from cornerman_shared.settings.source import SOURCE_ID, SourceSpec
 
 router = APIRouter(prefix="/api", tags=["sources"])
 
@@ -28,7 +28,7 @@ class ProfileList(BaseModel):
     profiles: list[Profile]
 
 
-async def find(room: Room, source_id: str) -> SourceSpec:
+async def find(room: AppState, source_id: str) -> SourceSpec:
     """The source's settings.
 
     Raises:
@@ -40,7 +40,7 @@ async def find(room: Room, source_id: str) -> SourceSpec:
     return spec
 
 
-async def view(room: Room, spec: SourceSpec) -> SourceView:
+async def view(room: AppState, spec: SourceSpec) -> SourceView:
     """The source with its run and counters."""
     keys = room.bus.keys(spec.source_id)
     with redis_errors():
@@ -62,7 +62,7 @@ async def list_all(room: TheRoom) -> SourceList:
 @router.post("/sources", status_code=201)
 async def add(body: SourceNew, room: TheRoom, response: Response) -> SourceView:
     """Starts watching."""
-    wanted = given(body)
+    wanted = changed_fields(body)
     wanted["url"] = await check_url(body.url, body.source_id, room.addresses)
     settings = room.settings
     fresh = SourceSpec(
@@ -88,7 +88,7 @@ async def get(source_id: Id, room: TheRoom) -> SourceView:
 async def change(source_id: Id, body: SourceChange, room: TheRoom) -> SourceView:
     """Changes settings while the source runs; they apply within a second."""
     before = await find(room, source_id)
-    wanted = given(body)
+    wanted = changed_fields(body)
     if "url" in wanted:
         wanted["url"] = await check_url(wanted["url"], source_id, room.addresses)
     elif wanted.get("paused") is False or "watch" in wanted:
@@ -128,7 +128,7 @@ async def profiles() -> ProfileList:
     return ProfileList(profiles=list(PROFILES))
 
 
-async def _drop_upload(room: Room, spec: SourceSpec) -> None:
+async def _drop_upload(room: AppState, spec: SourceSpec) -> None:
     others = await list_sources(room.bus)
     if not any(other.url == spec.url and other.source_id != spec.source_id for other in others.values()):
         await asyncio.to_thread(room.uploads.remove, spec.url)

@@ -9,21 +9,21 @@ import struct
 from collections.abc import AsyncIterator
 from typing import Annotated, Literal
 
-from cornerman_shared.bus.registry import get_source
-from cornerman_shared.errors import RetryableError
 from fastapi import APIRouter, Query, WebSocket
 from starlette.responses import Response, StreamingResponse
 from starlette.websockets import WebSocketDisconnect
 
-from cornerman_gateway.app_state import Room, TheRoom
+from cornerman_gateway.app_state import AppState, TheRoom
 from cornerman_gateway.core import to_json
-from cornerman_gateway.picture_cache import Picture
-from cornerman_gateway.preview import AUTO, Shown
+from cornerman_gateway.picture_cache import CachedPicture
+from cornerman_gateway.preview import AUTO, DelayedPicture
 from cornerman_gateway.problems import Problem, no_source, wrong_field
 from cornerman_gateway.push import MAX_FPS, PushError, read_push, store_push
 from cornerman_gateway.routes.sources import Id, find
 from cornerman_gateway.sockets import GOING_AWAY, TRY_AGAIN, UNUSABLE, close, refuse, send_until_gone
 from cornerman_gateway.stills import still
+from cornerman_shared.bus.registry import get_source
+from cornerman_shared.errors import RetryableError
 
 router = APIRouter(prefix="/api/sources/{source_id}", tags=["video"])
 
@@ -68,7 +68,7 @@ async def mjpeg(source_id: Id, room: TheRoom, delay: Delay = AUTO) -> StreamingR
     )
 
 
-async def _parts(room: Room, source_id: str, delay_s: float | None) -> AsyncIterator[bytes]:
+async def _parts(room: AppState, source_id: str, delay_s: float | None) -> AsyncIterator[bytes]:
     with room.screens.watch(source_id, delay_s) as viewer:
         async for shown in viewer.pictures():
             picture = shown.picture
@@ -112,7 +112,7 @@ async def frame(
     else:
         picture = room.screens.at(source_id, run, pts_s)
         if picture is None and (jpeg := await still(room.bus, source_id, run, pts_s)) is not None:
-            picture, kept = Picture("", run, pts_s, 0.0, jpeg), "still"
+            picture, kept = CachedPicture("", run, pts_s, 0.0, jpeg), "still"
         if picture is None and if_gone == "204":
             return Response(status_code=204)
         if picture is None:
@@ -152,7 +152,7 @@ async def video_socket(socket: WebSocket, source_id: str, room: TheRoom, delay: 
     await close(socket, GOING_AWAY)
 
 
-def pack_shown(shown: Shown) -> bytes:
+def pack_shown(shown: DelayedPicture) -> bytes:
     """One message of `video.ws`."""
     picture = shown.picture
     head = to_json(
@@ -201,7 +201,7 @@ async def camera_socket(socket: WebSocket, source_id: str, room: TheRoom) -> Non
         room.pushing.discard(source_id)
 
 
-async def _take_camera(socket: WebSocket, room: Room, source_id: str) -> None:
+async def _take_camera(socket: WebSocket, room: AppState, source_id: str) -> None:
     loop = asyncio.get_running_loop()
     next_s = loop.time()
     count = 0
