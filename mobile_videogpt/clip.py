@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from mobile_videogpt.config import ClipVisionConfig
+from mobile_videogpt.transformers_api import clip_transformer
 
 
 class _VisionModel(nn.Module):
@@ -29,7 +30,7 @@ class _VisionModel(nn.Module):
                 layer_norm_eps=config.norm_eps,
             )
         )
-        self.vision_model = getattr(clip, "vision_model", clip)
+        self.vision_model = clip_transformer(clip)
 
 
 class ClipTower(nn.Module):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from mobile_videogpt.errors import AdapterError, listed
 from mobile_videogpt.hub import resolve
 from mobile_videogpt.modeling import MobileVideoGPT, Part, module_name
 from mobile_videogpt.published_config import SECTION
+from mobile_videogpt.transformers_api import adapters_created
 from mobile_videogpt.weights import WeightFiles, read_file
 
 CONFIG_FILE = "adapter_config.json"
@@ -127,9 +127,7 @@ class LoraAdapters:
         self._forget()
 
     def _inject(self, language: nn.Module, folder: str, name: str) -> None:
-        with warnings.catch_warnings():
-            # PEFT asks transformers by a name that is on its way out; nothing a caller could change.
-            warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        with adapters_created():
             if self._peft is None:
                 self._peft = PeftModel.from_pretrained(
                     language, folder, adapter_name=name, autocast_adapter_dtype=False

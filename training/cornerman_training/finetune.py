@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from mobile_videogpt.errors import ModelError
 from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.prompts import prompt_ids
 from mobile_videogpt.tokenizer import IM_END
+from mobile_videogpt.transformers_api import adapters_created
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 _KEPT_BYTES = 1 << 30
@@ -89,8 +89,7 @@ class Finetuner:
             target_modules=list(TARGETS),
             task_type="CAUSAL_LM",
         )
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        with adapters_created():
             self.peft: PeftModel = get_peft_model(model.require_language(), config, autocast_adapter_dtype=True)
         self._device = model.require_vision().device
         self._kept: dict[Sample, Tensor] = {}
