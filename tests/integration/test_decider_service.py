@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cornerman_common.last_feedback import LastFeedback
 from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.last_feedback import LastFeedback
 from cornerman_shared.bus.messages import (
     DecisionEvent,
     EndEvent,

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 import numpy as np
 import pytest
 
-from cornerman_common.last_feedback import LastFeedback
 from cornerman_generator.core import ChunkInput, TextDelta
 from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.last_feedback import LastFeedback
 from cornerman_shared.bus.messages import ChunkRef, DeltaEvent, ErrorEvent, Request, StartEvent
 from cornerman_shared.clock import SystemClock
 from cornerman_shared.errors import GenerationError

@@ -53,7 +53,7 @@ class Reporter:
         self._written: dict[str, int] = {}
         self._counted: dict[str, int] = {}
 
-    async def run_for_ever(self) -> None:
+    async def run_loop(self) -> None:
         """Reports at each change of state, and each `REPORT_S`.
 
         Raises:

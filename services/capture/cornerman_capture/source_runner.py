@@ -140,7 +140,7 @@ class SourceRunner:
         try:
             await _beside(
                 publisher.publish_all(reel.cuts),
-                reporter.run_for_ever(),
+                reporter.run_loop(),
                 publish_previews(self._bus, lambda: self.spec, info.run, tap),
                 *([read_pushed_frames(self._bus, spec.source_id, inbox)] if spec.url.startswith("push:") else []),
             )

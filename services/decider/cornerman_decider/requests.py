@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cornerman_common.last_feedback import LastFeedback
 from cornerman_decider.context import blobs_of
 from cornerman_decider.core import Decision
 from cornerman_decider.gate import SLACK_S
 from cornerman_decider.prompting import commentary_prompt
 from cornerman_decider.state import DeciderState, OpenRequest
+from cornerman_shared.bus.last_feedback import LastFeedback
 from cornerman_shared.bus.messages import (
     ChunkRef,
     DecisionEvent,

@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from cornerman_common.retry import commit_with_retry, retry_forever
 from cornerman_decider.chunk_order import Arrival
 from cornerman_decider.hops import DeciderHops
 from cornerman_decider.source_worker import SourceWorker
 from cornerman_decider.strategies.factory import Strategies
 from cornerman_shared.backoff import Backoff
+from cornerman_shared.bus.commit import commit_with_retry, retry_forever
 from cornerman_shared.bus.consumer import Consumer
 from cornerman_shared.bus.hop import Hop
 from cornerman_shared.bus.lease import Lease

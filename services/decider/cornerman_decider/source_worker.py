@@ -12,9 +12,6 @@ import asyncio
 from collections import deque
 from dataclasses import replace
 
-from cornerman_common.last_feedback import FIELD as SAID
-from cornerman_common.last_feedback import LastFeedback
-from cornerman_common.retry import commit_with_retry, retry_forever
 from cornerman_decider.chunk_order import Arrival, ChunkOrder
 from cornerman_decider.core import Decision, closed, is_speaking, new_run, no_longer_needed, on_screen, pass_over
 from cornerman_decider.hops import DeciderHops
@@ -22,9 +19,12 @@ from cornerman_decider.requests import request_for, request_for_question
 from cornerman_decider.state import DeciderState, OpenRequest, state_from
 from cornerman_decider.strategies.factory import Strategies
 from cornerman_decider.strategy_runner import StrategyRunner
+from cornerman_shared.bus.commit import commit_with_retry, retry_forever
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.delivery import Delivery
 from cornerman_shared.bus.hop import Hop, HopResult
+from cornerman_shared.bus.last_feedback import FIELD as SAID
+from cornerman_shared.bus.last_feedback import LastFeedback
 from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.messages import BlobRef, Features, Question
 from cornerman_shared.bus.redis_client import redis_errors

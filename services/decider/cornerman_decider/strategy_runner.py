@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from cornerman_common.retry import retry_forever
 from cornerman_decider.core import (
     ChunkTensors,
     Decider,
@@ -18,6 +17,7 @@ from cornerman_decider.core import (
 )
 from cornerman_decider.state import DeciderState
 from cornerman_decider.strategies.factory import Strategies, strategy_key
+from cornerman_shared.bus.commit import retry_forever
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import Features
 from cornerman_shared.errors import BlobExpiredError

@@ -14,9 +14,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from cornerman_common.retry import bury_with_retry, commit_with_retry, retry_forever
 from cornerman_encoder.core import Clip, Encoded, Encoder, checked
 from cornerman_encoder.hops import features_of, hop_for
+from cornerman_shared.bus.commit import bury_with_retry, commit_with_retry, retry_forever
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.consumer import Consumer
 from cornerman_shared.bus.delivery import Delivery
@@ -99,9 +99,9 @@ class Worker:
         try:
             async with consumer, asyncio.TaskGroup() as stages:
                 stages.create_task(self._stop(consumer))
-                stages.create_task(self._fetch_for_ever(consumer))
-                stages.create_task(self._compute_for_ever(pool))
-                stages.create_task(self._write_for_ever())
+                stages.create_task(self._fetch_loop(consumer))
+                stages.create_task(self._compute_loop(pool))
+                stages.create_task(self._write_loop())
         finally:
             pool.shutdown(wait=False)
 
@@ -109,7 +109,7 @@ class Worker:
         await self._context.stopping.wait()
         consumer.stop()
 
-    async def _fetch_for_ever(self, consumer: Consumer[Chunk]) -> None:
+    async def _fetch_loop(self, consumer: Consumer[Chunk]) -> None:
         while batch := await consumer.take(self._batch):
             if self._context.stopping.is_set():
                 break  # what is not computing goes to others, as the consumer closes
@@ -141,7 +141,7 @@ class Worker:
             await self._bury(delivery, str(error))
         return None
 
-    async def _compute_for_ever(self, pool: ThreadPoolExecutor) -> None:
+    async def _compute_loop(self, pool: ThreadPoolExecutor) -> None:
         loop, metrics = asyncio.get_running_loop(), self._context.metrics
         while (work := await self._fetched.get()) is not None:
             mine = [item for item in work if not item.delivery.lost.is_set()]
@@ -175,7 +175,7 @@ class Worker:
                 failed = error
         return failed
 
-    async def _write_for_ever(self) -> None:
+    async def _write_loop(self) -> None:
         while (done := await self._computed.get()) is not None:
             await asyncio.gather(*(self._write(work, result) for work, result in done))
             if self._failures >= FAILURES_IN_A_ROW:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from cornerman_common.last_feedback import FIELD as SAID
-from cornerman_common.last_feedback import LastFeedback
 from cornerman_shared.bus.hop import Hop
+from cornerman_shared.bus.last_feedback import FIELD as SAID
+from cornerman_shared.bus.last_feedback import LastFeedback
 from cornerman_shared.bus.messages import BlobRef, EndEvent, EndStatus, ErrorEvent, Request, Times
 from cornerman_shared.bus.streams import Keys
 from cornerman_shared.settings.tree import BusSettings

@@ -12,10 +12,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from cornerman_common.retry import commit_with_retry, retry_forever
 from cornerman_generator.core import ChunkInput, Generator, SilenceFilter, TextDelta, TextPacer
 from cornerman_generator.hops import ReplyOutcome, closed_hop, end_hop
 from cornerman_generator.reply_writer import ReplyWriter
+from cornerman_shared.bus.commit import commit_with_retry, retry_forever
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.delivery import Delivery
 from cornerman_shared.bus.messages import BlobRef, ChunkRef, EndStatus, Request

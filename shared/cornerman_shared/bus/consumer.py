@@ -143,8 +143,8 @@ class Consumer(Generic[M]):
 
     async def __aenter__(self) -> Self:
         self._tasks = [
-            asyncio.create_task(self._read_for_ever(), name=f"consumer:{self._group}:read"),
-            asyncio.create_task(self._heartbeat_for_ever(), name=f"consumer:{self._group}:heartbeat"),
+            asyncio.create_task(self._read_loop(), name=f"consumer:{self._group}:read"),
+            asyncio.create_task(self._heartbeat_loop(), name=f"consumer:{self._group}:heartbeat"),
         ]
         for task in self._tasks:
             task.add_done_callback(lambda _: self._changed.set())
@@ -164,7 +164,7 @@ class Consumer(Generic[M]):
                 await self._bus.scripts.run("leave", [stream], [self._group, self._name, FORGET_CONSUMER_MS])
         await self._bus.close_client(self._client)
 
-    async def _read_for_ever(self) -> None:
+    async def _read_loop(self) -> None:
         backoff = Backoff(base_s=0.05, cap_s=2.0)
         while not self._stopping:
             try:
@@ -308,7 +308,7 @@ class Consumer(Generic[M]):
         )
         return Hop().add(dead_stream(delivery.stream), letter, self._settings.dead_maxlen)
 
-    async def _heartbeat_for_ever(self) -> None:
+    async def _heartbeat_loop(self) -> None:
         while True:
             await asyncio.sleep(self._settings.heartbeat_ms / 1000)
             for stream in self._streams:

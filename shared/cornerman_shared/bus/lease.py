@@ -69,7 +69,7 @@ class Lease:
     @asynccontextmanager
     async def keep(self) -> AsyncIterator[Lease]:
         """Renews in the background while the body runs; `lost` is set when that fails for the length of the lease."""
-        task = asyncio.create_task(self._renew_for_ever(), name=f"lease:{self.what}")
+        task = asyncio.create_task(self._renew_loop(), name=f"lease:{self.what}")
         try:
             yield self
         finally:
@@ -79,7 +79,7 @@ class Lease:
             with suppress(RetryableError):
                 await self.release()
 
-    async def _renew_for_ever(self) -> None:
+    async def _renew_loop(self) -> None:
         clock = self._bus.clock
         renewed_at_s = clock.monotonic_s()
         while True:

@@ -22,7 +22,7 @@ def test_cores_load_neither_the_server_s_client_nor_a_model(room: str) -> None:
 @pytest.mark.parametrize(
     "code",
     [
-        "from cornerman_decider.service import decide_for_ever\n"
+        "from cornerman_decider.service import decide_loop\n"
         "from cornerman_decider.strategies.factory import Strategies\n"
         "from cornerman_shared.settings.tree import Settings\n"
         "from cornerman_shared.settings.source import SpeakSettings\n"
@@ -30,7 +30,7 @@ def test_cores_load_neither_the_server_s_client_nor_a_model(room: str) -> None:
         "from cornerman_encoder.service import make_encoder\n"
         "from cornerman_shared.settings.tree import EncoderSettings\n"
         "make_encoder(EncoderSettings())",
-        "from cornerman_generator.service import generate_for_ever\n"
+        "from cornerman_generator.service import generate_loop\n"
         "from cornerman_generator.backends import make_generator\n"
         "from cornerman_shared.settings.tree import GeneratorSettings\n"
         "make_generator(GeneratorSettings())",

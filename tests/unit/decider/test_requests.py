@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from cornerman_common.last_feedback import LastFeedback
 from cornerman_decider.core import Decider, Decision
 from cornerman_decider.prompting import commentary_prompt, density
 from cornerman_decider.requests import lost_event, request_for, request_for_question
 from cornerman_decider.state import DeciderState
 from cornerman_decider.strategies.interval import IntervalStrategy
+from cornerman_shared.bus.last_feedback import LastFeedback
 from cornerman_shared.bus.messages import Features, Question
 from cornerman_shared.errors import MalformedError
 from cornerman_shared.settings.source import SourceSpec

@@ -51,7 +51,7 @@ class Script:
 def say(monkeypatch: pytest.MonkeyPatch, text: str) -> list[int]:
     tokenizer = tiny_tokenizer()
     ids = [*tokenizer.encode_plain(text), tokenizer.id_of("<|im_end|>") or 0]
-    monkeypatch.setattr(reply_module, "Sampler", type("Said", (Script,), {"ids": tuple(ids)}))
+    monkeypatch.setattr(reply_module, "TokenSampler", type("Said", (Script,), {"ids": tuple(ids)}))
     return ids[:-1]
 
 
