@@ -28,7 +28,8 @@ from cornerman_training.stages.loop import Fit
 from cornerman_training.stages.stream import UNKNOWABLE, StreamingObjective
 from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.prompts import prompt_ids
-from mobile_videogpt.tokenizer import IM_END, ChatTokenizer
+from mobile_videogpt.special_tokens import IM_END
+from mobile_videogpt.tokenizer import ChatTokenizer
 
 PROMPTS = (
     PROMPT,
