@@ -8,6 +8,7 @@ from tests.style.measure import (
     WHAT,
     broken_docstrings,
     comments_per_hundred,
+    pages_of,
     per_thousand,
     prose,
     words_of_tests,
@@ -15,8 +16,7 @@ from tests.style.measure import (
 from tests.style.tree import ROOT, modules
 
 EVERY = modules()
-PAGES = [*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md"), *(ROOT / "deploy").glob("*.md")]
-TEXT = prose(EVERY.values(), [page for page in PAGES if page.name != "LOG.md"])
+TEXT = prose(EVERY.values(), pages_of(ROOT))
 
 
 def test_definitions_start_with_the_thing() -> None:

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tests.style.measure import CHUNK_PATH
+from tests.style.measure import CHUNK_PATH, pages_of
 from tests.style.tree import ROOT, imports, longest_chain, modules, reachable
 
 EVERY = modules()
@@ -30,12 +30,9 @@ def test_files_stay_small() -> None:
 def test_dotted_references_resolve() -> None:
     """Docstrings, comments and pages name modules and their contents that exist."""
     stale = []
-    pages = [*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md"), *(ROOT / "deploy").glob("*.md")]
-    pages = [page for page in pages if page.name not in ("LOG.md", "CHANGELOG.md")]
-    for path in (*(module.path for module in EVERY.values()), *pages):
-        for name in OURS.findall(path.read_text(encoding="utf-8")):
-            if not resolves(name):
-                stale.append(f"{path.relative_to(ROOT)}: `{name}`")
+    for path in (*(module.path for module in EVERY.values()), *pages_of(ROOT)):
+        names = OURS.findall(path.read_text(encoding="utf-8"))
+        stale += [f"{path.relative_to(ROOT)}: `{name}`" for name in names if not resolves(name)]
     assert stale == []
 
 
@@ -43,13 +40,9 @@ def test_named_paths_exist() -> None:
     """Paths of our folders in docstrings, comments and pages exist."""
     stale = []
     pattern = re.compile(r"[`( ]((?:shared|services|training|media|deploy|docs|benchmarks|tests|cornerman)/[\w./-]*\w)")
-    pages = [*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md"), *(ROOT / "deploy").glob("*.md")]
-    for path in (*(module.path for module in EVERY.values()), *pages):
-        if path.name in ("LOG.md", "CHANGELOG.md"):
-            continue
-        for name in pattern.findall(path.read_text(encoding="utf-8")):
-            if not (ROOT / name).exists():
-                stale.append(f"{path.relative_to(ROOT)}: {name}")
+    for path in (*(module.path for module in EVERY.values()), *pages_of(ROOT)):
+        names = pattern.findall(path.read_text(encoding="utf-8"))
+        stale += [f"{path.relative_to(ROOT)}: {name}" for name in names if not (ROOT / name).exists()]
     assert stale == []
 
 

@@ -47,14 +47,15 @@ def test_retired_words_stay_retired() -> None:
             if token.type == tokenize.NAME:
                 names.add(token.string)
         for name in sorted(names):
-            for word in words_of(name) & RETIRED.keys():
-                found.append(f"{file.relative_to(ROOT)}: {name}: write {RETIRED[word]}")
+            retired = sorted(words_of(name) & RETIRED.keys())
+            found += [f"{file.relative_to(ROOT)}: {name}: write {RETIRED[word]}" for word in retired]
     assert found == []
 
 
 def glossary() -> list[tuple[str, str, str]]:
     """(word, type, meaning) of each row of the glossary."""
-    rows = re.findall(r"^\| \*\*(.+?)\*\* \| (.+?) \| (.+?) \|$", GLOSSARY.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    text = GLOSSARY.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \*\*(.+?)\*\* \| (.+?) \| (.+?) \|$", text, flags=re.MULTILINE)
     return [(word, kind.strip("`"), meaning) for word, kind, meaning in rows]
 
 
