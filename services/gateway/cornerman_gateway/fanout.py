@@ -1,8 +1,8 @@
 """Fan-out of one subscription to many clients with bounded queues; a slow client loses its own oldest events.
 
-An `EventFeed` follows one feedback stream (of a source, or of all sources of a shard) once for all its clients. A client
-that reconnects with the ids of the last events it saw gets the kept events behind them, then live events, without gap or
-repeat: it joins the live feed before it reads the history, and skips events it has seen.
+An `EventFeed` follows one feedback stream (of a source, or of all sources of a shard) once for all its clients.
+A client that reconnects with the ids of the last events it saw gets the kept events behind them, then live events,
+without gap or repeat: it joins the live feed before it reads the history, and skips events it has seen.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`/api/…/events`: live events as server-sent events and over WebSocket, and history for a page that has just opened."""
+"""`/api/…/events`: live events as server-sent events and over WebSocket, and history for a new page."""
 
 from __future__ import annotations
 
