@@ -88,7 +88,7 @@ class TokenSampler:
         return token
 
     def _draw(self, logits: Tensor) -> int:
-        # On the CPU in float32, so that a seed gives the same tokens on every device.
+        # On the CPU in float32, where this request's generator draws.
         scaled = logits.detach().to("cpu", torch.float32) / self._settings.temperature
         probabilities = torch.softmax(scaled, dim=-1)
         if self._settings.top_p < 1.0:

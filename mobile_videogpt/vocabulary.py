@@ -34,7 +34,7 @@ def fit_rows(model: MobileVideoGPT, tokenizer: ChatTokenizer) -> None:
         return
     language = model.require_language()
     old: Tensor = language.model.embed_tokens.weight.data
-    # The mean of all rows: a zero row would have the largest logit of all where others are negative.
+    # The mean of all rows, so that an untrained token has an average logit.
     mean = old.float().mean(0, keepdim=True).to(old.dtype)
     extra = mean.expand(len(tokenizer) - rows, -1)
     tied = language.lm_head.weight is language.model.embed_tokens.weight
