@@ -8,6 +8,7 @@ CONSTRAINTS ?= constraints.txt
 TORCH  ?= $(shell grep '^torch==' constraints.txt)
 ARGS   ?=
 EXTRAS ?= model,web,webrtc,train,dev
+PAGE   := services/gateway
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
           $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS),--upgrade --upgrade-strategy eager)
@@ -44,11 +45,17 @@ test: setup ## All tests: unit, contract, integration, faults (short), end to en
 	$(TEST) tests/faults tests/e2e tests/parity
 	$(BIN)/python -m coverage report --include='shared/*,services/*/core.py' --fail-under=90
 
-lint: setup ## ruff, mypy --strict, import rules
+lint: setup $(PAGE)/node_modules/.installed ## ruff, mypy --strict, import rules; prettier, eslint and tsc for the page
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	cd $(PAGE) && npm run --silent lint
+
+$(PAGE)/node_modules/.installed: $(PAGE)/package.json
+	@command -v npm >/dev/null || { echo "make lint needs Node.js and npm: apt install nodejs npm" >&2; exit 1; }
+	cd $(PAGE) && npm install --no-audit --no-fund --no-package-lock --loglevel=error
+	@touch $@
 
 faults: setup ## The long fault run: kill -9, stop and continue, lossy proxy; the seed is printed
 	CORNERMAN_FAULTS=long $(TEST) -s tests/faults $(ARGS)
