@@ -62,7 +62,7 @@ _TOWER_MUTATIONS: list[Patch] = [_without_backward_direction, _without_d, _witho
 
 @pytest.mark.parametrize("mutate", _TOWER_MUTATIONS)
 @pytest.mark.parametrize("check", [checks.check_mixer, checks.check_videomamba_blocks, checks.check_videomamba_output])
-def test_a_tower_without_a_part_of_the_mixer_fails_its_checks(
+def test_mutated_tower_fails_its_checks(
     mutate: Patch,
     check: Callable[[VisionHalf, Golden], None],
     model: MobileVideoGPT,
@@ -76,7 +76,7 @@ def test_a_tower_without_a_part_of_the_mixer_fails_its_checks(
 
 @pytest.mark.parametrize("mutate", [*_TOWER_MUTATIONS, _without_regrouping])
 @pytest.mark.parametrize("check", [checks.check_clip_tokens, checks.check_chunk_tokens])
-def test_tokens_without_a_part_of_the_path_fail_their_checks(
+def test_mutated_path_fails_its_checks(
     mutate: Patch,
     check: Callable[[MobileVideoGPT, Golden], None],
     model: MobileVideoGPT,

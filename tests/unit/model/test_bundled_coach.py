@@ -39,7 +39,7 @@ def chunks(coach: MobileVideoGPT) -> list[Tokens]:
 
 @pytest.mark.parametrize(("after_s", "about"), [(6.25, "hands"), (12.25, "stay with it"), (14.25, "hands")])
 @pytest.mark.parametrize("question", ["What should be changed?", "How am I doing?"])
-def test_a_question_is_answered_in_a_whole_sentence_about_what_was_seen(
+def test_answer_names_the_shown_mistake(
     coach: MobileVideoGPT, chunks: list[Tokens], after_s: float, about: str, question: str
 ) -> None:
     newest = int((after_s * FPS - 8) / STRIDE)

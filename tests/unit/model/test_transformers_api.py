@@ -87,7 +87,7 @@ def test_unknown_signature_is_an_error() -> None:
         cache_argument(Unknown)
 
 
-def test_clip_transformer_is_found_at_either_level() -> None:
+def test_clip_transformer_is_found_when_nested() -> None:
     flat, nested = nn.Module(), nn.Module()
     nested.vision_model = flat
     assert clip_transformer(nested) is flat  # type: ignore[arg-type]

@@ -14,17 +14,17 @@ def said(*rows: tuple[float, float, float]) -> list[tuple[float, int]]:
     return gated_actions(np.array(rows, dtype=np.float32), [0.5 * i for i in range(len(rows))], 0.75, 2.0, 5.0)
 
 
-def test_only_certain_actions_pass() -> None:
+def test_action_below_threshold_is_dropped() -> None:
     assert said(NEXT, UNSURE, WRONG) == [(1.0, CORRECT)]
 
 
-def test_a_lasting_certainty_is_said_once() -> None:
+def test_lasting_detection_passes_once() -> None:
     assert said(*[WRONG] * 8) == [(0.0, CORRECT)]
 
 
-def test_the_same_action_may_be_said_again_after_it_was_away() -> None:
+def test_interrupted_detection_passes_again() -> None:
     assert said(WRONG, NEXT, NEXT, NEXT, WRONG) == [(0.0, CORRECT), (2.0, CORRECT)]
 
 
-def test_the_least_interval_holds_between_different_actions() -> None:
+def test_minimum_interval_spans_actions() -> None:
     assert said(WRONG, GOOD, GOOD, NEXT, GOOD) == [(0.0, CORRECT), (2.0, FEEDBACK)]

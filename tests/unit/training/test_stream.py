@@ -49,7 +49,7 @@ def model() -> MobileVideoGPT:
     return model
 
 
-def test_each_feedback_is_said_once_and_then_silence_is_right() -> None:
+def test_each_feedback_is_given_once() -> None:
     session = seen(1).session
     due, _ = action_labels(session)
     answer, taken = draw_history(session, np.random.default_rng(2))
@@ -63,7 +63,7 @@ def test_each_feedback_is_said_once_and_then_silence_is_right() -> None:
 
 
 @pytest.mark.parametrize("frames", [0, 3])
-def test_training_and_the_decider_ask_for_the_same_logits(model: MobileVideoGPT, frames: int) -> None:
+def test_training_logits_equal_the_deciders(model: MobileVideoGPT, frames: int) -> None:
     tokenizer, session = tiny_tokenizer(), seen(3, 6)
     _, taken = draw_history(session.session, np.random.default_rng(2))
     stream = StreamingObjective(model, tokenizer, frames)
@@ -81,7 +81,7 @@ def test_training_and_the_decider_ask_for_the_same_logits(model: MobileVideoGPT,
         watcher.did(action)
 
 
-def test_a_context_holds_as_many_chunks_as_were_taught_and_loses_whole_ones(model: MobileVideoGPT) -> None:
+def test_context_drops_whole_chunks(model: MobileVideoGPT) -> None:
     model.config = replace(model.config, stream=StreamConfig(1, 12))
     watcher = RollingActionModel(model).open(PROMPT)
     session = watcher._session  # type: ignore[attr-defined]
@@ -95,7 +95,7 @@ def test_a_context_holds_as_many_chunks_as_were_taught_and_loses_whole_ones(mode
     assert {(length - start) % chunk for length in lengths} == {0}
 
 
-def test_the_loss_falls_and_what_lies_before_a_cut_is_not_asked(model: MobileVideoGPT) -> None:
+def test_loss_falls_and_skips_cut(model: MobileVideoGPT) -> None:
     torch.manual_seed(1)
     sessions, stream = [seen(7), seen(8)], StreamingObjective(model, tiny_tokenizer(), 1)
     judgements = SessionHeads(TINY.language.width)
@@ -114,7 +114,7 @@ def test_the_loss_falls_and_what_lies_before_a_cut_is_not_asked(model: MobileVid
         assert torch.isfinite(stream.loss(sessions, judgements, np.random.default_rng(4), PROMPT, 2))
 
 
-def test_calibration_gives_what_the_checkpoint_must_know(model: MobileVideoGPT) -> None:
+def test_calibration_gives_stream_config(model: MobileVideoGPT) -> None:
     how, f_score = StreamingObjective(model, tiny_tokenizer(), 2).calibrate([seen(1), seen(2)], PROMPT)
     assert (how.frames, how.chunks, len(how.offsets)) == (2, 30, 3)
     assert 0 <= f_score <= 1
