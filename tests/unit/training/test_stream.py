@@ -98,12 +98,12 @@ def test_context_drops_whole_chunks(model: MobileVideoGPT) -> None:
 def test_loss_falls_and_skips_cut(model: MobileVideoGPT) -> None:
     torch.manual_seed(1)
     sessions, stream = [seen(7), seen(8)], StreamingObjective(model, tiny_tokenizer(), 1)
-    judgements = SessionHeads(TINY.language.width)
-    every = torch.nn.ModuleList([model, judgements]).train()
+    heads = SessionHeads(TINY.language.width)
+    every = torch.nn.ModuleList([model, heads]).train()
     optimizer = torch.optim.AdamW(every.parameters(), lr=2e-3)
     losses = []
     for _ in range(12):
-        loss = stream.loss(sessions, judgements, np.random.default_rng(4), PROMPT)
+        loss = stream.loss(sessions, heads, np.random.default_rng(4), PROMPT)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -111,7 +111,7 @@ def test_loss_falls_and_skips_cut(model: MobileVideoGPT) -> None:
     assert losses[-1] < 0.5 * losses[0]
     with torch.no_grad():
         assert stream.hidden(sessions, [np.zeros(30, np.int64)] * 2, 2, PROMPT).shape[:2] == (2, 28)
-        assert torch.isfinite(stream.loss(sessions, judgements, np.random.default_rng(4), PROMPT, 2))
+        assert torch.isfinite(stream.loss(sessions, heads, np.random.default_rng(4), PROMPT, 2))
 
 
 def test_calibration_gives_stream_config(model: MobileVideoGPT) -> None:
