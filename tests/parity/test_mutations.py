@@ -1,4 +1,4 @@
-"""The parity checks see what they must: each mistake that the implementations in the field made fails them."""
+"""Mistakes of published implementations fail the parity checks."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _without_conv_bias(patch: pytest.MonkeyPatch) -> None:
 
 def _without_regrouping(patch: pytest.MonkeyPatch) -> None:
     def per_position(self: VisionHalf, tokens: Tensor) -> Tensor:
-        """The tidy reading: project each frame's 7 x 7 grid, then average a group over time."""
+        """Projects each frame's 7 x 7 grid and averages a group over time, which the weights do not expect."""
         frames = self.grouped(tokens).unflatten(2, (self.config.num_select_k, -1))  # [B, G, k, 49, W]
         flat = frames.flatten(0, 2)
         video = self.mm_projector(pool_grid(flat, 7)).unflatten(0, frames.shape[:3])

@@ -1,4 +1,4 @@
-"""The vision half against the reference's outputs, file by file, at the tolerances the reference allows."""
+"""The vision half against the reference's outputs, file by file."""
 
 from __future__ import annotations
 

@@ -36,10 +36,10 @@ def rolled(model: MobileVideoGPT, chunks: Sequence[Tokens], prompt: str) -> torc
     session, actions = model.rolling_session(), model.text_generator.action_ids()
     assert model.tokenizer is not None
     session.feed_ids(model.tokenizer.encode(chat_prompt(prompt, system=model.config.system_prompt)))
-    for number, seen in enumerate(chunks):
+    for number, one in enumerate(chunks):
         if number:
             session.feed_ids(actions[:1])
-        session.feed(torch.cat([seen.context[:, -2:].flatten(1, 2), seen.video], dim=1))
+        session.feed(torch.cat([one.context[:, -2:].flatten(1, 2), one.video], dim=1))
     return session.logits_of(actions)
 
 
@@ -69,9 +69,9 @@ def test_action_token_opens_reply(action_model: MobileVideoGPT, chunks: list[Tok
 
 def test_undecided_action_is_more_likely_one(streaming_model: MobileVideoGPT) -> None:
     chunks = [chunk(seed) for seed in range(1, 7)]
-    for seen in (chunks[:1], chunks[:3], chunks):
-        _, feedback, correct = rolled(streaming_model, seen[-4:], "Depth?").tolist()
-        assert streaming_model.text_generator.choose_action(PromptRequest(seen, "Depth?")) == (
+    for context in (chunks[:1], chunks[:3], chunks):
+        _, feedback, correct = rolled(streaming_model, context[-4:], "Depth?").tolist()
+        assert streaming_model.text_generator.choose_action(PromptRequest(context, "Depth?")) == (
             "correct" if correct > feedback else "feedback"
         )
     for wanted, offsets in (("feedback", (0.0, 99.0, 0.0)), ("correct", (99.0, 0.0, 50.0))):
@@ -209,8 +209,8 @@ def test_invalid_request_fails_at_call(text_model: MobileVideoGPT) -> None:
     narrow = Tokens(torch.zeros(1, 8, 4, 64), torch.zeros(1, 2, 64), torch.zeros(1, 1))
     with pytest.raises(ReplyError, match="64 wide but this language model reads 128"):
         text_model.generate([narrow], "?")
-    silent = MobileVideoGPT(MobileVideoGPTConfig.tiny(), "language")
+    without_tokenizer = MobileVideoGPT(MobileVideoGPTConfig.tiny(), "language")
     with pytest.raises(ReplyError, match="without a tokenizer"):
-        silent.generate([], "?")
+        without_tokenizer.generate([], "?")
     with pytest.raises(RuntimeError, match="vision half only"):
         MobileVideoGPT(MobileVideoGPTConfig.tiny(), "vision").generate([], "?")

@@ -69,7 +69,7 @@ def triton_scan() -> Iterator[Scan]:
     """The Triton scan: native where there is a CUDA device, else in Triton's interpreter.
 
     Triton decides at decoration which of the two a function is for, and transformers may have imported it by
-    now, so its own library functions are decorated anew.
+    now, so its own library functions are decorated again.
     """
     with pytest.MonkeyPatch.context() as patch:
         if not torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""The evaluation's command on files: JSON, Markdown and pictures out; errors are sentences."""
+"""`cornerman evaluate` on files: JSON, Markdown and pictures, and errors for missing input."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""LoRA fine-tuning of a tiny base from timed feedbacks: it learns, resumes, and its adapter loads in the product."""
+"""LoRA fine-tuning of a tiny base: it learns, resumes, and its adapter loads."""
 
 import json
 from dataclasses import replace
@@ -171,9 +171,9 @@ def test_action_model_trains_with_actions(base: Path, samples: list[Sample], tmp
     model = MobileVideoGPT.from_pretrained(base, "all")
     model.config = replace(model.config, reply_action=True)
     tuner = Finetuner(model, SETTINGS, tmp_path)
-    told = tuner.evaluate(samples[1:])
-    assert told != plain
-    assert tuner.evaluate([replace(samples[1], action="correct")]) != told
+    with_action = tuner.evaluate(samples[1:])
+    assert with_action != plain
+    assert tuner.evaluate([replace(samples[1], action="correct")]) != with_action
 
 
 def test_command_trains_and_prints_folder(

@@ -1,4 +1,4 @@
-"""The gym: the same seed gives the same session, truth fits motion, splits stay apart, pictures show a person."""
+"""The gym: seeds determine sessions, truth fits motion, splits are disjoint, frames show a person."""
 
 import itertools
 from pathlib import Path
@@ -79,10 +79,10 @@ def test_splits_draw_from_disjoint_ranges() -> None:
 def test_splits_share_no_wording() -> None:
     for exercise, mistakes in MISTAKES.items():
         for mistake in (*mistakes, PRAISE):
-            said = [set(wordings(exercise, mistake, split)) for split in SPLITS]
-            assert not said[0] & said[1]
-            assert not said[0] & said[2]
-            assert not said[1] & said[2]
+            texts = [set(wordings(exercise, mistake, split)) for split in SPLITS]
+            assert not texts[0] & texts[1]
+            assert not texts[0] & texts[2]
+            assert not texts[1] & texts[2]
 
 
 @pytest.mark.parametrize("exercise", FORMS)

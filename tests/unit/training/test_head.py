@@ -1,4 +1,4 @@
-"""The temporal head: numpy equals torch, files round-trip, a bad or missing file is named, a step is cheap."""
+"""The temporal head: numpy equals torch, files round-trip, bad files are named, a step is fast."""
 
 import json
 import time

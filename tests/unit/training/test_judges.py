@@ -1,4 +1,4 @@
-"""Outside judges: points from a server become a share, and whatever goes wrong is named."""
+"""Judges of texts: points from a server become a share, and failures are named."""
 
 from pathlib import Path
 

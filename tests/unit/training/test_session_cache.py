@@ -21,10 +21,10 @@ def test_cache_encodes_missing_sessions_only(tiny_model: MobileVideoGPT, tmp_pat
     pair = SessionCache(tmp_path, vision, 4.0, workers=1).encoded("train", range(3, 5))
     assert files[0].stat().st_mtime_ns == before
     expected = encode_session(vision, "train", 3, 4.0)
-    for seen in (alone, pair[0]):
-        assert seen.session.feedbacks == expected.session.feedbacks
-        assert np.array_equal(seen.session.features, expected.session.features)
-        assert torch.equal(seen.groups, expected.groups)
+    for encoded in (alone, pair[0]):
+        assert encoded.session.feedbacks == expected.session.feedbacks
+        assert np.array_equal(encoded.session.features, expected.session.features)
+        assert torch.equal(encoded.groups, expected.groups)
     assert not np.array_equal(pair[0].session.features, pair[1].session.features)
     quick = SessionCache(tmp_path, vision, 4.0).image_features("train", range(3, 4))
     assert np.allclose(quick[0].features, without_video(expected.session, tiny_model.config).features, atol=1e-4)

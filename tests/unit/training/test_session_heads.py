@@ -8,9 +8,9 @@ from mobile_videogpt.modeling import MobileVideoGPT
 
 
 def test_moments_have_whole_context(tiny_model: MobileVideoGPT) -> None:
-    seen = encode_session(tiny_model.require_vision(), "train", 7, 20.0)
-    found = feedback_moments([seen], 1.0, 4)
+    encoded = encode_session(tiny_model.require_vision(), "train", 7, 20.0)
+    found = feedback_moments([encoded], 1.0, 4)
     assert found
     for _, chunk, feedback in found:
         assert chunk >= 3
-        assert -0.3 <= seen.session.pts_s[chunk] - seen.session.feedbacks[feedback].time_s < 1.0
+        assert -0.3 <= encoded.session.pts_s[chunk] - encoded.session.feedbacks[feedback].time_s < 1.0

@@ -1,4 +1,4 @@
-"""Truth is read from the gym's JSON, QEVD-style JSON and WebVTT, and bad files say what is wrong."""
+"""Truth from the gym's JSON, QEVD-style JSON and WebVTT, and errors for bad files."""
 
 import json
 from pathlib import Path
@@ -68,5 +68,5 @@ def test_times_start_at_first_frame(tmp_path: Path) -> None:
     path = tmp_path / "set.json"
     path.write_text(json.dumps([row]), encoding="utf-8")
     (session,) = read_truth(path)
-    assert [said.time_s for said in session.truth] == [4.5]
+    assert [feedback.time_s for feedback in session.truth] == [4.5]
     assert session.duration_s == 10.0

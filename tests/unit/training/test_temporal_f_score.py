@@ -13,10 +13,10 @@ VECTORS = json.loads((Path(__file__).parent / "data" / "temporal_f_score.json").
 def test_sessions_give_reference_numbers() -> None:
     total = Counts()
     for session in VECTORS["sessions"]:
-        truth, said = session["truth"], session["predicted"]
-        counts = count(truth, said, session["truth_text"], session["predicted_text"])
+        truth, given = session["truth"], session["predicted"]
+        counts = count(truth, given, session["truth_text"], session["predicted_text"])
         total += counts
-        pairs = match(truth, said, session["predicted_text"])
+        pairs = match(truth, given, session["predicted_text"])
         assert [[session["truth_text"][i], session["predicted_text"][j]] for i, j in pairs] == session["matched"]
         assert counts.matched_truth == session["matched_truth"]
         assert counts.matched_predicted == session["matched_predicted"]

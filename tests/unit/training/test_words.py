@@ -1,4 +1,4 @@
-"""Likeness of sentences, and which mistake a sentence is about."""
+"""Similarity of sentences, and the mistake that a sentence is about."""
 
 import pytest
 
