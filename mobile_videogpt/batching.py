@@ -47,7 +47,7 @@ class BatchDecoder:
         """Prefills a request's prompt and decodes its first token.
 
         Returns:
-            Its first delta, which is the last if it has `stats`; None if there is no text to show yet.
+            Its first delta, which is the last if it has `stats`; None without text to show.
 
         Raises:
             ReplyError: as `TextGenerator.generate`.

@@ -143,7 +143,7 @@ class TextGenerator:
         if request.action is not None or not (self.reply_action and self.stream.chunks and request.chunks):
             return request.action
         ids = self.action_ids()
-        # As in training: instruction, then each chunk followed by `<next>`; the last `<next>` is what is predicted.
+        # As in training: instruction, then each chunk followed by `<next>`; the last `<next>` is the prediction.
         silence = self.engine.embed(ids[:1])
         pieces = [self.engine.embed(text_prompt_ids(request.prompt, self.system_prompt, self._require_tokenizer()))]
         for chunk in request.chunks[-self.stream.chunks :]:

@@ -59,9 +59,10 @@ class FrameHeads(nn.Module):
 
     def losses(self, patches: Tensor, labels: ChunkLabels, timed: bool) -> dict[str, Tensor]:
         """Losses by name; `patches` [B, K, P, W]; `timed` says whether this tower sees motion."""
-        mean = patches.mean(2)
+        mean = patches.mean(2)  # [B, K, W]
         h = self.trunk(mean)
         seen = labels.visible.float()
+        # Joints count only where a person is in the picture.
         weight = seen / seen.sum().clamp(min=1.0)
         pose = torch.unflatten(self.pose(h), -1, (JOINTS, 3))
         error = F.smooth_l1_loss(pose, labels.joints, reduction="none", beta=0.1).mean((-1, -2))
@@ -70,6 +71,7 @@ class FrameHeads(nn.Module):
         if not timed:
             for index in _TOO_FAST:
                 fault = torch.where(fault == index, IGNORE, fault)
+        # Phase is periodic: it is predicted as sine and cosine, and whether the frame is in a repetition.
         angle = labels.phase * 2 * torch.pi
         inside = (labels.phase >= 0).float()
         cycle = torch.stack([angle.sin(), angle.cos()], -1)
@@ -140,7 +142,9 @@ class ChunkHeads(nn.Module):
             labels: of all 8 frames.
         """
         patches = torch.unflatten(video[:, 1:], 1, (labels.phase.shape[1], -1))
+        # [B, 8, P, Wv]; the CLS is left out
         out = self.frames.losses(patches, labels, timed=True)
+        # Only towers with equal grids can be compared patch by patch.
         if patches.shape[2] == image.shape[2]:
             out["mimic"] = 4.0 * F.smooth_l1_loss(self.mimic(patches), F.layer_norm(image, image.shape[-1:]))
         summary = self._summary(video, patches)

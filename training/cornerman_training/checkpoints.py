@@ -36,6 +36,7 @@ def load_state(path: Path) -> TrainingState | None:
     if not path.exists():
         return None
     try:
+        # `weights_only`: a checkpoint cannot run code.
         found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ValueError(f"checkpoint {path} cannot be read ({error}); delete it to start again") from error

@@ -102,10 +102,11 @@ def _draw(
                 continue
             body = session.joints[k]
             if mirrored:
+                # Mirrored in the room, before the camera, so that light and background stay.
                 body = (body * np.array([-1.0, 1.0, 1.0]))[_MIRROR]
             frames[i, t] = background.compose(body, motion.lengths, colours, bool(session.gear[k]), k)
-            points = background.project(body)
-            points[:, 2] -= points[0, 2]
+            points = background.project(body)  # [18, 3]
+            points[:, 2] -= points[0, 2]  # relative to the pelvis
             joints[i, t] = points
         now = end / SAMPLE_FPS
         ended[i] = float(np.any((motion.ends > now - 0.5) & (motion.ends <= now)))
@@ -143,6 +144,7 @@ class ChunkStream:
         fresh: int = 2,
         first: int = 0,
     ) -> None:
+        # Three batches ahead: rendering varies, and a batch of 128 stills is 5 MB.
         self._args = (seed, split, batch, length, pool, fresh, first)
         self._queue: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=3)
         self._stop = threading.Event()
@@ -188,6 +190,7 @@ class ChunkStream:
             item = _draw(motions, backgrounds, rng, batch, length)
             motions = [*motions[fresh:], *(_Motion(draw(), split) for _ in range(fresh))]
             backgrounds = [*backgrounds[fresh:], *(_background(draw(), split) for _ in range(fresh))]
+            # With a timeout, so that `__exit__` can end a thread that waits for a full queue.
             while not self._stop.is_set():
                 try:
                     self._queue.put(item, timeout=0.2)

@@ -110,6 +110,7 @@ def sample_frames(video: Path, until_s: float | None, most: int) -> NDArray[np.u
             scale = SHORTER_SIDE / min(frame.width, frame.height)
             small = frame.reformat(width=round(frame.width * scale), height=round(frame.height * scale), format="rgb24")
             frames.append(small.to_ndarray())
+            # With a limit only the newest frames are needed; without, frames are chosen at the end.
             frames = frames[-most:] if until_s is not None else frames
     if len(frames) < CHUNK:
         raise ValueError(f"{video} has {len(frames)} frames before {until_s} s; a chunk needs {CHUNK}")

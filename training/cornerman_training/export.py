@@ -129,7 +129,7 @@ def write_card(folder: Path, card: Card, scores: Mapping[str, object]) -> Path:
     assert isinstance(baselines, dict)
     plan = card.plan
     text = _CARD.format(
-        parameters=weights / 2e6,
+        parameters=weights / 2e6,  # float16
         megabytes=weights / 1e6,
         head_kilobytes=head / 1e3,
         frames=plan.image.steps * plan.image.batch,

@@ -115,6 +115,7 @@ def label_features(session: GymSession, features: NDArray[np.float32]) -> Sessio
     ends = chunk_ends(session.frames)
     pts = ends / SAMPLE_FPS
     fault = fault_labels(session)
+    # In seconds of the session, as `pts`.
     finished = np.array([r.end_s for r in session.reps])
     return SessionFeatures(
         seed=session.seed,

@@ -110,6 +110,7 @@ class Finetuner:
             return out
 
         start = torch.cat([embed(ids.prefix), visual.to(embed(ids.prefix).dtype), embed(ids.suffix)], 1)
+        # The reply is shifted by one: its last token is predicted and never read.
         whole = torch.cat([start, embed(reply[:-1])], 1) if len(reply) > 1 else start
         output = self.peft(inputs_embeds=whole, use_cache=False, logits_to_keep=len(reply))
         return F.cross_entropy(output.logits[0].float(), torch.tensor(reply, device=self._device))
@@ -150,6 +151,7 @@ class Finetuner:
         while step < s.steps and not self._stops_early(step, waited):
             self.peft.train()
             rng = np.random.default_rng([s.seed, step])
+            # Dropout draws from torch's generator; seeding it here makes a step independent of earlier ones.
             torch.manual_seed(int(rng.integers(1 << 31)))
             for group in optimizer.param_groups:
                 group["lr"] = s.learning_rate * rate_at(step, s.steps, s.warmup)
@@ -184,6 +186,7 @@ class Finetuner:
         return True
 
     def _continue(self, state: TrainingState, optimizer: torch.optim.Optimizer) -> None:
+        # Shapes tell the rank and the base; equal ones are the same adapter.
         own = {name: tuple(weight.shape) for name, weight in get_peft_model_state_dict(self.peft).items()}
         if own != {name: tuple(weight.shape) for name, weight in state["model"].items()}:
             raise ValueError(

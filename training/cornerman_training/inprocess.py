@@ -84,6 +84,7 @@ class Coach:
             self.costs.encode_s += time.perf_counter() - began
             chunks += [_Chunk(c, v) for c, v in zip(tokens.context, tokens.video, strict=True)]
             began = time.perf_counter()
+            # The head is recurrent: chunks in time order, one state for the session.
             for row in tokens.features.cpu().numpy():
                 p, state = self.head.step(row, state)
                 probabilities.append(p)

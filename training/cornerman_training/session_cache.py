@@ -44,6 +44,7 @@ class EncodedSession:
     def context(self, last: int, chunks: int) -> tuple[Tensor, Tensor]:
         """Image tokens [8 + 4 (n - 1), P, Wc] and groups [n, G, .., Wv] of the `chunks` = n chunks up to `last`."""
         first = last - chunks + 1
+        # Overlapping frames appear once, as in the product's prompt.
         begin = first * STRIDE
         end = last * STRIDE + CHUNK
         return self.images[begin:end], self.groups[first : last + 1]
@@ -112,7 +113,7 @@ _worker_vision: list[VisionHalf] = []
 
 
 def _start_worker(config: MobileVideoGPTConfig, weights: dict[str, Tensor]) -> None:
-    torch.set_num_threads(1)
+    torch.set_num_threads(1)  # one process per core
     vision = VisionHalf(config)
     vision.load_state_dict(weights)
     _worker_vision.append(vision.eval())

@@ -51,6 +51,7 @@ def train(
     teacher = load_heads(config, out)
     cache = SessionCache(out, vision, plan.session_s, workers)
     head = _head(plan, config, cache, out, teacher)
+    # Seeds of two runs do not overlap.
     first = plan.seed * 100_000
     encoded = cache.encoded("train", range(first, first + plan.text.sessions))
     validation = cache.encoded("validation", range(first, first + plan.text.validation_sessions))
@@ -97,6 +98,7 @@ def measure(coach: Path, sessions: int, in_process: bool) -> dict[str, object]:
 def _head(
     plan: TrainingPlan, config: MobileVideoGPTConfig, cache: SessionCache, out: Path, teacher: FrameHeads
 ) -> TemporalHead:
+    # The head's own sessions differ from the text stage's.
     first = plan.seed * 100_000 + (0 if plan.head.video else 10_000)
 
     def sessions(split: str, count: int) -> list[SessionFeatures]:

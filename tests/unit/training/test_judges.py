@@ -1,4 +1,4 @@
-"""Outside judges: points from a server become a share, and whatever goes wrong is named."""
+"""Judges of texts: points from a server become a share, and failures are named."""
 
 from pathlib import Path
 
@@ -23,11 +23,11 @@ def server(*answers: str) -> httpx.Client:
     return httpx.Client(transport=httpx.MockTransport(answer))
 
 
-def test_four_points_and_more_count() -> None:
+def test_four_points_count_as_pass() -> None:
     assert llm_accuracy(MATCHES, "http://judge/v1/", "m", server("5", "Points: 3")) == 0.5
 
 
-def test_nonsense_and_errors_are_named() -> None:
+def test_invalid_answer_is_named() -> None:
     with pytest.raises(JudgeError, match="a number from 1 to 5"):
         llm_accuracy(MATCHES, "http://judge/v1", "m", server("certainly!"))
     broken = httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(500)))

@@ -142,6 +142,7 @@ def evaluate(
         if session.quiet:
             quiet_minutes += session.duration_s / 60
             quiet_alarms += unmatched
+        # The recall direction: each true feedback and the prediction that matches it.
         pairs = dict(match(true_times, times, [s.text for s in said], window_s))
         for i, t in enumerate(truth):
             names = [t.exercise or "any"]

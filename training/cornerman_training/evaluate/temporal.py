@@ -61,6 +61,7 @@ def match(
         if not candidates:
             continue
         j = min(range(len(candidates)), key=lambda k: (abs(candidates[k] - time), k))
+        # `j > last`: a prediction matches once, and matches are in order.
         if abs(candidates[j] - time) < window_s / 2 and candidate_texts[j].strip() and j > last:
             pairs.append((i, j))
             last = j

@@ -48,7 +48,7 @@ def meteor(candidate: str, reference: str) -> float:
     """METEOR with exact and stem matching, 0..1."""
     a, b = words(candidate), words(reference)
     pairs: dict[int, int] = {}
-    for key in (lambda w: w, stem):
+    for key in (lambda w: w, stem):  # exact matches first, then stems
         free = [j for j in range(len(b)) if j not in pairs.values()]
         for i, word in enumerate(a):
             if i in pairs:

@@ -106,6 +106,7 @@ def dress(joints: Array, lengths: Array, colours: Array, gear: bool, out: Array)
     pelvis, spine, neck, head = joints[0], joints[1], joints[2], joints[3]
     left = _norm(joints[4] - joints[5])
     n = 0
+    # Axes of the chest: the spine, and across the shoulders.
     up = _norm(neck - spine)
     front = _norm(_cross(left, up))
     side = _norm(_cross(up, front))
@@ -114,6 +115,7 @@ def dress(joints: Array, lengths: Array, colours: Array, gear: bool, out: Array)
     out[n - 1, 17:20] = shirt_2
     out[n - 1, 20] = lengths[8]
     out[n - 1, 21] = 5.0
+    # Axes of the belly, which bends with the lower spine.
     low = _norm(spine - pelvis)
     low_front = _norm(_cross(left, low))
     low_side = _norm(_cross(low, low_front))

@@ -102,6 +102,7 @@ def two_bones(root: Array, goal: Array, upper: float, lower: float, pole: Array)
     reach = np.clip(length, abs(upper - lower) + 1e-3, (upper + lower) * 0.9995)
     along = offset / np.maximum(length, 1e-9)
     side = _unit(pole - along * np.sum(pole * along, axis=-1, keepdims=True))
+    # Law of cosines: `a` along the chain to the joint's foot, `h` out of it.
     a = (upper**2 - lower**2 + reach**2) / (2.0 * reach)
     h = np.sqrt(np.maximum(upper**2 - a**2, 0.0))
     return root + along * a + side * h, root + along * reach
@@ -134,6 +135,7 @@ def solve(body: Body, t: Targets) -> Array:
         down = np.array([0.0, -1.0, 0.0])
         toe = ankle + (flat * np.cos(heel) + down * np.sin(heel)) * body.foot
         toe[:, 1] = np.where(heel[:, 0] < 0.05, ankle[:, 1] - 0.6 * body.ankle, toe[:, 1])
+        # Toes stay above the floor.
         toe[:, 1] = np.maximum(toe[:, 1], 0.012 * body.height)
         joints[:, 16 + i] = toe
     return joints

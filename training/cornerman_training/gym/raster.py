@@ -25,6 +25,7 @@ def _hit(
     row: Array, ox: float, oy: float, oz: float, dx: float, dy: float, dz: float
 ) -> tuple[float, float, float, float]:
     """Distance along the ray and outward normal (unnormalised), or FAR."""
+    # Ellipsoid: the ray in the frame of the unit ball.
     if row[0] > 0.5:
         px, py, pz = ox - row[1], oy - row[2], oz - row[3]
         ax = row[5] * px + row[6] * py + row[7] * pz
@@ -44,6 +45,7 @@ def _hit(
         ny = row[6] * qx + row[9] * qy + row[12] * qz
         nz = row[7] * qx + row[10] * qy + row[13] * qz
         return t, nx, ny, nz
+    # Tapered capsule: first its cone, then its two end spheres.
     ra, rb = row[4], row[8]
     bax, bay, baz = row[5] - row[1], row[6] - row[2], row[7] - row[3]
     oax, oay, oaz = ox - row[1], oy - row[2], oz - row[3]
@@ -166,6 +168,7 @@ def paint(
     top, bottom, first, last = height, 0, width, 0
     for k in range(count):
         row = shapes[k]
+        # Bounding rectangle of the shape in the picture.
         i0, i1, j0, j1 = height, 0, width, 0
         for end in range(1 if row[0] > 0.5 else 2):
             x, y, z = row[1 + 4 * end] - ox, row[2 + 4 * end] - oy, row[3 + 4 * end] - oz

@@ -128,6 +128,7 @@ def draw_room(
             hit = -1
             for k in range(count):
                 b = boxes[k]
+                # Slab test of ray and box.
                 near, far, side = -1e9, 1e9, 0
                 for a in range(3):
                     o = ox if a == 0 else (oy if a == 1 else oz)

@@ -91,6 +91,7 @@ def _move(segments: list[MotionSegment], body: Body, scene: Scene, time: Array) 
                 blend = start.mixed(middle, _smooth(w * 2)).mixed(pose, _smooth(w * 2 - 1))
             else:
                 blend = start.mixed(pose, _smooth(w))
+            # Only frames of the transition are blended; later ones are the pose itself.
             arrived = np.searchsorted(w, 1.0)
             pose = joined([blend.cut(0, int(arrived)), pose.cut(int(arrived), len(now))])
             yaw_from = scene.lie_azimuth if before.lying else scene.azimuth

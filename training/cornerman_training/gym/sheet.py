@@ -1,4 +1,4 @@
-"""A contact sheet: what the gym looks like at a image_features."""
+"""Writes a contact sheet of many sessions."""
 
 from __future__ import annotations
 

@@ -71,10 +71,11 @@ class MotionSegment:
             if not inside.any():
                 continue
             style = self.style
-            if self.kind == "lunge" and number % 2:
+            if self.kind == "lunge" and number % 2:  # legs alternate
                 style = Style(style.stance, style.depth, style.arms, style.lean, style.grip, 1 - style.side)
             phase = (time_s[inside] - rep.start_s) / (rep.end_s - rep.start_s)
             s = wave(phase)
+            # The mistake fades in and out within a repetition, so that poses join at its ends.
             pose = form(body, style, s, "", 1.0)
             if rep.mistake:
                 wrong = form(body, style, s, rep.mistake, rep.strength)

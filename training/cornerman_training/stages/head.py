@@ -125,6 +125,7 @@ def choose_offsets(
     """Offsets of the logits with the best F-score at the gate's threshold of 0.75, and that score."""
     best, found = -1.0, (0.0, 0.0, 0.0)
     grid = np.arange(-2.0, 4.1, 0.5)
+    # 169 pairs; only differences of the three offsets matter, so `next` stays 0.
     for praise in grid:
         for correct in grid:
             offset = np.array([0.0, praise, correct], dtype=np.float32)
@@ -169,6 +170,7 @@ def _copy_teacher(module: HeadModule, teacher: FrameHeads) -> bool:
     width = first.in_features
     if config.reduced != first.out_features or config.row_width < width:
         return False
+    # The image tower's half of frame 0; all frames have the same mean and scale.
     part = slice(config.cls_width + config.row_width - width, config.cls_width + config.row_width)
     mean, scale = module.mean[part], module.scale[part]
     module.row.weight.zero_()
@@ -208,6 +210,7 @@ def train_head(
     for table in (module.mean, module.scale):
         rows = table[config.cls_width :].view(config.frames, config.row_width)
         rows.copy_(rows.mean(0, keepdim=True).expand_as(rows).clone())
+    # A copied row layer is trained with a twentieth of the rate.
     slow = list(module.row.parameters()) if teacher is not None and _copy_teacher(module, teacher) else []
     chosen_ids = {id(p) for p in slow}
     fast = [p for p in module.parameters() if id(p) not in chosen_ids]

@@ -33,6 +33,7 @@ def init_positions(vision: VisionHalf) -> None:
     """Initialises positions as sines and cosines: from noise of 0.02 a short training does not learn positions."""
     config = vision.config.image
     table = vision.image_vision_tower.vision_tower.get_parameter("vision_model.embeddings.position_embedding.weight")
+    # Row 0 is the CLS.
     table[1:] = 0.5 * waves_2d(config.grid, config.width)
 
 
@@ -50,6 +51,7 @@ def init_patches(vision: VisionHalf, frames: Tensor) -> None:
     patches = torch.nn.functional.unfold(pixels, side, stride=side).transpose(1, 2).flatten(0, 1)  # [n, 3 side side]
     values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
     values, vectors = values.flip(0)[:out].clamp(min=1e-6), vectors.flip(1)[:, :out]
+    # Partly: full whitening amplifies noise in the small components.
     rows = (vectors / values**_WHITEN).T
     if len(rows) < out:
         rows = torch.cat([rows, weight.flatten(1)[len(rows) :]])

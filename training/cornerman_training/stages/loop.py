@@ -111,6 +111,7 @@ class Fit:
                 group["lr"] = plan.learning_rate * rate_at(self.step, plan.steps, plan.warmup)
             terms = losses(self.step)
             self._optimizer.zero_grad(set_to_none=True)
+            # One backward pass over the sum; the terms are logged apart.
             torch.autograd.backward(torch.stack(list(terms.values())).sum())
             nn.utils.clip_grad_norm_(self._both.parameters(), 1.0)
             self._optimizer.step()

@@ -42,6 +42,7 @@ def draw_history(session: SessionFeatures, rng: np.random.Generator) -> tuple[ND
     target = due.copy()
     for _, near in feedback_windows(session):
         at = near[min(int(rng.geometric(_PROMPTLY)) - 1, len(near) - 1)]
+        # From its chunk on the feedback is given: afterwards `<next>` is correct.
         taken[at] = due[at]
         target[near[near > at]] = 0
     return target, taken
@@ -69,6 +70,7 @@ class StreamingObjective:
             ids = torch.tensor([self._actions[a] for a in actions[first : first + chunks]], device=device)
             tokens = torch.cat([self._tokens(session, first, chunks), table(ids)[:, None]], 1)
             rows.append(torch.cat([head, tokens.flatten(0, 1)]))
+        # One pass over all chunks: causal attention gives each action its own past only.
         hidden = self._language.model(inputs_embeds=torch.stack(rows)).last_hidden_state
         a_chunk = (rows[0].shape[0] - len(head)) // chunks
         asked = len(head) + a_chunk * torch.arange(1, chunks + 1, device=device) - 2  # the token before the action

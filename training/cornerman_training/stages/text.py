@@ -106,6 +106,7 @@ class TextObjective:
         start = self.prompt(self.visual(moments, chunks), prompt, actions)
         ids = [[*self._tokenizer.encode_plain(t), self._end] for t in texts]
         longest = max(len(i) for i in ids)
+        # -100 is ignored by the loss: it pads replies of different lengths.
         target = torch.full((len(ids), longest), -100, device=self._device)
         for row, i in zip(target, ids, strict=True):
             row[: len(i)] = torch.tensor(i, device=self._device)
@@ -216,6 +217,7 @@ def train_text(
             choices = wordings(feedback_of[i].exercise, feedback_of[i].mistake or PRAISE, "train")
             texts.append(choices[int(rng.integers(len(choices)))])
         actions = [_action_of(feedback_of[i]) for i in picks]
+        # Mostly the product's prompt and full context; sometimes another prompt or fewer chunks.
         prompt = PROMPTS[0] if rng.uniform() < 0.7 else PROMPTS[int(rng.integers(len(PROMPTS)))]
         chunks = plan.chunks if rng.uniform() < 0.9 else int(rng.integers(1, plan.chunks + 1))
         with torch.autocast(vision.device.type, torch.bfloat16, enabled=plan.bf16):

@@ -24,6 +24,7 @@ def init_video_positions(vision: VisionHalf) -> None:
     """Initialises positions in space and time as sines and cosines, as `image.init_positions` does."""
     config = vision.config.video
     tower = vision.vision_tower.vision_encoder
+    # Row 0 is the CLS.
     tower.pos_embed[0, 1:] = 0.5 * waves_2d(config.grid, config.width)
     tower.temporal_pos_embedding[0] = 0.3 * waves(torch.arange(config.num_frames), config.width)
 

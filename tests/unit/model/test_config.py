@@ -11,13 +11,13 @@ from mobile_videogpt.config import ClipVisionConfig, MobileVideoGPTConfig, Strea
 
 
 @pytest.mark.parametrize("preset", ["full_0_5b", "full_1_5b", "tiny"])
-def test_a_config_survives_json(preset: str) -> None:
+def test_config_survives_json(preset: str) -> None:
     config = replace(getattr(MobileVideoGPTConfig, preset)(), action_token_ids=(5, 6, 7), system_prompt="Look.")
     config = replace(config, stream=StreamConfig(4, 59, (0.0, 1.5, -0.5)))
     assert MobileVideoGPTConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
-def test_absent_names_take_their_defaults() -> None:
+def test_absent_names_take_defaults() -> None:
     config = MobileVideoGPTConfig.from_dict({"video": {"depth": 3}})
     assert config.video == VideoMambaConfig(depth=3)
     assert config.image == ClipVisionConfig()
@@ -43,11 +43,11 @@ def test_absent_names_take_their_defaults() -> None:
         ({"action_token_ids": [1, 2, 999_999]}, "outside a vocabulary of 151936"),
     ],
 )
-def test_a_config_that_cannot_be_names_the_value(values: dict[str, object], message: str) -> None:
+def test_invalid_config_names_the_value(values: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         MobileVideoGPTConfig.from_dict(values)
 
 
 @pytest.mark.parametrize(("layer", "used"), [(-1, 12), (-2, 11), (0, 0), (12, 12)])
-def test_the_selected_layer_counts_as_in_hidden_states(layer: int, used: int) -> None:
+def test_select_layer_counts_hidden_states(layer: int, used: int) -> None:
     assert ClipVisionConfig(select_layer=layer).used_depth == used

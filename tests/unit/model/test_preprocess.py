@@ -1,8 +1,7 @@
-"""Preprocessing gives the images that OpenCV and Pillow give, bit for bit, over random sizes."""
+"""Pixels for both towers."""
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -11,38 +10,18 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mobile_videogpt.preprocess import CLIP_MEAN, CLIP_STD, check_frames, image_pixels, video_pixels
-from mobile_videogpt.resize import resize_bicubic, resize_linear
+from tests.unit.model.builders import random_images
 
 sides = st.integers(8, 130)
+
+
 seeds = st.integers(0, 2**31)
 
 
-def _images(count: int, height: int, width: int, seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (count, height, width, 3), dtype=np.uint8)
-
-
 @settings(max_examples=40, deadline=None)
 @given(height=sides, width=sides, size=st.sampled_from([16, 56, 112]), seed=seeds)
-def test_linear_equals_opencv(height: int, width: int, size: int, seed: int) -> None:
-    images = _images(2, height, width, seed)
-    found = resize_linear(torch.from_numpy(images), size, size).numpy()
-    for one, image in zip(found, images, strict=True):
-        np.testing.assert_array_equal(one, cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR))
-
-
-@settings(max_examples=40, deadline=None)
-@given(height=sides, width=sides, size=sides, axis=st.sampled_from([1, 2]), seed=seeds)
-def test_bicubic_equals_pillow_along_each_axis(height: int, width: int, size: int, axis: int, seed: int) -> None:
-    image = _images(1, height, width, seed)
-    found = resize_bicubic(torch.from_numpy(image), axis, size, 0, size)[0].numpy()
-    wanted = Image.fromarray(image[0]).resize((found.shape[1], found.shape[0]), Image.Resampling.BICUBIC)
-    np.testing.assert_array_equal(found, np.asarray(wanted))
-
-
-@settings(max_examples=40, deadline=None)
-@given(height=sides, width=sides, size=st.sampled_from([16, 56, 112]), seed=seeds)
-def test_an_image_resized_with_its_aspect_kept_equals_pillow(height: int, width: int, size: int, seed: int) -> None:
-    image, short = _images(1, height, width, seed), min(height, width)
+def test_image_pixels_equal_pillow(height: int, width: int, size: int, seed: int) -> None:
+    image, short = random_images(1, height, width, seed), min(height, width)
     new_height, new_width = size * height // short, size * width // short
     rows = Image.fromarray(image[0]).resize((new_width, height), Image.Resampling.BICUBIC)
     wanted = np.asarray(rows.resize((new_width, new_height), Image.Resampling.BICUBIC))
@@ -53,7 +32,7 @@ def test_an_image_resized_with_its_aspect_kept_equals_pillow(height: int, width:
     np.testing.assert_allclose(grey.numpy() * 255, middle, atol=1e-3)
 
 
-def test_the_image_tower_sees_the_middle_and_the_video_tower_the_whole() -> None:
+def test_image_is_cropped_video_is_squeezed() -> None:
     frames = torch.zeros(1, 32, 96, 3, dtype=torch.uint8)
     frames[:, :, :20] = 255  # a white band that the middle square does not reach
     image, video = image_pixels(frames, 32), video_pixels(frames, 32)
@@ -63,8 +42,8 @@ def test_the_image_tower_sees_the_middle_and_the_video_tower_the_whole() -> None
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (40, 32), (32, 40)])
-def test_a_frame_whose_shorter_side_fits_is_only_cropped(shape: tuple[int, int]) -> None:
-    frames = torch.from_numpy(_images(1, *shape, 4))
+def test_frame_of_fitting_size_is_cropped(shape: tuple[int, int]) -> None:
+    frames = torch.from_numpy(random_images(1, *shape, 4))
     top, left = (shape[0] - 32) // 2, (shape[1] - 32) // 2
     wanted = image_pixels(frames[:, top : top + 32, left : left + 32], 32)
     torch.testing.assert_close(image_pixels(frames, 32), wanted, atol=0, rtol=0)
@@ -80,6 +59,6 @@ def test_a_frame_whose_shorter_side_fits_is_only_cropped(shape: tuple[int, int])
         (torch.zeros(1, 8, 0, 16, 3, dtype=torch.uint8), "may be zero"),
     ],
 )
-def test_frames_of_another_kind_are_refused(frames: torch.Tensor, message: str) -> None:
+def test_wrong_frames_are_refused(frames: torch.Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         check_frames(frames, 8)

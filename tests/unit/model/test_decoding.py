@@ -1,4 +1,4 @@
-"""Text that is safe to show, and the choice of the next token."""
+"""Sampling, and text that may be shown."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def streamed(ids: list[int], stop: tuple[str, ...] = ()) -> tuple[list[str], boo
 
 @settings(deadline=None, max_examples=100)
 @given(st.lists(st.integers(0, len(TINY) - 1), max_size=40))
-def test_pieces_of_any_ids_join_to_the_text_decoded_at_once(ids: list[int]) -> None:
+def test_pieces_join_to_decoded_text(ids: list[int]) -> None:
     assert "".join(streamed(ids)[0]) == TINY.decode(ids)
 
 
 @pytest.mark.parametrize("text", ["🏋️‍♀️ up!", "naïve café", "下半身をもっと下げて", "🇫🇮 hyvä"])
-def test_no_piece_holds_half_a_character(text: str) -> None:
+def test_pieces_hold_whole_characters(text: str) -> None:
     ids = TINY.encode_plain(text)
     assert len(ids) > len(text) // 2
     pieces, _ = streamed(ids)
@@ -41,7 +41,7 @@ def test_no_piece_holds_half_a_character(text: str) -> None:
 
 @settings(deadline=None, max_examples=100)
 @given(st.text("ab\nc", max_size=25), st.lists(st.text("ab\nc", min_size=1, max_size=4), max_size=3))
-def test_the_reply_ends_before_the_first_stop_string(text: str, stop: list[str]) -> None:
+def test_text_ends_before_first_stop_string(text: str, stop: list[str]) -> None:
     pieces, stopped = streamed([TINY.encode_plain(char)[0] for char in text], tuple(stop))
     # The reference reads the text one character longer at a time, as a person would see it arrive.
     expected, ended = text, False
@@ -53,18 +53,18 @@ def test_the_reply_ends_before_the_first_stop_string(text: str, stop: list[str])
     assert ("".join(pieces), stopped) == (expected, ended)
 
 
-def test_an_empty_stop_string_is_refused() -> None:
+def test_empty_stop_string_is_refused() -> None:
     with pytest.raises(ReplyError, match="empty"):
         TextStream(TINY, ("",))
 
 
-def test_a_single_stop_string_may_be_given_without_a_list() -> None:
+def test_bare_stop_string_is_accepted() -> None:
     stream = TextStream(TINY, "END")
     text = "".join(stream.push(i) for i in TINY.encode_plain("go END now"))
     assert (text, stream.stopped) == ("go ", True)
 
 
-def test_greedy_takes_the_largest_and_the_penalty_turns_it_away() -> None:
+def test_repetition_penalty_changes_greedy_choice() -> None:
     logits = torch.tensor([0.0, 3.0, 2.0, -1.0])
     plain, penalised = TokenSampler(SamplingSettings()), TokenSampler(SamplingSettings(repetition_penalty=2.0))
     assert [plain.pick(logits) for _ in range(3)] == [1, 1, 1]
@@ -72,7 +72,7 @@ def test_greedy_takes_the_largest_and_the_penalty_turns_it_away() -> None:
     assert logits.tolist() == [0.0, 3.0, 2.0, -1.0]
 
 
-def test_top_p_keeps_the_smallest_set_that_reaches_it() -> None:
+def test_top_p_keeps_smallest_set() -> None:
     logits = torch.tensor([0.5, 0.3, 0.15, 0.05]).log()
     draws = {
         p: {TokenSampler(SamplingSettings(1.0, p, seed=s)).pick(logits) for s in range(200)} for p in (0.4, 0.7, 0.9)
@@ -80,7 +80,7 @@ def test_top_p_keeps_the_smallest_set_that_reaches_it() -> None:
     assert draws == {0.4: {0}, 0.7: {0, 1}, 0.9: {0, 1, 2}}
 
 
-def test_sampling_follows_the_probabilities_and_the_seed() -> None:
+def test_sampling_follows_probabilities_and_seed() -> None:
     logits = torch.tensor([0.0, 1.0, 2.0])
     sampler = TokenSampler(SamplingSettings(temperature=2.0, seed=7))
     counts = torch.bincount(torch.tensor([sampler.pick(logits) for _ in range(4000)]), minlength=3) / 4000
@@ -105,6 +105,6 @@ def test_sampling_follows_the_probabilities_and_the_seed() -> None:
         ("repetition_penalty", float("inf")),
     ],
 )
-def test_values_out_of_range_are_named(name: str, value: float) -> None:
+def test_value_out_of_range_is_named(name: str, value: float) -> None:
     with pytest.raises(ReplyError, match=f"{name} is"):
         SamplingSettings(**{name: value})

@@ -1,4 +1,4 @@
-"""LoRA adapters: trained by the test, loaded, merged, unloaded, several at once, wrong ones refused."""
+"""LoRA adapters: load, merge, unload, several at once, refused ones."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from mobile_videogpt.generation import PromptRequest
 from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.tokenizer import tiny_tokenizer
 
-# The training below is PEFT's own, which still asks transformers by an old name.
-pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
-
 PROMPT = "How is the squat?"
+
+
 REPLY = "Lower the hips."
+
+
 TARGETS = ["q_proj", "v_proj", "up_proj", "down_proj"]
 
 
@@ -76,108 +77,6 @@ def adapter(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train_adapter(model, tmp_path_factory.mktemp("adapter"))
 
 
-def test_an_adapter_changes_the_reply_merges_to_the_same_logits_and_unloads_to_the_base(
-    base: Path, adapter: Path, tmp_path: Path
-) -> None:
-    model = MobileVideoGPT.from_pretrained(base, "language", device="cpu")
-    plain, state = logits(model), copy.deepcopy(model.state_dict())
-    before = reply_of(model)
-    model.lora.load(adapter)
-    adapted = logits(model)
-    assert not torch.allclose(adapted, plain, atol=0.5)
-    assert reply_of(model) == REPLY != before
-
-    model.lora.unload()
-    assert model.lora.names == []
-    assert model.state_dict().keys() == state.keys()
-    assert all(torch.equal(tensor, state[name]) for name, tensor in model.state_dict().items())
-    assert torch.equal(logits(model), plain)
-    assert reply_of(model) == before
-
-    merged = MobileVideoGPT.from_pretrained(base, "language", device="cpu", lora=adapter)
-    assert torch.equal(logits(merged), adapted)
-    with pytest.raises(CheckpointError, match=r"adapters are loaded \(default\).*merge"):
-        merged.save_pretrained(tmp_path)
-    merged.lora.merge()
-    assert merged.state_dict().keys() == state.keys()
-    assert torch.allclose(logits(merged), adapted, atol=1e-4)
-    assert reply_of(merged) == REPLY
-    merged.save_pretrained(tmp_path)
-    again = MobileVideoGPT.from_pretrained(tmp_path, "language", device="cpu")
-    assert torch.equal(logits(again), logits(merged))
-
-
-def test_several_adapters_take_turns(base: Path, adapter: Path, tmp_path: Path) -> None:
-    model = MobileVideoGPT.from_pretrained(base, "all", device="cpu")
-    other = train_adapter(model, tmp_path / "other", "Up!", target_modules=["o_proj", "q_proj"])
-    alone = reply_of(MobileVideoGPT.from_pretrained(base, "language", device="cpu", lora=other))
-    model = MobileVideoGPT.from_pretrained(base, device="cpu", lora={"squat": adapter, "up": other})
-    assert (model.lora.names, model.lora.active) == (["squat", "up"], "up")
-    assert reply_of(model) == alone != REPLY
-    model.lora.activate("squat")
-    assert reply_of(model) == REPLY
-    model.lora.activate("up")
-    assert reply_of(model) == alone
-    with pytest.raises(AdapterError, match=r"no adapter is named 'down'; loaded are \['squat', 'up'\]"):
-        model.lora.activate("down")
-    with pytest.raises(AdapterError, match="named 'up' is loaded already"):
-        model.lora.load(adapter, "up")
-
-
-def test_trained_projectors_come_and_go_with_their_adapter(base: Path, adapter: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "with-projector"
-    folder.mkdir()
-    for file in adapter.iterdir():
-        (folder / file.name).write_bytes(file.read_bytes())
-    name = "model.mm_projector.mlp.mlp.0.bias"
-    model = MobileVideoGPT.from_pretrained(base, device="cpu")
-    old = model.published_state_dict()[name].clone()
-    torch.save({f"base_model.model.{name}": old + 3}, folder / "non_lora_trainables.bin")
-    model.lora.load(folder)
-    parameter = model.require_vision().mm_projector.mlp.mlp[0].bias
-    assert torch.equal(parameter, old + 3)
-    model.lora.load(adapter, "without")
-    assert torch.equal(parameter, old)
-    model.lora.activate("default")
-    assert torch.equal(parameter, old + 3)
-    model.lora.unload()
-    assert torch.equal(parameter, old)
-    # The encoder loads the projector only, the generator the adapter only.
-    vision = MobileVideoGPT.from_pretrained(base, "vision", device="cpu", lora=folder)
-    assert torch.equal(vision.published_state_dict()[name], old + 3)
-    vision.lora.merge()
-    assert torch.equal(vision.published_state_dict()[name], old + 3)
-    assert reply_of(MobileVideoGPT.from_pretrained(base, "language", device="cpu", lora=folder)) == REPLY
-    with pytest.raises(AdapterError, match="changes the language half only"):
-        MobileVideoGPT.from_pretrained(base, "vision", device="cpu", lora=adapter)
-    torch.save({"base_model.model.model.mm_projector.mlp.mlp.9.bias": old}, folder / "non_lora_trainables.bin")
-    with pytest.raises(AdapterError, match=r"model.mm_projector.mlp.mlp.9.bias"):
-        MobileVideoGPT.from_pretrained(base, "vision", device="cpu", lora=folder)
-
-
-def test_an_adapter_can_be_folded_into_int8_weights(base: Path, adapter: Path) -> None:
-    model = MobileVideoGPT.from_pretrained(base, "language", device="cpu", lora=adapter, quantize="int8")
-    assert reply_of(model) == REPLY
-    assert model.lora.names == []
-
-
-def test_the_system_prompt_of_an_adapter_comes_and_goes_with_it(base: Path, adapter: Path, tmp_path: Path) -> None:
-    for file in adapter.iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    section = {"mobile_videogpt": {"system_prompt": "You are a coach."}}
-    (tmp_path / "config.json").write_text(json.dumps(section), encoding="utf-8")
-    model = MobileVideoGPT.from_pretrained(base, "language", device="cpu")
-    plain = model.text_generator.system_prompt
-    model.lora.load(tmp_path, "coach")
-    assert model.text_generator.system_prompt == "You are a coach." != plain
-    model.lora.load(adapter, "other")
-    assert model.text_generator.system_prompt == plain
-    model.lora.activate("coach")
-    assert model.text_generator.system_prompt == "You are a coach."
-    model.lora.unload()
-    assert model.text_generator.system_prompt == plain
-
-
 def _rename(weights: dict[str, Tensor]) -> None:
     weights[_key(9, "A")] = weights.pop(_key(1, "A"))
 
@@ -211,8 +110,108 @@ WRONG = {
 }
 
 
+def test_adapter_loads_merges_and_unloads(base: Path, adapter: Path, tmp_path: Path) -> None:
+    model = MobileVideoGPT.from_pretrained(base, "language", device="cpu")
+    plain, state = logits(model), copy.deepcopy(model.state_dict())
+    before = reply_of(model)
+    model.lora.load(adapter)
+    adapted = logits(model)
+    assert not torch.allclose(adapted, plain, atol=0.5)
+    assert reply_of(model) == REPLY != before
+
+    model.lora.unload()
+    assert model.lora.names == []
+    assert model.state_dict().keys() == state.keys()
+    assert all(torch.equal(tensor, state[name]) for name, tensor in model.state_dict().items())
+    assert torch.equal(logits(model), plain)
+    assert reply_of(model) == before
+
+    merged = MobileVideoGPT.from_pretrained(base, "language", device="cpu", lora=adapter)
+    assert torch.equal(logits(merged), adapted)
+    with pytest.raises(CheckpointError, match=r"adapters are loaded \(default\).*merge"):
+        merged.save_pretrained(tmp_path)
+    merged.lora.merge()
+    assert merged.state_dict().keys() == state.keys()
+    assert torch.allclose(logits(merged), adapted, atol=1e-4)
+    assert reply_of(merged) == REPLY
+    merged.save_pretrained(tmp_path)
+    again = MobileVideoGPT.from_pretrained(tmp_path, "language", device="cpu")
+    assert torch.equal(logits(again), logits(merged))
+
+
+def test_activated_adapter_gives_its_reply(base: Path, adapter: Path, tmp_path: Path) -> None:
+    model = MobileVideoGPT.from_pretrained(base, "all", device="cpu")
+    other = train_adapter(model, tmp_path / "other", "Up!", target_modules=["o_proj", "q_proj"])
+    alone = reply_of(MobileVideoGPT.from_pretrained(base, "language", device="cpu", lora=other))
+    model = MobileVideoGPT.from_pretrained(base, device="cpu", lora={"squat": adapter, "up": other})
+    assert (model.lora.names, model.lora.active) == (["squat", "up"], "up")
+    assert reply_of(model) == alone != REPLY
+    model.lora.activate("squat")
+    assert reply_of(model) == REPLY
+    model.lora.activate("up")
+    assert reply_of(model) == alone
+    with pytest.raises(AdapterError, match=r"no adapter is named 'down'; loaded are \['squat', 'up'\]"):
+        model.lora.activate("down")
+    with pytest.raises(AdapterError, match="named 'up' is loaded already"):
+        model.lora.load(adapter, "up")
+
+
+def test_trained_projectors_follow_their_adapter(base: Path, adapter: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "with-projector"
+    folder.mkdir()
+    for file in adapter.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    name = "model.mm_projector.mlp.mlp.0.bias"
+    model = MobileVideoGPT.from_pretrained(base, device="cpu")
+    old = model.published_state_dict()[name].clone()
+    torch.save({f"base_model.model.{name}": old + 3}, folder / "non_lora_trainables.bin")
+    model.lora.load(folder)
+    parameter = model.require_vision().mm_projector.mlp.mlp[0].bias
+    assert torch.equal(parameter, old + 3)
+    model.lora.load(adapter, "without")
+    assert torch.equal(parameter, old)
+    model.lora.activate("default")
+    assert torch.equal(parameter, old + 3)
+    model.lora.unload()
+    assert torch.equal(parameter, old)
+    # The encoder loads the projector only, the generator the adapter only.
+    vision = MobileVideoGPT.from_pretrained(base, "vision", device="cpu", lora=folder)
+    assert torch.equal(vision.published_state_dict()[name], old + 3)
+    vision.lora.merge()
+    assert torch.equal(vision.published_state_dict()[name], old + 3)
+    assert reply_of(MobileVideoGPT.from_pretrained(base, "language", device="cpu", lora=folder)) == REPLY
+    with pytest.raises(AdapterError, match="changes the language half only"):
+        MobileVideoGPT.from_pretrained(base, "vision", device="cpu", lora=adapter)
+    torch.save({"base_model.model.model.mm_projector.mlp.mlp.9.bias": old}, folder / "non_lora_trainables.bin")
+    with pytest.raises(AdapterError, match=r"model.mm_projector.mlp.mlp.9.bias"):
+        MobileVideoGPT.from_pretrained(base, "vision", device="cpu", lora=folder)
+
+
+def test_adapter_merges_into_int8_weights(base: Path, adapter: Path) -> None:
+    model = MobileVideoGPT.from_pretrained(base, "language", device="cpu", lora=adapter, quantize="int8")
+    assert reply_of(model) == REPLY
+    assert model.lora.names == []
+
+
+def test_system_prompt_follows_its_adapter(base: Path, adapter: Path, tmp_path: Path) -> None:
+    for file in adapter.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    section = {"mobile_videogpt": {"system_prompt": "You are a coach."}}
+    (tmp_path / "config.json").write_text(json.dumps(section), encoding="utf-8")
+    model = MobileVideoGPT.from_pretrained(base, "language", device="cpu")
+    plain = model.text_generator.system_prompt
+    model.lora.load(tmp_path, "coach")
+    assert model.text_generator.system_prompt == "You are a coach." != plain
+    model.lora.load(adapter, "other")
+    assert model.text_generator.system_prompt == plain
+    model.lora.activate("coach")
+    assert model.text_generator.system_prompt == "You are a coach."
+    model.lora.unload()
+    assert model.text_generator.system_prompt == plain
+
+
 @pytest.mark.parametrize("kind", WRONG)
-def test_a_wrong_adapter_is_refused_and_leaves_no_trace(base: Path, adapter: Path, tmp_path: Path, kind: str) -> None:
+def test_wrong_adapter_leaves_model_unchanged(base: Path, adapter: Path, tmp_path: Path, kind: str) -> None:
     change: Callable[[dict[str, Tensor]], None]
     change, message = WRONG[kind]
     weights = load_file(adapter / "adapter_model.safetensors")
@@ -227,14 +226,14 @@ def test_a_wrong_adapter_is_refused_and_leaves_no_trace(base: Path, adapter: Pat
     assert model.lora.names == []
 
 
-def test_an_adapter_of_a_larger_model_is_refused(tmp_path: Path, adapter: Path) -> None:
+def test_adapter_of_other_model_is_refused(tmp_path: Path, adapter: Path) -> None:
     tiny = MobileVideoGPTConfig.tiny()
     deeper = MobileVideoGPT(replace(tiny, language=replace(tiny.language, depth=4)), "language")
     with pytest.raises(AdapterError, match=r"missing: model.layers.3"):
         deeper.lora.load(adapter)
 
 
-def test_folders_that_hold_no_adapter_say_why(base: Path, adapter: Path, tmp_path: Path) -> None:
+def test_folder_without_adapter_is_refused(base: Path, adapter: Path, tmp_path: Path) -> None:
     model = MobileVideoGPT.from_pretrained(base, "language", device="cpu")
     with pytest.raises(AdapterError, match=r"no adapter_config.json"):
         model.lora.load(tmp_path)

@@ -1,4 +1,4 @@
-"""Chunks that overlap, joined to one block: each frame once, in time order, at most sixteen."""
+"""Overlapping chunks, joined into one block."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from mobile_videogpt.errors import ReplyError
 from mobile_videogpt.tokens import Tokens
 
 WIDTH = 6
+
+
 FRAMES = torch.randn(64, 3, WIDTH, generator=torch.Generator().manual_seed(0))
 
 
@@ -32,7 +34,7 @@ def expected(frames: list[int], starts: list[int]) -> Tensor:
 
 @settings(deadline=None)
 @given(st.lists(st.integers(1, 9), max_size=2), st.booleans())
-def test_overlapping_frames_count_once_with_or_without_ids(steps: list[int], with_ids: bool) -> None:
+def test_overlapping_frames_count_once(steps: list[int], with_ids: bool) -> None:
     starts = [0]
     for step in steps:
         starts.append(starts[-1] + step)
@@ -42,17 +44,17 @@ def test_overlapping_frames_count_once_with_or_without_ids(steps: list[int], wit
     assert torch.equal(visual_block(chunks, ids, max_frames=99), expected(frames, starts))
 
 
-def test_one_chunk_is_its_images_then_its_video() -> None:
+def test_one_chunk_is_images_then_video() -> None:
     for batched in (True, False):
         assert torch.equal(visual_block([chunk(0, batched=batched)]), chunk(0).merged())
 
 
-def test_rounding_does_not_make_a_frame_new() -> None:
+def test_rounded_frame_is_same_frame() -> None:
     block = visual_block([chunk(0), chunk(4, noise=2e-4)], max_frames=99)
     assert block.shape[1] == 12 * 3 + 4
 
 
-def test_of_many_frames_an_even_choice_with_first_and_newest_stays() -> None:
+def test_excess_frames_are_thinned_evenly() -> None:
     block = visual_block([chunk(0), chunk(8), chunk(16)])
     assert block.shape[1] == 16 * 3 + 6
     kept = block[0, : 16 * 3].unflatten(0, (16, 3))
@@ -62,7 +64,7 @@ def test_of_many_frames_an_even_choice_with_first_and_newest_stays() -> None:
     assert torch.equal(visual_block([chunk(0)], max_frames=1)[0, :3], FRAMES[7])
 
 
-def test_misfits_are_named() -> None:
+def test_misfitting_chunks_are_refused() -> None:
     with pytest.raises(ReplyError, match="no chunk"):
         visual_block([])
     two = Tokens(torch.zeros(2, 8, 3, WIDTH), torch.zeros(2, 2, WIDTH), torch.zeros(1))
@@ -77,7 +79,7 @@ def test_misfits_are_named() -> None:
         visual_block([odd])
 
 
-def test_a_fingerprint_follows_the_content() -> None:
+def test_fingerprint_depends_on_content() -> None:
     block = FRAMES[:2]
     assert fingerprint(block) == fingerprint(block.clone()) == fingerprint(block.transpose(0, 1).transpose(0, 1))
     assert fingerprint(block) != fingerprint(block + 1e-6)

@@ -1,4 +1,4 @@
-"""A context that never ends: dropped tokens, turned keys, and the same answers as recomputation."""
+"""Endless contexts: dropped tokens, rotated keys, the logits of recomputation."""
 
 from __future__ import annotations
 
@@ -63,10 +63,29 @@ class Recomputed:
         return self.language.lm_head(decoder.norm(hidden))[0, -1]
 
 
+def small_text_model(depth: int = 3) -> MobileVideoGPT:
+    from dataclasses import replace
+
+    from mobile_videogpt.tokenizer import tiny_tokenizer
+
+    tiny = MobileVideoGPTConfig.tiny()
+    torch.manual_seed(5)
+    language = replace(tiny.language, vocab_size=384, depth=depth)
+    model = MobileVideoGPT(replace(tiny, language=language), "language").eval()
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            torch.nn.init.normal_(parameter, std=0.15)
+    model.tokenizer = tiny_tokenizer()
+    return model
+
+
+MODEL = small_text_model()
+
+
 @settings(deadline=None, max_examples=15)
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(0, 4), st.integers(1, 6))
-def test_every_logit_equals_recomputation_from_raw_keys(sizes: list[int], sinks: int, drop: int) -> None:
-    model = TALKER
+def test_logits_equal_recomputation(sizes: list[int], sinks: int, drop: int) -> None:
+    model = MODEL
     session = model.rolling_session(sinks=sinks, window=20, drop=drop)
     reference = Recomputed(model, sinks, 20, drop)
     with torch.inference_mode():
@@ -77,9 +96,9 @@ def test_every_logit_equals_recomputation_from_raw_keys(sizes: list[int], sinks:
     assert session.length + session.dropped_tokens == sum(sizes)
 
 
-def test_with_one_layer_it_equals_a_fresh_run_over_the_tokens_that_stayed() -> None:
+def test_one_layer_equals_kept_tokens_run() -> None:
     """Keys of the first layer depend on nothing before them, so here the whole model can be the reference."""
-    model = talkative(depth=1)
+    model = small_text_model(depth=1)
     tokens = embeds(0, 60)
     session = model.rolling_session(sinks=3, window=16, drop=4)
     kept: list[int] = []
@@ -96,19 +115,19 @@ def test_with_one_layer_it_equals_a_fresh_run_over_the_tokens_that_stayed() -> N
     assert session.dropped_tokens >= 44
 
 
-def test_while_nothing_is_dropped_it_is_the_plain_model(talker: MobileVideoGPT) -> None:
-    session = talker.rolling_session(sinks=2, window=64)
+def test_undropped_context_equals_plain_model(text_model: MobileVideoGPT) -> None:
+    session = text_model.rolling_session(sinks=2, window=64)
     session.feed(embeds(1, 30))
     session.feed(embeds(2, 7))
     with torch.inference_mode():
         both = torch.cat((embeds(1, 30), embeds(2, 7)), dim=1)
-        plain = talker.require_language()(inputs_embeds=both).logits[0, -1]
+        plain = text_model.require_language()(inputs_embeds=both).logits[0, -1]
     assert torch.allclose(session.logits(), plain, atol=1e-4)
-    ids = talker.text_generator.action_ids()
+    ids = text_model.text_generator.action_ids()
     assert torch.allclose(session.logits_of(ids), plain[ids], atol=1e-4)
 
 
-def test_turning_keys_thousands_of_times_adds_no_error() -> None:
+def test_repeated_rotation_adds_no_error() -> None:
     frequencies = 1.0 / 1e6 ** (torch.arange(0, 32, 2) / 32)
     cache = RollingCache(1, frequencies, sinks=1, capacity=8, drop=1)
     first = torch.randn(1, 2, 1, 32)
@@ -125,8 +144,8 @@ def test_turning_keys_thousands_of_times_adds_no_error() -> None:
     assert torch.allclose(keys[:, :, -2:-1], rotate(newest, torch.tensor([6]), frequencies), atol=1e-5)
 
 
-def test_two_sessions_side_by_side_do_not_touch_each_other(talker: MobileVideoGPT) -> None:
-    one, two = talker.rolling_session(window=32), talker.rolling_session(window=32)
+def test_two_sessions_are_independent(text_model: MobileVideoGPT) -> None:
+    one, two = text_model.rolling_session(window=32), text_model.rolling_session(window=32)
     one.feed(embeds(1, 9))
     alone = one.logits()
     two.feed(embeds(2, 9))
@@ -134,32 +153,13 @@ def test_two_sessions_side_by_side_do_not_touch_each_other(talker: MobileVideoGP
     assert not torch.allclose(two.logits(), alone, atol=1e-2)
 
 
-def test_wrong_use_is_told(talker: MobileVideoGPT) -> None:
-    session = talker.rolling_session(sinks=4, window=16)
-    with pytest.raises(ReplyError, match="nothing has been fed"):
+def test_wrong_use_is_refused(text_model: MobileVideoGPT) -> None:
+    session = text_model.rolling_session(sinks=4, window=16)
+    with pytest.raises(ReplyError, match="the context is empty"):
         session.logits()
     with pytest.raises(ReplyError, match="13 tokens at once do not fit a window of 12"):
         session.feed(embeds(0, 13))
     with pytest.raises(ReplyError, match="feed at least one"):
         session.feed(embeds(0, 0))
     with pytest.raises(ReplyError, match="sinks=16, capacity=16"):
-        talker.rolling_session(sinks=16, window=16)
-
-
-def talkative(depth: int = 3) -> MobileVideoGPT:
-    from dataclasses import replace
-
-    from mobile_videogpt.tokenizer import tiny_tokenizer
-
-    tiny = MobileVideoGPTConfig.tiny()
-    torch.manual_seed(5)
-    language = replace(tiny.language, vocab_size=384, depth=depth)
-    model = MobileVideoGPT(replace(tiny, language=language), "language").eval()
-    for parameter in model.parameters():
-        if parameter.dim() > 1:
-            torch.nn.init.normal_(parameter, std=0.15)
-    model.tokenizer = tiny_tokenizer()
-    return model
-
-
-TALKER = talkative()
+        text_model.rolling_session(sinks=16, window=16)
