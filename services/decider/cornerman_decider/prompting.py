@@ -1,8 +1,7 @@
-"""How much a commentator is asked to say. Pure.
+"""Prompt of a commentator: how much to say, and the comment before. Pure.
 
-The less has changed and the shorter the comment before, the less is wanted now. Numbers of the rule: a comment
-under 40
-characters is short; change is in mean grey levels, 0..255.
+The less has changed and the shorter the comment before, the less is asked for. A comment under 40 characters is short;
+change is in mean grey levels, 0..255.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ SHORT_CHARACTERS = 40
 SMALL_CHANGE = 15.0
 MEDIUM_CHANGE = 40.0
 
-_WANTED: dict[Density, str] = {
+_LENGTHS: dict[Density, str] = {
     "minimal": "Hardly anything has changed: a few words at most.",
     "brief": "Little has changed: one short sentence.",
     "normal": "One or two sentences.",
@@ -33,8 +32,8 @@ def density(previous: str, change: float) -> Density:
 
 
 def commentary_prompt(instruction: str, previous: str, change: float) -> str:
-    """The instruction with what was said last, how much is wanted, and how to say nothing."""
-    lines = [instruction, _WANTED[density(previous, change)]]
+    """The instruction with the comment before, the length asked for, and the reply that means silence."""
+    lines = [instruction, _LENGTHS[density(previous, change)]]
     if previous:
         lines.append(f'You said last: "{previous}". Do not say that again.')
         lines.append("If there is nothing new to say, answer with exactly: ...")

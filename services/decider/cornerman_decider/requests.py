@@ -1,29 +1,22 @@
-"""What a decision causes on the bus: the messages, built from the decision, the settings and the clock's reading.
-Pure."""
+"""Messages that follow from a decision, a question or a deadline. Pure; `hops` writes them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from cornerman_decider.context import blobs_of
-from cornerman_decider.core import Decision
-from cornerman_decider.gate import SLACK_S
 from cornerman_decider.prompting import commentary_prompt
-from cornerman_decider.state import DeciderState, OpenRequest
-from cornerman_shared.bus.last_feedback import LastFeedback
-from cornerman_shared.bus.messages import (
-    ChunkRef,
-    DecisionEvent,
-    EndEvent,
-    EndStatus,
-    Features,
-    FeatureStatus,
-    Question,
-    Request,
-    Sampling,
-    Times,
-)
-from cornerman_shared.settings.source import SaySettings, SourceSpec
+from cornerman_decider.state import OpenRequest
+from cornerman_media.gate import SLACK_S
+from cornerman_shared.bus.messages import DecisionEvent, EndEvent, Request, Sampling, Times
+
+if TYPE_CHECKING:
+    from cornerman_decider.core import Decision
+    from cornerman_decider.state import DeciderState
+    from cornerman_shared.bus.last_feedback import LastFeedback
+    from cornerman_shared.bus.messages import ChunkRef, EndStatus, Features, FeatureStatus, Question
+    from cornerman_shared.settings.source import SaySettings, SourceSpec
 
 
 def decision_event(features: Features, decision: Decision, strategy: str, decided_at_s: float) -> DecisionEvent:
@@ -62,11 +55,11 @@ def lost_event(features: Features, seq: int, strategy: str, decided_at_s: float)
 
 
 def request_for(
-    features: Features, decision: Decision, spec: SourceSpec, said: LastFeedback | None, decided_at_s: float
+    features: Features, decision: Decision, spec: SourceSpec, last: LastFeedback | None, decided_at_s: float
 ) -> Request:
-    """The order to say something about the decision's chunks."""
+    """The request for text about the decision's chunks; `last` is the source's last feedback."""
     speak, say = spec.speak, spec.say
-    comment = said.text if said and _is_fresh(said, features, decision.state) else ""
+    comment = last.text if last and _is_current(last, features, decision.state) else ""
     prompt = say.prompt
     if spec.mode == "commentary":
         prompt = commentary_prompt(say.prompt, comment, decision.change)
@@ -81,7 +74,7 @@ def request_for(
         pts_s=features.pts_s,
         prompt=prompt,
         system_prompt=say.system_prompt,
-        previous_text=_not_again(said, features, decision, speak.repeat_window_s),
+        previous_text=_text_to_avoid(last, features, decision, speak.repeat_window_s),
         chunks=decision.chunks,
         sampling=sampling(say),
         adapter=say.adapter,
@@ -94,7 +87,7 @@ def request_for(
 def request_for_question(
     question: Question, state: DeciderState, chunks: tuple[ChunkRef, ...], say: SaySettings, now_s: float
 ) -> Request:
-    """The order to answer a person about what is on screen."""
+    """The request for an answer to a person about `chunks`, oldest first; it never expires."""
     newest = chunks[-1] if chunks else None
     return Request(
         request_id=question_request_id(question),
@@ -117,17 +110,17 @@ def request_for_question(
 
 
 def question_request_id(question: Question) -> str:
-    """The request that answers a question."""
+    """The id of the request that answers a question."""
     return f"{question.source_id}:q:{question.question_id}"
 
 
 def sampling(say: SaySettings) -> Sampling:
-    """How text is drawn for a source."""
+    """Sampling parameters of a source's requests."""
     return Sampling(say.max_new_tokens, say.temperature, say.top_p, say.repetition_penalty)
 
 
 def open_request(request: Request) -> OpenRequest:
-    """What the decider remembers of a request until its end."""
+    """The part of a request that the decider remembers until its end."""
     return OpenRequest(
         request_id=request.request_id,
         run=request.run,
@@ -166,13 +159,13 @@ def end_event(
     )
 
 
-def _is_fresh(said: LastFeedback, features: Features, state: DeciderState) -> bool:
-    """Words of this run, about a picture that the present instruction was for."""
-    return said.run == features.run and said.pts_s >= state.fresh_since_s - SLACK_S
+def _is_current(last: LastFeedback, features: Features, state: DeciderState) -> bool:
+    """True for feedback of this run, about a chunk that the present prompt applied to."""
+    return last.run == features.run and last.pts_s >= state.prompt_since_s - SLACK_S
 
 
-def _not_again(said: LastFeedback | None, features: Features, decision: Decision, window_s: float) -> str:
-    """Words of the same action within the repeat window: to say them again would be to say nothing."""
-    if said is None or said.action != decision.action or not _is_fresh(said, features, decision.state):
+def _text_to_avoid(last: LastFeedback | None, features: Features, decision: Decision, window_s: float) -> str:
+    """Text of the last feedback, if it had the same action and is within the repeat window; else empty."""
+    if last is None or last.action != decision.action or not _is_current(last, features, decision.state):
         return ""
-    return said.text if features.pts_s - said.pts_s < window_s - SLACK_S else ""
+    return last.text if features.pts_s - last.pts_s < window_s - SLACK_S else ""
