@@ -44,7 +44,7 @@ def processes(bus: Bus, tmp_path: Path) -> Iterator[Processes]:
 
 
 @pytest.mark.timeout(300)
-async def test_chunks_become_words_through_three_processes_that_drain_when_told(bus: Bus, processes: Processes) -> None:
+async def test_three_processes_turn_chunks_into_text(bus: Bus, processes: Processes) -> None:
     keys = bus.keys("cam")
     speak = {"strategy": "rules", "every_chunks": 5, "min_interval_s": 0}
     await add_source(bus, SourceSpec(source_id="cam", url="test://", speak=speak))
@@ -88,7 +88,7 @@ async def test_chunks_become_words_through_three_processes_that_drain_when_told(
         ("generator", "generator.backend=openai,generator.model=m", "generator.base_url = ''"),
     ],
 )
-async def test_a_model_that_cannot_be_loaded_ends_the_process_with_the_reason(
+async def test_unloadable_model_ends_process(
     bus: Bus, tmp_path: Path, room: str, option: str, message: str
 ) -> None:
     process = start(room, bus, tmp_path, *option.split(","))

@@ -37,7 +37,7 @@ from tests.integration.decider_house import (
 from tests.integration.waiting import until
 
 
-async def test_chunks_that_arrive_in_any_order_are_decided_once_each_in_order(bus: Bus) -> None:
+async def test_shuffled_chunks_are_decided_in_order(bus: Bus) -> None:
     await watch(bus)
     chunks = [await features(bus, seq, lossless=True) for seq in range(30)]
     shuffled = [chunks[i] for i in np.random.default_rng(5).permutation(30)]
@@ -54,7 +54,7 @@ async def test_chunks_that_arrive_in_any_order_are_decided_once_each_in_order(bu
     assert pending["pending"] == 0
 
 
-async def test_buried_and_expired_chunks_are_decided_with_their_reason_and_the_counts_add_up(bus: Bus) -> None:
+async def test_buried_and_expired_chunks_are_decided(bus: Bus) -> None:
     await watch(bus)
     async with decider(bus):
         await send(
@@ -69,7 +69,7 @@ async def test_buried_and_expired_chunks_are_decided_with_their_reason_and_the_c
     assert await counters(bus) == {"decided": 3, "buried": 1, "expired_blobs": 1}
 
 
-async def test_live_skips_a_chunk_that_never_comes_and_counts_it(bus: Bus) -> None:
+async def test_live_skips_and_counts_missing_chunk(bus: Bus) -> None:
     await watch(bus, speak={"gap_s": 0.2})
     async with decider(bus):
         await send(bus, await features(bus, 0), await features(bus, 2), await features(bus, 3))
@@ -82,7 +82,7 @@ async def test_live_skips_a_chunk_that_never_comes_and_counts_it(bus: Bus) -> No
     assert not await bus.redis.exists(bus.keys(SOURCE).blob(SOURCE, "r1", 1, "video"))
 
 
-async def test_a_request_is_open_with_the_hop_and_live_there_is_never_a_second_one(bus: Bus) -> None:
+async def test_live_source_has_one_open_request(bus: Bus) -> None:
     await watch(bus, speak={"every_chunks": 2, "min_interval_s": 0, "deadline_s": 0})
     async with decider(bus):
         await send(bus, *[await features(bus, seq) for seq in range(8)])
@@ -100,7 +100,7 @@ async def test_a_request_is_open_with_the_hop_and_live_there_is_never_a_second_o
     assert await counters(bus) == {"decided": 10, "requests": 2}
 
 
-async def test_lossless_waits_for_the_words_instead_of_skipping_them(bus: Bus) -> None:
+async def test_lossless_source_waits_for_reply(bus: Bus) -> None:
     await watch(bus, speak={"every_chunks": 2, "min_interval_s": 0})
     keys = bus.keys(SOURCE)
     async with decider(bus):
@@ -117,7 +117,7 @@ async def test_lossless_waits_for_the_words_instead_of_skipping_them(bus: Bus) -
     assert [r.previous_text for r in made] == ["", "words 1", "words 3"]
 
 
-async def test_an_overdue_request_is_ended_as_expired_when_no_generator_lives(bus: Bus) -> None:
+async def test_overdue_request_without_generator_expires(bus: Bus) -> None:
     await watch(bus, speak={"every_chunks": 1, "deadline_s": 0.3})
     async with decider(bus):
         await send(bus, await features(bus, 0))
@@ -129,7 +129,7 @@ async def test_an_overdue_request_is_ended_as_expired_when_no_generator_lives(bu
     assert await bus.redis.hlen(bus.keys(SOURCE).open_requests) == 0
 
 
-async def test_a_request_that_a_generator_has_taken_is_not_expired_under_its_hands(bus: Bus) -> None:
+async def test_taken_request_is_not_expired(bus: Bus) -> None:
     class Ahead(SystemClock):
         by_s = 0.0
 
@@ -149,7 +149,7 @@ async def test_a_request_that_a_generator_has_taken_is_not_expired_under_its_han
     assert await events(bus, EndEvent) == []
 
 
-async def test_a_question_becomes_a_request_about_the_newest_chunks_at_any_time(bus: Bus) -> None:
+async def test_question_becomes_request_about_context(bus: Bus) -> None:
     await watch(bus)
     async with decider(bus):
         await send(bus, *[await features(bus, seq) for seq in range(5)])
@@ -162,7 +162,7 @@ async def test_a_question_becomes_a_request_about_the_newest_chunks_at_any_time(
     assert (counts["questions"], counts["requests"]) == (1, 1)
 
 
-async def test_a_question_about_no_source_is_an_error_that_the_asker_sees(bus: Bus) -> None:
+async def test_question_about_unknown_source_fails(bus: Bus) -> None:
     async with decider(bus):
         await bus.ask(Question("u1", SOURCE, "What is it?", 50.0))
         (error,) = await until(lambda: events(bus, ErrorEvent))
@@ -191,7 +191,7 @@ async def _prompt_is_new(bus: Bus) -> bool:
     ],
     ids=["strategy", "threshold", "prompt"],
 )
-async def test_a_change_is_seen_soon_while_chunks_keep_coming(
+async def test_settings_change_applies_within_second(
     bus: Bus, before: dict[str, Any], change: dict[str, Any], seen: Callable[[Bus], Awaitable[bool]]
 ) -> None:
     await watch(bus, speak={"min_interval_s": 0, "repeat_window_s": 0, "deadline_s": 0, **before})
@@ -221,7 +221,7 @@ async def test_a_change_is_seen_soon_while_chunks_keep_coming(
         await asyncio.gather(coming, return_exceptions=True)
 
 
-async def test_what_is_changed_together_takes_effect_together(bus: Bus) -> None:
+async def test_joint_settings_change_applies_together(bus: Bus) -> None:
     await watch(bus)
     async with decider(bus):
         await send(bus, await features(bus, 0))
@@ -239,7 +239,7 @@ async def test_what_is_changed_together_takes_effect_together(bus: Bus) -> None:
     assert (strategies[0], strategies[-1], request.seq) == ("rules", "interval", seq)
 
 
-async def test_a_strategy_that_cannot_load_is_an_error_said_once_and_never_another_strategy(bus: Bus) -> None:
+async def test_unloadable_strategy_is_reported_once(bus: Bus) -> None:
     await watch(bus, speak={"strategy": "head", "head": "/nowhere/at/all"})
     async with decider(bus):
         await send(bus, *[await features(bus, seq) for seq in range(4)])
@@ -251,7 +251,7 @@ async def test_a_strategy_that_cannot_load_is_an_error_said_once_and_never_anoth
     }
 
 
-async def test_removing_a_source_cancels_what_is_open_and_lets_its_chunks_go(bus: Bus) -> None:
+async def test_removed_source_cancels_requests(bus: Bus) -> None:
     await watch(bus, speak={"every_chunks": 1, "deadline_s": 0})
     keys = bus.keys(SOURCE)
     async with decider(bus):

@@ -34,7 +34,7 @@ from tests.integration.decider_house import (
 from tests.integration.waiting import run_out, until
 
 
-async def test_another_decider_continues_where_the_first_one_stopped(bus: Bus) -> None:
+async def test_second_decider_continues_after_first(bus: Bus) -> None:
     await watch(bus, speak={"every_chunks": 5, "min_interval_s": 0})
     async with decider(bus, "d1"):
         await send(bus, *[await features(bus, seq) for seq in range(3)])
@@ -48,7 +48,7 @@ async def test_another_decider_continues_where_the_first_one_stopped(bus: Bus) -
     assert (await counters(bus))["decided"] == 6
 
 
-async def test_two_deciders_share_a_shard_by_its_lease_and_the_second_takes_over(bus: Bus) -> None:
+async def test_lease_passes_to_second_decider(bus: Bus) -> None:
     await watch(bus)
     async with decider(bus, "d1") as first, decider(bus, "d2"):
         await send(bus, *[await features(bus, seq) for seq in range(3)])
@@ -60,7 +60,7 @@ async def test_two_deciders_share_a_shard_by_its_lease_and_the_second_takes_over
     assert (await counters(bus))["decided"] == 6
 
 
-async def test_a_decider_whose_lease_was_taken_stops_and_writes_nothing_more(bus: Bus) -> None:
+async def test_lost_lease_stops_decider(bus: Bus) -> None:
     await watch(bus)
     keys = bus.keys(SOURCE)
     async with decider(bus, "d1"):
@@ -76,7 +76,7 @@ async def test_a_decider_whose_lease_was_taken_stops_and_writes_nothing_more(bus
     assert await decided(bus) == [0, 1]
 
 
-async def test_a_new_run_starts_afresh_and_chunks_of_the_old_one_are_let_go(bus: Bus) -> None:
+async def test_new_run_drops_old_chunks(bus: Bus) -> None:
     await watch(bus)
     keys = bus.keys(SOURCE)
     async with decider(bus):
@@ -96,7 +96,7 @@ async def test_a_new_run_starts_afresh_and_chunks_of_the_old_one_are_let_go(bus:
     assert not await bus.redis.exists(keys.blob(SOURCE, "r1", 3, "video"))
 
 
-async def test_features_delivered_too_often_are_buried_and_their_place_passed_over(bus: Bus) -> None:
+async def test_undeliverable_features_are_buried(bus: Bus) -> None:
     await watch(bus)
     keys = bus.keys(SOURCE)
     await bus.redis.xgroup_create(keys.features, "decider", id="0", mkstream=True)
@@ -111,7 +111,7 @@ async def test_features_delivered_too_often_are_buried_and_their_place_passed_ov
     assert (await events(bus, DecisionEvent))[0].reason.startswith("buried: delivered")
 
 
-async def test_a_buried_end_marker_still_ends_the_run_after_every_chunk(bus: Bus) -> None:
+async def test_buried_end_marker_ends_run(bus: Bus) -> None:
     await watch(bus)
     keys = bus.keys(SOURCE)
     await bus.redis.xgroup_create(keys.features, "decider", id="0", mkstream=True)
@@ -127,7 +127,7 @@ async def test_a_buried_end_marker_still_ends_the_run_after_every_chunk(bus: Bus
 
 
 @pytest.mark.parametrize("times", [3])
-async def test_a_decider_killed_again_and_again_still_decides_each_chunk_once(bus: Bus, times: int) -> None:
+async def test_killed_deciders_decide_each_chunk_once(bus: Bus, times: int) -> None:
     await watch(bus, speak={"every_chunks": 3, "min_interval_s": 0, "deadline_s": 0})
     clock = SystemClock()
     template = Context(bus.settings, bus, clock, "k", Health("decider", "k", clock), Metrics(), get_logger("k"))

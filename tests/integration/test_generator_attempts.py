@@ -31,7 +31,7 @@ from tests.integration.generator_house import (
 from tests.integration.waiting import PATIENCE_S, until
 
 
-async def test_a_request_that_has_ended_already_is_settled_in_silence(bus: Bus) -> None:
+async def test_ended_request_is_settled_without_events(bus: Bus) -> None:
     async with worker(bus):
         await bus.redis.xadd(bus.keys(SOURCE).requests, {FIELD: pack(request())})
         await until(lambda: _read(bus))
@@ -45,7 +45,7 @@ async def _read(bus: Bus) -> bool:
     return bool(groups and groups[0]["entries-read"])
 
 
-async def test_cancelling_stops_the_model_at_its_next_word(bus: Bus) -> None:
+async def test_cancelled_request_stops_model(bus: Bus) -> None:
     gate = Gate()
     script = Script("w0 ", gate, *(step for i in range(500) for step in (f"w{i} ", pause(0.05))))
     async with worker(bus, script):
@@ -60,7 +60,7 @@ async def test_cancelling_stops_the_model_at_its_next_word(bus: Bus) -> None:
     assert await counters(bus) == {}
 
 
-async def test_a_newer_attempt_takes_over_and_the_older_one_neither_speaks_nor_ends_it(bus: Bus) -> None:
+async def test_newer_attempt_silences_older_one(bus: Bus) -> None:
     gate = Gate()
     script = Script("w0 ", gate, *(step for i in range(500) for step in (f"w{i} ", pause(0.05))))
     async with worker(bus, script):
@@ -76,7 +76,7 @@ async def test_a_newer_attempt_takes_over_and_the_older_one_neither_speaks_nor_e
         await bus.redis.hdel(bus.keys(SOURCE).open_requests, "cam:r1:3")
 
 
-async def test_what_a_dead_generator_had_in_hand_is_said_by_another_from_the_beginning(bus: Bus) -> None:
+async def test_dead_generators_request_is_answered_again(bus: Bus) -> None:
     await send(bus, request())
     async with Bus.connect(bus.settings) as own:
         context = context_for(own, "dead")
@@ -92,7 +92,7 @@ async def test_what_a_dead_generator_had_in_hand_is_said_by_another_from_the_beg
     assert await counters(bus) == {"feedback": 1}
 
 
-async def test_a_request_that_kills_every_generator_still_gets_its_end(bus: Bus) -> None:
+async def test_request_that_kills_generators_fails(bus: Bus) -> None:
     keys = bus.keys(SOURCE)
     await send(bus, request())
     await bus.redis.xgroup_create(keys.requests, "generator", id="0")
@@ -106,7 +106,7 @@ async def test_a_request_that_kills_every_generator_still_gets_its_end(bus: Bus)
     assert await counters(bus) == {"errors": 1}
 
 
-async def test_a_lost_answer_of_the_server_neither_loses_nor_doubles_a_word(
+async def test_lost_server_reply_keeps_text_whole(
     bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every third piece is written, but the answer is lost: nobody can know whether it was."""
@@ -136,7 +136,7 @@ async def test_a_lost_answer_of_the_server_neither_loses_nor_doubles_a_word(
     assert await counters(bus) == {"feedback": 1}
 
 
-async def test_stopping_finishes_what_is_being_said_and_hands_over_the_rest(bus: Bus) -> None:
+async def test_stopping_finishes_reply_releases_rest(bus: Bus) -> None:
     gate = Gate()
     await send(bus, request(3), request(4))
     async with worker(bus, Script("Half", gate, " and whole.")) as context:
@@ -150,7 +150,7 @@ async def test_stopping_finishes_what_is_being_said_and_hands_over_the_rest(bus:
     assert [end.text for end in ends] == ["Half and whole.", "Other."]
 
 
-async def test_an_end_comes_once_even_when_somebody_else_ends_the_request_meanwhile(bus: Bus) -> None:
+async def test_request_ended_elsewhere_ends_once(bus: Bus) -> None:
     keys = bus.keys(SOURCE)
 
     async def expire() -> None:

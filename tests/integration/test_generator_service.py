@@ -37,7 +37,7 @@ def fail(error: Exception) -> Callable[[], Awaitable[None]]:
     return raise_it
 
 
-async def test_a_request_is_started_said_and_ended_once_with_measured_times(bus: Bus) -> None:
+async def test_request_is_answered_with_measured_times(bus: Bus) -> None:
     began_s = time.monotonic()
     async with worker(bus, Script(pause(0.2), "Bend", pause(0.06), " your", pause(0.06), " knees.")):
         await send(bus, request())
@@ -59,7 +59,7 @@ async def test_a_request_is_started_said_and_ended_once_with_measured_times(bus:
     assert said == LastFeedback("r1", "correct", 2.5, "Bend your knees.")
 
 
-async def test_fast_text_is_gathered_but_its_first_piece_goes_at_once(bus: Bus) -> None:
+async def test_fast_text_is_gathered(bus: Bus) -> None:
     began_s = time.monotonic()
     async with worker(bus, Script(*(f"w{i} " for i in range(300)), pause(0.05), "end")):
         await send(bus, request())
@@ -74,7 +74,7 @@ async def test_fast_text_is_gathered_but_its_first_piece_goes_at_once(bus: Bus) 
 
 
 @pytest.mark.parametrize("text", ["...", "bend your KNEES"])
-async def test_nothing_new_is_a_silent_end_without_a_word(bus: Bus, text: str) -> None:
+async def test_silent_reply_writes_no_text(bus: Bus, text: str) -> None:
     async with worker(bus, Script(*text)):
         await send(bus, request(previous_text="Bend your knees."))
         (end,) = await until(lambda: ended(bus))
@@ -84,7 +84,7 @@ async def test_nothing_new_is_a_silent_end_without_a_word(bus: Bus, text: str) -
     assert await bus.redis.hget(bus.keys(SOURCE).decider_state(SOURCE), "said") is None
 
 
-async def test_an_answer_to_a_question_may_repeat_and_is_not_what_was_said_last(bus: Bus) -> None:
+async def test_answer_is_not_last_feedback(bus: Bus) -> None:
     async with worker(bus, Script("...")):
         await send(bus, request(kind="question", request_id="cam:q:1"))
         (end,) = await until(lambda: ended(bus))
@@ -92,7 +92,7 @@ async def test_an_answer_to_a_question_may_repeat_and_is_not_what_was_said_last(
     assert not await bus.redis.exists(bus.keys(SOURCE).decider_state(SOURCE))
 
 
-async def test_a_failure_is_told_with_its_cause_and_ends_the_request(bus: Bus) -> None:
+async def test_failure_ends_request_with_cause(bus: Bus) -> None:
     async with worker(bus, Script("Bend", pause(0.05), fail(GenerationError("out of memory")))):
         await send(bus, request())
         (end,) = await until(lambda: ended(bus))
@@ -103,7 +103,7 @@ async def test_a_failure_is_told_with_its_cause_and_ends_the_request(bus: Bus) -
     assert await counters(bus) == {"errors": 1}
 
 
-async def test_a_bug_in_a_back_end_fails_its_request_and_not_the_process(bus: Bus) -> None:
+async def test_backend_defect_fails_only_request(bus: Bus) -> None:
     async with worker(bus, Script(fail(ZeroDivisionError("oops")))):
         await send(bus, request(3), request(4))
         ends = await until(lambda: ended(bus, 2))
@@ -111,7 +111,7 @@ async def test_a_bug_in_a_back_end_fails_its_request_and_not_the_process(bus: Bu
     assert await counters(bus) == {"errors": 2}
 
 
-async def test_a_request_past_its_deadline_ends_as_expired_without_a_word(bus: Bus) -> None:
+async def test_request_past_deadline_expires(bus: Bus) -> None:
     script = Script("stale")
     async with worker(bus, script):
         await send(bus, request(deadline_at_s=SystemClock().now_s() - 1))
@@ -122,7 +122,7 @@ async def test_a_request_past_its_deadline_ends_as_expired_without_a_word(bus: B
     assert await counters(bus) == {"expired": 1}
 
 
-async def test_a_request_that_takes_too_long_fails_with_the_setting_named(bus: Bus) -> None:
+async def test_timeout_names_the_setting(bus: Bus) -> None:
     context_bus = bus.settings.model_copy(
         update={"generator": bus.settings.generator.model_copy(update={"timeout_s": 4.0})}
     )
@@ -135,7 +135,7 @@ async def test_a_request_that_takes_too_long_fails_with_the_setting_named(bus: B
     assert script.closed.is_set()
 
 
-async def test_chunks_are_fetched_as_the_back_end_wants_them(bus: Bus) -> None:
+async def test_backend_gets_wanted_arrays(bus: Bus) -> None:
     keys = bus.keys(SOURCE)
     array = np.arange(8, dtype=np.float16).reshape(2, 4)
     refs = {what: await bus.put_blob(keys.blob(SOURCE, "r1", 3, what), array, 60) for what in ("context", "video")}
@@ -156,7 +156,7 @@ async def test_chunks_are_fetched_as_the_back_end_wants_them(bus: Bus) -> None:
     assert not [key async for key in bus.redis.scan_iter(match="*blob*")]  # the second request owned them
 
 
-async def test_chunks_that_are_gone_and_nothing_seen_yet_are_failures(bus: Bus) -> None:
+async def test_missing_chunks_fail_the_request(bus: Bus) -> None:
     keys = bus.keys(SOURCE)
     gone = await bus.put_blob(keys.blob(SOURCE, "r1", 3, "video"), np.zeros(1), 60)
     await bus.free_blobs([gone])
@@ -169,7 +169,7 @@ async def test_chunks_that_are_gone_and_nothing_seen_yet_are_failures(bus: Bus) 
     assert "nothing of source 'cam' has been seen" in ends[1].cause
 
 
-async def test_as_many_requests_at_once_as_there_are_slots(bus: Bus) -> None:
+async def test_concurrent_requests_fill_all_slots(bus: Bus) -> None:
     running, most, full = 0, 0, asyncio.Event()
 
     class Slow(Script):

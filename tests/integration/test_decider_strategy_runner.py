@@ -59,7 +59,7 @@ async def seen(bus: Bus, seq: int = 0) -> Features:
 
 
 @pytest.mark.parametrize("frames", [0, 2])
-async def test_the_newest_images_come_along_only_where_they_are_read(bus: Bus, frames: int) -> None:
+async def test_images_are_fetched_only_if_read(bus: Bus, frames: int) -> None:
     model, chunk = Reader(frames), await seen(bus)
     if not frames:
         assert chunk.context is not None
@@ -72,7 +72,7 @@ async def test_the_newest_images_come_along_only_where_they_are_read(bus: Bus, f
     np.testing.assert_array_equal(tokens[: 3 * frames], IMAGES[8 - frames :].reshape(-1, 4))
 
 
-async def test_images_that_expired_mean_silence_and_not_a_decision_on_half_of_a_chunk(bus: Bus) -> None:
+async def test_expired_images_mean_silence(bus: Bus) -> None:
     model, chunk = Reader(2), await seen(bus)
     assert chunk.context is not None
     await bus.free_blobs([chunk.context])
@@ -81,7 +81,7 @@ async def test_images_that_expired_mean_silence_and_not_a_decision_on_half_of_a_
     assert (decision.action, decision.reason, model.saw) == ("next", "blob_expired", [])
 
 
-async def test_an_encoder_without_image_tokens_is_an_error_that_people_are_told(bus: Bus) -> None:
+async def test_missing_image_tokens_are_reported(bus: Bus) -> None:
     judge = StrategyRunner(bus, OneStrategy(bus, LlmStrategy(Reader(2), "p")), Metrics())
     decision, told = await judge.decide(SPEC, await features(bus, 0), DeciderState(run="r1"))
     assert decision.reason == "strategy_failed"
