@@ -1,4 +1,4 @@
-"""Deciders for the tests, features for them, and what they left on the bus."""
+"""Runs deciders in the test process, sends them features, and reads the bus."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cornerman_decider.service import decide_loop
-from cornerman_shared.bus.codec import pack, unpack
+from cornerman_shared.bus.codec import pack, unpack, unpack_event
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import (
     DecisionEvent,
@@ -35,7 +35,7 @@ SOURCE = "cam"
 
 @contextlib.asynccontextmanager
 async def decider(bus: Bus, name: str = "d1") -> AsyncIterator[Context]:
-    """A decider in this process; leaving stops it in order."""
+    """Runs a decider in this process; leaving stops it as a signal would."""
     clock = SystemClock()
     context = Context(bus.settings, bus, clock, name, Health("decider", name, clock), Metrics(), get_logger(name))
     task = asyncio.create_task(decide_loop(context))
@@ -46,8 +46,8 @@ async def decider(bus: Bus, name: str = "d1") -> AsyncIterator[Context]:
         await asyncio.wait_for(task, PATIENCE_S)
 
 
-async def watch(bus: Bus, **changes: Any) -> SourceSpec:
-    """Adds the source. It is patient: what is late is not lost, and no request grows too old, unless a test says so."""
+async def register(bus: Bus, **changes: Any) -> SourceSpec:
+    """Registers the source. Unless a test says so, no chunk is skipped as late and no request expires."""
     patient = {"strategy": "rules", "every_chunks": 1000, "gap_s": PATIENCE_S, "deadline_s": 0}
     speak = {**patient, **changes.pop("speak", {})}
     spec = SourceSpec(source_id=SOURCE, url="test://", speak=speak, **changes)
@@ -58,7 +58,7 @@ async def watch(bus: Bus, **changes: Any) -> SourceSpec:
 async def features(
     bus: Bus, seq: int, *, run: str = "r1", lossless: bool = False, status: FeatureStatus = "ok"
 ) -> Features:
-    """Makes features with a real blob and its credit in use."""
+    """Makes features with a blob on the bus and one credit in use."""
     keys = bus.keys(SOURCE)
     video = None
     if status == "ok":
@@ -89,8 +89,6 @@ async def send(bus: Bus, *messages: Features) -> None:
 
 
 async def events(bus: Bus, kind: type[Event] | None = None) -> list[Any]:
-    from cornerman_shared.bus.codec import unpack_event
-
     rows = await bus.redis.xrange(bus.keys(SOURCE).feedback(SOURCE))
     found = [unpack_event(fields[FIELD]) for _, fields in rows]
     return [event for event in found if kind is None or isinstance(event, kind)]

@@ -1,4 +1,4 @@
-"""Generators for the tests, back ends that follow a script, and what was said."""
+"""Runs generators in the test process, with back ends that follow a script, and reads the bus."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
-from cornerman_generator.core import ChunkInput, Generator, TextDelta, Wants
+from cornerman_generator.core import Generator, TextDelta, Wants
 from cornerman_generator.echo import EchoGenerator
 from cornerman_generator.service import answer_loop
+from cornerman_shared.bus.chunk_input import ChunkInput
 from cornerman_shared.bus.codec import pack, unpack_event
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import ChunkRef, EndEvent, Event, Request, Sampling, Times
@@ -26,8 +27,7 @@ SOURCE = "cam"
 
 def context_for(bus: Bus, name: str, **generator: Any) -> Context:
     clock = SystemClock()
-    given = bus.settings.generator.model_copy(update=generator)
-    settings = bus.settings.model_copy(update={"generator": given})
+    settings = bus.settings.model_copy(update={"generator": bus.settings.generator.model_copy(update=generator)})
     return Context(settings, bus, clock, name, Health("generator", name, clock), Metrics(), get_logger(name))
 
 
@@ -35,7 +35,7 @@ def context_for(bus: Bus, name: str, **generator: Any) -> Context:
 async def worker(
     bus: Bus, generator: Generator | None = None, *, name: str = "g1", **settings: Any
 ) -> AsyncIterator[Context]:
-    """A generator in this process; leaving stops it in order."""
+    """Runs a generator in this process; leaving stops it as a signal would."""
     context = context_for(bus, name, **settings)
     task = asyncio.create_task(answer_loop(context, generator or EchoGenerator()))
     try:
@@ -46,7 +46,7 @@ async def worker(
 
 
 def request(seq: int = 3, **changes: Any) -> Request:
-    given: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "request_id": f"{SOURCE}:r1:{seq}",
         "source_id": SOURCE,
         "run": "r1",
@@ -64,7 +64,7 @@ def request(seq: int = 3, **changes: Any) -> Request:
         "owns_blobs": False,
         "times": Times(captured_at_s=1.0, decided_at_s=2.0),
     }
-    return Request(**{**given, **changes})
+    return Request(**{**fields, **changes})
 
 
 async def send(bus: Bus, *requests: Request) -> None:
@@ -95,24 +95,24 @@ async def settled(bus: Bus) -> bool:
     return not pending["pending"] and not await bus.redis.hlen(bus.keys(SOURCE).open_requests)
 
 
-class Script:
-    """Says the given pieces; what is callable in between is called and may wait or raise."""
+class ScriptedGenerator:
+    """Streams the given pieces; callables among them are awaited, and may wait or raise."""
 
     model = "script"
 
     def __init__(self, *steps: Any, wants: Wants = "nothing") -> None:
         self.steps = steps
         self.wants: Wants = wants
-        self.seen: list[Sequence[ChunkInput]] = []
+        self.inputs: list[Sequence[ChunkInput]] = []
         self.closed = asyncio.Event()
-        self.said = 0
+        self.sent = 0
 
     async def generate(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncIterator[TextDelta]:
-        self.seen.append(chunks)
+        self.inputs.append(chunks)
         try:
             for step in self.steps:
                 if isinstance(step, str):
-                    self.said += 1
+                    self.sent += 1
                     yield TextDelta(step, 1, 7)
                 else:
                     await step()
@@ -123,7 +123,7 @@ class Script:
         return
 
 
-class Gate:
+class Latch:
     """A step that waits until the test opens it."""
 
     def __init__(self) -> None:

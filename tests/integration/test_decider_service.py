@@ -1,4 +1,4 @@
-"""The decider on a real server: one decision for each chunk, in order, and one request at a time."""
+"""Decider on a real server: one decision for each chunk, in order, and one request at a time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cornerman_shared.bus.messages import (
 from cornerman_shared.bus.registry import remove_source, update_source
 from cornerman_shared.bus.replies import start_attempt
 from cornerman_shared.clock import SystemClock
-from tests.integration.decider_house import (
+from tests.integration.decider_harness import (
     SOURCE,
     counters,
     credit_is_back,
@@ -30,15 +30,15 @@ from tests.integration.decider_house import (
     events,
     features,
     has_decided,
+    register,
     requests,
     send,
-    watch,
 )
 from tests.integration.waiting import until
 
 
 async def test_shuffled_chunks_are_decided_in_order(bus: Bus) -> None:
-    await watch(bus)
+    await register(bus)
     chunks = [await features(bus, seq, lossless=True) for seq in range(30)]
     shuffled = [chunks[i] for i in np.random.default_rng(5).permutation(30)]
     async with decider(bus):
@@ -55,7 +55,7 @@ async def test_shuffled_chunks_are_decided_in_order(bus: Bus) -> None:
 
 
 async def test_buried_and_expired_chunks_are_decided(bus: Bus) -> None:
-    await watch(bus)
+    await register(bus)
     async with decider(bus):
         await send(
             bus,
@@ -70,11 +70,11 @@ async def test_buried_and_expired_chunks_are_decided(bus: Bus) -> None:
 
 
 async def test_live_skips_and_counts_missing_chunk(bus: Bus) -> None:
-    await watch(bus, speak={"gap_s": 0.2})
+    await register(bus, speak={"gap_s": 0.2})
     async with decider(bus):
         await send(bus, await features(bus, 0), await features(bus, 2), await features(bus, 3))
         await until(lambda: has_decided(bus, 4))
-        await send(bus, await features(bus, 1))  # late: settled without a word
+        await send(bus, await features(bus, 1))  # late: settled without a decision
         await until(lambda: credit_is_back(bus))
     assert await decided(bus) == [0, 1, 2, 3]
     assert (await events(bus, DecisionEvent))[1].reason == "lost"
@@ -83,7 +83,7 @@ async def test_live_skips_and_counts_missing_chunk(bus: Bus) -> None:
 
 
 async def test_live_source_has_one_open_request(bus: Bus) -> None:
-    await watch(bus, speak={"every_chunks": 2, "min_interval_s": 0, "deadline_s": 0})
+    await register(bus, speak={"every_chunks": 2, "min_interval_s": 0, "deadline_s": 0})
     async with decider(bus):
         await send(bus, *[await features(bus, seq) for seq in range(8)])
         await until(lambda: has_decided(bus, 8))
@@ -101,7 +101,7 @@ async def test_live_source_has_one_open_request(bus: Bus) -> None:
 
 
 async def test_lossless_source_waits_for_reply(bus: Bus) -> None:
-    await watch(bus, speak={"every_chunks": 2, "min_interval_s": 0})
+    await register(bus, speak={"every_chunks": 2, "min_interval_s": 0})
     keys = bus.keys(SOURCE)
     async with decider(bus):
         await send(bus, *[await features(bus, seq, lossless=True) for seq in range(6)])
@@ -109,16 +109,16 @@ async def test_lossless_source_waits_for_reply(bus: Bus) -> None:
             await until(lambda count=count: has_decided(bus, count))
             await asyncio.sleep(0.1)
             assert len(await decided(bus)) == count
-            said = LastFeedback("r1", "feedback", seq * 0.5, f"words {seq}")
-            await bus.redis.hset(keys.decider_state(SOURCE), "said", said.to_bytes())
+            last = LastFeedback("r1", "feedback", seq * 0.5, f"text {seq}")
+            await bus.redis.hset(keys.decider_state(SOURCE), "said", last.to_bytes())
             await bus.redis.hdel(keys.open_requests, f"cam:r1:{seq}")
     made = await requests(bus)
     assert [r.seq for r in made] == [1, 3, 5]
-    assert [r.previous_text for r in made] == ["", "words 1", "words 3"]
+    assert [r.previous_text for r in made] == ["", "text 1", "text 3"]
 
 
 async def test_overdue_request_without_generator_expires(bus: Bus) -> None:
-    await watch(bus, speak={"every_chunks": 1, "deadline_s": 0.3})
+    await register(bus, speak={"every_chunks": 1, "deadline_s": 0.3})
     async with decider(bus):
         await send(bus, await features(bus, 0))
         await until(lambda: events(bus, EndEvent))
@@ -137,20 +137,20 @@ async def test_taken_request_is_not_expired(bus: Bus) -> None:
             return super().now_s() + self.by_s
 
     clock = bus.clock = Ahead()
-    await watch(bus, speak={"every_chunks": 1, "deadline_s": 30})
+    await register(bus, speak={"every_chunks": 1, "deadline_s": 30})
     async with decider(bus):
         await send(bus, await features(bus, 0))
         (request,) = await until(lambda: requests(bus))
         assert await start_attempt(bus, request) == 1
         clock.by_s = 31.0
-        for seq in (1, 2):  # when the second is decided, it has looked for what is overdue after the first
+        for seq in (1, 2):  # the second is decided after the check for overdue requests that follows the first
             await send(bus, await features(bus, seq))
             await until(lambda count=seq + 1: has_decided(bus, count))
     assert await events(bus, EndEvent) == []
 
 
 async def test_question_becomes_request_about_context(bus: Bus) -> None:
-    await watch(bus)
+    await register(bus)
     async with decider(bus):
         await send(bus, *[await features(bus, seq) for seq in range(5)])
         await until(lambda: has_decided(bus, 5))
@@ -194,21 +194,21 @@ async def _prompt_is_new(bus: Bus) -> bool:
 async def test_settings_change_applies_within_second(
     bus: Bus, before: dict[str, Any], change: dict[str, Any], seen: Callable[[Bus], Awaitable[bool]]
 ) -> None:
-    await watch(bus, speak={"min_interval_s": 0, "repeat_window_s": 0, "deadline_s": 0, **before})
+    await register(bus, speak={"min_interval_s": 0, "repeat_window_s": 0, "deadline_s": 0, **before})
     keys = bus.keys(SOURCE)
 
     sent = 0
 
-    async def keep_coming() -> None:
+    async def send_chunks() -> None:
         nonlocal sent
         for seq in range(10_000):
             await send(bus, await features(bus, seq))
             sent = seq
-            await bus.redis.delete(keys.open_requests)  # a generator that is done at once
+            await bus.redis.delete(keys.open_requests)  # as a generator that ends at once would
             await asyncio.sleep(0.03)
 
     async with decider(bus):
-        coming = asyncio.create_task(keep_coming())
+        sending = asyncio.create_task(send_chunks())
         await until(lambda: has_decided(bus, 5))
         if seen is _prompt_is_new:
             await until(lambda: requests(bus))
@@ -216,13 +216,13 @@ async def test_settings_change_applies_within_second(
         await update_source(bus, SOURCE, change)
         before = sent
         await until(lambda: seen(bus))
-        assert sent - before < 30  # a second's worth, however fast this machine is
-        coming.cancel()
-        await asyncio.gather(coming, return_exceptions=True)
+        assert sent - before < 30  # a second's chunks, however fast this machine is
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
 
 
 async def test_joint_settings_change_applies_together(bus: Bus) -> None:
-    await watch(bus)
+    await register(bus)
     async with decider(bus):
         await send(bus, await features(bus, 0))
         await until(lambda: has_decided(bus, 1))
@@ -240,7 +240,7 @@ async def test_joint_settings_change_applies_together(bus: Bus) -> None:
 
 
 async def test_unloadable_strategy_is_reported_once(bus: Bus) -> None:
-    await watch(bus, speak={"strategy": "head", "head": "/nowhere/at/all"})
+    await register(bus, speak={"strategy": "head", "head": "/nowhere/at/all"})
     async with decider(bus):
         await send(bus, *[await features(bus, seq) for seq in range(4)])
         await until(lambda: has_decided(bus, 4))
@@ -252,7 +252,7 @@ async def test_unloadable_strategy_is_reported_once(bus: Bus) -> None:
 
 
 async def test_removed_source_cancels_requests(bus: Bus) -> None:
-    await watch(bus, speak={"every_chunks": 1, "deadline_s": 0})
+    await register(bus, speak={"every_chunks": 1, "deadline_s": 0})
     keys = bus.keys(SOURCE)
     async with decider(bus):
         await send(bus, await features(bus, 0))
@@ -260,10 +260,10 @@ async def test_removed_source_cancels_requests(bus: Bus) -> None:
         await remove_source(bus, SOURCE)
         (end,) = await until(lambda: events(bus, EndEvent))
 
-        async def let_go() -> bool:
+        async def is_forgotten() -> bool:
             return not await bus.redis.exists(keys.decider_state(SOURCE))
 
-        await until(let_go)
+        await until(is_forgotten)
         await send(bus, await features(bus, 1))
         await until(lambda: credit_is_back(bus))
     assert (end.request_id, end.status) == ("cam:r1:0", "cancelled")

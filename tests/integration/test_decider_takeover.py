@@ -1,4 +1,4 @@
-"""Deciders that stop, die, lose their lease or meet poison: another continues, and no chunk is decided twice."""
+"""Deciders that stop, die, lose their lease or get poison: another continues, and no chunk is decided twice."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cornerman_shared.process.health import Health
 from cornerman_shared.process.logs import get_logger
 from cornerman_shared.process.metrics import Metrics
 from cornerman_shared.process.runtime import Context
-from tests.integration.decider_house import (
+from tests.integration.decider_harness import (
     SOURCE,
     counters,
     credit_is_back,
@@ -27,15 +27,15 @@ from tests.integration.decider_house import (
     events,
     features,
     has_decided,
+    register,
     requests,
     send,
-    watch,
 )
 from tests.integration.waiting import run_out, until
 
 
 async def test_second_decider_continues_after_first(bus: Bus) -> None:
-    await watch(bus, speak={"every_chunks": 5, "min_interval_s": 0})
+    await register(bus, speak={"every_chunks": 5, "min_interval_s": 0})
     async with decider(bus, "d1"):
         await send(bus, *[await features(bus, seq) for seq in range(3)])
         await send(bus, *[await features(bus, seq) for seq in (4, 5)])  # held while 3 is awaited
@@ -49,7 +49,7 @@ async def test_second_decider_continues_after_first(bus: Bus) -> None:
 
 
 async def test_lease_passes_to_second_decider(bus: Bus) -> None:
-    await watch(bus)
+    await register(bus)
     async with decider(bus, "d1") as first, decider(bus, "d2"):
         await send(bus, *[await features(bus, seq) for seq in range(3)])
         await until(lambda: has_decided(bus, 3))
@@ -61,23 +61,23 @@ async def test_lease_passes_to_second_decider(bus: Bus) -> None:
 
 
 async def test_lost_lease_stops_decider(bus: Bus) -> None:
-    await watch(bus)
+    await register(bus)
     keys = bus.keys(SOURCE)
     async with decider(bus, "d1"):
         await send(bus, await features(bus, 0))
         await until(lambda: has_decided(bus, 1))
-        await bus.redis.set(keys.lease("decider"), "somebody-else")
+        await bus.redis.set(keys.lease("decider"), "other-owner")
         await bus.redis.incr(keys.fence("decider"))
         await send(bus, await features(bus, 1))
         await asyncio.sleep(0.5)
         assert await decided(bus) == [0]
         await run_out(bus, keys.lease("decider"))
-        await until(lambda: has_decided(bus, 2))  # it comes back when the other's lease has run out
+        await until(lambda: has_decided(bus, 2))  # it takes the lease again when the other's has expired
     assert await decided(bus) == [0, 1]
 
 
 async def test_new_run_drops_old_chunks(bus: Bus) -> None:
-    await watch(bus)
+    await register(bus)
     keys = bus.keys(SOURCE)
     async with decider(bus):
         await bus.redis.hset(keys.run(SOURCE), "run", "r1")
@@ -97,7 +97,7 @@ async def test_new_run_drops_old_chunks(bus: Bus) -> None:
 
 
 async def test_undeliverable_features_are_buried(bus: Bus) -> None:
-    await watch(bus)
+    await register(bus)
     keys = bus.keys(SOURCE)
     await bus.redis.xgroup_create(keys.features, "decider", id="0", mkstream=True)
     await send(bus, await features(bus, 0, lossless=True))
@@ -112,7 +112,7 @@ async def test_undeliverable_features_are_buried(bus: Bus) -> None:
 
 
 async def test_buried_end_marker_ends_run(bus: Bus) -> None:
-    await watch(bus)
+    await register(bus)
     keys = bus.keys(SOURCE)
     await bus.redis.xgroup_create(keys.features, "decider", id="0", mkstream=True)
     await send(bus, await features(bus, 2, lossless=True, status="end"))
@@ -128,7 +128,7 @@ async def test_buried_end_marker_ends_run(bus: Bus) -> None:
 
 @pytest.mark.parametrize("times", [3])
 async def test_killed_deciders_decide_each_chunk_once(bus: Bus, times: int) -> None:
-    await watch(bus, speak={"every_chunks": 3, "min_interval_s": 0, "deadline_s": 0})
+    await register(bus, speak={"every_chunks": 3, "min_interval_s": 0, "deadline_s": 0})
     clock = SystemClock()
     template = Context(bus.settings, bus, clock, "k", Health("decider", "k", clock), Metrics(), get_logger("k"))
     for attempt in range(times):

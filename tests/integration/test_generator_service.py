@@ -1,4 +1,4 @@
-"""The generator service on a real server: what is said, how it ends, and what it is said about."""
+"""Generator service on a real server: the text of a reply, its end, and the chunks it is about."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 import numpy as np
 import pytest
 
-from cornerman_generator.core import ChunkInput, TextDelta
+from cornerman_generator.core import TextDelta
+from cornerman_shared.bus.chunk_input import ChunkInput
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.last_feedback import LastFeedback
 from cornerman_shared.bus.messages import ChunkRef, DeltaEvent, ErrorEvent, Request, StartEvent
 from cornerman_shared.clock import SystemClock
 from cornerman_shared.errors import GenerationError
-from tests.integration.generator_house import (
+from tests.integration.generator_harness import (
     SOURCE,
-    Script,
+    ScriptedGenerator,
     counters,
     ended,
     events,
@@ -39,7 +40,7 @@ def fail(error: Exception) -> Callable[[], Awaitable[None]]:
 
 async def test_request_is_answered_with_measured_times(bus: Bus) -> None:
     began_s = time.monotonic()
-    async with worker(bus, Script(pause(0.2), "Bend", pause(0.06), " your", pause(0.06), " knees.")):
+    async with worker(bus, ScriptedGenerator(pause(0.2), "Bend", pause(0.06), " your", pause(0.06), " knees.")):
         await send(bus, request())
         (end,) = await until(lambda: ended(bus))
         await until(lambda: settled(bus))
@@ -55,13 +56,13 @@ async def test_request_is_answered_with_measured_times(bus: Bus) -> None:
     assert end.times.decided_at_s == 2.0
     assert 0.1 < end.times.done_at_s - end.times.first_token_at_s < all_s
     assert await counters(bus) == {"feedback": 1}
-    said = LastFeedback.read(await bus.redis.hget(bus.keys(SOURCE).decider_state(SOURCE), "said"))
-    assert said == LastFeedback("r1", "correct", 2.5, "Bend your knees.")
+    last_feedback = LastFeedback.read(await bus.redis.hget(bus.keys(SOURCE).decider_state(SOURCE), "said"))
+    assert last_feedback == LastFeedback("r1", "correct", 2.5, "Bend your knees.")
 
 
 async def test_fast_text_is_gathered(bus: Bus) -> None:
     began_s = time.monotonic()
-    async with worker(bus, Script(*(f"w{i} " for i in range(300)), pause(0.05), "end")):
+    async with worker(bus, ScriptedGenerator(*(f"w{i} " for i in range(300)), pause(0.05), "end")):
         await send(bus, request())
         (end,) = await until(lambda: ended(bus))
     all_s = time.monotonic() - began_s
@@ -75,7 +76,7 @@ async def test_fast_text_is_gathered(bus: Bus) -> None:
 
 @pytest.mark.parametrize("text", ["...", "bend your KNEES"])
 async def test_silent_reply_writes_no_text(bus: Bus, text: str) -> None:
-    async with worker(bus, Script(*text)):
+    async with worker(bus, ScriptedGenerator(*text)):
         await send(bus, request(previous_text="Bend your knees."))
         (end,) = await until(lambda: ended(bus))
     assert (end.status, end.silent, end.text, end.ttft_ms) == ("done", True, "", 0.0)
@@ -85,7 +86,7 @@ async def test_silent_reply_writes_no_text(bus: Bus, text: str) -> None:
 
 
 async def test_answer_is_not_last_feedback(bus: Bus) -> None:
-    async with worker(bus, Script("...")):
+    async with worker(bus, ScriptedGenerator("...")):
         await send(bus, request(kind="question", request_id="cam:q:1"))
         (end,) = await until(lambda: ended(bus))
     assert (end.kind, end.text, end.silent) == ("question", "...", False)
@@ -93,7 +94,7 @@ async def test_answer_is_not_last_feedback(bus: Bus) -> None:
 
 
 async def test_failure_ends_request_with_cause(bus: Bus) -> None:
-    async with worker(bus, Script("Bend", pause(0.05), fail(GenerationError("out of memory")))):
+    async with worker(bus, ScriptedGenerator("Bend", pause(0.05), fail(GenerationError("out of memory")))):
         await send(bus, request())
         (end,) = await until(lambda: ended(bus))
         await until(lambda: settled(bus))
@@ -104,7 +105,7 @@ async def test_failure_ends_request_with_cause(bus: Bus) -> None:
 
 
 async def test_backend_defect_fails_only_request(bus: Bus) -> None:
-    async with worker(bus, Script(fail(ZeroDivisionError("oops")))):
+    async with worker(bus, ScriptedGenerator(fail(ZeroDivisionError("oops")))):
         await send(bus, request(3), request(4))
         ends = await until(lambda: ended(bus, 2))
     assert {end.cause for end in ends} == {"ZeroDivisionError: oops"}
@@ -112,12 +113,12 @@ async def test_backend_defect_fails_only_request(bus: Bus) -> None:
 
 
 async def test_request_past_deadline_expires(bus: Bus) -> None:
-    script = Script("stale")
+    script = ScriptedGenerator("stale")
     async with worker(bus, script):
         await send(bus, request(deadline_at_s=SystemClock().now_s() - 1))
         (end,) = await until(lambda: ended(bus))
     assert (end.status, end.text) == ("expired", "")
-    assert script.said == 0
+    assert script.sent == 0
     assert await events(bus, StartEvent) == []
     assert await counters(bus) == {"expired": 1}
 
@@ -126,7 +127,7 @@ async def test_timeout_names_the_setting(bus: Bus) -> None:
     context_bus = bus.settings.model_copy(
         update={"generator": bus.settings.generator.model_copy(update={"timeout_s": 4.0})}
     )
-    script = Script("Bend", pause(3600))
+    script = ScriptedGenerator("Bend", pause(3600))
     async with Bus.connect(context_bus) as short, worker(short, script):
         await send(bus, request())
         (end,) = await until(lambda: ended(bus))
@@ -138,21 +139,21 @@ async def test_timeout_names_the_setting(bus: Bus) -> None:
 async def test_backend_gets_wanted_arrays(bus: Bus) -> None:
     keys = bus.keys(SOURCE)
     array = np.arange(8, dtype=np.float16).reshape(2, 4)
-    refs = {what: await bus.put_blob(keys.blob(SOURCE, "r1", 3, what), array, 60) for what in ("context", "video")}
+    refs = {kind: await bus.put_blob(keys.blob(SOURCE, "r1", 3, kind), array, 60) for kind in ("context", "video")}
     pixels = np.zeros((8, 2, 2, 3), np.uint8)
     frames = await bus.put_blob(keys.blob(SOURCE, "r1", 3, "frames"), pixels, 60)
     chunk = ChunkRef(3, 2.5, (2.5,), refs["context"], refs["video"], frames)
-    tokens, looks = Script("a", wants="tokens"), Script("b", wants="frames")
+    tokens, frames_only = ScriptedGenerator("a", wants="tokens"), ScriptedGenerator("b", wants="frames")
     async with worker(bus, tokens):
         await send(bus, request(3, chunks=(chunk,)))
         await until(lambda: ended(bus))
-    async with worker(bus, looks, name="g2"):
+    async with worker(bus, frames_only, name="g2"):
         await send(bus, request(4, chunks=(chunk,), owns_blobs=True))
         await until(lambda: ended(bus, 2))
-    ((seen,),) = tokens.seen
-    assert seen.frames is None
-    np.testing.assert_array_equal(seen.context, array)
-    np.testing.assert_array_equal(looks.seen[0][0].frames, pixels)
+    ((chunk_input,),) = tokens.inputs
+    assert chunk_input.frames is None
+    np.testing.assert_array_equal(chunk_input.context, array)
+    np.testing.assert_array_equal(frames_only.inputs[0][0].frames, pixels)
     assert not [key async for key in bus.redis.scan_iter(match="*blob*")]  # the second request owned them
 
 
@@ -160,7 +161,7 @@ async def test_missing_chunks_fail_the_request(bus: Bus) -> None:
     keys = bus.keys(SOURCE)
     gone = await bus.put_blob(keys.blob(SOURCE, "r1", 3, "video"), np.zeros(1), 60)
     await bus.free_blobs([gone])
-    async with worker(bus, Script("a", wants="tokens")):
+    async with worker(bus, ScriptedGenerator("a", wants="tokens")):
         await send(bus, request(3, chunks=(ChunkRef(3, 2.5, (2.5,), gone, gone, None),)))
         await send(bus, request(4, chunks=(), kind="question", request_id="cam:q:1"))
         ends = await until(lambda: ended(bus, 2))
@@ -172,7 +173,7 @@ async def test_missing_chunks_fail_the_request(bus: Bus) -> None:
 async def test_concurrent_requests_fill_all_slots(bus: Bus) -> None:
     running, most, full = 0, 0, asyncio.Event()
 
-    class Slow(Script):
+    class Slow(ScriptedGenerator):
         async def generate(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncIterator[TextDelta]:
             nonlocal running, most
             running += 1

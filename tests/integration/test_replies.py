@@ -1,4 +1,4 @@
-"""A generator speaks only while its request is open and no newer attempt has it."""
+"""Replies are written only while the request is open and no newer attempt has it."""
 
 from __future__ import annotations
 
