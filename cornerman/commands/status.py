@@ -20,13 +20,13 @@ from cornerman.commands.watch import FIND_S
 from cornerman.local import options
 from cornerman.local.signals import run_until_signal
 from cornerman.local.summary import Tally
-from cornerman.local.workers import list_workers
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.lag import Lag, lag_of
 from cornerman_shared.bus.messages import WorkerStatus
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import list_sources
 from cornerman_shared.bus.streams import GROUP_DECIDER, GROUP_ENCODER, GROUP_GENERATOR
+from cornerman_shared.bus.workers import list_workers
 from cornerman_shared.redact import redact_url
 from cornerman_shared.settings.source import SourceSpec
 from cornerman_shared.settings.tree import Settings

@@ -16,6 +16,7 @@ from cornerman.local.signals import run_until_signal
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import DeltaEvent, EndEvent, Question, StartEvent
 from cornerman_shared.bus.registry import get_source
+from cornerman_shared.bus.streams import question_request_id
 from cornerman_shared.errors import ConfigError, GenerationError
 from cornerman_shared.settings.tree import Settings
 
@@ -68,8 +69,8 @@ async def _ask(settings: Settings, source_id: str, text: str, screen: RunOutput)
         if await get_source(bus, source_id) is None:
             raise ConfigError(f"there is no source {source_id!r}; `cornerman sources list` shows those there are")
         question = Question(uuid.uuid4().hex, source_id, text, bus.clock.now_s())
-        request_id = f"{source_id}:q:{question.question_id}"
-        events = bus.subscribe(source_id, since=await newest(bus, source_id))
+        request_id = question_request_id(source_id, question.question_id)
+        events = bus.subscribe(source_id, since=await bus.newest_id(bus.keys(source_id).feedback(source_id)))
         await bus.ask(question)
         told = False
         async for _, event in events:
@@ -90,12 +91,3 @@ async def _ask(settings: Settings, source_id: str, text: str, screen: RunOutput)
                 if line is not None and screen.as_json:
                     screen.line(line)
                 return
-
-
-async def newest(bus: Bus, source_id: str) -> str:
-    """Id of the newest event of the source; "0" when there is none."""
-    from cornerman_shared.bus.redis_client import redis_errors
-
-    with redis_errors():
-        entries = await bus.redis.xrevrange(bus.keys(source_id).feedback(source_id), count=1)
-    return str(entries[0][0].decode()) if entries else "0"

@@ -16,7 +16,6 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from cornerman.commands.watch import newest
 from cornerman.local.error_groups import first_of
 from cornerman.local.event_lines import EventLines
 from cornerman.local.launcher import Launcher
@@ -30,6 +29,7 @@ from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import DecisionEvent, EndEvent, Event, StateEvent
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import add_source, remove_source, update_source
+from cornerman_shared.bus.streams import entry_order
 from cornerman_shared.errors import FatalError, RetryableError
 from cornerman_shared.settings.source import SourceSpec
 
@@ -184,7 +184,7 @@ class LocalPipeline:
 
     async def _add(self, bus: Bus) -> None:
         for spec, length_s in zip(self._plan.specs, self._plan.lengths_s, strict=True):
-            since = await newest(bus, spec.source_id)
+            since = await bus.newest_id(bus.keys(spec.source_id).feedback(spec.source_id))
             await add_source(bus, spec)
             self._watched[spec.source_id] = WatchedSource(spec, since, length_s)
 
@@ -278,8 +278,8 @@ class LocalPipeline:
     async def _catch_up(self, bus: Bus) -> None:
         """Waits until every event that is there now has been shown."""
         for watched in self._watched.values():
-            last = _order(await newest(bus, watched.spec.source_id))
-            await self._eventually(lambda: _order(watched.since) >= last, CATCH_UP_S)  # noqa: B023 awaited at once
+            last = entry_order(await bus.newest_id(bus.keys(watched.spec.source_id).feedback(watched.spec.source_id)))
+            await self._eventually(lambda: entry_order(watched.since) >= last, CATCH_UP_S)  # noqa: B023 awaited at once
 
     async def _eventually(self, reached: Callable[[], bool], within_s: float) -> None:
         deadline_s = time.monotonic() + within_s
@@ -295,8 +295,3 @@ class LocalPipeline:
                 f"{watched.said} said · {sum(tally.dropped.values())} dropped"
             )
             self._screen.advance(source_id, watched.pts_s, watched.length_s, told)
-
-
-def _order(entry_id: str) -> tuple[int, int]:
-    time_ms, _, number = entry_id.partition("-")
-    return int(time_ms), int(number or 0)

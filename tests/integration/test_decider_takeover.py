@@ -31,7 +31,7 @@ from tests.integration.decider_harness import (
     requests,
     send,
 )
-from tests.integration.waiting import run_out, until
+from tests.integration.waiting import expire_key, until
 
 
 async def test_second_decider_continues_after_first(bus: Bus) -> None:
@@ -71,7 +71,7 @@ async def test_lost_lease_stops_decider(bus: Bus) -> None:
         await send(bus, await features(bus, 1))
         await asyncio.sleep(0.5)
         assert await decided(bus) == [0]
-        await run_out(bus, keys.lease("decider"))
+        await expire_key(bus, keys.lease("decider"))
         await until(lambda: has_decided(bus, 2))  # it takes the lease again when the other's has expired
     assert await decided(bus) == [0, 1]
 

@@ -21,7 +21,7 @@ class _Limits:
     repeat_window_s: float
 
 
-def spoken(
+def gated_actions(
     probabilities: NDArray[np.float32],
     pts_s: Sequence[float] | NDArray[np.float32],
     threshold: float,

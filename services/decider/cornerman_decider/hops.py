@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from cornerman_decider.context import blobs_of
 from cornerman_decider.core import Decision, add_request, chunk_ref
-from cornerman_decider.requests import decision_event, end_event, lost_event, open_request, question_request_id
+from cornerman_decider.requests import decision_event, end_event, lost_event, open_request
 from cornerman_decider.state import DeciderState
 from cornerman_decider.state_codec import state_bytes
 from cornerman_shared.bus.hop import Hop
 from cornerman_shared.bus.messages import ErrorEvent, StateEvent
 from cornerman_shared.bus.publish import credit_member
+from cornerman_shared.bus.streams import question_request_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -114,7 +115,8 @@ class DeciderHops:
     def no_such_source(self, question: Question, now_s: float) -> Hop:
         """The error event for a question about an unknown source."""
         message = f"there is no source {question.source_id!r}, so the question cannot be answered"
-        event = ErrorEvent(question.source_id, "", STAGE, message, now_s, question_request_id(question))
+        request_id = question_request_id(question.source_id, question.question_id)
+        event = ErrorEvent(question.source_id, "", STAGE, message, now_s, request_id)
         return Hop().event(self._keys, event, self._bus.feedback_maxlen)
 
     def forget(self, source_id: str, refs: tuple[BlobRef, ...]) -> Hop:

@@ -10,6 +10,7 @@ from cornerman_decider.prompting import commentary_prompt
 from cornerman_decider.state import OpenRequest
 from cornerman_media.gate import SLACK_S
 from cornerman_shared.bus.messages import DecisionEvent, EndEvent, Request, Sampling, Times
+from cornerman_shared.bus.streams import question_request_id
 
 if TYPE_CHECKING:
     from cornerman_decider.core import Decision
@@ -90,7 +91,7 @@ def request_for_question(
     """The request for an answer to a person about `chunks`, oldest first; it never expires."""
     newest = chunks[-1] if chunks else None
     return Request(
-        request_id=question_request_id(question),
+        request_id=question_request_id(question.source_id, question.question_id),
         source_id=question.source_id,
         run=state.run,
         seq=newest.seq if newest else 0,
@@ -107,11 +108,6 @@ def request_for_question(
         owns_blobs=False,
         times=Times(captured_at_s=question.asked_at_s, decided_at_s=now_s),
     )
-
-
-def question_request_id(question: Question) -> str:
-    """The id of the request that answers a question."""
-    return f"{question.source_id}:q:{question.question_id}"
 
 
 def sampling(say: SaySettings) -> Sampling:

@@ -27,8 +27,7 @@ from cornerman_decider.state_codec import state_from
 from cornerman_shared.aio import wait_or_timeout
 from cornerman_shared.bus.commit import commit_with_retry, retry_forever
 from cornerman_shared.bus.hop import Hop, HopResult
-from cornerman_shared.bus.last_feedback import FIELD as LAST_FEEDBACK_FIELD
-from cornerman_shared.bus.last_feedback import LastFeedback
+from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD, LastFeedback
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.resequence import Gap
 from cornerman_shared.errors import MalformedError
@@ -242,6 +241,7 @@ class SourceWorker:
         """Adds a decision, and its request if it speaks, to the hop; returns the state after it."""
         now_s, spec = self._now_s(), self.spec
         self._metrics.decisions_total.labels(decision.action, spec.speak.strategy).inc()
+        self._metrics.observe_stage("decided", features.times.encoded_at_s, now_s)
         self._hops.decided(hop, features, decision, spec.speak.strategy, now_s)
         if not decision.speak:
             return decision.state

@@ -13,18 +13,11 @@ from cornerman_shared.bus.codec import event_name, to_plain
 from cornerman_shared.bus.messages import DeltaEvent, EndEvent, Event
 
 _ID = re.compile(r"\d{1,20}-\d{1,20}")
-START = "0-0"
 
 
 def is_event_id(text: str) -> bool:
     """Is it the id of a stream entry, `milliseconds-number`?"""
     return bool(_ID.fullmatch(text))
-
-
-def order_of(event_id: str) -> tuple[int, int]:
-    """Sort key of an entry id: ids are numbers, not text (`9-0` comes before `10-0`)."""
-    ms, _, number = event_id.partition("-")
-    return int(ms), int(number)
 
 
 def parse_cursor(text: str, streams: int) -> list[str] | None:

@@ -16,13 +16,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from cornerman_gateway.core import START, event_json, format_cursor, named, order_of, sse
+from cornerman_gateway.core import event_json, format_cursor, named, sse
 from cornerman_shared.backoff import Backoff
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.codec import unpack_event
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import Event
 from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.streams import FIRST_ID, entry_order
 from cornerman_shared.bus.subscribe import follow
 from cornerman_shared.errors import MalformedError, RetryableError
 from cornerman_shared.process.logs import get_logger
@@ -88,7 +89,7 @@ class Client:
         self._bound = bound
         self._there = asyncio.Event()
         self._closed = False
-        self.cursor: list[str] = [item or START for item in cursor]
+        self.cursor: list[str] = [item or FIRST_ID for item in cursor]
         self.skipped = 0
         self.skipped_total = 0
 
@@ -128,7 +129,7 @@ class Client:
         """What of these was not yet seen, each with the cursor behind it."""
         out = []
         for item in items:
-            if order_of(item.event_id) > order_of(self.cursor[item.stream]):
+            if entry_order(item.event_id) > entry_order(self.cursor[item.stream]):
                 self.cursor[item.stream] = item.event_id
                 out.append((item, format_cursor(self.cursor)))
         return out
@@ -178,9 +179,7 @@ class EventFeed:
 
     async def newest(self) -> str:
         """Id of the newest entry; `0-0` for an empty stream."""
-        with redis_errors():
-            rows = await self.bus.redis.xrevrange(self.key, count=1)
-        return str(rows[0][0].decode()) if rows else START
+        return await self.bus.newest_id(self.key)
 
     async def oldest(self) -> str | None:
         """Id of the oldest entry that is still there."""
@@ -195,11 +194,11 @@ class EventFeed:
             info = await self.bus.redis.xinfo_stream(self.key) if exists else {}
         deleted = info.get("max-deleted-entry-id", b"0-0").decode()
         oldest = await self.oldest() if exists else None
-        if oldest is None or order_of(event_id) >= order_of(oldest):
+        if oldest is None or entry_order(event_id) >= entry_order(oldest):
             return False
         # Approximate trimming does not always set max-deleted-entry-id; entries-added counts what ever was.
         gone = int(info.get("entries-added", 0)) > int(info.get("length", 0))
-        return gone and (deleted == "0-0" or order_of(deleted) > order_of(event_id))
+        return gone and (deleted == "0-0" or entry_order(deleted) > entry_order(event_id))
 
     async def page(self, after: str) -> tuple[list[tuple[str, Event]], str | None]:
         """What the stream holds right behind `after`, and where the next page begins; None = this was the last."""
@@ -303,7 +302,7 @@ class Hub:
         """Everything a source's stream still holds."""
         feed = EventFeed(self._bus, self.keys_of(source_id)[0])
         out: list[tuple[str, Event]] = []
-        after: str | None = START
+        after: str | None = FIRST_ID
         while after is not None:
             async with self._readers:
                 rows, after = await feed.page(after)

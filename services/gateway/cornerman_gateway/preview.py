@@ -18,7 +18,6 @@ from typing import Any
 
 import msgpack
 
-from cornerman_gateway.core import order_of
 from cornerman_gateway.delay import Estimate, Playout
 from cornerman_gateway.fanout import Hub, Spawn, read_rows
 from cornerman_gateway.picture_cache import CachedPicture, PictureCache
@@ -26,6 +25,7 @@ from cornerman_shared.bus import streams
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import DecisionEvent, DeltaEvent, EndEvent, Event, StartEvent
 from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.streams import entry_order
 from cornerman_shared.errors import RetryableError
 from cornerman_shared.process.logs import get_logger
 
@@ -147,8 +147,8 @@ class PreviewStream:
         except RetryableError:
             return
         if newest:
-            ms = order_of(newest[0][0].decode())[0] - int(self.estimate.rules.max_s * 1000)
-            self._last_id = max(self._last_id, f"{max(ms, 0)}-0", key=order_of)
+            ms = entry_order(newest[0][0].decode())[0] - int(self.estimate.rules.max_s * 1000)
+            self._last_id = max(self._last_id, f"{max(ms, 0)}-0", key=entry_order)
         now_s = self._bus.clock.now_s()
         for _, event in reversed(read_rows(rows)):
             if isinstance(event, EndEvent) and event.kind == "feedback" and event.status == "done" and not event.silent:

@@ -73,7 +73,7 @@ async def main(context: Context) -> None:
         await asyncio.to_thread(webbrowser.open, address)
     try:
         while not context.stopping.is_set() and not serving.done():
-            context.health.beat()
+            context.health.progress()
             context.health.report(clients=float(room.hub.clients), viewers=float(room.screens.viewers))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):

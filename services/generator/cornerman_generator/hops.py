@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from cornerman_generator.core import times_of
 from cornerman_shared.bus.hop import Hop
-from cornerman_shared.bus.last_feedback import FIELD as LAST_FEEDBACK_FIELD
-from cornerman_shared.bus.last_feedback import LastFeedback
+from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD, LastFeedback
 from cornerman_shared.bus.messages import EndEvent, ErrorEvent
 
 if TYPE_CHECKING:

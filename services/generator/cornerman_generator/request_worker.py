@@ -73,6 +73,8 @@ class RequestWorker:
         else:
             await self._end(outcome)
             self._metrics.generate_seconds.observe(self._bus.clock.monotonic_s() - started_s)
+            self._metrics.observe_stage("first_token", request.times.decided_at_s, outcome.first_token_at_s)
+            self._metrics.observe_stage("done", outcome.first_token_at_s, self._bus.clock.now_s())
 
     async def _generate(self, chunks: Sequence[ChunkInput], started_s: float) -> ReplyOutcome | None:
         """Streams the generator's text; None = the request has ended elsewhere, or another worker has it now."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
-from cornerman_gateway.core import format_cursor, is_event_id, order_of, parse_cursor, shorten, sse
+from cornerman_gateway.core import format_cursor, is_event_id, parse_cursor, shorten, sse
 from cornerman_shared.bus.messages import DeltaEvent, EndEvent, Event, StartEvent, Times
+from cornerman_shared.bus.streams import entry_order
 
 
 def start(request_id: str) -> StartEvent:
@@ -23,7 +24,7 @@ def end(request_id: str, text: str) -> EndEvent:
 
 
 def test_ids_are_ordered_as_numbers_not_as_text() -> None:
-    assert order_of("9-0") < order_of("10-0") < order_of("10-2") < order_of("10-10")
+    assert entry_order("9-0") < entry_order("10-0") < entry_order("10-2") < entry_order("10-10")
 
 
 def test_only_entry_ids_are_taken_for_event_ids() -> None:

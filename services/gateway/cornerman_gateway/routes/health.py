@@ -12,11 +12,10 @@ from starlette.responses import PlainTextResponse, Response
 from cornerman_gateway.app_state import AppState, TheRoom
 from cornerman_gateway.problems import Problem
 from cornerman_shared.bus import streams
-from cornerman_shared.bus.codec import unpack
 from cornerman_shared.bus.lag import lag_of
-from cornerman_shared.bus.messages import WorkerStatus
 from cornerman_shared.bus.redis_client import redis_errors
-from cornerman_shared.errors import MalformedError, RetryableError
+from cornerman_shared.bus.workers import list_workers
+from cornerman_shared.errors import RetryableError
 
 router = APIRouter(tags=["health"])
 
@@ -63,22 +62,6 @@ async def lags(room: AppState) -> dict[str, int]:
     return out
 
 
-async def workers(room: AppState) -> list[WorkerStatus]:
-    """Every process that has spoken within its TTL."""
-    with redis_errors():
-        names = [item.decode() for item in await room.bus.redis.zrange(streams.WORKERS, 0, -1)]
-        keys = [streams.worker(*name.split(":", 1)) for name in names]
-        bodies = [await room.bus.redis.get(key) for key in keys]
-    found = []
-    for body in bodies:
-        if body is not None:
-            try:
-                found.append(unpack(body, WorkerStatus))
-            except MalformedError:
-                continue  # a worker of another version; its own logs tell
-    return sorted(found, key=lambda worker: (worker.role, worker.name))
-
-
 @router.get("/livez", response_class=PlainTextResponse)
 async def livez() -> str:
     """The process answers."""
@@ -112,7 +95,7 @@ async def status(room: TheRoom) -> Status:
     """Workers, lag and viewers."""
     with redis_errors():
         dead = sum([int(await room.bus.redis.xlen(keys.dead)) for keys in room.bus.all_keys()])
-    found = await workers(room)
+    found = await list_workers(room.bus)
     return Status(
         at_s=room.bus.clock.now_s(),
         shards=room.bus.shards,

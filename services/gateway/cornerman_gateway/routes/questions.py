@@ -10,6 +10,7 @@ from cornerman_gateway.app_state import TheRoom
 from cornerman_gateway.routes.sources import Id, find
 from cornerman_gateway.schemas import QuestionNew, QuestionView
 from cornerman_shared.bus.messages import Question
+from cornerman_shared.bus.streams import question_request_id
 
 router = APIRouter(prefix="/api/sources/{source_id}", tags=["questions"])
 
@@ -22,6 +23,6 @@ async def ask(source_id: Id, body: QuestionNew, room: TheRoom) -> QuestionView:
     await room.bus.ask(question)
     return QuestionView(
         question_id=question.question_id,
-        request_id=f"{source_id}:q:{question.question_id}",
+        request_id=question_request_id(source_id, question.question_id),
         asked_at_s=question.asked_at_s,
     )
