@@ -7,8 +7,8 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
-from cornerman_generator.core import Generator, TextDelta, Wants
 from cornerman_generator.echo import EchoGenerator
+from cornerman_generator.protocol import Generator, TextDelta, Wants
 from cornerman_generator.service import answer_loop
 from cornerman_shared.bus.chunk_input import ChunkInput
 from cornerman_shared.bus.codec import pack, unpack_event

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 import numpy as np
 import pytest
 
-from cornerman_generator.core import TextDelta
+from cornerman_generator.protocol import TextDelta
 from cornerman_shared.bus.chunk_input import ChunkInput
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.last_feedback import LastFeedback

@@ -9,18 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cornerman_decider.context import blobs_of, push
-from cornerman_decider.state import DeciderState
+from cornerman_decider.state import chunk_ref, extend_context, unreferenced_blobs
 from cornerman_media.gate import pass_gate
-from cornerman_shared.bus.messages import ChunkRef
 
 if TYPE_CHECKING:
-    from collections.abc import Container
-
-    from cornerman_decider.state import OpenRequest
+    from cornerman_decider.state import DeciderState
     from cornerman_decider.strategy import Strategy
     from cornerman_shared.bus.chunk_input import ChunkInput
-    from cornerman_shared.bus.messages import Action, BlobRef, Features
+    from cornerman_shared.bus.messages import Action, BlobRef, ChunkRef, Features
     from cornerman_shared.settings.source import SpeakSettings
 
 
@@ -73,6 +69,7 @@ class Decider:
         proposal, memory = strategy.propose(features, chunk, memory)
         verdict = pass_gate(proposal, features.pts_s, speak, state.gate, request_open)
         spoke = verdict.action != "next"
+        # The strategy learns of the verdict, so that its schedule or context follows the action taken.
         memory = strategy.after_gate(features, proposal, spoke, memory)
 
         counted = _count_chunk(features, state, speak)
@@ -86,6 +83,7 @@ class Decider:
             context=() if spoke and speak.clear_context else counted.context,
             reported_error="",
         )
+        # The request reads the context as it was, also when the setting clears it now.
         chunks = counted.context if spoke else ()
         free = unreferenced_blobs(state, after, chunks)
         return Decision(
@@ -104,64 +102,7 @@ def skip_chunk(seq: int, state: DeciderState, reason: str) -> Decision:
     return Decision("next", 0.0, reason, False, (), 0.0, (), replace(state, next_seq=seq + 1))
 
 
-def new_run(run: str, before: DeciderState) -> DeciderState:
-    """State for a new run of a source; open requests stay, with the blobs they read."""
-    return DeciderState(run=run, open=before.open)
-
-
-def add_request(state: DeciderState, request: OpenRequest) -> DeciderState:
-    """Adds a request that the same hop writes."""
-    return replace(state, open=(*state.open, request))
-
-
-def drop_ended_requests(state: DeciderState, still_open: Container[str]) -> tuple[DeciderState, tuple[BlobRef, ...]]:
-    """Forgets requests that have ended; returns the state and the blobs that only they read."""
-    kept = tuple(request for request in state.open if request.request_id in still_open)
-    if len(kept) == len(state.open):
-        return state, ()
-    after = replace(state, open=kept)
-    return after, unreferenced_blobs(state, after)
-
-
-def has_open_feedback(state: DeciderState) -> bool:
-    """True while a request is open that the source itself made. Questions do not count."""
-    return any(request.kind == "feedback" for request in state.open)
-
-
-def question_context(state: DeciderState) -> tuple[ChunkRef, ...]:
-    """The chunks that a question is about: the context, or at least the newest chunk."""
-    if state.context:
-        return state.context
-    return (state.latest,) if state.latest else ()
-
-
-def unreferenced_blobs(
-    before: DeciderState, after: DeciderState, reading: tuple[ChunkRef, ...] = ()
-) -> tuple[BlobRef, ...]:
-    """Blobs that `before` refers to, and neither `after` nor the chunks being read do; each once."""
-    kept = {ref.key for ref in (*_refs(after), *blobs_of(reading))}
-    return tuple({ref.key: ref for ref in _refs(before) if ref.key not in kept}.values())
-
-
-def chunk_ref(features: Features) -> ChunkRef:
-    """The chunk as a request refers to it."""
-    return ChunkRef(
-        seq=features.seq,
-        pts_s=features.pts_s,
-        frame_pts_s=features.frame_pts_s,
-        context=features.context,
-        video=features.video,
-        frames=features.frames,
-    )
-
-
 def _count_chunk(features: Features, state: DeciderState, speak: SpeakSettings) -> DeciderState:
     chunk = chunk_ref(features)
-    context = push(state.context, chunk, speak.context_chunks, speak.context_timeout_s)
+    context = extend_context(state.context, chunk, speak.context_chunks, speak.context_timeout_s)
     return replace(state, next_seq=features.seq + 1, context=context, latest=chunk)
-
-
-def _refs(state: DeciderState) -> tuple[BlobRef, ...]:
-    latest = (state.latest,) if state.latest else ()
-    read = tuple(ref for request in state.open for ref in request.refs)
-    return (*blobs_of(state.context), *blobs_of(latest), *read)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cornerman_decider.context import blobs_of
-from cornerman_decider.core import Decision, add_request, chunk_ref
 from cornerman_decider.requests import decision_event, end_event, lost_event, open_request
-from cornerman_decider.state import DeciderState
-from cornerman_decider.state_codec import state_bytes
+from cornerman_decider.state import add_request, blobs_of, chunk_ref
+from cornerman_decider.state_codec import STATE_FIELD, state_bytes
 from cornerman_shared.bus.hop import Hop
+from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD
 from cornerman_shared.bus.messages import ErrorEvent, StateEvent
 from cornerman_shared.bus.publish import credit_member
 from cornerman_shared.bus.streams import question_request_id
@@ -17,7 +16,8 @@ from cornerman_shared.bus.streams import question_request_id
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cornerman_decider.state import OpenRequest
+    from cornerman_decider.core import Decision
+    from cornerman_decider.state import DeciderState, OpenRequest
     from cornerman_shared.bus.messages import BlobRef, EndStatus, Features, Question, Request
     from cornerman_shared.bus.streams import Keys
     from cornerman_shared.settings.tree import BusSettings
@@ -36,6 +36,7 @@ class DeciderHops:
         """Starts the hop of a chunk, with the decisions of missing chunks before it. Void if the run is not current."""
         k, source_id = self._keys, features.source_id
         hop = Hop().expect(k.run(source_id), "run", features.run)
+        # A lost chunk still holds its credit: without the release, capture would wait until it heals by age.
         for seq in gaps:
             hop.event(k, lost_event(features, seq, strategy, now_s), self._bus.feedback_maxlen)
             hop.count(k.counters(source_id), "decided").count(k.counters(source_id), "lost")
@@ -45,7 +46,8 @@ class DeciderHops:
     def decided(self, hop: Hop, features: Features, decision: Decision, strategy: str, now_s: float) -> None:
         """Adds the decision of a chunk, returns its credit and frees its blobs."""
         k, counters = self._keys, self._keys.counters(features.source_id)
-        hop.event(k, decision_event(features, decision, strategy, now_s), self._bus.feedback_maxlen)
+        event = decision_event(features, decision.action, decision.confidence, decision.reason, strategy, now_s)
+        hop.event(k, event, self._bus.feedback_maxlen)
         hop.count(counters, "buried" if features.status == "buried" else "decided")
         if decision.reason == "blob_expired":
             hop.count(counters, "expired_blobs")
@@ -56,7 +58,7 @@ class DeciderHops:
         """Adds a request to a generator; returns the state with the request open."""
         k = self._keys
         hop.add(k.requests, request, self._bus.maxlen)
-        hop.set(k.open_requests, request.request_id, b"0")
+        hop.set(k.open_requests, request.request_id, b"0")  # attempts so far
         hop.count(k.counters(request.source_id), "requests")
         return add_request(state, open_request(request))
 
@@ -81,7 +83,7 @@ class DeciderHops:
 
     def save(self, hop: Hop, source_id: str, state: DeciderState) -> None:
         """Saves the state in the same step."""
-        hop.set(self._keys.decider_state(source_id), "state", state_bytes(state))
+        hop.set(self._keys.decider_state(source_id), STATE_FIELD, state_bytes(state))
 
     def dropped(self, features: Features) -> Hop:
         """Settles features of an older run, late or duplicate, without a decision."""
@@ -93,9 +95,9 @@ class DeciderHops:
         """The decision for features that were delivered too often; an end marker is decided in its turn."""
         k, counters = self._keys, self._keys.counters(features.source_id)
         if features.status == "end":
-            return Hop()
-        decision = Decision("next", 0.0, f"buried: {reason}", False, (), 0.0, (), DeciderState())
-        hop = Hop().event(k, decision_event(features, decision, strategy, now_s), self._bus.feedback_maxlen)
+            return Hop()  # earlier chunks may still come; the worker ends the run once they are decided
+        event = decision_event(features, "next", 0.0, f"buried: {reason}", strategy, now_s)
+        hop = Hop().event(k, event, self._bus.feedback_maxlen)
         hop.count(counters, "buried")
         hop.release(k.inflight(features.source_id), credit_member(features.run, features.seq))
         return hop.free(blobs_of((chunk_ref(features),)))
@@ -107,6 +109,7 @@ class DeciderHops:
         k, i = self._keys, request.request_id
         hop = Hop()
         if status == "expired":
+            # A generator that takes the request between our look and this hop raises the attempt: then it goes on.
             hop.expect(k.open_requests, i, str(attempt))
         event = end_event(source_id, request, status, cause, attempt, now_s)
         hop.once(k.open_requests, i).event(k, event, self._bus.feedback_maxlen)
@@ -122,4 +125,4 @@ class DeciderHops:
     def forget(self, source_id: str, refs: tuple[BlobRef, ...]) -> Hop:
         """Deletes the state of a removed source."""
         state = self._keys.decider_state(source_id)
-        return Hop().delete(state, "state").delete(state, "said").free(refs)
+        return Hop().delete(state, STATE_FIELD).delete(state, LAST_FEEDBACK_FIELD).free(refs)

@@ -1,13 +1,11 @@
-"""Messages that follow from a decision, a question or a deadline. Pure; `hops` writes them."""
+"""Messages that follow from a decision, a question or a deadline, with their prompts. Pure; `hops` writes them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from cornerman_decider.context import blobs_of
-from cornerman_decider.prompting import commentary_prompt
-from cornerman_decider.state import OpenRequest
+from cornerman_decider.state import OpenRequest, blobs_of
 from cornerman_media.gate import SLACK_S
 from cornerman_shared.bus.messages import DecisionEvent, EndEvent, Request, Sampling, Times
 from cornerman_shared.bus.streams import question_request_id
@@ -16,20 +14,36 @@ if TYPE_CHECKING:
     from cornerman_decider.core import Decision
     from cornerman_decider.state import DeciderState
     from cornerman_shared.bus.last_feedback import LastFeedback
-    from cornerman_shared.bus.messages import ChunkRef, EndStatus, Features, FeatureStatus, Question
+    from cornerman_shared.bus.messages import Action, ChunkRef, EndStatus, Features, FeatureStatus, Question
     from cornerman_shared.settings.source import SaySettings, SourceSpec
 
 
-def decision_event(features: Features, decision: Decision, strategy: str, decided_at_s: float) -> DecisionEvent:
+Density = Literal["minimal", "brief", "normal"]
+"""How much a commentator says: the less has changed and the shorter the comment before, the less."""
+
+SHORT_CHARACTERS = 40  # a comment below this is short
+SMALL_CHANGE = 15.0  # mean grey levels, 0..255
+MEDIUM_CHANGE = 40.0
+
+_LENGTHS: dict[Density, str] = {
+    "minimal": "Hardly anything has changed: a few words at most.",
+    "brief": "Little has changed: one short sentence.",
+    "normal": "One or two sentences.",
+}
+
+
+def decision_event(
+    features: Features, action: Action, confidence: float, reason: str, strategy: str, decided_at_s: float
+) -> DecisionEvent:
     """The event for a chunk."""
     return DecisionEvent(
         source_id=features.source_id,
         run=features.run,
         seq=features.seq,
         pts_s=features.pts_s,
-        action=decision.action,
-        confidence=decision.confidence,
-        reason=decision.reason,
+        action=action,
+        confidence=confidence,
+        reason=reason,
         strategy=strategy,
         motion=features.motion,
         status=features.status,
@@ -39,7 +53,7 @@ def decision_event(features: Features, decision: Decision, strategy: str, decide
 
 def lost_event(features: Features, seq: int, strategy: str, decided_at_s: float) -> DecisionEvent:
     """The event for a chunk that never came; `features` are of the one that followed."""
-    status: FeatureStatus = "expired"
+    status: FeatureStatus = "expired"  # the nearest status on the wire: there were no features
     return DecisionEvent(
         source_id=features.source_id,
         run=features.run,
@@ -64,6 +78,7 @@ def request_for(
     prompt = say.prompt
     if spec.mode == "commentary":
         prompt = commentary_prompt(say.prompt, comment, decision.change)
+    # A lossless source waits for its text, so only live requests grow stale.
     deadline_at_s = decided_at_s + speak.deadline_s if speak.deadline_s and not features.lossless else 0.0
     return Request(
         request_id=f"{features.source_id}:{features.run}:{features.seq}",
@@ -108,6 +123,25 @@ def request_for_question(
         owns_blobs=False,
         times=Times(captured_at_s=question.asked_at_s, decided_at_s=now_s),
     )
+
+
+def density(previous: str, change: float) -> Density:
+    """How much to say, from the comment before (empty = none yet) and the change since."""
+    short = bool(previous) and len(previous) < SHORT_CHARACTERS
+    if change < SMALL_CHANGE and short:
+        return "minimal"
+    if change < SMALL_CHANGE or (change < MEDIUM_CHANGE and short):
+        return "brief"
+    return "normal"
+
+
+def commentary_prompt(instruction: str, previous: str, change: float) -> str:
+    """The instruction with the comment before, the length asked for, and the reply that means silence."""
+    lines = [instruction, _LENGTHS[density(previous, change)]]
+    if previous:
+        lines.append(f'You said last: "{previous}". Do not say that again.')
+        lines.append("If there is nothing new to say, answer with exactly: ...")
+    return "\n".join(lines)
 
 
 def sampling(say: SaySettings) -> Sampling:

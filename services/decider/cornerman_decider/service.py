@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cornerman_shared.settings.source import SourceSpec
 
 LEASE = "decider"
-SPARE_SLOTS = 64
+SPARE_SLOTS = 64  # beyond the chunks that may wait for an earlier one, so that the earlier one can still be read
 QUESTION_SLOTS = 16
 
 log = get_logger("decider")
@@ -63,9 +63,11 @@ async def _hold_shard(context: Context, keys: Keys, strategies: Strategies) -> N
         except RetryableError:
             return  # the process stops
         if not held:
+            # Three tries within a lease, so that a dead owner's shard is taken soon after its lease ends.
             await wait_or_timeout(context.stopping, bus.settings.bus.lease_ms / 3000)
             continue
         log.info("shard_taken", shard=keys.shard, generation=lease.generation)
+        # Workers live in here: they end before the lease is released, so two deciders never share a shard.
         async with lease.auto_renew():
             await Shard(context, keys, lease, strategies).work()
         log.info("shard_left", shard=keys.shard)
@@ -103,7 +105,7 @@ class Shard:
         questions = Consumer(
             bus, [self._keys.questions], GROUP_DECIDER, Question, name, slots=QUESTION_SLOTS, lease=lease, count=count
         )
-        await retry_forever(self._registry.refresh)
+        await retry_forever(self._registry.refresh)  # before any entry is read: its source must be known
         try:
             async with features, questions, asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._end())

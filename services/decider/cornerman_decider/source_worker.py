@@ -12,18 +12,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cornerman_decider.chunk_order import ChunkOrder
-from cornerman_decider.core import (
+from cornerman_decider.hops import DeciderHops
+from cornerman_decider.requests import request_for, request_for_question
+from cornerman_decider.state import (
+    DeciderState,
     drop_ended_requests,
     has_open_feedback,
     new_run,
     question_context,
-    skip_chunk,
     unreferenced_blobs,
 )
-from cornerman_decider.hops import DeciderHops
-from cornerman_decider.requests import request_for, request_for_question
-from cornerman_decider.state import DeciderState
-from cornerman_decider.state_codec import state_from
+from cornerman_decider.state_codec import STATE_FIELD, state_from
 from cornerman_shared.aio import wait_or_timeout
 from cornerman_shared.bus.commit import commit_with_retry, retry_forever
 from cornerman_shared.bus.hop import Hop, HopResult
@@ -45,9 +44,8 @@ if TYPE_CHECKING:
     from cornerman_shared.process.metrics import Metrics
     from cornerman_shared.settings.source import SourceSpec
 
-BUSY_TICK_S = 0.1
-LOSSLESS_TICK_S = 0.02
-STATE_FIELD = "state"
+BUSY_TICK_S = 0.1  # how late a gap, a deadline or the end of a request is noticed
+LOSSLESS_TICK_S = 0.02  # shorter: the whole source waits for the end of its request
 
 log = get_logger("source_worker")
 
@@ -109,7 +107,7 @@ class SourceWorker:
 
     async def remove(self) -> None:
         """Ends the requests of a removed source as cancelled, settles its entries and deletes its state."""
-        await self._load_state()
+        await self._load_state()  # the cancelled task may have written a hop that it did not learn of
         for request in self._state.open:
             hop = self._hops.end(self.source_id, request, "cancelled", "the source was removed", 0, self._now_s())
             await self._run_hop(hop)
@@ -138,7 +136,7 @@ class SourceWorker:
         if self._order.next_seq != self._state.next_seq:
             waiting = self._order.held()
             self._order = self._new_order(self._state.next_seq)
-            self._incoming.extendleft(reversed(waiting))
+            self._incoming.extendleft(reversed(waiting))  # ahead of newer entries, in their order
         self._gaps.clear()
 
     async def _order_incoming(self) -> None:
@@ -162,6 +160,7 @@ class SourceWorker:
             await self._drop(entry)
         before = self._state
         self._state = new_run(run, before)
+        # Freed by the hop that saves the new state: until then another decider would still read these blobs.
         self._to_free = (*self._to_free, *unreferenced_blobs(before, self._state))
         self._order = self._new_order(0)
         self._gaps.clear()
@@ -186,7 +185,7 @@ class SourceWorker:
             if await commit_with_retry(question, hop) is HopResult.DONE:
                 self._state = after
             else:
-                await self._load_state()
+                await self._load_state()  # an earlier try may have been written: the server's state tells
             self._questions.popleft()
 
     async def _decide_ready(self) -> None:
@@ -207,7 +206,7 @@ class SourceWorker:
 
     async def _skip_buried(self, features: Features) -> None:
         """Passes over a buried chunk, whose decision is written already; a buried end marker ends the run here."""
-        self._state = skip_chunk(features.seq, self._state, "").state
+        self._state = replace(self._state, next_seq=features.seq + 1)
         if features.status == "end":
             hop = Hop()
             self._hops.ended(hop, features, self._now_s())
@@ -216,9 +215,8 @@ class SourceWorker:
             await self._run_hop(hop)
 
     async def _decide(self, features: Features, delivery: Delivery[Features]) -> None:
-        state = self._state
-        for seq in self._gaps:
-            state = skip_chunk(seq, state, "lost").state
+        # Works on a copy: the state changes only when the server has taken the hop.
+        state = self._state if not self._gaps else replace(self._state, next_seq=self._gaps[-1] + 1)
         hop = self._hops.begin(features, self._gaps, self.spec.speak.strategy, self._now_s())
         if features.status == "end":
             state = replace(state, ended=True, next_seq=features.seq + 1)
@@ -233,6 +231,7 @@ class SourceWorker:
             self._state, self._to_free = state, ()
             self._gaps.clear()
         elif await self._is_superseded(features.run):
+            # Capture began another run while this chunk was decided: the hop was void, its entry is still pending.
             await commit_with_retry(delivery, self._hops.dropped(features))
         else:
             await self._load_state()
@@ -266,7 +265,7 @@ class SourceWorker:
         settings = self._bus.settings
         grace_s = settings.generator.timeout_s + settings.bus.idle_ms / 1000
         for request in self._state.open:
-            attempt = self._attempts[request.request_id]
+            attempt = self._attempts[request.request_id]  # 0 = no generator has taken it
             if _is_overdue(request, attempt, grace_s, now_s):
                 cause = "no generator took it in time" if attempt == 0 else "its generator did not finish it"
                 await self._run_hop(self._hops.end(self.source_id, request, "expired", cause, attempt, now_s))

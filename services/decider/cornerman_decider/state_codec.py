@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cornerman_decider.state import Value
 
 VERSION = 1
+STATE_FIELD = "state"  # of the source's hash `Keys.decider_state`; another field holds the last feedback
 
 
 def state_bytes(state: DeciderState) -> bytes:

@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cornerman_decider.core import Decider, Decision, abstain, chunk_ref, has_open_feedback, skip_chunk
+from cornerman_decider.core import Decider, Decision, abstain, skip_chunk
+from cornerman_decider.state import chunk_ref, has_open_feedback
 from cornerman_decider.strategy import StrategyError
 from cornerman_shared.bus.chunk_input import ChunkInput
 from cornerman_shared.bus.commit import retry_forever
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.messages import Features
     from cornerman_shared.process.metrics import Metrics
-    from cornerman_shared.settings.source import SourceSpec, SpeakSettings
+    from cornerman_shared.settings.source import SourceSpec
 
 log = get_logger("strategy")
 
@@ -81,7 +82,7 @@ class StrategyRunner:
 
     async def _strategy_for(self, spec: SourceSpec) -> Strategy:
         """The strategy for the present settings; one that failed to load fails again until they change."""
-        key = strategy_key(spec.speak, spec.say.prompt)
+        key = self._strategies.key(spec.speak, spec.say.prompt)
         if self._made is None or self._made[0] != key:
             made: Strategy | StrategyError
             try:
@@ -92,15 +93,3 @@ class StrategyRunner:
         if isinstance(self._made[1], StrategyError):
             raise self._made[1]
         return self._made[1]
-
-
-def strategy_key(speak: SpeakSettings, prompt: str) -> tuple[object, ...]:
-    """The settings that a strategy is made from; another key asks for a new strategy."""
-    made_from = {
-        "interval": (speak.interval_s,),
-        "rules": (speak.every_chunks, speak.motion_threshold, speak.motion_release),
-        "scene": (speak.scene_threshold,),
-        "head": (speak.head,),
-        "llm": (prompt,),
-    }
-    return (speak.strategy, *made_from[speak.strategy])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cornerman_common.model_location import require_model_extra
 
 if TYPE_CHECKING:
-    from cornerman_generator.core import Generator
+    from cornerman_generator.protocol import Generator
     from cornerman_shared.settings.tree import GeneratorSettings
 
 

@@ -1,58 +1,21 @@
-"""Generator protocol, and the pure parts of a reply: choice of frames, silence filter, pace of text.
-
-No bus, no event loop, no model; the back ends know which model it is.
-"""
+"""The pure parts of a reply: choice of frames, silence filter, pace of text. No bus, no event loop, no model."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from cornerman_shared.errors import GenerationError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
     from cornerman_shared.bus.chunk_input import ChunkInput
     from cornerman_shared.bus.messages import Request, Times
-
-Wants = Literal["nothing", "tokens", "frames"]
-
-
-@dataclass(frozen=True, slots=True)
-class TextDelta:
-    """A piece of text, to be appended.
-
-    `n_tokens` is the number of tokens in it; `n_input_tokens` is the length of the prompt, 0 while it is unknown.
-    """
-
-    text: str
-    n_tokens: int
-    n_input_tokens: int = 0
-
-
-class Generator(Protocol):
-    """Answers requests; several may be answered at once."""
-
-    wants: Wants  # the arrays of a chunk that it reads
-
-    @property
-    def model(self) -> str:
-        """Its name in messages."""
-
-    def generate(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncIterator[TextDelta]:
-        """Text about the chunks, oldest first. Closing the iterator stops the model within one token.
-
-        Raises:
-            GenerationError: the back end failed; says why.
-        """
-
-    async def close(self) -> None:
-        """Ends threads and connections."""
 
 
 def times_of(request: Request, first_token_at_s: float, done_at_s: float = 0.0) -> Times:
@@ -95,6 +58,7 @@ def distinct_frames(chunks: Sequence[ChunkInput], limit: int) -> list[NDArray[np
     ordered = [found[pts_s] for pts_s in sorted(found)]
     if len(ordered) <= limit:
         return ordered
+    # Counted from the end, so that rounding never drops the newest frame.
     step = (len(ordered) - 1) / max(1, limit - 1)
     return [ordered[len(ordered) - 1 - round(step * i)] for i in reversed(range(limit))]
 
@@ -109,13 +73,13 @@ class SilenceFilter:
     def __init__(self, avoid: str) -> None:
         self._avoid = _normalized(avoid)
         self._held = ""
-        self._open = False
+        self._open = False  # True once text has passed: from then on nothing is held
 
     def push(self, text: str) -> str:
         """The text that may be sent now; empty while it is held back."""
         if self._open:
             return text
-        self._held = (self._held + text).lstrip()
+        self._held = (self._held + text).lstrip()  # models start with a space; viewers should not
         if _may_be_silence(self._held) or (self._avoid and self._avoid.startswith(_normalized(self._held))):
             return ""
         self._open = True

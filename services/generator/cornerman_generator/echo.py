@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
-from cornerman_generator.core import TextDelta
+from cornerman_generator.protocol import TextDelta
 
 if TYPE_CHECKING:
-    from cornerman_generator.core import Wants
+    from cornerman_generator.protocol import Wants
     from cornerman_shared.bus.chunk_input import ChunkInput
     from cornerman_shared.bus.messages import Request
 

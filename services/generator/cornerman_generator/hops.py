@@ -43,7 +43,7 @@ def end_hop(keys: Keys, bus: BusSettings, request: Request, outcome: ReplyOutcom
     """
     i, counters = request.request_id, keys.counters(request.source_id)
     hop = Hop()
-    if outcome.attempt:
+    if outcome.attempt:  # 0 = never started: no attempt to compare with
         hop.expect(keys.open_requests, i, str(outcome.attempt))
     hop.once(keys.open_requests, i)
     if outcome.status == "failed":
@@ -52,6 +52,7 @@ def end_hop(keys: Keys, bus: BusSettings, request: Request, outcome: ReplyOutcom
     hop.event(keys, end_event(request, outcome, now_s), bus.feedback_maxlen)
     hop.count(counters, COUNTERS[outcome.status])
     if outcome.status == "done" and request.kind == "feedback" and not outcome.silent:
+        # The decider reads it for the next request; answers and silence must not replace it.
         last = LastFeedback(request.run, request.action, request.pts_s, outcome.text)
         hop.set(keys.decider_state(request.source_id), LAST_FEEDBACK_FIELD, last.to_bytes())
     return hop.free(owned_blobs(request))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from cornerman_generator.core import TextDelta
+from cornerman_generator.protocol import TextDelta
 from cornerman_shared.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ class MiniCpmBackend:
             "tokenizer": self._tokenizer,
             "sampling": sampling.temperature > 0,
             "max_new_tokens": sampling.max_new_tokens,
-            "max_slice_nums": 1,
+            "max_slice_nums": 1,  # one tile an image: the frames are small
             "use_image_id": False,
-            "enable_thinking": False,
+            "enable_thinking": False,  # its thoughts would be shown as feedback
             "stream": True,
         }
         if sampling.temperature > 0:

@@ -14,14 +14,15 @@ import numpy as np
 import torch
 
 from cornerman_common.model_location import model_path, set_threads, torch_device, torch_dtype
-from cornerman_generator.core import TextDelta, require_tokens
+from cornerman_generator.core import require_tokens
+from cornerman_generator.protocol import TextDelta
 from cornerman_generator.threads import in_thread
 from cornerman_shared.errors import ConfigError, GenerationError
 from mobile_videogpt import MobileVideoGPT
 from mobile_videogpt.errors import ModelError
 
 if TYPE_CHECKING:
-    from cornerman_generator.core import Wants
+    from cornerman_generator.protocol import Wants
     from cornerman_shared.bus.chunk_input import ChunkInput
     from cornerman_shared.bus.messages import Request
     from cornerman_shared.settings.tree import GeneratorSettings
@@ -137,6 +138,7 @@ class AdapterSwitch:
         Raises:
             GenerationError: the adapter is unknown, or of another model.
         """
+        # An adapter is weights in the shared model: a switch would change the text of replies in work.
         with self._idle:
             self._idle.wait_for(lambda: self._running == 0 or self._active() == wanted)
             if self._active() != wanted:
@@ -197,4 +199,4 @@ def _quantization(setting: str, device: torch.device) -> Quantization | None:
         return None
     if setting == "int4":
         return "4bit"
-    return "8bit" if device.type == "cuda" else "int8"
+    return "8bit" if device.type == "cuda" else "int8"  # bitsandbytes on CUDA, torch's own elsewhere

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cornerman_generator.core import TextDelta, distinct_frames
+from cornerman_generator.core import distinct_frames
 from cornerman_generator.data_uri import data_uri
+from cornerman_generator.protocol import TextDelta
 from cornerman_generator.sse import CompletionServer
 from cornerman_shared.errors import ConfigError
 
 if TYPE_CHECKING:
-    from cornerman_generator.core import Wants
+    from cornerman_generator.protocol import Wants
     from cornerman_shared.bus.chunk_input import ChunkInput
     from cornerman_shared.bus.messages import Request
     from cornerman_shared.settings.tree import GeneratorSettings
@@ -53,7 +54,7 @@ class OpenAIGenerator:
                 text = (choice.get("delta") or {}).get("content") or ""
                 if text:
                     yield TextDelta(text, 1, n_input)
-        if n_input:
+        if n_input:  # usage comes last, after the text
             yield TextDelta("", 0, n_input)
 
     async def close(self) -> None:

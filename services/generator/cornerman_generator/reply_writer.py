@@ -50,7 +50,7 @@ class ReplyWriter:
         try:
             return await self._append(self._delta(text))
         except RetryableError:
-            return await self.start()
+            return await self.start()  # not again: the piece may be written already, and would then be doubled
 
     async def _start_once(self) -> bool:
         attempt = await start_attempt(self._bus, self._request)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cornerman_generator.core import Generator, TextDelta
+    from cornerman_generator.protocol import Generator, TextDelta
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.delivery import Delivery
     from cornerman_shared.bus.messages import BlobRef, ChunkRef, EndStatus, Request
@@ -91,12 +91,13 @@ class RequestWorker:
                     limit_s = self._bus.settings.generator.timeout_s
                     raise GenerationError(f"not finished within generator.timeout_s = {limit_s:g} s")
                 if self._delivery.lost.is_set():
-                    return None
-                if delta is not None:
+                    return None  # another worker took the entry over after our heartbeat failed
+                if delta is not None:  # None = a tick
                     n_output += delta.n_tokens
                     n_input = delta.n_input_tokens or n_input
                     pacer.push(silence.push(delta.text) if silence else delta.text)
                 if pacer.wait_s(now_s) == 0.0:
+                    # TTFT is the time until text leaves, not until the model has a token that is held back.
                     ttft_ms = ttft_ms or (now_s - started_s) * 1000
                     if not await writer.append(pacer.take(now_s)):
                         return None
@@ -185,7 +186,7 @@ async def _with_ticks(
             yield item
     finally:
         await cancel_all(following)
-        close = getattr(deltas, "aclose", None)
+        close = getattr(deltas, "aclose", None)  # the protocol asks for an iterator; generators can be closed
         if close is not None:
             await close()
 

@@ -13,7 +13,7 @@ from cornerman_shared.bus.messages import Request
 from cornerman_shared.bus.streams import GROUP_GENERATOR
 
 if TYPE_CHECKING:
-    from cornerman_generator.core import Generator
+    from cornerman_generator.protocol import Generator
     from cornerman_shared.bus.hop import Hop
     from cornerman_shared.process.runtime import Context
 
@@ -62,7 +62,7 @@ async def answer_loop(context: Context, generator: Generator) -> None:
         workers.create_task(stop())
         while deliveries := await consumer.take(slots):
             if context.stopping.is_set():
-                break
+                break  # leaving the consumer releases these entries to other workers
             context.progress(consumer.busy)
             for delivery in deliveries:
                 worker = RequestWorker(bus, generator, context.metrics, delivery)

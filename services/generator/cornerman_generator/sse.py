@@ -34,6 +34,7 @@ class CompletionServer:
             )
         self.base_url = base_url.rstrip("/")
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        # A redirect could carry the key to another host.
         self._client = httpx.AsyncClient(headers=headers, timeout=httpx.Timeout(timeout_s), follow_redirects=False)
 
     async def stream(self, path: str, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
@@ -50,7 +51,7 @@ class CompletionServer:
                     raise GenerationError(f"{where} answered {response.status_code}: {detail}")
                 async for line in response.aiter_lines():
                     if not line.startswith("data:"):
-                        continue
+                        continue  # keep-alive comments and blank lines
                     data = line[len("data:") :].strip()
                     if data == "[DONE]":
                         return

@@ -50,4 +50,4 @@ async def in_thread(make: Callable[[threading.Event], Iterator[T]], executor: Ex
             yield item
     finally:
         cancel.set()
-        await asyncio.wait([future])
+        await asyncio.wait([future])  # not awaited itself: its result and errors went through the queue

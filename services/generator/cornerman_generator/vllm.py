@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from cornerman_common.model_location import model_path
-from cornerman_generator.core import TextDelta, require_tokens
+from cornerman_generator.core import require_tokens
 from cornerman_generator.mobile_videogpt import action_of, frame_ids, torch_tokens
+from cornerman_generator.protocol import TextDelta
 from cornerman_generator.sse import CompletionServer
 from cornerman_shared.errors import ConfigError, GenerationError
 from mobile_videogpt import MobileVideoGPT
 from mobile_videogpt.errors import ModelError
 
 if TYPE_CHECKING:
-    from cornerman_generator.core import Wants
+    from cornerman_generator.protocol import Wants
     from cornerman_shared.bus.chunk_input import ChunkInput
     from cornerman_shared.bus.messages import Request
     from cornerman_shared.settings.tree import GeneratorSettings
@@ -99,6 +100,6 @@ class VllmGenerator:
             )[0]
         except (ModelError, RuntimeError, ValueError) as error:
             raise GenerationError(f"{self.model}: {error}") from error
-        buffer = io.BytesIO()
+        buffer = io.BytesIO()  # float32 on the CPU: the server casts to its own dtype
         torch.save(embeds.detach().to("cpu", torch.float32).contiguous(), buffer)
         return base64.b64encode(buffer.getvalue()).decode(), embeds.shape[0]

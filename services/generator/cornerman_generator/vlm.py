@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 
 from cornerman_common.model_location import set_threads, torch_device, torch_dtype
-from cornerman_generator.core import TextDelta, distinct_frames
+from cornerman_generator.core import distinct_frames
+from cornerman_generator.protocol import TextDelta
 from cornerman_generator.threads import in_thread
 from cornerman_shared.errors import ConfigError, GenerationError
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from cornerman_generator.core import Wants
+    from cornerman_generator.protocol import Wants
     from cornerman_shared.bus.chunk_input import ChunkInput
     from cornerman_shared.bus.messages import Request
     from cornerman_shared.settings.tree import GeneratorSettings
@@ -105,7 +106,7 @@ class TransformersBackend:
             tokenize=True,
             return_dict=True,
             return_tensors="pt",
-        ).to(self._model.device, dtype=self._model.dtype)
+        ).to(self._model.device, dtype=self._model.dtype)  # casts pixel values only, not token ids
         pieces: SimpleQueue[tuple[str, int] | BaseException | None] = SimpleQueue()
         streamer = _streamer(self._processor.tokenizer, pieces)
         n_input = int(inputs["input_ids"].shape[1])
@@ -123,6 +124,7 @@ class TransformersBackend:
             except BaseException as error:
                 pieces.put(error)
 
+        # A daemon: a model that hangs must not keep the process from ending.
         thread = threading.Thread(target=generate, name="vlm", daemon=True)
         thread.start()
         try:
@@ -131,7 +133,7 @@ class TransformersBackend:
                     raise piece
                 yield TextDelta(piece[0], piece[1], n_input)
         finally:
-            cancel.set()
+            cancel.set()  # seen before the next token
             thread.join()
 
 
@@ -162,6 +164,7 @@ def _load(settings: GeneratorSettings, device: torch.device, dtype: torch.dtype)
     from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 
     trust = settings.trust_remote_code
+    # A hub name is not a path: only `~` is expanded.
     path = str(Path(settings.model).expanduser()) if settings.model.startswith("~") else settings.model
     config = AutoConfig.from_pretrained(path, trust_remote_code=trust)
     if str(getattr(config, "model_type", "")).startswith("minicpm"):

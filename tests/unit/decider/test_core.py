@@ -8,19 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cornerman_decider.core import (
-    Decider,
-    Decision,
-    abstain,
+from cornerman_decider.core import Decider, Decision, abstain, skip_chunk
+from cornerman_decider.requests import open_request, request_for
+from cornerman_decider.state import (
+    DeciderState,
     add_request,
     drop_ended_requests,
     has_open_feedback,
     new_run,
     question_context,
-    skip_chunk,
 )
-from cornerman_decider.requests import open_request, request_for
-from cornerman_decider.state import DeciderState
 from cornerman_decider.state_codec import state_bytes, state_from
 from cornerman_decider.strategies.interval import IntervalStrategy
 from cornerman_decider.strategies.rules import RulesStrategy

@@ -16,7 +16,6 @@ from cornerman_decider.state_codec import state_bytes, state_from
 from cornerman_decider.strategies.factory import Strategies
 from cornerman_decider.strategies.rolling import RollingActionModel
 from cornerman_decider.strategy import StrategyError
-from cornerman_decider.strategy_runner import strategy_key
 from cornerman_shared.bus.chunk_input import ChunkInput
 from cornerman_shared.bus.messages import ChunkRef, Features
 from cornerman_shared.settings.source import SpeakSettings
@@ -52,7 +51,7 @@ def test_head_continues_from_saved_state(head: Path, features: MakeFeatures) -> 
         one, two = a.state, state_from(state_bytes(b.state))
         actions.append(a.action)
     assert len(set(actions)) > 1
-    assert strategy_key(speak, "p") == strategy_key(speak, "q")
+    assert Strategies.key(speak, "p") == Strategies.key(speak, "q")
 
 
 def test_missing_or_damaged_head_is_named(head: Path, tmp_path: Path) -> None:

@@ -7,8 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from cornerman_decider.core import Decider, Decision
-from cornerman_decider.prompting import commentary_prompt, density
-from cornerman_decider.requests import lost_event, request_for, request_for_question
+from cornerman_decider.requests import commentary_prompt, density, lost_event, request_for, request_for_question
 from cornerman_decider.state import DeciderState
 from cornerman_decider.strategies.interval import IntervalStrategy
 from cornerman_shared.bus.last_feedback import LastFeedback

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from cornerman_generator.backends import make_generator
-from cornerman_generator.core import TextDelta
 from cornerman_generator.data_uri import jpeg
 from cornerman_generator.echo import EchoGenerator
 from cornerman_generator.openai import OpenAIGenerator
+from cornerman_generator.protocol import TextDelta
 from cornerman_generator.threads import in_thread
 from cornerman_shared.bus.chunk_input import ChunkInput
 from cornerman_shared.bus.messages import Request, Sampling

@@ -19,8 +19,8 @@ import pytest
 import torch
 
 from cornerman_generator.backends import make_generator
-from cornerman_generator.core import TextDelta
 from cornerman_generator.mobile_videogpt import AdapterSwitch, torch_tokens
+from cornerman_generator.protocol import TextDelta
 from cornerman_shared.bus.chunk_input import ChunkInput
 from cornerman_shared.bus.messages import Request, Sampling
 from cornerman_shared.errors import ConfigError, GenerationError

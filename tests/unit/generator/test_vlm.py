@@ -22,8 +22,8 @@ from transformers import (
 )
 
 from cornerman_generator.backends import make_generator
-from cornerman_generator.core import TextDelta
 from cornerman_generator.minicpm import MiniCpmBackend, load_minicpm, repair_quantization
+from cornerman_generator.protocol import TextDelta
 from cornerman_generator.vlm import VlmGenerator, sampling_arguments
 from cornerman_shared.bus.chunk_input import ChunkInput
 from cornerman_shared.bus.messages import Request, Sampling

@@ -31,7 +31,7 @@ class Strategies:
         """A strategy for one source.
 
         Raises:
-            StrategyError: its model is missing or damaged. There is no fallback.
+            StrategyError: its model is missing or damaged. No other strategy takes its place.
         """
         if speak.strategy == "interval":
             return IntervalStrategy(speak.interval_s)
@@ -48,9 +48,22 @@ class Strategies:
         except ConfigError as error:
             raise StrategyError(f"strategy {speak.strategy}: {error}") from error
 
+    @staticmethod
+    def key(speak: SpeakSettings, prompt: str) -> tuple[object, ...]:
+        """The settings that a strategy is made from; another key asks for a new strategy."""
+        made_from = {
+            "interval": (speak.interval_s,),
+            "rules": (speak.every_chunks, speak.motion_threshold, speak.motion_release),
+            "scene": (speak.scene_threshold,),
+            "head": (speak.head,),
+            "llm": (prompt,),
+        }
+        return (speak.strategy, *made_from[speak.strategy])
+
     def _action_model(self) -> ActionModel:
         if self._model is None:
             require_model_extra("strategy llm")
+            # Imports torch.
             from cornerman_decider.strategies.rolling import RollingActionModel
 
             settings = self._settings.generator

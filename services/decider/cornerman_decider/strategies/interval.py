@@ -31,7 +31,7 @@ class IntervalStrategy:
         """Feedback once the next point of the grid is reached."""
         start_s = memory.get("start_s")
         if not isinstance(start_s, float):
-            memory = {"start_s": float(features.pts_s), "due": 0}
+            memory = {"start_s": float(features.pts_s), "due": 0}  # `due`: number of the next point of the grid
         if features.pts_s >= self._due_s(memory) - SLACK_S:
             return Proposal("feedback", 1.0, "interval"), memory
         return Proposal("next", 1.0, "not_due"), memory

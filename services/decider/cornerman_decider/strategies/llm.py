@@ -68,7 +68,7 @@ class LlmStrategy:
         if self._context is None or not memory:
             self._context = self._model.open(self._prompt)
         logits = self._context.append_chunk(newest_tokens(chunk, self._model.frames)).astype(np.float64)
-        weights = np.exp(logits - logits.max())
+        weights = np.exp(logits - logits.max())  # softmax, shifted against overflow
         return likeliest((weights / weights.sum()).astype(np.float32), "llm"), {"seen": features.seq + 1}
 
     def after_gate(self, features: Features, proposal: Proposal, spoke: bool, memory: Memory) -> Memory:

@@ -84,11 +84,11 @@ class _RollingContext:
     def __init__(self, session: RollingSession, actions: list[int], offsets: NDArray[np.float32]) -> None:
         self._session = session
         self._actions = actions
-        self._offsets = offsets
+        self._offsets = offsets  # [3], added to the logits: calibration from training
 
     def append_chunk(self, tokens: NDArray[np.floating]) -> NDArray[np.float32]:
         try:
-            self._session.feed(torch.from_numpy(np.array(tokens))[None])
+            self._session.feed(torch.from_numpy(np.array(tokens))[None])  # [1, n, D]; a copy, as blobs are read-only
             logits: NDArray[np.float32] = self._session.logits_of(self._actions).float().cpu().numpy()
         except (ReplyError, RuntimeError) as error:
             raise StrategyError(f"strategy llm cannot read this chunk's tokens: {error}") from error

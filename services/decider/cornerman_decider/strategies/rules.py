@@ -36,7 +36,7 @@ class RulesStrategy:
         """Counts the chunk and its motion."""
         count, motions = memory.get("count", 0), memory.get("motions", [])
         assert isinstance(count, int) and isinstance(motions, list)
-        count += 1
+        count += 1  # silent chunks count as well: the schedule is one of chunks, not of feedback
         motions = [*motions, features.motion][-HISTORY:]
         memory = {"count": count, "motions": motions}
         if count % self._every_chunks == 0:
