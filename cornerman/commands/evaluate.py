@@ -139,8 +139,8 @@ def _in_process(
 ) -> tuple[EvaluationReport, list[SessionResult]]:
     from cornerman_capture.motion import grey, motion
     from cornerman_common.model_location import bundled
-    from cornerman_training.evaluate.gym import costs_of as gym_costs
     from cornerman_training.evaluate.gym import coach_runs
+    from cornerman_training.evaluate.gym import costs_of as gym_costs
     from cornerman_training.inprocess import Coach
     from mobile_videogpt.errors import ModelError
 
@@ -190,9 +190,9 @@ def _with_judges(report: EvaluationReport, url: str, name: str, bert: Path | Non
 
     extra = dict(report.extra)
     if url:
-        extra["llm_accuracy"] = llm_accuracy(report.met, url, name)
+        extra["llm_accuracy"] = llm_accuracy(report.matches, url, name)
     if bert is not None:
-        extra["bert_score"] = bert_score(report.met, bert)
+        extra["bert_score"] = bert_score(report.matches, bert)
     return replace(report, extra=extra)
 
 
