@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from cornerman_decider.service import decide_loop
-from cornerman_shared.bus.codec import pack, unpack, unpack_event
+from cornerman_shared.bus.codec import pack, unpack
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import (
     DecisionEvent,
-    Event,
     Features,
     FeatureStatus,
     Request,
@@ -22,22 +21,16 @@ from cornerman_shared.bus.messages import (
 )
 from cornerman_shared.bus.registry import add_source
 from cornerman_shared.bus.streams import FIELD
-from cornerman_shared.clock import SystemClock
-from cornerman_shared.process.health import Health
-from cornerman_shared.process.logs import get_logger
-from cornerman_shared.process.metrics import Metrics
 from cornerman_shared.process.runtime import Context
 from cornerman_shared.settings.source import SourceSpec
+from tests.integration.service_harness import SOURCE, events, service_context
 from tests.integration.waiting import PATIENCE_S
-
-SOURCE = "cam"
 
 
 @contextlib.asynccontextmanager
 async def decider(bus: Bus, name: str = "d1") -> AsyncIterator[Context]:
     """Runs a decider in this process; leaving stops it as a signal would."""
-    clock = SystemClock()
-    context = Context(bus.settings, bus, clock, name, Health("decider", name, clock), Metrics(), get_logger(name))
+    context = service_context(bus, "decider", name)
     task = asyncio.create_task(decide_loop(context))
     try:
         yield context
@@ -88,12 +81,6 @@ async def send(bus: Bus, *messages: Features) -> None:
         await bus.redis.xadd(bus.keys(SOURCE).features, {FIELD: pack(message)})
 
 
-async def events(bus: Bus, kind: type[Event] | None = None) -> list[Any]:
-    rows = await bus.redis.xrange(bus.keys(SOURCE).feedback(SOURCE))
-    found = [unpack_event(fields[FIELD]) for _, fields in rows]
-    return [event for event in found if kind is None or isinstance(event, kind)]
-
-
 async def decided(bus: Bus) -> list[int]:
     return [event.seq for event in await events(bus, DecisionEvent)]
 
@@ -101,11 +88,6 @@ async def decided(bus: Bus) -> list[int]:
 async def requests(bus: Bus) -> list[Request]:
     rows = await bus.redis.xrange(bus.keys(SOURCE).requests)
     return [unpack(fields[FIELD], Request) for _, fields in rows]
-
-
-async def counters(bus: Bus) -> dict[str, int]:
-    raw = await bus.redis.hgetall(bus.keys(SOURCE).counters(SOURCE))
-    return {name.decode(): int(value) for name, value in raw.items()}
 
 
 async def has_decided(bus: Bus, count: int) -> bool:

@@ -11,24 +11,18 @@ from cornerman_generator.echo import EchoGenerator
 from cornerman_generator.protocol import Generator, TextDelta, Wants
 from cornerman_generator.service import answer_loop
 from cornerman_shared.bus.chunk_input import ChunkInput
-from cornerman_shared.bus.codec import pack, unpack_event
+from cornerman_shared.bus.codec import pack
 from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.messages import ChunkRef, EndEvent, Event, Request, Sampling, Times
+from cornerman_shared.bus.messages import ChunkRef, EndEvent, Request, Sampling, Times
 from cornerman_shared.bus.streams import FIELD
-from cornerman_shared.clock import SystemClock
-from cornerman_shared.process.health import Health
-from cornerman_shared.process.logs import get_logger
-from cornerman_shared.process.metrics import Metrics
 from cornerman_shared.process.runtime import Context
+from tests.integration.service_harness import SOURCE, events, service_context
 from tests.integration.waiting import PATIENCE_S
-
-SOURCE = "cam"
 
 
 def context_for(bus: Bus, name: str, **generator: Any) -> Context:
-    clock = SystemClock()
     settings = bus.settings.model_copy(update={"generator": bus.settings.generator.model_copy(update=generator)})
-    return Context(settings, bus, clock, name, Health("generator", name, clock), Metrics(), get_logger(name))
+    return service_context(bus, "generator", name, settings)
 
 
 @contextlib.asynccontextmanager
@@ -74,20 +68,9 @@ async def send(bus: Bus, *requests: Request) -> None:
         await bus.redis.xadd(keys.requests, {FIELD: pack(each)})
 
 
-async def events(bus: Bus, kind: type[Event] | None = None) -> list[Any]:
-    rows = await bus.redis.xrange(bus.keys(SOURCE).feedback(SOURCE))
-    found = [unpack_event(fields[FIELD]) for _, fields in rows]
-    return [event for event in found if kind is None or isinstance(event, kind)]
-
-
 async def ended(bus: Bus, count: int = 1) -> list[EndEvent]:
     found = await events(bus, EndEvent)
     return found if len(found) >= count else []
-
-
-async def counters(bus: Bus) -> dict[str, int]:
-    raw = await bus.redis.hgetall(bus.keys(SOURCE).counters(SOURCE))
-    return {name.decode(): int(value) for name, value in raw.items()}
 
 
 async def settled(bus: Bus) -> bool:

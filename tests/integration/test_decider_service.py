@@ -22,18 +22,16 @@ from cornerman_shared.bus.registry import remove_source, update_source
 from cornerman_shared.bus.replies import start_attempt
 from cornerman_shared.clock import SystemClock
 from tests.integration.decider_harness import (
-    SOURCE,
-    counters,
     credit_is_back,
     decided,
     decider,
-    events,
     features,
     has_decided,
     register,
     requests,
     send,
 )
+from tests.integration.service_harness import SOURCE, counters, events
 from tests.integration.waiting import until
 
 

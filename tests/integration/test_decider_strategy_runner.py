@@ -17,7 +17,8 @@ from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import Features
 from cornerman_shared.process.metrics import Metrics
 from cornerman_shared.settings.source import SourceSpec, SpeakSettings
-from tests.integration.decider_harness import SOURCE, features
+from tests.integration.decider_harness import features
+from tests.integration.service_harness import SOURCE
 
 SPEC = SourceSpec(source_id=SOURCE, url="test://", speak=SpeakSettings(strategy="llm"))
 IMAGES = np.arange(8 * 3 * 4, dtype=np.float16).reshape(8, 3, 4)

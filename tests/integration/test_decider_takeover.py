@@ -13,24 +13,17 @@ from cornerman_shared.bus.messages import (
     DecisionEvent,
     StateEvent,
 )
-from cornerman_shared.clock import SystemClock
-from cornerman_shared.process.health import Health
-from cornerman_shared.process.logs import get_logger
-from cornerman_shared.process.metrics import Metrics
-from cornerman_shared.process.runtime import Context
 from tests.integration.decider_harness import (
-    SOURCE,
-    counters,
     credit_is_back,
     decided,
     decider,
-    events,
     features,
     has_decided,
     register,
     requests,
     send,
 )
+from tests.integration.service_harness import SOURCE, counters, events, service_context
 from tests.integration.waiting import expire_key, until
 
 
@@ -129,8 +122,7 @@ async def test_buried_end_marker_ends_run(bus: Bus) -> None:
 @pytest.mark.parametrize("times", [3])
 async def test_killed_deciders_decide_each_chunk_once(bus: Bus, times: int) -> None:
     await register(bus, speak={"every_chunks": 3, "min_interval_s": 0, "deadline_s": 0})
-    clock = SystemClock()
-    template = Context(bus.settings, bus, clock, "k", Health("decider", "k", clock), Metrics(), get_logger("k"))
+    template = service_context(bus, "decider", "k")
     for attempt in range(times):
         context = replace(template, name=f"k{attempt}", stopping=asyncio.Event())
         async with Bus.connect(bus.settings) as own:

@@ -16,19 +16,17 @@ from cornerman_shared.bus.replies import start_attempt
 from cornerman_shared.bus.streams import FIELD
 from cornerman_shared.errors import RetryableError
 from tests.integration.generator_harness import (
-    SOURCE,
     Latch,
     ScriptedGenerator,
     context_for,
-    counters,
     ended,
-    events,
     pause,
     request,
     send,
     settled,
     worker,
 )
+from tests.integration.service_harness import SOURCE, counters, events
 from tests.integration.waiting import PATIENCE_S, until
 
 

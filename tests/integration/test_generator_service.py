@@ -16,18 +16,8 @@ from cornerman_shared.bus.last_feedback import LastFeedback
 from cornerman_shared.bus.messages import ChunkRef, DeltaEvent, ErrorEvent, Request, StartEvent
 from cornerman_shared.clock import SystemClock
 from cornerman_shared.errors import GenerationError
-from tests.integration.generator_harness import (
-    SOURCE,
-    ScriptedGenerator,
-    counters,
-    ended,
-    events,
-    pause,
-    request,
-    send,
-    settled,
-    worker,
-)
+from tests.integration.generator_harness import ScriptedGenerator, ended, pause, request, send, settled, worker
+from tests.integration.service_harness import SOURCE, counters, events
 from tests.integration.waiting import PATIENCE_S, until
 
 
