@@ -181,7 +181,7 @@ async def _prompt_is_new(bus: Bus) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("before", "change", "seen"),
+    ("before", "change", "applied"),
     [
         ({}, {"speak": {"strategy": "interval"}}, _strategy_is_new),
         ({"every_chunks": 1, "confidence_threshold": 1}, {"speak": {"confidence_threshold": 0}}, _threshold_is_lower),
@@ -190,7 +190,7 @@ async def _prompt_is_new(bus: Bus) -> bool:
     ids=["strategy", "threshold", "prompt"],
 )
 async def test_settings_change_applies_within_second(
-    bus: Bus, before: dict[str, Any], change: dict[str, Any], seen: Callable[[Bus], Awaitable[bool]]
+    bus: Bus, before: dict[str, Any], change: dict[str, Any], applied: Callable[[Bus], Awaitable[bool]]
 ) -> None:
     await register(bus, speak={"min_interval_s": 0, "repeat_window_s": 0, "deadline_s": 0, **before})
     keys = bus.keys(SOURCE)
@@ -208,12 +208,12 @@ async def test_settings_change_applies_within_second(
     async with decider(bus):
         sending = asyncio.create_task(send_chunks())
         await until(lambda: has_decided(bus, 5))
-        if seen is _prompt_is_new:
+        if applied is _prompt_is_new:
             await until(lambda: requests(bus))
-        assert not await seen(bus)
+        assert not await applied(bus)
         await update_source(bus, SOURCE, change)
         before = sent
-        await until(lambda: seen(bus))
+        await until(lambda: applied(bus))
         assert sent - before < 30  # a second's chunks, however fast this machine is
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)

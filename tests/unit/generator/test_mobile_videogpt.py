@@ -204,15 +204,15 @@ class WithLora:
 def test_adapter_never_changes_during_reply() -> None:
     lora = Lora()
     switch = AdapterSwitch(WithLora(lora), {"coach": "/adapters/coach"})  # type: ignore[arg-type]
-    seen: list[str | None] = []
+    active: list[str | None] = []
     with switch.using("coach"), switch.using("coach"):
-        other = threading.Thread(target=lambda: _record(switch, lora, seen))
+        other = threading.Thread(target=lambda: _record(switch, lora, active))
         other.start()
         other.join(0.05)
         assert other.is_alive()
         assert lora.active == "coach"
     other.join(60)
-    assert seen == ["/other/folder"]
+    assert active == ["/other/folder"]
     with switch.using("coach"), switch.using("coach"):
         pass
     with switch.using(""):
@@ -220,9 +220,9 @@ def test_adapter_never_changes_during_reply() -> None:
     assert lora.calls == ["load /adapters/coach", "load /other/folder", "activate coach", "unload"]
 
 
-def _record(switch: AdapterSwitch, lora: Lora, seen: list[str | None]) -> None:
+def _record(switch: AdapterSwitch, lora: Lora, active: list[str | None]) -> None:
     with switch.using("/other/folder"):
-        seen.append(lora.active)
+        active.append(lora.active)
 
 
 async def test_vllm_gets_prompt_embeddings(
