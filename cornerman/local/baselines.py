@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cornerman_decider.core import Decider, Strategy, new_run
-from cornerman_decider.state import DeciderState
+from cornerman_decider.core import Decider
+from cornerman_decider.state import DeciderState, new_run
 from cornerman_decider.strategies.interval import IntervalStrategy
 from cornerman_decider.strategies.rules import RulesStrategy
+from cornerman_decider.strategy import Strategy
 from cornerman_shared.bus.messages import Features, Times
 from cornerman_shared.settings.source import SpeakSettings
 from cornerman_training.evaluate.messages import SpokenFeedback

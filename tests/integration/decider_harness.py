@@ -1,4 +1,4 @@
-"""Deciders for the tests, features for them, and what they left on the bus."""
+"""Runs deciders in the test process, sends them features, and reads the bus."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from cornerman_shared.bus.codec import pack, unpack
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import (
     DecisionEvent,
-    Event,
     Features,
     FeatureStatus,
     Request,
@@ -22,22 +21,16 @@ from cornerman_shared.bus.messages import (
 )
 from cornerman_shared.bus.registry import add_source
 from cornerman_shared.bus.streams import FIELD
-from cornerman_shared.clock import SystemClock
-from cornerman_shared.process.health import Health
-from cornerman_shared.process.logs import get_logger
-from cornerman_shared.process.metrics import Metrics
 from cornerman_shared.process.runtime import Context
 from cornerman_shared.settings.source import SourceSpec
+from tests.integration.service_harness import SOURCE, events, service_context
 from tests.integration.waiting import PATIENCE_S
-
-SOURCE = "cam"
 
 
 @contextlib.asynccontextmanager
 async def decider(bus: Bus, name: str = "d1") -> AsyncIterator[Context]:
-    """A decider in this process; leaving stops it in order."""
-    clock = SystemClock()
-    context = Context(bus.settings, bus, clock, name, Health("decider", name, clock), Metrics(), get_logger(name))
+    """Runs a decider in this process; leaving stops it as a signal would."""
+    context = service_context(bus, "decider", name)
     task = asyncio.create_task(decide_loop(context))
     try:
         yield context
@@ -46,8 +39,8 @@ async def decider(bus: Bus, name: str = "d1") -> AsyncIterator[Context]:
         await asyncio.wait_for(task, PATIENCE_S)
 
 
-async def watch(bus: Bus, **changes: Any) -> SourceSpec:
-    """Adds the source. It is patient: what is late is not lost, and no request grows too old, unless a test says so."""
+async def register(bus: Bus, **changes: Any) -> SourceSpec:
+    """Registers the source. Unless a test says so, no chunk is skipped as late and no request expires."""
     patient = {"strategy": "rules", "every_chunks": 1000, "gap_s": PATIENCE_S, "deadline_s": 0}
     speak = {**patient, **changes.pop("speak", {})}
     spec = SourceSpec(source_id=SOURCE, url="test://", speak=speak, **changes)
@@ -58,7 +51,7 @@ async def watch(bus: Bus, **changes: Any) -> SourceSpec:
 async def features(
     bus: Bus, seq: int, *, run: str = "r1", lossless: bool = False, status: FeatureStatus = "ok"
 ) -> Features:
-    """Makes features with a real blob and its credit in use."""
+    """Makes features with a blob on the bus and one credit in use."""
     keys = bus.keys(SOURCE)
     video = None
     if status == "ok":
@@ -88,14 +81,6 @@ async def send(bus: Bus, *messages: Features) -> None:
         await bus.redis.xadd(bus.keys(SOURCE).features, {FIELD: pack(message)})
 
 
-async def events(bus: Bus, kind: type[Event] | None = None) -> list[Any]:
-    from cornerman_shared.bus.codec import unpack_event
-
-    rows = await bus.redis.xrange(bus.keys(SOURCE).feedback(SOURCE))
-    found = [unpack_event(fields[FIELD]) for _, fields in rows]
-    return [event for event in found if kind is None or isinstance(event, kind)]
-
-
 async def decided(bus: Bus) -> list[int]:
     return [event.seq for event in await events(bus, DecisionEvent)]
 
@@ -103,11 +88,6 @@ async def decided(bus: Bus) -> list[int]:
 async def requests(bus: Bus) -> list[Request]:
     rows = await bus.redis.xrange(bus.keys(SOURCE).requests)
     return [unpack(fields[FIELD], Request) for _, fields in rows]
-
-
-async def counters(bus: Bus) -> dict[str, int]:
-    raw = await bus.redis.hgetall(bus.keys(SOURCE).counters(SOURCE))
-    return {name.decode(): int(value) for name, value in raw.items()}
 
 
 async def has_decided(bus: Bus, count: int) -> bool:

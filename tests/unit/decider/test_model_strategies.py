@@ -1,4 +1,4 @@
-"""Strategies that load a model: the temporal head from its files, and the language half's rolling context."""
+"""Strategies that load a model: the temporal head and the language half's rolling context."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from cornerman_decider.core import ChunkTensors, Decider, StrategyError
-from cornerman_decider.state import DeciderState, state_bytes, state_from
-from cornerman_decider.strategies.factory import Strategies, strategy_key
+from cornerman_decider.core import Decider
+from cornerman_decider.state import DeciderState
+from cornerman_decider.state_codec import state_bytes, state_from
+from cornerman_decider.strategies.factory import Strategies
 from cornerman_decider.strategies.rolling import RollingActionModel
-from cornerman_shared.bus.messages import Features
+from cornerman_decider.strategy import StrategyError
+from cornerman_shared.bus.chunk_input import ChunkInput
+from cornerman_shared.bus.messages import ChunkRef, Features
 from cornerman_shared.settings.source import SpeakSettings
 from cornerman_shared.settings.tree import GeneratorSettings, Settings
 from mobile_videogpt import MobileVideoGPT, MobileVideoGPTConfig
@@ -34,9 +37,7 @@ def head(tmp_path: Path) -> Path:
     return tmp_path / "head"
 
 
-def test_the_head_decides_from_its_files_and_a_successor_continues_from_saved_state(
-    head: Path, features: MakeFeatures
-) -> None:
+def test_head_continues_from_saved_state(head: Path, features: MakeFeatures) -> None:
     speak = SpeakSettings(strategy="head", head=str(head), confidence_threshold=0.4, min_interval_s=0)
     random = np.random.default_rng(2)
     chunks = [replace(features(i), vector=random.standard_normal(SIZE).astype(np.float32) * 2) for i in range(24)]
@@ -50,10 +51,10 @@ def test_the_head_decides_from_its_files_and_a_successor_continues_from_saved_st
         one, two = a.state, state_from(state_bytes(b.state))
         actions.append(a.action)
     assert len(set(actions)) > 1
-    assert strategy_key(speak, "p") == strategy_key(speak, "q")
+    assert Strategies.key(speak, "p") == Strategies.key(speak, "q")
 
 
-def test_a_missing_or_damaged_head_is_an_error_that_names_it(head: Path, tmp_path: Path) -> None:
+def test_missing_or_damaged_head_is_named(head: Path, tmp_path: Path) -> None:
     strategies = Strategies(Settings())
     with pytest.raises(StrategyError, match=r"speak\.head.*nowhere"):
         strategies.make(SpeakSettings(strategy="head", head=str(tmp_path / "nowhere")), "p")
@@ -71,40 +72,40 @@ def model() -> MobileVideoGPT:
     return model
 
 
-def test_the_rolling_context_gives_the_model_s_own_logits_and_reads_what_was_done(model: MobileVideoGPT) -> None:
+def test_rolling_context_depends_on_taken_action(model: MobileVideoGPT) -> None:
     random = np.random.default_rng(3)
     tokens = [random.standard_normal((32, 128)).astype(np.float16) for _ in range(3)]
-    watcher = RollingActionModel(model).open("Coach the squat.")
-    logits = [watcher.see(tokens[0])]
-    watcher.did(0)
-    logits.append(watcher.see(tokens[1]))
-    watcher.did(2)
-    logits.append(watcher.see(tokens[2]))
+    context = RollingActionModel(model).open("Coach the squat.")
+    logits = [context.append_chunk(tokens[0])]
+    context.append_action(0)
+    logits.append(context.append_chunk(tokens[1]))
+    context.append_action(2)
+    logits.append(context.append_chunk(tokens[2]))
     other = RollingActionModel(model).open("Coach the squat.")
-    np.testing.assert_array_equal(other.see(tokens[0]), logits[0])
-    other.did(1)
-    assert not np.allclose(other.see(tokens[1]), logits[1])
+    np.testing.assert_array_equal(other.append_chunk(tokens[0]), logits[0])
+    other.append_action(1)
+    assert not np.allclose(other.append_chunk(tokens[1]), logits[1])
     assert all(each.shape == (3,) and np.isfinite(each).all() for each in logits)
 
 
-def test_the_rolling_context_stays_bounded_over_hundreds_of_chunks(model: MobileVideoGPT) -> None:
-    watcher = RollingActionModel(model, window=700).open("Coach.")
+def test_rolling_context_stays_bounded(model: MobileVideoGPT) -> None:
+    context = RollingActionModel(model, window=700).open("Coach.")
     tokens = np.zeros((32, 128), np.float16)
     for _ in range(60):
-        assert np.isfinite(watcher.see(tokens)).all()
-        watcher.did(0)
-    assert watcher._session.length <= 700  # type: ignore[attr-defined]
+        assert np.isfinite(context.append_chunk(tokens)).all()
+        context.append_action(0)
+    assert context._session.length <= 700  # type: ignore[attr-defined]
 
 
-def test_tokens_of_another_width_and_a_missing_model_are_errors(model: MobileVideoGPT, tmp_path: Path) -> None:
+def test_other_width_or_missing_model_fails(model: MobileVideoGPT, tmp_path: Path) -> None:
     with pytest.raises(StrategyError, match="cannot read this chunk"):
-        RollingActionModel(model).open("Coach.").see(np.zeros((32, 16), np.float16))
+        RollingActionModel(model).open("Coach.").append_chunk(np.zeros((32, 16), np.float16))
     settings = Settings(generator=GeneratorSettings(model=str(tmp_path), device="cpu"))
     with pytest.raises(StrategyError, match="strategy llm"):
         Strategies(settings).make(SpeakSettings(strategy="llm"), "p")
 
 
-def test_llm_loads_a_checkpoint_from_its_folder(model: MobileVideoGPT, tmp_path: Path, features: MakeFeatures) -> None:
+def test_llm_loads_checkpoint_folder(model: MobileVideoGPT, tmp_path: Path, features: MakeFeatures) -> None:
     tiny = MobileVideoGPTConfig.tiny()
     whole = MobileVideoGPT(replace(tiny, language=replace(tiny.language, vocab_size=384)))
     whole.tokenizer = tiny_tokenizer()
@@ -112,7 +113,7 @@ def test_llm_loads_a_checkpoint_from_its_folder(model: MobileVideoGPT, tmp_path:
     settings = Settings(generator=GeneratorSettings(model=str(tmp_path / "m"), device="cpu"))
     speak = SpeakSettings(strategy="llm", confidence_threshold=0)
     strategy = Strategies(settings).make(speak, "Coach.")
-    tokens = ChunkTensors(np.zeros((32, 128), np.float32))
-    decision = Decider(speak, strategy).decide(features(0), DeciderState(run="r1"), tokens=tokens, prompt="Coach.")
+    tokens = ChunkInput(ChunkRef(0, 0.0, (), None, None, None), video=np.zeros((32, 128), np.float32))
+    decision = Decider(speak, strategy).decide(features(0), DeciderState(run="r1"), chunk=tokens, prompt="Coach.")
     assert decision.reason == "llm"
     assert 1 / 3 <= decision.confidence <= 1

@@ -1,4 +1,4 @@
-"""Generators for the tests, back ends that follow a script, and what was said."""
+"""Runs generators in the test process, with back ends that follow a script, and reads the bus."""
 
 from __future__ import annotations
 
@@ -7,35 +7,29 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
-from cornerman_generator.core import ChunkInput, Generator, TextDelta, Wants
 from cornerman_generator.echo import EchoGenerator
+from cornerman_generator.protocol import Generator, TextDelta, Wants
 from cornerman_generator.service import answer_loop
-from cornerman_shared.bus.codec import pack, unpack_event
+from cornerman_shared.bus.chunk_input import ChunkInput
+from cornerman_shared.bus.codec import pack
 from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.messages import ChunkRef, EndEvent, Event, Request, Sampling, Times
+from cornerman_shared.bus.messages import ChunkRef, EndEvent, Request, Sampling, Times
 from cornerman_shared.bus.streams import FIELD
-from cornerman_shared.clock import SystemClock
-from cornerman_shared.process.health import Health
-from cornerman_shared.process.logs import get_logger
-from cornerman_shared.process.metrics import Metrics
 from cornerman_shared.process.runtime import Context
+from tests.integration.service_harness import SOURCE, events, service_context
 from tests.integration.waiting import PATIENCE_S
-
-SOURCE = "cam"
 
 
 def context_for(bus: Bus, name: str, **generator: Any) -> Context:
-    clock = SystemClock()
-    given = bus.settings.generator.model_copy(update=generator)
-    settings = bus.settings.model_copy(update={"generator": given})
-    return Context(settings, bus, clock, name, Health("generator", name, clock), Metrics(), get_logger(name))
+    settings = bus.settings.model_copy(update={"generator": bus.settings.generator.model_copy(update=generator)})
+    return service_context(bus, "generator", name, settings)
 
 
 @contextlib.asynccontextmanager
 async def worker(
     bus: Bus, generator: Generator | None = None, *, name: str = "g1", **settings: Any
 ) -> AsyncIterator[Context]:
-    """A generator in this process; leaving stops it in order."""
+    """Runs a generator in this process; leaving stops it as a signal would."""
     context = context_for(bus, name, **settings)
     task = asyncio.create_task(answer_loop(context, generator or EchoGenerator()))
     try:
@@ -46,7 +40,7 @@ async def worker(
 
 
 def request(seq: int = 3, **changes: Any) -> Request:
-    given: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "request_id": f"{SOURCE}:r1:{seq}",
         "source_id": SOURCE,
         "run": "r1",
@@ -64,7 +58,7 @@ def request(seq: int = 3, **changes: Any) -> Request:
         "owns_blobs": False,
         "times": Times(captured_at_s=1.0, decided_at_s=2.0),
     }
-    return Request(**{**given, **changes})
+    return Request(**{**fields, **changes})
 
 
 async def send(bus: Bus, *requests: Request) -> None:
@@ -74,20 +68,9 @@ async def send(bus: Bus, *requests: Request) -> None:
         await bus.redis.xadd(keys.requests, {FIELD: pack(each)})
 
 
-async def events(bus: Bus, kind: type[Event] | None = None) -> list[Any]:
-    rows = await bus.redis.xrange(bus.keys(SOURCE).feedback(SOURCE))
-    found = [unpack_event(fields[FIELD]) for _, fields in rows]
-    return [event for event in found if kind is None or isinstance(event, kind)]
-
-
 async def ended(bus: Bus, count: int = 1) -> list[EndEvent]:
     found = await events(bus, EndEvent)
     return found if len(found) >= count else []
-
-
-async def counters(bus: Bus) -> dict[str, int]:
-    raw = await bus.redis.hgetall(bus.keys(SOURCE).counters(SOURCE))
-    return {name.decode(): int(value) for name, value in raw.items()}
 
 
 async def settled(bus: Bus) -> bool:
@@ -95,24 +78,24 @@ async def settled(bus: Bus) -> bool:
     return not pending["pending"] and not await bus.redis.hlen(bus.keys(SOURCE).open_requests)
 
 
-class Script:
-    """Says the given pieces; what is callable in between is called and may wait or raise."""
+class ScriptedGenerator:
+    """Streams the given pieces; callables among them are awaited, and may wait or raise."""
 
     model = "script"
 
     def __init__(self, *steps: Any, wants: Wants = "nothing") -> None:
         self.steps = steps
         self.wants: Wants = wants
-        self.seen: list[Sequence[ChunkInput]] = []
+        self.inputs: list[Sequence[ChunkInput]] = []
         self.closed = asyncio.Event()
-        self.said = 0
+        self.sent = 0
 
     async def generate(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncIterator[TextDelta]:
-        self.seen.append(chunks)
+        self.inputs.append(chunks)
         try:
             for step in self.steps:
                 if isinstance(step, str):
-                    self.said += 1
+                    self.sent += 1
                     yield TextDelta(step, 1, 7)
                 else:
                     await step()
@@ -123,7 +106,7 @@ class Script:
         return
 
 
-class Gate:
+class Latch:
     """A step that waits until the test opens it."""
 
     def __init__(self) -> None:
