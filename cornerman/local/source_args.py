@@ -1,4 +1,4 @@
-"""What people type as a source, to the URL and the id that capture knows it by."""
+"""Source arguments of the command line: URLs, ids and lengths."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def is_file(url: str) -> bool:
-    """Is this, as `normal` gives it, a file of this machine?"""
+    """True if this URL, as `normal_url` returns it, is a file of this machine."""
     return parse(url).kind == "file"
 
 
-def normal(text: str) -> str:
-    """A file becomes its absolute path, `0` the first camera; URLs stay.
+def normal_url(text: str) -> str:
+    """The URL of a typed source: an absolute path for a file, `device:0` for `0`; URLs unchanged.
 
     Raises:
-        ConfigError: no such file, or nothing that capture could open.
+        ConfigError: there is no such file, or capture cannot open such a URL.
     """
     url = f"device:{text}" if text.isdecimal() else text
     try:
@@ -42,7 +42,7 @@ def normal(text: str) -> str:
 
 
 def id_of(url: str, taken: Container[str] = ()) -> str:
-    """A readable id for a source that was given none: the file's name, or the host; numbered when taken.
+    """A readable id from the URL: the file's name or the host, numbered if it is in `taken`.
 
     >>> id_of("/videos/Squat side view.mp4")
     'squat-side-view'
@@ -63,7 +63,7 @@ def id_of(url: str, taken: Container[str] = ()) -> str:
 
 
 def length_s(url: str) -> float | None:
-    """Length of a video file, seconds; None when it says none or cannot be read. Capture will say what is wrong."""
+    """Length of a video file, seconds; None if unknown. Unreadable files are reported by capture, not here."""
     import av
 
     if not is_file(url):
