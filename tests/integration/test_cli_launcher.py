@@ -49,7 +49,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     for name, code in CHILDREN.items():
         (folder / f"{name}.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    return "fake_services"
+    return "fake_services."
 
 
 @pytest.fixture
