@@ -53,8 +53,8 @@ async def subscribe(
         RetryableError: there is no server.
 
     Example:
-        >>> async for feedback in subscribe("cam1"):  # doctest: +SKIP
-        ...     print(feedback.text)
+        async for feedback in subscribe("cam1"):
+            print(feedback.text)
     """
     settings = load_settings({"redis": {"url": redis}} if redis else None)
     async with Bus.connect(settings) as bus:

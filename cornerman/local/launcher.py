@@ -230,7 +230,7 @@ def readable(line: str) -> list[str]:
 def describe_exit(code: int) -> str:
     """Describes an exit status in words.
 
-    >>> how_it_ended(-9)
+    >>> describe_exit(-9)
     'was killed by SIGKILL'
     """
     if code >= 0:
