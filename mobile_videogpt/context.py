@@ -50,7 +50,7 @@ def visual_block(
         [1, n, D].
 
     Raises:
-        GenerationError: if shapes do not fit each other.
+        ReplyError: if shapes do not fit each other.
     """
     if not chunks:
         raise ReplyError("there is no chunk to assemble; pass at least one, or ask without video")
@@ -83,7 +83,7 @@ def stream_block(chunk: ChunkTokens, frames: int) -> Tensor:
     order, then its video tokens, [1, n, D].
 
     Raises:
-        GenerationError: if it has fewer frames.
+        ReplyError: if it has fewer frames.
     """
     context, video = _unbatched(chunk.context, 3, "context"), _unbatched(chunk.video, 2, "video")
     if len(context) < frames:

@@ -8,13 +8,16 @@ from __future__ import annotations
 import codecs
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from mobile_videogpt.errors import ReplyError
-from mobile_videogpt.tokenizer import ChatTokenizer
+
+if TYPE_CHECKING:
+    from mobile_videogpt.tokenizer import ChatTokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class SamplingSettings:
         seed: makes sampling repeatable; None draws a fresh one.
 
     Raises:
-        GenerationError: for a value outside its range.
+        ReplyError: for a value outside its range.
     """
 
     temperature: float = 0.0
@@ -44,6 +47,23 @@ class SamplingSettings:
             raise ReplyError(f"top_p is {self.top_p}; it must be above 0 and at most 1")
         if not (math.isfinite(self.repetition_penalty) and self.repetition_penalty > 0):
             raise ReplyError(f"repetition_penalty is {self.repetition_penalty}; it must be positive (1 = off)")
+
+
+@dataclass(frozen=True, slots=True)
+class ReplySettings:
+    """When a reply ends and how its tokens are chosen.
+
+    Raises:
+        ReplyError: if `max_new_tokens` is below 1.
+    """
+
+    max_new_tokens: int = 128
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+    stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1:
+            raise ReplyError(f"max_new_tokens is {self.max_new_tokens}; ask for at least 1")
 
 
 class TokenSampler:
@@ -95,7 +115,7 @@ class TextStream:
         stop: strings that end the reply; the text ends before the first of them.
 
     Raises:
-        GenerationError: if a stop string is empty.
+        ReplyError: if a stop string is empty.
     """
 
     def __init__(self, tokenizer: ChatTokenizer, stop: Sequence[str] = ()) -> None:

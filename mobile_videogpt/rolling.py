@@ -7,13 +7,16 @@ StreamingLLM (Xiao et al. 2023). It knows the engine and rotary angles, and noth
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from mobile_videogpt.cache import LayerStates, causal_mask
-from mobile_videogpt.engine import LanguageEngine
 from mobile_videogpt.errors import ReplyError
+
+if TYPE_CHECKING:
+    from mobile_videogpt.engine import LanguageEngine
 
 
 def rotate(keys: Tensor, positions: Tensor, inverse_frequencies: Tensor, *, back: bool = False) -> Tensor:
@@ -42,7 +45,7 @@ class RollingCache:
         drop: tokens dropped at once when there is no room; more makes re-turning rarer.
 
     Raises:
-        GenerationError: if the numbers do not fit each other.
+        ReplyError: if the numbers do not fit each other.
     """
 
     def __init__(self, layers: int, inverse_frequencies: Tensor, *, sinks: int, capacity: int, drop: int) -> None:
@@ -66,7 +69,7 @@ class RollingCache:
         """Drops the oldest tokens behind the sinks until `tokens` fit; returns how many went.
 
         Raises:
-            GenerationError: if they can never fit.
+            ReplyError: if they can never fit.
         """
         if tokens > self.capacity - self.sinks:
             raise ReplyError(
@@ -147,7 +150,7 @@ class RollingSession:
         """Reads embeddings [1, n, D] behind all that was fed before.
 
         Raises:
-            GenerationError: if n exceeds the window less its sinks.
+            ReplyError: if n exceeds the window less its sinks.
         """
         embeds = embeds.to(self._engine.device, self._engine.dtype)
         new = embeds.shape[1]

@@ -12,11 +12,13 @@ so a temporal head reads one row of `Wv + Wc` per frame after the first `Wv` val
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from mobile_videogpt.config import MobileVideoGPTConfig
+if TYPE_CHECKING:
+    from mobile_videogpt.config import MobileVideoGPTConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from transformers import CLIPVisionModel
+if TYPE_CHECKING:
+    from transformers import CLIPVisionModel
 
 
 @cache

@@ -10,12 +10,12 @@ import typer
 
 from cornerman.local import options
 from cornerman.local.event_lines import EventLines
-from cornerman.local.pipeline import newest_event_id
 from cornerman.local.run_output import RunOutput
 from cornerman.local.signals import run_until_signal
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import DeltaEvent, EndEvent, Question, StartEvent
 from cornerman_shared.bus.registry import get_source
+from cornerman_shared.bus.streams import question_request_id
 from cornerman_shared.errors import ConfigError, GenerationError
 from cornerman_shared.settings.tree import Settings
 
@@ -39,9 +39,9 @@ async def _ask(settings: Settings, source_id: str, text: str, output: RunOutput)
         if await get_source(bus, source_id) is None:
             raise ConfigError(f"there is no source {source_id!r}; `cornerman sources list` shows those there are")
         question = Question(uuid.uuid4().hex, source_id, text, bus.clock.now_s())
-        request_id = f"{source_id}:q:{question.question_id}"
+        request_id = question_request_id(source_id, question.question_id)
         # The newest id is read before the question is sent: no event of the answer is missed.
-        events = bus.subscribe(source_id, since=await newest_event_id(bus, source_id))
+        events = bus.subscribe(source_id, since=await bus.newest_id(bus.keys(source_id).feedback(source_id)))
         await bus.ask(question)
         printed = False
         async for _, event in events:

@@ -52,8 +52,8 @@ def evaluate_in_process(
     """
     from cornerman_capture.motion import grey, motion
     from cornerman_common.model_location import bundled
+    from cornerman_training.evaluate.gym import coach_runs
     from cornerman_training.evaluate.gym import costs_of as gym_costs
-    from cornerman_training.evaluate.gym import watch_gym
     from cornerman_training.inprocess import Coach
     from mobile_videogpt.errors import ModelError
 
@@ -63,7 +63,7 @@ def evaluate_in_process(
         coach = Coach(model or bundled("coach"))
     except ModelError as error:
         raise ConfigError(f"--model cannot be loaded: {error}") from error
-    for seen in watch_gym(coach, seeds, split, kind, duration_s):
+    for seen in coach_runs(coach, seeds, split, kind, duration_s):
         results.append(seen.result)
         chunks.append([(pts_s, motion(grey(clip[0]), grey(clip[-1]))) for pts_s, clip in seen.chunks()])
         progress(len(results), len(seeds))

@@ -29,6 +29,7 @@ from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import DecisionEvent, EndEvent, StateEvent
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import add_source, remove_source, update_source
+from cornerman_shared.bus.streams import entry_order
 from cornerman_shared.errors import FatalError, RetryableError
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ class LocalPipeline:
     async def _add_sources(self, bus: Bus) -> None:
         for spec, seconds in zip(self._plan.specs, self._plan.lengths_s, strict=True):
             # The newest id is read before the source starts: no event of this run is missed.
-            last_id = await newest_event_id(bus, spec.source_id)
+            last_id = await bus.newest_id(bus.keys(spec.source_id).feedback(spec.source_id))
             await add_source(bus, spec)
             self._sources[spec.source_id] = SourceProgress(spec, last_id, seconds)
 
@@ -231,8 +232,9 @@ class LocalPipeline:
     async def _catch_up(self, bus: Bus) -> None:
         """Waits until every event that is on the bus now has been shown."""
         for source in self._sources.values():
-            last = _order(await newest_event_id(bus, source.spec.source_id))
-            await self._eventually(lambda: _order(source.last_id) >= last, CATCH_UP_S)  # noqa: B023 awaited at once
+            stream = bus.keys(source.spec.source_id).feedback(source.spec.source_id)
+            last = entry_order(await bus.newest_id(stream))
+            await self._eventually(lambda: entry_order(source.last_id) >= last, CATCH_UP_S)  # noqa: B023 awaited at once
 
     async def _eventually(self, reached: Callable[[], bool], within_s: float) -> None:
         deadline_s = time.monotonic() + within_s
@@ -275,19 +277,3 @@ def with_give_up(spec: SourceSpec) -> SourceSpec:
     if "give_up_s" in spec.watch.model_fields_set:
         return spec
     return spec.model_copy(update={"watch": spec.watch.model_copy(update={"give_up_s": GIVE_UP_S})})
-
-
-async def newest_event_id(bus: Bus, source_id: str) -> str:
-    """Id of the newest event of a source; "0" if there is none.
-
-    Raises:
-        RetryableError: the server does not answer.
-    """
-    with redis_errors():
-        entries = await bus.redis.xrevrange(bus.keys(source_id).feedback(source_id), count=1)
-    return str(entries[0][0].decode()) if entries else "0"
-
-
-def _order(entry_id: str) -> tuple[int, int]:
-    time_ms, _, number = entry_id.partition("-")
-    return int(time_ms), int(number or 0)

@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from cornerman.local.counts import SourceCounts
-from cornerman.local.workers import list_workers
 from cornerman_shared.bus.lag import Lag, lag_of
 from cornerman_shared.bus.messages import WorkerStatus
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import list_sources
 from cornerman_shared.bus.streams import GROUP_DECIDER, GROUP_ENCODER, GROUP_GENERATOR
+from cornerman_shared.bus.workers import list_workers
 from cornerman_shared.redact import redact_url
 from cornerman_shared.settings.source import SourceSpec
 

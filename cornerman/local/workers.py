@@ -1,4 +1,4 @@
-"""Live worker processes: those whose status on the bus has not run out."""
+"""Roles of live worker processes, and waiting for them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
-from cornerman_shared.bus import streams
-from cornerman_shared.bus.codec import unpack
-from cornerman_shared.bus.messages import WorkerStatus
-from cornerman_shared.bus.redis_client import redis_errors
-from cornerman_shared.errors import FatalError, MalformedError
+from cornerman_shared.bus.workers import list_workers
+from cornerman_shared.errors import FatalError
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
@@ -20,28 +17,6 @@ READY_S: Final = 180.0
 """Longest time that models may take to load before the first frame."""
 
 POLL_S: Final = 0.1
-
-
-async def list_workers(bus: Bus) -> list[WorkerStatus]:
-    """Every live process, by role and name.
-
-    Raises:
-        RetryableError: the server does not answer.
-    """
-    with redis_errors():
-        names = [raw.decode() for raw in await bus.redis.zrange(streams.WORKERS, 0, -1)]
-        if not names:
-            return []
-        bodies = await bus.redis.mget([streams.worker(*name.split(":", 1)) for name in names])
-    found = []
-    for body in bodies:
-        if body is None:
-            continue
-        try:
-            found.append(unpack(body, WorkerStatus))
-        except MalformedError:
-            continue  # a process of another version
-    return sorted(found, key=lambda status: (status.role, status.name))
 
 
 async def live_roles(bus: Bus) -> set[str]:

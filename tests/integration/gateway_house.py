@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 
 from cornerman_gateway.app import create_app
 from cornerman_gateway.app_state import AppState
+from cornerman_gateway.parts import build_state
 from cornerman_gateway.service import Server, listen
 from cornerman_shared.bus.codec import pack_map
 from cornerman_shared.bus.connection import Bus
@@ -46,21 +47,21 @@ async def gateway(settings: Settings, bus: Bus) -> AsyncIterator[tuple[str, AppS
             spawned.append(tasks.create_task(work))
             return spawned[-1]
 
-        room = AppState.of(settings, bus, Metrics(), spawn)
+        state = build_state(settings, bus, Metrics(), spawn)
         listener = listen(settings.gateway)
         config = uvicorn.Config(
-            create_app(room), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
+            create_app(state), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
         )
         server = Server(config)
         serving = tasks.create_task(server.serve(sockets=[listener]))
         while not server.started:
             await asyncio.sleep(0.005)
         try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}", room
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}", state
         finally:
-            room.hub.close()
-            room.screens.close()
-            await room.whip.close()
+            state.hub.close()
+            state.previews.close()
+            await state.whip.close()
             server.should_exit = True
             await serving
             for task in spawned:

@@ -31,7 +31,7 @@ from tests.integration.decider_house import (
     send,
     watch,
 )
-from tests.integration.waiting import run_out, until
+from tests.integration.waiting import expire_key, until
 
 
 async def test_another_decider_continues_where_the_first_one_stopped(bus: Bus) -> None:
@@ -71,7 +71,7 @@ async def test_a_decider_whose_lease_was_taken_stops_and_writes_nothing_more(bus
         await send(bus, await features(bus, 1))
         await asyncio.sleep(0.5)
         assert await decided(bus) == [0]
-        await run_out(bus, keys.lease("decider"))
+        await expire_key(bus, keys.lease("decider"))
         await until(lambda: has_decided(bus, 2))  # it comes back when the other's lease has run out
     assert await decided(bus) == [0, 1]
 

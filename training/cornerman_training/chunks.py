@@ -17,15 +17,10 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
+from cornerman_training.gym.labels import ACTIVITIES
 from cornerman_training.gym.render import SessionRenderer
-from cornerman_training.gym.session import ACTIVITIES, FAULTS, GymSession, plan_session
-
-SAMPLE_FPS = 8.0
-CHUNK = 8
-STRIDE = 4
-SIZE = 112
-IGNORE = -100
-TOO_FAST = tuple(i + 1 for i, name in enumerate(FAULTS) if name.endswith("too_fast"))
+from cornerman_training.gym.session import plan_session
+from cornerman_training.sampling import CHUNK, SAMPLE_FPS, SIZE, fault_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +44,6 @@ class Batch:
     fault: NDArray[np.int64]
     phase: NDArray[np.float32]
     ended: NDArray[np.float32]
-
-
-def fault_labels(session: GymSession) -> NDArray[np.int64]:
-    """Per-frame mistake labels as in `Batch.fault`, [T]."""
-    inside = session.phase >= 0
-    shows = np.sin(np.pi * np.clip(session.phase, 0, 1)) > 0.5
-    return np.where(inside, np.where(shows, session.fault + 1, IGNORE), 0)
 
 
 # Left joint <-> right joint, to mirror a person.
@@ -204,3 +192,9 @@ class ChunkStream:
                     break
                 except queue.Full:
                     continue
+
+
+def validation_batches(batch: int, length: int) -> list[Batch]:
+    """Four batches of held-out people, the same ones every time."""
+    with ChunkStream(5, "validation", batch, length, pool=batch, fresh=batch // 2) as stream:
+        return [chunks for chunks, _ in zip(stream, range(4), strict=False)]

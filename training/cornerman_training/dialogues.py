@@ -14,9 +14,9 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from cornerman_training.chunks import CHUNK, SAMPLE_FPS, STRIDE
 from cornerman_training.evaluate.sources import read_truth
 from cornerman_training.gym.phrases import PROMPT
+from cornerman_training.sampling import CHUNK, SAMPLE_FPS, STRIDE
 
 SHORTER_SIDE = 224
 _HUMAN, _MODEL = ("human", "user"), ("gpt", "assistant")

@@ -7,12 +7,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
-from cornerman_training.sizes import TrainingPlan
 from mobile_videogpt.head import TemporalHead
-from mobile_videogpt.modeling import MobileVideoGPT
+
+if TYPE_CHECKING:
+    from cornerman_training.sizes import TrainingPlan
+    from mobile_videogpt.modeling import MobileVideoGPT
+
 
 _CARD = """# The bundled coach
 

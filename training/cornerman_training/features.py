@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cornerman_training.chunks import CHUNK, IGNORE, SAMPLE_FPS, SIZE, STRIDE, fault_labels
-from cornerman_training.gym.coach import TimedFeedback
+from cornerman_training.gym.labels import FAULTS
 from cornerman_training.gym.render import SessionRenderer
-from cornerman_training.gym.session import FAULTS, GymSession
-from mobile_videogpt.config import MobileVideoGPTConfig
+from cornerman_training.sampling import CHUNK, IGNORE, SAMPLE_FPS, SIZE, chunk_ends, fault_labels
 from mobile_videogpt.tokens import join_features
-from mobile_videogpt.vision import VisionHalf
+
+if TYPE_CHECKING:
+    from cornerman_training.gym.coach import TimedFeedback
+    from cornerman_training.gym.session import GymSession
+    from mobile_videogpt.config import MobileVideoGPTConfig
+    from mobile_videogpt.vision import VisionHalf
+
 
 VERDICT_S = 0.75
 _AT_ONCE = 16
@@ -49,15 +54,10 @@ class SessionFeatures:
     kind: str
 
 
-def sampled_frames(session: GymSession) -> NDArray[np.uint8]:
+def render_frames(session: GymSession) -> NDArray[np.uint8]:
     """All frames of a session planned at `SAMPLE_FPS`, [T,S,S,3]."""
     renderer = SessionRenderer(session, SIZE, compress=True)
     return np.stack([renderer.frame(k) for k in range(session.frames)])
-
-
-def chunk_ends(frames: int) -> NDArray[np.int64]:
-    """Number of the newest frame of each chunk of a session."""
-    return np.arange(CHUNK - 1, frames, STRIDE)
 
 
 @torch.inference_mode()
@@ -71,7 +71,7 @@ def towers(vision: VisionHalf, frames: NDArray[np.uint8]) -> tuple[Tensor, Tenso
     return images.float(), videos.float()
 
 
-def summaries(images: Tensor, videos: Tensor) -> NDArray[np.float32]:
+def pooled_features(images: Tensor, videos: Tensor) -> NDArray[np.float32]:
     """Features [C,F] from `towers`; the same numbers as `encode_chunk(...).features`."""
     ends = chunk_ends(len(images))
     means = images.mean(1)
@@ -83,25 +83,25 @@ def summaries(images: Tensor, videos: Tensor) -> NDArray[np.float32]:
 
 def watch(vision: VisionHalf, session: GymSession) -> tuple[SessionFeatures, Tensor, Tensor]:
     """One session through the towers: the decider's view, and the towers' tokens."""
-    images, videos = towers(vision, sampled_frames(session))
-    return labelled(session, summaries(images, videos)), images, videos
+    images, videos = towers(vision, render_frames(session))
+    return label_features(session, pooled_features(images, videos)), images, videos
 
 
 @torch.inference_mode()
-def glance(vision: VisionHalf, session: GymSession) -> SessionFeatures:
+def image_features(vision: VisionHalf, session: GymSession) -> SessionFeatures:
     """One session through the image tower alone, at half the cost: the video tower's features are left at zero."""
-    pixels = torch.from_numpy(sampled_frames(session))
+    pixels = torch.from_numpy(render_frames(session))
     parts = torch.split(pixels, 8 * _AT_ONCE)
     means = torch.cat([vision.encode_images(part[None])[0].mean(1).cpu() for part in parts]).float()
     ends = chunk_ends(session.frames)
     rows = torch.stack([means[e - CHUNK + 1 : e + 1] for e in ends])  # [C, 8, Wc]
     width = vision.config.video.width
     features = join_features(torch.zeros(len(ends), width), torch.zeros(len(ends), CHUNK, width), rows)
-    return labelled(session, features.numpy())
+    return label_features(session, features.numpy())
 
 
 def without_video(watched: SessionFeatures, config: MobileVideoGPTConfig) -> SessionFeatures:
-    """The same session with the video tower's features at zero, as `glance` gives it."""
+    """The same session with the video tower's features at zero, as `image_features` gives it."""
     features = watched.features.copy()
     width = config.video.width
     features[:, :width] = 0.0
@@ -109,7 +109,7 @@ def without_video(watched: SessionFeatures, config: MobileVideoGPTConfig) -> Ses
     return replace(watched, features=features)
 
 
-def labelled(session: GymSession, features: NDArray[np.float32]) -> SessionFeatures:
+def label_features(session: GymSession, features: NDArray[np.float32]) -> SessionFeatures:
     """Features [C,F] of a session planned at `SAMPLE_FPS`, with what is true of each chunk."""
     ends = chunk_ends(session.frames)
     pts = ends / SAMPLE_FPS

@@ -25,7 +25,7 @@ from mobile_videogpt.context import visual_block
 from mobile_videogpt.errors import ModelError
 from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.prompts import prompt_ids
-from mobile_videogpt.tokenizer import IM_END
+from mobile_videogpt.special_tokens import IM_END
 from mobile_videogpt.transformers_api import adapters_created
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")

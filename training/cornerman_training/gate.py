@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 NEXT, FEEDBACK, CORRECT = 0, 1, 2
 
 
-def spoken(
+def gated_actions(
     probabilities: NDArray[np.float32],
     pts_s: Sequence[float] | NDArray[np.float32],
     threshold: float,

@@ -9,21 +9,24 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cornerman_training.chunks import CHUNK, SAMPLE_FPS, STRIDE
 from cornerman_training.evaluate.messages import SpokenFeedback, TimedSession
-from cornerman_training.features import chunk_ends
-from cornerman_training.gate import CORRECT, spoken
+from cornerman_training.gate import CORRECT, gated_actions
 from cornerman_training.gym.phrases import PROMPT
 from cornerman_training.gym.render import SessionRenderer
-from cornerman_training.gym.session import GymSession
+from cornerman_training.sampling import CHUNK, SAMPLE_FPS, STRIDE, chunk_ends
 from mobile_videogpt.head import TemporalHead
 from mobile_videogpt.modeling import MobileVideoGPT
+
+if TYPE_CHECKING:
+    from cornerman_training.gym.session import GymSession
+
 
 PICTURE = 224
 MAX_WORDS = 32
@@ -88,7 +91,7 @@ class Coach:
             self.costs.chunks += len(part)
         pts = ends / SAMPLE_FPS
         config = self.head.config
-        moments = spoken(
+        moments = gated_actions(
             np.stack(probabilities), pts.tolist(), config.threshold, config.min_interval_s, config.repeat_window_s
         )
         out: list[SpokenFeedback] = []

@@ -17,7 +17,7 @@ import torch
 from cornerman_training.auxiliary import FrameHeads
 from cornerman_training.export import Card, export_coach, hardware, write_card
 from cornerman_training.features import SessionFeatures
-from cornerman_training.memory import Library
+from cornerman_training.session_cache import SessionCache
 from cornerman_training.sizes import TrainingPlan, coach_config, load_plan
 from cornerman_training.stages.head import train_head
 from cornerman_training.stages.image import load_heads, train_image
@@ -49,7 +49,7 @@ def train(
     vision = train_image(config, plan.image, plan.seed, out)
     vision = train_video(vision, plan.video, plan.seed, out).eval()
     teacher = load_heads(config, out)
-    library = Library(out, vision, plan.session_s, workers)
+    library = SessionCache(out, vision, plan.session_s, workers)
     head = _head(plan, config, library, out, teacher)
     first = plan.seed * 100_000
     seen = library.both("train", range(first, first + plan.text.sessions))
@@ -95,7 +95,7 @@ def measure(coach: Path, sessions: int, in_process: bool) -> dict[str, object]:
 
 
 def _head(
-    plan: TrainingPlan, config: MobileVideoGPTConfig, library: Library, out: Path, teacher: FrameHeads
+    plan: TrainingPlan, config: MobileVideoGPTConfig, library: SessionCache, out: Path, teacher: FrameHeads
 ) -> TemporalHead:
     first = plan.seed * 100_000 + (0 if plan.head.video else 10_000)
 

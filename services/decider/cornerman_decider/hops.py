@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from cornerman_decider.context import blobs_of
 from cornerman_decider.core import Decision, chunk_ref, opened
-from cornerman_decider.requests import decision_event, end_event, lost_event, open_request, question_request_id
+from cornerman_decider.requests import decision_event, end_event, lost_event, open_request
 from cornerman_decider.state import DeciderState, OpenRequest, state_bytes
 from cornerman_shared.bus.hop import Hop
 from cornerman_shared.bus.messages import (
@@ -19,7 +19,7 @@ from cornerman_shared.bus.messages import (
     StateEvent,
 )
 from cornerman_shared.bus.publish import credit_member
-from cornerman_shared.bus.streams import Keys
+from cornerman_shared.bus.streams import Keys, question_request_id
 from cornerman_shared.settings.tree import BusSettings
 
 STAGE = "decider"
@@ -115,7 +115,8 @@ class DeciderHops:
     def no_such_source(self, question: Question, now_s: float) -> Hop:
         """A question that nobody can answer is an error that the asker sees."""
         message = f"there is no source {question.source_id!r}, so the question cannot be answered"
-        event = ErrorEvent(question.source_id, "", STAGE, message, now_s, question_request_id(question))
+        request_id = question_request_id(question.source_id, question.question_id)
+        event = ErrorEvent(question.source_id, "", STAGE, message, now_s, request_id)
         return Hop().event(self._keys, event, self._bus.feedback_maxlen)
 
     def forget(self, source_id: str, refs: tuple[BlobRef, ...]) -> Hop:

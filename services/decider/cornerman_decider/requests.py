@@ -23,6 +23,7 @@ from cornerman_shared.bus.messages import (
     Sampling,
     Times,
 )
+from cornerman_shared.bus.streams import question_request_id
 from cornerman_shared.settings.source import SaySettings, SourceSpec
 
 
@@ -97,7 +98,7 @@ def request_for_question(
     """The order to answer a person about what is on screen."""
     newest = chunks[-1] if chunks else None
     return Request(
-        request_id=question_request_id(question),
+        request_id=question_request_id(question.source_id, question.question_id),
         source_id=question.source_id,
         run=state.run,
         seq=newest.seq if newest else 0,
@@ -114,11 +115,6 @@ def request_for_question(
         owns_blobs=False,
         times=Times(captured_at_s=question.asked_at_s, decided_at_s=now_s),
     )
-
-
-def question_request_id(question: Question) -> str:
-    """The request that answers a question."""
-    return f"{question.source_id}:q:{question.question_id}"
 
 
 def sampling(say: SaySettings) -> Sampling:

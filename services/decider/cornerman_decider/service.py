@@ -63,7 +63,7 @@ async def _hold_shard(context: Context, keys: Keys, strategies: Strategies) -> N
             await _pause(context.stopping, bus.settings.bus.lease_ms / 3000)
             continue
         log.info("shard_taken", shard=keys.shard, generation=lease.generation)
-        async with lease.keep():
+        async with lease.auto_renew():
             await Shard(context, keys, lease, strategies).work()
         log.info("shard_left", shard=keys.shard)
 
@@ -92,13 +92,21 @@ class Shard:
 
     async def work(self) -> None:
         """Until the lease is lost or the process stops."""
-        bus, name, lease = self._bus, self._context.name, self._lease
+        bus, name, lease, count = self._bus, self._context.name, self._lease, self._context.count_entry
         slots = self._context.settings.decider.max_held + SPARE_SLOTS
         features = Consumer(
-            bus, [self._keys.features], GROUP_DECIDER, Features, name, slots=slots, fence=lease, tombstone=self._bury
+            bus,
+            [self._keys.features],
+            GROUP_DECIDER,
+            Features,
+            name,
+            slots=slots,
+            lease=lease,
+            tombstone=self._bury,
+            count=count,
         )
         questions = Consumer(
-            bus, [self._keys.questions], GROUP_DECIDER, Question, name, slots=QUESTION_SLOTS, fence=lease
+            bus, [self._keys.questions], GROUP_DECIDER, Question, name, slots=QUESTION_SLOTS, lease=lease, count=count
         )
         await retry_forever(self._watch.refresh)
         try:
@@ -139,7 +147,7 @@ class Shard:
             log.info("source_removed", source_id=source_id)
 
     async def _take_features(self, consumer: Consumer[Features], tasks: asyncio.TaskGroup) -> None:
-        health, metrics = self._context.health, self._context.metrics
+        metrics = self._context.metrics
         while True:
             for delivery in await consumer.take(64):
                 desk = await self._desk(delivery.message.source_id, tasks)
@@ -147,8 +155,7 @@ class Shard:
                     await commit_with_retry(delivery, self._out.dropped(delivery.message))
                 else:
                     desk.push(Arrival(delivery.message, delivery))
-            health.beat()
-            health.busy(consumer.busy)
+            self._context.progress(consumer.busy)
             metrics.chunks_held.set(sum(desk.held for desk, _ in self._desks.values()))
 
     async def _take_questions(self, consumer: Consumer[Question], tasks: asyncio.TaskGroup) -> None:

@@ -23,8 +23,7 @@ from cornerman_shared.bus.commit import commit_with_retry, retry_forever
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.delivery import Delivery
 from cornerman_shared.bus.hop import Hop, HopResult
-from cornerman_shared.bus.last_feedback import FIELD as SAID
-from cornerman_shared.bus.last_feedback import LastFeedback
+from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD, LastFeedback
 from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.messages import BlobRef, Features, Question
 from cornerman_shared.bus.redis_client import redis_errors
@@ -234,10 +233,11 @@ class SourceWorker:
         """Adds a decision to the hop; gives the state after it."""
         now_s, spec = self._now_s(), self.spec
         self._metrics.decisions_total.labels(decision.action, spec.speak.strategy).inc()
+        self._metrics.observe_stage("decided", features.times.encoded_at_s, now_s)
         self._out.decided(hop, features, decision, spec.speak.strategy, now_s)
         if not decision.speak:
             return decision.state
-        said = LastFeedback.read(await self._hget(self._keys.decider_state(self.source_id), SAID))
+        said = LastFeedback.read(await self._hget(self._keys.decider_state(self.source_id), LAST_FEEDBACK_FIELD))
         return self._out.requested(hop, request_for(features, decision, spec, said, now_s), decision.state)
 
     async def _look_at_open(self) -> None:

@@ -1,4 +1,4 @@
-"""What was said in a run, as rows, WebVTT and JSON lines. Pure: events in, text out."""
+"""Transcript of a run as rows, WebVTT and JSON lines. Pure: events in, text out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHARACTERS_PER_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class TranscriptLine:
-    """One thing said."""
+    """One reply of a run."""
 
     event_id: str
     run: str
@@ -33,7 +33,7 @@ class TranscriptLine:
 
 
 def kind_of(event: EndEvent) -> str:
-    """How the words should look."""
+    """The kind of a reply, for styling."""
     if event.status != "done":
         return event.status
     if event.kind == "question":
@@ -62,7 +62,7 @@ def line_of(event_id: str, event: EndEvent) -> TranscriptLine:
 
 
 def lines(events: Iterable[tuple[str, Event]], run: str = "") -> list[TranscriptLine]:
-    """Everything said in `run` (empty = in every run): no silences."""
+    """Replies of `run` (empty = of every run), without silent ones."""
     return [
         line_of(event_id, event)
         for event_id, event in events
@@ -71,9 +71,7 @@ def lines(events: Iterable[tuple[str, Event]], run: str = "") -> list[Transcript
 
 
 def to_vtt(rows: Iterable[TranscriptLine], title: str) -> str:
-    """WebVTT (W3C): one cue for each thing said, on the run's media time; corrections, praise and answers as
-    classes.
-    """
+    """WebVTT (W3C): one cue per reply on the run's media time, its kind as a class."""
     said = sorted(
         (row for row in rows if row.text and row.kind in ("correction", "praise", "answer")), key=lambda r: r.pts_s
     )

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from cornerman_shared.bus.hop import Hop
-from cornerman_shared.bus.last_feedback import FIELD as SAID
-from cornerman_shared.bus.last_feedback import LastFeedback
+from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD, LastFeedback
 from cornerman_shared.bus.messages import BlobRef, EndEvent, EndStatus, ErrorEvent, Request, Times
 from cornerman_shared.bus.streams import Keys
 from cornerman_shared.settings.tree import BusSettings
@@ -47,7 +46,7 @@ def end_hop(keys: Keys, bus: BusSettings, request: Request, outcome: ReplyOutcom
     hop.count(counters, COUNTED[outcome.status])
     if outcome.status == "done" and request.kind == "feedback" and not outcome.silent:
         said = LastFeedback(request.run, request.action, request.pts_s, outcome.text)
-        hop.set(keys.decider_state(request.source_id), SAID, said.to_bytes())
+        hop.set(keys.decider_state(request.source_id), LAST_FEEDBACK_FIELD, said.to_bytes())
     return hop.free(owned_blobs(request))
 
 

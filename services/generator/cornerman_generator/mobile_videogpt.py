@@ -84,7 +84,7 @@ class MobileVideoGPTGenerator:
         )
         for _ in self._model.generate([chunk], "?", max_new_tokens=2):
             pass
-        self._model.forget_prompts()
+        self._model.clear_prefixes()
 
     def generate(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncIterator[TextDelta]:
         """Streams the model's reply."""

@@ -65,6 +65,8 @@ class RequestWorker:
         else:
             await self._end(outcome)
             self._metrics.generate_seconds.observe(self._bus.clock.monotonic_s() - started_s)
+            self._metrics.observe_stage("first_token", request.times.decided_at_s, outcome.first_token_at_s)
+            self._metrics.observe_stage("done", outcome.first_token_at_s, self._bus.clock.now_s())
 
     async def _speak(self, chunks: Sequence[ChunkInput], started_s: float) -> ReplyOutcome | None:
         """Says what the generator gives; None = somebody else has ended the request, or works on it now."""

@@ -43,6 +43,7 @@ async def answer_loop(context: Context, generator: Generator) -> None:
         context.name,
         slots=slots,
         tombstone=tombstone,
+        count=context.count_entry,
     )
 
     async def stop() -> None:
@@ -54,8 +55,7 @@ async def answer_loop(context: Context, generator: Generator) -> None:
         while deliveries := await consumer.take(slots):
             if context.stopping.is_set():
                 break
-            context.health.busy(consumer.busy)
-            context.health.beat()
+            context.progress(consumer.busy)
             for delivery in deliveries:
                 answer = RequestWorker(bus, generator, context.metrics, delivery)
                 answers.create_task(answer.run(), name=delivery.message.request_id)

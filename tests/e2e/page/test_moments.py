@@ -100,7 +100,7 @@ async def test_every_bar_of_the_timeline_has_its_picture_and_arrows_go_on(settin
 
 async def said_before(bus: Bus, actor: Actor, count: int) -> list[EndEvent]:
     """Lets the actor speak with nobody watching."""
-    from cornerman_gateway.fanout import read_rows
+    from cornerman_gateway.rows import read_rows
 
     rows = await bus.redis.xrange(bus.keys(actor.source_id).feedback(actor.source_id))
     ends = [event for _, event in read_rows(rows) if isinstance(event, EndEvent)]

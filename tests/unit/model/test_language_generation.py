@@ -12,16 +12,16 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mobile_videogpt import reply as reply_module
+from mobile_videogpt import generation as generation_module
 from mobile_videogpt.batching import BatchDecoder
 from mobile_videogpt.cache import KeyValueCache
 from mobile_videogpt.config import MobileVideoGPTConfig
-from mobile_videogpt.decoding import SamplingSettings
+from mobile_videogpt.decoding import ReplySettings, SamplingSettings
 from mobile_videogpt.engine import LanguageEngine, Prefilled, PromptSegment
 from mobile_videogpt.errors import ReplyError
 from mobile_videogpt.generation import PromptRequest
 from mobile_videogpt.modeling import MobileVideoGPT
-from mobile_videogpt.reply import GenerationStats, ReplyDelta, ReplySettings
+from mobile_videogpt.reply import GenerationStats, ReplyDelta
 from mobile_videogpt.tokenizer import tiny_tokenizer
 from mobile_videogpt.tokens import Tokens
 from tests.unit.model.conftest import IMAGE_TOKENS, VIDEO_TOKENS, WIDTH, chunk, text_of
@@ -51,7 +51,7 @@ class Script:
 def say(monkeypatch: pytest.MonkeyPatch, text: str) -> list[int]:
     tokenizer = tiny_tokenizer()
     ids = [*tokenizer.encode_plain(text), tokenizer.id_of("<|im_end|>") or 0]
-    monkeypatch.setattr(reply_module, "TokenSampler", type("Said", (Script,), {"ids": tuple(ids)}))
+    monkeypatch.setattr(generation_module, "TokenSampler", type("Said", (Script,), {"ids": tuple(ids)}))
     return ids[:-1]
 
 
@@ -138,7 +138,7 @@ def test_visual_tokens_stand_between_the_halves_of_the_prompt(talker: MobileVide
     assert tokenizer is not None
     tokens = chunk(4)
     embeds = talker.assemble([tokens], "Depth?", system_prompt="S")
-    engine = talker.speech.engine
+    engine = talker.text_generator.engine
     head = engine.embed(tokenizer.encode("<|im_start|>system\nS<|im_end|>\n<|im_start|>user\n"))
     tail = engine.embed(tokenizer.encode("\nDepth?<|im_end|>\n<|im_start|>assistant\n"))
     assert torch.equal(embeds, torch.cat((head, tokens.merged(), tail), dim=1))
@@ -147,16 +147,16 @@ def test_visual_tokens_stand_between_the_halves_of_the_prompt(talker: MobileVide
 
 def test_a_prompt_beginning_is_read_once_and_gives_the_same_words(talker: MobileVideoGPT) -> None:
     model = talker
-    model.forget_prompts()
+    model.clear_prefixes()
     first = list(model.generate([chunk(6)], "How deep?", max_new_tokens=20))
     again = list(model.generate([chunk(6)], "How deep?", max_new_tokens=20))
     other = list(model.generate([chunk(7)], "How deep?", max_new_tokens=20))
-    model.forget_prompts()
+    model.clear_prefixes()
     fresh = list(model.generate([chunk(7)], "How deep?", max_new_tokens=20))
     assert text_of(first) == text_of(again)
     assert text_of(other) == text_of(fresh)
     assert text_of(other) != text_of(first)
-    suffix = len(talker.speech.segments(PromptRequest([chunk(6)], "How deep?"))[-1].embeds[0])
+    suffix = len(talker.text_generator.segments(PromptRequest([chunk(6)], "How deep?"))[-1].embeds[0])
     reused = [stats_of(d).reused_prompt_tokens for d in (first, again, other, fresh)]
     prompt = stats_of(first).prompt_tokens
     assert reused == [0, prompt - suffix, prompt - suffix - 160, 0]
@@ -266,7 +266,7 @@ def test_sixteen_requests_batched_equal_sixteen_one_by_one(talker: MobileVideoGP
 def test_sixteen_threads_at_once_equal_sixteen_one_by_one(talker: MobileVideoGPT) -> None:
     asked = requests()
     expected = [alone(talker, request) for request in asked]
-    talker.forget_prompts()
+    talker.clear_prefixes()
     with ThreadPoolExecutor(16) as pool:
         found = list(pool.map(lambda request: alone(talker, request), asked))
     assert found == expected
@@ -276,7 +276,7 @@ def test_a_cancelled_request_leaves_the_batch_and_the_others_go_on(talker: Mobil
     cancel = threading.Event()
     asked = [replace(r, settings=ReplySettings(max_new_tokens=12)) for r in requests()[:3]]
     expected = [alone(talker, request)[1] for request in asked]
-    decoder = BatchDecoder(talker.speech)
+    decoder = BatchDecoder(talker.text_generator)
     ids: dict[str, list[int]] = {"0": [], "1": [], "2": []}
     for n, request in enumerate(asked):
         first = decoder.add(str(n), replace(request, cancel=cancel if n == 0 else None))

@@ -104,7 +104,7 @@ def test_while_nothing_is_dropped_it_is_the_plain_model(talker: MobileVideoGPT) 
         both = torch.cat((embeds(1, 30), embeds(2, 7)), dim=1)
         plain = talker.require_language()(inputs_embeds=both).logits[0, -1]
     assert torch.allclose(session.logits(), plain, atol=1e-4)
-    ids = talker.speech.action_ids()
+    ids = talker.text_generator.action_ids()
     assert torch.allclose(session.logits_of(ids), plain[ids], atol=1e-4)
 
 

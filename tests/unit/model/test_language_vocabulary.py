@@ -16,7 +16,8 @@ from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.errors import CheckpointError, QuantizationError, ReplyError
 from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.quantize import check_quantization, quantize_language
-from mobile_videogpt.tokenizer import ACTION_TOKENS, ChatTokenizer, tiny_tokenizer
+from mobile_videogpt.special_tokens import ACTION_TOKENS
+from mobile_videogpt.tokenizer import ChatTokenizer, tiny_tokenizer
 from mobile_videogpt.vocabulary import RELATED_WORDS, add_action_tokens, fit_rows
 
 

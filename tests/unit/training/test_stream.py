@@ -8,12 +8,12 @@ import torch
 
 from cornerman_decider.core import ChunkTensors
 from cornerman_decider.strategies.rolling import RollingActionModel
-from cornerman_training.chunks import CHUNK, STRIDE
 from cornerman_training.features import SessionFeatures
 from cornerman_training.gym.coach import TimedFeedback
-from cornerman_training.memory import EncodedSession
-from cornerman_training.stages.judgements import Judgements, action_labels, windows
-from cornerman_training.stages.stream import StreamingObjective, take_turns
+from cornerman_training.sampling import CHUNK, STRIDE
+from cornerman_training.session_cache import EncodedSession
+from cornerman_training.stages.session_heads import SessionHeads, action_labels, feedback_windows
+from cornerman_training.stages.stream import StreamingObjective, draw_history
 from mobile_videogpt.config import MobileVideoGPTConfig, StreamConfig
 from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.tokenizer import tiny_tokenizer
@@ -52,9 +52,9 @@ def model() -> MobileVideoGPT:
 def test_each_feedback_is_said_once_and_then_silence_is_right() -> None:
     session = seen(1).watched
     due, _ = action_labels(session)
-    answer, taken = take_turns(session, np.random.default_rng(2))
-    assert np.count_nonzero(taken) == len(windows(session)) > 1
-    for feedback, near in windows(session):
+    answer, taken = draw_history(session, np.random.default_rng(2))
+    assert np.count_nonzero(taken) == len(feedback_windows(session)) > 1
+    for feedback, near in feedback_windows(session):
         at = int(near[np.flatnonzero(taken[near])[0]])
         assert taken[at] == due[at] == (2 if session.feedbacks[feedback].mistake else 1)
         assert (answer[near[near <= at]] == due[at]).all()
@@ -65,7 +65,7 @@ def test_each_feedback_is_said_once_and_then_silence_is_right() -> None:
 @pytest.mark.parametrize("frames", [0, 3])
 def test_training_and_the_decider_ask_for_the_same_logits(model: MobileVideoGPT, frames: int) -> None:
     tokenizer, session = tiny_tokenizer(), seen(3, 6)
-    _, taken = take_turns(session.watched, np.random.default_rng(2))
+    _, taken = draw_history(session.watched, np.random.default_rng(2))
     stream = StreamingObjective(model, tokenizer, frames)
     with torch.no_grad():
         taught = stream.logits(stream.hidden([session], [taken], 0, PROMPT))[0].numpy()
@@ -98,7 +98,7 @@ def test_a_context_holds_as_many_chunks_as_were_taught_and_loses_whole_ones(mode
 def test_the_loss_falls_and_what_lies_before_a_cut_is_not_asked(model: MobileVideoGPT) -> None:
     torch.manual_seed(1)
     sessions, stream = [seen(7), seen(8)], StreamingObjective(model, tiny_tokenizer(), 1)
-    judgements = Judgements(TINY.language.width)
+    judgements = SessionHeads(TINY.language.width)
     every = torch.nn.ModuleList([model, judgements]).train()
     optimizer = torch.optim.AdamW(every.parameters(), lr=2e-3)
     losses = []

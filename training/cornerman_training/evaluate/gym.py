@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cornerman_training.chunks import CHUNK, SAMPLE_FPS
 from cornerman_training.evaluate.messages import SessionResult
 from cornerman_training.evaluate.report import EvaluationReport, evaluate
 from cornerman_training.evaluate.words import MeaningOf
-from cornerman_training.features import chunk_ends
 from cornerman_training.gym.phrases import meanings
 from cornerman_training.gym.session import plan_session
 from cornerman_training.inprocess import Coach, Costs, as_truth, pictures
+from cornerman_training.sampling import CHUNK, SAMPLE_FPS, chunk_ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class CoachRun:
             yield float(end / SAMPLE_FPS), self.frames[end - CHUNK + 1 : end + 1]
 
 
-def watch_gym(
+def coach_runs(
     coach: Coach, seeds: Iterable[int], split: str = "test", kind: str | None = None, duration_s: float | None = None
 ) -> Iterator[CoachRun]:
     """Session after session; the same every time.
@@ -65,7 +64,7 @@ def evaluate_gym(
         raise ValueError(f"sessions is {sessions}: evaluate at least one")
     coach = Coach(folder)
     results: list[SessionResult] = []
-    for seen in watch_gym(coach, range(seed, seed + sessions), split, kind, duration_s):
+    for seen in coach_runs(coach, range(seed, seed + sessions), split, kind, duration_s):
         results.append(seen.result)
         if progress is not None:
             progress(len(results), sessions)

@@ -1,13 +1,20 @@
 """A person: bone lengths, girths and clothes. Knows nothing of motion, cameras or pixels."""
 
+from __future__ import annotations
+
 import colorsys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.random import Generator
-from numpy.typing import NDArray
 
-from cornerman_training.gym.splits import Split, draw
+from cornerman_training.gym.splits import draw
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+    from numpy.typing import NDArray
+
+    from cornerman_training.gym.splits import Split
 
 JOINTS = (
     "pelvis", "spine", "neck", "head",

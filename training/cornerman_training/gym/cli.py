@@ -1,10 +1,12 @@
 """`python -m cornerman_training.gym render`: the gym from the command line; `cornerman gym render` calls it."""
 
+from __future__ import annotations
+
 import argparse
 import sys
 from pathlib import Path
 
-from cornerman_training.gym.session import KINDS
+from cornerman_training.gym.labels import KINDS
 from cornerman_training.gym.sheet import contact_sheet
 from cornerman_training.gym.splits import SPLITS
 from cornerman_training.gym.video import render_session

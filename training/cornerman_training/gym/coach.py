@@ -3,19 +3,25 @@
 A correction right after a faulty repetition; praise after `PRAISE_AFTER` good ones in a row; otherwise silence.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.random import Generator
-from numpy.typing import NDArray
 
-from cornerman_training.gym.kinematics import Array
-from cornerman_training.gym.phrases import PRAISE, say
-from cornerman_training.gym.splits import Split
-from cornerman_training.gym.timeline import MotionSegment
+from cornerman_training.gym.labels import PRAISE_AFTER
+from cornerman_training.gym.phrases import PRAISE, choose_wording
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+    from numpy.typing import NDArray
+
+    from cornerman_training.gym.kinematics import Array
+    from cornerman_training.gym.splits import Split
+    from cornerman_training.gym.timeline import MotionSegment
 
 REACTION_S = 0.25
-PRAISE_AFTER = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +43,15 @@ def coach(segments: list[MotionSegment], rng: Generator, split: Split) -> tuple[
         for rep in segment.reps:
             time = round(rep.end_s + REACTION_S, 3)
             if rep.mistake:
-                text = say(rng, rep.exercise, rep.mistake, split)
+                text = choose_wording(rng, rep.exercise, rep.mistake, split)
                 out.append(TimedFeedback(time, "correct", text, rep.exercise, rep.mistake))
                 good = 0
                 continue
             good += 1
             if good == PRAISE_AFTER:
-                out.append(TimedFeedback(time, "feedback", say(rng, rep.exercise, PRAISE, split), rep.exercise, ""))
+                out.append(
+                    TimedFeedback(time, "feedback", choose_wording(rng, rep.exercise, PRAISE, split), rep.exercise, "")
+                )
                 good = 0
     return tuple(out)
 

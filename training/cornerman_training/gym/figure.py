@@ -5,6 +5,8 @@ ellipsoid: centre(3), outer radius, rows of the matrix (9) that takes it to the 
 second colour(3), pattern (0 plain, 1 hoops, 2 halves), hoops, gloss, free.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import NDArray
 

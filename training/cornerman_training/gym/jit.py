@@ -1,5 +1,7 @@
 """One typed door to numba, so that the rest of the gym stays checkable by mypy."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar, cast
 

@@ -1,8 +1,13 @@
 """What a coach says, in several wordings; train, validation and test speak differently."""
 
-from numpy.random import Generator
+from __future__ import annotations
 
-from cornerman_training.gym.splits import Split
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+    from cornerman_training.gym.splits import Split
 
 PRAISE = "praise"
 PROMPT = (
@@ -167,7 +172,7 @@ def wordings(exercise: str, mistake: str, split: Split) -> tuple[str, ...]:
     return tuple(_CORRECTIONS[exercise, mistake][i] for i in _WORDINGS[split])
 
 
-def say(rng: Generator, exercise: str, mistake: str, split: Split) -> str:
+def choose_wording(rng: Generator, exercise: str, mistake: str, split: Split) -> str:
     """One of the split's sentences."""
     choices = wordings(exercise, mistake, split)
     return choices[int(rng.integers(len(choices)))]

@@ -4,6 +4,8 @@ Pictures are float32 RGB in 0..1. The ray formula of the tapered capsule is the 
 ("round cone intersection", iquilezles.org); the ellipsoid is a unit ball in its own frame.
 """
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

@@ -1,6 +1,9 @@
 """Pixels of a session, frame by frame, at any size. The room is drawn once, the person on top of it."""
 
+from __future__ import annotations
+
 import io
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +12,10 @@ from PIL import Image as PillowImage
 from cornerman_training.gym.figure import MAX_SHAPES, SHAPE, dress
 from cornerman_training.gym.raster import SHADOW_CELLS, darken, finish, paint, shadow_map
 from cornerman_training.gym.room import draw_room
-from cornerman_training.gym.session import GymSession
 from cornerman_training.gym.splits import seeded
+
+if TYPE_CHECKING:
+    from cornerman_training.gym.session import GymSession
 
 Frame = NDArray[np.uint8]
 SUPERSAMPLE = 2

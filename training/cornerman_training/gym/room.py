@@ -1,5 +1,7 @@
 """The place: floor, walls, furniture and light, drawn once a session. Knows no person."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

@@ -1,15 +1,22 @@
 """What a session looks like: camera, light, room, picture quality. Random numbers only; draws nothing."""
 
+from __future__ import annotations
+
 import colorsys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import NDArray
 
 from cornerman_training.gym.figure import SHAPE
 from cornerman_training.gym.room import BOX, MAX_BOXES
-from cornerman_training.gym.splits import Split, draw
+from cornerman_training.gym.splits import draw
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+    from cornerman_training.gym.splits import Split
 
 Array = NDArray[np.float64]
 

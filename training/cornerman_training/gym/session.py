@@ -1,22 +1,29 @@
 """A session: joints, labels and the coach's words over time, all from one seed. Draws no pixels."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cornerman_training.gym.body import Body, draw_body
-from cornerman_training.gym.coach import TimedFeedback, coach, streaks
-from cornerman_training.gym.distractors import HOLDS, OTHER
-from cornerman_training.gym.exercises import EXERCISES, MISTAKES
-from cornerman_training.gym.kinematics import Array, joined, solve, turned
-from cornerman_training.gym.scene import Scene, draw_scene
-from cornerman_training.gym.splits import Split, check_split, seeded
-from cornerman_training.gym.timeline import MotionSegment, Rep, crouch, plan_segments
+from cornerman_training.gym.body import draw_body
+from cornerman_training.gym.coach import coach, streaks
+from cornerman_training.gym.kinematics import joined, solve, turned
+from cornerman_training.gym.labels import ACTIVITIES, FAULTS, KINDS, OTHER
+from cornerman_training.gym.scene import draw_scene
+from cornerman_training.gym.splits import check_split, seeded
+from cornerman_training.gym.timeline import crouch, plan_segments
 
-ACTIVITIES = (*EXERCISES, "rest", *HOLDS, "other", "nobody")
-FAULTS = tuple(f"{exercise}:{mistake}" for exercise, names in MISTAKES.items() for mistake in names)
-KINDS = ("exercise", "quiet", "footage")
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cornerman_training.gym.body import Body
+    from cornerman_training.gym.coach import TimedFeedback
+    from cornerman_training.gym.kinematics import Array
+    from cornerman_training.gym.scene import Scene
+    from cornerman_training.gym.splits import Split
+    from cornerman_training.gym.timeline import MotionSegment, Rep
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,6 @@
-"""A contact sheet: what the gym looks like at a glance."""
+"""A contact sheet: what the gym looks like at a image_features."""
+
+from __future__ import annotations
 
 from pathlib import Path
 

@@ -4,6 +4,8 @@ A range is cut into ten equal slices; six belong to train, two to validation, tw
 held-out body, camera or colour lies between ones that were seen, never equal to one.
 """
 
+from __future__ import annotations
+
 import zlib
 from typing import Literal, get_args
 

@@ -1,15 +1,24 @@
 """The plan of a session: which motion happens when. Knows time and poses, neither words nor pixels."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.random import Generator
 
-from cornerman_training.gym.body import Body
-from cornerman_training.gym.distractors import HOLDS, OTHER, hold, other, rest
-from cornerman_training.gym.exercises import FORMS, MISTAKES, REP_S, Style, draw_style, squat, wave
-from cornerman_training.gym.kinematics import Array, Targets
-from cornerman_training.gym.splits import Split, seeded
+from cornerman_training.gym.distractors import other, rest, smooth_noise
+from cornerman_training.gym.exercises import FORMS, REP_S, Style, draw_style, push_up, squat, wave
+from cornerman_training.gym.kinematics import Targets
+from cornerman_training.gym.labels import HOLDS, MISTAKES, OTHER
+from cornerman_training.gym.splits import seeded
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+    from cornerman_training.gym.body import Body
+    from cornerman_training.gym.kinematics import Array
+    from cornerman_training.gym.splits import Split
 
 LYING = ("push_up", "plank")
 
@@ -113,7 +122,7 @@ def plan_segments(seed: int, split: Split, duration_s: float, quiet: bool) -> li
         out.append(MotionSegment(kind, time, end, draw_style(rng), int(rng.integers(1 << 31)), reps))
         time = end
 
-    def pastime() -> None:
+    def distractor() -> None:
         pick = rng.uniform()
         if pick < 0.35:
             add("rest", float(rng.uniform(1.5, 5)))
@@ -128,7 +137,7 @@ def plan_segments(seed: int, split: Split, duration_s: float, quiet: bool) -> li
         add("rest", float(rng.uniform(0.8, 2.5)))
     while time < duration_s - 1e-6:
         if quiet:
-            pastime()
+            distractor()
             continue
         exercise = favourite if rng.uniform() < 0.6 else exercises[int(rng.integers(len(exercises)))]
         gap = float(rng.uniform(1.1, 1.6)) if out else 0.0  # the way into position belongs to the set
@@ -140,8 +149,16 @@ def plan_segments(seed: int, split: Split, duration_s: float, quiet: bool) -> li
         if rng.uniform() < 0.5:
             add("rest", float(rng.uniform(1.2, 3.5)))
         else:
-            pastime()
+            distractor()
     return out
+
+
+def hold(kind: str, body: Body, style: Style, rng: Generator, time: Array) -> Targets:
+    """A static exercise with a small tremble."""
+    shake = 0.02 * smooth_noise(rng, time, 0.7)
+    if kind == "plank":
+        return push_up(body, style, np.clip(0.08 + shake, 0, 1), "", 1.0)
+    return squat(body, style, np.clip(0.93 + shake, 0, 1), "", 1.0)
 
 
 def crouch(body: Body, count: int) -> Targets:

@@ -1,13 +1,19 @@
 """The truth of a session as JSON and as WebVTT subtitles."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cornerman_media.webvtt import Cue, webvtt
+from cornerman_training.gym.labels import ACTIVITIES, FAULTS
 from cornerman_training.gym.phrases import PROMPT
-from cornerman_training.gym.session import ACTIVITIES, FAULTS, GymSession
+
+if TYPE_CHECKING:
+    from cornerman_training.gym.session import GymSession
 
 VERSION = 1
 _SHOWN_S = 2.5

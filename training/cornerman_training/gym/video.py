@@ -1,5 +1,7 @@
 """Sessions as video files."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from pathlib import Path
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,16 +13,19 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cornerman_training.auxiliary import FrameHeads
-from cornerman_training.chunks import SAMPLE_FPS, STRIDE
 from cornerman_training.evaluate.temporal import Counts, count
-from cornerman_training.features import SessionFeatures
-from cornerman_training.gate import CORRECT, FEEDBACK, NEXT, spoken
-from cornerman_training.sizes import HeadPlan
-from cornerman_training.stages.judgements import Judgements, action_loss, labels_of
+from cornerman_training.gate import gated_actions
+from cornerman_training.sampling import SAMPLE_FPS, STRIDE
+from cornerman_training.stages.session_heads import SessionHeads, action_loss, session_labels
 from cornerman_training.train_log import TrainLog
-from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.head import HeadConfig, TemporalHead
+
+if TYPE_CHECKING:
+    from cornerman_training.auxiliary import FrameHeads
+    from cornerman_training.features import SessionFeatures
+    from cornerman_training.sizes import HeadPlan
+    from mobile_videogpt.config import MobileVideoGPTConfig
+
 
 THRESHOLD, MIN_INTERVAL_S, REPEAT_WINDOW_S = 0.75, 2.0, 2.0
 _CHUNK_S = STRIDE / SAMPLE_FPS
@@ -42,7 +46,7 @@ class HeadModule(nn.Module):
         self.mix = nn.Linear((config.frames + 1) * r, h)
         self.gru = nn.GRU(h, h, batch_first=True)
         self.out = nn.Linear(2 * h, 3)
-        self.judgements = Judgements(h)
+        self.judgements = SessionHeads(h)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -84,7 +88,7 @@ def score(head: TemporalHead | NDArray[np.float32], sessions: Sequence[SessionFe
     """Pooled counts of what would be said, any words; for an array, logits of all sessions one after the other."""
     total = Counts()
     for session, probabilities in zip(sessions, probabilities_of(head, sessions), strict=True):
-        said = spoken(probabilities, session.pts_s, THRESHOLD, MIN_INTERVAL_S, REPEAT_WINDOW_S)
+        said = gated_actions(probabilities, session.pts_s, THRESHOLD, MIN_INTERVAL_S, REPEAT_WINDOW_S)
         truth = [f.time_s for f in session.feedbacks]
         total += count(truth, [t for t, _ in said], ["x"] * len(truth), ["x"] * len(said))
     return total
@@ -142,7 +146,7 @@ def _batch(
         while sum(map(len, rows)) < length:
             session = sessions[int(rng.integers(len(sessions)))]
             rows.append(session.features)
-            for name, values in labels_of(session).items():
+            for name, values in session_labels(session).items():
                 told.setdefault(name, []).append(values)
         features.append(np.concatenate(rows)[:length])
         for name, parts in told.items():
@@ -236,6 +240,3 @@ def train_head(
             journal.write(step, plan.steps, report)
     journal.draw()
     return chosen
-
-
-__all__ = ["CORRECT", "FEEDBACK", "NEXT", "HeadModule", "choose_offsets", "head_config", "score", "train_head"]

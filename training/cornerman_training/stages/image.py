@@ -2,55 +2,34 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from cornerman_training.auxiliary import FrameHeads, Truth
+from cornerman_training.auxiliary import ChunkLabels, FrameHeads
 from cornerman_training.checkpoints import load_state
-from cornerman_training.chunks import Batch, ChunkStream
-from cornerman_training.sizes import ImagePlan
-from cornerman_training.stages.loop import Fit
-from mobile_videogpt.config import MobileVideoGPTConfig
+from cornerman_training.chunks import ChunkStream, validation_batches
+from cornerman_training.stages.loop import Fit, mean_scores
+from cornerman_training.stages.positions import waves_2d
 from mobile_videogpt.preprocess import image_pixels
 from mobile_videogpt.vision import VisionHalf
+
+if TYPE_CHECKING:
+    from cornerman_training.chunks import Batch
+    from cornerman_training.sizes import ImagePlan
+    from mobile_videogpt.config import MobileVideoGPTConfig
+
 
 _PATCH_FRAMES = 256
 _WHITEN = 0.35
 
 
-def to_truth(batch: Batch, device: torch.device) -> Truth:
-    """The labels of a batch as tensors."""
-    return Truth(
-        torch.from_numpy(batch.joints).to(device),
-        torch.from_numpy(batch.visible).to(device),
-        torch.from_numpy(batch.activity).to(device),
-        torch.from_numpy(batch.fault).to(device),
-        torch.from_numpy(batch.phase).to(device),
-        torch.from_numpy(batch.ended).to(device),
-    )
-
-
-def waves(at: Tensor, width: int) -> Tensor:
-    """Sines and cosines [N, width] of positions [N], wavelengths from 2 to about 60 positions."""
-    rates = 3.0 * 0.03 ** (torch.arange(width // 2) / (width // 2))
-    angles = at[:, None].float() * rates
-    return torch.cat([angles.sin(), angles.cos()], -1)
-
-
-def waves_2d(side: int, width: int) -> Tensor:
-    """The same for the cells of a grid, [side * side, width]: one half for the row, one for the column."""
-    rows, columns = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
-    return torch.cat([waves(rows.flatten(), width // 2), waves(columns.flatten(), width // 2)], -1)
-
-
 @torch.no_grad()
-def place_tokens(vision: VisionHalf) -> None:
+def init_positions(vision: VisionHalf) -> None:
     """Start positions as sines and cosines: from noise of 0.02 a short training never learns where things are."""
     config = vision.config.image
     table = vision.image_vision_tower.vision_tower.get_parameter("vision_model.embeddings.position_embedding.weight")
@@ -58,7 +37,7 @@ def place_tokens(vision: VisionHalf) -> None:
 
 
 @torch.no_grad()
-def shape_patches(vision: VisionHalf, frames: Tensor) -> None:
+def init_patches(vision: VisionHalf, frames: Tensor) -> None:
     """Start the patch embedding as the main components of real patches, partly whitened, instead of noise.
 
     Args:
@@ -79,7 +58,7 @@ def shape_patches(vision: VisionHalf, frames: Tensor) -> None:
 
 
 @contextmanager
-def plain_attention(vision: VisionHalf) -> Iterator[None]:
+def eager_attention(vision: VisionHalf) -> Iterator[None]:
     """Attention as products of matrices: the fused kernel's backward pass takes twice as long on a CPU."""
     settings = {id(m.config): m.config for m in vision.image_vision_tower.modules() if hasattr(m, "config")}
     chosen = [c for c in settings.values() if hasattr(c, "_attn_implementation")]
@@ -102,10 +81,10 @@ def train_image(config: MobileVideoGPTConfig, plan: ImagePlan, seed: int, folder
     if fit.step >= plan.steps:
         return vision
     if not fit.continued:
-        place_tokens(vision)
+        init_positions(vision)
         with ChunkStream(seed, "train", _PATCH_FRAMES, length=1, pool=32) as stream:
-            shape_patches(vision, torch.from_numpy(next(iter(stream)).frames).to(device))
-    held = held_out(plan.held, 1)
+            init_patches(vision, torch.from_numpy(next(iter(stream)).frames).to(device))
+    held = validation_batches(plan.held, 1)
 
     def see(batch: Batch) -> Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=plan.bf16):
@@ -113,17 +92,17 @@ def train_image(config: MobileVideoGPTConfig, plan: ImagePlan, seed: int, folder
 
     @torch.no_grad()
     def score() -> dict[str, float]:
-        return mean_scores([heads.scores(see(b), to_truth(b, device)) for b in held])
+        return mean_scores([heads.scores(see(b), ChunkLabels.of(b, device)) for b in held])
 
     with (
-        plain_attention(vision),
+        eager_attention(vision),
         ChunkStream(seed, "train", plan.batch, length=1, pool=plan.pool, fresh=plan.fresh, first=fit.step) as stream,
     ):
         fresh = iter(stream)
 
         def losses(_: int) -> dict[str, Tensor]:
             batch = next(fresh)
-            return heads.losses(see(batch), to_truth(batch, device), timed=False)
+            return heads.losses(see(batch), ChunkLabels.of(batch, device), timed=False)
 
         fit.run(losses, score)
     return vision
@@ -141,15 +120,3 @@ def load_heads(config: MobileVideoGPTConfig, folder: Path) -> FrameHeads:
     heads = FrameHeads(config.image.width)
     heads.load_state_dict(state["extra"])
     return heads
-
-
-def held_out(batch: int, length: int) -> list[Batch]:
-    """Four batches of held-out people, the same ones every time."""
-    with ChunkStream(5, "validation", batch, length, pool=batch, fresh=batch // 2) as stream:
-        return [chunks for chunks, _ in zip(stream, range(4), strict=False)]
-
-
-def mean_scores(rows: list[dict[str, float]]) -> dict[str, float]:
-    """Mean of every number over the batches that have it; those that none has are left out."""
-    known = {name: [row[name] for row in rows if math.isfinite(row[name])] for name in rows[0]}
-    return {name: float(np.mean(values)) for name, values in known.items() if values}

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -140,3 +141,9 @@ class Fit:
                 "best": 0.0,
             },
         )
+
+
+def mean_scores(rows: list[dict[str, float]]) -> dict[str, float]:
+    """Mean of every number over the batches that have it; those that none has are left out."""
+    known = {name: [row[name] for row in rows if math.isfinite(row[name])] for name in rows[0]}
+    return {name: float(np.mean(values)) for name, values in known.items() if values}

@@ -9,34 +9,39 @@ then on silence is right.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cornerman_training.chunks import CHUNK, IGNORE, STRIDE
-from cornerman_training.features import SessionFeatures
-from cornerman_training.memory import EncodedSession
+from cornerman_training.sampling import CHUNK, IGNORE, STRIDE
 from cornerman_training.stages.head import choose_offsets
-from cornerman_training.stages.judgements import Judgements, action_labels, action_loss, labels_of, windows
+from cornerman_training.stages.session_heads import action_labels, action_loss, feedback_windows, session_labels
 from mobile_videogpt.config import StreamConfig
-from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.prompts import chat_prompt
-from mobile_videogpt.tokenizer import ChatTokenizer
 
-UNKNOWABLE = 24
+if TYPE_CHECKING:
+    from cornerman_training.features import SessionFeatures
+    from cornerman_training.session_cache import EncodedSession
+    from cornerman_training.stages.session_heads import SessionHeads
+    from mobile_videogpt.modeling import MobileVideoGPT
+    from mobile_videogpt.tokenizer import ChatTokenizer
+
+
+UNKNOWN_CHUNKS = 24
 """Chunks behind a cut at which nobody can know what is due: what earned it may lie before the cut."""
 
 _PROMPTLY = 0.7  # how often a feedback that is due is said at the first chunk, else at one of the next
 
 
-def take_turns(session: SessionFeatures, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def draw_history(session: SessionFeatures, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Actions due and actions taken, [C] each, by a coach that says everything once, sometimes a little late."""
     due, _ = action_labels(session)
     taken = np.zeros_like(due)
     answer = due.copy()
-    for _, near in windows(session):
+    for _, near in feedback_windows(session):
         at = near[min(int(rng.geometric(_PROMPTLY)) - 1, len(near) - 1)]
         taken[at] = due[at]
         answer[near[near > at]] = 0
@@ -89,17 +94,17 @@ class StreamingObjective:
         return out
 
     def loss(
-        self, seen: Sequence[EncodedSession], extra: Judgements, rng: np.random.Generator, prompt: str, first: int = 0
+        self, seen: Sequence[EncodedSession], extra: SessionHeads, rng: np.random.Generator, prompt: str, first: int = 0
     ) -> Tensor:
         """Of actions and judgements over sessions from chunk `first` on; at 0 they are heard from the beginning."""
-        turns = [take_turns(s.watched, rng) for s in seen]
+        turns = [draw_history(s.watched, rng) for s in seen]
         hidden = self.hidden(seen, [taken for _, taken in turns], first, prompt)
         last = first + hidden.shape[1]
-        labels = [labels_of(s.watched) for s in seen]
+        labels = [session_labels(s.watched) for s in seen]
         asked = {name: self._stack([row[name][first:last] for row in labels]) for name in labels[0]}
         due = self._stack([answer[first:last] for answer, _ in turns])
         if first:
-            due[:, :UNKNOWABLE] = IGNORE
+            due[:, :UNKNOWN_CHUNKS] = IGNORE
         hidden = hidden.float()
         return action_loss(self.logits(hidden), due) + extra.loss(hidden, hidden, asked)
 
@@ -116,7 +121,7 @@ class StreamingObjective:
         rng = np.random.default_rng(0)
         rows = []
         for session in held:
-            _, taken = take_turns(session.watched, rng)
+            _, taken = draw_history(session.watched, rng)
             rows.append(self.logits(self.hidden([session], [taken], 0, prompt))[0].cpu().numpy())
         offsets, f_score = choose_offsets(np.concatenate(rows), [s.watched for s in held])
         chunks = max(len(s.groups) for s in held)

@@ -9,26 +9,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cornerman_training.auxiliary import FrameHeads
 from cornerman_training.evaluate.words import MeaningOf
 from cornerman_training.gate import CORRECT, FEEDBACK
-from cornerman_training.gym.coach import TimedFeedback
-from cornerman_training.gym.exercises import MISTAKES
+from cornerman_training.gym.labels import MISTAKES
 from cornerman_training.gym.phrases import PRAISE, PROMPT, meanings, wordings
-from cornerman_training.memory import EncodedSession, moments
-from cornerman_training.sizes import TextPlan
-from cornerman_training.stages.judgements import Judgements
 from cornerman_training.stages.loop import Fit
-from cornerman_training.stages.stream import UNKNOWABLE, StreamingObjective
-from mobile_videogpt.modeling import MobileVideoGPT
+from cornerman_training.stages.session_heads import SessionHeads, feedback_moments
+from cornerman_training.stages.stream import UNKNOWN_CHUNKS, StreamingObjective
 from mobile_videogpt.prompts import prompt_ids
-from mobile_videogpt.tokenizer import IM_END, ChatTokenizer
+from mobile_videogpt.special_tokens import IM_END
+from mobile_videogpt.tokenizer import ChatTokenizer
+
+if TYPE_CHECKING:
+    from cornerman_training.auxiliary import FrameHeads
+    from cornerman_training.gym.coach import TimedFeedback
+    from cornerman_training.session_cache import EncodedSession
+    from cornerman_training.sizes import TextPlan
+    from mobile_videogpt.modeling import MobileVideoGPT
+
 
 PROMPTS = (
     PROMPT,
@@ -135,13 +140,13 @@ def _action_of(feedback: TimedFeedback) -> int:
     return CORRECT if feedback.action == "correct" else FEEDBACK
 
 
-def write_accuracy(
+def text_accuracy(
     speech: TextObjective, sessions: Sequence[EncodedSession], chunks: int, most: int = 160
 ) -> dict[str, float]:
     """How often the words are about the true mistake, at the true moment, over corrections and over praise."""
     meaning = MeaningOf(meanings())
     first: dict[tuple[int, int], int] = {}
-    for s, c, f in moments(sessions, 1.0, chunks):
+    for s, c, f in feedback_moments(sessions, 1.0, chunks):
         first.setdefault((s, f), c)
     right: dict[str, list[float]] = {"correction": [], "praise": []}
     wanted = [(s, c, sessions[s].watched.feedbacks[f]) for (s, f), c in first.items()][:most]
@@ -158,7 +163,7 @@ def write_accuracy(
 
 
 @torch.no_grad()
-def lend_trunk(model: MobileVideoGPT, heads: FrameHeads) -> None:
+def copy_trunk(model: MobileVideoGPT, heads: FrameHeads) -> None:
     """Start the image projector's first layer as the one that read poses from the same tokens, where sizes agree."""
     first, trunk = model.require_vision().image_mm_projector.mlp.mlp[0], heads.trunk[0]
     assert isinstance(first, nn.Linear)
@@ -188,12 +193,12 @@ def train_text(
     for tower in (vision.vision_tower, vision.image_vision_tower):
         tower.requires_grad_(False)
     taught = nn.ModuleList([vision.mm_projector, vision.image_mm_projector, model.require_language()])
-    judgements = Judgements(model.config.language.width).to(vision.device)
+    judgements = SessionHeads(model.config.language.width).to(vision.device)
     fit = Fit("text", folder, taught, judgements, plan)
     if teacher is not None and not fit.continued:
-        lend_trunk(model, teacher)
+        copy_trunk(model, teacher)
     speech, stream = TextObjective(model, tokenizer, train), StreamingObjective(model, tokenizer, plan.stream_frames)
-    found = moments(train, 1.0, plan.chunks)
+    found = feedback_moments(train, 1.0, plan.chunks)
     feedback_of = [train[s].watched.feedbacks[f] for s, _, f in found]
     corrections = [i for i, f in enumerate(feedback_of) if f.mistake]
     praises = [i for i, f in enumerate(feedback_of) if not f.mistake]
@@ -216,13 +221,13 @@ def train_text(
             out = {"words": speech.words_loss([found[i][:2] for i in picks], texts, actions, prompt, chunks)}
             if step % plan.stream_every == 0:
                 some = [train[int(rng.integers(len(train)))] for _ in range(plan.stream_batch)]
-                latest = min(len(seen.groups) for seen in some) - UNKNOWABLE - 4
+                latest = min(len(seen.groups) for seen in some) - UNKNOWN_CHUNKS - 4
                 cut = int(rng.integers(1, latest)) if latest > 1 and rng.uniform() < _CUT else 0
                 out["stream"] = stream.loss(some, judgements, rng, PROMPTS[0], cut)
         return out
 
     def score() -> dict[str, float]:
-        words = write_accuracy(TextObjective(model, tokenizer, held), held, plan.chunks)
+        words = text_accuracy(TextObjective(model, tokenizer, held), held, plan.chunks)
         return words | {"stream_f_score": stream.calibrate(held, PROMPTS[0])[1]}
 
     fit.run(losses, score)

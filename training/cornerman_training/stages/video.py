@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from cornerman_training.auxiliary import ChunkHeads
-from cornerman_training.chunks import Batch, ChunkStream
-from cornerman_training.sizes import VideoPlan
-from cornerman_training.stages.image import held_out, mean_scores, to_truth, waves, waves_2d
-from cornerman_training.stages.loop import Fit
-from mobile_videogpt.vision import VisionHalf
+from cornerman_training.auxiliary import ChunkHeads, ChunkLabels
+from cornerman_training.chunks import ChunkStream, validation_batches
+from cornerman_training.stages.loop import Fit, mean_scores
+from cornerman_training.stages.positions import waves, waves_2d
+
+if TYPE_CHECKING:
+    from cornerman_training.chunks import Batch
+    from cornerman_training.sizes import VideoPlan
+    from mobile_videogpt.vision import VisionHalf
 
 
 @torch.no_grad()
-def place_video_tokens(vision: VisionHalf) -> None:
-    """Start positions in the picture and in time as sines and cosines, as `image.place_tokens` does."""
+def init_video_positions(vision: VisionHalf) -> None:
+    """Start positions in the picture and in time as sines and cosines, as `image.init_positions` does."""
     config = vision.config.video
     tower = vision.vision_tower.vision_encoder
     tower.pos_embed[0, 1:] = 0.5 * waves_2d(config.grid, config.width)
@@ -25,7 +29,7 @@ def place_video_tokens(vision: VisionHalf) -> None:
 
 
 @torch.no_grad()
-def share_patches(vision: VisionHalf) -> None:
+def copy_patches(vision: VisionHalf) -> None:
     """Give the video tower the image tower's patch embedding, which many more people have taught.
 
     The image tower's pixels are normalised a little differently, so this is a start and not an identity. Towers of
@@ -46,9 +50,9 @@ def train_video(vision: VisionHalf, plan: VideoPlan, seed: int, folder: Path) ->
     if fit.step >= plan.steps:
         return vision
     if not fit.continued:
-        place_video_tokens(vision)
-        share_patches(vision)
-    held = held_out(plan.held, 8)
+        init_video_positions(vision)
+        copy_patches(vision)
+    held = validation_batches(plan.held, 8)
 
     def see(batch: Batch) -> Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=plan.bf16):
@@ -56,7 +60,7 @@ def train_video(vision: VisionHalf, plan: VideoPlan, seed: int, folder: Path) ->
 
     @torch.no_grad()
     def score() -> dict[str, float]:
-        return mean_scores([heads.scores(see(b), to_truth(b, device)) for b in held])
+        return mean_scores([heads.scores(see(b), ChunkLabels.of(b, device)) for b in held])
 
     with ChunkStream(seed + 1, "train", plan.batch, pool=plan.pool, fresh=plan.fresh, first=fit.step) as stream:
         fresh = iter(stream)
@@ -65,7 +69,7 @@ def train_video(vision: VisionHalf, plan: VideoPlan, seed: int, folder: Path) ->
             batch = next(fresh)
             with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=plan.bf16):
                 image = vision.encode_images(torch.from_numpy(batch.frames).to(device)).float()
-            return heads.losses(see(batch), image, to_truth(batch, device))
+            return heads.losses(see(batch), image, ChunkLabels.of(batch, device))
 
         fit.run(losses, score)
     return vision

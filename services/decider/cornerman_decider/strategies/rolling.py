@@ -55,7 +55,7 @@ class RollingActionModel:
         if model.tokenizer is None:
             raise StrategyError("strategy llm: this model has no tokenizer; give a checkpoint that has one")
         try:
-            actions = model.speech.action_ids()
+            actions = model.text_generator.action_ids()
             start = model.tokenizer.encode(chat_prompt(prompt, system=model.config.system_prompt))
             config, a_chunk = model.config.stream, model.config.stream_tokens
             window = max(self._window, 2 * len(start) + 512)

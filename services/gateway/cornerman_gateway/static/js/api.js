@@ -7,7 +7,9 @@ export class ApiError extends Error {
   }
 
   /** Nobody answered, or the server behind is away: worth trying again. */
-  get temporary() { return this.status === 0 || this.status === 503 || this.status === 429; }
+  get temporary() {
+    return this.status === 0 || this.status === 503 || this.status === 429;
+  }
 }
 
 /** Asks the server; returns the JSON of the answer, null when there is none. */
@@ -16,7 +18,10 @@ export async function api(method, path, body) {
   let response;
   try {
     response = await fetch(path, {
-      method, headers, body: body === undefined ? undefined : JSON.stringify(body), credentials: "same-origin",
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      credentials: "same-origin",
       signal: AbortSignal.timeout(15000),
     });
   } catch {
@@ -36,7 +41,12 @@ async function problemOf(response) {
   } catch {
     body = {}; // not from our app: a proxy's page, say
   }
-  return new ApiError(response.status, body.title ?? `The server answered ${response.status}`, body.detail ?? "", body.errors ?? []);
+  return new ApiError(
+    response.status,
+    body.title ?? `The server answered ${response.status}`,
+    body.detail ?? "",
+    body.errors ?? [],
+  );
 }
 
 /** Address of something of a source. */
@@ -53,13 +63,21 @@ export function upload(file, onProgress) {
     const request = new XMLHttpRequest();
     request.open("POST", `/api/uploads?name=${encodeURIComponent(file.name.slice(0, 200) || "clip")}`);
     request.responseType = "json";
-    request.upload.addEventListener("progress", (event) => event.lengthComputable && onProgress(event.loaded / event.total));
+    request.upload.addEventListener(
+      "progress",
+      (event) => event.lengthComputable && onProgress(event.loaded / event.total),
+    );
     request.addEventListener("load", () => {
       const body = request.response ?? {};
       if (request.status === 201) resolve(body);
-      else reject(new ApiError(request.status, body.title ?? `The server answered ${request.status}`, body.detail, body.errors));
+      else
+        reject(
+          new ApiError(request.status, body.title ?? `The server answered ${request.status}`, body.detail, body.errors),
+        );
     });
-    request.addEventListener("error", () => reject(new ApiError(0, "The upload broke off", "Is the server running? Try again.")));
+    request.addEventListener("error", () =>
+      reject(new ApiError(0, "The upload broke off", "Is the server running? Try again.")),
+    );
     request.setRequestHeader("Content-Type", "application/octet-stream");
     request.send(file);
   });

@@ -18,7 +18,7 @@ export class Chart {
   push(values) {
     this.steps = Math.min(this.steps + 1, this.length);
     values.slice(0, COLOURS.length).forEach((value, index) => {
-      const points = this.series[index] ??= [];
+      const points = (this.series[index] ??= []);
       points.push(value);
       if (points.length > this.length) points.shift();
     });

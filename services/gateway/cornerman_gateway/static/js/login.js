@@ -13,13 +13,20 @@ function next() {
 }
 
 // Coming from another site, the browser keeps our cookie back at first; somebody who is logged in needs no second login.
-api("GET", "/api/session").then(({ admitted }) => { if (admitted) location.replace(next()); }).catch(() => 0);
+api("GET", "/api/session")
+  .then(({ admitted }) => {
+    if (admitted) location.replace(next());
+  })
+  .catch(() => 0);
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   wrong.textContent = "";
   token.removeAttribute("aria-invalid");
-  if (!token.value) { wrong.textContent = "Give the token."; return; }
+  if (!token.value) {
+    wrong.textContent = "Give the token.";
+    return;
+  }
   try {
     await api("POST", "/api/session", { token: token.value });
     location.assign(next());

@@ -69,7 +69,7 @@ class Service:
         return self.process.wait()
 
 
-class House:
+class ServiceGroup:
     """Starts services, kills them at random, and reads what they left behind."""
 
     def __init__(self, url: str, folder: Path, seed: int, **overrides: str) -> None:
@@ -144,7 +144,7 @@ async def finished(bus: Bus, source_id: str) -> bool:
     return run.get(b"done") == b"1" and open_requests == 0
 
 
-async def wait_finished(bus: Bus, source_id: str, house: House, timeout_s: float) -> None:
+async def wait_finished(bus: Bus, source_id: str, house: ServiceGroup, timeout_s: float) -> None:
     """Waits for the end of a run, and says what the house was doing when it does not come."""
     try:
         async with asyncio.timeout(timeout_s):

@@ -12,17 +12,19 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from cornerman_training.chunks import CHUNK, SAMPLE_FPS, STRIDE
-from cornerman_training.features import SessionFeatures, glance, labelled, watch
-from cornerman_training.gym.session import GymSession, plan_session
-from mobile_videogpt.config import MobileVideoGPTConfig
+from cornerman_training.features import SessionFeatures, image_features, label_features, watch
+from cornerman_training.gym.session import plan_session
+from cornerman_training.sampling import CHUNK, SAMPLE_FPS, STRIDE
 from mobile_videogpt.vision import VisionHalf
+
+if TYPE_CHECKING:
+    from cornerman_training.gym.session import GymSession
+    from mobile_videogpt.config import MobileVideoGPTConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class EncodedSession:
         return self.images[begin:end], self.groups[first : last + 1]
 
 
-def see_one(vision: VisionHalf, split: str, seed: int, duration_s: float) -> EncodedSession:
+def encode_session(vision: VisionHalf, split: str, seed: int, duration_s: float) -> EncodedSession:
     """Run one session through both towers."""
     session = _plan(split, seed, duration_s)
     watched, images, videos = watch(vision, session)
@@ -56,7 +58,7 @@ def see_one(vision: VisionHalf, split: str, seed: int, duration_s: float) -> Enc
     return EncodedSession(watched, images.half().clone(), groups.half().clone())
 
 
-class Library:
+class SessionCache:
     """Sessions seen by one pair of towers, a file each.
 
     Args:
@@ -78,13 +80,13 @@ class Library:
         return out
 
     def images(self, split: str, seeds: range) -> list[SessionFeatures]:
-        """Sessions through the image tower alone, see `features.glance`."""
+        """Sessions through the image tower alone, see `features.image_features`."""
         made = self._made(split, seeds, video=False)
         return [self._labelled(split, seed, torch.load(path, weights_only=True)) for seed, path in made]
 
     def _labelled(self, split: str, seed: int, row: dict[str, Tensor]) -> SessionFeatures:
         # Only what the towers made is kept: what is true of a session is planned anew, in no time.
-        return labelled(_plan(split, seed, self._duration_s), row["features"].numpy())
+        return label_features(_plan(split, seed, self._duration_s), row["features"].numpy())
 
     def _made(self, split: str, seeds: range, video: bool) -> list[tuple[int, Path]]:
         towers = [self._vision.image_vision_tower, *([self._vision.vision_tower] if video else [])]
@@ -131,10 +133,10 @@ def _in_processes(vision: VisionHalf, jobs: Sequence[_Job], workers: int, tell: 
 
 def _make(vision: VisionHalf, split: str, seed: int, duration_s: float, video: bool, path: Path) -> None:
     if video:
-        seen = see_one(vision, split, seed, duration_s)
+        seen = encode_session(vision, split, seed, duration_s)
         row = {"features": torch.from_numpy(seen.watched.features), "images": seen.images, "groups": seen.groups}
     else:
-        watched = glance(vision, _plan(split, seed, duration_s))
+        watched = image_features(vision, _plan(split, seed, duration_s))
         row = {"features": torch.from_numpy(watched.features)}
     part = path.with_suffix(".part")
     torch.save(row, part)
@@ -151,14 +153,3 @@ def _fingerprint(towers: Sequence[torch.nn.Module]) -> str:
         for _, value in sorted(tower.state_dict().items()):
             code = zlib.crc32(value.detach().cpu().contiguous().numpy().tobytes(), code)
     return f"{code:08x}"
-
-
-def moments(sessions: Sequence[EncodedSession], late_s: float, chunks: int) -> list[tuple[int, int, int]]:
-    """(session, chunk, feedback) triples: every chunk, with `chunks` of context, at which a feedback could be said."""
-    out: list[tuple[int, int, int]] = []
-    for s, seen in enumerate(sessions):
-        pts: NDArray[np.float32] = seen.watched.pts_s
-        for f, feedback in enumerate(seen.watched.feedbacks):
-            near = np.flatnonzero((pts >= feedback.time_s - 0.3) & (pts < feedback.time_s + late_s))
-            out += [(s, int(c), f) for c in near if c >= chunks - 1]
-    return out

@@ -22,18 +22,18 @@ def test_credentials_do_not_leave() -> None:
     assert "rtsp://***@cam" in text
 
 
-def test_a_source_without_a_run_says_so() -> None:
+def test_source_without_run_has_none() -> None:
     assert view_of(SPEC, {}, {}).run is None
 
 
-def test_a_change_holds_only_what_was_given() -> None:
+def test_change_holds_only_given_fields() -> None:
     body = SourceChange.model_validate({"speak": {"confidence_threshold": 0.5}, "mode": None})
     assert changed_fields(body) == {"speak": {"confidence_threshold": 0.5}}
     assert changed(SPEC, changed_fields(body)).speak == SPEC.speak.model_copy(update={"confidence_threshold": 0.5})
 
 
 @pytest.mark.parametrize("section", [WatchSettings, SpeakSettings, SaySettings])
-def test_every_setting_of_a_source_can_be_changed(section: type[WatchSettings]) -> None:
+def test_every_source_setting_is_changeable(section: type[WatchSettings]) -> None:
     name = section.__name__.removesuffix("Settings").lower()
     whole = section().model_dump()
     assert changed_fields(SourceChange.model_validate({name: whole})) == {name: whole}
@@ -42,12 +42,12 @@ def test_every_setting_of_a_source_can_be_changed(section: type[WatchSettings]) 
 @pytest.mark.parametrize(
     "body", [{"speak": {"confidence_threshold": 2}}, {"speak": {"nonsense": 1}}, {"nonsense": 1}, {"mode": "loud"}]
 )
-def test_values_out_of_range_and_unknown_names_are_refused(body: dict[str, object]) -> None:
+def test_out_of_range_values_are_refused(body: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         SourceChange.model_validate(body)
 
 
-def test_profiles_are_told_apart_by_their_prompts() -> None:
+def test_profile_is_found_by_prompt() -> None:
     assert profile_of(SaySettings().prompt) == "coach"
     assert len({profile.prompt for profile in PROFILES}) == len(PROFILES)
     assert profile_of("Count the ducks.") == "custom"
