@@ -114,9 +114,9 @@ def with_judges(report: EvaluationReport, url: str, name: str, bert: Path | None
 
     extra = dict(report.extra)
     if url:
-        extra["llm_accuracy"] = llm_accuracy(report.met, url, name)
+        extra["llm_accuracy"] = llm_accuracy(report.matches, url, name)
     if bert is not None:
-        extra["bert_score"] = bert_score(report.met, bert)
+        extra["bert_score"] = bert_score(report.matches, bert)
     return replace(report, extra=extra)
 
 

@@ -52,7 +52,7 @@ def test_the_product_says_what_the_coach_says_of_the_same_frames(tmp_path: Path)
     (session,) = json.loads((tmp_path / "out" / "said.json").read_text())
     with av.open(str(film)) as container:
         frames = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
-    alone = coach.watch(frames)
+    alone = coach.feedbacks(frames)
     assert len(alone) > 1
     assert [(s["time_s"], s["action"]) for s in session["feedbacks"]] == [(s.time_s, s.action) for s in alone]
     assert report["minutes"] == pytest.approx(16.0 / 60)

@@ -105,7 +105,7 @@ def test_frames_are_spread_from_the_first_to_the_last(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["describe", "./nowhere"], "./nowhere does not exist; pass a checkpoint's folder"),
-        (["describe", "{empty}"], "has no config.json, so it is no checkpoint"),
+        (["describe", "{empty}"], "has no config.json, so it is not a checkpoint"),
         (["run", "{empty}/no.mp4", "--model", "{folder}"], "no.mp4 does not exist; pass a video file"),
         (["run", "{folder}/config.json", "--model", "{folder}"], "cannot be read as video"),
         (["run", "x.mp4", "--model", "{folder}", "--quantize", "4bit", "--device", "cpu"], "bitsandbytes on CUDA"),

@@ -180,5 +180,5 @@ def test_frame_scores_are_the_column_sums_of_the_attention() -> None:
 
 
 def test_tokens_that_make_no_square_are_refused() -> None:
-    with pytest.raises(ValueError, match="392 tokens make no square"):
+    with pytest.raises(ValueError, match="392 tokens do not make a square"):
         pool_grid(torch.zeros(1, 392, 4), 7)

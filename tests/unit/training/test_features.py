@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cornerman_training.chunks import ChunkStream
-from cornerman_training.features import image_features, render_frames, watch, without_video
+from cornerman_training.features import image_features, render_frames, run_towers, without_video
 from cornerman_training.gym.labels import ACTIVITIES
 from cornerman_training.gym.session import plan_session
 from cornerman_training.sampling import CHUNK, IGNORE, chunk_ends, fault_labels
@@ -29,7 +29,7 @@ def model() -> MobileVideoGPT:
 
 def test_features_of_a_session_equal_those_of_encode_chunk(model: MobileVideoGPT) -> None:
     session = plan_session(4, "train", fps=8.0, duration_s=4.0, kind="exercise")
-    watched, _, _ = watch(model.require_vision(), session)
+    watched, _, _ = run_towers(model.require_vision(), session)
     frames = render_frames(session)
     for i, end in enumerate(chunk_ends(len(frames))):
         chunk = torch.from_numpy(frames[end - CHUNK + 1 : end + 1])[None]
@@ -99,7 +99,7 @@ def test_the_rate_rises_then_falls() -> None:
 def test_a_glance_gives_the_image_half_of_the_features(model: MobileVideoGPT) -> None:
     session = plan_session(4, "train", fps=8.0, duration_s=3.0, kind="exercise")
     vision = model.require_vision()
-    watched, _, _ = watch(vision, session)
+    watched, _, _ = run_towers(vision, session)
     quick = image_features(vision, session)
     bare = without_video(watched, model.config)
     assert np.allclose(quick.features, bare.features, atol=1e-4)
@@ -111,23 +111,23 @@ def test_a_library_keeps_what_the_towers_saw_and_goes_on_with_what_is_missing(
     model: MobileVideoGPT, tmp_path: Path
 ) -> None:
     vision = model.require_vision()
-    (alone,) = SessionCache(tmp_path, vision, 4.0).both("train", range(3, 4))
+    (alone,) = SessionCache(tmp_path, vision, 4.0).encoded("train", range(3, 4))
     files = sorted(tmp_path.rglob("*.pt"))
     before = files[0].stat().st_mtime_ns
-    pair = SessionCache(tmp_path, vision, 4.0, workers=1).both("train", range(3, 5))
+    pair = SessionCache(tmp_path, vision, 4.0, workers=1).encoded("train", range(3, 5))
     assert files[0].stat().st_mtime_ns == before
     expected = encode_session(vision, "train", 3, 4.0)
     for seen in (alone, pair[0]):
-        assert seen.watched.feedbacks == expected.watched.feedbacks
-        assert np.array_equal(seen.watched.features, expected.watched.features)
+        assert seen.session.feedbacks == expected.session.feedbacks
+        assert np.array_equal(seen.session.features, expected.session.features)
         assert torch.equal(seen.groups, expected.groups)
-    assert not np.array_equal(pair[0].watched.features, pair[1].watched.features)
-    quick = SessionCache(tmp_path, vision, 4.0).images("train", range(3, 4))
-    assert np.allclose(quick[0].features, without_video(expected.watched, model.config).features, atol=1e-4)
+    assert not np.array_equal(pair[0].session.features, pair[1].session.features)
+    quick = SessionCache(tmp_path, vision, 4.0).image_features("train", range(3, 4))
+    assert np.allclose(quick[0].features, without_video(expected.session, model.config).features, atol=1e-4)
     torch.manual_seed(5)
     other = MobileVideoGPT(MobileVideoGPTConfig.tiny(), "all").eval().require_vision()
-    (elsewhere,) = SessionCache(tmp_path, other, 4.0).both("train", range(3, 4))
-    assert not np.array_equal(elsewhere.watched.features, expected.watched.features)
+    (elsewhere,) = SessionCache(tmp_path, other, 4.0).encoded("train", range(3, 4))
+    assert not np.array_equal(elsewhere.session.features, expected.session.features)
 
 
 def test_moments_have_their_whole_context(model: MobileVideoGPT) -> None:
@@ -136,4 +136,4 @@ def test_moments_have_their_whole_context(model: MobileVideoGPT) -> None:
     assert found
     for _, chunk, feedback in found:
         assert chunk >= 3
-        assert -0.3 <= seen.watched.pts_s[chunk] - seen.watched.feedbacks[feedback].time_s < 1.0
+        assert -0.3 <= seen.session.pts_s[chunk] - seen.session.feedbacks[feedback].time_s < 1.0

@@ -50,7 +50,7 @@ def model() -> MobileVideoGPT:
 
 
 def test_each_feedback_is_said_once_and_then_silence_is_right() -> None:
-    session = seen(1).watched
+    session = seen(1).session
     due, _ = action_labels(session)
     answer, taken = draw_history(session, np.random.default_rng(2))
     assert np.count_nonzero(taken) == len(feedback_windows(session)) > 1
@@ -65,7 +65,7 @@ def test_each_feedback_is_said_once_and_then_silence_is_right() -> None:
 @pytest.mark.parametrize("frames", [0, 3])
 def test_training_and_the_decider_ask_for_the_same_logits(model: MobileVideoGPT, frames: int) -> None:
     tokenizer, session = tiny_tokenizer(), seen(3, 6)
-    _, taken = draw_history(session.watched, np.random.default_rng(2))
+    _, taken = draw_history(session.session, np.random.default_rng(2))
     stream = StreamingObjective(model, tokenizer, frames)
     with torch.no_grad():
         taught = stream.logits(stream.hidden([session], [taken], 0, PROMPT))[0].numpy()

@@ -1,4 +1,4 @@
-"""Ray-cast shapes into a picture with depth, shading, cast shadows and ground contact. Knows shapes, not people.
+"""Ray-casts shapes into a picture with depth, shading, cast shadows and ground contact. Knows shapes, not people.
 
 Pictures are float32 RGB in 0..1. The ray formula of the tapered capsule is the closed form published by Inigo Quilez
 ("round cone intersection", iquilezles.org); the ellipsoid is a unit ball in its own frame.
@@ -87,6 +87,7 @@ def shadow_map(shapes: Array, count: int, light: Array, out: Image) -> None:
     """Darkness of the floor [SHADOW_CELLS, SHADOW_CELLS] over x, z in +-SHADOW_HALF_M: cast shadow and contact."""
     out[:, :] = 0.0
     cell = 2.0 * SHADOW_HALF_M / SHADOW_CELLS
+    # First all cast shadows, then all contacts: contact darkens what the shadow left.
     for k in range(2 * count):
         row = shapes[k % count]
         contact = k >= count
@@ -126,7 +127,7 @@ def shadow_map(shapes: Array, count: int, light: Array, out: Image) -> None:
 
 @jit
 def darken(image: Image, floor: Image, shade: Image) -> None:
-    """Multiply the floor's pixels by 1 - shadow; `floor` [H,W,2] holds x, z of the floor there (far away elsewhere)."""
+    """Multiplies the floor's pixels by 1 - shadow; `floor` [H,W,2] is x, z of the floor (OFF_FLOOR elsewhere)."""
     scale = SHADOW_CELLS / (2.0 * SHADOW_HALF_M)
     for i in range(image.shape[0]):
         for j in range(image.shape[1]):
@@ -147,13 +148,13 @@ def darken(image: Image, floor: Image, shade: Image) -> None:
 def paint(
     image: Image, depth: Image, shapes: Array, count: int, camera: Array, light: Array, ids: NDArray[np.int16]
 ) -> None:
-    """Draw shapes over `image` [H,W,3] where nearer than `depth` [H,W]; both are changed in place.
+    """Draws shapes over `image` [H,W,3] where they are nearer than `depth` [H,W]; changes both in place.
 
     Args:
         image: RGB in 0..1.
         depth: metres along the ray.
         shapes: rows of figure.SHAPE numbers.
-        count: how many rows hold.
+        count: rows in use.
         camera: position(3), right(3), up(3), forward(3), focal x and y in pixels, centre x and y in pixels.
         light: direction to the light (3), key strength, ambient strength, warmth, rim strength.
         ids: [H,W] scratch, overwritten.
@@ -197,6 +198,7 @@ def paint(
                     normals[i, j, 0] = nx * q
                     normals[i, j, 1] = ny * q
                     normals[i, j, 2] = nz * q
+    # Bounding spheres, to skip most shadow rays.
     balls = np.empty((count, 4))
     for k in range(count):
         row = shapes[k]
@@ -270,7 +272,7 @@ def paint(
 
 @jit
 def finish(image: Image, factor: int, gain: float, noise: Image, row: int, column: int, out: NDArray[np.uint8]) -> None:
-    """Average `factor` x `factor` pixels, gain and noise (from `row`, `column` of a noise sheet), to uint8."""
+    """Averages `factor` x `factor` pixels, applies gain and noise (from `row`, `column` of a noise sheet), to uint8."""
     height, width, _ = out.shape
     share = 1.0 / (factor * factor)
     rows, columns = noise.shape[0], noise.shape[1]

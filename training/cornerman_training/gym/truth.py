@@ -1,4 +1,4 @@
-"""The truth of a session as JSON and as WebVTT subtitles."""
+"""Writes the truth of a session as JSON and as WebVTT subtitles."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHOWN_S = 2.5
 
 
 def truth(session: GymSession) -> dict[str, object]:
-    """Truth as plain JSON types: timed feedbacks, repetitions, and per-frame exercise, phase and mistake."""
+    """The truth in plain JSON types: timed feedbacks, repetitions, and per-frame exercise, phase and mistake."""
     return {
         "version": VERSION,
         "seed": session.seed,
@@ -64,7 +64,7 @@ def as_vtt(session: GymSession) -> str:
 
 
 def write_truth(session: GymSession, video: Path) -> tuple[Path, Path]:
-    """Write `video`'s neighbours .json and .vtt; returns their paths."""
+    """Writes .json and .vtt beside `video`; returns their paths."""
     table, subtitles = video.with_suffix(".json"), video.with_suffix(".vtt")
     table.write_text(json.dumps(truth(session), separators=(",", ":")) + "\n", encoding="utf-8")
     subtitles.write_text(as_vtt(session), encoding="utf-8")
