@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import psutil
 
-from tests.e2e.demo_house import FAKES, Demo, demo
+from tests.e2e.demo_process import FAKES, Demo, demo
 
 
 async def measure(house: Demo, seconds: float) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.browser import browser, page_of
-from tests.e2e.demo_house import Demo, demo
+from tests.e2e.demo_process import Demo, demo
 
 GOAL_MS = {"median": 150.0, "p95": 300.0}
 

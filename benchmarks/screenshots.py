@@ -26,8 +26,8 @@ from cornerman_shared.bus.embedded import find_binary
 from cornerman_shared.settings.tree import load_settings
 from tests.conftest import Server
 from tests.e2e.browser import DESKTOP, Watched, browser, page_of
-from tests.e2e.demo_house import Demo, demo
-from tests.integration.gateway_house import Actor, gateway
+from tests.e2e.demo_process import Demo, demo
+from tests.integration.gateway_harness import Actor, gateway
 
 SIZES = {
     "phone": {"width": 360, "height": 740},
