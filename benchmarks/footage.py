@@ -65,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
         "alarms": alarms,
         "alarms_per_min": round(alarms / minutes, 3),
     }
-    print(json.dumps({"clips": rows, **figures}, indent=1))
+    print(json.dumps(report, indent=1))
     return 0
 
 
