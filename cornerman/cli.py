@@ -62,6 +62,7 @@ def _version(wanted: bool) -> None:
 def _root(
     _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
+    # No settings are loaded yet: the command's own log level comes from the environment alone.
     level = os.environ.get("CORNERMAN_LOG__LEVEL", "warning")
     logs.configure(level if level in logs.LEVELS else "warning", role="cornerman")
 
@@ -86,6 +87,7 @@ app.add_typer(dlq.app, name="dlq")
 def invoke(argv: Sequence[str] | None = None) -> int:
     """Runs a command line and returns its exit code. An error is one red sentence on stderr."""
     try:
+        # Not standalone: typer raises its errors instead of printing them and exiting.
         code: Any = app(args=list(argv) if argv is not None else None, standalone_mode=False)
         return int(code or EXIT_OK)
     except CornermanError as error:

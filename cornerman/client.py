@@ -50,7 +50,7 @@ async def subscribe(
 
     Raises:
         ConfigError: the settings are wrong, or the server refuses the connection.
-        RetryableError: there is no server.
+        RetryableError: the server does not answer.
 
     Example:
         async for feedback in subscribe("cam1"):
@@ -60,6 +60,7 @@ async def subscribe(
     async with Bus.connect(settings) as bus:
         await bus.ready(timeout_s=5.0)
         async for event_id, event in bus.subscribe(source_id, since=since):
+            # Failed, expired and silent requests are not feedback.
             if isinstance(event, EndEvent) and event.status == "done" and not event.silent:
                 yield Feedback(
                     event_id=event_id,
@@ -83,7 +84,9 @@ def follow(source_id: str | None = None, *, redis: str = "", since: str = "$") -
             return await anext(feedback)
 
         try:
+            # The loop runs only while the caller waits for the next feedback.
             while True:
                 yield runner.run(next_one())
         finally:
+            # Closes the connection when the caller stops early.
             runner.run(feedback.aclose())

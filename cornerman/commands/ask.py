@@ -27,7 +27,7 @@ def ask(
     config: options.Config = "",
     redis: options.Redis = "",
 ) -> None:
-    """Ask about what is on screen now; the answer is printed as it comes."""
+    """Ask about the picture shown now; the answer is printed as it comes."""
     chosen = options.command_settings(config, redis)
     output = RunOutput(as_json=as_json, progress=False)
     run_until_signal(_ask(chosen.settings, source_id, " ".join(text), output))

@@ -35,6 +35,7 @@ def demo(
     output = RunOutput(as_json=as_json)
     source, note = demo_clip()
     no_page = "--headless" if headless else page.missing()
+    # Only the page plays the clip in a loop; without it the command ends with the clip.
     chosen = options.command_settings(
         config, redis, sets, options.quiet(verbose), watch__loop=not no_page, watch__realtime=True
     )

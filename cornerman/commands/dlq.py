@@ -35,7 +35,7 @@ def _run(settings: Settings, work: Callable[[Bus], Awaitable[T]]) -> T:
 
 @app.command("list")
 def list_(as_json: options.Json = False, config: options.Config = "", redis: options.Redis = "") -> None:
-    """What lies there, and why."""
+    """The dead letters, and the reason of each."""
 
     async def work(bus: Bus) -> list[DeadLetterRow]:
         return [row async for row in dead_letters.dead_letters(bus)]
@@ -51,6 +51,7 @@ def list_(as_json: options.Json = False, config: options.Config = "", redis: opt
         when = datetime.fromtimestamp(letter.at_s, UTC).strftime("%Y-%m-%d %H:%M:%S")
         size = str(len(letter.body))
         table.add_row(row.id, when, letter.stream, letter.group, str(letter.deliveries), size, letter.reason)
+    # A reason may contain square brackets: it must not be read as markup.
     Console(soft_wrap=True, highlight=False, markup=False).print(table if found else "no dead letters")
 
 
@@ -58,7 +59,7 @@ def list_(as_json: options.Json = False, config: options.Config = "", redis: opt
 def show(
     letter_id: Annotated[str, typer.Argument(metavar="ID")], config: options.Config = "", redis: options.Redis = ""
 ) -> None:
-    """One dead letter with what is in it, as JSON."""
+    """One dead letter with its message, as JSON."""
 
     async def work(bus: Bus) -> DeadLetterRow:
         return (await dead_letters.select(bus, [letter_id], everything=False))[0]

@@ -1,4 +1,4 @@
-"""`cornerman doctor`: checks this machine and says what is missing and what to do. Changes nothing."""
+"""`cornerman doctor`: checks this machine and names remedies. Changes nothing."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def evaluate(
     sets: options.Set = [],  # noqa: B006 typer's own way to say "repeatable"
     verbose: options.Verbose = False,
 ) -> None:
-    """Measure when the coach speaks, and what it says, against ground truth.
+    """Measure when the coach speaks, and its words, against ground truth.
 
     Videos go through the product's own processes, losslessly, on a server of their own; the same seed gives the same
     numbers. Beside them stands what the strategies `interval` and `rules` reach on the same chunks.

@@ -42,7 +42,7 @@ def run(
     sets: options.Set = [],  # noqa: B006 typer's own way to say "repeatable"
     verbose: options.Verbose = False,
 ) -> None:
-    """Watch videos and print what is said about them.
+    """Watch videos and print the feedback about them.
 
     Files end by themselves; cameras at Ctrl-C. If `cornerman up` runs, its services are used.
     """

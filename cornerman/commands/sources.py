@@ -54,6 +54,7 @@ def add(
         async with Bus.connect(chosen.settings) as bus:
             await bus.ready(options.SERVER_S)
             address = normal_url(url)
+            # The id is made unique among the registered sources.
             name = source_id or id_of(address, await list_sources(bus))
             await add_source(bus, source_spec(name, address, chosen.settings, mode))
             return name

@@ -31,6 +31,7 @@ def status(
     """Workers, lag, credit, drops and rates."""
     chosen = options.command_settings(config, redis)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+    # The live display needs a terminal; a pipe gets one snapshot.
     if as_json or once or not console.is_terminal:
         now = asyncio.run(_once(chosen.settings))
         if as_json:

@@ -31,6 +31,7 @@ def up(
     chosen = options.command_settings(config, redis, sets)
     roles = tuple(only) or ROLES
     url, no_page = "", page.missing()
+    # The page is optional, unless its service is asked for by name.
     if "gateway" in only or (not only and not no_page):
         if no_page:
             raise ConfigError(no_page)

@@ -1,4 +1,4 @@
-"""`cornerman watch [SOURCE]`: prints what is said about a source, or about all. Starts nothing."""
+"""`cornerman watch [SOURCE]`: prints the events of a source, or of all sources. Starts nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def watch(
     config: options.Config = "",
     redis: options.Redis = "",
 ) -> None:
-    """Follow what is said about a source, or about all, until Ctrl-C.
+    """Follow the feedback about a source, or about all, until Ctrl-C.
 
     With --json each object carries the event's `id`, which --since takes.
     """

@@ -53,6 +53,7 @@ def _features(seq: int, pts_s: float, motion: float) -> Features:
         motion=motion,
         lossless=True,
         status="ok",
+        # Empty: these strategies read media time and motion only.
         vector=None,
         context=None,
         video=None,

@@ -39,6 +39,7 @@ def captions(lines: Iterable[dict[str, Any]]) -> list[Caption]:
     for line, start_s, next_s in zip(ordered, starts, [*starts[1:], float("inf")], strict=True):
         text = " ".join(str(line["text"]).split())
         end_s = start_s + max(SHORTEST_S, len(text.split()) / WORDS_PER_S)
+        # Two captions never overlap.
         found.append(Caption(start_s, min(end_s, next_s), str(line["action"]), text))
     return found
 

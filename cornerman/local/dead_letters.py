@@ -69,6 +69,7 @@ async def dead_letters(bus: Bus) -> AsyncIterator[DeadLetterRow]:
                 yield DeadLetterRow(keys.shard, entry_id, letter)
             if len(entries) < PAGE:
                 break
+            # "(" excludes the entry itself: the next page starts after it.
             after = f"({entries[-1][0].decode()}"
 
 

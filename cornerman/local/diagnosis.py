@@ -103,6 +103,7 @@ def _device(settings: Settings) -> Finding:
 
 
 def _server(settings: Settings) -> Finding:
+    # An embedded server is asked only if one runs: the doctor starts nothing.
     if settings.redis.url or embedded.answers(embedded.server_socket(settings)):
         return asyncio.run(_running_server(settings))
     return Finding("server", "ok", f"embedded: {embedded.find_binary()} (not running now)")
@@ -119,6 +120,7 @@ async def _running_server(settings: Settings) -> Finding:
     number = info.get("valkey_version") or info.get("redis_version")
     kept = "kept on disk" if info.get("aof_enabled") else "in memory only"
     found = f"{name} {number} at {redact_url(bus.url)}, {info.get('used_memory_human')} used, {kept}"
+    # Any other policy evicts keys at the memory limit, and with them chunks and state.
     policy = info.get("maxmemory_policy", "noeviction")
     if info.get("maxmemory") and policy != "noeviction":
         return Finding(
@@ -142,6 +144,7 @@ def _codecs(_: Settings) -> Finding:
 
 
 def _cameras(_: Settings) -> Finding:
+    # Only Linux has camera device files.
     devices = sorted(Path("/dev").glob("video*")) if sys.platform == "linux" else []
     readable = [str(device) for device in devices if os.access(device, os.R_OK)]
     if devices and not readable:
@@ -180,6 +183,7 @@ def _disk(settings: Settings) -> Finding:
     folder = (
         Path(settings.redis.data_dir).expanduser() if settings.redis.data_dir else runtime_dir(settings.runtime.dir)
     )
+    # The folder may not exist yet; its nearest parent is on the same disk.
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free

@@ -74,7 +74,7 @@ def evaluate_files(truth: Path | None, said: Path) -> Evaluated:
     """Scores the feedback of one file against the truth of another.
 
     Raises:
-        ConfigError: there is no truth, or the files hold different numbers of sessions.
+        ConfigError: the truth is missing, or the files hold different numbers of sessions.
         ValueError: a file cannot be read.
     """
     from cornerman_training.evaluate import SessionResult
@@ -98,6 +98,7 @@ def score(results: list[SessionResult], chunks: list[list[ChunkMotion]]) -> Eval
     from cornerman_training.gym.phrases import meanings
 
     simple: dict[str, list[SessionResult]] = {}
+    # Feedback read from files has no chunks: the lists may differ in length.
     for result, seen in zip(results, chunks, strict=False):
         for name, feedback in baselines(seen).items():
             simple.setdefault(name, []).append(SessionResult(result.session, feedback))
@@ -135,6 +136,7 @@ def feedback_in(run: EvalClipRun) -> tuple[SpokenFeedback, ...]:
 def costs_of(run: EvalRun) -> dict[str, float]:
     """Processor milliseconds a chunk by role, and median milliseconds to the decision and to the first token."""
     decisions = [decision for clip in run.clips for decision in clip.decisions]
+    # Milliseconds; the clocks of both stages are unix time on one machine.
     took = sorted(1000 * (d.times.decided_at_s - d.times.encoded_at_s) for d in decisions)
     firsts = sorted(end.ttft_ms for clip in run.clips for end in clip.ends if end.ttft_ms > 0)
     found = {f"{role}_cpu_ms_per_chunk": 1000 * s / max(1, len(decisions)) for role, s in run.cpu_s.items()}

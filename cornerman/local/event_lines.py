@@ -85,6 +85,7 @@ class EventLines:
             if request_id in self._failed:
                 return None
             self._failed[request_id] = None
+            # Bounded: a source may fail requests for days.
             while len(self._failed) > MOST_FAILED:
                 del self._failed[next(iter(self._failed))]
         return {"type": "error", "source_id": source_id, "stage": stage, "message": redact_url(message)}

@@ -114,7 +114,7 @@ class Launcher:
         Raises:
             BaseException: the error of a done awaitable.
         """
-        # `first_of` cancels what it is given; the failure outlives the race.
+        # `first_of` cancels its arguments, but the failure outlives the race.
         return await first_of(*awaitables, asyncio.shield(self.failure)) - {len(awaitables)}
 
     def check(self) -> None:

@@ -96,13 +96,14 @@ def threads_of(settings: Settings, was_set: Callable[[str], bool]) -> dict[str, 
 
 
 def choose_models(was_set: Callable[[str], bool], assets: Path = ASSETS, torch: bool | None = None) -> ModelChoice:
-    """Chooses back ends and strategy from what is installed and bundled; changes no setting that is set.
+    """Chooses back ends and strategy among the installed and bundled ones; changes no setting that is set.
 
     Args:
         was_set: tells whether a setting, e.g. `encoder.backend`, is set by flag, variable or file.
         assets: folder of the bundled files.
         torch: True if torch is installed; None = look.
     """
+    # The halves of a model belong together: with one set, the other is not chosen here.
     if was_set("encoder.backend") or was_set("generator.backend"):
         return ModelChoice({}, ())
     has_torch = importlib.util.find_spec("torch") is not None if torch is None else torch

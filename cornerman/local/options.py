@@ -80,6 +80,7 @@ def command_settings(
     pairs = [(name.replace("__", "."), value) for name, value in dotted.items() if value is not None]
     if redis:
         pairs.append(("redis.url", redis))
+    # Later ones win: presets, then options, then --set.
     overrides = merge(*trees, nest(pairs), nest(parse_set(sets)))
     return CommandSettings(load_settings(overrides), overrides)
 
@@ -92,6 +93,7 @@ def with_models(chosen: CommandSettings, note: Callable[[str], None]) -> Command
     models = choose_models(chosen.was_set)
     for sentence in models.notes:
         note(sentence)
+    # In this order: threads and gate depend on the back ends and the strategy chosen here.
     chosen = chosen.with_defaults(models.settings)
     chosen = chosen.with_defaults(threads_of(chosen.settings, chosen.was_set))
     head = head_folder(chosen.settings)

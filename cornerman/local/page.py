@@ -31,6 +31,7 @@ def address(gateway: GatewaySettings, wanted: int | None) -> tuple[str, dict[str
     if port == 0 or (wanted is None and not _free(gateway.host, port)):
         port = _any_port(gateway.host)
     scheme = "https" if gateway.tls_cert else "http"
+    # A browser cannot open a wildcard address; an IPv6 address needs brackets.
     host = "127.0.0.1" if gateway.host in ("0.0.0.0", "::", "") else gateway.host
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/", {"gateway": {"port": port}}
 
@@ -46,6 +47,7 @@ def open_page(url: str) -> bool:
 
 def _free(host: str, port: int) -> bool:
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As the gateway does: without it, a port in TIME_WAIT would look taken.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))

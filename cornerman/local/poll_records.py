@@ -49,6 +49,7 @@ class PollRecord:
         """The record of a request that ended."""
         spent = latency_ms(event.times)
         generate_ms = spent.get("done", 0.0) if "first_token" in spent else 0.0
+        # The rate is over the tokens after the first, whose time is the TTFT.
         later_tokens = event.n_output_tokens - 1
         return cls(
             index=index,

@@ -25,6 +25,7 @@ class Restarts:
 
     def crashed(self, now_s: float) -> float | None:
         """Records a crash. Returns the seconds to wait before the restart, or None to give up."""
+        # Crashes older than the window no longer count.
         while self._at_s and now_s - self._at_s[0] > self.within_s:
             self._at_s.popleft()
         if not self._at_s:

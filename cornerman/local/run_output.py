@@ -121,6 +121,7 @@ class RunOutput:
             return
         if source_id not in self._bars:
             self._bars[source_id] = self._progress.add_task(escape(source_id), total=length_s, status="")
+        # Container lengths are estimates: a bar must not pass its end.
         done = min(pts_s, length_s) if length_s else pts_s
         self._progress.update(self._bars[source_id], completed=done, status=status)
 

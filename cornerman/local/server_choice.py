@@ -66,6 +66,7 @@ def choose_server(settings: Settings, overrides: dict[str, Any], command: Comman
         return
     private: Path | None = None
     if server is None:
+        # The user's data folder stays with the first server.
         private = folder / f"{command}-{os.getpid()}"
         overrides = merge(overrides, {"runtime": {"dir": str(private)}, "redis": {"data_dir": ""}})
         settings = settings.model_copy(
@@ -76,6 +77,7 @@ def choose_server(settings: Settings, overrides: dict[str, Any], command: Comman
         )
         server = embedded.start(settings)
         folder = private
+    # Later commands read from it whether they may join this server.
     (folder / OWNER).write_text(json.dumps({"pid": os.getpid(), "command": command}), encoding="utf-8")
     try:
         yield _with_url(settings, overrides, server)
@@ -88,6 +90,7 @@ def choose_server(settings: Settings, overrides: dict[str, Any], command: Comman
 
 
 def _with_url(settings: Settings, overrides: dict[str, Any], server: EmbeddedServer | None) -> ServerChoice:
+    # Children connect by URL; they never start a server.
     settings = embedded.with_server(settings)
     own = {"redis": {"url": settings.redis.url}, "runtime": {"dir": str(runtime_dir(settings.runtime.dir))}}
     return ServerChoice(settings, merge(overrides, own), server)
@@ -96,6 +99,7 @@ def _with_url(settings: Settings, overrides: dict[str, Any], server: EmbeddedSer
 def _owner(folder: Path) -> str:
     """Command that runs the server of this folder; "" if its process is gone or the file is unreadable."""
     try:
+        # A killed command leaves its file behind: its process decides.
         owner = json.loads((folder / OWNER).read_text(encoding="utf-8"))
         return str(owner["command"]) if psutil.pid_exists(int(owner["pid"])) else ""
     except (OSError, ValueError, KeyError, TypeError):

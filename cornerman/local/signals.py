@@ -21,6 +21,7 @@ async def stop_at_signals(stop: asyncio.Event) -> AsyncIterator[None]:
     assert task is not None
 
     def on_signal() -> None:
+        # The second signal ends a command that hangs while it stops.
         if stop.is_set():
             task.cancel()
         stop.set()

@@ -77,6 +77,7 @@ async def take_snapshot(bus: Bus) -> Snapshot:
             ("features", keys.features, GROUP_DECIDER),
             ("requests", keys.requests, GROUP_GENERATOR),
         ):
+            # Summed over the shards.
             lag, total = await lag_of(bus, stream, group), lags.get(name, Lag(0, 0))
             lags[name] = Lag(total.waiting + lag.waiting, total.pending + lag.pending)
         with redis_errors():
@@ -99,6 +100,7 @@ async def run_fields(bus: Bus, source_id: str) -> dict[str, str]:
 async def _source_status(bus: Bus, spec: SourceSpec) -> SourceStatus:
     keys = bus.keys(spec.source_id)
     with redis_errors():
+        # One round trip; the fields need not be of the same instant.
         async with bus.redis.pipeline(transaction=False) as pipe:
             pipe.hmget(keys.run(spec.source_id), ["state", "detail"])
             pipe.zcard(keys.inflight(spec.source_id))

@@ -33,6 +33,7 @@ def normal_url(text: str) -> str:
         raise ConfigError(str(error)) from None
     if address.kind != "file":
         return url
+    # Capture runs in another process and maybe another folder: paths are absolute.
     path = Path(address.target).expanduser().absolute()
     if not path.exists():
         raise ConfigError(f"source {redact_url(text)!r}: there is no such file; give {KNOWN}")
@@ -54,6 +55,7 @@ def id_of(url: str, taken: Container[str] = ()) -> str:
         name = f"{name}-{stem}" if stem else name
     else:
         name = Path(url).stem
+    # Ids are parts of Redis keys and of URLs: a safe alphabet, 48 characters at most.
     name = re.sub(r"[^a-z0-9._]+", "-", name.lower()).strip("-._")[:48].strip("-._") or "source"
     number, free = 2, name
     while free in taken:

@@ -50,6 +50,7 @@ def _sources(now: Snapshot, before: Snapshot | None) -> Table | Text:
         return Text("no sources; add one with `cornerman sources add`", style="yellow")
     columns = ("source", "state", "frames/s", "chunks/s", "credit", "decided", "dropped", "feedback", "errors", "")
     table = plain_table(*columns)
+    # A source that is new since then has no rate yet.
     earlier = {source.spec.source_id: source.counts for source in before.sources} if before else {}
     elapsed_s = now.at_s - before.at_s if before else 0.0
     for source in now.sources:

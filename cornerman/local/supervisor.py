@@ -38,6 +38,7 @@ async def supervise_server(choice: ServerChoice, failure: asyncio.Future[str], l
         why = f"the embedded server {describe_exit(server.process.returncode)}"
         wait_s = restarts.crashed(time.monotonic()) if choice.settings.redis.data_dir else None
         if wait_s is None:
+            # The launcher may have given up first; its reason stays.
             if not failure.done():
                 kept = (
                     "again and again"
@@ -49,9 +50,11 @@ async def supervise_server(choice: ServerChoice, failure: asyncio.Future[str], l
         log("server", f"{why}; starting it again")
         await asyncio.sleep(wait_s)
         # From this thread: the server dies with the thread that starts it.
+        # The URL in the settings is that of the dead server; empty means an embedded one.
         own = choice.settings.model_copy(update={"redis": choice.settings.redis.model_copy(update={"url": ""})})
         again = embedded.start(own)
         if again is None:
             failure.set_result(f"{why}, and another process has started one in its place")
             return
+        # `choose_server` stops the process that this object holds at the end.
         server.process = again.process

@@ -29,6 +29,7 @@ def run_tool(module: str, arguments: list[str], shown: str) -> None:
     require_training(shown)
     if not _is_program(module):
         raise ConfigError(f"`{shown}`: this installation has no {module}")
+    # The tool parses its arguments as if a shell had started it.
     sys.argv = [shown, *arguments]
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=False)

@@ -47,6 +47,7 @@ async def wait_until_running(
         missing = wanted - running
         if not missing:
             return
+        # Called on a change only: the caller prints it.
         if missing != reported:
             report(missing)
             reported = missing
