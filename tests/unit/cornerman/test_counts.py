@@ -1,6 +1,6 @@
-"""The counts of a run, and whether they add up."""
+"""Counters of a run, and the equations between them."""
 
-from cornerman.local.summary import Tally, summary_line
+from cornerman.local.counts import SourceCounts, summary_line
 
 COUNTERS = {
     b"captured": b"300",
@@ -21,8 +21,8 @@ COUNTERS = {
 }
 
 
-def test_the_last_line_is_as_promised() -> None:
-    assert summary_line(12.34567, {"cam1": Tally.of(COUNTERS)}) == {
+def test_summary_line_has_exact_fields() -> None:
+    assert summary_line(12.34567, {"cam1": SourceCounts.of(COUNTERS)}) == {
         "type": "summary",
         "wall_s": 12.346,
         "sources": {
@@ -43,22 +43,22 @@ def test_the_last_line_is_as_promised() -> None:
     }
 
 
-def test_counts_that_add_up_have_no_problems() -> None:
-    tally = Tally.of(COUNTERS)
-    assert tally.problems() == []
-    assert tally.unfinished == (0, 0)
+def test_consistent_counts_have_no_problems() -> None:
+    counts = SourceCounts.of(COUNTERS)
+    assert counts.problems() == []
+    assert counts.unfinished == (0, 0)
 
 
-def test_each_equation_that_fails_is_named_with_its_numbers() -> None:
-    tally = Tally.of({**COUNTERS, b"due": b"20", b"decided": b"13", b"requests": b"8"})
-    assert tally.problems() == [
+def test_failed_equations_are_named() -> None:
+    counts = SourceCounts.of({**COUNTERS, b"due": b"20", b"decided": b"13", b"requests": b"8"})
+    assert counts.problems() == [
         "20 chunks due, but 15 published + 4 dropped",
         "15 published, but 13 decided + 1 buried",
         "8 requests, but 3 feedback + 1 errors + 2 expired",
     ]
-    assert tally.unfinished == (1, 2)
+    assert counts.unfinished == (1, 2)
 
 
-def test_a_source_that_never_began_counts_nothing() -> None:
-    assert Tally.of({}) == Tally()
-    assert Tally().problems() == []
+def test_missing_counters_are_zero() -> None:
+    assert SourceCounts.of({}) == SourceCounts()
+    assert SourceCounts().problems() == []

@@ -1,4 +1,4 @@
-"""The doctor finds what is wrong and says what to do; a healthy machine passes."""
+"""Checks of `cornerman doctor`: each problem has a remedy."""
 
 import json
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from cornerman.cli import invoke
-from cornerman.commands import doctor
+from cornerman.local import diagnosis
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.tree import load_settings
 
 
 @pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _private_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CORNERMAN_RUNTIME__DIR", str(tmp_path / "run"))
 
@@ -24,36 +24,34 @@ def test_every_check_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(one["remedy"] for one in findings if one["state"] == "problem")
 
 
-def test_a_server_that_does_not_answer_is_a_problem(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(doctor, "SERVER_S", 0.1)
+def test_unreachable_server_is_a_problem(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diagnosis, "SERVER_S", 0.1)
     assert invoke(["doctor", "--redis", "redis://me:hunter2@127.0.0.1:1/0"]) == 1
     shown = capsys.readouterr().out
     assert "✗ server" in shown
     assert "hunter2" not in shown
 
 
-def test_a_full_disk_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "LOW_DISK_BYTES", 2**70)
-    finding = doctor._disk(load_settings())
+def test_full_disk_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diagnosis, "LOW_DISK_BYTES", 2**70)
+    finding = diagnosis._disk(load_settings())
     assert (finding.state, bool(finding.remedy)) == ("problem", True)
 
 
-def test_asking_for_cuda_where_there_is_none_is_a_problem() -> None:
+def test_missing_cuda_is_a_problem() -> None:
     pytest.importorskip("torch")
     import torch
 
-    finding = doctor._device(load_settings({"encoder": {"device": "cuda"}}))
+    finding = diagnosis._device(load_settings({"encoder": {"device": "cuda"}}))
     assert finding.state == ("ok" if torch.cuda.is_available() else "problem")
 
 
-def test_a_check_that_fails_is_a_finding_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_check_does_not_stop_others(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_binary() -> Path:
         raise ConfigError("no Valkey or Redis server on this machine")
 
     monkeypatch.setattr("cornerman_shared.bus.embedded.find_binary", no_binary)
-    findings = {one.what: one for one in doctor.examine(load_settings())}
+    findings = {one.what: one for one in diagnosis.examine(load_settings())}
     assert findings["server"].state == "problem"
     assert "no Valkey" in findings["server"].found
     assert "disk" in findings

@@ -1,4 +1,4 @@
-"""Which server a command works on, with real embedded servers."""
+"""Server choice, with real embedded servers."""
 
 from pathlib import Path
 
@@ -18,21 +18,21 @@ def pings(url: str) -> bool:
         return bool(client.ping())
 
 
-def test_the_first_command_keeps_the_server_where_all_others_look(tmp_path: Path) -> None:
-    with choose_server(settings_in(tmp_path), {}, "run") as place:
-        assert place.server is not None
-        assert not place.shared
-        assert place.settings.redis.url == embedded.socket_url(settings_in(tmp_path))
-        assert pings(place.settings.redis.url)
-        assert place.overrides == {
-            "redis": {"url": place.settings.redis.url},
+def test_first_command_starts_the_server(tmp_path: Path) -> None:
+    with choose_server(settings_in(tmp_path), {}, "run") as choice:
+        assert choice.server is not None
+        assert not choice.shared
+        assert choice.settings.redis.url == embedded.socket_url(settings_in(tmp_path))
+        assert pings(choice.settings.redis.url)
+        assert choice.overrides == {
+            "redis": {"url": choice.settings.redis.url},
             "runtime": {"dir": str(tmp_path)},
         }
     assert not embedded.answers(embedded.server_socket(settings_in(tmp_path)))
     assert not (tmp_path / OWNER).exists()
 
 
-def test_a_second_run_gets_a_server_of_its_own_which_goes_with_it(tmp_path: Path) -> None:
+def test_second_run_gets_private_server(tmp_path: Path) -> None:
     with choose_server(settings_in(tmp_path), {}, "demo") as first:
         with choose_server(settings_in(tmp_path), {"encoder": {"batch": 2}}, "run") as second:
             assert second.server is not None
@@ -45,7 +45,7 @@ def test_a_second_run_gets_a_server_of_its_own_which_goes_with_it(tmp_path: Path
         assert pings(first.settings.redis.url)
 
 
-def test_run_joins_what_up_keeps_but_the_demo_does_not(tmp_path: Path) -> None:
+def test_run_joins_up_demo_does_not(tmp_path: Path) -> None:
     with choose_server(settings_in(tmp_path), {}, "up") as up:
         with choose_server(settings_in(tmp_path), {}, "run") as guest:
             assert guest.shared
@@ -56,18 +56,18 @@ def test_run_joins_what_up_keeps_but_the_demo_does_not(tmp_path: Path) -> None:
             assert demo.settings.redis.url != up.settings.redis.url
 
 
-def test_an_owner_that_died_is_not_believed(tmp_path: Path) -> None:
+def test_dead_owner_is_ignored(tmp_path: Path) -> None:
     server = embedded.start(settings_in(tmp_path))
     assert server is not None
     with server:
         (tmp_path / OWNER).write_text('{"pid": 4194305, "command": "up"}')
-        with choose_server(settings_in(tmp_path), {}, "run") as place:
-            assert not place.shared
+        with choose_server(settings_in(tmp_path), {}, "run") as choice:
+            assert not choice.shared
 
 
-def test_a_given_server_is_used_as_it_is(tmp_path: Path) -> None:
+def test_given_server_is_used(tmp_path: Path) -> None:
     settings = load_settings({"redis": {"url": "redis://somewhere:1"}, "runtime": {"dir": str(tmp_path)}})
-    with choose_server(settings, {"encoder": {"batch": 2}}, "run") as place:
-        assert place.shared
-        assert place.settings is settings
-        assert place.overrides == {"encoder": {"batch": 2}, "redis": {"url": "redis://somewhere:1"}}
+    with choose_server(settings, {"encoder": {"batch": 2}}, "run") as choice:
+        assert choice.shared
+        assert choice.settings is settings
+        assert choice.overrides == {"encoder": {"batch": 2}, "redis": {"url": "redis://somewhere:1"}}

@@ -1,4 +1,4 @@
-"""`cornerman demo` with its page, as processes, for browser tests and benchmarks."""
+"""Runs `cornerman demo` with its page, for browser tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class Demo:
     def get(self, path: str) -> Any:
         return httpx.get(self.url + path, timeout=ANSWER_S).raise_for_status().json()
 
-    def said(self) -> list[str]:
-        """Every line of the feedback stream, oldest first."""
+    def texts(self) -> list[str]:
+        """Every text of the feedback stream, oldest first."""
         rows = httpx.get(f"{self.url}/api/sources/demo/transcript.jsonl", timeout=ANSWER_S).raise_for_status()
         return [json.loads(line)["text"] for line in rows.text.splitlines()]
 
     def child(self, role: str) -> psutil.Process:
-        """The process of a role."""
+        """Process of a role."""
         for process in psutil.Process(self.process.pid).children(recursive=True):
             with contextlib.suppress(psutil.Error):
                 if f"cornerman_{role}" in " ".join(process.cmdline()):
@@ -50,20 +50,20 @@ class Demo:
         raise AssertionError(f"no {role} runs")
 
     def wait_ready(self) -> None:
-        """Until the page is served and the clip is being watched."""
-        give_up_s = time.monotonic() + START_S
+        """Waits until the page is served and the clip is watched."""
+        deadline_s = time.monotonic() + START_S
         while True:
             with contextlib.suppress(httpx.HTTPError):
                 if httpx.get(f"{self.url}/api/sources/demo", timeout=10).status_code == 200:
                     return
             assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < give_up_s, self.log.read_text()
+            assert time.monotonic() < deadline_s, self.log.read_text()
             time.sleep(0.1)
 
 
 @contextlib.contextmanager
 def demo(folder: Path, sets: Sequence[str] = FAKES) -> Iterator[Demo]:
-    """Starts it on a free port, and stops it."""
+    """Runs the demo on a free port until the block ends."""
     port = free_port()
     environment = {**os.environ, "CORNERMAN_RUNTIME__DIR": str(folder / "run"), **STEADY}
     line = [sys.executable, "-m", "cornerman", "demo", "--no-open", "--port", str(port)]

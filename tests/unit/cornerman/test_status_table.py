@@ -1,11 +1,12 @@
-"""The status as an object and as a page, from a snapshot alone."""
+"""A snapshot as a JSON object and as tables."""
 
 from io import StringIO
 
 from rich.console import Console
 
-from cornerman.commands.status import Snapshot, SourceStatus, page, plain
-from cornerman.local.summary import Tally
+from cornerman.local.counts import SourceCounts
+from cornerman.local.snapshot import Snapshot, SourceStatus
+from cornerman.local.status_table import status_tables
 from cornerman_shared.bus.lag import Lag
 from cornerman_shared.bus.messages import WorkerStatus
 from cornerman_shared.settings.source import SourceSpec
@@ -15,27 +16,27 @@ WORKER = WorkerStatus("encoder", "w1", 42, "host", "running", 100.0, 199.5, 200 
 
 
 def snapshot(at_s: float = 200.0, captured: int = 600, published: int = 40) -> Snapshot:
-    tally = Tally(captured=captured, published=published, dropped={"no_credit": 7, "late": 0})
-    source = SourceStatus(SPEC, "playing", "", (2, 4), tally)
+    counts = SourceCounts(captured=captured, published=published, dropped={"no_credit": 7, "late": 0})
+    source = SourceStatus(SPEC, "playing", "", (2, 4), counts)
     return Snapshot(at_s, [WORKER], {"chunks": Lag(5, 2)}, 1, [source])
 
 
-def shown(taken: Snapshot, before: Snapshot | None = None) -> str:
+def shown(now: Snapshot, before: Snapshot | None = None) -> str:
     out = StringIO()
-    Console(file=out, width=160).print(page(taken, before))
+    Console(file=out, width=160).print(status_tables(now, before))
     return out.getvalue()
 
 
-def test_the_object_has_everything_and_no_password() -> None:
-    told = plain(snapshot())
-    assert told["workers"][0]["role"] == "encoder"
-    assert told["streams"] == {"chunks": {"waiting": 5, "pending": 2}}
-    assert told["dead_letters"] == 1
-    assert told["sources"]["cam1"]["url"] == "rtsp://***@cam/live"
-    assert (told["sources"]["cam1"]["credit_used"], told["sources"]["cam1"]["captured"]) == (2, 600)
+def test_object_hides_passwords() -> None:
+    status = snapshot().to_dict()
+    assert status["workers"][0]["role"] == "encoder"
+    assert status["streams"] == {"chunks": {"waiting": 5, "pending": 2}}
+    assert status["dead_letters"] == 1
+    assert status["sources"]["cam1"]["url"] == "rtsp://***@cam/live"
+    assert (status["sources"]["cam1"]["credit_used"], status["sources"]["cam1"]["captured"]) == (2, 600)
 
 
-def test_the_page_shows_workers_lag_credit_and_drops() -> None:
+def test_tables_show_workers_and_sources() -> None:
     text = shown(snapshot())
     for wanted in (
         "encoder",
@@ -50,13 +51,13 @@ def test_the_page_shows_workers_lag_credit_and_drops() -> None:
     assert "late" not in text
 
 
-def test_rates_come_from_two_snapshots() -> None:
+def test_rates_need_two_snapshots() -> None:
     text = shown(snapshot(202.0, 660, 44), snapshot(200.0, 600, 40))
     assert "30.0" in text
     assert "2.0" in text
 
 
-def test_an_idle_system_says_what_to_do() -> None:
+def test_idle_system_names_commands() -> None:
     text = shown(Snapshot(200.0, [], {}, 0, []))
     assert "cornerman up" in text
     assert "cornerman sources add" in text

@@ -39,7 +39,7 @@ from tests.integration.waiting import PATIENCE_S
 
 @contextlib.asynccontextmanager
 async def gateway(settings: Settings, bus: Bus) -> AsyncIterator[tuple[str, AppState]]:
-    """Serves until the block ends; gives the address and the room."""
+    """Serves until the block ends; yields the address and the state."""
     async with asyncio.TaskGroup() as tasks:
         spawned: list[asyncio.Task[None]] = []
 

@@ -1,7 +1,7 @@
-"""The counters of a run, as the last line says them, and whether they add up. Pure.
+"""Counters of a run: the summary line, and the equations they must satisfy. Pure.
 
 Every chunk that was due was published or dropped for a reason, every published chunk was decided or buried,
-and every request ended in feedback, an error, or without words.
+and every request ended as feedback, error or expired.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ DROPPED = "dropped:"
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """One source's counters. `captured` and `sampled` count frames; the rest chunks, then requests."""
+class SourceCounts:
+    """Counters of one source. `captured` and `sampled` count frames; the others count chunks, then requests."""
 
     captured: int = 0
     sampled: int = 0
@@ -30,11 +30,11 @@ class Tally:
     expired: int = 0
 
     @classmethod
-    def of(cls, counters: Mapping[bytes, bytes]) -> Tally:
-        """From the hash on the bus.
+    def of(cls, counters: Mapping[bytes, bytes]) -> SourceCounts:
+        """Reads the counters hash of the bus.
 
-        A request that was cancelled counts as expired: it ended without words, by a person's hand rather than
-        by time. A chunk that was lost on its way is among the decided: its decision says so.
+        A cancelled request counts as expired: both end without text. A chunk that was lost on its way counts as
+        decided: its decision reports the loss.
         """
         got = {name.decode(): int(value) for name, value in counters.items()}
         plain = ("captured", "sampled", "due", "published", "decided", "requests", "feedback", "errors")
@@ -54,7 +54,7 @@ class Tally:
         )
 
     def problems(self) -> list[str]:
-        """Each equation that does not hold, in words; empty when all do."""
+        """One sentence per equation that does not hold."""
         chunks, requests = self.unfinished
         found = []
         dropped = sum(self.dropped.values())
@@ -69,11 +69,11 @@ class Tally:
             )
         return found
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-def summary_line(wall_s: float, tallies: Mapping[str, Tally]) -> dict[str, Any]:
-    """The last JSON object of a run."""
-    sources = {source_id: tally.plain() for source_id, tally in tallies.items()}
+def summary_line(wall_s: float, counts: Mapping[str, SourceCounts]) -> dict[str, Any]:
+    """The last JSON object of a run. `counts` by source id."""
+    sources = {source_id: one.to_dict() for source_id, one in counts.items()}
     return {"type": "summary", "wall_s": round(wall_s, 3), "sources": sources}

@@ -1,9 +1,14 @@
-"""Events as the lines of stdout, exactly as programs expect them."""
+"""Events as lines of stdout: exact fields, each failure once."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
-from cornerman.local.event_lines import EventLines, clock, latency_ms
+import pytest
+
+from cornerman.local.event_lines import EventLines, clock, latency_ms, read_lines
 from cornerman_shared.bus.messages import DecisionEvent, DeltaEvent, EndEvent, ErrorEvent, StartEvent, StateEvent, Times
+from cornerman_shared.errors import ConfigError
 
 TIMES = Times(
     captured_at_s=100.0,
@@ -49,7 +54,7 @@ DECISION = DecisionEvent(
 )
 
 
-def test_a_decision_has_these_fields_and_no_others() -> None:
+def test_decision_line_has_exact_fields() -> None:
     assert EventLines().of(DECISION) == {
         "type": "decision",
         "source_id": "cam1",
@@ -62,7 +67,7 @@ def test_a_decision_has_these_fields_and_no_others() -> None:
     }
 
 
-def test_a_feedback_has_these_fields_and_no_others() -> None:
+def test_feedback_line_has_exact_fields() -> None:
     assert EventLines().of(END) == {
         "type": "feedback",
         "source_id": "cam1",
@@ -82,7 +87,7 @@ def test_a_feedback_has_these_fields_and_no_others() -> None:
     }
 
 
-def test_a_stage_that_was_not_reached_is_left_out() -> None:
+def test_unreached_stage_is_left_out() -> None:
     assert latency_ms(replace(TIMES, first_token_at_s=0.0)) == {
         "published": 10.0,
         "encoded": 100.0,
@@ -94,26 +99,26 @@ def test_a_stage_that_was_not_reached_is_left_out() -> None:
     assert latency_ms(Times(captured_at_s=1.0)) == {}
 
 
-def test_ends_without_words_are_no_feedback() -> None:
+def test_empty_end_is_not_feedback() -> None:
     lines = EventLines()
     assert lines.of(replace(END, status="expired")) is None
     assert lines.of(replace(END, status="cancelled")) is None
 
 
-def test_an_answer_with_nothing_new_is_a_line_without_words() -> None:
+def test_silent_end_has_empty_text() -> None:
     line = EventLines().of(replace(END, silent=True))
     assert line is not None
     assert (line["type"], line["text"], line["silent"]) == ("feedback", "", True)
 
 
-def test_starts_and_deltas_have_no_line() -> None:
+def test_starts_and_deltas_give_nothing() -> None:
     lines = EventLines()
     start = StartEvent("cam1", "r1", "q", 1, "feedback", "next", 0.0, "", "m", TIMES)
     assert lines.of(start) is None
     assert lines.of(DeltaEvent("cam1", "r1", "q", 1, "word", TIMES)) is None
 
 
-def test_a_failed_request_is_one_error_whichever_event_comes_first() -> None:
+def test_failed_request_is_one_error() -> None:
     failed = replace(END, status="failed", cause="out of memory")
     error = ErrorEvent("cam1", "r1", "generator", "out of memory", 101.0, request_id=END.request_id)
     wanted = {"type": "error", "source_id": "cam1", "stage": "generator", "message": "out of memory"}
@@ -123,14 +128,14 @@ def test_a_failed_request_is_one_error_whichever_event_comes_first() -> None:
         assert lines.of(second) is None
 
 
-def test_errors_that_belong_to_no_request_are_all_told() -> None:
+def test_errors_without_request_repeat() -> None:
     lines = EventLines()
     error = ErrorEvent("cam1", "r1", "encoder", "boo", 1.0)
     assert lines.of(error) is not None
     assert lines.of(error) is not None
 
 
-def test_a_source_that_failed_is_one_error_without_its_password() -> None:
+def test_failed_source_hides_its_password() -> None:
     lines = EventLines()
     assert lines.of(StateEvent("cam1", "r1", "failed", "cannot open rtsp://u:secret@cam/", 1.0)) is None
     line = lines.of(ErrorEvent("cam1", "r1", "capture", "cannot open rtsp://u:secret@cam/", 1.0))
@@ -142,5 +147,13 @@ def test_a_source_that_failed_is_one_error_without_its_password() -> None:
     }
 
 
-def test_media_time_reads_as_a_clock() -> None:
+def test_clock_shows_minutes_and_tenths() -> None:
     assert [clock(pts) for pts in (0, 9.96, 75.25, 3661.0)] == ["00:00.0", "00:09.9", "01:15.2", "1:01:01.0"]
+
+
+def test_unreadable_lines_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read as JSON lines"):
+        read_lines(tmp_path / "nothing.jsonl")
+    (tmp_path / "list.jsonl").write_text(json.dumps([1]))
+    with pytest.raises(ConfigError, match="line 1: not a JSON object"):
+        read_lines(tmp_path / "list.jsonl")
