@@ -63,13 +63,12 @@ class PoseCounts:
     landmarks_s: float = 0.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Followed:
     """One person through the chunk; `roi` is None while lost."""
 
     people: list[Person | None]
     roi: Roi | None
-    born: int
 
 
 class PoseEstimator:
@@ -166,19 +165,26 @@ class PoseEstimator:
         self, number: int, frame: Pixels, key: bytes, live: list[_Followed], followed: list[_Followed]
     ) -> list[_Followed]:
         """Those followed, each where the detector sees them, and newcomers; who is not detected keeps their square."""
+        squares = [detection.roi for detection in self._detect(frame, key)]
+        near = sorted(
+            (apart, a, b)
+            for a, one in enumerate(live)
+            for b, square in enumerate(squares)
+            if (apart := _distance(one.roi, square)) <= _SAME_PLACE
+        )
+        owner: dict[int, _Followed] = {}
+        left = dict(enumerate(live))
+        for _, a, b in near:
+            if a in left and b not in owner:
+                owner[b] = left.pop(a)
         here: list[_Followed] = []
-        left = list(live)
-        for detection in self._detect(frame, key):
-            roi = detection.roi
-            match = min(left, key=lambda one: _distance(one.roi, roi), default=None)
-            if match is None or _distance(match.roi, roi) > _SAME_PLACE:
-                match = _Followed([], roi, number)
-                followed.append(match)
-            else:
-                left.remove(match)
-            match.roi = roi
-            here.append(match)
-        return here + left[: max(0, self._people - len(here))]
+        for b, square in enumerate(squares):
+            if b not in owner:
+                owner[b] = _Followed([], square)
+                followed.append(owner[b])
+            owner[b].roi = square
+            here.append(owner[b])
+        return here + list(left.values())[: max(0, self._people - len(here))]
 
     def _detect(self, frame: Pixels, key: bytes) -> list[Detection]:
         def make() -> list[Detection]:

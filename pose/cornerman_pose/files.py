@@ -12,20 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cornerman_pose.errors import LandmarkFileError
-from cornerman_pose.landmarks import LANDMARKS, LandmarkTrack
+from cornerman_pose.landmarks import LANDMARKS, PRESENT, LandmarkTrack
 
 _SHAPES: Final[dict[str, tuple[int, ...]]] = {
+    "presence": (),
     "t_s": (),
     "image_px": (LANDMARKS, 2),
     "world_m": (LANDMARKS, 3),
     "visibility": (LANDMARKS,),
-    "presence": (),
 }
 """Shape of one sample of each array."""
 
 
 def read_landmarks(path: Path) -> LandmarkTrack:
-    """The landmarks in a file.
+    """The landmarks in a file; 0 in samples where nobody was found.
 
     Raises:
         LandmarkFileError: no such file, or an array is missing, of another shape, not finite or out of range.
@@ -39,6 +39,9 @@ def read_landmarks(path: Path) -> LandmarkTrack:
         raise LandmarkFileError(f"{path} is no landmark file (.npz): {error}") from error
     count = len(np.atleast_1d(arrays["t_s"]))
     for name, shape in _SHAPES.items():
+        if name in ("image_px", "world_m", "visibility") and arrays[name].shape == (count, *shape):
+            # Where nobody was found there may be anything, most often NaN.
+            arrays[name] = np.where((arrays["presence"] >= PRESENT).reshape(-1, *[1] * len(shape)), arrays[name], 0)
         _check(path, name, arrays[name], (count, *shape))
     return LandmarkTrack(
         arrays["t_s"].astype(np.float32),
