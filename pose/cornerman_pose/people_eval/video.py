@@ -46,6 +46,24 @@ def sampled(path: Path, fps: float = SAMPLE_FPS, shorter_side: int = SHORTER_SID
         raise LandmarkFileError(f"{path} cannot be read as video: {error}") from error
 
 
+def frame_rate(path: Path) -> float:
+    """Frames a second of a video, as its container says.
+
+    Raises:
+        LandmarkFileError: it cannot be read, or does not say.
+    """
+    import av
+
+    try:
+        with av.open(str(path)) as container:
+            rate = container.streams.video[0].average_rate if container.streams.video else None
+    except av.FFmpegError as error:
+        raise LandmarkFileError(f"{path} cannot be read as video: {error}") from error
+    if not rate:
+        raise LandmarkFileError(f"{path} does not say how many frames a second it has; write it again with a constant rate")
+    return float(rate)
+
+
 def _picture(frame: object, shorter_side: int) -> Pixels:
     width, height = frame.width, frame.height  # type: ignore[attr-defined]
     factor = shorter_side / min(width, height)
