@@ -125,5 +125,3 @@ def overlaps(box: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np
     area = np.prod(np.clip(box[2:] - box[:2], 0, None))
     union = areas + area - shared
     return np.where(union > 0, shared / np.where(union > 0, union, 1), 0.0)
-
-

@@ -53,9 +53,7 @@ NAMES: Final = (
 LANDMARKS: Final = len(NAMES)
 INDEX: Final = {name: number for number, name in enumerate(NAMES)}
 
-MIRROR: Final = tuple(
-    INDEX[name.replace("left", "?").replace("right", "left").replace("?", "right")] for name in NAMES
-)
+MIRROR: Final = tuple(INDEX[name.replace("left", "?").replace("right", "left").replace("?", "right")] for name in NAMES)
 """`points[MIRROR]` exchanges left and right."""
 
 SIDES: Final = tuple("left" if "left" in name else "right" if "right" in name else "middle" for name in NAMES)
@@ -143,7 +141,9 @@ class SeenChunk:
         """
         wanted = (len(frame_pts_s), LANDMARKS * VALUES + 1)
         if packed.ndim != 3 or packed.shape[1:] != wanted or len(packed) > MAX_PEOPLE:
-            raise PoseError(f"packed landmarks are {list(packed.shape)}; expected [0..{MAX_PEOPLE}, {wanted[0]}, {wanted[1]}]")
+            raise PoseError(
+                f"packed landmarks are {list(packed.shape)}; expected [0..{MAX_PEOPLE}, {wanted[0]}, {wanted[1]}]"
+            )
         values = packed[..., :-1].reshape(*packed.shape[:2], LANDMARKS, VALUES).astype(np.float32)
         return cls(
             size_px,

@@ -44,4 +44,5 @@ def pixels_a_metre(image_px: NDArray[np.float32], world_m: NDArray[np.float32]) 
     flat = world_m[..., :2].astype(np.float64)
     spread = np.square(seen - seen.mean(axis=1, keepdims=True)).sum(axis=(1, 2))
     metres = np.square(flat - flat.mean(axis=1, keepdims=True)).sum(axis=(1, 2))
-    return np.sqrt(spread / np.maximum(metres, 1e-6))
+    scale: NDArray[np.float64] = np.sqrt(spread / np.maximum(metres, 1e-6))
+    return scale

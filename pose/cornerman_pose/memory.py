@@ -45,5 +45,5 @@ class LastUsed(Generic[Result]):
 def fingerprint(picture: Pixels) -> bytes:
     """16 bytes that differ when the pixels or the shape do (BLAKE2b)."""
     digest = hashlib.blake2b(repr(picture.shape).encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(picture))
+    digest.update(np.ascontiguousarray(picture).data)
     return digest.digest()

@@ -85,7 +85,7 @@ def shift(before: NDArray[np.float32], after: NDArray[np.float32], background: N
     """
     first, second = _smooth(before), _smooth(after)
     mean = (first + second) / 2
-    down, across = np.gradient(mean)
+    down, across = (np.asarray(np.gradient(mean, axis=axis), np.float32) for axis in (0, 1))
     use = background.copy()
     use[[0, -1]] = use[:, [0, -1]] = False
     if use.mean() < _MIN_BACKGROUND:
@@ -138,5 +138,5 @@ def _smooth(picture: NDArray[np.float32]) -> NDArray[np.float32]:
     done = picture
     for axis in (0, 1):
         for _ in range(2):
-            done = (2 * done + np.roll(done, 1, axis) + np.roll(done, -1, axis)) / 4
+            done = ((2 * done + np.roll(done, 1, axis) + np.roll(done, -1, axis)) / 4).astype(np.float32)
     return done

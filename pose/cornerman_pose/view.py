@@ -142,7 +142,9 @@ def parts_seen(seen: SeenChunk, row: int) -> dict[str, float]:
     found = seen.found[row]
     height, width = seen.size_px
     points, visible = seen.image_px[row, found], seen.visibility[row, found] >= VISIBLE
-    inside = visible & (points[..., 0] >= 0) & (points[..., 0] < width) & (points[..., 1] >= 0) & (points[..., 1] < height)
+    inside = (
+        visible & (points[..., 0] >= 0) & (points[..., 0] < width) & (points[..., 1] >= 0) & (points[..., 1] < height)
+    )
     shares = {}
     for part, sides in PARTS.items():
         for names in sides:

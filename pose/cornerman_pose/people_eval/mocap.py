@@ -50,7 +50,9 @@ class VirtualCamera:
 VIEWS: Final = (VirtualCamera(0.0), VirtualCamera(45.0), VirtualCamera(90.0))
 
 
-def read_mocap(path: Path, exercise: str, cameras: tuple[VirtualCamera, ...] = VIEWS) -> list[tuple[LabelledClip, LandmarkTrack]]:
+def read_mocap(
+    path: Path, exercise: str, cameras: tuple[VirtualCamera, ...] = VIEWS
+) -> list[tuple[LabelledClip, LandmarkTrack]]:
     """Every repetition of a file through every camera; those of one recording are one take.
 
     Args:

@@ -114,7 +114,9 @@ def _chunks(clip: LabelledClip, estimator: Callable[[], PoseEstimator] | None) -
                 yield seen
         return
     if clip.video is None or estimator is None:
-        raise LandmarkFileError(f"{clip.name} has no landmark file; give the pose weights so that its video can be seen")
+        raise LandmarkFileError(
+            f"{clip.name} has no landmark file; give the pose weights so that its video can be seen"
+        )
     for seen, _ in seen_chunks(clip.video, estimator(), most_s=last_s):
         if first_s <= seen.frame_pts_s[0]:
             yield seen

@@ -170,7 +170,9 @@ def is_apt(clip: LabelledClip, said: Spoken) -> bool:
     if said.kind == "view" or clip.quiet or (said.exercise and exercise_name(said.exercise) != clip.exercise):
         return False
     if said.kind == "correct":
-        return any(names(mistake, said) for mistake in clip.mistakes) or (clip.verdict == "mistake" and not clip.mistakes)
+        return any(names(mistake, said) for mistake in clip.mistakes) or (
+            clip.verdict == "mistake" and not clip.mistakes
+        )
     if clip.verdict != "good":
         return False
     return clip.reps is None or any(-EARLY_S <= said.t_s - end <= PRAISE_S for _, end in clip.reps)

@@ -63,7 +63,9 @@ def read_stills(path: Path) -> list[Still]:
             try:
                 stills.append(Still(exercise, meanings[row["label"]], _person(row)))
             except (TypeError, ValueError) as error:
-                raise LandmarkFileError(f"{path}:{number}: {error}; expected numbers x, y, z, v for each joint") from error
+                raise LandmarkFileError(
+                    f"{path}:{number}: {error}; expected numbers x, y, z, v for each joint"
+                ) from error
     return stills
 
 

@@ -40,7 +40,8 @@ def as_html(scores: Mapping[str, PeopleScore], title: str = "The coach and peopl
         parts.append(f"<h2>{escape(heading)}</h2>{_table(score)}")
         parts += [_section(one) for one in score.clips]
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
-    return f'<!doctype html><html lang="en"><head>{head}<style>{_STYLE}</style></head><body>{"".join(parts)}</body></html>\n'
+    page = f'<!doctype html><html lang="en"><head>{head}<style>{_STYLE}</style></head>'
+    return f"{page}<body>{''.join(parts)}</body></html>\n"
 
 
 def _legend() -> str:
@@ -50,7 +51,9 @@ def _legend() -> str:
 
 def _table(score: PeopleScore) -> str:
     values = {name: value for name, value in score.to_dict().items() if name != "clips"}
-    rows = "".join(f"<tr><td>{escape(name)}</td><td>{escape(_number(value))}</td></tr>" for name, value in values.items())
+    rows = "".join(
+        f"<tr><td>{escape(name)}</td><td>{escape(_number(value))}</td></tr>" for name, value in values.items()
+    )
     return f"<table>{rows}</table>"
 
 

@@ -33,9 +33,7 @@ class PeopleScore:
             "ends_hit": sum(len(one.hits) for one in counted) / labels if labels else None,
             "ends_false_per_min": per_minute(sum(one.said for one in quiet), quiet),
             "apt": sum(len(one.apt) for one in self.clips),
-            "false_corrections_per_min": per_minute(
-                sum(len(one.false_corrections) for one in self.clips), self.clips
-            ),
+            "false_corrections_per_min": per_minute(sum(len(one.false_corrections) for one in self.clips), self.clips),
             "mistakes_found": {"found": sum(found.found for found in visible), "of": len(visible)},
             "mistake_named_of_wrong": by_take([one for one in exercise if one.clip.verdict == "mistake"]),
             "mistake_named_of_right": by_take([one for one in exercise if one.clip.verdict == "good"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -60,15 +60,17 @@ def frame_rate(path: Path) -> float:
     except av.FFmpegError as error:
         raise LandmarkFileError(f"{path} cannot be read as video: {error}") from error
     if not rate:
-        raise LandmarkFileError(f"{path} does not say how many frames a second it has; write it again with a constant rate")
+        raise LandmarkFileError(
+            f"{path} does not say how many frames a second it has; write it again with a constant rate"
+        )
     return float(rate)
 
 
-def _picture(frame: object, shorter_side: int) -> Pixels:
-    width, height = frame.width, frame.height  # type: ignore[attr-defined]
+def _picture(frame: Any, shorter_side: int) -> Pixels:
+    width, height = frame.width, frame.height
     factor = shorter_side / min(width, height)
     size = {"width": round(width * factor), "height": round(height * factor)}
-    pixels: Pixels = frame.reformat(**size, format="rgb24").to_ndarray()  # type: ignore[attr-defined]
+    pixels: Pixels = frame.reformat(**size, format="rgb24").to_ndarray()
     turns = round(getattr(frame, "rotation", 0) / 90) % 4
     return np.ascontiguousarray(np.rot90(pixels, turns))
 
