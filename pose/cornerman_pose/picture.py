@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,7 +93,7 @@ def shift(before: NDArray[np.float32], after: NDArray[np.float32], background: N
     slopes = np.stack([across[use], down[use]], axis=1)
     change = (second - first)[use]
     weights = np.ones(len(change), np.float32)
-    found = np.zeros(2)
+    found: NDArray[np.floating[Any]] = np.zeros(2)
     for _ in range(_ROUNDS):
         normal = (slopes * weights[:, None]).T @ slopes
         if np.linalg.eigvalsh(normal)[0] < _MIN_TEXTURE * len(change) * 0.05:

@@ -36,6 +36,13 @@ _MAX_REACH_M: Final = 2.0
 _MAX_SIZE: Final = math.log(1.5)
 """Metres that a person moves between two looks, and how much their size changes, at most."""
 
+_HOME_M: Final = 0.5
+_HOME_SIZE: Final = math.log(1.25)
+_HOME_RATE: Final = 0.12
+"""How far from the usual place is still there, and how much of the way the usual place moves with each chunk."""
+
+_KEYS: Final = frozenset({"t_s", "x", "y", "size", "home_x", "home_y", "home_size"})
+
 _FEET: Final = [INDEX["left_ankle"], INDEX["right_ankle"]]
 _VISIBLE: Final = 0.5
 
@@ -68,11 +75,12 @@ def follow(seen: SeenChunk, state: Mapping[str, float] | None = None) -> tuple[S
 
     Returns:
         The one followed, and the state for the next chunk: `t_s`, `x`, `y`, `size` of the followed person when last
-        seen, and `rival_since_s`; empty when nobody is followed.
+        seen, `home_x`, `home_y`, `home_size` where they usually are, and `rival_since_s`; empty when nobody is
+        followed.
     """
     now_s = seen.frame_pts_s[-1]
     known = dict(state or {})
-    if {"t_s", "x", "y", "size"} <= known.keys() and known["t_s"] <= now_s + LOST_S:
+    if known.keys() >= _KEYS and known["t_s"] <= now_s + LOST_S:
         row = _same(seen, known)
         if row is not None:
             return _kept(seen, row, known)
@@ -94,14 +102,21 @@ def _kept(seen: SeenChunk, row: int, known: SubjectState) -> tuple[Subject, Subj
             _state(seen, rival),
         )
     kept = _state(seen, row)
+    for name in ("x", "y", "size"):
+        kept[f"home_{name}"] = known[f"home_{name}"] + _HOME_RATE * (kept[name] - known[f"home_{name}"])
     if since_s is not None:
         kept["rival_since_s"] = since_s
     return Subject(row, _whom(seen, row), False, "", seen.people), kept
 
 
 def _same(seen: SeenChunk, known: Mapping[str, float]) -> int | None:
-    """The row that continues the person in the state, if any does."""
+    """The row that continues the person in the state, if any does.
+
+    Somebody at the place where the person has been of late comes before everybody else: an estimator may hand a
+    skeleton over to someone who walks by in front.
+    """
     before = Spot(known["x"], known["y"], known["size"])
+    home = Spot(known["home_x"], known["home_y"], known["home_size"])
     best, least = None, math.inf
     for row in range(seen.people):
         frames = np.flatnonzero(seen.found[row])
@@ -111,13 +126,21 @@ def _same(seen: SeenChunk, known: Mapping[str, float]) -> int | None:
         frame = int(frames[np.argmin(np.abs(np.asarray(seen.frame_pts_s)[frames] - known["t_s"]))])
         here = spot(seen, row, frame)
         away_s = abs(seen.frame_pts_s[frame] - known["t_s"])
-        grown = abs(math.log(max(here.size, 1e-6) / max(before.size, 1e-6)))
-        moved_m = _apart_m(before, here, seen.size_px)
-        if moved_m <= min(_MAX_REACH_M, _REACH_M + _SPEED_M_S * away_s) and grown <= _MAX_SIZE:
-            cost = moved_m + grown
-            if cost < least:
-                best, least = row, cost
+        moved_m, grown = _apart_m(before, here, seen.size_px), _grown(before, here)
+        out_m, other = _apart_m(home, here, seen.size_px), _grown(home, here)
+        if out_m <= _HOME_M and other <= _HOME_SIZE:
+            cost = min(moved_m, out_m) + min(grown, other)
+        elif moved_m <= min(_MAX_REACH_M, _REACH_M + _SPEED_M_S * away_s) and grown <= _MAX_SIZE:
+            cost = _HOME_M + _HOME_SIZE + moved_m + grown
+        else:
+            continue
+        if cost < least:
+            best, least = row, cost
     return best
+
+
+def _grown(one: Spot, other: Spot) -> float:
+    return abs(math.log(max(other.size, 1e-6) / max(one.size, 1e-6)))
 
 
 def _apart_m(one: Spot, other: Spot, size_px: tuple[int, int]) -> float:
@@ -158,7 +181,8 @@ def _rival(seen: SeenChunk, row: int) -> int | None:
 def _state(seen: SeenChunk, row: int) -> SubjectState:
     frame = _last(seen, row)
     here = spot(seen, row, frame)
-    return {"t_s": float(seen.frame_pts_s[frame]), "x": here.x, "y": here.y, "size": here.size}
+    now = {"x": here.x, "y": here.y, "size": here.size}
+    return {"t_s": float(seen.frame_pts_s[frame]), **now, **{f"home_{name}": value for name, value in now.items()}}
 
 
 def _last(seen: SeenChunk, row: int) -> int:
