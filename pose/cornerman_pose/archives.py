@@ -67,4 +67,4 @@ def unpack(archive: Path, names: Collection[str], folder: Path) -> None:
 
 
 def _by_hand(requirement: str) -> str:
-    return f"with network run `pip {' '.join(_PIP[3:])} {requirement}` and give the file by --from"
+    return f"with network run `pip download {' '.join(_PIP[3:])} {requirement}` and give the file by --from"

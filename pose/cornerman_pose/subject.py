@@ -38,7 +38,7 @@ _MAX_SIZE: Final = math.log(1.5)
 
 _HOME_M: Final = 0.5
 _HOME_SIZE: Final = math.log(1.25)
-_HOME_RATE: Final = 0.12
+_HOME_RATE: Final = 0.06
 """How far from the usual place is still there, and how much of the way the usual place moves with each chunk."""
 
 _KEYS: Final = frozenset({"t_s", "x", "y", "size", "home_x", "home_y", "home_size"})
