@@ -14,7 +14,11 @@ from cornerman_pose import weights
 from cornerman_pose.errors import WeightsError
 from cornerman_pose.weights import WeightFile
 
-CONTENT = {"pose_detection.tflite": b"detector", "pose_landmark_full.tflite": b"full", "pose_landmark_lite.tflite": b"l"}
+CONTENT = {
+    "pose_detection.tflite": b"detector",
+    "pose_landmark_full.tflite": b"full",
+    "pose_landmark_lite.tflite": b"l",
+}
 
 
 def pinned(name: str) -> WeightFile:
