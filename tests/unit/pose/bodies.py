@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+
 from cornerman_pose.detector import anchors
 from cornerman_pose.landmarks import INDEX, LANDMARKS, Floats, LandmarkTrack, Person, SeenChunk
 from cornerman_pose.nets import DETECTOR_SIDE, LANDMARK_SIDE, POINTS

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from cornerman_pose.decode import find, refined, sigmoid, turned
 from cornerman_pose.warp import Roi
-
 from tests.unit.pose.bodies import PaintedLandmarks, painted, standing
 
 

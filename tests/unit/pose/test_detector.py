@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cornerman_pose.detector import anchors, body_square, detect, merged, overlaps
 
+from cornerman_pose.detector import anchors, body_square, detect, merged, overlaps
 from tests.unit.pose.bodies import PaintedDetector, painted
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from cornerman_pose.errors import PoseError
 from cornerman_pose.estimator import PoseEstimator
 from cornerman_pose.landmarks import SeenChunk
-
 from tests.unit.pose.bodies import PaintedDetector, PaintedLandmarks, painted
 
 TIMES = tuple(number / 8 for number in range(8))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from cornerman_pose.errors import LandmarkFileError
 from cornerman_pose.files import read_landmarks, write_landmarks
-
 from tests.unit.pose.bodies import track
 
 

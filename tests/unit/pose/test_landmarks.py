@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from cornerman_pose.errors import PoseError
 from cornerman_pose.landmarks import INDEX, MIRROR, NAMES, SIDES, SeenChunk
-
 from tests.unit.pose.bodies import chunk, person, standing, track
 
 

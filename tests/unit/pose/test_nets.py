@@ -7,6 +7,7 @@ import platform
 import sys
 
 import pytest
+
 from cornerman_pose.errors import RuntimeMissingError
 from cornerman_pose.nets import litert
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from cornerman_pose.overlay import BONES, COLOURS, draw, draw_chunk, sheet
 
+from cornerman_pose.overlay import BONES, COLOURS, draw, draw_chunk, sheet
 from tests.unit.pose.bodies import chunk, person
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from cornerman_pose.people_eval.clips import exercise_of, verdict_of, visible
 from cornerman_pose.people_eval.names import exercise_name, mistake_name
 

@@ -6,12 +6,12 @@ import json
 from collections.abc import Sequence
 
 import pytest
+
 from cornerman_pose.people_eval.clips import LabelledClip, Verdict, VisibleMistake
 from cornerman_pose.people_eval.coach import ClipRun, Decided, Observations, RepEnd, Spoken, watch
 from cornerman_pose.people_eval.score import ClipScore, hit, majority, score_clip
 from cornerman_pose.people_eval.strips import as_html
 from cornerman_pose.people_eval.totals import PeopleScore, as_text
-
 from tests.unit.pose.bodies import track
 
 KEYS = [

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from cornerman_pose.landmarks import SeenChunk
 from cornerman_pose.picture import PictureStats, picture_stats
-
 from tests.unit.pose.bodies import chunk, person
 
 NOBODY = SeenChunk.of_rows([], (224, 398), [number / 8 for number in range(8)])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from cornerman_pose.landmarks import Person, SeenChunk
 from cornerman_pose.subject import Subject, SubjectState, follow
-
 from tests.unit.pose.bodies import chunk, person
 
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from cornerman_pose.landmarks import INDEX, Person, SeenChunk
 from cornerman_pose.picture import PictureStats
 from cornerman_pose.subject import follow
 from cornerman_pose.view import View, judge
-
 from tests.unit.pose.bodies import chunk, person
 
 GOOD = PictureStats(150.0, 140.0, 0.0)

@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from cornerman_pose import weights
 from cornerman_pose.errors import WeightsError
 from cornerman_pose.weights import WeightFile
@@ -64,7 +65,7 @@ def package(path: Path) -> Path:
 
 
 def test_missing_weights_name_the_command() -> None:
-    with pytest.raises(WeightsError, match="python -m cornerman_pose.weights get"):
+    with pytest.raises(WeightsError, match=r"python -m cornerman_pose\.weights get"):
         weights.find()
 
 
