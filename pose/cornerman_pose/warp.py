@@ -12,6 +12,8 @@ Pixels = NDArray[np.uint8]
 
 _BITS: Final = 4
 _ONE: Final = 1 << _BITS  # the four weights of a pixel then sum to 256, and a sum of bytes fits 16 bits
+_FINE_BITS: Final = 12
+_FINE: Final = 1 << _FINE_BITS
 _LOW: Final = np.uint32(0x00FF00FF)
 
 
@@ -66,8 +68,8 @@ def crop(picture: Pixels, roi: Roi, size: int) -> Pixels:
     flat = words.reshape(-1, 4).view(np.uint32)[:, 0]
     scale, cos, sin = roi.side / size, np.cos(roi.angle), np.sin(roi.angle)
     steps = (np.arange(size) - (size - 1) / 2) * scale
-    x = _fixed(roi.x + 1 + cos * steps[None, :] - sin * steps[:, None], width)
-    y = _fixed(roi.y + 1 + sin * steps[None, :] + cos * steps[:, None], height)
+    x = _places(roi.x + 1 + cos * steps, -sin * steps, width)
+    y = _places(roi.y + 1 + sin * steps, cos * steps, height)
     at = (y >> _BITS) * (width + 3) + (x >> _BITS)
     across, down = (x & _ONE - 1).astype(np.uint32), (y & _ONE - 1).astype(np.uint32)
     even = np.zeros(size * size, np.uint32)  # red and blue, 16 bits each
@@ -79,13 +81,17 @@ def crop(picture: Pixels, roi: Roi, size: int) -> Pixels:
         (width + 4, across * down),
     )
     for offset, weight in corners:
-        found = flat[at + offset]
+        found = np.take(flat, at + offset, mode="clip")
         even += (found & _LOW) * weight
         odd += ((found >> 8) & _LOW) * weight
     done = ((even >> 8) & _LOW) | (odd & ~_LOW)
     return np.ascontiguousarray(done.view(np.uint8).reshape(size, size, 4)[..., :3])
 
 
-def _fixed(places: NDArray[np.float64], length: int) -> NDArray[np.int32]:
-    """Places in the framed picture in sixteenths of a pixel; those outside are moved into the frame."""
-    return np.clip(np.rint(places * _ONE), 0, (length + 1) * _ONE).astype(np.int32).ravel()
+def _places(by_column: NDArray[np.float64], by_row: NDArray[np.float64], length: int) -> NDArray[np.int32]:
+    """Sums of a number a column and a number a row, in sixteenths of a pixel; those outside are moved into the frame."""
+    far = 2.0**30
+    columns = np.rint(np.clip(by_column * _FINE, -far, far)).astype(np.int32)
+    rows = np.rint(np.clip(by_row * _FINE, -far, far)).astype(np.int32)
+    places = (columns[None, :] + rows[:, None] + _FINE // _ONE // 2) >> (_FINE_BITS - _BITS)
+    return np.clip(places, 0, (length + 1) * _ONE, out=places).ravel()
