@@ -89,8 +89,8 @@ def crop(picture: Pixels, roi: Roi, size: int) -> Pixels:
 
 
 def _places(by_column: NDArray[np.float64], by_row: NDArray[np.float64], length: int) -> NDArray[np.int32]:
-    """Sums of a number a column and a number a row, in sixteenths of a pixel; those outside are moved into the frame."""
-    far = 2.0**30
+    """Sums of a number a column and a number a row, in sixteenths of a pixel; those outside move into the frame."""
+    far = 2.0**29
     columns = np.rint(np.clip(by_column * _FINE, -far, far)).astype(np.int32)
     rows = np.rint(np.clip(by_row * _FINE, -far, far)).astype(np.int32)
     places = (columns[None, :] + rows[:, None] + _FINE // _ONE // 2) >> (_FINE_BITS - _BITS)

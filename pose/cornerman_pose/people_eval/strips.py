@@ -23,7 +23,8 @@ body { font: 15px/1.45 system-ui, sans-serif; color: var(--ink); background: var
 table { border-collapse: collapse; } td, th { padding: .2rem .8rem .2rem 0; text-align: left; vertical-align: top; }
 td:last-child { font-variant-numeric: tabular-nums; }
 section { border-top: 1px solid var(--line); padding: .6rem 0; } h3 { margin: 0; font-size: 1rem; }
-p { margin: .1rem 0; color: var(--label); } .key { white-space: nowrap; } .bad { color: var(--bad); } .good { color: var(--good); }
+p { margin: .1rem 0; color: var(--label); } .key { white-space: nowrap; }
+.bad { color: var(--bad); } .good { color: var(--good); }
 svg { display: block; width: 100%; height: auto; } text { font: 11px system-ui, sans-serif; fill: var(--label); }
 """
 
