@@ -22,14 +22,15 @@ def lunge(samples: int = 16) -> LandmarkTrack:
     world[:, LEGS, 0] = 0.0
     for name in ("left_knee", "left_ankle", "left_heel", "left_foot_index"):
         world[:, INDEX[name], 0] = 0.5
-    return replace(one, world_m=world)
+    return replace(one, world_m=world, image_px=world[..., :2] * 90 + 150)
 
 
 def exchanged(one: LandmarkTrack, *frames: int) -> LandmarkTrack:
-    world = one.world_m.copy()
+    world, image = one.world_m.copy(), one.image_px.copy()
     for frame in frames:
-        world[frame, LEGS] = world[frame][[MIRROR[number] for number in LEGS]]
-    return replace(one, world_m=world)
+        for array in (world, image):
+            array[frame, LEGS] = array[frame][[MIRROR[number] for number in LEGS]]
+    return replace(one, world_m=world, image_px=image)
 
 
 @pytest.mark.parametrize("frames", [(3,), (3, 4, 5), (7, 8), (15,)])
@@ -64,3 +65,10 @@ def test_absence_keeps_the_memory() -> None:
     _, state = steady_legs(lunge(8))
     nobody = replace(lunge(8), presence=np.zeros(8, np.float32))
     assert steady_legs(nobody, state) == (nobody, state)
+
+
+def test_picture_must_agree() -> None:
+    """Metres alone jump when depth is misjudged; the legs in the picture then stay."""
+    one = exchanged(lunge(), 5)
+    misjudged = replace(one, image_px=lunge().image_px)
+    assert steady_legs(misjudged)[0] is misjudged
