@@ -1,4 +1,4 @@
-"""Whether a file was cut short. Evidence first: bytes that are promised and not there, or packets that gave no frame."""
+"""Whether a file was cut short. Evidence first: bytes that are promised and missing, packets that gave no frame."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import av
 import av.container
 from av.video.stream import VideoStream
 
+from cornerman_media.stamps import DECODING_TIMES
 from cornerman_media.timestamps import MIN_NOMINAL_S, NOMINAL_S
 
 _MIN_GUESS_S: Final = 1 / 240
@@ -45,6 +46,8 @@ class VideoInfo:
         stated_s: length of this track as the container states it, seconds; None = it does not.
         duration_s: length of the whole as the container states it, seconds; None = it does not.
         audio: codecs of the audio tracks.
+        time_base: the track's tick, seconds.
+        has_clock: whether its frames have timestamps.
     """
 
     container: str
@@ -58,6 +61,8 @@ class VideoInfo:
     stated_s: float | None
     duration_s: float | None
     audio: tuple[str, ...]
+    time_base: Fraction
+    has_clock: bool
 
     @property
     def stores_durations(self) -> bool:
@@ -87,6 +92,8 @@ def describe(container: av.container.InputContainer, stream: VideoStream) -> Vid
         stated_s=_stated_s(container, stream),
         duration_s=duration / av.time_base if duration and duration > 0 else None,
         audio=tuple(sound.codec_context.name for sound in container.streams.audio if sound.codec_context),
+        time_base=Fraction(stream.time_base or 1),
+        has_clock=stream.start_time is not None and name not in DECODING_TIMES,
     )
 
 

@@ -1,4 +1,4 @@
-"""Frames as JPEG and back: for the page, for cameras over WebRTC, for servers that take pictures, for pushed pictures."""
+"""Frames as JPEG and back: for the page, for cameras over WebRTC, for servers and browsers that send pictures."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def measure(path: Path) -> VideoLength:
                 if other is not stream:
                     other.discard = av.stream.Discard.all
         by_dts = info.container in DECODING_TIMES and stream.codec_context.has_b_frames > 0
-        return _added(list(_stamps(container, stream, by_dts)), info)
+        return _added(list(_stamps(container, stream, by_dts, info.stores_durations)), info)
 
 
 def _stated_s(source: MediaSource) -> float | None:
@@ -84,7 +84,7 @@ def _stated_s(source: MediaSource) -> float | None:
 
 
 def _stamps(
-    container: av.container.InputContainer, stream: av.video.stream.VideoStream, by_dts: bool
+    container: av.container.InputContainer, stream: av.video.stream.VideoStream, by_dts: bool, durations: bool
 ) -> Iterator[_Stamp]:
     seconds = float(stream.time_base or 0)
     failed = 0
@@ -105,7 +105,7 @@ def _stamps(
         yield _Stamp(
             None if dts is None else dts * seconds,
             None if pts is None else pts * seconds,
-            (packet.duration or 0) * seconds,
+            (packet.duration or 0) * seconds if durations else 0.0,
         )
 
 
@@ -117,7 +117,7 @@ def _added(stamps: list[_Stamp], info: VideoInfo) -> VideoLength:
         last_duration_s = stamp.duration_s
     if not stamps:
         return VideoLength(0, 0.0)
-    return VideoLength(len(stamps), times.last_s + times.last_frame_s(last_duration_s, info.stores_durations))
+    return VideoLength(len(stamps), times.last_s + times.last_frame_s(last_duration_s))
 
 
 def _in_order(stamps: list[_Stamp]) -> Iterator[_Stamp]:

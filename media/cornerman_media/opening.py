@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import av
 import av.container
@@ -56,8 +56,8 @@ def local_path(source: MediaSource) -> Path | None:
         return source.expanduser()
     if not isinstance(source, str):
         return None
-    if source.startswith("file:") and "://" not in source:
-        return Path(source.removeprefix("file:")).expanduser()
+    if source.startswith("file://"):
+        return Path(unquote(urlsplit(source).path))
     if "://" in source:
         return None
     return Path(source).expanduser()
@@ -89,7 +89,9 @@ def open_container(source: MediaSource, options: OpenOptions) -> av.container.In
         check_file(path, shown)
         target, protocols = f"file:{path}", PROTOCOLS["file"]
     elif isinstance(source, str):
-        target, protocols = source, PROTOCOLS[_NETWORK.get(urlsplit(source).scheme.lower(), "device")]
+        scheme, colon, rest = source.partition(":")
+        target = scheme.lower() + colon + rest if "://" in source else source  # FFmpeg knows lower case only
+        protocols = PROTOCOLS[_NETWORK.get(scheme.lower(), "device")]
     else:
         assert not isinstance(source, Path)
         target, protocols = source, PROTOCOLS["file"]

@@ -34,6 +34,9 @@ BROKEN_MAX: Final = 300
 
 READ_AGAIN: Final = 8
 """So many reads of a damaged file fail in a row until it is taken for its end."""
+ROUNDED_S: Final = 1e-5
+"""A container tells where it begins in whole microseconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class MediaFrame:
@@ -106,7 +109,9 @@ class VideoReader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def __iter__(self) -> Iterator[MediaFrame]:
@@ -123,14 +128,15 @@ class VideoReader:
         if raw_s is None:
             start, base = self._stream.start_time, self._stream.time_base
             raw_s = float(start * base) if start is not None and base is not None else self.info.zero_s
-        return max(0.0, raw_s - self.info.zero_s)
+        late_s = raw_s - self.info.zero_s
+        return late_s if late_s > ROUNDED_S else 0.0
 
     @property
     def end_s(self) -> float:
         """Media time when the newest frame ends, seconds; after the last one, the true length."""
         if self.frames_read == 0:
             return 0.0
-        return self._times.last_s + self._times.last_frame_s(self._last_duration_s, self.info.stores_durations)
+        return self._times.last_s + self._times.last_frame_s(self._last_duration_s)
 
     @property
     def note(self) -> str:
@@ -160,13 +166,14 @@ class VideoReader:
         """
         chooser = StampChooser(self.info.container, self._stream.codec_context.has_b_frames)
         seconds = float(self._stream.time_base or 0)
+        lasts = seconds if self.info.stores_durations else 0.0
         for picture in self._decoded(interrupted):
             raw = chooser.choose(picture.pts, picture.dts)
             raw_s = None if raw is None else raw * seconds
             if self.frames_read == 0 and not chooser.by_dts:  # decoding times come late by the decoder's delay
                 self._first_raw_s = raw_s
             self.frames_read += 1
-            duration_s = (picture.duration or 0) * seconds
+            duration_s = (picture.duration or 0) * lasts
             time_s = self._times.stamp(raw_s, duration_s)
             self._last_duration_s = duration_s
             if picture.width != self._size[0] or picture.height != self._size[1] or picture.key_frame:

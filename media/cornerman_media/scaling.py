@@ -80,6 +80,11 @@ class UprightPictures:
         return max(1, round(frame.width * self._aspect)), frame.height
 
 
+def scaling_flags() -> int:
+    """How pictures are scaled: for whoever calls FFmpeg's scaler with more to say than `scale` takes."""
+    return int(_SCALING)
+
+
 def believable_aspect(pixel_aspect: Fraction | None) -> float:
     """Width of a pixel divided by its height; 1 when unknown or beyond belief."""
     if pixel_aspect is None or not Fraction(1, MAX_PIXEL_ASPECT) <= pixel_aspect <= MAX_PIXEL_ASPECT:

@@ -16,11 +16,12 @@ NOMINAL_S: Final = 1 / 30
 MAX_JUMP_S: Final = 300.0
 """A longer step forward is a broken timestamp unless the frame before lasts that long or the next frame agrees."""
 
-JITTER_S: Final = 1.0
-"""A step back up to this is jitter: the frame is held just behind the one before, and the clock is left as it is."""
-
 HOLD_FRAMES: Final = 3
-"""Number of frames held; then timestamps that still do not advance are not used as a clock."""
+"""A step back by so many intervals is jitter: the frame is held just behind the one before, and the clock is left as
+it is. After so many held frames, timestamps that still do not advance are not used as a clock."""
+
+JITTER_S: Final = 1.0
+"""A longer step back is never jitter."""
 
 TICK_S: Final = 0.0005
 """Time given to a held frame, seconds: more than 0, less than any real frame interval."""
@@ -71,9 +72,9 @@ class TimeRepair:
         """Longest of the newest steps; the nominal interval before there are any."""
         return max(self._steps, default=self.nominal_s)
 
-    def last_frame_s(self, said_s: float, believed: bool) -> float:
-        """How long the newest frame is shown, seconds: as it says, if that is believed, else like those before."""
-        return said_s if said_s > 0 and believed else self.interval_s
+    def last_frame_s(self, said_s: float) -> float:
+        """How long the newest frame is shown, seconds: as it says, or like those before where it says 0."""
+        return said_s if said_s > 0 else self.interval_s
 
     def restart(self, gap_s: float | None = None) -> None:
         """Starts another raw clock (loop, reconnect); the next frame comes `gap_s`, or one frame, after the last."""
@@ -109,7 +110,7 @@ class TimeRepair:
             if self._since == 0:
                 self._steps.append(step_s)
             return self._believe(raw_s, raw_s + self._offset_s)
-        if -JITTER_S <= step_s <= _EPSILON_S:
+        if -min(JITTER_S, (HOLD_FRAMES + 0.5) * self.interval_s) <= step_s <= _EPSILON_S:
             return self._jitter(raw_s)
         if self._suspect is not None and 0 < raw_s - self._suspect[0] <= MAX_JUMP_S:
             # Two frames agree with each other and not with the clock before: the clock was set to another value.

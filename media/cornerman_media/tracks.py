@@ -36,7 +36,8 @@ def choose_video(container: av.container.InputContainer, shown: str) -> VideoStr
     decodable = [stream for stream in videos if stream.codec_context is not None]
     if not decodable:
         raise NoVideoError(f"{shown}: this build of FFmpeg has no decoder for its video; encode it as H.264")
-    return max(decodable, key=_worth)
+    chosen: VideoStream = max(decodable, key=_worth)
+    return chosen
 
 
 def _worth(stream: VideoStream) -> tuple[bool, int, int]:
