@@ -24,6 +24,9 @@ ZERO_BASED: Final = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi"
 FAR_START_S: Final = 60.0
 """A zero-based file that begins later than this was cut from a longer one, and is counted from its first packet."""
 
+_NEAR: Final = 1.5
+"""The stated length is the true one if it lies within so many durations of the last frame."""
+
 _STORES_DURATIONS: Final = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})
 STATED_BY_TRACK: Final = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "avi"})
 _ESTIMATED: Final = frozenset({"mpegts", "mpeg", "mp3", "aac"})
@@ -68,6 +71,20 @@ class VideoInfo:
     def stores_durations(self) -> bool:
         """Whether the format stores how long a frame is shown; the others leave it to the next frame."""
         return self.container in _STORES_DURATIONS
+
+    def end_s(self, last_s: float, said_s: float, interval_s: float) -> float:
+        """When the last frame ends, seconds from the first.
+
+        Args:
+            last_s: media time of the last frame.
+            said_s: how long the container shows it; 0 = unknown. With B-frames MP4 stores steps in decoding order,
+                so that the track's own length is more to be believed when it is near.
+            interval_s: usual time between two frames.
+        """
+        lasts_s = said_s or interval_s
+        if self.stated_s is not None and 0 < self.stated_s - last_s <= _NEAR * max(lasts_s, interval_s):
+            return self.stated_s
+        return last_s + lasts_s
 
     @property
     def frame_rate(self) -> float:

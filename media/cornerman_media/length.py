@@ -117,7 +117,7 @@ def _added(stamps: list[_Stamp], info: VideoInfo) -> VideoLength:
         last_duration_s = stamp.duration_s
     if not stamps:
         return VideoLength(0, 0.0)
-    return VideoLength(len(stamps), times.last_s + times.last_frame_s(last_duration_s))
+    return VideoLength(len(stamps), info.end_s(times.last_s, last_duration_s, times.interval_s))
 
 
 def _in_order(stamps: list[_Stamp]) -> Iterator[_Stamp]:

@@ -136,7 +136,7 @@ class VideoReader:
         """Media time when the newest frame ends, seconds; after the last one, the true length."""
         if self.frames_read == 0:
             return 0.0
-        return self._times.last_s + self._times.last_frame_s(self._last_duration_s)
+        return self.info.end_s(self._times.last_s, self._last_duration_s, self._times.interval_s)
 
     @property
     def note(self) -> str:

@@ -72,10 +72,6 @@ class TimeRepair:
         """Longest of the newest steps; the nominal interval before there are any."""
         return max(self._steps, default=self.nominal_s)
 
-    def last_frame_s(self, said_s: float) -> float:
-        """How long the newest frame is shown, seconds: as it says, or like those before where it says 0."""
-        return said_s if said_s > 0 else self.interval_s
-
     def restart(self, gap_s: float | None = None) -> None:
         """Starts another raw clock (loop, reconnect); the next frame comes `gap_s`, or one frame, after the last."""
         if self._last_s >= 0:
