@@ -25,7 +25,7 @@ from cornerman_media.errors import NoVideoError, StreamLostError
 from cornerman_media.info import describe
 from cornerman_media.opening import MediaSource, OpenOptions, local_path, open_container, plain, shown_name
 from cornerman_media.scaling import UprightPictures
-from cornerman_media.stamps import StampChooser
+from cornerman_media.stamps import DECODING_TIMES, StampChooser
 from cornerman_media.timestamps import TimeRepair
 from cornerman_media.tracks import choose_video
 
@@ -170,7 +170,7 @@ class VideoReader:
         for picture in self._decoded(interrupted):
             raw = chooser.choose(picture.pts, picture.dts)
             raw_s = None if raw is None else raw * seconds
-            if self.frames_read == 0 and not chooser.by_dts:  # decoding times come late by the decoder's delay
+            if self.frames_read == 0 and self.info.container not in DECODING_TIMES:  # those come late
                 self._first_raw_s = raw_s
             self.frames_read += 1
             duration_s = (picture.duration or 0) * lasts
