@@ -26,6 +26,8 @@ JUMP_S: Final = 30.0
 
 MIN_FRAMES: Final = 6
 
+_ROUND: Final = 3.0
+
 Pace = Literal["right", "slow", "fast"]
 
 
@@ -51,8 +53,11 @@ class ClockWatch:
         """What is wrong with the clock, for people; "" = nothing."""
         if self.pace == "right":
             return ""
-        times = 1 / self.factor if self.pace == "slow" and self.factor > 0 else self.factor
-        return f"its clock runs {times:.1f} times too {self.pace}: frames are timed by their arrival"
+        if self.factor <= 0:
+            return "its clock stands still: frames are timed by their arrival"
+        times = 1 / self.factor if self.pace == "slow" else self.factor
+        about = f"{times:.0f}" if times >= _ROUND else f"{times:.1f}"
+        return f"its clock runs about {about} times too {self.pace}: frames are timed by their arrival"
 
     def restart(self) -> None:
         """The source was opened again: what is known of its clock is kept until the next comparison."""

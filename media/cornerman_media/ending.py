@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 CUT_SHORT_S: Final = 1.0
-"""An end this much before the stated one is never reported."""
+"""An end this much before the stated one is not reported unless bytes are missing."""
 
 QUIET_STEPS: Final = 2.0
 """Nor is one within so many of the newest intervals: a slow time-lapse ends with a long frame."""
@@ -38,7 +38,9 @@ def cut_short(
         missing_bytes: see `missing_bytes`; None = the format does not say.
         damaged: whether packets were broken, or gave no frame.
     """
-    tolerance_s = max(CUT_SHORT_S, QUIET_STEPS * longest_step_s)
+    tolerance_s = QUIET_STEPS * longest_step_s
+    if not missing_bytes or stated_s is None:
+        tolerance_s = max(CUT_SHORT_S, tolerance_s)
     if stated_s is not None:
         if stated_s - end_s > tolerance_s and (damaged or missing_bytes is None or missing_bytes > 0):
             return f"cut short: it ends after {end_s:.1f} of {stated_s:.1f} s"

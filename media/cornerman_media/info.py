@@ -28,7 +28,8 @@ _NEAR: Final = 1.5
 """The stated length is the true one if it lies within so many durations of the last frame."""
 
 _STORES_DURATIONS: Final = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})
-STATED_BY_TRACK: Final = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "avi"})
+_AVI: Final = "avi"
+STATED_BY_TRACK: Final = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", _AVI})
 _ESTIMATED: Final = frozenset({"mpegts", "mpeg", "mp3", "aac"})
 """Formats whose duration FFmpeg estimates from what it finds, so that it says nothing of what is missing."""
 
@@ -133,7 +134,9 @@ def _stated_s(container: av.container.InputContainer, stream: VideoStream) -> fl
     name = container.format.name
     if name in _ESTIMATED:
         return None
-    if name in STATED_BY_TRACK and stream.duration and stream.time_base:
+    if stream.time_base and name == _AVI and stream.frames:
+        return float(stream.frames * stream.time_base)  # FFmpeg shortens the duration of a file that was cut
+    if stream.time_base and name in STATED_BY_TRACK and stream.duration:
         return float(stream.duration * stream.time_base)
     tagged_s = _tagged_s(stream.metadata)
     if tagged_s is not None:
