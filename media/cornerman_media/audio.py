@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Final, Self
@@ -66,14 +67,10 @@ class AudioCopy:
         if self._sound is None:
             return
         codec = self._sound.codec_context.name
-        if target.supported_codecs and codec not in target.supported_codecs:
+        if not _can_hold(target.format.name, self._sound):
             self.why_not = f"the sound is left out: {name} cannot hold {codec}; write an .mkv to keep it"
             return
-        try:
-            self._out = target.add_stream_from_template(self._sound)
-        except (av.error.FFmpegError, ValueError) as error:
-            self.why_not = f"the sound is left out: {codec} cannot be copied ({error}); write an .mkv to keep it"
-            return
+        self._out = target.add_stream_from_template(self._sound)
         self._packets = self._rebased()
         self._next = next(self._packets, None)
 
@@ -118,3 +115,14 @@ class AudioCopy:
             if packet is None:
                 return
             yield packet
+
+
+def _can_hold(form: str, sound: av.audio.stream.AudioStream) -> bool:
+    """Tried, because FFmpeg's own table of what a format holds has gaps: a header with this track alone is written."""
+    try:
+        with av.open(io.BytesIO(), "w", format=form) as trial:
+            trial.add_stream_from_template(sound)
+            trial.start_encoding()
+    except (av.error.FFmpegError, ValueError):
+        return False
+    return True

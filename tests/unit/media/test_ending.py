@@ -69,7 +69,7 @@ def test_fragments_are_cut_short(tmp_path: Path) -> None:
     assert (missing_bytes(path), read(path).cut_short) == (0, "")
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 2 // 3])
-    assert "bytes are missing" in read(path).cut_short or "of 5.0 s" in read(path).cut_short
+    assert read(path).cut_short == "cut short: it ends after 3.2 of 4.0 s"  # the fragments that are there promise 4 s
 
 
 @pytest.mark.parametrize("data", [b"", b"RIFF", b"\x1a\x45\xdf\xa3", b"\0\0\0\1mdat", b"\x1a\x45\xdf\xa3" + b"\xff" * 40])
