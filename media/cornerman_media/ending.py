@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final
+from cornerman_media.boxes import FIRST, MOST, walk
 
 CUT_SHORT_S: Final = 1.0
 """An end this much before the stated one is not reported unless bytes are missing."""
@@ -14,7 +16,6 @@ QUIET_STEPS: Final = 2.0
 LOST_PART: Final = 0.05
 """Share of packets without a frame that counts as evidence of damage."""
 
-_MAX_BOXES: Final = 100_000
 _EBML: Final = b"\x1a\x45\xdf\xa3"
 _SEGMENT: Final = 0x18538067
 
@@ -64,7 +65,7 @@ def missing_bytes(path: Path) -> int | None:
         with path.open("rb") as file:
             head = file.read(12)
             file.seek(0)
-            if head[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp", b"moof", b"pnot"):
+            if head[4:8] in FIRST:
                 return _missing_boxes(file, size)
             if head[:4] == _EBML:
                 return _missing_segment(file, size)
@@ -75,24 +76,9 @@ def missing_bytes(path: Path) -> int | None:
     return None
 
 
-def _missing_boxes(file: BinaryIO, size: int) -> int | None:
-    at = 0
-    for _ in range(_MAX_BOXES):
-        if at + 8 > size:
-            return 0
-        file.seek(at)
-        header = file.read(16)
-        length = int.from_bytes(header[:4], "big")
-        if length == 1:
-            length = int.from_bytes(header[8:16], "big")
-        if length == 0:  # to the end of the file
-            return 0
-        if length < 8:
-            return None
-        at += length
-        if at > size:
-            return at - size
-    return None
+def _missing_boxes(file: BinaryIO, size: int) -> int:
+    ends = [box.end for box in islice(walk(file, 0, size), MOST) if box.depth == 0]
+    return max(0, ends[-1] - size) if ends else 0
 
 
 def _missing_segment(file: BinaryIO, size: int) -> int | None:
@@ -128,7 +114,7 @@ def _width(first: int) -> int:
 
 def _missing_riff(file: BinaryIO, size: int) -> int | None:
     at = 0
-    for _ in range(_MAX_BOXES):
+    for _ in range(MOST):
         if at + 8 > size:
             return 0
         file.seek(at)

@@ -13,6 +13,7 @@ import av
 import av.container
 import av.error
 
+from cornerman_media.boxes import absurd_run, is_iso
 from cornerman_media.errors import UnreadableError
 
 MediaSource: TypeAlias = str | Path | BinaryIO
@@ -136,6 +137,12 @@ def check_file(path: Path, shown: str) -> None:
         raise UnreadableError(f"{shown}: it is neither a file nor a camera; give a video file or /dev/video0")
     if found.st_size == 0:
         raise UnreadableError(f"{shown}: the file is empty (0 bytes); record it again")
+    try:
+        absurd = is_iso(path) and absurd_run(path)
+    except OSError as error:
+        raise UnreadableError(f"{shown}: cannot be read ({error.strerror})") from None
+    if absurd:
+        raise UnreadableError(f"{shown}: it is damaged (a fragment promises more than it holds); record it again")
 
 
 def plain(error: BaseException) -> str:
