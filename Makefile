@@ -2,29 +2,33 @@
 
 PYTHON ?= python3
 VENV   ?= .venv
-# The version that is tested; which build of it (CPU, CUDA) is up to pip's own settings. Another: make setup TORCH=torch==2.9.1
-TORCH  ?= torch==2.13.0
+# The versions that are tested. The newest of everything but torch: make setup CONSTRAINTS=
+CONSTRAINTS ?= constraints.txt
+# pip's own settings choose the build of torch (CPU, CUDA). Another version: make setup CONSTRAINTS= TORCH=torch==2.14.1
+TORCH  ?= $(shell grep '^torch==' constraints.txt)
 ARGS   ?=
 EXTRAS ?= model,web,webrtc,train,dev
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+          $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS),--upgrade --upgrade-strategy eager)
 TEST   := OMP_NUM_THREADS=$(or $(OMP_NUM_THREADS),1) $(BIN)/python -m pytest -q
-STAMP  := $(VENV)/.installed
+STAMP  := $(VENV)/.installed$(if $(CONSTRAINTS),,-newest)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test unit lint faults bench screenshots reference clean
 
 help: ## Show this
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
-	@echo "  Options: ARGS=\"…\" for demo, faults and bench; TORCH, PYTHON and VENV for setup."
+	@echo "  Options: ARGS=\"…\" for demo, faults and bench; CONSTRAINTS, TORCH, PYTHON and VENV for setup."
 
 setup: $(STAMP)-$(EXTRAS) ## Install everything for work on Cornerman into .venv
 
-# torch goes first and alone, so that no other package chooses its build.
-$(STAMP)-%: pyproject.toml
+# torch goes first and alone, so that no other package chooses its build. One stamp at a time: it says what is installed now.
+$(STAMP)-%: pyproject.toml $(CONSTRAINTS)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@rm -f $(VENV)/.installed*
 	$(PIP) "$(TORCH)"
-	$(PIP) -e ".[$*]"
+	$(PIP) "$(TORCH)" -e ".[$*]"
 	@touch $@
 
 demo: ## Watch the bundled clip with the bundled model; ARGS="--headless --json"

@@ -28,16 +28,16 @@ import numpy as np
 from numpy.typing import NDArray
 from redis.asyncio import Redis
 
-from shared.bus import Bus
-from shared.config import load_settings
-from shared.consumer import Consumer
-from shared.delivery import Delivery
-from shared.embedded import find_binary
-from shared.hop import Hop
-from shared.lease import Lease
-from shared.messages import Chunk, Features, Times
-from shared.publish import begin_run, credit_member, publish
-from shared.streams import GROUP_DECIDER, GROUP_ENCODER
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.consumer import Consumer
+from cornerman_shared.bus.delivery import Delivery
+from cornerman_shared.bus.embedded import find_binary
+from cornerman_shared.bus.hop import Hop
+from cornerman_shared.bus.lease import Lease
+from cornerman_shared.bus.messages import Chunk, Features, Times
+from cornerman_shared.bus.publish import begin_run, credit_member, publish
+from cornerman_shared.bus.streams import GROUP_DECIDER, GROUP_ENCODER
+from cornerman_shared.settings.tree import load_settings
 from tests.conftest import Server
 
 SIZES = {"14 KB": 14 * 1024, "2 MB": 2 * 1024 * 1024}

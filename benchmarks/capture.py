@@ -28,12 +28,12 @@ import av
 import cv2
 import numpy as np
 
-from services.capture.decode import Plan, Reel
-from services.capture.display import Tap
-from services.capture.sources.opening import open_feed
-from services.capture.window import Window
-from shared.clock import SystemClock
-from shared.config import CaptureSettings
+from cornerman_capture.preview import PreviewEncoder
+from cornerman_capture.source_decoder import DecodePlan, SourceDecoder
+from cornerman_capture.sources.opening import open_source
+from cornerman_capture.window import Window
+from cornerman_shared.clock import SystemClock
+from cornerman_shared.settings.tree import CaptureSettings
 
 SIDE = 224
 
@@ -94,9 +94,11 @@ def cornerman(path: str, sample_fps: float, overlap: int) -> tuple[int, int]:
 
 async def _cornerman(path: str, sample_fps: float, overlap: int) -> tuple[int, int]:
     settings, clock = CaptureSettings(shorter_side=SIDE), SystemClock()
-    plan = Plan(sample_fps=sample_fps, overlap=overlap, lossless=True, realtime=False, loop=False, can_fail=True)
-    opener = partial(open_feed, path, settings)
-    reel = Reel(plan, opener, settings, clock, Tap(clock, settings.display_width, settings.display_quality))
+    plan = DecodePlan(sample_fps=sample_fps, overlap=overlap, lossless=True, realtime=False, loop=False, can_fail=True)
+    opener = partial(open_source, path, settings)
+    reel = SourceDecoder(
+        plan, opener, settings, clock, PreviewEncoder(clock, settings.display_width, settings.display_quality)
+    )
     reel.start()
     chunks = 0
     while (cut := await reel.cuts.take()) is not None:

@@ -16,8 +16,8 @@ import tempfile
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
-from cornerman.exam import Film, exam_settings, show
-from cornerman.feeds import length_s
+from cornerman.local.eval_run import EvalClip, eval_settings, show
+from cornerman.local.source_args import length_s
 
 
 def clips() -> list[Path]:
@@ -41,9 +41,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, default=None, help="folder of a trained coach; the bundled one if absent")
     given = parser.parse_args(argv)
     paths = [path.absolute() for path in given.videos] or clips()
-    films = [Film(path.name, length_s(str(path)), lambda path=path: path) for path in paths]
+    films = [EvalClip(path.name, length_s(str(path)), lambda path=path: path) for path in paths]
     with tempfile.TemporaryDirectory(prefix="cornerman-") as folder:
-        exam = show(exam_settings(Path(folder), model=given.model), films, lambda *_: None)
+        exam = show(eval_settings(Path(folder), model=given.model), films, lambda *_: None)
     rows = {}
     for film, sitting in zip(films, exam.sittings, strict=True):
         spoke = [decision for decision in sitting.decisions if decision.action != "next"]

@@ -25,12 +25,12 @@ from typing import Any
 import httpx
 import psutil
 
-from shared.bus import Bus
-from shared.config import load_settings
-from shared.embedded import find_binary
-from shared.messages import ErrorEvent
-from shared.registry import put_source
-from shared.source import SourceSpec
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.embedded import find_binary
+from cornerman_shared.bus.messages import ErrorEvent
+from cornerman_shared.bus.registry import put_source
+from cornerman_shared.settings.source import SourceSpec
+from cornerman_shared.settings.tree import load_settings
 from tests.conftest import Server
 
 SOURCES = ("one", "two")
@@ -157,7 +157,7 @@ async def measure(given: argparse.Namespace) -> dict[str, Any]:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         environment = {**os.environ, "CORNERMAN_RUNTIME__DIR": name, "CORNERMAN_REDIS__URL": server.url}
-        line = [sys.executable, "-m", "services.gateway", "--set", f"gateway.port={port}", "--set", "log.level=error"]
+        line = [sys.executable, "-m", "cornerman_gateway", "--set", f"gateway.port={port}", "--set", "log.level=error"]
         process = subprocess.Popen(line, env=environment)
         try:
             await _until_ready(port)

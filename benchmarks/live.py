@@ -20,14 +20,14 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from cornerman import options, page
-from cornerman.bundled import clip
-from cornerman.exam import Mute
-from cornerman.place import placed
-from cornerman.run import ROLES, spec_of
-from cornerman.session import Plan, Session
-from shared.bus import Bus
-from shared.messages import DecisionEvent, EndEvent, Event
+from cornerman.commands.run import ROLES, spec_of
+from cornerman.local import options, page
+from cornerman.local.eval_run import DiscardOutput
+from cornerman.local.model_choice import clip
+from cornerman.local.pipeline import LocalPipeline, PipelinePlan
+from cornerman.local.server_choice import choose_server
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import DecisionEvent, EndEvent, Event
 
 SAMPLE_S = 2.0
 MIB = 1024 * 1024
@@ -71,7 +71,7 @@ def role_of(process: psutil.Process) -> str:
     """`capture`, `encoder` …, `server`, or `command` for ourselves."""
     line = " ".join(process.cmdline())
     for role in (*ROLES, "gateway"):
-        if f"services.{role}" in line:
+        if f"cornerman_{role}" in line:
             return role
     return "command" if process.pid == psutil.Process().pid else "server"
 
@@ -113,9 +113,9 @@ def main(argv: list[str] | None = None) -> int:
             _, told = page.address(chosen.settings.gateway, 0)
             chosen, roles = chosen.with_flags(told), (*ROLES, "gateway")
         spec = spec_of("demo", source, chosen.settings)
-        plan = Plan([spec], roles, [None], on_event=watch.event, director=watch.direct)
-        with placed(chosen.settings, chosen.overrides, "demo") as place:
-            asyncio.run(Session(place, plan, Mute()).run())
+        plan = PipelinePlan([spec], roles, [None], on_event=watch.event, director=watch.direct)
+        with choose_server(chosen.settings, chosen.overrides, "demo") as place:
+            asyncio.run(LocalPipeline(place, plan, DiscardOutput()).run())
     print(json.dumps(told_by(watch, given.seconds), indent=1))
     return 0
 

@@ -15,13 +15,13 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from shared.bus import Bus
-from shared.config import load_settings
-from shared.messages import DecisionEvent
-from shared.registry import add_source
-from shared.source import SourceSpec
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import DecisionEvent
+from cornerman_shared.bus.registry import add_source
+from cornerman_shared.settings.source import SourceSpec
+from cornerman_shared.settings.tree import load_settings
 from tests.conftest import Server, find_binary
-from tests.faults.house import House, counters, events
+from tests.faults.service_group import ServiceGroup, counters, events
 
 SERVICE_S = 1.0
 
@@ -35,7 +35,7 @@ async def main() -> None:
         folder = Path(name)
         server = Server(find_binary(), folder)
         server.start()
-        house = House(
+        house = ServiceGroup(
             server.url,
             folder,
             0,

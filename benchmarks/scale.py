@@ -18,18 +18,18 @@ from pathlib import Path
 
 import numpy as np
 
-from shared import streams
-from shared.bus import Bus
-from shared.codec import pack
-from shared.config import load_settings
-from shared.messages import Chunk, Times
+from cornerman_shared.bus import streams
+from cornerman_shared.bus.codec import pack
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import Chunk, Times
+from cornerman_shared.settings.tree import load_settings
 from tests.conftest import Server, find_binary
-from tests.faults.house import House
+from tests.faults.service_group import ServiceGroup
 
 STARTED = 1
 
 
-async def measure(bus: Bus, house: House, workers: int, chunks: int) -> float:
+async def measure(bus: Bus, house: ServiceGroup, workers: int, chunks: int) -> float:
     """Chunks a second that this many encoder processes finish."""
     k = bus.keys("bench")
     await bus.redis.flushall()
@@ -77,7 +77,7 @@ async def main() -> None:
         server.start()
         try:
             environment = {"CORNERMAN_ENCODER__FAKE_DELAY_MS": str(given.delay_ms), "CORNERMAN_ENCODER__BATCH": "1"}
-            house = House(server.url, folder, 0, **environment)
+            house = ServiceGroup(server.url, folder, 0, **environment)
             async with Bus.connect(load_settings({"redis": {"url": server.url}})) as bus:
                 one = 0.0
                 for workers in given.workers:

@@ -21,9 +21,9 @@ import httpx
 from playwright.async_api import Browser
 from playwright.async_api import TimeoutError as TooLong
 
-from shared.bus import Bus
-from shared.config import load_settings
-from shared.embedded import find_binary
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.embedded import find_binary
+from cornerman_shared.settings.tree import load_settings
 from tests.conftest import Server
 from tests.e2e.browser import DESKTOP, Watched, browser, page_of
 from tests.e2e.demo_house import Demo, demo

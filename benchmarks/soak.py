@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from shared.bus import Bus
-from shared.config import Settings, load_settings
-from shared.registry import add_source
-from shared.source import SourceSpec
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.registry import add_source
+from cornerman_shared.settings.source import SourceSpec
+from cornerman_shared.settings.tree import Settings, load_settings
 from tests.conftest import Server, find_binary
-from tests.faults.house import House, counters
+from tests.faults.service_group import ServiceGroup, counters
 
 EVERY_S = 5.0
 MIB = 1024 * 1024
@@ -39,7 +39,7 @@ async def main() -> None:
         folder = Path(name)
         server = Server(find_binary(), folder)
         server.start()
-        house = House(server.url, folder, 0, **as_people_run_it())
+        house = ServiceGroup(server.url, folder, 0, **as_people_run_it())
         try:
             async with Bus.connect(load_settings({"redis": {"url": server.url}})) as bus:
                 spec = {"source_id": "soak", "url": given.video, "watch": {"loop": True, "realtime": True}}

@@ -17,12 +17,26 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from cornerman import annotate, comment, demo, dlq, doctor, evaluate, poll, run, sources, status, train, up, watch
-from shared import logs
-from shared.errors import ConfigError, CornermanError, RetryableError
-from shared.redact import redact_url
-from shared.runtime import EXIT_CONFIG, EXIT_NO_SERVER, EXIT_OK, EXIT_USAGE
-from shared.watchdog import EXIT_SOFTWARE
+from cornerman.commands import (
+    annotate,
+    comment,
+    demo,
+    dlq,
+    doctor,
+    evaluate,
+    poll,
+    run,
+    sources,
+    status,
+    train,
+    up,
+    watch,
+)
+from cornerman_shared.errors import ConfigError, CornermanError, RetryableError
+from cornerman_shared.process import logs
+from cornerman_shared.process.runtime import EXIT_CONFIG, EXIT_NO_SERVER, EXIT_OK, EXIT_USAGE
+from cornerman_shared.process.watchdog import EXIT_SOFTWARE
+from cornerman_shared.redact import redact_url
 
 EXIT_INTERRUPTED = 130
 

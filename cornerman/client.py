@@ -10,10 +10,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 
-from cornerman.lines import latency_ms
-from shared.bus import Bus
-from shared.config import load_settings
-from shared.messages import Action, EndEvent
+from cornerman.local.event_lines import latency_ms
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import Action, EndEvent
+from cornerman_shared.settings.tree import load_settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from typing import Any, Literal, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
-from shared.config import Settings
-from shared.source import Section
+from cornerman_shared.settings.source import Section
+from cornerman_shared.settings.tree import Settings
 
 WIDTH = 110
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import yaml
 
-from cornerman.bundled import cast, clip
+from cornerman.local.model_choice import choose_models, clip
 
 
 def defaults() -> dict[str, Any]:
     """The settings as a tree."""
     # The images that load the model have torch; this one need not.
-    players = cast(lambda _: False, torch=True).settings
+    players = choose_models(lambda _: False, torch=True).settings
     source, _ = clip()
     demo = {"source_id": "demo", "url": source, "watch": {"loop": True}, "speak": {**players.get("speak", {})}}
     return {**players, "sources": [demo]}

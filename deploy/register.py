@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from shared import logs
-from shared.bus import Bus
-from shared.config import Settings, load_settings
-from shared.errors import CornermanError
-from shared.registry import add_source, list_sources
-from shared.source import SourceSpec
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.registry import add_source, list_sources
+from cornerman_shared.errors import CornermanError
+from cornerman_shared.process import logs
+from cornerman_shared.settings.source import SourceSpec
+from cornerman_shared.settings.tree import Settings, load_settings
 
 log = logs.get_logger("register")
 

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 import yaml
 
-from shared import messages
-from shared.codec import EVENTS, NAMES, VERSION
-from shared.streams import FIELD, GROUP_DECIDER, GROUP_ENCODER, GROUP_GENERATOR, Keys
+from cornerman_shared.bus import messages
+from cornerman_shared.bus.codec import EVENTS, NAMES, VERSION
+from cornerman_shared.bus.streams import FIELD, GROUP_DECIDER, GROUP_ENCODER, GROUP_GENERATOR, Keys
 
 FOLDER = Path(__file__).parent
 PROSE = FOLDER / "streams.md"

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mobile_videogpt.config import MobileVideoGPTConfig
     from mobile_videogpt.modeling import MobileVideoGPT
-    from mobile_videogpt.tokens import Features, Tokens, split_features
+    from mobile_videogpt.tokens import PooledFeatures, Tokens, split_features
 
 _HOMES = {
-    "Features": "tokens",
+    "PooledFeatures": "tokens",
     "MobileVideoGPT": "modeling",
     "MobileVideoGPTConfig": "config",
     "Tokens": "tokens",
@@ -22,9 +22,9 @@ _HOMES = {
 }
 
 __all__ = [
-    "Features",
     "MobileVideoGPT",
     "MobileVideoGPTConfig",
+    "PooledFeatures",
     "Tokens",
     "split_features",
 ]

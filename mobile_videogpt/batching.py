@@ -6,13 +6,16 @@ It knows generation and the batch cache; which requests there are and who waits 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from mobile_videogpt.cache import BatchCache
-from mobile_videogpt.generation import Request, TextGenerator
-from mobile_videogpt.reply import Delta, Reply
+
+if TYPE_CHECKING:
+    from mobile_videogpt.generation import PromptRequest, TextGenerator
+    from mobile_videogpt.reply import Reply, ReplyDelta
 
 
-def generate_batch(generator: TextGenerator, requests: Sequence[Request]) -> Iterator[tuple[int, Delta]]:
+def generate_batch(generator: TextGenerator, requests: Sequence[PromptRequest]) -> Iterator[tuple[int, ReplyDelta]]:
     """Answers many requests side by side; yields (index of the request, delta)."""
     decoder = BatchDecoder(generator)
     for number, request in enumerate(requests):
@@ -40,31 +43,31 @@ class BatchDecoder:
         """Requests that have not ended."""
         return len(self._rows)
 
-    def add(self, key: Hashable, request: Request) -> Delta | None:
+    def add(self, key: Hashable, request: PromptRequest) -> ReplyDelta | None:
         """Reads a request's prompt and writes its first token.
 
         Returns:
             Its first delta, which is the last if it has `stats`; None while there is no text to show.
 
         Raises:
-            GenerationError: as `TextGenerator.generate`.
+            ReplyError: as `TextGenerator.generate`.
         """
         engine = self._generator.engine
-        reply = self._generator.begin(request)
-        pieces = self._generator.segments_of(request)
+        reply = self._generator.new_reply(request)
+        pieces = self._generator.checked_segments(request)
         if (ended := reply.cancelled()) is not None:
             return ended
         prefilled = engine.prefill(pieces)
-        reply.prompt_was_read(prefilled.prompt_tokens, prefilled.reused_tokens)
-        delta = reply.cancelled() or reply.take(engine.logits(prefilled.hidden))
+        reply.set_prompt_size(prefilled.prompt_tokens, prefilled.reused_tokens)
+        delta = reply.cancelled() or reply.next_delta(engine.logits(prefilled.hidden))
         if delta.stats is None:
             self._cache.join(prefilled.cache)
             self._rows.append((key, reply))
         return delta if delta.stats is not None or delta.token_ids else None
 
-    def step(self) -> list[tuple[Hashable, Delta]]:
+    def step(self) -> list[tuple[Hashable, ReplyDelta]]:
         """One token for every open request; the deltas that have something to show or that end a reply."""
-        deltas: list[tuple[Hashable, Delta]] = []
+        deltas: list[tuple[Hashable, ReplyDelta]] = []
         for row in reversed(range(len(self._rows))):
             key, reply = self._rows[row]
             if (ended := reply.cancelled()) is not None:
@@ -77,7 +80,7 @@ class BatchDecoder:
         logits = engine.logits(engine.step(self._cache, last_ids))
         for row in reversed(range(len(self._rows))):
             key, reply = self._rows[row]
-            delta = reply.take(logits[row])
+            delta = reply.next_delta(logits[row])
             if delta.stats is not None or delta.token_ids:
                 deltas.append((key, delta))
             if delta.stats is not None:

@@ -6,23 +6,28 @@ It joins the files, the names and the model; it knows nothing of prompts, genera
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from huggingface_hub import save_torch_state_dict
 from torch import Tensor, nn
 
 from mobile_videogpt import names
-from mobile_videogpt.errors import CheckpointError, QuantizationError
-from mobile_videogpt.modeling import MobileVideoGPT, Part, module_name
-from mobile_videogpt.names import EMBEDDING, HEAD, Shape
+from mobile_videogpt.errors import CheckpointError
+from mobile_videogpt.names import EMBEDDING, HEAD, Part, Shape, module_name
 from mobile_videogpt.published_config import CONFIG_FILE, parse, read_raw, render
-from mobile_videogpt.quantize import Quantization, quantize_language
 from mobile_videogpt.tokenizer import ChatTokenizer
 from mobile_videogpt.towers import TowerSources, with_towers
-from mobile_videogpt.vocabulary import add_action_tokens, fit_rows
+from mobile_videogpt.vocabulary import fit_rows
 from mobile_videogpt.weights import TRAINABLES_FILE, WeightFiles, find_weights, read_file
+
+if TYPE_CHECKING:
+    from mobile_videogpt.config import MobileVideoGPTConfig
+    from mobile_videogpt.modeling import MobileVideoGPT
+
+ModelT = TypeVar("ModelT", bound="MobileVideoGPT")
 
 SHARD_BYTES = 2_000_000_000
 # Decay rates are exponents: bfloat16 would change them by up to half a percent.
@@ -30,8 +35,21 @@ _ALWAYS_FLOAT32 = (".A_log", ".A_b_log")
 _REMEDY = "Check that config.json and the weights belong together, or download the folder again."
 
 
-def read(folder: Path, part: Part, dtype: torch.dtype, towers: TowerSources) -> MobileVideoGPT:
-    """The model of a folder on the CPU, with its tokenizer.
+def read(
+    build: Callable[[MobileVideoGPTConfig, Part], ModelT],
+    folder: Path,
+    part: Part,
+    dtype: torch.dtype,
+    towers: TowerSources,
+) -> ModelT:
+    """Reads the model of a folder onto the CPU, with its tokenizer.
+
+    Args:
+        build: makes an empty model; it is called on the meta device, so no memory is allocated.
+        folder: the checkpoint.
+        part: `"vision"`, `"language"` or `"all"`.
+        dtype: of the weights; decay rates stay float32.
+        towers: where the towers come from.
 
     Raises:
         CheckpointError: as `MobileVideoGPT.from_pretrained`.
@@ -39,7 +57,7 @@ def read(folder: Path, part: Part, dtype: torch.dtype, towers: TowerSources) -> 
     raw = read_raw(folder)
     config = parse(raw, f"{folder / CONFIG_FILE}")
     with torch.device("meta"):
-        model = MobileVideoGPT(config, part)
+        model = build(config, part)
     wanted = wanted_shapes(model)
     files = checkpoint_weights(folder, part)
     if part != "language":
@@ -53,12 +71,6 @@ def read(folder: Path, part: Part, dtype: torch.dtype, towers: TowerSources) -> 
     if model.tokenizer is not None and model.language is not None:
         fit_rows(model, model.tokenizer)
     return model
-
-
-def add_actions(model: MobileVideoGPT) -> None:
-    """Gives a model with a language half and a tokenizer the action tokens that it lacks; others are left alone."""
-    if model.tokenizer is not None and model.language is not None:
-        model.tokenizer = add_action_tokens(model, model.tokenizer)
 
 
 def save(model: MobileVideoGPT, folder: str | Path, max_shard_bytes: int = SHARD_BYTES) -> None:
@@ -98,13 +110,6 @@ def write_config(model: MobileVideoGPT, folder: Path, dtype: str) -> None:
     """Writes `config.json` in the published layout."""
     text = json.dumps(render(model.config, dtype), indent=2)
     (folder / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
-
-
-def default_dtype(device: torch.device) -> torch.dtype:
-    """float32 on a CPU; on a GPU bfloat16, or float16 where that is not supported."""
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    return torch.float32
 
 
 def wanted_shapes(model: MobileVideoGPT) -> dict[str, Shape]:
@@ -198,37 +203,6 @@ def _compute_buffers(model: MobileVideoGPT) -> None:
                 table = module.position_embedding
                 assert isinstance(table, nn.Embedding)
                 module.position_ids = torch.arange(table.num_embeddings)[None]
-
-
-def finish(
-    model: MobileVideoGPT,
-    device: torch.device,
-    lora: str | Path | Mapping[str, str | Path] | None = None,
-    quantize: Quantization | None = None,
-) -> None:
-    """To the device, then adapters and smaller weights, in the order in which the two go together.
-
-    bitsandbytes' layers carry adapters; torch's int8 layers do not, so an adapter is folded in before.
-
-    Raises:
-        AdapterError, QuantizationError: as `MobileVideoGPT.from_pretrained`.
-    """
-    model.to(device)
-    adapters = lora if isinstance(lora, Mapping) else {"default": lora} if lora is not None else {}
-    smaller = quantize if model.language is not None else None
-    if smaller == "int8" and len(adapters) > 1:
-        raise QuantizationError(
-            f"int8 layers carry no adapters, so one is folded in before, and {len(adapters)} were given; "
-            "pass one, or use dtype=torch.bfloat16"
-        )
-    if smaller in ("4bit", "8bit") and model.language is not None:
-        quantize_language(model.language, smaller, device)
-    for name, source in adapters.items():
-        model.lora.load(source, name)
-    if smaller == "int8" and model.language is not None:
-        if adapters:
-            model.lora.merge()
-        quantize_language(model.language, smaller, device)
 
 
 def _plain(tensor: Tensor) -> bool:

@@ -6,11 +6,16 @@ drop the `vision_model.` level) and stops at the layer that is read. It knows no
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
-from mobile_videogpt.config import ClipVisionConfig
+from mobile_videogpt.transformers_api import clip_transformer
+
+if TYPE_CHECKING:
+    from mobile_videogpt.config import ClipVisionConfig
 
 
 class _VisionModel(nn.Module):
@@ -29,7 +34,7 @@ class _VisionModel(nn.Module):
                 layer_norm_eps=config.norm_eps,
             )
         )
-        self.vision_model = getattr(clip, "vision_model", clip)
+        self.vision_model = clip_transformer(clip)
 
 
 class ClipTower(nn.Module):

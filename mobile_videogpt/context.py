@@ -12,7 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from mobile_videogpt.errors import GenerationError
+from mobile_videogpt.errors import ReplyError
 
 MAX_FRAMES = 16  # context images the published weights were trained with
 SAME_FRAME = 1e-3  # relative distance below which two frames' tokens are of one frame (rounding, not video)
@@ -50,12 +50,12 @@ def visual_block(
         [1, n, D].
 
     Raises:
-        GenerationError: if shapes do not fit each other.
+        ReplyError: if shapes do not fit each other.
     """
     if not chunks:
-        raise GenerationError("there is no chunk to assemble; pass at least one, or ask without video")
+        raise ReplyError("there is no chunk to assemble; pass at least one, or ask without video")
     if frame_ids is not None and len(frame_ids) != len(chunks):
-        raise GenerationError(f"{len(frame_ids)} lists of frame ids for {len(chunks)} chunks; pass one for each")
+        raise ReplyError(f"{len(frame_ids)} lists of frame ids for {len(chunks)} chunks; pass one for each")
     frames: list[Tensor] = []
     seen: set[Hashable] = set()
     for number, chunk in enumerate(chunks):
@@ -65,7 +65,7 @@ def visual_block(
             continue
         ids = frame_ids[number]
         if len(ids) != context.shape[0]:
-            raise GenerationError(f"chunk {number} has {context.shape[0]} frames but {len(ids)} frame ids")
+            raise ReplyError(f"chunk {number} has {context.shape[0]} frames but {len(ids)} frame ids")
         for i, frame in zip(ids, context.unbind(0), strict=True):
             if i not in seen:
                 seen.add(i)
@@ -74,7 +74,7 @@ def visual_block(
     block = [*_spread(frames, max_frames), *video]
     widths = {piece.shape[-1] for piece in block}
     if len(widths) != 1:
-        raise GenerationError(f"chunks have different widths {sorted(widths)}; encode them with one model")
+        raise ReplyError(f"chunks have different widths {sorted(widths)}; encode them with one model")
     return torch.cat([piece.to(block[0].device, block[0].dtype) for piece in block])[None]
 
 
@@ -83,11 +83,11 @@ def stream_block(chunk: ChunkTokens, frames: int) -> Tensor:
     order, then its video tokens, [1, n, D].
 
     Raises:
-        GenerationError: if it has fewer frames.
+        ReplyError: if it has fewer frames.
     """
     context, video = _unbatched(chunk.context, 3, "context"), _unbatched(chunk.video, 2, "video")
     if len(context) < frames:
-        raise GenerationError(f"the model decides on {frames} frames of each chunk, and one has {len(context)}")
+        raise ReplyError(f"the model decides on {frames} frames of each chunk, and one has {len(context)}")
     return torch.cat([context[len(context) - frames :].flatten(0, 1), video.to(context)])[None]
 
 
@@ -103,7 +103,7 @@ def _unbatched(tokens: Tensor, dims: int, what: str) -> Tensor:
     if tokens.dim() == dims + 1 and tokens.shape[0] == 1:
         return tokens[0]
     if tokens.dim() != dims:
-        raise GenerationError(
+        raise ReplyError(
             f"{what} has shape {list(tokens.shape)}; expected {dims} dimensions, or one more of size 1. "
             "Pass the chunks of a batch one by one."
         )

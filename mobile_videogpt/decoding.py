@@ -8,17 +8,20 @@ from __future__ import annotations
 import codecs
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from mobile_videogpt.errors import GenerationError
-from mobile_videogpt.tokenizer import ChatTokenizer
+from mobile_videogpt.errors import ReplyError
+
+if TYPE_CHECKING:
+    from mobile_videogpt.tokenizer import ChatTokenizer
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
+class SamplingSettings:
     """How the next token is chosen.
 
     Args:
@@ -29,7 +32,7 @@ class Sampling:
         seed: makes sampling repeatable; None draws a fresh one.
 
     Raises:
-        GenerationError: for a value outside its range.
+        ReplyError: for a value outside its range.
     """
 
     temperature: float = 0.0
@@ -39,17 +42,34 @@ class Sampling:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.temperature) and self.temperature >= 0):
-            raise GenerationError(f"temperature is {self.temperature}; it must be 0 (greedy) or a positive number")
+            raise ReplyError(f"temperature is {self.temperature}; it must be 0 (greedy) or a positive number")
         if not 0 < self.top_p <= 1:
-            raise GenerationError(f"top_p is {self.top_p}; it must be above 0 and at most 1")
+            raise ReplyError(f"top_p is {self.top_p}; it must be above 0 and at most 1")
         if not (math.isfinite(self.repetition_penalty) and self.repetition_penalty > 0):
-            raise GenerationError(f"repetition_penalty is {self.repetition_penalty}; it must be positive (1 = off)")
+            raise ReplyError(f"repetition_penalty is {self.repetition_penalty}; it must be positive (1 = off)")
 
 
-class Sampler:
+@dataclass(frozen=True, slots=True)
+class ReplySettings:
+    """When a reply ends and how its tokens are chosen.
+
+    Raises:
+        ReplyError: if `max_new_tokens` is below 1.
+    """
+
+    max_new_tokens: int = 128
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+    stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1:
+            raise ReplyError(f"max_new_tokens is {self.max_new_tokens}; ask for at least 1")
+
+
+class TokenSampler:
     """Chooses one token after the other for one request; holds its own random state and history."""
 
-    def __init__(self, settings: Sampling) -> None:
+    def __init__(self, settings: SamplingSettings) -> None:
         self._settings = settings
         self._seen: set[int] = set()
         self._random = torch.Generator()
@@ -95,14 +115,14 @@ class TextStream:
         stop: strings that end the reply; the text ends before the first of them.
 
     Raises:
-        GenerationError: if a stop string is empty.
+        ReplyError: if a stop string is empty.
     """
 
     def __init__(self, tokenizer: ChatTokenizer, stop: Sequence[str] = ()) -> None:
         if isinstance(stop, str):
             stop = (stop,)
         if any(not s for s in stop):
-            raise GenerationError("a stop string is empty; it would end every reply at once. Leave it out.")
+            raise ReplyError("a stop string is empty; it would end every reply at once. Leave it out.")
         self._tokenizer = tokenizer
         self._stop = tuple(stop)
         self._utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")

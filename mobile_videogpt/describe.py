@@ -9,17 +9,20 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from mobile_videogpt import names
 from mobile_videogpt.checkpoint import checkpoint_weights, find_tokenizer, read_trainables, wanted_shapes
-from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.errors import CheckpointError
 from mobile_videogpt.hub import resolve
 from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.names import HEAD, IMAGE_TOWER, VIDEO_TOWER, Shape
 from mobile_videogpt.published_config import CONFIG_FILE, parse, read_raw
+
+if TYPE_CHECKING:
+    from mobile_videogpt.config import MobileVideoGPTConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mobile_videogpt.cache import BatchCache, KeyValueCache, PrefixStore, causal_mask
+from mobile_videogpt.transformers_api import cache_argument
 
 PREFIX_BUDGET_BYTES = 96 * 1024 * 1024
 
@@ -48,7 +49,7 @@ class StepCache(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class PromptSegment:
     """A named piece of a prompt. Two segments with one name must hold the same embeddings [1, n, D]."""
 
     name: Hashable
@@ -116,7 +117,7 @@ class LanguageEngine:
         return self._embedded([list(ids)])
 
     @torch.inference_mode()
-    def prefill(self, segments: Sequence[Segment], reserve_tokens: int = 0) -> Prefilled:
+    def prefill(self, segments: Sequence[PromptSegment], reserve_tokens: int = 0) -> Prefilled:
         """Reads a prompt; segments at its beginning that were read before are taken from the store.
 
         Args:
@@ -182,12 +183,13 @@ class LanguageEngine:
         return embeds
 
     def _forward(self, embeds: Tensor, positions: Tensor, mask: Tensor | None, cache: StepCache) -> Tensor:
-        output = self.decoder(
+        decoder = self.decoder
+        output = decoder(
             inputs_embeds=embeds,
             position_ids=positions,
             # A ready mask for each kind of layer keeps transformers from asking the cache how to build one.
             attention_mask={"full_attention": mask, "sliding_attention": mask},
-            past_key_values=cache,
             use_cache=True,
+            **{cache_argument(type(decoder)): cache},
         )
         return output.last_hidden_state

@@ -26,7 +26,7 @@ class QuantizationError(ModelError):
     """The asked quantization is not possible on this machine."""
 
 
-class GenerationError(ModelError, ValueError):
+class ReplyError(ModelError, ValueError):
     """A request for text cannot be carried out as asked."""
 
 

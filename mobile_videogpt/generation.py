@@ -9,23 +9,25 @@ from __future__ import annotations
 import time
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from mobile_videogpt.config import StreamConfig
 from mobile_videogpt.context import ChunkTokens, fingerprint, stream_block, visual_block
-from mobile_videogpt.engine import LanguageEngine, Segment
-from mobile_videogpt.errors import GenerationError
+from mobile_videogpt.decoding import ReplySettings, TextStream, TokenSampler
+from mobile_videogpt.engine import LanguageEngine, PromptSegment
+from mobile_videogpt.errors import ReplyError
 from mobile_videogpt.prompts import UPSTREAM_SYSTEM, prompt_ids, text_prompt_ids
-from mobile_videogpt.reply import Cancel, Delta, GenerationStats, Reply, ReplySettings
-from mobile_videogpt.tokenizer import ChatTokenizer
+from mobile_videogpt.reply import Cancel, Reply, ReplyDelta
 
-__all__ = ["Delta", "GenerationStats", "Request", "TextGenerator"]
+if TYPE_CHECKING:
+    from mobile_videogpt.tokenizer import ChatTokenizer
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class PromptRequest:
     """One question about some chunks.
 
     Attributes:
@@ -34,7 +36,7 @@ class Request:
         system_prompt: instead of the one stored with the model.
         frame_ids: an id for each frame of each chunk, so that overlapping frames count once.
         action: name of the action that the reply carries out; a model without `reply_action` ignores it. None: nobody
-            decided on one, as for a question, and the model chooses; see `TextGenerator.fitting_action`.
+            decided on one, as for a question, and the model chooses; see `TextGenerator.choose_action`.
         settings: length, sampling and stop strings of the reply.
         cancel: checked before every token.
     """
@@ -77,14 +79,14 @@ class TextGenerator:
         self.reply_action = reply_action
         self.stream = stream or StreamConfig()
 
-    def segments(self, request: Request) -> list[Segment]:
+    def segments(self, request: PromptRequest) -> list[PromptSegment]:
         """The prompt in named pieces: system prompt, visual tokens, question.
 
         Raises:
-            GenerationError: without a tokenizer, or with tokens of another model.
+            ReplyError: without a tokenizer, or with tokens of another model.
             ValueError: if the vocabulary has no token for the request's action.
         """
-        tokenizer = self._needed_tokenizer()
+        tokenizer = self._require_tokenizer()
         system = self.system_prompt if request.system_prompt is None else request.system_prompt
         action = request.action if self.reply_action else None
         if not request.chunks:
@@ -92,43 +94,43 @@ class TextGenerator:
         block = visual_block(request.chunks, request.frame_ids)
         width = self.engine.width
         if block.shape[-1] != width:
-            raise GenerationError(
+            raise ReplyError(
                 f"the chunks' tokens are {block.shape[-1]} wide but this language model reads {width}; "
                 "encode them with the vision half of the same checkpoint"
             )
         ids = prompt_ids(request.prompt, system, tokenizer, action)
-        visual = Segment(("visual", fingerprint(block)), block)
+        visual = PromptSegment(("visual", fingerprint(block)), block)
         return [self._text_segment(ids.prefix), visual, self._text_segment(ids.suffix)]
 
-    def assemble(self, request: Request) -> Tensor:
+    def assemble(self, request: PromptRequest) -> Tensor:
         """The whole prompt as embeddings [1, n, D]."""
         engine = self.engine
         return torch.cat([piece.embeds.to(engine.device, engine.dtype) for piece in self.segments(request)], dim=1)
 
-    def generate(self, request: Request) -> Iterator[Delta]:
+    def generate(self, request: PromptRequest) -> Iterator[ReplyDelta]:
         """Answers a request, delta by delta; the last delta carries `stats`. The time of the first is the TTFT.
 
         Raises:
-            GenerationError: for a request that cannot be met, at the call and not at the first delta.
+            ReplyError: for a request that cannot be met, at the call and not at the first delta.
         """
-        reply = self.begin(request)
-        return self._stream(self.segments_of(request), reply, request.settings.max_new_tokens)
+        reply = self.new_reply(request)
+        return self._stream(self.checked_segments(request), reply, request.settings.max_new_tokens)
 
-    def continue_embeds(self, embeds: Tensor, settings: ReplySettings) -> Iterator[Delta]:
+    def continue_embeds(self, embeds: Tensor, settings: ReplySettings) -> Iterator[ReplyDelta]:
         """Continues ready embeddings [1, n, D]; for prompts this class did not assemble."""
         reply = self._reply(settings, None)
-        return self._stream([Segment(object(), embeds)], reply, settings.max_new_tokens)
+        return self._stream([PromptSegment(object(), embeds)], reply, settings.max_new_tokens)
 
-    def action_logits(self, request: Request) -> Tensor:
+    def action_logits(self, request: PromptRequest) -> Tensor:
         """Logits [3], float32, of `<next> <feedback> <correct>` as the first token of the reply.
 
         Raises:
-            GenerationError: if the vocabulary lacks the action tokens.
+            ReplyError: if the vocabulary lacks the action tokens.
         """
         hidden = self.engine.prefill(self.segments(replace(request, action=None))).hidden
         return self.engine.logits_of(hidden, self.action_ids())
 
-    def fitting_action(self, request: Request) -> str | None:
+    def choose_action(self, request: PromptRequest) -> str | None:
         """What the reply does: the request's action, or else `feedback` or `correct`, whichever the model would
         rather do about the chunks.
 
@@ -137,78 +139,83 @@ class TextGenerator:
         learnt to decide.
 
         Raises:
-            GenerationError: if the chunks have too few frames for it.
+            ReplyError: if the chunks have too few frames for it.
         """
         if request.action is not None or not (self.reply_action and self.stream.chunks and request.chunks):
             return request.action
         ids = self.action_ids()
         silence = self.engine.embed(ids[:1])
-        pieces = [self.engine.embed(text_prompt_ids(request.prompt, self.system_prompt, self._needed_tokenizer()))]
+        pieces = [self.engine.embed(text_prompt_ids(request.prompt, self.system_prompt, self._require_tokenizer()))]
         for chunk in request.chunks[-self.stream.chunks :]:
             pieces += [stream_block(chunk, self.stream.frames).to(silence), silence]
         embeds = torch.cat(pieces[:-1], dim=1)
-        logits = self.engine.logits_of(self.engine.prefill([Segment(object(), embeds)]).hidden, ids)
+        logits = self.engine.logits_of(self.engine.prefill([PromptSegment(object(), embeds)]).hidden, ids)
         _, feedback, correct = (logits.cpu() + torch.tensor(self.stream.offsets)).tolist()
         return "correct" if correct > feedback else "feedback"
 
     def action_ids(self) -> list[int]:
         """Ids of the action tokens, in the order of `ACTION_TOKENS`."""
-        ids = self._needed_tokenizer().action_ids
+        ids = self._require_tokenizer().action_ids
         if len(ids) < 3:
-            raise GenerationError(
+            raise ReplyError(
                 f"the vocabulary has only {sorted(ids)} of the action tokens; "
                 "load the model with action_tokens=True to add them"
             )
         return list(ids.values())
 
-    def _stream(self, pieces: list[Segment], reply: Reply, reserve_tokens: int) -> Iterator[Delta]:
+    def _stream(self, pieces: list[PromptSegment], reply: Reply, reserve_tokens: int) -> Iterator[ReplyDelta]:
         engine = self.engine
         if (ended := reply.cancelled()) is not None:
             yield ended
             return
         prefilled = engine.prefill(pieces, reserve_tokens)
-        reply.prompt_was_read(prefilled.prompt_tokens, prefilled.reused_tokens)
+        reply.set_prompt_size(prefilled.prompt_tokens, prefilled.reused_tokens)
         cache, hidden = prefilled.cache, prefilled.hidden
         while (ended := reply.cancelled()) is None:
             if reply.last_id is not None:
                 hidden = engine.extend(cache, engine.embed([reply.last_id]))
-            delta = reply.take(engine.logits(hidden))
+            delta = reply.next_delta(engine.logits(hidden))
             if delta.stats is not None or delta.token_ids:
                 yield delta
             if delta.stats is not None:
                 return
         yield ended
 
-    def begin(self, request: Request) -> Reply:
+    def new_reply(self, request: PromptRequest) -> Reply:
         """The empty reply to a request; its clock runs from here."""
-        self._needed_tokenizer()
+        self._require_tokenizer()
         return self._reply(request.settings, request.cancel)
 
-    def segments_of(self, request: Request) -> list[Segment]:
+    def checked_segments(self, request: PromptRequest) -> list[PromptSegment]:
         """A request's prompt in pieces.
 
         Raises:
-            GenerationError: if prompt and reply exceed the model's positions.
+            ReplyError: if prompt and reply exceed the model's positions.
         """
-        pieces = self.segments(replace(request, action=self.fitting_action(request)))
+        pieces = self.segments(replace(request, action=self.choose_action(request)))
         tokens = sum(piece.embeds.shape[1] for piece in pieces)
         if tokens + request.settings.max_new_tokens > self.max_tokens:
-            raise GenerationError(
+            raise ReplyError(
                 f"{tokens} tokens of prompt and up to {request.settings.max_new_tokens} of reply exceed the "
                 f"model's {self.max_tokens} positions; pass fewer chunks or a smaller max_new_tokens"
             )
         return pieces
 
     def _reply(self, settings: ReplySettings, cancel: Cancel | None) -> Reply:
-        stop_ids = self.tokenizer.stop_ids if self.tokenizer is not None else frozenset[int]()
-        return Reply(settings, stop_ids, self.tokenizer, time.perf_counter, cancel)
-
-    def _text_segment(self, ids: tuple[int, ...]) -> Segment:
-        return Segment(("ids", ids), self.engine.embed(ids))
-
-    def _needed_tokenizer(self) -> ChatTokenizer:
+        sampler = TokenSampler(settings.sampling)
         if self.tokenizer is None:
-            raise GenerationError(
+            if settings.stop:
+                raise ReplyError("stop strings need a tokenizer, and this model was loaded without one")
+            return Reply(settings.max_new_tokens, frozenset(), sampler, None, time.perf_counter, cancel)
+        text = TextStream(self.tokenizer, settings.stop)
+        return Reply(settings.max_new_tokens, self.tokenizer.stop_ids, sampler, text, time.perf_counter, cancel)
+
+    def _text_segment(self, ids: tuple[int, ...]) -> PromptSegment:
+        return PromptSegment(("ids", ids), self.engine.embed(ids))
+
+    def _require_tokenizer(self) -> ChatTokenizer:
+        if self.tokenizer is None:
+            raise ReplyError(
                 "this model was loaded without a tokenizer, so it reads no text; "
                 "put tokenizer.json into the checkpoint's folder"
             )

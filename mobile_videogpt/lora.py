@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from peft import PeftModel
 from torch import Tensor, nn
@@ -21,9 +20,13 @@ from torch import Tensor, nn
 from mobile_videogpt import names
 from mobile_videogpt.errors import AdapterError, listed
 from mobile_videogpt.hub import resolve
-from mobile_videogpt.modeling import MobileVideoGPT, Part, module_name
 from mobile_videogpt.published_config import SECTION
-from mobile_videogpt.weights import WeightFiles, read_file
+from mobile_videogpt.transformers_api import adapters_created
+from mobile_videogpt.weights import read_file
+
+if TYPE_CHECKING:
+    from mobile_videogpt.modeling import MobileVideoGPT
+    from mobile_videogpt.weights import WeightFiles
 
 CONFIG_FILE = "adapter_config.json"
 WEIGHT_FILES = ("adapter_model.safetensors", "adapter_model.bin")
@@ -34,7 +37,7 @@ _LORA = re.compile(r"^(?P<module>.+)\.lora_(?P<side>A|B|embedding_A|embedding_B)
 class TrainablesReader(Protocol):
     """Reads `non_lora_trainables.bin` of a folder for one part of the model."""
 
-    def __call__(self, folder: Path, part: Part) -> WeightFiles | None: ...
+    def __call__(self, folder: Path, part: names.Part) -> WeightFiles | None: ...
 
 
 class LoraAdapters:
@@ -127,9 +130,7 @@ class LoraAdapters:
         self._forget()
 
     def _inject(self, language: nn.Module, folder: str, name: str) -> None:
-        with warnings.catch_warnings():
-            # PEFT asks transformers by a name that is on its way out; nothing a caller could change.
-            warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        with adapters_created():
             if self._peft is None:
                 self._peft = PeftModel.from_pretrained(
                     language, folder, adapter_name=name, autocast_adapter_dtype=False
@@ -157,7 +158,7 @@ class LoraAdapters:
         if files is None:
             return {}
         own = dict(self._model.named_parameters(remove_duplicate=False))
-        found = {module_name(name): name for name in files.shapes}
+        found = {names.module_name(name): name for name in files.shapes}
         odd = [
             published
             for inner, published in found.items()

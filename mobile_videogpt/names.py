@@ -10,15 +10,18 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from mobile_videogpt.errors import CheckpointError, listed
-from mobile_videogpt.modeling import VISION_PREFIXES
 
 Half = Literal["vision", "language"]
+Part = Literal["vision", "language", "all"]
 Shape = tuple[int, ...]
 
 VIDEO_TOWER = "model.vision_tower."
 IMAGE_TOWER = "model.image_vision_tower."
 HEAD = "lm_head.weight"
 EMBEDDING = "model.embed_tokens.weight"
+
+# A published name begins with one of these when it belongs to the vision half.
+VISION_PREFIXES = ("vision_tower.", "image_vision_tower.", "mm_projector.", "image_mm_projector.")
 
 _CLIP = IMAGE_TOWER + "vision_tower."
 _LANGUAGE_PREFIXES = ("model.embed_tokens.", "model.layers.", "model.norm.", "lm_head.")
@@ -38,6 +41,27 @@ _PTH_IGNORED_EXACT = ("temp",)
 # What a whole CLIP holds besides the vision transformer.
 _CLIP_IGNORED = ("text_model.", "visual_projection.", "text_projection.")
 _CLIP_IGNORED_EXACT = ("logit_scale",)
+
+
+def published_name(name: str) -> str:
+    """Name in this module -> name in a published checkpoint.
+
+    `vision.X` is spelt `model.X` there, and `language.X` just `X` (`model.layers...`, `lm_head.weight`).
+    """
+    half, _, rest = name.partition(".")
+    if half == "vision":
+        return "model." + rest
+    if half == "language":
+        return rest
+    raise ValueError(f"{name!r} belongs to neither half; it must begin with 'vision.' or 'language.'")
+
+
+def module_name(published: str) -> str:
+    """Name in a published checkpoint -> name in this module; the inverse of `published_name`."""
+    rest = published.removeprefix("model.")
+    if rest != published and rest.startswith(VISION_PREFIXES):
+        return "vision." + rest
+    return "language." + published
 
 
 def canonical(name: str) -> str | None:

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from mobile_videogpt.tokenizer import IM_END, IM_START, ChatTokenizer
+from mobile_videogpt.special_tokens import IM_END, IM_START
+
+if TYPE_CHECKING:
+    from mobile_videogpt.tokenizer import ChatTokenizer
 
 IMAGE = "<image>"
 IMAGE_TOKEN_ID = -200  # stands for an image in a list of ids; no row of the vocabulary

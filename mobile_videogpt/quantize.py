@@ -9,13 +9,15 @@ import copy
 import importlib
 import importlib.util
 import warnings
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 from torch import nn
-from transformers import Qwen2ForCausalLM
 
 from mobile_videogpt.errors import QuantizationError
+
+if TYPE_CHECKING:
+    from transformers import Qwen2ForCausalLM
 
 Quantization = Literal["4bit", "8bit", "int8"]
 

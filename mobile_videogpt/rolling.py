@@ -7,13 +7,16 @@ StreamingLLM (Xiao et al. 2023). It knows the engine and rotary angles, and noth
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from mobile_videogpt.cache import LayerStates, causal_mask
-from mobile_videogpt.engine import LanguageEngine
-from mobile_videogpt.errors import GenerationError
+from mobile_videogpt.errors import ReplyError
+
+if TYPE_CHECKING:
+    from mobile_videogpt.engine import LanguageEngine
 
 
 def rotate(keys: Tensor, positions: Tensor, inverse_frequencies: Tensor, *, back: bool = False) -> Tensor:
@@ -42,12 +45,12 @@ class RollingCache:
         drop: tokens dropped at once when there is no room; more makes re-turning rarer.
 
     Raises:
-        GenerationError: if the numbers do not fit each other.
+        ReplyError: if the numbers do not fit each other.
     """
 
     def __init__(self, layers: int, inverse_frequencies: Tensor, *, sinks: int, capacity: int, drop: int) -> None:
         if not 0 <= sinks < capacity or not 1 <= drop <= capacity - sinks:
-            raise GenerationError(
+            raise ReplyError(
                 f"sinks={sinks}, capacity={capacity}, drop={drop} do not fit: "
                 "0 <= sinks < capacity and 1 <= drop <= capacity - sinks"
             )
@@ -66,10 +69,10 @@ class RollingCache:
         """Drops the oldest tokens behind the sinks until `tokens` fit; returns how many went.
 
         Raises:
-            GenerationError: if they can never fit.
+            ReplyError: if they can never fit.
         """
         if tokens > self.capacity - self.sinks:
-            raise GenerationError(
+            raise ReplyError(
                 f"{tokens} tokens at once do not fit a window of {self.capacity - self.sinks} "
                 f"({self.capacity} less {self.sinks} sinks). Feed fewer, or open a longer window."
             )
@@ -147,12 +150,12 @@ class RollingSession:
         """Reads embeddings [1, n, D] behind all that was fed before.
 
         Raises:
-            GenerationError: if n exceeds the window less its sinks.
+            ReplyError: if n exceeds the window less its sinks.
         """
         embeds = embeds.to(self._engine.device, self._engine.dtype)
         new = embeds.shape[1]
         if new == 0:
-            raise GenerationError("no tokens were fed; feed at least one")
+            raise ReplyError("no tokens were fed; feed at least one")
         self.dropped_tokens += self._cache.make_room(new)
         past = self._cache.length
         positions = torch.arange(past, past + new, device=embeds.device)[None]
@@ -175,7 +178,7 @@ class RollingSession:
 
     def _last(self) -> Tensor:
         if self._hidden is None:
-            raise GenerationError("nothing has been fed yet, so there is no next token. Call feed first.")
+            raise ReplyError("nothing has been fed yet, so there is no next token. Call feed first.")
         return self._hidden
 
 

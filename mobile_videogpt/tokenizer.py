@@ -14,12 +14,7 @@ from pathlib import Path
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from mobile_videogpt.errors import CheckpointError
-
-IM_START = "<|im_start|>"
-IM_END = "<|im_end|>"
-END_OF_TEXT = "<|endoftext|>"
-CHAT_TOKENS = (END_OF_TEXT, IM_START, IM_END)
-ACTION_TOKENS = ("<next>", "<feedback>", "<correct>")
+from mobile_videogpt.special_tokens import ACTION_TOKENS, CHAT_TOKENS, END_OF_TEXT, IM_END, IM_START
 
 # How Qwen2 cuts text into words before BPE (contractions, letters, single digits, punctuation, blanks).
 _WORDS = (

@@ -12,11 +12,13 @@ so a temporal head reads one row of `Wv + Wc` per frame after the first `Wv` val
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from mobile_videogpt.config import MobileVideoGPTConfig
+if TYPE_CHECKING:
+    from mobile_videogpt.config import MobileVideoGPTConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True)
-class Features:
+class PooledFeatures:
     """The parts of a summary: `cls [B, Wv]`, `video [B, T, Wv]` and `image [B, T, Wc]`."""
 
     cls: Tensor
@@ -56,7 +58,7 @@ def join_features(cls: Tensor, video: Tensor, image: Tensor) -> Tensor:
     return torch.cat([cls.float(), frames.flatten(1)], dim=-1)
 
 
-def split_features(features: Tensor, config: MobileVideoGPTConfig) -> Features:
+def split_features(features: Tensor, config: MobileVideoGPTConfig) -> PooledFeatures:
     """The inverse of `join_features`.
 
     Raises:
@@ -69,4 +71,4 @@ def split_features(features: Tensor, config: MobileVideoGPTConfig) -> Features:
         )
     width, frames = config.video.width, config.video.num_frames
     rows = torch.unflatten(features[:, width:], 1, (frames, width + config.image.width))
-    return Features(features[:, :width], rows[..., :width], rows[..., width:])
+    return PooledFeatures(features[:, :width], rows[..., :width], rows[..., width:])

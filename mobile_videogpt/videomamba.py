@@ -8,13 +8,16 @@ here a missing or unread one is an error of strict loading. It knows nothing of 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mobile_videogpt.config import VideoMambaConfig
-from mobile_videogpt.scan import causal_conv_silu, selective_scan
+from mobile_videogpt.scan.dispatch import causal_conv_silu, selective_scan
+
+if TYPE_CHECKING:
+    from mobile_videogpt.config import VideoMambaConfig
 
 # Range of the time step at initialisation, Mamba's own (https://arxiv.org/abs/2312.00752, section 3.6).
 _STEP_MIN, _STEP_MAX = 1e-3, 1e-1

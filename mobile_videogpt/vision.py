@@ -6,16 +6,20 @@ Submodules carry the published names (`vision_tower.vision_encoder`, `image_visi
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
 from mobile_videogpt.clip import ClipTower
-from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.preprocess import check_frames, image_pixels, video_pixels
 from mobile_videogpt.projector import Projector, pool_frames
 from mobile_videogpt.selection import select_frames
 from mobile_videogpt.tokens import Tokens, join_features
 from mobile_videogpt.videomamba import VideoMamba
+
+if TYPE_CHECKING:
+    from mobile_videogpt.config import MobileVideoGPTConfig
 
 
 class VideoTower(nn.Module):

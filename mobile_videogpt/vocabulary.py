@@ -7,12 +7,16 @@ lose trained rows. It knows the language half and the tokenizer.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from mobile_videogpt.modeling import MobileVideoGPT
-from mobile_videogpt.tokenizer import ACTION_TOKENS, ChatTokenizer
+from mobile_videogpt.special_tokens import ACTION_TOKENS
+
+if TYPE_CHECKING:
+    from mobile_videogpt.modeling import MobileVideoGPT
+    from mobile_videogpt.tokenizer import ChatTokenizer
 
 # Words whose rows a new action token starts from: it should mean something like them before any training.
 RELATED_WORDS = {

@@ -10,13 +10,16 @@ import pickle
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from mobile_videogpt.errors import CheckpointError, listed
-from mobile_videogpt.names import Shape
+
+if TYPE_CHECKING:
+    from mobile_videogpt.names import Shape
 
 WHOLE_FILES = ("model.safetensors", "pytorch_model.bin")
 TRAINABLES_FILE = "non_lora_trainables.bin"

@@ -13,9 +13,9 @@ import hypothesis
 import pytest
 import redis
 
-from shared.bus import Bus
-from shared.config import Settings, load_settings
-from shared.embedded import find_binary
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.embedded import find_binary
+from cornerman_shared.settings.tree import Settings, load_settings
 
 # How long an example takes, and how fast they are made, is a property of the machine.
 hypothesis.settings.register_profile(
@@ -122,7 +122,7 @@ def settings(server: Server, tmp_path: Path) -> Settings:
 
 def fast_settings(url: str, folder: Path, **bus: object) -> Settings:
     """What is looked at is looked at often; what runs out has so long that a machine that is held up for seconds is
-    not taken for dead. A test that needs the end of a lease makes it (`waiting.run_out`), or sets a short one where it
+    not taken for dead. A test that needs the end of a lease makes it (`waiting.expire_key`), or sets a short one where it
     does not matter how often it runs out."""
     quick = {"block_ms": 50, "heartbeat_ms": 100, "sources_poll_s": 0.05, "idle_ms": 15_000, "lease_ms": 15_000, **bus}
     return load_settings({"redis": {"url": url}, "bus": quick, "runtime": {"dir": str(folder), "drain_s": 60.0}})

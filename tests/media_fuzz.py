@@ -2,9 +2,9 @@
 
     python -m tests.media_fuzz [--files 2000] [--seed N] [--keep FOLDER]
 
-Each file is a film of some container with flipped bits, cut ends, swapped, doubled or zeroed pieces, or boxes with other
-sizes. A worker reads it, measures it and writes it again; it may refuse it with a `MediaError` and nothing else. One that
-dies, takes longer than `FILE_S` or grows beyond `MEMORY_BYTES` is a failure: the file is kept, and the seed is printed.
+Each file is a film of some container with flipped bits, cut ends, swapped, doubled or zeroed pieces, or boxes of other
+sizes. A worker reads it, measures it and writes it again; it may refuse it with a `MediaError` only. A worker that dies,
+takes longer than `FILE_S` or grows beyond `MEMORY_BYTES` is a failure: the file is kept, and the seed is printed.
 """
 
 from __future__ import annotations
@@ -111,7 +111,21 @@ def resize_number(data: bytearray, rng: random.Random) -> bytearray:
 
 def resize_box(data: bytearray, rng: random.Random) -> bytearray:
     """An MP4 box, found by its name, says another size; or two boxes change names."""
-    names = [b"moov", b"trak", b"mdat", b"stts", b"ctts", b"stsz", b"stco", b"elst", b"tkhd", b"avc1", b"avcC", b"moof", b"trun"]
+    names = [
+        b"moov",
+        b"trak",
+        b"mdat",
+        b"stts",
+        b"ctts",
+        b"stsz",
+        b"stco",
+        b"elst",
+        b"tkhd",
+        b"avc1",
+        b"avcC",
+        b"moof",
+        b"trun",
+    ]
     found = [at for name in names if (at := data.find(name)) >= 4]
     if not found:
         return resize_number(data, rng)
@@ -145,9 +159,15 @@ def films(folder: Path) -> list[Path]:
     made = [
         write(folder / "a.mp4", Film(times, codec_options=b_frames, audio_s=sound)),
         write(folder / "b.mp4", Film(times, codec_options=b_frames, turn=90, muxer_options={"movflags": "+faststart"})),
-        write(folder / "c.mp4", Film(times, muxer_options={"movflags": "+frag_keyframe+empty_moov"}, codec_options={"g": "9"})),
+        write(
+            folder / "c.mp4",
+            Film(times, muxer_options={"movflags": "+frag_keyframe+empty_moov"}, codec_options={"g": "9"}),
+        ),
         write(folder / "d.mkv", Film(times, codec_options=b_frames, audio_s=sound, audio_codec="pcm_s16le")),
-        write(folder / "e.webm", Film(times, codec="libvpx", codec_options={"deadline": "realtime"}, tick=Fraction(1, 1000))),
+        write(
+            folder / "e.webm",
+            Film(times, codec="libvpx", codec_options={"deadline": "realtime"}, tick=Fraction(1, 1000)),
+        ),
         write(folder / "f.ts", Film(times, codec_options=b_frames, audio_s=sound)),
         write(folder / "g.avi", Film(times, codec_options=b_frames, **cfr)),
         write(folder / "h.flv", Film(times, codec_options=b_frames, tick=Fraction(1, 1000))),
@@ -155,7 +175,9 @@ def films(folder: Path) -> list[Path]:
         write(folder / "j.mov", Film(times, codec="mjpeg", pixel_format="yuvj420p")),
         write(folder / "k.mpg", Film(steady(36, 25), codec="mpeg2video", rate=Fraction(25), tick=Fraction(1, 25))),
         write(folder / "l.mkv", Film(times, codec="ffv1")),
-        write(folder / "m.gif", Film(times, codec="gif", pixel_format="rgb8", tick=Fraction(1, 100), rate=Fraction(25))),
+        write(
+            folder / "m.gif", Film(times, codec="gif", pixel_format="rgb8", tick=Fraction(1, 100), rate=Fraction(25))
+        ),
     ]
     avcc, samples = encoded(Film(times, codec_options=b_frames))
     byhand = {
@@ -173,7 +195,10 @@ class Worker:
     """A process that reads one file after the other; killed and started again when one is too much for it."""
 
     def __init__(self) -> None:
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "OMP_NUM_THREADS": "1"}
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+            "OMP_NUM_THREADS": "1",
+        }
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.media_fuzz", "--worker"],
             stdin=subprocess.PIPE,
@@ -263,7 +288,10 @@ def _one(path: Path, out: Path) -> dict[str, object]:
         result["error"] = f"left behind: {strays}"
     out.unlink(missing_ok=True)
     rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return result | {"peak_bytes": rss * 1024 if sys.platform != "darwin" else rss, "took_s": time.monotonic() - began_s}
+    return result | {
+        "peak_bytes": rss * 1024 if sys.platform != "darwin" else rss,
+        "took_s": time.monotonic() - began_s,
+    }
 
 
 def fuzz(files: int, seed: int, keep: Path | None = None) -> Tally:
@@ -328,7 +356,8 @@ def main() -> int:
     tally = fuzz(given.files, seed, given.keep)
     print(
         f"{tally.files} files in {time.monotonic() - began_s:.0f} s: {tally.read} read, {tally.refused} refused, "
-        f"{len(tally.failures)} failed; slowest {tally.slowest_s:.1f} s, memory grew by {tally.largest_bytes >> 20} MiB at most"
+        f"{len(tally.failures)} failed; slowest {tally.slowest_s:.1f} s, "
+        f"memory grew by {tally.largest_bytes >> 20} MiB at most"
     )
     print("\n".join(tally.failures), end="\n" if tally.failures else "")
     return 1 if tally.failures else 0

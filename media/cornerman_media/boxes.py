@@ -55,7 +55,7 @@ def walk(file: BinaryIO, begin: int, end: int, depth: int = 0) -> Iterator[Box]:
 
 
 def absurd_run(path: Path) -> bool:
-    """Whether a fragment promises more samples than it has room for: FFmpeg takes gigabytes for them before it looks."""
+    """Whether a fragment promises more samples than it has room for: FFmpeg allocates gigabytes for them unchecked."""
     size = path.stat().st_size
     with path.open("rb") as file:
         for number, box in enumerate(walk(file, 0, size)):

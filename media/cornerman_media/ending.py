@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final
+
 from cornerman_media.boxes import FIRST, MOST, walk
 
 CUT_SHORT_S: Final = 1.0

@@ -145,8 +145,8 @@ def _stated_s(container: av.container.InputContainer, stream: VideoStream) -> fl
     others = [one for one in container.streams if one is not stream and one.type in ("audio", "video")]
     if others or not container.duration or container.duration <= 0:
         return None
-    start_s = max(0.0, (container.start_time or 0) / av.time_base)
-    whole_s = container.duration / av.time_base
+    start_s = max(0.0, float((container.start_time or 0) / av.time_base))
+    whole_s = float(container.duration / av.time_base)
     # Matroska's duration is counted from 0, that of the others from the first packet.
     return whole_s - start_s if name in ZERO_BASED else whole_s
 

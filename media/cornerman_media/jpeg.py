@@ -10,14 +10,14 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from cornerman_media.errors import PictureError
-from cornerman_media.orientation import UPRIGHT, Uprighter
+from cornerman_media.orientation import UPRIGHT, FrameOrientation
 from cornerman_media.scaling import scale
 
 MAX_PIXELS: Final = 64_000_000
 """A pushed picture of more pixels is refused by its decoder, before memory is given to it."""
 
 
-class JpegMaker:
+class JpegEncoder:
     """Decoded frame -> JPEG, upright, at most `max_width` wide. Not for several threads at once.
 
     Args:
@@ -32,7 +32,7 @@ class JpegMaker:
         self._aspect = pixel_aspect
         self._scaler = VideoReformatter()
         self._converter = VideoReformatter()
-        self._uprighter = Uprighter()
+        self._orientations = FrameOrientation()
         self._made = 0
         self._encoder: av.VideoCodecContext | None = None
 
@@ -42,7 +42,7 @@ class JpegMaker:
         Raises:
             PictureError: no picture can be made of it.
         """
-        upright = self._uprighter.of(frame)
+        upright = self._orientations.of(frame)
         shown = frame.width * float(self._aspect or 1)
         stored_limit = self._max_width * (shown / frame.height if upright.transpose else 1.0)
         shrink = min(1.0, stored_limit / shown)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
-class FrameOrientation:
+class Orientation:
     """How the stored picture becomes upright: first transpose, then mirror."""
 
     transpose: bool = False
@@ -21,7 +21,7 @@ class FrameOrientation:
     flip_y: bool = False
 
     @classmethod
-    def of_matrix(cls, matrix: bytes) -> FrameOrientation:
+    def of_matrix(cls, matrix: bytes) -> Orientation:
         """The quarter turn nearest to a display matrix: nine int32, `p' = a p + c q`, `q' = b p + d q`.
 
         Source: FFmpeg, libavutil/display.h.
@@ -34,7 +34,7 @@ class FrameOrientation:
         return cls(flip_x=a < 0, flip_y=d < 0)
 
     @classmethod
-    def of_angle(cls, degrees: int) -> FrameOrientation:
+    def of_angle(cls, degrees: int) -> Orientation:
         """The quarter turn nearest to an angle, counterclockwise as FFmpeg tells it; not mirrored."""
         match round(degrees / 90) % 4:
             case 1:
@@ -53,10 +53,10 @@ class FrameOrientation:
         return rgb[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
 
 
-UPRIGHT: Final = FrameOrientation()
+UPRIGHT: Final = Orientation()
 
 
-class Uprighter:
+class FrameOrientation:
     """The orientation of the frames of one stream. Not for several threads at once."""
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class Uprighter:
         self._orientation = UPRIGHT
         self._tied = False
 
-    def of(self, frame: av.VideoFrame) -> FrameOrientation:
+    def of(self, frame: av.VideoFrame) -> Orientation:
         # Reading side data makes PyAV's frame part of a reference cycle, and its picture then stays until the garbage
         # collector comes by: so only when the angle is another than before, and the collector is called for it, once
         # the frame has been let go of: with the next one. It is young then, which makes that cheap.
@@ -79,10 +79,10 @@ class Uprighter:
         return self._orientation
 
 
-def _orientation_of(frame: av.VideoFrame, rotation: int) -> FrameOrientation:
+def _orientation_of(frame: av.VideoFrame, rotation: int) -> Orientation:
     try:
         matrices = [bytes(data) for data in frame.side_data if data.type.name == "DISPLAYMATRIX"]
     except ValueError:
         # PyAV lists nothing when one of a frame's data is newer than itself (EXIF, the views of a 3D video).
-        return FrameOrientation.of_angle(rotation)
-    return FrameOrientation.of_matrix(matrices[0]) if matrices else UPRIGHT
+        return Orientation.of_angle(rotation)
+    return Orientation.of_matrix(matrices[0]) if matrices else UPRIGHT

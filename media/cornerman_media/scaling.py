@@ -14,7 +14,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from cornerman_media.errors import PictureError
-from cornerman_media.orientation import UPRIGHT, Uprighter
+from cornerman_media.orientation import UPRIGHT, FrameOrientation
 
 # Bicubic, widened when shrinking, is what CLIP was trained on; the flags buy exact rounding and full chroma, which at
 # 8 pictures a second cost less than the decoder.
@@ -33,7 +33,7 @@ class UprightPictures:
 
     def __init__(self, pixel_aspect: Fraction | None = None) -> None:
         self._aspect = believable_aspect(pixel_aspect)
-        self._uprighter = Uprighter()
+        self._orientations = FrameOrientation()
         self._scaler = VideoReformatter()
         self._converter = VideoReformatter()
         self._turner = VideoReformatter()
@@ -41,7 +41,7 @@ class UprightPictures:
     def size(self, frame: av.VideoFrame) -> tuple[int, int]:
         """Width and height as shown, pixels: the height is kept, and the width follows the pixels' shape."""
         width, height = self._shown(frame)
-        return (height, width) if self._uprighter.of(frame).transpose else (width, height)
+        return (height, width) if self._orientations.of(frame).transpose else (width, height)
 
     def rgb(self, frame: av.VideoFrame, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
         """[H, W, 3] uint8 RGB, contiguous.
@@ -53,7 +53,7 @@ class UprightPictures:
         Raises:
             PictureError: no picture can be made of it.
         """
-        orientation = self._uprighter.of(frame)
+        orientation = self._orientations.of(frame)
         width, height = size or self.size(frame)
         if orientation.transpose:
             width, height = height, width
@@ -70,7 +70,7 @@ class UprightPictures:
         Raises:
             PictureError: no picture can be made of it.
         """
-        if self._uprighter.of(frame) == UPRIGHT:
+        if self._orientations.of(frame) == UPRIGHT:
             return scale(self._scaler, frame, *size, form)
         upright = av.VideoFrame.from_ndarray(self.rgb(frame, size), format="rgb24")
         return scale(self._turner, upright, *size, form)

@@ -15,9 +15,8 @@ import msgpack
 import numpy as np
 import pytest
 
-from shared.codec import EVENTS, NAMES, VERSION, event_name, pack, to_plain, unpack, unpack_event
-from shared.errors import MalformedError
-from shared.messages import (
+from cornerman_shared.bus.codec import EVENTS, NAMES, VERSION, event_name, pack, to_plain, unpack, unpack_event
+from cornerman_shared.bus.messages import (
     BlobRef,
     Chunk,
     ChunkRef,
@@ -36,6 +35,7 @@ from shared.messages import (
     Times,
     WorkerStatus,
 )
+from cornerman_shared.errors import MalformedError
 
 DATA = Path(__file__).parent / "data"
 

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from shared.codec import (
+from cornerman_shared.bus.codec import (
     NAMES,
     array_of,
     pack,
@@ -26,8 +26,8 @@ from shared.codec import (
     unpack_event,
     unpack_map,
 )
-from shared.errors import MalformedError
-from shared.messages import Features, Question
+from cornerman_shared.bus.messages import Features, Question
+from cornerman_shared.errors import MalformedError
 
 FLOATS = st.floats(allow_nan=False)
 INTS = st.integers(-(2**63), 2**64 - 1)

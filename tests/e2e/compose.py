@@ -10,7 +10,7 @@ time to stop. What a container has and a process has not is mapped here and nowh
 | `/uploads`, `/models`, `/videos` (volumes) | a folder of that name, the same for all |
 | `/app` (working directory) and the `cornerman.yaml` of the image's build | the checkout, and CORNERMAN_CONFIG |
 | the image's own environment | PATH, HOME and the number of threads; nothing else of ours |
-| `python`, `valkey-server` | this interpreter; the server binary of `shared.embedded`, on the free port |
+| `python`, `valkey-server` | this interpreter; the server binary of `cornerman_shared.bus.embedded`, on the free port |
 | `valkey-cli ping` as the server's health check | PING, since the bundled binary comes without a client |
 | a published port | the same free port, as the service's own port |
 | its times to start, to answer and to stop | `SLACK` times as long: services here share a machine with the tests |
@@ -34,7 +34,7 @@ from typing import Any
 import redis
 import yaml
 
-from shared.embedded import find_binary
+from cornerman_shared.bus.embedded import find_binary
 from tests.e2e.ports import free_ports
 
 ROOT = Path(__file__).parents[2]

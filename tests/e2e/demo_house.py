@@ -45,7 +45,7 @@ class Demo:
         """The process of a role."""
         for process in psutil.Process(self.process.pid).children(recursive=True):
             with contextlib.suppress(psutil.Error):
-                if f"services.{role}" in " ".join(process.cmdline()):
+                if f"cornerman_{role}" in " ".join(process.cmdline()):
                     return process
         raise AssertionError(f"no {role} runs")
 

@@ -16,10 +16,10 @@ import httpx
 import pytest
 import yaml
 
-from shared.bus import Bus
-from shared.config import RuntimeSettings, Settings, load_settings
-from shared.messages import EndEvent, StateEvent
-from shared.registry import get_source
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import EndEvent, StateEvent
+from cornerman_shared.bus.registry import get_source
+from cornerman_shared.settings.tree import RuntimeSettings, Settings, load_settings
 from tests.e2e.compose import ROOT, ComposeError, LocalCompose, in_order, interpolate, load, seconds, stages
 
 FILE = ROOT / "docker-compose.yml"
@@ -171,9 +171,9 @@ def test_services_that_scale_have_no_name_of_their_own(services: dict[str, dict[
 
 def test_every_service_is_checked_and_waits_for_the_server(services: dict[str, dict[str, Any]]) -> None:
     for name in ROLES:
-        assert services[name]["healthcheck"]["test"] == ["CMD", "python", "-m", "shared.health", name]
+        assert services[name]["healthcheck"]["test"] == ["CMD", "python", "-m", "cornerman_shared.process.health", name]
         assert services[name]["depends_on"]["valkey"]["condition"] == "service_healthy"
-        assert services[name]["command"] == ["python", "-m", f"services.{name}"]
+        assert services[name]["command"] == ["python", "-m", f"cornerman_{name}"]
         assert services[name]["restart"] == "unless-stopped"
     assert in_order(services)[0] == "valkey"
 
@@ -263,7 +263,7 @@ def test_kubernetes_runs_the_same_commands_with_the_same_settings(services: dict
 
 
 def test_keda_scales_by_a_metric_that_there_is() -> None:
-    from shared.metrics import DECLARED, PREFIX
+    from cornerman_shared.process.metrics import DECLARED, PREFIX
 
     documents = yaml.safe_load_all((ROOT / "deploy" / "k8s" / "keda.yaml").read_text(encoding="utf-8"))
     for scaled in documents:

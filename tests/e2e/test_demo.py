@@ -173,7 +173,7 @@ def test_a_service_that_is_killed_is_started_again_and_nothing_is_lost(cornerman
     victims = [
         child
         for child in psutil.Process(command.process.pid).children(recursive=True)
-        if any(f"services.{role}" in " ".join(child.cmdline()) for role in ("encoder", "generator"))
+        if any(f"cornerman_{role}" in " ".join(child.cmdline()) for role in ("encoder", "generator"))
     ]
     assert len(victims) == 2
     for victim in victims:

@@ -13,10 +13,10 @@ import av
 import numpy as np
 import pytest
 
-from services.models import bundled
+from cornerman_common.model_location import bundled
+from cornerman_training.gym.cli import render
+from cornerman_training.inprocess import Coach
 from tests.e2e.commands import STEADY
-from training.gym.cli import render
-from training.inprocess import Coach
 
 pytestmark = pytest.mark.timeout(1800)  # each evaluation starts four processes that load the model
 

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
-from shared.messages import DecisionEvent, DeltaEvent, EndEvent, Event, StartEvent
+from cornerman_shared.bus.messages import DecisionEvent, DeltaEvent, EndEvent, Event, StartEvent
 
 
 def check(events: Iterable[Event], counters: Mapping[str, int], *, published: int) -> list[str]:

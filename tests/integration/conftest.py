@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.bus import Bus
+from cornerman_shared.bus.connection import Bus
 from tests.conftest import Server, fast_settings
 
 

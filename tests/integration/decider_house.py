@@ -9,13 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from services.decider.service import decide_for_ever
-from shared.bus import Bus
-from shared.clock import SystemClock
-from shared.codec import pack, unpack
-from shared.health import Health
-from shared.logs import get_logger
-from shared.messages import (
+from cornerman_decider.service import decide_loop
+from cornerman_shared.bus.codec import pack, unpack
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import (
     DecisionEvent,
     Event,
     Features,
@@ -23,11 +20,14 @@ from shared.messages import (
     Request,
     Times,
 )
-from shared.metrics import Metrics
-from shared.registry import add_source
-from shared.runtime import Context
-from shared.source import SourceSpec
-from shared.streams import FIELD
+from cornerman_shared.bus.registry import add_source
+from cornerman_shared.bus.streams import FIELD
+from cornerman_shared.clock import SystemClock
+from cornerman_shared.process.health import Health
+from cornerman_shared.process.logs import get_logger
+from cornerman_shared.process.metrics import Metrics
+from cornerman_shared.process.runtime import Context
+from cornerman_shared.settings.source import SourceSpec
 from tests.integration.waiting import PATIENCE_S
 
 SOURCE = "cam"
@@ -38,7 +38,7 @@ async def decider(bus: Bus, name: str = "d1") -> AsyncIterator[Context]:
     """A decider in this process; leaving stops it in order."""
     clock = SystemClock()
     context = Context(bus.settings, bus, clock, name, Health("decider", name, clock), Metrics(), get_logger(name))
-    task = asyncio.create_task(decide_for_ever(context))
+    task = asyncio.create_task(decide_loop(context))
     try:
         yield context
     finally:
@@ -89,7 +89,7 @@ async def send(bus: Bus, *messages: Features) -> None:
 
 
 async def events(bus: Bus, kind: type[Event] | None = None) -> list[Any]:
-    from shared.codec import unpack_event
+    from cornerman_shared.bus.codec import unpack_event
 
     rows = await bus.redis.xrange(bus.keys(SOURCE).feedback(SOURCE))
     found = [unpack_event(fields[FIELD]) for _, fields in rows]

@@ -13,22 +13,32 @@ import httpx
 import uvicorn
 from PIL import Image, ImageDraw
 
-from services.gateway.app import create_app
-from services.gateway.room import Room
-from services.gateway.service import Server, listen
-from shared.bus import Bus
-from shared.codec import pack_map
-from shared.config import Settings
-from shared.messages import Action, DecisionEvent, DeltaEvent, EndEvent, Event, StartEvent, StateEvent, Times
-from shared.metrics import Metrics
-from shared.registry import put_source
-from shared.source import SourceSpec
-from shared.streams import FIELD
+from cornerman_gateway.app import create_app
+from cornerman_gateway.app_state import AppState
+from cornerman_gateway.parts import build_state
+from cornerman_gateway.service import Server, listen
+from cornerman_shared.bus.codec import pack_map
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import (
+    Action,
+    DecisionEvent,
+    DeltaEvent,
+    EndEvent,
+    Event,
+    StartEvent,
+    StateEvent,
+    Times,
+)
+from cornerman_shared.bus.registry import put_source
+from cornerman_shared.bus.streams import FIELD
+from cornerman_shared.process.metrics import Metrics
+from cornerman_shared.settings.source import SourceSpec
+from cornerman_shared.settings.tree import Settings
 from tests.integration.waiting import PATIENCE_S
 
 
 @contextlib.asynccontextmanager
-async def gateway(settings: Settings, bus: Bus) -> AsyncIterator[tuple[str, Room]]:
+async def gateway(settings: Settings, bus: Bus) -> AsyncIterator[tuple[str, AppState]]:
     """Serves until the block ends; gives the address and the room."""
     async with asyncio.TaskGroup() as tasks:
         spawned: list[asyncio.Task[None]] = []
@@ -37,21 +47,21 @@ async def gateway(settings: Settings, bus: Bus) -> AsyncIterator[tuple[str, Room
             spawned.append(tasks.create_task(work))
             return spawned[-1]
 
-        room = Room.of(settings, bus, Metrics(), spawn)
+        state = build_state(settings, bus, Metrics(), spawn)
         listener = listen(settings.gateway)
         config = uvicorn.Config(
-            create_app(room), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
+            create_app(state), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
         )
         server = Server(config)
         serving = tasks.create_task(server.serve(sockets=[listener]))
         while not server.started:
             await asyncio.sleep(0.005)
         try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}", room
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}", state
         finally:
-            room.hub.close()
-            room.screens.close()
-            await room.whip.close()
+            state.hub.close()
+            state.previews.close()
+            await state.whip.close()
             server.should_exit = True
             await serving
             for task in spawned:

@@ -7,18 +7,18 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
-from services.generator.core import Delta, Generator, Seen, Wants
-from services.generator.echo import EchoGenerator
-from services.generator.service import answer_for_ever
-from shared.bus import Bus
-from shared.clock import SystemClock
-from shared.codec import pack, unpack_event
-from shared.health import Health
-from shared.logs import get_logger
-from shared.messages import ChunkRef, EndEvent, Event, Request, Sampling, Times
-from shared.metrics import Metrics
-from shared.runtime import Context
-from shared.streams import FIELD
+from cornerman_generator.core import ChunkInput, Generator, TextDelta, Wants
+from cornerman_generator.echo import EchoGenerator
+from cornerman_generator.service import answer_loop
+from cornerman_shared.bus.codec import pack, unpack_event
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import ChunkRef, EndEvent, Event, Request, Sampling, Times
+from cornerman_shared.bus.streams import FIELD
+from cornerman_shared.clock import SystemClock
+from cornerman_shared.process.health import Health
+from cornerman_shared.process.logs import get_logger
+from cornerman_shared.process.metrics import Metrics
+from cornerman_shared.process.runtime import Context
 from tests.integration.waiting import PATIENCE_S
 
 SOURCE = "cam"
@@ -37,7 +37,7 @@ async def worker(
 ) -> AsyncIterator[Context]:
     """A generator in this process; leaving stops it in order."""
     context = context_for(bus, name, **settings)
-    task = asyncio.create_task(answer_for_ever(context, generator or EchoGenerator()))
+    task = asyncio.create_task(answer_loop(context, generator or EchoGenerator()))
     try:
         yield context
     finally:
@@ -103,17 +103,17 @@ class Script:
     def __init__(self, *steps: Any, wants: Wants = "nothing") -> None:
         self.steps = steps
         self.wants: Wants = wants
-        self.seen: list[Sequence[Seen]] = []
+        self.seen: list[Sequence[ChunkInput]] = []
         self.closed = asyncio.Event()
         self.said = 0
 
-    async def generate(self, request: Request, chunks: Sequence[Seen]) -> AsyncIterator[Delta]:
+    async def generate(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncIterator[TextDelta]:
         self.seen.append(chunks)
         try:
             for step in self.steps:
                 if isinstance(step, str):
                     self.said += 1
-                    yield Delta(step, 1, 7)
+                    yield TextDelta(step, 1, 7)
                 else:
                     await step()
         finally:

@@ -13,12 +13,11 @@ import msgpack
 import pytest
 import yaml
 
-import shared
-from shared.codec import NAMES, pack
-from shared.messages import DeltaEvent, ErrorEvent, Question, Times, WorkerStatus
+from cornerman_shared.bus.codec import NAMES, pack
+from cornerman_shared.bus.messages import DeltaEvent, ErrorEvent, Question, Times, WorkerStatus
 from tests.integration.npm import install
 
-ROOT = Path(shared.__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 GENERATOR = ROOT / "docs" / "generate_asyncapi.py"
 
 

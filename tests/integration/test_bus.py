@@ -13,17 +13,17 @@ import numpy as np
 import pytest
 import redis.exceptions
 
-from shared.bus import Bus
-from shared.config import Settings
-from shared.embedded import find_binary
-from shared.errors import BlobExpiredError, ConfigError, MalformedError, RetryableError
-from shared.hop import Hop, Outcome
-from shared.lease import Lease
-from shared.messages import BlobRef, Chunk, Question, StateEvent, Times
-from shared.publish import begin_run, publish, set_state
-from shared.registry import add_source, remove_source
-from shared.server import open_client, redis_errors
-from shared.source import SourceSpec
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.embedded import find_binary
+from cornerman_shared.bus.hop import Hop, HopResult
+from cornerman_shared.bus.lease import Lease
+from cornerman_shared.bus.messages import BlobRef, Chunk, Question, StateEvent, Times
+from cornerman_shared.bus.publish import begin_run, publish, set_state
+from cornerman_shared.bus.redis_client import open_client, redis_errors
+from cornerman_shared.bus.registry import add_source, remove_source
+from cornerman_shared.errors import BlobExpiredError, ConfigError, MalformedError, RetryableError
+from cornerman_shared.settings.source import SourceSpec
+from cornerman_shared.settings.tree import Settings
 from tests.conftest import Server, fast_settings
 
 
@@ -180,7 +180,7 @@ async def test_a_cancellation_is_never_forgotten(bus: Bus) -> None:
 
 
 async def test_a_server_that_stops_reading_is_given_up_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.server.COMMAND_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("cornerman_shared.bus.redis_client.COMMAND_TIMEOUT_S", 0.3)
     path = tmp_path / "deaf.sock"
     with closing(socket.socket(socket.AF_UNIX)) as deaf:
         deaf.bind(str(path))
@@ -240,9 +240,9 @@ async def test_every_script_keeps_to_one_slot_of_a_cluster(cluster: Bus) -> None
     assert await publish(cluster, chunk, lease, 4) == "published"
     await cluster.ask(Question("q", "cam", "?", 0.0))
     await cluster.emit(StateEvent("cam", "r1", "ended", "", 0.0))
-    assert await Hop().count(k.counters("cam"), "errors").run(cluster.scripts) is Outcome.DONE
+    assert await Hop().count(k.counters("cam"), "errors").run(cluster.scripts) is HopResult.DONE
     fenced = Hop().add(k.requests, chunk, 100).event(k, StateEvent("cam", "r1", "ended", "", 0.0), 100)
-    assert await fenced.run(cluster.scripts, fence=lease.fence, generation=lease.generation) is Outcome.DONE
+    assert await fenced.run(cluster.scripts, fence=lease.fence, generation=lease.generation) is HopResult.DONE
     assert await lease.renew()
     await lease.release()
     assert await remove_source(cluster, "cam")

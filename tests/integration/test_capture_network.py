@@ -21,24 +21,24 @@ import av
 import numpy as np
 import pytest
 
-from services.capture.decode import Plan, Reel
-from services.capture.display import Tap
-from services.capture.sources.base import Feed
-from services.capture.sources.opening import open_feed
-from services.capture.states import BrokenError
-from services.gateway.tls import self_signed
-from services.jpeg import JpegMaker
-from shared.clock import SystemClock
-from shared.config import CaptureSettings
+from cornerman_capture.preview import PreviewEncoder
+from cornerman_capture.source_decoder import DecodePlan, SourceDecoder
+from cornerman_capture.source_state import BrokenError
+from cornerman_capture.sources.base import FrameSource
+from cornerman_capture.sources.opening import open_source
+from cornerman_gateway.tls import self_signed
+from cornerman_media.jpeg import JpegEncoder
+from cornerman_shared.clock import SystemClock
+from cornerman_shared.settings.tree import CaptureSettings
 from tests.integration.waiting import PATIENCE_S
 
 PATIENT = CaptureSettings(open_timeout_s=30.0, stall_s=30.0, backoff_max_s=0.5, shorter_side=32)
 HASTY = PATIENT.model_copy(update={"open_timeout_s": 1.0, "stall_s": 0.5})
-JPEG = JpegMaker(320, 80).jpeg(av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), format="rgb24"))
+JPEG = JpegEncoder(320, 80).jpeg(av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), format="rgb24"))
 
 
-def opened(url: str, settings: CaptureSettings = PATIENT) -> Feed:
-    return open_feed(url, settings)
+def opened(url: str, settings: CaptureSettings = PATIENT) -> FrameSource:
+    return open_source(url, settings)
 
 
 def refused(url: str, settings: CaptureSettings = PATIENT) -> BrokenError:
@@ -207,14 +207,16 @@ async def test_a_camera_that_falls_silent_stalls_and_is_opened_again() -> None:
 
     clock, settings = SystemClock(), PATIENT.model_copy(update={"stall_s": 1.0})
     with serving(Handler) as url:
-        plan = Plan(sample_fps=8.0, overlap=4, lossless=False, realtime=True, loop=False, can_fail=False)
-        reel = Reel(plan, partial(opened, f"{url}/stream", settings), settings, clock, Tap(clock, 320, 80))
+        plan = DecodePlan(sample_fps=8.0, overlap=4, lossless=False, realtime=True, loop=False, can_fail=False)
+        reel = SourceDecoder(
+            plan, partial(opened, f"{url}/stream", settings), settings, clock, PreviewEncoder(clock, 320, 80)
+        )
         states = await states_until(reel, "opening", "playing", "stalled", "reconnecting", "playing")
     # Held up, the machine may make it stall, or too late to be opened, more often than the camera does.
     assert set(states) == {"opening", "playing", "stalled", "reconnecting"}
 
 
-async def states_until(reel: Reel, *wanted: str) -> list[str]:
+async def states_until(reel: SourceDecoder, *wanted: str) -> list[str]:
     """Plays until these states have come, in this order."""
     reel.start()
     states: list[str] = []
@@ -352,8 +354,8 @@ def test_an_rtsp_camera_lets_in_only_who_knows_the_password() -> None:
 async def test_an_rtsp_camera_that_closes_the_stream_is_opened_again() -> None:
     clock = SystemClock()
     with camera(first_frames=60) as (server, address):
-        plan = Plan(sample_fps=8.0, overlap=4, lossless=False, realtime=True, loop=False, can_fail=False)
-        reel = Reel(plan, partial(opened, f"rtsp://{address}"), PATIENT, clock, Tap(clock, 320, 80))
+        plan = DecodePlan(sample_fps=8.0, overlap=4, lossless=False, realtime=True, loop=False, can_fail=False)
+        reel = SourceDecoder(plan, partial(opened, f"rtsp://{address}"), PATIENT, clock, PreviewEncoder(clock, 320, 80))
         states = await states_until(reel, "opening", "playing", "reconnecting", "playing")
         assert server.sessions == 2
     assert states == ["opening", "playing", "reconnecting", "playing"]

@@ -12,15 +12,15 @@ import av
 import numpy as np
 import pytest
 
-from services.jpeg import JpegMaker
-from shared.bus import Bus
-from shared.clock import SystemClock
-from shared.codec import pack_map, unpack_map
-from shared.config import Settings
-from shared.messages import ErrorEvent, StateEvent
-from shared.registry import add_source, remove_source, update_source
-from shared.streams import FIELD
-from tests.integration.capture_house import (
+from cornerman_media.jpeg import JpegEncoder
+from cornerman_shared.bus.codec import pack_map, unpack_map
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import ErrorEvent, StateEvent
+from cornerman_shared.bus.registry import add_source, remove_source, update_source
+from cornerman_shared.bus.streams import FIELD
+from cornerman_shared.clock import SystemClock
+from cornerman_shared.settings.tree import Settings
+from tests.integration.capture_harness import (
     CHUNKS,
     PATTERN,
     capture,
@@ -31,11 +31,11 @@ from tests.integration.capture_house import (
     is_state,
     spec,
 )
-from tests.integration.waiting import run_out, until
+from tests.integration.waiting import expire_key, until
 
 
 async def events(bus: Bus, source_id: str = "cam1") -> list[object]:
-    from shared.codec import unpack_event
+    from cornerman_shared.bus.codec import unpack_event
 
     return [
         unpack_event(fields[FIELD]) for _id, fields in await bus.redis.xrange(bus.keys(source_id).feedback(source_id))
@@ -242,7 +242,7 @@ async def test_pictures_are_shown_only_while_somebody_watches(bus: Bus, settings
         steps = np.diff([shot["pts_s"] for shot in shots])
         assert np.min(steps) == pytest.approx(1 / 30, abs=0.002)  # every frame, not only those that are sampled
         assert shots[0]["jpeg"].startswith(b"\xff\xd8")
-        await run_out(bus, keys.watching("cam1"))
+        await expire_key(bus, keys.watching("cam1"))
 
         async def dark() -> bool:
             before = await bus.redis.xlen(keys.display("cam1"))
@@ -255,7 +255,7 @@ async def test_pictures_are_shown_only_while_somebody_watches(bus: Bus, settings
 
 async def test_frames_that_a_browser_pushes_become_chunks(bus: Bus, settings: Settings) -> None:
     keys = bus.keys("phone")
-    maker = JpegMaker(320, 80)
+    maker = JpegEncoder(320, 80)
     await add_source(bus, spec("push://phone", "phone", lossless=False, realtime=True, sample_fps=20))
 
     async def push() -> None:

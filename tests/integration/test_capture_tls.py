@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from services.capture.sources.opening import open_feed
-from services.capture.states import BrokenError
-from services.gateway import tls
-from services.gateway.tls import self_signed
-from shared.config import CaptureSettings
+from cornerman_capture.source_state import BrokenError
+from cornerman_capture.sources.opening import open_source
+from cornerman_gateway import tls
+from cornerman_gateway.tls import self_signed
+from cornerman_shared.settings.tree import CaptureSettings
 from tests.integration.test_capture_network import Files, serving, write
 
 
 def frames(url: str, ca_file: str) -> int:
-    feed = open_feed(url, CaptureSettings(tls_ca_file=ca_file, open_timeout_s=10.0))
+    feed = open_source(url, CaptureSettings(tls_ca_file=ca_file, open_timeout_s=10.0))
     try:
         return sum(1 for _ in feed.pictures(lambda: False))
     finally:

@@ -16,12 +16,12 @@ import pytest
 
 import cornerman
 from cornerman.cli import invoke
-from shared import streams
-from shared.bus import Bus
-from shared.codec import pack
-from shared.config import Settings
-from shared.messages import DeadLetter, DecisionEvent, DeltaEvent, EndEvent, Question, StartEvent, Times
-from shared.registry import get_source
+from cornerman_shared.bus import streams
+from cornerman_shared.bus.codec import pack
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import DeadLetter, DecisionEvent, DeltaEvent, EndEvent, Question, StartEvent, Times
+from cornerman_shared.bus.registry import get_source
+from cornerman_shared.settings.tree import Settings
 
 TIMES = Times(1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
 
@@ -178,7 +178,7 @@ async def test_an_answer_is_printed_as_it_comes(bus: Bus, run: Callable[..., tup
     async with asyncio.timeout(60):
         while not (asked := await bus.redis.xrange(keys.questions)):
             await asyncio.sleep(0.02)
-    from shared.codec import unpack
+    from cornerman_shared.bus.codec import unpack
 
     question = unpack(asked[0][1][streams.FIELD], Question)
     request_id = f"cam1:q:{question.question_id}"

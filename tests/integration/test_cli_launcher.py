@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cornerman.launcher import Launcher, how_it_ended
-from cornerman.restarts import Restarts
-from shared.backoff import Backoff
+from cornerman.local.launcher import Launcher, how_it_ended
+from cornerman.local.restarts import Restarts
+from cornerman_shared.backoff import Backoff
 
 CHILDREN = {
     "steady": "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: (print('bye'), sys.exit(0)))\n"
@@ -100,7 +100,7 @@ async def test_a_killed_child_is_started_again(package: str, said: Said) -> None
 async def test_after_five_restarts_it_gives_up_and_says_why(
     package: str, said: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cornerman.launcher.Restarts", lambda _: Restarts(Backoff(0.01, 0.01)))
+    monkeypatch.setattr("cornerman.local.launcher.Restarts", lambda _: Restarts(Backoff(0.01, 0.01)))
     launcher = Launcher({"crashing": 1}, {}, said, package)
     async with launcher.running():
         reason = await asyncio.wait_for(launcher.failure, 100)
@@ -130,7 +130,7 @@ async def test_when_the_body_fails_no_child_is_left(package: str, said: Said) ->
 
 def test_children_do_not_outlive_a_killed_launcher(package: str, tmp_path: Path) -> None:
     script = (
-        "import asyncio\nfrom cornerman.launcher import Launcher\n"
+        "import asyncio\nfrom cornerman.local.launcher import Launcher\n"
         "async def main():\n"
         "    launcher = Launcher({'steady': 1}, {}, lambda role, line: print(launcher.children[0].pid, flush=True),"
         f" {package!r})\n"

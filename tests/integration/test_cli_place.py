@@ -4,9 +4,9 @@ from pathlib import Path
 
 import redis
 
-from cornerman.place import OWNER, placed
-from shared import embedded
-from shared.config import Settings, load_settings
+from cornerman.local.server_choice import OWNER, choose_server
+from cornerman_shared.bus import embedded
+from cornerman_shared.settings.tree import Settings, load_settings
 
 
 def settings_in(folder: Path) -> Settings:
@@ -19,7 +19,7 @@ def pings(url: str) -> bool:
 
 
 def test_the_first_command_keeps_the_server_where_all_others_look(tmp_path: Path) -> None:
-    with placed(settings_in(tmp_path), {}, "run") as place:
+    with choose_server(settings_in(tmp_path), {}, "run") as place:
         assert place.server is not None
         assert not place.shared
         assert place.settings.redis.url == embedded.socket_url(settings_in(tmp_path))
@@ -33,8 +33,8 @@ def test_the_first_command_keeps_the_server_where_all_others_look(tmp_path: Path
 
 
 def test_a_second_run_gets_a_server_of_its_own_which_goes_with_it(tmp_path: Path) -> None:
-    with placed(settings_in(tmp_path), {}, "demo") as first:
-        with placed(settings_in(tmp_path), {"encoder": {"batch": 2}}, "run") as second:
+    with choose_server(settings_in(tmp_path), {}, "demo") as first:
+        with choose_server(settings_in(tmp_path), {"encoder": {"batch": 2}}, "run") as second:
             assert second.server is not None
             assert second.settings.redis.url != first.settings.redis.url
             assert second.overrides["encoder"] == {"batch": 2}
@@ -46,12 +46,12 @@ def test_a_second_run_gets_a_server_of_its_own_which_goes_with_it(tmp_path: Path
 
 
 def test_run_joins_what_up_keeps_but_the_demo_does_not(tmp_path: Path) -> None:
-    with placed(settings_in(tmp_path), {}, "up") as up:
-        with placed(settings_in(tmp_path), {}, "run") as guest:
+    with choose_server(settings_in(tmp_path), {}, "up") as up:
+        with choose_server(settings_in(tmp_path), {}, "run") as guest:
             assert guest.shared
             assert guest.settings.redis.url == up.settings.redis.url
         assert pings(up.settings.redis.url)
-        with placed(settings_in(tmp_path), {}, "demo") as demo:
+        with choose_server(settings_in(tmp_path), {}, "demo") as demo:
             assert not demo.shared
             assert demo.settings.redis.url != up.settings.redis.url
 
@@ -61,13 +61,13 @@ def test_an_owner_that_died_is_not_believed(tmp_path: Path) -> None:
     assert server is not None
     with server:
         (tmp_path / OWNER).write_text('{"pid": 4194305, "command": "up"}')
-        with placed(settings_in(tmp_path), {}, "run") as place:
+        with choose_server(settings_in(tmp_path), {}, "run") as place:
             assert not place.shared
 
 
 def test_a_given_server_is_used_as_it_is(tmp_path: Path) -> None:
     settings = load_settings({"redis": {"url": "redis://somewhere:1"}, "runtime": {"dir": str(tmp_path)}})
-    with placed(settings, {"encoder": {"batch": 2}}, "run") as place:
+    with choose_server(settings, {"encoder": {"batch": 2}}, "run") as place:
         assert place.shared
         assert place.settings is settings
         assert place.overrides == {"encoder": {"batch": 2}, "redis": {"url": "redis://somewhere:1"}}

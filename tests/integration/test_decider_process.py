@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.bus import Bus
-from shared.codec import pack
-from shared.messages import Chunk, DecisionEvent, EndEvent, StateEvent, Times
-from shared.registry import add_source
-from shared.source import SourceSpec
-from shared.streams import FIELD
+from cornerman_shared.bus.codec import pack
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import Chunk, DecisionEvent, EndEvent, StateEvent, Times
+from cornerman_shared.bus.registry import add_source
+from cornerman_shared.bus.streams import FIELD
+from cornerman_shared.settings.source import SourceSpec
 
 CHUNKS = 20
 Processes = dict[str, subprocess.Popen[bytes]]
@@ -27,7 +27,7 @@ Processes = dict[str, subprocess.Popen[bytes]]
 def start(room: str, bus: Bus, folder: Path, *options: str) -> subprocess.Popen[bytes]:
     settings = [f"runtime.dir={folder}", "bus.block_ms=50", "bus.heartbeat_ms=100", *options]
     flags = [flag for setting in settings for flag in ("--set", setting)]
-    command = [sys.executable, "-m", f"services.{room}", "--redis", bus.settings.redis.url, *flags]
+    command = [sys.executable, "-m", f"cornerman_{room}", "--redis", bus.settings.redis.url, *flags]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("CORNERMAN_")}
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
 

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.said import Said
-from shared.bus import Bus
-from shared.clock import SystemClock
-from shared.messages import (
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.last_feedback import LastFeedback
+from cornerman_shared.bus.messages import (
     DecisionEvent,
     EndEvent,
     ErrorEvent,
     Question,
     StateEvent,
 )
-from shared.registry import remove_source, update_source
-from shared.say import start_attempt
+from cornerman_shared.bus.registry import remove_source, update_source
+from cornerman_shared.bus.replies import start_attempt
+from cornerman_shared.clock import SystemClock
 from tests.integration.decider_house import (
     SOURCE,
     counters,
@@ -109,7 +109,7 @@ async def test_lossless_waits_for_the_words_instead_of_skipping_them(bus: Bus) -
             await until(lambda count=count: has_decided(bus, count))
             await asyncio.sleep(0.1)
             assert len(await decided(bus)) == count
-            said = Said("r1", "feedback", seq * 0.5, f"words {seq}")
+            said = LastFeedback("r1", "feedback", seq * 0.5, f"words {seq}")
             await bus.redis.hset(keys.decider_state(SOURCE), "said", said.to_bytes())
             await bus.redis.hdel(keys.open_requests, f"cam:r1:{seq}")
     made = await requests(bus)

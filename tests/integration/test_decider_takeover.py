@@ -7,17 +7,17 @@ from dataclasses import replace
 
 import pytest
 
-from services.decider.service import decide_for_ever
-from shared.bus import Bus
-from shared.clock import SystemClock
-from shared.health import Health
-from shared.logs import get_logger
-from shared.messages import (
+from cornerman_decider.service import decide_loop
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import (
     DecisionEvent,
     StateEvent,
 )
-from shared.metrics import Metrics
-from shared.runtime import Context
+from cornerman_shared.clock import SystemClock
+from cornerman_shared.process.health import Health
+from cornerman_shared.process.logs import get_logger
+from cornerman_shared.process.metrics import Metrics
+from cornerman_shared.process.runtime import Context
 from tests.integration.decider_house import (
     SOURCE,
     counters,
@@ -31,7 +31,7 @@ from tests.integration.decider_house import (
     send,
     watch,
 )
-from tests.integration.waiting import run_out, until
+from tests.integration.waiting import expire_key, until
 
 
 async def test_another_decider_continues_where_the_first_one_stopped(bus: Bus) -> None:
@@ -71,7 +71,7 @@ async def test_a_decider_whose_lease_was_taken_stops_and_writes_nothing_more(bus
         await send(bus, await features(bus, 1))
         await asyncio.sleep(0.5)
         assert await decided(bus) == [0]
-        await run_out(bus, keys.lease("decider"))
+        await expire_key(bus, keys.lease("decider"))
         await until(lambda: has_decided(bus, 2))  # it comes back when the other's lease has run out
     assert await decided(bus) == [0, 1]
 
@@ -135,7 +135,7 @@ async def test_a_decider_killed_again_and_again_still_decides_each_chunk_once(bu
         context = replace(template, name=f"k{attempt}", stopping=asyncio.Event())
         async with Bus.connect(bus.settings) as own:
             context.bus = own
-            task = asyncio.create_task(decide_for_ever(context))
+            task = asyncio.create_task(decide_loop(context))
             await send(bus, *[await features(bus, attempt * 10 + i, lossless=True) for i in range(10)])
             await asyncio.sleep(0.15 + 0.2 * attempt)
             task.cancel()

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.decider.core import Strategy
-from services.decider.judge import Judge
-from services.decider.state import State
-from services.decider.strategies.factory import Strategies
-from services.decider.strategies.llm import LlmStrategy
-from shared.bus import Bus
-from shared.messages import Features
-from shared.metrics import Metrics
-from shared.source import SourceSpec, SpeakSettings
+from cornerman_decider.core import Strategy
+from cornerman_decider.state import DeciderState
+from cornerman_decider.strategies.factory import Strategies
+from cornerman_decider.strategies.llm import LlmStrategy
+from cornerman_decider.strategy_runner import StrategyRunner
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import Features
+from cornerman_shared.process.metrics import Metrics
+from cornerman_shared.settings.source import SourceSpec, SpeakSettings
 from tests.integration.decider_house import SOURCE, features
 
 SPEC = SourceSpec(source_id=SOURCE, url="test://", speak=SpeakSettings(strategy="llm"))
@@ -64,8 +64,8 @@ async def test_the_newest_images_come_along_only_where_they_are_read(bus: Bus, f
     if not frames:
         assert chunk.context is not None
         await bus.free_blobs([chunk.context])  # nobody may miss it
-    judge = Judge(bus, OneStrategy(bus, LlmStrategy(model, "p")), Metrics())
-    decision, told = await judge.decide(SPEC, chunk, State(run="r1"))
+    judge = StrategyRunner(bus, OneStrategy(bus, LlmStrategy(model, "p")), Metrics())
+    decision, told = await judge.decide(SPEC, chunk, DeciderState(run="r1"))
     assert (decision.action, decision.reason, told) == ("next", "llm", "")
     (tokens,) = model.saw
     assert tokens.shape == (3 * frames + 2, 4)
@@ -76,13 +76,13 @@ async def test_images_that_expired_mean_silence_and_not_a_decision_on_half_of_a_
     model, chunk = Reader(2), await seen(bus)
     assert chunk.context is not None
     await bus.free_blobs([chunk.context])
-    judge = Judge(bus, OneStrategy(bus, LlmStrategy(model, "p")), Metrics())
-    decision, _ = await judge.decide(SPEC, chunk, State(run="r1"))
+    judge = StrategyRunner(bus, OneStrategy(bus, LlmStrategy(model, "p")), Metrics())
+    decision, _ = await judge.decide(SPEC, chunk, DeciderState(run="r1"))
     assert (decision.action, decision.reason, model.saw) == ("next", "blob_expired", [])
 
 
 async def test_an_encoder_without_image_tokens_is_an_error_that_people_are_told(bus: Bus) -> None:
-    judge = Judge(bus, OneStrategy(bus, LlmStrategy(Reader(2), "p")), Metrics())
-    decision, told = await judge.decide(SPEC, await features(bus, 0), State(run="r1"))
+    judge = StrategyRunner(bus, OneStrategy(bus, LlmStrategy(Reader(2), "p")), Metrics())
+    decision, told = await judge.decide(SPEC, await features(bus, 0), DeciderState(run="r1"))
     assert decision.reason == "strategy_failed"
     assert "encoder.model" in told

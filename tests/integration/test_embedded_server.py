@@ -13,15 +13,15 @@ import psutil
 import pytest
 import redis
 
-from shared import embedded
-from shared.config import Settings, load_settings
-from shared.embedded import EmbeddedServer
-from shared.errors import ConfigError, FatalError
+from cornerman_shared.bus import embedded
+from cornerman_shared.bus.embedded import EmbeddedServer
+from cornerman_shared.errors import ConfigError, FatalError
+from cornerman_shared.settings.tree import Settings, load_settings
 
 OWNER = """
 import sys, time
-from shared import embedded
-from shared.config import load_settings
+from cornerman_shared.bus import embedded
+from cornerman_shared.settings.tree import load_settings
 server = embedded.start(load_settings({"runtime": {"dir": sys.argv[1]}}))
 print(server.process.pid, flush=True)
 time.sleep(600)

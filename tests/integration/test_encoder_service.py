@@ -12,20 +12,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.encoder.core import Clip, Encoded, Encoder
-from services.encoder.fake import FakeEncoder
-from services.encoder.service import Worker
-from shared.bus import Bus
-from shared.clock import SystemClock
-from shared.codec import pack, unpack
-from shared.config import Settings, load_settings
-from shared.errors import PoisonError
-from shared.health import Health
-from shared.logs import get_logger
-from shared.messages import BlobRef, Chunk, Features, Times
-from shared.metrics import Metrics
-from shared.runtime import Context
-from shared.streams import FIELD
+from cornerman_encoder.core import Clip, Encoded, Encoder
+from cornerman_encoder.fake import FakeEncoder
+from cornerman_encoder.service import Worker
+from cornerman_shared.bus.codec import pack, unpack
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import BlobRef, Chunk, Features, Times
+from cornerman_shared.bus.streams import FIELD
+from cornerman_shared.clock import SystemClock
+from cornerman_shared.errors import PoisonError
+from cornerman_shared.process.health import Health
+from cornerman_shared.process.logs import get_logger
+from cornerman_shared.process.metrics import Metrics
+from cornerman_shared.process.runtime import Context
+from cornerman_shared.settings.tree import Settings, load_settings
 from tests.integration.waiting import PATIENCE_S, until, until_true
 
 SOURCE = "cam"
@@ -187,7 +187,7 @@ async def test_pixels_of_another_shape_are_buried_at_once(bus: Bus) -> None:
 
 
 async def test_an_encoder_that_only_fails_ends_the_process_instead_of_burying_everything(bus: Bus) -> None:
-    from shared.errors import FatalError
+    from cornerman_shared.errors import FatalError
 
     encoder = Recorder(dict.fromkeys(range(100), 1000))
     await send(bus, *[await chunk(bus, seq) for seq in range(60)])

@@ -6,14 +6,14 @@ import asyncio
 
 import pytest
 
-from services.generator.service import answer_for_ever
-from shared.bus import Bus
-from shared.codec import pack
-from shared.errors import RetryableError
-from shared.hop import Hop
-from shared.messages import DeltaEvent, EndEvent, Event, StartEvent
-from shared.say import start_attempt
-from shared.streams import FIELD
+from cornerman_generator.service import answer_loop
+from cornerman_shared.bus.codec import pack
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.hop import Hop
+from cornerman_shared.bus.messages import DeltaEvent, EndEvent, Event, StartEvent
+from cornerman_shared.bus.replies import start_attempt
+from cornerman_shared.bus.streams import FIELD
+from cornerman_shared.errors import RetryableError
 from tests.integration.generator_house import (
     SOURCE,
     Gate,
@@ -81,7 +81,7 @@ async def test_what_a_dead_generator_had_in_hand_is_said_by_another_from_the_beg
     async with Bus.connect(bus.settings) as own:
         context = context_for(own, "dead")
         slow = Script("Half a ", pause(3600))
-        task = asyncio.create_task(answer_for_ever(context, slow))
+        task = asyncio.create_task(answer_loop(context, slow))
         await until(lambda: events(bus, DeltaEvent))
         task.cancel()
         await asyncio.wait([task])
@@ -110,7 +110,7 @@ async def test_a_lost_answer_of_the_server_neither_loses_nor_doubles_a_word(
     bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every third piece is written, but the answer is lost: nobody can know whether it was."""
-    from services.generator import speech
+    from cornerman_generator import reply_writer as speech
 
     real, calls = speech.say, 0
 

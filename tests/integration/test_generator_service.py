@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 import numpy as np
 import pytest
 
-from services.generator.core import Delta, Seen
-from services.said import Said
-from shared.bus import Bus
-from shared.clock import SystemClock
-from shared.errors import GenerationError
-from shared.messages import ChunkRef, DeltaEvent, ErrorEvent, Request, StartEvent
+from cornerman_generator.core import ChunkInput, TextDelta
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.last_feedback import LastFeedback
+from cornerman_shared.bus.messages import ChunkRef, DeltaEvent, ErrorEvent, Request, StartEvent
+from cornerman_shared.clock import SystemClock
+from cornerman_shared.errors import GenerationError
 from tests.integration.generator_house import (
     SOURCE,
     Script,
@@ -55,8 +55,8 @@ async def test_a_request_is_started_said_and_ended_once_with_measured_times(bus:
     assert end.times.decided_at_s == 2.0
     assert 0.1 < end.times.done_at_s - end.times.first_token_at_s < all_s
     assert await counters(bus) == {"feedback": 1}
-    said = Said.read(await bus.redis.hget(bus.keys(SOURCE).decider_state(SOURCE), "said"))
-    assert said == Said("r1", "correct", 2.5, "Bend your knees.")
+    said = LastFeedback.read(await bus.redis.hget(bus.keys(SOURCE).decider_state(SOURCE), "said"))
+    assert said == LastFeedback("r1", "correct", 2.5, "Bend your knees.")
 
 
 async def test_fast_text_is_gathered_but_its_first_piece_goes_at_once(bus: Bus) -> None:
@@ -173,7 +173,7 @@ async def test_as_many_requests_at_once_as_there_are_slots(bus: Bus) -> None:
     running, most, full = 0, 0, asyncio.Event()
 
     class Slow(Script):
-        async def generate(self, request: Request, chunks: Sequence[Seen]) -> AsyncIterator[Delta]:
+        async def generate(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncIterator[TextDelta]:
             nonlocal running, most
             running += 1
             most = max(most, running)
@@ -182,7 +182,7 @@ async def test_as_many_requests_at_once_as_there_are_slots(bus: Bus) -> None:
             await asyncio.wait_for(full.wait(), PATIENCE_S)
             await asyncio.sleep(0.15)
             running -= 1
-            yield Delta(request.request_id, 1)
+            yield TextDelta(request.request_id, 1)
 
     async with worker(bus, Slow(), concurrency=3):
         await send(bus, *[request(seq) for seq in range(7)])

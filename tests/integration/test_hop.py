@@ -7,13 +7,13 @@ import asyncio
 import numpy as np
 import pytest
 
-from shared.bus import Bus
-from shared.codec import unpack, unpack_event
-from shared.errors import BlobExpiredError, FencedError
-from shared.hop import Hop, Outcome
-from shared.lease import Lease
-from shared.messages import Question, StateEvent
-from shared.streams import FIELD, Keys
+from cornerman_shared.bus.codec import unpack, unpack_event
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.hop import Hop, HopResult
+from cornerman_shared.bus.lease import Lease
+from cornerman_shared.bus.messages import Question, StateEvent
+from cornerman_shared.bus.streams import FIELD, Keys
+from cornerman_shared.errors import BlobExpiredError, FencedError
 
 GROUP = "decider"
 ASKED = Question("q1", "cam", "how many?", 1.0)
@@ -50,7 +50,7 @@ async def test_everything_it_causes_happens(bus: Bus, k: Keys) -> None:
         .free([None, blob])
     )
     outcome = await hop.run(bus.scripts, stream=k.questions, group=GROUP, entry_id=entry_id)
-    assert outcome is Outcome.DONE
+    assert outcome is HopResult.DONE
     ((_, fields),) = await bus.redis.xrange(k.requests)
     assert unpack(fields[FIELD], Question) == ASKED
     for stream in (k.feedback("cam"), k.feedback_all):
@@ -66,7 +66,7 @@ async def test_everything_it_causes_happens(bus: Bus, k: Keys) -> None:
 
 async def test_a_second_time_nothing_happens(bus: Bus, k: Keys) -> None:
     entry_id = await delivered(bus, k)
-    for wanted in (Outcome.DONE, Outcome.SETTLED_BEFORE, Outcome.SETTLED_BEFORE):
+    for wanted in (HopResult.DONE, HopResult.SETTLED_BEFORE, HopResult.SETTLED_BEFORE):
         hop = Hop().add(k.requests, ASKED, 100).count(k.counters("cam"), "decided")
         assert await hop.run(bus.scripts, stream=k.questions, group=GROUP, entry_id=entry_id) is wanted
     assert await bus.redis.xlen(k.requests) == 1
@@ -74,7 +74,7 @@ async def test_a_second_time_nothing_happens(bus: Bus, k: Keys) -> None:
 
 
 async def test_without_an_input_it_needs_nothing_settled(bus: Bus, k: Keys) -> None:
-    assert await Hop().count(k.counters("cam"), "errors").run(bus.scripts) is Outcome.DONE
+    assert await Hop().count(k.counters("cam"), "errors").run(bus.scripts) is HopResult.DONE
     assert await bus.redis.hget(k.counters("cam"), "errors") == b"1"
 
 
@@ -82,14 +82,14 @@ async def test_a_field_that_holds_what_must_stay_is_left_as_it_is(bus: Bus, k: K
     for before, wanted in (("playing", b"ended"), ("failed", b"failed")):
         await bus.redis.hset(k.run("cam"), "state", before)
         hop = Hop().set(k.run("cam"), "state", "ended", unless="failed").set(k.run("cam"), "done", "1")
-        assert await hop.run(bus.scripts) is Outcome.DONE
+        assert await hop.run(bus.scripts) is HopResult.DONE
         assert await bus.redis.hmget(k.run("cam"), "state", "done") == [wanted, b"1"]
 
 
 async def test_what_stands_behind_once_happens_once_and_what_stands_before_always(bus: Bus, k: Keys) -> None:
     await bus.redis.hset(k.open_requests, "cam:r1:1", 2)
 
-    async def end() -> Outcome:
+    async def end() -> HopResult:
         hop = Hop().count(k.counters("cam"), "tried").once(k.open_requests, "cam:r1:1").event(k, PLAYING, 100)
         return await hop.run(bus.scripts)
 
@@ -102,17 +102,17 @@ async def test_what_stands_behind_once_happens_once_and_what_stands_before_alway
 async def test_expect_refuses_the_whole_hop_when_a_newer_attempt_is_at_work(bus: Bus, k: Keys) -> None:
     entry_id = await delivered(bus, k)
     await bus.redis.hset(k.open_requests, "cam:r1:1", 2)
-    for attempt, wanted in ((1, Outcome.SETTLED_BEFORE), (3, Outcome.SETTLED_BEFORE), (2, Outcome.DONE)):
+    for attempt, wanted in ((1, HopResult.SETTLED_BEFORE), (3, HopResult.SETTLED_BEFORE), (2, HopResult.DONE)):
         hop = Hop().count(k.counters("cam"), "feedback").expect(k.open_requests, "cam:r1:1", attempt)
         assert await hop.run(bus.scripts, stream=k.questions, group=GROUP, entry_id=entry_id) is wanted
         left = (await bus.redis.xpending(k.questions, GROUP))["pending"]
-        assert left == (0 if wanted is Outcome.DONE else 1)
+        assert left == (0 if wanted is HopResult.DONE else 1)
     assert await bus.redis.hget(k.counters("cam"), "feedback") == b"1"
 
 
 async def test_expect_lets_pass_what_is_gone(bus: Bus, k: Keys) -> None:
     hop = Hop().expect(k.open_requests, "cam:r1:1", 7).count(k.counters("cam"), "feedback")
-    assert await hop.run(bus.scripts) is Outcome.DONE
+    assert await hop.run(bus.scripts) is HopResult.DONE
 
 
 async def test_extend_does_both_in_one_script(bus: Bus, k: Keys) -> None:
@@ -120,14 +120,14 @@ async def test_extend_does_both_in_one_script(bus: Bus, k: Keys) -> None:
     await bus.redis.hset(k.open_requests, "b", 5)
     other = Hop().expect(k.open_requests, "b", 5).once(k.open_requests, "a").event(k, PLAYING, 100)
     both = Hop().count(k.counters("cam"), "buried").add(k.dead, ASKED, 100).extend(other)
-    assert await both.run(bus.scripts) is Outcome.DONE
+    assert await both.run(bus.scripts) is HopResult.DONE
     assert await bus.redis.xlen(k.feedback_all) == await bus.redis.xlen(k.dead) == 1
     assert await bus.redis.hgetall(k.open_requests) == {b"b": b"5"}
     refused = Hop().count(k.counters("cam"), "buried").extend(Hop().expect(k.open_requests, "b", 6))
-    assert await refused.run(bus.scripts) is Outcome.SETTLED_BEFORE
+    assert await refused.run(bus.scripts) is HopResult.SETTLED_BEFORE
     assert await bus.redis.hget(k.counters("cam"), "buried") == b"1"
     # What was extended from is as it was.
-    assert await other.run(bus.scripts) is Outcome.ONLY_SETTLED
+    assert await other.run(bus.scripts) is HopResult.ONLY_SETTLED
 
 
 async def test_an_old_generation_and_a_lease_given_back_are_fenced(bus: Bus, k: Keys) -> None:
@@ -155,7 +155,7 @@ async def test_an_old_generation_and_a_lease_given_back_are_fenced(bus: Bus, k: 
     assert (await bus.redis.xpending(k.questions, GROUP))["pending"] == 1
     assert (
         await Hop().count(k.counters("cam"), "x").run(bus.scripts, fence=new.fence, generation=new.generation)
-        is Outcome.DONE
+        is HopResult.DONE
     )
 
 
@@ -168,5 +168,5 @@ async def test_the_stream_is_trimmed_to_about_its_bound(bus: Bus, k: Keys) -> No
 async def test_a_server_that_forgot_the_scripts_gets_them_again(bus: Bus, k: Keys) -> None:
     await Hop().count(k.counters("cam"), "x").run(bus.scripts)
     await bus.redis.script_flush()
-    assert await Hop().count(k.counters("cam"), "x").run(bus.scripts) is Outcome.DONE
+    assert await Hop().count(k.counters("cam"), "x").run(bus.scripts) is HopResult.DONE
     assert await bus.redis.hget(k.counters("cam"), "x") == b"2"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import redis.exceptions
 
-from shared.bus import Bus
-from shared.lag import Lag, lag_of
-from shared.messages import Question
-from shared.streams import FIELD, Keys
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.lag import Lag, lag_of
+from cornerman_shared.bus.messages import Question
+from cornerman_shared.bus.streams import FIELD, Keys
 
 GROUP = "encoder"
 

@@ -12,15 +12,23 @@ from typing import Any
 
 import pytest
 
-import shared
-from shared.bus import Bus
-from shared.codec import to_plain
-from shared.config import Settings
-from shared.messages import DecisionEvent, DeltaEvent, EndEvent, ErrorEvent, Event, StartEvent, StateEvent, Times
+from cornerman_shared.bus.codec import to_plain
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import (
+    DecisionEvent,
+    DeltaEvent,
+    EndEvent,
+    ErrorEvent,
+    Event,
+    StartEvent,
+    StateEvent,
+    Times,
+)
+from cornerman_shared.settings.tree import Settings
 from tests.conftest import Server
 from tests.integration.npm import install
 
-EXAMPLES = Path(shared.__file__).parents[1] / "docs" / "examples"
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 TIMES = Times(1000.25, 1000.5, 1000.75, 1001.0, 1001.25, 1001.5)
 REQUEST = "cam1:r1:7"
 EVENTS: list[Event] = [

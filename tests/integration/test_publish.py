@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from shared.bus import Bus
-from shared.codec import unpack, unpack_event
-from shared.errors import FencedError
-from shared.lease import Lease
-from shared.messages import Chunk, ErrorEvent, StateEvent, Times
-from shared.publish import RunInfo, begin_run, credit_member, publish, set_counters, set_state
-from shared.streams import FIELD, Keys
+from cornerman_shared.bus.codec import unpack, unpack_event
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.lease import Lease
+from cornerman_shared.bus.messages import Chunk, ErrorEvent, StateEvent, Times
+from cornerman_shared.bus.publish import RunInfo, begin_run, credit_member, publish, set_counters, set_state
+from cornerman_shared.bus.streams import FIELD, Keys
+from cornerman_shared.errors import FencedError
 
 URL = "test://bars"
 

@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.gateway.tls import self_signed
-from shared.bus import Bus
-from shared.config import Settings, load_settings
-from shared.errors import ConfigError, RetryableError
-from shared.messages import ErrorEvent
+from cornerman_gateway.tls import self_signed
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import ErrorEvent
+from cornerman_shared.errors import ConfigError, RetryableError
+from cornerman_shared.settings.tree import Settings, load_settings
 from tests.conftest import Server, fast_settings
 from tests.integration.waiting import until_reading
 

@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-from shared.bus import Bus
-from shared.codec import pack_map, unpack_event
-from shared.errors import ConfigError, RetryableError
-from shared.messages import EndEvent
-from shared.registry import (
+from cornerman_shared.bus.codec import pack_map, unpack_event
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import EndEvent
+from cornerman_shared.bus.registry import (
     KEEP_REMOVED_S,
-    SourceWatch,
+    RegistryWatcher,
     add_source,
     get_source,
     list_sources,
@@ -21,8 +20,9 @@ from shared.registry import (
     remove_source,
     update_source,
 )
-from shared.source import SourceSpec
-from shared.streams import FIELD
+from cornerman_shared.bus.streams import FIELD
+from cornerman_shared.errors import ConfigError, RetryableError
+from cornerman_shared.settings.source import SourceSpec
 from tests.conftest import Server
 
 CAM = SourceSpec(source_id="cam", url="test://bars")
@@ -153,7 +153,7 @@ async def test_what_is_stored_of_a_removed_source_goes_and_stays_when_it_comes_b
 
 
 async def test_a_watch_looks_again_only_when_something_changed(bus: Bus) -> None:
-    watch = SourceWatch(bus)
+    watch = RegistryWatcher(bus)
     assert await watch.refresh()
     assert watch.specs == {}
     assert not await watch.refresh()
@@ -169,7 +169,7 @@ async def test_a_watch_looks_again_only_when_something_changed(bus: Bus) -> None
 async def test_changes_come_as_they_are_made_and_survive_a_restart_of_the_server(
     own_bus: Bus, own_server: Server
 ) -> None:
-    watch = SourceWatch(own_bus).changes()
+    watch = RegistryWatcher(own_bus).changes()
     assert await anext(watch) == {}
     await add_source(own_bus, CAM)
     assert await asyncio.wait_for(anext(watch), 60) == {"cam": CAM}

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 import structlog
 
-from shared import runtime
-from shared.bus import Bus
-from shared.config import Settings
-from shared.errors import FatalError
-from shared.health import probe
-from shared.metrics import Metrics
-from shared.runtime import Context, run_service
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.errors import FatalError
+from cornerman_shared.process import runtime
+from cornerman_shared.process.health import probe
+from cornerman_shared.process.metrics import Metrics
+from cornerman_shared.process.runtime import Context, run_service
+from cornerman_shared.settings.tree import Settings
 from tests.integration.waiting import until_true
 
 
@@ -120,7 +120,7 @@ def test_health_is_told_each_second_and_survives_a_server_that_does_not_answer(
         calls.append(1)
         raise OSError("no route")
 
-    monkeypatch.setattr(runtime, "_publish", broken)
+    monkeypatch.setattr(runtime, "publish_status", broken)
 
     async def main(context: Context) -> None:
         def told() -> str:

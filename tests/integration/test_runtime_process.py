@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 import redis
 
-from shared import streams
-from shared.bus import Bus
-from shared.codec import unpack
-from shared.config import Settings
-from shared.health import probe
-from shared.messages import WorkerStatus
+from cornerman_shared.bus import streams
+from cornerman_shared.bus.codec import unpack
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import WorkerStatus
+from cornerman_shared.process.health import probe
+from cornerman_shared.settings.tree import Settings
 
 SERVICE = """
 import asyncio, sys, time
 from pathlib import Path
-from shared.runtime import run_service
+from cornerman_shared.process.runtime import run_service
 
 async def main(context):
     how = sys.argv.pop()
@@ -168,14 +168,16 @@ def test_wrong_usage_exits_with_64() -> None:
     service = [
         sys.executable,
         "-c",
-        "import sys; from shared.runtime import run_service; sys.exit(run_service('x', None))",
+        "import sys; from cornerman_shared.process.runtime import run_service; sys.exit(run_service('x', None))",
     ]
     assert subprocess.run([*service, "--nope"], capture_output=True, check=False, timeout=100).returncode == 64
 
 
 def test_without_a_server_it_exits_with_69(tmp_path: Path, serve: Callable[..., Process]) -> None:
     script = SERVICE.replace(
-        "from shared.runtime", "from shared import runtime; runtime.SERVER_WAIT_S = 0.3\nfrom shared.runtime"
+        "from cornerman_shared.process.runtime",
+        "from cornerman_shared.process import runtime; runtime.SERVER_WAIT_S = 0.3\n"
+        "from cornerman_shared.process.runtime",
     )
     done = subprocess.run(
         [
@@ -225,7 +227,7 @@ async def test_its_status_is_on_the_bus_while_it_lives(
     bus: Bus, settings: Settings, serve: Callable[..., Process]
 ) -> None:
     service = serve("wait")
-    key = streams.worker("encoder", "w1")
+    key = streams.worker_key("encoder", "w1")
     with redis.Redis.from_url(settings.redis.url) as client:
         seen: list[WorkerStatus] = []
 

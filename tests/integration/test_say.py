@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from shared.bus import Bus
-from shared.codec import unpack_event
-from shared.messages import DeltaEvent, Request, Sampling, Times
-from shared.say import say, start_attempt
-from shared.streams import FIELD
+from cornerman_shared.bus.codec import unpack_event
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import DeltaEvent, Request, Sampling, Times
+from cornerman_shared.bus.replies import append_reply, start_attempt
+from cornerman_shared.bus.streams import FIELD
 
 REQUEST = Request(
     "cam:r1:7", "cam", "r1", 7, "feedback", "correct", 1.0, "?", "", "", (), Sampling(), "", 0.0, True, Times()
@@ -38,8 +38,8 @@ async def test_only_the_newest_attempt_is_heard(opened: Bus) -> None:
     k = opened.keys("cam")
     first, second = await start_attempt(opened, REQUEST), await start_attempt(opened, REQUEST)
     assert first and second
-    assert not await say(opened, delta(first, "stale"), REQUEST.request_id, first)
-    assert await say(opened, delta(second, "fresh"), REQUEST.request_id, second)
+    assert not await append_reply(opened, delta(first, "stale"), REQUEST.request_id, first)
+    assert await append_reply(opened, delta(second, "fresh"), REQUEST.request_id, second)
     for stream in (k.feedback("cam"), k.feedback_all):
         ((_, fields),) = await opened.redis.xrange(stream)
         assert unpack_event(fields[FIELD]) == delta(second, "fresh")
@@ -49,5 +49,5 @@ async def test_after_the_end_nothing_is_said(opened: Bus) -> None:
     attempt = await start_attempt(opened, REQUEST)
     assert attempt
     await opened.redis.hdel(opened.keys("cam").open_requests, REQUEST.request_id)
-    assert not await say(opened, delta(attempt, "late"), REQUEST.request_id, attempt)
+    assert not await append_reply(opened, delta(attempt, "late"), REQUEST.request_id, attempt)
     assert not await opened.redis.exists(opened.keys("cam").feedback("cam"))

@@ -7,15 +7,15 @@ import io
 import pytest
 from PIL import Image
 
-from services.capture import stills
-from services.gateway.stills import still
-from shared.bus import Bus
-from shared.codec import pack_map
-from shared.config import Settings
-from shared.messages import Action, Chunk, DecisionEvent, StartEvent, Times
-from shared.registry import add_source, remove_source
-from shared.streams import moment_ms, still_field, still_order
-from tests.integration.capture_house import PATTERN, capture, chunks, has_chunks, spec
+from cornerman_capture import stills
+from cornerman_gateway.stills import still
+from cornerman_shared.bus.codec import pack_map
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import Action, Chunk, DecisionEvent, StartEvent, Times
+from cornerman_shared.bus.registry import add_source, remove_source
+from cornerman_shared.bus.streams import moment_ms, still_field, still_order
+from cornerman_shared.settings.tree import Settings
+from tests.integration.capture_harness import PATTERN, capture, chunks, has_chunks, spec
 from tests.integration.gateway_house import caller, gateway
 from tests.integration.test_gateway_api import with_web
 from tests.integration.waiting import until

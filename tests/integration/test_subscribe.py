@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from shared.bus import Bus
-from shared.config import Settings
-from shared.messages import DeltaEvent, Event, Times
-from shared.streams import FIELD, shard_of
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import DeltaEvent, Event, Times
+from cornerman_shared.bus.streams import FIELD, shard_of
+from cornerman_shared.settings.tree import Settings
 from tests.conftest import Server, fast_settings
 from tests.integration.waiting import until, until_reading
 

@@ -17,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 
 from mobile_videogpt.config import ClipVisionConfig, LanguageConfig, MobileVideoGPTConfig, VideoMambaConfig
-from mobile_videogpt.modeling import MobileVideoGPT, published_name
+from mobile_videogpt.modeling import MobileVideoGPT
+from mobile_videogpt.names import published_name
 from tests.parity import recipe
 
 DATA = Path(__file__).parent / "data"

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from mobile_videogpt.config import MobileVideoGPTConfig
-from mobile_videogpt.modeling import MobileVideoGPT, module_name, published_name
+from mobile_videogpt.modeling import MobileVideoGPT
+from mobile_videogpt.names import module_name, published_name
 from tests.parity.golden import DATA
 
 

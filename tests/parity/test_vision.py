@@ -7,7 +7,8 @@ import zlib
 import numpy as np
 import pytest
 
-from mobile_videogpt.modeling import MobileVideoGPT, published_name
+from mobile_videogpt.modeling import MobileVideoGPT
+from mobile_videogpt.names import published_name
 from tests.parity import checks
 from tests.parity.golden import Golden
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from shared.messages import DecisionEvent, DeltaEvent, EndEvent, Event, StartEvent, Times
+from cornerman_shared.bus.messages import DecisionEvent, DeltaEvent, EndEvent, Event, StartEvent, Times
 from tests.faults.history import check
 
 T = Times()

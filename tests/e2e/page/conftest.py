@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.bus import Bus
-from shared.config import Settings
-from shared.embedded import find_binary
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.embedded import find_binary
+from cornerman_shared.settings.tree import Settings
 from tests.conftest import Server, fast_settings
 
 

@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
 
-from services.gateway.room import Room
-from shared.bus import Bus
-from shared.config import Settings
-from shared.messages import EndEvent, RequestKind, Times
+from cornerman_gateway.app_state import AppState
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import EndEvent, RequestKind, Times
+from cornerman_shared.settings.tree import Settings
 from tests.e2e.browser import Watched, browser, page_of
 from tests.integration.gateway_house import LINES, Actor, gateway
 from tests.integration.test_gateway_api import with_web
@@ -35,7 +35,7 @@ XSS = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>'
 @contextlib.asynccontextmanager
 async def stage(
     settings: Settings, bus: Bus, *actors: Actor, flags: Sequence[str] = (), port: int = 0
-) -> AsyncIterator[tuple[str, Room, Watched]]:
+) -> AsyncIterator[tuple[str, AppState, Watched]]:
     """A gateway, its sources playing, and a page that is open on nothing yet."""
     tasks = []
     for actor in actors:

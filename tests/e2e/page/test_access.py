@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.bus import Bus
-from shared.config import Settings
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.settings.tree import Settings
 from tests.e2e.browser import DESKTOP, PHONE, page_of
 from tests.e2e.page.house import READY, quick, say, serious, silent, stage, until_said, visit
 from tests.integration.gateway_house import LINES, gateway

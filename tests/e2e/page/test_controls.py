@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from shared.bus import Bus
-from shared.config import Settings
-from shared.messages import RequestKind, Times
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import RequestKind, Times
+from cornerman_shared.settings.tree import Settings
 from tests.e2e.browser import browser, page_of
 from tests.e2e.page.house import end_of, quick, stage
 from tests.integration.gateway_house import gateway
@@ -12,7 +12,7 @@ from tests.integration.test_gateway_api import with_web
 
 
 async def test_settings_apply_at_once_and_a_refusal_is_shown_at_its_field(settings: Settings, bus: Bus) -> None:
-    from shared.registry import get_source
+    from cornerman_shared.bus.registry import get_source
 
     async with stage(settings, bus, quick(bus)) as (url, _, watched):
         page = watched.page

@@ -7,8 +7,8 @@ import re
 
 from playwright.async_api import Page
 
-from shared.bus import Bus
-from shared.config import Settings
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.settings.tree import Settings
 from tests.e2e.page.house import quick, serious, stage, until_said
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from shared.bus import Bus
-from shared.config import Settings
-from shared.registry import get_source
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.registry import get_source
+from cornerman_shared.settings.tree import Settings
 from tests.e2e.browser import FAKE_CAMERA
 from tests.e2e.page.house import HUNG_S, stage, until
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.bus import Bus
-from shared.config import Settings
-from shared.embedded import find_binary
-from shared.registry import remove_source
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.embedded import find_binary
+from cornerman_shared.bus.registry import remove_source
+from cornerman_shared.settings.tree import Settings
 from tests.conftest import Server
 from tests.e2e.browser import browser, page_of
 from tests.e2e.page.house import quick, stage, until, until_said

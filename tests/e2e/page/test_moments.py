@@ -8,12 +8,12 @@ import re
 import numpy as np
 import pytest
 
-from services.gateway.room import Room
-from shared.bus import Bus
-from shared.codec import pack_map
-from shared.config import Settings
-from shared.messages import DecisionEvent, EndEvent, Times
-from shared.streams import moment_ms, still_field
+from cornerman_gateway.app_state import AppState
+from cornerman_shared.bus.codec import pack_map
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import DecisionEvent, EndEvent, Times
+from cornerman_shared.bus.streams import moment_ms, still_field
+from cornerman_shared.settings.tree import Settings
 from tests.e2e.page.house import quick, stage, until, until_said
 from tests.integration.gateway_house import Actor
 
@@ -54,7 +54,7 @@ async def test_a_timeline_click_shows_the_picture_it_was_about(settings: Setting
         await watched.check()
 
 
-async def decide(actor: Actor, room: Room, seq: int, pts_s: float, at_s: float) -> None:
+async def decide(actor: Actor, room: AppState, seq: int, pts_s: float, at_s: float) -> None:
     """A picture, and the decision about it once the gateway has seen the picture."""
     screen = room.screens.screen(actor.source_id)
     while screen.at(actor.run, pts_s, 0.01) is None:  # capture makes none while nobody asks for any
@@ -76,7 +76,7 @@ async def test_every_bar_of_the_timeline_has_its_picture_and_arrows_go_on(settin
         begun_s = bus.clock.now_s() - COUNT * CHUNK_S
         for seq in range(COUNT):
             await decide(actor, room, seq, seq * CHUNK_S, begun_s + seq * CHUNK_S)
-        await page.wait_for_function("(n) => cornerman.session.decisions.length === n", arg=COUNT)
+        await page.wait_for_function("(n) => cornerman.local.pipeline.decisions.length === n", arg=COUNT)
         # Behind the ring of the last seconds, which is as long as the longest delay.
         seen_s, end_s = CHUNK_S * (COUNT // 4), CHUNK_S * (COUNT - 1)
         assert room.screens.screen("demo").at("run-1", seen_s, 0.05) is None
@@ -100,7 +100,7 @@ async def test_every_bar_of_the_timeline_has_its_picture_and_arrows_go_on(settin
 
 async def said_before(bus: Bus, actor: Actor, count: int) -> list[EndEvent]:
     """Lets the actor speak with nobody watching."""
-    from services.gateway.fanout import read_rows
+    from cornerman_gateway.rows import read_rows
 
     rows = await bus.redis.xrange(bus.keys(actor.source_id).feedback(actor.source_id))
     ends = [event for _, event in read_rows(rows) if isinstance(event, EndEvent)]

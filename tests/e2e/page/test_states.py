@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from shared.bus import Bus
-from shared.config import Settings
-from shared.messages import ErrorEvent
-from shared.registry import get_source
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import ErrorEvent
+from cornerman_shared.bus.registry import get_source
+from cornerman_shared.settings.tree import Settings
 from tests.e2e.page.house import quick, silent, stage
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shared.bus import Bus
-from shared.config import Settings
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.settings.tree import Settings
 from tests.e2e.page.house import quick, stage
 
 SYNC = """async (script) => {

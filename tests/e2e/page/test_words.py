@@ -6,9 +6,9 @@ import json
 
 from playwright.async_api import WebSocketRoute
 
-from shared.bus import Bus
-from shared.config import Settings
-from shared.messages import DecisionEvent, DeltaEvent, ErrorEvent, Event, StartEvent, StateEvent, Times
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import DecisionEvent, DeltaEvent, ErrorEvent, Event, StartEvent, StateEvent, Times
+from cornerman_shared.settings.tree import Settings
 from tests.e2e.browser import PHONE, page_of
 from tests.e2e.page.house import XSS, end_of, quick, say, silent, stage, texts, until, until_said
 
@@ -79,7 +79,7 @@ async def test_events_that_were_passed_over_are_fetched(settings: Settings, bus:
         await until(lambda: len(dropped) == 12, "the link was never lossy")  # what was said before came as history
         shown = await until_said(watched, len(actor.said) + 2)
         assert shown == actor.said[: len(shown)]
-        assert await watched.page.evaluate("cornerman.session.counts.repeated") == 0
+        assert await watched.page.evaluate("cornerman.local.pipeline.counts.repeated") == 0
         await watched.check()
 
 

@@ -8,15 +8,15 @@ from functools import partial
 import av
 import numpy as np
 
-from services.capture.core import Cut
-from services.capture.decode import Plan, Reel
-from services.capture.display import Tap
-from services.capture.handover import Handover
-from services.capture.sources.base import Feed, Interrupted, Picture, Traits
-from services.capture.sources.opening import open_feed
-from services.capture.states import BrokenError
-from shared.clock import VirtualClock
-from shared.config import CaptureSettings
+from cornerman_capture.core import PendingChunk
+from cornerman_capture.preview import PreviewEncoder
+from cornerman_capture.source_decoder import DecodePlan, SourceDecoder
+from cornerman_capture.source_state import BrokenError
+from cornerman_capture.sources.base import DecodedFrame, FrameSource, Interrupted, StreamInfo
+from cornerman_capture.sources.opening import open_source
+from cornerman_capture.thread_queue import ThreadQueue
+from cornerman_shared.clock import VirtualClock
+from cornerman_shared.settings.tree import CaptureSettings
 
 SETTINGS = CaptureSettings(open_timeout_s=60.0, stall_s=0.5, shorter_side=32, backoff_max_s=0.5)
 MADE = av.VideoFrame.from_ndarray(np.zeros((36, 64, 3), np.uint8), format="rgb24")
@@ -28,15 +28,15 @@ class Script:
     def __init__(
         self, times: list[float], *, live: bool = False, breaks: bool = False, count: list[int] | None = None
     ) -> None:
-        self.traits = Traits(live=live, nominal_s=1 / 30, duration_s=None)
+        self.traits = StreamInfo(live=live, nominal_s=1 / 30, duration_s=None)
         self.note = ""
         self._times, self._breaks, self._count = times, breaks, count
 
-    def pictures(self, interrupted: Interrupted) -> Iterator[Picture]:
+    def pictures(self, interrupted: Interrupted) -> Iterator[DecodedFrame]:
         for time_s in self._times:
             if interrupted():
                 return
-            yield Picture(time_s, self._make)
+            yield DecodedFrame(time_s, self._make)
         if self._breaks:
             raise BrokenError("broke off", final=False)
 
@@ -49,7 +49,7 @@ class Script:
         """Nothing is held."""
 
 
-def plan(**changes: object) -> Plan:
+def plan(**changes: object) -> DecodePlan:
     given: dict[str, object] = {
         "sample_fps": 8.0,
         "overlap": 4,
@@ -58,19 +58,19 @@ def plan(**changes: object) -> Plan:
         "loop": False,
         "can_fail": True,
     }
-    return Plan(**{**given, **changes})  # type: ignore[arg-type]
+    return DecodePlan(**{**given, **changes})  # type: ignore[arg-type]
 
 
-def reel_of(opener: Callable[[], Feed], of: Plan, clock: VirtualClock | None = None) -> Reel:
+def reel_of(opener: Callable[[], FrameSource], of: DecodePlan, clock: VirtualClock | None = None) -> SourceDecoder:
     clock = clock or VirtualClock()
-    return Reel(of, opener, SETTINGS, clock, Tap(clock, 320, 80))
+    return SourceDecoder(of, opener, SETTINGS, clock, PreviewEncoder(clock, 320, 80))
 
 
-def url_reel(url: str, of: Plan) -> Reel:
-    return reel_of(partial(open_feed, url, SETTINGS), of)
+def url_reel(url: str, of: DecodePlan) -> SourceDecoder:
+    return reel_of(partial(open_source, url, SETTINGS), of)
 
 
-async def play(reel: Reel) -> list[Cut]:
+async def play(reel: SourceDecoder) -> list[PendingChunk]:
     reel.start()
     cuts = []
     while (cut := await reel.cuts.take()) is not None:
@@ -83,6 +83,6 @@ def frames(n: int, fps: float = 30) -> list[float]:
     return [i / fps for i in range(n)]
 
 
-async def all_of(cuts: Handover[Cut]):
+async def all_of(cuts: ThreadQueue[PendingChunk]):
     while (cut := await cuts.take()) is not None:
         yield cut

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.capture.sources.address import parse
-from services.capture.states import BrokenError
+from cornerman_capture.source_state import BrokenError
+from cornerman_capture.sources.address import parse
 
 
 @pytest.mark.parametrize(

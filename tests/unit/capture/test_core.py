@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from services.capture.core import Chunker, Cut, Ledger, Sampled
-from services.capture.motion import grey, motion
+from cornerman_capture.core import Chunker, ChunkLedger, PendingChunk, SampledFrame
+from cornerman_capture.motion import grey, motion
 
 
 def flat(value: int, size: tuple[int, int] = (224, 398)) -> np.ndarray:
@@ -42,7 +42,7 @@ def test_grey_cells_are_the_means_of_their_pixels(rgb: np.ndarray) -> None:
 
 
 def test_a_cut_is_stacked_as_eight_frames() -> None:
-    cut = Cut(0, tuple(Sampled(i / 8, flat(i, (32, 48))) for i in range(8)))
+    cut = PendingChunk(0, tuple(SampledFrame(i / 8, flat(i, (32, 48))) for i in range(8)))
     assert cut.stacked().shape == (8, 32, 48, 3)
     assert cut.stacked().flags.c_contiguous
     assert [int(frame[0, 0, 0]) for frame in cut.stacked()] == list(range(8))
@@ -74,7 +74,7 @@ def test_a_break_begins_a_new_chunk_and_time_goes_on() -> None:
 
 @given(st.lists(st.sampled_from(["published", "no_credit", "behind"]), max_size=100), st.integers(0, 5))
 def test_the_ledger_accounts_for_every_cut(fates: list[str], in_hand: int) -> None:
-    ledger = Ledger()
+    ledger = ChunkLedger()
     for fate in fates:
         if fate == "published":
             ledger.published += 1
@@ -89,5 +89,5 @@ def test_the_ledger_accounts_for_every_cut(fates: list[str], in_hand: int) -> No
 
 
 def test_a_continued_run_was_due_what_is_on_the_bus() -> None:
-    assert Ledger(published=10).counters(40, 20, 3)["due"] == 10
-    assert Ledger(published=10).unsettled(3) == 0
+    assert ChunkLedger(published=10).counters(40, 20, 3)["due"] == 10
+    assert ChunkLedger(published=10).unsettled(3) == 0

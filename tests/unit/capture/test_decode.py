@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.capture.sources.base import Feed
-from shared.clock import VirtualClock
+from cornerman_capture.sources.base import FrameSource
+from cornerman_shared.clock import VirtualClock
 from tests.unit.capture.reels import Script, all_of, frames, plan, play, reel_of, url_reel
 
 
@@ -129,7 +129,7 @@ async def test_a_missing_file_fails_with_the_reason() -> None:
 
 
 async def test_a_defect_in_a_source_fails_that_source_and_hides_credentials() -> None:
-    def opener() -> Feed:
+    def opener() -> FrameSource:
         raise RuntimeError("rtsp://admin:s3cret@cam/live went wrong")
 
     reel = reel_of(opener, plan())

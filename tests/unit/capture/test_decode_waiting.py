@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.capture.core import Cut
-from services.capture.decode import Reel
-from services.capture.display import Tap
-from services.capture.sources.base import Feed, Interrupted, Picture
-from services.capture.states import BrokenError
-from shared.clock import VirtualClock
+from cornerman_capture.core import PendingChunk
+from cornerman_capture.preview import PreviewEncoder
+from cornerman_capture.source_decoder import SourceDecoder
+from cornerman_capture.source_state import BrokenError
+from cornerman_capture.sources.base import DecodedFrame, FrameSource, Interrupted
+from cornerman_shared.clock import VirtualClock
 from tests.unit.capture.reels import SETTINGS, Script, all_of, frames, plan, play, reel_of
 
 
@@ -34,7 +34,7 @@ async def test_a_lost_camera_is_opened_again_and_chunks_do_not_mix() -> None:
     clock = VirtualClock()
     openings: list[int] = []
 
-    def opener() -> Feed:
+    def opener() -> FrameSource:
         openings.append(1)
         if len(openings) == 2:
             clock.advance(20.0)
@@ -67,7 +67,7 @@ async def test_a_lost_camera_is_opened_again_and_chunks_do_not_mix() -> None:
 async def test_a_remote_file_that_breaks_off_goes_on_where_it_was() -> None:
     openings: list[int] = []
 
-    def opener() -> Feed:
+    def opener() -> FrameSource:
         openings.append(1)
         return Script(frames(100), breaks=True) if len(openings) < 3 else Script(frames(300))
 
@@ -82,10 +82,10 @@ async def test_a_stall_is_noticed_from_outside_and_is_over_with_the_next_frame()
     clock, go_on = VirtualClock(), threading.Event()
 
     class Stalling(Script):
-        def pictures(self, interrupted: Interrupted) -> Iterator[Picture]:
-            yield Picture(0.0, self._make)
+        def pictures(self, interrupted: Interrupted) -> Iterator[DecodedFrame]:
+            yield DecodedFrame(0.0, self._make)
             go_on.wait(60)
-            yield Picture(1.0, self._make)
+            yield DecodedFrame(1.0, self._make)
 
     reel = reel_of(lambda: Stalling([], live=True), plan(lossless=False, can_fail=False), clock)
     reel.start()
@@ -125,7 +125,7 @@ async def test_a_paused_file_waits_and_goes_on_without_a_loss() -> None:
     assert reel.chunker.captured == 300
 
 
-async def take_now(reel: Reel) -> Cut | None:
+async def take_now(reel: SourceDecoder) -> PendingChunk | None:
     try:
         return await asyncio.wait_for(reel.cuts.take(), 0.01)
     except TimeoutError:
@@ -136,11 +136,11 @@ async def test_a_paused_camera_is_closed_and_opened_again() -> None:
     closed: list[int] = []
 
     class Camera(Script):
-        def pictures(self, interrupted: Interrupted) -> Iterator[Picture]:
+        def pictures(self, interrupted: Interrupted) -> Iterator[DecodedFrame]:
             index = 0
             while not interrupted():
                 index += 1
-                yield Picture(index / 30, self._make)
+                yield DecodedFrame(index / 30, self._make)
 
         def close(self) -> None:
             closed.append(1)
@@ -170,10 +170,12 @@ async def test_a_paused_reel_can_be_stopped() -> None:
 
 
 async def test_a_reel_that_waits_to_play_can_be_stopped() -> None:
-    from shared.clock import SystemClock
+    from cornerman_shared.clock import SystemClock
 
     clock = SystemClock()
-    reel = Reel(plan(realtime=True), lambda: Script([0.0, 200.0]), SETTINGS, clock, Tap(clock, 320, 80))
+    reel = SourceDecoder(
+        plan(realtime=True), lambda: Script([0.0, 200.0]), SETTINGS, clock, PreviewEncoder(clock, 320, 80)
+    )
     reel.start()
     while reel.machine.state != "playing":
         await asyncio.sleep(0)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from services.jpeg import JpegMaker, quantizer_of
+from cornerman_media.jpeg import JpegEncoder, quantizer_of
 from tests.unit.capture.test_pictures import BLUE, RED, close, first_frame
 
 
@@ -22,7 +22,7 @@ def test_jpegs_are_at_most_as_wide_as_asked(
     make_video: Callable[..., Path], size: tuple[int, int], shown: tuple[int, int]
 ) -> None:
     path = make_video("a.mkv", codec="ffv1", pix_fmt="bgr0", size=size, seconds=0.1)
-    picture = Image.open(io.BytesIO(JpegMaker(960, 80).jpeg(first_frame(path))))
+    picture = Image.open(io.BytesIO(JpegEncoder(960, 80).jpeg(first_frame(path))))
     assert picture.format == "JPEG"
     assert picture.size == shown
     assert close(np.asarray(picture.convert("RGB"))[shown[1] * 3 // 4, shown[0] // 5], RED)
@@ -31,7 +31,7 @@ def test_jpegs_are_at_most_as_wide_as_asked(
 @pytest.mark.parametrize("max_width", [320, 160])
 def test_jpegs_of_limited_range_video_keep_their_colours(make_video: Callable[..., Path], max_width: int) -> None:
     """At its own size and smaller: at its own size swscale takes limited and full range for the same format."""
-    jpeg = JpegMaker(max_width, 95).jpeg(first_frame(make_video("a.mp4", seconds=0.2)))
+    jpeg = JpegEncoder(max_width, 95).jpeg(first_frame(make_video("a.mp4", seconds=0.2)))
     pixels = np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))
     assert pixels.shape[1] == max_width
     assert close(pixels[pixels.shape[0] * 3 // 4, max_width // 5], RED, off=8)
@@ -41,13 +41,13 @@ def test_jpegs_of_limited_range_video_keep_their_colours(make_video: Callable[..
 def test_quality_changes_the_size_of_jpegs() -> None:
     noise = np.random.default_rng(0).integers(0, 255, (360, 640, 3), dtype=np.uint8)
     frame = av.VideoFrame.from_ndarray(noise, format="rgb24")
-    sizes = [len(JpegMaker(960, quality).jpeg(frame)) for quality in (20, 50, 80, 95)]
+    sizes = [len(JpegEncoder(960, quality).jpeg(frame)) for quality in (20, 50, 80, 95)]
     assert sizes == sorted(sizes)
     assert sizes[0] * 1.5 < sizes[-1]
 
 
 def test_every_frame_of_a_video_with_b_frames_becomes_a_jpeg(make_video: Callable[..., Path]) -> None:
-    maker, kinds = JpegMaker(160, 80), set()
+    maker, kinds = JpegEncoder(160, 80), set()
     with av.open(str(make_video("a.mp4", quality={"bf": "3"}))) as container:
         for frame in container.decode(video=0):
             kinds.add(frame.pict_type)
@@ -56,7 +56,7 @@ def test_every_frame_of_a_video_with_b_frames_becomes_a_jpeg(make_video: Callabl
 
 
 def test_one_maker_makes_many_jpegs_of_changing_sizes() -> None:
-    maker = JpegMaker(960, 80)
+    maker = JpegEncoder(960, 80)
     for size in ((64, 48), (64, 48), (128, 96), (64, 48)):
         frame = av.VideoFrame(size[0], size[1], "rgb24")
         assert Image.open(io.BytesIO(maker.jpeg(frame))).size == size

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from services.capture.pictures import Shrinker, scaled_size
-from services.capture.states import BrokenError
-from services.jpeg import JpegMaker
-from services.upright import Orientation
+from cornerman_capture.scaling import FrameScaler, scaled_size
+from cornerman_capture.source_state import BrokenError
+from cornerman_media.jpeg import JpegEncoder
+from cornerman_media.orientation import Orientation
 
 RED, BLUE, GREEN = (200, 20, 20), (20, 20, 200), (20, 200, 20)
 
@@ -50,7 +50,7 @@ def test_every_pixel_format_gives_the_right_colours(
     make_video: Callable[..., Path], codec: str, pix_fmt: str, name: str
 ) -> None:
     path = make_video(name, codec=codec, pix_fmt=pix_fmt, seconds=0.2)
-    rgb = Shrinker(224).rgb(first_frame(path))
+    rgb = FrameScaler(224).rgb(first_frame(path))
     assert rgb.shape == (224, 398, 3)
     assert rgb.dtype == np.uint8
     assert close(rgb[180, 60], RED), rgb[180, 60]
@@ -60,14 +60,14 @@ def test_every_pixel_format_gives_the_right_colours(
 
 def test_grey_of_16_bit_is_scaled_not_cut_off(make_video: Callable[..., Path]) -> None:
     path = make_video("a.mkv", codec="ffv1", pix_fmt="gray16le", seconds=0.1)
-    rgb = Shrinker(224).rgb(first_frame(path))
+    rgb = FrameScaler(224).rgb(first_frame(path))
     assert close(rgb[180, 60], (74, 74, 74))  # BT.601 luma of the red half
 
 
 @pytest.mark.parametrize("size", [(321, 179), (17, 33), (1279, 719), (224, 224), (50, 400)])
 def test_odd_sizes_keep_their_aspect(make_video: Callable[..., Path], size: tuple[int, int]) -> None:
     path = make_video("a.mkv", codec="ffv1", pix_fmt="bgr0", size=size, seconds=0.1)
-    height, width, _ = Shrinker(224).rgb(first_frame(path)).shape
+    height, width, _ = FrameScaler(224).rgb(first_frame(path)).shape
     assert min(width, height) == 224
     assert width / height == pytest.approx(size[0] / size[1], rel=0.01)
 
@@ -93,11 +93,11 @@ def test_turned_videos_come_upright(
     path = make_video("a.mp4", seconds=0.2)
     turn(path, matrix)
     frame = first_frame(path)
-    rgb = Shrinker(224).rgb(frame)
+    rgb = FrameScaler(224).rgb(frame)
     assert rgb.shape[:2] == shape
     assert close(rgb[red_at], RED)
     assert close(rgb[blue_at], BLUE)
-    jpeg = np.asarray(Image.open(io.BytesIO(JpegMaker(960, 90).jpeg(frame))))
+    jpeg = np.asarray(Image.open(io.BytesIO(JpegEncoder(960, 90).jpeg(frame))))
     scale = jpeg.shape[0] / shape[0]
     assert (jpeg.shape[0] > jpeg.shape[1]) == (shape[0] > shape[1])
     assert close(jpeg[int(red_at[0] * scale), int(red_at[1] * scale)], RED, off=25)
@@ -110,13 +110,13 @@ def test_pixels_that_are_not_square_are_stretched() -> None:
 
 
 def test_the_pixel_aspect_of_a_file_is_heeded(make_video: Callable[..., Path]) -> None:
-    from services.capture.sources.opening import open_feed
-    from shared.config import CaptureSettings
+    from cornerman_capture.sources.opening import open_source
+    from cornerman_shared.settings.tree import CaptureSettings
 
     path = make_video("a.mkv", size=(360, 288), pixel_aspect=Fraction(64, 45), seconds=0.1)
-    feed = open_feed(str(path), CaptureSettings())
+    feed = open_source(str(path), CaptureSettings())
     frame = next(iter(feed.pictures(lambda: False))).make()
-    assert Shrinker(224, feed.traits.pixel_aspect).rgb(frame).shape == (224, 398, 3)
+    assert FrameScaler(224, feed.traits.pixel_aspect).rgb(frame).shape == (224, 398, 3)
     feed.close()
 
 
@@ -141,7 +141,7 @@ def test_a_short_display_matrix_is_upright() -> None:
 
 def test_pictures_are_freed_at_once_not_by_the_garbage_collector(make_video: Callable[..., Path]) -> None:
     """Reading a frame's side data ties it into a cycle; a day of video then held hundreds of megabytes."""
-    shrinker, maker = Shrinker(224), JpegMaker(320, 80)
+    shrinker, maker = FrameScaler(224), JpegEncoder(320, 80)
     gc.collect()
     gc.disable()
     try:
@@ -162,7 +162,7 @@ def test_a_looped_clip_leaves_no_picture_behind_each_time_it_is_opened(make_vide
     gc.disable()
     try:
         for _ in range(20):
-            shrinker = Shrinker(224)
+            shrinker = FrameScaler(224)
             with av.open(path) as container:
                 for frame in container.decode(video=0):
                     shrinker.rgb(frame)

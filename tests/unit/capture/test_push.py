@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from services.capture.pictures import Shrinker
-from services.capture.sources.opening import open_feed
-from services.capture.sources.push import Inbox
-from services.jpeg import JpegMaker
-from shared.config import CaptureSettings
+from cornerman_capture.scaling import FrameScaler
+from cornerman_capture.sources.opening import open_source
+from cornerman_capture.sources.push import Inbox
+from cornerman_media.jpeg import JpegEncoder
+from cornerman_shared.settings.tree import CaptureSettings
 
 RED, BLUE = (200, 20, 20), (20, 20, 200)
 
@@ -42,7 +42,7 @@ def see_through(picture: Image.Image) -> Image.Image:
 def decoded(*bodies: bytes) -> tuple[list[av.VideoFrame | None], str]:
     """What becomes of each pushed picture, and what the feed notes."""
     inbox = Inbox()
-    feed = open_feed("push://cam1", CaptureSettings(), inbox)
+    feed = open_source("push://cam1", CaptureSettings(), inbox)
     pictures = feed.pictures(lambda: False)
     made = []
     for body in bodies:
@@ -68,7 +68,7 @@ def test_every_kind_of_picture_becomes_a_frame_with_its_colours(body: bytes) -> 
     (frame,), note = decoded(body)
     assert frame is not None and (frame.width, frame.height) == (64, 48)
     assert note == ""
-    rgb = Shrinker(48).rgb(frame).astype(int)
+    rgb = FrameScaler(48).rgb(frame).astype(int)
     assert rgb.shape == (48, 64, 3)
     assert np.abs(rgb[24, 16] - RED).max() < 16
     assert np.abs(rgb[24, 48] - BLUE).max() < 16
@@ -81,10 +81,10 @@ def test_a_phones_picture_is_turned_as_its_exif_says(form: str, orientation: int
     exif[0x0112] = orientation
     (frame,), _note = decoded(encoded(halves(), form, quality=95, exif=exif.tobytes()))
     assert frame is not None
-    rgb = Shrinker(48).rgb(frame).astype(int)
+    rgb = FrameScaler(48).rgb(frame).astype(int)
     assert rgb.shape[:2] == ((64, 48) if orientation > 4 else (48, 64))
     assert np.abs(rgb[red_at] - RED).max() < 16
-    assert JpegMaker(960, 80).jpeg(frame).startswith(b"\xff\xd8")
+    assert JpegEncoder(960, 80).jpeg(frame).startswith(b"\xff\xd8")
 
 
 def test_the_size_may_change_from_picture_to_picture_and_be_odd() -> None:
@@ -141,7 +141,7 @@ def test_pictures_keep_the_time_they_came_with() -> None:
     inbox = Inbox()
     for pts_s in (0.0, 0.1, None):
         inbox.put(pts_s, b"")
-    pictures = open_feed("push://cam1", CaptureSettings(), inbox).pictures(lambda: False)
+    pictures = open_source("push://cam1", CaptureSettings(), inbox).pictures(lambda: False)
     assert [next(pictures).raw_s for _ in range(3)] == [0.0, 0.1, None]
 
 
@@ -153,6 +153,6 @@ def test_an_inbox_that_overflows_keeps_the_newest() -> None:
 
 
 def test_a_silent_browser_does_not_hold_up_the_end() -> None:
-    feed = open_feed("push://cam1", CaptureSettings(), Inbox())
+    feed = open_source("push://cam1", CaptureSettings(), Inbox())
     asked = iter([False, True])
     assert list(feed.pictures(lambda: next(asked))) == []

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.capture.core import Chunker
-from services.capture.sampling import MAX_JUMP_S, NOMINAL_S, TICK_S, Sampler, Timeline, usable_nominal
+from cornerman_capture.core import Chunker
+from cornerman_capture.sampling import MAX_JUMP_S, NOMINAL_S, TICK_S, FrameSampler, Timeline, usable_nominal
 
 
 def sampled_times(times_s: list[float | None], fps: float = 8.0, nominal_s: float = NOMINAL_S) -> list[float]:
-    timeline, sampler = Timeline(nominal_s), Sampler(fps, nominal_s)
+    timeline, sampler = Timeline(nominal_s), FrameSampler(fps, nominal_s)
     return [time_s for raw_s in times_s if sampler.wants(time_s := timeline.stamp(raw_s))]
 
 
@@ -123,7 +123,7 @@ def test_samples_are_never_denser_than_the_grid(steps: list[float], fps: float) 
     for step in steps:
         times.append(now_s)
         now_s += step
-    sampler = Sampler(fps, 1 / 30)
+    sampler = FrameSampler(fps, 1 / 30)
     kept = [t for t in times if sampler.wants(t)]
     assert kept[0] == 0.0
     # n samples belong to n different ticks
@@ -137,7 +137,7 @@ def test_uneven_frames_never_leave_a_tick_without_a_sample(steps: list[float]) -
     for step in steps:
         times.append(now_s)
         now_s += step
-    sampler = Sampler(4.0, 1 / 30)
+    sampler = FrameSampler(4.0, 1 / 30)
     kept = [t for t in times if sampler.wants(t)]
     assert all(b - a < 0.25 + 0.1 + 1 / 30 for a, b in pairwise(kept))
 
@@ -150,7 +150,7 @@ def test_an_absurd_frame_interval_is_not_believed(said: float) -> None:
 @pytest.mark.parametrize("fps", [0.0, -1.0, float("nan"), float("inf")])
 def test_an_absurd_sample_rate_is_refused(fps: float) -> None:
     with pytest.raises(ValueError, match="sample_fps"):
-        Sampler(fps)
+        FrameSampler(fps)
 
 
 @pytest.mark.parametrize("overlap", range(8))

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.capture.core import Chunker
-from services.capture.sources.avfeed import AvFeed
-from services.capture.sources.opening import open_feed
-from services.capture.sources.pattern import PatternFeed
-from services.capture.states import BrokenError
-from shared.config import CaptureSettings
+from cornerman_capture.core import Chunker
+from cornerman_capture.source_state import BrokenError
+from cornerman_capture.sources.avfeed import AvSource
+from cornerman_capture.sources.opening import open_source
+from cornerman_capture.sources.pattern import PatternSource
+from cornerman_shared.settings.tree import CaptureSettings
 
 NOISE = np.random.default_rng(3).bytes(4000)
 SETTINGS = CaptureSettings(open_timeout_s=60.0, stall_s=0.5)
@@ -23,7 +23,7 @@ Maker = Callable[..., Path]
 
 
 def times_of(url: str) -> list[float | None]:
-    feed = open_feed(url, SETTINGS)
+    feed = open_source(url, SETTINGS)
     try:
         return [picture.raw_s for picture in feed.pictures(lambda: False)]
     finally:
@@ -33,7 +33,7 @@ def times_of(url: str) -> list[float | None]:
 def refused(url: str, settings: CaptureSettings = SETTINGS) -> BrokenError:
     began_s = time.monotonic()
     with pytest.raises(BrokenError) as caught:
-        feed = open_feed(url, settings)
+        feed = open_source(url, settings)
         try:
             for _ in feed.pictures(lambda: False):
                 raise AssertionError("it gave a picture")
@@ -65,7 +65,7 @@ def test_timestamps_out_of_order_give_the_samples_of_a_sound_file(make_video: Ma
 
 
 def test_frame_rate_and_length_are_read(make_video: Maker) -> None:
-    feed = open_feed(str(make_video(fps=25, seconds=2)), SETTINGS)
+    feed = open_source(str(make_video(fps=25, seconds=2)), SETTINGS)
     assert feed.traits.nominal_s == pytest.approx(1 / 25)
     assert feed.traits.duration_s == pytest.approx(2.0, abs=0.1)
     assert not feed.traits.live
@@ -92,7 +92,7 @@ def test_a_file_that_is_no_video_is_an_error(tmp_path: Path, content: bytes, say
     path.write_bytes(content)
     assert refused(str(path)).final
     with pytest.raises(BrokenError, match=says):
-        open_feed(str(path), SETTINGS)
+        open_source(str(path), SETTINGS)
 
 
 def test_text_is_not_shown_as_a_picture(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_an_unknown_camera_option_is_an_error() -> None:
 
 def test_the_pattern_is_the_same_each_time_and_another_for_another_seed() -> None:
     def pictures(url: str) -> list[np.ndarray]:
-        feed = open_feed(url, SETTINGS)
+        feed = open_source(url, SETTINGS)
         frames = [picture.make() for picture in feed.pictures(lambda: False)]
         return [frame.to_ndarray(format="rgb24") for frame in frames if frame is not None]
 
@@ -199,8 +199,8 @@ def test_the_pattern_can_be_uneven() -> None:
 
 
 def test_the_pattern_can_be_without_end() -> None:
-    feed = open_feed("test://pattern?seconds=0&fps=1000&size=16x16", SETTINGS)
-    assert isinstance(feed, PatternFeed)
+    feed = open_source("test://pattern?seconds=0&fps=1000&size=16x16", SETTINGS)
+    assert isinstance(feed, PatternSource)
     pictures = feed.pictures(lambda: False)
     for _ in range(20_000):
         next(pictures)
@@ -222,7 +222,7 @@ def test_a_wrong_pattern_option_is_an_error(query: str, says: str) -> None:
 
 
 def test_reading_stops_when_asked(make_video: Maker) -> None:
-    feed = open_feed(str(make_video(seconds=2)), SETTINGS)
-    assert isinstance(feed, AvFeed)
+    feed = open_source(str(make_video(seconds=2)), SETTINGS)
+    assert isinstance(feed, AvSource)
     assert list(feed.pictures(lambda: True)) == []
     feed.close()

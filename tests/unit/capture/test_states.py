@@ -6,16 +6,16 @@ import math
 
 import pytest
 
-from services.capture.pacing import Pacer
-from services.capture.states import REMOTE_TRIES, BrokenError, Machine
-from shared.clock import VirtualClock
+from cornerman_capture.pacing import Pacer
+from cornerman_capture.source_state import REMOTE_TRIES, BrokenError, SourceState
+from cornerman_shared.clock import VirtualClock
 
 GONE = BrokenError("gone", final=False)
 WRONG = BrokenError("wrong address", final=True)
 
 
 def test_a_camera_plays_stalls_reconnects_and_plays_again() -> None:
-    machine = Machine(5.0, can_fail=False)
+    machine = SourceState(5.0, can_fail=False)
     states = [machine.state]
     machine.frame(100.0)
     states.append(machine.state)
@@ -35,13 +35,13 @@ def test_a_camera_plays_stalls_reconnects_and_plays_again() -> None:
 
 
 def test_a_camera_is_tried_for_ever() -> None:
-    machine = Machine(5.0, can_fail=False)
+    machine = SourceState(5.0, can_fail=False)
     assert all(machine.lost(GONE, 3600.0 * hour) for hour in range(1000))
     assert machine.state == "reconnecting"
 
 
 def test_a_remote_file_is_given_up_after_some_tries_without_a_frame() -> None:
-    machine = Machine(5.0, can_fail=True)
+    machine = SourceState(5.0, can_fail=True)
     machine.lost(GONE, 0.0)
     machine.frame(1.0)
     assert [machine.lost(GONE, 2.0) for _ in range(REMOTE_TRIES)] == [True] * (REMOTE_TRIES - 1) + [False]
@@ -49,14 +49,14 @@ def test_a_remote_file_is_given_up_after_some_tries_without_a_frame() -> None:
 
 
 def test_what_cannot_be_healed_is_not_tried_again() -> None:
-    machine = Machine(5.0, can_fail=False)
+    machine = SourceState(5.0, can_fail=False)
     assert not machine.lost(WRONG, 0.0)
     assert machine.state == "failed"
     assert machine.over
 
 
 def test_who_never_gave_a_frame_is_given_up_after_its_time_with_the_last_reason() -> None:
-    machine = Machine(5.0, can_fail=False, give_up_s=15.0)
+    machine = SourceState(5.0, can_fail=False, give_up_s=15.0)
     assert machine.left_s(100.0) == math.inf
     assert machine.lost(GONE, 100.0)
     assert machine.left_s(110.0) == 5.0
@@ -67,7 +67,7 @@ def test_who_never_gave_a_frame_is_given_up_after_its_time_with_the_last_reason(
 
 
 def test_who_has_given_a_frame_is_waited_for_however_long_it_is_away() -> None:
-    machine = Machine(5.0, can_fail=False, give_up_s=15.0)
+    machine = SourceState(5.0, can_fail=False, give_up_s=15.0)
     assert machine.lost(GONE, 0.0)
     machine.frame(10.0)
     assert all(machine.lost(GONE, 3600.0 * hour) for hour in range(100))

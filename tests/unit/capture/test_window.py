@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.capture.core import Chunker
-from services.capture.window import Window
-from shared.source import CHUNK_FRAMES
+from cornerman_capture.core import Chunker
+from cornerman_capture.window import Window
+from cornerman_shared.settings.source import CHUNK_FRAMES
 
 
 def chunks_of(overlap: int, n: int) -> list[tuple[int, ...]]:

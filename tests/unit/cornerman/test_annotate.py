@@ -8,9 +8,9 @@ import av
 import numpy as np
 import pytest
 
-from cornerman.annotate import burn, drawn_on, read_lines
-from cornerman.captions import Caption, caption_at, captions, rows, webvtt
-from shared.errors import ConfigError, SourceError
+from cornerman.commands.annotate import burn, drawn_on, read_lines
+from cornerman.local.captions import Caption, caption_at, captions, rows, webvtt
+from cornerman_shared.errors import ConfigError, SourceError
 
 
 def said(pts_s: float, text: str = "Lower your hips.", kind: str = "feedback") -> dict[str, Any]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from cornerman.baselines import WORDS, baselines, said_by
-from services.decider.strategies.rules import RulesStrategy
-from shared.source import SpeakSettings
+from cornerman.local.baselines import WORDS, baselines, said_by
+from cornerman_decider.strategies.rules import RulesStrategy
+from cornerman_shared.settings.source import SpeakSettings
 
 CHUNKS = [(0.875 + 0.5 * i, 0.1) for i in range(40)]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cornerman.bundled import PATTERN, cast, clip, gate_of
-from cornerman.options import choose, with_models
-from shared.config import load_settings
+from cornerman.local.model_choice import PATTERN, choose_models, clip, gate_of
+from cornerman.local.options import choose, with_models
+from cornerman_shared.settings.tree import load_settings
 
 
 def nothing(_: str) -> bool:
@@ -23,7 +23,7 @@ def assets(tmp_path: Path) -> Path:
 
 
 def test_with_everything_there_the_coach_coaches(assets: Path) -> None:
-    players = cast(nothing, assets, torch=True)
+    players = choose_models(nothing, assets, torch=True)
     settings = load_settings(players.settings)
     assert (settings.encoder.backend, settings.generator.backend) == ("mobile_videogpt", "mobile_videogpt")
     assert (settings.encoder.model, settings.speak.strategy, settings.speak.head) == ("", "head", "")
@@ -39,9 +39,9 @@ def write_head(folder: Path, **settings: float) -> Path:
 
 def test_the_gate_is_the_one_that_the_head_was_calibrated_with(assets: Path) -> None:
     write_head(assets / "coach" / "head", threshold=0.6, min_interval_s=1.5, repeat_window_s=2.5)
-    speak = load_settings(cast(nothing, assets, torch=True).settings).speak
+    speak = load_settings(choose_models(nothing, assets, torch=True).settings).speak
     assert (speak.confidence_threshold, speak.min_interval_s, speak.repeat_window_s) == (0.6, 1.5, 2.5)
-    chosen = cast(lambda name: name == "speak.min_interval_s", assets, torch=True).settings["speak"]
+    chosen = choose_models(lambda name: name == "speak.min_interval_s", assets, torch=True).settings["speak"]
     assert chosen == {"strategy": "head", "confidence_threshold": 0.6, "repeat_window_s": 2.5}
 
 
@@ -112,7 +112,7 @@ def test_a_model_that_came_without_a_head_keeps_the_settings(tmp_path: Path, mon
 
 
 def test_without_torch_it_says_that_the_words_mean_nothing(assets: Path) -> None:
-    players = cast(nothing, assets, torch=False)
+    players = choose_models(nothing, assets, torch=False)
     settings = load_settings(players.settings)
     assert (settings.encoder.backend, settings.generator.backend) == ("fake", "echo")
     (note,) = players.notes
@@ -122,7 +122,7 @@ def test_without_torch_it_says_that_the_words_mean_nothing(assets: Path) -> None
 
 
 def test_without_a_model_it_says_the_same(tmp_path: Path) -> None:
-    assert "no model is bundled" in cast(nothing, tmp_path, torch=True).notes[0]
+    assert "no model is bundled" in choose_models(nothing, tmp_path, torch=True).notes[0]
 
 
 def test_without_a_clip_a_pattern_is_watched_and_said_so(tmp_path: Path) -> None:
@@ -133,14 +133,14 @@ def test_without_a_clip_a_pattern_is_watched_and_said_so(tmp_path: Path) -> None
 
 def test_without_a_head_rules_decide_and_it_is_said(assets: Path) -> None:
     (assets / "coach" / "head").rmdir()
-    players = cast(nothing, assets, torch=True)
+    players = choose_models(nothing, assets, torch=True)
     assert load_settings(players.settings).speak.strategy == "rules"
     assert "rules decide" in players.notes[0]
 
 
 def test_who_has_chosen_is_left_alone(assets: Path) -> None:
-    assert cast(lambda name: name == "generator.backend", assets, torch=True).settings == {}
-    strategy = cast(lambda name: name == "speak.strategy", assets, torch=True)
+    assert choose_models(lambda name: name == "generator.backend", assets, torch=True).settings == {}
+    strategy = choose_models(lambda name: name == "speak.strategy", assets, torch=True)
     assert "speak" not in strategy.settings
     assert strategy.notes == ()
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from cornerman import train
 from cornerman.cli import app, invoke
-from cornerman.options import choose
-from shared.errors import ConfigError
+from cornerman.commands import train
+from cornerman.local.options import choose
+from cornerman_shared.errors import ConfigError
 
 COMMANDS = (
     *("demo", "run", "up", "watch", "ask", "poll", "comment", "annotate", "status", "doctor"),
@@ -74,13 +74,13 @@ def test_a_wrong_setting_exits_with_78_and_says_which(
 def test_without_a_server_it_exits_with_69(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cornerman.status.FIND_S", 0.1)
+    monkeypatch.setattr("cornerman.commands.status.FIND_S", 0.1)
     assert invoke(["status", "--redis", f"unix://{tmp_path}/none.sock"]) == 69
     assert "cornerman up" in capsys.readouterr().err
 
 
 def test_passwords_stay_out_of_errors(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cornerman.status.FIND_S", 0.1)
+    monkeypatch.setattr("cornerman.commands.status.FIND_S", 0.1)
     assert invoke(["status", "--redis", "redis://me:hunter2@127.0.0.1:1/0"]) == 69
     assert "hunter2" not in "".join(capsys.readouterr())
 
@@ -98,7 +98,7 @@ def test_options_that_were_not_given_change_nothing() -> None:
 def test_training_without_its_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train, "NEEDS", ("surely_not_installed",))
     with pytest.raises(ConfigError, match=r"needs surely_not_installed: pip install 'cornerman\[model,train\]'"):
-        train.hand_over("training.gym", [], "cornerman gym")
+        train.hand_over("cornerman_training.gym", [], "cornerman gym")
 
 
 @pytest.mark.parametrize("command", ["gym", "train"])

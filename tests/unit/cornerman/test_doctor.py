@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from cornerman import doctor
 from cornerman.cli import invoke
-from shared.config import load_settings
-from shared.errors import ConfigError
+from cornerman.commands import doctor
+from cornerman_shared.errors import ConfigError
+from cornerman_shared.settings.tree import load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ def test_a_check_that_fails_is_a_finding_and_the_others_go_on(monkeypatch: pytes
     def no_binary() -> Path:
         raise ConfigError("no Valkey or Redis server on this machine")
 
-    monkeypatch.setattr("shared.embedded.find_binary", no_binary)
+    monkeypatch.setattr("cornerman_shared.bus.embedded.find_binary", no_binary)
     findings = {one.what: one for one in doctor.examine(load_settings())}
     assert findings["server"].state == "problem"
     assert "no Valkey" in findings["server"].found

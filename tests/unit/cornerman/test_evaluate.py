@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from cornerman.evaluate import costs_of, said_in
-from cornerman.exam import Exam, Sitting
-from cornerman.films import given_films, gym_films
-from shared.errors import ConfigError
-from shared.messages import DecisionEvent, EndEvent, ErrorEvent, StateEvent, Times
+from cornerman.commands.evaluate import costs_of, said_in
+from cornerman.local.eval_clips import given_clips, gym_clips
+from cornerman.local.eval_run import EvalClipRun, EvalRun
+from cornerman_shared.bus.messages import DecisionEvent, EndEvent, ErrorEvent, StateEvent, Times
+from cornerman_shared.errors import ConfigError
 
 END = EndEvent(
     source_id="film",
@@ -49,7 +49,7 @@ DECISION = DecisionEvent(
 
 
 def test_only_words_that_people_heard_count_in_order_of_time() -> None:
-    sitting = Sitting()
+    sitting = EvalClipRun()
     for event in (
         replace(END, pts_s=9.0, text="Well done.", action="feedback"),
         END,
@@ -65,7 +65,7 @@ def test_only_words_that_people_heard_count_in_order_of_time() -> None:
 
 
 def test_an_error_is_kept_because_silence_would_look_like_a_verdict() -> None:
-    sitting = Sitting()
+    sitting = EvalClipRun()
     sitting.take(ErrorEvent("film", "r", "decider", "no head", 1.0))
     sitting.take(ErrorEvent("film", "r", "decider", "another", 2.0))
     sitting.take(StateEvent("film", "r", "ended", "", 3.0))
@@ -73,8 +73,8 @@ def test_an_error_is_kept_because_silence_would_look_like_a_verdict() -> None:
 
 
 def test_costs_are_milliseconds_a_chunk() -> None:
-    sitting = Sitting([DECISION, replace(DECISION, seq=4)], [END])
-    costs = costs_of(Exam((sitting,), {"encoder": 0.1}))
+    sitting = EvalClipRun([DECISION, replace(DECISION, seq=4)], [END])
+    costs = costs_of(EvalRun((sitting,), {"encoder": 0.1}))
     assert costs["encoder_cpu_ms_per_chunk"] == 50.0
     assert costs["encoded_to_decided_ms_p50"] == pytest.approx(4.0, abs=0.1)
     assert costs["first_token_ms_p50"] == 20.0
@@ -87,15 +87,15 @@ def test_a_truth_file_names_its_videos(tmp_path: Path) -> None:
     rows = [{"video": name, "feedbacks": [], "duration_s": 7.0} for name in ("a.mp4", "b.mp4")]
     truth = tmp_path / "truth.json"
     truth.write_text(json.dumps(rows), encoding="utf-8")
-    found = given_films("", truth, tmp_path / "clips")
+    found = given_clips("", truth, tmp_path / "clips")
     assert [film.file() for film, _ in found] == [tmp_path / "clips" / name for name in ("a.mp4", "b.mp4")]
     assert [session.duration_s for _, session in found] == [7.0, 7.0]
     with pytest.raises(ConfigError, match="there is no such file"):
-        given_films("", truth, None)
+        given_clips("", truth, None)
 
 
 def test_the_gym_s_films_are_rendered_when_their_turn_comes(tmp_path: Path) -> None:
-    ((film, session),) = gym_films(tmp_path, range(5, 6), "test", "exercise", 4.0, 8.0)
+    ((film, session),) = gym_clips(tmp_path, range(5, 6), "test", "exercise", 4.0, 8.0)
     assert list(tmp_path.iterdir()) == []
     assert film.file().stat().st_size > 1000
     assert (film.name, film.length_s, session.duration_s) == ("test 5", 4.0, 4.0)

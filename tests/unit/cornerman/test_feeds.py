@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cornerman.feeds import id_of, is_file, length_s, normal
-from shared.errors import ConfigError
-from shared.source import SOURCE_ID
+from cornerman.local.source_args import id_of, is_file, length_s, normal
+from cornerman_shared.errors import ConfigError
+from cornerman_shared.settings.source import SOURCE_ID
 
 
 def test_a_file_becomes_its_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

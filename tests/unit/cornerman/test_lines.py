@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from cornerman.lines import Lines, clock, latency_ms
-from shared.messages import DecisionEvent, DeltaEvent, EndEvent, ErrorEvent, StartEvent, StateEvent, Times
+from cornerman.local.event_lines import EventLines, clock, latency_ms
+from cornerman_shared.bus.messages import DecisionEvent, DeltaEvent, EndEvent, ErrorEvent, StartEvent, StateEvent, Times
 
 TIMES = Times(
     captured_at_s=100.0,
@@ -50,7 +50,7 @@ DECISION = DecisionEvent(
 
 
 def test_a_decision_has_these_fields_and_no_others() -> None:
-    assert Lines().of(DECISION) == {
+    assert EventLines().of(DECISION) == {
         "type": "decision",
         "source_id": "cam1",
         "run": "r1",
@@ -63,7 +63,7 @@ def test_a_decision_has_these_fields_and_no_others() -> None:
 
 
 def test_a_feedback_has_these_fields_and_no_others() -> None:
-    assert Lines().of(END) == {
+    assert EventLines().of(END) == {
         "type": "feedback",
         "source_id": "cam1",
         "request_id": "cam1:r1:4",
@@ -95,19 +95,19 @@ def test_a_stage_that_was_not_reached_is_left_out() -> None:
 
 
 def test_ends_without_words_are_no_feedback() -> None:
-    lines = Lines()
+    lines = EventLines()
     assert lines.of(replace(END, status="expired")) is None
     assert lines.of(replace(END, status="cancelled")) is None
 
 
 def test_an_answer_with_nothing_new_is_a_line_without_words() -> None:
-    line = Lines().of(replace(END, silent=True))
+    line = EventLines().of(replace(END, silent=True))
     assert line is not None
     assert (line["type"], line["text"], line["silent"]) == ("feedback", "", True)
 
 
 def test_starts_and_deltas_have_no_line() -> None:
-    lines = Lines()
+    lines = EventLines()
     start = StartEvent("cam1", "r1", "q", 1, "feedback", "next", 0.0, "", "m", TIMES)
     assert lines.of(start) is None
     assert lines.of(DeltaEvent("cam1", "r1", "q", 1, "word", TIMES)) is None
@@ -118,20 +118,20 @@ def test_a_failed_request_is_one_error_whichever_event_comes_first() -> None:
     error = ErrorEvent("cam1", "r1", "generator", "out of memory", 101.0, request_id=END.request_id)
     wanted = {"type": "error", "source_id": "cam1", "stage": "generator", "message": "out of memory"}
     for first, second in ((failed, error), (error, failed)):
-        lines = Lines()
+        lines = EventLines()
         assert lines.of(first) == wanted
         assert lines.of(second) is None
 
 
 def test_errors_that_belong_to_no_request_are_all_told() -> None:
-    lines = Lines()
+    lines = EventLines()
     error = ErrorEvent("cam1", "r1", "encoder", "boo", 1.0)
     assert lines.of(error) is not None
     assert lines.of(error) is not None
 
 
 def test_a_source_that_failed_is_one_error_without_its_password() -> None:
-    lines = Lines()
+    lines = EventLines()
     assert lines.of(StateEvent("cam1", "r1", "failed", "cannot open rtsp://u:secret@cam/", 1.0)) is None
     line = lines.of(ErrorEvent("cam1", "r1", "capture", "cannot open rtsp://u:secret@cam/", 1.0))
     assert line == {

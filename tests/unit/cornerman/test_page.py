@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from cornerman import page
-from shared.config import GatewaySettings
+from cornerman.local import page
+from cornerman_shared.settings.tree import GatewaySettings
 
 
 def test_the_default_port_gives_way_when_it_is_taken() -> None:

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from cornerman.comment import PACES
-from cornerman.poll import PRESET
-from cornerman.polls import Poll, by_interval, session_of, spread
-from shared.config import load_settings
-from shared.messages import EndEvent, Times
+from cornerman.commands.comment import PACES
+from cornerman.commands.poll import PRESET
+from cornerman.local.poll_records import PollRecord, by_interval, session_of, spread
+from cornerman_shared.bus.messages import EndEvent, Times
+from cornerman_shared.settings.tree import load_settings
 
 END = EndEvent(
     source_id="cam1",
@@ -32,7 +32,7 @@ END = EndEvent(
 
 
 def test_each_stage_is_what_was_measured() -> None:
-    poll = Poll.of(END, 3, 2.0)
+    poll = PollRecord.of(END, 3, 2.0)
     assert (poll.index, poll.interval_s, poll.status) == (3, 2.0, "done")
     stages = (poll.capture_ms, poll.encode_ms, poll.decide_ms, poll.first_token_ms, poll.generate_ms)
     assert stages == (100.0, 200.0, 50.0, 300.0, 500.0)
@@ -43,14 +43,14 @@ def test_each_stage_is_what_was_measured() -> None:
 
 
 def test_no_rate_is_made_up_where_there_is_none() -> None:
-    assert Poll.of(replace(END, n_output_tokens=1), 0, 1.0).tokens_per_s == 0.0
-    silent = Poll.of(replace(END, times=Times(10.0, 10.1, done_at_s=11.0), status="expired"), 0, 1.0)
+    assert PollRecord.of(replace(END, n_output_tokens=1), 0, 1.0).tokens_per_s == 0.0
+    silent = PollRecord.of(replace(END, times=Times(10.0, 10.1, done_at_s=11.0), status="expired"), 0, 1.0)
     assert (silent.tokens_per_s, silent.first_token_ms) == (0.0, 0.0)
 
 
 def test_the_session_counts_only_polls_that_gave_words() -> None:
     failed = replace(END, status="failed", cause="boo", times=Times(0.0, 100.0))
-    polls = [Poll.of(END, 0, 1.0), Poll.of(failed, 1, 1.0)]
+    polls = [PollRecord.of(END, 0, 1.0), PollRecord.of(failed, 1, 1.0)]
     figures = session_of(polls)
     assert (figures["polls"], figures["done"], figures["success_rate"]) == (2, 1, 0.5)
     assert figures["errors"] == ["boo"]
@@ -59,7 +59,7 @@ def test_the_session_counts_only_polls_that_gave_words() -> None:
 
 
 def test_intervals_are_told_apart() -> None:
-    polls = [Poll.of(END, 0, 1.0), Poll.of(END, 1, 2.5), Poll.of(END, 2, 2.5)]
+    polls = [PollRecord.of(END, 0, 1.0), PollRecord.of(END, 1, 2.5), PollRecord.of(END, 2, 2.5)]
     assert {name: one["polls"] for name, one in by_interval(polls).items()} == {"1": 1, "2.5": 2}
 
 

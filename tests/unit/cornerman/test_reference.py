@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from cornerman.reference import reference
-from shared.config import Settings, load_settings
-from shared.source import SourceSpec
+from cornerman_shared.settings.source import SourceSpec
+from cornerman_shared.settings.tree import Settings, load_settings
 
 FILE = Path(__file__).parents[3] / "cornerman.yaml"
 

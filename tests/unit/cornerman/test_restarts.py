@@ -2,8 +2,8 @@
 
 import random
 
-from cornerman.restarts import Restarts
-from shared.backoff import Backoff
+from cornerman.local.restarts import Restarts
+from cornerman_shared.backoff import Backoff
 
 
 def restarts() -> Restarts:

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from cornerman.screen import Screen
-from cornerman.summary import Tally
+from cornerman.local.run_output import RunOutput
+from cornerman.local.summary import Tally
 
 FEEDBACK = {
     "type": "feedback",
@@ -20,7 +20,7 @@ FEEDBACK = {
 
 
 def test_programs_get_one_object_a_line_and_nothing_else_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
-    with Screen(as_json=True) as screen:
+    with RunOutput(as_json=True) as screen:
         screen.note("starting")
         screen.line(FEEDBACK)
         screen.child("encoder", "boo")
@@ -34,14 +34,14 @@ def test_programs_get_one_object_a_line_and_nothing_else_on_stdout(capsys: pytes
 
 
 def test_people_get_time_action_and_words_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
-    screen = Screen(as_json=False)
+    screen = RunOutput(as_json=False)
     screen.line(FEEDBACK)
     out = capsys.readouterr().out
     assert out == "01:05.0  correct   Lower your [bold]hips[/bold].  (1.2 s)\n"
 
 
 def test_people_are_told_which_of_several_sources(capsys: pytest.CaptureFixture[str]) -> None:
-    screen = Screen(as_json=False, many=True)
+    screen = RunOutput(as_json=False, many=True)
     screen.line(FEEDBACK)
     screen.line({"type": "error", "source_id": "cam2", "stage": "capture", "message": "gone"})
     screen.line({"type": "decision", "source_id": "cam1", "pts_s": 1.0})
@@ -52,14 +52,14 @@ def test_people_are_told_which_of_several_sources(capsys: pytest.CaptureFixture[
 
 
 def test_what_is_noted_carries_no_password(capsys: pytest.CaptureFixture[str]) -> None:
-    screen = Screen(as_json=True)
+    screen = RunOutput(as_json=True)
     screen.note("watching rtsp://me:secret@cam/")
     screen.complain("lost rtsp://me:secret@cam/")
     assert "secret" not in "".join(capsys.readouterr())
 
 
 def test_the_summary_for_people_names_its_numbers(capsys: pytest.CaptureFixture[str]) -> None:
-    Screen(as_json=False).summary(1.0, {"cam1": Tally(captured=312, due=7, dropped={"no_credit": 2}, decided=5)})
+    RunOutput(as_json=False).summary(1.0, {"cam1": Tally(captured=312, due=7, dropped={"no_credit": 2}, decided=5)})
     out = capsys.readouterr().out
     assert "312" in out
     assert "cam1" in out

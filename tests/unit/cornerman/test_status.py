@@ -4,11 +4,11 @@ from io import StringIO
 
 from rich.console import Console
 
-from cornerman.status import Snapshot, SourceStatus, page, plain
-from cornerman.summary import Tally
-from shared.lag import Lag
-from shared.messages import WorkerStatus
-from shared.source import SourceSpec
+from cornerman.commands.status import Snapshot, SourceStatus, page, plain
+from cornerman.local.summary import Tally
+from cornerman_shared.bus.lag import Lag
+from cornerman_shared.bus.messages import WorkerStatus
+from cornerman_shared.settings.source import SourceSpec
 
 SPEC = SourceSpec(source_id="cam1", url="rtsp://me:secret@cam/live")
 WORKER = WorkerStatus("encoder", "w1", 42, "host", "running", 100.0, 199.5, 200 * 2**20, 3)

@@ -1,6 +1,6 @@
 """The counts of a run, and whether they add up."""
 
-from cornerman.summary import Tally, summary_line
+from cornerman.local.summary import Tally, summary_line
 
 COUNTERS = {
     b"captured": b"300",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from shared.messages import BlobRef, Features, FeatureStatus, Times
+from cornerman_shared.bus.messages import BlobRef, Features, FeatureStatus, Times
 
 MakeFeatures = Callable[..., Features]
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.decider.core import (
+from cornerman_decider.core import (
     Decider,
     Decision,
     Strategy,
@@ -20,20 +20,20 @@ from services.decider.core import (
     opened,
     pass_over,
 )
-from services.decider.requests import open_request, request_for
-from services.decider.state import State, state_bytes, state_from
-from services.decider.strategies.interval import IntervalStrategy
-from services.decider.strategies.rules import RulesStrategy
-from services.decider.strategies.scene import SceneStrategy
-from shared.errors import MalformedError
-from shared.messages import Features
-from shared.source import SourceSpec, SpeakSettings
+from cornerman_decider.requests import open_request, request_for
+from cornerman_decider.state import DeciderState, state_bytes, state_from
+from cornerman_decider.strategies.interval import IntervalStrategy
+from cornerman_decider.strategies.rules import RulesStrategy
+from cornerman_decider.strategies.scene import SceneStrategy
+from cornerman_shared.bus.messages import Features
+from cornerman_shared.errors import MalformedError
+from cornerman_shared.settings.source import SourceSpec, SpeakSettings
 
 MakeFeatures = Callable[..., Features]
 QUIET = RulesStrategy(1000, 1.0, 1.0)
 
 
-def step(speak: SpeakSettings, strategy: Strategy, chunk: Features, state: State) -> Decision:
+def step(speak: SpeakSettings, strategy: Strategy, chunk: Features, state: DeciderState) -> Decision:
     return Decider(speak, strategy).decide(chunk, state, prompt="p")
 
 
@@ -42,7 +42,7 @@ def keys_of(chunks: Sequence[int]) -> set[str]:
 
 
 def test_context_holds_the_newest_chunks_and_frees_the_blobs_of_the_others(features: MakeFeatures) -> None:
-    speak, state = SpeakSettings(context_chunks=3), State(run="r1")
+    speak, state = SpeakSettings(context_chunks=3), DeciderState(run="r1")
     for i in range(5):
         decision = step(speak, QUIET, features(i), state)
         state = decision.state
@@ -51,7 +51,7 @@ def test_context_holds_the_newest_chunks_and_frees_the_blobs_of_the_others(featu
 
 
 def test_context_drops_what_is_older_than_its_timeout(features: MakeFeatures) -> None:
-    speak, state = SpeakSettings(context_chunks=8, context_timeout_s=2.0), State(run="r1")
+    speak, state = SpeakSettings(context_chunks=8, context_timeout_s=2.0), DeciderState(run="r1")
     for i, pts_s in enumerate([0.0, 1.0, 5.0]):
         decision = step(speak, QUIET, features(i, pts_s), state)
         state = decision.state
@@ -62,7 +62,7 @@ def test_context_drops_what_is_older_than_its_timeout(features: MakeFeatures) ->
 def test_feedback_takes_the_whole_context_and_clears_it_but_a_question_still_sees_the_newest_chunk(
     features: MakeFeatures,
 ) -> None:
-    speak, state = SpeakSettings(context_chunks=3), State(run="r1")
+    speak, state = SpeakSettings(context_chunks=3), DeciderState(run="r1")
     strategy = RulesStrategy(3, 1.0, 1.0)
     for i in range(3):
         decision = step(speak, strategy, features(i), state)
@@ -76,14 +76,14 @@ def test_feedback_takes_the_whole_context_and_clears_it_but_a_question_still_see
 
 def test_context_survives_feedback_when_the_settings_say_so(features: MakeFeatures) -> None:
     speak = SpeakSettings(clear_context=False)
-    decision = step(speak, IntervalStrategy(3.0), features(0), State(run="r1"))
+    decision = step(speak, IntervalStrategy(3.0), features(0), DeciderState(run="r1"))
     assert decision.speak
     assert [chunk.seq for chunk in decision.state.context] == [0]
 
 
 def test_blobs_that_a_request_reads_are_freed_when_it_has_ended_and_not_before(features: MakeFeatures) -> None:
     spec = SourceSpec(source_id="cam", url="test://")
-    decision = step(SpeakSettings(), IntervalStrategy(1000.0), features(0), State(run="r1"))
+    decision = step(SpeakSettings(), IntervalStrategy(1000.0), features(0), DeciderState(run="r1"))
     request = request_for(features(0), decision, spec, None, 100.0)
     state = opened(decision.state, open_request(request))
     assert is_speaking(state)
@@ -102,7 +102,7 @@ def test_blobs_that_a_request_reads_are_freed_when_it_has_ended_and_not_before(f
 
 def test_a_new_run_forgets_everything_but_open_requests(features: MakeFeatures) -> None:
     spec = SourceSpec(source_id="cam", url="test://")
-    decision = step(SpeakSettings(), IntervalStrategy(3.0), features(0), State(run="r1"))
+    decision = step(SpeakSettings(), IntervalStrategy(3.0), features(0), DeciderState(run="r1"))
     request = open_request(request_for(features(0), decision, spec, None, 100.0))
     state = new_run("r2", opened(decision.state, request))
     assert (state.run, state.next_seq, state.context, state.gate.spoke_at_s) == ("r2", 0, (), None)
@@ -110,7 +110,7 @@ def test_a_new_run_forgets_everything_but_open_requests(features: MakeFeatures) 
 
 
 def test_a_chunk_that_nobody_can_see_is_silence_with_its_reason(features: MakeFeatures) -> None:
-    before = State(run="r1", next_seq=4)
+    before = DeciderState(run="r1", next_seq=4)
     decision = pass_over(4, before, "buried")
     assert (decision.action, decision.reason, decision.state.next_seq) == ("next", "buried", 5)
     watched = only_watch(features(4), before, SpeakSettings(), "strategy_failed")
@@ -135,7 +135,7 @@ def test_a_decider_that_takes_over_from_saved_state_continues_identically(
 ) -> None:
     speak = SpeakSettings(min_interval_s=1.0)
     cut = data.draw(st.integers(0, len(steps)))
-    pts_s, alone, handed_over = 0.0, State(run="r1"), State(run="r1")
+    pts_s, alone, handed_over = 0.0, DeciderState(run="r1"), DeciderState(run="r1")
     first, second = STRATEGIES[which](), STRATEGIES[which]()
     for i, (motion, wait_s) in enumerate(steps):
         pts_s += wait_s
@@ -152,7 +152,7 @@ def test_state_with_arrays_comes_back_as_it_was(features: MakeFeatures) -> None:
     import numpy as np
 
     memory = {"state": np.arange(6, dtype=np.float32).reshape(2, 3), "n": 3, "x": 0.5, "list": [0.1, 0.2]}
-    back = state_from(state_bytes(State(run="r", memory=memory, told="why")))
+    back = state_from(state_bytes(DeciderState(run="r", memory=memory, told="why")))
     array = back.memory["state"]
     assert isinstance(array, np.ndarray)
     assert array.dtype == np.float32

@@ -7,9 +7,9 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.decider.gate import GateState, Proposal, pass_gate
-from shared.messages import Action
-from shared.source import SpeakSettings
+from cornerman_decider.gate import GateState, Proposal, pass_gate
+from cornerman_shared.bus.messages import Action
+from cornerman_shared.settings.source import SpeakSettings
 
 SPEAK = SpeakSettings()
 

@@ -16,23 +16,26 @@ def loaded_by(code: str, *names: str) -> list[str]:
 
 @pytest.mark.parametrize("room", ["capture", "decider", "encoder", "generator", "gateway"])
 def test_cores_load_neither_the_server_s_client_nor_a_model(room: str) -> None:
-    assert loaded_by(f"import services.{room}.core", "redis", "torch", "transformers") == []
+    assert loaded_by(f"import cornerman_{room}.core", "redis", "torch", "transformers") == []
 
 
 @pytest.mark.parametrize(
     "code",
     [
-        "from services.decider.service import decide_for_ever\n"
-        "from services.decider.strategies.factory import Strategies\n"
-        "from shared.config import Settings\nfrom shared.source import SpeakSettings\n"
+        "from cornerman_decider.service import decide_loop\n"
+        "from cornerman_decider.strategies.factory import Strategies\n"
+        "from cornerman_shared.settings.tree import Settings\n"
+        "from cornerman_shared.settings.source import SpeakSettings\n"
         "for name in ('interval', 'rules', 'scene'): Strategies(Settings()).make(SpeakSettings(strategy=name), 'p')",
-        "from services.encoder.service import make_encoder\nfrom shared.config import EncoderSettings\n"
+        "from cornerman_encoder.service import make_encoder\n"
+        "from cornerman_shared.settings.tree import EncoderSettings\n"
         "make_encoder(EncoderSettings())",
-        "from services.generator.service import generate_for_ever\n"
-        "from services.generator.backends import make_generator\nfrom shared.config import GeneratorSettings\n"
+        "from cornerman_generator.service import generate_loop\n"
+        "from cornerman_generator.backends import make_generator\n"
+        "from cornerman_shared.settings.tree import GeneratorSettings\n"
         "make_generator(GeneratorSettings())",
-        "from services.capture.service import serve",
-        "from services.gateway.service import main",
+        "from cornerman_capture.service import serve",
+        "from cornerman_gateway.service import main",
         "import cornerman.cli",
     ],
     ids=["decider", "encoder", "generator", "capture", "gateway", "command-line"],

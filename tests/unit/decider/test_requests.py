@@ -6,22 +6,22 @@ from collections.abc import Callable
 
 import pytest
 
-from services.decider.core import Decider, Decision
-from services.decider.prompting import commentary_prompt, density
-from services.decider.requests import lost_event, request_for, request_for_question
-from services.decider.state import State
-from services.decider.strategies.interval import IntervalStrategy
-from services.said import Said
-from shared.errors import MalformedError
-from shared.messages import Features, Question
-from shared.source import SourceSpec
+from cornerman_decider.core import Decider, Decision
+from cornerman_decider.prompting import commentary_prompt, density
+from cornerman_decider.requests import lost_event, request_for, request_for_question
+from cornerman_decider.state import DeciderState
+from cornerman_decider.strategies.interval import IntervalStrategy
+from cornerman_shared.bus.last_feedback import LastFeedback
+from cornerman_shared.bus.messages import Features, Question
+from cornerman_shared.errors import MalformedError
+from cornerman_shared.settings.source import SourceSpec
 
 MakeFeatures = Callable[..., Features]
 SPEC = SourceSpec(source_id="cam", url="test://")
 
 
 def decision_at(chunk: Features, prompt: str = "p") -> Decision:
-    state = State(run="r1", prompt=prompt, strategy="interval")
+    state = DeciderState(run="r1", prompt=prompt, strategy="interval")
     return Decider(SPEC.speak, IntervalStrategy(1.0)).decide(chunk, state, prompt=prompt)
 
 
@@ -43,16 +43,16 @@ def test_the_request_names_the_chunk_and_carries_times_and_sampling(features: Ma
 @pytest.mark.parametrize(
     ("said", "again"),
     [
-        (Said("r1", "feedback", 10.0, "Good."), "Good."),
-        (Said("r1", "correct", 10.0, "Knees out."), ""),
-        (Said("r1", "feedback", 2.0, "Good."), ""),
-        (Said("r0", "feedback", 10.0, "Good."), ""),
+        (LastFeedback("r1", "feedback", 10.0, "Good."), "Good."),
+        (LastFeedback("r1", "correct", 10.0, "Knees out."), ""),
+        (LastFeedback("r1", "feedback", 2.0, "Good."), ""),
+        (LastFeedback("r0", "feedback", 10.0, "Good."), ""),
         (None, ""),
     ],
     ids=["within the window", "another action", "long ago", "another run", "nothing yet"],
 )
 def test_only_words_of_the_same_kind_within_the_window_must_not_come_again(
-    features: MakeFeatures, said: Said | None, again: str
+    features: MakeFeatures, said: LastFeedback | None, again: str
 ) -> None:
     chunk = features(30, 15.0)
     assert request_for(chunk, decision_at(chunk), SPEC, said, 100.0).previous_text == again
@@ -61,7 +61,7 @@ def test_only_words_of_the_same_kind_within_the_window_must_not_come_again(
 def test_commentary_tells_the_model_its_last_comment_and_how_to_stay_silent(features: MakeFeatures) -> None:
     spec = SPEC.model_copy(update={"mode": "commentary"})
     chunk = features(30, 15.0)
-    said = Said("r1", "feedback", 1.0, "A dog runs across the lawn.")
+    said = LastFeedback("r1", "feedback", 1.0, "A dog runs across the lawn.")
     prompt = request_for(chunk, decision_at(chunk), spec, said, 100.0).prompt
     assert spec.say.prompt in prompt
     assert said.text in prompt
@@ -71,8 +71,8 @@ def test_commentary_tells_the_model_its_last_comment_and_how_to_stay_silent(feat
 def test_a_new_instruction_forgets_the_last_comment(features: MakeFeatures) -> None:
     spec = SPEC.model_copy(update={"mode": "commentary"})
     chunk = features(30, 15.0)
-    said = Said("r1", "feedback", 14.0, "A dog runs across the lawn.")
-    state = State(run="r1", prompt="old", strategy="interval")
+    said = LastFeedback("r1", "feedback", 14.0, "A dog runs across the lawn.")
+    state = DeciderState(run="r1", prompt="old", strategy="interval")
     decision = Decider(SPEC.speak, IntervalStrategy(1.0)).decide(chunk, state, prompt="new")
     request = request_for(chunk, decision, spec, said, 100.0)
     assert said.text not in request.prompt
@@ -107,7 +107,7 @@ def test_a_question_is_about_what_is_on_screen_and_never_expires(features: MakeF
     assert (request.request_id, request.kind, request.prompt) == ("cam:q:u1", "question", question.text)
     assert (request.seq, request.pts_s, request.deadline_at_s) == (7, 3.5, 0.0)
     assert not request.owns_blobs
-    assert request_for_question(question, State(), (), SPEC.say, 60.0).chunks == ()
+    assert request_for_question(question, DeciderState(), (), SPEC.say, 60.0).chunks == ()
 
 
 def test_a_chunk_that_never_came_is_decided_as_lost(features: MakeFeatures) -> None:
@@ -116,8 +116,8 @@ def test_a_chunk_that_never_came_is_decided_as_lost(features: MakeFeatures) -> N
 
 
 def test_last_words_survive_their_bytes_and_damage_is_named() -> None:
-    said = Said("r", "correct", 0.0, "Knees out – both.")
-    assert Said.read(said.to_bytes()) == said
-    assert Said.read(None) is None
+    said = LastFeedback("r", "correct", 0.0, "Knees out – both.")
+    assert LastFeedback.read(said.to_bytes()) == said
+    assert LastFeedback.read(None) is None
     with pytest.raises(MalformedError):
-        Said.read(b"\x80")
+        LastFeedback.read(b"\x80")

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.decider.core import Decider, Decision, Strategy, StrategyError, Tokens
-from services.decider.state import State
-from services.decider.strategies.head import HeadState, HeadStrategy
-from services.decider.strategies.interval import IntervalStrategy
-from services.decider.strategies.llm import LlmStrategy
-from services.decider.strategies.rules import RulesStrategy
-from services.decider.strategies.scene import SceneStrategy
-from shared.messages import Features
-from shared.source import SpeakSettings
+from cornerman_decider.core import ChunkTensors, Decider, Decision, Strategy, StrategyError
+from cornerman_decider.state import DeciderState
+from cornerman_decider.strategies.head import HeadState, HeadStrategy
+from cornerman_decider.strategies.interval import IntervalStrategy
+from cornerman_decider.strategies.llm import LlmStrategy
+from cornerman_decider.strategies.rules import RulesStrategy
+from cornerman_decider.strategies.scene import SceneStrategy
+from cornerman_shared.bus.messages import Features
+from cornerman_shared.settings.source import SpeakSettings
 
 MakeFeatures = Callable[..., Features]
 
@@ -28,10 +28,10 @@ def decide_all(
     speak: SpeakSettings,
     *,
     prompt: str = "p",
-    state: State | None = None,
-    tokens: Tokens | None = None,
+    state: DeciderState | None = None,
+    tokens: ChunkTensors | None = None,
 ) -> list[Decision]:
-    state = state or State(run="r1")
+    state = state or DeciderState(run="r1")
     decisions = []
     for chunk in chunks:
         decision = Decider(speak, strategy).decide(chunk, state, prompt=prompt, tokens=tokens)
@@ -58,7 +58,7 @@ def test_interval_does_not_drift_when_chunks_come_late(features: MakeFeatures) -
 
 
 def test_interval_stays_due_while_something_is_being_said(features: MakeFeatures) -> None:
-    strategy, speak, state = IntervalStrategy(3.0), SpeakSettings(min_interval_s=0), State(run="r1")
+    strategy, speak, state = IntervalStrategy(3.0), SpeakSettings(min_interval_s=0), DeciderState(run="r1")
     said = []
     for i in range(12):
         chunk = features(i)
@@ -184,7 +184,7 @@ class ScriptedModel:
 
 def test_llm_turns_logits_into_probabilities_and_tells_the_model_what_was_done(features: MakeFeatures) -> None:
     model = ScriptedModel([[5, 0, 0], [0, 0, 5], [0, 5, 0], [1, 1.1, 1]])
-    tokens = Tokens(np.zeros((4, 16), np.float32))
+    tokens = ChunkTensors(np.zeros((4, 16), np.float32))
     chunks = [features(i, i * 1.0) for i in range(4)]
     decisions = decide_all(LlmStrategy(model, "p"), chunks, SpeakSettings(), tokens=tokens)
     assert [d.action for d in decisions] == ["next", "correct", "next", "next"]
@@ -205,7 +205,7 @@ def test_llm_shows_the_model_the_newest_frames_before_the_video(features: MakeFe
     video = np.full((5, 2), -1, np.float32)
     strategy = LlmStrategy(model, "p")
     assert strategy.wants_images
-    decide_all(strategy, [features(0)], SpeakSettings(), tokens=Tokens(video, images))
+    decide_all(strategy, [features(0)], SpeakSettings(), tokens=ChunkTensors(video, images))
     np.testing.assert_array_equal(model.saw[0], np.concatenate([images[2], images[3], video]))
 
 
@@ -215,4 +215,4 @@ def test_llm_that_needs_more_frames_than_there_are_says_what_to_do(
 ) -> None:
     strategy = LlmStrategy(ScriptedModel([[1, 0, 0]], frames=2), "p")
     with pytest.raises(StrategyError, match=r"2 frames.*gives [01];.*encoder\.model"):
-        decide_all(strategy, [features(0)], SpeakSettings(), tokens=Tokens(np.zeros((5, 2), np.float32), images))
+        decide_all(strategy, [features(0)], SpeakSettings(), tokens=ChunkTensors(np.zeros((5, 2), np.float32), images))

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import torch
 
+from cornerman_decider.core import ChunkTensors, Decider, StrategyError
+from cornerman_decider.state import DeciderState, state_bytes, state_from
+from cornerman_decider.strategies.factory import Strategies, strategy_key
+from cornerman_decider.strategies.rolling import RollingActionModel
+from cornerman_shared.bus.messages import Features
+from cornerman_shared.settings.source import SpeakSettings
+from cornerman_shared.settings.tree import GeneratorSettings, Settings
 from mobile_videogpt import MobileVideoGPT, MobileVideoGPTConfig
 from mobile_videogpt.head import HeadConfig, TemporalHead
 from mobile_videogpt.tokenizer import tiny_tokenizer
-from services.decider.core import Decider, StrategyError, Tokens
-from services.decider.state import State, state_bytes, state_from
-from services.decider.strategies.factory import Strategies, strategy_key
-from services.decider.strategies.rolling import RollingActionModel
-from shared.config import GeneratorSettings, Settings
-from shared.messages import Features
-from shared.source import SpeakSettings
 
 MakeFeatures = Callable[..., Features]
 SIZE = 4 + 8 * 3
@@ -40,7 +40,7 @@ def test_the_head_decides_from_its_files_and_a_successor_continues_from_saved_st
     speak = SpeakSettings(strategy="head", head=str(head), confidence_threshold=0.4, min_interval_s=0)
     random = np.random.default_rng(2)
     chunks = [replace(features(i), vector=random.standard_normal(SIZE).astype(np.float32) * 2) for i in range(24)]
-    one, two = State(run="r1"), State(run="r1")
+    one, two = DeciderState(run="r1"), DeciderState(run="r1")
     first, second = (Strategies(Settings()).make(speak, "p") for _ in range(2))
     actions = []
     for i, chunk in enumerate(chunks):
@@ -112,7 +112,7 @@ def test_llm_loads_a_checkpoint_from_its_folder(model: MobileVideoGPT, tmp_path:
     settings = Settings(generator=GeneratorSettings(model=str(tmp_path / "m"), device="cpu"))
     speak = SpeakSettings(strategy="llm", confidence_threshold=0)
     strategy = Strategies(settings).make(speak, "Coach.")
-    tokens = Tokens(np.zeros((32, 128), np.float32))
-    decision = Decider(speak, strategy).decide(features(0), State(run="r1"), tokens=tokens, prompt="Coach.")
+    tokens = ChunkTensors(np.zeros((32, 128), np.float32))
+    decision = Decider(speak, strategy).decide(features(0), DeciderState(run="r1"), tokens=tokens, prompt="Coach.")
     assert decision.reason == "llm"
     assert 1 / 3 <= decision.confidence <= 1

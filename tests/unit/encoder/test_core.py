@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.encoder.core import Clip, checked, compact, groups_of_equal_size
-from shared.errors import PoisonError
+from cornerman_encoder.core import Clip, checked, compact, groups_of_equal_size
+from cornerman_shared.errors import PoisonError
 
 
 def clip(height: int, width: int) -> Clip:

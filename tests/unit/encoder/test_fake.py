@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from services.encoder.core import Clip
-from services.encoder.fake import KILLED, FakeEncoder
+from cornerman_encoder.core import Clip
+from cornerman_encoder.fake import KILLED, FakeEncoder
 
 
 def clip(seed: int = 0, height: int = 12, width: int = 16) -> Clip:
@@ -48,7 +48,7 @@ def test_crashes_come_at_the_rate_that_was_asked_for() -> None:
 
 def test_a_crash_really_kills_the_process() -> None:
     code = (
-        "import numpy as np; from services.encoder.core import Clip; from services.encoder.fake import FakeEncoder;"
+        "import numpy as np; from cornerman_encoder.core import Clip; from cornerman_encoder.fake import FakeEncoder;"
         "FakeEncoder(crash_rate=1).encode([Clip(np.zeros((8, 2, 2, 3), np.uint8), (0.0,) * 8, 0.0)]); print('alive')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

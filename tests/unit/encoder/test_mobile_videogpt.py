@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from cornerman_encoder.core import Clip
+from cornerman_encoder.mobile_videogpt import VisionEncoder
+from cornerman_encoder.service import make_encoder
+from cornerman_shared.errors import ConfigError
+from cornerman_shared.settings.tree import EncoderSettings
 from mobile_videogpt import MobileVideoGPT, MobileVideoGPTConfig
 from mobile_videogpt.tokenizer import tiny_tokenizer
-from services.encoder.core import Clip
-from services.encoder.mobile_videogpt import VisionEncoder
-from services.encoder.service import make_encoder
-from shared.config import EncoderSettings
-from shared.errors import ConfigError
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.generator.core import Seen
-from shared.messages import ChunkRef, Request, Sampling, Times
+from cornerman_generator.core import ChunkInput
+from cornerman_shared.bus.messages import ChunkRef, Request, Sampling, Times
 
 
 def make_request(**changes: Any) -> Request:
@@ -38,7 +38,7 @@ def make_request(**changes: Any) -> Request:
     return Request(**{**given, **changes})
 
 
-def make_chunks(width: int = 128, patches: int = 16, video: int = 32) -> list[Seen]:
+def make_chunks(width: int = 128, patches: int = 16, video: int = 32) -> list[ChunkInput]:
     """Two chunks that overlap by four frames, with tokens and pixels."""
     random = np.random.default_rng(4)
     chunks = []
@@ -47,7 +47,7 @@ def make_chunks(width: int = 128, patches: int = 16, video: int = 32) -> list[Se
         frames = np.stack([np.full((30, 44, 3), round(p * 40), np.uint8) for p in pts])
         context = (random.standard_normal((8, patches, width)) * 0.5).astype(np.float16)
         tokens = (random.standard_normal((video, width)) * 0.5).astype(np.float16)
-        chunks.append(Seen(ChunkRef(seq, pts[-1], pts, None, None, None), context, tokens, frames))
+        chunks.append(ChunkInput(ChunkRef(seq, pts[-1], pts, None, None, None), context, tokens, frames))
     return chunks
 
 
@@ -58,7 +58,7 @@ def request_for() -> Callable[..., Request]:
 
 
 @pytest.fixture
-def chunks() -> list[Seen]:
+def chunks() -> list[ChunkInput]:
     return make_chunks()
 
 

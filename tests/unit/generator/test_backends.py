@@ -15,24 +15,24 @@ import av
 import numpy as np
 import pytest
 
-from services.generator.backends import make_generator
-from services.generator.core import Delta, Seen
-from services.generator.echo import EchoGenerator
-from services.generator.openai import OpenAIGenerator
-from services.generator.pictures import jpeg
-from services.generator.threads import in_thread
-from shared.config import GeneratorSettings
-from shared.errors import ConfigError, GenerationError
-from shared.messages import Request, Sampling
+from cornerman_generator.backends import make_generator
+from cornerman_generator.core import ChunkInput, TextDelta
+from cornerman_generator.data_uri import jpeg
+from cornerman_generator.echo import EchoGenerator
+from cornerman_generator.openai import OpenAIGenerator
+from cornerman_generator.threads import in_thread
+from cornerman_shared.bus.messages import Request, Sampling
+from cornerman_shared.errors import ConfigError, GenerationError
+from cornerman_shared.settings.tree import GeneratorSettings
 
 MakeRequest = Callable[..., Request]
 
 
-async def text_of(deltas: AsyncIterator[Delta]) -> str:
+async def text_of(deltas: AsyncIterator[TextDelta]) -> str:
     return "".join([delta.text async for delta in deltas])
 
 
-async def test_echo_says_what_it_was_asked_word_by_word(request_for: MakeRequest, chunks: list[Seen]) -> None:
+async def test_echo_says_what_it_was_asked_word_by_word(request_for: MakeRequest, chunks: list[ChunkInput]) -> None:
     deltas = [delta async for delta in EchoGenerator().generate(request_for(), chunks)]
     assert "".join(d.text for d in deltas) == "correct at 2.50 s, chunks 2-3: How is the squat?"
     assert {d.n_tokens for d in deltas} == {1}
@@ -106,7 +106,7 @@ def openai(url: str, **changes: Any) -> OpenAIGenerator:
 
 
 async def test_openai_sends_frames_and_streams_the_answer(
-    request_for: MakeRequest, chunks: list[Seen], http_server: Any
+    request_for: MakeRequest, chunks: list[ChunkInput], http_server: Any
 ) -> None:
     http_server.lines = chat_lines("Bend", " your", " knees.", usage=321)
     generator = openai(http_server.url)
@@ -140,7 +140,7 @@ async def test_openai_sends_frames_and_streams_the_answer(
     ids=["refused", "error event", "no JSON", "cut"],
 )
 async def test_what_goes_wrong_at_the_server_is_told_with_its_own_words(
-    request_for: MakeRequest, chunks: list[Seen], http_server: Any, status: int, lines: list[str], message: str
+    request_for: MakeRequest, chunks: list[ChunkInput], http_server: Any, status: int, lines: list[str], message: str
 ) -> None:
     http_server.status, http_server.lines = status, lines
     generator = openai(http_server.url)
@@ -150,7 +150,7 @@ async def test_what_goes_wrong_at_the_server_is_told_with_its_own_words(
 
 
 async def test_a_server_that_is_not_there_is_an_error_without_the_key(
-    request_for: MakeRequest, chunks: list[Seen]
+    request_for: MakeRequest, chunks: list[ChunkInput]
 ) -> None:
     generator = openai("http://user:pass@127.0.0.1:1/v1")
     with pytest.raises(GenerationError, match="failed") as caught:
@@ -160,7 +160,9 @@ async def test_a_server_that_is_not_there_is_an_error_without_the_key(
     assert "s3cret" not in str(caught.value)
 
 
-async def test_closing_hangs_up_on_the_server(request_for: MakeRequest, chunks: list[Seen], http_server: Any) -> None:
+async def test_closing_hangs_up_on_the_server(
+    request_for: MakeRequest, chunks: list[ChunkInput], http_server: Any
+) -> None:
     http_server.lines, http_server.pause_s = chat_lines(*["word "] * 5000), 0.02
     generator = openai(http_server.url)
     iterator: Any = generator.generate(request_for(), chunks)

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.generator.core import Hush, Pacer, Seen, distinct_frames, require_tokens
-from shared.errors import GenerationError
+from cornerman_generator.core import ChunkInput, SilenceFilter, TextPacer, distinct_frames, require_tokens
+from cornerman_shared.errors import GenerationError
 
 
 def hush(avoid: str, *pieces: str) -> tuple[list[str], bool]:
-    guard = Hush(avoid)
+    guard = SilenceFilter(avoid)
     out = [guard.push(piece) for piece in pieces]
     rest, silent = guard.end()
     return [piece for piece in (*out, rest) if piece], silent
@@ -32,7 +32,7 @@ def test_dots_before_words_are_words() -> None:
 
 
 def test_the_first_word_goes_out_at_once_when_it_is_no_repeat() -> None:
-    guard = Hush("Keep your back straight.")
+    guard = SilenceFilter("Keep your back straight.")
     assert guard.push("Bend") == "Bend"
     assert guard.push(" down") == " down"
 
@@ -59,7 +59,7 @@ def test_no_word_is_ever_lost_unless_all_of_it_is_nothing_new(pieces: list[str],
 
 
 def test_pacer_sends_the_first_piece_at_once_and_then_gathers() -> None:
-    pacer = Pacer(0.1)
+    pacer = TextPacer(0.1)
     assert pacer.wait_s(0.0) is None
     pacer.push("a")
     assert pacer.wait_s(0.0) == 0.0
@@ -74,7 +74,7 @@ def test_pacer_sends_the_first_piece_at_once_and_then_gathers() -> None:
 
 @given(st.lists(st.floats(0, 0.05), max_size=200))
 def test_pacer_never_sends_more_often_than_it_may_and_loses_nothing(waits: list[float]) -> None:
-    pacer, now_s, sent, text = Pacer(1 / 30), 0.0, [], ""
+    pacer, now_s, sent, text = TextPacer(1 / 30), 0.0, [], ""
     for wait_s in waits:
         now_s += wait_s
         pacer.push("x")
@@ -86,12 +86,12 @@ def test_pacer_never_sends_more_often_than_it_may_and_loses_nothing(waits: list[
     assert all(later - earlier >= 1 / 30 - 1e-9 for earlier, later in itertools.pairwise(sent))
 
 
-def test_frames_that_chunks_share_are_seen_once_in_time_order(chunks: list[Seen]) -> None:
+def test_frames_that_chunks_share_are_seen_once_in_time_order(chunks: list[ChunkInput]) -> None:
     frames = distinct_frames(chunks, 16)
     assert [int(frame[0, 0, 0]) for frame in frames] == [round((1.0 + i / 8) * 40) for i in range(12)]
 
 
-def test_of_too_many_frames_an_even_choice_stays_with_the_newest_in_it(chunks: list[Seen]) -> None:
+def test_of_too_many_frames_an_even_choice_stays_with_the_newest_in_it(chunks: list[ChunkInput]) -> None:
     values = [int(frame[0, 0, 0]) for frame in distinct_frames(chunks, 4)]
     assert values[-1] == round((1.0 + 11 / 8) * 40)
     assert values == sorted(values)
@@ -99,7 +99,7 @@ def test_of_too_many_frames_an_even_choice_stays_with_the_newest_in_it(chunks: l
     assert len(distinct_frames(chunks, 1)) == 1
 
 
-def test_missing_frames_or_tokens_are_an_error_that_names_the_setting(chunks: list[Seen]) -> None:
+def test_missing_frames_or_tokens_are_an_error_that_names_the_setting(chunks: list[ChunkInput]) -> None:
     with pytest.raises(GenerationError, match=r"chunk 2 came without its frames.*generator\.backend"):
         distinct_frames([replace(chunks[0], frames=None)], 8)
     with pytest.raises(GenerationError, match=r"chunk 2 has no tokens.*encoder\.backend"):

@@ -17,15 +17,15 @@ import numpy as np
 import pytest
 import torch
 
+from cornerman_generator.backends import make_generator
+from cornerman_generator.core import ChunkInput, TextDelta
+from cornerman_generator.mobile_videogpt import AdapterSwitch
+from cornerman_shared.bus.messages import Request, Sampling
+from cornerman_shared.errors import ConfigError, GenerationError
+from cornerman_shared.settings.tree import GeneratorSettings
 from mobile_videogpt import MobileVideoGPT, MobileVideoGPTConfig
-from mobile_videogpt.engine import LanguageEngine, Prefilled, Segment
+from mobile_videogpt.engine import LanguageEngine, Prefilled, PromptSegment
 from mobile_videogpt.tokenizer import tiny_tokenizer
-from services.generator.backends import make_generator
-from services.generator.core import Delta, Seen
-from services.generator.mobile_videogpt import AdapterSwitch
-from shared.config import GeneratorSettings
-from shared.errors import ConfigError, GenerationError
-from shared.messages import Request, Sampling
 
 MakeRequest = Callable[..., Request]
 
@@ -51,18 +51,18 @@ def settings(checkpoint: Path, **changes: Any) -> GeneratorSettings:
     })  # fmt: skip
 
 
-async def collect(deltas: AsyncIterator[Delta]) -> list[Delta]:
+async def collect(deltas: AsyncIterator[TextDelta]) -> list[TextDelta]:
     return [delta async for delta in deltas]
 
 
 async def test_the_streamed_text_is_what_the_model_itself_says(
-    checkpoint: Path, request_for: MakeRequest, chunks: list[Seen]
+    checkpoint: Path, request_for: MakeRequest, chunks: list[ChunkInput]
 ) -> None:
     generator = make_generator(settings(checkpoint))
     deltas = await collect(generator.generate(request_for(), chunks))
     await generator.close()
     model = MobileVideoGPT.from_pretrained(checkpoint, part="language", device="cpu", dtype=torch.float32)
-    from services.generator.mobile_videogpt import TorchTokens
+    from cornerman_generator.mobile_videogpt import TorchTokens
 
     tokens = [TorchTokens(torch.from_numpy(c.context), torch.from_numpy(c.video)) for c in chunks]
     ids = [list(chunk.ref.frame_pts_s) for chunk in chunks]
@@ -76,7 +76,7 @@ async def test_the_streamed_text_is_what_the_model_itself_says(
 
 
 async def test_requests_answered_at_once_say_what_they_say_alone(
-    checkpoint: Path, request_for: MakeRequest, chunks: list[Seen]
+    checkpoint: Path, request_for: MakeRequest, chunks: list[ChunkInput]
 ) -> None:
     generator = make_generator(settings(checkpoint))
     prompts = [f"Question {i}: what now?" for i in range(6)]
@@ -90,7 +90,7 @@ async def test_requests_answered_at_once_say_what_they_say_alone(
 
 
 async def test_the_model_is_told_the_action_it_answers_to_unless_it_is_a_question(
-    checkpoint: Path, request_for: MakeRequest, chunks: list[Seen], tmp_path: Path
+    checkpoint: Path, request_for: MakeRequest, chunks: list[ChunkInput], tmp_path: Path
 ) -> None:
     model = MobileVideoGPT.from_pretrained(checkpoint, device="cpu", dtype=torch.float32)
     model.config = replace(model.config, reply_action=True)
@@ -105,12 +105,12 @@ async def test_the_model_is_told_the_action_it_answers_to_unless_it_is_a_questio
 
 
 async def test_a_loaded_generator_has_spoken_already_and_forgotten_it(
-    checkpoint: Path, request_for: MakeRequest, chunks: list[Seen], monkeypatch: pytest.MonkeyPatch
+    checkpoint: Path, request_for: MakeRequest, chunks: list[ChunkInput], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[int] = []
     prefill = LanguageEngine.prefill
 
-    def counted(self: LanguageEngine, pieces: Sequence[Segment], reserve_tokens: int = 0) -> Prefilled:
+    def counted(self: LanguageEngine, pieces: Sequence[PromptSegment], reserve_tokens: int = 0) -> Prefilled:
         done = prefill(self, pieces, reserve_tokens)
         read.append(done.reused_tokens)
         return done
@@ -126,8 +126,8 @@ async def test_a_loaded_generator_has_spoken_already_and_forgotten_it(
 def test_a_generator_without_adapters_loads_no_peft(checkpoint: Path) -> None:
     code = (
         "import sys, threading\n"
-        "from services.generator.mobile_videogpt import MobileVideoGPTGenerator\n"
-        "from shared.config import GeneratorSettings\n"
+        "from cornerman_generator.mobile_videogpt import MobileVideoGPTGenerator\n"
+        "from cornerman_shared.settings.tree import GeneratorSettings\n"
         f"settings = GeneratorSettings(backend='mobile_videogpt', model={str(checkpoint)!r}, device='cpu')\n"
         "generator = MobileVideoGPTGenerator.load(settings)\n"
         "with generator._adapters.using(''): print('peft' in sys.modules)\n"
@@ -137,7 +137,7 @@ def test_a_generator_without_adapters_loads_no_peft(checkpoint: Path) -> None:
 
 
 async def test_closing_stops_the_model_within_a_token(
-    checkpoint: Path, request_for: MakeRequest, chunks: list[Seen]
+    checkpoint: Path, request_for: MakeRequest, chunks: list[ChunkInput]
 ) -> None:
     generator = make_generator(settings(checkpoint, concurrency=1))
     long = request_for(sampling=Sampling(max_new_tokens=2000))
@@ -149,7 +149,7 @@ async def test_closing_stops_the_model_within_a_token(
 
 
 async def test_tokens_of_another_model_or_none_at_all_are_an_error(
-    checkpoint: Path, request_for: MakeRequest, chunks: list[Seen]
+    checkpoint: Path, request_for: MakeRequest, chunks: list[ChunkInput]
 ) -> None:
     generator = make_generator(settings(checkpoint))
     narrow = [replace(c, context=np.zeros((8, 4, 16)), video=np.zeros((8, 16))) for c in chunks]
@@ -228,7 +228,7 @@ def _note(switch: AdapterSwitch, lora: Lora, seen: list[str | None]) -> None:
 
 
 async def test_vllm_gets_the_whole_prompt_as_embeddings(
-    checkpoint: Path, request_for: MakeRequest, chunks: list[Seen], http_server: Any
+    checkpoint: Path, request_for: MakeRequest, chunks: list[ChunkInput], http_server: Any
 ) -> None:
     lines = ["data: " + json.dumps({"choices": [{"text": text}]}) for text in ("Good", " job.")]
     http_server.lines = [*lines, "data: [DONE]"]
@@ -242,7 +242,7 @@ async def test_vllm_gets_the_whole_prompt_as_embeddings(
     assert body["max_tokens"] == 12
     embeds = torch.load(io.BytesIO(base64.b64decode(body["prompt_embeds"])), weights_only=True)
     model = MobileVideoGPT.from_pretrained(checkpoint, part="language", device="cpu", dtype=torch.float32)
-    from services.generator.mobile_videogpt import TorchTokens
+    from cornerman_generator.mobile_videogpt import TorchTokens
 
     tokens = [TorchTokens(torch.from_numpy(c.context), torch.from_numpy(c.video)) for c in chunks]
     ids = [list(chunk.ref.frame_pts_s) for chunk in chunks]
@@ -254,7 +254,7 @@ async def test_vllm_gets_the_whole_prompt_as_embeddings(
 
 
 async def test_vllm_gets_the_token_of_the_action_too(
-    checkpoint: Path, request_for: MakeRequest, chunks: list[Seen], http_server: Any, tmp_path: Path
+    checkpoint: Path, request_for: MakeRequest, chunks: list[ChunkInput], http_server: Any, tmp_path: Path
 ) -> None:
     model = MobileVideoGPT.from_pretrained(checkpoint, device="cpu", dtype=torch.float32)
     model.config = replace(model.config, reply_action=True)

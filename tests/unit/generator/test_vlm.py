@@ -23,13 +23,13 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from services.generator.backends import make_generator
-from services.generator.core import Delta, Seen
-from services.generator.minicpm import MiniCpmTalker, load_minicpm, repair_quantization
-from services.generator.vlm import VlmGenerator, sampling_arguments
-from shared.config import GeneratorSettings
-from shared.errors import ConfigError, GenerationError
-from shared.messages import Request, Sampling
+from cornerman_generator.backends import make_generator
+from cornerman_generator.core import ChunkInput, TextDelta
+from cornerman_generator.minicpm import MiniCpmBackend, load_minicpm, repair_quantization
+from cornerman_generator.vlm import VlmGenerator, sampling_arguments
+from cornerman_shared.bus.messages import Request, Sampling
+from cornerman_shared.errors import ConfigError, GenerationError
+from cornerman_shared.settings.tree import GeneratorSettings
 
 MakeRequest = Callable[..., Request]
 TEMPLATE = (
@@ -78,12 +78,12 @@ def settings(folder: Path | str, **changes: Any) -> GeneratorSettings:
     return GeneratorSettings(**{"backend": "vlm", "model": str(folder), "device": "cpu", **changes})
 
 
-async def collect(deltas: AsyncIterator[Delta]) -> list[Delta]:
+async def collect(deltas: AsyncIterator[TextDelta]) -> list[TextDelta]:
     return [delta async for delta in deltas]
 
 
 async def test_a_transformers_model_streams_what_it_generates(
-    llava: Path, request_for: MakeRequest, chunks: list[Seen]
+    llava: Path, request_for: MakeRequest, chunks: list[ChunkInput]
 ) -> None:
     generator = make_generator(settings(llava))
     request = request_for(sampling=Sampling(max_new_tokens=16), system_prompt="Be brief.")
@@ -96,13 +96,15 @@ async def test_a_transformers_model_streams_what_it_generates(
     assert text == "".join(d.text for d in again)
     assert 0 < sum(d.n_tokens for d in deltas) <= 17
     assert deltas[0].n_input_tokens > 8 * 4  # eight pictures of four patches, and the words
-    dark = [Seen(c.ref, frames=np.zeros_like(c.frames)) for c in chunks]
+    dark = [ChunkInput(c.ref, frames=np.zeros_like(c.frames)) for c in chunks]
     other = await collect(generator.generate(request, dark))
     assert "".join(d.text for d in other) != text
     await generator.close()
 
 
-async def test_closing_stops_a_transformers_model(llava: Path, request_for: MakeRequest, chunks: list[Seen]) -> None:
+async def test_closing_stops_a_transformers_model(
+    llava: Path, request_for: MakeRequest, chunks: list[ChunkInput]
+) -> None:
     generator = make_generator(settings(llava))
     iterator: Any = generator.generate(request_for(sampling=Sampling(max_new_tokens=4000)), chunks)
     await anext(iterator)
@@ -113,7 +115,7 @@ async def test_closing_stops_a_transformers_model(llava: Path, request_for: Make
 
 
 async def test_an_adapter_is_refused_rather_than_ignored(
-    llava: Path, request_for: MakeRequest, chunks: list[Seen]
+    llava: Path, request_for: MakeRequest, chunks: list[ChunkInput]
 ) -> None:
     generator = make_generator(settings(llava))
     with pytest.raises(GenerationError, match="takes none"):
@@ -150,9 +152,9 @@ class ChattyModel:
 TOKENIZER = SimpleNamespace(encode=lambda text, add_special_tokens: text.split())
 
 
-async def test_minicpm_is_asked_by_its_own_method(request_for: MakeRequest, chunks: list[Seen]) -> None:
+async def test_minicpm_is_asked_by_its_own_method(request_for: MakeRequest, chunks: list[ChunkInput]) -> None:
     model = ChattyModel()
-    generator = VlmGenerator(MiniCpmTalker(model, TOKENIZER), "minicpm")
+    generator = VlmGenerator(MiniCpmBackend(model, TOKENIZER), "minicpm")
     request = request_for(system_prompt="Be brief.", sampling=Sampling(9, 0.5, 0.8, 1.1))
     deltas = await collect(generator.generate(request, chunks))
     await generator.close()

@@ -37,7 +37,9 @@ def number_of(picture: NDArray[np.uint8]) -> int:
     """The number in an upright picture of any size."""
     height, width, _ = picture.shape
     row = picture[height // 2 - height // 8 : height // 2 + height // 8].mean(axis=(0, 2))
-    bits = [row[int((bit + 0.3) * width / BITS) : int((bit + 0.7) * width / BITS) + 1].mean() > 126 for bit in range(BITS)]
+    bits = [
+        row[int((bit + 0.3) * width / BITS) : int((bit + 0.7) * width / BITS) + 1].mean() > 126 for bit in range(BITS)
+    ]
     return sum(1 << bit for bit, on in enumerate(bits) if on)
 
 

@@ -47,7 +47,14 @@ def moov(
     minf = box(b"minf", full(b"vmhd", 0, 1, bytes(8)), dinf, stbl)
     hdlr = full(b"hdlr", 0, 0, struct.pack(">I4s12x", 0, b"vide"), b"VideoHandler\0")
     mdhd = full(b"mdhd", 0, 0, struct.pack(">IIIIHH", 0, 0, SCALE, total, 0x55C4, 0))
-    tkhd = full(b"tkhd", 0, 7, struct.pack(">IIIII8xHHHH", 0, 0, 1, 0, shown, 0, 0, 0, 0), matrix, struct.pack(">II", size[0] << 16, size[1] << 16))
+    tkhd = full(
+        b"tkhd",
+        0,
+        7,
+        struct.pack(">IIIII8xHHHH", 0, 0, 1, 0, shown, 0, 0, 0, 0),
+        matrix,
+        struct.pack(">II", size[0] << 16, size[1] << 16),
+    )
     elst = box(
         b"edts",
         full(
@@ -59,7 +66,16 @@ def moov(
         ),
     )
     trak = box(b"trak", tkhd, elst if edits else b"", box(b"mdia", mdhd, hdlr, minf))
-    mvhd = full(b"mvhd", 0, 0, struct.pack(">IIII", 0, 0, SCALE, shown), struct.pack(">IH10x", 1 << 16, 256), MATRIX, bytes(24), struct.pack(">I", 2))
+    mvhd = full(
+        b"mvhd",
+        0,
+        0,
+        struct.pack(">IIII", 0, 0, SCALE, shown),
+        struct.pack(">IH10x", 1 << 16, 256),
+        MATRIX,
+        bytes(24),
+        struct.pack(">I", 2),
+    )
     mvex = box(b"mvex", full(b"trex", 0, 0, struct.pack(">IIIII", 1, 1, 0, 0, 0))) if fragmented else b""
     return box(b"moov", mvhd, trak, mvex)
 
@@ -161,7 +177,9 @@ def recorded_webm(packets: Sequence[tuple[int, bytes, bool]], size: tuple[int, i
         0x1A45DFA3,
         element(0x4286, b"\1") + element(0x4282, b"webm") + element(0x4287, b"\4") + element(0x4285, b"\2"),
     )
-    info = element(0x1549A966, element(0x2AD7B1, number(1_000_000)) + element(0x4D80, b"Chrome") + element(0x5741, b"Chrome"))
+    info = element(
+        0x1549A966, element(0x2AD7B1, number(1_000_000)) + element(0x4D80, b"Chrome") + element(0x5741, b"Chrome")
+    )
     video = element(0xE0, element(0xB0, number(size[0])) + element(0xBA, number(size[1])))
     entry = element(0xD7, b"\1") + element(0x73C5, b"\x2a") + element(0x83, b"\1") + element(0x86, b"V_VP8") + video
     body = info + element(0x1654AE6B, element(0xAE, entry))
@@ -184,8 +202,12 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 def camera_avi(pictures: Sequence[bytes], size: tuple[int, int], fps: int, *, index: bool = True) -> bytes:
     """MJPEG in AVI as cheap cameras write it: one stream, `idx1` or none. An empty picture repeats the one before."""
     count, largest = len(pictures), max(map(len, pictures))
-    avih = struct.pack("<14I", 1_000_000 // fps, largest * fps, 0, 0x10 if index else 0, count, 0, 1, largest, *size, 0, 0, 0, 0)
-    strh = struct.pack("<4s4sIHHIIIIIIIIhhhh", b"vids", b"MJPG", 0, 0, 0, 0, 1, fps, 0, count, largest, 10000, 0, 0, 0, *size)
+    avih = struct.pack(
+        "<14I", 1_000_000 // fps, largest * fps, 0, 0x10 if index else 0, count, 0, 1, largest, *size, 0, 0, 0, 0
+    )
+    strh = struct.pack(
+        "<4s4sIHHIIIIIIIIhhhh", b"vids", b"MJPG", 0, 0, 0, 0, 1, fps, 0, count, largest, 10000, 0, 0, 0, *size
+    )
     strf = struct.pack("<IiiHH4sIiiII", 40, *size, 1, 24, b"MJPG", size[0] * size[1] * 3, 0, 0, 0, 0)
     strl = b"strl" + chunk(b"strh", strh) + chunk(b"strf", strf)
     hdrl = b"hdrl" + chunk(b"avih", avih) + chunk(b"LIST", strl)

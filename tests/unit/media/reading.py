@@ -7,7 +7,6 @@ from pathlib import Path
 
 from cornerman_media.length import measure
 from cornerman_media.reader import open_video
-
 from tests.unit.media.films import is_upright, number_of
 
 

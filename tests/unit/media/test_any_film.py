@@ -8,16 +8,25 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from cornerman_media.length import length_s
-from cornerman_media.rewriting import rewrite
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
+from cornerman_media.length import length_s
+from cornerman_media.rewriting import rewrite
 from tests.unit.media.films import Film, write
 from tests.unit.media.reading import read, read_and_measure
 
 MS = Fraction(1, 1000)
-RATES = [Fraction(5), Fraction(10), Fraction(25, 2), Fraction(24000, 1001), Fraction(25), Fraction(30000, 1001), Fraction(50), Fraction(60)]
+RATES = [
+    Fraction(5),
+    Fraction(10),
+    Fraction(25, 2),
+    Fraction(24000, 1001),
+    Fraction(25),
+    Fraction(30000, 1001),
+    Fraction(50),
+    Fraction(60),
+]
 H264 = ("libx264", "yuv420p", {"bf": "0"})
 H264_B = ("libx264", "yuv420p", {"bf": "2", "x264-params": "b-adapt=0:scenecut=0"})
 H264_10 = ("libx264", "yuv420p10le", {"bf": "1"})
@@ -76,7 +85,9 @@ def cases(draw: st.DrawFn) -> Case:
     suffix = draw(st.sampled_from(sorted(KINDS)))
     kind = KINDS[suffix]
     codec, pixel_format, options = draw(st.sampled_from(kind.codecs))
-    rate = draw(st.sampled_from(RATES if codec != "mpeg2video" else [Fraction(25), Fraction(30000, 1001), Fraction(50)]))
+    rate = draw(
+        st.sampled_from(RATES if codec != "mpeg2video" else [Fraction(25), Fraction(30000, 1001), Fraction(50)])
+    )
     tick = 1 / rate if kind.tick is None or codec == "mpeg2video" else kind.tick
     if codec == "mpeg4" and suffix != "avi":
         tick = Fraction(1, 30_000) if suffix in ("mp4", "mov") else MS

@@ -1,4 +1,4 @@
-"""Inputs that failed on 2026-11-25 in `annotate` or `run`, each with what is right: read, measured, and written again."""
+"""Inputs that failed on 2026-11-25 in `annotate` or `run`: each is read, measured and written as the table says."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+
 from cornerman_media.errors import NoVideoError
 from cornerman_media.length import length_s
 from cornerman_media.reader import open_video
 from cornerman_media.rewriting import Draw, Rewritten, rewrite
-
 from tests.unit.media.films import Film, jpeg, steady, turned, write
 from tests.unit.media.reading import Found, read, read_and_measure
 
@@ -44,7 +44,9 @@ def upright_phone(folder: Path) -> Path:
 
 
 def wide_pixels(folder: Path) -> Path:
-    return write(folder / "sar.mp4", Film(steady(20, 25), size=(80, 64), rate=Fraction(25), pixel_aspect=Fraction(16, 11)))
+    return write(
+        folder / "sar.mp4", Film(steady(20, 25), size=(80, 64), rate=Fraction(25), pixel_aspect=Fraction(16, 11))
+    )
 
 
 def missing_frames(folder: Path) -> Path:
@@ -175,7 +177,11 @@ def test_caption_time_is_the_pictures(tmp_path: Path) -> None:
     path, target = audio_first(tmp_path), tmp_path / "out.mp4"
     written, drawn = annotated(path, target)
     with av.open(str(target)) as container:
-        white = [frame.time for frame in container.decode(video=0) if frame.to_ndarray(format="rgb24")[-4:, 8:-8].mean() > 200]
+        white = [
+            frame.time
+            for frame in container.decode(video=0)
+            if frame.to_ndarray(format="rgb24")[-4:, 8:-8].mean() > 200
+        ]
     assert white == pytest.approx([at + written.start_s for at in drawn], abs=1e-4)
     assert white[0] == pytest.approx(5.2, abs=1e-4)
 

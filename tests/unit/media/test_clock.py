@@ -6,12 +6,15 @@ import random
 from itertools import pairwise
 
 import pytest
+
 from cornerman_media.clock import WINDOW_S, ClockWatch
 
 FPS = 30
 
 
-def watched(factor: float, seconds: float = 20.0, jitter_s: float = 0.0) -> tuple[ClockWatch, list[tuple[float, float]]]:
+def watched(
+    factor: float, seconds: float = 20.0, jitter_s: float = 0.0
+) -> tuple[ClockWatch, list[tuple[float, float]]]:
     """(arrival, time to go by) of a camera whose clock runs `factor` times as fast as the wall's."""
     rng = random.Random(3)
     watch, out = ClockWatch(), []
@@ -31,7 +34,15 @@ def test_right_clock_is_left_alone(factor: float) -> None:
     assert out[-1][1] == pytest.approx(7000 + (20 - 1 / FPS) * factor)
 
 
-@pytest.mark.parametrize(("factor", "pace", "note"), [(0.1, "slow", "about 10 times too slow"), (10, "fast", "about 10 times too fast"), (0.5, "slow", "about 2.0 times"), (0.0, "slow", "stands still")])
+@pytest.mark.parametrize(
+    ("factor", "pace", "note"),
+    [
+        (0.1, "slow", "about 10 times too slow"),
+        (10, "fast", "about 10 times too fast"),
+        (0.5, "slow", "about 2.0 times"),
+        (0.0, "slow", "stands still"),
+    ],
+)
 def test_wrong_clock_goes_by_arrival(factor: float, pace: str, note: str) -> None:
     watch, out = watched(factor, jitter_s=0.02)
     assert watch.pace == pace and note in watch.note

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cornerman_media.ending import cut_short, missing_bytes
 
+from cornerman_media.ending import cut_short, missing_bytes
 from tests.unit.media.films import Film, steady, write
 from tests.unit.media.reading import read
 
@@ -64,7 +64,9 @@ def test_cut_file_says_so(tmp_path: Path, name: str, muxer: dict[str, str], audi
 
 
 def test_fragments_are_cut_short(tmp_path: Path) -> None:
-    film = Film(steady(150), size=(160, 120), codec_options={"g": "30"}, muxer_options={"movflags": "+frag_keyframe+empty_moov"})
+    film = Film(
+        steady(150), size=(160, 120), codec_options={"g": "30"}, muxer_options={"movflags": "+frag_keyframe+empty_moov"}
+    )
     path = write(tmp_path / "a.mp4", film)
     assert (missing_bytes(path), read(path).cut_short) == (0, "")
     data = path.read_bytes()
@@ -72,7 +74,9 @@ def test_fragments_are_cut_short(tmp_path: Path) -> None:
     assert read(path).cut_short == "cut short: it ends after 3.2 of 4.0 s"  # the fragments that are there promise 4 s
 
 
-@pytest.mark.parametrize("data", [b"", b"RIFF", b"\x1a\x45\xdf\xa3", b"\0\0\0\1mdat", b"\x1a\x45\xdf\xa3" + b"\xff" * 40])
+@pytest.mark.parametrize(
+    "data", [b"", b"RIFF", b"\x1a\x45\xdf\xa3", b"\0\0\0\1mdat", b"\x1a\x45\xdf\xa3" + b"\xff" * 40]
+)
 def test_nonsense_promises_nothing(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "a"
     path.write_bytes(data)

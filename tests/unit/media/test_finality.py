@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+
 from cornerman_media.finality import REMOTE_TRIES, Fault, Origin, SourceHistory
 
 

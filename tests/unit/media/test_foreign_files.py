@@ -10,8 +10,8 @@ from pathlib import Path
 
 import av
 import pytest
-from cornerman_media.reader import open_video
 
+from cornerman_media.reader import open_video
 from tests.unit.media import muxers
 from tests.unit.media.films import Film, encoded, jpeg, numbered, steady, write
 from tests.unit.media.reading import read_and_measure
@@ -40,7 +40,11 @@ def packets_of(codec: str, times_ms: list[int], options: dict[str, str]) -> list
     buffer.seek(0)
     with av.open(buffer) as container:
         video = container.streams.video[0]
-        return [(round(one.pts * video.time_base * 1000), bytes(one), one.is_keyframe) for one in container.demux(video) if one.size]
+        return [
+            (round(one.pts * video.time_base * 1000), bytes(one), one.is_keyframe)
+            for one in container.demux(video)
+            if one.size
+        ]
 
 
 VP8 = {"b": "2M", "auto-alt-ref": "0", "lag-in-frames": "0", "deadline": "realtime"}
@@ -103,7 +107,9 @@ def anamorphic_y4m() -> bytes:
 
 
 def vp8_ivf() -> bytes:
-    return muxers.ivf([(2 * at, data) for at, (_, data, _) in enumerate(packets_of("libvpx", list(range(0, 990, 33)), VP8))], SIZE, 30)
+    return muxers.ivf(
+        [(2 * at, data) for at, (_, data, _) in enumerate(packets_of("libvpx", list(range(0, 990, 33)), VP8))], SIZE, 30
+    )
 
 
 def transport(tmp_path: Path, start_s: float = 0.0, rate: float = 30) -> bytes:
@@ -113,16 +119,44 @@ def transport(tmp_path: Path, start_s: float = 0.0, rate: float = 30) -> bytes:
 
 CASES: dict[str, tuple[Callable[[], bytes], str, list[int], list[float], float, float]] = {
     # name: maker, suffix, numbers, times, where a player begins, length
-    "quicktime with its index behind": (lambda: muxers.progressive(*file_parts(True)), "mov", list(range(30)), STEADY, 2 / 30, 1.0),
+    "quicktime with its index behind": (
+        lambda: muxers.progressive(*file_parts(True)),
+        "mov",
+        list(range(30)),
+        STEADY,
+        2 / 30,
+        1.0,
+    ),
     "phone held upright": (phone_mov, "mov", list(range(30)), STEADY, 0.0, 1.0),
     "empty edit before the picture": (late_edit, "mp4", list(range(30)), STEADY, 0.5, 1.0),
     "trimmed by an edit list": (trimmed_edit, "mp4", list(range(10, 25)), steady(15), 0.0, 0.5),
     "fragments": (lambda: muxers.fragments(*file_parts(False), 7), "mp4", list(range(30)), STEADY, 0.0, 1.0),
-    "fragments with b-frames": (lambda: muxers.fragments(*file_parts(True), 8), "mp4", list(range(30)), STEADY, 2 / 30, 1.0),
-    "browser recording": (media_recorder, "webm", list(range(10)), [ms / 1000 for ms in UNEVEN_MS], 0.137, 0.9 + 1 / 30),
+    "fragments with b-frames": (
+        lambda: muxers.fragments(*file_parts(True), 8),
+        "mp4",
+        list(range(30)),
+        STEADY,
+        2 / 30,
+        1.0,
+    ),
+    "browser recording": (
+        media_recorder,
+        "webm",
+        list(range(10)),
+        [ms / 1000 for ms in UNEVEN_MS],
+        0.137,
+        0.9 + 1 / 30,
+    ),
     "camera's mjpeg avi": (camera_avi, "avi", list(range(30)), steady(30, 15), 0.0, 2.0),
     "avi without an index": (unindexed_avi, "avi", list(range(30)), steady(30, 15), 0.0, 2.0),
-    "avi with lost frames": (dropping_avi, "avi", [n for n in range(30) if n not in (4, 5, 11)], [n / 15 for n in range(30) if n not in (4, 5, 11)], 0.0, 2.0),
+    "avi with lost frames": (
+        dropping_avi,
+        "avi",
+        [n for n in range(30) if n not in (4, 5, 11)],
+        [n / 15 for n in range(30) if n not in (4, 5, 11)],
+        0.0,
+        2.0,
+    ),
     "bare jpegs in a row": (raw_mjpeg, "mjpeg", list(range(30)), steady(30, 25), 0.0, 30 / 25),
     "yuv4mpeg": (anamorphic_y4m, "y4m", list(range(30)), [n * 1001 / 30000 for n in range(30)], 0.0, 30 * 1001 / 30000),
     "ivf with every second tick": (vp8_ivf, "ivf", list(range(30)), steady(30, 15), 0.0, 2.0),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from cornerman_media.jpeg import decode_picture
-from cornerman_media.mjpeg_parts import UNENDED, JpegSplitter
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cornerman_media.jpeg import decode_picture
+from cornerman_media.mjpeg_parts import UNENDED, JpegSplitter
 from tests.unit.media.films import jpeg, number_of
 
 PICTURES = [jpeg(number) for number in range(6)]

@@ -10,12 +10,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+
 from cornerman_media.errors import MediaError, NoVideoError, UnreadableError
 from cornerman_media.length import length_s, measure
 from cornerman_media.opening import OpenOptions, shown_name
 from cornerman_media.reader import open_video
 from cornerman_media.timestamps import TimeRepair
-
 from tests.unit.media.films import BLUE, GREEN, RED, Film, numbered, steady, write
 from tests.unit.media.reading import read
 
@@ -32,7 +32,9 @@ def damaged(path: Path, start: float, end: float, seed: int = 1) -> Path:
 
 
 def test_broken_packet_does_not_end_it(tmp_path: Path) -> None:
-    film = Film(steady(60), size=(128, 96), codec="mjpeg", pixel_format="yuvj420p", codec_options={"qmin": "2", "qmax": "2"})
+    film = Film(
+        steady(60), size=(128, 96), codec="mjpeg", pixel_format="yuvj420p", codec_options={"qmin": "2", "qmax": "2"}
+    )
     path = write(tmp_path / "a.mkv", film)
     with av.open(str(path)) as container:
         packet = bytes([one for one in container.demux(video=0) if one.size][20])
@@ -46,7 +48,12 @@ def test_broken_packet_does_not_end_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("name", ["a.mkv", "a.ts", "a.mp4"])
 def test_damage_in_the_middle_is_survived(tmp_path: Path, name: str, seed: int) -> None:
-    film = Film(steady(90), size=(128, 96), codec_options={"g": "15"}, muxer_options={"movflags": "+faststart"} if name == "a.mp4" else {})
+    film = Film(
+        steady(90),
+        size=(128, 96),
+        codec_options={"g": "15"},
+        muxer_options={"movflags": "+faststart"} if name == "a.mp4" else {},
+    )
     path = damaged(write(tmp_path / name, film), 0.4, 0.5, seed)
     found = read(path)
     assert len(found.times_s) > 60 and found.times_s[-1] > 2.4
@@ -145,8 +152,7 @@ def test_file_url_is_read(tmp_path: Path) -> None:
 def test_interruption_ends_it(tmp_path: Path) -> None:
     seen: list[float] = []
     with open_video(write(tmp_path / "a.mkv", Film(steady(30)))) as video:
-        for frame in video.frames(lambda: len(seen) >= 5):
-            seen.append(frame.time_s)
+        seen.extend(frame.time_s for frame in video.frames(lambda: len(seen) >= 5))
     assert 5 <= len(seen) < 30
 
 

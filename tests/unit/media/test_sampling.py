@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cornerman_media.jpeg import JpegMaker, decode_picture
+
+from cornerman_media.jpeg import JpegEncoder, decode_picture
 from cornerman_media.reader import open_video
 from cornerman_media.sampling import newest, sampled, spread, with_shorter_side
-
 from tests.unit.media.films import Film, number_of, numbered, steady, write
 
 
@@ -56,13 +56,13 @@ def test_shorter_side_keeps_the_shape(size: tuple[int, int], wanted: tuple[int, 
 def test_jpeg_of_a_turned_frame(tmp_path: Path) -> None:
     with open_video(write(tmp_path / "a.mp4", Film([0.0], size=(96, 64), turn=90))) as video:
         frame = next(iter(video))
-        body = JpegMaker(48, 95).jpeg(frame.picture)
+        body = JpegEncoder(48, 95).jpeg(frame.picture)
     picture = decode_picture(body)
     assert picture is not None and (picture.width, picture.height) == (48, 72)
 
 
 def test_jpeg_and_back() -> None:
-    with_number = decode_picture(JpegMaker(64, 95).jpeg(_frame(37)))
+    with_number = decode_picture(JpegEncoder(64, 95).jpeg(_frame(37)))
     assert with_number is not None and number_of(with_number.to_ndarray(format="rgb24")) == 37
 
 

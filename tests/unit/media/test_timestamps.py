@@ -7,9 +7,10 @@ import random
 from itertools import pairwise
 
 import pytest
-from cornerman_media.timestamps import MAX_JUMP_S, NOMINAL_S, TICK_S, TimeRepair, believable_interval
 from hypothesis import given
 from hypothesis import strategies as st
+
+from cornerman_media.timestamps import MAX_JUMP_S, NOMINAL_S, TICK_S, TimeRepair, believable_interval
 
 Raw = list[float | None]
 WRAP_S = 2**33 / 90_000

@@ -9,12 +9,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+
 from cornerman_media.audio import AudioCopy
 from cornerman_media.errors import WriteError
 from cornerman_media.reader import open_video
 from cornerman_media.rewriting import rewrite
 from cornerman_media.writer import VideoWriter, WriteOptions
-
 from tests.unit.media.films import Film, jpeg, numbered, steady, write
 from tests.unit.media.reading import read
 
@@ -112,7 +112,7 @@ def test_full_disk_leaves_nothing(tmp_path: Path) -> None:
     options = WriteOptions(codec="rawvideo")
     writer = VideoWriter(tmp_path / "a.avi", options)
     writer._part = Path("/dev/full")
-    with pytest.raises(WriteError, match="No space left|cannot be written"):
+    with pytest.raises(WriteError, match="cannot be written"):
         for index in range(50):
             writer.write(numbered(index, (640, 480)), index / 30)
         writer._part = tmp_path / "gone"
@@ -174,7 +174,11 @@ def heard(path: Path) -> list[tuple[float, bytes]]:
     with av.open(str(path)) as container:
         packets = [one for one in container.demux() if one.size]
         first_s = min(one.pts * one.time_base for one in packets if one.stream.type == "video")
-        return [(round(float(one.pts * one.time_base - first_s), 3), bytes(one)) for one in packets if one.stream.type == "audio"]
+        return [
+            (round(float(one.pts * one.time_base - first_s), 3), bytes(one))
+            for one in packets
+            if one.stream.type == "audio"
+        ]
 
 
 def test_sound_follows_a_reset_clock(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.modeling import MobileVideoGPT
-from mobile_videogpt.reply import Delta
+from mobile_videogpt.reply import ReplyDelta
 from mobile_videogpt.tokenizer import tiny_tokenizer
 from mobile_videogpt.tokens import Tokens
 
@@ -43,5 +43,5 @@ def chunk(seed: int, frames: int = 8) -> Tokens:
     return Tokens(context, video, torch.zeros(1, 1))
 
 
-def text_of(deltas: Sequence[Delta]) -> str:
+def text_of(deltas: Sequence[ReplyDelta]) -> str:
     return "".join(delta.text for delta in deltas)

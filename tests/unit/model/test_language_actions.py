@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from mobile_videogpt.config import MobileVideoGPTConfig, StreamConfig
-from mobile_videogpt.errors import GenerationError
-from mobile_videogpt.generation import Request
+from mobile_videogpt.decoding import ReplySettings
+from mobile_videogpt.errors import ReplyError
+from mobile_videogpt.generation import PromptRequest
 from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.prompts import chat_prompt
-from mobile_videogpt.reply import ReplySettings
 from mobile_videogpt.tokens import Tokens
 from tests.unit.model.conftest import chunk, speaking_model, text_of
 
@@ -24,8 +24,8 @@ def test_action_logits_are_those_of_the_first_token_of_a_reply(talker: MobileVid
     with torch.inference_mode():
         full = talker.require_language()(inputs_embeds=talker.assemble([chunk(1)], "Speak?")).logits[0, -1]
     assert actions.dtype == torch.float32
-    assert torch.allclose(actions, full[talker.speech.action_ids()], atol=1e-4)
-    assert talker.speech.action_ids() == [381, 382, 383]
+    assert torch.allclose(actions, full[talker.text_generator.action_ids()], atol=1e-4)
+    assert talker.text_generator.action_ids() == [381, 382, 383]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def doer() -> MobileVideoGPT:
 def test_a_reply_to_an_action_begins_with_its_token(doer: MobileVideoGPT, chunks: list[Tokens]) -> None:
     plain = doer.assemble(chunks, "Depth?")
     feedback, correct = (doer.assemble(chunks, "Depth?", action=name) for name in ("feedback", "correct"))
-    token = doer.speech.engine.embed([doer.speech.action_ids()[2]])
+    token = doer.text_generator.engine.embed([doer.text_generator.action_ids()[2]])
     assert torch.equal(correct, torch.cat((plain, token), dim=1))
     assert feedback.shape == correct.shape
     assert not torch.equal(feedback, correct)
@@ -50,7 +50,7 @@ def test_a_reply_to_an_action_begins_with_its_token(doer: MobileVideoGPT, chunks
 
 def test_the_batch_answers_to_the_action_too(doer: MobileVideoGPT) -> None:
     asked = [
-        Request([chunk(1)], "Depth?", action=action, settings=ReplySettings(max_new_tokens=9))
+        PromptRequest([chunk(1)], "Depth?", action=action, settings=ReplySettings(max_new_tokens=9))
         for action in ("feedback", "correct", None)
     ]
     texts = ["", "", ""]
@@ -70,7 +70,7 @@ def judge() -> MobileVideoGPT:
 
 def rolled(model: MobileVideoGPT, chunks: Sequence[Tokens], prompt: str) -> torch.Tensor:
     """Action logits [3] after the chunks in a context that rolls on, as the decider reads them."""
-    session, actions = model.rolling_session(), model.speech.action_ids()
+    session, actions = model.rolling_session(), model.text_generator.action_ids()
     assert model.tokenizer is not None
     session.feed_ids(model.tokenizer.encode(chat_prompt(prompt, system=model.config.system_prompt)))
     for number, seen in enumerate(chunks):
@@ -84,20 +84,22 @@ def test_where_nobody_decided_the_model_chooses_the_action_of_its_reply(judge: M
     chunks = [chunk(seed) for seed in range(1, 7)]
     for seen in (chunks[:1], chunks[:3], chunks):
         _, feedback, correct = rolled(judge, seen[-4:], "Depth?").tolist()
-        assert judge.speech.fitting_action(Request(seen, "Depth?")) == ("correct" if correct > feedback else "feedback")
+        assert judge.text_generator.choose_action(PromptRequest(seen, "Depth?")) == (
+            "correct" if correct > feedback else "feedback"
+        )
     for wanted, offsets in (("feedback", (0.0, 99.0, 0.0)), ("correct", (99.0, 0.0, 50.0))):
         judge.config = replace(judge.config, stream=replace(judge.config.stream, offsets=offsets))
         asked = [list(judge.generate(chunks, "Depth?", action=a, max_new_tokens=9)) for a in (None, wanted)]
         assert text_of(asked[0]) == text_of(asked[1])
-        batch = judge.generate_batch([Request(chunks, "Depth?", settings=ReplySettings(max_new_tokens=9))])
+        batch = judge.generate_batch([PromptRequest(chunks, "Depth?", settings=ReplySettings(max_new_tokens=9))])
         assert text_of([delta for _, delta in batch]) == text_of(asked[1])
 
 
 def test_it_chooses_nothing_that_it_never_learnt(doer: MobileVideoGPT, judge: MobileVideoGPT) -> None:
-    assert judge.speech.fitting_action(Request([], "Depth?")) is None
-    assert judge.speech.fitting_action(Request([chunk(1)], "Depth?", action="correct")) == "correct"
-    assert doer.speech.fitting_action(Request([chunk(1)], "Depth?")) is None
-    with pytest.raises(GenerationError, match="decides on 2 frames of each chunk, and one has 1"):
+    assert judge.text_generator.choose_action(PromptRequest([], "Depth?")) is None
+    assert judge.text_generator.choose_action(PromptRequest([chunk(1)], "Depth?", action="correct")) == "correct"
+    assert doer.text_generator.choose_action(PromptRequest([chunk(1)], "Depth?")) is None
+    with pytest.raises(ReplyError, match="decides on 2 frames of each chunk, and one has 1"):
         judge.generate([chunk(1, frames=1)], "Depth?")
 
 

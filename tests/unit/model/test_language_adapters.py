@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.errors import AdapterError, CheckpointError
-from mobile_videogpt.generation import Request
+from mobile_videogpt.generation import PromptRequest
 from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.tokenizer import tiny_tokenizer
 
@@ -36,7 +36,7 @@ def train_adapter(model: MobileVideoGPT, folder: Path, reply: str = REPLY, **opt
     peft = get_peft_model(language, LoraConfig(**settings))
     tokenizer = tiny_tokenizer()
     answer = [*tokenizer.encode(reply), tokenizer.id_of("<|im_end|>")]
-    prompt = model.speech.segments(Request([], PROMPT))[0].name[1]  # type: ignore[index]
+    prompt = model.text_generator.segments(PromptRequest([], PROMPT))[0].name[1]  # type: ignore[index]
     ids = torch.tensor([[*prompt, *answer]])
     labels = ids.clone()
     labels[:, : len(prompt)] = -100
@@ -167,15 +167,15 @@ def test_the_system_prompt_of_an_adapter_comes_and_goes_with_it(base: Path, adap
     section = {"mobile_videogpt": {"system_prompt": "You are a coach."}}
     (tmp_path / "config.json").write_text(json.dumps(section), encoding="utf-8")
     model = MobileVideoGPT.from_pretrained(base, "language", device="cpu")
-    plain = model.speech.system_prompt
+    plain = model.text_generator.system_prompt
     model.lora.load(tmp_path, "coach")
-    assert model.speech.system_prompt == "You are a coach." != plain
+    assert model.text_generator.system_prompt == "You are a coach." != plain
     model.lora.load(adapter, "other")
-    assert model.speech.system_prompt == plain
+    assert model.text_generator.system_prompt == plain
     model.lora.activate("coach")
-    assert model.speech.system_prompt == "You are a coach."
+    assert model.text_generator.system_prompt == "You are a coach."
     model.lora.unload()
-    assert model.speech.system_prompt == plain
+    assert model.text_generator.system_prompt == plain
 
 
 def _rename(weights: dict[str, Tensor]) -> None:

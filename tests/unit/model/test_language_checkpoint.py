@@ -348,7 +348,7 @@ def test_weights_take_the_asked_dtype_but_decay_rates_stay_exact(folder: Path) -
 def test_the_system_prompt_can_be_chosen_at_loading(folder: Path) -> None:
     assert MobileVideoGPT.from_pretrained(folder, "language", device="cpu").config.system_prompt != "Be brief."
     model = MobileVideoGPT.from_pretrained(folder, "language", device="cpu", system_prompt="Be brief.")
-    assert model.speech.system_prompt == "Be brief."
+    assert model.text_generator.system_prompt == "Be brief."
 
 
 def test_folders_that_are_no_checkpoint_say_why(tmp_path: Path, state: dict[str, Tensor]) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from mobile_videogpt.context import fingerprint, visual_block
-from mobile_videogpt.errors import GenerationError
+from mobile_videogpt.errors import ReplyError
 from mobile_videogpt.tokens import Tokens
 
 WIDTH = 6
@@ -63,17 +63,17 @@ def test_of_many_frames_an_even_choice_with_first_and_newest_stays() -> None:
 
 
 def test_misfits_are_named() -> None:
-    with pytest.raises(GenerationError, match="no chunk"):
+    with pytest.raises(ReplyError, match="no chunk"):
         visual_block([])
     two = Tokens(torch.zeros(2, 8, 3, WIDTH), torch.zeros(2, 2, WIDTH), torch.zeros(1))
-    with pytest.raises(GenerationError, match=r"shape \[2, 8, 3, 6\].*one by one"):
+    with pytest.raises(ReplyError, match=r"shape \[2, 8, 3, 6\].*one by one"):
         visual_block([two])
-    with pytest.raises(GenerationError, match="1 lists of frame ids for 2 chunks"):
+    with pytest.raises(ReplyError, match="1 lists of frame ids for 2 chunks"):
         visual_block([chunk(0), chunk(4)], [[1]])
-    with pytest.raises(GenerationError, match="8 frames but 3 frame ids"):
+    with pytest.raises(ReplyError, match="8 frames but 3 frame ids"):
         visual_block([chunk(0)], [[1, 2, 3]])
     odd = Tokens(torch.zeros(8, 3, WIDTH), torch.zeros(2, WIDTH + 1), torch.zeros(1))
-    with pytest.raises(GenerationError, match=r"different widths \[6, 7\]"):
+    with pytest.raises(ReplyError, match=r"different widths \[6, 7\]"):
         visual_block([odd])
 
 

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mobile_videogpt.decoding import Sampler, Sampling, TextStream
-from mobile_videogpt.errors import GenerationError
+from mobile_videogpt.decoding import SamplingSettings, TextStream, TokenSampler
+from mobile_videogpt.errors import ReplyError
 from mobile_videogpt.tokenizer import tiny_tokenizer
 
 TINY = tiny_tokenizer()
@@ -54,7 +54,7 @@ def test_the_reply_ends_before_the_first_stop_string(text: str, stop: list[str])
 
 
 def test_an_empty_stop_string_is_refused() -> None:
-    with pytest.raises(GenerationError, match="empty"):
+    with pytest.raises(ReplyError, match="empty"):
         TextStream(TINY, ("",))
 
 
@@ -66,7 +66,7 @@ def test_a_single_stop_string_may_be_given_without_a_list() -> None:
 
 def test_greedy_takes_the_largest_and_the_penalty_turns_it_away() -> None:
     logits = torch.tensor([0.0, 3.0, 2.0, -1.0])
-    plain, penalised = Sampler(Sampling()), Sampler(Sampling(repetition_penalty=2.0))
+    plain, penalised = TokenSampler(SamplingSettings()), TokenSampler(SamplingSettings(repetition_penalty=2.0))
     assert [plain.pick(logits) for _ in range(3)] == [1, 1, 1]
     assert [penalised.pick(logits) for _ in range(3)] == [1, 2, 1]
     assert logits.tolist() == [0.0, 3.0, 2.0, -1.0]
@@ -74,21 +74,23 @@ def test_greedy_takes_the_largest_and_the_penalty_turns_it_away() -> None:
 
 def test_top_p_keeps_the_smallest_set_that_reaches_it() -> None:
     logits = torch.tensor([0.5, 0.3, 0.15, 0.05]).log()
-    draws = {p: {Sampler(Sampling(1.0, p, seed=s)).pick(logits) for s in range(200)} for p in (0.4, 0.7, 0.9)}
+    draws = {
+        p: {TokenSampler(SamplingSettings(1.0, p, seed=s)).pick(logits) for s in range(200)} for p in (0.4, 0.7, 0.9)
+    }
     assert draws == {0.4: {0}, 0.7: {0, 1}, 0.9: {0, 1, 2}}
 
 
 def test_sampling_follows_the_probabilities_and_the_seed() -> None:
     logits = torch.tensor([0.0, 1.0, 2.0])
-    sampler = Sampler(Sampling(temperature=2.0, seed=7))
+    sampler = TokenSampler(SamplingSettings(temperature=2.0, seed=7))
     counts = torch.bincount(torch.tensor([sampler.pick(logits) for _ in range(4000)]), minlength=3) / 4000
     assert torch.allclose(counts, torch.softmax(logits / 2, 0), atol=0.03)
-    again = Sampler(Sampling(temperature=2.0, seed=7))
-    other = Sampler(Sampling(temperature=2.0, seed=8))
+    again = TokenSampler(SamplingSettings(temperature=2.0, seed=7))
+    other = TokenSampler(SamplingSettings(temperature=2.0, seed=8))
     first, second, third = ([s.pick(logits) for _ in range(30)] for s in (again, again, other))
     assert first != second
     assert first != third
-    fresh = Sampler(Sampling(temperature=2.0, seed=7))
+    fresh = TokenSampler(SamplingSettings(temperature=2.0, seed=7))
     assert first == [fresh.pick(logits) for _ in range(30)]
 
 
@@ -104,5 +106,5 @@ def test_sampling_follows_the_probabilities_and_the_seed() -> None:
     ],
 )
 def test_values_out_of_range_are_named(name: str, value: float) -> None:
-    with pytest.raises(GenerationError, match=f"{name} is"):
-        Sampling(**{name: value})
+    with pytest.raises(ReplyError, match=f"{name} is"):
+        SamplingSettings(**{name: value})

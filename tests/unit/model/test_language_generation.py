@@ -12,16 +12,16 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mobile_videogpt import reply as reply_module
+from mobile_videogpt import generation as generation_module
 from mobile_videogpt.batching import BatchDecoder
 from mobile_videogpt.cache import KeyValueCache
 from mobile_videogpt.config import MobileVideoGPTConfig
-from mobile_videogpt.decoding import Sampling
-from mobile_videogpt.engine import LanguageEngine, Prefilled, Segment
-from mobile_videogpt.errors import GenerationError
-from mobile_videogpt.generation import Request
+from mobile_videogpt.decoding import ReplySettings, SamplingSettings
+from mobile_videogpt.engine import LanguageEngine, Prefilled, PromptSegment
+from mobile_videogpt.errors import ReplyError
+from mobile_videogpt.generation import PromptRequest
 from mobile_videogpt.modeling import MobileVideoGPT
-from mobile_videogpt.reply import Delta, GenerationStats, ReplySettings
+from mobile_videogpt.reply import GenerationStats, ReplyDelta
 from mobile_videogpt.tokenizer import tiny_tokenizer
 from mobile_videogpt.tokens import Tokens
 from tests.unit.model.conftest import IMAGE_TOKENS, VIDEO_TOKENS, WIDTH, chunk, text_of
@@ -29,7 +29,7 @@ from tests.unit.model.conftest import IMAGE_TOKENS, VIDEO_TOKENS, WIDTH, chunk, 
 PROMPTS = ("How is my squat?", "下半身をもっと下げて 🏋️‍♀️", "naïve café — ça va?", "")
 
 
-def stats_of(deltas: Sequence[Delta]) -> GenerationStats:
+def stats_of(deltas: Sequence[ReplyDelta]) -> GenerationStats:
     stats = deltas[-1].stats
     assert stats is not None
     assert all(delta.stats is None for delta in deltas[:-1])
@@ -41,7 +41,7 @@ class Script:
 
     ids: tuple[int, ...] = ()
 
-    def __init__(self, _: Sampling) -> None:
+    def __init__(self, _: SamplingSettings) -> None:
         self._left = iter(self.ids)
 
     def pick(self, _: torch.Tensor) -> int:
@@ -51,7 +51,7 @@ class Script:
 def say(monkeypatch: pytest.MonkeyPatch, text: str) -> list[int]:
     tokenizer = tiny_tokenizer()
     ids = [*tokenizer.encode_plain(text), tokenizer.id_of("<|im_end|>") or 0]
-    monkeypatch.setattr(reply_module, "Sampler", type("Said", (Script,), {"ids": tuple(ids)}))
+    monkeypatch.setattr(generation_module, "TokenSampler", type("Said", (Script,), {"ids": tuple(ids)}))
     return ids[:-1]
 
 
@@ -138,7 +138,7 @@ def test_visual_tokens_stand_between_the_halves_of_the_prompt(talker: MobileVide
     assert tokenizer is not None
     tokens = chunk(4)
     embeds = talker.assemble([tokens], "Depth?", system_prompt="S")
-    engine = talker.speech.engine
+    engine = talker.text_generator.engine
     head = engine.embed(tokenizer.encode("<|im_start|>system\nS<|im_end|>\n<|im_start|>user\n"))
     tail = engine.embed(tokenizer.encode("\nDepth?<|im_end|>\n<|im_start|>assistant\n"))
     assert torch.equal(embeds, torch.cat((head, tokens.merged(), tail), dim=1))
@@ -147,16 +147,16 @@ def test_visual_tokens_stand_between_the_halves_of_the_prompt(talker: MobileVide
 
 def test_a_prompt_beginning_is_read_once_and_gives_the_same_words(talker: MobileVideoGPT) -> None:
     model = talker
-    model.forget_prompts()
+    model.clear_prefixes()
     first = list(model.generate([chunk(6)], "How deep?", max_new_tokens=20))
     again = list(model.generate([chunk(6)], "How deep?", max_new_tokens=20))
     other = list(model.generate([chunk(7)], "How deep?", max_new_tokens=20))
-    model.forget_prompts()
+    model.clear_prefixes()
     fresh = list(model.generate([chunk(7)], "How deep?", max_new_tokens=20))
     assert text_of(first) == text_of(again)
     assert text_of(other) == text_of(fresh)
     assert text_of(other) != text_of(first)
-    suffix = len(talker.speech.segments(Request([chunk(6)], "How deep?"))[-1].embeds[0])
+    suffix = len(talker.text_generator.segments(PromptRequest([chunk(6)], "How deep?"))[-1].embeds[0])
     reused = [stats_of(d).reused_prompt_tokens for d in (first, again, other, fresh)]
     prompt = stats_of(first).prompt_tokens
     assert reused == [0, prompt - suffix, prompt - suffix - 160, 0]
@@ -167,10 +167,10 @@ def test_the_prefix_store_keeps_within_its_budget(talker: MobileVideoGPT) -> Non
     engine = LanguageEngine(talker.require_language(), prefix_budget_bytes=budget)
     tail = engine.embed([1])
     for n in range(6):
-        engine.prefill([Segment(n, torch.randn(1, 200, WIDTH)), Segment("tail", tail)])
+        engine.prefill([PromptSegment(n, torch.randn(1, 200, WIDTH)), PromptSegment("tail", tail)])
     # 200 tokens x 3 layers x 2 x 2 heads x 32 x 4 bytes = 307 200 bytes each.
     assert engine.prefixes.size_bytes == 6 * 307_200
-    engine.prefill([Segment("new", torch.randn(1, 200, WIDTH)), Segment("tail", tail)])
+    engine.prefill([PromptSegment("new", torch.randn(1, 200, WIDTH)), PromptSegment("tail", tail)])
     assert engine.prefixes.size_bytes <= budget
     assert engine.prefixes.longest([0])[0] == 0
     assert engine.prefixes.longest(["new"])[0] == 1
@@ -183,7 +183,7 @@ def test_cancelling_ends_within_one_token_and_frees_the_states(
     steps: list[int] = []
     prefill, extend = LanguageEngine.prefill, LanguageEngine.extend
 
-    def watched(self: LanguageEngine, pieces: Sequence[Segment], reserve_tokens: int = 0) -> Prefilled:
+    def watched(self: LanguageEngine, pieces: Sequence[PromptSegment], reserve_tokens: int = 0) -> Prefilled:
         done = prefill(self, pieces, reserve_tokens)
         caches.append(weakref.ref(done.cache))
         return done
@@ -223,19 +223,19 @@ def test_inference_mode_does_not_leak_into_the_callers_thread(talker: MobileVide
     assert torch.ones(1, requires_grad=True).mul(2).requires_grad
 
 
-def requests() -> list[Request]:
+def requests() -> list[PromptRequest]:
     """16 requests of different lengths, with and without video, ending at different times."""
     made = []
     for n in range(16):
         chunks = [chunk(n + m) for m in range(n % 3)]
         settings = ReplySettings(
-            max_new_tokens=5 + 3 * n, sampling=Sampling(temperature=1.0 if n % 4 == 3 else 0.0, seed=n)
+            max_new_tokens=5 + 3 * n, sampling=SamplingSettings(temperature=1.0 if n % 4 == 3 else 0.0, seed=n)
         )
-        made.append(Request(chunks, PROMPTS[n % 4] * (n % 5), settings=settings))
+        made.append(PromptRequest(chunks, PROMPTS[n % 4] * (n % 5), settings=settings))
     return made
 
 
-def alone(model: MobileVideoGPT, request: Request) -> tuple[str, list[int]]:
+def alone(model: MobileVideoGPT, request: PromptRequest) -> tuple[str, list[int]]:
     settings = request.settings
     deltas = list(
         model.generate(
@@ -266,7 +266,7 @@ def test_sixteen_requests_batched_equal_sixteen_one_by_one(talker: MobileVideoGP
 def test_sixteen_threads_at_once_equal_sixteen_one_by_one(talker: MobileVideoGPT) -> None:
     asked = requests()
     expected = [alone(talker, request) for request in asked]
-    talker.forget_prompts()
+    talker.clear_prefixes()
     with ThreadPoolExecutor(16) as pool:
         found = list(pool.map(lambda request: alone(talker, request), asked))
     assert found == expected
@@ -276,7 +276,7 @@ def test_a_cancelled_request_leaves_the_batch_and_the_others_go_on(talker: Mobil
     cancel = threading.Event()
     asked = [replace(r, settings=ReplySettings(max_new_tokens=12)) for r in requests()[:3]]
     expected = [alone(talker, request)[1] for request in asked]
-    decoder = BatchDecoder(talker.speech)
+    decoder = BatchDecoder(talker.text_generator)
     ids: dict[str, list[int]] = {"0": [], "1": [], "2": []}
     for n, request in enumerate(asked):
         first = decoder.add(str(n), replace(request, cancel=cancel if n == 0 else None))
@@ -304,17 +304,17 @@ def test_time_to_first_token_is_before_the_end_and_counts_the_prompt(talker: Mob
 
 
 def test_requests_that_cannot_be_met_are_told_at_the_call(talker: MobileVideoGPT) -> None:
-    with pytest.raises(GenerationError, match="max_new_tokens is 0"):
+    with pytest.raises(ReplyError, match="max_new_tokens is 0"):
         talker.generate([], "?", max_new_tokens=0)
-    with pytest.raises(GenerationError, match="temperature is -1"):
+    with pytest.raises(ReplyError, match="temperature is -1"):
         talker.generate([], "?", temperature=-1.0)
-    with pytest.raises(GenerationError, match=r"exceed the model's 4096 positions"):
+    with pytest.raises(ReplyError, match=r"exceed the model's 4096 positions"):
         talker.generate([chunk(1)], "?", max_new_tokens=4000)
     narrow = Tokens(torch.zeros(1, 8, 4, 64), torch.zeros(1, 2, 64), torch.zeros(1, 1))
-    with pytest.raises(GenerationError, match="64 wide but this language model reads 128"):
+    with pytest.raises(ReplyError, match="64 wide but this language model reads 128"):
         talker.generate([narrow], "?")
     silent = MobileVideoGPT(MobileVideoGPTConfig.tiny(), "language")
-    with pytest.raises(GenerationError, match="without a tokenizer"):
+    with pytest.raises(ReplyError, match="without a tokenizer"):
         silent.generate([], "?")
     with pytest.raises(RuntimeError, match="vision half only"):
         MobileVideoGPT(MobileVideoGPTConfig.tiny(), "vision").generate([], "?")

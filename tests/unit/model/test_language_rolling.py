@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers.models.qwen2.modeling_qwen2 import Qwen2RMSNorm, apply_rotary_pos_emb, repeat_kv
 
 from mobile_videogpt.config import MobileVideoGPTConfig
-from mobile_videogpt.errors import GenerationError
+from mobile_videogpt.errors import ReplyError
 from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.rolling import RollingCache, rotate
 
@@ -104,7 +104,7 @@ def test_while_nothing_is_dropped_it_is_the_plain_model(talker: MobileVideoGPT) 
         both = torch.cat((embeds(1, 30), embeds(2, 7)), dim=1)
         plain = talker.require_language()(inputs_embeds=both).logits[0, -1]
     assert torch.allclose(session.logits(), plain, atol=1e-4)
-    ids = talker.speech.action_ids()
+    ids = talker.text_generator.action_ids()
     assert torch.allclose(session.logits_of(ids), plain[ids], atol=1e-4)
 
 
@@ -136,13 +136,13 @@ def test_two_sessions_side_by_side_do_not_touch_each_other(talker: MobileVideoGP
 
 def test_wrong_use_is_told(talker: MobileVideoGPT) -> None:
     session = talker.rolling_session(sinks=4, window=16)
-    with pytest.raises(GenerationError, match="nothing has been fed"):
+    with pytest.raises(ReplyError, match="nothing has been fed"):
         session.logits()
-    with pytest.raises(GenerationError, match="13 tokens at once do not fit a window of 12"):
+    with pytest.raises(ReplyError, match="13 tokens at once do not fit a window of 12"):
         session.feed(embeds(0, 13))
-    with pytest.raises(GenerationError, match="feed at least one"):
+    with pytest.raises(ReplyError, match="feed at least one"):
         session.feed(embeds(0, 0))
-    with pytest.raises(GenerationError, match="sinks=16, capacity=16"):
+    with pytest.raises(ReplyError, match="sinks=16, capacity=16"):
         talker.rolling_session(sinks=16, window=16)
 
 

@@ -23,7 +23,8 @@ from mobile_videogpt.prompts import (
     segments,
     text_prompt_ids,
 )
-from mobile_videogpt.tokenizer import ACTION_TOKENS, CHAT_TOKENS, ChatTokenizer, tiny_tokenizer
+from mobile_videogpt.special_tokens import ACTION_TOKENS, CHAT_TOKENS
+from mobile_videogpt.tokenizer import ChatTokenizer, tiny_tokenizer
 
 CONVERSATION = Path(__file__).parents[2] / "parity" / "data" / "conversation.json"
 CASES = json.loads(CONVERSATION.read_text(encoding="utf-8"))["cases"]

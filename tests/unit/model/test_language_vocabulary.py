@@ -13,10 +13,11 @@ from torch import nn
 
 from mobile_videogpt import quantize as quantize_module
 from mobile_videogpt.config import MobileVideoGPTConfig
-from mobile_videogpt.errors import CheckpointError, GenerationError, QuantizationError
+from mobile_videogpt.errors import CheckpointError, QuantizationError, ReplyError
 from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.quantize import check_quantization, quantize_language
-from mobile_videogpt.tokenizer import ACTION_TOKENS, ChatTokenizer, tiny_tokenizer
+from mobile_videogpt.special_tokens import ACTION_TOKENS
+from mobile_videogpt.tokenizer import ChatTokenizer, tiny_tokenizer
 from mobile_videogpt.vocabulary import RELATED_WORDS, add_action_tokens, fit_rows
 
 
@@ -88,7 +89,7 @@ def test_a_tokenizer_that_fits_changes_nothing() -> None:
 def test_action_tokens_survive_saving(tmp_path: Path) -> None:
     model = language_model(300)
     model.tokenizer = actionless()
-    with pytest.raises(GenerationError, match="action_tokens=True"):
+    with pytest.raises(ReplyError, match="action_tokens=True"):
         model.action_logits([], "?")
     model.tokenizer = add_action_tokens(model, model.tokenizer)
     logits = model.action_logits([], "?")

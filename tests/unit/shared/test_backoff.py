@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from shared.backoff import Backoff
+from cornerman_shared.backoff import Backoff
 
 
 def test_the_ceiling_doubles_up_to_the_cap() -> None:

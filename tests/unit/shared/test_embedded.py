@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from shared import embedded, rundir
-from shared.config import Settings, load_settings
-from shared.errors import ConfigError
+from cornerman_shared.bus import embedded
+from cornerman_shared.errors import ConfigError
+from cornerman_shared.process import run_dir as rundir
+from cornerman_shared.settings.tree import Settings, load_settings
 
 
 def settings_in(folder: Path) -> Settings:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from shared.config import load_settings
-from shared.errors import ConfigError
-from shared.flags import merge, nest, parse_set, to_environment
+from cornerman_shared.errors import ConfigError
+from cornerman_shared.settings.overrides import merge, nest, parse_set, to_environment
+from cornerman_shared.settings.tree import load_settings
 
 
 def test_dotted_names_become_a_tree() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from shared import logs
+from cornerman_shared.process import logs
 
 
 @pytest.fixture(autouse=True)

@@ -13,12 +13,11 @@ from types import ModuleType
 
 import pytest
 
-import shared
-from shared import messages, streams
-from shared.codec import NAMES
-from shared.streams import Keys
+from cornerman_shared.bus import messages, streams
+from cornerman_shared.bus.codec import NAMES
+from cornerman_shared.bus.streams import Keys
 
-ROOT = Path(shared.__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "streams.md").read_text(encoding="utf-8")
 KINDS = [kind for _, kind in inspect.getmembers(messages, dataclasses.is_dataclass)]
 
@@ -66,8 +65,8 @@ def test_a_name_that_ends_in_a_unit_has_that_unit_on_the_page(kind: type, genera
 
 def test_the_page_names_every_key() -> None:
     told = set(re.findall(r"`((?:\{cm<shard>\}|cm):[^`]*)`", PAGE))
-    arguments = {"source_id": "<source_id>", "run": "<run>", "seq": "<seq>", "what": "<what>"}
-    wanted = {streams.WORKERS, streams.SHARDS, streams.worker("<role>", "<name>")}
+    arguments = {"source_id": "<source_id>", "run": "<run>", "seq": "<seq>", "name": "<what>", "array": "<what>"}
+    wanted = {streams.WORKERS, streams.SHARDS, streams.worker_key("<role>", "<name>")}
     for name, member in inspect.getmembers(Keys):
         if isinstance(member, property):
             wanted.add(getattr(Keys(0), name))
@@ -80,7 +79,7 @@ def test_the_page_names_every_key() -> None:
 def test_the_page_names_every_counter_that_the_code_counts() -> None:
     told = set(re.findall(r"^\| `([a-z_:<>]+)` \|[^|]*\| (?:capture|encoder|decider|generator)", PAGE, flags=re.M))
     counted: set[str] = set()
-    for file in [*(ROOT / "services").rglob("*.py"), ROOT / "shared" / "registry.py"]:
+    for file in [*(ROOT / "services").rglob("*.py"), ROOT / "shared/cornerman_shared/bus/registry.py"]:
         text = file.read_text(encoding="utf-8")
         for call in re.findall(r"\.count\(\s*(?:[\w.]+(?:\([\w.]+\))?),\s*([^\n]*)", text):
             counted |= set(re.findall(r'"([a-z_]+)"', call.replace('== "', "")))

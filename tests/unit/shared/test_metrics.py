@@ -5,8 +5,8 @@ from dataclasses import fields
 
 import pytest
 
-from shared.errors import ConfigError
-from shared.metrics import DECLARED, PREFIX, Metrics
+from cornerman_shared.errors import ConfigError
+from cornerman_shared.process.metrics import DECLARED, PREFIX, Metrics
 
 
 def test_every_attribute_is_declared_and_every_declaration_an_attribute() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.redact import redact_url, redact_value
+from cornerman_shared.redact import redact_url, redact_value
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.resequence import Gap, Resequencer
+from cornerman_shared.bus.resequence import Gap, Resequencer
 
 
 def drain(r: Resequencer[int], now_s: float, gap_s: float | None = None) -> list[int | Gap]:

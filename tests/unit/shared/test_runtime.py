@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared import logs, runtime
-from shared.errors import ConfigError, FatalError, RetryableError
+from cornerman_shared.errors import ConfigError, FatalError, RetryableError
+from cornerman_shared.process import logs, runtime
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import threading
 
-from shared.watchdog import TICKS, StallCounter, Watchdog
+from cornerman_shared.process.watchdog import TICKS, StallCounter, Watchdog
 
 
 def test_standing_still_for_the_limit_is_a_stall() -> None:

@@ -6,16 +6,19 @@ import numpy as np
 import pytest
 import torch
 
+from cornerman_training.chunks import ChunkStream
+from cornerman_training.features import image_features, render_frames, watch, without_video
+from cornerman_training.gym.labels import ACTIVITIES
+from cornerman_training.gym.session import plan_session
+from cornerman_training.sampling import CHUNK, IGNORE, chunk_ends, fault_labels
+from cornerman_training.session_cache import SessionCache, encode_session
+from cornerman_training.sizes import coach_config, load_plan, plan_from_dict
+from cornerman_training.stages.loop import rate_at
+from cornerman_training.stages.session_heads import feedback_moments
+from cornerman_training.stages.text import TextObjective, train_tokenizer
 from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.context import visual_block
 from mobile_videogpt.modeling import MobileVideoGPT
-from training.chunks import CHUNK, IGNORE, ChunkStream, fault_labels
-from training.features import chunk_ends, glance, sampled_frames, watch, without_video
-from training.gym.session import ACTIVITIES, plan_session
-from training.memory import Library, moments, see_one
-from training.sizes import coach_config, load_plan, plan_from_dict
-from training.stages.loop import rate_at
-from training.stages.text import Speech, train_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +30,7 @@ def model() -> MobileVideoGPT:
 def test_features_of_a_session_equal_those_of_encode_chunk(model: MobileVideoGPT) -> None:
     session = plan_session(4, "train", fps=8.0, duration_s=4.0, kind="exercise")
     watched, _, _ = watch(model.require_vision(), session)
-    frames = sampled_frames(session)
+    frames = render_frames(session)
     for i, end in enumerate(chunk_ends(len(frames))):
         chunk = torch.from_numpy(frames[end - CHUNK + 1 : end + 1])[None]
         assert np.allclose(watched.features[i], model.encode_chunk(chunk).features[0].numpy(), atol=1e-4)
@@ -36,9 +39,9 @@ def test_features_of_a_session_equal_those_of_encode_chunk(model: MobileVideoGPT
 
 def test_visual_tokens_of_training_equal_the_products_block(model: MobileVideoGPT) -> None:
     tokenizer = train_tokenizer(640)
-    seen = see_one(model.require_vision(), "train", 7, 5.0)
-    mine = Speech(model, tokenizer, [seen]).visual([(0, 3)], 3)
-    frames = sampled_frames(plan_session(7, "train", fps=8.0, duration_s=5.0))
+    seen = encode_session(model.require_vision(), "train", 7, 5.0)
+    mine = TextObjective(model, tokenizer, [seen]).visual([(0, 3)], 3)
+    frames = render_frames(plan_session(7, "train", fps=8.0, duration_s=5.0))
     chunks, ids = [], []
     for end in chunk_ends(len(frames))[1:4]:
         tokens = model.encode_chunk(torch.from_numpy(frames[end - CHUNK + 1 : end + 1])[None])
@@ -97,7 +100,7 @@ def test_a_glance_gives_the_image_half_of_the_features(model: MobileVideoGPT) ->
     session = plan_session(4, "train", fps=8.0, duration_s=3.0, kind="exercise")
     vision = model.require_vision()
     watched, _, _ = watch(vision, session)
-    quick = glance(vision, session)
+    quick = image_features(vision, session)
     bare = without_video(watched, model.config)
     assert np.allclose(quick.features, bare.features, atol=1e-4)
     assert (quick.features == 0).mean() > 0.4
@@ -108,28 +111,28 @@ def test_a_library_keeps_what_the_towers_saw_and_goes_on_with_what_is_missing(
     model: MobileVideoGPT, tmp_path: Path
 ) -> None:
     vision = model.require_vision()
-    (alone,) = Library(tmp_path, vision, 4.0).both("train", range(3, 4))
+    (alone,) = SessionCache(tmp_path, vision, 4.0).both("train", range(3, 4))
     files = sorted(tmp_path.rglob("*.pt"))
     before = files[0].stat().st_mtime_ns
-    pair = Library(tmp_path, vision, 4.0, workers=1).both("train", range(3, 5))
+    pair = SessionCache(tmp_path, vision, 4.0, workers=1).both("train", range(3, 5))
     assert files[0].stat().st_mtime_ns == before
-    expected = see_one(vision, "train", 3, 4.0)
+    expected = encode_session(vision, "train", 3, 4.0)
     for seen in (alone, pair[0]):
         assert seen.watched.feedbacks == expected.watched.feedbacks
         assert np.array_equal(seen.watched.features, expected.watched.features)
         assert torch.equal(seen.groups, expected.groups)
     assert not np.array_equal(pair[0].watched.features, pair[1].watched.features)
-    quick = Library(tmp_path, vision, 4.0).images("train", range(3, 4))
+    quick = SessionCache(tmp_path, vision, 4.0).images("train", range(3, 4))
     assert np.allclose(quick[0].features, without_video(expected.watched, model.config).features, atol=1e-4)
     torch.manual_seed(5)
     other = MobileVideoGPT(MobileVideoGPTConfig.tiny(), "all").eval().require_vision()
-    (elsewhere,) = Library(tmp_path, other, 4.0).both("train", range(3, 4))
+    (elsewhere,) = SessionCache(tmp_path, other, 4.0).both("train", range(3, 4))
     assert not np.array_equal(elsewhere.watched.features, expected.watched.features)
 
 
 def test_moments_have_their_whole_context(model: MobileVideoGPT) -> None:
-    seen = see_one(model.require_vision(), "train", 7, 20.0)
-    found = moments([seen], 1.0, 4)
+    seen = encode_session(model.require_vision(), "train", 7, 20.0)
+    found = feedback_moments([seen], 1.0, 4)
     assert found
     for _, chunk, feedback in found:
         assert chunk >= 3

@@ -9,12 +9,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from cornerman_training.dialogues import Sample, read_samples, sampled, split_chunks
+from cornerman_training.finetune import Finetuner, FinetuneSettings, main
+from cornerman_training.gym.video import render_session
+from cornerman_training.stages.text import train_tokenizer
 from mobile_videogpt.config import LanguageConfig, MobileVideoGPTConfig
 from mobile_videogpt.modeling import MobileVideoGPT
-from training.dialogues import Sample, read_samples, sampled, split_chunks
-from training.finetune import Finetuner, Settings, main
-from training.gym.video import render_session
-from training.stages.text import train_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-SETTINGS = Settings(rank=4, alpha=8, steps=6, accumulate=2, evaluate_every=3, warmup=1, learning_rate=5e-3, dropout=0.0)
+SETTINGS = FinetuneSettings(
+    rank=4, alpha=8, steps=6, accumulate=2, evaluate_every=3, warmup=1, learning_rate=5e-3, dropout=0.0
+)
 
 
 def test_an_adapter_learns_resumes_and_loads_in_the_product(data: Path, base: Path, tmp_path: Path) -> None:
@@ -65,7 +67,7 @@ def test_an_adapter_learns_resumes_and_loads_in_the_product(data: Path, base: Pa
 
     again = Finetuner(
         MobileVideoGPT.from_pretrained(base, "all"),
-        Settings(rank=4, alpha=8, steps=8, accumulate=1, evaluate_every=2, warmup=1, dropout=0.0),
+        FinetuneSettings(rank=4, alpha=8, steps=8, accumulate=1, evaluate_every=2, warmup=1, dropout=0.0),
         tmp_path,
     )
     assert again.run(samples, samples) <= best

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from training.gate import CORRECT, FEEDBACK, spoken
+from cornerman_training.gate import CORRECT, FEEDBACK, gated_actions
 
 NEXT = (0.9, 0.05, 0.05)
 WRONG = (0.1, 0.05, 0.85)
@@ -11,7 +11,7 @@ UNSURE = (0.3, 0.1, 0.6)
 
 
 def said(*rows: tuple[float, float, float]) -> list[tuple[float, int]]:
-    return spoken(np.array(rows, dtype=np.float32), [0.5 * i for i in range(len(rows))], 0.75, 2.0, 5.0)
+    return gated_actions(np.array(rows, dtype=np.float32), [0.5 * i for i in range(len(rows))], 0.75, 2.0, 5.0)
 
 
 def test_only_certain_actions_pass() -> None:

@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.gym.exercises import FORMS, MISTAKES, Style, draw_style
-from training.gym.kinematics import solve
-from training.gym.phrases import PRAISE, wordings
-from training.gym.render import SessionRenderer
-from training.gym.session import ACTIVITIES, FAULTS, plan_session
-from training.gym.splits import SPLITS, draw, seeded
-from training.gym.timeline import plan_segments
-from training.gym.video import render_session
+from cornerman_training.gym.exercises import FORMS, Style, draw_style
+from cornerman_training.gym.kinematics import solve
+from cornerman_training.gym.labels import ACTIVITIES, FAULTS, MISTAKES
+from cornerman_training.gym.phrases import PRAISE, wordings
+from cornerman_training.gym.render import SessionRenderer
+from cornerman_training.gym.session import plan_session
+from cornerman_training.gym.splits import SPLITS, draw, seeded
+from cornerman_training.gym.timeline import plan_segments
+from cornerman_training.gym.video import render_session
 
 
 def test_a_seed_always_gives_the_same_session_and_the_same_pixels() -> None:

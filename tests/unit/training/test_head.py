@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from cornerman_training.sizes import HeadPlan
+from cornerman_training.stages.head import HeadModule, head_config
 from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.errors import CheckpointError
 from mobile_videogpt.head import SETTINGS, WEIGHTS, HeadConfig, TemporalHead
-from training.sizes import HeadPlan
-from training.stages.head import HeadModule, head_config
 
 CONFIG = HeadConfig(cls_width=6, frames=4, row_width=10, reduced=5, hidden=7, offsets=(0.0, 0.5, -0.25))
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from training.evaluate.judges import JudgeError, bert_score, llm_accuracy
-from training.evaluate.messages import Said
-from training.evaluate.report import Met
+from cornerman_training.evaluate.judges import JudgeError, bert_score, llm_accuracy
+from cornerman_training.evaluate.messages import SpokenFeedback
+from cornerman_training.evaluate.report import Met
 
-MET = [Met(Said(1.0, "Go deeper."), Said(1.2, text), None) for text in ("Sink lower.", "Nice.")]
+MET = [Met(SpokenFeedback(1.0, "Go deeper."), SpokenFeedback(1.2, text), None) for text in ("Sink lower.", "Nice.")]
 
 
 def server(*answers: str) -> httpx.Client:

@@ -2,28 +2,28 @@
 
 import pytest
 
-from training.evaluate import Said, Session, SessionResult, evaluate
-from training.evaluate.markdown import as_markdown
-from training.evaluate.words import MeaningOf
-from training.gym.phrases import meanings
+from cornerman_training.evaluate import SessionResult, SpokenFeedback, TimedSession, evaluate
+from cornerman_training.evaluate.markdown import as_markdown
+from cornerman_training.evaluate.words import MeaningOf
+from cornerman_training.gym.phrases import meanings
 
 KNEES = "Push your knees out, they are caving in."
 DEEPER = "Go deeper, bring your hips down to knee height."
 TRUTH = (
-    Said(10.0, KNEES, "correct", "squat", "knees_in"),
-    Said(20.0, "Great work, keep it up.", "feedback", "squat", ""),
-    Said(30.0, DEEPER, "correct", "squat", "too_shallow"),
+    SpokenFeedback(10.0, KNEES, "correct", "squat", "knees_in"),
+    SpokenFeedback(20.0, "Great work, keep it up.", "feedback", "squat", ""),
+    SpokenFeedback(30.0, DEEPER, "correct", "squat", "too_shallow"),
 )
-SESSION = Session("one", 60.0, TRUTH)
+SESSION = TimedSession("one", 60.0, TRUTH)
 MEANING = MeaningOf(meanings())
 
 
 def test_numbers_of_a_session_by_hand() -> None:
     said = (
-        Said(10.5, KNEES, "correct"),
-        Said(20.25, "Nice form, keep going.", "feedback"),
-        Said(31.0, KNEES, "correct"),
-        Said(50.0, KNEES, "correct"),
+        SpokenFeedback(10.5, KNEES, "correct"),
+        SpokenFeedback(20.25, "Nice form, keep going.", "feedback"),
+        SpokenFeedback(31.0, KNEES, "correct"),
+        SpokenFeedback(50.0, KNEES, "correct"),
     )
     values = evaluate([SessionResult(SESSION, said)], MEANING).to_dict()
     assert values["precision"] == pytest.approx(0.75)
@@ -37,7 +37,7 @@ def test_numbers_of_a_session_by_hand() -> None:
 
 
 def test_keys_that_the_command_promises_are_there() -> None:
-    interval = SessionResult(SESSION, tuple(Said(3.0 * i, "Keep going.") for i in range(20)))
+    interval = SessionResult(SESSION, tuple(SpokenFeedback(3.0 * i, "Keep going.") for i in range(20)))
     report = evaluate([SessionResult(SESSION, ())], MEANING, {"interval": [interval]})
     promised = {
         "temporal_f_score", "precision", "recall", "mean_delay_s", "p90_delay_s", "false_alarms_per_min",
@@ -49,14 +49,14 @@ def test_keys_that_the_command_promises_are_there() -> None:
 
 
 def test_alarms_in_quiet_sessions_are_counted_apart() -> None:
-    quiet = Session("quiet", 30.0, (), quiet=True)
-    values = evaluate([SessionResult(quiet, (Said(5.0, KNEES),)), SessionResult(SESSION, ())]).to_dict()
+    quiet = TimedSession("quiet", 30.0, (), quiet=True)
+    values = evaluate([SessionResult(quiet, (SpokenFeedback(5.0, KNEES),)), SessionResult(SESSION, ())]).to_dict()
     assert values["quiet_alarms_per_min"] == pytest.approx(2.0)
     assert values["false_alarms_per_min"] == pytest.approx(1 / 1.5)
 
 
 def test_words_out_of_order_and_no_sessions_are_refused() -> None:
     with pytest.raises(ValueError, match="order of time"):
-        evaluate([SessionResult(SESSION, (Said(5.0, "a"), Said(4.0, "b")))])
+        evaluate([SessionResult(SESSION, (SpokenFeedback(5.0, "a"), SpokenFeedback(4.0, "b")))])
     with pytest.raises(ValueError, match="at least one"):
         evaluate([])

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from training.evaluate.sources import read_truth
-from training.gym.session import plan_session
-from training.gym.truth import as_vtt, truth
+from cornerman_training.evaluate.sources import read_truth
+from cornerman_training.gym.session import plan_session
+from cornerman_training.gym.truth import as_vtt, truth
 
 
 def test_gym_json_and_vtt_tell_the_same_times(tmp_path: Path) -> None:

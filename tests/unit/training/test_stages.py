@@ -8,37 +8,39 @@ import numpy as np
 import pytest
 import torch
 
+from cornerman_training.checkpoints import load_state, save_state
+from cornerman_training.features import SessionFeatures
+from cornerman_training.gym.cli import main
+from cornerman_training.gym.coach import TimedFeedback
+from cornerman_training.sizes import HeadPlan, ImagePlan, VideoPlan
+from cornerman_training.stages.head import score, train_head
+from cornerman_training.stages.image import eager_attention, init_patches, init_positions, load_heads, train_image
+from cornerman_training.stages.session_heads import action_labels
+from cornerman_training.stages.video import copy_patches, init_video_positions, train_video
+from cornerman_training.train_log import TrainLog
 from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.head import TemporalHead
 from mobile_videogpt.vision import VisionHalf
-from training.checkpoints import load_state, save_state
-from training.features import Watched
-from training.gym.cli import main
-from training.gym.coach import Feedback
-from training.journal import Journal
-from training.sizes import HeadPlan, ImagePlan, VideoPlan
-from training.stages.head import score, train_head
-from training.stages.image import load_heads, place_tokens, plain_attention, shape_patches, train_image
-from training.stages.judgements import action_labels
-from training.stages.video import place_video_tokens, share_patches, train_video
 
 TINY = MobileVideoGPTConfig.tiny()
 
 
-def heard(seed: int) -> Watched:
+def heard(seed: int) -> SessionFeatures:
     """A session whose features shout what is due: one value for praise, one for correction."""
     rng = np.random.default_rng(seed)
     pts = (np.arange(60) * 0.5 + 0.875).astype(np.float32)
     times = np.cumsum(rng.uniform(4.0, 7.0, 4)) + 1.0
     said = tuple(
-        Feedback(float(t), "correct", "x", "squat", "knees_in")
+        TimedFeedback(float(t), "correct", "x", "squat", "knees_in")
         if i % 2
-        else Feedback(float(t), "feedback", "x", "", "")
+        else TimedFeedback(float(t), "feedback", "x", "", "")
         for i, t in enumerate(times)
     )
     features = rng.normal(0, 1e-5, (60, TINY.feature_size)).astype(np.float32)
-    session = Watched(seed, features, pts, np.zeros(60, np.int64), np.zeros(60, np.int64), np.zeros(60, np.float32),
-                      np.full(60, -100), np.zeros(60, np.int64), said, 31.0, "exercise")  # fmt: skip
+    none = np.zeros(60, np.int64)
+    session = SessionFeatures(
+        seed, features, pts, none, none, none.astype(np.float32), np.full(60, -100), none, said, 31.0, "exercise"
+    )
     actions, _ = action_labels(session)
     features[:, 100] += 3.0 * (actions == 1)
     features[:, 101] += 3.0 * (actions == 2)
@@ -78,14 +80,14 @@ def test_the_towers_train_in_turn_and_resume_where_they_stopped(tmp_path: Path) 
 def test_position_tables_tell_places_apart_and_patches_are_shared() -> None:
     torch.manual_seed(0)
     vision = VisionHalf(TINY)
-    place_tokens(vision)
-    place_video_tokens(vision)
+    init_positions(vision)
+    init_video_positions(vision)
     tower = vision.image_vision_tower.vision_tower
     table = tower.get_parameter("vision_model.embeddings.position_embedding.weight")[1:]
     for rows in (table, vision.vision_tower.vision_encoder.pos_embed[0, 1:]):
         likeness = torch.nn.functional.normalize(rows, dim=-1) @ torch.nn.functional.normalize(rows, dim=-1).T
         assert likeness.fill_diagonal_(0).max() < 0.99
-    share_patches(vision)
+    copy_patches(vision)
     source = tower.get_parameter("vision_model.embeddings.patch_embedding.weight")
     assert torch.equal(vision.vision_tower.vision_encoder.patch_embed.proj.weight[:, :, 0], source)
 
@@ -94,7 +96,7 @@ def test_patches_start_as_the_main_components_of_what_is_seen() -> None:
     torch.manual_seed(0)
     vision = VisionHalf(TINY)
     frames = torch.randint(0, 255, (32, 1, 112, 112, 3), dtype=torch.uint8)
-    shape_patches(vision, frames)
+    init_patches(vision, frames)
     tower = vision.image_vision_tower.vision_tower
     rows = tower.get_parameter("vision_model.embeddings.patch_embedding.weight").flatten(1).detach()
     likeness = torch.nn.functional.normalize(rows, dim=-1) @ torch.nn.functional.normalize(rows, dim=-1).T
@@ -107,7 +109,7 @@ def test_plain_attention_changes_no_number_and_ends_with_its_context() -> None:
     frames = torch.randint(0, 255, (2, 1, 112, 112, 3), dtype=torch.uint8)
     with torch.no_grad():
         usual = vision.encode_images(frames)
-        with plain_attention(vision):
+        with eager_attention(vision):
             plain = vision.encode_images(frames)
         again = vision.encode_images(frames)
     assert torch.allclose(usual, plain, atol=1e-5)
@@ -130,8 +132,8 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
 
 
 def test_a_journal_keeps_what_an_earlier_run_wrote(tmp_path: Path) -> None:
-    Journal(tmp_path, "x").write(1, 2, {"loss": 1.0})
-    again = Journal(tmp_path, "x")
+    TrainLog(tmp_path, "x").write(1, 2, {"loss": 1.0})
+    again = TrainLog(tmp_path, "x")
     again.write(2, 2, {"loss": 0.5})
     assert [row["loss"] for row in again.rows()] == [1.0, 0.5]
     assert again.draw().stat().st_size > 1000

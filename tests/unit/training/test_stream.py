@@ -6,38 +6,38 @@ import numpy as np
 import pytest
 import torch
 
+from cornerman_decider.core import ChunkTensors
+from cornerman_decider.strategies.rolling import RollingActionModel
+from cornerman_training.features import SessionFeatures
+from cornerman_training.gym.coach import TimedFeedback
+from cornerman_training.sampling import CHUNK, STRIDE
+from cornerman_training.session_cache import EncodedSession
+from cornerman_training.stages.session_heads import SessionHeads, action_labels, feedback_windows
+from cornerman_training.stages.stream import StreamingObjective, draw_history
 from mobile_videogpt.config import MobileVideoGPTConfig, StreamConfig
 from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.tokenizer import tiny_tokenizer
-from services.decider.core import Tokens
-from services.decider.strategies.rolling import RollingActionModel
-from training.chunks import CHUNK, STRIDE
-from training.features import Watched
-from training.gym.coach import Feedback
-from training.memory import Seen
-from training.stages.judgements import Judgements, action_labels, windows
-from training.stages.stream import Stream, take_turns
 
 PROMPT = "Coach the squat."
 TINY = MobileVideoGPTConfig.tiny()
 
 
-def seen(seed: int, chunks: int = 30) -> Seen:
+def seen(seed: int, chunks: int = 30) -> EncodedSession:
     """A session of random tokens, with a feedback every five seconds."""
     rng = np.random.default_rng(seed)
     pts = (np.arange(chunks) * 0.5 + 0.875).astype(np.float32)
     said = tuple(
-        Feedback(t, "correct", "x", "squat", "knees_in") if i % 2 else Feedback(t, "feedback", "x", "", "")
+        TimedFeedback(t, "correct", "x", "squat", "knees_in") if i % 2 else TimedFeedback(t, "feedback", "x", "", "")
         for i, t in enumerate(np.arange(2.0, pts[-1], 5.0).tolist())
     )
     none = np.zeros(chunks, np.int64)
-    watched = Watched(seed, np.zeros((chunks, TINY.feature_size), np.float32), pts, none, none,
+    watched = SessionFeatures(seed, np.zeros((chunks, TINY.feature_size), np.float32), pts, none, none,
                       none.astype(np.float32), np.full(chunks, -100), none, said, 20.0, "exercise")  # fmt: skip
     frames = CHUNK + STRIDE * (chunks - 1)
     images = torch.from_numpy(rng.standard_normal((frames, TINY.image.grid**2, TINY.image.width)).astype(np.float16))
     size = TINY.num_select_k * TINY.video.grid**2
     groups = torch.from_numpy(rng.standard_normal((chunks, 2, size, TINY.video.width)).astype(np.float16))
-    return Seen(watched, images, groups)
+    return EncodedSession(watched, images, groups)
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +52,9 @@ def model() -> MobileVideoGPT:
 def test_each_feedback_is_said_once_and_then_silence_is_right() -> None:
     session = seen(1).watched
     due, _ = action_labels(session)
-    answer, taken = take_turns(session, np.random.default_rng(2))
-    assert np.count_nonzero(taken) == len(windows(session)) > 1
-    for feedback, near in windows(session):
+    answer, taken = draw_history(session, np.random.default_rng(2))
+    assert np.count_nonzero(taken) == len(feedback_windows(session)) > 1
+    for feedback, near in feedback_windows(session):
         at = int(near[np.flatnonzero(taken[near])[0]])
         assert taken[at] == due[at] == (2 if session.feedbacks[feedback].mistake else 1)
         assert (answer[near[near <= at]] == due[at]).all()
@@ -65,8 +65,8 @@ def test_each_feedback_is_said_once_and_then_silence_is_right() -> None:
 @pytest.mark.parametrize("frames", [0, 3])
 def test_training_and_the_decider_ask_for_the_same_logits(model: MobileVideoGPT, frames: int) -> None:
     tokenizer, session = tiny_tokenizer(), seen(3, 6)
-    _, taken = take_turns(session.watched, np.random.default_rng(2))
-    stream = Stream(model, tokenizer, frames)
+    _, taken = draw_history(session.watched, np.random.default_rng(2))
+    stream = StreamingObjective(model, tokenizer, frames)
     with torch.no_grad():
         taught = stream.logits(stream.hidden([session], [taken], 0, PROMPT))[0].numpy()
     model.config = replace(model.config, stream=StreamConfig(frames, 6, (0.0, 0.5, -0.5)))
@@ -76,7 +76,7 @@ def test_training_and_the_decider_ask_for_the_same_logits(model: MobileVideoGPT,
         with torch.no_grad():
             images = vision.project_images(session.images[None, i * STRIDE : i * STRIDE + CHUNK].float())[0]
             video = vision.mm_projector(session.groups[i].float()).flatten(0, 1)
-        logits = watcher.see(Tokens(video.numpy(), images.numpy()).newest(decider.frames))
+        logits = watcher.see(ChunkTensors(video.numpy(), images.numpy()).newest(decider.frames))
         np.testing.assert_allclose(logits, taught[i] + [0.0, 0.5, -0.5], atol=2e-4)
         watcher.did(action)
 
@@ -97,8 +97,8 @@ def test_a_context_holds_as_many_chunks_as_were_taught_and_loses_whole_ones(mode
 
 def test_the_loss_falls_and_what_lies_before_a_cut_is_not_asked(model: MobileVideoGPT) -> None:
     torch.manual_seed(1)
-    sessions, stream = [seen(7), seen(8)], Stream(model, tiny_tokenizer(), 1)
-    judgements = Judgements(TINY.language.width)
+    sessions, stream = [seen(7), seen(8)], StreamingObjective(model, tiny_tokenizer(), 1)
+    judgements = SessionHeads(TINY.language.width)
     every = torch.nn.ModuleList([model, judgements]).train()
     optimizer = torch.optim.AdamW(every.parameters(), lr=2e-3)
     losses = []
@@ -115,6 +115,6 @@ def test_the_loss_falls_and_what_lies_before_a_cut_is_not_asked(model: MobileVid
 
 
 def test_calibration_gives_what_the_checkpoint_must_know(model: MobileVideoGPT) -> None:
-    how, f_score = Stream(model, tiny_tokenizer(), 2).calibrate([seen(1), seen(2)], PROMPT)
+    how, f_score = StreamingObjective(model, tiny_tokenizer(), 2).calibrate([seen(1), seen(2)], PROMPT)
     assert (how.frames, how.chunks, len(how.offsets)) == (2, 30, 3)
     assert 0 <= f_score <= 1

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from training.evaluate.temporal import Counts, count, match
+from cornerman_training.evaluate.temporal import Counts, count, match
 
 VECTORS = json.loads((Path(__file__).parent / "data" / "temporal_f_score.json").read_text(encoding="utf-8"))
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from training.evaluate.words import MeaningOf, meteor, rouge_l, stem, words
-from training.gym.phrases import meanings
+from cornerman_training.evaluate.words import MeaningOf, meteor, rouge_l, stem, words
+from cornerman_training.gym.phrases import meanings
 
 
 def test_equal_sentences_are_wholly_alike() -> None:

@@ -1,0 +1,57 @@
+"""`cornerman demo`: the whole of it on this machine, with a bundled clip, a small model and the page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cornerman.commands.run import ROLES, spec_of, watch_them
+from cornerman.local import options, page
+from cornerman.local.model_choice import clip
+from cornerman.local.run_output import RunOutput
+
+SOURCE_ID = "demo"
+
+
+def demo(
+    headless: Annotated[bool, typer.Option("--headless", help="No page: print, and end with the clip.")] = False,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after so long.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port of the page.")] = None,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Do not open the browser.")] = False,
+    as_json: options.Json = False,
+    config: options.Config = "",
+    redis: options.Redis = "",
+    sets: options.Set = [],  # noqa: B006 typer's own way to say "repeatable"
+    verbose: options.Verbose = False,
+) -> None:
+    """Watch the bundled clip with the bundled model: five processes, on this machine's CPU.
+
+    With the page it plays over and over until Ctrl-C; with --headless once.
+    """
+    screen = RunOutput(as_json=as_json)
+    source, note = clip()
+    no_page = "--headless" if headless else page.missing()
+    chosen = options.choose(config, redis, sets, options.quiet(verbose), watch__loop=not no_page, watch__realtime=True)
+    screen.note(f"Cornerman demo: {Path(source).name}, watched on this machine.")
+    if note:
+        screen.note(note)
+    chosen = options.with_models(chosen, screen.note)
+    url = ""
+    if not no_page:
+        url, told = page.address(chosen.settings.gateway, port)
+        chosen = chosen.with_flags(told)
+    elif not headless:
+        screen.note(f"No page: {no_page}")
+    spec = spec_of(SOURCE_ID, source, chosen.settings)
+
+    def on_ready() -> None:
+        if url:
+            screen.note(f"The page is at {url} (Ctrl-C ends)")
+            if not no_open:
+                page.open_page(url)
+
+    roles = ROLES if no_page else (*ROLES, "gateway")
+    code = watch_them(chosen, [spec], screen, command="demo", roles=roles, seconds=seconds, on_ready=on_ready)
+    raise typer.Exit(code)

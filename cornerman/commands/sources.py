@@ -1,0 +1,132 @@
+"""`cornerman sources`: what is being watched. Changes reach the services within a second."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cornerman.commands.run import spec_of
+from cornerman.commands.watch import FIND_S
+from cornerman.local import options
+from cornerman.local.source_args import id_of, normal
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.registry import add_source, list_sources, remove_source, update_source
+from cornerman_shared.errors import ConfigError
+from cornerman_shared.redact import redact_url
+from cornerman_shared.settings.overrides import nest, parse_set
+from cornerman_shared.settings.source import Mode, SourceSpec, Strategy
+
+app = typer.Typer(no_args_is_help=True, help="What is being watched: add, list, set, remove.")
+
+SourceId = Annotated[str, typer.Argument(metavar="SOURCE", help="Id of a source.")]
+
+
+@app.command()
+def add(
+    url: Annotated[str, typer.Argument(metavar="SOURCE", help="File, rtsp://, http(s)://, /dev/video0 or test://.")],
+    source_id: Annotated[str, typer.Option("--id", help="Its name; default: from the URL.")] = "",
+    mode: Annotated[Mode, typer.Option(help="What kind of words.")] = "coach",
+    strategy: Annotated[Strategy | None, typer.Option(help="Who decides when to speak.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="What the model is asked.")] = None,
+    lossless: Annotated[bool | None, typer.Option("--lossless/--lossy", help="Wait instead of skipping.")] = None,
+    loop: Annotated[bool | None, typer.Option("--loop/--once", help="Start files again at their end.")] = None,
+    config: options.Config = "",
+    redis: options.Redis = "",
+    sets: options.Set = [],  # noqa: B006
+) -> None:
+    """Watch one more source. Prints its id."""
+    chosen = options.choose(
+        config,
+        redis,
+        sets,
+        watch__lossless=lossless,
+        watch__loop=loop,
+        speak__strategy=strategy,
+        say__prompt=prompt,
+    )
+
+    async def work() -> str:
+        async with Bus.connect(chosen.settings) as bus:
+            await bus.ready(FIND_S)
+            address = normal(url)
+            name = source_id or id_of(address, await list_sources(bus))
+            await add_source(bus, spec_of(name, address, chosen.settings, mode))
+            return name
+
+    print(asyncio.run(work()))
+
+
+@app.command("list")
+def list_(as_json: options.Json = False, config: options.Config = "", redis: options.Redis = "") -> None:
+    """The sources and how they are."""
+    chosen = options.choose(config, redis)
+
+    async def work() -> list[tuple[SourceSpec, dict[str, str]]]:
+        async with Bus.connect(chosen.settings) as bus:
+            await bus.ready(FIND_S)
+            return [(spec, await _state(bus, spec.source_id)) for spec in (await list_sources(bus)).values()]
+
+    rows = asyncio.run(work())
+    if as_json:
+        for spec, state in rows:
+            plain = spec.model_dump(mode="json")
+            plain["url"] = redact_url(spec.url)
+            print(json.dumps({"type": "source", **plain, "state": state.get("state", ""), "run": state.get("run", "")}))
+        return
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for column in ("source", "state", "mode", "strategy", "url", ""):
+        table.add_column(column)
+    for spec, state in rows:
+        paused = "paused" if spec.paused else state.get("state", "waiting")
+        table.add_row(
+            spec.source_id, paused, spec.mode, spec.speak.strategy, redact_url(spec.url), state.get("detail", "")
+        )
+    Console(soft_wrap=True, highlight=False, markup=False).print(
+        table if rows else "no sources; add one: cornerman sources add …"
+    )
+
+
+async def _state(bus: Bus, source_id: str) -> dict[str, str]:
+    with redis_errors():
+        run = await bus.redis.hgetall(bus.keys(source_id).run(source_id))
+    return {name.decode(): value.decode(errors="replace") for name, value in run.items()}
+
+
+@app.command("set")
+def set_(
+    source_id: SourceId,
+    changes: Annotated[list[str], typer.Argument(metavar="NAME=VALUE…", help="e.g. speak.interval_s=2 paused=true")],
+    config: options.Config = "",
+    redis: options.Redis = "",
+) -> None:
+    """Change settings of a source while it runs, e.g. `speak.strategy=interval "say.prompt=How is it going?"`."""
+    chosen = options.choose(config, redis)
+    tree = nest(parse_set(changes))
+
+    async def work() -> SourceSpec:
+        async with Bus.connect(chosen.settings) as bus:
+            await bus.ready(FIND_S)
+            return await update_source(bus, source_id, tree)
+
+    spec = asyncio.run(work())
+    print(f"{spec.source_id}: revision {spec.revision}")
+
+
+@app.command()
+def remove(source_id: SourceId, config: options.Config = "", redis: options.Redis = "") -> None:
+    """Stop watching a source."""
+    chosen = options.choose(config, redis)
+
+    async def work() -> bool:
+        async with Bus.connect(chosen.settings) as bus:
+            await bus.ready(FIND_S)
+            return await remove_source(bus, source_id)
+
+    if not asyncio.run(work()):
+        raise ConfigError(f"there is no source {source_id!r}; `cornerman sources list` shows those there are")

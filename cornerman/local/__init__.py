@@ -1,0 +1,1 @@
+"""What the commands are made of: launcher, supervisor, server choice, model choice, event lines."""

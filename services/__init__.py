@@ -1,1 +1,0 @@
-"""One room per process: capture, encoder, decider, generator, gateway."""

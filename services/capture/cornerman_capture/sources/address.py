@@ -1,0 +1,95 @@
+"""Reads a source's URL: which kind it is, and what FFmpeg is to open. Touches neither network nor disk."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from cornerman_capture.source_state import BrokenError
+from cornerman_shared.redact import redact_url
+
+Kind = Literal["file", "http", "rtsp", "device", "test", "push"]
+
+KNOWN: Final = "a file, rtsp://, rtsps://, http://, https://, device:0, /dev/video0, test://pattern or push://ID"
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?=//|/)")
+_DEVICE_NODE = re.compile(r"/dev/video\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A source's URL, understood.
+
+    Args:
+        kind: which of the sources opens it.
+        target: what is opened: a path, a URL with its credentials, a device.
+        shown: the URL as people may see it.
+        options: what stood behind the `?` of device: and test:.
+    """
+
+    kind: Kind
+    target: str = field(repr=False)
+    shown: str
+    options: dict[str, str] = field(default_factory=dict)
+
+
+def parse(url: str) -> Address:
+    """Understands a URL.
+
+    Raises:
+        BrokenError: final; names what is allowed.
+    """
+    shown = redact_url(url)
+    if any(ord(char) < 32 for char in url):
+        raise BrokenError(f"source {shown!r} has control characters in it; give the URL on one line", final=True)
+    if url.startswith("device:") or _DEVICE_NODE.match(url):
+        return _device(url, shown)
+    match = _SCHEME.match(url)
+    scheme = match.group(1).lower() if match else ""
+    if scheme == "":
+        return Address("file", str(Path(url).expanduser()), shown)
+    if scheme == "file":
+        return _file(url, shown)
+    if scheme in ("http", "https", "rtsp", "rtsps"):
+        return _network("http" if scheme.startswith("http") else "rtsp", url, shown)
+    if scheme in ("test", "push"):
+        parts = urlsplit(url)
+        name = parts.netloc or parts.path.strip("/")
+        options = dict(parse_qsl(parts.query, keep_blank_values=True))
+        return Address("test" if scheme == "test" else "push", name, shown, options)
+    raise BrokenError(f"source {shown!r}: {scheme}:// is not known; give {KNOWN}", final=True)
+
+
+def _network(kind: Kind, url: str, shown: str) -> Address:
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port
+    except ValueError as error:
+        raise BrokenError(f"source {shown!r} is not a URL ({error}); give {parts_of(kind)}", final=True) from None
+    if not host:
+        raise BrokenError(f"source {shown!r} names no host; give {parts_of(kind)}", final=True)
+    return Address(kind, url, shown)
+
+
+def parts_of(kind: Kind) -> str:
+    return "http://host:port/path" if kind == "http" else "rtsp://user:password@host:port/path"
+
+
+def _file(url: str, shown: str) -> Address:
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise BrokenError(f"source {shown!r} is not a URL ({error}); give file:///path", final=True) from None
+    if parts.netloc not in ("", "localhost"):
+        raise BrokenError(f"source {shown!r} names a file of another host; give file:///path or a path", final=True)
+    return Address("file", unquote(parts.path), shown)
+
+
+def _device(url: str, shown: str) -> Address:
+    name, _, query = url.partition("?")
+    name = name.removeprefix("device:")
+    if not (name.isdigit() or _DEVICE_NODE.fullmatch(name)):
+        raise BrokenError(f"source {shown!r} names no camera; give device:0 or /dev/video0", final=True)
+    return Address("device", name, shown, dict(parse_qsl(query, keep_blank_values=True)))

@@ -1,0 +1,130 @@
+"""`test://pattern`: moving pictures made by code, the same for the same URL, for tests and for trying things out.
+
+A coloured texture drifts and a bright square bounces over it; both depend on `seed` and the frame's number only.
+Options: `fps` (30), `seconds` (10; 0 = without end), `size` (640x360), `seed` (1), `vfr` (0; 1 = uneven timestamps).
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from functools import partial
+from typing import Final
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from cornerman_capture.source_state import BrokenError
+from cornerman_capture.sources.address import Address
+from cornerman_capture.sources.base import DecodedFrame, Interrupted, StreamInfo
+
+_KNOWN: Final = ("fps", "seconds", "size", "seed", "vfr")
+UNEVEN: Final = 0.4
+"""With `vfr`, each timestamp is off by up to this much of a frame."""
+
+
+class PatternSource:
+    """The open pattern."""
+
+    note = ""
+
+    def __init__(self, address: Address) -> None:
+        """Reads the options.
+
+        Raises:
+            BrokenError: final; an option is wrong.
+        """
+        options = _Options(address)
+        self._fps = options.number("fps", 30.0, 0.1, 1000.0)
+        seconds = options.number("seconds", 10.0, 0.0, 1e6)
+        self._frames = round(seconds * self._fps) if seconds else None
+        self._width, self._height = options.size(640, 360)
+        self._seed = int(options.number("seed", 1, 0, 2**31))
+        self._uneven = options.number("vfr", 0, 0, 1) == 1
+        self._texture = _texture(self._seed, self._width, self._height)
+        self.traits = StreamInfo(live=False, nominal_s=1 / self._fps, duration_s=seconds or None)
+
+    def pictures(self, interrupted: Interrupted) -> Iterator[DecodedFrame]:
+        for index in itertools.count() if self._frames is None else range(self._frames):
+            if interrupted():
+                return
+            yield DecodedFrame(self._time_of(index), partial(self._frame, index))
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _time_of(self, index: int) -> float:
+        if not self._uneven or index == 0:
+            return index / self._fps
+        off = np.random.default_rng((self._seed, index)).uniform(-UNEVEN, UNEVEN)
+        return (index + float(off)) / self._fps
+
+    def _frame(self, index: int) -> av.VideoFrame:
+        return av.VideoFrame.from_ndarray(self.pixels(index), format="rgb24")
+
+    def pixels(self, index: int) -> NDArray[np.uint8]:
+        """Picture number `index`: [H, W, 3]."""
+        height, width = self._height, self._width
+        time_s = index / self._fps
+        drift = int(time_s * width / 8) % width
+        pixels = np.roll(self._texture, drift, axis=1)
+        side = max(2, min(height, width) // 4)
+        x = _bounce(time_s * width * 0.37 + self._seed * 17, width - side)
+        y = _bounce(time_s * height * 0.61 + self._seed * 29, height - side)
+        pixels[y : y + side, x : x + side] = (250, 240, 60)
+        return pixels
+
+
+class _Options:
+    def __init__(self, address: Address) -> None:
+        self._given, self._shown = address.options, address.shown
+        if address.target != "pattern":
+            raise BrokenError(f"{self._shown}: the one test source is test://pattern", final=True)
+        for name in self._given:
+            if name not in _KNOWN:
+                raise BrokenError(
+                    f"{self._shown}: there is no option {name!r}; there are {', '.join(_KNOWN)}", final=True
+                )
+
+    def number(self, name: str, default: float, least: float, most: float) -> float:
+        text = self._given.get(name)
+        if text is None:
+            return default
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not least <= value <= most:
+            raise BrokenError(f"{self._shown}: {name}={text}; give a number from {least:g} to {most:g}", final=True)
+        return value
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        text = self._given.get("size")
+        if text is None:
+            return width, height
+        match = re.fullmatch(r"(\d{1,4})x(\d{1,4})", text)
+        if not match or min(int(match[1]), int(match[2])) < 16:
+            raise BrokenError(f"{self._shown}: size={text}; give e.g. 640x360, each side at least 16", final=True)
+        return int(match[1]), int(match[2])
+
+
+def _texture(seed: int, width: int, height: int) -> NDArray[np.uint8]:
+    """A smooth coloured field that joins at its left and right edge: [H, W, 3]."""
+    rng = np.random.default_rng(seed)
+    x = np.linspace(0, 2 * np.pi, width, endpoint=False)[None, :, None]
+    y = np.linspace(0, 2 * np.pi, height, endpoint=False)[:, None, None]
+    waves = rng.integers(1, 5, size=(2, 3))
+    phases = rng.uniform(0, 2 * np.pi, size=(2, 3))
+    field = np.sin(waves[0] * x + phases[0]) + np.cos(waves[1] * y + phases[1])
+    texture: NDArray[np.uint8] = (128 + 50 * field).astype(np.uint8)
+    return texture
+
+
+def _bounce(position: float, room: int) -> int:
+    """Position on a way of `room` pixels that is walked to and fro."""
+    if room <= 0:
+        return 0
+    there = position % (2 * room)
+    return int(there if there <= room else 2 * room - there)

@@ -1,0 +1,89 @@
+"""Where a model lies and where it runs: the settings' words resolved. Imports torch only when asked about devices."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cornerman_shared.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def bundled(*parts: str) -> Path:
+    """A path below the assets that come with the package; the package itself is not imported."""
+    spec = importlib.util.find_spec("cornerman")
+    roots = list(spec.submodule_search_locations or ()) if spec else []
+    if not roots:
+        raise ConfigError("the package `cornerman` is not installed, so there is no bundled model; give a path")
+    return Path(roots[0], "assets", *parts)
+
+
+def model_path(setting: str, value: str) -> str:
+    """The path or hub name to load: what the setting says, or the bundled coach.
+
+    Raises:
+        ConfigError: the setting is empty and no model is bundled, or it looks like a path and nothing is there.
+    """
+    if not value:
+        path = bundled("coach")
+        if not (path / "config.json").is_file():
+            raise ConfigError(
+                f"{setting} is empty, and this installation has no bundled model at {path}; give a path or a hub name"
+            )
+        return str(path)
+    if value.startswith((".", "/", "~")) and not Path(value).expanduser().exists():
+        raise ConfigError(f"{setting} = {value!r}: there is no such file or folder; give a path or a hub name")
+    return str(Path(value).expanduser()) if value.startswith("~") else value
+
+
+def torch_device(setting: str, value: str) -> torch.device:
+    """`auto` is CUDA, then MPS, then the CPU.
+
+    Raises:
+        ConfigError: no such device here, or torch is not installed.
+    """
+    require_model_extra(setting)
+    import torch
+
+    if value == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(value)
+    except RuntimeError:
+        raise ConfigError(f"{setting} = {value!r} is no device; give auto, cpu, cuda, cuda:1 or mps") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"{setting} = {value!r}, but torch sees no CUDA device here; give auto or cpu")
+    return device
+
+
+def torch_dtype(value: str, device: torch.device) -> torch.dtype:
+    """`auto` is bfloat16 on CUDA and float32 elsewhere."""
+    import torch
+
+    if value == "auto":
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
+    named = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    return named[value]
+
+
+def set_threads(threads: int) -> None:
+    """Torch's threads of this process; 0 leaves torch's own choice."""
+    if threads:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+def require_model_extra(setting: str) -> None:
+    """Checks that torch is there before anything imports it.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if importlib.util.find_spec("torch") is None:
+        raise ConfigError(f"{setting}: this needs torch; install it with `pip install 'cornerman[model]'`")

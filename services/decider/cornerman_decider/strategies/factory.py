@@ -1,0 +1,76 @@
+"""From settings to a strategy. Models are loaded once a process, and only when a source asks for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cornerman_common.model_location import bundled, model_path, require_model_extra, torch_device, torch_dtype
+from cornerman_decider.core import Strategy, StrategyError
+from cornerman_decider.strategies.interval import IntervalStrategy
+from cornerman_decider.strategies.llm import ActionModel, LlmStrategy
+from cornerman_decider.strategies.rules import RulesStrategy
+from cornerman_decider.strategies.scene import SceneStrategy
+from cornerman_shared.errors import ConfigError
+from cornerman_shared.settings.source import SpeakSettings
+from cornerman_shared.settings.tree import Settings
+
+
+class Strategies:
+    """Makes strategies; `make` may take seconds (it loads models), so call it in a thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._model: ActionModel | None = None
+
+    def make(self, speak: SpeakSettings, prompt: str) -> Strategy:
+        """A strategy for one source.
+
+        Raises:
+            StrategyError: its model is missing or broken. Nothing else takes its place.
+        """
+        if speak.strategy == "interval":
+            return IntervalStrategy(speak.interval_s)
+        if speak.strategy == "rules":
+            return RulesStrategy(speak.every_chunks, speak.motion_threshold, speak.motion_release)
+        if speak.strategy == "scene":
+            return SceneStrategy(speak.scene_threshold)
+        try:
+            if speak.strategy == "head":
+                from cornerman_decider.strategies.head import HeadStrategy, load_head
+
+                return HeadStrategy(load_head(_head_folder(speak.head)))
+            return LlmStrategy(self._action_model(), prompt)
+        except ConfigError as error:
+            raise StrategyError(f"strategy {speak.strategy}: {error}") from error
+
+    def _action_model(self) -> ActionModel:
+        if self._model is None:
+            require_model_extra("strategy llm")
+            from cornerman_decider.strategies.rolling import RollingActionModel
+
+            settings = self._settings.generator
+            path = model_path("generator.model", settings.model)
+            device = torch_device("generator.device", settings.device)
+            self._model = RollingActionModel.load(path, device, torch_dtype(settings.dtype, device))
+        return self._model
+
+
+def _head_folder(setting: str) -> Path:
+    """The folder that the setting names, or where the bundled head lies: beside the bundled model, or in a folder
+    there."""
+    if setting:
+        return Path(setting).expanduser()
+    coach = bundled("coach")
+    return coach / "head" if (coach / "head").is_dir() else coach
+
+
+def strategy_key(speak: SpeakSettings, prompt: str) -> tuple[object, ...]:
+    """What a strategy is made from; another key asks for a new strategy."""
+    made_from = {
+        "interval": (speak.interval_s,),
+        "rules": (speak.every_chunks, speak.motion_threshold, speak.motion_release),
+        "scene": (speak.scene_threshold,),
+        "head": (speak.head,),
+        "llm": (prompt,),
+    }
+    return (speak.strategy, *made_from[speak.strategy])

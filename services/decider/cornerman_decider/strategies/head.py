@@ -1,0 +1,87 @@
+"""Strategy `head`: the small trained temporal head on the encoder's features. Knows nothing of how it was trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cornerman_decider.core import ChunkTensors, StrategyError
+from cornerman_decider.gate import Proposal
+from cornerman_decider.state import Memory
+from cornerman_shared.bus.messages import Action, Features
+
+ACTIONS: tuple[Action, ...] = ("next", "feedback", "correct")
+
+HeadState = NDArray[np.float32]
+
+
+class HeadModel(Protocol):
+    """A trained head: features [F] and its state in, probabilities [3] of next, feedback, correct and the state
+    out."""
+
+    @property
+    def feature_size(self) -> int: ...
+
+    def step(self, features: NDArray[np.float32], state: HeadState | None) -> tuple[NDArray[np.float32], HeadState]: ...
+
+
+class HeadStrategy:
+    """The likeliest action, with its probability as confidence."""
+
+    name = "head"
+    wants_tokens = False
+    wants_images = False
+    follows_prompt = False
+
+    def __init__(self, head: HeadModel) -> None:
+        self._head = head
+
+    def propose(self, features: Features, tokens: ChunkTensors | None, memory: Memory) -> tuple[Proposal, Memory]:
+        """One step of the head.
+
+        Raises:
+            StrategyError: the features are not those that the head was trained on.
+        """
+        vector = features.vector
+        wanted = self._head.feature_size
+        if vector is None or vector.shape != (wanted,):
+            got = "none" if vector is None else f"{list(vector.shape)}"
+            raise StrategyError(
+                f"the head reads {wanted} features, the encoder {features.model!r} gave {got}; "
+                "give speak.head a head that was trained with this encoder, or choose another strategy"
+            )
+        before = memory.get("state")
+        chances, state = self._head.step(vector, before if isinstance(before, np.ndarray) else None)
+        return likeliest(chances, "head"), {"state": state}
+
+    def settled(self, features: Features, proposal: Proposal, spoke: bool, memory: Memory) -> Memory:
+        """Nothing depends on it."""
+        return memory
+
+
+def likeliest(chances: NDArray[np.float32], reason: str) -> Proposal:
+    """The action with the highest of the probabilities [next, feedback, correct]."""
+    if chances.shape != (3,) or not np.isfinite(chances).all():
+        raise StrategyError(f"strategy {reason} gave {chances!r}; expected three finite probabilities")
+    best = int(np.argmax(chances))
+    return Proposal(ACTIONS[best], float(chances[best]), reason, cue=ACTIONS[best] != "next")
+
+
+def load_head(folder: Path) -> HeadModel:
+    """Reads a trained head.
+
+    Raises:
+        StrategyError: it is missing or damaged.
+    """
+    from mobile_videogpt.head import TemporalHead
+
+    try:
+        return cast(HeadModel, TemporalHead.load(folder))
+    except (OSError, ValueError, KeyError) as error:
+        raise StrategyError(
+            f"speak.head: the head at {folder} cannot be read ({error}); give the folder of a trained head, "
+            "or choose another strategy"
+        ) from error

@@ -1,0 +1,16 @@
+"""`python -m cornerman_encoder`: turns chunks of frames into features. Start as many as there is work for."""
+
+from __future__ import annotations
+
+import sys
+
+from cornerman_encoder.service import encode_loop
+from cornerman_shared.process.runtime import run_service
+
+
+def main() -> int:
+    return run_service("encoder", encode_loop)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""Hops of the encoder: exactly one `Features` for each `Chunk`, whatever became of it. Builds them; sends none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cornerman_shared.bus.hop import Hop
+from cornerman_shared.bus.messages import Chunk, Features, FeatureStatus
+from cornerman_shared.bus.streams import Keys
+from cornerman_shared.settings.tree import BusSettings
+
+
+def features_of(
+    chunk: Chunk,
+    status: FeatureStatus,
+    *,
+    model: str,
+    now_s: float,
+    kept_frames: bool = False,
+) -> Features:
+    """The features of a chunk without anything computed."""
+    return Features(
+        source_id=chunk.source_id,
+        run=chunk.run,
+        seq=chunk.seq,
+        pts_s=chunk.pts_s,
+        motion=chunk.motion,
+        lossless=chunk.lossless,
+        status=status,
+        vector=None,
+        context=None,
+        video=None,
+        frames=chunk.frames if kept_frames else None,
+        frame_pts_s=chunk.frame_pts_s,
+        model=model,
+        times=replace(chunk.times, encoded_at_s=now_s),
+    )
+
+
+def hop_for(keys: Keys, bus: BusSettings, chunk: Chunk, features: Features) -> Hop:
+    """Passes features on and frees the pixels, unless the generator will want them."""
+    hop = Hop().add(keys.features, features, bus.maxlen)
+    return hop.free([chunk.frames]) if features.frames is None else hop

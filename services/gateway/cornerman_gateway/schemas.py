@@ -1,0 +1,167 @@
+"""JSON bodies of `/api`, in and out. Credentials are removed here on the way out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from cornerman_gateway.profiles import profile_of
+from cornerman_shared.bus.messages import SourceStateName
+from cornerman_shared.redact import redact_url
+from cornerman_shared.settings.source import (
+    SOURCE_ID,
+    Mode,
+    SaySettings,
+    Section,
+    SourceSpec,
+    SpeakSettings,
+    WatchSettings,
+)
+
+SourceId = Annotated[str, Field(pattern=f"^{SOURCE_ID.pattern}$", description="the source's name")]
+URL_TEXT = "file, rtsp://, http(s)://, device:0, test:// or push://<source_id>"
+
+
+class RequestModel(Section):
+    """Base of request bodies: strict types, so a number is neither text nor a boolean."""
+
+    model_config = ConfigDict(strict=True)
+
+
+def _partial(section: type[Section], name: str) -> Any:
+    """The section with every field optional, for changes."""
+    fields: dict[str, Any] = {}
+    for key, info in section.model_fields.items():
+        inner: Any = info.annotation
+        for rule in info.metadata:
+            inner = Annotated[inner, rule]
+        fields[key] = (inner | None, Field(None, description=info.description))
+    return create_model(name, __base__=RequestModel, __doc__=f"Changes to {section.__name__}.", **fields)
+
+
+if TYPE_CHECKING:
+    WatchChange: TypeAlias = WatchSettings
+    SpeakChange: TypeAlias = SpeakSettings
+    SayChange: TypeAlias = SaySettings
+else:
+    WatchChange = _partial(WatchSettings, "WatchChange")
+    SpeakChange = _partial(SpeakSettings, "SpeakChange")
+    SayChange = _partial(SaySettings, "SayChange")
+
+
+class SourceNew(RequestModel):
+    """A source to watch. Missing fields take the server's settings."""
+
+    source_id: SourceId
+    url: Annotated[str, Field(min_length=1, max_length=4096, description=URL_TEXT)]
+    mode: Mode | None = None
+    paused: bool | None = None
+    watch: WatchChange | None = None
+    speak: SpeakChange | None = None
+    say: SayChange | None = None
+
+
+class SourceChange(RequestModel):
+    """Changes to a running source. Missing fields keep their value."""
+
+    url: Annotated[str, Field(min_length=1, max_length=4096, description=URL_TEXT)] | None = None
+    mode: Mode | None = None
+    paused: bool | None = None
+    watch: WatchChange | None = None
+    speak: SpeakChange | None = None
+    say: SayChange | None = None
+
+
+class RunView(BaseModel):
+    """The current run."""
+
+    run: str
+    state: SourceStateName
+    detail: str
+    ended: bool
+    published: Annotated[int, Field(description="chunks so far")]
+
+
+class SourceView(BaseModel):
+    """A source, its run and its counters. The URL is without credentials."""
+
+    source_id: str
+    url: str
+    profile: Annotated[str, Field(description="the prompt profile, or custom")]
+    mode: Mode
+    paused: bool
+    revision: int
+    watch: WatchSettings
+    speak: SpeakSettings
+    say: SaySettings
+    run: RunView | None
+    counters: dict[str, int]
+
+
+class SourceList(BaseModel):
+    """Every source."""
+
+    sources: list[SourceView]
+
+
+class Deltas(BaseModel):
+    """Events kept for a page that has just opened."""
+
+    events: list[dict[str, Any]]
+    last_id: Annotated[str, Field(description="follow the events from here")]
+    complete: Annotated[bool, Field(description="whether the events reach back to the oldest kept one")]
+
+
+class QuestionNew(RequestModel):
+    """A question about the current picture."""
+
+    text: Annotated[str, Field(min_length=1, max_length=2000, pattern=r"\S")]
+
+
+class QuestionView(BaseModel):
+    """Its answer comes as events whose `request_id` ends in `question_id`."""
+
+    question_id: str
+    request_id: str
+    asked_at_s: float
+
+
+class UploadView(BaseModel):
+    """Use `url` for a source."""
+
+    url: str
+    size_bytes: int
+
+
+def view_of(spec: SourceSpec, run: dict[str, str], counters: dict[str, int]) -> SourceView:
+    """A source as others may see it."""
+    shown = None
+    if run.get("run"):
+        shown = RunView.model_validate(
+            {
+                "run": run["run"],
+                "state": run.get("state") or "waiting",
+                "detail": redact_url(run.get("detail", "")),
+                "ended": run.get("ended", "0") not in ("", "0"),
+                "published": int(run.get("published") or 0),
+            }
+        )
+    return SourceView(
+        source_id=spec.source_id,
+        url=redact_url(spec.url),
+        profile=profile_of(spec.say.prompt),
+        mode=spec.mode,
+        paused=spec.paused,
+        revision=spec.revision,
+        watch=spec.watch,
+        speak=spec.speak,
+        say=spec.say,
+        run=shown,
+        counters=counters,
+    )
+
+
+def changed_fields(body: Section) -> dict[str, Any]:
+    """The fields that the client set, sections as maps."""
+    return body.model_dump(exclude_unset=True, exclude_none=True)

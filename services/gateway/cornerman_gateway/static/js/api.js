@@ -1,0 +1,84 @@
+// The HTTP side of the API. Errors are problem details (RFC 9457) and keep the names of the wrong fields.
+
+export class ApiError extends Error {
+  constructor(status, title, detail = "", errors = []) {
+    super(detail ? `${title}: ${detail}` : title);
+    Object.assign(this, { status, title, detail, errors });
+  }
+
+  /** Nobody answered, or the server behind is away: worth trying again. */
+  get temporary() {
+    return this.status === 0 || this.status === 503 || this.status === 429;
+  }
+}
+
+/** Asks the server; returns the JSON of the answer, null when there is none. */
+export async function api(method, path, body) {
+  const headers = body === undefined ? {} : { "Content-Type": "application/json" };
+  let response;
+  try {
+    response = await fetch(path, {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      credentials: "same-origin",
+      signal: AbortSignal.timeout(15000),
+    });
+  } catch {
+    throw new ApiError(0, "The server does not answer", "Is it running? The page tries again by itself.");
+  }
+  if (response.ok) return response.status === 204 ? null : response.json();
+  throw await problemOf(response);
+}
+
+async function problemOf(response) {
+  if (response.status === 401 && !location.pathname.startsWith("/login")) {
+    location.assign(`/login?next=${encodeURIComponent(location.pathname)}${location.hash}`);
+  }
+  let body = {};
+  try {
+    body = await response.json();
+  } catch {
+    body = {}; // not from our app: a proxy's page, say
+  }
+  return new ApiError(
+    response.status,
+    body.title ?? `The server answered ${response.status}`,
+    body.detail ?? "",
+    body.errors ?? [],
+  );
+}
+
+/** Address of something of a source. */
+export const sourcePath = (id, rest = "") => `/api/sources/${encodeURIComponent(id)}${rest}`;
+
+/** Address of a WebSocket of this server. */
+export function socketUrl(path) {
+  return `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}${path}`;
+}
+
+/** Sends a file with progress (0..1); returns the answer's JSON. */
+export function upload(file, onProgress) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", `/api/uploads?name=${encodeURIComponent(file.name.slice(0, 200) || "clip")}`);
+    request.responseType = "json";
+    request.upload.addEventListener(
+      "progress",
+      (event) => event.lengthComputable && onProgress(event.loaded / event.total),
+    );
+    request.addEventListener("load", () => {
+      const body = request.response ?? {};
+      if (request.status === 201) resolve(body);
+      else
+        reject(
+          new ApiError(request.status, body.title ?? `The server answered ${request.status}`, body.detail, body.errors),
+        );
+    });
+    request.addEventListener("error", () =>
+      reject(new ApiError(0, "The upload broke off", "Is the server running? Try again.")),
+    );
+    request.setRequestHeader("Content-Type", "application/octet-stream");
+    request.send(file);
+  });
+}

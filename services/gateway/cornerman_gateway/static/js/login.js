@@ -1,0 +1,38 @@
+// The login page: the token for a cookie, then back to where one came from.
+
+import { api } from "./api.js";
+
+const form = document.getElementById("login");
+const token = document.getElementById("token");
+const wrong = document.getElementById("wrong");
+
+/** Only a path of this server; `//other` and `/\other` would leave it. */
+function next() {
+  const path = new URLSearchParams(location.search).get("next") ?? "/";
+  return (/^\/(?![/\\])/.test(path) ? path : "/") + location.hash;
+}
+
+// Coming from another site, the browser keeps our cookie back at first; somebody who is logged in needs no second login.
+api("GET", "/api/session")
+  .then(({ admitted }) => {
+    if (admitted) location.replace(next());
+  })
+  .catch(() => 0);
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  wrong.textContent = "";
+  token.removeAttribute("aria-invalid");
+  if (!token.value) {
+    wrong.textContent = "Give the token.";
+    return;
+  }
+  try {
+    await api("POST", "/api/session", { token: token.value });
+    location.assign(next());
+  } catch (error) {
+    wrong.textContent = error.message;
+    token.setAttribute("aria-invalid", "true");
+    token.select();
+  }
+});

@@ -1,0 +1,254 @@
+// The page: which view is shown, the bar above it, and what all views share.
+
+import { AddView } from "./add.js";
+import { api } from "./api.js";
+import { camera } from "./camera.js";
+import { fill, h, icon } from "./dom.js";
+import { HealthView } from "./health.js";
+import { SourceView } from "./source.js";
+import { Voice } from "./voice.js";
+import { WallView } from "./wall.js";
+
+const POLL_MS = 2500;
+const ROLES = ["capture", "encoder", "decider", "generator", "gateway"];
+const by = (id) => document.getElementById(id);
+
+class Page {
+  constructor() {
+    Object.assign(this, {
+      main: by("main"),
+      spoken: by("spoken"),
+      dialog: by("dialog"),
+      banner: by("banner"),
+      voice: new Voice(),
+      sources: null,
+      view: null,
+    });
+    this.sourceListeners = new Set();
+    this.statusListeners = new Set();
+    this.linked = true;
+    this.tools();
+    addEventListener("hashchange", () => this.route());
+    document.addEventListener("visibilitychange", () => document.hidden || this.poll());
+    camera.addEventListener("change", () => this.tools());
+    this.dialog.addEventListener("click", (event) => {
+      if (event.target === this.dialog) this.dialog.close();
+    });
+    setInterval(() => document.hidden || this.poll(), POLL_MS);
+    this.poll();
+  }
+
+  /** Calls `listener` with the sources now, if known, and whenever they are read again. */
+  onSources(listener) {
+    this.sourceListeners.add(listener);
+    if (this.sources) listener(this.sources);
+    return () => this.sourceListeners.delete(listener);
+  }
+
+  onStatus(listener) {
+    this.statusListeners.add(listener);
+    if (this.lastStatus) listener(this.lastStatus);
+    return () => this.statusListeners.delete(listener);
+  }
+
+  async poll() {
+    try {
+      const [list, status] = await Promise.all([api("GET", "/api/sources"), api("GET", "/api/status")]);
+      this.sources = list.sources;
+      this.status(status);
+      this.link(true);
+      this.tabs();
+      if (!this.view) this.route();
+      else if (this.viewName === "first" && this.sources.length) this.route();
+      else if (this.view.missing && this.sources.some((source) => source.source_id === this.view.sourceId))
+        this.route(true);
+      for (const listener of this.sourceListeners) listener(this.sources);
+    } catch (error) {
+      if (error.status === undefined) throw error;
+      this.link(false, error.status === 503 ? error.message : "");
+      if (!this.view) fill(this.main, h("p", { class: "note" }, "Waiting for the server …"));
+    }
+  }
+
+  /** A source is no more: nothing should be asked of it from here on. */
+  removed(sourceId) {
+    this.sources = this.sources.filter((source) => source.source_id !== sourceId);
+    this.view.leaving = true;
+    location.hash = "#/";
+    this.tabs();
+  }
+
+  status(status) {
+    this.lastStatus = status;
+    const alive = new Set(status.workers.filter((worker) => worker.state === "running").map((worker) => worker.role));
+    const missing = ROLES.filter((role) => !alive.has(role));
+    const short = `${ROLES.length - missing.length}/${ROLES.length}`;
+    const long =
+      { 0: `${status.workers.length} workers`, 1: `no ${missing[0]}`, [ROLES.length]: "no workers" }[missing.length] ??
+      `${short} kinds of worker`;
+    fill(
+      this.health,
+      h("i", { class: "dot", "data-state": missing.length ? "failed" : "playing" }),
+      h("span", { class: "wide" }, long),
+      h("span", { class: "narrow" }, short),
+    );
+    this.health.title = missing.length
+      ? `Not running: ${missing.join(", ")}. Start them: cornerman up`
+      : "Every kind of worker runs";
+    this.health.classList.toggle("danger", missing.length > 0);
+    for (const listener of this.statusListeners) listener(status);
+  }
+
+  /** The connection came or went. Said once, and taken back by itself. `reason` is there when the server itself answered. */
+  link(open, reason = "") {
+    this.linked = open;
+    this.banner.hidden = open;
+    if (open) return;
+    this.banner.textContent = reason
+      ? "The server is there, but its Redis does not answer. It goes on by itself when Redis is back …"
+      : "The server does not answer. Trying again by itself … If you stopped it, start it again: cornerman demo, or cornerman up.";
+    this.banner.title = reason;
+  }
+
+  tell(text) {
+    this.open("This did not work", h("p", {}, text));
+  }
+
+  route(anew = false) {
+    const [, kind, rest] = location.hash.match(/^#\/(\w*)\/?(.*)$/) ?? [null, "", ""];
+    if (!this.sources) return;
+    const name = kind === "s" ? `s/${decodeURIComponent(rest)}` : kind || (this.sources.length ? "wall" : "first");
+    if (name === this.viewName && !anew) return;
+    this.view?.close();
+    this.viewName = name;
+    const made = {
+      wall: () => new WallView(this),
+      first: () => new AddView(this, true),
+      add: () => new AddView(this, false),
+      health: () => new HealthView(this),
+    };
+    this.view = name.startsWith("s/") ? new SourceView(this, name.slice(2)) : (made[name] ?? made.wall)();
+    document.title = `${{ wall: "Wall", first: "Welcome", add: "Add", health: "Health" }[name] ?? name.slice(2)} · Cornerman`;
+    this.tabs();
+    if (this.routed) this.main.focus({ preventScroll: true });
+    this.routed = true;
+  }
+
+  tabs() {
+    const tab = (href, name, ...content) =>
+      h("a", { class: "tab", href, "aria-current": this.viewName === name ? "page" : null }, content);
+    const key = JSON.stringify([this.viewName, this.sources.map((s) => [s.source_id, s.run?.state, s.paused])]);
+    if (key === this.tabKey) return;
+    this.tabKey = key;
+    fill(
+      by("tabs"),
+      this.sources.length ? tab("#/", "wall", icon("wall"), "Wall") : null,
+      this.sources.map((source) =>
+        tab(
+          `#/s/${encodeURIComponent(source.source_id)}`,
+          `s/${source.source_id}`,
+          h("i", { class: "dot", "data-state": source.paused ? "paused" : (source.run?.state ?? "waiting") }),
+          source.source_id,
+        ),
+      ),
+      h(
+        "a",
+        {
+          class: "tab add",
+          href: "#/add",
+          "aria-current": this.viewName === "add" ? "page" : null,
+          "aria-label": "Add source",
+        },
+        icon("plus"),
+        h("span", { class: "wide" }, "Add source"),
+      ),
+    );
+  }
+
+  tools() {
+    const { voice } = this;
+    const speak = h(
+      "button",
+      {
+        type: "button",
+        class: "plain",
+        "aria-pressed": String(voice.on),
+        "aria-label": voice.on ? "Voice is on" : "Voice is off",
+        title: voice.possible ? "Read the words aloud" : "This browser has no speech",
+        disabled: !voice.possible,
+        onclick: () => {
+          voice.toggle();
+          this.tools();
+        },
+      },
+      icon(voice.on ? "sound" : "silent"),
+      h("span", { class: "wide" }, voice.on ? "voice on" : "voice off"),
+    );
+    const theme = h(
+      "button",
+      {
+        type: "button",
+        class: "plain",
+        "aria-label": "Dark or light",
+        title: "Dark or light",
+        onclick: () => {
+          window.cornermanTheme();
+          this.view?.redraw();
+        },
+      },
+      icon("theme"),
+    );
+    this.health ??= h("a", { class: "tab", href: "#/health" }, "workers");
+    const live = camera.stream
+      ? h(
+          "button",
+          {
+            type: "button",
+            onclick: () => camera.stop(camera.sourceId),
+            title: `This camera is being watched as ${camera.sourceId}`,
+          },
+          icon("camera"),
+          "Stop camera",
+        )
+      : null;
+    fill(by("tools"), live, speak, theme, this.health);
+  }
+
+  /** Shows a dialog, and returns it. */
+  open(title, ...content) {
+    const close = h("button", { type: "button", class: "primary", onclick: () => this.dialog.close() }, "Close");
+    fill(this.dialog, h("h2", { id: "dialog-title" }, title), content, h("div", { class: "row" }, close));
+    this.dialog.onkeydown = null;
+    if (!this.dialog.open) this.dialog.showModal();
+    close.focus();
+    return this.dialog;
+  }
+
+  /** Asks before something that cannot be taken back. */
+  confirm(title, text, verb, act) {
+    this.dialog.onkeydown = null;
+    const cancel = h("button", { type: "button", onclick: () => this.dialog.close() }, "Cancel");
+    const go = h(
+      "button",
+      {
+        type: "button",
+        class: "danger",
+        onclick: () => {
+          this.dialog.close();
+          act();
+        },
+      },
+      verb,
+    );
+    fill(
+      this.dialog,
+      h("h2", { id: "dialog-title" }, title),
+      h("p", { class: "quiet" }, text),
+      h("div", { class: "row" }, cancel, go),
+    );
+    this.dialog.showModal();
+    cancel.focus();
+  }
+}
+
+new Page();

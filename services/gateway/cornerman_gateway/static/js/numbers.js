@@ -1,0 +1,210 @@
+// Live figures of one source: rates from its counters, latencies from its events, lag from the consumer groups. Nothing is invented:
+// where there is no figure there is a dash.
+
+import { api, sourcePath } from "./api.js";
+import { Chart } from "./chart.js";
+import { fill, h } from "./dom.js";
+import { median, ms, number } from "./format.js";
+
+const STAGES = ["published", "encoded", "decided", "first word"];
+const RECENT = 20;
+const RATE_S = 3; // rates are over the last three seconds: counters come in steps
+
+const LOST = ["buried", "lost", "expired", "errors"]; // past capture; shown beside the drops when there are any
+
+const TILES = [
+  {
+    key: "frames",
+    title: "frames in",
+    unit: "/s",
+    names: ["captured", "sampled"],
+    hint: "frames decoded, and those sampled for chunks",
+  },
+  {
+    key: "chunks",
+    title: "chunks",
+    unit: "/s",
+    names: ["published", "decided"],
+    hint: "chunks put on the bus, and decisions made",
+  },
+  {
+    key: "drops",
+    title: "dropped",
+    unit: "",
+    names: [],
+    hint: "chunks dropped at capture, and what was lost later, by reason; the lines are each second's",
+  },
+  {
+    key: "lag",
+    title: "in work",
+    unit: "",
+    names: ["encoder", "decider", "generator"],
+    hint: "entries that wait or are being worked on, all sources",
+  },
+  {
+    key: "stages",
+    title: "latency by stage",
+    unit: "ms",
+    names: STAGES,
+    wide: true,
+    hint: "from capture to the first word, by stage: what each added; medians of the last twenty",
+  },
+  {
+    key: "ttft",
+    title: "TTFT",
+    unit: "ms",
+    names: ["ttft"],
+    hint: "from the request taken to the first token; median of the last twenty",
+  },
+  {
+    key: "tokens",
+    title: "tokens",
+    unit: "/s",
+    names: ["tokens/s"],
+    hint: "while it speaks; median of the last twenty",
+  },
+];
+
+export class Numbers {
+  constructor(element, sourceId, session, onSource) {
+    const recent = Object.fromEntries([...STAGES, "total", "ttft", "tokens"].map((name) => [name, []]));
+    Object.assign(this, { sourceId, session, onSource, recent, reasons: [] });
+    this.tiles = new Map();
+    fill(
+      element,
+      TILES.map((tile) => this.build(tile)),
+    );
+    session.addEventListener("decision", ({ detail }) => detail.live && this.decided(detail.event));
+    session.addEventListener("end", ({ detail }) => detail.live && this.ended(detail.event));
+    this.before = [];
+    this.timer = setInterval(() => {
+      if (!this.busy) this.asking = this.poll();
+    }, 1000); // a slow server is not asked twice at once
+    this.asking = this.poll();
+  }
+
+  build({ key, title, unit, names, hint, wide }) {
+    const canvas = h("canvas", { role: "img", "aria-label": `${title}, the last two minutes` });
+    const value = h("div", { class: "value" }, "–");
+    const keys = h("div", { class: "keys" });
+    this.tiles.set(key, { chart: new Chart(canvas), value, keys, unit, names });
+    return h(
+      "section",
+      { class: `tile${wide ? " wide" : ""}`, "data-tile": key, title: hint },
+      h("header", {}, h("h3", {}, title), value),
+      canvas,
+      keys,
+    );
+  }
+
+  decided({ times }) {
+    const marks = [times.captured_at_s, times.published_at_s, times.encoded_at_s, times.decided_at_s];
+    for (let i = 0; i < 3; i += 1) if (marks[i] && marks[i + 1]) this.note(STAGES[i], (marks[i + 1] - marks[i]) * 1000);
+  }
+
+  ended(event) {
+    if (event.type !== "end" || event.status !== "done" || event.silent) return;
+    const { captured_at_s: from, decided_at_s: decided, first_token_at_s: first, done_at_s: done } = event.times;
+    if (event.kind === "feedback" && decided && first) this.note("first word", (first - decided) * 1000);
+    if (event.kind === "feedback" && from && first) this.note("total", (first - from) * 1000);
+    if (event.ttft_ms) this.note("ttft", event.ttft_ms);
+    if (first && done > first && event.n_output_tokens > 1) this.note("tokens", event.n_output_tokens / (done - first));
+  }
+
+  note(name, value) {
+    this.recent[name].push(value);
+    if (this.recent[name].length > RECENT) this.recent[name].shift();
+  }
+
+  async poll() {
+    if (document.hidden) return;
+    this.busy = true;
+    const asked = performance.now();
+    let source;
+    let status;
+    try {
+      [source, status] = await Promise.all([api("GET", sourcePath(this.sourceId)), api("GET", "/api/status")]);
+    } catch (error) {
+      if (!error.temporary) clearInterval(this.timer);
+      return;
+    } finally {
+      this.busy = false;
+    }
+    this.onSource(source, status, asked);
+    const now = performance.now() / 1000;
+    const counters = source.counters;
+    while (this.before.length > 1 && this.before[1].now <= now - RATE_S) this.before.shift();
+    const rate = (name) => {
+      const [then] = this.before;
+      const change = then ? (counters[name] ?? 0) - (then.counters[name] ?? 0) : NaN;
+      return change >= 0 ? change / (now - then.now) : NaN; // a new run begins its counters anew
+    };
+    this.fps = rate("captured");
+    this.set("frames", [this.fps, rate("sampled")]);
+    this.set("chunks", [rate("published"), rate("decided")]);
+    this.drops(counters, rate);
+    this.set(
+      "lag",
+      ["encoder", "decider", "generator"].map((group) => status.lag[group] ?? NaN),
+    );
+    this.set(
+      "stages",
+      STAGES.map((stage) => median(this.recent[stage])),
+      this.total(),
+    );
+    for (const name of ["ttft", "tokens"]) this.set(name, [median(this.recent[name])]);
+    if (source.run?.run !== this.run) this.before = [];
+    this.run = source.run?.run;
+    this.before.push({ counters, now });
+  }
+
+  /** Until the first words there is only the way to the decision to tell. */
+  total() {
+    const words = median(this.recent.total);
+    if (Number.isFinite(words)) return words;
+    return STAGES.slice(0, 3).reduce((sum, stage) => sum + median(this.recent[stage]), 0);
+  }
+
+  /** One line for each reason that has occurred; the figure is all of them. */
+  drops(counters, rate) {
+    const found = Object.keys(counters).filter(
+      (name) => counters[name] && (name.startsWith("dropped:") || LOST.includes(name)),
+    );
+    for (const name of found) if (!this.reasons.includes(name)) this.reasons.push(name);
+    const count = (name) => counters[name] ?? 0;
+    const total = this.reasons.reduce((sum, name) => sum + count(name), 0);
+    const names = this.reasons.map((name) => name.replace("dropped:", "").replaceAll("_", " "));
+    const words = names.map((name, i) => key(i, name, number(count(this.reasons[i]))));
+    this.set("drops", this.reasons.length ? this.reasons.map(rate) : [0], total, words.length ? words : ["none"]);
+  }
+
+  /** `shown` is the large figure; left out, it is the first value, or the sum of what waits. */
+  set(name, values, shown = name === "lag" ? values.reduce((a, b) => a + b, 0) : values[0], words = null) {
+    const { chart, value, keys, unit, names } = this.tiles.get(name);
+    chart.push(values);
+    chart.draw();
+    value.textContent =
+      unit === "ms"
+        ? ms(shown)
+        : `${number(shown, shown >= 10 ? 0 : 1)}${unit && Number.isFinite(shown) ? ` ${unit}` : ""}`;
+    if (words) fill(keys, words);
+    else if (names.length > 1)
+      fill(
+        keys,
+        names.map((text, i) => key(i, text, number(values[i], unit === "ms" ? 0 : 1))),
+      );
+    else fill(keys, Number.isFinite(shown) ? `median of ${this.recent[name].length}` : "after the first words");
+  }
+
+  redraw() {
+    for (const { chart } of this.tiles.values()) chart.draw();
+  }
+
+  /** Asks no more; settles when the last answer is there. */
+  close() {
+    clearInterval(this.timer);
+    return this.asking;
+  }
+}
+
+const key = (index, name, value) => h("span", {}, h("b", { class: `k${Math.min(index, 4) + 1}` }, name), ` ${value}`);

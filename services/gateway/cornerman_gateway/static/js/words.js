@@ -1,0 +1,99 @@
+// The words of a source as a list, newest first, and as a caption over the picture. Streaming text grows in place.
+
+import { fill, h } from "./dom.js";
+import { clock, ms } from "./format.js";
+
+const NAMES = { correction: "correction", praise: "praise", answer: "answer", failed: "error" };
+const CAPTION_MS = 7000;
+
+export class Words {
+  /** @param {(saying) => void} onMoment asked to show the picture that a saying was about */
+  constructor(list, caption, spoken, onMoment) {
+    Object.assign(this, { list, caption, spoken, onMoment });
+    this.rows = new Map();
+    this.empty = h(
+      "li",
+      { class: "empty" },
+      "Nothing has been said yet. Silence is normal: it speaks only when it helps.",
+    );
+    fill(list, this.empty);
+  }
+
+  /** Shows a saying, or what is new of it. */
+  show(saying) {
+    this.empty.remove();
+    let row = this.rows.get(saying.request_id);
+    if (!row) {
+      const said = h("p", { class: "text" });
+      const foot = h("footer");
+      row = {
+        said,
+        foot,
+        item: h(
+          "li",
+          { class: "word" },
+          saying.asked ? h("p", { class: "asked" }, `You asked: ${saying.asked}`) : null,
+          said,
+          foot,
+        ),
+      };
+      row.item.dataset.request = saying.request_id;
+      this.rows.set(saying.request_id, row);
+      this.list.prepend(row.item);
+    }
+    row.item.className = `word ${saying.kind}${saying.done ? "" : " speaking"}`;
+    row.item.dataset.done = String(Boolean(saying.done));
+    const text = saying.text + (saying.times_seen > 1 ? ` (${saying.times_seen} times)` : "");
+    if (row.said.textContent !== text) row.said.textContent = text;
+    fill(row.foot, this.foot(saying));
+  }
+
+  foot(saying) {
+    const kind = h("span", { class: "kind" }, NAMES[saying.kind] ?? saying.kind);
+    const about =
+      saying.pts_s === null || saying.pts_s === undefined
+        ? null
+        : h(
+            "button",
+            {
+              type: "button",
+              onclick: () => this.onMoment(saying),
+              "aria-label": `Show the picture at ${clock(saying.pts_s)}`,
+            },
+            clock(saying.pts_s),
+          );
+    const { captured_at_s: from, first_token_at_s: to } = saying.times ?? {};
+    const first = from && to ? `first word after ${ms((to - from) * 1000)}` : "";
+    const when = saying.isError ? new Date(saying.at_s * 1000).toLocaleTimeString() : null;
+    return [h("span", {}, kind, about || when ? " · " : "", about ?? when ?? ""), h("span", {}, first)];
+  }
+
+  /** Puts it over the picture, until something else is said or some seconds have passed. */
+  overlay(saying) {
+    clearTimeout(this.timer);
+    this.caption.hidden = !saying.text;
+    this.caption.className = `caption ${saying.kind}`;
+    this.caption.textContent = saying.text;
+    this.captioned = saying.request_id;
+    if (saying.done) {
+      this.timer = setTimeout(() => {
+        this.caption.classList.add("fading");
+        this.timer = setTimeout(() => {
+          this.caption.hidden = true;
+        }, 900);
+      }, CAPTION_MS);
+    }
+  }
+
+  /** For screen readers: whole lines only. */
+  announce(saying) {
+    this.spoken.textContent = saying.asked ? `Answer: ${saying.text}` : `${NAMES[saying.kind] ?? ""}: ${saying.text}`;
+  }
+
+  remove(requestId) {
+    this.rows.get(requestId)?.item.remove();
+    this.rows.delete(requestId);
+    if (this.captioned === requestId) this.caption.hidden = true;
+    if (!this.rows.size) fill(this.list, this.empty);
+  }
+}

@@ -1,0 +1,103 @@
+"""Transcript of a run as rows, WebVTT and JSON lines. Pure: events in, text out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cornerman_gateway.core import to_json
+from cornerman_shared.bus.messages import EndEvent, Event
+
+SHORTEST_S = 2.0
+LONGEST_S = 8.0
+CHARACTERS_PER_S = 15.0
+"""Reading speed that subtitles are made for (Netflix's and the BBC's style guides: 15 to 17)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptLine:
+    """One reply of a run."""
+
+    event_id: str
+    run: str
+    pts_s: float
+    kind: str  # correction | praise | comment | answer | failed
+    text: str
+    prompt: str
+    request_id: str
+    ttft_ms: float
+    latency_ms: float  # capture -> first token
+    tokens: int
+    tokens_per_s: float
+
+
+def kind_of(event: EndEvent) -> str:
+    """The kind of a reply, for styling."""
+    if event.status != "done":
+        return event.status
+    if event.kind == "question":
+        return "answer"
+    return "correction" if event.action == "correct" else "praise"
+
+
+def line_of(event_id: str, event: EndEvent) -> TranscriptLine:
+    """The row of one end."""
+    times = event.times
+    started = times.first_token_at_s
+    speaking_s = times.done_at_s - started if started and times.done_at_s > started else 0.0
+    return TranscriptLine(
+        event_id=event_id,
+        run=event.run,
+        pts_s=event.pts_s,
+        kind=kind_of(event),
+        text=event.text if event.status == "done" else event.cause,
+        prompt=event.prompt,
+        request_id=event.request_id,
+        ttft_ms=event.ttft_ms,
+        latency_ms=(started - times.captured_at_s) * 1000 if started and times.captured_at_s else 0.0,
+        tokens=event.n_output_tokens,
+        tokens_per_s=event.n_output_tokens / speaking_s if speaking_s else 0.0,
+    )
+
+
+def lines(events: Iterable[tuple[str, Event]], run: str = "") -> list[TranscriptLine]:
+    """Replies of `run` (empty = of every run), without silent ones."""
+    return [
+        line_of(event_id, event)
+        for event_id, event in events
+        if isinstance(event, EndEvent) and not event.silent and run in ("", event.run)
+    ]
+
+
+def to_vtt(rows: Iterable[TranscriptLine], title: str) -> str:
+    """WebVTT (W3C): one cue per reply on the run's media time, its kind as a class."""
+    said = sorted(
+        (row for row in rows if row.text and row.kind in ("correction", "praise", "answer")), key=lambda r: r.pts_s
+    )
+    out = ["WEBVTT", f"NOTE {_note(title)}"]
+    for index, row in enumerate(said):
+        length_s = min(max(len(row.text) / CHARACTERS_PER_S, SHORTEST_S), LONGEST_S)
+        if index + 1 < len(said):
+            length_s = max(min(length_s, said[index + 1].pts_s - row.pts_s), 0.1)
+        start, end = _stamp(row.pts_s), _stamp(row.pts_s + length_s)
+        out.append(f"{start} --> {end}\n<c.{row.kind}>{_cue(row.text)}</c>")
+    return "\n\n".join(out) + "\n"
+
+
+def to_jsonl(rows: Iterable[TranscriptLine]) -> str:
+    """One JSON object a line."""
+    return "".join(to_json({name: getattr(row, name) for name in TranscriptLine.__slots__}) + "\n" for row in rows)
+
+
+def _stamp(seconds: float) -> str:
+    ms = max(0, round(seconds * 1000))
+    return f"{ms // 3_600_000:02d}:{ms // 60_000 % 60:02d}:{ms // 1000 % 60:02d}.{ms % 1000:03d}"
+
+
+def _cue(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _note(text: str) -> str:
+    return " ".join(text.split()).replace("-->", "->")

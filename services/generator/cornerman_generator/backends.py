@@ -1,0 +1,35 @@
+"""From settings to a generator. Nothing of a back end is imported unless the settings name it."""
+
+from __future__ import annotations
+
+from cornerman_common.model_location import require_model_extra
+from cornerman_generator.core import Generator
+from cornerman_shared.settings.tree import GeneratorSettings
+
+
+def make_generator(settings: GeneratorSettings) -> Generator:
+    """The back end that the settings name; may take seconds, so call it in a thread.
+
+    Raises:
+        ConfigError: its model cannot be loaded, or a setting it needs is missing.
+    """
+    if settings.backend == "echo":
+        from cornerman_generator.echo import EchoGenerator
+
+        return EchoGenerator(settings.echo_delay_ms / 1000)
+    if settings.backend == "openai":
+        from cornerman_generator.openai import OpenAIGenerator
+
+        return OpenAIGenerator.load(settings)
+    require_model_extra(f"generator.backend = {settings.backend}")
+    if settings.backend == "vlm":
+        from cornerman_generator.vlm import VlmGenerator
+
+        return VlmGenerator.load(settings)
+    if settings.backend == "vllm":
+        from cornerman_generator.vllm import VllmGenerator
+
+        return VllmGenerator.load(settings)
+    from cornerman_generator.mobile_videogpt import MobileVideoGPTGenerator
+
+    return MobileVideoGPTGenerator.load(settings)

@@ -1,0 +1,41 @@
+"""The echo generator: streams words made from the request, for running the pipeline without a model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from cornerman_generator.core import ChunkInput, TextDelta, Wants
+from cornerman_shared.bus.messages import Request
+
+
+class EchoGenerator:
+    """Says the action, the media time, the chunks and the prompt, word by word.
+
+    Args:
+        delay_s: waited before each word, as a model would compute.
+    """
+
+    model = "echo"
+    wants: Wants = "nothing"
+
+    def __init__(self, delay_s: float = 0.0) -> None:
+        self._delay_s = delay_s
+
+    async def generate(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncIterator[TextDelta]:
+        """One word a delta; a word counts as a token."""
+        words = words_for(request)
+        for i, word in enumerate(words[: request.sampling.max_new_tokens]):
+            if self._delay_s:
+                await asyncio.sleep(self._delay_s)
+            yield TextDelta(word if i == 0 else f" {word}", 1, len(request.prompt.split()))
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""
+
+
+def words_for(request: Request) -> list[str]:
+    """The words that answer a request."""
+    numbers = f"{request.chunks[0].seq}-{request.chunks[-1].seq}" if request.chunks else "none"
+    kind = "answer" if request.kind == "question" else request.action
+    return f"{kind} at {request.pts_s:.2f} s, chunks {numbers}: {request.prompt}".split()

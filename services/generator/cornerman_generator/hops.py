@@ -1,0 +1,93 @@
+"""How a request ends: the event, and the one hop that writes it. Builds; sends nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from cornerman_shared.bus.hop import Hop
+from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD, LastFeedback
+from cornerman_shared.bus.messages import BlobRef, EndEvent, EndStatus, ErrorEvent, Request, Times
+from cornerman_shared.bus.streams import Keys
+from cornerman_shared.settings.tree import BusSettings
+
+STAGE = "generator"
+COUNTED = {"done": "feedback", "failed": "errors", "expired": "expired", "cancelled": "cancelled"}
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyOutcome:
+    """What became of a request; `text` is all that was said."""
+
+    status: EndStatus
+    attempt: int
+    model: str
+    text: str = ""
+    silent: bool = False
+    cause: str = ""
+    n_input_tokens: int = 0
+    n_output_tokens: int = 0
+    ttft_ms: float = 0.0
+    first_token_at_s: float = 0.0
+
+
+def end_hop(keys: Keys, bus: BusSettings, request: Request, outcome: ReplyOutcome, now_s: float) -> Hop:
+    """Writes the end once. Nothing happens when a newer attempt is at work; when the request had ended already, the
+    entry is
+    settled and that is all."""
+    i, counters = request.request_id, keys.counters(request.source_id)
+    hop = Hop()
+    if outcome.attempt:
+        hop.expect(keys.open_requests, i, str(outcome.attempt))
+    hop.once(keys.open_requests, i)
+    if outcome.status == "failed":
+        error = ErrorEvent(request.source_id, request.run, STAGE, outcome.cause, now_s, i)
+        hop.event(keys, error, bus.feedback_maxlen)
+    hop.event(keys, end_event(request, outcome, now_s), bus.feedback_maxlen)
+    hop.count(counters, COUNTED[outcome.status])
+    if outcome.status == "done" and request.kind == "feedback" and not outcome.silent:
+        said = LastFeedback(request.run, request.action, request.pts_s, outcome.text)
+        hop.set(keys.decider_state(request.source_id), LAST_FEEDBACK_FIELD, said.to_bytes())
+    return hop.free(owned_blobs(request))
+
+
+def closed_hop(keys: Keys, request: Request, attempt: int) -> Hop:
+    """Settles the entry of a request that has ended meanwhile; leaves it alone when a newer attempt is at work."""
+    hop = Hop()
+    if attempt:
+        hop.expect(keys.open_requests, request.request_id, str(attempt))
+    return hop.free(owned_blobs(request))
+
+
+def end_event(request: Request, outcome: ReplyOutcome, now_s: float) -> EndEvent:
+    """The one end of a request."""
+    return EndEvent(
+        source_id=request.source_id,
+        run=request.run,
+        request_id=request.request_id,
+        attempt=outcome.attempt,
+        kind=request.kind,
+        action=request.action,
+        status=outcome.status,
+        pts_s=request.pts_s,
+        prompt=request.prompt,
+        text=outcome.text,
+        silent=outcome.silent,
+        cause=outcome.cause,
+        model=outcome.model,
+        n_input_tokens=outcome.n_input_tokens,
+        n_output_tokens=outcome.n_output_tokens,
+        ttft_ms=outcome.ttft_ms,
+        times=times_of(request, outcome.first_token_at_s, now_s),
+    )
+
+
+def times_of(request: Request, first_token_at_s: float, done_at_s: float = 0.0) -> Times:
+    """The request's times with those of this stage."""
+    return replace(request.times, first_token_at_s=first_token_at_s, done_at_s=done_at_s)
+
+
+def owned_blobs(request: Request) -> list[BlobRef]:
+    """Blobs that nobody else will free."""
+    if not request.owns_blobs:
+        return []
+    return [ref for chunk in request.chunks for ref in (chunk.context, chunk.video, chunk.frames) if ref]

@@ -1,0 +1,94 @@
+"""MiniCPM-o and MiniCPM-V, which bring their own code and a `chat` method instead of transformers' interface.
+
+Facts about the 4.5 checkpoints that loading has to know: the AWQ one says `modules_to_not_convert: null` although
+only its
+language model is quantized, and it computes in float16; `<think>` must not be sampled.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cornerman_generator.core import TextDelta
+from cornerman_shared.bus.messages import Request
+from cornerman_shared.errors import ConfigError
+
+NOT_QUANTIZED = ("vpm", "resampler", "apm", "audio_projection_layer", "tts", "lm_head")
+
+
+class MiniCpmBackend:
+    """A model with `chat(msgs=…, stream=True)`."""
+
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        self._model = model
+        self._tokenizer = tokenizer
+
+    def reply(self, frames: list[NDArray[np.uint8]], request: Request, cancel: threading.Event) -> Iterator[TextDelta]:
+        """Pieces as the model's own streamer gives them; tokens are counted by its tokenizer."""
+        from PIL import Image
+
+        sampling = request.sampling
+        messages: list[dict[str, Any]] = [
+            {"role": "user", "content": [*(Image.fromarray(frame) for frame in frames), request.prompt]}
+        ]
+        if request.system_prompt:
+            messages.insert(0, {"role": "system", "content": [request.system_prompt]})
+        arguments: dict[str, Any] = {
+            "msgs": messages,
+            "tokenizer": self._tokenizer,
+            "sampling": sampling.temperature > 0,
+            "max_new_tokens": sampling.max_new_tokens,
+            "max_slice_nums": 1,
+            "use_image_id": False,
+            "enable_thinking": False,
+            "stream": True,
+        }
+        if sampling.temperature > 0:
+            arguments |= {"temperature": sampling.temperature, "top_p": sampling.top_p}
+        if sampling.repetition_penalty != 1.0:
+            arguments["repetition_penalty"] = sampling.repetition_penalty
+        for text in self._model.chat(**arguments):
+            if cancel.is_set():
+                return
+            yield TextDelta(text, len(self._tokenizer.encode(text, add_special_tokens=False)))
+
+
+def load_minicpm(
+    path: str, config: Any, device: torch.device, dtype: torch.dtype, *, trust_remote_code: bool
+) -> MiniCpmBackend:
+    """Loads the vision and language parts; speech in and out stay off.
+
+    Raises:
+        ConfigError: its code may not run.
+    """
+    if not trust_remote_code:
+        raise ConfigError(
+            f"generator.model = {path!r} brings its own code; read it, then set generator.trust_remote_code to true"
+        )
+    from transformers import AutoModel, AutoTokenizer
+
+    dtype = repair_quantization(config, dtype)
+    for part, wanted in {"init_vision": True, "init_audio": False, "init_tts": False}.items():
+        setattr(config, part, wanted)
+    model = AutoModel.from_pretrained(path, config=config, trust_remote_code=True, dtype=dtype)
+    tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=True)
+    return MiniCpmBackend(model.to(device).eval(), tokenizer)
+
+
+def repair_quantization(config: Any, dtype: torch.dtype) -> torch.dtype:
+    """Keeps an AWQ checkpoint's unquantized parts unquantized; the dtype to compute in."""
+    quantization = getattr(config, "quantization_config", None)
+    if quantization is None:
+        return dtype
+    values = quantization if isinstance(quantization, dict) else vars(quantization)
+    if str(values.get("quant_method", "")).rsplit(".", maxsplit=1)[-1].lower() != "awq":
+        return dtype
+    if not values.get("modules_to_not_convert"):
+        values["modules_to_not_convert"] = list(NOT_QUANTIZED)
+    return torch.float16

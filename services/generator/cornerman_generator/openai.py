@@ -1,0 +1,78 @@
+"""Frames to any OpenAI-compatible server (vLLM, SGLang, Ollama, a hosted one), text streamed back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from cornerman_generator.core import ChunkInput, TextDelta, Wants, distinct_frames
+from cornerman_generator.data_uri import data_uri
+from cornerman_generator.sse import CompletionServer
+from cornerman_shared.bus.messages import Request
+from cornerman_shared.errors import ConfigError
+from cornerman_shared.settings.tree import GeneratorSettings
+
+MAX_IMAGES = 8
+
+
+class OpenAIGenerator:
+    """`POST {base_url}/chat/completions` with the newest frames as JPEG data URIs.
+
+    Args:
+        server: the connection.
+        model: name of the model at the server.
+    """
+
+    wants: Wants = "frames"
+
+    def __init__(self, server: CompletionServer, model: str) -> None:
+        self._server = server
+        self.model = model
+
+    @classmethod
+    def load(cls, settings: GeneratorSettings) -> OpenAIGenerator:
+        """Asks the server nothing yet.
+
+        Raises:
+            ConfigError: no address or no model is set.
+        """
+        if not settings.model:
+            raise ConfigError("generator.model is empty; give the name of the model at the server")
+        return cls(CompletionServer(settings.base_url, settings.api_key, settings.timeout_s), settings.model)
+
+    async def generate(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncIterator[TextDelta]:
+        """One delta for each piece that the server sends."""
+        n_input = 0
+        async for event in self._server.stream("/chat/completions", chat_body(self.model, request, chunks)):
+            n_input = int((event.get("usage") or {}).get("prompt_tokens") or n_input)
+            for choice in event.get("choices") or []:
+                text = (choice.get("delta") or {}).get("content") or ""
+                if text:
+                    yield TextDelta(text, 1, n_input)
+        if n_input:
+            yield TextDelta("", 0, n_input)
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._server.close()
+
+
+def chat_body(model: str, request: Request, chunks: Sequence[ChunkInput]) -> dict[str, Any]:
+    """The request in the chat format. A server streams about one token a piece, which is how tokens are counted."""
+    content: list[dict[str, Any]] = [
+        {"type": "image_url", "image_url": {"url": data_uri(frame)}} for frame in distinct_frames(chunks, MAX_IMAGES)
+    ]
+    content.append({"type": "text", "text": request.prompt})
+    messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
+    if request.system_prompt:
+        messages.insert(0, {"role": "system", "content": request.system_prompt})
+    sampling = request.sampling
+    return {
+        "model": request.adapter or model,
+        "messages": messages,
+        "max_tokens": sampling.max_new_tokens,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }

@@ -1,0 +1,108 @@
+"""Our tokens as prompt embeddings to a vLLM server that runs the language half: the way past one machine.
+
+The server is started on the same checkpoint's language half with `--enable-prompt-embeds`. Here only the token
+embeddings are
+needed, to put the prompt's words round the visual tokens.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+
+from cornerman_common.model_location import model_path
+from cornerman_generator.core import ChunkInput, TextDelta, Wants, require_tokens
+from cornerman_generator.mobile_videogpt import TorchTokens, action_of
+from cornerman_generator.sse import CompletionServer
+from cornerman_shared.bus.messages import Request
+from cornerman_shared.errors import ConfigError, GenerationError
+from cornerman_shared.settings.tree import GeneratorSettings
+from mobile_videogpt import MobileVideoGPT
+from mobile_videogpt.errors import ModelError
+
+
+class VllmGenerator:
+    """`POST {base_url}/completions` with `prompt_embeds`.
+
+    Args:
+        server: the connection.
+        model: with its language half, to assemble prompts; it generates nothing.
+        name: of the model at the server.
+    """
+
+    wants: Wants = "tokens"
+
+    def __init__(self, server: CompletionServer, model: MobileVideoGPT, name: str) -> None:
+        self._server = server
+        self._model = model
+        self.model = name
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="assemble")
+
+    @classmethod
+    def load(cls, settings: GeneratorSettings) -> VllmGenerator:
+        """Reads the language half to the CPU, for its embeddings.
+
+        Raises:
+            ConfigError: no address is set, or the checkpoint cannot be read.
+        """
+        path = model_path("generator.model", settings.model)
+        server = CompletionServer(settings.base_url, settings.api_key, settings.timeout_s)
+        try:
+            model = MobileVideoGPT.from_pretrained(path, part="language", dtype=torch.float32, device="cpu")
+        except (ModelError, OSError, ValueError) as error:
+            raise ConfigError(f"generator.model = {path!r} cannot be loaded: {error}") from error
+        return cls(server, model, settings.model or path)
+
+    async def generate(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncIterator[TextDelta]:
+        """One delta for each piece that the server sends."""
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        embeds, n_input = await loop.run_in_executor(self._pool, self._embeds, request, chunks)
+        sampling = request.sampling
+        body: dict[str, Any] = {
+            "model": request.adapter or self.model,
+            "prompt_embeds": embeds,
+            "max_tokens": sampling.max_new_tokens,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "repetition_penalty": sampling.repetition_penalty,
+            "stream": True,
+        }
+        async for event in self._server.stream("/completions", body):
+            for choice in event.get("choices") or []:
+                if text := choice.get("text") or "":
+                    yield TextDelta(text, 1, n_input)
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        self._pool.shutdown(wait=False)
+        await self._server.close()
+
+    def _embeds(self, request: Request, chunks: Sequence[ChunkInput]) -> tuple[str, int]:
+        """The whole prompt [n, D] as vLLM takes it: base64 of `torch.save`; and n."""
+        require_tokens(chunks)
+        tokens = [
+            TorchTokens(torch.from_numpy(np.array(chunk.context)), torch.from_numpy(np.array(chunk.video)))
+            for chunk in chunks
+        ]
+        frame_ids = [[round(pts_s, 6) for pts_s in chunk.ref.frame_pts_s] for chunk in chunks]
+        try:
+            embeds = self._model.assemble(
+                tokens,
+                request.prompt,
+                system_prompt=request.system_prompt or None,
+                frame_ids=frame_ids,
+                action=action_of(request),
+            )[0]
+        except (ModelError, RuntimeError, ValueError) as error:
+            raise GenerationError(f"{self.model}: {error}") from error
+        buffer = io.BytesIO()
+        torch.save(embeds.detach().to("cpu", torch.float32).contiguous(), buffer)
+        return base64.b64encode(buffer.getvalue()).decode(), embeds.shape[0]

@@ -1,0 +1,1 @@
+"""The bus: streams, messages, hops, consumers and leases over Redis."""

@@ -1,0 +1,371 @@
+"""The one loop that reads work from a stream with a consumer group, written once for every service.
+
+It reads only as many entries as there are free slots; says every `heartbeat_ms` that work in hand goes on, so that
+`idle_ms` need not depend on how long work takes; drains its own pending entries at start and after each reconnect;
+takes over entries of the dead; buries what is malformed or was delivered too often; recreates a lost group; and
+outlives a lost server. No other code retries reads.
+
+With a `lease` the consumer owns its streams alone, so it takes over every pending entry at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Self
+
+import redis.exceptions
+
+from cornerman_shared.backoff import Backoff
+from cornerman_shared.bus import streams
+from cornerman_shared.bus.codec import unpack
+from cornerman_shared.bus.delivery import Delivery, M
+from cornerman_shared.bus.hop import Hop, HopResult
+from cornerman_shared.bus.lease import Lease
+from cornerman_shared.bus.messages import DeadLetter
+from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.errors import MalformedError, RetryableError
+from cornerman_shared.process.logs import get_logger
+
+if TYPE_CHECKING:
+    from cornerman_shared.bus.connection import Bus
+
+Tombstone = Callable[[M, str], Hop]
+
+FORGET_CONSUMER_MS = 3_600_000
+RECLAIM_PAGE = 100
+
+log = get_logger("consumer")
+
+
+class Consumer(Generic[M]):
+    """Reads messages of one kind from streams of one group.
+
+    Args:
+        name: of this consumer within the group; unique among living processes.
+        slots: the most entries in hand at once.
+        lease: makes this the only consumer; None = consumers compete.
+        tombstone: what to tell the next stage when a message is buried, so that order there does not wait for it.
+        count: called with the outcome of each entry: committed, buried, lost, released or trimmed.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        keys: Sequence[str],
+        group: str,
+        kind: type[M],
+        name: str,
+        *,
+        slots: int = 8,
+        lease: Lease | None = None,
+        tombstone: Tombstone[M] | None = None,
+        count: Callable[[str], None] = lambda outcome: None,
+    ) -> None:
+        self._bus = bus
+        self._settings = bus.settings.bus
+        self._streams = list(keys)
+        self._group = group
+        self._kind = kind
+        self._name = name
+        self._slots = slots
+        self._lease = lease
+        self._tombstone = tombstone
+        self._count = count
+        self._client = bus.blocking_client(self._settings.block_ms / 1000)
+        self._held: dict[tuple[str, str], Delivery[M]] = {}
+        self._waiting: deque[Delivery[M]] = deque()
+        self._changed = asyncio.Event()
+        self._stopping = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self.trimmed = 0
+        self.reclaimed = 0
+        self.buried = 0
+
+    @property
+    def busy(self) -> int:
+        """Entries in hand."""
+        return len(self._held)
+
+    async def take(self, limit: int = 1) -> list[Delivery[M]]:
+        """Waits for at least one entry, and gives what is waiting, at most `limit`. Empty once the consumer stops."""
+        while not self._waiting:
+            self._raise_if_broken()
+            if self._stopping:
+                return []
+            self._changed.clear()
+            await self._changed.wait()
+        return [self._waiting.popleft() for _ in range(min(limit, len(self._waiting)))]
+
+    def waiting(self) -> int:
+        """Entries read but not yet taken."""
+        return len(self._waiting)
+
+    def stop(self) -> None:
+        """Reads no more. What is in hand may still be committed."""
+        self._stopping = True
+        self._changed.set()
+
+    async def settle(self, delivery: Delivery[M], hop: Hop) -> HopResult:
+        result = await self._settle(delivery, hop)
+        if result is not HopResult.SETTLED_BEFORE:
+            self._count("committed")
+        return result
+
+    async def _settle(self, delivery: Delivery[M], hop: Hop) -> HopResult:
+        lease = self._lease
+        return await hop.run(
+            self._bus.scripts,
+            stream=delivery.stream,
+            group=self._group,
+            entry_id=delivery.entry_id,
+            fence=lease.fence if lease else "",
+            generation=lease.generation if lease else 0,
+        )
+
+    async def bury(self, delivery: Delivery[M], reason: str, also: Hop | None) -> HopResult:
+        result = await self._settle(delivery, self._burial(delivery, reason).extend(also or Hop()))
+        if result is not HopResult.SETTLED_BEFORE:
+            self.buried += 1
+            self._count("buried")
+            log.warning("entry_buried", stream=delivery.stream, entry_id=delivery.entry_id, reason=reason)
+        return result
+
+    async def release(self, delivery: Delivery[M]) -> None:
+        """Sets the entry's idle time above `idle_ms`, so that another consumer may reclaim it at once."""
+        self._count("released")
+        with redis_errors():
+            await self._bus.redis.xclaim(
+                delivery.stream,
+                self._group,
+                self._name,
+                0,
+                [delivery.entry_id],
+                idle=self._settings.idle_ms * 2,
+                justid=True,
+            )
+
+    def free_slot(self, delivery: Delivery[M]) -> None:
+        self._held.pop((delivery.stream, delivery.entry_id), None)
+        self._changed.set()
+
+    async def __aenter__(self) -> Self:
+        self._tasks = [
+            asyncio.create_task(self._read_loop(), name=f"consumer:{self._group}:read"),
+            asyncio.create_task(self._heartbeat_loop(), name=f"consumer:{self._group}:heartbeat"),
+        ]
+        for task in self._tasks:
+            task.add_done_callback(lambda _: self._changed.set())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(RetryableError, redis.exceptions.ResponseError):
+            for delivery in list(self._held.values()):
+                await delivery.release()
+            for stream in self._streams:
+                await self._bus.scripts.run("leave", [stream], [self._group, self._name, FORGET_CONSUMER_MS])
+        await self._bus.close_client(self._client)
+
+    async def _read_loop(self) -> None:
+        backoff = Backoff(base_s=0.05, cap_s=2.0)
+        while not self._stopping:
+            try:
+                await self._create_groups()
+                await self._drain_own()
+                backoff.reset()
+                await self._read_until_broken()
+            except RetryableError as error:
+                log.warning("consumer_interrupted", group=self._group, error=str(error))
+                await asyncio.sleep(backoff.next_s())
+            except redis.exceptions.ResponseError as error:
+                if not str(error).startswith("NOGROUP"):
+                    raise
+                log.warning("group_recreated", group=self._group)
+
+    async def _read_until_broken(self) -> None:
+        clock = self._bus.clock
+        look_again_at_s = clock.monotonic_s()
+        while not self._stopping:
+            free = await self._free_slots()
+            if clock.monotonic_s() >= look_again_at_s:
+                await self._reclaim(free)
+                look_again_at_s = clock.monotonic_s() + self._settings.idle_ms / 2000
+                continue
+            await self._deliver(await self._read(free, ">"), deliveries=1)
+
+    async def _free_slots(self) -> int:
+        while len(self._held) >= self._slots and not self._stopping:
+            self._changed.clear()
+            await self._changed.wait()
+        return max(self._slots - len(self._held), 1)
+
+    async def _create_groups(self) -> None:
+        for stream in self._streams:
+            try:
+                with redis_errors():
+                    await self._client.xgroup_create(stream, self._group, id="0", mkstream=True)
+            except redis.exceptions.ResponseError as error:
+                if not str(error).startswith("BUSYGROUP"):
+                    raise
+
+    async def _drain_own(self) -> None:
+        """Takes what was delivered to our name but never reached us.
+
+        A reply was lost, or we are a restarted process.
+        """
+        after = dict.fromkeys(self._streams, "0")
+        while after:
+            with redis_errors():
+                reply = await self._client.xreadgroup(self._group, self._name, after, count=RECLAIM_PAGE)
+            after = {}
+            for raw_key, entries in reply or ():
+                if entries:
+                    after[raw_key.decode()] = entries[-1][0].decode()
+            for key, entries in _split(reply):
+                for entry_id, body in entries:
+                    if (key, entry_id) not in self._held:
+                        await self._accept(key, entry_id, body, await self._times_delivered(key, entry_id))
+
+    async def _read(self, free: int, after: str) -> list[tuple[str, list[tuple[str, bytes | None]]]]:
+        each = max(1, free // len(self._streams))
+        with redis_errors():
+            reply = await self._client.xreadgroup(
+                self._group,
+                self._name,
+                dict.fromkeys(self._streams, after),
+                count=each,
+                block=self._settings.block_ms,
+            )
+        return _split(reply)
+
+    async def _deliver(self, found: list[tuple[str, list[tuple[str, bytes | None]]]], deliveries: int) -> None:
+        for stream, entries in found:
+            for entry_id, body in entries:
+                await self._accept(stream, entry_id, body, deliveries)
+
+    async def _reclaim(self, free: int) -> None:
+        """Takes over entries that nobody heartbeats; with a lease, every entry that is not in our hand."""
+        idle_ms = 0 if self._lease else self._settings.idle_ms
+        for stream in self._streams:
+            with redis_errors():
+                pending = await self._client.xpending_range(
+                    stream, self._group, "-", "+", RECLAIM_PAGE + len(self._held), idle=idle_ms
+                )
+            for entry in pending:
+                if free <= 0:
+                    return
+                entry_id = _text(entry["message_id"])
+                if (stream, entry_id) in self._held:
+                    continue
+                with redis_errors():
+                    claimed = await self._client.xclaim(stream, self._group, self._name, idle_ms, [entry_id])
+                for raw_id, fields in claimed:
+                    if raw_id is not None:
+                        free -= 1
+                        self.reclaimed += 1
+                        await self._accept(stream, entry_id, _body(fields), int(entry["times_delivered"]) + 1)
+
+    async def _times_delivered(self, stream: str, entry_id: str) -> int:
+        with redis_errors():
+            pending = await self._client.xpending_range(stream, self._group, entry_id, entry_id, 1)
+        return int(pending[0]["times_delivered"]) if pending else 1
+
+    async def _accept(self, stream: str, entry_id: str, body: bytes | None, deliveries: int) -> None:
+        if body is None:
+            # MAXLEN trimmed the entry while it was pending: it comes back without fields until it is acknowledged.
+            self.trimmed += 1
+            self._count("trimmed")
+            log.warning("entry_trimmed", stream=stream, entry_id=entry_id)
+            with redis_errors():
+                await self._client.xack(stream, self._group, entry_id)
+            return
+        try:
+            message = unpack(body, self._kind)
+        except MalformedError as error:
+            await self._bury_unread(stream, entry_id, body, deliveries, str(error))
+            return
+        delivery = Delivery(self, stream, entry_id, body, message, deliveries)
+        if deliveries > self._settings.max_deliveries:
+            reason = f"delivered {deliveries - 1} times without being settled"
+            also = self._tombstone(message, reason) if self._tombstone else None
+            await self.bury(delivery, reason, also)
+            return
+        self._held[stream, entry_id] = delivery
+        self._waiting.append(delivery)
+        self._changed.set()
+
+    async def _bury_unread(self, stream: str, entry_id: str, body: bytes, deliveries: int, reason: str) -> None:
+        nothing: Any = None
+        await self.bury(Delivery(self, stream, entry_id, body, nothing, deliveries), reason, None)
+
+    def _burial(self, delivery: Delivery[M], reason: str) -> Hop:
+        letter = DeadLetter(
+            delivery.stream,
+            self._group,
+            delivery.entry_id,
+            self._name,
+            delivery.deliveries,
+            reason,
+            self._bus.clock.now_s(),
+            delivery.body,
+        )
+        return Hop().add(dead_stream(delivery.stream), letter, self._settings.dead_maxlen)
+
+    async def _heartbeat_loop(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.heartbeat_ms / 1000)
+            for stream in self._streams:
+                ids = [entry_id for key, entry_id in self._held if key == stream]
+                if not ids:
+                    continue
+                try:
+                    lost = await self._bus.scripts.run("heartbeat", [stream], [self._group, self._name, *ids])
+                except (RetryableError, redis.exceptions.ResponseError) as error:
+                    log.warning("heartbeat_failed", stream=stream, error=str(error))
+                    continue
+                for raw in lost:
+                    self._let_go(stream, _text(raw))
+
+    def _let_go(self, stream: str, entry_id: str) -> None:
+        """Another consumer has the entry, or it is settled: free the slot; whoever works on it learns it by `lost`."""
+        delivery = self._held.pop((stream, entry_id), None)
+        if delivery is not None:
+            delivery.lost.set()
+            self._count("lost")
+            with contextlib.suppress(ValueError):
+                self._waiting.remove(delivery)
+            self._changed.set()
+
+    def _raise_if_broken(self) -> None:
+        for task in self._tasks:
+            if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+
+
+def dead_stream(stream: str) -> str:
+    """The dead-letter stream in the shard of this stream."""
+    return streams.Keys(int(stream[stream.index("{cm") + 3 : stream.index("}")])).dead
+
+
+def _split(reply: Any) -> list[tuple[str, list[tuple[str, bytes | None]]]]:
+    return [(_text(key), [(_text(i), _body(fields)) for i, fields in entries]) for key, entries in reply or ()]
+
+
+def _body(fields: Any) -> bytes | None:
+    """The entry's one field; None when the entry was trimmed, empty bytes when it has other fields."""
+    if not fields:
+        return None
+    return bytes(fields.get(streams.FIELD, b""))
+
+
+def _text(raw: bytes | str) -> str:
+    return raw.decode() if isinstance(raw, bytes) else raw

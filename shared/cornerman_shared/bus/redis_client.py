@@ -1,0 +1,114 @@
+"""How to reach the server: URL to redis-py client, and redis-py's exceptions to ours. Knows no streams.
+
+redis-py 8 by default retries every command by itself and gives every socket a timeout of 5 s. Both are wrong here: a
+retried XADD writes twice, a retried XREADGROUP strands what the first one read, and a blocking read longer than the
+timeout never returns. So retries are off, and a client that blocks gets a socket timeout longer than its block.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, TypeAlias
+
+import redis.exceptions
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from cornerman_shared.errors import ConfigError, RetryableError
+from cornerman_shared.redact import redact_url
+
+Client: TypeAlias = Redis
+
+COMMAND_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 5.0
+# redis-py strips the code from the replies it knows, so those are told by their class and the others by their text.
+_TRANSIENT = (
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.TryAgainError,
+    redis.exceptions.ClusterDownError,
+    redis.exceptions.OutOfMemoryError,
+)
+_TRANSIENT_REPLIES = ("BUSY ", "MISCONF", "NOREPLICAS", "UNBLOCKED")
+
+
+def open_client(url: str, *, block_s: float = 0.0, connections: int = 64) -> Client:
+    """A client for `redis://`, `rediss://` or `unix://`, connecting when first used.
+
+    Args:
+        url: with user, password and database as redis-py reads them.
+        block_s: longest blocking read that this client will do, seconds.
+        connections: the most sockets at once; a caller waits for a free one.
+
+    Raises:
+        ConfigError: the URL cannot be read.
+    """
+    options: dict[str, Any] = {
+        "decode_responses": False,
+        "protocol": 2,
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": COMMAND_TIMEOUT_S + block_s,
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "max_connections": connections,
+        "timeout": COMMAND_TIMEOUT_S,
+    }
+    try:
+        # The plain pool raises when all its sockets are in use; this one waits.
+        pool = BlockingConnectionPool.from_url(url, **options)
+    except ValueError as error:
+        raise ConfigError(
+            f"redis.url = {redact_url(url)!r} cannot be read ({error}); "
+            "give redis://host:port/db, rediss://… or unix:///path/to.sock"
+        ) from None
+    pool.connection_class = _cancellable(pool.connection_class)
+    return Redis.from_pool(pool)
+
+
+@cache
+def _cancellable(kind: Any) -> Any:
+    """The connection class, sending without `asyncio.wait_for`, which on Python 3.11 forgets a cancellation that comes
+    when the command has just been sent: the task would go on for ever."""
+
+    class Cancellable(kind):  # type: ignore[misc]
+        socket_timeout: float | None
+
+        async def send_packed_command(self, command: object, check_health: bool = True) -> None:
+            limit_s = self.socket_timeout
+            self.socket_timeout = None
+            try:
+                async with asyncio.timeout(limit_s):
+                    await super().send_packed_command(command, check_health)
+            except TimeoutError:
+                raise redis.exceptions.TimeoutError(f"not sent within {limit_s} s") from None
+            finally:
+                self.socket_timeout = limit_s
+
+    return Cancellable
+
+
+@contextmanager
+def redis_errors() -> Iterator[None]:
+    """Maps redis-py's exceptions: what time can heal to `RetryableError`, wrong credentials to `ConfigError`."""
+    try:
+        yield
+    except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
+        # What fails while connecting comes wrapped, a wrong password too.
+        if isinstance(error.__cause__ or error, redis.exceptions.AuthenticationError):
+            raise ConfigError(
+                f"the server refuses our credentials: {error}; check user and password in redis.url"
+            ) from error
+        raise RetryableError(f"the server is not reachable: {error or type(error).__name__}") from error
+    except redis.exceptions.NoPermissionError as error:
+        raise ConfigError(f"the server does not let this user work: {error}; give it these rights (ACL)") from error
+    except redis.exceptions.MovedError as error:
+        raise ConfigError(
+            f"the server is one node of a cluster of several ({error}); give the address of a server that holds "
+            "all slots, or one without cluster mode"
+        ) from error
+    except redis.exceptions.ResponseError as error:
+        if isinstance(error, _TRANSIENT) or str(error).startswith(_TRANSIENT_REPLIES):
+            raise RetryableError(f"the server is not ready: {error}") from error
+        raise

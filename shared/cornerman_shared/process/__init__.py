@@ -1,0 +1,1 @@
+"""The life of a process: runtime, health, watchdog, metrics and logs."""

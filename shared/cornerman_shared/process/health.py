@@ -1,0 +1,178 @@
+"""Health of a process: one of four states, written to a file each second.
+
+`python -m cornerman_shared.process.health ROLE` reads it from outside.
+
+The file is what a container's health check reads, so the check needs neither a port nor the server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+import psutil
+
+from cornerman_shared.bus.messages import WorkerStatus
+from cornerman_shared.clock import Clock
+
+State = Literal["starting", "running", "draining", "stopped"]
+
+FRESH_S: Final = 5.0
+"""A file older than this is from a process that hangs or is dead; it is written each second."""
+
+
+class Health:
+    """The state of one process. Services report into it; the runtime writes and publishes it.
+
+    Args:
+        role: encoder, decider and so on.
+        name: the worker's name, unique within the role.
+        clock: wall clock.
+        folder: where the health file goes; None = nowhere.
+    """
+
+    def __init__(self, role: str, name: str, clock: Clock, folder: Path | None = None) -> None:
+        self.role = role
+        self.name = name
+        self._clock = clock
+        self._path = folder / f"{role}-{name}.health" if folder else None
+        self._started_at_s = clock.now_s()
+        self._progress_at_s = self._started_at_s
+        self._state: State = "starting"
+        self._loading = 0
+        self._in_hand = 0
+        self._detail: dict[str, float] = {}
+        self._process = psutil.Process()
+        self._host = socket.gethostname()
+
+    @property
+    def state(self) -> State:
+        return "starting" if self._loading and self._state == "running" else self._state
+
+    def set_state(self, state: State) -> None:
+        self._state = state
+
+    @contextlib.contextmanager
+    def loading(self) -> Iterator[None]:
+        """While it lasts the process is still starting: `with context.health.loading(): model = load()`."""
+        self._loading += 1
+        try:
+            yield
+        finally:
+            self._loading -= 1
+
+    def progress(self, in_hand: int | None = None) -> None:
+        """Work moved on; the time since is part of the status, as `idle_s`.
+
+        Args:
+            in_hand: entries, sources or clients being worked on now; None = as before.
+        """
+        self._progress_at_s = self._clock.now_s()
+        if in_hand is not None:
+            self._in_hand = in_hand
+
+    def report(self, **numbers: float) -> None:
+        """Numbers for `cornerman status`, e.g. `report(fps=29.9)`. Replaces those of the same name."""
+        self._detail.update(numbers)
+
+    def status(self) -> WorkerStatus:
+        """All of it, now."""
+        now_s = self._clock.now_s()
+        return WorkerStatus(
+            role=self.role,
+            name=self.name,
+            pid=os.getpid(),
+            host=self._host,
+            state=self.state,
+            started_at_s=self._started_at_s,
+            at_s=now_s,
+            rss_bytes=self._process.memory_info().rss,
+            busy=self._in_hand,
+            detail={**self._detail, "idle_s": round(max(0.0, now_s - self._progress_at_s), 3)},
+        )
+
+    def write(self) -> None:
+        """Writes the file whole or not at all."""
+        if self._path is None:
+            return
+        draft = self._path.with_suffix(f".{os.getpid()}.new")
+        draft.write_text(json.dumps(dataclasses.asdict(self.status())), encoding="utf-8")
+        draft.replace(self._path)
+
+    def remove(self) -> None:
+        """A process that ended in order leaves no file."""
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+
+def sweep(folder: Path, role: str) -> int:
+    """Removes files that killed processes of this host left behind; returns how many."""
+    removed = 0
+    for path, status in _read(folder, role):
+        if status is None or (status.host == socket.gethostname() and not psutil.pid_exists(status.pid)):
+            path.unlink(missing_ok=True)
+            removed += 1
+    return removed
+
+
+def probe(folder: Path, role: str, name: str = "", now_s: float | None = None) -> tuple[bool, str]:
+    """Is there a healthy process of `role`, and a sentence that says so or why not.
+
+    Healthy is a file not older than `FRESH_S` seconds that says running or draining.
+    """
+    now_s = time.time() if now_s is None else now_s
+    found = [status for _path, status in _read(folder, role) if status and name in ("", status.name)]
+    if not found:
+        who = f"{role} {name}".strip()
+        return False, f"{who}: no health under {folder}; is it started, and with the same runtime.dir?"
+    found.sort(key=lambda status: status.at_s, reverse=True)
+    for status in found:
+        if now_s - status.at_s <= FRESH_S and status.state in ("running", "draining"):
+            up_s = now_s - status.started_at_s
+            return True, f"{role} {status.name} is {status.state}, {status.busy} in hand, up {up_s:.0f} s"
+    newest = found[0]
+    age_s = now_s - newest.at_s
+    if age_s > FRESH_S:
+        return False, f"{role} {newest.name} wrote its health {age_s:.0f} s ago: it hangs or was killed"
+    return False, f"{role} {newest.name} is {newest.state}"
+
+
+def _read(folder: Path, role: str) -> list[tuple[Path, WorkerStatus | None]]:
+    found: list[tuple[Path, WorkerStatus | None]] = []
+    for path in folder.glob(f"{role}-*.health"):
+        try:
+            found.append((path, WorkerStatus(**json.loads(path.read_text(encoding="utf-8")))))
+        except FileNotFoundError:
+            continue  # its process has just ended
+        except (ValueError, TypeError):
+            found.append((path, None))
+    return found
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit 0 = healthy, 1 = not; the sentence goes to stdout."""
+    from cornerman_shared.process.run_dir import runtime_dir
+    from cornerman_shared.settings.tree import load_settings
+
+    parser = argparse.ArgumentParser(
+        prog="python -m cornerman_shared.process.health", description="Is a Cornerman process healthy?"
+    )
+    parser.add_argument("role", help="capture, encoder, decider, generator or gateway")
+    parser.add_argument("--name", default="", help="one worker only")
+    given = parser.parse_args(argv)
+    healthy, sentence = probe(runtime_dir(load_settings().runtime.dir), given.role, given.name)
+    print(sentence)
+    return 0 if healthy else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""Structured logs on stderr: static snake_case events with fields. Stdout belongs to results, never to
+logs."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, Literal, TextIO, cast
+
+import structlog
+
+from cornerman_shared.redact import redact_value
+
+Format = Literal["auto", "json", "console"]
+Logger = structlog.typing.FilteringBoundLogger
+
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_NOISY = ("asyncio", "httpcore", "httpx", "urllib3", "matplotlib", "PIL")
+
+
+def get_logger(name: str) -> Logger:
+    """A logger whose lines carry `part=name`. Works before `configure`, at structlog's defaults."""
+    logger: Logger = structlog.get_logger(part=name)
+    return logger
+
+
+def configure(level: str = "info", form: Format = "auto", stream: TextIO | None = None, **fields: str) -> None:
+    """Sends this process's logs, and those of libraries that use `logging`, to `stream`.
+
+    Args:
+        level: debug, info, warning or error.
+        form: `console` for people, `json` for machines, `auto` = console on a terminal.
+        stream: stderr when not given.
+        fields: put on every line, e.g. `role="encoder", worker="host-123"`.
+    """
+    if level not in LEVELS:
+        raise ValueError(f"log level {level!r} is unknown; give one of {', '.join(LEVELS)}")
+    out = stream if stream is not None else cast(TextIO, _Stderr())
+    console = form == "console" or (form == "auto" and out.isatty())
+    renderers: list[structlog.typing.Processor] = (
+        [structlog.dev.ConsoleRenderer(colors=out.isatty())]
+        if console
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
+    )
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(**fields)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+            structlog.processors.StackInfoRenderer(),
+            _redact,
+            *renderers,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.WriteLoggerFactory(file=out),
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    root.handlers = [_Bridge()]
+    root.setLevel(max(LEVELS[level], logging.INFO))
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class _Stderr:
+    """Whatever `sys.stderr` is at the moment of writing: tests and embedding programs exchange it."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+    def isatty(self) -> bool:
+        return sys.stderr.isatty()
+
+
+def _redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for name, value in event.items():
+        if name != "exc_info":
+            event[name] = redact_value(name, value)
+    return event
+
+
+class _Bridge(logging.Handler):
+    """Turns a library's log record into one of our lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        logger = get_logger(record.name)
+        logger.log(record.levelno, "library_message", message=record.getMessage(), exc_info=record.exc_info or None)

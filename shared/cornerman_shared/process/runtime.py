@@ -1,0 +1,316 @@
+"""The life of a process, written once: settings, logs, signals, health, the bus, drain, exit code. Knows no
+service.
+
+`run_service(role, main)` is the whole `__main__` of a service. `main` works until `context.stopping` is set,
+then finishes what it has in hand within `runtime.drain_s` and returns; what it leaves stays pending and is
+taken by others.
+
+Exit codes (sysexits.h): 0 fine, 64 usage, 69 no server, 70 software, 78 wrong setting. A second signal ends
+at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from redis.exceptions import RedisError
+
+from cornerman_shared.bus.embedded import with_server
+from cornerman_shared.bus.workers import publish_status, remove_status
+from cornerman_shared.clock import Clock, SystemClock
+from cornerman_shared.errors import ConfigError, CornermanError, RetryableError
+from cornerman_shared.process import health as health_module
+from cornerman_shared.process import logs
+from cornerman_shared.process.health import Health
+from cornerman_shared.process.logs import Logger
+from cornerman_shared.process.metrics import Metrics
+from cornerman_shared.process.run_dir import runtime_dir
+from cornerman_shared.process.watchdog import EXIT_SOFTWARE, Watchdog
+from cornerman_shared.settings.overrides import merge, nest, parse_set
+from cornerman_shared.settings.tree import Settings, load_settings
+
+if TYPE_CHECKING:
+    from cornerman_shared.bus.connection import Bus
+
+EXIT_OK: Final = 0
+EXIT_USAGE: Final = 64
+EXIT_NO_SERVER: Final = 69
+EXIT_CONFIG: Final = 78
+
+SERVER_WAIT_S: Final = 30.0
+"""How long a process that starts waits for the server to answer."""
+
+STUBBORN_S: Final = 2.0
+"""How long cancelled tasks may take to end before the process leaves without them."""
+
+STATUS_EVERY_S: Final = 1.0
+
+Main = Callable[["Context"], Awaitable[None]]
+
+
+@dataclass
+class Context:
+    """What a service is given.
+
+    `stopping` is set once, at the first signal. Put background work on `tasks`; it is cancelled when the
+    drain is over, and a failure in any of it ends the process.
+    """
+
+    settings: Settings
+    bus: Bus
+    clock: Clock
+    name: str
+    health: Health
+    metrics: Metrics
+    log: Logger
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _tasks: asyncio.TaskGroup | None = None
+
+    @property
+    def tasks(self) -> asyncio.TaskGroup:
+        if self._tasks is None:
+            raise RuntimeError("the service has not been started, or has ended; there is no task group")
+        return self._tasks
+
+    def progress(self, in_hand: int) -> None:
+        """Reports that work moved on and that `in_hand` entries are being worked on, in health and metrics."""
+        self.health.progress(in_hand)
+        self.metrics.entries_in_hand.set(in_hand)
+
+    def count_entry(self, outcome: str) -> None:
+        """Counts an entry by its outcome; for `Consumer(count=…)`."""
+        self.metrics.entries_total.labels(outcome).inc()
+
+
+def run_service(role: str, main: Main, argv: Sequence[str] | None = None) -> int:
+    """Runs `main` as the process of `role` and returns the exit code. `sys.exit(run_service("encoder",
+    main))`."""
+    try:
+        logs.configure(role=role)
+        settings = _settings(role, argv)
+        name = settings.runtime.name or f"{socket.gethostname()}-{os.getpid()}"
+        name = re.sub(r"[^A-Za-z0-9._-]", "-", name)
+        logs.configure(settings.log.level, settings.log.format, role=role, worker=name)
+        settings = with_server(settings)
+        folder = runtime_dir(settings.runtime.dir)
+    except ConfigError as error:
+        logs.get_logger("runtime").error("settings_are_wrong", message=str(error))
+        return EXIT_CONFIG
+    log = logs.get_logger(role)
+    with asyncio.Runner() as runner:
+        try:
+            done = runner.run(_live(role, name, settings, folder, main, log))
+            code = EXIT_OK
+        except BaseException as error:
+            done = False
+            code = _exit_code(error, log)
+        if not done and argv is None:
+            # A thread that still computes would hold the exit. What it works on is pending and will be
+            # reclaimed.
+            _leave(code)
+    return code
+
+
+async def _live(role: str, name: str, settings: Settings, folder: Path, main: Main, log: Logger) -> bool:
+    """The whole life. True = everything in hand was finished."""
+    from cornerman_shared.bus.connection import Bus
+
+    clock = SystemClock()
+    health_module.sweep(folder, role)
+    health = Health(role, name, clock, folder)
+    metrics = Metrics()
+    watchdog = Watchdog(settings.runtime.watchdog_s)
+    async with contextlib.AsyncExitStack() as stack:
+        bus = Bus.connect(settings, clock)
+        await stack.enter_async_context(bus)
+        context = Context(settings, bus, clock, name, health, metrics, log)
+        stack.enter_context(_signals(context))
+        if settings.runtime.metrics_port:
+            stack.callback(metrics.serve(settings.runtime.metrics_port))
+        watchdog.start()
+        stack.callback(watchdog.stop)
+        stack.callback(health.remove)
+        async with asyncio.TaskGroup() as house:
+            keepers = [
+                house.create_task(_beat(watchdog, metrics)),
+                house.create_task(_status_loop(context)),
+            ]
+            log.info("starting", pid=os.getpid())
+            await _first(bus.ready(SERVER_WAIT_S), context.stopping)
+            drained = True
+            if not context.stopping.is_set():
+                health.set_state("running")
+                log.info("running")
+                drained = await _work(context, main, house)
+            health.set_state("stopped")
+            with contextlib.suppress(RedisError, CornermanError, OSError, TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await remove_status(bus, role, name)
+            for keeper in keepers:
+                keeper.cancel()
+        log.info("stopped", drained=drained)
+    return drained
+
+
+async def _work(context: Context, main: Main, house: asyncio.TaskGroup) -> bool:
+    """Runs `main` and its background tasks; once stopping, for `drain_s` at most."""
+
+    async def service() -> None:
+        await main(context)
+        context.stopping.set()
+
+    try:
+        async with asyncio.timeout(None) as limit:
+            drain = house.create_task(_limit_drain(context, limit))
+            async with asyncio.TaskGroup() as tasks:
+                context._tasks = tasks
+                tasks.create_task(service(), name=context.health.role)
+        return True
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        context.log.warning("drain_took_too_long", drain_s=context.settings.runtime.drain_s)
+        return False
+    finally:
+        drain.cancel()
+        context._tasks = None
+
+
+async def _limit_drain(context: Context, limit: asyncio.Timeout) -> None:
+    await context.stopping.wait()
+    limit.reschedule(asyncio.get_running_loop().time() + context.settings.runtime.drain_s)
+    context.health.set_state("draining")
+    context.log.info("draining", drain_s=context.settings.runtime.drain_s)
+    await asyncio.sleep(context.settings.runtime.drain_s + STUBBORN_S)
+    context.log.error("a_task_ignores_its_cancellation", tasks=[task.get_name() for task in asyncio.all_tasks()])
+    _leave(EXIT_OK)
+
+
+async def _first(work: Awaitable[None], stopping: asyncio.Event) -> None:
+    """Awaits `work`, unless we are told to stop before."""
+    task = asyncio.ensure_future(work)
+    stop = asyncio.ensure_future(stopping.wait())
+    try:
+        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            await task
+    finally:
+        for item in (task, stop):
+            item.cancel()
+        await asyncio.gather(task, stop, return_exceptions=True)
+
+
+async def _beat(watchdog: Watchdog, metrics: Metrics) -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        watchdog.beat()
+        before_s = loop.time()
+        await asyncio.sleep(watchdog.beat_every_s)
+        metrics.loop_delay_seconds.observe(max(0.0, loop.time() - before_s - watchdog.beat_every_s))
+
+
+async def _status_loop(context: Context) -> None:
+    """Writes the health file and publishes the worker's status each second. A lost server does not stop it."""
+    server_lost = False
+    while True:
+        try:
+            context.health.write()
+            async with asyncio.timeout(STATUS_EVERY_S):
+                await publish_status(context.bus, context.health.status())
+            context.metrics.bus_reconnects_total.inc(int(server_lost))
+            server_lost = False
+        except (RedisError, CornermanError, OSError, TimeoutError) as error:
+            if not server_lost:
+                context.log.warning("status_not_published", message=str(error) or type(error).__name__)
+            server_lost = True
+        await asyncio.sleep(STATUS_EVERY_S)
+
+
+@contextlib.contextmanager
+def _signals(context: Context) -> Iterator[None]:
+    """SIGTERM and SIGINT: the first one drains, the second one ends the process at once."""
+    loop = asyncio.get_running_loop()
+
+    def on_signal(number: int) -> None:
+        if context.stopping.is_set():
+            _leave(128 + number)
+        context.log.info("signal_received", signal=signal.Signals(number).name)
+        context.stopping.set()
+
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    for number in numbers:
+        loop.add_signal_handler(number, on_signal, number)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+def _settings(role: str, argv: Sequence[str] | None) -> Settings:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m cornerman_{role}",
+        description="Every setting may also be a CORNERMAN_* variable or stand in cornerman.yaml.",
+    )
+    parser.add_argument("--config", metavar="FILE", help="YAML file; default: cornerman.yaml in this folder")
+    parser.add_argument("--redis", metavar="URL", help="server; default: the embedded one")
+    parser.add_argument("--name", help="worker name; default: host-pid")
+    parser.add_argument("--set", action="append", default=[], metavar="SECTION.NAME=VALUE", help="any setting")
+    try:
+        given = parser.parse_args(argv)
+    except SystemExit as exit_:
+        raise SystemExit(EXIT_USAGE if exit_.code else EXIT_OK) from None
+    if given.config:
+        os.environ["CORNERMAN_CONFIG"] = given.config
+    pairs: list[tuple[str, Any]] = []
+    if given.redis:
+        pairs.append(("redis.url", given.redis))
+    if given.name:
+        pairs.append(("runtime.name", given.name))
+    return load_settings(merge(nest(parse_set(given.set)), nest(pairs)))
+
+
+def _exit_code(error: BaseException, log: Logger) -> int:
+    """The code for what ended the process, and one line that says why."""
+    if isinstance(error, BaseExceptionGroup):
+        leaves = _leaves(error)
+        first = next((leaf for leaf in leaves if isinstance(leaf, ConfigError)), leaves[0])
+        return _exit_code(first, log)
+    if isinstance(error, ConfigError):
+        log.error("settings_are_wrong", message=str(error))
+        return EXIT_CONFIG
+    if isinstance(error, RetryableError):
+        log.error("no_server", message=str(error))
+        return EXIT_NO_SERVER
+    if isinstance(error, CornermanError):
+        log.error("failed", message=str(error))
+        return EXIT_SOFTWARE
+    if not isinstance(error, Exception):
+        raise error
+    log.error("crashed", exc_info=error)
+    return EXIT_SOFTWARE
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found.extend(_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    return found
+
+
+def _leave(code: int) -> None:
+    """Ends the process without waiting for threads."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

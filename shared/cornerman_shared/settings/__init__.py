@@ -1,0 +1,1 @@
+"""Settings: the tree of all settings, one source, and overrides from flags."""

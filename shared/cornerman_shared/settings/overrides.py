@@ -1,0 +1,70 @@
+"""Dotted settings (`encoder.batch=2`) to nested ones and to environment variables. Pure; validates
+nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+
+from cornerman_shared.errors import ConfigError
+
+
+def nest(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """`[("encoder.batch", 2)]` -> `{"encoder": {"batch": 2}}`."""
+    tree: dict[str, Any] = {}
+    for dotted, value in pairs:
+        *parents, leaf = dotted.split(".")
+        place = tree
+        for parent in parents:
+            place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                raise ConfigError(f"{dotted!r}: {parent!r} is a value and a section at once; give one of them")
+        place[leaf] = value
+    return tree
+
+
+def parse_set(items: Iterable[str]) -> list[tuple[str, Any]]:
+    """`["encoder.batch=2"]` -> `[("encoder.batch", 2)]`; the value is read as YAML.
+
+    Raises:
+        ConfigError: an item is not `name=value`.
+    """
+    pairs = []
+    for item in items:
+        name, sign, text = item.partition("=")
+        if not sign or not name.strip():
+            raise ConfigError(f"--set {item!r}: give section.name=value, e.g. encoder.batch=2")
+        try:
+            pairs.append((name.strip(), yaml.safe_load(text) if text else ""))
+        except yaml.YAMLError:
+            raise ConfigError(f"--set {item!r}: the value is not YAML; put it in quotes") from None
+    return pairs
+
+
+def merge(*trees: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested mappings into one; a later one wins."""
+    merged: dict[str, Any] = {}
+    for tree in trees:
+        for name, value in tree.items():
+            old = merged.get(name)
+            merged[name] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def to_environment(tree: Mapping[str, Any], prefix: str = "CORNERMAN_") -> dict[str, str]:
+    """Nested settings as the `CORNERMAN_*` variables that mean the same.
+
+    >>> to_environment({"encoder": {"batch": 2}})
+    {'CORNERMAN_ENCODER__BATCH': '2'}
+    """
+    flat: dict[str, str] = {}
+    for name, value in tree.items():
+        key = f"{prefix}{name.upper()}"
+        if isinstance(value, Mapping) and value:
+            flat.update(to_environment(value, f"{key}__"))
+        else:
+            flat[key] = value if isinstance(value, str) else json.dumps(value)
+    return flat

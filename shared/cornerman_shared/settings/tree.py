@@ -1,0 +1,242 @@
+"""The one settings tree: `cornerman.yaml`, then `CORNERMAN_*` variables, then flags; later wins.
+
+A nested name is spelled with two underscores: `CORNERMAN_ENCODER__BATCH=4`. `CORNERMAN_REDIS_URL` is short for
+`CORNERMAN_REDIS__URL`. Errors name the field, the value and the remedy.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+from cornerman_shared.errors import ConfigError
+from cornerman_shared.settings.source import SaySettings, Section, SourceSpec, SpeakSettings, WatchSettings
+
+DEFAULT_FILE = Path("cornerman.yaml")
+
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class RedisSettings(Section):
+    """The server; empty url = the embedded Valkey on its unix socket."""
+
+    url: Annotated[str, Field(description="redis://, rediss:// or unix:// with user, password, database")] = ""
+    shards: Annotated[int, Field(ge=1, le=1024, description="fixed for the life of the data")] = 1
+    data_dir: Annotated[
+        str, Field(description="embedded: keep data here, with an append-only file; empty = in memory")
+    ] = ""
+
+
+class BusSettings(Section):
+    """Streams and consumers. Every queue has its bound here."""
+
+    block_ms: Annotated[int, Field(ge=1, le=60_000, description="one blocking read")] = 500
+    idle_ms: Annotated[int, Field(ge=100, description="a pending entry nobody heartbeats is reclaimed after this")] = (
+        5_000
+    )
+    heartbeat_ms: Annotated[int, Field(ge=10, description="how often work in hand is claimed again")] = 1_000
+    max_deliveries: Annotated[int, Field(ge=1, description="then an entry goes to the dead-letter stream")] = 5
+    maxlen: Annotated[int, Field(ge=100, description="entries kept in each work stream, about")] = 10_000
+    feedback_maxlen: Annotated[int, Field(ge=100, description="events kept in each feedback stream, about")] = 20_000
+    dead_maxlen: Annotated[int, Field(ge=10, description="dead letters kept, about")] = 10_000
+    blob_ttl_s: Annotated[int, Field(ge=1, description="live: how long frames and tokens wait to be read")] = 60
+    lossless_blob_ttl_s: Annotated[int, Field(ge=1, description="lossless: the same")] = 3_600
+    credit_heal_s: Annotated[Positive, Field(description="live: credit never given back returns after this")] = 30.0
+    lease_ms: Annotated[int, Field(ge=100, description="a lease not renewed is lost after this")] = 3_000
+    sources_poll_s: Annotated[Positive, Field(description="how often changed source settings are looked for")] = 0.25
+
+
+class CaptureSettings(Section):
+    """The capture process."""
+
+    max_sources: Annotated[Count, Field(description="sources one capture process takes")] = 16
+    shorter_side: Annotated[int, Field(ge=32, le=1080, description="pixels; frames travel at this size")] = 224
+    open_timeout_s: Annotated[Positive, Field(description="opening a source, at most")] = 10.0
+    stall_s: Annotated[Positive, Field(description="live: no frame for this long = stalled")] = 5.0
+    backoff_max_s: Annotated[Positive, Field(description="longest wait between reconnects (full jitter)")] = 30.0
+    rtsp_transport: Annotated[Literal["tcp", "udp"], Field(description="how rtsp:// cameras send")] = "tcp"
+    tls_ca_file: Annotated[
+        str,
+        Field(description="PEM file; who is behind https:// or rtsps:// must be signed for by it; empty = anybody"),
+    ] = ""
+    display_width: Annotated[
+        int, Field(ge=64, le=3840, description="pixels; JPEGs for the page are at most this wide")
+    ] = 960
+    display_quality: Annotated[int, Field(ge=1, le=95, description="JPEG quality")] = 80
+    display_ring: Annotated[int, Field(ge=10, description="JPEGs kept, about: frames, not seconds")] = 400
+    allow_files: Annotated[bool, Field(description="may sources be files of this machine?")] = True
+
+
+class EncoderSettings(Section):
+    """The encoder workers."""
+
+    backend: Annotated[Literal["fake", "mobile_videogpt"], Field(description="what encodes; fake = for tests")] = "fake"
+    model: Annotated[str, Field(description="path or hub name; empty = the bundled model")] = ""
+    device: Annotated[str, Field(description="auto, cpu, cuda, cuda:1, mps")] = "auto"
+    dtype: Annotated[Literal["auto", "float32", "bfloat16", "float16"], Field(description="auto = by device")] = "auto"
+    batch: Annotated[int, Field(ge=1, le=64, description="chunks encoded together when they are waiting")] = 4
+    threads: Annotated[int, Field(ge=0, description="torch threads; 0 = torch's own choice")] = 0
+    fake_delay_ms: Annotated[float, Field(ge=0, description="fake: sleep for each batch")] = 0.0
+    fake_crash_rate: Annotated[float, Field(ge=0, le=1, description="fake: chance that a chunk kills the process")] = (
+        0.0
+    )
+
+
+class DeciderSettings(Section):
+    """The decider process."""
+
+    lossless_gap_s: Annotated[Positive, Field(description="lossless: a chunk missing this long is counted as lost")] = (
+        120.0
+    )
+    max_held: Annotated[int, Field(ge=8, description="chunks held while an earlier one is awaited")] = 512
+
+
+class GeneratorSettings(Section):
+    """The generator workers."""
+
+    backend: Annotated[
+        Literal["echo", "mobile_videogpt", "vlm", "openai", "vllm"], Field(description="what speaks; echo = for tests")
+    ] = "echo"
+    model: Annotated[str, Field(description="path or hub name; empty = the bundled model")] = ""
+    device: Annotated[str, Field(description="auto, cpu, cuda, cuda:1, mps")] = "auto"
+    dtype: Annotated[Literal["auto", "float32", "bfloat16", "float16"], Field(description="auto = by device")] = "auto"
+    quantize: Annotated[Literal["none", "int8", "int4"], Field(description="weights in fewer bits")] = "none"
+    adapters: dict[str, str] = Field(default_factory=dict, description="LoRA adapters: name -> path")
+    concurrency: Annotated[int, Field(ge=1, le=64, description="requests worked on at once")] = 1
+    threads: Annotated[int, Field(ge=0, description="torch threads; 0 = torch's own choice")] = 0
+    base_url: Annotated[str, Field(description="openai, vllm: where the server is")] = ""
+    api_key: Annotated[str, Field(description="openai, vllm: its key; never logged", repr=False)] = ""
+    timeout_s: Annotated[Positive, Field(description="one request, at most")] = 60.0
+    trust_remote_code: Annotated[bool, Field(description="vlm: run code that comes with the model")] = False
+    echo_delay_ms: Annotated[float, Field(ge=0, description="echo: sleep before each word")] = 0.0
+
+
+class GatewaySettings(Section):
+    """The web face."""
+
+    host: Annotated[str, Field(description="address to listen on; 0.0.0.0 = all, with a token")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535, description="0 = any free port")] = 8000
+    token: Annotated[str, Field(description="needed when not on loopback; never logged", repr=False)] = ""
+    tls_cert: Annotated[str, Field(description="certificate chain, PEM file; empty = no TLS")] = ""
+    tls_key: Annotated[str, Field(description="its private key, PEM file")] = ""
+    files: list[str] = Field(default_factory=list, description="folders that file sources may lie in")
+    upload_dir: Annotated[str, Field(description="empty = a folder in the runtime directory")] = ""
+    upload_max_bytes: Annotated[int, Field(ge=1, description="one upload, at most")] = 512 * 1024 * 1024
+    upload_keep_s: Annotated[Positive, Field(description="uploads are removed after this")] = 24 * 3600.0
+    schemes: Annotated[tuple[str, ...], Field(description="kinds of source that may be added over the web")] = (
+        *("rtsp", "rtsps", "http", "https", "test", "push", "file", "device"),
+    )
+    allow_private_hosts: Annotated[bool, Field(description="allow link-local and metadata addresses")] = False
+    client_queue: Annotated[int, Field(ge=8, description="events queued for a slow client, at most")] = 256
+    writes_per_minute: Annotated[int, Field(ge=1, description="for each client")] = 120
+    open_browser: Annotated[bool, Field(description="open the page once it is served")] = False
+
+
+class LogSettings(Section):
+    """Logs go to stderr."""
+
+    level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="the least to write")] = "info"
+    format: Annotated[
+        Literal["auto", "json", "console"], Field(description="auto = console on a terminal, else JSON")
+    ] = "auto"
+
+
+class RuntimeSettings(Section):
+    """The life of a process."""
+
+    dir: Annotated[str, Field(description="sockets and health files; empty = the user's runtime directory")] = ""
+    drain_s: Annotated[Positive, Field(description="time to finish work in hand after SIGTERM")] = 8.0
+    watchdog_s: Annotated[Positive, Field(description="no progress of the event loop for this long = exit 70")] = 30.0
+    metrics_port: Annotated[int, Field(ge=0, le=65535, description="Prometheus port of a worker; 0 = off")] = 0
+    name: Annotated[str, Field(description="worker name; empty = host-pid")] = ""
+
+
+class Settings(BaseSettings):
+    """Everything. `load_settings` is the way in."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CORNERMAN_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    redis: RedisSettings = RedisSettings()
+    bus: BusSettings = BusSettings()
+    capture: CaptureSettings = CaptureSettings()
+    encoder: EncoderSettings = EncoderSettings()
+    decider: DeciderSettings = DeciderSettings()
+    generator: GeneratorSettings = GeneratorSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    log: LogSettings = LogSettings()
+    runtime: RuntimeSettings = RuntimeSettings()
+    watch: WatchSettings = WatchSettings()
+    speak: SpeakSettings = SpeakSettings()
+    say: SaySettings = SaySettings()
+    sources: list[SourceSpec] = []
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        path = _config_file()
+        short = os.environ.get("CORNERMAN_REDIS_URL")
+        given = InitSettingsSource(settings_cls, {"redis": {"url": short}} if short else {})
+        files = (YamlConfigSettingsSource(settings_cls, path),) if path else ()
+        return (init_settings, env_settings, given, *files)
+
+
+def _config_file() -> Path | None:
+    named = os.environ.get("CORNERMAN_CONFIG")
+    if named:
+        path = Path(named)
+        if not path.is_file():
+            raise ConfigError(f"CORNERMAN_CONFIG={named!r}: there is no such file; give the path of a YAML file")
+        return path
+    return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
+
+
+def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
+    """Reads file, environment and flags, in that order of rising strength.
+
+    Args:
+        flags: nested values as a command line gave them, e.g. `{"encoder": {"batch": 2}}`.
+
+    Raises:
+        ConfigError: names each wrong field, its value and what is allowed.
+    """
+    try:
+        return Settings(**dict(flags or {}))
+    except ValidationError as error:
+        raise ConfigError(explain(error)) from None
+
+
+def explain(error: ValidationError) -> str:
+    """One line a wrong field: where, the value, what is wanted."""
+    lines = []
+    for item in error.errors(include_url=False, include_context=False):
+        where = ".".join(str(part) for part in item["loc"]) or "settings"
+        value = "(hidden)" if where.endswith(("token", "api_key", "url")) else repr(item["input"])
+        if item["type"] == "extra_forbidden":
+            lines.append(f"{where}: there is no such setting; see cornerman.yaml for the names")
+        else:
+            lines.append(f"{where} = {value}: {item['msg']}")
+    return "\n".join(lines)

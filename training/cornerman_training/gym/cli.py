@@ -1,0 +1,77 @@
+"""`python -m cornerman_training.gym render`: the gym from the command line; `cornerman gym render` calls it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from cornerman_training.gym.labels import KINDS
+from cornerman_training.gym.sheet import contact_sheet
+from cornerman_training.gym.splits import SPLITS
+from cornerman_training.gym.video import render_session
+
+
+def render(
+    seed: int,
+    out: Path,
+    split: str = "test",
+    size: int = 480,
+    fps: float = 30.0,
+    duration_s: float | None = None,
+    kind: str | None = None,
+    crf: int = 24,
+) -> dict[str, object]:
+    """Render one session with its truth; returns a summary of plain JSON types.
+
+    Raises:
+        ValueError: for arguments out of range, see `cornerman_training.gym.video.render_session`.
+    """
+    session = render_session(seed, split, out=out, size=size, fps=fps, duration_s=duration_s, kind=kind, crf=crf)
+    return {
+        "video": str(out),
+        "truth": str(out.with_suffix(".json")),
+        "subtitles": str(out.with_suffix(".vtt")),
+        "seed": seed,
+        "split": split,
+        "kind": session.kind,
+        "duration_s": session.duration_s,
+        "frames": session.frames,
+        "repetitions": len(session.reps),
+        "feedbacks": len(session.feedbacks),
+        "video_bytes": out.stat().st_size,
+    }
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m cornerman_training.gym", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("render", help="write one session as .mp4 with .json and .vtt truth")
+    one.add_argument("--seed", type=int, required=True)
+    one.add_argument("--out", type=Path, required=True)
+    one.add_argument("--split", choices=SPLITS, default="test")
+    one.add_argument("--size", type=int, default=480, help="pixels, width and height")
+    one.add_argument("--fps", type=float, default=30.0)
+    one.add_argument("--duration", type=float, default=None, help="seconds; by the seed when absent")
+    one.add_argument("--kind", choices=KINDS, default=None)
+    one.add_argument("--crf", type=int, default=24)
+    sheet = commands.add_parser("sheet", help="write a contact sheet of many sessions as .png")
+    sheet.add_argument("--out", type=Path, required=True)
+    sheet.add_argument("--size", type=int, default=112)
+    sheet.add_argument("--columns", type=int, default=12)
+    sheet.add_argument("--rows", type=int, default=6)
+    sheet.add_argument("--split", choices=SPLITS, default="train")
+    sheet.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args(argv)
+    try:
+        if args.command == "sheet":
+            contact_sheet(args.out, args.size, args.columns, args.rows, args.split, args.seed)
+            return 0
+        summary = render(args.seed, args.out, args.split, args.size, args.fps, args.duration, args.kind, args.crf)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    for name, value in summary.items():
+        print(f"{name}: {value}")
+    return 0

@@ -1,0 +1,70 @@
+"""Sessions as video files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+
+from cornerman_training.gym.render import SessionRenderer
+from cornerman_training.gym.session import GymSession, plan_session
+from cornerman_training.gym.truth import write_truth
+
+
+def write_video(
+    session: GymSession, path: Path, size: int, crf: int, progress: Callable[[int, int], None] | None = None
+) -> None:
+    """Write a square H.264 video of `size` pixels; `progress` hears (frames done, frames in all)."""
+    renderer = SessionRenderer(session, size)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=round(session.fps))
+        stream.width = stream.height = size
+        stream.pix_fmt = "yuv420p"
+        # Without `cpu-independent` x264's rate control depends on what else the process has computed.
+        stream.options = {"crf": str(crf), "preset": "medium", "threads": "1", "x264-params": "cpu-independent=1"}
+        for index in range(session.frames):
+            frame = av.VideoFrame.from_ndarray(renderer.frame(index), format="rgb24")
+            container.mux(stream.encode(frame))
+            if progress is not None:
+                progress(index + 1, session.frames)
+        container.mux(stream.encode())
+
+
+def render_session(
+    seed: int,
+    split: str = "train",
+    *,
+    out: Path,
+    size: int = 480,
+    fps: float = 30.0,
+    duration_s: float | None = None,
+    kind: str | None = None,
+    crf: int = 24,
+    progress: Callable[[int, int], None] | None = None,
+) -> GymSession:
+    """Render one session to `out` (.mp4), with its truth beside it as .json and .vtt.
+
+    Args:
+        seed: the session.
+        split: "train", "validation" or "test".
+        out: path of the video; its folder is made.
+        size: width and height in pixels, even.
+        fps: frames a second.
+        duration_s: length, by the seed when None.
+        kind: "exercise", "quiet" or "footage", by the seed when None.
+        crf: H.264 quality, 0 best, 51 worst.
+        progress: hears (frames done, frames in all).
+
+    Raises:
+        ValueError: for an odd size, an unknown split or kind, or a path that is no .mp4.
+    """
+    if size % 2 or size < 32:
+        raise ValueError(f"size is {size}: choose an even number of pixels, at least 32")
+    if out.suffix != ".mp4":
+        raise ValueError(f"out is {out.name!r}: the video's name must end in .mp4")
+    session = plan_session(seed, split, fps=fps, duration_s=duration_s, kind=kind)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_video(session, out, size, crf, progress)
+    write_truth(session, out)
+    return session

@@ -1,6 +1,0 @@
-"""The gym: procedural exercise video with the timed words of a good coach as its truth."""
-
-from training.gym.session import Session, plan_session
-from training.gym.video import render_session
-
-__all__ = ["Session", "plan_session", "render_session"]
