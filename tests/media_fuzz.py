@@ -3,7 +3,7 @@
     python -m tests.media_fuzz [--files 2000] [--seed N] [--keep FOLDER]
 
 Each file is a film of some container with flipped bits, cut ends, swapped, doubled or zeroed pieces, or boxes of other
-sizes. A worker reads it, measures it and writes it again; it may refuse it with a `MediaError` only. A worker that dies,
+sizes. A worker reads it, measures it and writes it again; it may refuse it with a `MediaError`. A worker that dies,
 takes longer than `FILE_S` or grows beyond `MEMORY_BYTES` is a failure: the file is kept, and the seed is printed.
 """
 

@@ -111,7 +111,7 @@ class AudioCopy:
             try:
                 packet = next(packets, None)
             except (av.error.FFmpegError, ValueError):
-                return  # the picture's reader counts what is damaged
+                return  # the reader of the picture counts damage
             if packet is None:
                 return
             yield packet

@@ -35,7 +35,7 @@ def is_iso(path: Path) -> bool:
 
 
 def walk(file: BinaryIO, begin: int, end: int, depth: int = 0) -> Iterator[Box]:
-    """Boxes in the order of the file, holders before what they hold; stops at what is no box."""
+    """Boxes in the order of the file, holders before what they hold; stops at bytes that cannot be a box."""
     at = begin
     while at + 8 <= end:
         file.seek(at)

@@ -50,7 +50,7 @@ class ClockWatch:
 
     @property
     def note(self) -> str:
-        """What is wrong with the clock, for people; "" = nothing."""
+        """The fault of the clock, for people; "" = none."""
         if self.pace == "right":
             return ""
         if self.factor <= 0:
@@ -60,7 +60,7 @@ class ClockWatch:
         return f"its clock runs about {about} times too {self.pace}: frames are timed by their arrival"
 
     def restart(self) -> None:
-        """The source was opened again: what is known of its clock is kept until the next comparison."""
+        """The source was opened again: the verdict on its clock is kept until the next comparison."""
         self._seen.clear()
         self._out_s = None
         self._raw_shift_s = 0.0

@@ -30,7 +30,7 @@ def cut_short(
     missing_bytes: int | None,
     damaged: bool,
 ) -> str:
-    """What to say of the end of a file; "" = nothing.
+    """The report on the end of a file, for people; "" = it is whole.
 
     Args:
         end_s: when its last frame ends, seconds from the first.

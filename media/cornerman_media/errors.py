@@ -15,7 +15,7 @@ class UnreadableError(MediaError):
 
 
 class NoVideoError(MediaError):
-    """The input opens, and there is no video in it, or none that can be decoded."""
+    """The input opens, and it holds no video, or none that can be decoded."""
 
 
 class StreamLostError(MediaError):

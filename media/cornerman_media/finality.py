@@ -1,4 +1,4 @@
-"""Whether an error ends a source, decided from what the source has done before. Pure: time is an argument.
+"""Whether an error ends a source, decided from the source's history. Pure: time is an argument.
 
 A camera answers 401 or 404 while it boots. One that has played is therefore tried again whatever it answers; one that
 never played ends with the reason, because its address or its password is wrong.
@@ -29,7 +29,7 @@ _WRONG_UNTIL_PLAYED: Final = frozenset({"refused", "missing", "not_video"})
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What becomes of the source.
+    """The decision about a source.
 
     Args:
         final: True = it ends; False = it is opened again.
@@ -41,7 +41,7 @@ class Judgement:
 
 
 class SourceHistory:
-    """What one source has done since it was added.
+    """The record of one source since it was added.
 
     Args:
         origin: what kind of source it is.

@@ -1,4 +1,4 @@
-"""What a container says of its video, as far as it can be believed."""
+"""A container's statements about its video, as far as they can be believed."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class VideoInfo:
 
 
 def describe(container: av.container.InputContainer, stream: VideoStream) -> VideoInfo:
-    """Reads what is known when a container has been opened."""
+    """Reads the container's statements after it was opened."""
     name = container.format.name
     rate = believable_rate(stream)
     duration = container.duration

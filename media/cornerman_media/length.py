@@ -25,7 +25,7 @@ SCAN_MAX_BYTES: Final = 1 << 31
 
 @dataclass(frozen=True, slots=True)
 class VideoLength:
-    """What a pass over the packets found.
+    """Result of a pass over the packets.
 
     Args:
         frames: packets with a frame in them.
@@ -62,7 +62,7 @@ def measure(path: Path) -> VideoLength:
 
     Raises:
         UnreadableError: it cannot be opened.
-        NoVideoError: there is no video in it.
+        NoVideoError: it holds no video.
     """
     options = OpenOptions()
     with open_container(path, options) as container:

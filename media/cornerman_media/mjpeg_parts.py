@@ -27,7 +27,7 @@ class JpegSplitter:
     """Give it bytes as they come; it gives the pictures that are complete.
 
     Args:
-        max_bytes: bound of one picture, and of what is held.
+        max_bytes: bound of one picture, and of the bytes held.
     """
 
     def __init__(self, max_bytes: int = MAX_PICTURE_BYTES) -> None:

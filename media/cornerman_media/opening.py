@@ -1,4 +1,4 @@
-"""Opens media by FFmpeg: what may be opened, how long that may take, and what is said when it fails."""
+"""Opens media by FFmpeg, within limits of protocol and time, and explains failures."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def open_container(source: MediaSource, options: OpenOptions) -> av.container.In
 
 
 def check_file(path: Path, shown: str) -> None:
-    """Says plainly what FFmpeg would put vaguely, and refuses pipes, which would block without end.
+    """Refuses a path that FFmpeg would refuse vaguely, and pipes, which would block without end.
 
     Raises:
         UnreadableError: it is not a file with bytes in it.

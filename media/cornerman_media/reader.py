@@ -140,7 +140,7 @@ class VideoReader:
 
     @property
     def note(self) -> str:
-        """What was wrong with it and could be got over, for people; "" = nothing."""
+        """Faults that were got over, for people; "" = none."""
         return f"{self.broken_packets} broken packets were skipped" if self.broken_packets else ""
 
     def cut_short(self) -> str:
@@ -238,7 +238,7 @@ class VideoReader:
             yield packet
 
     def _flush(self) -> Iterator[av.Packet]:
-        """An empty packet: the decoder gives what it still holds."""
+        """An empty packet: the decoder gives the frames it still holds."""
         packet = av.Packet()
         packet.stream = self._stream
         yield packet
@@ -256,6 +256,6 @@ def open_video(
 
     Raises:
         UnreadableError: it cannot be opened.
-        NoVideoError: there is no video in it.
+        NoVideoError: it holds no video.
     """
     return VideoReader(source, options or OpenOptions(), repair)

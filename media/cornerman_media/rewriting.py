@@ -26,14 +26,14 @@ _MAX_DENOMINATOR: Final = 1001
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """What was written.
+    """Result of `rewrite`.
 
     Args:
         frames: frames in the new file.
         length_s: from the start of its first frame to the end of its last, seconds.
         start_s: where a player of the new file shows media time 0: add it to the times of captions.
         size: width and height of the new file, pixels.
-        notes: what was wrong with the source and could be got over, and what is not in the new file.
+        notes: faults of the source that were got over, and parts that the new file lacks.
     """
 
     frames: int

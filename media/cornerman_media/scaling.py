@@ -81,7 +81,7 @@ class UprightPictures:
 
 
 def scaling_flags() -> int:
-    """How pictures are scaled: for whoever calls FFmpeg's scaler with more to say than `scale` takes."""
+    """Flags of FFmpeg's scaler, for callers that need more arguments than `scale` takes."""
     return int(_SCALING)
 
 

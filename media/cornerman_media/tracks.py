@@ -28,7 +28,7 @@ def choose_video(container: av.container.InputContainer, shown: str) -> VideoStr
     """The track to watch: one that can be decoded, marked as default, largest, in this order.
 
     Raises:
-        NoVideoError: names what is there instead.
+        NoVideoError: names the tracks that are there instead.
     """
     videos = [stream for stream in container.streams.video if not is_cover(stream)]
     if not videos:

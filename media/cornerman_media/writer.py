@@ -39,7 +39,7 @@ class WriteOptions:
     """How a film is encoded.
 
     Args:
-        rate: usual frames a second; only a hint to the encoder, times are what they are.
+        rate: usual frames a second; only a hint to the encoder; the frames' own times are kept.
         time_base: the film's tick, seconds; None = fine enough for `rate`.
         codec: FFmpeg's name of the encoder; "" = H.264, or VP9 for .webm.
         pixel_format: FFmpeg's name; yuv420p plays everywhere.
@@ -113,7 +113,7 @@ class VideoWriter:
             ) from error
 
     def finish(self) -> None:
-        """Writes what is held, and gives the file its name. Nothing happens when that has been done.
+        """Writes the frames still held, and gives the file its name. Nothing happens when that has been done.
 
         Raises:
             WriteError: it cannot be written, or it has no frame.
