@@ -9,6 +9,7 @@ Media time starts at 0 with the first frame and always rises; `video.start_s` is
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -83,6 +84,7 @@ class VideoReader:
     def __init__(self, source: MediaSource, options: OpenOptions, repair: TimeRepair | None) -> None:
         self.shown = shown_name(source, options)
         self._path = local_path(source)
+        self._quiet_s = options.read_timeout_s
         self._container = open_container(source, options)
         try:
             self._stream = choose_video(self._container, self.shown)
@@ -217,25 +219,37 @@ class VideoReader:
 
     def _packets(self, interrupted: Callable[[], bool] | None) -> Iterator[av.Packet]:
         failed_in_a_row = 0
-        packets = self._container.demux(self._stream)
+        packets = self._container.demux()
+        video, picture_at_s = self._stream.index, time.monotonic()
         while not (interrupted and interrupted()):
             try:
                 packet = next(packets, None)
             except (av.error.FFmpegError, ValueError) as error:
                 if self._path is None:
-                    raise StreamLostError(f"{self.shown}: broke off ({plain(error)})") from error
+                    raise StreamLostError(f"{self.shown}: {self._why_lost(error)}") from error
                 self.broken_packets += 1
                 failed_in_a_row += 1
                 if failed_in_a_row >= READ_AGAIN:
                     yield from self._flush()
                     return
-                packets = self._container.demux(self._stream)  # a generator that has raised is over
+                packets = self._container.demux()  # a generator that has raised is over
                 continue
             if packet is None:
                 return
             failed_in_a_row = 0
+            if packet.stream.index != video:  # a camera whose picture is gone may go on sending sound
+                if self._path is None and time.monotonic() - picture_at_s > self._quiet_s:
+                    raise StreamLostError(f"{self.shown}: no picture came for {self._quiet_s:g} s, only other tracks")
+                continue
+            if self._path is None:
+                picture_at_s = time.monotonic()
             self.packets_read += packet.size > 0 and not packet.is_discard
             yield packet
+
+    def _why_lost(self, error: BaseException) -> str:
+        if isinstance(error, (av.error.ExitError, av.error.TimeoutError)):
+            return f"nothing came for {self._quiet_s:g} s"
+        return f"broke off ({plain(error)})"
 
     def _flush(self) -> Iterator[av.Packet]:
         """An empty packet: the decoder gives the frames it still holds."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import time
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import av
 import numpy as np
 import pytest
 
-from cornerman_media.errors import MediaError, NoVideoError, UnreadableError
+from cornerman_media.errors import MediaError, NoVideoError, StreamLostError, UnreadableError
 from cornerman_media.length import length_s, measure
 from cornerman_media.opening import OpenOptions, shown_name
 from cornerman_media.reader import open_video
@@ -154,6 +156,32 @@ def test_interruption_ends_it(tmp_path: Path) -> None:
     with open_video(write(tmp_path / "a.mkv", Film(steady(30)))) as video:
         seen.extend(frame.time_s for frame in video.frames(lambda: len(seen) >= 5))
     assert 5 <= len(seen) < 30
+
+
+class Chatty:
+    """A connection that gives the picture's packets once, and then sound without end."""
+
+    def __init__(self, path: Path) -> None:
+        self._container = av.open(str(path))
+        self.close = self._container.close
+
+    def demux(self) -> Iterator[av.Packet]:
+        packets = [packet for packet in self._container.demux() if packet.size]
+        yield from (packet for packet in packets if packet.stream.type == "video")
+        while True:
+            time.sleep(0.01)
+            yield from (packet for packet in packets[:20] if packet.stream.type == "audio")
+
+
+def test_sound_alone_is_not_a_picture(tmp_path: Path) -> None:
+    """A camera whose picture stopped and whose sound went on was read for ever."""
+    path = write(tmp_path / "a.ts", Film(steady(30), audio_s=(0.0, 1.0)))
+    with open_video(io.BytesIO(path.read_bytes()), OpenOptions(read_timeout_s=0.2)) as video:
+        video._container.close()
+        video._container = Chatty(path)
+        with pytest.raises(StreamLostError, match=r"no picture came for 0.2 s, only other tracks"):
+            list(video)
+    assert video.packets_read == 30
 
 
 def test_repair_joins_two_inputs(tmp_path: Path) -> None:
