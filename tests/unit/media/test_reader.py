@@ -19,7 +19,7 @@ from cornerman_media.opening import OpenOptions, shown_name
 from cornerman_media.reader import open_video
 from cornerman_media.timestamps import TimeRepair
 from tests.unit.media.films import BLUE, GREEN, RED, Film, numbered, steady, write
-from tests.unit.media.reading import read
+from tests.unit.media.reading import read, read_and_measure
 
 NO_B = {"bf": "0"}
 
@@ -225,6 +225,16 @@ def test_every_pixel_format_has_its_colours(
     assert picture.dtype == np.uint8 and picture.flags.c_contiguous
     for at, colour in (((2, 4), RED), ((2, width - 5), GREEN), ((height - 3, 4), BLUE)):
         assert np.abs(picture[at].astype(int) - colour).max() < 25
+
+
+@pytest.mark.parametrize("params", ["tff=1", "bff=1", "tff=1:bframes=2:b-adapt=0"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.ts"])
+def test_interlaced_film_is_whole(tmp_path: Path, name: str, params: str) -> None:
+    found = read_and_measure(
+        write(tmp_path / name, Film(steady(20, 25), size=(96, 96), codec_options={"x264-params": params}))
+    )
+    assert found.numbers == list(range(20)) and found.upright
+    assert found.times_s == pytest.approx(steady(20, 25), abs=1e-4)
 
 
 def test_measure_counts_what_is_read(tmp_path: Path) -> None:
