@@ -1,6 +1,6 @@
-"""Loads and saves a model in the published layout; strict, and only what the asked part needs.
+"""Reads and writes a model in the published layout: strictly, and only the tensors of the asked part.
 
-It joins the files, the names and the model; it knows nothing of prompts, generation or video.
+Joins files, names and model. Knows nothing of prompts, generation or video.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 ModelT = TypeVar("ModelT", bound="MobileVideoGPT")
 
 SHARD_BYTES = 2_000_000_000
-# Decay rates are exponents: bfloat16 would change them by up to half a percent.
+# Decay rates are exponents: bfloat16 changes them by up to half a percent.
 _ALWAYS_FLOAT32 = (".A_log", ".A_b_log")
 _REMEDY = "Check that config.json and the weights belong together, or download the folder again."
 
@@ -133,7 +133,7 @@ def checkpoint_weights(folder: Path, part: Part = "all") -> WeightFiles:
             "whole or sharded"
         )
     published = found.renamed(names.canonical)
-    # A name of neither half stays, so that the comparison reports it.
+    # A name of neither half stays, so that `check_fit` reports it.
     return published.only(lambda name: part == "all" or names.half_of(name) in (part, None))
 
 
@@ -162,10 +162,10 @@ def _with_trainables(files: WeightFiles, folder: Path, part: Part) -> WeightFile
 
 
 def _without_tied_head(files: WeightFiles, tied: bool) -> WeightFiles:
-    """Drops a head that is tied anyway, after checking that it is the embedding.
+    """Drops a tied head after checking that it equals the embedding.
 
     Raises:
-        CheckpointError: if it is not.
+        CheckpointError: if it differs.
     """
     if not tied or HEAD not in files.shapes:
         return files
@@ -177,10 +177,11 @@ def _without_tied_head(files: WeightFiles, tied: bool) -> WeightFiles:
 
 
 def _fill(model: MobileVideoGPT, files: WeightFiles, dtype: torch.dtype) -> None:
-    """Puts the files' tensors into a model on the meta device, one by one: no second copy is ever held."""
+    """Puts the files' tensors into a model on the meta device, one by one, without a second copy."""
     for name in files.shapes:
         tensor = files.read(name)
         kept = tensor.to(torch.float32 if name.endswith(_ALWAYS_FLOAT32) else dtype)
+        # Assigned, not copied: a parameter on the meta device has no memory to copy into.
         owner_name, _, leaf = module_name(name).rpartition(".")
         owner = model.get_submodule(owner_name)
         setattr(owner, leaf, nn.Parameter(kept.contiguous()))
@@ -189,11 +190,13 @@ def _fill(model: MobileVideoGPT, files: WeightFiles, dtype: torch.dtype) -> None
     _compute_buffers(model)
     left = [name for name, t in (*model.named_parameters(), *model.named_buffers()) if t.is_meta]
     if left:
-        raise CheckpointError(f"these were neither in the files nor computed: {', '.join(left)}")
+        raise CheckpointError(
+            f"neither the files nor the model give values for: {', '.join(left)}; use the versions of constraints.txt"
+        )
 
 
 def _compute_buffers(model: MobileVideoGPT) -> None:
-    """The tables that no file holds: rotary frequencies, and the positions of CLIP's patches."""
+    """Computes the tables that no file holds: rotary frequencies, and the positions of CLIP's patches."""
     if model.language is not None:
         rotary = model.language.model.rotary_emb
         rotary.__init__(rotary.config)

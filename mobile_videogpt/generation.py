@@ -1,6 +1,6 @@
-"""Video tokens and a question in, text out, piece by piece.
+"""Generates text about visual tokens, delta by delta.
 
-It joins prompt, visual tokens, engine and decoding; it knows nothing of the towers, of files or of services.
+Joins prompt, visual tokens, engine and decoding. Knows nothing of the towers, of files or of services.
 No `inference_mode` spans a `yield`: it would leak into the caller's thread.
 """
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PromptRequest:
-    """One question about some chunks.
+    """A prompt about some chunks.
 
     Attributes:
         chunks: visual tokens in time order; none asks without video.
-        prompt: the user's words.
+        prompt: the user's text.
         system_prompt: instead of the one stored with the model.
         frame_ids: an id for each frame of each chunk, so that overlapping frames count once.
-        action: name of the action that the reply carries out; a model without `reply_action` ignores it. None: nobody
-            decided on one, as for a question, and the model chooses; see `TextGenerator.choose_action`.
+        action: name of the reply's action; a model without `reply_action` ignores it. None: undecided, as for a
+            question, and the model chooses; see `TextGenerator.choose_action`.
         settings: length, sampling and stop strings of the reply.
         cancel: checked before every token.
     """
@@ -51,15 +51,15 @@ class PromptRequest:
 
 
 class TextGenerator:
-    """The language half as its users call it.
+    """Generates replies with the language half.
 
     Args:
         engine: runs the decoder.
-        tokenizer: None for a model without one; only embeddings can be continued then.
-        system_prompt: used when a request brings none; it belongs to the weights.
+        tokenizer: None for a model without one; it can only continue embeddings.
+        system_prompt: used if a request has none; it belongs to the weights.
         max_tokens: positions the model was built for.
         reply_action: see `MobileVideoGPTConfig`.
-        stream: how the model was taught to decide.
+        stream: how the model was trained to decide.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class TextGenerator:
         self.stream = stream or StreamConfig()
 
     def segments(self, request: PromptRequest) -> list[PromptSegment]:
-        """The prompt in named pieces: system prompt, visual tokens, question.
+        """Builds the prompt in named pieces: system prompt, visual tokens, question.
 
         Raises:
             ReplyError: without a tokenizer, or with tokens of another model.
@@ -111,13 +111,13 @@ class TextGenerator:
         """Answers a request, delta by delta; the last delta carries `stats`. The time of the first is the TTFT.
 
         Raises:
-            ReplyError: for a request that cannot be met, at the call and not at the first delta.
+            ReplyError: for invalid arguments, at the call and not at the first delta.
         """
         reply = self.new_reply(request)
         return self._stream(self.checked_segments(request), reply, request.settings.max_new_tokens)
 
     def continue_embeds(self, embeds: Tensor, settings: ReplySettings) -> Iterator[ReplyDelta]:
-        """Continues ready embeddings [1, n, D]; for prompts this class did not assemble."""
+        """Continues embeddings [1, n, D] that the caller assembled."""
         reply = self._reply(settings, None)
         return self._stream([PromptSegment(object(), embeds)], reply, settings.max_new_tokens)
 
@@ -131,19 +131,19 @@ class TextGenerator:
         return self.engine.logits_of(hidden, self.action_ids())
 
     def choose_action(self, request: PromptRequest) -> str | None:
-        """What the reply does: the request's action, or else `feedback` or `correct`, whichever the model would
-        rather do about the chunks.
+        """The reply's action: the request's, or the more likely of `feedback` and `correct` for its chunks.
 
-        A model that answers to actions never learnt to begin without one. It reads the chunks as it does while it
-        decides when to speak. None without chunks, and for a model that does not answer to actions or never
-        learnt to decide.
+        A model with `reply_action` is never trained to begin without an action, so one is chosen: the chunks are read
+        as they are to decide when to speak. None without chunks, and for a model that has no `reply_action` or was
+        not trained to decide.
 
         Raises:
-            ReplyError: if the chunks have too few frames for it.
+            ReplyError: if a chunk has fewer frames than the model decides on.
         """
         if request.action is not None or not (self.reply_action and self.stream.chunks and request.chunks):
             return request.action
         ids = self.action_ids()
+        # As in training: instruction, then each chunk followed by `<next>`; the last `<next>` is the prediction.
         silence = self.engine.embed(ids[:1])
         pieces = [self.engine.embed(text_prompt_ids(request.prompt, self.system_prompt, self._require_tokenizer()))]
         for chunk in request.chunks[-self.stream.chunks :]:
@@ -172,6 +172,7 @@ class TextGenerator:
         reply.set_prompt_size(prefilled.prompt_tokens, prefilled.reused_tokens)
         cache, hidden = prefilled.cache, prefilled.hidden
         while (ended := reply.cancelled()) is None:
+            # The first token comes from the prefill's hidden state, later ones from the token before.
             if reply.last_id is not None:
                 hidden = engine.extend(cache, engine.embed([reply.last_id]))
             delta = reply.next_delta(engine.logits(hidden))
@@ -182,12 +183,12 @@ class TextGenerator:
         yield ended
 
     def new_reply(self, request: PromptRequest) -> Reply:
-        """The empty reply to a request; its clock runs from here."""
+        """Starts the empty reply to a request; its TTFT is measured from here."""
         self._require_tokenizer()
         return self._reply(request.settings, request.cancel)
 
     def checked_segments(self, request: PromptRequest) -> list[PromptSegment]:
-        """A request's prompt in pieces.
+        """A request's prompt in pieces, with its action chosen and its length checked.
 
         Raises:
             ReplyError: if prompt and reply exceed the model's positions.
@@ -202,6 +203,7 @@ class TextGenerator:
         return pieces
 
     def _reply(self, settings: ReplySettings, cancel: Cancel | None) -> Reply:
+        # The clock starts in `Reply`, so prefill counts towards the TTFT.
         sampler = TokenSampler(settings.sampling)
         if self.tokenizer is None:
             if settings.stop:
@@ -216,7 +218,7 @@ class TextGenerator:
     def _require_tokenizer(self) -> ChatTokenizer:
         if self.tokenizer is None:
             raise ReplyError(
-                "this model was loaded without a tokenizer, so it reads no text; "
+                "this model was loaded without a tokenizer, so it cannot read text; "
                 "put tokenizer.json into the checkpoint's folder"
             )
         return self.tokenizer

@@ -91,7 +91,7 @@ def finish(
     smaller = quantize if model.language is not None else None
     if smaller == "int8" and len(adapters) > 1:
         raise QuantizationError(
-            f"int8 layers carry no adapters, so one is folded in before, and {len(adapters)} were given; "
+            f"int8 layers carry no adapters, so one is merged before, and {len(adapters)} were given; "
             "pass one, or use dtype=torch.bfloat16"
         )
     if smaller in ("4bit", "8bit") and model.language is not None:

@@ -97,7 +97,7 @@ class MobileVideoGPT(nn.Module):
         revision: str | None = None,
         offline: bool = False,
     ) -> Self:
-        """Loads a checkpoint in the published layout; only the asked part is built and read.
+        """Loads a checkpoint in the published layout; only the requested part is built and read.
 
         Args:
             path_or_name: a folder, or `OWNER/NAME` on the hub (`HF_HUB_OFFLINE` is respected).
@@ -116,7 +116,7 @@ class MobileVideoGPT(nn.Module):
         Raises:
             CheckpointError: listing names that are missing, unexpected or of another shape.
             AdapterError: if an adapter was made for another model.
-            QuantizationError: if this machine cannot do what `quantize` asks.
+            QuantizationError: if this machine does not support `quantize`.
         """
         from mobile_videogpt import loading
 
@@ -154,7 +154,7 @@ class MobileVideoGPT(nn.Module):
 
     @property
     def active_adapter(self) -> str | None:
-        """Name of the adapter that speaks; asking loads nothing, unlike `lora`, which imports PEFT."""
+        """Name of the active adapter, or None; unlike `lora`, it does not import PEFT."""
         return self._adapters.active if self._adapters is not None else None
 
     def require_vision(self) -> VisionHalf:
@@ -182,17 +182,17 @@ class MobileVideoGPT(nn.Module):
         return {published_name(name): tensor for name, tensor in self.state_dict().items()}
 
     def load_published_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Load weights under their published names, all of this part's and no others.
+        """Loads weights under their published names, exactly those of this part.
 
         Raises:
-            RuntimeError: from torch, listing missing, unexpected and mis-shaped names in this module's
-                spelling. Files are read, and their errors told in the published spelling, elsewhere.
+            RuntimeError: from torch, listing missing, unexpected and mis-shaped names in this module's spelling.
+                `mobile_videogpt.checkpoint` reports them in the published spelling.
         """
         self.load_state_dict({module_name(name): tensor for name, tensor in state.items()}, strict=True)
 
     @torch.inference_mode()
     def encode_chunk(self, frames: Tensor) -> Tokens:
-        """Encode streaming chunks: no frame is dropped, one pass of the video tower.
+        """Encodes streaming chunks: every frame is kept, one pass of the video tower.
 
         Args:
             frames: `[B, 8, H, W, 3]` uint8 RGB of any size, on any device.
@@ -207,7 +207,7 @@ class MobileVideoGPT(nn.Module):
 
     @torch.inference_mode()
     def encode_clip(self, frames: Tensor) -> Tokens:
-        """Encode clips on the published path: 4 of each 8 frames are selected for the video tower.
+        """Encodes clips on the published path: 4 of each 8 frames are selected for the video tower.
 
         Args:
             frames: `[B, 16, H, W, 3]` uint8 RGB of any size, on any device.
@@ -230,10 +230,11 @@ class MobileVideoGPT(nn.Module):
 
     @property
     def text_generator(self) -> TextGenerator:
-        """The language half with its tokenizer; kept between calls, so that prompt beginnings are reused."""
+        """The language half with its tokenizer; kept between calls, so that prompt prefixes are reused."""
         language = self.require_language()
         known, config = self._generator, self.config
         settings = (self.tokenizer, config.system_prompt, config.reply_action, config.stream)
+        # Rebuilt when the tokenizer or the config changes; its prefix store is dropped with it.
         if known is None or (known.tokenizer, known.system_prompt, known.reply_action, known.stream) != settings:
             known = TextGenerator(
                 LanguageEngine(language),
@@ -247,7 +248,7 @@ class MobileVideoGPT(nn.Module):
         return known
 
     def clear_prefixes(self) -> None:
-        """Drops kept states of prompt beginnings; to be called after changing weights by hand."""
+        """Drops the cached states of prompt prefixes; call it after changing weights by hand."""
         if self._generator is not None:
             self._generator.engine.prefixes.clear()
 
@@ -284,17 +285,17 @@ class MobileVideoGPT(nn.Module):
 
         Args:
             chunks, prompt, system_prompt, frame_ids, action, cancel: see `PromptRequest`.
-            max_new_tokens: end after so many tokens.
+            max_new_tokens: the reply ends after this many tokens.
             temperature, top_p, repetition_penalty, seed: see `SamplingSettings`.
             stop: strings that end the reply and are not part of it.
-            stream: False gives everything as one delta.
+            stream: False gives the whole reply as one delta.
 
         Returns:
-            Deltas as they are written; the last carries `stats`.
+            Deltas as they are generated; the last carries `stats`.
 
         Raises:
-            ReplyError: for arguments that cannot be met, at the call and not at the first delta.
-            ValueError: if the model answers to actions and has no token for `action`.
+            ReplyError: for invalid arguments, at the call and not at the first delta.
+            ValueError: if the model has `reply_action` and no token for `action`.
         """
         settings = ReplySettings(
             max_new_tokens=max_new_tokens,
@@ -307,7 +308,7 @@ class MobileVideoGPT(nn.Module):
         return deltas if stream else iter([join_deltas(list(deltas))])
 
     def generate_batch(self, requests: Sequence[PromptRequest]) -> Iterator[tuple[int, ReplyDelta]]:
-        """Answers many requests side by side; see `mobile_videogpt.batching`."""
+        """Decodes many requests in one batch; see `mobile_videogpt.batching`."""
         return generate_batch(self.text_generator, requests)
 
     def action_logits(
@@ -322,6 +323,6 @@ class MobileVideoGPT(nn.Module):
         return self.text_generator.action_logits(PromptRequest(chunks, prompt, system_prompt, frame_ids))
 
     def rolling_session(self, *, sinks: int = 4, window: int = 4096, drop: int | None = None) -> RollingSession:
-        """A context that never ends; see `RollingSession`."""
+        """Opens an endless context in constant memory; see `RollingSession`."""
         rotary = self.require_language().model.rotary_emb
         return RollingSession(self.text_generator.engine, rotary.inv_freq, sinks=sinks, window=window, drop=drop)

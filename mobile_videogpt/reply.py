@@ -1,6 +1,6 @@
-"""One reply while it is being written: what was chosen so far, why it ends, what may be shown.
+"""One reply during generation: its tokens so far, the text that may be shown, and why it ends.
 
-It knows logits and text, and nothing of the model, of caches or of threads; the clock is handed in.
+Knows logits and text, and nothing of the model, of caches or of threads. The clock is injected.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ StopReason = Literal["stop_token", "stop_string", "length", "cancelled"]
 
 
 class Cancel(Protocol):
-    """Asked before every token; `threading.Event` fits."""
+    """A cancellation flag, checked before every token; `threading.Event` is one."""
 
     def is_set(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationStats:
-    """What happened, as the model reports it.
+    """Counts and times of a reply.
 
-    Args:
+    Attributes:
         stop_reason: `stop_token`, `stop_string`, `length` (max_new_tokens reached) or `cancelled`.
         prompt_tokens: tokens of the prompt, visual ones included.
-        reused_prompt_tokens: of those, how many came from an earlier request's states.
-        new_tokens: tokens written, the stop token not counted.
-        ttft_s: from the call to the first token; None when there was none.
-        total_s: from the call to the end.
+        reused_prompt_tokens: of those, tokens whose states came from an earlier request.
+        new_tokens: generated tokens without the stop token.
+        ttft_s: seconds from the call to the first token; None without tokens.
+        total_s: seconds from the call to the end.
     """
 
     stop_reason: StopReason
@@ -46,7 +46,7 @@ class GenerationStats:
 
 @dataclass(frozen=True, slots=True)
 class ReplyDelta:
-    """A piece of a reply. `stats` is there on the last one and only there."""
+    """A piece of a reply; only the last one has `stats`."""
 
     text: str
     token_ids: tuple[int, ...]
@@ -54,7 +54,7 @@ class ReplyDelta:
 
     @property
     def n_tokens(self) -> int:
-        """Tokens that this piece added."""
+        """Tokens in this piece."""
         return len(self.token_ids)
 
 
@@ -67,7 +67,7 @@ class Reply:
         sampler: chooses the tokens; it keeps this reply's history.
         text: turns ids into text; None gives ids only (models without a tokenizer).
         clock: seconds; `time.perf_counter` outside tests.
-        cancel: asked before every token.
+        cancel: checked before every token.
     """
 
     def __init__(
@@ -87,23 +87,23 @@ class Reply:
         self._cancel = cancel
         self._started_s = clock()
         self._first_s: float | None = None
-        self._pending: list[int] = []
+        self._pending: list[int] = []  # ids whose text is still held back
         self._count = 0
         self._prompt_tokens = self._reused_tokens = 0
         self.last_id: int | None = None
 
     def set_prompt_size(self, prompt_tokens: int, reused_tokens: int) -> None:
-        """Notes the size of the prompt for the stats."""
+        """Sets the size of the prompt for the stats."""
         self._prompt_tokens, self._reused_tokens = prompt_tokens, reused_tokens
 
     def cancelled(self) -> ReplyDelta | None:
-        """The last delta when the caller has cancelled, else None."""
+        """The last delta if the caller has cancelled, else None."""
         if self._cancel is not None and self._cancel.is_set():
             return self._end("cancelled", "")
         return None
 
     def next_delta(self, logits: Tensor) -> ReplyDelta:
-        """Chooses a token from `logits` [V]. The delta may be empty; with `stats` set it is the last."""
+        """Chooses a token from `logits` [V] and returns its delta, which may be empty; with `stats` it is the last."""
         token = self._sampler.pick(logits)
         if self._first_s is None:
             self._first_s = self._clock()
@@ -118,7 +118,7 @@ class Reply:
         if self._count == self._max_new_tokens:
             return self._end("length", text + self._flush())
         if self._text is not None and not text:
-            return ReplyDelta("", ())
+            return ReplyDelta("", ())  # half a character, or the beginning of a stop string
         return ReplyDelta(text, self._take_pending())
 
     def _flush(self) -> str:
@@ -141,6 +141,6 @@ class Reply:
 
 
 def join_deltas(deltas: Sequence[ReplyDelta]) -> ReplyDelta:
-    """All deltas of one reply as one."""
+    """Joins all deltas of one reply."""
     ids = tuple(i for delta in deltas for i in delta.token_ids)
     return ReplyDelta("".join(delta.text for delta in deltas), ids, deltas[-1].stats)

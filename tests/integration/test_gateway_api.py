@@ -20,7 +20,7 @@ from cornerman_shared.bus.registry import get_source
 from cornerman_shared.bus.streams import FIELD
 from cornerman_shared.settings.tree import Settings
 from tests.conftest import Server
-from tests.integration.gateway_house import Actor, caller, gateway
+from tests.integration.gateway_harness import Actor, caller, gateway
 from tests.integration.waiting import PATIENCE_S
 
 TOKEN = "a-token-of-some-length"

@@ -22,7 +22,7 @@ from cornerman_shared.bus.registry import put_source
 from cornerman_shared.bus.streams import FIELD
 from cornerman_shared.settings.source import SourceSpec
 from cornerman_shared.settings.tree import Settings
-from tests.integration.gateway_house import Actor, caller, draw, gateway
+from tests.integration.gateway_harness import Actor, caller, draw, gateway
 from tests.integration.test_gateway_api import with_web
 from tests.integration.waiting import PATIENCE_S, until, until_true
 

@@ -19,7 +19,7 @@ from cornerman_shared.bus.registry import put_source
 from cornerman_shared.bus.streams import FIELD
 from cornerman_shared.settings.source import SourceSpec
 from cornerman_shared.settings.tree import Settings
-from tests.integration.gateway_house import caller, gateway
+from tests.integration.gateway_harness import caller, gateway
 from tests.integration.test_gateway_api import with_web
 
 SDP = {"Content-Type": "application/sdp"}

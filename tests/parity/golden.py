@@ -1,6 +1,6 @@
 """The reference's outputs, and the model they were made with.
 
-`GOLDEN_DIR` in the environment selects another folder than the project's own; its seed is in its `info.json`.
+`GOLDEN_DIR` in the environment selects another folder of outputs; its seed is in its `info.json`.
 """
 
 from __future__ import annotations

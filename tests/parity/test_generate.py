@@ -43,21 +43,21 @@ def step_logits(model: MobileVideoGPT, prompt: list[PromptSegment], ids: list[in
 
 
 @pytest.mark.parametrize(("kind", "prefix"), [("video", ""), ("text", "text_")])
-def test_greedy_ids_are_the_references(model: MobileVideoGPT, golden: Golden, kind: str, prefix: str) -> None:
+def test_greedy_ids_equal_reference(model: MobileVideoGPT, golden: Golden, kind: str, prefix: str) -> None:
     wanted = golden.arrays("generate")[f"{prefix}new_ids"].tolist()
     prompt = video_prompt(model, golden) if kind == "video" else text_prompt(model, golden)
     assert greedy(model, prompt, len(wanted)) == wanted
 
 
 @pytest.mark.parametrize(("kind", "prefix"), [("video", ""), ("text", "text_")])
-def test_every_steps_logits_are_the_references(model: MobileVideoGPT, golden: Golden, kind: str, prefix: str) -> None:
+def test_step_logits_equal_reference(model: MobileVideoGPT, golden: Golden, kind: str, prefix: str) -> None:
     arrays = golden.arrays("generate")
     prompt = video_prompt(model, golden) if kind == "video" else text_prompt(model, golden)
     found = step_logits(model, prompt, arrays[f"{prefix}new_ids"].tolist())
     np.testing.assert_allclose(found.numpy(), arrays[f"{prefix}step_logits"], rtol=0, atol=LOGITS_ATOL)
 
 
-def test_the_prompt_has_the_references_length_and_first_logits(model: MobileVideoGPT, golden: Golden) -> None:
+def test_prompt_and_first_logits_equal_reference(model: MobileVideoGPT, golden: Golden) -> None:
     arrays, engine = golden.arrays("generate"), model.text_generator.engine
     model.clear_prefixes()
     prefilled = engine.prefill(video_prompt(model, golden))
@@ -72,9 +72,7 @@ def test_the_prompt_has_the_references_length_and_first_logits(model: MobileVide
 
 
 @pytest.mark.parametrize(("kind", "emptied"), [("video", slice(-98, None)), ("context", slice(0, -98))])
-def test_the_first_logits_lean_on_both_kinds_of_visual_tokens(
-    model: MobileVideoGPT, golden: Golden, kind: str, emptied: slice
-) -> None:
+def test_first_logits_depend_on_visual_tokens(model: MobileVideoGPT, golden: Golden, kind: str, emptied: slice) -> None:
     engine, wanted = model.text_generator.engine, golden.arrays("generate")["first_logits"]
     prefix, visual, suffix = video_prompt(model, golden)
     without = visual.embeds.clone()

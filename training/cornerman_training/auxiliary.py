@@ -1,4 +1,4 @@
-"""What the towers are taught besides words: pose, exercise, phase, mistake, end of a repetition. Thrown away after."""
+"""Auxiliary heads of the towers: pose, exercise, phase, mistake, end of a repetition. Used in training only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TOO_FAST = tuple(i + 1 for i, name in enumerate(FAULTS) if name.endswith("too_f
 
 @dataclass(frozen=True, slots=True)
 class ChunkLabels:
-    """`chunks.Batch` as tensors, without the pictures."""
+    """The labels of a `chunks.Batch` as tensors; shapes and values as there."""
 
     joints: Tensor
     visible: Tensor
@@ -46,7 +46,7 @@ class ChunkLabels:
 
 
 class FrameHeads(nn.Module):
-    """Reads the mean of a frame's patches: pose, exercise, mistake, phase; and each patch: which joints it holds."""
+    """Predicts pose, exercise, mistake and phase from the mean of a frame's patches, and joints from each patch."""
 
     def __init__(self, width: int, hidden: int = 192) -> None:
         super().__init__()
@@ -58,17 +58,20 @@ class FrameHeads(nn.Module):
         self.where = nn.Linear(width, JOINTS)
 
     def losses(self, patches: Tensor, labels: ChunkLabels, timed: bool) -> dict[str, Tensor]:
-        """Losses by name; `patches` [B, K, P, W]; `timed` says whether this tower can know speed."""
-        mean = patches.mean(2)
+        """Losses by name; `patches` [B, K, P, W]; `timed` says whether this tower sees motion."""
+        mean = patches.mean(2)  # [B, K, W]
         h = self.trunk(mean)
         seen = labels.visible.float()
+        # Joints count only where a person is in the picture.
         weight = seen / seen.sum().clamp(min=1.0)
         pose = torch.unflatten(self.pose(h), -1, (JOINTS, 3))
         error = F.smooth_l1_loss(pose, labels.joints, reduction="none", beta=0.1).mean((-1, -2))
         fault = labels.fault
+        # A still frame cannot show speed: `too_fast` is ignored for the image tower.
         if not timed:
             for index in _TOO_FAST:
                 fault = torch.where(fault == index, IGNORE, fault)
+        # Phase is periodic: it is predicted as sine and cosine, and whether the frame is in a repetition.
         angle = labels.phase * 2 * torch.pi
         inside = (labels.phase >= 0).float()
         cycle = torch.stack([angle.sin(), angle.cos()], -1)
@@ -89,7 +92,7 @@ class FrameHeads(nn.Module):
 
     @torch.no_grad()
     def scores(self, patches: Tensor, labels: ChunkLabels) -> dict[str, float]:
-        """Shares of frames with the right exercise, mistake (of faulty and of good ones), and the joints' error.
+        """Accuracy of exercise and mistake (over faulty and over good frames), and the joints' error.
 
         The error is the mean distance in the picture, in halves of its side.
         """
@@ -105,11 +108,12 @@ class FrameHeads(nn.Module):
         }
 
 
+# Good frames are far more frequent than any mistake.
 _FAULT_WEIGHT = torch.tensor([0.35] + [1.0] * len(FAULTS))
 
 
 def _joint_cells(joints: Tensor, cells: int) -> Tensor:
-    """Which grid cell holds which joint: [B, K, cells, 18] of 0 and 1."""
+    """1 where a grid cell contains a joint, else 0: [B, K, cells, 18]."""
     side = round(cells**0.5)
     xy = ((joints[..., :2] + 1) / 2 * side).floor().long()
     inside = ((xy >= 0) & (xy < side)).all(-1)
@@ -119,7 +123,7 @@ def _joint_cells(joints: Tensor, cells: int) -> Tensor:
 
 
 class ChunkHeads(nn.Module):
-    """What the video tower is taught: each frame as `FrameHeads`, the whole chunk, and the image tower's own tokens."""
+    """Predicts `FrameHeads` for each frame, end and mistake of the whole chunk, and the image tower's tokens."""
 
     def __init__(self, config: MobileVideoGPTConfig) -> None:
         super().__init__()
@@ -134,11 +138,13 @@ class ChunkHeads(nn.Module):
 
         Args:
             video: [B, 1 + 8 P, Wv], CLS first.
-            image: [B, 8, P, Wc], what the finished image tower makes of the same frames, without gradients.
+            image: [B, 8, P, Wc], tokens of the trained image tower for the same frames, without gradients.
             labels: of all 8 frames.
         """
         patches = torch.unflatten(video[:, 1:], 1, (labels.phase.shape[1], -1))
+        # [B, 8, P, Wv]; the CLS is left out
         out = self.frames.losses(patches, labels, timed=True)
+        # Only towers with equal grids can be compared patch by patch.
         if patches.shape[2] == image.shape[2]:
             out["mimic"] = 4.0 * F.smooth_l1_loss(self.mimic(patches), F.layer_norm(image, image.shape[-1:]))
         summary = self._summary(video, patches)
@@ -150,7 +156,7 @@ class ChunkHeads(nn.Module):
 
     @torch.no_grad()
     def scores(self, video: Tensor, labels: ChunkLabels) -> dict[str, float]:
-        """`FrameHeads.scores`, and how often the chunk's mistake and the end of a repetition are found."""
+        """`FrameHeads.scores`, and recall of the chunk's mistake and of the end of a repetition."""
         patches = torch.unflatten(video[:, 1:], 1, (labels.phase.shape[1], -1))
         out = self.frames.scores(patches, labels)
         summary = self._summary(video, patches)
@@ -166,7 +172,7 @@ class ChunkHeads(nn.Module):
 
 
 def shown_in(labels: ChunkLabels) -> Tensor:
-    """[B], the mistake that shows anywhere in the chunk: what the decider's head will look for."""
+    """[B], the mistake that shows anywhere in the chunk, as the temporal head reads it."""
     return labels.fault.amax(1)
 
 

@@ -18,12 +18,12 @@ IGNORE = -100
 
 
 def chunk_ends(frames: int) -> NDArray[np.int64]:
-    """Number of the newest frame of each chunk of a session."""
+    """Index of the newest frame of each chunk of a session."""
     return np.arange(CHUNK - 1, frames, STRIDE)
 
 
 def fault_labels(session: GymSession) -> NDArray[np.int64]:
-    """Per-frame mistake labels as in `Batch.fault`, [T]."""
+    """Mistake labels [T]: 0 good or no repetition, 1 + index into FAULTS, `IGNORE` where it does not show yet."""
     inside = session.phase >= 0
     shows = np.sin(np.pi * np.clip(session.phase, 0, 1)) > 0.5
     return np.where(inside, np.where(shows, session.fault + 1, IGNORE), 0)

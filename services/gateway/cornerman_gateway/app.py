@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.staticfiles import StaticFiles
@@ -28,7 +30,7 @@ def create_app(state: AppState) -> FastAPI:
     """The app of one gateway."""
     app = FastAPI(
         title="Cornerman",
-        version="0.1.0",
+        version=version("cornerman"),
         description=ABOUT,
         docs_url=None,
         redoc_url=None,

@@ -1,6 +1,6 @@
-"""What a good coach would have said, and when: the truth that predictions are measured against.
+"""The true feedbacks of a session: those of a good coach.
 
-A correction right after a faulty repetition; praise after `PRAISE_AFTER` good ones in a row; otherwise silence.
+A correction right after a faulty repetition; praise after `PRAISE_AFTER` good ones in a row; otherwise none.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from cornerman_training.gym.splits import Split
     from cornerman_training.gym.timeline import MotionSegment
 
-REACTION_S = 0.25
+REACTION_S = 0.25  # from the end of a repetition to its feedback
 
 
 @dataclass(frozen=True, slots=True)
 class TimedFeedback:
-    """One thing said; `action` is "correct" or "feedback" (praise), `mistake` is empty for praise."""
+    """One feedback; `action` is "correct" or "feedback" (praise), `mistake` is empty for praise."""
 
     time_s: float
     action: str
@@ -49,15 +49,14 @@ def coach(segments: list[MotionSegment], rng: Generator, split: Split) -> tuple[
                 continue
             good += 1
             if good == PRAISE_AFTER:
-                out.append(
-                    TimedFeedback(time, "feedback", choose_wording(rng, rep.exercise, PRAISE, split), rep.exercise, "")
-                )
+                text = choose_wording(rng, rep.exercise, PRAISE, split)
+                out.append(TimedFeedback(time, "feedback", text, rep.exercise, ""))
                 good = 0
     return tuple(out)
 
 
 def streaks(segments: list[MotionSegment], time_s: Array) -> NDArray[np.int64]:
-    """How many good repetitions in a row wait for praise at the given session times: [T], 0 to `PRAISE_AFTER` - 1."""
+    """Good repetitions in a row since the last praise at the given session times: [T], 0 to `PRAISE_AFTER` - 1."""
     out = np.zeros(len(time_s), dtype=np.int64)
     for segment in segments:
         good = 0

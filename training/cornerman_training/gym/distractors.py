@@ -1,4 +1,4 @@
-"""What people do between sets: rest, holds, and motion that is no exercise. Nothing here deserves a word."""
+"""Poses of people who rest or do something else than exercise. No feedback is due for them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def smooth_noise(rng: Generator, time: Array, period_s: float) -> Array:
-    """Slow random wave in about -1..1."""
+    """A slow random wave in about -1..1, [T]."""
     out = np.zeros(len(time))
     for k in range(3):
         out += np.sin(2 * np.pi * time * (0.6 + 0.45 * k) / period_s + rng.uniform(0, 6.28)) / (1 + k)
@@ -30,7 +30,7 @@ def _shoulder(body: Body, t: Targets) -> tuple[Array, Array]:
 
 
 def rest(body: Body, rng: Generator, time: Array) -> Targets:
-    """Standing about at the given times (seconds from its start): a little sway, hands by the sides or on the hips."""
+    """Standing at the given times (seconds from its start): a little sway, hands by the sides or on the hips."""
     t = standing(body, len(time), float(rng.uniform(0.9, 1.6)))
     sway = smooth_noise(rng, time, 4.0)
     t.roll = t.roll + 0.02 * sway
@@ -45,10 +45,10 @@ def rest(body: Body, rng: Generator, time: Array) -> Targets:
 
 
 def other(kind: str, body: Body, rng: Generator, time: Array) -> Targets:
-    """Motion that is no exercise.
+    """Poses of one kind of motion in `OTHER`.
 
     Raises:
-        ValueError: when `kind` is not in `OTHER`.
+        ValueError: if `kind` is not in `OTHER`.
     """
     t = rest(body, rng, time)
     count = len(time)

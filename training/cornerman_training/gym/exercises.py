@@ -1,4 +1,4 @@
-"""The five exercises and their mistakes, as poses over one repetition. Knows form, not time tables or words."""
+"""The five exercises and their mistakes, as poses over one repetition. Knows neither schedules nor texts."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from cornerman_training.gym.body import Body
 
+# Seconds of one repetition, lowest and highest tempo.
 REP_S: dict[str, tuple[float, float]] = {
     "squat": (1.9, 3.0),
     "push_up": (1.7, 2.7),
@@ -26,7 +27,7 @@ REP_S: dict[str, tuple[float, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How this person does things on this day; the same for all repetitions of a set."""
+    """A person's manner of moving; the same for all repetitions of a set."""
 
     stance: float
     depth: float
@@ -37,7 +38,7 @@ class Style:
 
 
 def draw_style(rng: Generator) -> Style:
-    """A random, correct manner of moving."""
+    """Draws a random, correct manner of moving."""
     return Style(
         stance=float(rng.uniform(0.9, 1.25)),
         depth=float(rng.uniform(0.94, 1.06)),
@@ -49,7 +50,7 @@ def draw_style(rng: Generator) -> Style:
 
 
 def wave(phase: NDArray[np.float64], hold: float = 0.12) -> Array:
-    """Down and up again: 0 at phase 0, 1 round phase 0.5, 0 at phase 1, resting `hold` of the time at the bottom."""
+    """Down and up again: 0 at phase 0, 1 around phase 0.5, 0 at phase 1; `hold` is the share of time at the bottom."""
     rise = np.clip(np.minimum(phase, 1.0 - phase) / (0.5 - hold / 2.0), 0.0, 1.0)
     return rise * rise * (3.0 - 2.0 * rise)
 

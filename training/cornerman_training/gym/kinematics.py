@@ -1,4 +1,4 @@
-"""From a few targets (pelvis, lean, hands, feet) to joint positions. All arrays run over time: T frames at once.
+"""Computes joint positions from a few targets (pelvis, lean, hands, feet), T frames at once.
 
 Body frame: x to the person's left, y up, z forward. Knows bones, not exercises.
 """
@@ -19,10 +19,10 @@ Array = NDArray[np.float64]
 
 @dataclass(slots=True)
 class Targets:
-    """What a pose is made from; T frames.
+    """Targets of a pose; T frames.
 
     `pelvis` [T,3] and `ankles`, `wrists` [T,2,3] are positions in metres (index 0 is left); `lean`, `roll`, `heel` are
-    radians; `bend` is how far the spine bulges backwards, metres; `knee`, `elbow` [T,2,3] say which way joints bend.
+    radians; `bend` is how far the spine bulges backwards, metres; `knee`, `elbow` [T,2,3] are bending directions.
     """
 
     pelvis: Array
@@ -55,12 +55,12 @@ class Targets:
 
 
 def joined(parts: list[Targets]) -> Targets:
-    """The parts one after another in time."""
+    """Concatenates parts in time."""
     return Targets(*(np.concatenate([getattr(p, name) for p in parts]) for name in Targets.__slots__))
 
 
 def both(left: Array, mirrored: bool = True) -> Array:
-    """Left and right [T,2,3] from the left side [T,3]; the right is its mirror image unless told otherwise."""
+    """Left and right [T,2,3] from the left side [T,3]; the right is mirrored unless `mirrored` is false."""
     right = left * np.array([-1.0 if mirrored else 1.0, 1.0, 1.0])
     return np.stack([left, right], axis=1)
 
@@ -98,9 +98,11 @@ def two_bones(root: Array, goal: Array, upper: float, lower: float, pole: Array)
     """Middle and end joint of a two-bone chain that reaches for `goal`, bending towards `pole`; all [..., 3]."""
     offset = goal - root
     length = np.linalg.norm(offset, axis=-1, keepdims=True)
+    # Never quite straight: a stretched limb has no bending direction.
     reach = np.clip(length, abs(upper - lower) + 1e-3, (upper + lower) * 0.9995)
     along = offset / np.maximum(length, 1e-9)
     side = _unit(pole - along * np.sum(pole * along, axis=-1, keepdims=True))
+    # Law of cosines: `a` along the chain to the joint's foot, `h` out of it.
     a = (upper**2 - lower**2 + reach**2) / (2.0 * reach)
     h = np.sqrt(np.maximum(upper**2 - a**2, 0.0))
     return root + along * a + side * h, root + along * reach
@@ -133,6 +135,7 @@ def solve(body: Body, t: Targets) -> Array:
         down = np.array([0.0, -1.0, 0.0])
         toe = ankle + (flat * np.cos(heel) + down * np.sin(heel)) * body.foot
         toe[:, 1] = np.where(heel[:, 0] < 0.05, ankle[:, 1] - 0.6 * body.ankle, toe[:, 1])
+        # Toes stay above the floor.
         toe[:, 1] = np.maximum(toe[:, 1], 0.012 * body.height)
         joints[:, 16 + i] = toe
     return joints

@@ -1,4 +1,4 @@
-"""Stage 1: the image tower learns to see people: fresh single frames, auxiliary targets, no words yet."""
+"""Stage 1: trains the image tower on random single frames with auxiliary targets."""
 
 from __future__ import annotations
 
@@ -30,18 +30,19 @@ _WHITEN = 0.35
 
 @torch.no_grad()
 def init_positions(vision: VisionHalf) -> None:
-    """Start positions as sines and cosines: from noise of 0.02 a short training never learns where things are."""
+    """Initialises positions as sines and cosines: from noise of 0.02 a short training does not learn positions."""
     config = vision.config.image
     table = vision.image_vision_tower.vision_tower.get_parameter("vision_model.embeddings.position_embedding.weight")
+    # Row 0 is the CLS.
     table[1:] = 0.5 * waves_2d(config.grid, config.width)
 
 
 @torch.no_grad()
 def init_patches(vision: VisionHalf, frames: Tensor) -> None:
-    """Start the patch embedding as the main components of real patches, partly whitened, instead of noise.
+    """Initialises the patch embedding with the principal components of real patches, partly whitened.
 
     Args:
-        vision: whose image tower starts.
+        vision: its image tower is changed.
         frames: [N,1,S,S,3] uint8.
     """
     weight = vision.image_vision_tower.vision_tower.get_parameter("vision_model.embeddings.patch_embedding.weight")
@@ -50,6 +51,7 @@ def init_patches(vision: VisionHalf, frames: Tensor) -> None:
     patches = torch.nn.functional.unfold(pixels, side, stride=side).transpose(1, 2).flatten(0, 1)  # [n, 3 side side]
     values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
     values, vectors = values.flip(0)[:out].clamp(min=1e-6), vectors.flip(1)[:, :out]
+    # Partly: full whitening amplifies noise in the small components.
     rows = (vectors / values**_WHITEN).T
     if len(rows) < out:
         rows = torch.cat([rows, weight.flatten(1)[len(rows) :]])
@@ -59,7 +61,7 @@ def init_patches(vision: VisionHalf, frames: Tensor) -> None:
 
 @contextmanager
 def eager_attention(vision: VisionHalf) -> Iterator[None]:
-    """Attention as products of matrices: the fused kernel's backward pass takes twice as long on a CPU."""
+    """Uses eager attention inside the context: the fused kernel's backward pass takes twice as long on a CPU."""
     settings = {id(m.config): m.config for m in vision.image_vision_tower.modules() if hasattr(m, "config")}
     chosen = [c for c in settings.values() if hasattr(c, "_attn_implementation")]
     before = [c._attn_implementation for c in chosen]
@@ -73,7 +75,7 @@ def eager_attention(vision: VisionHalf) -> Iterator[None]:
 
 
 def train_image(config: MobileVideoGPTConfig, plan: ImagePlan, seed: int, folder: Path) -> VisionHalf:
-    """Train, or continue, stage 1 in `folder`; returns a vision half whose image tower has learnt."""
+    """Trains, or continues, stage 1 in `folder`; returns a vision half with a trained image tower."""
     torch.manual_seed(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     vision, heads = VisionHalf(config).to(device), FrameHeads(config.image.width).to(device)
@@ -84,15 +86,15 @@ def train_image(config: MobileVideoGPTConfig, plan: ImagePlan, seed: int, folder
         init_positions(vision)
         with ChunkStream(seed, "train", _PATCH_FRAMES, length=1, pool=32) as stream:
             init_patches(vision, torch.from_numpy(next(iter(stream)).frames).to(device))
-    held = validation_batches(plan.held, 1)
+    validation = validation_batches(plan.held, 1)
 
-    def see(batch: Batch) -> Tensor:
+    def encode(batch: Batch) -> Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=plan.bf16):
             return vision.encode_images(torch.from_numpy(batch.frames).to(device)).float()
 
     @torch.no_grad()
     def score() -> dict[str, float]:
-        return mean_scores([heads.scores(see(b), ChunkLabels.of(b, device)) for b in held])
+        return mean_scores([heads.scores(encode(b), ChunkLabels.of(b, device)) for b in validation])
 
     with (
         eager_attention(vision),
@@ -102,7 +104,7 @@ def train_image(config: MobileVideoGPTConfig, plan: ImagePlan, seed: int, folder
 
         def losses(_: int) -> dict[str, Tensor]:
             batch = next(fresh)
-            return heads.losses(see(batch), ChunkLabels.of(batch, device), timed=False)
+            return heads.losses(encode(batch), ChunkLabels.of(batch, device), timed=False)
 
         fit.run(losses, score)
     return vision
@@ -112,7 +114,7 @@ def load_heads(config: MobileVideoGPTConfig, folder: Path) -> FrameHeads:
     """The auxiliary heads that stage 1 trained in `folder`.
 
     Raises:
-        ValueError: when stage 1 has not run there.
+        ValueError: if stage 1 has not run there.
     """
     state = load_state(folder / "image.pt")
     if state is None:

@@ -14,6 +14,6 @@ def waves(at: Tensor, width: int) -> Tensor:
 
 
 def waves_2d(side: int, width: int) -> Tensor:
-    """The same for the cells of a grid, [side * side, width]: one half for the row, one for the column."""
+    """The same for the cells of a grid, [side * side, width]: the first half for the row, the second for the column."""
     rows, columns = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
     return torch.cat([waves(rows.flatten(), width // 2), waves(columns.flatten(), width // 2)], -1)

@@ -1,5 +1,6 @@
-"""What a listener over time is asked besides its action: what is due, what ended, what was wrong. Targets, and outputs
-that are thrown away after training; the head and the language half learn from the same ones.
+"""Auxiliary heads and labels over a session: the feedback due, the end of a repetition, its mistake.
+
+The temporal head and the language half are trained with the same ones; they are not exported.
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ if TYPE_CHECKING:
 
 
 EARLY_S, LATE_S = 0.3, 0.75
-"""A feedback may be said that long before and after its moment."""
+"""Seconds before and after its time in which a feedback counts as due."""
 
 ACTION_WEIGHTS = (0.35, 1.2, 1.2)
-"""Of `<next>`, `<feedback>` and `<correct>`: most chunks deserve silence."""
+"""Loss weights of `<next>`, `<feedback>` and `<correct>`: at most chunks no feedback is due."""
 
 
 class SessionHeads(nn.Module):
-    """Linear outputs on what a listener holds in mind.
+    """Linear heads on the state after each chunk.
 
     Args:
-        width: of its memory.
+        width: of the state.
     """
 
     def __init__(self, width: int) -> None:
@@ -47,10 +48,17 @@ class SessionHeads(nn.Module):
         self.streak = nn.Linear(width, PRAISE_AFTER)
 
     def loss(self, now: Tensor, memory: Tensor, labels: dict[str, Tensor]) -> Tensor:
-        """Of `now` [B,C,h], what it makes of each chunk, and `memory` [B,C,h] of all until then; see `session_labels`."""
+        """Loss of `now` [B,C,h], from each chunk alone, and `memory` [B,C,h], from all chunks so far.
+
+        Args:
+            now: predicts exercise and mistake.
+            memory: predicts the other labels.
+            labels: [B,C] each, as `session_labels`.
+        """
         loss = 0.3 * F.cross_entropy(self.activity(now).flatten(0, 1), labels["activity"].flatten())
         loss = loss + 0.3 * F.cross_entropy(self.fault(now).flatten(0, 1), labels["fault"].flatten())
         loss = loss + 0.3 * F.cross_entropy(self.due(memory).flatten(0, 1), labels["due"].flatten())
+        # A mean over no chunk is NaN.
         if bool((labels["verdict"] != IGNORE).any()):
             judged = self.verdict(memory).flatten(0, 1)
             loss = loss + 0.5 * F.cross_entropy(judged, labels["verdict"].flatten(), ignore_index=IGNORE)
@@ -59,13 +67,13 @@ class SessionHeads(nn.Module):
 
 
 def action_loss(logits: Tensor, actions: Tensor) -> Tensor:
-    """Cross entropy of action logits [B,C,3] against actions [B,C]; `IGNORE` counts for nothing."""
+    """Cross entropy of action logits [B,C,3] against actions [B,C]; `IGNORE` has no loss."""
     weight = torch.tensor(ACTION_WEIGHTS, device=logits.device)
     return F.cross_entropy(logits.flatten(0, 1), actions.flatten(), weight=weight, ignore_index=IGNORE)
 
 
 def session_labels(session: SessionFeatures) -> dict[str, NDArray[np.int64]]:
-    """Everything that is asked about each chunk of a session, [C] each."""
+    """All labels of each chunk of a session, [C] each."""
     actions, due = action_labels(session)
     return {
         "action": actions,
@@ -79,7 +87,7 @@ def session_labels(session: SessionFeatures) -> dict[str, NDArray[np.int64]]:
 
 
 def action_labels(session: SessionFeatures) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Per chunk: the action due (0 next, 1 feedback, 2 correct), and 1 + index of the mistake it is due for."""
+    """Per chunk: the action due (0 next, 1 feedback, 2 correct), and 1 + index of its mistake (0: none)."""
     actions = np.zeros(len(session.pts_s), dtype=np.int64)
     due = np.zeros(len(session.pts_s), dtype=np.int64)
     for f, near in feedback_windows(session):
@@ -90,7 +98,7 @@ def action_labels(session: SessionFeatures) -> tuple[NDArray[np.int64], NDArray[
 
 
 def feedback_windows(session: SessionFeatures) -> list[tuple[int, NDArray[np.int64]]]:
-    """(number of a feedback, the chunks at which it may be said), for all that have any."""
+    """(index of a feedback, chunks at which it is due), for all feedbacks that have such chunks."""
     pts = session.pts_s
     found = [
         (i, np.flatnonzero((pts >= f.time_s - EARLY_S) & (pts < f.time_s + LATE_S)))
@@ -100,11 +108,11 @@ def feedback_windows(session: SessionFeatures) -> list[tuple[int, NDArray[np.int
 
 
 def feedback_moments(sessions: Sequence[EncodedSession], late_s: float, chunks: int) -> list[tuple[int, int, int]]:
-    """(session, chunk, feedback) triples: every chunk, with `chunks` of context, at which a feedback could be said."""
+    """(session, chunk, feedback) triples: chunks near a feedback's time that have `chunks` chunks of context."""
     out: list[tuple[int, int, int]] = []
-    for s, seen in enumerate(sessions):
-        pts: NDArray[np.float32] = seen.watched.pts_s
-        for f, feedback in enumerate(seen.watched.feedbacks):
+    for s, encoded in enumerate(sessions):
+        pts: NDArray[np.float32] = encoded.session.pts_s
+        for f, feedback in enumerate(encoded.session.feedbacks):
             near = np.flatnonzero((pts >= feedback.time_s - 0.3) & (pts < feedback.time_s + late_s))
             out += [(s, int(c), f) for c in near if c >= chunks - 1]
     return out

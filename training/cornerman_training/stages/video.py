@@ -1,4 +1,4 @@
-"""Stage 2: the video tower learns motion from fresh chunks, led by the finished image tower."""
+"""Stage 2: trains the video tower on random chunks, guided by the trained image tower."""
 
 from __future__ import annotations
 
@@ -21,19 +21,20 @@ if TYPE_CHECKING:
 
 @torch.no_grad()
 def init_video_positions(vision: VisionHalf) -> None:
-    """Start positions in the picture and in time as sines and cosines, as `image.init_positions` does."""
+    """Initialises positions in space and time as sines and cosines, as `image.init_positions` does."""
     config = vision.config.video
     tower = vision.vision_tower.vision_encoder
+    # Row 0 is the CLS.
     tower.pos_embed[0, 1:] = 0.5 * waves_2d(config.grid, config.width)
     tower.temporal_pos_embedding[0] = 0.3 * waves(torch.arange(config.num_frames), config.width)
 
 
 @torch.no_grad()
 def copy_patches(vision: VisionHalf) -> None:
-    """Give the video tower the image tower's patch embedding, which many more people have taught.
+    """Copies the image tower's patch embedding, trained on many more people, to the video tower.
 
-    The image tower's pixels are normalised a little differently, so this is a start and not an identity. Towers of
-    other widths or patches are left alone.
+    The two towers normalise pixels slightly differently, so this is an initial value only. Does nothing if widths or
+    patches differ.
     """
     source = vision.image_vision_tower.vision_tower.get_parameter("vision_model.embeddings.patch_embedding.weight")
     target = vision.vision_tower.vision_encoder.patch_embed.proj.weight
@@ -42,7 +43,7 @@ def copy_patches(vision: VisionHalf) -> None:
 
 
 def train_video(vision: VisionHalf, plan: VideoPlan, seed: int, folder: Path) -> VisionHalf:
-    """Train, or continue, stage 2 in `folder`; the image tower stays as it is. Returns the vision half."""
+    """Trains, or continues, stage 2 in `folder`; the image tower is frozen. Returns the vision half."""
     torch.manual_seed(seed + 1)
     device = vision.device
     heads = ChunkHeads(vision.config).to(device)
@@ -52,15 +53,15 @@ def train_video(vision: VisionHalf, plan: VideoPlan, seed: int, folder: Path) ->
     if not fit.continued:
         init_video_positions(vision)
         copy_patches(vision)
-    held = validation_batches(plan.held, 8)
+    validation = validation_batches(plan.held, 8)
 
-    def see(batch: Batch) -> Tensor:
+    def encode(batch: Batch) -> Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=plan.bf16):
             return vision.encode_video(torch.from_numpy(batch.frames).to(device)).float()
 
     @torch.no_grad()
     def score() -> dict[str, float]:
-        return mean_scores([heads.scores(see(b), ChunkLabels.of(b, device)) for b in held])
+        return mean_scores([heads.scores(encode(b), ChunkLabels.of(b, device)) for b in validation])
 
     with ChunkStream(seed + 1, "train", plan.batch, pool=plan.pool, fresh=plan.fresh, first=fit.step) as stream:
         fresh = iter(stream)
@@ -69,7 +70,7 @@ def train_video(vision: VisionHalf, plan: VideoPlan, seed: int, folder: Path) ->
             batch = next(fresh)
             with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=plan.bf16):
                 image = vision.encode_images(torch.from_numpy(batch.frames).to(device)).float()
-            return heads.losses(see(batch), image, ChunkLabels.of(batch, device))
+            return heads.losses(encode(batch), image, ChunkLabels.of(batch, device))
 
         fit.run(losses, score)
     return vision

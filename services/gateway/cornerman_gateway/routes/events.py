@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from cornerman_gateway.app_state import AppState, StateDep
 from cornerman_gateway.core import lagged, parse_cursor, shorten, sse, to_json
-from cornerman_gateway.fanout import Batch, Client, Missed
+from cornerman_gateway.fanout import Sent
 from cornerman_gateway.lookup import Id, find
 from cornerman_gateway.problems import Problem, no_source, wrong_field
 from cornerman_gateway.rows import read_rows
@@ -63,31 +63,32 @@ def cursor_of(state: AppState, source_id: str | None, last_id: str, since: str) 
     return cursor
 
 
-async def batches(state: AppState, client: Client, source_id: str | None) -> AsyncIterator[Batch]:
-    """Yields kept events behind the client's cursor, then live ones."""
-    async for batch in state.hub.catch_up(client, source_id):
-        yield batch
-    async for batch in client.batches():
-        yield batch
+async def follow(
+    state: AppState, source_id: str | None, since: list[str] | None
+) -> AsyncIterator[tuple[str | None, list[Sent]]]:
+    """Yields kept events behind `since`, then live ones, without end; both transports send these.
 
-
-def _note(state: AppState, missed: Missed) -> str:
-    if missed.count:
-        state.metrics.events_skipped_total.inc(missed.count)
-    return to_json(lagged(missed.count, missed.after))
+    Each item is a note about lost events (JSON, or None) and the events behind it. The first item is empty: the
+    client has joined, and no later event can be missed.
+    """
+    async with state.hub.join(source_id, since, state.settings.gateway.client_queue) as client:
+        yield None, []
+        for batches in (state.hub.catch_up(client, source_id), client.batches()):
+            async for missed, items in batches:
+                state.metrics.events_sent_total.inc(len(items))
+                if missed and missed.count:
+                    state.metrics.events_skipped_total.inc(missed.count)
+                yield to_json(lagged(missed.count, missed.after)) if missed else None, items
 
 
 async def _sse(state: AppState, source_id: str | None, since: list[str] | None) -> AsyncIterator[bytes]:
     yield f"retry: {RETRY_MS}\n: cornerman\n\n".encode()
     try:
-        async with state.hub.join(source_id, since, state.settings.gateway.client_queue) as client:
-            yield b": following\n\n"
-            async for missed, items in batches(state, client, source_id):
-                state.metrics.events_sent_total.inc(len(items))
-                head = sse("lagged", _note(state, missed)) if missed else b""
-                yield head + b"".join(item.sse(cursor) for item, cursor in items)
+        async for note, items in follow(state, source_id, since):
+            head = sse("lagged", note) if note else b""
+            yield head + b"".join(item.sse(cursor) for item, cursor in items) or b": following\n\n"
     except RetryableError as error:
-        log.warning("events_interrupted", source_id=source_id, error=str(error))  # the client comes back by itself
+        log.warning("events_interrupted", source_id=source_id, error=str(error))  # the client reconnects
 
 
 async def _socket(state: AppState, socket: WebSocket, source_id: str | None, since: str) -> None:
@@ -104,13 +105,11 @@ async def _socket(state: AppState, socket: WebSocket, source_id: str | None, sin
     await socket.accept()
 
     async def send() -> None:
-        async with state.hub.join(source_id, cursor, state.settings.gateway.client_queue) as client:
-            async for missed, items in batches(state, client, source_id):
-                state.metrics.events_sent_total.inc(len(items))
-                if missed:
-                    await socket.send_text(_note(state, missed))
-                for item, at in items:
-                    await socket.send_text(item.message(at))
+        async for note, items in follow(state, source_id, cursor):
+            if note:
+                await socket.send_text(note)
+            for item, at in items:
+                await socket.send_text(item.message(at))
 
     try:
         await send_until_gone(socket, send())
@@ -121,8 +120,9 @@ async def _socket(state: AppState, socket: WebSocket, source_id: str | None, sin
 
 
 class EventStream(EventSourceResponse):
-    """Lets a client go that has not read for `SEND_TIMEOUT_S`: its queue is freed; the socket ends by its own
-    timeout.
+    """Disconnects a client that has not read for `SEND_TIMEOUT_S`.
+
+    Its queue is freed at once; the socket ends by the listener's TCP timeout.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-// Adding a source: this camera, a file, an address, or a test pattern. Also the first thing seen when there is none yet.
+// Adding a source: this camera, a file, an address or a test pattern. The first view when there is no source yet.
 
 import { api, upload } from "./api.js";
 import { camera } from "./camera.js";
@@ -291,7 +291,8 @@ export class AddView {
     const card = this.card(
       "link",
       "An address",
-      "RTSP, HTTP(S), HLS or MJPEG; a camera of the server (device:0); a file in one of its allowed folders. Passwords are kept from logs and pages.",
+      "RTSP, HTTP(S), HLS or MJPEG; a camera of the server (device:0); a file in one of its allowed folders. " +
+        "Passwords are kept from logs and pages.",
       form,
     );
     return card;

@@ -3,16 +3,19 @@
 export class ApiError extends Error {
   constructor(status, title, detail = "", errors = []) {
     super(detail ? `${title}: ${detail}` : title);
-    Object.assign(this, { status, title, detail, errors });
+    this.status = status;
+    this.title = title;
+    this.detail = detail;
+    this.errors = errors;
   }
 
-  /** Nobody answered, or the server behind is away: worth trying again. */
+  /** No answer, or the server behind the gateway is away: worth trying again. */
   get temporary() {
     return this.status === 0 || this.status === 503 || this.status === 429;
   }
 }
 
-/** Asks the server; returns the JSON of the answer, null when there is none. */
+/** Sends a request; returns the JSON of the answer, null when it has none. */
 export async function api(method, path, body) {
   const headers = body === undefined ? {} : { "Content-Type": "application/json" };
   let response;
@@ -35,12 +38,7 @@ async function problemOf(response) {
   if (response.status === 401 && !location.pathname.startsWith("/login")) {
     location.assign(`/login?next=${encodeURIComponent(location.pathname)}${location.hash}`);
   }
-  let body = {};
-  try {
-    body = await response.json();
-  } catch {
-    body = {}; // not from our app: a proxy's page, say
-  }
+  const body = await response.json().catch(() => ({})); // a proxy's page is not JSON
   return new ApiError(
     response.status,
     body.title ?? `The server answered ${response.status}`,
@@ -49,7 +47,7 @@ async function problemOf(response) {
   );
 }
 
-/** Address of something of a source. */
+/** Path of a resource of a source. */
 export const sourcePath = (id, rest = "") => `/api/sources/${encodeURIComponent(id)}${rest}`;
 
 /** Address of a WebSocket of this server. */

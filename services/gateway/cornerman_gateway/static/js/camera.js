@@ -1,4 +1,4 @@
-// This browser's camera as a source: pictures go out over a WebSocket, at most a few unanswered, so that a slow line lowers the
+// This browser's camera as a source. Pictures go out over a WebSocket, at most a few unanswered: a slow line lowers the
 // rate and never builds a queue. It goes on while the views change, until it is stopped or the page is closed.
 
 import { sourcePath, socketUrl } from "./api.js";
@@ -38,7 +38,8 @@ class Camera extends EventTarget {
   async open(deviceId = "") {
     if (!navigator.mediaDevices?.getUserMedia) {
       throw new Error(
-        "Browsers give cameras to secure pages only: open http://localhost here, or start the server with --set gateway.tls_cert=self-signed and open its https address.",
+        "Browsers give cameras to secure pages only: open http://localhost here, or start the server with " +
+          "--set gateway.tls_cert=self-signed and open its https address.",
       );
     }
     const wanted = deviceId ? { deviceId: { exact: deviceId } } : { facingMode: "user" };
@@ -48,7 +49,8 @@ class Camera extends EventTarget {
         video: { ...wanted, width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } },
       });
     } catch (error) {
-      throw new Error(REMEDIES[error.name] ?? `The camera could not be opened (${error.name}: ${error.message}).`);
+      const text = REMEDIES[error.name] ?? `The camera could not be opened (${error.name}: ${error.message}).`;
+      throw new Error(text, { cause: error });
     }
   }
 
@@ -123,7 +125,11 @@ class Camera extends EventTarget {
     for (const track of this.stream.getTracks()) track.stop();
     this.link?.close();
     this.lock?.release();
-    Object.assign(this, { stream: null, link: null, sourceId: "", busy: false, open_: false });
+    this.stream = null;
+    this.link = null;
+    this.sourceId = "";
+    this.busy = false;
+    this.open_ = false;
     this.changed();
   }
 

@@ -65,11 +65,13 @@ function operation(path, method, spec) {
     typeOf(item.schema),
     item.schema?.description ?? item.description ?? "",
   ]);
-  const good = Object.entries(spec.responses).find(([status]) => status < 400);
+  const good = Object.entries(spec.responses).find(([status]) => Number(status) < 400);
   const answer = Object.entries(good?.[1].content ?? {})
     .map(([type, { schema }]) => [typeOf(schema), type].filter(Boolean).join(", "))
     .join("; ");
-  const curl = `curl ${method === "get" ? "" : `-X ${method.toUpperCase()} `}${body ? "-H 'Content-Type: application/json' -d '{…}' " : ""}${location.origin}${path}`;
+  const verb = method === "get" ? "" : `-X ${method.toUpperCase()} `;
+  const payload = body ? "-H 'Content-Type: application/json' -d '{…}' " : "";
+  const curl = `curl ${verb}${payload}${location.origin}${path}`;
   return h(
     "article",
     {},

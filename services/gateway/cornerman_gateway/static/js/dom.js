@@ -1,4 +1,4 @@
-// Builds elements. Text only ever becomes text nodes: nothing that came from a source, a model or a person is parsed as HTML.
+// Builds elements. Text becomes text nodes only: nothing from a source, a model or a person is parsed as HTML.
 
 const SVG = "http://www.w3.org/2000/svg";
 

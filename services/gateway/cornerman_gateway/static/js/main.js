@@ -13,17 +13,18 @@ const POLL_MS = 2500;
 const ROLES = ["capture", "encoder", "decider", "generator", "gateway"];
 const by = (id) => document.getElementById(id);
 
-class Page {
+/** The page and the parts that all views share. */
+export class Page {
   constructor() {
-    Object.assign(this, {
-      main: by("main"),
-      spoken: by("spoken"),
-      dialog: by("dialog"),
-      banner: by("banner"),
-      voice: new Voice(),
-      sources: null,
-      view: null,
-    });
+    this.main = by("main");
+    this.spoken = by("spoken");
+    this.dialog = /** @type {HTMLDialogElement} */ (by("dialog"));
+    this.banner = by("banner");
+    this.voice = new Voice();
+    this.sources = null;
+    this.view = null;
+    /** @type {HTMLElement | undefined} the link to the health view, made with the tools */
+    this.health = undefined;
     this.sourceListeners = new Set();
     this.statusListeners = new Set();
     this.linked = true;
@@ -99,14 +100,14 @@ class Page {
     for (const listener of this.statusListeners) listener(status);
   }
 
-  /** The connection came or went. Said once, and taken back by itself. `reason` is there when the server itself answered. */
+  /** Shows or hides the banner about a lost connection. `reason` is set when the server itself answered. */
   link(open, reason = "") {
     this.linked = open;
     this.banner.hidden = open;
     if (open) return;
     this.banner.textContent = reason
       ? "The server is there, but its Redis does not answer. It goes on by itself when Redis is back …"
-      : "The server does not answer. Trying again by itself … If you stopped it, start it again: cornerman demo, or cornerman up.";
+      : "The server does not answer; trying again … If you stopped it, start it: cornerman demo, or cornerman up.";
     this.banner.title = reason;
   }
 
@@ -128,7 +129,8 @@ class Page {
       health: () => new HealthView(this),
     };
     this.view = name.startsWith("s/") ? new SourceView(this, name.slice(2)) : (made[name] ?? made.wall)();
-    document.title = `${{ wall: "Wall", first: "Welcome", add: "Add", health: "Health" }[name] ?? name.slice(2)} · Cornerman`;
+    const titles = { wall: "Wall", first: "Welcome", add: "Add", health: "Health" };
+    document.title = `${titles[name] ?? name.slice(2)} · Cornerman`;
     this.tabs();
     if (this.routed) this.main.focus({ preventScroll: true });
     this.routed = true;

@@ -6,18 +6,23 @@ import { clock } from "./format.js";
 import { describe } from "./timeline.js";
 
 const NOTES = {
-  still: "A small still: nobody was watching when this was said, so no larger picture was made.",
-  gone: "This picture is gone. A moment without words is kept for ten minutes, and only while somebody watches; one with words for an hour, the last forty.",
+  still: "A small still: no viewer was connected at this moment, so no larger picture was made.",
+  gone:
+    "This picture is gone. A moment without words is kept for ten minutes, and only while a viewer is connected; " +
+    "one with words for an hour, the last forty.",
   shown: "The picture that was on this page when the words appeared; the server has let its own go.",
 };
 
 export class Moments {
   /** @param {(title: string, ...content) => HTMLElement} open shows a dialog and returns it */
   constructor(sourceId, open, timeline) {
-    Object.assign(this, { sourceId, open, timeline, asked: 0 });
+    this.sourceId = sourceId;
+    this.open = open;
+    this.timeline = timeline;
+    this.asked = 0;
   }
 
-  /** @param {{run: string, pts_s: number, decision?: object, saying?: object}} moment */
+  /** @param {{run: string, pts_s: number, decision?: any, saying?: any}} moment */
   async show(moment) {
     const asked = (this.asked += 1);
     const { saying, decision } = moment;
@@ -46,7 +51,7 @@ export class Moments {
     );
     dialog.onkeydown = (event) => {
       const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-      if (by) dialog.querySelector(`[data-step="${by}"]`)?.click();
+      if (by) /** @type {HTMLElement | null} */ (dialog.querySelector(`[data-step="${by}"]`))?.click();
     };
     if (decision && moment.run === this.timeline.session.run) this.timeline.choose(moment);
     const found = await this.find(moment);
@@ -63,7 +68,10 @@ export class Moments {
     image.hidden = false;
   }
 
-  /** The picture's address, and what there is to say about it. */
+  /**
+   * The picture's address, and a note about it.
+   * @param {{run: string, pts_s: number, saying?: any}} moment
+   */
   async find({ run, pts_s: pts, saying }) {
     try {
       const response = await fetch(

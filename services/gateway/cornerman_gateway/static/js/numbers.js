@@ -1,5 +1,5 @@
-// Live figures of one source: rates from its counters, latencies from its events, lag from the consumer groups. Nothing is invented:
-// where there is no figure there is a dash.
+// Live figures of one source: rates from its counters, latencies from its events, lag of the consumer groups.
+// All are measured; a missing figure is a dash.
 
 import { api, sourcePath } from "./api.js";
 import { Chart } from "./chart.js";
@@ -68,7 +68,11 @@ const TILES = [
 export class Numbers {
   constructor(element, sourceId, session, onSource) {
     const recent = Object.fromEntries([...STAGES, "total", "ttft", "tokens"].map((name) => [name, []]));
-    Object.assign(this, { sourceId, session, onSource, recent, reasons: [] });
+    this.sourceId = sourceId;
+    this.session = session;
+    this.onSource = onSource;
+    this.recent = recent;
+    this.reasons = [];
     this.tiles = new Map();
     fill(
       element,
@@ -83,7 +87,7 @@ export class Numbers {
     this.asking = this.poll();
   }
 
-  build({ key, title, unit, names, hint, wide }) {
+  build({ key, title, unit, names, hint, wide = false }) {
     const canvas = h("canvas", { role: "img", "aria-label": `${title}, the last two minutes` });
     const value = h("div", { class: "value" }, "–");
     const keys = h("div", { class: "keys" });

@@ -1,4 +1,4 @@
-// The picture of a source on a canvas. The server decides which picture is due; this draws it at once and says which one it was.
+// The picture of a source on a canvas. The server decides which picture is due; this draws it and reports which one.
 
 import { socketUrl, sourcePath } from "./api.js";
 import { Link } from "./link.js";
@@ -8,7 +8,10 @@ const decoder = new TextDecoder();
 export class Picture {
   /**
    * @param {HTMLCanvasElement} canvas
-   * @param {{delay?: string, fps?: number, onFrame?: (frame) => void, onLink?: (open: boolean, reason: string) => void}} options
+   * @param {{
+   *   delay?: string, fps?: number,
+   *   onFrame?: (frame) => void, onLink?: (open: boolean, reason: string) => void,
+   * }} options
    */
   constructor(canvas, sourceId, options = {}) {
     this.canvas = canvas;

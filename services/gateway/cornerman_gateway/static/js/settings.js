@@ -55,7 +55,11 @@ export class Settings {
    * @param {HTMLElement} last shown behind the last setting
    */
   constructor(element, sourceId, onChanged, last) {
-    Object.assign(this, { element, sourceId, onChanged, last, about: h("p", { class: "quiet small whole" }) });
+    this.element = element;
+    this.sourceId = sourceId;
+    this.onChanged = onChanged;
+    this.last = last;
+    this.about = h("p", { class: "quiet small whole" });
     this.fields = new Map();
     this.status = h("p", { class: "applied", role: "status" }, "");
     this.source = null;

@@ -28,9 +28,14 @@ const STATE_TEXT = {
 };
 
 export class SourceView {
-  /** @param {{main, spoken, dialog, voice, banner}} page */
+  /** @param {import("./main.js").Page} page */
   constructor(page, sourceId) {
-    Object.assign(this, { page, sourceId, session: new Session(), source: null, changed_at: 0 });
+    this.page = page;
+    this.sourceId = sourceId;
+    this.session = new Session();
+    this.source = null;
+    this.changed_at = 0;
+    this.leaving = false;
     this.build();
     this.load();
   }
@@ -166,11 +171,13 @@ export class SourceView {
 
   listen() {
     const { session, sync, words, page } = this;
-    session.addEventListener("start", ({ detail: { saying, live } }) => {
+    session.addEventListener("start", (/** @type {CustomEvent} */ { detail: { saying, live } }) => {
       if (saying.asked || saying.isError || !live) words.show(saying);
     });
-    session.addEventListener("text", ({ detail: { saying, live } }) => this.shown(saying, live));
-    session.addEventListener("end", ({ detail: { saying, live, event } }) => {
+    session.addEventListener("text", (/** @type {CustomEvent} */ { detail: { saying, live } }) =>
+      this.shown(saying, live),
+    );
+    session.addEventListener("end", (/** @type {CustomEvent} */ { detail: { saying, live, event } }) => {
       if (!saying || event.silent || ["expired", "cancelled"].includes(event.status)) {
         sync.forget(event.request_id);
         words.remove(event.request_id);
@@ -178,7 +185,7 @@ export class SourceView {
       }
       this.shown(saying, live);
     });
-    session.addEventListener("dropped", ({ detail }) => words.remove(detail.requestId));
+    session.addEventListener("dropped", (/** @type {CustomEvent} */ { detail }) => words.remove(detail.requestId));
     session.addEventListener("state", () => this.showState());
     session.addEventListener("run", () => this.showState());
     page.voice.hush();

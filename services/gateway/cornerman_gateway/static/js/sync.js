@@ -1,7 +1,7 @@
 // Lets words appear when their picture does, and measures how well that went.
 //
-// The server shows the picture late by about the time that words take. Words that are early wait here for their picture; words
-// that are late appear at once. The error is word time - picture time, in media time, at the moment the first word is shown.
+// The server delays the picture by about the time that words take. Early words wait here for their picture; late words
+// appear at once. The error is word time - picture time, in media time, when the first word is shown.
 
 import { median, quantile } from "./format.js";
 

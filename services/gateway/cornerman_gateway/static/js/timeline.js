@@ -1,4 +1,4 @@
-// Decisions and words over media time, on a canvas. Mouse, touch and keys choose a decision; choosing shows its picture.
+// Decisions and words over media time, on a canvas. Mouse, touch and keys choose a decision and show its picture.
 
 import { colour, context2d, h, oncePerFrame } from "./dom.js";
 import { clock } from "./format.js";
@@ -16,7 +16,13 @@ export class Timeline {
    */
   constructor(canvas, tip, session, onMoment, shown) {
     this.draw = oncePerFrame(() => this.paint());
-    Object.assign(this, { canvas, tip, session, onMoment, shown, span: SPANS[0], chosen: null });
+    this.canvas = canvas;
+    this.tip = tip;
+    this.session = session;
+    this.onMoment = onMoment;
+    this.shown = shown;
+    this.span = SPANS[0];
+    this.chosen = null;
     this.choose(null);
     for (const name of ["decision", "start", "text", "end", "run", "ready", "dropped"])
       session.addEventListener(name, this.draw);
@@ -95,7 +101,8 @@ export class Timeline {
 
   label() {
     const said = this.sayings().length;
-    return `Timeline: ${this.session.decisions.length} decisions and ${said} sayings. Left and right arrows choose, Enter shows the picture.`;
+    const counts = `${this.session.decisions.length} decisions and ${said} sayings`;
+    return `Timeline: ${counts}. Left and right arrows choose, Enter shows the picture.`;
   }
 
   axis(context, width, height, from) {
@@ -237,7 +244,10 @@ export class Timeline {
   }
 }
 
-/** One line about a moment. */
+/**
+ * One line about a moment.
+ * @param {{pts_s: number, decision?: any, saying?: any}} moment
+ */
 export function describe({ pts_s: pts, decision, saying }) {
   const parts = [clock(pts)];
   if (decision) {

@@ -1,4 +1,4 @@
-// Reads lines aloud with the browser's own speech. Never speaks over itself; a line that has waited too long is not said.
+// Reads lines aloud with the browser's own speech. Never speaks over itself; a line that waited too long is dropped.
 
 const STALE_MS = 6000;
 const KEY = "cornerman.voice";

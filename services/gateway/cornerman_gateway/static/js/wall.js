@@ -16,7 +16,9 @@ export class WallView {
     this.element = h("div", { class: "wall" });
     fill(page.main, h("h1", { class: "hidden" }, "All sources"), this.element);
     this.seen = new IntersectionObserver((entries) =>
-      entries.forEach((entry) => this.watch(entry.target.dataset.source, entry.isIntersecting)),
+      entries.forEach(({ target, isIntersecting }) =>
+        this.watch(/** @type {HTMLElement} */ (target).dataset.source, isIntersecting),
+      ),
     );
     this.link = new Link(() => socketUrl("/api/events.ws"), {
       message: (data) => this.take(JSON.parse(data)),

@@ -9,7 +9,10 @@ const CAPTION_MS = 7000;
 export class Words {
   /** @param {(saying) => void} onMoment asked to show the picture that a saying was about */
   constructor(list, caption, spoken, onMoment) {
-    Object.assign(this, { list, caption, spoken, onMoment });
+    this.list = list;
+    this.caption = caption;
+    this.spoken = spoken;
+    this.onMoment = onMoment;
     this.rows = new Map();
     this.empty = h(
       "li",
