@@ -144,7 +144,7 @@ async def test_an_owner_of_yesterday_writes_nothing(bus: Bus, k: Keys, lease: Le
 
 async def test_a_chunk_of_a_run_that_is_over_is_fenced(bus: Bus, k: Keys, lease: Lease) -> None:
     await begin_run(bus, "cam", "r2", URL, lease, resume=False)
-    with pytest.raises(FencedError, match="newer owner or run"):
+    with pytest.raises(FencedError, match="a newer owner holds the lease, or a newer run"):
         await publish(bus, chunk(0), lease, credit=9)
     assert await bus.redis.xlen(k.chunks) == 0
 
@@ -163,7 +163,7 @@ async def test_a_state_is_kept_and_told_to_subscribers(bus: Bus, k: Keys, lease:
 async def test_a_state_that_is_sent_again_is_told_once_and_its_error_with_it(bus: Bus, k: Keys, lease: Lease) -> None:
     """Whoever is cancelled, or gets no answer, cannot know whether it was written, and sends it again."""
     for _ in range(3):
-        await set_state(bus, "cam", "r1", "failed", "no such file", lease, wrong=True)
+        await set_state(bus, "cam", "r1", "failed", "no such file", lease, is_error=True)
     events = [unpack_event(fields[FIELD]) for _, fields in await bus.redis.xrange(k.feedback("cam"))]
     assert [type(event) for event in events] == [StateEvent, ErrorEvent]
     assert len(await bus.redis.xrange(k.feedback_all)) == 2

@@ -133,8 +133,8 @@ async def test_work_goes_through_every_form_of_address(place: Place, tmp_path: P
         (f"rediss://ann:{QUOTED}@TLS", RetryableError, "certificate"),
         (f"redis://ann:{QUOTED}@TLS", RetryableError, "no server answered"),
         ("redis://TCP", ConfigError, "credentials|let this user|[Aa]uthentication"),
-        ("rediss://ann:wrong@TLS?ssl_ca_certs=CERT", ConfigError, "refuses our credentials"),
-        (f"rediss://nobody:{QUOTED}@TLS?ssl_ca_certs=CERT", ConfigError, "refuses our credentials"),
+        ("rediss://ann:wrong@TLS?ssl_ca_certs=CERT", ConfigError, "refuses the credentials"),
+        (f"rediss://nobody:{QUOTED}@TLS?ssl_ca_certs=CERT", ConfigError, "refuses the credentials"),
     ],
     ids=["unknown-certificate", "tls-without-tls", "no-password", "wrong-password", "wrong-user"],
 )

@@ -64,8 +64,8 @@ async def test_a_change_is_merged_into_its_section_and_raises_the_revision(bus: 
     [
         ({"speak": {"confidence_threshold": 2}}, r"speak.confidence_threshold = 2: .*less than or equal to 1"),
         ({"speak": {"strategy": "dice"}}, r"speak.strategy = 'dice': .*'interval', 'rules'"),
-        ({"speak": {"volume": 1}}, "speak.volume: there is no such setting"),
-        ({"colour": "red"}, "colour: there is no such setting"),
+        ({"speak": {"volume": 1}}, "speak.volume: unknown setting"),
+        ({"colour": "red"}, "colour: unknown setting"),
         ({"speak": 3}, "speak = 3"),
         ({"source_id": "other"}, "source_id cannot be changed"),
         ({"revision": 7}, "revision cannot be changed"),
@@ -80,7 +80,7 @@ async def test_a_wrong_change_is_named_and_changes_nothing(bus: Bus, changes: di
 
 
 async def test_a_source_that_is_not_there_is_not_changed(bus: Bus) -> None:
-    with pytest.raises(ConfigError, match="there is no source 'cam'; `cornerman sources list`"):
+    with pytest.raises(ConfigError, match="there is no source 'cam'; see `cornerman sources list`"):
         await update_source(bus, "cam", {"paused": True})
 
 

@@ -78,7 +78,7 @@ class Reporter:
         while self._unsaid and not (self._unsaid[0].over and not self.may_end):
             news = self._unsaid[0]
             wrong = self._is_wrong(news)
-            await set_state(self._bus, self._source_id, self._run, news.state, news.detail, self._lease, wrong=wrong)
+            await set_state(self._bus, self._source_id, self._run, news.state, news.detail, self._lease, is_error=wrong)
             self._unsaid.popleft()
             if wrong or news.state == "playing":
                 self._last_error = news.detail

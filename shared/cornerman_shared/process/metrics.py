@@ -1,8 +1,6 @@
-"""Every metric, declared once. Workers serve them on an optional Prometheus port; dashboards are checked
-against this file.
+"""Declares every metric. Workers serve them on an optional Prometheus port; dashboards are checked against this file.
 
-No metric is labelled with a source or a request: those come and go, and a label never leaves. Per-source
-numbers are the counters on the bus.
+No label holds a source or a request, because label values are never removed. Counters of a source lie on the bus.
 """
 
 from __future__ import annotations
@@ -29,8 +27,7 @@ M = TypeVar("M", Counter, Gauge, Histogram)
 
 @dataclass(frozen=True)
 class Metrics:
-    """One process's metrics, in a registry of their own. Made by `Metrics()`; names are the attributes'
-    names."""
+    """Metrics of one process in their own registry. `Metrics()` makes one attribute for each name in `DECLARED`."""
 
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
@@ -69,7 +66,7 @@ class Metrics:
     lag_entries: Gauge = field(init=False)
 
     def text(self) -> bytes:
-        """The exposition format that Prometheus reads."""
+        """The metrics in Prometheus' exposition format."""
         return generate_latest(self.registry)
 
     def observe_stage(self, stage: str, since_s: float, at_s: float) -> None:
@@ -81,7 +78,7 @@ class Metrics:
             self.stage_seconds.labels(stage).observe(max(0.0, at_s - since_s))
 
     def serve(self, port: int) -> Callable[[], None]:
-        """Serves `/metrics` on all interfaces (a scraper is another host); returns what stops it.
+        """Serves `/metrics` on all interfaces, for a scraper on another host; returns the function that stops it.
 
         Raises:
             ConfigError: the port is taken.
