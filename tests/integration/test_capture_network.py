@@ -23,8 +23,8 @@ import pytest
 
 from cornerman_capture.preview import PreviewEncoder
 from cornerman_capture.source_decoder import DecodePlan, SourceDecoder
-from cornerman_capture.source_state import BrokenError
 from cornerman_capture.sources.base import FrameSource
+from cornerman_capture.sources.errors import BrokenError
 from cornerman_capture.sources.opening import open_source
 from cornerman_gateway.tls import self_signed
 from cornerman_media.jpeg import JpegEncoder
@@ -91,8 +91,8 @@ def test_a_file_over_http_is_a_file(tmp_path: Path) -> None:
     write(tmp_path / "a.mp4", movflags="faststart")
     with serving(partial(Files, directory=str(tmp_path))) as url:
         feed = opened(f"{url}/a.mp4")
-        assert not feed.traits.live and feed.traits.duration_s == pytest.approx(3.0, abs=0.1)
-        assert sum(1 for _ in feed.pictures(lambda: False)) == 90
+        assert not feed.info.live and feed.info.duration_s == pytest.approx(3.0, abs=0.1)
+        assert sum(1 for _ in feed.frames(lambda: False)) == 90
         feed.close()
 
 
@@ -101,8 +101,8 @@ def test_a_file_over_https_is_a_file(tmp_path: Path) -> None:
     write(tmp_path / "a.mp4", movflags="faststart")
     with serving(partial(Files, directory=str(tmp_path)), tls=tmp_path / "tls") as url:
         feed = opened(f"{url}/a.mp4")
-        assert not feed.traits.live
-        assert sum(1 for _ in feed.pictures(lambda: False)) == 90
+        assert not feed.info.live
+        assert sum(1 for _ in feed.frames(lambda: False)) == 90
         feed.close()
 
 
@@ -116,8 +116,8 @@ def test_a_finished_hls_playlist_is_a_file(tmp_path: Path, secure: bool) -> None
     write(tmp_path / "a.m3u8", hls_time="1", hls_list_size="0")
     with serving(partial(Files, directory=str(tmp_path)), tls=tmp_path / "tls" if secure else None) as url:
         feed = opened(f"{url}/a.m3u8")
-        assert not feed.traits.live
-        assert sum(1 for _ in feed.pictures(lambda: False)) == 90
+        assert not feed.info.live
+        assert sum(1 for _ in feed.frames(lambda: False)) == 90
         feed.close()
 
 
@@ -126,7 +126,7 @@ def test_a_growing_hls_playlist_is_live_and_played_at_media_speed(tmp_path: Path
     playlist.write_text(playlist.read_text().replace("#EXT-X-ENDLIST", ""))
     with serving(partial(Files, directory=str(tmp_path))) as url:
         feed = opened(f"{url}/a.m3u8")
-        assert feed.traits.live and feed.traits.paced
+        assert feed.info.live and feed.info.paced
         feed.close()
 
 
@@ -186,8 +186,8 @@ class Mjpeg(Base):
 def test_mjpeg_is_live_and_timed_by_arrival() -> None:
     with serving(Mjpeg) as url:
         feed = opened(f"{url}/stream")
-        assert feed.traits.live
-        pictures = feed.pictures(lambda: False)
+        assert feed.info.live
+        pictures = feed.frames(lambda: False)
         asked_s = [time.monotonic()]
         times: list[float] = []
         for _ in range(40):
@@ -208,28 +208,28 @@ async def test_a_camera_that_falls_silent_stalls_and_is_opened_again() -> None:
     clock, settings = SystemClock(), PATIENT.model_copy(update={"stall_s": 1.0})
     with serving(Handler) as url:
         plan = DecodePlan(sample_fps=8.0, overlap=4, lossless=False, realtime=True, loop=False, can_fail=False)
-        reel = SourceDecoder(
+        decoder = SourceDecoder(
             plan, partial(opened, f"{url}/stream", settings), settings, clock, PreviewEncoder(clock, 320, 80)
         )
-        states = await states_until(reel, "opening", "playing", "stalled", "reconnecting", "playing")
+        states = await states_until(decoder, "opening", "playing", "stalled", "reconnecting", "playing")
     # Held up, the machine may make it stall, or too late to be opened, more often than the camera does.
     assert set(states) == {"opening", "playing", "stalled", "reconnecting"}
 
 
-async def states_until(reel: SourceDecoder, *wanted: str) -> list[str]:
+async def states_until(decoder: SourceDecoder, *wanted: str) -> list[str]:
     """Plays until these states have come, in this order."""
-    reel.start()
+    decoder.start()
     states: list[str] = []
     left = list(wanted)
     give_up_at_s = time.monotonic() + PATIENCE_S
     while left and time.monotonic() < give_up_at_s:
-        await reel.bell.wait(0.05)
-        for news in reel.look():
-            states.append(news.state)
-            if left and news.state == left[0]:
+        await decoder.changed.wait(0.05)
+        for change in decoder.poll_changes():
+            states.append(change.state)
+            if left and change.state == left[0]:
                 del left[0]
-    reel.stop()
-    assert reel.join(PATIENCE_S)
+    decoder.stop()
+    assert decoder.join(PATIENCE_S)
     assert not left, f"{states} and no {left[0]}"
     return states
 
@@ -335,8 +335,8 @@ def camera(**given: object) -> Iterator[tuple[Rtsp, str]]:
 def test_an_rtsp_camera_gives_frames_at_its_own_timestamps() -> None:
     with camera() as (_, address):
         feed = opened(f"rtsp://{address}")
-        assert feed.traits.live
-        pictures = feed.pictures(lambda: False)
+        assert feed.info.live
+        pictures = feed.frames(lambda: False)
         times = [next(pictures).raw_s for _ in range(40)]
         feed.close()
     assert np.median(np.diff([t for t in times if t is not None])) == pytest.approx(1 / 30, abs=0.001)
@@ -347,7 +347,7 @@ def test_an_rtsp_camera_lets_in_only_who_knows_the_password() -> None:
         error = refused(f"rtsp://admin:wrong@{address}")
         assert "credentials" in str(error) and error.final and "wrong" not in str(error)
         feed = opened(f"rtsp://admin:s3cret@{address}")
-        assert next(iter(feed.pictures(lambda: False))).make() is not None
+        assert next(iter(feed.frames(lambda: False))).decode() is not None
         feed.close()
 
 
@@ -355,8 +355,10 @@ async def test_an_rtsp_camera_that_closes_the_stream_is_opened_again() -> None:
     clock = SystemClock()
     with camera(first_frames=60) as (server, address):
         plan = DecodePlan(sample_fps=8.0, overlap=4, lossless=False, realtime=True, loop=False, can_fail=False)
-        reel = SourceDecoder(plan, partial(opened, f"rtsp://{address}"), PATIENT, clock, PreviewEncoder(clock, 320, 80))
-        states = await states_until(reel, "opening", "playing", "reconnecting", "playing")
+        decoder = SourceDecoder(
+            plan, partial(opened, f"rtsp://{address}"), PATIENT, clock, PreviewEncoder(clock, 320, 80)
+        )
+        states = await states_until(decoder, "opening", "playing", "reconnecting", "playing")
         assert server.sessions == 2
     assert states == ["opening", "playing", "reconnecting", "playing"]
-    assert reel.chunker.due >= 2
+    assert decoder.chunker.due >= 2

@@ -100,7 +100,7 @@ async def test_a_live_chunk_is_stamped_with_the_moment_of_its_newest_frame(bus: 
 
         def now_s(self) -> float:
             now_s = super().now_s()
-            if threading.current_thread().name == "reel":
+            if threading.current_thread().name == "decoder":
                 said.append(now_s)
             return now_s
 
@@ -163,7 +163,7 @@ async def test_a_paused_source_gives_nothing_and_goes_on_when_resumed(bus: Bus, 
         await update_source(bus, "cam1", {"paused": True})
         await until(is_state(bus, "paused"))
 
-        async def all_out() -> bool:  # what was cut before the pause; counters are written each half second
+        async def all_out() -> bool:  # chunks from before the pause; counters are written each half second
             before = await counters(bus)
             await asyncio.sleep(0.6)
             return before["published"] == before["due"] and before == await counters(bus)
@@ -237,11 +237,11 @@ async def test_pictures_are_shown_only_while_somebody_watches(bus: Bus, settings
 
         await until(shown)
         entries = await bus.redis.xrange(keys.display("cam1"))
-        shots = [unpack_map(fields[FIELD]) for _id, fields in entries]
-        assert all(set(shot) == {"run", "pts_s", "at_s", "jpeg"} for shot in shots)
-        steps = np.diff([shot["pts_s"] for shot in shots])
+        previews = [unpack_map(fields[FIELD]) for _id, fields in entries]
+        assert all(set(preview) == {"run", "pts_s", "at_s", "jpeg"} for preview in previews)
+        steps = np.diff([preview["pts_s"] for preview in previews])
         assert np.min(steps) == pytest.approx(1 / 30, abs=0.002)  # every frame, not only those that are sampled
-        assert shots[0]["jpeg"].startswith(b"\xff\xd8")
+        assert previews[0]["jpeg"].startswith(b"\xff\xd8")
         await expire_key(bus, keys.watching("cam1"))
 
         async def dark() -> bool:

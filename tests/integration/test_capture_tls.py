@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cornerman_capture.source_state import BrokenError
+from cornerman_capture.sources.errors import BrokenError
 from cornerman_capture.sources.opening import open_source
 from cornerman_gateway import tls
 from cornerman_gateway.tls import self_signed
@@ -21,7 +21,7 @@ from tests.integration.test_capture_network import Files, serving, write
 def frames(url: str, ca_file: str) -> int:
     feed = open_source(url, CaptureSettings(tls_ca_file=ca_file, open_timeout_s=10.0))
     try:
-        return sum(1 for _ in feed.pictures(lambda: False))
+        return sum(1 for _ in feed.frames(lambda: False))
     finally:
         feed.close()
 

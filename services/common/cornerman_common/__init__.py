@@ -1,1 +1,1 @@
-"""Code that more than one service uses."""
+"""Code shared by several services."""

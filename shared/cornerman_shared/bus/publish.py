@@ -145,5 +145,5 @@ async def _set(
 
 def _fenced(lease: Lease) -> FencedError:
     return FencedError(
-        f"generation {lease.generation} of {lease.name} is over: a newer owner holds the lease, or a newer run has begun"
+        f"generation {lease.generation} of {lease.name} is over: a newer owner holds the lease, or a newer run began"
     )

@@ -183,10 +183,14 @@ async def _run_main(context: Context, main: Main) -> bool:
         context.stopping.set()
 
     try:
-        async with asyncio.timeout(None) as limit, background(_limit_drain(context, limit)):
-            async with asyncio.TaskGroup() as tasks:
-                context._tasks = tasks
-                tasks.create_task(service(), name=context.health.role)
+        # `background` is the outer group: it watches the drain until the service's tasks have ended.
+        async with (
+            asyncio.timeout(None) as limit,
+            background(_limit_drain(context, limit)),
+            asyncio.TaskGroup() as tasks,
+        ):
+            context._tasks = tasks
+            tasks.create_task(service(), name=context.health.role)
         return True
     except TimeoutError:
         if not limit.expired():

@@ -43,9 +43,7 @@ class BusSettings(Section):
     """Streams and consumers, with the bound of every queue."""
 
     block_ms: Annotated[int, Field(ge=1, le=60_000, description="one blocking read")] = 500
-    idle_ms: Annotated[int, Field(ge=100, description="a pending entry without a heartbeat is reclaimed after this")] = (
-        5_000
-    )
+    idle_ms: Annotated[int, Field(ge=100, description="entries without a heartbeat are reclaimed after this")] = 5_000
     heartbeat_ms: Annotated[int, Field(ge=10, description="how often work in hand is claimed again")] = 1_000
     max_deliveries: Annotated[int, Field(ge=1, description="then an entry goes to the dead-letter stream")] = 5
     maxlen: Annotated[int, Field(ge=100, description="entries kept in each work stream, about")] = 10_000
@@ -69,7 +67,7 @@ class CaptureSettings(Section):
     rtsp_transport: Annotated[Literal["tcp", "udp"], Field(description="how rtsp:// cameras send")] = "tcp"
     tls_ca_file: Annotated[
         str,
-        Field(description="PEM file of certificates that https:// and rtsps:// servers must be signed by; empty = unchecked"),
+        Field(description="PEM file that certificates of https:// and rtsps:// are checked with; empty = unchecked"),
     ] = ""
     display_width: Annotated[
         int, Field(ge=64, le=3840, description="pixels; JPEGs for the page are at most this wide")
@@ -82,7 +80,7 @@ class CaptureSettings(Section):
 class EncoderSettings(Section):
     """The encoder workers."""
 
-    backend: Annotated[Literal["fake", "mobile_videogpt"], Field(description="encoder back end; fake = for tests")] = "fake"
+    backend: Annotated[Literal["fake", "mobile_videogpt"], Field(description="back end; fake = for tests")] = "fake"
     model: Annotated[str, Field(description="path or hub name; empty = the bundled model")] = ""
     device: Annotated[str, Field(description="auto, cpu, cuda, cuda:1, mps")] = "auto"
     dtype: Annotated[Literal["auto", "float32", "bfloat16", "float16"], Field(description="auto = by device")] = "auto"
@@ -107,7 +105,8 @@ class GeneratorSettings(Section):
     """The generator workers."""
 
     backend: Annotated[
-        Literal["echo", "mobile_videogpt", "vlm", "openai", "vllm"], Field(description="generator back end; echo = for tests")
+        Literal["echo", "mobile_videogpt", "vlm", "openai", "vllm"],
+        Field(description="back end; echo = for tests"),
     ] = "echo"
     model: Annotated[str, Field(description="path or hub name; empty = the bundled model")] = ""
     device: Annotated[str, Field(description="auto, cpu, cuda, cuda:1, mps")] = "auto"

@@ -1,4 +1,4 @@
-"""Motion, cuts and the ledger."""
+"""Motion, chunks and the counts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cornerman_capture.core import Chunker, ChunkLedger, PendingChunk, SampledFrame
+from cornerman_capture.core import ChunkCounts, Chunker, PendingChunk, SampledFrame
 from cornerman_capture.motion import grey, motion
 
 
@@ -42,52 +42,52 @@ def test_grey_cells_are_the_means_of_their_pixels(rgb: np.ndarray) -> None:
 
 
 def test_a_cut_is_stacked_as_eight_frames() -> None:
-    cut = PendingChunk(0, tuple(SampledFrame(i / 8, flat(i, (32, 48))) for i in range(8)))
-    assert cut.stacked().shape == (8, 32, 48, 3)
-    assert cut.stacked().flags.c_contiguous
-    assert [int(frame[0, 0, 0]) for frame in cut.stacked()] == list(range(8))
-    assert cut.pts_s == 7 / 8
-    assert cut.motion() == pytest.approx(7 / 255)
+    chunk = PendingChunk(0, tuple(SampledFrame(i / 8, flat(i, (32, 48))) for i in range(8)))
+    assert chunk.stacked().shape == (8, 32, 48, 3)
+    assert chunk.stacked().flags.c_contiguous
+    assert [int(frame[0, 0, 0]) for frame in chunk.stacked()] == list(range(8))
+    assert chunk.pts_s == 7 / 8
+    assert chunk.motion() == pytest.approx(7 / 255)
 
 
 def test_a_source_that_changes_its_size_begins_a_new_chunk() -> None:
     chunker = Chunker(8.0, 4)
-    cuts = []
+    chunks = []
     for i in range(20):
-        pts_s, wanted = chunker.see(i / 8)
+        pts_s, wanted = chunker.stamp(i / 8)
         assert wanted
-        cut = chunker.take(pts_s, flat(0, (32, 32) if i < 5 else (32, 48)))
-        cuts.append(cut is not None)
-    assert cuts.index(True) == 12
+        chunk = chunker.push(pts_s, flat(0, (32, 32) if i < 5 else (32, 48)))
+        chunks.append(chunk is not None)
+    assert chunks.index(True) == 12
     assert chunker.due == 2
 
 
 def test_a_break_begins_a_new_chunk_and_time_goes_on() -> None:
     chunker = Chunker(8.0, 4)
     for i in range(7):
-        chunker.take(chunker.see(i / 8)[0], flat(0, (8, 8)))
-    chunker.break_off(10.0)
-    pts_s, _ = chunker.see(0.0)
+        chunker.push(chunker.stamp(i / 8)[0], flat(0, (8, 8)))
+    chunker.restart(10.0)
+    pts_s, _ = chunker.stamp(0.0)
     assert pts_s == pytest.approx(6 / 8 + 10.0)
-    assert chunker.take(pts_s, flat(0, (8, 8))) is None
+    assert chunker.push(pts_s, flat(0, (8, 8))) is None
 
 
 @given(st.lists(st.sampled_from(["published", "no_credit", "behind"]), max_size=100), st.integers(0, 5))
 def test_the_ledger_accounts_for_every_cut(fates: list[str], in_hand: int) -> None:
-    ledger = ChunkLedger()
+    counts = ChunkCounts()
     for fate in fates:
         if fate == "published":
-            ledger.published += 1
+            counts.published += 1
         else:
-            ledger.drop(fate)
+            counts.drop(fate)
     due = len(fates) + in_hand
-    assert ledger.unsettled(due) == in_hand
-    ledger.drop("stopped", ledger.unsettled(due))
-    counters = ledger.counters(1000, 500, due)
+    assert counts.pending(due) == in_hand
+    counts.drop("stopped", counts.pending(due))
+    counters = counts.counters(1000, 500, due)
     dropped = sum(count for name, count in counters.items() if name.startswith("dropped:"))
-    assert counters["due"] == ledger.published + dropped == due
+    assert counters["due"] == counts.published + dropped == due
 
 
 def test_a_continued_run_was_due_what_is_on_the_bus() -> None:
-    assert ChunkLedger(published=10).counters(40, 20, 3)["due"] == 10
-    assert ChunkLedger(published=10).unsettled(3) == 0
+    assert ChunkCounts(published=10).counters(40, 20, 3)["due"] == 10
+    assert ChunkCounts(published=10).pending(3) == 0

@@ -11,23 +11,23 @@ import pytest
 from cornerman_capture.core import PendingChunk
 from cornerman_capture.preview import PreviewEncoder
 from cornerman_capture.source_decoder import SourceDecoder
-from cornerman_capture.source_state import BrokenError
 from cornerman_capture.sources.base import DecodedFrame, FrameSource, Interrupted
+from cornerman_capture.sources.errors import BrokenError
 from cornerman_shared.clock import VirtualClock
-from tests.unit.capture.reels import SETTINGS, Script, all_of, frames, plan, play, reel_of
+from tests.unit.capture.decoders import SETTINGS, Script, all_of, decoder_of, frames, plan, play
 
 
 async def test_a_lossless_reel_waits_for_whoever_takes() -> None:
-    reel = reel_of(lambda: Script(frames(3000)), plan())
-    reel.start()
-    while reel.chunker.due < 3:
+    decoder = decoder_of(lambda: Script(frames(3000)), plan())
+    decoder.start()
+    while decoder.chunker.due < 3:
         await asyncio.sleep(0)
     for _ in range(2000):
         await asyncio.sleep(0)
-    assert reel.chunker.due == 3  # two are held, one is in the thread's hand
-    cuts = [cut async for cut in all_of(reel.cuts)]
-    assert [cut.index for cut in cuts] == list(range(199))
-    assert reel.behind == 0
+    assert decoder.chunker.due == 3  # two are held, one is in the thread's hand
+    chunks = [chunk async for chunk in all_of(decoder.chunks)]
+    assert [chunk.index for chunk in chunks] == list(range(199))
+    assert decoder.behind == 0
 
 
 async def test_a_lost_camera_is_opened_again_and_chunks_do_not_mix() -> None:
@@ -43,13 +43,13 @@ async def test_a_lost_camera_is_opened_again_and_chunks_do_not_mix() -> None:
             raise BrokenError("refused for good", final=True)
         return Script(frames(60), live=True, breaks=len(openings) == 1)
 
-    reel = reel_of(opener, plan(lossless=False, can_fail=False), clock)
-    reel._interrupt.wait = lambda timeout=None: False  # type: ignore[method-assign]
-    reel.start()
-    cuts = [cut async for cut in all_of(reel.cuts)]
-    assert reel.join(60.0)
-    news = [(n.state, n.detail) for n in reel.look()]
-    assert news == [
+    decoder = decoder_of(opener, plan(lossless=False, can_fail=False), clock)
+    decoder._interrupt.wait = lambda timeout=None: False  # type: ignore[method-assign]
+    decoder.start()
+    chunks = [chunk async for chunk in all_of(decoder.chunks)]
+    assert decoder.join(60.0)
+    change = [(n.state, n.detail) for n in decoder.poll_changes()]
+    assert change == [
         ("opening", ""),
         ("playing", ""),
         ("reconnecting", "broke off"),
@@ -58,10 +58,10 @@ async def test_a_lost_camera_is_opened_again_and_chunks_do_not_mix() -> None:
         ("reconnecting", "the other side closed the stream"),
         ("failed", "refused for good"),
     ]
-    for cut in cuts:
-        assert cut.frame_pts_s[-1] - cut.frame_pts_s[0] < 1.0  # none reaches over the break
-    assert reel.chunker.timeline.last_s == pytest.approx(59 / 30 + 20 + 59 / 30, abs=0.1)
-    assert reel.machine.reconnects == 3
+    for chunk in chunks:
+        assert chunk.frame_pts_s[-1] - chunk.frame_pts_s[0] < 1.0  # none reaches over the break
+    assert decoder.chunker.timeline.last_s == pytest.approx(59 / 30 + 20 + 59 / 30, abs=0.1)
+    assert decoder.state.reconnects == 3
 
 
 async def test_a_remote_file_that_breaks_off_goes_on_where_it_was() -> None:
@@ -71,63 +71,63 @@ async def test_a_remote_file_that_breaks_off_goes_on_where_it_was() -> None:
         openings.append(1)
         return Script(frames(100), breaks=True) if len(openings) < 3 else Script(frames(300))
 
-    reel = reel_of(opener, plan())
-    reel._interrupt.wait = lambda timeout=None: False  # type: ignore[method-assign]
-    cuts = await play(reel)
-    assert reel.chunker.captured == 300
-    assert [cut.index for cut in cuts] == list(range(19))
+    decoder = decoder_of(opener, plan())
+    decoder._interrupt.wait = lambda timeout=None: False  # type: ignore[method-assign]
+    chunks = await play(decoder)
+    assert decoder.chunker.captured == 300
+    assert [chunk.index for chunk in chunks] == list(range(19))
 
 
 async def test_a_stall_is_noticed_from_outside_and_is_over_with_the_next_frame() -> None:
     clock, go_on = VirtualClock(), threading.Event()
 
     class Stalling(Script):
-        def pictures(self, interrupted: Interrupted) -> Iterator[DecodedFrame]:
+        def frames(self, interrupted: Interrupted) -> Iterator[DecodedFrame]:
             yield DecodedFrame(0.0, self._make)
             go_on.wait(60)
             yield DecodedFrame(1.0, self._make)
 
-    reel = reel_of(lambda: Stalling([], live=True), plan(lossless=False, can_fail=False), clock)
-    reel.start()
-    while reel.machine.state != "playing":
+    decoder = decoder_of(lambda: Stalling([], live=True), plan(lossless=False, can_fail=False), clock)
+    decoder.start()
+    while decoder.state.name != "playing":
         await asyncio.sleep(0)
     clock.advance(0.6)
-    reel.look()
-    assert reel.machine.state == "stalled"
+    decoder.poll_changes()
+    assert decoder.state.name == "stalled"
     go_on.set()
-    while reel.machine.state != "reconnecting":
+    while decoder.state.name != "reconnecting":
         await asyncio.sleep(0)
-    reel.stop()
-    assert reel.join(60.0)
-    assert "playing" in [news.state for news in reel.look()]
+    decoder.stop()
+    assert decoder.join(60.0)
+    assert "playing" in [change.state for change in decoder.poll_changes()]
 
 
 async def test_a_paused_file_waits_and_goes_on_without_a_loss() -> None:
-    reel = reel_of(lambda: Script(frames(300)), plan())
-    reel.pause(True)
-    reel.start()
-    while reel.machine.state != "paused":
+    decoder = decoder_of(lambda: Script(frames(300)), plan())
+    decoder.pause(True)
+    decoder.start()
+    while decoder.state.name != "paused":
         await asyncio.sleep(0)
-    assert reel.chunker.captured == 0
-    reel.pause(False)
-    taken = [await reel.cuts.take() for _ in range(3)]
-    reel.pause(True)
-    while reel.machine.state != "paused":
-        if not (await take_now(reel)):
+    assert decoder.chunker.captured == 0
+    decoder.pause(False)
+    taken = [await decoder.chunks.get() for _ in range(3)]
+    decoder.pause(True)
+    while decoder.state.name != "paused":
+        if not (await take_now(decoder)):
             await asyncio.sleep(0)
-    seen = reel.chunker.captured
+    seen = decoder.chunker.captured
     for _ in range(100):
         await asyncio.sleep(0)
-    assert reel.chunker.captured == seen < 300
-    reel.pause(False)
-    taken.extend([cut async for cut in all_of(reel.cuts)])
-    assert reel.join(60.0)
-    assert reel.chunker.captured == 300
+    assert decoder.chunker.captured == seen < 300
+    decoder.pause(False)
+    taken.extend([chunk async for chunk in all_of(decoder.chunks)])
+    assert decoder.join(60.0)
+    assert decoder.chunker.captured == 300
 
 
-async def take_now(reel: SourceDecoder) -> PendingChunk | None:
+async def take_now(decoder: SourceDecoder) -> PendingChunk | None:
     try:
-        return await asyncio.wait_for(reel.cuts.take(), 0.01)
+        return await asyncio.wait_for(decoder.chunks.get(), 0.01)
     except TimeoutError:
         return None
 
@@ -136,7 +136,7 @@ async def test_a_paused_camera_is_closed_and_opened_again() -> None:
     closed: list[int] = []
 
     class Camera(Script):
-        def pictures(self, interrupted: Interrupted) -> Iterator[DecodedFrame]:
+        def frames(self, interrupted: Interrupted) -> Iterator[DecodedFrame]:
             index = 0
             while not interrupted():
                 index += 1
@@ -145,39 +145,39 @@ async def test_a_paused_camera_is_closed_and_opened_again() -> None:
         def close(self) -> None:
             closed.append(1)
 
-    reel = reel_of(lambda: Camera([], live=True), plan(lossless=False, can_fail=False))
-    reel.start()
-    while reel.machine.state != "playing":
+    decoder = decoder_of(lambda: Camera([], live=True), plan(lossless=False, can_fail=False))
+    decoder.start()
+    while decoder.state.name != "playing":
         await asyncio.sleep(0)
-    reel.pause(True)
-    while reel.machine.state != "paused":
+    decoder.pause(True)
+    while decoder.state.name != "paused":
         await asyncio.sleep(0)
     assert closed == [1]
-    reel.pause(False)
-    while reel.machine.state != "playing":
+    decoder.pause(False)
+    while decoder.state.name != "playing":
         await asyncio.sleep(0)
-    reel.stop()
-    assert reel.join(60.0)
+    decoder.stop()
+    assert decoder.join(60.0)
     assert closed == [1, 1]
 
 
 async def test_a_paused_reel_can_be_stopped() -> None:
-    reel = reel_of(lambda: Script(frames(300)), plan())
-    reel.pause(True)
-    reel.start()
-    reel.stop()
-    assert reel.join(60.0)
+    decoder = decoder_of(lambda: Script(frames(300)), plan())
+    decoder.pause(True)
+    decoder.start()
+    decoder.stop()
+    assert decoder.join(60.0)
 
 
 async def test_a_reel_that_waits_to_play_can_be_stopped() -> None:
     from cornerman_shared.clock import SystemClock
 
     clock = SystemClock()
-    reel = SourceDecoder(
+    decoder = SourceDecoder(
         plan(realtime=True), lambda: Script([0.0, 200.0]), SETTINGS, clock, PreviewEncoder(clock, 320, 80)
     )
-    reel.start()
-    while reel.machine.state != "playing":
+    decoder.start()
+    while decoder.state.name != "playing":
         await asyncio.sleep(0)
-    reel.stop()
-    assert reel.join(60.0)
+    decoder.stop()
+    assert decoder.join(60.0)

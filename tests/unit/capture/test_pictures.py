@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from cornerman_capture.scaling import FrameScaler, scaled_size
-from cornerman_capture.source_state import BrokenError
+from cornerman_capture.sources.errors import BrokenError
 from cornerman_media.jpeg import JpegEncoder
 from cornerman_media.orientation import Orientation
 
@@ -115,8 +115,8 @@ def test_the_pixel_aspect_of_a_file_is_heeded(make_video: Callable[..., Path]) -
 
     path = make_video("a.mkv", size=(360, 288), pixel_aspect=Fraction(64, 45), seconds=0.1)
     feed = open_source(str(path), CaptureSettings())
-    frame = next(iter(feed.pictures(lambda: False))).make()
-    assert FrameScaler(224, feed.traits.pixel_aspect).rgb(frame).shape == (224, 398, 3)
+    frame = next(iter(feed.frames(lambda: False))).decode()
+    assert FrameScaler(224, feed.info.pixel_aspect).rgb(frame).shape == (224, 398, 3)
     feed.close()
 
 

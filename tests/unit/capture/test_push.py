@@ -43,11 +43,11 @@ def decoded(*bodies: bytes) -> tuple[list[av.VideoFrame | None], str]:
     """What becomes of each pushed picture, and what the feed notes."""
     inbox = Inbox()
     feed = open_source("push://cam1", CaptureSettings(), inbox)
-    pictures = feed.pictures(lambda: False)
+    pictures = feed.frames(lambda: False)
     made = []
     for body in bodies:
         inbox.put(0.0, body)
-        made.append(next(pictures).make())
+        made.append(next(pictures).decode())
     return made, feed.note
 
 
@@ -141,7 +141,7 @@ def test_pictures_keep_the_time_they_came_with() -> None:
     inbox = Inbox()
     for pts_s in (0.0, 0.1, None):
         inbox.put(pts_s, b"")
-    pictures = open_source("push://cam1", CaptureSettings(), inbox).pictures(lambda: False)
+    pictures = open_source("push://cam1", CaptureSettings(), inbox).frames(lambda: False)
     assert [next(pictures).raw_s for _ in range(3)] == [0.0, 0.1, None]
 
 
@@ -155,4 +155,4 @@ def test_an_inbox_that_overflows_keeps_the_newest() -> None:
 def test_a_silent_browser_does_not_hold_up_the_end() -> None:
     feed = open_source("push://cam1", CaptureSettings(), Inbox())
     asked = iter([False, True])
-    assert list(feed.pictures(lambda: next(asked))) == []
+    assert list(feed.frames(lambda: next(asked))) == []

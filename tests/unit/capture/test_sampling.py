@@ -163,10 +163,10 @@ def test_chunks_of_all_frame_rates_are_of_the_same_moments(overlap: int) -> None
         chunker = Chunker(8.0, overlap, 1 / fps)
         found = []
         for raw_s in steady(fps, 12):
-            pts_s, wanted = chunker.see(raw_s)
-            cut = chunker.take(pts_s, picture) if wanted else None
-            if cut:
-                found.append(cut.frame_pts_s)
+            pts_s, wanted = chunker.stamp(raw_s)
+            chunk = chunker.push(pts_s, picture) if wanted else None
+            if chunk:
+                found.append(chunk.frame_pts_s)
         return found
 
     reference = chunks(60)

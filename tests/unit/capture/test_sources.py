@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from cornerman_capture.core import Chunker
-from cornerman_capture.source_state import BrokenError
-from cornerman_capture.sources.avfeed import AvSource
+from cornerman_capture.sources.av_source import AvSource
+from cornerman_capture.sources.errors import BrokenError
 from cornerman_capture.sources.opening import open_source
 from cornerman_capture.sources.pattern import PatternSource
 from cornerman_shared.settings.tree import CaptureSettings
@@ -25,7 +25,7 @@ Maker = Callable[..., Path]
 def times_of(url: str) -> list[float | None]:
     feed = open_source(url, SETTINGS)
     try:
-        return [picture.raw_s for picture in feed.pictures(lambda: False)]
+        return [picture.raw_s for picture in feed.frames(lambda: False)]
     finally:
         feed.close()
 
@@ -35,7 +35,7 @@ def refused(url: str, settings: CaptureSettings = SETTINGS) -> BrokenError:
     with pytest.raises(BrokenError) as caught:
         feed = open_source(url, settings)
         try:
-            for _ in feed.pictures(lambda: False):
+            for _ in feed.frames(lambda: False):
                 raise AssertionError("it gave a picture")
         finally:
             feed.close()
@@ -66,9 +66,9 @@ def test_timestamps_out_of_order_give_the_samples_of_a_sound_file(make_video: Ma
 
 def test_frame_rate_and_length_are_read(make_video: Maker) -> None:
     feed = open_source(str(make_video(fps=25, seconds=2)), SETTINGS)
-    assert feed.traits.nominal_s == pytest.approx(1 / 25)
-    assert feed.traits.duration_s == pytest.approx(2.0, abs=0.1)
-    assert not feed.traits.live
+    assert feed.info.nominal_s == pytest.approx(1 / 25)
+    assert feed.info.duration_s == pytest.approx(2.0, abs=0.1)
+    assert not feed.info.live
     feed.close()
 
 
@@ -179,7 +179,7 @@ def test_an_unknown_camera_option_is_an_error() -> None:
 def test_the_pattern_is_the_same_each_time_and_another_for_another_seed() -> None:
     def pictures(url: str) -> list[np.ndarray]:
         feed = open_source(url, SETTINGS)
-        frames = [picture.make() for picture in feed.pictures(lambda: False)]
+        frames = [picture.decode() for picture in feed.frames(lambda: False)]
         return [frame.to_ndarray(format="rgb24") for frame in frames if frame is not None]
 
     url = "test://pattern?fps=10&seconds=2&size=64x48&seed="
@@ -201,7 +201,7 @@ def test_the_pattern_can_be_uneven() -> None:
 def test_the_pattern_can_be_without_end() -> None:
     feed = open_source("test://pattern?seconds=0&fps=1000&size=16x16", SETTINGS)
     assert isinstance(feed, PatternSource)
-    pictures = feed.pictures(lambda: False)
+    pictures = feed.frames(lambda: False)
     for _ in range(20_000):
         next(pictures)
 
@@ -224,5 +224,5 @@ def test_a_wrong_pattern_option_is_an_error(query: str, says: str) -> None:
 def test_reading_stops_when_asked(make_video: Maker) -> None:
     feed = open_source(str(make_video(seconds=2)), SETTINGS)
     assert isinstance(feed, AvSource)
-    assert list(feed.pictures(lambda: True)) == []
+    assert list(feed.frames(lambda: True)) == []
     feed.close()

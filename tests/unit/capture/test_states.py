@@ -7,7 +7,8 @@ import math
 import pytest
 
 from cornerman_capture.pacing import Pacer
-from cornerman_capture.source_state import REMOTE_TRIES, BrokenError, SourceState
+from cornerman_capture.source_state import MAX_ATTEMPTS, SourceState
+from cornerman_capture.sources.errors import BrokenError
 from cornerman_shared.clock import VirtualClock
 
 GONE = BrokenError("gone", final=False)
@@ -15,63 +16,63 @@ WRONG = BrokenError("wrong address", final=True)
 
 
 def test_a_camera_plays_stalls_reconnects_and_plays_again() -> None:
-    machine = SourceState(5.0, can_fail=False)
-    states = [machine.state]
-    machine.frame(100.0)
-    states.append(machine.state)
-    machine.quiet(105.0)
-    states.append(machine.state)
-    machine.quiet(105.1)
-    states.append(machine.state)
-    machine.frame(106.0)
-    states.append(machine.state)
-    machine.quiet(112.0)
-    assert machine.lost(GONE, 112.0)
-    states.append(machine.state)
-    machine.frame(120.0)
-    states.append(machine.state)
+    state = SourceState(5.0, can_fail=False)
+    states = [state.name]
+    state.on_frame(100.0)
+    states.append(state.name)
+    state.check_stall(105.0)
+    states.append(state.name)
+    state.check_stall(105.1)
+    states.append(state.name)
+    state.on_frame(106.0)
+    states.append(state.name)
+    state.check_stall(112.0)
+    assert state.on_error(GONE, 112.0)
+    states.append(state.name)
+    state.on_frame(120.0)
+    states.append(state.name)
     assert states == ["opening", "playing", "playing", "stalled", "playing", "reconnecting", "playing"]
-    assert machine.reconnects == 1
+    assert state.reconnects == 1
 
 
 def test_a_camera_is_tried_for_ever() -> None:
-    machine = SourceState(5.0, can_fail=False)
-    assert all(machine.lost(GONE, 3600.0 * hour) for hour in range(1000))
-    assert machine.state == "reconnecting"
+    state = SourceState(5.0, can_fail=False)
+    assert all(state.on_error(GONE, 3600.0 * hour) for hour in range(1000))
+    assert state.name == "reconnecting"
 
 
 def test_a_remote_file_is_given_up_after_some_tries_without_a_frame() -> None:
-    machine = SourceState(5.0, can_fail=True)
-    machine.lost(GONE, 0.0)
-    machine.frame(1.0)
-    assert [machine.lost(GONE, 2.0) for _ in range(REMOTE_TRIES)] == [True] * (REMOTE_TRIES - 1) + [False]
-    assert (machine.state, machine.detail) == ("failed", "gone")
+    state = SourceState(5.0, can_fail=True)
+    state.on_error(GONE, 0.0)
+    state.on_frame(1.0)
+    assert [state.on_error(GONE, 2.0) for _ in range(MAX_ATTEMPTS)] == [True] * (MAX_ATTEMPTS - 1) + [False]
+    assert (state.name, state.detail) == ("failed", "gone")
 
 
 def test_what_cannot_be_healed_is_not_tried_again() -> None:
-    machine = SourceState(5.0, can_fail=False)
-    assert not machine.lost(WRONG, 0.0)
-    assert machine.state == "failed"
-    assert machine.over
+    state = SourceState(5.0, can_fail=False)
+    assert not state.on_error(WRONG, 0.0)
+    assert state.name == "failed"
+    assert state.over
 
 
 def test_who_never_gave_a_frame_is_given_up_after_its_time_with_the_last_reason() -> None:
-    machine = SourceState(5.0, can_fail=False, give_up_s=15.0)
-    assert machine.left_s(100.0) == math.inf
-    assert machine.lost(GONE, 100.0)
-    assert machine.left_s(110.0) == 5.0
-    assert machine.lost(GONE, 114.9)
-    assert not machine.lost(GONE, 115.0)
-    assert machine.state == "failed"
-    assert machine.detail == "gone; given up after 3 tries (watch.give_up_s = 15)"
+    state = SourceState(5.0, can_fail=False, give_up_s=15.0)
+    assert state.time_left_s(100.0) == math.inf
+    assert state.on_error(GONE, 100.0)
+    assert state.time_left_s(110.0) == 5.0
+    assert state.on_error(GONE, 114.9)
+    assert not state.on_error(GONE, 115.0)
+    assert state.name == "failed"
+    assert state.detail == "gone; given up after 3 tries (watch.give_up_s = 15)"
 
 
 def test_who_has_given_a_frame_is_waited_for_however_long_it_is_away() -> None:
-    machine = SourceState(5.0, can_fail=False, give_up_s=15.0)
-    assert machine.lost(GONE, 0.0)
-    machine.frame(10.0)
-    assert all(machine.lost(GONE, 3600.0 * hour) for hour in range(100))
-    assert machine.left_s(1e9) == math.inf
+    state = SourceState(5.0, can_fail=False, give_up_s=15.0)
+    assert state.on_error(GONE, 0.0)
+    state.on_frame(10.0)
+    assert all(state.on_error(GONE, 3600.0 * hour) for hour in range(100))
+    assert state.time_left_s(1e9) == math.inf
 
 
 class Waits:
@@ -90,7 +91,7 @@ def test_frames_come_at_media_speed() -> None:
     pacer = Pacer(clock.monotonic_s, waits)
     began_s = clock.monotonic_s()
     for i in range(60):
-        assert not pacer.until(5.0 + i / 30)
+        assert not pacer.wait_until(5.0 + i / 30)
         clock.advance(0.004)  # the work on a frame does not add to its time
     assert clock.monotonic_s() - began_s == pytest.approx(59 / 30 + 0.004, abs=1e-4)
 
@@ -99,16 +100,16 @@ def test_after_a_long_stop_the_pacer_does_not_sprint() -> None:
     clock = VirtualClock()
     waits = Waits(clock)
     pacer = Pacer(clock.monotonic_s, waits)
-    pacer.until(0.0)
+    pacer.wait_until(0.0)
     clock.advance(60.0)
-    pacer.until(0.1)
+    pacer.wait_until(0.1)
     waits.slept_s = 0.0
-    pacer.until(0.2)
+    pacer.wait_until(0.2)
     assert waits.slept_s == pytest.approx(0.1, abs=1e-4)
 
 
 def test_a_pacer_that_is_woken_says_so() -> None:
     clock = VirtualClock()
     pacer = Pacer(clock.monotonic_s, Waits(clock, wake=True))
-    assert not pacer.until(0.0)
-    assert pacer.until(9.0)
+    assert not pacer.wait_until(0.0)
+    assert pacer.wait_until(9.0)

@@ -53,21 +53,21 @@ def test_arbitrary_timing_gives_whole_rising_chunks(overlap: int, steps: list[fl
     import numpy as np
 
     chunker, picture, now_s = Chunker(fps, overlap), np.zeros((2, 2, 3), np.uint8), 0.0
-    cuts = []
+    chunks = []
     for step in steps:
-        pts_s, wanted = chunker.see(now_s)
+        pts_s, wanted = chunker.stamp(now_s)
         if wanted:
-            cut = chunker.take(pts_s, picture)
-            if cut:
-                assert cut.pts_s == pts_s
-                cuts.append(cut)
+            chunk = chunker.push(pts_s, picture)
+            if chunk:
+                assert chunk.pts_s == pts_s
+                chunks.append(chunk)
         now_s += step
     assert chunker.captured == len(steps)
-    assert chunker.due == len(cuts) == (0 if chunker.sampled < 8 else 1 + (chunker.sampled - 8) // (8 - overlap))
-    assert [cut.index for cut in cuts] == list(range(len(cuts)))
-    for cut in cuts:
-        assert len(cut.frames) == 8
-        assert all(b > a for a, b in pairwise(cut.frame_pts_s))
+    assert chunker.due == len(chunks) == (0 if chunker.sampled < 8 else 1 + (chunker.sampled - 8) // (8 - overlap))
+    assert [chunk.index for chunk in chunks] == list(range(len(chunks)))
+    for chunk in chunks:
+        assert len(chunk.frames) == 8
+        assert all(b > a for a, b in pairwise(chunk.frame_pts_s))
 
 
 @pytest.mark.parametrize("overlap", [-1, 8, 100])
