@@ -66,9 +66,7 @@ async def verify(bus: Bus, chunks: int) -> None:
     assert counted["requests"] >= chunks // 5 - 1, counted
 
 
-async def test_every_service_is_killed_at_random_and_nothing_is_lost_or_done_twice(
-    own_server: Server, house: ServiceGroup
-) -> None:
+async def test_random_kills_lose_nothing(own_server: Server, house: ServiceGroup) -> None:
     async with Bus.connect(load_settings({"redis": {"url": own_server.url}})) as bus:
         await add_source(bus, source(CHUNKS))
         house.start(capture=2, encoder=3, decider=2, generator=2)
@@ -83,7 +81,7 @@ async def test_every_service_is_killed_at_random_and_nothing_is_lost_or_done_twi
         await verify(bus, CHUNKS)
 
 
-async def test_a_decider_frozen_past_its_lease_is_fenced_when_it_wakes(own_server: Server, house: ServiceGroup) -> None:
+async def test_frozen_decider_is_fenced(own_server: Server, house: ServiceGroup) -> None:
     async with Bus.connect(load_settings({"redis": {"url": own_server.url}})) as bus:
         await add_source(bus, source(CHUNKS))
         # Slow enough that the run is still on when its owner is frozen, however seldom we are let to look.
@@ -117,9 +115,7 @@ async def _another_owner(bus: Bus, than: bytes) -> bytes:
     return bytes(owner)
 
 
-async def test_replies_are_lost_connections_cut_and_delayed(
-    own_server: Server, house: ServiceGroup, tmp_path: Path, seed: int
-) -> None:
+async def test_lost_replies_lose_nothing(own_server: Server, house: ServiceGroup, tmp_path: Path, seed: int) -> None:
     lossy = tmp_path / "p.sock"
     async with (
         LossyProxy(lossy, own_server.socket, seed, drop=0.004, cut=0.004, delay_s=0.002) as proxy,
@@ -136,7 +132,7 @@ async def test_replies_are_lost_connections_cut_and_delayed(
         await asyncio.to_thread(house.stop)  # while its way to the server is still there
 
 
-async def test_the_server_is_killed_and_comes_back_with_its_file(own_server: Server, house: ServiceGroup) -> None:
+async def test_killed_server_returns_with_its_file(own_server: Server, house: ServiceGroup) -> None:
     async with Bus.connect(load_settings({"redis": {"url": own_server.url}})) as bus:
         await add_source(bus, source(CHUNKS))
         house.start(capture=1, encoder=2, decider=1, generator=1)

@@ -42,7 +42,7 @@ def accounted(counts: dict[str, int]) -> bool:
     return counts["due"] == counts.get("published", 0) + dropped
 
 
-async def test_a_killed_process_is_followed_by_another_that_goes_on_with_the_run(bus: Bus, settings: Settings) -> None:
+async def test_next_process_continues_a_killed_run(bus: Bus, settings: Settings) -> None:
     await add_source(bus, spec(credit=3))
     async with capture(settings, "c1") as first:
         await until(has_chunks(bus, 3))
@@ -60,7 +60,7 @@ async def test_a_killed_process_is_followed_by_another_that_goes_on_with_the_run
     assert (counts["due"], counts["published"]) == (CHUNKS, CHUNKS)
 
 
-async def test_a_process_that_stops_hands_its_file_on(bus: Bus, settings: Settings) -> None:
+async def test_stopped_process_passes_its_file_on(bus: Bus, settings: Settings) -> None:
     await add_source(bus, spec(credit=3))
     async with capture(settings, "c1"):
         await until(has_chunks(bus, 3))
@@ -74,9 +74,7 @@ async def test_a_process_that_stops_hands_its_file_on(bus: Bus, settings: Settin
 
 
 @pytest.mark.parametrize("lossless", [True, False])
-async def test_a_file_that_has_ended_is_not_played_again_by_another(
-    bus: Bus, settings: Settings, lossless: bool
-) -> None:
+async def test_ended_file_is_not_played_again(bus: Bus, settings: Settings, lossless: bool) -> None:
     await add_source(bus, spec(lossless=lossless))
     async with capture(settings, "c1"):
         await until(is_state(bus, "ended"))
@@ -87,7 +85,7 @@ async def test_a_file_that_has_ended_is_not_played_again_by_another(
     assert await state(bus) == "ended"
 
 
-async def test_processes_share_the_sources_and_each_is_captured_once(bus: Bus, settings: Settings) -> None:
+async def test_processes_share_the_sources(bus: Bus, settings: Settings) -> None:
     names = [f"s{i}" for i in range(6)]
     for name in names:
         await add_source(bus, spec(source_id=name))
@@ -99,7 +97,7 @@ async def test_processes_share_the_sources_and_each_is_captured_once(bus: Bus, s
         assert [chunk.seq for chunk in found] == list(range(CHUNKS + 1)), name
 
 
-async def test_a_process_takes_no_more_sources_than_it_may(bus: Bus, settings: Settings) -> None:
+async def test_process_respects_its_source_limit(bus: Bus, settings: Settings) -> None:
     one = settings.model_copy(update={"capture": settings.capture.model_copy(update={"max_sources": 1})})
     for name in ("s1", "s2"):
         await add_source(bus, spec(PATTERN + "&seconds=0", source_id=name, lossless=False, realtime=True))
@@ -119,7 +117,7 @@ async def test_a_process_takes_no_more_sources_than_it_may(bus: Bus, settings: S
             await until(is_state(bus, "playing", source_id="s2"))
 
 
-async def test_a_restarted_server_is_waited_for_and_a_lossless_run_goes_on(own_server: Server, own_bus: Bus) -> None:
+async def test_lossless_run_survives_a_server_restart(own_server: Server, own_bus: Bus) -> None:
     bus = own_bus
     short = bus.settings.model_copy(update={"bus": bus.settings.bus.model_copy(update={"lease_ms": 600})})
     await add_source(bus, spec(PATTERN + "&seconds=20", credit=5))
@@ -138,7 +136,7 @@ async def test_a_restarted_server_is_waited_for_and_a_lossless_run_goes_on(own_s
     assert accounted(await counters(bus))
 
 
-async def test_a_camera_plays_on_when_the_server_is_away_for_a_moment(own_server: Server, own_bus: Bus) -> None:
+async def test_camera_survives_a_short_server_outage(own_server: Server, own_bus: Bus) -> None:
     bus = own_bus
     await add_source(bus, spec(PATTERN + "&seconds=0", lossless=False, realtime=True))
     async with capture(bus.settings):
@@ -153,7 +151,7 @@ async def test_a_camera_plays_on_when_the_server_is_away_for_a_moment(own_server
         assert [chunk.seq for chunk in ours] == list(range(len(ours)))
 
 
-async def test_a_process_whose_lease_was_taken_writes_nothing_more(bus: Bus, settings: Settings) -> None:
+async def test_lost_lease_stops_all_writes(bus: Bus, settings: Settings) -> None:
     keys = bus.keys("cam1")
     await add_source(bus, spec(PATTERN + "&seconds=0", lossless=False, realtime=True))
     async with capture(settings):
@@ -169,7 +167,7 @@ async def test_a_process_whose_lease_was_taken_writes_nothing_more(bus: Bus, set
     assert len({chunk.run for chunk in await chunks(bus)}) == 2
 
 
-async def test_as_a_process_it_is_killed_followed_and_stopped(bus: Bus, settings: Settings, tmp_path: Path) -> None:
+async def test_real_process_is_killed_and_followed(bus: Bus, settings: Settings, tmp_path: Path) -> None:
     """kill -9 in the middle of a file; the next process goes on with the run, and ends with 0 when told to."""
 
     def start(name: str) -> subprocess.Popen[bytes]:

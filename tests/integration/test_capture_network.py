@@ -87,7 +87,7 @@ class Base(BaseHTTPRequestHandler):
         """Quiet."""
 
 
-def test_a_file_over_http_is_a_file(tmp_path: Path) -> None:
+def test_http_file_is_a_file(tmp_path: Path) -> None:
     write(tmp_path / "a.mp4", movflags="faststart")
     with serving(partial(Files, directory=str(tmp_path))) as url:
         feed = opened(f"{url}/a.mp4")
@@ -96,7 +96,7 @@ def test_a_file_over_http_is_a_file(tmp_path: Path) -> None:
         feed.close()
 
 
-def test_a_file_over_https_is_a_file(tmp_path: Path) -> None:
+def test_https_file_is_a_file(tmp_path: Path) -> None:
     """Cameras sign their own certificates, so FFmpeg's default, to encrypt without checking who it is, is kept."""
     write(tmp_path / "a.mp4", movflags="faststart")
     with serving(partial(Files, directory=str(tmp_path)), tls=tmp_path / "tls") as url:
@@ -106,13 +106,13 @@ def test_a_file_over_https_is_a_file(tmp_path: Path) -> None:
         feed.close()
 
 
-def test_http_spoken_to_an_https_server_is_an_error_and_no_hang(tmp_path: Path) -> None:
+def test_http_to_https_port_fails_fast(tmp_path: Path) -> None:
     with serving(partial(Files, directory=str(tmp_path)), tls=tmp_path / "tls") as url:
         assert not refused(url.replace("https", "http").replace("//", "//admin:s3cret@") + "/a.mp4").final
 
 
 @pytest.mark.parametrize("secure", [False, True])
-def test_a_finished_hls_playlist_is_a_file(tmp_path: Path, secure: bool) -> None:
+def test_finished_hls_playlist_is_a_file(tmp_path: Path, secure: bool) -> None:
     write(tmp_path / "a.m3u8", hls_time="1", hls_list_size="0")
     with serving(partial(Files, directory=str(tmp_path)), tls=tmp_path / "tls" if secure else None) as url:
         feed = opened(f"{url}/a.m3u8")
@@ -121,7 +121,7 @@ def test_a_finished_hls_playlist_is_a_file(tmp_path: Path, secure: bool) -> None
         feed.close()
 
 
-def test_a_growing_hls_playlist_is_live_and_played_at_media_speed(tmp_path: Path) -> None:
+def test_growing_hls_playlist_is_paced(tmp_path: Path) -> None:
     playlist = write(tmp_path / "a.m3u8", hls_time="1", hls_list_size="0")
     playlist.write_text(playlist.read_text().replace("#EXT-X-ENDLIST", ""))
     with serving(partial(Files, directory=str(tmp_path))) as url:
@@ -145,7 +145,7 @@ def test_what_the_server_says_is_said(status: int, says: str, final: bool) -> No
     assert error.final is final
 
 
-def test_a_server_that_never_answers_is_given_up() -> None:
+def test_unresponsive_server_times_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         for scheme in ("http", "rtsp"):
             error = refused(f"{scheme}://admin:s3cret@127.0.0.1:{server.getsockname()[1]}/live", HASTY)
@@ -183,7 +183,7 @@ class Mjpeg(Base):
                 self.connection.recv(1)  # until the other side goes
 
 
-def test_mjpeg_is_live_and_timed_by_arrival() -> None:
+def test_mjpeg_is_live_with_arrival_times() -> None:
     with serving(Mjpeg) as url:
         feed = opened(f"{url}/stream")
         assert feed.info.live
@@ -201,7 +201,7 @@ def test_mjpeg_is_live_and_timed_by_arrival() -> None:
     assert earliest <= latest
 
 
-async def test_a_camera_that_falls_silent_stalls_and_is_opened_again() -> None:
+async def test_silent_camera_stalls_and_reconnects() -> None:
     class Handler(Mjpeg):
         stop_after, hang = 30, True
 
@@ -332,7 +332,7 @@ def camera(**given: object) -> Iterator[tuple[Rtsp, str]]:
         server.server_close()
 
 
-def test_an_rtsp_camera_gives_frames_at_its_own_timestamps() -> None:
+def test_rtsp_camera_keeps_its_timestamps() -> None:
     with camera() as (_, address):
         feed = opened(f"rtsp://{address}")
         assert feed.info.live
@@ -342,7 +342,7 @@ def test_an_rtsp_camera_gives_frames_at_its_own_timestamps() -> None:
     assert np.median(np.diff([t for t in times if t is not None])) == pytest.approx(1 / 30, abs=0.001)
 
 
-def test_an_rtsp_camera_lets_in_only_who_knows_the_password() -> None:
+def test_rtsp_camera_requires_the_password() -> None:
     with camera(password="s3cret") as (_, address):
         error = refused(f"rtsp://admin:wrong@{address}")
         assert "credentials" in str(error) and error.final and "wrong" not in str(error)
@@ -351,7 +351,7 @@ def test_an_rtsp_camera_lets_in_only_who_knows_the_password() -> None:
         feed.close()
 
 
-async def test_an_rtsp_camera_that_closes_the_stream_is_opened_again() -> None:
+async def test_closed_rtsp_stream_is_reopened() -> None:
     clock = SystemClock()
     with camera(first_frames=60) as (server, address):
         plan = DecodePlan(sample_fps=8.0, overlap=4, lossless=False, realtime=True, loop=False, can_fail=False)

@@ -42,7 +42,7 @@ async def events(bus: Bus, source_id: str = "cam1") -> list[object]:
     ]
 
 
-async def test_a_lossless_file_arrives_whole_and_is_marked_as_over(bus: Bus, settings: Settings) -> None:
+async def test_lossless_file_is_published_completely(bus: Bus, settings: Settings) -> None:
     await add_source(bus, spec())
     async with capture(settings):
         await until(is_state(bus, "ended"))
@@ -63,7 +63,7 @@ async def test_a_lossless_file_arrives_whole_and_is_marked_as_over(bus: Bus, set
     assert said == ["opening", "playing", "ended"]
 
 
-async def test_without_credit_a_lossless_source_waits_and_loses_nothing(bus: Bus, settings: Settings) -> None:
+async def test_lossless_source_waits_for_credit(bus: Bus, settings: Settings) -> None:
     await add_source(bus, spec(credit=2))
     async with capture(settings):
         await until(has_chunks(bus, 2))
@@ -76,7 +76,7 @@ async def test_without_credit_a_lossless_source_waits_and_loses_nothing(bus: Bus
     assert "dropped:no_credit" not in await counters(bus)
 
 
-async def test_without_credit_a_live_source_skips_and_counts(bus: Bus, settings: Settings) -> None:
+async def test_live_source_drops_without_credit(bus: Bus, settings: Settings) -> None:
     await add_source(bus, spec(lossless=False, realtime=True, credit=2))
     began_s = time.monotonic()
     async with capture(settings):
@@ -94,7 +94,7 @@ async def test_without_credit_a_live_source_skips_and_counts(bus: Bus, settings:
     assert len(await bus.redis.keys("*blob*")) == 2
 
 
-async def test_a_live_chunk_is_stamped_with_the_moment_of_its_newest_frame(bus: Bus, settings: Settings) -> None:
+async def test_live_chunk_has_its_capture_time(bus: Bus, settings: Settings) -> None:
     class Noting(SystemClock):
         """Remembers what it said to the thread that decodes: one moment for each frame that is sampled."""
 
@@ -113,7 +113,7 @@ async def test_a_live_chunk_is_stamped_with_the_moment_of_its_newest_frame(bus: 
         assert chunk.times.published_at_s >= chunk.times.captured_at_s
 
 
-async def test_a_file_that_was_removed_and_added_again_is_played_again(bus: Bus, settings: Settings) -> None:
+async def test_readded_file_is_played_again(bus: Bus, settings: Settings) -> None:
     await add_source(bus, spec())
     async with capture(settings):
         await until(is_state(bus, "ended"))
@@ -132,9 +132,7 @@ async def test_a_file_that_was_removed_and_added_again_is_played_again(bus: Bus,
     assert len({chunk.run for chunk in await chunks(bus)}) == 2
 
 
-async def test_a_change_of_credit_goes_on_with_the_run_and_a_change_of_overlap_begins_another(
-    bus: Bus, settings: Settings
-) -> None:
+async def test_only_overlap_change_starts_a_run(bus: Bus, settings: Settings) -> None:
     await add_source(bus, spec(credit=2))
     async with capture(settings):
         await until(has_chunks(bus, 2))
@@ -156,7 +154,7 @@ async def test_a_change_of_credit_goes_on_with_the_run_and_a_change_of_overlap_b
     assert second[1].frame_pts_s[0] > second[0].frame_pts_s[-1]
 
 
-async def test_a_paused_source_gives_nothing_and_goes_on_when_resumed(bus: Bus, settings: Settings) -> None:
+async def test_paused_source_publishes_nothing(bus: Bus, settings: Settings) -> None:
     await add_source(bus, spec(realtime=True))
     async with capture(settings):
         await until(has_chunks(bus, 2))
@@ -177,7 +175,7 @@ async def test_a_paused_source_gives_nothing_and_goes_on_when_resumed(bus: Bus, 
     assert [chunk.seq for chunk in await chunks(bus)] == list(range(CHUNKS + 1))
 
 
-async def test_a_removed_source_stops_and_gives_its_lease_back(bus: Bus, settings: Settings) -> None:
+async def test_removed_source_releases_its_lease(bus: Bus, settings: Settings) -> None:
     await add_source(bus, spec(PATTERN + "&seconds=0", lossless=False, realtime=True))
     async with capture(settings) as context:
         await until(has_chunks(bus, 1))
@@ -193,7 +191,7 @@ async def test_a_removed_source_stops_and_gives_its_lease_back(bus: Bus, setting
     assert found[-1].end and found[-1].seq == len(found) - 1
 
 
-async def test_a_source_that_cannot_be_opened_fails_for_all_to_see(bus: Bus, settings: Settings) -> None:
+async def test_unopenable_source_fails_visibly(bus: Bus, settings: Settings) -> None:
     await add_source(bus, spec("/no/such/clip.mp4"))
     async with capture(settings), capture(settings, "c2"):
         await until(is_state(bus, "failed"))
@@ -216,7 +214,7 @@ async def test_credentials_are_on_no_stream(bus: Bus, settings: Settings) -> Non
     assert b"s3cret" not in repr(await bus.redis.hgetall(bus.keys("cam1").run("cam1"))).encode()
 
 
-async def test_pixels_are_kept_for_a_generator_that_looks_at_them(bus: Bus, settings: Settings) -> None:
+async def test_pixels_are_kept_for_pixel_backends(bus: Bus, settings: Settings) -> None:
     generator = settings.generator.model_copy(update={"backend": "openai"})
     await add_source(bus, spec())
     async with capture(settings.model_copy(update={"generator": generator})):
@@ -224,7 +222,7 @@ async def test_pixels_are_kept_for_a_generator_that_looks_at_them(bus: Bus, sett
     assert (await chunks(bus))[0].keep_frames
 
 
-async def test_pictures_are_shown_only_while_somebody_watches(bus: Bus, settings: Settings) -> None:
+async def test_previews_need_a_viewer(bus: Bus, settings: Settings) -> None:
     keys = bus.keys("cam1")
     await add_source(bus, spec(PATTERN + "&seconds=0", lossless=False, realtime=True))
     async with capture(settings):
@@ -253,7 +251,7 @@ async def test_pictures_are_shown_only_while_somebody_watches(bus: Bus, settings
         assert await bus.redis.ttl(keys.display("cam1")) > 0
 
 
-async def test_frames_that_a_browser_pushes_become_chunks(bus: Bus, settings: Settings) -> None:
+async def test_pushed_frames_become_chunks(bus: Bus, settings: Settings) -> None:
     keys = bus.keys("phone")
     maker = JpegEncoder(320, 80)
     await add_source(bus, spec("push://phone", "phone", lossless=False, realtime=True, sample_fps=20))

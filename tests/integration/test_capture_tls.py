@@ -38,14 +38,14 @@ def certificate(folder: Path) -> str:
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.m3u8"])
-def test_a_server_whose_certificate_is_trusted_is_watched(tmp_path: Path, name: str) -> None:
+def test_trusted_server_is_captured(tmp_path: Path, name: str) -> None:
     write(tmp_path / name, **({"hls_time": "1", "hls_list_size": "0"} if name.endswith("m3u8") else {}))
     with serving(partial(Files, directory=str(tmp_path)), tls=tmp_path / "tls") as url:
         assert frames(f"{url}/{name}", certificate(tmp_path / "tls")) == 90
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.m3u8"])
-def test_a_server_that_others_vouch_for_is_refused_and_the_setting_named(tmp_path: Path, name: str) -> None:
+def test_untrusted_server_names_the_setting(tmp_path: Path, name: str) -> None:
     write(tmp_path / name, **({"hls_time": "1", "hls_list_size": "0"} if name.endswith("m3u8") else {}))
     with serving(partial(Files, directory=str(tmp_path)), tls=tmp_path / "tls") as url:
         error = refused(url.replace("//", "//admin:s3cret@") + f"/{name}", certificate(tmp_path / "others"))
@@ -54,7 +54,7 @@ def test_a_server_that_others_vouch_for_is_refused_and_the_setting_named(tmp_pat
     assert not error.final
 
 
-def test_a_certificate_of_another_host_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certificate_of_other_host_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tls, "_own_names", set)  # so that it is for 127.0.0.1 alone
     write(tmp_path / "a.mp4")
     with serving(partial(Files, directory=str(tmp_path)), tls=tmp_path / "tls") as url:
@@ -62,7 +62,7 @@ def test_a_certificate_of_another_host_is_refused(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize(("trusted", "asked"), [(True, True), (False, False)])
-def test_a_camera_is_spoken_to_only_when_its_certificate_is_trusted(tmp_path: Path, trusted: bool, asked: bool) -> None:
+def test_rtsps_camera_needs_a_trusted_certificate(tmp_path: Path, trusted: bool, asked: bool) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(*self_signed(tmp_path / "tls", ["127.0.0.1"]))
     heard: list[bytes] = []
@@ -91,7 +91,7 @@ def test_a_camera_is_spoken_to_only_when_its_certificate_is_trusted(tmp_path: Pa
     assert any(request.startswith(b"OPTIONS rtsps://") for request in heard) is asked
 
 
-def test_trust_in_a_file_that_is_not_there_is_an_error_for_good(tmp_path: Path) -> None:
+def test_missing_ca_file_is_final(tmp_path: Path) -> None:
     error = refused("https://127.0.0.1:1/a.mp4", str(tmp_path / "none.pem"))
     assert error.final
     assert "capture.tls_ca_file" in str(error) and "none.pem" in str(error)

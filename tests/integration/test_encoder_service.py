@@ -92,7 +92,7 @@ async def nothing_pending(bus: Bus) -> None:
     assert pending["pending"] == 0
 
 
-async def test_chunks_become_features_and_pixels_are_freed(bus: Bus) -> None:
+async def test_chunks_become_features(bus: Bus) -> None:
     sent = [await chunk(bus, seq) for seq in range(10)]
     async with worker(bus):
         await send(bus, *sent)

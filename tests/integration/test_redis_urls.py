@@ -109,7 +109,7 @@ def at(url: str, folder: Path) -> Settings:
         (f"unix://:{QUOTED}@SOCKET?db=2", 2),
     ],
 )
-async def test_work_goes_through_every_form_of_address(place: Place, tmp_path: Path, url: str, database: int) -> None:
+async def test_every_url_form_works(place: Place, tmp_path: Path, url: str, database: int) -> None:
     """Scripts, two megabytes of pixels, a blocking read on a connection of its own, and all in the database named."""
     async with Bus.connect(at(place.fill(url), tmp_path)) as bus, asyncio.timeout(60):
         await bus.ready(60)
@@ -138,7 +138,7 @@ async def test_work_goes_through_every_form_of_address(place: Place, tmp_path: P
     ],
     ids=["unknown-certificate", "tls-without-tls", "no-password", "wrong-password", "wrong-user"],
 )
-async def test_what_is_wrong_with_an_address_is_said_without_its_password(
+async def test_url_errors_hide_the_password(
     place: Place, tmp_path: Path, url: str, error: type[Exception], says: str
 ) -> None:
     async with Bus.connect(at(place.fill(url), tmp_path)) as bus, asyncio.timeout(60):

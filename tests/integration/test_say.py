@@ -29,7 +29,7 @@ async def test_attempts_count_from_one(opened: Bus) -> None:
     assert [await start_attempt(opened, REQUEST) for _ in range(3)] == [1, 2, 3]
 
 
-async def test_a_request_that_is_not_open_is_not_begun_and_not_opened_by_trying(bus: Bus) -> None:
+async def test_closed_request_starts_no_attempt(bus: Bus) -> None:
     assert await start_attempt(bus, REQUEST) is None
     assert not await bus.redis.exists(bus.keys("cam").open_requests)
 

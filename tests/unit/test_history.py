@@ -56,5 +56,5 @@ def test_each_broken_promise_is_found(history: list[Event], sentence: str) -> No
 
 
 @pytest.mark.parametrize("name", ["due", "decided", "requests", "feedback"])
-def test_counters_that_do_not_add_up_are_found(name: str) -> None:
+def test_wrong_counters_are_found(name: str) -> None:
     assert check(CLEAN, {**COUNTERS, name: 7}, published=2)

@@ -16,32 +16,32 @@ def flat(value: int, size: tuple[int, int] = (224, 398)) -> np.ndarray:
     return np.full((*size, 3), value, np.uint8)
 
 
-def test_motion_is_the_mean_absolute_difference_of_grey_levels() -> None:
+def test_motion_is_mean_grey_difference() -> None:
     assert motion(grey(flat(0)), grey(flat(255))) == pytest.approx(1.0)
     assert motion(grey(flat(100)), grey(flat(151))) == pytest.approx(0.2)
     assert motion(grey(flat(7)), grey(flat(7))) == 0.0
 
 
-def test_a_change_of_a_quarter_of_the_picture_counts_a_quarter() -> None:
+def test_changed_quarter_counts_a_quarter() -> None:
     changed = flat(0)
     changed[:112, :199] = 255
     assert motion(grey(flat(0)), grey(changed)) == pytest.approx(0.25, abs=0.01)
 
 
 @given(arrays(np.uint8, st.tuples(st.integers(1, 150), st.integers(1, 150), st.just(3))))
-def test_grey_keeps_the_brightness_of_any_size(rgb: np.ndarray) -> None:
+def test_grey_keeps_the_brightness(rgb: np.ndarray) -> None:
     cells = grey(rgb)
     assert cells.shape == (64, 64)
     assert cells.min() >= 0 and cells.max() <= 255.01
 
 
 @given(arrays(np.uint8, (128, 192, 3)))
-def test_grey_cells_are_the_means_of_their_pixels(rgb: np.ndarray) -> None:
+def test_grey_cells_are_pixel_means(rgb: np.ndarray) -> None:
     expected = (rgb.astype(float) @ [0.299, 0.587, 0.114]).reshape(64, 2, 64, 3).mean(axis=(1, 3))
     assert np.abs(grey(rgb) - expected).max() < 0.01
 
 
-def test_a_cut_is_stacked_as_eight_frames() -> None:
+def test_pending_chunk_stacks_eight_frames() -> None:
     chunk = PendingChunk(0, tuple(SampledFrame(i / 8, flat(i, (32, 48))) for i in range(8)))
     assert chunk.stacked().shape == (8, 32, 48, 3)
     assert chunk.stacked().flags.c_contiguous
@@ -50,7 +50,7 @@ def test_a_cut_is_stacked_as_eight_frames() -> None:
     assert chunk.motion() == pytest.approx(7 / 255)
 
 
-def test_a_source_that_changes_its_size_begins_a_new_chunk() -> None:
+def test_changed_size_starts_a_new_chunk() -> None:
     chunker = Chunker(8.0, 4)
     chunks = []
     for i in range(20):
@@ -62,7 +62,7 @@ def test_a_source_that_changes_its_size_begins_a_new_chunk() -> None:
     assert chunker.due == 2
 
 
-def test_a_break_begins_a_new_chunk_and_time_goes_on() -> None:
+def test_restart_clears_window_and_keeps_time() -> None:
     chunker = Chunker(8.0, 4)
     for i in range(7):
         chunker.push(chunker.stamp(i / 8)[0], flat(0, (8, 8)))
@@ -88,6 +88,6 @@ def test_the_ledger_accounts_for_every_cut(fates: list[str], in_hand: int) -> No
     assert counters["due"] == counts.published + dropped == due
 
 
-def test_a_continued_run_was_due_what_is_on_the_bus() -> None:
+def test_continued_run_counts_published_chunks() -> None:
     assert ChunkCounts(published=10).counters(40, 20, 3)["due"] == 10
     assert ChunkCounts(published=10).pending(3) == 0

@@ -14,7 +14,7 @@ from cornerman_shared.clock import VirtualClock
 from tests.unit.capture.decoders import Script, all_of, decoder_of, frames, plan, play, url_decoder
 
 
-async def test_a_file_becomes_every_chunk_of_it() -> None:
+async def test_file_gives_all_its_chunks() -> None:
     decoder = url_decoder("test://pattern?fps=30&seconds=10&size=64x36", plan())
     chunks = await play(decoder)
     assert (decoder.chunker.captured, decoder.chunker.sampled, decoder.chunker.due) == (300, 80, 19)
@@ -23,7 +23,7 @@ async def test_a_file_becomes_every_chunk_of_it() -> None:
     assert [change.state for change in decoder.poll_changes()] == ["opening", "playing", "ended"]
 
 
-async def test_decoding_again_gives_the_same_chunks_so_a_run_can_be_continued(
+async def test_decoding_again_gives_equal_chunks(
     make_video: Callable[..., Path],
 ) -> None:
     url = str(make_video("a.mp4", seconds=6))
@@ -35,14 +35,14 @@ async def test_decoding_again_gives_the_same_chunks_so_a_run_can_be_continued(
         assert (ours.stacked() == theirs.stacked()).all()
 
 
-async def test_frames_that_are_not_sampled_are_not_converted() -> None:
+async def test_unsampled_frames_are_not_converted() -> None:
     made: list[int] = []
     decoder = decoder_of(lambda: Script(frames(300), count=made), plan())
     await play(decoder)
     assert len(made) == decoder.chunker.sampled == 80
 
 
-async def test_a_live_reel_keeps_the_newest_and_counts_the_rest() -> None:
+async def test_live_queue_keeps_the_newest_chunk() -> None:
     decoder = decoder_of(lambda: Script(frames(3000)), plan(lossless=False))
     decoder.start()
     assert await asyncio.to_thread(decoder.join, 10.0)
@@ -51,7 +51,7 @@ async def test_a_live_reel_keeps_the_newest_and_counts_the_rest() -> None:
     assert decoder.behind == 198
 
 
-async def test_files_are_played_at_their_own_speed() -> None:
+async def test_realtime_files_are_paced() -> None:
     clock = VirtualClock()
     decoder = decoder_of(lambda: Script(frames(90)), plan(realtime=True), clock)
     waited: list[float] = []
@@ -68,7 +68,7 @@ async def test_files_are_played_at_their_own_speed() -> None:
     assert all(chunk.available_at_s - chunk.pts_s == pytest.approx(began_s, abs=1e-3) for chunk in chunks)
 
 
-async def test_what_is_on_the_bus_already_is_gone_through_without_waiting() -> None:
+async def test_published_chunks_are_skipped_unpaced() -> None:
     clock = VirtualClock()
     decoder = decoder_of(lambda: Script(frames(300)), plan(realtime=True, skip=15), clock)
     waited: list[float] = []
@@ -84,7 +84,7 @@ async def test_what_is_on_the_bus_already_is_gone_through_without_waiting() -> N
     assert sum(waited) < 3.0
 
 
-async def test_a_looped_file_goes_on_in_time() -> None:
+async def test_looped_file_continues_media_time() -> None:
     decoder = decoder_of(lambda: Script(frames(30)), plan(loop=True, lossless=True))
     decoder.start()
     chunks = []
@@ -105,7 +105,7 @@ async def test_a_live_source_cannot_be_lossless() -> None:
     assert "lossless" in decoder.state.detail
 
 
-async def test_a_clip_too_short_for_a_chunk_says_so() -> None:
+async def test_clip_shorter_than_a_chunk_ends() -> None:
     decoder = url_decoder("test://pattern?fps=30&seconds=0.5&size=64x36", plan())
     assert await play(decoder) == []
     assert decoder.state.name == "ended"
@@ -121,14 +121,14 @@ async def test_a_file_cut_short_says_so(make_video: Callable[..., Path]) -> None
     assert "cut short" in decoder.state.detail and "of 6.0 s" in decoder.state.detail
 
 
-async def test_a_missing_file_fails_with_the_reason() -> None:
+async def test_missing_file_fails_with_reason() -> None:
     decoder = url_decoder("/no/such/file.mp4", plan())
     assert await play(decoder) == []
     assert [change.state for change in decoder.poll_changes()] == ["opening", "failed"]
     assert "/no/such/file.mp4" in decoder.state.detail
 
 
-async def test_a_defect_in_a_source_fails_that_source_and_hides_credentials() -> None:
+async def test_unexpected_error_hides_credentials() -> None:
     def opener() -> FrameSource:
         raise RuntimeError("rtsp://admin:s3cret@cam/live went wrong")
 
@@ -138,13 +138,13 @@ async def test_a_defect_in_a_source_fails_that_source_and_hides_credentials() ->
     assert "RuntimeError" in decoder.state.detail and "s3cret" not in decoder.state.detail
 
 
-async def test_nothing_is_encoded_for_people_while_nobody_watches() -> None:
+async def test_no_viewer_gets_no_previews() -> None:
     decoder = url_decoder("test://pattern?fps=30&seconds=2&size=64x36", plan())
     await play(decoder)
     assert await decoder._previews.frames.get() is None
 
 
-async def test_every_frame_is_encoded_while_somebody_watches() -> None:
+async def test_viewer_gets_every_frame() -> None:
     clock = VirtualClock()
     decoder = decoder_of(lambda: Script(frames(60)), plan(realtime=True), clock)
     decoder._previews.enabled = True
@@ -166,7 +166,7 @@ async def test_every_frame_is_encoded_while_somebody_watches() -> None:
     assert previews and previews[-1] == pytest.approx(59 / 30)
 
 
-async def test_a_file_read_as_fast_as_possible_is_shown_no_faster_than_its_own_rate() -> None:
+async def test_fast_file_limits_its_previews() -> None:
     decoder = decoder_of(lambda: Script(frames(300)), plan())  # the virtual clock stands still
     decoder._previews.enabled = True
     offered: list[float] = []

@@ -17,7 +17,7 @@ from cornerman_shared.clock import VirtualClock
 from tests.unit.capture.decoders import SETTINGS, Script, all_of, decoder_of, frames, plan, play
 
 
-async def test_a_lossless_reel_waits_for_whoever_takes() -> None:
+async def test_lossless_decoder_waits_for_room() -> None:
     decoder = decoder_of(lambda: Script(frames(3000)), plan())
     decoder.start()
     while decoder.chunker.due < 3:
@@ -30,7 +30,7 @@ async def test_a_lossless_reel_waits_for_whoever_takes() -> None:
     assert decoder.behind == 0
 
 
-async def test_a_lost_camera_is_opened_again_and_chunks_do_not_mix() -> None:
+async def test_lost_camera_reconnects_without_mixing_chunks() -> None:
     clock = VirtualClock()
     openings: list[int] = []
 
@@ -64,7 +64,7 @@ async def test_a_lost_camera_is_opened_again_and_chunks_do_not_mix() -> None:
     assert decoder.state.reconnects == 3
 
 
-async def test_a_remote_file_that_breaks_off_goes_on_where_it_was() -> None:
+async def test_broken_remote_file_continues_in_place() -> None:
     openings: list[int] = []
 
     def opener() -> FrameSource:
@@ -78,7 +78,7 @@ async def test_a_remote_file_that_breaks_off_goes_on_where_it_was() -> None:
     assert [chunk.index for chunk in chunks] == list(range(19))
 
 
-async def test_a_stall_is_noticed_from_outside_and_is_over_with_the_next_frame() -> None:
+async def test_stall_ends_with_the_next_frame() -> None:
     clock, go_on = VirtualClock(), threading.Event()
 
     class Stalling(Script):
@@ -102,7 +102,7 @@ async def test_a_stall_is_noticed_from_outside_and_is_over_with_the_next_frame()
     assert "playing" in [change.state for change in decoder.poll_changes()]
 
 
-async def test_a_paused_file_waits_and_goes_on_without_a_loss() -> None:
+async def test_paused_file_loses_nothing() -> None:
     decoder = decoder_of(lambda: Script(frames(300)), plan())
     decoder.pause(True)
     decoder.start()
@@ -132,7 +132,7 @@ async def take_now(decoder: SourceDecoder) -> PendingChunk | None:
         return None
 
 
-async def test_a_paused_camera_is_closed_and_opened_again() -> None:
+async def test_paused_camera_is_reopened() -> None:
     closed: list[int] = []
 
     class Camera(Script):
@@ -169,7 +169,7 @@ async def test_a_paused_reel_can_be_stopped() -> None:
     assert decoder.join(60.0)
 
 
-async def test_a_reel_that_waits_to_play_can_be_stopped() -> None:
+async def test_stop_interrupts_the_pacer() -> None:
     from cornerman_shared.clock import SystemClock
 
     clock = SystemClock()

@@ -31,7 +31,7 @@ Turn = Callable[[Path, tuple[int, int, int, int]], None]
     ],
     ids=["16-bit", "16-bit-rgb", "16-bit-png", "10-bit", "alpha", "alpha-yuv", "odd", "odd-and-small"],
 )
-async def test_every_chunk_of_an_odd_video_has_its_colours(
+async def test_odd_formats_keep_their_colours(
     make_video: Maker, name: str, codec: str, pix_fmt: str, size: tuple[int, int]
 ) -> None:
     path = make_video(name, codec=codec, pix_fmt=pix_fmt, size=size, seconds=2)
@@ -45,7 +45,7 @@ async def test_every_chunk_of_an_odd_video_has_its_colours(
         assert close(frames[0, 26, 8], RED) and close(frames[0, 26, 48], BLUE) and close(frames[0, 1, 28], GREEN)
 
 
-async def test_a_phones_video_comes_upright_in_every_chunk(make_video: Maker, turn: Turn) -> None:
+async def test_phone_video_is_upright(make_video: Maker, turn: Turn) -> None:
     path = make_video("a.mp4", seconds=2)
     turn(path, (0, 1, -1, 0))
     chunks = await play(url_decoder(str(path), plan()))
@@ -65,7 +65,7 @@ def without_frames(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.ts"])
-async def test_a_video_of_length_zero_is_an_error_that_names_it(tmp_path: Path, name: str) -> None:
+async def test_video_without_frames_fails(tmp_path: Path, name: str) -> None:
     without_frames(tmp_path / name)
     decoder = url_decoder(str(tmp_path / name), plan())
     assert await play(decoder) == []
@@ -74,7 +74,7 @@ async def test_a_video_of_length_zero_is_an_error_that_names_it(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("loop", [False, True])
-async def test_a_video_of_one_frame_is_too_short_for_a_chunk_and_says_so(make_video: Maker, loop: bool) -> None:
+async def test_single_frame_gives_no_chunk(make_video: Maker, loop: bool) -> None:
     decoder = url_decoder(str(make_video("a.mkv", codec="ffv1", pix_fmt="bgr0", times=[0.0])), plan(loop=loop))
     if not loop:
         assert await play(decoder) == []
@@ -91,7 +91,7 @@ async def test_a_video_of_one_frame_is_too_short_for_a_chunk_and_says_so(make_vi
     ("name", "keep"),
     [("a.mkv", 0.02), ("a.mkv", 0.5), ("a.ts", 0.5), ("a.avi", 0.5), ("a.mp4", 0.5), ("a.mp4", 0.01), ("a.webm", 0.3)],
 )
-async def test_a_video_cut_anywhere_ends_or_fails_and_never_hangs(make_video: Maker, name: str, keep: float) -> None:
+async def test_truncated_video_ends_or_fails(make_video: Maker, name: str, keep: float) -> None:
     codec = {"codec": "libvpx-vp9"} if name == "a.webm" else {}
     path = make_video(name, seconds=3, size=(160, 90), **codec)
     data = path.read_bytes()
@@ -102,7 +102,7 @@ async def test_a_video_cut_anywhere_ends_or_fails_and_never_hangs(make_video: Ma
     assert decoder.state.name == "ended" or name in decoder.state.detail
 
 
-async def test_a_video_damaged_everywhere_ends_or_fails_and_never_hangs(make_video: Maker) -> None:
+async def test_damaged_video_ends_or_fails(make_video: Maker) -> None:
     path = make_video("a.mkv", seconds=3, size=(160, 90))
     whole = path.read_bytes()
     for seed in range(12):

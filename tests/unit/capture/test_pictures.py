@@ -46,9 +46,7 @@ def close(pixel: np.ndarray, colour: tuple[int, int, int], off: int = 14) -> boo
         ("libvpx-vp9", "yuv420p", "a.webm"),
     ],
 )
-def test_every_pixel_format_gives_the_right_colours(
-    make_video: Callable[..., Path], codec: str, pix_fmt: str, name: str
-) -> None:
+def test_pixel_formats_keep_their_colours(make_video: Callable[..., Path], codec: str, pix_fmt: str, name: str) -> None:
     path = make_video(name, codec=codec, pix_fmt=pix_fmt, seconds=0.2)
     rgb = FrameScaler(224).rgb(first_frame(path))
     assert rgb.shape == (224, 398, 3)
@@ -58,7 +56,7 @@ def test_every_pixel_format_gives_the_right_colours(
     assert close(rgb[10, 200], GREEN), rgb[10, 200]
 
 
-def test_grey_of_16_bit_is_scaled_not_cut_off(make_video: Callable[..., Path]) -> None:
+def test_16_bit_grey_is_scaled(make_video: Callable[..., Path]) -> None:
     path = make_video("a.mkv", codec="ffv1", pix_fmt="gray16le", seconds=0.1)
     rgb = FrameScaler(224).rgb(first_frame(path))
     assert close(rgb[180, 60], (74, 74, 74))  # BT.601 luma of the red half
@@ -103,13 +101,13 @@ def test_turned_videos_come_upright(
     assert close(jpeg[int(red_at[0] * scale), int(red_at[1] * scale)], RED, off=25)
 
 
-def test_pixels_that_are_not_square_are_stretched() -> None:
+def test_nonsquare_pixels_are_stretched() -> None:
     assert scaled_size(720, 576, Fraction(64, 45), 224) == (398, 224)
     assert scaled_size(720, 576, None, 224) == (280, 224)
     assert scaled_size(720, 576, Fraction(0, 1), 224) == (280, 224)
 
 
-def test_the_pixel_aspect_of_a_file_is_heeded(make_video: Callable[..., Path]) -> None:
+def test_pixel_aspect_of_file_is_applied(make_video: Callable[..., Path]) -> None:
     from cornerman_capture.sources.opening import open_source
     from cornerman_shared.settings.tree import CaptureSettings
 
@@ -120,7 +118,7 @@ def test_the_pixel_aspect_of_a_file_is_heeded(make_video: Callable[..., Path]) -
     feed.close()
 
 
-def test_a_picture_too_narrow_to_be_one_is_refused() -> None:
+def test_extreme_aspect_is_refused() -> None:
     with pytest.raises(BrokenError, match="4000x16"):
         scaled_size(4000, 16, None, 224)
 
@@ -129,7 +127,7 @@ def test_a_picture_too_narrow_to_be_one_is_refused() -> None:
     ("degrees", "matrix"),
     [(0, (1, 0, 0, 1)), (-90, (0, 1, -1, 0)), (90, (0, -1, 1, 0)), (180, (-1, 0, 0, -1)), (-180, (-1, 0, 0, -1))],
 )
-def test_an_angle_turns_as_its_matrix_does(degrees: int, matrix: tuple[int, int, int, int]) -> None:
+def test_angle_equals_its_matrix(degrees: int, matrix: tuple[int, int, int, int]) -> None:
     a, b, c, d = (value << 16 for value in matrix)
     packed = struct.pack("=9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
     assert Orientation.of_angle(degrees) == Orientation.of_matrix(packed)
@@ -139,7 +137,7 @@ def test_a_short_display_matrix_is_upright() -> None:
     assert Orientation.of_matrix(b"") == Orientation()
 
 
-def test_pictures_are_freed_at_once_not_by_the_garbage_collector(make_video: Callable[..., Path]) -> None:
+def test_frames_are_freed_without_collector(make_video: Callable[..., Path]) -> None:
     """Reading a frame's side data ties it into a cycle; a day of video then held hundreds of megabytes."""
     shrinker, maker = FrameScaler(224), JpegEncoder(320, 80)
     gc.collect()
@@ -155,7 +153,7 @@ def test_pictures_are_freed_at_once_not_by_the_garbage_collector(make_video: Cal
         gc.enable()
 
 
-def test_a_looped_clip_leaves_no_picture_behind_each_time_it_is_opened(make_video: Callable[..., Path]) -> None:
+def test_reopened_clip_keeps_no_frames(make_video: Callable[..., Path]) -> None:
     """The first frame of each opening is looked at for its display matrix, and was kept until a full collection."""
     path = str(make_video(seconds=0.5))
     gc.collect()

@@ -44,7 +44,7 @@ def refused(url: str, settings: CaptureSettings = SETTINGS) -> BrokenError:
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.mov", "a.ts"])
-def test_every_frame_of_a_file_comes_in_order(make_video: Maker, name: str) -> None:
+def test_file_frames_come_in_order(make_video: Maker, name: str) -> None:
     times = times_of(str(make_video(name, seconds=2.0)))
     assert len(times) == 60
     known = [t for t in times if t is not None]
@@ -52,14 +52,14 @@ def test_every_frame_of_a_file_comes_in_order(make_video: Maker, name: str) -> N
     assert known[-1] - known[0] == pytest.approx(59 / 30, abs=0.01)
 
 
-def test_timestamps_out_of_order_give_the_samples_of_a_sound_file(make_video: Maker) -> None:
+def test_unordered_timestamps_sample_as_ordered(make_video: Maker) -> None:
     """H.264 with B-frames in AVI: the container knows decoding times only, and frames come as 0.03, 0.1, 0.06 …"""
     raw = times_of(str(make_video("a.avi", seconds=4.0)))
     assert raw != sorted(t for t in raw if t is not None)
 
     def sampled(times: list[float | None]) -> list[float]:
         chunker = Chunker(8.0, 4, 1 / 30)
-        return [pts_s for pts_s, wanted in map(chunker.see, times) if wanted]
+        return [pts_s for pts_s, wanted in map(chunker.stamp, times) if wanted]
 
     assert sampled(raw) == pytest.approx(sampled([i / 30 for i in range(120)]), abs=0.11)
 
@@ -77,7 +77,7 @@ def test_variable_frame_rates_keep_their_timestamps(make_video: Maker) -> None:
     assert times_of(str(make_video("a.mkv", times=stamps))) == pytest.approx(stamps, abs=0.002)
 
 
-def test_a_missing_file_is_an_error_that_names_it(tmp_path: Path) -> None:
+def test_missing_file_is_named(tmp_path: Path) -> None:
     error = refused(str(tmp_path / "gone.mp4"))
     assert error.final
     assert "gone.mp4" in str(error) and "no such file" in str(error)
@@ -87,7 +87,7 @@ def test_a_missing_file_is_an_error_that_names_it(tmp_path: Path) -> None:
     ("content", "says"),
     [(b"", "empty"), (NOISE, "not a video"), (b"hello world\n" * 500, "not a video|is text")],
 )
-def test_a_file_that_is_no_video_is_an_error(tmp_path: Path, content: bytes, says: str) -> None:
+def test_non_video_file_is_an_error(tmp_path: Path, content: bytes, says: str) -> None:
     path = tmp_path / "clip.mp4"
     path.write_bytes(content)
     assert refused(str(path)).final
@@ -95,13 +95,13 @@ def test_a_file_that_is_no_video_is_an_error(tmp_path: Path, content: bytes, say
         open_source(str(path), SETTINGS)
 
 
-def test_text_is_not_shown_as_a_picture(tmp_path: Path) -> None:
+def test_text_file_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("hello world\n" * 500)
     assert "text" in str(refused(str(path)))
 
 
-def test_a_folder_and_a_pipe_are_refused_without_a_hang(tmp_path: Path) -> None:
+def test_folder_and_pipe_are_refused(tmp_path: Path) -> None:
     assert "folder" in str(refused(str(tmp_path)))
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -114,21 +114,21 @@ def test_sound_without_pictures_is_an_error(make_video: Maker) -> None:
     assert "no video" in str(error) and "audio" in str(error)
 
 
-def test_a_recording_cut_before_its_index_is_an_error(make_video: Maker) -> None:
+def test_missing_index_is_an_error(make_video: Maker) -> None:
     path = make_video("a.mp4")
     path.write_bytes(path.read_bytes()[:-2000])
     assert "cut short" in str(refused(str(path)))
 
 
 @pytest.mark.parametrize(("name", "options"), [("a.mp4", {"movflags": "faststart"}), ("a.mkv", {}), ("a.ts", {})])
-def test_a_file_cut_in_the_middle_gives_what_is_there(make_video: Maker, name: str, options: dict[str, str]) -> None:
+def test_truncated_file_gives_its_start(make_video: Maker, name: str, options: dict[str, str]) -> None:
     path = make_video(name, seconds=4, options=options, quality={"g": "15"})
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 6 // 10])
     assert 30 < len(times_of(str(path))) < 120
 
 
-def test_a_file_damaged_in_the_middle_is_played_on(make_video: Maker) -> None:
+def test_damaged_file_plays_on(make_video: Maker) -> None:
     path = make_video("a.mkv", seconds=4, quality={"g": "15"})
     data = bytearray(path.read_bytes())
     middle = len(data) // 2
@@ -143,40 +143,40 @@ def test_files_can_be_switched_off(make_video: Maker) -> None:
 
 
 @pytest.mark.parametrize("name", ["a|b.mp4", "concat:a.mp4", "https.mp4", "a b%20c.mp4", "ü.mp4"])
-def test_a_file_is_opened_as_a_file_whatever_its_name(make_video: Maker, tmp_path: Path, name: str) -> None:
+def test_odd_file_name_is_a_file(make_video: Maker, tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     make_video("plain.mp4", seconds=0.5).rename(path)
     assert len(times_of(str(path))) == 15
 
 
-def test_a_playlist_file_does_not_reach_into_the_network(tmp_path: Path) -> None:
+def test_playlist_file_cannot_reach_the_network(tmp_path: Path) -> None:
     path = tmp_path / "a.m3u8"
     path.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n")
     refused(str(path))
 
 
-def test_a_refused_connection_may_heal_and_hides_the_password() -> None:
+def test_refused_connection_is_retryable() -> None:
     error = refused("rtsp://admin:s3cret@127.0.0.1:9/live")
     assert not error.final
     assert "refused" in str(error) and "s3cret" not in str(error)
     assert error.__cause__ is None and error.__suppress_context__
 
 
-def test_an_unknown_host_is_named_as_the_cause() -> None:
+def test_unknown_host_is_named() -> None:
     error = refused("http://no-such-host.invalid/a.mp4")
     assert "host name is not known" in str(error)
 
 
-def test_a_camera_that_is_not_there_may_be_plugged_in() -> None:
+def test_missing_camera_is_retryable() -> None:
     error = refused("/dev/video63")
     assert not error.final and "no such camera" in str(error)
 
 
-def test_an_unknown_camera_option_is_an_error() -> None:
+def test_unknown_camera_option_is_refused() -> None:
     assert "there is no option 'width'" in str(refused("device:0?width=3"))
 
 
-def test_the_pattern_is_the_same_each_time_and_another_for_another_seed() -> None:
+def test_pattern_depends_on_its_seed() -> None:
     def pictures(url: str) -> list[np.ndarray]:
         feed = open_source(url, SETTINGS)
         frames = [picture.decode() for picture in feed.frames(lambda: False)]
@@ -216,7 +216,7 @@ def test_the_pattern_can_be_without_end() -> None:
         ("colour=1", "colour"),
     ],
 )
-def test_a_wrong_pattern_option_is_an_error(query: str, says: str) -> None:
+def test_wrong_pattern_option_is_refused(query: str, says: str) -> None:
     error = refused(f"test://pattern?{query}")
     assert error.final and says in str(error)
 

@@ -15,7 +15,7 @@ GONE = BrokenError("gone", final=False)
 WRONG = BrokenError("wrong address", final=True)
 
 
-def test_a_camera_plays_stalls_reconnects_and_plays_again() -> None:
+def test_camera_stalls_and_reconnects() -> None:
     state = SourceState(5.0, can_fail=False)
     states = [state.name]
     state.on_frame(100.0)
@@ -41,7 +41,7 @@ def test_a_camera_is_tried_for_ever() -> None:
     assert state.name == "reconnecting"
 
 
-def test_a_remote_file_is_given_up_after_some_tries_without_a_frame() -> None:
+def test_remote_file_fails_after_attempts() -> None:
     state = SourceState(5.0, can_fail=True)
     state.on_error(GONE, 0.0)
     state.on_frame(1.0)
@@ -49,14 +49,14 @@ def test_a_remote_file_is_given_up_after_some_tries_without_a_frame() -> None:
     assert (state.name, state.detail) == ("failed", "gone")
 
 
-def test_what_cannot_be_healed_is_not_tried_again() -> None:
+def test_final_error_is_not_retried() -> None:
     state = SourceState(5.0, can_fail=False)
     assert not state.on_error(WRONG, 0.0)
     assert state.name == "failed"
     assert state.over
 
 
-def test_who_never_gave_a_frame_is_given_up_after_its_time_with_the_last_reason() -> None:
+def test_give_up_keeps_the_last_reason() -> None:
     state = SourceState(5.0, can_fail=False, give_up_s=15.0)
     assert state.time_left_s(100.0) == math.inf
     assert state.on_error(GONE, 100.0)
@@ -67,7 +67,7 @@ def test_who_never_gave_a_frame_is_given_up_after_its_time_with_the_last_reason(
     assert state.detail == "gone; given up after 3 tries (watch.give_up_s = 15)"
 
 
-def test_who_has_given_a_frame_is_waited_for_however_long_it_is_away() -> None:
+def test_played_source_never_gives_up() -> None:
     state = SourceState(5.0, can_fail=False, give_up_s=15.0)
     assert state.on_error(GONE, 0.0)
     state.on_frame(10.0)
@@ -96,7 +96,7 @@ def test_frames_come_at_media_speed() -> None:
     assert clock.monotonic_s() - began_s == pytest.approx(59 / 30 + 0.004, abs=1e-4)
 
 
-def test_after_a_long_stop_the_pacer_does_not_sprint() -> None:
+def test_late_pacer_does_not_catch_up() -> None:
     clock = VirtualClock()
     waits = Waits(clock)
     pacer = Pacer(clock.monotonic_s, waits)
@@ -108,7 +108,7 @@ def test_after_a_long_stop_the_pacer_does_not_sprint() -> None:
     assert waits.slept_s == pytest.approx(0.1, abs=1e-4)
 
 
-def test_a_pacer_that_is_woken_says_so() -> None:
+def test_interrupted_pacer_returns_true() -> None:
     clock = VirtualClock()
     pacer = Pacer(clock.monotonic_s, Waits(clock, wake=True))
     assert not pacer.wait_until(0.0)

@@ -19,7 +19,7 @@ def chunks_of(overlap: int, n: int) -> list[tuple[int, ...]]:
 
 
 @given(st.integers(0, 7), st.integers(0, 300))
-def test_a_chunk_comes_exactly_when_eight_are_held_and_enough_are_new(overlap: int, n: int) -> None:
+def test_chunk_is_due_by_the_rule(overlap: int, n: int) -> None:
     chunks = chunks_of(overlap, n)
     stride = CHUNK_FRAMES - overlap
     assert len(chunks) == (0 if n < 8 else 1 + (n - 8) // stride)
@@ -28,7 +28,7 @@ def test_a_chunk_comes_exactly_when_eight_are_held_and_enough_are_new(overlap: i
 
 
 @given(st.integers(0, 7), st.lists(st.booleans(), max_size=200))
-def test_breaks_never_mix_what_was_before_with_what_comes_after(overlap: int, breaks: list[bool]) -> None:
+def test_chunks_never_span_a_break(overlap: int, breaks: list[bool]) -> None:
     """Whatever the breaks: 8 in a row of one piece, newest last, neighbours sharing exactly `overlap`."""
     window: Window[tuple[int, int]] = Window(overlap)
     piece, chunks = 0, []
@@ -71,6 +71,6 @@ def test_arbitrary_timing_gives_whole_rising_chunks(overlap: int, steps: list[fl
 
 
 @pytest.mark.parametrize("overlap", [-1, 8, 100])
-def test_an_overlap_out_of_range_is_refused(overlap: int) -> None:
+def test_overlap_out_of_range_is_refused(overlap: int) -> None:
     with pytest.raises(ValueError, match="overlap"):
         Window(overlap)

@@ -7,7 +7,7 @@ import pytest
 from cornerman_shared.backoff import Backoff
 
 
-def test_the_ceiling_doubles_up_to_the_cap() -> None:
+def test_ceiling_doubles_up_to_cap() -> None:
     backoff = Backoff(base_s=0.1, cap_s=1.0)
     ceilings = []
     for _ in range(6):
@@ -16,7 +16,7 @@ def test_the_ceiling_doubles_up_to_the_cap() -> None:
     assert ceilings == [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
 
 
-def test_waits_fill_the_whole_range_from_zero() -> None:
+def test_waits_fill_the_range() -> None:
     backoff = Backoff(base_s=1.0, cap_s=1.0, rng=random.Random(7))
     waits = [backoff.next_s() for _ in range(2000)]
     assert min(waits) < 0.05
@@ -24,7 +24,7 @@ def test_waits_fill_the_whole_range_from_zero() -> None:
     assert 0.45 < sum(waits) / len(waits) < 0.55
 
 
-def test_reset_makes_the_next_wait_short_again() -> None:
+def test_reset_shortens_the_next_wait() -> None:
     backoff = Backoff(base_s=0.1, cap_s=10.0)
     for _ in range(5):
         backoff.next_s()

@@ -14,7 +14,7 @@ def test_dotted_names_become_a_tree() -> None:
     }
 
 
-def test_a_value_and_a_section_of_one_name_are_refused() -> None:
+def test_value_and_section_conflict_is_refused() -> None:
     with pytest.raises(ConfigError, match="encoder"):
         nest([("encoder", 1), ("encoder.batch", 2)])
 
@@ -39,7 +39,7 @@ def test_later_trees_win_field_by_field() -> None:
     assert merge({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}}, {"d": 4}) == {"a": {"b": 1, "c": 3}, "d": 4}
 
 
-def test_a_child_reads_from_its_environment_what_we_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_carries_settings_to_child(monkeypatch: pytest.MonkeyPatch) -> None:
     flags = {
         "redis": {"url": "unix:///x.sock"},
         "encoder": {"batch": 2, "fake_delay_ms": 2.5},

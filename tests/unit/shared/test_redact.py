@@ -45,7 +45,7 @@ def test_no_password_without_spaces_gets_through(password: str) -> None:
     assert hidden not in redact_url(f"rtsp://user:{hidden}@camera.local/stream")
 
 
-def test_secret_fields_are_hidden_wherever_they_are() -> None:
+def test_nested_secret_fields_are_hidden() -> None:
     value = redact_value("settings", {"gateway": {"token": "abc", "port": 1}, "urls": ["rtsp://a:b@c/"], "api_key": ""})
     assert value == {"gateway": {"token": "***", "port": 1}, "urls": ["rtsp://***@c/"], "api_key": ""}
 

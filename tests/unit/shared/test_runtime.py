@@ -26,7 +26,7 @@ def test_an_interrupt_is_not_swallowed() -> None:
         runtime._exit_code(KeyboardInterrupt(), logs.get_logger("test"))
 
 
-def test_flags_win_over_set_and_both_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flags_override_set_and_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CORNERMAN_ENCODER__BATCH", "3")
     monkeypatch.setenv("CORNERMAN_REDIS_URL", "redis://environment")
     settings = runtime._settings("encoder", ["--redis", "redis://flag", "--set", "encoder.threads=2", "--name", "w7"])

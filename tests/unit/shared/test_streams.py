@@ -28,24 +28,24 @@ def every_key(keys: Keys) -> dict[str, str]:
     return found
 
 
-def test_all_keys_of_a_shard_carry_one_hash_tag() -> None:
+def test_keys_carry_their_shard_tag() -> None:
     tags = {re.match(r"\{([^}]+)\}:", key) for key in every_key(Keys(3)).values()}
     assert {match[1] if match else None for match in tags} == {"cm3"}
 
 
-def test_no_two_names_are_the_same_key() -> None:
+def test_keys_are_distinct() -> None:
     keys = every_key(Keys(0))
     assert len(keys) > 15
     assert len(set(keys.values())) == len(keys)
 
 
-def test_feedback_of_a_source_is_not_everybodys() -> None:
+def test_source_feedback_differs_from_shard_feedback() -> None:
     assert Keys(0).feedback("cam1") == "{cm0}:feedback:cam1"
     assert Keys(0).feedback_all == "{cm0}:feedback"
 
 
 @pytest.mark.parametrize(("source_id", "shards", "shard"), [("cam1", 1, 0), ("cam1", 16, 6), ("demo", 16, 0)])
-def test_the_shard_of_a_source_never_moves(source_id: str, shards: int, shard: int) -> None:
+def test_shard_of_a_source_is_stable(source_id: str, shards: int, shard: int) -> None:
     """Other languages compute it too, and data lies where it was written: crc32 modulo shards."""
     assert shard_of(source_id, shards) == shard
     assert Keys.of(source_id, shards) == Keys(shard)
