@@ -1,4 +1,4 @@
-"""Decoded frames as JPEGs: for the page, for cameras over WebRTC, for servers that take pictures."""
+"""Encodes decoded frames as JPEGs, for the page, for WebRTC cameras and for servers that accept pictures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cornerman_shared.errors import SourceError
 
 
 class JpegEncoder:
-    """Decoded frame -> JPEG, upright, at most `max_width` wide. Not for several threads at once.
+    """Encodes decoded frames as upright JPEGs of at most `max_width` pixels. Not thread-safe.
 
     Args:
         max_width: pixels.
@@ -27,24 +27,24 @@ class JpegEncoder:
         self._aspect = pixel_aspect
         self._scaler = VideoReformatter()
         self._converter = VideoReformatter()
-        self._uprighter = FrameOrientation()
-        self._made = 0
+        self._orientation = FrameOrientation()
+        self._count = 0
         self._encoder: av.VideoCodecContext | None = None
 
     def jpeg(self, frame: av.VideoFrame) -> bytes:
-        """The picture of a decoded frame.
+        """Encodes a frame.
 
         Raises:
-            SourceError: no picture can be made of it.
+            SourceError: FFmpeg cannot convert or encode it.
         """
-        upright = self._uprighter.of(frame)
+        upright = self._orientation.of(frame)
         shown = frame.width * float(self._aspect or 1)
         stored_limit = self._max_width * (shown / frame.height if upright.transpose else 1.0)
         shrink = min(1.0, stored_limit / shown)
         width, height = _even(shown * shrink), _even(frame.height * shrink)
         if upright == UPRIGHT:
             scaled = scale(self._scaler, frame, width, height, "yuvj420p")
-            if scaled.format.name != "yuvj420p":  # of its own size, PyAV takes limited for full range and does nothing
+            if scaled.format.name != "yuvj420p":  # at equal size PyAV takes limited for full range and converts nothing
                 scaled = scale(self._converter, scaled, width, height, "rgb24")
                 scaled = scale(self._scaler, scaled, width, height, "yuvj420p")
             return self._encode(scaled)
@@ -61,17 +61,17 @@ class JpegEncoder:
             encoder.thread_count = 1
             encoder.options = {"qmin": str(self._quantizer), "qmax": str(self._quantizer)}
             self._encoder = encoder
-        self._made += 1
-        picture.pts, picture.time_base = self._made, encoder.time_base  # must rise, whatever the video's did
+        self._count += 1
+        picture.pts, picture.time_base = self._count, encoder.time_base  # must rise, even if the video's do not
         try:
             return b"".join(bytes(packet) for packet in encoder.encode(picture))
         except av.error.FFmpegError as error:
             self._encoder = None
-            raise SourceError(f"no JPEG can be made of a frame of {picture.width}x{picture.height} ({error})") from None
+            raise SourceError(f"a frame of {picture.width}x{picture.height} cannot be encoded as JPEG ({error})") from None
 
 
 def quantizer_of(quality: int) -> int:
-    """JPEG quality 1..95 as FFmpeg's quantizer scale 31..2."""
+    """Converts JPEG quality 1..95 to FFmpeg's quantizer scale 31..2."""
     return round(2 + (95 - min(95, max(1, quality))) / 94 * 29)
 
 

@@ -1,7 +1,4 @@
-"""Decoded frames as people would see them: turned as a phone's display matrix says, and scaled. Knows no source.
-
-For capture, which makes chunks of frames, and for everybody who makes JPEGs of them (`cornerman_media.jpeg`).
-"""
+"""Turns decoded frames upright by their display matrix, as phones write it, and scales them."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ _SCALING: Final = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpola
 
 @dataclass(frozen=True, slots=True)
 class Orientation:
-    """How the stored picture becomes upright: first transpose, then mirror."""
+    """Turn that makes a stored picture upright: first transpose, then mirror."""
 
     transpose: bool = False
     flip_x: bool = False
@@ -45,7 +42,7 @@ class Orientation:
 
     @classmethod
     def of_angle(cls, degrees: int) -> Orientation:
-        """The quarter turn nearest to an angle, counterclockwise as FFmpeg tells it; not mirrored."""
+        """The quarter turn nearest to an angle, counterclockwise degrees as FFmpeg reports them; not mirrored."""
         match round(degrees / 90) % 4:
             case 1:
                 return cls(transpose=True, flip_y=True)
@@ -57,7 +54,7 @@ class Orientation:
                 return cls()
 
     def apply(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """[H, W, 3] -> the same upright; a view."""
+        """Turns a picture [H, W, 3] upright; returns a view."""
         if self.transpose:
             rgb = rgb.transpose(1, 0, 2)
         return rgb[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
@@ -67,7 +64,7 @@ UPRIGHT: Final = Orientation()
 
 
 class FrameOrientation:
-    """How the frames of one stream are turned, from the display matrix that phones write."""
+    """Reads the orientation of the frames of one stream from their display matrix."""
 
     def __init__(self) -> None:
         self._rotation: int | None = None
@@ -75,9 +72,9 @@ class FrameOrientation:
         self._tied = False
 
     def of(self, frame: av.VideoFrame) -> Orientation:
-        # Reading side data makes PyAV's frame part of a reference cycle, and its picture then stays until the garbage
-        # collector comes by: so only when the angle is another than before, and the collector is called for it, once
-        # the frame has been let go of: with the next one. It is young then, which makes that cheap.
+        # Reading side data makes PyAV's frame part of a reference cycle, which keeps its picture until the garbage
+        # collector runs. So side data is read only when the angle changes, and the collector is called at the next
+        # frame, when the cycle is free and still young, which makes that cheap.
         rotation = int(frame.rotation)
         if rotation != self._rotation:
             self._rotation = rotation
@@ -93,13 +90,13 @@ def _orientation_of(frame: av.VideoFrame, rotation: int) -> Orientation:
     try:
         matrices = [bytes(data) for data in frame.side_data if data.type.name == "DISPLAYMATRIX"]
     except ValueError:
-        # PyAV lists nothing when one of a frame's data is newer than itself (EXIF, the views of a 3D video).
+        # PyAV lists no side data if one entry is of a type that it does not know (EXIF, the views of a 3D video).
         return Orientation.of_angle(rotation)
     return Orientation.of_matrix(matrices[0]) if matrices else UPRIGHT
 
 
 def scale(scaler: VideoReformatter, frame: av.VideoFrame, width: int, height: int, form: str) -> av.VideoFrame:
-    """The frame at this size and in this pixel format; full range for JPEG's formats.
+    """Converts a frame to a size, pixels, and pixel format; full range for JPEG formats.
 
     Raises:
         SourceError: FFmpeg cannot convert it.
@@ -110,5 +107,5 @@ def scale(scaler: VideoReformatter, frame: av.VideoFrame, width: int, height: in
     except (av.error.FFmpegError, ValueError) as error:
         raise SourceError(
             f"a frame of {frame.width}x{frame.height} in format {frame.format.name} cannot be converted ({error}); "
-            "encode the video anew, e.g. as H.264 yuv420p"
+            "encode the video again, e.g. as H.264 yuv420p"
         ) from None

@@ -17,6 +17,7 @@ _QUERY = re.compile(
     r"[^&;\s#\"']*",
     re.IGNORECASE,
 )
+# Names of log fields whose value is a secret.
 _SECRET_FIELD = re.compile(r"(?:^|_)(?:token|api_key|password|secret|authorization)$", re.IGNORECASE)
 
 

@@ -50,6 +50,7 @@ async def _poll_viewers(bus: Bus, spec: Callable[[], SourceSpec], previews: Prev
             with redis_errors():
                 has_viewers = bool(await bus.redis.exists(key))
         except RetryableError:
+            # Without the server previews cannot be delivered.
             has_viewers = False
         previews.enabled = has_viewers and spec().watch.display
         await asyncio.sleep(VIEWER_POLL_S)

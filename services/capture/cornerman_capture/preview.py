@@ -76,6 +76,7 @@ class PreviewEncoder:
         now_s = self._clock.monotonic_s()
         if now_s < self._next_at_s:
             return False
+        # Counted from now, not from the last due time: after a pause there is no burst.
         self._next_at_s = now_s + self._interval_s
         return True
 

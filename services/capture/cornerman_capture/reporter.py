@@ -87,6 +87,7 @@ class Reporter:
             await set_state(
                 self._bus, self._source_id, self._run, change.state, change.detail, self._lease, is_error=is_error
             )
+            # Removed only after the server has answered, so that a lost reply repeats the report.
             self._unreported.popleft()
             if is_error or change.state == "playing":
                 self._last_error = change.detail
@@ -119,6 +120,7 @@ class Reporter:
         """
         chunker, counts = self._decoder.chunker, self._counts
         if not self._decoder.plan.lossless:
+            # The queue of a lossless run drops chunks only when it is closed; those are counted as stopped.
             counts.set_dropped("behind", self._decoder.behind)
         counters = counts.counters(chunker.captured, chunker.sampled, chunker.due)
         self._measure({**counters, "published": counts.published, "reconnects": self._decoder.state.reconnects})
@@ -128,6 +130,7 @@ class Reporter:
 
     def _measure(self, totals: dict[str, int]) -> None:
         for name, total in totals.items():
+            # Metrics only rise, while a total starts again at 0 with a new run.
             more = total - self._measured.get(name, 0)
             self._measured[name] = max(total, self._measured.get(name, 0))
             if more <= 0 or name == "due":

@@ -135,6 +135,7 @@ class SourceRunner:
             self._metrics,
         )
         reporter = Reporter(self._bus, self._lease, spec.source_id, info.run, decoder, counts, self._metrics)
+        # From here on `update` and `stop` reach the decoder.
         self._decoder, self._reporter = decoder, reporter
         decoder.pause(self.spec.paused)
         if self._stop_reason is not None:  # set while `_begin` waited for the server
@@ -150,6 +151,7 @@ class SourceRunner:
         finally:
             decoder.stop()
             self._decoder = None
+            # Two decoders must not use one device, so the thread is joined before the next run.
             await asyncio.to_thread(decoder.join, JOIN_S)
         await self._finish(decoder, counts, publisher, reporter, resumable)
         return self._stop_reason
@@ -191,6 +193,7 @@ class SourceRunner:
         await self._while_held(reporter.report_counters)
         if not continues:
             await self._while_held(partial(publisher.publish_end, max(0.0, decoder.chunker.timeline.last_s)))
+        # Subscribers see the end only after the end marker is on the bus.
         reporter.may_end = self._stop_reason is None
         if self._stop_reason == "stopped":
             change = StateChange("waiting", "its capture process has stopped")

@@ -60,6 +60,7 @@ class SourceState:
         self._attempts += 1
         if self._first_error_at_s is None:
             self._first_error_at_s = now_s
+        # A final error keeps its own reason.
         if not error.final and self.time_left_s(now_s) <= 0:
             after = f"given up after {self._attempts} tries (watch.give_up_s = {self._give_up_s:g})"
             self._set("failed", f"{error}; {after}")

@@ -28,6 +28,7 @@ class Window(Generic[T]):
         if not 0 <= overlap < CHUNK_FRAMES:
             raise ValueError(f"overlap = {overlap!r}: give 0 to {CHUNK_FRAMES - 1}")
         self._stride = CHUNK_FRAMES - overlap
+        # Older items fall out by themselves.
         self._held: deque[T] = deque(maxlen=CHUNK_FRAMES)
         self._new = 0
 

@@ -78,6 +78,7 @@ class EncoderWorker:
         self._bus: Bus = context.bus
         self._encoder = encoder
         self._batch = context.settings.encoder.batch
+        # Depth 1: each stage is at most one batch ahead.
         self._fetched: asyncio.Queue[list[Item] | None] = asyncio.Queue(1)
         self._computed: asyncio.Queue[list[tuple[Delivery[Chunk], Result]] | None] = asyncio.Queue(1)
         self._failures = 0
@@ -103,6 +104,7 @@ class EncoderWorker:
                 stages.create_task(self._compute_loop(pool))
                 stages.create_task(self._write_loop())
         finally:
+            # A computing batch would delay the exit; its entries stay pending.
             pool.shutdown(wait=False)
 
     async def _stop(self, consumer: Consumer[Chunk]) -> None:
@@ -143,6 +145,7 @@ class EncoderWorker:
     async def _compute_loop(self, pool: ThreadPoolExecutor) -> None:
         loop, metrics = asyncio.get_running_loop(), self._context.metrics
         while (items := await self._fetched.get()) is not None:
+            # Entries lost while they waited belong to another worker; encoding them would be wasted.
             ours = [item for item in items if not item[0].lost.is_set()]
             if not ours:
                 continue
@@ -166,6 +169,7 @@ class EncoderWorker:
 
     def _encode_alone(self, delivery: Delivery[Chunk], frames: Pixels) -> Result:
         failed: Exception = PoisonError("it was never tried")
+        # Attempts here and deliveries by the bus share one limit.
         for _ in range(max(1, self._context.settings.bus.max_deliveries - delivery.deliveries + 1)):
             try:
                 return self._encoder.encode([delivery.message], [frames])[0]

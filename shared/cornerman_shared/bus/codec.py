@@ -55,6 +55,7 @@ NAMES: dict[type, str] = {
 }
 EVENTS: dict[str, type] = {NAMES[kind]: kind for kind in typing.get_args(Event)}
 
+# Limits of arrays that are read, against a length field that would exhaust memory.
 MAX_ARRAY_BYTES = 256 * 1024 * 1024
 MAX_DIMENSIONS = 16
 # Checked before `np.dtype`, which also accepts None, structures and whole expressions.
@@ -165,6 +166,7 @@ def array_of(data: object, dtype: object, shape: object, where: str = "array") -
         wanted *= n
     if wanted != len(data) or wanted > MAX_ARRAY_BYTES:
         raise MalformedError(f"{where}: {kind} {list(shape)} needs {wanted} bytes, got {len(data)}")
+    # The array is a view of the message, without a copy.
     return np.frombuffer(data, kind).reshape(shape)
 
 
@@ -298,6 +300,7 @@ def _read_dict(value: object, where: str, inner: Reader) -> dict[str, object]:
 
 
 def _read_scalar(value: object, where: str, kind: type) -> object:
+    # msgpack writers in other languages send 1.0 as 1; bool is an int in Python and must not pass.
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not kind:

@@ -41,6 +41,7 @@ class Bus:
         self.shards = settings.redis.shards
         self.redis = open_client(url)
         self.scripts = Scripts(self.redis)
+        # Blocking reads use their own clients: XREAD BLOCK would occupy a socket of the pool for its whole block.
         self._blocking: set[Client] = set()
 
     @classmethod
@@ -94,6 +95,7 @@ class Bus:
             version = tuple(int(part) for part in text.split(".")[:2])
             if version < MIN_VERSION:
                 raise ConfigError(f"the server is Redis {text}; use Redis 7.0 or later, or Valkey")
+            # The first process on an empty server sets the number; NX makes concurrent starts agree.
             await self.redis.set(streams.SHARDS, self.shards, nx=True)
             laid_out = int(await self.redis.get(streams.SHARDS) or self.shards)
         if laid_out != self.shards:
@@ -106,6 +108,7 @@ class Bus:
         """Appends an event to the feedback streams of its source and of its shard; returns its id in the former."""
         keys, body, maxlen = self.keys(event.source_id), pack(event), self.settings.bus.feedback_maxlen
         with redis_errors():
+            # MULTI: an event is in both streams or in neither.
             async with self.redis.pipeline(transaction=True) as pipe:
                 for key in (keys.feedback(event.source_id), keys.feedback_all):
                     pipe.xadd(key, {streams.FIELD: body}, maxlen=maxlen, approximate=True)
@@ -170,6 +173,7 @@ class Bus:
     async def free_blobs(self, refs: Iterable[BlobRef | None]) -> None:
         """Deletes blobs before they expire; None is skipped."""
         with redis_errors():
+            # UNLINK frees the memory in the background; DEL would block the server for large blobs.
             for ref in refs:
                 if ref is not None:
                     await self.redis.unlink(ref.key)

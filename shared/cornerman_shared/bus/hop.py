@@ -40,6 +40,7 @@ class Hop:
 
     def __init__(self) -> None:
         self._keys: list[str] = []
+        # Key -> its position in KEYS; a key used twice is sent once.
         self._numbers: dict[str, int] = {}
         self._conditions: list[Arg] = []
         self._operations: list[Arg] = []
@@ -87,6 +88,7 @@ class Hop:
 
     def extend(self, other: Hop) -> Hop:
         """Appends the operations of another hop."""
+        # Operations refer to keys by position, which differs between the two hops.
         renumbered = {number: self._number(key) for key, number in other._numbers.items()}
         for mine, theirs in ((self._conditions, other._conditions), (self._operations, other._operations)):
             at = 0

@@ -44,6 +44,7 @@ async def lag_of(bus: Bus, stream: str, group: str) -> Lag:
         with redis_errors():
             groups = await bus.redis.xinfo_groups(stream)
     except redis.exceptions.ResponseError as error:
+        # XINFO raises for a missing stream.
         if "no such key" not in str(error):
             raise
         return Lag(0, 0)
@@ -61,6 +62,7 @@ async def _waiting(bus: Bus, stream: str, after: str, known: int | None) -> int:
             pipe.xrange(stream, count=1)
             pipe.xlen(stream)
             oldest, length = await pipe.execute()
+    # Everything in the stream is behind the group; entries trimmed unread no longer count.
     if not oldest or entry_order(oldest[0][0].decode()) > entry_order(after):
         return int(length)
     return int(known) if known is not None else await _count(bus, stream, after)

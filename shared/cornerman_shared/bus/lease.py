@@ -56,6 +56,7 @@ class Lease:
             RetryableError: no answer.
         """
         generation = int(await self._bus.scripts.run("lease", [self.key, self.fence], [self.owner, self._ttl_ms, 0]))
+        # A new event: the old one stays set for tasks of the lost ownership.
         if generation > 0:
             self.generation = generation
             self.lost = asyncio.Event()
@@ -91,6 +92,7 @@ class Lease:
             async with background(self._renew_loop()):
                 yield self
         finally:
+            # The lease expires by itself if the release is lost.
             with suppress(RetryableError):
                 await self.release()
 
@@ -98,6 +100,7 @@ class Lease:
         clock = self._bus.clock
         renewed_at_s = clock.monotonic_s()
         while True:
+            # Three attempts fit into one lease.
             await asyncio.sleep(self._ttl_ms / 3000)
             try:
                 if not await self.renew():

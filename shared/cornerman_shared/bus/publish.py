@@ -62,6 +62,7 @@ async def publish(bus: Bus, chunk: Chunk, lease: Lease, credit: int) -> Publishe
         RetryableError: no answer; publishing it again is safe.
     """
     k, source_id, bus_settings = bus.keys(chunk.source_id), chunk.source_id, bus.settings.bus
+    # Lossless credit must not heal by age: a slow encoder would let the queue grow without bound.
     heal_s = 0 if chunk.lossless else bus_settings.credit_heal_s
     reply = await bus.scripts.run(
         "publish",
@@ -71,6 +72,7 @@ async def publish(bus: Bus, chunk: Chunk, lease: Lease, credit: int) -> Publishe
             chunk.run,
             chunk.seq,
             credit_member(chunk.run, chunk.seq),
+            # credit 0 skips the check: the end marker must pass even when the credit is used up
             0 if chunk.end else credit,
             heal_s,
             bus_settings.maxlen,
@@ -133,6 +135,7 @@ async def _set(
     bus: Bus, source_id: str, key: str, fields: Mapping[str, str | int], lease: Lease, events: Sequence[bytes]
 ) -> None:
     k = bus.keys(source_id)
+    # HSET arguments: field, value, field, value …
     flat = [part for pair in fields.items() for part in pair]
     reply = await bus.scripts.run(
         "state",

@@ -82,6 +82,7 @@ async def update_source(bus: Bus, source_id: str, changes: Mapping[str, Any]) ->
         if before is None:
             raise ConfigError(f"there is no source {source_id!r}; see `cornerman sources list`")
         spec = changed(_decode(before), changes)
+        # Compare and set: the script writes only if the stored settings still are `before`.
         if await bus.scripts.run("put_source", _keys(bus, source_id), [source_id, _encode(spec), before]):
             return spec
     raise RetryableError(f"source {source_id!r} was changed by others {CHANGE_TRIES} times in a row; try again")
@@ -90,7 +91,7 @@ async def update_source(bus: Bus, source_id: str, changes: Mapping[str, Any]) ->
 async def remove_source(bus: Bus, source_id: str) -> bool:
     """Removes a source and ends its open requests as cancelled; its stored data expires after an hour.
 
-    Capture and decider notice within a second and drop what they hold.
+    Capture and decider notice it within a second and drop its data.
 
     Returns:
         False if the source was not registered.
@@ -102,6 +103,7 @@ async def remove_source(bus: Bus, source_id: str) -> bool:
         run = (await bus.redis.hget(keys.run(source_id), "run") or b"").decode()
     # `once` makes the end single: a generator that ends the request first wins.
     for request_id in (raw.decode() for raw in open_now):
+        # One hash holds the open requests of all sources of the shard.
         if request_id.startswith(f"{source_id}:"):
             event = _cancelled(source_id, run, request_id, bus.clock.now_s())
             hop = Hop().once(keys.open_requests, request_id).event(keys, event, bus.settings.bus.feedback_maxlen)
@@ -170,6 +172,7 @@ class RegistryWatcher:
             revisions = [await self._bus.redis.get(keys.sources_revision) for keys in self._bus.all_keys()]
         if revisions == self._revisions:
             return False
+        # Sources are read after the counters: a change in between is read again at the next poll.
         self.specs = await list_sources(self._bus)
         self._revisions = revisions
         return True

@@ -51,6 +51,7 @@ class Resequencer(Generic[T]):
         if self.next_seq in self._held:
             item = self._held.pop(self.next_seq)
             self.next_seq += 1
+            # The next missing number gets its own full wait.
             self._blocked_since_s = now_s if self._held else None
             return item
         if not self._held or self._blocked_since_s is None:

@@ -34,6 +34,7 @@ class Scripts:
         """
         script = self._registered.get(name)
         if script is None:
+            # redis-py sends EVALSHA and, after NOSCRIPT, the text.
             script = self._registered[name] = self._client.register_script(source(name))
         with redis_errors():
             return await script(keys=keys, args=args)

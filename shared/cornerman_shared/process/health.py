@@ -106,6 +106,7 @@ class Health:
             return
         draft = self._path.with_suffix(f".{os.getpid()}.new")
         draft.write_text(json.dumps(dataclasses.asdict(self.status())), encoding="utf-8")
+        # A rename is atomic, so a reader never sees half a file.
         draft.replace(self._path)
 
     def remove(self) -> None:
@@ -118,6 +119,7 @@ def sweep(folder: Path, role: str) -> int:
     """Removes health files of killed processes of this host; returns how many."""
     removed = 0
     for path, status in _read(folder, role):
+        # A pid of another host says nothing here.
         if status is None or (status.host == socket.gethostname() and not psutil.pid_exists(status.pid)):
             path.unlink(missing_ok=True)
             removed += 1

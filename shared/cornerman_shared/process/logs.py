@@ -45,6 +45,7 @@ def configure(level: str = "info", form: Format = "auto", stream: TextIO | None 
         if console
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
     )
+    # `configure` runs twice: before and after the settings are known.
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(**fields)
     structlog.configure(
@@ -58,6 +59,7 @@ def configure(level: str = "info", form: Format = "auto", stream: TextIO | None 
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=structlog.WriteLoggerFactory(file=out),
+        # module-level loggers are made before `configure`
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()

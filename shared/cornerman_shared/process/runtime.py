@@ -169,6 +169,7 @@ async def _run_process(role: str, name: str, settings: Settings, folder: Path, m
                 drained = await _run_main(context, main)
             health.set_state("stopped")
             with contextlib.suppress(RedisError, CornermanError, OSError, TimeoutError):
+                # A server that hangs must not delay the exit; the status expires by its TTL.
                 async with asyncio.timeout(1.0):
                     await remove_status(bus, role, name)
         log.info("stopped", drained=drained)
@@ -273,6 +274,7 @@ def _settings(role: str, argv: Sequence[str] | None) -> Settings:
     except SystemExit as exit_:
         raise SystemExit(EXIT_USAGE if exit_.code else EXIT_OK) from None
     if given.config:
+        # Child processes read the same file.
         os.environ["CORNERMAN_CONFIG"] = given.config
     pairs: list[tuple[str, Any]] = []
     if given.redis:

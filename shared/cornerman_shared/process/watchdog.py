@@ -94,4 +94,5 @@ def _die(limit_s: float) -> None:
     sys.stderr.write(f"watchdog: the event loop has not moved for {limit_s:g} s; all stacks follow; exit 70\n")
     faulthandler.dump_traceback(all_threads=True)
     sys.stderr.flush()
+    # Not sys.exit: it would raise in this thread only.
     os._exit(EXIT_SOFTWARE)

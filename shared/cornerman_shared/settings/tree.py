@@ -198,6 +198,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         path = _config_file()
         short = os.environ.get("CORNERMAN_REDIS_URL")
+        # Below the environment, so that CORNERMAN_REDIS__URL wins over its short form.
         given = InitSettingsSource(settings_cls, {"redis": {"url": short}} if short else {})
         files = (YamlConfigSettingsSource(settings_cls, path),) if path else ()
         return (init_settings, env_settings, given, *files)
@@ -233,6 +234,7 @@ def explain(error: ValidationError) -> str:
     lines = []
     for item in error.errors(include_url=False, include_context=False):
         where = ".".join(str(part) for part in item["loc"]) or "settings"
+        # Values of secrets, and of URLs, which may hold a password, are not shown.
         value = "(hidden)" if where.endswith(("token", "api_key", "url")) else repr(item["input"])
         if item["type"] == "extra_forbidden":
             lines.append(f"{where}: unknown setting; see cornerman.yaml for the names")

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from cornerman_media.jpeg import JpegEncoder, quantizer_of
-from tests.unit.capture.test_pictures import BLUE, RED, close, first_frame
+from tests.unit.capture.test_scaling import BLUE, RED, close, first_frame
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.unit.capture.decoders import plan, play, url_decoder
-from tests.unit.capture.test_pictures import BLUE, GREEN, RED, close
+from tests.unit.capture.test_scaling import BLUE, GREEN, RED, close
 
 Maker = Callable[..., Path]
 Turn = Callable[[Path, tuple[int, int, int, int]], None]

@@ -48,6 +48,7 @@ def parse(url: str) -> Address:
         return _device(url, shown)
     match = _SCHEME.match(url)
     scheme = match.group(1).lower() if match else ""
+    # Anything without a scheme is a path, also `a:b.mp4`.
     if scheme == "":
         return Address("file", str(Path(url).expanduser()), shown)
     if scheme == "file":

@@ -80,6 +80,7 @@ def _opening(error: BaseException, address: Address, took_s: float, limit_s: flo
         return f"no answer within {limit_s:g} s; check host, port and network (capture.open_timeout_s)", kind == "file"
     if isinstance(error, av.error.ConnectionRefusedError):
         return "the connection was refused; is the server running, and the port right?", False
+    # Final: another attempt uses the same build.
     if isinstance(error, (av.error.DemuxerNotFoundError, av.error.ProtocolNotFoundError)):
         return f"this build of FFmpeg cannot read it ({error_text(error)})", True
     if isinstance(error, av.error.InvalidDataError):

@@ -68,6 +68,7 @@ class PushSource:
         # A new decoder for each frame: after a broken picture a decoder may delay the next one.
         decoder = av.CodecContext.create(_codec_of(body), "r")
         decoder.thread_count = 1
+        # A small file may declare a huge picture.
         decoder.options = {"max_pixels": str(MAX_PIXELS)}
         try:
             frames = [*decoder.decode(av.Packet(body)), *decoder.decode(None)]
