@@ -67,7 +67,8 @@ class JpegEncoder:
             return b"".join(bytes(packet) for packet in encoder.encode(picture))
         except av.error.FFmpegError as error:
             self._encoder = None
-            raise SourceError(f"a frame of {picture.width}x{picture.height} cannot be encoded as JPEG ({error})") from None
+            size = f"{picture.width}x{picture.height}"
+            raise SourceError(f"a frame of {size} cannot be encoded as JPEG ({error})") from None
 
 
 def quantizer_of(quality: int) -> int:

@@ -107,5 +107,5 @@ def scale(scaler: VideoReformatter, frame: av.VideoFrame, width: int, height: in
     except (av.error.FFmpegError, ValueError) as error:
         raise SourceError(
             f"a frame of {frame.width}x{frame.height} in format {frame.format.name} cannot be converted ({error}); "
-            "encode the video again, e.g. as H.264 yuv420p"
+            "encode the video anew, e.g. as H.264 yuv420p"
         ) from None

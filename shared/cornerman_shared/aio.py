@@ -95,8 +95,7 @@ async def cancel_all(*tasks: asyncio.Future[Any]) -> None:
 async def background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Runs `work` beside the body and cancels it when the body ends.
 
-    An error of the body or of any coroutine ends all of them. A single error is raised as it is, several as a
-    group.
+    An error of the body or of any coroutine ends all of them. A single error is raised itself, several as a group.
     """
     try:
         async with asyncio.TaskGroup() as group:

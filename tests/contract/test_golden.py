@@ -1,7 +1,7 @@
-"""The bytes on the wire, held still: what an earlier build wrote must stay readable, and we write what we said.
+"""Golden bytes of every message: old bytes must stay readable, and new bytes must equal the newest file.
 
-`data/<name>.hex` was written once and stays. When a message grows a field, `python tests/contract/test_golden.py`
-adds `<name>.2.hex` beside it; the older file must still read.
+`data/<name>.hex` never changes. When a message gets a new field, `python tests/contract/test_golden.py` adds
+`<name>.2.hex`; the older file must still decode.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def test_newest_golden_file_equals_encoding(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES.values())
 def test_sample_fields_differ_from_defaults(name: str) -> None:
-    """A field that the sample does not fill would be held by no golden byte."""
+    """No golden byte would cover a field that has its default."""
     missing = [f.name for f in dataclasses.fields(SAMPLES[name]) if is_empty(getattr(SAMPLES[name], f.name))]
     assert missing == {"features": ["frames"], "end": ["cause"]}.get(name, [])
 
@@ -164,7 +164,7 @@ def is_empty(value: object) -> bool:
 
 
 def deepen(value: Any) -> Any:
-    """Every map with a field more than it had; `detail` of a worker is a free map of numbers, so it gets none."""
+    """Adds an unknown field to every map, except `detail` of a worker, a free map of numbers."""
     if isinstance(value, dict):
         grown = {key: item if key == "detail" else deepen(item) for key, item in value.items()}
         return {**grown, "from_the_future": [1, {"a": b"b"}]}

@@ -1,4 +1,4 @@
-"""Whatever a message may hold comes back as it was; whatever is not a message is refused, and by nothing but us."""
+"""Every valid message survives encoding, and everything else is refused with a `MalformedError`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ARRAYS = DTYPES.flatmap(lambda dtype: arrays.arrays(np.dtype(dtype), SHAPES))
 
 
 def values(kind: Any) -> st.SearchStrategy[Any]:
-    """A strategy for every type that a message's field may have."""
+    """Strategy for every type of a message field."""
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)

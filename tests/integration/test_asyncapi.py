@@ -1,4 +1,4 @@
-"""`docs/asyncapi.yaml` is what the code says, and is AsyncAPI 3 by the specification's own schema."""
+"""`docs/asyncapi.yaml` equals the generated document and is valid AsyncAPI 3."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bus's own way to the server: readiness, blobs, events, and what each refusal of the server means."""
+"""Connections of the bus: readiness, blobs, events, and the mapping of server errors."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ async def test_user_without_rights_is_refused(bus: Bus, settings: Settings) -> N
 
 
 async def test_replica_and_full_server_are_retryable(own_bus: Bus) -> None:
-    """redis-py strips READONLY and OOM from the reply, so they are told by class."""
+    """redis-py strips READONLY and OOM from the reply, so they are matched by class."""
     event = StateEvent("cam", "r", "playing", "", 0.0)
     await own_bus.redis.config_set("maxmemory", 1)
     with pytest.raises(RetryableError, match="not ready"):
@@ -151,7 +151,7 @@ def test_server_errors_map_to_classes(error: Exception, kind: type[Exception]) -
 
 
 async def test_callers_wait_for_a_socket(bus: Bus) -> None:
-    """The plain pool of redis-py raises instead."""
+    """The default pool of redis-py raises instead."""
     client = open_client(bus.url, connections=2)
     try:
         await asyncio.gather(*(client.set(f"k{n}", n) for n in range(50)))
@@ -161,7 +161,7 @@ async def test_callers_wait_for_a_socket(bus: Bus) -> None:
 
 
 async def test_a_cancellation_is_never_forgotten(bus: Bus) -> None:
-    """Python 3.11's `asyncio.wait_for`, which redis-py sends with, forgets one that comes just after the sending."""
+    """redis-py sends with `asyncio.wait_for`, which on Python 3.11 loses a cancellation just after the sending."""
     payload = bytes(300_000)
 
     async def work(n: int) -> None:
@@ -196,7 +196,7 @@ async def test_stuck_server_times_out(tmp_path: Path, monkeypatch: pytest.Monkey
 
 @pytest.fixture
 async def cluster(tmp_path: Path) -> AsyncIterator[Bus]:
-    """A server in cluster mode that holds all slots: it refuses a script whose keys lie in several."""
+    """A server in cluster mode with all slots; it refuses a script whose keys lie in several slots."""
     with (
         closing(socket.create_server(("127.0.0.1", 0))) as probe,
         closing(socket.create_server(("127.0.0.1", 0))) as other,
@@ -230,7 +230,7 @@ async def test_every_script_uses_one_slot(cluster: Bus) -> None:
     await cluster.ready(60)
     k = cluster.keys("cam")
     with pytest.raises(redis.exceptions.RedisError):
-        await cluster.redis.mget("a", "b")  # the server does refuse
+        await cluster.redis.mget("a", "b")  # the server checks slots
     await add_source(cluster, SourceSpec(source_id="cam", url="test://"))
     lease = Lease(cluster, k, "capture:cam", "one")
     assert await lease.acquire()

@@ -1,7 +1,4 @@
-"""The consumer on a real server.
-
-At-least-once reading, exactly-once hops, and each fact of Redis that it is built on.
-"""
+"""The consumer on a real server: at-least-once reading, exactly-once hops, and the Redis behaviour that it relies on."""
 
 from __future__ import annotations
 
@@ -109,11 +106,11 @@ async def test_heartbeat_keeps_long_work(bus: Bus) -> None:
         async def spoken_for() -> bool:
             return (await pending(bus))[0]["time_since_delivered"] < idle_ms
 
-        for _ in range(3):  # far longer than an entry may be idle, three times over
+        for _ in range(3):  # three times the idle time of an entry
             await make_entries_idle(bus, bus.keys("cam").questions, GROUP)
             await until(spoken_for)
         async with consumer(bus, "two") as other:
-            (second,) = await other.take()  # it looks for what the dead left before it reads anything new
+            (second,) = await other.take()  # a consumer reclaims before it reads new entries
             assert second.message == question(2)
             assert (other.busy, other.reclaimed) == (1, 0)
             assert not d.lost.is_set()
@@ -146,7 +143,7 @@ async def test_justid_keeps_the_delivery_count(bus: Bus) -> None:
 
 
 async def test_own_pending_entries_are_drained(bus: Bus) -> None:
-    """A read whose reply was lost leaves entries in our own pending list, where '>' never looks."""
+    """A read whose reply was lost leaves entries in our pending list, which `>` never returns."""
     await ask(bus, 1, 2)
     stream = bus.keys("cam").questions
     await bus.redis.xgroup_create(stream, GROUP, id="0")
@@ -283,7 +280,7 @@ async def test_expired_owner_is_fenced(bus: Bus) -> None:
 
 
 async def test_default_client_breaks_blocking_reads(bus: Bus) -> None:
-    """redis-py's own socket timeout ends a blocking read that is longer; with its retries the caller hangs on."""
+    """redis-py's socket timeout ends a longer blocking read; with its retries the caller hangs."""
     ours = bus.blocking_client(2.0)
     assert ours.connection_pool.connection_kwargs["socket_timeout"] > 2.0
     assert ours.connection_pool.connection_kwargs["retry"].get_retries() == 0

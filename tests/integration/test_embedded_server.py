@@ -1,5 +1,4 @@
-"""The embedded server, started for real: found by its socket, one for many starters, gone with its owner, keeping its
-data."""
+"""The embedded server as a real process: socket, concurrent starts, data folder and end."""
 
 import os
 import signal
@@ -59,7 +58,7 @@ def test_concurrent_starts_give_one_server(tmp_path: Path) -> None:
 
     def start() -> None:
         got.append(embedded.start(settings_in(tmp_path)))
-        all_have.wait(100)  # a tethered child ends with the thread that started it
+        all_have.wait(100)  # a child of `die_with_parent` ends with the thread that started it
 
     threads = [threading.Thread(target=start) for _ in range(5)]
     for thread in threads:

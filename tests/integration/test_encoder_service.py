@@ -40,7 +40,7 @@ def with_batch(settings: Settings, batch: int) -> Settings:
 async def worker(
     bus: Bus, encoder: Encoder | None = None, *, name: str = "e1", batch: int = 4
 ) -> AsyncIterator[Context]:
-    """An encoder in this process; leaving stops it in order."""
+    """Runs an encoder in this process; leaving stops it."""
     clock = SystemClock()
     settings = with_batch(bus.settings, batch)
     context = Context(settings, bus, clock, name, Health("encoder", name, clock), Metrics(), get_logger(name))

@@ -1,4 +1,4 @@
-"""A hop: one script settles the input and writes what it causes, or does nothing at all."""
+"""A hop settles its input and writes all outputs in one script, or does nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def k(bus: Bus) -> Keys:
 
 
 async def delivered(bus: Bus, k: Keys) -> str:
-    """One question in somebody's hand."""
+    """A question that a consumer has read."""
     await bus.ask(ASKED)
     await bus.redis.xgroup_create(k.questions, GROUP, id="0")
     ((_, ((entry_id, _),)),) = await bus.redis.xreadgroup(GROUP, "one", {k.questions: ">"})
@@ -126,7 +126,7 @@ async def test_extend_does_both_in_one_script(bus: Bus, k: Keys) -> None:
     refused = Hop().count(k.counters("cam"), "buried").extend(Hop().expect(k.open_requests, "b", 6))
     assert await refused.run(bus.scripts) is HopResult.SETTLED_BEFORE
     assert await bus.redis.hget(k.counters("cam"), "buried") == b"1"
-    # What was extended from is as it was.
+    # `extend` does not change the other hop.
     assert await other.run(bus.scripts) is HopResult.ONLY_SETTLED
 
 

@@ -1,4 +1,4 @@
-"""Lag: how much waits, right also where the server does not know or is wrong."""
+"""Lag of a group, also where the server reports null or a wrong number."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def test_counts_waiting_and_pending_entries(bus: Bus, k: Keys) -> None:
 
 
 async def test_deleted_entries_are_counted_right(bus: Bus, k: Keys) -> None:
-    """XDEL makes the group's `lag` null for good."""
+    """XDEL makes the group's `lag` null permanently."""
     for _ in range(1500):
         await bus.redis.xadd(k.questions, {FIELD: b""})
     await bus.redis.xgroup_create(k.questions, GROUP, id="0")

@@ -1,4 +1,4 @@
-"""One owner at a time, and a generation that only rises: whoever slept past its lease is fenced."""
+"""A lease has one owner at a time and a generation that only rises; an expired owner is fenced."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def test_expired_lease_is_not_renewed(bus: Bus, lease: Lease) -> None:
 async def test_auto_renew_renews_then_releases(
     bus: Bus, lease: Lease, other: Lease, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between renewals most of the lease is taken away, so that more than its length goes by in all."""
+    """Shortens the lease between renewals, so that more than its length passes in all."""
     sleep = asyncio.sleep
     monkeypatch.setattr(asyncio, "sleep", lambda wait_s: sleep(min(wait_s, 0.02)))
     lease._ttl_ms = 60_000
@@ -78,7 +78,7 @@ async def test_auto_renew_renews_then_releases(
 
 
 async def test_auto_renew_reports_a_taken_lease(bus: Bus, lease: Lease, other: Lease) -> None:
-    lease._ttl_ms = 300  # it is renewed often; that it may run out before that is no matter here
+    lease._ttl_ms = 300  # renewed often; an expiry before a renewal does not matter here
     assert await lease.acquire()
     async with lease.auto_renew():
         await bus.redis.delete(lease.key)

@@ -1,4 +1,4 @@
-"""A program in another language reads our streams: the Node example prints what Python wrote."""
+"""The Node example prints events that Python wrote."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What capture writes: within its credit, once for each seq, and never after a newer owner has come."""
+"""Publishing: within credit, once for each `seq`, and fenced by a newer owner."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def k(bus: Bus) -> Keys:
 
 @pytest.fixture
 async def lease(bus: Bus, k: Keys) -> Lease:
-    """Held, with run `r1` begun."""
+    """A held lease; run `r1` has begun."""
     lease = Lease(bus, k, "capture:cam", "one")
     assert await lease.acquire()
     await begin_run(bus, "cam", "r1", URL, lease, resume=False)
@@ -79,7 +79,7 @@ async def test_unreturned_live_credit_heals(bus: Bus, k: Keys, lease: Lease) -> 
 
 
 async def test_lossless_credit_never_heals_by_age(bus: Bus, k: Keys, lease: Lease) -> None:
-    """A slow encoder is no reason to put more on the bus than it can hold."""
+    """A slow encoder must not let a lossless source exceed its credit."""
     assert await publish(bus, chunk(0, lossless=True), lease, credit=1) == "published"
     await bus.redis.zadd(k.inflight("cam"), {credit_member("r1", 0): 1.0})
     assert await publish(bus, chunk(1, lossless=True), lease, credit=1) == "no_credit"
@@ -161,7 +161,7 @@ async def test_state_is_stored_and_published(bus: Bus, k: Keys, lease: Lease) ->
 
 
 async def test_repeated_state_is_published_once(bus: Bus, k: Keys, lease: Lease) -> None:
-    """Whoever is cancelled, or gets no answer, cannot know whether it was written, and sends it again."""
+    """After a cancellation or a lost reply the state may have been written; it is sent again."""
     for _ in range(3):
         await set_state(bus, "cam", "r1", "failed", "no such file", lease, is_error=True)
     events = [unpack_event(fields[FIELD]) for _, fields in await bus.redis.xrange(k.feedback("cam"))]

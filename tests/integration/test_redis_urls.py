@@ -1,6 +1,6 @@
-"""Every form of address: redis://, rediss:// and unix://, with password, user, certificate and database.
+"""Every form of server URL: redis://, rediss:// and unix://, with password, user, certificate and database.
 
-TCP and TLS end in a relay of the test's own, so that it works with servers that were built without TLS.
+TCP and TLS end in a relay of the test, so that servers built without TLS can be used.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ QUOTED = "s3c%2Fret%401"
 
 
 async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: Path) -> None:
-    """Passes bytes between a client and the server's unix socket until either side has enough."""
+    """Copies bytes between a client and the server's unix socket until either side closes."""
     with contextlib.suppress(OSError, ssl.SSLError):
         there, back = await asyncio.open_unix_connection(str(path))
 
@@ -46,7 +46,7 @@ async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pat
 
 @dataclass
 class Place:
-    """Where the server can be reached."""
+    """Addresses of the server."""
 
     socket: Path
     tcp: int
@@ -110,7 +110,7 @@ def at(url: str, folder: Path) -> Settings:
     ],
 )
 async def test_every_url_form_works(place: Place, tmp_path: Path, url: str, database: int) -> None:
-    """Scripts, two megabytes of pixels, a blocking read on a connection of its own, and all in the database named."""
+    """Runs scripts, a blob of 2 MB and a blocking read, all in the database of the URL."""
     async with Bus.connect(at(place.fill(url), tmp_path)) as bus, asyncio.timeout(60):
         await bus.ready(60)
         pixels = np.arange(2_000_000, dtype=np.uint32).view(np.uint8)

@@ -1,4 +1,4 @@
-"""The sources being watched: changed by many at once, validated, and noticed by those who watch."""
+"""The registry: concurrent changes, validation, removal and watching."""
 
 from __future__ import annotations
 

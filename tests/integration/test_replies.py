@@ -1,4 +1,4 @@
-"""A generator speaks only while its request is open and no newer attempt has it."""
+"""A generator appends events only while its request is open and its attempt is the newest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The runtime's steps seen from inside one process, where a test can look at the context."""
+"""The runtime inside the test's process, with access to its context."""
 
 import asyncio
 import logging

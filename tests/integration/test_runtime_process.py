@@ -1,4 +1,4 @@
-"""A service's whole life in a real process against a real server: states, signals, drain, watchdog, exit codes."""
+"""A service as a real process on a real server: states, signals, drain, watchdog and exit codes."""
 
 import json
 import os
@@ -57,7 +57,7 @@ sys.exit(run_service("encoder", started))
 
 
 class Process:
-    """A service as its own process, and what it wrote."""
+    """A service process with its output."""
 
     def __init__(self, settings: Settings, how: str, *sets: str, url: str = "") -> None:
         self.settings = settings
@@ -227,7 +227,7 @@ async def test_status_is_published_while_alive(bus: Bus, settings: Settings, ser
     with redis.Redis.from_url(settings.redis.url) as client:
         seen: list[WorkerStatus] = []
 
-        def running() -> bool:  # it is forgotten when nothing is heard of it for five seconds
+        def running() -> bool:  # its status expires five seconds after the last one
             if raw := client.get(key):
                 seen.append(unpack(raw, WorkerStatus))
             return bool(seen) and seen[-1].state == "running"

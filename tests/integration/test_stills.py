@@ -1,4 +1,4 @@
-"""Pictures of what was said while nobody watched: capture keeps the frame, the gateway makes the JPEG when asked."""
+"""Stills of feedback without viewers: capture stores the frame, the gateway encodes it on request."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def test_feedback_has_a_still_without_viewers(settings: Settings, bus: Bus
         await until(two)
         wanted = [still_field(item.run, moment_ms(item.pts_s)).encode() for item in (spoken, asked)]
         assert await fields(bus) == wanted
-        assert not await bus.redis.exists(bus.keys("cam1").display("cam1"))  # no JPEG was made for it
+        assert not await bus.redis.exists(bus.keys("cam1").display("cam1"))  # no preview was encoded
         async with gateway(with_web(settings), bus) as (url, _), caller(url) as client:
             address = f"/api/sources/cam1/frame.jpg?run={spoken.run}&pts_s="
             answer = await client.get(f"{address}{spoken.pts_s}")
@@ -73,7 +73,7 @@ async def test_last_undecided_chunks_are_kept(settings: Settings, bus: Bus) -> N
         async def kept() -> bool:
             return len(await fields(bus)) == len(await chunks(bus)) - 1 > 0
 
-        await until(kept)  # all but the end marker: there is no decider here
+        await until(kept)  # all but the end marker: no decider runs here
         run = (await chunks(bus))[0].run
         assert (await fields(bus))[0].startswith(f"{run}:".encode())
 

@@ -1,4 +1,4 @@
-"""Subscribing: every event from where one was, in order, over restarts of the server."""
+"""Subscriptions deliver every later event in order, through restarts of the server."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ async def test_subscription_resumes_after_server_restart(own_bus: Bus, own_serve
 
 
 async def test_since_now_survives_a_restart(own_bus: Bus, own_server: Server) -> None:
-    """`$` given again after a reconnect would skip what came in between."""
+    """`$` resolved again after a reconnect would skip the events in between."""
     await own_bus.emit(delta("cam", 0))
     waiting = asyncio.ensure_future(collect(own_bus.subscribe("cam"), 1))
     await until_reading(own_bus)
@@ -130,7 +130,7 @@ async def test_leaving_closes_the_connection(bus: Bus) -> None:
         await events.aclose()  # type: ignore[attr-defined]
     assert len(bus._blocking) == 0
 
-    async def noticed() -> bool:  # by the server, a little later
+    async def noticed() -> bool:  # the server notices a little later
         return len(await bus.redis.client_list()) <= before
 
     await until(noticed)

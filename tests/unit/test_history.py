@@ -1,4 +1,4 @@
-"""The checker of histories must itself find each kind of broken promise."""
+"""The history checker finds every kind of violation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the embedded server lies and which binary it is; starting it is an integration test."""
+"""Paths and binaries of the embedded server; starting it is an integration test."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""Logs as machines read them, as people do, and without secrets."""
+"""Logs as JSON and on a console, without secrets."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The vocabulary, and the page that tells it to others: `docs/streams.md` names each message, field, key, counter."""
+"""`docs/streams.md` names every message, field, key and counter of the code."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KINDS = [kind for _, kind in inspect.getmembers(messages, dataclasses.is_datacla
 
 @pytest.fixture(scope="module")
 def generator() -> ModuleType:
-    """`docs/generate_asyncapi.py`, which knows how the page is written."""
+    """`docs/generate_asyncapi.py`, which parses the page."""
     spec = importlib.util.spec_from_file_location("generate_asyncapi", ROOT / "docs" / "generate_asyncapi.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)

@@ -1,4 +1,4 @@
-"""Every metric is declared once, is there from the start, and is served."""
+"""Every metric is declared once, exists from the start and is served."""
 
 import urllib.request
 from dataclasses import fields

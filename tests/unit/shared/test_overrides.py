@@ -1,4 +1,4 @@
-"""Dotted settings, nested settings and environment variables mean the same."""
+"""Dotted settings, nested settings and environment variables are equivalent."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""No credential survives, and nothing else is lost."""
+"""Redaction removes every credential and nothing else."""
 
 import pytest
 from hypothesis import given

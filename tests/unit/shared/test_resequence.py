@@ -1,4 +1,4 @@
-"""Order from disorder: every permutation comes out in order, nothing twice, and nobody waits for ever."""
+"""The resequencer restores order for every permutation, without duplicates and without endless waits."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_max_held_forces_a_gap() -> None:
 
 
 def test_idle_time_does_not_count() -> None:
-    """Nothing held, nothing awaited: the clock of a gap starts with the first item behind it."""
+    """The wait for a gap starts with the first item behind it."""
     r: Resequencer[int] = Resequencer()
     r.push(0, 0, 0.0)
     assert drain(r, 0.0, gap_s=2.0) == [0]

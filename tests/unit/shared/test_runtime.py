@@ -1,4 +1,4 @@
-"""Flags, exit codes and what a failure becomes; whole processes are an integration test."""
+"""Flags and exit codes of the runtime; whole processes are an integration test."""
 
 import pytest
 

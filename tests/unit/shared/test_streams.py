@@ -1,4 +1,4 @@
-"""Keys: one place spells them, one shard a source, one hash slot a shard."""
+"""Keys: spelled in one module, one shard for a source, one hash slot for a shard."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ARGUMENTS = {"source_id": "cam1", "run": "r1", "seq": 3, "name": "n", "array": "
 
 
 def every_key(keys: Keys) -> dict[str, str]:
-    """Each property and method of `Keys` that gives a key."""
+    """Every key of `Keys`, by the name of its property or method."""
     found = {}
     for name, member in inspect.getmembers(Keys):
         if isinstance(member, property):
@@ -46,7 +46,7 @@ def test_source_feedback_differs_from_shard_feedback() -> None:
 
 @pytest.mark.parametrize(("source_id", "shards", "shard"), [("cam1", 1, 0), ("cam1", 16, 6), ("demo", 16, 0)])
 def test_shard_of_a_source_is_stable(source_id: str, shards: int, shard: int) -> None:
-    """Other languages compute it too, and data lies where it was written: crc32 modulo shards."""
+    """Other languages compute the shard too, and stored data must be found again: crc32 modulo shards."""
     assert shard_of(source_id, shards) == shard
     assert Keys.of(source_id, shards) == Keys(shard)
 
@@ -61,7 +61,7 @@ def test_nothing_else_spells_a_key() -> None:
     spelled = re.compile(r"""["'](\{cm|cm:)""")
     allowed = {
         ROOT / "shared/cornerman_shared/bus" / name for name in ("streams.py", "consumer.py")
-    }  # the consumer reads the shard back
+    }  # the consumer parses the shard
     files = [
         file
         for room in ("shared", "services", "cornerman")

@@ -1,4 +1,4 @@
-"""A loop that stands still is found; a process that was only stopped is forgiven."""
+"""The watchdog detects a hanging loop and ignores a suspended process."""
 
 import threading
 
@@ -17,7 +17,7 @@ def test_heartbeats_prevent_a_stall() -> None:
     assert not any(counter.tick(heartbeats=n, elapsed_s=1.0) for n in range(100))
 
 
-def test_one_beat_starts_the_count_anew() -> None:
+def test_heartbeat_restarts_the_count() -> None:
     counter = StallCounter(10.0)
     for _ in range(9):
         counter.tick(heartbeats=1, elapsed_s=1.0)
