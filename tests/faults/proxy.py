@@ -35,9 +35,7 @@ class LossyProxy:
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
-        await asyncio.sleep(
-            0
-        )  # a connection just accepted gets its task first, which is cancelled below
+        await asyncio.sleep(0)  # a connection just accepted gets its task first, which is cancelled below
         while self._tasks:
             for task in self._tasks:
                 task.cancel()

@@ -160,7 +160,7 @@ async def test_callers_wait_for_a_socket(bus: Bus) -> None:
         await client.aclose()
 
 
-async def test_a_cancellation_is_never_forgotten(bus: Bus) -> None:
+async def test_cancellation_is_not_lost(bus: Bus) -> None:
     """redis-py sends with `asyncio.wait_for`, which on Python 3.11 loses a cancellation just after the sending."""
     payload = bytes(300_000)
 

@@ -1,4 +1,4 @@
-"""Sources over the network, from servers of the test's own: files, HLS, MJPEG, RTSP, and all that goes wrong."""
+"""Network sources from the test's servers: files, HLS, MJPEG and RTSP, with their failures."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def write(path: Path, seconds: float = 3.0, **options: str) -> Path:
 
 @contextlib.contextmanager
 def serving(handler: Callable[..., BaseHTTPRequestHandler], tls: Path | None = None) -> Iterator[str]:
-    """A web server; over https, with a certificate kept in the folder `tls`, when there is one."""
+    """A web server; https if the folder `tls` holds a certificate."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     if tls is not None:
@@ -79,12 +79,12 @@ def serving(handler: Callable[..., BaseHTTPRequestHandler], tls: Path | None = N
 
 class Files(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
-        """Quiet."""
+        """Logs nothing."""
 
 
 class Base(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
-        """Quiet."""
+        """Logs nothing."""
 
 
 def test_http_file_is_a_file(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_http_file_is_a_file(tmp_path: Path) -> None:
 
 
 def test_https_file_is_a_file(tmp_path: Path) -> None:
-    """Cameras sign their own certificates, so FFmpeg's default, to encrypt without checking who it is, is kept."""
+    """Cameras sign their own certificates, so FFmpeg's default of no verification is kept."""
     write(tmp_path / "a.mp4", movflags="faststart")
     with serving(partial(Files, directory=str(tmp_path)), tls=tmp_path / "tls") as url:
         feed = opened(f"{url}/a.mp4")
@@ -134,7 +134,7 @@ def test_growing_hls_playlist_is_paced(tmp_path: Path) -> None:
     ("status", "says", "final"),
     [(404, "404", False), (401, "credentials", True), (403, "credentials", True), (500, "error", False)],
 )
-def test_what_the_server_says_is_said(status: int, says: str, final: bool) -> None:
+def test_server_error_is_reported(status: int, says: str, final: bool) -> None:
     class Handler(Base):
         def do_GET(self) -> None:
             self.send_error(status)
@@ -153,7 +153,7 @@ def test_unresponsive_server_times_out() -> None:
             assert not error.final
 
 
-def test_a_web_page_is_no_video() -> None:
+def test_web_page_is_an_error() -> None:
     class Handler(Base):
         def do_GET(self) -> None:
             self.send_response(200)
@@ -180,7 +180,7 @@ class Mjpeg(Base):
                 self.wfile.flush()
                 time.sleep(self.pause_s)
             if self.hang:
-                self.connection.recv(1)  # until the other side goes
+                self.connection.recv(1)  # until the client disconnects
 
 
 def test_mjpeg_is_live_with_arrival_times() -> None:
@@ -194,8 +194,8 @@ def test_mjpeg_is_live_with_arrival_times() -> None:
             times.append(next(pictures).raw_s or 0.0)
             asked_s.append(time.monotonic())
         feed.close()
-    # Whatever the pace of the camera and of this machine: each time lies between asking for it and having it, give or
-    # take where the count begins. FFmpeg itself would count 0.04 s for each.
+    # Independent of the speed of this machine: each time lies between its request and its arrival, up to an offset.
+    # FFmpeg itself would count 0.04 s for each frame.
     earliest = max(before - at for before, at in zip(asked_s, times, strict=False))
     latest = min(after - at for after, at in zip(asked_s[1:], times, strict=True))
     assert earliest <= latest
@@ -212,12 +212,12 @@ async def test_silent_camera_stalls_and_reconnects() -> None:
             plan, partial(opened, f"{url}/stream", settings), settings, clock, PreviewEncoder(clock, 320, 80)
         )
         states = await states_until(decoder, "opening", "playing", "stalled", "reconnecting", "playing")
-    # Held up, the machine may make it stall, or too late to be opened, more often than the camera does.
+    # A busy machine may cause more stalls and failed attempts than the camera does.
     assert set(states) == {"opening", "playing", "stalled", "reconnecting"}
 
 
 async def states_until(decoder: SourceDecoder, *wanted: str) -> list[str]:
-    """Plays until these states have come, in this order."""
+    """Decodes until these states have occurred in order; returns all states."""
     decoder.start()
     states: list[str] = []
     left = list(wanted)
@@ -235,7 +235,7 @@ async def states_until(decoder: SourceDecoder, *wanted: str) -> list[str]:
 
 
 class Rtsp(socketserver.ThreadingTCPServer):
-    """As much of RFC 2326 and 6184 as a camera needs: H.264 interleaved over TCP, Basic authentication, one track."""
+    """RTSP camera (RFC 2326, RFC 6184): H.264 interleaved over TCP, Basic authentication, one track."""
 
     daemon_threads = True
     allow_reuse_address = True
@@ -306,7 +306,7 @@ def rtp_payloads(unit: bytes, size: int = 1200) -> Iterator[tuple[bytes, bool]]:
 
 
 def h264_pictures() -> list[list[bytes]]:
-    """A second of H.264, each picture as its NAL units."""
+    """One second of H.264: the NAL units of each picture."""
     buffer, pictures = io.BytesIO(), []
     with av.open(buffer, "w", format="h264") as container:
         stream = container.add_stream("libx264", rate=Fraction(30))

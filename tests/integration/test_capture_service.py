@@ -1,4 +1,4 @@
-"""The capture service against a real server: chunks, credit, live changes, and what is shown and pushed."""
+"""The capture service on a real server: chunks, credit, live changes, previews and pushed frames."""
 
 from __future__ import annotations
 
@@ -81,22 +81,22 @@ async def test_live_source_drops_without_credit(bus: Bus, settings: Settings) ->
     began_s = time.monotonic()
     async with capture(settings):
         await until(is_state(bus, "ended"))
-    assert time.monotonic() - began_s > 5.5  # it kept its own speed
+    assert time.monotonic() - began_s > 5.5  # paced at media speed
     found = await chunks(bus)
     assert [chunk.seq for chunk in found] == [0, 1, 2]
     assert found[-1].end
     counts = await counters(bus)
     assert counts == counts | {"captured": 180, "due": CHUNKS, "published": 2}
-    # On a machine that is held up, some went before anybody asked for credit.
+    # On a busy machine the queue may drop some before credit is checked.
     assert counts["dropped:no_credit"] + counts.get("dropped:behind", 0) == CHUNKS - 2
     assert counts["dropped:no_credit"] > 0
-    # Nothing is left behind of the chunks that were skipped.
+    # The pixels of dropped chunks are freed.
     assert len(await bus.redis.keys("*blob*")) == 2
 
 
 async def test_live_chunk_has_its_capture_time(bus: Bus, settings: Settings) -> None:
     class Noting(SystemClock):
-        """Remembers what it said to the thread that decodes: one moment for each frame that is sampled."""
+        """Clock that records its readings in the decoding thread: one for each sampled frame."""
 
         def now_s(self) -> float:
             now_s = super().now_s()
@@ -149,8 +149,8 @@ async def test_only_overlap_change_starts_a_run(bus: Bus, settings: Settings) ->
     runs = list(dict.fromkeys(chunk.run for chunk in found))
     first, second = ([c for c in found if c.run == run] for run in runs)
     assert [c.seq for c in first] == list(range(len(first))) and first[-1].end
-    assert 5 <= len(first) < CHUNKS  # the marker says how many came before the change
-    assert [c.seq for c in second] == list(range(7)) and second[-1].end  # 48 frames in eights, and the marker
+    assert 5 <= len(first) < CHUNKS  # the end marker counts the chunks before the change
+    assert [c.seq for c in second] == list(range(7)) and second[-1].end  # 48 frames in chunks of 8, and the end marker
     assert second[1].frame_pts_s[0] > second[0].frame_pts_s[-1]
 
 
@@ -204,7 +204,7 @@ async def test_unopenable_source_fails_visibly(bus: Bus, settings: Settings) -> 
     assert [chunk.end for chunk in await chunks(bus)] == [True]
 
 
-async def test_credentials_are_on_no_stream(bus: Bus, settings: Settings) -> None:
+async def test_streams_hold_no_credentials(bus: Bus, settings: Settings) -> None:
     await add_source(bus, spec("rtsp://admin:s3cret@127.0.0.1:9/live", lossless=False))
     async with capture(settings):
         await until(is_state(bus, "reconnecting"))
@@ -272,10 +272,10 @@ async def test_pushed_frames_become_chunks(bus: Bus, settings: Settings) -> None
         await asyncio.gather(pusher, return_exceptions=True)
     found = await chunks(bus, "phone")
     assert found[0].frames is not None and found[0].frames.shape == (8, 224, 398, 3)
-    assert 0 <= found[0].frame_pts_s[0] < 500  # counted from the first picture, which said 1000
+    assert 0 <= found[0].frame_pts_s[0] < 500  # relative to the first frame, whose time is 1000
 
 
-async def test_a_real_file_arrives(bus: Bus, settings: Settings, tmp_path: Path) -> None:
+async def test_real_file_is_published(bus: Bus, settings: Settings, tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=Fraction(25))

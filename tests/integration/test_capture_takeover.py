@@ -1,4 +1,4 @@
-"""Capture processes that share sources, die, stop and lose their server: another goes on, and nothing is done twice."""
+"""Capture processes share sources, and another one continues after a kill, a stop or a lost server."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.integration.waiting import expire_key, until, until_true
 
 
 async def kill(context: Context) -> None:
-    """As kill -9 would: nothing more is said on the bus, leases are left to run out."""
+    """Ends a process as kill -9 does: it writes nothing more, and its leases expire."""
     for task in asyncio.all_tasks():
         if task.get_name().startswith(("session:", "lease:")):
             task.cancel()
@@ -124,7 +124,7 @@ async def test_lossless_run_survives_a_server_restart(own_server: Server, own_bu
     async with capture(short) as context:
         await until(has_chunks(bus, 5))
         own_server.kill()
-        await until_true(lambda: context.health.status().busy == 0)  # its lease has run out
+        await until_true(lambda: context.health.status().busy == 0)  # its lease has expired
         own_server.start()
         await bus.ready(60)
         giver = asyncio.create_task(give_back_credit(bus))
@@ -156,19 +156,19 @@ async def test_lost_lease_stops_all_writes(bus: Bus, settings: Settings) -> None
     await add_source(bus, spec(PATTERN + "&seconds=0", lossless=False, realtime=True))
     async with capture(settings):
         await until(has_chunks(bus, 1))
-        # What another process would do after we were frozen for longer than a lease.
+        # As another process does after this one was suspended for longer than a lease.
         await bus.redis.set(keys.lease("capture:cam1"), "another")
         await bus.redis.incr(keys.fence("capture:cam1"))
         before = len(await chunks(bus))
         await asyncio.sleep(1.5)
         assert len(await chunks(bus)) == before
         await expire_key(bus, keys.lease("capture:cam1"))
-        await until(has_chunks(bus, before + 1))  # the other is gone: ours again, as a new run
+        await until(has_chunks(bus, before + 1))  # the other owner is gone: captured again, as a new run
     assert len({chunk.run for chunk in await chunks(bus)}) == 2
 
 
 async def test_real_process_is_killed_and_followed(bus: Bus, settings: Settings, tmp_path: Path) -> None:
-    """kill -9 in the middle of a file; the next process goes on with the run, and ends with 0 when told to."""
+    """After kill -9 in the middle of a file the next process continues the run and exits with 0 when stopped."""
 
     def start(name: str) -> subprocess.Popen[bytes]:
         flags = ["--redis", settings.redis.url, "--name", name]

@@ -1,4 +1,4 @@
-"""Sources over TLS: any certificate by default, only a trusted one where people name whom they trust."""
+"""TLS sources: any certificate by default, only trusted ones with `capture.tls_ca_file`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def refused(url: str, ca_file: str) -> BrokenError:
 
 
 def certificate(folder: Path) -> str:
-    """Of a server in that folder."""
+    """Certificate of the server in that folder."""
     return str(self_signed(folder, ["127.0.0.1"])[0])
 
 
@@ -55,7 +55,7 @@ def test_untrusted_server_names_the_setting(tmp_path: Path, name: str) -> None:
 
 
 def test_certificate_of_other_host_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tls, "_own_names", set)  # so that it is for 127.0.0.1 alone
+    monkeypatch.setattr(tls, "_own_names", set)  # valid for 127.0.0.1 only
     write(tmp_path / "a.mp4")
     with serving(partial(Files, directory=str(tmp_path)), tls=tmp_path / "tls") as url:
         assert "tls_ca_file" in str(refused(url.replace("127.0.0.1", "localhost"), certificate(tmp_path / "tls")))
@@ -68,7 +68,7 @@ def test_rtsps_camera_needs_a_trusted_certificate(tmp_path: Path, trusted: bool,
     heard: list[bytes] = []
 
     def camera() -> None:
-        """Takes connections until the listener is closed; answers none."""
+        """Accepts connections until the listener is closed; answers none."""
         while True:
             try:
                 connection, _ = listener.accept()

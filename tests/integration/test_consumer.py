@@ -1,4 +1,4 @@
-"""The consumer on a real server: at-least-once reading, exactly-once hops, and the Redis behaviour that it relies on."""
+"""The consumer on a real server: at-least-once reading, exactly-once hops, and the Redis behaviour it needs."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ async def test_released_entry_is_reclaimed_at_once(bus: Bus) -> None:
             assert again.message == question(1)
 
 
-async def test_leaving_never_drops_what_is_pending(bus: Bus) -> None:
+async def test_leaving_keeps_pending_entries(bus: Bus) -> None:
     """XGROUP DELCONSUMER drops pending entries silently; only an empty consumer is deleted."""
     await ask(bus, 1)
     async with consumer(bus) as c:

@@ -33,7 +33,7 @@ async def delivered(bus: Bus, k: Keys) -> str:
     return str(entry_id.decode())
 
 
-async def test_everything_it_causes_happens(bus: Bus, k: Keys) -> None:
+async def test_every_operation_runs(bus: Bus, k: Keys) -> None:
     entry_id = await delivered(bus, k)
     blob = await bus.put_blob(k.blob("cam", "r1", 1, "frames"), np.ones(3), 60)
     await bus.redis.hset(k.open_requests, "gone", 1)
@@ -64,7 +64,7 @@ async def test_everything_it_causes_happens(bus: Bus, k: Keys) -> None:
     assert (await bus.redis.xpending(k.questions, GROUP))["pending"] == 0
 
 
-async def test_a_second_time_nothing_happens(bus: Bus, k: Keys) -> None:
+async def test_second_run_does_nothing(bus: Bus, k: Keys) -> None:
     entry_id = await delivered(bus, k)
     for wanted in (HopResult.DONE, HopResult.SETTLED_BEFORE, HopResult.SETTLED_BEFORE):
         hop = Hop().add(k.requests, ASKED, 100).count(k.counters("cam"), "decided")
@@ -110,12 +110,12 @@ async def test_expect_refuses_a_newer_attempt(bus: Bus, k: Keys) -> None:
     assert await bus.redis.hget(k.counters("cam"), "feedback") == b"1"
 
 
-async def test_expect_lets_pass_what_is_gone(bus: Bus, k: Keys) -> None:
+async def test_expect_passes_a_missing_field(bus: Bus, k: Keys) -> None:
     hop = Hop().expect(k.open_requests, "cam:r1:1", 7).count(k.counters("cam"), "feedback")
     assert await hop.run(bus.scripts) is HopResult.DONE
 
 
-async def test_extend_does_both_in_one_script(bus: Bus, k: Keys) -> None:
+async def test_extend_joins_two_hops(bus: Bus, k: Keys) -> None:
     await bus.redis.hset(k.open_requests, "a", 1)
     await bus.redis.hset(k.open_requests, "b", 5)
     other = Hop().expect(k.open_requests, "b", 5).once(k.open_requests, "a").event(k, PLAYING, 100)

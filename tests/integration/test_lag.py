@@ -28,11 +28,11 @@ async def read(bus: Bus, k: Keys, count: int) -> list[bytes]:
     return [entry_id for entry_id, _ in entries]
 
 
-async def test_nothing_there_is_no_lag(bus: Bus, k: Keys) -> None:
+async def test_missing_stream_has_no_lag(bus: Bus, k: Keys) -> None:
     assert await lag_of(bus, k.questions, GROUP) == Lag(0, 0)
 
 
-async def test_without_the_group_everything_waits(bus: Bus, k: Keys) -> None:
+async def test_missing_group_waits_for_everything(bus: Bus, k: Keys) -> None:
     await ask(bus, 3)
     assert await lag_of(bus, k.questions, GROUP) == Lag(3, 0)
 

@@ -21,13 +21,13 @@ def other(bus: Bus) -> Lease:
     return Lease(bus, bus.keys("cam"), "capture:cam", "two")
 
 
-async def test_one_of_many_gets_it(bus: Bus) -> None:
+async def test_one_of_many_acquires_it(bus: Bus) -> None:
     leases = [Lease(bus, bus.keys("cam"), "capture:cam", f"w{n}") for n in range(20)]
     assert sum(await asyncio.gather(*(lease.acquire() for lease in leases))) == 1
     assert [lease.held for lease in leases].count(True) == 1
 
 
-async def test_the_generation_rises_with_every_owner(lease: Lease, other: Lease) -> None:
+async def test_generation_rises_with_every_owner(lease: Lease, other: Lease) -> None:
     generations = []
     for owner in (lease, other, lease, other):
         assert await owner.acquire()

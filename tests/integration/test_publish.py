@@ -125,7 +125,7 @@ async def test_resume_without_run_starts_one(bus: Bus, k: Keys) -> None:
     assert await begin_run(bus, "cam", "r1", URL, lease, resume=True) == RunInfo("r1", 0, False)
 
 
-async def test_an_owner_of_yesterday_writes_nothing(bus: Bus, k: Keys, lease: Lease) -> None:
+async def test_former_owner_writes_nothing(bus: Bus, k: Keys, lease: Lease) -> None:
     newer = Lease(bus, k, "capture:cam", "two")
     await bus.redis.delete(lease.key)
     assert await newer.acquire()
@@ -174,7 +174,7 @@ async def test_repeated_state_is_published_once(bus: Bus, k: Keys, lease: Lease)
     assert await bus.redis.xlen(k.feedback("cam")) == 4
 
 
-async def test_counters_are_absolute_and_tell_nobody(bus: Bus, k: Keys, lease: Lease) -> None:
+async def test_counters_are_absolute_and_unpublished(bus: Bus, k: Keys, lease: Lease) -> None:
     for captured in (10, 20):
         await set_counters(bus, "cam", {"captured": captured, "dropped:no_credit": 2}, lease)
     assert await bus.redis.hgetall(k.counters("cam")) == {b"captured": b"20", b"dropped:no_credit": b"2"}

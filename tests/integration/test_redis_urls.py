@@ -147,7 +147,7 @@ async def test_url_errors_hide_the_password(
     assert SECRET not in str(caught.value) and QUOTED not in str(caught.value)
 
 
-async def test_commands_take_the_same_addresses(place: Place, tmp_path: Path) -> None:
+async def test_commands_accept_the_same_urls(place: Place, tmp_path: Path) -> None:
     url = place.fill(f"rediss://ann:{QUOTED}@TLS/6?ssl_ca_certs=CERT")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "cornerman", "status", "--once", "--json", "--redis", url),
@@ -161,6 +161,6 @@ async def test_commands_take_the_same_addresses(place: Place, tmp_path: Path) ->
     assert QUOTED.encode() not in out + errors
 
 
-def test_the_short_variable_names_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_short_variable_sets_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CORNERMAN_REDIS_URL", "rediss://ann:x@host/2")
     assert load_settings().redis.url == "rediss://ann:x@host/2"

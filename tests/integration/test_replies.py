@@ -34,7 +34,7 @@ async def test_closed_request_starts_no_attempt(bus: Bus) -> None:
     assert not await bus.redis.exists(bus.keys("cam").open_requests)
 
 
-async def test_only_the_newest_attempt_is_heard(opened: Bus) -> None:
+async def test_only_the_newest_attempt_appends(opened: Bus) -> None:
     k = opened.keys("cam")
     first, second = await start_attempt(opened, REQUEST), await start_attempt(opened, REQUEST)
     assert first and second
@@ -45,7 +45,7 @@ async def test_only_the_newest_attempt_is_heard(opened: Bus) -> None:
         assert unpack_event(fields[FIELD]) == delta(second, "fresh")
 
 
-async def test_after_the_end_nothing_is_said(opened: Bus) -> None:
+async def test_ended_request_accepts_no_events(opened: Bus) -> None:
     attempt = await start_attempt(opened, REQUEST)
     assert attempt
     await opened.redis.hdel(opened.keys("cam").open_requests, REQUEST.request_id)

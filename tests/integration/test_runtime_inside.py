@@ -76,7 +76,7 @@ def test_signal_stops_and_awaits_tasks(flags: list[str]) -> None:
     assert finished == ["main", "background"]
 
 
-def test_a_drain_has_an_end(flags: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+def test_drain_is_bounded(flags: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     async def main(context: Context) -> None:
         context.stopping.set()
         await asyncio.sleep(600)

@@ -1,4 +1,4 @@
-"""Feeds that follow a script, and decoders that play them in virtual time."""
+"""Scripted sources, and decoders that run them in virtual time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MADE = av.VideoFrame.from_ndarray(np.zeros((36, 64, 3), np.uint8), format="rgb24
 
 
 class Script:
-    """A feed that gives frames at these times, then ends, or breaks off."""
+    """Source with frames at given times, which then ends or breaks off."""
 
     def __init__(
         self, times: list[float], *, live: bool = False, breaks: bool = False, count: list[int] | None = None
@@ -46,7 +46,7 @@ class Script:
         return MADE
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing."""
 
 
 def plan(**changes: object) -> DecodePlan:

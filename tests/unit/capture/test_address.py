@@ -1,4 +1,4 @@
-"""Which URLs are understood, and what is said of the others."""
+"""Parsing of source URLs, valid and invalid."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from cornerman_capture.sources.errors import BrokenError
         ("push://cam1", "push", "cam1"),
     ],
 )
-def test_urls_are_understood(url: str, kind: str, target: str) -> None:
+def test_valid_urls_are_parsed(url: str, kind: str, target: str) -> None:
     address = parse(url)
     assert (address.kind, address.target) == (kind, target)
 

@@ -1,4 +1,4 @@
-"""Motion, chunks and the counts."""
+"""Motion, chunking and chunk counts."""
 
 from __future__ import annotations
 
@@ -73,14 +73,14 @@ def test_restart_clears_window_and_keeps_time() -> None:
 
 
 @given(st.lists(st.sampled_from(["published", "no_credit", "behind"]), max_size=100), st.integers(0, 5))
-def test_the_ledger_accounts_for_every_cut(fates: list[str], in_hand: int) -> None:
+def test_every_pending_chunk_is_counted(outcomes: list[str], in_hand: int) -> None:
     counts = ChunkCounts()
-    for fate in fates:
-        if fate == "published":
+    for outcome in outcomes:
+        if outcome == "published":
             counts.published += 1
         else:
-            counts.drop(fate)
-    due = len(fates) + in_hand
+            counts.drop(outcome)
+    due = len(outcomes) + in_hand
     assert counts.pending(due) == in_hand
     counts.drop("stopped", counts.pending(due))
     counters = counts.counters(1000, 500, due)

@@ -1,4 +1,4 @@
-"""Videos that nobody tests with: each gives correct frames or a clear error, through the decoding thread, and ends."""
+"""Unusual videos give correct frames or a clear error through the decoding thread, and end."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def test_phone_video_is_upright(make_video: Maker, turn: Turn) -> None:
 
 
 def without_frames(path: Path) -> None:
-    """A recording that was stopped at once: a header that promises video, and not one picture."""
+    """Writes a recording that was stopped at once: a video header without frames."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=Fraction(30))
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"

@@ -1,4 +1,4 @@
-"""Pictures that a browser pushes: JPEG and WebP of every kind are decoded, broken ones are counted and passed over."""
+"""Pushed pictures: every kind of JPEG and WebP is decoded; broken ones are counted and skipped."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RED, BLUE = (200, 20, 20), (20, 20, 200)
 
 
 def halves(width: int = 64, height: int = 48) -> Image.Image:
-    """Left red, right blue."""
+    """A picture with a red left half and a blue right half."""
     pixels = np.zeros((height, width, 3), np.uint8)
     pixels[:, : width // 2], pixels[:, width // 2 :] = RED, BLUE
     return Image.fromarray(pixels)
@@ -40,7 +40,7 @@ def see_through(picture: Image.Image) -> Image.Image:
 
 
 def decoded(*bodies: bytes) -> tuple[list[av.VideoFrame | None], str]:
-    """What becomes of each pushed picture, and what the feed notes."""
+    """Pushes pictures; returns the frame of each, and the note of the source."""
     inbox = Inbox()
     feed = open_source("push://cam1", CaptureSettings(), inbox)
     pictures = feed.frames(lambda: False)

@@ -1,4 +1,4 @@
-"""Media time and sampling, whatever the timestamps."""
+"""Media time and sampling, for timestamps of any quality."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_constant_timestamps_are_ignored() -> None:
     assert sampled_times([7.0] * 300) == pytest.approx(sampled_times(steady(30, 10)), abs=1e-6)
 
 
-def test_single_wild_timestamps_change_nothing() -> None:
+def test_single_outliers_change_nothing() -> None:
     whole = steady(30, 10)
     wild: list[float | None] = [(-50.0 if i % 14 == 0 else 1e6) if i and i % 7 == 0 else t for i, t in enumerate(whole)]
     assert sampled_times(wild) == pytest.approx(sampled_times(whole), abs=1e-6)
@@ -76,7 +76,7 @@ def test_swapped_frames_shift_nothing() -> None:
 
 
 def test_overstated_rate_is_corrected() -> None:
-    timeline = Timeline(0.1)  # says 10 FPS, is 30
+    timeline = Timeline(0.1)  # states 10 FPS, has 30
     raw: list[float | None] = [*([None] * 5), *[5 / 30 + i / 30 for i in range(300)]]
     times = [timeline.stamp(raw_s) for raw_s in raw]
     assert times[-1] - times[-100] == pytest.approx(99 / 30, abs=0.01)
@@ -148,7 +148,7 @@ def test_absurd_frame_interval_is_ignored(said: float) -> None:
 
 
 @pytest.mark.parametrize("fps", [0.0, -1.0, float("nan"), float("inf")])
-def test_an_absurd_sample_rate_is_refused(fps: float) -> None:
+def test_invalid_sample_rate_is_refused(fps: float) -> None:
     with pytest.raises(ValueError, match="sample_fps"):
         FrameSampler(fps)
 

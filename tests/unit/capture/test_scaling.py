@@ -1,4 +1,4 @@
-"""Frames become upright 8-bit RGB at the travelling size, whatever they were."""
+"""Frames of any format become upright 8-bit RGB of the size of chunks."""
 
 from __future__ import annotations
 
@@ -75,12 +75,12 @@ def test_odd_sizes_keep_their_aspect(make_video: Callable[..., Path], size: tupl
     [
         ((1, 0, 0, 1), (224, 398), (150, 60), (150, 340)),
         ((0, 1, -1, 0), (398, 224), (60, 60), (340, 60)),  # a phone held upright: clockwise by 90 degrees
-        ((0, -1, 1, 0), (398, 224), (340, 150), (60, 150)),  # the other way
+        ((0, -1, 1, 0), (398, 224), (340, 150), (60, 150)),  # counterclockwise by 90 degrees
         ((-1, 0, 0, -1), (224, 398), (60, 340), (60, 60)),  # upside down
-        ((-1, 0, 0, 1), (224, 398), (150, 340), (150, 60)),  # a selfie: mirrored
+        ((-1, 0, 0, 1), (224, 398), (150, 340), (150, 60)),  # mirrored, as by a front camera
     ],
 )
-def test_turned_videos_come_upright(
+def test_turned_videos_become_upright(
     make_video: Callable[..., Path],
     turn: Callable[[Path, tuple[int, int, int, int]], None],
     matrix: tuple[int, int, int, int],
@@ -133,20 +133,20 @@ def test_angle_equals_its_matrix(degrees: int, matrix: tuple[int, int, int, int]
     assert Orientation.of_angle(degrees) == Orientation.of_matrix(packed)
 
 
-def test_a_short_display_matrix_is_upright() -> None:
+def test_short_display_matrix_is_upright() -> None:
     assert Orientation.of_matrix(b"") == Orientation()
 
 
 def test_frames_are_freed_without_collector(make_video: Callable[..., Path]) -> None:
-    """Reading a frame's side data ties it into a cycle; a day of video then held hundreds of megabytes."""
-    shrinker, maker = FrameScaler(224), JpegEncoder(320, 80)
+    """Reading side data puts a frame into a reference cycle; a day of video then held hundreds of megabytes."""
+    scaler, encoder = FrameScaler(224), JpegEncoder(320, 80)
     gc.collect()
     gc.disable()
     try:
         with av.open(str(make_video(seconds=2))) as container:
             for frame in container.decode(video=0):
-                shrinker.rgb(frame)
-                maker.jpeg(frame)
+                scaler.rgb(frame)
+                encoder.jpeg(frame)
         del frame
         assert sum(type(thing) is av.VideoFrame for thing in gc.get_objects()) <= 3
     finally:
@@ -154,16 +154,16 @@ def test_frames_are_freed_without_collector(make_video: Callable[..., Path]) -> 
 
 
 def test_reopened_clip_keeps_no_frames(make_video: Callable[..., Path]) -> None:
-    """The first frame of each opening is looked at for its display matrix, and was kept until a full collection."""
+    """The display matrix of each first frame is read, which kept that frame until a full collection."""
     path = str(make_video(seconds=0.5))
     gc.collect()
     gc.disable()
     try:
         for _ in range(20):
-            shrinker = FrameScaler(224)
+            scaler = FrameScaler(224)
             with av.open(path) as container:
                 for frame in container.decode(video=0):
-                    shrinker.rgb(frame)
+                    scaler.rgb(frame)
         del frame
         assert sum(type(thing) is av.VideoFrame for thing in gc.get_objects()) <= 2
     finally:

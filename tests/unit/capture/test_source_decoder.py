@@ -1,4 +1,4 @@
-"""The decoding thread: what it hands over, at what speed, and how it ends. Feeds are scripted; the clock is virtual."""
+"""The decoding thread: its chunks, pace and end. Sources are scripted; the clock is virtual."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ async def test_looped_file_continues_media_time() -> None:
     assert np.allclose(np.diff(times), 0.5, atol=0.05)
 
 
-async def test_a_live_source_cannot_be_lossless() -> None:
+async def test_live_source_cannot_be_lossless() -> None:
     decoder = decoder_of(lambda: Script(frames(10), live=True), plan(can_fail=False))
     assert await play(decoder) == []
     assert decoder.state.name == "failed"
@@ -112,7 +112,7 @@ async def test_clip_shorter_than_a_chunk_ends() -> None:
     assert "too short" in decoder.state.detail and "4 of 8" in decoder.state.detail
 
 
-async def test_a_file_cut_short_says_so(make_video: Callable[..., Path]) -> None:
+async def test_truncated_file_is_reported(make_video: Callable[..., Path]) -> None:
     path = make_video("a.mp4", seconds=6, options={"movflags": "faststart"}, quality={"g": "15"})
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
     decoder = url_decoder(str(path), plan())

@@ -1,4 +1,4 @@
-"""The decoding thread when it waits: for whoever takes, for a camera that is away, for the end of a pause."""
+"""The decoding thread while it waits: for room, for a lost camera, for the end of a pause."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def test_lossless_decoder_waits_for_room() -> None:
         await asyncio.sleep(0)
     for _ in range(2000):
         await asyncio.sleep(0)
-    assert decoder.chunker.due == 3  # two are held, one is in the thread's hand
+    assert decoder.chunker.due == 3  # two are queued, one waits in the thread
     chunks = [chunk async for chunk in all_of(decoder.chunks)]
     assert [chunk.index for chunk in chunks] == list(range(199))
     assert decoder.behind == 0
@@ -59,7 +59,7 @@ async def test_lost_camera_reconnects_without_mixing_chunks() -> None:
         ("failed", "refused for good"),
     ]
     for chunk in chunks:
-        assert chunk.frame_pts_s[-1] - chunk.frame_pts_s[0] < 1.0  # none reaches over the break
+        assert chunk.frame_pts_s[-1] - chunk.frame_pts_s[0] < 1.0  # none spans the break
     assert decoder.chunker.timeline.last_s == pytest.approx(59 / 30 + 20 + 59 / 30, abs=0.1)
     assert decoder.state.reconnects == 3
 
@@ -161,7 +161,7 @@ async def test_paused_camera_is_reopened() -> None:
     assert closed == [1, 1]
 
 
-async def test_a_paused_reel_can_be_stopped() -> None:
+async def test_paused_decoder_can_be_stopped() -> None:
     decoder = decoder_of(lambda: Script(frames(300)), plan())
     decoder.pause(True)
     decoder.start()

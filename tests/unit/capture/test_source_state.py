@@ -35,7 +35,7 @@ def test_camera_stalls_and_reconnects() -> None:
     assert state.reconnects == 1
 
 
-def test_a_camera_is_tried_for_ever() -> None:
+def test_camera_is_retried_without_limit() -> None:
     state = SourceState(5.0, can_fail=False)
     assert all(state.on_error(GONE, 3600.0 * hour) for hour in range(1000))
     assert state.name == "reconnecting"
@@ -85,7 +85,7 @@ class Waits:
         return self.wake
 
 
-def test_frames_come_at_media_speed() -> None:
+def test_frames_are_paced_at_media_speed() -> None:
     clock = VirtualClock()
     waits = Waits(clock)
     pacer = Pacer(clock.monotonic_s, waits)

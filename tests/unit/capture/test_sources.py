@@ -1,4 +1,4 @@
-"""Opening what the URL names: right frames, or a clear error, and never a hang."""
+"""Opening sources by URL: correct frames or a clear error, without a hang."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def refused(url: str, settings: CaptureSettings = SETTINGS) -> BrokenError:
                 raise AssertionError("it gave a picture")
         finally:
             feed.close()
-    assert time.monotonic() - began_s < 50.0  # at once, and not because the time for it was over
+    assert time.monotonic() - began_s < 50.0  # at once, not by a timeout
     return caught.value
 
 
@@ -53,7 +53,7 @@ def test_file_frames_come_in_order(make_video: Maker, name: str) -> None:
 
 
 def test_unordered_timestamps_sample_as_ordered(make_video: Maker) -> None:
-    """H.264 with B-frames in AVI: the container knows decoding times only, and frames come as 0.03, 0.1, 0.06 …"""
+    """H.264 with B-frames in AVI: the container has only decoding times, and frames come as 0.03, 0.1, 0.06 …"""
     raw = times_of(str(make_video("a.avi", seconds=4.0)))
     assert raw != sorted(t for t in raw if t is not None)
 
@@ -108,7 +108,7 @@ def test_folder_and_pipe_are_refused(tmp_path: Path) -> None:
     assert "neither a file" in str(refused(str(pipe)))
 
 
-def test_sound_without_pictures_is_an_error(make_video: Maker) -> None:
+def test_audio_without_video_is_an_error(make_video: Maker) -> None:
     error = refused(str(make_video("a.m4a", audio_only=True)))
     assert error.final
     assert "no video" in str(error) and "audio" in str(error)
@@ -191,14 +191,14 @@ def test_pattern_depends_on_its_seed() -> None:
     assert all((a != b).any() for a, b in zip(first, first[3:], strict=False))
 
 
-def test_the_pattern_can_be_uneven() -> None:
+def test_pattern_can_be_uneven() -> None:
     times = times_of("test://pattern?fps=10&seconds=3&vfr=1")
     steps = np.diff([t for t in times if t is not None])
     assert steps.min() > 0
     assert steps.std() > 0.01
 
 
-def test_the_pattern_can_be_without_end() -> None:
+def test_pattern_can_be_endless() -> None:
     feed = open_source("test://pattern?seconds=0&fps=1000&size=16x16", SETTINGS)
     assert isinstance(feed, PatternSource)
     pictures = feed.frames(lambda: False)
@@ -221,7 +221,7 @@ def test_wrong_pattern_option_is_refused(query: str, says: str) -> None:
     assert error.final and says in str(error)
 
 
-def test_reading_stops_when_asked(make_video: Maker) -> None:
+def test_interrupt_stops_reading(make_video: Maker) -> None:
     feed = open_source(str(make_video(seconds=2)), SETTINGS)
     assert isinstance(feed, AvSource)
     assert list(feed.frames(lambda: True)) == []

@@ -29,7 +29,7 @@ def test_chunk_is_due_by_the_rule(overlap: int, n: int) -> None:
 
 @given(st.integers(0, 7), st.lists(st.booleans(), max_size=200))
 def test_chunks_never_span_a_break(overlap: int, breaks: list[bool]) -> None:
-    """Whatever the breaks: 8 in a row of one piece, newest last, neighbours sharing exactly `overlap`."""
+    """For any breaks, a chunk has 8 consecutive items, newest last, and shares `overlap` with the one before."""
     window: Window[tuple[int, int]] = Window(overlap)
     piece, chunks = 0, []
     for index, broken in enumerate(breaks):

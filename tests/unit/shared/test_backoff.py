@@ -33,13 +33,13 @@ def test_reset_shortens_the_next_wait() -> None:
     assert backoff.ceiling_s == pytest.approx(0.1)
 
 
-def test_a_thousand_tries_do_not_overflow() -> None:
+def test_thousand_waits_do_not_overflow() -> None:
     backoff = Backoff(base_s=0.1, cap_s=30.0)
     for _ in range(5000):
         assert 0 <= backoff.next_s() <= 30.0
 
 
 @pytest.mark.parametrize(("base_s", "cap_s"), [(0.0, 1.0), (-1.0, 1.0), (2.0, 1.0)])
-def test_nonsense_is_refused_with_its_values(base_s: float, cap_s: float) -> None:
+def test_invalid_bounds_are_named(base_s: float, cap_s: float) -> None:
     with pytest.raises(ValueError, match=f"base_s={base_s}"):
         Backoff(base_s=base_s, cap_s=cap_s)

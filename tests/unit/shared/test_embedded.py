@@ -28,7 +28,7 @@ def test_equal_settings_give_one_socket(tmp_path: Path) -> None:
     assert embedded.with_server(settings_in(tmp_path)).redis.url == f"unix://{tmp_path}/valkey.sock"
 
 
-def test_a_given_url_is_left_alone() -> None:
+def test_given_url_is_unchanged() -> None:
     settings = load_settings({"redis": {"url": "redis://host:1/2"}})
     assert embedded.with_server(settings) is settings
 
@@ -49,7 +49,7 @@ def test_odd_path_survives_the_url(tmp_path: Path) -> None:
     assert parse_url(url)["path"] == str(odd / "valkey.sock")
 
 
-def test_the_runtime_folder_is_private(tmp_path: Path) -> None:
+def test_runtime_folder_is_private(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir(mode=0o755)
     assert stat.S_IMODE(rundir.runtime_dir(str(folder)).stat().st_mode) == 0o700
@@ -78,7 +78,7 @@ def test_unusable_folder_names_the_setting(tmp_path: Path) -> None:
         rundir.runtime_dir(str(blocked / "run"))
 
 
-def test_the_first_usable_binary_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_first_usable_binary_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "broken"
     broken.write_text("not a program")
     old = fake_server(tmp_path, "old", "Redis server v=6.2.7 sha=0")

@@ -15,7 +15,7 @@ def clock() -> VirtualClock:
     return VirtualClock()
 
 
-def test_the_probe_follows_the_four_states(tmp_path: Path, clock: VirtualClock) -> None:
+def test_probe_follows_the_four_states(tmp_path: Path, clock: VirtualClock) -> None:
     own = Health("encoder", "w1", clock, tmp_path)
     answers = {}
     for state in ("starting", "running", "draining", "stopped"):
@@ -61,7 +61,7 @@ def test_loading_a_model_counts_as_starting(clock: VirtualClock) -> None:
     assert own.state == "running"
 
 
-def test_the_status_carries_what_services_report(clock: VirtualClock) -> None:
+def test_status_holds_reported_numbers(clock: VirtualClock) -> None:
     own = Health("capture", "w1", clock)
     own.progress(3)
     own.report(fps=29.9)
@@ -80,7 +80,7 @@ def test_broken_file_is_unhealthy_and_swept(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_sweeping_keeps_the_living(tmp_path: Path, clock: VirtualClock) -> None:
+def test_sweep_keeps_live_processes(tmp_path: Path, clock: VirtualClock) -> None:
     Health("encoder", "alive", clock, tmp_path).write()
     dead = Health("encoder", "dead", clock, tmp_path)
     dead.write()

@@ -38,7 +38,7 @@ def test_json_lines_hold_bound_fields() -> None:
     assert line["at"].endswith("Z")
 
 
-def test_a_terminal_gets_text() -> None:
+def test_terminal_gets_text() -> None:
     out = Terminal()
     logs.configure("info", "auto", out)
     logs.get_logger("service").info("batch_encoded")

@@ -63,7 +63,7 @@ def test_unit_suffixes_match_the_page(kind: type, generator: ModuleType) -> None
             assert row.unit == units[suffix], name
 
 
-def test_the_page_names_every_key() -> None:
+def test_page_names_every_key() -> None:
     told = set(re.findall(r"`((?:\{cm<shard>\}|cm):[^`]*)`", PAGE))
     arguments = {"source_id": "<source_id>", "run": "<run>", "seq": "<seq>", "name": "<what>", "array": "<what>"}
     wanted = {streams.WORKERS, streams.SHARDS, streams.worker_key("<role>", "<name>")}

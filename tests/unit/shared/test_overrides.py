@@ -7,7 +7,7 @@ from cornerman_shared.settings.overrides import merge, nest, parse_set, to_envir
 from cornerman_shared.settings.tree import load_settings
 
 
-def test_dotted_names_become_a_tree() -> None:
+def test_dotted_names_are_nested() -> None:
     assert nest([("encoder.batch", 2), ("encoder.device", "cpu"), ("log.level", "debug")]) == {
         "encoder": {"batch": 2, "device": "cpu"},
         "log": {"level": "debug"},
@@ -30,7 +30,7 @@ def test_values_are_read_as_yaml() -> None:
 
 
 @pytest.mark.parametrize("item", ["encoder.batch", "=2", "a.b=[1"])
-def test_what_cannot_be_read_is_named(item: str) -> None:
+def test_unreadable_item_is_named(item: str) -> None:
     with pytest.raises(ConfigError, match="--set"):
         parse_set([item])
 

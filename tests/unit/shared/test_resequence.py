@@ -16,7 +16,7 @@ def drain(r: Resequencer[int], now_s: float, gap_s: float | None = None) -> list
 
 
 @given(st.integers(0, 40).flatmap(lambda n: st.permutations(range(n))), st.integers(0, 1000))
-def test_every_permutation_comes_out_in_order(order: list[int], first: int) -> None:
+def test_every_permutation_is_ordered(order: list[int], first: int) -> None:
     r: Resequencer[int] = Resequencer(first)
     out = []
     for seq in order:

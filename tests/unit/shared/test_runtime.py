@@ -21,7 +21,7 @@ def test_each_error_has_its_exit_code(error: BaseException, code: int) -> None:
     assert runtime._exit_code(error, logs.get_logger("test")) == code
 
 
-def test_an_interrupt_is_not_swallowed() -> None:
+def test_interrupt_is_raised() -> None:
     with pytest.raises(KeyboardInterrupt):
         runtime._exit_code(KeyboardInterrupt(), logs.get_logger("test"))
 

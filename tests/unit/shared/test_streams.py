@@ -56,7 +56,7 @@ def test_every_source_has_a_shard(source_id: str, shards: int) -> None:
     assert 0 <= shard_of(source_id, shards) < shards
 
 
-def test_nothing_else_spells_a_key() -> None:
+def test_no_other_module_spells_keys() -> None:
     """DESIGN: `streams.py` is the only file that spells a key."""
     spelled = re.compile(r"""["'](\{cm|cm:)""")
     allowed = {

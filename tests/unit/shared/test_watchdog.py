@@ -32,7 +32,7 @@ def test_suspended_time_does_not_count() -> None:
     assert not counter.tick(heartbeats=1, elapsed_s=1.0)
 
 
-def test_the_thread_reports_a_stall_once() -> None:
+def test_thread_reports_a_stall_once() -> None:
     stalled = threading.Event()
     seen: list[float] = []
 
