@@ -181,6 +181,24 @@ def heard(path: Path) -> list[tuple[float, bytes]]:
         ]
 
 
+def test_broken_sound_is_left_out(tmp_path: Path) -> None:
+    """One damaged packet of AAC ended the whole film."""
+    path = write(tmp_path / "a.ts", Film(steady(60), audio_s=(0.0, 2.0)))
+    with av.open(str(path)) as container:
+        packet = bytes([one for one in container.demux(audio=0) if one.size][10])
+    data = path.read_bytes()
+    at = data.index(packet[:20])
+    path.write_bytes(data[: at + 1] + b"\0" + data[at + 2 :])
+    written = rewrite(path, tmp_path / "out.mp4", lambda _: None)
+    assert written.frames == 60 and read(tmp_path / "out.mp4").numbers == list(range(60))
+    assert 1.5 < sound_of(tmp_path / "out.mp4") < 2.3
+
+
+def sound_of(path: Path) -> float:
+    with av.open(str(path)) as container:
+        return sum(float(one.duration * one.time_base) for one in container.demux(audio=0) if one.size)
+
+
 def test_sound_follows_a_reset_clock(tmp_path: Path) -> None:
     """Two recordings of a second, glued: the sound goes on with the picture, but for the coder's lead-in."""
     part = write(tmp_path / "part.ts", Film(steady(30), audio_s=(0.0, 1.0))).read_bytes()
