@@ -85,9 +85,11 @@ def test_odd_size_becomes_even(tmp_path: Path, size: tuple[int, int]) -> None:
 
 
 def test_error_inside_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), VideoWriter(tmp_path / "a.mp4") as writer:
+    options = WriteOptions(codec_options={"tune": "zerolatency"})
+    with pytest.raises(RuntimeError), VideoWriter(tmp_path / "a.mp4", options) as writer:
         for index in range(40):
             writer.write(numbered(index), index / 30)
+        assert len(only(tmp_path)) == 1  # the part that is on the disk
         raise RuntimeError("the caller fails")
     assert only(tmp_path) == []
 
