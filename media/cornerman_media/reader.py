@@ -24,7 +24,15 @@ from numpy.typing import NDArray
 from cornerman_media.ending import LOST_PART, cut_short, missing_bytes
 from cornerman_media.errors import NoVideoError, StreamLostError
 from cornerman_media.info import describe
-from cornerman_media.opening import MediaSource, OpenOptions, local_path, open_container, plain, shown_name
+from cornerman_media.opening import (
+    DEVICE_FORMATS,
+    MediaSource,
+    OpenOptions,
+    local_path,
+    open_container,
+    plain,
+    shown_name,
+)
 from cornerman_media.scaling import UprightPictures
 from cornerman_media.stamps import DECODING_TIMES, StampChooser
 from cornerman_media.timestamps import TimeRepair
@@ -83,7 +91,7 @@ class VideoReader:
 
     def __init__(self, source: MediaSource, options: OpenOptions, repair: TimeRepair | None) -> None:
         self.shown = shown_name(source, options)
-        self._path = local_path(source)
+        self._path = None if options.format in DEVICE_FORMATS else local_path(source)
         self._quiet_s = options.read_timeout_s
         self._container = open_container(source, options)
         try:
@@ -122,6 +130,14 @@ class VideoReader:
     def close(self) -> None:
         """Closes the input; it cannot be read any more."""
         self._container.close()
+
+    @property
+    def has_size(self) -> bool:
+        """Whether the input is of so many bytes; a stream without end is not."""
+        try:
+            return int(self._container.size) > 0
+        except (av.error.FFmpegError, OSError, ValueError):
+            return False
 
     @property
     def start_s(self) -> float:
