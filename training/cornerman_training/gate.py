@@ -1,17 +1,24 @@
-"""The decider's gate over a whole session, to choose thresholds and to evaluate without services. Pure, on media time.
-
-An action passes if its probability reaches the threshold, it does not repeat a lasting detection, and the minimum
-interval since the last feedback is over. A test compares it with `cornerman_decider.gate`.
-"""
+"""Action probabilities of a run through the product's gate, to choose thresholds and to evaluate without services."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cornerman_common.gate import Action, GateState, Proposal, pass_gate
+
 NEXT, FEEDBACK, CORRECT = 0, 1, 2
+ACTIONS: tuple[Action, ...] = ("next", "feedback", "correct")
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    confidence_threshold: float
+    min_interval_s: float
+    repeat_window_s: float
 
 
 def gated_actions(
@@ -21,32 +28,21 @@ def gated_actions(
     min_interval_s: float,
     repeat_window_s: float,
 ) -> list[tuple[float, int]]:
-    """The actions that pass, as (media time, action).
+    """Chunks whose likeliest action passes the gate, as (media time in seconds, action).
 
     Args:
         probabilities: [C, 3] of next, feedback, correct.
-        pts_s: [C] media times.
+        pts_s: [C] media times, seconds.
         threshold: least probability of an action.
-        min_interval_s: least seconds between two feedbacks.
-        repeat_window_s: seconds in which a lasting detection counts once.
+        min_interval_s: least time between two.
+        repeat_window_s: how long a certainty that lasts counts as the same.
     """
-    out: list[tuple[float, int]] = []
-    passed_at = {FEEDBACK: -1e9, CORRECT: -1e9}
-    lasts = {FEEDBACK: False, CORRECT: False}
-    last_s = -1e9
-    best = probabilities.argmax(1)
-    for row, action, time in zip(probabilities, best.tolist(), pts_s, strict=True):
-        certain = action != NEXT and row[action] >= threshold
-        # A detection lasts while every chunk repeats it; one chunk without it ends it.
-        for kind in (FEEDBACK, CORRECT):
-            lasts[kind] = lasts[kind] and certain and action == kind
-        if not certain:
-            continue
-        if lasts[action] and time - passed_at[action] < repeat_window_s:
-            continue
-        if time - last_s < min_interval_s - 1e-6:
-            continue
-        last_s = passed_at[action] = float(time)
-        lasts[action] = True
-        out.append((float(time), action))
+    limits = _Limits(threshold, min_interval_s, repeat_window_s)
+    state, out = GateState(), []
+    for row, action, time in zip(probabilities, probabilities.argmax(1).tolist(), pts_s, strict=True):
+        proposal = Proposal(ACTIONS[action], float(row[action]), "head", cue=action != NEXT)
+        verdict = pass_gate(proposal, float(time), limits, state, request_open=False)
+        state = verdict.state
+        if verdict.action != "next":
+            out.append((float(time), action))
     return out

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from cornerman_decider.core import ChunkTensors
+from cornerman_decider.strategies.llm import newest_tokens
 from cornerman_decider.strategies.rolling import RollingActionModel
+from cornerman_shared.bus.chunk_input import ChunkInput
+from cornerman_shared.bus.messages import ChunkRef
 from cornerman_training.features import SessionFeatures
 from cornerman_training.gym.coach import TimedFeedback
 from cornerman_training.sampling import CHUNK, STRIDE
@@ -76,9 +78,10 @@ def test_training_logits_equal_the_deciders(model: MobileVideoGPT, frames: int) 
         with torch.no_grad():
             images = vision.project_images(session.images[None, i * STRIDE : i * STRIDE + CHUNK].float())[0]
             video = vision.mm_projector(session.groups[i].float()).flatten(0, 1)
-        logits = context.see(ChunkTensors(video.numpy(), images.numpy()).newest(decider.frames))
+        chunk = ChunkInput(ChunkRef(i, 0.0, (), None, None, None), images.numpy(), video.numpy())
+        logits = context.append_chunk(newest_tokens(chunk, decider.frames))
         np.testing.assert_allclose(logits, taught[i] + [0.0, 0.5, -0.5], atol=2e-4)
-        context.did(action)
+        context.append_action(action)
 
 
 def test_context_drops_whole_chunks(model: MobileVideoGPT) -> None:
@@ -88,8 +91,8 @@ def test_context_drops_whole_chunks(model: MobileVideoGPT) -> None:
     start, chunk = session.length, model.config.stream_tokens
     lengths = []
     for _ in range(30):
-        context.see(np.zeros((chunk - 1, TINY.language.width), np.float16))
-        context.did(0)
+        context.append_chunk(np.zeros((chunk - 1, TINY.language.width), np.float16))
+        context.append_action(0)
         lengths.append(session.length)
     assert lengths[11] == max(lengths) == start + 12 * chunk
     assert {(length - start) % chunk for length in lengths} == {0}

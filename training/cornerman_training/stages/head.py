@@ -241,8 +241,8 @@ def train_head(
             if step % (_REPORT * 4) == 0 or step == plan.steps:
                 module.eval()
                 with torch.no_grad():
-                    rows = [module(torch.from_numpy(s.features)[None])[0][0].numpy() for s in validation]
-                offsets, f = choose_offsets(np.concatenate(rows), validation)
+                    logits = [module(torch.from_numpy(s.features)[None])[0][0].numpy() for s in validation]
+                offsets, f = choose_offsets(np.concatenate(logits), validation)
                 report["validation_f_score"] = f
                 if f > best:
                     best, chosen = f, module.export(replace(config, offsets=offsets))
