@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cornerman_media.gate import Action, GateState, Proposal, pass_gate
+from cornerman_common.gate import Action, GateState, Proposal, pass_gate
 
 NEXT, FEEDBACK, CORRECT = 0, 1, 2
 ACTIONS: tuple[Action, ...] = ("next", "feedback", "correct")

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from cornerman_common.gate import pass_gate
 from cornerman_decider.state import chunk_ref, extend_context, unreferenced_blobs
-from cornerman_media.gate import pass_gate
 
 if TYPE_CHECKING:
     from cornerman_decider.state import DeciderState

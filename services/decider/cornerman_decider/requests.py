@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
+from cornerman_common.gate import SLACK_S
 from cornerman_decider.state import OpenRequest, blobs_of
-from cornerman_media.gate import SLACK_S
 from cornerman_shared.bus.messages import DecisionEvent, EndEvent, Request, Sampling, Times
 from cornerman_shared.bus.streams import question_request_id
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from numpy.typing import NDArray
 
-from cornerman_media.gate import GateState
+from cornerman_common.gate import GateState
 from cornerman_shared.bus.messages import ChunkRef
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
+from cornerman_common.gate import GateState
 from cornerman_decider.state import DeciderState, OpenRequest
-from cornerman_media.gate import GateState
 from cornerman_shared.bus.codec import pack_map, read_array, unpack_map
 from cornerman_shared.bus.messages import BlobRef, ChunkRef
 from cornerman_shared.errors import MalformedError

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from cornerman_media.gate import Action, Proposal
+from cornerman_common.gate import Action, Proposal
 from cornerman_shared.errors import CornermanError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cornerman_media.gate import GateState, Proposal, pass_gate
+from cornerman_common.gate import GateState, Proposal, pass_gate
 from cornerman_shared.bus.messages import Action
 from cornerman_shared.settings.source import SpeakSettings
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cornerman_decider.gate import GateState, pass_gate
+from cornerman_common.gate import GateState, pass_gate
 from cornerman_decider.strategies.head import likeliest
 from cornerman_shared.settings.source import SpeakSettings
 from cornerman_training.gate import CORRECT, FEEDBACK, gated_actions

@@ -12,8 +12,8 @@ from cornerman_decider.strategy import StrategyError, likeliest
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cornerman_common.gate import Proposal
     from cornerman_decider.state import Memory
-    from cornerman_media.gate import Proposal
     from cornerman_shared.bus.chunk_input import ChunkInput
     from cornerman_shared.bus.messages import Features
 

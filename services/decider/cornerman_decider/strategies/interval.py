@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from cornerman_media.gate import SLACK_S, Proposal
+from cornerman_common.gate import SLACK_S, Proposal
 
 if TYPE_CHECKING:
     from cornerman_decider.state import Memory

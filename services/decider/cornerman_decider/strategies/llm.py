@@ -14,8 +14,8 @@ from cornerman_decider.strategy import ACTIONS, StrategyError, likeliest
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from cornerman_common.gate import Proposal
     from cornerman_decider.state import Memory
-    from cornerman_media.gate import Proposal
     from cornerman_shared.bus.chunk_input import ChunkInput
     from cornerman_shared.bus.messages import Features
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cornerman_media.gate import Proposal
+from cornerman_common.gate import Proposal
 
 if TYPE_CHECKING:
     from cornerman_decider.state import Memory
