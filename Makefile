@@ -7,7 +7,7 @@ CONSTRAINTS ?= constraints.txt
 # pip's own settings choose the build of torch (CPU, CUDA). Another version: make setup CONSTRAINTS= TORCH=torch==2.14.1
 TORCH  ?= $(shell grep '^torch==' constraints.txt)
 ARGS   ?=
-EXTRAS ?= model,web,webrtc,train,dev
+EXTRAS ?= model,pose,web,webrtc,train,dev
 PAGE   := services/gateway
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
@@ -32,10 +32,12 @@ $(STAMP)-%: pyproject.toml $(CONSTRAINTS)
 	@rm -f $(VENV)/.installed*
 	$(PIP) "$(TORCH)"
 	$(PIP) "$(TORCH)" -e ".[$*]"
+	@$(if $(findstring pose,$*),$(BIN)/python -m cornerman_pose.weights get || \
+		echo "set-up goes on without the pose model; fetch it later: $(BIN)/python -m cornerman_pose.weights get" >&2)
 	@touch $@
 
 demo: ## Watch the bundled clip with the bundled model; ARGS="--headless --json"
-	@test -e $(STAMP)-$(EXTRAS) || $(MAKE) --no-print-directory $(STAMP)-model,web
+	@test -e $(STAMP)-$(EXTRAS) || $(MAKE) --no-print-directory $(STAMP)-model,pose,web
 	@$(BIN)/cornerman demo $(ARGS)
 
 unit: setup ## The fast tests only: without the model's and the trainer's

@@ -9,9 +9,9 @@ from typing import Final
 import av
 
 from cornerman_capture.thread_queue import ThreadQueue
+from cornerman_media.errors import PictureError
 from cornerman_media.jpeg import JpegEncoder
 from cornerman_shared.clock import Clock
-from cornerman_shared.errors import SourceError
 from cornerman_shared.process.logs import get_logger
 
 log = get_logger("display")
@@ -70,7 +70,7 @@ class PreviewEncoder:
         """Makes a JPEG of the frame. One that cannot be made is left out: people come after inference."""
         try:
             jpeg = self._maker.jpeg(frame)
-        except SourceError as error:
+        except PictureError as error:
             if not self._complained:
                 log.warning("picture_not_shown", error=str(error))
             self._complained = True

@@ -13,8 +13,9 @@ from av.video.reformatter import VideoReformatter
 
 from cornerman_capture.core import Pixels
 from cornerman_capture.source_state import BrokenError
-from cornerman_media.orientation import FrameOrientation, scale
-from cornerman_shared.errors import SourceError
+from cornerman_media.errors import PictureError
+from cornerman_media.orientation import FrameOrientation
+from cornerman_media.scaling import scale
 
 MAX_ASPECT: Final = 16
 """A picture whose one side is this many times the other is refused: at 224 pixels it would be larger than 8 Mpixel."""
@@ -58,7 +59,7 @@ class FrameScaler:
         width, height = scaled_size(frame.width, frame.height, self._aspect, self._shorter_side)
         try:
             return self._uprighter.of(frame).apply(self._small(frame, width, height))
-        except SourceError as error:
+        except PictureError as error:
             raise BrokenError(str(error), final=True) from None
 
     def _small(self, frame: av.VideoFrame, width: int, height: int) -> Pixels:
