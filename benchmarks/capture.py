@@ -101,13 +101,13 @@ async def _cornerman(path: str, sample_fps: float, overlap: int) -> tuple[int, i
     )
     decoder.start()
     chunks = 0
-    while (pending := await decoder.cuts.take()) is not None:
-        pending.stacked()
-        pending.motion()
+    while (chunk := await decoder.chunks.get()) is not None:
+        chunk.stacked()
+        chunk.motion()
         chunks += 1
     decoder.join(10.0)
-    if decoder.machine.state != "ended":
-        raise SystemExit(f"{path}: {decoder.machine.state}: {decoder.machine.detail}")
+    if decoder.state.name != "ended":
+        raise SystemExit(f"{path}: {decoder.state.name}: {decoder.state.detail}")
     return decoder.chunker.captured, chunks
 
 

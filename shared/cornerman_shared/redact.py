@@ -1,5 +1,4 @@
-"""Takes credentials out of text before anybody sees it: logs, errors, states, screens. Knows nothing of
-sources."""
+"""Removes credentials from text for logs, error messages, states and pages."""
 
 from __future__ import annotations
 
@@ -9,20 +8,21 @@ from typing import Final
 
 HIDDEN: Final = "***"
 
-# Userinfo ends at the last "@" of the authority, so that a password with an "@" in it is hidden whole.
+# Userinfo ends at the last "@" of the authority, so a password that contains "@" is hidden completely.
 _AUTHORITY = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/\s?#]*@")
-# People also write an unescaped "/", "?" or "#" in a password; "host:8080/…" must not be mistaken for one.
+# A password may contain an unescaped "/", "?" or "#"; "host:8080/…" must not match.
 _UNESCAPED = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/\s@:*?#]*:(?!\d{1,5}(?:[/?#]|\s|$))[^\s@]*@")
 _QUERY = re.compile(
     r"(?P<name>[?&;](?:access_?token|api_?key|auth|key|pass|passwd|password|pwd|secret|sig|signature|token)=)"
     r"[^&;\s#\"']*",
     re.IGNORECASE,
 )
+# Names of log fields whose value is a secret.
 _SECRET_FIELD = re.compile(r"(?:^|_)(?:token|api_key|password|secret|authorization)$", re.IGNORECASE)
 
 
 def redact_url(text: str) -> str:
-    """Hides user, password and secret query parameters of every URL in `text`; the rest stays as it is.
+    """Hides user, password and secret query parameters of every URL in `text`; other text is unchanged.
 
     >>> redact_url("rtsp://admin:pa@ss@cam:554/live?token=abc&w=1 failed")
     'rtsp://***@cam:554/live?token=***&w=1 failed'
@@ -33,7 +33,7 @@ def redact_url(text: str) -> str:
 
 
 def redact_value(name: str, value: object) -> object:
-    """What may be logged of a field called `name`: secrets hidden, URLs redacted, containers gone through."""
+    """The value of a log field with secrets hidden and URLs redacted, also inside containers."""
     if isinstance(value, str):
         return HIDDEN if value and _SECRET_FIELD.search(name) else redact_url(value)
     if isinstance(value, BaseException):

@@ -1,5 +1,4 @@
-"""Structured logs on stderr: static snake_case events with fields. Stdout belongs to results, never to
-logs."""
+"""Structured logs on stderr: static snake_case events with fields. Stdout is for results only."""
 
 from __future__ import annotations
 
@@ -20,22 +19,25 @@ _NOISY = ("asyncio", "httpcore", "httpx", "urllib3", "matplotlib", "PIL")
 
 
 def get_logger(name: str) -> Logger:
-    """A logger whose lines carry `part=name`. Works before `configure`, at structlog's defaults."""
+    """A logger that adds `part=name` to its lines. Before `configure` it uses structlog's defaults."""
     logger: Logger = structlog.get_logger(part=name)
     return logger
 
 
 def configure(level: str = "info", form: Format = "auto", stream: TextIO | None = None, **fields: str) -> None:
-    """Sends this process's logs, and those of libraries that use `logging`, to `stream`.
+    """Directs logs of this process, and of libraries that use `logging`, to `stream`.
 
     Args:
         level: debug, info, warning or error.
         form: `console` for people, `json` for machines, `auto` = console on a terminal.
-        stream: stderr when not given.
-        fields: put on every line, e.g. `role="encoder", worker="host-123"`.
+        stream: None = stderr.
+        fields: added to every line, e.g. `role="encoder", worker="host-123"`.
+
+    Raises:
+        ValueError: unknown level.
     """
     if level not in LEVELS:
-        raise ValueError(f"log level {level!r} is unknown; give one of {', '.join(LEVELS)}")
+        raise ValueError(f"unknown log level {level!r}; give one of {', '.join(LEVELS)}")
     out = stream if stream is not None else cast(TextIO, _Stderr())
     console = form == "console" or (form == "auto" and out.isatty())
     renderers: list[structlog.typing.Processor] = (
@@ -43,6 +45,7 @@ def configure(level: str = "info", form: Format = "auto", stream: TextIO | None 
         if console
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
     )
+    # `configure` runs twice: before and after the settings are known.
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(**fields)
     structlog.configure(
@@ -56,6 +59,7 @@ def configure(level: str = "info", form: Format = "auto", stream: TextIO | None 
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=structlog.WriteLoggerFactory(file=out),
+        # module-level loggers are made before `configure`
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
@@ -66,7 +70,7 @@ def configure(level: str = "info", form: Format = "auto", stream: TextIO | None 
 
 
 class _Stderr:
-    """Whatever `sys.stderr` is at the moment of writing: tests and embedding programs exchange it."""
+    """Writes to the current `sys.stderr`, which tests and embedding programs replace."""
 
     def write(self, text: str) -> int:
         return sys.stderr.write(text)
@@ -86,7 +90,7 @@ def _redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Muta
 
 
 class _Bridge(logging.Handler):
-    """Turns a library's log record into one of our lines."""
+    """Converts a log record of a library to a structured line."""
 
     def emit(self, record: logging.LogRecord) -> None:
         logger = get_logger(record.name)
