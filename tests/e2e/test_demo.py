@@ -104,7 +104,7 @@ def test_ctrl_c_leaves_no_process(cornerman: Callable[..., Command]) -> None:
     assert alive == []
 
 
-def test_ctrl_c_during_start_exits_with_0(cornerman: Callable[..., Command]) -> None:
+def test_early_ctrl_c_exits_with_0(cornerman: Callable[..., Command]) -> None:
     command = cornerman("run", "test://pattern?seconds=0", "--json", *UNHURRIED, *FAKES, *FAST)
     while not any("cornerman_capture" in line for line in command_lines(command)):
         assert command.process.poll() is None
