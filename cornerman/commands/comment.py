@@ -12,8 +12,8 @@ from cornerman.commands.run import specs_of, watch_them
 from cornerman.local import options
 from cornerman.local.run_output import RunOutput
 from cornerman_gateway.profiles import PROFILES
+from cornerman_shared.bus.messages import CHUNK_FRAMES
 from cornerman_shared.errors import ConfigError
-from cornerman_shared.settings.source import CHUNK_FRAMES
 
 Preset = Literal["sentry", "sniper", "owl", "beast"]
 

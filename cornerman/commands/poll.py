@@ -14,10 +14,10 @@ from cornerman.local import options
 from cornerman.local.poll_records import PollRecord, by_interval, session_of
 from cornerman.local.run_output import RunOutput
 from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.messages import EndEvent, Event
+from cornerman_shared.bus.messages import CHUNK_FRAMES, EndEvent, Event
 from cornerman_shared.bus.registry import update_source
 from cornerman_shared.errors import ConfigError
-from cornerman_shared.settings.source import CHUNK_FRAMES, SourceSpec
+from cornerman_shared.settings.source import SourceSpec
 
 FRAMES = 16
 WINDOW_S = 4.0

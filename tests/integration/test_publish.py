@@ -130,14 +130,14 @@ async def test_former_owner_writes_nothing(bus: Bus, k: Keys, lease: Lease) -> N
     await bus.redis.delete(lease.key)
     assert await newer.acquire()
     before = await bus.redis.dbsize()
-    says = "generation 1 of capture:cam is over"
-    with pytest.raises(FencedError, match=says):
+    message = "generation 1 of capture:cam is over"
+    with pytest.raises(FencedError, match=message):
         await publish(bus, chunk(0), lease, credit=9)
-    with pytest.raises(FencedError, match=says):
+    with pytest.raises(FencedError, match=message):
         await begin_run(bus, "cam", "r9", URL, lease, resume=False)
-    with pytest.raises(FencedError, match=says):
+    with pytest.raises(FencedError, match=message):
         await set_state(bus, "cam", "r1", "playing", "", lease)
-    with pytest.raises(FencedError, match=says):
+    with pytest.raises(FencedError, match=message):
         await set_counters(bus, "cam", {"captured": 1}, lease)
     assert await bus.redis.dbsize() == before
 

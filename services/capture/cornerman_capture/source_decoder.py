@@ -20,9 +20,9 @@ from cornerman_capture.source_state import SourceState
 from cornerman_capture.sources.errors import BrokenError
 from cornerman_capture.thread_queue import LIVE_DEPTH, LOSSLESS_DEPTH, ThreadEvent, ThreadQueue
 from cornerman_shared.backoff import Backoff
+from cornerman_shared.bus.messages import CHUNK_FRAMES
 from cornerman_shared.process.logs import get_logger
 from cornerman_shared.redact import redact_url
-from cornerman_shared.settings.source import CHUNK_FRAMES
 
 if TYPE_CHECKING:
     from cornerman_capture.core import PendingChunk

@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 Mode = Literal["coach", "polling", "commentary"]
 Strategy = Literal["interval", "rules", "scene", "head", "llm"]
 
-CHUNK_FRAMES = 8
 SOURCE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
