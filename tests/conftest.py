@@ -1,4 +1,4 @@
-"""Fixtures of all tests: a real server of each installed kind, and a bus on it."""
+"""Fixtures for every test: a real server of each kind that is installed, and a bus on it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.embedded import find_binary
 from cornerman_shared.settings.tree import Settings, load_settings
 
-# The time of an example depends on the machine, so it is not checked.
+# The time of an example depends on the machine, not on the code.
 hypothesis.settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
@@ -26,7 +26,7 @@ hypothesis.settings.load_profile("any machine")
 
 @dataclass
 class Server:
-    """A server process on a unix socket."""
+    """A Redis or Valkey process on a unix socket."""
 
     binary: Path
     folder: Path
@@ -89,7 +89,7 @@ def _binaries() -> dict[str, Path]:
 
 @pytest.fixture(scope="session", params=sorted(_binaries(), reverse=True))
 def shared_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Server of the session: Valkey, and Redis if installed."""
+    """A server for the whole session: Valkey, and Redis where it is installed."""
     server = Server(_binaries()[request.param], tmp_path_factory.mktemp("srv"))
     server.start()
     yield server
@@ -98,7 +98,7 @@ def shared_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
 
 @pytest.fixture
 def server(shared_server: Server) -> Server:
-    """The server of the session, flushed."""
+    """The session's server, emptied."""
     with redis.Redis(unix_socket_path=str(shared_server.socket)) as client:
         client.flushall()
         client.script_flush()
@@ -107,7 +107,7 @@ def server(shared_server: Server) -> Server:
 
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[Server]:
-    """A separate Valkey with an append-only file; the test may kill and restart it."""
+    """A Valkey with an append-only file, which a test may kill and start again."""
     server = Server(find_binary(), tmp_path, aof=True)
     server.start()
     yield server
@@ -116,15 +116,15 @@ def own_server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def settings(server: Server, tmp_path: Path) -> Settings:
-    """Settings for the test's server, with short polls and long timeouts."""
+    """Settings for tests: short polls, long leases, the test's server."""
     return fast_settings(server.url, tmp_path)
 
 
 def fast_settings(url: str, folder: Path, **bus: object) -> Settings:
-    """Settings with short polls and long leases, so that a machine that stalls for seconds loses no lease.
+    """Settings with short polls and long limits, so that a machine that stands still for seconds loses no lease.
 
-    A test that needs the end of a lease expires it (`waiting.expire_key`), or sets a short one where it does not matter
-    how often it expires.
+    A test that needs the end of a lease deletes its key (`waiting.expire_key`), or sets a short lease where it does not
+    matter how often it ends.
     """
     quick = {"block_ms": 50, "heartbeat_ms": 100, "sources_poll_s": 0.05, "idle_ms": 15_000, "lease_ms": 15_000, **bus}
     return load_settings({"redis": {"url": url}, "bus": quick, "runtime": {"dir": str(folder), "drain_s": 60.0}})

@@ -1,19 +1,24 @@
-"""Encodes decoded frames as JPEGs, for the page, for WebRTC cameras and for servers that accept pictures."""
+"""Frames as JPEG and back: for the page, for cameras over WebRTC, for servers and browsers that send pictures."""
 
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Final
 
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from cornerman_media.orientation import UPRIGHT, FrameOrientation, scale
-from cornerman_shared.errors import SourceError
+from cornerman_media.errors import PictureError
+from cornerman_media.orientation import UPRIGHT, FrameOrientation
+from cornerman_media.scaling import scale
+
+MAX_PIXELS: Final = 64_000_000
+"""A pushed picture of more pixels is refused by its decoder, before memory is given to it."""
 
 
 class JpegEncoder:
-    """Encodes decoded frames as upright JPEGs of at most `max_width` pixels. Not thread-safe.
+    """Decoded frame -> JPEG, upright, at most `max_width` wide. Not for several threads at once.
 
     Args:
         max_width: pixels.
@@ -27,24 +32,24 @@ class JpegEncoder:
         self._aspect = pixel_aspect
         self._scaler = VideoReformatter()
         self._converter = VideoReformatter()
-        self._orientation = FrameOrientation()
-        self._count = 0
+        self._orientations = FrameOrientation()
+        self._made = 0
         self._encoder: av.VideoCodecContext | None = None
 
     def jpeg(self, frame: av.VideoFrame) -> bytes:
-        """Encodes a frame.
+        """The picture of a decoded frame.
 
         Raises:
-            SourceError: FFmpeg cannot convert or encode it.
+            PictureError: no picture can be made of it.
         """
-        upright = self._orientation.of(frame)
+        upright = self._orientations.of(frame)
         shown = frame.width * float(self._aspect or 1)
         stored_limit = self._max_width * (shown / frame.height if upright.transpose else 1.0)
         shrink = min(1.0, stored_limit / shown)
         width, height = _even(shown * shrink), _even(frame.height * shrink)
         if upright == UPRIGHT:
             scaled = scale(self._scaler, frame, width, height, "yuvj420p")
-            if scaled.format.name != "yuvj420p":  # at equal size PyAV takes limited for full range and converts nothing
+            if scaled.format.name != "yuvj420p":  # of its own size, PyAV takes limited for full range and does nothing
                 scaled = scale(self._converter, scaled, width, height, "rgb24")
                 scaled = scale(self._scaler, scaled, width, height, "yuvj420p")
             return self._encode(scaled)
@@ -61,19 +66,38 @@ class JpegEncoder:
             encoder.thread_count = 1
             encoder.options = {"qmin": str(self._quantizer), "qmax": str(self._quantizer)}
             self._encoder = encoder
-        self._count += 1
-        picture.pts, picture.time_base = self._count, encoder.time_base  # must rise, even if the video's do not
+        self._made += 1
+        picture.pts, picture.time_base = self._made, encoder.time_base  # must rise, whatever the video's did
         try:
             return b"".join(bytes(packet) for packet in encoder.encode(picture))
         except av.error.FFmpegError as error:
             self._encoder = None
-            size = f"{picture.width}x{picture.height}"
-            raise SourceError(f"a frame of {size} cannot be encoded as JPEG ({error})") from None
+            raise PictureError(
+                f"no JPEG can be made of a frame of {picture.width}x{picture.height} ({error})"
+            ) from None
+
+
+def decode_picture(body: bytes) -> av.VideoFrame | None:
+    """A JPEG or WebP as a frame; None when it is neither, damaged throughout, or larger than `MAX_PIXELS`."""
+    # A decoder each time: one that has met a broken picture may hold back the next.
+    decoder = av.CodecContext.create(_codec_of(body), "r")
+    decoder.thread_count = 1
+    decoder.options = {"max_pixels": str(MAX_PIXELS)}
+    try:
+        frames = [*decoder.decode(av.Packet(body)), *decoder.decode(None)]
+    except (av.error.FFmpegError, ValueError):
+        return None
+    return frames[0] if frames else None
 
 
 def quantizer_of(quality: int) -> int:
-    """Converts JPEG quality 1..95 to FFmpeg's quantizer scale 31..2."""
+    """JPEG quality 1..95 as FFmpeg's quantizer scale 31..2."""
     return round(2 + (95 - min(95, max(1, quality))) / 94 * 29)
+
+
+def _codec_of(body: bytes) -> str:
+    """WebP is known by its RIFF header (RFC 9649); the rest is taken for JPEG, whose decoder says when it is not."""
+    return "webp" if body[:4] == b"RIFF" and body[8:12] == b"WEBP" else "mjpeg"
 
 
 def _even(length: float) -> int:

@@ -1,4 +1,4 @@
-"""A generator appends events only while its request is open and its attempt is the newest."""
+"""Replies are written only while the request is open and no newer attempt has it."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ async def test_attempts_count_from_one(opened: Bus) -> None:
     assert [await start_attempt(opened, REQUEST) for _ in range(3)] == [1, 2, 3]
 
 
-async def test_closed_request_starts_no_attempt(bus: Bus) -> None:
+async def test_unopened_request_is_not_started(bus: Bus) -> None:
     assert await start_attempt(bus, REQUEST) is None
     assert not await bus.redis.exists(bus.keys("cam").open_requests)
 
 
-async def test_only_the_newest_attempt_appends(opened: Bus) -> None:
+async def test_only_newest_attempt_writes(opened: Bus) -> None:
     k = opened.keys("cam")
     first, second = await start_attempt(opened, REQUEST), await start_attempt(opened, REQUEST)
     assert first and second
@@ -45,7 +45,7 @@ async def test_only_the_newest_attempt_appends(opened: Bus) -> None:
         assert unpack_event(fields[FIELD]) == delta(second, "fresh")
 
 
-async def test_ended_request_accepts_no_events(opened: Bus) -> None:
+async def test_ended_request_takes_no_text(opened: Bus) -> None:
     attempt = await start_attempt(opened, REQUEST)
     assert attempt
     await opened.redis.hdel(opened.keys("cam").open_requests, REQUEST.request_id)

@@ -11,6 +11,7 @@ import re
 import statistics
 from collections import Counter
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 from tests.style.tree import ROOT, Module, imports, longest_chain, modules, reachable
@@ -58,9 +59,9 @@ def words_of_tests(folder: Path) -> list[int]:
     """Words in the name of every test below `folder`, without the leading `test`."""
     counts: list[int] = []
     for path in sorted(folder.rglob("test_*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-                counts.append(len(node.name.split("_")) - 1)
+        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        names = [node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        counts += [name.count("_") for name in names if name.startswith("test_")]
     return counts
 
 
@@ -70,12 +71,19 @@ def broken_docstrings(found: Iterable[Module]) -> list[str]:
     for module in found:
         for doc in module.docstrings():
             lines = doc.splitlines()
-            for line, following in zip(lines, lines[1:], strict=False):
+            for line, following in pairwise(lines):
                 if following and len(following.split()) == 1 and re.fullmatch(r"[a-z][\w`']*[.,]", following):
                     broken.append(f"{module.name}: {following!r} stands alone")
                 elif following and len(line) < 60 and re.match(r"[a-z]", following) and re.search(r"[a-z,]$", line):
                     broken.append(f"{module.name}: {line!r} breaks early")
     return broken
+
+
+def pages_of(root: Path) -> list[Path]:
+    """Markdown pages for readers; the log of measurements and the changelog are history."""
+    folders = [root, *(root / name for name in ("docs", "deploy", "mobile_videogpt", "training", "cornerman/assets"))]
+    pages = {page for folder in folders for page in (folder.glob("*.md") if folder == root else folder.rglob("*.md"))}
+    return sorted(p for p in pages if p.name not in ("LOG.md", "CHANGELOG.md") and "log" not in p.parts)
 
 
 def main() -> None:

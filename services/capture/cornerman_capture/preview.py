@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cornerman_capture.thread_queue import ThreadQueue
+from cornerman_media.errors import PictureError
 from cornerman_media.jpeg import JpegEncoder
-from cornerman_shared.errors import SourceError
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class PreviewEncoder:
         """Encodes a frame and queues it. A frame that cannot be encoded is skipped; the first one is logged."""
         try:
             jpeg = self._jpeg.jpeg(frame)
-        except SourceError as error:
+        except PictureError as error:
             if not self._error_logged:
                 log.warning("picture_not_shown", error=str(error))
             self._error_logged = True

@@ -12,8 +12,9 @@ import av
 from av.video.reformatter import VideoReformatter
 
 from cornerman_capture.sources.errors import BrokenError
-from cornerman_media.orientation import FrameOrientation, scale
-from cornerman_shared.errors import SourceError
+from cornerman_media.errors import PictureError
+from cornerman_media.orientation import FrameOrientation
+from cornerman_media.scaling import scale
 
 if TYPE_CHECKING:
     from cornerman_capture.core import Pixels
@@ -63,7 +64,7 @@ class FrameScaler:
         width, height = scaled_size(frame.width, frame.height, self._aspect, self._shorter_side)
         try:
             return self._orientation.of(frame).apply(self._small(frame, width, height))
-        except SourceError as error:
+        except PictureError as error:
             raise BrokenError(str(error), final=True) from None
 
     def _small(self, frame: av.VideoFrame, width: int, height: int) -> Pixels:

@@ -1,4 +1,4 @@
-"""Frames as JPEG, for servers that take pictures. Knows no server."""
+"""Encodes frames as JPEG data URIs, for servers that take pictures. Knows no server."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from cornerman_media.errors import PictureError
 from cornerman_media.jpeg import JpegEncoder
-from cornerman_shared.errors import GenerationError, SourceError
+from cornerman_shared.errors import GenerationError
 
 QUALITY: Final = 92
 
@@ -19,12 +20,12 @@ def jpeg(frame: NDArray[np.uint8]) -> bytes:
     """A JPEG of an RGB frame [H, W, 3], each side rounded to an even number of pixels.
 
     Raises:
-        GenerationError: no JPEG can be made of it.
+        GenerationError: it cannot be encoded.
     """
     picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
     try:
         return JpegEncoder(frame.shape[1] + 1, QUALITY).jpeg(picture)
-    except SourceError as error:
+    except PictureError as error:
         raise GenerationError(str(error)) from None
 
 
