@@ -11,7 +11,8 @@ from cornerman_shared.bus.codec import unpack, unpack_event
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.messages import Chunk, ErrorEvent, StateEvent, Times
-from cornerman_shared.bus.publish import RunInfo, begin_run, credit_member, publish, set_counters, set_state
+from cornerman_shared.bus.publish import credit_member, publish
+from cornerman_shared.bus.runs import RunInfo, begin_run, set_counters, set_state
 from cornerman_shared.bus.streams import FIELD, Keys
 from cornerman_shared.errors import FencedError
 
