@@ -12,7 +12,7 @@ from cornerman.local.pipeline import run_sources
 from cornerman.local.poll_series import FRAMES, PRESET, WINDOW_S, PollSeries
 from cornerman.local.run_output import RunOutput
 from cornerman.local.source_specs import source_specs
-from cornerman_shared.bus.messages import CHUNK_FRAMES
+from cornerman_shared.chunk import CHUNK_FRAMES
 from cornerman_shared.errors import ConfigError
 
 

@@ -20,7 +20,7 @@ from cornerman_capture.source_state import SourceState
 from cornerman_capture.sources.errors import BrokenError
 from cornerman_capture.thread_queue import LIVE_DEPTH, LOSSLESS_DEPTH, ThreadEvent, ThreadQueue
 from cornerman_shared.backoff import Backoff
-from cornerman_shared.bus.messages import CHUNK_FRAMES
+from cornerman_shared.chunk import CHUNK_FRAMES
 from cornerman_shared.process.logs import get_logger
 from cornerman_shared.redact import redact_url
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cornerman_shared.bus.messages import CHUNK_FRAMES
+from cornerman_shared.chunk import CHUNK_FRAMES
 from cornerman_shared.errors import PoisonError
 
 if TYPE_CHECKING:

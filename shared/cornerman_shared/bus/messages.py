@@ -14,9 +14,6 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-CHUNK_FRAMES = 8
-"""Frames of a chunk."""
-
 Action: TypeAlias = Literal["next", "feedback", "correct"]
 """Decision about a chunk: stay silent, praise or comment, or correct. The model's tokens are `<next>` and so on."""
 
