@@ -28,7 +28,7 @@ def _prone(rng: Generator, build: Build, reach: Array, wrong: Wrong, knees_down:
     base_y = 0.06 * h if knees_down else foot_y
     line = base + build.torso
     rise = np.arcsin(np.clip((shoulder_y - base_y) / line, -0.5, 0.9))
-    sag = np.radians(rng.uniform(-8, 4.5)) + np.radians(rng.uniform(13, 26)) * _of(wrong, "hips_sagging", reach)
+    sag = np.radians(rng.uniform(-10, 4.5)) + np.radians(rng.uniform(13, 26)) * _of(wrong, "hips_sagging", reach)
     sag = sag - np.radians(rng.uniform(20, 42)) * _of(wrong, "hips_high", reach)
     # Bend the line at the hip: the offset grows with the angle, the ends stay where they are.
     offset = np.tan(sag) * base * build.torso / line
@@ -49,7 +49,7 @@ def _prone(rng: Generator, build: Build, reach: Array, wrong: Wrong, knees_down:
         t.ankles = both(vec(rng.uniform(0.02, 0.14) * h, foot_y, start, n))
         t.knees = both(vec(0.05, -1.0, 0.05, n))
     t.heels = np.full((n, 2), rng.uniform(1.0, 1.4))
-    t.nod = rng.uniform(-0.45, 0.42) + rng.uniform(0.65, 0.95) * _of(wrong, "head_dropped", reach)
+    t.nod = rng.uniform(-0.45, 0.42) + rng.uniform(0.85, 1.25) * _of(wrong, "head_dropped", reach)
     neck_z = t.pelvis[:, 2] + np.sin(t.lean) * build.torso
     t.wrists = both(vec(wide, hand_y, neck_z.mean() - ahead, n))
     t.elbows = both(vec(rng.uniform(0.1, 1.4), rng.uniform(0.1, 0.7), -1.0, n))
@@ -63,7 +63,8 @@ def push_up(rng: Generator, build: Build, s: Array, side: Array, wrong: Wrong) -
     """On toes or knees, hands narrow or wide, on the floor, a bench, or the feet raised."""
     half = np.clip(_of(wrong, "half_way", s), 0, 1.2)
     top = rng.uniform(150, 177)
-    bottom = np.minimum(rng.uniform(40, 92) + rng.uniform(45, 62) * half, top - 8)
+    low = rng.uniform(40, 92)
+    bottom = np.minimum(low + (rng.uniform(118, 140) - low) * half, top - 8)
     reach = chord(build.upper_arm, build.forearm, np.radians(top + (bottom - top) * s))
     return _prone(rng, build, reach, wrong, rng.uniform() < 0.15, False)
 
@@ -111,7 +112,8 @@ def glute_bridge(rng: Generator, build: Build, s: Array, side: Array, wrong: Wro
     """Shoulders and feet on the floor, the hips rise; seldom one leg."""
     n, h = len(s), build.height
     far = np.clip(_of(wrong, "feet_far", s), 0, 1.2)
-    knee = rng.uniform(62, 98) + rng.uniform(32, 46) * far
+    near = rng.uniform(62, 98)
+    knee = near + (rng.uniform(138, 155) - near) * far
     t = _supine(rng, build, n, np.full(n, -np.pi / 2), knee - 18)
     half = np.clip(_of(wrong, "half_bridge", s), 0, 1.2)
     # At full height shoulder, hip and knee are in line, and the knees are `shin` above the floor.

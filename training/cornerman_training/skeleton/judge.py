@@ -49,7 +49,7 @@ class Measures:
         Raises:
             KeyError: when the table names a measure that is not written here.
         """
-        return float(getattr(self, f"_{_METHODS[rule.measure]}")())
+        return float(getattr(self, f"_{METHODS[rule.measure]}")())
 
     def _knee_min(self) -> float:
         return self.knee.mean(1).min()
@@ -71,7 +71,9 @@ class Measures:
         # A knee push-up rests on the knees: they replace the ankles.
         on_knees = self.p[:, _KN, 1].mean() < 0.75 * self.p[:, _AN, 1].mean() + 0.01 or self.knee.mean() < 130
         end = self.p[:, _KN if on_knees else _AN].mean(1)
-        side = np.sign(np.cross(end - self.sh, self.hip - self.sh)[:, 0])
+        line, off = end - self.sh, self.hip - self.sh
+        share = np.sum(line * off, -1) / np.maximum(np.sum(line * line, -1), 1e-6)
+        side = np.sign(share * line[:, 1] - off[:, 1])  # below the line is positive
         return side * (180 - angle_deg(self.sh, self.hip, end))
 
     def _hips_below(self) -> float:
@@ -160,7 +162,7 @@ class Measures:
         return self.knee[int(np.argmax(self.hip[:, 1]))].min()
 
 
-_METHODS = {
+METHODS = {
     "smallest knee angle": "knee_min",
     "gap of the knees over gap of the ankles at the bottom": "knee_gap",
     "greatest lean of the trunk from the vertical": "lean_max",

@@ -14,7 +14,8 @@ USUAL_S = {
     "squat": 2.4, "push_up": 1.9, "lunge": 2.4, "jumping_jack": 1.15, "overhead_press": 2.5, "sit_up": 2.4,
     "biceps_curl": 2.3, "lateral_raise": 2.4, "deadlift": 2.7, "high_knees": 0.75, "glute_bridge": 2.3,
 }  # fmt: skip
-SUSTAINED = frozenset({"hips_sagging", "hips_high", "head_dropped", "feet_in_line", "feet_far", "squatting"})
+SUSTAINED = frozenset({"hips_sagging", "hips_high", "head_dropped", "feet_in_line", "feet_far", "squatting",
+                       "half_way_down", "not_upright"})  # fmt: skip
 
 
 @dataclass(slots=True)
