@@ -72,7 +72,9 @@ def _sag(p: Array) -> Array:
     return np.stack(out, axis=-1)
 
 
-def _track(state: BodyState, image: Array, world: Array, visibility: Array, seen: NDArray[np.bool_]) -> tuple[Array, ...]:
+def _track(
+    state: BodyState, image: Array, world: Array, visibility: Array, seen: NDArray[np.bool_]
+) -> tuple[Array, ...]:
     """Undo left-right swaps and follow the slow quantities, frame by frame; arrays are changed in place."""
     batch, frames = seen.shape
     torso, ratio, origin, axis = (np.zeros((batch, frames)), np.zeros((batch, frames)), np.zeros((batch, frames, 2)),
@@ -97,7 +99,8 @@ def _track(state: BodyState, image: Array, world: Array, visibility: Array, seen
         def follow(old: Array, new: Array, seconds: float, on: NDArray[np.bool_] = on) -> Array:
             gain = np.maximum(1.0 - np.exp(-1.0 / FPS / seconds), 1.0 / np.maximum(state.count, 1.0)) * on
             gain = gain.reshape((-1,) + (1,) * (new.ndim - 1))
-            return old + gain * (new - old)
+            out: Array = old + gain * (new - old)
+            return out
 
         state.torso = follow(state.torso, _norm(w[:, 3:5].mean(1)), 2.0)
         flat = w[..., :2] - w[..., :2].mean(1, keepdims=True)
@@ -111,7 +114,9 @@ def _track(state: BodyState, image: Array, world: Array, visibility: Array, seen
     return torso, ratio, origin, axis
 
 
-def extract(state: BodyState, image: Array, world: Array, visibility: Array, seen: NDArray[np.bool_]) -> NDArray[np.float32]:
+def extract(
+    state: BodyState, image: Array, world: Array, visibility: Array, seen: NDArray[np.bool_]
+) -> NDArray[np.float32]:
     """Features of frames on the grid.
 
     Args:
@@ -164,10 +169,19 @@ def extract(state: BodyState, image: Array, world: Array, visibility: Array, see
         length2,
         np.stack(single, axis=-1),
         8.0 * _sag(flat),
-        np.stack([side, _norm(flat[..., 3:5, :].mean(-2) - flat[..., 9:11, :].mean(-2)), np.tanh(20 * sin[..., 0]), np.ones_like(side)], -1),
+        np.stack(
+            [
+                side,
+                _norm(flat[..., 3:5, :].mean(-2) - flat[..., 9:11, :].mean(-2)),
+                np.tanh(20 * sin[..., 0]),
+                np.ones_like(side),
+            ],
+            -1,
+        ),
     ]
     out = np.concatenate(parts, axis=-1)
-    return (np.clip(out, -4.0, 4.0) * seen[..., None]).astype(np.float32)
+    clipped: NDArray[np.float32] = (np.clip(out, -4.0, 4.0) * seen[..., None]).astype(np.float32)
+    return clipped
 
 
 @dataclass(slots=True)
@@ -180,7 +194,9 @@ class LandmarkGrid:
     _row: Array = field(default_factory=lambda: np.zeros((19, 6)))
     _seen: bool = False
 
-    def push(self, pts_s: Array, image_px: Array, world_m: Array, visibility: Array, presence: Array) -> tuple[Array, NDArray[np.float32]]:
+    def push(
+        self, pts_s: Array, image_px: Array, world_m: Array, visibility: Array, presence: Array
+    ) -> tuple[Array, NDArray[np.float32]]:
         """Features at the grid times that the new frames complete.
 
         Args:

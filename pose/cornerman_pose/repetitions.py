@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
+
+from cornerman_pose.measures import rule_channels, rule_value
 from cornerman_pose.movements import FormRule, exercise_names, form_rules, movements
 from cornerman_pose.temporal import FrameReading
-from numpy.typing import NDArray
 
 FPS = 8.0
 
@@ -68,20 +70,59 @@ class ChunkObservation:
     repetitions: tuple[RepetitionSeen, ...]
 
 
-def _logit(p: float) -> float:
-    return float(np.log(max(p, 1e-4) / max(1 - p, 1e-4)))
+@dataclass(frozen=True, slots=True)
+class RuleEvidence:
+    """What speaks for a mistake on one repetition: `excess` past the limit in grey units, softened by doubt; the mean
+    `logit` of the net's own judgement; whether the view shows it, `observable` 0..1."""  # fmt: skip
+
+    excess: float
+    logit: float
+    observable: float
+
+
+def weigh(rule: FormRule, index: int, moved: FrameReading, ended: FrameReading, seconds: float) -> RuleEvidence:
+    """Evidence for one rule.
+
+    Args:
+        rule: of the table.
+        index: its column.
+        moved: readings from the start to the end of the repetition.
+        ended: readings of the frames right after its end.
+        seconds: duration of the movement.
+    """
+    value = rule_value(rule, moved.measure.astype(float), seconds)
+    doubt = float(np.median(moved.doubt[:, rule_channels(rule)].sum(1))) if rule_channels(rule) else 0.0
+    p = np.clip(ended.wrong[:, index].astype(float), 1e-3, 1 - 1e-3)
+    return RuleEvidence(
+        excess=float(np.clip(rule.excess(value) / np.hypot(1.0, doubt / rule.grey), -6.0, 6.0)),
+        logit=float(np.mean(np.log(p / (1 - p)))),
+        observable=float(ended.observable[:, index].mean()),
+    )
+
+
+def moving_seconds(moved: FrameReading) -> float:
+    """Duration of the movement in these readings: the frames in which a cycle is under way."""
+    phase = moved.phase
+    active = (moved.cycle > 0.5) & (phase > 0.06) & (phase < 0.94)
+    return (float(active.sum()) + 1.0) / FPS
 
 
 class RepetitionCounter:
-    """Follows one source: feed readings in time order, get observations."""
+    """Follows one source: feed readings in time order, get observations.
 
-    def __init__(self, settings: CountingSettings | None = None) -> None:
+    Args:
+        calibration: [R,3] of the net: weights of excess and logit, and a bias.
+        settings: thresholds.
+    """
+
+    def __init__(self, calibration: NDArray[np.float32], settings: CountingSettings | None = None) -> None:
         self.settings = settings or CountingSettings()
+        self._calibration = calibration
         self._names = exercise_names()
         self._rules = form_rules()
         self._holds = {m.name for m in movements() if m.kind == "hold"}
-        self._belief = np.zeros(len(self._names))
-        self._belief[0] = 1.0
+        self._belief = np.eye(len(self._names))[0]
+        self._weight = 0.25 * FPS  # a quarter second of "none" before the first frame
         self.exercise = "none"
         self.count = 0
         self._since = 0.0
@@ -90,11 +131,13 @@ class RepetitionCounter:
         self._start_s = 0.0
         self._quiet_s = 0.0
         self._pending: list[tuple[float, float, float, str]] = []  # end, start, probability, exercise
-        self._rows: list[tuple[float, NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]] = []
+        self._rows: list[tuple[float, FrameReading]] = []
         self._hold_s = 0.0
         self._phase = 0.0
 
-    def push(self, times_s: NDArray[np.float64], reading: FrameReading, side: NDArray[np.float64], seen: NDArray[np.bool_]) -> ChunkObservation:
+    def push(
+        self, times_s: NDArray[np.float64], reading: FrameReading, side: NDArray[np.float64], seen: NDArray[np.bool_]
+    ) -> ChunkObservation:
         """Decide about K frames on the grid.
 
         Args:
@@ -130,15 +173,17 @@ class RepetitionCounter:
             out.append(self._judge(now, max(self._start_s, now - 9.0), self._phase, self.exercise))
         self._middle = False
         index = self._names.index(self.exercise)
-        return ChunkObservation(now, self.exercise, float(self._belief[index]), self.count, self._phase, "nobody", tuple(out))
+        return ChunkObservation(
+            now, self.exercise, float(self._belief[index]), self.count, self._phase, "nobody", tuple(out)
+        )
 
     def _frame(self, now: float, reading: FrameReading, k: int, seen: bool) -> list[RepetitionSeen]:
         s = self.settings
+        # A running mean that forgets: the first frames weigh as much as there are of them.
         keep = np.exp(-1.0 / FPS / s.evidence_s)
-        if seen:
-            self._belief = keep * self._belief + (1 - keep) * reading.exercise[k]
-        else:
-            self._belief = keep * self._belief + (1 - keep) * np.eye(len(self._names))[0] * 0.5
+        self._weight = keep * self._weight + 1.0
+        evidence = reading.exercise[k] if seen else 0.5 * np.eye(len(self._names))[0]
+        self._belief = self._belief + (evidence - self._belief) / self._weight
         best = int(np.argmax(self._belief))
         current = self._names.index(self.exercise)
         if best != current and (self._belief[best] > s.enter or (current and self._belief[current] < s.leave)):
@@ -147,7 +192,7 @@ class RepetitionCounter:
             return self._settle(now)
         p, phase = float(reading.end[k]), float(reading.phase[k])
         self._phase = phase
-        self._rows.append((now, reading.wrong[k], reading.excess[k], reading.observable[k]))
+        self._rows.append((now, FrameReading(*(getattr(reading, n)[k : k + 1] for n in FrameReading.__slots__))))
         self._rows = self._rows[-int(12 * FPS) :]
         if 0.25 < phase < 0.75 and reading.cycle[k] > 0.4:
             self._middle = True
@@ -185,17 +230,25 @@ class RepetitionCounter:
 
     def _judge(self, end: float, start: float, p: float, exercise: str) -> RepetitionSeen:
         s = self.settings
-        hold = exercise in self._holds
-        rows = [r for r in self._rows if (end - (1.5 if hold else 0.13)) <= r[0] <= end + 0.3]
+        moved = self._between(start, end)
+        ended = self._between(end - (1.5 if exercise in self._holds else 0.13), end + 0.3)
         mistakes, judged = [], []
         for i, rule in enumerate(self._rules):
-            if rule.exercise != exercise or not rows:
+            if rule.exercise != exercise or moved is None or ended is None:
                 continue
-            if float(np.mean([r[3][i] for r in rows])) < s.observable:
+            evidence = weigh(rule, i, moved, ended, moving_seconds(moved))
+            if evidence.observable < s.observable:
                 continue
             judged.append(rule.name)
-            probability = float(np.mean([r[1][i] for r in rows]))
+            a, b, c = self._calibration[i]
+            probability = 1.0 / (1.0 + float(np.exp(-(a * evidence.excess + b * evidence.logit + c))))
             if probability > s.per_rule.get(rule.key, s.wrong):
-                mistakes.append(NamedMistake(rule, probability, float(np.mean([r[2][i] for r in rows]))))
+                mistakes.append(NamedMistake(rule, probability, evidence.excess))
         mistakes.sort(key=lambda m: -m.probability)
         return RepetitionSeen(exercise, self.count, start, end, tuple(mistakes), tuple(judged), p)
+
+    def _between(self, start: float, end: float) -> FrameReading | None:
+        rows = [r for t, r in self._rows if start - 1e-6 <= t <= end + 1e-6]
+        if not rows:
+            return None
+        return FrameReading(*(np.concatenate([getattr(r, n) for r in rows]) for n in FrameReading.__slots__))

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from cornerman_pose.features import COUNT
-from cornerman_pose.movements import exercise_names, form_rules
 from numpy.typing import NDArray
+
+from cornerman_pose.features import COUNT
+from cornerman_pose.measures import CHANNELS, UNITS
+from cornerman_pose.movements import exercise_names, form_rules
 
 Floats = NDArray[np.float32]
 _ACTIONS = 3
@@ -24,7 +26,8 @@ class FrameReading:
 
     `exercise` [K,E] probabilities over `exercise_names()`; `phase` [K] in 0..1 of a repetition and `cycle` [K], how
     clearly there is one; `end` [K] probability that a repetition has just ended; `action` [K,3]; per mistake [K,R]:
-    `wrong` probability, `excess` past the limit in grey units (above 1 clearly wrong), `observable` probability.
+    `wrong` probability, `observable` probability. Per channel of `measures.py` [K,M]: `measure` in
+    degrees and ratios, and `doubt`, the scale of its error in the same unit.
     """
 
     exercise: Floats
@@ -33,8 +36,9 @@ class FrameReading:
     end: Floats
     action: Floats
     wrong: Floats
-    excess: Floats
     observable: Floats
+    measure: Floats
+    doubt: Floats
 
 
 @dataclass(slots=True)
@@ -58,6 +62,8 @@ def _softmax(x: Floats) -> Floats:
 class TemporalNet:
     """A causal convolutional net read from `temporal.safetensors`; block i is dilated by 2**i.
 
+    `calibration` [R,3] turns a repetition's measure and `wrong` logit into a probability, see `repetitions.judge`.
+
     Raises:
         ValueError: when the weights do not fit the features or the table of movements.
     """
@@ -66,7 +72,9 @@ class TemporalNet:
         self._w = {name: np.ascontiguousarray(a, dtype=np.float32) for name, a in weights.items()}
         self._blocks = sum(name.endswith(".gain") for name in self._w)
         self._channels = self._w["stem.weight"].shape[1]
-        self._sizes = (len(exercise_names()), 2, 1, _ACTIONS, *(3 * (len(form_rules()),)))
+        rules, channels = len(form_rules()), len(CHANNELS)
+        self._sizes = (len(exercise_names()), 2, 1, _ACTIONS, rules, rules, channels, channels)
+        self.calibration: Floats = self._w.pop("calibration", np.tile(np.float32([1.5, 0.3, 0.0]), (rules, 1)))
         outputs = self._w["head.weight"].shape[1]
         if self._w["stem.weight"].shape[0] != COUNT or outputs != sum(self._sizes):
             raise ValueError(
@@ -106,7 +114,7 @@ class TemporalNet:
             x = x + z @ w[f"{name}.out.weight"] + w[f"{name}.out.bias"]
             state.past[i] = line[count:]
         out = np.maximum(np.concatenate([x, first], axis=1), 0) @ w["head.weight"] + w["head.bias"]
-        e, p, n, a, wrong, excess, observable = np.split(out, np.cumsum(self._sizes)[:-1], axis=1)
+        e, p, n, a, wrong, observable, measure, doubt = np.split(out, np.cumsum(self._sizes)[:-1], axis=1)
         phase = (np.arctan2(p[:, 0], p[:, 1]) / (2 * np.pi)) % 1.0
         return FrameReading(
             exercise=_softmax(e),
@@ -115,6 +123,7 @@ class TemporalNet:
             end=_sigmoid(n[:, 0]),
             action=_softmax(a),
             wrong=_sigmoid(wrong),
-            excess=2.0 * excess,
             observable=_sigmoid(observable),
+            measure=(measure * UNITS).astype(np.float32),
+            doubt=(np.exp(np.clip(doubt, -4, 2)) * UNITS).astype(np.float32),
         )

@@ -1,4 +1,5 @@
 import numpy as np
+
 from cornerman_pose.features import COUNT, MIRROR, POINTS, BodyState, LandmarkGrid, extract
 from cornerman_training.skeleton.camera import shoot
 from cornerman_training.skeleton.estimator import Landmarks, estimate
@@ -40,7 +41,9 @@ def test_features_ignore_scale_and_place() -> None:
 def test_short_swap_is_undone() -> None:
     marks = _marks(9)
     marks.seen[:] = True
-    clean = _features(Landmarks(marks.image.copy(), marks.world.copy(), marks.visibility.copy(), marks.seen, marks.inside))
+    clean = _features(
+        Landmarks(marks.image.copy(), marks.world.copy(), marks.visibility.copy(), marks.seen, marks.inside)
+    )
     for array in (marks.image, marks.world, marks.visibility):
         array[50:54] = array[50:54][:, MIRROR]
     swapped = np.abs(_features(marks) - clean)[50:54].mean()
@@ -50,9 +53,8 @@ def test_short_swap_is_undone() -> None:
 def test_chunks_give_the_same_features() -> None:
     rows = _full(_marks())
     whole = LandmarkGrid().push(*rows)
-    grid, parts = LandmarkGrid(), []
-    for start in range(0, 120, 4):
-        parts.append(grid.push(*(r[max(0, start - 4) : start + 4] for r in rows)))
+    grid = LandmarkGrid()
+    parts = [grid.push(*(r[max(0, start - 4) : start + 4] for r in rows)) for start in range(0, 120, 4)]
     assert np.allclose(np.concatenate([p[0] for p in parts]), whole[0])
     assert np.allclose(np.concatenate([p[1] for p in parts]), whole[1], atol=1e-6)
 

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+
+from cornerman_pose.measures import rule_value
 from cornerman_pose.movements import form_rules, movements
 from cornerman_training.skeleton.build import draw_build
 from cornerman_training.skeleton.idle import IDLE
-from cornerman_training.skeleton.judge import Measures
+from cornerman_training.skeleton.judge import channels
 from cornerman_training.skeleton.posing import skeleton
 from cornerman_training.skeleton.scene import FORM, draw_world
 from cornerman_training.skeleton.timing import SUSTAINED
@@ -17,8 +19,8 @@ def _values(exercise: str, mistake: str, seed: int) -> dict[str, float]:
     amount = np.ones(18) if mistake in SUSTAINED else np.minimum(PROGRESS * 3, 1.0)
     wrong = {mistake: amount} if mistake else {}
     points = skeleton(build, FORM[exercise](rng, build, PROGRESS, np.zeros(18), wrong))
-    measures = Measures(points, build, 2.0)
-    return {r.name: r.excess(measures.value(r)) for r in form_rules() if r.exercise == exercise}
+    rows = channels(points, build)
+    return {r.name: r.excess(rule_value(r, rows, 2.0)) for r in form_rules() if r.exercise == exercise}
 
 
 @pytest.mark.parametrize("exercise", [m.name for m in movements()])
@@ -52,6 +54,6 @@ def test_worlds_are_labelled_and_repeatable() -> None:
     world, again = (draw_world(np.random.default_rng(12), 320) for _ in range(2))
     assert np.array_equal(world.points, again.points)
     assert world.ends
-    for frame, exercise in world.ends:
+    for _, frame, exercise in world.ends:
         assert world.exercise[frame] == exercise
         assert not np.isnan(world.excess[frame]).all()

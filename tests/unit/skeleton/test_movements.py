@@ -1,6 +1,6 @@
 from cornerman_pose.features import PARTS
+from cornerman_pose.measures import CHANNELS, DURATION, MEASURES
 from cornerman_pose.movements import VIEWS, exercise_names, form_rules, movements
-from cornerman_training.skeleton.judge import METHODS
 from cornerman_training.skeleton.scene import FORM
 
 
@@ -15,7 +15,8 @@ def test_every_exercise_has_a_form() -> None:
 
 
 def test_every_measure_is_written() -> None:
-    assert {r.measure for r in form_rules()} == set(METHODS)
+    assert {r.measure for r in form_rules()} == {DURATION, *MEASURES}
+    assert {c for names, _ in MEASURES.values() for c in names} <= set(CHANNELS)
 
 
 def test_rules_name_known_parts_and_views() -> None:

@@ -1,12 +1,13 @@
 from pathlib import Path
 
 import numpy as np
+
 from cornerman_pose.movements import form_rules
 from cornerman_pose.temporal import TemporalNet
 from cornerman_training.skeleton.dataset import FRAMES, draw_examples
 from cornerman_training.skeleton.train import TrainPlan, train
 
-TINY = TrainPlan(steps=2, batch=2, window=40, worlds_first=20, worlds_most=20, fresh=1, check=2)
+TINY = TrainPlan(steps=2, batch=2, window=40, worlds_first=20, worlds_most=20, fresh=1, check=2, calibrate=3)
 
 
 def test_run_leaves_weights_and_card(tmp_path: Path) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
+
 from cornerman_training.skeleton.posing import Array, unit, waves
 from cornerman_training.skeleton.timing import FPS
-from numpy.random import Generator
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,9 @@ def shoot(rng: Generator, points: Array, left: Array) -> Shot:
     width, height = (480.0, 480.0 / aspect) if aspect >= 1 else (480.0 * aspect, 480.0)
     fill = rng.uniform(0.45, 1.02) if rng.uniform() < 0.85 else rng.uniform(1.0, 1.25)
     scale = fill * min(width / size[0], height / size[1])
-    offset = np.array([width, height]) / 2 + rng.uniform(-0.5, 0.5, 2) * np.maximum(np.array([width, height]) - size * scale, 0)
+    offset = np.array([width, height]) / 2 + rng.uniform(-0.5, 0.5, 2) * np.maximum(
+        np.array([width, height]) - size * scale, 0
+    )
     image = (plane - (box_low + box_high) / 2) * scale + offset
     if rng.uniform() < 0.06:  # the person walks out of the picture
         image[..., 0] += np.clip(np.arange(n) / FPS - rng.uniform(10, 40), 0, None)[:, None] * 40.0

@@ -34,10 +34,14 @@ Limits of mistakes are common cues turned into numbers, not medical advice.
 """
 
 
-def write_card(path: Path, seed: int, plan: Mapping[str, object], scores: Mapping[str, float], cpu_s: float, count: int) -> None:
+def write_card(
+    path: Path, seed: int, plan: Mapping[str, object], scores: Mapping[str, float], cpu_s: float, count: int
+) -> None:
     """Write the card as Markdown."""
     rows = "\n".join(f"- {name}: {value:.3f}" for name, value in scores.items())
     path.write_text(
-        _TEXT.format(count=count, exercises=len(movements()), seed=seed, plan=dict(plan), minutes=cpu_s / 60, scores=rows),
+        _TEXT.format(
+            count=count, exercises=len(movements()), seed=seed, plan=dict(plan), minutes=cpu_s / 60, scores=rows
+        ),
         encoding="utf-8",
     )

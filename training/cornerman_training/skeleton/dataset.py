@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
 from cornerman_pose.features import PARTS, BodyState, extract
+from cornerman_pose.measures import UNITS
 from cornerman_pose.movements import form_rules
 from cornerman_training.skeleton.camera import Shot, shoot
 from cornerman_training.skeleton.estimator import Landmarks, estimate
 from cornerman_training.skeleton.scene import World, draw_world
-from numpy.random import Generator
-from numpy.typing import NDArray
 
 FRAMES = 320
 _RANGE = {"front": (0.0, 0.5), "oblique": (0.35, 0.88), "side": (0.8, 1.01)}
@@ -23,7 +25,8 @@ class Examples:
     """Targets of N sequences of T frames.
 
     `features` [N,T,F] float16; `exercise` [N,T] and its weight `certainty`; `phase` [N,T,3] sine, cosine, mask;
-    `end`, `end_weight` [N,T]; `excess` [N,T,R] in grey units, NaN where not judged; `observable` [N,T,R] 0 or 1.
+    `end`, `end_weight` [N,T]; `excess` [N,T,R] in grey units, NaN where not judged; `measures` [N,T,M] in the
+    units of their channels; `observable` [N,T,R] 0 or 1.
     """
 
     features: NDArray[np.float16]
@@ -33,6 +36,7 @@ class Examples:
     end: Floats
     end_weight: Floats
     excess: NDArray[np.float16]
+    measures: NDArray[np.float16]
     observable: NDArray[np.uint8]
 
     def arrays(self) -> tuple[NDArray[np.generic], ...]:
@@ -58,7 +62,7 @@ def observable(shot: Shot, seen: Landmarks) -> NDArray[np.bool_]:
 def _ends(world: World) -> tuple[Floats, Floats]:
     n = len(world.exercise)
     end, weight = np.zeros(n, dtype=np.float32), np.ones(n, dtype=np.float32)
-    at = [f for f, _ in world.ends]
+    at = [f for _, f, _ in world.ends]
     for i, f in enumerate(at):
         gap = at[i + 1] - f if i + 1 < len(at) else 99
         width = 3 if gap > 7 else 2
@@ -87,11 +91,14 @@ def draw_examples(rng: Generator, worlds: int, views: int = 2) -> Examples:
                 second = estimate(rng, other)
                 cut = int(rng.integers(30, FRAMES - 30))
                 judged = np.concatenate([judged[:cut], observable(other, second)[cut:]])
-                marks = Landmarks(*(np.concatenate([getattr(marks, k)[:cut], getattr(second, k)[cut:]]) for k in Landmarks.__slots__))
+                marks = Landmarks(
+                    *(np.concatenate([getattr(marks, k)[:cut], getattr(second, k)[cut:]]) for k in Landmarks.__slots__)
+                )
             seen.append(marks)
             certainty = world.certainty * np.where(marks.seen, 1.0, 0.2)
-            columns.append((world.exercise, certainty.astype(np.float32), phase, end, weight,
-                            world.excess.astype(np.float16), judged.astype(np.uint8)))  # fmt: skip
+            excess, measures = world.excess.astype(np.float16), (world.measures / UNITS).astype(np.float16)
+            labels = (world.exercise, certainty.astype(np.float32), phase, end, weight)
+            columns.append((*labels, excess, measures, judged.astype(np.uint8)))
     stacked = [np.stack([getattr(m, k) for m in seen]) for k in ("image", "world", "visibility", "seen")]
     features = extract(BodyState.empty(len(seen)), *stacked).astype(np.float16)
-    return Examples(features, *(np.stack(c) for c in zip(*columns, strict=True)))  # type: ignore[arg-type]
+    return Examples(features, *(np.stack(c) for c in zip(*columns, strict=True)))

@@ -1,9 +1,9 @@
 """The errors of a landmark estimator, as measured on real clips. Knows no net, no picture.
 
-Constants come from 55 clips of real people seen by BlazePose full at 8 samples a second: median absolute second
-difference 6 mm (nose) to 12 mm (toes) in the picture's plane and twice that in depth, hips 2 mm; bone lengths vary by
-3 to 9 % within a clip; visibility is near 1 or near 0, 0.2 at the lower quartile of limbs; depth is compressed; the head is reported
-about 8 cm further to the front than it is.
+Constants come from 55 clips of real people seen by BlazePose full at 8 samples a second. The median absolute second
+difference is 6 mm (nose) to 12 mm (toes) in the plane of the picture and twice that in depth, at the hips 2 mm. Bone
+lengths vary by 3 to 9 % within a clip. Visibility is near 1 or near 0, 0.2 at the lower quartile of the limbs. Depth is
+compressed; the head is reported about 8 cm further to the front than it is.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
 from cornerman_training.skeleton.camera import Shot
 from cornerman_training.skeleton.posing import Array, unit, waves
 from cornerman_training.skeleton.timing import FPS
-from numpy.random import Generator
-from numpy.typing import NDArray
 
 SWAP = np.array([0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15, 18, 17])
 _HARD = np.array([0.8, 0.7, 0.7, 0.8, 0.8, 1.1, 1.1, 1.6, 1.6, 0.4, 0.4, 1.0, 1.0, 1.3, 1.3, 1.5, 1.5, 1.8, 1.8])
@@ -44,7 +45,12 @@ def estimate(rng: Generator, shot: Shot) -> Landmarks:
     pixels = float(np.median(np.abs(image[:, 3:5].mean(1) - image[:, 9:11].mean(1)).sum(-1))) / 0.45 + 1.0
     away = np.clip((world[..., 2] - 0.04) / 0.15, 0, 1) * shot.sideways[:, None] ** 2  # hidden by the near side
     away[:, :3] *= 0.1
-    inside = (image[..., 0] > -4) & (image[..., 0] < shot.width + 4) & (image[..., 1] > -4) & (image[..., 1] < shot.height + 4)
+    inside = (
+        (image[..., 0] > -4)
+        & (image[..., 0] < shot.width + 4)
+        & (image[..., 1] > -4)
+        & (image[..., 1] < shot.height + 4)
+    )
 
     hard = _HARD[None, :, None] * good * (1 + 1.5 * away[..., None])
     jitter = waves(rng, n, 0.25, (19, 3)) * 0.7 + rng.standard_normal((n, 19, 3)) * 0.3
@@ -67,7 +73,9 @@ def estimate(rng: Generator, shot: Shot) -> Landmarks:
     y, z = world[..., 1].copy(), world[..., 2].copy()
     world[..., 1], world[..., 2] = y * np.cos(tilt) - z * np.sin(tilt), y * np.sin(tilt) + z * np.cos(tilt)
     image = image + (hard * (jitter * 0.011 + bias * 0.009))[..., :2] * pixels
-    visibility = np.clip(0.99 - away * rng.uniform(0.2, 1.1) - np.abs(waves(rng, n, 0.6, (19,))) * 0.03 * _HARD, 0.01, 1)
+    visibility = np.clip(
+        0.99 - away * rng.uniform(0.2, 1.1) - np.abs(waves(rng, n, 0.6, (19,))) * 0.03 * _HARD, 0.01, 1
+    )
     if rng.uniform() < 0.5:  # lag of a smoothing estimator
         keep = rng.uniform(0.05, 0.35)
         for t in range(1, n):
@@ -79,12 +87,12 @@ def estimate(rng: Generator, shot: Shot) -> Landmarks:
     visibility = visibility * dim ** rng.choice([0.0, 1.0])
     for _ in range(rng.poisson(0.03 * n * good / 4)):  # a limb is lost for a while
         joints = _LIMBS[int(rng.integers(len(_LIMBS)))]
-        a = int(rng.integers(n))
-        b = min(n, a + 1 + int(rng.exponential(0.5) * FPS))
+        start = int(rng.integers(n))
+        stop = min(n, start + 1 + int(rng.exponential(0.5) * FPS))
         off = rng.standard_normal((1, len(joints), 3)) * 0.12
-        world[a:b, joints] += off
-        image[a:b, joints] += off[..., :2] * pixels
-        visibility[a:b, joints] *= rng.uniform(0.05, 0.9)
+        world[start:stop, joints] += off
+        image[start:stop, joints] += off[..., :2] * pixels
+        visibility[start:stop, joints] *= rng.uniform(0.05, 0.9)
     if rng.uniform() < 0.1:  # a limb behind a bench, a plate or clothes all the time
         joints = _LIMBS[int(rng.integers(len(_LIMBS)))]
         world[:, joints] += 0.08 * waves(rng, n, 0.8, (len(joints), 3))
@@ -98,15 +106,15 @@ def estimate(rng: Generator, shot: Shot) -> Landmarks:
         image = np.where(gone[..., None], edge + 0.03 * pixels * waves(rng, n, 0.6, (19, 2)), image)
         visibility = np.where(gone, visibility * rng.uniform(0.0, 0.35), visibility)
     for _ in range(rng.poisson(0.5 * float(shot.sideways.mean()) + 0.15)):
-        a = int(rng.integers(n))
-        b = min(n, a + 1 + int(rng.exponential(0.7) * FPS))
-        world[a:b], image[a:b] = world[a:b][:, SWAP], image[a:b][:, SWAP]
-        visibility[a:b] = visibility[a:b][:, SWAP]
+        start = int(rng.integers(n))
+        span = slice(start, start + 1 + int(rng.exponential(0.7) * FPS))
+        world[span], image[span] = world[span][:, SWAP], image[span][:, SWAP]
+        visibility[span] = visibility[span][:, SWAP]
     if rng.uniform() < 0.04:
         world, image, visibility, inside = world[:, SWAP], image[:, SWAP], visibility[:, SWAP], inside[:, SWAP]
     seen = inside[:, :11].sum(1) >= 3
     for _ in range(rng.poisson(0.6)):
-        a = int(rng.integers(n))
-        seen[a : a + int(rng.exponential(0.5) * FPS) + 1] = False
+        start = int(rng.integers(n))
+        seen[start : start + int(rng.exponential(0.5) * FPS) + 1] = False
     world = world - world[:, 9:11].mean(1, keepdims=True)
     return Landmarks(image, world, visibility, seen, inside)

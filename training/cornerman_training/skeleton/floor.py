@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from cornerman_training.skeleton.build import Build
-from cornerman_training.skeleton.posing import Array, PoseTrack, SIGNS, both, chord, swing_arm, upright, vec
-from cornerman_training.skeleton.standing import Wrong, _of
 from numpy.random import Generator
+
+from cornerman_training.skeleton.build import Build
+from cornerman_training.skeleton.posing import SIGNS, Array, PoseTrack, both, chord, swing_arm, upright, vec
+from cornerman_training.skeleton.standing import Wrong, _of
 
 
 def _prone(rng: Generator, build: Build, reach: Array, wrong: Wrong, knees_down: bool, forearms: bool) -> PoseTrack:
@@ -91,10 +92,14 @@ def sit_up(rng: Generator, build: Build, s: Array, side: Array, wrong: Wrong) ->
     n = len(s)
     half = np.clip(_of(wrong, "half_way", s), 0, 1.2)
     top = np.radians(rng.uniform(62, 98) - rng.uniform(34, 46) * half)
-    t = _supine(rng, build, n, -np.pi / 2 + rng.uniform(0, 0.12) + top * s, rng.uniform(62, 108) if rng.uniform() < 0.9 else 165)
+    t = _supine(
+        rng, build, n, -np.pi / 2 + rng.uniform(0, 0.12) + top * s, rng.uniform(62, 108) if rng.uniform() < 0.9 else 165
+    )
     t.bend = rng.uniform(0, 0.05) * build.height * np.clip(s * 2, 0, 1)
     t.nod = rng.uniform(0.1, 0.5) * np.clip(s * 3, 0, 1)
-    t.ankles[:, :, 1] += (rng.uniform(0.16, 0.26) * build.leg * _of(wrong, "feet_lifting", s) * np.clip(4 * s * (1 - s), 0, 1))[:, None]
+    t.ankles[:, :, 1] += (
+        rng.uniform(0.16, 0.26) * build.leg * _of(wrong, "feet_lifting", s) * np.clip(4 * s * (1 - s), 0, 1)
+    )[:, None]
     kind = int(rng.integers(4))
     for i in (0, 1):
         if kind == 0:
@@ -130,6 +135,11 @@ def glute_bridge(rng: Generator, build: Build, s: Array, side: Array, wrong: Wro
         t.ankles[:, i, 1] += rng.uniform(0.5, 1.0) * build.shin
         t.ankles[:, i, 2] += 0.6 * build.shin
     for i in (0, 1):
-        t.wrists[:, i] = vec(SIGNS[i] * build.shoulder * rng.uniform(1.1, 1.9), 0.03 * h, -build.torso + build.arm * rng.uniform(0.8, 0.97), n)
+        t.wrists[:, i] = vec(
+            SIGNS[i] * build.shoulder * rng.uniform(1.1, 1.9),
+            0.03 * h,
+            -build.torso + build.arm * rng.uniform(0.8, 0.97),
+            n,
+        )
         t.elbows[:, i] = np.array([SIGNS[i], -0.2, 0.0])
     return t

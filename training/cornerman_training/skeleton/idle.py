@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.random import Generator
+
 from cornerman_training.skeleton.build import Build
 from cornerman_training.skeleton.floor import _prone
-from cornerman_training.skeleton.posing import Array, PoseTrack, SIGNS, both, shoulders, swing_arm, upright, vec, waves
+from cornerman_training.skeleton.posing import SIGNS, Array, PoseTrack, both, shoulders, swing_arm, upright, vec, waves
 from cornerman_training.skeleton.standing import _seat, lunge, squat
 from cornerman_training.skeleton.timing import FPS
-from numpy.random import Generator
 
 Idle = Callable[[Generator, Build, int], PoseTrack]
 
@@ -28,7 +29,13 @@ def _hands(rng: Generator, build: Build, t: PoseTrack, lively: float) -> None:
         if rng.uniform() < 0.25:
             swing_arm(build, t, i, rng.uniform(0, 0.4), rng.uniform(0.2, 1.2), rng.uniform(0, 0.8))
             continue
-        base = np.array([SIGNS[i] * (0.02 * build.height - build.shoulder * rng.uniform(0, 1)), -rng.uniform(0.0, 0.28) * build.height, rng.uniform(0.1, 0.2) * build.height])
+        base = np.array(
+            [
+                SIGNS[i] * (0.02 * build.height - build.shoulder * rng.uniform(0, 1)),
+                -rng.uniform(0.0, 0.28) * build.height,
+                rng.uniform(0.1, 0.2) * build.height,
+            ]
+        )
         t.wrists[:, i] = pair[:, i] + base + waves(rng, n, quick, (3,)) * lively * build.height
         t.elbows[:, i] = np.array([SIGNS[i] * 0.6, -1.0, -0.3])
 
@@ -46,7 +53,9 @@ def stand(rng: Generator, build: Build, n: int) -> PoseTrack:
         elif kind == 1:
             swing_arm(build, t, i, rng.uniform(0.2, 0.5), 1.4, rng.uniform(1.5, 2.3), 2.6)
         elif kind == 2:
-            swing_arm(build, t, i, rng.uniform(0.1, 3.0), rng.uniform(-0.2, 1.6), rng.uniform(0, 2.3), rng.uniform(0.5, 2.4))
+            swing_arm(
+                build, t, i, rng.uniform(0.1, 3.0), rng.uniform(-0.2, 1.6), rng.uniform(0, 2.3), rng.uniform(0.5, 2.4)
+            )
         elif kind == 3:
             swing_arm(build, t, i, rng.uniform(0.1, 0.6), 1.0, rng.uniform(2.0, 2.5), 1.0)
     return t
@@ -114,7 +123,14 @@ def march(rng: Generator, build: Build, n: int) -> PoseTrack:
         w = np.clip(np.sin(pace + np.pi * i), 0, 1)
         a = top * w
         hip = t.pelvis + np.array([SIGNS[i] * build.hip, 0, 0])
-        lifted = hip + np.stack([0 * a, -np.cos(a) * build.thigh - np.cos(0.15 * a) * build.shin, np.sin(a) * build.thigh - np.sin(0.15 * a) * build.shin], -1)
+        lifted = hip + np.stack(
+            [
+                0 * a,
+                -np.cos(a) * build.thigh - np.cos(0.15 * a) * build.shin,
+                np.sin(a) * build.thigh - np.sin(0.15 * a) * build.shin,
+            ],
+            -1,
+        )
         m = np.clip(w * 8, 0, 1)[:, None]
         t.ankles[:, i] = t.ankles[:, i] * (1 - m) + lifted * m
         swing_arm(build, t, 1 - i, 0.15 + arms * w, 1.4, bent, 1.57)
@@ -174,7 +190,14 @@ def dance(rng: Generator, build: Build, n: int) -> PoseTrack:
         if kind == 0:
             swing_arm(build, t, i, 1.0 + 0.8 * np.sin(beat + i * np.pi), rng.uniform(0, 1.5), 0.8 + 0.5 * np.sin(beat))
         elif kind == 1:
-            swing_arm(build, t, i, 1.3 + 0.9 * waves(rng, n, 0.7), 0.7 + 0.7 * waves(rng, n, 0.9), 0.9 + 0.7 * waves(rng, n, 0.7))
+            swing_arm(
+                build,
+                t,
+                i,
+                1.3 + 0.9 * waves(rng, n, 0.7),
+                0.7 + 0.7 * waves(rng, n, 0.9),
+                0.9 + 0.7 * waves(rng, n, 0.7),
+            )
         else:
             swing_arm(build, t, i, 0.5 + 0.2 * np.sin(2 * beat), 1.0, 1.6 + 0.2 * np.sin(2 * beat + i))
     return t
@@ -187,7 +210,15 @@ def reach(rng: Generator, build: Build, n: int) -> PoseTrack:
     time = _time(n)
     i = int(rng.integers(2))
     if kind == 0:
-        swing_arm(build, t, i, rng.uniform(1.0, 2.4) + 0.2 * np.sin(2 * np.pi * time * rng.uniform(0.8, 2)), 0.2, 1.2 + 0.5 * np.sin(2 * np.pi * time * rng.uniform(0.8, 2)), 0.8)
+        swing_arm(
+            build,
+            t,
+            i,
+            rng.uniform(1.0, 2.4) + 0.2 * np.sin(2 * np.pi * time * rng.uniform(0.8, 2)),
+            0.2,
+            1.2 + 0.5 * np.sin(2 * np.pi * time * rng.uniform(0.8, 2)),
+            0.8,
+        )
     elif kind == 1:
         w = np.clip(1.5 * waves(rng, n, 1.5), 0, 1)
         swing_arm(build, t, i, 0.15 + 0.6 * w, 1.4, 0.3 + 1.9 * w, 2.0)
@@ -200,7 +231,14 @@ def reach(rng: Generator, build: Build, n: int) -> PoseTrack:
             swing_arm(build, t, k, speed * time, rng.uniform(0.9, 1.5), rng.uniform(0, 0.3))
     elif kind == 4:
         for k in (0, 1):
-            swing_arm(build, t, k, 1.2 + 0.9 * waves(rng, n, 1.0), 1.0 + 0.6 * waves(rng, n, 1.0), 0.8 + 0.7 * waves(rng, n, 1.0))
+            swing_arm(
+                build,
+                t,
+                k,
+                1.2 + 0.9 * waves(rng, n, 1.0),
+                1.0 + 0.6 * waves(rng, n, 1.0),
+                0.8 + 0.7 * waves(rng, n, 1.0),
+            )
         t.lean += 0.3 * waves(rng, n, 1.5)
         t.roll += 0.15 * waves(rng, n, 1.5)
     elif kind == 5:  # bends down once: shoe, box, ball
@@ -252,7 +290,9 @@ def yoga(rng: Generator, build: Build, n: int) -> PoseTrack:
         for k in (0, 1):
             t.wrists[:, k] = pair[:, k] + np.array([0, -build.arm * 0.95, 0.02])
     elif kind == 5:
-        t = _prone(rng, build, np.full(n, build.arm * 0.97), {"hips_high": np.full(n, rng.uniform(1.4, 2.4))}, False, False)
+        t = _prone(
+            rng, build, np.full(n, build.arm * 0.97), {"hips_high": np.full(n, rng.uniform(1.4, 2.4))}, False, False
+        )
     else:
         h = build.height
         t = upright(build, n)
@@ -305,8 +345,9 @@ def climb(rng: Generator, build: Build, n: int) -> PoseTrack:
 
 
 IDLE: dict[str, tuple[Idle, float]] = {
-    "stand": (stand, 2.0), "talk": (talk, 1.6), "sit": (sit, 2.0), "rise_and_sit": (rise_and_sit, 0.8), "walk": (walk, 2.2),
-    "march": (march, 1.2), "box": (box, 1.2), "shrug": (shrug, 1.0), "dance": (dance, 1.0), "reach": (reach, 2.0),
+    "stand": (stand, 2.0), "talk": (talk, 1.6), "sit": (sit, 2.0), "rise_and_sit": (rise_and_sit, 0.8),
+    "walk": (walk, 2.2), "march": (march, 1.2), "box": (box, 1.2), "shrug": (shrug, 1.0),
+    "dance": (dance, 1.0), "reach": (reach, 2.0),
     "yoga": (yoga, 1.8), "lie": (lie, 0.5), "climb": (climb, 0.4),
 }  # fmt: skip
 ON_FLOOR = frozenset({"lie", "climb", "push_up", "plank", "sit_up", "glute_bridge"})

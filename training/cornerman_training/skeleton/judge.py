@@ -1,4 +1,4 @@
-"""The measures of `movements.json` on a true skeleton: labels come from what the body did, not from what was intended.
+"""The channels of `cornerman_pose.measures` on a true skeleton: labels say what the body did, not what was meant.
 
 Points are [T, 20, 3] as `posing.skeleton` gives them: x to the person's left, y up, z forward, metres.
 """
@@ -6,13 +6,14 @@ Points are [T, 20, 3] as `posing.skeleton` gives them: x to the person's left, y
 from __future__ import annotations
 
 import numpy as np
-from cornerman_pose.movements import FormRule
+
+from cornerman_pose.measures import CHANNELS
 from cornerman_training.skeleton.build import Build
 from cornerman_training.skeleton.posing import Array
 
-_SH, _EL, _WR, _HIP, _KN, _AN, _TOE = (slice(3, 5), slice(5, 7), slice(7, 9), slice(9, 11), slice(11, 13), slice(13, 15),
-                                       slice(17, 19))  # fmt: skip
-_UP = np.array([0.0, 1.0, 0.0])
+_SH, _EL, _WR, _HIP = slice(3, 5), slice(5, 7), slice(7, 9), slice(9, 11)
+_KN, _AN, _TOE = slice(11, 13), slice(13, 15), slice(17, 19)
+_DOWN = np.array([0.0, -1.0, 0.0])
 
 
 def angle_deg(a: Array, b: Array, c: Array) -> Array:
@@ -23,174 +24,54 @@ def angle_deg(a: Array, b: Array, c: Array) -> Array:
     return out
 
 
-def _elevation(root: Array, end: Array, down: Array) -> Array:
-    return angle_deg(root + down, root, end)
+def _hip_offset(shoulder: Array, hip: Array, end: Array) -> Array:
+    line, off = end - shoulder, hip - shoulder
+    share = np.sum(line * off, -1) / np.maximum(np.sum(line * line, -1), 1e-6)
+    below = np.sign(share * line[:, 1] - off[:, 1])
+    out: Array = below * (180.0 - angle_deg(shoulder, hip, end))
+    return out
 
 
-class Measures:
-    """Values over the frames of one repetition; each method is one row of the table's `measure` column."""
-
-    def __init__(self, points: Array, build: Build, duration_s: float) -> None:
-        self.p, self.build, self.duration_s = points, build, duration_s
-        self.knee = angle_deg(points[:, _HIP], points[:, _KN], points[:, _AN])  # [T,2]
-        self.elbow = angle_deg(points[:, _SH], points[:, _EL], points[:, _WR])
-        self.sh, self.hip = points[:, _SH].mean(1), points[:, _HIP].mean(1)
-        trunk = self.sh - self.hip
-        self.lean = np.degrees(np.arctan2(trunk[:, 2], trunk[:, 1]))  # forward positive
-        down = np.broadcast_to(-_UP, points[:, _SH].shape)
-        self.arms = _elevation(points[:, _SH], points[:, _WR], down)
-        self.thigh = _elevation(points[:, _HIP], points[:, _KN], down)
-        self.wrist_up = (points[:, _WR, 1] - points[:, _SH, 1]) / build.arm
-        self.deepest = int(np.argmin(self.knee.mean(1)))
-
-    def value(self, rule: FormRule) -> float:
-        """The measure of one rule.
-
-        Raises:
-            KeyError: when the table names a measure that is not written here.
-        """
-        return float(getattr(self, f"_{METHODS[rule.measure]}")())
-
-    def _knee_min(self) -> float:
-        return self.knee.mean(1).min()
-
-    def _knee_gap(self) -> float:
-        p = self.p[self.deepest]
-        return abs(p[11, 0] - p[12, 0]) / max(abs(p[13, 0] - p[14, 0]), 0.5 * self.build.hip)
-
-    def _lean_max(self) -> float:
-        return self.lean.max()
-
-    def _spine(self) -> float:
-        return float((180 - angle_deg(self.hip, self.p[:, 19], self.sh)).max())
-
-    def _seconds(self) -> float:
-        return self.duration_s
-
-    def _hip_offset(self) -> Array:
-        # A knee push-up rests on the knees: they replace the ankles.
-        on_knees = self.p[:, _KN, 1].mean() < 0.75 * self.p[:, _AN, 1].mean() + 0.01 or self.knee.mean() < 130
-        end = self.p[:, _KN if on_knees else _AN].mean(1)
-        line, off = end - self.sh, self.hip - self.sh
-        share = np.sum(line * off, -1) / np.maximum(np.sum(line * line, -1), 1e-6)
-        side = np.sign(share * line[:, 1] - off[:, 1])  # below the line is positive
-        return side * (180 - angle_deg(self.sh, self.hip, end))
-
-    def _hips_below(self) -> float:
-        return float(np.median(self._hip_offset()))
-
-    def _hips_above(self) -> float:
-        return float(-np.median(self._hip_offset()))
-
-    def _elbow_min_each(self) -> float:
-        return self.elbow.min()
-
-    def _elbow_max(self) -> float:
-        return self.elbow.max(0).min()
-
-    def _neck(self) -> float:
-        return float(np.median(angle_deg(self.p[:, 1:3].mean(1), self.sh, self.hip)))
-
-    def _front_knee(self) -> float:
-        front = int(np.argmax(self.p[self.deepest, _AN, 2]))
-        return self.knee[:, front].min()
-
-    def _past_toes(self) -> float:
-        front = int(np.argmax(self.p[self.deepest, _AN, 2]))
-        return (self.p[self.deepest, 11 + front, 2] - self.p[self.deepest, 17 + front, 2]) / self.build.foot
-
-    def _in_line(self) -> float:
-        return abs(self.p[self.deepest, 13, 0] - self.p[self.deepest, 14, 0]) / (2 * self.build.hip)
-
-    def _arms_max(self) -> float:
-        return self.arms.max(0).max()
-
-    def _arms_uneven(self) -> float:
-        return float(np.ptp(self.arms.max(0)))
-
-    def _feet_gap(self) -> float:
-        return float(np.abs(self.p[:, 13, 0] - self.p[:, 14, 0]).max()) / self.build.leg
-
-    def _reach_top(self) -> float:
-        return self.wrist_up.max()
-
-    def _reach_low(self) -> float:
-        return self.wrist_up.mean(1).min()
-
-    def _reach_uneven(self) -> float:
-        return float(np.ptp(self.wrist_up.max(0)))
-
-    def _lean_back(self) -> float:
-        return -self.lean.min()
-
-    def _sit_up(self) -> float:
-        trunk = self.sh - self.hip
-        return float(np.degrees(np.arctan2(trunk[:, 1], -trunk[:, 2])).max())
-
-    def _feet_rise(self) -> float:
-        return float(np.ptp(self.p[:, _AN, 1].mean(1))) / self.build.leg
-
-    def _lean_range(self) -> float:
-        return float(np.ptp(self.lean))
-
-    def _upper_arm(self) -> float:
-        down = np.repeat((self.hip - self.sh)[:, None], 2, axis=1)
-        return _elevation(self.p[:, _SH], self.p[:, _EL], down).max()
-
-    def _lean_low(self) -> float:
-        return self.lean.max()
-
-    def _hips_first(self) -> float:
-        knee, low = self.knee.mean(1), int(np.argmax(self.lean))
-        least, most = knee[low:].min(), knee[low:].max()
-        if most - least < 12:
-            return 0.0
-        at = low + int(np.argmax(knee[low:] > least + 0.7 * (most - least)))
-        return (self.lean[at] - self.lean[-1]) / max(self.lean[low] - self.lean[-1], 1.0)
-
-    def _lean_top(self) -> float:
-        return float(np.percentile(self.lean, 5))
-
-    def _thigh_max(self) -> float:
-        return self.thigh.max()
-
-    def _bridge(self) -> float:
-        # The thigh that pushes: with one leg in the air the other one counts.
-        return angle_deg(np.repeat(self.sh[:, None], 2, 1), self.p[:, _HIP], self.p[:, _KN]).max(0).max()
-
-    def _knee_at_top(self) -> float:
-        return self.knee[int(np.argmax(self.hip[:, 1]))].min()
-
-
-METHODS = {
-    "smallest knee angle": "knee_min",
-    "gap of the knees over gap of the ankles at the bottom": "knee_gap",
-    "greatest lean of the trunk from the vertical": "lean_max",
-    "angle between the halves of the spine": "spine",
-    "duration of a repetition": "seconds",
-    "hips below the line from shoulder to ankle": "hips_below",
-    "hips above the line from shoulder to ankle": "hips_above",
-    "smallest elbow angle": "elbow_min_each",
-    "angle of ear, shoulder and hip": "neck",
-    "smallest angle of the front knee": "front_knee",
-    "front knee past its toes, over the foot's length": "past_toes",
-    "sideways gap of the ankles over the hips' width": "in_line",
-    "greatest elevation of the arms from hanging": "arms_max",
-    "greatest gap of the ankles over the leg's length": "feet_gap",
-    "difference of the arms' greatest elevations": "arms_uneven",
-    "greatest height of the wrists above the shoulders over the arm's length": "reach_top",
-    "least height of the wrists above the shoulders over the arm's length": "reach_low",
-    "greatest backward lean of the trunk": "lean_back",
-    "difference of the wrists' heights at the top over the arm's length": "reach_uneven",
-    "greatest elevation of the trunk from the floor": "sit_up",
-    "rise of the ankles over the leg's length": "feet_rise",
-    "greatest elbow angle": "elbow_max",
-    "range of the trunk's lean": "lean_range",
-    "greatest angle of the upper arm to the trunk": "upper_arm",
-    "lean of the trunk at the bottom": "lean_low",
-    "share of the bottom's lean left when the knees are extended by 70 %": "hips_first",
-    "least lean of the trunk at the top": "lean_top",
-    "greatest elevation of the thigh from hanging": "thigh_max",
-    "greatest angle of shoulder, hip and knee": "bridge",
-    "knee angle at the top": "knee_at_top",
-}
+def channels(points: Array, build: Build) -> Array:
+    """[T, channels] in degrees and ratios, in the order of `CHANNELS`."""
+    p = points
+    rows = np.arange(len(p))
+    knee = angle_deg(p[:, _HIP], p[:, _KN], p[:, _AN])  # [T,2]
+    elbow = angle_deg(p[:, _SH], p[:, _EL], p[:, _WR])
+    shoulder, hip = p[:, _SH].mean(1), p[:, _HIP].mean(1)
+    trunk = shoulder - hip
+    down = np.broadcast_to(_DOWN, p[:, _SH].shape)
+    arms = angle_deg(p[:, _SH] + down, p[:, _SH], p[:, _WR])
+    wrist = (p[:, _WR, 1] - p[:, _SH, 1]) / build.arm
+    thigh = angle_deg(p[:, _HIP] + down, p[:, _HIP], p[:, _KN])
+    along = np.repeat((hip - shoulder)[:, None], 2, axis=1)
+    upper = angle_deg(p[:, _SH] + along, p[:, _SH], p[:, _EL])
+    bridge = angle_deg(np.repeat(shoulder[:, None], 2, axis=1), p[:, _HIP], p[:, _KN])
+    front = np.argmax(p[:, _AN, 2], axis=1)
+    past = (p[:, _KN, 2] - p[:, _TOE, 2]) / build.foot
+    # A push-up on the knees has its line from shoulder to knee.
+    kneels = (p[:, _KN, 1].mean(1) < 0.16 * build.height) & (p[:, _AN, 1].mean(1) > 0.5 * p[:, _KN, 1].mean(1))
+    kneels &= (np.abs(trunk[:, 1]) < 0.8 * build.torso) & (knee.mean(1) < 150)
+    end = np.where(kneels[:, None], p[:, _KN].mean(1), p[:, _AN].mean(1))
+    gap = np.abs(p[:, 13, 0] - p[:, 14, 0])
+    values = {
+        "knee": knee.mean(1),
+        "front_knee": knee[rows, front],
+        "elbow_lo": elbow.min(1),
+        "lean": np.degrees(np.arctan2(trunk[:, 2], trunk[:, 1])),
+        "spine": 180.0 - angle_deg(hip, p[:, 19], shoulder),
+        "hip_offset": _hip_offset(shoulder, hip, end),
+        "neck": angle_deg(p[:, 1:3].mean(1), shoulder, hip),
+        "arms_hi": arms.max(1),
+        "arms_lo": arms.min(1),
+        "wrist_hi": wrist.max(1),
+        "wrist_lo": wrist.min(1),
+        "upper_arm": upper.max(1),
+        "knee_gap": np.minimum(np.abs(p[:, 11, 0] - p[:, 12, 0]) / np.maximum(gap, 0.5 * build.hip), 2.5),
+        "feet_gap": gap / build.leg,
+        "past_toes": past[rows, front],
+        "thigh_hi": thigh.max(1),
+        "bridge": bridge.max(1),
+        "ankle_up": (p[:, _AN, 1].mean(1) - hip[:, 1]) / build.leg,
+    }
+    return np.stack([values[name] for name in CHANNELS], axis=-1)

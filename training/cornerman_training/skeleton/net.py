@@ -7,26 +7,29 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from cornerman_pose.features import COUNT
-from cornerman_pose.movements import exercise_names, form_rules
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-CHANNELS = 80
+from cornerman_pose.features import COUNT
+from cornerman_pose.measures import CHANNELS
+from cornerman_pose.movements import exercise_names, form_rules
+
+WIDTH = 80
 DILATIONS = (1, 2, 4, 8, 16, 32)
 ACTIONS = ("next", "feedback", "correct")
 
 
 class Outputs(NamedTuple):
-    """Heads at every frame [B,T,...]; `wrong`, `excess`, `observable` have one column a mistake."""
+    """Heads at every frame [B,T,...]: `wrong`, `observable` per mistake; `measure`, `doubt` (log scale) per channel."""
 
     exercise: Tensor
     phase: Tensor
     end: Tensor
     action: Tensor
     wrong: Tensor
-    excess: Tensor
     observable: Tensor
+    measure: Tensor
+    doubt: Tensor
 
 
 class CausalBlock(nn.Module):
@@ -50,13 +53,16 @@ class CausalBlock(nn.Module):
 class SkeletonNet(nn.Module):
     """Causal temporal convolutional net: features [B,T,COUNT] -> heads at every frame."""
 
-    def __init__(self, channels: int = CHANNELS) -> None:
+    def __init__(self, channels: int = WIDTH) -> None:
         super().__init__()
+        self.mean: Tensor
+        self.scale: Tensor
         self.register_buffer("mean", torch.zeros(COUNT))
         self.register_buffer("scale", torch.ones(COUNT))
         self.stem = nn.Conv1d(COUNT, channels, 1)
         self.blocks = nn.ModuleList(CausalBlock(channels, d) for d in DILATIONS)
-        self.sizes = (len(exercise_names()), 2, 1, len(ACTIONS), *(3 * (len(form_rules()),)))
+        rules, channels_read = len(form_rules()), len(CHANNELS)
+        self.sizes = (len(exercise_names()), 2, 1, len(ACTIONS), rules, rules, channels_read, channels_read)
         self.head = nn.Conv1d(2 * channels, sum(self.sizes), 1)
 
     def forward(self, features: Tensor) -> Outputs:
@@ -67,13 +73,14 @@ class SkeletonNet(nn.Module):
         for block in self.blocks:
             x = block(x)
         y = self.head(F.relu(torch.cat([x, first], dim=1))).transpose(1, 2)
-        e, p, n, a, w, s, o = y.split(self.sizes, dim=-1)
-        return Outputs(e, p, n[..., 0], a, w, s, o)
+        e, p, n, a, w, o, m, d = y.split(self.sizes, dim=-1)
+        return Outputs(e, p, n[..., 0], a, w, o, m, d)
 
 
 def weights(net: SkeletonNet) -> dict[str, NDArray[np.float32]]:
-    """Arrays that `cornerman_pose.temporal.TemporalNet` reads; convolutions as [3*C, C] matrices, oldest frame first."""
-    out = {
+    """Arrays that `cornerman_pose.temporal.TemporalNet` reads; convolutions are [3*C, C], oldest frame first."""
+    assert net.stem.bias is not None and net.head.bias is not None
+    out: dict[str, Tensor] = {
         "mean": net.mean, "scale": net.scale,
         "stem.weight": net.stem.weight[:, :, 0].T, "stem.bias": net.stem.bias,
         "head.weight": net.head.weight[:, :, 0].T, "head.bias": net.head.bias,
@@ -82,7 +89,8 @@ def weights(net: SkeletonNet) -> dict[str, NDArray[np.float32]]:
         assert isinstance(block, CausalBlock)
         out[f"block{i}.gain"] = block.gain[0, :, 0]
         out[f"block{i}.conv.weight"] = block.conv.weight.permute(2, 1, 0).reshape(-1, block.conv.weight.shape[0])
-        out[f"block{i}.conv.bias"] = block.conv.bias
         out[f"block{i}.out.weight"] = block.out.weight[:, :, 0].T
-        out[f"block{i}.out.bias"] = block.out.bias
+        for name, conv in (("conv", block.conv), ("out", block.out)):
+            assert conv.bias is not None
+            out[f"block{i}.{name}.bias"] = conv.bias
     return {k: np.ascontiguousarray(v.detach().float().numpy()) for k, v in out.items()}

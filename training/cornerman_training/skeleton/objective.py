@@ -1,14 +1,15 @@
-"""The loss of the temporal half: exercise, phase, end, action, and each mistake with strength and whether it can be seen."""
+"""The loss of the temporal half: exercise, phase, end, action, and each mistake: whether, how much, can it be seen."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from cornerman_training.skeleton.net import Outputs
 from torch import Tensor
 
-PARTS = ("exercise", "phase", "end", "action", "wrong", "excess", "observable")
-_WEIGHTS = (1.0, 0.6, 1.4, 0.2, 1.5, 0.7, 0.3)
+from cornerman_training.skeleton.net import Outputs
+
+PARTS = ("exercise", "phase", "end", "action", "wrong", "observable", "measure")
+_WEIGHTS = (1.0, 0.6, 1.4, 0.2, 0.8, 0.3, 0.5)
 
 
 def _mean(loss: Tensor, weight: Tensor) -> Tensor:
@@ -22,7 +23,7 @@ def losses(out: Outputs, batch: list[Tensor]) -> Tensor:
         out: heads of the net.
         batch: tensors of `dataset.Examples` without the features.
     """
-    exercise, certainty, phase, end, end_weight, excess, observable = batch
+    exercise, certainty, phase, end, end_weight, excess, measures, observable = batch
     e = F.cross_entropy(out.exercise.transpose(1, 2), exercise, reduction="none", label_smoothing=0.02)
     p = ((out.phase - phase[..., :2]) ** 2).sum(-1)
     n = F.binary_cross_entropy_with_logits(out.end, end, reduction="none", pos_weight=torch.tensor(2.0))
@@ -33,13 +34,23 @@ def losses(out: Outputs, batch: list[Tensor]) -> Tensor:
     # Values next to the limit are neither right nor wrong; a fault that cannot be seen teaches nothing.
     sure = judged * seen * ((value.abs() - 0.5).clamp(0.0, 1.0))
     w = F.binary_cross_entropy_with_logits(out.wrong, wrong, reduction="none", pos_weight=torch.tensor(5.0))
-    s = F.smooth_l1_loss(out.excess, value.clamp(-5, 5) / 2, reduction="none")
     o = F.binary_cross_entropy_with_logits(out.observable, seen, reduction="none")
     any_wrong = ((value > 1) & judged & (seen > 0)).any(-1)
     action = torch.where(end > 0.5, torch.where(any_wrong, 2, 1), 0)
     a = F.cross_entropy(out.action.transpose(1, 2), action, reduction="none")
-    parts = torch.stack([
-        _mean(e, certainty), _mean(p, phase[..., 2]), _mean(n, end_weight), _mean(a, end_weight), _mean(w, sure),
-        _mean(s, judged * seen), _mean(o, judged.float()),
-    ])  # fmt: skip
+    # Laplace: an estimate and its scale; where depth hides a channel the net learns to doubt it.
+    doubt = out.doubt.clamp(-4.0, 2.0)
+    m = ((out.measure - measures.float()).abs() * torch.exp(-doubt) + doubt).mean(-1)
+    moving = 0.3 + 0.7 * phase[..., 2]
+    parts = torch.stack(
+        [
+            _mean(e, certainty),
+            _mean(p, phase[..., 2]),
+            _mean(n, end_weight),
+            _mean(a, end_weight),
+            _mean(w, sure),
+            _mean(o, judged.float()),
+            _mean(m, moving),
+        ]
+    )
     return parts * torch.tensor(_WEIGHTS)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from cornerman_training.skeleton.build import Build
 from numpy.typing import NDArray
+
+from cornerman_training.skeleton.build import Build
 
 Array = NDArray[np.float64]
 SIGNS = (1.0, -1.0)  # left, right
@@ -76,7 +77,8 @@ def unit(v: Array) -> Array:
 
 def chord(upper: float, lower: float, angle: Array | float) -> Array:
     """Distance of a chain's ends when its middle joint has `angle` radians between the bones."""
-    return np.sqrt(np.maximum(upper**2 + lower**2 - 2.0 * upper * lower * np.cos(np.asarray(angle, float)), 1e-6))
+    out: Array = np.sqrt(np.maximum(upper**2 + lower**2 - 2.0 * upper * lower * np.cos(np.asarray(angle, float)), 1e-6))
+    return out
 
 
 def trunk_axes(t: PoseTrack) -> tuple[Array, Array, Array]:
@@ -136,7 +138,9 @@ def upright(build: Build, count: int, stance: float = 1.0) -> PoseTrack:
     zero = np.zeros(count)
     wide = build.hip * stance
     t = PoseTrack(
-        pelvis=vec(0.0, build.ankle + np.sqrt(max((build.leg * 0.998) ** 2 - (wide - build.hip) ** 2, 0.01)), 0.0, count),
+        pelvis=vec(
+            0.0, build.ankle + np.sqrt(max((build.leg * 0.998) ** 2 - (wide - build.hip) ** 2, 0.01)), 0.0, count
+        ),
         lean=zero + 0.02,
         roll=zero.copy(),
         twist=zero.copy(),
@@ -190,12 +194,16 @@ def skeleton(build: Build, t: PoseTrack) -> Array:
         sole = -np.array([0.0, 1.0, 0.0]) * np.cos(pitch) - flat * np.sin(pitch)
         toe = ankle + along * build.foot + sole * build.ankle * 0.85
         heel = ankle - along * build.foot * 0.28 + sole * build.ankle * 0.9
-        for j, point in zip((3, 5, 7, 9, 11, 13, 15, 17), (pair[:, i], elbow, wrist, hip, knee, ankle, heel, toe), strict=True):
+        for j, point in zip(
+            (3, 5, 7, 9, 11, 13, 15, 17), (pair[:, i], elbow, wrist, hip, knee, ankle, heel, toe), strict=True
+        ):
             out[:, j + i] = point
     return out
 
 
-def waves(rng: np.random.Generator, count: int, period_s: float, shape: tuple[int, ...] = (), fps: float = 8.0) -> Array:
+def waves(
+    rng: np.random.Generator, count: int, period_s: float, shape: tuple[int, ...] = (), fps: float = 8.0
+) -> Array:
     """Smooth noise of unit variance [count, *shape]; values about `period_s` seconds apart are independent."""
     step = max(period_s * fps, 1.0)
     knots = rng.standard_normal((int(count / step) + 3, *shape))

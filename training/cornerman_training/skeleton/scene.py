@@ -6,15 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from cornerman_pose.measures import rule_value
 from cornerman_pose.movements import exercise_names, form_rules, movements
 from cornerman_training.skeleton import floor, standing
 from cornerman_training.skeleton.build import Build, draw_build
 from cornerman_training.skeleton.idle import IDLE, ON_FLOOR
-from cornerman_training.skeleton.judge import Measures
+from cornerman_training.skeleton.judge import channels
 from cornerman_training.skeleton.posing import Array, PoseTrack, concatenated, skeleton, waves
 from cornerman_training.skeleton.timing import FPS, SetPlan, plan_set
-from numpy.random import Generator
-from numpy.typing import NDArray
 
 Form = Callable[[Generator, Build, Array, Array, "standing.Wrong"], PoseTrack]
 FORM: dict[str, Form] = {
@@ -29,10 +31,11 @@ _RULES = {m.name: [(i, r) for i, r in enumerate(form_rules()) if r.exercise == m
 
 @dataclass(slots=True)
 class World:
-    """Points [T,20,3] in metres (y up) and labels; `excess` [T,R] is NaN where a mistake is not judged.
+    """Points [T,20,3] in metres (y up) and labels; `excess` [T,R] is NaN where a mistake is not judged,
+    `measures` [T,M] are the true channels of `cornerman_pose.measures`.
 
     `exercise` [T] indexes `exercise_names()`, `certainty` [T] is the weight of that label, `phase` [T] is -1 outside
-    repetitions, `ends` are (frame, exercise), `left` [T,3] the direction of the body's left.
+    repetitions, `ends` are (first frame, last frame, exercise), `left` [T,3] the direction of the body's left.
     """
 
     points: Array
@@ -40,8 +43,9 @@ class World:
     exercise: NDArray[np.int64]
     certainty: Array
     phase: Array
-    ends: list[tuple[int, int]]
+    ends: list[tuple[int, int, int]]
     excess: Array
+    measures: Array
     build: Build
 
 
@@ -95,7 +99,9 @@ def _parts(rng: Generator, build: Build, frames: int) -> list[_Part]:
             a, b = out[-1].track.held(-1, k), part.track.held(0, k)
             blend = a.blended(b, w * w * (3 - 2 * w))
             if (out[-1].kind in ON_FLOOR) != (part.kind in ON_FLOOR):
-                half = floor._prone(rng, build, np.full(k, build.arm * 0.9), {"hips_high": np.full(k, 1.3)}, False, False)
+                half = floor._prone(
+                    rng, build, np.full(k, build.arm * 0.9), {"hips_high": np.full(k, 1.3)}, False, False
+                )
                 blend = a.blended(half, np.clip(2 * w, 0, 1)).blended(b, np.clip(2 * w - 1, 0, 1))
             out.append(_Part(blend, "stand" if part.kind not in ON_FLOOR else "lie"))
             left -= k
@@ -108,7 +114,7 @@ def _parts(rng: Generator, build: Build, frames: int) -> list[_Part]:
     return out
 
 
-def _label(world: World, part: _Part, start: int, count: int, points: Array) -> None:
+def _label(world: World, part: _Part, start: int, count: int) -> None:
     index = exercise_names().index(part.kind)
     plan = part.plan
     assert plan is not None
@@ -117,9 +123,9 @@ def _label(world: World, part: _Part, start: int, count: int, points: Array) -> 
         world.exercise[start:stop] = index
         world.certainty[start : start + 8] = 0.15
         for at in range(12, count, 1):
-            values = Measures(points[max(0, at - 12) : at + 1 : 4], world.build, 1.0)
+            rows = world.measures[start + max(0, at - 12) : start + at + 1 : 4]
             for i, rule in _RULES["plank"]:
-                world.excess[start + at, i] = rule.excess(values.value(rule))
+                world.excess[start + at, i] = rule.excess(rule_value(rule, rows, 1.0))
         return
     phase = plan.phase[:count]
     world.phase[start:stop] = phase
@@ -138,11 +144,13 @@ def _label(world: World, part: _Part, start: int, count: int, points: Array) -> 
     for a, b, seconds in plan.reps:
         if b >= count:
             continue
-        world.ends.append((start + b, index))
-        values = Measures(points[a : b + 1], world.build, seconds)
+        world.ends.append((start + a, start + b, index))
+        rows = world.measures[start + a : start + b + 1]
         for i, rule in _RULES[part.kind]:
             half = a + int(np.argmax(phase[a : b + 1] >= 0.6))
-            world.excess[start + half : min(start + b + _AFTER, len(world.phase)), i] = rule.excess(values.value(rule))
+            world.excess[start + half : min(start + b + _AFTER, len(world.phase)), i] = rule.excess(
+                rule_value(rule, rows, seconds)
+            )
 
 
 def draw_world(rng: Generator, frames: int) -> World:
@@ -162,8 +170,17 @@ def draw_world(rng: Generator, frames: int) -> World:
     track.wrists += waves(rng, n, 0.8, (2, 3)) * rng.uniform(0, 0.015) * h
     track.elbows += waves(rng, n, 1.5, (2, 3)) * rng.uniform(0, 0.2)
     points = skeleton(build, track)
-    world = World(points, np.zeros((n, 3)), np.zeros(n, dtype=np.int64), np.ones(n), np.full(n, -1.0), [],
-                  np.full((n, len(form_rules())), np.nan), build)  # fmt: skip
+    world = World(
+        points=points,
+        left=np.zeros((n, 3)),
+        exercise=np.zeros(n, dtype=np.int64),
+        certainty=np.ones(n),
+        phase=np.full(n, -1.0),
+        ends=[],
+        excess=np.full((n, len(form_rules())), np.nan),
+        measures=channels(clean, build),
+        build=build,
+    )
     yaw, place = np.zeros(n), np.zeros((n, 2))
     stands, lies = rng.uniform(-np.pi, np.pi), rng.uniform(-np.pi, np.pi)
     if rng.uniform() < 0.5:  # most people face the camera, or show their side
@@ -174,7 +191,7 @@ def draw_world(rng: Generator, frames: int) -> World:
     for part in parts:
         count = len(part.track.lean)
         if part.plan is not None:
-            _label(world, part, start, count, clean[start : start + count])
+            _label(world, part, start, count)
         yaw[start : start + count] = lies if part.kind in ON_FLOOR else stands
         place[start : start + count] = here + np.outer(np.arange(count) / FPS, part.drift)
         here = place[start + count - 1] * 0.5

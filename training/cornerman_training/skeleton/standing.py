@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from cornerman_training.skeleton.build import Build
-from cornerman_training.skeleton.posing import Array, PoseTrack, SIGNS, both, chord, shoulders, swing_arm, upright, vec
 from numpy.random import Generator
+
+from cornerman_training.skeleton.build import Build
+from cornerman_training.skeleton.posing import SIGNS, Array, PoseTrack, both, chord, shoulders, swing_arm, upright, vec
 
 Wrong = Mapping[str, Array]
 
@@ -27,14 +28,24 @@ def _smooth(x: Array) -> Array:
 
 def _carry(rng: Generator, build: Build, t: PoseTrack, s: Array) -> None:
     """Arms of people whose legs work: hanging weights, bar on the back, hips, goblet, crossed, forward, overhead."""
-    kind = int(rng.choice(9, p=[0.16, 0.17, 0.1, 0.13, 0.07, 0.12, 0.12, 0.06, 0.07]))
+    kind = int(rng.choice(9, p=[0.15, 0.17, 0.1, 0.12, 0.07, 0.11, 0.11, 0.1, 0.07]))
     spread = float(rng.uniform(0, 0.3))
     for i in (0, 1):
         if kind == 0:
-            t.wrists[:, i] = shoulders(build, t)[:, i] + np.array([SIGNS[i] * 0.05, -build.arm * rng.uniform(0.93, 0.99), rng.uniform(0, 0.1)])
+            t.wrists[:, i] = shoulders(build, t)[:, i] + np.array(
+                [SIGNS[i] * 0.05, -build.arm * rng.uniform(0.93, 0.99), rng.uniform(0, 0.1)]
+            )
             t.elbows[:, i] = np.array([SIGNS[i] * 0.3, 0.0, -1.0])
         elif kind == 1:
-            swing_arm(build, t, i, rng.uniform(0.3, 0.9), rng.uniform(-0.9, 0.2), rng.uniform(2.2, 2.55), rng.uniform(-0.2, 0.6))
+            swing_arm(
+                build,
+                t,
+                i,
+                rng.uniform(0.3, 0.9),
+                rng.uniform(-0.9, 0.2),
+                rng.uniform(2.2, 2.55),
+                rng.uniform(-0.2, 0.6),
+            )
         elif kind == 2:
             t.wrists[:, i] = t.pelvis + np.array([SIGNS[i] * build.hip * 2.4, 0.06 * build.height, 0.03])
             t.elbows[:, i] = np.array([SIGNS[i], 0.1, -0.5])
@@ -70,9 +81,9 @@ def squat(rng: Generator, build: Build, s: Array, side: Array, wrong: Wrong) -> 
     drop_x = build.hip * (stance - 1.0)
     t.pelvis[:, 1] = build.ankle + np.sqrt(np.maximum(length**2 - back**2 - drop_x**2, (0.12 * h) ** 2))
     t.pelvis[:, 2] = -back
-    most = rng.uniform(0.3, 0.82)
+    most = rng.uniform(0.25, 0.76)
     t.lean = rng.uniform(-0.03, 0.1) + most * np.minimum(depth, 1.0)
-    t.lean = t.lean + _of(wrong, "leaning_forward", s) * s * (1.15 - most)
+    t.lean = t.lean + _of(wrong, "leaning_forward", s) * s * (1.2 - most)
     rounding = _of(wrong, "round_back", s) * np.clip(s * 1.5, 0, 1)
     t.bend = 0.055 * h * rounding
     t.lean = t.lean + rng.uniform(0.05, 0.35) * rounding
@@ -91,13 +102,11 @@ def lunge(rng: Generator, build: Build, s: Array, side: Array, wrong: Wrong) -> 
     """Forward, reverse, walking and static lunges; static ones keep the feet apart."""
     n, h = len(s), build.height
     gap = float(rng.uniform(0.7, 1.6))
-    line = _of(wrong, "feet_in_line", s)
-    t = upright(build, n, gap)
-    t.ankles[:, :, 0] *= (1 - 1.05 * np.clip(line, 0, 1))[:, None]
+    t = upright(build, n, gap if rng.uniform() < 0.85 else 0.1)
     static = rng.uniform() < 0.4
-    step = rng.uniform(0.34, 0.52) * h
+    stride = rng.uniform(0.34, 0.52) * h
     short = _of(wrong, "short_step", s)
-    step = step * (1 - 0.55 * np.clip(short, 0, 1.2))
+    step = stride * (1 - 0.72 * np.clip(short, 0, 1.2))
     out = np.ones(n) if static else _smooth(s * rng.uniform(1.5, 2.2))
     sink = s if static else _smooth(np.clip((s - 0.25) / 0.75, 0, 1))
     front_knee = rng.uniform(78, 104) + (rng.uniform(132, 148) - 90) * np.clip(_of(wrong, "too_shallow", s), 0, 1.3)
@@ -122,7 +131,7 @@ def lunge(rng: Generator, build: Build, s: Array, side: Array, wrong: Wrong) -> 
         t.ankles[:, :, 1] += (1 - lead) * rng.uniform(0.1, 0.24) * h
     t.knees = both(vec(rng.uniform(-0.1, 0.2), -0.1, 1.0, n))
     t.lean = rng.uniform(-0.05, 0.17) + rng.uniform(0, 0.14) * s
-    t.lean = t.lean + rng.uniform(0.55, 0.85) * _of(wrong, "leaning_forward", s) * s
+    t.lean = t.lean + rng.uniform(0.5, 0.8) * _of(wrong, "leaning_forward", s) * s
     _carry(rng, build, t, s)
     return t
 
@@ -227,8 +236,12 @@ def lateral_raise(rng: Generator, build: Build, s: Array, side: Array, wrong: Wr
         _seat(rng, build, t)
     t.lean = t.lean + rng.uniform(-0.03, 0.2)
     t.lean = t.lean + _of(wrong, "swinging", s) * (0.16 - rng.uniform(0.38, 0.5) * s)
-    top = rng.uniform(1.38, 1.75)
-    top = top - rng.uniform(0.6, 0.8) * np.clip(_of(wrong, "too_low", s), 0, 1.2) + rng.uniform(0.65, 0.95) * np.clip(_of(wrong, "too_high", s), 0, 1.2)
+    usual = rng.uniform(1.38, 1.75)
+    top = (
+        usual
+        - rng.uniform(0.6, 0.8) * np.clip(_of(wrong, "too_low", s), 0, 1.2)
+        + rng.uniform(0.65, 0.95) * np.clip(_of(wrong, "too_high", s), 0, 1.2)
+    )
     plane, flex, start = rng.uniform(-0.1, 0.6), rng.uniform(0.05, 0.75), rng.uniform(0.08, 0.35)
     if rng.uniform() < 0.12:
         plane = rng.uniform(1.2, 1.57)  # front raise
@@ -259,6 +272,7 @@ def deadlift(rng: Generator, build: Build, s: Array, side: Array, wrong: Wrong) 
     t.lean = least + (np.maximum(lean, least + 0.2) - least) * s_trunk
     rounding = _of(wrong, "round_back", s) * np.clip(s * 1.5, 0.25, 1)
     t.bend = 0.06 * h * rounding
+    t.lean = t.lean + rng.uniform(0.05, 0.4) * rounding * s
     t.nod = t.nod + rng.uniform(0, 0.4) * rounding - rng.uniform(0, 0.7) * s
     t.knees = both(vec(rng.uniform(0, 0.4), 0.0, 1.0, n))
     pair = shoulders(build, t)

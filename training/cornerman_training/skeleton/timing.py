@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from cornerman_training.skeleton.posing import Array
 from numpy.random import Generator
+
+from cornerman_training.skeleton.posing import Array
 
 FPS = 8.0
 # Usual seconds of one repetition; tempo spans 0.4x to 2x around it.
@@ -14,7 +15,7 @@ USUAL_S = {
     "squat": 2.4, "push_up": 1.9, "lunge": 2.4, "jumping_jack": 1.15, "overhead_press": 2.5, "sit_up": 2.4,
     "biceps_curl": 2.3, "lateral_raise": 2.4, "deadlift": 2.7, "high_knees": 0.75, "glute_bridge": 2.3,
 }  # fmt: skip
-SUSTAINED = frozenset({"hips_sagging", "hips_high", "head_dropped", "feet_in_line", "feet_far", "squatting",
+SUSTAINED = frozenset({"hips_sagging", "hips_high", "head_dropped", "feet_far", "squatting",
                        "half_way_down", "not_upright"})  # fmt: skip
 
 
@@ -32,13 +33,18 @@ class SetPlan:
 def _one(rng: Generator, seconds: float, uneven: float, rest: float) -> tuple[Array, float]:
     """Phase of one repetition at FPS, and its seconds without pauses."""
     bottom = rng.uniform(0, 0.3) * seconds * (rng.uniform() < 0.6)
-    knots_t, knots_p = [0.0, uneven * (seconds - bottom), uneven * (seconds - bottom) + bottom, seconds], [0.0, 0.5, 0.5, 1.0]
+    knots_t, knots_p = (
+        [0.0, uneven * (seconds - bottom), uneven * (seconds - bottom) + bottom, seconds],
+        [0.0, 0.5, 0.5, 1.0],
+    )
     total = seconds
     if rng.uniform() < rest:
         at = float(rng.choice([0.5, rng.uniform(0.1, 0.9)]))
         pause = float(rng.exponential(0.9)) + 0.2
         where = float(np.interp(at, [0.0, 0.5, 0.5 + 1e-6, 1.0], knots_t))
-        knots_t = [t + (pause if t > where or (t == where and p >= at) else 0.0) for t, p in zip(knots_t, knots_p, strict=True)]
+        knots_t = [
+            t + (pause if t > where or (t == where and p >= at) else 0.0) for t, p in zip(knots_t, knots_p, strict=True)
+        ]
         knots_t += [where, where + pause]
         knots_p += [at, at]
         order = np.argsort(np.array(knots_t) + 1e-6 * np.array(knots_p), kind="stable")
@@ -52,7 +58,9 @@ def _one(rng: Generator, seconds: float, uneven: float, rest: float) -> tuple[Ar
 def plan_set(rng: Generator, exercise: str, names: tuple[str, ...], frames: int) -> SetPlan | None:
     """A set that fits into `frames`, or None when no repetition does."""
     usual = USUAL_S[exercise]
-    tempo = usual / float(np.exp(rng.uniform(np.log(0.4), np.log(2.0))) if rng.uniform() < 0.8 else rng.uniform(0.8, 1.25))
+    tempo = usual / float(
+        np.exp(rng.uniform(np.log(0.4), np.log(2.0))) if rng.uniform() < 0.8 else rng.uniform(0.8, 1.25)
+    )
     gap = 0.0 if rng.uniform() < 0.45 else float(rng.exponential(0.5))
     uneven, rest = float(rng.uniform(0.33, 0.67)), float(rng.choice([0.0, 0.0, 0.15, 0.5]))
     share = float(rng.choice([0.0, 0.15, 0.5, 1.0], p=[0.25, 0.2, 0.3, 0.25]))
@@ -100,7 +108,7 @@ def plan_set(rng: Generator, exercise: str, names: tuple[str, ...], frames: int)
         for name in mistakes:
             if name in wrong:
                 wrong[name][start : len(s)] = rng.uniform(0.35, 1.15)
-        if len(p) and p[-1] > 0.93 or len(p) < frames - start and p[-1] > 0.9:
+        if (len(p) and p[-1] > 0.93) or (len(p) < frames - start and p[-1] > 0.9):
             plan.reps.append((start, len(s) - 1, moving))
         idle(int(gap * rng.uniform(0.3, 1.7) * FPS))
         if alternate or (not hang and rng.uniform() < 0.1):

@@ -1,0 +1,70 @@
+"""Turns evidence for mistakes into probabilities: a logistic fit per rule on sequences that the net has not seen."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from cornerman_pose.movements import form_rules
+from cornerman_pose.repetitions import moving_seconds, weigh
+from cornerman_pose.temporal import FrameReading, TemporalNet
+from cornerman_training.skeleton.dataset import draw_examples
+
+_RIDGE = np.array([0.3, 0.3, 0.01])
+_PRIOR = np.array([1.2, 0.3, -0.5])
+
+
+def _part(reading: FrameReading, start: int, stop: int) -> FrameReading:
+    return FrameReading(*(getattr(reading, n)[start:stop] for n in FrameReading.__slots__))
+
+
+def logistic(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights [3] of a ridge logistic regression by Newton's method; pulled towards a prior where examples are few."""
+    w = _PRIOR.copy()
+    for _ in range(12):
+        p = 1 / (1 + np.exp(-np.clip(x @ w, -30, 30)))
+        gradient = x.T @ (p - y) + _RIDGE * (w - _PRIOR)
+        hessian = (x * (p * (1 - p))[:, None]).T @ x + np.diag(_RIDGE)
+        w = w - np.linalg.solve(hessian, gradient)
+    return w
+
+
+def calibrate(net: TemporalNet, rng: Generator, worlds: int) -> tuple[NDArray[np.float32], dict[str, float]]:
+    """Fit [R,3] on `worlds` fresh sessions.
+
+    Returns:
+        The calibration, and by rule the area under the ROC curve on the same sessions.
+    """
+    rules = form_rules()
+    rows: list[list[tuple[float, float, float]]] = [[] for _ in rules]
+    truth: list[list[float]] = [[] for _ in rules]
+    for _ in range(worlds):
+        examples = draw_examples(rng, 1, 1)
+        reading = net.read(examples.features[0].astype(np.float32), net.start())
+        excess, seen = examples.excess[0].astype(float), examples.observable[0]
+        phase = examples.phase[0]
+        for last in np.flatnonzero(np.diff(np.concatenate([[0], examples.end[0]])) > 0) - 1:
+            start = last
+            while start > 0 and phase[start - 1, 2] > 0 and last - start < 90 and not examples.end[0, start] > 0:
+                start -= 1
+            moved, ended = _part(reading, start, last + 3), _part(reading, last + 1, last + 4)
+            if not len(ended.end) or last - start < 2:
+                continue
+            seconds = moving_seconds(moved)
+            for i, rule in enumerate(rules):
+                value = excess[last, i]
+                if np.isnan(value) or abs(value) < 0.5 or not seen[last, i]:
+                    continue
+                evidence = weigh(rule, i, moved, ended, seconds)
+                rows[i].append((evidence.excess, evidence.logit, 1.0))
+                truth[i].append(float(value > 0))
+    out = np.zeros((len(rules), 3), dtype=np.float32)
+    areas: dict[str, float] = {}
+    for i, rule in enumerate(rules):
+        x, y = np.array(rows[i]).reshape(-1, 3), np.array(truth[i])
+        out[i] = logistic(x, y)
+        if 0 < y.sum() < len(y):
+            order = np.argsort(np.argsort(x @ out[i]))
+            areas[rule.key] = float((order[y > 0].mean() - (y.sum() - 1) / 2) / (len(y) - y.sum()))
+    return out, areas
