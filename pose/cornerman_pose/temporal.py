@@ -18,6 +18,7 @@ from cornerman_pose.movements import exercise_names, form_rules
 
 Floats = NDArray[np.float32]
 _ACTIONS = 3
+_UNCALIBRATED = np.array([1.5, 0.3, 0.0], dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class TemporalNet:
         self._channels = self._w["stem.weight"].shape[1]
         rules, channels = len(form_rules()), len(CHANNELS)
         self._sizes = (len(exercise_names()), 2, 1, _ACTIONS, rules, rules, channels, channels)
-        self.calibration: Floats = self._w.pop("calibration", np.tile(np.float32([1.5, 0.3, 0.0]), (rules, 1)))
+        self.calibration: Floats = self._w.pop("calibration", np.tile(_UNCALIBRATED, (rules, 1)))
         outputs = self._w["head.weight"].shape[1]
         if self._w["stem.weight"].shape[0] != COUNT or outputs != sum(self._sizes):
             raise ValueError(

@@ -10,7 +10,7 @@ SHALLOW = next(i for i, r in enumerate(form_rules()) if r.key == "squat:too_shal
 
 # A deep, upright squat; only the net's own judgement (the second weight) speaks for a mistake.
 _GOOD = np.array([75.0 if name == "knee" else 1.0 for name in CHANNELS], dtype=np.float32)
-CALIBRATION = np.tile(np.float32([0.0, 1.0, 0.0]), (len(form_rules()), 1))
+CALIBRATION = np.tile(np.array([0.0, 1.0, 0.0], dtype=np.float32), (len(form_rules()), 1))
 
 
 def _reading(

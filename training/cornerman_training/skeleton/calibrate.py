@@ -44,7 +44,7 @@ def calibrate(net: TemporalNet, rng: Generator, worlds: int) -> tuple[NDArray[np
         reading = net.read(examples.features[0].astype(np.float32), net.start())
         excess, seen = examples.excess[0].astype(float), examples.observable[0]
         phase = examples.phase[0]
-        for last in np.flatnonzero(np.diff(np.concatenate([[0], examples.end[0]])) > 0) - 1:
+        for last in map(int, np.flatnonzero(np.diff(np.concatenate([[0], examples.end[0]])) > 0) - 1):
             start = last
             while start > 0 and phase[start - 1, 2] > 0 and last - start < 90 and not examples.end[0, start] > 0:
                 start -= 1

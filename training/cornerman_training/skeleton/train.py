@@ -142,7 +142,9 @@ def train(out: Path, seed: int, plan: TrainPlan) -> dict[str, float]:
                 log.flush()
                 print(json.dumps(row), flush=True)
                 save_file(weights(model), out / "temporal.safetensors")
-    final = weights(model)
+    settled = average.module
+    assert isinstance(settled, SkeletonNet)
+    final = weights(settled)
     final["calibration"], areas = calibrate(TemporalNet(final), np.random.default_rng([seed, 3]), plan.calibrate)
     save_file(final, out / "temporal.safetensors")
     write_card(
