@@ -32,6 +32,7 @@ class CountingSettings:
     wrong: float = 0.75
     observable: float = 0.5
     confirm_s: float = 1.2
+    sure: float = 0.55
     per_rule: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -164,10 +165,13 @@ class RepetitionCounter:
         now = self._rows[-1][0]
         out = []
         for end, start, p, _ in self._pending:
+            self._recognise(start, end, now)
             if self.exercise != "none" and self.exercise not in self._holds:
                 self.count += 1
                 out.append(self._judge(end, max(start, end - 9.0), p, self.exercise))
         self._pending = []
+        if self._middle and self._phase > 0.7:
+            self._recognise(max(self._start_s, now - 9.0), now, now)
         if self._middle and self._phase > 0.7 and self.exercise != "none" and self.exercise not in self._holds:
             self.count += 1
             out.append(self._judge(now, max(self._start_s, now - 9.0), self._phase, self.exercise))
@@ -220,13 +224,26 @@ class RepetitionCounter:
         for end, start, p, name in self._pending:
             if now - end < 2 / FPS - 1e-6:
                 waiting.append((end, start, p, name))
-            elif self.exercise != "none" and self.exercise not in self._holds:
+                continue
+            self._recognise(start, end, now)
+            if self.exercise != "none" and self.exercise not in self._holds:
                 self.count += 1
                 out.append(self._judge(end, max(start, end - 9.0), p, self.exercise))
             elif now - end < self.settings.confirm_s:
                 waiting.append((end, start, p, name))
         self._pending = waiting
         return out
+
+    def _recognise(self, start: float, end: float, now: float) -> None:
+        """A whole repetition tells its exercise sooner than the running evidence does."""
+        moved = self._between(max(start, end - 3.0), end + 0.3)
+        if moved is None:
+            return
+        mean = moved.exercise[len(moved.exercise) // 3 :].mean(0)
+        best = int(np.argmax(mean))
+        enough = self.settings.sure if self.exercise == "none" else 0.5 + 0.5 * self.settings.sure
+        if best and self._names[best] != self.exercise and mean[best] > enough:
+            self._change(self._names[best], now)
 
     def _judge(self, end: float, start: float, p: float, exercise: str) -> RepetitionSeen:
         s = self.settings

@@ -1,4 +1,4 @@
-"""Exercises on the floor as poses over a repetition. Same arguments as `standing.py`."""
+"""Exercises on the floor as poses over a repetition. Same arguments as `legs.py`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import numpy as np
 from numpy.random import Generator
 
 from cornerman_training.skeleton.build import Build
+from cornerman_training.skeleton.manners import Wrong, strength
 from cornerman_training.skeleton.posing import SIGNS, Array, PoseTrack, both, chord, swing_arm, upright, vec
-from cornerman_training.skeleton.standing import Wrong, _of
 
 
-def _prone(rng: Generator, build: Build, reach: Array, wrong: Wrong, knees_down: bool, forearms: bool) -> PoseTrack:
+def prone(rng: Generator, build: Build, reach: Array, wrong: Wrong, knees_down: bool, forearms: bool) -> PoseTrack:
     """On hands (or forearms) and toes (or knees); `reach` [T] is the distance from shoulder to wrist."""
     n, h = len(reach), build.height
     t = upright(build, n)
@@ -29,8 +29,8 @@ def _prone(rng: Generator, build: Build, reach: Array, wrong: Wrong, knees_down:
     base_y = 0.06 * h if knees_down else foot_y
     line = base + build.torso
     rise = np.arcsin(np.clip((shoulder_y - base_y) / line, -0.5, 0.9))
-    sag = np.radians(rng.uniform(-10, 4.5)) + np.radians(rng.uniform(13, 26)) * _of(wrong, "hips_sagging", reach)
-    sag = sag - np.radians(rng.uniform(20, 42)) * _of(wrong, "hips_high", reach)
+    sag = np.radians(rng.uniform(-10, 4.5)) + np.radians(rng.uniform(13, 26)) * strength(wrong, "hips_sagging", reach)
+    sag = sag - np.radians(rng.uniform(20, 42)) * strength(wrong, "hips_high", reach)
     # Bend the line at the hip: the offset grows with the angle, the ends stay where they are.
     offset = np.tan(sag) * base * build.torso / line
     along = base * np.cos(np.abs(sag) * 0.4)
@@ -50,7 +50,7 @@ def _prone(rng: Generator, build: Build, reach: Array, wrong: Wrong, knees_down:
         t.ankles = both(vec(rng.uniform(0.02, 0.14) * h, foot_y, start, n))
         t.knees = both(vec(0.05, -1.0, 0.05, n))
     t.heels = np.full((n, 2), rng.uniform(1.0, 1.4))
-    t.nod = rng.uniform(-0.45, 0.42) + rng.uniform(0.85, 1.25) * _of(wrong, "head_dropped", reach)
+    t.nod = rng.uniform(-0.45, 0.42) + rng.uniform(0.85, 1.25) * strength(wrong, "head_dropped", reach)
     neck_z = t.pelvis[:, 2] + np.sin(t.lean) * build.torso
     t.wrists = both(vec(wide, hand_y, neck_z.mean() - ahead, n))
     t.elbows = both(vec(rng.uniform(0.1, 1.4), rng.uniform(0.1, 0.7), -1.0, n))
@@ -62,19 +62,19 @@ def _prone(rng: Generator, build: Build, reach: Array, wrong: Wrong, knees_down:
 
 def push_up(rng: Generator, build: Build, s: Array, side: Array, wrong: Wrong) -> PoseTrack:
     """On toes or knees, hands narrow or wide, on the floor, a bench, or the feet raised."""
-    half = np.clip(_of(wrong, "half_way", s), 0, 1.2)
+    half = np.clip(strength(wrong, "half_way", s), 0, 1.2)
     top = rng.uniform(150, 177)
     low = rng.uniform(40, 92)
     bottom = np.minimum(low + (rng.uniform(118, 140) - low) * half, top - 8)
     reach = chord(build.upper_arm, build.forearm, np.radians(top + (bottom - top) * s))
-    return _prone(rng, build, reach, wrong, rng.uniform() < 0.15, False)
+    return prone(rng, build, reach, wrong, rng.uniform() < 0.15, False)
 
 
 def plank(rng: Generator, build: Build, s: Array, side: Array, wrong: Wrong) -> PoseTrack:
     """Held on forearms or on straight arms; `s` only trembles."""
     forearms = rng.uniform() < 0.6
     reach = (build.upper_arm * 1.05 if forearms else build.arm * rng.uniform(0.95, 0.99)) * (1 - 0.03 * s)
-    return _prone(rng, build, reach, wrong, rng.uniform() < 0.08, forearms)
+    return prone(rng, build, reach, wrong, rng.uniform() < 0.08, forearms)
 
 
 def _supine(rng: Generator, build: Build, n: int, lean: Array, knee_deg: Array | float) -> PoseTrack:
@@ -90,7 +90,7 @@ def _supine(rng: Generator, build: Build, n: int, lean: Array, knee_deg: Array |
 def sit_up(rng: Generator, build: Build, s: Array, side: Array, wrong: Wrong) -> PoseTrack:
     """Hands at the head, crossed or reaching; knees bent, seldom straight."""
     n = len(s)
-    half = np.clip(_of(wrong, "half_way", s), 0, 1.2)
+    half = np.clip(strength(wrong, "half_way", s), 0, 1.2)
     top = np.radians(rng.uniform(62, 98) - rng.uniform(34, 46) * half)
     t = _supine(
         rng, build, n, -np.pi / 2 + rng.uniform(0, 0.12) + top * s, rng.uniform(62, 108) if rng.uniform() < 0.9 else 165
@@ -98,7 +98,7 @@ def sit_up(rng: Generator, build: Build, s: Array, side: Array, wrong: Wrong) ->
     t.bend = rng.uniform(0, 0.05) * build.height * np.clip(s * 2, 0, 1)
     t.nod = rng.uniform(0.1, 0.5) * np.clip(s * 3, 0, 1)
     t.ankles[:, :, 1] += (
-        rng.uniform(0.16, 0.26) * build.leg * _of(wrong, "feet_lifting", s) * np.clip(4 * s * (1 - s), 0, 1)
+        rng.uniform(0.16, 0.26) * build.leg * strength(wrong, "feet_lifting", s) * np.clip(4 * s * (1 - s), 0, 1)
     )[:, None]
     kind = int(rng.integers(4))
     for i in (0, 1):
@@ -116,11 +116,11 @@ def sit_up(rng: Generator, build: Build, s: Array, side: Array, wrong: Wrong) ->
 def glute_bridge(rng: Generator, build: Build, s: Array, side: Array, wrong: Wrong) -> PoseTrack:
     """Shoulders and feet on the floor, the hips rise; seldom one leg."""
     n, h = len(s), build.height
-    far = np.clip(_of(wrong, "feet_far", s), 0, 1.2)
+    far = np.clip(strength(wrong, "feet_far", s), 0, 1.2)
     near = rng.uniform(62, 98)
     knee = near + (rng.uniform(138, 155) - near) * far
     t = _supine(rng, build, n, np.full(n, -np.pi / 2), knee - 18)
-    half = np.clip(_of(wrong, "half_bridge", s), 0, 1.2)
+    half = np.clip(strength(wrong, "half_bridge", s), 0, 1.2)
     # At full height shoulder, hip and knee are in line, and the knees are `shin` above the floor.
     shoulder_y = 0.05 * h
     slope = np.arcsin(np.clip((build.shin * 0.97 - shoulder_y) / (build.torso + build.thigh), 0, 0.95))

@@ -9,7 +9,7 @@ from torch import Tensor
 from cornerman_training.skeleton.net import Outputs
 
 PARTS = ("exercise", "phase", "end", "action", "wrong", "observable", "measure")
-_WEIGHTS = (1.0, 0.6, 1.4, 0.2, 0.8, 0.3, 0.5)
+_WEIGHTS = (1.0, 0.6, 1.4, 0.2, 0.8, 0.3, 1.0)
 
 
 def _mean(loss: Tensor, weight: Tensor) -> Tensor:

@@ -11,19 +11,20 @@ from numpy.typing import NDArray
 
 from cornerman_pose.measures import rule_value
 from cornerman_pose.movements import exercise_names, form_rules, movements
-from cornerman_training.skeleton import floor, standing
+from cornerman_training.skeleton import arms, floor, legs
 from cornerman_training.skeleton.build import Build, draw_build
 from cornerman_training.skeleton.idle import IDLE, ON_FLOOR
 from cornerman_training.skeleton.judge import channels
+from cornerman_training.skeleton.manners import Wrong
 from cornerman_training.skeleton.posing import Array, PoseTrack, concatenated, skeleton, waves
 from cornerman_training.skeleton.timing import FPS, SetPlan, plan_set
 
-Form = Callable[[Generator, Build, Array, Array, "standing.Wrong"], PoseTrack]
+Form = Callable[[Generator, Build, Array, Array, Wrong], PoseTrack]
 FORM: dict[str, Form] = {
-    "squat": standing.squat, "push_up": floor.push_up, "lunge": standing.lunge, "jumping_jack": standing.jumping_jack,
-    "overhead_press": standing.overhead_press, "plank": floor.plank, "sit_up": floor.sit_up,
-    "biceps_curl": standing.biceps_curl, "lateral_raise": standing.lateral_raise, "deadlift": standing.deadlift,
-    "high_knees": standing.high_knees, "glute_bridge": floor.glute_bridge,
+    "squat": legs.squat, "push_up": floor.push_up, "lunge": legs.lunge, "jumping_jack": legs.jumping_jack,
+    "overhead_press": arms.overhead_press, "plank": floor.plank, "sit_up": floor.sit_up,
+    "biceps_curl": arms.biceps_curl, "lateral_raise": arms.lateral_raise, "deadlift": legs.deadlift,
+    "high_knees": legs.high_knees, "glute_bridge": floor.glute_bridge,
 }  # fmt: skip
 _AFTER = 5  # frames after the end of a repetition in which it is judged
 _RULES = {m.name: [(i, r) for i, r in enumerate(form_rules()) if r.exercise == m.name] for m in movements()}
@@ -99,7 +100,7 @@ def _parts(rng: Generator, build: Build, frames: int) -> list[_Part]:
             a, b = out[-1].track.held(-1, k), part.track.held(0, k)
             blend = a.blended(b, w * w * (3 - 2 * w))
             if (out[-1].kind in ON_FLOOR) != (part.kind in ON_FLOOR):
-                half = floor._prone(
+                half = floor.prone(
                     rng, build, np.full(k, build.arm * 0.9), {"hips_high": np.full(k, 1.3)}, False, False
                 )
                 blend = a.blended(half, np.clip(2 * w, 0, 1)).blended(b, np.clip(2 * w - 1, 0, 1))

@@ -59,7 +59,7 @@ def plan_set(rng: Generator, exercise: str, names: tuple[str, ...], frames: int)
     """A set that fits into `frames`, or None when no repetition does."""
     usual = USUAL_S[exercise]
     tempo = usual / float(
-        np.exp(rng.uniform(np.log(0.4), np.log(2.0))) if rng.uniform() < 0.8 else rng.uniform(0.8, 1.25)
+        np.exp(rng.uniform(np.log(0.33), np.log(2.1))) if rng.uniform() < 0.8 else rng.uniform(0.8, 1.25)
     )
     gap = 0.0 if rng.uniform() < 0.45 else float(rng.exponential(0.5))
     uneven, rest = float(rng.uniform(0.33, 0.67)), float(rng.choice([0.0, 0.0, 0.15, 0.5]))

@@ -26,7 +26,7 @@ from cornerman_training.skeleton.objective import PARTS, losses
 class TrainPlan:
     """How long and on how much; everything else follows from the seed."""
 
-    steps: int = 4500
+    steps: int = 4000
     batch: int = 24
     window: int = 160
     worlds_first: int = 300
