@@ -158,6 +158,22 @@ class RepetitionCounter:
         return ChunkObservation(float(times_s[last]), self.exercise, float(self._belief[index]), self.count,
                                 float(reading.phase[last]), view, tuple(done))  # fmt: skip
 
+    def memory(self) -> dict[str, str | int | list[float]]:
+        """What another process needs to go on: exercise, count and belief; the net settles within seconds."""
+        return {"exercise": self.exercise, "count": self.count, "belief": [round(float(b), 4) for b in self._belief]}
+
+    def resume(self, memory: Mapping[str, object]) -> None:
+        """Go on from another counter's `memory`.
+
+        Raises:
+            ValueError: when it names an exercise or a number of exercises that this release does not know.
+        """
+        exercise, count, belief = memory["exercise"], memory["count"], memory["belief"]
+        if exercise not in self._names or not isinstance(belief, list) or len(belief) != len(self._names):
+            raise ValueError(f"memory is about {exercise!r}; this release knows {', '.join(self._names)}: start again")
+        self.exercise, self.count = str(exercise), int(str(count))
+        self._belief = np.array(belief, dtype=np.float64)
+
     def finish(self) -> ChunkObservation | None:
         """What the end of the source decides: a last repetition past its middle, cut by the end."""
         if not self._rows:

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from cornerman_pose.measures import CHANNELS
 from cornerman_pose.movements import exercise_names, form_rules
@@ -101,3 +102,18 @@ def test_hold_is_timed_in_seconds() -> None:
     observations = _run(_reading(88, 200, exercise=plank))
     assert observations[-1].count in (8, 10)
     assert all(r.exercise == "plank" for r in _repetitions(observations))
+
+
+def test_resumed_counter_goes_on() -> None:
+    first = RepetitionCounter(CALIBRATION)
+    reading = _reading(52, 16)
+    first.push(np.arange(52) / 8.0, reading, np.full(52, 0.9), np.full(52, True))
+    second = RepetitionCounter(CALIBRATION)
+    second.resume(first.memory())
+    assert (second.exercise, second.count) == ("squat", 3)
+
+
+def test_unknown_memory_is_refused() -> None:
+    memory = RepetitionCounter(CALIBRATION).memory() | {"exercise": "swimming"}
+    with pytest.raises(ValueError, match="swimming"):
+        RepetitionCounter(CALIBRATION).resume(memory)
