@@ -26,15 +26,15 @@ from cornerman_training.skeleton.objective import PARTS, losses
 class TrainPlan:
     """How long and on how much; everything else follows from the seed."""
 
-    steps: int = 4000
-    batch: int = 24
-    window: int = 160
-    worlds_first: int = 300
+    steps: int = 3600
+    batch: int = 16
+    window: int = 128
+    worlds_first: int = 200
     worlds_most: int = 2000
-    fresh: int = 8  # worlds drawn every `every` steps
-    every: int = 9
+    fresh: int = 6  # worlds drawn every `every` steps
+    every: int = 8
     rate: float = 3e-3
-    check: int = 48  # validation worlds
+    check: int = 32  # validation worlds
     calibrate: int = 600  # fresh worlds for the probabilities of mistakes
 
 
@@ -130,7 +130,7 @@ def train(out: Path, seed: int, plan: TrainPlan) -> dict[str, float]:
             average.update_parameters(net)
             if step % plan.every == 0:
                 pool.refresh(plan.fresh)
-            if (step + 1) % 250 == 0 or step + 1 == plan.steps:
+            if (step + 1) % 400 == 0 or step + 1 == plan.steps:
                 model = average.module
                 assert isinstance(model, SkeletonNet)
                 scores = _validate(model, held)
