@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from cornerman_pose.direct import direct_channels
+from cornerman_pose.measures import CHANNELS
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
@@ -24,7 +26,9 @@ _TRIPLES = ((3, 5, 7), (4, 6, 8), (9, 3, 5), (10, 4, 6), (3, 9, 11), (4, 10, 12)
 _BONES = ((9, 3), (10, 4), (9, 11), (10, 12), (11, 13), (12, 14), (3, 5), (4, 6), (5, 7), (6, 8), (3, 1), (4, 2))
 _A, _B, _C = (np.array([t[i] for t in _TRIPLES]) for i in range(3))
 _U, _V = (np.array([b[i] for b in _BONES]) for i in range(2))
-COUNT = 19 * 3 + 19 * 2 + 19 * 2 + 19 + 2 * len(_TRIPLES) + 3 * len(_BONES) + 16 + 4
+COUNT = 19 * 3 + 19 * 2 + 19 * 2 + 19 + 2 * len(_TRIPLES) + 3 * len(_BONES) + 16 + len(CHANNELS) + 4
+SIDE = COUNT - 4  # 0 front view, 1 side view
+DIRECT = slice(COUNT - 4 - len(CHANNELS), COUNT - 4)  # channels of `measures.py` as the landmarks show them
 
 
 @dataclass(slots=True)
@@ -169,6 +173,7 @@ def extract(
         length2,
         np.stack(single, axis=-1),
         8.0 * _sag(flat),
+        np.zeros((*seen.shape, len(CHANNELS))),  # DIRECT
         np.stack(
             [
                 side,
@@ -180,8 +185,10 @@ def extract(
         ),
     ]
     out = np.concatenate(parts, axis=-1)
-    clipped: NDArray[np.float32] = (np.clip(out, -4.0, 4.0) * seen[..., None]).astype(np.float32)
-    return clipped
+    out = np.clip(out, -4.0, 4.0)
+    out[..., DIRECT] = np.clip(direct_channels(flat, p, heading, side), -12.0, 12.0)
+    gated: NDArray[np.float32] = (out * seen[..., None]).astype(np.float32)
+    return gated
 
 
 @dataclass(slots=True)

@@ -7,11 +7,10 @@ from importlib.resources import as_file, files
 import numpy as np
 from numpy.typing import NDArray
 
-from cornerman_pose.features import COUNT, LandmarkGrid
+from cornerman_pose.features import SIDE, LandmarkGrid
 from cornerman_pose.repetitions import ChunkObservation, CountingSettings, RepetitionCounter
 from cornerman_pose.temporal import TemporalNet
 
-_SIDE = COUNT - 4  # the feature that says how much the body shows its side
 Rows = NDArray[np.float64]
 
 
@@ -46,7 +45,7 @@ class MovementReader:
         if not len(times):
             return None
         reading = self._net.read(features, self._state)
-        return self._counter.push(times, reading, features[:, _SIDE].astype(np.float64), features[:, -1] > 0)
+        return self._counter.push(times, reading, features[:, SIDE].astype(np.float64), features[:, -1] > 0)
 
     def finish(self) -> ChunkObservation | None:
         """What the end of the source decides."""

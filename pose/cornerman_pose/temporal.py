@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cornerman_pose.features import COUNT
+from cornerman_pose.features import COUNT, DIRECT
 from cornerman_pose.measures import CHANNELS, UNITS
 from cornerman_pose.movements import exercise_names, form_rules
 
@@ -125,6 +125,6 @@ class TemporalNet:
             action=_softmax(a),
             wrong=_sigmoid(wrong),
             observable=_sigmoid(observable),
-            measure=(measure * UNITS).astype(np.float32),
+            measure=((measure + features[:, DIRECT]) * UNITS).astype(np.float32),
             doubt=(np.exp(np.clip(doubt, -4, 2)) * UNITS).astype(np.float32),
         )

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cornerman_pose.features import COUNT
+from cornerman_pose.features import COUNT, DIRECT
 from cornerman_pose.measures import CHANNELS
 from cornerman_pose.movements import exercise_names, form_rules
 
@@ -64,6 +64,9 @@ class SkeletonNet(nn.Module):
         rules, channels_read = len(form_rules()), len(CHANNELS)
         self.sizes = (len(exercise_names()), 2, 1, len(ACTIONS), rules, rules, channels_read, channels_read)
         self.head = nn.Conv1d(2 * channels, sum(self.sizes), 1)
+        # The estimate of the channels begins as what the landmarks show.
+        torch.nn.init.zeros_(self.head.weight.data[-2 * channels_read : -channels_read])
+        torch.nn.init.zeros_(self.head.bias.data[-2 * channels_read : -channels_read])
 
     def forward(self, features: Tensor) -> Outputs:
         """[B, T, COUNT] -> heads."""
@@ -74,7 +77,7 @@ class SkeletonNet(nn.Module):
             x = block(x)
         y = self.head(F.relu(torch.cat([x, first], dim=1))).transpose(1, 2)
         e, p, n, a, w, o, m, d = y.split(self.sizes, dim=-1)
-        return Outputs(e, p, n[..., 0], a, w, o, m, d)
+        return Outputs(e, p, n[..., 0], a, w, o, m + features[..., DIRECT], d)
 
 
 def weights(net: SkeletonNet) -> dict[str, NDArray[np.float32]]:

@@ -26,7 +26,7 @@ from cornerman_training.skeleton.objective import PARTS, losses
 class TrainPlan:
     """How long and on how much; everything else follows from the seed."""
 
-    steps: int = 3600
+    steps: int = 2400
     batch: int = 16
     window: int = 128
     worlds_first: int = 200
@@ -35,7 +35,7 @@ class TrainPlan:
     every: int = 8
     rate: float = 3e-3
     check: int = 32  # validation worlds
-    calibrate: int = 600  # fresh worlds for the probabilities of mistakes
+    calibrate: int = 400  # fresh worlds for the probabilities of mistakes
 
 
 SMOKE = TrainPlan(steps=260, batch=16, worlds_first=120, worlds_most=300, fresh=4, every=6, check=12, calibrate=60)
