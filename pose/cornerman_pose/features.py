@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
+
 from cornerman_pose.direct import direct_channels
 from cornerman_pose.measures import CHANNELS
-from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 POINTS = (0, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32)
