@@ -49,7 +49,7 @@ def direct_channels(flat: Array, metric: Array, heading: Array, side: Array) -> 
     near = (np.sin(heading) > 0).astype(int)[..., None]  # the left half is nearer when it points towards the camera
     facing = np.where(np.sin(heading) >= 0, 1.0, -1.0)  # direction of the face along the picture's x
 
-    def pick(pair: Array, index: Array) -> Array:
+    def pick(pair: Array, index: NDArray[np.int_]) -> Array:
         out: Array = np.take_along_axis(pair, index, axis=-1)[..., 0]
         return out
 

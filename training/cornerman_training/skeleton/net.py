@@ -65,6 +65,7 @@ class SkeletonNet(nn.Module):
         self.sizes = (len(exercise_names()), 2, 1, len(ACTIONS), rules, rules, channels_read, channels_read)
         self.head = nn.Conv1d(2 * channels, sum(self.sizes), 1)
         # The estimate of the channels begins as what the landmarks show.
+        assert self.head.bias is not None
         torch.nn.init.zeros_(self.head.weight.data[-2 * channels_read : -channels_read])
         torch.nn.init.zeros_(self.head.bias.data[-2 * channels_read : -channels_read])
 
