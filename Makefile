@@ -1,4 +1,4 @@
-# Everything is installed into .venv; nothing outside this folder is touched.
+# Everything is installed into .venv; nothing outside this folder is changed.
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -7,11 +7,14 @@ CONSTRAINTS ?= constraints.txt
 # pip's own settings choose the build of torch (CPU, CUDA). Another version: make setup CONSTRAINTS= TORCH=torch==2.14.1
 TORCH  ?= $(shell grep '^torch==' constraints.txt)
 ARGS   ?=
-EXTRAS ?= model,web,webrtc,train,dev
+EXTRAS ?= model,pose,web,webrtc,train,dev
+PAGE   := services/gateway
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
           $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS),--upgrade --upgrade-strategy eager)
 TEST   := OMP_NUM_THREADS=$(or $(OMP_NUM_THREADS),1) $(BIN)/python -m pytest -q
+# Folders of packages, whose doctests are tests.
+PACKAGES := cornerman media mobile_videogpt services shared training
 STAMP  := $(VENV)/.installed$(if $(CONSTRAINTS),,-newest)
 
 .DEFAULT_GOAL := help
@@ -23,32 +26,40 @@ help: ## Show this
 
 setup: $(STAMP)-$(EXTRAS) ## Install everything for work on Cornerman into .venv
 
-# torch goes first and alone, so that no other package chooses its build. One stamp at a time: it says what is installed now.
+# torch goes first and alone, so that no other package chooses its build. One stamp at a time: it names the extras installed.
 $(STAMP)-%: pyproject.toml $(CONSTRAINTS)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@rm -f $(VENV)/.installed*
 	$(PIP) "$(TORCH)"
 	$(PIP) "$(TORCH)" -e ".[$*]"
+	@$(if $(findstring pose,$*),$(BIN)/python -m cornerman_pose.weights get || \
+		echo "set-up goes on without the pose model; fetch it later: $(BIN)/python -m cornerman_pose.weights get" >&2)
 	@touch $@
 
 demo: ## Watch the bundled clip with the bundled model; ARGS="--headless --json"
-	@test -e $(STAMP)-$(EXTRAS) || $(MAKE) --no-print-directory $(STAMP)-model,web
+	@test -e $(STAMP)-$(EXTRAS) || $(MAKE) --no-print-directory $(STAMP)-model,pose,web
 	@$(BIN)/cornerman demo $(ARGS)
 
 unit: setup ## The fast tests only: without the model's and the trainer's
 	$(TEST) tests/unit tests/contract --ignore tests/unit/model --ignore tests/unit/training
 
-test: setup ## All tests: unit, contract, integration, faults (short), end to end, parity
-	$(TEST) tests/unit tests/contract --cov --cov-report=
+test: setup ## All tests: unit and doctests, contract, integration, faults (short), end to end, parity
+	$(TEST) tests/unit tests/contract --doctest-modules $(PACKAGES) --cov --cov-report=
 	$(TEST) tests/integration --cov --cov-append --cov-report=
 	$(TEST) tests/faults tests/e2e tests/parity
 	$(BIN)/python -m coverage report --include='shared/*,services/*/core.py' --fail-under=90
 
-lint: setup ## ruff, mypy --strict, import rules
+lint: setup $(PAGE)/node_modules/.installed ## ruff, mypy --strict, import rules; prettier, eslint and tsc for the page
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	cd $(PAGE) && npm run --silent lint
+
+$(PAGE)/node_modules/.installed: $(PAGE)/package.json
+	@command -v npm >/dev/null || { echo "make lint needs Node.js and npm: apt install nodejs npm" >&2; exit 1; }
+	cd $(PAGE) && npm install --no-audit --no-fund --no-package-lock --loglevel=error
+	@touch $@
 
 faults: setup ## The long fault run: kill -9, stop and continue, lossy proxy; the seed is printed
 	CORNERMAN_FAULTS=long $(TEST) -s tests/faults $(ARGS)
@@ -59,10 +70,10 @@ bench: setup ## Every benchmark beside its peer, as JSON lines
 screenshots: setup ## Pictures of the page, into screenshots/
 	CORNERMAN_SCREENSHOTS=$(CURDIR)/screenshots $(TEST) tests/e2e -k screenshot $(ARGS)
 
-reference: setup ## Write cornerman.yaml anew from the settings tree
+reference: setup ## Write cornerman.yaml from the settings tree
 	$(BIN)/python -m cornerman.reference > cornerman.yaml
 
-clean: ## Remove .venv and everything that was made
+clean: ## Remove .venv and every generated file
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	rm -rf .coverage htmlcov screenshots runs
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Benchmarks: one command a question, beside a peer in the same run, figures as JSON."""

@@ -1,4 +1,4 @@
-"""Every benchmark in turn, each a process of its own: `python -m benchmarks [NAME …]`. Figures go to stdout as JSON."""
+"""Runs benchmarks in turn, each in its own process: `python -m benchmarks [NAME …]`. Figures go to stdout as JSON."""
 
 from __future__ import annotations
 

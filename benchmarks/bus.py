@@ -1,15 +1,15 @@
-"""What our bus costs: a hop with all its guarantees against a bare redis-py XADD + XREADGROUP loop, in the same run.
+"""Cost of the bus: a hop with all its guarantees beside a bare redis-py XADD + XREADGROUP loop, in the same run.
 
     python -m benchmarks.bus [--seconds 0.5] [--rounds 12] [--window 8]
 
 Ours, for each payload: store a blob, publish an entry under a lease and within credit, take it from a consumer with its
 heartbeat, fetch the blob, and settle it in one hop that writes the next entry, gives back the credit and frees the
-blob. `inline` is the hop of a small array that rides in its entry. Bare: XADD the payload, XREADGROUP it, nothing else;
-no acknowledgement, no output, no guarantee.
+blob. `inline` is the hop of a small array inside its entry. Bare: XADD the payload and XREADGROUP it, without
+acknowledgement, output or guarantee.
 
 Throughput runs a producer and a consumer at once, with `window` entries in flight at most; latency runs one entry at a
 time from before it is stored until it is settled (bare: read). Short rounds alternate between ours and bare, so that
-other work on the machine meets both; `ratio` is the median over rounds of ours divided by bare. One JSON object a line.
+other load on the machine slows both; `ratio` is the median over rounds of ours divided by bare. One JSON object a line.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ SOURCE = "bench"
 MAXLEN = 1_000
 
 
-class Ours:
-    """Blob, entry, consumer, hop: what capture and an encoder do for each chunk."""
+class BlobHop:
+    """Blob, entry, consumer and hop: the work of capture and an encoder for each chunk."""
 
     def __init__(self, bus: Bus, payload: NDArray[Any], window: int) -> None:
         self._bus = bus
@@ -60,7 +60,7 @@ class Ours:
             bus, [self._keys.chunks], GROUP_ENCODER, Chunk, "bench", slots=window
         )
 
-    async def __aenter__(self) -> Ours:
+    async def __aenter__(self) -> BlobHop:
         await self._lease.acquire()
         await begin_run(self._bus, SOURCE, "r", "test://", self._lease, resume=False)
         await self._consumer.__aenter__()
@@ -95,8 +95,8 @@ class Ours:
         await delivery.commit(hop.release(k.inflight(SOURCE), credit_member("r", chunk.seq)))
 
 
-class Inline:
-    """A small array in its entry: what an encoder and the decider do."""
+class InlineHop:
+    """A small array inside its entry: the work of an encoder and the decider."""
 
     def __init__(self, bus: Bus, payload: NDArray[Any], window: int) -> None:
         self._bus = bus
@@ -109,7 +109,7 @@ class Inline:
             bus, [self._keys.features], GROUP_DECIDER, Features, "bench", slots=window
         )
 
-    async def __aenter__(self) -> Inline:
+    async def __aenter__(self) -> InlineHop:
         await self._consumer.__aenter__()
         return self
 
@@ -130,8 +130,8 @@ class Inline:
         return len(deliveries)
 
 
-class Bare:
-    """redis-py and nothing else."""
+class BareRedis:
+    """redis-py alone."""
 
     def __init__(self, url: str, payload: NDArray[Any], window: int) -> None:
         self._writer, self._reader = Redis.from_url(url), Redis.from_url(url, socket_timeout=30)
@@ -139,7 +139,7 @@ class Bare:
         self._window = asyncio.Semaphore(window)
         self._limit = window
 
-    async def __aenter__(self) -> Bare:
+    async def __aenter__(self) -> BareRedis:
         await self._writer.xgroup_create("bare", "group", id="0", mkstream=True)
         return self
 
@@ -159,7 +159,7 @@ class Bare:
         return count
 
 
-Side = Ours | Inline | Bare
+Side = BlobHop | InlineHop | BareRedis
 
 
 def _features(seq: int, vector: NDArray[np.float32] | None) -> Features:
@@ -180,7 +180,7 @@ async def throughput(side: Side, seconds: float) -> float:
     while time.perf_counter() - begun < seconds:
         done += await side.consume()
     rate = done / (time.perf_counter() - begun)
-    while not producing.done():  # bare redis-py forgets a cancellation now and then
+    while not producing.done():  # bare redis-py sometimes swallows a cancellation
         producing.cancel()
         await asyncio.wait({producing}, timeout=0.05)
     return rate
@@ -198,7 +198,7 @@ async def latency(side: Side, seconds: float) -> list[float]:
 
 
 async def measure(bus: Bus, make: Callable[[], Side], work: Callable[[Side], Awaitable[Any]]) -> Any:
-    """One round on an empty server, warmed up."""
+    """Runs one round on an empty server, after a warm-up."""
     await bus.redis.flushall()
     async with make() as side:
         for _ in range(5):
@@ -221,9 +221,9 @@ async def main() -> None:
                 await bus.ready(10)
                 for label, size in SIZES.items():
                     payload = np.random.default_rng(0).integers(0, 255, size, np.uint8)
-                    sides: dict[str, Callable[[], Side]] = {"blob": lambda p=payload: Ours(bus, p, given.window)}  # type: ignore[misc]
+                    sides: dict[str, Callable[[], Side]] = {"blob": lambda p=payload: BlobHop(bus, p, given.window)}  # type: ignore[misc]
                     if size < 64 * 1024:
-                        sides["inline"] = lambda p=payload: Inline(bus, p, given.window)  # type: ignore[misc]
+                        sides["inline"] = lambda p=payload: InlineHop(bus, p, given.window)  # type: ignore[misc]
                     for way, make in sides.items():
                         print(json.dumps(await compare(bus, label, way, make, payload, given)), flush=True)
         finally:
@@ -233,26 +233,26 @@ async def main() -> None:
 async def compare(
     bus: Bus, label: str, way: str, make: Callable[[], Side], payload: NDArray[Any], given: argparse.Namespace
 ) -> dict[str, Any]:
-    """Ours and bare, turn by turn."""
+    """Measures ours and bare in alternating rounds."""
     rates: dict[str, list[float]] = {"ours": [], "bare": []}
     waits: dict[str, list[float]] = {"ours": [], "bare": []}
     for _ in range(given.rounds):
-        for who in rates:
-            chosen = make if who == "ours" else lambda: Bare(bus.url, payload, given.window)
-            rates[who].append(await measure(bus, chosen, lambda side: throughput(side, given.seconds)))
-            waits[who] += await measure(bus, chosen, lambda side: latency(side, given.seconds))
+        for side in rates:
+            chosen = make if side == "ours" else lambda: BareRedis(bus.url, payload, given.window)
+            rates[side].append(await measure(bus, chosen, lambda bus_side: throughput(bus_side, given.seconds)))
+            waits[side] += await measure(bus, chosen, lambda bus_side: latency(bus_side, given.seconds))
     ratios = [ours / bare for ours, bare in zip(rates["ours"], rates["bare"], strict=True)]
-    rate = {who: round(statistics.median(found), 1) for who, found in rates.items()}
-    p50 = {who: statistics.median(found) for who, found in waits.items()}
-    p99 = {who: statistics.quantiles(found, n=100)[98] for who, found in waits.items()}
+    rate = {side: round(statistics.median(found), 1) for side, found in rates.items()}
+    p50 = {side: statistics.median(found) for side, found in waits.items()}
+    p99 = {side: statistics.quantiles(found, n=100)[98] for side, found in waits.items()}
     return {
         "benchmark": "bus",
         "payload": label,
         "way": way,
         "throughput_per_s": rate | {"ratio": round(statistics.median(ratios), 2)},
-        "latency_ms_p50": {who: round(value, 3) for who, value in p50.items()}
+        "latency_ms_p50": {side: round(value, 3) for side, value in p50.items()}
         | {"ratio": round(p50["ours"] / p50["bare"], 2)},
-        "latency_ms_p99": {who: round(value, 3) for who, value in p99.items()},
+        "latency_ms_p99": {side: round(value, 3) for side, value in p99.items()},
     }
 
 

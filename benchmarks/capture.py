@@ -1,4 +1,4 @@
-"""How fast is capture? Decode + sample + resize + window, beside a bare PyAV decode and OpenCV's VideoCapture + resize.
+"""Speed of capture: decode, sample, resize and window, beside a bare PyAV decode and OpenCV's VideoCapture + resize.
 
     python benchmarks/capture.py VIDEO [--sample-fps 8] [--overlap 4] [--rounds 5] [--out FILE]
 
@@ -43,7 +43,7 @@ Row = tuple[float, float, int, int]
 
 
 def bare(path: str, sample_fps: float, overlap: int) -> tuple[int, int]:
-    """PyAV decodes and nothing else: (frames, 0)."""
+    """Decodes with PyAV alone: (frames, 0)."""
     with av.open(path) as container:
         container.streams.video[0].thread_type = "AUTO"
         return sum(1 for _ in container.decode(video=0)), 0
@@ -88,7 +88,7 @@ def _opencv(path: str, sample_fps: float, overlap: int, *, every_frame: bool) ->
 
 
 def cornerman(path: str, sample_fps: float, overlap: int) -> tuple[int, int]:
-    """Capture as the service runs it, with thread and hand-over, up to each chunk's bytes: (frames, chunks)."""
+    """Capture as the service runs it, with its thread and queue, up to each chunk's bytes: (frames, chunks)."""
     return asyncio.run(_cornerman(path, sample_fps, overlap))
 
 
@@ -120,7 +120,7 @@ def rate(run: Task, path: str, fps: float, overlap: int) -> Row:
 
 
 def ratios(ours: list[Row], theirs: list[Row]) -> dict[str, float]:
-    """How many times as fast we are, round by round, by the wall clock and by CPU time: medians."""
+    """How many times as fast ours is, by wall clock and by CPU time: medians over rounds."""
     pairs = list(zip(ours, theirs, strict=True))
     return {
         "frames_per_s": round(statistics.median(mine[0] / other[0] for mine, other in pairs), 3),
@@ -150,7 +150,7 @@ def main() -> int:
     parser.add_argument("--sample-fps", type=float, default=8.0)
     parser.add_argument("--overlap", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--out", type=Path, help="write the JSON here, too")
+    parser.add_argument("--out", type=Path, help="also write the JSON to this file")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = given.video or make_clip(Path(folder) / "clip.mp4")

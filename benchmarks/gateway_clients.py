@@ -1,9 +1,8 @@
-"""Many followers: does every SSE client get every event once and soon, does memory stay flat, do stalled clients
-harm anybody?
+"""Many SSE clients on one gateway: delay, completeness and memory, with stalled clients beside them.
 
     python -m benchmarks.gateway_clients [--clients 200] [--stalled 20] [--seconds 120] [--rate 10]
 
-The gateway is a process of its own; two sources speak `rate` events a second each; the clients are plain sockets in
+The gateway is a process of its own; two sources emit `rate` events a second each; the clients are plain sockets in
 this process. The delay is from just before the event is written to Redis to when a client has read it. Prints one JSON
 object. The peer in the same run is one client that reads Redis itself (`Bus.subscribe`).
 """
@@ -25,6 +24,7 @@ from typing import Any
 import httpx
 import psutil
 
+from cornerman_shared.aio import cancel_all
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.embedded import find_binary
 from cornerman_shared.bus.messages import ErrorEvent
@@ -36,7 +36,7 @@ from tests.conftest import Server
 SOURCES = ("one", "two")
 PAYLOAD = "x" * 200
 HISTORY, HISTORY_PAYLOAD = 4_000, "x" * 2_000
-"""Written before: what a stalled client asks for and never reads, more than any socket buffers."""
+"""Events written before: more than the buffers of a socket, for clients that ask for them and never read."""
 
 
 @dataclass
@@ -79,7 +79,7 @@ async def _open(
 
 
 async def run(given: argparse.Namespace, bus: Bus, port: int, gateway: psutil.Process) -> dict[str, Any]:
-    """The whole measurement."""
+    """Measures all clients while events are emitted."""
     clock = bus.clock.now_s
     for source_id in SOURCES:
         await put_source(bus, SourceSpec(source_id=source_id, url="test://pattern"))
@@ -105,20 +105,18 @@ async def run(given: argparse.Namespace, bus: Bus, port: int, gateway: psutil.Pr
     sent: dict[str, list[str]] = {source_id: [] for source_id in SOURCES}
     memory, loop = [gateway.memory_info().rss], asyncio.get_running_loop()
     gateway.cpu_percent()
-    began_s, count, next_look_s = loop.time(), 0, 5.0
+    began_s, count, next_sample_s = loop.time(), 0, 5.0
     while (at_s := count / given.rate) < given.seconds:
         await asyncio.sleep(max(0.0, began_s + at_s - loop.time()))
         for source_id in SOURCES:
             sent[source_id].append(await bus.emit(ErrorEvent(source_id, "r", "bench", PAYLOAD, clock())))
         count += 1
-        if at_s >= next_look_s:
-            next_look_s += 5.0
+        if at_s >= next_sample_s:
+            next_sample_s += 5.0
             memory.append(gateway.memory_info().rss)
     cpu = gateway.cpu_percent()
     await asyncio.sleep(2.0)
-    for task in (*following, reading):
-        task.cancel()
-    await asyncio.gather(*following, reading, return_exceptions=True)
+    await cancel_all(*following, reading)
     for _, writer in stalled:
         writer.close()
     delays = sorted(delay for follower in followers for delay in follower.delays_s)

@@ -1,8 +1,8 @@
-"""What does the gateway cost while nobody watches, and is any JPEG made?
+"""Cost of the gateway without viewers, and with one.
 
     python -m benchmarks.gateway_idle [--seconds 30]
 
-Runs the demo with fake models and no browser, then with one viewer for as long, and prints one JSON object.
+Runs the demo with fake models and no browser, then with one viewer for the same time, and prints one JSON object.
 """
 
 from __future__ import annotations
@@ -18,30 +18,29 @@ from typing import Any
 import httpx
 import psutil
 
-from tests.e2e.demo_house import FAKES, Demo, demo
+from cornerman_shared.aio import background
+from tests.e2e.demo_process import FAKES, Demo, demo
 
 
-async def measure(house: Demo, seconds: float) -> dict[str, Any]:
-    """Idle, then watched."""
-    gateway, capture = house.child("gateway"), house.child("capture")
+async def measure(running: Demo, seconds: float) -> dict[str, Any]:
+    """Processor use of gateway and capture: idle, then with a viewer."""
+    gateway, capture = running.child("gateway"), running.child("capture")
     await asyncio.sleep(8.0)
     idle = await _cost(seconds, gateway, capture)
     pictures = 0
 
     async def watch() -> None:
         nonlocal pictures
-        url = f"{house.url}/api/sources/demo/video.mjpeg"
+        url = f"{running.url}/api/sources/demo/video.mjpeg"
         async with httpx.AsyncClient(timeout=30) as client, client.stream("GET", url) as response:
             async for piece in response.aiter_bytes():
                 pictures += piece.count(b"--cornerman-frame")
 
-    watching = asyncio.create_task(watch())
-    await asyncio.sleep(3.0)
-    pictures = 0
-    watched = await _cost(seconds, gateway, capture)
-    fps = pictures / seconds
-    watching.cancel()
-    await asyncio.gather(watching, return_exceptions=True)
+    async with background(watch()):
+        await asyncio.sleep(3.0)
+        pictures = 0
+        watched = await _cost(seconds, gateway, capture)
+        fps = pictures / seconds
     return {
         "idle_gateway_cpu_percent": idle[0],
         "idle_capture_cpu_percent": idle[1],
@@ -59,11 +58,11 @@ async def _cost(seconds: float, *processes: psutil.Process) -> list[float]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="The gateway's cost with nobody watching.")
+    parser = argparse.ArgumentParser(description="Cost of the gateway without viewers, and with one.")
     parser.add_argument("--seconds", type=float, default=30.0)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, demo(Path(name), FAKES) as house:
-        found = asyncio.run(measure(house, given.seconds))
+    with tempfile.TemporaryDirectory() as name, demo(Path(name), FAKES) as running:
+        found = asyncio.run(measure(running, given.seconds))
     print(json.dumps(found))
     return 0 if found["idle_gateway_cpu_percent"] < 2.0 else 1
 

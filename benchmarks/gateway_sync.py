@@ -1,9 +1,9 @@
-"""Do words arrive with their picture? |word time - picture time| at the first word, measured in a real browser.
+"""Sync error of feedback: |text time - picture time| at the first word, measured in a real browser.
 
     python -m benchmarks.gateway_sync [--seconds 90] [--set generator.echo_delay_ms=20 …]
 
-Runs `cornerman demo` with its bundled clip and whatever model is bundled, opens the page in Chromium, and prints one
-JSON object. The peer in the same run is what the page would show without the delay: the latency itself.
+Runs `cornerman demo` with the bundled clip and model, opens the page in Chromium, and prints one JSON object. The peer
+in the same run is the error without the picture delay: the latency itself.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.browser import browser, page_of
-from tests.e2e.demo_house import Demo, demo
+from tests.e2e.demo_process import Demo, demo
 
 GOAL_MS = {"median": 150.0, "p95": 300.0}
 
 
-async def measure(house: Demo, seconds: float) -> dict[str, Any]:
-    """Watches the demo for so long."""
+async def measure(running: Demo, seconds: float) -> dict[str, Any]:
+    """Watches the demo for `seconds`."""
     async with browser() as opened, page_of(opened) as watched:
-        await watched.page.goto(f"{house.url}/#/s/demo")
+        await watched.page.goto(f"{running.url}/#/s/demo")
         await watched.page.wait_for_timeout(seconds * 1000)
         samples = await watched.page.evaluate("cornerman.sync.samples")
         drawn = await watched.page.evaluate("cornerman.picture.drawn")
-        source = house.get("/api/sources/demo")
+        source = running.get("/api/sources/demo")
     errors = sorted(abs(sample["error_ms"]) for sample in samples)
     latencies = [sample["latency_ms"] for sample in samples]
-    what = {"strategy": source["speak"]["strategy"], "captured": source["counters"].get("captured", 0)}
-    what["dropped"] = {name: n for name, n in source["counters"].items() if name.startswith("dropped:")}
-    what["load"] = os.getloadavg()[0]
+    conditions = {"strategy": source["speak"]["strategy"], "captured": source["counters"].get("captured", 0)}
+    conditions["dropped"] = {name: n for name, n in source["counters"].items() if name.startswith("dropped:")}
+    conditions["load"] = os.getloadavg()[0]
     if not errors:
-        return {**what, "n": 0, "drawn_fps": drawn / seconds}
+        return {**conditions, "n": 0, "drawn_fps": drawn / seconds}
     return {
-        **what,
+        **conditions,
         "n": len(errors),
         "error_ms": {"median": statistics.median(errors), "p95": _p95(errors), "largest": errors[-1]},
         "without_delay_ms": {"median": statistics.median(latencies), "p95": _p95(sorted(latencies))},
@@ -59,10 +59,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Word time against picture time, in a browser.")
     parser.add_argument("--seconds", type=float, default=90.0)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="settings of the demo")
-    parser.add_argument("--samples", action="store_true", help="print every sample too")
+    parser.add_argument("--samples", action="store_true", help="also print every sample")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, demo(Path(name), given.set) as house:
-        found = asyncio.run(measure(house, given.seconds))
+    with tempfile.TemporaryDirectory() as name, demo(Path(name), given.set) as running:
+        found = asyncio.run(measure(running, given.seconds))
     if not given.samples:
         found.pop("samples", None)
     print(json.dumps(found))

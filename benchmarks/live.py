@@ -1,11 +1,11 @@
-"""The demo's job, live: the bundled clip over and over at 30 FPS, the bundled coach, every process of the product.
+"""Live latency of the demo: the bundled clip looped at 30 FPS, the bundled coach, every service.
 
     python -m benchmarks.live [--seconds 60] [--no-page] [--set NAME=VALUE ...]
 
-Prints one JSON object. Dropped chunks by reason; milliseconds from the moment a chunk's newest frame was there to the
-decision about it, and to the first token of the words about it; processor seconds a second and memory of each process.
-`rss` counts pages that processes share in each of them, `pss` once. Goals on two cores: nothing dropped, 150 ms to the
-decision, 400 ms to the first token (medians).
+Prints one JSON object: dropped chunks by reason; milliseconds from the decoding of a chunk's newest frame to its
+decision and to the first token of its feedback; processor seconds a second and memory of each process. `rss` counts
+shared pages in every process, `pss` once. Goals on two cores: nothing dropped, 150 ms to the decision, 400 ms to the
+first token (medians).
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from cornerman.commands.run import ROLES, spec_of
 from cornerman.local import options, page
-from cornerman.local.eval_run import DiscardOutput
-from cornerman.local.model_choice import clip
-from cornerman.local.pipeline import LocalPipeline, PipelinePlan
+from cornerman.local.launcher import ROLES, SERVICES
+from cornerman.local.model_choice import demo_clip
+from cornerman.local.pipeline import LocalPipeline
+from cornerman.local.pipeline_plan import PipelinePlan
+from cornerman.local.run_output import DiscardOutput
 from cornerman.local.server_choice import choose_server
+from cornerman.local.source_specs import source_spec
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import DecisionEvent, EndEvent, Event
 
@@ -33,8 +35,8 @@ SAMPLE_S = 2.0
 MIB = 1024 * 1024
 
 
-class Watch:
-    """Collects the events, and samples the processes until the time is up."""
+class Recorder:
+    """Collects events, and samples the processes for `seconds`."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -44,14 +46,14 @@ class Watch:
         self.cores: dict[str, float] = {}
         self.counters: dict[str, int] = {}
 
-    def event(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         if isinstance(event, DecisionEvent):
             self.decisions.append(event)
         elif isinstance(event, EndEvent) and event.kind == "feedback":
             self.ends.append(event)
 
     async def direct(self, bus: Bus) -> None:
-        """Ends the session when it returns."""
+        """Samples the processes; the pipeline ends when this returns."""
         processes = {role_of(process): process for process in _all()}
         before = {role: _cpu_s(process) for role, process in processes.items()}
         began_s = bus.clock.monotonic_s()
@@ -68,7 +70,7 @@ class Watch:
 
 
 def role_of(process: psutil.Process) -> str:
-    """`capture`, `encoder` …, `server`, or `command` for ourselves."""
+    """`capture`, `encoder` …, `server`, or `command` for this process."""
     line = " ".join(process.cmdline())
     for role in (*ROLES, "gateway"):
         if f"cornerman_{role}" in line:
@@ -87,7 +89,7 @@ def _cpu_s(process: psutil.Process) -> float:
 
 
 def quantiles(values: list[float]) -> dict[str, float]:
-    """Milliseconds."""
+    """p50, p95 and max in milliseconds, from seconds."""
     if not values:
         return {}
     found = np.percentile(1000 * np.array(values), (50, 95, 100))
@@ -100,30 +102,31 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--no-page", action="store_true", help="without the gateway")
     parser.add_argument("--set", dest="sets", action="append", default=[], metavar="NAME=VALUE")
     given = parser.parse_args(argv)
-    source, note = clip()
+    source, note = demo_clip()
     if note:
         print(note, file=sys.stderr)
-    watch = Watch(given.seconds)
+    recorder = Recorder(given.seconds)
     with tempfile.TemporaryDirectory(prefix="cornerman-") as name:
         own = {"runtime": {"dir": str(Path(name) / "run")}, "redis": {"url": ""}, "sources": []}
-        chosen = options.choose("", "", given.sets, options.quiet(False), own, watch__loop=True, watch__realtime=True)
+        base = (options.quiet(False), own)
+        chosen = options.command_settings("", "", given.sets, *base, watch__loop=True, watch__realtime=True)
         chosen = options.with_models(chosen, lambda text: print(text, file=sys.stderr))
-        roles = ROLES
+        roles: tuple[str, ...] = ROLES
         if not given.no_page:
-            _, told = page.address(chosen.settings.gateway, 0)
-            chosen, roles = chosen.with_flags(told), (*ROLES, "gateway")
-        spec = spec_of("demo", source, chosen.settings)
-        plan = PipelinePlan([spec], roles, [None], on_event=watch.event, director=watch.direct)
-        with choose_server(chosen.settings, chosen.overrides, "demo") as place:
-            asyncio.run(LocalPipeline(place, plan, DiscardOutput()).run())
-    print(json.dumps(told_by(watch, given.seconds), indent=1))
+            _, page_settings = page.address(chosen.settings.gateway, 0)
+            chosen, roles = chosen.with_flags(page_settings), SERVICES
+        spec = source_spec("demo", source, chosen.settings)
+        plan = PipelinePlan([spec], [None], roles, on_event=recorder.on_event, director=recorder.direct)
+        with choose_server(chosen.settings, chosen.overrides, "demo") as server:
+            asyncio.run(LocalPipeline(server, plan, DiscardOutput()).run())
+    print(json.dumps(report_of(recorder, given.seconds), indent=1))
     return 0
 
 
-def told_by(watch: Watch, seconds: float) -> dict[str, object]:
-    decided = [d for d in watch.decisions if d.status == "ok"]
-    spoken = [e for e in watch.ends if e.times.first_token_at_s > 0]
-    counters = watch.counters
+def report_of(recorder: Recorder, seconds: float) -> dict[str, object]:
+    decided = [d for d in recorder.decisions if d.status == "ok"]
+    spoken = [e for e in recorder.ends if e.times.first_token_at_s > 0]
+    counters = recorder.counters
     return {
         "seconds": seconds,
         "captured_fps": round(counters.get("captured", 0) / seconds, 1),
@@ -131,17 +134,17 @@ def told_by(watch: Watch, seconds: float) -> dict[str, object]:
         "dropped": {k.partition(":")[2]: v for k, v in sorted(counters.items()) if k.startswith("dropped:")},
         "decided": len(decided),
         "spoken": len(spoken),
-        "expired": sum(e.status == "expired" for e in watch.ends),
+        "expired": sum(e.status == "expired" for e in recorder.ends),
         "ready_to_decision_ms": quantiles([d.times.decided_at_s - d.times.captured_at_s for d in decided]),
         "ready_to_encoded_ms": quantiles([d.times.encoded_at_s - d.times.captured_at_s for d in decided]),
         "decision_to_first_token_ms": quantiles([e.times.first_token_at_s - e.times.decided_at_s for e in spoken]),
         "ready_to_first_token_ms": quantiles([e.times.first_token_at_s - e.times.captured_at_s for e in spoken]),
-        "cores": {role: round(share, 3) for role, share in watch.cores.items()},
+        "cores": {role: round(share, 3) for role, share in recorder.cores.items()},
         "memory_mib": {
-            role: {kind: round(value, 1) for kind, value in sizes.items()} for role, sizes in watch.memory.items()
+            role: {kind: round(value, 1) for kind, value in sizes.items()} for role, sizes in recorder.memory.items()
         },
-        "total_rss_mib": round(sum(sizes["rss"] for sizes in watch.memory.values()), 1),
-        "total_pss_mib": round(sum(sizes["pss"] for sizes in watch.memory.values()), 1),
+        "total_rss_mib": round(sum(sizes["rss"] for sizes in recorder.memory.values()), 1),
+        "total_pss_mib": round(sum(sizes["pss"] for sizes in recorder.memory.values()), 1),
     }
 
 

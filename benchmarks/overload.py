@@ -1,4 +1,4 @@
-"""Live under overload: the encoder takes a second a chunk, the source runs at 30 FPS. Does latency stay bounded?
+"""Latency under overload: the encoder takes a second a chunk, a live source runs at 30 FPS.
 
     python -m benchmarks.overload [--seconds 40] [--credit 4]
 
@@ -16,12 +16,13 @@ import tempfile
 from pathlib import Path
 
 from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.embedded import find_binary
 from cornerman_shared.bus.messages import DecisionEvent
 from cornerman_shared.bus.registry import add_source
 from cornerman_shared.settings.source import SourceSpec
 from cornerman_shared.settings.tree import load_settings
-from tests.conftest import Server, find_binary
-from tests.faults.house import House, counters, events
+from tests.conftest import Server
+from tests.faults.service_group import ServiceGroup, counters, events
 
 SERVICE_S = 1.0
 
@@ -35,7 +36,7 @@ async def main() -> None:
         folder = Path(name)
         server = Server(find_binary(), folder)
         server.start()
-        house = House(
+        group = ServiceGroup(
             server.url,
             folder,
             0,
@@ -47,7 +48,7 @@ async def main() -> None:
                 watch = {"credit": given.credit}
                 spec = {"source_id": "live", "url": "test://pattern?fps=30&size=640x360&seconds=7200", "watch": watch}
                 await add_source(bus, SourceSpec.model_validate(spec))
-                house.start(capture=1, encoder=1, decider=1, generator=1)
+                group.start(capture=1, encoder=1, decider=1, generator=1)
                 while not (await counters(bus, "live")).get("captured"):
                     await asyncio.sleep(0.1)
                 before, began_s = (await counters(bus, "live"))["captured"], bus.clock.monotonic_s()
@@ -69,7 +70,7 @@ async def main() -> None:
                     )
                 )
         finally:
-            house.stop()
+            group.stop()
             server.stop()
 
 

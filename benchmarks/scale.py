@@ -1,4 +1,4 @@
-"""Encoder workers against throughput: are three encoders three times one?
+"""Throughput over the number of encoder workers.
 
     python -m benchmarks.scale [--workers 1 2 4 8 16] [--delay-ms 50] [--chunks-per-worker 120]
 
@@ -21,19 +21,20 @@ import numpy as np
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.codec import pack
 from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.embedded import find_binary
 from cornerman_shared.bus.messages import Chunk, Times
 from cornerman_shared.settings.tree import load_settings
-from tests.conftest import Server, find_binary
-from tests.faults.house import House
+from tests.conftest import Server
+from tests.faults.service_group import ServiceGroup
 
 STARTED = 1
 
 
-async def measure(bus: Bus, house: House, workers: int, chunks: int) -> float:
-    """Chunks a second that this many encoder processes finish."""
+async def measure(bus: Bus, group: ServiceGroup, workers: int, chunks: int) -> float:
+    """Chunks a second that `workers` encoder processes finish."""
     k = bus.keys("bench")
     await bus.redis.flushall()
-    house.start(encoder=workers)
+    group.start(encoder=workers)
     await ready(bus, workers)
     frames = np.zeros((8, 32, 32, 3), np.uint8)
     for seq in range(chunks):
@@ -49,8 +50,8 @@ async def measure(bus: Bus, house: House, workers: int, chunks: int) -> float:
         if done >= chunks:
             break
         await asyncio.sleep(0.005)
-    house.stop()
-    house.services.clear()
+    group.stop()
+    group.services.clear()
     return (chunks - at_begin) / (now - begun)
 
 
@@ -77,11 +78,11 @@ async def main() -> None:
         server.start()
         try:
             environment = {"CORNERMAN_ENCODER__FAKE_DELAY_MS": str(given.delay_ms), "CORNERMAN_ENCODER__BATCH": "1"}
-            house = House(server.url, folder, 0, **environment)
+            group = ServiceGroup(server.url, folder, 0, **environment)
             async with Bus.connect(load_settings({"redis": {"url": server.url}})) as bus:
                 one = 0.0
                 for workers in given.workers:
-                    rate = await measure(bus, house, workers, workers * given.chunks_per_worker)
+                    rate = await measure(bus, group, workers, workers * given.chunks_per_worker)
                     one = one or rate / workers
                     row = {"workers": workers, "chunks_per_s": rate, "efficiency": rate / (workers * one)}
                     print(json.dumps(row), flush=True)

@@ -1,10 +1,9 @@
-"""Pictures of every view of the page, in both themes and from a phone to 4K.
+"""Screenshots of every view of the page, in both themes and from a phone to 4K.
 
     python -m benchmarks.screenshots [FOLDER]        # default: screenshots/
 
-Needs Chromium. Most are of `cornerman demo` as it is: its clip, its bundled model, its workers. States that a demo does
-not have (nothing to watch, a failed source, a lost server) are of a gateway with a source that acts; every figure on
-those, too, is one that it really waited for.
+Needs Chromium. Most show `cornerman demo` with its clip, bundled model and workers. States that a demo does not have
+(no sources, a failed source, a lost server) show a gateway with an actor as source, whose figures are measured as well.
 """
 
 from __future__ import annotations
@@ -21,13 +20,14 @@ import httpx
 from playwright.async_api import Browser
 from playwright.async_api import TimeoutError as TooLong
 
+from cornerman_shared.aio import background
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.embedded import find_binary
 from cornerman_shared.settings.tree import load_settings
 from tests.conftest import Server
 from tests.e2e.browser import DESKTOP, Watched, browser, page_of
-from tests.e2e.demo_house import Demo, demo
-from tests.integration.gateway_house import Actor, gateway
+from tests.e2e.demo_process import Demo, demo
+from tests.integration.gateway_harness import Actor, gateway
 
 SIZES = {
     "phone": {"width": 360, "height": 740},
@@ -35,54 +35,54 @@ SIZES = {
     "4k": {"width": 3840, "height": 2160},
 }
 QUIET_S = 60.0
-"""A picture of words is taken without them when nothing was said for so long."""
+"""Longest wait for feedback; after it the screenshot is taken without any."""
 
 
-class Album:
-    """Where pictures go."""
+class Screenshots:
+    """Writes screenshots into a folder."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.taken: list[Path] = []
 
-    async def shot(self, watched: Watched, name: str, *, full: bool = False) -> None:
+    async def take(self, watched: Watched, name: str, *, full: bool = False) -> None:
         path = self.folder / f"{name}.png"
         await watched.page.screenshot(path=path, full_page=full)
         self.taken.append(path)
 
 
-async def words(watched: Watched, count: int = 3) -> None:
-    """Until so much has been said, or for `QUIET_S`."""
+async def feedback(watched: Watched, count: int = 3) -> None:
+    """Waits for so many texts on the page, up to `QUIET_S`."""
     with contextlib.suppress(TooLong):
         await watched.page.wait_for_function(
             "(n) => document.querySelectorAll('.word[data-done=true]').length >= n", arg=count, timeout=QUIET_S * 1000
         )
 
 
-async def of_the_demo(album: Album, opened: Browser, house: Demo) -> None:
-    """The running system: first one source, then two."""
+async def of_the_demo(shots: Screenshots, opened: Browser, running: Demo) -> None:
+    """Takes the screenshots of a running demo: first one source, then two."""
     for scheme in ("dark", "light"):
         async with page_of(opened, scheme=scheme) as watched:
             page = watched.page
-            await page.goto(f"{house.url}/#/s/demo")
-            await words(watched)
+            await page.goto(f"{running.url}/#/s/demo")
+            await feedback(watched)
             await page.wait_for_timeout(4_000)
-            await album.shot(watched, f"source-{scheme}")
+            await shots.take(watched, f"source-{scheme}")
             await page.locator(".word button").first.click()
             await page.locator("#dialog img:not([hidden])").wait_for()
-            await album.shot(watched, f"moment-{scheme}")
+            await shots.take(watched, f"moment-{scheme}")
             await page.keyboard.press("Escape")
             await page.get_by_text("More settings").click()
             await page.locator(".panel-settings").evaluate("(e) => e.scrollTo(0, 360)")
-            await album.shot(watched, f"settings-{scheme}")
+            await shots.take(watched, f"settings-{scheme}")
             for view in ("docs", "login"):
-                await page.goto(f"{house.url}/{view}")
+                await page.goto(f"{running.url}/{view}")
                 await page.wait_for_timeout(700)
-                await album.shot(watched, f"{view}-{scheme}")
+                await shots.take(watched, f"{view}-{scheme}")
     async with page_of(opened) as watched:
         page = watched.page
-        await page.goto(f"{house.url}/#/s/demo")
+        await page.goto(f"{running.url}/#/s/demo")
         await page.get_by_label("Ask about what is on screen").fill("What should be changed?")
         await page.get_by_role("button", name="Ask", exact=True).click()
         await page.locator(".word.answer[data-done=true]").wait_for()
@@ -90,27 +90,27 @@ async def of_the_demo(album: Album, opened: Browser, house: Demo) -> None:
         if await page.get_by_role("button", name="Voice is off").is_enabled():
             await page.get_by_role("button", name="Voice is off").click()
         await page.wait_for_timeout(500)
-        await album.shot(watched, "question-voice-timeline")
+        await shots.take(watched, "question-voice-timeline")
     for size, viewport in SIZES.items():
         async with page_of(opened, viewport) as watched:
-            await watched.page.goto(f"{house.url}/#/s/demo")
+            await watched.page.goto(f"{running.url}/#/s/demo")
             await watched.page.wait_for_timeout(8_000)
-            await album.shot(watched, f"source-{size}", full=size == "phone")
-    async with httpx.AsyncClient(base_url=house.url, timeout=15) as client:
+            await shots.take(watched, f"source-{size}", full=size == "phone")
+    async with httpx.AsyncClient(base_url=running.url, timeout=15) as client:
         new = {"source_id": "pattern", "url": "test://pattern?seconds=0"}
         (await client.post("/api/sources", json=new)).raise_for_status()
-    looks = [(scheme, DESKTOP, scheme) for scheme in ("dark", "light")]
-    looks += [(size, viewport, "dark") for size, viewport in SIZES.items()]
-    for name, viewport, scheme in looks:
+    variants = [(scheme, DESKTOP, scheme) for scheme in ("dark", "light")]
+    variants += [(size, viewport, "dark") for size, viewport in SIZES.items()]
+    for name, viewport, scheme in variants:
         async with page_of(opened, viewport, scheme) as watched:
             for view in ("", "add", "health"):
-                await watched.page.goto(f"{house.url}/#/{view}")
+                await watched.page.goto(f"{running.url}/#/{view}")
                 await watched.page.wait_for_timeout(2_500)
-                await album.shot(watched, f"{view or 'wall'}-{name}", full=name == "phone")
+                await shots.take(watched, f"{view or 'wall'}-{name}", full=name == "phone")
 
 
-async def of_states(album: Album, opened: Browser) -> None:
-    """What a demo does not show by itself."""
+async def of_states(shots: Screenshots, opened: Browser) -> None:
+    """Takes the screenshots of states that a demo does not have."""
     with tempfile.TemporaryDirectory() as name:
         server = Server(find_binary(), Path(name))
         server.start()
@@ -118,12 +118,12 @@ async def of_states(album: Album, opened: Browser) -> None:
             web = {"gateway": {"port": 0}, "runtime": {"dir": name}}
             async with Bus.connect(load_settings({"redis": {"url": server.url}, **web})) as bus:
                 await bus.ready(10)
-                await _states(album, opened, bus)
+                await _states(shots, opened, bus)
         finally:
             server.stop()
 
 
-async def _states(album: Album, opened: Browser, bus: Bus) -> None:
+async def _states(shots: Screenshots, opened: Browser, bus: Bus) -> None:
     async with contextlib.AsyncExitStack() as stack:
         serving = contextlib.AsyncExitStack()
         url, _ = await serving.enter_async_context(gateway(bus.settings, bus))
@@ -133,10 +133,10 @@ async def _states(album: Album, opened: Browser, bus: Bus) -> None:
             await page.goto(url)
             await page.get_by_role("heading", name="Nothing is being watched yet").wait_for()
             await page.wait_for_timeout(500)
-            await album.shot(watched, "first-visit")
+            await shots.take(watched, "first-visit")
             await page.get_by_role("button", name="Use this camera").click()
             await page.locator(".wrong:not(:empty)").wait_for()
-            await album.shot(watched, "camera-error")
+            await shots.take(watched, "camera-error")
         actor = Actor(bus, "demo")
         await actor.begin()
         async with page_of(opened, DESKTOP) as watched:
@@ -151,34 +151,32 @@ async def _states(album: Album, opened: Browser, bus: Bus) -> None:
                 await actor.state(state, detail)
                 await page.locator(f".stage .badge[data-state={state}]").wait_for()
                 await page.wait_for_timeout(400)
-                await album.shot(watched, f"state-{state}")
+                await shots.take(watched, f"state-{state}")
             await actor.state("playing")
-            playing = asyncio.create_task(actor.play())
-            await words(watched, 1)
-            playing.cancel()
-            await asyncio.gather(playing, return_exceptions=True)
+            async with background(actor.play()):
+                await feedback(watched, 1)
             await serving.aclose()
             await page.locator("#banner:not([hidden])").wait_for()
-            await album.shot(watched, "lost-server")
+            await shots.take(watched, "lost-server")
 
 
 async def take(folder: Path, sets: Sequence[str] = ()) -> list[Path]:
-    """Takes them all; returns their paths. `sets` are settings of the demo."""
-    album = Album(folder)
+    """Takes all screenshots; returns their paths. `sets`: settings of the demo."""
+    shots = Screenshots(folder)
     async with browser() as opened:
-        await of_states(album, opened)
+        await of_states(shots, opened)
         with tempfile.TemporaryDirectory() as name:
-            house = contextlib.ExitStack()
-            running = await asyncio.to_thread(house.enter_context, demo(Path(name), sets))
+            stack = contextlib.ExitStack()
+            running = await asyncio.to_thread(stack.enter_context, demo(Path(name), sets))
             try:
-                await of_the_demo(album, opened, running)
+                await of_the_demo(shots, opened, running)
             finally:
-                await asyncio.to_thread(house.close)
-    return album.taken
+                await asyncio.to_thread(stack.close)
+    return shots.taken
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Pictures of every view of the page.")
+    parser = argparse.ArgumentParser(description="Screenshots of every view of the page.")
     parser.add_argument("folder", nargs="?", type=Path, default=Path("screenshots"))
     for path in asyncio.run(take(parser.parse_args().folder)):
         print(path)

@@ -1,4 +1,4 @@
-"""Twenty minutes of a looped real-time source: do memory and open files stay flat?
+"""Memory and open files over twenty minutes of a looped real-time source.
 
     python -m benchmarks.soak [--minutes 20] [--video PATH]
 
@@ -20,11 +20,12 @@ import numpy as np
 import psutil
 
 from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.embedded import find_binary
 from cornerman_shared.bus.registry import add_source
 from cornerman_shared.settings.source import SourceSpec
 from cornerman_shared.settings.tree import Settings, load_settings
-from tests.conftest import Server, find_binary
-from tests.faults.house import House, counters
+from tests.conftest import Server
+from tests.faults.service_group import ServiceGroup, counters
 
 EVERY_S = 5.0
 MIB = 1024 * 1024
@@ -39,34 +40,36 @@ async def main() -> None:
         folder = Path(name)
         server = Server(find_binary(), folder)
         server.start()
-        house = House(server.url, folder, 0, **as_people_run_it())
+        group = ServiceGroup(server.url, folder, 0, **production_times())
         try:
             async with Bus.connect(load_settings({"redis": {"url": server.url}})) as bus:
                 spec = {"source_id": "soak", "url": given.video, "watch": {"loop": True, "realtime": True}}
                 await add_source(bus, SourceSpec.model_validate(spec))
-                house.start(capture=1, encoder=1, decider=1, generator=1)
+                group.start(capture=1, encoder=1, decider=1, generator=1)
                 assert server.process is not None
-                pids = {service.role: service.process.pid for service in house.services} | {
+                pids = {service.role: service.process.pid for service in group.services} | {
                     "server": server.process.pid
                 }
                 samples = await watch(pids, given.minutes * 60)
                 counted = await counters(bus, "soak")
             print(json.dumps({"minutes": given.minutes, "counters": counted, **summarise(samples)}, indent=1))
         finally:
-            house.stop()
+            group.stop()
             server.stop()
 
 
-def as_people_run_it() -> dict[str, str]:
-    """The bus's own times instead of the fault tests' short ones: a machine that stands still for a second loses no
-    lease, and begins no new run."""
+def production_times() -> dict[str, str]:
+    """The default times of the bus instead of the fault tests' short ones.
+
+    A machine that stands still for a second then loses no lease and begins no new run.
+    """
     bus = Settings().bus
     names = ("idle_ms", "heartbeat_ms", "lease_ms", "block_ms", "max_deliveries")
     return {f"CORNERMAN_BUS__{name.upper()}": str(getattr(bus, name)) for name in names}
 
 
 async def watch(pids: dict[str, int], seconds: float) -> dict[str, list[tuple[float, float, int]]]:
-    """(time s, resident MiB, open files) of each process."""
+    """Samples (time s, resident MiB, open files) of each process."""
     samples: dict[str, list[tuple[float, float, int]]] = defaultdict(list)
     at_s = 0.0
     while at_s < seconds:
@@ -79,8 +82,8 @@ async def watch(pids: dict[str, int], seconds: float) -> dict[str, list[tuple[fl
 
 
 def summarise(samples: dict[str, list[tuple[float, float, int]]]) -> dict[str, object]:
-    """Per process: figures after warm-up and the slope of the line through them."""
-    out = {}
+    """Figures of each process after warm-up, and the slope of the line through them."""
+    out: dict[str, object] = {}
     for role, rows in samples.items():
         t, rss, files = np.array(rows[len(rows) // 5 :]).T
         out[role] = {

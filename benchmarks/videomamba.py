@@ -1,9 +1,9 @@
-"""How long one 8-frame chunk takes in the full video tower, beside the usual pure-PyTorch scan.
+"""Time of one 8-frame chunk in the full video tower, beside the usual pure-PyTorch scan.
 
     python -m benchmarks.videomamba [--threads 2] [--repeats 3] [--dtype float32] [--skip-reference]
 
 Prints one JSON object; `ratio` is the reference's best time over ours, measured in the same process run, and
-`ratio_cpu` the same of processor time, which a busy machine blurs less. Weights are random: the time does not
+`ratio_cpu` the same of processor time, which depends less on the machine's load. Weights are random: the time does not
 depend on them.
 """
 
@@ -30,7 +30,7 @@ from mobile_videogpt.scan import available_backends, selective_scan
 def unfused_scan(
     u: Tensor, step: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, *, reverse: bool = False
 ) -> Tensor:
-    """The formulation that Mamba code falls back to without its CUDA kernel.
+    """The scan that Mamba code uses without its CUDA kernel.
 
     Decays and inflows of all steps at once, `[batch, D, L, N]` each, then one step of the state and one product
     with C per token; channel-first, and the backward direction by flipping.
@@ -51,7 +51,7 @@ def unfused_scan(
 
 
 def _race(runners: dict[str, Callable[[], Tensor]], rounds: int) -> dict[str, dict[str, float]]:
-    """Every runner once a round, so that a busy machine is busy for all; the best round is nearest the truth."""
+    """Times every runner once a round, so that other load slows all of them; the best round is least disturbed."""
     walls: dict[str, list[float]] = {name: [] for name in runners}
     cpus: dict[str, list[float]] = {name: [] for name in runners}
     for _ in range(rounds):

@@ -1,6 +1,12 @@
 """`python -m cornerman` is `cornerman`."""
 
-from cornerman.cli import main
+
+def main() -> None:
+    """Runs the command line."""
+    from cornerman.cli import main as run
+
+    run()
+
 
 if __name__ == "__main__":
     main()

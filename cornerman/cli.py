@@ -1,7 +1,7 @@
-"""The `cornerman` command: puts the commands together, and turns every error into one sentence and an exit code.
+"""The `cornerman` command: all commands, and one sentence and an exit code for every error.
 
-Exit codes: 0 fine, 64 wrong usage, 66 a source could not be watched, 69 no server, 70 something failed, 78 a setting
-is wrong, 130 interrupted twice.
+Exit codes: 0 success, 64 wrong usage, 66 a source could not be watched, 69 no server, 70 something failed, 78 a
+setting is wrong, 130 interrupted twice.
 """
 
 from __future__ import annotations
@@ -10,20 +10,22 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
+from cornerman import __version__
 from cornerman.commands import (
     annotate,
+    ask,
     comment,
     demo,
     dlq,
     doctor,
     evaluate,
+    gym,
     poll,
     run,
     sources,
@@ -32,6 +34,7 @@ from cornerman.commands import (
     up,
     watch,
 )
+from cornerman.local.training_tools import FORWARD_OPTIONS
 from cornerman_shared.errors import ConfigError, CornermanError, RetryableError
 from cornerman_shared.process import logs
 from cornerman_shared.process.runtime import EXIT_CONFIG, EXIT_NO_SERVER, EXIT_OK, EXIT_USAGE
@@ -51,7 +54,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"cornerman {version('cornerman')}")
+        print(f"cornerman {__version__}")
         raise typer.Exit
 
 
@@ -59,6 +62,7 @@ def _version(wanted: bool) -> None:
 def _root(
     _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
+    # No settings are loaded yet: the command's own log level comes from the environment alone.
     level = os.environ.get("CORNERMAN_LOG__LEVEL", "warning")
     logs.configure(level if level in logs.LEVELS else "warning", role="cornerman")
 
@@ -67,22 +71,23 @@ app.command()(demo.demo)
 app.command()(run.run)
 app.command()(up.up)
 app.command()(watch.watch)
-app.command()(watch.ask)
+app.command()(ask.ask)
 app.command()(poll.poll)
 app.command()(comment.comment)
 app.command()(annotate.annotate)
 app.command()(status.status)
 app.command()(doctor.doctor)
 app.command()(evaluate.evaluate)
-for command in (train.gym, train.train):
-    app.command(context_settings=train.FORWARD)(command)
+app.command(context_settings=FORWARD_OPTIONS)(gym.gym)
+app.command(context_settings=FORWARD_OPTIONS)(train.train)
 app.add_typer(sources.app, name="sources")
 app.add_typer(dlq.app, name="dlq")
 
 
 def invoke(argv: Sequence[str] | None = None) -> int:
-    """Runs a command line; returns the exit code. Errors are one red sentence on stderr."""
+    """Runs a command line and returns its exit code. An error is one red sentence on stderr."""
     try:
+        # Not standalone: typer raises its errors instead of printing them and exiting.
         code: Any = app(args=list(argv) if argv is not None else None, standalone_mode=False)
         return int(code or EXIT_OK)
     except CornermanError as error:
@@ -99,7 +104,7 @@ def invoke(argv: Sequence[str] | None = None) -> int:
 
 
 def _usage(error: Exception) -> int:
-    """Typer's own errors have an exit code and a message; any other exception is ours to fix and goes on."""
+    """The exit code of typer's own errors, which carry a message; any other exception is a bug and is raised."""
     if isinstance(error, typer.Exit):
         return int(error.exit_code)
     if isinstance(error, typer.Abort):

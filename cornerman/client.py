@@ -1,7 +1,7 @@
-"""The Python client: what Cornerman says, as an async iterator, or as a plain one. Starts nothing.
+"""The Python client: feedback as an async iterator, or as a plain one. Starts nothing.
 
-Finds the server as every command does: `redis` argument, `CORNERMAN_REDIS_URL`, `cornerman.yaml`, else the embedded
-server of this user.
+The server is, as for every command, the `redis` argument, `CORNERMAN_REDIS_URL`, the one in `cornerman.yaml`, or the
+embedded server of this user.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from cornerman_shared.settings.tree import load_settings
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """Something that was said.
+    """Feedback about one moment of a source.
 
-    `pts_s`: the moment it is about, seconds since the start of the source's run. `latency_ms`: what each stage took,
-    and `total`. `event_id`: give it as `since` to go on behind this one.
+    Attributes:
+        event_id: pass it as `since` to continue after this feedback.
+        pts_s: the moment it is about, seconds since the start of the source's run.
+        latency_ms: milliseconds of each stage, and `total`.
     """
 
     event_id: str
@@ -38,26 +40,27 @@ class Feedback:
 async def subscribe(
     source_id: str | None = None, *, redis: str = "", since: str = "$"
 ) -> AsyncGenerator[Feedback, None]:
-    """What is said about a source (None = about all of them), as it is said, for ever.
+    """Yields feedback about a source (None = all sources) as it arrives, without end.
 
-    A lost server is waited for; nothing is missed or repeated meanwhile.
+    Waits for a lost server; no feedback is missed or repeated.
 
     Args:
         redis: server URL; "" = as the settings say.
-        since: id of the last event seen; "0" = everything that is kept, "$" = from now on.
+        since: id of the last event seen; "0" = everything that is kept, "$" = new feedback only.
 
     Raises:
-        ConfigError: the settings are wrong, or the server refuses us.
-        RetryableError: there is no server now.
+        ConfigError: the settings are wrong, or the server refuses the connection.
+        RetryableError: the server does not answer.
 
     Example:
-        >>> async for feedback in subscribe("cam1"):  # doctest: +SKIP
-        ...     print(feedback.text)
+        async for feedback in subscribe("cam1"):
+            print(feedback.text)
     """
     settings = load_settings({"redis": {"url": redis}} if redis else None)
     async with Bus.connect(settings) as bus:
         await bus.ready(timeout_s=5.0)
         async for event_id, event in bus.subscribe(source_id, since=since):
+            # Failed, expired and silent requests are not feedback.
             if isinstance(event, EndEvent) and event.status == "done" and not event.silent:
                 yield Feedback(
                     event_id=event_id,
@@ -73,15 +76,17 @@ async def subscribe(
 
 
 def follow(source_id: str | None = None, *, redis: str = "", since: str = "$") -> Iterator[Feedback]:
-    """`subscribe` for programs without an event loop: `for feedback in cornerman.follow("cam1")`."""
+    """Iterates over `subscribe` without an event loop: `for feedback in cornerman.follow("cam1")`."""
     with asyncio.Runner() as runner:
-        said = subscribe(source_id, redis=redis, since=since)
+        feedback = subscribe(source_id, redis=redis, since=since)
 
-        async def one() -> Feedback:
-            return await anext(said)
+        async def next_one() -> Feedback:
+            return await anext(feedback)
 
         try:
+            # The loop runs only while the caller waits for the next feedback.
             while True:
-                yield runner.run(one())
+                yield runner.run(next_one())
         finally:
-            runner.run(said.aclose())
+            # Closes the connection when the caller stops early.
+            runner.run(feedback.aclose())

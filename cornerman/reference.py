@@ -1,5 +1,7 @@
-"""The settings tree as a commented YAML file: `python -m cornerman.reference > cornerman.yaml`. A test holds them
-equal."""
+"""Prints the settings tree as a commented YAML file: `python -m cornerman.reference > cornerman.yaml`.
+
+A test fails when the file differs.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,7 @@ EXAMPLE = """\
 
 
 def reference() -> str:
-    """The whole file."""
+    """Text of the whole file."""
     parts = [HEAD]
     for name, info in Settings.model_fields.items():
         if name == "sources":
@@ -57,7 +59,7 @@ def _setting(name: str, info: FieldInfo, default: Any) -> Iterator[str]:
 
 
 def _allowed(info: FieldInfo) -> str:
-    """The values that are allowed, where that is not any of the type."""
+    """The allowed values, if the type has others."""
     if get_origin(info.annotation) is Literal:
         return "one of " + ", ".join(str(value) for value in get_args(info.annotation))
     low = high = ""
@@ -74,7 +76,7 @@ def _allowed(info: FieldInfo) -> str:
 
 
 def _value(default: Any) -> str:
-    # JSON is YAML; a plain word needs no quotes.
+    # JSON is valid YAML; an identifier needs no quotes.
     text = json.dumps(default, ensure_ascii=False)
     return default if isinstance(default, str) and default.isidentifier() else text
 

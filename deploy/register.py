@@ -1,6 +1,6 @@
-"""Adds the sources of the settings to the registry, once; the services take it from there.
+"""Adds the sources of the settings to the registry, once.
 
-A source that is there already stays as it is: people may have changed it while it ran.
+A registered source stays unchanged: it may have been edited since.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ log = logs.get_logger("register")
 
 
 async def register(settings: Settings) -> list[str]:
-    """Ids of the sources that were added."""
+    """Adds the missing sources; returns their ids."""
     async with Bus.connect(settings) as bus:
         await bus.ready()
         there = await list_sources(bus)
-        added = [_able(spec, settings) for spec in settings.sources if spec.source_id not in there]
+        added = [_supported(spec, settings) for spec in settings.sources if spec.source_id not in there]
         for spec in added:
             await add_source(bus, spec)
     return [spec.source_id for spec in added]
 
 
-def _able(spec: SourceSpec, settings: Settings) -> SourceSpec:
-    """The bundled head reads the features of the bundled model; behind the fake encoder rules decide."""
+def _supported(spec: SourceSpec, settings: Settings) -> SourceSpec:
+    """The spec with strategy `rules` behind the fake encoder: the bundled head needs the bundled model's features."""
     if settings.encoder.backend == "fake" and spec.speak.strategy == "head" and not spec.speak.head:
         return spec.model_copy(update={"speak": spec.speak.model_copy(update={"strategy": "rules"})})
     return spec

@@ -1,6 +1,6 @@
-"""Mobile-VideoGPT as a package that stands alone: bidirectional VideoMamba, CLIP, ETP projectors and Qwen2.
+"""Mobile-VideoGPT as a standalone package: bidirectional VideoMamba, CLIP, ETP projectors and Qwen2.
 
-Names are imported on first use, so that `import mobile_videogpt` costs no torch.
+Names are imported on first use, so `import mobile_videogpt` does not import torch.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mobile_videogpt.modeling import MobileVideoGPT
     from mobile_videogpt.tokens import PooledFeatures, Tokens, split_features
 
-_HOMES = {
+_MODULE_OF = {
     "PooledFeatures": "tokens",
     "MobileVideoGPT": "modeling",
     "MobileVideoGPTConfig": "config",
@@ -31,6 +31,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

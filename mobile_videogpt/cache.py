@@ -1,7 +1,7 @@
 """Key-value caches of the language model: one request, many requests in one batch, a kept prompt prefix.
 
-Every cache only has to answer `update` and `get_seq_length`, which is all that a transformers Qwen2 asks of
-it when mask and positions are given. Nothing here knows tokens, prompts or sampling.
+A transformers Qwen2 calls only `update` and `get_seq_length` of a cache when mask and positions are given. Knows
+nothing of tokens, prompts or sampling.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ GROWTH_TOKENS = 256
 
 
 class KeyValueCache:
-    """States of one request; grows in steps, so that a decoded token copies only itself.
+    """Key-value states of one request; grows in steps, so that a decoded token copies only itself.
 
     Args:
         layers: number of decoder layers.
-        reserve_tokens: room to allocate at once; it grows by `GROWTH_TOKENS` beyond.
+        reserve_tokens: tokens to allocate at once; beyond them it grows by `GROWTH_TOKENS`.
     """
 
     def __init__(self, layers: int, reserve_tokens: int = 0) -> None:
@@ -35,7 +35,7 @@ class KeyValueCache:
         return self.length
 
     def seed(self, states: Sequence[LayerStates]) -> None:
-        """Begins with a copy of states [1, H, n, D] kept from an earlier request."""
+        """Starts from a copy of states [1, H, n, D] that an earlier request left."""
         for layer, (keys, values) in enumerate(states):
             self._write(layer, keys, values)
         self.length = states[0][0].shape[2]
@@ -46,7 +46,7 @@ class KeyValueCache:
         return self._views(layer_idx, self.length + key_states.shape[2])
 
     def advance(self, tokens: int) -> None:
-        """To be called after each forward pass, when every layer has been updated."""
+        """Counts the new tokens; call it after each forward pass, when every layer is updated."""
         self.length += tokens
 
     def states(self, tokens: int | None = None) -> list[LayerStates]:
@@ -65,6 +65,7 @@ class KeyValueCache:
         return state
 
     def _write(self, layer: int, keys: Tensor, values: Tensor) -> None:
+        # `length` moves only in `advance`, so all layers of one pass write to the same columns.
         start, end = self.length, self.length + keys.shape[2]
         state = self._states[layer]
         if state is None or state[0].shape[2] < end:
@@ -75,9 +76,9 @@ class KeyValueCache:
 
 
 class BatchCache:
-    """States of many requests of different lengths, one decoded token each per step.
+    """Key-value states of many requests of different lengths, one decoded token each per step.
 
-    Row r holds `lengths[r]` tokens at the front; what lies behind is masked. Rows join after their own
+    Row r holds `lengths[r]` tokens at the front; the columns behind them are masked. Rows join after their own
     prefill and leave when their reply ends, so short replies do not wait for long ones.
     """
 
@@ -101,7 +102,7 @@ class BatchCache:
         self.lengths.append(cache.length)
 
     def leave(self, row: int) -> None:
-        """Frees a row; the last row takes its place, as with `list[row] = list.pop()`."""
+        """Frees a row; the last row moves into it, as with `list[row] = list.pop()`."""
         last = len(self.lengths) - 1
         for keys, values in self._states:
             keys[row], values[row] = keys[last], values[last]
@@ -122,12 +123,12 @@ class BatchCache:
         keys, values = self._states[layer_idx]
         rows = torch.arange(len(self.lengths), device=keys.device)
         ends = torch.tensor(self.lengths, device=keys.device)
-        keys[rows, :, ends] = key_states[:, :, 0]
+        keys[rows, :, ends] = key_states[:, :, 0]  # [rows, H, D]
         values[rows, :, ends] = value_states[:, :, 0]
         return keys[:, :, :longest], values[:, :, :longest]
 
     def advance(self) -> None:
-        """To be called after each forward pass."""
+        """Counts the new token of every row; call it after each forward pass."""
         self.lengths = [length + 1 for length in self.lengths]
 
     def mask(self, dtype: torch.dtype, device: torch.device) -> Tensor:
@@ -142,10 +143,10 @@ class BatchCache:
 
 
 class PrefixStore:
-    """States of prompt beginnings that came before: the system prompt, and a video asked about again.
+    """Key-value states of earlier prompt prefixes: the system prompt, and a video that is asked about again.
 
-    Keys are chains of segment names; the longest known chain wins. Least recently used entries go first when
-    the budget is full. Safe to use from several threads: entries never change after they were put in.
+    Keys are chains of segment names; the longest known chain wins. Evicts the least recently used entries when the
+    budget is full. Thread-safe: entries never change after they were put in.
     """
 
     def __init__(self, budget_bytes: int) -> None:
@@ -154,8 +155,9 @@ class PrefixStore:
         self._lock = threading.Lock()
 
     def longest(self, names: Sequence[Hashable]) -> tuple[int, list[LayerStates]]:
-        """Number of leading segments that are known, and their states; (0, []) when none is."""
+        """Number of leading segments that are known, and their states; (0, []) if none is."""
         with self._lock:
+            # Longest chain first; names are few (three in a prompt), so no tree is needed.
             for count in range(len(names), 0, -1):
                 states = self._entries.get(tuple(names[:count]))
                 if states is not None:
@@ -171,6 +173,7 @@ class PrefixStore:
         with self._lock:
             if key in self._entries:
                 return
+        # Copied outside the lock: it takes milliseconds, and two threads that copy one chain are harmless.
         copies = [(keys.clone(), values.clone()) for keys, values in states]
         with self._lock:
             self._entries[key] = copies
@@ -178,7 +181,7 @@ class PrefixStore:
                 self._entries.popitem(last=False)
 
     def clear(self) -> None:
-        """Forgets everything; to be called when the weights change."""
+        """Drops all entries; call it when the weights change."""
         with self._lock:
             self._entries.clear()
 
@@ -189,7 +192,8 @@ class PrefixStore:
 
 
 def causal_mask(new: int, past: int, dtype: torch.dtype, device: torch.device) -> Tensor | None:
-    """Additive mask [1, 1, new, past + new]; None where attention needs no mask or builds its own."""
+    """Additive mask [1, 1, new, past + new]; None if attention needs no mask or builds its own."""
+    # Without a mask, scaled-dot-product attention is causal by itself; one new token sees all tokens.
     if past == 0 or new == 1:
         return None
     mask = torch.full((new, past + new), torch.finfo(dtype).min, dtype=dtype, device=device)
@@ -209,7 +213,7 @@ def _grown(state: LayerStates | None, which: int, like: Tensor, room: int) -> Te
 
 
 def _stacked(rows: Tensor, row: Tensor, room: int) -> Tensor:
-    # Zeros behind, not empty memory: a NaN there would leak through the mask.
+    # Zeros, not empty memory: a NaN behind the row would pass through the additive mask.
     stacked = row.new_zeros(rows.shape[0] + 1, row.shape[1], room, row.shape[3])
     stacked[:-1, :, : rows.shape[2]] = rows
     stacked[-1:, :, : row.shape[2]] = row

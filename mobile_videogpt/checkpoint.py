@@ -1,37 +1,55 @@
-"""Loads and saves a model in the published layout; strict, and only what the asked part needs.
+"""Reads and writes a model in the published layout: strictly, and only the tensors of the asked part.
 
-It joins the files, the names and the model; it knows nothing of prompts, generation or video.
+Joins files, names and model. Knows nothing of prompts, generation or video.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from huggingface_hub import save_torch_state_dict
 from torch import Tensor, nn
 
 from mobile_videogpt import names
-from mobile_videogpt.errors import CheckpointError, QuantizationError
-from mobile_videogpt.modeling import MobileVideoGPT, Part, module_name
-from mobile_videogpt.names import EMBEDDING, HEAD, Shape
+from mobile_videogpt.errors import CheckpointError
+from mobile_videogpt.names import EMBEDDING, HEAD, Part, Shape, module_name
 from mobile_videogpt.published_config import CONFIG_FILE, parse, read_raw, render
-from mobile_videogpt.quantize import Quantization, quantize_language
 from mobile_videogpt.tokenizer import ChatTokenizer
 from mobile_videogpt.towers import TowerSources, with_towers
-from mobile_videogpt.vocabulary import add_action_tokens, fit_rows
+from mobile_videogpt.vocabulary import fit_rows
 from mobile_videogpt.weights import TRAINABLES_FILE, WeightFiles, find_weights, read_file
 
+if TYPE_CHECKING:
+    from mobile_videogpt.config import MobileVideoGPTConfig
+    from mobile_videogpt.modeling import MobileVideoGPT
+
+ModelT = TypeVar("ModelT", bound="MobileVideoGPT")
+
 SHARD_BYTES = 2_000_000_000
-# Decay rates are exponents: bfloat16 would change them by up to half a percent.
+# Decay rates are exponents: bfloat16 changes them by up to half a percent.
 _ALWAYS_FLOAT32 = (".A_log", ".A_b_log")
 _REMEDY = "Check that config.json and the weights belong together, or download the folder again."
 
 
-def read(folder: Path, part: Part, dtype: torch.dtype, towers: TowerSources) -> MobileVideoGPT:
-    """The model of a folder on the CPU, with its tokenizer.
+def read(
+    build: Callable[[MobileVideoGPTConfig, Part], ModelT],
+    folder: Path,
+    part: Part,
+    dtype: torch.dtype,
+    towers: TowerSources,
+) -> ModelT:
+    """Reads the model of a folder onto the CPU, with its tokenizer.
+
+    Args:
+        build: makes an empty model; it is called on the meta device, so no memory is allocated.
+        folder: the checkpoint.
+        part: `"vision"`, `"language"` or `"all"`.
+        dtype: of the weights; decay rates stay float32.
+        towers: where the towers come from.
 
     Raises:
         CheckpointError: as `MobileVideoGPT.from_pretrained`.
@@ -39,7 +57,7 @@ def read(folder: Path, part: Part, dtype: torch.dtype, towers: TowerSources) -> 
     raw = read_raw(folder)
     config = parse(raw, f"{folder / CONFIG_FILE}")
     with torch.device("meta"):
-        model = MobileVideoGPT(config, part)
+        model = build(config, part)
     wanted = wanted_shapes(model)
     files = checkpoint_weights(folder, part)
     if part != "language":
@@ -53,12 +71,6 @@ def read(folder: Path, part: Part, dtype: torch.dtype, towers: TowerSources) -> 
     if model.tokenizer is not None and model.language is not None:
         fit_rows(model, model.tokenizer)
     return model
-
-
-def add_actions(model: MobileVideoGPT) -> None:
-    """Gives a model with a language half and a tokenizer the action tokens that it lacks; others are left alone."""
-    if model.tokenizer is not None and model.language is not None:
-        model.tokenizer = add_action_tokens(model, model.tokenizer)
 
 
 def save(model: MobileVideoGPT, folder: str | Path, max_shard_bytes: int = SHARD_BYTES) -> None:
@@ -100,13 +112,6 @@ def write_config(model: MobileVideoGPT, folder: Path, dtype: str) -> None:
     (folder / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
 
 
-def default_dtype(device: torch.device) -> torch.dtype:
-    """float32 on a CPU; on a GPU bfloat16, or float16 where that is not supported."""
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    return torch.float32
-
-
 def wanted_shapes(model: MobileVideoGPT) -> dict[str, Shape]:
     """Published names and shapes that a file must hold for this model; a tied head is not among them."""
     shapes = {name: tuple(tensor.shape) for name, tensor in model.published_state_dict().items()}
@@ -128,7 +133,7 @@ def checkpoint_weights(folder: Path, part: Part = "all") -> WeightFiles:
             "whole or sharded"
         )
     published = found.renamed(names.canonical)
-    # A name of neither half stays, so that the comparison reports it.
+    # A name of neither half stays, so that `check_fit` reports it.
     return published.only(lambda name: part == "all" or names.half_of(name) in (part, None))
 
 
@@ -157,10 +162,10 @@ def _with_trainables(files: WeightFiles, folder: Path, part: Part) -> WeightFile
 
 
 def _without_tied_head(files: WeightFiles, tied: bool) -> WeightFiles:
-    """Drops a head that is tied anyway, after checking that it is the embedding.
+    """Drops a tied head after checking that it equals the embedding.
 
     Raises:
-        CheckpointError: if it is not.
+        CheckpointError: if it differs.
     """
     if not tied or HEAD not in files.shapes:
         return files
@@ -172,10 +177,11 @@ def _without_tied_head(files: WeightFiles, tied: bool) -> WeightFiles:
 
 
 def _fill(model: MobileVideoGPT, files: WeightFiles, dtype: torch.dtype) -> None:
-    """Puts the files' tensors into a model on the meta device, one by one: no second copy is ever held."""
+    """Puts the files' tensors into a model on the meta device, one by one, without a second copy."""
     for name in files.shapes:
         tensor = files.read(name)
         kept = tensor.to(torch.float32 if name.endswith(_ALWAYS_FLOAT32) else dtype)
+        # Assigned, not copied: a parameter on the meta device has no memory to copy into.
         owner_name, _, leaf = module_name(name).rpartition(".")
         owner = model.get_submodule(owner_name)
         setattr(owner, leaf, nn.Parameter(kept.contiguous()))
@@ -184,11 +190,13 @@ def _fill(model: MobileVideoGPT, files: WeightFiles, dtype: torch.dtype) -> None
     _compute_buffers(model)
     left = [name for name, t in (*model.named_parameters(), *model.named_buffers()) if t.is_meta]
     if left:
-        raise CheckpointError(f"these were neither in the files nor computed: {', '.join(left)}")
+        raise CheckpointError(
+            f"neither the files nor the model give values for: {', '.join(left)}; use the versions of constraints.txt"
+        )
 
 
 def _compute_buffers(model: MobileVideoGPT) -> None:
-    """The tables that no file holds: rotary frequencies, and the positions of CLIP's patches."""
+    """Computes the tables that no file holds: rotary frequencies, and the positions of CLIP's patches."""
     if model.language is not None:
         rotary = model.language.model.rotary_emb
         rotary.__init__(rotary.config)
@@ -198,37 +206,6 @@ def _compute_buffers(model: MobileVideoGPT) -> None:
                 table = module.position_embedding
                 assert isinstance(table, nn.Embedding)
                 module.position_ids = torch.arange(table.num_embeddings)[None]
-
-
-def finish(
-    model: MobileVideoGPT,
-    device: torch.device,
-    lora: str | Path | Mapping[str, str | Path] | None = None,
-    quantize: Quantization | None = None,
-) -> None:
-    """To the device, then adapters and smaller weights, in the order in which the two go together.
-
-    bitsandbytes' layers carry adapters; torch's int8 layers do not, so an adapter is folded in before.
-
-    Raises:
-        AdapterError, QuantizationError: as `MobileVideoGPT.from_pretrained`.
-    """
-    model.to(device)
-    adapters = lora if isinstance(lora, Mapping) else {"default": lora} if lora is not None else {}
-    smaller = quantize if model.language is not None else None
-    if smaller == "int8" and len(adapters) > 1:
-        raise QuantizationError(
-            f"int8 layers carry no adapters, so one is folded in before, and {len(adapters)} were given; "
-            "pass one, or use dtype=torch.bfloat16"
-        )
-    if smaller in ("4bit", "8bit") and model.language is not None:
-        quantize_language(model.language, smaller, device)
-    for name, source in adapters.items():
-        model.lora.load(source, name)
-    if smaller == "int8" and model.language is not None:
-        if adapters:
-            model.lora.merge()
-        quantize_language(model.language, smaller, device)
 
 
 def _plain(tensor: Tensor) -> bool:

@@ -1,6 +1,6 @@
-"""`python -m mobile_videogpt`: describe a checkpoint, ask it about a video file.
+"""`python -m mobile_videogpt`: describes a checkpoint, or asks it about a video file.
 
-It reads arguments and prints; all work is done elsewhere.
+Parses arguments and prints. Commands import torch when they run, so `--help` is fast.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     root = argparse.ArgumentParser(prog="mobile_videogpt", description="Mobile-VideoGPT on the command line.")
     commands = root.add_subparsers(dest="command", required=True)
-    describe = commands.add_parser("describe", help="say what a checkpoint is and whether it would load")
+    describe = commands.add_parser("describe", help="print a checkpoint's sizes and whether it loads")
     describe.add_argument("checkpoint", metavar="CKPT", help="a folder, or OWNER/NAME on the hub")
 
     run = commands.add_parser("run", help="ask about a video file; the answer is printed as it is written")
@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command; returns the exit code, with what went wrong on stderr."""
+    """Runs a command; returns the exit code and prints errors to stderr."""
     options = parser().parse_args(arguments)
     try:
         return _describe(options) if options.command == "describe" else _run(options)

@@ -1,21 +1,25 @@
 """The image tower: CLIP's vision transformer, read at a hidden layer.
 
-The blocks are transformers' own; this module fixes their names to the published ones (newer transformers
-drop the `vision_model.` level) and stops at the layer that is read. It knows nothing of preprocessing.
+The blocks are transformers' own; this module keeps the published names (newer transformers drop the
+`vision_model.` level) and stops at the layer that is read. Knows nothing of preprocessing.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
-from mobile_videogpt.config import ClipVisionConfig
 from mobile_videogpt.transformers_api import clip_transformer
+
+if TYPE_CHECKING:
+    from mobile_videogpt.config import ClipVisionConfig
 
 
 class _VisionModel(nn.Module):
-    """Holds the transformer as `vision_model`, whatever transformers calls it."""
+    """Holds the transformer under its published name `vision_model`."""
 
     def __init__(self, config: ClipVisionConfig) -> None:
         super().__init__()
@@ -49,7 +53,7 @@ class ClipTower(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         hidden = self.embed(pixels)
-        # The layers behind the one that is read have weights but would be computed for nothing.
+        # Later layers have weights, but their output is not read.
         for layer in self.vision_tower.vision_model.encoder.layers[: self.config.used_depth]:
             out = layer(hidden, attention_mask=None, causal_attention_mask=None)
             hidden = out if isinstance(out, torch.Tensor) else out[0]  # a tuple before transformers 5

@@ -1,7 +1,7 @@
-"""Sizes and settings of a Mobile-VideoGPT, from the published 0.5B down to one for tests.
+"""Sizes and settings of a Mobile-VideoGPT, from the published 0.5B to one for tests.
 
-Pure data: it knows nothing of torch, of weights or of files. Every number that shapes a tensor lives here, so
-that a small model is the same class with another config.
+Pure data, without torch, weights or files. Every number that shapes a tensor is here, so a small model is the same
+class with another config.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class VideoMambaConfig:
     """The video tower: patches of all frames in one sequence through bidirectional Mamba blocks.
 
     Attributes:
-        num_frames: rows of the temporal table, so the only number of frames it takes.
+        num_frames: frames of one pass; the temporal table has one row for each.
         dt_rank: rank of the step projection; the published models use `width / 16`.
         clip_decoder_width: width of the unused head that the published weights carry; 0 leaves it out.
     """
@@ -89,7 +89,7 @@ class ClipVisionConfig:
 
 @dataclass(frozen=True, slots=True)
 class ProjectorConfig:
-    """What the two projectors make of a tower's tokens, as sides of square grids."""
+    """Sides of the square token grids that the two projectors give."""
 
     image_pool: int = 12
     video_pool: int = 7
@@ -113,12 +113,12 @@ class LanguageConfig:
 
 @dataclass(frozen=True, slots=True)
 class StreamConfig:
-    """How the language model was taught to decide, chunk after chunk, by action tokens.
+    """How the language model was trained to decide after each chunk, by action tokens.
 
     Attributes:
-        frames: newest frames of each chunk whose image tokens stand before its video tokens; with none, a chunk is
-            its video tokens, as in the published models.
-        chunks: chunks it was taught with, and its context holds at most; 0: nobody says.
+        frames: newest frames of each chunk whose image tokens come before its video tokens; 0: video tokens only, as
+            in the published models.
+        chunks: chunks of one training context, the most its context holds; 0: unset.
         offsets: added to the logits of the action tokens, chosen on validation data.
     """
 
@@ -136,12 +136,11 @@ class MobileVideoGPTConfig:
         clip_frames: frames of the published path.
         num_select_k: frames kept of each group on the published path; also the number of frames whose pooled
             tokens the video projector reads as one square grid, so it must be a square number.
-        system_prompt: the text the language model was trained with; upstream and its exercise adaptation
-            differ.
-        action_tokens: spelling of the tokens a decision is made of, in order.
+        system_prompt: the text the language model was trained with; upstream and its exercise adaptation differ.
+        action_tokens: spelling of the action tokens, in order.
         action_token_ids: their rows in the vocabulary; empty when the model has none.
-        reply_action: a reply is asked for by the action that was decided on: its token stands at the beginning of
-            the reply, behind the assistant's header. The published models know no such thing.
+        reply_action: each reply begins with the token of its action, behind the assistant's header. False for the
+            published models.
         stream: how it decides when to speak.
 
     Raises:
@@ -164,7 +163,7 @@ class MobileVideoGPTConfig:
     def __post_init__(self) -> None:
         chunk, k = self.chunk_frames, self.num_select_k
         if k < 1 or math.isqrt(k) ** 2 != k:
-            raise ValueError(f"num_select_k {k} is no square number: its frames are read as one square grid")
+            raise ValueError(f"num_select_k {k} is not a square number: its frames are read as one square grid")
         if chunk % k or self.clip_frames % chunk:
             raise ValueError(
                 f"num_select_k {k} must divide chunk_frames {chunk}, and that clip_frames {self.clip_frames}"
@@ -182,12 +181,12 @@ class MobileVideoGPTConfig:
             )
         if not 0 <= self.stream.frames <= chunk or self.stream.chunks < 0:
             raise ValueError(
-                f"stream.frames {self.stream.frames} and stream.chunks {self.stream.chunks} cannot be: a chunk has "
+                f"stream.frames {self.stream.frames} and stream.chunks {self.stream.chunks} do not fit: a chunk has "
                 f"{chunk} frames, and chunks are counted from 0"
             )
         if len(self.stream.offsets) != len(self.action_tokens):
             raise ValueError(f"stream.offsets {self.stream.offsets} are not one for each of {self.action_tokens}")
-        # The derived sizes raise on a grid or a layer that cannot exist.
+        # These properties raise on a grid or a layer that cannot exist.
         _ = self.video.grid, self.image.grid, self.image.used_depth
 
     @property
@@ -226,7 +225,7 @@ class MobileVideoGPTConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> MobileVideoGPTConfig:
-        """The inverse of `to_dict`; absent names take their defaults.
+        """Reads the values of `to_dict`; absent names take their defaults.
 
         Raises:
             ValueError: on an unknown name or a value of the wrong type, by its full name.
@@ -284,5 +283,5 @@ def _build(cls: type[T], values: Mapping[str, object], where: str) -> T:
         elif type(value) is wanted:
             arguments[name] = value
         else:
-            raise ValueError(f"config {where}{name} has value {value!r}; a {wanted.__name__} is wanted")
+            raise ValueError(f"config {where}{name} has value {value!r}; expected {wanted.__name__}")
     return cls(**arguments)

@@ -1,6 +1,6 @@
-"""Chunks of visual tokens, joined to the block the language model reads, in the order it was trained with.
+"""Joins the visual tokens of chunks into the block that the language model reads, in the order of its training.
 
-It knows tensors only: nothing of prompts, of the towers or of where a chunk came from.
+Knows tensors only, nothing of prompts, towers or sources.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 from mobile_videogpt.errors import ReplyError
 
 MAX_FRAMES = 16  # context images the published weights were trained with
-SAME_FRAME = 1e-3  # relative distance below which two frames' tokens are of one frame (rounding, not video)
+SAME_FRAME = 1e-3  # relative distance below which two frames' tokens count as one frame (rounding, not motion)
 
 
 class ChunkTokens(Protocol):
@@ -35,11 +35,11 @@ def visual_block(
     frame_ids: Sequence[Sequence[Hashable]] | None = None,
     max_frames: int = MAX_FRAMES,
 ) -> Tensor:
-    """Every frame's image tokens once, in time order, then the chunks' video tokens.
+    """Joins every frame's image tokens once, in time order, and then the chunks' video tokens.
 
-    Chunks of one source overlap. With `frame_ids` equal ids are one frame; without, the end of what came
-    before is compared with the beginning of the next chunk. Of more than `max_frames` frames an evenly spaced
-    choice stays, the first and the newest among them, because the weights saw frames spread over a clip.
+    Chunks of one source overlap. With `frame_ids`, equal ids are one frame; without, the last frames so far are
+    compared with the first of the next chunk. Of more than `max_frames` frames an evenly spaced choice is kept, the
+    first and the newest among them, because the model was trained on frames spread over a clip.
 
     Args:
         chunks: in time order, at least one.
@@ -50,7 +50,7 @@ def visual_block(
         [1, n, D].
 
     Raises:
-        GenerationError: if shapes do not fit each other.
+        ReplyError: if shapes do not fit each other.
     """
     if not chunks:
         raise ReplyError("there is no chunk to assemble; pass at least one, or ask without video")
@@ -79,11 +79,12 @@ def visual_block(
 
 
 def stream_block(chunk: ChunkTokens, frames: int) -> Tensor:
-    """A chunk as the model reads it while it decides when to speak: image tokens of its newest `frames` frames in time
-    order, then its video tokens, [1, n, D].
+    """A chunk as the model reads it to decide when to speak, [1, n, D].
+
+    Image tokens of its newest `frames` frames in time order, then its video tokens.
 
     Raises:
-        GenerationError: if it has fewer frames.
+        ReplyError: if it has fewer frames.
     """
     context, video = _unbatched(chunk.context, 3, "context"), _unbatched(chunk.video, 2, "video")
     if len(context) < frames:
@@ -92,7 +93,7 @@ def stream_block(chunk: ChunkTokens, frames: int) -> Tensor:
 
 
 def fingerprint(block: Tensor) -> bytes:
-    """A name for the content of a tensor: equal content, equal name, across processes."""
+    """A digest of a tensor's dtype, shape and values; the same in every process."""
     plain = block.detach().to("cpu").contiguous()
     digest = hashlib.blake2b(f"{plain.dtype}{tuple(plain.shape)}".encode(), digest_size=16)
     digest.update(plain.flatten().view(torch.uint8).numpy().data)
@@ -111,7 +112,7 @@ def _unbatched(tokens: Tensor, dims: int, what: str) -> Tensor:
 
 
 def _overlap(frames: list[Tensor], context: Tensor) -> int:
-    """How many of the newest `frames` are the first frames of `context`."""
+    """Number of newest `frames` that equal the first frames of `context`."""
     for count in range(min(len(frames), context.shape[0]), 0, -1):
         pairs = zip(frames[-count:], context[:count].unbind(0), strict=True)
         if all(_same(old, new) for old, new in pairs):

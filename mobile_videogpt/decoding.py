@@ -1,6 +1,6 @@
-"""From logits to ids and from ids to text that is safe to show: sampling, UTF-8, stop strings.
+"""Chooses ids from logits, and turns ids into text: sampling, UTF-8, stop strings.
 
-It knows nothing of the model, of caches or of prompts.
+Knows nothing of the model, of caches or of prompts.
 """
 
 from __future__ import annotations
@@ -8,13 +8,16 @@ from __future__ import annotations
 import codecs
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from mobile_videogpt.errors import ReplyError
-from mobile_videogpt.tokenizer import ChatTokenizer
+
+if TYPE_CHECKING:
+    from mobile_videogpt.tokenizer import ChatTokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +25,14 @@ class SamplingSettings:
     """How the next token is chosen.
 
     Args:
-        temperature: 0 takes the likeliest token (greedy); otherwise logits are divided by it.
+        temperature: 0 takes the most likely token (greedy); otherwise logits are divided by it.
         top_p: keep the smallest set of tokens whose probability reaches this (Holtzman et al. 2020).
         repetition_penalty: divides positive and multiplies negative logits of tokens already generated
             (Keskar et al. 2019); the prompt's tokens do not count.
-        seed: makes sampling repeatable; None draws a fresh one.
+        seed: makes sampling repeatable; None draws a random one.
 
     Raises:
-        GenerationError: for a value outside its range.
+        ReplyError: for a value outside its range.
     """
 
     temperature: float = 0.0
@@ -46,8 +49,25 @@ class SamplingSettings:
             raise ReplyError(f"repetition_penalty is {self.repetition_penalty}; it must be positive (1 = off)")
 
 
+@dataclass(frozen=True, slots=True)
+class ReplySettings:
+    """When a reply ends and how its tokens are chosen.
+
+    Raises:
+        ReplyError: if `max_new_tokens` is below 1.
+    """
+
+    max_new_tokens: int = 128
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+    stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1:
+            raise ReplyError(f"max_new_tokens is {self.max_new_tokens}; ask for at least 1")
+
+
 class TokenSampler:
-    """Chooses one token after the other for one request; holds its own random state and history."""
+    """Chooses the tokens of one request, one by one; holds its own random state and history."""
 
     def __init__(self, settings: SamplingSettings) -> None:
         self._settings = settings
@@ -68,11 +88,12 @@ class TokenSampler:
         return token
 
     def _draw(self, logits: Tensor) -> int:
+        # On the CPU in float32, where this request's generator draws.
         scaled = logits.detach().to("cpu", torch.float32) / self._settings.temperature
         probabilities = torch.softmax(scaled, dim=-1)
         if self._settings.top_p < 1.0:
             ordered, order = probabilities.sort(descending=True)
-            before = ordered.cumsum(0) - ordered  # mass of the likelier tokens; the first is always kept
+            before = ordered.cumsum(0) - ordered  # mass of the more likely tokens; the first is always kept
             kept = before < self._settings.top_p
             probabilities, ids = ordered[kept], order[kept]
             return int(ids[torch.multinomial(probabilities, 1, generator=self._random)])
@@ -88,14 +109,14 @@ def _penalised(logits: Tensor, seen: list[int], penalty: float) -> Tensor:
 
 
 class TextStream:
-    """Text of a reply, piece by piece: never half a character, never any part of a stop string.
+    """Text of a reply in pieces that never hold half a character or part of a stop string.
 
     Args:
         tokenizer: turns ids into bytes.
         stop: strings that end the reply; the text ends before the first of them.
 
     Raises:
-        GenerationError: if a stop string is empty.
+        ReplyError: if a stop string is empty.
     """
 
     def __init__(self, tokenizer: ChatTokenizer, stop: Sequence[str] = ()) -> None:
@@ -114,7 +135,7 @@ class TextStream:
         return self._release(self._utf8.decode(self._tokenizer.token_bytes(token_id)))
 
     def finish(self) -> str:
-        """What was held back; an unfinished character becomes U+FFFD, as when all is decoded at once."""
+        """Returns the held text; an unfinished character becomes U+FFFD, as when all is decoded at once."""
         text = self._release(self._utf8.decode(b"", final=True))
         if not self.stopped:
             text, self._held = text + self._held, ""
@@ -128,6 +149,7 @@ class TextStream:
         if found:
             self.stopped, self._held = True, ""
             return text[: min(found)]
+        # The end of the text may be the beginning of a stop string: hold it until the next token decides.
         keep = max((_overlap(text, s) for s in self._stop), default=0)
         cut = len(text) - keep
         self._held = text[cut:]
@@ -135,7 +157,7 @@ class TextStream:
 
 
 def _overlap(text: str, stop: str) -> int:
-    """Length of the longest end of `text` that begins `stop`."""
+    """Length of the longest suffix of `text` that is a proper prefix of `stop`."""
     for length in range(min(len(stop) - 1, len(text)), 0, -1):
         if text.endswith(stop[:length]):
             return length

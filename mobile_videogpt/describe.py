@@ -1,6 +1,6 @@
-"""What a checkpoint is, read from its headers alone: no weights are loaded and no model is filled.
+"""Describes a checkpoint from its config and headers; loads no weights.
 
-It knows files, names and configs, and prints nothing.
+Knows files, names and configs, and prints nothing.
 """
 
 from __future__ import annotations
@@ -9,22 +9,25 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from mobile_videogpt import names
 from mobile_videogpt.checkpoint import checkpoint_weights, find_tokenizer, read_trainables, wanted_shapes
-from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.errors import CheckpointError
 from mobile_videogpt.hub import resolve
 from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.names import HEAD, IMAGE_TOWER, VIDEO_TOWER, Shape
 from mobile_videogpt.published_config import CONFIG_FILE, parse, read_raw
 
+if TYPE_CHECKING:
+    from mobile_videogpt.config import MobileVideoGPTConfig
+
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A checkpoint in words: pairs of a label and a line, and what keeps it from loading."""
+    """A checkpoint as pairs of a label and a line, and the problem that keeps it from loading."""
 
     lines: tuple[tuple[str, str], ...]
     problem: str | None
@@ -40,11 +43,12 @@ def describe(path_or_name: str | Path) -> Description:
     """Describes a folder (or hub name) in the published layout.
 
     Raises:
-        CheckpointError: if it is no such folder, or a file in it is damaged.
+        CheckpointError: if the folder does not exist or a file in it is damaged.
     """
     folder = resolve(path_or_name)
     config = parse(read_raw(folder), f"{folder / CONFIG_FILE}")
     files = checkpoint_weights(folder)
+    # On the meta device the model has names and shapes but no memory.
     with torch.device("meta"):
         model = MobileVideoGPT(config)
     wanted = wanted_shapes(model)
@@ -113,7 +117,7 @@ def _tokenizer(folder: Path, config: MobileVideoGPTConfig) -> str:
 
 
 def _problem(wanted: Mapping[str, Shape], found: Mapping[str, Shape], folder: Path) -> str | None:
-    """The complaint of strict loading; a tower that is wholly absent may come from its own file."""
+    """The error of strict loading, or None; a tower that is wholly absent may come from its own file."""
     absent = [t for t in (VIDEO_TOWER, IMAGE_TOWER) if not any(name.startswith(t) for name in found)]
     inside = {n: s for n, s in wanted.items() if not n.startswith(tuple(absent))} if absent else wanted
     try:

@@ -1,7 +1,7 @@
 """Runs the language model: embeddings in, logits of the last position out.
 
-It knows the decoder, its head and the caches, and nothing of text, prompts, sampling or video. All calls run
-under `torch.inference_mode` and may come from several threads at once.
+Knows the decoder, its head and the caches, and nothing of text, prompts, sampling or video. All calls run under
+`torch.inference_mode` and are thread-safe.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PREFIX_BUDGET_BYTES = 96 * 1024 * 1024
 
 
 class Decoder(Protocol):
-    """What the engine uses of a transformers `Qwen2Model`."""
+    """The part of a transformers `Qwen2Model` that the engine uses."""
 
     embed_tokens: nn.Module
     layers: nn.ModuleList
@@ -30,7 +30,7 @@ class Decoder(Protocol):
 
 
 class CausalLanguageModel(Protocol):
-    """What the engine uses of a transformers `Qwen2ForCausalLM`."""
+    """The part of a transformers `Qwen2ForCausalLM` that the engine uses."""
 
     model: Decoder
     lm_head: nn.Module
@@ -43,7 +43,7 @@ class DecoderOutput(Protocol):
 
 
 class StepCache(Protocol):
-    """What every cache offers to a forward pass."""
+    """A cache as a forward pass sees it."""
 
     def get_seq_length(self, layer_idx: int = 0) -> int: ...
 
@@ -58,7 +58,7 @@ class PromptSegment:
 
 @dataclass(frozen=True, slots=True)
 class Prefilled:
-    """A prompt that has been read: its states, the last position's hidden state [D] and what was reused."""
+    """A prefilled prompt: its states, the last position's hidden state [D], and its tokens in all and reused."""
 
     cache: KeyValueCache
     hidden: Tensor
@@ -70,9 +70,9 @@ class LanguageEngine:
     """Forward passes over a decoder and its head.
 
     Args:
-        language: a transformers `Qwen2ForCausalLM` in eval mode. It is asked anew for its layers each time,
-            because adapters and quantization replace them.
-        prefix_budget_bytes: memory for states of prompt beginnings; 0 keeps none.
+        language: a transformers `Qwen2ForCausalLM` in eval mode. Its layers are looked up at each call, because
+            adapters and quantization replace them.
+        prefix_budget_bytes: memory for states of prompt prefixes; 0 keeps none.
     """
 
     def __init__(self, language: CausalLanguageModel, prefix_budget_bytes: int = PREFIX_BUDGET_BYTES) -> None:
@@ -96,7 +96,7 @@ class LanguageEngine:
 
     @property
     def device(self) -> torch.device:
-        """Where the model lies."""
+        """The device of the weights."""
         return self._scale.device
 
     @property
@@ -118,19 +118,21 @@ class LanguageEngine:
 
     @torch.inference_mode()
     def prefill(self, segments: Sequence[PromptSegment], reserve_tokens: int = 0) -> Prefilled:
-        """Reads a prompt; segments at its beginning that were read before are taken from the store.
+        """Reads a prompt; leading segments that were read before come from the prefix store.
 
         Args:
             segments: the prompt in pieces; every piece but the last may be kept for later prompts.
-            reserve_tokens: room for the reply.
+            reserve_tokens: tokens to allocate for the reply.
         """
         names = [segment.name for segment in segments]
+        # The last segment is never looked up: at least one position must be read to have a hidden state.
         total = sum(segment.embeds.shape[1] for segment in segments)
         known, states = self.prefixes.longest(names[:-1])
         cache = KeyValueCache(len(self.decoder.layers), reserve_tokens=total + reserve_tokens)
         if known:
             cache.seed(states)
         reused = cache.length
+        # [1, tokens that are not reused, D]
         embeds = torch.cat([s.embeds.to(self.device, self.dtype) for s in segments[known:]], dim=1)
         hidden = self.extend(cache, embeds)
         end = reused
@@ -141,7 +143,7 @@ class LanguageEngine:
 
     @torch.inference_mode()
     def extend(self, cache: KeyValueCache, embeds: Tensor) -> Tensor:
-        """Reads embeds [1, n, D] behind what the cache holds; the last position's hidden state [D]."""
+        """Reads embeds [1, n, D] after the cached tokens; returns the last position's hidden state [D]."""
         new, past = embeds.shape[1], cache.length
         positions = torch.arange(past, past + new, device=embeds.device)[None]
         hidden = self._forward(embeds, positions, causal_mask(new, past, self.dtype, embeds.device), cache)
@@ -150,7 +152,7 @@ class LanguageEngine:
 
     @torch.inference_mode()
     def step(self, cache: BatchCache, ids: Sequence[int]) -> Tensor:
-        """One more token for every row: the hidden states [rows, D]."""
+        """Reads one token for every row; returns the hidden states [rows, D]."""
         embeds = self._embedded([[i] for i in ids])
         positions = torch.tensor(cache.lengths, device=self.device)[:, None]
         hidden = self._forward(embeds, positions, cache.mask(self.dtype, self.device), cache)
@@ -166,7 +168,8 @@ class LanguageEngine:
 
     @torch.inference_mode()
     def logits_of(self, hidden: Tensor, ids: Sequence[int]) -> Tensor:
-        """Logits [len(ids)], float32, of some tokens only, from one hidden state [D]."""
+        """Logits [len(ids)], float32, of chosen tokens, from one hidden state [D]."""
+        # Only the asked rows of the head, where they are plain floats: 3 instead of 151936.
         rows = getattr(self.head, "weight", None)
         index = torch.tensor(list(ids), device=hidden.device)
         if isinstance(rows, Tensor) and rows.is_floating_point() and type(self.head) is nn.Linear:
@@ -175,7 +178,7 @@ class LanguageEngine:
 
     @torch.inference_mode()
     def forward_at(self, embeds: Tensor, positions: Tensor, mask: Tensor | None, cache: StepCache) -> Tensor:
-        """A forward pass with the caller's own positions [1, n] and mask; the hidden states [1, n, D]."""
+        """Runs a forward pass at given positions [1, n] with a given mask; returns the hidden states [1, n, D]."""
         return self._forward(embeds, positions, mask, cache)
 
     def _embedded(self, ids: list[list[int]]) -> Tensor:

@@ -1,6 +1,6 @@
-"""Errors of the model package: one tree, so that a caller can tell a bad file from a bad request.
+"""Errors of the model package, in one tree.
 
-It knows nothing of torch; every message says what happened, the offending value and the remedy.
+Every message says what happened, the offending value and the remedy. Imports no torch.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ SHOWN_NAMES = 12
 
 
 class ModelError(Exception):
-    """Anything this package refuses to do."""
+    """Base class of this package's errors."""
 
 
 class CheckpointError(ModelError):
@@ -23,11 +23,11 @@ class AdapterError(ModelError):
 
 
 class QuantizationError(ModelError):
-    """The asked quantization is not possible on this machine."""
+    """The requested quantization is not possible on this machine."""
 
 
 class ReplyError(ModelError, ValueError):
-    """A request for text cannot be carried out as asked."""
+    """A request for text has invalid arguments."""
 
 
 def listed(names: Iterable[str], *, shown: int = SHOWN_NAMES) -> str:

@@ -1,6 +1,6 @@
-"""Video tokens and a question in, text out, piece by piece.
+"""Generates text about visual tokens, delta by delta.
 
-It joins prompt, visual tokens, engine and decoding; it knows nothing of the towers, of files or of services.
+Joins prompt, visual tokens, engine and decoding. Knows nothing of the towers, of files or of services.
 No `inference_mode` spans a `yield`: it would leak into the caller's thread.
 """
 
@@ -9,32 +9,34 @@ from __future__ import annotations
 import time
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from mobile_videogpt.config import StreamConfig
 from mobile_videogpt.context import ChunkTokens, fingerprint, stream_block, visual_block
+from mobile_videogpt.decoding import ReplySettings, TextStream, TokenSampler
 from mobile_videogpt.engine import LanguageEngine, PromptSegment
 from mobile_videogpt.errors import ReplyError
 from mobile_videogpt.prompts import UPSTREAM_SYSTEM, prompt_ids, text_prompt_ids
-from mobile_videogpt.reply import Cancel, GenerationStats, Reply, ReplyDelta, ReplySettings
-from mobile_videogpt.tokenizer import ChatTokenizer
+from mobile_videogpt.reply import Cancel, Reply, ReplyDelta
 
-__all__ = ["GenerationStats", "PromptRequest", "ReplyDelta", "TextGenerator"]
+if TYPE_CHECKING:
+    from mobile_videogpt.tokenizer import ChatTokenizer
 
 
 @dataclass(frozen=True, slots=True)
 class PromptRequest:
-    """One question about some chunks.
+    """A prompt about some chunks.
 
     Attributes:
         chunks: visual tokens in time order; none asks without video.
-        prompt: the user's words.
+        prompt: the user's text.
         system_prompt: instead of the one stored with the model.
         frame_ids: an id for each frame of each chunk, so that overlapping frames count once.
-        action: name of the action that the reply carries out; a model without `reply_action` ignores it. None: nobody
-            decided on one, as for a question, and the model chooses; see `TextGenerator.fitting_action`.
+        action: name of the reply's action; a model without `reply_action` ignores it. None: undecided, as for a
+            question, and the model chooses; see `TextGenerator.choose_action`.
         settings: length, sampling and stop strings of the reply.
         cancel: checked before every token.
     """
@@ -49,15 +51,15 @@ class PromptRequest:
 
 
 class TextGenerator:
-    """The language half as its users call it.
+    """Generates replies with the language half.
 
     Args:
         engine: runs the decoder.
-        tokenizer: None for a model without one; only embeddings can be continued then.
-        system_prompt: used when a request brings none; it belongs to the weights.
+        tokenizer: None for a model without one; it can only continue embeddings.
+        system_prompt: used if a request has none; it belongs to the weights.
         max_tokens: positions the model was built for.
         reply_action: see `MobileVideoGPTConfig`.
-        stream: how the model was taught to decide.
+        stream: how the model was trained to decide.
     """
 
     def __init__(
@@ -78,13 +80,13 @@ class TextGenerator:
         self.stream = stream or StreamConfig()
 
     def segments(self, request: PromptRequest) -> list[PromptSegment]:
-        """The prompt in named pieces: system prompt, visual tokens, question.
+        """Builds the prompt in named pieces: system prompt, visual tokens, question.
 
         Raises:
-            GenerationError: without a tokenizer, or with tokens of another model.
+            ReplyError: without a tokenizer, or with tokens of another model.
             ValueError: if the vocabulary has no token for the request's action.
         """
-        tokenizer = self._needed_tokenizer()
+        tokenizer = self._require_tokenizer()
         system = self.system_prompt if request.system_prompt is None else request.system_prompt
         action = request.action if self.reply_action else None
         if not request.chunks:
@@ -109,13 +111,13 @@ class TextGenerator:
         """Answers a request, delta by delta; the last delta carries `stats`. The time of the first is the TTFT.
 
         Raises:
-            GenerationError: for a request that cannot be met, at the call and not at the first delta.
+            ReplyError: for invalid arguments, at the call and not at the first delta.
         """
-        reply = self.begin(request)
-        return self._stream(self.segments_of(request), reply, request.settings.max_new_tokens)
+        reply = self.new_reply(request)
+        return self._stream(self.checked_segments(request), reply, request.settings.max_new_tokens)
 
     def continue_embeds(self, embeds: Tensor, settings: ReplySettings) -> Iterator[ReplyDelta]:
-        """Continues ready embeddings [1, n, D]; for prompts this class did not assemble."""
+        """Continues embeddings [1, n, D] that the caller assembled."""
         reply = self._reply(settings, None)
         return self._stream([PromptSegment(object(), embeds)], reply, settings.max_new_tokens)
 
@@ -123,27 +125,27 @@ class TextGenerator:
         """Logits [3], float32, of `<next> <feedback> <correct>` as the first token of the reply.
 
         Raises:
-            GenerationError: if the vocabulary lacks the action tokens.
+            ReplyError: if the vocabulary lacks the action tokens.
         """
         hidden = self.engine.prefill(self.segments(replace(request, action=None))).hidden
         return self.engine.logits_of(hidden, self.action_ids())
 
-    def fitting_action(self, request: PromptRequest) -> str | None:
-        """What the reply does: the request's action, or else `feedback` or `correct`, whichever the model would
-        rather do about the chunks.
+    def choose_action(self, request: PromptRequest) -> str | None:
+        """The reply's action: the request's, or the more likely of `feedback` and `correct` for its chunks.
 
-        A model that answers to actions never learnt to begin without one. It reads the chunks as it does while it
-        decides when to speak. None without chunks, and for a model that does not answer to actions or never
-        learnt to decide.
+        A model with `reply_action` is never trained to begin without an action, so one is chosen: the chunks are read
+        as they are to decide when to speak. None without chunks, and for a model that has no `reply_action` or was
+        not trained to decide.
 
         Raises:
-            GenerationError: if the chunks have too few frames for it.
+            ReplyError: if a chunk has fewer frames than the model decides on.
         """
         if request.action is not None or not (self.reply_action and self.stream.chunks and request.chunks):
             return request.action
         ids = self.action_ids()
+        # As in training: instruction, then each chunk followed by `<next>`; the last `<next>` is the prediction.
         silence = self.engine.embed(ids[:1])
-        pieces = [self.engine.embed(text_prompt_ids(request.prompt, self.system_prompt, self._needed_tokenizer()))]
+        pieces = [self.engine.embed(text_prompt_ids(request.prompt, self.system_prompt, self._require_tokenizer()))]
         for chunk in request.chunks[-self.stream.chunks :]:
             pieces += [stream_block(chunk, self.stream.frames).to(silence), silence]
         embeds = torch.cat(pieces[:-1], dim=1)
@@ -153,7 +155,7 @@ class TextGenerator:
 
     def action_ids(self) -> list[int]:
         """Ids of the action tokens, in the order of `ACTION_TOKENS`."""
-        ids = self._needed_tokenizer().action_ids
+        ids = self._require_tokenizer().action_ids
         if len(ids) < 3:
             raise ReplyError(
                 f"the vocabulary has only {sorted(ids)} of the action tokens; "
@@ -167,30 +169,31 @@ class TextGenerator:
             yield ended
             return
         prefilled = engine.prefill(pieces, reserve_tokens)
-        reply.prompt_was_read(prefilled.prompt_tokens, prefilled.reused_tokens)
+        reply.set_prompt_size(prefilled.prompt_tokens, prefilled.reused_tokens)
         cache, hidden = prefilled.cache, prefilled.hidden
         while (ended := reply.cancelled()) is None:
+            # The first token comes from the prefill's hidden state, later ones from the token before.
             if reply.last_id is not None:
                 hidden = engine.extend(cache, engine.embed([reply.last_id]))
-            delta = reply.take(engine.logits(hidden))
+            delta = reply.next_delta(engine.logits(hidden))
             if delta.stats is not None or delta.token_ids:
                 yield delta
             if delta.stats is not None:
                 return
         yield ended
 
-    def begin(self, request: PromptRequest) -> Reply:
-        """The empty reply to a request; its clock runs from here."""
-        self._needed_tokenizer()
+    def new_reply(self, request: PromptRequest) -> Reply:
+        """Starts the empty reply to a request; its TTFT is measured from here."""
+        self._require_tokenizer()
         return self._reply(request.settings, request.cancel)
 
-    def segments_of(self, request: PromptRequest) -> list[PromptSegment]:
-        """A request's prompt in pieces.
+    def checked_segments(self, request: PromptRequest) -> list[PromptSegment]:
+        """A request's prompt in pieces, with its action chosen and its length checked.
 
         Raises:
-            GenerationError: if prompt and reply exceed the model's positions.
+            ReplyError: if prompt and reply exceed the model's positions.
         """
-        pieces = self.segments(replace(request, action=self.fitting_action(request)))
+        pieces = self.segments(replace(request, action=self.choose_action(request)))
         tokens = sum(piece.embeds.shape[1] for piece in pieces)
         if tokens + request.settings.max_new_tokens > self.max_tokens:
             raise ReplyError(
@@ -200,16 +203,22 @@ class TextGenerator:
         return pieces
 
     def _reply(self, settings: ReplySettings, cancel: Cancel | None) -> Reply:
-        stop_ids = self.tokenizer.stop_ids if self.tokenizer is not None else frozenset[int]()
-        return Reply(settings, stop_ids, self.tokenizer, time.perf_counter, cancel)
+        # The clock starts in `Reply`, so prefill counts towards the TTFT.
+        sampler = TokenSampler(settings.sampling)
+        if self.tokenizer is None:
+            if settings.stop:
+                raise ReplyError("stop strings need a tokenizer, and this model was loaded without one")
+            return Reply(settings.max_new_tokens, frozenset(), sampler, None, time.perf_counter, cancel)
+        text = TextStream(self.tokenizer, settings.stop)
+        return Reply(settings.max_new_tokens, self.tokenizer.stop_ids, sampler, text, time.perf_counter, cancel)
 
     def _text_segment(self, ids: tuple[int, ...]) -> PromptSegment:
         return PromptSegment(("ids", ids), self.engine.embed(ids))
 
-    def _needed_tokenizer(self) -> ChatTokenizer:
+    def _require_tokenizer(self) -> ChatTokenizer:
         if self.tokenizer is None:
             raise ReplyError(
-                "this model was loaded without a tokenizer, so it reads no text; "
+                "this model was loaded without a tokenizer, so it cannot read text; "
                 "put tokenizer.json into the checkpoint's folder"
             )
         return self.tokenizer

@@ -1,7 +1,7 @@
-"""The temporal head: when to speak, from one chunk's `features` at a time. Plain numpy, no torch.
+"""The temporal head: probabilities of the three actions from each chunk's `features`. Plain numpy, no torch.
 
-Each frame's row of the features is reduced by one shared layer, the eight rows and the CLS are mixed, a GRU
-remembers a few seconds, and three probabilities come out. It knows nothing of training, of text or of the gate.
+One shared layer reduces each frame's row of the features, the eight rows and the CLS are mixed, and a GRU keeps a
+few seconds of state. Knows nothing of training, text or the gate.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ WEIGHTS, SETTINGS = "head.safetensors", "head.json"
 
 @dataclass(frozen=True, slots=True)
 class HeadConfig:
-    """Sizes of a head, and how it was calibrated.
+    """Sizes of a head, and its calibration.
 
     Attributes:
         cls_width: values of the video tower's CLS at the beginning of the features.
         frames: frames of a chunk.
-        row_width: values a frame has behind it (video mean and image mean).
-        reduced: values that are kept of a row.
-        hidden: values the GRU remembers.
-        offsets: added to the logits of next, feedback and correct, so that the threshold that was best on
-            validation lies at `threshold`.
-        threshold: probability from which on an action should be taken.
-        min_interval_s: seconds between feedbacks that the thresholds were chosen with.
-        repeat_window_s: seconds in which a lasting certainty counts as the same, likewise.
-        context_chunks: chunks that the words about a decision were trained to see.
+        row_width: values of each frame behind the CLS (video mean and image mean).
+        reduced: values of a row after the shared layer.
+        hidden: size of the GRU's state.
+        offsets: added to the logits of next, feedback and correct, so that the best threshold on validation data is
+            `threshold`.
+        threshold: least probability at which an action is taken.
+        min_interval_s: seconds between feedbacks that the offsets were chosen with.
+        repeat_window_s: seconds in which a lasting detection counts once, that the offsets were chosen with.
+        context_chunks: chunks of context that the text was trained with.
     """
 
     cls_width: int
@@ -77,18 +77,18 @@ class HeadConfig:
 
 
 class HeadError(CheckpointError, ValueError):
-    """A head's files are missing, damaged, or of another head."""
+    """A head's files are missing, damaged, or do not fit its config."""
 
 
 class TemporalHead:
-    """Decides chunk by chunk.
+    """Gives action probabilities chunk by chunk.
 
     Args:
         config: the sizes.
         weights: every weight by name, float32.
 
     Raises:
-        HeadError: naming weights that are missing, left over, mis-shaped or not finite.
+        HeadError: listing weights that are missing, left over, mis-shaped or not finite.
     """
 
     def __init__(self, config: HeadConfig, weights: dict[str, Array]) -> None:
@@ -116,7 +116,7 @@ class TemporalHead:
         """Reads a head from its folder.
 
         Raises:
-            HeadError: if a file is missing or damaged, naming it.
+            HeadError: if a file is missing or damaged.
         """
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
@@ -149,17 +149,17 @@ class TemporalHead:
         (folder / SETTINGS).write_text(json.dumps(asdict(self.config), indent=1) + "\n", encoding="utf-8")
 
     def step(self, features: Array, state: Array | None) -> tuple[Array, Array]:
-        """Read one chunk.
+        """Reads one chunk.
 
         Args:
             features: [F] float32, from `Tokens.features`.
-            state: what the call before returned; None at the beginning.
+            state: the state the previous call returned; None at the start of a run.
 
         Returns:
             Probabilities [3] of next, feedback, correct, and the state [hidden], float32.
 
         Raises:
-            ValueError: if features or state have another length than this head's.
+            ValueError: if the length of features or state is not this head's.
         """
         config, w = self.config, self.weights
         if features.shape != (config.feature_size,):
@@ -172,7 +172,9 @@ class TemporalHead:
             raise ValueError(
                 f"the state has shape {list(before.shape)}, this head keeps [{config.hidden}]; start with None"
             )
+        # Clipped at 8 deviations, as in training: one broken frame must not saturate the GRU.
         x = np.clip((features - w["mean"]) * w["scale"], -8.0, 8.0)
+        # [reduced], then [frames, reduced], then [hidden]
         first = _gelu(w["cls.weight"] @ x[: config.cls_width] + w["cls.bias"])
         rows = x[config.cls_width :].reshape(config.frames, config.row_width)
         rest = _gelu(rows @ w["row.weight"].T + w["row.bias"])
@@ -200,10 +202,10 @@ def _config(values: object) -> HeadConfig:
         raise ValueError(f"unknown names {', '.join(unknown)}")
     for name in ("cls_width", "frames", "row_width", "reduced", "hidden"):
         if not isinstance(values.get(name), int) or values[name] < 1:
-            raise ValueError(f"{name} is {values.get(name)!r}; a whole number from 1 on is wanted")
+            raise ValueError(f"{name} is {values.get(name)!r}; expected a whole number from 1 on")
     offsets = tuple(float(v) for v in values.get("offsets", (0, 0, 0)))
     if len(offsets) != 3:
-        raise ValueError(f"offsets has {len(offsets)} values; 3 are wanted")
+        raise ValueError(f"offsets has {len(offsets)} values; expected 3")
     return HeadConfig(**{**values, "offsets": offsets})
 
 

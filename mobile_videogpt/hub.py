@@ -1,6 +1,6 @@
-"""Where a checkpoint lies: a folder, or a name on the Hugging Face hub with its offline flags respected.
+"""Finds a checkpoint's folder: a local one, or a download from the Hugging Face hub (offline flags are respected).
 
-It knows nothing of what is in the folder.
+Knows nothing of the folder's content.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ WANTED_FILES = ("*.json", "*.safetensors", "*.bin", "merges.txt", "*.pth")
 
 
 def resolve(path_or_name: str | Path, *, revision: str | None = None, offline: bool = False) -> Path:
-    """A local folder for `path_or_name`, downloaded if it is a hub name that is not here yet.
+    """The local folder of `path_or_name`; downloads a hub name that is not cached.
 
     Args:
         path_or_name: a folder, or `OWNER/NAME` on the hub.
         revision: branch, tag or commit on the hub.
-        offline: use only what was downloaded before; `HF_HUB_OFFLINE=1` does the same.
+        offline: use the local cache only; `HF_HUB_OFFLINE=1` does the same.
 
     Raises:
-        CheckpointError: if there is no such folder and no such name can be had.
+        CheckpointError: if neither a folder nor a download is available.
     """
     path = Path(path_or_name).expanduser()
     if path.is_dir():
@@ -39,7 +39,7 @@ def resolve(path_or_name: str | Path, *, revision: str | None = None, offline: b
         )
     except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
         raise CheckpointError(
-            f"{name} is no folder here and was not downloaded before, and the hub was not reached. "
+            f"{name} is not a folder here and was not downloaded before, and the hub was not reached. "
             "Check the spelling, go online once, or pass a folder."
         ) from error
     except (HfHubHTTPError, HFValidationError, OSError) as error:

@@ -1,8 +1,8 @@
 """LoRA adapters on the language half: load, choose, merge, unload, several side by side.
 
-An adapter is checked name by name before PEFT sees it, because PEFT only warns. What its training changed
-besides (the projectors, in `non_lora_trainables.bin`) and the system prompt it was trained with come and go
-with it. Not to be called while a reply is being written.
+An adapter is checked name by name before PEFT sees it, because PEFT only warns. The other weights that its training
+changed (the projectors, in `non_lora_trainables.bin`) and its system prompt are loaded and unloaded with it. Do not
+call this while a reply is being generated.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from peft import PeftModel
 from torch import Tensor, nn
@@ -20,10 +20,13 @@ from torch import Tensor, nn
 from mobile_videogpt import names
 from mobile_videogpt.errors import AdapterError, listed
 from mobile_videogpt.hub import resolve
-from mobile_videogpt.modeling import MobileVideoGPT, Part, module_name
 from mobile_videogpt.published_config import SECTION
 from mobile_videogpt.transformers_api import adapters_created
-from mobile_videogpt.weights import WeightFiles, read_file
+from mobile_videogpt.weights import read_file
+
+if TYPE_CHECKING:
+    from mobile_videogpt.modeling import MobileVideoGPT
+    from mobile_videogpt.weights import WeightFiles
 
 CONFIG_FILE = "adapter_config.json"
 WEIGHT_FILES = ("adapter_model.safetensors", "adapter_model.bin")
@@ -34,7 +37,7 @@ _LORA = re.compile(r"^(?P<module>.+)\.lora_(?P<side>A|B|embedding_A|embedding_B)
 class TrainablesReader(Protocol):
     """Reads `non_lora_trainables.bin` of a folder for one part of the model."""
 
-    def __call__(self, folder: Path, part: Part) -> WeightFiles | None: ...
+    def __call__(self, folder: Path, part: names.Part) -> WeightFiles | None: ...
 
 
 class LoraAdapters:
@@ -42,8 +45,8 @@ class LoraAdapters:
 
     Args:
         model: the model; its language half must be there to load an adapter.
-        read_trainables: reads what an adapter changed besides.
-        changed: called after the weights changed, so that kept states are forgotten.
+        read_trainables: reads the other weights that an adapter's training changed.
+        changed: called after the weights changed; drops cached states.
     """
 
     def __init__(self, model: MobileVideoGPT, read_trainables: TrainablesReader, changed: Callable[[], None]) -> None:
@@ -65,16 +68,17 @@ class LoraAdapters:
     def load(self, path_or_name: str | Path, name: str = "default") -> None:
         """Loads an adapter and makes it the active one.
 
-        On a model with the vision half only, nothing but the projectors of `non_lora_trainables.bin` is used.
+        On a model with the vision half only, only the projectors of `non_lora_trainables.bin` are used.
 
         Raises:
-            AdapterError: if it was made for another model, or the name is taken.
+            AdapterError: if it does not fit this model, or the name is taken.
             CheckpointError: if the folder does not exist or a file is damaged.
         """
         if name in self._extras:
             raise AdapterError(f"an adapter named {name!r} is loaded already; choose another name or unload")
         folder = resolve(path_or_name)
         extra = self._checked_extra(folder)
+        # Checked before PEFT changes the model, so that a refused adapter leaves no trace.
         if self._model.language is not None:
             check_adapter(self._model.language, folder)
             self._inject(self._model.language, str(folder), name)
@@ -87,7 +91,7 @@ class LoraAdapters:
         self.activate(name)
 
     def activate(self, name: str) -> None:
-        """Makes one of the loaded adapters the one that speaks.
+        """Makes one of the loaded adapters the active one.
 
         Raises:
             AdapterError: if no adapter has that name.
@@ -96,6 +100,7 @@ class LoraAdapters:
             raise AdapterError(f"no adapter is named {name!r}; loaded are {self.names or 'none'}")
         if self._peft is not None:
             self._peft.set_adapter(name)
+        # The previous adapter's projectors go first: the originals below must be the base's.
         self._restore_extras()
         for parameter_name, tensor in self._extras[name].items():
             parameter = self._model.get_parameter(parameter_name)
@@ -106,7 +111,7 @@ class LoraAdapters:
         self._changed()
 
     def merge(self) -> None:
-        """Folds the active adapter into the weights for good and lets go of all adapters.
+        """Merges the active adapter into the weights and removes all adapters.
 
         Raises:
             AdapterError: if none is loaded.
@@ -116,15 +121,15 @@ class LoraAdapters:
         if self._peft is not None:
             self._peft.merge_and_unload(adapter_names=[self.active])
         self._originals.clear()
-        self._forget()
+        self._reset()
 
     def unload(self) -> None:
-        """Takes all adapters out: the base model, bit by bit, as before `load`."""
+        """Removes all adapters; the base model is bit-equal to before `load`."""
         if self._peft is not None:
             self._peft.unload()
         self._restore_extras()
         self._set_prompt(self._own_prompt)
-        self._forget()
+        self._reset()
 
     def _inject(self, language: nn.Module, folder: str, name: str) -> None:
         with adapters_created():
@@ -136,7 +141,7 @@ class LoraAdapters:
                 self._peft.load_adapter(folder, adapter_name=name, autocast_adapter_dtype=False)
         self._peft.eval()
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self._peft, self.active = None, None
         self._extras.clear()
         self._prompts.clear()
@@ -155,7 +160,7 @@ class LoraAdapters:
         if files is None:
             return {}
         own = dict(self._model.named_parameters(remove_duplicate=False))
-        found = {module_name(name): name for name in files.shapes}
+        found = {names.module_name(name): name for name in files.shapes}
         odd = [
             published
             for inner, published in found.items()
@@ -170,10 +175,10 @@ class LoraAdapters:
 
 
 def check_adapter(language: nn.Module, folder: Path) -> None:
-    """Compares an adapter with the model it shall go into.
+    """Compares an adapter's names and shapes with the model it is for.
 
     Raises:
-        AdapterError: if it is no LoRA adapter, or names or shapes do not fit.
+        AdapterError: if it is not a LoRA adapter, or names or shapes do not fit.
     """
     config = _read_config(folder)
     path = next((folder / name for name in WEIGHT_FILES if (folder / name).is_file()), None)
@@ -199,13 +204,14 @@ def check_adapter(language: nn.Module, folder: Path) -> None:
         if set(pair) != {"A", "B"}:
             strange.append(f"{module} (only one of lora_A and lora_B)")
         elif isinstance(layer, nn.Linear):
+            # A [rank, in], B [out, rank]: the ranks must agree.
             ends = (pair["A"][1], pair["B"][0], pair["A"][0] - pair["B"][1])
             if ends != (layer.in_features, layer.out_features, 0):
                 misshaped.append(
                     f"{module} (A {list(pair['A'])}, B {list(pair['B'])} for a layer of "
                     f"{layer.in_features} -> {layer.out_features})"
                 )
-    missing = _untouched(config, modules, set(sides))
+    missing = _without_weights(config, modules, set(sides))
     complaints = [
         f"{what}: {listed(found)}"
         for what, found in (("missing", missing), ("unexpected", strange), ("of another shape", misshaped))
@@ -221,7 +227,7 @@ def check_adapter(language: nn.Module, folder: Path) -> None:
 def _read_config(folder: Path) -> dict[str, object]:
     path = folder / CONFIG_FILE
     if not path.is_file():
-        raise AdapterError(f"{folder} has no {CONFIG_FILE}, so it is no adapter; pass a folder that PEFT wrote")
+        raise AdapterError(f"{folder} has no {CONFIG_FILE}, so it is not an adapter; pass a folder that PEFT wrote")
     config = cast("dict[str, object]", json.loads(path.read_text(encoding="utf-8")))
     if config.get("peft_type") != "LORA":
         raise AdapterError(f"{path} has peft_type {config.get('peft_type')!r}; only LORA is supported")
@@ -229,7 +235,7 @@ def _read_config(folder: Path) -> dict[str, object]:
 
 
 def _system_prompt(folder: Path) -> str | None:
-    """The prompt an adapter was trained with, when a config.json of ours lies beside it."""
+    """The system prompt an adapter was trained with, from a config.json of ours beside it; None without one."""
     path = folder / "config.json"
     section = json.loads(path.read_text(encoding="utf-8")).get(SECTION, {}) if path.is_file() else {}
     prompt = section.get("system_prompt")
@@ -237,7 +243,7 @@ def _system_prompt(folder: Path) -> str | None:
 
 
 def _base(module: nn.Module | None) -> nn.Module | None:
-    """The layer itself, when an adapter loaded before has wrapped it."""
+    """The layer itself, without the wrapper of an adapter loaded before."""
     inner = getattr(module, "base_layer", module)
     return inner if isinstance(inner, nn.Module) else None
 
@@ -246,8 +252,8 @@ def _without_wrappers(name: str) -> str:
     return name.replace(".modules_to_save.", ".").replace(".base_layer.", ".")
 
 
-def _untouched(config: dict[str, object], modules: dict[str, nn.Module], touched: set[str]) -> set[str]:
-    """Layers that the config says were trained, but that the file has nothing for."""
+def _without_weights(config: dict[str, object], modules: dict[str, nn.Module], touched: set[str]) -> set[str]:
+    """Layers that the config lists as trained but that have no weights in the file."""
     targets = config.get("target_modules")
     if config.get("layers_to_transform") is not None or not isinstance(targets, list):
         return set()

@@ -1,7 +1,7 @@
 """uint8 frames to normalised pixels for both towers, as batched tensor code on any device.
 
-The two towers look at different regions of a frame that is not square: the video tower squeezes it into a
-square, CLIP crops the middle. It knows nothing of the towers but their side length.
+The two towers read different regions of a frame that is not square: the video tower squeezes it into a square, CLIP
+crops the middle. Knows nothing of the towers but their side length.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 def check_frames(frames: Tensor, count: int) -> None:
-    """Refuse anything but `[B, count, H, W, 3]` uint8.
+    """Checks that frames are `[B, count, H, W, 3]` uint8.
 
     Raises:
-        ValueError: naming the shape or dtype found and the one wanted.
+        ValueError: on another shape or dtype.
     """
     if frames.dtype != torch.uint8:
         raise ValueError(f"frames are {frames.dtype}; give uint8 RGB")
@@ -64,6 +64,7 @@ def image_pixels(frames: Tensor, size: int) -> Tensor:
     height, width = frames.shape[1:3]
     short = min(height, width)
     new_height, new_width = size * height // short, size * width // short
+    # Pillow's order: rows first, then columns; the crop is taken while resizing.
     square = resize_bicubic(frames, 2, new_width, (new_width - size) // 2, size)
     square = resize_bicubic(square, 1, new_height, (new_height - size) // 2, size)
     return _normalise(square, CLIP_MEAN, CLIP_STD)

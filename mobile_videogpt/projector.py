@@ -1,6 +1,6 @@
-"""ETP projectors: a tower's tokens to the language model's width, pooled to a smaller square grid.
+"""ETP projectors: map a tower's tokens to the language model's width, pooled to a smaller square grid.
 
-They know the grid's sides only; which tokens make a grid is decided by the caller.
+They know the grid's sides only; the caller decides which tokens make a grid.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 def _side(count: int) -> int:
     side = math.isqrt(count)
     if side * side != count:
-        raise ValueError(f"{count} tokens make no square grid; group the frames so that they do")
+        raise ValueError(f"{count} tokens do not make a square grid; group the frames so that they do")
     return side
 
 
@@ -23,7 +23,7 @@ def pool_grid(tokens: Tensor, side: int) -> Tensor:
     """`[N, n * n, D] -> [N, side * side, D]` by adaptive averaging over the grid, row-major.
 
     Raises:
-        ValueError: if the number of tokens is no square.
+        ValueError: if the number of tokens is not a square.
     """
     n = _side(tokens.shape[1])
     grid = torch.unflatten(tokens.transpose(1, 2), 2, (n, n))  # [N, D, n, n]

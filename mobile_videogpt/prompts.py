@@ -1,18 +1,22 @@
-"""The exact prompt strings the weights were trained with, and the rule that cuts them round the images.
+"""The exact prompt strings of the model's training, and their split around the images.
 
-It knows nothing of tokens' embeddings or of the model; the strings follow the `qwen2_instruct` template of
-the published code, and the system prompt is a setting, because upstream and its exercise adaptation differ.
+The strings follow the `qwen2_instruct` template of the published code; the system prompt is a setting, because
+upstream and its exercise adaptation differ. Knows nothing of embeddings or of the model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from mobile_videogpt.tokenizer import IM_END, IM_START, ChatTokenizer
+from mobile_videogpt.special_tokens import IM_END, IM_START
+
+if TYPE_CHECKING:
+    from mobile_videogpt.tokenizer import ChatTokenizer
 
 IMAGE = "<image>"
-IMAGE_TOKEN_ID = -200  # stands for an image in a list of ids; no row of the vocabulary
+IMAGE_TOKEN_ID = -200  # an image in a list of ids; the vocabulary has no such row
 UPSTREAM_SYSTEM = "You are a helpful assistant."
 EXERCISE_SYSTEM = (
     "You are a physiotherapy assistant. Given the following exercise image or video, identify any form "
@@ -21,17 +25,17 @@ EXERCISE_SYSTEM = (
 
 
 def chat_prompt(user: str, *, system: str = UPSTREAM_SYSTEM, n_images: int = 0) -> str:
-    """The whole prompt as text; `n_images` placeholders stand on a line of their own before `user`."""
+    """The whole prompt as text, with `n_images` placeholders on a line of their own before `user`."""
     return _before(system) + IMAGE * n_images + "\n" + user + _AFTER
 
 
 def segments(prompt: str) -> list[str]:
-    """The pieces round the placeholders; pieces between neighbouring placeholders are empty strings."""
+    """The pieces around the placeholders; pieces between adjacent placeholders are empty."""
     return prompt.split(IMAGE)
 
 
 def ids_with_images(prompt: str, encode: Callable[[str], list[int]]) -> list[int]:
-    """Every piece encoded on its own and joined with `IMAGE_TOKEN_ID`, without a BOS."""
+    """Encodes every piece on its own and joins them with `IMAGE_TOKEN_ID`, without a BOS."""
     first, *rest = segments(prompt)
     ids = encode(first)
     for piece in rest:
@@ -43,24 +47,24 @@ def ids_with_images(prompt: str, encode: Callable[[str], list[int]]) -> list[int
 
 @dataclass(frozen=True, slots=True)
 class PromptIds:
-    """Ids before and behind the block of visual tokens."""
+    """Ids before and after the block of visual tokens."""
 
     prefix: tuple[int, ...]
     suffix: tuple[int, ...]
 
 
 def prompt_ids(user: str, system: str, tokenizer: ChatTokenizer, action: str | None = None) -> PromptIds:
-    """The prompt's two halves, round the block of visual tokens.
+    """Encodes the prompt's two halves, before and after the block of visual tokens.
 
-    What the user and the system wrote is encoded as plain text: `<|im_end|>` or `<image>` spelled out in a
-    question cannot close the turn or ask for an image. For any other text the ids equal those of the whole
-    string, because special tokens cut the text before BPE sees it.
+    User text and system prompt are encoded as plain text: `<|im_end|>` or `<image>` spelled out in a question cannot
+    close the turn or insert an image. For any other text the ids equal those of the whole string, because special
+    tokens split the text before BPE.
 
     Args:
-        user: the user's words.
+        user: the user's text.
         system: the system prompt.
         tokenizer: of the model.
-        action: name of the action that the reply carries out, `feedback` or `correct`; its token opens the reply.
+        action: name of the reply's action, `feedback` or `correct`; its token opens the reply.
 
     Raises:
         ValueError: if the vocabulary has no token for `action`.
@@ -72,7 +76,7 @@ def prompt_ids(user: str, system: str, tokenizer: ChatTokenizer, action: str | N
 
 
 def text_prompt_ids(user: str, system: str, tokenizer: ChatTokenizer, action: str | None = None) -> tuple[int, ...]:
-    """The prompt without images in one piece: the blank lines before the user's words are one word of BPE.
+    """Encodes the prompt without images in one piece, because BPE joins the blank lines before the user's text.
 
     Raises:
         ValueError: as `prompt_ids`.

@@ -1,7 +1,7 @@
-"""`config.json` of a checkpoint folder to our config and back.
+"""Reads and writes `config.json` of a checkpoint folder.
 
-The published file describes Qwen2 and names the towers; sizes of the towers, the system prompt and the action
-tokens stand in our own section, `mobile_videogpt`. Without it the published values hold. It reads no weights.
+The published file describes Qwen2 and names the towers. Sizes of the towers, the system prompt and the action tokens
+are in our own section, `mobile_videogpt`; without it the published values apply. Reads no weights.
 """
 
 from __future__ import annotations
@@ -39,25 +39,25 @@ def read_raw(folder: Path) -> dict[str, object]:
     """`config.json` as it is.
 
     Raises:
-        CheckpointError: if it is absent or no JSON object.
+        CheckpointError: if it is absent or not a JSON object.
     """
     path = folder / CONFIG_FILE
     if not path.is_file():
         hint = ""
         if (folder / "adapter_config.json").is_file():
             hint = " It holds a LoRA adapter: pass the base model's folder, and this one as lora=."
-        raise CheckpointError(f"{folder} has no {CONFIG_FILE}, so it is no checkpoint.{hint}")
+        raise CheckpointError(f"{folder} has no {CONFIG_FILE}, so it is not a checkpoint.{hint}")
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise CheckpointError(f"{path} is no JSON ({error}). Download it again.") from error
+        raise CheckpointError(f"{path} is not JSON ({error}). Download it again.") from error
     if not isinstance(raw, dict):
         raise CheckpointError(f"{path} holds a {type(raw).__name__}, not an object")
     return raw
 
 
 def parse(raw: Mapping[str, object], where: str = CONFIG_FILE) -> MobileVideoGPTConfig:
-    """The config that a published `config.json` describes; `mm_hidden_size` in it is not read, it is wrong.
+    """The config that a published `config.json` describes; its `mm_hidden_size` is wrong and not read.
 
     Raises:
         CheckpointError: on another model type, or a value that does not fit.
@@ -65,7 +65,7 @@ def parse(raw: Mapping[str, object], where: str = CONFIG_FILE) -> MobileVideoGPT
     kind = raw.get("model_type")
     if kind != MODEL_TYPE:
         raise CheckpointError(
-            f"{where} has model_type {kind!r}, not {MODEL_TYPE!r}; this is no Mobile-VideoGPT checkpoint"
+            f"{where} has model_type {kind!r}, not {MODEL_TYPE!r}; this is not a Mobile-VideoGPT checkpoint"
         )
     section = raw.get(SECTION, {})
     if not isinstance(section, Mapping):
@@ -75,7 +75,7 @@ def parse(raw: Mapping[str, object], where: str = CONFIG_FILE) -> MobileVideoGPT
     if isinstance(rope, Mapping) and "rope_theta" in rope:  # transformers 5 moved it there
         values["rope_theta"] = rope["rope_theta"]
     try:
-        # The language model's sizes stand in the published keys; the section must not contradict them.
+        # The published keys give the language model's sizes; our section cannot contradict them.
         config = MobileVideoGPTConfig.from_dict({**section, "language": values})
         layer = raw.get("mm_vision_select_layer")
         if SECTION not in raw and isinstance(layer, int):

@@ -1,6 +1,6 @@
-"""Smaller weights for the language half: bitsandbytes on CUDA, dynamic int8 on a CPU.
+"""Quantizes the language half: bitsandbytes on CUDA, dynamic int8 on a CPU.
 
-The vision half stays as it is: its scan and convolutions gain nothing. Embeddings keep their dtype.
+The vision half is not quantized: its scan and convolutions gain nothing. Embeddings keep their dtype.
 """
 
 from __future__ import annotations
@@ -9,22 +9,24 @@ import copy
 import importlib
 import importlib.util
 import warnings
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 from torch import nn
-from transformers import Qwen2ForCausalLM
 
 from mobile_videogpt.errors import QuantizationError
+
+if TYPE_CHECKING:
+    from transformers import Qwen2ForCausalLM
 
 Quantization = Literal["4bit", "8bit", "int8"]
 
 
 def check_quantization(kind: str | None, device: torch.device) -> None:
-    """Fails before anything is loaded.
+    """Checks before loading that this machine supports a kind of quantization.
 
     Raises:
-        QuantizationError: on an unknown kind, or one that this machine cannot do.
+        QuantizationError: on an unknown or unsupported kind.
     """
     if kind is None:
         return
@@ -48,7 +50,7 @@ def check_quantization(kind: str | None, device: torch.device) -> None:
 def quantize_language(language: Qwen2ForCausalLM, kind: Quantization, device: torch.device) -> None:
     """Replaces the linear layers in place; with "int8" also the head, which reads as much as all layers.
 
-    A LoRA adapter has to be merged before: its layers cannot be replaced.
+    Merge LoRA adapters first: their layers cannot be replaced.
 
     Raises:
         QuantizationError: as `check_quantization`, and with an adapter that is not merged.
@@ -58,7 +60,7 @@ def quantize_language(language: Qwen2ForCausalLM, kind: Quantization, device: to
         raise QuantizationError("an adapter is loaded; call model.lora.merge() first, or load without quantize")
     for parent in list(language.model.layers.modules()):
         for name, child in list(parent.named_children()):
-            if type(child) is nn.Linear:
+            if type(child) is nn.Linear:  # not a subclass: those are quantized already
                 setattr(parent, name, _smaller(child, kind, device))
     if kind == "int8":
         language.lm_head = _smaller(language.lm_head, kind, device)
@@ -69,10 +71,10 @@ def _smaller(layer: nn.Linear, kind: Quantization, device: torch.device) -> nn.M
 
 
 def _int8(layer: nn.Linear) -> nn.Module:
-    """int8 weights per output row, activations quantized as they come."""
+    """A linear layer with int8 weights per output row; activations are quantized at each call."""
     source = copy.deepcopy(layer).float()
     with warnings.catch_warnings():
-        # torch announces that this module moves to torchao; until then it is what torch itself ships.
+        # torch warns that this module moves to torchao; until then torch itself ships it.
         warnings.simplefilter("ignore")
         source.qconfig = torch.ao.quantization.per_channel_dynamic_qconfig  # type: ignore[assignment]
         small: nn.Module = torch.ao.nn.quantized.dynamic.Linear.from_float(source)  # type: ignore[no-untyped-call]

@@ -1,57 +1,39 @@
-"""One reply while it is being written: what was chosen so far, why it ends, what may be shown.
+"""One reply during generation: its tokens so far, the text that may be shown, and why it ends.
 
-It knows logits and text, and nothing of the model, of caches or of threads; the clock is handed in.
+Knows logits and text, and nothing of the model, of caches or of threads. The clock is injected.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
-from mobile_videogpt.decoding import SamplingSettings, TextStream, TokenSampler
-from mobile_videogpt.errors import ReplyError
-from mobile_videogpt.tokenizer import ChatTokenizer
+    from mobile_videogpt.decoding import TextStream, TokenSampler
 
 StopReason = Literal["stop_token", "stop_string", "length", "cancelled"]
 
 
 class Cancel(Protocol):
-    """Asked before every token; `threading.Event` fits."""
+    """A cancellation flag, checked before every token; `threading.Event` is one."""
 
     def is_set(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
-class ReplySettings:
-    """When a reply ends and how its tokens are chosen.
-
-    Raises:
-        GenerationError: if `max_new_tokens` is below 1.
-    """
-
-    max_new_tokens: int = 128
-    sampling: SamplingSettings = field(default_factory=SamplingSettings)
-    stop: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.max_new_tokens < 1:
-            raise ReplyError(f"max_new_tokens is {self.max_new_tokens}; ask for at least 1")
-
-
-@dataclass(frozen=True, slots=True)
 class GenerationStats:
-    """What happened, as the model reports it.
+    """Counts and times of a reply.
 
-    Args:
+    Attributes:
         stop_reason: `stop_token`, `stop_string`, `length` (max_new_tokens reached) or `cancelled`.
         prompt_tokens: tokens of the prompt, visual ones included.
-        reused_prompt_tokens: of those, how many came from an earlier request's states.
-        new_tokens: tokens written, the stop token not counted.
-        ttft_s: from the call to the first token; None when there was none.
-        total_s: from the call to the end.
+        reused_prompt_tokens: of those, tokens whose states came from an earlier request.
+        new_tokens: generated tokens without the stop token.
+        ttft_s: seconds from the call to the first token; None without tokens.
+        total_s: seconds from the call to the end.
     """
 
     stop_reason: StopReason
@@ -64,7 +46,7 @@ class GenerationStats:
 
 @dataclass(frozen=True, slots=True)
 class ReplyDelta:
-    """A piece of a reply. `stats` is there on the last one and only there."""
+    """A piece of a reply; only the last one has `stats`."""
 
     text: str
     token_ids: tuple[int, ...]
@@ -72,7 +54,7 @@ class ReplyDelta:
 
     @property
     def n_tokens(self) -> int:
-        """Tokens that this piece added."""
+        """Tokens in this piece."""
         return len(self.token_ids)
 
 
@@ -80,48 +62,48 @@ class Reply:
     """Turns logits into deltas for one request.
 
     Args:
-        settings: when to end and how to choose.
+        max_new_tokens: the reply ends after this many tokens.
         stop_ids: ids that end the reply.
-        tokenizer: turns ids into text; None gives ids only (models without a tokenizer).
+        sampler: chooses the tokens; it keeps this reply's history.
+        text: turns ids into text; None gives ids only (models without a tokenizer).
         clock: seconds; `time.perf_counter` outside tests.
-        cancel: asked before every token.
+        cancel: checked before every token.
     """
 
     def __init__(
         self,
-        settings: ReplySettings,
+        max_new_tokens: int,
         stop_ids: frozenset[int],
-        tokenizer: ChatTokenizer | None,
+        sampler: TokenSampler,
+        text: TextStream | None,
         clock: Callable[[], float],
         cancel: Cancel | None = None,
     ) -> None:
-        if tokenizer is None and settings.stop:
-            raise ReplyError("stop strings need a tokenizer, and this model was loaded without one")
-        self._settings = settings
+        self._max_new_tokens = max_new_tokens
         self._stop_ids = stop_ids
-        self._sampler = TokenSampler(settings.sampling)
-        self._text = TextStream(tokenizer, settings.stop) if tokenizer is not None else None
+        self._sampler = sampler
+        self._text = text
         self._clock = clock
         self._cancel = cancel
-        self._begun_s = clock()
+        self._started_s = clock()
         self._first_s: float | None = None
-        self._pending: list[int] = []
+        self._pending: list[int] = []  # ids whose text is still held back
         self._count = 0
         self._prompt_tokens = self._reused_tokens = 0
         self.last_id: int | None = None
 
-    def prompt_was_read(self, prompt_tokens: int, reused_tokens: int) -> None:
-        """Notes the size of the prompt for the stats."""
+    def set_prompt_size(self, prompt_tokens: int, reused_tokens: int) -> None:
+        """Sets the size of the prompt for the stats."""
         self._prompt_tokens, self._reused_tokens = prompt_tokens, reused_tokens
 
     def cancelled(self) -> ReplyDelta | None:
-        """The last delta when the caller has cancelled, else None."""
+        """The last delta if the caller has cancelled, else None."""
         if self._cancel is not None and self._cancel.is_set():
             return self._end("cancelled", "")
         return None
 
-    def take(self, logits: Tensor) -> ReplyDelta:
-        """Chooses a token from `logits` [V]. The delta may be empty; with `stats` set it is the last."""
+    def next_delta(self, logits: Tensor) -> ReplyDelta:
+        """Chooses a token from `logits` [V] and returns its delta, which may be empty; with `stats` it is the last."""
         token = self._sampler.pick(logits)
         if self._first_s is None:
             self._first_s = self._clock()
@@ -133,10 +115,10 @@ class Reply:
         text = self._text.push(token) if self._text is not None else ""
         if self._text is not None and self._text.stopped:
             return self._end("stop_string", text)
-        if self._count == self._settings.max_new_tokens:
+        if self._count == self._max_new_tokens:
             return self._end("length", text + self._flush())
         if self._text is not None and not text:
-            return ReplyDelta("", ())
+            return ReplyDelta("", ())  # half a character, or the beginning of a stop string
         return ReplyDelta(text, self._take_pending())
 
     def _flush(self) -> str:
@@ -152,13 +134,13 @@ class Reply:
             prompt_tokens=self._prompt_tokens,
             reused_prompt_tokens=self._reused_tokens,
             new_tokens=self._count,
-            ttft_s=None if self._first_s is None else self._first_s - self._begun_s,
-            total_s=self._clock() - self._begun_s,
+            ttft_s=None if self._first_s is None else self._first_s - self._started_s,
+            total_s=self._clock() - self._started_s,
         )
         return ReplyDelta(text, self._take_pending(), stats)
 
 
-def whole(deltas: Sequence[ReplyDelta]) -> ReplyDelta:
-    """All deltas of one reply as one."""
+def join_deltas(deltas: Sequence[ReplyDelta]) -> ReplyDelta:
+    """Joins all deltas of one reply."""
     ids = tuple(i for delta in deltas for i in delta.token_ids)
     return ReplyDelta("".join(delta.text for delta in deltas), ids, deltas[-1].stats)

@@ -1,7 +1,7 @@
-"""Two resizes of uint8 images as the reference's libraries do them, to the last bit, on any device.
+"""Resizes uint8 images exactly as OpenCV and Pillow do, bit for bit, on any device.
 
-The models were trained on images resized by OpenCV (bilinear, no antialias) and Pillow (bicubic, antialias).
-Both work in fixed point; so does this module, in 32-bit integers. It knows nothing of crops or statistics.
+The models were trained on images resized by OpenCV (bilinear, no antialias) and Pillow (bicubic, antialias). Both work
+in fixed point; so does this module, in 32-bit integers. Knows nothing of crops or statistics.
 """
 
 from __future__ import annotations

@@ -1,48 +1,51 @@
-"""A language-model context that never ends: attention sinks in front, a window of the newest tokens behind.
+"""An endless language-model context: attention sinks first, then a window of the newest tokens.
 
-Old tokens between the two are dropped, and the kept keys are turned to the positions they now have, as in
-StreamingLLM (Xiao et al. 2023). It knows the engine and rotary angles, and nothing of text or video.
+Tokens between the two are dropped, and the kept keys are rotated to their new positions, as in StreamingLLM (Xiao et
+al. 2023). Knows the engine and rotary angles, and nothing of text or video.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from mobile_videogpt.cache import LayerStates, causal_mask
-from mobile_videogpt.engine import LanguageEngine
 from mobile_videogpt.errors import ReplyError
+
+if TYPE_CHECKING:
+    from mobile_videogpt.engine import LanguageEngine
 
 
 def rotate(keys: Tensor, positions: Tensor, inverse_frequencies: Tensor, *, back: bool = False) -> Tensor:
-    """Rotary embedding of keys [..., n, D] to `positions` [n], or `back` from them; computed in float32.
+    """Rotates keys [..., n, D] to `positions` [n], or `back` from them; computed in float32.
 
-    Halves are paired as in GPT-NeoX and Qwen2: dimension i turns with dimension i + D/2.
+    Halves are paired as in GPT-NeoX and Qwen2: dimension i is rotated with dimension i + D/2.
     """
     angles = positions[:, None].float() * inverse_frequencies[None].float()  # [n, D/2]
     cos, sin = angles.cos(), angles.sin()
     sin = -sin if back else sin
     first, second = keys.float().chunk(2, dim=-1)
-    turned = torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
-    return turned.to(keys.dtype)
+    rotated = torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+    return rotated.to(keys.dtype)
 
 
 class RollingCache:
-    """States of at most `capacity` tokens: the first `sinks` for ever, then the newest.
+    """Key-value states of at most `capacity` tokens: the first `sinks`, then the newest.
 
-    Keys are kept as they are before rotation, so that turning them again and again adds no rounding.
+    Keys are stored before rotation, so that rotating them repeatedly adds no rounding error.
 
     Args:
         layers: number of decoder layers.
         inverse_frequencies: the decoder's rotary frequencies [head dim / 2].
         sinks: tokens at the very beginning that are never dropped.
         capacity: tokens held at most, sinks included.
-        drop: tokens dropped at once when there is no room; more makes re-turning rarer.
+        drop: tokens dropped at once when it is full; a larger number rotates less often.
 
     Raises:
-        GenerationError: if the numbers do not fit each other.
+        ReplyError: if the numbers do not fit each other.
     """
 
     def __init__(self, layers: int, inverse_frequencies: Tensor, *, sinks: int, capacity: int, drop: int) -> None:
@@ -54,7 +57,7 @@ class RollingCache:
         self.capacity, self.sinks, self.drop = capacity, sinks, drop
         self._frequencies = inverse_frequencies
         self._raw: list[Tensor | None] = [None] * layers  # keys before rotation [1, H, n, D]
-        self._turned: list[Tensor | None] = [None] * layers
+        self._rotated: list[Tensor | None] = [None] * layers
         self._values: list[Tensor | None] = [None] * layers
         self.length = 0
 
@@ -63,10 +66,10 @@ class RollingCache:
         return self.length
 
     def make_room(self, tokens: int) -> int:
-        """Drops the oldest tokens behind the sinks until `tokens` fit; returns how many went.
+        """Drops the oldest tokens behind the sinks until `tokens` fit; returns the number dropped.
 
         Raises:
-            GenerationError: if they can never fit.
+            ReplyError: if they can never fit.
         """
         if tokens > self.capacity - self.sinks:
             raise ReplyError(
@@ -83,36 +86,37 @@ class RollingCache:
             values = self._values[layer]
             if raw is None or values is None:
                 continue
+            # Raw keys are cut and rotated again from position 0, so dropped tokens leave no gap in the positions.
             kept = torch.cat((raw[:, :, : self.sinks], raw[:, :, self.sinks + dropped :]), dim=2)
             self._raw[layer] = kept
-            self._turned[layer] = rotate(kept, positions, self._frequencies)
+            self._rotated[layer] = rotate(kept, positions, self._frequencies)
             self._values[layer] = torch.cat((values[:, :, : self.sinks], values[:, :, self.sinks + dropped :]), dim=2)
         return dropped
 
     def update(self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_: object, **__: object) -> LayerStates:
-        """Adds one layer's new states [1, H, n, D], keys turned to the positions from `length` on."""
+        """Adds one layer's new states [1, H, n, D], keys rotated to the positions from `length` on."""
         end = self.length + key_states.shape[2]
         positions = torch.arange(self.length, end, device=key_states.device)
         raw = rotate(key_states, positions, self._frequencies, back=True)
         self._raw[layer_idx] = _joined(self._raw[layer_idx], raw)
-        self._turned[layer_idx] = turned = _joined(self._turned[layer_idx], key_states)
+        self._rotated[layer_idx] = rotated = _joined(self._rotated[layer_idx], key_states)
         self._values[layer_idx] = values = _joined(self._values[layer_idx], value_states)
-        return turned, values
+        return rotated, values
 
     def advance(self, tokens: int) -> None:
-        """To be called after each forward pass."""
+        """Counts the new tokens; call it after each forward pass."""
         self.length += tokens
 
 
 class RollingSession:
-    """One endless conversation with the model: feed tokens, read logits, for hours in constant memory.
+    """An endless context of the model: feed tokens, read logits, in constant memory.
 
-    Not safe to share between threads; many sessions may run side by side on one engine.
+    Not thread-safe; many sessions may share one engine.
 
     Args:
         engine: runs the decoder.
         inverse_frequencies: the decoder's rotary frequencies [head dim / 2].
-        sinks: tokens of the beginning that stay for ever (4 suffice, Xiao et al. 2023).
+        sinks: first tokens, which are never dropped (4 suffice, Xiao et al. 2023).
         window: tokens held at most, sinks included.
         drop: tokens dropped at once; an eighth of the window by default.
     """
@@ -144,10 +148,10 @@ class RollingSession:
 
     @torch.inference_mode()
     def feed(self, embeds: Tensor) -> None:
-        """Reads embeddings [1, n, D] behind all that was fed before.
+        """Reads embeddings [1, n, D] after the tokens fed before.
 
         Raises:
-            GenerationError: if n exceeds the window less its sinks.
+            ReplyError: if n exceeds the window less its sinks.
         """
         embeds = embeds.to(self._engine.device, self._engine.dtype)
         new = embeds.shape[1]
@@ -166,16 +170,16 @@ class RollingSession:
         self.feed(self._engine.embed(ids))
 
     def logits(self) -> Tensor:
-        """Logits [V] of the token that would come next."""
+        """Logits [V] of the next token."""
         return self._engine.logits(self._last())
 
     def logits_of(self, ids: Sequence[int]) -> Tensor:
-        """Logits [len(ids)], float32, of some tokens only; used for the action tokens."""
+        """Logits [len(ids)], float32, of chosen tokens; used for the action tokens."""
         return self._engine.logits_of(self._last(), ids)
 
     def _last(self) -> Tensor:
         if self._hidden is None:
-            raise ReplyError("nothing has been fed yet, so there is no next token. Call feed first.")
+            raise ReplyError("the context is empty, so there are no logits; call feed first")
         return self._hidden
 
 

@@ -1,6 +1,6 @@
-"""Which frames of a group the video tower sees: those whose CLIP tokens are looked at most.
+"""Selects the frames of a group for the video tower: those whose CLIP tokens receive most attention.
 
-Pure functions over tokens; they know nothing of towers.
+Pure functions over tokens.
 """
 
 from __future__ import annotations

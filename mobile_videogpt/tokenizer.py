@@ -1,7 +1,6 @@
 """Byte-level BPE tokenizer of the chat model: load, save, train a small one, turn ids into bytes.
 
-It wraps `tokenizers.Tokenizer` and knows the chat's special tokens and the action tokens; it knows nothing
-of prompts, of images or of the model's weights.
+Wraps `tokenizers.Tokenizer` with the chat's special tokens and the action tokens. Knows nothing of prompts or weights.
 """
 
 from __future__ import annotations
@@ -14,14 +13,9 @@ from pathlib import Path
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from mobile_videogpt.errors import CheckpointError
+from mobile_videogpt.special_tokens import ACTION_TOKENS, CHAT_TOKENS, END_OF_TEXT, IM_END, IM_START
 
-IM_START = "<|im_start|>"
-IM_END = "<|im_end|>"
-END_OF_TEXT = "<|endoftext|>"
-CHAT_TOKENS = (END_OF_TEXT, IM_START, IM_END)
-ACTION_TOKENS = ("<next>", "<feedback>", "<correct>")
-
-# How Qwen2 cuts text into words before BPE (contractions, letters, single digits, punctuation, blanks).
+# Qwen2 splits text into these words before BPE: contractions, letters, single digits, punctuation, blanks.
 _WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -50,7 +44,7 @@ _BYTE_OF = _byte_alphabet()
 
 
 class ChatTokenizer:
-    """Text to ids and back for a Qwen2 chat model.
+    """Encodes and decodes text for a Qwen2 chat model.
 
     Args:
         backend: a byte-level BPE `tokenizers.Tokenizer` that holds the chat's special tokens.
@@ -67,7 +61,7 @@ class ChatTokenizer:
                     "Use the tokenizer files that came with the checkpoint."
                 )
         self.backend = backend
-        # The same vocabulary, but a special token's spelling inside plain text stays text.
+        # The same vocabulary, but special tokens spelled out in plain text stay text.
         self._plain = Tokenizer.from_str(backend.to_str())
         self._plain.encode_special_tokens = True
 
@@ -76,7 +70,7 @@ class ChatTokenizer:
         """Reads `tokenizer.json`, or `vocab.json` and `merges.txt` with the added tokens beside them.
 
         Raises:
-            CheckpointError: if the folder holds neither.
+            CheckpointError: if the folder has neither.
         """
         whole = folder / "tokenizer.json"
         if whole.is_file():
@@ -100,15 +94,15 @@ class ChatTokenizer:
         *,
         action_tokens: Sequence[str] = ACTION_TOKENS,
     ) -> ChatTokenizer:
-        """Trains a small byte-level BPE on `texts`; every text can be encoded, also unseen ones.
+        """Trains a small byte-level BPE on `texts`; it can encode any text.
 
         Args:
             texts: the training text.
-            vocab_size: rows in all, action tokens included; fewer come out when the texts are short.
-            action_tokens: appended behind the trained vocabulary.
+            vocab_size: most rows, action tokens included; short texts give fewer.
+            action_tokens: appended after the trained vocabulary.
 
         Raises:
-            ValueError: if `vocab_size` has no room for the 256 bytes and the special tokens.
+            ValueError: if `vocab_size` is too small for the 256 bytes and the special tokens.
         """
         least = 256 + len(CHAT_TOKENS) + len(action_tokens)
         if vocab_size < least:
@@ -124,7 +118,8 @@ class ChatTokenizer:
         return cls(backend).with_tokens(action_tokens)
 
     def with_tokens(self, tokens: Sequence[str]) -> ChatTokenizer:
-        """A copy with `tokens` as special tokens too; known ones keep their ids, new ones go to the end."""
+        """A copy with `tokens` as special tokens; known ones keep their ids, new ones are appended."""
+        # Through JSON, because the library has no copy.
         backend = Tokenizer.from_str(self.backend.to_str())
         backend.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in tokens])
         return ChatTokenizer(backend)
@@ -147,16 +142,16 @@ class ChatTokenizer:
         (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
 
     def __len__(self) -> int:
-        """Rows an embedding must have: the largest id plus one."""
+        """Rows that an embedding needs: the largest id plus one."""
         return self._size
 
     def id_of(self, token: str) -> int | None:
-        """The id of one token by its spelling, or None when the vocabulary lacks it."""
+        """The id of one token by its spelling, or None if the vocabulary lacks it."""
         return self.backend.token_to_id(token)
 
     @cached_property
     def stop_ids(self) -> frozenset[int]:
-        """Ids that end a reply: `<|im_end|>` and, where it exists, `<|endoftext|>`."""
+        """Ids that end a reply: `<|im_end|>` and, if known, `<|endoftext|>`."""
         ids = (self.id_of(IM_END), self.id_of(END_OF_TEXT))
         return frozenset(i for i in ids if i is not None)
 
@@ -167,15 +162,15 @@ class ChatTokenizer:
         return {token: i for token, i in found.items() if i is not None}
 
     def encode(self, text: str) -> list[int]:
-        """Ids of `text`, special tokens recognised; nothing is put in front or behind."""
+        """Ids of `text`, special tokens recognised; no BOS or EOS is added."""
         return list(self.backend.encode(text, add_special_tokens=False).ids)
 
     def encode_plain(self, text: str) -> list[int]:
-        """Ids of what a person wrote: a special token spelled out is text here and cannot end a turn."""
+        """Ids of user text: a special token spelled out stays text and cannot end a turn."""
         return list(self._plain.encode(text, add_special_tokens=False).ids)
 
     def token_bytes(self, token_id: int) -> bytes:
-        """The bytes one id stands for; empty for special tokens and for ids without a token."""
+        """The bytes of one id; empty for special tokens and for ids without a token."""
         added = self._added.get(token_id)
         if added is not None:
             return added
@@ -199,7 +194,7 @@ class ChatTokenizer:
 
 
 def tiny_tokenizer(vocab_size: int = 384) -> ChatTokenizer:
-    """The little tokenizer of the `tiny()` preset, trained on a few sentences; the same every time."""
+    """The small tokenizer of the `tiny()` preset, trained on a few sentences; the same every time."""
     return ChatTokenizer.train(_TINY_TEXTS, vocab_size)
 
 

@@ -1,22 +1,22 @@
-"""What the vision half gives: visual tokens for the language model and a small summary for the decider.
-
-It knows nothing of how either was made.
+"""Output of the vision half: visual tokens for the language model, and pooled features for the decider.
 
 Layout of `features` (float32, `[B, F]`, F = `config.feature_size`), all means over patches:
 
     [ CLS of the video tower : Wv | frame 0: video mean : Wv, image mean : Wc | frame 1: ... | ... ]
 
-so a temporal head reads one row of `Wv + Wc` per frame after the first `Wv` values; `split_features` cuts it.
+so a temporal head reads one row of `Wv + Wc` per frame after the first `Wv` values; `split_features` splits it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from mobile_videogpt.config import MobileVideoGPTConfig
+if TYPE_CHECKING:
+    from mobile_videogpt.config import MobileVideoGPTConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class Tokens:
     Attributes:
         context: `[B, T, image_tokens, D]`, image tokens of every frame in time order.
         video: `[B, video_tokens, D]`, one video pass; its groups in time order.
-        features: `[B, F]` float32, the pooled summary; layout in the module's docstring. It describes the
-            frames that went through the video tower: all of a chunk's, the selected ones of a clip.
+        features: `[B, F]` float32, pooled; layout in the module's docstring. They cover the frames of the video tower:
+            all of a chunk's, the selected ones of a clip.
         selected: `[B, groups, k]` int64, kept frames of each group, counted within it; None for a chunk.
     """
 
@@ -43,7 +43,7 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class PooledFeatures:
-    """The parts of a summary: `cls [B, Wv]`, `video [B, T, Wv]` and `image [B, T, Wc]`."""
+    """The parts of `features`: `cls [B, Wv]`, `video [B, T, Wv]` and `image [B, T, Wc]`."""
 
     cls: Tensor
     video: Tensor

@@ -1,7 +1,7 @@
-"""Weights of the two towers from outside a checkpoint: a VideoMamba `.pth`, a CLIP folder.
+"""Weights of the two towers from their own files: a VideoMamba `.pth`, a CLIP folder.
 
-A tower that is complete inside the checkpoint is taken from there; a partial one is never filled up from
-elsewhere. It knows files and names, and builds no model.
+A tower inside the checkpoint is used from there; a partial one is an error and is never completed from elsewhere.
+Knows files and names, and builds no model.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ VIDEOMAMBA_FILE = "videomamba_m16_25M_f8_res224.pth"
 
 @dataclass(frozen=True, slots=True)
 class TowerSources:
-    """Where the caller wants the towers from; None means the checkpoint, or else what its config names."""
+    """Files of the towers; None: the checkpoint's own, or else those its config names."""
 
     video: str | Path | None = None
     image: str | Path | None = None
@@ -43,7 +43,7 @@ def with_towers(
     """The checkpoint's weights with both towers in place.
 
     Raises:
-        CheckpointError: if a tower that is neither given nor complete inside cannot be had.
+        CheckpointError: if a tower is neither given nor in the checkpoint, or does not fit.
     """
     for prefix, given, key, default in (
         (VIDEO_TOWER, sources.video, "mm_vision_tower", DEFAULT_VIDEO_TOWER),
@@ -51,7 +51,7 @@ def with_towers(
     ):
         inside = any(name.startswith(prefix) for name in files.shapes)
         if given is None and inside:
-            continue  # complete or damaged: the comparison of names tells
+            continue  # complete or damaged: the comparison of names reports it
         source = given if given is not None else _beside(raw_config.get(key, default), folder)
         read = read_videomamba if prefix == VIDEO_TOWER else read_clip
         try:
@@ -60,9 +60,10 @@ def with_towers(
             option = "video_tower" if prefix == VIDEO_TOWER else "image_tower"
             where = "" if given is not None else f"The checkpoint holds no {prefix}* weights. "
             raise CheckpointError(f"{where}{error}. Pass {option}= with the right path.") from error
+        # Checked here, so that the error names the tower's file and not the checkpoint.
         shapes = {name: shape for name, shape in wanted.items() if name.startswith(prefix)}
         names.check_fit(shapes, tower.shapes, str(source), "Use the file this architecture was trained with.")
-        files = files.only(_not_under(prefix)).joined(tower)
+        files = _without(files, prefix).joined(tower)
     return files
 
 
@@ -86,21 +87,13 @@ def read_clip(source: str | Path, sources: TowerSources) -> WeightFiles:
 
 
 def _beside(named: object, folder: Path) -> str | Path:
-    """A tower that the config names by a path is looked for beside the checkpoint first."""
+    """The tower that the config names: beside the checkpoint if it is there, else as named."""
     local = folder / str(named)
     return local if local.exists() else str(named)
 
 
-def _not_under(prefix: str) -> _NotUnder:
-    return _NotUnder(prefix)
-
-
-@dataclass(frozen=True, slots=True)
-class _NotUnder:
-    prefix: str
-
-    def __call__(self, name: str) -> bool:
-        return not name.startswith(self.prefix)
+def _without(files: WeightFiles, prefix: str) -> WeightFiles:
+    return files.only(lambda name: not name.startswith(prefix))
 
 
 def _from_hub(source: str, sources: TowerSources) -> Path:

@@ -1,7 +1,7 @@
-"""What changed names between the versions of transformers that we support; the only place that asks which one runs.
+"""Names that differ between the supported versions of transformers; no other module checks the version.
 
-It knows the signatures of Qwen2's decoder and of a CLIP layer, and nothing of prompts, caches or checkpoints.
-Names inside checkpoint files are `names.py`.
+Knows the signatures of Qwen2's decoder and of CLIP, and nothing of prompts or caches. Names inside checkpoint files are
+in `names.py`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from transformers import CLIPVisionModel
+if TYPE_CHECKING:
+    from transformers import CLIPVisionModel
 
 
 @cache
@@ -26,7 +27,7 @@ def cache_argument(decoder: type) -> str:
         decoder: a class with a `forward` method, such as `Qwen2Model`.
 
     Raises:
-        TypeError: if `forward` names neither.
+        TypeError: if `forward` has neither.
     """
     forward: Callable[..., object] = decoder.forward  # type: ignore[attr-defined]  # a class of the caller's
     parameters = inspect.signature(forward).parameters
@@ -46,10 +47,10 @@ def clip_transformer(model: CLIPVisionModel) -> Any:
 
 @contextmanager
 def adapters_created() -> Iterator[None]:
-    """Silences what transformers says to PEFT, and no caller can change, while PEFT wraps a model.
+    """Hides a warning that PEFT causes while it wraps a model.
 
-    PEFT reads `is_gradient_checkpointing`, which transformers 5 calls `is_activation_checkpointing`. Filters are
-    the process's own: only one thread may be in here.
+    PEFT reads `is_gradient_checkpointing`, which transformers 5 calls `is_activation_checkpointing`. Warning filters
+    are global: only one thread may be in here.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)

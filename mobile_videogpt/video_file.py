@@ -1,6 +1,6 @@
-"""Frames spread over a video file, for asking about it once.
+"""Reads frames spread evenly over a video file.
 
-It knows PyAV and nothing of models; live sources are read elsewhere.
+Knows PyAV and nothing of models; live sources are read by the capture service.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mobile_videogpt.errors import ModelError
 
 
 class VideoFrame(Protocol):
-    """What is used of a decoded picture."""
+    """The part of a decoded PyAV frame that is used."""
 
     def to_ndarray(self, *, format: str) -> NDArray[np.uint8]: ...
 
@@ -28,19 +28,20 @@ class VideoError(ModelError):
 
 
 def spread_frames(path: str | Path, count: int) -> Tensor:
-    """`count` frames evenly spread over a file, the first and the last among them.
+    """Reads `count` frames evenly spread over a file, the first and the last among them.
 
-    A video of fewer frames gives some of them twice.
+    A video with fewer frames gives some of them twice.
 
     Returns:
         [count, H, W, 3] uint8 RGB.
 
     Raises:
-        VideoError: if there is no such file, it is no video, or PyAV is missing.
+        VideoError: if the file does not exist or is not a video, or PyAV is missing.
     """
     file = Path(path).expanduser()
     if not file.is_file():
         raise VideoError(f"{file} does not exist; pass a video file")
+    # Decoded twice, to count first: container headers often lack the number of frames.
     total = sum(1 for _ in _decoded(file))
     if total == 0:
         raise VideoError(f"{file} holds no picture that could be decoded")

@@ -1,22 +1,25 @@
 """VideoMamba: the patches of all frames as one sequence through bidirectional Mamba blocks.
 
-Each block reads the sequence forwards and backwards with two sets of parameters (`..._b` is the backward
-set) round one shared input and output projection. Stock Mamba code ignores the `_b` weights without a word;
-here a missing or unread one is an error of strict loading. It knows nothing of preprocessing or pooling.
+Each block reads the sequence forwards and backwards with two sets of parameters (`..._b` is the backward set) between
+one shared input and output projection. Stock Mamba code silently ignores the `_b` weights; here a missing or unread
+one is an error of strict loading. Knows nothing of preprocessing or pooling.
 """
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mobile_videogpt.config import VideoMambaConfig
-from mobile_videogpt.scan import causal_conv_silu, selective_scan
+from mobile_videogpt.scan.dispatch import causal_conv_silu, selective_scan
 
-# Range of the time step at initialisation, Mamba's own (https://arxiv.org/abs/2312.00752, section 3.6).
+if TYPE_CHECKING:
+    from mobile_videogpt.config import VideoMambaConfig
+
+# Range of the time step at initialisation, as in Mamba (https://arxiv.org/abs/2312.00752, section 3.6).
 _STEP_MIN, _STEP_MAX = 1e-3, 1e-1
 
 
@@ -84,7 +87,7 @@ class BidirectionalMixer(nn.Module):
 
 
 class Block(nn.Module):
-    """Norm and mixer; the residual stream is carried beside the hidden state, in float32."""
+    """Norm and mixer; the float32 residual stream is passed beside the hidden state."""
 
     def __init__(self, config: VideoMambaConfig) -> None:
         super().__init__()
@@ -105,7 +108,7 @@ class _PatchEmbed(nn.Module):
 
 
 class _UnusedHead(nn.Module):
-    """A decoder of VideoMamba's pre-training; the published weights carry it, nothing reads it."""
+    """A decoder of VideoMamba's pre-training: present in the published weights, never run."""
 
     def __init__(self, config: VideoMambaConfig) -> None:
         super().__init__()
@@ -143,7 +146,7 @@ class VideoMamba(nn.Module):
         if tuple(pixels.shape[1:]) != wanted:
             raise ValueError(f"pixels have shape {tuple(pixels.shape)}; this tower takes [batch, {wanted}]")
         proj = self.patch_embed.proj
-        # One frame is one kernel deep, so a 2-D convolution over all frames is the same sum.
+        # The kernel is one frame deep, so a 2-D convolution over all frames gives the same sums.
         patches = F.conv2d(pixels.flatten(0, 1), proj.weight[:, :, 0], proj.bias, stride=config.patch_size)
         tokens = torch.unflatten(patches.flatten(2).transpose(1, 2), 0, (batch, frames))  # [B, T, P, W]
         tokens = tokens + self.pos_embed[:, None, 1:] + self.temporal_pos_embedding[:, :, None]

@@ -1,21 +1,25 @@
-"""The vision half: two towers, two projectors, and the order in which their tokens leave.
+"""The vision half: two towers, two projectors, and the order of their tokens.
 
-Submodules carry the published names (`vision_tower.vision_encoder`, `image_vision_tower.vision_tower`,
-`mm_projector`, `image_mm_projector`). It knows nothing of the language model but its width.
+Submodules have the published names (`vision_tower.vision_encoder`, `image_vision_tower.vision_tower`,
+`mm_projector`, `image_mm_projector`). Knows nothing of the language model but its width.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from mobile_videogpt.clip import ClipTower
-from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.preprocess import check_frames, image_pixels, video_pixels
 from mobile_videogpt.projector import Projector, pool_frames
 from mobile_videogpt.selection import select_frames
 from mobile_videogpt.tokens import Tokens, join_features
 from mobile_videogpt.videomamba import VideoMamba
+
+if TYPE_CHECKING:
+    from mobile_videogpt.config import MobileVideoGPTConfig
 
 
 class VideoTower(nn.Module):
@@ -27,7 +31,7 @@ class VideoTower(nn.Module):
 
 
 class VisionHalf(nn.Module):
-    """Frames to visual tokens and features."""
+    """Encodes frames into visual tokens and features."""
 
     def __init__(self, config: MobileVideoGPTConfig) -> None:
         super().__init__()
@@ -66,8 +70,8 @@ class VisionHalf(nn.Module):
     def project_video(self, tokens: Tensor) -> Tensor:
         """VideoMamba tokens `[B, 1 + T * P, Wv]` -> video tokens `[B, video_tokens, D]`.
 
-        Each frame is pooled to 7x7; the 4 x 49 tokens of a group are then read as one 14x14 grid. That mixes
-        positions, and it is what the weights were trained with.
+        Each frame is pooled to 7x7; the 4 x 49 tokens of a group are then read as one 14x14 grid. This mixes
+        positions, but the weights were trained with it.
         """
         groups = self.grouped(tokens)  # [B, G, k * pool * pool, Wv]
         video: Tensor = self.mm_projector(groups.flatten(0, 1))
@@ -100,7 +104,8 @@ class VisionHalf(nn.Module):
         return self._tokens(images, images[rows, kept], video, selected)
 
     def _tokens(self, images: Tensor, seen: Tensor, video: Tensor, selected: Tensor | None) -> Tokens:
-        """Project both towers' tokens and summarise the frames `seen` by the video tower."""
+        """Projects both towers' tokens, and pools the tokens of the video tower's frames (`seen`)."""
+        # Means over patches, [B, T, Wv]; the CLS at 0 is left out.
         per_frame = torch.unflatten(video[:, 1:], 1, (self.config.video.num_frames, -1)).mean(2)
         features = join_features(video[:, 0], per_frame, seen.mean(2))
         return Tokens(self.project_images(images), self.project_video(video), features, selected)

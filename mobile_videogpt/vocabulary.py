@@ -1,35 +1,40 @@
-"""Rows of the embedding for new tokens: free rows first, then appended ones; never fewer than before.
+"""Gives new tokens rows of the embedding: free rows first, then appended ones.
 
-Published models have more rows than tokens (151936 against 151665), so cutting to the tokenizer's length would
-lose trained rows. It knows the language half and the tokenizer.
+Rows are never removed: published models have more rows than tokens (151936 and 151665), and cutting to the tokenizer's
+length would lose trained rows. Knows the language half and the tokenizer.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from mobile_videogpt.modeling import MobileVideoGPT
-from mobile_videogpt.tokenizer import ACTION_TOKENS, ChatTokenizer
+from mobile_videogpt.special_tokens import ACTION_TOKENS
 
-# Words whose rows a new action token starts from: it should mean something like them before any training.
+if TYPE_CHECKING:
+    from mobile_videogpt.modeling import MobileVideoGPT
+    from mobile_videogpt.tokenizer import ChatTokenizer
+
+# A new action token starts as the mean of these words' rows, so it has a related meaning before any training.
 RELATED_WORDS = {
     "<next>": (" wait", " continue", " next"),
     "<feedback>": (" feedback", " comment", " say"),
     "<correct>": (" correct", " mistake", " wrong"),
 }
-NOISE = 0.02  # of the start row's own size, so that no two new rows are equal
+NOISE = 0.02  # relative to the deviation of the words' rows, so that no two new rows are equal
 
 
 def fit_rows(model: MobileVideoGPT, tokenizer: ChatTokenizer) -> None:
-    """Appends rows until the embedding has one for every token; does nothing when there are enough."""
+    """Appends rows until the embedding has one for every token; does nothing if there are enough."""
     rows = model.config.language.vocab_size
     if len(tokenizer) <= rows:
         return
     language = model.require_language()
     old: Tensor = language.model.embed_tokens.weight.data
+    # The mean of all rows, so that an untrained token has an average logit.
     mean = old.float().mean(0, keepdim=True).to(old.dtype)
     extra = mean.expand(len(tokenizer) - rows, -1)
     tied = language.lm_head.weight is language.model.embed_tokens.weight
@@ -47,10 +52,10 @@ def fit_rows(model: MobileVideoGPT, tokenizer: ChatTokenizer) -> None:
 
 @torch.no_grad()
 def add_action_tokens(model: MobileVideoGPT, tokenizer: ChatTokenizer, seed: int = 0) -> ChatTokenizer:
-    """Gives the model a row for each action token it lacks, and returns the tokenizer that knows them.
+    """Gives the model a row for each action token it lacks; returns a tokenizer with all of them.
 
-    A new row is the mean of the rows of related words plus a little noise. Tokens that the tokenizer has
-    already are taken as trained and keep their rows.
+    A new row is the mean of the rows of related words plus a little noise. Tokens that the tokenizer already has count
+    as trained and keep their rows.
     """
     extended = tokenizer.with_tokens(ACTION_TOKENS)
     fit_rows(model, extended)

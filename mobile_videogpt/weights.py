@@ -1,6 +1,6 @@
-"""Files of weights: names and shapes first, tensors only when asked for.
+"""Reads weight files: names and shapes at once, tensors on demand.
 
-Reads safetensors and, with `weights_only=True`, PyTorch files; sharded or whole. It knows nothing of models.
+Reads safetensors and, with `weights_only=True`, PyTorch files; sharded or whole. Knows nothing of models.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ import pickle
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from mobile_videogpt.errors import CheckpointError, listed
-from mobile_videogpt.names import Shape
+
+if TYPE_CHECKING:
+    from mobile_videogpt.names import Shape
 
 WHOLE_FILES = ("model.safetensors", "pytorch_model.bin")
 TRAINABLES_FILE = "non_lora_trainables.bin"
@@ -24,7 +27,7 @@ TRAINABLES_FILE = "non_lora_trainables.bin"
 
 @dataclass(frozen=True, slots=True)
 class WeightFiles:
-    """Names of a set of weights, each with its shape and the way to read it."""
+    """Names of a set of weights, each with its shape and a function that reads it."""
 
     shapes: dict[str, Shape]
     _readers: dict[str, Callable[[], Tensor]]
@@ -34,10 +37,10 @@ class WeightFiles:
         return self._readers[name]()
 
     def renamed(self, rename: Callable[[str], str | None]) -> WeightFiles:
-        """The same weights under other names; names that become None are left out.
+        """The same weights under other names; names that map to None are left out.
 
         Raises:
-            CheckpointError: if two names become one.
+            CheckpointError: if two names map to one.
         """
         new = {name: rename(name) for name in self.shapes}
         kept = {name: other for name, other in new.items() if other is not None}
@@ -50,11 +53,11 @@ class WeightFiles:
         )
 
     def only(self, keep: Callable[[str], bool]) -> WeightFiles:
-        """The weights whose names are kept."""
+        """The weights whose names satisfy `keep`."""
         return self.renamed(lambda name: name if keep(name) else None)
 
     def joined(self, other: WeightFiles) -> WeightFiles:
-        """Both sets; `other` wins where both have a name."""
+        """Both sets; `other` wins if both have a name."""
         return WeightFiles({**self.shapes, **other.shapes}, {**self._readers, **other._readers})
 
 
@@ -74,14 +77,15 @@ def find_weights(folder: Path) -> WeightFiles | None:
 
 
 def read_file(path: Path) -> WeightFiles:
-    """The weights of one file; `{"model": ...}` and `{"module": ...}` are looked into.
+    """The weights of one file; a wrapping `{"model": ...}` or `{"module": ...}` is unwrapped.
 
     Raises:
-        CheckpointError: if the file is damaged, or holds anything but tensors.
+        CheckpointError: if the file is damaged, or has entries that are not tensors.
     """
     if path.suffix == ".safetensors":
         return _safetensors(path)
     try:
+        # Mapped, not read: a tensor is loaded when its reader is called.
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         raise CheckpointError(
@@ -96,7 +100,7 @@ def read_file(path: Path) -> WeightFiles:
         raise CheckpointError(f"{path} holds a {type(content).__name__}, not a state dict of tensors")
     strange = [str(name) for name, value in content.items() if not isinstance(value, Tensor)]
     if strange:
-        raise CheckpointError(f"{path} holds entries that are no tensors: {listed(strange)}")
+        raise CheckpointError(f"{path} has entries that are not tensors: {listed(strange)}")
     tensors: dict[str, Tensor] = {str(name): value for name, value in content.items()}
     return WeightFiles({n: tuple(t.shape) for n, t in tensors.items()}, dict(_tensor_readers(tensors)))
 
@@ -105,10 +109,10 @@ def _safetensors(path: Path) -> WeightFiles:
     shapes: dict[str, Shape] = {}
     try:
         with safe_open(path, framework="pt") as file:
-            for name in file.keys():  # noqa: SIM118 - the handle is no mapping
+            for name in file.keys():  # noqa: SIM118 - the handle is not a mapping
                 shapes[name] = tuple(file.get_slice(name).get_shape())
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is no readable safetensors file ({error}). Download it again.") from error
+        raise CheckpointError(f"{path} is not a readable safetensors file ({error}). Download it again.") from error
     return WeightFiles(shapes, {name: _SafetensorReader(path, name) for name in shapes})
 
 

@@ -1,4 +1,4 @@
-"""Fixtures for every test: a real server of each kind that this machine has, and a bus on it."""
+"""Fixtures for every test: a real server of each kind that is installed, and a bus on it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.embedded import find_binary
 from cornerman_shared.settings.tree import Settings, load_settings
 
-# How long an example takes, and how fast they are made, is a property of the machine.
+# The time of an example depends on the machine, not on the code.
 hypothesis.settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
@@ -26,7 +26,7 @@ hypothesis.settings.load_profile("any machine")
 
 @dataclass
 class Server:
-    """A server process of the test's own, on a unix socket."""
+    """A Redis or Valkey process on a unix socket."""
 
     binary: Path
     folder: Path
@@ -107,7 +107,7 @@ def server(shared_server: Server) -> Server:
 
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[Server]:
-    """A Valkey with an append-only file, which the test may kill and start again."""
+    """A Valkey with an append-only file, which a test may kill and start again."""
     server = Server(find_binary(), tmp_path, aof=True)
     server.start()
     yield server
@@ -116,14 +116,16 @@ def own_server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def settings(server: Server, tmp_path: Path) -> Settings:
-    """Settings for tests: looking often, giving up late, the test's server."""
+    """Settings for tests: short polls, long leases, the test's server."""
     return fast_settings(server.url, tmp_path)
 
 
 def fast_settings(url: str, folder: Path, **bus: object) -> Settings:
-    """What is looked at is looked at often; what runs out has so long that a machine that is held up for seconds is
-    not taken for dead. A test that needs the end of a lease makes it (`waiting.run_out`), or sets a short one where it
-    does not matter how often it runs out."""
+    """Settings with short polls and long limits, so that a machine that stands still for seconds loses no lease.
+
+    A test that needs the end of a lease deletes its key (`waiting.expire_key`), or sets a short lease where it does not
+    matter how often it ends.
+    """
     quick = {"block_ms": 50, "heartbeat_ms": 100, "sources_poll_s": 0.05, "idle_ms": 15_000, "lease_ms": 15_000, **bus}
     return load_settings({"redis": {"url": url}, "bus": quick, "runtime": {"dir": str(folder), "drain_s": 60.0}})
 

@@ -1,57 +1,18 @@
-"""`cornerman comment`: running commentary on a video: speak when the picture changes, in the manner of a profile."""
+"""`cornerman comment SOURCE…`: running commentary, with a sentence when the picture changes."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 import typer
 
-from cornerman.commands.run import specs_of, watch_them
 from cornerman.local import options
+from cornerman.local.commentary import PRESETS, Preset
+from cornerman.local.pipeline import run_sources
 from cornerman.local.run_output import RunOutput
+from cornerman.local.source_specs import source_specs
 from cornerman_gateway.profiles import PROFILES
 from cornerman_shared.errors import ConfigError
-from cornerman_shared.settings.source import CHUNK_FRAMES
-
-Preset = Literal["sentry", "sniper", "owl", "beast"]
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How closely a scene is watched.
-
-    `fps` frames a second are looked at, every `stride`-th of them is kept, `frames` kept ones make one look. Words
-    are due when the picture has changed by `threshold` grey levels (0 = at every look), at most every `interval_s`.
-    """
-
-    fps: float
-    frames: int
-    stride: int
-    threshold: float
-    interval_s: float
-
-    def settings(self) -> dict[str, Any]:
-        """In the terms of sources: chunks of 8 frames at the rate of the kept ones."""
-        return {
-            "watch": {"sample_fps": self.fps / self.stride, "overlap": CHUNK_FRAMES - 1},
-            "speak": {
-                "strategy": "scene",
-                "scene_threshold": self.threshold,
-                "min_interval_s": self.interval_s,
-                "context_chunks": math.ceil(self.frames / CHUNK_FRAMES),
-                "clear_context": False,
-            },
-        }
-
-
-PACES: dict[str, Pace] = {
-    "sentry": Pace(fps=2, frames=4, stride=2, threshold=5.0, interval_s=1.0),
-    "sniper": Pace(fps=5, frames=4, stride=1, threshold=0.0, interval_s=0.5),
-    "owl": Pace(fps=4, frames=8, stride=2, threshold=1.0, interval_s=0.5),
-    "beast": Pace(fps=5, frames=10, stride=2, threshold=0.0, interval_s=0.5),
-}
 
 
 def comment(
@@ -64,10 +25,8 @@ def comment(
     ] = "description",
     prompt: Annotated[str | None, typer.Option(help="What to say, in place of the profile's.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after so long.")] = None,
-    encoder: Annotated[str | None, typer.Option(help="Encoder back end: fake or mobile_videogpt.")] = None,
-    generator: Annotated[
-        str | None, typer.Option(help="Generator back end: echo, mobile_videogpt, vlm, openai…")
-    ] = None,
+    encoder: options.EncoderBackend = None,
+    generator: options.GeneratorBackend = None,
     model: Annotated[str | None, typer.Option(help="The generator's model: path or hub name.")] = None,
     as_json: options.Json = False,
     config: options.Config = "",
@@ -79,19 +38,19 @@ def comment(
     known = {one.name: one for one in PROFILES}
     if profile not in known:
         raise ConfigError(f"--profile {profile!r}: there is no such profile; there are {', '.join(known)}")
-    chosen = options.choose(
+    chosen = options.command_settings(
         config,
         redis,
         sets,
         options.quiet(verbose),
-        PACES[preset].settings(),
+        PRESETS[preset].settings(),
         say__prompt=prompt or known[profile].prompt,
         encoder__backend=encoder,
         generator__backend=generator or ("vlm" if model else None),
         generator__model=model,
     )
-    specs_of(sources, chosen.settings)  # wrong ones are said before anything else
-    screen = RunOutput(as_json=as_json)
-    chosen = options.with_models(chosen, screen.note)
-    specs = specs_of(sources, chosen.settings, mode="commentary")
-    raise typer.Exit(watch_them(chosen, specs, screen, seconds=seconds))
+    source_specs(sources, chosen.settings)  # reports a wrong source before any note
+    output = RunOutput(as_json=as_json)
+    chosen = options.with_models(chosen, output.note)
+    specs = source_specs(sources, chosen.settings, mode="commentary")
+    raise typer.Exit(run_sources(chosen, specs, output, seconds=seconds))

@@ -1,4 +1,4 @@
-"""`cornerman demo`: the whole of it on this machine, with a bundled clip, a small model and the page."""
+"""`cornerman demo`: every service on this machine, with the bundled clip, the bundled model and the page."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
-from cornerman.commands.run import ROLES, spec_of, watch_them
 from cornerman.local import options, page
-from cornerman.local.model_choice import clip
+from cornerman.local.launcher import ROLES
+from cornerman.local.model_choice import demo_clip
+from cornerman.local.pipeline import run_sources
 from cornerman.local.run_output import RunOutput
+from cornerman.local.source_specs import source_spec
 
 SOURCE_ID = "demo"
 
@@ -30,28 +32,31 @@ def demo(
 
     With the page it plays over and over until Ctrl-C; with --headless once.
     """
-    screen = RunOutput(as_json=as_json)
-    source, note = clip()
+    output = RunOutput(as_json=as_json)
+    source, note = demo_clip()
     no_page = "--headless" if headless else page.missing()
-    chosen = options.choose(config, redis, sets, options.quiet(verbose), watch__loop=not no_page, watch__realtime=True)
-    screen.note(f"Cornerman demo: {Path(source).name}, watched on this machine.")
+    # Only the page plays the clip in a loop; without it the command ends with the clip.
+    chosen = options.command_settings(
+        config, redis, sets, options.quiet(verbose), watch__loop=not no_page, watch__realtime=True
+    )
+    output.note(f"Cornerman demo: {Path(source).name}, watched on this machine.")
     if note:
-        screen.note(note)
-    chosen = options.with_models(chosen, screen.note)
+        output.note(note)
+    chosen = options.with_models(chosen, output.note)
     url = ""
     if not no_page:
-        url, told = page.address(chosen.settings.gateway, port)
-        chosen = chosen.with_flags(told)
+        url, page_settings = page.address(chosen.settings.gateway, port)
+        chosen = chosen.with_flags(page_settings)
     elif not headless:
-        screen.note(f"No page: {no_page}")
-    spec = spec_of(SOURCE_ID, source, chosen.settings)
+        output.note(f"No page: {no_page}")
+    spec = source_spec(SOURCE_ID, source, chosen.settings)
 
     def on_ready() -> None:
         if url:
-            screen.note(f"The page is at {url} (Ctrl-C ends)")
+            output.note(f"The page is at {url} (Ctrl-C ends)")
             if not no_open:
                 page.open_page(url)
 
     roles = ROLES if no_page else (*ROLES, "gateway")
-    code = watch_them(chosen, [spec], screen, command="demo", roles=roles, seconds=seconds, on_ready=on_ready)
+    code = run_sources(chosen, [spec], output, command="demo", roles=roles, seconds=seconds, on_ready=on_ready)
     raise typer.Exit(code)

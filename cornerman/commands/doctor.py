@@ -1,56 +1,23 @@
-"""`cornerman doctor`: looks at this machine and says what is missing and what to do about it. Changes nothing."""
+"""`cornerman doctor`: checks this machine and names remedies. Changes nothing."""
 
 from __future__ import annotations
 
-import asyncio
-import importlib.metadata
-import importlib.util
 import json
-import os
-import platform
-import shutil
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Final, Literal
+from dataclasses import asdict
 
-import psutil
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from cornerman.local import options, page
-from cornerman.local.model_choice import ASSETS
-from cornerman_shared.bus import embedded
-from cornerman_shared.bus.connection import Bus
-from cornerman_shared.errors import CornermanError
-from cornerman_shared.process.run_dir import runtime_dir
-from cornerman_shared.redact import redact_url
-from cornerman_shared.settings.tree import Settings
+from cornerman.local import options
+from cornerman.local.diagnosis import examine
 
-State = Literal["ok", "note", "problem"]
-
-CODECS: Final = ("h264", "hevc", "vp9", "av1", "mpeg4", "mjpeg", "webp")
-PROTOCOLS: Final = ("rtsp",)
-LOW_DISK_BYTES: Final = 2 * 2**30
-LOW_MEMORY_BYTES: Final = 3 * 2**30
-SERVER_S: Final = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at. `remedy`: what to do, when it is not ok."""
-
-    what: str
-    state: State
-    found: str
-    remedy: str = ""
+MARKS = {"ok": ("✓", "green"), "note": ("·", "yellow"), "problem": ("✗", "bold red")}
 
 
 def doctor(as_json: options.Json = False, config: options.Config = "", redis: options.Redis = "") -> None:
     """Check Python, torch, device, server, codecs, disk and the rest. Exit code 1 if something must be done."""
-    settings = options.choose(config, redis).settings
+    settings = options.command_settings(config, redis).settings
     console = Console(soft_wrap=True, highlight=False)
     problems = 0
     for finding in examine(settings):
@@ -58,156 +25,8 @@ def doctor(as_json: options.Json = False, config: options.Config = "", redis: op
         if as_json:
             print(json.dumps({"type": "check", **asdict(finding)}))
             continue
-        mark, style = {"ok": ("✓", "green"), "note": ("·", "yellow"), "problem": ("✗", "bold red")}[finding.state]
+        mark, style = MARKS[finding.state]
         console.print(Text.assemble((f"{mark} ", style), (f"{finding.what:<10}", "bold"), finding.found))
         if finding.remedy:
             console.print(Text(f"{'':12}→ {finding.remedy}", style=style))
     raise typer.Exit(1 if problems else 0)
-
-
-def examine(settings: Settings) -> Iterator[Finding]:
-    """Every check, one after the other. One that fails itself is a problem of its own."""
-    checks: list[Callable[[Settings], Finding]] = [
-        *(_python, _machine, _torch, _device, _server, _codecs, _cameras),
-        *(_web, _bundle, _folder, _disk),
-    ]
-    for check in checks:
-        try:
-            yield check(settings)
-        except CornermanError as error:
-            yield Finding(check.__name__.strip("_"), "problem", redact_url(str(error)))
-
-
-def _python(_: Settings) -> Finding:
-    return Finding("python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
-
-
-def _machine(_: Settings) -> Finding:
-    memory = psutil.virtual_memory()
-    found = f"{os.cpu_count()} CPU cores, {memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB memory free"
-    if memory.available < LOW_MEMORY_BYTES:
-        return Finding(
-            "machine", "note", found, "a 0.5B model wants 3 GiB; close other programs, or run without a model"
-        )
-    return Finding("machine", "ok", found)
-
-
-def _torch(_: Settings) -> Finding:
-    missing = [name for name in ("torch", "transformers", "safetensors") if importlib.util.find_spec(name) is None]
-    if missing:
-        remedy = "pip install 'cornerman[model]' for models on this machine; fakes and OpenAI servers work without"
-        return Finding("torch", "note", f"{', '.join(missing)} not installed", remedy)
-    versions = " · ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "transformers"))
-    return Finding("torch", "ok", versions)
-
-
-def _device(settings: Settings) -> Finding:
-    if importlib.util.find_spec("torch") is None:
-        return Finding("device", "note", "unknown without torch")
-    import torch
-
-    wanted = {settings.encoder.device, settings.generator.device}
-    if torch.cuda.is_available():
-        name, total = torch.cuda.get_device_name(0), torch.cuda.get_device_properties(0).total_memory
-        return Finding("device", "ok", f"{name}, {total / 2**30:.0f} GiB, CUDA {torch.version.cuda}")
-    if torch.backends.mps.is_available():
-        return Finding("device", "ok", "Apple GPU (MPS)")
-    if any(device.startswith("cuda") for device in wanted):
-        return Finding(
-            "device",
-            "problem",
-            "settings ask for CUDA, torch sees none",
-            "install a CUDA build of torch, or device: auto",
-        )
-    return Finding(
-        "device", "note", "CPU only", "small models are fine; the 0.5B model needs a GPU to keep up with live video"
-    )
-
-
-def _server(settings: Settings) -> Finding:
-    if settings.redis.url or embedded.answers(embedded.server_socket(settings)):
-        return asyncio.run(_ask_server(settings))
-    return Finding("server", "ok", f"embedded: {embedded.find_binary()} (not running now)")
-
-
-async def _ask_server(settings: Settings) -> Finding:
-    async with Bus.connect(settings) as bus:
-        try:
-            await bus.ready(SERVER_S)
-        except CornermanError as error:
-            return Finding("server", "problem", redact_url(str(error)), "check redis.url, or leave it empty")
-        info = await bus.redis.info()
-    name = "Valkey" if info.get("server_name") == "valkey" else "Redis"
-    number = info.get("valkey_version") or info.get("redis_version")
-    kept = "kept on disk" if info.get("aof_enabled") else "in memory only"
-    found = f"{name} {number} at {redact_url(bus.url)}, {info.get('used_memory_human')} used, {kept}"
-    policy = info.get("maxmemory_policy", "noeviction")
-    if info.get("maxmemory") and policy != "noeviction":
-        return Finding(
-            "server",
-            "problem",
-            f"{found}, maxmemory-policy {policy}",
-            "set maxmemory-policy noeviction: it may throw work away",
-        )
-    return Finding("server", "ok", found)
-
-
-def _codecs(_: Settings) -> Finding:
-    import av
-
-    known = av.codecs_available
-    missing = [codec for codec in CODECS if codec not in known]
-    found = f"PyAV {av.__version__}: " + ", ".join(codec for codec in CODECS if codec in known)
-    if missing:
-        return Finding("codecs", "note", f"{found}; without {', '.join(missing)}", "pip install --force-reinstall av")
-    return Finding("codecs", "ok", found)
-
-
-def _cameras(_: Settings) -> Finding:
-    devices = sorted(Path("/dev").glob("video*")) if sys.platform == "linux" else []
-    readable = [str(device) for device in devices if os.access(device, os.R_OK)]
-    if devices and not readable:
-        return Finding(
-            "cameras",
-            "problem",
-            f"{devices[0]} may not be read",
-            "add yourself to the group `video`, then log in again",
-        )
-    return Finding(
-        "cameras", "ok", ", ".join(readable) if readable else "none on this machine; files, rtsp:// and browsers work"
-    )
-
-
-def _web(_: Settings) -> Finding:
-    why = page.missing()
-    return (
-        Finding("page", "note", why, "pip install 'cornerman[web]'")
-        if why
-        else Finding("page", "ok", "web extra installed")
-    )
-
-
-def _bundle(_: Settings) -> Finding:
-    there = {"clip": ASSETS / "demo.mp4", "coach model": ASSETS / "coach"}
-    missing = [name for name, path in there.items() if not path.exists()]
-    if missing:
-        return Finding("demo", "note", f"no bundled {', '.join(missing)}", "`cornerman demo` shows the flow without")
-    return Finding("demo", "ok", "bundled clip and coach model")
-
-
-def _folder(settings: Settings) -> Finding:
-    folder = runtime_dir(settings.runtime.dir)
-    return Finding("folder", "ok", f"{folder}, socket {embedded.server_socket(settings)}")
-
-
-def _disk(settings: Settings) -> Finding:
-    folder = (
-        Path(settings.redis.data_dir).expanduser() if settings.redis.data_dir else runtime_dir(settings.runtime.dir)
-    )
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
-    found = f"{free / 2**30:.1f} GiB free at {folder}"
-    if free < LOW_DISK_BYTES:
-        return Finding("disk", "problem", found, "free some space: data, uploads and models need 2 GiB")
-    return Finding("disk", "ok", found)

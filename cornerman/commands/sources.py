@@ -1,4 +1,4 @@
-"""`cornerman sources`: what is being watched. Changes reach the services within a second."""
+"""`cornerman sources`: lists and changes the sources. Services see a change within a second."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from cornerman.commands.run import spec_of
-from cornerman.commands.watch import FIND_S
 from cornerman.local import options
-from cornerman.local.source_args import id_of, normal
+from cornerman.local.snapshot import run_fields
+from cornerman.local.source_args import id_of, normal_url
+from cornerman.local.source_specs import source_spec
+from cornerman.local.status_table import plain_table
 from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import add_source, list_sources, remove_source, update_source
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.redact import redact_url
@@ -41,7 +40,7 @@ def add(
     sets: options.Set = [],  # noqa: B006
 ) -> None:
     """Watch one more source. Prints its id."""
-    chosen = options.choose(
+    chosen = options.command_settings(
         config,
         redis,
         sets,
@@ -53,10 +52,11 @@ def add(
 
     async def work() -> str:
         async with Bus.connect(chosen.settings) as bus:
-            await bus.ready(FIND_S)
-            address = normal(url)
+            await bus.ready(options.SERVER_S)
+            address = normal_url(url)
+            # The id is made unique among the registered sources.
             name = source_id or id_of(address, await list_sources(bus))
-            await add_source(bus, spec_of(name, address, chosen.settings, mode))
+            await add_source(bus, source_spec(name, address, chosen.settings, mode))
             return name
 
     print(asyncio.run(work()))
@@ -65,37 +65,29 @@ def add(
 @app.command("list")
 def list_(as_json: options.Json = False, config: options.Config = "", redis: options.Redis = "") -> None:
     """The sources and how they are."""
-    chosen = options.choose(config, redis)
+    chosen = options.command_settings(config, redis)
 
     async def work() -> list[tuple[SourceSpec, dict[str, str]]]:
         async with Bus.connect(chosen.settings) as bus:
-            await bus.ready(FIND_S)
-            return [(spec, await _state(bus, spec.source_id)) for spec in (await list_sources(bus)).values()]
+            await bus.ready(options.SERVER_S)
+            return [(spec, await run_fields(bus, spec.source_id)) for spec in (await list_sources(bus)).values()]
 
     rows = asyncio.run(work())
     if as_json:
-        for spec, state in rows:
+        for spec, run in rows:
             plain = spec.model_dump(mode="json")
             plain["url"] = redact_url(spec.url)
-            print(json.dumps({"type": "source", **plain, "state": state.get("state", ""), "run": state.get("run", "")}))
+            print(json.dumps({"type": "source", **plain, "state": run.get("state", ""), "run": run.get("run", "")}))
         return
-    table = Table(box=None, header_style="dim", pad_edge=False)
-    for column in ("source", "state", "mode", "strategy", "url", ""):
-        table.add_column(column)
-    for spec, state in rows:
-        paused = "paused" if spec.paused else state.get("state", "waiting")
+    table = plain_table("source", "state", "mode", "strategy", "url", "")
+    for spec, run in rows:
+        state = "paused" if spec.paused else run.get("state", "waiting")
         table.add_row(
-            spec.source_id, paused, spec.mode, spec.speak.strategy, redact_url(spec.url), state.get("detail", "")
+            spec.source_id, state, spec.mode, spec.speak.strategy, redact_url(spec.url), run.get("detail", "")
         )
     Console(soft_wrap=True, highlight=False, markup=False).print(
         table if rows else "no sources; add one: cornerman sources add …"
     )
-
-
-async def _state(bus: Bus, source_id: str) -> dict[str, str]:
-    with redis_errors():
-        run = await bus.redis.hgetall(bus.keys(source_id).run(source_id))
-    return {name.decode(): value.decode(errors="replace") for name, value in run.items()}
 
 
 @app.command("set")
@@ -106,12 +98,12 @@ def set_(
     redis: options.Redis = "",
 ) -> None:
     """Change settings of a source while it runs, e.g. `speak.strategy=interval "say.prompt=How is it going?"`."""
-    chosen = options.choose(config, redis)
+    chosen = options.command_settings(config, redis)
     tree = nest(parse_set(changes))
 
     async def work() -> SourceSpec:
         async with Bus.connect(chosen.settings) as bus:
-            await bus.ready(FIND_S)
+            await bus.ready(options.SERVER_S)
             return await update_source(bus, source_id, tree)
 
     spec = asyncio.run(work())
@@ -121,11 +113,11 @@ def set_(
 @app.command()
 def remove(source_id: SourceId, config: options.Config = "", redis: options.Redis = "") -> None:
     """Stop watching a source."""
-    chosen = options.choose(config, redis)
+    chosen = options.command_settings(config, redis)
 
     async def work() -> bool:
         async with Bus.connect(chosen.settings) as bus:
-            await bus.ready(FIND_S)
+            await bus.ready(options.SERVER_S)
             return await remove_source(bus, source_id)
 
     if not asyncio.run(work()):

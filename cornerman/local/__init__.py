@@ -1,1 +1,1 @@
-"""What the commands are made of: launcher, supervisor, server choice, model choice, event lines."""
+"""The library below the commands: launcher, supervisor, server and model choice, pipeline, event lines."""

@@ -1,47 +1,48 @@
-"""What the product's simple strategies would say over the same chunks: the bar that a trained coach must clear.
+"""Baselines of an evaluation: the feedback of the simple strategies over the same chunks. Pure.
 
-They are the decider's own, with its own gate and default settings; a chunk is its time and its motion. Pure.
+Uses the decider's own strategies and gate with default settings; a chunk is its media time and its motion.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cornerman_decider.core import Decider, Strategy, new_run
-from cornerman_decider.state import DeciderState
+from cornerman_decider.core import Decider
+from cornerman_decider.state import DeciderState, new_run
 from cornerman_decider.strategies.interval import IntervalStrategy
 from cornerman_decider.strategies.rules import RulesStrategy
+from cornerman_decider.strategy import Strategy
 from cornerman_shared.bus.messages import Features, Times
 from cornerman_shared.settings.source import SpeakSettings
 from cornerman_training.evaluate.messages import SpokenFeedback
 
-WORDS = "Keep going."
-"""Only when they speak is measured; a match needs some words."""
+TEXT = "Keep going."
+"""Only the times are measured, but a match needs a text."""
 
-Moment = tuple[float, float]
-"""Media time, seconds, of a chunk's newest frame, and the chunk's motion, 0..1."""
+ChunkMotion = tuple[float, float]
+"""Media time of a chunk's newest frame, seconds, and the chunk's motion, 0..1."""
 
 
-def baselines(chunks: Sequence[Moment]) -> Mapping[str, tuple[SpokenFeedback, ...]]:
-    """What `interval` and `rules` would say over these chunks, in order of time."""
+def baselines(chunks: Sequence[ChunkMotion]) -> Mapping[str, tuple[SpokenFeedback, ...]]:
+    """Feedback of `interval` and `rules` over these chunks, in order of time."""
     speak = SpeakSettings()
     rules = RulesStrategy(speak.every_chunks, speak.motion_threshold, speak.motion_release)
     return {
-        "interval": said_by(IntervalStrategy(speak.interval_s), speak, chunks),
-        "rules": said_by(rules, speak, chunks),
+        "interval": feedback_of(IntervalStrategy(speak.interval_s), speak, chunks),
+        "rules": feedback_of(rules, speak, chunks),
     }
 
 
-def said_by(strategy: Strategy, speak: SpeakSettings, chunks: Sequence[Moment]) -> tuple[SpokenFeedback, ...]:
-    """What a strategy that reads neither features nor tokens says over a run."""
+def feedback_of(strategy: Strategy, speak: SpeakSettings, chunks: Sequence[ChunkMotion]) -> tuple[SpokenFeedback, ...]:
+    """Feedback over a run of a strategy that reads neither features nor tokens."""
     decider, state = Decider(speak, strategy), new_run("run", DeciderState())
-    said: list[SpokenFeedback] = []
+    feedback: list[SpokenFeedback] = []
     for seq, (pts_s, motion) in enumerate(chunks):
         decision = decider.decide(_features(seq, pts_s, motion), state)
         state = decision.state
         if decision.action != "next":
-            said.append(SpokenFeedback(pts_s, WORDS, decision.action))
-    return tuple(said)
+            feedback.append(SpokenFeedback(pts_s, TEXT, decision.action))
+    return tuple(feedback)
 
 
 def _features(seq: int, pts_s: float, motion: float) -> Features:
@@ -53,6 +54,7 @@ def _features(seq: int, pts_s: float, motion: float) -> Features:
         motion=motion,
         lossless=True,
         status="ok",
+        # Empty: these strategies read media time and motion only.
         vector=None,
         context=None,
         video=None,

@@ -1,23 +1,27 @@
-"""Events as people and programs get them on stdout: one JSON object, or one line of text, for each. Pure."""
+"""Bus events as JSON objects, one per line of stdout. Pure."""
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from cornerman_shared.bus.messages import DecisionEvent, EndEvent, ErrorEvent, Event, Times
+from cornerman_shared.errors import ConfigError
 from cornerman_shared.redact import redact_url
 
 Line = dict[str, Any]
 
 STAGES = ("captured", "published", "encoded", "decided", "first_token", "done")
+MOST_FAILED = 1000
+"""Failed requests that are remembered, so that each is reported once."""
 
 
 def latency_ms(times: Times) -> dict[str, float]:
-    """Milliseconds that each stage took, by the stage reached; `total` from the newest frame to the last
-    word.
+    """Milliseconds each stage took, by the stage reached; `total` is from the newest frame to the last word.
 
-    A stage that was not reached is left out, and its time counts for the next one that was.
+    A stage that was not reached is left out; its time counts for the next stage reached.
     """
     reached = [(stage, getattr(times, f"{stage}_at_s")) for stage in STAGES]
     reached = [(stage, at_s) for stage, at_s in reached if at_s > 0]
@@ -28,19 +32,18 @@ def latency_ms(times: Times) -> dict[str, float]:
 
 
 class EventLines:
-    """Turns events into JSON objects, saying each failure once.
+    """Turns events into JSON objects, each failure once.
 
-    A failed request comes as an `ErrorEvent` and as the end of the request; whichever comes first is the
-    line.
+    A failed request arrives as an `ErrorEvent` and as the end of the request; the first of the two is the line.
     """
 
     def __init__(self) -> None:
         self._failed: dict[str, None] = {}
 
     def of(self, event: Event) -> Line | None:
-        """The object for this event; None when it has none (starts, deltas, states, expired ends).
+        """The object of this event; None for starts, deltas, states and expired ends.
 
-        A request that ended well but had nothing new to say is feedback with an empty text and `silent`, so that
+        A request that ended well with nothing new to say is feedback with an empty text and `silent`, so that
         the lines can be counted against the summary.
         """
         if isinstance(event, DecisionEvent):
@@ -77,18 +80,37 @@ class EventLines:
         }
         return {**line, "silent": True} if event.silent else line
 
-    def _error(self, source_id: str, failed: str, stage: str, message: str) -> Line | None:
-        if failed:
-            if failed in self._failed:
+    def _error(self, source_id: str, request_id: str, stage: str, message: str) -> Line | None:
+        if request_id:
+            if request_id in self._failed:
                 return None
-            self._failed[failed] = None
-            while len(self._failed) > 1000:
+            self._failed[request_id] = None
+            # Bounded: a source may fail requests for days.
+            while len(self._failed) > MOST_FAILED:
                 del self._failed[next(iter(self._failed))]
         return {"type": "error", "source_id": source_id, "stage": stage, "message": redact_url(message)}
 
 
+def read_lines(path: Path) -> list[Line]:
+    """Reads the objects of a file of JSON lines, for example the output of `run --json`.
+
+    Raises:
+        ConfigError: there is no such file, or a line is not an object.
+    """
+    found: list[Line] = []
+    try:
+        for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            line = json.loads(text)
+            if not isinstance(line, dict):
+                raise ConfigError(f"--from {str(path)!r}, line {number}: not a JSON object")
+            found.append(line)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"--from {str(path)!r} cannot be read as JSON lines: {error}") from None
+    return found
+
+
 def clock(pts_s: float) -> str:
-    """Media time as mm:ss.d, with hours when there are any.
+    """Media time as mm:ss.d, with hours from one hour on.
 
     >>> clock(75.25)
     '01:15.2'

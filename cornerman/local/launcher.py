@@ -1,9 +1,7 @@
-"""Runs the services as child processes: starts them, passes their logs on, starts crashed ones again, stops
-them in order.
+"""Runs the services as child processes: starts them, passes on their logs, restarts crashed ones, stops them in order.
 
-Settings reach a child by its environment. A child ends with its parent, even if the parent
-is killed (`cornerman_shared.process.die_with_parent`).
-Knows nothing of sources or of the server.
+Settings reach a child through its environment. A child ends with its parent, even if the parent is killed
+(`cornerman_shared.process.die_with_parent`). Knows neither sources nor the Redis server.
 """
 
 from __future__ import annotations
@@ -18,27 +16,32 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
 from cornerman.local.restarts import Restarts
+from cornerman_shared.aio import cancel_all, first_of, wait_or_timeout
 from cornerman_shared.backoff import Backoff
+from cornerman_shared.errors import FatalError
 from cornerman_shared.process.die_with_parent import die_with_parent
 from cornerman_shared.settings.overrides import to_environment
 
-SERVICES: Final = ("capture", "encoder", "decider", "generator", "gateway")
-HOPELESS: Final = {64: "it was called wrongly", 78: "a setting is wrong"}
-"""Exit codes that the same settings will give again."""
+ROLES: Final = ("capture", "encoder", "decider", "generator")
+"""Services that a chunk passes through."""
+
+SERVICES: Final = (*ROLES, "gateway")
+FINAL_EXITS: Final = {64: "it was called wrongly", 78: "a setting is wrong"}
+"""Exit codes that a restart with the same settings would give again."""
 
 TAIL_LINES: Final = 12
 KILL_S: Final = 1.0
 
-Say = Callable[[str, str], None]
-"""Takes a role and a line it wrote, or that we say of it."""
+LogLine = Callable[[str, str], None]
+"""Takes a role and a line: one that the process wrote, or one about the process."""
 
 
-def available(role: str) -> bool:
-    """Is this service part of this installation?"""
+def is_installed(role: str) -> bool:
+    """True if this service is part of this installation."""
     try:
         return importlib.util.find_spec(f"cornerman_{role}.__main__") is not None
     except ModuleNotFoundError:
@@ -46,7 +49,7 @@ def available(role: str) -> bool:
 
 
 class Child:
-    """One service process and those that took its place."""
+    """One service process and its restarts."""
 
     def __init__(self, role: str, name: str) -> None:
         self.role = role
@@ -59,7 +62,7 @@ class Child:
 
     @property
     def pid(self) -> int | None:
-        """Of the process that runs now."""
+        """Process id while a process runs, else None."""
         return self.process.pid if self.process is not None and self.process.returncode is None else None
 
     def signal(self, number: int) -> None:
@@ -72,42 +75,67 @@ class Launcher:
     """The children of one command.
 
     Args:
-        counts: how many processes of each role.
-        overrides: settings that differ from the file and our environment, nested.
-        say: gets every line that a child writes, and what happens to it.
+        counts: number of processes of each role.
+        overrides: nested settings that differ from the file and this process's environment.
+        log: called with every line that a child writes, and with its crashes and restarts.
         package: prefix of the services' packages; `cornerman_` + role is run.
     """
 
     def __init__(
-        self, counts: Mapping[str, int], overrides: Mapping[str, Any], say: Say, package: str = "cornerman_"
+        self, counts: Mapping[str, int], overrides: Mapping[str, Any], log: LogLine, package: str = "cornerman_"
     ) -> None:
         host = socket.gethostname()
         self.children = [
             Child(role, f"{host}-{os.getpid()}-{index}") for role, count in counts.items() for index in range(count)
         ]
         self._overrides = overrides
-        self._say = say
+        self._log = log
         self._package = package
         self.failure: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        """Done, with the reason, when we have given up on a child."""
+        """Done, with the reason, when the launcher gives up on a child."""
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Keeps the children running while the body does."""
         async with asyncio.TaskGroup() as tasks:
             for offset, child in enumerate(self.children):
-                tasks.create_task(self._keep(child, offset), name=child.role)
+                tasks.create_task(self._supervise(child, offset), name=child.role)
             try:
                 yield
             finally:
                 await asyncio.shield(self.stop(within_s=0.0))
 
+    async def race(self, *awaitables: Awaitable[Any]) -> set[int]:
+        """Waits for the first of `awaitables` or the first failure of a child; cancels the others.
+
+        Returns:
+            Positions of the awaitables that are done; empty if only a child failed. See `check`.
+
+        Raises:
+            BaseException: the error of a done awaitable.
+        """
+        # `first_of` cancels its arguments, but the failure outlives the race.
+        return await first_of(*awaitables, asyncio.shield(self.failure)) - {len(awaitables)}
+
+    def check(self) -> None:
+        """Raises if the launcher has given up on a child.
+
+        Raises:
+            FatalError: says which child, why, and its last lines.
+        """
+        if self.failure.done():
+            raise FatalError(self.failure.result())
+
     def of(self, *roles: str) -> list[Child]:
+        """Children of these roles."""
         return [child for child in self.children if child.role in roles]
 
     async def stop(self, roles: Iterable[str] | None = None, *, within_s: float) -> bool:
-        """Asks the children of these roles (None = all) to end and waits; kills those that take longer. True = none
-        was killed."""
+        """Stops the children of these roles (None = all); kills those that take longer than `within_s` seconds.
+
+        Returns:
+            True if none was killed.
+        """
         children = self.children if roles is None else self.of(*roles)
         for child in children:
             child.stopping.set()
@@ -120,35 +148,32 @@ class Launcher:
             child.signal(signal.SIGKILL)
         if late:
             await asyncio.wait(late, timeout=KILL_S)
-        for wait in waits:
-            wait.cancel()
+        await cancel_all(*waits)
         return not late
 
-    async def _keep(self, child: Child, offset: int) -> None:
+    async def _supervise(self, child: Child, offset: int) -> None:
         restarts = Restarts(Backoff(0.2, 5.0))
         try:
             while not child.stopping.is_set():
                 code = await self._run_once(child, offset)
                 if child.stopping.is_set():
                     return
-                why = f"{child.role} {how_it_ended(code)}"
-                if code in HOPELESS:
-                    self._give_up(child, f"{why}: {HOPELESS[code]}")
+                why = f"{child.role} {describe_exit(code)}"
+                if code in FINAL_EXITS:
+                    self._give_up(child, f"{why}: {FINAL_EXITS[code]}")
                     return
                 wait_s = restarts.crashed(time.monotonic())
                 if wait_s is None:
                     self._give_up(child, f"{why}, {restarts.most + 1} times within {restarts.within_s:g} s")
                     return
                 child.restarted += 1
-                self._say(child.role, f"{why}; starting it again")
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(wait_s):
-                        await child.stopping.wait()
+                self._log(child.role, f"{why}; starting it again")
+                await wait_or_timeout(child.stopping, wait_s)
         finally:
             child.ended.set()
 
     async def _run_once(self, child: Child, offset: int) -> int:
-        # -P: the current folder is not on the import path, so a file of the user's never shadows a module.
+        # -P keeps the current folder off the import path: files there cannot shadow modules.
         command = die_with_parent([sys.executable, "-P", "-m", f"{self._package}{child.role}"])
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -156,22 +181,24 @@ class Launcher:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             env=self._environment(child, offset),
-            start_new_session=True,  # Ctrl-C is for us; we stop the children in order
+            start_new_session=True,  # Ctrl-C reaches this process only, which stops the children in order
         )
         child.process = process
+        # `stop` may have run while the process started, when there was no process to signal.
         if child.stopping.is_set():
             child.signal(signal.SIGTERM)
         assert process.stdout is not None
         try:
             async for line in _lines(process.stdout):
                 child.tail.extend(readable(line))
-                self._say(child.role, line)
+                self._log(child.role, line)
             return await process.wait()
         except asyncio.CancelledError:
             child.signal(signal.SIGKILL)
             raise
 
     def _environment(self, child: Child, offset: int) -> dict[str, str]:
+        # The offset keeps the metrics ports of several processes apart.
         own = {"CORNERMAN_RUNTIME__NAME": child.name, "PYTHONUNBUFFERED": "1"}
         environment = {**os.environ, **to_environment(self._overrides), **own}
         port = int(environment.get("CORNERMAN_RUNTIME__METRICS_PORT", "0"))
@@ -185,7 +212,7 @@ class Launcher:
 
 
 def readable(line: str) -> list[str]:
-    """A log line as a person reads it; anything else as it is.
+    """A JSON log line as text for people; any other line unchanged.
 
     >>> readable('{"event": "no_server", "message": "it is gone", "level": "error"}')
     ['no_server: it is gone']
@@ -196,14 +223,14 @@ def readable(line: str) -> list[str]:
         logged = None
     if not isinstance(logged, dict) or "event" not in logged:
         return [line]
-    told = f"{logged['event']}: {logged['message']}" if "message" in logged else str(logged["event"])
-    return [told, *str(logged.get("exception", "")).splitlines()]
+    text = f"{logged['event']}: {logged['message']}" if "message" in logged else str(logged["event"])
+    return [text, *str(logged.get("exception", "")).splitlines()]
 
 
-def how_it_ended(code: int) -> str:
-    """An exit status in words.
+def describe_exit(code: int) -> str:
+    """Describes an exit status in words.
 
-    >>> how_it_ended(-9)
+    >>> describe_exit(-9)
     'was killed by SIGKILL'
     """
     if code >= 0:
@@ -215,7 +242,7 @@ def how_it_ended(code: int) -> str:
 
 
 async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
-    """Lines of any length; `StreamReader.readline` fails on long ones."""
+    """Yields lines of any length; `StreamReader.readline` fails on long ones."""
     rest = b""
     while data := await stream.read(65536):
         *whole, rest = (rest + data).split(b"\n")

@@ -1,7 +1,6 @@
-"""What comes with the package: a clip, a small coach model and its trained head. Says what is there, and what is not.
+"""Model choice: back ends, gate and threads where none are set, from the models bundled with the package.
 
-Where nobody has chosen back ends, the coach plays; without it fakes do, and people are told that their words mean
-nothing.
+Uses the bundled coach, or fake back ends if torch or the coach is missing; notes say that the fakes' texts are echoes.
 """
 
 from __future__ import annotations
@@ -11,10 +10,11 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from cornerman_shared.settings.source import Strategy
-from cornerman_shared.settings.tree import EncoderSettings, GeneratorSettings, Settings
+if TYPE_CHECKING:
+    from cornerman_shared.settings.source import Strategy
+    from cornerman_shared.settings.tree import EncoderSettings, GeneratorSettings, Settings
 
 ASSETS: Final = Path(__file__).parents[1] / "assets"
 GATE: Final = {
@@ -23,35 +23,35 @@ GATE: Final = {
     "repeat_window_s": "repeat_window_s",
     "context_chunks": "context_chunks",
 }
-"""Names in head.json, and the settings below `speak` that they are; a head need not name them all."""
+"""Names in head.json -> settings below `speak`. A head may leave some out."""
 
-ASKED: Final[dict[str, tuple[str, ...]]] = {
+GATE_OF_STRATEGY: Final[dict[str, tuple[str, ...]]] = {
     "head": tuple(GATE.values()),
     "llm": ("min_interval_s", "repeat_window_s", "context_chunks"),
 }
-"""Which of them matter to a strategy."""
+"""Settings that a strategy takes from the head; the others take `context_chunks` only."""
 
 PATTERN: Final = "test://pattern?seconds=30"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """Settings that put players where none were chosen, and what a person must be told about them."""
+    """Chosen settings, and notes about them for people."""
 
     settings: dict[str, Any]
     notes: tuple[str, ...]
 
 
-def clip(assets: Path = ASSETS) -> tuple[str, str]:
-    """The source of the demo, and a note when it is not the bundled clip."""
+def demo_clip(assets: Path = ASSETS) -> tuple[str, str]:
+    """URL of the demo's source, and a note if it is not the bundled clip."""
     path = assets / "demo.mp4"
     if path.is_file():
         return str(path), ""
     return PATTERN, "There is no bundled clip: a moving test pattern is watched instead."
 
 
-def head_of(settings: Settings) -> Path | None:
-    """Where the head lies that decides, or else the one that was trained together with the model that speaks."""
+def head_folder(settings: Settings) -> Path | None:
+    """Folder of the head that decides, or of the head trained together with the generator's model; None if unknown."""
     if settings.speak.strategy == "head":
         return Path(settings.speak.head).expanduser() if settings.speak.head else ASSETS / "coach" / "head"
     if settings.generator.backend != "mobile_videogpt":
@@ -61,29 +61,28 @@ def head_of(settings: Settings) -> Path | None:
 
 
 def gate_of(head: Path, was_set: Callable[[str], bool], strategy: Strategy = "head") -> dict[str, Any]:
-    """Settings below `speak`, of those that nobody has chosen, that a coach was trained and calibrated with.
+    """Settings below `speak` that a head was calibrated with, without those that are set already.
 
-    The threshold is the head's own; how often to speak also holds where the coach's language model decides; how many
-    chunks the words are about holds whoever decides. Nothing where the head's file says nothing or is damaged; the
-    decider tells people of a damaged head.
+    The threshold applies to strategy `head` only; the intervals also to `llm`; the number of chunks in the context
+    to every strategy. Empty if head.json is missing or damaged: the decider reports a damaged head.
     """
-    wanted = ASKED.get(strategy, ("context_chunks",))
+    wanted = GATE_OF_STRATEGY.get(strategy, ("context_chunks",))
     try:
-        told = json.loads((head / "head.json").read_text(encoding="utf-8"))
+        stored = json.loads((head / "head.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    names = GATE.items() if isinstance(told, dict) else ()
+    names = GATE.items() if isinstance(stored, dict) else ()
     return {
-        setting: told[name]
+        setting: stored[name]
         for name, setting in names
-        if name in told and setting in wanted and not was_set(f"speak.{setting}")
+        if name in stored and setting in wanted and not was_set(f"speak.{setting}")
     }
 
 
 def threads_of(settings: Settings, was_set: Callable[[str], bool]) -> dict[str, Any]:
-    """One torch thread for each half of the bundled model, where nobody chose.
+    """One torch thread for each half of the bundled model, unless set.
 
-    It is so small that a second thread mostly waits for the first, above all when other processes want the cores too.
+    The model is so small that a second thread mostly waits for the first, above all on a busy machine.
     """
     halves: dict[str, EncoderSettings | GeneratorSettings] = {
         "encoder": settings.encoder,
@@ -97,13 +96,14 @@ def threads_of(settings: Settings, was_set: Callable[[str], bool]) -> dict[str, 
 
 
 def choose_models(was_set: Callable[[str], bool], assets: Path = ASSETS, torch: bool | None = None) -> ModelChoice:
-    """The best players that this installation has, for the roles that nobody has filled.
+    """Chooses back ends and strategy among the installed and bundled ones; changes no setting that is set.
 
     Args:
-        was_set: has somebody chosen this setting, e.g. `encoder.backend`?
-        assets: where the bundled files lie.
-        torch: is torch installed? None = look.
+        was_set: tells whether a setting, e.g. `encoder.backend`, is set by flag, variable or file.
+        assets: folder of the bundled files.
+        torch: True if torch is installed; None = look.
     """
+    # The halves of a model belong together: with one set, the other is not chosen here.
     if was_set("encoder.backend") or was_set("generator.backend"):
         return ModelChoice({}, ())
     has_torch = importlib.util.find_spec("torch") is not None if torch is None else torch

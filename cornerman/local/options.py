@@ -1,4 +1,4 @@
-"""The options that several commands share, and settings made from them."""
+"""Options shared by several commands, and the settings made from them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from cornerman.local.model_choice import choose_models, gate_of, head_of, threads_of
+from cornerman.local.model_choice import choose_models, gate_of, head_folder, threads_of
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.overrides import merge, nest, parse_set
 from cornerman_shared.settings.tree import DEFAULT_FILE, Settings, load_settings
@@ -23,71 +23,83 @@ Set = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="JSON objects on stdout, one a line; logs on stderr.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what the services log.")]
+EncoderBackend = Annotated[str | None, typer.Option(help="Encoder back end: fake or mobile_videogpt.")]
+GeneratorBackend = Annotated[str | None, typer.Option(help="Generator back end: echo, mobile_videogpt, vlm, openai…")]
+
+SERVER_S = 3.0
+"""Longest time that a command which starts nothing waits for the server."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommandSettings:
-    """Validated settings, and what differs from file and environment, for the children."""
+    """Validated settings of a command, and its overrides for child processes.
+
+    Attributes:
+        overrides: nested settings that differ from the file and the environment.
+    """
 
     settings: Settings
     overrides: dict[str, Any]
 
     def was_set(self, dotted: str) -> bool:
-        """Did anybody choose this setting: by flag, variable or file?"""
+        """True if this setting, e.g. `encoder.backend`, is set by flag, environment variable or file."""
         trees = (self.overrides, _file_tree())
         return f"CORNERMAN_{dotted.replace('.', '__').upper()}" in os.environ or any(
             _has(tree, dotted) for tree in trees
         )
 
     def with_flags(self, stronger: Mapping[str, Any]) -> CommandSettings:
-        """With settings added that are stronger than all that were chosen here."""
+        """A copy with settings that replace those set here."""
         overrides = merge(self.overrides, stronger)
         return CommandSettings(load_settings(overrides), overrides)
 
-    def filled(self, weaker: Mapping[str, Any]) -> CommandSettings:
-        """With settings added that are weaker than all that were chosen here."""
+    def with_defaults(self, weaker: Mapping[str, Any]) -> CommandSettings:
+        """A copy with settings that apply where none is set here."""
         overrides = merge(weaker, self.overrides)
         return CommandSettings(load_settings(overrides), overrides)
 
 
-def choose(
+def command_settings(
     config: str = "", redis: str = "", sets: Sequence[str] = (), *trees: dict[str, Any], **dotted: Any
 ) -> CommandSettings:
-    """Settings from the options; a value of None was not given.
+    """Settings from a command's options. Options that are None leave the setting alone.
 
     Args:
-        trees: nested settings that are weaker than `sets`.
-        dotted: `speak__strategy="interval"`, weaker than `sets`, stronger than `trees`.
+        sets: `name=value` pairs; they replace `dotted`, which replaces `trees`.
+        trees: nested settings.
+        dotted: for example `speak__strategy="interval"`.
 
     Raises:
-        ConfigError: names the setting, its value and what is allowed.
+        ConfigError: names the setting, its value and the allowed values.
     """
     if config:
         path = Path(config).expanduser().absolute()
         if not path.is_file():
             raise ConfigError(f"--config {config!r}: there is no such file")
-        os.environ["CORNERMAN_CONFIG"] = str(path)  # the services are our children and read it too
+        os.environ["CORNERMAN_CONFIG"] = str(path)  # the services, child processes, read it too
     pairs = [(name.replace("__", "."), value) for name, value in dotted.items() if value is not None]
     if redis:
         pairs.append(("redis.url", redis))
+    # Later ones win: presets, then options, then --set.
     overrides = merge(*trees, nest(pairs), nest(parse_set(sets)))
     return CommandSettings(load_settings(overrides), overrides)
 
 
-def with_models(chosen: CommandSettings, tell: Callable[[str], None]) -> CommandSettings:
-    """Puts the bundled model where no back end was chosen, its threads, and the gate of the head that decides.
+def with_models(chosen: CommandSettings, note: Callable[[str], None]) -> CommandSettings:
+    """Adds the bundled model's back ends, threads and gate where they are not set.
 
-    `tell` gets what a person must know of it.
+    `note` is called with each sentence that people need to know about the choice.
     """
-    players = choose_models(chosen.was_set)
-    for note in players.notes:
-        tell(note)
-    chosen = chosen.filled(players.settings)
-    chosen = chosen.filled(threads_of(chosen.settings, chosen.was_set))
-    head = head_of(chosen.settings)
+    models = choose_models(chosen.was_set)
+    for sentence in models.notes:
+        note(sentence)
+    # In this order: threads and gate depend on the back ends and the strategy chosen here.
+    chosen = chosen.with_defaults(models.settings)
+    chosen = chosen.with_defaults(threads_of(chosen.settings, chosen.was_set))
+    head = head_folder(chosen.settings)
     if head is None:
         return chosen
-    return chosen.filled({"speak": gate_of(head, chosen.was_set, chosen.settings.speak.strategy)})
+    return chosen.with_defaults({"speak": gate_of(head, chosen.was_set, chosen.settings.speak.strategy)})
 
 
 def _file_tree() -> Mapping[str, Any]:
@@ -104,5 +116,5 @@ def _has(tree: Mapping[str, Any], dotted: str) -> bool:
 
 
 def quiet(verbose: bool) -> dict[str, Any]:
-    """How much services log into a terminal that shows results."""
+    """Settings that keep the services' logs out of a terminal that shows results."""
     return {} if verbose or "CORNERMAN_LOG__LEVEL" in os.environ else {"log": {"level": "warning"}}

@@ -1,6 +1,6 @@
-"""What polling measures: one record a poll, and the figures of a session. Pure.
+"""Measurements of `cornerman poll`: a record per poll, and statistics over them. Pure.
 
-All times are measured by the process that spent them; nothing is derived from anything else.
+Each stage's time is measured by the process that spent it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PREVIEW = 80
 
 @dataclass(frozen=True, slots=True)
 class PollRecord:
-    """One request from the newest frame to the last word. `*_ms` are milliseconds spent in that stage.
+    """Times of one request, from the newest frame to the last word. `*_ms`: milliseconds spent in a stage.
 
     `capture_ms` is choosing and packing the frames, `encode_ms` waiting for an encoder and encoding, `decide_ms` the
     decider, `first_token_ms` waiting for a generator and its first token, `generate_ms` the rest of the words.
@@ -49,6 +49,7 @@ class PollRecord:
         """The record of a request that ended."""
         spent = latency_ms(event.times)
         generate_ms = spent.get("done", 0.0) if "first_token" in spent else 0.0
+        # The rate is over the tokens after the first, whose time is the TTFT.
         later_tokens = event.n_output_tokens - 1
         return cls(
             index=index,
@@ -71,12 +72,12 @@ class PollRecord:
             cause=event.cause,
         )
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {"type": "poll", **asdict(self)}
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """Mean, median, min, max and standard deviation; zeros when there are none."""
+    """Mean, median, min, max and standard deviation; zeros without values."""
     if not values:
         return dict.fromkeys(("mean", "median", "min", "max", "std"), 0.0)
     figures = {
@@ -89,8 +90,8 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     return {name: round(value, 2) for name, value in figures.items()}
 
 
-def session_of(polls: Sequence[PollRecord]) -> dict[str, Any]:
-    """The figures of a session, over the polls that gave words."""
+def poll_statistics(polls: Sequence[PollRecord]) -> dict[str, Any]:
+    """Statistics over the polls that gave text."""
     done = [poll for poll in polls if poll.status == "done"]
     times = ("total_ms", "ttft_ms", "encode_ms", "first_token_ms", "generate_ms")
     return {
@@ -106,6 +107,6 @@ def session_of(polls: Sequence[PollRecord]) -> dict[str, Any]:
 
 
 def by_interval(polls: Sequence[PollRecord]) -> dict[str, Any]:
-    """`session_of` for each interval that was tried, seconds as text."""
+    """`poll_statistics` of each interval; the key is the interval in seconds as text."""
     intervals = dict.fromkeys(poll.interval_s for poll in polls)
-    return {f"{one:g}": session_of([poll for poll in polls if poll.interval_s == one]) for one in intervals}
+    return {f"{one:g}": poll_statistics([poll for poll in polls if poll.interval_s == one]) for one in intervals}

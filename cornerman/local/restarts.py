@@ -1,4 +1,4 @@
-"""When a crashed child is started again, and when we give up on it. Pure: no clock, no processes."""
+"""Restart policy for child processes: how long to wait, and when to give up. Pure: no clock, no processes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class Restarts:
         self._at_s: deque[float] = deque()
 
     def crashed(self, now_s: float) -> float | None:
-        """A child ended by itself. The seconds to wait before starting it again, or None to give up."""
+        """Records a crash. Returns the seconds to wait before the restart, or None to give up."""
+        # Crashes older than the window no longer count.
         while self._at_s and now_s - self._at_s[0] > self.within_s:
             self._at_s.popleft()
         if not self._at_s:

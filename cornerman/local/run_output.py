@@ -1,5 +1,4 @@
-"""What a person or a program sees of a run: JSON lines on stdout, or text, a progress bar and notes. Decides
-nothing."""
+"""Output of a command: JSON lines on stdout for programs, or text, notes and a progress bar for people."""
 
 from __future__ import annotations
 
@@ -23,11 +22,11 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from cornerman.local.counts import SourceCounts, summary_line
 from cornerman.local.event_lines import Line, clock
-from cornerman.local.summary import Tally, summary_line
 from cornerman_shared.redact import redact_url
 
-WIDE: Final = 120  # columns, where no terminal says how many
+WIDTH: Final = 120  # columns, where stdout is not a terminal
 
 STYLES: Final = {"feedback": "green", "correct": "bold yellow", "error": "bold red", "next": "dim"}
 
@@ -37,16 +36,16 @@ class RunOutput:
 
     Args:
         as_json: results as JSON objects on stdout, one a line; everything else on stderr.
-        many: more than one source, so that text lines say which. May be changed.
-        progress: show a bar for each source, if there is a terminal to show it on.
+        many: text lines name their source. May be changed.
+        progress: show a bar for each source if the output is a terminal.
     """
 
     def __init__(self, *, as_json: bool, many: bool = False, progress: bool = True) -> None:
         self.as_json = as_json
         self.many = many
-        self._out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else WIDE)
+        self._out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else WIDTH)
         self._err = Console(stderr=True, soft_wrap=True, highlight=False)
-        # A bar and lines must go through one console. As JSON goes past it, the bar needs stderr for itself.
+        # Lines would tear a bar that another console draws. JSON bypasses the console, so the bar goes to stderr.
         self._console = self._err if as_json else self._out
         visible = self._console.is_terminal and not (as_json and sys.stdout.isatty())
         self._progress = (
@@ -54,7 +53,7 @@ class RunOutput:
                 SpinnerColumn(),
                 TextColumn("{task.description}", markup=False),
                 _Bar(bar_width=24),
-                TextColumn("{task.fields[told]}", markup=False),
+                TextColumn("{task.fields[status]}", markup=False),
                 TimeElapsedColumn(),
                 console=self._console,
                 transient=True,
@@ -74,7 +73,7 @@ class RunOutput:
             self._progress.stop()
 
     def line(self, line: Line) -> None:
-        """One result."""
+        """Prints one result."""
         if self.as_json:
             sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
             sys.stdout.flush()
@@ -85,70 +84,84 @@ class RunOutput:
 
     def _text(self, line: Line) -> Text | None:
         kind = line["type"]
-        who = f"{line['source_id']}  " if self.many else ""
+        source = f"{line['source_id']}  " if self.many else ""
         if line.get("silent"):
             return None
         if kind == "feedback":
-            text = Text.assemble((f"{clock(line['pts_s'])}  ", "cyan"), (who, "blue"))
+            text = Text.assemble((f"{clock(line['pts_s'])}  ", "cyan"), (source, "blue"))
             text.append(f"{line['action']:<9} ", STYLES.get(line["action"], ""))
             text.append(" ".join(line["text"].split()))
             total_ms = line["latency_ms"].get("total")
             return text.append(f"  ({total_ms / 1000:.1f} s)" if total_ms else "", "dim")
         if kind == "error":
-            return Text.assemble((f"error at {line['stage']}  ", STYLES["error"]), (who, "blue"), line["message"])
+            return Text.assemble((f"error at {line['stage']}  ", STYLES["error"]), (source, "blue"), line["message"])
         return None
 
     def note(self, text: str) -> None:
-        """Something a person should know. On stderr when stdout carries JSON."""
+        """Prints a note for people; on stderr when stdout carries JSON."""
         self._console.print(Text(redact_url(text)))
 
     def complain(self, text: str) -> None:
-        """Something went wrong."""
+        """Prints an error."""
         console = self._console if self._progress else self._err
         console.print(Text(redact_url(text), style="red"))
 
     def child(self, role: str, line: str) -> None:
-        """A line that a service wrote, or that we say of it."""
+        """Prints a line of a service, or one about it. A `LogLine`."""
         if line.startswith("{"):
-            # Already a log line that says its role.
+            # A JSON log line names its role already.
             console = self._console if self._progress else self._err
             console.print(Text(line), style="dim")
             return
         self.complain(f"{role}: {line}")
 
-    def advance(self, source_id: str, pts_s: float, length_s: float | None, told: str) -> None:
-        """Moves the source's bar. `told`: a few words behind it."""
+    def advance(self, source_id: str, pts_s: float, length_s: float | None, status: str) -> None:
+        """Moves the source's bar. `status`: a few words after the bar."""
         if not self._progress:
             return
         if source_id not in self._bars:
-            self._bars[source_id] = self._progress.add_task(escape(source_id), total=length_s, told="")
+            self._bars[source_id] = self._progress.add_task(escape(source_id), total=length_s, status="")
+        # Container lengths are estimates: a bar must not pass its end.
         done = min(pts_s, length_s) if length_s else pts_s
-        self._progress.update(self._bars[source_id], completed=done, told=told)
+        self._progress.update(self._bars[source_id], completed=done, status=status)
 
-    def summary(self, wall_s: float, tallies: Mapping[str, Tally]) -> None:
-        """The last output of a run."""
+    def summary(self, wall_s: float, counts: Mapping[str, SourceCounts]) -> None:
+        """Prints the last output of a run. `counts` by source id."""
         if self.as_json:
-            self.line(summary_line(wall_s, tallies))
+            self.line(summary_line(wall_s, counts))
             return
         table = Table(box=None, header_style="dim", pad_edge=False)
         columns = ("frames", "sampled", "chunks due", "dropped", "decided", "requests", "feedback", "errors", "expired")
         for column in ("source", *columns):
             table.add_column(column, justify="left" if column == "source" else "right")
-        for source_id, tally in tallies.items():
-            table.add_row(source_id, *(str(number) for number in _numbers(tally)))
+        for source_id, one in counts.items():
+            table.add_row(source_id, *(str(number) for number in _numbers(one)))
         self._out.print(table)
 
 
-def _numbers(tally: Tally) -> tuple[int, ...]:
-    dropped = sum(tally.dropped.values())
+def _numbers(one: SourceCounts) -> tuple[int, ...]:
+    dropped = sum(one.dropped.values())
     return (
-        *(tally.captured, tally.sampled, tally.due, dropped, tally.decided),
-        *(tally.requests, tally.feedback, tally.errors, tally.expired),
+        *(one.captured, one.sampled, one.due, dropped, one.decided),
+        *(one.requests, one.feedback, one.errors, one.expired),
     )
 
 
+class DiscardOutput(RunOutput):
+    """Passes notes, errors and logs on to stderr; discards results and summary."""
+
+    def __init__(self) -> None:
+        super().__init__(as_json=True, progress=False)
+
+    def line(self, line: Line) -> None:
+        """Discards a result."""
+
+    def summary(self, wall_s: float, counts: Mapping[str, SourceCounts]) -> None:
+        """Discards the summary."""
+
+
 class _Bar(ProgressColumn):
-    """A bar where the length is known; nothing for sources without end."""
+    """A bar where the length is known; empty for sources without an end."""
 
     def __init__(self, bar_width: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Which server a command works on: the one named, one that `cornerman up` keeps, or one of its own."""
+"""Server choice: the named server, the one that `cornerman up` runs, or a private embedded one."""
 
 from __future__ import annotations
 
@@ -26,9 +26,12 @@ OWNER: Final = "owner.json"
 
 @dataclass(frozen=True, slots=True)
 class ServerChoice:
-    """Where the command works.
+    """The server that a command uses.
 
-    `server` is None when somebody else keeps it. `overrides` are what the children must be told.
+    Attributes:
+        settings: settings with this server's URL.
+        overrides: nested settings that child processes need to find the server.
+        server: None if another process runs it.
     """
 
     settings: Settings
@@ -37,17 +40,17 @@ class ServerChoice:
 
     @property
     def shared(self) -> bool:
-        """Other commands' services may work there too."""
+        """True if services of other commands may run on this server."""
         return self.server is None
 
 
 @contextlib.contextmanager
 def choose_server(settings: Settings, overrides: dict[str, Any], command: Command) -> Iterator[ServerChoice]:
-    """Finds or starts the server; stops it at the end if it was ours.
+    """Finds or starts the server; stops it at the end if this command started it.
 
-    `redis.url` is taken as it is. Otherwise the embedded server of the user's runtime folder is started. If
-    one runs there: `run` joins the one that `up` keeps; a second `run` or `demo` gets a server and a folder
-    of its own, so that it does not end with the first.
+    A `redis.url` is used as it is. Otherwise the embedded server of the user's runtime folder is started. If one
+    runs there already, `run` joins the server of `up`; a second `run` or `demo` starts a private server in a folder
+    of its own, because the first command stops its server when it ends.
 
     Raises:
         ConfigError: see `cornerman_shared.bus.embedded.start`.
@@ -59,10 +62,11 @@ def choose_server(settings: Settings, overrides: dict[str, Any], command: Comman
     folder = runtime_dir(settings.runtime.dir)
     server = embedded.start(settings)
     if server is None and (command == "up" or (command == "run" and _owner(folder) == "up")):
-        yield _place(settings, overrides, None)
+        yield _with_url(settings, overrides, None)
         return
     private: Path | None = None
     if server is None:
+        # The user's data folder stays with the first server.
         private = folder / f"{command}-{os.getpid()}"
         overrides = merge(overrides, {"runtime": {"dir": str(private)}, "redis": {"data_dir": ""}})
         settings = settings.model_copy(
@@ -73,9 +77,10 @@ def choose_server(settings: Settings, overrides: dict[str, Any], command: Comman
         )
         server = embedded.start(settings)
         folder = private
+    # Later commands read from it whether they may join this server.
     (folder / OWNER).write_text(json.dumps({"pid": os.getpid(), "command": command}), encoding="utf-8")
     try:
-        yield _place(settings, overrides, server)
+        yield _with_url(settings, overrides, server)
     finally:
         if server is not None:
             server.stop()
@@ -84,15 +89,17 @@ def choose_server(settings: Settings, overrides: dict[str, Any], command: Comman
             shutil.rmtree(private, ignore_errors=True)
 
 
-def _place(settings: Settings, overrides: dict[str, Any], server: EmbeddedServer | None) -> ServerChoice:
+def _with_url(settings: Settings, overrides: dict[str, Any], server: EmbeddedServer | None) -> ServerChoice:
+    # Children connect by URL; they never start a server.
     settings = embedded.with_server(settings)
-    told = {"redis": {"url": settings.redis.url}, "runtime": {"dir": str(runtime_dir(settings.runtime.dir))}}
-    return ServerChoice(settings, merge(overrides, told), server)
+    own = {"redis": {"url": settings.redis.url}, "runtime": {"dir": str(runtime_dir(settings.runtime.dir))}}
+    return ServerChoice(settings, merge(overrides, own), server)
 
 
 def _owner(folder: Path) -> str:
-    """The command that keeps the server of this folder; "" when it is gone or unknown."""
+    """Command that runs the server of this folder; "" if its process is gone or the file is unreadable."""
     try:
+        # A killed command leaves its file behind: its process decides.
         owner = json.loads((folder / OWNER).read_text(encoding="utf-8"))
         return str(owner["command"]) if psutil.pid_exists(int(owner["pid"])) else ""
     except (OSError, ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""Ctrl-C and its relatives, for commands that must end in order."""
+"""Ends commands in order at SIGINT (Ctrl-C), SIGTERM and SIGHUP."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ import signal
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
-from cornerman.local.error_groups import first_of
+from cornerman_shared.aio import first_of
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextlib.asynccontextmanager
 async def stop_at_signals(stop: asyncio.Event) -> AsyncIterator[None]:
-    """The first Ctrl-C, SIGTERM or closed terminal sets `stop`; the second one cancels the body."""
+    """The first signal sets `stop`; the second one cancels the body."""
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     assert task is not None
 
     def on_signal() -> None:
+        # The second signal ends a command that hangs while it stops.
         if stop.is_set():
             task.cancel()
         stop.set()
@@ -35,18 +36,11 @@ async def stop_at_signals(stop: asyncio.Event) -> AsyncIterator[None]:
 
 
 def run_until_signal(work: Coroutine[Any, Any, None]) -> None:
-    """Runs `work` to its end, or until a signal; being stopped by one is a normal end."""
+    """Runs `work` to its end or until a signal; a signal is a normal end."""
 
-    async def both() -> None:
+    async def until_signal() -> None:
         stop = asyncio.Event()
-        async with stop_at_signals(stop), asyncio.TaskGroup() as tasks:
-            doing = tasks.create_task(work)
-            stopping = tasks.create_task(stop.wait())
-            await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            doing.cancel()
-            stopping.cancel()
+        async with stop_at_signals(stop):
+            await first_of(work, stop.wait())
 
-    try:
-        asyncio.run(both())
-    except BaseExceptionGroup as group:
-        raise first_of(group) from None
+    asyncio.run(until_signal())

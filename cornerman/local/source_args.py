@@ -1,4 +1,4 @@
-"""What people type as a source, to the URL and the id that capture knows it by."""
+"""Source arguments of the command line: URLs, ids and lengths."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def is_file(url: str) -> bool:
-    """Is this, as `normal` gives it, a file of this machine?"""
+    """True if this URL, as `normal_url` returns it, is a file of this machine."""
     return parse(url).kind == "file"
 
 
-def normal(text: str) -> str:
-    """A file becomes its absolute path, `0` the first camera; URLs stay.
+def normal_url(text: str) -> str:
+    """The URL of a typed source: an absolute path for a file, `device:0` for `0`; URLs unchanged.
 
     Raises:
-        ConfigError: no such file, or nothing that capture could open.
+        ConfigError: there is no such file, or capture cannot open such a URL.
     """
     url = f"device:{text}" if text.isdecimal() else text
     try:
@@ -33,6 +33,7 @@ def normal(text: str) -> str:
         raise ConfigError(str(error)) from None
     if address.kind != "file":
         return url
+    # Capture runs in another process and maybe another folder: paths are absolute.
     path = Path(address.target).expanduser().absolute()
     if not path.exists():
         raise ConfigError(f"source {redact_url(text)!r}: there is no such file; give {KNOWN}")
@@ -42,7 +43,7 @@ def normal(text: str) -> str:
 
 
 def id_of(url: str, taken: Container[str] = ()) -> str:
-    """A readable id for a source that was given none: the file's name, or the host; numbered when taken.
+    """A readable id from the URL: the file's name or the host, numbered if it is in `taken`.
 
     >>> id_of("/videos/Squat side view.mp4")
     'squat-side-view'
@@ -54,6 +55,7 @@ def id_of(url: str, taken: Container[str] = ()) -> str:
         name = f"{name}-{stem}" if stem else name
     else:
         name = Path(url).stem
+    # Ids are parts of Redis keys and of URLs: a safe alphabet, 48 characters at most.
     name = re.sub(r"[^a-z0-9._]+", "-", name.lower()).strip("-._")[:48].strip("-._") or "source"
     number, free = 2, name
     while free in taken:
@@ -63,7 +65,7 @@ def id_of(url: str, taken: Container[str] = ()) -> str:
 
 
 def length_s(url: str) -> float | None:
-    """Length of a video file, seconds; None when it says none or cannot be read. Capture will say what is wrong."""
+    """Length of a video file, seconds; None if unknown. Unreadable files are reported by capture, not here."""
     import av
 
     if not is_file(url):

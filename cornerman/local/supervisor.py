@@ -1,54 +1,60 @@
-"""Keeps our own embedded server running beside a command: started again when it keeps its data, else given up."""
+"""Supervises the embedded server of a command: restarts it if it keeps its data on disk, else gives up."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from cornerman.local.launcher import Say, how_it_ended
+from cornerman.local.launcher import describe_exit
 from cornerman.local.restarts import Restarts
-from cornerman.local.server_choice import ServerChoice
 from cornerman_shared.backoff import Backoff
 from cornerman_shared.bus import embedded
 
-LOOK_S: Final = 0.25
+if TYPE_CHECKING:
+    from cornerman.local.launcher import LogLine
+    from cornerman.local.server_choice import ServerChoice
+
+POLL_S: Final = 0.25
 
 
-async def keep_server(place: ServerChoice, failure: asyncio.Future[str], say: Say) -> None:
-    """Watches the server for ever; returns at once when it is not ours.
+async def supervise_server(choice: ServerChoice, failure: asyncio.Future[str], log: LogLine) -> None:
+    """Checks the server until it is given up or cancelled; returns at once if another process runs the server.
 
-    What an in-memory server held is gone with it, so that only one with a data folder is started again.
+    Only a server with a data folder is restarted: the entries of an in-memory server are lost with it.
 
     Args:
-        failure: gets the reason when we give up.
-        say: told of each restart.
+        failure: set to the reason when the supervisor gives up.
+        log: called on each restart.
     """
-    server = place.server
+    server = choice.server
     if server is None:
         return
     restarts = Restarts(Backoff(0.1, 5.0))
     while True:
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(POLL_S)
         if server.alive():
             continue
-        why = f"the embedded server {how_it_ended(server.process.returncode)}"
-        wait_s = restarts.crashed(time.monotonic()) if place.settings.redis.data_dir else None
+        why = f"the embedded server {describe_exit(server.process.returncode)}"
+        wait_s = restarts.crashed(time.monotonic()) if choice.settings.redis.data_dir else None
         if wait_s is None:
+            # The launcher may have given up first; its reason stays.
             if not failure.done():
                 kept = (
                     "again and again"
-                    if place.settings.redis.data_dir
+                    if choice.settings.redis.data_dir
                     else ("and what it held is lost; to keep data, give --set redis.data_dir=FOLDER")
                 )
                 failure.set_result(f"{why}, {kept}")
             return
-        say("server", f"{why}; starting it again")
+        log("server", f"{why}; starting it again")
         await asyncio.sleep(wait_s)
-        # From the main thread: the server is tethered to the thread that starts it.
-        own = place.settings.model_copy(update={"redis": place.settings.redis.model_copy(update={"url": ""})})
+        # From this thread: the server dies with the thread that starts it.
+        # The URL in the settings is that of the dead server; empty means an embedded one.
+        own = choice.settings.model_copy(update={"redis": choice.settings.redis.model_copy(update={"url": ""})})
         again = embedded.start(own)
         if again is None:
-            failure.set_result(f"{why}, and somebody else's runs in its place")
+            failure.set_result(f"{why}, and another process has started one in its place")
             return
+        # `choose_server` stops the process that this object holds at the end.
         server.process = again.process

@@ -1,7 +1,7 @@
 """The selective scan and its short convolution: one interface, back ends chosen at run time.
 
-Tensors are channel-last, `[B, L, D]`, as the projections round the scan make and take them. The state is
-float32 in every back end, and `reverse=True` scans from the end without copying anything.
+Tensors are channel-last, `[B, L, D]`, like the projections before and after the scan. The state is float32 in every
+back end, and `reverse=True` scans from the end without a copy.
 """
 
 from __future__ import annotations

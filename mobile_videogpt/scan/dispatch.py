@@ -1,7 +1,7 @@
-"""The public scan: checks, then the best back end for the device.
+"""The public scan: checks shapes, then calls the best back end for the device.
 
-On CUDA `mamba_ssm` where it can be imported, else Triton; on the CPU numba; plain torch where there is none of
-them. A back end asked for by name is used or refused, never replaced by another.
+On CUDA `mamba_ssm` if it is installed, else Triton; on the CPU numba; plain torch if none of them is available. A back
+end requested by name is used or refused, never replaced.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 
 Scan = Callable[..., Tensor]
 
-# Back end -> (the module it needs, the device it is for, where its scan lives); best first.
+# Back end -> (module it needs, device type, module of its scan); best first.
 _BACKENDS = {
     "mamba_ssm": ("mamba_ssm", "cuda", "mamba_scan"),
     "triton": ("triton", "cuda", "triton_scan"),
@@ -58,14 +58,14 @@ def selective_scan(
         A: `[channels, N]`, negative.
         B, C: `[batch, L, N]`.
         D: `[channels]`.
-        reverse: scan from the last step to the first; nothing is copied for it.
+        reverse: scan from the last step to the first, without a copy.
         backend: one of `available_backends(u.device.type)`; None takes the first of them.
 
     Returns:
         `[batch, L, channels]` in the dtype of `u`.
 
     Raises:
-        ValueError: on shapes that do not fit, or a back end that this machine lacks.
+        ValueError: on shapes that do not fit, or a back end that cannot run here.
     """
     batch, length, channels = u.shape
     states = A.shape[-1]
@@ -82,6 +82,7 @@ def selective_scan(
             raise ValueError(f"{name} has shape {tuple(tensor.shape)}; beside u {tuple(u.shape)} it must be {shape}")
     if length == 0:
         raise ValueError(f"u has shape {tuple(u.shape)}; there is nothing to scan")
+    # `usable` is never empty: plain torch runs on every device.
     usable = available_backends(u.device.type)
     if backend is not None and backend not in usable:
         raise ValueError(
@@ -92,13 +93,13 @@ def selective_scan(
 
 
 def causal_conv_silu(u: Tensor, weight: Tensor, bias: Tensor, *, reverse: bool = False) -> Tensor:
-    """SiLU of a depthwise convolution that sees the past only, or with `reverse` the future only.
+    """SiLU of a causal depthwise convolution: it reads past steps only, or with `reverse` later steps only.
 
     Args:
         u: `[batch, L, channels]`.
-        weight: `[channels, 1, taps]`, laid out as in `nn.Conv1d`; the last tap meets the present step.
+        weight: `[channels, 1, taps]`, laid out as in `nn.Conv1d`; the last tap is for the present step.
         bias: `[channels]`.
-        reverse: the mirror image in time.
+        reverse: the same, mirrored in time.
 
     Returns:
         `[batch, L, channels]` in the dtype of `u`.

@@ -1,6 +1,6 @@
-"""The scan through the `mamba_ssm` package's CUDA kernel, where it can be imported.
+"""The scan through the `mamba_ssm` package's CUDA kernel, if it is installed.
 
-Its kernel is channel-first and knows one direction only, so this module transposes and flips.
+The kernel is channel-first and scans forwards only, so this module transposes and flips.
 """
 
 from __future__ import annotations

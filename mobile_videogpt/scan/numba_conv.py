@@ -1,7 +1,7 @@
 """The short convolution's loops for numba: depthwise, causal either way, with SiLU, channel-last.
 
-Input rows may be a slice of wider ones (the projection's output holds the gate too), so the input comes as one
-flat array with its strides. Single-threaded on batch rows times spans of SPAN steps, `first` to `last`.
+Input rows may be slices of wider ones (the projection's output includes the gate), so the input is one flat array with
+its strides. Each call is single-threaded over spans of SPAN steps, `first` to `last`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _forward(
     first: int,
     last: int,
 ) -> None:
-    """Write `y = silu(conv(u) + bias)`; `weight` is `[taps, D]`, its last row meets the present step."""
+    """Writes `y = silu(conv(u) + bias)`; `weight` is `[taps, D]`, its last row is for the present step."""
     _, length, channels = y.shape
     taps = weight.shape[0]
     per_row = (length + SPAN - 1) // SPAN
@@ -70,7 +70,7 @@ def _backward_inner(
     dweight: Array,
     dbias: Array,
 ) -> None:
-    """Write `dpre`, the gradient before SiLU; add to dweight and dbias, which belong to this thread alone."""
+    """Writes `dpre`, the gradient before SiLU; adds to dweight and dbias, which are this thread's own."""
     _, length, channels = dy.shape
     taps = weight.shape[0]
     per_row = (length + SPAN - 1) // SPAN
@@ -102,7 +102,7 @@ def _backward_inner(
 
 
 def _backward_input(dpre: Array, weight: Array, reverse: bool, du: Array, first: int, last: int) -> None:
-    """Write du, the convolution of `dpre` with the same taps the other way."""
+    """Writes du, the convolution of `dpre` with the same taps in the other direction."""
     _, length, channels = dpre.shape
     taps = weight.shape[0]
     per_row = (length + SPAN - 1) // SPAN

@@ -1,8 +1,8 @@
-"""The scan's loops for numba: blocks of channels, the states of a block held in the first cache.
+"""The scan's loops for numba, over blocks of channels whose states fit in the first-level cache.
 
-Every kernel works single-threaded on blocks `first` to `last` and releases the GIL; `numba_scan` spreads the
-blocks over threads. A block is one batch row and WIDTH channels: channels lie side by side in memory, so the
-inner loops over them become vector code. The kernels know nothing of torch.
+Every kernel runs single-threaded over blocks `first` to `last` and releases the GIL; `numba_scan` distributes the
+blocks over threads. A block is one batch row and WIDTH channels: channels are contiguous in memory, so the inner loops
+over them become vector code. Imports no torch.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mobile_videogpt.scan.numba_math import LOG2E, compiled, exp2, softplus
 
 WIDTH = 64  # channels a block: four 512-bit vectors or eight of 256 bits
-CHUNK = 32  # steps between stored states; CHUNK * N * WIDTH floats fit in the second cache
+CHUNK = 32  # steps between stored states; CHUNK * N * WIDTH floats fit in the second-level cache
 
 Array = NDArray[np.float32]
 
@@ -36,7 +36,7 @@ def _forward(
     first: int,
     last: int,
 ) -> None:
-    """Write y; unless `starts` is empty, also the state before every chunk, `[blocks, chunks, N, WIDTH]`."""
+    """Writes y and, unless `starts` is empty, the state before every chunk, `[blocks, chunks, N, WIDTH]`."""
     length, channels = u.shape[1:]
     states = A.shape[1]
     per_row = (channels + WIDTH - 1) // WIDTH
@@ -53,7 +53,7 @@ def _forward(
                 rates[n, j] = A[low + j, n] * LOG2E
         for i in range(length):
             t = length - 1 - i if reverse else i
-            if keep and i % CHUNK == 0:
+            if keep and i % CHUNK == 0:  # only training reads `starts`
                 starts[block, i // CHUNK] = h
             for j in range(width):
                 x = u[row, t, low + j]
@@ -88,7 +88,7 @@ def _recompute(
     decays: Array,
     deltas: Array,
 ) -> None:
-    """States `hs[1:]`, decays and steps of one chunk, from the state `hs[0]` before it."""
+    """Writes states `hs[1:]`, decays and steps of one chunk, from the state `hs[0]` before it."""
     length, states = u.shape[1], A.shape[1]
     inflow = np.empty(WIDTH, np.float32)
     rates = np.empty((states, WIDTH), np.float32)
@@ -130,14 +130,14 @@ def _backward(
     dC: Array,
     dD: Array,
 ) -> None:
-    """Write du and ddelta of the blocks; add to dA, dB, dC and dD, which belong to this thread alone."""
+    """Writes du and ddelta of the blocks; adds to dA, dB, dC and dD, which are this thread's own."""
     length, channels = u.shape[1:]
     states = A.shape[1]
     per_row = (channels + WIDTH - 1) // WIDTH
     hs = np.empty((CHUNK + 1, states, WIDTH), np.float32)
     decays = np.empty((CHUNK, states, WIDTH), np.float32)
     deltas = np.empty((CHUNK, WIDTH), np.float32)
-    carry = np.empty((states, WIDTH), np.float32)  # what later steps ask of the state
+    carry = np.empty((states, WIDTH), np.float32)  # gradient of the state from later steps
     rates = np.empty((states, WIDTH), np.float32)
     grad_rates = np.empty((states, WIDTH), np.float32)
     g, x = np.empty(WIDTH, np.float32), np.empty(WIDTH, np.float32)
@@ -186,5 +186,5 @@ def _backward(
                 dA[low + j, n] += grad_rates[n, j]
 
 
-# The exponentials stay in `recompute`: reassociation, wanted here for the two sums, would break them.
+# The exponentials are in `recompute`: reassociation, needed here for the two sums, breaks them.
 scan_backward = compiled(_backward, reassociate=True)

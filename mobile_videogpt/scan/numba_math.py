@@ -1,7 +1,7 @@
-"""Elementary functions that numba's compiler turns into vector code.
+"""Elementary functions that numba compiles to vector code.
 
-numba's own `exp` and `log1p` are library calls, and a loop with a call in it stays scalar. These are plain
-float32 arithmetic with a relative error near 1e-7, inlined into the kernels.
+numba's own `exp` and `log1p` are library calls, and a loop with a call stays scalar. These are plain float32 arithmetic
+with a relative error near 1e-7, inlined into the kernels.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ _P1, _P2, _P3, _P4, _P5, _P6, _P7 = (
 
 
 def compiled(function: Callable[..., Any], *, reassociate: bool = False) -> Callable[..., Any]:
-    """A kernel that releases the GIL, vectorised, and kept on disk where numba finds a folder to write to.
+    """Compiles a kernel that releases the GIL, is vectorised, and is cached on disk if numba finds a writable folder.
 
     Args:
         function: the kernel.
-        reassociate: let sums be reordered, which a sum over channels needs to become vector code. Not for a
-            kernel with an `exp2` in it: its rounding constant would be folded away.
+        reassociate: allows reordered sums, which vector code needs for a sum over channels. Not for a kernel with
+            `exp2` in it: its rounding constant is folded away.
     """
     options = {
         "nogil": True,
-        # numpy's rules for a division by zero: Python's would put a branch into SiLU and keep its loop scalar.
+        # numpy's rules for a division by zero: Python's add a branch to SiLU, which keeps its loop scalar.
         "error_model": "numpy",
         "fastmath": {"contract", "reassoc"} if reassociate else {"contract"},
     }
@@ -97,7 +97,7 @@ def _exp2(v: Any) -> Any:
     return _as_float(_as_int(p) + (_as_int(shifted) << np.int32(23)))
 
 
-# `contract` only: reassociation would fold the rounding constant away. Callers must not allow it either.
+# `contract` only: reassociation folds the rounding constant away. Callers must not allow it either.
 exp2 = numba.njit(fastmath={"contract"}, inline="always")(_exp2)
 
 

@@ -1,7 +1,7 @@
 """The scan and its convolution on the CPU through numba, with their own backward.
 
-It spreads the kernels' blocks over as many threads as torch uses. Threads live for one call: numba's own
-pools are not safe to enter from several threads, and a pool of ours would not survive a fork.
+Distributes the kernels' blocks over as many threads as torch uses. Threads live for one call: numba's own pools are not
+safe to enter from several threads, and a pool of ours does not survive a fork.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ _NO_STATES = np.empty((0, 0, 0, 0), np.float32)
 
 
 def _spread(work: Callable[[int, int, int], None], count: int, updates: int) -> None:
-    """Call `work(slot, first, last)` over `range(count)`, one contiguous share a thread."""
+    """Calls `work(slot, first, last)` over `range(count)`, one contiguous share a thread."""
     shares = thread_count(count, updates)
     edges = [count * i // shares for i in range(shares + 1)]
     others = [threading.Thread(target=work, args=(slot, edges[slot], edges[slot + 1])) for slot in range(1, shares)]
     for thread in others:
         thread.start()
+    # The first share runs in the calling thread; the kernels release the GIL.
     work(0, edges[0], edges[1])
     for thread in others:
         thread.join()

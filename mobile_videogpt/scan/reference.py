@@ -1,6 +1,6 @@
-"""The scan as it is written down: one Python step per token. Only tests and benchmarks use it.
+"""The scan by its definition, one Python step per token. Used by tests and benchmarks only.
 
-It is slow and obviously right; every other back end is compared with it.
+Every other back end is compared with it.
 """
 
 from __future__ import annotations

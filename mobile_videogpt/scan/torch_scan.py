@@ -1,7 +1,7 @@
-"""The scan in plain torch, on any device: chunks at once where order is free, one fused step per token.
+"""The scan in plain torch, on any device: vectorised over a chunk except for one fused step per token.
 
-Its own backward keeps no state per token: it stores the state at the start of every chunk and recomputes the
-rest, so memory grows with `L / CHUNK`.
+The backward pass stores the state at the start of every chunk only and recomputes the others, so memory grows with
+`L / CHUNK`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def torch_conv_silu(u: Tensor, weight: Tensor, bias: Tensor, *, reverse: bool = 
 
 
 def _chunks(length: int, reverse: bool) -> list[range]:
-    """Ranges of time steps in the order of the scan; within a chunk too."""
+    """Ranges of time steps, in the order of the scan between and within chunks."""
     order = range(length - 1, -1, -1) if reverse else range(length)
     return [order[i : i + CHUNK] for i in range(0, length, CHUNK)]
 
@@ -63,7 +63,7 @@ class _Scan(torch.autograd.Function):
         starts = []
         for steps in _chunks(u.shape[1], reverse):
             at = _span(steps)
-            starts.append(h)
+            starts.append(h)  # [B, D, N] before the chunk
             _, states = _states(u[:, at], delta[:, at], A, B[:, at], h, reverse)
             y[:, at] = torch.einsum("sbdn,bsn->bsd", states, C[:, at])
             h = states[0 if reverse else -1].clone()
@@ -78,7 +78,7 @@ class _Scan(torch.autograd.Function):
         reverse: bool = ctx.reverse
         du, ddelta, dA = torch.empty_like(u), torch.empty_like(delta), torch.zeros_like(A)
         dB, dC = torch.empty_like(B), torch.empty_like(C)
-        carry = torch.zeros_like(starts[0])  # what the steps behind ask of the state, [B, D, N]
+        carry = torch.zeros_like(starts[0])  # gradient of the state from later steps, [B, D, N]
         for number, steps in reversed(list(enumerate(_chunks(u.shape[1], reverse)))):
             at = _span(steps)
             uc, dc, dyc = (x[:, at].transpose(0, 1) for x in (u, delta, dy))  # [S, B, D]

@@ -1,7 +1,7 @@
-"""The scan's Triton kernels, forward and backward: one program a batch row and BLOCK channels.
+"""The scan's Triton kernels, forward and backward: one program per batch row and BLOCK channels.
 
-A program walks the sequence with the states of its channels in registers. The backward stores nothing per step
-across programs: it recomputes a chunk's states from the one stored before it, into scratch of its own.
+A program walks the sequence with the states of its channels in registers. The backward recomputes a chunk's states
+from the one stored before it, into its own scratch memory.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _backward(
     block: tl.constexpr,
     wide: tl.constexpr,
 ) -> None:
-    """All gradients; sums over channels or rows leave as one part a program and are added up by the caller."""
+    """All gradients; each program writes its part of sums over channels or rows, and the caller adds them up."""
     row = tl.program_id(0).to(tl.int64)
     blocks = tl.num_programs(1)
     program = row * blocks + tl.program_id(1)
@@ -83,7 +83,7 @@ def _backward(
     live_d, live_n = d < channels, n < states
     live = live_d[:, None] & live_n[None, :]
     rates = tl.load(A + d[:, None] * states + n[None, :], live, 0.0)
-    carry = tl.zeros((block, wide), tl.float32)  # what later steps ask of the state
+    carry = tl.zeros((block, wide), tl.float32)  # gradient of the state from later steps
     grad_rates = tl.zeros((block, wide), tl.float32)
     own = scratch + program * chunk_size * block * wide + tl.arange(0, block)[:, None] * wide + n[None, :]
     for back in range(chunks):
@@ -99,7 +99,7 @@ def _backward(
             b = tl.load(B + t * states + n, live_n, 0.0)
             tl.store(own + i * block * wide, h)
             h = tl.exp(step[:, None] * rates) * h + (step * x)[:, None] * b[None, :]
-        tl.debug_barrier()  # the scratch is read below by other threads than wrote it, if layouts differ
+        tl.debug_barrier()  # with differing layouts, other threads read the scratch than wrote it
         for j in range(count):
             i = count - 1 - j
             t = row * length + (length - 1 - begin - i if reverse else begin + i)

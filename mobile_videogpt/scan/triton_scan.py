@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 from mobile_videogpt.scan.triton_kernels import backward_kernel, forward_kernel
 
 CHUNK = 32  # steps between stored states
-BLOCK = 16  # channels a program: few, because the number of programs is what fills the device
+BLOCK = 16  # channels per program: few, because many programs are needed to fill the device
 
 
 def triton_scan(

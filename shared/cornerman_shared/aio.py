@@ -15,6 +15,9 @@ from cornerman_shared.errors import RetryableError
 
 T = TypeVar("T")
 
+Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
+"""Starts a coroutine as a task that its owner awaits or cancels."""
+
 BASE_S = 0.05
 CAP_S = 2.0
 

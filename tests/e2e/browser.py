@@ -1,5 +1,4 @@
-"""A real browser for tests: Debian's (or anybody's) Chromium through Playwright, and a watch over what a page must
-not do."""
+"""A real browser for tests: the installed Chromium through Playwright, and a record of a page's errors."""
 
 from __future__ import annotations
 
@@ -27,17 +26,17 @@ CSP_WATCH = (
     "(e) => window.cspReports.push(`${e.violatedDirective} ${e.blockedURI}`));"
 )
 PATIENCE_MS = 180_000
-"""Every wait ends with its condition; this is when a wait has failed, on a machine with much else to do."""
+"""Limit of every wait, on a busy machine. A wait ends with its condition."""
 
 SLOW = ("WebSocket is closed before the connection is established",)
-"""What the browser says when the page itself, tired of a slow connection, dials again. It is meant to, on any page."""
+"""Console messages of a page that drops a slow connection and reconnects; allowed on every page."""
 
 DESKTOP = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
 
 
 def chromium() -> str:
-    """Path of the browser; a machine without one fails the tests instead of passing them over."""
+    """Path of the browser. A machine without one fails the tests."""
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
     found = os.environ.get("CHROMIUM") or next((path for name in names if (path := shutil.which(name))), None)
     assert found, "no Chromium on PATH: apt-get install chromium, or set CHROMIUM to its path"
@@ -46,7 +45,7 @@ def chromium() -> str:
 
 @contextlib.asynccontextmanager
 async def browser(extra: Sequence[str] = ()) -> AsyncIterator[Browser]:
-    """Chromium without a window."""
+    """Runs Chromium without a window."""
     async with async_playwright() as playwright:
         opened = await playwright.chromium.launch(
             executable_path=chromium(), args=[*FLAGS, *extra], timeout=PATIENCE_MS
@@ -59,17 +58,21 @@ async def browser(extra: Sequence[str] = ()) -> AsyncIterator[Browser]:
 
 @dataclass
 class Watched:
-    """A page, and everything wrong that it said."""
+    """A page, and the errors that it logged.
+
+    Attributes:
+        expected: parts of messages that are not errors in this test.
+    """
 
     page: Page
     context: BrowserContext
-    complaints: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
     expected: tuple[str, ...] = ()
 
     async def check(self) -> None:
         """Fails if the page logged an error, threw, or broke the content security policy."""
         reports = await self.page.evaluate("window.cspReports ?? []")
-        found = [text for text in self.complaints if not any(part in text for part in (*self.expected, *SLOW))]
+        found = [text for text in self.errors if not any(part in text for part in (*self.expected, *SLOW))]
         wrong = [*found, *reports]
         assert not wrong, wrong
 
@@ -78,7 +81,7 @@ class Watched:
 async def page_of(
     opened: Browser, viewport: dict[str, int] | None = None, scheme: str = "dark", **options: object
 ) -> AsyncIterator[Watched]:
-    """A page in a profile of its own."""
+    """Opens a page in a new profile."""
     context = await opened.new_context(viewport=viewport or DESKTOP, color_scheme=scheme, **options)  # type: ignore[arg-type]
     context.set_default_timeout(PATIENCE_MS)
     await context.add_init_script(CSP_WATCH)
@@ -87,10 +90,10 @@ async def page_of(
 
     def on_console(message: ConsoleMessage) -> None:
         if message.type == "error":
-            watched.complaints.append(f"console: {message.text} ({message.location.get('url', '')})")
+            watched.errors.append(f"console: {message.text} ({message.location.get('url', '')})")
 
     page.on("console", on_console)
-    page.on("pageerror", lambda error: watched.complaints.append(f"thrown: {error}"))
+    page.on("pageerror", lambda error: watched.errors.append(f"thrown: {error}"))
     try:
         yield watched
     finally:

@@ -1,4 +1,4 @@
-"""`cornerman` as a stranger types it, in a folder of its own, and what it printed."""
+"""Runs `cornerman` as a process in a folder of its own, and reads its output."""
 
 import json
 import os
@@ -12,10 +12,10 @@ FAKES = ("--set", "encoder.backend=fake", "--set", "generator.backend=echo", "--
 FAST = ("--set", "bus.sources_poll_s=0.05", "--set", "bus.block_ms=100")
 
 PATIENCE_S = 400.0
-"""When a command has hung, on a machine with much else to do; each of them ends by itself in seconds."""
+"""Limit for a command, on a busy machine; each ends by itself in seconds."""
 
 STEADY = {"CORNERMAN_BUS__LEASE_MS": "60000", "OMP_NUM_THREADS": "1"}
-"""In the environment: who is held up for seconds is not taken for dead, and a video begun anew."""
+"""Environment: long leases, so that a process that stands still for seconds does not lose its source."""
 
 SUMMARY = {
     *("captured", "sampled", "due", "published", "dropped", "decided", "buried"),
@@ -24,8 +24,8 @@ SUMMARY = {
 
 
 @dataclass
-class Ended:
-    """A command that has ended: its code, its lines on stdout as objects, and its stderr."""
+class Result:
+    """Exit code of a command, the objects on its stdout, and its stderr."""
 
     code: int
     lines: list[dict[str, Any]]
@@ -43,7 +43,7 @@ class Ended:
 
 
 class Command:
-    """A running `cornerman`, in a folder of its own."""
+    """A running `cornerman`. Its runtime folder is below `folder`."""
 
     def __init__(self, folder: Path, *line: str) -> None:
         environment = {**os.environ, "CORNERMAN_RUNTIME__DIR": str(folder / "run"), **STEADY}
@@ -57,6 +57,7 @@ class Command:
         )
 
     def read_until(self, kind: str) -> dict[str, Any]:
+        """Reads lines up to the first object of this type."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             got: dict[str, Any] = json.loads(line)
@@ -64,20 +65,22 @@ class Command:
                 return got
         raise AssertionError(f"ended without a {kind}: {self.process.stderr and self.process.stderr.read()}")
 
-    def end(self, within_s: float = PATIENCE_S) -> Ended:
+    def end(self, within_s: float = PATIENCE_S) -> Result:
+        """Waits until the command ends."""
         out, errors = self.process.communicate(timeout=within_s)
-        return Ended(self.process.returncode, [json.loads(line) for line in out.splitlines()], errors)
+        return Result(self.process.returncode, [json.loads(line) for line in out.splitlines()], errors)
 
 
 def adds_up(counts: dict[str, Any]) -> None:
+    """Asserts the equations between the counters of a source."""
     assert set(counts) == SUMMARY
     assert counts["due"] == counts["published"] + sum(counts["dropped"].values()), counts
     assert counts["published"] == counts["decided"] + counts["buried"], counts
     assert counts["requests"] == counts["feedback"] + counts["errors"] + counts["expired"], counts
 
 
-def adds_up_or_says_so(ended: Ended, source_id: str) -> None:
-    """After Ctrl-C: what is in hand has a few seconds. A machine that needs longer is told what was left undone."""
+def adds_up_or_says_so(ended: Result, source_id: str) -> None:
+    """Asserts the equations after Ctrl-C, unless the command reports work that it could not finish in time."""
     if "stopped before everything was finished" in ended.errors:
         assert source_id in ended.sources, ended.errors
     else:

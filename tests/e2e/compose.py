@@ -1,7 +1,7 @@
-"""Runs a compose file without a Docker engine: each service as local processes, started exactly as the file says.
+"""Runs a compose file without a Docker engine: each service as local processes, started as the file says.
 
-Taken from the file as they stand: commands, environment, health checks, dependency order and conditions, replicas, the
-time to stop. What a container has and a process has not is mapped here and nowhere else:
+Commands, environment, health checks, dependency order and conditions, replicas and the time to stop are taken from the
+file unchanged. Only this module maps the parts that need a container:
 
 | in a container | here |
 |---|---|
@@ -9,7 +9,7 @@ time to stop. What a container has and a process has not is mapped here and nowh
 | `/run/cornerman` (tmpfs) | a folder of each replica's own |
 | `/uploads`, `/models`, `/videos` (volumes) | a folder of that name, the same for all |
 | `/app` (working directory) and the `cornerman.yaml` of the image's build | the checkout, and CORNERMAN_CONFIG |
-| the image's own environment | PATH, HOME and the number of threads; nothing else of ours |
+| the image's own environment | PATH, HOME and the number of threads |
 | `python`, `valkey-server` | this interpreter; the server binary of `cornerman_shared.bus.embedded`, on the free port |
 | `valkey-cli ping` as the server's health check | PING, since the bundled binary comes without a client |
 | a published port | the same free port, as the service's own port |
@@ -44,11 +44,11 @@ SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class ComposeError(Exception):
-    """The file cannot be run, or a service did not come up. Says which and why."""
+    """The file cannot be run, or a service did not start; the message names it and the reason."""
 
 
 def interpolate(value: Any, outside: Mapping[str, str]) -> Any:
-    """`${NAME}`, `${NAME:-default}`, `${NAME:?message}` and `$$`, in every string of a tree."""
+    """Fills in `${NAME}`, `${NAME:-default}`, `${NAME:?message}` and `$$`, in every string of a tree."""
     if isinstance(value, dict):
         return {key: interpolate(item, outside) for key, item in value.items()}
     if isinstance(value, list):
@@ -69,17 +69,17 @@ def interpolate(value: Any, outside: Mapping[str, str]) -> Any:
 
 
 def seconds(text: str) -> float:
-    """`1m30s` -> 90."""
+    """Seconds of a duration: `1m30s` is 90."""
     return sum(float(n) * SECONDS[unit] for n, unit in re.findall(r"([\d.]+)(ms|s|m|h)", text))
 
 
 def load(path: Path, outside: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """The services of a file, variables filled in."""
+    """Services of a file, variables filled in."""
     return dict(interpolate(yaml.safe_load(path.read_text(encoding="utf-8")), outside)["services"])
 
 
 def dependencies(service: Mapping[str, Any]) -> dict[str, str]:
-    """Service -> the condition that is waited for."""
+    """Services that this one waits for -> the condition."""
     given = service.get("depends_on", {})
     if isinstance(given, list):
         return dict.fromkeys(given, "service_started")
@@ -87,7 +87,7 @@ def dependencies(service: Mapping[str, Any]) -> dict[str, str]:
 
 
 def in_order(services: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Names, each behind what it depends on."""
+    """Names of the services, each after its dependencies."""
     done: list[str] = []
     while len(done) < len(services):
         free = [name for name in services if name not in done and set(dependencies(services[name])) <= set(done)]
@@ -99,7 +99,7 @@ def in_order(services: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 @dataclass
 class Replica:
-    """One container's stand-in."""
+    """Local process in place of one container."""
 
     service: str
     number: int
@@ -116,7 +116,7 @@ class LocalCompose:
     """`docker compose up` without Docker.
 
     Args:
-        outside: the variables that are set where `docker compose` is called.
+        outside: variables in the environment of `docker compose`.
         scale: replicas, as by `--scale`.
     """
 
@@ -192,7 +192,7 @@ class LocalCompose:
         base = {key: os.environ[key] for key in ("PATH", "HOME", "OMP_NUM_THREADS") if key in os.environ}
         base["CORNERMAN_CONFIG"] = str(self.folder / "cornerman.yaml")
         for key, value in self.services[name].get("environment", {}).items():
-            if value is None:  # passed on only if it is set outside
+            if value is None:  # without a value, compose passes the variable on if it is set outside
                 if key in self.outside:
                     base[key] = self.outside[key]
                 continue
@@ -261,7 +261,7 @@ class LocalCompose:
 
 
 def stages(dockerfile: Path) -> Iterator[tuple[str, str, list[str]]]:
-    """(stage, what it is made from, its instructions) of a Dockerfile."""
+    """Yields (stage, its base, its instructions) of a Dockerfile."""
     text = dockerfile.read_text(encoding="utf-8").replace("\\\n", " ")
     name, parent, lines = "", "", []  # type: ignore[var-annotated]
     for line in text.splitlines():

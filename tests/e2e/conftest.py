@@ -1,4 +1,4 @@
-"""Commands are ended with their test, however it ended; and a test has the time that a busy machine needs."""
+"""Ends commands with their test, and gives each test the time that a busy machine needs."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,8 +8,7 @@ import pytest
 from tests.e2e.commands import Command
 
 HANGS_S = 900
-"""A test that is not over by then hangs. They start browsers, models and six processes each, and wait for conditions,
-never for a time: how long that takes is the machine's affair."""
+"""Limit for a test. Tests start browsers, models and six processes each, and wait for conditions, not for a time."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,4 +1,4 @@
-"""Ports for servers that are started by their number."""
+"""Free ports for servers that need a port number."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ from pathlib import Path
 
 RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 OWN = 10_000
-"""How many ports below the system's own range are drawn from."""
+"""Size of the range below the system's own from which ports are drawn."""
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that is free, and that the system gives to nobody by itself."""
+    """A free port of 127.0.0.1 outside the range that the system assigns from."""
     return free_ports(1)[0]
 
 
 def free_ports(count: int) -> list[int]:
-    """So many, all different.
+    """Free ports, all different.
 
-    A port that the system has just handed out (`bind` to 0) may be handed out again, to any connection that anybody
-    opens, before its server is there. These are from below that range: only a server that asks for one gets it.
+    A port that the system assigned (`bind` to 0) and that was closed again may be assigned to any new connection before
+    its server starts. Ports below that range are used only by servers that ask for them.
+
+    Raises:
+        OSError: there are not so many free ports.
     """
     low = int(RANGE.read_text().split()[0]) if RANGE.exists() else 32_768
     first = low - OWN if low > 1_024 + OWN else low

@@ -1,4 +1,4 @@
-"""The compose file works: its services, started exactly as it says, give feedback. No Docker engine is needed."""
+"""The compose file: its services, started as it says, give feedback. Needs no Docker engine."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ROLES = {"capture", "encoder", "decider", "generator", "gateway"}
 
 @contextmanager
 def running(folder: Path, outside: dict[str, str], **scale: int) -> Iterator[LocalCompose]:
-    """The whole file, up; stopped at the end, whatever happens."""
+    """Runs the whole file until the block ends."""
     compose = LocalCompose(FILE, folder, outside, scale)
     try:
         compose.up()
@@ -48,13 +48,14 @@ def running(folder: Path, outside: dict[str, str], **scale: int) -> Iterator[Loc
 
 
 async def ends(bus: Bus) -> AsyncIterator[EndEvent]:
+    """Yields the ends of requests about the demo source."""
     async for _, event in bus.subscribe("demo", since="0"):
         if isinstance(event, EndEvent):
             yield event
 
 
 async def feedback(compose: LocalCompose, count: int, within_s: float) -> list[EndEvent]:
-    """The first ends with words."""
+    """The first `count` ends with text."""
     found: list[EndEvent] = []
     async with Bus.connect(load_settings({"redis": {"url": compose.redis_url}})) as bus, asyncio.timeout(within_s):
         events = ends(bus)
@@ -67,11 +68,11 @@ async def feedback(compose: LocalCompose, count: int, within_s: float) -> list[E
     return found
 
 
-async def test_up_with_three_encoders_gives_feedback_and_stops_in_order(tmp_path: Path) -> None:
+async def test_three_encoders_give_feedback(tmp_path: Path) -> None:
     with running(tmp_path, {**GIVEN, **FAKES}, encoder=3) as compose:
         assert len(compose.of("encoder")) == 3
-        words = await feedback(compose, 2, within_s=FIRST_WORDS_S)
-        assert all(end.text for end in words)
+        found = await feedback(compose, 2, within_s=FIRST_WORDS_S)
+        assert all(end.text for end in found)
         url = f"http://127.0.0.1:{compose.ports['gateway']}"
         async with httpx.AsyncClient(base_url=url, timeout=60) as client:
             async with asyncio.timeout(FIRST_WORDS_S):
@@ -80,7 +81,7 @@ async def test_up_with_three_encoders_gives_feedback_and_stops_in_order(tmp_path
             assert (await client.get("/api/sources")).status_code == 401
             client.headers["Authorization"] = f"Bearer {TOKEN}"
             assert [source["source_id"] for source in (await client.get("/api/sources")).json()["sources"]] == ["demo"]
-            # A worker that has no time to say that it lives is not listed, until it says so again.
+            # A worker that is too busy to renew its status is missing for a while.
             wanted = sorted([*ROLES, "encoder", "encoder"])
             async with asyncio.timeout(FIRST_WORDS_S):
                 while sorted(each["role"] for each in (await client.get("/api/status")).json()["workers"]) != wanted:
@@ -91,8 +92,8 @@ async def test_up_with_three_encoders_gives_feedback_and_stops_in_order(tmp_path
         assert set(codes) == {*ROLES, "valkey", "sources"}
 
 
-async def test_the_defaults_give_feedback_out_of_the_box(tmp_path: Path) -> None:
-    """With the bundled model where there is one, with the fakes where not."""
+async def test_defaults_give_feedback(tmp_path: Path) -> None:
+    """Uses the bundled model, or the fakes if none is bundled."""
     with running(tmp_path, GIVEN) as compose:
         (end,) = await feedback(compose, 1, within_s=FIRST_WORDS_S)
         assert end.text
@@ -103,7 +104,7 @@ async def test_the_defaults_give_feedback_out_of_the_box(tmp_path: Path) -> None
 
 
 async def _states(bus: Bus) -> AsyncIterator[StateEvent]:
-    """The source's states until now."""
+    """Yields states of the source up to the first end of a request."""
     async with asyncio.timeout(60):
         async for _, event in bus.subscribe("demo", since="0", block_ms=100):
             if isinstance(event, StateEvent):
@@ -112,7 +113,7 @@ async def _states(bus: Bus) -> AsyncIterator[StateEvent]:
                 return
 
 
-def test_registering_twice_leaves_what_people_changed(tmp_path: Path, server: Any) -> None:
+def test_registering_twice_keeps_changes(tmp_path: Path, server: Any) -> None:
     sources = json.dumps([{"source_id": "a", "url": "test://bars"}, {"source_id": "b", "url": "test://bars"}])
     command = [sys.executable, "deploy/register.py"]
     environment = {"PATH": "", "CORNERMAN_REDIS_URL": server.url, "CORNERMAN_SOURCES": sources}
@@ -128,7 +129,7 @@ def test_registering_twice_leaves_what_people_changed(tmp_path: Path, server: An
 
 
 @pytest.mark.parametrize(("backend", "strategy"), [("fake", "rules"), ("mobile_videogpt", "head")])
-async def test_the_bundled_head_does_not_read_the_features_of_the_fake(bus: Bus, backend: str, strategy: str) -> None:
+async def test_fake_encoder_replaces_the_head(bus: Bus, backend: str, strategy: str) -> None:
     source = {"source_id": "demo", "url": "test://bars", "speak": {"strategy": "head"}}
     environment = {
         "PATH": "",
@@ -143,13 +144,13 @@ async def test_the_bundled_head_does_not_read_the_features_of_the_fake(bus: Bus,
 
 
 @pytest.mark.parametrize("file", [FILE, GPU], ids=lambda file: file.name)
-def test_the_file_is_valid_by_the_compose_specification(file: Path) -> None:
+def test_file_follows_compose_specification(file: Path) -> None:
     command = [Path(sys.executable).with_name("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", file]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_without_a_token_nothing_starts() -> None:
+def test_missing_token_is_an_error() -> None:
     """The gateway listens beyond loopback."""
     with pytest.raises(ComposeError, match="CORNERMAN_GATEWAY__TOKEN is missing a value: give at least 16 characters"):
         load(FILE, {})
@@ -160,16 +161,16 @@ def services() -> dict[str, dict[str, Any]]:
     return load(FILE, GIVEN)
 
 
-def test_only_the_gateway_publishes_a_port_and_only_to_this_machine(services: dict[str, dict[str, Any]]) -> None:
+def test_only_gateway_publishes_a_port(services: dict[str, dict[str, Any]]) -> None:
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
     assert published == {"gateway": ["127.0.0.1:8000:8000"]}
 
 
-def test_services_that_scale_have_no_name_of_their_own(services: dict[str, dict[str, Any]]) -> None:
+def test_services_have_no_fixed_name(services: dict[str, dict[str, Any]]) -> None:
     assert [name for name, service in services.items() if "container_name" in service or "hostname" in service] == []
 
 
-def test_every_service_is_checked_and_waits_for_the_server(services: dict[str, dict[str, Any]]) -> None:
+def test_services_have_health_checks(services: dict[str, dict[str, Any]]) -> None:
     for name in ROLES:
         assert services[name]["healthcheck"]["test"] == ["CMD", "python", "-m", "cornerman_shared.process.health", name]
         assert services[name]["depends_on"]["valkey"]["condition"] == "service_healthy"
@@ -178,32 +179,34 @@ def test_every_service_is_checked_and_waits_for_the_server(services: dict[str, d
     assert in_order(services)[0] == "valkey"
 
 
-def test_a_container_has_longer_to_stop_than_the_drain(services: dict[str, dict[str, Any]]) -> None:
+def test_stop_outlasts_the_drain(services: dict[str, dict[str, Any]]) -> None:
     for name in ROLES:
         drain_s = float(services[name]["environment"]["CORNERMAN_RUNTIME__DRAIN_S"])
         assert drain_s == RuntimeSettings().drain_s
         assert seconds(services[name]["stop_grace_period"]) >= drain_s + 3
 
 
-def test_containers_have_no_more_rights_than_they_need(services: dict[str, dict[str, Any]]) -> None:
+def test_containers_drop_privileges(services: dict[str, dict[str, Any]]) -> None:
     for name in (*ROLES, "sources"):
         assert services[name]["read_only"] is True
         assert services[name]["cap_drop"] == ["ALL"]
         assert "privileged" not in services[name]
 
 
-def test_every_variable_in_the_files_is_a_setting() -> None:
-    """A misspelled variable would be ignored without a word."""
+def test_every_variable_is_a_setting() -> None:
+    """A misspelled variable would be ignored silently."""
     known = {"CORNERMAN_REDIS_URL", "CORNERMAN_SOURCES"}
     for section, info in Settings.model_fields.items():
         for name in getattr(info.annotation, "model_fields", {}):
             known.add(f"CORNERMAN_{section.upper()}__{name.upper()}")
-    mine = {"CORNERMAN_VERSION", "CORNERMAN_VIDEOS", "CORNERMAN_PUBLISH"}  # compose's own, not the services'
+    compose_only = {"CORNERMAN_VERSION", "CORNERMAN_VIDEOS", "CORNERMAN_PUBLISH"}
     for file in (FILE, GPU, DOCKERFILE, *K8S):
-        assert set(re.findall(r"CORNERMAN_[A-Z_]*[A-Z]", file.read_text(encoding="utf-8"))) - known - mine == set()
+        assert (
+            set(re.findall(r"CORNERMAN_[A-Z_]*[A-Z]", file.read_text(encoding="utf-8"))) - known - compose_only == set()
+        )
 
 
-def test_the_dockerfile_has_a_target_for_each_service_that_is_not_root(services: dict[str, dict[str, Any]]) -> None:
+def test_dockerfile_has_target_per_service(services: dict[str, dict[str, Any]]) -> None:
     found = {name: (parent, lines) for name, parent, lines in stages(DOCKERFILE)}
 
     def ancestry(name: str) -> Iterator[str]:
@@ -222,7 +225,7 @@ def test_the_dockerfile_has_a_target_for_each_service_that_is_not_root(services:
     assert {"model"} <= {*ancestry("encoder")} & {*ancestry("generator")} & {*ancestry("decider")}
 
 
-def test_the_dockerfile_copies_only_what_is_there_and_not_kept_out() -> None:
+def test_dockerfile_copies_existing_files() -> None:
     kept = {
         line[1:] for line in (DOCKERFILE.parent / "Dockerfile.dockerignore").read_text().splitlines() if line[:1] == "!"
     }
@@ -234,7 +237,7 @@ def test_the_dockerfile_copies_only_what_is_there_and_not_kept_out() -> None:
                     assert source in kept, source
 
 
-def test_the_gpu_file_changes_services_that_are_there(services: dict[str, dict[str, Any]]) -> None:
+def test_gpu_file_changes_known_services(services: dict[str, dict[str, Any]]) -> None:
     gpu = load(GPU, {})
     assert set(gpu) == {"encoder", "generator"} <= set(services)
     for name in gpu:
@@ -242,7 +245,7 @@ def test_the_gpu_file_changes_services_that_are_there(services: dict[str, dict[s
         assert gpu[name]["environment"] == {f"CORNERMAN_{name.upper()}__DEVICE": "cuda"}
 
 
-def test_kubernetes_runs_the_same_commands_with_the_same_settings(services: dict[str, dict[str, Any]]) -> None:
+def test_kubernetes_matches_compose(services: dict[str, dict[str, Any]]) -> None:
     objects = [each for file in K8S for each in yaml.safe_load_all(file.read_text(encoding="utf-8"))]
     deployments = {each["metadata"]["name"]: each["spec"] for each in objects if each["kind"] == "Deployment"}
     assert set(deployments) == ROLES
@@ -262,7 +265,7 @@ def test_kubernetes_runs_the_same_commands_with_the_same_settings(services: dict
         assert {mount["name"] for mount in container["volumeMounts"]} == claimed
 
 
-def test_keda_scales_by_a_metric_that_there_is() -> None:
+def test_keda_metric_exists() -> None:
     from cornerman_shared.process.metrics import DECLARED, PREFIX
 
     documents = yaml.safe_load_all((ROOT / "deploy" / "k8s" / "keda.yaml").read_text(encoding="utf-8"))
@@ -274,7 +277,7 @@ def test_keda_scales_by_a_metric_that_there_is() -> None:
         assert group == name
 
 
-def test_variables_are_filled_in_as_compose_does() -> None:
+def test_variables_are_filled_in() -> None:
     given = {"A": "1", "EMPTY": ""}
     assert interpolate({"x": ["${A}/$A", "${B:-2}", "${EMPTY:-3}", "$$A", "${B}"]}, given) == {
         "x": ["1/1", "2", "3", "$A", ""]
@@ -284,7 +287,7 @@ def test_variables_are_filled_in_as_compose_does() -> None:
     assert seconds("1m30s") == 90.0
 
 
-def test_a_service_that_does_not_come_up_is_named_with_its_last_words(tmp_path: Path) -> None:
+def test_failed_service_is_named(tmp_path: Path) -> None:
     compose = LocalCompose(FILE, tmp_path, {**GIVEN, "CORNERMAN_LOG__LEVEL": "loud"})
     try:
         with pytest.raises(ComposeError, match=r"(?s)ended with 78.*log\.level = 'loud'"):

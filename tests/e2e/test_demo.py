@@ -1,4 +1,4 @@
-"""`cornerman demo` and `cornerman run`, as a stranger types them: real processes from a video to words and counts."""
+"""`cornerman demo`, `run`, `up` and `poll` with real processes, from a video to feedback and counts."""
 
 import contextlib
 import json
@@ -11,16 +11,16 @@ import psutil
 
 from tests.e2e.commands import FAKES, FAST, PATIENCE_S, Command, adds_up, adds_up_or_says_so
 
-EVER = ("--set", "speak.deadline_s=0")
-"""A live request has all the time there is, on a machine that may be slow."""
+NO_DEADLINE = ("--set", "speak.deadline_s=0")
+"""Live requests never expire, however slow the machine."""
 
 HURRIED_S = 120.0
 UNHURRIED = ("--set", "generator.timeout_s=600")
-"""Work in hand is waited for so long and longer, unless somebody is in a hurry."""
+"""Without Ctrl-C, unfinished requests are waited for at least so long."""
 
 
-def test_the_demo_ends_by_itself_with_counts_that_add_up(cornerman: Callable[..., Command]) -> None:
-    """At the clip's own speed, so that it depends on the machine how much is dropped, and what is said."""
+def test_demo_ends_with_consistent_counts(cornerman: Callable[..., Command]) -> None:
+    """In real time: drops and feedback depend on the machine."""
     ended = cornerman("demo", "--headless", "--json", *FAST).end()
     assert ended.code == 0, ended.errors
     (counts,) = ended.sources.values()
@@ -31,23 +31,23 @@ def test_the_demo_ends_by_itself_with_counts_that_add_up(cornerman: Callable[...
     assert len(ended.of("feedback")) == counts["feedback"]
 
 
-def test_the_demo_has_something_to_say_of_its_clip(cornerman: Callable[..., Command]) -> None:
-    """Lossless: the same chunks, however slow the machine."""
+def test_demo_gives_feedback(cornerman: Callable[..., Command]) -> None:
+    """Lossless: the same chunks on every machine."""
     ended = cornerman("demo", "--headless", "--json", "--set", "watch.lossless=true", *FAST).end()
     assert ended.code == 0, ended.errors
     (counts,) = ended.sources.values()
     adds_up(counts)
     assert counts["decided"] == counts["due"] == len(ended.of("decision"))
     assert len(ended.of("feedback")) == counts["feedback"] > 0
-    spoken = [said for said in ended.of("feedback") if not said.get("silent")]
+    spoken = [line for line in ended.of("feedback") if not line.get("silent")]
     assert spoken
-    for said in spoken:
-        assert said["text"]
-        assert said["ttft_ms"] > 0
-        assert {"published", "encoded", "decided", "first_token", "total"} <= set(said["latency_ms"])
+    for line in spoken:
+        assert line["text"]
+        assert line["ttft_ms"] > 0
+        assert {"published", "encoded", "decided", "first_token", "total"} <= set(line["latency_ms"])
 
 
-def test_a_lossless_run_decides_every_chunk_in_order(cornerman: Callable[..., Command]) -> None:
+def test_lossless_run_decides_every_chunk(cornerman: Callable[..., Command]) -> None:
     line = ("run", "test://pattern?seconds=20", "--id", "a", "--lossless", "--strategy", "interval", "--json")
     ended = cornerman(*line, "--encoders", "2", *FAKES, *FAST).end()
     assert ended.code == 0, ended.errors
@@ -59,7 +59,7 @@ def test_a_lossless_run_decides_every_chunk_in_order(cornerman: Callable[..., Co
     assert counts["feedback"] >= 5
 
 
-def test_several_sources_are_told_apart(cornerman: Callable[..., Command]) -> None:
+def test_several_sources_have_own_counts(cornerman: Callable[..., Command]) -> None:
     line = ("run", "test://pattern?seconds=5", "test://pattern?seconds=4&seed=2", "--lossless", "--json")
     ended = cornerman(*line, *FAKES, *FAST).end()
     assert ended.code == 0, ended.errors
@@ -69,7 +69,7 @@ def test_several_sources_are_told_apart(cornerman: Callable[..., Command]) -> No
         assert counts["decided"] > 5
 
 
-def test_text_for_people_goes_to_stdout(cornerman: Callable[..., Command]) -> None:
+def test_text_goes_to_stdout(cornerman: Callable[..., Command]) -> None:
     command = cornerman("run", "test://pattern?seconds=6", "--lossless", "--prompt", "Hello there", *FAKES, *FAST)
     out, errors = command.process.communicate(timeout=PATIENCE_S)
     assert command.process.returncode == 0, errors
@@ -78,9 +78,7 @@ def test_text_for_people_goes_to_stdout(cornerman: Callable[..., Command]) -> No
     assert "Traceback" not in errors
 
 
-def test_a_file_that_is_no_video_is_an_error_and_exits_with_66(
-    cornerman: Callable[..., Command], tmp_path: Path
-) -> None:
+def test_unreadable_video_exits_with_66(cornerman: Callable[..., Command], tmp_path: Path) -> None:
     (tmp_path / "notes.mp4").write_text("this is not a video")
     ended = cornerman("run", "notes.mp4", "--json", *FAKES, *FAST).end()
     assert ended.code == 66
@@ -90,9 +88,9 @@ def test_a_file_that_is_no_video_is_an_error_and_exits_with_66(
     adds_up(ended.sources["notes"])
 
 
-def test_ctrl_c_drains_in_a_hurry_and_exits_with_0_and_leaves_nobody_behind(cornerman: Callable[..., Command]) -> None:
+def test_ctrl_c_leaves_no_process(cornerman: Callable[..., Command]) -> None:
     line = ("run", "test://pattern?seconds=0", "--id", "live", "--strategy", "interval", "--json")
-    command = cornerman(*line, *EVER, *UNHURRIED, *FAKES, *FAST)
+    command = cornerman(*line, *NO_DEADLINE, *UNHURRIED, *FAKES, *FAST)
     command.read_until("feedback")
     children = psutil.Process(command.process.pid).children(recursive=True)
     assert len(children) >= 5
@@ -106,9 +104,9 @@ def test_ctrl_c_drains_in_a_hurry_and_exits_with_0_and_leaves_nobody_behind(corn
     assert alive == []
 
 
-def test_ctrl_c_while_the_services_start_ends_in_order_too(cornerman: Callable[..., Command]) -> None:
+def test_ctrl_c_during_start_exits_with_0(cornerman: Callable[..., Command]) -> None:
     command = cornerman("run", "test://pattern?seconds=0", "--json", *UNHURRIED, *FAKES, *FAST)
-    while not any("services." in line for line in command_lines(command)):
+    while not any("cornerman_" in line for line in command_lines(command)):
         assert command.process.poll() is None
         time.sleep(0.01)
     began = time.monotonic()
@@ -117,23 +115,21 @@ def test_ctrl_c_while_the_services_start_ends_in_order_too(cornerman: Callable[.
     assert (ended.code, time.monotonic() - began < HURRIED_S) == (0, True), ended.errors
 
 
-def test_when_the_server_dies_with_all_it_held_the_run_ends_and_says_so(cornerman: Callable[..., Command]) -> None:
+def test_lost_memory_server_ends_the_run(cornerman: Callable[..., Command]) -> None:
     command = cornerman("run", "test://pattern?seconds=0", "--json", *FAKES, *FAST)
     command.read_until("decision")
-    the_server(command).kill()
+    server_of(command).kill()
     ended = command.end()
     assert ended.code == 70
     assert "embedded server was killed by SIGKILL, and what it held is lost" in ended.errors
 
 
-def test_a_killed_server_that_keeps_its_data_is_started_again_and_nothing_is_lost(
-    cornerman: Callable[..., Command], tmp_path: Path
-) -> None:
+def test_killed_persistent_server_loses_nothing(cornerman: Callable[..., Command], tmp_path: Path) -> None:
     line = ("run", "test://pattern?seconds=60", "--id", "a", "--lossless", "--strategy", "interval", "--json")
     data = ("--set", f"redis.data_dir={tmp_path / 'data'}")
     command = cornerman(*line, *data, "--set", "bus.idle_ms=500", "--set", "bus.heartbeat_ms=100", *FAKES, *FAST)
     command.read_until("decision")
-    the_server(command).kill()
+    server_of(command).kill()
     ended = command.end()
     assert ended.code == 0, ended.errors
     assert "starting it again" in ended.errors
@@ -143,13 +139,13 @@ def test_a_killed_server_that_keeps_its_data_is_started_again_and_nothing_is_los
 
 
 def command_lines(command: Command) -> Iterator[str]:
-    """Of its children that live."""
+    """Yields the command lines of its live children."""
     for child in psutil.Process(command.process.pid).children(recursive=True):
         with contextlib.suppress(psutil.Error):
             yield " ".join(child.cmdline())
 
 
-def the_server(command: Command) -> psutil.Process:
+def server_of(command: Command) -> psutil.Process:
     (server,) = [
         child
         for child in psutil.Process(command.process.pid).children(recursive=True)
@@ -158,7 +154,7 @@ def the_server(command: Command) -> psutil.Process:
     return server
 
 
-def test_seconds_ends_a_source_without_end(cornerman: Callable[..., Command]) -> None:
+def test_seconds_ends_an_endless_source(cornerman: Callable[..., Command]) -> None:
     line = ("run", "test://pattern?seconds=0", "--id", "live", "--seconds", "4", "--json")
     ended = cornerman(*line, *FAKES, *FAST).end()
     assert ended.code == 0, ended.errors
@@ -166,7 +162,7 @@ def test_seconds_ends_a_source_without_end(cornerman: Callable[..., Command]) ->
     assert ended.sources["live"]["captured"] > 0
 
 
-def test_a_service_that_is_killed_is_started_again_and_nothing_is_lost(cornerman: Callable[..., Command]) -> None:
+def test_killed_service_loses_nothing(cornerman: Callable[..., Command]) -> None:
     line = ("run", "test://pattern?seconds=60", "--id", "a", "--lossless", "--strategy", "interval", "--json")
     command = cornerman(*line, "--set", "bus.idle_ms=500", "--set", "bus.heartbeat_ms=100", *FAKES, *FAST)
     command.read_until("decision")
@@ -186,7 +182,7 @@ def test_a_service_that_is_killed_is_started_again_and_nothing_is_lost(cornerman
     assert counts["decided"] == counts["due"]
 
 
-def test_a_service_that_cannot_start_ends_the_run_and_says_why(cornerman: Callable[..., Command]) -> None:
+def test_service_that_fails_ends_run(cornerman: Callable[..., Command]) -> None:
     line = ("run", "test://pattern", "--json", "--encoder", "mobile_videogpt", "--set", "encoder.model=./nowhere")
     ended = cornerman(*line, *FAST).end()
     assert ended.code == 70
@@ -194,7 +190,7 @@ def test_a_service_that_cannot_start_ends_the_run_and_says_why(cornerman: Callab
     assert "nowhere" in ended.errors
 
 
-def test_two_runs_at_once_do_not_disturb_each_other(cornerman: Callable[..., Command]) -> None:
+def test_two_runs_are_independent(cornerman: Callable[..., Command]) -> None:
     line = ("run", "test://pattern?seconds=8", "--id", "same", "--lossless", "--json", *FAKES, *FAST)
     first, second = cornerman(*line), cornerman(*line)
     for ended in (first.end(), second.end()):
@@ -203,7 +199,7 @@ def test_two_runs_at_once_do_not_disturb_each_other(cornerman: Callable[..., Com
         assert ended.sources["same"]["captured"] == 240
 
 
-def test_run_uses_the_services_that_up_keeps(cornerman: Callable[..., Command], tmp_path: Path) -> None:
+def test_run_uses_services_of_up(cornerman: Callable[..., Command], tmp_path: Path) -> None:
     up = cornerman(
         *("up", "--only", "capture", "--only", "encoder", "--only", "decider", "--only", "generator"), *FAKES, *FAST
     )
@@ -222,7 +218,7 @@ def test_run_uses_the_services_that_up_keeps(cornerman: Callable[..., Command], 
     assert up.process.returncode == 0, errors
 
 
-def test_polling_writes_its_figures(cornerman: Callable[..., Command], tmp_path: Path) -> None:
+def test_poll_writes_its_measurements(cornerman: Callable[..., Command], tmp_path: Path) -> None:
     line = ("poll", "test://pattern?seconds=60", "--benchmark", "--intervals", "1,2", "--polls-per-interval", "2")
     ended = cornerman(*line, "--json", "--output-dir", "figures", *FAKES, *FAST).end()
     assert ended.code == 0, ended.errors

@@ -1,4 +1,4 @@
-"""`cornerman evaluate` through the product's processes: the same every time, and what the coach alone would say."""
+"""`cornerman evaluate` through the services: deterministic, and equal to the coach alone on the same frames."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.e2e.commands import STEADY
 
 pytestmark = pytest.mark.timeout(1800)  # each evaluation starts four processes that load the model
 
-SHORT = ("--duration", "14")  # long enough for something to deserve words
+SHORT = ("--duration", "14")  # long enough for some feedback
 
 
 def evaluate(folder: Path, *line: str) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def evaluate(folder: Path, *line: str) -> dict[str, Any]:
     return found
 
 
-def test_a_seed_gives_the_same_numbers_twice_and_another_seed_others(tmp_path: Path) -> None:
+def test_seed_determines_the_numbers(tmp_path: Path) -> None:
     line = ("--gym", "--sessions", "2", *SHORT, "--kind", "exercise")
     first, again = (evaluate(tmp_path, *line, "--seed", "12345", "--out", str(tmp_path / n)) for n in ("a", "b"))
     assert first == again
@@ -43,23 +43,23 @@ def test_a_seed_gives_the_same_numbers_twice_and_another_seed_others(tmp_path: P
     assert evaluate(tmp_path, *line, "--seed", "777")["groups"] != first["groups"]
 
 
-def test_the_product_says_what_the_coach_says_of_the_same_frames(tmp_path: Path) -> None:
-    film = tmp_path / "session.mp4"
-    render(12346, film, size=224, fps=8.0, duration_s=16.0, kind="exercise")
+def test_services_match_the_coach_alone(tmp_path: Path) -> None:
+    clip = tmp_path / "session.mp4"
+    render(12346, clip, size=224, fps=8.0, duration_s=16.0, kind="exercise")
     coach = Coach(bundled("coach"))
     window = f"speak.repeat_window_s={coach.head.config.repeat_window_s}"
-    report = evaluate(tmp_path, str(film), "--set", window, "--out", str(tmp_path / "out"), "--costs")
+    report = evaluate(tmp_path, str(clip), "--set", window, "--out", str(tmp_path / "out"), "--costs")
     (session,) = json.loads((tmp_path / "out" / "said.json").read_text())
-    with av.open(str(film)) as container:
+    with av.open(str(clip)) as container:
         frames = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
-    alone = coach.watch(frames)
+    alone = coach.feedbacks(frames)
     assert len(alone) > 1
     assert [(s["time_s"], s["action"]) for s in session["feedbacks"]] == [(s.time_s, s.action) for s in alone]
     assert report["minutes"] == pytest.approx(16.0 / 60)
     assert report["costs"]["encoder_cpu_ms_per_chunk"] > 0
 
 
-def test_the_product_s_own_rules_are_measured_through_the_same_pipeline(tmp_path: Path) -> None:
+def test_interval_run_matches_its_baseline(tmp_path: Path) -> None:
     line = (
         "--gym",
         "--sessions",
@@ -77,7 +77,7 @@ def test_the_product_s_own_rules_are_measured_through_the_same_pipeline(tmp_path
     assert {name: report[name] for name in baseline} == pytest.approx(baseline)
 
 
-def test_the_language_model_itself_decides_and_corrects(tmp_path: Path) -> None:
+def test_language_model_decides_and_corrects(tmp_path: Path) -> None:
     line = ("--gym", "--sessions", "2", "--duration", "25", "--kind", "exercise", "--strategy", "llm")
     report = evaluate(tmp_path, *line, "--out", str(tmp_path / "out"))
     said = [s for session in json.loads((tmp_path / "out" / "said.json").read_text()) for s in session["feedbacks"]]

@@ -1,4 +1,4 @@
-"""The page before the real pipeline: `cornerman demo`, every service its own process, in a real browser."""
+"""The page of `cornerman demo` in a real browser, every service as its own process."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from typing import Any
 import pytest
 
 from tests.e2e.browser import FAKE_CAMERA, Watched, browser, page_of
-from tests.e2e.demo_house import ANSWER_S, FAKES, Demo, demo
-from tests.integration.gateway_house import draw
+from tests.e2e.demo_process import ANSWER_S, FAKES, Demo, demo
+from tests.integration.gateway_harness import draw
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    # A live request expires after some seconds; here it may take as long as the machine does.
-    with demo(tmp_path_factory.mktemp("demo"), (*FAKES, "speak.deadline_s=0")) as running:
-        yield running
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    # Live requests never expire: the machine may be slow.
+    with demo(tmp_path_factory.mktemp("demo"), (*FAKES, "speak.deadline_s=0")) as demo_process:
+        yield demo_process
 
 
 @pytest.fixture
-async def watched(house: Demo, tmp_path: Path) -> AsyncIterator[Watched]:
-    film = tmp_path / "camera.mjpeg"
-    film.write_bytes(b"".join(draw(n / 10) for n in range(40)))
-    flags = (*FAKE_CAMERA, f"--use-file-for-fake-video-capture={film}")
+async def watched(running: Demo, tmp_path: Path) -> AsyncIterator[Watched]:
+    camera = tmp_path / "camera.mjpeg"
+    camera.write_bytes(b"".join(draw(n / 10) for n in range(40)))
+    flags = (*FAKE_CAMERA, f"--use-file-for-fake-video-capture={camera}")
     async with browser(flags) as opened, page_of(opened) as page:
         yield page
 
@@ -37,11 +37,11 @@ async def texts(watched: Watched) -> list[str]:
     return found[::-1]
 
 
-async def until(house: Demo, path: str, reached: Callable[[Any], object]) -> None:
-    """Asks the API until it is so."""
-    hung_s = time.monotonic() + ANSWER_S
-    while not reached(answer := await asyncio.to_thread(house.get, path)):
-        assert time.monotonic() < hung_s, answer
+async def until(running: Demo, path: str, reached: Callable[[Any], object]) -> None:
+    """Reads the API until `reached` is true of the answer."""
+    deadline_s = time.monotonic() + ANSWER_S
+    while not reached(answer := await asyncio.to_thread(running.get, path)):
+        assert time.monotonic() < deadline_s, answer
         await asyncio.sleep(0.1)
 
 
@@ -52,24 +52,24 @@ async def until_said(watched: Watched, count: int) -> list[str]:
     return await texts(watched)
 
 
-async def test_the_demo_shows_moving_video_and_the_streams_own_words(house: Demo, watched: Watched) -> None:
+async def test_demo_shows_video_and_feedback(running: Demo, watched: Watched) -> None:
     page = watched.page
-    await page.goto(house.url)
+    await page.goto(running.url)
     await page.locator(".tile-link").click()
     await page.locator(".badge[data-state=playing]").first.wait_for()
     await page.wait_for_function("() => window.cornerman?.picture.drawn > 30")
     first = await page.evaluate("cornerman.picture.canvas.toDataURL('image/jpeg', 0.3)")
     shown = await until_said(watched, 3)
-    said = await asyncio.to_thread(house.said)
+    said = await asyncio.to_thread(running.texts)
     assert shown == said[: len(shown)]
     assert await page.evaluate("cornerman.picture.canvas.toDataURL('image/jpeg', 0.3)") != first
     await page.locator('.tile[data-tile="frames"] .value').get_by_text(re.compile(r"^[1-9][\d.]* /s$")).wait_for()
     await watched.check()
 
 
-async def test_a_changed_prompt_changes_what_is_said_next(house: Demo, watched: Watched) -> None:
+async def test_changed_prompt_changes_feedback(running: Demo, watched: Watched) -> None:
     page = watched.page
-    await page.goto(f"{house.url}/#/s/demo")
+    await page.goto(f"{running.url}/#/s/demo")
     await page.get_by_label("What to look for, in words").fill("Only count the repetitions.")
     await page.get_by_label("Who decides").focus()
     await page.get_by_text("Applied at").wait_for()
@@ -77,9 +77,9 @@ async def test_a_changed_prompt_changes_what_is_said_next(house: Demo, watched: 
     await watched.check()
 
 
-async def test_a_question_is_answered_about_what_is_on_screen(house: Demo, watched: Watched) -> None:
+async def test_question_is_answered(running: Demo, watched: Watched) -> None:
     page = watched.page
-    await page.goto(f"{house.url}/#/s/demo")
+    await page.goto(f"{running.url}/#/s/demo")
     await page.locator(".badge[data-state=playing]").first.wait_for()
     await page.get_by_label("Ask about what is on screen").fill("How many so far?")
     await page.keyboard.press("Enter")
@@ -90,31 +90,31 @@ async def test_a_question_is_answered_about_what_is_on_screen(house: Demo, watch
     await watched.check()
 
 
-async def test_a_killed_gateway_comes_back_and_no_line_is_lost_or_doubled(house: Demo, watched: Watched) -> None:
+async def test_killed_gateway_loses_no_line(running: Demo, watched: Watched) -> None:
     page = watched.page
     watched.expected = ("Failed to load resource", "WebSocket connection")
-    await page.goto(f"{house.url}/#/s/demo")
+    await page.goto(f"{running.url}/#/s/demo")
     before = await until_said(watched, 2)
-    # It may be gone again before anybody who looks now and then has seen it.
+    # The banner may be hidden again between two polls: record every change.
     await page.evaluate(
         "window.banners = []; new MutationObserver(() => banner.hidden || banners.push(banner.textContent))"
         ".observe(document.getElementById('banner'), { attributes: true, childList: true })"
     )
-    await asyncio.to_thread(house.child("gateway").kill)
+    await asyncio.to_thread(running.child("gateway").kill)
     await page.wait_for_function("() => banners.some((text) => text.includes('Trying again by itself'))")
     await page.locator("#banner[hidden]").wait_for(state="attached")
-    await asyncio.to_thread(house.wait_ready)
+    await asyncio.to_thread(running.wait_ready)
     shown = await until_said(watched, len(before) + 2)
-    said = await asyncio.to_thread(house.said)
+    said = await asyncio.to_thread(running.texts)
     assert shown == said[: len(shown)]
     drawn = await page.evaluate("cornerman.picture.drawn")
     await page.wait_for_function("(n) => cornerman.picture.drawn > n + 10", arg=drawn)
     await watched.check()
 
 
-async def test_a_browsers_camera_is_watched_like_any_other_source(house: Demo, watched: Watched) -> None:
+async def test_browser_camera_is_watched(running: Demo, watched: Watched) -> None:
     page = watched.page
-    await page.goto(f"{house.url}/#/add")
+    await page.goto(f"{running.url}/#/add")
     await page.get_by_role("button", name="Use this camera").click()
     await page.get_by_role("button", name="Start watching").click()
     await page.wait_for_url("**/#/s/camera*")
@@ -123,17 +123,17 @@ async def test_a_browsers_camera_is_watched_like_any_other_source(house: Demo, w
     await until_said(watched, 1)
     source = page.url.rpartition("/")[2]
     await page.get_by_text("More settings").click()
-    await until(house, f"/api/sources/{source}", lambda it: it["counters"].get("captured", 0) > 20)
-    await until(house, f"/api/sources/{source}", lambda it: it["counters"].get("published", 0) >= 1)
+    await until(running, f"/api/sources/{source}", lambda it: it["counters"].get("captured", 0) > 20)
+    await until(running, f"/api/sources/{source}", lambda it: it["counters"].get("published", 0) >= 1)
     await page.get_by_role("button", name="Remove this source").click()
     await page.get_by_role("button", name="Remove", exact=True).click()
     await page.locator(".tile-link").first.wait_for()
     await watched.check()
 
 
-async def test_a_broken_video_says_what_to_do_and_can_be_removed(house: Demo, watched: Watched) -> None:
+async def test_broken_video_can_be_removed(running: Demo, watched: Watched) -> None:
     page = watched.page
-    await page.goto(f"{house.url}/#/add")
+    await page.goto(f"{running.url}/#/add")
     broken = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + bytes(range(256)) * 40
     await page.get_by_label("Video file").set_input_files(
         {"name": "broken.mp4", "mimeType": "video/mp4", "buffer": broken}
@@ -142,9 +142,9 @@ async def test_a_broken_video_says_what_to_do_and_can_be_removed(house: Demo, wa
     await page.get_by_text("This source cannot be watched").wait_for()
     for part in ("broken", "ffmpeg -i", "add it again"):
         await page.locator(".stage-note", has_text=part).wait_for()
-    # The run ends too, when its last chunk is decided. When the page has heard of that, it still says that it failed.
+    # The run ends when its last chunk is decided; the page must still show the failure after that.
     source = page.url.rpartition("/")[2]
-    await until(house, f"/api/sources/{source}", lambda it: it["run"]["ended"])
+    await until(running, f"/api/sources/{source}", lambda it: it["run"]["ended"])
     for _ in range(2):
         async with page.expect_response(lambda answer: answer.url.endswith(f"/api/sources/{source}")):
             pass
@@ -156,22 +156,22 @@ async def test_a_broken_video_says_what_to_do_and_can_be_removed(house: Demo, wa
     await watched.check()
 
 
-async def test_what_was_said_before_the_page_was_opened_has_its_picture(house: Demo, watched: Watched) -> None:
+async def test_earlier_feedback_has_its_picture(running: Demo, watched: Watched) -> None:
     page = watched.page
     said: list[dict[str, Any]] = []
     while len(said) < 2:
-        rows = (await asyncio.to_thread(house.get, "/api/sources/demo/history"))["events"]
+        rows = (await asyncio.to_thread(running.get, "/api/sources/demo/history"))["events"]
         said = [row for row in rows if row["type"] == "end" and row["status"] == "done" and not row["silent"]]
-    await page.goto(f"{house.url}/#/s/demo")
+    await page.goto(f"{running.url}/#/s/demo")
     await page.locator(f'.word[data-request="{said[-1]["request_id"]}"] button').click()
     await page.locator("#dialog img:not([hidden])").wait_for()
     assert await page.locator("#dialog img").evaluate("(i) => i.decode().then(() => i.naturalWidth)") > 100
     await watched.check()
 
 
-async def test_health_shows_every_worker(house: Demo, watched: Watched) -> None:
+async def test_health_shows_every_worker(running: Demo, watched: Watched) -> None:
     page = watched.page
-    await page.goto(f"{house.url}/#/health")
+    await page.goto(f"{running.url}/#/health")
     for role in ("capture", "encoder", "decider", "generator", "gateway"):
         await page.get_by_role("cell", name=role, exact=True).first.wait_for()
     await watched.check()

@@ -1,4 +1,4 @@
-"""Every view can be photographed. `make screenshots` keeps the pictures."""
+"""Screenshots of every view. `make screenshots` keeps them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.screenshots import take
-from tests.e2e.demo_house import FAKES
+from tests.e2e.demo_process import FAKES
 
 QUICK = (*FAKES, "speak.deadline_s=0")
 VIEWS = {

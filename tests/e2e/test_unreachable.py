@@ -1,4 +1,4 @@
-"""`cornerman run` with an address where nothing is: it says so and ends. What services watch is waited for."""
+"""Unreachable addresses: `cornerman run` reports them and ends, `cornerman up` keeps trying."""
 
 import signal
 import time
@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.commands import FAKES, FAST, PATIENCE_S, Command, adds_up
 
 SOON = ("--set", "watch.give_up_s=2", "--set", "capture.open_timeout_s=60", "--set", "capture.backoff_max_s=0.5")
-"""Opening fails at once, with its reason; the time to open is for machines that are slow to tell."""
+"""Gives up soon. Opening fails at once, but a slow machine may need long to report it."""
 
 
 @pytest.mark.parametrize(
@@ -20,9 +20,7 @@ SOON = ("--set", "watch.give_up_s=2", "--set", "capture.open_timeout_s=60", "--s
         ("http://ann:s3cret@no-such-host.invalid/clip.mp4", "the host name is not known; check its spelling"),
     ],
 )
-def test_an_address_where_nothing_is_ends_the_run_with_the_reason(
-    cornerman: Callable[..., Command], url: str, why: str
-) -> None:
+def test_unreachable_address_ends_the_run(cornerman: Callable[..., Command], url: str, why: str) -> None:
     ended = cornerman("run", url, "--id", "typo", "--json", *SOON, *FAKES, *FAST).end()
     assert ended.code == 66, ended.errors
     last = ended.of("error")[-1]
@@ -34,7 +32,7 @@ def test_an_address_where_nothing_is_ends_the_run_with_the_reason(
     adds_up(ended.sources["typo"])
 
 
-def test_one_source_that_is_not_there_does_not_end_the_others(cornerman: Callable[..., Command]) -> None:
+def test_other_sources_go_on(cornerman: Callable[..., Command]) -> None:
     line = ("run", "rtsp://127.0.0.1:9/live", "test://pattern?seconds=8", "--json")
     ended = cornerman(*line, *SOON, *FAKES, *FAST).end()
     assert ended.code == 66, ended.errors
@@ -42,7 +40,7 @@ def test_one_source_that_is_not_there_does_not_end_the_others(cornerman: Callabl
     assert ended.sources["127.0.0.1-live"]["captured"] == 0
 
 
-def test_what_up_watches_is_tried_on(cornerman: Callable[..., Command]) -> None:
+def test_up_keeps_trying(cornerman: Callable[..., Command]) -> None:
     roles = [word for role in ("capture", "encoder", "decider", "generator") for word in ("--only", role)]
     up = cornerman("up", *roles, "--set", "capture.backoff_max_s=0.5", *FAKES, *FAST)
     assert up.process.stdout is not None
@@ -60,7 +58,7 @@ def test_what_up_watches_is_tried_on(cornerman: Callable[..., Command]) -> None:
 
 
 def states(cornerman: Callable[..., Command]) -> dict[str, str]:
-    """Of the sources that `up` watches. One that was given up has failed, and stays so."""
+    """States of the sources that `up` watches. A source that was given up stays failed."""
     listed = cornerman("sources", "list", "--json").end()
     found = {line["source_id"]: line["state"] for line in listed.lines}
     assert "failed" not in found.values(), found

@@ -21,8 +21,8 @@ from cornerman_shared.settings.source import SourceSpec
 from cornerman_shared.settings.tree import load_settings
 from tests.conftest import Server
 from tests.faults.history import check
-from tests.faults.house import House, counters, events, wait_finished
 from tests.faults.proxy import LossyProxy
+from tests.faults.service_group import ServiceGroup, counters, events, wait_finished
 
 LONG = os.environ.get("CORNERMAN_FAULTS") == "long"
 CHUNKS, KILLS = (2_000, 100) if LONG else (160, 8)
@@ -41,8 +41,8 @@ def seed() -> int:
 
 
 @pytest.fixture
-def house(own_server: Server, tmp_path: Path, seed: int) -> Iterator[House]:
-    house = House(own_server.url, tmp_path, seed)
+def house(own_server: Server, tmp_path: Path, seed: int) -> Iterator[ServiceGroup]:
+    house = ServiceGroup(own_server.url, tmp_path, seed)
     yield house
     house.stop()
 
@@ -67,7 +67,7 @@ async def verify(bus: Bus, chunks: int) -> None:
 
 
 async def test_every_service_is_killed_at_random_and_nothing_is_lost_or_done_twice(
-    own_server: Server, house: House
+    own_server: Server, house: ServiceGroup
 ) -> None:
     async with Bus.connect(load_settings({"redis": {"url": own_server.url}})) as bus:
         await add_source(bus, source(CHUNKS))
@@ -83,7 +83,7 @@ async def test_every_service_is_killed_at_random_and_nothing_is_lost_or_done_twi
         await verify(bus, CHUNKS)
 
 
-async def test_a_decider_frozen_past_its_lease_is_fenced_when_it_wakes(own_server: Server, house: House) -> None:
+async def test_a_decider_frozen_past_its_lease_is_fenced_when_it_wakes(own_server: Server, house: ServiceGroup) -> None:
     async with Bus.connect(load_settings({"redis": {"url": own_server.url}})) as bus:
         await add_source(bus, source(CHUNKS))
         # Slow enough that the run is still on when its owner is frozen, however seldom we are let to look.
@@ -101,7 +101,7 @@ async def test_a_decider_frozen_past_its_lease_is_fenced_when_it_wakes(own_serve
         assert int(await bus.redis.get(bus.keys("ring").fence("decider"))) >= 2
 
 
-async def decided(bus: Bus, house: House, least: int) -> None:
+async def decided(bus: Bus, house: ServiceGroup, least: int) -> None:
     """Waits until so many chunks have been decided."""
     async with asyncio.timeout(FINISHED_S):
         while (await counters(bus, "ring")).get("decided", 0) < least:
@@ -118,7 +118,7 @@ async def _another_owner(bus: Bus, than: bytes) -> bytes:
 
 
 async def test_replies_are_lost_connections_cut_and_delayed(
-    own_server: Server, house: House, tmp_path: Path, seed: int
+    own_server: Server, house: ServiceGroup, tmp_path: Path, seed: int
 ) -> None:
     lossy = tmp_path / "p.sock"
     async with (
@@ -136,7 +136,7 @@ async def test_replies_are_lost_connections_cut_and_delayed(
         await asyncio.to_thread(house.stop)  # while its way to the server is still there
 
 
-async def test_the_server_is_killed_and_comes_back_with_its_file(own_server: Server, house: House) -> None:
+async def test_the_server_is_killed_and_comes_back_with_its_file(own_server: Server, house: ServiceGroup) -> None:
     async with Bus.connect(load_settings({"redis": {"url": own_server.url}})) as bus:
         await add_source(bus, source(CHUNKS))
         house.start(capture=1, encoder=2, decider=1, generator=1)

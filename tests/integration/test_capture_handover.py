@@ -15,7 +15,7 @@ from cornerman_shared.bus.registry import add_source
 from cornerman_shared.process.runtime import Context
 from cornerman_shared.settings.tree import Settings
 from tests.conftest import Server
-from tests.integration.capture_house import (
+from tests.integration.capture_harness import (
     CHUNKS,
     PATTERN,
     capture,
@@ -27,7 +27,7 @@ from tests.integration.capture_house import (
     spec,
     state,
 )
-from tests.integration.waiting import run_out, until, until_true
+from tests.integration.waiting import expire_key, until, until_true
 
 
 async def kill(context: Context) -> None:
@@ -164,7 +164,7 @@ async def test_a_process_whose_lease_was_taken_writes_nothing_more(bus: Bus, set
         before = len(await chunks(bus))
         await asyncio.sleep(1.5)
         assert len(await chunks(bus)) == before
-        await run_out(bus, keys.lease("capture:cam1"))
+        await expire_key(bus, keys.lease("capture:cam1"))
         await until(has_chunks(bus, before + 1))  # the other is gone: ours again, as a new run
     assert len({chunk.run for chunk in await chunks(bus)}) == 2
 

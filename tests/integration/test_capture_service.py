@@ -20,7 +20,7 @@ from cornerman_shared.bus.registry import add_source, remove_source, update_sour
 from cornerman_shared.bus.streams import FIELD
 from cornerman_shared.clock import SystemClock
 from cornerman_shared.settings.tree import Settings
-from tests.integration.capture_house import (
+from tests.integration.capture_harness import (
     CHUNKS,
     PATTERN,
     capture,
@@ -31,7 +31,7 @@ from tests.integration.capture_house import (
     is_state,
     spec,
 )
-from tests.integration.waiting import run_out, until
+from tests.integration.waiting import expire_key, until
 
 
 async def events(bus: Bus, source_id: str = "cam1") -> list[object]:
@@ -242,7 +242,7 @@ async def test_pictures_are_shown_only_while_somebody_watches(bus: Bus, settings
         steps = np.diff([shot["pts_s"] for shot in shots])
         assert np.min(steps) == pytest.approx(1 / 30, abs=0.002)  # every frame, not only those that are sampled
         assert shots[0]["jpeg"].startswith(b"\xff\xd8")
-        await run_out(bus, keys.watching("cam1"))
+        await expire_key(bus, keys.watching("cam1"))
 
         async def dark() -> bool:
             before = await bus.redis.xlen(keys.display("cam1"))

@@ -1,4 +1,4 @@
-"""Commands against a real server, without services: sources, status, dlq, watch, ask, and the Python client."""
+"""Commands on a real server without services: sources, status, dlq, watch, ask, and the Python client."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ import pytest
 import cornerman
 from cornerman.cli import invoke
 from cornerman_shared.bus import streams
-from cornerman_shared.bus.codec import pack
+from cornerman_shared.bus.codec import pack, unpack
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import DeadLetter, DecisionEvent, DeltaEvent, EndEvent, Question, StartEvent, Times
 from cornerman_shared.bus.registry import get_source
@@ -67,7 +67,7 @@ def run(
     return call
 
 
-def test_a_source_is_added_shown_changed_and_removed(run: Callable[..., tuple[int, str, str]]) -> None:
+def test_source_is_added_changed_removed(run: Callable[..., tuple[int, str, str]]) -> None:
     assert run("sources", "add", "rtsp://me:secret@cam.local/live", "--strategy", "interval") == (
         0,
         "cam.local-live\n",
@@ -85,7 +85,7 @@ def test_a_source_is_added_shown_changed_and_removed(run: Callable[..., tuple[in
     assert run("sources", "list", "--json")[1] == ""
 
 
-def test_what_is_not_there_or_not_allowed_is_said(run: Callable[..., tuple[int, str, str]]) -> None:
+def test_wrong_source_commands_are_refused(run: Callable[..., tuple[int, str, str]]) -> None:
     assert run("sources", "remove", "nope")[0] == 78
     assert run("sources", "set", "nope", "paused=true")[0] == 78
     run("sources", "add", "test://pattern", "--id", "a")
@@ -97,19 +97,19 @@ def test_what_is_not_there_or_not_allowed_is_said(run: Callable[..., tuple[int, 
     assert "taken" in err
 
 
-def test_the_same_url_twice_gets_another_name(run: Callable[..., tuple[int, str, str]]) -> None:
+def test_same_url_gets_another_id(run: Callable[..., tuple[int, str, str]]) -> None:
     assert run("sources", "add", "test://pattern")[1] == "pattern\n"
     assert run("sources", "add", "test://pattern")[1] == "pattern-2\n"
 
 
-def test_status_is_one_object_with_everything(run: Callable[..., tuple[int, str, str]]) -> None:
+def test_status_is_one_object(run: Callable[..., tuple[int, str, str]]) -> None:
     run("sources", "add", "test://pattern", "--id", "a")
     code, out, _ = run("status", "--json")
-    told = json.loads(out)
-    assert (code, told["type"], told["workers"], told["dead_letters"]) == (0, "status", [], 0)
-    assert told["streams"]["chunks"] == {"waiting": 0, "pending": 0}
-    assert told["sources"]["a"]["state"] == "waiting"
-    assert told["sources"]["a"]["credit"] == 4
+    status = json.loads(out)
+    assert (code, status["type"], status["workers"], status["dead_letters"]) == (0, "status", [], 0)
+    assert status["streams"]["chunks"] == {"waiting": 0, "pending": 0}
+    assert status["sources"]["a"]["state"] == "waiting"
+    assert status["sources"]["a"]["credit"] == 4
     code, out, _ = run("status", "--once")
     assert code == 0
     assert "no service is running" in out
@@ -122,9 +122,7 @@ async def put_dead(bus: Bus, body: bytes, reason: str) -> str:
     return f"{keys.shard}/{entry_id.decode()}"
 
 
-async def test_a_dead_letter_is_listed_shown_put_back_or_dropped(
-    bus: Bus, run: Callable[..., tuple[int, str, str]]
-) -> None:
+async def test_dead_letter_is_replayed_or_dropped(bus: Bus, run: Callable[..., tuple[int, str, str]]) -> None:
     first = await put_dead(bus, pack(Question("q1", "cam1", "why?", 1.0)), "boo")
     second = await put_dead(bus, b"\xff\xff", "malformed")
 
@@ -148,7 +146,7 @@ async def test_a_dead_letter_is_listed_shown_put_back_or_dropped(
     assert [fields[streams.FIELD] for _, fields in back] == [pack(Question("q1", "cam1", "why?", 1.0))]
 
 
-async def test_watch_prints_from_the_id_given_and_ends_in_order(bus: Bus, settings: Settings, tmp_path: Path) -> None:
+async def test_watch_continues_after_an_id(bus: Bus, settings: Settings, tmp_path: Path) -> None:
     seen = await bus.emit(decision(0))
     await bus.emit(decision(1))
     await bus.emit(end("Back straight."))
@@ -169,17 +167,14 @@ async def test_watch_prints_from_the_id_given_and_ends_in_order(bus: Bus, settin
     assert second["id"] > first["id"]
 
 
-async def test_an_answer_is_printed_as_it_comes(bus: Bus, run: Callable[..., tuple[int, str, str]]) -> None:
-    run_it = asyncio.to_thread(run, "sources", "add", "test://pattern", "--id", "cam1")
-    assert (await run_it)[0] == 0
+async def test_answer_is_printed(bus: Bus, run: Callable[..., tuple[int, str, str]]) -> None:
+    assert (await asyncio.to_thread(run, "sources", "add", "test://pattern", "--id", "cam1"))[0] == 0
     assert await get_source(bus, "cam1") is not None
     asking = asyncio.create_task(_ask(bus))
     keys = bus.keys("cam1")
     async with asyncio.timeout(60):
         while not (asked := await bus.redis.xrange(keys.questions)):
             await asyncio.sleep(0.02)
-    from cornerman_shared.bus.codec import unpack
-
     question = unpack(asked[0][1][streams.FIELD], Question)
     request_id = f"cam1:q:{question.question_id}"
     assert question.text == "how many?"
@@ -202,15 +197,15 @@ async def _ask(bus: Bus) -> tuple[int | None, bytes]:
     return asking.returncode, out
 
 
-async def test_the_python_client_yields_what_is_said(bus: Bus) -> None:
+async def test_subscribe_yields_feedback(bus: Bus) -> None:
     await bus.emit(decision(0))
     await bus.emit(end("One."))
     await bus.emit(end("Elsewhere.", "cam2:r1:0", "cam2"))
-    said = cornerman.subscribe("cam1", redis=bus.url, since="0")
-    async with contextlib.aclosing(said), asyncio.timeout(60):
-        first = await anext(said)
+    feedback = cornerman.subscribe("cam1", redis=bus.url, since="0")
+    async with contextlib.aclosing(feedback), asyncio.timeout(60):
+        first = await anext(feedback)
         await bus.emit(end("Two.", "cam1:r1:1"))
-        second = await anext(said)
+        second = await anext(feedback)
     assert (first.text, second.text) == ("One.", "Two.")
     assert first.latency_ms["total"] == pytest.approx(500.0)
     again = cornerman.subscribe("cam1", redis=bus.url, since=first.event_id)
@@ -218,7 +213,7 @@ async def test_the_python_client_yields_what_is_said(bus: Bus) -> None:
         assert (await anext(again)).text == "Two."
 
 
-async def test_programs_without_an_event_loop_can_follow(bus: Bus) -> None:
+async def test_follow_needs_no_event_loop(bus: Bus) -> None:
     await bus.emit(end("One."))
     got: list[str] = []
 

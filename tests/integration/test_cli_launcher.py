@@ -1,5 +1,4 @@
-"""The launcher with real child processes: logs passed on, crashes restarted, hopeless ones given up, all ended in
-order."""
+"""The launcher with real child processes: logs, restarts, giving up, and stopping in order."""
 
 import asyncio
 import os
@@ -12,23 +11,23 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cornerman.local.launcher import Launcher, how_it_ended
+from cornerman.local.launcher import Launcher, describe_exit
 from cornerman.local.restarts import Restarts
 from cornerman_shared.backoff import Backoff
 
 CHILDREN = {
     "steady": "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: (print('bye'), sys.exit(0)))\n"
     "print('hello')\ntime.sleep(600)\n",
-    "deaf": "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('hello')\ntime.sleep(600)\n",
+    "stubborn": "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('hello')\ntime.sleep(600)\n",
     "crashing": "import sys\nprint('about to crash')\nsys.exit(70)\n",
     "misconfigured": "import sys\nprint('batch = 0')\nsys.exit(78)\n",
-    "telling": "import os, time\nprint('batch', os.environ['CORNERMAN_ENCODER__BATCH'])\n"
+    "printing": "import os, time\nprint('batch', os.environ['CORNERMAN_ENCODER__BATCH'])\n"
     "print('name', os.environ['CORNERMAN_RUNTIME__NAME'])\nprint('x' * 200_000)\ntime.sleep(600)\n",
 }
 
 
-class Said:
-    """What the launcher told, and waiting for it."""
+class Log:
+    """Lines of the launcher, and waiting for them."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, str]] = []
@@ -50,85 +49,83 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     for name, code in CHILDREN.items():
         (folder / f"{name}.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    return "fake_services"
+    return "fake_services."
 
 
 @pytest.fixture
-def said() -> Said:
-    return Said()
+def log() -> Log:
+    return Log()
 
 
-async def test_children_run_until_stopped_and_their_lines_are_passed_on(package: str, said: Said) -> None:
-    launcher = Launcher({"steady": 2}, {}, said, package)
+async def test_children_run_until_stopped(package: str, log: Log) -> None:
+    launcher = Launcher({"steady": 2}, {}, log, package)
     async with launcher.running():
-        await said.until("hello", times=2)
+        await log.until("hello", times=2)
         pids = [child.pid for child in launcher.children]
         assert len({child.name for child in launcher.children}) == 2
         assert await launcher.stop(["steady"], within_s=60.0)
-    assert said.lines.count(("steady", "bye")) == 2
+    assert log.lines.count(("steady", "bye")) == 2
     assert not any(pid is not None and psutil.pid_exists(pid) for pid in pids)
 
 
-async def test_settings_reach_a_child_by_its_environment_and_long_lines_reach_us(package: str, said: Said) -> None:
-    launcher = Launcher({"telling": 1}, {"encoder": {"batch": 7}}, said, package)
+async def test_settings_reach_a_child(package: str, log: Log) -> None:
+    launcher = Launcher({"printing": 1}, {"encoder": {"batch": 7}}, log, package)
     async with launcher.running():
-        await said.until("x" * 200_000)
-    assert ("telling", "batch 7") in said.lines
-    assert ("telling", f"name {launcher.children[0].name}") in said.lines
+        await log.until("x" * 200_000)
+    assert ("printing", "batch 7") in log.lines
+    assert ("printing", f"name {launcher.children[0].name}") in log.lines
 
 
-async def test_a_child_that_does_not_listen_is_killed(package: str, said: Said) -> None:
-    launcher = Launcher({"deaf": 1}, {}, said, package)
+async def test_stubborn_child_is_killed(package: str, log: Log) -> None:
+    launcher = Launcher({"stubborn": 1}, {}, log, package)
     async with launcher.running():
-        await said.until("hello")
+        await log.until("hello")
         began = time.monotonic()
-        assert not await launcher.stop(["deaf"], within_s=0.3)
-        assert time.monotonic() - began < 60.0  # it would have slept for ten minutes
+        assert not await launcher.stop(["stubborn"], within_s=0.3)
+        assert time.monotonic() - began < 60.0  # the child sleeps for ten minutes
 
 
-async def test_a_killed_child_is_started_again(package: str, said: Said) -> None:
-    launcher = Launcher({"steady": 1}, {}, said, package)
+async def test_killed_child_is_restarted(package: str, log: Log) -> None:
+    launcher = Launcher({"steady": 1}, {}, log, package)
     async with launcher.running():
-        await said.until("hello")
+        await log.until("hello")
         launcher.children[0].signal(signal.SIGKILL)
-        await said.until("was killed by SIGKILL; starting it again")
-        await said.until("hello", times=2)
+        await log.until("was killed by SIGKILL; starting it again")
+        await log.until("hello", times=2)
         assert not launcher.failure.done()
         await launcher.stop(["steady"], within_s=60.0)
 
 
-async def test_after_five_restarts_it_gives_up_and_says_why(
-    package: str, said: Said, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_sixth_crash_gives_up(package: str, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cornerman.local.launcher.Restarts", lambda _: Restarts(Backoff(0.01, 0.01)))
-    launcher = Launcher({"crashing": 1}, {}, said, package)
+    launcher = Launcher({"crashing": 1}, {}, log, package)
     async with launcher.running():
         reason = await asyncio.wait_for(launcher.failure, 100)
     assert "crashing ended with exit code 70, 6 times within 60 s" in reason
     assert "about to crash" in reason
-    assert sum("about to crash" in line for _, line in said.lines) == 6
+    assert sum("about to crash" in line for _, line in log.lines) == 6
 
 
-async def test_a_wrong_setting_is_not_tried_again(package: str, said: Said) -> None:
-    launcher = Launcher({"misconfigured": 1}, {}, said, package)
+async def test_wrong_setting_is_not_retried(package: str, log: Log) -> None:
+    launcher = Launcher({"misconfigured": 1}, {}, log, package)
     async with launcher.running():
         reason = await asyncio.wait_for(launcher.failure, 100)
     assert "ended with exit code 78: a setting is wrong" in reason
     assert "batch = 0" in reason
-    assert len(said.lines) == 1
+    assert len(log.lines) == 1
 
 
-async def test_when_the_body_fails_no_child_is_left(package: str, said: Said) -> None:
-    launcher = Launcher({"deaf": 1}, {}, said, package)
+async def test_failed_body_leaves_no_child(package: str, log: Log) -> None:
+    launcher = Launcher({"stubborn": 1}, {}, log, package)
     with pytest.raises(BaseExceptionGroup) as caught:
         async with launcher.running():
-            await said.until("hello")
+            await log.until("hello")
             raise ValueError("boo")
     assert caught.group_contains(ValueError)
     assert launcher.children[0].pid is None
 
 
-def test_children_do_not_outlive_a_killed_launcher(package: str, tmp_path: Path) -> None:
+def test_children_die_with_the_launcher(package: str, tmp_path: Path) -> None:
     script = (
         "import asyncio\nfrom cornerman.local.launcher import Launcher\n"
         "async def main():\n"
@@ -151,5 +148,5 @@ def test_children_do_not_outlive_a_killed_launcher(package: str, tmp_path: Path)
 @pytest.mark.parametrize(
     ("code", "words"), [(0, "ended with exit code 0"), (-9, "was killed by SIGKILL"), (-99, "was killed by signal 99")]
 )
-def test_how_a_process_ended_is_said_in_words(code: int, words: str) -> None:
-    assert how_it_ended(code) == words
+def test_exit_is_described(code: int, words: str) -> None:
+    assert describe_exit(code) == words

@@ -24,7 +24,7 @@ from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.messages import DeadLetter, Question
 from cornerman_shared.bus.streams import FIELD
 from cornerman_shared.errors import FencedError
-from tests.integration.waiting import run_out, seem_abandoned, until, until_true
+from tests.integration.waiting import expire_key, make_entries_idle, until, until_true
 
 GROUP = "decider"
 
@@ -92,7 +92,7 @@ async def test_work_of_the_dead_is_taken_over_and_counted_as_a_second_delivery(b
     await ask(bus, 1)
     await bus.redis.xgroup_create(bus.keys("cam").questions, GROUP, id="0")
     await bus.redis.xreadgroup(GROUP, "the dead", {bus.keys("cam").questions: ">"})
-    await seem_abandoned(bus, bus.keys("cam").questions, GROUP)
+    await make_entries_idle(bus, bus.keys("cam").questions, GROUP)
     async with consumer(bus) as c:
         (d,) = await c.take()
         assert (d.message, d.deliveries) == (question(1), 2)
@@ -110,7 +110,7 @@ async def test_long_work_is_not_taken_away_and_its_delivery_count_stays(bus: Bus
             return (await pending(bus))[0]["time_since_delivered"] < idle_ms
 
         for _ in range(3):  # far longer than an entry may be idle, three times over
-            await seem_abandoned(bus, bus.keys("cam").questions, GROUP)
+            await make_entries_idle(bus, bus.keys("cam").questions, GROUP)
             await until(spoken_for)
         async with consumer(bus, "two") as other:
             (second,) = await other.take()  # it looks for what the dead left before it reads anything new
@@ -179,7 +179,7 @@ async def test_an_entry_delivered_too_often_is_buried_and_its_tombstone_written(
     await bus.redis.xreadgroup(GROUP, "a", {k.questions: ">"})
     for _ in range(bus.settings.bus.max_deliveries - 1):
         await bus.redis.xautoclaim(k.questions, GROUP, "a", 0)
-    await seem_abandoned(bus, k.questions, GROUP)
+    await make_entries_idle(bus, k.questions, GROUP)
     async with consumer(bus, tombstone=lambda m, reason: Hop().count(k.counters(m.source_id), "buried")) as c:
         await until_true(lambda: c.buried == 1)
     (letter,) = await dead(bus)
@@ -267,12 +267,12 @@ async def test_an_owner_that_slept_past_its_lease_is_fenced_and_the_next_takes_a
     k = bus.keys("cam")
     first, second = (Lease(bus, k, "decider", name) for name in ("one", "two"))
     assert await first.acquire()
-    async with consumer(bus, "one", fence=first) as old:
+    async with consumer(bus, "one", lease=first) as old:
         (mine,) = await old.take()
         assert not await second.acquire()
-        await run_out(bus, first.key)
+        await expire_key(bus, first.key)
         assert await second.acquire()
-        async with consumer(bus, "two", fence=second) as new:
+        async with consumer(bus, "two", lease=second) as new:
             (theirs,) = await asyncio.wait_for(new.take(), 60)
             with pytest.raises(FencedError, match="generation 1"):
                 await mine.commit(Hop().add(k.requests, mine.message, 100))

@@ -1,4 +1,4 @@
-"""Encoder, decider and generator as the processes they are: a chunk goes in at one end, words come out at the other."""
+"""Encoder, decider and generator as processes: chunks in at one end, text out at the other."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ CHUNKS = 20
 Processes = dict[str, subprocess.Popen[bytes]]
 
 
-def start(room: str, bus: Bus, folder: Path, *options: str) -> subprocess.Popen[bytes]:
+def start(role: str, bus: Bus, folder: Path, *options: str) -> subprocess.Popen[bytes]:
     settings = [f"runtime.dir={folder}", "bus.block_ms=50", "bus.heartbeat_ms=100", *options]
     flags = [flag for setting in settings for flag in ("--set", setting)]
-    command = [sys.executable, "-m", f"cornerman_{room}", "--redis", bus.settings.redis.url, *flags]
+    command = [sys.executable, "-m", f"cornerman_{role}", "--redis", bus.settings.redis.url, *flags]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("CORNERMAN_")}
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
 
 
 @pytest.fixture
 def processes(bus: Bus, tmp_path: Path) -> Iterator[Processes]:
-    """One of each room, with the fakes."""
-    started = {room: start(room, bus, tmp_path) for room in ("encoder", "decider", "generator")}
+    """One process of each role, with the fake back ends."""
+    started = {role: start(role, bus, tmp_path) for role in ("encoder", "decider", "generator")}
     yield started
     for process in started.values():
         if process.poll() is None:
@@ -44,7 +44,7 @@ def processes(bus: Bus, tmp_path: Path) -> Iterator[Processes]:
 
 
 @pytest.mark.timeout(300)
-async def test_chunks_become_words_through_three_processes_that_drain_when_told(bus: Bus, processes: Processes) -> None:
+async def test_three_processes_turn_chunks_into_text(bus: Bus, processes: Processes) -> None:
     keys = bus.keys("cam")
     speak = {"strategy": "rules", "every_chunks": 5, "min_interval_s": 0}
     await add_source(bus, SourceSpec(source_id="cam", url="test://", speak=speak))
@@ -56,7 +56,7 @@ async def test_chunks_become_words_through_three_processes_that_drain_when_told(
         pts = tuple(seq * 0.5 + i / 8 for i in range(8))
         chunk = Chunk("cam", "r1", seq, pts[-1], pts, 0.1, True, end, frames, False, Times(captured_at_s=1.0))
         await bus.redis.xadd(keys.chunks, {FIELD: pack(chunk)})
-    decisions, ends, over = [], [], False
+    decisions, ends, ended = [], [], False
     async with asyncio.timeout(100):
         async for _, event in bus.subscribe("cam", since="0"):
             if isinstance(event, DecisionEvent):
@@ -64,8 +64,8 @@ async def test_chunks_become_words_through_three_processes_that_drain_when_told(
             elif isinstance(event, EndEvent):
                 ends.append(event)
             elif isinstance(event, StateEvent):
-                over = event.state == "ended"
-            if over and len(ends) == CHUNKS // 5:
+                ended = event.state == "ended"
+            if ended and len(ends) == CHUNKS // 5:
                 break
     assert decisions == list(range(CHUNKS))
     assert [end.status for end in ends] == ["done"] * 4
@@ -75,23 +75,21 @@ async def test_chunks_become_words_through_three_processes_that_drain_when_told(
     assert counts == {"decided": CHUNKS, "requests": 4, "feedback": 4}
     for process in processes.values():
         process.send_signal(signal.SIGTERM)
-    codes = {room: await asyncio.to_thread(process.wait, 60) for room, process in processes.items()}
+    codes = {role: await asyncio.to_thread(process.wait, 60) for role, process in processes.items()}
     assert codes == {"encoder": 0, "decider": 0, "generator": 0}
     assert not [key async for key in bus.redis.scan_iter(match="*:frames")]
 
 
 @pytest.mark.timeout(300)  # it may have to load torch before it can refuse
 @pytest.mark.parametrize(
-    ("room", "option", "message"),
+    ("role", "option", "message"),
     [
         ("encoder", "encoder.backend=mobile_videogpt,encoder.model=./nowhere", "encoder.model = './nowhere'"),
         ("generator", "generator.backend=openai,generator.model=m", "generator.base_url = ''"),
     ],
 )
-async def test_a_model_that_cannot_be_loaded_ends_the_process_with_the_reason(
-    bus: Bus, tmp_path: Path, room: str, option: str, message: str
-) -> None:
-    process = start(room, bus, tmp_path, *option.split(","))
+async def test_unloadable_model_ends_process(bus: Bus, tmp_path: Path, role: str, option: str, message: str) -> None:
+    process = start(role, bus, tmp_path, *option.split(","))
     _, errors = await asyncio.to_thread(process.communicate, None, 240)
     assert process.returncode == 78
     assert message in errors.decode()

@@ -1,4 +1,4 @@
-"""The decider on a real server: one decision for each chunk, in order, and one request at a time."""
+"""Decider on a real server: one decision for each chunk, in order, and one request at a time."""
 
 from __future__ import annotations
 
@@ -21,24 +21,22 @@ from cornerman_shared.bus.messages import (
 from cornerman_shared.bus.registry import remove_source, update_source
 from cornerman_shared.bus.replies import start_attempt
 from cornerman_shared.clock import SystemClock
-from tests.integration.decider_house import (
-    SOURCE,
-    counters,
+from tests.integration.decider_harness import (
     credit_is_back,
     decided,
     decider,
-    events,
     features,
     has_decided,
+    register,
     requests,
     send,
-    watch,
 )
+from tests.integration.service_harness import SOURCE, counters, events
 from tests.integration.waiting import until
 
 
-async def test_chunks_that_arrive_in_any_order_are_decided_once_each_in_order(bus: Bus) -> None:
-    await watch(bus)
+async def test_shuffled_chunks_are_decided_in_order(bus: Bus) -> None:
+    await register(bus)
     chunks = [await features(bus, seq, lossless=True) for seq in range(30)]
     shuffled = [chunks[i] for i in np.random.default_rng(5).permutation(30)]
     async with decider(bus):
@@ -54,8 +52,8 @@ async def test_chunks_that_arrive_in_any_order_are_decided_once_each_in_order(bu
     assert pending["pending"] == 0
 
 
-async def test_buried_and_expired_chunks_are_decided_with_their_reason_and_the_counts_add_up(bus: Bus) -> None:
-    await watch(bus)
+async def test_buried_and_expired_chunks_are_decided(bus: Bus) -> None:
+    await register(bus)
     async with decider(bus):
         await send(
             bus,
@@ -69,12 +67,12 @@ async def test_buried_and_expired_chunks_are_decided_with_their_reason_and_the_c
     assert await counters(bus) == {"decided": 3, "buried": 1, "expired_blobs": 1}
 
 
-async def test_live_skips_a_chunk_that_never_comes_and_counts_it(bus: Bus) -> None:
-    await watch(bus, speak={"gap_s": 0.2})
+async def test_live_skips_and_counts_missing_chunk(bus: Bus) -> None:
+    await register(bus, speak={"gap_s": 0.2})
     async with decider(bus):
         await send(bus, await features(bus, 0), await features(bus, 2), await features(bus, 3))
         await until(lambda: has_decided(bus, 4))
-        await send(bus, await features(bus, 1))  # late: settled without a word
+        await send(bus, await features(bus, 1))  # late: settled without a decision
         await until(lambda: credit_is_back(bus))
     assert await decided(bus) == [0, 1, 2, 3]
     assert (await events(bus, DecisionEvent))[1].reason == "lost"
@@ -82,8 +80,8 @@ async def test_live_skips_a_chunk_that_never_comes_and_counts_it(bus: Bus) -> No
     assert not await bus.redis.exists(bus.keys(SOURCE).blob(SOURCE, "r1", 1, "video"))
 
 
-async def test_a_request_is_open_with_the_hop_and_live_there_is_never_a_second_one(bus: Bus) -> None:
-    await watch(bus, speak={"every_chunks": 2, "min_interval_s": 0, "deadline_s": 0})
+async def test_live_source_has_one_open_request(bus: Bus) -> None:
+    await register(bus, speak={"every_chunks": 2, "min_interval_s": 0, "deadline_s": 0})
     async with decider(bus):
         await send(bus, *[await features(bus, seq) for seq in range(8)])
         await until(lambda: has_decided(bus, 8))
@@ -100,8 +98,8 @@ async def test_a_request_is_open_with_the_hop_and_live_there_is_never_a_second_o
     assert await counters(bus) == {"decided": 10, "requests": 2}
 
 
-async def test_lossless_waits_for_the_words_instead_of_skipping_them(bus: Bus) -> None:
-    await watch(bus, speak={"every_chunks": 2, "min_interval_s": 0})
+async def test_lossless_source_waits_for_reply(bus: Bus) -> None:
+    await register(bus, speak={"every_chunks": 2, "min_interval_s": 0})
     keys = bus.keys(SOURCE)
     async with decider(bus):
         await send(bus, *[await features(bus, seq, lossless=True) for seq in range(6)])
@@ -109,16 +107,16 @@ async def test_lossless_waits_for_the_words_instead_of_skipping_them(bus: Bus) -
             await until(lambda count=count: has_decided(bus, count))
             await asyncio.sleep(0.1)
             assert len(await decided(bus)) == count
-            said = LastFeedback("r1", "feedback", seq * 0.5, f"words {seq}")
-            await bus.redis.hset(keys.decider_state(SOURCE), "said", said.to_bytes())
+            last = LastFeedback("r1", "feedback", seq * 0.5, f"text {seq}")
+            await bus.redis.hset(keys.decider_state(SOURCE), "said", last.to_bytes())
             await bus.redis.hdel(keys.open_requests, f"cam:r1:{seq}")
     made = await requests(bus)
     assert [r.seq for r in made] == [1, 3, 5]
-    assert [r.previous_text for r in made] == ["", "words 1", "words 3"]
+    assert [r.previous_text for r in made] == ["", "text 1", "text 3"]
 
 
-async def test_an_overdue_request_is_ended_as_expired_when_no_generator_lives(bus: Bus) -> None:
-    await watch(bus, speak={"every_chunks": 1, "deadline_s": 0.3})
+async def test_overdue_request_without_generator_expires(bus: Bus) -> None:
+    await register(bus, speak={"every_chunks": 1, "deadline_s": 0.3})
     async with decider(bus):
         await send(bus, await features(bus, 0))
         await until(lambda: events(bus, EndEvent))
@@ -129,7 +127,7 @@ async def test_an_overdue_request_is_ended_as_expired_when_no_generator_lives(bu
     assert await bus.redis.hlen(bus.keys(SOURCE).open_requests) == 0
 
 
-async def test_a_request_that_a_generator_has_taken_is_not_expired_under_its_hands(bus: Bus) -> None:
+async def test_taken_request_is_not_expired(bus: Bus) -> None:
     class Ahead(SystemClock):
         by_s = 0.0
 
@@ -137,20 +135,20 @@ async def test_a_request_that_a_generator_has_taken_is_not_expired_under_its_han
             return super().now_s() + self.by_s
 
     clock = bus.clock = Ahead()
-    await watch(bus, speak={"every_chunks": 1, "deadline_s": 30})
+    await register(bus, speak={"every_chunks": 1, "deadline_s": 30})
     async with decider(bus):
         await send(bus, await features(bus, 0))
         (request,) = await until(lambda: requests(bus))
         assert await start_attempt(bus, request) == 1
         clock.by_s = 31.0
-        for seq in (1, 2):  # when the second is decided, it has looked for what is overdue after the first
+        for seq in (1, 2):  # the second is decided after the check for overdue requests that follows the first
             await send(bus, await features(bus, seq))
             await until(lambda count=seq + 1: has_decided(bus, count))
     assert await events(bus, EndEvent) == []
 
 
-async def test_a_question_becomes_a_request_about_the_newest_chunks_at_any_time(bus: Bus) -> None:
-    await watch(bus)
+async def test_question_becomes_request_about_context(bus: Bus) -> None:
+    await register(bus)
     async with decider(bus):
         await send(bus, *[await features(bus, seq) for seq in range(5)])
         await until(lambda: has_decided(bus, 5))
@@ -162,7 +160,7 @@ async def test_a_question_becomes_a_request_about_the_newest_chunks_at_any_time(
     assert (counts["questions"], counts["requests"]) == (1, 1)
 
 
-async def test_a_question_about_no_source_is_an_error_that_the_asker_sees(bus: Bus) -> None:
+async def test_question_about_unknown_source_fails(bus: Bus) -> None:
     async with decider(bus):
         await bus.ask(Question("u1", SOURCE, "What is it?", 50.0))
         (error,) = await until(lambda: events(bus, ErrorEvent))
@@ -183,7 +181,7 @@ async def _prompt_is_new(bus: Bus) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("before", "change", "seen"),
+    ("before", "change", "applied"),
     [
         ({}, {"speak": {"strategy": "interval"}}, _strategy_is_new),
         ({"every_chunks": 1, "confidence_threshold": 1}, {"speak": {"confidence_threshold": 0}}, _threshold_is_lower),
@@ -191,38 +189,38 @@ async def _prompt_is_new(bus: Bus) -> bool:
     ],
     ids=["strategy", "threshold", "prompt"],
 )
-async def test_a_change_is_seen_soon_while_chunks_keep_coming(
-    bus: Bus, before: dict[str, Any], change: dict[str, Any], seen: Callable[[Bus], Awaitable[bool]]
+async def test_settings_change_applies_within_second(
+    bus: Bus, before: dict[str, Any], change: dict[str, Any], applied: Callable[[Bus], Awaitable[bool]]
 ) -> None:
-    await watch(bus, speak={"min_interval_s": 0, "repeat_window_s": 0, "deadline_s": 0, **before})
+    await register(bus, speak={"min_interval_s": 0, "repeat_window_s": 0, "deadline_s": 0, **before})
     keys = bus.keys(SOURCE)
 
     sent = 0
 
-    async def keep_coming() -> None:
+    async def send_chunks() -> None:
         nonlocal sent
         for seq in range(10_000):
             await send(bus, await features(bus, seq))
             sent = seq
-            await bus.redis.delete(keys.open_requests)  # a generator that is done at once
+            await bus.redis.delete(keys.open_requests)  # as a generator that ends at once would
             await asyncio.sleep(0.03)
 
     async with decider(bus):
-        coming = asyncio.create_task(keep_coming())
+        sending = asyncio.create_task(send_chunks())
         await until(lambda: has_decided(bus, 5))
-        if seen is _prompt_is_new:
+        if applied is _prompt_is_new:
             await until(lambda: requests(bus))
-        assert not await seen(bus)
+        assert not await applied(bus)
         await update_source(bus, SOURCE, change)
         before = sent
-        await until(lambda: seen(bus))
-        assert sent - before < 30  # a second's worth, however fast this machine is
-        coming.cancel()
-        await asyncio.gather(coming, return_exceptions=True)
+        await until(lambda: applied(bus))
+        assert sent - before < 30  # a second's chunks, however fast this machine is
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
 
 
-async def test_what_is_changed_together_takes_effect_together(bus: Bus) -> None:
-    await watch(bus)
+async def test_joint_settings_change_applies_together(bus: Bus) -> None:
+    await register(bus)
     async with decider(bus):
         await send(bus, await features(bus, 0))
         await until(lambda: has_decided(bus, 1))
@@ -239,8 +237,8 @@ async def test_what_is_changed_together_takes_effect_together(bus: Bus) -> None:
     assert (strategies[0], strategies[-1], request.seq) == ("rules", "interval", seq)
 
 
-async def test_a_strategy_that_cannot_load_is_an_error_said_once_and_never_another_strategy(bus: Bus) -> None:
-    await watch(bus, speak={"strategy": "head", "head": "/nowhere/at/all"})
+async def test_unloadable_strategy_is_reported_once(bus: Bus) -> None:
+    await register(bus, speak={"strategy": "head", "head": "/nowhere/at/all"})
     async with decider(bus):
         await send(bus, *[await features(bus, seq) for seq in range(4)])
         await until(lambda: has_decided(bus, 4))
@@ -251,8 +249,8 @@ async def test_a_strategy_that_cannot_load_is_an_error_said_once_and_never_anoth
     }
 
 
-async def test_removing_a_source_cancels_what_is_open_and_lets_its_chunks_go(bus: Bus) -> None:
-    await watch(bus, speak={"every_chunks": 1, "deadline_s": 0})
+async def test_removed_source_cancels_requests(bus: Bus) -> None:
+    await register(bus, speak={"every_chunks": 1, "deadline_s": 0})
     keys = bus.keys(SOURCE)
     async with decider(bus):
         await send(bus, await features(bus, 0))
@@ -260,10 +258,10 @@ async def test_removing_a_source_cancels_what_is_open_and_lets_its_chunks_go(bus
         await remove_source(bus, SOURCE)
         (end,) = await until(lambda: events(bus, EndEvent))
 
-        async def let_go() -> bool:
+        async def is_forgotten() -> bool:
             return not await bus.redis.exists(keys.decider_state(SOURCE))
 
-        await until(let_go)
+        await until(is_forgotten)
         await send(bus, await features(bus, 1))
         await until(lambda: credit_is_back(bus))
     assert (end.request_id, end.status) == ("cam:r1:0", "cancelled")

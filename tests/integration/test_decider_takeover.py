@@ -1,4 +1,4 @@
-"""Deciders that stop, die, lose their lease or meet poison: another continues, and no chunk is decided twice."""
+"""Deciders that stop, die, lose their lease or get poison: another continues, and no chunk is decided twice."""
 
 from __future__ import annotations
 
@@ -13,29 +13,22 @@ from cornerman_shared.bus.messages import (
     DecisionEvent,
     StateEvent,
 )
-from cornerman_shared.clock import SystemClock
-from cornerman_shared.process.health import Health
-from cornerman_shared.process.logs import get_logger
-from cornerman_shared.process.metrics import Metrics
-from cornerman_shared.process.runtime import Context
-from tests.integration.decider_house import (
-    SOURCE,
-    counters,
+from tests.integration.decider_harness import (
     credit_is_back,
     decided,
     decider,
-    events,
     features,
     has_decided,
+    register,
     requests,
     send,
-    watch,
 )
-from tests.integration.waiting import run_out, until
+from tests.integration.service_harness import SOURCE, counters, events, service_context
+from tests.integration.waiting import expire_key, until
 
 
-async def test_another_decider_continues_where_the_first_one_stopped(bus: Bus) -> None:
-    await watch(bus, speak={"every_chunks": 5, "min_interval_s": 0})
+async def test_second_decider_continues_after_first(bus: Bus) -> None:
+    await register(bus, speak={"every_chunks": 5, "min_interval_s": 0})
     async with decider(bus, "d1"):
         await send(bus, *[await features(bus, seq) for seq in range(3)])
         await send(bus, *[await features(bus, seq) for seq in (4, 5)])  # held while 3 is awaited
@@ -48,8 +41,8 @@ async def test_another_decider_continues_where_the_first_one_stopped(bus: Bus) -
     assert (await counters(bus))["decided"] == 6
 
 
-async def test_two_deciders_share_a_shard_by_its_lease_and_the_second_takes_over(bus: Bus) -> None:
-    await watch(bus)
+async def test_lease_passes_to_second_decider(bus: Bus) -> None:
+    await register(bus)
     async with decider(bus, "d1") as first, decider(bus, "d2"):
         await send(bus, *[await features(bus, seq) for seq in range(3)])
         await until(lambda: has_decided(bus, 3))
@@ -60,24 +53,24 @@ async def test_two_deciders_share_a_shard_by_its_lease_and_the_second_takes_over
     assert (await counters(bus))["decided"] == 6
 
 
-async def test_a_decider_whose_lease_was_taken_stops_and_writes_nothing_more(bus: Bus) -> None:
-    await watch(bus)
+async def test_lost_lease_stops_decider(bus: Bus) -> None:
+    await register(bus)
     keys = bus.keys(SOURCE)
     async with decider(bus, "d1"):
         await send(bus, await features(bus, 0))
         await until(lambda: has_decided(bus, 1))
-        await bus.redis.set(keys.lease("decider"), "somebody-else")
+        await bus.redis.set(keys.lease("decider"), "other-owner")
         await bus.redis.incr(keys.fence("decider"))
         await send(bus, await features(bus, 1))
         await asyncio.sleep(0.5)
         assert await decided(bus) == [0]
-        await run_out(bus, keys.lease("decider"))
-        await until(lambda: has_decided(bus, 2))  # it comes back when the other's lease has run out
+        await expire_key(bus, keys.lease("decider"))
+        await until(lambda: has_decided(bus, 2))  # it takes the lease again when the other's has expired
     assert await decided(bus) == [0, 1]
 
 
-async def test_a_new_run_starts_afresh_and_chunks_of_the_old_one_are_let_go(bus: Bus) -> None:
-    await watch(bus)
+async def test_new_run_drops_old_chunks(bus: Bus) -> None:
+    await register(bus)
     keys = bus.keys(SOURCE)
     async with decider(bus):
         await bus.redis.hset(keys.run(SOURCE), "run", "r1")
@@ -96,8 +89,8 @@ async def test_a_new_run_starts_afresh_and_chunks_of_the_old_one_are_let_go(bus:
     assert not await bus.redis.exists(keys.blob(SOURCE, "r1", 3, "video"))
 
 
-async def test_features_delivered_too_often_are_buried_and_their_place_passed_over(bus: Bus) -> None:
-    await watch(bus)
+async def test_undeliverable_features_are_buried(bus: Bus) -> None:
+    await register(bus)
     keys = bus.keys(SOURCE)
     await bus.redis.xgroup_create(keys.features, "decider", id="0", mkstream=True)
     await send(bus, await features(bus, 0, lossless=True))
@@ -111,8 +104,8 @@ async def test_features_delivered_too_often_are_buried_and_their_place_passed_ov
     assert (await events(bus, DecisionEvent))[0].reason.startswith("buried: delivered")
 
 
-async def test_a_buried_end_marker_still_ends_the_run_after_every_chunk(bus: Bus) -> None:
-    await watch(bus)
+async def test_buried_end_marker_ends_run(bus: Bus) -> None:
+    await register(bus)
     keys = bus.keys(SOURCE)
     await bus.redis.xgroup_create(keys.features, "decider", id="0", mkstream=True)
     await send(bus, await features(bus, 2, lossless=True, status="end"))
@@ -127,10 +120,9 @@ async def test_a_buried_end_marker_still_ends_the_run_after_every_chunk(bus: Bus
 
 
 @pytest.mark.parametrize("times", [3])
-async def test_a_decider_killed_again_and_again_still_decides_each_chunk_once(bus: Bus, times: int) -> None:
-    await watch(bus, speak={"every_chunks": 3, "min_interval_s": 0, "deadline_s": 0})
-    clock = SystemClock()
-    template = Context(bus.settings, bus, clock, "k", Health("decider", "k", clock), Metrics(), get_logger("k"))
+async def test_killed_deciders_decide_each_chunk_once(bus: Bus, times: int) -> None:
+    await register(bus, speak={"every_chunks": 3, "min_interval_s": 0, "deadline_s": 0})
+    template = service_context(bus, "decider", "k")
     for attempt in range(times):
         context = replace(template, name=f"k{attempt}", stopping=asyncio.Event())
         async with Bus.connect(bus.settings) as own:

@@ -20,7 +20,7 @@ from cornerman_shared.bus.registry import get_source
 from cornerman_shared.bus.streams import FIELD
 from cornerman_shared.settings.tree import Settings
 from tests.conftest import Server
-from tests.integration.gateway_house import Actor, caller, gateway
+from tests.integration.gateway_harness import Actor, caller, gateway
 from tests.integration.waiting import PATIENCE_S
 
 TOKEN = "a-token-of-some-length"
@@ -34,8 +34,8 @@ def with_web(settings: Settings, **changes: object) -> Settings:
 
 @pytest.fixture
 async def web(settings: Settings, bus: Bus) -> AsyncIterator[tuple[httpx.AsyncClient, AppState]]:
-    async with gateway(with_web(settings), bus) as (url, room), caller(url) as client:
-        yield client, room
+    async with gateway(with_web(settings), bus) as (url, state), caller(url) as client:
+        yield client, state
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def problem(response: httpx.Response, status: int) -> dict[str, object]:
     return body
 
 
-async def test_a_source_lives_from_adding_to_removing(web: tuple[httpx.AsyncClient, AppState], bus: Bus) -> None:
+async def test_source_is_added_changed_removed(web: tuple[httpx.AsyncClient, AppState], bus: Bus) -> None:
     client, _ = web
     new = {"source_id": "cam", "url": "test://pattern", "speak": {"strategy": "interval"}, "say": {"prompt": "Count."}}
     made = await client.post("/api/sources", json=new)
@@ -76,14 +76,14 @@ async def test_a_source_lives_from_adding_to_removing(web: tuple[httpx.AsyncClie
     problem(await client.get("/api/sources/cam"), 404)
 
 
-async def test_what_is_left_out_is_as_the_servers_settings_say(settings: Settings, bus: Bus) -> None:
+async def test_missing_fields_take_server_settings(settings: Settings, bus: Bus) -> None:
     ours = settings.model_copy(update={"speak": settings.speak.model_copy(update={"min_interval_s": 9.0})})
     async with gateway(with_web(ours), bus) as (url, _), caller(url) as client:
         made = await client.post("/api/sources", json={"source_id": "a", "url": "test://pattern"})
         assert made.json()["speak"]["min_interval_s"] == 9.0
 
 
-async def test_errors_name_the_field_and_the_remedy(web: tuple[httpx.AsyncClient, AppState]) -> None:
+async def test_errors_name_field_and_remedy(web: tuple[httpx.AsyncClient, AppState]) -> None:
     client, _ = web
     ok = {"source_id": "cam", "url": "test://pattern"}
     assert (await client.post("/api/sources", json=ok)).status_code == 201
@@ -106,7 +106,7 @@ async def test_errors_name_the_field_and_the_remedy(web: tuple[httpx.AsyncClient
     problem(await client.post("/api/sources", content=b"{", headers={"content-type": "application/json"}), 422)
 
 
-async def test_a_rebound_name_is_refused_when_the_source_is_to_go_on(
+async def test_rebound_name_is_refused_on_resume(
     web: tuple[httpx.AsyncClient, AppState], bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, _ = web
@@ -133,7 +133,7 @@ async def test_a_rebound_name_is_refused_when_the_source_is_to_go_on(
     assert (await client.post("/api/sources/cam/resume")).status_code == 200
 
 
-async def test_credentials_in_a_url_come_back_to_nobody(
+async def test_url_credentials_are_never_returned(
     web: tuple[httpx.AsyncClient, AppState], bus: Bus, capfd: pytest.CaptureFixture[str]
 ) -> None:
     client, _ = web
@@ -163,7 +163,7 @@ async def test_a_question_reaches_the_decider(web: tuple[httpx.AsyncClient, AppS
     problem(await client.post("/api/sources/cam/questions", json={"text": "   "}), 422)
 
 
-async def test_an_upload_becomes_a_source_and_goes_with_it(web: tuple[httpx.AsyncClient, AppState]) -> None:
+async def test_upload_is_removed_with_its_source(web: tuple[httpx.AsyncClient, AppState]) -> None:
     client, _ = web
     made = await client.post("/api/uploads?name=squat.mp4", content=MP4)
     assert made.status_code == 201
@@ -175,8 +175,8 @@ async def test_an_upload_becomes_a_source_and_goes_with_it(web: tuple[httpx.Asyn
     problem(await client.post("/api/uploads?name=x.mp4", content=b"<html>"), 415)
 
 
-async def test_an_upload_beyond_the_limit_is_refused_while_it_streams(settings: Settings, bus: Bus) -> None:
-    async with gateway(with_web(settings, upload_max_bytes=5000), bus) as (url, room):
+async def test_oversized_upload_is_refused_midway(settings: Settings, bus: Bus) -> None:
+    async with gateway(with_web(settings, upload_max_bytes=5000), bus) as (url, state):
         async with caller(url) as client:
 
             async def endless() -> AsyncIterator[bytes]:
@@ -185,7 +185,7 @@ async def test_an_upload_beyond_the_limit_is_refused_while_it_streams(settings: 
 
             problem(await client.post("/api/uploads?name=x.mp4", content=endless()), 413)
             problem(await client.post("/api/uploads?name=x.mp4", content=MP4 * 3), 413)
-        assert list(room.uploads.folder.iterdir()) == []
+        assert list(state.uploads.folder.iterdir()) == []
 
 
 async def test_health_and_metrics(
@@ -203,7 +203,7 @@ async def test_health_and_metrics(
     assert status["lag"] == {"encoder": 0, "decider": 0, "generator": 0}
 
 
-async def test_without_its_server_it_is_alive_but_not_ready(
+async def test_lost_server_is_alive_not_ready(
     own_server: Server, own_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cornerman_gateway.routes.health.READY_TIMEOUT_S", PATIENCE_S)
@@ -231,7 +231,7 @@ async def test_every_answer_carries_the_guarding_headers(web: tuple[httpx.AsyncC
     assert (await client.get("/api/sources")).headers["cache-control"] == "no-store"
 
 
-async def test_the_pages_hold_no_inline_script_and_fetch_nothing_from_elsewhere(
+async def test_pages_have_no_foreign_script(
     web: tuple[httpx.AsyncClient, AppState],
 ) -> None:
     client, _ = web
@@ -247,7 +247,7 @@ async def test_the_pages_hold_no_inline_script_and_fetch_nothing_from_elsewhere(
             assert (await client.get(f"/static/{file.relative_to(static)}")).status_code == 200
 
 
-async def test_a_foreign_host_name_is_not_answered_on_loopback(web: tuple[httpx.AsyncClient, AppState]) -> None:
+async def test_foreign_host_is_refused_on_loopback(web: tuple[httpx.AsyncClient, AppState]) -> None:
     client, _ = web
     found = problem(await client.get("/api/sources", headers={"Host": "evil.example"}), 403)
     assert "localhost" in str(found["detail"])
@@ -263,7 +263,7 @@ async def test_another_site_cannot_write(web: tuple[httpx.AsyncClient, AppState]
     ).is_success
 
 
-async def test_with_a_token_nothing_is_open_but_the_login(locked: httpx.AsyncClient) -> None:
+async def test_token_closes_all_but_login(locked: httpx.AsyncClient) -> None:
     for path in ("/api/sources", "/metrics", "/openapi.json", "/api/status", "/api/events"):
         assert problem(await locked.get(path), 401)["title"] == "log in first"
     for path in ("/livez", "/readyz", "/login", "/static/js/login.js", "/favicon.svg"):
@@ -274,7 +274,7 @@ async def test_with_a_token_nothing_is_open_but_the_login(locked: httpx.AsyncCli
     problem(await locked.get("/api/sources", headers={"Authorization": "Bearer no"}), 401)
 
 
-async def test_logging_in_gives_a_cookie_that_scripts_cannot_read(locked: httpx.AsyncClient) -> None:
+async def test_login_cookie_is_http_only(locked: httpx.AsyncClient) -> None:
     assert (await locked.get("/api/session")).json() == {"needed": True, "admitted": False}
     problem(await locked.post("/api/session", json={"token": "wrong"}), 401)
     answer = await locked.post("/api/session", json={"token": TOKEN})
@@ -319,7 +319,7 @@ async def test_a_large_body_is_not_read(web: tuple[httpx.AsyncClient, AppState])
     assert answer.status_code in (400, 413)
 
 
-async def test_transcripts_and_the_report_hold_what_was_said(web: tuple[httpx.AsyncClient, AppState], bus: Bus) -> None:
+async def test_transcript_and_report_hold_replies(web: tuple[httpx.AsyncClient, AppState], bus: Bus) -> None:
     client, _ = web
     actor = Actor(bus, "demo", chunk_s=0.2, say_every=2, latency_s=0.1, jitter_s=0.0, word_s=0.001)
     await actor.begin()

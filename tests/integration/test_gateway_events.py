@@ -20,7 +20,7 @@ from cornerman_shared.bus.registry import put_source
 from cornerman_shared.settings.source import SourceSpec
 from cornerman_shared.settings.tree import Settings
 from tests.conftest import Server, fast_settings
-from tests.integration.gateway_house import caller, gateway
+from tests.integration.gateway_harness import caller, gateway
 from tests.integration.test_gateway_api import with_web
 from tests.integration.waiting import PATIENCE_S, until_true
 
@@ -71,22 +71,20 @@ async def say(bus: Bus, text: str, source_id: str = "cam") -> str:
 async def web(settings: Settings, bus: Bus) -> AsyncIterator[tuple[str, httpx.AsyncClient, AppState]]:
     await put_source(bus, SourceSpec(source_id="cam", url="test://pattern"))
     few = with_web(settings, client_queue=64)
-    async with gateway(few, bus) as (url, room), caller(url) as client:
-        yield url, client, room
+    async with gateway(few, bus) as (url, state), caller(url) as client:
+        yield url, client, state
 
 
 @pytest.fixture
 async def roomy(settings: Settings, bus: Bus) -> AsyncIterator[httpx.AsyncClient]:
     """A gateway whose queues hold everything, however far a client is behind."""
     await put_source(bus, SourceSpec(source_id="cam", url="test://pattern"))
-    async with gateway(with_web(settings, client_queue=2000), bus) as (url, room), caller(url) as client:
+    async with gateway(with_web(settings, client_queue=2000), bus) as (url, state), caller(url) as client:
         yield client
-        await until_true(lambda: room.hub.clients == 0)
+        await until_true(lambda: state.hub.clients == 0)
 
 
-async def test_every_event_comes_once_under_its_stream_id(
-    web: tuple[str, httpx.AsyncClient, AppState], bus: Bus
-) -> None:
+async def test_event_comes_once_with_id(web: tuple[str, httpx.AsyncClient, AppState], bus: Bus) -> None:
     _, client, _ = web
     ready = asyncio.Event()
     reading = asyncio.create_task(read_sse(client, "/api/sources/cam/events", 5, ready=ready))
@@ -109,9 +107,7 @@ async def test_resuming_loses_nothing_and_repeats_nothing(
     assert [item.id for item in rest] == ids[400:]
 
 
-async def test_events_written_while_a_client_catches_up_are_neither_lost_nor_doubled(
-    roomy: httpx.AsyncClient, bus: Bus
-) -> None:
+async def test_events_during_catch_up_come_once(roomy: httpx.AsyncClient, bus: Bus) -> None:
     ids = [await say(bus, str(n)) for n in range(400)]
 
     async def write() -> None:
@@ -124,7 +120,7 @@ async def test_events_written_while_a_client_catches_up_are_neither_lost_nor_dou
     assert [item.id for item in await reading] == ids
 
 
-async def test_events_written_before_the_feed_itself_has_begun_are_not_lost(
+async def test_events_before_feed_start_come(
     web: tuple[str, httpx.AsyncClient, AppState], bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A fresh feed asks for the stream's end a moment after its first client came: what fell between was lost."""
@@ -146,7 +142,7 @@ async def test_events_written_before_the_feed_itself_has_begun_are_not_lost(
     assert [item.id for item in await reading] == ids
 
 
-async def test_a_client_can_go_away_and_come_back_over_and_over(roomy: httpx.AsyncClient, bus: Bus) -> None:
+async def test_client_reconnects_repeatedly_without_loss(roomy: httpx.AsyncClient, bus: Bus) -> None:
     ids: list[str] = []
 
     async def write() -> None:
@@ -162,7 +158,7 @@ async def test_a_client_can_go_away_and_come_back_over_and_over(roomy: httpx.Asy
     assert [item.id for item in heard] == ids
 
 
-async def test_the_websocket_twin_tells_the_same_story(web: tuple[str, httpx.AsyncClient, AppState], bus: Bus) -> None:
+async def test_websocket_sends_the_same_events(web: tuple[str, httpx.AsyncClient, AppState], bus: Bus) -> None:
     url, _, _ = web
     ids = [await say(bus, str(n)) for n in range(10)]
     address = url.replace("http", "ws") + f"/api/sources/cam/events.ws?since={ids[3]}"
@@ -174,7 +170,7 @@ async def test_the_websocket_twin_tells_the_same_story(web: tuple[str, httpx.Asy
 
 
 @pytest.mark.parametrize(("path", "code"), [("none/events.ws", 4404), ("cam/events.ws?since=abc", 4422)])
-async def test_a_socket_that_is_refused_says_why(
+async def test_refused_socket_names_its_reason(
     web: tuple[str, httpx.AsyncClient, AppState], path: str, code: int
 ) -> None:
     url, _, _ = web
@@ -185,14 +181,14 @@ async def test_a_socket_that_is_refused_says_why(
         assert socket.close_reason
 
 
-async def test_a_socket_from_another_site_is_refused(web: tuple[str, httpx.AsyncClient, AppState]) -> None:
+async def test_socket_of_other_site_refused(web: tuple[str, httpx.AsyncClient, AppState]) -> None:
     url, _, _ = web
     with pytest.raises(websockets.InvalidStatus, match="403"):
         async with websockets.connect(url.replace("http", "ws") + "/api/events.ws", origin="https://evil.example"):  # type: ignore[arg-type]
             pass
 
 
-async def test_an_id_that_is_none_is_refused_with_the_field_named(web: tuple[str, httpx.AsyncClient, AppState]) -> None:
+async def test_invalid_event_id_names_field(web: tuple[str, httpx.AsyncClient, AppState]) -> None:
     _, client, _ = web
     answer = await client.get("/api/sources/cam/events", headers={"Last-Event-ID": "1-0; drop"})
     assert answer.status_code == 422
@@ -201,7 +197,7 @@ async def test_an_id_that_is_none_is_refused_with_the_field_named(web: tuple[str
     assert (await client.get("/api/sources/none/events")).status_code == 404
 
 
-async def test_all_sources_share_one_stream_and_resume_over_every_shard(server: Server, tmp_path) -> None:  # type: ignore[no-untyped-def]
+async def test_all_sources_resume_over_shards(server: Server, tmp_path) -> None:  # type: ignore[no-untyped-def]
     base = fast_settings(server.url, tmp_path)
     settings = base.model_copy(update={"redis": base.redis.model_copy(update={"shards": 3})})
     async with Bus.connect(settings) as bus:
@@ -220,7 +216,7 @@ async def test_all_sources_share_one_stream_and_resume_over_every_shard(server: 
                 assert [text for text in texts if text.startswith(f"{name}:")] == [f"{name}:{n}" for n in range(20)]
 
 
-async def test_what_was_trimmed_away_is_said_not_hidden(web: tuple[str, httpx.AsyncClient, AppState], bus: Bus) -> None:
+async def test_trimmed_events_are_reported(web: tuple[str, httpx.AsyncClient, AppState], bus: Bus) -> None:
     _, client, _ = web
     ids = [await say(bus, str(n)) for n in range(50)]
     await bus.redis.xtrim(bus.keys("cam").feedback("cam"), maxlen=10, approximate=False)
@@ -231,10 +227,8 @@ async def test_what_was_trimmed_away_is_said_not_hidden(web: tuple[str, httpx.As
     assert [item.id for item in whole] == ids[45:]
 
 
-async def test_a_client_that_does_not_read_has_a_bounded_queue_and_harms_nobody(
-    web: tuple[str, httpx.AsyncClient, AppState], bus: Bus
-) -> None:
-    url, client, room = web
+async def test_stalled_client_harms_no_other(web: tuple[str, httpx.AsyncClient, AppState], bus: Bus) -> None:
+    url, client, state = web
     host, port = url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port), limit=2**12)
     writer.write(b"GET /api/sources/cam/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
@@ -243,7 +237,7 @@ async def test_a_client_that_does_not_read_has_a_bounded_queue_and_harms_nobody(
     heard: list[Heard] = []
     reading = asyncio.create_task(read_sse(client, "/api/sources/cam/events", 400, ready=ready, heard=heard))
     await ready.wait()
-    await until_true(lambda: room.hub.clients == 2)
+    await until_true(lambda: state.hub.clients == 2)
     ids = []
     for n in range(400):
         ids.append(await bus.emit(ErrorEvent("cam", "r", "encoder", f"{n} " + "x" * 40_000, 0.0)))
@@ -264,7 +258,7 @@ async def test_a_client_that_does_not_read_has_a_bounded_queue_and_harms_nobody(
     assert sent[0].id == ids[ids.index(told["after"]) + 1]
 
 
-async def test_a_lost_server_is_waited_for_and_nothing_is_missed(own_server: Server, own_bus: Bus) -> None:
+async def test_lost_server_loses_no_event(own_server: Server, own_bus: Bus) -> None:
     await put_source(own_bus, SourceSpec(source_id="cam", url="test://pattern"))
     async with gateway(with_web(own_bus.settings), own_bus) as (url, _), caller(url) as client:
         ready = asyncio.Event()
@@ -283,7 +277,7 @@ async def test_a_lost_server_is_waited_for_and_nothing_is_missed(own_server: Ser
         assert [item.id for item in await reading] == ids
 
 
-async def test_history_is_short_and_says_where_to_go_on(web: tuple[str, httpx.AsyncClient, AppState], bus: Bus) -> None:
+async def test_history_is_short_and_resumable(web: tuple[str, httpx.AsyncClient, AppState], bus: Bus) -> None:
     _, client, _ = web
     ids = [await say(bus, str(n)) for n in range(30)]
     body = (await client.get("/api/sources/cam/history?limit=10")).json()

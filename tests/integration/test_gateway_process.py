@@ -61,9 +61,7 @@ def started(own_server: Server, tmp_path: Path) -> Iterator[list[Process]]:
         process.child.communicate()
 
 
-def test_open_to_others_with_a_token_over_a_certificate_of_its_own(
-    own_server: Server, tmp_path: Path, started: list[Process]
-) -> None:
+def test_public_host_serves_tls_with_token(own_server: Server, tmp_path: Path, started: list[Process]) -> None:
     sets = ("gateway.host=0.0.0.0", f"gateway.token={TOKEN}", "gateway.tls_cert=self-signed")
     process = Process(own_server, tmp_path, *sets)
     started.append(process)
@@ -81,7 +79,7 @@ def test_open_to_others_with_a_token_over_a_certificate_of_its_own(
     assert TOKEN not in log
 
 
-def test_it_stops_in_order_while_clients_follow(own_server: Server, tmp_path: Path, started: list[Process]) -> None:
+def test_stops_while_clients_are_connected(own_server: Server, tmp_path: Path, started: list[Process]) -> None:
     process = Process(own_server, tmp_path, "runtime.drain_s=100")
     started.append(process)
     url = f"http://127.0.0.1:{process.port}"
@@ -115,7 +113,7 @@ def test_it_stops_in_order_while_clients_follow(own_server: Server, tmp_path: Pa
         (("gateway.host=192.0.2.1", f"gateway.token={TOKEN}"), "choose another port"),
     ],
 )
-def test_what_is_wrong_with_the_settings_is_said_and_the_code_is_78(
+def test_wrong_setting_exits_with_78(
     own_server: Server, tmp_path: Path, started: list[Process], sets: tuple[str, ...], says: str
 ) -> None:
     process = Process(own_server, tmp_path, *sets)
@@ -125,7 +123,7 @@ def test_what_is_wrong_with_the_settings_is_said_and_the_code_is_78(
     assert says in log
 
 
-def test_a_port_that_is_taken_is_named(own_server: Server, tmp_path: Path, started: list[Process]) -> None:
+def test_taken_port_is_named(own_server: Server, tmp_path: Path, started: list[Process]) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()

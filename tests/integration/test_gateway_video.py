@@ -22,7 +22,7 @@ from cornerman_shared.bus.registry import put_source
 from cornerman_shared.bus.streams import FIELD
 from cornerman_shared.settings.source import SourceSpec
 from cornerman_shared.settings.tree import Settings
-from tests.integration.gateway_house import Actor, caller, draw, gateway
+from tests.integration.gateway_harness import Actor, caller, draw, gateway
 from tests.integration.test_gateway_api import with_web
 from tests.integration.waiting import PATIENCE_S, until, until_true
 
@@ -40,8 +40,8 @@ async def playing(actor: Actor) -> AsyncIterator[Actor]:
 
 @pytest.fixture
 async def web(settings: Settings, bus: Bus) -> AsyncIterator[tuple[str, httpx.AsyncClient, AppState]]:
-    async with gateway(with_web(settings), bus) as (url, room), caller(url) as client:
-        yield url, client, room
+    async with gateway(with_web(settings), bus) as (url, state), caller(url) as client:
+        yield url, client, state
 
 
 def read_message(message: bytes) -> tuple[dict[str, float], bytes]:
@@ -49,20 +49,18 @@ def read_message(message: bytes) -> tuple[dict[str, float], bytes]:
     return json.loads(message[2 : 2 + length]), message[2 + length :]
 
 
-async def test_nobody_watching_means_no_jpeg_and_no_key(web: tuple[str, httpx.AsyncClient, AppState], bus: Bus) -> None:
-    _, client, room = web
+async def test_no_viewer_means_no_jpeg(web: tuple[str, httpx.AsyncClient, AppState], bus: Bus) -> None:
+    _, client, state = web
     async with playing(Actor(bus, "demo")) as actor:
         await asyncio.sleep(0.5)
         assert (await client.get("/api/sources/demo")).status_code == 200
         assert actor.jpegs == 0
         assert not await bus.redis.exists(bus.keys("demo").watching("demo"))
-        assert room.screens.viewers == 0
+        assert state.previews.viewers == 0
 
 
-async def test_watching_sets_the_key_and_leaving_lets_it_go(
-    web: tuple[str, httpx.AsyncClient, AppState], bus: Bus
-) -> None:
-    url, _, room = web
+async def test_viewer_sets_the_watching_key(web: tuple[str, httpx.AsyncClient, AppState], bus: Bus) -> None:
+    url, _, state = web
     async with playing(Actor(bus, "demo")) as actor:
         async with websockets.connect(url.replace("http", "ws") + "/api/sources/demo/video.ws?delay=0") as socket:
             await socket.recv()
@@ -75,7 +73,7 @@ async def test_watching_sets_the_key_and_leaving_lets_it_go(
                 return not await bus.redis.exists(key)
 
             await until(set_for_a_while)
-        await until_true(lambda: room.screens.viewers == 0)
+        await until_true(lambda: state.previews.viewers == 0)
         await until(gone)
         looked = actor.looked
         await until_true(lambda: actor.looked > looked + 1)  # what it had begun to make is made
@@ -108,7 +106,7 @@ async def test_mjpeg_shows_the_sources_own_rate(web: tuple[str, httpx.AsyncClien
     assert min(steps) == pytest.approx(1 / 20, abs=0.001)
 
 
-async def test_one_frame_wakes_capture_and_comes_by_itself(
+async def test_single_frame_wakes_capture(
     web: tuple[str, httpx.AsyncClient, AppState], bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, client, _ = web
@@ -131,7 +129,7 @@ async def test_a_source_without_pictures_says_so(web: tuple[str, httpx.AsyncClie
     assert (await client.get("/api/sources/dark/video.mjpeg?delay=soon")).status_code == 422
 
 
-async def test_the_picture_lags_by_what_words_take_and_never_goes_back(
+async def test_picture_lags_and_never_reverses(
     web: tuple[str, httpx.AsyncClient, AppState], bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url, _, _ = web
@@ -163,21 +161,19 @@ async def test_the_picture_lags_by_what_words_take_and_never_goes_back(
     assert min(at - head["at_s"] - head["delay_s"] for at, head in moving) < 0.15
 
 
-async def test_two_viewers_of_one_delay_see_the_same_and_share_the_reading(
-    web: tuple[str, httpx.AsyncClient, AppState], bus: Bus
-) -> None:
-    url, _, room = web
+async def test_viewers_of_one_delay_share(web: tuple[str, httpx.AsyncClient, AppState], bus: Bus) -> None:
+    url, _, state = web
     address = url.replace("http", "ws") + "/api/sources/demo/video.ws?delay=0.5"
     async with playing(Actor(bus, "demo")):
         async with websockets.connect(address) as one, websockets.connect(address) as two:
             await asyncio.gather(one.recv(), two.recv())
-            assert room.screens.viewers == 2
-            assert list(room.screens.screen("demo").lanes) == ["0.5"]
+            assert state.previews.viewers == 2
+            assert list(state.previews.preview("demo").groups) == ["0.5"]
             seen = [{read_message(await socket.recv())[0]["pts_s"] for _ in range(15)} for socket in (one, two)]  # type: ignore[arg-type]
         assert len(seen[0] & seen[1]) >= 1 or max(seen[0]) < min(seen[1])
 
 
-async def test_a_lower_rate_can_be_asked_for(web: tuple[str, httpx.AsyncClient, AppState], bus: Bus) -> None:
+async def test_lower_rate_is_honoured(web: tuple[str, httpx.AsyncClient, AppState], bus: Bus) -> None:
     url, _, _ = web
     async with playing(Actor(bus, "demo", fps=25.0)):
         async with websockets.connect(url.replace("http", "ws") + "/api/sources/demo/video.ws?delay=0&fps=5") as socket:
@@ -186,10 +182,8 @@ async def test_a_lower_rate_can_be_asked_for(web: tuple[str, httpx.AsyncClient, 
         assert 0.9 / 5 - 1e-5 <= min(steps) < 0.3
 
 
-async def test_every_decision_that_somebody_watched_keeps_its_picture(
-    web: tuple[str, httpx.AsyncClient, AppState], bus: Bus
-) -> None:
-    url, client, room = web
+async def test_viewed_decisions_keep_their_picture(web: tuple[str, httpx.AsyncClient, AppState], bus: Bus) -> None:
+    url, client, state = web
     actor = Actor(bus, "demo", chunk_s=0.2, say_every=3, latency_s=0.2, jitter_s=0.0, word_s=0.01, encode_s=0.5)
     async with playing(actor):
         async with websockets.connect(url.replace("http", "ws") + "/api/sources/demo/video.ws") as socket:
@@ -202,11 +196,11 @@ async def test_every_decision_that_somebody_watched_keeps_its_picture(
             decisions = [row for row in watched if row["type"] == "decision"]
             said = [row for row in watched if row["type"] == "end"]
             wanted = [row["pts_s"] for row in decisions[-8:-2] + said[-2:]]
-            await until_true(lambda: all(room.screens.album.at("demo", "run-1", pts_s) for pts_s in wanted))
-        await until_true(lambda: room.screens.viewers == 0)
-        room.screens.sweep()
+            await until_true(lambda: all(state.previews.cache.at("demo", "run-1", pts_s) for pts_s in wanted))
+        await until_true(lambda: state.previews.viewers == 0)
+        state.previews.sweep()
         await asyncio.sleep(0.1)
-        room.screens.sweep()  # nobody watches now: the last seconds are freed, moments stay
+        state.previews.sweep()  # nobody watches now: the last seconds are freed, moments stay
         answers = {}
         for pts_s in wanted:
             answers[pts_s] = await client.get(f"/api/sources/demo/frame.jpg?pts_s={pts_s}&run=run-1")
@@ -222,9 +216,7 @@ async def push(url: str, source_id: str = "phone") -> websockets.ClientConnectio
     return await websockets.connect(url.replace("http", "ws") + f"/api/sources/{source_id}/camera.ws")
 
 
-async def test_a_browsers_pictures_reach_the_push_stream(
-    web: tuple[str, httpx.AsyncClient, AppState], bus: Bus
-) -> None:
+async def test_browser_pictures_reach_push_stream(web: tuple[str, httpx.AsyncClient, AppState], bus: Bus) -> None:
     url, client, _ = web
     new = {"source_id": "phone", "url": "push://phone"}
     assert (await client.post("/api/sources", json=new)).status_code == 201
@@ -245,10 +237,10 @@ async def test_a_browsers_pictures_reach_the_push_stream(
 
 
 @pytest.mark.parametrize("bad", [b"x" * 30, "text", struct.pack("<d", 1.0) + b"GIF89a" + b"\0" * 20])
-async def test_what_is_no_picture_ends_the_camera_with_a_reason(
+async def test_invalid_picture_closes_the_camera(
     web: tuple[str, httpx.AsyncClient, AppState], bus: Bus, bad: bytes | str
 ) -> None:
-    url, _, room = web
+    url, _, state = web
     await put_source(bus, SourceSpec(source_id="phone", url="push://phone"))
     socket = await push(url)
     await socket.send(bad)
@@ -256,7 +248,7 @@ async def test_what_is_no_picture_ends_the_camera_with_a_reason(
         await socket.recv()
     assert socket.close_code == 1003
     assert socket.close_reason
-    await until_true(lambda: not room.pushing)
+    await until_true(lambda: not state.pushing)
 
 
 async def test_a_camera_that_floods_is_stopped(

@@ -19,7 +19,7 @@ from cornerman_shared.bus.registry import put_source
 from cornerman_shared.bus.streams import FIELD
 from cornerman_shared.settings.source import SourceSpec
 from cornerman_shared.settings.tree import Settings
-from tests.integration.gateway_house import caller, gateway
+from tests.integration.gateway_harness import caller, gateway
 from tests.integration.test_gateway_api import with_web
 
 SDP = {"Content-Type": "application/sdp"}
@@ -43,14 +43,12 @@ class Colours(VideoStreamTrack):
 async def web(settings: Settings, bus: Bus) -> AsyncIterator[tuple[httpx.AsyncClient, AppState]]:
     await put_source(bus, SourceSpec(source_id="phone", url="push://phone"))
     await put_source(bus, SourceSpec(source_id="file", url="test://pattern"))
-    async with gateway(with_web(settings), bus) as (url, room), caller(url) as client:
-        yield client, room
+    async with gateway(with_web(settings), bus) as (url, state), caller(url) as client:
+        yield client, state
 
 
-async def test_a_peer_s_pictures_reach_the_push_stream_until_it_ends(
-    web: tuple[httpx.AsyncClient, AppState], bus: Bus
-) -> None:
-    client, room = web
+async def test_peer_pictures_reach_push_stream(web: tuple[httpx.AsyncClient, AppState], bus: Bus) -> None:
+    client, state = web
     peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     peer.addTrack(Colours())
     await peer.setLocalDescription(await peer.createOffer())
@@ -71,18 +69,18 @@ async def test_a_peer_s_pictures_reach_the_push_stream_until_it_ends(
     assert second.status_code == 409
     assert (await client.delete(answer.headers["location"])).status_code == 200
     assert (await client.delete(answer.headers["location"])).status_code == 404
-    assert not room.pushing and not room.whip.sessions
+    assert not state.pushing and not state.whip.sessions
     await peer.close()
 
 
-async def test_what_is_no_offer_of_video_is_refused(web: tuple[httpx.AsyncClient, AppState]) -> None:
-    client, room = web
+async def test_invalid_offer_is_refused(web: tuple[httpx.AsyncClient, AppState]) -> None:
+    client, state = web
     for content in ("", "hello", "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n", "\x00" * 500):
         answer = await client.post("/api/sources/phone/whip", content=content, headers=SDP)
         assert answer.status_code == 422, content
-        assert answer.json()["title"] == "this is no offer we can answer"
+        assert answer.json()["title"] == "this offer cannot be answered"
     assert (await client.post("/api/sources/phone/whip", content=b"\xff\xfe", headers=SDP)).status_code == 422
     assert (await client.post("/api/sources/phone/whip", json={})).status_code == 415
     assert (await client.post("/api/sources/file/whip", content="v=0", headers=SDP)).status_code == 409
     assert (await client.post("/api/sources/none/whip", content="v=0", headers=SDP)).status_code == 404
-    assert not room.pushing and not room.whip.sessions
+    assert not state.pushing and not state.whip.sessions

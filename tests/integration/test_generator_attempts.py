@@ -1,4 +1,4 @@
-"""Requests whose generator dies, stops, is cancelled or loses its server: one end each, and no word lost or doubled."""
+"""Requests whose generator dies, stops, is cancelled or loses its server: one end each, no text lost or doubled."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from cornerman_generator import reply_writer
 from cornerman_generator.service import answer_loop
 from cornerman_shared.bus.codec import pack
 from cornerman_shared.bus.connection import Bus
@@ -14,24 +15,22 @@ from cornerman_shared.bus.messages import DeltaEvent, EndEvent, Event, StartEven
 from cornerman_shared.bus.replies import start_attempt
 from cornerman_shared.bus.streams import FIELD
 from cornerman_shared.errors import RetryableError
-from tests.integration.generator_house import (
-    SOURCE,
-    Gate,
-    Script,
+from tests.integration.generator_harness import (
+    Latch,
+    ScriptedGenerator,
     context_for,
-    counters,
     ended,
-    events,
     pause,
     request,
     send,
     settled,
     worker,
 )
+from tests.integration.service_harness import SOURCE, counters, events
 from tests.integration.waiting import PATIENCE_S, until
 
 
-async def test_a_request_that_has_ended_already_is_settled_in_silence(bus: Bus) -> None:
+async def test_ended_request_is_settled_without_events(bus: Bus) -> None:
     async with worker(bus):
         await bus.redis.xadd(bus.keys(SOURCE).requests, {FIELD: pack(request())})
         await until(lambda: _read(bus))
@@ -45,54 +44,54 @@ async def _read(bus: Bus) -> bool:
     return bool(groups and groups[0]["entries-read"])
 
 
-async def test_cancelling_stops_the_model_at_its_next_word(bus: Bus) -> None:
-    gate = Gate()
-    script = Script("w0 ", gate, *(step for i in range(500) for step in (f"w{i} ", pause(0.05))))
+async def test_cancelled_request_stops_model(bus: Bus) -> None:
+    latch = Latch()
+    script = ScriptedGenerator("w0 ", latch, *(step for i in range(500) for step in (f"w{i} ", pause(0.05))))
     async with worker(bus, script):
         await send(bus, request())
         await until(lambda: events(bus, DeltaEvent))
         await bus.redis.hdel(bus.keys(SOURCE).open_requests, "cam:r1:3")
-        gate.open.set()
+        latch.open.set()
         await asyncio.wait_for(script.closed.wait(), PATIENCE_S)
         await until(lambda: settled(bus))
-    assert script.said < 20  # a pause is longer than the gap between two pieces: the next word is refused, or so
+    assert script.sent < 20  # a pause exceeds the gap between two pieces, so the next append or two are refused
     assert await events(bus, EndEvent) == []
     assert await counters(bus) == {}
 
 
-async def test_a_newer_attempt_takes_over_and_the_older_one_neither_speaks_nor_ends_it(bus: Bus) -> None:
-    gate = Gate()
-    script = Script("w0 ", gate, *(step for i in range(500) for step in (f"w{i} ", pause(0.05))))
+async def test_newer_attempt_silences_older_one(bus: Bus) -> None:
+    latch = Latch()
+    script = ScriptedGenerator("w0 ", latch, *(step for i in range(500) for step in (f"w{i} ", pause(0.05))))
     async with worker(bus, script):
         await send(bus, request())
         await until(lambda: events(bus, DeltaEvent))
         assert await start_attempt(bus, request()) == 2
-        gate.open.set()
+        latch.open.set()
         await asyncio.wait_for(script.closed.wait(), PATIENCE_S)
         await asyncio.sleep(0.1)
         assert await events(bus, EndEvent) == []
         pending = await bus.redis.xpending(bus.keys(SOURCE).requests, "generator")
-        assert pending["pending"] == 1  # not acknowledged: it is the newer attempt's to settle
+        assert pending["pending"] == 1  # not acknowledged: the newer attempt settles it
         await bus.redis.hdel(bus.keys(SOURCE).open_requests, "cam:r1:3")
 
 
-async def test_what_a_dead_generator_had_in_hand_is_said_by_another_from_the_beginning(bus: Bus) -> None:
+async def test_dead_generators_request_is_answered_again(bus: Bus) -> None:
     await send(bus, request())
     async with Bus.connect(bus.settings) as own:
         context = context_for(own, "dead")
-        slow = Script("Half a ", pause(3600))
+        slow = ScriptedGenerator("Half a ", pause(3600))
         task = asyncio.create_task(answer_loop(context, slow))
         await until(lambda: events(bus, DeltaEvent))
         task.cancel()
         await asyncio.wait([task])
-    async with worker(bus, Script("Whole."), name="g2"):
+    async with worker(bus, ScriptedGenerator("Whole."), name="g2"):
         (end,) = await until(lambda: ended(bus))
     assert (end.attempt, end.text) == (2, "Whole.")
     assert [start.attempt for start in await events(bus, StartEvent)] == [1, 2]
     assert await counters(bus) == {"feedback": 1}
 
 
-async def test_a_request_that_kills_every_generator_still_gets_its_end(bus: Bus) -> None:
+async def test_request_that_kills_generators_fails(bus: Bus) -> None:
     keys = bus.keys(SOURCE)
     await send(bus, request())
     await bus.redis.xgroup_create(keys.requests, "generator", id="0")
@@ -106,15 +105,11 @@ async def test_a_request_that_kills_every_generator_still_gets_its_end(bus: Bus)
     assert await counters(bus) == {"errors": 1}
 
 
-async def test_a_lost_answer_of_the_server_neither_loses_nor_doubles_a_word(
-    bus: Bus, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Every third piece is written, but the answer is lost: nobody can know whether it was."""
-    from cornerman_generator import reply_writer as speech
+async def test_lost_server_reply_keeps_text_whole(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every third piece is written, but the server's answer is lost."""
+    real, calls = reply_writer.append_reply, 0
 
-    real, calls = speech.say, 0
-
-    async def say(bus: Bus, event: Event, request_id: str, attempt: int) -> bool:
+    async def append_reply(bus: Bus, event: Event, request_id: str, attempt: int) -> bool:
         nonlocal calls
         calls += 1
         done = await real(bus, event, request_id, attempt)
@@ -122,41 +117,41 @@ async def test_a_lost_answer_of_the_server_neither_loses_nor_doubles_a_word(
             raise RetryableError("the answer was lost")
         return done
 
-    monkeypatch.setattr(speech, "say", say)
+    monkeypatch.setattr(reply_writer, "append_reply", append_reply)
     words = [f"w{i} " for i in range(12)]
-    async with worker(bus, Script(*[step for word in words for step in (word, pause(0.04))])):
+    async with worker(bus, ScriptedGenerator(*[step for word in words for step in (word, pause(0.04))])):
         await send(bus, request())
         (end,) = await until(lambda: ended(bus))
     assert end.text == "".join(words)
     last = max(start.attempt for start in await events(bus, StartEvent))
     assert last > 1
     assert end.attempt == last
-    heard = "".join(delta.text for delta in await events(bus, DeltaEvent) if delta.attempt == last)
-    assert heard == end.text
+    text = "".join(delta.text for delta in await events(bus, DeltaEvent) if delta.attempt == last)
+    assert text == end.text
     assert await counters(bus) == {"feedback": 1}
 
 
-async def test_stopping_finishes_what_is_being_said_and_hands_over_the_rest(bus: Bus) -> None:
-    gate = Gate()
+async def test_stopping_finishes_reply_releases_rest(bus: Bus) -> None:
+    latch = Latch()
     await send(bus, request(3), request(4))
-    async with worker(bus, Script("Half", gate, " and whole.")) as context:
+    async with worker(bus, ScriptedGenerator("Half", latch, " and whole.")) as context:
         await until(lambda: events(bus, DeltaEvent))
         context.stopping.set()
-        gate.open.set()
+        latch.open.set()
     (end,) = await ended(bus)
     assert end.text == "Half and whole."
-    async with worker(bus, Script("Other."), name="g2"):
+    async with worker(bus, ScriptedGenerator("Other."), name="g2"):
         ends = await until(lambda: ended(bus, 2))
     assert [end.text for end in ends] == ["Half and whole.", "Other."]
 
 
-async def test_an_end_comes_once_even_when_somebody_else_ends_the_request_meanwhile(bus: Bus) -> None:
+async def test_request_ended_elsewhere_ends_once(bus: Bus) -> None:
     keys = bus.keys(SOURCE)
 
     async def expire() -> None:
         await Hop().once(keys.open_requests, "cam:r1:3").count(keys.counters(SOURCE), "expired").run(bus.scripts)
 
-    async with worker(bus, Script("Word", expire)):
+    async with worker(bus, ScriptedGenerator("Word", expire)):
         await send(bus, request())
         await until(lambda: counters(bus))
         await until(lambda: settled(bus))

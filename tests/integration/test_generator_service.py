@@ -1,4 +1,4 @@
-"""The generator service on a real server: what is said, how it ends, and what it is said about."""
+"""Generator service on a real server: the text of a reply, its end, and the chunks it is about."""
 
 from __future__ import annotations
 
@@ -9,24 +9,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 import numpy as np
 import pytest
 
-from cornerman_generator.core import ChunkInput, TextDelta
+from cornerman_generator.protocol import TextDelta
+from cornerman_shared.bus.chunk_input import ChunkInput
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.last_feedback import LastFeedback
 from cornerman_shared.bus.messages import ChunkRef, DeltaEvent, ErrorEvent, Request, StartEvent
 from cornerman_shared.clock import SystemClock
 from cornerman_shared.errors import GenerationError
-from tests.integration.generator_house import (
-    SOURCE,
-    Script,
-    counters,
-    ended,
-    events,
-    pause,
-    request,
-    send,
-    settled,
-    worker,
-)
+from tests.integration.generator_harness import ScriptedGenerator, ended, pause, request, send, settled, worker
+from tests.integration.service_harness import SOURCE, counters, events
 from tests.integration.waiting import PATIENCE_S, until
 
 
@@ -37,9 +28,9 @@ def fail(error: Exception) -> Callable[[], Awaitable[None]]:
     return raise_it
 
 
-async def test_a_request_is_started_said_and_ended_once_with_measured_times(bus: Bus) -> None:
+async def test_request_is_answered_with_measured_times(bus: Bus) -> None:
     began_s = time.monotonic()
-    async with worker(bus, Script(pause(0.2), "Bend", pause(0.06), " your", pause(0.06), " knees.")):
+    async with worker(bus, ScriptedGenerator(pause(0.2), "Bend", pause(0.06), " your", pause(0.06), " knees.")):
         await send(bus, request())
         (end,) = await until(lambda: ended(bus))
         await until(lambda: settled(bus))
@@ -55,13 +46,13 @@ async def test_a_request_is_started_said_and_ended_once_with_measured_times(bus:
     assert end.times.decided_at_s == 2.0
     assert 0.1 < end.times.done_at_s - end.times.first_token_at_s < all_s
     assert await counters(bus) == {"feedback": 1}
-    said = LastFeedback.read(await bus.redis.hget(bus.keys(SOURCE).decider_state(SOURCE), "said"))
-    assert said == LastFeedback("r1", "correct", 2.5, "Bend your knees.")
+    last_feedback = LastFeedback.read(await bus.redis.hget(bus.keys(SOURCE).decider_state(SOURCE), "said"))
+    assert last_feedback == LastFeedback("r1", "correct", 2.5, "Bend your knees.")
 
 
-async def test_fast_text_is_gathered_but_its_first_piece_goes_at_once(bus: Bus) -> None:
+async def test_fast_text_is_gathered(bus: Bus) -> None:
     began_s = time.monotonic()
-    async with worker(bus, Script(*(f"w{i} " for i in range(300)), pause(0.05), "end")):
+    async with worker(bus, ScriptedGenerator(*(f"w{i} " for i in range(300)), pause(0.05), "end")):
         await send(bus, request())
         (end,) = await until(lambda: ended(bus))
     all_s = time.monotonic() - began_s
@@ -74,8 +65,8 @@ async def test_fast_text_is_gathered_but_its_first_piece_goes_at_once(bus: Bus) 
 
 
 @pytest.mark.parametrize("text", ["...", "bend your KNEES"])
-async def test_nothing_new_is_a_silent_end_without_a_word(bus: Bus, text: str) -> None:
-    async with worker(bus, Script(*text)):
+async def test_silent_reply_writes_no_text(bus: Bus, text: str) -> None:
+    async with worker(bus, ScriptedGenerator(*text)):
         await send(bus, request(previous_text="Bend your knees."))
         (end,) = await until(lambda: ended(bus))
     assert (end.status, end.silent, end.text, end.ttft_ms) == ("done", True, "", 0.0)
@@ -84,16 +75,16 @@ async def test_nothing_new_is_a_silent_end_without_a_word(bus: Bus, text: str) -
     assert await bus.redis.hget(bus.keys(SOURCE).decider_state(SOURCE), "said") is None
 
 
-async def test_an_answer_to_a_question_may_repeat_and_is_not_what_was_said_last(bus: Bus) -> None:
-    async with worker(bus, Script("...")):
+async def test_answer_is_not_last_feedback(bus: Bus) -> None:
+    async with worker(bus, ScriptedGenerator("...")):
         await send(bus, request(kind="question", request_id="cam:q:1"))
         (end,) = await until(lambda: ended(bus))
     assert (end.kind, end.text, end.silent) == ("question", "...", False)
     assert not await bus.redis.exists(bus.keys(SOURCE).decider_state(SOURCE))
 
 
-async def test_a_failure_is_told_with_its_cause_and_ends_the_request(bus: Bus) -> None:
-    async with worker(bus, Script("Bend", pause(0.05), fail(GenerationError("out of memory")))):
+async def test_failure_ends_request_with_cause(bus: Bus) -> None:
+    async with worker(bus, ScriptedGenerator("Bend", pause(0.05), fail(GenerationError("out of memory")))):
         await send(bus, request())
         (end,) = await until(lambda: ended(bus))
         await until(lambda: settled(bus))
@@ -103,30 +94,30 @@ async def test_a_failure_is_told_with_its_cause_and_ends_the_request(bus: Bus) -
     assert await counters(bus) == {"errors": 1}
 
 
-async def test_a_bug_in_a_back_end_fails_its_request_and_not_the_process(bus: Bus) -> None:
-    async with worker(bus, Script(fail(ZeroDivisionError("oops")))):
+async def test_backend_defect_fails_only_request(bus: Bus) -> None:
+    async with worker(bus, ScriptedGenerator(fail(ZeroDivisionError("oops")))):
         await send(bus, request(3), request(4))
         ends = await until(lambda: ended(bus, 2))
     assert {end.cause for end in ends} == {"ZeroDivisionError: oops"}
     assert await counters(bus) == {"errors": 2}
 
 
-async def test_a_request_past_its_deadline_ends_as_expired_without_a_word(bus: Bus) -> None:
-    script = Script("stale")
+async def test_request_past_deadline_expires(bus: Bus) -> None:
+    script = ScriptedGenerator("stale")
     async with worker(bus, script):
         await send(bus, request(deadline_at_s=SystemClock().now_s() - 1))
         (end,) = await until(lambda: ended(bus))
     assert (end.status, end.text) == ("expired", "")
-    assert script.said == 0
+    assert script.sent == 0
     assert await events(bus, StartEvent) == []
     assert await counters(bus) == {"expired": 1}
 
 
-async def test_a_request_that_takes_too_long_fails_with_the_setting_named(bus: Bus) -> None:
+async def test_timeout_names_the_setting(bus: Bus) -> None:
     context_bus = bus.settings.model_copy(
         update={"generator": bus.settings.generator.model_copy(update={"timeout_s": 4.0})}
     )
-    script = Script("Bend", pause(3600))
+    script = ScriptedGenerator("Bend", pause(3600))
     async with Bus.connect(context_bus) as short, worker(short, script):
         await send(bus, request())
         (end,) = await until(lambda: ended(bus))
@@ -135,32 +126,32 @@ async def test_a_request_that_takes_too_long_fails_with_the_setting_named(bus: B
     assert script.closed.is_set()
 
 
-async def test_chunks_are_fetched_as_the_back_end_wants_them(bus: Bus) -> None:
+async def test_backend_gets_wanted_arrays(bus: Bus) -> None:
     keys = bus.keys(SOURCE)
     array = np.arange(8, dtype=np.float16).reshape(2, 4)
-    refs = {what: await bus.put_blob(keys.blob(SOURCE, "r1", 3, what), array, 60) for what in ("context", "video")}
+    refs = {kind: await bus.put_blob(keys.blob(SOURCE, "r1", 3, kind), array, 60) for kind in ("context", "video")}
     pixels = np.zeros((8, 2, 2, 3), np.uint8)
     frames = await bus.put_blob(keys.blob(SOURCE, "r1", 3, "frames"), pixels, 60)
     chunk = ChunkRef(3, 2.5, (2.5,), refs["context"], refs["video"], frames)
-    tokens, looks = Script("a", wants="tokens"), Script("b", wants="frames")
+    tokens, frames_only = ScriptedGenerator("a", wants="tokens"), ScriptedGenerator("b", wants="frames")
     async with worker(bus, tokens):
         await send(bus, request(3, chunks=(chunk,)))
         await until(lambda: ended(bus))
-    async with worker(bus, looks, name="g2"):
+    async with worker(bus, frames_only, name="g2"):
         await send(bus, request(4, chunks=(chunk,), owns_blobs=True))
         await until(lambda: ended(bus, 2))
-    ((seen,),) = tokens.seen
-    assert seen.frames is None
-    np.testing.assert_array_equal(seen.context, array)
-    np.testing.assert_array_equal(looks.seen[0][0].frames, pixels)
+    ((chunk_input,),) = tokens.inputs
+    assert chunk_input.frames is None
+    np.testing.assert_array_equal(chunk_input.context, array)
+    np.testing.assert_array_equal(frames_only.inputs[0][0].frames, pixels)
     assert not [key async for key in bus.redis.scan_iter(match="*blob*")]  # the second request owned them
 
 
-async def test_chunks_that_are_gone_and_nothing_seen_yet_are_failures(bus: Bus) -> None:
+async def test_missing_chunks_fail_the_request(bus: Bus) -> None:
     keys = bus.keys(SOURCE)
     gone = await bus.put_blob(keys.blob(SOURCE, "r1", 3, "video"), np.zeros(1), 60)
     await bus.free_blobs([gone])
-    async with worker(bus, Script("a", wants="tokens")):
+    async with worker(bus, ScriptedGenerator("a", wants="tokens")):
         await send(bus, request(3, chunks=(ChunkRef(3, 2.5, (2.5,), gone, gone, None),)))
         await send(bus, request(4, chunks=(), kind="question", request_id="cam:q:1"))
         ends = await until(lambda: ended(bus, 2))
@@ -169,10 +160,10 @@ async def test_chunks_that_are_gone_and_nothing_seen_yet_are_failures(bus: Bus) 
     assert "nothing of source 'cam' has been seen" in ends[1].cause
 
 
-async def test_as_many_requests_at_once_as_there_are_slots(bus: Bus) -> None:
+async def test_concurrent_requests_fill_all_slots(bus: Bus) -> None:
     running, most, full = 0, 0, asyncio.Event()
 
-    class Slow(Script):
+    class Slow(ScriptedGenerator):
         async def generate(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncIterator[TextDelta]:
             nonlocal running, most
             running += 1

@@ -8,7 +8,7 @@ import pytest
 
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.lease import Lease
-from tests.integration.waiting import PATIENCE_S, run_out, until
+from tests.integration.waiting import PATIENCE_S, expire_key, until
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ async def test_a_restarted_process_of_the_same_name_gets_a_generation_of_its_own
 
 async def test_a_lease_that_ran_out_is_not_renewed_even_if_nobody_else_came(bus: Bus, lease: Lease) -> None:
     assert await lease.acquire()
-    await run_out(bus, lease.key)
+    await expire_key(bus, lease.key)
     assert not await lease.renew()
     assert not lease.held
     assert await lease.acquire()
@@ -67,7 +67,7 @@ async def test_keep_renews_far_beyond_the_lease_and_gives_it_back_at_the_end(
     async def renewed() -> bool:
         return bool(await bus.redis.pttl(lease.key) > 30_000)
 
-    async with lease.keep():
+    async with lease.auto_renew():
         for _ in range(5):
             await bus.redis.pexpire(lease.key, 30_000)
             await until(renewed)
@@ -80,7 +80,7 @@ async def test_keep_renews_far_beyond_the_lease_and_gives_it_back_at_the_end(
 async def test_keep_says_when_the_lease_was_taken(bus: Bus, lease: Lease, other: Lease) -> None:
     lease._ttl_ms = 300  # it is renewed often; that it may run out before that is no matter here
     assert await lease.acquire()
-    async with lease.keep():
+    async with lease.auto_renew():
         await bus.redis.delete(lease.key)
         assert await other.acquire()
         await asyncio.wait_for(lease.lost.wait(), PATIENCE_S)
@@ -91,7 +91,7 @@ async def test_keep_says_when_the_server_was_away_for_the_length_of_the_lease(ow
     lease = Lease(own_bus, own_bus.keys("cam"), "capture:cam", "one")
     lease._ttl_ms = 600
     assert await lease.acquire()
-    async with lease.keep():
+    async with lease.auto_renew():
         own_server.kill()  # type: ignore[attr-defined]
         await asyncio.wait_for(lease.lost.wait(), PATIENCE_S)
 

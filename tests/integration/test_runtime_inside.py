@@ -120,7 +120,7 @@ def test_health_is_told_each_second_and_survives_a_server_that_does_not_answer(
         calls.append(1)
         raise OSError("no route")
 
-    monkeypatch.setattr(runtime, "_publish", broken)
+    monkeypatch.setattr(runtime, "publish_status", broken)
 
     async def main(context: Context) -> None:
         def told() -> str:

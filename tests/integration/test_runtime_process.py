@@ -227,7 +227,7 @@ async def test_its_status_is_on_the_bus_while_it_lives(
     bus: Bus, settings: Settings, serve: Callable[..., Process]
 ) -> None:
     service = serve("wait")
-    key = streams.worker("encoder", "w1")
+    key = streams.worker_key("encoder", "w1")
     with redis.Redis.from_url(settings.redis.url) as client:
         seen: list[WorkerStatus] = []
 

@@ -15,8 +15,8 @@ from cornerman_shared.bus.messages import Action, Chunk, DecisionEvent, StartEve
 from cornerman_shared.bus.registry import add_source, remove_source
 from cornerman_shared.bus.streams import moment_ms, still_field, still_order
 from cornerman_shared.settings.tree import Settings
-from tests.integration.capture_house import PATTERN, capture, chunks, has_chunks, spec
-from tests.integration.gateway_house import caller, gateway
+from tests.integration.capture_harness import PATTERN, capture, chunks, has_chunks, spec
+from tests.integration.gateway_harness import caller, gateway
 from tests.integration.test_gateway_api import with_web
 from tests.integration.waiting import until
 

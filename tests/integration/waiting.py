@@ -47,7 +47,7 @@ async def until_reading(bus: Bus, readers: int = 1) -> None:
     await until(reading)
 
 
-async def run_out(bus: Bus, key: str) -> None:
+async def expire_key(bus: Bus, key: str) -> None:
     """Lets the key's time run out, on the server and now."""
     await bus.redis.pexpire(key, 1)
 
@@ -57,7 +57,7 @@ async def run_out(bus: Bus, key: str) -> None:
     await until(gone)
 
 
-async def seem_abandoned(bus: Bus, stream: str, group: str) -> None:
+async def make_entries_idle(bus: Bus, stream: str, group: str) -> None:
     """Makes every pending entry look as if nobody had spoken for it in an hour."""
     for entry in await bus.redis.xpending_range(stream, group, "-", "+", 1000):
         await bus.redis.xclaim(

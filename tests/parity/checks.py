@@ -1,4 +1,4 @@
-"""One check for every file of the reference's outputs, so that a mutated model can be shown to fail it."""
+"""One check for every file of the reference's outputs; `test_mutations` shows that mutated models fail them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mobile_videogpt.vision import VisionHalf
 from tests.parity.golden import Golden
 
 FEATURE_ATOL = 1e-4
-# Both resizes are exact to the last bit of the image; 0.0175 after normalising would be one grey level off.
+# Both resizes are bit-exact; one grey level is 0.0175 after normalising.
 PIXEL_ATOL = 1e-6
 
 

@@ -1,4 +1,4 @@
-"""The reference's outputs and the model with the recipe's weights, made once; and time enough for a slow machine."""
+"""The reference's outputs, the model with the recipe's weights, and a longer timeout."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 from mobile_videogpt.modeling import MobileVideoGPT
 from tests.parity.golden import Golden, golden_dir
 
-HANGS_S = 900
+TIMEOUT_S = 900
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents and item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(HANGS_S))
+            item.add_marker(pytest.mark.timeout(TIMEOUT_S))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """The reference's outputs, and the model they were made with.
 
-`GOLDEN_DIR` in the environment selects another folder than the project's own; its seed is in its `info.json`.
+`GOLDEN_DIR` in the environment selects another folder of outputs; its seed is in its `info.json`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 
 from mobile_videogpt.config import ClipVisionConfig, LanguageConfig, MobileVideoGPTConfig, VideoMambaConfig
-from mobile_videogpt.modeling import MobileVideoGPT, published_name
+from mobile_videogpt.modeling import MobileVideoGPT
+from mobile_videogpt.names import published_name
 from tests.parity import recipe
 
 DATA = Path(__file__).parent / "data"

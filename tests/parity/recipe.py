@@ -1,7 +1,7 @@
-"""Weights and inputs that both this project and the reference can make from a seed and a name.
+"""Generates weights and inputs from a seed and a name, equally here and beside the reference.
 
-Every array comes from its own generator, seeded with the run's seed and the crc32 of its name, so that one can
-be made without the others. numpy only.
+Every array has its own generator, seeded with the run's seed and the crc32 of its name, so each can be generated alone.
+numpy only.
 """
 
 from __future__ import annotations

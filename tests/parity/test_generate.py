@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from mobile_videogpt.decoding import ReplySettings
 from mobile_videogpt.engine import PromptSegment
 from mobile_videogpt.modeling import MobileVideoGPT
-from mobile_videogpt.reply import ReplySettings
 from tests.parity.golden import Golden
 
 LOGITS_ATOL = 1e-3
@@ -17,25 +17,25 @@ LOGITS_ATOL = 1e-3
 
 def video_prompt(model: MobileVideoGPT, golden: Golden) -> list[PromptSegment]:
     """The reference's prompt: ids, 2402 visual tokens, ids."""
-    arrays, engine = golden.arrays("generate"), model.speech.engine
+    arrays, engine = golden.arrays("generate"), model.text_generator.engine
     visual = model.encode_clip(golden.frames("input:video16")).merged()
     prefix, suffix = (engine.embed(arrays[name].tolist()) for name in ("prefix_ids", "suffix_ids"))
     return [PromptSegment("prefix", prefix), PromptSegment("visual", visual), PromptSegment("suffix", suffix)]
 
 
 def text_prompt(model: MobileVideoGPT, golden: Golden) -> list[PromptSegment]:
-    return [PromptSegment("text", model.speech.engine.embed(golden.arrays("generate")["text_ids"].tolist()))]
+    return [PromptSegment("text", model.text_generator.engine.embed(golden.arrays("generate")["text_ids"].tolist()))]
 
 
 def greedy(model: MobileVideoGPT, prompt: list[PromptSegment], steps: int) -> list[int]:
     embeds = torch.cat([segment.embeds for segment in prompt], dim=1)
-    deltas = model.speech.continue_embeds(embeds, ReplySettings(max_new_tokens=steps))
+    deltas = model.text_generator.continue_embeds(embeds, ReplySettings(max_new_tokens=steps))
     return [i for delta in deltas for i in delta.token_ids]
 
 
 def step_logits(model: MobileVideoGPT, prompt: list[PromptSegment], ids: list[int]) -> Tensor:
     """Logits before each of `ids`, which are fed one by one behind the prompt."""
-    engine = model.speech.engine
+    engine = model.text_generator.engine
     prefilled = engine.prefill(prompt, reserve_tokens=len(ids))
     rows = [engine.logits(prefilled.hidden)]
     rows += [engine.logits(engine.extend(prefilled.cache, engine.embed([i]))) for i in ids[:-1]]
@@ -43,23 +43,23 @@ def step_logits(model: MobileVideoGPT, prompt: list[PromptSegment], ids: list[in
 
 
 @pytest.mark.parametrize(("kind", "prefix"), [("video", ""), ("text", "text_")])
-def test_greedy_ids_are_the_references(model: MobileVideoGPT, golden: Golden, kind: str, prefix: str) -> None:
+def test_greedy_ids_equal_reference(model: MobileVideoGPT, golden: Golden, kind: str, prefix: str) -> None:
     wanted = golden.arrays("generate")[f"{prefix}new_ids"].tolist()
     prompt = video_prompt(model, golden) if kind == "video" else text_prompt(model, golden)
     assert greedy(model, prompt, len(wanted)) == wanted
 
 
 @pytest.mark.parametrize(("kind", "prefix"), [("video", ""), ("text", "text_")])
-def test_every_steps_logits_are_the_references(model: MobileVideoGPT, golden: Golden, kind: str, prefix: str) -> None:
+def test_step_logits_equal_reference(model: MobileVideoGPT, golden: Golden, kind: str, prefix: str) -> None:
     arrays = golden.arrays("generate")
     prompt = video_prompt(model, golden) if kind == "video" else text_prompt(model, golden)
     found = step_logits(model, prompt, arrays[f"{prefix}new_ids"].tolist())
     np.testing.assert_allclose(found.numpy(), arrays[f"{prefix}step_logits"], rtol=0, atol=LOGITS_ATOL)
 
 
-def test_the_prompt_has_the_references_length_and_first_logits(model: MobileVideoGPT, golden: Golden) -> None:
-    arrays, engine = golden.arrays("generate"), model.speech.engine
-    model.forget_prompts()
+def test_prompt_and_first_logits_equal_reference(model: MobileVideoGPT, golden: Golden) -> None:
+    arrays, engine = golden.arrays("generate"), model.text_generator.engine
+    model.clear_prefixes()
     prefilled = engine.prefill(video_prompt(model, golden))
     assert prefilled.prompt_tokens == int(arrays["prompt_len"][0])
     assert prefilled.prompt_tokens - 21 == int(arrays["n_visual_tokens"][0])
@@ -72,10 +72,8 @@ def test_the_prompt_has_the_references_length_and_first_logits(model: MobileVide
 
 
 @pytest.mark.parametrize(("kind", "emptied"), [("video", slice(-98, None)), ("context", slice(0, -98))])
-def test_the_first_logits_lean_on_both_kinds_of_visual_tokens(
-    model: MobileVideoGPT, golden: Golden, kind: str, emptied: slice
-) -> None:
-    engine, wanted = model.speech.engine, golden.arrays("generate")["first_logits"]
+def test_first_logits_depend_on_visual_tokens(model: MobileVideoGPT, golden: Golden, kind: str, emptied: slice) -> None:
+    engine, wanted = model.text_generator.engine, golden.arrays("generate")["first_logits"]
     prefix, visual, suffix = video_prompt(model, golden)
     without = visual.embeds.clone()
     without[:, emptied] = 0

@@ -1,4 +1,4 @@
-"""The parity checks see what they must: each mistake that the implementations in the field made fails them."""
+"""Mistakes of published implementations fail the parity checks."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _without_conv_bias(patch: pytest.MonkeyPatch) -> None:
 
 def _without_regrouping(patch: pytest.MonkeyPatch) -> None:
     def per_position(self: VisionHalf, tokens: Tensor) -> Tensor:
-        """The tidy reading: project each frame's 7 x 7 grid, then average a group over time."""
+        """Projects each frame's 7 x 7 grid and averages a group over time, which the weights do not expect."""
         frames = self.grouped(tokens).unflatten(2, (self.config.num_select_k, -1))  # [B, G, k, 49, W]
         flat = frames.flatten(0, 2)
         video = self.mm_projector(pool_grid(flat, 7)).unflatten(0, frames.shape[:3])
@@ -62,7 +62,7 @@ _TOWER_MUTATIONS: list[Patch] = [_without_backward_direction, _without_d, _witho
 
 @pytest.mark.parametrize("mutate", _TOWER_MUTATIONS)
 @pytest.mark.parametrize("check", [checks.check_mixer, checks.check_videomamba_blocks, checks.check_videomamba_output])
-def test_a_tower_without_a_part_of_the_mixer_fails_its_checks(
+def test_mutated_tower_fails_its_checks(
     mutate: Patch,
     check: Callable[[VisionHalf, Golden], None],
     model: MobileVideoGPT,
@@ -76,7 +76,7 @@ def test_a_tower_without_a_part_of_the_mixer_fails_its_checks(
 
 @pytest.mark.parametrize("mutate", [*_TOWER_MUTATIONS, _without_regrouping])
 @pytest.mark.parametrize("check", [checks.check_clip_tokens, checks.check_chunk_tokens])
-def test_tokens_without_a_part_of_the_path_fail_their_checks(
+def test_mutated_path_fails_its_checks(
     mutate: Patch,
     check: Callable[[MobileVideoGPT, Golden], None],
     model: MobileVideoGPT,

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from mobile_videogpt.config import MobileVideoGPTConfig
-from mobile_videogpt.modeling import MobileVideoGPT, module_name, published_name
+from mobile_videogpt.modeling import MobileVideoGPT
+from mobile_videogpt.names import module_name, published_name
 from tests.parity.golden import DATA
 
 
@@ -25,16 +26,16 @@ def published() -> dict[str, list[int]]:
     return found
 
 
-def test_the_full_model_has_the_published_names_and_shapes(published: dict[str, list[int]]) -> None:
+def test_model_has_published_names(published: dict[str, list[int]]) -> None:
     found = {name: list(t.shape) for name, t in _meta("all").published_state_dict().items()}
     assert found == published
 
 
-def test_the_halves_have_no_name_in_common_and_together_all(published: dict[str, list[int]]) -> None:
+def test_halves_partition_the_names(published: dict[str, list[int]]) -> None:
     vision, language = (set(_meta(part).published_state_dict()) for part in ("vision", "language"))
     assert not vision & language
     assert vision | language == set(published)
 
 
-def test_both_directions_of_the_mapping_agree(published: dict[str, list[int]]) -> None:
+def test_name_mapping_is_invertible(published: dict[str, list[int]]) -> None:
     assert [published_name(module_name(name)) for name in published] == list(published)

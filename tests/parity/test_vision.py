@@ -1,4 +1,4 @@
-"""The vision half against the reference's outputs, file by file, at the tolerances the reference allows."""
+"""The vision half against the reference's outputs, file by file."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import zlib
 import numpy as np
 import pytest
 
-from mobile_videogpt.modeling import MobileVideoGPT, published_name
+from mobile_videogpt.modeling import MobileVideoGPT
+from mobile_videogpt.names import published_name
 from tests.parity import checks
 from tests.parity.golden import Golden
 
 
-def test_the_recipe_makes_the_references_weights(model: MobileVideoGPT, golden: Golden) -> None:
+def test_recipe_weights_equal_reference(model: MobileVideoGPT, golden: Golden) -> None:
     found = {published_name(name): p.detach().numpy() for name, p in model.named_parameters()}
     assert set(found) == set(golden.weights_spot)
     for name, spot in golden.weights_spot.items():
@@ -20,7 +21,7 @@ def test_the_recipe_makes_the_references_weights(model: MobileVideoGPT, golden: 
         assert zlib.crc32(np.ascontiguousarray(found[name]).tobytes()) == spot["crc32"], name
 
 
-def test_the_recipe_makes_the_references_frames(golden: Golden) -> None:
+def test_recipe_frames_equal_reference(golden: Golden) -> None:
     for name, wanted in golden.info["inputs"].items():
         frames = golden.frames(name)[0].numpy()
         assert list(frames.shape) == wanted["shape"]
@@ -28,7 +29,7 @@ def test_the_recipe_makes_the_references_frames(golden: Golden) -> None:
         assert frames[0, 0, 0].tolist() == wanted["first_pixel_rgb"]
 
 
-def test_preprocessing_gives_the_references_pixels(golden: Golden) -> None:
+def test_pixels_equal_reference(golden: Golden) -> None:
     checks.check_preprocessing(golden)
 
 
@@ -43,9 +44,7 @@ def test_preprocessing_gives_the_references_pixels(golden: Golden) -> None:
         checks.check_selection,
     ],
 )
-def test_a_part_of_the_vision_half_gives_the_references_values(
-    check: object, model: MobileVideoGPT, golden: Golden
-) -> None:
+def test_vision_part_equals_reference(check: object, model: MobileVideoGPT, golden: Golden) -> None:
     assert callable(check)
     check(model.require_vision(), golden)
 
@@ -53,6 +52,6 @@ def test_a_part_of_the_vision_half_gives_the_references_values(
 @pytest.mark.parametrize(
     "check", [checks.check_clip_tokens, checks.check_clip_video_features, checks.check_chunk_tokens]
 )
-def test_a_path_gives_the_references_tokens(check: object, model: MobileVideoGPT, golden: Golden) -> None:
+def test_path_tokens_equal_reference(check: object, model: MobileVideoGPT, golden: Golden) -> None:
     assert callable(check)
     check(model, golden)

@@ -1,1 +1,1 @@
-"""Synthetic video, data sets, training and evaluation for the coach; uses the model, knows no service."""
+"""Synthetic video, data sets, training and evaluation for the coach; imports the model, and no service."""

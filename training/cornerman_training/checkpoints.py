@@ -1,4 +1,4 @@
-"""Training state on disk: written whole or not at all, read back strictly."""
+"""Reads and writes training state; writes are atomic, reads are strict."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class TrainingState(TypedDict):
-    """What a stage needs to continue."""
+    """State from which a stage continues."""
 
     step: int
     model: dict[str, Tensor]
@@ -20,7 +20,7 @@ class TrainingState(TypedDict):
 
 
 def save_state(path: Path, state: TrainingState) -> None:
-    """Write through a neighbour file, so that a kill leaves the old one."""
+    """Writes to a `.part` file and renames it, so that a kill leaves the old state."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     torch.save(dict(state), part)
@@ -28,20 +28,21 @@ def save_state(path: Path, state: TrainingState) -> None:
 
 
 def load_state(path: Path) -> TrainingState | None:
-    """The state, or None when there is no file yet.
+    """Reads the state; None if the file does not exist.
 
     Raises:
-        ValueError: when the file is damaged or of another kind.
+        ValueError: if the file is damaged or has other content.
     """
     if not path.exists():
         return None
     try:
+        # `weights_only`: a checkpoint cannot run code.
         found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise ValueError(f"checkpoint {path} cannot be read ({error}); delete it to start afresh") from error
+        raise ValueError(f"checkpoint {path} cannot be read ({error}); delete it to start again") from error
     missing = [k for k in ("step", "model", "extra", "optimizer", "best") if k not in found]
     if missing:
-        raise ValueError(f"checkpoint {path} lacks {', '.join(missing)}; delete it to start afresh")
+        raise ValueError(f"checkpoint {path} lacks {', '.join(missing)}; delete it to start again")
     return TrainingState(
         step=found["step"],
         model=found["model"],

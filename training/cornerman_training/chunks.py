@@ -1,8 +1,8 @@
-"""Fresh chunks and single frames from the gym with everything that is true about them, rendered in a thread.
+"""Streams random chunks and single frames of the gym with their labels, rendered in a thread.
 
-A chunk is 8 frames at 8 frames/s, as the product makes them; stills are chunks of one frame, for the image tower, which
-learns more from many people than from many frames of one. Movements and places are drawn apart, used for a while, and
-thrown away.
+A chunk is 8 frames at 8 frames/s, as in the product. Stills are chunks of one frame, for the image tower, which learns
+more from many people than from many frames of one. Motions and backgrounds are drawn independently and replaced after
+a while.
 """
 
 from __future__ import annotations
@@ -17,15 +17,10 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
+from cornerman_training.gym.labels import ACTIVITIES
 from cornerman_training.gym.render import SessionRenderer
-from cornerman_training.gym.session import ACTIVITIES, FAULTS, GymSession, plan_session
-
-SAMPLE_FPS = 8.0
-CHUNK = 8
-STRIDE = 4
-SIZE = 112
-IGNORE = -100
-TOO_FAST = tuple(i + 1 for i, name in enumerate(FAULTS) if name.endswith("too_fast"))
+from cornerman_training.gym.session import plan_session
+from cornerman_training.sampling import CHUNK, SAMPLE_FPS, SIZE, fault_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +30,11 @@ class Batch:
     Attributes:
         frames: [B,T,S,S,3] uint8 RGB.
         joints: [B,T,18,3] float32: x, y in -1..1 of the picture, and depth relative to the pelvis in metres.
-        visible: [B,T] whether somebody is in the picture.
+        visible: [B,T] whether a person is in the picture.
         activity: [B,T] int64, index into ACTIVITIES.
-        fault: [B,T] int64: 0 good or nothing to judge, 1 + index into FAULTS, IGNORE where it does not show yet.
+        fault: [B,T] int64, see `sampling.fault_labels`.
         phase: [B,T] float32, -1 outside a repetition.
-        ended: [B] float32, 1 when a repetition ended within the last half second.
+        ended: [B] float32, 1 if a repetition ended within the last half second.
     """
 
     frames: NDArray[np.uint8]
@@ -51,19 +46,12 @@ class Batch:
     ended: NDArray[np.float32]
 
 
-def fault_labels(session: GymSession) -> NDArray[np.int64]:
-    """Per-frame mistake labels as in `Batch.fault`, [T]."""
-    inside = session.phase >= 0
-    shows = np.sin(np.pi * np.clip(session.phase, 0, 1)) > 0.5
-    return np.where(inside, np.where(shows, session.fault + 1, IGNORE), 0)
-
-
 # Left joint <-> right joint, to mirror a person.
 _MIRROR = [0, 1, 2, 3, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14, 17, 16]
 
 
 class _Motion:
-    """One session's movements, to be put in any place."""
+    """The motion of one session, for any background."""
 
     def __init__(self, seed: int, split: str) -> None:
         self.session = plan_session(seed, split, fps=SAMPLE_FPS, duration_s=20.0)
@@ -72,36 +60,37 @@ class _Motion:
         self.lengths, self.colours = self.session.body.lengths(), self.session.body.colours()
         last = np.arange(CHUNK - 1, self.session.frames)
         exercise = self.session.activity[last] < ACTIVITIES.index("rest")
+        # Rest and other motion are drawn less often than exercises.
         weight = np.where(exercise, 1.0, 0.4)
         self.last, self.weight = last, weight / weight.sum()
 
     @cached_property
     def footage(self) -> SessionRenderer:
-        """Its own place, for sessions that show no person."""
+        """Renders its own background, for sessions without a person."""
         return SessionRenderer(self.session, SIZE, compress=True)
 
 
-def _place(seed: int, split: str) -> SessionRenderer:
+def _background(seed: int, split: str) -> SessionRenderer:
     session = plan_session(seed, split, fps=SAMPLE_FPS, duration_s=2.0, kind="exercise")
     return SessionRenderer(session, SIZE, compress=True)
 
 
 def _draw(
-    motions: list[_Motion], places: list[SessionRenderer], rng: np.random.Generator, count: int, length: int
+    motions: list[_Motion], backgrounds: list[SessionRenderer], rng: np.random.Generator, count: int, length: int
 ) -> Batch:
-    """Random movements in random places: were they tied, a place would give the exercise away."""
+    """Draws random motions in random backgrounds, independently: the background must not predict the exercise."""
     frames = np.empty((count, length, SIZE, SIZE, 3), dtype=np.uint8)
     joints = np.zeros((count, length, 18, 3), dtype=np.float32)
     picks: list[tuple[_Motion, slice]] = []
     ended = np.zeros(count, dtype=np.float32)
     for i in range(count):
         motion = motions[int(rng.integers(len(motions)))]
-        place = places[int(rng.integers(len(places)))]
+        background = backgrounds[int(rng.integers(len(backgrounds)))]
         end = int(rng.choice(motion.last, p=motion.weight))
         row = slice(end - length + 1, end + 1)
         picks.append((motion, row))
         session = motion.session
-        # Clothes of somebody else: they too would give the exercise away.
+        # Clothes of another person, for the same reason.
         colours = motions[int(rng.integers(len(motions)))].colours
         mirrored = rng.uniform() < 0.5
         for t, k in enumerate(range(row.start, row.stop)):
@@ -109,14 +98,15 @@ def _draw(
                 frames[i, t] = motion.footage.frame(k)
                 continue
             if not session.visible[k]:
-                frames[i, t] = place.empty(k)
+                frames[i, t] = background.empty(k)
                 continue
             body = session.joints[k]
             if mirrored:
+                # Mirrored in the room, before the camera, so that light and background stay.
                 body = (body * np.array([-1.0, 1.0, 1.0]))[_MIRROR]
-            frames[i, t] = place.compose(body, motion.lengths, colours, bool(session.gear[k]), k)
-            points = place.project(body)
-            points[:, 2] -= points[0, 2]
+            frames[i, t] = background.compose(body, motion.lengths, colours, bool(session.gear[k]), k)
+            points = background.project(body)  # [18, 3]
+            points[:, 2] -= points[0, 2]  # relative to the pelvis
             joints[i, t] = points
         now = end / SAMPLE_FPS
         ended[i] = float(np.any((motion.ends > now - 0.5) & (motion.ends <= now)))
@@ -132,16 +122,16 @@ def _draw(
 
 
 class ChunkStream:
-    """Endless batches of chunks, or of single frames; a context manager, so that its thread ends.
+    """Yields batches of chunks, or of single frames, endlessly; a context manager that ends its thread.
 
     Args:
         seed: of the stream.
         split: of the gym.
         batch: chunks a batch.
         length: frames of a chunk, 8, or 1 for single frames.
-        pool: movements, and places, in use at a time.
-        fresh: movements, and places, replaced after each batch.
-        first: number of the first batch, so that a resumed run sees new sessions.
+        pool: motions, and backgrounds, in use at a time.
+        fresh: motions, and backgrounds, replaced after each batch.
+        first: index of the first batch, so that a resumed run draws new sessions.
     """
 
     def __init__(
@@ -154,6 +144,7 @@ class ChunkStream:
         fresh: int = 2,
         first: int = 0,
     ) -> None:
+        # Three batches ahead: rendering varies, and a batch of 128 stills is 5 MB.
         self._args = (seed, split, batch, length, pool, fresh, first)
         self._queue: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=3)
         self._stop = threading.Event()
@@ -167,6 +158,7 @@ class ChunkStream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
+        # The thread may be blocked in `put`: drain the queue until it ends.
         while self._thread.is_alive():
             while not self._queue.empty():
                 self._queue.get_nowait()
@@ -182,7 +174,7 @@ class ChunkStream:
     def _run(self) -> None:
         try:
             self._produce()
-        except BaseException as error:  # handed to the consumer, who raises it
+        except BaseException as error:  # raised by the consumer
             self._queue.put(error)
 
     def _produce(self) -> None:
@@ -193,14 +185,21 @@ class ChunkStream:
             return int(rng.integers(1 << 31))
 
         motions = [_Motion(draw(), split) for _ in range(size)]
-        places = [_place(draw(), split) for _ in range(size)]
+        backgrounds = [_background(draw(), split) for _ in range(size)]
         while not self._stop.is_set():
-            item = _draw(motions, places, rng, batch, length)
+            item = _draw(motions, backgrounds, rng, batch, length)
             motions = [*motions[fresh:], *(_Motion(draw(), split) for _ in range(fresh))]
-            places = [*places[fresh:], *(_place(draw(), split) for _ in range(fresh))]
+            backgrounds = [*backgrounds[fresh:], *(_background(draw(), split) for _ in range(fresh))]
+            # With a timeout, so that `__exit__` can end a thread that waits for a full queue.
             while not self._stop.is_set():
                 try:
                     self._queue.put(item, timeout=0.2)
                     break
                 except queue.Full:
                     continue
+
+
+def validation_batches(batch: int, length: int) -> list[Batch]:
+    """Four batches of the validation split, the same every time."""
+    with ChunkStream(5, "validation", batch, length, pool=batch, fresh=batch // 2) as stream:
+        return [chunks for chunks, _ in zip(stream, range(4), strict=False)]

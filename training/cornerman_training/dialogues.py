@@ -1,4 +1,4 @@
-"""Data sets of timed feedbacks and conversations on video files, for fine-tuning. Files in, samples out.
+"""Reads data sets of timed feedbacks and conversations about video files, for fine-tuning.
 
 Two shapes of JSON, a list of objects each: conversations (`video`, `conversations: [{from, value}, ...]`, as QVED and
 most instruction sets have them) and sessions (`video`, `feedbacks`, with times, as QEVD and the gym have them).
@@ -14,9 +14,9 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from cornerman_training.chunks import CHUNK, SAMPLE_FPS, STRIDE
 from cornerman_training.evaluate.sources import read_truth
 from cornerman_training.gym.phrases import PROMPT
+from cornerman_training.sampling import CHUNK, SAMPLE_FPS, STRIDE
 
 SHORTER_SIDE = 224
 _HUMAN, _MODEL = ("human", "user"), ("gpt", "assistant")
@@ -24,9 +24,9 @@ _HUMAN, _MODEL = ("human", "user"), ("gpt", "assistant")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One thing to learn: what to answer to `prompt` about the video up to `time_s` (None: all of it).
+    """One training sample: the reply to `prompt` about the video up to `time_s` (None: all of it).
 
-    `action` is what a timed feedback does, "feedback" or "correct"; None for a conversation.
+    `action` is that of a timed feedback, "feedback" or "correct"; None for a conversation.
     """
 
     video: Path
@@ -37,10 +37,10 @@ class Sample:
 
 
 def read_samples(path: Path, videos: Path | None = None) -> list[Sample]:
-    """Samples of a JSON file; relative video paths are below `videos`, or beside the file.
+    """Reads the samples of a JSON file; relative video paths are below `videos`, or beside the file.
 
     Raises:
-        ValueError: naming the file, the entry and what is wrong with it.
+        ValueError: with the file, the entry and its problem.
     """
     if not path.is_file():
         raise ValueError(f"no data set at {path}: give a JSON file")
@@ -59,16 +59,16 @@ def read_samples(path: Path, videos: Path | None = None) -> list[Sample]:
             video = _video(root, session.video or path.with_suffix(".mp4").name, str(path))
             out += [Sample(video, s.time_s, PROMPT, s.text, s.action) for s in session.truth]
     if not out:
-        raise ValueError(f"{path} holds neither `conversations` nor `feedbacks`; see training/dialogues.py")
+        raise ValueError(f"{path} has neither `conversations` nor `feedbacks`; see cornerman_training/dialogues.py")
     return out
 
 
 def _video(root: Path, name: object, where: str) -> Path:
     if not isinstance(name, str) or not name:
-        raise ValueError(f"{where}: `video` is {name!r}; the path of a video file is wanted")
+        raise ValueError(f"{where}: `video` is {name!r}; expected the path of a video file")
     path = root / name
     if not path.is_file():
-        raise ValueError(f"{where}: there is no video at {path}")
+        raise ValueError(f"{where}: no video at {path}")
     return path
 
 
@@ -89,27 +89,28 @@ def _conversation(row: dict[str, object], where: str, root: Path) -> list[Sample
     return out
 
 
-def sampled(video: Path, until_s: float | None, most: int) -> NDArray[np.uint8]:
-    """The last `most` frames [T,H,W,3] at `SAMPLE_FPS` before `until_s`, shorter side 224.
+def sample_frames(video: Path, until_s: float | None, most: int) -> NDArray[np.uint8]:
+    """Reads the last `most` frames [T,H,W,3] at `SAMPLE_FPS` before `until_s`, shorter side 224.
 
     Raises:
-        ValueError: when the file holds no video or fewer than one chunk before that time.
+        ValueError: if the file has no video, or less than one chunk before that time.
     """
     frames: list[NDArray[np.uint8]] = []
     due = 0.0
     with av.open(str(video)) as container:
         if not container.streams.video:
-            raise ValueError(f"{video} holds no video")
+            raise ValueError(f"{video} has no video stream; give a video file")
         for frame in container.decode(video=0):
             time = float(frame.time or 0.0)
             if until_s is not None and time > until_s:
                 break
-            if time + 1e-6 < due:
+            if time + 1e-6 < due:  # times are sums of floats
                 continue
             due += 1.0 / SAMPLE_FPS
             scale = SHORTER_SIDE / min(frame.width, frame.height)
             small = frame.reformat(width=round(frame.width * scale), height=round(frame.height * scale), format="rgb24")
             frames.append(small.to_ndarray())
+            # With a limit only the newest frames are needed; without, frames are chosen at the end.
             frames = frames[-most:] if until_s is not None else frames
     if len(frames) < CHUNK:
         raise ValueError(f"{video} has {len(frames)} frames before {until_s} s; a chunk needs {CHUNK}")
@@ -120,6 +121,6 @@ def sampled(video: Path, until_s: float | None, most: int) -> NDArray[np.uint8]:
 
 
 def split_chunks(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Overlapping chunks [n,8,H,W,3] that end with the newest frame, in time order."""
+    """Overlapping chunks [n,8,H,W,3] in time order; the last one ends with the newest frame."""
     ends = list(range(len(frames), CHUNK - 1, -STRIDE))[::-1]
     return np.stack([frames[e - CHUNK : e] for e in ends])

@@ -1,4 +1,4 @@
-"""A trained coach as a folder that the product loads: model, tokenizer, head, and a card that says what it is."""
+"""Exports a trained coach as a folder that the product loads: model, tokenizer, head and model card."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
-from cornerman_training.sizes import TrainingPlan
 from mobile_videogpt.head import TemporalHead
-from mobile_videogpt.modeling import MobileVideoGPT
+
+if TYPE_CHECKING:
+    from cornerman_training.sizes import TrainingPlan
+    from mobile_videogpt.modeling import MobileVideoGPT
+
 
 _CARD = """# The bundled coach
 
@@ -20,18 +24,18 @@ A small Mobile-VideoGPT ({parameters:.2f} million parameters, {megabytes:.1f} MB
 0.5B (bidirectional VideoMamba, CLIP vision transformer, ETP projectors, Qwen2 with action tokens), small sizes and its
 own tokenizer, and a temporal head ({head_kilobytes:.0f} KB) that decides when to speak.
 
-**It knows the gym only.** It was trained on nothing but the synthetic video of `training/gym`: five exercises of a
-drawn figure. It has never seen a real person, and its words about one mean nothing. For real people load the published
-Mobile-VideoGPT checkpoint.
+**It works on the gym only.** All its training data is synthetic video of `cornerman_training.gym`: five exercises of a
+drawn figure. It was not trained on real people, and its feedback about them is meaningless. For real people load the
+published Mobile-VideoGPT checkpoint.
 
 ## Training
 
 | | |
 |---|---|
-| image tower | {frames:,} fresh frames of `cornerman_training.gym`, split `train` |
-| video tower | {chunks:,} fresh chunks of 8 frames, led by the image tower |
+| image tower | {frames:,} random frames of `cornerman_training.gym`, split `train` |
+| video tower | {chunks:,} random chunks of 8 frames, guided by the image tower |
 | head | {head_sessions} sessions of {session_s:g} s, {head_steps:,} steps of {head_batch} |
-| words | {text_sessions} sessions of {session_s:g} s, {text_steps:,} steps of {text_batch} |
+| text | {text_sessions} sessions of {session_s:g} s, {text_steps:,} steps of {text_batch} |
 | seed | {seed} |
 | command | `{command}` |
 | hardware | {hardware} |
@@ -42,14 +46,14 @@ Mobile-VideoGPT checkpoint.
 
 ## Scores
 
-Split `test` of the gym (bodies, cameras, places and wordings that training never drew), {sessions} sessions from seed
+Split `test` of the gym (bodies, cameras, places and wordings outside the training split), {sessions} sessions from seed
 {first_seed} on, {minutes:.0f} minutes, {evaluation}:
 
 | measure | value |
 |---|---|
 {scores}
 
-Milliseconds were measured with whatever else the machine did.
+Milliseconds were measured while other work ran on the machine.
 
 | baseline on the same sessions | temporal F-score |
 |---|---|
@@ -63,7 +67,7 @@ Milliseconds were measured with whatever else the machine did.
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a model card says besides the scores."""
+    """Contents of a model card besides the scores."""
 
     plan: TrainingPlan
     command: str
@@ -77,19 +81,19 @@ class Card:
 
 
 def hardware() -> str:
-    """The machine in words, as far as a program can know it."""
+    """Describes the machine: CPU cores, GPU and torch version."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     return f"{os.cpu_count()} CPU cores, {gpu}, torch {torch.__version__}"
 
 
 def export_coach(model: MobileVideoGPT, head: TemporalHead, context_chunks: int, folder: Path) -> int:
-    """Write the coach in half precision; returns the size of its weights in bytes.
+    """Writes the coach in half precision; returns the size of its weights in bytes.
 
     Args:
-        model: towers, projectors and words.
-        head: when to speak.
-        context_chunks: chunks that the words were trained to see.
-        folder: where to; made when it is not there.
+        model: towers, projectors and language half.
+        head: the temporal head.
+        context_chunks: chunks of context that the text was trained with.
+        folder: target; created if absent.
     """
     folder.mkdir(parents=True, exist_ok=True)
     half = model.to(torch.float16)
@@ -114,7 +118,7 @@ _SHOWN = (
 
 
 def write_card(folder: Path, card: Card, scores: Mapping[str, object]) -> Path:
-    """Write `README.md` beside the weights from measured scores (`Report.to_dict()`)."""
+    """Writes `README.md` beside the weights from measured scores (`Report.to_dict()`)."""
     weights = sum(f.stat().st_size for f in folder.glob("*.safetensors"))
     head = sum(f.stat().st_size for f in (folder / "head").glob("*.safetensors"))
     rows = [f"| {name} | {scores[name]:.3f} |" for name in _SHOWN if isinstance(scores.get(name), float)]
@@ -125,7 +129,7 @@ def write_card(folder: Path, card: Card, scores: Mapping[str, object]) -> Path:
     assert isinstance(baselines, dict)
     plan = card.plan
     text = _CARD.format(
-        parameters=weights / 2e6,
+        parameters=weights / 2e6,  # float16
         megabytes=weights / 1e6,
         head_kilobytes=head / 1e3,
         frames=plan.image.steps * plan.image.batch,

@@ -1,6 +1,6 @@
-"""`python -m cornerman_training.finetune`: LoRA on the language half of a checkpoint, from timed feedback in JSON.
+"""`python -m cornerman_training.finetune`: trains a LoRA adapter from timed feedback in JSON.
 
-The towers stay as they are. The adapter folder is what `MobileVideoGPT.from_pretrained(lora=...)` loads.
+The towers are frozen. `MobileVideoGPT.from_pretrained(lora=...)` loads the adapter folder.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dic
 from torch import Tensor
 
 from cornerman_training.checkpoints import TrainingState, load_state, save_state
-from cornerman_training.dialogues import Sample, read_samples, sampled, split_chunks
+from cornerman_training.dialogues import Sample, read_samples, sample_frames, split_chunks
 from cornerman_training.stages.loop import rate_at
 from cornerman_training.train_log import TrainLog
 from mobile_videogpt.context import visual_block
 from mobile_videogpt.errors import ModelError
 from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.prompts import prompt_ids
-from mobile_videogpt.tokenizer import IM_END
+from mobile_videogpt.special_tokens import IM_END
 from mobile_videogpt.transformers_api import adapters_created
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-_KEPT_BYTES = 1 << 30
+_CACHE_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
 class FinetuneSettings:
-    """How to fine-tune.
+    """Settings of a fine-tuning run.
 
     Attributes:
-        frames: newest frames that a sample shows.
+        frames: newest frames of a sample.
         accumulate: samples a step; their gradients are averaged.
         patience: evaluations without a better validation loss before it stops; 0 never stops early.
         bf16: weights and activations of the base in bfloat16; the adapter stays float32.
@@ -68,11 +68,11 @@ class Finetuner:
 
     Args:
         model: both halves, with a tokenizer.
-        settings: how.
-        folder: where the adapter, its state and its curves go.
+        settings: of the run.
+        folder: for the adapter, its state and its curves.
 
     Raises:
-        ValueError: when the model has no tokenizer.
+        ValueError: if the model has no tokenizer.
     """
 
     def __init__(self, model: MobileVideoGPT, settings: FinetuneSettings, folder: Path) -> None:
@@ -92,7 +92,7 @@ class Finetuner:
         with adapters_created():
             self.peft: PeftModel = get_peft_model(model.require_language(), config, autocast_adapter_dtype=True)
         self._device = model.require_vision().device
-        self._kept: dict[Sample, Tensor] = {}
+        self._cache: dict[Sample, Tensor] = {}
 
     def loss(self, sample: Sample) -> Tensor:
         """Cross entropy of the reply."""
@@ -110,46 +110,48 @@ class Finetuner:
             return out
 
         start = torch.cat([embed(ids.prefix), visual.to(embed(ids.prefix).dtype), embed(ids.suffix)], 1)
+        # The reply is shifted by one: its last token is predicted and never read.
         whole = torch.cat([start, embed(reply[:-1])], 1) if len(reply) > 1 else start
         output = self.peft(inputs_embeds=whole, use_cache=False, logits_to_keep=len(reply))
         return F.cross_entropy(output.logits[0].float(), torch.tensor(reply, device=self._device))
 
     def _visual(self, sample: Sample) -> Tensor:
-        """Visual tokens [1,n,D]; the towers never change, so a sample's are kept, as many as fit `_KEPT_BYTES`."""
-        kept = self._kept.get(sample)
-        if kept is not None:
-            return kept
-        frames = sampled(sample.video, sample.time_s, self._settings.frames)
+        """Visual tokens [1,n,D]; the towers are frozen, so tokens are cached, up to `_CACHE_BYTES` in all."""
+        cached = self._cache.get(sample)
+        if cached is not None:
+            return cached
+        frames = sample_frames(sample.video, sample.time_s, self._settings.frames)
         tokens = self._model.encode_chunk(torch.from_numpy(split_chunks(frames)))
         chunks = [_Chunk(c, v) for c, v in zip(tokens.context.clone(), tokens.video.clone(), strict=True)]
         visual = visual_block(chunks)
-        if (len(self._kept) + 1) * visual.nbytes <= _KEPT_BYTES:
-            self._kept[sample] = visual
+        if (len(self._cache) + 1) * visual.nbytes <= _CACHE_BYTES:
+            self._cache[sample] = visual
         return visual
 
-    def run(self, train: Sequence[Sample], held: Sequence[Sample]) -> float:
-        """Train, or continue; returns the best validation loss (the training loss without validation samples).
+    def run(self, train: Sequence[Sample], validation: Sequence[Sample]) -> float:
+        """Trains, or continues; returns the best validation loss (the training loss without validation samples).
 
-        A run that was interrupted and continued ends as one that was not: what a step draws depends on seed and step.
+        An interrupted and continued run ends as an uninterrupted one: random draws depend on seed and step only.
 
         Raises:
-            ValueError: when there is nothing to train on, or the folder holds a run of another adapter.
+            ValueError: if there are no samples, or the folder has a run of another adapter.
         """
         if not train:
             raise ValueError("no samples to train on: the data set is empty")
         s = self._settings
-        taught = [p for p in self.peft.parameters() if p.requires_grad]
-        optimizer = torch.optim.AdamW(taught, lr=s.learning_rate, weight_decay=0.01)
+        trained = [p for p in self.peft.parameters() if p.requires_grad]
+        optimizer = torch.optim.AdamW(trained, lr=s.learning_rate, weight_decay=0.01)
         step, best, waited = 0, float("inf"), 0
         state = load_state(self._folder / "finetune.pt")
         if state is not None:
             self._continue(state, optimizer)
             step, best, waited = state["step"], state["best"], int(state["extra"]["waited"])
-        journal = TrainLog(self._folder, "finetune")
+        log = TrainLog(self._folder, "finetune")
         total, since = 0.0, 0
-        while step < s.steps and not self._gave_up(step, waited):
+        while step < s.steps and not self._stops_early(step, waited):
             self.peft.train()
             rng = np.random.default_rng([s.seed, step])
+            # Dropout draws from torch's generator; seeding it here makes a step independent of earlier ones.
             torch.manual_seed(int(rng.integers(1 << 31)))
             for group in optimizer.param_groups:
                 group["lr"] = s.learning_rate * rate_at(step, s.steps, s.warmup)
@@ -158,14 +160,14 @@ class Finetuner:
                 loss = self.loss(train[int(rng.integers(len(train)))]) / s.accumulate
                 torch.autograd.backward(loss)
                 total += float(loss.detach())
-            torch.nn.utils.clip_grad_norm_(taught, 1.0)
+            torch.nn.utils.clip_grad_norm_(trained, 1.0)
             optimizer.step()
             step, since = step + 1, since + 1
             if step % s.evaluate_every and step != s.steps:
                 continue
             report = {"loss": total / since}
-            report["validation_loss"] = self.evaluate(held) if held else report["loss"]
-            journal.write(step, s.steps, report)
+            report["validation_loss"] = self.evaluate(validation) if validation else report["loss"]
+            log.write(step, s.steps, report)
             total, since = 0.0, 0
             if report["validation_loss"] < best:
                 best, waited = report["validation_loss"], 0
@@ -173,10 +175,10 @@ class Finetuner:
             else:
                 waited += 1
             self._save(step, optimizer, best, waited)
-            journal.draw()
+            log.draw()
         return best
 
-    def _gave_up(self, step: int, waited: int) -> bool:
+    def _stops_early(self, step: int, waited: int) -> bool:
         patience = self._settings.patience
         if not patience or waited < patience:
             return False
@@ -184,6 +186,7 @@ class Finetuner:
         return True
 
     def _continue(self, state: TrainingState, optimizer: torch.optim.Optimizer) -> None:
+        # Shapes tell the rank and the base; equal ones are the same adapter.
         own = {name: tuple(weight.shape) for name, weight in get_peft_model_state_dict(self.peft).items()}
         if own != {name: tuple(weight.shape) for name, weight in state["model"].items()}:
             raise ValueError(
@@ -250,10 +253,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     try:
         train = read_samples(args.data, args.videos)
-        held = read_samples(args.validation, args.videos) if args.validation else []
+        validation = read_samples(args.validation, args.videos) if args.validation else []
         dtype = torch.bfloat16 if args.bf16 else torch.float32
         model = MobileVideoGPT.from_pretrained(args.base, "all", dtype=dtype)
-        best = Finetuner(model, settings, args.out).run(train, held)
+        best = Finetuner(model, settings, args.out).run(train, validation)
     except (ValueError, ModelError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

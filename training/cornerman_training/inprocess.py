@@ -1,6 +1,6 @@
-"""The trained coach in one process, without bus or services: the same model, head, gate and words as the product.
+"""The trained coach in one process, without bus or services: the model, head, gate and text of the product.
 
-It is the shortcut of `cornerman evaluate` and of model cards; the pipeline itself is measured elsewhere.
+`cornerman evaluate --in-process` and model cards use it.
 """
 
 from __future__ import annotations
@@ -9,30 +9,33 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cornerman_training.chunks import CHUNK, SAMPLE_FPS, STRIDE
 from cornerman_training.evaluate.messages import SpokenFeedback, TimedSession
-from cornerman_training.features import chunk_ends
-from cornerman_training.gate import CORRECT, spoken
+from cornerman_training.gate import CORRECT, gated_actions
 from cornerman_training.gym.phrases import PROMPT
 from cornerman_training.gym.render import SessionRenderer
-from cornerman_training.gym.session import GymSession
+from cornerman_training.sampling import CHUNK, SAMPLE_FPS, STRIDE, chunk_ends
 from mobile_videogpt.head import TemporalHead
 from mobile_videogpt.modeling import MobileVideoGPT
 
+if TYPE_CHECKING:
+    from cornerman_training.gym.session import GymSession
+
+
 PICTURE = 224
 MAX_WORDS = 32
-_AT_ONCE = 8
+_BATCH = 8
 
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
-    """One chunk's tokens as the language half takes them."""
+    """One chunk's tokens as the language half reads them."""
 
     context: Tensor
     video: Tensor
@@ -40,7 +43,7 @@ class _Chunk:
 
 @dataclass(slots=True)
 class Costs:
-    """Seconds spent, to be divided by what was done."""
+    """Seconds spent, and numbers of chunks and sentences to divide them by."""
 
     chunks: int = 0
     encode_s: float = 0.0
@@ -51,14 +54,14 @@ class Costs:
 
 
 class Coach:
-    """A coach from its folder.
+    """A coach, loaded from its folder.
 
     Args:
         folder: as `cornerman_training.export` writes it: the model, and the head in `head/`.
-        prompt: what it is asked.
+        prompt: the instruction.
 
     Raises:
-        CheckpointError: when a part is missing or damaged.
+        CheckpointError: if a part is missing or damaged.
     """
 
     def __init__(self, folder: Path, prompt: str = PROMPT) -> None:
@@ -67,20 +70,21 @@ class Coach:
         self.prompt = prompt
         self.costs = Costs()
 
-    def watch(self, frames: NDArray[np.uint8]) -> list[SpokenFeedback]:
-        """What it says about frames [T,H,W,3] sampled at `SAMPLE_FPS`, and when."""
+    def feedbacks(self, frames: NDArray[np.uint8]) -> list[SpokenFeedback]:
+        """The coach's timed feedbacks about frames [T,H,W,3] sampled at `SAMPLE_FPS`."""
         ends = chunk_ends(len(frames))
         chunks: list[_Chunk] = []
         probabilities: list[NDArray[np.float32]] = []
         state: NDArray[np.float32] | None = None
-        for first in range(0, len(ends), _AT_ONCE):
-            part = ends[first : first + _AT_ONCE]
+        for first in range(0, len(ends), _BATCH):
+            part = ends[first : first + _BATCH]
             began = time.perf_counter()
             batch = torch.from_numpy(np.stack([frames[e - CHUNK + 1 : e + 1] for e in part]))
             tokens = self.model.encode_chunk(batch)
             self.costs.encode_s += time.perf_counter() - began
             chunks += [_Chunk(c, v) for c, v in zip(tokens.context, tokens.video, strict=True)]
             began = time.perf_counter()
+            # The head is recurrent: chunks in time order, one state for the session.
             for row in tokens.features.cpu().numpy():
                 p, state = self.head.step(row, state)
                 probabilities.append(p)
@@ -88,18 +92,18 @@ class Coach:
             self.costs.chunks += len(part)
         pts = ends / SAMPLE_FPS
         config = self.head.config
-        moments = spoken(
+        moments = gated_actions(
             np.stack(probabilities), pts.tolist(), config.threshold, config.min_interval_s, config.repeat_window_s
         )
         out: list[SpokenFeedback] = []
         for at, action in moments:
             number = int(np.searchsorted(pts, at - 1e-6))
             name = "correct" if action == CORRECT else "feedback"
-            text = self._say(chunks[max(0, number - config.context_chunks + 1) : number + 1], number, name)
+            text = self._generate(chunks[max(0, number - config.context_chunks + 1) : number + 1], number, name)
             out.append(SpokenFeedback(at, text, name))
         return out
 
-    def _say(self, chunks: list[_Chunk], last: int, action: str) -> str:
+    def _generate(self, chunks: list[_Chunk], last: int, action: str) -> str:
         began = time.perf_counter()
         ids = [
             [(last - len(chunks) + 1 + i) * STRIDE + k for k in range(CHUNK)] for i in range(len(chunks))
@@ -115,13 +119,13 @@ class Coach:
 
 
 def pictures(session: GymSession, size: int = PICTURE) -> Iterator[NDArray[np.uint8]]:
-    """Frames of a session planned at `SAMPLE_FPS`, as capture would hand them over."""
+    """Renders the frames of a session planned at `SAMPLE_FPS`, in the size that capture publishes."""
     renderer = SessionRenderer(session, size, compress=True)
     for k in range(session.frames):
         yield renderer.frame(k)
 
 
 def as_truth(session: GymSession) -> TimedSession:
-    """The gym's truth in the evaluation's terms."""
+    """A session of the gym as the evaluation reads it."""
     said = tuple(SpokenFeedback(f.time_s, f.text, f.action, f.exercise, f.mistake) for f in session.feedbacks)
     return TimedSession(f"{session.split} {session.seed}", session.duration_s, said, session.kind != "exercise")

@@ -1,4 +1,4 @@
-"""How big the trained coach is, and how long each stage runs; presets by name, or JSON."""
+"""Sizes of the trained coach and lengths of the stages; presets by name, or JSON."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def coach_config(vocab_size: int = 1024) -> MobileVideoGPTConfig:
 
 @dataclass(frozen=True, slots=True)
 class ImagePlan:
-    """Stage 1, the image tower. A step sees `batch` single frames; `pool` movements and places are in use at a time,
-    of which `fresh` are replaced after each step; every score is over four batches of `held` validation frames."""
+    """Stage 1, the image tower. A step reads `batch` single frames; `pool` motions and backgrounds are in use at a
+    time, of which `fresh` are replaced after each step. A score is over four batches of `held` validation frames."""
 
     steps: int = 5000
     batch: int = 128
@@ -52,7 +52,7 @@ class ImagePlan:
 
 @dataclass(frozen=True, slots=True)
 class VideoPlan:
-    """Stage 2, the video tower. A step sees `batch` chunks; the rest as in `ImagePlan`."""
+    """Stage 2, the video tower. A step reads `batch` chunks; the other fields are as in `ImagePlan`."""
 
     steps: int = 2200
     batch: int = 8
@@ -68,10 +68,10 @@ class VideoPlan:
 
 @dataclass(frozen=True, slots=True)
 class HeadPlan:
-    """Stage 3, the head: `sessions` of the image tower alone; it learns from `window_s` at a time.
+    """Stage 3, the temporal head: trained on windows of `window_s` from `sessions` encoded by the image tower.
 
-    With `video` false the head reads the image tower's features only; true takes the text stage's sessions instead,
-    which both towers saw.
+    With `video` false the head reads the image tower's features only; true uses the sessions of the text stage instead,
+    which both towers encoded.
     """
 
     sessions: int = 900
@@ -88,9 +88,9 @@ class HeadPlan:
 
 @dataclass(frozen=True, slots=True)
 class TextPlan:
-    """Stage 4, the words. `chunks` is how many they are about; every `stream_every` steps come `stream_batch` whole
-    sessions, from which the strategy `llm` learns to decide: by the image tokens of the newest `stream_frames` frames
-    of each chunk, and its video tokens."""
+    """Stage 4, the text. A reply is about `chunks` chunks. Every `stream_every` steps, `stream_batch` whole sessions
+    train the decisions of the strategy `llm`: it reads the image tokens of the newest `stream_frames` frames of each
+    chunk, and its video tokens."""
 
     sessions: int = 500
     validation_sessions: int = 32
@@ -109,7 +109,7 @@ class TextPlan:
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """All of a training run. Stages 3 and 4 learn from sessions of `session_s`."""
+    """A whole training run. Stages 3 and 4 use sessions of `session_s`."""
 
     seed: int = 1
     session_s: float = 30.0
@@ -157,7 +157,7 @@ def plan_from_dict(values: Mapping[str, object]) -> TrainingPlan:
     """The preset "coach" with some values replaced.
 
     Raises:
-        ValueError: for an unknown name, by its full name.
+        ValueError: for an unknown name, with its full name.
     """
     plan = TrainingPlan()
     parts: dict[str, object] = {}

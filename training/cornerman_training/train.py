@@ -1,4 +1,4 @@
-"""`python -m cornerman_training.train --config coach --out runs/coach`: every stage, resumable, from one seed."""
+"""`python -m cornerman_training.train --config coach --out runs/coach`: runs every stage, resumable, from one seed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import torch
 from cornerman_training.auxiliary import FrameHeads
 from cornerman_training.export import Card, export_coach, hardware, write_card
 from cornerman_training.features import SessionFeatures
-from cornerman_training.memory import Library
+from cornerman_training.session_cache import SessionCache
 from cornerman_training.sizes import TrainingPlan, coach_config, load_plan
 from cornerman_training.stages.head import train_head
 from cornerman_training.stages.image import load_heads, train_image
@@ -36,10 +36,10 @@ FIRST_TEST, TEST_S = 12345, 25.0
 def train(
     plan: TrainingPlan, out: Path, evaluate_sessions: int, workers: int, command: str, in_process: bool
 ) -> dict[str, object]:
-    """Run or continue all stages in `out`; the coach lies in `out/coach`. Returns the scores on the test split.
+    """Runs or continues all stages in `out`; the coach is `out/coach`. Returns the scores on the test split.
 
     Raises:
-        ValueError: when a checkpoint in `out` is damaged.
+        ValueError: if a checkpoint in `out` is damaged.
     """
     began = time.monotonic()
     out.mkdir(parents=True, exist_ok=True)
@@ -49,13 +49,14 @@ def train(
     vision = train_image(config, plan.image, plan.seed, out)
     vision = train_video(vision, plan.video, plan.seed, out).eval()
     teacher = load_heads(config, out)
-    library = Library(out, vision, plan.session_s, workers)
-    head = _head(plan, config, library, out, teacher)
+    cache = SessionCache(out, vision, plan.session_s, workers)
+    head = _head(plan, config, cache, out, teacher)
+    # Seeds of two runs do not overlap.
     first = plan.seed * 100_000
-    seen = library.both("train", range(first, first + plan.text.sessions))
-    held = library.both("validation", range(first, first + plan.text.validation_sessions))
+    encoded = cache.encoded("train", range(first, first + plan.text.sessions))
+    validation = cache.encoded("validation", range(first, first + plan.text.validation_sessions))
     model = assemble(vision, tokenizer)
-    train_text(model, tokenizer, plan.text, plan.seed, out, seen, held, teacher).eval()
+    train_text(model, tokenizer, plan.text, plan.seed, out, encoded, validation, teacher).eval()
     coach = out / "coach"
     size = export_coach(model, head, plan.text.chunks, coach)
     print(f"[export] {coach}: {size / 1e6:.2f} MB after {time.monotonic() - began:.0f} s", flush=True)
@@ -68,7 +69,7 @@ def train(
         date=datetime.now(UTC).date().isoformat(),
         evaluation=f"{TEST_S:g} s each, {'in one process' if in_process else 'through the whole pipeline'}",
         first_seed=FIRST_TEST,
-        notes="One run of the command; the curves lie beside the run.",
+        notes="One run of the command; its curves are in the folder of the run.",
         limits="Square video of one person in a room, drawn by the gym.",
     )
     write_card(coach, card, scores)
@@ -76,12 +77,12 @@ def train(
 
 
 def measure(coach: Path, sessions: int, in_process: bool) -> dict[str, object]:
-    """Scores on the test split, and those of the simple strategies, by `cornerman evaluate`.
+    """Scores of the coach and of the simple strategies on the test split, by `cornerman evaluate`.
 
-    It is called as a program because training does not know the services.
+    Runs it as a program, because training does not import the services.
 
     Raises:
-        ValueError: when it fails, with what it said.
+        ValueError: if it fails, with its error.
     """
     asked = ["--gym", "--model", str(coach), "--seed", str(FIRST_TEST), "--sessions", str(sessions)]
     asked += ["--duration", str(TEST_S), "--json", "--costs", *(["--in-process"] if in_process else [])]
@@ -95,28 +96,30 @@ def measure(coach: Path, sessions: int, in_process: bool) -> dict[str, object]:
 
 
 def _head(
-    plan: TrainingPlan, config: MobileVideoGPTConfig, library: Library, out: Path, teacher: FrameHeads
+    plan: TrainingPlan, config: MobileVideoGPTConfig, cache: SessionCache, out: Path, teacher: FrameHeads
 ) -> TemporalHead:
+    # The head's own sessions differ from the text stage's.
     first = plan.seed * 100_000 + (0 if plan.head.video else 10_000)
 
-    def watched(split: str, count: int) -> list[SessionFeatures]:
+    def sessions(split: str, count: int) -> list[SessionFeatures]:
         seeds = range(first, first + count)
         if plan.head.video:
-            return [seen.watched for seen in library.both(split, seeds)]
-        return library.images(split, seeds)
+            return [encoded.session for encoded in cache.encoded(split, seeds)]
+        return cache.image_features(split, seeds)
 
-    heard = watched("train", plan.head.sessions)
-    checked = watched("validation", plan.head.validation_sessions)
-    return train_head(config, plan.head, plan.seed, out, heard, checked, teacher)
+    training = sessions("train", plan.head.sessions)
+    validation = sessions("validation", plan.head.validation_sessions)
+    return train_head(config, plan.head, plan.seed, out, training, validation, teacher)
 
 
 def assemble(vision: VisionHalf, tokenizer: ChatTokenizer) -> MobileVideoGPT:
-    """A whole model round a trained vision half; the language half is new."""
+    """A whole model with a trained vision half; the language half is random."""
     config = replace(
         vision.config,
         action_token_ids=tuple(tokenizer.action_ids[name] for name in vision.config.action_tokens),
         reply_action=True,
     )
+    # A fixed seed, so that a continued run starts from the same language half.
     torch.manual_seed(7)
     model = MobileVideoGPT(config, "all")
     model.require_vision().load_state_dict(vision.state_dict())

@@ -1,4 +1,4 @@
-"""The record of a run: one JSON line a report, and the curves as a picture."""
+"""The log of a training run: one JSON line per report, and its curves as a picture."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class TrainLog:
         self._started = time.monotonic()
 
     def write(self, step: int, steps: int, values: Mapping[str, float]) -> None:
-        """Record and print the numbers of one step."""
+        """Records and prints the numbers of one step."""
         row = {"step": step, "wall_s": round(time.monotonic() - self._started, 1)}
         row |= {k: round(v, 5) for k, v in values.items() if math.isfinite(v)}
         with self._lines.open("a", encoding="utf-8") as file:
@@ -30,13 +30,13 @@ class TrainLog:
         print(f"[{self._name}] {step}/{steps} {row['wall_s']:.0f} s  {shown}", flush=True)
 
     def rows(self) -> list[dict[str, float]]:
-        """Everything written so far, earlier runs included."""
+        """All rows written so far, earlier runs included."""
         if not self._lines.exists():
             return []
         return [json.loads(line) for line in self._lines.read_text(encoding="utf-8").splitlines()]
 
     def draw(self) -> Path:
-        """Draw one panel a number over steps; returns the picture's path."""
+        """Draws one panel per number over the steps; returns the picture's path."""
         mpl.use("Agg")
         from matplotlib import pyplot as plt
 

@@ -8,22 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import Final
 
 from cornerman_capture.source_runner import SourceRunner, identity
 from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import RegistryWatcher
-from cornerman_shared.bus.streams import WORKERS
+from cornerman_shared.bus.workers import live_names
 from cornerman_shared.errors import RetryableError
 from cornerman_shared.process.logs import get_logger
 from cornerman_shared.process.runtime import Context
 from cornerman_shared.settings.source import SourceSpec
 
 log = get_logger("capture")
-
-PEER_FRESH_S: Final = 5.0
-"""A process that has not spoken for this long does not count for the share."""
 
 
 async def serve(context: Context) -> None:
@@ -113,11 +109,8 @@ class Capture:
                 self._try_at_s[spec.source_id] = now_s + lease_s / 3
 
     async def _peers(self) -> int:
-        """Capture processes alive, ourselves included."""
-        with redis_errors():
-            names = await self._bus.redis.zrangebyscore(WORKERS, self._context.clock.now_s() - PEER_FRESH_S, "+inf")
-        others = {name for name in names if name.startswith(b"capture:")} - {f"capture:{self._context.name}".encode()}
-        return 1 + len(others)
+        """Capture processes alive, this one included even before its first status."""
+        return len(await live_names(self._bus, "capture") | {self._context.name})
 
     def _start(self, spec: SourceSpec, lease: Lease) -> None:
         session = SourceRunner(self._bus, spec, lease, self._context.metrics)
@@ -147,7 +140,6 @@ class Capture:
 
     def _tell_health(self) -> None:
         playing = sum(session.state == "playing" for session, _task in self._sessions.values())
-        self._context.health.beat()
-        self._context.health.busy(len(self._sessions))
+        self._context.health.progress(len(self._sessions))
         self._context.health.report(sources=len(self._sessions), playing=playing)
         self._context.metrics.sources_playing.set(playing)

@@ -96,7 +96,7 @@ class SourceRunner:
 
     async def run(self) -> RunResult:
         """Watches until the source is over, or not ours to watch. A lost server is waited for."""
-        async with self._lease.keep():
+        async with self._lease.auto_renew():
             watcher = asyncio.create_task(self._heed_lease(), name=f"heed-lease:{self.spec.source_id}")
             try:
                 while True:

@@ -62,7 +62,9 @@ class Stills:
         last = ""
         while True:
             with suppress(RetryableError):  # the stream keeps what we have not read; it is looked at again
-                last = await self._look(last) if last else await self._newest()
+                last = (
+                    await self._look(last) if last else await self._bus.newest_id(self._keys.feedback(self._source_id))
+                )
             await asyncio.sleep(LOOK_S)
 
     async def settle(self) -> None:
@@ -70,11 +72,6 @@ class Stills:
         self._wanted += [moment for moment in self._held if moment not in self._decided]
         with suppress(RetryableError):  # stills are for people, and come after everything else
             await self._put_wanted()
-
-    async def _newest(self) -> str:
-        with redis_errors():
-            rows = await self._bus.redis.xrevrange(self._keys.feedback(self._source_id), count=1)
-        return str(rows[0][0].decode()) if rows else "0-0"
 
     async def _look(self, last: str) -> str:
         """Reads what came behind `last`, and returns where to go on."""

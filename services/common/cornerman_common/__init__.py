@@ -1,1 +1,1 @@
-"""Code that more than one service uses."""
+"""Code of more than one service, or of services and training: the gate, and where a model lies."""

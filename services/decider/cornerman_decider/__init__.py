@@ -1,1 +1,1 @@
-"""The decider: one decision for each chunk, in order, on the media clock; sometimes a request to say something."""
+"""Decider service: one decision for each chunk, in order, on the media clock; some decisions make a request."""

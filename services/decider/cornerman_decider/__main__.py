@@ -1,4 +1,4 @@
-"""`python -m cornerman_decider`: decides when to speak, for every source of the shards it can get hold of."""
+"""`python -m cornerman_decider`: decides when to speak, for the sources of every shard whose lease it gets."""
 
 from __future__ import annotations
 

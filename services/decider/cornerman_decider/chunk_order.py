@@ -1,34 +1,30 @@
-"""One source's chunks in order of `seq`, within one run. Pure but for what it carries."""
+"""Order of one source's chunks by `seq`, within one run. Pure: time is an argument."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
-from cornerman_shared.bus.delivery import Delivery
-from cornerman_shared.bus.messages import Features
 from cornerman_shared.bus.resequence import Gap, Resequencer
 
+if TYPE_CHECKING:
+    from cornerman_shared.bus.delivery import Delivery
+    from cornerman_shared.bus.messages import Features
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """Features with the entry to settle; none when the entry was buried already and only its place is to be passed
-    over."""
-
-    features: Features
-    delivery: Delivery[Features] | None
+OrderedEntry: TypeAlias = "tuple[Features, Delivery[Features] | None]"
+"""Features with the stream entry to settle; None = the entry is buried already, only its place in the order is left."""
 
 
 class ChunkOrder:
-    """A resequencer that knows how patient a source is.
+    """A resequencer that waits for a missing chunk as long as its source allows.
 
     Args:
-        next_seq: the chunk that is awaited.
+        next_seq: the first chunk that is awaited.
         max_held: chunks held at most while an earlier one is awaited.
-        lossless_gap_s: how long a lossless source waits for a missing chunk.
+        lossless_gap_s: how long a lossless source waits for a missing chunk, seconds.
     """
 
     def __init__(self, next_seq: int, max_held: int, lossless_gap_s: float) -> None:
-        self._queue: Resequencer[Arrival] = Resequencer(next_seq, max_held)
+        self._queue: Resequencer[OrderedEntry] = Resequencer(next_seq, max_held)
         self._lossless_gap_s = lossless_gap_s
 
     def __len__(self) -> int:
@@ -38,18 +34,18 @@ class ChunkOrder:
     def next_seq(self) -> int:
         return self._queue.next_seq
 
-    def push(self, arrival: Arrival, now_s: float) -> Arrival | None:
-        """Takes a chunk, or gives it back when it is late or twice."""
-        return self._queue.push(arrival.features.seq, arrival, now_s)
+    def push(self, entry: OrderedEntry, now_s: float) -> OrderedEntry | None:
+        """Takes an entry; returns it instead when it is late or a duplicate."""
+        return self._queue.push(entry[0].seq, entry, now_s)
 
     def is_lossless(self) -> bool:
-        """Does the source that these chunks are of wait rather than skip?"""
-        return any(arrival.features.lossless for arrival in self._queue.held()[:1])
+        """True if the source waits for its chunks rather than skip them."""
+        return any(features.lossless for features, _ in self._queue.held()[:1])
 
-    def pop(self, now_s: float, live_gap_s: float) -> Arrival | Gap | None:
-        """The next chunk, or the number of one that was waited for long enough."""
+    def pop(self, now_s: float, live_gap_s: float) -> OrderedEntry | Gap | None:
+        """The next entry, a gap that has been awaited for long enough, or None."""
         return self._queue.pop(now_s, self._lossless_gap_s if self.is_lossless() else live_gap_s)
 
-    def held(self) -> list[Arrival]:
-        """What still waits."""
+    def held(self) -> list[OrderedEntry]:
+        """Entries that wait, earliest first."""
         return self._queue.held()

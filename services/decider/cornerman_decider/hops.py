@@ -1,41 +1,42 @@
-"""Hops of the decider: what each kind of outcome writes. Builds them; sends none, and decides nothing."""
+"""Hops of the decider: the events, messages and state that each outcome writes. Builds hops; sends none."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from cornerman_decider.context import blobs_of
-from cornerman_decider.core import Decision, chunk_ref, opened
-from cornerman_decider.requests import decision_event, end_event, lost_event, open_request, question_request_id
-from cornerman_decider.state import DeciderState, OpenRequest, state_bytes
+from cornerman_decider.requests import decision_event, end_event, lost_event, open_request
+from cornerman_decider.state import add_request, blobs_of, chunk_ref
+from cornerman_decider.state_codec import STATE_FIELD, state_bytes
 from cornerman_shared.bus.hop import Hop
-from cornerman_shared.bus.messages import (
-    BlobRef,
-    EndStatus,
-    ErrorEvent,
-    Features,
-    Question,
-    Request,
-    StateEvent,
-)
+from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD
+from cornerman_shared.bus.messages import ErrorEvent, StateEvent
 from cornerman_shared.bus.publish import credit_member
-from cornerman_shared.bus.streams import Keys
-from cornerman_shared.settings.tree import BusSettings
+from cornerman_shared.bus.streams import question_request_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cornerman_decider.core import Decision
+    from cornerman_decider.state import DeciderState, OpenRequest
+    from cornerman_shared.bus.messages import BlobRef, EndStatus, Features, Question, Request
+    from cornerman_shared.bus.streams import Keys
+    from cornerman_shared.settings.tree import BusSettings
 
 STAGE = "decider"
 
 
 class DeciderHops:
-    """One shard's hops."""
+    """Builds the hops of one shard."""
 
     def __init__(self, keys: Keys, bus: BusSettings) -> None:
         self._keys = keys
         self._bus = bus
 
     def begin(self, features: Features, gaps: Iterable[int], strategy: str, now_s: float) -> Hop:
-        """Nothing happens when capture has begun another run. Chunks that never came are decided first."""
+        """Starts the hop of a chunk, with the decisions of missing chunks before it. Void if the run is not current."""
         k, source_id = self._keys, features.source_id
         hop = Hop().expect(k.run(source_id), "run", features.run)
+        # A lost chunk still holds its credit: without the release, capture would wait until it heals by age.
         for seq in gaps:
             hop.event(k, lost_event(features, seq, strategy, now_s), self._bus.feedback_maxlen)
             hop.count(k.counters(source_id), "decided").count(k.counters(source_id), "lost")
@@ -43,9 +44,10 @@ class DeciderHops:
         return hop
 
     def decided(self, hop: Hop, features: Features, decision: Decision, strategy: str, now_s: float) -> None:
-        """The one decision of a chunk."""
+        """Adds the decision of a chunk, returns its credit and frees its blobs."""
         k, counters = self._keys, self._keys.counters(features.source_id)
-        hop.event(k, decision_event(features, decision, strategy, now_s), self._bus.feedback_maxlen)
+        event = decision_event(features, decision.action, decision.confidence, decision.reason, strategy, now_s)
+        hop.event(k, event, self._bus.feedback_maxlen)
         hop.count(counters, "buried" if features.status == "buried" else "decided")
         if decision.reason == "blob_expired":
             hop.count(counters, "expired_blobs")
@@ -53,49 +55,49 @@ class DeciderHops:
         hop.free(decision.free)
 
     def requested(self, hop: Hop, request: Request, state: DeciderState) -> DeciderState:
-        """An order to a generator; gives the state that remembers it."""
+        """Adds a request to a generator; returns the state with the request open."""
         k = self._keys
         hop.add(k.requests, request, self._bus.maxlen)
-        hop.set(k.open_requests, request.request_id, b"0")
+        hop.set(k.open_requests, request.request_id, b"0")  # attempts so far
         hop.count(k.counters(request.source_id), "requests")
-        return opened(state, open_request(request))
+        return add_request(state, open_request(request))
 
     def asked(self, request: Request, state: DeciderState) -> tuple[Hop, DeciderState]:
-        """A question becomes a request."""
+        """The hop that turns a question into a request, and the state after it."""
         hop = Hop().count(self._keys.counters(request.source_id), "questions")
         after = self.requested(hop, request, state)
         self.save(hop, request.source_id, after)
         return hop, after
 
-    def complain(self, hop: Hop, features: Features, message: str, now_s: float) -> None:
-        """People are told what is wrong."""
+    def report_error(self, hop: Hop, features: Features, message: str, now_s: float) -> None:
+        """Adds an error event for the viewers of the source."""
         event = ErrorEvent(features.source_id, features.run, STAGE, message, now_s)
         hop.event(self._keys, event, self._bus.feedback_maxlen)
 
     def ended(self, hop: Hop, features: Features, now_s: float) -> None:
-        """The run is over and every chunk of it decided. That a source failed stays to be read."""
+        """Adds the end of the run. A source that failed keeps the state `failed`."""
         k, run = self._keys, self._keys.run(features.source_id)
         event = StateEvent(features.source_id, features.run, "ended", "every chunk is decided", now_s)
         hop.event(k, event, self._bus.feedback_maxlen)
         hop.set(run, "state", "ended", unless="failed").set(run, "done", "1")
 
     def save(self, hop: Hop, source_id: str, state: DeciderState) -> None:
-        """The state after the hop."""
-        hop.set(self._keys.decider_state(source_id), "state", state_bytes(state))
+        """Saves the state in the same step."""
+        hop.set(self._keys.decider_state(source_id), STATE_FIELD, state_bytes(state))
 
     def dropped(self, features: Features) -> Hop:
-        """Of an older run, late, or twice: nobody needs it any more."""
+        """Settles features of an older run, late or duplicate, without a decision."""
         inflight = self._keys.inflight(features.source_id)
         hop = Hop().release(inflight, credit_member(features.run, features.seq))
         return hop.free(blobs_of((chunk_ref(features),)))
 
     def buried(self, features: Features, reason: str, strategy: str, now_s: float) -> Hop:
-        """The decision for features that could not be worked on; the end of a run waits for its turn."""
+        """The decision for features that were delivered too often; an end marker is decided in its turn."""
         k, counters = self._keys, self._keys.counters(features.source_id)
         if features.status == "end":
-            return Hop()
-        decision = Decision("next", 0.0, f"buried: {reason}", False, (), 0.0, (), DeciderState())
-        hop = Hop().event(k, decision_event(features, decision, strategy, now_s), self._bus.feedback_maxlen)
+            return Hop()  # earlier chunks may still come; the worker ends the run once they are decided
+        event = decision_event(features, "next", 0.0, f"buried: {reason}", strategy, now_s)
+        hop = Hop().event(k, event, self._bus.feedback_maxlen)
         hop.count(counters, "buried")
         hop.release(k.inflight(features.source_id), credit_member(features.run, features.seq))
         return hop.free(blobs_of((chunk_ref(features),)))
@@ -103,22 +105,24 @@ class DeciderHops:
     def end(
         self, source_id: str, request: OpenRequest, status: EndStatus, cause: str, attempt: int, now_s: float
     ) -> Hop:
-        """The one end of a request, unless it has ended or a newer attempt has begun meanwhile."""
+        """Ends a request once, unless it has ended or a newer attempt has begun meanwhile."""
         k, i = self._keys, request.request_id
         hop = Hop()
         if status == "expired":
+            # A generator that takes the request between our look and this hop raises the attempt: then it goes on.
             hop.expect(k.open_requests, i, str(attempt))
         event = end_event(source_id, request, status, cause, attempt, now_s)
         hop.once(k.open_requests, i).event(k, event, self._bus.feedback_maxlen)
         return hop.count(k.counters(source_id), "expired" if status == "expired" else "cancelled")
 
     def no_such_source(self, question: Question, now_s: float) -> Hop:
-        """A question that nobody can answer is an error that the asker sees."""
+        """The error event for a question about an unknown source."""
         message = f"there is no source {question.source_id!r}, so the question cannot be answered"
-        event = ErrorEvent(question.source_id, "", STAGE, message, now_s, question_request_id(question))
+        request_id = question_request_id(question.source_id, question.question_id)
+        event = ErrorEvent(question.source_id, "", STAGE, message, now_s, request_id)
         return Hop().event(self._keys, event, self._bus.feedback_maxlen)
 
     def forget(self, source_id: str, refs: tuple[BlobRef, ...]) -> Hop:
-        """A removed source keeps no memory here."""
+        """Deletes the state of a removed source."""
         state = self._keys.decider_state(source_id)
-        return Hop().delete(state, "state").delete(state, "said").free(refs)
+        return Hop().delete(state, STATE_FIELD).delete(state, LAST_FEEDBACK_FIELD).free(refs)

@@ -1,41 +1,49 @@
-"""What a decision causes on the bus: the messages, built from the decision, the settings and the clock's reading.
-Pure."""
+"""Messages that follow from a decision, a question or a deadline, with their prompts. Pure; `hops` writes them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
 
-from cornerman_decider.context import blobs_of
-from cornerman_decider.core import Decision
-from cornerman_decider.gate import SLACK_S
-from cornerman_decider.prompting import commentary_prompt
-from cornerman_decider.state import DeciderState, OpenRequest
-from cornerman_shared.bus.last_feedback import LastFeedback
-from cornerman_shared.bus.messages import (
-    ChunkRef,
-    DecisionEvent,
-    EndEvent,
-    EndStatus,
-    Features,
-    FeatureStatus,
-    Question,
-    Request,
-    Sampling,
-    Times,
-)
-from cornerman_shared.settings.source import SaySettings, SourceSpec
+from cornerman_common.gate import SLACK_S
+from cornerman_decider.state import OpenRequest, blobs_of
+from cornerman_shared.bus.messages import DecisionEvent, EndEvent, Request, Sampling, Times
+from cornerman_shared.bus.streams import question_request_id
+
+if TYPE_CHECKING:
+    from cornerman_decider.core import Decision
+    from cornerman_decider.state import DeciderState
+    from cornerman_shared.bus.last_feedback import LastFeedback
+    from cornerman_shared.bus.messages import Action, ChunkRef, EndStatus, Features, FeatureStatus, Question
+    from cornerman_shared.settings.source import SaySettings, SourceSpec
 
 
-def decision_event(features: Features, decision: Decision, strategy: str, decided_at_s: float) -> DecisionEvent:
+Density = Literal["minimal", "brief", "normal"]
+"""How much a commentator says: the less has changed and the shorter the comment before, the less."""
+
+SHORT_CHARACTERS = 40  # a comment below this is short
+SMALL_CHANGE = 15.0  # mean grey levels, 0..255
+MEDIUM_CHANGE = 40.0
+
+_LENGTHS: dict[Density, str] = {
+    "minimal": "Hardly anything has changed: a few words at most.",
+    "brief": "Little has changed: one short sentence.",
+    "normal": "One or two sentences.",
+}
+
+
+def decision_event(
+    features: Features, action: Action, confidence: float, reason: str, strategy: str, decided_at_s: float
+) -> DecisionEvent:
     """The event for a chunk."""
     return DecisionEvent(
         source_id=features.source_id,
         run=features.run,
         seq=features.seq,
         pts_s=features.pts_s,
-        action=decision.action,
-        confidence=decision.confidence,
-        reason=decision.reason,
+        action=action,
+        confidence=confidence,
+        reason=reason,
         strategy=strategy,
         motion=features.motion,
         status=features.status,
@@ -45,7 +53,7 @@ def decision_event(features: Features, decision: Decision, strategy: str, decide
 
 def lost_event(features: Features, seq: int, strategy: str, decided_at_s: float) -> DecisionEvent:
     """The event for a chunk that never came; `features` are of the one that followed."""
-    status: FeatureStatus = "expired"
+    status: FeatureStatus = "expired"  # the nearest status on the wire: there were no features
     return DecisionEvent(
         source_id=features.source_id,
         run=features.run,
@@ -62,14 +70,15 @@ def lost_event(features: Features, seq: int, strategy: str, decided_at_s: float)
 
 
 def request_for(
-    features: Features, decision: Decision, spec: SourceSpec, said: LastFeedback | None, decided_at_s: float
+    features: Features, decision: Decision, spec: SourceSpec, last: LastFeedback | None, decided_at_s: float
 ) -> Request:
-    """The order to say something about the decision's chunks."""
+    """The request for text about the decision's chunks; `last` is the source's last feedback."""
     speak, say = spec.speak, spec.say
-    comment = said.text if said and _is_fresh(said, features, decision.state) else ""
+    comment = last.text if last and _is_current(last, features, decision.state) else ""
     prompt = say.prompt
     if spec.mode == "commentary":
         prompt = commentary_prompt(say.prompt, comment, decision.change)
+    # A lossless source waits for its text, so only live requests grow stale.
     deadline_at_s = decided_at_s + speak.deadline_s if speak.deadline_s and not features.lossless else 0.0
     return Request(
         request_id=f"{features.source_id}:{features.run}:{features.seq}",
@@ -81,7 +90,7 @@ def request_for(
         pts_s=features.pts_s,
         prompt=prompt,
         system_prompt=say.system_prompt,
-        previous_text=_not_again(said, features, decision, speak.repeat_window_s),
+        previous_text=_text_to_avoid(last, features, decision, speak.repeat_window_s),
         chunks=decision.chunks,
         sampling=sampling(say),
         adapter=say.adapter,
@@ -94,10 +103,10 @@ def request_for(
 def request_for_question(
     question: Question, state: DeciderState, chunks: tuple[ChunkRef, ...], say: SaySettings, now_s: float
 ) -> Request:
-    """The order to answer a person about what is on screen."""
+    """The request for an answer to a person about `chunks`, oldest first; it never expires."""
     newest = chunks[-1] if chunks else None
     return Request(
-        request_id=question_request_id(question),
+        request_id=question_request_id(question.source_id, question.question_id),
         source_id=question.source_id,
         run=state.run,
         seq=newest.seq if newest else 0,
@@ -116,18 +125,32 @@ def request_for_question(
     )
 
 
-def question_request_id(question: Question) -> str:
-    """The request that answers a question."""
-    return f"{question.source_id}:q:{question.question_id}"
+def density(previous: str, change: float) -> Density:
+    """How much to say, from the comment before (empty = none yet) and the change since."""
+    short = bool(previous) and len(previous) < SHORT_CHARACTERS
+    if change < SMALL_CHANGE and short:
+        return "minimal"
+    if change < SMALL_CHANGE or (change < MEDIUM_CHANGE and short):
+        return "brief"
+    return "normal"
+
+
+def commentary_prompt(instruction: str, previous: str, change: float) -> str:
+    """The instruction with the comment before, the length asked for, and the reply that means silence."""
+    lines = [instruction, _LENGTHS[density(previous, change)]]
+    if previous:
+        lines.append(f'You said last: "{previous}". Do not say that again.')
+        lines.append("If there is nothing new to say, answer with exactly: ...")
+    return "\n".join(lines)
 
 
 def sampling(say: SaySettings) -> Sampling:
-    """How text is drawn for a source."""
+    """Sampling parameters of a source's requests."""
     return Sampling(say.max_new_tokens, say.temperature, say.top_p, say.repetition_penalty)
 
 
 def open_request(request: Request) -> OpenRequest:
-    """What the decider remembers of a request until its end."""
+    """The part of a request that the decider remembers until its end."""
     return OpenRequest(
         request_id=request.request_id,
         run=request.run,
@@ -166,13 +189,13 @@ def end_event(
     )
 
 
-def _is_fresh(said: LastFeedback, features: Features, state: DeciderState) -> bool:
-    """Words of this run, about a picture that the present instruction was for."""
-    return said.run == features.run and said.pts_s >= state.fresh_since_s - SLACK_S
+def _is_current(last: LastFeedback, features: Features, state: DeciderState) -> bool:
+    """True for feedback of this run, about a chunk that the present prompt applied to."""
+    return last.run == features.run and last.pts_s >= state.prompt_since_s - SLACK_S
 
 
-def _not_again(said: LastFeedback | None, features: Features, decision: Decision, window_s: float) -> str:
-    """Words of the same action within the repeat window: to say them again would be to say nothing."""
-    if said is None or said.action != decision.action or not _is_fresh(said, features, decision.state):
+def _text_to_avoid(last: LastFeedback | None, features: Features, decision: Decision, window_s: float) -> str:
+    """Text of the last feedback, if it had the same action and is within the repeat window; else empty."""
+    if last is None or last.action != decision.action or not _is_current(last, features, decision.state):
         return ""
-    return said.text if features.pts_s - said.pts_s < window_s - SLACK_S else ""
+    return last.text if features.pts_s - last.pts_s < window_s - SLACK_S else ""

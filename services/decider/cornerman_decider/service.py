@@ -1,46 +1,49 @@
-"""The decider process: holds the lease of each shard it can get, and seats one desk for each source that sends
-features.
+"""Decider process: takes the lease of each shard it can get, and runs one worker for each source that sends features.
 
-While a lease is held, all pending entries of the shard are ours; when it is lost everything stops at once, and the
-fence on the
-server refuses what was on its way.
+While a lease is held, all pending entries of the shard are ours. When it is lost, all workers of the shard stop at
+once, and the fence on the server refuses the hops that are on their way.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from cornerman_decider.chunk_order import Arrival
 from cornerman_decider.hops import DeciderHops
 from cornerman_decider.source_worker import SourceWorker
 from cornerman_decider.strategies.factory import Strategies
-from cornerman_shared.backoff import Backoff
+from cornerman_decider.strategy_runner import StrategyRunner
+from cornerman_shared.aio import cancel_all, first_of, retry, wait_or_timeout
 from cornerman_shared.bus.commit import commit_with_retry, retry_forever
 from cornerman_shared.bus.consumer import Consumer
-from cornerman_shared.bus.hop import Hop
 from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.messages import Features, Question
 from cornerman_shared.bus.registry import RegistryWatcher, get_source
-from cornerman_shared.bus.streams import GROUP_DECIDER, Keys
+from cornerman_shared.bus.streams import GROUP_DECIDER
 from cornerman_shared.errors import FencedError, RetryableError
 from cornerman_shared.process.logs import get_logger
-from cornerman_shared.process.runtime import Context
-from cornerman_shared.settings.source import SourceSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cornerman_shared.bus.hop import Hop
+    from cornerman_shared.bus.streams import Keys
+    from cornerman_shared.process.runtime import Context
+    from cornerman_shared.settings.source import SourceSpec
 
 LEASE = "decider"
-SPARE_SLOTS = 64
+SPARE_SLOTS = 64  # beyond the chunks that may wait for an earlier one, so that the earlier one can still be read
 QUESTION_SLOTS = 16
 
 log = get_logger("decider")
 
 
-class _OverError(Exception):
-    """The lease is lost, or the process stops."""
+class _ShardEndedError(Exception):
+    """The lease is lost, or the process stops: ends the task group of the shard."""
 
 
 async def decide_loop(context: Context) -> None:
-    """Takes part in every shard until the process is told to stop."""
+    """Competes for the lease of every shard until the process is told to stop."""
     strategies = Strategies(context.settings)
     async with asyncio.TaskGroup() as shards:
         for keys in context.bus.all_keys():
@@ -49,31 +52,25 @@ async def decide_loop(context: Context) -> None:
 
 async def _hold_shard(context: Context, keys: Keys, strategies: Strategies) -> None:
     bus = context.bus
-    backoff = Backoff(base_s=0.05, cap_s=2.0)
     while not context.stopping.is_set():
         lease = Lease(bus, keys, LEASE, context.name)
         try:
-            held = await lease.acquire()
-            backoff.reset()
-        except RetryableError as error:
-            log.warning("lease_not_asked", shard=keys.shard, error=str(error))
-            await asyncio.sleep(backoff.next_s())
-            continue
+            held = await retry(
+                lease.acquire,
+                keep_trying=lambda: not context.stopping.is_set(),
+                report=lambda error: log.warning("lease_not_asked", shard=keys.shard, error=str(error)),
+            )
+        except RetryableError:
+            return  # the process stops
         if not held:
-            await _pause(context.stopping, bus.settings.bus.lease_ms / 3000)
+            # Three tries within a lease, so that a dead owner's shard is taken soon after its lease ends.
+            await wait_or_timeout(context.stopping, bus.settings.bus.lease_ms / 3000)
             continue
         log.info("shard_taken", shard=keys.shard, generation=lease.generation)
-        async with lease.keep():
+        # Workers live in here: they end before the lease is released, so two deciders never share a shard.
+        async with lease.auto_renew():
             await Shard(context, keys, lease, strategies).work()
         log.info("shard_left", shard=keys.shard)
-
-
-async def _pause(stopping: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stopping.wait()
-    except TimeoutError:
-        return
 
 
 class Shard:
@@ -85,102 +82,104 @@ class Shard:
         self._keys = keys
         self._lease = lease
         self._strategies = strategies
-        self._out = DeciderHops(keys, context.settings.bus)
-        self._watch = RegistryWatcher(context.bus)
-        self._desks: dict[str, tuple[SourceWorker, asyncio.Task[None]]] = {}
-        self._passed: dict[str, list[Features]] = {}  # buried before their source had a desk
+        self._hops = DeciderHops(keys, context.settings.bus)
+        self._registry = RegistryWatcher(context.bus)
+        self._workers: dict[str, tuple[SourceWorker, asyncio.Task[None]]] = {}
+        self._buried: dict[str, list[Features]] = {}  # buried before their source had a worker
 
     async def work(self) -> None:
-        """Until the lease is lost or the process stops."""
-        bus, name, lease = self._bus, self._context.name, self._lease
+        """Decides until the lease is lost or the process stops."""
+        bus, name, lease, count = self._bus, self._context.name, self._lease, self._context.count_entry
         slots = self._context.settings.decider.max_held + SPARE_SLOTS
         features = Consumer(
-            bus, [self._keys.features], GROUP_DECIDER, Features, name, slots=slots, fence=lease, tombstone=self._bury
+            bus,
+            [self._keys.features],
+            GROUP_DECIDER,
+            Features,
+            name,
+            slots=slots,
+            lease=lease,
+            tombstone=self._bury,
+            count=count,
         )
         questions = Consumer(
-            bus, [self._keys.questions], GROUP_DECIDER, Question, name, slots=QUESTION_SLOTS, fence=lease
+            bus, [self._keys.questions], GROUP_DECIDER, Question, name, slots=QUESTION_SLOTS, lease=lease, count=count
         )
-        await retry_forever(self._watch.refresh)
+        await retry_forever(self._registry.refresh)  # before any entry is read: its source must be known
         try:
             async with features, questions, asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._end())
                 tasks.create_task(self._follow_settings())
                 tasks.create_task(self._take_features(features, tasks))
                 tasks.create_task(self._take_questions(questions, tasks))
-        except* _OverError:
+        except* _ShardEndedError:
             pass
         except* FencedError as error:
             log.warning("fenced", shard=self._keys.shard, error=str(error.exceptions[0]))
 
     async def _end(self) -> None:
-        waits = [asyncio.ensure_future(event.wait()) for event in (self._lease.lost, self._context.stopping)]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-        raise _OverError
+        await first_of(self._lease.lost.wait(), self._context.stopping.wait())
+        raise _ShardEndedError
 
     async def _follow_settings(self) -> None:
         while True:
-            if await retry_forever(self._watch.refresh):
-                await self._apply(self._watch.specs)
+            if await retry_forever(self._registry.refresh):
+                await self._apply(self._registry.specs)
             await asyncio.sleep(self._context.settings.bus.sources_poll_s)
 
     async def _apply(self, specs: Mapping[str, SourceSpec]) -> None:
-        for source_id, (desk, task) in list(self._desks.items()):
+        for source_id, (worker, task) in list(self._workers.items()):
             if source_id in specs:
-                desk.spec = specs[source_id]
+                worker.spec = specs[source_id]
                 continue
-            del self._desks[source_id]  # first: what arrives from now on finds no source
-            task.cancel()
-            await asyncio.wait([task])
-            await desk.dismiss()
+            del self._workers[source_id]  # first, so that entries from now on find no worker
+            await cancel_all(task)
+            await worker.remove()
             log.info("source_removed", source_id=source_id)
 
     async def _take_features(self, consumer: Consumer[Features], tasks: asyncio.TaskGroup) -> None:
-        health, metrics = self._context.health, self._context.metrics
+        metrics = self._context.metrics
         while True:
             for delivery in await consumer.take(64):
-                desk = await self._desk(delivery.message.source_id, tasks)
-                if desk is None:
-                    await commit_with_retry(delivery, self._out.dropped(delivery.message))
+                worker = await self._worker_for(delivery.message.source_id, tasks)
+                if worker is None:
+                    await commit_with_retry(delivery, self._hops.dropped(delivery.message))
                 else:
-                    desk.push(Arrival(delivery.message, delivery))
-            health.beat()
-            health.busy(consumer.busy)
-            metrics.chunks_held.set(sum(desk.held for desk, _ in self._desks.values()))
+                    worker.push(delivery.message, delivery)
+            self._context.progress(consumer.busy)
+            metrics.chunks_held.set(sum(worker.held for worker, _ in self._workers.values()))
 
     async def _take_questions(self, consumer: Consumer[Question], tasks: asyncio.TaskGroup) -> None:
         while True:
             for delivery in await consumer.take(QUESTION_SLOTS):
-                desk = await self._desk(delivery.message.source_id, tasks)
-                if desk is None:
+                worker = await self._worker_for(delivery.message.source_id, tasks)
+                if worker is None:
                     now_s = self._bus.clock.now_s()
-                    await commit_with_retry(delivery, self._out.no_such_source(delivery.message, now_s))
+                    await commit_with_retry(delivery, self._hops.no_such_source(delivery.message, now_s))
                 else:
-                    desk.ask(delivery)
+                    worker.ask(delivery)
 
-    async def _desk(self, source_id: str, tasks: asyncio.TaskGroup) -> SourceWorker | None:
-        """The source's desk; None when there is no such source (any more)."""
-        if source_id in self._desks:
-            return self._desks[source_id][0]
-        spec = self._watch.specs.get(source_id) or await retry_forever(lambda: get_source(self._bus, source_id))
+    async def _worker_for(self, source_id: str, tasks: asyncio.TaskGroup) -> SourceWorker | None:
+        """The worker of the source, started if needed; None when the source is not registered (any more)."""
+        if source_id in self._workers:
+            return self._workers[source_id][0]
+        spec = self._registry.specs.get(source_id) or await retry_forever(lambda: get_source(self._bus, source_id))
         if spec is None:
             return None
-        if source_id not in self._desks:  # features and questions are taken by two tasks
-            desk = SourceWorker(self._bus, self._lease, spec, self._strategies, self._context.metrics)
-            for features in self._passed.pop(source_id, ()):
-                desk.push(Arrival(features, None))
-            self._desks[source_id] = (desk, tasks.create_task(desk.run(), name=f"desk:{source_id}"))
-        return self._desks[source_id][0]
+        if source_id not in self._workers:  # the other of the two taking tasks may have started it meanwhile
+            runner = StrategyRunner(self._bus, self._strategies, self._context.metrics)
+            worker = SourceWorker(self._bus, self._lease, spec, runner, self._context.metrics)
+            for features in self._buried.pop(source_id, ()):
+                worker.push(features, None)
+            self._workers[source_id] = (worker, tasks.create_task(worker.run(), name=f"source:{source_id}"))
+        return self._workers[source_id][0]
 
     def _bury(self, features: Features, reason: str) -> Hop:
-        """The consumer buries features that were delivered too often; their place in the order is passed over."""
-        found = self._desks.get(features.source_id)
+        """The consumer's tombstone for features that were delivered too often; the order passes over their place."""
+        found = self._workers.get(features.source_id)
         strategy = found[0].spec.speak.strategy if found else ""
         if found:
-            found[0].push(Arrival(features, None))
+            found[0].push(features, None)
         else:
-            self._passed.setdefault(features.source_id, []).append(features)
-        return self._out.buried(features, reason, strategy, self._bus.clock.now_s())
+            self._buried.setdefault(features.source_id, []).append(features)
+        return self._hops.buried(features, reason, strategy, self._bus.clock.now_s())

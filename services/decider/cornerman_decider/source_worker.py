@@ -1,9 +1,7 @@
-"""One source at the decider: its chunks in order, its questions, its open requests. One task, so nothing here needs
-a lock.
+"""One source at the decider: its chunks in order, its questions and its open requests. One task, so no lock is needed.
 
-Every outcome is one hop with the state after it. When a hop turns out not to be ours, the state is read again. A
-hop that is
-interrupted by the end of the task is settled or not, whole; the next owner reads which.
+Every outcome is one hop with the state after it. When the server refuses a hop as not ours, the state is read again.
+A hop that the end of the task interrupts is settled whole or not at all; the next owner reads which.
 """
 
 from __future__ import annotations
@@ -11,34 +9,45 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from cornerman_decider.chunk_order import Arrival, ChunkOrder
-from cornerman_decider.core import Decision, closed, is_speaking, new_run, no_longer_needed, on_screen, pass_over
+from cornerman_decider.chunk_order import ChunkOrder
 from cornerman_decider.hops import DeciderHops
 from cornerman_decider.requests import request_for, request_for_question
-from cornerman_decider.state import DeciderState, OpenRequest, state_from
-from cornerman_decider.strategies.factory import Strategies
-from cornerman_decider.strategy_runner import StrategyRunner
+from cornerman_decider.state import (
+    DeciderState,
+    drop_ended_requests,
+    has_open_feedback,
+    new_run,
+    question_context,
+    unreferenced_blobs,
+)
+from cornerman_decider.state_codec import STATE_FIELD, state_from
+from cornerman_shared.aio import wait_or_timeout
 from cornerman_shared.bus.commit import commit_with_retry, retry_forever
-from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.delivery import Delivery
 from cornerman_shared.bus.hop import Hop, HopResult
-from cornerman_shared.bus.last_feedback import FIELD as SAID
-from cornerman_shared.bus.last_feedback import LastFeedback
-from cornerman_shared.bus.lease import Lease
-from cornerman_shared.bus.messages import BlobRef, Features, Question
+from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD, LastFeedback
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.resequence import Gap
 from cornerman_shared.errors import MalformedError
 from cornerman_shared.process.logs import get_logger
-from cornerman_shared.process.metrics import Metrics
-from cornerman_shared.settings.source import SourceSpec
 
-BUSY_TICK_S = 0.1
-WAITING_TICK_S = 0.02
-STATE = "state"
+if TYPE_CHECKING:
+    from cornerman_decider.chunk_order import OrderedEntry
+    from cornerman_decider.core import Decision
+    from cornerman_decider.state import OpenRequest
+    from cornerman_decider.strategy_runner import StrategyRunner
+    from cornerman_shared.bus.connection import Bus
+    from cornerman_shared.bus.delivery import Delivery
+    from cornerman_shared.bus.lease import Lease
+    from cornerman_shared.bus.messages import BlobRef, Features, Question
+    from cornerman_shared.process.metrics import Metrics
+    from cornerman_shared.settings.source import SourceSpec
 
-log = get_logger("desk")
+BUSY_TICK_S = 0.1  # how late a gap, a deadline or the end of a request is noticed
+LOSSLESS_TICK_S = 0.02  # shorter: the whole source waits for the end of its request
+
+log = get_logger("source_worker")
 
 
 class SourceWorker:
@@ -48,33 +57,33 @@ class SourceWorker:
         spec: the source's settings; assign a new one when they change.
     """
 
-    def __init__(self, bus: Bus, lease: Lease, spec: SourceSpec, strategies: Strategies, metrics: Metrics) -> None:
+    def __init__(self, bus: Bus, lease: Lease, spec: SourceSpec, runner: StrategyRunner, metrics: Metrics) -> None:
         self.spec = spec
         self.source_id = spec.source_id
         self._bus = bus
         self._lease = lease
         self._keys = bus.keys(spec.source_id)
-        self._judge = StrategyRunner(bus, strategies, metrics)
+        self._runner = runner
         self._metrics = metrics
-        self._out = DeciderHops(self._keys, bus.settings.bus)
-        self._arrivals: deque[Arrival] = deque()  # bounded by the consumer's slots
+        self._hops = DeciderHops(self._keys, bus.settings.bus)
+        self._incoming: deque[OrderedEntry] = deque()  # bounded by the consumer's slots
         self._questions: deque[Delivery[Question]] = deque()
-        self._woken = asyncio.Event()
+        self._wakeup = asyncio.Event()
         self._state = DeciderState()
         self._order = self._new_order(0)
-        self._gaps: list[int] = []
-        self._free: tuple[BlobRef, ...] = ()
+        self._gaps: list[int] = []  # given up since the last hop; written with the next one
+        self._to_free: tuple[BlobRef, ...] = ()  # blobs of the run before; freed with the next hop
         self._attempts: dict[str, int] = {}
 
-    def push(self, arrival: Arrival) -> None:
-        """Hands in a chunk's features."""
-        self._arrivals.append(arrival)
-        self._woken.set()
+    def push(self, features: Features, delivery: Delivery[Features] | None) -> None:
+        """Queues a chunk's features; no delivery = its entry was buried and only its place in the order is left."""
+        self._incoming.append((features, delivery))
+        self._wakeup.set()
 
     def ask(self, question: Delivery[Question]) -> None:
-        """Hands in a question."""
+        """Queues a question."""
         self._questions.append(question)
-        self._woken.set()
+        self._wakeup.set()
 
     @property
     def held(self) -> int:
@@ -82,47 +91,43 @@ class SourceWorker:
         return len(self._order)
 
     async def run(self) -> None:
-        """Works for ever.
+        """Decides until it is cancelled.
 
         Raises:
             FencedError: the shard belongs to another decider now.
         """
-        await self._load()
+        await self._load_state()
         while True:
-            self._woken.clear()
-            await self._admit()
-            await self._answer()
+            self._wakeup.clear()  # before the queues are read: a later push sets it again
+            await self._order_incoming()
+            await self._answer_questions()
             await self._decide_ready()
-            await self._end_overdue()
-            await self._rest()
+            await self._expire_overdue()
+            await self._wait()
 
-    async def dismiss(self) -> None:
-        """The source was removed: ends its requests as cancelled and lets go of everything."""
-        await self._load()
+    async def remove(self) -> None:
+        """Ends the requests of a removed source as cancelled, settles its entries and deletes its state."""
+        await self._load_state()  # the cancelled task may have written a hop that it did not learn of
         for request in self._state.open:
-            hop = self._out.end(self.source_id, request, "cancelled", "the source was removed", 0, self._now_s())
-            await self._run(hop)
-        for arrival in (*self._arrivals, *self._order.held()):
-            await self._drop(arrival)
+            hop = self._hops.end(self.source_id, request, "cancelled", "the source was removed", 0, self._now_s())
+            await self._run_hop(hop)
+        for entry in (*self._incoming, *self._order.held()):
+            await self._drop(entry)
         for question in self._questions:
-            await commit_with_retry(question, self._out.no_such_source(question.message, self._now_s()))
-        await self._run(self._out.forget(self.source_id, no_longer_needed(self._state, DeciderState())))
+            await commit_with_retry(question, self._hops.no_such_source(question.message, self._now_s()))
+        await self._run_hop(self._hops.forget(self.source_id, unreferenced_blobs(self._state, DeciderState())))
 
-    async def _rest(self) -> None:
-        """Until something arrives, or time alone may change something."""
+    async def _wait(self) -> None:
+        """Waits for a push or a question; with open requests or held chunks, for a tick at most."""
         tick_s: float | None = None
         if self._state.open or self._order:
-            waiting = self._order.is_lossless() and is_speaking(self._state)
-            tick_s = WAITING_TICK_S if waiting else BUSY_TICK_S
-        try:
-            async with asyncio.timeout(tick_s):
-                await self._woken.wait()
-        except TimeoutError:
-            return
+            lossless = self._order.is_lossless() and has_open_feedback(self._state)
+            tick_s = LOSSLESS_TICK_S if lossless else BUSY_TICK_S
+        await wait_or_timeout(self._wakeup, tick_s)
 
-    async def _load(self) -> None:
-        """Reads the state that was saved with the last hop of whoever decided last."""
-        data = await self._hget(self._keys.decider_state(self.source_id), STATE)
+    async def _load_state(self) -> None:
+        """Reads the state that the last hop saved, by this decider or the one before it."""
+        data = await self._hget(self._keys.decider_state(self.source_id), STATE_FIELD)
         try:
             self._state = state_from(data) if data else DeciderState()
         except MalformedError as error:
@@ -131,139 +136,141 @@ class SourceWorker:
         if self._order.next_seq != self._state.next_seq:
             waiting = self._order.held()
             self._order = self._new_order(self._state.next_seq)
-            self._arrivals.extendleft(reversed(waiting))
+            self._incoming.extendleft(reversed(waiting))  # ahead of newer entries, in their order
         self._gaps.clear()
 
-    async def _admit(self) -> None:
-        """Puts what has arrived in its place; what is of an older run, late or twice is settled without a word."""
-        while self._arrivals:
-            arrival = self._arrivals[0]
-            run = arrival.features.run
+    async def _order_incoming(self) -> None:
+        """Moves incoming entries into the order; settles those of an older run, late ones and duplicates."""
+        while self._incoming:
+            # An entry leaves the queue after its last await, so that a cancelled task does not lose it.
+            entry = self._incoming[0]
+            run = entry[0].run
             if run != self._state.run:
-                if await self._is_over(run):
-                    await self._drop(arrival)
-                    self._arrivals.popleft()
+                if await self._is_superseded(run):
+                    await self._drop(entry)
+                    self._incoming.popleft()
                     continue
-                await self._begin(run)
-            if (late := self._order.push(arrival, self._bus.clock.monotonic_s())) is not None:
+                await self._begin_run(run)
+            if (late := self._order.push(entry, self._bus.clock.monotonic_s())) is not None:
                 await self._drop(late)
-            self._arrivals.popleft()
+            self._incoming.popleft()
 
-    async def _begin(self, run: str) -> None:
-        for arrival in self._order.held():
-            await self._drop(arrival)
+    async def _begin_run(self, run: str) -> None:
+        for entry in self._order.held():
+            await self._drop(entry)
         before = self._state
         self._state = new_run(run, before)
-        self._free = (*self._free, *no_longer_needed(before, self._state))
+        # Freed by the hop that saves the new state: until then another decider would still read these blobs.
+        self._to_free = (*self._to_free, *unreferenced_blobs(before, self._state))
         self._order = self._new_order(0)
         self._gaps.clear()
         log.info("run_began", source_id=self.source_id, run=run)
 
-    async def _is_over(self, run: str) -> bool:
-        """Has capture begun another run?"""
+    async def _is_superseded(self, run: str) -> bool:
+        """True if capture has begun another run."""
         current = await self._hget(self._keys.run(self.source_id), "run")
         return current is not None and current.decode() != run
 
-    async def _drop(self, arrival: Arrival) -> None:
-        if arrival.delivery is not None:
-            await commit_with_retry(arrival.delivery, self._out.dropped(arrival.features))
+    async def _drop(self, entry: OrderedEntry) -> None:
+        features, delivery = entry
+        if delivery is not None:
+            await commit_with_retry(delivery, self._hops.dropped(features))
 
-    async def _answer(self) -> None:
+    async def _answer_questions(self) -> None:
         while self._questions:
             question = self._questions[0]
-            request = request_for_question(
-                question.message, self._state, on_screen(self._state), self.spec.say, self._now_s()
-            )
-            hop, after = self._out.asked(request, self._state)
+            chunks = question_context(self._state)
+            request = request_for_question(question.message, self._state, chunks, self.spec.say, self._now_s())
+            hop, after = self._hops.asked(request, self._state)
             if await commit_with_retry(question, hop) is HopResult.DONE:
                 self._state = after
             else:
-                await self._load()
+                await self._load_state()  # an earlier try may have been written: the server's state tells
             self._questions.popleft()
 
     async def _decide_ready(self) -> None:
         while self._order:
             if self._state.open:
-                await self._look_at_open()
-            if self._order.is_lossless() and is_speaking(self._state):
-                return  # lossless waits for the words, where live stays silent
+                await self._refresh_open()
+            if self._order.is_lossless() and has_open_feedback(self._state):
+                return  # a lossless source waits for the end of its request; a live one stays silent
             item = self._order.pop(self._bus.clock.monotonic_s(), self.spec.speak.gap_s)
             if item is None:
                 return
             if isinstance(item, Gap):
                 self._gaps.append(item.seq)
-            elif item.delivery is None:
-                await self._pass_over(item.features)
+            elif item[1] is None:
+                await self._skip_buried(item[0])
             else:
-                await self._decide(item.features, item.delivery)
+                await self._decide(item[0], item[1])
 
-    async def _pass_over(self, features: Features) -> None:
-        """Its entry was buried and its decision written then; a buried end marker still ends the run, now that it
-        is its turn."""
-        self._state = pass_over(features.seq, self._state, "").state
+    async def _skip_buried(self, features: Features) -> None:
+        """Passes over a buried chunk, whose decision is written already; a buried end marker ends the run here."""
+        self._state = replace(self._state, next_seq=features.seq + 1)
         if features.status == "end":
             hop = Hop()
-            self._out.ended(hop, features, self._now_s())
+            self._hops.ended(hop, features, self._now_s())
             self._state = replace(self._state, ended=True)
-            self._out.save(hop, self.source_id, self._state)
-            await self._run(hop)
+            self._hops.save(hop, self.source_id, self._state)
+            await self._run_hop(hop)
 
     async def _decide(self, features: Features, delivery: Delivery[Features]) -> None:
-        state = self._state
-        for seq in self._gaps:
-            state = pass_over(seq, state, "lost").state
-        hop = self._out.begin(features, self._gaps, self.spec.speak.strategy, self._now_s())
+        # Works on a copy: the state changes only when the server has taken the hop.
+        state = self._state if not self._gaps else replace(self._state, next_seq=self._gaps[-1] + 1)
+        hop = self._hops.begin(features, self._gaps, self.spec.speak.strategy, self._now_s())
         if features.status == "end":
             state = replace(state, ended=True, next_seq=features.seq + 1)
-            self._out.ended(hop, features, self._now_s())
+            self._hops.ended(hop, features, self._now_s())
         else:
-            decision, complaint = await self._judge.decide(self.spec, features, state)
-            if complaint:
-                self._out.complain(hop, features, complaint, self._now_s())
-            state = await self._write(features, decision, hop)
-        self._out.save(hop.free(self._free), self.source_id, state)
+            decision, error = await self._runner.decide(self.spec, features, state)
+            if error:
+                self._hops.report_error(hop, features, error, self._now_s())
+            state = await self._add_decision(features, decision, hop)
+        self._hops.save(hop.free(self._to_free), self.source_id, state)
         if await commit_with_retry(delivery, hop) is HopResult.DONE:
-            self._state, self._free = state, ()
+            self._state, self._to_free = state, ()
             self._gaps.clear()
-        elif await self._is_over(features.run):
-            await commit_with_retry(delivery, self._out.dropped(features))
+        elif await self._is_superseded(features.run):
+            # Capture began another run while this chunk was decided: the hop was void, its entry is still pending.
+            await commit_with_retry(delivery, self._hops.dropped(features))
         else:
-            await self._load()
+            await self._load_state()
 
-    async def _write(self, features: Features, decision: Decision, hop: Hop) -> DeciderState:
-        """Adds a decision to the hop; gives the state after it."""
+    async def _add_decision(self, features: Features, decision: Decision, hop: Hop) -> DeciderState:
+        """Adds a decision, and its request if it speaks, to the hop; returns the state after it."""
         now_s, spec = self._now_s(), self.spec
         self._metrics.decisions_total.labels(decision.action, spec.speak.strategy).inc()
-        self._out.decided(hop, features, decision, spec.speak.strategy, now_s)
+        self._metrics.observe_stage("decided", features.times.encoded_at_s, now_s)
+        self._hops.decided(hop, features, decision, spec.speak.strategy, now_s)
         if not decision.speak:
             return decision.state
-        said = LastFeedback.read(await self._hget(self._keys.decider_state(self.source_id), SAID))
-        return self._out.requested(hop, request_for(features, decision, spec, said, now_s), decision.state)
+        last = LastFeedback.read(await self._hget(self._keys.decider_state(self.source_id), LAST_FEEDBACK_FIELD))
+        return self._hops.requested(hop, request_for(features, decision, spec, last, now_s), decision.state)
 
-    async def _look_at_open(self) -> None:
-        """Notices which requests have ended, and frees what only they needed."""
+    async def _refresh_open(self) -> None:
+        """Reads which open requests have ended, and frees the blobs that only they read."""
         ids = [request.request_id for request in self._state.open]
         rows = await retry_forever(lambda: self._hmget(self._keys.open_requests, ids))
         self._attempts = {i: int(raw) for i, raw in zip(ids, rows, strict=True) if raw is not None}
-        self._state, free = closed(self._state, self._attempts)
+        self._state, free = drop_ended_requests(self._state, self._attempts)
         if free:
             await retry_forever(lambda: self._bus.free_blobs(free))
 
-    async def _end_overdue(self) -> None:
-        """Ends requests past their deadline that no generator took, or took and will not end."""
+    async def _expire_overdue(self) -> None:
+        """Ends requests past their deadline that no generator took, or that their generator did not end."""
         if not self._state.open:
             return
-        await self._look_at_open()
+        await self._refresh_open()
         now_s = self._now_s()
         settings = self._bus.settings
         grace_s = settings.generator.timeout_s + settings.bus.idle_ms / 1000
         for request in self._state.open:
-            attempt = self._attempts[request.request_id]
+            attempt = self._attempts[request.request_id]  # 0 = no generator has taken it
             if _is_overdue(request, attempt, grace_s, now_s):
                 cause = "no generator took it in time" if attempt == 0 else "its generator did not finish it"
-                await self._run(self._out.end(self.source_id, request, "expired", cause, attempt, now_s))
+                await self._run_hop(self._hops.end(self.source_id, request, "expired", cause, attempt, now_s))
 
-    async def _run(self, hop: Hop) -> None:
+    async def _run_hop(self, hop: Hop) -> None:
         await retry_forever(
             lambda: hop.run(self._bus.scripts, fence=self._lease.fence, generation=self._lease.generation)
         )
@@ -285,6 +292,7 @@ class SourceWorker:
 
 
 def _is_overdue(request: OpenRequest, attempt: int, grace_s: float, now_s: float) -> bool:
+    """True past the deadline; a request that a generator has taken gets `grace_s` more, seconds."""
     if request.deadline_at_s == 0:
         return False
     return now_s > request.deadline_at_s + (grace_s if attempt else 0.0)

@@ -1,29 +1,31 @@
-"""The decider's memory of one source, and its bytes: saved in the same hop as each decision, so that another decider
-continues exactly where this one stopped. Pure."""
+"""State of one source between two chunks: run, strategy memory, gate, context and open requests; and its changes.
+
+Pure. `state_codec` turns the state into bytes, which are saved in the same hop as each decision.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, TypeAlias, cast
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from numpy.typing import NDArray
 
-from cornerman_decider.gate import GateState
-from cornerman_shared.bus.codec import pack_map, read_array, unpack_map
-from cornerman_shared.bus.messages import Action, BlobRef, ChunkRef, RequestKind
-from cornerman_shared.errors import MalformedError
+from cornerman_common.gate import GateState
+from cornerman_shared.bus.messages import ChunkRef
 
-VERSION = 1
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from cornerman_shared.bus.messages import Action, BlobRef, Features, RequestKind
 
 Value: TypeAlias = float | int | bool | str | NDArray[Any] | list[float] | None
 Memory: TypeAlias = dict[str, Value]
-"""What a strategy remembers: plain values and arrays under names."""
+"""Memory of a strategy: plain values and arrays by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenRequest:
-    """A request whose end has not been seen; enough of it to end it when nobody else does.
+    """A request without an end so far; holds enough to write the end if no generator does.
 
     `refs` are the blobs it reads: they outlive the context while it is open.
     """
@@ -41,93 +43,92 @@ class OpenRequest:
 
 @dataclass(frozen=True, slots=True)
 class DeciderState:
-    """All that is remembered of one source between two chunks."""
+    """Everything that is remembered of one source between two chunks."""
 
     run: str = ""
     next_seq: int = 0
     ended: bool = False
-    strategy: str = ""  # whose `memory` it is
+    strategy: str = ""  # name of the strategy that `memory` belongs to
     memory: Memory = field(default_factory=dict)
     prompt: str = ""
-    fresh_since_s: float = 0.0  # words about earlier pictures belong to an older instruction
+    prompt_since_s: float = 0.0  # media time of the first chunk under `prompt`; older text belongs to another prompt
     gate: GateState = field(default_factory=GateState)
     context: tuple[ChunkRef, ...] = ()
     latest: ChunkRef | None = None
     open: tuple[OpenRequest, ...] = ()
-    told: str = ""  # the failure that people have been told of already
+    reported_error: str = ""  # the strategy's failure that was published already; it is published once
 
 
-def state_bytes(state: DeciderState) -> bytes:
-    """The state as msgpack."""
-    return pack_map(
-        {
-            "v": VERSION,
-            "run": state.run,
-            "next_seq": state.next_seq,
-            "ended": state.ended,
-            "strategy": state.strategy,
-            "memory": state.memory,
-            "prompt": state.prompt,
-            "fresh_since_s": state.fresh_since_s,
-            "gate": asdict(state.gate),
-            "context": [asdict(chunk) for chunk in state.context],
-            "latest": asdict(state.latest) if state.latest else None,
-            "open": [asdict(request) for request in state.open],
-            "told": state.told,
-        }
-    )
+def new_run(run: str, before: DeciderState) -> DeciderState:
+    """State for a new run of a source; open requests stay, with the blobs they read."""
+    return DeciderState(run=run, open=before.open)
 
 
-def state_from(data: bytes) -> DeciderState:
-    """The state that `state_bytes` wrote.
-
-    Raises:
-        MalformedError: other bytes, or another version's.
-    """
-    body = unpack_map(data)
-    if body.get("v") != VERSION:
-        raise MalformedError(
-            f"decider state of version {body.get('v')!r}; this build reads {VERSION}. Start the source again."
-        )
-    try:
-        return DeciderState(
-            run=body["run"],
-            next_seq=body["next_seq"],
-            ended=body["ended"],
-            strategy=body["strategy"],
-            memory={key: _value(value) for key, value in body["memory"].items()},
-            prompt=body["prompt"],
-            fresh_since_s=body["fresh_since_s"],
-            gate=GateState(**body["gate"]),
-            context=tuple(_chunk(chunk) for chunk in body["context"]),
-            latest=_chunk(body["latest"]) if body["latest"] else None,
-            open=tuple(OpenRequest(**{**each, "refs": _refs(each["refs"])}) for each in body["open"]),
-            told=body["told"],
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise MalformedError(f"decider state is not whole: {error}. Start the source again.") from None
+def add_request(state: DeciderState, request: OpenRequest) -> DeciderState:
+    """Adds a request that the same hop writes."""
+    return replace(state, open=(*state.open, request))
 
 
-def _value(value: object) -> Value:
-    if isinstance(value, dict):
-        return cast(Value, read_array(value, "memory"))
-    return cast(Value, value)
+def drop_ended_requests(state: DeciderState, still_open: Container[str]) -> tuple[DeciderState, tuple[BlobRef, ...]]:
+    """Forgets requests that have ended; returns the state and the blobs that only they read."""
+    kept = tuple(request for request in state.open if request.request_id in still_open)
+    if len(kept) == len(state.open):
+        return state, ()
+    after = replace(state, open=kept)
+    return after, unreferenced_blobs(state, after)
 
 
-def _chunk(body: Mapping[str, Any]) -> ChunkRef:
+def has_open_feedback(state: DeciderState) -> bool:
+    """True while a request is open that the source itself made. Questions do not count."""
+    return any(request.kind == "feedback" for request in state.open)
+
+
+def question_context(state: DeciderState) -> tuple[ChunkRef, ...]:
+    """The chunks that a question is about: the context, or at least the newest chunk."""
+    if state.context:
+        return state.context
+    return (state.latest,) if state.latest else ()
+
+
+def unreferenced_blobs(
+    before: DeciderState, after: DeciderState, reading: tuple[ChunkRef, ...] = ()
+) -> tuple[BlobRef, ...]:
+    """Blobs that `before` refers to, and neither `after` nor the chunks being read do; each once."""
+    kept = {ref.key for ref in (*_refs(after), *blobs_of(reading))}
+    return tuple({ref.key: ref for ref in _refs(before) if ref.key not in kept}.values())
+
+
+def chunk_ref(features: Features) -> ChunkRef:
+    """The chunk as a request refers to it."""
     return ChunkRef(
-        seq=body["seq"],
-        pts_s=body["pts_s"],
-        frame_pts_s=tuple(body["frame_pts_s"]),
-        context=_ref(body["context"]),
-        video=_ref(body["video"]),
-        frames=_ref(body["frames"]),
+        seq=features.seq,
+        pts_s=features.pts_s,
+        frame_pts_s=features.frame_pts_s,
+        context=features.context,
+        video=features.video,
+        frames=features.frames,
     )
 
 
-def _ref(body: Mapping[str, Any] | None) -> BlobRef | None:
-    return None if body is None else BlobRef(body["key"], body["dtype"], tuple(body["shape"]))
+def extend_context(
+    context: tuple[ChunkRef, ...], chunk: ChunkRef, limit: int, timeout_s: float
+) -> tuple[ChunkRef, ...]:
+    """The context with `chunk` added.
+
+    Args:
+        limit: chunks kept at most.
+        timeout_s: chunks more than this much older than the new one are dropped; 0 = kept at any age.
+    """
+    kept = [old for old in context if timeout_s == 0 or chunk.pts_s - old.pts_s <= timeout_s]
+    return (*kept, chunk)[-limit:]
 
 
-def _refs(bodies: list[Mapping[str, Any]]) -> tuple[BlobRef, ...]:
-    return tuple(BlobRef(body["key"], body["dtype"], tuple(body["shape"])) for body in bodies)
+def blobs_of(chunks: tuple[ChunkRef, ...]) -> tuple[BlobRef, ...]:
+    """Every blob that the chunks refer to."""
+    return tuple(ref for chunk in chunks for ref in (chunk.context, chunk.video, chunk.frames) if ref)
+
+
+def _refs(state: DeciderState) -> tuple[BlobRef, ...]:
+    latest = (state.latest,) if state.latest else ()
+    read = tuple(ref for request in state.open for ref in request.refs)
+    return (*blobs_of(state.context), *blobs_of(latest), *read)

@@ -94,6 +94,7 @@ class Worker:
             self._context.name,
             slots=BATCHES_IN_HAND * self._batch,
             tombstone=self._tombstone,
+            count=self._context.count_entry,
         )
         pool = ThreadPoolExecutor(1, thread_name_prefix="encode")
         try:
@@ -113,7 +114,7 @@ class Worker:
         while batch := await consumer.take(self._batch):
             if self._context.stopping.is_set():
                 break  # what is not computing goes to others, as the consumer closes
-            self._context.health.busy(consumer.busy)
+            self._context.progress(consumer.busy)
             if work := await self._fetch(batch):
                 await self._fetched.put(work)
         await self._fetched.put(None)
@@ -135,7 +136,7 @@ class Worker:
             frames = checked(await retry_forever(lambda: self._bus.get_blob(ref)))
             return Work(delivery, Clip(frames, chunk.frame_pts_s, chunk.motion))
         except BlobExpiredError:
-            self._context.metrics.entries_total.labels("expired").inc()
+            self._context.metrics.errors_total.labels("blob_expired").inc()
             await commit_with_retry(delivery, self._hop(chunk, self._plain(chunk, "expired")))
         except PoisonError as error:
             await self._bury(delivery, str(error))
@@ -149,7 +150,7 @@ class Worker:
                 continue
             results = await loop.run_in_executor(pool, self._encode, mine)
             metrics.encode_batch_chunks.observe(len(mine))
-            self._context.health.beat()
+            self._context.health.progress()
             await self._computed.put(list(zip(mine, results, strict=True)))
         await self._computed.put(None)
 
@@ -198,7 +199,7 @@ class Worker:
             video=await self._put(chunk, "video", result.video),
         )
         await commit_with_retry(delivery, self._hop(chunk, features))
-        self._context.metrics.entries_total.labels("committed").inc()
+        self._context.metrics.observe_stage("encoded", chunk.times.published_at_s, features.times.encoded_at_s)
 
     async def _put(self, chunk: Chunk, what: str, tokens: NDArray[Any] | None) -> BlobRef | None:
         # Two workers that encode one chunk write the same bytes under the same key, so nobody's blob needs to be
@@ -211,7 +212,6 @@ class Worker:
         return await retry_forever(lambda: self._bus.put_blob(key, tokens, ttl_s))
 
     async def _bury(self, delivery: Delivery[Chunk], reason: str) -> None:
-        self._context.metrics.entries_total.labels("buried").inc()
         await bury_with_retry(delivery, reason, self._tombstone(delivery.message, reason))
 
     def _tombstone(self, chunk: Chunk, reason: str) -> Hop:

@@ -1,6 +1,6 @@
 """Which addresses a source may have, decided before anything is opened. Resolves names; opens nothing.
 
-A URL comes from whoever may write to the API, and capture will open it from inside the network: schemes are allow-
+A URL comes from any client that may write to the API, and capture opens it from inside the network: schemes are allow-
 listed, files stay in allowed folders after links are resolved, and link-local and metadata addresses are refused unless
 the settings allow them.
 """
@@ -34,7 +34,7 @@ _DEVICE = re.compile(r"(device:\d{1,3}|(device:)?/dev/video\d{1,3})(\?[\w=&.-]*)
 
 @dataclass(frozen=True, slots=True)
 class AddressRules:
-    """What the settings allow."""
+    """Rules for source addresses, from the settings."""
 
     schemes: frozenset[str]
     folders: tuple[Path, ...]
@@ -64,7 +64,7 @@ async def check_url(url: str, source_id: str, rules: AddressRules) -> str:
     """The URL as capture should get it.
 
     Raises:
-        Problem: 422 naming `url`, and what is allowed.
+        Problem: 422 naming `url` and the allowed values.
     """
     url = url.strip()
     if any(ord(char) < 32 or ord(char) == 127 for char in url):
@@ -88,7 +88,7 @@ async def check_url(url: str, source_id: str, rules: AddressRules) -> str:
 
 
 async def check_name_again(url: str, rules: AddressRules) -> None:
-    """A source is about to be opened anew: does its host's name still resolve to what may be opened?
+    """Checks before a source is reopened that its host name still resolves to an allowed address.
 
     Only names are looked at: an address in figures cannot change, and who wrote it into the settings meant it. A name
     that cannot be found is left to capture, which waits for it.
@@ -127,8 +127,8 @@ def allowed_file(path: Path, rules: AddressRules) -> Path:
     """The file with every link resolved.
 
     Raises:
-        Problem: files are off, it lies outside the allowed folders, or it is no file. Outside, it is not
-            said whether it exists.
+        Problem: files are off, it lies outside the allowed folders, or it is not a file. Outside, the
+            message does not tell whether it exists.
     """
     if not rules.allow_files:
         raise wrong_field("url", "file sources are switched off (capture.allow_files)")

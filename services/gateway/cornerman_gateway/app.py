@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.staticfiles import StaticFiles
@@ -24,21 +26,21 @@ def _name(route: APIRoute) -> str:
     return f"{route.endpoint.__module__.rpartition('.')[2]}_{route.name}"
 
 
-def create_app(room: AppState) -> FastAPI:
+def create_app(state: AppState) -> FastAPI:
     """The app of one gateway."""
     app = FastAPI(
         title="Cornerman",
-        version="0.1.0",
+        version=version("cornerman"),
         description=ABOUT,
         docs_url=None,
         redoc_url=None,
         responses=problems.RESPONSES,
         generate_unique_id_function=_name,
     )
-    app.state.room = room
+    app.state.gateway = state
     problems.install(app)
     for module in ROUTERS:
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
-    app.add_middleware(Guard, auth=room.auth, settings=room.settings.gateway, clock=room.bus.clock)
+    app.add_middleware(Guard, auth=state.auth, settings=state.settings.gateway, clock=state.bus.clock)
     return app

@@ -1,6 +1,4 @@
-"""What the gateway does with events, without a server: ids, their order, wire forms, a shorter history. Knows no HTTP
-framework.
-"""
+"""Pure operations on events: ids, their order, wire forms, a shorter history. Knows no HTTP framework."""
 
 from __future__ import annotations
 
@@ -13,23 +11,17 @@ from cornerman_shared.bus.codec import event_name, to_plain
 from cornerman_shared.bus.messages import DeltaEvent, EndEvent, Event
 
 _ID = re.compile(r"\d{1,20}-\d{1,20}")
-START = "0-0"
 
 
 def is_event_id(text: str) -> bool:
-    """Is it the id of a stream entry, `milliseconds-number`?"""
+    """Whether `text` is the id of a stream entry, `milliseconds-number`."""
     return bool(_ID.fullmatch(text))
 
 
-def order_of(event_id: str) -> tuple[int, int]:
-    """Sort key of an entry id: ids are numbers, not text (`9-0` comes before `10-0`)."""
-    ms, _, number = event_id.partition("-")
-    return int(ms), int(number)
-
-
 def parse_cursor(text: str, streams: int) -> list[str] | None:
-    """Ids of the last events seen, one a stream, as `format_cursor` wrote them; None when it is no cursor of so many
-    streams.
+    """Reads a cursor as `format_cursor` wrote it: the ids of the last events seen, one per stream.
+
+    Returns None when `text` is not a cursor of `streams` streams.
     """
     ids = text.strip().split(",")
     return ids if len(ids) == streams and all(is_event_id(item) for item in ids) else None
@@ -57,17 +49,20 @@ def sse(name: str, data: str, event_id: str | None = None) -> bytes:
 
 
 def lagged(count: int | None, after: str) -> dict[str, Any]:
-    """What a client is told that missed events: how many (null = trimmed away before they could be counted) and behind
-    which.
+    """The message to a client that missed events.
+
+    Args:
+        count: number of missed events; None = they were trimmed before they could be counted.
+        after: id of the last event before the gap.
     """
     return {"type": "lagged", "count": count, "after": after}
 
 
 def shorten(events: Iterable[tuple[str, Event]]) -> list[dict[str, Any]]:
-    """History for a page that has just opened: deltas only of what is still being said.
+    """History for a page that has just opened: deltas only of requests that have not ended.
 
-    An `end` holds the whole text, so the deltas of a finished request say nothing more. Its start stays: things are
-    shown in the order in which they began.
+    An `end` holds the whole text, so the deltas of a finished request are redundant. Its start stays, because
+    replies are shown in the order in which they began.
     """
     rows = list(events)
     ended = {event.request_id for _, event in rows if isinstance(event, EndEvent)}

@@ -1,9 +1,8 @@
-"""How far the picture lags so that words arrive with it: an estimate of the delay, and a smooth playout. No clock, no
-pictures.
+"""The delay of the picture that makes words arrive with it: an estimate and a smooth playout. Pure.
 
 `Estimate` follows the time from capture to *first token*. Skipped and failed requests never reach it. `Playout` turns
-the wanted delay into a position on the capture clock that only ever moves at 0.9 to 1.1 of real time, so that nobody
-sees a jump.
+the wanted delay into a position on the capture clock that only ever moves at 0.9 to 1.1 of real time, so that viewers
+see no jump.
 """
 
 from __future__ import annotations
@@ -41,9 +40,7 @@ class Estimate:
         self._moved_at_s = 0.0
 
     def observe(self, sample_s: float, now_s: float) -> None:
-        """Takes one time from capture to first token, seconds; what is negative or no number says nothing and is left
-        out.
-        """
+        """Adds one sample: seconds from capture to first token. Negative and non-finite samples are ignored."""
         if not 0 <= sample_s < float("inf"):
             return
         rules = self.rules
@@ -71,13 +68,11 @@ class Estimate:
         return min(max(self._mean_s + rules.margin * self._deviation_s, rules.min_s), rules.max_s)
 
     def settle(self) -> None:
-        """Goes to `wanted_s` at once: nobody is watching yet."""
+        """Goes to `wanted_s` at once; for use before the first viewer connects."""
         self._target_s = self.wanted_s
 
     def target_s(self, now_s: float) -> float:
-        """The delay to show at `now_s`: it goes to `wanted_s` fast when words come late, slowly when they come
-        early.
-        """
+        """The delay at `now_s`: rises to `wanted_s` fast when words come late, falls slowly when they come early."""
         elapsed_s = max(0.0, now_s - self._moved_at_s) if self._moved_at_s else 0.0
         self._moved_at_s = max(now_s, self._moved_at_s)
         gap_s = self.wanted_s - self._target_s
@@ -90,7 +85,7 @@ SLOWEST, FASTEST = 0.9, 1.1
 CORRECT_IN_S = 1.0
 """An error is worked off as if it were to be gone in this time, within the rates above."""
 LOST_S = 30.0
-"""An error this large is no error but another clock (the source's host set it, or we slept); start anew."""
+"""An error this large comes from another clock (the host set it, or slept), so playout starts again."""
 
 
 class Playout:

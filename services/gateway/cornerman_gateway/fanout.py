@@ -1,10 +1,8 @@
-"""Events from one subscription to many clients, each with a bounded queue; a client that is slow loses its own oldest
-events.
+"""Fan-out of one subscription to many clients with bounded queues; a slow client loses its own oldest events.
 
-A `EventFeed` is one feedback stream (a source's, or a shard's for all sources) followed once, however many clients there
-are. A client that comes back with ids of the last events it saw first gets what the streams still hold behind them,
-then what is live, without a gap and without a repeat: it joins the live feed before it reads the history, and passes
-over what it has seen.
+An `EventFeed` follows one feedback stream (of a source, or of all sources of a shard) once for all its clients.
+A client that reconnects with the ids of the last events it saw gets the kept events behind them, then live events,
+without gap or repeat: it joins the live feed before it reads the history, and skips events it has seen.
 """
 
 from __future__ import annotations
@@ -12,40 +10,42 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from cornerman_gateway.core import START, event_json, format_cursor, named, order_of, sse
-from cornerman_shared.backoff import Backoff
-from cornerman_shared.bus import streams
-from cornerman_shared.bus.codec import unpack_event
-from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.messages import Event
+from cornerman_gateway.core import event_json, format_cursor, named, sse
+from cornerman_gateway.rows import read_rows
+from cornerman_shared.aio import retry
 from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.streams import FIRST_ID, entry_order
 from cornerman_shared.bus.subscribe import follow
-from cornerman_shared.errors import MalformedError, RetryableError
+from cornerman_shared.errors import RetryableError
 from cornerman_shared.process.logs import get_logger
+
+if TYPE_CHECKING:
+    from cornerman_shared.aio import Spawn
+    from cornerman_shared.bus.connection import Bus
+    from cornerman_shared.bus.messages import Event
 
 log = get_logger("gateway")
 
 PAGE = 100
 LINGER_S = 5.0
-"""A feed nobody follows ends after this, so that a page that reloads finds it still there."""
+"""A feed without clients ends after this time, so a page that reloads finds it still running."""
 
 READERS = 2
 """Pages of history read at once: many clients that come back together must not hold up those that are live."""
 
 FOLLOW_S = 10.0
-"""A feed that has not begun by then has no server; the client is let go and tries again."""
+"""A feed that has not begun after this time has no server; the client is disconnected and tries again."""
 
-Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
-Listener = Callable[[str, Event], Awaitable[None]]
+Listener: TypeAlias = "Callable[[str, Event], Awaitable[None]]"
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One event, written out once for everybody."""
+    """One event, serialised once for all clients."""
 
     stream: int  # which of the client's streams
     event_id: str
@@ -81,14 +81,14 @@ Batch: TypeAlias = tuple[Missed | None, list[Sent]]
 
 
 class Client:
-    """One follower. `batches()` gives what it should be sent, in batches."""
+    """One client. `batches()` yields the events to send."""
 
     def __init__(self, bound: int, cursor: Sequence[str | None]) -> None:
         self._queue: deque[Item] = deque()
         self._bound = bound
         self._there = asyncio.Event()
         self._closed = False
-        self.cursor: list[str] = [item or START for item in cursor]
+        self.cursor: list[str] = [item or FIRST_ID for item in cursor]
         self.skipped = 0
         self.skipped_total = 0
 
@@ -111,7 +111,7 @@ class Client:
         self._there.set()
 
     async def batches(self) -> AsyncIterator[Batch]:
-        """(what was missed before, events), as they come, until closed."""
+        """Yields (gap before these events, events) as they come, until the client is closed."""
         while True:
             await self._there.wait()
             self._there.clear()
@@ -128,7 +128,7 @@ class Client:
         """What of these was not yet seen, each with the cursor behind it."""
         out = []
         for item in items:
-            if order_of(item.event_id) > order_of(self.cursor[item.stream]):
+            if entry_order(item.event_id) > entry_order(self.cursor[item.stream]):
                 self.cursor[item.stream] = item.event_id
                 out.append((item, format_cursor(self.cursor)))
         return out
@@ -164,7 +164,7 @@ class EventFeed:
                 await self.deliver(event_id, event)
 
     async def deliver(self, event_id: str, event: Event) -> None:
-        """Hands one event to everybody."""
+        """Offers one event to all clients and listeners."""
         if self.clients:
             made: dict[int, Item] = {}
             for client, stream in self.clients.items():
@@ -178,9 +178,7 @@ class EventFeed:
 
     async def newest(self) -> str:
         """Id of the newest entry; `0-0` for an empty stream."""
-        with redis_errors():
-            rows = await self.bus.redis.xrevrange(self.key, count=1)
-        return str(rows[0][0].decode()) if rows else START
+        return await self.bus.newest_id(self.key)
 
     async def oldest(self) -> str | None:
         """Id of the oldest entry that is still there."""
@@ -195,32 +193,21 @@ class EventFeed:
             info = await self.bus.redis.xinfo_stream(self.key) if exists else {}
         deleted = info.get("max-deleted-entry-id", b"0-0").decode()
         oldest = await self.oldest() if exists else None
-        if oldest is None or order_of(event_id) >= order_of(oldest):
+        if oldest is None or entry_order(event_id) >= entry_order(oldest):
             return False
         # Approximate trimming does not always set max-deleted-entry-id; entries-added counts what ever was.
         gone = int(info.get("entries-added", 0)) > int(info.get("length", 0))
-        return gone and (deleted == "0-0" or order_of(deleted) > order_of(event_id))
+        return gone and (deleted == "0-0" or entry_order(deleted) > entry_order(event_id))
 
     async def page(self, after: str) -> tuple[list[tuple[str, Event]], str | None]:
-        """What the stream holds right behind `after`, and where the next page begins; None = this was the last."""
+        """Reads a page of events behind `after`; returns them and the start of the next page, None = last page."""
         with redis_errors():
             rows = await self.bus.redis.xrange(self.key, f"({after}", "+", count=PAGE)
         return read_rows(rows), rows[-1][0].decode() if len(rows) == PAGE else None
 
 
-def read_rows(rows: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> list[tuple[str, Event]]:
-    """(id, event) of stream entries; malformed ones are logged and left out."""
-    out = []
-    for raw_id, fields in rows:
-        try:
-            out.append((raw_id.decode(), unpack_event(fields.get(streams.FIELD, b""))))
-        except MalformedError as error:
-            log.warning("event_malformed", entry_id=raw_id.decode(), error=str(error))
-    return out
-
-
 class Hub:
-    """The feeds that somebody follows. `spawn` starts a task that lives as long as the gateway."""
+    """The feeds that have clients. `spawn` starts a task that lives as long as the gateway."""
 
     def __init__(self, bus: Bus, spawn: Spawn) -> None:
         self._bus = bus
@@ -248,13 +235,11 @@ class Hub:
             feed.task = self._spawn(self._run(feed))
 
     async def _run(self, feed: EventFeed) -> None:
-        backoff = Backoff(base_s=0.05, cap_s=2.0)
+        def report(error: Exception) -> None:
+            log.warning("feed_interrupted", stream=feed.key, error=str(error))
+
         while True:
-            try:
-                await feed.run()
-            except RetryableError as error:
-                log.warning("feed_interrupted", stream=feed.key, error=str(error))
-                await asyncio.sleep(backoff.next_s())
+            await retry(feed.run, report=report)
 
     @contextlib.asynccontextmanager
     async def join(self, source_id: str | None, since: list[str] | None, bound: int) -> AsyncIterator[Client]:
@@ -269,12 +254,12 @@ class Hub:
         cursor = since or [await EventFeed(self._bus, key).newest() for key in keys]
         feeds = [self.feed(key) for key in keys]
         client = Client(bound, cursor)
-        # Registered before anything is awaited again: what comes from here on is queued, or is in the stream already.
+        # Registered before the next await: every later event is queued, or is in the stream already.
         for index, feed in enumerate(feeds):
             feed.clients[client] = index
             self.start(feed)
         try:
-            # Only what comes behind the feed's own start is sure to reach the queue; history must be read after that.
+            # Only events behind the feed's start are sure to reach the queue, so history is read after that.
             try:
                 async with asyncio.timeout(FOLLOW_S):
                     for feed in feeds:
@@ -287,7 +272,7 @@ class Hub:
                 feed.clients.pop(client, None)
 
     async def catch_up(self, client: Client, source_id: str | None) -> AsyncIterator[Batch]:
-        """What the streams hold behind the client's cursor; then it is level with what is in its queue."""
+        """Yields kept events behind the client's cursor, until it has caught up with its queue."""
         for index, key in enumerate(self.keys_of(source_id)):
             feed = EventFeed(self._bus, key)
             after: str | None = client.cursor[index]
@@ -303,7 +288,7 @@ class Hub:
         """Everything a source's stream still holds."""
         feed = EventFeed(self._bus, self.keys_of(source_id)[0])
         out: list[tuple[str, Event]] = []
-        after: str | None = START
+        after: str | None = FIRST_ID
         while after is not None:
             async with self._readers:
                 rows, after = await feed.page(after)
@@ -323,7 +308,7 @@ class Hub:
         return stop
 
     def sweep(self) -> None:
-        """Ends feeds that nobody has followed for `LINGER_S`. Called each second or so."""
+        """Ends feeds that had no client for `LINGER_S`. Called about once a second."""
         now_s = asyncio.get_running_loop().time()
         for key, feed in list(self._feeds.items()):
             if feed.wanted:

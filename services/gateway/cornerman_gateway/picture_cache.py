@@ -1,6 +1,6 @@
-"""Pictures of the moments that a timeline shows, kept from those that people watched. Knows no server, no clock.
+"""Pictures of the moments on a timeline, kept from those that viewers received. Knows neither server nor clock.
 
-One album for all sources of a gateway, bounded in bytes and in time. When it is full, silent moments go before spoken
+One cache for all sources of a gateway, bounded in bytes and in time. When it is full, silent moments go before spoken
 ones, and old before new. Nothing is encoded for it: it holds the JPEGs that were made for viewers.
 """
 
@@ -35,7 +35,7 @@ Key: TypeAlias = tuple[str, str, int]
 
 
 class PictureCache:
-    """See above.
+    """Pictures by source, run and media time.
 
     Args:
         most_bytes: of JPEGs, all together.
@@ -65,13 +65,13 @@ class PictureCache:
         return held[0] if held else None
 
     def sweep(self, now_s: float) -> None:
-        """Lets go what is too old."""
+        """Drops pictures that are too old."""
         for moments, longest_s in ((self._silent, SILENT_S), (self._spoken, SPOKEN_S)):
             while moments and next(iter(moments.values()))[1] < now_s - longest_s:
                 self._drop(moments)
 
     def forget(self, source_id: str) -> None:
-        """The source was removed."""
+        """Drops the pictures of a removed source."""
         for moments in (self._silent, self._spoken):
             for key in [key for key in moments if key[0] == source_id]:
                 self._drop(moments, key)

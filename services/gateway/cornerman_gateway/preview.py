@@ -1,9 +1,8 @@
-"""Pictures for viewers: one reader of a source's JPEG ring, shared by everybody who watches, delayed so that words keep
-in step.
+"""Pictures for viewers: one reader of a source's JPEG ring for all viewers, delayed so that words keep in step.
 
 Capture makes JPEGs only while the source's `watching` key exists; this sets it, with a short TTL, while there are
-viewers. A `DelayGroup` is one delay (auto, or a number of seconds); its viewers all see the same picture at the same time. A
-viewer that is slow misses pictures, nobody else does.
+viewers. A `DelayGroup` is one delay (auto, or a number of seconds); its viewers see the same picture at the same time.
+A slow viewer misses pictures without affecting the others.
 """
 
 from __future__ import annotations
@@ -14,20 +13,24 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgpack
 
-from cornerman_gateway.core import order_of
 from cornerman_gateway.delay import Estimate, Playout
-from cornerman_gateway.fanout import Hub, Spawn, read_rows
 from cornerman_gateway.picture_cache import CachedPicture, PictureCache
+from cornerman_gateway.rows import read_rows
 from cornerman_shared.bus import streams
-from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import DecisionEvent, DeltaEvent, EndEvent, Event, StartEvent
 from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.streams import entry_order
 from cornerman_shared.errors import RetryableError
 from cornerman_shared.process.logs import get_logger
+
+if TYPE_CHECKING:
+    from cornerman_gateway.fanout import Hub
+    from cornerman_shared.aio import Spawn
+    from cornerman_shared.bus.connection import Bus
 
 log = get_logger("gateway")
 
@@ -51,7 +54,7 @@ class DelayedPicture:
 
 
 class Viewer:
-    """One who watches. Only the newest picture waits for it."""
+    """One connected viewer. Only the newest picture waits for it."""
 
     def __init__(self) -> None:
         self._there = asyncio.Event()
@@ -88,10 +91,10 @@ class DelayGroup:
 
 
 class PreviewStream:
-    """One source's picture."""
+    """The pictures of one source, for all its viewers."""
 
-    def __init__(self, bus: Bus, hub: Hub, album: PictureCache, source_id: str) -> None:
-        self._album = album
+    def __init__(self, bus: Bus, hub: Hub, cache: PictureCache, source_id: str) -> None:
+        self._cache = cache
         self.source_id = source_id
         self._bus = bus
         self._hub = hub
@@ -100,17 +103,17 @@ class PreviewStream:
         self._bytes = 0
         self._last_id = "0-0"
         self.estimate = Estimate()
-        self.lanes: dict[str, DelayGroup] = {}
+        self.groups: dict[str, DelayGroup] = {}
         self._heard: set[str] = set()
         self.holds = 0
         self.task: asyncio.Task[None] | None = None
 
     @property
     def watched(self) -> bool:
-        return self.holds > 0 or any(lane.viewers for lane in self.lanes.values())
+        return self.holds > 0 or any(group.viewers for group in self.groups.values())
 
     async def run(self) -> None:
-        """Reads and shows until nobody watches."""
+        """Reads and shows pictures until the last viewer leaves."""
         self.pictures.clear()
         self._bytes = 0
         await self._begin()
@@ -131,13 +134,13 @@ class PreviewStream:
                 except RetryableError as error:
                     log.warning("pictures_interrupted", source_id=self.source_id, error=str(error))
                     await asyncio.sleep(0.5)
-                self._show(clock.now_s())
+                self._advance(clock.now_s())
                 await asyncio.sleep(TICK_S)
         finally:
             stop()
 
     async def _begin(self) -> None:
-        """Starts the estimate from what was said lately, so that the first picture already has its delay; and passes
+        """Starts the estimate from recent replies, so that the first picture already has its delay; and passes
         over old pictures.
         """
         try:
@@ -147,8 +150,8 @@ class PreviewStream:
         except RetryableError:
             return
         if newest:
-            ms = order_of(newest[0][0].decode())[0] - int(self.estimate.rules.max_s * 1000)
-            self._last_id = max(self._last_id, f"{max(ms, 0)}-0", key=order_of)
+            ms = entry_order(newest[0][0].decode())[0] - int(self.estimate.rules.max_s * 1000)
+            self._last_id = max(self._last_id, f"{max(ms, 0)}-0", key=entry_order)
         now_s = self._bus.clock.now_s()
         for _, event in reversed(read_rows(rows)):
             if isinstance(event, EndEvent) and event.kind == "feedback" and event.status == "done" and not event.silent:
@@ -176,7 +179,7 @@ class PreviewStream:
     def _keep(self, run: str, pts_s: float, *, spoken: bool) -> None:
         picture = self.at(run, pts_s)
         if picture is not None:
-            self._album.keep(self.source_id, pts_s, picture, spoken=spoken, now_s=self._bus.clock.monotonic_s())
+            self._cache.keep(self.source_id, pts_s, picture, spoken=spoken, now_s=self._bus.clock.monotonic_s())
 
     def at(self, run: str, pts_s: float, within_s: float = 0.5) -> CachedPicture | None:
         """The picture of this moment, if it is among the last seconds; `run` may be empty for any."""
@@ -195,36 +198,36 @@ class PreviewStream:
 
     def _take(self, picture: CachedPicture) -> None:
         if self.pictures and picture.at_s < self.pictures[-1].at_s:
-            self.pictures.clear()  # another clock, or the ring was begun anew
+            self.pictures.clear()  # another clock, or a new ring
             self._bytes = 0
         self.pictures.append(picture)
         self._bytes += len(picture.jpeg)
-        keep_from_s = picture.at_s - max((self._delay(lane) for lane in self.lanes.values()), default=0.0) - 3.0
+        keep_from_s = picture.at_s - max((self._delay(group) for group in self.groups.values()), default=0.0) - 3.0
         while len(self.pictures) > 2 and (self.pictures[0].at_s < keep_from_s or self._bytes > KEEP_BYTES):
             self._bytes -= len(self.pictures.popleft().jpeg)
 
-    def _delay(self, lane: DelayGroup) -> float:
-        return self.estimate.rules.max_s if lane.delay_s is None else lane.delay_s
+    def _delay(self, group: DelayGroup) -> float:
+        return self.estimate.rules.max_s if group.delay_s is None else group.delay_s
 
-    def _show(self, now_s: float) -> None:
+    def _advance(self, now_s: float) -> None:
         if not self.pictures:
             return
         times = [picture.at_s for picture in self.pictures]
         target_s = self.estimate.target_s(now_s)
-        for lane in self.lanes.values():
-            delay_s = target_s if lane.delay_s is None else lane.delay_s
-            position_s = lane.playout.advance(now_s, times[0], delay_s)
+        for group in self.groups.values():
+            delay_s = target_s if group.delay_s is None else group.delay_s
+            position_s = group.playout.advance(now_s, times[0], delay_s)
             picture = self.pictures[max(0, bisect_right(times, position_s) - 1)]
-            if picture.entry_id != lane.shown:
-                lane.shown = picture.entry_id
-                shown = DelayedPicture(picture, lane.playout.lag_s(now_s), delay_s, lane.playout.rate)
-                for viewer in lane.viewers:
+            if picture.entry_id != group.shown:
+                group.shown = picture.entry_id
+                shown = DelayedPicture(picture, group.playout.lag_s(now_s), delay_s, group.playout.rate)
+                for viewer in group.viewers:
                     viewer.show(shown)
 
     def close(self) -> None:
         self.holds = 0
-        for lane in self.lanes.values():
-            for viewer in lane.viewers:
+        for group in self.groups.values():
+            for viewer in group.viewers:
                 viewer.close()
 
 
@@ -241,85 +244,85 @@ def read_picture(entry_id: str, body: bytes) -> CachedPicture | None:
 
 
 class PreviewStreams:
-    """Every source's picture."""
+    """The preview streams of all sources."""
 
     def __init__(self, bus: Bus, hub: Hub, spawn: Spawn) -> None:
         self._bus = bus
         self._hub = hub
         self._spawn = spawn
-        self.album = PictureCache()
-        self._screens: dict[str, PreviewStream] = {}
+        self.cache = PictureCache()
+        self._previews: dict[str, PreviewStream] = {}
         self._closing = False
 
-    def screen(self, source_id: str) -> PreviewStream:
-        """The source's screen; made when first asked for."""
-        screen = self._screens.get(source_id)
-        if screen is None:
-            screen = self._screens[source_id] = PreviewStream(self._bus, self._hub, self.album, source_id)
-        return screen
+    def preview(self, source_id: str) -> PreviewStream:
+        """The source's preview stream, created on first use."""
+        preview = self._previews.get(source_id)
+        if preview is None:
+            preview = self._previews[source_id] = PreviewStream(self._bus, self._hub, self.cache, source_id)
+        return preview
 
     def at(self, source_id: str, run: str, pts_s: float) -> CachedPicture | None:
         """The picture of this moment, if people watched it; `run` may be empty for any, of the last seconds."""
-        screen = self._screens.get(source_id)
-        return self.album.at(source_id, run, pts_s) or (screen.at(run, pts_s) if screen else None)
+        preview = self._previews.get(source_id)
+        return self.cache.at(source_id, run, pts_s) or (preview.at(run, pts_s) if preview else None)
 
-    def _wake(self, screen: PreviewStream) -> None:
-        if not self._closing and (screen.task is None or screen.task.done()):
-            screen.task = self._spawn(screen.run())
+    def _wake(self, preview: PreviewStream) -> None:
+        if not self._closing and (preview.task is None or preview.task.done()):
+            preview.task = self._spawn(preview.run())
 
     @contextlib.contextmanager
     def watch(self, source_id: str, delay_s: float | None) -> Iterator[Viewer]:
         """A viewer of the source at this delay (None = auto)."""
-        screen, viewer = self.screen(source_id), Viewer()
+        preview, viewer = self.preview(source_id), Viewer()
         name = AUTO if delay_s is None else f"{delay_s:g}"
-        lane = screen.lanes.get(name)
-        if lane is None or not lane.viewers:
-            lane = screen.lanes[name] = DelayGroup(delay_s)
-        lane.viewers.add(viewer)
-        self._wake(screen)
+        group = preview.groups.get(name)
+        if group is None or not group.viewers:
+            group = preview.groups[name] = DelayGroup(delay_s)
+        group.viewers.add(viewer)
+        self._wake(preview)
         try:
             yield viewer
         finally:
-            lane.viewers.discard(viewer)
-            if not lane.viewers and screen.lanes.get(name) is lane:
-                del screen.lanes[name]
+            group.viewers.discard(viewer)
+            if not group.viewers and preview.groups.get(name) is group:
+                del preview.groups[name]
 
     async def newest(self, source_id: str, wait_s: float) -> CachedPicture | None:
         """The newest picture, waiting a little for capture to begin making them."""
-        screen = self.screen(source_id)
-        screen.holds += 1
-        self._wake(screen)
+        preview = self.preview(source_id)
+        preview.holds += 1
+        self._wake(preview)
         try:
             loop = asyncio.get_running_loop()
             give_up_s, fresh_from_s = loop.time() + wait_s, self._bus.clock.now_s() - 2.0
             while loop.time() < give_up_s and not self._closing:
-                if screen.pictures and screen.pictures[-1].at_s >= fresh_from_s:
+                if preview.pictures and preview.pictures[-1].at_s >= fresh_from_s:
                     break
                 await asyncio.sleep(POLL_S)
-            return screen.pictures[-1] if screen.pictures else None
+            return preview.pictures[-1] if preview.pictures else None
         finally:
-            screen.holds -= 1
+            preview.holds -= 1
 
     def forget(self, source_id: str) -> None:
-        """The source was removed."""
-        self.album.forget(source_id)
-        screen = self._screens.pop(source_id, None)
-        if screen is not None:
-            screen.close()
+        """Drops a removed source."""
+        self.cache.forget(source_id)
+        preview = self._previews.pop(source_id, None)
+        if preview is not None:
+            preview.close()
 
     def sweep(self) -> None:
-        """Frees the pictures of sources that nobody watches, and moments of long ago."""
-        for source_id, screen in list(self._screens.items()):
-            if not screen.watched and (screen.task is None or screen.task.done()):
-                screen.pictures.clear()
-                del self._screens[source_id]
-        self.album.sweep(self._bus.clock.monotonic_s())
+        """Frees pictures of sources without viewers, and old moments."""
+        for source_id, preview in list(self._previews.items()):
+            if not preview.watched and (preview.task is None or preview.task.done()):
+                preview.pictures.clear()
+                del self._previews[source_id]
+        self.cache.sweep(self._bus.clock.monotonic_s())
 
     @property
     def viewers(self) -> int:
-        return sum(len(lane.viewers) for screen in self._screens.values() for lane in screen.lanes.values())
+        return sum(len(group.viewers) for preview in self._previews.values() for group in preview.groups.values())
 
     def close(self) -> None:
         self._closing = True
-        for screen in self._screens.values():
-            screen.close()
+        for preview in self._previews.values():
+            preview.close()

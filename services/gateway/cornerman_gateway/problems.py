@@ -24,7 +24,7 @@ class FieldProblem(BaseModel):
     """One wrong field."""
 
     field: Annotated[str, Field(description="where, as a dotted name")]
-    message: Annotated[str, Field(description="what is wrong with the value, and what is allowed")]
+    message: Annotated[str, Field(description="the fault of the value, and the allowed values")]
 
 
 class ProblemDetails(BaseModel):
@@ -73,7 +73,7 @@ def wrong_field(field: str, message: str) -> Problem:
 
 
 def from_config(error: ConfigError) -> Problem:
-    """422 from the settings tree's own words, `field = value: what is allowed` a line."""
+    """Builds a 422 from messages of the settings tree, one `field = value: allowed values` a line."""
     lines = [line for line in redact_url(str(error)).splitlines() if line]
     errors = [FieldProblem(field=line.partition(" ")[0].rstrip(":"), message=line) for line in lines]
     return Problem(422, "a value is not allowed", "; ".join(lines), errors=errors)
@@ -85,7 +85,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         400: "The request cannot be read.",
         401: "Log in, or send the token.",
         403: "Refused.",
-        404: "There is no such thing.",
+        404: "Not found.",
         405: "Not this method.",
         409: "It is not possible in the present state.",
         411: "Send Content-Length.",

@@ -44,7 +44,7 @@ PROFILES: tuple[Profile, ...] = (
         mode="commentary",
         prompt=(
             "You watch a security camera. Report people, vehicles and anything left behind or out of place, in one "
-            "short factual sentence. Do not guess who somebody is."
+            "short factual sentence. Do not guess the identity of people."
         ),
     ),
     Profile(
@@ -63,7 +63,7 @@ PROFILES: tuple[Profile, ...] = (
         about="For people who cannot see the picture.",
         mode="commentary",
         prompt=(
-            "Describe what is happening in the video for somebody who cannot see it: who, where, doing what. "
+            "Describe what is happening in the video for a person who cannot see it: who, where, doing what. "
             "One plain sentence, new things first."
         ),
     ),

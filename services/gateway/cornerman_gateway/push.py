@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import struct
+from typing import TYPE_CHECKING
 
 import msgpack
 
 from cornerman_shared.bus import streams
-from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.errors import CornermanError
+
+if TYPE_CHECKING:
+    from cornerman_shared.bus.connection import Bus
 
 HEADER = struct.Struct("<d")
 MAX_PICTURE_BYTES = 2 * 1024 * 1024
@@ -19,7 +22,7 @@ RING_TTL_S = 60
 
 
 class PushError(CornermanError):
-    """What a browser sent is no picture. Says what was wrong."""
+    """A message from a browser that is not a usable picture; the text names the fault."""
 
 
 def read_push(message: bytes) -> tuple[float, bytes]:
@@ -34,7 +37,7 @@ def read_push(message: bytes) -> tuple[float, bytes]:
         raise PushError(f"a picture of {len(message)} bytes is too large; at most {MAX_PICTURE_BYTES} are taken")
     (pts_s,) = HEADER.unpack_from(message)
     if not 0 <= pts_s < 1e9:
-        raise PushError(f"time {pts_s!r} is no number of seconds since the camera started")
+        raise PushError(f"time {pts_s!r} is not a number of seconds since the camera started")
     picture = message[HEADER.size :]
     if not (picture[:3] == b"\xff\xd8\xff" or (picture[:4] == b"RIFF" and picture[8:12] == b"WEBP")):
         raise PushError("the picture is neither JPEG nor WebP")

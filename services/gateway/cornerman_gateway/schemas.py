@@ -1,4 +1,4 @@
-"""What goes in and out of `/api` as JSON. Credentials are taken out here, on the way to anybody."""
+"""JSON bodies of `/api`, in and out. Credentials are removed here on the way out."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ URL_TEXT = "file, rtsp://, http(s)://, device:0, test:// or push://<source_id>"
 
 
 class RequestModel(Section):
-    """Base of what comes in: a number is a number and no text, `true` is no 1."""
+    """Base of request bodies: strict types, so a number is neither text nor a boolean."""
 
     model_config = ConfigDict(strict=True)
 
 
 def _partial(section: type[Section], name: str) -> Any:
-    """The section with every field optional: what a change may hold."""
+    """The section with every field optional, for changes."""
     fields: dict[str, Any] = {}
     for key, info in section.model_fields.items():
         inner: Any = info.annotation
@@ -51,7 +51,7 @@ else:
 
 
 class SourceNew(RequestModel):
-    """A source to watch. What is left out is as the server's settings say."""
+    """A source to watch. Missing fields take the server's settings."""
 
     source_id: SourceId
     url: Annotated[str, Field(min_length=1, max_length=4096, description=URL_TEXT)]
@@ -63,7 +63,7 @@ class SourceNew(RequestModel):
 
 
 class SourceChange(RequestModel):
-    """What to change while the source runs. What is left out stays."""
+    """Changes to a running source. Missing fields keep their value."""
 
     url: Annotated[str, Field(min_length=1, max_length=4096, description=URL_TEXT)] | None = None
     mode: Mode | None = None
@@ -74,7 +74,7 @@ class SourceChange(RequestModel):
 
 
 class RunView(BaseModel):
-    """The run that is on."""
+    """The current run."""
 
     run: str
     state: SourceStateName
@@ -110,11 +110,11 @@ class Deltas(BaseModel):
 
     events: list[dict[str, Any]]
     last_id: Annotated[str, Field(description="follow the events from here")]
-    complete: Annotated[bool, Field(description="do the events reach back to the start of what is kept?")]
+    complete: Annotated[bool, Field(description="whether the events reach back to the oldest kept one")]
 
 
 class QuestionNew(RequestModel):
-    """A question about what is on screen now."""
+    """A question about the current picture."""
 
     text: Annotated[str, Field(min_length=1, max_length=2000, pattern=r"\S")]
 

@@ -133,7 +133,7 @@ def cookie_of(headers: Headers) -> str:
 
 
 def same_origin(headers: Headers) -> bool:
-    """May this request write? A browser says where it comes from; a program that is no browser says nothing."""
+    """Whether this request may write: browsers send their origin, other programs send none."""
     origin = headers.get("origin")
     if origin is not None:
         return urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
@@ -235,7 +235,7 @@ async def _redirect(target: str, send: Send) -> None:
 
 
 def _limited(receive: Receive, most: int) -> Receive:
-    """Counts what comes in, also when it comes in pieces without a length."""
+    """Counts the body's bytes, also in chunked transfer without a length."""
     total = 0
 
     async def counted() -> Message:

@@ -1,4 +1,4 @@
-"""The gateway as a process: opens the port, serves until told to stop, lets every client go in order."""
+"""The gateway process: opens the port, serves until it is told to stop, then closes every client in order."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ import contextlib
 import socket
 import webbrowser
 from collections.abc import Coroutine, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from cornerman_gateway.app import create_app
-from cornerman_gateway.app_state import AppState
+from cornerman_gateway.parts import build_state
 from cornerman_gateway.security import is_loopback
 from cornerman_gateway.tls import tls_files
+from cornerman_shared.aio import wait_or_timeout
 from cornerman_shared.bus.registry import list_sources
 from cornerman_shared.errors import ConfigError, FatalError, RetryableError
 from cornerman_shared.process.run_dir import runtime_dir
-from cornerman_shared.process.runtime import Context
-from cornerman_shared.settings.tree import GatewaySettings
+
+if TYPE_CHECKING:
+    from cornerman_gateway.app_state import AppState
+    from cornerman_shared.process.runtime import Context
+    from cornerman_shared.settings.tree import GatewaySettings
 
 SWEEP_S = 1.0
 UPLOAD_SWEEP_S = 600.0
@@ -27,7 +30,7 @@ STALLED_MS = 60_000
 
 
 class Server(uvicorn.Server):
-    """uvicorn without its own signal handlers: the runtime has them."""
+    """uvicorn without signal handlers; the runtime has its own."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -46,12 +49,15 @@ async def main(context: Context) -> None:
         task.add_done_callback(tasks.discard)
         return task
 
-    room = AppState.of(settings, context.bus, context.metrics, spawn)
+    state = build_state(settings, context.bus, context.metrics, spawn)
     folder = runtime_dir(settings.runtime.dir)
     tls = tls_files(web.tls_cert, web.tls_key, web.host, folder)
     listener = listen(web)
+    # Imported here, not above: FastAPI takes long to import, and a wrong setting should be reported before.
+    from cornerman_gateway.app import create_app
+
     config = uvicorn.Config(
-        create_app(room),
+        create_app(state),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -66,22 +72,20 @@ async def main(context: Context) -> None:
     )
     server = Server(config)
     serving = context.tasks.create_task(server.serve(sockets=[listener]))
-    spawn(_sweep(context, room))
+    spawn(_sweep(context, state))
     address = address_of(web, listener, bool(tls))
     context.log.info("gateway_listening", address=address)
     if web.open_browser:
         await asyncio.to_thread(webbrowser.open, address)
     try:
         while not context.stopping.is_set() and not serving.done():
-            context.health.beat()
-            context.health.report(clients=float(room.hub.clients), viewers=float(room.screens.viewers))
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1.0):
-                    await context.stopping.wait()
+            context.health.progress()
+            context.health.report(clients=float(state.hub.clients), viewers=float(state.previews.viewers))
+            await wait_or_timeout(context.stopping, 1.0)
     finally:
-        room.hub.close()
-        room.screens.close()
-        await room.whip.close()
+        state.hub.close()
+        state.previews.close()
+        await state.whip.close()
         server.should_exit = True
         await serving
     if not context.stopping.is_set():
@@ -91,7 +95,7 @@ async def main(context: Context) -> None:
 
 
 def listen(web: GatewaySettings) -> socket.socket:
-    """A listening socket.
+    """Opens the listening socket.
 
     Raises:
         ConfigError: the address is taken or not ours.
@@ -100,7 +104,7 @@ def listen(web: GatewaySettings) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
-        # Accepted sockets inherit it. A client that stopped reading would keep its buffers for ever otherwise.
+        # Accepted sockets inherit it. Without it a client that stopped reading keeps its buffers until it disconnects.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED_MS)
     try:
         listener.bind((web.host, web.port))
@@ -116,18 +120,18 @@ def listen(web: GatewaySettings) -> socket.socket:
 
 
 def address_of(web: GatewaySettings, listener: socket.socket, tls: bool) -> str:
-    """What to type into a browser."""
+    """The URL of the page."""
     host = web.host if is_loopback(web.host) else socket.gethostname()
     host = f"[{host}]" if ":" in host else host
     return f"{'https' if tls else 'http'}://{host}:{listener.getsockname()[1]}/"
 
 
-async def _sweep(context: Context, room: AppState) -> None:
-    """Lets go what nobody uses: feeds, pictures, uploads."""
+async def _sweep(context: Context, state: AppState) -> None:
+    """Frees unused feeds, pictures and uploads."""
     uploads_at_s = 0.0
     while True:
-        room.hub.sweep()
-        room.screens.sweep()
+        state.hub.sweep()
+        state.previews.sweep()
         now_s = context.clock.monotonic_s()
         if now_s >= uploads_at_s:
             uploads_at_s = now_s + UPLOAD_SWEEP_S
@@ -136,5 +140,5 @@ async def _sweep(context: Context, room: AppState) -> None:
             except RetryableError:
                 used = None
             if used is not None:
-                await asyncio.to_thread(room.uploads.sweep, used)
+                await asyncio.to_thread(state.uploads.sweep, used)
         await asyncio.sleep(SWEEP_S)

@@ -1,4 +1,4 @@
-"""A session in numbers and on one page that can be kept: what was said, how fast, what was dropped. Pure."""
+"""A session in numbers and as one self-contained page: replies, latencies, drops. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WIDTH, HEIGHT = 960, 90
 
 
 class LatencySpread(BaseModel):
-    """Of a set of measurements."""
+    """Spread of a set of measurements."""
 
     n: int
     median: float

@@ -1,15 +1,17 @@
-"""WebSockets: one that sends until either side has had enough, and close codes that say why."""
+"""WebSockets: sending until either side ends, and close codes with their reason."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from cornerman_gateway.problems import Problem
+from cornerman_shared.aio import first_of
+
+if TYPE_CHECKING:
+    from cornerman_gateway.problems import Problem
 
 GOING_AWAY = 1001
 UNUSABLE = 1003
@@ -23,27 +25,21 @@ async def refuse(socket: WebSocket, problem: Problem) -> None:
 
 
 async def close(socket: WebSocket, code: int, reason: str = "") -> None:
-    """Closes; a client that has gone is no error."""
+    """Closes the socket; a client that is already gone is not an error."""
     with contextlib.suppress(RuntimeError, WebSocketDisconnect):
         await socket.close(code, reason[:120])
 
 
 async def send_until_gone(socket: WebSocket, sending: Coroutine[Any, Any, None]) -> None:
-    """Runs `sending` until it ends or the client goes; what the client says meanwhile is not read."""
-    sender = asyncio.create_task(sending)
-    watcher = asyncio.create_task(_gone(socket))
-    try:
-        await asyncio.wait({sender, watcher}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in (sender, watcher):
-            task.cancel()
-        results = await asyncio.gather(sender, watcher, return_exceptions=True)
-    for result in results:
-        gone = isinstance(result, (asyncio.CancelledError, WebSocketDisconnect, RuntimeError))
-        if isinstance(result, BaseException) and not gone:
-            raise result
+    """Runs `sending` until it ends or the client disconnects; messages from the client are discarded.
+
+    Raises:
+        Exception: the error of `sending`, unless it says that the client is gone.
+    """
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        await first_of(sending, _disconnected(socket))
 
 
-async def _gone(socket: WebSocket) -> None:
+async def _disconnected(socket: WebSocket) -> None:
     while (await socket.receive())["type"] != "websocket.disconnect":
         pass

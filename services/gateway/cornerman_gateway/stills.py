@@ -1,15 +1,18 @@
-"""Pictures of what was said while nobody watched: capture keeps the frame, the JPEG is made here when asked."""
+"""Pictures of moments that had words but no viewer: capture keeps the frame, the JPEG is made here on request."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from cornerman_shared.bus.codec import unpack_map
-from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.streams import moment_ms, still_field
 from cornerman_shared.errors import MalformedError, SourceError
 from cornerman_shared.process.logs import get_logger
+
+if TYPE_CHECKING:
+    from cornerman_shared.bus.connection import Bus
 
 log = get_logger("gateway")
 
@@ -18,7 +21,7 @@ LARGEST_BYTES = 64 * 1024 * 1024
 
 
 async def still(bus: Bus, source_id: str, run: str, pts_s: float) -> bytes | None:
-    """A JPEG of the moment; None when nothing was said about it, or it is gone.
+    """Returns a JPEG of the moment; None when there were no words about it, or it is gone.
 
     Raises:
         RetryableError: no answer from the server.

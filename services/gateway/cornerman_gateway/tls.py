@@ -1,6 +1,4 @@
-"""A certificate of our own, so that a phone's camera works: browsers give cameras to https pages only. Signed by
-nobody.
-"""
+"""Self-signed certificates, because browsers open cameras on https pages only."""
 
 from __future__ import annotations
 

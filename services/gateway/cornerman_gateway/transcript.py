@@ -1,4 +1,4 @@
-"""What was said in a run, as rows, WebVTT and JSON lines. Pure: events in, text out."""
+"""Transcript of a run as rows, WebVTT and JSON lines. Pure: events in, text out."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cornerman_gateway.core import to_json
+from cornerman_media.webvtt import Cue, webvtt
 from cornerman_shared.bus.messages import EndEvent, Event
 
 SHORTEST_S = 2.0
@@ -16,7 +17,7 @@ CHARACTERS_PER_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class TranscriptLine:
-    """One thing said."""
+    """One reply of a run."""
 
     event_id: str
     run: str
@@ -32,7 +33,7 @@ class TranscriptLine:
 
 
 def kind_of(event: EndEvent) -> str:
-    """How the words should look."""
+    """The kind of a reply, for styling."""
     if event.status != "done":
         return event.status
     if event.kind == "question":
@@ -61,7 +62,7 @@ def line_of(event_id: str, event: EndEvent) -> TranscriptLine:
 
 
 def lines(events: Iterable[tuple[str, Event]], run: str = "") -> list[TranscriptLine]:
-    """Everything said in `run` (empty = in every run): no silences."""
+    """Replies of `run` (empty = of every run), without silent ones."""
     return [
         line_of(event_id, event)
         for event_id, event in events
@@ -70,36 +71,19 @@ def lines(events: Iterable[tuple[str, Event]], run: str = "") -> list[Transcript
 
 
 def to_vtt(rows: Iterable[TranscriptLine], title: str) -> str:
-    """WebVTT (W3C): one cue for each thing said, on the run's media time; corrections, praise and answers as
-    classes.
-    """
+    """WebVTT (W3C): one cue per reply on the run's media time, its kind as a class."""
     said = sorted(
         (row for row in rows if row.text and row.kind in ("correction", "praise", "answer")), key=lambda r: r.pts_s
     )
-    out = ["WEBVTT", f"NOTE {_note(title)}"]
+    cues = []
     for index, row in enumerate(said):
         length_s = min(max(len(row.text) / CHARACTERS_PER_S, SHORTEST_S), LONGEST_S)
         if index + 1 < len(said):
             length_s = max(min(length_s, said[index + 1].pts_s - row.pts_s), 0.1)
-        start, end = _stamp(row.pts_s), _stamp(row.pts_s + length_s)
-        out.append(f"{start} --> {end}\n<c.{row.kind}>{_cue(row.text)}</c>")
-    return "\n\n".join(out) + "\n"
+        cues.append(Cue(row.pts_s, row.pts_s + length_s, row.text, style=row.kind))
+    return webvtt(cues, note=title)
 
 
 def to_jsonl(rows: Iterable[TranscriptLine]) -> str:
     """One JSON object a line."""
     return "".join(to_json({name: getattr(row, name) for name in TranscriptLine.__slots__}) + "\n" for row in rows)
-
-
-def _stamp(seconds: float) -> str:
-    ms = max(0, round(seconds * 1000))
-    return f"{ms // 3_600_000:02d}:{ms // 60_000 % 60:02d}:{ms // 1000 % 60:02d}.{ms % 1000:03d}"
-
-
-def _cue(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _note(text: str) -> str:
-    return " ".join(text.split()).replace("-->", "->")

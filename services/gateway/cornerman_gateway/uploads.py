@@ -17,11 +17,11 @@ from cornerman_gateway.problems import Problem
 
 SNIFF_BYTES: Final = 512
 FREE_BYTES: Final = 256 * 1024 * 1024
-"""Room that an upload must leave on the disk."""
+"""Space that an upload must leave on the disk."""
 
 
 def sniff(head: bytes) -> str:
-    """Suffix of the container whose first bytes these are; empty when it is no video we read.
+    """Suffix of the container whose first bytes these are; empty when it is not a supported video.
 
     ISO base media (ISO 14496-12), Matroska and WebM (RFC 8794), AVI (RIFF), MPEG-TS and MPEG-PS (ISO 13818-1).
     """

@@ -13,15 +13,16 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from cornerman_gateway.fanout import Spawn
 from cornerman_gateway.problems import Problem
 from cornerman_gateway.push import store_push
-from cornerman_shared.bus.connection import Bus
 from cornerman_shared.errors import CornermanError, RetryableError
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
     import av
+
+    from cornerman_shared.aio import Spawn
+    from cornerman_shared.bus.connection import Bus
 
 log = get_logger("gateway")
 
@@ -84,7 +85,7 @@ class Whip:
         except Exception as error:
             # aiortc raises whatever its parser stumbled over; all of it means that the offer was no good.
             await self.end(session.session_id)
-            raise Problem(422, "this is no offer we can answer", f"sdp: {error or type(error).__name__}") from error
+            raise Problem(422, "this offer cannot be answered", f"sdp: {error or type(error).__name__}") from error
         return session.session_id, str(peer.localDescription.sdp)
 
     def _on_track(self, session: WhipSession, track: Any) -> None:

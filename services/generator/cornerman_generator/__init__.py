@@ -1,1 +1,1 @@
-"""The generator: requests in, streamed words out. Any number of workers and back ends."""
+"""Generator service: requests in, streamed text out. Any number of workers and back ends."""

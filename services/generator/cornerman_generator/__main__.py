@@ -1,4 +1,4 @@
-"""`python -m cornerman_generator`: turns requests into words. Start as many as there is work for."""
+"""`python -m cornerman_generator`: answers requests with text. Any number of these processes share the work."""
 
 from __future__ import annotations
 

@@ -1,10 +1,14 @@
-"""From settings to a generator. Nothing of a back end is imported unless the settings name it."""
+"""Makes the generator that the settings name. A back end is imported only when it is used."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cornerman_common.model_location import require_model_extra
-from cornerman_generator.core import Generator
-from cornerman_shared.settings.tree import GeneratorSettings
+
+if TYPE_CHECKING:
+    from cornerman_generator.protocol import Generator
+    from cornerman_shared.settings.tree import GeneratorSettings
 
 
 def make_generator(settings: GeneratorSettings) -> Generator:

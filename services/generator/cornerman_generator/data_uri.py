@@ -1,4 +1,4 @@
-"""Frames as JPEG, for servers that take pictures. Knows no server."""
+"""Encodes frames as JPEG data URIs, for servers that take pictures. Knows no server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def jpeg(frame: NDArray[np.uint8]) -> bytes:
     """A JPEG of an RGB frame [H, W, 3], each side rounded to an even number of pixels.
 
     Raises:
-        GenerationError: no JPEG can be made of it.
+        GenerationError: it cannot be encoded.
     """
     picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
     try:

@@ -1,19 +1,24 @@
-"""The echo generator: streams words made from the request, for running the pipeline without a model."""
+"""Echo back end: streams text made from the request, for running the pipeline without a model."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING
 
-from cornerman_generator.core import ChunkInput, TextDelta, Wants
-from cornerman_shared.bus.messages import Request
+from cornerman_generator.protocol import TextDelta
+
+if TYPE_CHECKING:
+    from cornerman_generator.protocol import Wants
+    from cornerman_shared.bus.chunk_input import ChunkInput
+    from cornerman_shared.bus.messages import Request
 
 
 class EchoGenerator:
-    """Says the action, the media time, the chunks and the prompt, word by word.
+    """Replies with the action, the media time, the chunks and the prompt, word by word.
 
     Args:
-        delay_s: waited before each word, as a model would compute.
+        delay_s: delay before each word, seconds.
     """
 
     model = "echo"
@@ -31,11 +36,11 @@ class EchoGenerator:
             yield TextDelta(word if i == 0 else f" {word}", 1, len(request.prompt.split()))
 
     async def close(self) -> None:
-        """There is nothing to let go of."""
+        """Has no threads or connections to end."""
 
 
 def words_for(request: Request) -> list[str]:
-    """The words that answer a request."""
+    """The words of the reply to a request."""
     numbers = f"{request.chunks[0].seq}-{request.chunks[-1].seq}" if request.chunks else "none"
     kind = "answer" if request.kind == "question" else request.action
     return f"{kind} at {request.pts_s:.2f} s, chunks {numbers}: {request.prompt}".split()

@@ -1,23 +1,28 @@
-"""How a request ends: the event, and the one hop that writes it. Builds; sends nothing."""
+"""Hops of the generator: the one end of a request. Builds hops; sends none."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from cornerman_generator.core import times_of
 from cornerman_shared.bus.hop import Hop
-from cornerman_shared.bus.last_feedback import FIELD as SAID
-from cornerman_shared.bus.last_feedback import LastFeedback
-from cornerman_shared.bus.messages import BlobRef, EndEvent, EndStatus, ErrorEvent, Request, Times
-from cornerman_shared.bus.streams import Keys
-from cornerman_shared.settings.tree import BusSettings
+from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD, LastFeedback
+from cornerman_shared.bus.messages import EndEvent, ErrorEvent
+
+if TYPE_CHECKING:
+    from cornerman_shared.bus.messages import BlobRef, EndStatus, Request
+    from cornerman_shared.bus.streams import Keys
+    from cornerman_shared.settings.tree import BusSettings
 
 STAGE = "generator"
-COUNTED = {"done": "feedback", "failed": "errors", "expired": "expired", "cancelled": "cancelled"}
+COUNTERS = {"done": "feedback", "failed": "errors", "expired": "expired", "cancelled": "cancelled"}
+"""The counter of a source that each end status adds to."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyOutcome:
-    """What became of a request; `text` is all that was said."""
+    """How a request ended; `text` is the whole reply."""
 
     status: EndStatus
     attempt: int
@@ -32,27 +37,29 @@ class ReplyOutcome:
 
 
 def end_hop(keys: Keys, bus: BusSettings, request: Request, outcome: ReplyOutcome, now_s: float) -> Hop:
-    """Writes the end once. Nothing happens when a newer attempt is at work; when the request had ended already, the
-    entry is
-    settled and that is all."""
+    """Ends the request once.
+
+    The hop is void while a newer attempt is at work. If the request has ended already, it only settles the entry.
+    """
     i, counters = request.request_id, keys.counters(request.source_id)
     hop = Hop()
-    if outcome.attempt:
+    if outcome.attempt:  # 0 = never started: no attempt to compare with
         hop.expect(keys.open_requests, i, str(outcome.attempt))
     hop.once(keys.open_requests, i)
     if outcome.status == "failed":
         error = ErrorEvent(request.source_id, request.run, STAGE, outcome.cause, now_s, i)
         hop.event(keys, error, bus.feedback_maxlen)
     hop.event(keys, end_event(request, outcome, now_s), bus.feedback_maxlen)
-    hop.count(counters, COUNTED[outcome.status])
+    hop.count(counters, COUNTERS[outcome.status])
     if outcome.status == "done" and request.kind == "feedback" and not outcome.silent:
-        said = LastFeedback(request.run, request.action, request.pts_s, outcome.text)
-        hop.set(keys.decider_state(request.source_id), SAID, said.to_bytes())
+        # The decider reads it for the next request; answers and silence must not replace it.
+        last = LastFeedback(request.run, request.action, request.pts_s, outcome.text)
+        hop.set(keys.decider_state(request.source_id), LAST_FEEDBACK_FIELD, last.to_bytes())
     return hop.free(owned_blobs(request))
 
 
 def closed_hop(keys: Keys, request: Request, attempt: int) -> Hop:
-    """Settles the entry of a request that has ended meanwhile; leaves it alone when a newer attempt is at work."""
+    """Settles the entry of a request that has ended meanwhile; void while a newer attempt is at work."""
     hop = Hop()
     if attempt:
         hop.expect(keys.open_requests, request.request_id, str(attempt))
@@ -82,13 +89,8 @@ def end_event(request: Request, outcome: ReplyOutcome, now_s: float) -> EndEvent
     )
 
 
-def times_of(request: Request, first_token_at_s: float, done_at_s: float = 0.0) -> Times:
-    """The request's times with those of this stage."""
-    return replace(request.times, first_token_at_s=first_token_at_s, done_at_s=done_at_s)
-
-
 def owned_blobs(request: Request) -> list[BlobRef]:
-    """Blobs that nobody else will free."""
+    """Blobs that only this request refers to, so that its end frees them."""
     if not request.owns_blobs:
         return []
     return [ref for chunk in request.chunks for ref in (chunk.context, chunk.video, chunk.frames) if ref]

@@ -1,36 +1,38 @@
 """MiniCPM-o and MiniCPM-V, which bring their own code and a `chat` method instead of transformers' interface.
 
-Facts about the 4.5 checkpoints that loading has to know: the AWQ one says `modules_to_not_convert: null` although
-only its
-language model is quantized, and it computes in float16; `<think>` must not be sampled.
+Loading depends on three facts about the 4.5 checkpoints: the AWQ one says `modules_to_not_convert: null` although only
+its language model is quantized; it computes in float16; `<think>` must not be sampled.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from cornerman_generator.core import TextDelta
-from cornerman_shared.bus.messages import Request
+from cornerman_generator.protocol import TextDelta
 from cornerman_shared.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cornerman_shared.bus.messages import Request
 
 NOT_QUANTIZED = ("vpm", "resampler", "apm", "audio_projection_layer", "tts", "lm_head")
 
 
 class MiniCpmBackend:
-    """A model with `chat(msgs=…, stream=True)`."""
+    """Calls a model's `chat(msgs=…, stream=True)`."""
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
         self._model = model
         self._tokenizer = tokenizer
 
     def reply(self, frames: list[NDArray[np.uint8]], request: Request, cancel: threading.Event) -> Iterator[TextDelta]:
-        """Pieces as the model's own streamer gives them; tokens are counted by its tokenizer."""
+        """Pieces of the model's own streamer, about frames [H, W, 3]; its tokenizer counts the tokens."""
         from PIL import Image
 
         sampling = request.sampling
@@ -44,9 +46,9 @@ class MiniCpmBackend:
             "tokenizer": self._tokenizer,
             "sampling": sampling.temperature > 0,
             "max_new_tokens": sampling.max_new_tokens,
-            "max_slice_nums": 1,
+            "max_slice_nums": 1,  # one tile an image: the frames are small
             "use_image_id": False,
-            "enable_thinking": False,
+            "enable_thinking": False,  # its thoughts would be shown as feedback
             "stream": True,
         }
         if sampling.temperature > 0:
@@ -65,7 +67,7 @@ def load_minicpm(
     """Loads the vision and language parts; speech in and out stay off.
 
     Raises:
-        ConfigError: its code may not run.
+        ConfigError: `generator.trust_remote_code` is off, so its code may not run.
     """
     if not trust_remote_code:
         raise ConfigError(
@@ -82,7 +84,7 @@ def load_minicpm(
 
 
 def repair_quantization(config: Any, dtype: torch.dtype) -> torch.dtype:
-    """Keeps an AWQ checkpoint's unquantized parts unquantized; the dtype to compute in."""
+    """Repairs an AWQ config so that only the language model is quantized; returns the dtype to compute in."""
     quantization = getattr(config, "quantization_config", None)
     if quantization is None:
         return dtype

@@ -1,4 +1,4 @@
-"""The language half of Mobile-VideoGPT as a generator: tokens in, text out, with LoRA adapters by request."""
+"""Mobile-VideoGPT back end: tokens into the language half, text out, with LoRA adapters by request."""
 
 from __future__ import annotations
 
@@ -8,35 +8,34 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from cornerman_common.model_location import model_path, set_threads, torch_device, torch_dtype
-from cornerman_generator.core import ChunkInput, TextDelta, Wants, require_tokens
+from cornerman_generator.core import require_tokens
+from cornerman_generator.protocol import TextDelta
 from cornerman_generator.threads import in_thread
-from cornerman_shared.bus.messages import Request
 from cornerman_shared.errors import ConfigError, GenerationError
-from cornerman_shared.settings.tree import GeneratorSettings
 from mobile_videogpt import MobileVideoGPT
 from mobile_videogpt.errors import ModelError
-from mobile_videogpt.quantize import Quantization
 
-
-@dataclass(frozen=True, slots=True)
-class TorchTokens:
-    """A chunk's tokens as the model reads them."""
-
-    context: torch.Tensor  # [8, P, D]
-    video: torch.Tensor  # [V, D]
+if TYPE_CHECKING:
+    from cornerman_generator.protocol import Wants
+    from cornerman_shared.bus.chunk_input import ChunkInput
+    from cornerman_shared.bus.messages import Request
+    from cornerman_shared.settings.tree import GeneratorSettings
+    from mobile_videogpt.context import ChunkTokens
+    from mobile_videogpt.quantize import Quantization
 
 
 class MobileVideoGPTGenerator:
-    """Answers in threads, as many at once as there are slots; they share one model.
+    """Answers as many requests at once as there are slots, each in a thread; they share one model.
 
     Args:
         model: with its language half and tokenizer.
-        name: what it is called in messages.
+        name: its name in messages.
         adapters: LoRA adapters by name; a request may also name a folder.
         slots: requests at once.
     """
@@ -54,7 +53,8 @@ class MobileVideoGPTGenerator:
         """Reads the language half only.
 
         Raises:
-            ConfigError: no such checkpoint, a damaged one, no tokenizer, no such device, or it cannot quantize.
+            ConfigError: the checkpoint is missing, damaged or without a tokenizer, or the device is missing or cannot
+                quantize.
         """
         set_threads(settings.threads)
         path = model_path("generator.model", settings.model)
@@ -76,22 +76,22 @@ class MobileVideoGPTGenerator:
         return generator
 
     def warm_up(self) -> None:
-        """Two tokens about an empty chunk, so that the first words do not wait for kernels to start."""
+        """Generates two tokens about an empty chunk, so that the first request does not wait for kernels to load."""
         config = self._model.config
         width = config.language.width
-        chunk = TorchTokens(
+        chunk = _Tensors(
             torch.zeros(config.chunk_frames, config.image_tokens, width), torch.zeros(config.video_tokens, width)
         )
         for _ in self._model.generate([chunk], "?", max_new_tokens=2):
             pass
-        self._model.forget_prompts()
+        self._model.clear_prefixes()
 
     def generate(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncIterator[TextDelta]:
         """Streams the model's reply."""
         return in_thread(lambda cancel: self._reply(request, chunks, cancel), self._pool)
 
     async def close(self) -> None:
-        """Lets the threads go."""
+        """Ends the threads after the replies in work."""
         self._pool.shutdown(wait=False)
 
     def _reply(self, request: Request, chunks: Sequence[ChunkInput], cancel: threading.Event) -> Iterator[TextDelta]:
@@ -100,10 +100,10 @@ class MobileVideoGPTGenerator:
         try:
             with self._adapters.using(request.adapter):
                 deltas = self._model.generate(
-                    [_tokens(chunk) for chunk in chunks],
+                    [torch_tokens(chunk) for chunk in chunks],
                     request.prompt,
                     system_prompt=request.system_prompt or None,
-                    frame_ids=[[round(pts_s, 6) for pts_s in chunk.ref.frame_pts_s] for chunk in chunks],
+                    frame_ids=frame_ids(chunks),
                     action=action_of(request),
                     max_new_tokens=sampling.max_new_tokens,
                     temperature=sampling.temperature,
@@ -118,37 +118,38 @@ class MobileVideoGPTGenerator:
 
 
 class AdapterSwitch:
-    """Lets requests with one adapter run together, and changes the adapter when none is running.
+    """Runs requests with one adapter together, and changes the adapter when no request is running.
 
     Args:
         model: the model that takes the adapters.
-        known: their folders by name.
+        folders: the adapters' folders by name.
     """
 
-    def __init__(self, model: MobileVideoGPT, known: Mapping[str, str]) -> None:
+    def __init__(self, model: MobileVideoGPT, folders: Mapping[str, str]) -> None:
         self._model = model
-        self._known = known
-        self._free = threading.Condition()
+        self._folders = folders
+        self._idle = threading.Condition()
         self._running = 0
 
     @contextmanager
     def using(self, wanted: str) -> Iterator[None]:
-        """The body runs with this adapter active; empty = none.
+        """Runs the body with this adapter active; empty = none.
 
         Raises:
-            GenerationError: there is no such adapter, or it is of another model.
+            GenerationError: the adapter is unknown, or of another model.
         """
-        with self._free:
-            self._free.wait_for(lambda: self._running == 0 or self._active() == wanted)
+        # An adapter is weights in the shared model: a switch would change the text of replies in work.
+        with self._idle:
+            self._idle.wait_for(lambda: self._running == 0 or self._active() == wanted)
             if self._active() != wanted:
                 self._switch(wanted)
             self._running += 1
         try:
             yield
         finally:
-            with self._free:
+            with self._idle:
                 self._running -= 1
-                self._free.notify_all()
+                self._idle.notify_all()
 
     def _active(self) -> str:
         return self._model.active_adapter or ""
@@ -161,25 +162,36 @@ class AdapterSwitch:
         elif wanted in lora.names:
             change = lambda: lora.activate(wanted)  # noqa: E731
         else:
-            change = lambda: lora.load(self._known.get(wanted, wanted), wanted)  # noqa: E731
+            change = lambda: lora.load(self._folders.get(wanted, wanted), wanted)  # noqa: E731
         try:
             change()
         except (ModelError, OSError, ValueError) as error:
-            known = ", ".join(self._known) or "none"
+            known = ", ".join(self._folders) or "none"
             raise GenerationError(
                 f"adapter {wanted!r} cannot be used: {error}. generator.adapters names {known}; a folder will do too"
             ) from error
 
 
 def action_of(request: Request) -> str | None:
-    """What the decider decided on; None for a question, which nobody decided on."""
+    """The decider's action for the prompt; None for a question, which has no decision."""
     return request.action if request.kind == "feedback" else None
 
 
-def _tokens(chunk: ChunkInput) -> TorchTokens:
-    assert chunk.context is not None
-    assert chunk.video is not None
-    return TorchTokens(torch.from_numpy(np.array(chunk.context)), torch.from_numpy(np.array(chunk.video)))
+def frame_ids(chunks: Sequence[ChunkInput]) -> list[list[float]]:
+    """Media times of each chunk's frames, so that frames in an overlap count once."""
+    return [[round(pts_s, 6) for pts_s in chunk.ref.frame_pts_s] for chunk in chunks]
+
+
+def torch_tokens(chunk: ChunkInput) -> ChunkTokens:
+    """A chunk's tokens as the model reads them."""
+    # Arrays from the bus are read-only views; torch wants memory it may write to.
+    return _Tensors(torch.from_numpy(np.array(chunk.context)), torch.from_numpy(np.array(chunk.video)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Tensors:
+    context: torch.Tensor  # [8, P, D]
+    video: torch.Tensor  # [V, D]
 
 
 def _quantization(setting: str, device: torch.device) -> Quantization | None:
@@ -187,4 +199,4 @@ def _quantization(setting: str, device: torch.device) -> Quantization | None:
         return None
     if setting == "int4":
         return "4bit"
-    return "8bit" if device.type == "cuda" else "int8"
+    return "8bit" if device.type == "cuda" else "int8"  # bitsandbytes on CUDA, torch's own elsewhere

@@ -1,16 +1,21 @@
-"""Frames to any OpenAI-compatible server (vLLM, SGLang, Ollama, a hosted one), text streamed back."""
+"""OpenAI back end: frames to any OpenAI-compatible server (vLLM, SGLang, Ollama, a hosted one), text streamed back."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cornerman_generator.core import ChunkInput, TextDelta, Wants, distinct_frames
+from cornerman_generator.core import distinct_frames
 from cornerman_generator.data_uri import data_uri
+from cornerman_generator.protocol import TextDelta
 from cornerman_generator.sse import CompletionServer
-from cornerman_shared.bus.messages import Request
 from cornerman_shared.errors import ConfigError
-from cornerman_shared.settings.tree import GeneratorSettings
+
+if TYPE_CHECKING:
+    from cornerman_generator.protocol import Wants
+    from cornerman_shared.bus.chunk_input import ChunkInput
+    from cornerman_shared.bus.messages import Request
+    from cornerman_shared.settings.tree import GeneratorSettings
 
 MAX_IMAGES = 8
 
@@ -31,7 +36,7 @@ class OpenAIGenerator:
 
     @classmethod
     def load(cls, settings: GeneratorSettings) -> OpenAIGenerator:
-        """Asks the server nothing yet.
+        """Makes the client; no request is sent yet.
 
         Raises:
             ConfigError: no address or no model is set.
@@ -49,7 +54,7 @@ class OpenAIGenerator:
                 text = (choice.get("delta") or {}).get("content") or ""
                 if text:
                     yield TextDelta(text, 1, n_input)
-        if n_input:
+        if n_input:  # usage comes last, after the text
             yield TextDelta("", 0, n_input)
 
     async def close(self) -> None:
@@ -58,7 +63,7 @@ class OpenAIGenerator:
 
 
 def chat_body(model: str, request: Request, chunks: Sequence[ChunkInput]) -> dict[str, Any]:
-    """The request in the chat format. A server streams about one token a piece, which is how tokens are counted."""
+    """The request in the chat format. Servers stream about one token a piece, so pieces are counted as tokens."""
     content: list[dict[str, Any]] = [
         {"type": "image_url", "image_url": {"url": data_uri(frame)}} for frame in distinct_frames(chunks, MAX_IMAGES)
     ]

@@ -1,25 +1,29 @@
-"""One attempt's words on the bus: start, then pieces of text. Outlives a lost server without losing or doubling a
-word."""
+"""Writes one reply to the bus: start, then pieces of text. Retries a lost server without losing or doubling text."""
 
 from __future__ import annotations
 
-import asyncio
+from typing import TYPE_CHECKING
 
-from cornerman_generator.hops import times_of
-from cornerman_shared.backoff import Backoff
-from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.messages import DeltaEvent, Event, Request, StartEvent
+from cornerman_generator.core import times_of
+from cornerman_shared.aio import retry
+from cornerman_shared.bus.messages import DeltaEvent, StartEvent
 from cornerman_shared.bus.replies import append_reply, start_attempt
 from cornerman_shared.errors import RetryableError
 from cornerman_shared.process.logs import get_logger
 
-log = get_logger("speech")
+if TYPE_CHECKING:
+    from cornerman_shared.bus.connection import Bus
+    from cornerman_shared.bus.messages import Event, Request
+
+log = get_logger("reply_writer")
 
 
 class ReplyWriter:
-    """Says a request's text. A piece whose answer was lost may or may not be out, so a new attempt says everything
-    again, which
-    voids what the old one said."""
+    """Writes a request's text.
+
+    A piece whose answer was lost may or may not be written. A new attempt then writes the whole text again, which voids
+    the text of the old one.
+    """
 
     def __init__(self, bus: Bus, request: Request, model: str) -> None:
         self._bus = bus
@@ -30,20 +34,13 @@ class ReplyWriter:
         self.first_token_at_s = 0.0
 
     async def start(self) -> bool:
-        """Takes the request. False = it has ended, or a newer attempt is at work."""
-        backoff = Backoff(base_s=0.05, cap_s=2.0)
-        while True:
-            try:
-                attempt = await start_attempt(self._bus, self._request)
-                if attempt is None:
-                    return False
-                self.attempt = attempt
-                if not await self._say(self._start_event()):
-                    return False
-                return not self.text or await self._say(self._delta(self.text))
-            except RetryableError as error:
-                log.warning("speech_interrupted", request_id=self._request.request_id, error=str(error))
-                await asyncio.sleep(backoff.next_s())
+        """Starts an attempt. False = the request has ended, or a newer attempt is at work."""
+        return await retry(
+            self._start_once,
+            report=lambda error: log.warning(
+                "speech_interrupted", request_id=self._request.request_id, error=str(error)
+            ),
+        )
 
     async def append(self, text: str) -> bool:
         """Appends a piece. False = stop generating: the request has ended, or a newer attempt is at work."""
@@ -51,11 +48,20 @@ class ReplyWriter:
             self.first_token_at_s = self._bus.clock.now_s()
         self.text += text
         try:
-            return await self._say(self._delta(text))
+            return await self._append(self._delta(text))
         except RetryableError:
-            return await self.start()
+            return await self.start()  # not again: the piece may be written already, and would then be doubled
 
-    async def _say(self, event: Event) -> bool:
+    async def _start_once(self) -> bool:
+        attempt = await start_attempt(self._bus, self._request)
+        if attempt is None:
+            return False
+        self.attempt = attempt
+        if not await self._append(self._start_event()):
+            return False
+        return not self.text or await self._append(self._delta(self.text))
+
+    async def _append(self, event: Event) -> bool:
         return await append_reply(self._bus, event, self._request.request_id, self.attempt)
 
     def _start_event(self) -> StartEvent:

@@ -1,4 +1,4 @@
-"""An iterator that computes in a thread, as an async iterator. Knows nothing of models."""
+"""Runs an iterator in a thread and gives its items as an async iterator. Knows nothing of models."""
 
 from __future__ import annotations
 
@@ -12,22 +12,21 @@ T = TypeVar("T")
 
 
 class _End:
-    """Behind the last item."""
+    """Marks the end of the items."""
 
 
 async def in_thread(make: Callable[[threading.Event], Iterator[T]], executor: Executor) -> AsyncIterator[T]:
     """Items of `make(cancel)`, which runs in the executor.
 
-    Closing the iterator sets `cancel` and waits for the thread, so that it is not computing for nobody. The queue
-    in between is
-    bounded by what the iterator yields in all; for text that is `max_new_tokens`.
+    Closing the iterator sets `cancel` and waits for the thread, so that it does not compute without a reader. The queue
+    in between is bounded by the number of items; for text that is `max_new_tokens`.
     """
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[T | BaseException | _End] = asyncio.Queue()
     cancel = threading.Event()
 
-    def hand_over(item: T | BaseException | _End) -> None:
-        if not loop.is_closed():
+    def put(item: T | BaseException | _End) -> None:
+        if not loop.is_closed():  # the process may end while the thread still computes
             loop.call_soon_threadsafe(queue.put_nowait, item)
 
     def compute() -> None:
@@ -35,10 +34,10 @@ async def in_thread(make: Callable[[threading.Event], Iterator[T]], executor: Ex
             for item in make(cancel):
                 if cancel.is_set():
                     return
-                hand_over(item)
-            hand_over(_End())
+                put(item)
+            put(_End())
         except BaseException as error:
-            hand_over(error)
+            put(error)
 
     future = loop.run_in_executor(executor, compute)
     try:
@@ -51,4 +50,4 @@ async def in_thread(make: Callable[[threading.Event], Iterator[T]], executor: Ex
             yield item
     finally:
         cancel.set()
-        await asyncio.wait([future])
+        await asyncio.wait([future])  # not awaited itself: its result and errors went through the queue

@@ -1,30 +1,34 @@
-"""Our tokens as prompt embeddings to a vLLM server that runs the language half: the way past one machine.
+"""vLLM back end: visual tokens as prompt embeddings to a vLLM server that runs the language half.
 
-The server is started on the same checkpoint's language half with `--enable-prompt-embeds`. Here only the token
-embeddings are
-needed, to put the prompt's words round the visual tokens.
+The server runs the same checkpoint's language half with `--enable-prompt-embeds`. This process needs only the token
+embeddings, to put the prompt around the visual tokens.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from cornerman_common.model_location import model_path
-from cornerman_generator.core import ChunkInput, TextDelta, Wants, require_tokens
-from cornerman_generator.mobile_videogpt import TorchTokens, action_of
+from cornerman_generator.core import require_tokens
+from cornerman_generator.mobile_videogpt import action_of, frame_ids, torch_tokens
+from cornerman_generator.protocol import TextDelta
 from cornerman_generator.sse import CompletionServer
-from cornerman_shared.bus.messages import Request
 from cornerman_shared.errors import ConfigError, GenerationError
-from cornerman_shared.settings.tree import GeneratorSettings
 from mobile_videogpt import MobileVideoGPT
 from mobile_videogpt.errors import ModelError
+
+if TYPE_CHECKING:
+    from cornerman_generator.protocol import Wants
+    from cornerman_shared.bus.chunk_input import ChunkInput
+    from cornerman_shared.bus.messages import Request
+    from cornerman_shared.settings.tree import GeneratorSettings
 
 
 class VllmGenerator:
@@ -61,8 +65,6 @@ class VllmGenerator:
 
     async def generate(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncIterator[TextDelta]:
         """One delta for each piece that the server sends."""
-        import asyncio
-
         loop = asyncio.get_running_loop()
         embeds, n_input = await loop.run_in_executor(self._pool, self._embeds, request, chunks)
         sampling = request.sampling
@@ -86,23 +88,18 @@ class VllmGenerator:
         await self._server.close()
 
     def _embeds(self, request: Request, chunks: Sequence[ChunkInput]) -> tuple[str, int]:
-        """The whole prompt [n, D] as vLLM takes it: base64 of `torch.save`; and n."""
+        """The whole prompt [n, D] in vLLM's format (base64 of `torch.save`), and n."""
         require_tokens(chunks)
-        tokens = [
-            TorchTokens(torch.from_numpy(np.array(chunk.context)), torch.from_numpy(np.array(chunk.video)))
-            for chunk in chunks
-        ]
-        frame_ids = [[round(pts_s, 6) for pts_s in chunk.ref.frame_pts_s] for chunk in chunks]
         try:
             embeds = self._model.assemble(
-                tokens,
+                [torch_tokens(chunk) for chunk in chunks],
                 request.prompt,
                 system_prompt=request.system_prompt or None,
-                frame_ids=frame_ids,
+                frame_ids=frame_ids(chunks),
                 action=action_of(request),
             )[0]
         except (ModelError, RuntimeError, ValueError) as error:
             raise GenerationError(f"{self.model}: {error}") from error
-        buffer = io.BytesIO()
+        buffer = io.BytesIO()  # float32 on the CPU: the server casts to its own dtype
         torch.save(embeds.detach().to("cpu", torch.float32).contiguous(), buffer)
         return base64.b64encode(buffer.getvalue()).decode(), embeds.shape[0]

@@ -1,8 +1,7 @@
-"""Frames into any image-text-to-text model that transformers knows, text streamed out.
+"""VLM back end: frames into any image-text-to-text model of transformers, text streamed out.
 
-Code that comes with a model runs only when `generator.trust_remote_code` says so; MiniCPM-o is such a model and has
-an
-interface of its own, see `minicpm`.
+Code that comes with a model runs only if `generator.trust_remote_code` is on. MiniCPM-o is such a model, with its own
+interface; see `minicpm`.
 """
 
 from __future__ import annotations
@@ -12,24 +11,30 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from cornerman_common.model_location import set_threads, torch_device, torch_dtype
-from cornerman_generator.core import ChunkInput, TextDelta, Wants, distinct_frames
+from cornerman_generator.core import distinct_frames
+from cornerman_generator.protocol import TextDelta
 from cornerman_generator.threads import in_thread
-from cornerman_shared.bus.messages import Request
 from cornerman_shared.errors import ConfigError, GenerationError
-from cornerman_shared.settings.tree import GeneratorSettings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cornerman_generator.protocol import Wants
+    from cornerman_shared.bus.chunk_input import ChunkInput
+    from cornerman_shared.bus.messages import Request
+    from cornerman_shared.settings.tree import GeneratorSettings
 
 MAX_IMAGES = 8
 
 
 class VlmBackend(Protocol):
-    """A loaded model that looks at frames."""
+    """A loaded model that reads frames."""
 
     def reply(self, frames: list[NDArray[np.uint8]], request: Request, cancel: threading.Event) -> Iterator[TextDelta]:
         """Text about the frames, oldest first; checks `cancel` before every token."""
@@ -39,14 +44,14 @@ class VlmGenerator:
     """Answers one request at a time, in a thread.
 
     Args:
-        talker: the model.
-        name: what it is called in messages.
+        backend: the loaded model.
+        name: its name in messages.
     """
 
     wants: Wants = "frames"
 
-    def __init__(self, talker: VlmBackend, name: str) -> None:
-        self._talker = talker
+    def __init__(self, backend: VlmBackend, name: str) -> None:
+        self._backend = backend
         self.model = name
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="generate")
 
@@ -55,7 +60,7 @@ class VlmGenerator:
         """Reads the model.
 
         Raises:
-            ConfigError: none is named, it cannot be read, or it brings code and that is not allowed.
+            ConfigError: none is named, it cannot be read, or it brings code that may not run.
         """
         if not settings.model:
             raise ConfigError("generator.model is empty; give a path or a hub name of an image-text-to-text model")
@@ -63,17 +68,17 @@ class VlmGenerator:
         device = torch_device("generator.device", settings.device)
         dtype = torch_dtype(settings.dtype, device)
         try:
-            talker = _load(settings, device, dtype)
+            backend = _load(settings, device, dtype)
         except (OSError, ValueError, ImportError, KeyError) as error:
             raise ConfigError(f"generator.model = {settings.model!r} cannot be loaded: {error}") from error
-        return cls(talker, Path(settings.model).name)
+        return cls(backend, Path(settings.model).name)
 
     def generate(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncIterator[TextDelta]:
         """Streams the model's reply."""
         return in_thread(lambda cancel: self._reply(request, chunks, cancel), self._pool)
 
     async def close(self) -> None:
-        """Lets the thread go."""
+        """Ends the thread after the reply in work."""
         self._pool.shutdown(wait=False)
 
     def _reply(self, request: Request, chunks: Sequence[ChunkInput], cancel: threading.Event) -> Iterator[TextDelta]:
@@ -81,27 +86,27 @@ class VlmGenerator:
             raise GenerationError(f"adapter {request.adapter!r}: generator.backend vlm takes none; merge it first")
         frames = distinct_frames(chunks, MAX_IMAGES)
         try:
-            yield from self._talker.reply(frames, request, cancel)
+            yield from self._backend.reply(frames, request, cancel)
         except (RuntimeError, ValueError, TypeError, KeyError, IndexError) as error:
             raise GenerationError(f"{self.model}: {error}") from error
 
 
 class TransformersBackend:
-    """A model of `AutoModelForImageTextToText` with its processor's chat template."""
+    """Calls a model of `AutoModelForImageTextToText` through its processor's chat template."""
 
     def __init__(self, model: Any, processor: Any) -> None:
         self._model = model
         self._processor = processor
 
     def reply(self, frames: list[NDArray[np.uint8]], request: Request, cancel: threading.Event) -> Iterator[TextDelta]:
-        """Generates in a second thread, so that each piece can be handed on as it comes."""
+        """Generates in a second thread, because transformers pushes pieces to a streamer."""
         inputs = self._processor.apply_chat_template(
             messages_for(frames, request),
             add_generation_prompt=True,
             tokenize=True,
             return_dict=True,
             return_tensors="pt",
-        ).to(self._model.device, dtype=self._model.dtype)
+        ).to(self._model.device, dtype=self._model.dtype)  # casts pixel values only, not token ids
         pieces: SimpleQueue[tuple[str, int] | BaseException | None] = SimpleQueue()
         streamer = _streamer(self._processor.tokenizer, pieces)
         n_input = int(inputs["input_ids"].shape[1])
@@ -119,6 +124,7 @@ class TransformersBackend:
             except BaseException as error:
                 pieces.put(error)
 
+        # A daemon: a model that hangs must not keep the process from ending.
         thread = threading.Thread(target=generate, name="vlm", daemon=True)
         thread.start()
         try:
@@ -127,7 +133,7 @@ class TransformersBackend:
                     raise piece
                 yield TextDelta(piece[0], piece[1], n_input)
         finally:
-            cancel.set()
+            cancel.set()  # seen before the next token
             thread.join()
 
 
@@ -158,6 +164,7 @@ def _load(settings: GeneratorSettings, device: torch.device, dtype: torch.dtype)
     from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 
     trust = settings.trust_remote_code
+    # A hub name is not a path: only `~` is expanded.
     path = str(Path(settings.model).expanduser()) if settings.model.startswith("~") else settings.model
     config = AutoConfig.from_pretrained(path, trust_remote_code=trust)
     if str(getattr(config, "model_type", "")).startswith("minicpm"):
@@ -175,11 +182,11 @@ def _streamer(tokenizer: Any, pieces: SimpleQueue[tuple[str, int] | BaseExceptio
     from transformers import TextStreamer
 
     class Streamer(TextStreamer):  # type: ignore[misc]
-        """Hands on text that can no longer change, with the number of tokens it took."""
+        """Puts text that can no longer change into the queue, with its number of tokens."""
 
         def __init__(self) -> None:
             super().__init__(tokenizer, skip_prompt=True, skip_special_tokens=True)
-            self._new = -1  # the prompt comes first, as one value
+            self._new = -1  # the prompt comes first, as one value; it is not counted
 
         def put(self, value: Any) -> None:
             self._new += 1

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from cornerman_shared.aio import retry
-from cornerman_shared.bus.delivery import Delivery
-from cornerman_shared.bus.hop import Hop, HopResult
+from cornerman_shared.bus.hop import HopResult
 from cornerman_shared.errors import RetryableError
 from cornerman_shared.process.logs import get_logger
+
+if TYPE_CHECKING:
+    from cornerman_shared.bus.delivery import Delivery
+    from cornerman_shared.bus.hop import Hop
 
 M = TypeVar("M")
 T = TypeVar("T")

@@ -142,6 +142,16 @@ class Bus:
                 approximate=True,
             )
 
+    async def newest_id(self, stream: str) -> str:
+        """Id of the newest entry; `0-0` for an empty or missing stream.
+
+        Raises:
+            RetryableError: no answer.
+        """
+        with redis_errors():
+            entries = await self.redis.xrevrange(stream, count=1)
+        return str(entries[0][0].decode()) if entries else streams.FIRST_ID
+
     async def put_blob(self, key: str, array: NDArray[Any], ttl_s: int) -> BlobRef:
         """Stores an array's bytes under `key` for `ttl_s` seconds."""
         with redis_errors():

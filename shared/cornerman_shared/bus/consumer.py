@@ -5,7 +5,7 @@ It reads only as many entries as there are free slots; says every `heartbeat_ms`
 takes over entries of the dead; buries what is malformed or was delivered too often; recreates a lost group; and
 outlives a lost server. No other code retries reads.
 
-With a `fence` the consumer owns its streams alone, so it takes over every pending entry at once.
+With a `lease` the consumer owns its streams alone, so it takes over every pending entry at once.
 """
 
 from __future__ import annotations
@@ -47,8 +47,9 @@ class Consumer(Generic[M]):
     Args:
         name: of this consumer within the group; unique among living processes.
         slots: the most entries in hand at once.
-        fence: the lease that makes this the only consumer; None = consumers compete.
+        lease: makes this the only consumer; None = consumers compete.
         tombstone: what to tell the next stage when a message is buried, so that order there does not wait for it.
+        count: called with the outcome of each entry: committed, buried, lost, released or trimmed.
     """
 
     def __init__(
@@ -60,8 +61,9 @@ class Consumer(Generic[M]):
         name: str,
         *,
         slots: int = 8,
-        fence: Lease | None = None,
+        lease: Lease | None = None,
         tombstone: Tombstone[M] | None = None,
+        count: Callable[[str], None] = lambda outcome: None,
     ) -> None:
         self._bus = bus
         self._settings = bus.settings.bus
@@ -70,8 +72,9 @@ class Consumer(Generic[M]):
         self._kind = kind
         self._name = name
         self._slots = slots
-        self._fence = fence
+        self._lease = lease
         self._tombstone = tombstone
+        self._count = count
         self._client = bus.blocking_client(self._settings.block_ms / 1000)
         self._held: dict[tuple[str, str], Delivery[M]] = {}
         self._waiting: deque[Delivery[M]] = deque()
@@ -107,25 +110,33 @@ class Consumer(Generic[M]):
         self._changed.set()
 
     async def settle(self, delivery: Delivery[M], hop: Hop) -> HopResult:
-        fence = self._fence
+        result = await self._settle(delivery, hop)
+        if result is not HopResult.SETTLED_BEFORE:
+            self._count("committed")
+        return result
+
+    async def _settle(self, delivery: Delivery[M], hop: Hop) -> HopResult:
+        lease = self._lease
         return await hop.run(
             self._bus.scripts,
             stream=delivery.stream,
             group=self._group,
             entry_id=delivery.entry_id,
-            fence=fence.fence if fence else "",
-            generation=fence.generation if fence else 0,
+            fence=lease.fence if lease else "",
+            generation=lease.generation if lease else 0,
         )
 
     async def bury(self, delivery: Delivery[M], reason: str, also: Hop | None) -> HopResult:
-        outcome = await self.settle(delivery, self._burial(delivery, reason).extend(also or Hop()))
-        if outcome is not HopResult.SETTLED_BEFORE:
+        result = await self._settle(delivery, self._burial(delivery, reason).extend(also or Hop()))
+        if result is not HopResult.SETTLED_BEFORE:
             self.buried += 1
+            self._count("buried")
             log.warning("entry_buried", stream=delivery.stream, entry_id=delivery.entry_id, reason=reason)
-        return outcome
+        return result
 
-    async def hand_over(self, delivery: Delivery[M]) -> None:
-        """Makes a pending entry look idle for long, so that nobody waits to take it."""
+    async def release(self, delivery: Delivery[M]) -> None:
+        """Sets the entry's idle time above `idle_ms`, so that another consumer may reclaim it at once."""
+        self._count("released")
         with redis_errors():
             await self._bus.redis.xclaim(
                 delivery.stream,
@@ -137,7 +148,7 @@ class Consumer(Generic[M]):
                 justid=True,
             )
 
-    def forget(self, delivery: Delivery[M]) -> None:
+    def free_slot(self, delivery: Delivery[M]) -> None:
         self._held.pop((delivery.stream, delivery.entry_id), None)
         self._changed.set()
 
@@ -242,8 +253,8 @@ class Consumer(Generic[M]):
                 await self._accept(stream, entry_id, body, deliveries)
 
     async def _reclaim(self, free: int) -> None:
-        """Takes over entries that nobody heartbeats; with a fence, every entry that is not in our hand."""
-        idle_ms = 0 if self._fence else self._settings.idle_ms
+        """Takes over entries that nobody heartbeats; with a lease, every entry that is not in our hand."""
+        idle_ms = 0 if self._lease else self._settings.idle_ms
         for stream in self._streams:
             with redis_errors():
                 pending = await self._client.xpending_range(
@@ -272,6 +283,7 @@ class Consumer(Generic[M]):
         if body is None:
             # MAXLEN trimmed the entry while it was pending: it comes back without fields until it is acknowledged.
             self.trimmed += 1
+            self._count("trimmed")
             log.warning("entry_trimmed", stream=stream, entry_id=entry_id)
             with redis_errors():
                 await self._client.xack(stream, self._group, entry_id)
@@ -328,6 +340,7 @@ class Consumer(Generic[M]):
         delivery = self._held.pop((stream, entry_id), None)
         if delivery is not None:
             delivery.lost.set()
+            self._count("lost")
             with contextlib.suppress(ValueError):
                 self._waiting.remove(delivery)
             self._changed.set()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from cornerman_shared.bus.hop import Hop, HopResult
+if TYPE_CHECKING:
+    from cornerman_shared.bus.hop import Hop, HopResult
 
 M = TypeVar("M")
 
@@ -19,11 +20,11 @@ class Owner(Protocol[M]):
     async def bury(self, delivery: Delivery[M], reason: str, also: Hop | None) -> HopResult:
         """The same, with a dead letter."""
 
-    async def hand_over(self, delivery: Delivery[M]) -> None:
-        """Let others take the entry at once."""
+    async def release(self, delivery: Delivery[M]) -> None:
+        """Lets other consumers reclaim the entry at once."""
 
-    def forget(self, delivery: Delivery[M]) -> None:
-        """Free its slot and end its heartbeat."""
+    def free_slot(self, delivery: Delivery[M]) -> None:
+        """Frees the slot and ends the heartbeat; the entry itself stays pending."""
 
 
 class Delivery(Generic[M]):
@@ -50,20 +51,16 @@ class Delivery(Generic[M]):
             RetryableError: no answer; committing again is safe.
         """
         outcome = await self._consumer.settle(self, hop)
-        self.release_slot()
+        self._consumer.free_slot(self)
         return outcome
 
     async def bury(self, reason: str, also: Hop | None = None) -> HopResult:
         """Moves the entry to the dead-letter stream, in one script with what `also` says."""
         outcome = await self._consumer.bury(self, reason, also)
-        self.release_slot()
+        self._consumer.free_slot(self)
         return outcome
 
     async def release(self) -> None:
         """Gives the entry up unsettled; the next consumer that looks takes it at once."""
-        self.release_slot()
-        await self._consumer.hand_over(self)
-
-    def release_slot(self) -> None:
-        """Frees the slot and ends the heartbeat; the entry itself stays as it is."""
-        self._consumer.forget(self)
+        self._consumer.free_slot(self)
+        await self._consumer.release(self)

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from cornerman_shared.bus.codec import pack
-from cornerman_shared.bus.messages import BlobRef, Event
-from cornerman_shared.bus.scripts import Arg, Scripts
-from cornerman_shared.bus.streams import Keys
 from cornerman_shared.errors import FencedError
+
+if TYPE_CHECKING:
+    from cornerman_shared.bus.messages import BlobRef, Event
+    from cornerman_shared.bus.scripts import Arg, Scripts
+    from cornerman_shared.bus.streams import Keys
 
 
 class HopResult(Enum):

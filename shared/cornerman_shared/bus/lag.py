@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import redis.exceptions
 
 from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.streams import entry_order
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
@@ -55,15 +56,9 @@ async def _waiting(bus: Bus, stream: str, after: str, known: int | None) -> int:
             pipe.xrange(stream, count=1)
             pipe.xlen(stream)
             oldest, length = await pipe.execute()
-    if not oldest or _order(oldest[0][0].decode()) > _order(after):
+    if not oldest or entry_order(oldest[0][0].decode()) > entry_order(after):
         return int(length)
     return int(known) if known is not None else await _count(bus, stream, after)
-
-
-def _order(entry_id: str) -> tuple[int, int]:
-    """Entry ids compare by their two numbers, not as text."""
-    at_ms, _, nth = entry_id.partition("-")
-    return int(at_ms), int(nth)
 
 
 async def _count(bus: Bus, stream: str, after: str) -> int:

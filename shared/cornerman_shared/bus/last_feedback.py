@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from cornerman_shared.bus.codec import pack_map, unpack_map
 from cornerman_shared.errors import MalformedError
 
-FIELD = "said"
+LAST_FEEDBACK_FIELD = "said"
 
 
 @dataclass(frozen=True, slots=True)

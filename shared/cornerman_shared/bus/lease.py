@@ -24,12 +24,12 @@ log = get_logger("lease")
 class Lease:
     """One thing that one process at a time may own, e.g. `decider` of a shard or `capture:cam1`."""
 
-    def __init__(self, bus: Bus, keys: Keys, what: str, owner: str) -> None:
+    def __init__(self, bus: Bus, keys: Keys, name: str, owner: str) -> None:
         self._bus = bus
-        self.what = what
+        self.name = name
         self.owner = owner
-        self.key = keys.lease(what)
-        self.fence = keys.fence(what)
+        self.key = keys.lease(name)
+        self.fence = keys.fence(name)
         self.generation = 0
         self.lost = asyncio.Event()
         self._ttl_ms = bus.settings.bus.lease_ms
@@ -67,9 +67,9 @@ class Lease:
         self.lost.set()
 
     @asynccontextmanager
-    async def keep(self) -> AsyncIterator[Lease]:
+    async def auto_renew(self) -> AsyncIterator[Lease]:
         """Renews in the background while the body runs; `lost` is set when that fails for the length of the lease."""
-        task = asyncio.create_task(self._renew_loop(), name=f"lease:{self.what}")
+        task = asyncio.create_task(self._renew_loop(), name=f"lease:{self.name}")
         try:
             yield self
         finally:
@@ -86,11 +86,11 @@ class Lease:
             await asyncio.sleep(self._ttl_ms / 3000)
             try:
                 if not await self.renew():
-                    log.warning("lease_lost", what=self.what, generation=self.generation)
+                    log.warning("lease_lost", what=self.name, generation=self.generation)
                     return
                 renewed_at_s = clock.monotonic_s()
             except RetryableError:
                 if clock.monotonic_s() - renewed_at_s > self._ttl_ms / 1000:
-                    log.warning("lease_not_renewed", what=self.what, generation=self.generation)
+                    log.warning("lease_not_renewed", what=self.name, generation=self.generation)
                     self.lost.set()
                     return

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from cornerman_shared.bus.codec import pack
-from cornerman_shared.bus.lease import Lease
-from cornerman_shared.bus.messages import Chunk, ErrorEvent, SourceStateName, StateEvent
+from cornerman_shared.bus.messages import ErrorEvent, StateEvent
 from cornerman_shared.errors import FencedError
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
+    from cornerman_shared.bus.lease import Lease
+    from cornerman_shared.bus.messages import Chunk, SourceStateName
 
 Published = Literal["published", "no_credit", "duplicate"]
 _OUTCOMES: dict[int, Published] = {1: "published", 0: "no_credit", 2: "duplicate"}
@@ -132,4 +133,4 @@ async def _set(
 
 
 def _fenced(lease: Lease) -> FencedError:
-    return FencedError(f"generation {lease.generation} of {lease.what} is over: a newer owner or run has taken over")
+    return FencedError(f"generation {lease.generation} of {lease.name} is over: a newer owner or run has taken over")

@@ -15,6 +15,7 @@ from cornerman_shared.bus.codec import pack_map, unpack_map
 from cornerman_shared.bus.hop import Hop
 from cornerman_shared.bus.messages import EndEvent, Times
 from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.streams import is_question_request
 from cornerman_shared.errors import ConfigError, MalformedError, RetryableError
 from cornerman_shared.process.logs import get_logger
 from cornerman_shared.settings.source import SourceSpec
@@ -108,7 +109,7 @@ def _cancelled(source_id: str, run: str, request_id: str, now_s: float) -> EndEv
         run=run,
         request_id=request_id,
         attempt=0,
-        kind="question" if request_id.startswith(f"{source_id}:q:") else "feedback",
+        kind="question" if is_question_request(source_id, request_id) else "feedback",
         action="feedback",
         status="cancelled",
         pts_s=0.0,

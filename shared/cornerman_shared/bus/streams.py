@@ -18,6 +18,9 @@ GROUP_ENCODER = "encoder"
 GROUP_DECIDER = "decider"
 GROUP_GENERATOR = "generator"
 
+FIRST_ID = "0-0"
+"""The id before every entry of a stream."""
+
 
 def shard_of(source_id: str, shards: int) -> int:
     """Shard of a source: crc32 of its UTF-8 id, modulo the number of shards."""
@@ -123,17 +126,17 @@ class Keys:
         """Exists, with a short TTL, while somebody looks at the source's picture."""
         return self._key("watching", source_id)
 
-    def lease(self, what: str) -> str:
-        """Who owns something exclusive; expires."""
-        return self._key("lease", what)
+    def lease(self, name: str) -> str:
+        """Owner of the lease `name`; expires unless renewed."""
+        return self._key("lease", name)
 
-    def fence(self, what: str) -> str:
-        """Generation of the lease: only ever rises."""
-        return self._key("fence", what)
+    def fence(self, name: str) -> str:
+        """Generation of the lease `name`; only ever rises."""
+        return self._key("fence", name)
 
-    def blob(self, source_id: str, run: str, seq: int, what: str) -> str:
-        """Bytes of one array of one chunk."""
-        return self._key("blob", source_id, run, str(seq), what)
+    def blob(self, source_id: str, run: str, seq: int, array: str) -> str:
+        """Bytes of one array of one chunk: `frames`, `context` or `video`."""
+        return self._key("blob", source_id, run, str(seq), array)
 
 
 def moment_ms(pts_s: float) -> int:
@@ -152,13 +155,29 @@ def still_order(field: bytes) -> tuple[bytes, int]:
     return run, int(moment)
 
 
-def worker(role: str, name: str) -> str:
-    """One process's `WorkerStatus`, with a short TTL."""
+def entry_order(entry_id: str) -> tuple[int, int]:
+    """Sort key of an entry id, `milliseconds-number`: `9-0` comes before `10-0`. A missing number is 0."""
+    time_ms, _, number = entry_id.partition("-")
+    return int(time_ms), int(number or 0)
+
+
+def question_request_id(source_id: str, question_id: str) -> str:
+    """Id of the request that answers a question."""
+    return f"{source_id}:q:{question_id}"
+
+
+def is_question_request(source_id: str, request_id: str) -> bool:
+    """Whether the request answers a question about this source."""
+    return request_id.startswith(question_request_id(source_id, ""))
+
+
+def worker_key(role: str, name: str) -> str:
+    """`WorkerStatus` of one process, with a short TTL."""
     return f"cm:worker:{role}:{name}"
 
 
 WORKERS = "cm:workers"
-"""Sorted set of `role:name`, scored by when it last spoke."""
+"""Sorted set of `role:name`, scored by the unix time of the newest status."""
 
 SHARDS = "cm:shards"
 """The number of shards that this server's data was laid out for; a process that disagrees refuses to start."""

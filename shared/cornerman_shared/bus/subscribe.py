@@ -10,7 +10,7 @@ from cornerman_shared.backoff import Backoff
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.codec import unpack_event
 from cornerman_shared.bus.messages import Event
-from cornerman_shared.bus.redis_client import Client, redis_errors
+from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.errors import MalformedError, RetryableError
 from cornerman_shared.process.logs import get_logger
 
@@ -31,7 +31,8 @@ async def follow(bus: Bus, keys: list[str], *, since: str, block_ms: int) -> Asy
         while True:
             try:
                 if not at:
-                    at = {key: await _newest(client, key) for key in keys}
+                    # `$` is resolved once: it means the moment of subscribing, also after a reconnect.
+                    at = {key: await bus.newest_id(key) for key in keys}
                 with redis_errors():
                     reply = await client.xread(at, count=PAGE, block=block_ms)
                 backoff.reset()
@@ -51,10 +52,3 @@ async def follow(bus: Bus, keys: list[str], *, since: str, block_ms: int) -> Asy
                     yield at[key], event
     finally:
         await bus.close_client(client)
-
-
-async def _newest(client: Client, key: str) -> str:
-    """Id of the newest entry, so that `$` means the moment of subscribing, also across reconnects."""
-    with redis_errors():
-        newest = await client.xrevrange(key, count=1)
-    return str(newest[0][0].decode()) if newest else "0"

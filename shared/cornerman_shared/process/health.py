@@ -46,10 +46,10 @@ class Health:
         self._clock = clock
         self._path = folder / f"{role}-{name}.health" if folder else None
         self._started_at_s = clock.now_s()
-        self._beat_at_s = self._started_at_s
+        self._progress_at_s = self._started_at_s
         self._state: State = "starting"
         self._loading = 0
-        self._busy = 0
+        self._in_hand = 0
         self._detail: dict[str, float] = {}
         self._process = psutil.Process()
         self._host = socket.gethostname()
@@ -70,13 +70,15 @@ class Health:
         finally:
             self._loading -= 1
 
-    def beat(self) -> None:
-        """Work moved on. Its age is part of the status, as `idle_s`."""
-        self._beat_at_s = self._clock.now_s()
+    def progress(self, in_hand: int | None = None) -> None:
+        """Work moved on; the time since is part of the status, as `idle_s`.
 
-    def busy(self, count: int) -> None:
-        """How many pieces of work are in hand."""
-        self._busy = count
+        Args:
+            in_hand: entries, sources or clients being worked on now; None = as before.
+        """
+        self._progress_at_s = self._clock.now_s()
+        if in_hand is not None:
+            self._in_hand = in_hand
 
     def report(self, **numbers: float) -> None:
         """Numbers for `cornerman status`, e.g. `report(fps=29.9)`. Replaces those of the same name."""
@@ -94,8 +96,8 @@ class Health:
             started_at_s=self._started_at_s,
             at_s=now_s,
             rss_bytes=self._process.memory_info().rss,
-            busy=self._busy,
-            detail={**self._detail, "idle_s": round(max(0.0, now_s - self._beat_at_s), 3)},
+            busy=self._in_hand,
+            detail={**self._detail, "idle_s": round(max(0.0, now_s - self._progress_at_s), 3)},
         )
 
     def write(self) -> None:

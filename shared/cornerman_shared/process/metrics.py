@@ -72,6 +72,14 @@ class Metrics:
         """The exposition format that Prometheus reads."""
         return generate_latest(self.registry)
 
+    def observe_stage(self, stage: str, since_s: float, at_s: float) -> None:
+        """Observes the time from the stage before to `stage`, both unix seconds; 0.0 = a stage that was not reached.
+
+        Clocks of two hosts may differ, so a negative time counts as zero.
+        """
+        if since_s and at_s:
+            self.stage_seconds.labels(stage).observe(max(0.0, at_s - since_s))
+
     def serve(self, port: int) -> Callable[[], None]:
         """Serves `/metrics` on all interfaces (a scraper is another host); returns what stops it.
 
@@ -118,7 +126,7 @@ DECLARED: Final[dict[str, Maker]] = {
     "sources_playing": _gauge("sources_playing", "Sources that give frames now."),
     "entries_total": _counter(
         "entries_total",
-        "Entries taken from the bus, by outcome: committed, lost, buried, released.",
+        "Entries taken from the bus, by outcome: committed, buried, lost, released, trimmed.",
         "outcome",
     ),
     "entries_in_hand": _gauge("entries_in_hand", "Entries being worked on now."),

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import RedisError
 
-from cornerman_shared.bus import streams
 from cornerman_shared.bus.embedded import with_server
+from cornerman_shared.bus.workers import publish_status, remove_status
 from cornerman_shared.clock import Clock, SystemClock
 from cornerman_shared.errors import ConfigError, CornermanError, RetryableError
 from cornerman_shared.process import health as health_module
@@ -55,7 +55,6 @@ STUBBORN_S: Final = 2.0
 """How long cancelled tasks may take to end before the process leaves without them."""
 
 STATUS_EVERY_S: Final = 1.0
-STATUS_TTL_S: Final = 5
 
 Main = Callable[["Context"], Awaitable[None]]
 
@@ -83,6 +82,15 @@ class Context:
         if self._tasks is None:
             raise RuntimeError("the service has not been started, or has ended; there is no task group")
         return self._tasks
+
+    def progress(self, in_hand: int) -> None:
+        """Reports that work moved on and that `in_hand` entries are being worked on, in health and metrics."""
+        self.health.progress(in_hand)
+        self.metrics.entries_in_hand.set(in_hand)
+
+    def count_entry(self, outcome: str) -> None:
+        """Counts an entry by its outcome; for `Consumer(count=…)`."""
+        self.metrics.entries_total.labels(outcome).inc()
 
 
 def run_service(role: str, main: Main, argv: Sequence[str] | None = None) -> int:
@@ -136,7 +144,7 @@ async def _live(role: str, name: str, settings: Settings, folder: Path, main: Ma
         async with asyncio.TaskGroup() as house:
             keepers = [
                 house.create_task(_beat(watchdog, metrics)),
-                house.create_task(_tell(context)),
+                house.create_task(_status_loop(context)),
             ]
             log.info("starting", pid=os.getpid())
             await _first(bus.ready(SERVER_WAIT_S), context.stopping)
@@ -148,7 +156,7 @@ async def _live(role: str, name: str, settings: Settings, folder: Path, main: Ma
             health.set_state("stopped")
             with contextlib.suppress(RedisError, CornermanError, OSError, TimeoutError):
                 async with asyncio.timeout(1.0):
-                    await _withdraw(bus, role, name)
+                    await remove_status(bus, role, name)
             for keeper in keepers:
                 keeper.cancel()
         log.info("stopped", drained=drained)
@@ -212,34 +220,21 @@ async def _beat(watchdog: Watchdog, metrics: Metrics) -> None:
         metrics.loop_delay_seconds.observe(max(0.0, loop.time() - before_s - watchdog.beat_every_s))
 
 
-async def _tell(context: Context) -> None:
-    """Each second: the health file, and the worker's status on the bus. A lost server does not stop it."""
-    complained = False
+async def _status_loop(context: Context) -> None:
+    """Writes the health file and publishes the worker's status each second. A lost server does not stop it."""
+    server_lost = False
     while True:
         try:
             context.health.write()
             async with asyncio.timeout(STATUS_EVERY_S):
-                await _publish(context.bus, context.health)
-            complained = False
+                await publish_status(context.bus, context.health.status())
+            context.metrics.bus_reconnects_total.inc(int(server_lost))
+            server_lost = False
         except (RedisError, CornermanError, OSError, TimeoutError) as error:
-            if not complained:
+            if not server_lost:
                 context.log.warning("status_not_published", message=str(error) or type(error).__name__)
-            complained = True
+            server_lost = True
         await asyncio.sleep(STATUS_EVERY_S)
-
-
-async def _publish(bus: Bus, health: Health) -> None:
-    from cornerman_shared.bus.codec import pack
-
-    status = health.status()
-    key = streams.worker(status.role, status.name)
-    await bus.redis.set(key, pack(status), ex=STATUS_TTL_S)
-    await bus.redis.zadd(streams.WORKERS, {f"{status.role}:{status.name}": status.at_s})
-
-
-async def _withdraw(bus: Bus, role: str, name: str) -> None:
-    await bus.redis.delete(streams.worker(role, name))
-    await bus.redis.zrem(streams.WORKERS, f"{role}:{name}")
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Every test of the page has a server of its own."""
+"""A private server for each test of the page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.conftest import Server, fast_settings
 
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[Server]:
-    """In memory: an actor writes many pictures a second, and how fast a disk is has nothing to do with a page."""
+    """A server in memory: an actor writes many pictures a second, and the disk must not slow it down."""
     server = Server(find_binary(), tmp_path)
     server.start()
     yield server

@@ -1,4 +1,4 @@
-"""For everybody: axe-core, keys, small and large screens, less motion, dark and light."""
+"""Accessibility: axe-core, keys, small and large screens, reduced motion, dark and light."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.settings.tree import Settings
 from tests.e2e.browser import DESKTOP, PHONE, page_of
-from tests.e2e.page.house import READY, quick, say, serious, silent, stage, until_said, visit
-from tests.integration.gateway_house import LINES, gateway
+from tests.e2e.page.harness import READY, give_feedback, open_page, quick, silent, until_said, violations, visit
+from tests.integration.gateway_harness import LINES, gateway
 from tests.integration.test_gateway_api import with_web
 
 TOKEN = "a-token-of-some-length"
@@ -22,24 +22,22 @@ CUT = """() => [...document.querySelectorAll("h1, h2, h3, .value, .keys span, .b
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
-async def test_axe_finds_no_serious_violation_in_any_view(settings: Settings, bus: Bus, scheme: str) -> None:
+async def test_views_have_no_serious_violation(settings: Settings, bus: Bus, scheme: str) -> None:
     async with (
         gateway(with_web(settings, token=TOKEN), bus) as (locked, _),
-        stage(settings, bus, quick(bus)) as (url, _, first),
+        open_page(settings, bus, quick(bus)) as (url, _, first),
     ):
         assert first.context.browser is not None
         async with page_of(first.context.browser, scheme=scheme, bypass_csp=True) as watched:
             for view in READY:
                 await visit(watched.page, locked if view == "login" else url, view)
-                assert await serious(watched.page) == [], view
+                assert await violations(watched.page) == [], view
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
-async def test_axe_finds_nothing_in_the_empty_state_dialogs_and_failures(
-    settings: Settings, bus: Bus, scheme: str
-) -> None:
+async def test_dialogs_have_no_serious_violation(settings: Settings, bus: Bus, scheme: str) -> None:
     actor = quick(bus)
-    async with stage(settings, bus) as (url, _, first):
+    async with open_page(settings, bus) as (url, _, first):
         assert first.context.browser is not None
         async with page_of(first.context.browser, scheme=scheme, bypass_csp=True) as watched:
             page = watched.page
@@ -48,26 +46,26 @@ async def test_axe_finds_nothing_in_the_empty_state_dialogs_and_failures(
             await page.get_by_text("Custom", exact=True).click()
             await page.get_by_role("button", name="Use this camera").click()
             await page.locator(".wrong:not(:empty)").wait_for()
-            assert await serious(page) == []
+            assert await violations(page) == []
             await actor.begin()
             await actor.state("failed", "rtsp://***@cam: 401 Unauthorized; check user and password")
             await page.goto(f"{url}/#/s/demo")
             await page.get_by_text("This source cannot be watched").wait_for()
             await page.get_by_text("More settings").click()
-            assert await serious(page) == []
+            assert await violations(page) == []
             await page.get_by_role("button", name="Remove this source").click()
             await page.locator("#dialog[open]").wait_for()
-            assert await serious(page) == []
+            assert await violations(page) == []
             await page.keyboard.press("Escape")
             await page.goto(f"{url}/#/s/nowhere")
             await page.get_by_text("There is no source").wait_for()
-            assert await serious(page) == []
+            assert await violations(page) == []
 
 
-async def test_a_phone_needs_no_sideways_scrolling(settings: Settings, bus: Bus) -> None:
+async def test_phone_needs_no_sideways_scrolling(settings: Settings, bus: Bus) -> None:
     async with (
         gateway(with_web(settings, token=TOKEN), bus) as (locked, _),
-        stage(settings, bus, quick(bus)) as (url, _, first),
+        open_page(settings, bus, quick(bus)) as (url, _, first),
     ):
         assert first.context.browser is not None
         for viewport in (PHONE, SMALLEST):
@@ -79,8 +77,8 @@ async def test_a_phone_needs_no_sideways_scrolling(settings: Settings, bus: Bus)
                 await watched.check()
 
 
-async def test_nothing_is_cut_off_on_small_and_large_screens(settings: Settings, bus: Bus) -> None:
-    async with stage(settings, bus, quick(bus), quick(bus, "garage")) as (url, _, first):
+async def test_nothing_is_cut_off(settings: Settings, bus: Bus) -> None:
+    async with open_page(settings, bus, quick(bus), quick(bus, "garage")) as (url, _, first):
         assert first.context.browser is not None
         for viewport in (SMALLEST, PHONE, *SIZES):
             async with page_of(first.context.browser, viewport) as watched:
@@ -95,9 +93,9 @@ async def test_nothing_is_cut_off_on_small_and_large_screens(settings: Settings,
                 await watched.check()
 
 
-async def test_the_wall_shows_every_picture_at_every_size(settings: Settings, bus: Bus) -> None:
+async def test_wall_shows_every_picture(settings: Settings, bus: Bus) -> None:
     actors = [quick(bus), quick(bus, "garage")]
-    async with stage(settings, bus, *actors) as (url, _, first):
+    async with open_page(settings, bus, *actors) as (url, _, first):
         assert first.context.browser is not None
         for viewport in (SMALLEST, *SIZES):
             async with page_of(first.context.browser, viewport) as watched:
@@ -114,14 +112,14 @@ async def test_the_wall_shows_every_picture_at_every_size(settings: Settings, bu
                 await watched.check()
 
 
-async def test_keys_reach_everything_that_matters(settings: Settings, bus: Bus) -> None:
-    actor = silent(bus)  # every line said meanwhile would be another button to pass
-    async with stage(settings, bus, actor) as (url, _, watched):
+async def test_keys_reach_every_control(settings: Settings, bus: Bus) -> None:
+    actor = silent(bus)  # every new line would be another button to pass
+    async with open_page(settings, bus, actor) as (url, _, watched):
         page = watched.page
         await page.goto(f"{url}/#/s/demo")
         await page.locator(".badge[data-state=playing]").first.wait_for()
         await page.get_by_label("Prompt profile").wait_for()
-        await say(actor)
+        await give_feedback(actor)
         await until_said(watched, 1)
         reached = set()
         for _ in range(70):
@@ -147,10 +145,10 @@ async def test_keys_reach_everything_that_matters(settings: Settings, bus: Bus) 
             assert wanted in joined, (wanted, joined)
 
 
-async def test_less_motion_is_heeded(settings: Settings, bus: Bus) -> None:
+async def test_reduced_motion_is_respected(settings: Settings, bus: Bus) -> None:
     pulse = "getComputedStyle(document.querySelector('.badge[data-state=opening] i')).animationName"
     actor = quick(bus)
-    async with stage(settings, bus) as (url, _, first):
+    async with open_page(settings, bus) as (url, _, first):
         assert first.context.browser is not None
         await actor.begin()
         await actor.state("opening")
@@ -162,9 +160,9 @@ async def test_less_motion_is_heeded(settings: Settings, bus: Bus) -> None:
                 await watched.check()
 
 
-async def test_dark_and_light_follow_the_system_until_one_is_chosen(settings: Settings, bus: Bus) -> None:
+async def test_chosen_theme_is_kept(settings: Settings, bus: Bus) -> None:
     theme = "document.documentElement.dataset.theme"
-    async with stage(settings, bus, quick(bus)) as (url, _, watched):
+    async with open_page(settings, bus, quick(bus)) as (url, _, watched):
         page = watched.page
         await page.goto(f"{url}/#/s/demo")
         assert await page.evaluate(theme) == "dark"

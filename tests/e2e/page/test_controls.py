@@ -1,4 +1,4 @@
-"""Settings, profiles, questions and login, by hand."""
+"""Settings, profiles, questions and login on the page."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import RequestKind, Times
 from cornerman_shared.settings.tree import Settings
 from tests.e2e.browser import browser, page_of
-from tests.e2e.page.house import end_of, quick, stage
-from tests.integration.gateway_house import gateway
+from tests.e2e.page.harness import end_of, open_page, quick
+from tests.integration.gateway_harness import gateway
 from tests.integration.test_gateway_api import with_web
 
 
-async def test_settings_apply_at_once_and_a_refusal_is_shown_at_its_field(settings: Settings, bus: Bus) -> None:
+async def test_settings_apply_or_are_refused(settings: Settings, bus: Bus) -> None:
     from cornerman_shared.bus.registry import get_source
 
-    async with stage(settings, bus, quick(bus)) as (url, _, watched):
+    async with open_page(settings, bus, quick(bus)) as (url, _, watched):
         page = watched.page
         await page.goto(f"{url}/#/s/demo")
         await page.get_by_label("Prompt profile").select_option("nature")
@@ -41,9 +41,9 @@ async def test_settings_apply_at_once_and_a_refusal_is_shown_at_its_field(settin
         await watched.check()
 
 
-async def test_a_question_is_shown_with_its_answer(settings: Settings, bus: Bus) -> None:
+async def test_question_is_shown_with_answer(settings: Settings, bus: Bus) -> None:
     actor = quick(bus, say_every=10_000)
-    async with stage(settings, bus, actor) as (url, _, watched):
+    async with open_page(settings, bus, actor) as (url, _, watched):
         page = watched.page
         await page.goto(f"{url}/#/s/demo")
         await page.get_by_label("Ask about what is on screen").fill("How many so far?")
@@ -57,16 +57,14 @@ async def test_a_question_is_shown_with_its_answer(settings: Settings, bus: Bus)
         await page.locator(".word.answer .text", has_text="Seven squats.").wait_for()
         assert await page.locator(".word").count() == 1
         assert "Seven squats." in await page.locator("#spoken").inner_text()
-        await page.reload()  # and so do others, and those who come later
+        await page.reload()  # pages opened later show it too
         await page.locator(".word.answer", has_text="You asked: How many so far?").wait_for()
         assert await page.locator(".word.answer .text").inner_text() == "Seven squats."
         await watched.check()
 
 
-async def test_every_profile_can_be_chosen_and_the_strategys_own_settings_are_shown(
-    settings: Settings, bus: Bus
-) -> None:
-    async with stage(settings, bus, quick(bus, say_every=10_000)) as (url, _, watched):
+async def test_profiles_and_strategies_show_settings(settings: Settings, bus: Bus) -> None:
+    async with open_page(settings, bus, quick(bus, say_every=10_000)) as (url, _, watched):
         page = watched.page
         await page.goto(f"{url}/#/s/demo")
         profile = page.get_by_label("Prompt profile")
@@ -91,7 +89,7 @@ async def test_every_profile_can_be_chosen_and_the_strategys_own_settings_are_sh
         await watched.check()
 
 
-async def test_logging_in_leads_back_to_where_one_wanted_to_go(settings: Settings, bus: Bus) -> None:
+async def test_login_returns_to_the_view(settings: Settings, bus: Bus) -> None:
     locked = with_web(settings, token="a-token-of-some-length")
     async with gateway(locked, bus) as (url, _), browser() as opened, page_of(opened) as watched:
         page = watched.page
@@ -105,7 +103,7 @@ async def test_logging_in_leads_back_to_where_one_wanted_to_go(settings: Setting
         await page.get_by_role("button", name="Log in").click()
         await page.get_by_role("heading", name="Add a source").wait_for()
         away = f"{url}/login?next=//evil.example/"
-        await page.goto(away)  # logged in already: no second login, and never to another site
+        await page.goto(away)  # already logged in: no second login, and no redirect to another site
         await page.get_by_role("heading", name="Nothing is being watched yet").wait_for()
         assert page.url.startswith(url)
         await watched.context.clear_cookies()

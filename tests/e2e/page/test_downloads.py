@@ -1,4 +1,4 @@
-"""What can be taken home: subtitles, JSON lines, the report."""
+"""Downloads: subtitles, JSON lines and the report."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from playwright.async_api import Page
 
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.settings.tree import Settings
-from tests.e2e.page.house import quick, serious, stage, until_said
+from tests.e2e.page.harness import open_page, quick, until_said, violations
 
 
 async def download(page: Page, name: str) -> tuple[str, str]:
-    """File name and text."""
+    """Clicks a link; returns the file's name and text."""
     async with page.expect_download() as started:
         await page.get_by_role("link", name=name).click()
     got = await started.value
     return got.suggested_filename, (await got.path()).read_text()
 
 
-async def test_downloads_hold_what_was_said(settings: Settings, bus: Bus) -> None:
+async def test_downloads_hold_the_feedback(settings: Settings, bus: Bus) -> None:
     actor = quick(bus)
-    async with stage(settings, bus, actor) as (url, _, watched):
+    async with open_page(settings, bus, actor) as (url, _, watched):
         page = watched.page
         await page.goto(f"{url}/#/s/demo")
         await until_said(watched, 3)
@@ -44,9 +44,9 @@ async def test_downloads_hold_what_was_said(settings: Settings, bus: Bus) -> Non
         await watched.check()
 
 
-async def test_a_browser_takes_the_subtitles_and_the_report_is_readable(settings: Settings, bus: Bus) -> None:
+async def test_browser_reads_subtitles_and_report(settings: Settings, bus: Bus) -> None:
     actor = quick(bus)
-    async with stage(settings, bus, actor) as (url, _, watched):
+    async with open_page(settings, bus, actor) as (url, _, watched):
         page = watched.page
         await page.goto(f"{url}/#/s/demo")
         await until_said(watched, 2)
@@ -69,4 +69,4 @@ async def test_a_browser_takes_the_subtitles_and_the_report_is_readable(settings
         await other.set_content(text)
         assert await other.locator("svg[role=img]").count() == 1
         assert await other.locator("tr.correction").count() >= 1
-        assert await serious(other) == []
+        assert await violations(other) == []

@@ -1,4 +1,4 @@
-"""The first minute: nothing to watch yet, cameras, addresses; each failure says what to do."""
+"""First visit: no sources, cameras, addresses, uploads; each failure says what to do."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.registry import get_source
 from cornerman_shared.settings.tree import Settings
 from tests.e2e.browser import FAKE_CAMERA
-from tests.e2e.page.house import HUNG_S, stage, until
+from tests.e2e.page.harness import PATIENCE_S, open_page, until
 
 
-async def test_the_first_visit_explains_itself_and_a_camera_gets_in(settings: Settings, bus: Bus) -> None:
-    async with stage(settings, bus, flags=FAKE_CAMERA) as (url, room, watched):
+async def test_first_visit_adds_a_camera(settings: Settings, bus: Bus) -> None:
+    async with open_page(settings, bus, flags=FAKE_CAMERA) as (url, room, watched):
         page = watched.page
         await page.goto(url)
         await page.get_by_role("heading", name="Nothing is being watched yet").wait_for()
@@ -22,11 +22,11 @@ async def test_the_first_visit_explains_itself_and_a_camera_gets_in(settings: Se
         key = bus.keys("camera").push("camera")
         while await bus.redis.xlen(key) < 10:
             await asyncio.sleep(0.05)
-        await until(lambda: room.pushing == {"camera"}, "nobody pushes")
+        await until(lambda: room.pushing == {"camera"}, "no camera is pushed")
         await page.get_by_role("link", name="Wall").click()
         await page.locator(".tile-link").wait_for()
         newest = await bus.redis.xrevrange(key, count=1)
-        while await bus.redis.xrevrange(key, count=1) in (newest, []):  # it goes on while views change
+        while await bus.redis.xrevrange(key, count=1) in (newest, []):  # the camera goes on while views change
             await asyncio.sleep(0.05)
         await page.get_by_role("button", name="Stop camera").click()
         while room.pushing:
@@ -34,17 +34,17 @@ async def test_the_first_visit_explains_itself_and_a_camera_gets_in(settings: Se
         await watched.check()
 
 
-async def test_a_forbidden_camera_says_what_to_do(settings: Settings, bus: Bus) -> None:
+async def test_forbidden_camera_has_a_remedy(settings: Settings, bus: Bus) -> None:
     flags = ("--use-fake-device-for-media-stream", "--deny-permission-prompts")
-    async with stage(settings, bus, flags=flags) as (url, _, watched):
+    async with open_page(settings, bus, flags=flags) as (url, _, watched):
         await watched.page.goto(url)
         await watched.page.get_by_role("button", name="Use this camera").click()
         await watched.page.get_by_text("Allow it in the address bar").wait_for()
         await watched.check()
 
 
-async def test_an_address_that_is_refused_is_explained_on_the_card(settings: Settings, bus: Bus) -> None:
-    async with stage(settings, bus) as (url, _, watched):
+async def test_refused_address_is_explained(settings: Settings, bus: Bus) -> None:
+    async with open_page(settings, bus) as (url, _, watched):
         page = watched.page
         await page.goto(f"{url}/#/add")
         await page.get_by_label("Address").first.fill("http://169.254.169.254/latest")
@@ -54,16 +54,16 @@ async def test_an_address_that_is_refused_is_explained_on_the_card(settings: Set
         await watched.check()
 
 
-async def test_a_machine_without_a_camera_says_what_to_do(settings: Settings, bus: Bus) -> None:
-    async with stage(settings, bus) as (url, _, watched):
+async def test_missing_camera_has_a_remedy(settings: Settings, bus: Bus) -> None:
+    async with open_page(settings, bus) as (url, _, watched):
         await watched.page.goto(url)
         await watched.page.get_by_role("button", name="Use this camera").click()
         await watched.page.locator(".wrong", has_text="No camera was found. Plug one in").wait_for()
         await watched.check()
 
 
-async def test_an_insecure_page_is_told_how_to_get_a_camera(settings: Settings, bus: Bus) -> None:
-    async with stage(settings, bus) as (url, _, watched):
+async def test_insecure_page_has_a_remedy(settings: Settings, bus: Bus) -> None:
+    async with open_page(settings, bus) as (url, _, watched):
         await watched.page.add_init_script(
             "Object.defineProperty(navigator, 'mediaDevices', { value: undefined, configurable: true })"
         )
@@ -73,8 +73,8 @@ async def test_an_insecure_page_is_told_how_to_get_a_camera(settings: Settings, 
         await watched.check()
 
 
-async def test_a_prompt_of_ones_own_goes_with_the_new_source(settings: Settings, bus: Bus) -> None:
-    async with stage(settings, bus) as (url, _, watched):
+async def test_custom_prompt_reaches_the_source(settings: Settings, bus: Bus) -> None:
+    async with open_page(settings, bus) as (url, _, watched):
         page = watched.page
         await page.goto(url)
         await page.get_by_text("Security", exact=True).click()
@@ -90,8 +90,8 @@ async def test_a_prompt_of_ones_own_goes_with_the_new_source(settings: Settings,
         await watched.check()
 
 
-async def test_a_file_that_is_no_video_is_refused_and_a_looped_one_is_taken(settings: Settings, bus: Bus) -> None:
-    async with stage(settings, bus) as (url, _, watched):
+async def test_upload_takes_videos_only(settings: Settings, bus: Bus) -> None:
+    async with open_page(settings, bus) as (url, _, watched):
         page = watched.page
         watched.expected = ("415",)
         await page.goto(f"{url}/#/add")
@@ -102,14 +102,14 @@ async def test_a_file_that_is_no_video_is_refused_and_a_looped_one_is_taken(sett
         await page.get_by_label("Video file").set_input_files(script)
         await button.click()
         await page.locator(".wrong:not(:empty)").wait_for()
-        film = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + bytes(4000)
+        video = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + bytes(4000)
         await page.get_by_label("Video file").set_input_files(
-            {"name": "my clip.mp4", "mimeType": "video/mp4", "buffer": film}
+            {"name": "my clip.mp4", "mimeType": "video/mp4", "buffer": video}
         )
         await page.get_by_label("Play it over and over").check()
         await button.click()
         await page.wait_for_url("**/#/s/my-clip")
-        async with asyncio.timeout(HUNG_S):
+        async with asyncio.timeout(PATIENCE_S):
             while (spec := await get_source(bus, "my-clip")) is None:
                 await asyncio.sleep(0.05)
         assert spec.watch.loop and spec.url.endswith(".mp4")

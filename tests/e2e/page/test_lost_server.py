@@ -1,4 +1,4 @@
-"""The server goes and comes back: the page says so, and goes on by itself with nothing lost or doubled."""
+"""Lost servers: the page reports them and reconnects without losing or repeating a line."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from cornerman_shared.bus.registry import remove_source
 from cornerman_shared.settings.tree import Settings
 from tests.conftest import Server
 from tests.e2e.browser import browser, page_of
-from tests.e2e.page.house import quick, stage, until, until_said
+from tests.e2e.page.harness import open_page, quick, until, until_said
 from tests.e2e.ports import free_port
-from tests.integration.gateway_house import gateway
+from tests.integration.gateway_harness import gateway
 from tests.integration.test_gateway_api import with_web
 
 
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[Server]:
-    """With an append-only file: what it held is there again when it comes back."""
+    """A server with an append-only file: its data survive a restart."""
     server = Server(find_binary(), tmp_path, aof=True)
     server.start()
     yield server
     server.stop()
 
 
-async def test_a_restarted_gateway_is_found_again_with_no_line_lost_or_doubled(settings: Settings, bus: Bus) -> None:
+async def test_restarted_gateway_loses_no_line(settings: Settings, bus: Bus) -> None:
     actor = quick(bus)
     await actor.begin()
     playing = asyncio.create_task(actor.play())
@@ -43,7 +43,7 @@ async def test_a_restarted_gateway_is_found_again_with_no_line_lost_or_doubled(s
         banner = await watched.page.locator("#banner").inner_text()
         assert "Trying again by itself" in banner and "cornerman up" in banner
         missed = len(actor.said)
-        await until(lambda: len(actor.said) >= missed + 2, "nothing more is said")
+        await until(lambda: len(actor.said) >= missed + 2, "no more feedback")
         async with gateway(with_web(settings, port=port), bus):
             await watched.page.locator("#banner[hidden]").wait_for(state="attached")
             shown = await until_said(watched, len(actor.said) + 1)
@@ -55,8 +55,8 @@ async def test_a_restarted_gateway_is_found_again_with_no_line_lost_or_doubled(s
     await asyncio.gather(playing, return_exceptions=True)
 
 
-async def test_a_source_that_comes_later_is_opened_by_itself(settings: Settings, bus: Bus) -> None:
-    async with stage(settings, bus) as (url, _, watched):
+async def test_later_source_is_opened(settings: Settings, bus: Bus) -> None:
+    async with open_page(settings, bus) as (url, _, watched):
         watched.expected = ("404",)
         await watched.page.goto(f"{url}/#/s/demo")
         await watched.page.get_by_text("There is no source").wait_for()
@@ -65,11 +65,9 @@ async def test_a_source_that_comes_later_is_opened_by_itself(settings: Settings,
         await watched.check()
 
 
-async def test_a_lost_redis_is_said_and_lines_go_on_when_it_is_back(
-    settings: Settings, bus: Bus, own_server: Server
-) -> None:
+async def test_lost_redis_is_reported(settings: Settings, bus: Bus, own_server: Server) -> None:
     first = quick(bus)
-    async with stage(settings, bus, first) as (url, _, watched):
+    async with open_page(settings, bus, first) as (url, _, watched):
         watched.expected = ("Failed to load resource", "WebSocket connection")
         await watched.page.goto(f"{url}/#/s/demo")
         await until_said(watched, 2)
@@ -97,8 +95,8 @@ async def test_a_lost_redis_is_said_and_lines_go_on_when_it_is_back(
         await watched.check()
 
 
-async def test_a_source_removed_in_another_tab_is_said_to_be_gone(settings: Settings, bus: Bus) -> None:
-    async with stage(settings, bus, quick(bus)) as (url, _, watched):
+async def test_removed_source_is_reported(settings: Settings, bus: Bus) -> None:
+    async with open_page(settings, bus, quick(bus)) as (url, _, watched):
         await watched.page.goto(f"{url}/#/s/demo")
         await until_said(watched, 1)
         watched.expected = ("404",)

@@ -1,4 +1,4 @@
-"""A click on the timeline shows the picture it was about, or says why there is none."""
+"""Moments: a click on the timeline or on feedback shows its picture, or why there is none."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import DecisionEvent, EndEvent, Times
 from cornerman_shared.bus.streams import moment_ms, still_field
 from cornerman_shared.settings.tree import Settings
-from tests.e2e.page.house import quick, stage, until, until_said
-from tests.integration.gateway_house import Actor
+from tests.e2e.page.harness import open_page, quick, until, until_said
+from tests.integration.gateway_harness import Actor
 
 COLOURS = """(canvas) => {
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
@@ -26,12 +26,12 @@ COLOURS = """(canvas) => {
   return seen.size;
 }"""
 COUNT, CHUNK_S = 128, 0.25
-"""Decisions, and the media time between two: more than the timeline's 30 s, and much more than the ring's 13 s."""
+"""Decisions, and seconds of media time between two: more than the timeline's 30 s and the picture cache's 13 s."""
 LOADED = "(i) => i.complete && i.naturalWidth > 0 || new Promise((r) => i.onload = () => r(true))"
 
 
-async def test_a_timeline_click_shows_the_picture_it_was_about(settings: Settings, bus: Bus) -> None:
-    async with stage(settings, bus, quick(bus)) as (url, _, watched):
+async def test_timeline_click_shows_its_picture(settings: Settings, bus: Bus) -> None:
+    async with open_page(settings, bus, quick(bus)) as (url, _, watched):
         page = watched.page
         await page.goto(f"{url}/#/s/demo")
         await until_said(watched, 3)
@@ -54,10 +54,10 @@ async def test_a_timeline_click_shows_the_picture_it_was_about(settings: Setting
         await watched.check()
 
 
-async def decide(actor: Actor, room: AppState, seq: int, pts_s: float, at_s: float) -> None:
-    """A picture, and the decision about it once the gateway has seen the picture."""
-    screen = room.screens.screen(actor.source_id)
-    while screen.at(actor.run, pts_s, 0.01) is None:  # capture makes none while nobody asks for any
+async def decide(actor: Actor, state: AppState, seq: int, pts_s: float, at_s: float) -> None:
+    """Emits a picture, and a decision about it once the gateway has the picture."""
+    preview = state.previews.preview(actor.source_id)
+    while preview.at(actor.run, pts_s, 0.01) is None:  # the actor makes pictures only while a viewer is connected
         await actor.picture(pts_s, at_s)
         await asyncio.sleep(0.05)
     times = Times(captured_at_s=at_s)
@@ -65,21 +65,21 @@ async def decide(actor: Actor, room: AppState, seq: int, pts_s: float, at_s: flo
     await actor.bus.emit(event)
 
 
-async def test_every_bar_of_the_timeline_has_its_picture_and_arrows_go_on(settings: Settings, bus: Bus) -> None:
+async def test_every_timeline_bar_has_its_picture(settings: Settings, bus: Bus) -> None:
     actor = Actor(bus, "demo")
     await actor.begin()
-    async with stage(settings, bus) as (url, room, watched):
+    async with open_page(settings, bus) as (url, state, watched):
         page = watched.page
         await page.goto(f"{url}/#/s/demo")
         await page.wait_for_function("() => window.cornerman")
-        await until(lambda: room.screens.viewers > 0 and room.hub.clients > 0, "nobody watches")
+        await until(lambda: state.previews.viewers > 0 and state.hub.clients > 0, "no viewer is connected")
         begun_s = bus.clock.now_s() - COUNT * CHUNK_S
         for seq in range(COUNT):
-            await decide(actor, room, seq, seq * CHUNK_S, begun_s + seq * CHUNK_S)
-        await page.wait_for_function("(n) => cornerman.local.pipeline.decisions.length === n", arg=COUNT)
-        # Behind the ring of the last seconds, which is as long as the longest delay.
+            await decide(actor, state, seq, seq * CHUNK_S, begun_s + seq * CHUNK_S)
+        await page.wait_for_function("(n) => cornerman.session.decisions.length === n", arg=COUNT)
+        # Older than the picture cache, which is as long as the longest delay.
         seen_s, end_s = CHUNK_S * (COUNT // 4), CHUNK_S * (COUNT - 1)
-        assert room.screens.screen("demo").at("run-1", seen_s, 0.05) is None
+        assert state.previews.preview("demo").at("run-1", seen_s, 0.05) is None
         box = await page.locator(".timeline-canvas").bounding_box()
         assert box is not None
         await page.mouse.click(
@@ -98,9 +98,9 @@ async def test_every_bar_of_the_timeline_has_its_picture_and_arrows_go_on(settin
         await watched.check()
 
 
-async def said_before(bus: Bus, actor: Actor, count: int) -> list[EndEvent]:
-    """Lets the actor speak with nobody watching."""
-    from cornerman_gateway.fanout import read_rows
+async def ends_of(bus: Bus, actor: Actor, count: int) -> list[EndEvent]:
+    """Ends of the actor's requests on the bus; at least `count`."""
+    from cornerman_gateway.rows import read_rows
 
     rows = await bus.redis.xrange(bus.keys(actor.source_id).feedback(actor.source_id))
     ends = [event for _, event in read_rows(rows) if isinstance(event, EndEvent)]
@@ -109,21 +109,19 @@ async def said_before(bus: Bus, actor: Actor, count: int) -> list[EndEvent]:
 
 
 @pytest.mark.parametrize("kept", [True, False])
-async def test_words_said_while_nobody_watched_show_a_still_or_say_that_it_is_gone(
-    settings: Settings, bus: Bus, kept: bool
-) -> None:
+async def test_unwatched_feedback_shows_a_still(settings: Settings, bus: Bus, kept: bool) -> None:
     actor = quick(bus)
-    async with stage(settings, bus, actor) as (url, _, watched):
+    async with open_page(settings, bus, actor) as (url, _, watched):
         page = watched.page
-        await until(lambda: len(actor.said) >= 2, "nothing is said")
-        (said, *_) = await said_before(bus, actor, 1)
+        await until(lambda: len(actor.said) >= 2, "no feedback")
+        (end, *_) = await ends_of(bus, actor, 1)
         if kept:
             rgb = np.random.default_rng(5).integers(0, 255, (72, 128, 3), dtype=np.uint8).tobytes()
             body = pack_map({"height": 72, "width": 128, "rgb": rgb})
-            field = still_field(said.run, moment_ms(said.pts_s))
+            field = still_field(end.run, moment_ms(end.pts_s))
             await bus.redis.hset(bus.keys("demo").stills("demo"), field, body)
         await page.goto(f"{url}/#/s/demo")
-        await page.locator(f'.word[data-request="{said.request_id}"] button').click()
+        await page.locator(f'.word[data-request="{end.request_id}"] button').click()
         if kept:
             await page.locator("#dialog img:not([hidden])").wait_for()
             assert await page.locator("#dialog img").evaluate("(i) => i.decode().then(() => i.naturalWidth)") == 128
@@ -134,8 +132,8 @@ async def test_words_said_while_nobody_watched_show_a_still_or_say_that_it_is_go
         await watched.check()
 
 
-async def test_the_charts_and_the_timeline_are_drawn(settings: Settings, bus: Bus) -> None:
-    async with stage(settings, bus, quick(bus)) as (url, _, watched):
+async def test_charts_and_timeline_are_drawn(settings: Settings, bus: Bus) -> None:
+    async with open_page(settings, bus, quick(bus)) as (url, _, watched):
         page = watched.page
         await page.goto(f"{url}/#/s/demo")
         await until_said(watched, 3)

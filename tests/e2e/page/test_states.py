@@ -1,4 +1,4 @@
-"""States and errors of a source: what is wrong, and what to do."""
+"""States and errors of a source: the reason, and the remedy."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import ErrorEvent
 from cornerman_shared.bus.registry import get_source
 from cornerman_shared.settings.tree import Settings
-from tests.e2e.page.house import quick, silent, stage
+from tests.e2e.page.harness import open_page, quick, silent
 
 
-async def test_errors_and_states_are_seen(settings: Settings, bus: Bus) -> None:
+async def test_errors_and_states_are_shown(settings: Settings, bus: Bus) -> None:
     actor = quick(bus, say_every=10_000)
-    async with stage(settings, bus, actor) as (url, _, watched):
+    async with open_page(settings, bus, actor) as (url, _, watched):
         page = watched.page
         await page.goto(f"{url}/#/s/demo")
         await page.locator(".badge[data-state=playing]").wait_for()
@@ -26,9 +26,9 @@ async def test_errors_and_states_are_seen(settings: Settings, bus: Bus) -> None:
         await watched.check()
 
 
-async def test_a_video_that_cannot_be_decoded_says_how_to_convert_it(settings: Settings, bus: Bus) -> None:
+async def test_undecodable_video_has_a_remedy(settings: Settings, bus: Bus) -> None:
     actor = quick(bus, say_every=10_000)
-    async with stage(settings, bus, actor) as (url, _, watched):
+    async with open_page(settings, bus, actor) as (url, _, watched):
         await watched.page.goto(f"{url}/#/s/demo")
         await actor.state("failed", "clip.mp4: this build of FFmpeg has no decoder for its video")
         await watched.page.get_by_text("This source cannot be watched").wait_for()
@@ -39,7 +39,7 @@ async def test_a_video_that_cannot_be_decoded_says_how_to_convert_it(settings: S
 
 async def test_every_state_has_its_badge(settings: Settings, bus: Bus) -> None:
     actor = quick(bus, say_every=10_000)
-    async with stage(settings, bus, actor) as (url, _, watched):
+    async with open_page(settings, bus, actor) as (url, _, watched):
         await watched.page.goto(f"{url}/#/s/demo")
         for state in ("opening", "playing", "stalled", "reconnecting", "ended"):
             await actor.state(state)
@@ -48,9 +48,9 @@ async def test_every_state_has_its_badge(settings: Settings, bus: Bus) -> None:
         await watched.check()
 
 
-async def test_a_video_that_has_ended_can_be_played_over_and_over(settings: Settings, bus: Bus) -> None:
+async def test_ended_video_can_be_looped(settings: Settings, bus: Bus) -> None:
     actor = quick(bus, say_every=10_000)
-    async with stage(settings, bus, actor) as (url, _, watched):
+    async with open_page(settings, bus, actor) as (url, _, watched):
         await watched.page.goto(f"{url}/#/s/demo")
         await actor.state("ended")
         await watched.page.get_by_role("button", name="Play it over and over").click()
@@ -60,8 +60,8 @@ async def test_a_video_that_has_ended_can_be_played_over_and_over(settings: Sett
         await watched.check()
 
 
-async def test_pausing_and_resuming_from_the_page(settings: Settings, bus: Bus) -> None:
-    async with stage(settings, bus, quick(bus)) as (url, _, watched):
+async def test_source_is_paused_and_resumed(settings: Settings, bus: Bus) -> None:
+    async with open_page(settings, bus, quick(bus)) as (url, _, watched):
         page = watched.page
         await page.goto(f"{url}/#/s/demo")
         await page.get_by_role("button", name="Pause").click()
@@ -75,11 +75,9 @@ async def test_pausing_and_resuming_from_the_page(settings: Settings, bus: Bus) 
         await watched.check()
 
 
-async def test_why_a_source_failed_is_told_also_to_those_who_come_when_its_run_has_ended(
-    settings: Settings, bus: Bus
-) -> None:
+async def test_failure_is_shown_after_the_end(settings: Settings, bus: Bus) -> None:
     actor = silent(bus)
-    async with stage(settings, bus) as (url, _, watched):
+    async with open_page(settings, bus) as (url, _, watched):
         await actor.begin()
         await actor.state("failed", "rtsp://***@cam: 401 Unauthorized; check user and password")
         await actor.state("ended")

@@ -1,10 +1,10 @@
-"""Words and their picture: which waits for which. How near they come in milliseconds is `benchmarks.gateway_sync`'s."""
+"""Feedback waits for its picture. `benchmarks.gateway_sync` measures the error in milliseconds."""
 
 from __future__ import annotations
 
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.settings.tree import Settings
-from tests.e2e.page.house import quick, stage
+from tests.e2e.page.harness import open_page, quick
 
 SYNC = """async (script) => {
   const { Sync } = await import("/static/js/sync.js");
@@ -35,13 +35,13 @@ CASES: dict[str, tuple[Script, str, list[int]]] = {
     "in order": ([["picture", 5], ["say", 6, "a"], ["say", 7, "b"], ["picture", 8]], "|||ab|", [-2000, -1000]),
     "there is no picture": ([["say", 6, "a"]], "a|", []),
     "the picture has stopped": ([["picture", 5], ["say", 6, "a"], ["still", 0]], "||a|", []),
-    "not for ever": ([["picture", 5], ["say", 6, "a"], ["wait", 12.1]], "||a|", [1000]),
+    "not endlessly": ([["picture", 5], ["say", 6, "a"], ["wait", 12.1]], "||a|", [1000]),
 }
-"""What happens, what is shown behind each step, and the errors that are measured, ms."""
+"""Name -> steps, the output after each step, and the measured errors in milliseconds."""
 
 
-async def test_early_words_wait_for_their_picture_and_late_ones_for_nothing(settings: Settings, bus: Bus) -> None:
-    async with stage(settings, bus) as (url, _, watched):
+async def test_early_feedback_waits_for_its_picture(settings: Settings, bus: Bus) -> None:
+    async with open_page(settings, bus) as (url, _, watched):
         await watched.page.goto(f"{url}/#/health")
         for name, (script, shown, errors) in CASES.items():
             found = await watched.page.evaluate(SYNC, script)
@@ -49,8 +49,8 @@ async def test_early_words_wait_for_their_picture_and_late_ones_for_nothing(sett
         await watched.check()
 
 
-async def test_no_word_comes_before_its_picture(settings: Settings, bus: Bus) -> None:
-    async with stage(settings, bus, quick(bus, jitter_s=0.1)) as (url, _, watched):
+async def test_no_feedback_precedes_its_picture(settings: Settings, bus: Bus) -> None:
+    async with open_page(settings, bus, quick(bus, jitter_s=0.1)) as (url, _, watched):
         await watched.page.goto(f"{url}/#/s/demo")
         await watched.page.wait_for_function("() => window.cornerman?.sync.samples.length >= 12")
         samples = await watched.page.evaluate("cornerman.sync.samples")

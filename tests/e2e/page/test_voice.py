@@ -1,10 +1,10 @@
-"""The voice: paced, never over itself, nothing stale, and quiet when told."""
+"""Voice: one text at a time, no stale texts, silent when muted."""
 
 from __future__ import annotations
 
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.settings.tree import Settings
-from tests.e2e.page.house import quick, stage, until_said
+from tests.e2e.page.harness import open_page, quick, until_said
 
 VOICE = """async (script) => {
   const { Voice } = await import("/static/js/voice.js");
@@ -29,15 +29,16 @@ VOICE = """async (script) => {
 
 
 async def perform(settings: Settings, bus: Bus, script: list[list[object]]) -> dict[str, object]:
-    async with stage(settings, bus) as (url, _, watched):
+    """Runs the steps with a fake speech synthesis on the page; returns texts and counters."""
+    async with open_page(settings, bus) as (url, _, watched):
         await watched.page.goto(f"{url}/#/health")
         found: dict[str, object] = await watched.page.evaluate(VOICE, script)
         await watched.check()
         return found
 
 
-async def test_the_voice_never_speaks_over_itself(settings: Settings, bus: Bus) -> None:
-    """A line takes as long as the test wants; meanwhile others come."""
+async def test_voice_never_overlaps(settings: Settings, bus: Bus) -> None:
+    """A text is spoken for as long as the test decides; meanwhile others arrive."""
     fake = """
         window.spoken = []; window.current = null;
         window.ended = () => { const u = window.current; window.current = null; u.dispatchEvent(new Event('end')); };
@@ -50,7 +51,7 @@ async def test_the_voice_never_speaks_over_itself(settings: Settings, bus: Bus) 
         } });
     """
     actor = quick(bus, say_every=2)
-    async with stage(settings, bus, actor) as (url, _, watched):
+    async with open_page(settings, bus, actor) as (url, _, watched):
         page = watched.page
         await page.add_init_script(fake)
         await page.goto(f"{url}/#/s/demo")
@@ -58,7 +59,7 @@ async def test_the_voice_never_speaks_over_itself(settings: Settings, bus: Bus) 
         for count in (1, 2, 3):
             await page.wait_for_function("(n) => window.spoken.length >= n", arg=count)
             await until_said(watched, len(actor.said) + 3)
-            assert await page.evaluate("window.spoken.length") == count  # the others wait, or are passed over
+            assert await page.evaluate("window.spoken.length") == count  # the others wait or are dropped
             await page.evaluate("window.ended()")
         spoken = await page.evaluate("window.spoken")
         assert set(spoken) <= set(actor.said)
@@ -69,24 +70,24 @@ async def test_the_voice_never_speaks_over_itself(settings: Settings, bus: Bus) 
         await watched.check()
 
 
-async def test_a_line_waits_for_the_one_before_and_only_the_newest_waits(settings: Settings, bus: Bus) -> None:
+async def test_only_the_newest_text_waits(settings: Settings, bus: Bus) -> None:
     found = await perform(settings, bus, [["say", "one"], ["say", "two"], ["say", "three"], ["end"], ["end"]])
     assert found["said"] == ["one", "three"]
     assert found["dropped"] == 1
 
 
-async def test_a_line_that_waited_too_long_is_not_said(settings: Settings, bus: Bus) -> None:
+async def test_stale_text_is_dropped(settings: Settings, bus: Bus) -> None:
     found = await perform(settings, bus, [["say", "one"], ["say", "two"], ["wait", 6001], ["end"], ["say", "three"]])
     assert found["said"] == ["one", "three"]
     assert found["dropped"] == 1
 
 
-async def test_praise_does_not_push_out_a_correction(settings: Settings, bus: Bus) -> None:
+async def test_praise_does_not_replace_correction(settings: Settings, bus: Bus) -> None:
     script: list[list[object]] = [["say", "one"], ["say", "deeper", "correction"], ["say", "good"], ["fail"], ["end"]]
     assert (await perform(settings, bus, script))["said"] == ["one", "deeper"]
 
 
-async def test_muting_stops_at_once_and_errors_are_not_read_out(settings: Settings, bus: Bus) -> None:
+async def test_muted_voice_stops(settings: Settings, bus: Bus) -> None:
     script: list[list[object]] = [["say", "one"], ["say", "two"], ["mute"], ["say", "three"], ["mute"]]
     found = await perform(settings, bus, [*script, ["say", "out of memory", "failed"], ["say", "four"]])
     assert found["said"] == ["one", "four"]

@@ -1,4 +1,4 @@
-"""Words on the page: the stream's own, in step, each once, and never markup."""
+"""Feedback on the page: equal to the stream, in order, each once, never as markup."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import DecisionEvent, DeltaEvent, ErrorEvent, Event, StartEvent, StateEvent, Times
 from cornerman_shared.settings.tree import Settings
 from tests.e2e.browser import PHONE, page_of
-from tests.e2e.page.house import XSS, end_of, quick, say, silent, stage, texts, until, until_said
+from tests.e2e.page.harness import XSS, end_of, give_feedback, open_page, quick, silent, texts, until, until_said
 
 
-async def test_the_picture_moves_and_the_words_equal_the_streams(settings: Settings, bus: Bus) -> None:
+async def test_page_equals_the_stream(settings: Settings, bus: Bus) -> None:
     actor = quick(bus)
-    async with stage(settings, bus, actor) as (url, _, watched):
+    async with open_page(settings, bus, actor) as (url, _, watched):
         await watched.page.goto(f"{url}/#/s/demo")
         await until_said(watched, 5)
         drawn = await watched.page.evaluate("cornerman.picture.drawn")
@@ -28,14 +28,14 @@ async def test_the_picture_moves_and_the_words_equal_the_streams(settings: Setti
         await watched.check()
 
 
-async def test_words_stream_in_place_before_they_are_done(settings: Settings, bus: Bus) -> None:
-    """Word by word, each only when the one before is on the page."""
+async def test_words_appear_one_by_one(settings: Settings, bus: Bus) -> None:
+    """Each word is sent when the one before is on the page."""
     actor = silent(bus)
-    async with stage(settings, bus, actor) as (url, room, watched):
+    async with open_page(settings, bus, actor) as (url, state, watched):
         page = watched.page
         await page.goto(f"{url}/#/s/demo")
         await page.wait_for_function("() => window.cornerman?.picture.drawn > 0")
-        await until(lambda: room.hub.clients > 0, "nobody follows")
+        await until(lambda: state.hub.clients > 0, "no client is connected")
         name, times = "demo:run-1:1", Times(captured_at_s=bus.clock.now_s(), first_token_at_s=bus.clock.now_s())
         await bus.emit(StartEvent("demo", actor.run, name, 1, "feedback", "correct", 1.0, "", "m", times))
         said = ""
@@ -50,8 +50,8 @@ async def test_words_stream_in_place_before_they_are_done(settings: Settings, bu
         await watched.check()
 
 
-async def test_events_that_were_passed_over_are_fetched(settings: Settings, bus: Bus) -> None:
-    """The server tells a slow client how many events it missed and behind which; the page then asks for them."""
+async def test_skipped_events_are_fetched(settings: Settings, bus: Bus) -> None:
+    """A slow client is told how many events it missed and after which; the page then asks for them."""
     actor = quick(bus)
     dropped: list[str] = []
 
@@ -73,19 +73,19 @@ async def test_events_that_were_passed_over_are_fetched(settings: Settings, bus:
 
         server.on_message(from_server)
 
-    async with stage(settings, bus, actor) as (url, _, watched):
+    async with open_page(settings, bus, actor) as (url, _, watched):
         await watched.page.route_web_socket("**/events.ws*", lossy)
         await watched.page.goto(f"{url}/#/s/demo")
         await until(lambda: len(dropped) == 12, "the link was never lossy")  # what was said before came as history
         shown = await until_said(watched, len(actor.said) + 2)
         assert shown == actor.said[: len(shown)]
-        assert await watched.page.evaluate("cornerman.local.pipeline.counts.repeated") == 0
+        assert await watched.page.evaluate("cornerman.session.counts.repeated") == 0
         await watched.check()
 
 
 async def test_two_tabs_show_the_same(settings: Settings, bus: Bus) -> None:
     actor = quick(bus)
-    async with stage(settings, bus, actor) as (url, room, watched):
+    async with open_page(settings, bus, actor) as (url, state, watched):
         other = await watched.context.new_page()
         await watched.page.goto(f"{url}/#/s/demo")
         await other.goto(f"{url}/#/s/demo")
@@ -93,14 +93,14 @@ async def test_two_tabs_show_the_same(settings: Settings, bus: Bus) -> None:
         await other.wait_for_function("() => document.querySelectorAll('.word[data-done=true]').length >= 3")
         found = (await other.locator(".word[data-done=true] .text").all_text_contents())[::-1]
         assert found == actor.said[: len(found)]
-        lanes = room.screens.screen("demo").lanes
-        await until(lambda: [*lanes] == ["auto"] and len(lanes["auto"].viewers) == 2, "not both watch the one lane")
+        groups = state.previews.preview("demo").groups
+        await until(lambda: [*groups] == ["auto"] and len(groups["auto"].viewers) == 2, "the viewers are in two groups")
         await watched.check()
 
 
-async def test_nothing_that_is_written_anywhere_becomes_markup(settings: Settings, bus: Bus) -> None:
+async def test_text_never_becomes_markup(settings: Settings, bus: Bus) -> None:
     actor = quick(bus, say_every=10_000)
-    async with stage(settings, bus, actor) as (url, _, watched):
+    async with open_page(settings, bus, actor) as (url, _, watched):
         page = watched.page
         await page.goto(f"{url}/#/s/demo")
         times = Times(captured_at_s=bus.clock.now_s())
@@ -128,9 +128,9 @@ async def test_nothing_that_is_written_anywhere_becomes_markup(settings: Setting
         await watched.check()
 
 
-async def test_a_phone_sees_the_picture_the_words_and_the_question_box(settings: Settings, bus: Bus) -> None:
+async def test_phone_shows_picture_and_feedback(settings: Settings, bus: Bus) -> None:
     actor = quick(bus)
-    async with stage(settings, bus, actor) as (url, _, first):
+    async with open_page(settings, bus, actor) as (url, _, first):
         assert first.context.browser is not None
         async with page_of(first.context.browser, PHONE, has_touch=True, is_mobile=True) as watched:
             page = watched.page
@@ -150,12 +150,12 @@ async def test_a_phone_sees_the_picture_the_words_and_the_question_box(settings:
             await watched.check()
 
 
-async def test_whole_lines_are_announced_once_and_history_is_not(settings: Settings, bus: Bus) -> None:
+async def test_new_feedback_is_announced_once(settings: Settings, bus: Bus) -> None:
     actor = silent(bus)
-    async with stage(settings, bus, actor) as (url, _, watched):
+    async with open_page(settings, bus, actor) as (url, _, watched):
         page = watched.page
         for _ in range(2):
-            await say(actor)
+            await give_feedback(actor)
         await page.goto(f"{url}/#/health")
         spoken = page.locator("#spoken")
         assert await spoken.get_attribute("aria-live") == "polite"
@@ -168,7 +168,7 @@ async def test_whole_lines_are_announced_once_and_history_is_not(settings: Setti
         await until_said(watched, 2)
         await page.wait_for_function("() => cornerman.picture.drawn > 0")
         for count in (1, 2, 3):
-            await say(actor)
+            await give_feedback(actor)
             await page.wait_for_function("(n) => window.lines.length >= n", arg=count)
         await until_said(watched, 5)
         found = [line.partition(": ") for line in await page.evaluate("window.lines")]

@@ -1,10 +1,10 @@
-"""The baselines are the product's own strategies behind its own gate."""
+"""Baselines: the decider's own strategies behind its own gate."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from cornerman.local.baselines import WORDS, baselines, said_by
+from cornerman.local.baselines import TEXT, baselines, feedback_of
 from cornerman_decider.strategies.rules import RulesStrategy
 from cornerman_shared.settings.source import SpeakSettings
 
@@ -12,31 +12,31 @@ CHUNKS = [(0.875 + 0.5 * i, 0.1) for i in range(40)]
 
 
 def times(chunks: list[tuple[float, float]], name: str) -> list[float]:
-    return [said.time_s for said in baselines(chunks)[name]]
+    return [feedback.time_s for feedback in baselines(chunks)[name]]
 
 
-def test_the_interval_speaks_at_the_first_chunk_and_every_three_seconds_then() -> None:
+def test_interval_speaks_every_three_seconds() -> None:
     assert times(CHUNKS, "interval") == [0.875 + 3.0 * i for i in range(7)]
-    assert {said.text for said in baselines(CHUNKS)["interval"]} == {WORDS}
+    assert {feedback.text for feedback in baselines(CHUNKS)["interval"]} == {TEXT}
 
 
-def test_the_rules_speak_at_every_fifth_chunk_that_the_gate_lets_through() -> None:
-    # Every fifth chunk is 2.5 s after the one before, and the gate wants 3 s between two.
+def test_rules_speak_every_fifth_chunk() -> None:
+    # Every fifth chunk comes after 2.5 s, but the gate asks for 3 s.
     assert times(CHUNKS, "rules") == [0.875 + 0.5 * (n - 1) for n in (5, 15, 25, 35)]
 
 
-def test_motion_makes_the_rules_speak() -> None:
+def test_motion_triggers_rules() -> None:
     lively = [(pts_s, 0.9 if i == 2 else 0.65) for i, (pts_s, _) in enumerate(CHUNKS)]
     speak = SpeakSettings(every_chunks=1000)
     rules = RulesStrategy(speak.every_chunks, speak.motion_threshold, speak.motion_release)
-    assert [said.time_s for said in said_by(rules, speak, lively)] == [CHUNKS[2][0]]
+    assert [feedback.time_s for feedback in feedback_of(rules, speak, lively)] == [CHUNKS[2][0]]
 
 
-def test_no_chunks_no_words() -> None:
+def test_no_chunks_give_no_feedback() -> None:
     assert baselines([]) == {"interval": (), "rules": ()}
 
 
-def test_they_are_the_same_every_time() -> None:
+def test_baselines_are_deterministic() -> None:
     motion = np.random.default_rng(3).uniform(0, 1, 200)
     chunks = [(0.875 + 0.5 * i, float(m)) for i, m in enumerate(motion)]
     assert baselines(chunks) == baselines(chunks)

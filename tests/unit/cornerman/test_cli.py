@@ -1,12 +1,13 @@
-"""The command line itself: help, wrong usage, exit codes, and errors as one sentence."""
+"""The command line: help, wrong usage, exit codes, and errors as one sentence."""
 
 from pathlib import Path
 
 import pytest
 
+from cornerman import __version__
 from cornerman.cli import app, invoke
-from cornerman.commands import train
-from cornerman.local.options import choose
+from cornerman.local import options, training_tools
+from cornerman.local.options import command_settings
 from cornerman_shared.errors import ConfigError
 
 COMMANDS = (
@@ -16,7 +17,7 @@ COMMANDS = (
 
 
 @pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _private_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CORNERMAN_RUNTIME__DIR", str(tmp_path / "run"))
     monkeypatch.setenv("COLUMNS", "200")
@@ -30,14 +31,14 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("gym", "train")])
-def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke([command, "--help"]) == 0
     assert "Usage:" in capsys.readouterr().out
 
 
-def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(["--version"]) == 0
-    assert capsys.readouterr().out.startswith("cornerman 0.")
+    assert capsys.readouterr().out == f"cornerman {__version__}\n"
 
 
 @pytest.mark.parametrize("line", [["run", "--nope"], ["nope"], ["sources", "set"], ["run", "--seconds", "soon"]])
@@ -61,54 +62,54 @@ def test_wrong_usage_exits_with_64(line: list[str], capsys: pytest.CaptureFixtur
         (["poll", "test://a", "--num-frames", "12"], "--num-frames 12"),
         (["poll", "test://a", "--benchmark", "--intervals", "1,soon"], "--intervals '1,soon'"),
         (["dlq", "replay", "--redis", "nope"], "redis.url"),
-        (["watch", "--since", "yesterday"], "--since 'yesterday' is no event's id"),
+        (["watch", "--since", "yesterday"], "--since 'yesterday' is not the id of an event"),
     ],
 )
-def test_a_wrong_setting_exits_with_78_and_says_which(
-    line: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_wrong_setting_exits_with_78(line: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(line) == 78
     assert sentence in capsys.readouterr().err
 
 
-def test_without_a_server_it_exits_with_69(
+def test_missing_server_exits_with_69(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cornerman.commands.status.FIND_S", 0.1)
+    monkeypatch.setattr(options, "SERVER_S", 0.1)
     assert invoke(["status", "--redis", f"unix://{tmp_path}/none.sock"]) == 69
     assert "cornerman up" in capsys.readouterr().err
 
 
-def test_passwords_stay_out_of_errors(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cornerman.commands.status.FIND_S", 0.1)
+def test_errors_hide_passwords(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options, "SERVER_S", 0.1)
     assert invoke(["status", "--redis", "redis://me:hunter2@127.0.0.1:1/0"]) == 69
     assert "hunter2" not in "".join(capsys.readouterr())
 
 
-def test_flags_are_stronger_than_set_is_stronger_than_presets() -> None:
-    chosen = choose("", "redis://x", ["speak.interval_s=7"], {"speak": {"strategy": "interval", "interval_s": 1}})
+def test_set_overrides_presets() -> None:
+    chosen = command_settings(
+        "", "redis://x", ["speak.interval_s=7"], {"speak": {"strategy": "interval", "interval_s": 1}}
+    )
     assert (chosen.settings.redis.url, chosen.settings.speak.strategy) == ("redis://x", "interval")
     assert chosen.settings.speak.interval_s == 7
 
 
-def test_options_that_were_not_given_change_nothing() -> None:
-    assert choose(speak__strategy=None).overrides == {}
+def test_absent_options_change_nothing() -> None:
+    assert command_settings(speak__strategy=None).overrides == {}
 
 
-def test_training_without_its_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train, "NEEDS", ("surely_not_installed",))
+def test_missing_train_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_tools, "NEEDS", ("surely_not_installed",))
     with pytest.raises(ConfigError, match=r"needs surely_not_installed: pip install 'cornerman\[model,train\]'"):
-        train.hand_over("cornerman_training.gym", [], "cornerman gym")
+        training_tools.run_tool("cornerman_training.gym", [], "cornerman gym")
 
 
 @pytest.mark.parametrize("command", ["gym", "train"])
-def test_the_training_commands_lead_somewhere(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_training_commands_have_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("numba")
     assert invoke([command, "--help"]) == 0
     assert "usage:" in capsys.readouterr().out
 
 
-def test_training_passes_on_its_arguments_and_exit_code(
+def test_training_passes_arguments_and_exit_code(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     package = tmp_path / "fake_training"
@@ -116,11 +117,11 @@ def test_training_passes_on_its_arguments_and_exit_code(
     (package / "__init__.py").write_text("")
     (package / "__main__.py").write_text("import sys\nprint(sys.argv)\nsys.exit(3)\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(train, "NEEDS", ())
+    monkeypatch.setattr(training_tools, "NEEDS", ())
     monkeypatch.setattr("sys.argv", ["x"])
     import typer
 
     with pytest.raises(typer.Exit) as caught:
-        train.hand_over("fake_training", ["--deep", "7"], "cornerman gym")
+        training_tools.run_tool("fake_training", ["--deep", "7"], "cornerman gym")
     assert caught.value.exit_code == 3
     assert "['cornerman gym', '--deep', '7']" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Where the page is, and whether somebody sits in front of it."""
+"""The page's address, and when a browser is opened."""
 
 import socket
 
@@ -8,29 +8,29 @@ from cornerman.local import page
 from cornerman_shared.settings.tree import GatewaySettings
 
 
-def test_the_default_port_gives_way_when_it_is_taken() -> None:
+def test_taken_default_port_is_replaced() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        url, told = page.address(GatewaySettings(port=port), None)
-        assert told["gateway"]["port"] != port
-        assert url == f"http://127.0.0.1:{told['gateway']['port']}/"
+        url, settings = page.address(GatewaySettings(port=port), None)
+        assert settings["gateway"]["port"] != port
+        assert url == f"http://127.0.0.1:{settings['gateway']['port']}/"
 
 
-def test_a_port_that_was_asked_for_is_kept() -> None:
+def test_wanted_port_is_kept() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         assert page.address(GatewaySettings(), port)[1] == {"gateway": {"port": port}}
 
 
-def test_the_url_can_be_opened_whatever_the_gateway_listens_on() -> None:
+def test_url_of_any_host_can_be_opened() -> None:
     assert page.address(GatewaySettings(host="0.0.0.0", tls_cert="x"), 8443)[0] == "https://127.0.0.1:8443/"
     assert page.address(GatewaySettings(host="::1"), 8000)[0] == "http://[::1]:8000/"
 
 
-def test_no_browser_opens_where_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_browser_opens_on_a_desktop_only(monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
 
     def open_it(url: str) -> bool:

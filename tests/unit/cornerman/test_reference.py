@@ -1,4 +1,4 @@
-"""cornerman.yaml says every setting with its default, and says it as the code does."""
+"""cornerman.yaml: every setting with its default, as the code has it."""
 
 from pathlib import Path
 
@@ -12,11 +12,11 @@ from cornerman_shared.settings.tree import Settings, load_settings
 FILE = Path(__file__).parents[3] / "cornerman.yaml"
 
 
-def test_the_file_is_what_the_settings_tree_says() -> None:
+def test_file_equals_the_reference() -> None:
     assert FILE.read_text(encoding="utf-8") == reference(), "run `make reference`"
 
 
-def test_reading_the_file_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_file_changes_no_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     defaults = load_settings()
     monkeypatch.setenv("CORNERMAN_CONFIG", str(FILE))
@@ -24,13 +24,13 @@ def test_reading_the_file_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 def uncommented() -> str:
-    """The file with every setting taken in."""
+    """The file with every setting uncommented."""
     lines = FILE.read_text(encoding="utf-8").splitlines()
     start = lines.index("# redis:")
     return "\n".join(line[2:] for line in lines[start:] if line.startswith("# "))
 
 
-def test_every_section_and_setting_is_there() -> None:
+def test_file_has_every_setting() -> None:
     tree = yaml.safe_load(uncommented())
     (example,) = tree.pop("sources")
     defaults = Settings.model_construct().model_dump(mode="json")
@@ -39,7 +39,7 @@ def test_every_section_and_setting_is_there() -> None:
     SourceSpec.model_validate(example)
 
 
-def test_taking_in_one_setting_changes_that_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uncommented_setting_takes_effect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = FILE.read_text(encoding="utf-8").replace("# encoder:", "encoder:").replace("#   batch: 4", "  batch: 7")
     (tmp_path / "own.yaml").write_text(text, encoding="utf-8")
     monkeypatch.setenv("CORNERMAN_CONFIG", str(tmp_path / "own.yaml"))
@@ -48,21 +48,21 @@ def test_taking_in_one_setting_changes_that_one(tmp_path: Path, monkeypatch: pyt
     assert settings.encoder.model_copy(update={"batch": 4}) == Settings.model_construct().encoder
 
 
-def test_a_setting_is_told_with_its_meaning_and_range() -> None:
+def test_setting_has_meaning_and_range() -> None:
     text = reference()
     assert "##   chunks encoded together when they are waiting; from 1 to 64\n#   batch: 4\n" in text
     assert "##   the least to write; one of debug, info, warning, error\n#   level: info\n" in text
 
 
-def test_every_setting_says_what_it_is() -> None:
-    silent = [
+def test_every_setting_has_a_description() -> None:
+    missing = [
         f"{section}.{name}"
         for section, of in Settings.model_fields.items()
         if section != "sources"
         for name, info in type(of.default).model_fields.items()
         if not info.description
     ]
-    assert silent == []
+    assert missing == []
 
 
 UNITS = ("_s", "_ms", "_bytes", "_fps", "_ttl_s")
@@ -74,10 +74,10 @@ WITHOUT_UNIT = {
     *("speak.every_chunks", "speak.motion_threshold", "speak.motion_release", "speak.confidence_threshold"),
     *("speak.context_chunks", "say.max_new_tokens", "say.temperature", "say.top_p", "say.repetition_penalty"),
 }
-"""Counts, shares and numbers of nature."""
+"""Counts, shares and pure numbers."""
 
 
-def test_every_measure_has_its_unit_in_its_name_or_its_meaning() -> None:
+def test_every_number_has_a_unit() -> None:
     bare = [
         f"{section}.{name}"
         for section, of in Settings.model_fields.items()
@@ -90,5 +90,5 @@ def test_every_measure_has_its_unit_in_its_name_or_its_meaning() -> None:
     assert set(bare) == WITHOUT_UNIT
 
 
-def test_no_line_is_too_long_to_read() -> None:
+def test_lines_are_short() -> None:
     assert max(len(line) for line in reference().splitlines()) <= 140

@@ -1,4 +1,4 @@
-"""Five restarts in sixty seconds, then no more."""
+"""Restart policy: five restarts in sixty seconds, then none."""
 
 import random
 
@@ -10,19 +10,19 @@ def restarts() -> Restarts:
     return Restarts(Backoff(0.2, 5.0, random.Random(1)))
 
 
-def test_the_sixth_crash_within_a_minute_gives_up() -> None:
+def test_sixth_crash_gives_up() -> None:
     policy = restarts()
     waits = [policy.crashed(float(second)) for second in range(6)]
     assert None not in waits[:5]
     assert waits[5] is None
 
 
-def test_crashes_that_are_far_apart_never_give_up() -> None:
+def test_rare_crashes_never_give_up() -> None:
     policy = restarts()
     assert all(policy.crashed(13.0 * number) is not None for number in range(100))
 
 
-def test_waits_grow_and_are_short_again_after_a_quiet_minute() -> None:
+def test_quiet_minute_resets_the_wait() -> None:
     policy = restarts()
     for second in range(4):
         policy.crashed(float(second))

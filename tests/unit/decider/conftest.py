@@ -1,4 +1,4 @@
-"""Builders of features for the decider's tests."""
+"""Features for the decider's tests."""
 
 from __future__ import annotations
 
@@ -43,5 +43,5 @@ def make(
 
 @pytest.fixture(scope="session")
 def features() -> MakeFeatures:
-    """Makes the features of one chunk; chunks are half a second apart."""
+    """Makes the features of one chunk; chunks are 0.5 s apart."""
     return make

@@ -1,4 +1,4 @@
-"""What may pass the gate, on the media clock."""
+"""Proposals at the gate, on the media clock."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cornerman_decider.gate import GateState, Proposal, pass_gate
+from cornerman_common.gate import GateState, Proposal, pass_gate
 from cornerman_shared.bus.messages import Action
 from cornerman_shared.settings.source import SpeakSettings
 
@@ -31,24 +31,24 @@ def correct(confidence: float = 1.0, *, cue: bool = False) -> Proposal:
     return Proposal("correct", confidence, "seen", cue=cue)
 
 
-def test_the_first_word_may_come_at_time_zero_and_starts_the_minimum_interval() -> None:
+def test_feedback_at_zero_starts_min_interval() -> None:
     outcome = run([(0.0, feedback()), (2.9, feedback()), (3.0, feedback())])
     assert outcome == [("feedback", "seen"), ("next", "min_interval"), ("feedback", "seen")]
 
 
-def test_what_is_uncertain_stays_unsaid_and_the_threshold_itself_is_enough() -> None:
+def test_confidence_at_threshold_passes() -> None:
     assert run([(0.0, feedback(0.7499))]) == [("next", "below_threshold")]
     assert run([(0.0, correct(0.7499))]) == [("next", "below_threshold")]
     assert run([(0.0, correct(0.75))]) == [("correct", "seen")]
 
 
-def test_a_cue_that_lasts_is_said_once_until_the_repeat_window_is_over() -> None:
+def test_lasting_cue_repeats_after_window() -> None:
     outcome = run([(t, correct(cue=True)) for t in (0.0, 4.0, 9.9, 10.0, 14.0)])
     assert [action for action, _ in outcome] == ["correct", "next", "next", "correct", "next"]
     assert outcome[1][1] == "repeat"
 
 
-def test_a_cue_that_was_away_in_between_is_said_again() -> None:
+def test_interrupted_cue_passes_again() -> None:
     silence = Proposal("next", 1.0, "quiet")
     outcome = run([(0.0, correct(cue=True)), (2.0, silence), (4.0, correct(cue=True))])
     assert outcome[-1] == ("correct", "seen")
@@ -56,16 +56,16 @@ def test_a_cue_that_was_away_in_between_is_said_again() -> None:
     assert doubt[-1] == ("correct", "seen")
 
 
-def test_praise_does_not_count_as_a_repeat_of_a_correction() -> None:
+def test_praise_does_not_repeat_correction() -> None:
     outcome = run([(0.0, correct(cue=True)), (4.0, feedback(cue=True)), (8.0, feedback(cue=True))])
     assert outcome == [("correct", "seen"), ("feedback", "seen"), ("next", "repeat")]
 
 
-def test_a_schedule_is_not_a_repeat() -> None:
+def test_schedule_is_not_a_repeat() -> None:
     assert [a for a, _ in run([(t, feedback()) for t in (0.0, 3.0, 6.0)])] == ["feedback"] * 3
 
 
-def test_an_open_request_means_silence_that_does_not_count_as_speech() -> None:
+def test_open_request_blocks_without_counting() -> None:
     verdict = pass_gate(feedback(), 5.0, SPEAK, GateState(), request_open=True)
     assert (verdict.action, verdict.reason) == ("next", "request_open")
     assert pass_gate(feedback(), 5.5, SPEAK, verdict.state, request_open=False).action == "feedback"
@@ -85,7 +85,7 @@ PROPOSALS = st.builds(
     st.floats(0, 10),
     st.floats(0, 1),
 )
-def test_nothing_is_ever_said_twice_within_the_minimum_interval_or_below_the_threshold(
+def test_gate_holds_interval_and_threshold(
     steps: list[tuple[float, Proposal, bool]], min_interval_s: float, threshold: float
 ) -> None:
     speak = SpeakSettings(min_interval_s=min_interval_s, confidence_threshold=threshold)

@@ -1,4 +1,4 @@
-"""What a process does not need it does not load: cores stay pure, and a decider by rules starts without torch."""
+"""Imports of a process: cores stay pure, and services without a model start without torch."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def loaded_by(code: str, *names: str) -> list[str]:
     return done.stdout.split()
 
 
-@pytest.mark.parametrize("room", ["capture", "decider", "encoder", "generator", "gateway"])
-def test_cores_load_neither_the_server_s_client_nor_a_model(room: str) -> None:
-    assert loaded_by(f"import cornerman_{room}.core", "redis", "torch", "transformers") == []
+@pytest.mark.parametrize("service", ["capture", "decider", "encoder", "generator", "gateway"])
+def test_core_loads_no_redis_or_torch(service: str) -> None:
+    assert loaded_by(f"import cornerman_{service}.core", "redis", "torch", "transformers") == []
 
 
 @pytest.mark.parametrize(
@@ -40,5 +40,5 @@ def test_cores_load_neither_the_server_s_client_nor_a_model(room: str) -> None:
     ],
     ids=["decider", "encoder", "generator", "capture", "gateway", "command-line"],
 )
-def test_a_service_without_a_model_starts_without_torch(code: str) -> None:
+def test_service_without_model_loads_no_torch(code: str) -> None:
     assert loaded_by(code, "torch", "transformers", "PIL") == []

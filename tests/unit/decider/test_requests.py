@@ -1,4 +1,4 @@
-"""What a decision asks a generator for."""
+"""Requests that follow from decisions and questions."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from cornerman_decider.core import Decider, Decision
-from cornerman_decider.prompting import commentary_prompt, density
-from cornerman_decider.requests import lost_event, request_for, request_for_question
+from cornerman_decider.requests import commentary_prompt, density, lost_event, request_for, request_for_question
 from cornerman_decider.state import DeciderState
 from cornerman_decider.strategies.interval import IntervalStrategy
 from cornerman_shared.bus.last_feedback import LastFeedback
@@ -25,13 +24,13 @@ def decision_at(chunk: Features, prompt: str = "p") -> Decision:
     return Decider(SPEC.speak, IntervalStrategy(1.0)).decide(chunk, state, prompt=prompt)
 
 
-def test_a_live_request_has_a_deadline_and_a_lossless_one_may_wait_for_ever(features: MakeFeatures) -> None:
+def test_only_live_request_has_deadline(features: MakeFeatures) -> None:
     live, file = features(3), features(3, lossless=True)
     assert request_for(live, decision_at(live), SPEC, None, 100.0).deadline_at_s == 105.0
     assert request_for(file, decision_at(file), SPEC, None, 100.0).deadline_at_s == 0.0
 
 
-def test_the_request_names_the_chunk_and_carries_times_and_sampling(features: MakeFeatures) -> None:
+def test_request_carries_chunk_times_and_sampling(features: MakeFeatures) -> None:
     chunk = features(3)
     request = request_for(chunk, decision_at(chunk), SPEC, None, 100.0)
     assert request.request_id == "cam:r1:3"
@@ -41,7 +40,7 @@ def test_the_request_names_the_chunk_and_carries_times_and_sampling(features: Ma
 
 
 @pytest.mark.parametrize(
-    ("said", "again"),
+    ("last", "text"),
     [
         (LastFeedback("r1", "feedback", 10.0, "Good."), "Good."),
         (LastFeedback("r1", "correct", 10.0, "Knees out."), ""),
@@ -51,31 +50,29 @@ def test_the_request_names_the_chunk_and_carries_times_and_sampling(features: Ma
     ],
     ids=["within the window", "another action", "long ago", "another run", "nothing yet"],
 )
-def test_only_words_of_the_same_kind_within_the_window_must_not_come_again(
-    features: MakeFeatures, said: LastFeedback | None, again: str
-) -> None:
+def test_previous_text_needs_same_action_recently(features: MakeFeatures, last: LastFeedback | None, text: str) -> None:
     chunk = features(30, 15.0)
-    assert request_for(chunk, decision_at(chunk), SPEC, said, 100.0).previous_text == again
+    assert request_for(chunk, decision_at(chunk), SPEC, last, 100.0).previous_text == text
 
 
-def test_commentary_tells_the_model_its_last_comment_and_how_to_stay_silent(features: MakeFeatures) -> None:
+def test_commentary_prompt_has_last_comment(features: MakeFeatures) -> None:
     spec = SPEC.model_copy(update={"mode": "commentary"})
     chunk = features(30, 15.0)
-    said = LastFeedback("r1", "feedback", 1.0, "A dog runs across the lawn.")
-    prompt = request_for(chunk, decision_at(chunk), spec, said, 100.0).prompt
+    last = LastFeedback("r1", "feedback", 1.0, "A dog runs across the lawn.")
+    prompt = request_for(chunk, decision_at(chunk), spec, last, 100.0).prompt
     assert spec.say.prompt in prompt
-    assert said.text in prompt
+    assert last.text in prompt
     assert prompt.endswith("...")
 
 
-def test_a_new_instruction_forgets_the_last_comment(features: MakeFeatures) -> None:
+def test_new_prompt_forgets_last_comment(features: MakeFeatures) -> None:
     spec = SPEC.model_copy(update={"mode": "commentary"})
     chunk = features(30, 15.0)
-    said = LastFeedback("r1", "feedback", 14.0, "A dog runs across the lawn.")
+    last = LastFeedback("r1", "feedback", 14.0, "A dog runs across the lawn.")
     state = DeciderState(run="r1", prompt="old", strategy="interval")
     decision = Decider(SPEC.speak, IntervalStrategy(1.0)).decide(chunk, state, prompt="new")
-    request = request_for(chunk, decision, spec, said, 100.0)
-    assert said.text not in request.prompt
+    request = request_for(chunk, decision, spec, last, 100.0)
+    assert last.text not in request.prompt
     assert request.previous_text == ""
 
 
@@ -92,13 +89,13 @@ def test_a_new_instruction_forgets_the_last_comment(features: MakeFeatures) -> N
         ("x" * 40, 15.0, "normal"),
     ],
 )
-def test_less_change_and_a_shorter_last_comment_ask_for_fewer_words(previous: str, change: float, wanted: str) -> None:
+def test_small_change_asks_for_fewer_words(previous: str, change: float, wanted: str) -> None:
     assert density(previous, change) == wanted
     lengths = {"minimal": "few words", "brief": "one short sentence", "normal": "One or two"}
     assert lengths[wanted] in commentary_prompt("Describe.", previous, change)
 
 
-def test_a_question_is_about_what_is_on_screen_and_never_expires(features: MakeFeatures) -> None:
+def test_question_uses_context_without_deadline(features: MakeFeatures) -> None:
     chunk = features(7)
     state = decision_at(chunk).state
     question = Question("u1", "cam", "What colour is it?", 50.0)
@@ -110,14 +107,14 @@ def test_a_question_is_about_what_is_on_screen_and_never_expires(features: MakeF
     assert request_for_question(question, DeciderState(), (), SPEC.say, 60.0).chunks == ()
 
 
-def test_a_chunk_that_never_came_is_decided_as_lost(features: MakeFeatures) -> None:
+def test_missing_chunk_is_decided_as_lost(features: MakeFeatures) -> None:
     event = lost_event(features(9), 8, "rules", 70.0)
     assert (event.seq, event.action, event.reason, event.status) == (8, "next", "lost", "expired")
 
 
-def test_last_words_survive_their_bytes_and_damage_is_named() -> None:
-    said = LastFeedback("r", "correct", 0.0, "Knees out – both.")
-    assert LastFeedback.read(said.to_bytes()) == said
+def test_last_feedback_round_trips() -> None:
+    last = LastFeedback("r", "correct", 0.0, "Knees out – both.")
+    assert LastFeedback.read(last.to_bytes()) == last
     assert LastFeedback.read(None) is None
     with pytest.raises(MalformedError):
         LastFeedback.read(b"\x80")

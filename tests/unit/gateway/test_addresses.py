@@ -44,7 +44,7 @@ async def refusal(url: str, given: AddressRules | None = None) -> str:
         "http://10.1.2.3/clip.mp4",
     ],
 )
-async def test_ordinary_addresses_are_taken_as_they_are(url: str) -> None:
+async def test_ordinary_addresses_are_accepted(url: str) -> None:
     assert await check_url(f" {url} ", "cam", rules()) == url
 
 
@@ -93,7 +93,7 @@ async def test_other_schemes_are_refused_by_name(url: str) -> None:
     assert "gateway.schemes" in detail
 
 
-async def test_files_stay_in_their_folders_after_links_are_resolved(tmp_path: Path) -> None:
+async def test_linked_files_stay_in_folders(tmp_path: Path) -> None:
     inside, outside = tmp_path / "videos", tmp_path / "private"
     inside.mkdir()
     outside.mkdir()
@@ -126,16 +126,16 @@ async def test_files_can_be_switched_off(tmp_path: Path) -> None:
     assert "capture.allow_files" in await refusal("a.mp4", rules(tmp_path, allow_files=False))
 
 
-async def test_a_browser_pushes_to_its_own_source_only() -> None:
+async def test_push_url_names_its_source() -> None:
     assert "push://cam" in await refusal("push://other")
 
 
-async def test_a_redacted_url_sent_back_is_not_taken_for_the_real_one() -> None:
+async def test_redacted_url_is_refused() -> None:
     assert "credentials" in await refusal("rtsp://***@cam/live")
 
 
 @pytest.mark.parametrize("url", ["http://a\r\nHost: b/", "rtsp://a/\x00", "http://a b/", "http://a\\@169.254.169.254/"])
-async def test_urls_that_parsers_read_differently_are_refused(url: str) -> None:
+async def test_ambiguous_urls_are_refused(url: str) -> None:
     await refusal(url)
 
 
@@ -145,7 +145,7 @@ async def test_credentials_never_appear_in_a_refusal() -> None:
     assert "hunter2" not in await refusal("ftp://admin:hunter2@host/x")
 
 
-async def test_a_name_that_has_come_to_mean_another_address_is_refused_when_opened_anew(
+async def test_rebound_name_is_refused_on_reopen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now: list[list[ipaddress.IPv4Address]] = [[ipaddress.IPv4Address("192.168.1.20")]]
@@ -167,5 +167,5 @@ async def test_a_name_that_has_come_to_mean_another_address_is_refused_when_open
 
 
 @pytest.mark.parametrize("url", ["http://169.254.7.7/cam", "/videos/a.mp4", "test://pattern", "push://cam", "device:0"])
-async def test_what_cannot_change_its_meaning_is_not_asked_again(url: str) -> None:
+async def test_numeric_address_is_not_resolved(url: str) -> None:
     await check_name_again(url, rules())

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
-from cornerman_gateway.core import format_cursor, is_event_id, order_of, parse_cursor, shorten, sse
+from cornerman_gateway.core import format_cursor, is_event_id, parse_cursor, shorten, sse
 from cornerman_shared.bus.messages import DeltaEvent, EndEvent, Event, StartEvent, Times
+from cornerman_shared.bus.streams import entry_order
 
 
 def start(request_id: str) -> StartEvent:
@@ -22,35 +23,35 @@ def end(request_id: str, text: str) -> EndEvent:
     )
 
 
-def test_ids_are_ordered_as_numbers_not_as_text() -> None:
-    assert order_of("9-0") < order_of("10-0") < order_of("10-2") < order_of("10-10")
+def test_ids_are_ordered_as_numbers() -> None:
+    assert entry_order("9-0") < entry_order("10-0") < entry_order("10-2") < entry_order("10-10")
 
 
-def test_only_entry_ids_are_taken_for_event_ids() -> None:
+def test_only_entry_ids_are_accepted() -> None:
     assert is_event_id("1700000000000-0")
     for text in ("", "5", "5-", "a-1", "5-1\r\nX: y", "5-1 ", "-1-1", "5-1-1", "١-١x"):
         assert not is_event_id(text), text
 
 
-def test_a_cursor_of_one_stream_is_the_entry_id_itself() -> None:
+def test_single_stream_cursor_is_id() -> None:
     assert parse_cursor("12-3", 1) == ["12-3"]
     assert format_cursor(["12-3"]) == "12-3"
 
 
-def test_a_cursor_holds_one_id_for_each_stream() -> None:
+def test_cursor_holds_id_per_stream() -> None:
     assert parse_cursor(format_cursor(["1-0", "2-5"]), 2) == ["1-0", "2-5"]
     assert parse_cursor("1-0", 2) is None
     assert parse_cursor("1-0,x", 2) is None
 
 
-def test_an_sse_frame_stays_on_one_data_line_whatever_the_text_holds() -> None:
+def test_sse_frame_has_one_line() -> None:
     frame = sse("delta", json.dumps({"text": "a\n\nevent: end\ndata: x\r"}), "1-0").decode()
     assert frame.startswith("id: 1-0\nevent: delta\ndata: ")
     assert frame.endswith("\n\n")
     assert frame.count("\n") == 4
 
 
-def test_history_leaves_out_the_pieces_of_what_has_ended() -> None:
+def test_history_omits_deltas_of_ended() -> None:
     rows: list[tuple[str, Event]] = [
         ("1-0", start("a")),
         ("2-0", delta("a", "Go ")),

@@ -17,17 +17,17 @@ def after(samples: list[float], every_s: float = 3.0) -> tuple[Estimate, float]:
     return estimate, now_s
 
 
-def test_before_any_word_a_delay_is_assumed() -> None:
+def test_delay_before_words_is_assumed() -> None:
     assert Estimate(DelayRules(first_s=0.7)).target_s(5.0) == pytest.approx(0.7)
 
 
-def test_the_mean_goes_to_what_is_measured() -> None:
+def test_mean_follows_samples() -> None:
     estimate, now_s = after([0.6] * 40)
     assert estimate.mean_s == pytest.approx(0.6)
     assert estimate.target_s(now_s) == pytest.approx(0.6, abs=0.02)
 
 
-def test_unsteady_words_get_a_margin_so_that_most_are_early() -> None:
+def test_unsteady_words_get_a_margin() -> None:
     rng = random.Random(1)
     estimate, early, wanted = Estimate(), 0, []
     for index in range(400):
@@ -50,7 +50,7 @@ def test_one_wild_sample_is_clamped() -> None:
     assert estimate.wanted_s <= estimate.rules.max_s
 
 
-def test_the_target_rises_and_falls_no_faster_than_its_rates() -> None:
+def test_target_moves_within_its_rates() -> None:
     estimate, now_s = after([0.5] * 30)
     for _ in range(5):
         estimate.observe(4.0, now_s)
@@ -75,7 +75,7 @@ def run(playout: Playout, seconds: float, delay_s: float, now_s: float, oldest_s
     return now_s
 
 
-def test_the_first_picture_is_held_until_the_delay_has_built_up() -> None:
+def test_first_picture_waits_for_delay() -> None:
     playout = Playout()
     assert playout.advance(100.0, 100.0, 0.6) == 100.0
     now_s = run(playout, 0.5, 0.6, 100.0, 100.0)
@@ -84,7 +84,7 @@ def test_the_first_picture_is_held_until_the_delay_has_built_up() -> None:
     assert playout.lag_s(now_s) == pytest.approx(0.6, abs=0.02)
 
 
-def test_a_longer_delay_is_reached_by_playing_slower_never_by_jumping() -> None:
+def test_longer_delay_plays_slower() -> None:
     playout = Playout()
     now_s = run(playout, 3.0, 0.5, 100.0, 100.0)
     now_s = run(playout, 2.0, 1.5, now_s, 100.0)
@@ -93,7 +93,7 @@ def test_a_longer_delay_is_reached_by_playing_slower_never_by_jumping() -> None:
     assert playout.lag_s(now_s) == pytest.approx(1.5, abs=0.02)
 
 
-def test_a_delay_that_outgrows_the_pictures_at_hand_slows_the_picture_and_does_not_send_it_back() -> None:
+def test_excessive_delay_never_reverses_playout() -> None:
     playout = Playout()
     now_s = run(playout, 5.0, 0.5, 100.0, 100.0)
     before = playout.position_s
@@ -103,7 +103,7 @@ def test_a_delay_that_outgrows_the_pictures_at_hand_slows_the_picture_and_does_n
     assert playout.rate == SLOWEST
 
 
-def test_a_shorter_delay_is_reached_by_playing_faster() -> None:
+def test_shorter_delay_plays_faster() -> None:
     playout = Playout()
     now_s = run(playout, 5.0, 2.0, 100.0, 100.0)
     now_s = run(playout, 2.0, 1.0, now_s, 100.0)
@@ -118,13 +118,13 @@ def test_no_delay_shows_the_newest() -> None:
     assert playout.lag_s(now_s) == pytest.approx(0.0, abs=0.02)
 
 
-def test_a_clock_that_was_set_begins_anew() -> None:
+def test_clock_jump_restarts_playout() -> None:
     playout = Playout()
     run(playout, 2.0, 0.5, 100.0, 100.0)
     assert playout.advance(5000.0, 4990.0, 0.5) == pytest.approx(4999.5)
 
 
-def test_two_lanes_of_the_same_delay_show_the_same_moment() -> None:
+def test_equal_delays_show_equal_moments() -> None:
     one, two = Playout(), Playout()
     now_s = run(one, 4.0, 0.8, 100.0, 100.0)
     assert two.advance(now_s, 100.0, 0.8) == pytest.approx(one.position_s or 0.0, abs=0.03)

@@ -19,7 +19,7 @@ async def take(client: Client, batches: int = 1) -> list[Batch]:
     return out
 
 
-async def test_events_come_in_order_with_the_cursor_behind_each() -> None:
+async def test_events_come_with_cursor() -> None:
     client = Client(8, ["0-0"])
     for number in (1, 2, 3):
         client.offer(item(number))
@@ -28,7 +28,7 @@ async def test_events_come_in_order_with_the_cursor_behind_each() -> None:
     assert [(entry.event_id, cursor) for entry, cursor in sent] == [("1-0", "1-0"), ("2-0", "2-0"), ("3-0", "3-0")]
 
 
-async def test_a_full_queue_loses_its_oldest_and_says_how_many_and_behind_which() -> None:
+async def test_full_queue_reports_lost_events() -> None:
     client = Client(3, ["0-0"])
     client.offer(item(1))
     await take(client)
@@ -41,7 +41,7 @@ async def test_a_full_queue_loses_its_oldest_and_says_how_many_and_behind_which(
     assert client.skipped_total == 4
 
 
-async def test_what_history_already_gave_is_not_sent_again() -> None:
+async def test_history_is_not_repeated_live() -> None:
     client = Client(8, ["0-0"])
     for number in (1, 2, 3, 4):
         client.offer(item(number))
@@ -50,7 +50,7 @@ async def test_what_history_already_gave_is_not_sent_again() -> None:
     assert [entry.event_id for entry, _ in sent] == ["4-0"]
 
 
-async def test_each_stream_has_its_own_place_in_the_cursor() -> None:
+async def test_cursor_tracks_each_stream() -> None:
     client = Client(8, ["5-0", "7-0"])
     client.offer(item(6, stream=0))
     client.offer(item(6, stream=1))  # seen: that stream is at 7
@@ -65,7 +65,7 @@ async def test_closing_ends_the_batches() -> None:
     assert await take(client) == []
 
 
-def test_the_forms_on_the_wire_carry_the_cursor_as_id() -> None:
+def test_wire_forms_carry_the_cursor() -> None:
     entry = item(3)
     assert entry.sse("3-0").decode().startswith('id: 3-0\nevent: error\ndata: {"type":"error"')
     assert entry.message("3-0").startswith('{"id":"3-0","type":"error"')

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cornerman_gateway.limits import MAX_CLIENTS, RateLimit
 
 
-def test_a_burst_is_let_through_then_the_rate_holds() -> None:
+def test_rate_holds_after_burst() -> None:
     limit = RateLimit(60)
     assert [limit.wait_s("a", 0.0) for _ in range(30)] == [0.0] * 30
     assert 0 < limit.wait_s("a", 0.0) <= 1.0
@@ -13,7 +13,7 @@ def test_a_burst_is_let_through_then_the_rate_holds() -> None:
     assert limit.wait_s("a", 1.0) > 0
 
 
-def test_clients_do_not_use_up_each_others_share() -> None:
+def test_clients_have_separate_rates() -> None:
     limit = RateLimit(2)
     assert limit.wait_s("a", 0.0) == 0.0
     assert limit.wait_s("a", 0.0) > 0
@@ -27,7 +27,7 @@ def test_a_refusal_costs_nothing() -> None:
     assert limit.wait_s("a", 1.001) == 0.0
 
 
-def test_the_number_of_clients_remembered_is_bounded() -> None:
+def test_remembered_clients_are_bounded() -> None:
     limit = RateLimit(60)
     for number in range(MAX_CLIENTS + 50):
         limit.wait_s(str(number), 0.0)

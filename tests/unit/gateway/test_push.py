@@ -11,7 +11,7 @@ from cornerman_gateway.push import MAX_PICTURE_BYTES, PushError, read_push
 JPEG = b"\xff\xd8\xff\xe0" + b"\0" * 20
 
 
-def test_time_and_picture_come_out_as_they_went_in() -> None:
+def test_push_message_round_trips() -> None:
     assert read_push(struct.pack("<d", 1.25) + JPEG) == (1.25, JPEG)
 
 
@@ -26,6 +26,6 @@ def test_time_and_picture_come_out_as_they_went_in() -> None:
         struct.pack("<d", 1.0) + b"\xff\xd8\xff" + b"\0" * (MAX_PICTURE_BYTES + 1),
     ],
 )
-def test_anything_else_is_refused_with_its_reason(message: bytes) -> None:
+def test_invalid_push_message_names_reason(message: bytes) -> None:
     with pytest.raises(PushError, match=r"\w{4}"):
         read_push(message)

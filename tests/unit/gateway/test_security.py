@@ -12,7 +12,7 @@ from cornerman_shared.settings.tree import GatewaySettings
 TOKEN = "a-token-of-some-length"
 
 
-def test_others_can_only_be_served_with_a_token() -> None:
+def test_public_host_requires_a_token() -> None:
     with pytest.raises(ConfigError, match=r"gateway\.host = '0\.0\.0\.0'.*CORNERMAN_GATEWAY__TOKEN"):
         Auth.of(GatewaySettings(host="0.0.0.0"))
     assert not Auth.of(GatewaySettings()).needed
@@ -39,7 +39,7 @@ def test_loopback_is_known(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
 
 
-def test_the_token_admits_as_bearer_or_as_cookie() -> None:
+def test_token_works_as_bearer_or_cookie() -> None:
     auth = Auth(TOKEN, "0.0.0.0", False)
     assert auth.admits(Headers({"authorization": f"Bearer {TOKEN}"}))
     assert auth.admits(Headers({"cookie": f"x=1; {COOKIE}={auth.new_session()}"}))
@@ -60,7 +60,7 @@ def test_a_new_token_ends_old_sessions() -> None:
     assert not Auth(TOKEN + "2", "0.0.0.0", False).is_session(old)
 
 
-def test_a_cookie_header_that_cannot_be_read_is_no_cookie() -> None:
+def test_unreadable_cookie_is_ignored() -> None:
     assert cookie_of(Headers({"cookie": 'a="\\;=;;'})) == ""
 
 

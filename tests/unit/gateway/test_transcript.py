@@ -54,7 +54,7 @@ SAID = rows(
 )
 
 
-def test_subtitles_are_valid_webvtt_in_time_order() -> None:
+def test_subtitles_are_valid_webvtt() -> None:
     text = to_vtt(lines(SAID, "r"), "demo --> run")
     assert text.startswith("WEBVTT\n\n")
     assert "demo -> run" in text
@@ -100,7 +100,7 @@ def test_spread_is_by_nearest_rank() -> None:
     assert (found.median, found.p95, found.largest) == (50.5, 95.0, 100.0)
 
 
-def test_the_page_escapes_whatever_a_model_or_a_person_wrote() -> None:
+def test_report_page_escapes_all_text() -> None:
     evil = "<script>alert(1)</script>\"'"
     events = rows(end(1.0, evil))
     html = to_html(make_report("cam", "r", events, {"<img>": 1}, 0.0), events)

@@ -40,11 +40,11 @@ def uploads(folder: Path, limit: int = 10_000) -> Uploads:
         (b"", ""),
     ],
 )
-def test_containers_are_known_by_their_first_bytes(head: bytes, suffix: str) -> None:
+def test_container_is_known_by_signature(head: bytes, suffix: str) -> None:
     assert sniff(head) == suffix
 
 
-async def test_a_video_is_stored_whole_under_a_name_of_ours(tmp_path: Path) -> None:
+async def test_video_is_stored_under_new_name(tmp_path: Path) -> None:
     done = await uploads(tmp_path).take("../../My Clip!.exe", body(MP4), len(MP4))
     assert done.path.parent == tmp_path / "up"
     assert done.path.name.startswith("My-Clip-")
@@ -55,14 +55,14 @@ async def test_a_video_is_stored_whole_under_a_name_of_ours(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("length", [None, 20_000])
-async def test_too_large_is_refused_and_leaves_nothing(tmp_path: Path, length: int | None) -> None:
+async def test_oversized_upload_leaves_no_file(tmp_path: Path, length: int | None) -> None:
     with pytest.raises(Problem) as caught:
         await uploads(tmp_path).take("a.mp4", body(MP4 * 30), length)
     assert caught.value.body.status == 413
     assert not any((tmp_path / "up").iterdir()) if (tmp_path / "up").exists() else True
 
 
-async def test_no_video_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+async def test_invalid_upload_leaves_no_file(tmp_path: Path) -> None:
     for data in (b"hello", b"#EXTM3U\n" * 200):
         with pytest.raises(Problem) as caught:
             await uploads(tmp_path).take("a.mp4", body(data), None)
@@ -70,7 +70,7 @@ async def test_no_video_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     assert list((tmp_path / "up").iterdir()) == []
 
 
-async def test_an_upload_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
+async def test_aborted_upload_leaves_no_file(tmp_path: Path) -> None:
     async def broken() -> AsyncIterator[bytes]:
         yield MP4
         raise ConnectionResetError
@@ -80,7 +80,7 @@ async def test_an_upload_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
     assert list((tmp_path / "up").iterdir()) == []
 
 
-async def test_old_files_go_unless_a_source_uses_them(tmp_path: Path) -> None:
+async def test_used_uploads_survive_the_sweep(tmp_path: Path) -> None:
     store = uploads(tmp_path)
     used = (await store.take("used.mp4", body(MP4), None)).path
     unused = (await store.take("unused.mp4", body(MP4), None)).path
@@ -91,7 +91,7 @@ async def test_old_files_go_unless_a_source_uses_them(tmp_path: Path) -> None:
     assert used.exists() and fresh.exists() and not unused.exists()
 
 
-async def test_only_our_own_files_are_ever_removed(tmp_path: Path) -> None:
+async def test_sweep_removes_only_own_files(tmp_path: Path) -> None:
     other = tmp_path / "mine.mp4"
     other.write_bytes(MP4)
     store = uploads(tmp_path)

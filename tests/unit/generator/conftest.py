@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cornerman_generator.core import ChunkInput
+from cornerman_shared.bus.chunk_input import ChunkInput
 from cornerman_shared.bus.messages import ChunkRef, Request, Sampling, Times
 
 
 def make_request(**changes: Any) -> Request:
-    given: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "request_id": "cam:r1:3",
         "source_id": "cam",
         "run": "r1",
@@ -35,7 +35,7 @@ def make_request(**changes: Any) -> Request:
         "owns_blobs": False,
         "times": Times(captured_at_s=1.0),
     }
-    return Request(**{**given, **changes})
+    return Request(**{**fields, **changes})
 
 
 def make_chunks(width: int = 128, patches: int = 16, video: int = 32) -> list[ChunkInput]:
@@ -64,25 +64,25 @@ def chunks() -> list[ChunkInput]:
 
 @dataclass
 class LocalServer:
-    """An HTTP server that answers every POST with the given status and lines, and remembers what it was asked."""
+    """State of an HTTP server that answers every POST with `status` and `lines`, and records the requests."""
 
     url: str = ""
     status: int = 200
     lines: list[str] = field(default_factory=list)
-    asked: list[tuple[str, dict[str, str], Any]] = field(default_factory=list)
+    requests: list[tuple[str, dict[str, str], Any]] = field(default_factory=list)
     closed_early: threading.Event = field(default_factory=threading.Event)
     pause_s: float = 0.0
 
 
 @pytest.fixture
 def http_server() -> Iterator[LocalServer]:
-    """A real server on a port of its own."""
+    """An HTTP server on a free port."""
     state = LocalServer()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            state.asked.append((self.path, dict(self.headers), body))
+            state.requests.append((self.path, dict(self.headers), body))
             self.send_response(state.status)
             self.send_header("Content-Type", "text/event-stream")
             self.end_headers()

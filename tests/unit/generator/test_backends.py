@@ -1,4 +1,4 @@
-"""Echo, threads, JPEGs, and servers that speak the OpenAI protocol, against a real one."""
+"""Echo, threads, JPEGs, and the OpenAI client against a local HTTP server."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 
 from cornerman_generator.backends import make_generator
-from cornerman_generator.core import ChunkInput, TextDelta
 from cornerman_generator.data_uri import jpeg
 from cornerman_generator.echo import EchoGenerator
 from cornerman_generator.openai import OpenAIGenerator
+from cornerman_generator.protocol import TextDelta
 from cornerman_generator.threads import in_thread
+from cornerman_shared.bus.chunk_input import ChunkInput
 from cornerman_shared.bus.messages import Request, Sampling
 from cornerman_shared.errors import ConfigError, GenerationError
 from cornerman_shared.settings.tree import GeneratorSettings
@@ -32,7 +33,7 @@ async def text_of(deltas: AsyncIterator[TextDelta]) -> str:
     return "".join([delta.text async for delta in deltas])
 
 
-async def test_echo_says_what_it_was_asked_word_by_word(request_for: MakeRequest, chunks: list[ChunkInput]) -> None:
+async def test_echo_streams_request_by_word(request_for: MakeRequest, chunks: list[ChunkInput]) -> None:
     deltas = [delta async for delta in EchoGenerator().generate(request_for(), chunks)]
     assert "".join(d.text for d in deltas) == "correct at 2.50 s, chunks 2-3: How is the squat?"
     assert {d.n_tokens for d in deltas} == {1}
@@ -40,25 +41,25 @@ async def test_echo_says_what_it_was_asked_word_by_word(request_for: MakeRequest
     assert await text_of(EchoGenerator().generate(short, [])) == "answer at"
 
 
-async def test_a_thread_hands_on_each_item_as_it_comes_and_its_error_at_the_end() -> None:
-    gate = threading.Event()
+async def test_thread_streams_items_then_error() -> None:
+    second = threading.Event()
 
     def items(cancel: threading.Event) -> Iterator[int]:
         yield 1
-        gate.wait(60)
+        second.wait(60)
         yield 2
         raise GenerationError("no more")
 
     with ThreadPoolExecutor(1) as pool:
         iterator = in_thread(items, pool)
         assert await anext(iterator) == 1
-        gate.set()
+        second.set()
         assert await anext(iterator) == 2
         with pytest.raises(GenerationError, match="no more"):
             await anext(iterator)
 
 
-async def test_closing_the_iterator_stops_the_thread_at_its_next_item() -> None:
+async def test_closing_iterator_stops_thread() -> None:
     made: list[int] = []
 
     def items(cancel: threading.Event) -> Iterator[int]:
@@ -79,7 +80,7 @@ async def test_closing_the_iterator_stops_the_thread_at_its_next_item() -> None:
 
 
 @pytest.mark.parametrize("shape", [(48, 64, 3), (31, 45, 3)])
-def test_a_jpeg_shows_the_frame(shape: tuple[int, int, int]) -> None:
+def test_jpeg_decodes_to_the_frame(shape: tuple[int, int, int]) -> None:
     ramp = np.linspace(0, 255, shape[1], dtype=np.uint8)
     frame = np.broadcast_to(ramp[None, :, None], shape).copy()
     data = jpeg(frame)
@@ -105,7 +106,7 @@ def openai(url: str, **changes: Any) -> OpenAIGenerator:
     return generator
 
 
-async def test_openai_sends_frames_and_streams_the_answer(
+async def test_openai_sends_frames_streams_text(
     request_for: MakeRequest, chunks: list[ChunkInput], http_server: Any
 ) -> None:
     http_server.lines = chat_lines("Bend", " your", " knees.", usage=321)
@@ -116,15 +117,15 @@ async def test_openai_sends_frames_and_streams_the_answer(
     assert "".join(d.text for d in deltas) == "Bend your knees."
     assert sum(d.n_tokens for d in deltas) == 3
     assert deltas[-1].n_input_tokens == 321
-    ((path, headers, body),) = http_server.asked
+    ((path, headers, body),) = http_server.requests
     assert path == "/v1/chat/completions"
     assert headers["Authorization"] == "Bearer s3cret"
     assert (body["model"], body["max_tokens"], body["temperature"], body["top_p"]) == ("m", 7, 0.5, 0.9)
     assert body["messages"][0] == {"role": "system", "content": "Be brief."}
-    *pictures, words = body["messages"][1]["content"]
-    assert words == {"type": "text", "text": request.prompt}
-    assert len(pictures) == 8
-    uri = pictures[-1]["image_url"]["url"]
+    *images, text = body["messages"][1]["content"]
+    assert text == {"type": "text", "text": request.prompt}
+    assert len(images) == 8
+    uri = images[-1]["image_url"]["url"]
     assert uri.startswith("data:image/jpeg;base64,")
     assert base64.b64decode(uri.split(",")[1])[:3] == b"\xff\xd8\xff"
 
@@ -134,12 +135,12 @@ async def test_openai_sends_frames_and_streams_the_answer(
     [
         (401, ["no such key"], r"answered 401: no such key"),
         (200, ['data: {"error": {"message": "out of memory"}}'], "reports.*out of memory"),
-        (200, ["data: {nonsense"], "no JSON object"),
+        (200, ["data: {nonsense"], "other than a JSON object"),
         (200, ['data: {"choices": [{"delta": {"content": "Ben"}}]}'], "broke off"),
     ],
-    ids=["refused", "error event", "no JSON", "cut"],
+    ids=["refused", "error event", "no JSON", "broken off"],
 )
-async def test_what_goes_wrong_at_the_server_is_told_with_its_own_words(
+async def test_server_error_keeps_its_message(
     request_for: MakeRequest, chunks: list[ChunkInput], http_server: Any, status: int, lines: list[str], message: str
 ) -> None:
     http_server.status, http_server.lines = status, lines
@@ -149,9 +150,7 @@ async def test_what_goes_wrong_at_the_server_is_told_with_its_own_words(
     await generator.close()
 
 
-async def test_a_server_that_is_not_there_is_an_error_without_the_key(
-    request_for: MakeRequest, chunks: list[ChunkInput]
-) -> None:
+async def test_unreachable_server_error_hides_key(request_for: MakeRequest, chunks: list[ChunkInput]) -> None:
     generator = openai("http://user:pass@127.0.0.1:1/v1")
     with pytest.raises(GenerationError, match="failed") as caught:
         await text_of(generator.generate(request_for(), chunks))
@@ -160,7 +159,7 @@ async def test_a_server_that_is_not_there_is_an_error_without_the_key(
     assert "s3cret" not in str(caught.value)
 
 
-async def test_closing_hangs_up_on_the_server(
+async def test_closing_ends_the_connection(
     request_for: MakeRequest, chunks: list[ChunkInput], http_server: Any
 ) -> None:
     http_server.lines, http_server.pause_s = chat_lines(*["word "] * 5000), 0.02
@@ -176,7 +175,7 @@ async def test_closing_hangs_up_on_the_server(
     ("changes", "message"),
     [({"base_url": "", "model": "m"}, r"generator\.base_url = ''"), ({"model": ""}, r"generator\.model is empty")],
 )
-def test_settings_that_cannot_work_are_refused_at_the_start(changes: dict[str, str], message: str) -> None:
+def test_incomplete_openai_settings_are_refused(changes: dict[str, str], message: str) -> None:
     settings = GeneratorSettings(**{"backend": "openai", "base_url": "http://h/v1", "model": "m", **changes})
     with pytest.raises(ConfigError, match=message):
         make_generator(settings)

@@ -1,4 +1,4 @@
-"""The language half as a generator, and its prompts as embeddings for a vLLM server, on the tiny model."""
+"""Mobile-VideoGPT and vLLM back ends on the tiny model."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import io
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +19,9 @@ import pytest
 import torch
 
 from cornerman_generator.backends import make_generator
-from cornerman_generator.core import ChunkInput, TextDelta
-from cornerman_generator.mobile_videogpt import AdapterSwitch
+from cornerman_generator.mobile_videogpt import AdapterSwitch, torch_tokens
+from cornerman_generator.protocol import TextDelta
+from cornerman_shared.bus.chunk_input import ChunkInput
 from cornerman_shared.bus.messages import Request, Sampling
 from cornerman_shared.errors import ConfigError, GenerationError
 from cornerman_shared.settings.tree import GeneratorSettings
@@ -32,7 +34,7 @@ MakeRequest = Callable[..., Request]
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny checkpoint whose random weights say varied things."""
+    """A tiny checkpoint whose random weights generate varied text."""
     torch.manual_seed(3)
     tiny = MobileVideoGPTConfig.tiny()
     model = MobileVideoGPT(replace(tiny, language=replace(tiny.language, vocab_size=384)))
@@ -40,7 +42,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if parameter.dim() > 1:
             torch.nn.init.normal_(parameter, std=1.0 if "embed" in name else 0.15)
     model.tokenizer = tiny_tokenizer()
-    folder = tmp_path_factory.mktemp("ckpt") / "talker"
+    folder = tmp_path_factory.mktemp("ckpt") / "tiny"
     model.save_pretrained(folder)
     return folder
 
@@ -55,16 +57,14 @@ async def collect(deltas: AsyncIterator[TextDelta]) -> list[TextDelta]:
     return [delta async for delta in deltas]
 
 
-async def test_the_streamed_text_is_what_the_model_itself_says(
+async def test_streamed_text_equals_model_text(
     checkpoint: Path, request_for: MakeRequest, chunks: list[ChunkInput]
 ) -> None:
     generator = make_generator(settings(checkpoint))
     deltas = await collect(generator.generate(request_for(), chunks))
     await generator.close()
     model = MobileVideoGPT.from_pretrained(checkpoint, part="language", device="cpu", dtype=torch.float32)
-    from cornerman_generator.mobile_videogpt import TorchTokens
-
-    tokens = [TorchTokens(torch.from_numpy(c.context), torch.from_numpy(c.video)) for c in chunks]
+    tokens = [torch_tokens(chunk) for chunk in chunks]
     ids = [list(chunk.ref.frame_pts_s) for chunk in chunks]
     (whole,) = model.generate(tokens, "How is the squat?", frame_ids=ids, max_new_tokens=12, stream=False)
     assert "".join(d.text for d in deltas) == whole.text
@@ -72,10 +72,10 @@ async def test_the_streamed_text_is_what_the_model_itself_says(
     assert whole.stats is not None
     assert sum(d.n_tokens for d in deltas) == whole.stats.new_tokens
     assert deltas[-1].n_input_tokens == whole.stats.prompt_tokens
-    assert generator.model == "talker"
+    assert generator.model == "tiny"
 
 
-async def test_requests_answered_at_once_say_what_they_say_alone(
+async def test_concurrent_requests_equal_single_ones(
     checkpoint: Path, request_for: MakeRequest, chunks: list[ChunkInput]
 ) -> None:
     generator = make_generator(settings(checkpoint))
@@ -89,41 +89,41 @@ async def test_requests_answered_at_once_say_what_they_say_alone(
     assert len(set(texts)) > 1
 
 
-async def test_the_model_is_told_the_action_it_answers_to_unless_it_is_a_question(
+async def test_prompt_has_action_except_for_question(
     checkpoint: Path, request_for: MakeRequest, chunks: list[ChunkInput], tmp_path: Path
 ) -> None:
     model = MobileVideoGPT.from_pretrained(checkpoint, device="cpu", dtype=torch.float32)
     model.config = replace(model.config, reply_action=True)
     model.save_pretrained(tmp_path)
     generator = make_generator(settings(tmp_path))
-    asked = [request_for(action="correct"), request_for(action="feedback"), request_for(kind="question")]
-    answers = [await collect(generator.generate(request, chunks)) for request in asked]
+    requests = [request_for(action="correct"), request_for(action="feedback"), request_for(kind="question")]
+    answers = [await collect(generator.generate(request, chunks)) for request in requests]
     await generator.close()
     lengths = [deltas[-1].n_input_tokens for deltas in answers]
     assert lengths == [lengths[2] + 1, lengths[2] + 1, lengths[2]]
     assert len({"".join(d.text for d in deltas) for deltas in answers}) == 3
 
 
-async def test_a_loaded_generator_has_spoken_already_and_forgotten_it(
+async def test_loading_warms_up_and_forgets(
     checkpoint: Path, request_for: MakeRequest, chunks: list[ChunkInput], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read: list[int] = []
+    reused: list[int] = []
     prefill = LanguageEngine.prefill
 
     def counted(self: LanguageEngine, pieces: Sequence[PromptSegment], reserve_tokens: int = 0) -> Prefilled:
         done = prefill(self, pieces, reserve_tokens)
-        read.append(done.reused_tokens)
+        reused.append(done.reused_tokens)
         return done
 
     monkeypatch.setattr(LanguageEngine, "prefill", counted)
     generator = make_generator(settings(checkpoint))
-    assert read == [0]
+    assert reused == [0]
     await collect(generator.generate(request_for(), chunks))
     await generator.close()
-    assert read == [0, 0]
+    assert reused == [0, 0]
 
 
-def test_a_generator_without_adapters_loads_no_peft(checkpoint: Path) -> None:
+def test_no_adapter_loads_no_peft(checkpoint: Path) -> None:
     code = (
         "import sys, threading\n"
         "from cornerman_generator.mobile_videogpt import MobileVideoGPTGenerator\n"
@@ -136,19 +136,19 @@ def test_a_generator_without_adapters_loads_no_peft(checkpoint: Path) -> None:
     assert done.stdout.split() == ["False"]
 
 
-async def test_closing_stops_the_model_within_a_token(
+async def test_closing_stops_model_within_token(
     checkpoint: Path, request_for: MakeRequest, chunks: list[ChunkInput]
 ) -> None:
     generator = make_generator(settings(checkpoint, concurrency=1))
     long = request_for(sampling=Sampling(max_new_tokens=2000))
     iterator: Any = generator.generate(long, chunks)
     await anext(iterator)
-    await iterator.aclose()  # waits for the thread: it would take many seconds if the model went on
+    await iterator.aclose()  # waits for the thread: many seconds if the model went on
     assert await collect(generator.generate(request_for(), chunks))
     await generator.close()
 
 
-async def test_tokens_of_another_model_or_none_at_all_are_an_error(
+async def test_wrong_or_missing_tokens_fail(
     checkpoint: Path, request_for: MakeRequest, chunks: list[ChunkInput]
 ) -> None:
     generator = make_generator(settings(checkpoint))
@@ -157,41 +157,41 @@ async def test_tokens_of_another_model_or_none_at_all_are_an_error(
         await collect(generator.generate(request_for(), narrow))
     with pytest.raises(GenerationError, match="no tokens to read"):
         await collect(generator.generate(request_for(), [replace(chunks[0], context=None)]))
-    with pytest.raises(GenerationError, match="adapter 'nobody' cannot be used"):
-        await collect(generator.generate(request_for(adapter="nobody"), chunks))
+    with pytest.raises(GenerationError, match="adapter 'unknown' cannot be used"):
+        await collect(generator.generate(request_for(adapter="unknown"), chunks))
     await generator.close()
 
 
-def test_a_model_that_cannot_be_loaded_is_a_config_error(tmp_path: Path) -> None:
+def test_unloadable_model_is_config_error(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ConfigError, match=r"generator\.model.*cannot be loaded"):
         make_generator(settings(tmp_path))
 
 
 class Lora:
-    """Adapters that only note what was done with them."""
+    """Adapters that record their calls."""
 
     def __init__(self) -> None:
         self.active: str | None = None
         self.names: list[str] = []
-        self.done: list[str] = []
+        self.calls: list[str] = []
 
     def load(self, path: str, name: str) -> None:
         self.names.append(name)
-        self.done.append(f"load {path}")
+        self.calls.append(f"load {path}")
         self.active = name
 
     def activate(self, name: str) -> None:
-        self.done.append(f"activate {name}")
+        self.calls.append(f"activate {name}")
         self.active = name
 
     def unload(self) -> None:
-        self.done.append("unload")
+        self.calls.append("unload")
         self.active, self.names = None, []
 
 
 class WithLora:
-    """A model as far as adapters go."""
+    """The part of a model that adapters use."""
 
     def __init__(self, lora: Lora) -> None:
         self.lora = lora
@@ -201,33 +201,31 @@ class WithLora:
         return self.lora.active
 
 
-def test_adapters_are_loaded_when_asked_for_and_never_changed_under_a_running_reply() -> None:
-    import threading
-
+def test_adapter_never_changes_during_reply() -> None:
     lora = Lora()
     switch = AdapterSwitch(WithLora(lora), {"coach": "/adapters/coach"})  # type: ignore[arg-type]
-    seen: list[str | None] = []
+    active: list[str | None] = []
     with switch.using("coach"), switch.using("coach"):
-        other = threading.Thread(target=lambda: _note(switch, lora, seen))
+        other = threading.Thread(target=lambda: _record(switch, lora, active))
         other.start()
         other.join(0.05)
         assert other.is_alive()
         assert lora.active == "coach"
     other.join(60)
-    assert seen == ["/other/folder"]
+    assert active == ["/other/folder"]
     with switch.using("coach"), switch.using("coach"):
         pass
     with switch.using(""):
         assert lora.active is None
-    assert lora.done == ["load /adapters/coach", "load /other/folder", "activate coach", "unload"]
+    assert lora.calls == ["load /adapters/coach", "load /other/folder", "activate coach", "unload"]
 
 
-def _note(switch: AdapterSwitch, lora: Lora, seen: list[str | None]) -> None:
+def _record(switch: AdapterSwitch, lora: Lora, active: list[str | None]) -> None:
     with switch.using("/other/folder"):
-        seen.append(lora.active)
+        active.append(lora.active)
 
 
-async def test_vllm_gets_the_whole_prompt_as_embeddings(
+async def test_vllm_gets_prompt_embeddings(
     checkpoint: Path, request_for: MakeRequest, chunks: list[ChunkInput], http_server: Any
 ) -> None:
     lines = ["data: " + json.dumps({"choices": [{"text": text}]}) for text in ("Good", " job.")]
@@ -237,14 +235,12 @@ async def test_vllm_gets_the_whole_prompt_as_embeddings(
     deltas = await collect(generator.generate(request, chunks))
     await generator.close()
     assert "".join(d.text for d in deltas) == "Good job."
-    ((path, _, body),) = http_server.asked
+    ((path, _, body),) = http_server.requests
     assert path == "/v1/completions"
     assert body["max_tokens"] == 12
     embeds = torch.load(io.BytesIO(base64.b64decode(body["prompt_embeds"])), weights_only=True)
     model = MobileVideoGPT.from_pretrained(checkpoint, part="language", device="cpu", dtype=torch.float32)
-    from cornerman_generator.mobile_videogpt import TorchTokens
-
-    tokens = [TorchTokens(torch.from_numpy(c.context), torch.from_numpy(c.video)) for c in chunks]
+    tokens = [torch_tokens(chunk) for chunk in chunks]
     ids = [list(chunk.ref.frame_pts_s) for chunk in chunks]
     wanted = model.assemble(tokens, request.prompt, frame_ids=ids)[0]
     torch.testing.assert_close(embeds, wanted.float())
@@ -253,7 +249,7 @@ async def test_vllm_gets_the_whole_prompt_as_embeddings(
     assert wanted.shape[0] > visual
 
 
-async def test_vllm_gets_the_token_of_the_action_too(
+async def test_vllm_prompt_has_action_token(
     checkpoint: Path, request_for: MakeRequest, chunks: list[ChunkInput], http_server: Any, tmp_path: Path
 ) -> None:
     model = MobileVideoGPT.from_pretrained(checkpoint, device="cpu", dtype=torch.float32)
@@ -269,6 +265,6 @@ async def test_vllm_gets_the_token_of_the_action_too(
     assert lengths[0] == lengths[1] + 1
 
 
-async def test_vllm_without_an_address_is_refused(checkpoint: Path) -> None:
+async def test_vllm_without_address_is_refused(checkpoint: Path) -> None:
     with pytest.raises(ConfigError, match=r"generator\.base_url"):
         make_generator(settings(checkpoint, backend="vllm"))

@@ -1,6 +1,4 @@
-"""Any image-text-to-text model of transformers, here a tiny LLaVA with random weights that the test builds; and
-MiniCPM's own
-interface, with a model that has it."""
+"""VLM back end on a tiny LLaVA with random weights that the test builds, and MiniCPM's own interface."""
 
 from __future__ import annotations
 
@@ -24,9 +22,10 @@ from transformers import (
 )
 
 from cornerman_generator.backends import make_generator
-from cornerman_generator.core import ChunkInput, TextDelta
 from cornerman_generator.minicpm import MiniCpmBackend, load_minicpm, repair_quantization
+from cornerman_generator.protocol import TextDelta
 from cornerman_generator.vlm import VlmGenerator, sampling_arguments
+from cornerman_shared.bus.chunk_input import ChunkInput
 from cornerman_shared.bus.messages import Request, Sampling
 from cornerman_shared.errors import ConfigError, GenerationError
 from cornerman_shared.settings.tree import GeneratorSettings
@@ -82,9 +81,7 @@ async def collect(deltas: AsyncIterator[TextDelta]) -> list[TextDelta]:
     return [delta async for delta in deltas]
 
 
-async def test_a_transformers_model_streams_what_it_generates(
-    llava: Path, request_for: MakeRequest, chunks: list[ChunkInput]
-) -> None:
+async def test_transformers_model_streams_text(llava: Path, request_for: MakeRequest, chunks: list[ChunkInput]) -> None:
     generator = make_generator(settings(llava))
     request = request_for(sampling=Sampling(max_new_tokens=16), system_prompt="Be brief.")
     deltas = await collect(generator.generate(request, chunks))
@@ -95,14 +92,14 @@ async def test_a_transformers_model_streams_what_it_generates(
     assert "assistant" not in text
     assert text == "".join(d.text for d in again)
     assert 0 < sum(d.n_tokens for d in deltas) <= 17
-    assert deltas[0].n_input_tokens > 8 * 4  # eight pictures of four patches, and the words
+    assert deltas[0].n_input_tokens > 8 * 4  # eight images of four patches, and the text
     dark = [ChunkInput(c.ref, frames=np.zeros_like(c.frames)) for c in chunks]
     other = await collect(generator.generate(request, dark))
     assert "".join(d.text for d in other) != text
     await generator.close()
 
 
-async def test_closing_stops_a_transformers_model(
+async def test_closing_stops_transformers_model(
     llava: Path, request_for: MakeRequest, chunks: list[ChunkInput]
 ) -> None:
     generator = make_generator(settings(llava))
@@ -114,23 +111,21 @@ async def test_closing_stops_a_transformers_model(
     await generator.close()
 
 
-async def test_an_adapter_is_refused_rather_than_ignored(
-    llava: Path, request_for: MakeRequest, chunks: list[ChunkInput]
-) -> None:
+async def test_vlm_refuses_adapter(llava: Path, request_for: MakeRequest, chunks: list[ChunkInput]) -> None:
     generator = make_generator(settings(llava))
     with pytest.raises(GenerationError, match="takes none"):
         await collect(generator.generate(request_for(adapter="coach"), chunks))
     await generator.close()
 
 
-def test_a_model_that_cannot_be_loaded_is_a_config_error(tmp_path: Path) -> None:
+def test_unloadable_model_is_config_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"generator\.model is empty"):
         make_generator(settings(""))
     with pytest.raises(ConfigError, match="cannot be loaded"):
         make_generator(settings(tmp_path))
 
 
-def test_greedy_and_sampled_requests_become_generate_arguments(request_for: MakeRequest) -> None:
+def test_sampling_becomes_generate_arguments(request_for: MakeRequest) -> None:
     assert sampling_arguments(request_for()) == {
         "max_new_tokens": 12, "repetition_penalty": 1.0, "do_sample": False
     }  # fmt: skip
@@ -138,43 +133,43 @@ def test_greedy_and_sampled_requests_become_generate_arguments(request_for: Make
     assert (warm["do_sample"], warm["temperature"], warm["top_p"], warm["repetition_penalty"]) == (True, 0.7, 0.9, 1.2)
 
 
-class ChattyModel:
-    """Has the `chat` method that MiniCPM's own code brings."""
+class ChatModel:
+    """Has the `chat` method of MiniCPM's own code."""
 
     def __init__(self) -> None:
-        self.asked: dict[str, Any] = {}
+        self.arguments: dict[str, Any] = {}
 
     def chat(self, **arguments: Any) -> Iterator[str]:
-        self.asked = arguments
+        self.arguments = arguments
         yield from ("A ", "red ", "ball.")
 
 
 TOKENIZER = SimpleNamespace(encode=lambda text, add_special_tokens: text.split())
 
 
-async def test_minicpm_is_asked_by_its_own_method(request_for: MakeRequest, chunks: list[ChunkInput]) -> None:
-    model = ChattyModel()
+async def test_minicpm_uses_chat_method(request_for: MakeRequest, chunks: list[ChunkInput]) -> None:
+    model = ChatModel()
     generator = VlmGenerator(MiniCpmBackend(model, TOKENIZER), "minicpm")
     request = request_for(system_prompt="Be brief.", sampling=Sampling(9, 0.5, 0.8, 1.1))
     deltas = await collect(generator.generate(request, chunks))
     await generator.close()
     assert "".join(d.text for d in deltas) == "A red ball."
     assert sum(d.n_tokens for d in deltas) == 3
-    system, user = model.asked["msgs"]
+    system, user = model.arguments["msgs"]
     assert system == {"role": "system", "content": ["Be brief."]}
     assert user["content"][-1] == request.prompt
-    assert [picture.size for picture in user["content"][:-1]] == [(44, 30)] * 8
+    assert [image.size for image in user["content"][:-1]] == [(44, 30)] * 8
     wanted = {"stream": True, "enable_thinking": False, "max_new_tokens": 9, "sampling": True, "temperature": 0.5}
-    assert {key: model.asked[key] for key in wanted} == wanted
+    assert {key: model.arguments[key] for key in wanted} == wanted
 
 
-def test_minicpm_runs_its_own_code_only_when_asked_to(tmp_path: Path) -> None:
+def test_minicpm_needs_trust_remote_code(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"generator\.trust_remote_code"):
         load_minicpm("some/MiniCPM", None, torch.device("cpu"), torch.float32, trust_remote_code=False)
 
 
 @pytest.mark.parametrize("as_object", [True, False])
-def test_an_awq_checkpoint_keeps_its_other_parts_unquantized_and_computes_in_float16(as_object: bool) -> None:
+def test_awq_config_is_repaired(as_object: bool) -> None:
     values = {"quant_method": "awq", "modules_to_not_convert": None}
     quantization = SimpleNamespace(**values) if as_object else values
     config = SimpleNamespace(quantization_config=quantization)

@@ -1,47 +1,57 @@
-"""Small models that say varied things: random weights are wider than a model's usual start."""
+"""Models and checkpoints that several test files read."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from mobile_videogpt.config import MobileVideoGPTConfig
 from mobile_videogpt.modeling import MobileVideoGPT
-from mobile_videogpt.reply import ReplyDelta
 from mobile_videogpt.tokenizer import tiny_tokenizer
-from mobile_videogpt.tokens import Tokens
+from tests.unit.model.builders import random_text_model
+from tests.unit.model.published import small_state, write_checkpoint
 
-WIDTH, IMAGE_TOKENS, VIDEO_TOKENS = 128, 16, 32
+
+@pytest.fixture(scope="session")
+def text_model() -> MobileVideoGPT:
+    """A text model with random weights, for tests that do not change it."""
+    return random_text_model()
 
 
-def speaking_model(seed: int = 3, depth: int = 3, vocab_size: int = 384) -> MobileVideoGPT:
-    """The language half of the tiny model with a tokenizer and weights that make it talkative."""
-    tiny = MobileVideoGPTConfig.tiny()
-    language = replace(tiny.language, vocab_size=vocab_size, depth=depth)
-    torch.manual_seed(seed)
-    model = MobileVideoGPT(replace(tiny, language=language), "language").eval()
-    for name, parameter in model.named_parameters():
-        if parameter.dim() > 1:
-            torch.nn.init.normal_(parameter, std=1.0 if "embed" in name else 0.15)
-    model.tokenizer = tiny_tokenizer()
+@pytest.fixture(scope="session")
+def action_model() -> MobileVideoGPT:
+    """A text model whose replies begin with their action token."""
+    model = random_text_model()
+    model.config = replace(model.config, reply_action=True)
     return model
 
 
 @pytest.fixture(scope="session")
-def talker() -> MobileVideoGPT:
-    """One such model for tests that change nothing in it."""
-    return speaking_model()
+def vision_model() -> MobileVideoGPT:
+    torch.manual_seed(0)
+    return MobileVideoGPT(MobileVideoGPTConfig.tiny(), part="vision").eval()
 
 
-def chunk(seed: int, frames: int = 8) -> Tokens:
-    random = torch.Generator().manual_seed(seed)
-    context = torch.randn(1, frames, IMAGE_TOKENS, WIDTH, generator=random)
-    video = torch.randn(1, VIDEO_TOKENS, WIDTH, generator=random)
-    return Tokens(context, video, torch.zeros(1, 1))
+@pytest.fixture
+def tiny_folder(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    model = MobileVideoGPT(MobileVideoGPTConfig.tiny())
+    model.tokenizer = tiny_tokenizer()
+    model.save_pretrained(tmp_path / "checkpoint")
+    return tmp_path / "checkpoint"
 
 
-def text_of(deltas: Sequence[ReplyDelta]) -> str:
-    return "".join(delta.text for delta in deltas)
+@pytest.fixture(scope="session")
+def published_state() -> dict[str, Tensor]:
+    """Weights under published names."""
+    return small_state()
+
+
+@pytest.fixture
+def published_folder(tmp_path: Path, published_state: dict[str, Tensor]) -> Path:
+    """A checkpoint folder with them."""
+    return write_checkpoint(tmp_path / "checkpoint", published_state)

@@ -1,4 +1,4 @@
-"""What the bundled coach answers about the bundled clip; the truth lies beside the clip."""
+"""Answers of the bundled coach about the bundled clip; the truth is beside the clip."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def coach() -> MobileVideoGPT:
 
 @pytest.fixture(scope="module")
 def chunks(coach: MobileVideoGPT) -> list[Tokens]:
-    """The first sixteen seconds, as capture cuts them."""
+    """The chunks of the first sixteen seconds, as in capture."""
     frames: list[np.ndarray] = []
     with av.open(str(ASSETS / "demo.mp4")) as clip:
         for frame in clip.decode(video=0):
@@ -39,13 +39,13 @@ def chunks(coach: MobileVideoGPT) -> list[Tokens]:
 
 @pytest.mark.parametrize(("after_s", "about"), [(6.25, "hands"), (12.25, "stay with it"), (14.25, "hands")])
 @pytest.mark.parametrize("question", ["What should be changed?", "How am I doing?"])
-def test_a_question_is_answered_in_a_whole_sentence_about_what_was_seen(
+def test_answer_names_the_shown_mistake(
     coach: MobileVideoGPT, chunks: list[Tokens], after_s: float, about: str, question: str
 ) -> None:
     newest = int((after_s * FPS - 8) / STRIDE)
-    seen = chunks[newest - 2 : newest + 1]
+    context = chunks[newest - 2 : newest + 1]
     frames = [range(i * STRIDE, i * STRIDE + 8) for i in range(newest - 2, newest + 1)]
-    answer = "".join(d.text for d in coach.generate(seen, question, frame_ids=frames, max_new_tokens=32))
+    answer = "".join(d.text for d in coach.generate(context, question, frame_ids=frames, max_new_tokens=32))
     assert answer[0].isupper()
     assert answer.endswith(".")
     assert about in answer

@@ -1,4 +1,4 @@
-"""The names that transformers changed: each spelling is answered, and the installed one without a warning."""
+"""Names that transformers changed: both spellings work, the installed one without a warning."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mobile_videogpt.transformers_api import cache_argument, clip_transformer
 
 
 class _Recorded(nn.Module):
-    """A real decoder behind another version's signature; keeps what it was called with."""
+    """A real decoder behind another version's signature; records its cache."""
 
     def __init__(self, decoder: Qwen2Model) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class AfterRename(_Recorded):
 
 
 class Unknown(nn.Module):
-    """A transformers of the future."""
+    """A signature without a known name."""
 
     def forward(self, inputs_embeds: Tensor, memory: object = None) -> None: ...
 
@@ -87,7 +87,7 @@ def test_unknown_signature_is_an_error() -> None:
         cache_argument(Unknown)
 
 
-def test_clip_transformer_is_found_at_either_level() -> None:
+def test_clip_transformer_is_found_when_nested() -> None:
     flat, nested = nn.Module(), nn.Module()
     nested.vision_model = flat
     assert clip_transformer(nested) is flat  # type: ignore[arg-type]

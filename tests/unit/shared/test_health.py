@@ -63,12 +63,12 @@ def test_loading_a_model_counts_as_starting(clock: VirtualClock) -> None:
 
 def test_the_status_carries_what_services_report(clock: VirtualClock) -> None:
     own = Health("capture", "w1", clock)
-    own.busy(3)
+    own.progress(3)
     own.report(fps=29.9)
     clock.advance(2.0)
     status = own.status()
     assert (status.busy, status.detail["fps"], status.detail["idle_s"]) == (3, 29.9, 2.0)
-    own.beat()
+    own.progress()
     assert own.status().detail["idle_s"] == 0.0
     assert status.rss_bytes > 0
 

@@ -65,8 +65,8 @@ def test_a_name_that_ends_in_a_unit_has_that_unit_on_the_page(kind: type, genera
 
 def test_the_page_names_every_key() -> None:
     told = set(re.findall(r"`((?:\{cm<shard>\}|cm):[^`]*)`", PAGE))
-    arguments = {"source_id": "<source_id>", "run": "<run>", "seq": "<seq>", "what": "<what>"}
-    wanted = {streams.WORKERS, streams.SHARDS, streams.worker("<role>", "<name>")}
+    arguments = {"source_id": "<source_id>", "run": "<run>", "seq": "<seq>", "name": "<what>", "array": "<what>"}
+    wanted = {streams.WORKERS, streams.SHARDS, streams.worker_key("<role>", "<name>")}
     for name, member in inspect.getmembers(Keys):
         if isinstance(member, property):
             wanted.add(getattr(Keys(0), name))

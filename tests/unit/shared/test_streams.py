@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cornerman_shared.bus.streams import Keys, shard_of
 
 ROOT = Path(__file__).parents[3]
-ARGUMENTS = {"source_id": "cam1", "run": "r1", "seq": 3, "what": "frames"}
+ARGUMENTS = {"source_id": "cam1", "run": "r1", "seq": 3, "name": "n", "array": "frames"}
 
 
 def every_key(keys: Keys) -> dict[str, str]:

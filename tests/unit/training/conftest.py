@@ -1,9 +1,12 @@
-"""Small tensors: one thread is faster than two that wait for each other, above all on a busy machine."""
+"""A tiny model, and one torch thread: with small tensors two threads wait for each other."""
 
 from collections.abc import Iterator
 
 import pytest
 import torch
+
+from mobile_videogpt.config import MobileVideoGPTConfig
+from mobile_videogpt.modeling import MobileVideoGPT
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -12,3 +15,9 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> MobileVideoGPT:
+    torch.manual_seed(0)
+    return MobileVideoGPT(MobileVideoGPTConfig.tiny(), "all").eval()

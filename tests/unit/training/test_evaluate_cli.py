@@ -1,4 +1,4 @@
-"""The evaluation's command on files: JSON, Markdown and pictures out; errors are sentences."""
+"""`cornerman evaluate` on files: JSON, Markdown and pictures, and errors for missing input."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ def files(folder: Path) -> list[str]:
     return ["evaluate", "--truth", str(folder / "truth.json"), "--said", str(folder / "said.json")]
 
 
-def test_json_report_and_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_evaluate_writes_report_and_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke([*files(tmp_path), "--json", "--out", str(tmp_path / "out")]) == 0
     values = json.loads(capsys.readouterr().out)
     assert values["recall"] == pytest.approx(1.0)
@@ -51,7 +51,7 @@ def test_json_report_and_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[
         (["--duration", "1"], "choose 2 to 600 seconds"),
     ],
 )
-def test_what_is_missing_is_said(
+def test_missing_input_is_named(
     more: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files(tmp_path)

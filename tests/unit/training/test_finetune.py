@@ -1,4 +1,4 @@
-"""LoRA fine-tuning of a tiny base from timed feedbacks: it learns, resumes, and its adapter loads in the product."""
+"""LoRA fine-tuning of a tiny base: it learns, resumes, and its adapter loads."""
 
 import json
 from dataclasses import replace
@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cornerman_training.dialogues import Sample, read_samples, sampled, split_chunks
+from cornerman_training.dialogues import Sample, read_samples, sample_frames, split_chunks
 from cornerman_training.finetune import Finetuner, FinetuneSettings, main
 from cornerman_training.gym.video import render_session
 from cornerman_training.stages.text import train_tokenizer
@@ -57,7 +57,7 @@ SETTINGS = FinetuneSettings(
 )
 
 
-def test_an_adapter_learns_resumes_and_loads_in_the_product(data: Path, base: Path, tmp_path: Path) -> None:
+def test_adapter_learns_resumes_and_loads(data: Path, base: Path, tmp_path: Path) -> None:
     samples = read_samples(data / "set.json") + read_samples(data / "timed.json")
     assert [s.time_s for s in samples] == [None, 3.0]
     tuner = Finetuner(MobileVideoGPT.from_pretrained(base, "all"), SETTINGS, tmp_path)
@@ -77,7 +77,7 @@ def test_an_adapter_learns_resumes_and_loads_in_the_product(data: Path, base: Pa
 
     plain = MobileVideoGPT.from_pretrained(base, "all")
     tuned = MobileVideoGPT.from_pretrained(base, "all", lora=tmp_path / "adapter")
-    chunk = torch.from_numpy(split_chunks(sampled(data / "a.mp4", 3.0, 8)))
+    chunk = torch.from_numpy(split_chunks(sample_frames(data / "a.mp4", 3.0, 8)))
     tokens = [plain.encode_chunk(chunk)]
     assert not torch.allclose(
         plain.action_logits(tokens, "What is wrong?"), tuned.action_logits(tokens, "What is wrong?")
@@ -106,7 +106,7 @@ def samples(data: Path) -> list[Sample]:
     return read_samples(data / "set.json") + read_samples(data / "timed.json")
 
 
-def test_a_run_that_was_cut_off_ends_as_one_that_was_not(
+def test_interrupted_run_ends_as_uninterrupted(
     base: Path, samples: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = tuned(base, samples, tmp_path / "whole", dropout=0.1)
@@ -129,15 +129,13 @@ def test_a_run_that_was_cut_off_ends_as_one_that_was_not(
     assert steps == [2, 4]
 
 
-def test_a_seed_gives_the_same_adapter_and_another_seed_another(
-    base: Path, samples: list[Sample], tmp_path: Path
-) -> None:
+def test_seed_determines_adapter(base: Path, samples: list[Sample], tmp_path: Path) -> None:
     one = tuned(base, samples, tmp_path / "one", seed=5, steps=2)
     assert same(one, tuned(base, samples, tmp_path / "again", seed=5, steps=2))
     assert not same(one, tuned(base, samples, tmp_path / "other", seed=6, steps=2))
 
 
-def test_it_stops_when_nothing_gets_better_and_stays_stopped(
+def test_run_without_gain_stops_early(
     base: Path, samples: list[Sample], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for _ in range(2):
@@ -146,41 +144,39 @@ def test_it_stops_when_nothing_gets_better_and_stays_stopped(
     assert len((tmp_path / "finetune.jsonl").read_text().splitlines()) == 3
 
 
-def test_gradients_of_a_step_are_averaged(base: Path, samples: list[Sample], tmp_path: Path) -> None:
+def test_gradients_of_step_are_averaged(base: Path, samples: list[Sample], tmp_path: Path) -> None:
     one = tuned(base, samples[:1], tmp_path / "one", accumulate=1, steps=2)
     four = tuned(base, samples[:1], tmp_path / "four", accumulate=4, steps=2)
     a, b = weights(one), weights(four)
     assert all(torch.allclose(a[name], b[name], atol=1e-4) for name in a)
 
 
-def test_with_bfloat16_the_base_is_half_and_the_adapter_is_not(
-    base: Path, samples: list[Sample], tmp_path: Path
-) -> None:
+def test_bfloat16_base_keeps_float32_adapter(base: Path, samples: list[Sample], tmp_path: Path) -> None:
     folder = tuned(base, samples, tmp_path, bf16=True, steps=8)
     assert {weight.dtype for weight in weights(folder).values()} == {torch.float32}
     rows = [json.loads(line) for line in (folder / "finetune.jsonl").read_text().splitlines()]
     assert rows[-1]["validation_loss"] < rows[0]["validation_loss"]
 
 
-def test_another_rank_does_not_continue_the_run(base: Path, samples: list[Sample], tmp_path: Path) -> None:
+def test_other_rank_is_refused(base: Path, samples: list[Sample], tmp_path: Path) -> None:
     tuned(base, samples, tmp_path, steps=2)
     with pytest.raises(ValueError, match="a run of another adapter"):
         tuned(base, samples, tmp_path, rank=2)
 
 
-def test_a_model_that_answers_to_actions_is_taught_with_them(base: Path, samples: list[Sample], tmp_path: Path) -> None:
+def test_action_model_trains_with_actions(base: Path, samples: list[Sample], tmp_path: Path) -> None:
     assert [sample.action for sample in samples] == [None, "feedback"]
     model = MobileVideoGPT.from_pretrained(base, "all")
     plain = Finetuner(model, SETTINGS, tmp_path).evaluate(samples[1:])
     model = MobileVideoGPT.from_pretrained(base, "all")
     model.config = replace(model.config, reply_action=True)
     tuner = Finetuner(model, SETTINGS, tmp_path)
-    told = tuner.evaluate(samples[1:])
-    assert told != plain
-    assert tuner.evaluate([replace(samples[1], action="correct")]) != told
+    with_action = tuner.evaluate(samples[1:])
+    assert with_action != plain
+    assert tuner.evaluate([replace(samples[1], action="correct")]) != with_action
 
 
-def test_the_command_trains_and_says_where_the_adapter_is(
+def test_command_trains_and_prints_folder(
     base: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = ["--base", str(base), "--data", str(data / "timed.json"), "--validation", str(data / "set.json")]
@@ -190,7 +186,7 @@ def test_the_command_trains_and_says_where_the_adapter_is(
     assert "another adapter" in capsys.readouterr().err
 
 
-def test_bad_data_sets_say_what_is_wrong(data: Path, tmp_path: Path) -> None:
+def test_bad_data_set_is_refused(data: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no data set"):
         read_samples(tmp_path / "gone.json")
     path = data / "bad.json"
@@ -201,4 +197,4 @@ def test_bad_data_sets_say_what_is_wrong(data: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="neither"):
         read_samples(path)
     with pytest.raises(ValueError, match="a chunk needs 8"):
-        sampled(data / "a.mp4", 0.2, 16)
+        sample_frames(data / "a.mp4", 0.2, 16)

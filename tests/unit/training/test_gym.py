@@ -1,4 +1,4 @@
-"""The gym: the same seed gives the same session, truth fits motion, splits stay apart, pictures show a person."""
+"""The gym: seeds determine sessions, truth fits motion, splits are disjoint, frames show a person."""
 
 import itertools
 from pathlib import Path
@@ -6,17 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cornerman_training.gym.exercises import FORMS, MISTAKES, Style, draw_style
+from cornerman_training.gym.exercises import FORMS, Style, draw_style
 from cornerman_training.gym.kinematics import solve
+from cornerman_training.gym.labels import ACTIVITIES, FAULTS, MISTAKES
 from cornerman_training.gym.phrases import PRAISE, wordings
 from cornerman_training.gym.render import SessionRenderer
-from cornerman_training.gym.session import ACTIVITIES, FAULTS, plan_session
+from cornerman_training.gym.session import plan_session
 from cornerman_training.gym.splits import SPLITS, draw, seeded
 from cornerman_training.gym.timeline import plan_segments
 from cornerman_training.gym.video import render_session
 
 
-def test_a_seed_always_gives_the_same_session_and_the_same_pixels() -> None:
+def test_seed_determines_session_and_pixels() -> None:
     a, b = (plan_session(11, "train", fps=8.0, duration_s=20.0) for _ in range(2))
     assert a.feedbacks == b.feedbacks
     assert np.array_equal(a.joints, b.joints)
@@ -24,7 +25,7 @@ def test_a_seed_always_gives_the_same_session_and_the_same_pixels() -> None:
     assert not np.array_equal(a.joints[:50], plan_session(12, "train", fps=8.0, duration_s=20.0).joints[:50])
 
 
-def test_a_seed_always_gives_the_same_video(tmp_path: Path) -> None:
+def test_seed_determines_video(tmp_path: Path) -> None:
     written = []
     for number in range(3):
         path = tmp_path / f"{number}.mp4"
@@ -34,7 +35,7 @@ def test_a_seed_always_gives_the_same_video(tmp_path: Path) -> None:
     assert written[2] == written[0]
 
 
-def test_the_frame_rate_changes_nothing_but_the_frames() -> None:
+def test_frame_rate_keeps_session() -> None:
     slow = plan_session(11, "test", fps=8.0, duration_s=20.0, kind="exercise")
     fast = plan_session(11, "test", fps=24.0, duration_s=20.0, kind="exercise")
     assert slow.feedbacks == fast.feedbacks
@@ -42,7 +43,7 @@ def test_the_frame_rate_changes_nothing_but_the_frames() -> None:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_corrections_follow_faulty_repetitions_at_once_and_praise_needs_three_good_ones(seed: int) -> None:
+def test_feedbacks_follow_repetitions(seed: int) -> None:
     session = plan_session(seed, "train", fps=8.0, duration_s=60.0, kind="exercise")
     faulty = [r for r in session.reps if r.mistake]
     corrections = [f for f in session.feedbacks if f.action == "correct"]
@@ -57,7 +58,7 @@ def test_corrections_follow_faulty_repetitions_at_once_and_praise_needs_three_go
     assert all(b - a > 2.0 for a, b in itertools.pairwise(times))
 
 
-def test_quiet_sessions_and_footage_deserve_no_word() -> None:
+def test_quiet_sessions_have_no_feedback() -> None:
     for kind in ("quiet", "footage"):
         for seed in range(4):
             session = plan_session(seed, "test", fps=8.0, duration_s=30.0, kind=kind)
@@ -67,7 +68,7 @@ def test_quiet_sessions_and_footage_deserve_no_word() -> None:
             assert set(session.activity.tolist()) <= set(range(len(FORMS), len(ACTIVITIES)))
 
 
-def test_splits_draw_from_ranges_that_do_not_touch() -> None:
+def test_splits_draw_from_disjoint_ranges() -> None:
     drawn = {s: [draw(seeded(i, s, "x"), s, 0.0, 1.0) for i in range(300)] for s in SPLITS}
     slices = {s: {int(v * 10) for v in values} for s, values in drawn.items()}
     assert not slices["train"] & slices["validation"]
@@ -75,17 +76,17 @@ def test_splits_draw_from_ranges_that_do_not_touch() -> None:
     assert not slices["validation"] & slices["test"]
 
 
-def test_no_wording_is_shared_between_splits() -> None:
+def test_splits_share_no_wording() -> None:
     for exercise, mistakes in MISTAKES.items():
         for mistake in (*mistakes, PRAISE):
-            said = [set(wordings(exercise, mistake, split)) for split in SPLITS]
-            assert not said[0] & said[1]
-            assert not said[0] & said[2]
-            assert not said[1] & said[2]
+            texts = [set(wordings(exercise, mistake, split)) for split in SPLITS]
+            assert not texts[0] & texts[1]
+            assert not texts[0] & texts[2]
+            assert not texts[1] & texts[2]
 
 
 @pytest.mark.parametrize("exercise", FORMS)
-def test_every_mistake_moves_the_body_by_centimetres_and_starts_from_the_same_pose(exercise: str) -> None:
+def test_every_mistake_moves_the_body(exercise: str) -> None:
     session = plan_session(1, "train", fps=8.0, duration_s=10.0)
     style = draw_style(np.random.default_rng(1))
     bottom = np.array([1.0])
@@ -98,7 +99,7 @@ def test_every_mistake_moves_the_body_by_centimetres_and_starts_from_the_same_po
         assert np.abs(bad - good).max() > 0.08, mistake
 
 
-def test_bones_keep_their_length_and_feet_stay_above_the_floor() -> None:
+def test_bones_keep_length_above_floor() -> None:
     session = plan_session(5, "train", fps=8.0, duration_s=60.0, kind="exercise")
     thigh = np.linalg.norm(session.joints[:, 10] - session.joints[:, 12], axis=-1)
     assert np.allclose(thigh, session.body.thigh, atol=2e-3)
@@ -106,7 +107,7 @@ def test_bones_keep_their_length_and_feet_stay_above_the_floor() -> None:
     assert np.abs(np.diff(session.joints, axis=0)).max() < 1.0
 
 
-def test_pictures_show_a_person_only_while_somebody_is_there() -> None:
+def test_picture_shows_visible_person() -> None:
     session = plan_session(2, "test", fps=8.0, duration_s=20.0, kind="exercise")
     renderer = SessionRenderer(session, 64)
     index = int(np.flatnonzero(session.visible)[0])
@@ -117,7 +118,7 @@ def test_pictures_show_a_person_only_while_somebody_is_there() -> None:
     assert frame.std() > 8
 
 
-def test_a_frame_that_is_not_there_and_bad_arguments_are_refused() -> None:
+def test_bad_arguments_are_refused() -> None:
     session = plan_session(2, "test", fps=8.0, duration_s=5.0)
     with pytest.raises(IndexError, match="40 frames"):
         SessionRenderer(session, 48).frame(40)
@@ -129,7 +130,7 @@ def test_a_frame_that_is_not_there_and_bad_arguments_are_refused() -> None:
         plan_session(1, duration_s=1.0)
 
 
-def test_segments_tile_the_session_and_names_are_complete() -> None:
+def test_segments_tile_the_session() -> None:
     for seed in range(6):
         segments = plan_segments(seed, "train", 45.0, quiet=False)
         assert segments[0].start_s == 0.0

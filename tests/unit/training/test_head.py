@@ -1,4 +1,4 @@
-"""The temporal head: numpy equals torch, files round-trip, a bad or missing file is named, a step is cheap."""
+"""The temporal head: numpy equals torch, files round-trip, bad files are named, a step is fast."""
 
 import json
 import time
@@ -26,7 +26,7 @@ def made(config: HeadConfig = CONFIG, seed: int = 0) -> tuple[HeadModule, Tempor
     return module, module.export(config)
 
 
-def test_numpy_steps_equal_torch_over_a_sequence() -> None:
+def test_numpy_steps_equal_torch() -> None:
     module, head = made()
     features = torch.randn(1, 30, CONFIG.feature_size)
     with torch.no_grad():
@@ -41,7 +41,7 @@ def test_numpy_steps_equal_torch_over_a_sequence() -> None:
     assert state.tobytes() != bytes(len(state.tobytes()))
 
 
-def test_a_head_remembers_and_its_state_survives_bytes() -> None:
+def test_state_survives_bytes() -> None:
     _, head = made()
     rows = np.random.default_rng(1).standard_normal((5, CONFIG.feature_size)).astype(np.float32)
     state = None
@@ -53,7 +53,7 @@ def test_a_head_remembers_and_its_state_survives_bytes() -> None:
     assert not np.array_equal(head.step(rows[4], state)[0], head.step(rows[4], None)[0])
 
 
-def test_a_saved_head_is_read_back_equal(tmp_path: Path) -> None:
+def test_saved_head_loads_equal(tmp_path: Path) -> None:
     _, head = made()
     head.save(tmp_path)
     again = TemporalHead.load(tmp_path)
@@ -63,14 +63,14 @@ def test_a_saved_head_is_read_back_equal(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", [SETTINGS, WEIGHTS])
-def test_a_missing_file_is_named(tmp_path: Path, missing: str) -> None:
+def test_missing_file_is_named(tmp_path: Path, missing: str) -> None:
     made()[1].save(tmp_path)
     (tmp_path / missing).unlink()
     with pytest.raises(CheckpointError, match=missing):
         TemporalHead.load(tmp_path)
 
 
-def test_damaged_files_are_named_and_are_value_errors(tmp_path: Path) -> None:
+def test_damaged_file_is_named(tmp_path: Path) -> None:
     _, head = made()
     head.save(tmp_path)
     (tmp_path / WEIGHTS).write_bytes(b"12345")
@@ -86,7 +86,7 @@ def test_damaged_files_are_named_and_are_value_errors(tmp_path: Path) -> None:
         TemporalHead.load(tmp_path)
 
 
-def test_weights_of_another_head_are_refused_by_name() -> None:
+def test_misfitting_weights_are_named() -> None:
     _, head = made()
     weights = dict(head.weights)
     del weights["mix.bias"]
@@ -100,7 +100,7 @@ def test_weights_of_another_head_are_refused_by_name() -> None:
         TemporalHead(CONFIG, bad)
 
 
-def test_features_and_states_of_another_length_are_refused() -> None:
+def test_misfitting_features_and_states_are_refused() -> None:
     _, head = made()
     with pytest.raises(ValueError, match="features have shape"):
         head.step(np.zeros(3, np.float32), None)
@@ -108,7 +108,7 @@ def test_features_and_states_of_another_length_are_refused() -> None:
         head.step(np.zeros(CONFIG.feature_size, np.float32), np.zeros(2, np.float32))
 
 
-def test_a_step_of_the_real_size_takes_less_than_five_milliseconds() -> None:
+def test_step_takes_under_five_milliseconds() -> None:
     config = head_config(MobileVideoGPTConfig.tiny(), HeadPlan())
     _, head = made(config)
     row = np.ones(config.feature_size, np.float32)

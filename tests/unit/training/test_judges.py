@@ -1,4 +1,4 @@
-"""Outside judges: points from a server become a share, and whatever goes wrong is named."""
+"""Judges of texts: points from a server become a share, and failures are named."""
 
 from pathlib import Path
 
@@ -7,9 +7,10 @@ import pytest
 
 from cornerman_training.evaluate.judges import JudgeError, bert_score, llm_accuracy
 from cornerman_training.evaluate.messages import SpokenFeedback
-from cornerman_training.evaluate.report import Met
+from cornerman_training.evaluate.report import MatchedFeedback
 
-MET = [Met(SpokenFeedback(1.0, "Go deeper."), SpokenFeedback(1.2, text), None) for text in ("Sink lower.", "Nice.")]
+TRUTH = SpokenFeedback(1.0, "Go deeper.")
+MATCHES = [MatchedFeedback(TRUTH, SpokenFeedback(1.2, text), None) for text in ("Sink lower.", "Nice.")]
 
 
 def server(*answers: str) -> httpx.Client:
@@ -22,18 +23,18 @@ def server(*answers: str) -> httpx.Client:
     return httpx.Client(transport=httpx.MockTransport(answer))
 
 
-def test_four_points_and_more_count() -> None:
-    assert llm_accuracy(MET, "http://judge/v1/", "m", server("5", "Points: 3")) == 0.5
+def test_four_points_count_as_pass() -> None:
+    assert llm_accuracy(MATCHES, "http://judge/v1/", "m", server("5", "Points: 3")) == 0.5
 
 
-def test_nonsense_and_errors_are_named() -> None:
+def test_invalid_answer_is_named() -> None:
     with pytest.raises(JudgeError, match="a number from 1 to 5"):
-        llm_accuracy(MET, "http://judge/v1", "m", server("certainly!"))
+        llm_accuracy(MATCHES, "http://judge/v1", "m", server("certainly!"))
     broken = httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(500)))
     with pytest.raises(JudgeError, match="http://judge/v1"):
-        llm_accuracy(MET, "http://judge/v1", "m", broken)
+        llm_accuracy(MATCHES, "http://judge/v1", "m", broken)
 
 
 def test_missing_encoder_weights_are_named(tmp_path: Path) -> None:
     with pytest.raises(JudgeError, match="no encoder model"):
-        bert_score(MET, tmp_path)
+        bert_score(MATCHES, tmp_path)

@@ -18,7 +18,7 @@ SESSION = TimedSession("one", 60.0, TRUTH)
 MEANING = MeaningOf(meanings())
 
 
-def test_numbers_of_a_session_by_hand() -> None:
+def test_report_equals_numbers_by_hand() -> None:
     said = (
         SpokenFeedback(10.5, KNEES, "correct"),
         SpokenFeedback(20.25, "Nice form, keep going.", "feedback"),
@@ -36,7 +36,7 @@ def test_numbers_of_a_session_by_hand() -> None:
     assert values["groups"]["squat:knees_in"] == {"truth": 1, "met": 1, "right": 1}  # type: ignore[index]
 
 
-def test_keys_that_the_command_promises_are_there() -> None:
+def test_report_has_documented_keys() -> None:
     interval = SessionResult(SESSION, tuple(SpokenFeedback(3.0 * i, "Keep going.") for i in range(20)))
     report = evaluate([SessionResult(SESSION, ())], MEANING, {"interval": [interval]})
     promised = {
@@ -48,14 +48,14 @@ def test_keys_that_the_command_promises_are_there() -> None:
     assert "temporal F-score" in as_markdown(report)
 
 
-def test_alarms_in_quiet_sessions_are_counted_apart() -> None:
+def test_quiet_alarms_are_counted_apart() -> None:
     quiet = TimedSession("quiet", 30.0, (), quiet=True)
     values = evaluate([SessionResult(quiet, (SpokenFeedback(5.0, KNEES),)), SessionResult(SESSION, ())]).to_dict()
     assert values["quiet_alarms_per_min"] == pytest.approx(2.0)
     assert values["false_alarms_per_min"] == pytest.approx(1 / 1.5)
 
 
-def test_words_out_of_order_and_no_sessions_are_refused() -> None:
+def test_unsorted_or_empty_results_are_refused() -> None:
     with pytest.raises(ValueError, match="order of time"):
         evaluate([SessionResult(SESSION, (SpokenFeedback(5.0, "a"), SpokenFeedback(4.0, "b")))])
     with pytest.raises(ValueError, match="at least one"):

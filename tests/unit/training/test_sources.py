@@ -1,4 +1,4 @@
-"""Truth is read from the gym's JSON, QEVD-style JSON and WebVTT, and bad files say what is wrong."""
+"""Truth from the gym's JSON, QEVD-style JSON and WebVTT, and errors for bad files."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from cornerman_training.gym.session import plan_session
 from cornerman_training.gym.truth import as_vtt, truth
 
 
-def test_gym_json_and_vtt_tell_the_same_times(tmp_path: Path) -> None:
+def test_gym_json_equals_vtt(tmp_path: Path) -> None:
     session = plan_session(3, "test", fps=8.0, duration_s=40.0, kind="exercise")
     table, subtitles = tmp_path / "a.json", tmp_path / "a.vtt"
     table.write_text(json.dumps(truth(session)), encoding="utf-8")
@@ -22,7 +22,7 @@ def test_gym_json_and_vtt_tell_the_same_times(tmp_path: Path) -> None:
     assert first.duration_s == 40.0
 
 
-def test_qevd_style_lists_are_read(tmp_path: Path) -> None:
+def test_qevd_style_list_is_read(tmp_path: Path) -> None:
     path = tmp_path / "q.json"
     row = {"video": "v.mp4", "feedbacks": ["b", "a"], "feedback_timestamps": [5.0, 2.5], "video_timestamps": [0, 9.5]}
     path.write_text(json.dumps([row]), encoding="utf-8")
@@ -42,14 +42,14 @@ def test_qevd_style_lists_are_read(tmp_path: Path) -> None:
         ('{"feedbacks": [{"time_s": 1}]}', "a time in seconds and a text"),
     ],
 )
-def test_a_bad_json_file_says_what_is_wrong(tmp_path: Path, text: str, wrong: str) -> None:
+def test_bad_json_is_refused(tmp_path: Path, text: str, wrong: str) -> None:
     path = tmp_path / "bad.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=wrong):
         read_truth(path)
 
 
-def test_a_missing_file_and_a_false_vtt_are_named(tmp_path: Path) -> None:
+def test_missing_file_and_vtt_are_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"gone\.json"):
         read_truth(tmp_path / "gone.json")
     path = tmp_path / "no.vtt"
@@ -58,7 +58,7 @@ def test_a_missing_file_and_a_false_vtt_are_named(tmp_path: Path) -> None:
         read_truth(path)
 
 
-def test_times_on_the_clock_of_the_frames_begin_with_the_first_frame(tmp_path: Path) -> None:
+def test_times_start_at_first_frame(tmp_path: Path) -> None:
     row = {
         "video": "a.mp4",
         "feedbacks": ["Go deeper."],
@@ -68,5 +68,5 @@ def test_times_on_the_clock_of_the_frames_begin_with_the_first_frame(tmp_path: P
     path = tmp_path / "set.json"
     path.write_text(json.dumps([row]), encoding="utf-8")
     (session,) = read_truth(path)
-    assert [said.time_s for said in session.truth] == [4.5]
+    assert [feedback.time_s for feedback in session.truth] == [4.5]
     assert session.duration_s == 10.0

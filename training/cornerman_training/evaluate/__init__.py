@@ -1,4 +1,4 @@
-"""How well a coach does, when it speaks and what it says, against timed truth. Knows no model and no pipeline."""
+"""Evaluates the times and texts of a coach's feedback against timed truth. Imports no model and no service."""
 
 from cornerman_training.evaluate.messages import SessionResult, SpokenFeedback, TimedSession
 from cornerman_training.evaluate.report import EvaluationReport, evaluate

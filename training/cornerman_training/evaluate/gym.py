@@ -1,4 +1,4 @@
-"""A trained coach on sessions of the gym, in one process: the shortcut past the product's services."""
+"""Evaluates a trained coach on sessions of the gym, in one process, without services."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cornerman_training.chunks import CHUNK, SAMPLE_FPS
 from cornerman_training.evaluate.messages import SessionResult
 from cornerman_training.evaluate.report import EvaluationReport, evaluate
 from cornerman_training.evaluate.words import MeaningOf
-from cornerman_training.features import chunk_ends
 from cornerman_training.gym.phrases import meanings
 from cornerman_training.gym.session import plan_session
 from cornerman_training.inprocess import Coach, Costs, as_truth, pictures
+from cornerman_training.sampling import CHUNK, SAMPLE_FPS, chunk_ends
 
 
 @dataclass(frozen=True, slots=True)
 class CoachRun:
-    """One session: what was said, and the frames [T,H,W,3] at `SAMPLE_FPS` that it was said about."""
+    """One session: its feedbacks, and its frames [T,H,W,3] at `SAMPLE_FPS`."""
 
     result: SessionResult
     frames: NDArray[np.uint8]
@@ -32,18 +31,18 @@ class CoachRun:
             yield float(end / SAMPLE_FPS), self.frames[end - CHUNK + 1 : end + 1]
 
 
-def watch_gym(
+def coach_runs(
     coach: Coach, seeds: Iterable[int], split: str = "test", kind: str | None = None, duration_s: float | None = None
 ) -> Iterator[CoachRun]:
-    """Session after session; the same every time.
+    """Runs the coach over one session per seed; the same every time.
 
     Raises:
-        ValueError: for a split, kind or duration that the gym does not know.
+        ValueError: for an unknown split or kind, or a duration out of range.
     """
     for seed in seeds:
         session = plan_session(seed, split, fps=SAMPLE_FPS, duration_s=duration_s, kind=kind)
         frames = np.stack(list(pictures(session)))
-        yield CoachRun(SessionResult(as_truth(session), tuple(coach.watch(frames))), frames)
+        yield CoachRun(SessionResult(as_truth(session), tuple(coach.feedbacks(frames))), frames)
 
 
 def evaluate_gym(
@@ -55,18 +54,18 @@ def evaluate_gym(
     duration_s: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[EvaluationReport, list[SessionResult]]:
-    """Watch `sessions` sessions with seeds `seed`, `seed + 1`, ... and measure, without baselines.
+    """Evaluates `sessions` sessions with seeds `seed`, `seed + 1`, ..., without baselines.
 
     Raises:
         ValueError: for fewer than one session.
-        CheckpointError: when the coach in `folder` is incomplete.
+        CheckpointError: if the coach in `folder` is incomplete.
     """
     if sessions < 1:
         raise ValueError(f"sessions is {sessions}: evaluate at least one")
     coach = Coach(folder)
     results: list[SessionResult] = []
-    for seen in watch_gym(coach, range(seed, seed + sessions), split, kind, duration_s):
-        results.append(seen.result)
+    for run in coach_runs(coach, range(seed, seed + sessions), split, kind, duration_s):
+        results.append(run.result)
         if progress is not None:
             progress(len(results), sessions)
     report = evaluate(results, MeaningOf(meanings()))
@@ -74,7 +73,7 @@ def evaluate_gym(
 
 
 def costs_of(costs: Costs) -> dict[str, float]:
-    """Milliseconds a chunk, and to the first token."""
+    """Milliseconds per chunk, and to the first token."""
     firsts = sorted(costs.first_token_s)
     return {
         "encode_ms_per_chunk": 1000 * costs.encode_s / max(1, costs.chunks),

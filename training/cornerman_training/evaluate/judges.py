@@ -1,4 +1,4 @@
-"""Judges that need something from outside: a language model behind an OpenAI-compatible server, or BERT weights."""
+"""Judges of feedback texts: a language model behind an OpenAI-compatible server, and BERTScore."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from cornerman_training.evaluate.report import Met
+from cornerman_training.evaluate.report import MatchedFeedback
 from cornerman_training.evaluate.words import mean
 
 _QUESTION = (
@@ -20,26 +20,26 @@ _PASS = 4
 
 
 class JudgeError(Exception):
-    """A judge cannot be asked, or answered nonsense."""
+    """A judge cannot be reached, or its answer is invalid."""
 
 
-def llm_accuracy(met: Sequence[Met], url: str, model: str, client: httpx.Client | None = None) -> float:
-    """Share of met feedbacks that a language model gives at least 4 of 5 points.
+def llm_accuracy(matches: Sequence[MatchedFeedback], url: str, model: str, client: httpx.Client | None = None) -> float:
+    """Share of matched feedbacks that a language model gives at least 4 of 5 points.
 
     Args:
-        met: pairs of truth and said.
+        matches: pairs of true and given feedbacks.
         url: of the server, up to and including `/v1`.
         model: its name there; the key, if one is needed, comes from OPENAI_API_KEY.
         client: for tests.
 
     Raises:
-        JudgeError: when the server cannot be reached or its answer is no number.
+        JudgeError: if the server cannot be reached or its answer is not a number.
     """
     key = os.environ.get("OPENAI_API_KEY", "")
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     points: list[float] = []
     with client or httpx.Client(timeout=60.0) as http:
-        for pair in met:
+        for pair in matches:
             question = _QUESTION.format(truth=pair.truth.text, said=pair.said.text)
             body = {"model": model, "temperature": 0, "messages": [{"role": "user", "content": question}]}
             try:
@@ -58,15 +58,15 @@ def llm_accuracy(met: Sequence[Met], url: str, model: str, client: httpx.Client 
     return mean(points)
 
 
-def bert_score(met: Sequence[Met], folder: Path) -> float:
+def bert_score(matches: Sequence[MatchedFeedback], folder: Path) -> float:
     """Mean BERTScore F1 (Zhang et al. 2020): greedy cosine matching of token vectors, no rescaling.
 
     Args:
-        met: pairs of truth and said.
+        matches: pairs of true and given feedbacks.
         folder: weights and tokenizer of an encoder model, on disk.
 
     Raises:
-        JudgeError: when the folder holds no such model.
+        JudgeError: if the folder has no such model.
     """
     import torch
     from transformers import AutoModel, AutoTokenizer
@@ -84,7 +84,7 @@ def bert_score(met: Sequence[Met], folder: Path) -> float:
         return out
 
     scores: list[float] = []
-    for pair in met:
+    for pair in matches:
         likeness = vectors(pair.said.text) @ vectors(pair.truth.text).T
         precision, recall = float(likeness.max(1).values.mean()), float(likeness.max(0).values.mean())
         scores.append(2 * precision * recall / max(precision + recall, 1e-9))

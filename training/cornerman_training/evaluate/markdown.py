@@ -1,4 +1,4 @@
-"""The report for people, in Markdown. Pure."""
+"""The evaluation report in Markdown. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an evaluation reads: true and said feedbacks of a session."""
+"""Input of an evaluation: true and given feedbacks of a session."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ ACTIONS = ("feedback", "correct")
 
 @dataclass(frozen=True, slots=True)
 class SpokenFeedback:
-    """Something said at a media time; also used for the truth.
+    """A feedback at a media time, given by a coach or true.
 
     Attributes:
         time_s: media time.
-        text: the words; empty words never match.
+        text: an empty text never matches.
         action: "correct" for a correction, "feedback" for anything else.
         exercise: truth only, empty when unknown.
         mistake: truth only, empty for praise or when unknown.
@@ -32,7 +32,7 @@ class SpokenFeedback:
 
 @dataclass(frozen=True, slots=True)
 class TimedSession:
-    """The truth of one session; `quiet` when nothing in it deserves a word."""
+    """The true feedbacks of one session; `quiet` if none is due at any time."""
 
     name: str
     duration_s: float
@@ -43,7 +43,7 @@ class TimedSession:
 
 @dataclass(frozen=True, slots=True)
 class SessionResult:
-    """A session and what a coach said in it, in order of time."""
+    """A session and the feedbacks that a coach gave in it, in order of time."""
 
     session: TimedSession
     said: tuple[SpokenFeedback, ...]

@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: truth against said over time, which mistake was taken for which, delays."""
+"""Draws an evaluation: feedbacks over time, the confusion of mistakes, and delays."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _COLOUR = {"correct": "tab:red", "feedback": "tab:green"}
 
 
 def draw_all(results: Sequence[SessionResult], report: EvaluationReport, folder: Path) -> list[Path]:
-    """Write timeline.png, confusion.png and delays.png; returns their paths."""
+    """Writes timeline.png, confusion.png and delays.png; returns their paths."""
     mpl.use("Agg")
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / "timeline.png", folder / "confusion.png", folder / "delays.png"]
@@ -52,8 +52,8 @@ def _confusion(report: EvaluationReport, path: Path) -> None:
             return "unknown"
         return PRAISE if meaning[1] == PRAISE else f"{meaning[0]}:{meaning[1]}"
 
-    truth = [name((m.truth.exercise, m.truth.mistake or PRAISE)) for m in report.met]
-    meant = [name(m.meant) for m in report.met]
+    truth = [name((m.truth.exercise, m.truth.mistake or PRAISE)) for m in report.matches]
+    meant = [name(m.meant) for m in report.matches]
     labels = sorted({*truth, *meant}) or ["nothing met"]
     table = np.zeros((len(labels), len(labels)))
     for a, b in zip(truth, meant, strict=True):

@@ -1,4 +1,4 @@
-"""All numbers of an evaluation in one place, per exercise and mistake too. Pure."""
+"""Computes all numbers of an evaluation, in total and per exercise and mistake. Pure."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ PRAISE = "praise"
 
 
 @dataclass(frozen=True, slots=True)
-class Met:
-    """A true feedback and the said one that met it."""
+class MatchedFeedback:
+    """A true feedback, the given one that matches it, and the meaning of its text."""
 
     truth: SpokenFeedback
     said: SpokenFeedback
@@ -23,7 +23,7 @@ class Met:
 
     @property
     def right(self) -> bool:
-        """Whether the words are about the true mistake, or praise where praise was due."""
+        """Whether the text is about the true mistake, or praise if praise was due."""
         if self.meant is None:
             return False
         if not self.truth.mistake:
@@ -44,7 +44,7 @@ class EvaluationGroup:
 class EvaluationReport:
     """An evaluation; `to_dict` has the keys of `cornerman evaluate --json`.
 
-    `costs` are times, which differ from run to run, and therefore stand apart.
+    `costs` are times; they differ between runs, so `to_dict` leaves them out.
     """
 
     counts: Counts
@@ -54,7 +54,7 @@ class EvaluationReport:
     false_alarms: int
     quiet_minutes: float
     quiet_alarms: int
-    met: tuple[Met, ...]
+    matches: tuple[MatchedFeedback, ...]
     groups: Mapping[str, EvaluationGroup]
     baselines: Mapping[str, Counts]
     extra: Mapping[str, float] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class EvaluationReport:
 
     def to_dict(self) -> dict[str, object]:
         """Plain JSON types; rates are per minute of video, delays in seconds of media time."""
-        corrections = [m for m in self.met if m.truth.mistake]
+        corrections = [m for m in self.matches if m.truth.mistake]
         ordered = sorted(self.delays_s)
         last = max(0, -(-len(ordered) * 9 // 10) - 1)
         return {
@@ -74,9 +74,9 @@ class EvaluationReport:
             "false_alarms_per_min": self.false_alarms / self.minutes if self.minutes else 0.0,
             "quiet_alarms_per_min": self.quiet_alarms / self.quiet_minutes if self.quiet_minutes else 0.0,
             "mistake_accuracy": mean([float(m.right) for m in corrections]),
-            "action_accuracy": mean([float(m.said.action == m.truth.action) for m in self.met]),
-            "rouge_l": mean([rouge_l(m.said.text, m.truth.text) for m in self.met]),
-            "meteor": mean([meteor(m.said.text, m.truth.text) for m in self.met]),
+            "action_accuracy": mean([float(m.said.action == m.truth.action) for m in self.matches]),
+            "rouge_l": mean([rouge_l(m.said.text, m.truth.text) for m in self.matches]),
+            "meteor": mean([meteor(m.said.text, m.truth.text) for m in self.matches]),
             "sessions": self.sessions,
             "minutes": self.minutes,
             "true_feedbacks": self.counts.truth,
@@ -113,20 +113,20 @@ def evaluate(
     baselines: Mapping[str, Sequence[SessionResult]] | None = None,
     window_s: float = WINDOW_S,
 ) -> EvaluationReport:
-    """Measure what was said against the truth.
+    """Measures given feedbacks against the truth.
 
     Args:
-        results: sessions with what was said, in order of time.
-        meaning: names the mistake a sentence is about; without it no text counts as right.
-        baselines: what simpler coaches said in the same sessions, by name.
+        results: sessions with the given feedbacks, in order of time.
+        meaning: gives the mistake that a sentence is about; without it no text counts as right.
+        baselines: results of simpler strategies on the same sessions, by name.
         window_s: the temporal F-score's window.
 
     Raises:
-        ValueError: for no sessions, or words out of order.
+        ValueError: for no sessions, or feedbacks out of order.
     """
     if not results:
         raise ValueError("no sessions to evaluate: pass at least one")
-    met: list[Met] = []
+    matches: list[MatchedFeedback] = []
     groups: dict[str, list[int]] = {}
     false_alarms = quiet_alarms = 0
     minutes = quiet_minutes = 0.0
@@ -134,14 +134,15 @@ def evaluate(
         session, truth, said = result.session, result.session.truth, result.said
         times = [s.time_s for s in said]
         if times != sorted(times):
-            raise ValueError(f"session {session.name}: what was said is not in order of time; sort it first")
+            raise ValueError(f"session {session.name}: its feedbacks are not in order of time; sort them first")
         minutes += session.duration_s / 60
         true_times = [t.time_s for t in truth]
-        lonely = sum(1 for t in times if all(abs(t - u) >= window_s / 2 for u in true_times))
-        false_alarms += lonely
+        unmatched = sum(1 for t in times if all(abs(t - u) >= window_s / 2 for u in true_times))
+        false_alarms += unmatched
         if session.quiet:
             quiet_minutes += session.duration_s / 60
-            quiet_alarms += lonely
+            quiet_alarms += unmatched
+        # The recall direction: each true feedback and the prediction that matches it.
         pairs = dict(match(true_times, times, [s.text for s in said], window_s))
         for i, t in enumerate(truth):
             names = [t.exercise or "any"]
@@ -149,9 +150,9 @@ def evaluate(
                 names.append(f"{t.exercise}:{t.mistake or PRAISE}")
             found = None
             if i in pairs:
-                heard = said[pairs[i]]
-                found = Met(t, heard, meaning(heard.text) if meaning else None)
-                met.append(found)
+                given = said[pairs[i]]
+                found = MatchedFeedback(t, given, meaning(given.text) if meaning else None)
+                matches.append(found)
             for name in names:
                 row = groups.setdefault(name, [0, 0, 0])
                 row[0] += 1
@@ -161,11 +162,11 @@ def evaluate(
         counts=pooled(results, window_s),
         minutes=minutes,
         sessions=len(results),
-        delays_s=tuple(m.said.time_s - m.truth.time_s for m in met),
+        delays_s=tuple(m.said.time_s - m.truth.time_s for m in matches),
         false_alarms=false_alarms,
         quiet_minutes=quiet_minutes,
         quiet_alarms=quiet_alarms,
-        met=tuple(met),
+        matches=tuple(matches),
         groups={name: EvaluationGroup(*row) for name, row in groups.items()},
         baselines={name: pooled(r, window_s) for name, r in (baselines or {}).items()},
     )

@@ -1,4 +1,4 @@
-"""Reads timed truth: the gym's JSON, QEVD-style JSON, and WebVTT. Files in, sessions out."""
+"""Reads timed truth: the gym's JSON, QEVD-style JSON, and WebVTT."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _CUE = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{2})[.,](\d{3})\s+-->\s+(?:(\d+):)?(
 
 
 def read_truth(path: Path) -> list[TimedSession]:
-    """Sessions of a .json (gym or QEVD style) or .vtt file.
+    """Reads the sessions of a .json (gym or QEVD style) or .vtt file.
 
     QEVD style is a list (or one) of objects with `video`, and either `feedbacks` and `feedback_timestamps` (with an
-    optional `video_timestamps` or `duration_s`), or `feedbacks` as objects with a time and a text. Where there are
-    `video_timestamps`, all times are on their clock, and the first of them is the beginning.
+    optional `video_timestamps` or `duration_s`), or `feedbacks` as objects with a time and a text. With
+    `video_timestamps`, all times are on their clock, and the first of them is the start of the video.
 
     Raises:
-        ValueError: naming the file and what is wrong with it.
+        ValueError: with the file and its problem.
     """
     if not path.is_file():
         raise ValueError(f"no truth at {path}: give a .json or .vtt file")
@@ -41,17 +41,17 @@ def _session(row: object, path: Path, index: int) -> TimedSession:
     where = f"{path}, session {index}"
     if not isinstance(row, dict) or not isinstance(row.get("feedbacks"), list):
         raise ValueError(f"{where}: expected an object with a list `feedbacks`")
-    said = row["feedbacks"]
+    items = row["feedbacks"]
     stamps = row.get("feedback_timestamps")
-    if stamps is not None and (not isinstance(stamps, list) or len(stamps) != len(said)):
-        raise ValueError(f"{where}: {len(said)} feedbacks, but feedback_timestamps is {stamps!r:.80}")
+    if stamps is not None and (not isinstance(stamps, list) or len(stamps) != len(items)):
+        raise ValueError(f"{where}: {len(items)} feedbacks, but feedback_timestamps is {stamps!r:.80}")
     clock = row.get("video_timestamps")
     frames = clock if isinstance(clock, list) and clock else [0.0]
     begin = float(frames[0]) if isinstance(frames[0], int | float) else 0.0
     truth: list[SpokenFeedback] = []
-    for i, item in enumerate(said):
+    for i, item in enumerate(items):
         try:
-            found = _said(item, stamps[i] if stamps is not None else None)
+            found = _feedback(item, stamps[i] if stamps is not None else None)
             truth.append(replace(found, time_s=found.time_s - begin))
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{where}, feedback {i}: {error!s}") from error
@@ -65,7 +65,7 @@ def _session(row: object, path: Path, index: int) -> TimedSession:
     return TimedSession(video or f"{path.stem}:{index}", float(length), tuple(truth), not truth, video)
 
 
-def _said(item: object, stamp: object) -> SpokenFeedback:
+def _feedback(item: object, stamp: object) -> SpokenFeedback:
     if isinstance(item, str):
         if not isinstance(stamp, int | float):
             raise ValueError(f"the feedback {item!r:.60} has no time; give feedback_timestamps in seconds")
@@ -83,7 +83,7 @@ def _said(item: object, stamp: object) -> SpokenFeedback:
 
 def _vtt(text: str, path: Path) -> TimedSession:
     if not text.lstrip("\ufeff").startswith("WEBVTT"):
-        raise ValueError(f"{path} does not begin with WEBVTT; it is no WebVTT file")
+        raise ValueError(f"{path} does not begin with WEBVTT; it is not a WebVTT file")
     truth: list[SpokenFeedback] = []
     end = 0.0
     for block in re.split(r"\n\s*\n", text.replace("\r\n", "\n")):

@@ -1,7 +1,7 @@
-"""The temporal F-score: was something said when something should have been said? Pure.
+"""The temporal F-score: matches true and given feedbacks by time. Pure.
 
 As in the QEVD / Stream-VLM evaluation: for each true feedback in order, the nearest prediction (first on ties)
-matches when it is less than half a window away, has words, and comes after the prediction matched last. Precision
+matches if it is less than half a window away, has text, and comes after the prediction matched last. Precision
 is the same with the roles exchanged; counts are pooled over sessions.
 """
 
@@ -33,17 +33,17 @@ class Counts:
 
     @property
     def recall(self) -> float:
-        """Share of true feedbacks that were met."""
+        """Share of true feedbacks that were matched."""
         return self.matched_truth / (self.truth + _TINY)
 
     @property
     def precision(self) -> float:
-        """Share of said feedbacks that met a true one."""
+        """Share of given feedbacks that match a true one."""
         return self.matched_predicted / (self.predicted + _TINY)
 
     @property
     def f_score(self) -> float:
-        """Harmonic mean of both; the tiny term is the reference's, against division by zero."""
+        """Harmonic mean of both; the tiny term, against division by zero, is the reference's."""
         p, r = self.precision, self.recall
         return 2 * p * r / (p + r + _TINY)
 
@@ -61,6 +61,7 @@ def match(
         if not candidates:
             continue
         j = min(range(len(candidates)), key=lambda k: (abs(candidates[k] - time), k))
+        # `j > last`: a prediction matches once, and matches are in order.
         if abs(candidates[j] - time) < window_s / 2 and candidate_texts[j].strip() and j > last:
             pairs.append((i, j))
             last = j

@@ -1,4 +1,4 @@
-"""How alike two sentences are: ROUGE-L and METEOR, computed here, and which mistake a sentence is about. Pure.
+"""Similarity of sentences (ROUGE-L, METEOR), and the mistake that a sentence is about. Pure.
 
 ROUGE-L is the F1 of the longest common subsequence of lower-case words (Lin 2004, beta 1). METEOR follows Banerjee
 and Lavie (2005): unigram matches, exact and then by stem (suffix stripping; no WordNet synonyms), recall weighted
@@ -48,7 +48,7 @@ def meteor(candidate: str, reference: str) -> float:
     """METEOR with exact and stem matching, 0..1."""
     a, b = words(candidate), words(reference)
     pairs: dict[int, int] = {}
-    for key in (lambda w: w, stem):
+    for key in (lambda w: w, stem):  # exact matches first, then stems
         free = [j for j in range(len(b)) if j not in pairs.values()]
         for i, word in enumerate(a):
             if i in pairs:
@@ -70,11 +70,11 @@ def meteor(candidate: str, reference: str) -> float:
 
 
 class MeaningOf:
-    """Names the meaning (an exercise and mistake, or praise) of a free sentence by its nearest known sentences.
+    """Classifies a sentence (exercise and mistake, or praise) by its nearest known sentence.
 
     Args:
         known: sentence -> meaning. Similarity is the cosine of stem counts weighted by rarity.
-        least: similarity under which a sentence means nothing known.
+        least: similarity below which the meaning is unknown.
     """
 
     def __init__(self, known: Mapping[str, tuple[str, str]], least: float = 0.3) -> None:
@@ -86,7 +86,7 @@ class MeaningOf:
         self._rarity = {w: math.log(1 + len(self._known) / n) for w, n in seen.items()}
 
     def __call__(self, text: str) -> tuple[str, str] | None:
-        """The meaning, or None when the sentence is like none that is known."""
+        """The meaning; None if no known sentence is similar enough."""
         counts = Counter(stem(w) for w in words(text))
         best, found = self._least, None
         for other, meaning in self._known:
@@ -104,5 +104,5 @@ class MeaningOf:
 
 
 def mean(values: Sequence[float]) -> float:
-    """Arithmetic mean, 0 for nothing."""
+    """Arithmetic mean; 0 without values."""
     return sum(values) / len(values) if values else 0.0

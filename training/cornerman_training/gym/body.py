@@ -1,13 +1,20 @@
-"""A person: bone lengths, girths and clothes. Knows nothing of motion, cameras or pixels."""
+"""Draws a person: bone lengths, girths and clothes. Knows nothing of motion, cameras or pixels."""
+
+from __future__ import annotations
 
 import colorsys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.random import Generator
-from numpy.typing import NDArray
 
-from cornerman_training.gym.splits import Split, draw
+from cornerman_training.gym.splits import draw
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+    from numpy.typing import NDArray
+
+    from cornerman_training.gym.splits import Split
 
 JOINTS = (
     "pelvis", "spine", "neck", "head",
@@ -30,7 +37,7 @@ _HAIR: tuple[Rgb, ...] = (
 class Body:
     """Lengths in metres, colours as RGB in 0..1.
 
-    `sleeves` and `legs` are the covered share of the arm and of the leg; `pattern` is 0 plain, 1 hoops, 2 two-tone.
+    `sleeves` and `legs` are the covered shares of the arm and of the leg; `pattern` is 0 plain, 1 hoops, 2 two-tone.
     """
 
     height: float
@@ -85,12 +92,13 @@ def _cloth(rng: Generator, split: Split) -> Rgb:
 
 
 def draw_body(rng: Generator, split: Split) -> Body:
-    """A random person; proportions and colours come from the slices of `split`."""
+    """Draws a random person; proportions and colours come from the slices of `split`."""
     height = draw(rng, split, 1.52, 1.96)
 
     def part(share: float, spread: float = 0.07) -> float:
         return height * share * (1.0 + spread * draw(rng, split, -1.0, 1.0))
 
+    # Between two neighbouring tones, so that a split's slices are whole ranges of skin colours.
     tone = draw(rng, split, 0.0, len(_SKIN) - 1.001)
     base, mix = int(tone), tone - int(tone)
     skin = tuple(a * (1 - mix) + b * mix for a, b in zip(_SKIN[base], _SKIN[base + 1], strict=True))

@@ -1,10 +1,12 @@
-"""`python -m cornerman_training.gym render`: the gym from the command line; `cornerman gym render` calls it."""
+"""`python -m cornerman_training.gym render`: the gym on the command line; `cornerman gym` runs it."""
+
+from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
 
-from cornerman_training.gym.session import KINDS
+from cornerman_training.gym.labels import KINDS
 from cornerman_training.gym.sheet import contact_sheet
 from cornerman_training.gym.splits import SPLITS
 from cornerman_training.gym.video import render_session
@@ -20,7 +22,7 @@ def render(
     kind: str | None = None,
     crf: int = 24,
 ) -> dict[str, object]:
-    """Render one session with its truth; returns a summary of plain JSON types.
+    """Renders one session with its truth; returns a summary of plain JSON types.
 
     Raises:
         ValueError: for arguments out of range, see `cornerman_training.gym.video.render_session`.

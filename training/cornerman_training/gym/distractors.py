@@ -1,18 +1,23 @@
-"""What people do between sets: rest, holds, and motion that is no exercise. Nothing here deserves a word."""
+"""Poses of people who rest or do something else than exercise. No feedback is due for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.random import Generator
 
-from cornerman_training.gym.body import Body
-from cornerman_training.gym.exercises import Style, push_up, squat, standing
-from cornerman_training.gym.kinematics import Array, Targets
+from cornerman_training.gym.kinematics import standing
+from cornerman_training.gym.labels import OTHER
 
-HOLDS = ("plank", "squat_hold")
-OTHER = ("waving", "walking", "drinking", "stretching", "phone", "dancing", "tying_shoe")
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+    from cornerman_training.gym.body import Body
+    from cornerman_training.gym.kinematics import Array, Targets
 
 
-def _smooth_noise(rng: Generator, time: Array, period_s: float) -> Array:
-    """Slow random wave in about -1..1."""
+def smooth_noise(rng: Generator, time: Array, period_s: float) -> Array:
+    """A slow random wave in about -1..1, [T]."""
     out = np.zeros(len(time))
     for k in range(3):
         out += np.sin(2 * np.pi * time * (0.6 + 0.45 * k) / period_s + rng.uniform(0, 6.28)) / (1 + k)
@@ -25,13 +30,13 @@ def _shoulder(body: Body, t: Targets) -> tuple[Array, Array]:
 
 
 def rest(body: Body, rng: Generator, time: Array) -> Targets:
-    """Standing about at the given times (seconds from its start): a little sway, hands by the sides or on the hips."""
+    """Standing at the given times (seconds from its start): a little sway, hands by the sides or on the hips."""
     t = standing(body, len(time), float(rng.uniform(0.9, 1.6)))
-    sway = _smooth_noise(rng, time, 4.0)
+    sway = smooth_noise(rng, time, 4.0)
     t.roll = t.roll + 0.02 * sway
     t.pelvis[:, 0] += 0.012 * sway
-    t.lean = t.lean + 0.015 * _smooth_noise(rng, time, 3.0)
-    t.nod = t.nod + 0.12 * _smooth_noise(rng, time, 5.0)
+    t.lean = t.lean + 0.015 * smooth_noise(rng, time, 3.0)
+    t.nod = t.nod + 0.12 * smooth_noise(rng, time, 5.0)
     if rng.uniform() < 0.35:
         for side, sign in enumerate((1.0, -1.0)):
             t.wrists[:, side] = t.pelvis + np.array([sign * body.hip * 2.4, 0.05 * body.height, 0.02])
@@ -39,19 +44,11 @@ def rest(body: Body, rng: Generator, time: Array) -> Targets:
     return t
 
 
-def hold(kind: str, body: Body, style: Style, rng: Generator, time: Array) -> Targets:
-    """A static exercise with a small tremble."""
-    shake = 0.02 * _smooth_noise(rng, time, 0.7)
-    if kind == "plank":
-        return push_up(body, style, np.clip(0.08 + shake, 0, 1), "", 1.0)
-    return squat(body, style, np.clip(0.93 + shake, 0, 1), "", 1.0)
-
-
 def other(kind: str, body: Body, rng: Generator, time: Array) -> Targets:
-    """Motion that is no exercise.
+    """Poses of one kind of motion in `OTHER`.
 
     Raises:
-        ValueError: when `kind` is not in `OTHER`.
+        ValueError: if `kind` is not in `OTHER`.
     """
     t = rest(body, rng, time)
     count = len(time)

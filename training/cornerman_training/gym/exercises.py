@@ -1,22 +1,21 @@
-"""The five exercises and their mistakes, as poses over one repetition. Knows form, not time tables or words."""
+"""The five exercises and their mistakes, as poses over one repetition. Knows neither schedules nor texts."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.random import Generator
-from numpy.typing import NDArray
 
-from cornerman_training.gym.body import Body
-from cornerman_training.gym.kinematics import Array, Targets
+from cornerman_training.gym.kinematics import Array, Targets, both, standing, vec
 
-MISTAKES: dict[str, tuple[str, ...]] = {
-    "squat": ("too_shallow", "knees_in", "round_back", "too_fast"),
-    "push_up": ("hips_sagging", "hips_high", "half_way"),
-    "lunge": ("too_shallow", "leaning_forward", "short_step"),
-    "jumping_jack": ("low_arms", "narrow_feet", "one_arm"),
-    "overhead_press": ("half_press", "leaning_back", "uneven"),
-}
-EXERCISES = tuple(MISTAKES)
+if TYPE_CHECKING:
+    from numpy.random import Generator
+    from numpy.typing import NDArray
+
+    from cornerman_training.gym.body import Body
+
+# Seconds of one repetition, lowest and highest tempo.
 REP_S: dict[str, tuple[float, float]] = {
     "squat": (1.9, 3.0),
     "push_up": (1.7, 2.7),
@@ -28,7 +27,7 @@ REP_S: dict[str, tuple[float, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How this person does things on this day; the same for all repetitions of a set."""
+    """A person's manner of moving; the same for all repetitions of a set."""
 
     stance: float
     depth: float
@@ -39,7 +38,7 @@ class Style:
 
 
 def draw_style(rng: Generator) -> Style:
-    """A random, correct manner of moving."""
+    """Draws a random, correct manner of moving."""
     return Style(
         stance=float(rng.uniform(0.9, 1.25)),
         depth=float(rng.uniform(0.94, 1.06)),
@@ -51,37 +50,9 @@ def draw_style(rng: Generator) -> Style:
 
 
 def wave(phase: NDArray[np.float64], hold: float = 0.12) -> Array:
-    """Down and up again: 0 at phase 0, 1 round phase 0.5, 0 at phase 1, resting `hold` of the time at the bottom."""
+    """Down and up again: 0 at phase 0, 1 around phase 0.5, 0 at phase 1; `hold` is the share of time at the bottom."""
     rise = np.clip(np.minimum(phase, 1.0 - phase) / (0.5 - hold / 2.0), 0.0, 1.0)
     return rise * rise * (3.0 - 2.0 * rise)
-
-
-def _both(left: Array, mirrored: bool = True) -> Array:
-    right = left * np.array([-1.0 if mirrored else 1.0, 1.0, 1.0])
-    return np.stack([left, right], axis=1)
-
-
-def _vec(x: Array | float, y: Array | float, z: Array | float, count: int) -> Array:
-    return np.stack([np.broadcast_to(np.asarray(v, dtype=np.float64), (count,)) for v in (x, y, z)], axis=-1)
-
-
-def standing(body: Body, count: int, stance: float = 1.0) -> Targets:
-    """Upright, arms by the sides."""
-    zero = np.zeros(count)
-    wide = body.hip * stance * 1.3
-    hand_y = body.hip_height + body.torso - (body.upper_arm + body.forearm) * 0.99
-    return Targets(
-        pelvis=_vec(0.0, body.hip_height - 0.004, 0.0, count),
-        lean=zero + 0.02,
-        ankles=_both(_vec(wide, body.ankle, 0.0, count)),
-        wrists=_both(_vec(body.shoulder * 1.35, hand_y, 0.03, count)),
-        knee=_both(_vec(0.2, 0.0, 1.0, count)),
-        elbow=_both(_vec(0.4, 0.0, -1.0, count)),
-        roll=zero,
-        bend=zero.copy(),
-        heel=np.zeros((count, 2)),
-        nod=zero + 0.12,
-    )
 
 
 def squat(body: Body, style: Style, s: Array, fault: str, much: float) -> Targets:
@@ -101,23 +72,23 @@ def squat(body: Body, style: Style, s: Array, fault: str, much: float) -> Target
         t.lean = t.lean + 0.32 * much * s
         t.nod = t.nod + 0.35 * s
     if fault == "knees_in":
-        t.knee = _both(_vec(0.25 - (0.95 * much) * np.clip(s * 1.6, 0, 1), 0.0, 1.0, n))
+        t.knee = both(vec(0.25 - (0.95 * much) * np.clip(s * 1.6, 0, 1), 0.0, 1.0, n))
     else:
-        t.knee = _both(_vec(0.42, 0.0, 1.0, n))
+        t.knee = both(vec(0.42, 0.0, 1.0, n))
     shoulder_y = t.pelvis[:, 1] + np.cos(t.lean) * body.torso
     shoulder_z = t.pelvis[:, 2] + np.sin(t.lean) * body.torso
     reach = body.upper_arm + body.forearm
     if style.arms == 0:
         up = np.clip(s * 2.2, 0, 1)
         side = t.wrists[:, 0]
-        front = _vec(body.shoulder * 0.9, shoulder_y - 0.03 * h, shoulder_z + reach * 0.93, n)
-        t.wrists = _both(side * (1 - up[:, None]) + front * up[:, None])
+        front = vec(body.shoulder * 0.9, shoulder_y - 0.03 * h, shoulder_z + reach * 0.93, n)
+        t.wrists = both(side * (1 - up[:, None]) + front * up[:, None])
     elif style.arms == 1:
-        t.wrists = _both(_vec(0.015 * h, shoulder_y - 0.07 * h, shoulder_z + 0.15 * h, n))
-        t.elbow = _both(_vec(0.8, -1.0, 0.1, n))
+        t.wrists = both(vec(0.015 * h, shoulder_y - 0.07 * h, shoulder_z + 0.15 * h, n))
+        t.elbow = both(vec(0.8, -1.0, 0.1, n))
     else:
-        t.wrists = _both(_vec(body.shoulder * 0.85, shoulder_y + 0.06 * h, shoulder_z + 0.03 * h, n))
-        t.elbow = _both(_vec(1.0, -0.5, 0.1, n))
+        t.wrists = both(vec(body.shoulder * 0.85, shoulder_y + 0.06 * h, shoulder_z + 0.03 * h, n))
+        t.elbow = both(vec(1.0, -0.5, 0.1, n))
     return t
 
 
@@ -137,17 +108,17 @@ def push_up(body: Body, style: Style, s: Array, fault: str, much: float) -> Targ
         sag = 0.125 * h * much * (0.8 + 0.2 * s)
     reach = leg - np.abs(sag) * 0.25
     start = -0.55 * (leg + body.torso)
-    pelvis = _vec(0.0, ankle_y + np.sin(angle) * reach, start + np.cos(angle) * reach, n)
+    pelvis = vec(0.0, ankle_y + np.sin(angle) * reach, start + np.cos(angle) * reach, n)
     pelvis[:, 1] = np.maximum(pelvis[:, 1] + sag, 0.07 * h)
     rise = np.clip((shoulder_y - pelvis[:, 1]) / body.torso, -0.8, 0.95)
     t = standing(body, n)
     t.pelvis = pelvis
     t.lean = np.pi / 2 - np.arcsin(rise)
-    t.ankles = _both(_vec(0.05 * h, ankle_y, start, n))
+    t.ankles = both(vec(0.05 * h, ankle_y, start, n))
     hand_z = start + leg + body.torso * 0.93
-    t.wrists = _both(_vec(body.shoulder * 1.3 * style.grip, 0.028 * h, hand_z, n))
-    t.knee = _both(_vec(0.05, -1.0, 0.05, n))
-    t.elbow = _both(_vec(0.9, 0.35, -1.0, n))
+    t.wrists = both(vec(body.shoulder * 1.3 * style.grip, 0.028 * h, hand_z, n))
+    t.knee = both(vec(0.05, -1.0, 0.05, n))
+    t.elbow = both(vec(0.9, 0.35, -1.0, n))
     t.heel = np.full((n, 2), 1.15)
     t.nod = np.full(n, -0.35)
     return t
@@ -176,21 +147,21 @@ def lunge(body: Body, style: Style, s: Array, fault: str, much: float) -> Target
     t.pelvis[:, 1] -= drop * sink + 0.035 * h * out
     t.heel[:, trail] = 0.75 * out
     t.ankles[:, trail, 1] += 0.055 * h * out
-    t.knee = _both(_vec(0.08, -0.1, 1.0, n))
+    t.knee = both(vec(0.08, -0.1, 1.0, n))
     t.lean = 0.03 + style.lean * 0.6 + 0.04 * s
     if fault == "leaning_forward":
         t.lean = t.lean + 0.72 * much * s
     shoulder_y = t.pelvis[:, 1] + np.cos(t.lean) * body.torso
     shoulder_z = t.pelvis[:, 2] + np.sin(t.lean) * body.torso
     if style.arms == 0:
-        t.wrists = _both(_vec(body.hip * 2.3, t.pelvis[:, 1] + 0.05 * h, t.pelvis[:, 2] + 0.04 * h, n))
-        t.elbow = _both(_vec(1.0, 0.1, -0.5, n))
+        t.wrists = both(vec(body.hip * 2.3, t.pelvis[:, 1] + 0.05 * h, t.pelvis[:, 2] + 0.04 * h, n))
+        t.elbow = both(vec(1.0, 0.1, -0.5, n))
     elif style.arms == 1:
-        t.wrists = _both(_vec(0.015 * h, shoulder_y - 0.08 * h, shoulder_z + 0.15 * h, n))
-        t.elbow = _both(_vec(0.8, -1.0, 0.1, n))
+        t.wrists = both(vec(0.015 * h, shoulder_y - 0.08 * h, shoulder_z + 0.15 * h, n))
+        t.elbow = both(vec(0.8, -1.0, 0.1, n))
     else:
         reach = (body.upper_arm + body.forearm) * 0.98
-        t.wrists = _both(_vec(body.shoulder * 1.3, shoulder_y - reach, shoulder_z + 0.03, n))
+        t.wrists = both(vec(body.shoulder * 1.3, shoulder_y - reach, shoulder_z + 0.03, n))
     return t
 
 
@@ -202,11 +173,11 @@ def jumping_jack(body: Body, style: Style, s: Array, fault: str, much: float) ->
     if fault == "narrow_feet":
         spread *= 0.16 / much
     hop = 0.035 * h * np.abs(np.sin(2 * np.pi * s)) * (s > 0.02)
-    t.ankles = _both(_vec(body.hip * 0.9 + spread * s, body.ankle + hop, 0.0, n))
+    t.ankles = both(vec(body.hip * 0.9 + spread * s, body.ankle + hop, 0.0, n))
     leg = (body.thigh + body.shin) * 0.985
     wide = np.clip(body.hip * 0.9 + spread * s - body.hip, 0, None)
     t.pelvis[:, 1] = body.ankle + hop + np.sqrt(leg**2 - wide**2)
-    t.knee = _both(_vec(0.4, 0.0, 1.0, n))
+    t.knee = both(vec(0.4, 0.0, 1.0, n))
     top = 2.95
     if fault == "low_arms":
         top = 1.62 / (0.5 + 0.5 * much)
@@ -217,9 +188,9 @@ def jumping_jack(body: Body, style: Style, s: Array, fault: str, much: float) ->
         peak = 0.35 if fault == "one_arm" and side == style.side else top
         a = 0.14 + (peak - 0.14) * s
         x = sign * (body.shoulder + np.sin(a) * reach)
-        wrists.append(_vec(x, shoulder_y - np.cos(a) * reach, 0.03, n))
+        wrists.append(vec(x, shoulder_y - np.cos(a) * reach, 0.03, n))
     t.wrists = np.stack(wrists, axis=1)
-    t.elbow = _both(_vec(0.5, -0.5, -0.6, n))
+    t.elbow = both(vec(0.5, -0.5, -0.6, n))
     return t
 
 
@@ -243,9 +214,9 @@ def overhead_press(body: Body, style: Style, s: Array, fault: str, much: float) 
             share = s * 0.28 / much
         x = sign * body.shoulder * (1.45 - 0.45 * share) * style.grip
         y = shoulder_y + 0.035 * h + (reach * 0.985 - 0.035 * h) * share
-        wrists.append(_vec(x, y, shoulder_z + 0.05 * h * (1 - share), n))
+        wrists.append(vec(x, y, shoulder_z + 0.05 * h * (1 - share), n))
     t.wrists = np.stack(wrists, axis=1)
-    t.elbow = _both(_vec(0.8, -1.0, 0.12, n))
+    t.elbow = both(vec(0.8, -1.0, 0.12, n))
     return t
 
 

@@ -1,9 +1,11 @@
-"""From joints to shapes: a person as tapered capsules and ellipsoids, dressed. Knows no camera and no light.
+"""Turns joints into shapes: a dressed person as tapered capsules and ellipsoids. Knows no camera and no light.
 
 A shape is a row of `SHAPE` numbers: kind (0 tapered capsule, 1 ellipsoid); capsule: a(3), radius a, b(3), radius b;
 ellipsoid: centre(3), outer radius, rows of the matrix (9) that takes it to the unit ball; then from 14 on colour(3),
 second colour(3), pattern (0 plain, 1 hoops, 2 halves), hoops, gloss, free.
 """
+
+from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +19,7 @@ MAX_SHAPES = 64
 
 @jit
 def put_capsule(out: Array, n: int, a: Array, ra: float, b: Array, rb: float, colour: Array) -> int:
-    """Append a tapered capsule from `a` to `b`; returns the new count."""
+    """Appends a tapered capsule from `a` to `b`; returns the new count."""
     row = out[n]
     row[:] = 0.0
     row[1:4] = a
@@ -40,7 +42,7 @@ def put_ball(
     radii: tuple[float, float, float],
     colour: Array,
 ) -> int:
-    """Append an ellipsoid with the given unit axes and radii; returns the new count."""
+    """Appends an ellipsoid with the given unit axes and radii; returns the new count."""
     row = out[n]
     row[:] = 0.0
     row[0] = 1.0
@@ -70,7 +72,7 @@ def _cross(a: Array, b: Array) -> Array:
 def _limb(
     out: Array, n: int, points: Array, radii: Array, covered: float, skin: Array, cloth: Array, slack: float
 ) -> int:
-    """Two bones (points [3,3], radii [4]: start and end of each), bare, then the covered share in cloth."""
+    """Appends two bones (points [3,3], radii [4]: start and end of each), then cloth over their covered share."""
     n = put_capsule(out, n, points[0], radii[0], points[1], radii[1], skin)
     n = put_capsule(out, n, points[1], radii[2], points[2], radii[3], skin)
     first = np.sqrt(((points[1] - points[0]) ** 2).sum())
@@ -88,7 +90,7 @@ def _limb(
 
 @jit
 def dress(joints: Array, lengths: Array, colours: Array, gear: bool, out: Array) -> int:
-    """Fill `out` [MAX_SHAPES, SHAPE] with the shapes of one person; returns how many.
+    """Fills `out` [MAX_SHAPES, SHAPE] with the shapes of one person; returns their number.
 
     Args:
         joints: [18, 3] metres, in the order of `body.JOINTS`.
@@ -97,13 +99,14 @@ def dress(joints: Array, lengths: Array, colours: Array, gear: bool, out: Array)
         gear: whether the hands hold dumbbells.
         out: written in place.
     """
-    h = lengths[0]
-    g = lengths[2]
+    h = lengths[0]  # height; most radii are shares of it
+    g = lengths[2]  # girth, 1 on average
     thick = 0.5 + 0.5 * g
     skin, hair, shirt, shirt_2, trousers, shoes = colours[0], colours[1], colours[2], colours[3], colours[4], colours[5]
     pelvis, spine, neck, head = joints[0], joints[1], joints[2], joints[3]
     left = _norm(joints[4] - joints[5])
     n = 0
+    # Axes of the chest: the spine, and across the shoulders.
     up = _norm(neck - spine)
     front = _norm(_cross(left, up))
     side = _norm(_cross(up, front))
@@ -112,6 +115,7 @@ def dress(joints: Array, lengths: Array, colours: Array, gear: bool, out: Array)
     out[n - 1, 17:20] = shirt_2
     out[n - 1, 20] = lengths[8]
     out[n - 1, 21] = 5.0
+    # Axes of the belly, which bends with the lower spine.
     low = _norm(spine - pelvis)
     low_front = _norm(_cross(left, low))
     low_side = _norm(_cross(low, low_front))

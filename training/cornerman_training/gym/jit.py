@@ -1,4 +1,6 @@
-"""One typed door to numba, so that the rest of the gym stays checkable by mypy."""
+"""A typed wrapper of numba's compiler, so that mypy checks the gym."""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar, cast
@@ -10,5 +12,5 @@ R = TypeVar("R")
 
 
 def jit(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a numeric function to machine code on first call, cached on disk, without the interpreter lock."""
+    """Compiles a numeric function on its first call, cached on disk; it runs without the GIL."""
     return cast("Callable[P, R]", numba.njit(cache=True, fastmath=True, nogil=True)(function))

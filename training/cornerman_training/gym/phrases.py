@@ -1,8 +1,13 @@
-"""What a coach says, in several wordings; train, validation and test speak differently."""
+"""The coach's sentences, in several wordings; each split has its own."""
 
-from numpy.random import Generator
+from __future__ import annotations
 
-from cornerman_training.gym.splits import Split
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+    from cornerman_training.gym.splits import Split
 
 PRAISE = "praise"
 PROMPT = (
@@ -161,14 +166,14 @@ _PRAISE_WORDINGS: dict[Split, tuple[int, ...]] = {
 
 
 def wordings(exercise: str, mistake: str, split: Split) -> tuple[str, ...]:
-    """All sentences of a split for a mistake, or for praise when `mistake` is `PRAISE`."""
+    """All sentences of a split for a mistake, or for praise if `mistake` is `PRAISE`."""
     if mistake == PRAISE:
         return tuple(_PRAISES[i] for i in _PRAISE_WORDINGS[split])
     return tuple(_CORRECTIONS[exercise, mistake][i] for i in _WORDINGS[split])
 
 
-def say(rng: Generator, exercise: str, mistake: str, split: Split) -> str:
-    """One of the split's sentences."""
+def choose_wording(rng: Generator, exercise: str, mistake: str, split: Split) -> str:
+    """Draws one of the split's sentences."""
     choices = wordings(exercise, mistake, split)
     return choices[int(rng.integers(len(choices)))]
 

@@ -1,8 +1,10 @@
-"""Ray-cast shapes into a picture with depth, shading, cast shadows and ground contact. Knows shapes, not people.
+"""Ray-casts shapes into a picture with depth, shading, cast shadows and ground contact. Knows shapes, not people.
 
 Pictures are float32 RGB in 0..1. The ray formula of the tapered capsule is the closed form published by Inigo Quilez
 ("round cone intersection", iquilezles.org); the ellipsoid is a unit ball in its own frame.
 """
+
+from __future__ import annotations
 
 import math
 
@@ -23,6 +25,7 @@ def _hit(
     row: Array, ox: float, oy: float, oz: float, dx: float, dy: float, dz: float
 ) -> tuple[float, float, float, float]:
     """Distance along the ray and outward normal (unnormalised), or FAR."""
+    # Ellipsoid: the ray in the frame of the unit ball.
     if row[0] > 0.5:
         px, py, pz = ox - row[1], oy - row[2], oz - row[3]
         ax = row[5] * px + row[6] * py + row[7] * pz
@@ -42,6 +45,7 @@ def _hit(
         ny = row[6] * qx + row[9] * qy + row[12] * qz
         nz = row[7] * qx + row[10] * qy + row[13] * qz
         return t, nx, ny, nz
+    # Tapered capsule: first its cone, then its two end spheres.
     ra, rb = row[4], row[8]
     bax, bay, baz = row[5] - row[1], row[6] - row[2], row[7] - row[3]
     oax, oay, oaz = ox - row[1], oy - row[2], oz - row[3]
@@ -85,6 +89,7 @@ def shadow_map(shapes: Array, count: int, light: Array, out: Image) -> None:
     """Darkness of the floor [SHADOW_CELLS, SHADOW_CELLS] over x, z in +-SHADOW_HALF_M: cast shadow and contact."""
     out[:, :] = 0.0
     cell = 2.0 * SHADOW_HALF_M / SHADOW_CELLS
+    # First all cast shadows, then all contacts: contact darkens what the shadow left.
     for k in range(2 * count):
         row = shapes[k % count]
         contact = k >= count
@@ -124,7 +129,7 @@ def shadow_map(shapes: Array, count: int, light: Array, out: Image) -> None:
 
 @jit
 def darken(image: Image, floor: Image, shade: Image) -> None:
-    """Multiply the floor's pixels by 1 - shadow; `floor` [H,W,2] holds x, z of the floor there (far away elsewhere)."""
+    """Multiplies the floor's pixels by 1 - shadow; `floor` [H,W,2] is x, z of the floor (OFF_FLOOR elsewhere)."""
     scale = SHADOW_CELLS / (2.0 * SHADOW_HALF_M)
     for i in range(image.shape[0]):
         for j in range(image.shape[1]):
@@ -145,13 +150,13 @@ def darken(image: Image, floor: Image, shade: Image) -> None:
 def paint(
     image: Image, depth: Image, shapes: Array, count: int, camera: Array, light: Array, ids: NDArray[np.int16]
 ) -> None:
-    """Draw shapes over `image` [H,W,3] where nearer than `depth` [H,W]; both are changed in place.
+    """Draws shapes over `image` [H,W,3] where they are nearer than `depth` [H,W]; changes both in place.
 
     Args:
         image: RGB in 0..1.
         depth: metres along the ray.
         shapes: rows of figure.SHAPE numbers.
-        count: how many rows hold.
+        count: rows in use.
         camera: position(3), right(3), up(3), forward(3), focal x and y in pixels, centre x and y in pixels.
         light: direction to the light (3), key strength, ambient strength, warmth, rim strength.
         ids: [H,W] scratch, overwritten.
@@ -163,6 +168,7 @@ def paint(
     top, bottom, first, last = height, 0, width, 0
     for k in range(count):
         row = shapes[k]
+        # Bounding rectangle of the shape in the picture.
         i0, i1, j0, j1 = height, 0, width, 0
         for end in range(1 if row[0] > 0.5 else 2):
             x, y, z = row[1 + 4 * end] - ox, row[2 + 4 * end] - oy, row[3 + 4 * end] - oz
@@ -195,6 +201,7 @@ def paint(
                     normals[i, j, 0] = nx * q
                     normals[i, j, 1] = ny * q
                     normals[i, j, 2] = nz * q
+    # Bounding spheres, to skip most shadow rays.
     balls = np.empty((count, 4))
     for k in range(count):
         row = shapes[k]
@@ -268,7 +275,7 @@ def paint(
 
 @jit
 def finish(image: Image, factor: int, gain: float, noise: Image, row: int, column: int, out: NDArray[np.uint8]) -> None:
-    """Average `factor` x `factor` pixels, gain and noise (from `row`, `column` of a noise sheet), to uint8."""
+    """Averages `factor` x `factor` pixels, applies gain and noise (from `row`, `column` of a noise sheet), to uint8."""
     height, width, _ = out.shape
     share = 1.0 / (factor * factor)
     rows, columns = noise.shape[0], noise.shape[1]

@@ -1,6 +1,9 @@
-"""Pixels of a session, frame by frame, at any size. The room is drawn once, the person on top of it."""
+"""Renders a session frame by frame, at any size. The room is drawn once, the person over it in each frame."""
+
+from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +12,10 @@ from PIL import Image as PillowImage
 from cornerman_training.gym.figure import MAX_SHAPES, SHAPE, dress
 from cornerman_training.gym.raster import SHADOW_CELLS, darken, finish, paint, shadow_map
 from cornerman_training.gym.room import draw_room
-from cornerman_training.gym.session import GymSession
 from cornerman_training.gym.splits import seeded
+
+if TYPE_CHECKING:
+    from cornerman_training.gym.session import GymSession
 
 Frame = NDArray[np.uint8]
 SUPERSAMPLE = 2
@@ -20,10 +25,10 @@ class SessionRenderer:
     """Draws the frames of one session.
 
     Args:
-        session: what happens.
+        session: the planned session.
         width: pixels.
         height: pixels; None means square.
-        compress: whether to pass frames through JPEG as the scene says, the stand-in for a codec when training.
+        compress: whether to apply the scene's JPEG quality, as a substitute for a codec in training.
     """
 
     def __init__(self, session: GymSession, width: int, height: int | None = None, compress: bool = False) -> None:
@@ -33,6 +38,7 @@ class SessionRenderer:
         scene = session.scene
         w, h = self.width * SUPERSAMPLE, self.height * SUPERSAMPLE
         footage = session.kind == "footage"
+        # Footage pans over a larger room.
         self._margin = w // 3 if footage else 0
         wide, tall = w + 2 * self._margin, h + 2 * self._margin
         self._camera = scene.camera(w, h)
@@ -69,7 +75,7 @@ class SessionRenderer:
         return self.project(self.session.joints[index])
 
     def project(self, joints: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Joints [18, 3] in the world as `camera_points` gives them."""
+        """Projects joints [18, 3] from the world, as `camera_points`."""
         c = self._camera
         relative = joints - c[0:3]
         z = np.maximum(relative @ c[9:12], 0.2)
@@ -81,11 +87,11 @@ class SessionRenderer:
         """Frame `index` as uint8 RGB [H, W, 3].
 
         Raises:
-            IndexError: when the session has no such frame.
+            IndexError: if the session has no such frame.
         """
         session = self.session
         if not 0 <= index < session.frames:
-            raise IndexError(f"frame {index} of a session with {session.frames} frames")
+            raise IndexError(f"frame {index} is outside a session with {session.frames} frames")
         if session.kind == "footage":
             return self._finished(self._footage(index / session.fps), index)
         if not session.visible[index]:
@@ -93,7 +99,7 @@ class SessionRenderer:
         return self.compose(session.joints[index], self._lengths, self._colours, bool(session.gear[index]), index)
 
     def empty(self, index: int) -> Frame:
-        """The place with nobody in it."""
+        """Frame `index` of the room without a person."""
         return self._finished(self._room.copy(), index)
 
     def compose(
@@ -104,7 +110,15 @@ class SessionRenderer:
         gear: bool,
         index: int,
     ) -> Frame:
-        """Anybody in this session's place: joints [18, 3], `Body.lengths()`, `Body.colours()`, dumbbells or not."""
+        """Renders any person in this session's room.
+
+        Args:
+            joints: [18, 3] in the world.
+            lengths: `Body.lengths()`.
+            colours: `Body.colours()`.
+            gear: whether the hands hold dumbbells.
+            index: frame, for grain and flicker.
+        """
         scene = self.session.scene
         image = self._room.copy()
         count = dress(joints, lengths, colours, gear, self._shapes)
@@ -114,11 +128,12 @@ class SessionRenderer:
         return self._finished(image, index)
 
     def _finished(self, image: NDArray[np.float32], index: int) -> Frame:
-        """Averaging, light flicker, grain, blur and compression of frame `index`."""
+        """Applies averaging, light flicker, grain, blur and compression of frame `index`."""
         scene = self.session.scene
         time = index / self.session.fps
         out = np.empty((self.height, self.width, 3), dtype=np.uint8)
         gain = 1.0 + scene.flicker * np.sin(2 * np.pi * 0.9 * time + self._flicker)
+        # Knuth's multiplicative hash: consecutive frames get unrelated parts of the noise sheet.
         mix = (index * 2654435761) & 0xFFFF
         finish(image, SUPERSAMPLE, float(gain), self._noise, mix % 37, (mix // 37) % 37, out)
         if scene.blur > 0:
@@ -128,7 +143,7 @@ class SessionRenderer:
         return out
 
     def _footage(self, time: float) -> NDArray[np.float32]:
-        """A panning view with drifting shapes: moving pictures that show no person."""
+        """Draws a panning view with drifting shapes, without a person."""
         rate, start = self._wander
         h, w = self._ids.shape
         dy = int(self._margin * (1 + 0.95 * np.sin(rate[0] * 2.2 * time + start[0])))

@@ -1,4 +1,6 @@
-"""The place: floor, walls, furniture and light, drawn once a session. Knows no person."""
+"""Draws a room: floor, walls, furniture and light. Knows no person."""
+
+from __future__ import annotations
 
 import math
 
@@ -82,14 +84,14 @@ def draw_room(
     camera: Array, walls: Array, floor: Array, boxes: Array, count: int, light: Array, seed: int,
     image: Image, depth: Image, ground: Image,
 ) -> None:  # fmt: skip
-    """Fill `image` [H,W,3], `depth` [H,W] and `ground` [H,W,2] (x, z where floor shows, else OFF_FLOOR).
+    """Fills `image` [H,W,3], `depth` [H,W] and `ground` [H,W,2] (x, z where floor shows, else OFF_FLOOR).
 
     Args:
         camera: see raster.paint.
         walls: yaw rad, back wall distance, side wall x, kind, strength, colour(3), second colour(3), skirting height.
         floor: kind, strength, colour(3), second colour(3), mat half width, mat half length, mat yaw, mat colour(3).
         boxes: rows of x0,y0,z0,x1,y1,z1, colour(3), second colour(3), kind, frame, in the room's turned frame.
-        count: how many boxes hold.
+        count: boxes in use.
         light: see raster.paint.
         seed: of the textures.
         image: output.
@@ -111,6 +113,7 @@ def draw_room(
             s = 1.0 / math.sqrt(wx * wx + dy * dy + wz * wz)
             wx, dy, wz = wx * s, dy * s, wz * s
             dx, dz = wx * cos - wz * sin, wx * sin + wz * cos
+            # what: 0 nothing, 1 floor, 2 back wall, 3 side wall, 4 box
             best, what, axis = 60.0, 0, 1
             if dy < -1e-6:
                 best, what, axis = -oy / dy, 1, 1
@@ -125,6 +128,7 @@ def draw_room(
             hit = -1
             for k in range(count):
                 b = boxes[k]
+                # Slab test of ray and box.
                 near, far, side = -1e9, 1e9, 0
                 for a in range(3):
                     o = ox if a == 0 else (oy if a == 1 else oz)

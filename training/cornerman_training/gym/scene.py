@@ -1,22 +1,29 @@
-"""What a session looks like: camera, light, room, picture quality. Random numbers only; draws nothing."""
+"""Draws the random parameters of a scene: camera, light, room, picture quality. Renders nothing."""
+
+from __future__ import annotations
 
 import colorsys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import NDArray
 
 from cornerman_training.gym.figure import SHAPE
 from cornerman_training.gym.room import BOX, MAX_BOXES
-from cornerman_training.gym.splits import Split, draw
+from cornerman_training.gym.splits import draw
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+    from cornerman_training.gym.splits import Split
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One place seen by one camera; angles in radians, lengths in metres, arrays as `room.draw_room` reads them."""
+    """One room seen by one camera; angles in radians, lengths in metres, arrays as `room.draw_room` reads them."""
 
     azimuth: float
     lie_azimuth: float
@@ -37,7 +44,7 @@ class Scene:
     jpeg: int
 
     def camera(self, width: int, height: int) -> Array:
-        """Camera numbers for a picture of that size, see `raster.paint`."""
+        """Camera parameters for a picture of this size, as `raster.paint` reads them."""
         position = np.array([0.0, self.camera_height, self.distance])
         forward = np.array([0.0, self.look_height, 0.0]) - position
         forward /= np.linalg.norm(forward)
@@ -127,7 +134,7 @@ def _props(rng: Generator, split: Split, wall_z: float) -> Array:
 
 
 def draw_scene(rng: Generator, split: Split, person_m: float) -> Scene:
-    """A random place, camera and light from the slices of `split`, framed for somebody `person_m` tall."""
+    """Draws a random room, camera and light from the slices of `split`, framed for a person of `person_m` metres."""
     side = float(rng.choice([-1.0, 1.0]))
     view = np.radians(draw(rng, split, 36.0, 54.0))
     wide = 1.36 * person_m * float(rng.uniform(1.0, 1.13))  # metres seen at the person's place

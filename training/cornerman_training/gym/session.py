@@ -1,37 +1,44 @@
-"""A session: joints, labels and the coach's words over time, all from one seed. Draws no pixels."""
+"""Plans a session: joints, labels and true feedbacks over time, all from one seed. Renders nothing."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cornerman_training.gym.body import Body, draw_body
-from cornerman_training.gym.coach import TimedFeedback, coach, streaks
-from cornerman_training.gym.distractors import HOLDS, OTHER
-from cornerman_training.gym.exercises import EXERCISES, MISTAKES
-from cornerman_training.gym.kinematics import Array, joined, solve, turned
-from cornerman_training.gym.scene import Scene, draw_scene
-from cornerman_training.gym.splits import Split, check_split, seeded
-from cornerman_training.gym.timeline import MotionSegment, Rep, crouch, plan_segments
+from cornerman_training.gym.body import draw_body
+from cornerman_training.gym.coach import coach, streaks
+from cornerman_training.gym.kinematics import joined, solve, turned
+from cornerman_training.gym.labels import ACTIVITIES, FAULTS, KINDS, OTHER
+from cornerman_training.gym.scene import draw_scene
+from cornerman_training.gym.splits import check_split, seeded
+from cornerman_training.gym.timeline import crouch, plan_segments
 
-ACTIVITIES = (*EXERCISES, "rest", *HOLDS, "other", "nobody")
-FAULTS = tuple(f"{exercise}:{mistake}" for exercise, names in MISTAKES.items() for mistake in names)
-KINDS = ("exercise", "quiet", "footage")
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cornerman_training.gym.body import Body
+    from cornerman_training.gym.coach import TimedFeedback
+    from cornerman_training.gym.kinematics import Array
+    from cornerman_training.gym.scene import Scene
+    from cornerman_training.gym.splits import Split
+    from cornerman_training.gym.timeline import MotionSegment, Rep
 
 
 @dataclass(frozen=True, slots=True)
 class GymSession:
-    """Everything that is true about a session; T frames at `fps`.
+    """A planned session with all its labels; T frames at `fps`.
 
     Attributes:
         joints: [T, 18, 3] metres in the world: x right, y up, z towards the camera.
-        visible: [T] whether the person is in the picture at all.
+        visible: [T] whether the person is in the picture.
         gear: [T] whether the hands hold dumbbells.
         activity: [T] index into `ACTIVITIES`.
         phase: [T] 0..1 within a repetition, -1 outside.
         fault: [T] index into `FAULTS` within a faulty repetition, -1 elsewhere.
-        shown: [T] 0..1, how far the mistake shows in this very frame.
-        streak: [T] good repetitions in a row that wait for praise.
+        shown: [T] 0..1, how far the mistake shows in this frame.
+        streak: [T] good repetitions in a row since the last praise.
     """
 
     seed: int
@@ -64,7 +71,7 @@ def _smooth(x: Array) -> Array:
 
 
 def _move(segments: list[MotionSegment], body: Body, scene: Scene, time: Array) -> Array:
-    """Joints [T,18,3]: each segment's pose, with a smooth way into it from the one before."""
+    """Joints [T,18,3]: each segment's pose, with a smooth transition from the one before."""
     parts: list[Array] = []
     for number, segment in enumerate(segments):
         last = number == len(segments) - 1
@@ -75,14 +82,16 @@ def _move(segments: list[MotionSegment], body: Body, scene: Scene, time: Array) 
         yaw = np.full(len(now), scene.lie_azimuth if segment.lying else scene.azimuth)
         before = segments[number - 1] if number else None
         if before is not None and before.kind != "nobody":
-            way_s = 1.1 if before.lying != segment.lying else 0.7
-            w = (now - segment.start_s) / way_s
+            transition_s = 1.1 if before.lying != segment.lying else 0.7
+            w = (now - segment.start_s) / transition_s
             start = before.pose(body, np.array([before.end_s])).row(0, len(now))
+            # Between standing and lying the body passes through a crouch.
             if before.lying != segment.lying:
                 middle = crouch(body, len(now))
                 blend = start.mixed(middle, _smooth(w * 2)).mixed(pose, _smooth(w * 2 - 1))
             else:
                 blend = start.mixed(pose, _smooth(w))
+            # Only frames of the transition are blended; later ones are the pose itself.
             arrived = np.searchsorted(w, 1.0)
             pose = joined([blend.cut(0, int(arrived)), pose.cut(int(arrived), len(now))])
             yaw_from = scene.lie_azimuth if before.lying else scene.azimuth
@@ -100,20 +109,21 @@ def plan_session(
     duration_s: float | None = None,
     kind: str | None = None,
 ) -> GymSession:
-    """Plan one session; the same arguments always give the same session.
+    """Plans one session; equal arguments give equal sessions.
 
     Args:
         seed: any integer.
         split: "train", "validation" or "test".
         fps: frames a second of the labels and of the picture.
-        duration_s: length in seconds, 20-120 by the seed when None.
-        kind: "exercise", "quiet" (rest, holds, other motion, nobody) or "footage" (moving pictures without a
-            person); by the seed when None.
+        duration_s: length in seconds; None: 20-120, by the seed.
+        kind: "exercise", "quiet" (rest, holds, other motion, empty room) or "footage" (moving pictures without a
+            person); None: by the seed.
 
     Raises:
         ValueError: for an unknown split or kind, or a duration outside 2-600 s.
     """
     part = check_split(split)
+    # One stream per purpose, so that a new draw in one does not change the others.
     rng = seeded(seed, part, "session")
     chosen = str(rng.choice(["exercise"] * 8 + ["quiet", "footage"])) if kind is None else kind
     if chosen not in KINDS:

@@ -1,4 +1,6 @@
-"""A contact sheet: what the gym looks like at a glance."""
+"""Writes a contact sheet of many sessions."""
+
+from __future__ import annotations
 
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from cornerman_training.gym.session import plan_session
 
 
 def contact_sheet(out: Path, size: int, columns: int, rows: int, split: str, first_seed: int) -> None:
-    """Write a PNG of `rows` x `columns` frames; three neighbours show one repetition of one session."""
+    """Writes a PNG of `rows` x `columns` frames; three neighbours show one repetition of one session."""
     canvas = np.zeros((rows * size, columns * size, 3), dtype=np.uint8)
     cell, seed = 0, first_seed
     while cell < rows * columns:

@@ -1,8 +1,10 @@
-"""Draws that keep train, validation and test apart: each owns its own slices of every range.
+"""Random draws for train, validation and test, each from its own slices of every range.
 
-A range is cut into ten equal slices; six belong to train, two to validation, two to test, interleaved, so that a
-held-out body, camera or colour lies between ones that were seen, never equal to one.
+A range has ten equal slices; six belong to train, two to validation, two to test, interleaved. So a held-out body,
+camera or colour lies between training values and never equals one.
 """
+
+from __future__ import annotations
 
 import zlib
 from typing import Literal, get_args
@@ -20,7 +22,7 @@ _SLICES: dict[Split, tuple[int, ...]] = {
 
 
 def check_split(split: str) -> Split:
-    """Return `split` when it is one of the three names.
+    """Returns `split` if it is one of the three names.
 
     Raises:
         ValueError: for any other name.
@@ -32,12 +34,12 @@ def check_split(split: str) -> Split:
 
 
 def seeded(seed: int, split: Split, purpose: str) -> Generator:
-    """Independent stream of random numbers for one purpose of one session."""
+    """An independent stream of random numbers for one purpose of one session."""
     return np.random.default_rng([seed & 0xFFFFFFFF, zlib.crc32(f"{split}:{purpose}".encode())])
 
 
 def draw(rng: Generator, split: Split, low: float, high: float) -> float:
-    """Uniform number from the slices of [low, high] that belong to `split`."""
+    """Draws a uniform number from the slices of [low, high] that belong to `split`."""
     slices = _SLICES[split]
     index = slices[int(rng.integers(len(slices)))]
     return low + (high - low) * (index + float(rng.uniform())) / 10.0

@@ -1,22 +1,31 @@
-"""The plan of a session: which motion happens when. Knows time and poses, neither words nor pixels."""
+"""Plans the motion of a session over time. Knows times and poses, neither texts nor pixels."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.random import Generator
 
-from cornerman_training.gym.body import Body
-from cornerman_training.gym.distractors import HOLDS, OTHER, hold, other, rest
-from cornerman_training.gym.exercises import FORMS, MISTAKES, REP_S, Style, draw_style, squat, wave
-from cornerman_training.gym.kinematics import Array, Targets
-from cornerman_training.gym.splits import Split, seeded
+from cornerman_training.gym.distractors import other, rest, smooth_noise
+from cornerman_training.gym.exercises import FORMS, REP_S, Style, draw_style, push_up, squat, wave
+from cornerman_training.gym.kinematics import Targets
+from cornerman_training.gym.labels import HOLDS, MISTAKES, OTHER
+from cornerman_training.gym.splits import seeded
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+    from cornerman_training.gym.body import Body
+    from cornerman_training.gym.kinematics import Array
+    from cornerman_training.gym.splits import Split
 
 LYING = ("push_up", "plank")
 
 
 @dataclass(frozen=True, slots=True)
 class Rep:
-    """One repetition; `mistake` is empty when it was good, `strength` about 1 says how bad."""
+    """One repetition; `mistake` is empty for a good one, `strength` is about 1."""
 
     exercise: str
     mistake: str
@@ -27,7 +36,7 @@ class Rep:
 
 @dataclass(frozen=True, slots=True)
 class MotionSegment:
-    """A stretch of one kind of motion: an exercise, a hold, "rest", other motion, "nobody" or "moving"."""
+    """A time span of one kind of motion: an exercise, a hold, "rest", other motion or an empty room."""
 
     kind: str
     start_s: float
@@ -38,11 +47,12 @@ class MotionSegment:
 
     @property
     def lying(self) -> bool:
-        """Whether the person is down on hands and feet."""
+        """Whether the person is on hands and feet."""
         return self.kind in LYING
 
     def pose(self, body: Body, time_s: Array) -> Targets:
         """Targets at the given session times, [T]."""
+        # A new generator at each call, so that poses at any times agree.
         rng = np.random.default_rng(self.seed)
         local = time_s - self.start_s
         if self.kind in FORMS:
@@ -61,10 +71,11 @@ class MotionSegment:
             if not inside.any():
                 continue
             style = self.style
-            if self.kind == "lunge" and number % 2:
+            if self.kind == "lunge" and number % 2:  # legs alternate
                 style = Style(style.stance, style.depth, style.arms, style.lean, style.grip, 1 - style.side)
             phase = (time_s[inside] - rep.start_s) / (rep.end_s - rep.start_s)
             s = wave(phase)
+            # The mistake fades in and out within a repetition, so that poses join at its ends.
             pose = form(body, style, s, "", 1.0)
             if rep.mistake:
                 wrong = form(body, style, s, rep.mistake, rep.strength)
@@ -84,7 +95,7 @@ def _reps(rng: Generator, exercise: str, start_s: float, until_s: float) -> tupl
     apart = 3 if exercise == "jumping_jack" else 2
     reps: list[Rep] = []
     time = start_s + float(rng.uniform(0.4, 1.0))
-    since = apart
+    since = apart  # at least `apart` - 1 good repetitions between faulty ones
     for _ in range(int(rng.integers(4, 11))):
         mistake = ""
         since += 1
@@ -100,7 +111,7 @@ def _reps(rng: Generator, exercise: str, start_s: float, until_s: float) -> tupl
 
 
 def plan_segments(seed: int, split: Split, duration_s: float, quiet: bool) -> list[MotionSegment]:
-    """Segments that tile [0, duration_s]; `quiet` means that nobody exercises."""
+    """Plans segments that cover [0, duration_s] without gaps; `quiet`: without exercises."""
     rng = seeded(seed, split, "timeline")
     exercises = list(FORMS)
     favourite = exercises[int(rng.integers(len(exercises)))]
@@ -113,7 +124,7 @@ def plan_segments(seed: int, split: Split, duration_s: float, quiet: bool) -> li
         out.append(MotionSegment(kind, time, end, draw_style(rng), int(rng.integers(1 << 31)), reps))
         time = end
 
-    def pastime() -> None:
+    def distractor() -> None:
         pick = rng.uniform()
         if pick < 0.35:
             add("rest", float(rng.uniform(1.5, 5)))
@@ -128,10 +139,10 @@ def plan_segments(seed: int, split: Split, duration_s: float, quiet: bool) -> li
         add("rest", float(rng.uniform(0.8, 2.5)))
     while time < duration_s - 1e-6:
         if quiet:
-            pastime()
+            distractor()
             continue
         exercise = favourite if rng.uniform() < 0.6 else exercises[int(rng.integers(len(exercises)))]
-        gap = float(rng.uniform(1.1, 1.6)) if out else 0.0  # the way into position belongs to the set
+        gap = float(rng.uniform(1.1, 1.6)) if out else 0.0  # the transition into position is part of the set
         reps = _reps(rng, exercise, time + gap, duration_s)
         if len(reps) < 2:
             add("rest", duration_s - time)
@@ -140,12 +151,20 @@ def plan_segments(seed: int, split: Split, duration_s: float, quiet: bool) -> li
         if rng.uniform() < 0.5:
             add("rest", float(rng.uniform(1.2, 3.5)))
         else:
-            pastime()
+            distractor()
     return out
 
 
+def hold(kind: str, body: Body, style: Style, rng: Generator, time: Array) -> Targets:
+    """Poses of a static exercise with a small tremble."""
+    shake = 0.02 * smooth_noise(rng, time, 0.7)
+    if kind == "plank":
+        return push_up(body, style, np.clip(0.08 + shake, 0, 1), "", 1.0)
+    return squat(body, style, np.clip(0.93 + shake, 0, 1), "", 1.0)
+
+
 def crouch(body: Body, count: int) -> Targets:
-    """Half way between standing and lying: deep squat, hands on the floor."""
+    """The pose between standing and lying: a deep squat with the hands on the floor."""
     style = Style(1.0, 1.05, 1, 0.3, 1.0, 0)
     pose = squat(body, style, np.ones(count), "", 1.0)
     pose.lean = pose.lean + 0.35

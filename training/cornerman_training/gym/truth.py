@@ -1,19 +1,26 @@
-"""The truth of a session as JSON and as WebVTT subtitles."""
+"""Writes the truth of a session as JSON and as WebVTT subtitles."""
+
+from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cornerman_media.webvtt import Cue, webvtt
+from cornerman_training.gym.labels import ACTIVITIES, FAULTS
 from cornerman_training.gym.phrases import PROMPT
-from cornerman_training.gym.session import ACTIVITIES, FAULTS, GymSession
+
+if TYPE_CHECKING:
+    from cornerman_training.gym.session import GymSession
 
 VERSION = 1
 _SHOWN_S = 2.5
 
 
 def truth(session: GymSession) -> dict[str, object]:
-    """Truth as plain JSON types: timed feedbacks, repetitions, and per-frame exercise, phase and mistake."""
+    """The truth in plain JSON types: timed feedbacks, repetitions, and per-frame exercise, phase and mistake."""
     return {
         "version": VERSION,
         "seed": session.seed,
@@ -44,25 +51,20 @@ def truth(session: GymSession) -> dict[str, object]:
     }
 
 
-def _stamp(time_s: float) -> str:
-    millis = round(time_s * 1000)
-    return f"{millis // 3600000:02d}:{millis // 60000 % 60:02d}:{millis // 1000 % 60:02d}.{millis % 1000:03d}"
-
-
 def as_vtt(session: GymSession) -> str:
     """Feedbacks as WebVTT; each cue's identifier is its action."""
-    cues = ["WEBVTT\n"]
+    cues = []
     starts = [f.time_s for f in session.feedbacks]
     for i, f in enumerate(session.feedbacks):
         end = f.time_s + _SHOWN_S
         if i + 1 < len(starts):
             end = min(end, starts[i + 1] - 0.05)
-        cues.append(f"{f.action}\n{_stamp(f.time_s)} --> {_stamp(end)}\n{f.text}\n")
-    return "\n".join(cues)
+        cues.append(Cue(f.time_s, end, f.text, identifier=f.action))
+    return webvtt(cues)
 
 
 def write_truth(session: GymSession, video: Path) -> tuple[Path, Path]:
-    """Write `video`'s neighbours .json and .vtt; returns their paths."""
+    """Writes .json and .vtt beside `video`; returns their paths."""
     table, subtitles = video.with_suffix(".json"), video.with_suffix(".vtt")
     table.write_text(json.dumps(truth(session), separators=(",", ":")) + "\n", encoding="utf-8")
     subtitles.write_text(as_vtt(session), encoding="utf-8")

@@ -1,4 +1,6 @@
-"""Sessions as video files."""
+"""Renders sessions to video files."""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,13 +15,13 @@ from cornerman_training.gym.truth import write_truth
 def write_video(
     session: GymSession, path: Path, size: int, crf: int, progress: Callable[[int, int], None] | None = None
 ) -> None:
-    """Write a square H.264 video of `size` pixels; `progress` hears (frames done, frames in all)."""
+    """Writes a square H.264 video of `size` pixels; calls `progress(frames done, frames in all)`."""
     renderer = SessionRenderer(session, size)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=round(session.fps))
         stream.width = stream.height = size
         stream.pix_fmt = "yuv420p"
-        # Without `cpu-independent` x264's rate control depends on what else the process has computed.
+        # Without `cpu-independent`, x264's rate control depends on earlier computations of the process.
         stream.options = {"crf": str(crf), "preset": "medium", "threads": "1", "x264-params": "cpu-independent=1"}
         for index in range(session.frames):
             frame = av.VideoFrame.from_ndarray(renderer.frame(index), format="rgb24")
@@ -41,21 +43,21 @@ def render_session(
     crf: int = 24,
     progress: Callable[[int, int], None] | None = None,
 ) -> GymSession:
-    """Render one session to `out` (.mp4), with its truth beside it as .json and .vtt.
+    """Renders one session to `out` (.mp4), with its truth beside it as .json and .vtt.
 
     Args:
         seed: the session.
         split: "train", "validation" or "test".
-        out: path of the video; its folder is made.
+        out: path of the video; its folder is created.
         size: width and height in pixels, even.
         fps: frames a second.
-        duration_s: length, by the seed when None.
-        kind: "exercise", "quiet" or "footage", by the seed when None.
+        duration_s: length in seconds; None: by the seed.
+        kind: "exercise", "quiet" or "footage"; None: by the seed.
         crf: H.264 quality, 0 best, 51 worst.
-        progress: hears (frames done, frames in all).
+        progress: called with (frames done, frames in all).
 
     Raises:
-        ValueError: for an odd size, an unknown split or kind, or a path that is no .mp4.
+        ValueError: for an odd size, an unknown split or kind, or a path that does not end in .mp4.
     """
     if size % 2 or size < 32:
         raise ValueError(f"size is {size}: choose an even number of pixels, at least 32")

@@ -1,1 +1,1 @@
-"""The stages of training, one a file: vision, text, head. Each resumes, logs and draws its own curves."""
+"""The stages of training, one per file. Each resumes, logs and draws its own curves."""

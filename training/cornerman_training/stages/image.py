@@ -1,68 +1,48 @@
-"""Stage 1: the image tower learns to see people: fresh single frames, auxiliary targets, no words yet."""
+"""Stage 1: trains the image tower on random single frames with auxiliary targets."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from cornerman_training.auxiliary import FrameHeads, Truth
+from cornerman_training.auxiliary import ChunkLabels, FrameHeads
 from cornerman_training.checkpoints import load_state
-from cornerman_training.chunks import Batch, ChunkStream
-from cornerman_training.sizes import ImagePlan
-from cornerman_training.stages.loop import Fit
-from mobile_videogpt.config import MobileVideoGPTConfig
+from cornerman_training.chunks import ChunkStream, validation_batches
+from cornerman_training.stages.loop import Fit, mean_scores
+from cornerman_training.stages.positions import waves_2d
 from mobile_videogpt.preprocess import image_pixels
 from mobile_videogpt.vision import VisionHalf
+
+if TYPE_CHECKING:
+    from cornerman_training.chunks import Batch
+    from cornerman_training.sizes import ImagePlan
+    from mobile_videogpt.config import MobileVideoGPTConfig
+
 
 _PATCH_FRAMES = 256
 _WHITEN = 0.35
 
 
-def to_truth(batch: Batch, device: torch.device) -> Truth:
-    """The labels of a batch as tensors."""
-    return Truth(
-        torch.from_numpy(batch.joints).to(device),
-        torch.from_numpy(batch.visible).to(device),
-        torch.from_numpy(batch.activity).to(device),
-        torch.from_numpy(batch.fault).to(device),
-        torch.from_numpy(batch.phase).to(device),
-        torch.from_numpy(batch.ended).to(device),
-    )
-
-
-def waves(at: Tensor, width: int) -> Tensor:
-    """Sines and cosines [N, width] of positions [N], wavelengths from 2 to about 60 positions."""
-    rates = 3.0 * 0.03 ** (torch.arange(width // 2) / (width // 2))
-    angles = at[:, None].float() * rates
-    return torch.cat([angles.sin(), angles.cos()], -1)
-
-
-def waves_2d(side: int, width: int) -> Tensor:
-    """The same for the cells of a grid, [side * side, width]: one half for the row, one for the column."""
-    rows, columns = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
-    return torch.cat([waves(rows.flatten(), width // 2), waves(columns.flatten(), width // 2)], -1)
-
-
 @torch.no_grad()
-def place_tokens(vision: VisionHalf) -> None:
-    """Start positions as sines and cosines: from noise of 0.02 a short training never learns where things are."""
+def init_positions(vision: VisionHalf) -> None:
+    """Initialises positions as sines and cosines: from noise of 0.02 a short training does not learn positions."""
     config = vision.config.image
     table = vision.image_vision_tower.vision_tower.get_parameter("vision_model.embeddings.position_embedding.weight")
+    # Row 0 is the CLS.
     table[1:] = 0.5 * waves_2d(config.grid, config.width)
 
 
 @torch.no_grad()
-def shape_patches(vision: VisionHalf, frames: Tensor) -> None:
-    """Start the patch embedding as the main components of real patches, partly whitened, instead of noise.
+def init_patches(vision: VisionHalf, frames: Tensor) -> None:
+    """Initialises the patch embedding with the principal components of real patches, partly whitened.
 
     Args:
-        vision: whose image tower starts.
+        vision: its image tower is changed.
         frames: [N,1,S,S,3] uint8.
     """
     weight = vision.image_vision_tower.vision_tower.get_parameter("vision_model.embeddings.patch_embedding.weight")
@@ -71,6 +51,7 @@ def shape_patches(vision: VisionHalf, frames: Tensor) -> None:
     patches = torch.nn.functional.unfold(pixels, side, stride=side).transpose(1, 2).flatten(0, 1)  # [n, 3 side side]
     values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
     values, vectors = values.flip(0)[:out].clamp(min=1e-6), vectors.flip(1)[:, :out]
+    # Partly: full whitening amplifies noise in the small components.
     rows = (vectors / values**_WHITEN).T
     if len(rows) < out:
         rows = torch.cat([rows, weight.flatten(1)[len(rows) :]])
@@ -79,8 +60,8 @@ def shape_patches(vision: VisionHalf, frames: Tensor) -> None:
 
 
 @contextmanager
-def plain_attention(vision: VisionHalf) -> Iterator[None]:
-    """Attention as products of matrices: the fused kernel's backward pass takes twice as long on a CPU."""
+def eager_attention(vision: VisionHalf) -> Iterator[None]:
+    """Uses eager attention inside the context: the fused kernel's backward pass takes twice as long on a CPU."""
     settings = {id(m.config): m.config for m in vision.image_vision_tower.modules() if hasattr(m, "config")}
     chosen = [c for c in settings.values() if hasattr(c, "_attn_implementation")]
     before = [c._attn_implementation for c in chosen]
@@ -94,7 +75,7 @@ def plain_attention(vision: VisionHalf) -> Iterator[None]:
 
 
 def train_image(config: MobileVideoGPTConfig, plan: ImagePlan, seed: int, folder: Path) -> VisionHalf:
-    """Train, or continue, stage 1 in `folder`; returns a vision half whose image tower has learnt."""
+    """Trains, or continues, stage 1 in `folder`; returns a vision half with a trained image tower."""
     torch.manual_seed(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     vision, heads = VisionHalf(config).to(device), FrameHeads(config.image.width).to(device)
@@ -102,28 +83,28 @@ def train_image(config: MobileVideoGPTConfig, plan: ImagePlan, seed: int, folder
     if fit.step >= plan.steps:
         return vision
     if not fit.continued:
-        place_tokens(vision)
+        init_positions(vision)
         with ChunkStream(seed, "train", _PATCH_FRAMES, length=1, pool=32) as stream:
-            shape_patches(vision, torch.from_numpy(next(iter(stream)).frames).to(device))
-    held = held_out(plan.held, 1)
+            init_patches(vision, torch.from_numpy(next(iter(stream)).frames).to(device))
+    validation = validation_batches(plan.held, 1)
 
-    def see(batch: Batch) -> Tensor:
+    def encode(batch: Batch) -> Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=plan.bf16):
             return vision.encode_images(torch.from_numpy(batch.frames).to(device)).float()
 
     @torch.no_grad()
     def score() -> dict[str, float]:
-        return mean_scores([heads.scores(see(b), to_truth(b, device)) for b in held])
+        return mean_scores([heads.scores(encode(b), ChunkLabels.of(b, device)) for b in validation])
 
     with (
-        plain_attention(vision),
+        eager_attention(vision),
         ChunkStream(seed, "train", plan.batch, length=1, pool=plan.pool, fresh=plan.fresh, first=fit.step) as stream,
     ):
         fresh = iter(stream)
 
         def losses(_: int) -> dict[str, Tensor]:
             batch = next(fresh)
-            return heads.losses(see(batch), to_truth(batch, device), timed=False)
+            return heads.losses(encode(batch), ChunkLabels.of(batch, device), timed=False)
 
         fit.run(losses, score)
     return vision
@@ -133,7 +114,7 @@ def load_heads(config: MobileVideoGPTConfig, folder: Path) -> FrameHeads:
     """The auxiliary heads that stage 1 trained in `folder`.
 
     Raises:
-        ValueError: when stage 1 has not run there.
+        ValueError: if stage 1 has not run there.
     """
     state = load_state(folder / "image.pt")
     if state is None:
@@ -141,15 +122,3 @@ def load_heads(config: MobileVideoGPTConfig, folder: Path) -> FrameHeads:
     heads = FrameHeads(config.image.width)
     heads.load_state_dict(state["extra"])
     return heads
-
-
-def held_out(batch: int, length: int) -> list[Batch]:
-    """Four batches of held-out people, the same ones every time."""
-    with ChunkStream(5, "validation", batch, length, pool=batch, fresh=batch // 2) as stream:
-        return [chunks for chunks, _ in zip(stream, range(4), strict=False)]
-
-
-def mean_scores(rows: list[dict[str, float]]) -> dict[str, float]:
-    """Mean of every number over the batches that have it; those that none has are left out."""
-    known = {name: [row[name] for row in rows if math.isfinite(row[name])] for name in rows[0]}
-    return {name: float(np.mean(values)) for name, values in known.items() if values}

@@ -1,4 +1,4 @@
-"""The loop that every stage shares: rate, step, journal, checkpoints, continuing. It knows no model and no data."""
+"""The training loop of stages 1, 2 and 4: learning rate, steps, log, checkpoints, resuming."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -19,7 +20,7 @@ _LAST_RATE = 0.02
 
 
 class FitPlan(Protocol):
-    """What the loop reads of a stage's plan."""
+    """The part of a stage's plan that the loop reads."""
 
     @property
     def steps(self) -> int:
@@ -27,15 +28,15 @@ class FitPlan(Protocol):
 
     @property
     def learning_rate(self) -> float:
-        """The highest rate."""
+        """The peak learning rate."""
 
     @property
     def warmup(self) -> int:
-        """Steps until it is reached."""
+        """Steps until the peak."""
 
     @property
     def weight_decay(self) -> float:
-        """Of matrices."""
+        """Weight decay of matrices."""
 
     @property
     def checkpoint_s(self) -> float:
@@ -43,7 +44,7 @@ class FitPlan(Protocol):
 
 
 def rate_at(step: int, steps: int, warmup: int) -> float:
-    """Linear warm-up, then a cosine down to a fiftieth."""
+    """Factor of the learning rate: linear warm-up to 1, then a cosine down to 1/50."""
     if step < warmup:
         return (step + 1) / warmup
     share = min(1.0, (step - warmup) / max(1, steps - warmup))
@@ -51,8 +52,9 @@ def rate_at(step: int, steps: int, warmup: int) -> float:
 
 
 def parameter_groups(module: nn.Module, decay: float) -> list[dict[str, object]]:
-    """Weight decay for matrices only."""
+    """Parameter groups with weight decay for matrices only."""
     named = [(n, p) for n, p in module.named_parameters() if p.requires_grad]
+    # No decay for biases, norms, Mamba's A, and tables of positions and tokens.
     plain = [p for n, p in named if p.ndim < 2 or "A_" in n or "embed" in n or "token" in n]
     chosen = {id(p) for p in plain}
     return [
@@ -62,17 +64,17 @@ def parameter_groups(module: nn.Module, decay: float) -> list[dict[str, object]]
 
 
 class Fit:
-    """One stage's training state in `folder/NAME.pt`.
+    """Trains one stage; its state is in `folder/NAME.pt`.
 
     Args:
         name: of the stage.
         folder: of the run.
-        model: what the stage is for.
-        extra: what is trained with it and thrown away; may be empty.
-        plan: how long and how fast.
+        model: the module that the stage trains.
+        extra: heads that are trained with it and not exported; may be empty.
+        plan: number of steps and learning rate.
 
     Raises:
-        ValueError: when the checkpoint in `folder` is damaged.
+        ValueError: if the checkpoint in `folder` is damaged.
     """
 
     def __init__(self, name: str, folder: Path, model: nn.Module, extra: nn.Module, plan: FitPlan) -> None:
@@ -96,12 +98,12 @@ class Fit:
         score: Callable[[], dict[str, float]],
         score_every: int = 8 * _REPORT,
     ) -> None:
-        """Train until the plan's last step; `losses` gives the terms of one step, `score` numbers to watch."""
+        """Trains until the plan's last step; `losses` gives the terms of one step, `score` the validation scores."""
         plan = self.plan
         if self.step >= plan.steps:
             return
-        journal = TrainLog(self._folder, self.name)
-        saved = told = time.monotonic()
+        log = TrainLog(self._folder, self.name)
+        saved = reported = time.monotonic()
         sums: dict[str, list[float]] = {}
         since = self.step
         while self.step < plan.steps:
@@ -109,6 +111,7 @@ class Fit:
                 group["lr"] = plan.learning_rate * rate_at(self.step, plan.steps, plan.warmup)
             terms = losses(self.step)
             self._optimizer.zero_grad(set_to_none=True)
+            # One backward pass over the sum; the terms are logged apart.
             torch.autograd.backward(torch.stack(list(terms.values())).sum())
             nn.utils.clip_grad_norm_(self._both.parameters(), 1.0)
             self._optimizer.step()
@@ -118,16 +121,16 @@ class Fit:
             if self.step % _REPORT == 0 or self.step == plan.steps:
                 report = {name: sum(values) / len(values) for name, values in sums.items()}
                 now = time.monotonic()
-                report["steps_per_s"] = (self.step - since) / (now - told)
+                report["steps_per_s"] = (self.step - since) / (now - reported)
                 if self.step % score_every == 0 or self.step == plan.steps:
                     report |= {"val_" + name: value for name, value in score().items()}
-                journal.write(self.step, plan.steps, report)
-                sums, since, told = {}, self.step, time.monotonic()
+                log.write(self.step, plan.steps, report)
+                sums, since, reported = {}, self.step, time.monotonic()
             if time.monotonic() - saved > plan.checkpoint_s:
                 saved = time.monotonic()
                 self._save()
         self._save()
-        journal.draw()
+        log.draw()
 
     def _save(self) -> None:
         save_state(
@@ -140,3 +143,9 @@ class Fit:
                 "best": 0.0,
             },
         )
+
+
+def mean_scores(rows: list[dict[str, float]]) -> dict[str, float]:
+    """Mean of every score over the batches in which it is finite; scores without a value are left out."""
+    known = {name: [row[name] for row in rows if math.isfinite(row[name])] for name in rows[0]}
+    return {name: float(np.mean(values)) for name, values in known.items() if values}

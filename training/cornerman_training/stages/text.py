@@ -1,7 +1,7 @@
-"""Stage 4: the language half learns what to say about what the towers saw, and when, by action tokens.
+"""Stage 4: trains the projectors and the language half on the coach's sentences and on action tokens.
 
-Two objectives share it. Words: system prompt, visual tokens, question, the action that was decided on, then the
-coach's sentence. Streaming, every few steps: see `cornerman_training.stages.stream`.
+Two objectives share it. Text: system prompt, visual tokens, question, action, then the coach's sentence. Streaming,
+every few steps: see `cornerman_training.stages.stream`.
 """
 
 from __future__ import annotations
@@ -9,26 +9,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cornerman_training.auxiliary import FrameHeads
 from cornerman_training.evaluate.words import MeaningOf
 from cornerman_training.gate import CORRECT, FEEDBACK
-from cornerman_training.gym.coach import TimedFeedback
-from cornerman_training.gym.exercises import MISTAKES
+from cornerman_training.gym.labels import MISTAKES
 from cornerman_training.gym.phrases import PRAISE, PROMPT, meanings, wordings
-from cornerman_training.memory import EncodedSession, moments
-from cornerman_training.sizes import TextPlan
-from cornerman_training.stages.judgements import Judgements
 from cornerman_training.stages.loop import Fit
-from cornerman_training.stages.stream import UNKNOWABLE, StreamingObjective
-from mobile_videogpt.modeling import MobileVideoGPT
+from cornerman_training.stages.session_heads import SessionHeads, feedback_moments
+from cornerman_training.stages.stream import UNKNOWN_CHUNKS, StreamingObjective
 from mobile_videogpt.prompts import prompt_ids
-from mobile_videogpt.tokenizer import IM_END, ChatTokenizer
+from mobile_videogpt.special_tokens import IM_END
+from mobile_videogpt.tokenizer import ChatTokenizer
+
+if TYPE_CHECKING:
+    from cornerman_training.auxiliary import FrameHeads
+    from cornerman_training.gym.coach import TimedFeedback
+    from cornerman_training.session_cache import EncodedSession
+    from cornerman_training.sizes import TextPlan
+    from mobile_videogpt.modeling import MobileVideoGPT
+
 
 PROMPTS = (
     PROMPT,
@@ -36,11 +41,11 @@ PROMPTS = (
     "Watch the exercise and give short feedback.",
     "What should I change?",
 )
-_CUT = 0.3  # how often a stream begins in the middle of its session, as a context does whose oldest chunks went
+_CUT = 0.3  # probability that a stream begins inside its session, like a context whose oldest chunks were dropped
 
 
 def training_texts() -> list[str]:
-    """What the small tokenizer is trained on: prompts and the train split's sentences."""
+    """Training text of the small tokenizer: prompts and the train split's sentences."""
     texts = [t for e, names in MISTAKES.items() for m in names for t in wordings(e, m, "train")]
     texts += wordings("", PRAISE, "train")
     return [*texts * 4, *PROMPTS, "system\nYou are a fitness coach.", "user\n", "assistant\n"]
@@ -52,7 +57,7 @@ def train_tokenizer(vocab_size: int) -> ChatTokenizer:
 
 
 class TextObjective:
-    """Turns moments of sessions into embeddings and targets for one model."""
+    """Text losses and replies of one model about moments of sessions."""
 
     def __init__(self, model: MobileVideoGPT, tokenizer: ChatTokenizer, sessions: Sequence[EncodedSession]) -> None:
         self._vision, self._language = model.require_vision(), model.require_language()
@@ -80,12 +85,13 @@ class TextObjective:
         return out
 
     def prompt(self, visual: Tensor, prompt: str, actions: Sequence[int]) -> Tensor:
-        """Whole prompts [B,n,D] round the visual tokens, each with the action that was decided on."""
+        """Whole prompts [B,n,D] around the visual tokens, each with its action token."""
         ids = prompt_ids(prompt, self._system, self._tokenizer)
         many = len(visual)
-        told = self.embed([self._actions[a] for a in actions])[:, None]
+        tokens = self.embed([self._actions[a] for a in actions])[:, None]
         return torch.cat(
-            [self.embed(ids.prefix).expand(many, -1, -1), visual, self.embed(ids.suffix).expand(many, -1, -1), told], 1
+            [self.embed(ids.prefix).expand(many, -1, -1), visual, self.embed(ids.suffix).expand(many, -1, -1), tokens],
+            1,
         )
 
     def words_loss(
@@ -100,6 +106,7 @@ class TextObjective:
         start = self.prompt(self.visual(moments, chunks), prompt, actions)
         ids = [[*self._tokenizer.encode_plain(t), self._end] for t in texts]
         longest = max(len(i) for i in ids)
+        # -100 is ignored by the loss: it pads replies of different lengths.
         target = torch.full((len(ids), longest), -100, device=self._device)
         for row, i in zip(target, ids, strict=True):
             row[: len(i)] = torch.tensor(i, device=self._device)
@@ -111,10 +118,10 @@ class TextObjective:
         return F.cross_entropy(logits.float().flatten(0, 1), target.flatten(), label_smoothing=0.02, ignore_index=-100)
 
     @torch.no_grad()
-    def write(
+    def generate(
         self, moments: Sequence[tuple[int, int]], actions: Sequence[int], prompt: str, chunks: int, most: int = 24
     ) -> list[str]:
-        """Greedy sentences for a batch."""
+        """Generates greedy sentences for a batch."""
         embeds = self.prompt(self.visual(moments, chunks), prompt, actions)
         ids: list[list[int]] = [[] for _ in moments]
         done = [False] * len(ids)
@@ -135,19 +142,19 @@ def _action_of(feedback: TimedFeedback) -> int:
     return CORRECT if feedback.action == "correct" else FEEDBACK
 
 
-def write_accuracy(
-    speech: TextObjective, sessions: Sequence[EncodedSession], chunks: int, most: int = 160
+def text_accuracy(
+    objective: TextObjective, sessions: Sequence[EncodedSession], chunks: int, most: int = 160
 ) -> dict[str, float]:
-    """How often the words are about the true mistake, at the true moment, over corrections and over praise."""
+    """Share of sentences about the true mistake at the true times, over corrections and over praise."""
     meaning = MeaningOf(meanings())
     first: dict[tuple[int, int], int] = {}
-    for s, c, f in moments(sessions, 1.0, chunks):
+    for s, c, f in feedback_moments(sessions, 1.0, chunks):
         first.setdefault((s, f), c)
     right: dict[str, list[float]] = {"correction": [], "praise": []}
-    wanted = [(s, c, sessions[s].watched.feedbacks[f]) for (s, f), c in first.items()][:most]
+    wanted = [(s, c, sessions[s].session.feedbacks[f]) for (s, f), c in first.items()][:most]
     for i in range(0, len(wanted), 16):
         part = wanted[i : i + 16]
-        texts = speech.write([(s, c) for s, c, _ in part], [_action_of(f) for *_, f in part], PROMPTS[0], chunks)
+        texts = objective.generate([(s, c) for s, c, _ in part], [_action_of(f) for *_, f in part], PROMPTS[0], chunks)
         for (*_, truth), text in zip(part, texts, strict=True):
             meant = meaning(text)
             if truth.mistake:
@@ -158,8 +165,8 @@ def write_accuracy(
 
 
 @torch.no_grad()
-def lend_trunk(model: MobileVideoGPT, heads: FrameHeads) -> None:
-    """Start the image projector's first layer as the one that read poses from the same tokens, where sizes agree."""
+def copy_trunk(model: MobileVideoGPT, heads: FrameHeads) -> None:
+    """Initialises the image projector's first layer with that of the pose heads, if their sizes agree."""
     first, trunk = model.require_vision().image_mm_projector.mlp.mlp[0], heads.trunk[0]
     assert isinstance(first, nn.Linear)
     assert isinstance(trunk, nn.Linear)
@@ -175,26 +182,26 @@ def train_text(
     seed: int,
     folder: Path,
     train: Sequence[EncodedSession],
-    held: Sequence[EncodedSession],
+    validation: Sequence[EncodedSession],
     teacher: FrameHeads | None = None,
 ) -> MobileVideoGPT:
-    """Train, or continue, stage 4 in `folder`; the towers stay as they are. Returns the model.
+    """Trains, or continues, stage 4 in `folder`; the towers are frozen. Returns the model.
 
     Raises:
-        ValueError: when the sessions hold too little feedback, or the checkpoint is damaged.
+        ValueError: if the sessions have no correction or no praise, or the checkpoint is damaged.
     """
     torch.manual_seed(seed + 2)
     vision = model.require_vision()
     for tower in (vision.vision_tower, vision.image_vision_tower):
         tower.requires_grad_(False)
-    taught = nn.ModuleList([vision.mm_projector, vision.image_mm_projector, model.require_language()])
-    judgements = Judgements(model.config.language.width).to(vision.device)
-    fit = Fit("text", folder, taught, judgements, plan)
+    trained = nn.ModuleList([vision.mm_projector, vision.image_mm_projector, model.require_language()])
+    heads = SessionHeads(model.config.language.width).to(vision.device)
+    fit = Fit("text", folder, trained, heads, plan)
     if teacher is not None and not fit.continued:
-        lend_trunk(model, teacher)
-    speech, stream = TextObjective(model, tokenizer, train), StreamingObjective(model, tokenizer, plan.stream_frames)
-    found = moments(train, 1.0, plan.chunks)
-    feedback_of = [train[s].watched.feedbacks[f] for s, _, f in found]
+        copy_trunk(model, teacher)
+    text, stream = TextObjective(model, tokenizer, train), StreamingObjective(model, tokenizer, plan.stream_frames)
+    found = feedback_moments(train, 1.0, plan.chunks)
+    feedback_of = [train[s].session.feedbacks[f] for s, _, f in found]
     corrections = [i for i, f in enumerate(feedback_of) if f.mistake]
     praises = [i for i, f in enumerate(feedback_of) if not f.mistake]
     if not corrections or not praises:
@@ -210,22 +217,23 @@ def train_text(
             choices = wordings(feedback_of[i].exercise, feedback_of[i].mistake or PRAISE, "train")
             texts.append(choices[int(rng.integers(len(choices)))])
         actions = [_action_of(feedback_of[i]) for i in picks]
+        # Mostly the product's prompt and full context; sometimes another prompt or fewer chunks.
         prompt = PROMPTS[0] if rng.uniform() < 0.7 else PROMPTS[int(rng.integers(len(PROMPTS)))]
         chunks = plan.chunks if rng.uniform() < 0.9 else int(rng.integers(1, plan.chunks + 1))
         with torch.autocast(vision.device.type, torch.bfloat16, enabled=plan.bf16):
-            out = {"words": speech.words_loss([found[i][:2] for i in picks], texts, actions, prompt, chunks)}
+            out = {"words": text.words_loss([found[i][:2] for i in picks], texts, actions, prompt, chunks)}
             if step % plan.stream_every == 0:
                 some = [train[int(rng.integers(len(train)))] for _ in range(plan.stream_batch)]
-                latest = min(len(seen.groups) for seen in some) - UNKNOWABLE - 4
+                latest = min(len(encoded.groups) for encoded in some) - UNKNOWN_CHUNKS - 4
                 cut = int(rng.integers(1, latest)) if latest > 1 and rng.uniform() < _CUT else 0
-                out["stream"] = stream.loss(some, judgements, rng, PROMPTS[0], cut)
+                out["stream"] = stream.loss(some, heads, rng, PROMPTS[0], cut)
         return out
 
     def score() -> dict[str, float]:
-        words = write_accuracy(TextObjective(model, tokenizer, held), held, plan.chunks)
-        return words | {"stream_f_score": stream.calibrate(held, PROMPTS[0])[1]}
+        words = text_accuracy(TextObjective(model, tokenizer, validation), validation, plan.chunks)
+        return words | {"stream_f_score": stream.calibrate(validation, PROMPTS[0])[1]}
 
     fit.run(losses, score)
-    how, _ = stream.calibrate(held, PROMPTS[0])
-    model.config = replace(model.config, stream=how)
+    config, _ = stream.calibrate(validation, PROMPTS[0])
+    model.config = replace(model.config, stream=config)
     return model

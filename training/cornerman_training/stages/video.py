@@ -1,35 +1,40 @@
-"""Stage 2: the video tower learns motion from fresh chunks, led by the finished image tower."""
+"""Stage 2: trains the video tower on random chunks, guided by the trained image tower."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from cornerman_training.auxiliary import ChunkHeads
-from cornerman_training.chunks import Batch, ChunkStream
-from cornerman_training.sizes import VideoPlan
-from cornerman_training.stages.image import held_out, mean_scores, to_truth, waves, waves_2d
-from cornerman_training.stages.loop import Fit
-from mobile_videogpt.vision import VisionHalf
+from cornerman_training.auxiliary import ChunkHeads, ChunkLabels
+from cornerman_training.chunks import ChunkStream, validation_batches
+from cornerman_training.stages.loop import Fit, mean_scores
+from cornerman_training.stages.positions import waves, waves_2d
+
+if TYPE_CHECKING:
+    from cornerman_training.chunks import Batch
+    from cornerman_training.sizes import VideoPlan
+    from mobile_videogpt.vision import VisionHalf
 
 
 @torch.no_grad()
-def place_video_tokens(vision: VisionHalf) -> None:
-    """Start positions in the picture and in time as sines and cosines, as `image.place_tokens` does."""
+def init_video_positions(vision: VisionHalf) -> None:
+    """Initialises positions in space and time as sines and cosines, as `image.init_positions` does."""
     config = vision.config.video
     tower = vision.vision_tower.vision_encoder
+    # Row 0 is the CLS.
     tower.pos_embed[0, 1:] = 0.5 * waves_2d(config.grid, config.width)
     tower.temporal_pos_embedding[0] = 0.3 * waves(torch.arange(config.num_frames), config.width)
 
 
 @torch.no_grad()
-def share_patches(vision: VisionHalf) -> None:
-    """Give the video tower the image tower's patch embedding, which many more people have taught.
+def copy_patches(vision: VisionHalf) -> None:
+    """Copies the image tower's patch embedding, trained on many more people, to the video tower.
 
-    The image tower's pixels are normalised a little differently, so this is a start and not an identity. Towers of
-    other widths or patches are left alone.
+    The two towers normalise pixels slightly differently, so this is an initial value only. Does nothing if widths or
+    patches differ.
     """
     source = vision.image_vision_tower.vision_tower.get_parameter("vision_model.embeddings.patch_embedding.weight")
     target = vision.vision_tower.vision_encoder.patch_embed.proj.weight
@@ -38,7 +43,7 @@ def share_patches(vision: VisionHalf) -> None:
 
 
 def train_video(vision: VisionHalf, plan: VideoPlan, seed: int, folder: Path) -> VisionHalf:
-    """Train, or continue, stage 2 in `folder`; the image tower stays as it is. Returns the vision half."""
+    """Trains, or continues, stage 2 in `folder`; the image tower is frozen. Returns the vision half."""
     torch.manual_seed(seed + 1)
     device = vision.device
     heads = ChunkHeads(vision.config).to(device)
@@ -46,17 +51,17 @@ def train_video(vision: VisionHalf, plan: VideoPlan, seed: int, folder: Path) ->
     if fit.step >= plan.steps:
         return vision
     if not fit.continued:
-        place_video_tokens(vision)
-        share_patches(vision)
-    held = held_out(plan.held, 8)
+        init_video_positions(vision)
+        copy_patches(vision)
+    validation = validation_batches(plan.held, 8)
 
-    def see(batch: Batch) -> Tensor:
+    def encode(batch: Batch) -> Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=plan.bf16):
             return vision.encode_video(torch.from_numpy(batch.frames).to(device)).float()
 
     @torch.no_grad()
     def score() -> dict[str, float]:
-        return mean_scores([heads.scores(see(b), to_truth(b, device)) for b in held])
+        return mean_scores([heads.scores(encode(b), ChunkLabels.of(b, device)) for b in validation])
 
     with ChunkStream(seed + 1, "train", plan.batch, pool=plan.pool, fresh=plan.fresh, first=fit.step) as stream:
         fresh = iter(stream)
@@ -65,7 +70,7 @@ def train_video(vision: VisionHalf, plan: VideoPlan, seed: int, folder: Path) ->
             batch = next(fresh)
             with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=plan.bf16):
                 image = vision.encode_images(torch.from_numpy(batch.frames).to(device)).float()
-            return heads.losses(see(batch), image, to_truth(batch, device))
+            return heads.losses(encode(batch), image, ChunkLabels.of(batch, device))
 
         fit.run(losses, score)
     return vision

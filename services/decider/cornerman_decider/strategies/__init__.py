@@ -1,1 +1,1 @@
-"""Who proposes when to speak; one strategy a file. `head` and `llm` are imported only when a source asks for them."""
+"""Strategies, one a file. `head` and `llm` load their models only when a source asks for them."""

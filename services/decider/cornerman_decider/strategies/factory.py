@@ -1,22 +1,27 @@
-"""From settings to a strategy. Models are loaded once a process, and only when a source asks for them."""
+"""Makes a strategy from settings. Models are loaded once a process, when the first source asks for them."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cornerman_common.model_location import bundled, model_path, require_model_extra, torch_device, torch_dtype
-from cornerman_decider.core import Strategy, StrategyError
 from cornerman_decider.strategies.interval import IntervalStrategy
-from cornerman_decider.strategies.llm import ActionModel, LlmStrategy
+from cornerman_decider.strategies.llm import LlmStrategy
 from cornerman_decider.strategies.rules import RulesStrategy
 from cornerman_decider.strategies.scene import SceneStrategy
+from cornerman_decider.strategy import StrategyError
 from cornerman_shared.errors import ConfigError
-from cornerman_shared.settings.source import SpeakSettings
-from cornerman_shared.settings.tree import Settings
+
+if TYPE_CHECKING:
+    from cornerman_decider.strategies.llm import ActionModel
+    from cornerman_decider.strategy import Strategy
+    from cornerman_shared.settings.source import SpeakSettings
+    from cornerman_shared.settings.tree import Settings
 
 
 class Strategies:
-    """Makes strategies; `make` may take seconds (it loads models), so call it in a thread."""
+    """Makes strategies. `make` may take seconds (it loads models), so call it in a thread."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -26,7 +31,7 @@ class Strategies:
         """A strategy for one source.
 
         Raises:
-            StrategyError: its model is missing or broken. Nothing else takes its place.
+            StrategyError: its model is missing or damaged. No other strategy takes its place.
         """
         if speak.strategy == "interval":
             return IntervalStrategy(speak.interval_s)
@@ -43,9 +48,22 @@ class Strategies:
         except ConfigError as error:
             raise StrategyError(f"strategy {speak.strategy}: {error}") from error
 
+    @staticmethod
+    def key(speak: SpeakSettings, prompt: str) -> tuple[object, ...]:
+        """The settings that a strategy is made from; another key asks for a new strategy."""
+        made_from = {
+            "interval": (speak.interval_s,),
+            "rules": (speak.every_chunks, speak.motion_threshold, speak.motion_release),
+            "scene": (speak.scene_threshold,),
+            "head": (speak.head,),
+            "llm": (prompt,),
+        }
+        return (speak.strategy, *made_from[speak.strategy])
+
     def _action_model(self) -> ActionModel:
         if self._model is None:
             require_model_extra("strategy llm")
+            # Imports torch.
             from cornerman_decider.strategies.rolling import RollingActionModel
 
             settings = self._settings.generator
@@ -56,21 +74,8 @@ class Strategies:
 
 
 def _head_folder(setting: str) -> Path:
-    """The folder that the setting names, or where the bundled head lies: beside the bundled model, or in a folder
-    there."""
+    """The folder in the setting; if empty, the bundled head: `head/` of the bundled model, or the model's folder."""
     if setting:
         return Path(setting).expanduser()
     coach = bundled("coach")
     return coach / "head" if (coach / "head").is_dir() else coach
-
-
-def strategy_key(speak: SpeakSettings, prompt: str) -> tuple[object, ...]:
-    """What a strategy is made from; another key asks for a new strategy."""
-    made_from = {
-        "interval": (speak.interval_s,),
-        "rules": (speak.every_chunks, speak.motion_threshold, speak.motion_release),
-        "scene": (speak.scene_threshold,),
-        "head": (speak.head,),
-        "llm": (prompt,),
-    }
-    return (speak.strategy, *made_from[speak.strategy])

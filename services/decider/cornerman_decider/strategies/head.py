@@ -1,26 +1,27 @@
-"""Strategy `head`: the small trained temporal head on the encoder's features. Knows nothing of how it was trained."""
+"""Strategy `head`: a small trained temporal head on the encoder's features. Knows nothing of how it was trained."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cornerman_decider.core import ChunkTensors, StrategyError
-from cornerman_decider.gate import Proposal
-from cornerman_decider.state import Memory
-from cornerman_shared.bus.messages import Action, Features
+from cornerman_decider.strategy import StrategyError, likeliest
 
-ACTIONS: tuple[Action, ...] = ("next", "feedback", "correct")
+if TYPE_CHECKING:
+    from pathlib import Path
 
-HeadState = NDArray[np.float32]
+    from cornerman_common.gate import Proposal
+    from cornerman_decider.state import Memory
+    from cornerman_shared.bus.chunk_input import ChunkInput
+    from cornerman_shared.bus.messages import Features
+
+HeadState: TypeAlias = NDArray[np.float32]
 
 
 class HeadModel(Protocol):
-    """A trained head: features [F] and its state in, probabilities [3] of next, feedback, correct and the state
-    out."""
+    """A trained head: features [F] and its state in; probabilities [3] of next, feedback, correct and its state out."""
 
     @property
     def feature_size(self) -> int: ...
@@ -39,8 +40,8 @@ class HeadStrategy:
     def __init__(self, head: HeadModel) -> None:
         self._head = head
 
-    def propose(self, features: Features, tokens: ChunkTensors | None, memory: Memory) -> tuple[Proposal, Memory]:
-        """One step of the head.
+    def propose(self, features: Features, chunk: ChunkInput | None, memory: Memory) -> tuple[Proposal, Memory]:
+        """Runs one step of the head.
 
         Raises:
             StrategyError: the features are not those that the head was trained on.
@@ -54,20 +55,12 @@ class HeadStrategy:
                 "give speak.head a head that was trained with this encoder, or choose another strategy"
             )
         before = memory.get("state")
-        chances, state = self._head.step(vector, before if isinstance(before, np.ndarray) else None)
-        return likeliest(chances, "head"), {"state": state}
+        probabilities, state = self._head.step(vector, before if isinstance(before, np.ndarray) else None)
+        return likeliest(probabilities, "head"), {"state": state}
 
-    def settled(self, features: Features, proposal: Proposal, spoke: bool, memory: Memory) -> Memory:
-        """Nothing depends on it."""
+    def after_gate(self, features: Features, proposal: Proposal, spoke: bool, memory: Memory) -> Memory:
+        """Unchanged: the head reads features only."""
         return memory
-
-
-def likeliest(chances: NDArray[np.float32], reason: str) -> Proposal:
-    """The action with the highest of the probabilities [next, feedback, correct]."""
-    if chances.shape != (3,) or not np.isfinite(chances).all():
-        raise StrategyError(f"strategy {reason} gave {chances!r}; expected three finite probabilities")
-    best = int(np.argmax(chances))
-    return Proposal(ACTIONS[best], float(chances[best]), reason, cue=ACTIONS[best] != "next")
 
 
 def load_head(folder: Path) -> HeadModel:
@@ -79,7 +72,7 @@ def load_head(folder: Path) -> HeadModel:
     from mobile_videogpt.head import TemporalHead
 
     try:
-        return cast(HeadModel, TemporalHead.load(folder))
+        return cast("HeadModel", TemporalHead.load(folder))
     except (OSError, ValueError, KeyError) as error:
         raise StrategyError(
             f"speak.head: the head at {folder} cannot be read ({error}); give the folder of a trained head, "

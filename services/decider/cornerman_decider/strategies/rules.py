@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from cornerman_decider.core import ChunkTensors
-from cornerman_decider.gate import Proposal
-from cornerman_decider.state import Memory
-from cornerman_shared.bus.messages import Features
+from typing import TYPE_CHECKING
+
+from cornerman_common.gate import Proposal
+
+if TYPE_CHECKING:
+    from cornerman_decider.state import Memory
+    from cornerman_shared.bus.chunk_input import ChunkInput
+    from cornerman_shared.bus.messages import Features
 
 SCHEDULED_CONFIDENCE = 0.85
 HISTORY = 3
 
 
 class RulesStrategy:
-    """Every n-th chunk with confidence 0.85; else motion above the threshold while the mean of the last three is
-    above
-    the release level, with the motion as confidence; else silence. Motion is remembered through every silence."""
+    """Speaks at every n-th chunk, and on motion.
+
+    The schedule has confidence 0.85. Motion counts while it is above the threshold and the mean of the last three
+    chunks is above the release level; its confidence is the motion, 0..1.
+    """
 
     name = "rules"
     wants_tokens = False
@@ -26,11 +32,11 @@ class RulesStrategy:
         self._threshold = motion_threshold
         self._release = motion_release
 
-    def propose(self, features: Features, tokens: ChunkTensors | None, memory: Memory) -> tuple[Proposal, Memory]:
-        """Counts the chunk and looks at its motion."""
+    def propose(self, features: Features, chunk: ChunkInput | None, memory: Memory) -> tuple[Proposal, Memory]:
+        """Counts the chunk and its motion."""
         count, motions = memory.get("count", 0), memory.get("motions", [])
         assert isinstance(count, int) and isinstance(motions, list)
-        count += 1
+        count += 1  # silent chunks count as well: the schedule is one of chunks, not of feedback
         motions = [*motions, features.motion][-HISTORY:]
         memory = {"count": count, "motions": motions}
         if count % self._every_chunks == 0:
@@ -39,6 +45,6 @@ class RulesStrategy:
             return Proposal("feedback", min(1.0, features.motion), "motion", cue=True), memory
         return Proposal("next", 1.0, "quiet"), memory
 
-    def settled(self, features: Features, proposal: Proposal, spoke: bool, memory: Memory) -> Memory:
-        """Nothing depends on it."""
+    def after_gate(self, features: Features, proposal: Proposal, spoke: bool, memory: Memory) -> Memory:
+        """Unchanged: motion is remembered through every silence."""
         return memory

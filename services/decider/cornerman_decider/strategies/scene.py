@@ -1,23 +1,24 @@
-"""Strategy `scene`: commentary speaks when the picture has changed since the chunk it last spoke about."""
+"""Strategy `scene`: commentary speaks when the picture has changed since the chunk that it last spoke about."""
 
 from __future__ import annotations
 
-from cornerman_decider.core import ChunkTensors
-from cornerman_decider.gate import Proposal
-from cornerman_decider.state import Memory
-from cornerman_shared.bus.messages import Features
+from typing import TYPE_CHECKING
+
+from cornerman_common.gate import Proposal
+
+if TYPE_CHECKING:
+    from cornerman_decider.state import Memory
+    from cornerman_shared.bus.chunk_input import ChunkInput
+    from cornerman_shared.bus.messages import Features
 
 GREY_LEVELS = 255.0
 
 
 class SceneStrategy:
-    """Compares the largest change seen since the last words, in mean grey levels, with a threshold.
+    """Compares the largest change since the last feedback, in mean grey levels, with a threshold.
 
-    The largest change is kept, not the newest, so that something which happened while an answer was being given is
-    still
-    commented on afterwards. With threshold 0 every chunk qualifies. The first chunk of a run, and the first one
-    after a new
-    instruction, always does.
+    The largest change is kept, not the newest, so that an event during an answer is still commented on afterwards.
+    With threshold 0 every chunk qualifies. The first chunk of a run, and the first one after a new prompt, always does.
     """
 
     name = "scene"
@@ -28,8 +29,8 @@ class SceneStrategy:
     def __init__(self, threshold: float) -> None:
         self._threshold = threshold
 
-    def propose(self, features: Features, tokens: ChunkTensors | None, memory: Memory) -> tuple[Proposal, Memory]:
-        """Feedback when enough has changed."""
+    def propose(self, features: Features, chunk: ChunkInput | None, memory: Memory) -> tuple[Proposal, Memory]:
+        """Feedback when the change reaches the threshold."""
         now = features.motion * GREY_LEVELS
         if "change" not in memory:
             return Proposal("feedback", 1.0, "first_look", change=GREY_LEVELS), memory
@@ -41,6 +42,6 @@ class SceneStrategy:
             return Proposal("feedback", 1.0, "scene_changed", change=change), memory
         return Proposal("next", 1.0, "scene_unchanged", change=change), memory
 
-    def settled(self, features: Features, proposal: Proposal, spoke: bool, memory: Memory) -> Memory:
-        """The chunk that was spoken about is what the next ones are compared with."""
+    def after_gate(self, features: Features, proposal: Proposal, spoke: bool, memory: Memory) -> Memory:
+        """Measures change from this chunk on, after feedback about it."""
         return {"change": 0.0} if spoke else memory

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from cornerman_gateway.app_state import TheRoom
+from cornerman_gateway.app_state import StateDep
 from cornerman_gateway.problems import Problem
 from cornerman_gateway.schemas import RequestModel
 from cornerman_gateway.security import COOKIE, SESSION_S
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/api/session", tags=["login"])
 
 
 class Login(RequestModel):
-    """What the login page sends."""
+    """Body of the login page's form."""
 
     token: Annotated[str, Field(min_length=1, max_length=1024)]
 
@@ -29,17 +29,17 @@ class SessionView(BaseModel):
 
 
 @router.get("")
-async def look(request: Request, room: TheRoom) -> SessionView:
+async def look(request: Request, state: StateDep) -> SessionView:
     """Says whether to show the login page."""
-    return SessionView(needed=room.auth.needed, admitted=room.auth.admits(request.headers))
+    return SessionView(needed=state.auth.needed, admitted=state.auth.admits(request.headers))
 
 
 @router.post("", status_code=204)
-async def login(body: Login, room: TheRoom, response: Response, request: Request) -> None:
+async def login(body: Login, state: StateDep, response: Response, request: Request) -> None:
     """Gives the cookie."""
-    if not room.auth.needed:
+    if not state.auth.needed:
         return
-    if not room.auth.is_token(body.token):
+    if not state.auth.is_token(body.token):
         raise Problem(
             401,
             "this is not the token",
@@ -47,7 +47,7 @@ async def login(body: Login, room: TheRoom, response: Response, request: Request
         )
     secure = request.url.scheme == "https"
     response.set_cookie(
-        COOKIE, room.auth.new_session(), max_age=SESSION_S, httponly=True, samesite="strict", secure=secure
+        COOKIE, state.auth.new_session(), max_age=SESSION_S, httponly=True, samesite="strict", secure=secure
     )
 
 

@@ -1,6 +1,4 @@
-"""`/api/…/events`: what happens, as server-sent events and over WebSocket; and what happened, for a page that has just
-opened.
-"""
+"""`/api/…/events`: live events as server-sent events and over WebSocket, and history for a new page."""
 
 from __future__ import annotations
 
@@ -11,11 +9,12 @@ from fastapi import APIRouter, Header, Query, WebSocket
 from sse_starlette.sse import EventSourceResponse, SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
-from cornerman_gateway.app_state import AppState, TheRoom
+from cornerman_gateway.app_state import AppState, StateDep
 from cornerman_gateway.core import lagged, parse_cursor, shorten, sse, to_json
-from cornerman_gateway.fanout import Batch, Client, Missed, read_rows
+from cornerman_gateway.fanout import Sent
+from cornerman_gateway.lookup import Id, find
 from cornerman_gateway.problems import Problem, no_source, wrong_field
-from cornerman_gateway.routes.sources import Id, find
+from cornerman_gateway.rows import read_rows
 from cornerman_gateway.schemas import Deltas
 from cornerman_gateway.sockets import GOING_AWAY, TRY_AGAIN, close, refuse, send_until_gone
 from cornerman_shared.bus.redis_client import redis_errors
@@ -32,7 +31,7 @@ SEND_TIMEOUT_S = 30.0
 RETRY_MS = 1_000
 
 LastId = Annotated[
-    str, Header(alias="Last-Event-ID", description="id of the last event seen; what came behind it is sent first")
+    str, Header(alias="Last-Event-ID", description="id of the last event seen; later events are sent first")
 ]
 Since = Annotated[
     str,
@@ -40,18 +39,18 @@ Since = Annotated[
 ]
 
 STREAM: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/event-stream": {}}, "description": "events, for ever"}
+    200: {"content": {"text/event-stream": {}}, "description": "events, without end"}
 }
 
 
-def cursor_of(room: AppState, source_id: str | None, last_id: str, since: str) -> list[str] | None:
-    """Where the client stands; None = it wants what comes from now on.
+def cursor_of(state: AppState, source_id: str | None, last_id: str, since: str) -> list[str] | None:
+    """The client's cursor; None = it wants events from now on.
 
     Raises:
-        Problem: 422, it is no id of ours.
+        Problem: 422, not an id of these streams.
     """
     text = last_id or since
-    streams = len(room.hub.keys_of(source_id))
+    streams = len(state.hub.keys_of(source_id))
     if not text or text == "$":
         return None
     if text == "0":
@@ -59,42 +58,43 @@ def cursor_of(room: AppState, source_id: str | None, last_id: str, since: str) -
     cursor = parse_cursor(text, streams)
     if cursor is None:
         raise wrong_field(
-            "Last-Event-ID" if last_id else "since", f"{text!r} is no event id; send an `id:` that you got here"
+            "Last-Event-ID" if last_id else "since", f"{text!r} is not an event id; send an `id:` that you got here"
         )
     return cursor
 
 
-async def batches(room: AppState, client: Client, source_id: str | None) -> AsyncIterator[Batch]:
-    """First what the streams hold behind the client's cursor, then what is live."""
-    async for batch in room.hub.catch_up(client, source_id):
-        yield batch
-    async for batch in client.batches():
-        yield batch
+async def follow(
+    state: AppState, source_id: str | None, since: list[str] | None
+) -> AsyncIterator[tuple[str | None, list[Sent]]]:
+    """Yields kept events behind `since`, then live ones, without end; both transports send these.
+
+    Each item is a note about lost events (JSON, or None) and the events behind it. The first item is empty: the
+    client has joined, and no later event can be missed.
+    """
+    async with state.hub.join(source_id, since, state.settings.gateway.client_queue) as client:
+        yield None, []
+        for batches in (state.hub.catch_up(client, source_id), client.batches()):
+            async for missed, items in batches:
+                state.metrics.events_sent_total.inc(len(items))
+                if missed and missed.count:
+                    state.metrics.events_skipped_total.inc(missed.count)
+                yield to_json(lagged(missed.count, missed.after)) if missed else None, items
 
 
-def _note(room: AppState, missed: Missed) -> str:
-    if missed.count:
-        room.metrics.events_skipped_total.inc(missed.count)
-    return to_json(lagged(missed.count, missed.after))
-
-
-async def _sse(room: AppState, source_id: str | None, since: list[str] | None) -> AsyncIterator[bytes]:
+async def _sse(state: AppState, source_id: str | None, since: list[str] | None) -> AsyncIterator[bytes]:
     yield f"retry: {RETRY_MS}\n: cornerman\n\n".encode()
     try:
-        async with room.hub.join(source_id, since, room.settings.gateway.client_queue) as client:
-            yield b": following\n\n"
-            async for missed, items in batches(room, client, source_id):
-                room.metrics.events_sent_total.inc(len(items))
-                head = sse("lagged", _note(room, missed)) if missed else b""
-                yield head + b"".join(item.sse(cursor) for item, cursor in items)
+        async for note, items in follow(state, source_id, since):
+            head = sse("lagged", note) if note else b""
+            yield head + b"".join(item.sse(cursor) for item, cursor in items) or b": following\n\n"
     except RetryableError as error:
-        log.warning("events_interrupted", source_id=source_id, error=str(error))  # the client comes back by itself
+        log.warning("events_interrupted", source_id=source_id, error=str(error))  # the client reconnects
 
 
-async def _socket(room: AppState, socket: WebSocket, source_id: str | None, since: str) -> None:
+async def _socket(state: AppState, socket: WebSocket, source_id: str | None, since: str) -> None:
     try:
-        cursor = cursor_of(room, source_id, "", since)
-        if source_id is not None and await get_source(room.bus, source_id) is None:
+        cursor = cursor_of(state, source_id, "", since)
+        if source_id is not None and await get_source(state.bus, source_id) is None:
             raise no_source(source_id)
     except Problem as problem:
         await refuse(socket, problem)
@@ -105,13 +105,11 @@ async def _socket(room: AppState, socket: WebSocket, source_id: str | None, sinc
     await socket.accept()
 
     async def send() -> None:
-        async with room.hub.join(source_id, cursor, room.settings.gateway.client_queue) as client:
-            async for missed, items in batches(room, client, source_id):
-                room.metrics.events_sent_total.inc(len(items))
-                if missed:
-                    await socket.send_text(_note(room, missed))
-                for item, at in items:
-                    await socket.send_text(item.message(at))
+        async for note, items in follow(state, source_id, cursor):
+            if note:
+                await socket.send_text(note)
+            for item, at in items:
+                await socket.send_text(item.message(at))
 
     try:
         await send_until_gone(socket, send())
@@ -122,8 +120,9 @@ async def _socket(room: AppState, socket: WebSocket, source_id: str | None, sinc
 
 
 class EventStream(EventSourceResponse):
-    """Lets a client go that has not read for `SEND_TIMEOUT_S`: its queue is freed; the socket ends by its own
-    timeout.
+    """Disconnects a client that has not read for `SEND_TIMEOUT_S`.
+
+    Its queue is freed at once; the socket ends by the listener's TCP timeout.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -135,52 +134,52 @@ class EventStream(EventSourceResponse):
                 pass
 
 
-def _stream(room: AppState, source_id: str | None, since: list[str] | None) -> EventSourceResponse:
+def _stream(state: AppState, source_id: str | None, since: list[str] | None) -> EventSourceResponse:
     return EventStream(
-        _sse(room, source_id, since), ping=PING_S, send_timeout=SEND_TIMEOUT_S, headers={"X-Accel-Buffering": "no"}
+        _sse(state, source_id, since), ping=PING_S, send_timeout=SEND_TIMEOUT_S, headers={"X-Accel-Buffering": "no"}
     )
 
 
 @router.get("/events", responses=STREAM)
-async def all_events(room: TheRoom, last_event_id: LastId = "", since: Since = "") -> EventSourceResponse:
+async def all_events(state: StateDep, last_event_id: LastId = "", since: Since = "") -> EventSourceResponse:
     """Every source's events. The `id:` resumes as for one source."""
-    return _stream(room, None, cursor_of(room, None, last_event_id, since))
+    return _stream(state, None, cursor_of(state, None, last_event_id, since))
 
 
 @router.get("/sources/{source_id}/events", responses=STREAM)
-async def events(source_id: Id, room: TheRoom, last_event_id: LastId = "", since: Since = "") -> EventSourceResponse:
+async def events(source_id: Id, state: StateDep, last_event_id: LastId = "", since: Since = "") -> EventSourceResponse:
     """One source's events: `decision`, `start`, `delta`, `end`, `error`, `state`, and `lagged` when some were missed.
 
     Every `id:` is the id of the entry in the source's feedback stream.
     """
-    cursor = cursor_of(room, source_id, last_event_id, since)
-    await find(room, source_id)
-    return _stream(room, source_id, cursor)
+    cursor = cursor_of(state, source_id, last_event_id, since)
+    await find(state, source_id)
+    return _stream(state, source_id, cursor)
 
 
 @router.websocket("/events.ws")
-async def all_events_socket(socket: WebSocket, room: TheRoom, since: str = "") -> None:
+async def all_events_socket(socket: WebSocket, state: StateDep, since: str = "") -> None:
     """The twin of `/api/events`: each message is an event as JSON, its cursor under `id`."""
-    await _socket(room, socket, None, since)
+    await _socket(state, socket, None, since)
 
 
 @router.websocket("/sources/{source_id}/events.ws")
-async def events_socket(socket: WebSocket, source_id: str, room: TheRoom, since: str = "") -> None:
+async def events_socket(socket: WebSocket, source_id: str, state: StateDep, since: str = "") -> None:
     """The twin of `/api/sources/{source_id}/events`."""
-    await _socket(room, socket, source_id, since)
+    await _socket(state, socket, source_id, since)
 
 
 @router.get("/sources/{source_id}/history")
 async def history(
     source_id: Id,
-    room: TheRoom,
+    state: StateDep,
     limit: Annotated[int, Query(ge=1, le=5000, description="events looked at, newest")] = 1500,
 ) -> Deltas:
     """The newest events, oldest first; of finished requests only the end, which holds the whole text."""
-    await find(room, source_id)
-    (key,) = room.hub.keys_of(source_id)
+    await find(state, source_id)
+    (key,) = state.hub.keys_of(source_id)
     with redis_errors():
-        rows = await room.bus.redis.xrevrange(key, count=limit)
+        rows = await state.bus.redis.xrevrange(key, count=limit)
     rows.reverse()
     last_id = rows[-1][0].decode() if rows else "0-0"
     return Deltas(events=shorten(read_rows(rows)), last_id=last_id, complete=len(rows) < limit)

@@ -9,14 +9,13 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.responses import PlainTextResponse, Response
 
-from cornerman_gateway.app_state import AppState, TheRoom
+from cornerman_gateway.app_state import AppState, StateDep
 from cornerman_gateway.problems import Problem
 from cornerman_shared.bus import streams
-from cornerman_shared.bus.codec import unpack
 from cornerman_shared.bus.lag import lag_of
-from cornerman_shared.bus.messages import WorkerStatus
 from cornerman_shared.bus.redis_client import redis_errors
-from cornerman_shared.errors import MalformedError, RetryableError
+from cornerman_shared.bus.workers import list_workers
+from cornerman_shared.errors import RetryableError
 
 router = APIRouter(tags=["health"])
 
@@ -50,33 +49,17 @@ class Status(BaseModel):
     viewers: Annotated[int, Field(description="who watches pictures")]
 
 
-async def lags(room: AppState) -> dict[str, int]:
+async def lags(state: AppState) -> dict[str, int]:
     """Work that waits or is being done, by group, over all shards."""
     out = dict.fromkeys((streams.GROUP_ENCODER, streams.GROUP_DECIDER, streams.GROUP_GENERATOR), 0)
-    for keys in room.bus.all_keys():
+    for keys in state.bus.all_keys():
         for stream, group in (
             (keys.chunks, streams.GROUP_ENCODER),
             (keys.features, streams.GROUP_DECIDER),
             (keys.requests, streams.GROUP_GENERATOR),
         ):
-            out[group] += (await lag_of(room.bus, stream, group)).total
+            out[group] += (await lag_of(state.bus, stream, group)).total
     return out
-
-
-async def workers(room: AppState) -> list[WorkerStatus]:
-    """Every process that has spoken within its TTL."""
-    with redis_errors():
-        names = [item.decode() for item in await room.bus.redis.zrange(streams.WORKERS, 0, -1)]
-        keys = [streams.worker(*name.split(":", 1)) for name in names]
-        bodies = [await room.bus.redis.get(key) for key in keys]
-    found = []
-    for body in bodies:
-        if body is not None:
-            try:
-                found.append(unpack(body, WorkerStatus))
-            except MalformedError:
-                continue  # a worker of another version; its own logs tell
-    return sorted(found, key=lambda worker: (worker.role, worker.name))
 
 
 @router.get("/livez", response_class=PlainTextResponse)
@@ -86,39 +69,39 @@ async def livez() -> str:
 
 
 @router.get("/readyz", response_class=PlainTextResponse)
-async def readyz(room: TheRoom) -> str:
+async def readyz(state: StateDep) -> str:
     """The process can serve: its Redis answers."""
     try:
         async with asyncio.timeout(READY_TIMEOUT_S):
             with redis_errors():
-                await room.bus.redis.ping()
+                await state.bus.redis.ping()
     except (TimeoutError, RetryableError) as error:
         raise Problem(503, "not ready", str(error) or "the server behind did not answer in time") from None
     return "ok\n"
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
-async def metrics(room: TheRoom) -> Response:
+async def metrics(state: StateDep) -> Response:
     """For Prometheus."""
-    room.metrics.clients.labels("events").set(room.hub.clients)
-    room.metrics.clients.labels("video").set(room.screens.viewers)
-    for group, count in (await lags(room)).items():
-        room.metrics.lag_entries.labels(group).set(count)
-    return Response(room.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    state.metrics.clients.labels("events").set(state.hub.clients)
+    state.metrics.clients.labels("video").set(state.previews.viewers)
+    for group, count in (await lags(state)).items():
+        state.metrics.lag_entries.labels(group).set(count)
+    return Response(state.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 @router.get("/api/status")
-async def status(room: TheRoom) -> Status:
+async def status(state: StateDep) -> Status:
     """Workers, lag and viewers."""
     with redis_errors():
-        dead = sum([int(await room.bus.redis.xlen(keys.dead)) for keys in room.bus.all_keys()])
-    found = await workers(room)
+        dead = sum([int(await state.bus.redis.xlen(keys.dead)) for keys in state.bus.all_keys()])
+    found = await list_workers(state.bus)
     return Status(
-        at_s=room.bus.clock.now_s(),
-        shards=room.bus.shards,
+        at_s=state.bus.clock.now_s(),
+        shards=state.bus.shards,
         workers=[WorkerView(**{name: getattr(worker, name) for name in WorkerView.model_fields}) for worker in found],
-        lag=await lags(room),
+        lag=await lags(state),
         dead_letters=dead,
-        clients=room.hub.clients,
-        viewers=room.screens.viewers,
+        clients=state.hub.clients,
+        viewers=state.previews.viewers,
     )

@@ -1,4 +1,4 @@
-"""`/api/sources/{id}/questions`: ask about what is on screen now. The answer streams like feedback."""
+"""`/api/sources/{id}/questions`: ask about the current picture. The answer streams like feedback."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ import uuid
 
 from fastapi import APIRouter
 
-from cornerman_gateway.app_state import TheRoom
-from cornerman_gateway.routes.sources import Id, find
+from cornerman_gateway.app_state import StateDep
+from cornerman_gateway.lookup import Id, find
 from cornerman_gateway.schemas import QuestionNew, QuestionView
 from cornerman_shared.bus.messages import Question
+from cornerman_shared.bus.streams import question_request_id
 
 router = APIRouter(prefix="/api/sources/{source_id}", tags=["questions"])
 
 
 @router.post("/questions", status_code=202)
-async def ask(source_id: Id, body: QuestionNew, room: TheRoom) -> QuestionView:
+async def ask(source_id: Id, body: QuestionNew, state: StateDep) -> QuestionView:
     """Hands the question to the decider; follow the source's events for the answer."""
-    await find(room, source_id)
-    question = Question(uuid.uuid4().hex, source_id, body.text.strip(), room.bus.clock.now_s())
-    await room.bus.ask(question)
+    await find(state, source_id)
+    question = Question(uuid.uuid4().hex, source_id, body.text.strip(), state.bus.clock.now_s())
+    await state.bus.ask(question)
     return QuestionView(
         question_id=question.question_id,
-        request_id=f"{source_id}:q:{question.question_id}",
+        request_id=question_request_id(source_id, question.question_id),
         asked_at_s=question.asked_at_s,
     )

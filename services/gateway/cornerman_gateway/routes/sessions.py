@@ -1,4 +1,4 @@
-"""Transcripts and the session report, made from what the feedback stream still holds."""
+"""Transcripts and the session report, made from the events that the feedback stream still holds."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from cornerman_gateway.app_state import AppState, TheRoom
-from cornerman_gateway.routes.sources import Id, find, view
+from cornerman_gateway.app_state import AppState, StateDep
+from cornerman_gateway.lookup import Id, find, view
 from cornerman_gateway.session_report import SessionReport, make_report, to_html
 from cornerman_gateway.transcript import lines, to_jsonl, to_vtt
 from cornerman_shared.bus.messages import Event
@@ -20,10 +20,10 @@ RunId = Annotated[
 ]
 
 
-async def _run(room: AppState, source_id: str, wanted: str, rows: list[tuple[str, Event]]) -> str:
+async def _run(state: AppState, source_id: str, wanted: str, rows: list[tuple[str, Event]]) -> str:
     if wanted:
         return wanted
-    source = await view(room, await find(room, source_id))
+    source = await view(state, await find(state, source_id))
     return source.run.run if source.run else (rows[-1][1].run if rows else "")
 
 
@@ -33,38 +33,38 @@ def _download(body: str, media_type: str, name: str) -> Response:
 
 
 @router.get("/transcript.vtt", response_class=Response, responses={200: {"content": {"text/vtt": {}}}})
-async def vtt(source_id: Id, room: TheRoom, run: RunId = "") -> Response:
-    """What was said, as subtitles."""
-    await find(room, source_id)
-    rows = await room.hub.history(source_id)
-    chosen = await _run(room, source_id, run, rows)
+async def vtt(source_id: Id, state: StateDep, run: RunId = "") -> Response:
+    """The transcript as subtitles."""
+    await find(state, source_id)
+    rows = await state.hub.history(source_id)
+    chosen = await _run(state, source_id, run, rows)
     body = to_vtt(lines(rows, chosen), f"Cornerman: {source_id}, run {chosen}")
     return _download(body, "text/vtt; charset=utf-8", f"{source_id}.vtt")
 
 
 @router.get("/transcript.jsonl", response_class=Response, responses={200: {"content": {"application/x-ndjson": {}}}})
-async def jsonl(source_id: Id, room: TheRoom, run: RunId = "") -> Response:
-    """What was said, one JSON object a line, with times and latencies."""
-    await find(room, source_id)
-    rows = await room.hub.history(source_id)
-    body = to_jsonl(lines(rows, await _run(room, source_id, run, rows)))
+async def jsonl(source_id: Id, state: StateDep, run: RunId = "") -> Response:
+    """The transcript, one JSON object a line, with times and latencies."""
+    await find(state, source_id)
+    rows = await state.hub.history(source_id)
+    body = to_jsonl(lines(rows, await _run(state, source_id, run, rows)))
     return _download(body, "application/x-ndjson", f"{source_id}.jsonl")
 
 
 @router.get("/report")
-async def report(source_id: Id, room: TheRoom, run: RunId = "") -> SessionReport:
+async def report(source_id: Id, state: StateDep, run: RunId = "") -> SessionReport:
     """The session in numbers."""
-    source = await view(room, await find(room, source_id))
-    rows = await room.hub.history(source_id)
-    chosen = await _run(room, source_id, run, rows)
-    return make_report(source_id, chosen, rows, source.counters, room.bus.clock.now_s())
+    source = await view(state, await find(state, source_id))
+    rows = await state.hub.history(source_id)
+    chosen = await _run(state, source_id, run, rows)
+    return make_report(source_id, chosen, rows, source.counters, state.bus.clock.now_s())
 
 
 @router.get("/report.html", response_class=Response, responses={200: {"content": {"text/html": {}}}})
-async def report_page(source_id: Id, room: TheRoom, run: RunId = "") -> Response:
+async def report_page(source_id: Id, state: StateDep, run: RunId = "") -> Response:
     """The session as one page to keep."""
-    source = await view(room, await find(room, source_id))
-    rows = await room.hub.history(source_id)
-    chosen = await _run(room, source_id, run, rows)
-    made = make_report(source_id, chosen, rows, source.counters, room.bus.clock.now_s())
+    source = await view(state, await find(state, source_id))
+    rows = await state.hub.history(source_id)
+    chosen = await _run(state, source_id, run, rows)
+    made = make_report(source_id, chosen, rows, source.counters, state.bus.clock.now_s())
     return _download(to_html(made, rows), "text/html; charset=utf-8", f"{source_id}-report.html")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from cornerman_gateway.app_state import TheRoom
+from cornerman_gateway.app_state import StateDep
 from cornerman_gateway.problems import Problem, wrong_field
 from cornerman_gateway.schemas import UploadView
 
@@ -23,14 +23,14 @@ BODY = {
 @router.post("", status_code=201, openapi_extra=BODY)
 async def upload(
     request: Request,
-    room: TheRoom,
+    state: StateDep,
     name: Annotated[str, Query(min_length=1, max_length=255, description="the file's name")],
 ) -> UploadView:
     """Takes a video as the body of the request; use the `url` of the answer to add a source."""
-    if not room.addresses.allow_files or "file" not in room.addresses.schemes:
+    if not state.addresses.allow_files or "file" not in state.addresses.schemes:
         raise Problem(403, "file sources are switched off", "see capture.allow_files and gateway.schemes")
     length = request.headers.get("content-length")
     if length is not None and not length.isdigit():
-        raise wrong_field("Content-Length", f"Content-Length {length!r} is no number")
-    done = await room.uploads.take(name, request.stream(), int(length) if length else None)
+        raise wrong_field("Content-Length", f"Content-Length {length!r} is not a number")
+    done = await state.uploads.take(name, request.stream(), int(length) if length else None)
     return UploadView(url=str(done.path.resolve()), size_bytes=done.size_bytes)

@@ -13,13 +13,13 @@ from fastapi import APIRouter, Query, WebSocket
 from starlette.responses import Response, StreamingResponse
 from starlette.websockets import WebSocketDisconnect
 
-from cornerman_gateway.app_state import AppState, TheRoom
+from cornerman_gateway.app_state import AppState, StateDep
 from cornerman_gateway.core import to_json
+from cornerman_gateway.lookup import Id, find
 from cornerman_gateway.picture_cache import CachedPicture
 from cornerman_gateway.preview import AUTO, DelayedPicture
 from cornerman_gateway.problems import Problem, no_source, wrong_field
 from cornerman_gateway.push import MAX_FPS, PushError, read_push, store_push
-from cornerman_gateway.routes.sources import Id, find
 from cornerman_gateway.sockets import GOING_AWAY, TRY_AGAIN, UNUSABLE, close, refuse, send_until_gone
 from cornerman_gateway.stills import still
 from cornerman_shared.bus.registry import get_source
@@ -31,7 +31,7 @@ BOUNDARY = "cornerman-frame"
 LARGEST_DELAY_S = 30.0
 FRAME_WAIT_S = 3.0
 GONE = (
-    "a moment without words is kept for ten minutes, and only while somebody watches; "
+    "a moment without words is kept for ten minutes, and only while a viewer is connected; "
     "one with words for an hour, the last forty of a source"
 )
 HEADER_BYTES = struct.Struct("<H")
@@ -57,19 +57,19 @@ def delay_of(text: str) -> float | None:
 
 
 @router.get(
-    "/video.mjpeg", responses={200: {"content": {"multipart/x-mixed-replace": {}}, "description": "JPEGs, for ever"}}
+    "/video.mjpeg", responses={200: {"content": {"multipart/x-mixed-replace": {}}, "description": "JPEGs, without end"}}
 )
-async def mjpeg(source_id: Id, room: TheRoom, delay: Delay = AUTO) -> StreamingResponse:
+async def mjpeg(source_id: Id, state: StateDep, delay: Delay = AUTO) -> StreamingResponse:
     """The picture at the source's own rate, for an `<img>`, VLC or OpenCV."""
     seconds = delay_of(delay)
-    await find(room, source_id)
+    await find(state, source_id)
     return StreamingResponse(
-        _parts(room, source_id, seconds), media_type=f"multipart/x-mixed-replace; boundary={BOUNDARY}"
+        _parts(state, source_id, seconds), media_type=f"multipart/x-mixed-replace; boundary={BOUNDARY}"
     )
 
 
-async def _parts(room: AppState, source_id: str, delay_s: float | None) -> AsyncIterator[bytes]:
-    with room.screens.watch(source_id, delay_s) as viewer:
+async def _parts(state: AppState, source_id: str, delay_s: float | None) -> AsyncIterator[bytes]:
+    with state.previews.watch(source_id, delay_s) as viewer:
         async for shown in viewer.pictures():
             picture = shown.picture
             head = (
@@ -89,20 +89,20 @@ async def _parts(room: AppState, source_id: str, delay_s: float | None) -> Async
 )
 async def frame(
     source_id: Id,
-    room: TheRoom,
+    state: StateDep,
     pts_s: Annotated[float | None, Query(ge=0, description="media time; left out = now")] = None,
     run: Annotated[str, Query(max_length=64, description="run that pts_s belongs to; left out = any")] = "",
     if_gone: Annotated[
         Literal["404", "204"], Query(description="status for a moment that is gone; browsers log 404 as an error")
     ] = "404",
 ) -> Response:
-    """The picture now, or of a moment: any decision of the last ten minutes that somebody watched, and for an hour
-    what was spoken about, watched or not. `X-Kept` says which: `picture`, or `still`, a smaller one.
+    """The picture now, or of a moment: any decision of the last ten minutes that had a viewer, and for an hour
+    moments with words, with or without a viewer. `X-Kept` is `picture`, or `still` for a smaller one.
     """
-    await find(room, source_id)
+    await find(state, source_id)
     kept = "picture"
     if pts_s is None:
-        picture = await room.screens.newest(source_id, FRAME_WAIT_S)
+        picture = await state.previews.newest(source_id, FRAME_WAIT_S)
         if picture is None:
             raise Problem(
                 404,
@@ -110,8 +110,8 @@ async def frame(
                 f"{source_id!r} gave none within {FRAME_WAIT_S:g} s; see its state, or watch.display",
             )
     else:
-        picture = room.screens.at(source_id, run, pts_s)
-        if picture is None and (jpeg := await still(room.bus, source_id, run, pts_s)) is not None:
+        picture = state.previews.at(source_id, run, pts_s)
+        if picture is None and (jpeg := await still(state.bus, source_id, run, pts_s)) is not None:
             picture, kept = CachedPicture("", run, pts_s, 0.0, jpeg), "still"
         if picture is None and if_gone == "204":
             return Response(status_code=204)
@@ -122,14 +122,14 @@ async def frame(
 
 
 @router.websocket("/video.ws")
-async def video_socket(socket: WebSocket, source_id: str, room: TheRoom, delay: str = AUTO, fps: float = 0.0) -> None:
+async def video_socket(socket: WebSocket, source_id: str, state: StateDep, delay: str = AUTO, fps: float = 0.0) -> None:
     """Each message: uint16 length, that many bytes of JSON (run, pts_s, at_s, delay_s, target_s, rate), a JPEG.
 
     A client that is slow gets fewer pictures, never older ones. `fps` asks for at most so many a second; 0 = all.
     """
     try:
         seconds = delay_of(delay)
-        if await get_source(room.bus, source_id) is None:
+        if await get_source(state.bus, source_id) is None:
             raise no_source(source_id)
     except Problem as problem:
         await refuse(socket, problem)
@@ -140,7 +140,7 @@ async def video_socket(socket: WebSocket, source_id: str, room: TheRoom, delay: 
     await socket.accept()
 
     async def send() -> None:
-        with room.screens.watch(source_id, seconds) as viewer:
+        with state.previews.watch(source_id, seconds) as viewer:
             next_s = float("-inf")
             async for shown in viewer.pictures():
                 at_s = shown.picture.at_s
@@ -169,17 +169,17 @@ def pack_shown(shown: DelayedPicture) -> bytes:
 
 
 @router.websocket("/camera.ws")
-async def camera_socket(socket: WebSocket, source_id: str, room: TheRoom) -> None:
+async def camera_socket(socket: WebSocket, source_id: str, state: StateDep) -> None:
     """A browser's camera. Each message: float64 seconds (little-endian), then JPEG or WebP; each is answered when
     stored.
     """
     try:
-        spec = await get_source(room.bus, source_id)
+        spec = await get_source(state.bus, source_id)
         if spec is None:
             raise no_source(source_id)
         if spec.url != f"push://{source_id}":
             raise Problem(409, "this source takes no camera", "add a source whose url is push://<source_id>")
-        if source_id in room.pushing:
+        if source_id in state.pushing:
             raise Problem(409, "another tab pushes its camera here", "close it, or choose another source_id")
     except Problem as problem:
         await refuse(socket, problem)
@@ -187,10 +187,10 @@ async def camera_socket(socket: WebSocket, source_id: str, room: TheRoom) -> Non
     except RetryableError as error:
         await refuse(socket, Problem(503, str(error)))
         return
-    room.pushing.add(source_id)
+    state.pushing.add(source_id)
     try:
         await socket.accept()
-        await _take_camera(socket, room, source_id)
+        await _take_camera(socket, state, source_id)
     except WebSocketDisconnect:
         return
     except PushError as error:
@@ -198,10 +198,10 @@ async def camera_socket(socket: WebSocket, source_id: str, room: TheRoom) -> Non
     except RetryableError as error:
         await close(socket, TRY_AGAIN, str(error))
     finally:
-        room.pushing.discard(source_id)
+        state.pushing.discard(source_id)
 
 
-async def _take_camera(socket: WebSocket, room: AppState, source_id: str) -> None:
+async def _take_camera(socket: WebSocket, state: AppState, source_id: str) -> None:
     loop = asyncio.get_running_loop()
     next_s = loop.time()
     count = 0
@@ -211,12 +211,12 @@ async def _take_camera(socket: WebSocket, room: AppState, source_id: str) -> Non
             return
         body = message.get("bytes")
         if body is None:
-            raise PushError("text is no picture; send binary messages")
+            raise PushError("text is not a picture; send binary messages")
         now_s = loop.time()
         if now_s < next_s - 1.0:
             raise PushError(f"more than {MAX_FPS:g} pictures a second; send fewer")
         next_s = max(next_s, now_s) + 1 / MAX_FPS
         pts_s, picture = read_push(body)
-        await store_push(room.bus, source_id, pts_s, picture)
+        await store_push(state.bus, source_id, pts_s, picture)
         count += 1
         await socket.send_text(str(count))

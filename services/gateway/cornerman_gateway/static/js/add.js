@@ -1,11 +1,17 @@
-// Adding a source: this camera, a file, an address, or a test pattern. Also the first thing seen when there is none yet.
+// Adding a source: this camera, a file, an address or a test pattern. The first view when there is no source yet.
 
 import { api, upload } from "./api.js";
 import { camera } from "./camera.js";
 import { fill, h, icon } from "./dom.js";
 import { bytes } from "./format.js";
 
-const CUSTOM = { name: "custom", title: "Custom", about: "In your own words; left empty, it coaches.", mode: "commentary", prompt: "" };
+const CUSTOM = {
+  name: "custom",
+  title: "Custom",
+  about: "In your own words; left empty, it coaches.",
+  mode: "commentary",
+  prompt: "",
+};
 
 const STEPS = [
   "You choose a video: a camera, a file, a network stream.",
@@ -19,15 +25,49 @@ export class AddView {
     this.taken = new Set();
     this.chosen = "coach";
     const head = first
-      ? [h("h1", {}, "Nothing is being watched yet"), h("p", { class: "lead" }, "Cornerman watches live video and speaks only when it helps. Give it something to watch."), h("ol", { class: "steps" }, STEPS.map((step) => h("li", {}, step)))]
+      ? [
+          h("h1", {}, "Nothing is being watched yet"),
+          h(
+            "p",
+            { class: "lead" },
+            "Cornerman watches live video and speaks only when it helps. Give it something to watch.",
+          ),
+          h(
+            "ol",
+            { class: "steps" },
+            STEPS.map((step) => h("li", {}, step)),
+          ),
+        ]
       : [h("h1", {}, "Add a source")];
     this.chips = h("div", { class: "chips" });
     this.about = h("p", { class: "quiet small", role: "status" });
-    this.prompt = h("textarea", { rows: "3", maxlength: "4000", placeholder: "Say when somebody comes in, and what they carry.", "aria-label": "Your own prompt", hidden: true });
-    fill(page.main, h("div", { class: "page" }, head,
-      h("fieldset", { class: "profiles" }, h("legend", {}, "What to watch for; it can be changed at any time"), this.chips, this.about, this.prompt),
-      h("div", { class: "choices" }, this.camera(), this.file(), this.address(), this.pattern())));
-    this.unlisten = page.onSources((sources) => { this.taken = new Set(sources.map((source) => source.source_id)); });
+    this.prompt = h("textarea", {
+      rows: "3",
+      maxlength: "4000",
+      placeholder: "Say when somebody comes in, and what they carry.",
+      "aria-label": "Your own prompt",
+      hidden: true,
+    });
+    fill(
+      page.main,
+      h(
+        "div",
+        { class: "page" },
+        head,
+        h(
+          "fieldset",
+          { class: "profiles" },
+          h("legend", {}, "What to watch for; it can be changed at any time"),
+          this.chips,
+          this.about,
+          this.prompt,
+        ),
+        h("div", { class: "choices" }, this.camera(), this.file(), this.address(), this.pattern()),
+      ),
+    );
+    this.unlisten = page.onSources((sources) => {
+      this.taken = new Set(sources.map((source) => source.source_id));
+    });
     this.load();
   }
 
@@ -35,8 +75,23 @@ export class AddView {
     try {
       const { profiles } = await api("GET", "/api/profiles");
       this.profiles = [...profiles, CUSTOM];
-      fill(this.chips, this.profiles.map((profile) => h("label", { class: "chip" },
-        h("input", { type: "radio", name: "profile", value: profile.name, checked: profile.name === this.chosen, onchange: () => this.choose(profile) }), profile.title)));
+      fill(
+        this.chips,
+        this.profiles.map((profile) =>
+          h(
+            "label",
+            { class: "chip" },
+            h("input", {
+              type: "radio",
+              name: "profile",
+              value: profile.name,
+              checked: profile.name === this.chosen,
+              onchange: () => this.choose(profile),
+            }),
+            profile.title,
+          ),
+        ),
+      );
       this.choose(this.profiles[0]);
     } catch (error) {
       this.page.tell(error.message);
@@ -59,7 +114,14 @@ export class AddView {
 
   card(sign, title, about, ...rest) {
     const wrong = h("p", { class: "wrong", role: "alert" });
-    const card = h("section", { class: "card" }, h("h2", {}, icon(sign), title), h("p", { class: "quiet" }, about), rest, wrong);
+    const card = h(
+      "section",
+      { class: "card" },
+      h("h2", {}, icon(sign), title),
+      h("p", { class: "quiet" }, about),
+      rest,
+      wrong,
+    );
     card.wrong = wrong;
     return card;
   }
@@ -74,22 +136,43 @@ export class AddView {
       await then?.(source);
       location.hash = `#/s/${encodeURIComponent(source.source_id)}`;
     } catch (error) {
-      card.wrong.textContent = error.errors?.length ? error.errors.map((item) => item.message).join("; ") : error.message;
+      card.wrong.textContent = error.errors?.length
+        ? error.errors.map((item) => item.message).join("; ")
+        : error.message;
     }
   }
 
   free(name) {
-    const stem = name.normalize("NFKD").replace(/[^A-Za-z0-9._-]+/g, "-").replace(/^[^A-Za-z0-9]+/, "").slice(0, 48).replace(/-+$/, "") || "source";
+    const stem =
+      name
+        .normalize("NFKD")
+        .replace(/[^A-Za-z0-9._-]+/g, "-")
+        .replace(/^[^A-Za-z0-9]+/, "")
+        .slice(0, 48)
+        .replace(/-+$/, "") || "source";
     let id = stem;
     for (let n = 2; this.taken.has(id); n += 1) id = `${stem}-${n}`;
     return id;
   }
 
   camera() {
-    const preview = h("video", { class: "preview", muted: true, playsinline: true, hidden: true, "aria-label": "Your camera" });
+    const preview = h("video", {
+      class: "preview",
+      muted: true,
+      playsinline: true,
+      hidden: true,
+      "aria-label": "Your camera",
+    });
     const which = h("select", { hidden: true, "aria-label": "Camera", onchange: () => look(which.value) });
     const go = h("button", { type: "button", class: "primary" }, icon("camera"), "Use this camera");
-    const card = this.card("camera", "This camera", "The picture goes from this browser to your server, nowhere else.", preview, which, go);
+    const card = this.card(
+      "camera",
+      "This camera",
+      "The picture goes from this browser to your server, nowhere else.",
+      preview,
+      which,
+      go,
+    );
     const look = async (deviceId = "") => {
       card.wrong.textContent = "";
       try {
@@ -102,16 +185,29 @@ export class AddView {
       Object.assign(preview, { srcObject: this.stream, hidden: false });
       preview.play().catch(() => 0);
       const devices = await camera.list();
-      fill(which, devices.map((device, i) => h("option", { value: device.deviceId }, device.label || `Camera ${i + 1}`)));
+      fill(
+        which,
+        devices.map((device, i) => h("option", { value: device.deviceId }, device.label || `Camera ${i + 1}`)),
+      );
       which.value = this.stream.getVideoTracks()[0].getSettings().deviceId ?? "";
       which.hidden = devices.length < 2;
       go.replaceChildren(icon("camera"), "Start watching");
     };
     go.addEventListener("click", () => {
-      if (!this.stream) { look(); return; }
+      if (!this.stream) {
+        look();
+        return;
+      }
       const { stream } = this;
       this.stream = null; // from here on the camera module has it
-      this.add(card, "camera", (id) => `push://${id}`, (source) => camera.start(source.source_id, "", stream)).then(() => { if (!camera.stream) this.stream = stream; });
+      this.add(
+        card,
+        "camera",
+        (id) => `push://${id}`,
+        (source) => camera.start(source.source_id, "", stream),
+      ).then(() => {
+        if (!camera.stream) this.stream = stream;
+      });
     });
     return card;
   }
@@ -123,16 +219,37 @@ export class AddView {
     const loop = h("input", { type: "checkbox" });
     const go = h("button", { type: "button", class: "primary" }, "Upload and watch");
     const again = h("label", { class: "check" }, loop, "Play it over and over");
-    const card = this.card("file", "A video file", "MP4, MOV, WebM, MKV, AVI or TS. It is stored on your server and removed with the source.", input, again, bar, said, go);
+    const card = this.card(
+      "file",
+      "A video file",
+      "MP4, MOV, WebM, MKV, AVI or TS. It is stored on your server and removed with the source.",
+      input,
+      again,
+      bar,
+      said,
+      go,
+    );
     go.addEventListener("click", async () => {
       const [file] = input.files;
-      if (!file) { card.wrong.textContent = "Choose a file first."; return; }
+      if (!file) {
+        card.wrong.textContent = "Choose a file first.";
+        return;
+      }
       card.wrong.textContent = "";
       bar.hidden = false;
       go.disabled = true;
       try {
-        const done = await upload(file, (part) => { bar.value = part; said.textContent = `${bytes(file.size * part)} of ${bytes(file.size)}`; });
-        await this.add(card, file.name.replace(/\.[^.]+$/, ""), done.url, null, loop.checked ? { watch: { loop: true } } : {});
+        const done = await upload(file, (part) => {
+          bar.value = part;
+          said.textContent = `${bytes(file.size * part)} of ${bytes(file.size)}`;
+        });
+        await this.add(
+          card,
+          file.name.replace(/\.[^.]+$/, ""),
+          done.url,
+          null,
+          loop.checked ? { watch: { loop: true } } : {},
+        );
       } catch (error) {
         card.wrong.textContent = error.message;
       }
@@ -143,22 +260,52 @@ export class AddView {
   }
 
   address() {
-    const url = h("input", { type: "text", inputmode: "url", autocomplete: "off", spellcheck: "false", placeholder: "rtsp://camera:554/stream", "aria-label": "Address" });
+    const url = h("input", {
+      type: "text",
+      inputmode: "url",
+      autocomplete: "off",
+      spellcheck: "false",
+      placeholder: "rtsp://camera:554/stream",
+      "aria-label": "Address",
+    });
     const name = h("input", { type: "text", autocomplete: "off", placeholder: "front-door", maxlength: "64" });
     const go = h("button", { type: "submit", class: "primary" }, "Watch it");
-    const form = h("form", { class: "settings", onsubmit: (event) => {
-      event.preventDefault();
-      const text = url.value.trim();
-      if (!text) { card.wrong.textContent = "Give an address first."; return; }
-      this.add(card, name.value.trim() || nameOf(text), text);
-    } }, h("label", { class: "field" }, h("span", {}, "Address"), url), h("label", { class: "field" }, h("span", {}, "Name (optional)"), name), go);
-    const card = this.card("link", "An address", "RTSP, HTTP(S), HLS or MJPEG; a camera of the server (device:0); a file in one of its allowed folders. Passwords are kept from logs and pages.", form);
+    const form = h(
+      "form",
+      {
+        class: "settings",
+        onsubmit: (event) => {
+          event.preventDefault();
+          const text = url.value.trim();
+          if (!text) {
+            card.wrong.textContent = "Give an address first.";
+            return;
+          }
+          this.add(card, name.value.trim() || nameOf(text), text);
+        },
+      },
+      h("label", { class: "field" }, h("span", {}, "Address"), url),
+      h("label", { class: "field" }, h("span", {}, "Name (optional)"), name),
+      go,
+    );
+    const card = this.card(
+      "link",
+      "An address",
+      "RTSP, HTTP(S), HLS or MJPEG; a camera of the server (device:0); a file in one of its allowed folders. " +
+        "Passwords are kept from logs and pages.",
+      form,
+    );
     return card;
   }
 
   pattern() {
     const go = h("button", { type: "button" }, "Show a test pattern");
-    const card = this.card("pattern", "No video at hand?", "A moving pattern made by the server: good for a first look at how everything fits together.", go);
+    const card = this.card(
+      "pattern",
+      "No video at hand?",
+      "A moving pattern made by the server: good for a first look at how everything fits together.",
+      go,
+    );
     go.addEventListener("click", () => this.add(card, "pattern", "test://pattern?seconds=0"));
     return card;
   }
@@ -178,5 +325,12 @@ export class AddView {
 
 function nameOf(address) {
   const plain = address.replace(/^[a-z]+:\/\//i, "").replace(/^[^@/]*@/, "");
-  return (/\.[a-z0-9]{2,4}$/i.test(plain) && !plain.includes("://") ? plain.split("/").at(-1).replace(/\.[^.]+$/, "") : plain.split(/[/:?]/)[0]) || "source";
+  return (
+    (/\.[a-z0-9]{2,4}$/i.test(plain) && !plain.includes("://")
+      ? plain
+          .split("/")
+          .at(-1)
+          .replace(/\.[^.]+$/, "")
+      : plain.split(/[/:?]/)[0]) || "source"
+  );
 }

@@ -3,20 +3,28 @@
 export class ApiError extends Error {
   constructor(status, title, detail = "", errors = []) {
     super(detail ? `${title}: ${detail}` : title);
-    Object.assign(this, { status, title, detail, errors });
+    this.status = status;
+    this.title = title;
+    this.detail = detail;
+    this.errors = errors;
   }
 
-  /** Nobody answered, or the server behind is away: worth trying again. */
-  get temporary() { return this.status === 0 || this.status === 503 || this.status === 429; }
+  /** No answer, or the server behind the gateway is away: worth trying again. */
+  get temporary() {
+    return this.status === 0 || this.status === 503 || this.status === 429;
+  }
 }
 
-/** Asks the server; returns the JSON of the answer, null when there is none. */
+/** Sends a request; returns the JSON of the answer, null when it has none. */
 export async function api(method, path, body) {
   const headers = body === undefined ? {} : { "Content-Type": "application/json" };
   let response;
   try {
     response = await fetch(path, {
-      method, headers, body: body === undefined ? undefined : JSON.stringify(body), credentials: "same-origin",
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      credentials: "same-origin",
       signal: AbortSignal.timeout(15000),
     });
   } catch {
@@ -30,16 +38,16 @@ async function problemOf(response) {
   if (response.status === 401 && !location.pathname.startsWith("/login")) {
     location.assign(`/login?next=${encodeURIComponent(location.pathname)}${location.hash}`);
   }
-  let body = {};
-  try {
-    body = await response.json();
-  } catch {
-    body = {}; // not from our app: a proxy's page, say
-  }
-  return new ApiError(response.status, body.title ?? `The server answered ${response.status}`, body.detail ?? "", body.errors ?? []);
+  const body = await response.json().catch(() => ({})); // a proxy's page is not JSON
+  return new ApiError(
+    response.status,
+    body.title ?? `The server answered ${response.status}`,
+    body.detail ?? "",
+    body.errors ?? [],
+  );
 }
 
-/** Address of something of a source. */
+/** Path of a resource of a source. */
 export const sourcePath = (id, rest = "") => `/api/sources/${encodeURIComponent(id)}${rest}`;
 
 /** Address of a WebSocket of this server. */
@@ -53,13 +61,21 @@ export function upload(file, onProgress) {
     const request = new XMLHttpRequest();
     request.open("POST", `/api/uploads?name=${encodeURIComponent(file.name.slice(0, 200) || "clip")}`);
     request.responseType = "json";
-    request.upload.addEventListener("progress", (event) => event.lengthComputable && onProgress(event.loaded / event.total));
+    request.upload.addEventListener(
+      "progress",
+      (event) => event.lengthComputable && onProgress(event.loaded / event.total),
+    );
     request.addEventListener("load", () => {
       const body = request.response ?? {};
       if (request.status === 201) resolve(body);
-      else reject(new ApiError(request.status, body.title ?? `The server answered ${request.status}`, body.detail, body.errors));
+      else
+        reject(
+          new ApiError(request.status, body.title ?? `The server answered ${request.status}`, body.detail, body.errors),
+        );
     });
-    request.addEventListener("error", () => reject(new ApiError(0, "The upload broke off", "Is the server running? Try again.")));
+    request.addEventListener("error", () =>
+      reject(new ApiError(0, "The upload broke off", "Is the server running? Try again.")),
+    );
     request.setRequestHeader("Content-Type", "application/octet-stream");
     request.send(file);
   });

@@ -1,4 +1,4 @@
-// This browser's camera as a source: pictures go out over a WebSocket, at most a few unanswered, so that a slow line lowers the
+// This browser's camera as a source. Pictures go out over a WebSocket, at most a few unanswered: a slow line lowers the
 // rate and never builds a queue. It goes on while the views change, until it is stopped or the page is closed.
 
 import { sourcePath, socketUrl } from "./api.js";
@@ -24,41 +24,61 @@ class Camera extends EventTarget {
     this.sent = 0;
   }
 
-  pushes(sourceId) { return Boolean(this.stream) && this.sourceId === sourceId; }
+  pushes(sourceId) {
+    return Boolean(this.stream) && this.sourceId === sourceId;
+  }
 
   /** Cameras there are; their names are known only after permission was given. */
   async list() {
-    const devices = await navigator.mediaDevices?.enumerateDevices?.() ?? [];
+    const devices = (await navigator.mediaDevices?.enumerateDevices?.()) ?? [];
     return devices.filter((device) => device.kind === "videoinput");
   }
 
   /** Opens a camera. Throws an Error that says what to do. */
   async open(deviceId = "") {
     if (!navigator.mediaDevices?.getUserMedia) {
-      throw new Error("Browsers give cameras to secure pages only: open http://localhost here, or start the server with --set gateway.tls_cert=self-signed and open its https address.");
+      throw new Error(
+        "Browsers give cameras to secure pages only: open http://localhost here, or start the server with " +
+          "--set gateway.tls_cert=self-signed and open its https address.",
+      );
     }
     const wanted = deviceId ? { deviceId: { exact: deviceId } } : { facingMode: "user" };
     try {
-      return await navigator.mediaDevices.getUserMedia({ audio: false, video: { ...wanted, width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } } });
+      return await navigator.mediaDevices.getUserMedia({
+        audio: false,
+        video: { ...wanted, width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } },
+      });
     } catch (error) {
-      throw new Error(REMEDIES[error.name] ?? `The camera could not be opened (${error.name}: ${error.message}).`);
+      const text = REMEDIES[error.name] ?? `The camera could not be opened (${error.name}: ${error.message}).`;
+      throw new Error(text, { cause: error });
     }
   }
 
   /** Pushes a camera to a source that exists, whose url is push://<sourceId>. */
   async start(sourceId, deviceId = "", stream = null) {
     if (this.stream) this.stop(this.sourceId);
-    this.stream = stream ?? await this.open(deviceId);
+    this.stream = stream ?? (await this.open(deviceId));
     this.sourceId = sourceId;
-    this.video = Object.assign(document.createElement("video"), { muted: true, playsInline: true, srcObject: this.stream });
+    this.video = Object.assign(document.createElement("video"), {
+      muted: true,
+      playsInline: true,
+      srcObject: this.stream,
+    });
     this.canvas = document.createElement("canvas");
     this.began = performance.now();
     this.last = 0;
     this.unanswered = 0;
     await this.video.play();
     this.link = new Link(() => socketUrl(sourcePath(sourceId, "/camera.ws")), {
-      message: () => { this.unanswered = Math.max(0, this.unanswered - 1); },
-      state: (open, reason) => { this.unanswered = 0; this.open_ = open; this.reason = reason; this.changed(); },
+      message: () => {
+        this.unanswered = Math.max(0, this.unanswered - 1);
+      },
+      state: (open, reason) => {
+        this.unanswered = 0;
+        this.open_ = open;
+        this.reason = reason;
+        this.changed();
+      },
     });
     this.stream.getVideoTracks()[0].addEventListener("ended", () => this.stop(sourceId));
     this.timer = setInterval(() => this.grab(), 1000 / MOST_FPS);
@@ -68,7 +88,14 @@ class Camera extends EventTarget {
 
   grab() {
     const { video, canvas } = this;
-    if (!this.open_ || this.busy || this.unanswered >= MOST_UNANSWERED || !video.videoWidth || video.currentTime === this.last) return;
+    if (
+      !this.open_ ||
+      this.busy ||
+      this.unanswered >= MOST_UNANSWERED ||
+      !video.videoWidth ||
+      video.currentTime === this.last
+    )
+      return;
     this.last = video.currentTime;
     const scale = Math.min(1, WIDTH / video.videoWidth);
     const [width, height] = [Math.round(video.videoWidth * scale), Math.round(video.videoHeight * scale)];
@@ -76,16 +103,20 @@ class Camera extends EventTarget {
     canvas.getContext("2d", { alpha: false }).drawImage(video, 0, 0, width, height);
     const pts = (performance.now() - this.began) / 1000;
     this.busy = true;
-    canvas.toBlob(async (blob) => {
-      if (blob && this.link) {
-        const head = new DataView(new ArrayBuffer(8));
-        head.setFloat64(0, pts, true);
-        this.unanswered += 1;
-        this.sent += 1;
-        this.link.send(await new Blob([head, blob]).arrayBuffer());
-      }
-      this.busy = false;
-    }, "image/jpeg", QUALITY);
+    canvas.toBlob(
+      async (blob) => {
+        if (blob && this.link) {
+          const head = new DataView(new ArrayBuffer(8));
+          head.setFloat64(0, pts, true);
+          this.unanswered += 1;
+          this.sent += 1;
+          this.link.send(await new Blob([head, blob]).arrayBuffer());
+        }
+        this.busy = false;
+      },
+      "image/jpeg",
+      QUALITY,
+    );
   }
 
   stop(sourceId) {
@@ -94,11 +125,17 @@ class Camera extends EventTarget {
     for (const track of this.stream.getTracks()) track.stop();
     this.link?.close();
     this.lock?.release();
-    Object.assign(this, { stream: null, link: null, sourceId: "", busy: false, open_: false });
+    this.stream = null;
+    this.link = null;
+    this.sourceId = "";
+    this.busy = false;
+    this.open_ = false;
     this.changed();
   }
 
-  changed() { this.dispatchEvent(new Event("change")); }
+  changed() {
+    this.dispatchEvent(new Event("change"));
+  }
 }
 
 export const camera = new Camera();

@@ -1,4 +1,4 @@
-// A small line chart on a canvas: up to five series on one scale from zero, newest at the right edge, the top of the scale written.
+// A small line chart on a canvas: up to five series on one scale from zero, the newest value at the right edge.
 
 import { colour, context2d } from "./dom.js";
 import { number } from "./format.js";
@@ -11,14 +11,17 @@ const SHORTEST = 30; // a young chart is not squeezed into a corner
 export class Chart {
   /** @param {number} length points kept and shown, one each step */
   constructor(canvas, length = 120) {
-    Object.assign(this, { canvas, length, series: [], steps: 0 });
+    this.canvas = canvas;
+    this.length = length;
+    this.series = [];
+    this.steps = 0;
   }
 
   /** Appends one value for each series; NaN leaves a gap. A series that comes later begins where it comes. */
   push(values) {
     this.steps = Math.min(this.steps + 1, this.length);
     values.slice(0, COLOURS.length).forEach((value, index) => {
-      const points = this.series[index] ??= [];
+      const points = (this.series[index] ??= []);
       points.push(value);
       if (points.length > this.length) points.shift();
     });
@@ -69,7 +72,7 @@ export class Chart {
     context.lineJoin = "round";
     for (const run of runs) {
       const path = new Path2D();
-      for (const at of run) path.lineTo(...at);
+      for (const [left, top] of run) path.lineTo(left, top);
       context.stroke(path);
       if (index) continue; // one shaded area reads well, several do not
       path.lineTo(run.at(-1)[0], height);

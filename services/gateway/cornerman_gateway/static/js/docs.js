@@ -9,33 +9,95 @@ const nameOf = (schema) => schema?.$ref?.split("/").at(-1);
 function typeOf(schema) {
   if (!schema) return "";
   if (schema.$ref) return nameOf(schema);
-  if (schema.anyOf) return schema.anyOf.map(typeOf).filter((name) => name !== "null").join(" | ");
+  if (schema.anyOf)
+    return schema.anyOf
+      .map(typeOf)
+      .filter((name) => name !== "null")
+      .join(" | ");
   if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(" | ");
   if (schema.type === "array") return `${typeOf(schema.items)}[]`;
-  const limits = [["minimum", "≥"], ["exclusiveMinimum", ">"], ["maximum", "≤"]].filter(([key]) => key in schema).map(([key, sign]) => `${sign} ${schema[key]}`);
+  const limits = [
+    ["minimum", "≥"],
+    ["exclusiveMinimum", ">"],
+    ["maximum", "≤"],
+  ]
+    .filter(([key]) => key in schema)
+    .map(([key, sign]) => `${sign} ${schema[key]}`);
   return [schema.type, ...limits].join(" ");
 }
 
 function table(head, rows) {
-  return h("div", { class: "table-wrap", tabindex: "0", role: "region", "aria-label": head.join(", ") },
-    h("table", {}, h("thead", {}, h("tr", {}, head.map((text) => h("th", { scope: "col" }, text)))), h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((cell) => h("td", {}, cell)))))));
+  return h(
+    "div",
+    { class: "table-wrap", tabindex: "0", role: "region", "aria-label": head.join(", ") },
+    h(
+      "table",
+      {},
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          head.map((text) => h("th", { scope: "col" }, text)),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        rows.map((cells) =>
+          h(
+            "tr",
+            {},
+            cells.map((cell) => h("td", {}, cell)),
+          ),
+        ),
+      ),
+    ),
+  );
 }
 
 function operation(path, method, spec) {
   const body = spec.requestBody?.content?.["application/json"]?.schema;
-  const parameters = (spec.parameters ?? []).map((item) => [h("code", {}, item.name), item.in, typeOf(item.schema), item.schema?.description ?? item.description ?? ""]);
-  const good = Object.entries(spec.responses).find(([status]) => status < 400);
-  const answer = Object.entries(good?.[1].content ?? {}).map(([type, { schema }]) => [typeOf(schema), type].filter(Boolean).join(", ")).join("; ");
-  const curl = `curl ${method === "get" ? "" : `-X ${method.toUpperCase()} `}${body ? "-H 'Content-Type: application/json' -d '{…}' " : ""}${location.origin}${path}`;
-  return h("article", {}, h("h3", { class: "operation" }, h("span", { class: "method" }, method.toUpperCase()), h("code", {}, path)),
-    h("p", {}, prose(spec.description ?? spec.summary ?? "")), parameters.length ? table(["parameter", "in", "type", "meaning"], parameters) : null,
-    body ? h("p", { class: "quiet" }, "body: ", h("code", {}, typeOf(body))) : null, answer ? h("p", { class: "quiet" }, `${good[0]}: ${answer}`) : null,
-    h("pre", { tabindex: "0" }, curl));
+  const parameters = (spec.parameters ?? []).map((item) => [
+    h("code", {}, item.name),
+    item.in,
+    typeOf(item.schema),
+    item.schema?.description ?? item.description ?? "",
+  ]);
+  const good = Object.entries(spec.responses).find(([status]) => Number(status) < 400);
+  const answer = Object.entries(good?.[1].content ?? {})
+    .map(([type, { schema }]) => [typeOf(schema), type].filter(Boolean).join(", "))
+    .join("; ");
+  const verb = method === "get" ? "" : `-X ${method.toUpperCase()} `;
+  const payload = body ? "-H 'Content-Type: application/json' -d '{…}' " : "";
+  const curl = `curl ${verb}${payload}${location.origin}${path}`;
+  return h(
+    "article",
+    {},
+    h("h3", { class: "operation" }, h("span", { class: "method" }, method.toUpperCase()), h("code", {}, path)),
+    h("p", {}, prose(spec.description ?? spec.summary ?? "")),
+    parameters.length ? table(["parameter", "in", "type", "meaning"], parameters) : null,
+    body ? h("p", { class: "quiet" }, "body: ", h("code", {}, typeOf(body))) : null,
+    answer ? h("p", { class: "quiet" }, `${good[0]}: ${answer}`) : null,
+    h("pre", { tabindex: "0" }, curl),
+  );
 }
 
 function schemaOf(name, schema) {
-  const rows = Object.entries(schema.properties ?? {}).map(([field, rule]) => [h("code", {}, field), typeOf(rule), "default" in rule ? JSON.stringify(rule.default) : "", rule.description ?? ""]);
-  return h("article", {}, h("h3", { class: "operation" }, h("code", {}, name)), h("p", {}, schema.description ?? ""), rows.length ? table(["field", "type", "default", "meaning"], rows) : null);
+  const rows = Object.entries(schema.properties ?? {}).map(([field, rule]) => [
+    h("code", {}, field),
+    typeOf(rule),
+    "default" in rule ? JSON.stringify(rule.default) : "",
+    rule.description ?? "",
+  ]);
+  return h(
+    "article",
+    {},
+    h("h3", { class: "operation" }, h("code", {}, name)),
+    h("p", {}, schema.description ?? ""),
+    rows.length ? table(["field", "type", "default", "meaning"], rows) : null,
+  );
 }
 
 /** Text with `code` in it. */
@@ -54,6 +116,12 @@ else {
       tags.set(tag, [...(tags.get(tag) ?? []), operation(path, method, operationSpec)]);
     }
   }
-  fill(main, h("h1", {}, `${spec.info.title} API`), h("p", { class: "lead" }, prose(spec.info.description)),
-    [...tags].map(([tag, items]) => [h("h2", {}, tag), ...items]).flat(), h("h2", {}, "Schemas"), Object.entries(spec.components.schemas).map(([name, schema]) => schemaOf(name, schema)));
+  fill(
+    main,
+    h("h1", {}, `${spec.info.title} API`),
+    h("p", { class: "lead" }, prose(spec.info.description)),
+    [...tags].map(([tag, items]) => [h("h2", {}, tag), ...items]).flat(),
+    h("h2", {}, "Schemas"),
+    Object.entries(spec.components.schemas).map(([name, schema]) => schemaOf(name, schema)),
+  );
 }

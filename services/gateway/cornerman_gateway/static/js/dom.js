@@ -1,4 +1,4 @@
-// Builds elements. Text only ever becomes text nodes: nothing that came from a source, a model or a person is parsed as HTML.
+// Builds elements. Text becomes text nodes only: nothing from a source, a model or a person is parsed as HTML.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -17,7 +17,9 @@ export function h(tag, props = {}, ...children) {
 
 /** Replaces what is in `element`. */
 export function fill(element, ...children) {
-  element.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  element.replaceChildren(
+    ...children.flat().filter((child) => child !== null && child !== undefined && child !== false),
+  );
   return element;
 }
 
@@ -44,7 +46,13 @@ const PATHS = {
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
   const path = document.createElementNS(SVG, "path");
-  const looks = { viewBox: "0 0 24 24", fill: "none", stroke: "currentColor", "stroke-width": "2", "aria-hidden": "true" };
+  const looks = {
+    viewBox: "0 0 24 24",
+    fill: "none",
+    stroke: "currentColor",
+    "stroke-width": "2",
+    "aria-hidden": "true",
+  };
   for (const [key, value] of Object.entries({ ...looks, "stroke-linecap": "round", "stroke-linejoin": "round" })) {
     svg.setAttribute(key, value);
   }
@@ -77,6 +85,9 @@ export function oncePerFrame(work) {
   return () => {
     if (asked) return;
     asked = true;
-    requestAnimationFrame(() => { asked = false; work(); });
+    requestAnimationFrame(() => {
+      asked = false;
+      work();
+    });
   };
 }

@@ -23,7 +23,10 @@ export function number(value, digits = 1) {
 export function bytes(value) {
   const units = ["B", "KiB", "MiB", "GiB"];
   let index = 0;
-  while (value >= 1024 && index < units.length - 1) { value /= 1024; index += 1; }
+  while (value >= 1024 && index < units.length - 1) {
+    value /= 1024;
+    index += 1;
+  }
   return `${index ? value.toFixed(value < 10 ? 1 : 0) : value} ${units[index]}`;
 }
 

@@ -19,7 +19,12 @@ export class Link {
     this.handlers = handlers;
     this.tries = 0;
     this.closed = false;
-    this.wake = () => { if (!document.hidden && this.timer) { clearTimeout(this.timer); this.open(); } };
+    this.wake = () => {
+      if (!document.hidden && this.timer) {
+        clearTimeout(this.timer);
+        this.open();
+      }
+    };
     addEventListener("online", this.wake);
     document.addEventListener("visibilitychange", this.wake);
     this.open();
@@ -32,16 +37,28 @@ export class Link {
     this.socket = socket;
     if (this.handlers.binary) socket.binaryType = "arraybuffer";
     const slow = setTimeout(() => socket.close(), SILENT_MS);
-    socket.addEventListener("open", () => { clearTimeout(slow); this.tries = 0; this.handlers.state?.(true, ""); });
-    socket.addEventListener("message", (event) => { if (this.socket === socket) this.handlers.message(event.data); });
-    socket.addEventListener("close", (event) => { clearTimeout(slow); if (this.socket === socket) this.lost(event); });
+    socket.addEventListener("open", () => {
+      clearTimeout(slow);
+      this.tries = 0;
+      this.handlers.state?.(true, "");
+    });
+    socket.addEventListener("message", (event) => {
+      if (this.socket === socket) this.handlers.message(event.data);
+    });
+    socket.addEventListener("close", (event) => {
+      clearTimeout(slow);
+      if (this.socket === socket) this.lost(event);
+    });
   }
 
   lost(event) {
     if (this.closed) return;
     this.handlers.state?.(false, event.reason);
     if (refused(event.code)) return;
-    if (event.code === 1006 && this.tries === 2) api("GET", "/api/session").then((s) => s.admitted || location.reload()).catch(() => 0);
+    if (event.code === 1006 && this.tries === 2)
+      api("GET", "/api/session")
+        .then((s) => s.admitted || location.reload())
+        .catch(() => 0);
     const most = Math.min(LONGEST_MS, FIRST_MS * 2 ** this.tries);
     this.tries += 1;
     this.timer = setTimeout(() => this.open(), Math.random() * most + 50);
@@ -56,7 +73,9 @@ export class Link {
     this.open();
   }
 
-  send(data) { if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(data); }
+  send(data) {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(data);
+  }
 
   close() {
     this.closed = true;

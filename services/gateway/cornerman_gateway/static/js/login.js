@@ -1,9 +1,9 @@
-// The login page: the token for a cookie, then back to where one came from.
+// The login page: exchanges the token for a cookie, then returns to the page before.
 
 import { api } from "./api.js";
 
 const form = document.getElementById("login");
-const token = document.getElementById("token");
+const token = /** @type {HTMLInputElement} */ (document.getElementById("token"));
 const wrong = document.getElementById("wrong");
 
 /** Only a path of this server; `//other` and `/\other` would leave it. */
@@ -12,14 +12,21 @@ function next() {
   return (/^\/(?![/\\])/.test(path) ? path : "/") + location.hash;
 }
 
-// Coming from another site, the browser keeps our cookie back at first; somebody who is logged in needs no second login.
-api("GET", "/api/session").then(({ admitted }) => { if (admitted) location.replace(next()); }).catch(() => 0);
+// A browser that comes from another site withholds our cookie at first; a logged-in user needs no second login.
+api("GET", "/api/session")
+  .then(({ admitted }) => {
+    if (admitted) location.replace(next());
+  })
+  .catch(() => 0);
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   wrong.textContent = "";
   token.removeAttribute("aria-invalid");
-  if (!token.value) { wrong.textContent = "Give the token."; return; }
+  if (!token.value) {
+    wrong.textContent = "Give the token.";
+    return;
+  }
   try {
     await api("POST", "/api/session", { token: token.value });
     location.assign(next());

@@ -13,9 +13,18 @@ const POLL_MS = 2500;
 const ROLES = ["capture", "encoder", "decider", "generator", "gateway"];
 const by = (id) => document.getElementById(id);
 
-class Page {
+/** The page and the parts that all views share. */
+export class Page {
   constructor() {
-    Object.assign(this, { main: by("main"), spoken: by("spoken"), dialog: by("dialog"), banner: by("banner"), voice: new Voice(), sources: null, view: null });
+    this.main = by("main");
+    this.spoken = by("spoken");
+    this.dialog = /** @type {HTMLDialogElement} */ (by("dialog"));
+    this.banner = by("banner");
+    this.voice = new Voice();
+    this.sources = null;
+    this.view = null;
+    /** @type {HTMLElement | undefined} the link to the health view, made with the tools */
+    this.health = undefined;
     this.sourceListeners = new Set();
     this.statusListeners = new Set();
     this.linked = true;
@@ -23,7 +32,9 @@ class Page {
     addEventListener("hashchange", () => this.route());
     document.addEventListener("visibilitychange", () => document.hidden || this.poll());
     camera.addEventListener("change", () => this.tools());
-    this.dialog.addEventListener("click", (event) => { if (event.target === this.dialog) this.dialog.close(); });
+    this.dialog.addEventListener("click", (event) => {
+      if (event.target === this.dialog) this.dialog.close();
+    });
     setInterval(() => document.hidden || this.poll(), POLL_MS);
     this.poll();
   }
@@ -50,7 +61,8 @@ class Page {
       this.tabs();
       if (!this.view) this.route();
       else if (this.viewName === "first" && this.sources.length) this.route();
-      else if (this.view.missing && this.sources.some((source) => source.source_id === this.view.sourceId)) this.route(true);
+      else if (this.view.missing && this.sources.some((source) => source.source_id === this.view.sourceId))
+        this.route(true);
       for (const listener of this.sourceListeners) listener(this.sources);
     } catch (error) {
       if (error.status === undefined) throw error;
@@ -72,25 +84,36 @@ class Page {
     const alive = new Set(status.workers.filter((worker) => worker.state === "running").map((worker) => worker.role));
     const missing = ROLES.filter((role) => !alive.has(role));
     const short = `${ROLES.length - missing.length}/${ROLES.length}`;
-    const long = { 0: `${status.workers.length} workers`, 1: `no ${missing[0]}`, [ROLES.length]: "no workers" }[missing.length] ?? `${short} kinds of worker`;
-    fill(this.health, h("i", { class: "dot", "data-state": missing.length ? "failed" : "playing" }), h("span", { class: "wide" }, long), h("span", { class: "narrow" }, short));
-    this.health.title = missing.length ? `Not running: ${missing.join(", ")}. Start them: cornerman up` : "Every kind of worker runs";
+    const long =
+      { 0: `${status.workers.length} workers`, 1: `no ${missing[0]}`, [ROLES.length]: "no workers" }[missing.length] ??
+      `${short} kinds of worker`;
+    fill(
+      this.health,
+      h("i", { class: "dot", "data-state": missing.length ? "failed" : "playing" }),
+      h("span", { class: "wide" }, long),
+      h("span", { class: "narrow" }, short),
+    );
+    this.health.title = missing.length
+      ? `Not running: ${missing.join(", ")}. Start them: cornerman up`
+      : "Every kind of worker runs";
     this.health.classList.toggle("danger", missing.length > 0);
     for (const listener of this.statusListeners) listener(status);
   }
 
-  /** The connection came or went. Said once, and taken back by itself. `reason` is there when the server itself answered. */
+  /** Shows or hides the banner about a lost connection. `reason` is set when the server itself answered. */
   link(open, reason = "") {
     this.linked = open;
     this.banner.hidden = open;
     if (open) return;
     this.banner.textContent = reason
       ? "The server is there, but its Redis does not answer. It goes on by itself when Redis is back …"
-      : "The server does not answer. Trying again by itself … If you stopped it, start it again: cornerman demo, or cornerman up.";
+      : "The server does not answer; trying again … If you stopped it, start it: cornerman demo, or cornerman up.";
     this.banner.title = reason;
   }
 
-  tell(text) { this.open("This did not work", h("p", {}, text)); }
+  tell(text) {
+    this.open("This did not work", h("p", {}, text));
+  }
 
   route(anew = false) {
     const [, kind, rest] = location.hash.match(/^#\/(\w*)\/?(.*)$/) ?? [null, "", ""];
@@ -99,32 +122,97 @@ class Page {
     if (name === this.viewName && !anew) return;
     this.view?.close();
     this.viewName = name;
-    const made = { wall: () => new WallView(this), first: () => new AddView(this, true), add: () => new AddView(this, false), health: () => new HealthView(this) };
+    const made = {
+      wall: () => new WallView(this),
+      first: () => new AddView(this, true),
+      add: () => new AddView(this, false),
+      health: () => new HealthView(this),
+    };
     this.view = name.startsWith("s/") ? new SourceView(this, name.slice(2)) : (made[name] ?? made.wall)();
-    document.title = `${{ wall: "Wall", first: "Welcome", add: "Add", health: "Health" }[name] ?? name.slice(2)} · Cornerman`;
+    const titles = { wall: "Wall", first: "Welcome", add: "Add", health: "Health" };
+    document.title = `${titles[name] ?? name.slice(2)} · Cornerman`;
     this.tabs();
     if (this.routed) this.main.focus({ preventScroll: true });
     this.routed = true;
   }
 
   tabs() {
-    const tab = (href, name, ...content) => h("a", { class: "tab", href, "aria-current": this.viewName === name ? "page" : null }, content);
+    const tab = (href, name, ...content) =>
+      h("a", { class: "tab", href, "aria-current": this.viewName === name ? "page" : null }, content);
     const key = JSON.stringify([this.viewName, this.sources.map((s) => [s.source_id, s.run?.state, s.paused])]);
     if (key === this.tabKey) return;
     this.tabKey = key;
-    fill(by("tabs"), this.sources.length ? tab("#/", "wall", icon("wall"), "Wall") : null,
-      this.sources.map((source) => tab(`#/s/${encodeURIComponent(source.source_id)}`, `s/${source.source_id}`,
-        h("i", { class: "dot", "data-state": source.paused ? "paused" : source.run?.state ?? "waiting" }), source.source_id)),
-      h("a", { class: "tab add", href: "#/add", "aria-current": this.viewName === "add" ? "page" : null, "aria-label": "Add source" }, icon("plus"), h("span", { class: "wide" }, "Add source")));
+    fill(
+      by("tabs"),
+      this.sources.length ? tab("#/", "wall", icon("wall"), "Wall") : null,
+      this.sources.map((source) =>
+        tab(
+          `#/s/${encodeURIComponent(source.source_id)}`,
+          `s/${source.source_id}`,
+          h("i", { class: "dot", "data-state": source.paused ? "paused" : (source.run?.state ?? "waiting") }),
+          source.source_id,
+        ),
+      ),
+      h(
+        "a",
+        {
+          class: "tab add",
+          href: "#/add",
+          "aria-current": this.viewName === "add" ? "page" : null,
+          "aria-label": "Add source",
+        },
+        icon("plus"),
+        h("span", { class: "wide" }, "Add source"),
+      ),
+    );
   }
 
   tools() {
     const { voice } = this;
-    const speak = h("button", { type: "button", class: "plain", "aria-pressed": String(voice.on), "aria-label": voice.on ? "Voice is on" : "Voice is off",
-      title: voice.possible ? "Read the words aloud" : "This browser has no speech", disabled: !voice.possible, onclick: () => { voice.toggle(); this.tools(); } }, icon(voice.on ? "sound" : "silent"), h("span", { class: "wide" }, voice.on ? "voice on" : "voice off"));
-    const theme = h("button", { type: "button", class: "plain", "aria-label": "Dark or light", title: "Dark or light", onclick: () => { window.cornermanTheme(); this.view?.redraw(); } }, icon("theme"));
+    const speak = h(
+      "button",
+      {
+        type: "button",
+        class: "plain",
+        "aria-pressed": String(voice.on),
+        "aria-label": voice.on ? "Voice is on" : "Voice is off",
+        title: voice.possible ? "Read the words aloud" : "This browser has no speech",
+        disabled: !voice.possible,
+        onclick: () => {
+          voice.toggle();
+          this.tools();
+        },
+      },
+      icon(voice.on ? "sound" : "silent"),
+      h("span", { class: "wide" }, voice.on ? "voice on" : "voice off"),
+    );
+    const theme = h(
+      "button",
+      {
+        type: "button",
+        class: "plain",
+        "aria-label": "Dark or light",
+        title: "Dark or light",
+        onclick: () => {
+          window.cornermanTheme();
+          this.view?.redraw();
+        },
+      },
+      icon("theme"),
+    );
     this.health ??= h("a", { class: "tab", href: "#/health" }, "workers");
-    const live = camera.stream ? h("button", { type: "button", onclick: () => camera.stop(camera.sourceId), title: `This camera is being watched as ${camera.sourceId}` }, icon("camera"), "Stop camera") : null;
+    const live = camera.stream
+      ? h(
+          "button",
+          {
+            type: "button",
+            onclick: () => camera.stop(camera.sourceId),
+            title: `This camera is being watched as ${camera.sourceId}`,
+          },
+          icon("camera"),
+          "Stop camera",
+        )
+      : null;
     fill(by("tools"), live, speak, theme, this.health);
   }
 
@@ -142,8 +230,24 @@ class Page {
   confirm(title, text, verb, act) {
     this.dialog.onkeydown = null;
     const cancel = h("button", { type: "button", onclick: () => this.dialog.close() }, "Cancel");
-    const go = h("button", { type: "button", class: "danger", onclick: () => { this.dialog.close(); act(); } }, verb);
-    fill(this.dialog, h("h2", { id: "dialog-title" }, title), h("p", { class: "quiet" }, text), h("div", { class: "row" }, cancel, go));
+    const go = h(
+      "button",
+      {
+        type: "button",
+        class: "danger",
+        onclick: () => {
+          this.dialog.close();
+          act();
+        },
+      },
+      verb,
+    );
+    fill(
+      this.dialog,
+      h("h2", { id: "dialog-title" }, title),
+      h("p", { class: "quiet" }, text),
+      h("div", { class: "row" }, cancel, go),
+    );
     this.dialog.showModal();
     cancel.focus();
   }

@@ -1,5 +1,5 @@
-// Live figures of one source: rates from its counters, latencies from its events, lag from the consumer groups. Nothing is invented:
-// where there is no figure there is a dash.
+// Live figures of one source: rates from its counters, latencies from its events, lag of the consumer groups.
+// All are measured; a missing figure is a dash.
 
 import { api, sourcePath } from "./api.js";
 import { Chart } from "./chart.js";
@@ -13,34 +13,92 @@ const RATE_S = 3; // rates are over the last three seconds: counters come in ste
 const LOST = ["buried", "lost", "expired", "errors"]; // past capture; shown beside the drops when there are any
 
 const TILES = [
-  { key: "frames", title: "frames in", unit: "/s", names: ["captured", "sampled"], hint: "frames decoded, and those sampled for chunks" },
-  { key: "chunks", title: "chunks", unit: "/s", names: ["published", "decided"], hint: "chunks put on the bus, and decisions made" },
-  { key: "drops", title: "dropped", unit: "", names: [], hint: "chunks dropped at capture, and what was lost later, by reason; the lines are each second's" },
-  { key: "lag", title: "in work", unit: "", names: ["encoder", "decider", "generator"], hint: "entries that wait or are being worked on, all sources" },
-  { key: "stages", title: "latency by stage", unit: "ms", names: STAGES, wide: true, hint: "from capture to the first word, by stage: what each added; medians of the last twenty" },
-  { key: "ttft", title: "TTFT", unit: "ms", names: ["ttft"], hint: "from the request taken to the first token; median of the last twenty" },
-  { key: "tokens", title: "tokens", unit: "/s", names: ["tokens/s"], hint: "while it speaks; median of the last twenty" },
+  {
+    key: "frames",
+    title: "frames in",
+    unit: "/s",
+    names: ["captured", "sampled"],
+    hint: "frames decoded, and those sampled for chunks",
+  },
+  {
+    key: "chunks",
+    title: "chunks",
+    unit: "/s",
+    names: ["published", "decided"],
+    hint: "chunks put on the bus, and decisions made",
+  },
+  {
+    key: "drops",
+    title: "dropped",
+    unit: "",
+    names: [],
+    hint: "chunks dropped at capture, and what was lost later, by reason; the lines are each second's",
+  },
+  {
+    key: "lag",
+    title: "in work",
+    unit: "",
+    names: ["encoder", "decider", "generator"],
+    hint: "entries that wait or are being worked on, all sources",
+  },
+  {
+    key: "stages",
+    title: "latency by stage",
+    unit: "ms",
+    names: STAGES,
+    wide: true,
+    hint: "from capture to the first word, by stage: what each added; medians of the last twenty",
+  },
+  {
+    key: "ttft",
+    title: "TTFT",
+    unit: "ms",
+    names: ["ttft"],
+    hint: "from the request taken to the first token; median of the last twenty",
+  },
+  {
+    key: "tokens",
+    title: "tokens",
+    unit: "/s",
+    names: ["tokens/s"],
+    hint: "while it speaks; median of the last twenty",
+  },
 ];
 
 export class Numbers {
   constructor(element, sourceId, session, onSource) {
     const recent = Object.fromEntries([...STAGES, "total", "ttft", "tokens"].map((name) => [name, []]));
-    Object.assign(this, { sourceId, session, onSource, recent, reasons: [] });
+    this.sourceId = sourceId;
+    this.session = session;
+    this.onSource = onSource;
+    this.recent = recent;
+    this.reasons = [];
     this.tiles = new Map();
-    fill(element, TILES.map((tile) => this.build(tile)));
+    fill(
+      element,
+      TILES.map((tile) => this.build(tile)),
+    );
     session.addEventListener("decision", ({ detail }) => detail.live && this.decided(detail.event));
     session.addEventListener("end", ({ detail }) => detail.live && this.ended(detail.event));
     this.before = [];
-    this.timer = setInterval(() => { if (!this.busy) this.asking = this.poll(); }, 1000); // a slow server is not asked twice at once
+    this.timer = setInterval(() => {
+      if (!this.busy) this.asking = this.poll();
+    }, 1000); // a slow server is not asked twice at once
     this.asking = this.poll();
   }
 
-  build({ key, title, unit, names, hint, wide }) {
+  build({ key, title, unit, names, hint, wide = false }) {
     const canvas = h("canvas", { role: "img", "aria-label": `${title}, the last two minutes` });
     const value = h("div", { class: "value" }, "–");
     const keys = h("div", { class: "keys" });
     this.tiles.set(key, { chart: new Chart(canvas), value, keys, unit, names });
-    return h("section", { class: `tile${wide ? " wide" : ""}`, "data-tile": key, title: hint }, h("header", {}, h("h3", {}, title), value), canvas, keys);
+    return h(
+      "section",
+      { class: `tile${wide ? " wide" : ""}`, "data-tile": key, title: hint },
+      h("header", {}, h("h3", {}, title), value),
+      canvas,
+      keys,
+    );
   }
 
   decided({ times }) {
@@ -66,7 +124,8 @@ export class Numbers {
     if (document.hidden) return;
     this.busy = true;
     const asked = performance.now();
-    let source; let status;
+    let source;
+    let status;
     try {
       [source, status] = await Promise.all([api("GET", sourcePath(this.sourceId)), api("GET", "/api/status")]);
     } catch (error) {
@@ -88,8 +147,15 @@ export class Numbers {
     this.set("frames", [this.fps, rate("sampled")]);
     this.set("chunks", [rate("published"), rate("decided")]);
     this.drops(counters, rate);
-    this.set("lag", ["encoder", "decider", "generator"].map((group) => status.lag[group] ?? NaN));
-    this.set("stages", STAGES.map((stage) => median(this.recent[stage])), this.total());
+    this.set(
+      "lag",
+      ["encoder", "decider", "generator"].map((group) => status.lag[group] ?? NaN),
+    );
+    this.set(
+      "stages",
+      STAGES.map((stage) => median(this.recent[stage])),
+      this.total(),
+    );
     for (const name of ["ttft", "tokens"]) this.set(name, [median(this.recent[name])]);
     if (source.run?.run !== this.run) this.before = [];
     this.run = source.run?.run;
@@ -105,7 +171,9 @@ export class Numbers {
 
   /** One line for each reason that has occurred; the figure is all of them. */
   drops(counters, rate) {
-    const found = Object.keys(counters).filter((name) => counters[name] && (name.startsWith("dropped:") || LOST.includes(name)));
+    const found = Object.keys(counters).filter(
+      (name) => counters[name] && (name.startsWith("dropped:") || LOST.includes(name)),
+    );
     for (const name of found) if (!this.reasons.includes(name)) this.reasons.push(name);
     const count = (name) => counters[name] ?? 0;
     const total = this.reasons.reduce((sum, name) => sum + count(name), 0);
@@ -119,13 +187,22 @@ export class Numbers {
     const { chart, value, keys, unit, names } = this.tiles.get(name);
     chart.push(values);
     chart.draw();
-    value.textContent = unit === "ms" ? ms(shown) : `${number(shown, shown >= 10 ? 0 : 1)}${unit && Number.isFinite(shown) ? ` ${unit}` : ""}`;
+    value.textContent =
+      unit === "ms"
+        ? ms(shown)
+        : `${number(shown, shown >= 10 ? 0 : 1)}${unit && Number.isFinite(shown) ? ` ${unit}` : ""}`;
     if (words) fill(keys, words);
-    else if (names.length > 1) fill(keys, names.map((text, i) => key(i, text, number(values[i], unit === "ms" ? 0 : 1))));
+    else if (names.length > 1)
+      fill(
+        keys,
+        names.map((text, i) => key(i, text, number(values[i], unit === "ms" ? 0 : 1))),
+      );
     else fill(keys, Number.isFinite(shown) ? `median of ${this.recent[name].length}` : "after the first words");
   }
 
-  redraw() { for (const { chart } of this.tiles.values()) chart.draw(); }
+  redraw() {
+    for (const { chart } of this.tiles.values()) chart.draw();
+  }
 
   /** Asks no more; settles when the last answer is there. */
   close() {

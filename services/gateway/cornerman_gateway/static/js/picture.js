@@ -1,4 +1,4 @@
-// The picture of a source on a canvas. The server decides which picture is due; this draws it at once and says which one it was.
+// The picture of a source on a canvas. The server decides which picture is due; this draws it and reports which one.
 
 import { socketUrl, sourcePath } from "./api.js";
 import { Link } from "./link.js";
@@ -8,7 +8,10 @@ const decoder = new TextDecoder();
 export class Picture {
   /**
    * @param {HTMLCanvasElement} canvas
-   * @param {{delay?: string, fps?: number, onFrame?: (frame) => void, onLink?: (open: boolean, reason: string) => void}} options
+   * @param {{
+   *   delay?: string, fps?: number,
+   *   onFrame?: (frame) => void, onLink?: (open: boolean, reason: string) => void,
+   * }} options
    */
   constructor(canvas, sourceId, options = {}) {
     this.canvas = canvas;
@@ -22,13 +25,18 @@ export class Picture {
     const fps = options.fps ? `&fps=${options.fps}` : "";
     this.link = new Link(() => socketUrl(sourcePath(sourceId, `/video.ws?delay=${options.delay ?? "auto"}${fps}`)), {
       binary: true,
-      message: (data) => { this.waiting = data; this.pump(); },
+      message: (data) => {
+        this.waiting = data;
+        this.pump();
+      },
       state: (open, reason) => options.onLink?.(open, reason),
     });
   }
 
   /** Is the picture moving? Words wait for it only then. */
-  get live() { return !document.hidden && performance.now() - this.shown_at < 1500; }
+  get live() {
+    return !document.hidden && performance.now() - this.shown_at < 1500;
+  }
 
   async pump() {
     if (this.decoding) return; // the newest one is drawn when this is done; older ones are passed over
@@ -65,11 +73,18 @@ export class Picture {
     if (!this.frame) return "";
     const small = document.createElement("canvas");
     const scale = Math.min(1, width / this.canvas.width);
-    Object.assign(small, { width: Math.round(this.canvas.width * scale), height: Math.round(this.canvas.height * scale) });
+    Object.assign(small, {
+      width: Math.round(this.canvas.width * scale),
+      height: Math.round(this.canvas.height * scale),
+    });
     small.getContext("2d").drawImage(this.canvas, 0, 0, small.width, small.height);
-    const blob = await new Promise((done) => { small.toBlob(done, "image/jpeg", 0.8); });
+    const blob = await new Promise((done) => {
+      small.toBlob(done, "image/jpeg", 0.8);
+    });
     return blob ? URL.createObjectURL(blob) : "";
   }
 
-  close() { this.link.close(); }
+  close() {
+    this.link.close();
+  }
 }

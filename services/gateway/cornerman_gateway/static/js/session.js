@@ -35,8 +35,14 @@ export class Session extends EventTarget {
 
   /** Takes one event. `live` is false for history, which is shown at once and not spoken. */
   take(event, live) {
-    if (event.type === "lagged") { this.emit("lagged", event); return; }
-    if (this.cursor && event.id && later(event.id, this.cursor) <= 0) { this.counts.repeated += 1; return; }
+    if (event.type === "lagged") {
+      this.emit("lagged", event);
+      return;
+    }
+    if (this.cursor && event.id && later(event.id, this.cursor) <= 0) {
+      this.counts.repeated += 1;
+      return;
+    }
     if (event.id) this.cursor = event.id;
     if (event.run && event.run !== this.run) this.newRun(event.run);
     const handler = this[`on_${event.type}`];
@@ -66,7 +72,16 @@ export class Session extends EventTarget {
   on_start(event, live) {
     const before = this.sayings.get(event.request_id);
     if (before && before.attempt >= event.attempt) return;
-    this.put({ ...this.base(event), live, model: event.model, prompt: event.prompt, asked: before?.asked || questionOf(event) }, "start");
+    this.put(
+      {
+        ...this.base(event),
+        live,
+        model: event.model,
+        prompt: event.prompt,
+        asked: before?.asked || questionOf(event),
+      },
+      "start",
+    );
   }
 
   on_delta(event, live) {
@@ -81,14 +96,26 @@ export class Session extends EventTarget {
   on_end(event, live) {
     let saying = this.sayings.get(event.request_id);
     if (!saying) {
-      if (event.silent || ["expired", "cancelled"].includes(event.status)) { this.emit("end", { saying: null, event, live }); return; }
+      if (event.silent || ["expired", "cancelled"].includes(event.status)) {
+        this.emit("end", { saying: null, event, live });
+        return;
+      }
       saying = this.put({ ...this.base(event), live, asked: questionOf(event) }, "start");
     }
     const failed = event.status === "failed";
     Object.assign(saying, {
-      done: true, status: event.status, silent: event.silent, ttft_ms: event.ttft_ms, times: event.times, pts_s: event.pts_s,
-      tokens: event.n_output_tokens, model: event.model, prompt: event.prompt, kind: failed ? "failed" : kindOf(event),
-      text: failed ? event.cause || "The generator failed and gave no cause." : event.text, action: event.action,
+      done: true,
+      status: event.status,
+      silent: event.silent,
+      ttft_ms: event.ttft_ms,
+      times: event.times,
+      pts_s: event.pts_s,
+      tokens: event.n_output_tokens,
+      model: event.model,
+      prompt: event.prompt,
+      kind: failed ? "failed" : kindOf(event),
+      text: failed ? event.cause || "The generator failed and gave no cause." : event.text,
+      action: event.action,
     });
     if (event.silent || ["expired", "cancelled"].includes(event.status)) this.sayings.delete(event.request_id);
     this.emit("end", { saying, event, live });
@@ -102,26 +129,64 @@ export class Session extends EventTarget {
       this.emit("text", { saying: last, live });
       return;
     }
-    const saying = this.put({
-      request_id: `error:${event.id}`, isError: true, kind: "failed", text, pts_s: null, done: true, status: "failed", live,
-      times: {}, times_seen: 1, run: event.run, at_s: event.at_s, attempt: 0,
-    }, "start");
+    const saying = this.put(
+      {
+        request_id: `error:${event.id}`,
+        isError: true,
+        kind: "failed",
+        text,
+        pts_s: null,
+        done: true,
+        status: "failed",
+        live,
+        times: {},
+        times_seen: 1,
+        run: event.run,
+        at_s: event.at_s,
+        attempt: 0,
+      },
+      "start",
+    );
     this.emit("end", { saying, event, live });
   }
 
   /** A question of ours, shown before its answer begins. */
   asked(requestId, text) {
-    if (this.sayings.has(requestId)) { this.sayings.get(requestId).asked = text; return; }
-    this.put({
-      request_id: requestId, kind: "answer", asked: text, text: "", run: this.run, pts_s: null, attempt: 0, live: true, done: false,
-      times: {}, first_at_s: 0,
-    }, "start");
+    if (this.sayings.has(requestId)) {
+      this.sayings.get(requestId).asked = text;
+      return;
+    }
+    this.put(
+      {
+        request_id: requestId,
+        kind: "answer",
+        asked: text,
+        text: "",
+        run: this.run,
+        pts_s: null,
+        attempt: 0,
+        live: true,
+        done: false,
+        times: {},
+        first_at_s: 0,
+      },
+      "start",
+    );
   }
 
   base(event) {
     return {
-      request_id: event.request_id, run: event.run, attempt: event.attempt, kind: kindOf(event), text: "", done: false, status: "",
-      pts_s: event.pts_s ?? null, times: event.times, first_at_s: 0, action: event.action,
+      request_id: event.request_id,
+      run: event.run,
+      attempt: event.attempt,
+      kind: kindOf(event),
+      text: "",
+      done: false,
+      status: "",
+      pts_s: event.pts_s ?? null,
+      times: event.times,
+      first_at_s: 0,
+      action: event.action,
     };
   }
 
@@ -142,5 +207,7 @@ export class Session extends EventTarget {
     this.emit("dropped", { requestId });
   }
 
-  emit(type, detail) { this.dispatchEvent(new CustomEvent(type, { detail })); }
+  emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
 }

@@ -3,7 +3,13 @@
 import { api, sourcePath } from "./api.js";
 import { fill, h } from "./dom.js";
 
-const STRATEGIES = { rules: "rules", head: "trained head", interval: "interval", scene: "scene change", llm: "language model" };
+const STRATEGIES = {
+  rules: "rules",
+  head: "trained head",
+  interval: "interval",
+  scene: "scene change",
+  llm: "language model",
+};
 const ABOUT = {
   rules: "Speaks at every n-th chunk, and when motion is high.",
   head: "A small trained network on each chunk says when words would help.",
@@ -37,7 +43,11 @@ const MORE = [
 ];
 
 const at = (source, path) => path.split(".").reduce((value, key) => value?.[key], source);
-const change = (path, value) => path.split(".").reverse().reduce((inner, key) => ({ [key]: inner }), value);
+const change = (path, value) =>
+  path
+    .split(".")
+    .reverse()
+    .reduce((inner, key) => ({ [key]: inner }), value);
 
 export class Settings {
   /**
@@ -45,7 +55,11 @@ export class Settings {
    * @param {HTMLElement} last shown behind the last setting
    */
   constructor(element, sourceId, onChanged, last) {
-    Object.assign(this, { element, sourceId, onChanged, last, about: h("p", { class: "quiet small whole" }) });
+    this.element = element;
+    this.sourceId = sourceId;
+    this.onChanged = onChanged;
+    this.last = last;
+    this.about = h("p", { class: "quiet small whole" });
     this.fields = new Map();
     this.status = h("p", { class: "applied", role: "status" }, "");
     this.source = null;
@@ -62,18 +76,53 @@ export class Settings {
   form() {
     const names = Object.fromEntries([...this.profiles.map((p) => [p.name, p.title]), ["custom", "Custom"]]);
     this.profile = select(names, (name) => this.choose(name));
-    this.prompt = h("textarea", { rows: "3", spellcheck: "true", onchange: () => this.send("say.prompt", this.prompt.value, this.prompt) });
-    const prompt = h("label", { class: "field" }, h("span", {}, "What to look for, in words"), this.prompt, this.wrongOf(this.prompt, "say.prompt"));
-    const more = h("details", {}, h("summary", {}, "More settings"), h("div", { class: "settings two" }, MORE.map((row) => this.row(...row)), this.last));
+    this.prompt = h("textarea", {
+      rows: "3",
+      spellcheck: "true",
+      onchange: () => this.send("say.prompt", this.prompt.value, this.prompt),
+    });
+    const prompt = h(
+      "label",
+      { class: "field" },
+      h("span", {}, "What to look for, in words"),
+      this.prompt,
+      this.wrongOf(this.prompt, "say.prompt"),
+    );
+    const more = h(
+      "details",
+      {},
+      h("summary", {}, "More settings"),
+      h(
+        "div",
+        { class: "settings two" },
+        MORE.map((row) => this.row(...row)),
+        this.last,
+      ),
+    );
     more.classList.add("whole");
     prompt.classList.add("whole");
     this.status.classList.add("whole");
     const [first, ...rest] = WHEN;
-    return h("div", { class: "settings two" }, label("Prompt profile", this.profile), this.row(...first), this.about, prompt, rest.map((row) => this.row(...row)), more, this.status);
+    return h(
+      "div",
+      { class: "settings two" },
+      label("Prompt profile", this.profile),
+      this.row(...first),
+      this.about,
+      prompt,
+      rest.map((row) => this.row(...row)),
+      more,
+      this.status,
+    );
   }
 
   row(path, title, kind, strategies) {
-    const field = kind === "text" ? this.text(path, title) : kind.step ? this.range(path, title, kind) : this.choice(path, title, kind);
+    const field =
+      kind === "text"
+        ? this.text(path, title)
+        : kind.step
+          ? this.range(path, title, kind)
+          : this.choice(path, title, kind);
     field.strategies = strategies;
     field.row.append(this.wrongOf(field.input, path));
     this.fields.set(path, field);
@@ -83,21 +132,47 @@ export class Settings {
   range(path, title, { min, max, step, unit = "" }) {
     const output = h("output", {});
     const input = h("input", { type: "range", min, max, step, "aria-label": title });
-    const show = () => { output.textContent = `${input.value}${unit ? ` ${unit}` : ""}`; };
+    const show = () => {
+      output.textContent = `${input.value}${unit ? ` ${unit}` : ""}`;
+    };
     input.addEventListener("input", show);
     input.addEventListener("change", () => this.send(path, Number(input.value), input));
     const row = h("div", { class: "field" }, h("span", {}, title), h("div", { class: "range-line" }, input, output));
-    return { row, input, set: (value) => { if (Number(value) > max) input.max = value; input.value = value; show(); } };
+    return {
+      row,
+      input,
+      set: (value) => {
+        if (Number(value) > max) input.max = value;
+        input.value = value;
+        show();
+      },
+    };
   }
 
   choice(path, title, options) {
     const input = select(options, (value) => this.send(path, value, input));
-    return { row: label(title, input), input, set: (value) => { input.value = value; } };
+    return {
+      row: label(title, input),
+      input,
+      set: (value) => {
+        input.value = value;
+      },
+    };
   }
 
   text(path, title) {
-    const input = h("input", { type: "text", autocomplete: "off", onchange: () => this.send(path, input.value, input) });
-    return { row: label(title, input), input, set: (value) => { input.value = value; } };
+    const input = h("input", {
+      type: "text",
+      autocomplete: "off",
+      onchange: () => this.send(path, input.value, input),
+    });
+    return {
+      row: label(title, input),
+      input,
+      set: (value) => {
+        input.value = value;
+      },
+    };
   }
 
   wrongOf(input, path) {
@@ -109,12 +184,18 @@ export class Settings {
 
   choose(name) {
     const profile = this.profiles.find((item) => item.name === name);
-    if (!profile) { this.prompt.focus(); this.prompt.select(); return; }
+    if (!profile) {
+      this.prompt.focus();
+      this.prompt.select();
+      return;
+    }
     this.prompt.value = profile.prompt;
     this.patch({ mode: profile.mode, say: { prompt: profile.prompt } }, this.profile);
   }
 
-  send(path, value, input) { return this.patch(change(path, value), input); }
+  send(path, value, input) {
+    return this.patch(change(path, value), input);
+  }
 
   async patch(body, input) {
     input.removeAttribute("aria-invalid");
@@ -150,8 +231,14 @@ export class Settings {
 }
 
 function select(options, onChange) {
-  const element = h("select", { onchange: () => onChange(element.value) }, Object.entries(options).map(([value, text]) => h("option", { value }, text)));
+  const element = h(
+    "select",
+    { onchange: () => onChange(element.value) },
+    Object.entries(options).map(([value, text]) => h("option", { value }, text)),
+  );
   return element;
 }
 
-function label(title, input) { return h("label", { class: "field" }, h("span", {}, title), input); }
+function label(title, input) {
+  return h("label", { class: "field" }, h("span", {}, title), input);
+}

@@ -1,7 +1,7 @@
 // Lets words appear when their picture does, and measures how well that went.
 //
-// The server shows the picture late by about the time that words take. Words that are early wait here for their picture; words
-// that are late appear at once. The error is word time - picture time, in media time, at the moment the first word is shown.
+// The server delays the picture by about the time that words take. Early words wait here for their picture; late words
+// appear at once. The error is word time - picture time, in media time, when the first word is shown.
 
 import { median, quantile } from "./format.js";
 
@@ -25,9 +25,13 @@ export class Sync {
   }
 
   /** Is it still waiting? */
-  holds(requestId) { return this.held.has(requestId); }
+  holds(requestId) {
+    return this.held.has(requestId);
+  }
 
-  forget(requestId) { this.held.delete(requestId); }
+  forget(requestId) {
+    this.held.delete(requestId);
+  }
 
   due({ saying, since }) {
     const { frame, live } = this.picture;
@@ -49,8 +53,11 @@ export class Sync {
     if (measured && saying.kind !== "answer" && !saying.isError) {
       saying.sync_ms = (saying.pts_s - frame.pts_s) * 1000;
       this.samples.push({
-        request_id: saying.request_id, error_ms: saying.sync_ms, held_ms: performance.now() - since,
-        delay_ms: frame.delay_s * 1000, latency_ms: (saying.times.first_token_at_s - saying.times.captured_at_s) * 1000,
+        request_id: saying.request_id,
+        error_ms: saying.sync_ms,
+        held_ms: performance.now() - since,
+        delay_ms: frame.delay_s * 1000,
+        latency_ms: (saying.times.first_token_at_s - saying.times.captured_at_s) * 1000,
       });
       if (this.samples.length > KEPT) this.samples.shift();
     }
@@ -60,6 +67,11 @@ export class Sync {
   /** Median and 95th percentile of |error|, over what was measured. */
   get summary() {
     const errors = this.samples.map((sample) => Math.abs(sample.error_ms));
-    return { n: errors.length, median_ms: median(errors), p95_ms: quantile(errors, 0.95), last_ms: this.samples.at(-1)?.error_ms ?? NaN };
+    return {
+      n: errors.length,
+      median_ms: median(errors),
+      p95_ms: quantile(errors, 0.95),
+      last_ms: this.samples.at(-1)?.error_ms ?? NaN,
+    };
   }
 }

@@ -7,9 +7,13 @@
     chosen = null; // storage may be forbidden; the system's choice will do
   }
   const system = matchMedia("(prefers-color-scheme: light)");
-  const apply = (theme) => { document.documentElement.dataset.theme = theme ?? (system.matches ? "light" : "dark"); };
+  const apply = (theme) => {
+    document.documentElement.dataset.theme = theme ?? (system.matches ? "light" : "dark");
+  };
   apply(chosen);
-  system.addEventListener("change", () => { if (!chosen) apply(null); });
+  system.addEventListener("change", () => {
+    if (!chosen) apply(null);
+  });
   window.cornermanTheme = () => {
     chosen = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
     apply(chosen);

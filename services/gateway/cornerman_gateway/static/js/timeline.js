@@ -1,4 +1,4 @@
-// Decisions and words over media time, on a canvas. Mouse, touch and keys choose a decision; choosing shows its picture.
+// Decisions and words over media time, on a canvas. Mouse, touch and keys choose a decision and show its picture.
 
 import { colour, context2d, h, oncePerFrame } from "./dom.js";
 import { clock } from "./format.js";
@@ -16,12 +16,24 @@ export class Timeline {
    */
   constructor(canvas, tip, session, onMoment, shown) {
     this.draw = oncePerFrame(() => this.paint());
-    Object.assign(this, { canvas, tip, session, onMoment, shown, span: SPANS[0], chosen: null });
+    this.canvas = canvas;
+    this.tip = tip;
+    this.session = session;
+    this.onMoment = onMoment;
+    this.shown = shown;
+    this.span = SPANS[0];
+    this.chosen = null;
     this.choose(null);
-    for (const name of ["decision", "start", "text", "end", "run", "ready", "dropped"]) session.addEventListener(name, this.draw);
+    for (const name of ["decision", "start", "text", "end", "run", "ready", "dropped"])
+      session.addEventListener(name, this.draw);
     canvas.addEventListener("pointermove", (event) => this.choose(this.nearest(event.offsetX)));
-    canvas.addEventListener("pointerleave", () => { if (document.activeElement !== canvas) this.choose(null); });
-    canvas.addEventListener("click", (event) => { this.choose(this.nearest(event.offsetX)); this.open(); });
+    canvas.addEventListener("pointerleave", () => {
+      if (document.activeElement !== canvas) this.choose(null);
+    });
+    canvas.addEventListener("click", (event) => {
+      this.choose(this.nearest(event.offsetX));
+      this.open();
+    });
     canvas.addEventListener("keydown", (event) => this.key(event));
     this.observer = new ResizeObserver(this.draw);
     this.observer.observe(canvas);
@@ -29,22 +41,37 @@ export class Timeline {
 
   /** Buttons that choose how much is shown. */
   zoom() {
-    const buttons = SPANS.map((span) => h("button", {
-      type: "button", class: "plain", "aria-pressed": String(span === this.span), onclick: () => {
-        this.span = span;
-        buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(SPANS[i] === span)));
-        this.draw();
-      },
-    }, span < 60 ? `${span} s` : `${span / 60} min`));
+    const buttons = SPANS.map((span) =>
+      h(
+        "button",
+        {
+          type: "button",
+          class: "plain",
+          "aria-pressed": String(span === this.span),
+          onclick: () => {
+            this.span = span;
+            buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(SPANS[i] === span)));
+            this.draw();
+          },
+        },
+        span < 60 ? `${span} s` : `${span / 60} min`,
+      ),
+    );
     return buttons;
   }
 
-  get end() { return Math.max(this.session.decisions.at(-1)?.pts_s ?? 0, this.span); }
+  get end() {
+    return Math.max(this.session.decisions.at(-1)?.pts_s ?? 0, this.span);
+  }
 
-  x(pts, width) { return width - EDGE_PX - ((this.end - pts) / this.span) * (width - EDGE_PX); }
+  x(pts, width) {
+    return width - EDGE_PX - ((this.end - pts) / this.span) * (width - EDGE_PX);
+  }
 
   sayings() {
-    return [...this.session.sayings.values()].filter((s) => s.run === this.session.run && s.pts_s !== null && s.pts_s !== undefined);
+    return [...this.session.sayings.values()].filter(
+      (s) => s.run === this.session.run && s.pts_s !== null && s.pts_s !== undefined,
+    );
   }
 
   paint() {
@@ -74,7 +101,8 @@ export class Timeline {
 
   label() {
     const said = this.sayings().length;
-    return `Timeline: ${this.session.decisions.length} decisions and ${said} sayings. Left and right arrows choose, Enter shows the picture.`;
+    const counts = `${this.session.decisions.length} decisions and ${said} sayings`;
+    return `Timeline: ${counts}. Left and right arrows choose, Enter shows the picture.`;
   }
 
   axis(context, width, height, from) {
@@ -111,7 +139,12 @@ export class Timeline {
       const tall = Math.max(1, (spoke ? 0.8 : 0.5) * row.confidence * (floor - TOP_PX - 6));
       context.fillStyle = shades[row.action];
       context.beginPath();
-      context.roundRect(this.x(row.pts_s, width) - wide / 2, floor - tall, wide, tall, [Math.min(3, wide / 2), Math.min(3, wide / 2), 0, 0]);
+      context.roundRect(this.x(row.pts_s, width) - wide / 2, floor - tall, wide, tall, [
+        Math.min(3, wide / 2),
+        Math.min(3, wide / 2),
+        0,
+        0,
+      ]);
       context.fill();
     }
   }
@@ -158,10 +191,11 @@ export class Timeline {
   nearest(x) {
     const { width } = this.canvas.getBoundingClientRect();
     const pts = this.end - ((width - EDGE_PX - x) / (width - EDGE_PX)) * this.span;
-    const near = (rows, within) => rows.reduce((best, row) => {
-      const gap = Math.abs(row.pts_s - pts);
-      return gap <= within && (!best || gap < Math.abs(best.pts_s - pts)) ? row : best;
-    }, null);
+    const near = (rows, within) =>
+      rows.reduce((best, row) => {
+        const gap = Math.abs(row.pts_s - pts);
+        return gap <= within && (!best || gap < Math.abs(best.pts_s - pts)) ? row : best;
+      }, null);
     const saying = near(this.sayings(), (8 / width) * this.span);
     const decision = near(this.session.decisions, this.span / 20);
     if (!saying && !decision) return null;
@@ -201,17 +235,27 @@ export class Timeline {
     event.preventDefault();
   }
 
-  open() { if (this.chosen) this.onMoment(this.chosen); }
+  open() {
+    if (this.chosen) this.onMoment(this.chosen);
+  }
 
-  close() { this.observer.disconnect(); }
+  close() {
+    this.observer.disconnect();
+  }
 }
 
-/** One line about a moment. */
+/**
+ * One line about a moment.
+ * @param {{pts_s: number, decision?: any, saying?: any}} moment
+ */
 export function describe({ pts_s: pts, decision, saying }) {
   const parts = [clock(pts)];
   if (decision) {
     const names = { next: "silence", feedback: "speak", correct: "correct" };
-    parts.push(`${names[decision.action]}, confidence ${decision.confidence.toFixed(2)}`, `motion ${decision.motion.toFixed(2)}`);
+    parts.push(
+      `${names[decision.action]}, confidence ${decision.confidence.toFixed(2)}`,
+      `motion ${decision.motion.toFixed(2)}`,
+    );
     parts.push(decision.reason === decision.strategy ? decision.strategy : `${decision.strategy}: ${decision.reason}`);
   }
   if (saying?.text) parts.push(`“${saying.text}”`);

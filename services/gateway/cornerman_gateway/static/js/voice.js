@@ -1,4 +1,4 @@
-// Reads lines aloud with the browser's own speech. Never speaks over itself; a line that has waited too long is not said.
+// Reads lines aloud with the browser's own speech. Never speaks over itself; a line that waited too long is dropped.
 
 const STALE_MS = 6000;
 const KEY = "cornerman.voice";
@@ -16,7 +16,9 @@ export class Voice {
     }
   }
 
-  get possible() { return Boolean(this.synthesis && window.SpeechSynthesisUtterance); }
+  get possible() {
+    return Boolean(this.synthesis && window.SpeechSynthesisUtterance);
+  }
 
   toggle() {
     this.on = !this.on;
@@ -47,18 +49,26 @@ export class Voice {
     if (!this.speaking) this.speak();
   }
 
-  stale(line) { return performance.now() - line.at > STALE_MS; }
+  stale(line) {
+    return performance.now() - line.at > STALE_MS;
+  }
 
   speak() {
     const line = this.next;
     this.next = null;
     if (!line || !this.on) return;
-    if (this.stale(line)) { this.dropped += 1; return; }
+    if (this.stale(line)) {
+      this.dropped += 1;
+      return;
+    }
     const words = new SpeechSynthesisUtterance(line.text);
     words.lang = document.documentElement.lang;
     words.rate = 1.05;
     this.speaking = true;
-    const done = () => { this.speaking = false; this.speak(); };
+    const done = () => {
+      this.speaking = false;
+      this.speak();
+    };
     words.addEventListener("end", done, { once: true });
     words.addEventListener("error", done, { once: true });
     this.synthesis.speak(words);

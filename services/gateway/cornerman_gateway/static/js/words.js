@@ -9,9 +9,16 @@ const CAPTION_MS = 7000;
 export class Words {
   /** @param {(saying) => void} onMoment asked to show the picture that a saying was about */
   constructor(list, caption, spoken, onMoment) {
-    Object.assign(this, { list, caption, spoken, onMoment });
+    this.list = list;
+    this.caption = caption;
+    this.spoken = spoken;
+    this.onMoment = onMoment;
     this.rows = new Map();
-    this.empty = h("li", { class: "empty" }, "Nothing has been said yet. Silence is normal: it speaks only when it helps.");
+    this.empty = h(
+      "li",
+      { class: "empty" },
+      "Nothing has been said yet. Silence is normal: it speaks only when it helps.",
+    );
     fill(list, this.empty);
   }
 
@@ -22,7 +29,17 @@ export class Words {
     if (!row) {
       const said = h("p", { class: "text" });
       const foot = h("footer");
-      row = { said, foot, item: h("li", { class: "word" }, saying.asked ? h("p", { class: "asked" }, `You asked: ${saying.asked}`) : null, said, foot) };
+      row = {
+        said,
+        foot,
+        item: h(
+          "li",
+          { class: "word" },
+          saying.asked ? h("p", { class: "asked" }, `You asked: ${saying.asked}`) : null,
+          said,
+          foot,
+        ),
+      };
       row.item.dataset.request = saying.request_id;
       this.rows.set(saying.request_id, row);
       this.list.prepend(row.item);
@@ -36,9 +53,18 @@ export class Words {
 
   foot(saying) {
     const kind = h("span", { class: "kind" }, NAMES[saying.kind] ?? saying.kind);
-    const about = saying.pts_s === null || saying.pts_s === undefined ? null : h("button", {
-      type: "button", onclick: () => this.onMoment(saying), "aria-label": `Show the picture at ${clock(saying.pts_s)}`,
-    }, clock(saying.pts_s));
+    const about =
+      saying.pts_s === null || saying.pts_s === undefined
+        ? null
+        : h(
+            "button",
+            {
+              type: "button",
+              onclick: () => this.onMoment(saying),
+              "aria-label": `Show the picture at ${clock(saying.pts_s)}`,
+            },
+            clock(saying.pts_s),
+          );
     const { captured_at_s: from, first_token_at_s: to } = saying.times ?? {};
     const first = from && to ? `first word after ${ms((to - from) * 1000)}` : "";
     const when = saying.isError ? new Date(saying.at_s * 1000).toLocaleTimeString() : null;
@@ -55,7 +81,9 @@ export class Words {
     if (saying.done) {
       this.timer = setTimeout(() => {
         this.caption.classList.add("fading");
-        this.timer = setTimeout(() => { this.caption.hidden = true; }, 900);
+        this.timer = setTimeout(() => {
+          this.caption.hidden = true;
+        }, 900);
       }, CAPTION_MS);
     }
   }

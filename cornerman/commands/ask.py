@@ -1,0 +1,64 @@
+"""`cornerman ask SOURCE QUESTION…`: asks about the picture shown now. Starts nothing."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from typing import Annotated
+
+import typer
+
+from cornerman.local import options
+from cornerman.local.event_lines import EventLines
+from cornerman.local.run_output import RunOutput
+from cornerman.local.signals import run_until_signal
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import DeltaEvent, EndEvent, Question, StartEvent
+from cornerman_shared.bus.registry import get_source
+from cornerman_shared.bus.streams import question_request_id
+from cornerman_shared.errors import ConfigError, GenerationError
+from cornerman_shared.settings.tree import Settings
+
+
+def ask(
+    source_id: Annotated[str, typer.Argument(metavar="SOURCE", help="Id of a source.")],
+    text: Annotated[list[str], typer.Argument(metavar="QUESTION…")],
+    as_json: options.Json = False,
+    config: options.Config = "",
+    redis: options.Redis = "",
+) -> None:
+    """Ask about the picture shown now; the answer is printed as it comes."""
+    chosen = options.command_settings(config, redis)
+    output = RunOutput(as_json=as_json, progress=False)
+    run_until_signal(_ask(chosen.settings, source_id, " ".join(text), output))
+
+
+async def _ask(settings: Settings, source_id: str, text: str, output: RunOutput) -> None:
+    async with Bus.connect(settings) as bus:
+        await bus.ready(options.SERVER_S)
+        if await get_source(bus, source_id) is None:
+            raise ConfigError(f"there is no source {source_id!r}; `cornerman sources list` shows those there are")
+        question = Question(uuid.uuid4().hex, source_id, text, bus.clock.now_s())
+        request_id = question_request_id(source_id, question.question_id)
+        # The newest id is read before the question is sent: no event of the answer is missed.
+        events = bus.subscribe(source_id, since=await bus.newest_id(bus.keys(source_id).feedback(source_id)))
+        await bus.ask(question)
+        printed = False
+        async for _, event in events:
+            if getattr(event, "request_id", "") != request_id:
+                continue
+            if isinstance(event, StartEvent) and event.attempt > 1 and printed and not output.as_json:
+                sys.stdout.write("\n")  # another worker starts over
+            if isinstance(event, DeltaEvent) and not output.as_json:
+                sys.stdout.write(event.text)
+                sys.stdout.flush()
+                printed = True
+            if isinstance(event, EndEvent):
+                if printed:
+                    sys.stdout.write("\n")
+                if event.status != "done":
+                    raise GenerationError(f"the question ended without an answer ({event.status}): {event.cause}")
+                line = EventLines().of(event)
+                if line is not None and output.as_json:
+                    output.line(line)
+                return

@@ -1,0 +1,193 @@
+"""Checks of this machine for `cornerman doctor`: each finds something, and says what to do if it is a problem."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import psutil
+
+from cornerman.local import page
+from cornerman.local.model_choice import ASSETS
+from cornerman_shared.bus import embedded
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.errors import CornermanError
+from cornerman_shared.process.run_dir import runtime_dir
+from cornerman_shared.redact import redact_url
+from cornerman_shared.settings.tree import Settings
+
+State = Literal["ok", "note", "problem"]
+
+CODECS: Final = ("h264", "hevc", "vp9", "av1", "mpeg4", "mjpeg", "webp")
+LOW_DISK_BYTES: Final = 2 * 2**30
+LOW_MEMORY_BYTES: Final = 3 * 2**30
+SERVER_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Result of one check. `remedy`: what to do unless the state is ok."""
+
+    what: str
+    state: State
+    found: str
+    remedy: str = ""
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Runs every check. A check that raises a `CornermanError` is a problem of its own."""
+    checks: list[Callable[[Settings], Finding]] = [
+        *(_python, _machine, _torch, _device, _server, _codecs, _cameras),
+        *(_web, _bundle, _folder, _disk),
+    ]
+    for check in checks:
+        try:
+            yield check(settings)
+        except CornermanError as error:
+            yield Finding(check.__name__.strip("_"), "problem", redact_url(str(error)))
+
+
+def _python(_: Settings) -> Finding:
+    return Finding("python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+
+
+def _machine(_: Settings) -> Finding:
+    memory = psutil.virtual_memory()
+    found = f"{os.cpu_count()} CPU cores, {memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB memory free"
+    if memory.available < LOW_MEMORY_BYTES:
+        return Finding(
+            "machine", "note", found, "a 0.5B model wants 3 GiB; close other programs, or run without a model"
+        )
+    return Finding("machine", "ok", found)
+
+
+def _torch(_: Settings) -> Finding:
+    missing = [name for name in ("torch", "transformers", "safetensors") if importlib.util.find_spec(name) is None]
+    if missing:
+        remedy = "pip install 'cornerman[model]' for models on this machine; fakes and OpenAI servers work without"
+        return Finding("torch", "note", f"{', '.join(missing)} not installed", remedy)
+    versions = " · ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "transformers"))
+    return Finding("torch", "ok", versions)
+
+
+def _device(settings: Settings) -> Finding:
+    if importlib.util.find_spec("torch") is None:
+        return Finding("device", "note", "unknown without torch")
+    import torch
+
+    wanted = {settings.encoder.device, settings.generator.device}
+    if torch.cuda.is_available():
+        name, total = torch.cuda.get_device_name(0), torch.cuda.get_device_properties(0).total_memory
+        return Finding("device", "ok", f"{name}, {total / 2**30:.0f} GiB, CUDA {torch.version.cuda}")
+    if torch.backends.mps.is_available():
+        return Finding("device", "ok", "Apple GPU (MPS)")
+    if any(device.startswith("cuda") for device in wanted):
+        return Finding(
+            "device",
+            "problem",
+            "settings ask for CUDA, torch sees none",
+            "install a CUDA build of torch, or device: auto",
+        )
+    return Finding(
+        "device", "note", "CPU only", "small models are fine; the 0.5B model needs a GPU to keep up with live video"
+    )
+
+
+def _server(settings: Settings) -> Finding:
+    # An embedded server is asked only if one runs: the doctor starts nothing.
+    if settings.redis.url or embedded.answers(embedded.server_socket(settings)):
+        return asyncio.run(_running_server(settings))
+    return Finding("server", "ok", f"embedded: {embedded.find_binary()} (not running now)")
+
+
+async def _running_server(settings: Settings) -> Finding:
+    async with Bus.connect(settings) as bus:
+        try:
+            await bus.ready(SERVER_S)
+        except CornermanError as error:
+            return Finding("server", "problem", redact_url(str(error)), "check redis.url, or leave it empty")
+        info = await bus.redis.info()
+    name = "Valkey" if info.get("server_name") == "valkey" else "Redis"
+    number = info.get("valkey_version") or info.get("redis_version")
+    kept = "kept on disk" if info.get("aof_enabled") else "in memory only"
+    found = f"{name} {number} at {redact_url(bus.url)}, {info.get('used_memory_human')} used, {kept}"
+    # Any other policy evicts keys at the memory limit, and with them chunks and state.
+    policy = info.get("maxmemory_policy", "noeviction")
+    if info.get("maxmemory") and policy != "noeviction":
+        return Finding(
+            "server",
+            "problem",
+            f"{found}, maxmemory-policy {policy}",
+            "set maxmemory-policy noeviction: it may throw work away",
+        )
+    return Finding("server", "ok", found)
+
+
+def _codecs(_: Settings) -> Finding:
+    import av
+
+    known = av.codecs_available
+    missing = [codec for codec in CODECS if codec not in known]
+    found = f"PyAV {av.__version__}: " + ", ".join(codec for codec in CODECS if codec in known)
+    if missing:
+        return Finding("codecs", "note", f"{found}; without {', '.join(missing)}", "pip install --force-reinstall av")
+    return Finding("codecs", "ok", found)
+
+
+def _cameras(_: Settings) -> Finding:
+    # Only Linux has camera device files.
+    devices = sorted(Path("/dev").glob("video*")) if sys.platform == "linux" else []
+    readable = [str(device) for device in devices if os.access(device, os.R_OK)]
+    if devices and not readable:
+        return Finding(
+            "cameras",
+            "problem",
+            f"{devices[0]} may not be read",
+            "add yourself to the group `video`, then log in again",
+        )
+    return Finding(
+        "cameras", "ok", ", ".join(readable) if readable else "none on this machine; files, rtsp:// and browsers work"
+    )
+
+
+def _web(_: Settings) -> Finding:
+    why = page.missing()
+    if why:
+        return Finding("page", "note", why, "pip install 'cornerman[web]'")
+    return Finding("page", "ok", "web extra installed")
+
+
+def _bundle(_: Settings) -> Finding:
+    bundled = {"clip": ASSETS / "demo.mp4", "coach model": ASSETS / "coach"}
+    missing = [name for name, path in bundled.items() if not path.exists()]
+    if missing:
+        return Finding("demo", "note", f"no bundled {', '.join(missing)}", "`cornerman demo` shows the flow without")
+    return Finding("demo", "ok", "bundled clip and coach model")
+
+
+def _folder(settings: Settings) -> Finding:
+    folder = runtime_dir(settings.runtime.dir)
+    return Finding("folder", "ok", f"{folder}, socket {embedded.server_socket(settings)}")
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = (
+        Path(settings.redis.data_dir).expanduser() if settings.redis.data_dir else runtime_dir(settings.runtime.dir)
+    )
+    # The folder may not exist yet; its nearest parent is on the same disk.
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    found = f"{free / 2**30:.1f} GiB free at {folder}"
+    if free < LOW_DISK_BYTES:
+        return Finding("disk", "problem", found, "free some space: data, uploads and models need 2 GiB")
+    return Finding("disk", "ok", found)

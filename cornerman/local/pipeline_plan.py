@@ -1,0 +1,65 @@
+"""The plan of a local pipeline, and the progress of each of its sources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cornerman.local.counts import SourceCounts
+from cornerman.local.launcher import ROLES
+
+if TYPE_CHECKING:
+    from cornerman_shared.bus.connection import Bus
+    from cornerman_shared.bus.messages import Event
+    from cornerman_shared.settings.source import SourceSpec
+
+OVER = ("ended", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class PipelinePlan:
+    """Sources to run, and the services to run them with.
+
+    Attributes:
+        lengths_s: length of each source in seconds, None if unknown.
+        roles: services that must run; those missing on a shared server are started.
+        workers: processes of a role; 1 unless given.
+        seconds: ends the pipeline after so long; None = when all sources have ended.
+        on_ready: called when the services run, before the first frame.
+        on_event: called with every event of the sources.
+        director: runs beside the pipeline; its end ends the pipeline.
+    """
+
+    specs: Sequence[SourceSpec]
+    lengths_s: Sequence[float | None]
+    roles: Sequence[str] = ROLES
+    workers: dict[str, int] = field(default_factory=dict)
+    seconds: float | None = None
+    on_ready: Callable[[], None] | None = None
+    on_event: Callable[[Event], None] | None = None
+    director: Callable[[Bus], Coroutine[Any, Any, None]] | None = None
+
+
+@dataclass
+class SourceProgress:
+    """Progress of one source.
+
+    Attributes:
+        last_id: id of the newest event that was shown.
+        state: last state that capture reported.
+        pts_s: media time of the newest decision, seconds.
+        feedbacks: feedback with text so far.
+    """
+
+    spec: SourceSpec
+    last_id: str
+    length_s: float | None
+    counts: SourceCounts = field(default_factory=SourceCounts)
+    state: str = ""
+    pts_s: float = 0.0
+    feedbacks: int = 0
+
+    @property
+    def over(self) -> bool:
+        return self.state in OVER

@@ -1,0 +1,66 @@
+"""Keeps services running on a server until a signal, for `cornerman up`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from cornerman.local.error_group import first_error
+from cornerman.local.launcher import Launcher
+from cornerman.local.signals import stop_at_signals
+from cornerman.local.supervisor import supervise_server
+from cornerman.local.workers import live_roles, wait_until_running
+from cornerman_shared.aio import background
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.registry import put_source
+
+if TYPE_CHECKING:
+    from cornerman.local.run_output import RunOutput
+    from cornerman.local.server_choice import ServerChoice
+
+STOP_CAPTURE_S: Final = 2.0
+STOP_OTHERS_S: Final = 6.0
+
+
+async def host_services(server: ServerChoice, counts: Mapping[str, int], output: RunOutput, page_url: str) -> None:
+    """Starts the services that do not run there yet, and keeps them running until a signal.
+
+    Args:
+        counts: processes of each role.
+        page_url: printed once the gateway runs; "" = no page.
+
+    Raises:
+        FatalError: a service could not be kept running, or did not get ready.
+    """
+    try:
+        async with Bus.connect(server.settings) as bus:
+            await _host(bus, server, counts, output, page_url)
+    except BaseExceptionGroup as group:
+        raise first_error(group) from None
+
+
+async def _host(bus: Bus, server: ServerChoice, counts: Mapping[str, int], output: RunOutput, page_url: str) -> None:
+    stop = asyncio.Event()
+    await bus.ready()
+    there = await live_roles(bus) if server.shared else set()
+    counts = {role: count for role, count in counts.items() if role not in there}
+    if there:
+        output.note(f"already running there: {', '.join(sorted(there))}")
+    if not counts:
+        return
+    for spec in server.settings.sources:
+        await put_source(bus, spec)
+    launcher = Launcher(counts, server.overrides, output.child)
+    supervision = supervise_server(server, launcher.failure, output.child)
+    async with stop_at_signals(stop), launcher.running(), background(supervision):
+        done = await launcher.race(wait_until_running(bus, counts), stop.wait())
+        if 0 in done and not stop.is_set():
+            output.note(f"running on {bus.url}")
+            if page_url and "gateway" in counts:
+                output.note(f"The page is at {page_url} (Ctrl-C ends)")
+            await launcher.race(stop.wait())
+        # Capture stops first, so that the others can finish the chunks it published.
+        await launcher.stop(["capture"], within_s=STOP_CAPTURE_S)
+        await launcher.stop(within_s=min(STOP_OTHERS_S, server.settings.runtime.drain_s + 1.0))
+    launcher.check()

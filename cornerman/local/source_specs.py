@@ -1,0 +1,60 @@
+"""Source specs from the typed sources and the settings' defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from cornerman.local.source_args import id_of, normal_url
+from cornerman_shared.errors import ConfigError
+from cornerman_shared.settings.source import Mode, SourceSpec
+from cornerman_shared.settings.tree import explain
+
+if TYPE_CHECKING:
+    from cornerman_shared.settings.tree import Settings
+
+
+def source_specs(
+    sources: Sequence[str], settings: Settings, source_id: str = "", mode: Mode = "coach"
+) -> list[SourceSpec]:
+    """Specs of the typed sources; without any, the sources of the settings.
+
+    Raises:
+        ConfigError: no source, no such file, or one `--id` for several sources.
+    """
+    if not sources:
+        if not settings.sources:
+            raise ConfigError(
+                "no source: give a video file, rtsp://…, /dev/video0 or test://, or list some in cornerman.yaml"
+            )
+        return list(settings.sources)
+    if source_id and len(sources) > 1:
+        raise ConfigError(f"--id {source_id!r} names one source, but {len(sources)} are given; leave it out")
+    specs: dict[str, SourceSpec] = {}
+    for text in sources:
+        url = normal_url(text)
+        name = source_id or id_of(url, specs)
+        specs[name] = source_spec(name, url, settings, mode)
+    return list(specs.values())
+
+
+def source_spec(source_id: str, url: str, settings: Settings, mode: Mode = "coach", **more: Any) -> SourceSpec:
+    """A spec with the settings' defaults. `more`: other fields of the spec.
+
+    Raises:
+        ConfigError: a field is invalid.
+    """
+    try:
+        return SourceSpec(
+            source_id=source_id,
+            url=url,
+            mode=mode,
+            watch=settings.watch,
+            speak=settings.speak,
+            say=settings.say,
+            **more,
+        )
+    except ValidationError as error:
+        raise ConfigError(explain(error)) from None

@@ -1,0 +1,59 @@
+"""Runs the training tools as programs, if the extra that they need is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import runpy
+import sys
+
+import typer
+
+from cornerman_shared.errors import ConfigError
+
+NEEDS = ("torch", "numba")
+
+FORWARD_OPTIONS = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+"""Typer context settings of a command that passes all its arguments on."""
+
+
+def run_tool(module: str, arguments: list[str], shown: str) -> None:
+    """Runs the module as a program.
+
+    Args:
+        shown: name of the command, for messages and `sys.argv[0]`.
+
+    Raises:
+        ConfigError: the train extra, or the module, is not installed.
+        typer.Exit: the program's exit code.
+    """
+    require_training(shown)
+    if not _is_program(module):
+        raise ConfigError(f"`{shown}`: this installation has no {module}")
+    # The tool parses its arguments as if a shell had started it.
+    sys.argv = [shown, *arguments]
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=False)
+    except SystemExit as end:
+        raise typer.Exit(end.code if isinstance(end.code, int) else int(bool(end.code))) from None
+
+
+def require_training(shown: str) -> None:
+    """Checks that the packages of the training tools are installed.
+
+    Raises:
+        ConfigError: one is missing.
+    """
+    missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ConfigError(f"`{shown}` needs {', '.join(missing)}: pip install 'cornerman[model,train]'")
+
+
+def _is_program(module: str) -> bool:
+    """True for a plain module, or a package with a `__main__`."""
+    try:
+        spec = importlib.util.find_spec(module)
+    except ModuleNotFoundError:
+        return False
+    if spec is None or spec.submodule_search_locations is None:
+        return spec is not None
+    return importlib.util.find_spec(f"{module}.__main__") is not None

@@ -1,0 +1,49 @@
+"""Results kept by everything that they depend on, so that one that is used again has the same bits."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from cornerman_pose.warp import Pixels
+
+Result = TypeVar("Result")
+
+
+class LastUsed(Generic[Result]):
+    """The results used last, at most `size`; the one not used for longest goes first.
+
+    Args:
+        size: 0 = keep nothing.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._kept: OrderedDict[Hashable, Result] = OrderedDict()
+        self.hits = 0
+        self.misses = 0
+
+    def get(self, key: Hashable, make: Callable[[], Result]) -> Result:
+        """The result kept under `key`, else what `make` gives, which is kept."""
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            self.hits += 1
+            return self._kept[key]
+        self.misses += 1
+        made = make()
+        if self._size:
+            self._kept[key] = made
+            if len(self._kept) > self._size:
+                self._kept.popitem(last=False)
+        return made
+
+
+def fingerprint(picture: Pixels) -> bytes:
+    """16 bytes that differ when the pixels or the shape do (BLAKE2b)."""
+    digest = hashlib.blake2b(repr(picture.shape).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(picture).data)
+    return digest.digest()

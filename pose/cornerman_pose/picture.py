@@ -1,0 +1,142 @@
+"""What the pixels of a chunk say about how well one can see: light, and whether the camera moves. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cornerman_pose.landmarks import SeenChunk
+from cornerman_pose.warp import Pixels
+
+_SMALL: Final = 72
+"""Pixels of the shorter side of the pictures that are compared."""
+
+_LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+_MARGIN: Final = 0.15
+"""A person's box is enlarged by this part of its height on all sides before it is left out of the background."""
+
+_BRIGHT: Final = 90.0
+"""Percentile of luma: in good light even dark clothes before a dark wall have bright spots round them."""
+
+_ROUNDS: Final = 3
+_MIN_TEXTURE: Final = 1.0
+_MIN_BACKGROUND: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class PictureStats:
+    """Numbers of a chunk's pixels.
+
+    Attributes:
+        light: luma that a tenth of the picture exceeds, 0..255.
+        person_light: luma that a tenth of the pixels round people exceeds, 0..255; the picture's where nobody is.
+        camera: how fast the background moves as a whole, in shorter sides a second.
+    """
+
+    light: float
+    person_light: float
+    camera: float
+
+    def packed(self) -> NDArray[np.float32]:
+        """[3] for the bus."""
+        return np.array([self.light, self.person_light, self.camera], np.float32)
+
+    @classmethod
+    def unpacked(cls, packed: NDArray[np.float32]) -> PictureStats:
+        """The numbers that `packed` came from."""
+        light, person_light, camera = (float(value) for value in packed)
+        return cls(light, person_light, camera)
+
+
+def picture_stats(frames: Pixels, seen: SeenChunk) -> PictureStats:
+    """Numbers of a chunk's frames.
+
+    Args:
+        frames: [T, H, W, 3] RGB.
+        seen: the people in them; they are left out where the camera's motion is measured.
+    """
+    step = max(1, round(min(frames.shape[1:3]) / _SMALL))
+    grey = _blocks(frames, step)  # [T, h, w]
+    people = _people(seen, grey.shape[1:], step)  # [T, h, w]
+    light = float(np.percentile(grey[-1], _BRIGHT))
+    person_light = float(np.percentile(grey[people], _BRIGHT)) if people.any() else light
+    speeds = []
+    for before in range(0, len(grey) - 1, 2):
+        away_s = seen.frame_pts_s[before + 1] - seen.frame_pts_s[before]
+        moved = shift(grey[before], grey[before + 1], ~(people[before] | people[before + 1]))
+        if away_s > 0:
+            speeds.append(moved / min(grey.shape[1:]) / away_s)
+    return PictureStats(light, person_light, float(np.median(speeds)) if speeds else 0.0)
+
+
+def shift(before: NDArray[np.float32], after: NDArray[np.float32], background: NDArray[np.bool_]) -> float:
+    """How far the background moves as a whole between two pictures, pixels; 0 if that does not explain the change.
+
+    One step of Lucas and Kanade (1981) for a single translation, repeated with the pixels that agree with it, so that
+    a screen or a passer-by in the background does not count as the camera.
+
+    Args:
+        before: [h, w] luma.
+        after: [h, w] luma.
+        background: [h, w] pixels to look at.
+    """
+    first, second = _smooth(before), _smooth(after)
+    mean = (first + second) / 2
+    down, across = (np.asarray(np.gradient(mean, axis=axis), np.float32) for axis in (0, 1))
+    use = background.copy()
+    use[[0, -1]] = use[:, [0, -1]] = False
+    if use.mean() < _MIN_BACKGROUND:
+        return 0.0
+    slopes = np.stack([across[use], down[use]], axis=1)
+    change = (second - first)[use]
+    weights = np.ones(len(change), np.float32)
+    found: NDArray[np.floating[Any]] = np.zeros(2)
+    for _ in range(_ROUNDS):
+        normal = (slopes * weights[:, None]).T @ slopes
+        if np.linalg.eigvalsh(normal)[0] < _MIN_TEXTURE * len(change) * 0.05:
+            return 0.0
+        found = np.linalg.solve(normal, -(slopes * weights[:, None]).T @ change)
+        rest = np.abs(change + slopes @ found)
+        scale = max(1.0, 1.5 * float(np.median(rest)))
+        weights = (1 / (1 + np.square(rest / scale))).astype(np.float32)
+    steep = np.square(slopes).sum(axis=1)
+    clear = steep > np.quantile(steep, 0.7)
+    unexplained = np.abs(change + slopes @ found)[clear].mean()
+    if unexplained > 0.7 * np.abs(change)[clear].mean():
+        return 0.0
+    return float(np.hypot(*found))
+
+
+def _blocks(frames: Pixels, step: int) -> NDArray[np.float32]:
+    """Mean luma of blocks of `step` x `step` pixels."""
+    count, height, width = frames.shape[:3]
+    rows, columns = max(1, height // step), max(1, width // step)
+    sums = np.zeros((count, rows, columns, 3), np.uint32)
+    for down in range(min(step, height)):
+        for across in range(min(step, width)):
+            sums += frames[:, down::step, across::step][:, :rows, :columns]
+    return (sums.astype(np.float32) @ _LUMA) / np.float32(min(step, height) * min(step, width))
+
+
+def _people(seen: SeenChunk, shape: tuple[int, ...], step: int) -> NDArray[np.bool_]:
+    """[T, h, w] the boxes round people."""
+    mask = np.zeros((len(seen.frame_pts_s), *shape), bool)
+    for row, frame in zip(*np.nonzero(seen.found), strict=True):
+        points = seen.image_px[row, frame] / step
+        low, high = points.min(axis=0), points.max(axis=0)
+        margin = _MARGIN * (high[1] - low[1])
+        (left, top), (right, bottom) = np.maximum(low - margin, 0).astype(int), np.maximum(high + margin, 0).astype(int)
+        mask[frame, top : bottom + 1, left : right + 1] = True
+    return mask
+
+
+def _smooth(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Binomial blur over 5 x 5 pixels: gradients then reach as far as pictures move."""
+    done = picture
+    for axis in (0, 1):
+        for _ in range(2):
+            done = ((2 * done + np.roll(done, 1, axis) + np.roll(done, -1, axis)) / 4).astype(np.float32)
+    return done

@@ -1,0 +1,109 @@
+"""Gate on the media clock: which proposals to speak become feedback. Pure; the decider and training share it.
+
+In order: confidence, repeats (praise and correction apart), the minimum interval, and one open request at a time.
+Thresholds are chosen in training with the rule that applies them to a live source.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol, TypeAlias
+
+Action: TypeAlias = Literal["next", "feedback", "correct"]
+"""The three actions of a decision, as on the bus."""
+
+SLACK_S = 1e-6
+"""Tolerance of comparisons of media times: they are sums of floats, so an interval may come out this much short."""
+
+
+class GateSettings(Protocol):
+    """Limits of the gate; the settings of a source (`speak`) fit."""
+
+    @property
+    def confidence_threshold(self) -> float:
+        """Least confidence of feedback and corrections, 0..1."""
+
+    @property
+    def min_interval_s(self) -> float:
+        """Least media time between two that pass, seconds."""
+
+    @property
+    def repeat_window_s(self) -> float:
+        """How long a cue that lasts counts as a repeat, seconds of media time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """The action that a strategy proposes for a chunk.
+
+    `cue` marks evidence that can last over many chunks (motion, a visible mistake). A lasting cue passes once; it
+    passes again after a chunk without it, or when the repeat window is over. A schedule is not a cue.
+    """
+
+    action: Action
+    confidence: float
+    reason: str
+    cue: bool = False
+    change: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class GateState:
+    """Memory of the gate for one source; media times in seconds, None = not yet in this run."""
+
+    spoke_at_s: float | None = None
+    praised_at_s: float | None = None
+    corrected_at_s: float | None = None
+    praise_lasts: bool = False
+    correction_lasts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The action after the gate, its reason, and the new memory of the gate."""
+
+    action: Action
+    reason: str
+    state: GateState
+
+
+def pass_gate(proposal: Proposal, pts_s: float, limits: GateSettings, state: GateState, request_open: bool) -> Verdict:
+    """Lets a proposal through, or turns it into `next` with the reason.
+
+    Args:
+        proposal: for the chunk at media time `pts_s`, seconds.
+        limits: threshold, minimum interval and repeat window.
+        state: memory after the chunk before.
+        request_open: a request of this source is still being answered.
+    """
+    certain = proposal.action != "next" and proposal.confidence >= limits.confidence_threshold
+    # A cue ends as soon as one chunk lacks it, also while something else forbids to speak.
+    state = replace(
+        state,
+        praise_lasts=state.praise_lasts and certain and proposal.action == "feedback",
+        correction_lasts=state.correction_lasts and certain and proposal.action == "correct",
+    )
+    if proposal.action == "next":
+        return Verdict("next", proposal.reason, state)
+    if not certain:
+        return Verdict("next", "below_threshold", state)
+    if proposal.cue and _is_repeat(proposal.action, pts_s, limits.repeat_window_s, state):
+        return Verdict("next", "repeat", state)
+    if state.spoke_at_s is not None and pts_s - state.spoke_at_s < limits.min_interval_s - SLACK_S:
+        return Verdict("next", "min_interval", state)
+    if request_open:
+        return Verdict("next", "request_open", state)
+    if proposal.action == "feedback":
+        state = replace(state, spoke_at_s=pts_s, praised_at_s=pts_s, praise_lasts=proposal.cue)
+    else:
+        state = replace(state, spoke_at_s=pts_s, corrected_at_s=pts_s, correction_lasts=proposal.cue)
+    return Verdict(proposal.action, proposal.reason, state)
+
+
+def _is_repeat(action: Action, pts_s: float, window_s: float, state: GateState) -> bool:
+    lasts, passed_at_s = (
+        (state.praise_lasts, state.praised_at_s)
+        if action == "feedback"
+        else (state.correction_lasts, state.corrected_at_s)
+    )
+    return lasts and passed_at_s is not None and pts_s - passed_at_s < window_s - SLACK_S

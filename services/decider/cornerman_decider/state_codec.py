@@ -1,0 +1,97 @@
+"""Bytes of a source's state. Another decider that reads them continues exactly where this one stopped. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, cast
+
+from cornerman_common.gate import GateState
+from cornerman_decider.state import DeciderState, OpenRequest
+from cornerman_shared.bus.codec import pack_map, read_array, unpack_map
+from cornerman_shared.bus.messages import BlobRef, ChunkRef
+from cornerman_shared.errors import MalformedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cornerman_decider.state import Value
+
+VERSION = 1
+STATE_FIELD = "state"  # of the source's hash `Keys.decider_state`; another field holds the last feedback
+
+
+def state_bytes(state: DeciderState) -> bytes:
+    """The state as msgpack."""
+    # The keys are stored data of running installations; two differ from the fields they hold.
+    return pack_map(
+        {
+            "v": VERSION,
+            "run": state.run,
+            "next_seq": state.next_seq,
+            "ended": state.ended,
+            "strategy": state.strategy,
+            "memory": state.memory,
+            "prompt": state.prompt,
+            "fresh_since_s": state.prompt_since_s,
+            "gate": asdict(state.gate),
+            "context": [asdict(chunk) for chunk in state.context],
+            "latest": asdict(state.latest) if state.latest else None,
+            "open": [asdict(request) for request in state.open],
+            "told": state.reported_error,
+        }
+    )
+
+
+def state_from(data: bytes) -> DeciderState:
+    """The state that `state_bytes` wrote.
+
+    Raises:
+        MalformedError: the bytes are of another format or version.
+    """
+    body = unpack_map(data)
+    if body.get("v") != VERSION:
+        raise MalformedError(
+            f"decider state of version {body.get('v')!r}; this build reads {VERSION}. Start the source again."
+        )
+    try:
+        return DeciderState(
+            run=body["run"],
+            next_seq=body["next_seq"],
+            ended=body["ended"],
+            strategy=body["strategy"],
+            memory={key: _value(value) for key, value in body["memory"].items()},
+            prompt=body["prompt"],
+            prompt_since_s=body["fresh_since_s"],
+            gate=GateState(**body["gate"]),
+            context=tuple(_chunk(chunk) for chunk in body["context"]),
+            latest=_chunk(body["latest"]) if body["latest"] else None,
+            open=tuple(OpenRequest(**{**each, "refs": _refs(each["refs"])}) for each in body["open"]),
+            reported_error=body["told"],
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise MalformedError(f"incomplete decider state: {error}. Start the source again.") from None
+
+
+def _value(value: object) -> Value:
+    if isinstance(value, dict):  # arrays are the only maps among a memory's values
+        return cast("Value", read_array(value, "memory"))
+    return cast("Value", value)
+
+
+def _chunk(body: Mapping[str, Any]) -> ChunkRef:
+    return ChunkRef(
+        seq=body["seq"],
+        pts_s=body["pts_s"],
+        frame_pts_s=tuple(body["frame_pts_s"]),
+        context=_ref(body["context"]),
+        video=_ref(body["video"]),
+        frames=_ref(body["frames"]),
+    )
+
+
+def _ref(body: Mapping[str, Any] | None) -> BlobRef | None:
+    return None if body is None else BlobRef(body["key"], body["dtype"], tuple(body["shape"]))
+
+
+def _refs(bodies: list[Mapping[str, Any]]) -> tuple[BlobRef, ...]:
+    return tuple(BlobRef(body["key"], body["dtype"], tuple(body["shape"])) for body in bodies)

@@ -1,0 +1,42 @@
+"""Sources by id, as routes need them: the settings, or a problem; and the view of a source with its run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Path
+
+from cornerman_gateway.problems import no_source
+from cornerman_gateway.schemas import SourceView, view_of
+from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.registry import get_source
+from cornerman_shared.settings.source import SOURCE_ID, SourceSpec
+
+if TYPE_CHECKING:
+    from cornerman_gateway.app_state import AppState
+
+Id = Annotated[str, Path(pattern=f"^{SOURCE_ID.pattern}$", description="the source's name", examples=["demo"])]
+
+
+async def find(state: AppState, source_id: str) -> SourceSpec:
+    """The source's settings.
+
+    Raises:
+        Problem: 404.
+    """
+    spec = await get_source(state.bus, source_id)
+    if spec is None:
+        raise no_source(source_id)
+    return spec
+
+
+async def view(state: AppState, spec: SourceSpec) -> SourceView:
+    """The source with its run and counters."""
+    keys = state.bus.keys(spec.source_id)
+    with redis_errors():
+        async with state.bus.redis.pipeline(transaction=False) as pipe:
+            pipe.hgetall(keys.run(spec.source_id))
+            pipe.hgetall(keys.counters(spec.source_id))
+            run, counters = await pipe.execute()
+    text = {key.decode(): value.decode(errors="replace") for key, value in run.items()}
+    return view_of(spec, text, {key.decode(): int(value) for key, value in counters.items()})

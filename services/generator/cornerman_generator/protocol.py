@@ -1,0 +1,46 @@
+"""Generator protocol: a request and its chunks in, pieces of text out. Back ends implement it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from cornerman_shared.bus.chunk_input import ChunkInput
+    from cornerman_shared.bus.messages import Request
+
+Wants = Literal["nothing", "tokens", "frames"]
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of text, to be appended.
+
+    `n_tokens` is the number of tokens in it; `n_input_tokens` is the length of the prompt, 0 while it is unknown.
+    """
+
+    text: str
+    n_tokens: int
+    n_input_tokens: int = 0
+
+
+class Generator(Protocol):
+    """Answers requests; several may be answered at once."""
+
+    wants: Wants  # the arrays of a chunk that it reads
+
+    @property
+    def model(self) -> str:
+        """Its name in messages."""
+
+    def generate(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncIterator[TextDelta]:
+        """Text about the chunks, oldest first. Closing the iterator stops the model within one token.
+
+        Raises:
+            GenerationError: the back end failed; says why.
+        """
+
+    async def close(self) -> None:
+        """Ends threads and connections."""

@@ -1,0 +1,74 @@
+"""The processes that are alive: each publishes its `WorkerStatus` under a key with a short TTL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cornerman_shared.bus import streams
+from cornerman_shared.bus.codec import pack, unpack
+from cornerman_shared.bus.messages import WorkerStatus
+from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.errors import MalformedError
+
+if TYPE_CHECKING:
+    from cornerman_shared.bus.connection import Bus
+
+STATUS_TTL_S = 5
+"""A process whose status is older counts as gone."""
+
+
+async def publish_status(bus: Bus, status: WorkerStatus) -> None:
+    """Writes the status of this process.
+
+    Raises:
+        RetryableError: no answer.
+    """
+    key, member = streams.worker_key(status.role, status.name), f"{status.role}:{status.name}"
+    with redis_errors():
+        await bus.redis.set(key, pack(status), ex=STATUS_TTL_S)
+        await bus.redis.zadd(streams.WORKERS, {member: status.at_s})
+
+
+async def remove_status(bus: Bus, role: str, name: str) -> None:
+    """Removes the status of a process that ends.
+
+    Raises:
+        RetryableError: no answer.
+    """
+    with redis_errors():
+        await bus.redis.delete(streams.worker_key(role, name))
+        await bus.redis.zrem(streams.WORKERS, f"{role}:{name}")
+
+
+async def list_workers(bus: Bus) -> list[WorkerStatus]:
+    """Every live process, by role and name. A status that another version wrote is left out.
+
+    Raises:
+        RetryableError: no answer.
+    """
+    with redis_errors():
+        members = [raw.decode() for raw in await bus.redis.zrange(streams.WORKERS, 0, -1)]
+        if not members:
+            return []
+        bodies = await bus.redis.mget([streams.worker_key(*member.split(":", 1)) for member in members])
+    found = []
+    for body in bodies:
+        if body is None:
+            continue
+        try:
+            found.append(unpack(body, WorkerStatus))
+        except MalformedError:
+            continue  # a process of another version; its own logs say so
+    return sorted(found, key=lambda status: (status.role, status.name))
+
+
+async def live_names(bus: Bus, role: str) -> set[str]:
+    """Names of the processes of `role` whose newest status is at most `STATUS_TTL_S` old.
+
+    Raises:
+        RetryableError: no answer.
+    """
+    with redis_errors():
+        members = await bus.redis.zrangebyscore(streams.WORKERS, bus.clock.now_s() - STATUS_TTL_S, "+inf")
+    prefix = f"{role}:"
+    return {name.removeprefix(prefix) for name in (raw.decode() for raw in members) if name.startswith(prefix)}

@@ -1,0 +1,157 @@
+"""A whole house of processes for fault tests.
+
+A server with an append-only file, and services that are killed and come back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from cornerman_shared.bus.codec import unpack_event
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import Event
+from cornerman_shared.bus.streams import FIELD
+from cornerman_shared.errors import RetryableError
+
+ROOT = Path(__file__).parents[2]
+
+
+class Service:
+    """One service process; `restart` makes a new one under a new name, as a supervisor would."""
+
+    def __init__(self, role: str, number: int, environment: dict[str, str], log: Path) -> None:
+        self.role = role
+        self.number = number
+        self.kills = 0
+        self._environment = environment
+        self._log = log
+        self.process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        name = f"{self.role}-{self.number}-{self.kills}"
+        with self._log.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", f"cornerman_{self.role}"],
+                cwd=ROOT,
+                env={**os.environ, **self._environment, "CORNERMAN_RUNTIME__NAME": name},
+                stdout=log,
+                stderr=log,
+            )
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.kills += 1
+
+    def restart(self) -> None:
+        self.process = self._start()
+
+    def freeze(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+    def stop(self) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.terminate()
+            try:
+                self.process.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        return self.process.wait()
+
+
+class ServiceGroup:
+    """Starts services, kills them at random, and reads what they left behind."""
+
+    def __init__(self, url: str, folder: Path, seed: int, **overrides: str) -> None:
+        self.url = url
+        self.random = random.Random(seed)
+        self.folder = folder
+        self.environment = {
+            "CORNERMAN_REDIS_URL": url,
+            "CORNERMAN_RUNTIME__DIR": str(folder),
+            "CORNERMAN_BUS__IDLE_MS": "1500",
+            "CORNERMAN_BUS__HEARTBEAT_MS": "300",
+            "CORNERMAN_BUS__LEASE_MS": "1000",
+            "CORNERMAN_BUS__BLOCK_MS": "100",
+            # What is killed or held up again and again is not to blame: nothing here goes to the dead letters.
+            "CORNERMAN_BUS__MAX_DELIVERIES": "10000",
+            "CORNERMAN_ENCODER__BACKEND": "fake",
+            "CORNERMAN_GENERATOR__BACKEND": "echo",
+            "OMP_NUM_THREADS": "1",
+            **overrides,
+        }
+        self.services: list[Service] = []
+
+    def start(self, **numbers: int) -> None:
+        for role, number in numbers.items():
+            for i in range(number):
+                self.services.append(Service(role, i, self.environment, self.folder / f"{role}-{i}.log"))
+
+    def of(self, role: str) -> list[Service]:
+        return [service for service in self.services if service.role == role]
+
+    def kill_one(self) -> str:
+        """Kills a service drawn at random (kill -9) and starts it again."""
+        service = self.random.choice(self.services)
+        service.kill()
+        service.restart()
+        return service.role
+
+    def revive(self) -> None:
+        """Starts again whatever ended by itself."""
+        for service in self.services:
+            if service.process.poll() is not None:
+                service.restart()
+
+    def stop(self) -> None:
+        for service in self.services:
+            service.stop()
+
+    def logs(self) -> str:
+        return "\n".join(f"== {path.name}\n{path.read_text()[-1500:]}" for path in sorted(self.folder.glob("*.log")))
+
+
+async def events(bus: Bus, source_id: str) -> list[Event]:
+    """Everything that was said of a source."""
+    entries = await bus.redis.xrange(bus.keys(source_id).feedback(source_id))
+    return [unpack_event(fields[FIELD]) for _, fields in entries]
+
+
+async def counters(bus: Bus, source_id: str) -> dict[str, int]:
+    """The run's counters."""
+    rows = await bus.redis.hgetall(bus.keys(source_id).counters(source_id))
+    return {name.decode(): int(value) for name, value in rows.items()}
+
+
+async def finished(bus: Bus, source_id: str) -> bool:
+    """Has the run ended, every chunk been decided, and every request been answered?"""
+    k = bus.keys(source_id)
+    try:
+        run = await bus.redis.hgetall(k.run(source_id))
+        open_requests = await bus.redis.hlen(k.open_requests)
+    except (RetryableError, OSError):
+        return False
+    return run.get(b"done") == b"1" and open_requests == 0
+
+
+async def wait_finished(bus: Bus, source_id: str, house: ServiceGroup, timeout_s: float) -> None:
+    """Waits for the end of a run, and says what the house was doing when it does not come."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            while not await finished(bus, source_id):
+                house.revive()
+                await asyncio.sleep(0.2)
+    except TimeoutError:
+        raise AssertionError(
+            f"no end after {timeout_s:g} s; {await counters(bus, source_id)}\n{house.logs()}"
+        ) from None

@@ -1,0 +1,159 @@
+"""Events as lines of stdout: exact fields, each failure once."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cornerman.local.event_lines import EventLines, clock, latency_ms, read_lines
+from cornerman_shared.bus.messages import DecisionEvent, DeltaEvent, EndEvent, ErrorEvent, StartEvent, StateEvent, Times
+from cornerman_shared.errors import ConfigError
+
+TIMES = Times(
+    captured_at_s=100.0,
+    published_at_s=100.010,
+    encoded_at_s=100.110,
+    decided_at_s=100.120,
+    first_token_at_s=100.420,
+    done_at_s=101.0,
+)
+
+END = EndEvent(
+    source_id="cam1",
+    run="r1",
+    request_id="cam1:r1:4",
+    attempt=1,
+    kind="feedback",
+    action="correct",
+    status="done",
+    pts_s=2.53421,
+    prompt="?",
+    text="Lower your hips.",
+    silent=False,
+    cause="",
+    model="coach",
+    n_input_tokens=1300,
+    n_output_tokens=5,
+    ttft_ms=300.04,
+    times=TIMES,
+)
+
+DECISION = DecisionEvent(
+    source_id="cam1",
+    run="r1",
+    seq=4,
+    pts_s=2.53421,
+    action="next",
+    confidence=0.98765432,
+    reason="cooling down",
+    strategy="rules",
+    motion=0.1,
+    status="ok",
+    times=TIMES,
+)
+
+
+def test_decision_line_has_exact_fields() -> None:
+    assert EventLines().of(DECISION) == {
+        "type": "decision",
+        "source_id": "cam1",
+        "run": "r1",
+        "seq": 4,
+        "pts_s": 2.534,
+        "action": "next",
+        "confidence": 0.9877,
+        "reason": "cooling down",
+    }
+
+
+def test_feedback_line_has_exact_fields() -> None:
+    assert EventLines().of(END) == {
+        "type": "feedback",
+        "source_id": "cam1",
+        "request_id": "cam1:r1:4",
+        "action": "correct",
+        "pts_s": 2.534,
+        "text": "Lower your hips.",
+        "ttft_ms": 300.0,
+        "latency_ms": {
+            "published": 10.0,
+            "encoded": 100.0,
+            "decided": 10.0,
+            "first_token": 300.0,
+            "done": 580.0,
+            "total": 1000.0,
+        },
+    }
+
+
+def test_unreached_stage_is_left_out() -> None:
+    assert latency_ms(replace(TIMES, first_token_at_s=0.0)) == {
+        "published": 10.0,
+        "encoded": 100.0,
+        "decided": 10.0,
+        "done": 880.0,
+        "total": 1000.0,
+    }
+    assert latency_ms(Times()) == {}
+    assert latency_ms(Times(captured_at_s=1.0)) == {}
+
+
+def test_empty_end_is_not_feedback() -> None:
+    lines = EventLines()
+    assert lines.of(replace(END, status="expired")) is None
+    assert lines.of(replace(END, status="cancelled")) is None
+
+
+def test_silent_end_has_empty_text() -> None:
+    line = EventLines().of(replace(END, silent=True))
+    assert line is not None
+    assert (line["type"], line["text"], line["silent"]) == ("feedback", "", True)
+
+
+def test_starts_and_deltas_give_nothing() -> None:
+    lines = EventLines()
+    start = StartEvent("cam1", "r1", "q", 1, "feedback", "next", 0.0, "", "m", TIMES)
+    assert lines.of(start) is None
+    assert lines.of(DeltaEvent("cam1", "r1", "q", 1, "word", TIMES)) is None
+
+
+def test_failed_request_is_one_error() -> None:
+    failed = replace(END, status="failed", cause="out of memory")
+    error = ErrorEvent("cam1", "r1", "generator", "out of memory", 101.0, request_id=END.request_id)
+    wanted = {"type": "error", "source_id": "cam1", "stage": "generator", "message": "out of memory"}
+    for first, second in ((failed, error), (error, failed)):
+        lines = EventLines()
+        assert lines.of(first) == wanted
+        assert lines.of(second) is None
+
+
+def test_errors_without_request_repeat() -> None:
+    lines = EventLines()
+    error = ErrorEvent("cam1", "r1", "encoder", "boo", 1.0)
+    assert lines.of(error) is not None
+    assert lines.of(error) is not None
+
+
+def test_failed_source_hides_its_password() -> None:
+    lines = EventLines()
+    assert lines.of(StateEvent("cam1", "r1", "failed", "cannot open rtsp://u:secret@cam/", 1.0)) is None
+    line = lines.of(ErrorEvent("cam1", "r1", "capture", "cannot open rtsp://u:secret@cam/", 1.0))
+    assert line == {
+        "type": "error",
+        "source_id": "cam1",
+        "stage": "capture",
+        "message": "cannot open rtsp://***@cam/",
+    }
+
+
+def test_clock_shows_minutes_and_tenths() -> None:
+    assert [clock(pts) for pts in (0, 9.96, 75.25, 3661.0)] == ["00:00.0", "00:09.9", "01:15.2", "1:01:01.0"]
+
+
+def test_unreadable_lines_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read as JSON lines"):
+        read_lines(tmp_path / "nothing.jsonl")
+    (tmp_path / "list.jsonl").write_text(json.dumps([1]))
+    with pytest.raises(ConfigError, match="line 1: not a JSON object"):
+        read_lines(tmp_path / "list.jsonl")

@@ -1,0 +1,53 @@
+"""What goes in and out of the API as JSON."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from cornerman_gateway.profiles import PROFILES, profile_of
+from cornerman_gateway.schemas import SourceChange, changed_fields, view_of
+from cornerman_shared.bus.registry import changed
+from cornerman_shared.settings.source import SaySettings, SourceSpec, SpeakSettings, WatchSettings
+
+SPEC = SourceSpec(source_id="cam", url="rtsp://admin:hunter2@cam/live?token=abc")
+
+
+def test_credentials_do_not_leave() -> None:
+    text = view_of(
+        SPEC, {"run": "r", "state": "failed", "detail": "rtsp://admin:hunter2@cam refused"}, {}
+    ).model_dump_json()
+    assert "hunter2" not in text
+    assert "abc" not in text
+    assert "rtsp://***@cam" in text
+
+
+def test_source_without_run_has_none() -> None:
+    assert view_of(SPEC, {}, {}).run is None
+
+
+def test_change_holds_only_given_fields() -> None:
+    body = SourceChange.model_validate({"speak": {"confidence_threshold": 0.5}, "mode": None})
+    assert changed_fields(body) == {"speak": {"confidence_threshold": 0.5}}
+    assert changed(SPEC, changed_fields(body)).speak == SPEC.speak.model_copy(update={"confidence_threshold": 0.5})
+
+
+@pytest.mark.parametrize("section", [WatchSettings, SpeakSettings, SaySettings])
+def test_every_source_setting_is_changeable(section: type[WatchSettings]) -> None:
+    name = section.__name__.removesuffix("Settings").lower()
+    whole = section().model_dump()
+    assert changed_fields(SourceChange.model_validate({name: whole})) == {name: whole}
+
+
+@pytest.mark.parametrize(
+    "body", [{"speak": {"confidence_threshold": 2}}, {"speak": {"nonsense": 1}}, {"nonsense": 1}, {"mode": "loud"}]
+)
+def test_out_of_range_values_are_refused(body: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        SourceChange.model_validate(body)
+
+
+def test_profile_is_found_by_prompt() -> None:
+    assert profile_of(SaySettings().prompt) == "coach"
+    assert len({profile.prompt for profile in PROFILES}) == len(PROFILES)
+    assert profile_of("Count the ducks.") == "custom"

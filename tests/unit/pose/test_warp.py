@@ -1,0 +1,46 @@
+"""Squares cut out of pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cornerman_pose.warp import Roi, crop, whole
+
+
+def noise(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def test_whole_square_is_the_picture() -> None:
+    picture = noise(16, 16)
+    np.testing.assert_array_equal(crop(picture, whole(16, 16), 16), picture)
+
+
+def test_wide_picture_is_letterboxed() -> None:
+    done = crop(np.full((8, 16, 3), 200, np.uint8), whole(8, 16), 16)
+    assert not done[:3].any() and not done[13:].any()
+    assert (done[5:11] == 200).all()
+
+
+def test_quarter_turn_turns_the_picture() -> None:
+    picture = noise(16, 16)
+    done = crop(picture, Roi(7.5, 7.5, 16, np.pi / 2), 16)
+    np.testing.assert_array_equal(done, np.rot90(picture))
+
+
+def test_square_outside_is_black() -> None:
+    assert not crop(noise(16, 16), Roi(900, -500, 40, 0.3), 32).any()
+
+
+def test_points_map_to_cropped_pixels() -> None:
+    picture = np.zeros((60, 80, 3), np.uint8)
+    picture[20:23, 50:53] = 255
+    roi = Roi(45, 25, 40, 0.7)
+    rows, columns = np.nonzero(crop(picture, roi, 64)[..., 0] > 128)
+    there = roi.to_picture(np.array([[columns.mean(), rows.mean()]]), 64)
+    np.testing.assert_allclose(there, [[51, 21]], atol=0.2)
+
+
+def test_half_pixel_is_the_mean() -> None:
+    picture = np.array([[[0] * 3, [100] * 3]], np.uint8)
+    assert crop(picture, Roi(0.5, 0, 1, 0), 1).tolist() == [[[50, 50, 50]]]
