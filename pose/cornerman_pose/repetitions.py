@@ -33,6 +33,7 @@ class CountingSettings:
     observable: float = 0.5
     confirm_s: float = 1.2
     sure: float = 0.55
+    nearly: float = 0.88
     per_rule: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -135,6 +136,7 @@ class RepetitionCounter:
         self._rows: list[tuple[float, FrameReading]] = []
         self._hold_s = 0.0
         self._phase = 0.0
+        self._nearly = 0
 
     def push(
         self, times_s: NDArray[np.float64], reading: FrameReading, side: NDArray[np.float64], seen: NDArray[np.bool_]
@@ -216,8 +218,10 @@ class RepetitionCounter:
         self._rows = self._rows[-int(12 * FPS) :]
         if 0.25 < phase < 0.75 and reading.cycle[k] > 0.4:
             self._middle = True
-        if self._armed and p > s.end_rise and self._middle:
-            self._armed, self._middle = False, False
+        # The end of a clip may hide the end of its last repetition: two frames close to it are enough.
+        self._nearly = self._nearly + 1 if phase > s.nearly and reading.cycle[k] > 0.5 and self._middle else 0
+        if self._middle and ((self._armed and p > s.end_rise) or self._nearly >= 2):
+            self._armed, self._middle, self._nearly = False, False, 0
             self._pending.append((now, self._start_s, p, self._names[int(np.argmax(self._belief[1:])) + 1]))
             self._start_s = now
         elif p < s.end_fall:
@@ -238,7 +242,7 @@ class RepetitionCounter:
         """Ends wait until the exercise is known, at most `confirm_s`, and two frames for their readings to settle."""
         out, waiting = [], []
         for end, start, p, name in self._pending:
-            if now - end < 2 / FPS - 1e-6:
+            if now - end < 1 / FPS - 1e-6:
                 waiting.append((end, start, p, name))
                 continue
             self._recognise(start, end, now)
