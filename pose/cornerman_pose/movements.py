@@ -16,8 +16,8 @@ VIEWS: tuple[View, ...] = ("front", "oblique", "side")
 class FormRule:
     """One mistake: what is measured on a repetition, and from when on it is wrong.
 
-    `limit` is in `unit`; values within `grey` of it are neither right nor wrong. `landmarks` are pairs of body
-    parts that must be visible, `views` the camera angles from which the measure can be judged.
+    `limit` is in `unit`; values within `grey` of it are neither right nor wrong. `decide` is the probability
+    from which it is named. `landmarks` are pairs of body parts that must be visible, `views` the camera angles from which the measure can be judged.
     """
 
     exercise: str
@@ -28,6 +28,7 @@ class FormRule:
     worse: Literal["above", "below"]
     limit: float
     grey: float
+    decide: float
     landmarks: tuple[str, ...]
     views: tuple[View, ...]
     source: str
@@ -75,6 +76,7 @@ def movements() -> tuple[Movement, ...]:
                 worse=cast("Literal['above', 'below']", row["worse"]),
                 limit=float(cast("float", row["limit"])),
                 grey=float(cast("float", row["grey"])),
+                decide=float(cast("float", row["decide"])),
                 landmarks=tuple(cast("list[str]", row["landmarks"])),
                 views=tuple(cast("list[View]", row["views"])),
                 source=str(row["source"]),

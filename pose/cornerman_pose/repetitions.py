@@ -29,7 +29,7 @@ class CountingSettings:
     leave: float = 0.35
     end_rise: float = 0.5
     end_fall: float = 0.3
-    wrong: float = 0.75
+    wrong: float | None = None  # one probability for all mistakes instead of those of the table
     observable: float = 0.5
     confirm_s: float = 1.2
     sure: float = 0.55
@@ -156,9 +156,7 @@ class RepetitionCounter:
         view: Literal["front", "oblique", "side", "nobody"] = "nobody"
         if seen[last]:
             view = "front" if side[last] < 0.42 else "oblique" if side[last] < 0.84 else "side"
-        index = self._names.index(self.exercise)
-        return ChunkObservation(float(times_s[last]), self.exercise, float(self._belief[index]), self.count,
-                                float(reading.phase[last]), view, tuple(done))  # fmt: skip
+        return self._observation(float(times_s[last]), view, tuple(done))
 
     def memory(self) -> dict[str, str | int | list[float]]:
         """What another process needs to go on: exercise, count and belief; the net settles within seconds."""
@@ -194,10 +192,15 @@ class RepetitionCounter:
             self.count += 1
             out.append(self._judge(now, max(self._start_s, now - 9.0), self._phase, self.exercise))
         self._middle = False
-        index = self._names.index(self.exercise)
-        return ChunkObservation(
-            now, self.exercise, float(self._belief[index]), self.count, self._phase, "nobody", tuple(out)
-        )
+        return self._observation(now, "nobody", tuple(out))
+
+    def _observation(
+        self, now: float, view: Literal["front", "oblique", "side", "nobody"], done: tuple[RepetitionSeen, ...]
+    ) -> ChunkObservation:
+        # A pose that looks like an exercise is none before it has been repeated once; a hold before two seconds.
+        name = self.exercise if self.count else "none"
+        certainty = float(self._belief[self._names.index(name)])
+        return ChunkObservation(now, name, certainty, self.count, self._phase, view, done)
 
     def _frame(self, now: float, reading: FrameReading, k: int, seen: bool) -> list[RepetitionSeen]:
         s = self.settings
@@ -279,7 +282,7 @@ class RepetitionCounter:
             judged.append(rule.name)
             a, b, c = self._calibration[i]
             probability = 1.0 / (1.0 + float(np.exp(-(a * evidence.excess + b * evidence.logit + c))))
-            if probability > s.per_rule.get(rule.key, s.wrong):
+            if probability > s.per_rule.get(rule.key, rule.decide if s.wrong is None else s.wrong):
                 mistakes.append(NamedMistake(rule, probability, evidence.excess))
         mistakes.sort(key=lambda m: -m.probability)
         return RepetitionSeen(exercise, self.count, start, end, tuple(mistakes), tuple(judged), p)
