@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from cornerman_pose.reader import MovementReader, bundled_net
 from cornerman_pose.repetitions import ChunkObservation
 from cornerman_pose.temporal import TemporalNet
