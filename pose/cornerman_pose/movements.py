@@ -16,8 +16,9 @@ VIEWS: tuple[View, ...] = ("front", "oblique", "side")
 class FormRule:
     """One mistake: what is measured on a repetition, and from when on it is wrong.
 
-    `limit` is in `unit`; values within `grey` of it are neither right nor wrong. `decide` is the probability
-    from which it is named. `landmarks` are pairs of body parts that must be visible, `views` the camera angles from which the measure can be judged.
+    `limit` is in `unit`; values within `grey` of it are neither right nor wrong. `decide` is the probability from which
+    it is named. `landmarks` are pairs of body parts that must be visible, `views` the camera angles from which the
+    measure can be judged.
     """
 
     exercise: str

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from cornerman_pose.evidence import moving_seconds, weigh
 from cornerman_pose.movements import form_rules, movements
-from cornerman_pose.repetitions import moving_seconds, weigh
 from cornerman_pose.temporal import FrameReading, TemporalNet
 from cornerman_training.skeleton.dataset import Examples, draw_examples
 
