@@ -12,7 +12,7 @@ from cornerman_training.skeleton.timing import FPS
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
+class CameraShot:
     """What a camera sees: `image` [T,P,2] pixels, `camera` [T,P,3] metres (x right, y down, z away), `sideways` [T].
 
     `sideways` is 0 when the body's left-right axis lies in the picture (front view) and 1 when it points into it.
@@ -25,7 +25,7 @@ class Shot:
     height: float
 
 
-def shoot(rng: Generator, points: Array, left: Array) -> Shot:
+def shoot(rng: Generator, points: Array, left: Array) -> CameraShot:
     """One camera for the whole sequence: height, distance, roll, lens, shake, landscape or portrait, framing."""
     n = len(points)
     centre = np.median(points.reshape(-1, 3), axis=0)
@@ -69,4 +69,4 @@ def shoot(rng: Generator, points: Array, left: Array) -> Shot:
     if rng.uniform() < 0.06:  # the person walks out of the picture
         image[..., 0] += np.clip(np.arange(n) / FPS - rng.uniform(10, 40), 0, None)[:, None] * 40.0
     sideways = np.abs(left @ forward)
-    return Shot(image, camera, sideways, width, height)
+    return CameraShot(image, camera, sideways, width, height)

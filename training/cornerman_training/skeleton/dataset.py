@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cornerman_pose.features import PARTS, BodyState, extract
 from cornerman_pose.measures import UNITS
 from cornerman_pose.movements import form_rules
-from cornerman_training.skeleton.camera import Shot, shoot
+from cornerman_training.skeleton.camera import CameraShot, shoot
 from cornerman_training.skeleton.estimator import Landmarks, estimate
 from cornerman_training.skeleton.scene import World, draw_world
 
@@ -44,7 +44,7 @@ class Examples:
         return tuple(getattr(self, name) for name in self.__slots__)
 
 
-def observable(shot: Shot, seen: Landmarks) -> NDArray[np.bool_]:
+def observable(shot: CameraShot, seen: Landmarks) -> NDArray[np.bool_]:
     """[T, R]: the view and the visible landmarks allow a mistake to be judged."""
     clear = seen.inside
     out = []

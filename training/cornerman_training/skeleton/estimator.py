@@ -14,7 +14,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from cornerman_training.skeleton.camera import Shot
+from cornerman_training.skeleton.camera import CameraShot
 from cornerman_training.skeleton.posing import Array, unit, waves
 from cornerman_training.skeleton.timing import FPS
 
@@ -36,7 +36,7 @@ class Landmarks:
     inside: NDArray[np.bool_]
 
 
-def estimate(rng: Generator, shot: Shot) -> Landmarks:
+def estimate(rng: Generator, shot: CameraShot) -> Landmarks:
     """Landmarks with jitter, bias, lag, wrong depth, glued and missing limbs, swaps and frames without anybody."""
     camera, image = shot.camera[:, :19], shot.image[:, :19].copy()
     n = len(camera)
