@@ -8,8 +8,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import cornerman_media.length
+from cornerman_capture.broken import BrokenError
 from cornerman_capture.sources.address import KNOWN, parse
-from cornerman_capture.sources.errors import BrokenError
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.redact import redact_url
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cornerman_media.finality import SourceHistory
 
 if TYPE_CHECKING:
-    from cornerman_capture.sources.errors import BrokenError
+    from cornerman_capture.broken import BrokenError
     from cornerman_shared.bus.messages import SourceStateName
 
 

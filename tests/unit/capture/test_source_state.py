@@ -6,9 +6,9 @@ import math
 
 import pytest
 
+from cornerman_capture.broken import BrokenError
 from cornerman_capture.pacing import Pacer
 from cornerman_capture.source_state import SourceState
-from cornerman_capture.sources.errors import BrokenError
 from cornerman_media.finality import REMOTE_TRIES, Fault
 from cornerman_shared.clock import VirtualClock
 

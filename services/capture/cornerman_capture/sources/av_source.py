@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 import av
 
+from cornerman_capture.broken import BrokenError
 from cornerman_capture.sources.base import DecodedFrame, StreamInfo
-from cornerman_capture.sources.errors import BrokenError, content_error, opening_error
+from cornerman_capture.sources.errors import content_error, opening_error
 from cornerman_media.errors import MediaError, NoVideoError, UnreadableError
 from cornerman_media.opening import OpenOptions
 from cornerman_media.reader import VideoReader, open_video
