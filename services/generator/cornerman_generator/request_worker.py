@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from cornerman_generator.core import SilenceFilter, TextPacer
 from cornerman_generator.hops import ReplyOutcome, closed_hop, end_hop
+from cornerman_generator.reply_text import clean_deltas
 from cornerman_generator.reply_writer import ReplyWriter
 from cornerman_shared.aio import cancel_all
 from cornerman_shared.bus.chunk_input import ChunkInput
+from cornerman_shared.bus.codec import MAX_SAID
 from cornerman_shared.bus.commit import commit_with_retry, retry_forever
 from cornerman_shared.errors import BlobExpiredError, GenerationError
 from cornerman_shared.process.logs import get_logger
+from cornerman_shared.redact import redact_url
+from cornerman_shared.text import clean_text
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -83,7 +87,9 @@ class RequestWorker:
         pacer = TextPacer()
         n_input = n_output = 0
         ttft_ms = 0.0
-        pieces = _with_ticks(self._generator.generate(request, chunks), lambda: pacer.wait_s(clock.monotonic_s()))
+        max_chars = self._bus.settings.generator.max_reply_chars
+        deltas = clean_deltas(self._generator.generate(request, chunks), max_chars)
+        pieces = _with_ticks(deltas, lambda: pacer.wait_s(clock.monotonic_s()))
         async with contextlib.aclosing(pieces):
             async for delta in pieces:
                 now_s = clock.monotonic_s()
@@ -140,6 +146,7 @@ class RequestWorker:
         return None if ref is None else await retry_forever(lambda: self._bus.get_blob(ref))
 
     def _failed(self, cause: str) -> ReplyOutcome:
+        cause = clean_text(redact_url(cause), MAX_SAID)
         self._metrics.errors_total.labels("generation").inc()
         log.warning("generation_failed", request_id=self._request.request_id, cause=cause)
         return replace(self._outcome("failed"), cause=cause)
@@ -167,7 +174,7 @@ class RequestWorker:
 
 
 async def _with_ticks(
-    deltas: AsyncIterator[TextDelta], wait_s: Callable[[], float | None]
+    deltas: AsyncGenerator[TextDelta, None], wait_s: Callable[[], float | None]
 ) -> AsyncGenerator[TextDelta | None, None]:
     """The deltas, and None whenever `wait_s()` seconds (at most a tick) have passed without one."""
     following = asyncio.ensure_future(anext(deltas, _END))
@@ -186,9 +193,7 @@ async def _with_ticks(
             yield item
     finally:
         await cancel_all(following)
-        close = getattr(deltas, "aclose", None)  # the protocol asks for an iterator; generators can be closed
-        if close is not None:
-            await close()
+        await deltas.aclose()
 
 
 class _EndType:

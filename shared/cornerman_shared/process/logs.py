@@ -10,7 +10,7 @@ from typing import Any, Literal, TextIO, cast
 
 import structlog
 
-from cornerman_shared.redact import redact_value
+from cornerman_shared.redact import hide_known, redact_value
 
 Format = Literal["auto", "json", "console"]
 Logger = structlog.typing.FilteringBoundLogger
@@ -55,7 +55,7 @@ def configure(level: str = "info", form: Format = "auto", stream: TextIO | None 
             *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(file=out),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _Hiding(out))),
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
@@ -63,6 +63,19 @@ def configure(level: str = "info", form: Format = "auto", stream: TextIO | None 
     root.setLevel(max(LEVELS[level], logging.INFO))
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class _Hiding:
+    """Hides remembered secrets in what is written: tracebacks are rendered after the fields were redacted."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def write(self, text: str) -> int:
+        return self._out.write(hide_known(text))
+
+    def flush(self) -> None:
+        self._out.flush()
 
 
 class _Stderr:

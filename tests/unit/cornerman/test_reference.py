@@ -65,7 +65,7 @@ def test_every_setting_has_a_description() -> None:
     assert missing == []
 
 
-UNITS = ("_s", "_ms", "_bytes", "_fps", "_ttl_s")
+UNITS = ("_s", "_ms", "_bytes", "_fps", "_ttl_s", "_chars")
 WITHOUT_UNIT = {
     *("redis.shards", "bus.max_deliveries", "bus.maxlen", "bus.feedback_maxlen", "bus.dead_maxlen"),
     *("capture.max_sources", "capture.display_quality", "capture.display_ring", "encoder.batch", "encoder.threads"),
