@@ -96,19 +96,19 @@ async def _cornerman(path: str, sample_fps: float, overlap: int) -> tuple[int, i
     settings, clock = CaptureSettings(shorter_side=SIDE), SystemClock()
     plan = DecodePlan(sample_fps=sample_fps, overlap=overlap, lossless=True, realtime=False, loop=False, can_fail=True)
     opener = partial(open_source, path, settings)
-    reel = SourceDecoder(
+    decoder = SourceDecoder(
         plan, opener, settings, clock, PreviewEncoder(clock, settings.display_width, settings.display_quality)
     )
-    reel.start()
+    decoder.start()
     chunks = 0
-    while (cut := await reel.cuts.take()) is not None:
-        cut.stacked()
-        cut.motion()
+    while (chunk := await decoder.chunks.get()) is not None:
+        chunk.stacked()
+        chunk.motion()
         chunks += 1
-    reel.join(10.0)
-    if reel.machine.state != "ended":
-        raise SystemExit(f"{path}: {reel.machine.state}: {reel.machine.detail}")
-    return reel.chunker.captured, chunks
+    decoder.join(10.0)
+    if decoder.state.name != "ended":
+        raise SystemExit(f"{path}: {decoder.state.name}: {decoder.state.detail}")
+    return decoder.chunker.captured, chunks
 
 
 def rate(run: Task, path: str, fps: float, overlap: int) -> Row:

@@ -1,1 +1,4 @@
-"""Video frames in and out: orientation, scaling, JPEG. No Redis, no torch."""
+"""Reads any video file or stream as upright frames with media time, and writes films.
+
+It knows FFmpeg (through PyAV) and numpy; neither Redis nor torch nor any other package of this project.
+"""

@@ -1,15 +1,20 @@
-"""Decoded frames as JPEGs: for the page, for cameras over WebRTC, for servers that take pictures."""
+"""Frames as JPEG and back: for the page, for cameras over WebRTC, for servers and browsers that send pictures."""
 
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Final
 
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from cornerman_media.orientation import UPRIGHT, FrameOrientation, scale
-from cornerman_shared.errors import SourceError
+from cornerman_media.errors import PictureError
+from cornerman_media.orientation import UPRIGHT, FrameOrientation
+from cornerman_media.scaling import scale
+
+MAX_PIXELS: Final = 64_000_000
+"""A pushed picture of more pixels is refused by its decoder, before memory is given to it."""
 
 
 class JpegEncoder:
@@ -27,7 +32,7 @@ class JpegEncoder:
         self._aspect = pixel_aspect
         self._scaler = VideoReformatter()
         self._converter = VideoReformatter()
-        self._uprighter = FrameOrientation()
+        self._orientations = FrameOrientation()
         self._made = 0
         self._encoder: av.VideoCodecContext | None = None
 
@@ -35,9 +40,9 @@ class JpegEncoder:
         """The picture of a decoded frame.
 
         Raises:
-            SourceError: no picture can be made of it.
+            PictureError: no picture can be made of it.
         """
-        upright = self._uprighter.of(frame)
+        upright = self._orientations.of(frame)
         shown = frame.width * float(self._aspect or 1)
         stored_limit = self._max_width * (shown / frame.height if upright.transpose else 1.0)
         shrink = min(1.0, stored_limit / shown)
@@ -67,12 +72,32 @@ class JpegEncoder:
             return b"".join(bytes(packet) for packet in encoder.encode(picture))
         except av.error.FFmpegError as error:
             self._encoder = None
-            raise SourceError(f"no JPEG can be made of a frame of {picture.width}x{picture.height} ({error})") from None
+            raise PictureError(
+                f"no JPEG can be made of a frame of {picture.width}x{picture.height} ({error})"
+            ) from None
+
+
+def decode_picture(body: bytes) -> av.VideoFrame | None:
+    """A JPEG or WebP as a frame; None when it is neither, damaged throughout, or larger than `MAX_PIXELS`."""
+    # A decoder each time: one that has met a broken picture may hold back the next.
+    decoder = av.CodecContext.create(_codec_of(body), "r")
+    decoder.thread_count = 1
+    decoder.options = {"max_pixels": str(MAX_PIXELS)}
+    try:
+        frames = [*decoder.decode(av.Packet(body)), *decoder.decode(None)]
+    except (av.error.FFmpegError, ValueError):
+        return None
+    return frames[0] if frames else None
 
 
 def quantizer_of(quality: int) -> int:
     """JPEG quality 1..95 as FFmpeg's quantizer scale 31..2."""
     return round(2 + (95 - min(95, max(1, quality))) / 94 * 29)
+
+
+def _codec_of(body: bytes) -> str:
+    """WebP is known by its RIFF header (RFC 9649); the rest is taken for JPEG, whose decoder says when it is not."""
+    return "webp" if body[:4] == b"RIFF" and body[8:12] == b"WEBP" else "mjpeg"
 
 
 def _even(length: float) -> int:

@@ -1,7 +1,4 @@
-"""Decoded frames as people would see them: turned as a phone's display matrix says, and scaled. Knows no source.
-
-For capture, which makes chunks of frames, and for everybody who makes JPEGs of them (`cornerman_media.jpeg`).
-"""
+"""How a stored picture becomes upright: the quarter turn that phones and cameras write beside it (also EXIF)."""
 
 from __future__ import annotations
 
@@ -12,14 +9,7 @@ from typing import Final
 
 import av
 import numpy as np
-from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
-
-from cornerman_shared.errors import SourceError
-
-# Bicubic, widened when shrinking, is what CLIP was trained on; the flags buy exact rounding and full chroma, which at
-# 8 pictures a second cost less than the decoder.
-_SCALING: Final = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +57,7 @@ UPRIGHT: Final = Orientation()
 
 
 class FrameOrientation:
-    """How the frames of one stream are turned, from the display matrix that phones write."""
+    """The orientation of the frames of one stream. Not for several threads at once."""
 
     def __init__(self) -> None:
         self._rotation: int | None = None
@@ -96,19 +86,3 @@ def _orientation_of(frame: av.VideoFrame, rotation: int) -> Orientation:
         # PyAV lists nothing when one of a frame's data is newer than itself (EXIF, the views of a 3D video).
         return Orientation.of_angle(rotation)
     return Orientation.of_matrix(matrices[0]) if matrices else UPRIGHT
-
-
-def scale(scaler: VideoReformatter, frame: av.VideoFrame, width: int, height: int, form: str) -> av.VideoFrame:
-    """The frame at this size and in this pixel format; full range for JPEG's formats.
-
-    Raises:
-        SourceError: FFmpeg cannot convert it.
-    """
-    full = "JPEG" if form.startswith("yuvj") else None
-    try:
-        return scaler.reformat(frame, width, height, form, interpolation=_SCALING, dst_color_range=full, threads=1)
-    except (av.error.FFmpegError, ValueError) as error:
-        raise SourceError(
-            f"a frame of {frame.width}x{frame.height} in format {frame.format.name} cannot be converted ({error}); "
-            "encode the video anew, e.g. as H.264 yuv420p"
-        ) from None

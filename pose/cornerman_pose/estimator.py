@@ -1,4 +1,4 @@
-"""Everybody's landmarks in a chunk: the detector every fourth frame, and the frame before says where to look between.
+"""Landmarks of all people in a chunk: detection in every fourth frame, tracking from frame to frame between.
 
 What is found depends on the chunk's own frames, never on chunks before, so any worker finds the same. Detection at
 frames 0 and 4 makes the second half of a chunk the same computation as the first half of the next chunk (overlap 4):
@@ -25,7 +25,7 @@ from cornerman_pose.nets import DetectorNet, LandmarkNet, LiteDetector, LiteLand
 from cornerman_pose.warp import Pixels, Roi
 
 DETECT_EVERY: Final = 4
-"""Frames between two looks for everybody; the usual step from chunk to chunk, so that shared frames are reused."""
+"""Frames between two detections; the usual step from chunk to chunk, so that shared frames are reused."""
 
 KEPT: Final = 256
 """Steps kept for reuse, about 1.3 kB each."""
@@ -124,7 +124,7 @@ class PoseEstimator:
         return cls(detector, landmarks, f"blazepose-{variant}", people)
 
     def estimate(self, frames: Pixels, frame_pts_s: Sequence[float]) -> SeenChunk:
-        """Everybody's landmarks in a chunk.
+        """Estimates the landmarks of all people in a chunk.
 
         Args:
             frames: uint8 [T, H, W, 3] RGB.
@@ -145,7 +145,7 @@ class PoseEstimator:
         return SeenChunk.of_rows(rows, (frames.shape[1], frames.shape[2]), frame_pts_s)
 
     def _look(self, number: int, frame: Pixels, key: bytes, followed: list[_Followed]) -> None:
-        """Finds everybody in one frame, and appends to those followed."""
+        """Detects people in one frame and adds new ones to those tracked."""
         live = [one for one in followed if one.roi is not None]
         if number % DETECT_EVERY == 0 or not live:
             live = self._with_detected(number, frame, key, live, followed)

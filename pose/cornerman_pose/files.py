@@ -25,7 +25,7 @@ _SHAPES: Final[dict[str, tuple[int, ...]]] = {
 
 
 def read_landmarks(path: Path) -> LandmarkTrack:
-    """The landmarks in a file; 0 in samples where nobody was found.
+    """The landmarks in a file; 0 in samples without a person.
 
     Raises:
         LandmarkFileError: no such file, or an array is missing, of another shape, not finite or out of range.
@@ -40,7 +40,7 @@ def read_landmarks(path: Path) -> LandmarkTrack:
     count = len(np.atleast_1d(arrays["t_s"]))
     for name, shape in _SHAPES.items():
         if name in ("image_px", "world_m", "visibility") and arrays[name].shape == (count, *shape):
-            # Where nobody was found there may be anything, most often NaN.
+            # Samples without a person may hold anything, most often NaN.
             arrays[name] = np.where((arrays["presence"] >= PRESENT).reshape(-1, *[1] * len(shape)), arrays[name], 0)
         _check(path, name, arrays[name], (count, *shape))
     return LandmarkTrack(

@@ -61,7 +61,7 @@ SIDES: Final = tuple("left" if "left" in name else "right" if "right" in name el
 MAX_PEOPLE: Final = 3
 CHUNK_FRAMES: Final = 8
 PRESENT: Final = 0.5
-"""Presence below this means that nobody was found."""
+"""Presence below this means that no person was found."""
 
 VALUES: Final = 6
 """Numbers a landmark in a packed array: x and y in pixels, x, y and z in metres, visibility."""
@@ -87,7 +87,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class SeenChunk:
-    """Everybody seen in a chunk of frames, at most three; a row is one person throughout.
+    """All people seen in a chunk of frames, at most three; a row is one person throughout.
 
     Attributes:
         size_px: height and width of the frames.

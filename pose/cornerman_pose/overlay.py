@@ -64,13 +64,13 @@ def draw(
 
 
 def draw_chunk(frame: Pixels, seen: SeenChunk, number: int, followed: int | None = None) -> Pixels:
-    """A frame of a chunk with everybody found in it; all but the followed one in grey.
+    """A frame of a chunk with all people found in it; all but the followed one in grey.
 
     Args:
         frame: [H, W, 3] RGB, of the size that was seen.
         seen: the chunk's landmarks.
         number: of the frame within the chunk.
-        followed: row of the person followed; None = everybody in colour.
+        followed: row of the person followed; None = all in colour.
     """
     done = frame
     for row in range(seen.people):

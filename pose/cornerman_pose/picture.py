@@ -32,7 +32,7 @@ class PictureStats:
 
     Attributes:
         light: luma that a tenth of the picture exceeds, 0..255.
-        person_light: luma that a tenth of the pixels round people exceeds, 0..255; the picture's where nobody is.
+        person_light: luma that a tenth of the pixels round people exceeds, 0..255; of the whole picture without people.
         camera: how fast the background moves as a whole, in shorter sides a second.
     """
 

@@ -53,9 +53,9 @@ class Subject:
 
     Attributes:
         row: in the chunk's arrays; None = not seen now.
-        whom: in words, as "the person on the left"; empty when nobody is followed.
+        whom: in words, as "the person on the left"; empty when no person is followed.
         switched: another person than in the chunk before.
-        reason: why it switched or why nobody is followed; empty otherwise.
+        reason: why it switched or why no person is followed; empty otherwise.
         people: in the chunk.
     """
 
@@ -70,12 +70,12 @@ def follow(seen: SeenChunk, state: Mapping[str, float] | None = None) -> tuple[S
     """Who of the people in a chunk is coached.
 
     Args:
-        seen: everybody in the chunk.
+        seen: all people in the chunk.
         state: what the chunk before returned; None or {} at the beginning.
 
     Returns:
         The one followed, and the state for the next chunk: `t_s`, `x`, `y`, `size` of the followed person when last
-        seen, `home_x`, `home_y`, `home_size` where they usually are, and `rival_since_s`; empty when nobody is
+        seen, `home_x`, `home_y`, `home_size` where they usually are, and `rival_since_s`; empty when no person is
         followed.
     """
     now_s = seen.frame_pts_s[-1]
@@ -112,7 +112,7 @@ def _kept(seen: SeenChunk, row: int, known: SubjectState) -> tuple[Subject, Subj
 def _same(seen: SeenChunk, known: Mapping[str, float]) -> int | None:
     """The row that continues the person in the state, if any does.
 
-    Somebody at the place where the person has been of late comes before everybody else: an estimator may hand a
+    A person at the place where the subject has been lately comes before all others: an estimator may hand a
     skeleton over to someone who walks by in front.
     """
     before = Spot(known["x"], known["y"], known["size"])
@@ -162,12 +162,12 @@ def _chosen(seen: SeenChunk, reason: str) -> tuple[Subject, SubjectState]:
         if worth > most:
             best, most = row, worth
     if best is None:
-        return Subject(None, "", False, "nobody is in the picture", seen.people), {}
+        return Subject(None, "", False, "no person is in the picture", seen.people), {}
     return Subject(best, _whom(seen, best), bool(reason), reason, seen.people), _state(seen, best)
 
 
 def _rival(seen: SeenChunk, row: int) -> int | None:
-    """Somebody much nearer to the camera, seen from head to feet throughout the chunk."""
+    """A person much nearer to the camera, seen from head to feet throughout the chunk."""
     size = spot(seen, row, _last(seen, row)).size
     for other in range(seen.people):
         if other == row or not seen.found[other].all():

@@ -99,7 +99,7 @@ def judge(
     """How well the followed person is seen.
 
     Args:
-        seen: everybody in the chunk.
+        seen: all people in the chunk.
         subject: who is followed.
         stats: of the chunk's pixels.
         state: what the chunk before returned; None or {} at the beginning.
@@ -194,7 +194,7 @@ def _reasons(
 ) -> tuple[str, ...]:
     said = []
     if sight == "nobody":
-        said.append(subject.reason if subject.reason else "nobody is in the picture")
+        said.append(subject.reason if subject.reason else "no person is in the picture")
     if sight == "several":
         said.append(f"{people} people are in the picture, and the person followed is not among them")
     if dark:

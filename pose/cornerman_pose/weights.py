@@ -161,7 +161,7 @@ def _copy(folder: Path, dest: Path, file: WeightFile, source: Path | None) -> No
 
 
 def _write(path: Path, data: bytes) -> None:
-    """All of it or nothing, whoever else writes it at the same time."""
+    """Writes the whole file or nothing, also when two processes write it at the same time."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")

@@ -1,1 +1,1 @@
-"""What every Cornerman process speaks: messages, streams, bus, config, runtime. Knows no model and imports no torch."""
+"""Shared by all processes: bus, process runtime and settings. Imports no torch."""

@@ -1,7 +1,4 @@
-"""Async building blocks: retry, bounded waits, racing tasks, and groups that keep every error.
-
-Knows nothing of Redis or of any service.
-"""
+"""Async building blocks: retry, bounded waits, racing tasks, and task groups that keep every error."""
 
 from __future__ import annotations
 
@@ -83,6 +80,7 @@ async def first_of(*awaitables: Awaitable[Any]) -> set[int]:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         done = {position for position, task in enumerate(tasks) if task.done()}
         for position in sorted(done):
+            # Raises the error of the task, if it failed.
             tasks[position].result()
         return done
     finally:
@@ -90,7 +88,7 @@ async def first_of(*awaitables: Awaitable[Any]) -> set[int]:
 
 
 async def cancel_all(*tasks: asyncio.Future[Any]) -> None:
-    """Cancels tasks and waits until they have ended; what they raise is dropped."""
+    """Cancels tasks and waits until they have ended; their errors are dropped."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -100,8 +98,7 @@ async def cancel_all(*tasks: asyncio.Future[Any]) -> None:
 async def background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Runs `work` beside the body and cancels it when the body ends.
 
-    An error of the body or of any coroutine ends all of them. A single error is raised as it is, several as a
-    group: none is lost.
+    An error of the body or of any coroutine ends all of them. A single error is raised itself, several as a group.
     """
     try:
         async with asyncio.TaskGroup() as group:
@@ -110,6 +107,7 @@ async def background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
             for task in tasks:
                 task.cancel()
     except BaseExceptionGroup as errors:
+        # Callers catch the error itself; TaskGroup always wraps it.
         if len(errors.exceptions) == 1:
             raise errors.exceptions[0] from None
         raise

@@ -1,5 +1,4 @@
-"""How long to wait before trying again: exponential with full jitter. Sleeps nothing itself and knows no
-clock."""
+"""Exponential backoff with full jitter. Computes waits; does not sleep and reads no clock."""
 
 from __future__ import annotations
 
@@ -35,7 +34,7 @@ class Backoff:
 
     @property
     def ceiling_s(self) -> float:
-        """The most that the next wait can be, seconds."""
+        """Upper bound of the next wait, seconds."""
         return min(self.cap_s, self.base_s * 2.0 ** min(self._tries, MAX_DOUBLINGS))
 
     def next_s(self) -> float:
@@ -45,5 +44,5 @@ class Backoff:
         return wait_s
 
     def reset(self) -> None:
-        """Call after a success: the next wait is short again."""
+        """Starts again with the shortest wait; call it after a success."""
         self._tries = 0

@@ -1,4 +1,4 @@
-"""Wall and monotonic time behind one injectable object, so that logic can be tested in virtual time."""
+"""Wall and monotonic clock as one injectable object, so that tests run in virtual time."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Protocol
 
 
 class Clock(Protocol):
+    """Source of wall and monotonic time."""
+
     def now_s(self) -> float:
         """Unix time, seconds. Compared between processes, so hosts should run NTP."""
 
@@ -15,7 +17,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own clocks."""
+    """The clocks of the operating system."""
 
     def now_s(self) -> float:
         return time.time()
@@ -25,7 +27,7 @@ class SystemClock:
 
 
 class VirtualClock:
-    """A clock that moves only when told to; both readings advance together."""
+    """A clock that moves only by `advance`; both readings advance together."""
 
     def __init__(self, start_s: float = 1_700_000_000.0) -> None:
         self._now_s = start_s
@@ -37,6 +39,11 @@ class VirtualClock:
         return self._now_s
 
     def advance(self, seconds: float) -> None:
+        """Moves both readings forward.
+
+        Raises:
+            ValueError: `seconds` is negative.
+        """
         if seconds < 0:
-            raise ValueError(f"a clock cannot go back: advance({seconds!r})")
+            raise ValueError(f"advance({seconds!r}): a clock cannot go back; give 0 or more")
         self._now_s += seconds

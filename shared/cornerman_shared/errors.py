@@ -1,46 +1,45 @@
-"""The one error tree.
+"""Exceptions.
 
-An error says what happened, names the offending value, and says what to do. Its class tells the consumer what becomes
-of the entry being worked on: a `RetryableError` leaves it pending, a `PoisonError` buries it, a `FatalError` ends the
-process.
+A message names the cause, the offending value and the remedy. The class decides how the consumer ends the entry in
+hand: a `RetryableError` leaves it pending, a `PoisonError` buries it, a `FatalError` ends the process.
 """
 
 
 class CornermanError(Exception):
-    """Base of everything Cornerman raises on purpose."""
+    """Base class of all exceptions that Cornerman raises."""
 
 
 class RetryableError(CornermanError):
-    """The world failed (network, server, device); the same work may succeed later."""
+    """Network, server or device failed; the same work may succeed later."""
 
 
 class PoisonError(CornermanError):
-    """This entry can never succeed; it belongs in the dead-letter stream."""
+    """The entry cannot succeed on any attempt; it belongs in the dead-letter stream."""
 
 
 class FatalError(CornermanError):
-    """This process cannot go on; a supervisor may start a new one."""
+    """The process cannot continue; a supervisor may start a new one."""
 
 
 class ConfigError(FatalError):
-    """A setting is wrong. Names the field, the value and the remedy."""
+    """A setting is invalid. Names the field, the value and the remedy."""
 
 
 class SourceError(CornermanError):
-    """A video source cannot be opened or decoded. Never carries credentials."""
+    """A video source cannot be opened or decoded. The message holds no credentials."""
 
 
 class MalformedError(PoisonError):
-    """Bytes on the bus are not a message of this version."""
+    """Bytes from the bus are not a message of this schema version."""
 
 
 class BlobExpiredError(CornermanError):
-    """A claim check points at bytes that are gone. A counted drop, never a crash."""
+    """The bytes of a blob reference are gone: freed or expired. Services count it and continue."""
 
 
 class FencedError(CornermanError):
-    """A newer owner holds the lease; whatever we were doing is no longer ours to do."""
+    """A newer owner holds the lease; this process must stop the work that the lease covers."""
 
 
 class GenerationError(CornermanError):
-    """The generator back end failed. Reaches subscribers as an error event with its cause."""
+    """The generator back end failed. Subscribers get an error event with the cause."""

@@ -1,4 +1,4 @@
-"""Takes credentials out of text before anybody sees it: logs, errors, states, screens. Knows nothing of sources.
+"""Removes credentials from text for logs, error messages, states and pages.
 
 Two rules: the form of a URL, and every secret that this process parsed or was given. The second holds where a library
 quotes a password without its URL, or where a password has characters that end it for a parser.
@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote, unquote
 
-from cornerman_shared.text import clean_text
-
 HIDDEN: Final = "***"
 MIN_SECRET: Final = 4
 """Shorter secrets are hidden in URLs only: replaced everywhere, they would tear words apart."""
@@ -26,6 +24,7 @@ _QUERY = re.compile(
     r"(?P<value>[^&;\s#\"']*)",
     re.IGNORECASE,
 )
+# Names of log fields whose value is a secret.
 _SECRET_FIELD = re.compile(r"(?:^|_)(?:token|api_key|password|secret|authorization)$", re.IGNORECASE)
 
 
@@ -105,9 +104,9 @@ def redact_url(text: str) -> str:
 def redact_value(name: str, value: object) -> object:
     """What may be logged of a field called `name`: secrets hidden, text printable, containers gone through."""
     if isinstance(value, str):
-        return HIDDEN if value and _SECRET_FIELD.search(name) else clean_text(redact_url(value))
+        return HIDDEN if value and _SECRET_FIELD.search(name) else redact_url(value)
     if isinstance(value, BaseException):
-        return clean_text(redact_url(str(value)))
+        return redact_url(str(value))
     if isinstance(value, Mapping):
         return {key: redact_value(str(key), item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,7 +1,7 @@
-"""Checks what a run left behind against what we promise. Pure: reads events, touches nothing.
+"""Checks the events and counters of a run against the guarantees of the bus. Pure.
 
-The promise: every chunk decided once and in order, every request ended once, every attempt's words after its start,
-and counters that add up. `check` gives every broken promise as a sentence; an empty list is a clean history.
+Guarantees: every chunk is decided once and in order, every request ends once, deltas follow their start, and
+counters add up. `check` returns one sentence for each violation.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from cornerman_shared.bus.messages import DecisionEvent, DeltaEvent, EndEvent, E
 
 
 def check(events: Iterable[Event], counters: Mapping[str, int], *, published: int) -> list[str]:
-    """Broken promises of one source's one run, as sentences.
+    """Violations in one run of one source, as sentences.
 
     Args:
         events: in stream order.

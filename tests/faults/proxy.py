@@ -1,7 +1,4 @@
-"""A lossy proxy between a client and the server: drops the n-th reply, cuts connections, delays.
-
-Seeded, in this process.
-"""
+"""Lossy proxy between clients and the server: drops replies, cuts connections and delays, with a seed."""
 
 from __future__ import annotations
 
@@ -12,12 +9,12 @@ from pathlib import Path
 
 
 class LossyProxy:
-    """Listens on a unix socket and forwards to another.
+    """Forwards a unix socket to another one.
 
     Args:
-        drop: chance that a piece of a reply is swallowed and its connection cut: the client cannot know what happened.
-        cut: chance that a request is cut before it reaches the server.
-        delay_s: the most that a piece is held back.
+        drop: probability that a piece of a reply is dropped and its connection cut, so that the result stays unknown.
+        cut: probability that a connection is cut before a request reaches the server.
+        delay_s: upper bound of the delay of a piece, seconds.
     """
 
     def __init__(self, path: Path, target: Path, seed: int, *, drop: float, cut: float, delay_s: float) -> None:
@@ -38,7 +35,7 @@ class LossyProxy:
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
-        await asyncio.sleep(0)  # whoever was let in this moment is served first, and so closed below
+        await asyncio.sleep(0)  # a connection just accepted gets its task first, which is cancelled below
         while self._tasks:
             for task in self._tasks:
                 task.cancel()
@@ -62,7 +59,7 @@ class LossyProxy:
                 await asyncio.gather(up, down, return_exceptions=True)
                 to_server.close()
         except OSError:
-            return  # the server is not there: the client finds out
+            return  # the server is down: the client sees a closed connection
         finally:
             to_client.close()
 

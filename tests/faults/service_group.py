@@ -1,7 +1,4 @@
-"""A whole house of processes for fault tests.
-
-A server with an append-only file, and services that are killed and come back.
-"""
+"""Groups of real service processes for fault tests, which kill and restart them."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Service:
-    """One service process; `restart` makes a new one under a new name, as a supervisor would."""
+    """One service process; `restart` starts a new one under a new worker name, as a supervisor does."""
 
     def __init__(self, role: str, number: int, environment: dict[str, str], log: Path) -> None:
         self.role = role
@@ -70,7 +67,7 @@ class Service:
 
 
 class ServiceGroup:
-    """Starts services, kills them at random, and reads what they left behind."""
+    """Starts services and kills them at random."""
 
     def __init__(self, url: str, folder: Path, seed: int, **overrides: str) -> None:
         self.url = url
@@ -83,7 +80,7 @@ class ServiceGroup:
             "CORNERMAN_BUS__HEARTBEAT_MS": "300",
             "CORNERMAN_BUS__LEASE_MS": "1000",
             "CORNERMAN_BUS__BLOCK_MS": "100",
-            # What is killed or held up again and again is not to blame: nothing here goes to the dead letters.
+            # Entries of killed or suspended processes are delivered often; none of them may be buried for that.
             "CORNERMAN_BUS__MAX_DELIVERIES": "10000",
             "CORNERMAN_ENCODER__BACKEND": "fake",
             "CORNERMAN_GENERATOR__BACKEND": "echo",
@@ -108,7 +105,7 @@ class ServiceGroup:
         return service.role
 
     def revive(self) -> None:
-        """Starts again whatever ended by itself."""
+        """Restarts services that have exited."""
         for service in self.services:
             if service.process.poll() is not None:
                 service.restart()
@@ -122,19 +119,19 @@ class ServiceGroup:
 
 
 async def events(bus: Bus, source_id: str) -> list[Event]:
-    """Everything that was said of a source."""
+    """Every event of a source."""
     entries = await bus.redis.xrange(bus.keys(source_id).feedback(source_id))
     return [unpack_event(fields[FIELD]) for _, fields in entries]
 
 
 async def counters(bus: Bus, source_id: str) -> dict[str, int]:
-    """The run's counters."""
+    """Counters of the current run."""
     rows = await bus.redis.hgetall(bus.keys(source_id).counters(source_id))
     return {name.decode(): int(value) for name, value in rows.items()}
 
 
 async def finished(bus: Bus, source_id: str) -> bool:
-    """Has the run ended, every chunk been decided, and every request been answered?"""
+    """Whether the run has ended, with every chunk decided and every request ended."""
     k = bus.keys(source_id)
     try:
         run = await bus.redis.hgetall(k.run(source_id))
@@ -144,14 +141,14 @@ async def finished(bus: Bus, source_id: str) -> bool:
     return run.get(b"done") == b"1" and open_requests == 0
 
 
-async def wait_finished(bus: Bus, source_id: str, house: ServiceGroup, timeout_s: float) -> None:
-    """Waits for the end of a run, and says what the house was doing when it does not come."""
+async def wait_finished(bus: Bus, source_id: str, group: ServiceGroup, timeout_s: float) -> None:
+    """Waits for the end of a run; a timeout raises with counters and logs."""
     try:
         async with asyncio.timeout(timeout_s):
             while not await finished(bus, source_id):
-                house.revive()
+                group.revive()
                 await asyncio.sleep(0.2)
     except TimeoutError:
         raise AssertionError(
-            f"no end after {timeout_s:g} s; {await counters(bus, source_id)}\n{house.logs()}"
+            f"no end after {timeout_s:g} s; {await counters(bus, source_id)}\n{group.logs()}"
         ) from None

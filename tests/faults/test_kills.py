@@ -1,5 +1,5 @@
-"""kill -9 at random moments, frozen processes, a lossy network, a server that dies: every chunk decided once, every
-request ended once.
+"""Every chunk is decided once and every request ends once, through kills, frozen processes, a lossy network and a
+restarted server.
 
 `make faults` runs the long form (CORNERMAN_FAULTS=long): 100 kills over 2,000 chunks. The seed is printed;
 CORNERMAN_SEED repeats it.
@@ -41,14 +41,14 @@ def seed() -> int:
 
 
 @pytest.fixture
-def house(own_server: Server, tmp_path: Path, seed: int) -> Iterator[ServiceGroup]:
-    house = ServiceGroup(own_server.url, tmp_path, seed)
-    yield house
-    house.stop()
+def group(own_server: Server, tmp_path: Path, seed: int) -> Iterator[ServiceGroup]:
+    group = ServiceGroup(own_server.url, tmp_path, seed)
+    yield group
+    group.stop()
 
 
 def source(chunks: int) -> SourceSpec:
-    """A lossless test picture of exactly so many chunks, every n-th of which asks for words."""
+    """A lossless test pattern with an exact number of chunks, every n-th with feedback."""
     return SourceSpec.model_validate(
         {
             "source_id": "ring",
@@ -66,84 +66,80 @@ async def verify(bus: Bus, chunks: int) -> None:
     assert counted["requests"] >= chunks // 5 - 1, counted
 
 
-async def test_every_service_is_killed_at_random_and_nothing_is_lost_or_done_twice(
-    own_server: Server, house: ServiceGroup
-) -> None:
+async def test_random_kills_lose_nothing(own_server: Server, group: ServiceGroup) -> None:
     async with Bus.connect(load_settings({"redis": {"url": own_server.url}})) as bus:
         await add_source(bus, source(CHUNKS))
-        house.start(capture=2, encoder=3, decider=2, generator=2)
-        await decided(bus, house, 1)  # all are at work
+        group.start(capture=2, encoder=3, decider=2, generator=2)
+        await decided(bus, group, 1)  # every service works
         killed: dict[str, int] = {}
         for _ in range(KILLS):
-            await asyncio.sleep(house.random.uniform(0.4, 1.6))
-            role = house.kill_one()
+            await asyncio.sleep(group.random.uniform(0.4, 1.6))
+            role = group.kill_one()
             killed[role] = killed.get(role, 0) + 1
         print("kills:", killed)
-        await wait_finished(bus, "ring", house, FINISHED_S)
+        await wait_finished(bus, "ring", group, FINISHED_S)
         await verify(bus, CHUNKS)
 
 
-async def test_a_decider_frozen_past_its_lease_is_fenced_when_it_wakes(own_server: Server, house: ServiceGroup) -> None:
+async def test_frozen_decider_is_fenced(own_server: Server, group: ServiceGroup) -> None:
     async with Bus.connect(load_settings({"redis": {"url": own_server.url}})) as bus:
         await add_source(bus, source(CHUNKS))
-        # Slow enough that the run is still on when its owner is frozen, however seldom we are let to look.
-        house.environment |= {"CORNERMAN_ENCODER__FAKE_DELAY_MS": "100", "CORNERMAN_ENCODER__BATCH": "1"}
-        house.start(capture=1, encoder=2, decider=2, generator=1)
+        # Slow enough that the run has not ended when its owner is frozen, even if this test is scheduled rarely.
+        group.environment |= {"CORNERMAN_ENCODER__FAKE_DELAY_MS": "100", "CORNERMAN_ENCODER__BATCH": "1"}
+        group.start(capture=1, encoder=2, decider=2, generator=1)
         for least in (5, 45):
-            await decided(bus, house, least)
+            await decided(bus, group, least)
             owner = await _another_owner(bus, b"")
             number = int(owner.decode().split("-")[1])
-            house.of("decider")[number].freeze()
+            group.of("decider")[number].freeze()
             await _another_owner(bus, owner)
-            house.of("decider")[number].thaw()
-        await wait_finished(bus, "ring", house, FINISHED_S)
+            group.of("decider")[number].thaw()
+        await wait_finished(bus, "ring", group, FINISHED_S)
         await verify(bus, CHUNKS)
         assert int(await bus.redis.get(bus.keys("ring").fence("decider"))) >= 2
 
 
-async def decided(bus: Bus, house: ServiceGroup, least: int) -> None:
-    """Waits until so many chunks have been decided."""
+async def decided(bus: Bus, group: ServiceGroup, least: int) -> None:
+    """Waits until a number of chunks have been decided."""
     async with asyncio.timeout(FINISHED_S):
         while (await counters(bus, "ring")).get("decided", 0) < least:
-            house.revive()
+            group.revive()
             await asyncio.sleep(0.05)
 
 
 async def _another_owner(bus: Bus, than: bytes) -> bytes:
-    """Waits until somebody else decides; who it is."""
+    """Waits for another owner of the decider's lease; returns it."""
     async with asyncio.timeout(FINISHED_S):
         while (owner := await bus.redis.get(bus.keys("ring").lease("decider"))) in (than, None):
             await asyncio.sleep(0.05)
     return bytes(owner)
 
 
-async def test_replies_are_lost_connections_cut_and_delayed(
-    own_server: Server, house: ServiceGroup, tmp_path: Path, seed: int
-) -> None:
+async def test_lost_replies_lose_nothing(own_server: Server, group: ServiceGroup, tmp_path: Path, seed: int) -> None:
     lossy = tmp_path / "p.sock"
     async with (
         LossyProxy(lossy, own_server.socket, seed, drop=0.004, cut=0.004, delay_s=0.002) as proxy,
         Bus.connect(load_settings({"redis": {"url": own_server.url}})) as bus,
     ):
         await add_source(bus, source(CHUNKS))
-        house.environment["CORNERMAN_REDIS_URL"] = f"unix://{lossy}"
-        house.start(capture=1, encoder=2, decider=1, generator=1)
-        await wait_finished(bus, "ring", house, FINISHED_S)
+        group.environment["CORNERMAN_REDIS_URL"] = f"unix://{lossy}"
+        group.start(capture=1, encoder=2, decider=1, generator=1)
+        await wait_finished(bus, "ring", group, FINISHED_S)
         await verify(bus, CHUNKS)
         print(f"replies dropped: {proxy.dropped}, requests cut: {proxy.cut}")
         assert proxy.dropped > 0
         assert proxy.cut > 0
-        await asyncio.to_thread(house.stop)  # while its way to the server is still there
+        await asyncio.to_thread(group.stop)  # before the proxy is closed
 
 
-async def test_the_server_is_killed_and_comes_back_with_its_file(own_server: Server, house: ServiceGroup) -> None:
+async def test_killed_server_returns_with_its_file(own_server: Server, group: ServiceGroup) -> None:
     async with Bus.connect(load_settings({"redis": {"url": own_server.url}})) as bus:
         await add_source(bus, source(CHUNKS))
-        house.start(capture=1, encoder=2, decider=1, generator=1)
+        group.start(capture=1, encoder=2, decider=1, generator=1)
         for _ in range(3 if LONG else 2):
-            await asyncio.sleep(house.random.uniform(2.0, 4.0))
+            await asyncio.sleep(group.random.uniform(2.0, 4.0))
             own_server.kill()
             await asyncio.sleep(0.7)
             own_server.start()
-        await wait_finished(bus, "ring", house, FINISHED_S)
+        await wait_finished(bus, "ring", group, FINISHED_S)
         await verify(bus, CHUNKS)

@@ -1,4 +1,4 @@
-"""Capture processes for the tests, and what they left on the bus."""
+"""Runs the capture service inside a test, and reads its output from the bus."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ from cornerman_shared.settings.tree import Settings
 PATTERN = "test://pattern?fps=30&seconds=6&size=64x36"
 
 
-CHUNKS = 11  # of 6 s at 8 FPS with an overlap of 4
+CHUNKS = 11
+"""Chunks of `PATTERN`: 6 s at 8 FPS with an overlap of 4."""
 
 
 @asynccontextmanager
 async def capture(settings: Settings, name: str = "c1", clock: Clock | None = None) -> AsyncIterator[Context]:
-    """A capture process in all but name, with connections of its own. Stopped gently at the end."""
+    """Runs the capture service with its own connections; stops it at the end."""
     clock = clock or SystemClock()
     async with Bus.connect(settings, clock) as bus:
         context = Context(settings, bus, clock, name, Health("capture", name, clock), Metrics(), get_logger("capture"))
@@ -60,21 +61,21 @@ async def counters(bus: Bus, source_id: str = "cam1") -> dict[str, int]:
 
 
 def is_state(bus: Bus, *wanted: str, source_id: str = "cam1") -> Callable[[], Awaitable[bool]]:
-    async def look() -> bool:
+    async def check() -> bool:
         return await state(bus, source_id) in wanted
 
-    return look
+    return check
 
 
 def has_chunks(bus: Bus, n: int, source_id: str = "cam1") -> Callable[[], Awaitable[bool]]:
-    async def look() -> bool:
+    async def check() -> bool:
         return len(await chunks(bus, source_id)) >= n
 
-    return look
+    return check
 
 
 async def give_back_credit(bus: Bus, source_id: str = "cam1") -> None:
-    """What a decider does: every chunk seen gives its credit back."""
+    """Returns the credit of every chunk, as a decider does."""
     given = 0
     while True:
         for chunk in (await chunks(bus, source_id))[given:]:

@@ -1,4 +1,4 @@
-"""A bus on a server of the test's own, which the test may kill."""
+"""A bus on a separate server, which the test may kill."""
 
 from __future__ import annotations
 

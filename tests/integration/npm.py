@@ -1,4 +1,4 @@
-"""Installs packages for tests that speak another language, outside the repository, once for each set of packages."""
+"""Installs npm packages for tests, outside the repository, once for each set of packages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def install(packages: Mapping[str, str]) -> Path:
-    """A folder whose `node_modules` holds these packages (name -> version range)."""
+    """Folder whose `node_modules` holds these packages (name -> version range)."""
     npm = shutil.which("npm")
     assert npm and shutil.which("node"), "this test needs Node and npm: `apt install nodejs npm`, or https://nodejs.org"
     wanted = json.dumps(dict(sorted(packages.items())))
@@ -27,6 +27,6 @@ def install(packages: Mapping[str, str]) -> Path:
         assert done.returncode == 0, f"npm install of {wanted} failed:\n{done.stdout}\n{done.stderr}"
         try:
             draft.rename(folder)
-        except OSError:  # another run was first
+        except OSError:  # another process installed them first
             shutil.rmtree(draft)
     return folder

@@ -1,4 +1,4 @@
-"""`docs/asyncapi.yaml` is what the code says, and is AsyncAPI 3 by the specification's own schema."""
+"""`docs/asyncapi.yaml` equals the generated document and is valid AsyncAPI 3."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def document() -> dict[str, Any]:
     return dict(yaml.safe_load((ROOT / "docs" / "asyncapi.yaml").read_text(encoding="utf-8")))
 
 
-def test_the_file_is_what_would_be_generated_now() -> None:
+def test_committed_file_equals_generated_file() -> None:
     done = subprocess.run([sys.executable, str(GENERATOR), "--check"], cwd=ROOT, timeout=100)
     assert done.returncode == 0, "run `python docs/generate_asyncapi.py` and commit docs/asyncapi.yaml"
 
 
-def test_every_message_and_every_stream_is_there(document: dict[str, Any]) -> None:
+def test_every_message_and_stream_is_described(document: dict[str, Any]) -> None:
     assert set(document["components"]["messages"]) == set(NAMES.values())
     assert document["channels"]["feedback"]["address"] == "{shard_tag}:feedback:{source_id}"
     assert set(document["channels"]) == {
@@ -39,7 +39,7 @@ def test_every_message_and_every_stream_is_there(document: dict[str, Any]) -> No
     }  # fmt: skip
 
 
-def test_it_is_valid_by_the_schema_of_the_specification(document: dict[str, Any]) -> None:
+def test_document_is_valid_asyncapi(document: dict[str, Any]) -> None:
     folder = install({"@asyncapi/specs": "^6.8.0"})
     schema = json.loads((folder / "node_modules/@asyncapi/specs/schemas/3.0.0.json").read_text(encoding="utf-8"))
     validator = jsonschema.Draft7Validator(schema)
@@ -58,7 +58,7 @@ def test_it_is_valid_by_the_schema_of_the_specification(document: dict[str, Any]
     ],
     ids=lambda message: type(message).__name__,
 )
-def test_what_we_write_is_valid_by_the_schema_we_publish(document: dict[str, Any], message: object) -> None:
+def test_messages_are_valid_by_the_schema(document: dict[str, Any], message: object) -> None:
     body = msgpack.unpackb(pack(message))
     schema = {"$ref": f"#/components/schemas/{type(message).__name__}", "components": document["components"]}
     jsonschema.validate(body, schema)

@@ -1,4 +1,4 @@
-"""The bus's own way to the server: readiness, blobs, events, and what each refusal of the server means."""
+"""Connections of the bus: readiness, blobs, events, and the mapping of server errors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def on(settings: Settings, **redis_settings: object) -> Settings:
     return settings.model_copy(update={"redis": settings.redis.model_copy(update=redis_settings)})
 
 
-async def test_blobs_come_back_as_they_were_and_expire(bus: Bus) -> None:
+async def test_blobs_are_returned_and_expire(bus: Bus) -> None:
     for array in (np.arange(12.0).reshape(3, 4).T, np.zeros((2, 0), np.float16), np.array(7, ">i4")):
         ref = await bus.put_blob("{cm0}:blob:x", array, ttl_s=60)
         assert (ref.dtype, ref.shape) == (array.dtype.str, array.shape)
@@ -39,32 +39,32 @@ async def test_blobs_come_back_as_they_were_and_expire(bus: Bus) -> None:
         assert 0 < await bus.redis.ttl(ref.key) <= 60
 
 
-async def test_a_freed_blob_is_gone_and_freeing_again_is_fine(bus: Bus) -> None:
+async def test_freed_blob_is_gone(bus: Bus) -> None:
     ref = await bus.put_blob("{cm0}:blob:x", np.ones(3), ttl_s=60)
     await bus.free_blobs([None, ref, ref])
-    with pytest.raises(BlobExpiredError, match="freed, or waited longer"):
+    with pytest.raises(BlobExpiredError, match="freed, or has expired"):
         await bus.get_blob(ref)
 
 
-async def test_a_claim_check_that_does_not_fit_its_bytes_is_malformed(bus: Bus) -> None:
+async def test_blob_of_other_size_is_malformed(bus: Bus) -> None:
     ref = await bus.put_blob("{cm0}:blob:x", np.ones(3), ttl_s=60)
     with pytest.raises(MalformedError, match=r"\{cm0\}:blob:x: float64 \[4\] needs 32 bytes, got 24"):
         await bus.get_blob(BlobRef(ref.key, ref.dtype, (4,)))
 
 
-async def test_a_server_laid_out_for_another_number_of_shards_is_refused(bus: Bus, settings: Settings) -> None:
+async def test_other_number_of_shards_is_refused(bus: Bus, settings: Settings) -> None:
     async with Bus.connect(on(settings, shards=4)) as other:
-        with pytest.raises(ConfigError, match=r"redis.shards = 4, but this server's data was laid out for 1; set that"):
+        with pytest.raises(ConfigError, match=r"redis.shards = 4, but the data of this server has 1 shards; set"):
             await other.ready(60)
 
 
-async def test_no_server_is_said_after_the_wait_with_the_remedy(settings: Settings, tmp_path: Path) -> None:
+async def test_missing_server_names_the_remedy(settings: Settings, tmp_path: Path) -> None:
     async with Bus.connect(on(settings, url=f"unix://{tmp_path}/nobody.sock")) as bus:
         with pytest.raises(RetryableError, match=r"no server answered within 0.3 s .* start one with `cornerman up`"):
             await bus.ready(0.3)
 
 
-async def test_a_server_that_comes_late_is_waited_for(own_server: Server, settings: Settings) -> None:
+async def test_late_server_is_awaited(own_server: Server, settings: Settings) -> None:
     own_server.kill()
     async with Bus.connect(on(settings, url=own_server.url)) as bus:
         waiting = asyncio.create_task(bus.ready(60))
@@ -75,17 +75,17 @@ async def test_a_server_that_comes_late_is_waited_for(own_server: Server, settin
 
 
 @pytest.mark.parametrize("url", ["http://localhost", "redis://host:notaport", ""])
-async def test_a_url_that_cannot_be_read_is_refused_without_its_password(url: str) -> None:
+async def test_unreadable_url_hides_its_password(url: str) -> None:
     with pytest.raises(ConfigError, match=r"redis.url = .* cannot be read"):
         open_client(url)
 
 
-async def test_a_wrong_password_is_a_wrong_setting_and_is_not_shown(bus: Bus, settings: Settings) -> None:
+async def test_wrong_password_is_a_config_error(bus: Bus, settings: Settings) -> None:
     await bus.redis.execute_command("ACL SETUSER", "watcher", "on", ">secret", "~*", "+@all")
     try:
         url = settings.redis.url.replace("unix://", "unix://watcher:wrong@")
         async with Bus.connect(on(settings, url=url)) as other:
-            with pytest.raises(ConfigError, match="refuses our credentials") as caught:
+            with pytest.raises(ConfigError, match="refuses the credentials") as caught:
                 await other.ready(60)
         assert "wrong@" not in str(caught.value)
         async with Bus.connect(on(settings, url=url.replace("wrong", "secret"))) as right:
@@ -94,7 +94,7 @@ async def test_a_wrong_password_is_a_wrong_setting_and_is_not_shown(bus: Bus, se
         await bus.redis.execute_command("ACL DELUSER", "watcher")
 
 
-async def test_a_user_without_rights_is_told_so(bus: Bus, settings: Settings) -> None:
+async def test_user_without_rights_is_refused(bus: Bus, settings: Settings) -> None:
     await bus.redis.execute_command(
         "ACL SETUSER", "reader", "on", ">secret", "~*", "+info", "+ping", "-eval", "-evalsha"
     )
@@ -102,14 +102,14 @@ async def test_a_user_without_rights_is_told_so(bus: Bus, settings: Settings) ->
         async with Bus.connect(
             on(settings, url=settings.redis.url.replace("unix://", "unix://reader:secret@"))
         ) as other:
-            with pytest.raises(ConfigError, match=r"does not let this user work: .*evalsha.* \(ACL\)"):
+            with pytest.raises(ConfigError, match=r"denies this user a command: .*evalsha.* in the ACL"):
                 await Hop().count("{cm0}:x", "y").run(other.scripts)
     finally:
         await bus.redis.execute_command("ACL DELUSER", "reader")
 
 
-async def test_a_replica_and_a_full_server_are_waited_for_and_not_given_up(own_bus: Bus) -> None:
-    """redis-py strips READONLY and OOM from the reply, so they are told by class."""
+async def test_replica_and_full_server_are_retryable(own_bus: Bus) -> None:
+    """redis-py strips READONLY and OOM from the reply, so they are matched by class."""
     event = StateEvent("cam", "r", "playing", "", 0.0)
     await own_bus.redis.config_set("maxmemory", 1)
     with pytest.raises(RetryableError, match="not ready"):
@@ -145,13 +145,13 @@ async def test_a_replica_and_a_full_server_are_waited_for_and_not_given_up(own_b
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_each_failure_of_the_server_has_its_class(error: Exception, kind: type[Exception]) -> None:
+def test_server_errors_map_to_classes(error: Exception, kind: type[Exception]) -> None:
     with pytest.raises(kind), redis_errors():
         raise error
 
 
-async def test_more_callers_than_sockets_wait_for_one(bus: Bus) -> None:
-    """The plain pool of redis-py raises instead."""
+async def test_callers_wait_for_a_socket(bus: Bus) -> None:
+    """The default pool of redis-py raises instead."""
     client = open_client(bus.url, connections=2)
     try:
         await asyncio.gather(*(client.set(f"k{n}", n) for n in range(50)))
@@ -160,8 +160,8 @@ async def test_more_callers_than_sockets_wait_for_one(bus: Bus) -> None:
         await client.aclose()
 
 
-async def test_a_cancellation_is_never_forgotten(bus: Bus) -> None:
-    """Python 3.11's `asyncio.wait_for`, which redis-py sends with, forgets one that comes just after the sending."""
+async def test_cancellation_is_not_lost(bus: Bus) -> None:
+    """redis-py sends with `asyncio.wait_for`, which on Python 3.11 loses a cancellation just after the sending."""
     payload = bytes(300_000)
 
     async def work(n: int) -> None:
@@ -179,7 +179,7 @@ async def test_a_cancellation_is_never_forgotten(bus: Bus) -> None:
     assert (len(done), len(hung)) == (40, 0)
 
 
-async def test_a_server_that_stops_reading_is_given_up_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stuck_server_times_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cornerman_shared.bus.redis_client.COMMAND_TIMEOUT_S", 0.3)
     path = tmp_path / "deaf.sock"
     with closing(socket.socket(socket.AF_UNIX)) as deaf:
@@ -196,7 +196,7 @@ async def test_a_server_that_stops_reading_is_given_up_in_time(tmp_path: Path, m
 
 @pytest.fixture
 async def cluster(tmp_path: Path) -> AsyncIterator[Bus]:
-    """A server in cluster mode that holds all slots: it refuses a script whose keys lie in several."""
+    """A server in cluster mode with all slots; it refuses a script whose keys lie in several slots."""
     with (
         closing(socket.create_server(("127.0.0.1", 0))) as probe,
         closing(socket.create_server(("127.0.0.1", 0))) as other,
@@ -226,11 +226,11 @@ async def _give_slots(bus: Bus) -> None:
         await asyncio.sleep(0.02)
 
 
-async def test_every_script_keeps_to_one_slot_of_a_cluster(cluster: Bus) -> None:
+async def test_every_script_uses_one_slot(cluster: Bus) -> None:
     await cluster.ready(60)
     k = cluster.keys("cam")
     with pytest.raises(redis.exceptions.RedisError):
-        await cluster.redis.mget("a", "b")  # the server does refuse
+        await cluster.redis.mget("a", "b")  # the server checks slots
     await add_source(cluster, SourceSpec(source_id="cam", url="test://"))
     lease = Lease(cluster, k, "capture:cam", "one")
     assert await lease.acquire()

@@ -1,4 +1,4 @@
-"""Sources over the network, from servers of the test's own: files, HLS, MJPEG, RTSP, and all that goes wrong."""
+"""Network sources from the test's servers: files, HLS, MJPEG and RTSP, with their failures."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ import pytest
 
 from cornerman_capture.preview import PreviewEncoder
 from cornerman_capture.source_decoder import DecodePlan, SourceDecoder
-from cornerman_capture.source_state import BrokenError
 from cornerman_capture.sources.base import FrameSource
+from cornerman_capture.sources.errors import BrokenError
 from cornerman_capture.sources.opening import open_source
 from cornerman_gateway.tls import self_signed
 from cornerman_media.jpeg import JpegEncoder
@@ -61,7 +61,7 @@ def write(path: Path, seconds: float = 3.0, **options: str) -> Path:
 
 @contextlib.contextmanager
 def serving(handler: Callable[..., BaseHTTPRequestHandler], tls: Path | None = None) -> Iterator[str]:
-    """A web server; over https, with a certificate kept in the folder `tls`, when there is one."""
+    """A web server; https if the folder `tls` holds a certificate."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     if tls is not None:
@@ -79,54 +79,54 @@ def serving(handler: Callable[..., BaseHTTPRequestHandler], tls: Path | None = N
 
 class Files(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
-        """Quiet."""
+        """Logs nothing."""
 
 
 class Base(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
-        """Quiet."""
+        """Logs nothing."""
 
 
-def test_a_file_over_http_is_a_file(tmp_path: Path) -> None:
+def test_http_file_is_a_file(tmp_path: Path) -> None:
     write(tmp_path / "a.mp4", movflags="faststart")
     with serving(partial(Files, directory=str(tmp_path))) as url:
         feed = opened(f"{url}/a.mp4")
-        assert not feed.traits.live and feed.traits.duration_s == pytest.approx(3.0, abs=0.1)
-        assert sum(1 for _ in feed.pictures(lambda: False)) == 90
+        assert not feed.info.live and feed.info.duration_s == pytest.approx(3.0, abs=0.1)
+        assert sum(1 for _ in feed.frames(lambda: False)) == 90
         feed.close()
 
 
-def test_a_file_over_https_is_a_file(tmp_path: Path) -> None:
-    """Cameras sign their own certificates, so FFmpeg's default, to encrypt without checking who it is, is kept."""
+def test_https_file_is_a_file(tmp_path: Path) -> None:
+    """Cameras sign their own certificates, so FFmpeg's default of no verification is kept."""
     write(tmp_path / "a.mp4", movflags="faststart")
     with serving(partial(Files, directory=str(tmp_path)), tls=tmp_path / "tls") as url:
         feed = opened(f"{url}/a.mp4")
-        assert not feed.traits.live
-        assert sum(1 for _ in feed.pictures(lambda: False)) == 90
+        assert not feed.info.live
+        assert sum(1 for _ in feed.frames(lambda: False)) == 90
         feed.close()
 
 
-def test_http_spoken_to_an_https_server_is_an_error_and_no_hang(tmp_path: Path) -> None:
+def test_http_to_https_port_fails_fast(tmp_path: Path) -> None:
     with serving(partial(Files, directory=str(tmp_path)), tls=tmp_path / "tls") as url:
         assert not refused(url.replace("https", "http").replace("//", "//admin:s3cret@") + "/a.mp4").final
 
 
 @pytest.mark.parametrize("secure", [False, True])
-def test_a_finished_hls_playlist_is_a_file(tmp_path: Path, secure: bool) -> None:
+def test_finished_hls_playlist_is_a_file(tmp_path: Path, secure: bool) -> None:
     write(tmp_path / "a.m3u8", hls_time="1", hls_list_size="0")
     with serving(partial(Files, directory=str(tmp_path)), tls=tmp_path / "tls" if secure else None) as url:
         feed = opened(f"{url}/a.m3u8")
-        assert not feed.traits.live
-        assert sum(1 for _ in feed.pictures(lambda: False)) == 90
+        assert not feed.info.live
+        assert sum(1 for _ in feed.frames(lambda: False)) == 90
         feed.close()
 
 
-def test_a_growing_hls_playlist_is_live_and_played_at_media_speed(tmp_path: Path) -> None:
+def test_growing_hls_playlist_is_paced(tmp_path: Path) -> None:
     playlist = write(tmp_path / "a.m3u8", hls_time="1", hls_list_size="0")
     playlist.write_text(playlist.read_text().replace("#EXT-X-ENDLIST", ""))
     with serving(partial(Files, directory=str(tmp_path))) as url:
         feed = opened(f"{url}/a.m3u8")
-        assert feed.traits.live and feed.traits.paced
+        assert feed.info.live and feed.info.paced
         feed.close()
 
 
@@ -134,7 +134,7 @@ def test_a_growing_hls_playlist_is_live_and_played_at_media_speed(tmp_path: Path
     ("status", "says", "final"),
     [(404, "404", False), (401, "credentials", True), (403, "credentials", True), (500, "error", False)],
 )
-def test_what_the_server_says_is_said(status: int, says: str, final: bool) -> None:
+def test_server_error_is_reported(status: int, says: str, final: bool) -> None:
     class Handler(Base):
         def do_GET(self) -> None:
             self.send_error(status)
@@ -145,7 +145,7 @@ def test_what_the_server_says_is_said(status: int, says: str, final: bool) -> No
     assert error.final is final
 
 
-def test_a_server_that_never_answers_is_given_up() -> None:
+def test_unresponsive_server_times_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         for scheme in ("http", "rtsp"):
             error = refused(f"{scheme}://admin:s3cret@127.0.0.1:{server.getsockname()[1]}/live", HASTY)
@@ -153,7 +153,7 @@ def test_a_server_that_never_answers_is_given_up() -> None:
             assert not error.final
 
 
-def test_a_web_page_is_no_video() -> None:
+def test_web_page_is_an_error() -> None:
     class Handler(Base):
         def do_GET(self) -> None:
             self.send_response(200)
@@ -180,62 +180,62 @@ class Mjpeg(Base):
                 self.wfile.flush()
                 time.sleep(self.pause_s)
             if self.hang:
-                self.connection.recv(1)  # until the other side goes
+                self.connection.recv(1)  # until the client disconnects
 
 
-def test_mjpeg_is_live_and_timed_by_arrival() -> None:
+def test_mjpeg_is_live_with_arrival_times() -> None:
     with serving(Mjpeg) as url:
         feed = opened(f"{url}/stream")
-        assert feed.traits.live
-        pictures = feed.pictures(lambda: False)
+        assert feed.info.live
+        pictures = feed.frames(lambda: False)
         asked_s = [time.monotonic()]
         times: list[float] = []
         for _ in range(40):
             times.append(next(pictures).raw_s or 0.0)
             asked_s.append(time.monotonic())
         feed.close()
-    # Whatever the pace of the camera and of this machine: each time lies between asking for it and having it, give or
-    # take where the count begins. FFmpeg itself would count 0.04 s for each.
+    # Independent of the speed of this machine: each time lies between its request and its arrival, up to an offset.
+    # FFmpeg itself would count 0.04 s for each frame.
     earliest = max(before - at for before, at in zip(asked_s, times, strict=False))
     latest = min(after - at for after, at in zip(asked_s[1:], times, strict=True))
     assert earliest <= latest
 
 
-async def test_a_camera_that_falls_silent_stalls_and_is_opened_again() -> None:
+async def test_silent_camera_stalls_and_reconnects() -> None:
     class Handler(Mjpeg):
         stop_after, hang = 30, True
 
     clock, settings = SystemClock(), PATIENT.model_copy(update={"stall_s": 1.0})
     with serving(Handler) as url:
         plan = DecodePlan(sample_fps=8.0, overlap=4, lossless=False, realtime=True, loop=False, can_fail=False)
-        reel = SourceDecoder(
+        decoder = SourceDecoder(
             plan, partial(opened, f"{url}/stream", settings), settings, clock, PreviewEncoder(clock, 320, 80)
         )
-        states = await states_until(reel, "opening", "playing", "stalled", "reconnecting", "playing")
-    # Held up, the machine may make it stall, or too late to be opened, more often than the camera does.
+        states = await states_until(decoder, "opening", "playing", "stalled", "reconnecting", "playing")
+    # A busy machine may cause more stalls and failed attempts than the camera does.
     assert set(states) == {"opening", "playing", "stalled", "reconnecting"}
 
 
-async def states_until(reel: SourceDecoder, *wanted: str) -> list[str]:
-    """Plays until these states have come, in this order."""
-    reel.start()
+async def states_until(decoder: SourceDecoder, *wanted: str) -> list[str]:
+    """Decodes until these states have occurred in order; returns all states."""
+    decoder.start()
     states: list[str] = []
     left = list(wanted)
     give_up_at_s = time.monotonic() + PATIENCE_S
     while left and time.monotonic() < give_up_at_s:
-        await reel.bell.wait(0.05)
-        for news in reel.look():
-            states.append(news.state)
-            if left and news.state == left[0]:
+        await decoder.changed.wait(0.05)
+        for change in decoder.poll_changes():
+            states.append(change.state)
+            if left and change.state == left[0]:
                 del left[0]
-    reel.stop()
-    assert reel.join(PATIENCE_S)
+    decoder.stop()
+    assert decoder.join(PATIENCE_S)
     assert not left, f"{states} and no {left[0]}"
     return states
 
 
 class Rtsp(socketserver.ThreadingTCPServer):
-    """As much of RFC 2326 and 6184 as a camera needs: H.264 interleaved over TCP, Basic authentication, one track."""
+    """RTSP camera (RFC 2326, RFC 6184): H.264 interleaved over TCP, Basic authentication, one track."""
 
     daemon_threads = True
     allow_reuse_address = True
@@ -306,7 +306,7 @@ def rtp_payloads(unit: bytes, size: int = 1200) -> Iterator[tuple[bytes, bool]]:
 
 
 def h264_pictures() -> list[list[bytes]]:
-    """A second of H.264, each picture as its NAL units."""
+    """One second of H.264: the NAL units of each picture."""
     buffer, pictures = io.BytesIO(), []
     with av.open(buffer, "w", format="h264") as container:
         stream = container.add_stream("libx264", rate=Fraction(30))
@@ -332,31 +332,33 @@ def camera(**given: object) -> Iterator[tuple[Rtsp, str]]:
         server.server_close()
 
 
-def test_an_rtsp_camera_gives_frames_at_its_own_timestamps() -> None:
+def test_rtsp_camera_keeps_its_timestamps() -> None:
     with camera() as (_, address):
         feed = opened(f"rtsp://{address}")
-        assert feed.traits.live
-        pictures = feed.pictures(lambda: False)
+        assert feed.info.live
+        pictures = feed.frames(lambda: False)
         times = [next(pictures).raw_s for _ in range(40)]
         feed.close()
     assert np.median(np.diff([t for t in times if t is not None])) == pytest.approx(1 / 30, abs=0.001)
 
 
-def test_an_rtsp_camera_lets_in_only_who_knows_the_password() -> None:
+def test_rtsp_camera_requires_the_password() -> None:
     with camera(password="s3cret") as (_, address):
         error = refused(f"rtsp://admin:wrong@{address}")
         assert "credentials" in str(error) and error.final and "wrong" not in str(error)
         feed = opened(f"rtsp://admin:s3cret@{address}")
-        assert next(iter(feed.pictures(lambda: False))).make() is not None
+        assert next(iter(feed.frames(lambda: False))).decode() is not None
         feed.close()
 
 
-async def test_an_rtsp_camera_that_closes_the_stream_is_opened_again() -> None:
+async def test_closed_rtsp_stream_is_reopened() -> None:
     clock = SystemClock()
     with camera(first_frames=60) as (server, address):
         plan = DecodePlan(sample_fps=8.0, overlap=4, lossless=False, realtime=True, loop=False, can_fail=False)
-        reel = SourceDecoder(plan, partial(opened, f"rtsp://{address}"), PATIENT, clock, PreviewEncoder(clock, 320, 80))
-        states = await states_until(reel, "opening", "playing", "reconnecting", "playing")
+        decoder = SourceDecoder(
+            plan, partial(opened, f"rtsp://{address}"), PATIENT, clock, PreviewEncoder(clock, 320, 80)
+        )
+        states = await states_until(decoder, "opening", "playing", "reconnecting", "playing")
         assert server.sessions == 2
     assert states == ["opening", "playing", "reconnecting", "playing"]
-    assert reel.chunker.due >= 2
+    assert decoder.chunker.due >= 2

@@ -1,4 +1,4 @@
-"""The capture service against a real server: chunks, credit, live changes, and what is shown and pushed."""
+"""The capture service on a real server: chunks, credit, live changes, previews and pushed frames."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def events(bus: Bus, source_id: str = "cam1") -> list[object]:
     ]
 
 
-async def test_a_lossless_file_arrives_whole_and_is_marked_as_over(bus: Bus, settings: Settings) -> None:
+async def test_lossless_file_is_published_completely(bus: Bus, settings: Settings) -> None:
     await add_source(bus, spec())
     async with capture(settings):
         await until(is_state(bus, "ended"))
@@ -63,7 +63,7 @@ async def test_a_lossless_file_arrives_whole_and_is_marked_as_over(bus: Bus, set
     assert said == ["opening", "playing", "ended"]
 
 
-async def test_without_credit_a_lossless_source_waits_and_loses_nothing(bus: Bus, settings: Settings) -> None:
+async def test_lossless_source_waits_for_credit(bus: Bus, settings: Settings) -> None:
     await add_source(bus, spec(credit=2))
     async with capture(settings):
         await until(has_chunks(bus, 2))
@@ -76,31 +76,31 @@ async def test_without_credit_a_lossless_source_waits_and_loses_nothing(bus: Bus
     assert "dropped:no_credit" not in await counters(bus)
 
 
-async def test_without_credit_a_live_source_skips_and_counts(bus: Bus, settings: Settings) -> None:
+async def test_live_source_drops_without_credit(bus: Bus, settings: Settings) -> None:
     await add_source(bus, spec(lossless=False, realtime=True, credit=2))
     began_s = time.monotonic()
     async with capture(settings):
         await until(is_state(bus, "ended"))
-    assert time.monotonic() - began_s > 5.5  # it kept its own speed
+    assert time.monotonic() - began_s > 5.5  # paced at media speed
     found = await chunks(bus)
     assert [chunk.seq for chunk in found] == [0, 1, 2]
     assert found[-1].end
     counts = await counters(bus)
     assert counts == counts | {"captured": 180, "due": CHUNKS, "published": 2}
-    # On a machine that is held up, some went before anybody asked for credit.
+    # On a busy machine the queue may drop some before credit is checked.
     assert counts["dropped:no_credit"] + counts.get("dropped:behind", 0) == CHUNKS - 2
     assert counts["dropped:no_credit"] > 0
-    # Nothing is left behind of the chunks that were skipped.
+    # The pixels of dropped chunks are freed.
     assert len(await bus.redis.keys("*blob*")) == 2
 
 
-async def test_a_live_chunk_is_stamped_with_the_moment_of_its_newest_frame(bus: Bus, settings: Settings) -> None:
+async def test_live_chunk_has_its_capture_time(bus: Bus, settings: Settings) -> None:
     class Noting(SystemClock):
-        """Remembers what it said to the thread that decodes: one moment for each frame that is sampled."""
+        """Clock that records its readings in the decoding thread: one for each sampled frame."""
 
         def now_s(self) -> float:
             now_s = super().now_s()
-            if threading.current_thread().name == "reel":
+            if threading.current_thread().name == "decoder":
                 said.append(now_s)
             return now_s
 
@@ -113,7 +113,7 @@ async def test_a_live_chunk_is_stamped_with_the_moment_of_its_newest_frame(bus: 
         assert chunk.times.published_at_s >= chunk.times.captured_at_s
 
 
-async def test_a_file_that_was_removed_and_added_again_is_played_again(bus: Bus, settings: Settings) -> None:
+async def test_readded_file_is_played_again(bus: Bus, settings: Settings) -> None:
     await add_source(bus, spec())
     async with capture(settings):
         await until(is_state(bus, "ended"))
@@ -132,9 +132,7 @@ async def test_a_file_that_was_removed_and_added_again_is_played_again(bus: Bus,
     assert len({chunk.run for chunk in await chunks(bus)}) == 2
 
 
-async def test_a_change_of_credit_goes_on_with_the_run_and_a_change_of_overlap_begins_another(
-    bus: Bus, settings: Settings
-) -> None:
+async def test_only_overlap_change_starts_a_run(bus: Bus, settings: Settings) -> None:
     await add_source(bus, spec(credit=2))
     async with capture(settings):
         await until(has_chunks(bus, 2))
@@ -151,19 +149,19 @@ async def test_a_change_of_credit_goes_on_with_the_run_and_a_change_of_overlap_b
     runs = list(dict.fromkeys(chunk.run for chunk in found))
     first, second = ([c for c in found if c.run == run] for run in runs)
     assert [c.seq for c in first] == list(range(len(first))) and first[-1].end
-    assert 5 <= len(first) < CHUNKS  # the marker says how many came before the change
-    assert [c.seq for c in second] == list(range(7)) and second[-1].end  # 48 frames in eights, and the marker
+    assert 5 <= len(first) < CHUNKS  # the end marker counts the chunks before the change
+    assert [c.seq for c in second] == list(range(7)) and second[-1].end  # 48 frames in chunks of 8, and the end marker
     assert second[1].frame_pts_s[0] > second[0].frame_pts_s[-1]
 
 
-async def test_a_paused_source_gives_nothing_and_goes_on_when_resumed(bus: Bus, settings: Settings) -> None:
+async def test_paused_source_publishes_nothing(bus: Bus, settings: Settings) -> None:
     await add_source(bus, spec(realtime=True))
     async with capture(settings):
         await until(has_chunks(bus, 2))
         await update_source(bus, "cam1", {"paused": True})
         await until(is_state(bus, "paused"))
 
-        async def all_out() -> bool:  # what was cut before the pause; counters are written each half second
+        async def all_out() -> bool:  # chunks from before the pause; counters are written each half second
             before = await counters(bus)
             await asyncio.sleep(0.6)
             return before["published"] == before["due"] and before == await counters(bus)
@@ -177,7 +175,7 @@ async def test_a_paused_source_gives_nothing_and_goes_on_when_resumed(bus: Bus, 
     assert [chunk.seq for chunk in await chunks(bus)] == list(range(CHUNKS + 1))
 
 
-async def test_a_removed_source_stops_and_gives_its_lease_back(bus: Bus, settings: Settings) -> None:
+async def test_removed_source_releases_its_lease(bus: Bus, settings: Settings) -> None:
     await add_source(bus, spec(PATTERN + "&seconds=0", lossless=False, realtime=True))
     async with capture(settings) as context:
         await until(has_chunks(bus, 1))
@@ -193,7 +191,7 @@ async def test_a_removed_source_stops_and_gives_its_lease_back(bus: Bus, setting
     assert found[-1].end and found[-1].seq == len(found) - 1
 
 
-async def test_a_source_that_cannot_be_opened_fails_for_all_to_see(bus: Bus, settings: Settings) -> None:
+async def test_unopenable_source_fails_visibly(bus: Bus, settings: Settings) -> None:
     await add_source(bus, spec("/no/such/clip.mp4"))
     async with capture(settings), capture(settings, "c2"):
         await until(is_state(bus, "failed"))
@@ -206,7 +204,7 @@ async def test_a_source_that_cannot_be_opened_fails_for_all_to_see(bus: Bus, set
     assert [chunk.end for chunk in await chunks(bus)] == [True]
 
 
-async def test_credentials_are_on_no_stream(bus: Bus, settings: Settings) -> None:
+async def test_streams_hold_no_credentials(bus: Bus, settings: Settings) -> None:
     await add_source(bus, spec("rtsp://admin:s3cret@127.0.0.1:9/live", lossless=False))
     async with capture(settings):
         await until(is_state(bus, "reconnecting"))
@@ -216,7 +214,7 @@ async def test_credentials_are_on_no_stream(bus: Bus, settings: Settings) -> Non
     assert b"s3cret" not in repr(await bus.redis.hgetall(bus.keys("cam1").run("cam1"))).encode()
 
 
-async def test_pixels_are_kept_for_a_generator_that_looks_at_them(bus: Bus, settings: Settings) -> None:
+async def test_pixels_are_kept_for_pixel_backends(bus: Bus, settings: Settings) -> None:
     generator = settings.generator.model_copy(update={"backend": "openai"})
     await add_source(bus, spec())
     async with capture(settings.model_copy(update={"generator": generator})):
@@ -224,7 +222,7 @@ async def test_pixels_are_kept_for_a_generator_that_looks_at_them(bus: Bus, sett
     assert (await chunks(bus))[0].keep_frames
 
 
-async def test_pictures_are_shown_only_while_somebody_watches(bus: Bus, settings: Settings) -> None:
+async def test_previews_need_a_viewer(bus: Bus, settings: Settings) -> None:
     keys = bus.keys("cam1")
     await add_source(bus, spec(PATTERN + "&seconds=0", lossless=False, realtime=True))
     async with capture(settings):
@@ -237,11 +235,11 @@ async def test_pictures_are_shown_only_while_somebody_watches(bus: Bus, settings
 
         await until(shown)
         entries = await bus.redis.xrange(keys.display("cam1"))
-        shots = [unpack_map(fields[FIELD]) for _id, fields in entries]
-        assert all(set(shot) == {"run", "pts_s", "at_s", "jpeg"} for shot in shots)
-        steps = np.diff([shot["pts_s"] for shot in shots])
+        previews = [unpack_map(fields[FIELD]) for _id, fields in entries]
+        assert all(set(preview) == {"run", "pts_s", "at_s", "jpeg"} for preview in previews)
+        steps = np.diff([preview["pts_s"] for preview in previews])
         assert np.min(steps) == pytest.approx(1 / 30, abs=0.002)  # every frame, not only those that are sampled
-        assert shots[0]["jpeg"].startswith(b"\xff\xd8")
+        assert previews[0]["jpeg"].startswith(b"\xff\xd8")
         await expire_key(bus, keys.watching("cam1"))
 
         async def dark() -> bool:
@@ -253,7 +251,7 @@ async def test_pictures_are_shown_only_while_somebody_watches(bus: Bus, settings
         assert await bus.redis.ttl(keys.display("cam1")) > 0
 
 
-async def test_frames_that_a_browser_pushes_become_chunks(bus: Bus, settings: Settings) -> None:
+async def test_pushed_frames_become_chunks(bus: Bus, settings: Settings) -> None:
     keys = bus.keys("phone")
     maker = JpegEncoder(320, 80)
     await add_source(bus, spec("push://phone", "phone", lossless=False, realtime=True, sample_fps=20))
@@ -274,10 +272,10 @@ async def test_frames_that_a_browser_pushes_become_chunks(bus: Bus, settings: Se
         await asyncio.gather(pusher, return_exceptions=True)
     found = await chunks(bus, "phone")
     assert found[0].frames is not None and found[0].frames.shape == (8, 224, 398, 3)
-    assert 0 <= found[0].frame_pts_s[0] < 500  # counted from the first picture, which said 1000
+    assert 0 <= found[0].frame_pts_s[0] < 500  # relative to the first frame, whose time is 1000
 
 
-async def test_a_real_file_arrives(bus: Bus, settings: Settings, tmp_path: Path) -> None:
+async def test_real_file_is_published(bus: Bus, settings: Settings, tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=Fraction(25))

@@ -1,4 +1,4 @@
-"""Sources over TLS: any certificate by default, only a trusted one where people name whom they trust."""
+"""TLS sources: any certificate by default, only trusted ones with `capture.tls_ca_file`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cornerman_capture.source_state import BrokenError
+from cornerman_capture.sources.errors import BrokenError
 from cornerman_capture.sources.opening import open_source
 from cornerman_gateway import tls
 from cornerman_gateway.tls import self_signed
@@ -21,7 +21,7 @@ from tests.integration.test_capture_network import Files, serving, write
 def frames(url: str, ca_file: str) -> int:
     feed = open_source(url, CaptureSettings(tls_ca_file=ca_file, open_timeout_s=10.0))
     try:
-        return sum(1 for _ in feed.pictures(lambda: False))
+        return sum(1 for _ in feed.frames(lambda: False))
     finally:
         feed.close()
 
@@ -33,19 +33,19 @@ def refused(url: str, ca_file: str) -> BrokenError:
 
 
 def certificate(folder: Path) -> str:
-    """Of a server in that folder."""
+    """Certificate of the server in that folder."""
     return str(self_signed(folder, ["127.0.0.1"])[0])
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.m3u8"])
-def test_a_server_whose_certificate_is_trusted_is_watched(tmp_path: Path, name: str) -> None:
+def test_trusted_server_is_captured(tmp_path: Path, name: str) -> None:
     write(tmp_path / name, **({"hls_time": "1", "hls_list_size": "0"} if name.endswith("m3u8") else {}))
     with serving(partial(Files, directory=str(tmp_path)), tls=tmp_path / "tls") as url:
         assert frames(f"{url}/{name}", certificate(tmp_path / "tls")) == 90
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.m3u8"])
-def test_a_server_that_others_vouch_for_is_refused_and_the_setting_named(tmp_path: Path, name: str) -> None:
+def test_untrusted_server_names_the_setting(tmp_path: Path, name: str) -> None:
     write(tmp_path / name, **({"hls_time": "1", "hls_list_size": "0"} if name.endswith("m3u8") else {}))
     with serving(partial(Files, directory=str(tmp_path)), tls=tmp_path / "tls") as url:
         error = refused(url.replace("//", "//admin:s3cret@") + f"/{name}", certificate(tmp_path / "others"))
@@ -54,21 +54,21 @@ def test_a_server_that_others_vouch_for_is_refused_and_the_setting_named(tmp_pat
     assert not error.final
 
 
-def test_a_certificate_of_another_host_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tls, "_own_names", set)  # so that it is for 127.0.0.1 alone
+def test_certificate_of_other_host_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tls, "_own_names", set)  # valid for 127.0.0.1 only
     write(tmp_path / "a.mp4")
     with serving(partial(Files, directory=str(tmp_path)), tls=tmp_path / "tls") as url:
         assert "tls_ca_file" in str(refused(url.replace("127.0.0.1", "localhost"), certificate(tmp_path / "tls")))
 
 
 @pytest.mark.parametrize(("trusted", "asked"), [(True, True), (False, False)])
-def test_a_camera_is_spoken_to_only_when_its_certificate_is_trusted(tmp_path: Path, trusted: bool, asked: bool) -> None:
+def test_rtsps_camera_needs_a_trusted_certificate(tmp_path: Path, trusted: bool, asked: bool) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(*self_signed(tmp_path / "tls", ["127.0.0.1"]))
     heard: list[bytes] = []
 
     def camera() -> None:
-        """Takes connections until the listener is closed; answers none."""
+        """Accepts connections until the listener is closed; answers none."""
         while True:
             try:
                 connection, _ = listener.accept()
@@ -91,7 +91,7 @@ def test_a_camera_is_spoken_to_only_when_its_certificate_is_trusted(tmp_path: Pa
     assert any(request.startswith(b"OPTIONS rtsps://") for request in heard) is asked
 
 
-def test_trust_in_a_file_that_is_not_there_is_an_error_for_good(tmp_path: Path) -> None:
+def test_missing_ca_file_is_final(tmp_path: Path) -> None:
     error = refused("https://127.0.0.1:1/a.mp4", str(tmp_path / "none.pem"))
     assert error.final
     assert "capture.tls_ca_file" in str(error) and "none.pem" in str(error)

@@ -1,7 +1,4 @@
-"""The consumer on a real server.
-
-At-least-once reading, exactly-once hops, and each fact of Redis that it is built on.
-"""
+"""The consumer on a real server: at-least-once reading, exactly-once hops, and the Redis behaviour it needs."""
 
 from __future__ import annotations
 
@@ -54,7 +51,7 @@ async def dead(bus: Bus) -> list[DeadLetter]:
     return [unpack(fields[FIELD], DeadLetter) for _, fields in await bus.redis.xrange(bus.keys("cam").dead)]
 
 
-async def test_gives_every_message_once_and_acknowledges_it_with_its_output(bus: Bus) -> None:
+async def test_messages_are_delivered_and_acknowledged_once(bus: Bus) -> None:
     await ask(bus, *range(20))
     k, seen = bus.keys("cam"), []
     async with consumer(bus) as c:
@@ -67,7 +64,7 @@ async def test_gives_every_message_once_and_acknowledges_it_with_its_output(bus:
     assert await pending(bus) == []
 
 
-async def test_reads_no_more_than_it_has_slots(bus: Bus) -> None:
+async def test_reads_at_most_its_free_slots(bus: Bus) -> None:
     await ask(bus, *range(10))
     async with consumer(bus, slots=3) as c:
         await until_true(lambda: c.busy == 3)
@@ -76,7 +73,7 @@ async def test_reads_no_more_than_it_has_slots(bus: Bus) -> None:
         assert len(await pending(bus)) == 3
 
 
-async def test_two_workers_that_finish_the_same_entry_give_one_output(bus: Bus) -> None:
+async def test_two_commits_give_one_output(bus: Bus) -> None:
     await ask(bus, 1)
     k = bus.keys("cam")
     async with consumer(bus) as c:
@@ -88,7 +85,7 @@ async def test_two_workers_that_finish_the_same_entry_give_one_output(bus: Bus) 
     assert await bus.redis.xlen(k.requests) == 1
 
 
-async def test_work_of_the_dead_is_taken_over_and_counted_as_a_second_delivery(bus: Bus) -> None:
+async def test_reclaimed_entry_counts_a_second_delivery(bus: Bus) -> None:
     await ask(bus, 1)
     await bus.redis.xgroup_create(bus.keys("cam").questions, GROUP, id="0")
     await bus.redis.xreadgroup(GROUP, "the dead", {bus.keys("cam").questions: ">"})
@@ -99,7 +96,7 @@ async def test_work_of_the_dead_is_taken_over_and_counted_as_a_second_delivery(b
         assert c.reclaimed == 1
 
 
-async def test_long_work_is_not_taken_away_and_its_delivery_count_stays(bus: Bus) -> None:
+async def test_heartbeat_keeps_long_work(bus: Bus) -> None:
     """XCLAIM JUSTID is a heartbeat that does not raise the delivery count."""
     await ask(bus, 1, 2)
     idle_ms = bus.settings.bus.idle_ms
@@ -109,11 +106,11 @@ async def test_long_work_is_not_taken_away_and_its_delivery_count_stays(bus: Bus
         async def spoken_for() -> bool:
             return (await pending(bus))[0]["time_since_delivered"] < idle_ms
 
-        for _ in range(3):  # far longer than an entry may be idle, three times over
+        for _ in range(3):  # three times the idle time of an entry
             await make_entries_idle(bus, bus.keys("cam").questions, GROUP)
             await until(spoken_for)
         async with consumer(bus, "two") as other:
-            (second,) = await other.take()  # it looks for what the dead left before it reads anything new
+            (second,) = await other.take()  # a consumer reclaims before it reads new entries
             assert second.message == question(2)
             assert (other.busy, other.reclaimed) == (1, 0)
             assert not d.lost.is_set()
@@ -122,7 +119,7 @@ async def test_long_work_is_not_taken_away_and_its_delivery_count_stays(bus: Bus
         assert await d.commit(Hop()) is HopResult.DONE
 
 
-async def test_a_worker_that_slept_learns_that_its_entry_was_taken_and_does_not_take_it_back(bus: Bus) -> None:
+async def test_suspended_worker_sees_lost_entry(bus: Bus) -> None:
     await ask(bus, 1)
     stream = bus.keys("cam").questions
     async with consumer(bus) as c:
@@ -134,7 +131,7 @@ async def test_a_worker_that_slept_learns_that_its_entry_was_taken_and_does_not_
         assert (await pending(bus))[0]["consumer"] == b"another"
 
 
-async def test_xautoclaim_raises_the_delivery_count_and_justid_does_not(bus: Bus) -> None:
+async def test_justid_keeps_the_delivery_count(bus: Bus) -> None:
     await ask(bus, 1)
     stream = bus.keys("cam").questions
     await bus.redis.xgroup_create(stream, GROUP, id="0")
@@ -145,8 +142,8 @@ async def test_xautoclaim_raises_the_delivery_count_and_justid_does_not(bus: Bus
     assert (await pending(bus))[0]["times_delivered"] == 2
 
 
-async def test_own_entries_whose_reply_was_lost_are_drained_at_start(bus: Bus) -> None:
-    """A read whose reply was lost leaves entries in our own pending list, where '>' never looks."""
+async def test_own_pending_entries_are_drained(bus: Bus) -> None:
+    """A read whose reply was lost leaves entries in our pending list, which `>` never returns."""
     await ask(bus, 1, 2)
     stream = bus.keys("cam").questions
     await bus.redis.xgroup_create(stream, GROUP, id="0")
@@ -156,7 +153,7 @@ async def test_own_entries_whose_reply_was_lost_are_drained_at_start(bus: Bus) -
         assert [d.message.question_id for d in taken] == ["q1", "q2"]
 
 
-async def test_entries_trimmed_while_pending_are_counted_and_acknowledged(bus: Bus) -> None:
+async def test_trimmed_pending_entries_are_counted(bus: Bus) -> None:
     """MAXLEN trims entries that are pending; a later read of them gives empty fields."""
     await ask(bus, 1, 2)
     stream = bus.keys("cam").questions
@@ -172,7 +169,7 @@ async def test_entries_trimmed_while_pending_are_counted_and_acknowledged(bus: B
         assert len(await pending(bus)) == 1
 
 
-async def test_an_entry_delivered_too_often_is_buried_and_its_tombstone_written(bus: Bus) -> None:
+async def test_too_many_deliveries_bury_an_entry(bus: Bus) -> None:
     await ask(bus, 1)
     k = bus.keys("cam")
     await bus.redis.xgroup_create(k.questions, GROUP, id="0")
@@ -189,7 +186,7 @@ async def test_an_entry_delivered_too_often_is_buried_and_its_tombstone_written(
     assert await pending(bus) == []
 
 
-async def test_a_thousand_malformed_entries_are_all_dead_letters_and_the_worker_lives(bus: Bus) -> None:
+async def test_malformed_entries_become_dead_letters(bus: Bus) -> None:
     k = bus.keys("cam")
     whole = pack(question(0))
     for n in range(1000):
@@ -208,7 +205,7 @@ async def test_a_thousand_malformed_entries_are_all_dead_letters_and_the_worker_
     assert await pending(bus) == []
 
 
-async def test_a_lost_group_is_made_again_from_the_start(bus: Bus) -> None:
+async def test_lost_group_is_created_again(bus: Bus) -> None:
     async with consumer(bus) as c:
         await until(lambda: bus.redis.exists(bus.keys("cam").questions))
         await bus.redis.delete(bus.keys("cam").questions)
@@ -217,7 +214,7 @@ async def test_a_lost_group_is_made_again_from_the_start(bus: Bus) -> None:
         assert d.message == question(1)
 
 
-async def test_released_work_is_taken_by_another_at_once(bus: Bus) -> None:
+async def test_released_entry_is_reclaimed_at_once(bus: Bus) -> None:
     await ask(bus, 1)
     async with consumer(bus) as c:
         (d,) = await c.take()
@@ -228,7 +225,7 @@ async def test_released_work_is_taken_by_another_at_once(bus: Bus) -> None:
             assert again.message == question(1)
 
 
-async def test_leaving_never_drops_what_is_pending(bus: Bus) -> None:
+async def test_leaving_keeps_pending_entries(bus: Bus) -> None:
     """XGROUP DELCONSUMER drops pending entries silently; only an empty consumer is deleted."""
     await ask(bus, 1)
     async with consumer(bus) as c:
@@ -262,7 +259,7 @@ async def test_three_consumers_complete_out_of_order(bus: Bus) -> None:
     assert done != sorted(done)
 
 
-async def test_an_owner_that_slept_past_its_lease_is_fenced_and_the_next_takes_all_pending(bus: Bus) -> None:
+async def test_expired_owner_is_fenced(bus: Bus) -> None:
     await ask(bus, 1)
     k = bus.keys("cam")
     first, second = (Lease(bus, k, "decider", name) for name in ("one", "two"))
@@ -282,8 +279,8 @@ async def test_an_owner_that_slept_past_its_lease_is_fenced_and_the_next_takes_a
     assert first.lost.is_set()
 
 
-async def test_default_redis_clients_break_long_blocking_reads_and_ours_does_not(bus: Bus) -> None:
-    """redis-py's own socket timeout ends a blocking read that is longer; with its retries the caller hangs on."""
+async def test_default_client_breaks_blocking_reads(bus: Bus) -> None:
+    """redis-py's socket timeout ends a longer blocking read; with its retries the caller hangs."""
     ours = bus.blocking_client(2.0)
     assert ours.connection_pool.connection_kwargs["socket_timeout"] > 2.0
     assert ours.connection_pool.connection_kwargs["retry"].get_retries() == 0

@@ -1,5 +1,4 @@
-"""The embedded server, started for real: found by its socket, one for many starters, gone with its owner, keeping its
-data."""
+"""The embedded server as a real process: socket, concurrent starts, data folder and end."""
 
 import os
 import signal
@@ -38,7 +37,7 @@ def started(settings: Settings) -> EmbeddedServer:
     return server
 
 
-def test_it_answers_once_started_and_is_gone_once_stopped(tmp_path: Path) -> None:
+def test_server_answers_until_stopped(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
     with started(settings) as server, redis.Redis.from_url(server.url) as client:
         assert client.ping()
@@ -48,18 +47,18 @@ def test_it_answers_once_started_and_is_gone_once_stopped(tmp_path: Path) -> Non
     assert not server.alive()
 
 
-def test_who_starts_it_again_finds_the_one_that_runs(tmp_path: Path) -> None:
+def test_second_start_finds_the_first(tmp_path: Path) -> None:
     with started(settings_in(tmp_path)):
         assert embedded.start(settings_in(tmp_path)) is None
 
 
-def test_of_many_starters_at_once_one_starts_it(tmp_path: Path) -> None:
+def test_concurrent_starts_give_one_server(tmp_path: Path) -> None:
     got: list[EmbeddedServer | None] = []
     all_have = threading.Barrier(5)
 
     def start() -> None:
         got.append(embedded.start(settings_in(tmp_path)))
-        all_have.wait(100)  # a tethered child ends with the thread that started it
+        all_have.wait(100)  # a child of `die_with_parent` ends with the thread that started it
 
     threads = [threading.Thread(target=start) for _ in range(5)]
     for thread in threads:
@@ -72,7 +71,7 @@ def test_of_many_starters_at_once_one_starts_it(tmp_path: Path) -> None:
     servers[0].stop()
 
 
-def test_a_socket_left_by_a_killed_server_is_no_obstacle(tmp_path: Path) -> None:
+def test_stale_socket_is_replaced(tmp_path: Path) -> None:
     first = started(settings_in(tmp_path))
     first.process.kill()
     first.process.wait()
@@ -81,7 +80,7 @@ def test_a_socket_left_by_a_killed_server_is_no_obstacle(tmp_path: Path) -> None
         assert client.ping()
 
 
-def test_it_keeps_its_data_when_asked_to_even_if_killed(tmp_path: Path) -> None:
+def test_data_folder_survives_a_kill(tmp_path: Path) -> None:
     settings = settings_in(tmp_path / "run", tmp_path / "data")
     with started(settings) as server, redis.Redis.from_url(server.url) as client:
         client.set("orderly", 1)
@@ -94,21 +93,21 @@ def test_it_keeps_its_data_when_asked_to_even_if_killed(tmp_path: Path) -> None:
         assert (client.get("orderly"), client.get("killed")) == (b"1", b"2")
 
 
-def test_without_a_data_folder_it_writes_none(tmp_path: Path) -> None:
+def test_no_data_folder_writes_nothing(tmp_path: Path) -> None:
     with started(settings_in(tmp_path)) as server, redis.Redis.from_url(server.url) as client:
         client.set("a", 1)
     with started(settings_in(tmp_path)) as server, redis.Redis.from_url(server.url) as client:
         assert client.get("a") is None
 
 
-def test_two_servers_never_share_a_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_folder_is_not_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded, "STOP_S", 0.2)
     data = tmp_path / "data"
     with started(settings_in(tmp_path / "one", data)), pytest.raises(ConfigError, match=r"cornerman\.lock is locked"):
         embedded.start(settings_in(tmp_path / "two", data))
 
 
-def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
+def test_failed_start_names_the_cause(tmp_path: Path) -> None:
     data = tmp_path / "data"
     (data / "appendonlydir").mkdir(parents=True)
     (data / "appendonlydir" / "appendonly.aof.manifest").write_text("nonsense\n")
@@ -116,7 +115,7 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
         embedded.start(settings_in(tmp_path / "run", data))
 
 
-def test_it_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
+def test_server_ends_with_its_owner(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", OWNER, str(tmp_path)], stdout=subprocess.PIPE, text=True) as owner:
         assert owner.stdout is not None
         server = int(owner.stdout.readline())

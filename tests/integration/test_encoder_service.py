@@ -1,4 +1,4 @@
-"""The encoder on a real server: one `Features` for each `Chunk`, whatever becomes of it."""
+"""The encoder on a real server: one `Features` for each `Chunk`, encoded or not."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cornerman_encoder.core import Clip, Encoded, Encoder
+from cornerman_encoder.core import EncodedChunk, Encoder, Pixels
 from cornerman_encoder.fake import FakeEncoder
-from cornerman_encoder.service import Worker
+from cornerman_encoder.service import EncoderWorker
 from cornerman_shared.bus.codec import pack, unpack
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import BlobRef, Chunk, Features, Times
@@ -40,11 +40,11 @@ def with_batch(settings: Settings, batch: int) -> Settings:
 async def worker(
     bus: Bus, encoder: Encoder | None = None, *, name: str = "e1", batch: int = 4
 ) -> AsyncIterator[Context]:
-    """An encoder in this process; leaving stops it in order."""
+    """Runs an encoder in this process; leaving stops it."""
     clock = SystemClock()
     settings = with_batch(bus.settings, batch)
     context = Context(settings, bus, clock, name, Health("encoder", name, clock), Metrics(), get_logger(name))
-    task = asyncio.create_task(Worker(context, encoder or FakeEncoder()).run())
+    task = asyncio.create_task(EncoderWorker(context, encoder or FakeEncoder()).run())
     try:
         yield context
     finally:
@@ -92,9 +92,10 @@ async def nothing_pending(bus: Bus) -> None:
     assert pending["pending"] == 0
 
 
-async def test_each_chunk_becomes_features_with_its_tokens_and_its_pixels_are_freed(bus: Bus) -> None:
+async def test_chunks_become_features(bus: Bus) -> None:
+    sent = [await chunk(bus, seq) for seq in range(10)]
     async with worker(bus):
-        await send(bus, *[await chunk(bus, seq) for seq in range(10)])
+        await send(bus, *sent)
         found = await until(lambda: has(bus, 10))
     await nothing_pending(bus)
     assert sorted(f.seq for f in found) == list(range(10))
@@ -103,14 +104,14 @@ async def test_each_chunk_becomes_features_with_its_tokens_and_its_pixels_are_fr
     assert first.times.published_at_s == 2.0
     assert first.times.encoded_at_s > 1e9
     pixels = np.random.default_rng(3).integers(0, 256, (8, 6, 8, 3), np.uint8)
-    expected = FakeEncoder().encode([Clip(pixels, (), 0)])[0]
+    expected = FakeEncoder().encode([sent[3]], [pixels])[0]
     assert first.vector is not None and first.context is not None and expected.context is not None
     np.testing.assert_array_equal(first.vector, expected.vector)
     np.testing.assert_array_equal(await bus.get_blob(first.context), expected.context)
     assert not [key async for key in bus.redis.scan_iter(match="*:frames")]
 
 
-async def test_frames_that_the_generator_wants_are_kept(bus: Bus) -> None:
+async def test_wanted_frames_are_kept(bus: Bus) -> None:
     async with worker(bus):
         await send(bus, await chunk(bus, 0, keep_frames=True))
         (found,) = await until(lambda: has(bus, 1))
@@ -118,7 +119,7 @@ async def test_frames_that_the_generator_wants_are_kept(bus: Bus) -> None:
     assert (await bus.get_blob(found.frames)).shape == (8, 6, 8, 3)
 
 
-async def test_pixels_that_are_gone_and_end_markers_pass_through(bus: Bus) -> None:
+async def test_expired_pixels_and_end_markers_pass(bus: Bus) -> None:
     async with worker(bus):
         gone = await chunk(bus, 0)
         await bus.free_blobs([gone.frames])
@@ -130,7 +131,7 @@ async def test_pixels_that_are_gone_and_end_markers_pass_through(bus: Bus) -> No
 
 
 class Recorder:
-    """Notes how it was called; may be told to fail on some chunks, so many times each."""
+    """Encoder that records its calls, and fails on some chunks, a given number of times each."""
 
     model = "recorder"
 
@@ -139,17 +140,17 @@ class Recorder:
         self.bad = bad or {}
         self.error = error
 
-    def encode(self, clips: Sequence[Clip]) -> list[Encoded]:
-        seqs = [round(clip.frame_pts_s[0] / 0.5) for clip in clips]
+    def encode(self, chunks: Sequence[Chunk], frames: Sequence[Pixels]) -> list[EncodedChunk]:
+        seqs = [chunk.seq for chunk in chunks]
         self.calls.append(seqs)
         for seq in seqs:
             if self.bad.get(seq, 0) > 0:
                 self.bad[seq] -= 1
                 raise self.error(f"chunk {seq} is bad")
-        return FakeEncoder().encode(clips)
+        return FakeEncoder().encode(chunks, frames)
 
 
-async def test_what_waits_is_encoded_together_up_to_the_batch(bus: Bus) -> None:
+async def test_waiting_chunks_are_encoded_in_batches(bus: Bus) -> None:
     encoder = Recorder()
     await send(bus, *[await chunk(bus, seq) for seq in range(9)])
     async with worker(bus, encoder, batch=4):
@@ -158,7 +159,7 @@ async def test_what_waits_is_encoded_together_up_to_the_batch(bus: Bus) -> None:
     assert sum(len(call) for call in encoder.calls) == 9
 
 
-async def test_a_chunk_that_always_fails_is_buried_and_the_innocent_are_not(bus: Bus) -> None:
+async def test_only_the_failing_chunk_is_buried(bus: Bus) -> None:
     encoder = Recorder({2: 1000})
     await send(bus, *[await chunk(bus, seq) for seq in range(6)])
     async with worker(bus, encoder):
@@ -169,7 +170,7 @@ async def test_a_chunk_that_always_fails_is_buried_and_the_innocent_are_not(bus:
     await nothing_pending(bus)
 
 
-async def test_a_chunk_that_fails_once_is_tried_again(bus: Bus) -> None:
+async def test_failing_once_is_retried(bus: Bus) -> None:
     encoder = Recorder({2: 2})
     await send(bus, *[await chunk(bus, seq) for seq in range(4)])
     async with worker(bus, encoder):
@@ -177,7 +178,7 @@ async def test_a_chunk_that_fails_once_is_tried_again(bus: Bus) -> None:
     assert {f.status for f in found} == {"ok"}
 
 
-async def test_pixels_of_another_shape_are_buried_at_once(bus: Bus) -> None:
+async def test_wrong_shapes_are_buried_at_once(bus: Bus) -> None:
     encoder = Recorder({1: 1000}, PoisonError)
     await send(bus, await chunk(bus, 0, shape=(8, 6, 8, 4)), await chunk(bus, 1), await chunk(bus, 2, frames=None))
     async with worker(bus, encoder):
@@ -186,7 +187,7 @@ async def test_pixels_of_another_shape_are_buried_at_once(bus: Bus) -> None:
     assert encoder.calls.count([1]) <= 2
 
 
-async def test_an_encoder_that_only_fails_ends_the_process_instead_of_burying_everything(bus: Bus) -> None:
+async def test_constant_failure_ends_the_process(bus: Bus) -> None:
     from cornerman_shared.errors import FatalError
 
     encoder = Recorder(dict.fromkeys(range(100), 1000))
@@ -194,15 +195,15 @@ async def test_an_encoder_that_only_fails_ends_the_process_instead_of_burying_ev
     clock = SystemClock()
     context = Context(bus.settings, bus, clock, "e", Health("encoder", "e", clock), Metrics(), get_logger("e"))
     try:
-        await asyncio.wait_for(Worker(context, encoder).run(), PATIENCE_S)
+        await asyncio.wait_for(EncoderWorker(context, encoder).run(), PATIENCE_S)
     except* FatalError as group:
         assert "in a row" in str(group.exceptions[0])
     else:
-        raise AssertionError("it went on")
+        raise AssertionError("the worker continued")
     assert await bus.redis.xlen(bus.keys(SOURCE).dead) < 60
 
 
-async def test_several_workers_share_the_chunks_and_none_is_encoded_twice_into_the_stream(bus: Bus) -> None:
+async def test_workers_share_chunks_without_duplicates(bus: Bus) -> None:
     async with worker(bus, name="e1", batch=1), worker(bus, name="e2", batch=1), worker(bus, name="e3", batch=1):
         await send(bus, *[await chunk(bus, seq) for seq in range(60)])
         found = await until(lambda: has(bus, 60))
@@ -212,7 +213,7 @@ async def test_several_workers_share_the_chunks_and_none_is_encoded_twice_into_t
 
 
 class Gated(FakeEncoder):
-    """Computes so many batches, and the next ones only once the gate is open. Whoever uses it opens the gate."""
+    """Encoder that computes some batches at once, and the next ones only once the gate is open. The test opens it."""
 
     def __init__(self, free_batches: int = 0) -> None:
         super().__init__()
@@ -220,15 +221,15 @@ class Gated(FakeEncoder):
         self.free_batches = free_batches
         self.held_too_long = False
 
-    def encode(self, clips: Sequence[Clip]) -> list[Encoded]:
+    def encode(self, chunks: Sequence[Chunk], frames: Sequence[Pixels]) -> list[EncodedChunk]:
         self.free_batches -= 1
         if self.free_batches < 0:
             self.computing.set()
             self.held_too_long |= not self.gate.wait(PATIENCE_S)
-        return super().encode(clips)
+        return super().encode(chunks, frames)
 
 
-async def test_stopping_hands_over_what_is_not_being_computed(bus: Bus) -> None:
+async def test_stopping_releases_waiting_chunks(bus: Bus) -> None:
     await send(bus, *[await chunk(bus, seq) for seq in range(12)])
     encoder = Gated(free_batches=1)
     async with worker(bus, encoder, name="e1", batch=2) as context:
@@ -243,7 +244,7 @@ async def test_stopping_hands_over_what_is_not_being_computed(bus: Bus) -> None:
     assert sorted(f.seq for f in found) == list(range(12))
 
 
-async def test_the_next_batch_is_fetched_while_this_one_computes(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_next_batch_is_fetched_during_computing(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
     get_blob, fetched = Bus.get_blob, []
 
     async def noted(self: Bus, ref: BlobRef) -> NDArray[Any]:
@@ -262,7 +263,7 @@ async def test_the_next_batch_is_fetched_while_this_one_computes(bus: Bus, monke
         await until(lambda: has(bus, 8))
 
 
-async def test_shards_of_other_sources_are_served_too(settings: Settings) -> None:
+async def test_every_shard_is_served(settings: Settings) -> None:
     sharded = load_settings({**settings.model_dump(), "redis": {"url": settings.redis.url, "shards": 3}})
     async with Bus.connect(sharded) as bus, worker(bus):
         for i in range(6):
@@ -279,8 +280,8 @@ async def test_shards_of_other_sources_are_served_too(settings: Settings) -> Non
         await until(all_shards)
 
 
-async def test_the_event_loop_goes_on_while_the_model_computes(bus: Bus) -> None:
-    """A loop held up by computing would heartbeat too late, and the work would be taken away."""
+async def test_event_loop_runs_during_computing(bus: Bus) -> None:
+    """A blocked loop would heartbeat too late, and another worker would reclaim the entry."""
 
     encoder = Gated()
     async with worker(bus, encoder, batch=1):
@@ -288,6 +289,6 @@ async def test_the_event_loop_goes_on_while_the_model_computes(bus: Bus) -> None
         await until_true(encoder.computing.is_set)
         for _ in range(20):
             await asyncio.sleep(0.005)
-        encoder.gate.set()  # which nobody could do from a loop that stands still
+        encoder.gate.set()  # a blocked loop could not reach this line
         await until(lambda: has(bus, 1))
     assert not encoder.held_too_long

@@ -1,4 +1,4 @@
-"""A hop: one script settles the input and writes what it causes, or does nothing at all."""
+"""A hop settles its input and writes all outputs in one script, or does nothing."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def k(bus: Bus) -> Keys:
 
 
 async def delivered(bus: Bus, k: Keys) -> str:
-    """One question in somebody's hand."""
+    """A question that a consumer has read."""
     await bus.ask(ASKED)
     await bus.redis.xgroup_create(k.questions, GROUP, id="0")
     ((_, ((entry_id, _),)),) = await bus.redis.xreadgroup(GROUP, "one", {k.questions: ">"})
     return str(entry_id.decode())
 
 
-async def test_everything_it_causes_happens(bus: Bus, k: Keys) -> None:
+async def test_every_operation_runs(bus: Bus, k: Keys) -> None:
     entry_id = await delivered(bus, k)
     blob = await bus.put_blob(k.blob("cam", "r1", 1, "frames"), np.ones(3), 60)
     await bus.redis.hset(k.open_requests, "gone", 1)
@@ -64,7 +64,7 @@ async def test_everything_it_causes_happens(bus: Bus, k: Keys) -> None:
     assert (await bus.redis.xpending(k.questions, GROUP))["pending"] == 0
 
 
-async def test_a_second_time_nothing_happens(bus: Bus, k: Keys) -> None:
+async def test_second_run_does_nothing(bus: Bus, k: Keys) -> None:
     entry_id = await delivered(bus, k)
     for wanted in (HopResult.DONE, HopResult.SETTLED_BEFORE, HopResult.SETTLED_BEFORE):
         hop = Hop().add(k.requests, ASKED, 100).count(k.counters("cam"), "decided")
@@ -73,12 +73,12 @@ async def test_a_second_time_nothing_happens(bus: Bus, k: Keys) -> None:
     assert await bus.redis.hget(k.counters("cam"), "decided") == b"1"
 
 
-async def test_without_an_input_it_needs_nothing_settled(bus: Bus, k: Keys) -> None:
+async def test_hop_without_input_runs(bus: Bus, k: Keys) -> None:
     assert await Hop().count(k.counters("cam"), "errors").run(bus.scripts) is HopResult.DONE
     assert await bus.redis.hget(k.counters("cam"), "errors") == b"1"
 
 
-async def test_a_field_that_holds_what_must_stay_is_left_as_it_is(bus: Bus, k: Keys) -> None:
+async def test_unless_value_is_kept(bus: Bus, k: Keys) -> None:
     for before, wanted in (("playing", b"ended"), ("failed", b"failed")):
         await bus.redis.hset(k.run("cam"), "state", before)
         hop = Hop().set(k.run("cam"), "state", "ended", unless="failed").set(k.run("cam"), "done", "1")
@@ -86,7 +86,7 @@ async def test_a_field_that_holds_what_must_stay_is_left_as_it_is(bus: Bus, k: K
         assert await bus.redis.hmget(k.run("cam"), "state", "done") == [wanted, b"1"]
 
 
-async def test_what_stands_behind_once_happens_once_and_what_stands_before_always(bus: Bus, k: Keys) -> None:
+async def test_once_guards_later_operations_only(bus: Bus, k: Keys) -> None:
     await bus.redis.hset(k.open_requests, "cam:r1:1", 2)
 
     async def end() -> HopResult:
@@ -99,7 +99,7 @@ async def test_what_stands_behind_once_happens_once_and_what_stands_before_alway
     assert await bus.redis.hget(k.counters("cam"), "tried") == b"10"
 
 
-async def test_expect_refuses_the_whole_hop_when_a_newer_attempt_is_at_work(bus: Bus, k: Keys) -> None:
+async def test_expect_refuses_a_newer_attempt(bus: Bus, k: Keys) -> None:
     entry_id = await delivered(bus, k)
     await bus.redis.hset(k.open_requests, "cam:r1:1", 2)
     for attempt, wanted in ((1, HopResult.SETTLED_BEFORE), (3, HopResult.SETTLED_BEFORE), (2, HopResult.DONE)):
@@ -110,12 +110,12 @@ async def test_expect_refuses_the_whole_hop_when_a_newer_attempt_is_at_work(bus:
     assert await bus.redis.hget(k.counters("cam"), "feedback") == b"1"
 
 
-async def test_expect_lets_pass_what_is_gone(bus: Bus, k: Keys) -> None:
+async def test_expect_passes_a_missing_field(bus: Bus, k: Keys) -> None:
     hop = Hop().expect(k.open_requests, "cam:r1:1", 7).count(k.counters("cam"), "feedback")
     assert await hop.run(bus.scripts) is HopResult.DONE
 
 
-async def test_extend_does_both_in_one_script(bus: Bus, k: Keys) -> None:
+async def test_extend_joins_two_hops(bus: Bus, k: Keys) -> None:
     await bus.redis.hset(k.open_requests, "a", 1)
     await bus.redis.hset(k.open_requests, "b", 5)
     other = Hop().expect(k.open_requests, "b", 5).once(k.open_requests, "a").event(k, PLAYING, 100)
@@ -126,11 +126,11 @@ async def test_extend_does_both_in_one_script(bus: Bus, k: Keys) -> None:
     refused = Hop().count(k.counters("cam"), "buried").extend(Hop().expect(k.open_requests, "b", 6))
     assert await refused.run(bus.scripts) is HopResult.SETTLED_BEFORE
     assert await bus.redis.hget(k.counters("cam"), "buried") == b"1"
-    # What was extended from is as it was.
+    # `extend` does not change the other hop.
     assert await other.run(bus.scripts) is HopResult.ONLY_SETTLED
 
 
-async def test_an_old_generation_and_a_lease_given_back_are_fenced(bus: Bus, k: Keys) -> None:
+async def test_old_generation_is_fenced(bus: Bus, k: Keys) -> None:
     entry_id = await delivered(bus, k)
     old, new = Lease(bus, k, "decider", "old"), Lease(bus, k, "decider", "new")
     assert await old.acquire()
@@ -159,13 +159,13 @@ async def test_an_old_generation_and_a_lease_given_back_are_fenced(bus: Bus, k: 
     )
 
 
-async def test_the_stream_is_trimmed_to_about_its_bound(bus: Bus, k: Keys) -> None:
+async def test_hop_trims_the_stream(bus: Bus, k: Keys) -> None:
     for _ in range(1000):
         await Hop().add(k.requests, ASKED, 100).run(bus.scripts)
     assert 100 <= await bus.redis.xlen(k.requests) < 300
 
 
-async def test_a_server_that_forgot_the_scripts_gets_them_again(bus: Bus, k: Keys) -> None:
+async def test_flushed_scripts_are_loaded_again(bus: Bus, k: Keys) -> None:
     await Hop().count(k.counters("cam"), "x").run(bus.scripts)
     await bus.redis.script_flush()
     assert await Hop().count(k.counters("cam"), "x").run(bus.scripts) is HopResult.DONE

@@ -1,4 +1,4 @@
-"""Lag: how much waits, right also where the server does not know or is wrong."""
+"""Lag of a group, also where the server reports null or a wrong number."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ async def read(bus: Bus, k: Keys, count: int) -> list[bytes]:
     return [entry_id for entry_id, _ in entries]
 
 
-async def test_nothing_there_is_no_lag(bus: Bus, k: Keys) -> None:
+async def test_missing_stream_has_no_lag(bus: Bus, k: Keys) -> None:
     assert await lag_of(bus, k.questions, GROUP) == Lag(0, 0)
 
 
-async def test_without_the_group_everything_waits(bus: Bus, k: Keys) -> None:
+async def test_missing_group_waits_for_everything(bus: Bus, k: Keys) -> None:
     await ask(bus, 3)
     assert await lag_of(bus, k.questions, GROUP) == Lag(3, 0)
 
 
-async def test_counts_what_waits_and_what_is_in_hand(bus: Bus, k: Keys) -> None:
+async def test_counts_waiting_and_pending_entries(bus: Bus, k: Keys) -> None:
     await ask(bus, 10)
     await bus.redis.xgroup_create(k.questions, GROUP, id="0")
     assert await lag_of(bus, k.questions, GROUP) == Lag(10, 0)
@@ -47,8 +47,8 @@ async def test_counts_what_waits_and_what_is_in_hand(bus: Bus, k: Keys) -> None:
     assert (lag, lag.total) == (Lag(6, 3), 9)
 
 
-async def test_is_right_after_a_deletion_where_the_server_says_null(bus: Bus, k: Keys) -> None:
-    """XDEL makes the group's `lag` null for good."""
+async def test_deleted_entries_are_counted_right(bus: Bus, k: Keys) -> None:
+    """XDEL makes the group's `lag` null permanently."""
     for _ in range(1500):
         await bus.redis.xadd(k.questions, {FIELD: b""})
     await bus.redis.xgroup_create(k.questions, GROUP, id="0")
@@ -60,7 +60,7 @@ async def test_is_right_after_a_deletion_where_the_server_says_null(bus: Bus, k:
     assert await lag_of(bus, k.questions, GROUP) == Lag(1398, 100)
 
 
-async def test_entries_that_were_trimmed_before_anybody_read_them_do_not_wait(bus: Bus, k: Keys) -> None:
+async def test_trimmed_unread_entries_do_not_count(bus: Bus, k: Keys) -> None:
     """The server counts from its totals, so MAXLEN makes its lag too high."""
     await ask(bus, 50)
     await bus.redis.xgroup_create(k.questions, GROUP, id="0")
@@ -69,7 +69,7 @@ async def test_entries_that_were_trimmed_before_anybody_read_them_do_not_wait(bu
     assert await lag_of(bus, k.questions, GROUP) == Lag(10, 5)
 
 
-async def test_entries_trimmed_after_they_were_read_change_nothing(bus: Bus, k: Keys) -> None:
+async def test_trimmed_read_entries_change_nothing(bus: Bus, k: Keys) -> None:
     await ask(bus, 50)
     await bus.redis.xgroup_create(k.questions, GROUP, id="0")
     await read(bus, k, 45)
@@ -77,13 +77,13 @@ async def test_entries_trimmed_after_they_were_read_change_nothing(bus: Bus, k: 
     assert await lag_of(bus, k.questions, GROUP) == Lag(5, 45)
 
 
-async def test_a_group_of_another_name_is_not_counted(bus: Bus, k: Keys) -> None:
+async def test_other_group_is_not_counted(bus: Bus, k: Keys) -> None:
     await ask(bus, 4)
     await bus.redis.xgroup_create(k.questions, "another", id="$")
     assert await lag_of(bus, k.questions, GROUP) == Lag(4, 0)
 
 
-async def test_another_error_is_not_taken_for_no_lag(bus: Bus, k: Keys) -> None:
+async def test_other_errors_are_raised(bus: Bus, k: Keys) -> None:
     await bus.redis.set(k.questions, "no stream")
     with pytest.raises(redis.exceptions.ResponseError, match="WRONGTYPE"):
         await lag_of(bus, k.questions, GROUP)

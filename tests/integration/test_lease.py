@@ -1,4 +1,4 @@
-"""One owner at a time, and a generation that only rises: whoever slept past its lease is fenced."""
+"""A lease has one owner at a time and a generation that only rises; an expired owner is fenced."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def other(bus: Bus) -> Lease:
     return Lease(bus, bus.keys("cam"), "capture:cam", "two")
 
 
-async def test_one_of_many_gets_it(bus: Bus) -> None:
+async def test_one_of_many_acquires_it(bus: Bus) -> None:
     leases = [Lease(bus, bus.keys("cam"), "capture:cam", f"w{n}") for n in range(20)]
     assert sum(await asyncio.gather(*(lease.acquire() for lease in leases))) == 1
     assert [lease.held for lease in leases].count(True) == 1
 
 
-async def test_the_generation_rises_with_every_owner(lease: Lease, other: Lease) -> None:
+async def test_generation_rises_with_every_owner(lease: Lease, other: Lease) -> None:
     generations = []
     for owner in (lease, other, lease, other):
         assert await owner.acquire()
@@ -36,7 +36,7 @@ async def test_the_generation_rises_with_every_owner(lease: Lease, other: Lease)
     assert generations == [1, 2, 3, 4]
 
 
-async def test_a_restarted_process_of_the_same_name_gets_a_generation_of_its_own(bus: Bus, lease: Lease) -> None:
+async def test_restarted_owner_gets_a_new_generation(bus: Bus, lease: Lease) -> None:
     assert await lease.acquire()
     again = Lease(bus, bus.keys("cam"), "capture:cam", "one")
     assert await again.acquire()
@@ -46,7 +46,7 @@ async def test_a_restarted_process_of_the_same_name_gets_a_generation_of_its_own
     assert await again.renew()
 
 
-async def test_a_lease_that_ran_out_is_not_renewed_even_if_nobody_else_came(bus: Bus, lease: Lease) -> None:
+async def test_expired_lease_is_not_renewed(bus: Bus, lease: Lease) -> None:
     assert await lease.acquire()
     await expire_key(bus, lease.key)
     assert not await lease.renew()
@@ -55,10 +55,10 @@ async def test_a_lease_that_ran_out_is_not_renewed_even_if_nobody_else_came(bus:
     assert (lease.generation, lease.held) == (2, True)
 
 
-async def test_keep_renews_far_beyond_the_lease_and_gives_it_back_at_the_end(
+async def test_auto_renew_renews_then_releases(
     bus: Bus, lease: Lease, other: Lease, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between renewals most of the lease is taken away, so that more than its length goes by in all."""
+    """Shortens the lease between renewals, so that more than its length passes in all."""
     sleep = asyncio.sleep
     monkeypatch.setattr(asyncio, "sleep", lambda wait_s: sleep(min(wait_s, 0.02)))
     lease._ttl_ms = 60_000
@@ -77,8 +77,8 @@ async def test_keep_renews_far_beyond_the_lease_and_gives_it_back_at_the_end(
     assert await other.acquire()
 
 
-async def test_keep_says_when_the_lease_was_taken(bus: Bus, lease: Lease, other: Lease) -> None:
-    lease._ttl_ms = 300  # it is renewed often; that it may run out before that is no matter here
+async def test_auto_renew_reports_a_taken_lease(bus: Bus, lease: Lease, other: Lease) -> None:
+    lease._ttl_ms = 300  # renewed often; an expiry before a renewal does not matter here
     assert await lease.acquire()
     async with lease.auto_renew():
         await bus.redis.delete(lease.key)
@@ -87,7 +87,7 @@ async def test_keep_says_when_the_lease_was_taken(bus: Bus, lease: Lease, other:
     assert await other.renew()
 
 
-async def test_keep_says_when_the_server_was_away_for_the_length_of_the_lease(own_bus: Bus, own_server: object) -> None:
+async def test_auto_renew_reports_a_lost_server(own_bus: Bus, own_server: object) -> None:
     lease = Lease(own_bus, own_bus.keys("cam"), "capture:cam", "one")
     lease._ttl_ms = 600
     assert await lease.acquire()
@@ -96,7 +96,7 @@ async def test_keep_says_when_the_server_was_away_for_the_length_of_the_lease(ow
         await asyncio.wait_for(lease.lost.wait(), PATIENCE_S)
 
 
-async def test_giving_back_what_is_not_ours_changes_nothing(lease: Lease, other: Lease) -> None:
+async def test_releasing_anothers_lease_changes_nothing(lease: Lease, other: Lease) -> None:
     await lease.release()
     assert await other.acquire()
     lease.generation = 7

@@ -1,4 +1,4 @@
-"""A program in another language reads our streams: the Node example prints what Python wrote."""
+"""The Node example prints events that Python wrote."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def lines(out: asyncio.StreamReader, count: int) -> list[dict[str, Any]]:
         return [json.loads(await out.readline() or b'{"type": "the script ended"}') for _ in range(count)]
 
 
-async def test_it_prints_every_event_with_its_id_then_goes_on_live(bus: Bus, server: Server, folder: Path) -> None:
+async def test_prints_kept_events_then_live_ones(bus: Bus, server: Server, folder: Path) -> None:
     ids = [await bus.emit(event) for event in EVENTS]
     async with node(folder, "cam1", str(server.socket)) as out:
         wanted = [{"id": entry_id, **to_plain(event)} for entry_id, event in zip(ids, EVENTS, strict=True)]
@@ -81,7 +81,7 @@ async def test_it_prints_every_event_with_its_id_then_goes_on_live(bus: Bus, ser
         assert [line["id"] for line in await lines(out, 1)] == [late]
 
 
-async def test_it_finds_the_shard_of_a_source(server: Server, settings: Settings, folder: Path) -> None:
+async def test_finds_the_shard_of_a_source(server: Server, settings: Settings, folder: Path) -> None:
     sharded = settings.model_copy(update={"redis": settings.redis.model_copy(update={"shards": 7})})
     async with Bus.connect(sharded) as bus:
         await bus.ready(60)
@@ -91,7 +91,7 @@ async def test_it_finds_the_shard_of_a_source(server: Server, settings: Settings
                 assert [line["type"] for line in await lines(out, 1)] == ["x"]
 
 
-async def test_it_survives_a_restart_of_the_server(own_bus: Bus, own_server: Server, folder: Path) -> None:
+async def test_survives_a_server_restart(own_bus: Bus, own_server: Server, folder: Path) -> None:
     await own_bus.emit(EVENTS[0])
     async with node(folder, "cam1", str(own_server.socket)) as out:
         assert [line["type"] for line in await lines(out, 1)] == ["state"]

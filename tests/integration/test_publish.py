@@ -1,4 +1,4 @@
-"""What capture writes: within its credit, once for each seq, and never after a newer owner has come."""
+"""Publishing: within credit, once for each `seq`, and fenced by a newer owner."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def k(bus: Bus) -> Keys:
 
 @pytest.fixture
 async def lease(bus: Bus, k: Keys) -> Lease:
-    """Held, with run `r1` begun."""
+    """A held lease; run `r1` has begun."""
     lease = Lease(bus, k, "capture:cam", "one")
     assert await lease.acquire()
     await begin_run(bus, "cam", "r1", URL, lease, resume=False)
@@ -43,7 +43,7 @@ async def published(bus: Bus, k: Keys) -> list[int]:
     return [unpack(fields[FIELD], Chunk).seq for _, fields in await bus.redis.xrange(k.chunks)]
 
 
-async def test_no_more_than_the_credit_are_on_the_bus(bus: Bus, k: Keys, lease: Lease) -> None:
+async def test_at_most_credit_chunks_are_published(bus: Bus, k: Keys, lease: Lease) -> None:
     outcomes = [await publish(bus, chunk(seq), lease, credit=3) for seq in range(5)]
     assert outcomes == ["published"] * 3 + ["no_credit"] * 2
     await bus.redis.zrem(k.inflight("cam"), credit_member("r1", 1))
@@ -53,7 +53,7 @@ async def test_no_more_than_the_credit_are_on_the_bus(bus: Bus, k: Keys, lease: 
     assert await bus.redis.hget(k.counters("cam"), "published") == b"4"
 
 
-async def test_a_reply_that_was_lost_and_retried_publishes_once(bus: Bus, k: Keys, lease: Lease) -> None:
+async def test_retry_after_lost_reply_publishes_once(bus: Bus, k: Keys, lease: Lease) -> None:
     outcomes = [await publish(bus, chunk(0), lease, credit=3) for _ in range(3)]
     assert outcomes == ["published", "duplicate", "duplicate"]
     both = await asyncio.gather(*(publish(bus, chunk(1), lease, credit=3) for _ in range(8)))
@@ -63,12 +63,12 @@ async def test_a_reply_that_was_lost_and_retried_publishes_once(bus: Bus, k: Key
     assert await bus.redis.hget(k.counters("cam"), "published") == b"2"
 
 
-async def test_a_retry_is_a_duplicate_also_when_the_credit_is_used_up(bus: Bus, lease: Lease) -> None:
+async def test_retry_without_credit_is_a_duplicate(bus: Bus, lease: Lease) -> None:
     assert await publish(bus, chunk(0), lease, credit=1) == "published"
     assert await publish(bus, chunk(0), lease, credit=1) == "duplicate"
 
 
-async def test_live_credit_that_nobody_gives_back_heals_by_age(bus: Bus, k: Keys, lease: Lease) -> None:
+async def test_unreturned_live_credit_heals(bus: Bus, k: Keys, lease: Lease) -> None:
     assert await publish(bus, chunk(0), lease, credit=1) == "published"
     assert await publish(bus, chunk(1), lease, credit=1) == "no_credit"
     seconds, _ = await bus.redis.time()
@@ -79,13 +79,13 @@ async def test_live_credit_that_nobody_gives_back_heals_by_age(bus: Bus, k: Keys
 
 
 async def test_lossless_credit_never_heals_by_age(bus: Bus, k: Keys, lease: Lease) -> None:
-    """A slow encoder is no reason to put more on the bus than it can hold."""
+    """A slow encoder must not let a lossless source exceed its credit."""
     assert await publish(bus, chunk(0, lossless=True), lease, credit=1) == "published"
     await bus.redis.zadd(k.inflight("cam"), {credit_member("r1", 0): 1.0})
     assert await publish(bus, chunk(1, lossless=True), lease, credit=1) == "no_credit"
 
 
-async def test_the_end_marker_needs_no_credit_comes_once_and_is_no_chunk(bus: Bus, k: Keys, lease: Lease) -> None:
+async def test_end_marker_is_published_once(bus: Bus, k: Keys, lease: Lease) -> None:
     assert await publish(bus, chunk(0), lease, credit=1) == "published"
     assert await publish(bus, chunk(1, end=True), lease, credit=1) == "published"
     assert await publish(bus, chunk(1, end=True), lease, credit=1) == "duplicate"
@@ -94,12 +94,12 @@ async def test_the_end_marker_needs_no_credit_comes_once_and_is_no_chunk(bus: Bu
     assert await begin_run(bus, "cam", "r2", URL, lease, resume=True) == RunInfo("r1", 1, True)
 
 
-async def test_a_run_without_a_chunk_ends_too(bus: Bus, k: Keys, lease: Lease) -> None:
+async def test_run_without_chunks_ends(bus: Bus, k: Keys, lease: Lease) -> None:
     assert await publish(bus, chunk(0, end=True), lease, credit=1) == "published"
     assert await publish(bus, chunk(0, end=True), lease, credit=1) == "duplicate"
 
 
-async def test_a_resumed_run_goes_on_behind_its_high_water_mark(bus: Bus, k: Keys, lease: Lease) -> None:
+async def test_resumed_run_continues_behind_published_chunks(bus: Bus, k: Keys, lease: Lease) -> None:
     for seq in range(3):
         await publish(bus, chunk(seq), lease, credit=9)
     after = Lease(bus, k, "capture:cam", "two")
@@ -111,7 +111,7 @@ async def test_a_resumed_run_goes_on_behind_its_high_water_mark(bus: Bus, k: Key
 
 
 @pytest.mark.parametrize(("url", "resume"), [(URL, False), ("test://another", True)])
-async def test_a_new_run_forgets_counters_and_credit(bus: Bus, k: Keys, lease: Lease, url: str, resume: bool) -> None:
+async def test_new_run_resets_counters_and_credit(bus: Bus, k: Keys, lease: Lease, url: str, resume: bool) -> None:
     await publish(bus, chunk(0), lease, credit=1)
     await set_counters(bus, "cam", {"captured": 8}, lease)
     assert await begin_run(bus, "cam", "r2", url, lease, resume=resume) == RunInfo("r2", 0, False)
@@ -119,13 +119,13 @@ async def test_a_new_run_forgets_counters_and_credit(bus: Bus, k: Keys, lease: L
     assert await publish(bus, chunk(0, run="r2"), lease, credit=1) == "published"
 
 
-async def test_a_first_run_may_be_resumed_from_nothing(bus: Bus, k: Keys) -> None:
+async def test_resume_without_run_starts_one(bus: Bus, k: Keys) -> None:
     lease = Lease(bus, k, "capture:cam", "one")
     await lease.acquire()
     assert await begin_run(bus, "cam", "r1", URL, lease, resume=True) == RunInfo("r1", 0, False)
 
 
-async def test_an_owner_of_yesterday_writes_nothing(bus: Bus, k: Keys, lease: Lease) -> None:
+async def test_former_owner_writes_nothing(bus: Bus, k: Keys, lease: Lease) -> None:
     newer = Lease(bus, k, "capture:cam", "two")
     await bus.redis.delete(lease.key)
     assert await newer.acquire()
@@ -142,14 +142,14 @@ async def test_an_owner_of_yesterday_writes_nothing(bus: Bus, k: Keys, lease: Le
     assert await bus.redis.dbsize() == before
 
 
-async def test_a_chunk_of_a_run_that_is_over_is_fenced(bus: Bus, k: Keys, lease: Lease) -> None:
+async def test_chunk_of_old_run_is_fenced(bus: Bus, k: Keys, lease: Lease) -> None:
     await begin_run(bus, "cam", "r2", URL, lease, resume=False)
-    with pytest.raises(FencedError, match="newer owner or run"):
+    with pytest.raises(FencedError, match="a newer owner holds the lease, or a newer run"):
         await publish(bus, chunk(0), lease, credit=9)
     assert await bus.redis.xlen(k.chunks) == 0
 
 
-async def test_a_state_is_kept_and_told_to_subscribers(bus: Bus, k: Keys, lease: Lease) -> None:
+async def test_state_is_stored_and_published(bus: Bus, k: Keys, lease: Lease) -> None:
     await set_state(bus, "cam", "r1", "reconnecting", "no frame for 5 s", lease)
     run = await bus.redis.hgetall(k.run("cam"))
     assert (run[b"state"], run[b"detail"]) == (b"reconnecting", b"no frame for 5 s")
@@ -160,10 +160,10 @@ async def test_a_state_is_kept_and_told_to_subscribers(bus: Bus, k: Keys, lease:
         assert (event.state, event.run, event.detail) == ("reconnecting", "r1", "no frame for 5 s")
 
 
-async def test_a_state_that_is_sent_again_is_told_once_and_its_error_with_it(bus: Bus, k: Keys, lease: Lease) -> None:
-    """Whoever is cancelled, or gets no answer, cannot know whether it was written, and sends it again."""
+async def test_repeated_state_is_published_once(bus: Bus, k: Keys, lease: Lease) -> None:
+    """After a cancellation or a lost reply the state may have been written; it is sent again."""
     for _ in range(3):
-        await set_state(bus, "cam", "r1", "failed", "no such file", lease, wrong=True)
+        await set_state(bus, "cam", "r1", "failed", "no such file", lease, is_error=True)
     events = [unpack_event(fields[FIELD]) for _, fields in await bus.redis.xrange(k.feedback("cam"))]
     assert [type(event) for event in events] == [StateEvent, ErrorEvent]
     assert len(await bus.redis.xrange(k.feedback_all)) == 2
@@ -174,14 +174,14 @@ async def test_a_state_that_is_sent_again_is_told_once_and_its_error_with_it(bus
     assert await bus.redis.xlen(k.feedback("cam")) == 4
 
 
-async def test_counters_are_absolute_and_tell_nobody(bus: Bus, k: Keys, lease: Lease) -> None:
+async def test_counters_are_absolute_and_unpublished(bus: Bus, k: Keys, lease: Lease) -> None:
     for captured in (10, 20):
         await set_counters(bus, "cam", {"captured": captured, "dropped:no_credit": 2}, lease)
     assert await bus.redis.hgetall(k.counters("cam")) == {b"captured": b"20", b"dropped:no_credit": b"2"}
     assert await bus.redis.exists(k.feedback("cam")) == 0
 
 
-async def test_the_chunk_stream_keeps_to_about_its_bound(bus: Bus, k: Keys, lease: Lease) -> None:
+async def test_chunk_stream_is_trimmed(bus: Bus, k: Keys, lease: Lease) -> None:
     bounded = bus.settings.bus.model_copy(update={"maxlen": 100})
     bus.settings = bus.settings.model_copy(update={"bus": bounded})
     for seq in range(600):

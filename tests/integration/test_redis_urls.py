@@ -1,6 +1,6 @@
-"""Every form of address: redis://, rediss:// and unix://, with password, user, certificate and database.
+"""Every form of server URL: redis://, rediss:// and unix://, with password, user, certificate and database.
 
-TCP and TLS end in a relay of the test's own, so that it works with servers that were built without TLS.
+TCP and TLS end in a relay of the test, so that servers built without TLS can be used.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ QUOTED = "s3c%2Fret%401"
 
 
 async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: Path) -> None:
-    """Passes bytes between a client and the server's unix socket until either side has enough."""
+    """Copies bytes between a client and the server's unix socket until either side closes."""
     with contextlib.suppress(OSError, ssl.SSLError):
         there, back = await asyncio.open_unix_connection(str(path))
 
@@ -46,7 +46,7 @@ async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pat
 
 @dataclass
 class Place:
-    """Where the server can be reached."""
+    """Addresses of the server."""
 
     socket: Path
     tcp: int
@@ -109,8 +109,8 @@ def at(url: str, folder: Path) -> Settings:
         (f"unix://:{QUOTED}@SOCKET?db=2", 2),
     ],
 )
-async def test_work_goes_through_every_form_of_address(place: Place, tmp_path: Path, url: str, database: int) -> None:
-    """Scripts, two megabytes of pixels, a blocking read on a connection of its own, and all in the database named."""
+async def test_every_url_form_works(place: Place, tmp_path: Path, url: str, database: int) -> None:
+    """Runs scripts, a blob of 2 MB and a blocking read, all in the database of the URL."""
     async with Bus.connect(at(place.fill(url), tmp_path)) as bus, asyncio.timeout(60):
         await bus.ready(60)
         pixels = np.arange(2_000_000, dtype=np.uint32).view(np.uint8)
@@ -133,12 +133,12 @@ async def test_work_goes_through_every_form_of_address(place: Place, tmp_path: P
         (f"rediss://ann:{QUOTED}@TLS", RetryableError, "certificate"),
         (f"redis://ann:{QUOTED}@TLS", RetryableError, "no server answered"),
         ("redis://TCP", ConfigError, "credentials|let this user|[Aa]uthentication"),
-        ("rediss://ann:wrong@TLS?ssl_ca_certs=CERT", ConfigError, "refuses our credentials"),
-        (f"rediss://nobody:{QUOTED}@TLS?ssl_ca_certs=CERT", ConfigError, "refuses our credentials"),
+        ("rediss://ann:wrong@TLS?ssl_ca_certs=CERT", ConfigError, "refuses the credentials"),
+        (f"rediss://nobody:{QUOTED}@TLS?ssl_ca_certs=CERT", ConfigError, "refuses the credentials"),
     ],
     ids=["unknown-certificate", "tls-without-tls", "no-password", "wrong-password", "wrong-user"],
 )
-async def test_what_is_wrong_with_an_address_is_said_without_its_password(
+async def test_url_errors_hide_the_password(
     place: Place, tmp_path: Path, url: str, error: type[Exception], says: str
 ) -> None:
     async with Bus.connect(at(place.fill(url), tmp_path)) as bus, asyncio.timeout(60):
@@ -147,7 +147,7 @@ async def test_what_is_wrong_with_an_address_is_said_without_its_password(
     assert SECRET not in str(caught.value) and QUOTED not in str(caught.value)
 
 
-async def test_commands_take_the_same_addresses(place: Place, tmp_path: Path) -> None:
+async def test_commands_accept_the_same_urls(place: Place, tmp_path: Path) -> None:
     url = place.fill(f"rediss://ann:{QUOTED}@TLS/6?ssl_ca_certs=CERT")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "cornerman", "status", "--once", "--json", "--redis", url),
@@ -161,6 +161,6 @@ async def test_commands_take_the_same_addresses(place: Place, tmp_path: Path) ->
     assert QUOTED.encode() not in out + errors
 
 
-def test_the_short_variable_names_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_short_variable_sets_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CORNERMAN_REDIS_URL", "rediss://ann:x@host/2")
     assert load_settings().redis.url == "rediss://ann:x@host/2"

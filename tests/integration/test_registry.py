@@ -1,4 +1,4 @@
-"""The sources being watched: changed by many at once, validated, and noticed by those who watch."""
+"""The registry: concurrent changes, validation, removal and watching."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def revision(bus: Bus) -> int:
     return int(await bus.redis.get(bus.keys("cam").sources_revision) or 0)
 
 
-async def test_what_was_added_is_there_and_listed_by_id(bus: Bus) -> None:
+async def test_added_sources_are_listed_by_id(bus: Bus) -> None:
     specs = [SourceSpec(source_id=name, url="test://bars") for name in ("b", "a", "c")]
     for spec in specs:
         await add_source(bus, spec)
@@ -42,7 +42,7 @@ async def test_what_was_added_is_there_and_listed_by_id(bus: Bus) -> None:
     assert await revision(bus) == 3
 
 
-async def test_a_taken_id_is_refused_and_what_is_there_stays(bus: Bus) -> None:
+async def test_taken_id_is_refused(bus: Bus) -> None:
     await add_source(bus, CAM)
     with pytest.raises(ConfigError, match="source_id 'cam' is taken; remove that source first"):
         await add_source(bus, CAM.model_copy(update={"url": "test://other"}))
@@ -51,7 +51,7 @@ async def test_a_taken_id_is_refused_and_what_is_there_stays(bus: Bus) -> None:
     assert (await list_sources(bus))["cam"].url == "test://other"
 
 
-async def test_a_change_is_merged_into_its_section_and_raises_the_revision(bus: Bus) -> None:
+async def test_change_is_merged_and_counted(bus: Bus) -> None:
     await add_source(bus, CAM)
     after = await update_source(bus, "cam", {"speak": {"strategy": "interval"}, "paused": True})
     assert after.revision == 1
@@ -64,14 +64,14 @@ async def test_a_change_is_merged_into_its_section_and_raises_the_revision(bus: 
     [
         ({"speak": {"confidence_threshold": 2}}, r"speak.confidence_threshold = 2: .*less than or equal to 1"),
         ({"speak": {"strategy": "dice"}}, r"speak.strategy = 'dice': .*'interval', 'rules'"),
-        ({"speak": {"volume": 1}}, "speak.volume: there is no such setting"),
-        ({"colour": "red"}, "colour: there is no such setting"),
+        ({"speak": {"volume": 1}}, "speak.volume: unknown setting"),
+        ({"colour": "red"}, "colour: unknown setting"),
         ({"speak": 3}, "speak = 3"),
         ({"source_id": "other"}, "source_id cannot be changed"),
         ({"revision": 7}, "revision cannot be changed"),
     ],
 )
-async def test_a_wrong_change_is_named_and_changes_nothing(bus: Bus, changes: dict[str, Any], says: str) -> None:
+async def test_invalid_change_is_named(bus: Bus, changes: dict[str, Any], says: str) -> None:
     await add_source(bus, CAM)
     with pytest.raises(ConfigError, match=says):
         await update_source(bus, "cam", changes)
@@ -79,12 +79,12 @@ async def test_a_wrong_change_is_named_and_changes_nothing(bus: Bus, changes: di
     assert await revision(bus) == 1
 
 
-async def test_a_source_that_is_not_there_is_not_changed(bus: Bus) -> None:
-    with pytest.raises(ConfigError, match="there is no source 'cam'; `cornerman sources list`"):
+async def test_unknown_source_cannot_be_changed(bus: Bus) -> None:
+    with pytest.raises(ConfigError, match="there is no source 'cam'; see `cornerman sources list`"):
         await update_source(bus, "cam", {"paused": True})
 
 
-async def test_changes_made_at_once_are_all_kept(bus: Bus) -> None:
+async def test_concurrent_changes_are_all_kept(bus: Bus) -> None:
     await add_source(bus, CAM)
     changes: list[dict[str, Any]] = [
         {"paused": True},
@@ -100,7 +100,7 @@ async def test_changes_made_at_once_are_all_kept(bus: Bus) -> None:
     assert (after.say.prompt, after.watch.credit, after.revision) == ("And now?", 2, 5)
 
 
-async def test_a_source_changed_by_others_each_time_is_given_up(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_contended_source_gives_up(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
     await add_source(bus, CAM)
     run = bus.scripts.run
 
@@ -113,14 +113,14 @@ async def test_a_source_changed_by_others_each_time_is_given_up(bus: Bus, monkey
         await update_source(bus, "cam", {"paused": True})
 
 
-async def test_settings_that_cannot_be_read_do_not_hide_the_others(bus: Bus) -> None:
+async def test_unreadable_settings_do_not_hide_others(bus: Bus) -> None:
     await add_source(bus, CAM)
     keys = bus.keys("cam")
     await bus.redis.hset(keys.sources, mapping={"broken": b"\xc1", "odd": pack_map({"source_id": "odd", "size": 3})})
     assert list(await list_sources(bus)) == ["cam"]
 
 
-async def test_removing_cancels_open_requests_of_this_source_alone_and_each_once(bus: Bus) -> None:
+async def test_removing_cancels_its_open_requests_once(bus: Bus) -> None:
     k = bus.keys("cam")
     await add_source(bus, CAM)
     await bus.redis.hset(k.run("cam"), "run", "r1")
@@ -138,7 +138,7 @@ async def test_removing_cancels_open_requests_of_this_source_alone_and_each_once
     assert await bus.redis.xlen(k.feedback("cam")) == 2
 
 
-async def test_what_is_stored_of_a_removed_source_goes_and_stays_when_it_comes_back(bus: Bus) -> None:
+async def test_removed_data_expires_unless_readded(bus: Bus) -> None:
     k = bus.keys("cam")
     await add_source(bus, CAM)
     stored = [k.run("cam"), k.counters("cam"), k.decider_state("cam")]
@@ -152,7 +152,7 @@ async def test_what_is_stored_of_a_removed_source_goes_and_stays_when_it_comes_b
         assert await bus.redis.ttl(key) == -1
 
 
-async def test_a_watch_looks_again_only_when_something_changed(bus: Bus) -> None:
+async def test_watcher_reloads_only_after_changes(bus: Bus) -> None:
     watch = RegistryWatcher(bus)
     assert await watch.refresh()
     assert watch.specs == {}
@@ -166,9 +166,7 @@ async def test_a_watch_looks_again_only_when_something_changed(bus: Bus) -> None
     assert watch.specs == {}
 
 
-async def test_changes_come_as_they_are_made_and_survive_a_restart_of_the_server(
-    own_bus: Bus, own_server: Server
-) -> None:
+async def test_watcher_survives_a_server_restart(own_bus: Bus, own_server: Server) -> None:
     watch = RegistryWatcher(own_bus).changes()
     assert await anext(watch) == {}
     await add_source(own_bus, CAM)

@@ -1,4 +1,4 @@
-"""The runtime's steps seen from inside one process, where a test can look at the context."""
+"""The runtime inside the test's process, with access to its context."""
 
 import asyncio
 import logging
@@ -44,7 +44,7 @@ def _logs_as_before() -> Iterator[None]:
     structlog.contextvars.clear_contextvars()
 
 
-def test_a_service_gets_a_bus_that_works_a_name_and_metrics(flags: list[str]) -> None:
+def test_service_gets_bus_name_and_metrics(flags: list[str]) -> None:
     seen: list[object] = []
 
     async def main(context: Context) -> None:
@@ -56,7 +56,7 @@ def test_a_service_gets_a_bus_that_works_a_name_and_metrics(flags: list[str]) ->
     assert seen == [True, ("w1", "running", False)]
 
 
-def test_a_signal_sets_stopping_and_what_is_on_the_task_group_is_waited_for(flags: list[str]) -> None:
+def test_signal_stops_and_awaits_tasks(flags: list[str]) -> None:
     finished: list[str] = []
 
     async def background(context: Context) -> None:
@@ -76,7 +76,7 @@ def test_a_signal_sets_stopping_and_what_is_on_the_task_group_is_waited_for(flag
     assert finished == ["main", "background"]
 
 
-def test_a_drain_has_an_end(flags: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+def test_drain_is_bounded(flags: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     async def main(context: Context) -> None:
         context.stopping.set()
         await asyncio.sleep(600)
@@ -87,7 +87,7 @@ def test_a_drain_has_an_end(flags: list[str], capfd: pytest.CaptureFixture[str])
     assert "drain_took_too_long" in capfd.readouterr().err
 
 
-def test_a_failure_in_the_background_ends_the_service(flags: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+def test_background_error_ends_the_service(flags: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     async def background() -> None:
         raise FatalError("the model is broken; get another")
 
@@ -99,7 +99,7 @@ def test_a_failure_in_the_background_ends_the_service(flags: list[str], capfd: p
     assert "the model is broken; get another" in capfd.readouterr().err
 
 
-def test_there_is_no_task_group_before_and_after_its_time(flags: list[str]) -> None:
+def test_task_group_exists_only_inside_main(flags: list[str]) -> None:
     kept: list[Context] = []
 
     async def main(context: Context) -> None:
@@ -110,7 +110,7 @@ def test_there_is_no_task_group_before_and_after_its_time(flags: list[str]) -> N
         _ = kept[0].tasks
 
 
-def test_health_is_told_each_second_and_survives_a_server_that_does_not_answer(
+def test_status_survives_an_unreachable_server(
     flags: list[str], settings: Settings, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(runtime, "STATUS_EVERY_S", 0.05)
@@ -135,7 +135,7 @@ def test_health_is_told_each_second_and_survives_a_server_that_does_not_answer(
     assert capfd.readouterr().err.count("status_not_published") == 1
 
 
-def test_it_can_be_stopped_while_it_waits_for_its_server(
+def test_stopping_interrupts_waiting_for_server(
     flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     ready = Bus.ready
@@ -154,9 +154,7 @@ def test_it_can_be_stopped_while_it_waits_for_its_server(
     assert '"stopped"' in capfd.readouterr().err
 
 
-def test_the_server_is_not_waited_for_for_ever(
-    flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_waiting_for_the_server_is_bounded(flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def main(context: Context) -> None:
         raise AssertionError("there is no server to work with")
 

@@ -1,4 +1,4 @@
-"""A service's whole life in a real process against a real server: states, signals, drain, watchdog, exit codes."""
+"""A service as a real process on a real server: states, signals, drain, watchdog and exit codes."""
 
 import json
 import os
@@ -57,7 +57,7 @@ sys.exit(run_service("encoder", started))
 
 
 class Process:
-    """A service as its own process, and what it wrote."""
+    """A service process with its output."""
 
     def __init__(self, settings: Settings, how: str, *sets: str, url: str = "") -> None:
         self.settings = settings
@@ -110,7 +110,7 @@ def test_sigterm_drains_and_exits_with_0(serve: Callable[..., Process]) -> None:
     assert "finished_what_was_in_hand" in rest
 
 
-def test_a_second_signal_ends_it_at_once(serve: Callable[..., Process]) -> None:
+def test_second_signal_exits_at_once(serve: Callable[..., Process]) -> None:
     service = serve("stuck", "runtime.drain_s=120")
     service.until("running")
     service.process.send_signal(signal.SIGINT)
@@ -120,7 +120,7 @@ def test_a_second_signal_ends_it_at_once(serve: Callable[..., Process]) -> None:
     assert code == 128 + signal.SIGINT
 
 
-def test_work_that_outlasts_the_drain_is_left_behind(serve: Callable[..., Process]) -> None:
+def test_drain_limit_abandons_work(serve: Callable[..., Process]) -> None:
     service = serve("stuck", "runtime.drain_s=0.3")
     service.until("running")
     service.process.send_signal(signal.SIGTERM)
@@ -130,24 +130,24 @@ def test_work_that_outlasts_the_drain_is_left_behind(serve: Callable[..., Proces
 
 
 @pytest.mark.parametrize("how", ["crash", "crash-in-background"])
-def test_a_crash_exits_with_70_and_tells_where(serve: Callable[..., Process], how: str) -> None:
+def test_crash_exits_with_70_and_traceback(serve: Callable[..., Process], how: str) -> None:
     code, rest = serve(how).end()
     assert code == 70
     assert "ValueError: boo" in rest
 
 
-def test_a_service_that_is_done_exits_with_0(serve: Callable[..., Process]) -> None:
+def test_finished_service_exits_with_0(serve: Callable[..., Process]) -> None:
     assert serve("finish").end()[0] == 0
 
 
-def test_a_stalled_event_loop_exits_with_70(serve: Callable[..., Process]) -> None:
+def test_stalled_event_loop_exits_with_70(serve: Callable[..., Process]) -> None:
     code, rest = serve("stall", "runtime.watchdog_s=2").end()
     assert code == 70
     assert "has not moved for 2 s" in rest
     assert "time.sleep" in rest or "in main" in rest
 
 
-def test_stopping_and_continuing_the_process_is_no_stall(serve: Callable[..., Process]) -> None:
+def test_suspended_process_is_not_stalled(serve: Callable[..., Process]) -> None:
     service = serve("wait", "runtime.watchdog_s=3")
     service.until("running")
     service.process.send_signal(signal.SIGSTOP)
@@ -158,7 +158,7 @@ def test_stopping_and_continuing_the_process_is_no_stall(serve: Callable[..., Pr
     assert service.end()[0] == 0
 
 
-def test_a_wrong_setting_exits_with_78_and_names_it(serve: Callable[..., Process]) -> None:
+def test_wrong_setting_exits_with_78(serve: Callable[..., Process]) -> None:
     code, rest = serve("wait", "encoder.batch=0").end()
     assert code == 78
     assert "encoder.batch = 0" in rest
@@ -173,7 +173,7 @@ def test_wrong_usage_exits_with_64() -> None:
     assert subprocess.run([*service, "--nope"], capture_output=True, check=False, timeout=100).returncode == 64
 
 
-def test_without_a_server_it_exits_with_69(tmp_path: Path, serve: Callable[..., Process]) -> None:
+def test_missing_server_exits_with_69(tmp_path: Path, serve: Callable[..., Process]) -> None:
     script = SERVICE.replace(
         "from cornerman_shared.process.runtime",
         "from cornerman_shared.process import runtime; runtime.SERVER_WAIT_S = 0.3\n"
@@ -198,7 +198,7 @@ def test_without_a_server_it_exits_with_69(tmp_path: Path, serve: Callable[..., 
     assert "no server answered" in done.stderr
 
 
-def test_the_probe_sees_it_run_and_go(settings: Settings, serve: Callable[..., Process]) -> None:
+def test_probe_follows_the_process(settings: Settings, serve: Callable[..., Process]) -> None:
     folder = Path(settings.runtime.dir)
     service = serve("load")
     service.until("running")
@@ -210,9 +210,7 @@ def test_the_probe_sees_it_run_and_go(settings: Settings, serve: Callable[..., P
     assert "no health" in probe(folder, "encoder")[1]
 
 
-def test_a_killed_process_is_seen_as_dead_and_swept_by_the_next(
-    settings: Settings, serve: Callable[..., Process]
-) -> None:
+def test_killed_process_is_swept_later(settings: Settings, serve: Callable[..., Process]) -> None:
     folder = Path(settings.runtime.dir)
     service = serve("wait")
     eventually(lambda: probe(folder, "encoder")[0])
@@ -223,15 +221,13 @@ def test_a_killed_process_is_seen_as_dead_and_swept_by_the_next(
     assert list(folder.glob("*.health")) == []
 
 
-async def test_its_status_is_on_the_bus_while_it_lives(
-    bus: Bus, settings: Settings, serve: Callable[..., Process]
-) -> None:
+async def test_status_is_published_while_alive(bus: Bus, settings: Settings, serve: Callable[..., Process]) -> None:
     service = serve("wait")
     key = streams.worker_key("encoder", "w1")
     with redis.Redis.from_url(settings.redis.url) as client:
         seen: list[WorkerStatus] = []
 
-        def running() -> bool:  # it is forgotten when nothing is heard of it for five seconds
+        def running() -> bool:  # its status expires five seconds after the last one
             if raw := client.get(key):
                 seen.append(unpack(raw, WorkerStatus))
             return bool(seen) and seen[-1].state == "running"

@@ -1,4 +1,4 @@
-"""Pictures of what was said while nobody watched: capture keeps the frame, the gateway makes the JPEG when asked."""
+"""Stills of feedback without viewers: capture stores the frame, the gateway encodes it on request."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def fields(bus: Bus, source_id: str = "cam1") -> list[bytes]:
     return sorted(await bus.redis.hkeys(bus.keys(source_id).stills(source_id)), key=still_order)
 
 
-async def test_what_was_said_unwatched_can_be_seen_afterwards(settings: Settings, bus: Bus) -> None:
+async def test_feedback_has_a_still_without_viewers(settings: Settings, bus: Bus) -> None:
     watching = spec("test://pattern?fps=30&seconds=0&size=128x72", realtime=True, lossless=False, credit=64)
     async with capture(settings):
         await add_source(bus, watching)
@@ -51,7 +51,7 @@ async def test_what_was_said_unwatched_can_be_seen_afterwards(settings: Settings
         await until(two)
         wanted = [still_field(item.run, moment_ms(item.pts_s)).encode() for item in (spoken, asked)]
         assert await fields(bus) == wanted
-        assert not await bus.redis.exists(bus.keys("cam1").display("cam1"))  # no JPEG was made for it
+        assert not await bus.redis.exists(bus.keys("cam1").display("cam1"))  # no preview was encoded
         async with gateway(with_web(settings), bus) as (url, _), caller(url) as client:
             address = f"/api/sources/cam1/frame.jpg?run={spoken.run}&pts_s="
             answer = await client.get(f"{address}{spoken.pts_s}")
@@ -66,19 +66,19 @@ async def test_what_was_said_unwatched_can_be_seen_afterwards(settings: Settings
         assert await bus.redis.ttl(bus.keys("cam1").stills("cam1")) > 0
 
 
-async def test_the_last_chunks_are_kept_though_nothing_is_decided_about_them_yet(settings: Settings, bus: Bus) -> None:
+async def test_last_undecided_chunks_are_kept(settings: Settings, bus: Bus) -> None:
     async with capture(settings):
         await add_source(bus, spec())
 
         async def kept() -> bool:
             return len(await fields(bus)) == len(await chunks(bus)) - 1 > 0
 
-        await until(kept)  # all but the end marker: there is no decider here
+        await until(kept)  # all but the end marker: no decider runs here
         run = (await chunks(bus))[0].run
         assert (await fields(bus))[0].startswith(f"{run}:".encode())
 
 
-async def test_nothing_is_kept_of_a_source_without_pictures(settings: Settings, bus: Bus) -> None:
+async def test_display_off_keeps_no_stills(settings: Settings, bus: Bus) -> None:
     watching = spec(PATTERN.replace("seconds=6", "seconds=0"), realtime=True, lossless=False, display=False)
     async with capture(settings):
         await add_source(bus, watching)
@@ -106,6 +106,6 @@ async def test_only_the_newest_are_kept(settings: Settings, bus: Bus, monkeypatc
 @pytest.mark.parametrize(
     "body", [b"", b"nonsense", pack_map({"height": 2, "width": 2, "rgb": b"12"}), pack_map({"rgb": 1})]
 )
-async def test_a_malformed_still_is_no_picture_and_no_crash(bus: Bus, body: bytes) -> None:
+async def test_malformed_still_is_not_found(bus: Bus, body: bytes) -> None:
     await bus.redis.hset(bus.keys("cam1").stills("cam1"), still_field("r", 1500), body)
     assert await still(bus, "cam1", "r", 1.5) is None

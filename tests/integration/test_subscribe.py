@@ -1,4 +1,4 @@
-"""Subscribing: every event from where one was, in order, over restarts of the server."""
+"""Subscriptions deliver every later event in order, through restarts of the server."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ async def collect(events: AsyncIterator[tuple[str, Event]], count: int) -> list[
     return found
 
 
-async def test_from_the_start_gives_everything_kept_with_its_id(bus: Bus) -> None:
+async def test_since_zero_gives_every_kept_event(bus: Bus) -> None:
     ids = [await bus.emit(delta("cam", n)) for n in range(600)]
     found = await collect(bus.subscribe("cam", since="0"), 600)
     assert [entry_id for entry_id, _, _ in found] == ids
     assert [text for _, _, text in found] == [str(n) for n in range(600)]
 
 
-async def test_from_an_id_gives_what_came_after_it(bus: Bus) -> None:
+async def test_since_id_gives_later_events(bus: Bus) -> None:
     ids = [await bus.emit(delta("cam", n)) for n in range(5)]
     assert [text for _, _, text in await collect(bus.subscribe("cam", since=ids[2]), 2)] == ["3", "4"]
 
 
-async def test_from_now_on_leaves_out_what_was_before(bus: Bus) -> None:
+async def test_since_now_skips_older_events(bus: Bus) -> None:
     await bus.emit(delta("cam", 0))
     events = bus.subscribe("cam")
     first = asyncio.ensure_future(anext(events))
@@ -53,14 +53,14 @@ async def test_from_now_on_leaves_out_what_was_before(bus: Bus) -> None:
     assert (await asyncio.wait_for(first, 60))[1] == delta("cam", 1)
 
 
-async def test_one_source_is_not_told_of_another(bus: Bus) -> None:
+async def test_other_sources_are_not_delivered(bus: Bus) -> None:
     for n in range(3):
         await bus.emit(delta("other", n))
         await bus.emit(delta("cam", n))
     assert {source for _, source, _ in await collect(bus.subscribe("cam", since="0"), 3)} == {"cam"}
 
 
-async def test_all_sources_of_all_shards_in_order_for_each_source(server: Server, settings: Settings) -> None:
+async def test_all_sources_keep_their_order(server: Server, settings: Settings) -> None:
     sharded = settings.model_copy(update={"redis": settings.redis.model_copy(update={"shards": 3})})
     names = [f"cam{n}" for n in range(12)]
     assert {shard_of(name, 3) for name in names} == {0, 1, 2}
@@ -74,7 +74,7 @@ async def test_all_sources_of_all_shards_in_order_for_each_source(server: Server
         assert [text for _, source, text in found if source == name] == [str(n) for n in range(10)]
 
 
-async def test_it_goes_on_behind_the_last_event_when_the_server_comes_back(own_bus: Bus, own_server: Server) -> None:
+async def test_subscription_resumes_after_server_restart(own_bus: Bus, own_server: Server) -> None:
     events = own_bus.subscribe("cam", since="0")
     for n in range(3):
         await own_bus.emit(delta("cam", n))
@@ -91,10 +91,8 @@ async def test_it_goes_on_behind_the_last_event_when_the_server_comes_back(own_b
     assert [text for _, _, text in found] == ["0", "1", "2", "3", "4"]
 
 
-async def test_from_now_on_means_the_moment_of_subscribing_also_over_a_restart(
-    own_bus: Bus, own_server: Server
-) -> None:
-    """`$` given again after a reconnect would skip what came in between."""
+async def test_since_now_survives_a_restart(own_bus: Bus, own_server: Server) -> None:
+    """`$` resolved again after a reconnect would skip the events in between."""
     await own_bus.emit(delta("cam", 0))
     waiting = asyncio.ensure_future(collect(own_bus.subscribe("cam"), 1))
     await until_reading(own_bus)
@@ -105,7 +103,7 @@ async def test_from_now_on_means_the_moment_of_subscribing_also_over_a_restart(
     assert [text for _, _, text in await waiting] == ["1"]
 
 
-async def test_a_malformed_entry_is_passed_over(bus: Bus) -> None:
+async def test_malformed_entry_is_skipped(bus: Bus) -> None:
     stream = bus.keys("cam").feedback("cam")
     await bus.redis.xadd(stream, {FIELD: b"\xc1"})
     await bus.redis.xadd(stream, {"other": b"field"})
@@ -113,9 +111,7 @@ async def test_a_malformed_entry_is_passed_over(bus: Bus) -> None:
     assert [text for _, _, text in await collect(bus.subscribe("cam", since="0"), 1)] == ["1"]
 
 
-async def test_an_event_is_in_its_sources_stream_and_in_everybodys_and_both_are_bounded(
-    server: Server, settings: Settings
-) -> None:
+async def test_event_streams_are_bounded(server: Server, settings: Settings) -> None:
     bounded = settings.model_copy(update={"bus": settings.bus.model_copy(update={"feedback_maxlen": 100})})
     async with Bus.connect(bounded) as bus:
         k = bus.keys("cam")
@@ -125,7 +121,7 @@ async def test_an_event_is_in_its_sources_stream_and_in_everybodys_and_both_are_
             assert 100 <= await bus.redis.xlen(stream) < 300
 
 
-async def test_leaving_the_loop_closes_the_connection_and_forgets_it(bus: Bus) -> None:
+async def test_leaving_closes_the_connection(bus: Bus) -> None:
     await bus.emit(delta("cam", 0))
     before = len(await bus.redis.client_list())
     for _ in range(5):
@@ -134,14 +130,14 @@ async def test_leaving_the_loop_closes_the_connection_and_forgets_it(bus: Bus) -
         await events.aclose()  # type: ignore[attr-defined]
     assert len(bus._blocking) == 0
 
-    async def noticed() -> bool:  # by the server, a little later
+    async def noticed() -> bool:  # the server notices a little later
         return len(await bus.redis.client_list()) <= before
 
     await until(noticed)
 
 
 @pytest.mark.parametrize("since", ["0", "$"])
-async def test_a_stream_that_is_not_there_yet_is_waited_for(server: Server, tmp_path: object, since: str) -> None:
+async def test_missing_stream_is_awaited(server: Server, tmp_path: object, since: str) -> None:
     async with Bus.connect(fast_settings(server.url, tmp_path)) as bus:  # type: ignore[arg-type]
         waiting = asyncio.ensure_future(collect(bus.subscribe("new", since=since), 1))
         await until_reading(bus)

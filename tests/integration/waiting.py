@@ -1,7 +1,7 @@
-"""Waiting for a thing itself, however long it takes; and time that passes because the test says so.
+"""Waits for conditions, and expires leases and entries on demand.
 
-No test sleeps for a while and takes it that something has happened by then: on a busy machine it has not. What runs
-out (a lease, an entry that nobody speaks for) has a long time to do so, and is made to run out where a test needs it.
+A test never sleeps and assumes that something has happened by then, because on a busy machine it has not. Timeouts
+are long, and a test that needs a lease or an entry to expire makes it expire.
 """
 
 from __future__ import annotations
@@ -14,31 +14,31 @@ from typing import Any
 from cornerman_shared.bus.connection import Bus
 
 PATIENCE_S = 60.0
-"""A test that waits longer has failed. Far above what anything takes here, also on a machine that is held up."""
+"""Upper bound of every wait, far above normal times even on a busy machine."""
 
 LONG_AGO_MS = 3_600_000
 
 
-async def until(look: Callable[[], Awaitable[Any]], within_s: float = PATIENCE_S) -> Any:
-    """Waits until `look()` gives something true, and returns that."""
+async def until(check: Callable[[], Awaitable[Any]], within_s: float = PATIENCE_S) -> Any:
+    """Awaits `check()` until its result is true, and returns it."""
     give_up_at_s = time.monotonic() + within_s
-    while not (found := await look()):
-        assert time.monotonic() < give_up_at_s, "it did not come to pass"
+    while not (found := await check()):
+        assert time.monotonic() < give_up_at_s, f"not true within {within_s:g} s"
         await asyncio.sleep(0.02)
     return found
 
 
-async def until_true(look: Callable[[], object], within_s: float = PATIENCE_S) -> None:
-    """`until` for what can be seen without asking anybody."""
+async def until_true(check: Callable[[], object], within_s: float = PATIENCE_S) -> None:
+    """`until` for a check that need not be awaited."""
 
-    async def asked() -> bool:
-        return bool(look())
+    async def checked() -> bool:
+        return bool(check())
 
-    await until(asked, within_s)
+    await until(checked, within_s)
 
 
 async def until_reading(bus: Bus, readers: int = 1) -> None:
-    """Until so many clients of the server wait in a blocking XREAD: whoever follows from now on has begun to."""
+    """Waits until `readers` clients block in XREAD, so that later events reach them live."""
 
     async def reading() -> bool:
         clients = await bus.redis.client_list()
@@ -48,7 +48,7 @@ async def until_reading(bus: Bus, readers: int = 1) -> None:
 
 
 async def expire_key(bus: Bus, key: str) -> None:
-    """Lets the key's time run out, on the server and now."""
+    """Makes a key expire now."""
     await bus.redis.pexpire(key, 1)
 
     async def gone() -> bool:
@@ -58,7 +58,7 @@ async def expire_key(bus: Bus, key: str) -> None:
 
 
 async def make_entries_idle(bus: Bus, stream: str, group: str) -> None:
-    """Makes every pending entry look as if nobody had spoken for it in an hour."""
+    """Sets the idle time of every pending entry to one hour."""
     for entry in await bus.redis.xpending_range(stream, group, "-", "+", 1000):
         await bus.redis.xclaim(
             stream, group, entry["consumer"], 0, [entry["message_id"]], idle=LONG_AGO_MS, justid=True

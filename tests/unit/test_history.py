@@ -1,4 +1,4 @@
-"""The checker of histories must itself find each kind of broken promise."""
+"""The history checker finds every kind of violation."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def end(text: str, attempt: int = 1) -> EndEvent:
 CLEAN: list[Event] = [decision(0), decision(1), start(), delta("a"), start(2), delta("go", 2), end("go", 2)]
 
 
-def test_a_clean_history_breaks_nothing() -> None:
+def test_clean_history_has_no_violations() -> None:
     assert check(CLEAN, COUNTERS, published=2) == []
 
 
@@ -51,10 +51,10 @@ def test_a_clean_history_breaks_nothing() -> None:
         ([*CLEAN[:-1], replace(end("go", 2), text="else")], "ended with 'else', but said 'go'"),
     ],
 )
-def test_each_broken_promise_is_found(history: list[Event], sentence: str) -> None:
+def test_each_violation_is_found(history: list[Event], sentence: str) -> None:
     assert any(sentence in found for found in check(history, COUNTERS, published=2))
 
 
 @pytest.mark.parametrize("name", ["due", "decided", "requests", "feedback"])
-def test_counters_that_do_not_add_up_are_found(name: str) -> None:
+def test_wrong_counters_are_found(name: str) -> None:
     assert check(CLEAN, {**COUNTERS, name: 7}, published=2)

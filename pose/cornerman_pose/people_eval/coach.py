@@ -86,7 +86,7 @@ class ClipRun:
         ends: in order of time.
         spoken: in order of time.
         seen_s: first and last media time that the coach saw, seconds.
-        found: share of frames with somebody in them.
+        found: share of frames with a person in them.
     """
 
     decisions: tuple[Decided, ...]
@@ -102,11 +102,11 @@ def watch(coach: PersonCoach, chunks: Iterable[SeenChunk]) -> ClipRun:
     ends: list[RepEnd] = []
     spoken: list[Spoken] = []
     first_s = last_s = 0.0
-    somebody = frames = 0
+    with_person = frames = 0
     for number, seen in enumerate(chunks):
         first_s = seen.frame_pts_s[0] if number == 0 else first_s
         last_s = seen.frame_pts_s[-1]
-        somebody += int(seen.found.any(axis=0).sum()) if seen.people else 0
+        with_person += int(seen.found.any(axis=0).sum()) if seen.people else 0
         frames += len(seen.frame_pts_s)
         made = coach.observe(seen)
         decisions.append(Decided(last_s, made.exercise))
@@ -114,5 +114,5 @@ def watch(coach: PersonCoach, chunks: Iterable[SeenChunk]) -> ClipRun:
         spoken += made.spoken
     ends.sort(key=lambda end: end.t_s)
     spoken.sort(key=lambda one: one.t_s)
-    share = somebody / frames if frames else 0.0
+    share = with_person / frames if frames else 0.0
     return ClipRun(tuple(decisions), tuple(ends), tuple(spoken), (first_s, last_s), share)

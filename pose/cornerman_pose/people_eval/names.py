@@ -1,4 +1,4 @@
-"""One name for each exercise and mistake, whoever labelled it."""
+"""One name for each exercise and mistake across all label sets."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Capture: video in, chunks of 8 frames out. Only here may anything be dropped, and it is counted."""
+"""Capture: reads video and publishes chunks of 8 frames. The only stage that may drop chunks; it counts them."""

@@ -1,4 +1,4 @@
-"""`python -m cornerman_capture`: watches the sources that no other capture process has."""
+"""`python -m cornerman_capture`: captures the sources that no other capture process holds."""
 
 import sys
 

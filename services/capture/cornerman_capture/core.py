@@ -1,6 +1,6 @@
-"""The idea of capture: frames in, chunks out. Ties timeline, sampler, window and motion; does no I/O, knows no clock.
+"""Turns frames into chunks: timeline, sampler, window and motion combined. Pure: no I/O, no clock.
 
-raw timestamp -> Timeline -> Sampler -> (only now a picture is made) -> Window -> Cut
+raw timestamp -> Timeline -> FrameSampler -> (the frame is converted only now) -> Window -> PendingChunk
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class SampledFrame:
-    """A sampled frame. Its grey picture is made when it is first needed."""
+    """A sampled frame. Its grey picture is computed at first use."""
 
     pts_s: float
     rgb: Pixels
     _grey: list[NDArray[np.float32]] = field(default_factory=list, repr=False)
 
     def grey(self) -> NDArray[np.float32]:
+        """The frame as a small grey picture, [64, 64], 0..255."""
         if not self._grey:
             self._grey.append(grey(self.rgb))
         return self._grey[0]
@@ -34,40 +35,52 @@ class SampledFrame:
 
 @dataclass(frozen=True, slots=True)
 class PendingChunk:
-    """Eight frames that are due to become a chunk. `index` counts what was due in this run, dropped or not."""
+    """Eight frames that become a chunk if they are published.
+
+    Attributes:
+        index: number within the run, counting dropped ones too.
+        frames: oldest first.
+        available_at_s: when the newest frame was decoded, unix seconds.
+    """
 
     index: int
     frames: tuple[SampledFrame, ...]
-    available_at_s: float = 0.0  # unix seconds: when the newest frame was there
+    available_at_s: float = 0.0
 
     @property
     def pts_s(self) -> float:
-        """Media time of the newest frame."""
+        """Media time of the newest frame, seconds."""
         return self.frames[-1].pts_s
 
     @property
     def frame_pts_s(self) -> tuple[float, ...]:
+        """Media time of every frame, seconds."""
         return tuple(frame.pts_s for frame in self.frames)
 
     def motion(self) -> float:
-        """Between the first and the last frame, 0..1."""
+        """Mean absolute difference of first and last frame, 0..1; 1.0 if their sizes differ."""
         first, last = self.frames[0], self.frames[-1]
         return motion(first.grey(), last.grey()) if first.rgb.shape == last.rgb.shape else 1.0
 
     def stacked(self) -> NDArray[np.uint8]:
-        """[8, H, W, 3], contiguous."""
+        """Frames as one contiguous array, [8, H, W, 3]."""
         return np.stack([frame.rgb for frame in self.frames])
 
 
 class Chunker:
-    """Turns the frames of one run into cuts, and counts.
+    """Turns the frames of one run into pending chunks and counts them.
 
-    Use: `pts_s = chunker.see(raw_s)`; if that is a time, make the picture and `chunker.take(pts_s, rgb)`.
+    Call `stamp` for every frame, in order; for a sampled frame, convert it and call `push`.
 
     Args:
         sample_fps: frames sampled a second of media time.
         overlap: frames that a chunk shares with the one before, 0 to 7.
         nominal_s: usual time between two frames, seconds.
+
+    Attributes:
+        captured: frames so far.
+        sampled: frames sampled so far.
+        due: pending chunks so far.
     """
 
     def __init__(self, sample_fps: float, overlap: int, nominal_s: float = NOMINAL_S) -> None:
@@ -78,54 +91,55 @@ class Chunker:
         self.sampled = 0
         self.due = 0
 
-    def see(self, raw_s: float | None) -> tuple[float, bool]:
-        """Takes note of the next frame: its media time, and whether it is sampled."""
+    def stamp(self, raw_s: float | None) -> tuple[float, bool]:
+        """Registers the next frame; returns its media time, seconds, and whether it is sampled."""
         self.captured += 1
         pts_s = self.timeline.stamp(raw_s)
         return pts_s, self._sampler.wants(pts_s)
 
-    def take(self, pts_s: float, rgb: Pixels, available_at_s: float = 0.0) -> PendingChunk | None:
-        """Takes a sampled frame's picture; returns the cut that is due with it, if one is."""
+    def push(self, pts_s: float, rgb: Pixels, available_at_s: float = 0.0) -> PendingChunk | None:
+        """Adds a sampled frame; returns the pending chunk that it completes, if any."""
         self.sampled += 1
         if self._window and self._window.newest().rgb.shape != rgb.shape:
-            self._window.clear()  # the source changed its size: a chunk is of one size
+            self._window.clear()  # the picture size changed, and all frames of a chunk have one size
         frames = self._window.push(SampledFrame(pts_s, rgb))
         if frames is None:
             return None
         self.due += 1
         return PendingChunk(self.due - 1, frames, available_at_s)
 
-    def break_off(self, gap_s: float) -> None:
-        """The source was away for `gap_s` seconds: time goes on, chunks start afresh."""
+    def restart(self, gap_s: float) -> None:
+        """Continues after `gap_s` seconds without frames: media time advances, the window is cleared."""
         self.timeline.restart(gap_s)
         self._window.clear()
 
 
 @dataclass
-class ChunkLedger:
-    """What became of the cuts of one run: each is published or dropped for a reason, and nothing is forgotten.
+class ChunkCounts:
+    """Counts of the pending chunks of one run: published, or dropped by reason.
 
-    Lossless cuts are never dropped, so their number in the run is their `seq`; live cuts are numbered as published.
+    Lossless chunks are never dropped, so their `index` is their `seq`; live chunks get their `seq` when published.
     """
 
     published: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
 
     def drop(self, reason: str, count: int = 1) -> None:
+        """Counts dropped chunks."""
         if count > 0:
             self.dropped[reason] = self.dropped.get(reason, 0) + count
 
-    def has_dropped(self, reason: str, count: int) -> None:
-        """So many in all went for this reason, says who counts them elsewhere."""
+    def set_dropped(self, reason: str, count: int) -> None:
+        """Sets the total of a reason that is counted elsewhere."""
         if count > 0:
             self.dropped[reason] = count
 
-    def unsettled(self, due: int) -> int:
-        """Cuts of the `due` so far that are neither published nor dropped: still in hand."""
+    def pending(self, due: int) -> int:
+        """How many of the `due` chunks are neither published nor dropped yet."""
         return max(0, due - self.published - sum(self.dropped.values()))
 
     def counters(self, captured: int, sampled: int, due: int) -> dict[str, int]:
-        """As they stand on the bus; `published` is counted there, in the step that publishes."""
-        # A run that is continued finds the chunks on the bus again one by one; they were due all the same.
+        """Counters for the bus, without `published`, which the publish script counts."""
+        # A continued run decodes again what was published before, so `due` lags behind `published` at first.
         counts = {"captured": captured, "sampled": sampled, "due": max(due, self.published)}
         return counts | {f"dropped:{reason}": count for reason, count in sorted(self.dropped.items())}

@@ -1,4 +1,4 @@
-"""How much a chunk moves: mean absolute difference of two small grey pictures. Pure arithmetic on arrays."""
+"""Motion of a chunk: mean absolute difference of two small grey pictures. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LUMA: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 
 
 def grey(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The picture as `SIDE` x `SIDE` grey levels, each the mean of its cell.
+    """Reduces a picture to `SIDE` x `SIDE` grey levels, each the mean of its cell.
 
     Args:
         rgb: [H, W, 3], H and W at least 1; the aspect is not kept.
@@ -22,7 +22,7 @@ def grey(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     """
     height, width = rgb.shape[:2]
     rows, columns = _edges(height), _edges(width)
-    # Rows first and one cell row at a time, while memory is contiguous: three times as fast as reduceat on both axes.
+    # Rows first, one cell row at a time, while memory is contiguous: three times as fast as reduceat on both axes.
     flat = rgb.reshape(height, width * 3)
     bands = np.empty((SIDE, width * 3), np.uint32)
     for band in range(SIDE):
@@ -33,10 +33,10 @@ def grey(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def motion(first: NDArray[np.float32], last: NDArray[np.float32]) -> float:
-    """Mean absolute difference of two grey pictures of 0..255, as 0..1."""
+    """Mean absolute difference of two grey pictures, scaled from 0..255 to 0..1."""
     return min(1.0, float(np.abs(first - last).mean()) / 255.0)
 
 
 def _edges(length: int) -> NDArray[np.intp]:
-    """Where the cells begin, and the end. A side shorter than `SIDE` gives cells that repeat a pixel."""
+    """Start of every cell, and the end. A side shorter than `SIDE` gives cells that repeat a pixel."""
     return np.arange(SIDE + 1, dtype=np.intp) * length // SIDE

@@ -1,78 +1,92 @@
-"""Pictures for people: JPEGs at the source's own rate, made only while somebody watches. Apart from inference."""
+"""Encodes preview JPEGs at the source's frame rate while a viewer is connected. Independent of inference."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import Final
-
-import av
+from typing import TYPE_CHECKING, Final
 
 from cornerman_capture.thread_queue import ThreadQueue
+from cornerman_media.errors import PictureError
 from cornerman_media.jpeg import JpegEncoder
-from cornerman_shared.clock import Clock
-from cornerman_shared.errors import SourceError
 from cornerman_shared.process.logs import get_logger
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    import av
+
+    from cornerman_shared.clock import Clock
 
 log = get_logger("display")
 
 HELD: Final = 4
-"""JPEGs held for a slow server; then the oldest goes."""
+"""JPEGs held for a slow server; a full queue drops the oldest."""
 
-EARLY: Final = 0.7
-"""Two pictures come no closer than this part of the source's frame interval, however fast a file is read."""
+MIN_INTERVAL: Final = 0.7
+"""Minimum time between two previews, in frame intervals of the source; limits files that are read fast."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreviewFrame:
-    """A picture for the page."""
+    """One preview picture.
+
+    Attributes:
+        pts_s: media time, seconds.
+        at_s: when it was encoded, unix seconds.
+        jpeg: the picture.
+    """
 
     pts_s: float
-    at_s: float  # unix seconds: when the frame was there
+    at_s: float
     jpeg: bytes
 
 
 class PreviewEncoder:
-    """The decoding thread shows it every frame; it makes JPEGs while `watched`.
+    """Encodes frames of the decoding thread as JPEGs while `enabled`.
 
     Args:
-        clock: for the rate of files that are read as fast as possible.
+        clock: limits the rate of files that are read as fast as possible.
         max_width: pixels.
         quality: JPEG quality, 1 to 95.
+
+    Attributes:
+        enabled: whether a viewer is connected.
+        frames: encoded previews.
     """
 
     def __init__(self, clock: Clock, max_width: int, quality: int) -> None:
-        self.watched = False
-        self.shots: ThreadQueue[PreviewFrame] = ThreadQueue(HELD, lossless=False)
+        self.enabled = False
+        self.frames: ThreadQueue[PreviewFrame] = ThreadQueue(HELD, lossless=False)
         self._clock = clock
         self._max_width, self._quality = max_width, quality
-        self._maker = JpegEncoder(max_width, quality)
+        self._jpeg = JpegEncoder(max_width, quality)
         self._interval_s = 0.0
         self._next_at_s = 0.0
-        self._complained = False
+        self._error_logged = False
 
-    def tune(self, nominal_s: float, pixel_aspect: Fraction | None) -> None:
-        """The source has been opened: its frame interval, seconds, and the shape of its pixels."""
-        self._interval_s = nominal_s * EARLY
-        self._maker = JpegEncoder(self._max_width, self._quality, pixel_aspect)
+    def configure(self, nominal_s: float, pixel_aspect: Fraction | None) -> None:
+        """Sets the frame interval, seconds, and pixel aspect of the source that has been opened."""
+        self._interval_s = nominal_s * MIN_INTERVAL
+        self._jpeg = JpegEncoder(self._max_width, self._quality, pixel_aspect)
 
     def wants(self) -> bool:
-        """Whether the next frame is to be shown."""
-        if not self.watched:
+        """Whether to encode the next frame."""
+        if not self.enabled:
             return False
         now_s = self._clock.monotonic_s()
         if now_s < self._next_at_s:
             return False
+        # Counted from now, not from the last due time: after a pause there is no burst.
         self._next_at_s = now_s + self._interval_s
         return True
 
-    def show(self, frame: av.VideoFrame, pts_s: float) -> None:
-        """Makes a JPEG of the frame. One that cannot be made is left out: people come after inference."""
+    def encode(self, frame: av.VideoFrame, pts_s: float) -> None:
+        """Encodes a frame and queues it. A frame that cannot be encoded is skipped; the first one is logged."""
         try:
-            jpeg = self._maker.jpeg(frame)
-        except SourceError as error:
-            if not self._complained:
+            jpeg = self._jpeg.jpeg(frame)
+        except PictureError as error:
+            if not self._error_logged:
                 log.warning("picture_not_shown", error=str(error))
-            self._complained = True
+            self._error_logged = True
             return
-        self.shots.offer(PreviewFrame(pts_s, self._clock.now_s(), jpeg))
+        self.frames.put(PreviewFrame(pts_s, self._clock.now_s(), jpeg))

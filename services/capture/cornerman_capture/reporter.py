@@ -1,19 +1,21 @@
-"""What is said of a run: states as they change, errors for people, counters. A lost server delays all of it."""
+"""Reports a run to the bus: state changes, errors and counters. An unreachable server delays the reports."""
 
 from __future__ import annotations
 
 from collections import deque
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from cornerman_capture.core import ChunkLedger
-from cornerman_capture.source_decoder import SourceDecoder, StateChange
-from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.lease import Lease
-from cornerman_shared.bus.messages import SourceStateName
 from cornerman_shared.bus.publish import set_counters, set_state
 from cornerman_shared.errors import RetryableError
 from cornerman_shared.process.logs import get_logger
-from cornerman_shared.process.metrics import Metrics
+
+if TYPE_CHECKING:
+    from cornerman_capture.core import ChunkCounts
+    from cornerman_capture.source_decoder import SourceDecoder, StateChange
+    from cornerman_shared.bus.connection import Bus
+    from cornerman_shared.bus.lease import Lease
+    from cornerman_shared.bus.messages import SourceStateName
+    from cornerman_shared.process.metrics import Metrics
 
 log = get_logger("capture")
 
@@ -27,11 +29,15 @@ class Reporter:
     Args:
         bus: an open bus.
         lease: of the source.
-        source_id: whose run it is.
+        source_id: the source.
         run: the run's id.
-        reel: what decodes it.
-        ledger: what became of its cuts.
+        decoder: decodes the run.
+        counts: of the run's chunks.
         metrics: of this process.
+
+    Attributes:
+        state: of the source, as last reported.
+        may_end: whether `ended` and `failed` may be reported; set after the end marker was published.
     """
 
     def __init__(
@@ -40,88 +46,93 @@ class Reporter:
         lease: Lease,
         source_id: str,
         run: str,
-        reel: SourceDecoder,
-        ledger: ChunkLedger,
+        decoder: SourceDecoder,
+        counts: ChunkCounts,
         metrics: Metrics,
     ) -> None:
         self.state: SourceStateName = "waiting"
         self.may_end = False
         self._bus, self._lease, self._source_id, self._run = bus, lease, source_id, run
-        self._reel, self._ledger, self._metrics = reel, ledger, metrics
-        self._unsaid: deque[StateChange] = deque()
+        self._decoder, self._counts, self._metrics = decoder, counts, metrics
+        self._unreported: deque[StateChange] = deque()
         self._last_error = ""
         self._written: dict[str, int] = {}
-        self._counted: dict[str, int] = {}
+        self._measured: dict[str, int] = {}
 
-    async def run_loop(self) -> None:
+    async def report_loop(self) -> None:
         """Reports at each change of state, and each `REPORT_S`.
 
         Raises:
-            FencedError: the source is not ours any more.
+            FencedError: another process holds the lease.
         """
         while True:
             try:
-                await self.tell()
-                await self.count()
+                await self.report_changes()
+                await self.report_counters()
             except RetryableError as error:
                 log.debug("report_delayed", source_id=self._source_id, error=str(error))
-            await self._reel.bell.wait(REPORT_S)
+            await self._decoder.changed.wait(REPORT_S)
 
-    async def tell(self) -> None:
-        """Says every change of state that has not been said yet, but the end only once it `may_end`: after the marker.
+    async def report_changes(self) -> None:
+        """Reports every new change of state; the end only once it `may_end`.
 
         Raises:
-            FencedError: the source is not ours any more.
-            RetryableError: no answer; what is unsaid is kept.
+            FencedError: another process holds the lease.
+            RetryableError: no answer; unreported changes are kept.
         """
-        self._unsaid.extend(self._reel.look())
-        while self._unsaid and not (self._unsaid[0].over and not self.may_end):
-            news = self._unsaid[0]
-            wrong = self._is_wrong(news)
-            await set_state(self._bus, self._source_id, self._run, news.state, news.detail, self._lease, wrong=wrong)
-            self._unsaid.popleft()
-            if wrong or news.state == "playing":
-                self._last_error = news.detail
-            self._metrics.errors_total.labels("source").inc(int(wrong))
-            self.state = news.state
-            log.info("source_" + news.state, source_id=self._source_id, run=self._run, detail=news.detail)
+        self._unreported.extend(self._decoder.poll_changes())
+        while self._unreported and not (self._unreported[0].over and not self.may_end):
+            change = self._unreported[0]
+            is_error = self._is_new_error(change)
+            await set_state(
+                self._bus, self._source_id, self._run, change.state, change.detail, self._lease, is_error=is_error
+            )
+            # Removed only after the server has answered, so that a lost reply repeats the report.
+            self._unreported.popleft()
+            if is_error or change.state == "playing":
+                self._last_error = change.detail
+            self._metrics.errors_total.labels("source").inc(int(is_error))
+            self.state = change.state
+            log.info("source_" + change.state, source_id=self._source_id, run=self._run, detail=change.detail)
 
-    async def say(self, news: StateChange) -> None:
-        """Says what the decoder does not know, after what it does.
+    async def report(self, change: StateChange) -> None:
+        """Reports a change that the decoder does not know of, after those of the decoder.
 
         Raises:
-            FencedError: the source is not ours any more.
-            RetryableError: no answer; saying it again is safe.
+            FencedError: another process holds the lease.
+            RetryableError: no answer; reporting it again is safe.
         """
-        await self.tell()
-        await set_state(self._bus, self._source_id, self._run, news.state, news.detail, self._lease)
-        self.state = news.state
+        await self.report_changes()
+        await set_state(self._bus, self._source_id, self._run, change.state, change.detail, self._lease)
+        self.state = change.state
 
-    def _is_wrong(self, news: StateChange) -> bool:
-        """What went wrong is said once, not at every try."""
-        wrong = news.state in ("failed", "reconnecting") or (news.state == "ended" and news.detail != "")
-        return wrong and news.detail != self._last_error
+    def _is_new_error(self, change: StateChange) -> bool:
+        """Whether the change is an error that differs from the last one; attempts repeat the same error."""
+        is_error = change.state in ("failed", "reconnecting") or (change.state == "ended" and change.detail != "")
+        return is_error and change.detail != self._last_error
 
-    async def count(self) -> None:
-        """Writes the counters, if they have changed, and raises the metrics by what was added.
+    async def report_counters(self) -> None:
+        """Writes the counters if they have changed, and adds the differences to the metrics.
 
         Raises:
-            FencedError: the source is not ours any more.
+            FencedError: another process holds the lease.
             RetryableError: no answer.
         """
-        chunker, ledger = self._reel.chunker, self._ledger
-        if not self._reel.plan.lossless:
-            ledger.has_dropped("behind", self._reel.behind)
-        counters = ledger.counters(chunker.captured, chunker.sampled, chunker.due)
-        self._measure({**counters, "published": ledger.published, "reconnects": self._reel.machine.reconnects})
+        chunker, counts = self._decoder.chunker, self._counts
+        if not self._decoder.plan.lossless:
+            # The queue of a lossless run drops chunks only when it is closed; those are counted as stopped.
+            counts.set_dropped("behind", self._decoder.behind)
+        counters = counts.counters(chunker.captured, chunker.sampled, chunker.due)
+        self._measure({**counters, "published": counts.published, "reconnects": self._decoder.state.reconnects})
         if counters != self._written:
             await set_counters(self._bus, self._source_id, counters, self._lease)
             self._written = counters
 
     def _measure(self, totals: dict[str, int]) -> None:
         for name, total in totals.items():
-            more = total - self._counted.get(name, 0)
-            self._counted[name] = max(total, self._counted.get(name, 0))
+            # Metrics only rise, while a total starts again at 0 with a new run.
+            more = total - self._measured.get(name, 0)
+            self._measured[name] = max(total, self._measured.get(name, 0))
             if more <= 0 or name == "due":
                 continue
             if name in ("captured", "sampled"):

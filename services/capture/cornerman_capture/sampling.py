@@ -1,8 +1,8 @@
-"""Media time of every frame, and which frames are sampled. Knows neither pictures nor wall clocks.
+"""Computes the media time of frames and selects the sampled ones. Independent of pictures and wall clocks.
 
-Timestamps are input like any other: missing, repeated, jumping and running backwards all happen. `Timeline` makes of
-them a time that starts at 0 and never stands still or goes back; `FrameSampler` takes the frame nearest to each tick of a
-grid on that time, so that 25, 29.97 and 60 FPS give chunks of the same moments.
+Timestamps of a source may be missing, repeated, jump or run backwards. `Timeline` maps them to a media time that starts
+at 0 and strictly rises. `FrameSampler` selects the frame nearest to each tick of a grid on that time, so that sources
+of 25, 29.97 and 60 FPS give chunks of the same moments.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ import math
 from typing import Final
 
 NOMINAL_S: Final = 1 / 30
-"""Assumed time between two frames where the container does not say."""
+"""Assumed time between two frames if the container does not state it."""
 
 MAX_JUMP_S: Final = 300.0
-"""A longer step forward is a broken timestamp unless the next frame goes on from there."""
+"""A longer step forward is a broken timestamp, unless the next frame continues from there."""
 
 JITTER_S: Final = 1.0
-"""A step back up to this is jitter: the frame is held just behind the one before, and the clock is left as it is."""
+"""A step back up to this is jitter: the frame is placed just behind the previous one; the clock is unchanged."""
 
 HOLD_FRAMES: Final = 3
-"""So many frames are held; then timestamps that still do not advance are no clock and are not used as one."""
+"""After this many held frames, timestamps that still do not advance are ignored."""
 
 TICK_S: Final = 0.0005
-"""Time given to a held frame, seconds: more than 0, less than any real frame interval."""
+"""Step of a held frame, seconds: above 0, below any real frame interval."""
 
 MIN_NOMINAL_S: Final = 1 / 1000
 MAX_NOMINAL_S: Final = 10.0
@@ -33,18 +33,18 @@ class Timeline:
     """Seconds since the start of the run, strictly rising, from raw timestamps of any quality.
 
     Args:
-        nominal_s: usual time between two frames, seconds; used where a timestamp is missing or not believed.
+        nominal_s: usual time between two frames, seconds; used where a timestamp is missing or not trusted.
     """
 
     def __init__(self, nominal_s: float = NOMINAL_S) -> None:
         self.nominal_s = usable_nominal(nominal_s)
         self._last_s = -1.0  # media time of the newest frame; < 0 = none yet
         self._offset_s: float | None = None  # media time = raw + offset; None until a timestamp has been seen
-        self._since = 0  # frames since the last believed timestamp
+        self._since = 0  # frames since the last trusted timestamp
         self._anchor_s = 0.0  # media time of that timestamp
         self._held = 0
-        self._before: float | None = None  # raw timestamp of the frame before
-        self._suspect: tuple[float, float] | None = None  # raw timestamp not believed, and the time given instead
+        self._previous: float | None = None  # raw timestamp of the previous frame
+        self._suspect: tuple[float, float] | None = None  # raw timestamp not trusted, and the time given instead
         self._least_s = 0.0  # earliest time of the next frame after a restart
 
     @property
@@ -53,12 +53,12 @@ class Timeline:
         return self._last_s
 
     def restart(self, gap_s: float | None = None) -> None:
-        """The raw clock begins anew (loop, reconnect); the next frame comes `gap_s` (or one frame) after the last."""
+        """Starts a new raw clock (loop, reconnect); the next frame comes `gap_s`, or one frame, after the last."""
         if self._last_s >= 0:
             self._least_s = self._last_s + max(gap_s or 0.0, self.nominal_s)
         self._offset_s = None
         self._suspect = None
-        self._before = None
+        self._previous = None
         self._held = 0
 
     def stamp(self, raw_s: float | None) -> float:
@@ -67,7 +67,7 @@ class Timeline:
             raw_s = None
         time_s = max(self._time_of(raw_s), self._last_s + TICK_S if self._last_s >= 0 else 0.0)
         self._last_s = time_s
-        self._before = raw_s
+        self._previous = raw_s
         return time_s
 
     def _time_of(self, raw_s: float | None) -> float:
@@ -77,26 +77,26 @@ class Timeline:
             return self._predicted()
         step_s = raw_s + self._offset_s - self._last_s
         if 0 < step_s <= MAX_JUMP_S:
-            return self._believe(raw_s, raw_s + self._offset_s)
+            return self._trust(raw_s, raw_s + self._offset_s)
         if -JITTER_S <= step_s <= 0:
             return self._jitter(raw_s)
         if self._suspect is not None and 0 < raw_s - self._suspect[0] <= MAX_JUMP_S:
-            # Two frames agree with each other and not with the clock before: the clock was set anew.
+            # Two frames agree with each other and not with the previous clock: the clock was reset.
             suspect_raw_s, given_s = self._suspect
-            return self._believe(raw_s, max(self._last_s + TICK_S, given_s + raw_s - suspect_raw_s))
+            return self._trust(raw_s, max(self._last_s + TICK_S, given_s + raw_s - suspect_raw_s))
         time_s = self._predicted()
         self._suspect = (raw_s, time_s)
         return time_s
 
     def _first(self, raw_s: float | None) -> float:
-        """The first timestamp of a clock says where its zero is; frames without one are counted."""
+        """Media time of the first frame of a raw clock; its timestamp, if any, sets the offset."""
         time_s = 0.0 if self._last_s < 0 else max(self._least_s, self._last_s + self.nominal_s)
         if raw_s is None:
             self._anchor_s, self._since = time_s, 0
             return time_s
-        return self._believe(raw_s, time_s)
+        return self._trust(raw_s, time_s)
 
-    def _believe(self, raw_s: float, time_s: float) -> float:
+    def _trust(self, raw_s: float, time_s: float) -> float:
         self._offset_s = time_s - raw_s
         self._anchor_s, self._since, self._held, self._suspect = time_s, 0, 0, None
         return time_s
@@ -110,33 +110,33 @@ class Timeline:
         if self._held <= HOLD_FRAMES:
             self._since += 1
             return self._last_s + TICK_S
-        if self._before is not None and 0 < raw_s - self._before <= MAX_JUMP_S:
-            # It advances, only behind us: go on from here at its own pace.
-            return self._believe(raw_s, self._last_s + raw_s - self._before)
+        if self._previous is not None and 0 < raw_s - self._previous <= MAX_JUMP_S:
+            # The clock advances but lags behind media time: continue from here at its pace.
+            return self._trust(raw_s, self._last_s + raw_s - self._previous)
         return self._predicted()
 
 
 class FrameSampler:
-    """Chooses, frame by frame, what is sampled: the frame nearest to each tick of `1 / sample_fps` seconds.
+    """Selects frame by frame: the frame nearest to each tick of `1 / sample_fps` seconds is sampled.
 
-    A frame belongs to a tick when it comes no earlier than half a frame before it. Over a gap nothing is repeated.
+    A frame belongs to a tick if it comes at most half a frame before it. No frame is repeated over a gap.
 
     Args:
-        sample_fps: frames sampled a second of media time; with fewer in the source, all of them are.
+        sample_fps: frames sampled a second of media time; of a slower source every frame is sampled.
         nominal_s: usual time between two frames, seconds.
     """
 
     def __init__(self, sample_fps: float, nominal_s: float = NOMINAL_S) -> None:
         if not (sample_fps > 0 and math.isfinite(sample_fps)):
-            raise ValueError(f"sample_fps = {sample_fps!r}: give frames a second above 0")
+            raise ValueError(f"sample_fps = {sample_fps!r}: give a finite number above 0")
         self._fps = sample_fps
-        # Never more than a quarter of a tick early: a source as slow as the grid jitters round it and loses nothing.
+        # At most a quarter of a tick early, so that a source as slow as the grid loses no frame to jitter.
         self._early_s = min(usable_nominal(nominal_s) / 2, 0.25 / sample_fps)
         self._tick = -1
 
     def wants(self, pts_s: float) -> bool:
         """Whether the frame at this media time is sampled; call once for each frame, in order."""
-        # The last ulp of a product like 0.1 * 30 must not move a frame that lies exactly on the limit.
+        # Rounding of a product like 0.1 * 30 must not move a frame that lies exactly on the limit.
         tick = math.floor((pts_s + self._early_s) * self._fps + 1e-6)
         if tick <= self._tick:
             return False
@@ -145,5 +145,5 @@ class FrameSampler:
 
 
 def usable_nominal(nominal_s: float) -> float:
-    """The time between two frames if it is believable, else `NOMINAL_S`: containers also say 0 or 1/90000."""
+    """The time between two frames if plausible, else `NOMINAL_S`: containers also state 0 or 1/90000."""
     return nominal_s if MIN_NOMINAL_S <= nominal_s <= MAX_NOMINAL_S else NOMINAL_S

@@ -1,6 +1,6 @@
-"""One run of one source, decoded in a thread of its own: opens, reopens, paces, samples, and hands over what is due.
+"""Decodes one run of one source in a thread: opens, reopens, paces, samples, and queues pending chunks.
 
-The thread knows no bus. It blocks in FFmpeg, in the pacer or in the hand-over, and each of these can be ended.
+The thread does not use the bus. It blocks in FFmpeg, in the pacer or in the queue, and `stop` ends each of these waits.
 """
 
 from __future__ import annotations
@@ -10,244 +10,268 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from cornerman_capture.core import Chunker, PendingChunk
+from cornerman_capture.core import Chunker
 from cornerman_capture.pacing import Pacer
-from cornerman_capture.preview import PreviewEncoder
 from cornerman_capture.sampling import usable_nominal
 from cornerman_capture.scaling import FrameScaler
-from cornerman_capture.source_state import BrokenError, SourceState
-from cornerman_capture.sources.avfeed import CUT_SHORT_S
-from cornerman_capture.sources.base import DecodedFrame, FrameSource
+from cornerman_capture.source_state import SourceState
+from cornerman_capture.sources.errors import BrokenError
 from cornerman_capture.thread_queue import LIVE_DEPTH, LOSSLESS_DEPTH, ThreadEvent, ThreadQueue
 from cornerman_shared.backoff import Backoff
-from cornerman_shared.bus.messages import SourceStateName
-from cornerman_shared.clock import Clock
+from cornerman_shared.chunk import CHUNK_FRAMES
 from cornerman_shared.process.logs import get_logger
 from cornerman_shared.redact import redact_url
-from cornerman_shared.settings.source import CHUNK_FRAMES
-from cornerman_shared.settings.tree import CaptureSettings
+
+if TYPE_CHECKING:
+    from cornerman_capture.core import PendingChunk
+    from cornerman_capture.preview import PreviewEncoder
+    from cornerman_capture.sources.base import DecodedFrame, FrameSource
+    from cornerman_shared.bus.messages import SourceStateName
+    from cornerman_shared.clock import Clock
+    from cornerman_shared.settings.tree import CaptureSettings
+
+    Opener = Callable[[], FrameSource]
 
 log = get_logger("decode")
 
 FIRST_WAIT_S: Final = 0.5
 """Upper bound of the first wait before a source is opened again, seconds."""
 
-Opener = Callable[[], FrameSource]
+CUT_SHORT_S: Final = 1.0
+"""A file that ends this much before its stated duration is reported as cut short."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecodePlan:
-    """How a run is to be decoded. `skip` cuts are on the bus already (a run that is continued)."""
+    """How to decode a run.
+
+    Attributes:
+        sample_fps: frames sampled a second of media time.
+        overlap: frames that a chunk shares with the one before.
+        lossless: wait for room in the queue instead of dropping chunks.
+        realtime: pace files at media speed.
+        loop: start a file again at its end.
+        can_fail: give up after some attempts (files, also remote ones), unlike a camera.
+        give_up_s: give up a source that never gave a frame this long after its first error; 0 = never.
+        skip: chunks that are on the bus already, in a continued run.
+    """
 
     sample_fps: float
     overlap: int
     lossless: bool
     realtime: bool
     loop: bool
-    can_fail: bool  # given up after some tries (files, also remote ones), unlike a camera
-    give_up_s: float = 0.0  # one that has never given a frame is given up after this; 0 = never
+    can_fail: bool
+    give_up_s: float = 0.0
     skip: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """A change of state, for people."""
+    """A new state of the source, with its reason for users."""
 
     state: SourceStateName
     detail: str
 
     @property
     def over(self) -> bool:
+        """Whether the source has ended or failed."""
         return self.state in ("ended", "failed")
 
 
 class SourceDecoder:
-    """A run being decoded. Make and use it in the event loop; `start` begins the thread.
+    """Decodes one run. Make and use it in the event loop; `start` starts the thread.
 
     Args:
-        plan: what to do.
+        plan: how to decode.
         opener: opens the source; called in the thread, again after each break.
         settings: sizes and limits.
         clock: wall and monotonic time.
-        tap: where frames for people go.
+        previews: encodes frames for viewers.
+
+    Attributes:
+        changed: set at each change of state and at the end of the thread.
+        chunks: pending chunks; closed at the end of the run.
+        behind: chunks that the queue dropped because they were not taken in time.
     """
 
     def __init__(
-        self, plan: DecodePlan, opener: Opener, settings: CaptureSettings, clock: Clock, tap: PreviewEncoder
+        self, plan: DecodePlan, opener: Opener, settings: CaptureSettings, clock: Clock, previews: PreviewEncoder
     ) -> None:
         self.plan = plan
-        self.tap = tap
-        self.bell = ThreadEvent()
-        self.cuts: ThreadQueue[PendingChunk] = ThreadQueue(
+        self.changed = ThreadEvent()
+        self.chunks: ThreadQueue[PendingChunk] = ThreadQueue(
             LOSSLESS_DEPTH if plan.lossless else LIVE_DEPTH, lossless=plan.lossless
         )
         self.chunker = Chunker(plan.sample_fps, plan.overlap)
-        self.behind = 0  # cuts that went because nobody took them in time
-        self.machine = SourceState(settings.stall_s, can_fail=plan.can_fail, give_up_s=plan.give_up_s)
+        self.behind = 0
+        self.state = SourceState(settings.stall_s, can_fail=plan.can_fail, give_up_s=plan.give_up_s)
         self._open = opener
         self._settings = settings
         self._clock = clock
-        self._news: deque[StateChange] = deque()
-        self._lock = threading.Lock()
-        self._gate = threading.Condition()
+        self._previews = previews
+        self._changes: deque[StateChange] = deque()
+        self._lock = threading.Lock()  # guards `state` and `_changes`
+        self._unpaused = threading.Condition()  # guards `_stopped` and `_paused`
         self._stopped = self._paused = False
         self._interrupt = threading.Event()
         self._pacer = Pacer(clock.monotonic_s, self._interrupt.wait)
         self._live = False
         self._frame_at_s = clock.monotonic_s()
-        self._thread = threading.Thread(target=self._run, name="reel", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="decoder", daemon=True)
 
-    # From the event loop.
+    # Called from the event loop.
 
     def start(self) -> None:
-        self._tell()
+        """Starts the thread."""
+        self._changes.append(StateChange(self.state.name, self.state.detail))
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the run soon; what is due and not yet taken is left to be taken."""
-        with self._gate:
+        """Ends the run soon; queued chunks can still be taken."""
+        with self._unpaused:
             self._stopped = True
             self._interrupt.set()
-            self._gate.notify_all()
-        self.cuts.close()
-        self.tap.shots.close(discard=True)
+            self._unpaused.notify_all()
+        self.chunks.close()
+        self._previews.frames.close(discard=True)
 
     def pause(self, paused: bool) -> None:
-        """Files wait where they are; live sources are closed, and opened again."""
-        with self._gate:
+        """Pauses or resumes. A file keeps its position; a live source is closed and opened again."""
+        with self._unpaused:
             self._paused = paused
             if paused:
                 self._interrupt.set()
             elif not self._stopped:
                 self._interrupt.clear()
-            self._gate.notify_all()
+            self._unpaused.notify_all()
 
     def join(self, timeout_s: float) -> bool:
-        """Waits for the thread; False when it is still blocked. It is a daemon, and ends when FFmpeg lets it."""
+        """Waits for the thread; returns False if it still runs, e.g. blocked in FFmpeg. It is a daemon thread."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    def look(self) -> list[StateChange]:
-        """Notices a stall, and returns the changes of state since the last time, oldest first."""
+    def poll_changes(self) -> list[StateChange]:
+        """Checks for a stall; returns the changes of state since the last call, oldest first."""
         with self._lock:
             if self._live:
-                before = self.machine.state
-                self.machine.quiet(self._clock.monotonic_s())
-                if self.machine.state != before:
-                    self._news.append(StateChange(self.machine.state, self.machine.detail))
-            news = list(self._news)
-            self._news.clear()
-        return news
+                before = self.state.name
+                self.state.check_stall(self._clock.monotonic_s())
+                if self.state.name != before:
+                    self._changes.append(StateChange(self.state.name, self.state.detail))
+            changes = list(self._changes)
+            self._changes.clear()
+        return changes
 
-    # In the thread.
+    # Called in the thread.
 
     def _run(self) -> None:
         try:
-            self._play()
+            self._decode()
         except Exception as error:
             log.error("decoder_crashed", exc_info=error)
             detail = f"decoding failed unexpectedly: {redact_url(repr(error))}"
-            self._change(lambda machine: machine.fail(detail))
+            self._change(lambda state: state.fail(detail))
         finally:
-            self.cuts.close()
-            self.tap.shots.close()
-            self.bell.ring()
+            self.chunks.close()
+            self._previews.frames.close()
+            self.changed.set()
 
-    def _play(self) -> None:
+    def _decode(self) -> None:
         backoff = Backoff(base_s=FIRST_WAIT_S, cap_s=max(FIRST_WAIT_S, self._settings.backoff_max_s))
         opened = False
-        seen_in_pass = 0  # frames of a file that have been seen, should it break off and be opened again
+        frames_in_pass = 0  # frames of a file decoded before it broke off, to be skipped when it is opened again
         while not self._stopped:
             if self._paused:
-                self._wait_at_gate()
+                self._wait_while_paused()
                 continue
             before = self.chunker.captured
             try:
-                feed = self._open()
+                source = self._open()
                 try:
-                    self._opened(feed, again=opened)
+                    self._on_opened(source, again=opened)
                     opened = True
-                    over = self._drain(feed, skip_frames=0 if self._live else seen_in_pass)
+                    over = self._read(source, skip_frames=0 if self._live else frames_in_pass)
                 finally:
-                    feed.close()
+                    source.close()
             except BrokenError as error:
-                seen_in_pass += self.chunker.captured - before
+                frames_in_pass += self.chunker.captured - before
                 if self.chunker.captured > before:
                     backoff.reset()
-                if not self._change(partial(_lost, error, self._clock.monotonic_s())):
+                if not self._change(partial(_on_error, error, self._clock.monotonic_s())):
                     return
-                self._interrupt.wait(min(backoff.next_s(), self.machine.left_s(self._clock.monotonic_s())))
+                self._interrupt.wait(min(backoff.next_s(), self.state.time_left_s(self._clock.monotonic_s())))
                 continue
             if over:
                 return
-            seen_in_pass = 0
+            frames_in_pass = 0
 
-    def _opened(self, feed: FrameSource, *, again: bool) -> None:
-        traits = feed.traits
-        if traits.live and self.plan.lossless:
+    def _on_opened(self, source: FrameSource, *, again: bool) -> None:
+        info = source.info
+        if info.live and self.plan.lossless:
             raise BrokenError("a live source cannot wait: set watch.lossless = false, or give a file", final=True)
-        self._live = traits.live
-        nominal_s = usable_nominal(traits.nominal_s)
+        self._live = info.live
+        nominal_s = usable_nominal(info.nominal_s)
         if not again:
             self.chunker = Chunker(self.plan.sample_fps, self.plan.overlap, nominal_s)
-            self.machine.can_fail = not traits.live
-        elif traits.live:
-            self.chunker.break_off(self._clock.monotonic_s() - self._frame_at_s)
+            self.state.can_fail = not info.live
+        elif info.live:
+            self.chunker.restart(self._clock.monotonic_s() - self._frame_at_s)
         self._pacer.restart()
-        self.tap.tune(nominal_s, traits.pixel_aspect)
-        self._shrinker = FrameScaler(self._settings.shorter_side, traits.pixel_aspect)
+        self._previews.configure(nominal_s, info.pixel_aspect)
+        self._scaler = FrameScaler(self._settings.shorter_side, info.pixel_aspect)
 
-    def _drain(self, feed: FrameSource, skip_frames: int) -> bool:
-        """Plays an open source. True = the run is over; False = open it again."""
+    def _read(self, source: FrameSource, skip_frames: int) -> bool:
+        """Reads an open source. Returns True if the run is over, False to open the source again."""
         before = self.chunker.captured
-        for number, picture in enumerate(feed.pictures(self._must_leave)):
-            if number >= skip_frames and not self._see(picture, feed):
+        for number, frame in enumerate(source.frames(self._should_stop)):
+            if number >= skip_frames and not self._process(frame, source):
                 break
         if self._stopped:
             return True
-        if self._paused:  # a live source is closed for a pause, and opened again after it
+        if self._paused:  # only a live source leaves the loop for a pause
             return False
-        if feed.traits.live:
+        if source.info.live:
             raise BrokenError("the other side closed the stream", final=False)
-        return self._file_ended(feed, skip_frames + self.chunker.captured - before)
+        return self._on_file_end(source, skip_frames + self.chunker.captured - before)
 
-    def _see(self, picture: DecodedFrame, feed: FrameSource) -> bool:
-        """One frame. False = stop reading."""
-        pts_s, wanted = self.chunker.see(picture.raw_s)
-        if self._paced(feed) and self._pacer.until(pts_s) and not self._held_up():
+    def _process(self, decoded: DecodedFrame, source: FrameSource) -> bool:
+        """Processes one frame; returns False to stop reading."""
+        pts_s, sampled = self.chunker.stamp(decoded.raw_s)
+        if self._is_paced(source) and self._pacer.wait_until(pts_s) and not self._continues():
             return False
-        self._note_frame()
-        shown = self.tap.wants()
-        if not (wanted or shown):
+        self._register_frame()
+        previewed = self._previews.wants()
+        if not (sampled or previewed):
             return True
         available_at_s = self._clock.now_s()
-        frame = picture.make()
+        frame = decoded.decode()
         if frame is None:
             return True
-        if shown:
-            self.tap.show(frame, pts_s)
-        if wanted:
-            cut = self.chunker.take(pts_s, self._shrinker.rgb(frame), available_at_s)
-            if cut is not None and cut.index >= self.plan.skip:
-                self.behind += self.cuts.offer(cut)
+        if previewed:
+            self._previews.encode(frame, pts_s)
+        if sampled:
+            chunk = self.chunker.push(pts_s, self._scaler.rgb(frame), available_at_s)
+            if chunk is not None and chunk.index >= self.plan.skip:
+                self.behind += self.chunks.put(chunk)
         return True
 
-    def _paced(self, feed: FrameSource) -> bool:
-        if feed.traits.live:
-            return feed.traits.paced
-        # What is on the bus already is gone through as fast as it goes.
+    def _is_paced(self, source: FrameSource) -> bool:
+        if source.info.live:
+            return source.info.paced
+        # The part of a continued run that is on the bus already is read as fast as possible.
         return self.plan.realtime and self.chunker.due >= self.plan.skip
 
-    def _file_ended(self, feed: FrameSource, frames: int) -> bool:
-        chunker, duration_s = self.chunker, feed.traits.duration_s
+    def _on_file_end(self, source: FrameSource, frames: int) -> bool:
+        chunker, duration_s = self.chunker, source.info.duration_s
         if chunker.captured == 0:
-            raise BrokenError(f"no frame of it can be decoded ({feed.note or 'it has none'})", final=True)
+            raise BrokenError(f"no frame of it can be decoded ({source.note or 'it has none'})", final=True)
         if self.plan.loop and frames > 0:
             chunker.timeline.restart()
             return False
-        detail = [feed.note] if feed.note else []
+        detail = [source.note] if source.note else []
         if duration_s and not self.plan.loop and chunker.timeline.last_s < duration_s - CUT_SHORT_S:
             detail.append(f"cut short: it ends after {chunker.timeline.last_s:.1f} of {duration_s:.1f} s")
         if chunker.due == 0:
@@ -255,50 +279,46 @@ class SourceDecoder:
             detail.append(
                 f"too short for a chunk: {chunker.sampled} of {CHUNK_FRAMES} sampled frames; {needed_s:.1f} s needed"
             )
-        self._change(lambda machine: machine.ended("; ".join(detail)))
+        self._change(lambda state: state.end("; ".join(detail)))
         return True
 
-    # Waiting and being woken.
+    # Interrupts, in the thread.
 
-    def _must_leave(self) -> bool:
-        """Asked between frames: stop reading, or wait here?"""
-        return self._interrupt.is_set() and not self._held_up()
+    def _should_stop(self) -> bool:
+        """Called by the source between frames; waits during the pause of a file."""
+        return self._interrupt.is_set() and not self._continues()
 
-    def _held_up(self) -> bool:
-        """Something has woken us. A file waits here for the end of a pause, and goes on (True); else False: leave."""
+    def _continues(self) -> bool:
+        """Handles an interrupt: a file waits until it is resumed. Returns False to stop reading."""
         if self._paused and not self._live and not self._stopped:
-            self._wait_at_gate()
+            self._wait_while_paused()
             self._pacer.restart()
         return not self._stopped and not (self._paused and self._live)
 
-    def _wait_at_gate(self) -> None:
-        self._change(SourceState.paused)
-        with self._gate:
+    def _wait_while_paused(self) -> None:
+        self._change(SourceState.pause)
+        with self._unpaused:
             while self._paused and not self._stopped:
-                self._gate.wait()
+                self._unpaused.wait()
         if not self._stopped:
-            self._change(SourceState.resumed)
+            self._change(SourceState.resume)
 
-    def _note_frame(self) -> None:
-        machine = self.machine
+    def _register_frame(self) -> None:
         now_s = self._frame_at_s = self._clock.monotonic_s()
-        if machine.state == "playing":
-            machine.frame(now_s)  # one attribute is set: no lock for every frame
+        if self.state.name == "playing":
+            self.state.on_frame(now_s)  # sets attributes that only this thread writes: no lock for every frame
         else:
-            self._change(lambda machine: machine.frame(now_s))
+            self._change(lambda state: state.on_frame(now_s))
 
     def _change(self, step: Callable[[SourceState], bool | None]) -> bool:
         with self._lock:
-            before = (self.machine.state, self.machine.detail)
-            result = step(self.machine)
-            if before != (self.machine.state, self.machine.detail):
-                self._news.append(StateChange(self.machine.state, self.machine.detail))
-        self.bell.ring()
+            before = (self.state.name, self.state.detail)
+            result = step(self.state)
+            if before != (self.state.name, self.state.detail):
+                self._changes.append(StateChange(self.state.name, self.state.detail))
+        self.changed.set()
         return bool(result)
 
-    def _tell(self) -> None:
-        self._news.append(StateChange(self.machine.state, self.machine.detail))
 
-
-def _lost(error: BrokenError, now_s: float, machine: SourceState) -> bool:
-    return machine.lost(error, now_s)
+def _on_error(error: BrokenError, now_s: float, state: SourceState) -> bool:
+    return state.on_error(error, now_s)

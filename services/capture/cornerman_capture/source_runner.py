@@ -1,6 +1,6 @@
-"""One source, watched by this process: its runs, one after the other, from the decoding thread onto the bus.
+"""Captures one source: runs it, one run after another, from the decoding thread onto the bus.
 
-A session lives as long as the lease of its source, and says by its `RunResult` why it ended.
+A runner lives as long as the lease of its source; its `RunResult` tells why it ended.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ import hashlib
 import json
 import uuid
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from functools import partial
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from cornerman_capture.core import ChunkLedger
+from cornerman_capture.core import ChunkCounts
 from cornerman_capture.picture_streams import publish_previews, read_pushed_frames
 from cornerman_capture.preview import PreviewEncoder
 from cornerman_capture.publisher import Publisher
@@ -22,30 +21,33 @@ from cornerman_capture.reporter import Reporter
 from cornerman_capture.source_decoder import DecodePlan, SourceDecoder, StateChange
 from cornerman_capture.sources.opening import open_source
 from cornerman_capture.sources.push import Inbox
-from cornerman_shared.backoff import Backoff
-from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.lease import Lease
-from cornerman_shared.bus.messages import SourceStateName
+from cornerman_capture.stills import Stills
+from cornerman_shared.aio import background, retry
 from cornerman_shared.bus.publish import RunInfo, begin_run
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.errors import FencedError, RetryableError
 from cornerman_shared.process.logs import get_logger
-from cornerman_shared.process.metrics import Metrics
-from cornerman_shared.settings.source import SourceSpec
+
+if TYPE_CHECKING:
+    from cornerman_shared.bus.connection import Bus
+    from cornerman_shared.bus.lease import Lease
+    from cornerman_shared.bus.messages import SourceStateName
+    from cornerman_shared.process.metrics import Metrics
+    from cornerman_shared.settings.source import SourceSpec
 
 log = get_logger("session")
 
 JOIN_S: Final = 1.0
-"""How long a decoding thread is waited for; one blocked in FFmpeg ends by itself at its read timeout."""
+"""How long to wait for a decoding thread; one that blocks in FFmpeg ends later, at its read timeout."""
 
-Leaving = Literal["changed", "stopped", "removed", "lost"]
+StopReason = Literal["changed", "stopped", "removed", "lost"]
 RunResult = Literal["over", "stopped", "removed", "lost"]
 
 
 def identity(spec: SourceSpec, shorter_side: int) -> str:
-    """Names what is watched and how: a change of it is a new run, and only the same one is continued.
+    """Hash of the settings that determine the chunks of a run. Another identity needs a new run.
 
-    Neither credit nor display changes what the chunks are. Holds no credentials.
+    Credit and display are left out, because they do not change the chunks. Holds no credentials.
     """
     watch = spec.watch.model_dump(exclude={"credit", "display"})
     text = json.dumps([spec.url, shorter_side, watch], sort_keys=True)
@@ -53,11 +55,11 @@ def identity(spec: SourceSpec, shorter_side: int) -> str:
 
 
 class SourceRunner:
-    """Watches one source.
+    """Captures one source.
 
     Args:
         bus: an open bus.
-        spec: what to watch; `update` changes it.
+        spec: settings of the source; `update` changes them.
         lease: of the source, held.
         metrics: of this process.
     """
@@ -65,162 +67,152 @@ class SourceRunner:
     def __init__(self, bus: Bus, spec: SourceSpec, lease: Lease, metrics: Metrics) -> None:
         self.spec = spec
         self._bus, self._lease, self._metrics = bus, lease, metrics
-        self._leaving: Leaving | None = None
-        self._reel: SourceDecoder | None = None
+        self._stop_reason: StopReason | None = None
+        self._decoder: SourceDecoder | None = None
         self._reporter: Reporter | None = None
 
     @property
     def state(self) -> SourceStateName:
-        """Of the source, as last said."""
+        """State of the source, as last reported."""
         return self._reporter.state if self._reporter else "waiting"
 
     def update(self, spec: SourceSpec) -> None:
-        """The settings have changed. Pause, credit and display take effect in the run; the rest begins a new one."""
+        """Applies new settings. Pause, credit and display take effect in the current run; others start a new run."""
         side = self._bus.settings.capture.shorter_side
-        anew = identity(spec, side) != identity(self.spec, side)
+        needs_new_run = identity(spec, side) != identity(self.spec, side)
         self.spec = spec
-        if anew:
-            self._leave("changed")
-        elif self._reel is not None:
-            self._reel.pause(spec.paused)
+        if needs_new_run:
+            self._stop("changed")
+        elif self._decoder is not None:
+            self._decoder.pause(spec.paused)
 
-    def stop(self, why: Literal["stopped", "removed"]) -> None:
-        """Ends the session soon."""
-        self._leave(why)
+    def stop(self, reason: Literal["stopped", "removed"]) -> None:
+        """Ends the runner soon."""
+        self._stop(reason)
 
-    def _leave(self, why: Leaving) -> None:
-        if self._leaving in (None, "changed"):
-            self._leaving = why
-        if self._reel is not None:
-            self._reel.stop()
+    def _stop(self, reason: StopReason) -> None:
+        if self._stop_reason in (None, "changed"):
+            self._stop_reason = reason
+        if self._decoder is not None:
+            self._decoder.stop()
 
     async def run(self) -> RunResult:
-        """Watches until the source is over, or not ours to watch. A lost server is waited for."""
-        async with self._lease.auto_renew():
-            watcher = asyncio.create_task(self._heed_lease(), name=f"heed-lease:{self.spec.source_id}")
-            try:
-                while True:
-                    why = await self._run_once()
-                    if why != "changed":
-                        return why or "over"
-                    self._leaving = None
-            except FencedError as error:
-                log.warning("source_taken_over", source_id=self.spec.source_id, message=str(error))
-                return "lost"
-            finally:
-                watcher.cancel()
-                with suppress(asyncio.CancelledError):
-                    await watcher
+        """Captures until the source is over, the runner is stopped or the lease is lost; survives a lost server."""
+        result: RunResult = "lost"
+        try:
+            async with self._lease.auto_renew(), background(self._watch_lease()):
+                while (reason := await self._run_once()) == "changed":
+                    self._stop_reason = None
+                result = reason or "over"
+        except* FencedError as errors:  # publisher and reporter may both be fenced
+            message = str(errors.exceptions[0])
+            log.warning("source_taken_over", source_id=self.spec.source_id, message=message)
+        return result
 
-    async def _heed_lease(self) -> None:
+    async def _watch_lease(self) -> None:
         await self._lease.lost.wait()
-        self._leave("lost")
+        self._stop("lost")
 
-    async def _run_once(self) -> Leaving | None:
-        """One run. None = it came to its end."""
+    async def _run_once(self) -> StopReason | None:
+        """Captures one run. Returns the reason of a stop, or None at the end of the source."""
         spec, settings, clock = self.spec, self._bus.settings.capture, self._bus.clock
         resumable = spec.watch.lossless and not spec.watch.loop
         info = await self._begin(identity(spec, settings.shorter_side), resumable)
         if info is None or info.ended:
-            return self._leaving
-        done = info.next_seq if resumable else 0
+            return self._stop_reason
+        published = info.next_seq if resumable else 0
         inbox = Inbox()
-        tap = PreviewEncoder(clock, settings.display_width, settings.display_quality)
-        reel = SourceDecoder(_plan(spec, done), partial(open_source, spec.url, settings, inbox), settings, clock, tap)
-        ledger = ChunkLedger(published=done)
+        previews = PreviewEncoder(clock, settings.display_width, settings.display_quality)
+        opener = partial(open_source, spec.url, settings, inbox)
+        decoder = SourceDecoder(_plan(spec, published), opener, settings, clock, previews)
+        counts = ChunkCounts(published=published)
         publisher = Publisher(
-            self._bus, self._lease, info.run, lambda: self.spec, ledger, lambda: self._leaving is not None
+            self._bus,
+            self._lease,
+            info.run,
+            lambda: self.spec,
+            counts,
+            lambda: self._stop_reason is not None,
+            self._metrics,
+            Stills(self._bus, info.run, lambda: self.spec),
         )
-        reporter = Reporter(self._bus, self._lease, spec.source_id, info.run, reel, ledger, self._metrics)
-        self._reel, self._reporter = reel, reporter
-        reel.pause(self.spec.paused)
-        if self._leaving is not None:  # it came while we began
-            reel.stop()
-        reel.start()
+        reporter = Reporter(self._bus, self._lease, spec.source_id, info.run, decoder, counts, self._metrics)
+        # From here on `update` and `stop` reach the decoder.
+        self._decoder, self._reporter = decoder, reporter
+        decoder.pause(self.spec.paused)
+        if self._stop_reason is not None:  # set while `_begin` waited for the server
+            decoder.stop()
+        decoder.start()
         try:
-            await _beside(
-                publisher.publish_all(reel.cuts),
-                reporter.run_loop(),
-                publish_previews(self._bus, lambda: self.spec, info.run, tap),
+            async with background(
+                reporter.report_loop(),
+                publish_previews(self._bus, lambda: self.spec, info.run, previews),
                 *([read_pushed_frames(self._bus, spec.source_id, inbox)] if spec.url.startswith("push:") else []),
-            )
+            ):
+                await publisher.publish_all(decoder.chunks)
         finally:
-            reel.stop()
-            self._reel = None
-            await asyncio.to_thread(reel.join, JOIN_S)
-        await self._finish(reel, ledger, publisher, reporter, resumable)
-        return self._leaving
+            decoder.stop()
+            self._decoder = None
+            # Two decoders must not use one device, so the thread is joined before the next run.
+            await asyncio.to_thread(decoder.join, JOIN_S)
+        await self._finish(decoder, counts, publisher, reporter, resumable)
+        return self._stop_reason
 
-    async def _begin(self, what: str, resumable: bool) -> RunInfo | None:
-        """The run on the server. None = we are to leave."""
+    async def _begin(self, identity: str, resumable: bool) -> RunInfo | None:
+        """Starts or continues the run on the server. Returns None when stopped before it answers."""
         source_id = self.spec.source_id
         key = self._bus.keys(source_id).run(source_id)
         run = f"{int(self._bus.clock.now_s() * 1000):x}-{uuid.uuid4().hex[:6]}"
-        backoff = Backoff(base_s=0.05, cap_s=1.0)
-        while self._leaving is None:
-            try:
-                with redis_errors():
-                    ended, before = await self._bus.redis.hmget(key, ["ended", "url"])
-                if ended == b"1" and before == what.encode():
-                    return RunInfo(run, 0, ended=True)
-                return await begin_run(self._bus, source_id, run, what, self._lease, resume=resumable)
-            except RetryableError:
-                await asyncio.sleep(backoff.next_s())
-        return None
+
+        async def begin() -> RunInfo:
+            with redis_errors():
+                ended, url = await self._bus.redis.hmget(key, ["ended", "url"])
+            if ended == b"1" and url == identity.encode():
+                return RunInfo(run, 0, ended=True)
+            return await begin_run(self._bus, source_id, run, identity, self._lease, resume=resumable)
+
+        if self._stop_reason is not None:
+            return None
+        try:
+            return await retry(begin, keep_trying=lambda: self._stop_reason is None, cap_s=1.0)
+        except RetryableError:
+            return None
 
     async def _finish(
-        self, reel: SourceDecoder, ledger: ChunkLedger, publisher: Publisher, reporter: Reporter, resumable: bool
+        self, decoder: SourceDecoder, counts: ChunkCounts, publisher: Publisher, reporter: Reporter, resumable: bool
     ) -> None:
-        """The last numbers, the end marker, the last state; as far as they are ours to give."""
-        if self._leaving == "lost":
+        """Reports the last counters, publishes the end marker and reports the last state, while the lease is held."""
+        if self._stop_reason == "lost":
             return
-        came_to_its_end = reel.machine.over and ledger.unsettled(reel.chunker.due) == 0
-        if self._leaving == "stopped" and came_to_its_end:
-            self._leaving = None
-        continues = self._leaving == "stopped" and resumable
+        at_its_end = decoder.state.over and counts.pending(decoder.chunker.due) == 0
+        if self._stop_reason == "stopped" and at_its_end:
+            self._stop_reason = None
+        continues = self._stop_reason == "stopped" and resumable
         if not continues:
-            if not reel.plan.lossless:
-                ledger.has_dropped("behind", reel.behind)
-            ledger.drop("stopped", ledger.unsettled(reel.chunker.due))
-        await self._surely(reporter.count)
+            if not decoder.plan.lossless:
+                counts.set_dropped("behind", decoder.behind)
+            counts.drop("stopped", counts.pending(decoder.chunker.due))
+        await self._while_held(reporter.report_counters)
         if not continues:
-            await self._surely(partial(publisher.publish_end, max(0.0, reel.chunker.timeline.last_s)))
-        reporter.may_end = self._leaving is None
-        if self._leaving == "stopped":
-            await self._surely(partial(reporter.say, StateChange("waiting", "its capture process has stopped")))
-        elif self._leaving == "removed":
-            await self._surely(partial(reporter.say, StateChange("ended", "the source was removed")))
+            await self._while_held(partial(publisher.publish_end, max(0.0, decoder.chunker.timeline.last_s)))
+        # Subscribers see the end only after the end marker is on the bus.
+        reporter.may_end = self._stop_reason is None
+        if self._stop_reason == "stopped":
+            change = StateChange("waiting", "its capture process has stopped")
+            await self._while_held(partial(reporter.report, change))
+        elif self._stop_reason == "removed":
+            await self._while_held(partial(reporter.report, StateChange("ended", "the source was removed")))
         else:
-            await self._surely(reporter.tell)
+            await self._while_held(reporter.report_changes)
 
-    async def _surely(self, step: Callable[[], Awaitable[None]]) -> None:
-        """Does it, through a lost server, as long as the lease may be ours and nobody tells us to stop."""
-        backoff = Backoff(base_s=0.05, cap_s=1.0)
-        while self._lease.held:
-            try:
-                await step()
-                return
-            except RetryableError:
-                if self._leaving == "stopped":
-                    return
-                await asyncio.sleep(backoff.next_s())
-
-
-async def _beside(work: Awaitable[None], *helpers: Awaitable[None]) -> None:
-    """Runs `work` with helpers beside it, which end with it. The first failure of any ends all, and is raised."""
-    tasks = [asyncio.ensure_future(item) for item in (work, *helpers)]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        while not tasks[0].done():
-            failed = [task for task in tasks if task.done() and task.exception()]
-            if failed:
-                failed[0].result()
-            await asyncio.wait([task for task in tasks if not task.done()], return_when=asyncio.FIRST_COMPLETED)
-        tasks[0].result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async def _while_held(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Runs `step`, retrying while the lease is held; a stopping process tries once."""
+        if not self._lease.held:
+            return
+        try:
+            await retry(step, keep_trying=lambda: self._lease.held and self._stop_reason != "stopped", cap_s=1.0)
+        except RetryableError as error:
+            log.debug("report_dropped", source_id=self.spec.source_id, error=str(error))
 
 
 def _plan(spec: SourceSpec, skip: int) -> DecodePlan:

@@ -1,4 +1,4 @@
-"""The states of a source and when it gives up. Pure: time is an argument, errors are what they say of themselves.
+"""State machine of a source, with the rules for giving up. Pure: time is an argument.
 
 opening -> playing <-> stalled -> reconnecting -> playing … ended | failed
 """
@@ -6,101 +6,93 @@ opening -> playing <-> stalled -> reconnecting -> playing … ended | failed
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from cornerman_shared.bus.messages import SourceStateName
-from cornerman_shared.errors import SourceError
+if TYPE_CHECKING:
+    from cornerman_capture.sources.errors import BrokenError
+    from cornerman_shared.bus.messages import SourceStateName
 
-REMOTE_TRIES: Final = 3
-"""A remote file is given up after so many tries in a row without a frame; a camera never is."""
-
-
-class BrokenError(SourceError):
-    """A source error that says whether opening again can help.
-
-    Args:
-        message: what happened, the source without its credentials, what to do.
-        final: True when trying again cannot help (wrong address, refused credentials, no video in it).
-    """
-
-    def __init__(self, message: str, *, final: bool) -> None:
-        super().__init__(message)
-        self.final = final
+MAX_ATTEMPTS: Final = 3
+"""A remote file fails after this many attempts in a row without a frame; a camera is retried without limit."""
 
 
 class SourceState:
-    """Where a source stands.
+    """State of one source.
 
     Args:
         stall_s: a live source without a frame for this long has stalled.
-        can_fail: whether it is given up after `REMOTE_TRIES` in a row (remote files) or tried for ever (cameras).
-        give_up_s: a source that has never given a frame is given up so long after its first failure; 0 = never.
+        can_fail: whether the source fails after `MAX_ATTEMPTS` in a row (files) or is retried without limit (cameras).
+        give_up_s: a source that has never given a frame fails this long after its first error; 0 = never.
     """
 
     def __init__(self, stall_s: float, *, can_fail: bool, give_up_s: float = 0.0) -> None:
-        self.state: SourceStateName = "opening"
+        self.name: SourceStateName = "opening"
         self.detail = ""
         self.reconnects = 0
         self._stall_s = stall_s
         self.can_fail = can_fail
-        self._tries = 0
+        self._attempts = 0
         self._give_up_s = give_up_s
         self._played = False
-        self._lost_at_s: float | None = None  # its first failure
+        self._first_error_at_s: float | None = None
         self._frame_at_s = 0.0
 
     @property
     def over(self) -> bool:
-        return self.state in ("ended", "failed")
+        """Whether the source has ended or failed."""
+        return self.name in ("ended", "failed")
 
-    def frame(self, now_s: float) -> None:
-        """A frame came."""
+    def on_frame(self, now_s: float) -> None:
+        """Registers a frame."""
         self._frame_at_s = now_s
-        self._tries = 0
+        self._attempts = 0
         self._played = True
-        if self.state != "playing":
-            self._become("playing", "")
+        if self.name != "playing":
+            self._set("playing", "")
 
-    def quiet(self, now_s: float) -> None:
-        """Called now and then while a live source is open: notices that nothing comes."""
-        if self.state == "playing" and now_s - self._frame_at_s > self._stall_s:
-            self._become("stalled", f"no frame for {self._stall_s:g} s")
+    def check_stall(self, now_s: float) -> None:
+        """Sets `stalled` if a playing source has given no frame for `stall_s`; poll it while a live source is open."""
+        if self.name == "playing" and now_s - self._frame_at_s > self._stall_s:
+            self._set("stalled", f"no frame for {self._stall_s:g} s")
 
-    def lost(self, error: BrokenError, now_s: float) -> bool:
-        """The source could not be opened or broke off; True when it is to be tried again."""
-        self._tries += 1
-        if self._lost_at_s is None:
-            self._lost_at_s = now_s
-        if not error.final and self.left_s(now_s) <= 0:
-            after = f"given up after {self._tries} tries (watch.give_up_s = {self._give_up_s:g})"
-            self._become("failed", f"{error}; {after}")
+    def on_error(self, error: BrokenError, now_s: float) -> bool:
+        """Registers that the source could not be opened or broke off; returns whether to open it again."""
+        self._attempts += 1
+        if self._first_error_at_s is None:
+            self._first_error_at_s = now_s
+        # A final error keeps its own reason.
+        if not error.final and self.time_left_s(now_s) <= 0:
+            after = f"given up after {self._attempts} tries (watch.give_up_s = {self._give_up_s:g})"
+            self._set("failed", f"{error}; {after}")
             return False
-        if error.final or (self.can_fail and self._tries >= REMOTE_TRIES):
-            self._become("failed", str(error))
+        if error.final or (self.can_fail and self._attempts >= MAX_ATTEMPTS):
+            self._set("failed", str(error))
             return False
         self.reconnects += 1
-        self._become("reconnecting", str(error))
+        self._set("reconnecting", str(error))
         return True
 
-    def left_s(self, now_s: float) -> float:
-        """How long until it is given up, seconds; infinite when it is not going to be."""
-        if self._played or not self._give_up_s or self._lost_at_s is None:
+    def time_left_s(self, now_s: float) -> float:
+        """Seconds until `give_up_s` makes the source fail; infinite if it does not apply."""
+        if self._played or not self._give_up_s or self._first_error_at_s is None:
             return math.inf
-        return max(0.0, self._lost_at_s + self._give_up_s - now_s)
+        return max(0.0, self._first_error_at_s + self._give_up_s - now_s)
 
     def fail(self, detail: str) -> None:
-        """It cannot go on, whatever was tried."""
-        self._become("failed", detail)
+        """Sets `failed`; the source cannot continue."""
+        self._set("failed", detail)
 
-    def ended(self, detail: str = "") -> None:
-        """The last frame has been."""
-        self._become("ended", detail)
+    def end(self, detail: str = "") -> None:
+        """Sets `ended`: the source gave its last frame."""
+        self._set("ended", detail)
 
-    def paused(self) -> None:
-        self._become("paused", "")
+    def pause(self) -> None:
+        """Sets `paused`."""
+        self._set("paused", "")
 
-    def resumed(self) -> None:
-        self._become("opening", "")
+    def resume(self) -> None:
+        """Sets `opening` after a pause."""
+        self._set("opening", "")
 
-    def _become(self, state: SourceStateName, detail: str) -> None:
-        self.state, self.detail = state, detail
+    def _set(self, name: SourceStateName, detail: str) -> None:
+        self.name, self.detail = name, detail

@@ -1,6 +1,6 @@
-"""Between the decoding thread and the event loop: a bounded place for what is due. Knows nothing of what it holds.
+"""Bounded queue and event between the decoding thread and the event loop.
 
-Live: when nobody takes, the newest replaces the oldest, which is returned to be counted. Lossless: the thread waits.
+Live: a full queue drops its oldest item for the new one, and counts it. Lossless: the thread waits for room.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections import deque
 from contextlib import suppress
 from typing import Final, Generic, TypeVar
 
+from cornerman_shared.aio import wait_or_timeout
+
 T = TypeVar("T")
 
 LIVE_DEPTH: Final = 1
@@ -18,34 +20,32 @@ LOSSLESS_DEPTH: Final = 2
 
 
 class ThreadEvent:
-    """An `asyncio.Event` that may be set from any thread. Made in the loop that waits for it."""
+    """An event that any thread may set; waiting clears it. Make it in the loop that waits for it."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._event = asyncio.Event()
 
-    def ring(self) -> None:
-        # A thread may outlive the loop by a moment at the end of the process; then nobody listens any more.
+    def set(self) -> None:
+        """Wakes the waiting coroutine."""
+        # The thread may outlive the loop by a moment at the end of the process; the loop then refuses the call.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._event.set)
 
     async def wait(self, timeout_s: float | None = None) -> bool:
-        """Until rung since the last time; False after `timeout_s`."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._event.wait()
-        except TimeoutError:
+        """Waits until the event is set and clears it; returns False after `timeout_s` seconds."""
+        if not await wait_or_timeout(self._event, timeout_s):
             return False
         self._event.clear()
         return True
 
 
 class ThreadQueue(Generic[T]):
-    """Items from one thread to one coroutine.
+    """Queue from one thread to one coroutine.
 
     Args:
-        depth: items held at most.
-        lossless: wait for room instead of letting the oldest go.
+        depth: upper bound of items held.
+        lossless: `put` waits for room instead of dropping the oldest item.
     """
 
     def __init__(self, depth: int, *, lossless: bool) -> None:
@@ -54,11 +54,11 @@ class ThreadQueue(Generic[T]):
         self._held: deque[T] = deque()
         self._closed = False
         self._room = threading.Condition()
-        self._bell = ThreadEvent()
+        self._filled = ThreadEvent()
 
-    def offer(self, item: T) -> int:
-        """From the thread: hands over an item; returns how many older ones went for it (1, itself, when closed)."""
-        gone = 0
+    def put(self, item: T) -> int:
+        """Adds an item, from the thread; returns how many items were dropped: older ones, or this one if closed."""
+        dropped = 0
         with self._room:
             while self._lossless and len(self._held) >= self._depth and not self._closed:
                 self._room.wait()
@@ -66,22 +66,22 @@ class ThreadQueue(Generic[T]):
                 return 1
             while len(self._held) >= self._depth:
                 self._held.popleft()
-                gone += 1
+                dropped += 1
             self._held.append(item)
-        self._bell.ring()
-        return gone
+        self._filled.set()
+        return dropped
 
     def close(self, *, discard: bool = False) -> None:
-        """From anywhere: nothing more comes; what is held is still taken, unless `discard`."""
+        """Accepts no more items, from any thread; held items can still be taken unless `discard`."""
         with self._room:
             self._closed = True
             if discard:
                 self._held.clear()
             self._room.notify_all()
-        self._bell.ring()
+        self._filled.set()
 
-    async def take(self) -> T | None:
-        """From the loop: the next item; None once it is closed and empty."""
+    async def get(self) -> T | None:
+        """Waits for the next item, in the loop; None once the queue is closed and empty."""
         while True:
             with self._room:
                 if self._held:
@@ -90,4 +90,4 @@ class ThreadQueue(Generic[T]):
                     return item
                 if self._closed:
                     return None
-            await self._bell.wait()
+            await self._filled.wait()

@@ -1,4 +1,4 @@
-"""Where a model lies and where it runs: the settings' words resolved. Imports torch only when asked about devices."""
+"""Resolves settings of models: path, device and dtype. Imports torch only to resolve devices and dtypes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 
 def bundled(*parts: str) -> Path:
-    """A path below the assets that come with the package; the package itself is not imported."""
+    """Path below the bundled assets of the package `cornerman`, which is not imported.
+
+    Raises:
+        ConfigError: the package is not installed.
+    """
     spec = importlib.util.find_spec("cornerman")
     roots = list(spec.submodule_search_locations or ()) if spec else []
     if not roots:
@@ -22,10 +26,10 @@ def bundled(*parts: str) -> Path:
 
 
 def model_path(setting: str, value: str) -> str:
-    """The path or hub name to load: what the setting says, or the bundled coach.
+    """Path or hub name to load: the value of the setting, or the bundled coach if empty.
 
     Raises:
-        ConfigError: the setting is empty and no model is bundled, or it looks like a path and nothing is there.
+        ConfigError: the setting is empty and no model is bundled, or its path does not exist.
     """
     if not value:
         path = bundled("coach")
@@ -40,10 +44,10 @@ def model_path(setting: str, value: str) -> str:
 
 
 def torch_device(setting: str, value: str) -> torch.device:
-    """`auto` is CUDA, then MPS, then the CPU.
+    """Resolves a device; `auto` is CUDA, else MPS, else the CPU.
 
     Raises:
-        ConfigError: no such device here, or torch is not installed.
+        ConfigError: the device is unavailable, or torch is not installed.
     """
     require_model_extra(setting)
     import torch
@@ -55,14 +59,14 @@ def torch_device(setting: str, value: str) -> torch.device:
     try:
         device = torch.device(value)
     except RuntimeError:
-        raise ConfigError(f"{setting} = {value!r} is no device; give auto, cpu, cuda, cuda:1 or mps") from None
+        raise ConfigError(f"{setting} = {value!r}: unknown device; give auto, cpu, cuda, cuda:1 or mps") from None
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ConfigError(f"{setting} = {value!r}, but torch sees no CUDA device here; give auto or cpu")
     return device
 
 
 def torch_dtype(value: str, device: torch.device) -> torch.dtype:
-    """`auto` is bfloat16 on CUDA and float32 elsewhere."""
+    """Resolves a dtype; `auto` is bfloat16 on CUDA and float32 elsewhere."""
     import torch
 
     if value == "auto":
@@ -72,7 +76,7 @@ def torch_dtype(value: str, device: torch.device) -> torch.dtype:
 
 
 def set_threads(threads: int) -> None:
-    """Torch's threads of this process; 0 leaves torch's own choice."""
+    """Sets the number of torch threads of this process; 0 keeps torch's default."""
     if threads:
         import torch
 
@@ -80,10 +84,10 @@ def set_threads(threads: int) -> None:
 
 
 def require_model_extra(setting: str) -> None:
-    """Checks that torch is there before anything imports it.
+    """Checks that torch is installed, without importing it.
 
     Raises:
-        ConfigError: it is not.
+        ConfigError: torch is not installed.
     """
     if importlib.util.find_spec("torch") is None:
         raise ConfigError(f"{setting}: this needs torch; install it with `pip install 'cornerman[model]'`")

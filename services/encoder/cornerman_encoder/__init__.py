@@ -1,1 +1,1 @@
-"""The encoder: chunks of frames in, features and tokens out. Any number of workers."""
+"""Encoder: turns chunks of frames into features and tokens. Any number of workers may run."""

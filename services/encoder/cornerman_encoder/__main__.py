@@ -1,4 +1,4 @@
-"""`python -m cornerman_encoder`: turns chunks of frames into features. Start as many as there is work for."""
+"""`python -m cornerman_encoder`: encodes chunks. Start any number of processes."""
 
 from __future__ import annotations
 

@@ -1,35 +1,30 @@
-"""What an encoder is: chunks of pixels in, a small vector and tokens out. Pure; which model it is, the back ends
-know."""
+"""Interface of encoder back ends, with checks and batching of frames. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cornerman_shared.chunk import CHUNK_FRAMES
 from cornerman_shared.errors import PoisonError
-from cornerman_shared.settings.source import CHUNK_FRAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Sequence
+
+    from cornerman_shared.bus.messages import Chunk
 
 Pixels = NDArray[np.uint8]
+"""Frames of a chunk, uint8 [8, H, W, 3] RGB."""
 
 FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
-    """One chunk as an encoder sees it."""
-
-    frames: Pixels  # uint8 [8, H, W, 3] RGB
-    frame_pts_s: tuple[float, ...]
-    motion: float
-
-
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """What became of a chunk."""
+class EncodedChunk:
+    """Output of an encoder for one chunk."""
 
     vector: NDArray[np.float32]  # [F] pooled summary, for the decider
     context: NDArray[Any] | None  # [8, P, D] image tokens of the frames
@@ -37,39 +32,51 @@ class Encoded:
 
 
 class Encoder(Protocol):
-    """Encodes batches. Called from one thread at a time, never from the event loop."""
+    """Back end that encodes batches of chunks. Called from one thread at a time, never from the event loop."""
 
     @property
     def model(self) -> str:
-        """What it is called in messages."""
+        """Name of the model in messages."""
 
-    def encode(self, clips: Sequence[Clip]) -> list[Encoded]:
-        """One result a clip, in the same order. Any exception means that none of them was encoded."""
+    def encode(self, chunks: Sequence[Chunk], frames: Sequence[Pixels]) -> list[EncodedChunk]:
+        """Encodes a batch.
+
+        Args:
+            chunks: the messages, for times and identity.
+            frames: pixels of each chunk, in the same order; sizes may differ.
+
+        Returns:
+            One result a chunk, in the same order.
+
+        Raises:
+            PoisonError: a chunk can never be encoded.
+            Exception: no chunk of the batch was encoded.
+        """
 
 
 def checked(frames: NDArray[Any]) -> Pixels:
-    """The frames, if they are a chunk's.
+    """Checks shape and dtype of the frames of a chunk.
 
     Raises:
-        PoisonError: another shape or dtype; trying again would not help.
+        PoisonError: wrong shape or dtype; retrying is useless.
     """
     wanted = f"uint8 [{CHUNK_FRAMES}, H, W, 3]"
     if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[0] != CHUNK_FRAMES or frames.shape[3] != 3:
         raise PoisonError(f"frames are {frames.dtype} {list(frames.shape)}; a chunk has {wanted}")
     if 0 in frames.shape:
-        raise PoisonError(f"frames are {list(frames.shape)}, so there is not one pixel; a chunk has {wanted}")
+        raise PoisonError(f"frames are {list(frames.shape)}, which has no pixels; a chunk has {wanted}")
     return frames
 
 
-def groups_of_equal_size(clips: Iterable[Clip]) -> list[list[int]]:
-    """Positions of clips whose frames have one height and width, so that they can be stacked; order is kept."""
+def groups_of_equal_size(frames: Iterable[Pixels]) -> list[list[int]]:
+    """Groups positions of chunks by frame size, so that each group can be stacked; keeps their order."""
     found: dict[Hashable, list[int]] = {}
-    for position, clip in enumerate(clips):
-        found.setdefault(clip.frames.shape, []).append(position)
+    for position, pixels in enumerate(frames):
+        found.setdefault(pixels.shape, []).append(position)
     return list(found.values())
 
 
 def compact(tokens: NDArray[np.float32]) -> NDArray[Any]:
-    """Tokens as they travel: float16 when every value fits, which loses nothing that bfloat16 had, else float32."""
+    """Converts tokens to float16 if every value fits, which keeps bfloat16 precision; else leaves them float32."""
     largest = float(np.abs(tokens).max(initial=0.0))
     return tokens.astype(np.float16) if largest <= FLOAT16_MAX else tokens

@@ -1,16 +1,21 @@
-"""The fake encoder: deterministic features from pixels, for running the pipeline without a model and for breaking
-it on purpose."""
+"""Fake encoder: deterministic features from pixels, to run the pipeline without a model and to inject crashes."""
 
 from __future__ import annotations
 
 import os
 import random
 import time
-from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cornerman_encoder.core import Clip, Encoded
+from cornerman_encoder.core import EncodedChunk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cornerman_encoder.core import Pixels
+    from cornerman_shared.bus.messages import Chunk
 
 PATCHES = 4
 WIDTH = 16
@@ -18,19 +23,21 @@ KILLED = 137
 
 
 def die() -> None:
-    """Ends the process as `kill -9` would: nothing is flushed, settled or given back."""
+    """Ends the process as `kill -9` does: nothing is flushed, settled or released."""
     os._exit(KILLED)
 
 
 class FakeEncoder:
-    """Vector [F = 24]: mean grey of each frame, mean |difference| to the frame before, and mean grey of an 8-part
-    split.
+    """Encodes without a model.
+
+    The vector [F = 24] holds the mean grey of each frame, its mean |difference| to the frame before, and the mean grey
+    of 8 parts of the last frame.
 
     Args:
-        delay_s: slept for each batch, as a model would compute.
-        crash_rate: chance that a chunk kills the process.
-        seed: of the crashes; None = other ones each time.
-        crash: what a crash does; tests give something gentler.
+        delay_s: sleep of each batch, seconds.
+        crash_rate: probability that a chunk kills the process.
+        seed: of the crashes; None = random.
+        crash: called for a crash; tests pass a harmless one.
     """
 
     model = "fake"
@@ -47,18 +54,18 @@ class FakeEncoder:
         self._random = random.Random(seed)
         self._crash = crash
 
-    def encode(self, clips: Sequence[Clip]) -> list[Encoded]:
-        """Features that depend on nothing but the pixels."""
+    def encode(self, chunks: Sequence[Chunk], frames: Sequence[Pixels]) -> list[EncodedChunk]:
+        """Computes features that depend only on the pixels."""
         if self._delay_s:
             time.sleep(self._delay_s)
-        for _ in clips:
+        for _ in frames:
             if self._random.random() < self._crash_rate:
                 self._crash()
-        return [_encode(clip) for clip in clips]
+        return [_encode(pixels) for pixels in frames]
 
 
-def _encode(clip: Clip) -> Encoded:
-    grey = clip.frames.mean(axis=3, dtype=np.float32) / 255  # [8, H, W]
+def _encode(frames: Pixels) -> EncodedChunk:
+    grey = frames.mean(axis=3, dtype=np.float32) / 255  # [8, H, W]
     means = grey.mean(axis=(1, 2))
     moved = np.abs(np.diff(grey, axis=0, prepend=grey[:1])).mean(axis=(1, 2))
     parts = np.array([part.mean() for part in np.array_split(grey[-1].ravel(), 8)], np.float32)
@@ -66,4 +73,4 @@ def _encode(clip: Clip) -> Encoded:
     ramp = np.linspace(0, 1, WIDTH, dtype=np.float32)
     context = (means[:, None, None] * np.ones((PATCHES, 1), np.float32) * ramp).astype(np.float16)  # [8, 4, 16]
     video = (moved[:, None] * ramp).astype(np.float16)  # [8, 16]
-    return Encoded(vector, context, video)
+    return EncodedChunk(vector, context, video)

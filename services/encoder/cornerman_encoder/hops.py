@@ -1,13 +1,17 @@
-"""Hops of the encoder: exactly one `Features` for each `Chunk`, whatever became of it. Builds them; sends none."""
+"""Builds the hops of the encoder: exactly one `Features` for each `Chunk`, whether or not it was encoded."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from cornerman_shared.bus.hop import Hop
-from cornerman_shared.bus.messages import Chunk, Features, FeatureStatus
-from cornerman_shared.bus.streams import Keys
-from cornerman_shared.settings.tree import BusSettings
+from cornerman_shared.bus.messages import Features
+
+if TYPE_CHECKING:
+    from cornerman_shared.bus.messages import Chunk, FeatureStatus
+    from cornerman_shared.bus.streams import Keys
+    from cornerman_shared.settings.tree import BusSettings
 
 
 def features_of(
@@ -18,7 +22,7 @@ def features_of(
     now_s: float,
     kept_frames: bool = False,
 ) -> Features:
-    """The features of a chunk without anything computed."""
+    """Features of a chunk without computed arrays; `kept_frames` passes its pixels on."""
     return Features(
         source_id=chunk.source_id,
         run=chunk.run,
@@ -38,6 +42,6 @@ def features_of(
 
 
 def hop_for(keys: Keys, bus: BusSettings, chunk: Chunk, features: Features) -> Hop:
-    """Passes features on and frees the pixels, unless the generator will want them."""
+    """Hop that passes features on and frees the pixels, unless the generator needs them."""
     hop = Hop().add(keys.features, features, bus.maxlen)
     return hop.free([chunk.frames]) if features.frames is None else hop

@@ -1,31 +1,37 @@
-"""The vision half of Mobile-VideoGPT as an encoder. The only file of this room that imports torch."""
+"""Encoder back end: the vision half of Mobile-VideoGPT. The only module of the encoder that imports torch."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from cornerman_common.model_location import model_path, set_threads, torch_device, torch_dtype
-from cornerman_encoder.core import Clip, Encoded, compact, groups_of_equal_size
+from cornerman_encoder.core import EncodedChunk, compact, groups_of_equal_size
+from cornerman_shared.chunk import CHUNK_FRAMES
 from cornerman_shared.errors import ConfigError
-from cornerman_shared.settings.source import CHUNK_FRAMES
-from cornerman_shared.settings.tree import EncoderSettings
 from mobile_videogpt import MobileVideoGPT, Tokens
 from mobile_videogpt.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cornerman_encoder.core import Pixels
+    from cornerman_shared.bus.messages import Chunk
+    from cornerman_shared.settings.tree import EncoderSettings
 
 WARM_UP_SIDE = 224
 
 
 class VisionEncoder:
-    """Encodes chunks of one size together.
+    """Encodes with the vision half; chunks of equal size share one forward pass.
 
     Args:
-        model: with its vision half.
-        name: what it is called in messages.
+        model: with its vision half loaded.
+        name: of the model in messages.
     """
 
     def __init__(self, model: MobileVideoGPT, name: str) -> None:
@@ -34,10 +40,10 @@ class VisionEncoder:
 
     @classmethod
     def load(cls, settings: EncoderSettings) -> VisionEncoder:
-        """Reads the vision half only.
+        """Loads the vision half.
 
         Raises:
-            ConfigError: no such checkpoint, a damaged one, or no such device.
+            ConfigError: the checkpoint is missing or damaged, or the device is unavailable.
         """
         set_threads(settings.threads)
         path = model_path("encoder.model", settings.model)
@@ -53,22 +59,22 @@ class VisionEncoder:
         return encoder
 
     def warm_up(self) -> None:
-        """One empty chunk, so that kernels are compiled before the first real one waits."""
+        """Encodes one black chunk, so that kernels are compiled before the first real chunk."""
         self._model.encode_chunk(torch.zeros((1, CHUNK_FRAMES, WARM_UP_SIDE, WARM_UP_SIDE, 3), dtype=torch.uint8))
 
-    def encode(self, clips: Sequence[Clip]) -> list[Encoded]:
-        """One forward pass for each size of frame among the clips."""
-        done: dict[int, Encoded] = {}
-        for positions in groups_of_equal_size(clips):
-            frames = torch.from_numpy(np.stack([clips[i].frames for i in positions]))  # [B, 8, H, W, 3]
-            tokens = self._model.encode_chunk(frames)
+    def encode(self, chunks: Sequence[Chunk], frames: Sequence[Pixels]) -> list[EncodedChunk]:
+        """Runs one forward pass for each frame size of the batch."""
+        done: dict[int, EncodedChunk] = {}
+        for positions in groups_of_equal_size(frames):
+            batch = torch.from_numpy(np.stack([frames[i] for i in positions]))  # [B, 8, H, W, 3]
+            tokens = self._model.encode_chunk(batch)
             for row, i in enumerate(positions):
                 done[i] = _row(tokens, row)
-        return [done[i] for i in range(len(clips))]
+        return [done[i] for i in range(len(frames))]
 
 
-def _row(tokens: Tokens, row: int) -> Encoded:
-    return Encoded(
+def _row(tokens: Tokens, row: int) -> EncodedChunk:
+    return EncodedChunk(
         vector=_numpy(tokens.features[row]),
         context=compact(_numpy(tokens.context[row])),
         video=compact(_numpy(tokens.video[row])),

@@ -1,60 +1,59 @@
-"""The encoder process: takes what is waiting, fetches the next batch's pixels while this one computes, writes the
-last one's
-tokens, and settles each chunk in one hop. Computing happens in a thread of its own.
+"""The encoder process: three stages that work on consecutive batches at the same time.
+
+Fetching reads the pixels of the next batch while one batch computes in its own thread and the last one is written: its
+tokens as blobs, then each chunk in one hop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from numpy.typing import NDArray
-
-from cornerman_encoder.core import Clip, Encoded, Encoder, checked
+from cornerman_encoder.core import EncodedChunk, checked
 from cornerman_encoder.hops import features_of, hop_for
 from cornerman_shared.bus.commit import bury_with_retry, commit_with_retry, retry_forever
-from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.consumer import Consumer
-from cornerman_shared.bus.delivery import Delivery
-from cornerman_shared.bus.hop import Hop
-from cornerman_shared.bus.messages import BlobRef, Chunk, Features, FeatureStatus
+from cornerman_shared.bus.messages import Chunk
 from cornerman_shared.bus.streams import GROUP_ENCODER
 from cornerman_shared.errors import BlobExpiredError, FatalError, PoisonError
 from cornerman_shared.process.logs import get_logger
-from cornerman_shared.process.runtime import Context
-from cornerman_shared.settings.tree import EncoderSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from cornerman_encoder.core import Encoder, Pixels
+    from cornerman_shared.bus.connection import Bus
+    from cornerman_shared.bus.delivery import Delivery
+    from cornerman_shared.bus.hop import Hop
+    from cornerman_shared.bus.messages import BlobRef, Features, FeatureStatus
+    from cornerman_shared.process.runtime import Context
+    from cornerman_shared.settings.tree import EncoderSettings
+
+    Item = tuple[Delivery[Chunk], Pixels]
 
 BATCHES_IN_HAND = 2
-FAILURES_IN_A_ROW = 8
+MAX_FAILURES_IN_A_ROW = 8
 
 log = get_logger("encoder")
 
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """A chunk whose pixels are here."""
-
-    delivery: Delivery[Chunk]
-    clip: Clip
-
-
-Result = Encoded | Exception
+Result = EncodedChunk | Exception
 
 
 async def encode_loop(context: Context) -> None:
-    """Loads the encoder, then encodes until the process is told to stop."""
+    """Loads the encoder and encodes until the process is stopped."""
     with context.health.loading():
         encoder = await asyncio.to_thread(make_encoder, context.settings.encoder)
     context.log.info("encoder_ready", model=encoder.model)
-    await Worker(context, encoder).run()
+    await EncoderWorker(context, encoder).run()
 
 
 def make_encoder(settings: EncoderSettings) -> Encoder:
-    """The back end that the settings name.
+    """Makes the back end that the settings name.
 
     Raises:
         ConfigError: its model cannot be loaded.
@@ -71,20 +70,21 @@ def make_encoder(settings: EncoderSettings) -> Encoder:
     return VisionEncoder.load(settings)
 
 
-class Worker:
-    """Three stages in a row, each one batch ahead of the next: fetch, compute, write."""
+class EncoderWorker:
+    """Fetches, computes and writes batches of chunks, each stage one batch ahead of the next."""
 
     def __init__(self, context: Context, encoder: Encoder) -> None:
         self._context = context
         self._bus: Bus = context.bus
         self._encoder = encoder
         self._batch = context.settings.encoder.batch
-        self._fetched: asyncio.Queue[list[Work] | None] = asyncio.Queue(1)
-        self._computed: asyncio.Queue[list[tuple[Work, Result]] | None] = asyncio.Queue(1)
+        # Depth 1: each stage is at most one batch ahead.
+        self._fetched: asyncio.Queue[list[Item] | None] = asyncio.Queue(1)
+        self._computed: asyncio.Queue[list[tuple[Delivery[Chunk], Result]] | None] = asyncio.Queue(1)
         self._failures = 0
 
     async def run(self) -> None:
-        """Until the process is told to stop; what computes then is finished, what waits is handed over."""
+        """Works until the process is stopped; finishes the computing batch and releases the others."""
         bus = self._bus
         consumer = Consumer(
             bus,
@@ -104,6 +104,7 @@ class Worker:
                 stages.create_task(self._compute_loop(pool))
                 stages.create_task(self._write_loop())
         finally:
+            # A computing batch would delay the exit; its entries stay pending.
             pool.shutdown(wait=False)
 
     async def _stop(self, consumer: Consumer[Chunk]) -> None:
@@ -113,63 +114,65 @@ class Worker:
     async def _fetch_loop(self, consumer: Consumer[Chunk]) -> None:
         while batch := await consumer.take(self._batch):
             if self._context.stopping.is_set():
-                break  # what is not computing goes to others, as the consumer closes
+                break  # the consumer releases this batch when it is closed
             self._context.progress(consumer.busy)
-            if work := await self._fetch(batch):
-                await self._fetched.put(work)
+            if items := await self._fetch(batch):
+                await self._fetched.put(items)
         await self._fetched.put(None)
 
-    async def _fetch(self, batch: Sequence[Delivery[Chunk]]) -> list[Work]:
-        """The chunks that can be computed; the others are settled here."""
+    async def _fetch(self, batch: Sequence[Delivery[Chunk]]) -> list[Item]:
+        """Fetches pixels; settles the chunks that have none."""
         found = await asyncio.gather(*(self._pixels(delivery) for delivery in batch))
-        return [work for work in found if work is not None]
+        return [item for item in found if item is not None]
 
-    async def _pixels(self, delivery: Delivery[Chunk]) -> Work | None:
+    async def _pixels(self, delivery: Delivery[Chunk]) -> Item | None:
         chunk = delivery.message
         if chunk.end:
-            await commit_with_retry(delivery, self._hop(chunk, self._plain(chunk, "end")))
+            await commit_with_retry(delivery, self._hop(chunk, self._without_arrays(chunk, "end")))
             return None
         ref = chunk.frames
         try:
             if ref is None:
-                raise PoisonError(f"chunk {chunk.seq} of {chunk.source_id} has no frames and is no end marker")
-            frames = checked(await retry_forever(lambda: self._bus.get_blob(ref)))
-            return Work(delivery, Clip(frames, chunk.frame_pts_s, chunk.motion))
+                raise PoisonError(f"chunk {chunk.seq} of {chunk.source_id} has neither frames nor the end flag")
+            return delivery, checked(await retry_forever(lambda: self._bus.get_blob(ref)))
         except BlobExpiredError:
             self._context.metrics.errors_total.labels("blob_expired").inc()
-            await commit_with_retry(delivery, self._hop(chunk, self._plain(chunk, "expired")))
+            await commit_with_retry(delivery, self._hop(chunk, self._without_arrays(chunk, "expired")))
         except PoisonError as error:
             await self._bury(delivery, str(error))
         return None
 
     async def _compute_loop(self, pool: ThreadPoolExecutor) -> None:
         loop, metrics = asyncio.get_running_loop(), self._context.metrics
-        while (work := await self._fetched.get()) is not None:
-            mine = [item for item in work if not item.delivery.lost.is_set()]
-            if not mine:
+        while (items := await self._fetched.get()) is not None:
+            # Entries lost while they waited belong to another worker; encoding them would be wasted.
+            ours = [item for item in items if not item[0].lost.is_set()]
+            if not ours:
                 continue
-            results = await loop.run_in_executor(pool, self._encode, mine)
-            metrics.encode_batch_chunks.observe(len(mine))
+            results = await loop.run_in_executor(pool, self._encode, ours)
+            metrics.encode_batch_chunks.observe(len(ours))
             self._context.health.progress()
-            await self._computed.put(list(zip(mine, results, strict=True)))
+            await self._computed.put([(delivery, result) for (delivery, _), result in zip(ours, results, strict=True)])
         await self._computed.put(None)
 
-    def _encode(self, work: Sequence[Work]) -> list[Result]:
-        """In the thread: all together; if that fails one by one, so that the innocent are not blamed."""
+    def _encode(self, items: Sequence[Item]) -> list[Result]:
+        """Encodes a batch, in the thread. If it fails, encodes one by one so that only the failing chunk is buried."""
         started_s = time.monotonic()
         try:
-            return list(self._encoder.encode([item.clip for item in work]))
+            chunks = [delivery.message for delivery, _ in items]
+            return list(self._encoder.encode(chunks, [frames for _, frames in items]))
         except Exception as error:
-            log.warning("batch_failed", chunks=len(work), error=f"{type(error).__name__}: {error}")
-            return [self._encode_alone(item) for item in work]
+            log.warning("batch_failed", chunks=len(items), error=f"{type(error).__name__}: {error}")
+            return [self._encode_alone(*item) for item in items]
         finally:
             self._context.metrics.encode_seconds.observe(time.monotonic() - started_s)
 
-    def _encode_alone(self, item: Work) -> Result:
+    def _encode_alone(self, delivery: Delivery[Chunk], frames: Pixels) -> Result:
         failed: Exception = PoisonError("it was never tried")
-        for _ in range(max(1, self._context.settings.bus.max_deliveries - item.delivery.deliveries + 1)):
+        # Attempts here and deliveries by the bus share one limit.
+        for _ in range(max(1, self._context.settings.bus.max_deliveries - delivery.deliveries + 1)):
             try:
-                return self._encoder.encode([item.clip])[0]
+                return self._encoder.encode([delivery.message], [frames])[0]
             except PoisonError as error:
                 return error
             except Exception as error:
@@ -178,22 +181,22 @@ class Worker:
 
     async def _write_loop(self) -> None:
         while (done := await self._computed.get()) is not None:
-            await asyncio.gather(*(self._write(work, result) for work, result in done))
-            if self._failures >= FAILURES_IN_A_ROW:
+            await asyncio.gather(*(self._write(delivery, result) for delivery, result in done))
+            if self._failures >= MAX_FAILURES_IN_A_ROW:
                 raise FatalError(
                     f"the encoder {self._encoder.model!r} failed on {self._failures} chunks in a row; "
-                    "see the dead letters for the reasons. A new process may fare better."
+                    "see the dead letters for the reasons. A new process may recover."
                 )
 
-    async def _write(self, work: Work, result: Result) -> None:
-        delivery, chunk = work.delivery, work.delivery.message
+    async def _write(self, delivery: Delivery[Chunk], result: Result) -> None:
+        chunk = delivery.message
         if isinstance(result, Exception):
             self._failures += 1
             await self._bury(delivery, f"{type(result).__name__}: {result}")
             return
         self._failures = 0
         features = replace(
-            self._plain(chunk, "ok", kept_frames=chunk.keep_frames),
+            self._without_arrays(chunk, "ok", kept_frames=chunk.keep_frames),
             vector=result.vector,
             context=await self._put(chunk, "context", result.context),
             video=await self._put(chunk, "video", result.video),
@@ -201,12 +204,11 @@ class Worker:
         await commit_with_retry(delivery, self._hop(chunk, features))
         self._context.metrics.observe_stage("encoded", chunk.times.published_at_s, features.times.encoded_at_s)
 
-    async def _put(self, chunk: Chunk, what: str, tokens: NDArray[Any] | None) -> BlobRef | None:
-        # Two workers that encode one chunk write the same bytes under the same key, so nobody's blob needs to be
-        # taken back.
+    async def _put(self, chunk: Chunk, array: str, tokens: NDArray[Any] | None) -> BlobRef | None:
+        # Two workers that encode one chunk write equal bytes under one key, so neither blob has to be removed.
         if tokens is None:
             return None
-        key = self._bus.keys(chunk.source_id).blob(chunk.source_id, chunk.run, chunk.seq, what)
+        key = self._bus.keys(chunk.source_id).blob(chunk.source_id, chunk.run, chunk.seq, array)
         bus = self._context.settings.bus
         ttl_s = bus.lossless_blob_ttl_s if chunk.lossless else bus.blob_ttl_s
         return await retry_forever(lambda: self._bus.put_blob(key, tokens, ttl_s))
@@ -215,13 +217,13 @@ class Worker:
         await bury_with_retry(delivery, reason, self._tombstone(delivery.message, reason))
 
     def _tombstone(self, chunk: Chunk, reason: str) -> Hop:
-        """What the decider gets instead of features, so that order does not wait for them."""
-        return self._hop(chunk, self._plain(chunk, "end" if chunk.end else "buried"))
+        """Hop of a buried chunk: features without arrays, so that the decider does not wait for it."""
+        return self._hop(chunk, self._without_arrays(chunk, "end" if chunk.end else "buried"))
 
     def _hop(self, chunk: Chunk, features: Features) -> Hop:
         return hop_for(self._bus.keys(chunk.source_id), self._context.settings.bus, chunk, features)
 
-    def _plain(self, chunk: Chunk, status: FeatureStatus, *, kept_frames: bool = False) -> Features:
+    def _without_arrays(self, chunk: Chunk, status: FeatureStatus, *, kept_frames: bool = False) -> Features:
         return features_of(
             chunk,
             status,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from cornerman_media.errors import PictureError
 from cornerman_shared.bus.codec import unpack_map
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.streams import moment_ms, still_field
-from cornerman_shared.errors import MalformedError, SourceError
+from cornerman_shared.errors import MalformedError
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
@@ -32,13 +33,13 @@ async def still(bus: Bus, source_id: str, run: str, pts_s: float) -> bytes | Non
         return None
     try:
         return await asyncio.to_thread(_jpeg, body)
-    except (MalformedError, SourceError) as error:
+    except (MalformedError, PictureError) as error:
         log.warning("still_unusable", source_id=source_id, pts_s=pts_s, error=str(error))
         return None
 
 
 def _jpeg(body: bytes) -> bytes:
-    """Raises MalformedError or SourceError."""
+    """Raises MalformedError or PictureError."""
     import av
     import numpy as np
 

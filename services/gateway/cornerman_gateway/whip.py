@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cornerman_gateway.problems import Problem
 from cornerman_gateway.push import store_push
+from cornerman_media.errors import PictureError
 from cornerman_shared.errors import CornermanError, RetryableError
 from cornerman_shared.process.logs import get_logger
 
@@ -128,7 +129,7 @@ class Whip:
             jpeg = await asyncio.to_thread(maker.jpeg, frame)
             await store_push(self._bus, session.source_id, max(0.0, seconds - session.began_s), jpeg)
             session.pictures += 1
-        except (RetryableError, CornermanError) as error:
+        except (RetryableError, CornermanError, PictureError) as error:
             session.passed_over += 1
             log.warning("picture_lost", source_id=session.source_id, error=str(error))
 

@@ -9,8 +9,9 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from cornerman_media.errors import PictureError
 from cornerman_media.jpeg import JpegEncoder
-from cornerman_shared.errors import GenerationError, SourceError
+from cornerman_shared.errors import GenerationError
 
 QUALITY: Final = 92
 
@@ -24,7 +25,7 @@ def jpeg(frame: NDArray[np.uint8]) -> bytes:
     picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
     try:
         return JpegEncoder(frame.shape[1] + 1, QUALITY).jpeg(picture)
-    except SourceError as error:
+    except PictureError as error:
         raise GenerationError(str(error)) from None
 
 

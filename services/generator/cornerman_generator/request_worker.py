@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from cornerman_generator.core import SilenceFilter, TextPacer
 from cornerman_generator.hops import ReplyOutcome, closed_hop, end_hop
-from cornerman_generator.reply_text import clean_deltas
 from cornerman_generator.reply_writer import ReplyWriter
 from cornerman_shared.aio import cancel_all
 from cornerman_shared.bus.chunk_input import ChunkInput
@@ -24,7 +23,7 @@ from cornerman_shared.redact import redact_url
 from cornerman_shared.text import clean_text
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -87,9 +86,7 @@ class RequestWorker:
         pacer = TextPacer()
         n_input = n_output = 0
         ttft_ms = 0.0
-        max_chars = self._bus.settings.generator.max_reply_chars
-        deltas = clean_deltas(self._generator.generate(request, chunks), max_chars)
-        pieces = _with_ticks(deltas, lambda: pacer.wait_s(clock.monotonic_s()))
+        pieces = _with_ticks(self._generator.generate(request, chunks), lambda: pacer.wait_s(clock.monotonic_s()))
         async with contextlib.aclosing(pieces):
             async for delta in pieces:
                 now_s = clock.monotonic_s()
@@ -174,7 +171,7 @@ class RequestWorker:
 
 
 async def _with_ticks(
-    deltas: AsyncGenerator[TextDelta, None], wait_s: Callable[[], float | None]
+    deltas: AsyncIterator[TextDelta], wait_s: Callable[[], float | None]
 ) -> AsyncGenerator[TextDelta | None, None]:
     """The deltas, and None whenever `wait_s()` seconds (at most a tick) have passed without one."""
     following = asyncio.ensure_future(anext(deltas, _END))
@@ -193,7 +190,9 @@ async def _with_ticks(
             yield item
     finally:
         await cancel_all(following)
-        await deltas.aclose()
+        close = getattr(deltas, "aclose", None)  # the protocol asks for an iterator; generators can be closed
+        if close is not None:
+            await close()
 
 
 class _EndType:

@@ -1,10 +1,9 @@
-"""Messages to bytes and back: a msgpack map with a schema version `v` and a type `t`, never pickle.
+"""Encodes messages as msgpack maps with a schema version `v` and a type `t`.
 
     {"v": 1, "t": "chunk", "source_id": "cam1", "seq": 7, ...}
 
-Arrays are `{"dtype", "shape", "data"}`, packed from the array's own memory. Reading is strict: every field is checked
-against the dataclass, and anything else is a `MalformedError` that names what is wrong. Fields a newer writer may add
-are ignored.
+Arrays are `{"dtype", "shape", "data"}`, packed from the array's own memory. Decoding checks every field against the
+dataclass and raises a `MalformedError` that names the field. Unknown fields, which a newer writer may add, are ignored.
 """
 
 from __future__ import annotations
@@ -61,9 +60,10 @@ EVENTS: dict[str, type] = {NAMES[kind]: kind for kind in typing.get_args(Event)}
 SAID: dict[type, str] = {EndEvent: "cause", ErrorEvent: "message", StateEvent: "detail", DeadLetter: "reason"}
 """Fields with words of other programs: errors that may quote a password or a terminal's escape sequence."""
 MAX_SAID = 2_000
+# Limits of arrays that are read, against a length field that would exhaust memory.
 MAX_ARRAY_BYTES = 256 * 1024 * 1024
 MAX_DIMENSIONS = 16
-# Matched before numpy sees the name: `np.dtype` reads None, structures and whole expressions as well.
+# Checked before `np.dtype`, which also accepts None, structures and whole expressions.
 _DTYPE = re.compile(r"[<>|=]?[biuf][0-9]{1,2}|bool|u?int(8|16|32|64)|float(16|32|64)")
 
 T = TypeVar("T")
@@ -72,10 +72,10 @@ Reader = Callable[[object, str], Any]
 
 
 def pack(message: object) -> bytes:
-    """Bytes of a message.
+    """Encodes a message.
 
     Raises:
-        TypeError: it is not one of the messages in `NAMES`.
+        TypeError: not a message of `NAMES`.
     """
     name = NAMES.get(type(message))
     if name is None:
@@ -87,7 +87,7 @@ def pack(message: object) -> bytes:
 
 
 def unpack(data: bytes, kind: type[T]) -> T:
-    """The message of this kind that `data` holds.
+    """Decodes a message of type `kind`.
 
     Raises:
         MalformedError: not msgpack, another version or kind, a field missing or of another type.
@@ -99,7 +99,7 @@ def unpack(data: bytes, kind: type[T]) -> T:
 
 
 def unpack_event(data: bytes) -> Event:
-    """The event that `data` holds, of whichever kind.
+    """Decodes an event of any type.
 
     Raises:
         MalformedError: as `unpack`, or not an event.
@@ -112,22 +112,22 @@ def unpack_event(data: bytes) -> Event:
 
 
 def event_name(event: Event) -> str:
-    """`decision`, `start`, `delta`, `end`, `error` or `state`."""
+    """Wire name of the event: `decision`, `start`, `delta`, `end`, `error` or `state`."""
     return NAMES[type(event)]
 
 
 def to_plain(message: object) -> Plain:
-    """JSON-able map of a message: its type under `type`, tuples as lists, arrays as nested lists."""
+    """The message as a map for JSON: its name under `type`, tuples and arrays as lists, bytes as hex."""
     return {"type": NAMES[type(message)], **{key: _plain(value) for key, value in _fields(message).items()}}
 
 
 def pack_map(body: Mapping[str, object]) -> bytes:
-    """Bytes of a bare map: display frames, pushed frames, the decider's state. Arrays allowed."""
+    """Encodes a map without version and type, for preview frames, pushed frames and decider state. May hold arrays."""
     return cast(bytes, msgpack.packb(dict(body), default=_array_map, unicode_errors="replace"))
 
 
 def unpack_map(data: bytes) -> dict[str, Any]:
-    """The map that `pack_map` wrote; arrays stay maps, `read_array` makes them arrays.
+    """Decodes a map that `pack_map` wrote. Arrays stay maps; `read_array` converts them.
 
     Raises:
         MalformedError: not a msgpack map with text keys.
@@ -142,22 +142,30 @@ def unpack_map(data: bytes) -> dict[str, Any]:
 
 
 def read_array(value: object, where: str = "array") -> NDArray[Any]:
-    """The array in a `{"dtype", "shape", "data"}` map; a read-only view of its bytes."""
+    """Converts a `{"dtype", "shape", "data"}` map to an array: a read-only view of its bytes.
+
+    Raises:
+        MalformedError: not such a map, or its parts disagree; names `where`.
+    """
     if not isinstance(value, dict) or not {"dtype", "shape", "data"} <= value.keys():
         raise MalformedError(f"{where}: expected an array map, got {type(value).__name__}")
     return array_of(value["data"], value["dtype"], value["shape"], where)
 
 
 def array_of(data: object, dtype: object, shape: object, where: str = "array") -> NDArray[Any]:
-    """Bytes, dtype name and shape as a read-only array, after checking that they agree."""
+    """Read-only array over `data`, after checking that bytes, dtype and shape agree.
+
+    Raises:
+        MalformedError: they do not, or the dtype is not a number or bool; names `where`.
+    """
     if not isinstance(dtype, str) or not _DTYPE.fullmatch(dtype):
-        raise MalformedError(f"{where}: dtype {dtype!r} may not travel; send numbers or bool")
+        raise MalformedError(f"{where}: dtype {dtype!r} is not allowed; send numbers or bool")
     try:
         kind = np.dtype(dtype)
     except TypeError:
-        raise MalformedError(f"{where}: {dtype!r} is no dtype") from None
+        raise MalformedError(f"{where}: unknown dtype {dtype!r}") from None
     if not isinstance(shape, (list, tuple)) or not _is_shape(shape):
-        raise MalformedError(f"{where}: {shape!r} is no shape")
+        raise MalformedError(f"{where}: invalid shape {shape!r}")
     if not isinstance(data, bytes):
         raise MalformedError(f"{where}: array data must be bytes, got {type(data).__name__}")
     wanted = kind.itemsize
@@ -165,6 +173,7 @@ def array_of(data: object, dtype: object, shape: object, where: str = "array") -
         wanted *= n
     if wanted != len(data) or wanted > MAX_ARRAY_BYTES:
         raise MalformedError(f"{where}: {kind} {list(shape)} needs {wanted} bytes, got {len(data)}")
+    # The array is a view of the message, without a copy.
     return np.frombuffer(data, kind).reshape(shape)
 
 
@@ -174,8 +183,8 @@ def _is_shape(shape: Sequence[object]) -> bool:
 
 
 def raw_bytes(array: NDArray[Any]) -> memoryview:
-    """An array's own memory as bytes, without a copy when it is contiguous."""
-    # Viewed as uint8 first: memoryview.cast knows no float16 and no foreign byte order.
+    """Memory of an array as bytes; copied only if the array is not contiguous."""
+    # Viewed as uint8 first: memoryview.cast supports neither float16 nor a foreign byte order.
     return memoryview(cast(Any, np.ascontiguousarray(array).reshape(-1).view(np.uint8)))
 
 
@@ -220,12 +229,12 @@ def _array_map(value: object) -> Plain:
         return {"dtype": value.dtype.str, "shape": list(value.shape), "data": raw_bytes(value)}
     if isinstance(value, np.generic):
         raise TypeError(f"numpy scalar {value!r} in a message; give a Python number")
-    raise TypeError(f"{type(value).__name__} cannot travel")
+    raise TypeError(f"cannot encode {type(value).__name__}; give a field of a message type")
 
 
 @functools.cache
 def _reader(kind: Any) -> Reader:
-    """A function that checks a wire value against a type and gives the Python value."""
+    """Builds the function that checks a wire value against a type and converts it."""
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if dataclasses.is_dataclass(kind):
         return _dataclass_reader(cast(type, kind))
@@ -235,7 +244,7 @@ def _reader(kind: Any) -> Reader:
     if origin in (typing.Union, types.UnionType):
         inner = [arg for arg in args if arg is not type(None)]
         if len(inner) != 1 or len(args) != 2:
-            raise TypeError(f"unions other than X | None do not travel: {kind}")
+            raise TypeError(f"unsupported union {kind}; a field may be X or X | None")
         return functools.partial(_read_optional, inner=_reader(inner[0]))
     if origin is typing.Literal:
         return functools.partial(_read_literal, allowed=args)
@@ -281,7 +290,7 @@ def _read_optional(value: object, where: str, inner: Reader) -> object:
 
 def _read_literal(value: object, where: str, allowed: tuple[object, ...]) -> object:
     if value not in allowed:
-        raise MalformedError(f"{where}: {value!r} is none of {', '.join(map(repr, allowed))}")
+        raise MalformedError(f"{where}: {value!r} is not one of {', '.join(map(repr, allowed))}")
     return value
 
 
@@ -298,6 +307,7 @@ def _read_dict(value: object, where: str, inner: Reader) -> dict[str, object]:
 
 
 def _read_scalar(value: object, where: str, kind: type) -> object:
+    # msgpack writers in other languages send 1.0 as 1; bool is an int in Python and must not pass.
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not kind:

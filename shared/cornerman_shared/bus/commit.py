@@ -1,4 +1,4 @@
-"""Commits that survive a server that is away: a hop is idempotent, so it is sent again until it is answered."""
+"""Retries commits while the server is unreachable; a hop is idempotent, so it is safe to send again."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ log = get_logger("commit")
 
 
 async def commit_with_retry(delivery: Delivery[M], hop: Hop) -> HopResult:
-    """Commits until the server answers, or until another consumer has the entry.
+    """Commits the hop, retrying until the server answers or another consumer takes the entry.
 
-    A `SETTLED_BEFORE` after a lost answer may come from an earlier attempt of ours that was committed.
+    `SETTLED_BEFORE` is also the result when an earlier attempt succeeded and its reply was lost.
 
     Raises:
         FencedError: a newer owner holds the consumer's lease.
@@ -32,12 +32,12 @@ async def commit_with_retry(delivery: Delivery[M], hop: Hop) -> HopResult:
 
 
 async def bury_with_retry(delivery: Delivery[M], reason: str, also: Hop) -> HopResult:
-    """Buries the entry and writes the next stage's input in the same step; retries as `commit_with_retry` does."""
+    """Buries the entry and runs `also` in the same script; retries as `commit_with_retry` does."""
     return await _until_answered(delivery, lambda: delivery.bury(reason, also))
 
 
 async def retry_forever(call: Callable[[], Awaitable[T]]) -> T:
-    """Awaits `call()` until the server answers. `call` must be safe to repeat."""
+    """Awaits `call()` until it raises no `RetryableError`. `call` must be safe to repeat."""
     return await retry(call, report=lambda error: log.warning("server_away", error=str(error)))
 
 
@@ -51,4 +51,4 @@ async def _until_answered(delivery: Delivery[M], send: Callable[[], Awaitable[Ho
             report=lambda error: log.warning("commit_interrupted", entry_id=delivery.entry_id, error=str(error)),
         )
     except RetryableError:
-        return HopResult.SETTLED_BEFORE  # another consumer has the entry and will settle it
+        return HopResult.SETTLED_BEFORE  # another consumer holds the entry and will settle it

@@ -1,18 +1,17 @@
-"""One process's way to the server: connections, blobs, events.
+"""Connections of a process to the server, with blobs and events.
 
-Reading work is `consumer`, writing it is `hop` and `publish`.
+`consumer` reads work entries; `hop` and `publish` write them.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
 from typing import Any, Self
 
 from numpy.typing import NDArray
 
-from cornerman_shared.backoff import Backoff
+from cornerman_shared.aio import retry
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.codec import array_of, pack, raw_bytes
 from cornerman_shared.bus.embedded import socket_url
@@ -33,7 +32,7 @@ log = get_logger("bus")
 
 
 class Bus:
-    """Connections of one process. Opened by `connect`, closed by `close` or `async with`."""
+    """Connections of one process. `connect` makes it; `close` or `async with` closes it."""
 
     def __init__(self, url: str, settings: Settings, clock: Clock) -> None:
         self.url = url
@@ -42,11 +41,12 @@ class Bus:
         self.shards = settings.redis.shards
         self.redis = open_client(url)
         self.scripts = Scripts(self.redis)
+        # Blocking reads use their own clients: XREAD BLOCK would occupy a socket of the pool for its whole block.
         self._blocking: set[Client] = set()
 
     @classmethod
     def connect(cls, settings: Settings, clock: Clock | None = None) -> Bus:
-        """A bus on `settings.redis.url`, or on the embedded server's socket. Connects when first used.
+        """A bus on `settings.redis.url` or on the embedded server's socket. Connects at the first command.
 
         Raises:
             ConfigError: the URL cannot be read.
@@ -54,7 +54,7 @@ class Bus:
         return cls(settings.redis.url or socket_url(settings), settings, clock or SystemClock())
 
     def keys(self, source_id: str) -> Keys:
-        """Keys of the shard that the source belongs to."""
+        """Keys of the source's shard."""
         return Keys.of(source_id, self.shards)
 
     def all_keys(self) -> list[Keys]:
@@ -62,36 +62,31 @@ class Bus:
         return [Keys(shard) for shard in range(self.shards)]
 
     def blocking_client(self, block_s: float) -> Client:
-        """A client of its own for blocking reads; closed by `close_client`, or with the bus."""
+        """A separate client for blocking reads; closed by `close_client` or with the bus."""
         client = open_client(self.url, block_s=block_s, connections=2)
         self._blocking.add(client)
         return client
 
     async def close_client(self, client: Client) -> None:
-        """Closes and forgets a blocking client before the bus ends."""
+        """Closes a blocking client before the bus is closed."""
         self._blocking.discard(client)
         await client.aclose()
 
     async def ready(self, timeout_s: float = 30.0) -> None:
-        """Waits for the server, then checks its version and that its data was laid out for our number of shards.
+        """Waits until the server answers, then checks its version and the number of shards of its data.
 
         Raises:
-            RetryableError: no server within `timeout_s`.
-            ConfigError: the server is too old, refuses us, or was laid out for another number of shards.
+            RetryableError: no answer within `timeout_s`.
+            ConfigError: the server is too old, refuses the credentials, or holds data of another number of shards.
         """
-        backoff = Backoff(base_s=0.05, cap_s=1.0)
-        give_up_at_s = self.clock.monotonic_s() + timeout_s
-        while True:
-            try:
-                await self._check_server()
-                return
-            except RetryableError as error:
-                if self.clock.monotonic_s() >= give_up_at_s:
-                    raise RetryableError(
-                        f"no server answered within {timeout_s:g} s ({error}); start one with `cornerman up`, "
-                        "or give its address with --redis or CORNERMAN_REDIS_URL"
-                    ) from error
-                await asyncio.sleep(backoff.next_s())
+        deadline_s = self.clock.monotonic_s() + timeout_s
+        try:
+            await retry(self._check_server, keep_trying=lambda: self.clock.monotonic_s() < deadline_s, cap_s=1.0)
+        except RetryableError as error:
+            raise RetryableError(
+                f"no server answered within {timeout_s:g} s ({error}); start one with `cornerman up`, "
+                "or give its address with --redis or CORNERMAN_REDIS_URL"
+            ) from error
 
     async def _check_server(self) -> None:
         with redis_errors():
@@ -99,18 +94,21 @@ class Bus:
             text = str(info.get("redis_version", "0"))
             version = tuple(int(part) for part in text.split(".")[:2])
             if version < MIN_VERSION:
-                raise ConfigError(f"the server speaks Redis {text}; Cornerman needs Redis 7.0 or later, or Valkey")
+                raise ConfigError(f"the server is Redis {text}; use Redis 7.0 or later, or Valkey")
+            # The first process on an empty server sets the number; NX makes concurrent starts agree.
             await self.redis.set(streams.SHARDS, self.shards, nx=True)
             laid_out = int(await self.redis.get(streams.SHARDS) or self.shards)
         if laid_out != self.shards:
             raise ConfigError(
-                f"redis.shards = {self.shards}, but this server's data was laid out for {laid_out}; set that"
+                f"redis.shards = {self.shards}, but the data of this server has {laid_out} shards; "
+                f"set redis.shards = {laid_out}"
             )
 
     async def emit(self, event: Event) -> str:
-        """Appends an event to its source's feedback stream and to everybody's; returns its id in the source's."""
+        """Appends an event to the feedback streams of its source and of its shard; returns its id in the former."""
         keys, body, maxlen = self.keys(event.source_id), pack(event), self.settings.bus.feedback_maxlen
         with redis_errors():
+            # MULTI: an event is in both streams or in neither.
             async with self.redis.pipeline(transaction=True) as pipe:
                 for key in (keys.feedback(event.source_id), keys.feedback_all):
                     pipe.xadd(key, {streams.FIELD: body}, maxlen=maxlen, approximate=True)
@@ -120,10 +118,12 @@ class Bus:
     def subscribe(
         self, source_id: str | None = None, *, since: str = "$", block_ms: int | None = None
     ) -> AsyncIterator[tuple[str, Event]]:
-        """Events of one source, or of all in order within each shard, for ever; survives a lost server.
+        """Yields (entry id, event) of one source, or of all sources, in order within a shard. Reconnects by itself.
 
         Args:
-            since: id of the last event already seen; `0` = from the oldest kept, `$` = from now on.
+            source_id: None = every source.
+            since: id of the last event seen; `0` = from the oldest kept, `$` = from now on.
+            block_ms: length of one blocking read; None = `bus.block_ms`.
         """
         keys = (
             [k.feedback_all for k in self.all_keys()]
@@ -133,7 +133,7 @@ class Bus:
         return follow(self, keys, since=since, block_ms=block_ms or self.settings.bus.block_ms)
 
     async def ask(self, question: Question) -> None:
-        """Hands a person's question to the decider."""
+        """Sends a question to the decider."""
         with redis_errors():
             await self.redis.xadd(
                 self.keys(question.source_id).questions,
@@ -153,26 +153,27 @@ class Bus:
         return str(entries[0][0].decode()) if entries else streams.FIRST_ID
 
     async def put_blob(self, key: str, array: NDArray[Any], ttl_s: int) -> BlobRef:
-        """Stores an array's bytes under `key` for `ttl_s` seconds."""
+        """Stores the bytes of an array under `key` for `ttl_s` seconds."""
         with redis_errors():
             await self.redis.set(key, raw_bytes(array), ex=ttl_s)
         return BlobRef(key, array.dtype.str, tuple(array.shape))
 
     async def get_blob(self, ref: BlobRef) -> NDArray[Any]:
-        """The array; a read-only view of the bytes received.
+        """Fetches an array: a read-only view of the bytes received.
 
         Raises:
-            BlobExpiredError: it is gone.
+            BlobExpiredError: it was freed or has expired.
         """
         with redis_errors():
             data = await self.redis.get(ref.key)
         if data is None:
-            raise BlobExpiredError(f"blob {ref.key} is gone: it was freed, or waited longer than its time to live")
+            raise BlobExpiredError(f"blob {ref.key} is gone: it was freed, or has expired (bus.blob_ttl_s)")
         return array_of(data, ref.dtype, ref.shape, ref.key)
 
     async def free_blobs(self, refs: Iterable[BlobRef | None]) -> None:
-        """Frees blobs before their time."""
+        """Deletes blobs before they expire; None is skipped."""
         with redis_errors():
+            # UNLINK frees the memory in the background; DEL would block the server for large blobs.
             for ref in refs:
                 if ref is not None:
                     await self.redis.unlink(ref.key)

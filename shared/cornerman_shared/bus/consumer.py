@@ -1,11 +1,11 @@
-"""The one loop that reads work from a stream with a consumer group, written once for every service.
+"""Reads work from streams with a consumer group.
 
-It reads only as many entries as there are free slots; says every `heartbeat_ms` that work in hand goes on, so that
-`idle_ms` need not depend on how long work takes; drains its own pending entries at start and after each reconnect;
-takes over entries of the dead; buries what is malformed or was delivered too often; recreates a lost group; and
-outlives a lost server. No other code retries reads.
+The consumer reads only as many entries as it has free slots. It claims the entries in hand again every
+`heartbeat_ms`, so that `idle_ms` is independent of how long work takes. At start and after each reconnect it drains
+its own pending entries. It reclaims entries of dead consumers, buries entries that are malformed or were delivered too
+often, creates a lost group again, and reconnects to a lost server. No other code retries reads.
 
-With a `lease` the consumer owns its streams alone, so it takes over every pending entry at once.
+With a `lease` the consumer owns its streams alone, so it reclaims every pending entry at once.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ from typing import TYPE_CHECKING, Any, Generic, Self
 
 import redis.exceptions
 
-from cornerman_shared.backoff import Backoff
+from cornerman_shared.aio import BASE_S, cancel_all, retry
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.codec import unpack
 from cornerman_shared.bus.delivery import Delivery, M
 from cornerman_shared.bus.hop import Hop, HopResult
-from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.messages import DeadLetter
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.errors import MalformedError, RetryableError
@@ -32,6 +31,7 @@ from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
+    from cornerman_shared.bus.lease import Lease
 
 Tombstone = Callable[[M, str], Hop]
 
@@ -42,13 +42,17 @@ log = get_logger("consumer")
 
 
 class Consumer(Generic[M]):
-    """Reads messages of one kind from streams of one group.
+    """Reads messages of one type with one consumer group.
 
     Args:
-        name: of this consumer within the group; unique among living processes.
-        slots: the most entries in hand at once.
+        bus: an open bus.
+        keys: streams to read.
+        group: consumer group.
+        kind: message type of the streams.
+        name: of this consumer; unique among live processes of the group.
+        slots: upper bound of entries in hand.
         lease: makes this the only consumer; None = consumers compete.
-        tombstone: what to tell the next stage when a message is buried, so that order there does not wait for it.
+        tombstone: hop to run when a message is buried, so that the next stage does not wait for it.
         count: called with the outcome of each entry: committed, buried, lost, released or trimmed.
     """
 
@@ -91,13 +95,14 @@ class Consumer(Generic[M]):
         return len(self._held)
 
     async def take(self, limit: int = 1) -> list[Delivery[M]]:
-        """Waits for at least one entry, and gives what is waiting, at most `limit`. Empty once the consumer stops."""
+        """Waits for at least one entry; returns at most `limit`, or none once the consumer stops."""
         while not self._waiting:
             self._raise_if_broken()
             if self._stopping:
                 return []
             self._changed.clear()
             await self._changed.wait()
+        # Entries leave `_waiting` here but stay in `_held` until they are settled, so slots bound both.
         return [self._waiting.popleft() for _ in range(min(limit, len(self._waiting)))]
 
     def waiting(self) -> int:
@@ -105,7 +110,7 @@ class Consumer(Generic[M]):
         return len(self._waiting)
 
     def stop(self) -> None:
-        """Reads no more. What is in hand may still be committed."""
+        """Stops reading. Entries in hand may still be committed."""
         self._stopping = True
         self._changed.set()
 
@@ -144,6 +149,7 @@ class Consumer(Generic[M]):
                 self._name,
                 0,
                 [delivery.entry_id],
+                # above `idle_ms`, so that the next reclaim of any consumer takes it
                 idle=self._settings.idle_ms * 2,
                 justid=True,
             )
@@ -158,6 +164,7 @@ class Consumer(Generic[M]):
             asyncio.create_task(self._heartbeat_loop(), name=f"consumer:{self._group}:heartbeat"),
         ]
         for task in self._tasks:
+            # Wakes `take`, which raises the error of a failed loop.
             task.add_done_callback(lambda _: self._changed.set())
         return self
 
@@ -165,10 +172,9 @@ class Consumer(Generic[M]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel_all(*self._tasks)
         with contextlib.suppress(RetryableError, redis.exceptions.ResponseError):
+            # Entries are released before the consumer leaves the group: XGROUP DELCONSUMER would drop pending ones.
             for delivery in list(self._held.values()):
                 await delivery.release()
             for stream in self._streams:
@@ -176,30 +182,35 @@ class Consumer(Generic[M]):
         await self._bus.close_client(self._client)
 
     async def _read_loop(self) -> None:
-        backoff = Backoff(base_s=0.05, cap_s=2.0)
         while not self._stopping:
             try:
-                await self._create_groups()
-                await self._drain_own()
-                backoff.reset()
-                await self._read_until_broken()
+                await retry(self._prepare, keep_trying=lambda: not self._stopping, report=self._report)
+                await self._read_until_error()
             except RetryableError as error:
-                log.warning("consumer_interrupted", group=self._group, error=str(error))
-                await asyncio.sleep(backoff.next_s())
+                self._report(error)
+                await asyncio.sleep(BASE_S)
             except redis.exceptions.ResponseError as error:
+                # NOGROUP: the stream or its group was deleted; the next `_prepare` creates it from the first entry.
                 if not str(error).startswith("NOGROUP"):
                     raise
                 log.warning("group_recreated", group=self._group)
 
-    async def _read_until_broken(self) -> None:
+    async def _prepare(self) -> None:
+        await self._create_groups()
+        await self._drain_own()
+
+    def _report(self, error: Exception) -> None:
+        log.warning("consumer_interrupted", group=self._group, error=str(error))
+
+    async def _read_until_error(self) -> None:
         clock = self._bus.clock
-        look_again_at_s = clock.monotonic_s()
+        reclaim_at_s = clock.monotonic_s()
         while not self._stopping:
             free = await self._free_slots()
-            if clock.monotonic_s() >= look_again_at_s:
+            if clock.monotonic_s() >= reclaim_at_s:
                 await self._reclaim(free)
-                look_again_at_s = clock.monotonic_s() + self._settings.idle_ms / 2000
-                continue
+                reclaim_at_s = clock.monotonic_s() + self._settings.idle_ms / 2000
+                continue  # reclaiming may have used slots
             await self._deliver(await self._read(free, ">"), deliveries=1)
 
     async def _free_slots(self) -> int:
@@ -214,14 +225,13 @@ class Consumer(Generic[M]):
                 with redis_errors():
                     await self._client.xgroup_create(stream, self._group, id="0", mkstream=True)
             except redis.exceptions.ResponseError as error:
+                # BUSYGROUP: another consumer created the group first.
                 if not str(error).startswith("BUSYGROUP"):
                     raise
 
     async def _drain_own(self) -> None:
-        """Takes what was delivered to our name but never reached us.
-
-        A reply was lost, or we are a restarted process.
-        """
+        """Takes entries that are pending under our name but not in hand: a reply was lost, or the process restarted."""
+        # With an id instead of `>`, XREADGROUP returns entries pending under our name.
         after = dict.fromkeys(self._streams, "0")
         while after:
             with redis_errors():
@@ -236,6 +246,7 @@ class Consumer(Generic[M]):
                         await self._accept(key, entry_id, body, await self._times_delivered(key, entry_id))
 
     async def _read(self, free: int, after: str) -> list[tuple[str, list[tuple[str, bytes | None]]]]:
+        # COUNT applies to each stream; rounding down keeps the total within the free slots.
         each = max(1, free // len(self._streams))
         with redis_errors():
             reply = await self._client.xreadgroup(
@@ -253,7 +264,7 @@ class Consumer(Generic[M]):
                 await self._accept(stream, entry_id, body, deliveries)
 
     async def _reclaim(self, free: int) -> None:
-        """Takes over entries that nobody heartbeats; with a lease, every entry that is not in our hand."""
+        """Claims entries without a heartbeat; with a lease, every pending entry that is not in hand."""
         idle_ms = 0 if self._lease else self._settings.idle_ms
         for stream in self._streams:
             with redis_errors():
@@ -264,9 +275,11 @@ class Consumer(Generic[M]):
                 if free <= 0:
                     return
                 entry_id = _text(entry["message_id"])
+                # Our own entries look idle when a heartbeat is late; they must not be delivered twice.
                 if (stream, entry_id) in self._held:
                     continue
                 with redis_errors():
+                    # XCLAIM checks the idle time again, so that only one of several consumers gets the entry.
                     claimed = await self._client.xclaim(stream, self._group, self._name, idle_ms, [entry_id])
                 for raw_id, fields in claimed:
                     if raw_id is not None:
@@ -281,7 +294,7 @@ class Consumer(Generic[M]):
 
     async def _accept(self, stream: str, entry_id: str, body: bytes | None, deliveries: int) -> None:
         if body is None:
-            # MAXLEN trimmed the entry while it was pending: it comes back without fields until it is acknowledged.
+            # MAXLEN trimmed the entry while it was pending; it is delivered without fields until it is acknowledged.
             self.trimmed += 1
             self._count("trimmed")
             log.warning("entry_trimmed", stream=stream, entry_id=entry_id)
@@ -294,6 +307,7 @@ class Consumer(Generic[M]):
             await self._bury_unread(stream, entry_id, body, deliveries, str(error))
             return
         delivery = Delivery(self, stream, entry_id, body, message, deliveries)
+        # An entry that kills its workers would circulate without end.
         if deliveries > self._settings.max_deliveries:
             reason = f"delivered {deliveries - 1} times without being settled"
             also = self._tombstone(message, reason) if self._tombstone else None
@@ -324,6 +338,7 @@ class Consumer(Generic[M]):
         while True:
             await asyncio.sleep(self._settings.heartbeat_ms / 1000)
             for stream in self._streams:
+                # Also entries that wait to be taken: another consumer must not reclaim them.
                 ids = [entry_id for key, entry_id in self._held if key == stream]
                 if not ids:
                     continue
@@ -333,10 +348,10 @@ class Consumer(Generic[M]):
                     log.warning("heartbeat_failed", stream=stream, error=str(error))
                     continue
                 for raw in lost:
-                    self._let_go(stream, _text(raw))
+                    self._drop_lost(stream, _text(raw))
 
-    def _let_go(self, stream: str, entry_id: str) -> None:
-        """Another consumer has the entry, or it is settled: free the slot; whoever works on it learns it by `lost`."""
+    def _drop_lost(self, stream: str, entry_id: str) -> None:
+        """Frees the slot of an entry that another consumer holds or that is settled; its worker sees `lost`."""
         delivery = self._held.pop((stream, entry_id), None)
         if delivery is not None:
             delivery.lost.set()
@@ -352,7 +367,7 @@ class Consumer(Generic[M]):
 
 
 def dead_stream(stream: str) -> str:
-    """The dead-letter stream in the shard of this stream."""
+    """Dead-letter stream of the shard that `stream` belongs to."""
     return streams.Keys(int(stream[stream.index("{cm") + 3 : stream.index("}")])).dead
 
 
@@ -361,7 +376,7 @@ def _split(reply: Any) -> list[tuple[str, list[tuple[str, bytes | None]]]]:
 
 
 def _body(fields: Any) -> bytes | None:
-    """The entry's one field; None when the entry was trimmed, empty bytes when it has other fields."""
+    """Value of the entry's field; None if the entry was trimmed, empty bytes if the field is missing."""
     if not fields:
         return None
     return bytes(fields.get(streams.FIELD, b""))

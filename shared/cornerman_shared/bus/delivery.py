@@ -1,4 +1,4 @@
-"""One stream entry in hand: what the consumer read, and the three ways to end it."""
+"""One stream entry that a consumer holds, with the three ways to end it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 M = TypeVar("M")
 
 
-class Owner(Protocol[M]):
-    """What a delivery needs of the consumer that read it."""
+class _Owner(Protocol[M]):
+    """The consumer of a delivery."""
 
     async def settle(self, delivery: Delivery[M], hop: Hop) -> HopResult:
-        """Acknowledge and do what the hop says, in one script."""
+        """Acknowledges the entry and runs the hop, in one script."""
 
     async def bury(self, delivery: Delivery[M], reason: str, also: Hop | None) -> HopResult:
-        """The same, with a dead letter."""
+        """Acknowledges the entry, writes a dead letter and runs `also`, in one script."""
 
     async def release(self, delivery: Delivery[M]) -> None:
         """Lets other consumers reclaim the entry at once."""
@@ -28,39 +28,44 @@ class Owner(Protocol[M]):
 
 
 class Delivery(Generic[M]):
-    """One entry in hand. End it with `commit`, `bury` or `release`."""
+    """One entry in hand. End it with `commit`, `bury` or `release`.
+
+    Attributes:
+        deliveries: 1 = delivered for the first time.
+        lost: set when another consumer has taken the entry.
+    """
 
     __slots__ = ("_consumer", "body", "deliveries", "entry_id", "lost", "message", "stream")
 
     def __init__(
-        self, consumer: Owner[M], stream: str, entry_id: str, body: bytes, message: M, deliveries: int
+        self, consumer: _Owner[M], stream: str, entry_id: str, body: bytes, message: M, deliveries: int
     ) -> None:
         self._consumer = consumer
         self.stream = stream
         self.entry_id = entry_id
         self.body = body
         self.message = message
-        self.deliveries = deliveries  # 1 = the first time
-        self.lost = asyncio.Event()  # set when another consumer has taken the entry over
+        self.deliveries = deliveries
+        self.lost = asyncio.Event()
 
     async def commit(self, hop: Hop) -> HopResult:
-        """Settles the entry and does what the hop says, or nothing when somebody else had settled it.
+        """Settles the entry and runs the hop; does neither if the entry was settled before.
 
         Raises:
             FencedError: a newer owner holds the consumer's lease.
             RetryableError: no answer; committing again is safe.
         """
-        outcome = await self._consumer.settle(self, hop)
+        result = await self._consumer.settle(self, hop)
         self._consumer.free_slot(self)
-        return outcome
+        return result
 
     async def bury(self, reason: str, also: Hop | None = None) -> HopResult:
-        """Moves the entry to the dead-letter stream, in one script with what `also` says."""
-        outcome = await self._consumer.bury(self, reason, also)
+        """Moves the entry to the dead-letter stream and runs `also`, in one script."""
+        result = await self._consumer.bury(self, reason, also)
         self._consumer.free_slot(self)
-        return outcome
+        return result
 
     async def release(self) -> None:
-        """Gives the entry up unsettled; the next consumer that looks takes it at once."""
+        """Gives the entry back unsettled; another consumer may reclaim it at once."""
         self._consumer.free_slot(self)
         await self._consumer.release(self)

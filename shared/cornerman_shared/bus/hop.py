@@ -1,10 +1,9 @@
-"""A hop: settle one input and write everything it causes, in one script. Exactly one output for each input, whatever
-crashes.
+"""Settles one input entry and writes all its outputs in one script: exactly one output for each input.
 
     hop = Hop().add(keys.features, features, maxlen).free([chunk.frames]).count(keys.counters(s), "encoded", 1)
     await delivery.commit(hop)
 
-A `Hop` only collects; `Delivery.commit` or `run` sends it. Nothing here knows what the messages mean.
+A `Hop` collects operations; `Delivery.commit` or `run` sends them. It does not depend on message types.
 """
 
 from __future__ import annotations
@@ -23,65 +22,73 @@ if TYPE_CHECKING:
 
 
 class HopResult(Enum):
-    """What became of a hop."""
+    """Result of a hop.
+
+    Attributes:
+        DONE: the entry is settled and every operation was run.
+        SETTLED_BEFORE: the entry was settled before; no operation was run.
+        ONLY_SETTLED: the entry is settled, but operations behind a failed `once` were left out.
+    """
 
     DONE = 1
     SETTLED_BEFORE = 0
-    ONLY_SETTLED = 2  # the input is settled, but `once` found the field gone
+    ONLY_SETTLED = 2
 
 
 class Hop:
-    """What one settled input causes. Methods return the hop, to be chained; order is kept."""
+    """Operations of one settled input, in order. Methods return the hop for chaining."""
 
     def __init__(self) -> None:
         self._keys: list[str] = []
+        # Key -> its position in KEYS; a key used twice is sent once.
         self._numbers: dict[str, int] = {}
         self._conditions: list[Arg] = []
         self._operations: list[Arg] = []
 
     def add(self, stream: str, message: object, maxlen: int) -> Hop:
-        """XADD a message, trimming the stream to about `maxlen` entries."""
+        """XADD: appends a message and trims the stream to about `maxlen` entries."""
         return self._operation("add", self._number(stream), maxlen, pack(message))
 
     def event(self, keys: Keys, event: Event, maxlen: int) -> Hop:
-        """An event for the source's feedback stream and for everybody's."""
+        """XADD: appends an event to the feedback streams of its source and of the shard."""
         own = self._number(keys.feedback(event.source_id))
         return self._operation("event", own, self._number(keys.feedback_all), maxlen, pack(event))
 
     def set(self, key: str, field: str, value: Arg, unless: str = "") -> Hop:
-        """HSET; a field that holds `unless`, when given, is left as it is."""
+        """HSET; with `unless`, a field that holds that value is left unchanged."""
         return self._operation("set", self._number(key), field, value, *([unless] if unless else []))
 
     def delete(self, key: str, field: str) -> Hop:
-        """HDEL."""
+        """HDEL: deletes a field."""
         return self._operation("delete", self._number(key), field)
 
     def release(self, key: str, member: str) -> Hop:
-        """ZREM: gives credit back."""
+        """ZREM: returns credit."""
         return self._operation("release", self._number(key), member)
 
     def count(self, key: str, name: str, by: int = 1) -> Hop:
-        """HINCRBY."""
+        """HINCRBY: adds `by` to a counter."""
         return self._operation("count", self._number(key), name, by)
 
     def free(self, refs: Iterable[BlobRef | None]) -> Hop:
-        """UNLINK the blobs; None is passed over."""
+        """UNLINK: deletes blobs; None is skipped."""
         for ref in refs:
             if ref is not None:
                 self._operation("free", self._number(ref.key))
         return self
 
     def once(self, key: str, field: str) -> Hop:
-        """What is added after this happens only if the field was there; it is deleted."""
+        """Deletes a field; operations added later run only if it existed."""
         return self._operation("once", self._number(key), field)
 
     def expect(self, key: str, field: str, value: Arg) -> Hop:
-        """The whole hop happens only if the field holds this value or is gone: no newer attempt is at work."""
+        """Makes the whole hop conditional: it runs only if the field is missing or holds `value` (no newer attempt)."""
         self._conditions += ["expect", 3, self._number(key), field, value]
         return self
 
     def extend(self, other: Hop) -> Hop:
-        """Everything the other hop does, behind what this one does."""
+        """Appends the operations of another hop."""
+        # Operations refer to keys by position, which differs between the two hops.
         renumbered = {number: self._number(key) for key, number in other._numbers.items()}
         for mine, theirs in ((self._conditions, other._conditions), (self._operations, other._operations)):
             at = 0
@@ -107,23 +114,27 @@ class Hop:
         """Sends the hop.
 
         Args:
-            stream, group, entry_id: the input to settle; empty = there is none.
-            fence, generation: the lease that the work needs; empty = none.
+            scripts: of an open bus.
+            stream: stream of the input entry; empty = the hop has no input.
+            group: its consumer group.
+            entry_id: its id.
+            fence: key of the lease's generation; empty = the hop needs no lease.
+            generation: ours of that lease.
 
         Raises:
-            FencedError: a newer owner holds the lease; nothing happened.
-            RetryableError: no answer; it happened or not, and sending it again is safe.
+            FencedError: a newer owner holds the lease; nothing was written.
+            RetryableError: no answer; sending the hop again is safe.
         """
         args: list[Arg] = [group, entry_id, generation if fence else "", *self._conditions, *self._operations]
-        # A cluster hashes every key, also one that is not used, so an absent one is filled with one of our own.
+        # Redis Cluster hashes every key, also unused ones, so an empty key is replaced by one of the same shard.
         filler = next((key for key in (stream, fence, *self._keys) if key), "")
         reply = int(await scripts.run("hop", [stream or filler, fence or filler, *self._keys], args))
         if reply == -1:
-            raise FencedError(f"generation {generation} of {fence} is over: a newer owner has taken over")
+            raise FencedError(f"generation {generation} of {fence} is over: a newer owner holds the lease")
         return HopResult(reply)
 
     def _number(self, key: str) -> int:
-        """Position of the key in the script's KEYS; the first two are the input and the fence."""
+        """Position of the key in the script's KEYS; the first two are input stream and fence."""
         if key not in self._numbers:
             self._keys.append(key)
             self._numbers[key] = len(self._keys) + 2
@@ -134,4 +145,5 @@ class Hop:
         return self
 
 
+# Leading arguments that are key numbers, where an operation has more than one; must match `hop.lua`.
 _KEY_ARGUMENTS = {"event": 2}

@@ -1,8 +1,8 @@
-"""How much work waits in a stream for a group: the figure to scale workers by.
+"""Lag of a consumer group: the figure that workers are scaled by.
 
-Redis itself answers null for good once an entry was deleted from the stream (XDEL) or the group was set back, and too
-much once MAXLEN has trimmed entries that the group had not read. So this counts what lies behind the group's last entry
-when the server does not know, and takes the stream's length when everything in it lies behind.
+The `lag` of XINFO GROUPS stays null once an entry was deleted (XDEL) or the group was set back, and is too high once
+MAXLEN has trimmed unread entries. So null is replaced by counting the entries behind the group's last one, and the lag
+is the stream's length if all entries are behind it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,12 @@ PAGE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """Entries not yet delivered, and entries delivered but not settled."""
+    """Work of a group.
+
+    Attributes:
+        waiting: entries not yet delivered.
+        pending: entries delivered but not settled.
+    """
 
     waiting: int
     pending: int
@@ -34,11 +39,12 @@ class Lag:
 
 
 async def lag_of(bus: Bus, stream: str, group: str) -> Lag:
-    """Lag of a group; zero for a stream or group that is not there yet."""
+    """Lag of a group: zero for a missing stream, the stream's length for a missing group."""
     try:
         with redis_errors():
             groups = await bus.redis.xinfo_groups(stream)
     except redis.exceptions.ResponseError as error:
+        # XINFO raises for a missing stream.
         if "no such key" not in str(error):
             raise
         return Lag(0, 0)
@@ -56,6 +62,7 @@ async def _waiting(bus: Bus, stream: str, after: str, known: int | None) -> int:
             pipe.xrange(stream, count=1)
             pipe.xlen(stream)
             oldest, length = await pipe.execute()
+    # Everything in the stream is behind the group; entries trimmed unread no longer count.
     if not oldest or entry_order(oldest[0][0].decode()) > entry_order(after):
         return int(length)
     return int(known) if known is not None else await _count(bus, stream, after)

@@ -1,7 +1,6 @@
-"""The last words about a source, which its generator leaves for its decider: for commentary, and so that the same
-is not said twice.
+"""The last feedback of a source, which the generator passes to the decider for commentary and repeat suppression.
 
-They lie in the field `said` of `Keys.decider_state`, written in the hop that ends the request.
+It lies in the field `said` of `Keys.decider_state`, written by the hop that ends the request.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ LAST_FEEDBACK_FIELD = "said"
 
 @dataclass(frozen=True, slots=True)
 class LastFeedback:
-    """Words that reached people, with the media time of what they were about."""
+    """Feedback text with its action and the media time, seconds, of its chunk."""
 
     run: str
     action: str
@@ -28,10 +27,10 @@ class LastFeedback:
 
     @classmethod
     def read(cls, data: bytes | None) -> LastFeedback | None:
-        """None when nothing was said yet.
+        """Decodes `to_bytes`; None for a missing field.
 
         Raises:
-            MalformedError: other bytes.
+            MalformedError: the bytes are not a last feedback.
         """
         if data is None:
             return None
@@ -39,4 +38,4 @@ class LastFeedback:
         try:
             return cls(str(body["run"]), str(body["action"]), float(body["pts_s"]), str(body["text"]))
         except (KeyError, TypeError, ValueError) as error:
-            raise MalformedError(f"last words are not whole: {error}") from None
+            raise MalformedError(f"last feedback lacks a field or has a wrong type: {error}") from None

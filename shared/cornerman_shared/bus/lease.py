@@ -1,7 +1,7 @@
-"""Exclusive ownership with an end: a key that expires, and a generation that only rises (the fencing token).
+"""Exclusive ownership by a key that expires, with a generation that only rises (the fencing token).
 
-Whoever sleeps past its lease and wakes up finds its generation over: every script that it sends checks the fence on
-the server.
+Every script of an owner compares its generation with the fence on the server, so a process that was suspended past its
+lease cannot write.
 """
 
 from __future__ import annotations
@@ -11,18 +11,25 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
-from cornerman_shared.bus.streams import Keys
+from cornerman_shared.aio import background
 from cornerman_shared.errors import RetryableError
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
+    from cornerman_shared.bus.scripts import Arg
+    from cornerman_shared.bus.streams import Keys
 
 log = get_logger("lease")
 
 
 class Lease:
-    """One thing that one process at a time may own, e.g. `decider` of a shard or `capture:cam1`."""
+    """A lease that one process at a time may hold, e.g. `decider` of a shard or `capture:cam1`.
+
+    Attributes:
+        generation: of our ownership; 0 = never held or released.
+        lost: set when the lease is known to be lost or released.
+    """
 
     def __init__(self, bus: Bus, keys: Keys, name: str, owner: str) -> None:
         self._bus = bus
@@ -36,31 +43,43 @@ class Lease:
 
     @property
     def held(self) -> bool:
-        """As far as we know. Only the server's fence is certain."""
+        """Whether we hold the lease, as far as known here; only the fence on the server is authoritative."""
         return self.generation > 0 and not self.lost.is_set()
 
     async def acquire(self) -> bool:
-        """Takes the lease if it is free. The generation rises.
+        """Takes the lease if it is free and raises the generation.
+
+        Returns:
+            Whether the lease is now held.
 
         Raises:
             RetryableError: no answer.
         """
         generation = int(await self._bus.scripts.run("lease", [self.key, self.fence], [self.owner, self._ttl_ms, 0]))
+        # A new event: the old one stays set for tasks of the lost ownership.
         if generation > 0:
             self.generation = generation
             self.lost = asyncio.Event()
         return generation > 0
 
     async def renew(self) -> bool:
-        """Keeps the lease for another `bus.lease_ms`. False, and `lost` is set, when it is not ours any more."""
-        args: list[str | bytes | int | float] = [self.owner, self._ttl_ms, self.generation]
+        """Extends the lease by `bus.lease_ms`. Returns False and sets `lost` if we no longer hold it.
+
+        Raises:
+            RetryableError: no answer.
+        """
+        args: list[Arg] = [self.owner, self._ttl_ms, self.generation]
         kept = self.generation > 0 and int(await self._bus.scripts.run("lease", [self.key, self.fence], args)) > 0
         if not kept:
             self.lost.set()
         return kept
 
     async def release(self) -> None:
-        """Gives the lease back at once, so that another need not wait for its end."""
+        """Gives the lease back, so that another process need not wait until it expires.
+
+        Raises:
+            RetryableError: no answer.
+        """
         if self.generation > 0:
             await self._bus.scripts.run("release", [self.key, self.fence], [self.owner, self.generation])
         self.generation = 0
@@ -68,14 +87,12 @@ class Lease:
 
     @asynccontextmanager
     async def auto_renew(self) -> AsyncIterator[Lease]:
-        """Renews in the background while the body runs; `lost` is set when that fails for the length of the lease."""
-        task = asyncio.create_task(self._renew_loop(), name=f"lease:{self.name}")
+        """Renews while the body runs, then releases. `lost` is set when renewing fails for the length of the lease."""
         try:
-            yield self
+            async with background(self._renew_loop()):
+                yield self
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            # The lease expires by itself if the release is lost.
             with suppress(RetryableError):
                 await self.release()
 
@@ -83,6 +100,7 @@ class Lease:
         clock = self._bus.clock
         renewed_at_s = clock.monotonic_s()
         while True:
+            # Three attempts fit into one lease.
             await asyncio.sleep(self._ttl_ms / 3000)
             try:
                 if not await self.renew():

@@ -1,8 +1,9 @@
-"""The vocabulary on the bus: every message, its fields and units. Knows nothing of Redis; `codec` gives the bytes.
+"""Messages on the bus, with fields and units. `codec` encodes them.
 
-The flow: capture publishes `Chunk`; an encoder answers each with one `Features`; the decider answers each with one
-`DecisionEvent` and sometimes a `Request`; a generator answers each request with `StartEvent`, `DeltaEvent`… and exactly
-one `EndEvent`. All `*_at_s` are unix seconds; `pts_s` is media time: seconds since the start of the run.
+Capture publishes `Chunk`; an encoder answers each with one `Features`; the decider answers each with one
+`DecisionEvent` and, when it speaks, a `Request`; a generator answers each request with a `StartEvent`, any number of
+`DeltaEvent` and exactly one `EndEvent`. All `*_at_s` are unix seconds; `pts_s` is media time, seconds since the start
+of the run.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Action: TypeAlias = Literal["next", "feedback", "correct"]
-"""What to do after a chunk: stay silent, praise or comment, or correct. On the model's side: `<next>` and so on."""
+"""Decision about a chunk: stay silent, praise or comment, or correct. The model's tokens are `<next>` and so on."""
 
 RequestKind: TypeAlias = Literal["feedback", "question"]
 EndStatus: TypeAlias = Literal["done", "expired", "cancelled", "failed"]
@@ -26,7 +27,7 @@ SourceStateName: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True)
 class BlobRef:
-    """Claim check: the array's bytes lie under `key`, with a TTL."""
+    """Reference to an array whose bytes are stored under `key`, with a TTL (claim check)."""
 
     key: str
     dtype: str
@@ -35,7 +36,7 @@ class BlobRef:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """When each stage was reached, unix seconds; 0.0 = not yet. Copied along and completed at every hop."""
+    """When each stage was reached, unix seconds; 0.0 = not yet. Each hop copies it and sets its own field."""
 
     captured_at_s: float = 0.0
     published_at_s: float = 0.0
@@ -49,7 +50,7 @@ class Times:
 class Chunk:
     """Capture -> encoder.
 
-    8 sampled frames, or (with `end`) the marker that the run is over and `seq` chunks came before.
+    8 sampled frames, or with `end` the end marker of the run, after `seq` chunks.
     """
 
     source_id: str
@@ -61,7 +62,7 @@ class Chunk:
     lossless: bool
     end: bool
     frames: BlobRef | None  # uint8 [8, H, W, 3] RGB, shorter side 224
-    keep_frames: bool  # the generator will want the pixels too
+    keep_frames: bool  # the generator needs the pixels, so the encoder keeps the blob
     times: Times
 
 
@@ -69,7 +70,7 @@ class Chunk:
 class Features:
     """Encoder -> decider.
 
-    Exactly one for each chunk, also for one that failed (`buried`) or lost its pixels (`expired`).
+    Exactly one for each chunk; `status` tells a chunk that failed (`buried`) or lost its pixels (`expired`).
     """
 
     source_id: str
@@ -79,7 +80,7 @@ class Features:
     motion: float
     lossless: bool
     status: FeatureStatus
-    vector: NDArray[np.float32] | None  # [F] pooled summary, rides inline
+    vector: NDArray[np.float32] | None  # [F] pooled summary, inline
     context: BlobRef | None  # [8, P, D] image tokens of the frames
     video: BlobRef | None  # [V, D] video tokens
     frames: BlobRef | None  # the pixels, when kept
@@ -90,7 +91,7 @@ class Features:
 
 @dataclass(frozen=True, slots=True)
 class ChunkRef:
-    """What a request says of one chunk in its context."""
+    """One chunk in the context of a request."""
 
     seq: int
     pts_s: float
@@ -102,7 +103,7 @@ class ChunkRef:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How text is drawn."""
+    """Sampling parameters of text generation."""
 
     max_new_tokens: int = 128
     temperature: float = 0.0  # 0 = greedy
@@ -112,7 +113,7 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Decider -> generator. `chunks` oldest first. Ends with exactly one `EndEvent`."""
+    """Decider -> generator. Gets exactly one `EndEvent`; `chunks` are oldest first."""
 
     request_id: str  # "<source_id>:<run>:<seq>", or "<source_id>:q:<uuid>" for a question
     source_id: str
@@ -123,18 +124,18 @@ class Request:
     pts_s: float
     prompt: str
     system_prompt: str
-    previous_text: str  # what was said last, for commentary
+    previous_text: str  # the last feedback, for commentary
     chunks: tuple[ChunkRef, ...]
     sampling: Sampling
     adapter: str
-    deadline_at_s: float  # unix seconds; 0 = may wait for ever
-    owns_blobs: bool  # the generator frees the chunks' blobs with the end
+    deadline_at_s: float  # unix seconds; 0 = no deadline
+    owns_blobs: bool  # the hop that ends the request frees the blobs of `chunks`
     times: Times
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A person -> decider: ask about what is on screen now."""
+    """User -> decider: a question about the current picture."""
 
     question_id: str
     source_id: str
@@ -144,7 +145,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class DecisionEvent:
-    """One for each chunk of a run, in order of `seq`."""
+    """Decision about one chunk; one for each chunk of a run, in order of `seq`."""
 
     source_id: str
     run: str
@@ -161,7 +162,7 @@ class DecisionEvent:
 
 @dataclass(frozen=True, slots=True)
 class StartEvent:
-    """A generator has taken the request. A second start with a higher `attempt` voids the deltas before it."""
+    """A generator has started on the request. A later start with a higher `attempt` voids the deltas before it."""
 
     source_id: str
     run: str
@@ -177,7 +178,7 @@ class StartEvent:
 
 @dataclass(frozen=True, slots=True)
 class DeltaEvent:
-    """A piece of text, to be appended."""
+    """A piece of text to append to the reply."""
 
     source_id: str
     run: str
@@ -189,7 +190,7 @@ class DeltaEvent:
 
 @dataclass(frozen=True, slots=True)
 class EndEvent:
-    """The one end of a request. `text` is whole; `cause` says why when the status is not `done`."""
+    """The only end of a request. `text` is the whole reply; `cause` is the reason of a status other than `done`."""
 
     source_id: str
     run: str
@@ -201,18 +202,18 @@ class EndEvent:
     pts_s: float
     prompt: str
     text: str
-    silent: bool  # commentary found nothing new to say ("...")
+    silent: bool  # commentary had nothing new ("...")
     cause: str
     model: str
     n_input_tokens: int
     n_output_tokens: int
-    ttft_ms: float  # measured: request taken -> first delta; 0 when there was none
+    ttft_ms: float  # measured from start to first delta; 0 = no delta
     times: Times
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorEvent:
-    """Something failed at `stage`; people should see it."""
+    """A failure at `stage`, to be shown to users."""
 
     source_id: str
     run: str
@@ -224,7 +225,7 @@ class ErrorEvent:
 
 @dataclass(frozen=True, slots=True)
 class StateEvent:
-    """The source changed state."""
+    """A new state of the source."""
 
     source_id: str
     run: str
@@ -238,7 +239,7 @@ Event: TypeAlias = DecisionEvent | StartEvent | DeltaEvent | EndEvent | ErrorEve
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """An entry that could not be worked on, as it was."""
+    """An entry that could not be processed, with its original bytes."""
 
     stream: str
     group: str
@@ -252,7 +253,7 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
-    """What a process says of itself each second; gone when it is."""
+    """Status of a process, published each second and expiring with it."""
 
     role: str
     name: str

@@ -1,6 +1,6 @@
-"""What capture writes: runs, chunks, counters and states.
+"""Writes runs, chunks, counters and states of a source, for capture.
 
-All of it is fenced by the source's lease, and safe to send again.
+Every write is fenced by the lease of the source and is safe to send again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,13 @@ _OUTCOMES: dict[int, Published] = {1: "published", 0: "no_credit", 2: "duplicate
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """A run as the server knows it. `next_seq` is the high-water mark: chunks below it are on the bus or past it."""
+    """A run as stored on the server.
+
+    Attributes:
+        run: id of the run.
+        next_seq: high-water mark; chunks below it have been published.
+        ended: whether the end marker has been published.
+    """
 
     run: str
     next_seq: int
@@ -34,8 +40,7 @@ class RunInfo:
 
 
 async def begin_run(bus: Bus, source_id: str, run: str, url: str, lease: Lease, *, resume: bool) -> RunInfo:
-    """Starts `run`, forgetting counters and credit of the one before; or, with `resume`, continues a run of the same
-    url.
+    """Starts `run` with new counters and full credit; with `resume`, continues a stored run of the same url.
 
     Raises:
         FencedError: a newer owner holds the lease.
@@ -52,13 +57,14 @@ async def begin_run(bus: Bus, source_id: str, run: str, url: str, lease: Lease, 
 
 
 async def publish(bus: Bus, chunk: Chunk, lease: Lease, credit: int) -> Published:
-    """Puts a chunk on the bus if fewer than `credit` chunks of its source are there; the end marker needs no credit.
+    """Publishes a chunk if fewer than `credit` chunks of its source are on the bus; the end marker needs no credit.
 
     Raises:
         FencedError: a newer owner holds the lease, or a newer run has begun.
-        RetryableError: no answer; sending it again is safe.
+        RetryableError: no answer; publishing it again is safe.
     """
     k, source_id, bus_settings = bus.keys(chunk.source_id), chunk.source_id, bus.settings.bus
+    # Lossless credit must not heal by age: a slow encoder would let the queue grow without bound.
     heal_s = 0 if chunk.lossless else bus_settings.credit_heal_s
     reply = await bus.scripts.run(
         "publish",
@@ -68,6 +74,7 @@ async def publish(bus: Bus, chunk: Chunk, lease: Lease, credit: int) -> Publishe
             chunk.run,
             chunk.seq,
             credit_member(chunk.run, chunk.seq),
+            # credit 0 skips the check: the end marker must pass even when the credit is used up
             0 if chunk.end else credit,
             heal_s,
             bus_settings.maxlen,
@@ -81,25 +88,31 @@ async def publish(bus: Bus, chunk: Chunk, lease: Lease, credit: int) -> Publishe
 
 
 def credit_member(run: str, seq: int) -> str:
-    """How a chunk is named in its source's `inflight` set; the decider gives it back."""
+    """Member of the source's `inflight` set that stands for a chunk; the decider removes it."""
     return f"{run}:{seq}"
 
 
 async def set_state(
-    bus: Bus, source_id: str, run: str, state: SourceStateName, detail: str, lease: Lease, *, wrong: bool = False
+    bus: Bus, source_id: str, run: str, state: SourceStateName, detail: str, lease: Lease, *, is_error: bool = False
 ) -> None:
-    """Records the source's state in its run hash and tells subscribers, unless that is what was recorded last.
+    """Writes the source's state to its run hash and, if it changed, to the feedback streams.
 
     Args:
-        wrong: people are to get the detail as an error, too.
+        bus: an open bus.
+        source_id: the source.
+        run: its current run.
+        state: the new state.
+        detail: reason of the state, for users; without credentials.
+        lease: of the source.
+        is_error: also publish the detail as an `ErrorEvent`.
 
     Raises:
         FencedError: a newer owner holds the lease.
-        RetryableError: no answer; sending it again is safe.
+        RetryableError: no answer; publishing it again is safe.
     """
     now_s = bus.clock.now_s()
     events = [pack(StateEvent(source_id, run, state, detail, now_s))]
-    if wrong:
+    if is_error:
         events.append(pack(ErrorEvent(source_id, run, "capture", detail, now_s)))
     await _set(
         bus,
@@ -112,7 +125,7 @@ async def set_state(
 
 
 async def set_counters(bus: Bus, source_id: str, counters: Mapping[str, int], lease: Lease) -> None:
-    """Sets capture's counters to these absolute values: captured, sampled, due, dropped:<reason>.
+    """Sets counters of capture to absolute values: captured, sampled, due, dropped:<reason>.
 
     Raises:
         FencedError: a newer owner holds the lease.
@@ -124,6 +137,7 @@ async def _set(
     bus: Bus, source_id: str, key: str, fields: Mapping[str, str | int], lease: Lease, events: Sequence[bytes]
 ) -> None:
     k = bus.keys(source_id)
+    # HSET arguments: field, value, field, value …
     flat = [part for pair in fields.items() for part in pair]
     reply = await bus.scripts.run(
         "state",
@@ -135,4 +149,6 @@ async def _set(
 
 
 def _fenced(lease: Lease) -> FencedError:
-    return FencedError(f"generation {lease.generation} of {lease.name} is over: a newer owner or run has taken over")
+    return FencedError(
+        f"generation {lease.generation} of {lease.name} is over: a newer owner holds the lease, or a newer run began"
+    )

@@ -1,8 +1,8 @@
-"""How to reach the server: URL to redis-py client, and redis-py's exceptions to ours. Knows no streams.
+"""Opens redis-py clients and maps redis-py's exceptions to ours.
 
-redis-py 8 by default retries every command by itself and gives every socket a timeout of 5 s. Both are wrong here: a
-retried XADD writes twice, a retried XREADGROUP strands what the first one read, and a blocking read longer than the
-timeout never returns. So retries are off, and a client that blocks gets a socket timeout longer than its block.
+redis-py 8 retries every command and limits every socket to 5 s by default. Here a retried XADD would write twice, a
+retried XREADGROUP would strand the entries of the first one, and a blocking read longer than the timeout would fail.
+So retries are off, and a blocking client gets a socket timeout longer than its block.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Client: TypeAlias = Redis
 
 COMMAND_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5.0
-# redis-py strips the code from the replies it knows, so those are told by their class and the others by their text.
+# redis-py strips the error code from replies it knows, so those are matched by class and the others by text.
 _TRANSIENT = (
     redis.exceptions.ReadOnlyError,
     redis.exceptions.TryAgainError,
@@ -36,12 +36,12 @@ _TRANSIENT_REPLIES = ("BUSY ", "MISCONF", "NOREPLICAS", "UNBLOCKED")
 
 
 def open_client(url: str, *, block_s: float = 0.0, connections: int = 64) -> Client:
-    """A client for `redis://`, `rediss://` or `unix://`, connecting when first used.
+    """Makes a client for `redis://`, `rediss://` or `unix://`; it connects at the first command.
 
     Args:
         url: with user, password and database as redis-py reads them.
-        block_s: longest blocking read that this client will do, seconds.
-        connections: the most sockets at once; a caller waits for a free one.
+        block_s: longest blocking read of this client, seconds.
+        connections: upper bound of sockets; a caller waits for a free one.
 
     Raises:
         ConfigError: the URL cannot be read.
@@ -59,7 +59,7 @@ def open_client(url: str, *, block_s: float = 0.0, connections: int = 64) -> Cli
     if fault := credentials_fault(url):
         raise ConfigError(f"redis.url {redact_url(url)!r} {fault}")
     try:
-        # The plain pool raises when all its sockets are in use; this one waits.
+        # ConnectionPool raises when all sockets are in use; BlockingConnectionPool waits.
         pool = BlockingConnectionPool.from_url(url, **options)
     except ValueError as error:
         raise ConfigError(
@@ -72,8 +72,11 @@ def open_client(url: str, *, block_s: float = 0.0, connections: int = 64) -> Cli
 
 @cache
 def _cancellable(kind: Any) -> Any:
-    """The connection class, sending without `asyncio.wait_for`, which on Python 3.11 forgets a cancellation that comes
-    when the command has just been sent: the task would go on for ever."""
+    """Subclass of a connection class that sends without `asyncio.wait_for`.
+
+    On Python 3.11 `wait_for` loses a cancellation that arrives when the command has just been sent, and the task would
+    never end.
+    """
 
     class Cancellable(kind):  # type: ignore[misc]
         socket_timeout: float | None
@@ -94,18 +97,18 @@ def _cancellable(kind: Any) -> Any:
 
 @contextmanager
 def redis_errors() -> Iterator[None]:
-    """Maps redis-py's exceptions: what time can heal to `RetryableError`, wrong credentials to `ConfigError`."""
+    """Maps redis-py's exceptions: transient ones to `RetryableError`, wrong access or topology to `ConfigError`."""
     try:
         yield
     except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
-        # What fails while connecting comes wrapped, a wrong password too.
+        # Errors while connecting are wrapped, also a wrong password.
         if isinstance(error.__cause__ or error, redis.exceptions.AuthenticationError):
             raise ConfigError(
-                f"the server refuses our credentials: {error}; check user and password in redis.url"
+                f"the server refuses the credentials: {error}; check user and password in redis.url"
             ) from error
         raise RetryableError(f"the server is not reachable: {error or type(error).__name__}") from error
     except redis.exceptions.NoPermissionError as error:
-        raise ConfigError(f"the server does not let this user work: {error}; give it these rights (ACL)") from error
+        raise ConfigError(f"the server denies this user a command: {error}; grant it in the ACL") from error
     except redis.exceptions.MovedError as error:
         raise ConfigError(
             f"the server is one node of a cluster of several ({error}); give the address of a server that holds "

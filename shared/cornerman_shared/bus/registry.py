@@ -1,6 +1,6 @@
-"""The sources being watched: add, change, remove, and notice changes made by others.
+"""Registry of sources: add, change, remove, and watch for changes.
 
-One hash a shard, with a counter to poll.
+Each shard has one hash of sources and one revision counter to poll.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from cornerman_shared.aio import retry
 from cornerman_shared.bus.codec import pack_map, unpack_map
 from cornerman_shared.bus.hop import Hop
 from cornerman_shared.bus.messages import EndEvent, Times
@@ -18,6 +19,7 @@ from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.streams import is_question_request
 from cornerman_shared.errors import ConfigError, MalformedError, RetryableError
 from cornerman_shared.process.logs import get_logger
+from cornerman_shared.redact import remember_url
 from cornerman_shared.settings.source import MAX_PROMPT, SourceSpec
 from cornerman_shared.settings.tree import explain
 
@@ -31,71 +33,78 @@ log = get_logger("registry")
 
 
 async def list_sources(bus: Bus) -> dict[str, SourceSpec]:
-    """Every source of every shard, by id. A source whose settings cannot be read is logged and left out."""
+    """Sources of all shards by id. A source whose settings cannot be read is logged and left out."""
     found: dict[str, SourceSpec] = {}
     for keys in bus.all_keys():
         with redis_errors():
             rows = await bus.redis.hgetall(keys.sources)
         for raw_id, body in rows.items():
             try:
-                found[raw_id.decode()] = _read(body)
+                found[raw_id.decode()] = _decode(body)
             except (MalformedError, ValidationError) as error:
                 log.warning("source_unreadable", source_id=raw_id.decode(), error=str(error))
     return dict(sorted(found.items()))
 
 
 async def get_source(bus: Bus, source_id: str) -> SourceSpec | None:
-    """The source's settings, or None when there is no such source."""
+    """Settings of a source; None if it is not registered."""
     with redis_errors():
         body = await bus.redis.hget(bus.keys(source_id).sources, source_id)
-    return None if body is None else _read(body)
+    return None if body is None else _decode(body)
 
 
 async def add_source(bus: Bus, spec: SourceSpec) -> None:
-    """Starts watching a source.
+    """Registers a source.
 
     Raises:
-        ConfigError: there is a source of this id already.
+        ConfigError: the id is taken.
     """
-    added = await bus.scripts.run("add_source", _keys(bus, spec.source_id), [spec.source_id, _write(spec)])
+    added = await bus.scripts.run("add_source", _keys(bus, spec.source_id), [spec.source_id, _encode(spec)])
     if not added:
         raise ConfigError(f"source_id {spec.source_id!r} is taken; remove that source first, or choose another id")
 
 
 async def put_source(bus: Bus, spec: SourceSpec) -> None:
-    """Adds the source, or replaces what is there under its id."""
-    await bus.scripts.run("put_source", _keys(bus, spec.source_id), [spec.source_id, _write(spec), b""])
+    """Registers a source, or replaces the one of the same id."""
+    await bus.scripts.run("put_source", _keys(bus, spec.source_id), [spec.source_id, _encode(spec), b""])
 
 
 async def update_source(bus: Bus, source_id: str, changes: Mapping[str, Any]) -> SourceSpec:
-    """Changes settings while the source runs: `{"speak": {"strategy": "interval"}, "paused": True}`.
+    """Changes settings of a registered source, e.g. `{"speak": {"strategy": "interval"}, "paused": True}`.
 
     Raises:
-        ConfigError: no such source, or a value that is not allowed; names the field, the value and what is allowed.
+        ConfigError: unknown source, or a value that is not allowed; names the field, the value and the limits.
+        RetryableError: no answer, or others changed the source `CHANGE_TRIES` times in a row.
     """
     for _ in range(CHANGE_TRIES):
         keys = bus.keys(source_id)
         with redis_errors():
             before = await bus.redis.hget(keys.sources, source_id)
         if before is None:
-            raise ConfigError(f"there is no source {source_id!r}; `cornerman sources list` shows those there are")
-        spec = changed(_read(before), changes)
-        if await bus.scripts.run("put_source", _keys(bus, source_id), [source_id, _write(spec), before]):
+            raise ConfigError(f"there is no source {source_id!r}; see `cornerman sources list`")
+        spec = changed(_decode(before), changes)
+        # Compare and set: the script writes only if the stored settings still are `before`.
+        if await bus.scripts.run("put_source", _keys(bus, source_id), [source_id, _encode(spec), before]):
             return spec
     raise RetryableError(f"source {source_id!r} was changed by others {CHANGE_TRIES} times in a row; try again")
 
 
 async def remove_source(bus: Bus, source_id: str) -> bool:
-    """Stops watching. Its open requests end as cancelled; what is stored of it goes after an hour.
+    """Removes a source and ends its open requests as cancelled; its stored data expires after an hour.
 
-    Capture and decider drop what they hold within a second. False = there was no such source.
+    Capture and decider notice it within a second and drop its data.
+
+    Returns:
+        False if the source was not registered.
     """
     removed = bool(await bus.scripts.run("remove_source", _keys(bus, source_id), [source_id, KEEP_REMOVED_S]))
     keys = bus.keys(source_id)
     with redis_errors():
         open_now = await bus.redis.hkeys(keys.open_requests)
         run = (await bus.redis.hget(keys.run(source_id), "run") or b"").decode()
+    # `once` makes the end single: a generator that ends the request first wins.
     for request_id in (raw.decode() for raw in open_now):
+        # One hash holds the open requests of all sources of the shard.
         if request_id.startswith(f"{source_id}:"):
             event = _cancelled(source_id, run, request_id, bus.clock.now_s())
             hop = Hop().once(keys.open_requests, request_id).event(keys, event, bus.settings.bus.feedback_maxlen)
@@ -126,7 +135,7 @@ def _cancelled(source_id: str, run: str, request_id: str, now_s: float) -> EndEv
 
 
 def changed(spec: SourceSpec, changes: Mapping[str, Any]) -> SourceSpec:
-    """The settings with these changes, validated; sections are merged field by field.
+    """Applies changes to settings and validates them; sections are merged field by field.
 
     Raises:
         ConfigError: as `update_source`.
@@ -147,7 +156,7 @@ def changed(spec: SourceSpec, changes: Mapping[str, Any]) -> SourceSpec:
 
 
 class RegistryWatcher:
-    """What is in the registry now, kept fresh by polling one counter a shard."""
+    """Cached copy of the registry, refreshed by polling one counter per shard."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -155,7 +164,7 @@ class RegistryWatcher:
         self.specs: dict[str, SourceSpec] = {}
 
     async def refresh(self) -> bool:
-        """Looks once; True when something changed.
+        """Polls once; True if a source changed.
 
         Raises:
             RetryableError: no answer.
@@ -164,37 +173,37 @@ class RegistryWatcher:
             revisions = [await self._bus.redis.get(keys.sources_revision) for keys in self._bus.all_keys()]
         if revisions == self._revisions:
             return False
+        # Sources are read after the counters: a change in between is read again at the next poll.
         self.specs = await list_sources(self._bus)
         self._revisions = revisions
         return True
 
     async def changes(self) -> AsyncIterator[dict[str, SourceSpec]]:
-        """The sources now, and again each time something changed. A lost server is waited for."""
+        """Yields the sources, and yields them again after each change. Retries while the server is unreachable."""
         while True:
-            try:
-                if await self.refresh():
-                    yield self.specs
-            except RetryableError as error:
-                log.warning("registry_interrupted", error=str(error))
+            if await retry(self.refresh, report=lambda error: log.warning("registry_interrupted", error=str(error))):
+                yield self.specs
             await asyncio.sleep(self._bus.settings.bus.sources_poll_s)
 
 
 def _keys(bus: Bus, source_id: str) -> list[str]:
-    """The registry's two keys, then everything that is stored of the source."""
+    """The registry's two keys, then the keys of all data stored of the source."""
     k = bus.keys(source_id)
     stored = (k.run, k.counters, k.inflight, k.decider_state, k.feedback, k.display, k.push, k.stills)
     return [k.sources, k.sources_revision, *(key(source_id) for key in stored)]
 
 
-def _write(spec: SourceSpec) -> bytes:
+def _encode(spec: SourceSpec) -> bytes:
     return pack_map(spec.model_dump(mode="json"))
 
 
-def _read(body: bytes) -> SourceSpec:
+def _decode(body: bytes) -> SourceSpec:
     stored = unpack_map(body)
     say = stored.get("say")
     if isinstance(say, dict):
         # An older writer had no bound; its source goes on with a shorter prompt.
         cut = {name: say[name][:MAX_PROMPT] for name in ("prompt", "system_prompt") if isinstance(say.get(name), str)}
         stored["say"] = {**say, **cut}
-    return SourceSpec.model_validate(stored)
+    spec = SourceSpec.model_validate(stored)
+    remember_url(spec.url)
+    return spec

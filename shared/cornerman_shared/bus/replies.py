@@ -1,6 +1,6 @@
-"""What a generator writes while it works on a request.
+"""Writes the events of a request while a generator works on it.
 
-A request that ended, or that a newer attempt took, takes no more words.
+A request that has ended, or that a newer attempt has taken, accepts no more events.
 """
 
 from __future__ import annotations
@@ -15,13 +15,21 @@ if TYPE_CHECKING:
 
 
 async def start_attempt(bus: Bus, request: Request) -> int | None:
-    """Takes the request: the attempt's number, from 1; None when it has ended (expired, cancelled) meanwhile."""
+    """Starts an attempt on the request; returns its number, from 1, or None if the request has ended.
+
+    Raises:
+        RetryableError: no answer; the attempt may or may not have been counted.
+    """
     reply = await bus.scripts.run("attempt", [bus.keys(request.source_id).open_requests], [request.request_id])
     return int(reply) or None
 
 
 async def append_reply(bus: Bus, event: Event, request_id: str, attempt: int) -> bool:
-    """Appends the event if this attempt is still the newest and the request open. False = stop generating."""
+    """Appends the event if this is the newest attempt and the request is open; False means stop generating.
+
+    Raises:
+        RetryableError: no answer; the event may or may not have been appended.
+    """
     k = bus.keys(event.source_id)
     reply = await bus.scripts.run(
         "say",

@@ -1,7 +1,4 @@
-"""Puts what arrives out of order back into order by `seq`.
-
-Pure: time is an argument. Knows nothing of what it orders.
-"""
+"""Restores the order of items that arrive out of order, by `seq`. Pure: time is an argument."""
 
 from __future__ import annotations
 
@@ -13,17 +10,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """`seq` did not come in time and was given up."""
+    """A number that was skipped because its item did not arrive in time."""
 
     seq: int
 
 
 class Resequencer(Generic[T]):
-    """Holds items until every earlier one has come, or has been waited for long enough.
+    """Holds items until every earlier one has arrived or has been skipped.
 
     Args:
-        next_seq: the first number that is awaited.
-        max_held: with more than this many held, the earliest missing number is given up at once.
+        next_seq: the first number expected.
+        max_held: with more items held, the earliest missing number is skipped at once.
     """
 
     def __init__(self, next_seq: int = 0, max_held: int = 512) -> None:
@@ -36,10 +33,7 @@ class Resequencer(Generic[T]):
         return len(self._held)
 
     def push(self, seq: int, item: T, now_s: float) -> T | None:
-        """Takes an item.
-
-        One whose number has passed, or is held already, is not taken but returned: it is late or twice.
-        """
+        """Adds an item. Returns the item itself if it is late or a duplicate, else None."""
         if seq < self.next_seq or seq in self._held:
             return item
         self._held[seq] = item
@@ -48,14 +42,16 @@ class Resequencer(Generic[T]):
         return None
 
     def pop(self, now_s: float, gap_s: float | None) -> T | Gap | None:
-        """The next item in order, a gap that was given up, or None when there is nothing to do yet.
+        """The next item in order, a skipped number, or None if the next item is still awaited.
 
         Args:
-            gap_s: how long to wait for a missing number while later ones are held; None = for ever.
+            now_s: the same clock as for `push`.
+            gap_s: how long to wait for a missing number while later ones are held; None = no limit.
         """
         if self.next_seq in self._held:
             item = self._held.pop(self.next_seq)
             self.next_seq += 1
+            # The next missing number gets its own full wait.
             self._blocked_since_s = now_s if self._held else None
             return item
         if not self._held or self._blocked_since_s is None:
@@ -68,5 +64,5 @@ class Resequencer(Generic[T]):
         return None
 
     def held(self) -> list[T]:
-        """What is still held, earliest number first."""
+        """Items held, in order of their numbers."""
         return [self._held[seq] for seq in sorted(self._held)]

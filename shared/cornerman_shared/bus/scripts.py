@@ -1,7 +1,4 @@
-"""The Lua files of `shared/lua`, as callables bound to a client.
-
-Each file's head says what it does, takes and returns.
-"""
+"""Runs the Lua files of `bus/lua`. The head of each file documents its keys, arguments and result."""
 
 from __future__ import annotations
 
@@ -18,25 +15,26 @@ Arg = str | bytes | int | float
 
 @cache
 def source(name: str) -> str:
-    """Text of `shared/lua/<name>.lua`."""
+    """Text of `bus/lua/<name>.lua`."""
     return (FOLDER / f"{name}.lua").read_text(encoding="utf-8")
 
 
 class Scripts:
-    """Runs a named script; a server that lost its script cache gets the text again."""
+    """Lua scripts of one client. A server that lost its script cache gets the text again."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._known: dict[str, Any] = {}
+        self._registered: dict[str, Any] = {}
 
     async def run(self, name: str, keys: list[str], args: list[Arg]) -> Any:
-        """Runs it atomically on the server.
+        """Runs a script atomically on the server.
 
         Raises:
             RetryableError: no answer; the script may or may not have run.
         """
-        script = self._known.get(name)
+        script = self._registered.get(name)
         if script is None:
-            script = self._known[name] = self._client.register_script(source(name))
+            # redis-py sends EVALSHA and, after NOSCRIPT, the text.
+            script = self._registered[name] = self._client.register_script(source(name))
         with redis_errors():
             return await script(keys=keys, args=args)

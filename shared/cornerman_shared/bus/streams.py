@@ -1,9 +1,9 @@
-"""Every key on the bus is spelled here and nowhere else.
+"""Keys of the bus; no other module spells a key.
 
-A source belongs to one shard, `crc32(source_id) % shards`, and all keys of a shard carry the hash tag `{cm<shard>}`,
-so that one script may touch them together on Redis Cluster too.
+A source belongs to the shard `crc32(source_id) % shards`. All keys of a shard carry the hash tag `{cm<shard>}`, so that
+one script may use them together on Redis Cluster.
 
-    capture --chunks--> encoder --features--> decider --requests--> generator --feedback:<source>--> you
+    capture --chunks--> encoder --features--> decider --requests--> generator --feedback:<source>--> subscriber
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import zlib
 from dataclasses import dataclass
 
 FIELD = b"m"
-"""The one field of every stream entry; its value is a msgpack map."""
+"""The only field of a stream entry; its value is a msgpack map."""
 
 GROUP_ENCODER = "encoder"
 GROUP_DECIDER = "decider"
@@ -23,24 +23,25 @@ FIRST_ID = "0-0"
 
 
 def shard_of(source_id: str, shards: int) -> int:
-    """Shard of a source: crc32 of its UTF-8 id, modulo the number of shards."""
+    """Shard of a source: crc32 of its UTF-8 id modulo the number of shards."""
     return zlib.crc32(source_id.encode()) % shards
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys of one shard."""
+    """Keys of one shard."""
 
     shard: int
 
     @classmethod
     def of(cls, source_id: str, shards: int) -> Keys:
+        """Keys of the shard of a source."""
         return cls(shard_of(source_id, shards))
 
     def _key(self, *parts: str) -> str:
         return ":".join((f"{{cm{self.shard}}}", *parts))
 
-    # Streams: the arrows of the picture.
+    # Streams, in the order of the flow.
     @property
     def chunks(self) -> str:
         """`Chunk`, capture to encoder; group `encoder`."""
@@ -53,7 +54,7 @@ class Keys:
 
     @property
     def questions(self) -> str:
-        """`Question`, a person to the decider; group `decider`."""
+        """`Question`, user to decider; group `decider`."""
         return self._key("questions")
 
     @property
@@ -72,19 +73,19 @@ class Keys:
 
     @property
     def dead(self) -> str:
-        """`DeadLetter`: entries that could not be worked on."""
+        """`DeadLetter`: entries that could not be processed."""
         return self._key("dead")
 
     def display(self, source_id: str) -> str:
-        """JPEGs at the source's own rate, a short ring, filled only while somebody watches."""
+        """Short ring of preview JPEGs at the source's frame rate, written only while a viewer is connected."""
         return self._key("display", source_id)
 
     def push(self, source_id: str) -> str:
-        """JPEGs that a browser pushes; what `push://` reads."""
+        """JPEGs pushed by a browser; `push://` reads them."""
         return self._key("push", source_id)
 
     def stills(self, source_id: str) -> str:
-        """Hash: `still_field` -> the raw frame that something was said about. The newest few, for an hour."""
+        """Hash: `still_field` -> raw frame of a chunk with feedback. The newest few, for an hour."""
         return self._key("stills", source_id)
 
     # State.
@@ -95,7 +96,7 @@ class Keys:
 
     @property
     def sources_revision(self) -> str:
-        """Counter raised by every change of `sources`: a cheap thing to poll."""
+        """Counter that every change of `sources` raises; watchers poll it."""
         return self._key("sources", "revision")
 
     def run(self, source_id: str) -> str:
@@ -103,27 +104,24 @@ class Keys:
         return self._key("run", source_id)
 
     def counters(self, source_id: str) -> str:
-        """Hash of counters of the current run; see `shared.counters`."""
+        """Hash of counters of the current run: captured, published, `dropped:<reason>`, decided and so on."""
         return self._key("counters", source_id)
 
     def inflight(self, source_id: str) -> str:
-        """Sorted set of the chunks on the bus, scored by server time: the credit in use."""
+        """Sorted set of the chunks on the bus (the credit in use), scored by server time."""
         return self._key("inflight", source_id)
 
     def decider_state(self, source_id: str) -> str:
-        """The decider's memory of a source, saved in the same hop as its decisions."""
+        """Hash: the decider's state of a source, saved in the same hop as its decisions."""
         return self._key("decider", source_id)
 
     @property
     def open_requests(self) -> str:
-        """Hash: request_id -> attempt.
-
-        A request is open until its end is written; the field is what makes the end single.
-        """
+        """Hash: request_id -> attempt. The hop that ends a request deletes its field, so that there is only one end."""
         return self._key("open")
 
     def watching(self, source_id: str) -> str:
-        """Exists, with a short TTL, while somebody looks at the source's picture."""
+        """Exists, with a short TTL, while a viewer of the source's preview is connected."""
         return self._key("watching", source_id)
 
     def lease(self, name: str) -> str:
@@ -140,17 +138,17 @@ class Keys:
 
 
 def moment_ms(pts_s: float) -> int:
-    """Names a moment of a run: media time in whole milliseconds."""
+    """Media time in whole milliseconds: identifies a frame within a run."""
     return round(pts_s * 1000)
 
 
 def still_field(run: str, moment: int) -> str:
-    """A still of `Keys.stills`."""
+    """Field of `Keys.stills` for a frame, named by its `moment_ms`."""
     return f"{run}:{moment}"
 
 
 def still_order(field: bytes) -> tuple[bytes, int]:
-    """Sort key of stills, oldest first: the id of a run begins with its time."""
+    """Sort key of still fields, oldest first; a run id begins with its start time."""
     run, _, moment = field.rpartition(b":")
     return run, int(moment)
 
@@ -180,4 +178,4 @@ WORKERS = "cm:workers"
 """Sorted set of `role:name`, scored by the unix time of the newest status."""
 
 SHARDS = "cm:shards"
-"""The number of shards that this server's data was laid out for; a process that disagrees refuses to start."""
+"""Number of shards of this server's data; a process with another number refuses to start."""

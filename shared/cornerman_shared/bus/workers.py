@@ -26,6 +26,7 @@ async def publish_status(bus: Bus, status: WorkerStatus) -> None:
     key, member = streams.worker_key(status.role, status.name), f"{status.role}:{status.name}"
     with redis_errors():
         await bus.redis.set(key, pack(status), ex=STATUS_TTL_S)
+        # Not in one transaction: the two keys are in different slots of a cluster.
         await bus.redis.zadd(streams.WORKERS, {member: status.at_s})
 
 

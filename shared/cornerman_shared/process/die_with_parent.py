@@ -1,8 +1,8 @@
-"""Becomes another program that is told to end (SIGTERM) when its parent does, also when the parent is killed.
+"""Starts a program that gets SIGTERM when its parent ends, also when the parent is killed.
 
-Run as a script, `tether.py PARENT_PID PROGRAM ARG…`, with the standard library only, so that it costs some 15
-ms. A hook between fork and exec would do the same, but is unsafe in a process that has threads. Where the
-system has no such signal (anything but Linux) the program simply starts.
+Runs as a script, `die_with_parent.py PARENT_PID PROGRAM ARG…`, which sets the signal and then executes the program. It
+uses only the standard library, so that it takes about 15 ms. A hook between fork and exec (`preexec_fn`) is unsafe in
+a process with threads. The signal exists only on Linux; on other systems the program starts without it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 
 
 def die_with_parent(command: Sequence[str]) -> list[str]:
-    """`command` as it must be started by this process, from its main thread, so that it ends with it.
+    """The command line that runs `command` and ends with this process. Start it from the main thread.
 
-    The signal comes when the *thread* that started it ends, hence the main thread.
+    The kernel sends the signal when the thread that started the child ends, not the process.
     """
     if sys.platform != "linux":
         return list(command)
@@ -33,7 +33,7 @@ def main(argv: Sequence[str]) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
         if os.getppid() != int(parent):
-            sys.exit(0)  # the parent was gone before we could ask to be told
+            sys.exit(0)  # the parent ended before the signal was set
     os.execvp(program, [program, *rest])
 
 

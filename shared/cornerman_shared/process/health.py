@@ -1,8 +1,7 @@
 """Health of a process: one of four states, written to a file each second.
 
-`python -m cornerman_shared.process.health ROLE` reads it from outside.
-
-The file is what a container's health check reads, so the check needs neither a port nor the server.
+`python -m cornerman_shared.process.health ROLE` reads the files, so that a container's health check needs neither a
+port nor the server.
 """
 
 from __future__ import annotations
@@ -27,17 +26,17 @@ from cornerman_shared.clock import Clock
 State = Literal["starting", "running", "draining", "stopped"]
 
 FRESH_S: Final = 5.0
-"""A file older than this is from a process that hangs or is dead; it is written each second."""
+"""A health file older than this belongs to a process that hangs or is dead."""
 
 
 class Health:
-    """The state of one process. Services report into it; the runtime writes and publishes it.
+    """Health of this process. Services report to it; the runtime writes and publishes it.
 
     Args:
         role: encoder, decider and so on.
-        name: the worker's name, unique within the role.
+        name: of the worker, unique within the role.
         clock: wall clock.
-        folder: where the health file goes; None = nowhere.
+        folder: for the health file; None = no file.
     """
 
     def __init__(self, role: str, name: str, clock: Clock, folder: Path | None = None) -> None:
@@ -56,6 +55,7 @@ class Health:
 
     @property
     def state(self) -> State:
+        """The state set last; `starting` while `loading`."""
         return "starting" if self._loading and self._state == "running" else self._state
 
     def set_state(self, state: State) -> None:
@@ -63,7 +63,7 @@ class Health:
 
     @contextlib.contextmanager
     def loading(self) -> Iterator[None]:
-        """While it lasts the process is still starting: `with context.health.loading(): model = load()`."""
+        """Keeps the state at `starting` during the block: `with context.health.loading(): model = load()`."""
         self._loading += 1
         try:
             yield
@@ -81,11 +81,11 @@ class Health:
             self._in_hand = in_hand
 
     def report(self, **numbers: float) -> None:
-        """Numbers for `cornerman status`, e.g. `report(fps=29.9)`. Replaces those of the same name."""
+        """Sets numbers that `cornerman status` shows, e.g. `report(fps=29.9)`."""
         self._detail.update(numbers)
 
     def status(self) -> WorkerStatus:
-        """All of it, now."""
+        """The current status."""
         now_s = self._clock.now_s()
         return WorkerStatus(
             role=self.role,
@@ -101,23 +101,25 @@ class Health:
         )
 
     def write(self) -> None:
-        """Writes the file whole or not at all."""
+        """Writes the health file atomically."""
         if self._path is None:
             return
         draft = self._path.with_suffix(f".{os.getpid()}.new")
         draft.write_text(json.dumps(dataclasses.asdict(self.status())), encoding="utf-8")
+        # A rename is atomic, so a reader never sees half a file.
         draft.replace(self._path)
 
     def remove(self) -> None:
-        """A process that ended in order leaves no file."""
+        """Removes the health file at an orderly end."""
         if self._path is not None:
             self._path.unlink(missing_ok=True)
 
 
 def sweep(folder: Path, role: str) -> int:
-    """Removes files that killed processes of this host left behind; returns how many."""
+    """Removes health files of killed processes of this host; returns how many."""
     removed = 0
     for path, status in _read(folder, role):
+        # A pid of another host says nothing here.
         if status is None or (status.host == socket.gethostname() and not psutil.pid_exists(status.pid)):
             path.unlink(missing_ok=True)
             removed += 1
@@ -125,9 +127,15 @@ def sweep(folder: Path, role: str) -> int:
 
 
 def probe(folder: Path, role: str, name: str = "", now_s: float | None = None) -> tuple[bool, str]:
-    """Is there a healthy process of `role`, and a sentence that says so or why not.
+    """Whether a process of `role` is healthy, with a sentence that says so or why not.
 
-    Healthy is a file not older than `FRESH_S` seconds that says running or draining.
+    A process is healthy if its file is at most `FRESH_S` seconds old and its state is running or draining.
+
+    Args:
+        folder: with the health files.
+        role: of the process.
+        name: of the worker; empty = any.
+        now_s: unix time; None = now.
     """
     now_s = time.time() if now_s is None else now_s
     found = [status for _path, status in _read(folder, role) if status and name in ("", status.name)]
@@ -152,14 +160,14 @@ def _read(folder: Path, role: str) -> list[tuple[Path, WorkerStatus | None]]:
         try:
             found.append((path, WorkerStatus(**json.loads(path.read_text(encoding="utf-8")))))
         except FileNotFoundError:
-            continue  # its process has just ended
+            continue  # its process ended between glob and read
         except (ValueError, TypeError):
             found.append((path, None))
     return found
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit 0 = healthy, 1 = not; the sentence goes to stdout."""
+    """Prints the sentence of `probe`; returns exit code 0 if healthy, else 1."""
     from cornerman_shared.process.run_dir import runtime_dir
     from cornerman_shared.settings.tree import load_settings
 

@@ -1,5 +1,4 @@
-"""Structured logs on stderr: static snake_case events with fields. Stdout belongs to results, never to
-logs."""
+"""Structured logs on stderr: static snake_case events with fields. Stdout is for results only."""
 
 from __future__ import annotations
 
@@ -11,6 +10,7 @@ from typing import Any, Literal, TextIO, cast
 import structlog
 
 from cornerman_shared.redact import hide_known, redact_value
+from cornerman_shared.text import clean_text
 
 Format = Literal["auto", "json", "console"]
 Logger = structlog.typing.FilteringBoundLogger
@@ -20,22 +20,25 @@ _NOISY = ("asyncio", "httpcore", "httpx", "urllib3", "matplotlib", "PIL")
 
 
 def get_logger(name: str) -> Logger:
-    """A logger whose lines carry `part=name`. Works before `configure`, at structlog's defaults."""
+    """A logger that adds `part=name` to its lines. Before `configure` it uses structlog's defaults."""
     logger: Logger = structlog.get_logger(part=name)
     return logger
 
 
 def configure(level: str = "info", form: Format = "auto", stream: TextIO | None = None, **fields: str) -> None:
-    """Sends this process's logs, and those of libraries that use `logging`, to `stream`.
+    """Directs logs of this process, and of libraries that use `logging`, to `stream`.
 
     Args:
         level: debug, info, warning or error.
         form: `console` for people, `json` for machines, `auto` = console on a terminal.
-        stream: stderr when not given.
-        fields: put on every line, e.g. `role="encoder", worker="host-123"`.
+        stream: None = stderr.
+        fields: added to every line, e.g. `role="encoder", worker="host-123"`.
+
+    Raises:
+        ValueError: unknown level.
     """
     if level not in LEVELS:
-        raise ValueError(f"log level {level!r} is unknown; give one of {', '.join(LEVELS)}")
+        raise ValueError(f"unknown log level {level!r}; give one of {', '.join(LEVELS)}")
     out = stream if stream is not None else cast(TextIO, _Stderr())
     console = form == "console" or (form == "auto" and out.isatty())
     renderers: list[structlog.typing.Processor] = (
@@ -43,6 +46,7 @@ def configure(level: str = "info", form: Format = "auto", stream: TextIO | None 
         if console
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
     )
+    # `configure` runs twice: before and after the settings are known.
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(**fields)
     structlog.configure(
@@ -55,7 +59,8 @@ def configure(level: str = "info", form: Format = "auto", stream: TextIO | None 
             *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _Hiding(out))),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _HidingWriter(out))),
+        # module-level loggers are made before `configure`
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
@@ -65,7 +70,7 @@ def configure(level: str = "info", form: Format = "auto", stream: TextIO | None 
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-class _Hiding:
+class _HidingWriter:
     """Hides remembered secrets in what is written: tracebacks are rendered after the fields were redacted."""
 
     def __init__(self, out: TextIO) -> None:
@@ -79,7 +84,7 @@ class _Hiding:
 
 
 class _Stderr:
-    """Whatever `sys.stderr` is at the moment of writing: tests and embedding programs exchange it."""
+    """Writes to the current `sys.stderr`, which tests and embedding programs replace."""
 
     def write(self, text: str) -> int:
         return sys.stderr.write(text)
@@ -94,12 +99,13 @@ class _Stderr:
 def _redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for name, value in event.items():
         if name != "exc_info":
-            event[name] = redact_value(name, value)
+            shown = redact_value(name, value)
+            event[name] = clean_text(shown) if isinstance(shown, str) else shown
     return event
 
 
 class _Bridge(logging.Handler):
-    """Turns a library's log record into one of our lines."""
+    """Converts a log record of a library to a structured line."""
 
     def emit(self, record: logging.LogRecord) -> None:
         logger = get_logger(record.name)

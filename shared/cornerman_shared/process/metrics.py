@@ -1,17 +1,13 @@
-"""Every metric, declared once. Workers serve them on an optional Prometheus port; dashboards are checked
-against this file.
+"""Declares every metric. Workers serve them on an optional Prometheus port; dashboards are checked against this file.
 
-No metric is labelled with a source or a request: those come and go, and a label never leaves. Per-source
-numbers are the counters on the bus.
+No label holds a source or a request, because label values are never removed. Counters of a source lie on the bus.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
-from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
 
@@ -23,14 +19,12 @@ FAST_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2
 SLOW_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0)
 SIZES: Final = (1, 2, 4, 8, 16, 32, 64)
 
-Stoppable = tuple[WSGIServer, threading.Thread]
 M = TypeVar("M", Counter, Gauge, Histogram)
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """One process's metrics, in a registry of their own. Made by `Metrics()`; names are the attributes'
-    names."""
+    """Metrics of one process in their own registry. `Metrics()` makes one attribute for each name in `DECLARED`."""
 
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
@@ -69,7 +63,7 @@ class Metrics:
     lag_entries: Gauge = field(init=False)
 
     def text(self) -> bytes:
-        """The exposition format that Prometheus reads."""
+        """The metrics in Prometheus' exposition format."""
         return generate_latest(self.registry)
 
     def observe_stage(self, stage: str, since_s: float, at_s: float) -> None:
@@ -81,7 +75,7 @@ class Metrics:
             self.stage_seconds.labels(stage).observe(max(0.0, at_s - since_s))
 
     def serve(self, port: int) -> Callable[[], None]:
-        """Serves `/metrics` on all interfaces (a scraper is another host); returns what stops it.
+        """Serves `/metrics` on all interfaces, for a scraper on another host; returns the function that stops it.
 
         Raises:
             ConfigError: the port is taken.

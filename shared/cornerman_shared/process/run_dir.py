@@ -1,4 +1,4 @@
-"""Where this user's sockets, locks and health files lie. Knows nothing of what is in them."""
+"""The folder of this user's sockets, locks and health files."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from cornerman_shared.errors import ConfigError
 # sizeof(sockaddr_un.sun_path) less its terminating zero.
 SOCKET_PATH_MAX_BYTES: Final = 107 if sys.platform == "linux" else 103
 
-REMEDY: Final = "set CORNERMAN_RUNTIME__DIR to a folder of yours"
+REMEDY: Final = "set CORNERMAN_RUNTIME__DIR to a folder that you own"
 
 
 def runtime_dir(given: str = "") -> Path:
-    """The folder for this user's run-time files, made with mode 0700.
+    """Makes the folder for this user's run-time files, with mode 0700.
 
-    `given`, else `$XDG_RUNTIME_DIR/cornerman`, else `~/.cache/cornerman/run`, else a folder in the temporary
-    directory.
+    The first usable of `given`, `$XDG_RUNTIME_DIR/cornerman`, `~/.cache/cornerman/run`, and a folder in the temporary
+    directory; a `given` folder is the only candidate.
 
     Raises:
-        ConfigError: it cannot be made, or belongs to somebody else.
+        ConfigError: the folder cannot be made or belongs to another user.
     """
     if given:
         return _private(Path(given).expanduser().absolute())
@@ -35,15 +35,15 @@ def runtime_dir(given: str = "") -> Path:
     try:
         return _private(cache / "cornerman" / "run")
     except ConfigError:
-        # A container's home folder is often missing or read-only.
+        # The home folder of a container is often missing or read-only.
         return _private(_temporary())
 
 
 def socket_path(folder: Path, name: str) -> Path:
-    """A path for a unix socket that belongs to `folder`, short enough for the system.
+    """Path of a unix socket of `folder`, short enough for the system.
 
-    A folder too deep for `sun_path` gets a socket in the temporary directory, under a name that follows from
-    the folder, so that every command finds the same one.
+    If the path is too long for `sun_path`, the socket lies in the temporary directory under a hash of the folder, so
+    that every command finds the same one.
     """
     path = folder / name
     if len(os.fsencode(path)) <= SOCKET_PATH_MAX_BYTES:
@@ -53,8 +53,7 @@ def socket_path(folder: Path, name: str) -> Path:
 
 
 def _temporary() -> Path:
-    # Not $TMPDIR's deep per-session folders: the path must be short and the same for all commands of the
-    # user.
+    # Not $TMPDIR: the path must be short, and the same for all commands of the user.
     base = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
     return base / f"cornerman-{os.getuid()}"
 

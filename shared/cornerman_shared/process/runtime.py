@@ -1,12 +1,11 @@
-"""The life of a process, written once: settings, logs, signals, health, the bus, drain, exit code. Knows no
-service.
+"""Runs a service as a process: settings, logs, signals, health, bus, drain and exit code.
 
-`run_service(role, main)` is the whole `__main__` of a service. `main` works until `context.stopping` is set,
-then finishes what it has in hand within `runtime.drain_s` and returns; what it leaves stays pending and is
-taken by others.
+`run_service(role, main)` is the `__main__` of every service. `main` works until `context.stopping` is set, then
+finishes the work in hand within `runtime.drain_s` and returns. Unfinished entries stay pending, and other consumers
+reclaim them.
 
-Exit codes (sysexits.h): 0 fine, 64 usage, 69 no server, 70 software, 78 wrong setting. A second signal ends
-at once.
+Exit codes (sysexits.h): 0 success, 64 usage, 69 no server, 70 internal error, 78 invalid setting. A second signal ends
+the process at once.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import RedisError
 
+from cornerman_shared.aio import background, first_of
 from cornerman_shared.bus.embedded import with_server
 from cornerman_shared.bus.workers import publish_status, remove_status
 from cornerman_shared.clock import Clock, SystemClock
@@ -49,10 +49,10 @@ EXIT_NO_SERVER: Final = 69
 EXIT_CONFIG: Final = 78
 
 SERVER_WAIT_S: Final = 30.0
-"""How long a process that starts waits for the server to answer."""
+"""How long a starting process waits for the server to answer."""
 
-STUBBORN_S: Final = 2.0
-"""How long cancelled tasks may take to end before the process leaves without them."""
+CANCEL_WAIT_S: Final = 2.0
+"""How long cancelled tasks may take to end before the process exits without them."""
 
 STATUS_EVERY_S: Final = 1.0
 
@@ -61,10 +61,17 @@ Main = Callable[["Context"], Awaitable[None]]
 
 @dataclass
 class Context:
-    """What a service is given.
+    """Everything that a service needs from its process.
 
-    `stopping` is set once, at the first signal. Put background work on `tasks`; it is cancelled when the
-    drain is over, and a failure in any of it ends the process.
+    Attributes:
+        settings: resolved, with the server's URL.
+        bus: open.
+        clock: wall and monotonic time.
+        name: of the worker, unique within its role.
+        health: reports state and progress.
+        metrics: of this process.
+        log: bound to role and worker.
+        stopping: set once, at the first signal.
     """
 
     settings: Settings
@@ -79,8 +86,15 @@ class Context:
 
     @property
     def tasks(self) -> asyncio.TaskGroup:
+        """Background tasks of the service. They are cancelled after the drain; an error in one ends the process.
+
+        Raises:
+            RuntimeError: the service does not run.
+        """
         if self._tasks is None:
-            raise RuntimeError("the service has not been started, or has ended; there is no task group")
+            raise RuntimeError(
+                "the service does not run, so it has no task group; use Context.tasks inside `main` only"
+            )
         return self._tasks
 
     def progress(self, in_hand: int) -> None:
@@ -94,8 +108,13 @@ class Context:
 
 
 def run_service(role: str, main: Main, argv: Sequence[str] | None = None) -> int:
-    """Runs `main` as the process of `role` and returns the exit code. `sys.exit(run_service("encoder",
-    main))`."""
+    """Runs `main` as the process of `role` and returns the exit code: `sys.exit(run_service("encoder", main))`.
+
+    Args:
+        role: capture, encoder, decider, generator or gateway.
+        main: the service.
+        argv: arguments; None = those of the process, which then may exit without waiting for threads.
+    """
     try:
         logs.configure(role=role)
         settings = _settings(role, argv)
@@ -110,20 +129,19 @@ def run_service(role: str, main: Main, argv: Sequence[str] | None = None) -> int
     log = logs.get_logger(role)
     with asyncio.Runner() as runner:
         try:
-            done = runner.run(_live(role, name, settings, folder, main, log))
+            done = runner.run(_run_process(role, name, settings, folder, main, log))
             code = EXIT_OK
         except BaseException as error:
             done = False
             code = _exit_code(error, log)
         if not done and argv is None:
-            # A thread that still computes would hold the exit. What it works on is pending and will be
-            # reclaimed.
-            _leave(code)
+            # A computing thread would delay the exit; its entry is pending and will be reclaimed.
+            _exit_now(code)
     return code
 
 
-async def _live(role: str, name: str, settings: Settings, folder: Path, main: Main, log: Logger) -> bool:
-    """The whole life. True = everything in hand was finished."""
+async def _run_process(role: str, name: str, settings: Settings, folder: Path, main: Main, log: Logger) -> bool:
+    """Runs from the first connection to the last. Returns whether the work in hand was finished."""
     from cornerman_shared.bus.connection import Bus
 
     clock = SystemClock()
@@ -141,41 +159,39 @@ async def _live(role: str, name: str, settings: Settings, folder: Path, main: Ma
         watchdog.start()
         stack.callback(watchdog.stop)
         stack.callback(health.remove)
-        async with asyncio.TaskGroup() as house:
-            keepers = [
-                house.create_task(_beat(watchdog, metrics)),
-                house.create_task(_status_loop(context)),
-            ]
+        drained = True
+        async with background(_heartbeat_loop(watchdog, metrics), _status_loop(context)):
             log.info("starting", pid=os.getpid())
-            await _first(bus.ready(SERVER_WAIT_S), context.stopping)
-            drained = True
+            await first_of(bus.ready(SERVER_WAIT_S), context.stopping.wait())
             if not context.stopping.is_set():
                 health.set_state("running")
                 log.info("running")
-                drained = await _work(context, main, house)
+                drained = await _run_main(context, main)
             health.set_state("stopped")
             with contextlib.suppress(RedisError, CornermanError, OSError, TimeoutError):
+                # A server that hangs must not delay the exit; the status expires by its TTL.
                 async with asyncio.timeout(1.0):
                     await remove_status(bus, role, name)
-            for keeper in keepers:
-                keeper.cancel()
         log.info("stopped", drained=drained)
     return drained
 
 
-async def _work(context: Context, main: Main, house: asyncio.TaskGroup) -> bool:
-    """Runs `main` and its background tasks; once stopping, for `drain_s` at most."""
+async def _run_main(context: Context, main: Main) -> bool:
+    """Runs `main` and its background tasks, for at most `drain_s` once stopping. Returns False at that limit."""
 
     async def service() -> None:
         await main(context)
         context.stopping.set()
 
     try:
-        async with asyncio.timeout(None) as limit:
-            drain = house.create_task(_limit_drain(context, limit))
-            async with asyncio.TaskGroup() as tasks:
-                context._tasks = tasks
-                tasks.create_task(service(), name=context.health.role)
+        # `background` is the outer group: it watches the drain until the service's tasks have ended.
+        async with (
+            asyncio.timeout(None) as limit,
+            background(_limit_drain(context, limit)),
+            asyncio.TaskGroup() as tasks,
+        ):
+            context._tasks = tasks
+            tasks.create_task(service(), name=context.health.role)
         return True
     except TimeoutError:
         if not limit.expired():
@@ -183,7 +199,6 @@ async def _work(context: Context, main: Main, house: asyncio.TaskGroup) -> bool:
         context.log.warning("drain_took_too_long", drain_s=context.settings.runtime.drain_s)
         return False
     finally:
-        drain.cancel()
         context._tasks = None
 
 
@@ -192,32 +207,19 @@ async def _limit_drain(context: Context, limit: asyncio.Timeout) -> None:
     limit.reschedule(asyncio.get_running_loop().time() + context.settings.runtime.drain_s)
     context.health.set_state("draining")
     context.log.info("draining", drain_s=context.settings.runtime.drain_s)
-    await asyncio.sleep(context.settings.runtime.drain_s + STUBBORN_S)
+    # Reached only if a task still runs after its cancellation at the end of the drain.
+    await asyncio.sleep(context.settings.runtime.drain_s + CANCEL_WAIT_S)
     context.log.error("a_task_ignores_its_cancellation", tasks=[task.get_name() for task in asyncio.all_tasks()])
-    _leave(EXIT_OK)
+    _exit_now(EXIT_OK)
 
 
-async def _first(work: Awaitable[None], stopping: asyncio.Event) -> None:
-    """Awaits `work`, unless we are told to stop before."""
-    task = asyncio.ensure_future(work)
-    stop = asyncio.ensure_future(stopping.wait())
-    try:
-        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            await task
-    finally:
-        for item in (task, stop):
-            item.cancel()
-        await asyncio.gather(task, stop, return_exceptions=True)
-
-
-async def _beat(watchdog: Watchdog, metrics: Metrics) -> None:
+async def _heartbeat_loop(watchdog: Watchdog, metrics: Metrics) -> None:
     loop = asyncio.get_running_loop()
     while True:
-        watchdog.beat()
+        watchdog.heartbeat()
         before_s = loop.time()
-        await asyncio.sleep(watchdog.beat_every_s)
-        metrics.loop_delay_seconds.observe(max(0.0, loop.time() - before_s - watchdog.beat_every_s))
+        await asyncio.sleep(watchdog.interval_s)
+        metrics.loop_delay_seconds.observe(max(0.0, loop.time() - before_s - watchdog.interval_s))
 
 
 async def _status_loop(context: Context) -> None:
@@ -239,12 +241,12 @@ async def _status_loop(context: Context) -> None:
 
 @contextlib.contextmanager
 def _signals(context: Context) -> Iterator[None]:
-    """SIGTERM and SIGINT: the first one drains, the second one ends the process at once."""
+    """Handles SIGTERM and SIGINT: the first one starts the drain, the second one ends the process at once."""
     loop = asyncio.get_running_loop()
 
     def on_signal(number: int) -> None:
         if context.stopping.is_set():
-            _leave(128 + number)
+            _exit_now(128 + number)
         context.log.info("signal_received", signal=signal.Signals(number).name)
         context.stopping.set()
 
@@ -261,7 +263,7 @@ def _signals(context: Context) -> Iterator[None]:
 def _settings(role: str, argv: Sequence[str] | None) -> Settings:
     parser = argparse.ArgumentParser(
         prog=f"python -m cornerman_{role}",
-        description="Every setting may also be a CORNERMAN_* variable or stand in cornerman.yaml.",
+        description="Every setting may also be a CORNERMAN_* variable or an entry of cornerman.yaml.",
     )
     parser.add_argument("--config", metavar="FILE", help="YAML file; default: cornerman.yaml in this folder")
     parser.add_argument("--redis", metavar="URL", help="server; default: the embedded one")
@@ -272,6 +274,7 @@ def _settings(role: str, argv: Sequence[str] | None) -> Settings:
     except SystemExit as exit_:
         raise SystemExit(EXIT_USAGE if exit_.code else EXIT_OK) from None
     if given.config:
+        # Child processes read the same file.
         os.environ["CORNERMAN_CONFIG"] = given.config
     pairs: list[tuple[str, Any]] = []
     if given.redis:
@@ -282,9 +285,10 @@ def _settings(role: str, argv: Sequence[str] | None) -> Settings:
 
 
 def _exit_code(error: BaseException, log: Logger) -> int:
-    """The code for what ended the process, and one line that says why."""
+    """Logs the error that ended the process in one line and returns its exit code."""
     if isinstance(error, BaseExceptionGroup):
         leaves = _leaves(error)
+        # A wrong setting is the cause that the user can mend, so it is preferred to its consequences.
         first = next((leaf for leaf in leaves if isinstance(leaf, ConfigError)), leaves[0])
         return _exit_code(first, log)
     if isinstance(error, ConfigError):
@@ -309,7 +313,7 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
     return found
 
 
-def _leave(code: int) -> None:
+def _exit_now(code: int) -> None:
     """Ends the process without waiting for threads."""
     sys.stdout.flush()
     sys.stderr.flush()

@@ -1,5 +1,4 @@
-"""Dotted settings (`encoder.batch=2`) to nested ones and to environment variables. Pure; validates
-nothing."""
+"""Converts dotted settings (`encoder.batch=2`) to nested ones and to environment variables. Does not validate."""
 
 from __future__ import annotations
 
@@ -13,21 +12,25 @@ from cornerman_shared.errors import ConfigError
 
 
 def nest(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """`[("encoder.batch", 2)]` -> `{"encoder": {"batch": 2}}`."""
+    """Nests dotted names: `[("encoder.batch", 2)]` -> `{"encoder": {"batch": 2}}`.
+
+    Raises:
+        ConfigError: a name is used as a value and as a section.
+    """
     tree: dict[str, Any] = {}
     for dotted, value in pairs:
         *parents, leaf = dotted.split(".")
-        place = tree
+        section = tree
         for parent in parents:
-            place = place.setdefault(parent, {})
-            if not isinstance(place, dict):
+            section = section.setdefault(parent, {})
+            if not isinstance(section, dict):
                 raise ConfigError(f"{dotted!r}: {parent!r} is a value and a section at once; give one of them")
-        place[leaf] = value
+        section[leaf] = value
     return tree
 
 
 def parse_set(items: Iterable[str]) -> list[tuple[str, Any]]:
-    """`["encoder.batch=2"]` -> `[("encoder.batch", 2)]`; the value is read as YAML.
+    """Parses `name=value` items: `["encoder.batch=2"]` -> `[("encoder.batch", 2)]`; values are YAML.
 
     Raises:
         ConfigError: an item is not `name=value`.
@@ -45,7 +48,7 @@ def parse_set(items: Iterable[str]) -> list[tuple[str, Any]]:
 
 
 def merge(*trees: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested mappings into one; a later one wins."""
+    """Merges nested mappings; values of later ones win."""
     merged: dict[str, Any] = {}
     for tree in trees:
         for name, value in tree.items():
@@ -55,7 +58,7 @@ def merge(*trees: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def to_environment(tree: Mapping[str, Any], prefix: str = "CORNERMAN_") -> dict[str, str]:
-    """Nested settings as the `CORNERMAN_*` variables that mean the same.
+    """Converts nested settings to `CORNERMAN_*` variables.
 
     >>> to_environment({"encoder": {"batch": 2}})
     {'CORNERMAN_ENCODER__BATCH': '2'}

@@ -1,8 +1,6 @@
-"""What is being watched and how: the settings of one source, validated. The decider, capture and the faces all read
-it.
+"""Settings of one source.
 
-A `SourceSpec` lies in Redis under its shard; a change takes effect within a second. Every setting has a unit and a
-default.
+A `SourceSpec` is stored in Redis in the shard of its source; a change takes effect within a second.
 """
 
 from __future__ import annotations
@@ -12,13 +10,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from cornerman_shared.redact import remember_url
 from cornerman_shared.text import clean_text
 
 Mode = Literal["coach", "polling", "commentary"]
 Strategy = Literal["interval", "rules", "scene", "head", "llm"]
 
-CHUNK_FRAMES = 8
 MAX_PROMPT = 8_000
 """Characters of a prompt. It goes into every request and event, so a long one fills the streams."""
 MAX_QUESTION = 2_000
@@ -30,7 +26,7 @@ Plain = Annotated[str, BeforeValidator(lambda value: clean_text(value) if isinst
 
 
 class Section(BaseModel):
-    """Base of all settings: frozen, and an unknown name is an error."""
+    """Base class of settings: frozen; an unknown name is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,7 +40,7 @@ class WatchSettings(Section):
     lossless: Annotated[bool, Field(description="wait for credit instead of skipping (files)")] = False
     realtime: Annotated[bool, Field(description="play files at their own speed")] = True
     loop: Annotated[bool, Field(description="start files again at their end")] = False
-    display: Annotated[bool, Field(description="make JPEGs for the page while somebody watches")] = True
+    display: Annotated[bool, Field(description="make JPEGs for the page while a viewer is connected")] = True
     give_up_s: Annotated[
         float,
         Field(ge=0, description="one that never gave a frame fails after this; 0 = never; `run`: 15 if unset"),
@@ -84,7 +80,7 @@ class SpeakSettings(Section):
 class SaySettings(Section):
     """Generator: what to say."""
 
-    prompt: Annotated[Plain, Field(max_length=MAX_PROMPT, description="what the model is asked about the chunks")] = (
+    prompt: Annotated[Plain, Field(max_length=MAX_PROMPT, description="question to the model about the chunks")] = (
         "Please evaluate the exercise form shown. What mistakes, if any, are present, "
         "and what corrections would you recommend?"
     )
@@ -97,7 +93,7 @@ class SaySettings(Section):
 
 
 class SourceSpec(Section):
-    """One video feed being watched."""
+    """Settings of one video source."""
 
     source_id: str
     url: Annotated[str, Field(min_length=1, description="file, rtsp://, http(s)://, device, test:// or push://")]
@@ -108,14 +104,9 @@ class SourceSpec(Section):
     say: SaySettings = SaySettings()
     revision: Annotated[int, Field(ge=0, description="raised by every change")] = 0
 
-    @field_validator("url")
-    @classmethod
-    def _hidden_in_logs(cls, value: str) -> str:
-        return remember_url(value)
-
     @field_validator("source_id")
     @classmethod
-    def _named_plainly(cls, value: str) -> str:
+    def _check_source_id(cls, value: str) -> str:
         if not SOURCE_ID.fullmatch(value):
             raise ValueError(
                 f"source_id {value!r} is not usable: give 1 to 64 letters, digits, '.', '_' or '-', "

@@ -1,7 +1,7 @@
-"""The one settings tree: `cornerman.yaml`, then `CORNERMAN_*` variables, then flags; later wins.
+"""The settings tree, read from `cornerman.yaml`, `CORNERMAN_*` variables and flags; later sources win.
 
-A nested name is spelled with two underscores: `CORNERMAN_ENCODER__BATCH=4`. `CORNERMAN_REDIS_URL` is short for
-`CORNERMAN_REDIS__URL`. Errors name the field, the value and the remedy.
+Two underscores separate the parts of a nested name: `CORNERMAN_ENCODER__BATCH=4`. `CORNERMAN_REDIS_URL` is short for
+`CORNERMAN_REDIS__URL`. Errors name the field, the value and the allowed values.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -41,7 +41,7 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class RedisSettings(Section):
-    """The server; empty url = the embedded Valkey on its unix socket."""
+    """The server. An empty url selects the embedded Valkey on its unix socket."""
 
     url: Annotated[SecretUrl, Field(description="redis://, rediss:// or unix:// with user, password, database")] = ""
     shards: Annotated[int, Field(ge=1, le=1024, description="fixed for the life of the data")] = 1
@@ -51,12 +51,10 @@ class RedisSettings(Section):
 
 
 class BusSettings(Section):
-    """Streams and consumers. Every queue has its bound here."""
+    """Streams and consumers, with the bound of every queue."""
 
     block_ms: Annotated[int, Field(ge=1, le=60_000, description="one blocking read")] = 500
-    idle_ms: Annotated[int, Field(ge=100, description="a pending entry nobody heartbeats is reclaimed after this")] = (
-        5_000
-    )
+    idle_ms: Annotated[int, Field(ge=100, description="entries without a heartbeat are reclaimed after this")] = 5_000
     heartbeat_ms: Annotated[int, Field(ge=10, description="how often work in hand is claimed again")] = 1_000
     max_deliveries: Annotated[int, Field(ge=1, description="then an entry goes to the dead-letter stream")] = 5
     maxlen: Annotated[int, Field(ge=100, description="entries kept in each work stream, about")] = 10_000
@@ -80,7 +78,7 @@ class CaptureSettings(Section):
     rtsp_transport: Annotated[Literal["tcp", "udp"], Field(description="how rtsp:// cameras send")] = "tcp"
     tls_ca_file: Annotated[
         str,
-        Field(description="PEM file; who is behind https:// or rtsps:// must be signed for by it; empty = anybody"),
+        Field(description="PEM file that certificates of https:// and rtsps:// are checked with; empty = unchecked"),
     ] = ""
     display_width: Annotated[
         int, Field(ge=64, le=3840, description="pixels; JPEGs for the page are at most this wide")
@@ -93,7 +91,7 @@ class CaptureSettings(Section):
 class EncoderSettings(Section):
     """The encoder workers."""
 
-    backend: Annotated[Literal["fake", "mobile_videogpt"], Field(description="what encodes; fake = for tests")] = "fake"
+    backend: Annotated[Literal["fake", "mobile_videogpt"], Field(description="back end; fake = for tests")] = "fake"
     model: Annotated[str, Field(description="path or hub name; empty = the bundled model")] = ""
     device: Annotated[str, Field(description="auto, cpu, cuda, cuda:1, mps")] = "auto"
     dtype: Annotated[Literal["auto", "float32", "bfloat16", "float16"], Field(description="auto = by device")] = "auto"
@@ -118,7 +116,8 @@ class GeneratorSettings(Section):
     """The generator workers."""
 
     backend: Annotated[
-        Literal["echo", "mobile_videogpt", "vlm", "openai", "vllm"], Field(description="what speaks; echo = for tests")
+        Literal["echo", "mobile_videogpt", "vlm", "openai", "vllm"],
+        Field(description="back end; echo = for tests"),
     ] = "echo"
     model: Annotated[str, Field(description="path or hub name; empty = the bundled model")] = ""
     device: Annotated[str, Field(description="auto, cpu, cuda, cuda:1, mps")] = "auto"
@@ -139,7 +138,7 @@ class GeneratorSettings(Section):
 
 
 class GatewaySettings(Section):
-    """The web face."""
+    """The web gateway."""
 
     host: Annotated[str, Field(description="address to listen on; 0.0.0.0 = all, with a token")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="0 = any free port")] = 8000
@@ -180,7 +179,7 @@ class RuntimeSettings(Section):
 
 
 class Settings(BaseSettings):
-    """Everything. `load_settings` is the way in."""
+    """All settings. Use `load_settings` to read them."""
 
     model_config = SettingsConfigDict(
         env_prefix="CORNERMAN_",
@@ -204,6 +203,13 @@ class Settings(BaseSettings):
     say: SaySettings = SaySettings()
     sources: list[SourceSpec] = []
 
+    @field_validator("sources")
+    @classmethod
+    def _hide_credentials(cls, value: list[SourceSpec]) -> list[SourceSpec]:
+        for spec in value:
+            remember_url(spec.url)
+        return value
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -215,6 +221,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         path = _config_file()
         short = os.environ.get("CORNERMAN_REDIS_URL")
+        # Below the environment, so that CORNERMAN_REDIS__URL wins over its short form.
         given = InitSettingsSource(settings_cls, {"redis": {"url": short}} if short else {})
         files = (YamlConfigSettingsSource(settings_cls, path),) if path else ()
         return (init_settings, env_settings, given, *files)
@@ -225,19 +232,19 @@ def _config_file() -> Path | None:
     if named:
         path = Path(named)
         if not path.is_file():
-            raise ConfigError(f"CORNERMAN_CONFIG={named!r}: there is no such file; give the path of a YAML file")
+            raise ConfigError(f"CORNERMAN_CONFIG={named!r}: file not found; give the path of a YAML file")
         return path
     return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
 
 
 def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
-    """Reads file, environment and flags, in that order of rising strength.
+    """Reads the settings file, the environment and flags; later ones win.
 
     Args:
-        flags: nested values as a command line gave them, e.g. `{"encoder": {"batch": 2}}`.
+        flags: nested values from a command line, e.g. `{"encoder": {"batch": 2}}`.
 
     Raises:
-        ConfigError: names each wrong field, its value and what is allowed.
+        ConfigError: names each invalid field, its value and the allowed values.
     """
     try:
         return Settings(**dict(flags or {}))
@@ -246,13 +253,14 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
 
 
 def explain(error: ValidationError) -> str:
-    """One line a wrong field: where, the value, what is wanted."""
+    """Formats validation errors, one line a field: name, value and reason. Hides secrets."""
     lines = []
     for item in error.errors(include_url=False, include_context=False):
         where = ".".join(str(part) for part in item["loc"]) or "settings"
+        # Values of secrets, and of URLs, which may hold a password, are not shown.
         value = "(hidden)" if where.endswith(("token", "api_key", "url")) else repr(item["input"])
         if item["type"] == "extra_forbidden":
-            lines.append(f"{where}: there is no such setting; see cornerman.yaml for the names")
+            lines.append(f"{where}: unknown setting; see cornerman.yaml for the names")
         else:
             lines.append(f"{where} = {value if len(value) <= SHOWN else value[:SHOWN] + '…'}: {item['msg']}")
     return redact_url("\n".join(lines))

@@ -1,4 +1,4 @@
-"""Videos for the tests, made by PyAV on the spot."""
+"""Fixtures that encode test videos with PyAV."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Maker = Callable[..., Path]
 def make_video(tmp_path: Path) -> Maker:
     """`make_video(name, seconds=…, fps=…, size=(w, h), codec=…, pix_fmt=…, times=[…])` -> path.
 
-    The left half is red, the right half blue, the top eighth green, and a white bar walks through.
+    The left half is red, the right half blue, the top eighth green, and a white bar moves.
     """
 
     def make(

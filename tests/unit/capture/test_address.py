@@ -1,11 +1,11 @@
-"""Which URLs are understood, and what is said of the others."""
+"""Parsing of source URLs, valid and invalid."""
 
 from __future__ import annotations
 
 import pytest
 
-from cornerman_capture.source_state import BrokenError
 from cornerman_capture.sources.address import parse
+from cornerman_capture.sources.errors import BrokenError
 
 
 @pytest.mark.parametrize(
@@ -25,12 +25,12 @@ from cornerman_capture.sources.address import parse
         ("push://cam1", "push", "cam1"),
     ],
 )
-def test_urls_are_understood(url: str, kind: str, target: str) -> None:
+def test_valid_urls_are_parsed(url: str, kind: str, target: str) -> None:
     address = parse(url)
     assert (address.kind, address.target) == (kind, target)
 
 
-def test_options_of_devices_and_patterns_are_read() -> None:
+def test_query_options_are_parsed() -> None:
     assert parse("device:1?size=640x480&fps=30").options == {"size": "640x480", "fps": "30"}
 
 
@@ -47,7 +47,7 @@ def test_options_of_devices_and_patterns_are_read() -> None:
         ("a\nb.mp4", "control characters"),
     ],
 )
-def test_what_is_not_understood_is_refused_for_good_with_the_reason(url: str, says: str) -> None:
+def test_invalid_urls_are_final_errors(url: str, says: str) -> None:
     with pytest.raises(BrokenError, match=says) as caught:
         parse(url)
     assert caught.value.final

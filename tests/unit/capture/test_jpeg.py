@@ -1,4 +1,4 @@
-"""JPEGs of decoded frames: size, colours, quality, one maker for many."""
+"""JPEGs of decoded frames: size, colours, quality and reuse of an encoder."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pytest
 from PIL import Image
 
 from cornerman_media.jpeg import JpegEncoder, quantizer_of
-from tests.unit.capture.test_pictures import BLUE, RED, close, first_frame
+from tests.unit.capture.test_scaling import BLUE, RED, close, first_frame
 
 
 @pytest.mark.parametrize(
     ("size", "shown"), [((1920, 1080), (960, 540)), ((321, 179), (320, 180)), ((640, 360), (640, 360))]
 )
-def test_jpegs_are_at_most_as_wide_as_asked(
+def test_width_is_at_most_the_maximum(
     make_video: Callable[..., Path], size: tuple[int, int], shown: tuple[int, int]
 ) -> None:
     path = make_video("a.mkv", codec="ffv1", pix_fmt="bgr0", size=size, seconds=0.1)
@@ -29,8 +29,8 @@ def test_jpegs_are_at_most_as_wide_as_asked(
 
 
 @pytest.mark.parametrize("max_width", [320, 160])
-def test_jpegs_of_limited_range_video_keep_their_colours(make_video: Callable[..., Path], max_width: int) -> None:
-    """At its own size and smaller: at its own size swscale takes limited and full range for the same format."""
+def test_limited_range_keeps_its_colours(make_video: Callable[..., Path], max_width: int) -> None:
+    """At equal and smaller size: at equal size swscale takes limited and full range for the same format."""
     jpeg = JpegEncoder(max_width, 95).jpeg(first_frame(make_video("a.mp4", seconds=0.2)))
     pixels = np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))
     assert pixels.shape[1] == max_width
@@ -46,21 +46,21 @@ def test_quality_changes_the_size_of_jpegs() -> None:
     assert sizes[0] * 1.5 < sizes[-1]
 
 
-def test_every_frame_of_a_video_with_b_frames_becomes_a_jpeg(make_video: Callable[..., Path]) -> None:
-    maker, kinds = JpegEncoder(160, 80), set()
+def test_b_frames_become_jpegs(make_video: Callable[..., Path]) -> None:
+    encoder, kinds = JpegEncoder(160, 80), set()
     with av.open(str(make_video("a.mp4", quality={"bf": "3"}))) as container:
         for frame in container.decode(video=0):
             kinds.add(frame.pict_type)
-            assert maker.jpeg(frame).startswith(b"\xff\xd8")
+            assert encoder.jpeg(frame).startswith(b"\xff\xd8")
     assert len(kinds) == 3  # I, P and B
 
 
-def test_one_maker_makes_many_jpegs_of_changing_sizes() -> None:
-    maker = JpegEncoder(960, 80)
+def test_one_encoder_accepts_changing_sizes() -> None:
+    encoder = JpegEncoder(960, 80)
     for size in ((64, 48), (64, 48), (128, 96), (64, 48)):
         frame = av.VideoFrame(size[0], size[1], "rgb24")
-        assert Image.open(io.BytesIO(maker.jpeg(frame))).size == size
+        assert Image.open(io.BytesIO(encoder.jpeg(frame))).size == size
 
 
-def test_the_quantizer_spans_the_quality_scale() -> None:
+def test_quantizer_spans_the_quality_scale() -> None:
     assert (quantizer_of(95), quantizer_of(1), quantizer_of(500), quantizer_of(-3)) == (2, 31, 2, 31)

@@ -1,4 +1,4 @@
-"""Videos that nobody tests with: each gives correct frames or a clear error, through the decoding thread, and ends."""
+"""Unusual videos give correct frames or a clear error through the decoding thread, and end."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from tests.unit.capture.reels import plan, play, url_reel
-from tests.unit.capture.test_pictures import BLUE, GREEN, RED, close
+from tests.unit.capture.decoders import plan, play, url_decoder
+from tests.unit.capture.test_scaling import BLUE, GREEN, RED, close
 
 Maker = Callable[..., Path]
 Turn = Callable[[Path, tuple[int, int, int, int]], None]
@@ -31,33 +31,33 @@ Turn = Callable[[Path, tuple[int, int, int, int]], None]
     ],
     ids=["16-bit", "16-bit-rgb", "16-bit-png", "10-bit", "alpha", "alpha-yuv", "odd", "odd-and-small"],
 )
-async def test_every_chunk_of_an_odd_video_has_its_colours(
+async def test_odd_formats_keep_their_colours(
     make_video: Maker, name: str, codec: str, pix_fmt: str, size: tuple[int, int]
 ) -> None:
     path = make_video(name, codec=codec, pix_fmt=pix_fmt, size=size, seconds=2)
-    reel = url_reel(str(path), plan())
-    cuts = await play(reel)
-    assert (reel.machine.state, reel.machine.detail) == ("ended", "")
-    assert len(cuts) == 3
-    for cut in cuts:
-        frames = cut.stacked()
+    decoder = url_decoder(str(path), plan())
+    chunks = await play(decoder)
+    assert (decoder.state.name, decoder.state.detail) == ("ended", "")
+    assert len(chunks) == 3
+    for chunk in chunks:
+        frames = chunk.stacked()
         assert frames.shape == (8, 32, 57, 3) and frames.dtype == np.uint8
         assert close(frames[0, 26, 8], RED) and close(frames[0, 26, 48], BLUE) and close(frames[0, 1, 28], GREEN)
 
 
-async def test_a_phones_video_comes_upright_in_every_chunk(make_video: Maker, turn: Turn) -> None:
+async def test_phone_video_is_upright(make_video: Maker, turn: Turn) -> None:
     path = make_video("a.mp4", seconds=2)
     turn(path, (0, 1, -1, 0))
-    cuts = await play(url_reel(str(path), plan()))
-    assert len(cuts) == 3
-    for cut in cuts:
-        frames = cut.stacked()
+    chunks = await play(url_decoder(str(path), plan()))
+    assert len(chunks) == 3
+    for chunk in chunks:
+        frames = chunk.stacked()
         assert frames.shape == (8, 57, 32, 3)
         assert close(frames[7, 8, 6], RED) and close(frames[7, 48, 6], BLUE)
 
 
 def without_frames(path: Path) -> None:
-    """A recording that was stopped at once: a header that promises video, and not one picture."""
+    """Writes a recording that was stopped at once: a video header without frames."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=Fraction(30))
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
@@ -65,44 +65,44 @@ def without_frames(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.ts"])
-async def test_a_video_of_length_zero_is_an_error_that_names_it(tmp_path: Path, name: str) -> None:
+async def test_video_without_frames_fails(tmp_path: Path, name: str) -> None:
     without_frames(tmp_path / name)
-    reel = url_reel(str(tmp_path / name), plan())
-    assert await play(reel) == []
-    assert reel.machine.state == "failed"
-    assert name in reel.machine.detail
+    decoder = url_decoder(str(tmp_path / name), plan())
+    assert await play(decoder) == []
+    assert decoder.state.name == "failed"
+    assert name in decoder.state.detail
 
 
 @pytest.mark.parametrize("loop", [False, True])
-async def test_a_video_of_one_frame_is_too_short_for_a_chunk_and_says_so(make_video: Maker, loop: bool) -> None:
-    reel = url_reel(str(make_video("a.mkv", codec="ffv1", pix_fmt="bgr0", times=[0.0])), plan(loop=loop))
+async def test_single_frame_gives_no_chunk(make_video: Maker, loop: bool) -> None:
+    decoder = url_decoder(str(make_video("a.mkv", codec="ffv1", pix_fmt="bgr0", times=[0.0])), plan(loop=loop))
     if not loop:
-        assert await play(reel) == []
-        assert reel.machine.state == "ended"
-        assert "too short for a chunk: 1 of 8" in reel.machine.detail
+        assert await play(decoder) == []
+        assert decoder.state.name == "ended"
+        assert "too short for a chunk: 1 of 8" in decoder.state.detail
         return
-    reel.start()
-    cut = await reel.cuts.take()
-    reel.stop()
-    assert cut is not None and reel.join(60.0)
+    decoder.start()
+    chunk = await decoder.chunks.get()
+    decoder.stop()
+    assert chunk is not None and decoder.join(60.0)
 
 
 @pytest.mark.parametrize(
     ("name", "keep"),
     [("a.mkv", 0.02), ("a.mkv", 0.5), ("a.ts", 0.5), ("a.avi", 0.5), ("a.mp4", 0.5), ("a.mp4", 0.01), ("a.webm", 0.3)],
 )
-async def test_a_video_cut_anywhere_ends_or_fails_and_never_hangs(make_video: Maker, name: str, keep: float) -> None:
+async def test_truncated_video_ends_or_fails(make_video: Maker, name: str, keep: float) -> None:
     codec = {"codec": "libvpx-vp9"} if name == "a.webm" else {}
     path = make_video(name, seconds=3, size=(160, 90), **codec)
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * keep)])
-    reel = url_reel(str(path), plan())
-    await play(reel)
-    assert reel.machine.over
-    assert reel.machine.state == "ended" or name in reel.machine.detail
+    decoder = url_decoder(str(path), plan())
+    await play(decoder)
+    assert decoder.state.over
+    assert decoder.state.name == "ended" or name in decoder.state.detail
 
 
-async def test_a_video_damaged_everywhere_ends_or_fails_and_never_hangs(make_video: Maker) -> None:
+async def test_damaged_video_ends_or_fails(make_video: Maker) -> None:
     path = make_video("a.mkv", seconds=3, size=(160, 90))
     whole = path.read_bytes()
     for seed in range(12):
@@ -111,7 +111,7 @@ async def test_a_video_damaged_everywhere_ends_or_fails_and_never_hangs(make_vid
         where = rng.integers(0, len(data), len(data) // 100)
         data[where] = rng.integers(0, 256, len(where))
         path.write_bytes(data.tobytes())
-        reel = url_reel(str(path), plan())
-        await play(reel)
-        assert reel.machine.over, seed
-        assert reel.machine.state == "ended" or "a.mkv" in reel.machine.detail, (seed, reel.machine.detail)
+        decoder = url_decoder(str(path), plan())
+        await play(decoder)
+        assert decoder.state.over, seed
+        assert decoder.state.name == "ended" or "a.mkv" in decoder.state.detail, (seed, decoder.state.detail)

@@ -1,4 +1,4 @@
-"""Pictures that a browser pushes: JPEG and WebP of every kind are decoded, broken ones are counted and passed over."""
+"""Pushed pictures: every kind of JPEG and WebP is decoded; broken ones are counted and skipped."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RED, BLUE = (200, 20, 20), (20, 20, 200)
 
 
 def halves(width: int = 64, height: int = 48) -> Image.Image:
-    """Left red, right blue."""
+    """A picture with a red left half and a blue right half."""
     pixels = np.zeros((height, width, 3), np.uint8)
     pixels[:, : width // 2], pixels[:, width // 2 :] = RED, BLUE
     return Image.fromarray(pixels)
@@ -40,14 +40,14 @@ def see_through(picture: Image.Image) -> Image.Image:
 
 
 def decoded(*bodies: bytes) -> tuple[list[av.VideoFrame | None], str]:
-    """What becomes of each pushed picture, and what the feed notes."""
+    """Pushes pictures; returns the frame of each, and the note of the source."""
     inbox = Inbox()
     feed = open_source("push://cam1", CaptureSettings(), inbox)
-    pictures = feed.pictures(lambda: False)
+    pictures = feed.frames(lambda: False)
     made = []
     for body in bodies:
         inbox.put(0.0, body)
-        made.append(next(pictures).make())
+        made.append(next(pictures).decode())
     return made, feed.note
 
 
@@ -64,7 +64,7 @@ def decoded(*bodies: bytes) -> tuple[list[av.VideoFrame | None], str]:
     ],
     ids=["jpeg", "progressive", "webp", "lossless", "alpha", "lossless-alpha", "extended"],
 )
-def test_every_kind_of_picture_becomes_a_frame_with_its_colours(body: bytes) -> None:
+def test_picture_kinds_keep_their_colours(body: bytes) -> None:
     (frame,), note = decoded(body)
     assert frame is not None and (frame.width, frame.height) == (64, 48)
     assert note == ""
@@ -76,7 +76,7 @@ def test_every_kind_of_picture_becomes_a_frame_with_its_colours(body: bytes) -> 
 
 @pytest.mark.parametrize(("orientation", "red_at"), [(1, (24, 8)), (3, (24, 56)), (6, (8, 24)), (8, (56, 24))])
 @pytest.mark.parametrize("form", ["JPEG", "WEBP"])
-def test_a_phones_picture_is_turned_as_its_exif_says(form: str, orientation: int, red_at: tuple[int, int]) -> None:
+def test_exif_orientation_is_applied(form: str, orientation: int, red_at: tuple[int, int]) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     (frame,), _note = decoded(encoded(halves(), form, quality=95, exif=exif.tobytes()))
@@ -87,7 +87,7 @@ def test_a_phones_picture_is_turned_as_its_exif_says(form: str, orientation: int
     assert JpegEncoder(960, 80).jpeg(frame).startswith(b"\xff\xd8")
 
 
-def test_the_size_may_change_from_picture_to_picture_and_be_odd() -> None:
+def test_picture_size_may_change() -> None:
     made, _note = decoded(*(encoded(halves(*size), "WEBP") for size in ((64, 48), (33, 17), (640, 480))))
     assert [(frame.width, frame.height) for frame in made if frame] == [(64, 48), (33, 17), (640, 480)]
 
@@ -112,7 +112,7 @@ MOVING = encoded(halves(), "WEBP", save_all=True, append_images=[halves().rotate
     ],
     ids=["empty", "no-jpeg", "bare", "zeros", "zeros-lossless", "cut", "no-chunk", "moving", "png", "avi"],
 )
-def test_a_broken_picture_is_counted_and_the_next_is_not_held_back(body: bytes) -> None:
+def test_broken_picture_is_counted(body: bytes) -> None:
     whole = [encoded(halves(), "WEBP"), encoded(halves(), "JPEG")]
     made, note = decoded(whole[0], body, *whole)
     assert [frame is not None for frame in made] == [True, False, True, True]
@@ -121,14 +121,14 @@ def test_a_broken_picture_is_counted_and_the_next_is_not_held_back(body: bytes) 
 
 @settings(max_examples=60, deadline=None)
 @given(at=st.integers(12, len(WEBP) - 1), value=st.integers(0, 255), end=st.integers(12, len(WEBP)))
-def test_damaged_webp_is_a_frame_or_nothing_but_never_an_error(at: int, value: int, end: int) -> None:
+def test_damaged_webp_raises_nothing(at: int, value: int, end: int) -> None:
     body = bytearray(WEBP)
     body[at] = value
     (frame,), _note = decoded(bytes(body[:end]))
     assert frame is None or frame.width > 0
 
 
-def test_a_picture_that_claims_to_be_huge_is_passed_over() -> None:
+def test_huge_picture_is_skipped() -> None:
     huge = bytearray(WEBP)
     key = huge.index(b"\x9d\x01\x2a")
     huge[key + 3 : key + 7] = b"\xff\x3f\xff\x3f"  # 16383 x 16383
@@ -137,22 +137,22 @@ def test_a_picture_that_claims_to_be_huge_is_passed_over() -> None:
     assert "1 pictures" in note
 
 
-def test_pictures_keep_the_time_they_came_with() -> None:
+def test_pictures_keep_their_times() -> None:
     inbox = Inbox()
     for pts_s in (0.0, 0.1, None):
         inbox.put(pts_s, b"")
-    pictures = open_source("push://cam1", CaptureSettings(), inbox).pictures(lambda: False)
+    pictures = open_source("push://cam1", CaptureSettings(), inbox).frames(lambda: False)
     assert [next(pictures).raw_s for _ in range(3)] == [0.0, 0.1, None]
 
 
-def test_an_inbox_that_overflows_keeps_the_newest() -> None:
+def test_full_inbox_drops_the_oldest() -> None:
     inbox = Inbox()
     for index in range(100):
         inbox.put(float(index), b"")
     assert inbox.get(0.0) == (92.0, b"")
 
 
-def test_a_silent_browser_does_not_hold_up_the_end() -> None:
+def test_silent_browser_can_be_stopped() -> None:
     feed = open_source("push://cam1", CaptureSettings(), Inbox())
     asked = iter([False, True])
-    assert list(feed.pictures(lambda: next(asked))) == []
+    assert list(feed.frames(lambda: next(asked))) == []

@@ -1,4 +1,4 @@
-"""Media time and sampling, whatever the timestamps."""
+"""Media time and sampling, for timestamps of any quality."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def steady(fps: float, seconds: float) -> list[float | None]:
 
 
 @pytest.mark.parametrize("fps", [24, 25, 30000 / 1001, 30, 50, 60000 / 1001, 60, 120])
-def test_every_frame_rate_gives_samples_at_the_same_moments(fps: float) -> None:
+def test_frame_rates_sample_equal_moments(fps: float) -> None:
     times = sampled_times(steady(fps, 10), nominal_s=1 / fps)
     assert len(times) in (80, 81)  # a frame may lie within half a frame of the tick at 10 s
     for tick, time_s in enumerate(times):
@@ -31,13 +31,13 @@ def test_every_frame_rate_gives_samples_at_the_same_moments(fps: float) -> None:
 
 
 @pytest.mark.parametrize("fps", [5, 8])
-def test_a_source_slower_than_the_grid_loses_no_frame(fps: float) -> None:
+def test_slow_source_loses_no_frame(fps: float) -> None:
     rng = random.Random(fps)
     times = [i / fps + rng.uniform(-0.2, 0.2) / 8 for i in range(100)]
     assert len(sampled_times([t - times[0] for t in times], nominal_s=1 / fps)) == 100
 
 
-def test_a_gap_is_not_filled_with_repeats() -> None:
+def test_gaps_are_not_filled() -> None:
     times = sampled_times([0.0, 0.1, 0.2, 60.0, 60.03, 60.2])
     assert [t for t in times if t >= 60] == [60.0, 60.2]
 
@@ -49,40 +49,40 @@ def test_missing_timestamps_change_nothing() -> None:
     assert sampled_times(holed) == pytest.approx(sampled_times(whole), abs=1e-6)
 
 
-def test_no_timestamps_at_all_are_counted_at_the_nominal_rate() -> None:
+def test_missing_timestamps_use_nominal_rate() -> None:
     assert sampled_times([None] * 300) == pytest.approx(sampled_times(steady(30, 10)), abs=1e-6)
 
 
-def test_timestamps_that_never_advance_are_no_clock() -> None:
+def test_constant_timestamps_are_ignored() -> None:
     assert sampled_times([7.0] * 300) == pytest.approx(sampled_times(steady(30, 10)), abs=1e-6)
 
 
-def test_single_wild_timestamps_change_nothing() -> None:
+def test_single_outliers_change_nothing() -> None:
     whole = steady(30, 10)
     wild: list[float | None] = [(-50.0 if i % 14 == 0 else 1e6) if i and i % 7 == 0 else t for i, t in enumerate(whole)]
     assert sampled_times(wild) == pytest.approx(sampled_times(whole), abs=1e-6)
 
 
-def test_a_clock_that_is_set_back_goes_on_where_it_was() -> None:
+def test_reset_clock_continues_media_time() -> None:
     timeline = Timeline(1 / 30)
     times = [timeline.stamp(raw_s) for raw_s in [*steady(30, 2), *steady(30, 2)]]
     assert times == pytest.approx([i / 30 for i in range(120)], abs=1e-6)
 
 
-def test_a_swap_of_two_frames_does_not_shift_what_follows() -> None:
+def test_swapped_frames_shift_nothing() -> None:
     timeline = Timeline(1 / 30)
     times = [timeline.stamp(raw_s) for raw_s in (0.0, 0.0667, 0.0333, 0.1, 0.1333)]
     assert times == pytest.approx([0.0, 0.0667, 0.0667 + TICK_S, 0.1, 0.1333])
 
 
-def test_a_container_that_overstates_its_rate_is_caught_up_with() -> None:
-    timeline = Timeline(0.1)  # says 10 FPS, is 30
+def test_overstated_rate_is_corrected() -> None:
+    timeline = Timeline(0.1)  # states 10 FPS, has 30
     raw: list[float | None] = [*([None] * 5), *[5 / 30 + i / 30 for i in range(300)]]
     times = [timeline.stamp(raw_s) for raw_s in raw]
     assert times[-1] - times[-100] == pytest.approx(99 / 30, abs=0.01)
 
 
-def test_after_a_restart_time_goes_on_by_the_gap() -> None:
+def test_restart_advances_by_the_gap() -> None:
     timeline = Timeline(1 / 30)
     timeline.stamp(100.0)
     timeline.restart(2.5)
@@ -90,7 +90,7 @@ def test_after_a_restart_time_goes_on_by_the_gap() -> None:
     assert timeline.stamp(3.1) == pytest.approx(2.6)
 
 
-def test_the_loop_of_a_file_joins_without_a_gap() -> None:
+def test_loop_joins_without_gap() -> None:
     timeline = Timeline(1 / 30)
     times = []
     for _ in range(3):
@@ -108,7 +108,7 @@ RAW = st.one_of(
 
 
 @given(st.lists(RAW, max_size=200), st.floats(1e-6, 100))
-def test_media_time_starts_at_zero_and_always_rises(raw: list[float | None], nominal_s: float) -> None:
+def test_media_time_strictly_rises_from_zero(raw: list[float | None], nominal_s: float) -> None:
     timeline = Timeline(nominal_s)
     times = [timeline.stamp(raw_s) for raw_s in raw]
     assert all(b > a for a, b in pairwise(times))
@@ -118,7 +118,7 @@ def test_media_time_starts_at_zero_and_always_rises(raw: list[float | None], nom
 
 
 @given(st.lists(st.floats(0.001, 3.0), min_size=1, max_size=300), st.floats(0.5, 60))
-def test_samples_are_never_denser_than_the_grid(steps: list[float], fps: float) -> None:
+def test_samples_are_no_denser_than_grid(steps: list[float], fps: float) -> None:
     times, now_s = [], 0.0
     for step in steps:
         times.append(now_s)
@@ -131,7 +131,7 @@ def test_samples_are_never_denser_than_the_grid(steps: list[float], fps: float) 
 
 
 @given(st.lists(st.floats(0.001, 0.1), min_size=100, max_size=400))
-def test_uneven_frames_never_leave_a_tick_without_a_sample(steps: list[float]) -> None:
+def test_uneven_frames_fill_every_tick(steps: list[float]) -> None:
     """Frames at most 0.1 s apart hold at least one for each tick of 0.25 s."""
     times, now_s = [], 0.0
     for step in steps:
@@ -143,18 +143,18 @@ def test_uneven_frames_never_leave_a_tick_without_a_sample(steps: list[float]) -
 
 
 @pytest.mark.parametrize("said", [0.0, 1 / 90000, 1e9, -1.0, float("nan")])
-def test_an_absurd_frame_interval_is_not_believed(said: float) -> None:
+def test_absurd_frame_interval_is_ignored(said: float) -> None:
     assert usable_nominal(said) == NOMINAL_S
 
 
 @pytest.mark.parametrize("fps", [0.0, -1.0, float("nan"), float("inf")])
-def test_an_absurd_sample_rate_is_refused(fps: float) -> None:
+def test_invalid_sample_rate_is_refused(fps: float) -> None:
     with pytest.raises(ValueError, match="sample_fps"):
         FrameSampler(fps)
 
 
 @pytest.mark.parametrize("overlap", range(8))
-def test_chunks_of_all_frame_rates_are_of_the_same_moments(overlap: int) -> None:
+def test_frame_rates_give_equal_chunks(overlap: int) -> None:
     import numpy as np
 
     picture = np.zeros((4, 4, 3), np.uint8)
@@ -163,10 +163,10 @@ def test_chunks_of_all_frame_rates_are_of_the_same_moments(overlap: int) -> None
         chunker = Chunker(8.0, overlap, 1 / fps)
         found = []
         for raw_s in steady(fps, 12):
-            pts_s, wanted = chunker.see(raw_s)
-            cut = chunker.take(pts_s, picture) if wanted else None
-            if cut:
-                found.append(cut.frame_pts_s)
+            pts_s, wanted = chunker.stamp(raw_s)
+            chunk = chunker.push(pts_s, picture) if wanted else None
+            if chunk:
+                found.append(chunk.frame_pts_s)
         return found
 
     reference = chunks(60)

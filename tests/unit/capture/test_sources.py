@@ -1,4 +1,4 @@
-"""Opening what the URL names: right frames, or a clear error, and never a hang."""
+"""Opening sources by URL: correct frames or a clear error, without a hang."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from cornerman_capture.core import Chunker
-from cornerman_capture.source_state import BrokenError
-from cornerman_capture.sources.avfeed import AvSource
+from cornerman_capture.sources.av_source import AvSource
+from cornerman_capture.sources.errors import BrokenError
 from cornerman_capture.sources.opening import open_source
 from cornerman_capture.sources.pattern import PatternSource
 from cornerman_shared.settings.tree import CaptureSettings
@@ -25,7 +25,7 @@ Maker = Callable[..., Path]
 def times_of(url: str) -> list[float | None]:
     feed = open_source(url, SETTINGS)
     try:
-        return [picture.raw_s for picture in feed.pictures(lambda: False)]
+        return [picture.raw_s for picture in feed.frames(lambda: False)]
     finally:
         feed.close()
 
@@ -35,16 +35,16 @@ def refused(url: str, settings: CaptureSettings = SETTINGS) -> BrokenError:
     with pytest.raises(BrokenError) as caught:
         feed = open_source(url, settings)
         try:
-            for _ in feed.pictures(lambda: False):
+            for _ in feed.frames(lambda: False):
                 raise AssertionError("it gave a picture")
         finally:
             feed.close()
-    assert time.monotonic() - began_s < 50.0  # at once, and not because the time for it was over
+    assert time.monotonic() - began_s < 50.0  # at once, not by a timeout
     return caught.value
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.mov", "a.ts"])
-def test_every_frame_of_a_file_comes_in_order(make_video: Maker, name: str) -> None:
+def test_file_frames_come_in_order(make_video: Maker, name: str) -> None:
     times = times_of(str(make_video(name, seconds=2.0)))
     assert len(times) == 60
     known = [t for t in times if t is not None]
@@ -52,23 +52,23 @@ def test_every_frame_of_a_file_comes_in_order(make_video: Maker, name: str) -> N
     assert known[-1] - known[0] == pytest.approx(59 / 30, abs=0.01)
 
 
-def test_timestamps_out_of_order_give_the_samples_of_a_sound_file(make_video: Maker) -> None:
-    """H.264 with B-frames in AVI: the container knows decoding times only, and frames come as 0.03, 0.1, 0.06 …"""
+def test_unordered_timestamps_sample_as_ordered(make_video: Maker) -> None:
+    """H.264 with B-frames in AVI: the container has only decoding times, and frames come as 0.03, 0.1, 0.06 …"""
     raw = times_of(str(make_video("a.avi", seconds=4.0)))
     assert raw != sorted(t for t in raw if t is not None)
 
     def sampled(times: list[float | None]) -> list[float]:
         chunker = Chunker(8.0, 4, 1 / 30)
-        return [pts_s for pts_s, wanted in map(chunker.see, times) if wanted]
+        return [pts_s for pts_s, wanted in map(chunker.stamp, times) if wanted]
 
     assert sampled(raw) == pytest.approx(sampled([i / 30 for i in range(120)]), abs=0.11)
 
 
 def test_frame_rate_and_length_are_read(make_video: Maker) -> None:
     feed = open_source(str(make_video(fps=25, seconds=2)), SETTINGS)
-    assert feed.traits.nominal_s == pytest.approx(1 / 25)
-    assert feed.traits.duration_s == pytest.approx(2.0, abs=0.1)
-    assert not feed.traits.live
+    assert feed.info.nominal_s == pytest.approx(1 / 25)
+    assert feed.info.duration_s == pytest.approx(2.0, abs=0.1)
+    assert not feed.info.live
     feed.close()
 
 
@@ -77,7 +77,7 @@ def test_variable_frame_rates_keep_their_timestamps(make_video: Maker) -> None:
     assert times_of(str(make_video("a.mkv", times=stamps))) == pytest.approx(stamps, abs=0.002)
 
 
-def test_a_missing_file_is_an_error_that_names_it(tmp_path: Path) -> None:
+def test_missing_file_is_named(tmp_path: Path) -> None:
     error = refused(str(tmp_path / "gone.mp4"))
     assert error.final
     assert "gone.mp4" in str(error) and "no such file" in str(error)
@@ -87,7 +87,7 @@ def test_a_missing_file_is_an_error_that_names_it(tmp_path: Path) -> None:
     ("content", "says"),
     [(b"", "empty"), (NOISE, "not a video"), (b"hello world\n" * 500, "not a video|is text")],
 )
-def test_a_file_that_is_no_video_is_an_error(tmp_path: Path, content: bytes, says: str) -> None:
+def test_non_video_file_is_an_error(tmp_path: Path, content: bytes, says: str) -> None:
     path = tmp_path / "clip.mp4"
     path.write_bytes(content)
     assert refused(str(path)).final
@@ -95,40 +95,40 @@ def test_a_file_that_is_no_video_is_an_error(tmp_path: Path, content: bytes, say
         open_source(str(path), SETTINGS)
 
 
-def test_text_is_not_shown_as_a_picture(tmp_path: Path) -> None:
+def test_text_file_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("hello world\n" * 500)
     assert "text" in str(refused(str(path)))
 
 
-def test_a_folder_and_a_pipe_are_refused_without_a_hang(tmp_path: Path) -> None:
+def test_folder_and_pipe_are_refused(tmp_path: Path) -> None:
     assert "folder" in str(refused(str(tmp_path)))
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     assert "neither a file" in str(refused(str(pipe)))
 
 
-def test_sound_without_pictures_is_an_error(make_video: Maker) -> None:
+def test_audio_without_video_is_an_error(make_video: Maker) -> None:
     error = refused(str(make_video("a.m4a", audio_only=True)))
     assert error.final
     assert "no video" in str(error) and "audio" in str(error)
 
 
-def test_a_recording_cut_before_its_index_is_an_error(make_video: Maker) -> None:
+def test_missing_index_is_an_error(make_video: Maker) -> None:
     path = make_video("a.mp4")
     path.write_bytes(path.read_bytes()[:-2000])
     assert "cut short" in str(refused(str(path)))
 
 
 @pytest.mark.parametrize(("name", "options"), [("a.mp4", {"movflags": "faststart"}), ("a.mkv", {}), ("a.ts", {})])
-def test_a_file_cut_in_the_middle_gives_what_is_there(make_video: Maker, name: str, options: dict[str, str]) -> None:
+def test_truncated_file_gives_its_start(make_video: Maker, name: str, options: dict[str, str]) -> None:
     path = make_video(name, seconds=4, options=options, quality={"g": "15"})
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 6 // 10])
     assert 30 < len(times_of(str(path))) < 120
 
 
-def test_a_file_damaged_in_the_middle_is_played_on(make_video: Maker) -> None:
+def test_damaged_file_plays_on(make_video: Maker) -> None:
     path = make_video("a.mkv", seconds=4, quality={"g": "15"})
     data = bytearray(path.read_bytes())
     middle = len(data) // 2
@@ -143,43 +143,43 @@ def test_files_can_be_switched_off(make_video: Maker) -> None:
 
 
 @pytest.mark.parametrize("name", ["a|b.mp4", "concat:a.mp4", "https.mp4", "a b%20c.mp4", "ü.mp4"])
-def test_a_file_is_opened_as_a_file_whatever_its_name(make_video: Maker, tmp_path: Path, name: str) -> None:
+def test_odd_file_name_is_a_file(make_video: Maker, tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     make_video("plain.mp4", seconds=0.5).rename(path)
     assert len(times_of(str(path))) == 15
 
 
-def test_a_playlist_file_does_not_reach_into_the_network(tmp_path: Path) -> None:
+def test_playlist_file_cannot_reach_the_network(tmp_path: Path) -> None:
     path = tmp_path / "a.m3u8"
     path.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n")
     refused(str(path))
 
 
-def test_a_refused_connection_may_heal_and_hides_the_password() -> None:
+def test_refused_connection_is_retryable() -> None:
     error = refused("rtsp://admin:s3cret@127.0.0.1:9/live")
     assert not error.final
     assert "refused" in str(error) and "s3cret" not in str(error)
     assert error.__cause__ is None and error.__suppress_context__
 
 
-def test_an_unknown_host_is_named_as_the_cause() -> None:
+def test_unknown_host_is_named() -> None:
     error = refused("http://no-such-host.invalid/a.mp4")
     assert "host name is not known" in str(error)
 
 
-def test_a_camera_that_is_not_there_may_be_plugged_in() -> None:
+def test_missing_camera_is_retryable() -> None:
     error = refused("/dev/video63")
     assert not error.final and "no such camera" in str(error)
 
 
-def test_an_unknown_camera_option_is_an_error() -> None:
+def test_unknown_camera_option_is_refused() -> None:
     assert "there is no option 'width'" in str(refused("device:0?width=3"))
 
 
-def test_the_pattern_is_the_same_each_time_and_another_for_another_seed() -> None:
+def test_pattern_depends_on_its_seed() -> None:
     def pictures(url: str) -> list[np.ndarray]:
         feed = open_source(url, SETTINGS)
-        frames = [picture.make() for picture in feed.pictures(lambda: False)]
+        frames = [picture.decode() for picture in feed.frames(lambda: False)]
         return [frame.to_ndarray(format="rgb24") for frame in frames if frame is not None]
 
     url = "test://pattern?fps=10&seconds=2&size=64x48&seed="
@@ -191,17 +191,17 @@ def test_the_pattern_is_the_same_each_time_and_another_for_another_seed() -> Non
     assert all((a != b).any() for a, b in zip(first, first[3:], strict=False))
 
 
-def test_the_pattern_can_be_uneven() -> None:
+def test_pattern_can_be_uneven() -> None:
     times = times_of("test://pattern?fps=10&seconds=3&vfr=1")
     steps = np.diff([t for t in times if t is not None])
     assert steps.min() > 0
     assert steps.std() > 0.01
 
 
-def test_the_pattern_can_be_without_end() -> None:
+def test_pattern_can_be_endless() -> None:
     feed = open_source("test://pattern?seconds=0&fps=1000&size=16x16", SETTINGS)
     assert isinstance(feed, PatternSource)
-    pictures = feed.pictures(lambda: False)
+    pictures = feed.frames(lambda: False)
     for _ in range(20_000):
         next(pictures)
 
@@ -216,13 +216,13 @@ def test_the_pattern_can_be_without_end() -> None:
         ("colour=1", "colour"),
     ],
 )
-def test_a_wrong_pattern_option_is_an_error(query: str, says: str) -> None:
+def test_wrong_pattern_option_is_refused(query: str, says: str) -> None:
     error = refused(f"test://pattern?{query}")
     assert error.final and says in str(error)
 
 
-def test_reading_stops_when_asked(make_video: Maker) -> None:
+def test_interrupt_stops_reading(make_video: Maker) -> None:
     feed = open_source(str(make_video(seconds=2)), SETTINGS)
     assert isinstance(feed, AvSource)
-    assert list(feed.pictures(lambda: True)) == []
+    assert list(feed.frames(lambda: True)) == []
     feed.close()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cornerman_capture.core import Chunker
 from cornerman_capture.window import Window
-from cornerman_shared.settings.source import CHUNK_FRAMES
+from cornerman_shared.chunk import CHUNK_FRAMES
 
 
 def chunks_of(overlap: int, n: int) -> list[tuple[int, ...]]:
@@ -19,7 +19,7 @@ def chunks_of(overlap: int, n: int) -> list[tuple[int, ...]]:
 
 
 @given(st.integers(0, 7), st.integers(0, 300))
-def test_a_chunk_comes_exactly_when_eight_are_held_and_enough_are_new(overlap: int, n: int) -> None:
+def test_chunk_is_due_by_the_rule(overlap: int, n: int) -> None:
     chunks = chunks_of(overlap, n)
     stride = CHUNK_FRAMES - overlap
     assert len(chunks) == (0 if n < 8 else 1 + (n - 8) // stride)
@@ -28,8 +28,8 @@ def test_a_chunk_comes_exactly_when_eight_are_held_and_enough_are_new(overlap: i
 
 
 @given(st.integers(0, 7), st.lists(st.booleans(), max_size=200))
-def test_breaks_never_mix_what_was_before_with_what_comes_after(overlap: int, breaks: list[bool]) -> None:
-    """Whatever the breaks: 8 in a row of one piece, newest last, neighbours sharing exactly `overlap`."""
+def test_chunks_never_span_a_break(overlap: int, breaks: list[bool]) -> None:
+    """For any breaks, a chunk has 8 consecutive items, newest last, and shares `overlap` with the one before."""
     window: Window[tuple[int, int]] = Window(overlap)
     piece, chunks = 0, []
     for index, broken in enumerate(breaks):
@@ -53,24 +53,24 @@ def test_arbitrary_timing_gives_whole_rising_chunks(overlap: int, steps: list[fl
     import numpy as np
 
     chunker, picture, now_s = Chunker(fps, overlap), np.zeros((2, 2, 3), np.uint8), 0.0
-    cuts = []
+    chunks = []
     for step in steps:
-        pts_s, wanted = chunker.see(now_s)
+        pts_s, wanted = chunker.stamp(now_s)
         if wanted:
-            cut = chunker.take(pts_s, picture)
-            if cut:
-                assert cut.pts_s == pts_s
-                cuts.append(cut)
+            chunk = chunker.push(pts_s, picture)
+            if chunk:
+                assert chunk.pts_s == pts_s
+                chunks.append(chunk)
         now_s += step
     assert chunker.captured == len(steps)
-    assert chunker.due == len(cuts) == (0 if chunker.sampled < 8 else 1 + (chunker.sampled - 8) // (8 - overlap))
-    assert [cut.index for cut in cuts] == list(range(len(cuts)))
-    for cut in cuts:
-        assert len(cut.frames) == 8
-        assert all(b > a for a, b in pairwise(cut.frame_pts_s))
+    assert chunker.due == len(chunks) == (0 if chunker.sampled < 8 else 1 + (chunker.sampled - 8) // (8 - overlap))
+    assert [chunk.index for chunk in chunks] == list(range(len(chunks)))
+    for chunk in chunks:
+        assert len(chunk.frames) == 8
+        assert all(b > a for a, b in pairwise(chunk.frame_pts_s))
 
 
 @pytest.mark.parametrize("overlap", [-1, 8, 100])
-def test_an_overlap_out_of_range_is_refused(overlap: int) -> None:
+def test_overlap_out_of_range_is_refused(overlap: int) -> None:
     with pytest.raises(ValueError, match="overlap"):
         Window(overlap)

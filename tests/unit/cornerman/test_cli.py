@@ -55,7 +55,7 @@ def test_wrong_usage_exits_with_64(line: list[str], capsys: pytest.CaptureFixtur
         (["run", "test://a", "test://b", "--id", "x"], "names one source, but 2 are given"),
         (["run", "test://a", "--id", "a/b"], "source_id"),
         (["run", "test://a", "--set", "encoder.batch=0"], "encoder.batch = 0"),
-        (["run", "test://a", "--set", "encoder.bach=1"], "there is no such setting"),
+        (["run", "test://a", "--set", "encoder.bach=1"], "unknown setting"),
         (["run", "test://a", "--config", "nope.yaml"], "there is no such file"),
         (["up", "--only", "nope"], "there is no such service"),
         (["comment", "test://a", "--profile", "nope"], "there is no such profile"),

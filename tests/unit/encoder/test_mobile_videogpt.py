@@ -1,4 +1,4 @@
-"""The adapter to the vision half, on the tiny model with random weights."""
+"""Encoding with the vision half of a tiny model with random weights."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from cornerman_encoder.core import Clip
 from cornerman_encoder.mobile_videogpt import VisionEncoder
 from cornerman_encoder.service import make_encoder
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.tree import EncoderSettings
 from mobile_videogpt import MobileVideoGPT, MobileVideoGPTConfig
 from mobile_videogpt.tokenizer import tiny_tokenizer
+from tests.unit.encoder.chunks import batch, pixels_of
 
 
 @pytest.fixture(scope="module")
@@ -27,27 +27,22 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def clip(seed: int, height: int = 112, width: int = 112) -> Clip:
-    pixels = np.random.default_rng(seed).integers(0, 256, (8, height, width, 3), np.uint8)
-    return Clip(pixels, tuple(i / 8 for i in range(8)), 0.1)
-
-
-def test_a_batch_of_mixed_sizes_gives_what_each_chunk_gives_alone(checkpoint: Path) -> None:
+def test_mixed_sizes_encode_as_alone(checkpoint: Path) -> None:
     encoder = make_encoder(EncoderSettings(backend="mobile_videogpt", model=str(checkpoint), device="cpu"))
-    clips = [clip(0), clip(1, 112, 150), clip(2)]
-    together = encoder.encode(clips)
+    frames = [pixels_of(0, 112, 112), pixels_of(1, 112, 150), pixels_of(2, 112, 112)]
+    together = encoder.encode(*batch(*frames))
     assert encoder.model == "tiny"
-    for one, expected in zip(clips, together, strict=True):
-        alone = encoder.encode([one])[0]
+    for one, expected in zip(frames, together, strict=True):
+        alone = encoder.encode(*batch(one))[0]
         np.testing.assert_allclose(alone.vector, expected.vector, atol=1e-4)
         assert alone.context is not None and expected.context is not None
         np.testing.assert_allclose(alone.context.astype(np.float32), expected.context.astype(np.float32), atol=2e-3)
 
 
-def test_shapes_and_dtypes_are_those_of_the_messages(checkpoint: Path) -> None:
+def test_shapes_and_dtypes_follow_the_messages(checkpoint: Path) -> None:
     config = MobileVideoGPTConfig.tiny()
     encoder = VisionEncoder.load(EncoderSettings(backend="mobile_videogpt", model=str(checkpoint), device="cpu"))
-    encoded = encoder.encode([clip(0)])[0]
+    encoded = encoder.encode(*batch(pixels_of(0, 112, 112)))[0]
     assert encoded.context is not None and encoded.video is not None
     assert encoded.vector.shape == (config.feature_size,)
     assert encoded.vector.dtype == np.float32
@@ -56,7 +51,7 @@ def test_shapes_and_dtypes_are_those_of_the_messages(checkpoint: Path) -> None:
     assert encoded.context.dtype == np.float16
 
 
-def test_a_model_that_cannot_be_loaded_is_a_config_error_that_names_it(tmp_path: Path) -> None:
+def test_unloadable_model_is_a_config_error(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ConfigError, match=r"encoder\.model.*cannot be loaded"):
         VisionEncoder.load(EncoderSettings(backend="mobile_videogpt", model=str(tmp_path), device="cpu"))
@@ -64,9 +59,9 @@ def test_a_model_that_cannot_be_loaded_is_a_config_error_that_names_it(tmp_path:
         VisionEncoder.load(EncoderSettings(backend="mobile_videogpt", model="./nowhere", device="cpu"))
 
 
-def test_a_device_that_is_not_there_is_a_config_error(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_device_is_a_config_error(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ConfigError, match=r"encoder\.device = 'cuda'"):
         VisionEncoder.load(EncoderSettings(backend="mobile_videogpt", model=str(checkpoint), device="cuda"))
-    with pytest.raises(ConfigError, match="is no device"):
+    with pytest.raises(ConfigError, match="unknown device"):
         VisionEncoder.load(EncoderSettings(backend="mobile_videogpt", model=str(checkpoint), device="tpu9000"))

@@ -36,7 +36,7 @@ def test_larger_person_is_chosen() -> None:
 
 def test_nobody_is_said() -> None:
     (one,), state = watch([SeenChunk.of_rows([], (224, 398), range(8))])
-    assert (one.row, one.reason, state) == (None, "nobody is in the picture", {})
+    assert (one.row, one.reason, state) == (None, "no person is in the picture", {})
 
 
 def test_flicker_is_not_chosen() -> None:

@@ -69,7 +69,7 @@ def test_several_parts_are_one_sentence() -> None:
 
 def test_nobody_is_said() -> None:
     (view,) = look(SeenChunk.of_rows([], (224, 398), [n / 8 for n in range(8)]))
-    assert (view.sight, view.reasons) == ("nobody", ("nobody is in the picture",))
+    assert (view.sight, view.reasons) == ("nobody", ("no person is in the picture",))
 
 
 def test_two_people_name_the_one_followed() -> None:

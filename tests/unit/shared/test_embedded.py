@@ -1,4 +1,4 @@
-"""Where the embedded server lies and which binary it is; starting it is an integration test."""
+"""Paths and binaries of the embedded server; starting it is an integration test."""
 
 import os
 import stat
@@ -23,17 +23,17 @@ def fake_server(folder: Path, name: str, says: str) -> Path:
     return binary
 
 
-def test_the_socket_is_the_same_for_every_command_of_the_same_settings(tmp_path: Path) -> None:
+def test_equal_settings_give_one_socket(tmp_path: Path) -> None:
     assert embedded.server_socket(settings_in(tmp_path)) == embedded.server_socket(settings_in(tmp_path))
     assert embedded.with_server(settings_in(tmp_path)).redis.url == f"unix://{tmp_path}/valkey.sock"
 
 
-def test_a_given_url_is_left_alone() -> None:
+def test_given_url_is_unchanged() -> None:
     settings = load_settings({"redis": {"url": "redis://host:1/2"}})
     assert embedded.with_server(settings) is settings
 
 
-def test_a_folder_too_deep_for_a_socket_gets_a_short_path_that_others_find(tmp_path: Path) -> None:
+def test_deep_folder_gets_a_short_socket(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 120)
     path = embedded.server_socket(settings_in(deep))
     assert len(os.fsencode(path)) <= rundir.SOCKET_PATH_MAX_BYTES
@@ -41,7 +41,7 @@ def test_a_folder_too_deep_for_a_socket_gets_a_short_path_that_others_find(tmp_p
     assert path != embedded.server_socket(settings_in(tmp_path / ("e" * 120)))
 
 
-def test_a_path_with_odd_characters_survives_the_url(tmp_path: Path) -> None:
+def test_odd_path_survives_the_url(tmp_path: Path) -> None:
     from redis.asyncio.connection import parse_url
 
     odd = tmp_path / "a b%c"
@@ -49,13 +49,13 @@ def test_a_path_with_odd_characters_survives_the_url(tmp_path: Path) -> None:
     assert parse_url(url)["path"] == str(odd / "valkey.sock")
 
 
-def test_the_runtime_folder_is_private(tmp_path: Path) -> None:
+def test_runtime_folder_is_private(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir(mode=0o755)
     assert stat.S_IMODE(rundir.runtime_dir(str(folder)).stat().st_mode) == 0o700
 
 
-def test_the_users_runtime_folder_comes_before_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runtime_folder_precedes_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert rundir.runtime_dir() == tmp_path / "cornerman"
@@ -63,7 +63,7 @@ def test_the_users_runtime_folder_comes_before_the_cache(tmp_path: Path, monkeyp
     assert rundir.runtime_dir() == tmp_path / "cache" / "cornerman" / "run"
 
 
-def test_without_a_usable_home_there_is_still_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_home_uses_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
@@ -71,14 +71,14 @@ def test_without_a_usable_home_there_is_still_a_folder(tmp_path: Path, monkeypat
     assert rundir.runtime_dir().name == f"cornerman-{os.getuid()}"
 
 
-def test_a_folder_that_cannot_be_made_names_itself_and_the_setting(tmp_path: Path) -> None:
+def test_unusable_folder_names_the_setting(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
     with pytest.raises(ConfigError, match=r"runtime\.dir = .*CORNERMAN_RUNTIME__DIR"):
         rundir.runtime_dir(str(blocked / "run"))
 
 
-def test_the_first_usable_binary_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_first_usable_binary_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "broken"
     broken.write_text("not a program")
     old = fake_server(tmp_path, "old", "Redis server v=6.2.7 sha=0")
@@ -87,18 +87,14 @@ def test_the_first_usable_binary_wins(tmp_path: Path, monkeypatch: pytest.Monkey
     assert embedded.find_binary() == good
 
 
-def test_without_a_binary_the_error_says_what_was_tried_and_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_binary_names_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = fake_server(tmp_path, "redis-server", "Redis server v=6.2.7 sha=0")
     monkeypatch.setattr(embedded, "candidates", lambda: iter([old]))
     with pytest.raises(ConfigError, match=r"redis-server: version 6\.2 is too old.*apt install redis-server"):
         embedded.find_binary()
 
 
-def test_servers_on_the_path_are_found_where_the_wheel_has_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_path_servers_replace_the_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = fake_server(tmp_path, "valkey-server", "Valkey server v=9.0.0")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setenv("PATH", str(tmp_path))

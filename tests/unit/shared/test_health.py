@@ -15,7 +15,7 @@ def clock() -> VirtualClock:
     return VirtualClock()
 
 
-def test_the_probe_follows_the_four_states(tmp_path: Path, clock: VirtualClock) -> None:
+def test_probe_follows_the_four_states(tmp_path: Path, clock: VirtualClock) -> None:
     own = Health("encoder", "w1", clock, tmp_path)
     answers = {}
     for state in ("starting", "running", "draining", "stopped"):
@@ -25,7 +25,7 @@ def test_the_probe_follows_the_four_states(tmp_path: Path, clock: VirtualClock) 
     assert answers == {"starting": False, "running": True, "draining": True, "stopped": False}
 
 
-def test_a_process_that_stopped_writing_is_not_healthy(tmp_path: Path, clock: VirtualClock) -> None:
+def test_stale_file_is_unhealthy(tmp_path: Path, clock: VirtualClock) -> None:
     own = Health("encoder", "w1", clock, tmp_path)
     own.set_state("running")
     own.write()
@@ -35,13 +35,13 @@ def test_a_process_that_stopped_writing_is_not_healthy(tmp_path: Path, clock: Vi
     assert "hangs or was killed" in sentence
 
 
-def test_no_file_says_what_to_look_for(tmp_path: Path) -> None:
+def test_missing_file_names_the_folder(tmp_path: Path) -> None:
     healthy, sentence = probe(tmp_path, "decider")
     assert not healthy
     assert str(tmp_path) in sentence
 
 
-def test_one_healthy_worker_of_a_role_is_enough_unless_named(tmp_path: Path, clock: VirtualClock) -> None:
+def test_one_healthy_worker_is_enough(tmp_path: Path, clock: VirtualClock) -> None:
     for name, state in (("w1", "stopped"), ("w2", "running")):
         own = Health("encoder", name, clock, tmp_path)
         own.set_state(state)  # type: ignore[arg-type]
@@ -61,7 +61,7 @@ def test_loading_a_model_counts_as_starting(clock: VirtualClock) -> None:
     assert own.state == "running"
 
 
-def test_the_status_carries_what_services_report(clock: VirtualClock) -> None:
+def test_status_holds_reported_numbers(clock: VirtualClock) -> None:
     own = Health("capture", "w1", clock)
     own.progress(3)
     own.report(fps=29.9)
@@ -73,14 +73,14 @@ def test_the_status_carries_what_services_report(clock: VirtualClock) -> None:
     assert status.rss_bytes > 0
 
 
-def test_a_broken_file_is_no_health_and_is_swept(tmp_path: Path) -> None:
+def test_broken_file_is_unhealthy_and_swept(tmp_path: Path) -> None:
     (tmp_path / "encoder-w1.health").write_text("{")
     assert not probe(tmp_path, "encoder")[0]
     assert sweep(tmp_path, "encoder") == 1
     assert list(tmp_path.iterdir()) == []
 
 
-def test_sweeping_keeps_the_living(tmp_path: Path, clock: VirtualClock) -> None:
+def test_sweep_keeps_live_processes(tmp_path: Path, clock: VirtualClock) -> None:
     Health("encoder", "alive", clock, tmp_path).write()
     dead = Health("encoder", "dead", clock, tmp_path)
     dead.write()
@@ -90,14 +90,14 @@ def test_sweeping_keeps_the_living(tmp_path: Path, clock: VirtualClock) -> None:
     assert [item.name for item in tmp_path.iterdir()] == ["encoder-alive.health"]
 
 
-def test_a_process_that_ended_in_order_leaves_nothing(tmp_path: Path, clock: VirtualClock) -> None:
+def test_orderly_end_leaves_no_file(tmp_path: Path, clock: VirtualClock) -> None:
     own = Health("encoder", "w1", clock, tmp_path)
     own.write()
     own.remove()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_as_a_command_it_prints_the_sentence_and_exits(
+def test_command_prints_sentence_and_exits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("CORNERMAN_RUNTIME__DIR", str(tmp_path))

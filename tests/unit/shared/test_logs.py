@@ -1,4 +1,4 @@
-"""Logs as machines read them, as people do, and without secrets."""
+"""Logs as JSON and on a console, without secrets."""
 
 import io
 import json
@@ -27,7 +27,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_json_is_one_object_a_line_with_the_bound_fields() -> None:
+def test_json_lines_hold_bound_fields() -> None:
     out = io.StringIO()
     logs.configure("info", "auto", out, role="encoder", worker="w1")
     logs.get_logger("service").info("batch_encoded", chunks=3)
@@ -38,7 +38,7 @@ def test_json_is_one_object_a_line_with_the_bound_fields() -> None:
     assert line["at"].endswith("Z")
 
 
-def test_a_terminal_gets_text() -> None:
+def test_terminal_gets_text() -> None:
     out = Terminal()
     logs.configure("info", "auto", out)
     logs.get_logger("service").info("batch_encoded")
@@ -47,7 +47,7 @@ def test_a_terminal_gets_text() -> None:
         json.loads(out.getvalue())
 
 
-def test_lines_below_the_level_are_not_written() -> None:
+def test_lines_below_level_are_dropped() -> None:
     out = io.StringIO()
     logs.configure("warning", "json", out)
     logs.get_logger("service").info("batch_encoded")
@@ -63,7 +63,7 @@ def test_credentials_never_reach_a_line() -> None:
     assert "hunter2" not in out.getvalue()
 
 
-def test_an_exception_is_part_of_the_line() -> None:
+def test_exception_is_in_the_line() -> None:
     out = io.StringIO()
     logs.configure("info", "json", out)
     try:
@@ -73,7 +73,7 @@ def test_an_exception_is_part_of_the_line() -> None:
     assert "ValueError: boo" in json.loads(out.getvalue())["exception"]
 
 
-def test_a_librarys_own_logging_comes_out_the_same_way() -> None:
+def test_library_logs_are_converted() -> None:
     out = io.StringIO()
     logs.configure("info", "json", out)
     logging.getLogger("uvicorn").warning("port %d is busy", 80)
@@ -81,6 +81,6 @@ def test_a_librarys_own_logging_comes_out_the_same_way() -> None:
     assert (line["event"], line["part"], line["message"]) == ("library_message", "uvicorn", "port 80 is busy")
 
 
-def test_an_unknown_level_names_the_known_ones() -> None:
+def test_unknown_level_names_known_ones() -> None:
     with pytest.raises(ValueError, match=r"'loud'.*debug, info, warning, error"):
         logs.configure("loud")

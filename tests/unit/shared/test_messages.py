@@ -1,4 +1,4 @@
-"""The vocabulary, and the page that tells it to others: `docs/streams.md` names each message, field, key, counter."""
+"""`docs/streams.md` names every message, field, key and counter of the code."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KINDS = [kind for _, kind in inspect.getmembers(messages, dataclasses.is_datacla
 
 @pytest.fixture(scope="module")
 def generator() -> ModuleType:
-    """`docs/generate_asyncapi.py`, which knows how the page is written."""
+    """`docs/generate_asyncapi.py`, which parses the page."""
     spec = importlib.util.spec_from_file_location("generate_asyncapi", ROOT / "docs" / "generate_asyncapi.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -40,13 +40,13 @@ def test_messages_are_frozen_and_slotted(kind: type) -> None:
     assert not hasattr(kind, "__dict__") or "__dict__" not in kind.__slots__  # type: ignore[attr-defined]
 
 
-def test_every_message_has_a_name_on_the_wire_or_is_part_of_one() -> None:
+def test_every_message_has_a_wire_name() -> None:
     parts = {messages.Times, messages.BlobRef, messages.ChunkRef, messages.Sampling}
     assert set(NAMES) | parts == set(KINDS)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_the_page_names_every_field_with_its_type(kind: type, generator: ModuleType) -> None:
+def test_page_names_every_field_and_type(kind: type, generator: ModuleType) -> None:
     told = generator.rows(PAGE)[kind.__name__]
     hints = typing.get_type_hints(kind)
     wanted = {field.name: generator.spoken(hints[field.name]) for field in dataclasses.fields(kind)}
@@ -55,7 +55,7 @@ def test_the_page_names_every_field_with_its_type(kind: type, generator: ModuleT
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_a_name_that_ends_in_a_unit_has_that_unit_on_the_page(kind: type, generator: ModuleType) -> None:
+def test_unit_suffixes_match_the_page(kind: type, generator: ModuleType) -> None:
     units = {"_at_s": "unix s", "at_s": "unix s", "_ms": "ms", "_bytes": "bytes", "pts_s": "s"}
     for name, row in generator.rows(PAGE)[kind.__name__].items():
         suffix = max((end for end in units if name.endswith(end)), key=len, default="")
@@ -63,7 +63,7 @@ def test_a_name_that_ends_in_a_unit_has_that_unit_on_the_page(kind: type, genera
             assert row.unit == units[suffix], name
 
 
-def test_the_page_names_every_key() -> None:
+def test_page_names_every_key() -> None:
     told = set(re.findall(r"`((?:\{cm<shard>\}|cm):[^`]*)`", PAGE))
     arguments = {"source_id": "<source_id>", "run": "<run>", "seq": "<seq>", "name": "<what>", "array": "<what>"}
     wanted = {streams.WORKERS, streams.SHARDS, streams.worker_key("<role>", "<name>")}
@@ -76,7 +76,7 @@ def test_the_page_names_every_key() -> None:
     assert {key.replace("{cm0}", "{cm<shard>}") for key in wanted} == told
 
 
-def test_the_page_names_every_counter_that_the_code_counts() -> None:
+def test_page_names_every_counter() -> None:
     told = set(re.findall(r"^\| `([a-z_:<>]+)` \|[^|]*\| (?:capture|encoder|decider|generator)", PAGE, flags=re.M))
     counted: set[str] = set()
     for file in [*(ROOT / "services").rglob("*.py"), ROOT / "shared/cornerman_shared/bus/registry.py"]:
@@ -88,6 +88,6 @@ def test_the_page_names_every_counter_that_the_code_counts() -> None:
     assert {"captured", "sampled", "due", "published", "dropped:<reason>"} <= told
 
 
-def test_the_reader_of_other_types_refuses_what_the_page_cannot_say(generator: ModuleType) -> None:
+def test_unsupported_type_is_refused(generator: ModuleType) -> None:
     with pytest.raises(KeyError):
         generator.spoken(complex)

@@ -1,4 +1,4 @@
-"""Every metric is declared once, is there from the start, and is served."""
+"""Every metric is declared once, exists from the start and is served."""
 
 import urllib.request
 from dataclasses import fields
@@ -9,24 +9,24 @@ from cornerman_shared.errors import ConfigError
 from cornerman_shared.process.metrics import DECLARED, PREFIX, Metrics
 
 
-def test_every_attribute_is_declared_and_every_declaration_an_attribute() -> None:
+def test_attributes_equal_declarations() -> None:
     attributes = {item.name for item in fields(Metrics)} - {"registry"}
     assert attributes == set(DECLARED)
 
 
-def test_the_exposed_names_are_the_attributes_names() -> None:
+def test_exposed_names_equal_attributes() -> None:
     exposed = {metric.name for metric in Metrics().registry.collect()}
     assert exposed == {PREFIX + name.removesuffix("_total") for name in DECLARED}
 
 
-def test_two_processes_worth_of_metrics_do_not_mix() -> None:
+def test_registries_are_separate() -> None:
     one, other = Metrics(), Metrics()
     one.output_tokens_total.inc(5)
     assert b"cornerman_output_tokens_total 5.0" in one.text()
     assert b"cornerman_output_tokens_total 0.0" in other.text()
 
 
-def test_they_are_served_over_http_until_stopped(unused_tcp_port: int) -> None:
+def test_metrics_are_served_until_stopped(unused_tcp_port: int) -> None:
     metrics = Metrics()
     metrics.frames_total.labels("captured").inc(7)
     stop = metrics.serve(unused_tcp_port)

@@ -1,4 +1,4 @@
-"""No credential survives, and nothing else is lost."""
+"""Redaction removes every credential and nothing else."""
 
 import pytest
 from hypothesis import given
@@ -37,26 +37,26 @@ def test_credentials_are_hidden(text: str, shown: str) -> None:
         "test://pattern?seconds=3",
     ],
 )
-def test_what_is_no_credential_stays(text: str) -> None:
+def test_other_text_is_unchanged(text: str) -> None:
     assert redact_url(text) == text
 
 
 @given(st.text(st.characters(blacklist_categories=("Cs", "Z", "C"), blacklist_characters="@"), min_size=1))
-def test_no_password_without_spaces_gets_through(password: str) -> None:
+def test_any_password_is_hidden(password: str) -> None:
     hidden = "Zq9" + password + "Zq9"
     assert hidden not in redact_url(f"rtsp://user:{hidden}@camera.local/stream")
 
 
-def test_secret_fields_are_hidden_wherever_they_are() -> None:
+def test_nested_secret_fields_are_hidden() -> None:
     value = redact_value("settings", {"gateway": {"token": "abc", "port": 1}, "urls": ["rtsp://a:b@c/"], "api_key": ""})
     assert value == {"gateway": {"token": "***", "port": 1}, "urls": ["rtsp://***@c/"], "api_key": ""}
 
 
-def test_errors_become_their_redacted_words() -> None:
+def test_errors_become_redacted_text() -> None:
     assert redact_value("error", OSError("cannot open rtsp://a:b@c/")) == "cannot open rtsp://***@c/"
 
 
-def test_counts_of_tokens_are_no_secret() -> None:
+def test_token_counts_are_shown() -> None:
     assert redact_value("n_output_tokens", "12") == "12"
 
 

@@ -1,4 +1,4 @@
-"""Order from disorder: every permutation comes out in order, nothing twice, and nobody waits for ever."""
+"""The resequencer restores order for every permutation, without duplicates and without endless waits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def drain(r: Resequencer[int], now_s: float, gap_s: float | None = None) -> list
 
 
 @given(st.integers(0, 40).flatmap(lambda n: st.permutations(range(n))), st.integers(0, 1000))
-def test_every_permutation_comes_out_in_order(order: list[int], first: int) -> None:
+def test_every_permutation_is_ordered(order: list[int], first: int) -> None:
     r: Resequencer[int] = Resequencer(first)
     out = []
     for seq in order:
@@ -27,7 +27,7 @@ def test_every_permutation_comes_out_in_order(order: list[int], first: int) -> N
 
 
 @given(st.lists(st.integers(0, 15), max_size=60))
-def test_what_comes_twice_or_late_is_handed_back_and_never_comes_out_again(arrivals: list[int]) -> None:
+def test_duplicate_or_late_item_is_returned(arrivals: list[int]) -> None:
     r: Resequencer[int] = Resequencer()
     out: list[int | Gap] = []
     refused = 0
@@ -40,7 +40,7 @@ def test_what_comes_twice_or_late_is_handed_back_and_never_comes_out_again(arriv
 
 
 @given(st.sets(st.integers(0, 30), min_size=1), st.randoms(use_true_random=False))
-def test_with_gaps_given_up_each_number_comes_out_once_as_item_or_gap(seqs: set[int], random: object) -> None:
+def test_each_number_is_item_or_gap(seqs: set[int], random: object) -> None:
     arrivals = sorted(seqs)
     random.shuffle(arrivals)  # type: ignore[attr-defined]
     r: Resequencer[int] = Resequencer()
@@ -51,14 +51,14 @@ def test_with_gaps_given_up_each_number_comes_out_once_as_item_or_gap(seqs: set[
     assert {item for item in out if not isinstance(item, Gap)} == seqs
 
 
-def test_a_missing_number_is_given_up_after_gap_s_and_not_before() -> None:
+def test_missing_number_is_skipped_in_time() -> None:
     r: Resequencer[int] = Resequencer()
     r.push(1, 1, now_s=100.0)
     assert drain(r, 101.9, gap_s=2.0) == []
     assert drain(r, 102.0, gap_s=2.0) == [Gap(0), 1]
 
 
-def test_the_wait_for_a_second_gap_begins_when_the_first_is_over() -> None:
+def test_second_gap_waits_again() -> None:
     r: Resequencer[int] = Resequencer()
     r.push(1, 1, 0.0)
     r.push(3, 3, 1.0)
@@ -67,33 +67,33 @@ def test_the_wait_for_a_second_gap_begins_when_the_first_is_over() -> None:
     assert drain(r, 4.0, gap_s=2.0) == [Gap(2), 3]
 
 
-def test_numbers_missing_in_a_row_are_given_up_together() -> None:
+def test_consecutive_gaps_are_skipped_together() -> None:
     r: Resequencer[int] = Resequencer()
     r.push(3, 3, 0.0)
     assert drain(r, 2.0, gap_s=2.0) == [Gap(0), Gap(1), Gap(2), 3]
 
 
-def test_without_gap_s_it_waits_for_ever() -> None:
+def test_no_gap_s_waits_forever() -> None:
     r: Resequencer[int] = Resequencer()
     r.push(1, 1, 0.0)
     assert drain(r, 1e9) == []
 
 
-def test_an_item_that_comes_just_in_time_is_no_gap() -> None:
+def test_item_in_time_is_no_gap() -> None:
     r: Resequencer[int] = Resequencer()
     r.push(1, 1, 0.0)
     r.push(0, 0, 1.9)
     assert drain(r, 50.0, gap_s=2.0) == [0, 1]
 
 
-def test_an_item_after_its_gap_was_given_up_is_handed_back() -> None:
+def test_item_after_its_gap_is_returned() -> None:
     r: Resequencer[int] = Resequencer()
     r.push(1, 1, 0.0)
     assert drain(r, 2.0, gap_s=2.0) == [Gap(0), 1]
     assert r.push(0, 0, 2.1) == 0
 
 
-def test_more_than_max_held_are_not_held() -> None:
+def test_max_held_forces_a_gap() -> None:
     r: Resequencer[int] = Resequencer(max_held=3)
     for seq in (2, 3, 4):
         r.push(seq, seq, 0.0)
@@ -103,8 +103,8 @@ def test_more_than_max_held_are_not_held() -> None:
     assert drain(r, 0.0) == [Gap(0), Gap(1), 2, 3, 4, 5]
 
 
-def test_an_idle_stretch_is_not_counted_as_waiting() -> None:
-    """Nothing held, nothing awaited: the clock of a gap starts with the first item behind it."""
+def test_idle_time_does_not_count() -> None:
+    """The wait for a gap starts with the first item behind it."""
     r: Resequencer[int] = Resequencer()
     r.push(0, 0, 0.0)
     assert drain(r, 0.0, gap_s=2.0) == [0]

@@ -1,4 +1,4 @@
-"""Flags, exit codes and what a failure becomes; whole processes are an integration test."""
+"""Flags and exit codes of the runtime; whole processes are an integration test."""
 
 import pytest
 
@@ -21,12 +21,12 @@ def test_each_error_has_its_exit_code(error: BaseException, code: int) -> None:
     assert runtime._exit_code(error, logs.get_logger("test")) == code
 
 
-def test_an_interrupt_is_not_swallowed() -> None:
+def test_interrupt_is_raised() -> None:
     with pytest.raises(KeyboardInterrupt):
         runtime._exit_code(KeyboardInterrupt(), logs.get_logger("test"))
 
 
-def test_flags_win_over_set_and_both_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flags_override_set_and_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CORNERMAN_ENCODER__BATCH", "3")
     monkeypatch.setenv("CORNERMAN_REDIS_URL", "redis://environment")
     settings = runtime._settings("encoder", ["--redis", "redis://flag", "--set", "encoder.threads=2", "--name", "w7"])

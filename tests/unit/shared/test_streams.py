@@ -1,4 +1,4 @@
-"""Keys: one place spells them, one shard a source, one hash slot a shard."""
+"""Keys: spelled in one module, one shard for a source, one hash slot for a shard."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ARGUMENTS = {"source_id": "cam1", "run": "r1", "seq": 3, "name": "n", "array": "
 
 
 def every_key(keys: Keys) -> dict[str, str]:
-    """Each property and method of `Keys` that gives a key."""
+    """Every key of `Keys`, by the name of its property or method."""
     found = {}
     for name, member in inspect.getmembers(Keys):
         if isinstance(member, property):
@@ -28,25 +28,25 @@ def every_key(keys: Keys) -> dict[str, str]:
     return found
 
 
-def test_all_keys_of_a_shard_carry_one_hash_tag() -> None:
+def test_keys_carry_their_shard_tag() -> None:
     tags = {re.match(r"\{([^}]+)\}:", key) for key in every_key(Keys(3)).values()}
     assert {match[1] if match else None for match in tags} == {"cm3"}
 
 
-def test_no_two_names_are_the_same_key() -> None:
+def test_keys_are_distinct() -> None:
     keys = every_key(Keys(0))
     assert len(keys) > 15
     assert len(set(keys.values())) == len(keys)
 
 
-def test_feedback_of_a_source_is_not_everybodys() -> None:
+def test_source_feedback_differs_from_shard_feedback() -> None:
     assert Keys(0).feedback("cam1") == "{cm0}:feedback:cam1"
     assert Keys(0).feedback_all == "{cm0}:feedback"
 
 
 @pytest.mark.parametrize(("source_id", "shards", "shard"), [("cam1", 1, 0), ("cam1", 16, 6), ("demo", 16, 0)])
-def test_the_shard_of_a_source_never_moves(source_id: str, shards: int, shard: int) -> None:
-    """Other languages compute it too, and data lies where it was written: crc32 modulo shards."""
+def test_shard_of_a_source_is_stable(source_id: str, shards: int, shard: int) -> None:
+    """Other languages compute the shard too, and stored data must be found again: crc32 modulo shards."""
     assert shard_of(source_id, shards) == shard
     assert Keys.of(source_id, shards) == Keys(shard)
 
@@ -56,12 +56,12 @@ def test_every_source_has_a_shard(source_id: str, shards: int) -> None:
     assert 0 <= shard_of(source_id, shards) < shards
 
 
-def test_nothing_else_spells_a_key() -> None:
+def test_no_other_module_spells_keys() -> None:
     """DESIGN: `streams.py` is the only file that spells a key."""
     spelled = re.compile(r"""["'](\{cm|cm:)""")
     allowed = {
         ROOT / "shared/cornerman_shared/bus" / name for name in ("streams.py", "consumer.py")
-    }  # the consumer reads the shard back
+    }  # the consumer parses the shard
     files = [
         file
         for room in ("shared", "services", "cornerman")

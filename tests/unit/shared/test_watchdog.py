@@ -1,38 +1,38 @@
-"""A loop that stands still is found; a process that was only stopped is forgiven."""
+"""The watchdog detects a hanging loop and ignores a suspended process."""
 
 import threading
 
 from cornerman_shared.process.watchdog import TICKS, StallCounter, Watchdog
 
 
-def test_standing_still_for_the_limit_is_a_stall() -> None:
+def test_no_heartbeat_is_a_stall() -> None:
     counter = StallCounter(10.0)
-    counter.tick(beats=1, elapsed_s=1.0)
-    answers = [counter.tick(beats=1, elapsed_s=1.0) for _ in range(TICKS)]
+    counter.tick(heartbeats=1, elapsed_s=1.0)
+    answers = [counter.tick(heartbeats=1, elapsed_s=1.0) for _ in range(TICKS)]
     assert answers == [False] * (TICKS - 1) + [True]
 
 
-def test_a_loop_that_moves_is_never_stalled() -> None:
+def test_heartbeats_prevent_a_stall() -> None:
     counter = StallCounter(10.0)
-    assert not any(counter.tick(beats=beat, elapsed_s=1.0) for beat in range(100))
+    assert not any(counter.tick(heartbeats=n, elapsed_s=1.0) for n in range(100))
 
 
-def test_one_beat_starts_the_count_anew() -> None:
+def test_heartbeat_restarts_the_count() -> None:
     counter = StallCounter(10.0)
     for _ in range(9):
-        counter.tick(beats=1, elapsed_s=1.0)
-    counter.tick(beats=2, elapsed_s=1.0)
-    assert not any(counter.tick(beats=2, elapsed_s=1.0) for _ in range(9))
+        counter.tick(heartbeats=1, elapsed_s=1.0)
+    counter.tick(heartbeats=2, elapsed_s=1.0)
+    assert not any(counter.tick(heartbeats=2, elapsed_s=1.0) for _ in range(9))
 
 
-def test_time_in_which_the_whole_process_was_stopped_does_not_count() -> None:
+def test_suspended_time_does_not_count() -> None:
     counter = StallCounter(10.0)
-    counter.tick(beats=1, elapsed_s=1.0)
-    assert not counter.tick(beats=1, elapsed_s=3600.0)
-    assert not counter.tick(beats=1, elapsed_s=1.0)
+    counter.tick(heartbeats=1, elapsed_s=1.0)
+    assert not counter.tick(heartbeats=1, elapsed_s=3600.0)
+    assert not counter.tick(heartbeats=1, elapsed_s=1.0)
 
 
-def test_the_thread_reports_a_stall_once() -> None:
+def test_thread_reports_a_stall_once() -> None:
     stalled = threading.Event()
     seen: list[float] = []
 
@@ -47,6 +47,6 @@ def test_the_thread_reports_a_stall_once() -> None:
     assert seen == [0.1]
 
 
-def test_beats_come_more_often_than_the_limit() -> None:
-    assert Watchdog(0.5).beat_every_s <= 0.05
-    assert Watchdog(300.0).beat_every_s == 1.0
+def test_interval_is_below_the_limit() -> None:
+    assert Watchdog(0.5).interval_s <= 0.05
+    assert Watchdog(300.0).interval_s == 1.0

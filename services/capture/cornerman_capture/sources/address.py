@@ -1,4 +1,4 @@
-"""Reads a source's URL: which kind it is, and what FFmpeg is to open. Touches neither network nor disk."""
+"""Parses the URL of a source. Uses neither network nor disk."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from cornerman_capture.source_state import BrokenError
+from cornerman_capture.sources.errors import BrokenError
 from cornerman_shared.redact import redact_url
 
 Kind = Literal["file", "http", "rtsp", "device", "test", "push"]
@@ -20,13 +20,13 @@ _DEVICE_NODE = re.compile(r"/dev/video\d+")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A source's URL, understood.
+    """A parsed source URL.
 
-    Args:
-        kind: which of the sources opens it.
-        target: what is opened: a path, a URL with its credentials, a device.
-        shown: the URL as people may see it.
-        options: what stood behind the `?` of device: and test:.
+    Attributes:
+        kind: which kind of source opens it.
+        target: path, URL with credentials, or device.
+        shown: the URL without credentials, for messages.
+        options: query parameters of device: and test:.
     """
 
     kind: Kind
@@ -36,18 +36,19 @@ class Address:
 
 
 def parse(url: str) -> Address:
-    """Understands a URL.
+    """Parses a URL.
 
     Raises:
-        BrokenError: final; names what is allowed.
+        BrokenError: final; names the allowed forms.
     """
     shown = redact_url(url)
     if any(ord(char) < 32 for char in url):
-        raise BrokenError(f"source {shown!r} has control characters in it; give the URL on one line", final=True)
+        raise BrokenError(f"source {shown!r} contains control characters; give the URL on one line", final=True)
     if url.startswith("device:") or _DEVICE_NODE.match(url):
         return _device(url, shown)
     match = _SCHEME.match(url)
     scheme = match.group(1).lower() if match else ""
+    # Anything without a scheme is a path, also `a:b.mp4`.
     if scheme == "":
         return Address("file", str(Path(url).expanduser()), shown)
     if scheme == "file":
@@ -67,13 +68,13 @@ def _network(kind: Kind, url: str, shown: str) -> Address:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
     except ValueError as error:
-        raise BrokenError(f"source {shown!r} is not a URL ({error}); give {parts_of(kind)}", final=True) from None
+        raise BrokenError(f"source {shown!r} is not a URL ({error}); give {_form_of(kind)}", final=True) from None
     if not host:
-        raise BrokenError(f"source {shown!r} names no host; give {parts_of(kind)}", final=True)
+        raise BrokenError(f"source {shown!r} names no host; give {_form_of(kind)}", final=True)
     return Address(kind, url, shown)
 
 
-def parts_of(kind: Kind) -> str:
+def _form_of(kind: Kind) -> str:
     return "http://host:port/path" if kind == "http" else "rtsp://user:password@host:port/path"
 
 

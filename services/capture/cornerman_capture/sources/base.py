@@ -1,4 +1,4 @@
-"""What every source gives, once open: pictures with raw timestamps, one after the other, in presentation order."""
+"""Interface of an open source: decoded frames with raw timestamps, in presentation order."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import av
 from cornerman_capture.sampling import NOMINAL_S
 
 Interrupted: TypeAlias = Callable[[], bool]
-"""Asked by sources that wait by themselves: True = stop waiting."""
+"""Polled by a source between frames and while it waits; True = stop reading."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamInfo:
-    """What kind of source it turned out to be.
+    """Properties of an open source.
 
-    Args:
-        live: it comes when it comes, and cannot wait; its end is a lost connection. Else it can wait, and ends.
-        paced: live, but delivered in bursts (HLS): to be played at media speed.
+    Attributes:
+        live: the source cannot wait, and its end is a lost connection; False = a file, which can wait and ends.
+        paced: live, but delivered in bursts (HLS), so it is paced at media speed.
         nominal_s: usual time between two frames, seconds.
         pixel_aspect: width of a pixel divided by its height; None = square.
-        duration_s: how long the container says it is; None = it does not.
+        duration_s: as stated by the container; None = not stated.
     """
 
     live: bool
@@ -36,27 +36,34 @@ class StreamInfo:
 
 @dataclass(frozen=True, slots=True)
 class DecodedFrame:
-    """A frame that has been decoded but not converted. `make` is called only for frames that are looked at."""
+    """A frame with its raw timestamp.
 
-    raw_s: float | None  # timestamp as the source gave it, seconds; None = it gave none
-    make: Callable[[], av.VideoFrame | None]  # None = broken picture
+    Attributes:
+        raw_s: timestamp of the source, seconds; None = missing.
+        decode: returns the frame, or None if the picture is broken; called only for frames that are used.
+    """
+
+    raw_s: float | None
+    decode: Callable[[], av.VideoFrame | None]
 
 
 class FrameSource(Protocol):
     """An open source."""
 
     @property
-    def traits(self) -> StreamInfo: ...
+    def info(self) -> StreamInfo:
+        """Properties of the source."""
 
     @property
     def note(self) -> str:
-        """What was wrong with it and could be got over, for people; empty = nothing."""
+        """Problems that were skipped, for users; empty = none."""
 
-    def pictures(self, interrupted: Interrupted) -> Iterator[DecodedFrame]:
-        """Blocks between pictures. Ends at the end of the source, or when interrupted.
+    def frames(self, interrupted: Interrupted) -> Iterator[DecodedFrame]:
+        """Yields frames, blocking between them. Ends at the end of the source or when interrupted.
 
         Raises:
             BrokenError: the source broke off.
         """
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Releases the source."""

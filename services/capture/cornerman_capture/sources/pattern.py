@@ -1,7 +1,7 @@
-"""`test://pattern`: moving pictures made by code, the same for the same URL, for tests and for trying things out.
+"""`test://pattern`: a generated moving picture, equal for equal URLs, for tests and trials.
 
-A coloured texture drifts and a bright square bounces over it; both depend on `seed` and the frame's number only.
-Options: `fps` (30), `seconds` (10; 0 = without end), `size` (640x360), `seed` (1), `vfr` (0; 1 = uneven timestamps).
+A coloured texture drifts and a bright square bounces over it; both depend only on `seed` and the frame's number.
+Options: `fps` (30), `seconds` (10; 0 = no end), `size` (640x360), `seed` (1), `vfr` (0; 1 = uneven timestamps).
 """
 
 from __future__ import annotations
@@ -10,28 +10,31 @@ import itertools
 import re
 from collections.abc import Iterator
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 
-from cornerman_capture.source_state import BrokenError
-from cornerman_capture.sources.address import Address
-from cornerman_capture.sources.base import DecodedFrame, Interrupted, StreamInfo
+from cornerman_capture.sources.base import DecodedFrame, StreamInfo
+from cornerman_capture.sources.errors import BrokenError
+
+if TYPE_CHECKING:
+    from cornerman_capture.sources.address import Address
+    from cornerman_capture.sources.base import Interrupted
 
 _KNOWN: Final = ("fps", "seconds", "size", "seed", "vfr")
 UNEVEN: Final = 0.4
-"""With `vfr`, each timestamp is off by up to this much of a frame."""
+"""With `vfr`, each timestamp is shifted by up to this part of a frame interval."""
 
 
 class PatternSource:
-    """The open pattern."""
+    """An open test pattern."""
 
     note = ""
 
     def __init__(self, address: Address) -> None:
-        """Reads the options.
+        """Parses the options.
 
         Raises:
             BrokenError: final; an option is wrong.
@@ -39,21 +42,22 @@ class PatternSource:
         options = _Options(address)
         self._fps = options.number("fps", 30.0, 0.1, 1000.0)
         seconds = options.number("seconds", 10.0, 0.0, 1e6)
-        self._frames = round(seconds * self._fps) if seconds else None
+        self._length = round(seconds * self._fps) if seconds else None
         self._width, self._height = options.size(640, 360)
         self._seed = int(options.number("seed", 1, 0, 2**31))
         self._uneven = options.number("vfr", 0, 0, 1) == 1
         self._texture = _texture(self._seed, self._width, self._height)
-        self.traits = StreamInfo(live=False, nominal_s=1 / self._fps, duration_s=seconds or None)
+        self.info = StreamInfo(live=False, nominal_s=1 / self._fps, duration_s=seconds or None)
 
-    def pictures(self, interrupted: Interrupted) -> Iterator[DecodedFrame]:
-        for index in itertools.count() if self._frames is None else range(self._frames):
+    def frames(self, interrupted: Interrupted) -> Iterator[DecodedFrame]:
+        """See `FrameSource.frames`."""
+        for index in itertools.count() if self._length is None else range(self._length):
             if interrupted():
                 return
             yield DecodedFrame(self._time_of(index), partial(self._frame, index))
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: the pattern holds no resources."""
 
     def _time_of(self, index: int) -> float:
         if not self._uneven or index == 0:
@@ -65,7 +69,7 @@ class PatternSource:
         return av.VideoFrame.from_ndarray(self.pixels(index), format="rgb24")
 
     def pixels(self, index: int) -> NDArray[np.uint8]:
-        """Picture number `index`: [H, W, 3]."""
+        """Frame number `index`, [H, W, 3]."""
         height, width = self._height, self._width
         time_s = index / self._fps
         drift = int(time_s * width / 8) % width
@@ -79,17 +83,17 @@ class PatternSource:
 
 class _Options:
     def __init__(self, address: Address) -> None:
-        self._given, self._shown = address.options, address.shown
+        self._values, self._shown = address.options, address.shown
         if address.target != "pattern":
-            raise BrokenError(f"{self._shown}: the one test source is test://pattern", final=True)
-        for name in self._given:
+            raise BrokenError(f"{self._shown}: unknown test source; give test://pattern", final=True)
+        for name in self._values:
             if name not in _KNOWN:
                 raise BrokenError(
                     f"{self._shown}: there is no option {name!r}; there are {', '.join(_KNOWN)}", final=True
                 )
 
     def number(self, name: str, default: float, least: float, most: float) -> float:
-        text = self._given.get(name)
+        text = self._values.get(name)
         if text is None:
             return default
         try:
@@ -101,7 +105,7 @@ class _Options:
         return value
 
     def size(self, width: int, height: int) -> tuple[int, int]:
-        text = self._given.get("size")
+        text = self._values.get("size")
         if text is None:
             return width, height
         match = re.fullmatch(r"(\d{1,4})x(\d{1,4})", text)
@@ -111,7 +115,7 @@ class _Options:
 
 
 def _texture(seed: int, width: int, height: int) -> NDArray[np.uint8]:
-    """A smooth coloured field that joins at its left and right edge: [H, W, 3]."""
+    """A smooth coloured field whose left and right edges match, [H, W, 3]."""
     rng = np.random.default_rng(seed)
     x = np.linspace(0, 2 * np.pi, width, endpoint=False)[None, :, None]
     y = np.linspace(0, 2 * np.pi, height, endpoint=False)[:, None, None]
@@ -123,8 +127,8 @@ def _texture(seed: int, width: int, height: int) -> NDArray[np.uint8]:
 
 
 def _bounce(position: float, room: int) -> int:
-    """Position on a way of `room` pixels that is walked to and fro."""
+    """Position of a point that moves back and forth over `room` pixels."""
     if room <= 0:
         return 0
-    there = position % (2 * room)
-    return int(there if there <= room else 2 * room - there)
+    offset = position % (2 * room)
+    return int(offset if offset <= room else 2 * room - offset)

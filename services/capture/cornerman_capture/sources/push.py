@@ -1,4 +1,4 @@
-"""`push://ID`: JPEG or WebP frames that a browser sends through the gateway. Knows no bus: an `Inbox` is filled."""
+"""`push://ID`: JPEG or WebP frames that a browser sends through the gateway. Reads an `Inbox`, not the bus."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ import av.error
 from cornerman_capture.sources.base import DecodedFrame, Interrupted, StreamInfo
 
 INBOX_FRAMES: Final = 8
-"""Frames held for a decoder that is behind; then the oldest goes."""
+"""Frames held for a slow decoder; a full inbox drops the oldest."""
 
 POLL_S: Final = 0.1
 MAX_PIXELS: Final = 64_000_000
 
 
 class Inbox:
-    """Between whoever receives pushed frames and the thread that decodes them; newest wins."""
+    """Queue of pushed frames from the event loop to the decoding thread; a full one drops its oldest frame."""
 
     def __init__(self) -> None:
         self._held: deque[tuple[float | None, bytes]] = deque(maxlen=INBOX_FRAMES)
         self._filled = threading.Condition()
 
     def put(self, pts_s: float | None, picture: bytes) -> None:
+        """Adds a frame with its media time, seconds."""
         with self._filled:
             self._held.append((pts_s, picture))
             self._filled.notify()
 
     def get(self, wait_s: float) -> tuple[float | None, bytes] | None:
-        """The oldest held; None when nothing comes within `wait_s`."""
+        """The oldest frame; None if none arrives within `wait_s` seconds."""
         with self._filled:
             if not self._held:
                 self._filled.wait(wait_s)
@@ -41,18 +42,19 @@ class Inbox:
 
 
 class PushSource:
-    """Frames from an inbox. It is open at once, and never ends by itself: a browser that is silent may come back."""
+    """Frames of an inbox. Never ends by itself, because a silent browser may send again."""
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
         self._broken = 0
-        self.traits = StreamInfo(live=True)
+        self.info = StreamInfo(live=True)
 
     @property
     def note(self) -> str:
         return f"{self._broken} pictures were neither JPEG nor WebP" if self._broken else ""
 
-    def pictures(self, interrupted: Interrupted) -> Iterator[DecodedFrame]:
+    def frames(self, interrupted: Interrupted) -> Iterator[DecodedFrame]:
+        """See `FrameSource.frames`."""
         while not interrupted():
             item = self._inbox.get(POLL_S)
             if item is not None:
@@ -60,12 +62,13 @@ class PushSource:
                 yield DecodedFrame(pts_s, partial(self._decode, body))
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: the inbox belongs to the caller."""
 
     def _decode(self, body: bytes) -> av.VideoFrame | None:
-        # A decoder each time: one that has met a broken picture may hold back the next.
+        # A new decoder for each frame: after a broken picture a decoder may delay the next one.
         decoder = av.CodecContext.create(_codec_of(body), "r")
         decoder.thread_count = 1
+        # A small file may declare a huge picture.
         decoder.options = {"max_pixels": str(MAX_PIXELS)}
         try:
             frames = [*decoder.decode(av.Packet(body)), *decoder.decode(None)]
@@ -78,5 +81,5 @@ class PushSource:
 
 
 def _codec_of(body: bytes) -> str:
-    """WebP is known by its RIFF header (RFC 9649); the rest is taken for JPEG, whose decoder says when it is not."""
+    """Codec of a picture: WebP by its RIFF header (RFC 9649), else JPEG, whose decoder refuses other data."""
     return "webp" if body[:4] == b"RIFF" and body[8:12] == b"WEBP" else "mjpeg"

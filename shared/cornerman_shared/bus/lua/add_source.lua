@@ -1,8 +1,9 @@
--- Add a source that is not there yet. KEYS sources, revision, stored… (kept again). ARGV source id, body. Returns 1, or 0 when the id is taken.
+-- Register a source. KEYS sources, revision, stored data… (made persistent). ARGV source id, body.
+-- Returns 1, or 0 when the id is taken.
 if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then
   return 0
 end
--- A source that was removed and is added again plays from its start: its old run is not continued.
+-- A source that was removed and added again plays from its start: its old run is not continued.
 redis.call('HDEL', KEYS[3], 'url')
 redis.call('INCR', KEYS[2])
 for i = 3, #KEYS do

@@ -1,7 +1,7 @@
--- Start a run of a source, or continue the one that is there.
+-- Start a run of a source, or continue the stored one.
 --
 -- KEYS  run, counters, inflight, fence
--- ARGV  generation, new run id, resume (1 = continue what is there), url
+-- ARGV  generation, new run id, resume (1 = continue the stored run if its url is the same), url
 --
 -- Returns run id, next seq, ended; or -1 when a newer owner holds the lease.
 if redis.call('GET', KEYS[4]) ~= ARGV[1] then

@@ -1,5 +1,5 @@
--- Say that work on these entries goes on, without raising their delivery count; but only for those that are still ours.
--- KEYS stream. ARGV group, consumer, entry ids… Returns the ids that are no longer ours.
+-- Reset the idle time of the entries that this consumer holds, without raising their delivery count.
+-- KEYS stream. ARGV group, consumer, entry ids… Returns the ids that it no longer holds.
 local lost = {}
 for i = 3, #ARGV do
   local pending = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1)

@@ -1,4 +1,4 @@
--- Settle one input and write everything it causes, or nothing at all.
+-- Settle one input and write all its outputs, or nothing.
 --
 -- KEYS[1]  input stream
 -- KEYS[2]  fence key
@@ -6,13 +6,13 @@
 -- ARGV     group ('' = no input), entry id, our generation ('' = the work needs no lease), then operations: each is its
 --          name, its number of arguments, its arguments.
 --
--- Returns 1 done, 0 somebody else had settled the input, -1 a newer owner holds the lease, 2 settled, but the condition of
--- `once` did not hold, so what stands behind it was left out.
+-- Returns 1 done, 0 the input was settled before, -1 a newer owner holds the lease, 2 settled, but the field of `once` was
+-- missing, so the operations behind it were left out.
 local group, id, generation = ARGV[1], ARGV[2], ARGV[3]
 if generation ~= '' and redis.call('GET', KEYS[2]) ~= generation then
   return -1
 end
--- `expect` comes first: a field that holds another value than ours means that a newer attempt is at work.
+-- `expect` comes first, before the input is settled: another value than ours means that a newer attempt runs.
 local first = 4
 while ARGV[first] == 'expect' do
   local there = redis.call('HGET', KEYS[tonumber(ARGV[first + 2])], ARGV[first + 3])
@@ -29,7 +29,7 @@ local operations = {}
 function operations.add(key, maxlen, body)
   redis.call('XADD', key, 'MAXLEN', '~', maxlen, '*', 'm', body)
 end
--- An event goes to its source's stream and to the stream of all; the numbers are of the two keys.
+-- An event goes to the stream of its source and to the stream of its shard.
 function operations.event(own, all, maxlen, body)
   redis.call('XADD', own, 'MAXLEN', '~', maxlen, '*', 'm', body)
   redis.call('XADD', all, 'MAXLEN', '~', maxlen, '*', 'm', body)
@@ -51,7 +51,7 @@ end
 function operations.free(key)
   redis.call('UNLINK', key)
 end
--- Which arguments, counted from the operation's first, are numbers of keys.
+-- How many leading arguments of an operation are key numbers; must match `_KEY_ARGUMENTS` in hop.py.
 local key_arguments = { add = 1, event = 2, set = 1, delete = 1, release = 1, count = 1, free = 1, once = 1 }
 
 local at = first

@@ -1,5 +1,5 @@
--- Forget a consumer that leaves, and those silent for long: only ones with nothing pending, since XGROUP DELCONSUMER drops
--- pending entries without a word. KEYS stream. ARGV group, consumer, silence in ms. Returns how many were forgotten.
+-- Delete a consumer that leaves, and consumers idle for long. Only ones without pending entries, because XGROUP
+-- DELCONSUMER drops those. KEYS stream. ARGV group, consumer, idle time in ms. Returns how many were deleted.
 local gone = 0
 for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
   local consumer = {}

@@ -1,9 +1,9 @@
--- Put a chunk on the bus, once, if there is credit.
+-- Publish a chunk, once, if there is credit.
 --
 -- KEYS  chunks, inflight, run, counters, fence
 -- ARGV  generation, run, seq, member, credit (0 = needs none), heal seconds, maxlen, body, is_end (1 = the end marker)
 --
--- Returns 1 published, 0 no credit, -1 a newer owner holds the lease, 2 this seq is on the bus already.
+-- Returns 1 published, 0 no credit, -1 a newer owner holds the lease, 2 this seq was published before.
 local chunks, inflight, run, counters, fence = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local generation, run_id, seq, member = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local credit, heal_s, maxlen, body, is_end = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7], ARGV[8], ARGV[9]

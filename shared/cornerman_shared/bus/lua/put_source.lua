@@ -1,5 +1,5 @@
--- Write a source's settings, if what is there is still what the change was made from ('' = whatever is there).
--- KEYS sources, revision, stored… (kept again). ARGV source id, body, body before. Returns 1 or 0.
+-- Write the settings of a source if the stored ones equal `body before` ('' = in any case).
+-- KEYS sources, revision, stored data… (made persistent). ARGV source id, body, body before. Returns 1 or 0.
 if ARGV[3] ~= '' and redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[3] then
   return 0
 end

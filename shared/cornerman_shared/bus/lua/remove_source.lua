@@ -1,4 +1,5 @@
--- Remove a source; what is stored of it expires. KEYS sources, revision, stored… ARGV source id, seconds. Returns 1, or 0 when there was none.
+-- Remove a source and let its stored data expire. KEYS sources, revision, stored data… ARGV source id, seconds.
+-- Returns 1, or 0 when the source was not registered.
 if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then
   return 0
 end

@@ -1,5 +1,6 @@
--- Write an event of a request, if this attempt is still the newest and the request open.
--- KEYS open requests, the source's feedback, everybody's feedback. ARGV request id, attempt, maxlen, body. Returns 1 or 0.
+-- Append an event of a request if this attempt is the newest and the request is open.
+-- KEYS open requests, feedback of the source, feedback of the shard. ARGV request id, attempt, maxlen, body.
+-- Returns 1 or 0.
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then
   return 0
 end

@@ -1,7 +1,7 @@
--- Set fields of a hash that belongs to the holder of a lease, and if one of them changed, perhaps say so. Sent again, it
--- changes nothing and says nothing.
--- KEYS hash, fence, the source's feedback, everybody's feedback
--- ARGV generation, maxlen, number of events, the events, then field, value …      Returns 1, or -1 when fenced.
+-- Set fields of a hash under a lease, and append events if a field changed. Sent again, it changes nothing.
+-- KEYS hash, fence, feedback of the source, feedback of the shard
+-- ARGV generation, maxlen, number of events, the events, then field, value …
+-- Returns 1, or -1 when a newer owner holds the lease.
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then
   return -1
 end

@@ -1,4 +1,4 @@
-"""Dotted settings, nested settings and environment variables mean the same."""
+"""Dotted settings, nested settings and environment variables are equivalent."""
 
 import pytest
 
@@ -7,14 +7,14 @@ from cornerman_shared.settings.overrides import merge, nest, parse_set, to_envir
 from cornerman_shared.settings.tree import load_settings
 
 
-def test_dotted_names_become_a_tree() -> None:
+def test_dotted_names_are_nested() -> None:
     assert nest([("encoder.batch", 2), ("encoder.device", "cpu"), ("log.level", "debug")]) == {
         "encoder": {"batch": 2, "device": "cpu"},
         "log": {"level": "debug"},
     }
 
 
-def test_a_value_and_a_section_of_one_name_are_refused() -> None:
+def test_value_and_section_conflict_is_refused() -> None:
     with pytest.raises(ConfigError, match="encoder"):
         nest([("encoder", 1), ("encoder.batch", 2)])
 
@@ -30,7 +30,7 @@ def test_values_are_read_as_yaml() -> None:
 
 
 @pytest.mark.parametrize("item", ["encoder.batch", "=2", "a.b=[1"])
-def test_what_cannot_be_read_is_named(item: str) -> None:
+def test_unreadable_item_is_named(item: str) -> None:
     with pytest.raises(ConfigError, match="--set"):
         parse_set([item])
 
@@ -39,7 +39,7 @@ def test_later_trees_win_field_by_field() -> None:
     assert merge({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}}, {"d": 4}) == {"a": {"b": 1, "c": 3}, "d": 4}
 
 
-def test_a_child_reads_from_its_environment_what_we_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_carries_settings_to_child(monkeypatch: pytest.MonkeyPatch) -> None:
     flags = {
         "redis": {"url": "unix:///x.sock"},
         "encoder": {"batch": 2, "fake_delay_ms": 2.5},

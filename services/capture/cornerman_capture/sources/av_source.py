@@ -1,6 +1,6 @@
-"""Everything that FFmpeg opens: files, http(s) with HLS and MJPEG, rtsp(s), cameras of this machine.
+"""Sources opened by FFmpeg: files, http(s) with HLS and MJPEG, rtsp(s), local cameras.
 
-Every wait has an end: opening and reading carry a timeout that FFmpeg itself is interrupted by.
+Opening and reading have timeouts that interrupt FFmpeg.
 """
 
 from __future__ import annotations
@@ -11,45 +11,44 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import av
 import av.error
 
-from cornerman_capture.source_state import BrokenError
-from cornerman_capture.sources import failures
-from cornerman_capture.sources.address import Address
-from cornerman_capture.sources.base import DecodedFrame, Interrupted, StreamInfo
-from cornerman_shared.settings.tree import CaptureSettings
+from cornerman_capture.sources.base import DecodedFrame, StreamInfo
+from cornerman_capture.sources.errors import BrokenError, error_text, opening_error, reading_error
+
+if TYPE_CHECKING:
+    from cornerman_capture.sources.address import Address
+    from cornerman_capture.sources.base import Interrupted
+    from cornerman_shared.settings.tree import CaptureSettings
 
 QUIET_TIMES: Final = 2.0
-"""A connection silent for so many times `stall_s` is given up, and opened again."""
+"""A connection silent for this many times `stall_s` is closed and opened again."""
 
 BROKEN_MAX: Final = 300
-"""So many packets in a row that cannot be decoded mean that nothing more will come of it."""
+"""A source with more undecodable packets in a row is given up."""
 
-CUT_SHORT_S: Final = 1.0
-"""A file that ends this much before its stated duration is reported as cut short."""
-
-# What FFmpeg may open in turn: a playlist from the network must not reach files, a file must not reach the network.
+# Protocols that FFmpeg may follow: a playlist from the network must not open files, nor a file the network.
 _PROTOCOLS: Final = {
     "file": "file,crypto,data",
     "http": "http,https,httpproxy,tls,tcp,crypto,data",
     "rtsp": "rtsp,rtsps,rtp,rtcp,udp,tcp,tls,srtp,http,https",
     "device": "file",
 }
-_TEXT_FORMATS: Final = {"tty", "bin", "xbin", "adf", "idf"}  # FFmpeg renders any text file as a picture
+_TEXT_FORMATS: Final = {"tty", "bin", "xbin", "adf", "idf"}  # formats that render any text file as a picture
 _MJPEG_FORMATS: Final = {"mpjpeg", "mjpeg", "jpeg_pipe"}
 
 
 class AvSource:
-    """A source opened by FFmpeg. Decodes in the thread that iterates, with FFmpeg's own threads beside it."""
+    """A source opened by FFmpeg. Decodes in the iterating thread and in FFmpeg's own threads."""
 
     def __init__(self, address: Address, settings: CaptureSettings) -> None:
-        """Opens it; blocks for `settings.open_timeout_s` at most.
+        """Opens the source; blocks for at most `settings.open_timeout_s` seconds.
 
         Raises:
-            BrokenError: with what happened and what to do.
+            BrokenError: names the cause and the remedy.
         """
         self._address = address
         self._read_limit_s = settings.open_timeout_s if address.kind == "file" else QUIET_TIMES * settings.stall_s
@@ -58,35 +57,36 @@ class AvSource:
         self._container = _open(address, settings, self._read_limit_s)
         try:
             self._stream = self._video_stream()
-            self.traits = self._read_traits()
+            self.info = self._read_info()
         except BaseException:
             self._container.close()
             raise
         self._stream.thread_type = "AUTO"
-        if hasattr(av.stream, "Discard"):  # PyAV 16 or later; without it, other variants of HLS are downloaded, too
+        if hasattr(av.stream, "Discard"):  # PyAV 16 or later; without it, other HLS variants are downloaded too
             for stream in self._container.streams:
                 if stream is not self._stream:
                     stream.discard = av.stream.Discard.all
-        self._by_arrival = self.traits.live and self._container.format.name in _MJPEG_FORMATS
+        self._by_arrival = self.info.live and self._container.format.name in _MJPEG_FORMATS
         self._broken = 0
 
     @property
     def note(self) -> str:
+        """How many broken packets were skipped, for users."""
         return f"{self._broken} broken packets were skipped" if self._broken else ""
 
-    def pictures(self, interrupted: Interrupted) -> Iterator[DecodedFrame]:
-        """See `Feed.pictures`. `interrupted` is looked at between pictures."""
-        picture = None
-        for picture in self._decoded(interrupted):
-            yield picture
-        if picture is None and not self.traits.live and not interrupted():
+    def frames(self, interrupted: Interrupted) -> Iterator[DecodedFrame]:
+        """See `FrameSource.frames`. `interrupted` is polled between frames."""
+        frame = None
+        for frame in self._decode(interrupted):
+            yield frame
+        if frame is None and not self.info.live and not interrupted():
             raise BrokenError(
                 f"{self._address.shown}: no frame of it can be decoded ({self.note or 'it has none'}); "
                 "record it again, or give another video",
                 final=self._address.kind == "file",
             )
 
-    def _decoded(self, interrupted: Interrupted) -> Iterator[DecodedFrame]:
+    def _decode(self, interrupted: Interrupted) -> Iterator[DecodedFrame]:
         broken_in_a_row = 0
         packets = self._container.demux(self._stream)
         while not interrupted():
@@ -96,9 +96,9 @@ class AvSource:
                     return
             except av.error.FFmpegError as error:
                 if self._address.kind == "file":
-                    self._broken += 1  # the rest of a damaged file: what came before has been played
+                    self._broken += 1  # a damaged file ends here; the part before has been played
                     return
-                raise failures.reading(error, self._address, self._read_limit_s) from None
+                raise reading_error(error, self._address, self._read_limit_s) from None
             try:
                 frames = packet.decode()
             except av.error.EOFError:
@@ -109,16 +109,17 @@ class AvSource:
                 if broken_in_a_row > BROKEN_MAX:
                     raise BrokenError(
                         f"{self._address.shown}: {BROKEN_MAX} packets in a row cannot be decoded "
-                        f"({failures.plain(error)}); is the stream encrypted or damaged?",
+                        f"({error_text(error)}); is the stream encrypted or damaged?",
                         final=self._address.kind == "file",
                     ) from None
                 continue
             for frame in frames:
                 broken_in_a_row = 0
                 raw_s = time.monotonic() if self._by_arrival else frame.time
-                yield DecodedFrame(raw_s, partial(_itself, frame))
+                yield DecodedFrame(raw_s, partial(_identity, frame))
 
     def close(self) -> None:
+        """Closes the connection or file."""
         self._container.close()
 
     def _video_stream(self) -> av.VideoStream:
@@ -137,7 +138,7 @@ class AvSource:
             raise BrokenError(f"{self._address.shown}: this build of FFmpeg has no decoder for its video", final=True)
         return stream
 
-    def _read_traits(self) -> StreamInfo:
+    def _read_info(self) -> StreamInfo:
         duration = self._container.duration
         duration_s = duration / av.time_base if duration and duration > 0 else None
         name = self._container.format.name
@@ -146,7 +147,7 @@ class AvSource:
             case "file":
                 live = False
             case "http":
-                # A playlist that is still growing has no duration; a stream that never ends has no length either.
+                # A live playlist has no duration; an endless stream has no size either.
                 live = duration_s is None and (hls or name == "mpjpeg" or _size(self._container) <= 0)
             case _:
                 live = True
@@ -161,18 +162,18 @@ class AvSource:
 
 
 def _open(address: Address, settings: CaptureSettings, read_limit_s: float) -> av.container.InputContainer:
-    target, form, options = _call(address, settings)
+    target, form, options = _open_arguments(address, settings)
     limit_s = settings.open_timeout_s
     began_s = time.monotonic()
     try:
         return av.open(target, format=form, container_options=options, timeout=(limit_s, read_limit_s))
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        # The cause's text holds the URL with its credentials, so it is not chained.
-        raise failures.opening(error, address, time.monotonic() - began_s, limit_s, "tls_verify" in options) from None
+        # The original message may hold the URL with credentials, so it is not chained.
+        raise opening_error(error, address, time.monotonic() - began_s, limit_s, "tls_verify" in options) from None
 
 
-def _call(address: Address, settings: CaptureSettings) -> tuple[str, str | None, dict[str, str]]:
-    """What FFmpeg is asked to open: target, format (None = find out), options."""
+def _open_arguments(address: Address, settings: CaptureSettings) -> tuple[str, str | None, dict[str, str]]:
+    """Arguments of `av.open`: target, format (None = probe), options."""
     options = {"protocol_whitelist": _PROTOCOLS[address.kind]}
     if settings.tls_ca_file and address.kind in ("http", "rtsp"):
         options |= _trust(address, settings.tls_ca_file)
@@ -193,7 +194,7 @@ def _trust(address: Address, ca_file: str) -> dict[str, str]:
     path = Path(ca_file).expanduser()
     if not path.is_file():
         raise BrokenError(
-            f"{address.shown}: capture.tls_ca_file = {ca_file!r} is no file; give a PEM file of certificates, "
+            f"{address.shown}: capture.tls_ca_file = {ca_file!r}: file not found; give a PEM file of certificates, "
             "such as /etc/ssl/certs/ca-certificates.crt or the camera's own",
             final=True,
         )
@@ -201,6 +202,7 @@ def _trust(address: Address, ca_file: str) -> dict[str, str]:
 
 
 def _camera(address: Address, options: dict[str, str]) -> tuple[str, str, dict[str, str]]:
+    # FFmpeg's names of our options.
     names = {"size": "video_size", "fps": "framerate", "format": "input_format"}
     for name, value in address.options.items():
         if name not in names:
@@ -210,7 +212,7 @@ def _camera(address: Address, options: dict[str, str]) -> tuple[str, str, dict[s
         options[names[name]] = value
     number = address.target.removeprefix("/dev/video")
     if sys.platform == "darwin":
-        options.setdefault("framerate", "30")  # AVFoundation's own default, 29.97, is refused by Apple's cameras
+        options.setdefault("framerate", "30")  # Apple's cameras refuse AVFoundation's default of 29.97
         return number, "avfoundation", options
     if sys.platform.startswith("linux"):
         return f"/dev/video{number}", "video4linux2", options
@@ -220,7 +222,11 @@ def _camera(address: Address, options: dict[str, str]) -> tuple[str, str, dict[s
 
 
 def _check_file(address: Address) -> None:
-    """Says plainly what FFmpeg would put vaguely, and refuses pipes, which would block without end."""
+    """Checks a path with clearer messages than FFmpeg's, and refuses pipes, which would block without end.
+
+    Raises:
+        BrokenError: not a readable file with content.
+    """
     path = Path(address.target)
     try:
         found = path.stat()
@@ -242,12 +248,12 @@ def _check_file(address: Address) -> None:
         raise BrokenError(f"{address.shown}: the file is empty (0 bytes)", final=True)
 
 
-def _itself(frame: av.VideoFrame) -> av.VideoFrame:
+def _identity(frame: av.VideoFrame) -> av.VideoFrame:
     return frame
 
 
 def _is_cover(stream: av.VideoStream) -> bool:
-    """Cover art of a music file counts as a video stream to FFmpeg, not to us."""
+    """Whether the stream is the cover art of a music file, which FFmpeg lists as video."""
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 

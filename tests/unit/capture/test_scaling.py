@@ -1,4 +1,4 @@
-"""Frames become upright 8-bit RGB at the travelling size, whatever they were."""
+"""Frames of any format become upright 8-bit RGB of the size of chunks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from cornerman_capture.scaling import FrameScaler, scaled_size
-from cornerman_capture.source_state import BrokenError
+from cornerman_capture.sources.errors import BrokenError
 from cornerman_media.jpeg import JpegEncoder
 from cornerman_media.orientation import Orientation
 
@@ -46,9 +46,7 @@ def close(pixel: np.ndarray, colour: tuple[int, int, int], off: int = 14) -> boo
         ("libvpx-vp9", "yuv420p", "a.webm"),
     ],
 )
-def test_every_pixel_format_gives_the_right_colours(
-    make_video: Callable[..., Path], codec: str, pix_fmt: str, name: str
-) -> None:
+def test_pixel_formats_keep_their_colours(make_video: Callable[..., Path], codec: str, pix_fmt: str, name: str) -> None:
     path = make_video(name, codec=codec, pix_fmt=pix_fmt, seconds=0.2)
     rgb = FrameScaler(224).rgb(first_frame(path))
     assert rgb.shape == (224, 398, 3)
@@ -58,7 +56,7 @@ def test_every_pixel_format_gives_the_right_colours(
     assert close(rgb[10, 200], GREEN), rgb[10, 200]
 
 
-def test_grey_of_16_bit_is_scaled_not_cut_off(make_video: Callable[..., Path]) -> None:
+def test_16_bit_grey_is_scaled(make_video: Callable[..., Path]) -> None:
     path = make_video("a.mkv", codec="ffv1", pix_fmt="gray16le", seconds=0.1)
     rgb = FrameScaler(224).rgb(first_frame(path))
     assert close(rgb[180, 60], (74, 74, 74))  # BT.601 luma of the red half
@@ -77,12 +75,12 @@ def test_odd_sizes_keep_their_aspect(make_video: Callable[..., Path], size: tupl
     [
         ((1, 0, 0, 1), (224, 398), (150, 60), (150, 340)),
         ((0, 1, -1, 0), (398, 224), (60, 60), (340, 60)),  # a phone held upright: clockwise by 90 degrees
-        ((0, -1, 1, 0), (398, 224), (340, 150), (60, 150)),  # the other way
+        ((0, -1, 1, 0), (398, 224), (340, 150), (60, 150)),  # counterclockwise by 90 degrees
         ((-1, 0, 0, -1), (224, 398), (60, 340), (60, 60)),  # upside down
-        ((-1, 0, 0, 1), (224, 398), (150, 340), (150, 60)),  # a selfie: mirrored
+        ((-1, 0, 0, 1), (224, 398), (150, 340), (150, 60)),  # mirrored, as by a front camera
     ],
 )
-def test_turned_videos_come_upright(
+def test_turned_videos_become_upright(
     make_video: Callable[..., Path],
     turn: Callable[[Path, tuple[int, int, int, int]], None],
     matrix: tuple[int, int, int, int],
@@ -103,24 +101,24 @@ def test_turned_videos_come_upright(
     assert close(jpeg[int(red_at[0] * scale), int(red_at[1] * scale)], RED, off=25)
 
 
-def test_pixels_that_are_not_square_are_stretched() -> None:
+def test_nonsquare_pixels_are_stretched() -> None:
     assert scaled_size(720, 576, Fraction(64, 45), 224) == (398, 224)
     assert scaled_size(720, 576, None, 224) == (280, 224)
     assert scaled_size(720, 576, Fraction(0, 1), 224) == (280, 224)
 
 
-def test_the_pixel_aspect_of_a_file_is_heeded(make_video: Callable[..., Path]) -> None:
+def test_pixel_aspect_of_file_is_applied(make_video: Callable[..., Path]) -> None:
     from cornerman_capture.sources.opening import open_source
     from cornerman_shared.settings.tree import CaptureSettings
 
     path = make_video("a.mkv", size=(360, 288), pixel_aspect=Fraction(64, 45), seconds=0.1)
     feed = open_source(str(path), CaptureSettings())
-    frame = next(iter(feed.pictures(lambda: False))).make()
-    assert FrameScaler(224, feed.traits.pixel_aspect).rgb(frame).shape == (224, 398, 3)
+    frame = next(iter(feed.frames(lambda: False))).decode()
+    assert FrameScaler(224, feed.info.pixel_aspect).rgb(frame).shape == (224, 398, 3)
     feed.close()
 
 
-def test_a_picture_too_narrow_to_be_one_is_refused() -> None:
+def test_extreme_aspect_is_refused() -> None:
     with pytest.raises(BrokenError, match="4000x16"):
         scaled_size(4000, 16, None, 224)
 
@@ -129,43 +127,43 @@ def test_a_picture_too_narrow_to_be_one_is_refused() -> None:
     ("degrees", "matrix"),
     [(0, (1, 0, 0, 1)), (-90, (0, 1, -1, 0)), (90, (0, -1, 1, 0)), (180, (-1, 0, 0, -1)), (-180, (-1, 0, 0, -1))],
 )
-def test_an_angle_turns_as_its_matrix_does(degrees: int, matrix: tuple[int, int, int, int]) -> None:
+def test_angle_equals_its_matrix(degrees: int, matrix: tuple[int, int, int, int]) -> None:
     a, b, c, d = (value << 16 for value in matrix)
     packed = struct.pack("=9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
     assert Orientation.of_angle(degrees) == Orientation.of_matrix(packed)
 
 
-def test_a_short_display_matrix_is_upright() -> None:
+def test_short_display_matrix_is_upright() -> None:
     assert Orientation.of_matrix(b"") == Orientation()
 
 
-def test_pictures_are_freed_at_once_not_by_the_garbage_collector(make_video: Callable[..., Path]) -> None:
-    """Reading a frame's side data ties it into a cycle; a day of video then held hundreds of megabytes."""
-    shrinker, maker = FrameScaler(224), JpegEncoder(320, 80)
+def test_frames_are_freed_without_collector(make_video: Callable[..., Path]) -> None:
+    """Reading side data puts a frame into a reference cycle; a day of video then held hundreds of megabytes."""
+    scaler, encoder = FrameScaler(224), JpegEncoder(320, 80)
     gc.collect()
     gc.disable()
     try:
         with av.open(str(make_video(seconds=2))) as container:
             for frame in container.decode(video=0):
-                shrinker.rgb(frame)
-                maker.jpeg(frame)
+                scaler.rgb(frame)
+                encoder.jpeg(frame)
         del frame
         assert sum(type(thing) is av.VideoFrame for thing in gc.get_objects()) <= 3
     finally:
         gc.enable()
 
 
-def test_a_looped_clip_leaves_no_picture_behind_each_time_it_is_opened(make_video: Callable[..., Path]) -> None:
-    """The first frame of each opening is looked at for its display matrix, and was kept until a full collection."""
+def test_reopened_clip_keeps_no_frames(make_video: Callable[..., Path]) -> None:
+    """The display matrix of each first frame is read, which kept that frame until a full collection."""
     path = str(make_video(seconds=0.5))
     gc.collect()
     gc.disable()
     try:
         for _ in range(20):
-            shrinker = FrameScaler(224)
+            scaler = FrameScaler(224)
             with av.open(path) as container:
                 for frame in container.decode(video=0):
-                    shrinker.rgb(frame)
+                    scaler.rgb(frame)
         del frame
         assert sum(type(thing) is av.VideoFrame for thing in gc.get_objects()) <= 2
     finally:

@@ -1,4 +1,4 @@
-"""Capture processes that share sources, die, stop and lose their server: another goes on, and nothing is done twice."""
+"""Capture processes share sources, and another one continues after a kill, a stop or a lost server."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.integration.waiting import expire_key, until, until_true
 
 
 async def kill(context: Context) -> None:
-    """As kill -9 would: nothing more is said on the bus, leases are left to run out."""
+    """Ends a process as kill -9 does: it writes nothing more, and its leases expire."""
     for task in asyncio.all_tasks():
         if task.get_name().startswith(("session:", "lease:")):
             task.cancel()
@@ -42,7 +42,7 @@ def accounted(counts: dict[str, int]) -> bool:
     return counts["due"] == counts.get("published", 0) + dropped
 
 
-async def test_a_killed_process_is_followed_by_another_that_goes_on_with_the_run(bus: Bus, settings: Settings) -> None:
+async def test_next_process_continues_a_killed_run(bus: Bus, settings: Settings) -> None:
     await add_source(bus, spec(credit=3))
     async with capture(settings, "c1") as first:
         await until(has_chunks(bus, 3))
@@ -60,7 +60,7 @@ async def test_a_killed_process_is_followed_by_another_that_goes_on_with_the_run
     assert (counts["due"], counts["published"]) == (CHUNKS, CHUNKS)
 
 
-async def test_a_process_that_stops_hands_its_file_on(bus: Bus, settings: Settings) -> None:
+async def test_stopped_process_passes_its_file_on(bus: Bus, settings: Settings) -> None:
     await add_source(bus, spec(credit=3))
     async with capture(settings, "c1"):
         await until(has_chunks(bus, 3))
@@ -74,9 +74,7 @@ async def test_a_process_that_stops_hands_its_file_on(bus: Bus, settings: Settin
 
 
 @pytest.mark.parametrize("lossless", [True, False])
-async def test_a_file_that_has_ended_is_not_played_again_by_another(
-    bus: Bus, settings: Settings, lossless: bool
-) -> None:
+async def test_ended_file_is_not_played_again(bus: Bus, settings: Settings, lossless: bool) -> None:
     await add_source(bus, spec(lossless=lossless))
     async with capture(settings, "c1"):
         await until(is_state(bus, "ended"))
@@ -87,7 +85,7 @@ async def test_a_file_that_has_ended_is_not_played_again_by_another(
     assert await state(bus) == "ended"
 
 
-async def test_processes_share_the_sources_and_each_is_captured_once(bus: Bus, settings: Settings) -> None:
+async def test_processes_share_the_sources(bus: Bus, settings: Settings) -> None:
     names = [f"s{i}" for i in range(6)]
     for name in names:
         await add_source(bus, spec(source_id=name))
@@ -99,7 +97,7 @@ async def test_processes_share_the_sources_and_each_is_captured_once(bus: Bus, s
         assert [chunk.seq for chunk in found] == list(range(CHUNKS + 1)), name
 
 
-async def test_a_process_takes_no_more_sources_than_it_may(bus: Bus, settings: Settings) -> None:
+async def test_process_respects_its_source_limit(bus: Bus, settings: Settings) -> None:
     one = settings.model_copy(update={"capture": settings.capture.model_copy(update={"max_sources": 1})})
     for name in ("s1", "s2"):
         await add_source(bus, spec(PATTERN + "&seconds=0", source_id=name, lossless=False, realtime=True))
@@ -119,14 +117,14 @@ async def test_a_process_takes_no_more_sources_than_it_may(bus: Bus, settings: S
             await until(is_state(bus, "playing", source_id="s2"))
 
 
-async def test_a_restarted_server_is_waited_for_and_a_lossless_run_goes_on(own_server: Server, own_bus: Bus) -> None:
+async def test_lossless_run_survives_a_server_restart(own_server: Server, own_bus: Bus) -> None:
     bus = own_bus
     short = bus.settings.model_copy(update={"bus": bus.settings.bus.model_copy(update={"lease_ms": 600})})
     await add_source(bus, spec(PATTERN + "&seconds=20", credit=5))
     async with capture(short) as context:
         await until(has_chunks(bus, 5))
         own_server.kill()
-        await until_true(lambda: context.health.status().busy == 0)  # its lease has run out
+        await until_true(lambda: context.health.status().busy == 0)  # its lease has expired
         own_server.start()
         await bus.ready(60)
         giver = asyncio.create_task(give_back_credit(bus))
@@ -138,7 +136,7 @@ async def test_a_restarted_server_is_waited_for_and_a_lossless_run_goes_on(own_s
     assert accounted(await counters(bus))
 
 
-async def test_a_camera_plays_on_when_the_server_is_away_for_a_moment(own_server: Server, own_bus: Bus) -> None:
+async def test_camera_survives_a_short_server_outage(own_server: Server, own_bus: Bus) -> None:
     bus = own_bus
     await add_source(bus, spec(PATTERN + "&seconds=0", lossless=False, realtime=True))
     async with capture(bus.settings):
@@ -153,24 +151,24 @@ async def test_a_camera_plays_on_when_the_server_is_away_for_a_moment(own_server
         assert [chunk.seq for chunk in ours] == list(range(len(ours)))
 
 
-async def test_a_process_whose_lease_was_taken_writes_nothing_more(bus: Bus, settings: Settings) -> None:
+async def test_lost_lease_stops_all_writes(bus: Bus, settings: Settings) -> None:
     keys = bus.keys("cam1")
     await add_source(bus, spec(PATTERN + "&seconds=0", lossless=False, realtime=True))
     async with capture(settings):
         await until(has_chunks(bus, 1))
-        # What another process would do after we were frozen for longer than a lease.
+        # As another process does after this one was suspended for longer than a lease.
         await bus.redis.set(keys.lease("capture:cam1"), "another")
         await bus.redis.incr(keys.fence("capture:cam1"))
         before = len(await chunks(bus))
         await asyncio.sleep(1.5)
         assert len(await chunks(bus)) == before
         await expire_key(bus, keys.lease("capture:cam1"))
-        await until(has_chunks(bus, before + 1))  # the other is gone: ours again, as a new run
+        await until(has_chunks(bus, before + 1))  # the other owner is gone: captured again, as a new run
     assert len({chunk.run for chunk in await chunks(bus)}) == 2
 
 
-async def test_as_a_process_it_is_killed_followed_and_stopped(bus: Bus, settings: Settings, tmp_path: Path) -> None:
-    """kill -9 in the middle of a file; the next process goes on with the run, and ends with 0 when told to."""
+async def test_real_process_is_killed_and_followed(bus: Bus, settings: Settings, tmp_path: Path) -> None:
+    """After kill -9 in the middle of a file the next process continues the run and exits with 0 when stopped."""
 
     def start(name: str) -> subprocess.Popen[bytes]:
         flags = ["--redis", settings.redis.url, "--name", name]

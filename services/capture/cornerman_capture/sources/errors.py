@@ -1,40 +1,63 @@
-"""FFmpeg's errors as sentences for people: what happened, which source, what to do. Never with credentials."""
+"""`BrokenError`, and FFmpeg's errors mapped to it: cause, source and remedy, without credentials."""
 
 from __future__ import annotations
 
 import errno
 import socket
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import av
 
-from cornerman_capture.source_state import BrokenError
-from cornerman_capture.sources.address import Address
+from cornerman_shared.errors import SourceError
 from cornerman_shared.redact import redact_url
+
+if TYPE_CHECKING:
+    from cornerman_capture.sources.address import Address
 
 REFUSED: Final = (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError, av.error.PermissionError)
 
 
-def opening(
+class BrokenError(SourceError):
+    """A source cannot be opened or broke off.
+
+    Args:
+        message: cause and remedy, with the source named without its credentials.
+        final: whether opening again is useless (wrong address, refused credentials, no video).
+    """
+
+    def __init__(self, message: str, *, final: bool) -> None:
+        super().__init__(message)
+        self.final = final
+
+
+def opening_error(
     error: BaseException, address: Address, took_s: float, limit_s: float, verified: bool = False
 ) -> BrokenError:
-    """Why a source could not be opened; `verified`: its certificate was asked for."""
+    """Error of a source that could not be opened.
+
+    Args:
+        error: from FFmpeg or the socket layer.
+        address: of the source.
+        took_s: how long opening took, seconds.
+        limit_s: timeout of opening, seconds.
+        verified: whether the server's certificate was checked.
+    """
     what, final = _opening(error, address, took_s, limit_s)
-    if verified and isinstance(error, OSError) and error.errno == errno.EIO:  # all that FFmpeg says of a bad handshake
-        what = "no connection, perhaps because no certificate in capture.tls_ca_file signs the one that is shown"
+    if verified and isinstance(error, OSError) and error.errno == errno.EIO:  # FFmpeg reports a failed handshake as EIO
+        what = "no connection, perhaps because no certificate in capture.tls_ca_file signs the server's"
     return BrokenError(f"{address.shown}: {what}", final=final)
 
 
-def reading(error: BaseException, address: Address, limit_s: float) -> BrokenError:
-    """Why an open source broke off."""
+def reading_error(error: BaseException, address: Address, limit_s: float) -> BrokenError:
+    """Error of an open source that broke off; `limit_s` is the read timeout, seconds."""
     if isinstance(error, (av.error.ExitError, av.error.TimeoutError)):
         return BrokenError(f"{address.shown}: nothing came for {limit_s:g} s", final=False)
-    return BrokenError(f"{address.shown}: broke off ({plain(error)})", final=False)
+    return BrokenError(f"{address.shown}: broke off ({error_text(error)})", final=False)
 
 
-def plain(error: BaseException) -> str:
-    """FFmpeg's own words, without error number and URL."""
+def error_text(error: BaseException) -> str:
+    """Message of an FFmpeg error, without error number and URL credentials."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return redact_url(str(text))
 
@@ -52,26 +75,27 @@ def _opening(error: BaseException, address: Address, took_s: float, limit_s: flo
     if isinstance(error, av.error.HTTPNotFoundError):
         return "the server says 404: nothing is there; check the path", False
     if isinstance(error, av.error.HTTPError):
-        return f"the server answers with an error ({plain(error)})", False
+        return f"the server answers with an error ({error_text(error)})", False
     if isinstance(error, (av.error.ExitError, av.error.TimeoutError)) or (kind != "file" and took_s >= 0.95 * limit_s):
         return f"no answer within {limit_s:g} s; check host, port and network (capture.open_timeout_s)", kind == "file"
     if isinstance(error, av.error.ConnectionRefusedError):
         return "the connection was refused; is the server running, and the port right?", False
+    # Final: another attempt uses the same build.
     if isinstance(error, (av.error.DemuxerNotFoundError, av.error.ProtocolNotFoundError)):
-        return f"this build of FFmpeg cannot read it ({plain(error)})", True
+        return f"this build of FFmpeg cannot read it ({error_text(error)})", True
     if isinstance(error, av.error.InvalidDataError):
         return _unreadable(kind)
     if kind in ("http", "rtsp") and not _resolves(address.target):
         return "the host name is not known; check its spelling and the DNS", False
     if kind in ("http", "rtsp"):
-        return f"no video comes from there ({plain(error)}); check the URL", False
-    return f"cannot be opened ({plain(error)})", kind == "file"
+        return f"the server sends no video ({error_text(error)}); check the URL", False
+    return f"cannot be opened ({error_text(error)})", kind == "file"
 
 
 def _unreadable(kind: str) -> tuple[str, bool]:
     if kind == "file":
         return "not a video that can be read: it is damaged, cut short, or no video; try `ffprobe` on it", True
-    return "what comes from there is no video that can be read; check the URL", False
+    return "the server sends no readable video; check the URL", False
 
 
 def _resolves(url: str) -> bool:

@@ -1,4 +1,4 @@
-"""Feeds that follow a script, and reels that play them in virtual time."""
+"""Scripted sources, and decoders that run them in virtual time."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from cornerman_capture.core import PendingChunk
 from cornerman_capture.preview import PreviewEncoder
 from cornerman_capture.source_decoder import DecodePlan, SourceDecoder
-from cornerman_capture.source_state import BrokenError
 from cornerman_capture.sources.base import DecodedFrame, FrameSource, Interrupted, StreamInfo
+from cornerman_capture.sources.errors import BrokenError
 from cornerman_capture.sources.opening import open_source
 from cornerman_capture.thread_queue import ThreadQueue
 from cornerman_shared.clock import VirtualClock
@@ -23,16 +23,16 @@ MADE = av.VideoFrame.from_ndarray(np.zeros((36, 64, 3), np.uint8), format="rgb24
 
 
 class Script:
-    """A feed that gives frames at these times, then ends, or breaks off."""
+    """Source with frames at given times, which then ends or breaks off."""
 
     def __init__(
         self, times: list[float], *, live: bool = False, breaks: bool = False, count: list[int] | None = None
     ) -> None:
-        self.traits = StreamInfo(live=live, nominal_s=1 / 30, duration_s=None)
+        self.info = StreamInfo(live=live, nominal_s=1 / 30, duration_s=None)
         self.note = ""
         self._times, self._breaks, self._count = times, breaks, count
 
-    def pictures(self, interrupted: Interrupted) -> Iterator[DecodedFrame]:
+    def frames(self, interrupted: Interrupted) -> Iterator[DecodedFrame]:
         for time_s in self._times:
             if interrupted():
                 return
@@ -46,7 +46,7 @@ class Script:
         return MADE
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing."""
 
 
 def plan(**changes: object) -> DecodePlan:
@@ -61,28 +61,28 @@ def plan(**changes: object) -> DecodePlan:
     return DecodePlan(**{**given, **changes})  # type: ignore[arg-type]
 
 
-def reel_of(opener: Callable[[], FrameSource], of: DecodePlan, clock: VirtualClock | None = None) -> SourceDecoder:
+def decoder_of(opener: Callable[[], FrameSource], of: DecodePlan, clock: VirtualClock | None = None) -> SourceDecoder:
     clock = clock or VirtualClock()
     return SourceDecoder(of, opener, SETTINGS, clock, PreviewEncoder(clock, 320, 80))
 
 
-def url_reel(url: str, of: DecodePlan) -> SourceDecoder:
-    return reel_of(partial(open_source, url, SETTINGS), of)
+def url_decoder(url: str, of: DecodePlan) -> SourceDecoder:
+    return decoder_of(partial(open_source, url, SETTINGS), of)
 
 
-async def play(reel: SourceDecoder) -> list[PendingChunk]:
-    reel.start()
-    cuts = []
-    while (cut := await reel.cuts.take()) is not None:
-        cuts.append(cut)
-    assert reel.join(60.0)
-    return cuts
+async def play(decoder: SourceDecoder) -> list[PendingChunk]:
+    decoder.start()
+    chunks = []
+    while (chunk := await decoder.chunks.get()) is not None:
+        chunks.append(chunk)
+    assert decoder.join(60.0)
+    return chunks
 
 
 def frames(n: int, fps: float = 30) -> list[float]:
     return [i / fps for i in range(n)]
 
 
-async def all_of(cuts: ThreadQueue[PendingChunk]):
-    while (cut := await cuts.take()) is not None:
-        yield cut
+async def all_of(chunks: ThreadQueue[PendingChunk]):
+    while (chunk := await chunks.get()) is not None:
+        yield chunk

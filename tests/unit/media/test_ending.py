@@ -1,0 +1,83 @@
+"""When an end is reported as cut short, and when it is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cornerman_media.ending import cut_short, missing_bytes
+from tests.unit.media.films import Film, steady, write
+from tests.unit.media.reading import read
+
+WHOLE = {"duration_s": 10.0, "longest_step_s": 1 / 30, "missing_bytes": 0, "damaged": False}
+
+
+@pytest.mark.parametrize(
+    ("end_s", "stated_s", "more"),
+    [
+        (4.0, 20.0, {}),  # nothing is missing: the container errs
+        (4.0, None, {"missing_bytes": None, "duration_s": 20.0}),  # only the longest track's length is known
+        (9.2, 10.0, {"damaged": True}),
+        (9.95, 10.0, {"missing_bytes": 5}),
+        (56.0, 60.0, {"longest_step_s": 4.0, "missing_bytes": 5}),
+        (9.5, None, {"missing_bytes": 100}),
+        (5.0, None, {"missing_bytes": 0}),
+    ],
+)
+def test_end_is_not_reported(end_s: float, stated_s: float | None, more: dict[str, object]) -> None:
+    assert cut_short(end_s=end_s, stated_s=stated_s, **WHOLE | more) == ""  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("end_s", "stated_s", "more", "text"),
+    [
+        (3.1, 6.0, {"missing_bytes": 900}, "cut short: it ends after 3.1 of 6.0 s"),
+        (3.1, 6.0, {"damaged": True}, "cut short: it ends after 3.1 of 6.0 s"),
+        (3.1, 6.0, {"missing_bytes": None}, "cut short: it ends after 3.1 of 6.0 s"),
+        (3.1, None, {"missing_bytes": 900}, "cut short: it ends after 3.1 of 10.0 s"),
+        (3.1, None, {"missing_bytes": 9, "duration_s": None}, "it ends after 3.1 s, and its last 9 bytes are missing"),
+    ],
+)
+def test_missing_end_is_reported(end_s: float, stated_s: float | None, more: dict[str, object], text: str) -> None:
+    assert text in cut_short(end_s=end_s, stated_s=stated_s, **WHOLE | more)  # type: ignore[arg-type]
+
+
+FRONT = {"movflags": "+faststart"}
+
+
+@pytest.mark.parametrize("audio", [None, (0.0, 5.0)], ids=["silent", "longer sound"])
+@pytest.mark.parametrize(("name", "muxer"), [("a.mp4", FRONT), ("a.mkv", {}), ("a.avi", {})])
+def test_cut_file_says_so(tmp_path: Path, name: str, muxer: dict[str, str], audio: tuple[float, float] | None) -> None:
+    codec = {"audio_codec": "pcm_s16le"} if name != "a.mp4" else {}
+    tick = {"tick": 1 / 30} if name == "a.avi" else {}
+    film = Film(steady(150), size=(160, 120), muxer_options=muxer, audio_s=audio, **codec)  # type: ignore[arg-type]
+    if tick:
+        film = Film(steady(150), size=(160, 120), tick=film.tick * 3000, audio_s=audio, **codec)  # type: ignore[arg-type]
+    path = write(tmp_path / name, film)
+    assert missing_bytes(path) == 0
+    assert read(path).cut_short == ""
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    assert missing_bytes(path) == len(data) - len(data) // 2
+    assert read(path).cut_short.startswith("cut short: it ends after")
+
+
+def test_fragments_are_cut_short(tmp_path: Path) -> None:
+    film = Film(
+        steady(150), size=(160, 120), codec_options={"g": "30"}, muxer_options={"movflags": "+frag_keyframe+empty_moov"}
+    )
+    path = write(tmp_path / "a.mp4", film)
+    assert (missing_bytes(path), read(path).cut_short) == (0, "")
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 2 // 3])
+    assert read(path).cut_short == "cut short: it ends after 3.2 of 4.0 s"  # the fragments that are there promise 4 s
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"RIFF", b"\x1a\x45\xdf\xa3", b"\0\0\0\1mdat", b"\x1a\x45\xdf\xa3" + b"\xff" * 40]
+)
+def test_nonsense_promises_nothing(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(data)
+    assert not missing_bytes(path) or data[4:8] == b"mdat"
