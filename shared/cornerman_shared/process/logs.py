@@ -16,6 +16,7 @@ Format = Literal["auto", "json", "console"]
 Logger = structlog.typing.FilteringBoundLogger
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+REPEATS, REPEAT_S, MAX_KEYS = 10, 60.0, 1_000
 _NOISY = ("asyncio", "httpcore", "httpx", "urllib3", "matplotlib", "PIL")
 
 
@@ -107,6 +108,27 @@ def _redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Muta
 class _Bridge(logging.Handler):
     """Converts a log record of a library to a structured line."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._counts: dict[tuple[str, str], tuple[float, int]] = {}
+
     def emit(self, record: logging.LogRecord) -> None:
+        count = self._count(record)
+        if count > REPEATS:
+            return
+        message = record.getMessage()
+        if count == REPEATS:
+            message += f" (more of these are left out for {REPEAT_S:.0f} s)"
         logger = get_logger(record.name)
-        logger.log(record.levelno, "library_message", message=record.getMessage(), exc_info=record.exc_info or None)
+        logger.log(record.levelno, "library_message", message=message, exc_info=record.exc_info or None)
+
+    def _count(self, record: logging.LogRecord) -> int:
+        """Records with this text in the last `REPEAT_S`. A peer that provokes a warning must not fill the disk."""
+        key = (record.name, str(record.msg)[:100])
+        since_s, count = self._counts.get(key, (record.created, 0))
+        if record.created - since_s > REPEAT_S:
+            since_s, count = record.created, 0
+        if key not in self._counts and len(self._counts) >= MAX_KEYS:
+            self._counts.clear()
+        self._counts[key] = (since_s, count + 1)
+        return count + 1

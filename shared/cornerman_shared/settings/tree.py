@@ -156,6 +156,17 @@ class GatewaySettings(Section):
     allow_private_hosts: Annotated[bool, Field(description="allow link-local and metadata addresses")] = False
     client_queue: Annotated[int, Field(ge=8, description="events queued for a slow client, at most")] = 256
     writes_per_minute: Annotated[int, Field(ge=1, description="for each client")] = 120
+    guesses_per_minute: Annotated[int, Field(ge=1, description="wrong tokens of each client")] = 10
+    max_connections: Annotated[int, Field(ge=8, description="open connections, at most")] = 512
+    max_connections_per_client: Annotated[int, Field(ge=4, description="open connections of one address")] = 256
+    head_timeout_s: Annotated[Positive, Field(description="the head of a request must arrive within this")] = 10.0
+    body_timeout_s: Annotated[
+        Positive, Field(description="its body, too; a long one may take 1 s more for each KiB that came")
+    ] = 20.0
+    trusted_proxies: list[str] = Field(
+        default_factory=list, description="addresses or networks whose X-Forwarded-For is believed"
+    )
+    heads: list[str] = Field(default_factory=list, description="folders that speak.head may name over the web")
     open_browser: Annotated[bool, Field(description="open the page once it is served")] = False
 
 
