@@ -7,8 +7,8 @@ from collections.abc import Container
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from cornerman_capture.broken import BrokenError
 from cornerman_capture.sources.address import KNOWN, parse
-from cornerman_capture.sources.errors import BrokenError
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.redact import credentials_fault, redact_url, remember_url
 

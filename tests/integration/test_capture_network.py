@@ -21,10 +21,10 @@ import av
 import numpy as np
 import pytest
 
+from cornerman_capture.broken import BrokenError
 from cornerman_capture.preview import PreviewEncoder
 from cornerman_capture.source_decoder import DecodePlan, SourceDecoder
 from cornerman_capture.sources.base import FrameSource
-from cornerman_capture.sources.errors import BrokenError
 from cornerman_capture.sources.opening import open_source
 from cornerman_gateway.tls import self_signed
 from cornerman_media.jpeg import JpegEncoder

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cornerman_capture.sources.errors import BrokenError
+from cornerman_capture.broken import BrokenError
 from cornerman_capture.sources.opening import open_source
 from cornerman_gateway import tls
 from cornerman_gateway.tls import self_signed

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from cornerman_capture.broken import BrokenError
 from cornerman_capture.sources.address import parse
-from cornerman_capture.sources.errors import BrokenError
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cornerman_capture.broken import BrokenError
 from cornerman_capture.scaling import FrameScaler, scaled_size
-from cornerman_capture.sources.errors import BrokenError
 from cornerman_media.jpeg import JpegEncoder
 from cornerman_media.orientation import Orientation
 

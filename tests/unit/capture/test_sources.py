@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cornerman_capture.broken import BrokenError
 from cornerman_capture.core import Chunker
 from cornerman_capture.sources.av_source import AvSource
-from cornerman_capture.sources.errors import BrokenError
 from cornerman_capture.sources.opening import open_source
 from cornerman_capture.sources.pattern import PatternSource
 from cornerman_shared.settings.tree import CaptureSettings

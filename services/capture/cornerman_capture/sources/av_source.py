@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Final
 import av
 import av.error
 
+from cornerman_capture.broken import BrokenError
 from cornerman_capture.sources.base import DecodedFrame, StreamInfo
-from cornerman_capture.sources.errors import BrokenError, error_text, opening_error, reading_error
+from cornerman_capture.sources.errors import error_text, opening_error, reading_error
 
 if TYPE_CHECKING:
     from cornerman_capture.sources.address import Address

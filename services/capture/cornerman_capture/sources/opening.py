@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from cornerman_capture.broken import BrokenError
 from cornerman_capture.sources.address import parse
 from cornerman_capture.sources.av_source import AvSource
 from cornerman_capture.sources.base import FrameSource
-from cornerman_capture.sources.errors import BrokenError
 from cornerman_capture.sources.pattern import PatternSource
 from cornerman_capture.sources.push import Inbox, PushSource
 from cornerman_shared.settings.tree import CaptureSettings
