@@ -163,7 +163,7 @@ class AdapterSwitch:
             # Otherwise the name would be looked up in a model hub.
             known = ", ".join(self._folders) or "none"
             raise GenerationError(
-                f"adapter {wanted!r} cannot be used: generator.adapters names {known}; a folder's whole path will do too"
+                f"adapter {wanted!r} cannot be used: generator.adapters names {known}; a whole path will do"
             )
         elif wanted in lora.names:
             change = lambda: lora.activate(wanted)  # noqa: E731
