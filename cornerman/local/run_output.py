@@ -143,7 +143,7 @@ class RunOutput:
 
 
 def _safe(text: str) -> str:
-    """What may go to a terminal: no secret, and no escape sequence of whoever wrote the text."""
+    """Text for a terminal, without secrets and escape sequences."""
     return clean_text(redact_url(text))
 
 

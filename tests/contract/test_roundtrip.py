@@ -108,7 +108,7 @@ def test_decoded_arrays_are_read_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "dtype", "shape", "says"),
+    ("data", "dtype", "shape", "message"),
     [
         (b"abcd", "|O8", [1], "is not allowed"),
         (b"abcd", "i4,i4", [1], "is not allowed"),
@@ -129,8 +129,8 @@ def test_decoded_arrays_are_read_only() -> None:
         ("abcd", "<f4", [1], "must be bytes, got str"),
     ],
 )
-def test_inconsistent_array_is_refused(data: object, dtype: object, shape: object, says: str) -> None:
-    with pytest.raises(MalformedError, match=says):
+def test_inconsistent_array_is_refused(data: object, dtype: object, shape: object, message: str) -> None:
+    with pytest.raises(MalformedError, match=message):
         array_of(data, dtype, shape)
 
 
@@ -143,11 +143,11 @@ def test_array_of_wrong_dtype_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "says"),
+    ("value", "message"),
     [(np.float32(1), "numpy scalar"), (object(), "cannot encode object"), ({1, 2}, "cannot encode set")],
 )
-def test_unsupported_value_is_named_when_packing(value: object, says: str) -> None:
-    with pytest.raises(TypeError, match=says):
+def test_unsupported_value_is_named_when_packing(value: object, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
         pack(Question("q", "cam", value, 0.0))  # type: ignore[arg-type]
 
 

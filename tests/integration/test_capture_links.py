@@ -1,4 +1,4 @@
-"""Sources that lead elsewhere: a decoy listens where nobody may be led."""
+"""Sources that lead elsewhere: a decoy listens at the forbidden address."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def decoy() -> Iterator[tuple[str, list[str]]]:
 
 @contextlib.contextmanager
 def leading_to(target: str) -> Iterator[str]:
-    """A server outside that leads whoever opens it to `target`."""
+    """A server outside that leads its clients to `target`."""
     pages = {
         "/segment": f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{target}/seg.ts\n#EXT-X-ENDLIST\n",
         "/key": f'#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-KEY:METHOD=AES-128,URI="{target}/key"\n#EXTINF:1,\na.ts\n',

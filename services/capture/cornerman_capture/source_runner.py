@@ -23,8 +23,8 @@ from cornerman_capture.sources.opening import open_source
 from cornerman_capture.sources.push import Inbox
 from cornerman_capture.stills import Stills
 from cornerman_shared.aio import background, retry
-from cornerman_shared.bus.publish import RunInfo, begin_run
 from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.runs import RunInfo, begin_run
 from cornerman_shared.errors import FencedError, RetryableError
 from cornerman_shared.process.logs import get_logger
 

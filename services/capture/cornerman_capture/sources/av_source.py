@@ -206,7 +206,7 @@ def _link_refusal(error: BaseException, address: Address, broken: BrokenError) -
     if number == errno.EINVAL:
         return BrokenError(
             f"{address.shown}: what comes from there is no single video file or stream; set capture.follow_links to "
-            "play HLS playlists, if everybody who may add sources is trusted",
+            "play HLS playlists, if all clients that may add sources are trusted",
             final=True,
         )
     if number == errno.EIO and "the server sends no" in str(broken):
