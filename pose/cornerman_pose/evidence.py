@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cornerman_pose.features import FPS
 from cornerman_pose.measures import rule_channels, rule_value
-from cornerman_pose.movements import FormRule
-from cornerman_pose.temporal import FrameReading
+
+if TYPE_CHECKING:
+    from cornerman_pose.movements import FormRule
+    from cornerman_pose.temporal import FrameReading
 
 
 @dataclass(frozen=True, slots=True)

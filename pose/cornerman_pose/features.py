@@ -129,10 +129,10 @@ def extract(
         image: [B,T,19,2] pixels.
         world: [B,T,19,3] metres, hips at the origin, y down, z away from the camera.
         visibility: [B,T,19] in 0..1.
-        seen: [B,T], whether somebody was found.
+        seen: [B,T], whether a person was found.
 
     Returns:
-        [B, T, COUNT]; zero where nobody was found.
+        [B, T, COUNT]; zero where no person was found.
     """
     mask = seen[..., None, None]
     image, world = np.where(mask, image, 0.0), np.where(mask, world, 0.0)
@@ -212,7 +212,7 @@ class LandmarkGrid:
             image_px: [N,33,2] pixels.
             world_m: [N,33,3] metres.
             visibility: [N,33].
-            presence: [N]; below 0.5 nobody was found.
+            presence: [N]; below 0.5 no person was found.
 
         Returns:
             Grid times [K] in seconds and features [K, COUNT].

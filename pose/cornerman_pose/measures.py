@@ -6,11 +6,13 @@ Training computes the channels on true skeletons, the temporal half estimates th
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cornerman_pose.movements import FormRule
+if TYPE_CHECKING:
+    from cornerman_pose.movements import FormRule
 
 Array = NDArray[np.float64]
 # The unit in which the net estimates each channel. Angles in degrees; `hi`, `lo`: greater and lesser of two sides.

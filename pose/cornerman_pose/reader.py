@@ -39,7 +39,7 @@ class MovementReader:
             image_px: [N,33,2] pixels.
             world_m: [N,33,3] metres, hips at the origin, y down.
             visibility: [N,33] in 0..1.
-            presence: [N]; below 0.5 nobody was found.
+            presence: [N]; below 0.5 no person was found.
         """
         times, features = self._grid.push(pts_s, image_px, world_m, visibility, presence)
         if not len(times):

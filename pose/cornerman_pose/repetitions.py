@@ -109,7 +109,7 @@ class RepetitionCounter:
             times_s: [K] media times.
             reading: of the temporal half.
             side: [K], 0 front view to 1 side view.
-            seen: [K], whether somebody was found.
+            seen: [K], whether a person was found.
         """
         done: list[RepetitionSeen] = []
         for k in range(len(times_s)):

@@ -32,7 +32,7 @@ from cornerman_shared.clock import SystemClock
 from cornerman_shared.settings.tree import CaptureSettings
 from tests.integration.waiting import PATIENCE_S
 
-PATIENT = CaptureSettings(open_timeout_s=30.0, stall_s=30.0, backoff_max_s=0.5, shorter_side=32)
+PATIENT = CaptureSettings(follow_links=True, open_timeout_s=30.0, stall_s=30.0, backoff_max_s=0.5, shorter_side=32)
 HASTY = PATIENT.model_copy(update={"open_timeout_s": 1.0, "stall_s": 0.5})
 JPEG = JpegEncoder(320, 80).jpeg(av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), format="rgb24"))
 

@@ -4,10 +4,9 @@ import pytest
 from cornerman_pose.measures import rule_value
 from cornerman_pose.movements import form_rules, movements
 from cornerman_training.skeleton.build import draw_build
-from cornerman_training.skeleton.idle import IDLE
 from cornerman_training.skeleton.judge import channels
 from cornerman_training.skeleton.posing import skeleton
-from cornerman_training.skeleton.scene import FORM, draw_world
+from cornerman_training.skeleton.scene import FORM, IDLE, draw_world
 from cornerman_training.skeleton.timing import SUSTAINED
 
 PROGRESS = np.concatenate([np.linspace(0, 1, 9), np.linspace(1, 0, 9)])

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import NDArray
 
 from cornerman_pose.evidence import moving_seconds, weigh
 from cornerman_pose.movements import form_rules, movements
 from cornerman_pose.temporal import FrameReading, TemporalNet
-from cornerman_training.skeleton.dataset import Examples, draw_examples
+
+if TYPE_CHECKING:
+    from cornerman_training.skeleton.dataset import Examples
 
 _HOLDS = {m.name for m in movements() if m.kind == "hold"}
-_AT_ONCE = 20  # sequences whose features are extracted together
 _RIDGE = np.array([2.0, 4.0, 0.3])
 _PRIOR = np.array([1.2, 0.3, -0.5])
 
@@ -65,8 +68,8 @@ def _gather(
         add(_part(reading, at - 16, at + 1), _part(reading, at - 12, at + 1), at, True)
 
 
-def calibrate(net: TemporalNet, rng: Generator, worlds: int) -> tuple[NDArray[np.float32], dict[str, float]]:
-    """Fit [R,3] on `worlds` fresh sessions.
+def calibrate(net: TemporalNet, fresh: Iterable[Examples]) -> tuple[NDArray[np.float32], dict[str, float]]:
+    """Fit [R,3] on fresh sessions, which come in batches.
 
     Returns:
         The calibration, and by rule the area under the ROC curve on the same sessions.
@@ -74,8 +77,7 @@ def calibrate(net: TemporalNet, rng: Generator, worlds: int) -> tuple[NDArray[np
     rules = form_rules()
     rows: list[list[tuple[float, float, float]]] = [[] for _ in rules]
     truth: list[list[float]] = [[] for _ in rules]
-    for done in range(0, worlds, _AT_ONCE):
-        examples = draw_examples(rng, min(_AT_ONCE, worlds - done), 1)
+    for examples in fresh:
         for n in range(len(examples.end)):
             _gather(net, examples, n, rows, truth)
     out = np.zeros((len(rules), 3), dtype=np.float32)

@@ -7,13 +7,8 @@ from numpy.random import Generator
 
 from cornerman_training.skeleton.build import Build
 from cornerman_training.skeleton.manners import seat
-from cornerman_training.skeleton.posing import SIGNS, Array, PoseTrack, shoulders, swing_arm, upright, waves
-from cornerman_training.skeleton.timing import FPS
-
-
-def seconds(n: int) -> Array:
-    """Times of `n` frames, from 0."""
-    return np.arange(n) / FPS
+from cornerman_training.skeleton.posing import SIGNS, PoseTrack, shoulders, swing_arm, upright, waves
+from cornerman_training.skeleton.timing import seconds
 
 
 def gesture(rng: Generator, build: Build, t: PoseTrack, lively: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from cornerman_training.skeleton.estimator import Landmarks, estimate
 from cornerman_training.skeleton.scene import World, draw_world
 
 FRAMES = 320
+_AT_ONCE = 20  # sessions whose features are extracted together
 _RANGE = {"front": (0.0, 0.5), "oblique": (0.35, 0.88), "side": (0.8, 1.01)}
 Floats = NDArray[np.float32]
 
@@ -102,3 +104,9 @@ def draw_examples(rng: Generator, worlds: int, views: int = 2) -> Examples:
     stacked = [np.stack([getattr(m, k) for m in seen]) for k in ("image", "world", "visibility", "seen")]
     features = extract(BodyState.empty(len(seen)), *stacked).astype(np.float16)
     return Examples(features, *(np.stack(c) for c in zip(*columns, strict=True)))
+
+
+def batches(rng: Generator, worlds: int) -> Iterator[Examples]:
+    """`worlds` random sessions, each seen by one camera, a few at a time."""
+    for done in range(0, worlds, _AT_ONCE):
+        yield draw_examples(rng, min(_AT_ONCE, worlds - done), 1)

@@ -37,7 +37,7 @@ class Landmarks:
 
 
 def estimate(rng: Generator, shot: CameraShot) -> Landmarks:
-    """Landmarks with jitter, bias, lag, wrong depth, glued and missing limbs, swaps and frames without anybody."""
+    """Landmarks with jitter, bias, lag, wrong depth, glued and missing limbs, swaps and frames without a person."""
     camera, image = shot.camera[:, :19], shot.image[:, :19].copy()
     n = len(camera)
     good = rng.uniform(0.3, 1.5)  # some pictures are dark, small or blurred

@@ -6,11 +6,13 @@ Body frame: x to the person's left, y up, z forward; metres and radians. Arrays 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cornerman_training.skeleton.build import Build
+if TYPE_CHECKING:
+    from cornerman_training.skeleton.build import Build
 
 Array = NDArray[np.float64]
 SIGNS = (1.0, -1.0)  # left, right

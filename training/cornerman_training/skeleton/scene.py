@@ -13,11 +13,13 @@ from cornerman_pose.measures import rule_value
 from cornerman_pose.movements import exercise_names, form_rules, movements
 from cornerman_training.skeleton import arms, floor, legs
 from cornerman_training.skeleton.build import Build, draw_build
-from cornerman_training.skeleton.idle import IDLE, ON_FLOOR
+from cornerman_training.skeleton.daily import reach, rise_and_sit, shrug, sit, stand, talk
 from cornerman_training.skeleton.judge import channels
 from cornerman_training.skeleton.manners import Wrong
 from cornerman_training.skeleton.posing import Array, PoseTrack, concatenated, skeleton, waves
+from cornerman_training.skeleton.sport import box, climb, dance, march, walk
 from cornerman_training.skeleton.timing import FPS, SetPlan, plan_set
+from cornerman_training.skeleton.yoga import lie, yoga
 
 Form = Callable[[Generator, Build, Array, Array, Wrong], PoseTrack]
 FORM: dict[str, Form] = {
@@ -26,6 +28,15 @@ FORM: dict[str, Form] = {
     "biceps_curl": arms.biceps_curl, "lateral_raise": arms.lateral_raise, "deadlift": legs.deadlift,
     "high_knees": legs.high_knees, "glute_bridge": floor.glute_bridge,
 }  # fmt: skip
+Idle = Callable[[Generator, Build, int], PoseTrack]
+IDLE: dict[str, tuple[Idle, float]] = {
+    "stand": (stand, 2.0), "talk": (talk, 1.6), "sit": (sit, 2.0), "rise_and_sit": (rise_and_sit, 0.8),
+    "walk": (walk, 2.2), "march": (march, 1.2), "box": (box, 1.2), "shrug": (shrug, 1.0),
+    "dance": (dance, 1.0), "reach": (reach, 2.0),
+    "yoga": (yoga, 1.8), "lie": (lie, 0.5), "climb": (climb, 0.4),
+}  # fmt: skip
+"""What is no exercise, and how often it is drawn. The coach must stay quiet on all of it."""
+ON_FLOOR = frozenset({"lie", "climb", "push_up", "plank", "sit_up", "glute_bridge"})
 _AFTER = 5  # frames after the end of a repetition in which it is judged
 _RULES = {m.name: [(i, r) for i, r in enumerate(form_rules()) if r.exercise == m.name] for m in movements()}
 
@@ -161,7 +172,7 @@ def draw_world(rng: Generator, frames: int) -> World:
     track = concatenated([p.track for p in parts])
     n = len(track.lean)
     h = build.height
-    # Nobody moves like a formula: slow wobble on all targets, a habit of lean, roll and head.
+    # No person moves like a formula: slow wobble on all targets, a habit of lean, roll and head.
     clean = skeleton(build, track)
     track.pelvis += waves(rng, n, 1.2, (3,)) * np.array([1, 0.3, 1]) * rng.uniform(0, 0.01) * h
     track.lean += 0.025 * waves(rng, n, 1.5)

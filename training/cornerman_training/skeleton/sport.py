@@ -6,9 +6,9 @@ import numpy as np
 from numpy.random import Generator
 
 from cornerman_training.skeleton.build import Build
-from cornerman_training.skeleton.daily import seconds
 from cornerman_training.skeleton.floor import prone
 from cornerman_training.skeleton.posing import SIGNS, PoseTrack, shoulders, swing_arm, upright, waves
+from cornerman_training.skeleton.timing import seconds
 
 
 def walk(rng: Generator, build: Build, n: int) -> PoseTrack:

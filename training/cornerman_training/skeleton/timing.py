@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.random import Generator
 
-from cornerman_training.skeleton.posing import Array
+if TYPE_CHECKING:
+    from cornerman_training.skeleton.posing import Array
 
 FPS = 8.0
 # Usual seconds of one repetition; tempo spans 0.4x to 2x around it.
@@ -17,6 +19,11 @@ USUAL_S = {
 }  # fmt: skip
 SUSTAINED = frozenset({"hips_sagging", "hips_high", "head_dropped", "feet_far", "squatting",
                        "half_way_down", "not_upright"})  # fmt: skip
+
+
+def seconds(n: int) -> Array:
+    """Times of `n` frames, from 0."""
+    return np.arange(n) / FPS
 
 
 @dataclass(slots=True)

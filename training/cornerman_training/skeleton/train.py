@@ -17,7 +17,7 @@ from torch import Tensor
 from cornerman_pose.temporal import TemporalNet
 from cornerman_training.skeleton.calibrate import calibrate
 from cornerman_training.skeleton.card import write_card
-from cornerman_training.skeleton.dataset import FRAMES, draw_examples
+from cornerman_training.skeleton.dataset import FRAMES, batches, draw_examples
 from cornerman_training.skeleton.net import SkeletonNet, weights
 from cornerman_training.skeleton.objective import PARTS, losses
 
@@ -145,7 +145,9 @@ def train(out: Path, seed: int, plan: TrainPlan) -> dict[str, float]:
     settled = average.module
     assert isinstance(settled, SkeletonNet)
     final = weights(settled)
-    final["calibration"], areas = calibrate(TemporalNet(final), np.random.default_rng([seed, 3]), plan.calibrate)
+    final["calibration"], areas = calibrate(
+        TemporalNet(final), batches(np.random.default_rng([seed, 3]), plan.calibrate)
+    )
     save_file(final, out / "temporal.safetensors")
     write_card(
         out / "MODEL_CARD.md",

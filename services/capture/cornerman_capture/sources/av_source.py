@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import time
 from collections.abc import Iterator
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 QUIET_TIMES: Final = 2.0
 """A connection silent for this many times `stall_s` is closed and opened again, also one that sends only sound."""
 
+# Formats whose every byte comes from the address itself; playlists and session descriptions name other addresses.
+_ONE_FILE_FORMATS: Final = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,flv,avi,mpjpeg,mjpeg,jpeg_pipe,png_pipe,webp_pipe,h264,hevc,m4v,"
+    "ogg,asf,gif,ivf"
+)
 _MJPEG_FORMATS: Final = {"mpjpeg", "mjpeg", "jpeg_pipe"}
 
 
@@ -117,7 +123,9 @@ def _open(address: Address, settings: CaptureSettings) -> VideoReader:
             raise content_error(error, address) from None
         # FFmpeg's own message may hold the URL with credentials, so it is not chained.
         took_s = time.monotonic() - began_s
-        raise opening_error(error.__cause__, address, took_s, limit_s, "tls_verify" in options) from None
+        broken = opening_error(error.__cause__, address, took_s, limit_s, "tls_verify" in options)
+        limited = "format_whitelist" in options
+        raise (_link_refusal(error.__cause__, address, broken) if limited else broken) from None
     except MediaError as error:
         raise content_error(error, address) from None
 
@@ -135,6 +143,8 @@ def _is_missing(path: str) -> bool:
 def _open_arguments(address: Address, settings: CaptureSettings) -> tuple[str | Path, str | None, dict[str, str]]:
     """What to open, its format (None = probe), and FFmpeg's options."""
     options: dict[str, str] = {}
+    if address.kind == "http" and not settings.follow_links:
+        options |= {"max_redirects": "0", "format_whitelist": _ONE_FILE_FORMATS}
     if settings.tls_ca_file and address.kind in ("http", "rtsp"):
         options |= _trust(address, settings.tls_ca_file)
     match address.kind:
@@ -148,6 +158,21 @@ def _open_arguments(address: Address, settings: CaptureSettings) -> tuple[str | 
             return _camera(address, options)
         case _:
             return address.target, None, options
+
+
+def _link_refusal(error: BaseException, address: Address, broken: BrokenError) -> BrokenError:
+    """The error of a source that may have been refused because it leads elsewhere, with the setting that allows it."""
+    number = getattr(error, "errno", None)
+    if number == errno.EINVAL:
+        return BrokenError(
+            f"{address.shown}: what comes from there is no single video file or stream; set capture.follow_links to "
+            "play HLS playlists, if all clients that may add sources are trusted",
+            final=True,
+        )
+    if number == errno.EIO and "the server sends no" in str(broken):
+        remedy = "if it redirects, give the address that it leads to, or set capture.follow_links"
+        return BrokenError(f"{broken}; {remedy}", final=broken.final)
+    return broken
 
 
 def _trust(address: Address, ca_file: str) -> dict[str, str]:
