@@ -13,8 +13,7 @@ import av.stream
 
 from cornerman_media.errors import MediaError
 from cornerman_media.info import VideoInfo, describe
-from cornerman_media.opening import MediaSource, OpenOptions, local_path, open_container, shown_name
-from cornerman_media.reader import READ_AGAIN
+from cornerman_media.opening import READ_AGAIN, MediaSource, OpenOptions, local_path, open_container, shown_name
 from cornerman_media.stamps import DECODING_TIMES
 from cornerman_media.timestamps import MAX_JUMP_S, TimeRepair
 from cornerman_media.tracks import choose_video

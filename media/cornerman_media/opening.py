@@ -30,6 +30,9 @@ _NETWORK: Final = {"http": "http", "https": "http", "rtsp": "rtsp", "rtsps": "rt
 DEVICE_FORMATS: Final = frozenset({"v4l2", "video4linux2", "avfoundation"})
 """Cameras of this machine: their path is not a file."""
 
+READ_AGAIN: Final = 8
+"""So many reads of a damaged file fail in a row until it is taken for its end."""
+
 _TEXT_FORMATS: Final = {"tty", "bin", "xbin", "adf", "idf"}  # FFmpeg renders any text file as a picture
 
 

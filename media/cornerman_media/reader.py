@@ -26,6 +26,7 @@ from cornerman_media.errors import NoVideoError, StreamLostError
 from cornerman_media.info import MATROSKA, describe
 from cornerman_media.opening import (
     DEVICE_FORMATS,
+    READ_AGAIN,
     MediaSource,
     OpenOptions,
     local_path,
@@ -41,8 +42,6 @@ from cornerman_media.tracks import choose_video
 BROKEN_MAX: Final = 300
 """So many packets in a row that cannot be decoded mean that nothing more will come of it."""
 
-READ_AGAIN: Final = 8
-"""So many reads of a damaged file fail in a row until it is taken for its end."""
 UNREAD_PART: Final = 0.2
 """A Matroska file whose frames end so far before its bytes do was damaged on the way: its reader stops silently."""
 
