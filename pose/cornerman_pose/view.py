@@ -1,4 +1,4 @@
-"""How well the coached person is seen, in words that they can act on. Pure; the state is a small dict."""
+"""Judges how well the coached person is visible, with reasons that the person can act on. Pure; state is a small dict."""
 
 from __future__ import annotations
 
