@@ -1,4 +1,4 @@
-"""Judges how well the coached person is visible, with reasons that the person can act on. Pure; state is a small dict."""
+"""Judges how well the coached person is visible, with reasons that the person can act on. Pure; state is a dict."""
 
 from __future__ import annotations
 
