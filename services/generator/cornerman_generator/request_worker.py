@@ -1,6 +1,6 @@
 """Answers one request: starts an attempt, fetches its chunks, streams the text, and writes exactly one end.
 
-A failure becomes an error event with its cause; no other text ever stands in for the model's.
+A failure becomes an error event with its cause; no fixed text replaces the model's reply.
 """
 
 from __future__ import annotations
