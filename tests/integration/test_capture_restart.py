@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,7 @@ async def pushing(bus: Bus, kind: str) -> AsyncIterator[None]:
             await asyncio.gather(task, return_exceptions=True)
 
 
-WATCH: dict[str, dict[str, object]] = {
+WATCH: dict[str, dict[str, Any]] = {
     "once": {"lossless": False, "realtime": True},
     "loop": {"lossless": False, "realtime": True, "loop": True},
     "lossless": {"lossless": True, "realtime": True, "credit": 2},
