@@ -235,13 +235,16 @@ async def states_until(decoder: SourceDecoder, *wanted: str) -> list[str]:
 
 
 class Rtsp(socketserver.ThreadingTCPServer):
-    """RTSP camera (RFC 2326, RFC 6184): H.264 interleaved over TCP, Basic authentication, one track."""
+    """RTSP camera (RFC 2326, RFC 6184): H.264 interleaved over TCP, Basic authentication, with sound if told.
+
+    The first session sends `first_frames` pictures and then closes, or goes on with its sound alone.
+    """
 
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self, *, password: str = "", first_frames: int = 100_000) -> None:
-        self.password, self.first_frames = password, first_frames
+    def __init__(self, *, password: str = "", first_frames: int = 100_000, sound: bool = False) -> None:
+        self.password, self.first_frames, self.sound = password, first_frames, sound
         self.sessions = 0
         self.units = h264_pictures()
         super().__init__(("127.0.0.1", 0), RtspHandler)
@@ -257,12 +260,12 @@ class RtspHandler(socketserver.StreamRequestHandler):
                 while header := self.rfile.readline().decode().strip():
                     name, _, value = header.partition(":")
                     headers[name.lower()] = value.strip()
-                self.answer(method, headers)
+                self.answer(method, line.split()[1], headers)
                 if method == "PLAY":
                     self.play()
                     return
 
-    def answer(self, method: str, headers: dict[str, str]) -> None:
+    def answer(self, method: str, url: str, headers: dict[str, str]) -> None:
         wanted = "Basic " + base64.b64encode(f"admin:{self.server.password}".encode()).decode()
         more, body, status = "", "", "200 OK"
         if self.server.password and method == "DESCRIBE" and headers.get("authorization") != wanted:
@@ -270,9 +273,12 @@ class RtspHandler(socketserver.StreamRequestHandler):
         elif method == "DESCRIBE":
             body = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=cam\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\n"
             body += "a=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1\r\na=control:track1\r\n"
+            if self.server.sound:
+                body += "m=audio 0 RTP/AVP 0\r\na=control:track2\r\n"
             more = "Content-Type: application/sdp\r\n"
         elif method == "SETUP":
-            more = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\nSession: 1\r\n"
+            channels = "2-3" if url.endswith("track2") else "0-1"
+            more = f"Transport: RTP/AVP/TCP;unicast;interleaved={channels}\r\nSession: 1\r\n"
         elif method == "PLAY":
             self.server.sessions += 1
             more = "Session: 1\r\n"
@@ -289,7 +295,18 @@ class RtspHandler(socketserver.StreamRequestHandler):
                     packet = struct.pack(">BBHII", 0x80, marker | 96, sequence & 0xFFFF, number * 3000, 1) + payload
                     self.wfile.write(struct.pack(">cBH", b"$", 0, len(packet)) + packet)
                     sequence += 1
+            self.play_sound(number)
             time.sleep(1 / 60)
+        while self.server.sound:
+            number += 1
+            self.play_sound(number)
+            time.sleep(1 / 60)
+
+    def play_sound(self, number: int) -> None:
+        """Sends 1/60 s of silence as PCMU, 8 kHz."""
+        if self.server.sound:
+            packet = struct.pack(">BBHII", 0x80, 0, number & 0xFFFF, number * 133, 2) + b"\xff" * 133
+            self.wfile.write(struct.pack(">cBH", b"$", 2, len(packet)) + packet)
 
 
 def rtp_payloads(unit: bytes, size: int = 1200) -> Iterator[tuple[bytes, bool]]:
@@ -362,3 +379,15 @@ async def test_closed_rtsp_stream_is_reopened() -> None:
         assert server.sessions == 2
     assert states == ["opening", "playing", "reconnecting", "playing"]
     assert decoder.chunker.due >= 2
+
+
+async def test_camera_with_sound_alone_is_reopened() -> None:
+    """A camera whose picture stopped and whose sound went on stayed stalled, and could not be interrupted."""
+    clock, settings = SystemClock(), PATIENT.model_copy(update={"stall_s": 1.0})
+    with camera(first_frames=60, sound=True) as (server, address):
+        plan = DecodePlan(sample_fps=8.0, overlap=4, lossless=False, realtime=True, loop=False, can_fail=False)
+        decoder = SourceDecoder(
+            plan, partial(opened, f"rtsp://{address}", settings), settings, clock, PreviewEncoder(clock, 320, 80)
+        )
+        await states_until(decoder, "opening", "playing", "stalled", "reconnecting", "playing")
+        assert server.sessions >= 2

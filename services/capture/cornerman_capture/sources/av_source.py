@@ -62,7 +62,9 @@ class AvSource:
             self._container.close()
             raise
         self._stream.thread_type = "AUTO"
-        if hasattr(av.stream, "Discard"):  # PyAV 16 or later; without it, other HLS variants are downloaded too
+        # Other tracks of a camera are read: their packets show that only the picture has stopped.
+        watched = self.info.live and not self.info.paced
+        if not watched and hasattr(av.stream, "Discard"):  # PyAV 16 or later; else other HLS variants are downloaded
             for stream in self._container.streams:
                 if stream is not self._stream:
                     stream.discard = av.stream.Discard.all
@@ -88,7 +90,8 @@ class AvSource:
 
     def _decode(self, interrupted: Interrupted) -> Iterator[DecodedFrame]:
         broken_in_a_row = 0
-        packets = self._container.demux(self._stream)
+        packets = self._container.demux()
+        picture_at_s = time.monotonic()
         while not interrupted():
             try:
                 packet = next(packets, None)
@@ -99,6 +102,9 @@ class AvSource:
                     self._broken += 1  # a damaged file ends here; the part before has been played
                     return
                 raise reading_error(error, self._address, self._read_limit_s) from None
+            if packet.stream.index != self._stream.index:
+                self._check_picture(picture_at_s)
+                continue
             try:
                 frames = packet.decode()
             except av.error.EOFError:
@@ -115,8 +121,18 @@ class AvSource:
                 continue
             for frame in frames:
                 broken_in_a_row = 0
+                picture_at_s = time.monotonic()
                 raw_s = time.monotonic() if self._by_arrival else frame.time
                 yield DecodedFrame(raw_s, partial(_identity, frame))
+
+    def _check_picture(self, picture_at_s: float) -> None:
+        """Raises BrokenError if a live source sent no picture since `picture_at_s` for the read limit."""
+        if self.info.live and time.monotonic() - picture_at_s > self._read_limit_s:
+            raise BrokenError(
+                f"{self._address.shown}: no picture for {self._read_limit_s:g} s, only other tracks (sound); "
+                "does the camera still film?",
+                final=False,
+            )
 
     def close(self) -> None:
         """Closes the connection or file."""
