@@ -61,7 +61,7 @@ def make_encoder(settings: EncoderSettings) -> Encoder:
     if settings.backend == "fake":
         from cornerman_encoder.fake import FakeEncoder
 
-        return FakeEncoder(settings.fake_delay_ms / 1000, settings.fake_crash_rate)
+        return FakeEncoder(settings.fake_delay_ms / 1000, settings.fake_crash_rate, hang_at=settings.fake_hang_at)
     from cornerman_common.model_location import require_model_extra
 
     require_model_extra("encoder.backend = mobile_videogpt")
@@ -82,6 +82,7 @@ class EncoderWorker:
         self._fetched: asyncio.Queue[list[Item] | None] = asyncio.Queue(1)
         self._computed: asyncio.Queue[list[tuple[Delivery[Chunk], Result]] | None] = asyncio.Queue(1)
         self._failures = 0
+        self._is_first = True
 
     async def run(self) -> None:
         """Works until the process is stopped; finishes the computing batch and releases the others."""
@@ -149,11 +150,26 @@ class EncoderWorker:
             ours = [item for item in items if not item[0].lost.is_set()]
             if not ours:
                 continue
-            results = await loop.run_in_executor(pool, self._encode, ours)
+            results = await self._within_limit(loop.run_in_executor(pool, self._encode, ours), len(ours))
             metrics.encode_batch_chunks.observe(len(ours))
             self._context.health.progress()
             await self._computed.put([(delivery, result) for (delivery, _), result in zip(ours, results, strict=True)])
         await self._computed.put(None)
+
+    async def _within_limit(self, computing: asyncio.Future[list[Result]], chunks: int) -> list[Result]:
+        """Awaits a batch; a thread that computes past the limit cannot be ended, so the process has to."""
+        settings = self._context.settings.encoder
+        name, limit_s = ("first_batch_s", settings.first_batch_s) if self._is_first else ("batch_s", settings.batch_s)
+        try:
+            async with asyncio.timeout(limit_s):
+                results = await computing
+        except TimeoutError:
+            raise FatalError(
+                f"a batch of {chunks} chunks computes for longer than encoder.{name} = {limit_s:g} s; the process ends "
+                "so that other encoders take its chunks. Raise the limit if the device is only slow."
+            ) from None
+        self._is_first = False
+        return results
 
     def _encode(self, items: Sequence[Item]) -> list[Result]:
         """Encodes a batch, in the thread. If it fails, encodes one by one so that only the failing chunk is buried."""

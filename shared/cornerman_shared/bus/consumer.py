@@ -37,6 +37,8 @@ Tombstone = Callable[[M, str], Hop]
 
 FORGET_CONSUMER_MS = 3_600_000
 RECLAIM_PAGE = 100
+RECLAIM_EVERY_S = 1.0
+"""Entries that a consumer released at its end are with another one after this and one blocking read."""
 
 log = get_logger("consumer")
 
@@ -209,7 +211,7 @@ class Consumer(Generic[M]):
             free = await self._free_slots()
             if clock.monotonic_s() >= reclaim_at_s:
                 await self._reclaim(free)
-                reclaim_at_s = clock.monotonic_s() + self._settings.idle_ms / 2000
+                reclaim_at_s = clock.monotonic_s() + min(RECLAIM_EVERY_S, self._settings.idle_ms / 2000)
                 continue  # reclaiming may have used slots
             await self._deliver(await self._read(free, ">"), deliveries=1)
 
