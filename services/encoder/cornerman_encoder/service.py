@@ -10,6 +10,7 @@ import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cornerman_encoder.core import EncodedChunk, checked
@@ -94,6 +95,7 @@ class EncoderWorker:
             Chunk,
             self._context.name,
             slots=BATCHES_IN_HAND * self._batch,
+            suspects_alone=True,
             tombstone=self._tombstone,
             count=self._context.count_entry,
         )
@@ -102,7 +104,7 @@ class EncoderWorker:
             async with consumer, asyncio.TaskGroup() as stages:
                 stages.create_task(self._stop(consumer))
                 stages.create_task(self._fetch_loop(consumer))
-                stages.create_task(self._compute_loop(pool))
+                stages.create_task(self._compute_loop(pool, consumer))
                 stages.create_task(self._write_loop())
         finally:
             # A computing batch would delay the exit; its entries stay pending.
@@ -143,13 +145,17 @@ class EncoderWorker:
             await self._bury(delivery, str(error))
         return None
 
-    async def _compute_loop(self, pool: ThreadPoolExecutor) -> None:
+    async def _compute_loop(self, pool: ThreadPoolExecutor, consumer: Consumer[Chunk]) -> None:
         loop, metrics = asyncio.get_running_loop(), self._context.metrics
         while (items := await self._fetched.get()) is not None:
             # Entries lost while they waited belong to another worker; encoding them would be wasted.
             ours = [item for item in items if not item[0].lost.is_set()]
             if not ours:
                 continue
+            if ours[0][0].deliveries > 1:
+                # Alone also means that no earlier result is unwritten: a crash would count against its chunk.
+                await self._computed.join()
+                await retry_forever(partial(consumer.try_alone, ours[0][0]))
             results = await self._within_limit(loop.run_in_executor(pool, self._encode, ours), len(ours))
             metrics.encode_batch_chunks.observe(len(ours))
             self._context.health.progress()
@@ -198,6 +204,7 @@ class EncoderWorker:
     async def _write_loop(self) -> None:
         while (done := await self._computed.get()) is not None:
             await asyncio.gather(*(self._write(delivery, result) for delivery, result in done))
+            self._computed.task_done()
             if self._failures >= MAX_FAILURES_IN_A_ROW:
                 raise FatalError(
                     f"the encoder {self._encoder.model!r} failed on {self._failures} chunks in a row; "

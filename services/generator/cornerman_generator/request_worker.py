@@ -11,21 +11,26 @@ from typing import TYPE_CHECKING, Any
 
 from cornerman_generator.core import SilenceFilter, TextPacer
 from cornerman_generator.hops import ReplyOutcome, closed_hop, end_hop
-from cornerman_generator.pieces import Pieces
 from cornerman_generator.reply_writer import ReplyWriter
+from cornerman_shared.aio import cancel_all
 from cornerman_shared.bus.chunk_input import ChunkInput
 from cornerman_shared.bus.commit import commit_with_retry, retry_forever
 from cornerman_shared.errors import BlobExpiredError, FatalError, GenerationError
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
     from numpy.typing import NDArray
 
-    from cornerman_generator.protocol import Generator
+    from cornerman_generator.protocol import Generator, TextDelta
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.delivery import Delivery
     from cornerman_shared.bus.messages import BlobRef, ChunkRef, EndStatus, Request
     from cornerman_shared.process.metrics import Metrics
+
+TICK_S = 0.25
+"""How often the deadline and the ownership of a request are checked while no text comes."""
 
 CLOSE_S = 2.0
 """How long a back end may take to stop after its request has ended; a model stops within one token."""
@@ -179,3 +184,45 @@ class RequestWorker:
     async def _settle(self) -> None:
         """Settles the entry of a request that has ended elsewhere."""
         await commit_with_retry(self._delivery, closed_hop(self._keys, self._request, self._writer.attempt))
+
+
+class Pieces:
+    """The deltas of one request. Close them in every case.
+
+    Args:
+        deltas: of the back end.
+    """
+
+    def __init__(self, deltas: AsyncIterator[TextDelta]) -> None:
+        self._deltas = deltas
+        self._following: asyncio.Future[TextDelta | None] | None = None
+
+    async def with_ticks(self, wait_s: Callable[[], float | None]) -> AsyncIterator[TextDelta | None]:
+        """Yields the deltas, and None whenever `wait_s()` seconds (at most a tick) have passed without one."""
+        while True:
+            self._following = asyncio.ensure_future(anext(self._deltas, None))
+            while True:
+                wait = wait_s()
+                # Not `timeout`: that would cancel the pending `anext`, and with it the back end.
+                limit_s = TICK_S if wait is None else min(wait, TICK_S)
+                done, _ = await asyncio.wait({self._following}, timeout=limit_s)
+                if done:
+                    break
+                yield None
+            delta = self._following.result()
+            if delta is None:
+                return
+            yield delta
+
+    async def close(self, within_s: float) -> bool:
+        """Stops the back end. False = it still runs after `within_s` seconds."""
+        closing = asyncio.ensure_future(self._close())
+        done, _ = await asyncio.wait({closing}, timeout=within_s)
+        return bool(done)
+
+    async def _close(self) -> None:
+        if self._following is not None:
+            await cancel_all(self._following)
+        close = getattr(self._deltas, "aclose", None)  # the protocol asks for an iterator; generators can be closed
+        if close is not None:
+            await close()
