@@ -14,11 +14,11 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
           $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS),--upgrade --upgrade-strategy eager)
 TEST   := OMP_NUM_THREADS=$(or $(OMP_NUM_THREADS),1) $(BIN)/python -m pytest -q
 # Folders of packages, whose doctests are tests.
-PACKAGES := cornerman media mobile_videogpt services shared training
+PACKAGES := cornerman media mobile_videogpt pose services shared training
 STAMP  := $(VENV)/.installed$(if $(CONSTRAINTS),,-newest)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit lint faults bench screenshots reference clean
+.PHONY: help setup demo test unit lint faults fuzz bench screenshots reference clean
 
 help: ## Show this
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -63,6 +63,9 @@ $(PAGE)/node_modules/.installed: $(PAGE)/package.json
 
 faults: setup ## The long fault run: kill -9, stop and continue, lossy proxy; the seed is printed
 	CORNERMAN_FAULTS=long $(TEST) -s tests/faults $(ARGS)
+
+fuzz: setup ## Damaged media files in child processes, 2,000 of them; the seed is printed
+	$(BIN)/python -m tests.media_fuzz $(ARGS)
 
 bench: setup ## Every benchmark beside its peer, as JSON lines
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -35,7 +35,8 @@ from cornerman_shared.bus.embedded import find_binary
 from cornerman_shared.bus.hop import Hop
 from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.messages import Chunk, Features, Times
-from cornerman_shared.bus.publish import begin_run, credit_member, publish
+from cornerman_shared.bus.publish import credit_member, publish
+from cornerman_shared.bus.runs import begin_run
 from cornerman_shared.bus.streams import GROUP_DECIDER, GROUP_ENCODER
 from cornerman_shared.settings.tree import load_settings
 from tests.conftest import Server

@@ -1,4 +1,4 @@
-"""How fast does the media layer read? Beside a bare PyAV decode, and beside capture's own path of an earlier commit.
+"""Speed of the media reader, beside a bare PyAV decode and beside capture's decoder of an earlier commit.
 
     python benchmarks/media.py [VIDEO] [--before CHECKOUT] [--rounds 7] [--out FILE]
 
@@ -29,7 +29,7 @@ HERE = Path(__file__).resolve().parent.parent
 
 
 def reader(path: str) -> int:
-    """The media layer: every frame with its media time."""
+    """Reads every frame with its media time through the media layer."""
     from cornerman_media.reader import open_video
 
     with open_video(path) as video:
@@ -37,14 +37,14 @@ def reader(path: str) -> int:
 
 
 def bare(path: str) -> int:
-    """PyAV decodes and nothing else."""
+    """Decodes with PyAV alone."""
     with av.open(path) as container:
         container.streams.video[0].thread_type = "AUTO"
         return sum(1 for _ in container.decode(video=0))
 
 
 def before(path: str) -> int:
-    """Capture's path of the checkout that this process runs in, in the old layout or the new one."""
+    """Decodes as capture does in the checkout that this process runs in, of the old layout or the new one."""
     try:
         from services.capture.sampling import Timeline
         from services.capture.sources.opening import open_feed
@@ -65,7 +65,7 @@ TASKS: dict[str, Callable[[str], int]] = {"reader": reader, "bare": bare, "befor
 
 
 def measured(name: str, path: str, checkout: Path) -> tuple[float, float, int]:
-    """Frames a second, CPU milliseconds a frame, frames: of one task in a process of its own."""
+    """Runs one task in its own process: (frames a second, CPU milliseconds a frame, frames)."""
     places = [checkout, checkout / "media", checkout / "shared", checkout / "services" / "capture"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, places))}
     command = [sys.executable, str(Path(__file__).resolve()), path, "--task", name]
@@ -75,7 +75,7 @@ def measured(name: str, path: str, checkout: Path) -> tuple[float, float, int]:
 
 
 def run_task(name: str, path: str) -> None:
-    """In the process of its own: decodes twice, and tells of the second."""
+    """Runs a task twice in this process and prints the second measurement; the first warms the disk cache."""
     TASKS[name](path)
     began_s, cpu_s = time.perf_counter(), time.process_time()
     frames = TASKS[name](path)
@@ -102,7 +102,7 @@ def main() -> int:
     parser.add_argument("video", nargs="?", help="file; without it a 15 s 720p clip is made")
     parser.add_argument("--before", type=Path, help="folder with an earlier commit")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--out", type=Path, help="write the JSON here, too")
+    parser.add_argument("--out", type=Path, help="also write the JSON to this file")
     parser.add_argument("--task", choices=TASKS, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.task:

@@ -6,7 +6,7 @@ Joins files, names and model. Knows nothing of prompts, generation or video.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -25,9 +25,9 @@ from mobile_videogpt.weights import TRAINABLES_FILE, WeightFiles, find_weights, 
 
 if TYPE_CHECKING:
     from mobile_videogpt.config import MobileVideoGPTConfig
-    from mobile_videogpt.modeling import MobileVideoGPT
+    from mobile_videogpt.network import VideoLanguageNetwork
 
-ModelT = TypeVar("ModelT", bound="MobileVideoGPT")
+ModelT = TypeVar("ModelT", bound="VideoLanguageNetwork")
 
 SHARD_BYTES = 2_000_000_000
 # Decay rates are exponents: bfloat16 changes them by up to half a percent.
@@ -73,15 +73,26 @@ def read(
     return model
 
 
-def save(model: MobileVideoGPT, folder: str | Path, max_shard_bytes: int = SHARD_BYTES) -> None:
+def save(
+    model: VideoLanguageNetwork,
+    folder: str | Path,
+    max_shard_bytes: int = SHARD_BYTES,
+    adapters: Sequence[str] = (),
+) -> None:
     """Writes `config.json`, the weights as safetensors (sharded above `max_shard_bytes`) and the tokenizer.
+
+    Args:
+        model: the network whose weights are written.
+        folder: made if it is missing.
+        max_shard_bytes: largest size of one file of weights, bytes.
+        adapters: names of adapters that are loaded into the weights now.
 
     Raises:
         CheckpointError: if adapters are loaded or the model is quantized; those weights are not the model's.
     """
-    if model.lora.names:
+    if adapters:
         raise CheckpointError(
-            f"adapters are loaded ({', '.join(model.lora.names)}); call model.lora.merge() to save them folded "
+            f"adapters are loaded ({', '.join(adapters)}); call model.lora.merge() to save them folded "
             "into the weights, or model.lora.unload() to save the base"
         )
     state = model.published_state_dict()
@@ -106,13 +117,13 @@ def save(model: MobileVideoGPT, folder: str | Path, max_shard_bytes: int = SHARD
         model.tokenizer.save(path)
 
 
-def write_config(model: MobileVideoGPT, folder: Path, dtype: str) -> None:
+def write_config(model: VideoLanguageNetwork, folder: Path, dtype: str) -> None:
     """Writes `config.json` in the published layout."""
     text = json.dumps(render(model.config, dtype), indent=2)
     (folder / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
 
 
-def wanted_shapes(model: MobileVideoGPT) -> dict[str, Shape]:
+def wanted_shapes(model: VideoLanguageNetwork) -> dict[str, Shape]:
     """Published names and shapes that a file must hold for this model; a tied head is not among them."""
     shapes = {name: tuple(tensor.shape) for name, tensor in model.published_state_dict().items()}
     if model.config.language.tie_embeddings:
@@ -176,7 +187,7 @@ def _without_tied_head(files: WeightFiles, tied: bool) -> WeightFiles:
     return files.only(lambda name: name != HEAD)
 
 
-def _fill(model: MobileVideoGPT, files: WeightFiles, dtype: torch.dtype) -> None:
+def _fill(model: VideoLanguageNetwork, files: WeightFiles, dtype: torch.dtype) -> None:
     """Puts the files' tensors into a model on the meta device, one by one, without a second copy."""
     for name in files.shapes:
         tensor = files.read(name)
@@ -195,7 +206,7 @@ def _fill(model: MobileVideoGPT, files: WeightFiles, dtype: torch.dtype) -> None
         )
 
 
-def _compute_buffers(model: MobileVideoGPT) -> None:
+def _compute_buffers(model: VideoLanguageNetwork) -> None:
     """Computes the tables that no file holds: rotary frequencies, and the positions of CLIP's patches."""
     if model.language is not None:
         rotary = model.language.model.rotary_emb

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 
@@ -23,11 +23,22 @@ from mobile_videogpt.vocabulary import add_action_tokens
 
 if TYPE_CHECKING:
     from mobile_videogpt.config import MobileVideoGPTConfig
-    from mobile_videogpt.modeling import MobileVideoGPT
+    from mobile_videogpt.network import VideoLanguageNetwork
+
+
+class Adapters(Protocol):
+    """The operations on a model's adapters that loading needs."""
+
+    def load(self, path_or_name: str | Path, name: str = "default") -> None:
+        """Loads an adapter and makes it active."""
+
+    def merge(self) -> None:
+        """Folds the active adapter into the weights."""
 
 
 def from_pretrained(
     build: Callable[[MobileVideoGPTConfig, Part], ModelT],
+    adapters_of: Callable[[ModelT], Adapters],
     path_or_name: str | Path,
     part: Part = "all",
     *,
@@ -43,6 +54,10 @@ def from_pretrained(
     offline: bool = False,
 ) -> ModelT:
     """Loads a checkpoint into the model that `build` makes; see `MobileVideoGPT.from_pretrained`.
+
+    Args:
+        build: makes the model; called once.
+        adapters_of: returns the model's adapters; called only if `lora` is given, because it imports PEFT.
 
     Raises:
         CheckpointError, AdapterError, QuantizationError: as `MobileVideoGPT.from_pretrained`.
@@ -61,7 +76,7 @@ def from_pretrained(
         model.tokenizer = add_action_tokens(model, model.tokenizer)
     if system_prompt is not None:
         model.config = replace(model.config, system_prompt=system_prompt)
-    finish(model, target, lora, quantize)
+    finish(model, lambda: adapters_of(model), target, lora, quantize)
     return model
 
 
@@ -73,7 +88,8 @@ def default_dtype(device: torch.device) -> torch.dtype:
 
 
 def finish(
-    model: MobileVideoGPT,
+    model: VideoLanguageNetwork,
+    adapters: Callable[[], Adapters],
     device: torch.device,
     lora: str | Path | Mapping[str, str | Path] | None = None,
     quantize: Quantization | None = None,
@@ -87,18 +103,18 @@ def finish(
         AdapterError, QuantizationError: as `MobileVideoGPT.from_pretrained`.
     """
     model.to(device)
-    adapters = lora if isinstance(lora, Mapping) else {"default": lora} if lora is not None else {}
+    wanted = lora if isinstance(lora, Mapping) else {"default": lora} if lora is not None else {}
     smaller = quantize if model.language is not None else None
-    if smaller == "int8" and len(adapters) > 1:
+    if smaller == "int8" and len(wanted) > 1:
         raise QuantizationError(
-            f"int8 layers carry no adapters, so one is merged before, and {len(adapters)} were given; "
+            f"int8 layers carry no adapters, so one is merged before, and {len(wanted)} were given; "
             "pass one, or use dtype=torch.bfloat16"
         )
     if smaller in ("4bit", "8bit") and model.language is not None:
         quantize_language(model.language, smaller, device)
-    for name, source in adapters.items():
-        model.lora.load(source, name)
+    for name, source in wanted.items():
+        adapters().load(source, name)
     if smaller == "int8" and model.language is not None:
-        if adapters:
-            model.lora.merge()
+        if wanted:
+            adapters().merge()
         quantize_language(model.language, smaller, device)

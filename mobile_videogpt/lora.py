@@ -25,7 +25,7 @@ from mobile_videogpt.transformers_api import adapters_created
 from mobile_videogpt.weights import read_file
 
 if TYPE_CHECKING:
-    from mobile_videogpt.modeling import MobileVideoGPT
+    from mobile_videogpt.network import VideoLanguageNetwork
     from mobile_videogpt.weights import WeightFiles
 
 CONFIG_FILE = "adapter_config.json"
@@ -49,7 +49,9 @@ class LoraAdapters:
         changed: called after the weights changed; drops cached states.
     """
 
-    def __init__(self, model: MobileVideoGPT, read_trainables: TrainablesReader, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, model: VideoLanguageNetwork, read_trainables: TrainablesReader, changed: Callable[[], None]
+    ) -> None:
         self._model = model
         self._read_trainables = read_trainables
         self._changed = changed

@@ -1,6 +1,5 @@
 """`MobileVideoGPT`: encodes frames into visual tokens, and answers prompts about them.
 
-The two halves are separate submodules, so that an encoder never holds Qwen2 and a generator never holds the towers.
 This is the top of the package: each method calls the module that does the work. Files are read by
 `mobile_videogpt.loading` and adapters by `mobile_videogpt.lora`, which are imported on first use.
 """
@@ -12,73 +11,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import torch
-from torch import Tensor, nn
-from transformers import Qwen2Config, Qwen2ForCausalLM
+from torch import Tensor
 
 from mobile_videogpt.batching import generate_batch
 from mobile_videogpt.decoding import ReplySettings, SamplingSettings
 from mobile_videogpt.engine import LanguageEngine
 from mobile_videogpt.generation import PromptRequest, TextGenerator
-from mobile_videogpt.names import module_name, published_name
+from mobile_videogpt.network import VideoLanguageNetwork
 from mobile_videogpt.reply import Cancel, ReplyDelta, join_deltas
 from mobile_videogpt.rolling import RollingSession
-from mobile_videogpt.vision import VisionHalf
 
 if TYPE_CHECKING:
-    from mobile_videogpt.config import LanguageConfig, MobileVideoGPTConfig
+    from mobile_videogpt.config import MobileVideoGPTConfig
     from mobile_videogpt.context import ChunkTokens
     from mobile_videogpt.lora import LoraAdapters
     from mobile_videogpt.names import Part
     from mobile_videogpt.quantize import Quantization
-    from mobile_videogpt.tokenizer import ChatTokenizer
-    from mobile_videogpt.tokens import Tokens
 
 
-def qwen2_config(config: LanguageConfig) -> Qwen2Config:
-    """The transformers config of the language half."""
-    return Qwen2Config(
-        vocab_size=config.vocab_size,
-        hidden_size=config.width,
-        intermediate_size=config.mlp_width,
-        num_hidden_layers=config.depth,
-        num_attention_heads=config.heads,
-        num_key_value_heads=config.kv_heads,
-        max_position_embeddings=config.max_positions,
-        rms_norm_eps=config.rms_eps,
-        rope_theta=config.rope_theta,
-        tie_word_embeddings=config.tie_embeddings,
-    )
+class MobileVideoGPT(VideoLanguageNetwork):
+    """The network with checkpoints, adapters and text: encodes frames and answers prompts about them.
 
-
-class MobileVideoGPT(nn.Module):
-    """The whole model, or one of its halves.
-
-    Weights are random until loaded. The encode methods run in inference mode and are safe to call from
-    several threads; the `forward_*` methods keep gradients and are for training.
-
-    Args:
-        config: all sizes.
-        part: `"vision"`, `"language"` or `"all"`.
-
-    Attributes:
-        tokenizer: encodes prompts and decodes text; None for the vision half and for random weights.
+    For the arguments and attributes see `VideoLanguageNetwork`.
     """
 
     def __init__(self, config: MobileVideoGPTConfig, part: Part = "all") -> None:
-        super().__init__()
-        if part not in ("vision", "language", "all"):
-            raise ValueError(f"part {part!r} does not exist; use 'vision', 'language' or 'all'")
-        self.config = config
-        self.part: Part = part
-        self.tokenizer: ChatTokenizer | None = None
+        super().__init__(config, part)
         self._generator: TextGenerator | None = None
         self._adapters: LoraAdapters | None = None
-        self.vision: VisionHalf | None = None
-        self.language: Qwen2ForCausalLM | None = None
-        if part != "language":
-            self.vision = VisionHalf(config)
-        if part != "vision":
-            self.language = Qwen2ForCausalLM(qwen2_config(config.language))
 
     @classmethod
     def from_pretrained(
@@ -122,6 +82,7 @@ class MobileVideoGPT(nn.Module):
 
         return loading.from_pretrained(
             cls,
+            lambda model: model.lora,
             path_or_name,
             part,
             dtype=dtype,
@@ -140,7 +101,7 @@ class MobileVideoGPT(nn.Module):
         """Writes a checkpoint that `from_pretrained` reads back equal; see `mobile_videogpt.checkpoint.save`."""
         from mobile_videogpt.checkpoint import save
 
-        save(self, folder, max_shard_bytes)
+        save(self, folder, max_shard_bytes, self._adapters.names if self._adapters is not None else ())
 
     @property
     def lora(self) -> LoraAdapters:
@@ -156,77 +117,6 @@ class MobileVideoGPT(nn.Module):
     def active_adapter(self) -> str | None:
         """Name of the active adapter, or None; unlike `lora`, it does not import PEFT."""
         return self._adapters.active if self._adapters is not None else None
-
-    def require_vision(self) -> VisionHalf:
-        """The vision half.
-
-        Raises:
-            RuntimeError: if the model was built without it.
-        """
-        if self.vision is None:
-            raise RuntimeError("this model holds the language half only; load it with part='vision' or 'all'")
-        return self.vision
-
-    def require_language(self) -> Qwen2ForCausalLM:
-        """The language half.
-
-        Raises:
-            RuntimeError: if the model was built without it.
-        """
-        if self.language is None:
-            raise RuntimeError("this model holds the vision half only; load it with part='language' or 'all'")
-        return self.language
-
-    def published_state_dict(self) -> dict[str, Tensor]:
-        """The weights under their published names; `lm_head.weight` is there even when tied."""
-        return {published_name(name): tensor for name, tensor in self.state_dict().items()}
-
-    def load_published_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Loads weights under their published names, exactly those of this part.
-
-        Raises:
-            RuntimeError: from torch, listing missing, unexpected and mis-shaped names in this module's spelling.
-                `mobile_videogpt.checkpoint` reports them in the published spelling.
-        """
-        self.load_state_dict({module_name(name): tensor for name, tensor in state.items()}, strict=True)
-
-    @torch.inference_mode()
-    def encode_chunk(self, frames: Tensor) -> Tokens:
-        """Encodes streaming chunks: every frame is kept, one pass of the video tower.
-
-        Args:
-            frames: `[B, 8, H, W, 3]` uint8 RGB of any size, on any device.
-
-        Returns:
-            Tokens with context `[B, 8, 144, D]` and video `[B, 98, D]` in the published sizes.
-
-        Raises:
-            ValueError: on another shape, number of frames or dtype.
-        """
-        return self.forward_chunk(frames)
-
-    @torch.inference_mode()
-    def encode_clip(self, frames: Tensor) -> Tokens:
-        """Encodes clips on the published path: 4 of each 8 frames are selected for the video tower.
-
-        Args:
-            frames: `[B, 16, H, W, 3]` uint8 RGB of any size, on any device.
-
-        Returns:
-            Tokens with context `[B, 16, 144, D]`, video `[B, 98, D]` and the selected frames.
-
-        Raises:
-            ValueError: on another shape, number of frames or dtype.
-        """
-        return self.forward_clip(frames)
-
-    def forward_chunk(self, frames: Tensor) -> Tokens:
-        """`encode_chunk` with gradients kept."""
-        return self.require_vision().chunk(frames)
-
-    def forward_clip(self, frames: Tensor) -> Tokens:
-        """`encode_clip` with gradients kept; the selection itself has none."""
-        return self.require_vision().clip(frames)
 
     @property
     def text_generator(self) -> TextGenerator:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mobile_videogpt.special_tokens import ACTION_TOKENS
 
 if TYPE_CHECKING:
-    from mobile_videogpt.modeling import MobileVideoGPT
+    from mobile_videogpt.network import VideoLanguageNetwork
     from mobile_videogpt.tokenizer import ChatTokenizer
 
 # A new action token starts as the mean of these words' rows, so it has a related meaning before any training.
@@ -27,7 +27,7 @@ RELATED_WORDS = {
 NOISE = 0.02  # relative to the deviation of the words' rows, so that no two new rows are equal
 
 
-def fit_rows(model: MobileVideoGPT, tokenizer: ChatTokenizer) -> None:
+def fit_rows(model: VideoLanguageNetwork, tokenizer: ChatTokenizer) -> None:
     """Appends rows until the embedding has one for every token; does nothing if there are enough."""
     rows = model.config.language.vocab_size
     if len(tokenizer) <= rows:
@@ -51,7 +51,7 @@ def fit_rows(model: MobileVideoGPT, tokenizer: ChatTokenizer) -> None:
 
 
 @torch.no_grad()
-def add_action_tokens(model: MobileVideoGPT, tokenizer: ChatTokenizer, seed: int = 0) -> ChatTokenizer:
+def add_action_tokens(model: VideoLanguageNetwork, tokenizer: ChatTokenizer, seed: int = 0) -> ChatTokenizer:
     """Gives the model a row for each action token it lacks; returns a tokenizer with all of them.
 
     A new row is the mean of the rows of related words plus a little noise. Tokens that the tokenizer already has count

@@ -50,7 +50,7 @@ def annotate(
     target = output or path.with_suffix(".annotated.mp4")
     if target.absolute() == path:
         raise ConfigError(f"--output {str(target)!r} is the video itself; give another name")
-    screen = RunOutput(as_json=False)
+    printer = RunOutput(as_json=False)
     if feedback is not None:
         lines = read_lines(feedback)
     else:
@@ -66,15 +66,15 @@ def annotate(
             encoder__backend=encoder,
             generator__backend=generator,
         )
-        lines = _watch(path, options.with_models(chosen, screen.note), screen)
+        lines = _watch(path, options.with_models(chosen, printer.note), printer)
     known = captions(lines)
     frames = write_annotated(path, target, known)
     cues = [Cue(caption.start_s, caption.end_s, caption.text) for caption in known]
     target.with_suffix(".vtt").write_text(webvtt(cues), encoding="utf-8")
-    screen.note(f"{len(known)} captions on {frames} frames: {target} and {target.with_suffix('.vtt').name}")
+    printer.note(f"{len(known)} captions on {frames} frames: {target} and {target.with_suffix('.vtt').name}")
 
 
-def _watch(path: Path, chosen: options.CommandSettings, screen: RunOutput) -> list[Line]:
+def _watch(path: Path, chosen: options.CommandSettings, printer: RunOutput) -> list[Line]:
     """Runs the video through the services; returns the lines of its events."""
     lines: list[Line] = []
     event_lines = EventLines()
@@ -84,7 +84,7 @@ def _watch(path: Path, chosen: options.CommandSettings, screen: RunOutput) -> li
         if line is not None:
             lines.append(line)
 
-    code = run_sources(chosen, source_specs([str(path)], chosen.settings), screen, on_event=on_event)
+    code = run_sources(chosen, source_specs([str(path)], chosen.settings), printer, on_event=on_event)
     if code:
         raise typer.Exit(code)
     return lines

@@ -38,7 +38,7 @@ def evaluate(
     fps: Annotated[float, typer.Option(min=1, max=60, help="Frames a second of the gym's films.")] = FPS,
     truth: Annotated[Path | None, typer.Option(help=".json or .vtt; default: the one beside VIDEO.")] = None,
     videos: Annotated[Path | None, typer.Option(help="Folder of the videos that --truth names.")] = None,
-    said: Annotated[Path | None, typer.Option(help="Judge what this .json or .vtt says, watch nothing.")] = None,
+    feedback: Annotated[Path | None, typer.Option("--said", help="Score the feedback of this .json or .vtt.")] = None,
     strategy: Annotated[Coach, typer.Option(help="Who decides when to speak.")] = "head",
     model: Annotated[Path | None, typer.Option(help="Folder of a trained coach. Default: the bundled one.")] = None,
     in_process: Annotated[
@@ -67,7 +67,7 @@ def evaluate(
     from cornerman.local.eval_settings import eval_settings
     from cornerman_training.evaluate.judges import JudgeError
 
-    files = bool(video or truth or said)
+    files = bool(video or truth or feedback)
     if gym and files:
         raise ConfigError("--gym and a file: give one of them")
     if in_process and (files or strategy != "head" or sets or config):
@@ -75,8 +75,8 @@ def evaluate(
     seeds = range(seed, seed + sessions)
     with tempfile.TemporaryDirectory(prefix="cornerman-") as name:
         try:
-            if said is not None:
-                report, results = evaluation.evaluate_files(truth, said)
+            if feedback is not None:
+                report, results = evaluation.evaluate_files(truth, feedback)
             elif in_process:
                 report, results = evaluation.evaluate_in_process(model, seeds, split, kind, duration, _progress)
             else:

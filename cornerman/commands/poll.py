@@ -12,8 +12,8 @@ from cornerman.local.pipeline import run_sources
 from cornerman.local.poll_series import FRAMES, PRESET, WINDOW_S, PollSeries
 from cornerman.local.run_output import RunOutput
 from cornerman.local.source_specs import source_specs
+from cornerman_shared.chunk import CHUNK_FRAMES
 from cornerman_shared.errors import ConfigError
-from cornerman_shared.settings.source import CHUNK_FRAMES
 
 
 def poll(

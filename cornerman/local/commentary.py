@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from cornerman_shared.settings.source import CHUNK_FRAMES
+from cornerman_shared.chunk import CHUNK_FRAMES
 
 Preset = Literal["sentry", "sniper", "owl", "beast"]
 

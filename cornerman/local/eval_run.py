@@ -122,7 +122,7 @@ async def _run_clip(
     server: ServerChoice, clip: EvalClip, path: Path, number: int, output: RunOutput, run: EvalClipRun
 ) -> None:
     # A new id per clip: counters and decider state of two clips never mix.
-    spec = with_give_up(source_spec(f"film-{number}", str(path), server.settings))
+    spec = with_give_up(source_spec(f"clip-{number}", str(path), server.settings))
     plan = PipelinePlan([spec], [clip.length_s], on_event=run.add)
     # Without a server of its own, the pipeline uses the services that run there and leaves them running.
     code = await LocalPipeline(ServerChoice(server.settings, server.overrides, None), plan, output).run()

@@ -70,7 +70,7 @@ def evaluate_in_process(
     return replace(score(results, chunks), costs=gym_costs(coach.costs)), results
 
 
-def evaluate_files(truth: Path | None, said: Path) -> Evaluated:
+def evaluate_files(truth: Path | None, feedback: Path) -> Evaluated:
     """Scores the feedback of one file against the truth of another.
 
     Raises:
@@ -82,9 +82,9 @@ def evaluate_files(truth: Path | None, said: Path) -> Evaluated:
 
     if truth is None:
         raise ConfigError("--said needs --truth, the file with what should have been said")
-    known, spoken = read_truth(truth), read_truth(said)
+    known, spoken = read_truth(truth), read_truth(feedback)
     if len(known) != len(spoken):
-        raise ConfigError(f"{truth} holds {len(known)} sessions, {said} {len(spoken)}; make them match")
+        raise ConfigError(f"{truth} holds {len(known)} sessions, {feedback} {len(spoken)}; make them match")
     results = [SessionResult(t, s.truth) for t, s in zip(known, spoken, strict=True)]
     return score(results, []), results
 

@@ -57,7 +57,6 @@ class Child:
         self.process: asyncio.subprocess.Process | None = None
         self.stopping = asyncio.Event()
         self.ended = asyncio.Event()
-        self.restarted = 0
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
 
     @property
@@ -166,7 +165,6 @@ class Launcher:
                 if wait_s is None:
                     self._give_up(child, f"{why}, {restarts.most + 1} times within {restarts.within_s:g} s")
                     return
-                child.restarted += 1
                 self._log(child.role, f"{why}; starting it again")
                 await wait_or_timeout(child.stopping, wait_s)
         finally:

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from cornerman.local.counts import SourceCounts
@@ -264,7 +264,7 @@ def run_sources(
     Args:
         more: other fields of the `PipelinePlan`.
     """
-    specs = [with_give_up(spec) for spec in specs]
+    specs = limit_retries(specs, chosen.was_set)
     lengths_s = [None if spec.watch.loop else length_s(spec.url) for spec in specs]
     plan = PipelinePlan(specs, lengths_s, **more)
     output.many = len(specs) > 1
@@ -272,8 +272,18 @@ def run_sources(
         return asyncio.run(LocalPipeline(server, plan, output).run())
 
 
+def limit_retries(specs: Iterable[SourceSpec], was_set: Callable[[str], bool]) -> list[SourceSpec]:
+    """The specs with a limit on retries, unless `watch.give_up_s` is set: a mistyped address must end the command.
+
+    Args:
+        was_set: tells whether a setting is set by flag, variable or file. The fields of a spec cannot tell, because
+            a section that was merged lists all its fields as set.
+    """
+    return list(specs) if was_set("watch.give_up_s") else [with_give_up(spec) for spec in specs]
+
+
 def with_give_up(spec: SourceSpec) -> SourceSpec:
-    """The spec with a limit on retries, unless `watch.give_up_s` was set: a mistyped address must end the command."""
-    if "give_up_s" in spec.watch.model_fields_set:
+    """The spec with a limit on retries; its own limit stays."""
+    if spec.watch.give_up_s:
         return spec
     return spec.model_copy(update={"watch": spec.watch.model_copy(update={"give_up_s": GIVE_UP_S})})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cornerman.local.poll_records import PollRecord, by_interval, poll_statistics
 from cornerman_shared.bus.messages import EndEvent, Event
 from cornerman_shared.bus.registry import update_source
-from cornerman_shared.settings.source import CHUNK_FRAMES
+from cornerman_shared.chunk import CHUNK_FRAMES
 
 if TYPE_CHECKING:
     from cornerman.local.run_output import RunOutput

@@ -7,10 +7,10 @@ from collections.abc import Container
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from cornerman_capture.broken import BrokenError
 from cornerman_capture.sources.address import KNOWN, parse
-from cornerman_capture.sources.errors import BrokenError
 from cornerman_shared.errors import ConfigError
-from cornerman_shared.redact import redact_url
+from cornerman_shared.redact import credentials_fault, redact_url, remember_url
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -26,7 +26,9 @@ def normal_url(text: str) -> str:
     Raises:
         ConfigError: there is no such file, or capture cannot open such a URL.
     """
-    url = f"device:{text}" if text.isdecimal() else text
+    url = f"device:{text}" if text.isdecimal() else remember_url(text)
+    if fault := credentials_fault(url):
+        raise ConfigError(f"source {redact_url(text)!r} {fault}")
     try:
         address = parse(url)
     except BrokenError as error:

@@ -51,6 +51,8 @@ class AudioCopy:
         self._next: tuple[float, av.Packet] | None = None
         self.packets = 0
         """Packets copied."""
+        self.broken_packets = 0
+        """Packets that the new film's format refuses; they are left out."""
         self.why_not = ""
         """Why there is no sound in the copy, for people; "" = there is, or the source has none."""
 
@@ -73,6 +75,22 @@ class AudioCopy:
         self._out = target.add_stream_from_template(self._sound)
         self._packets = self._rebased()
         self._next = next(self._packets, None)
+
+    @property
+    def note(self) -> str:
+        """Faults of the copied sound, for people; "" = none."""
+        if self.why_not:
+            return self.why_not
+        return f"{self.broken_packets} broken packets of sound were left out" if self.broken_packets else ""
+
+    def mux_until(self, target: av.container.OutputContainer, time_s: float) -> None:
+        """Writes the packets that begin before a time of the player, seconds; infinity = all that are left."""
+        for packet in self.until(time_s):
+            try:
+                target.mux(packet)
+            except av.error.InvalidDataError:
+                self.packets -= 1
+                self.broken_packets += 1
 
     def until(self, time_s: float) -> Iterator[av.Packet]:
         """Packets that begin before a time of the player, seconds; infinity = all that are left."""
@@ -110,7 +128,7 @@ class AudioCopy:
         while True:
             try:
                 packet = next(packets, None)
-            except (av.error.FFmpegError, ValueError):
+            except (av.error.FFmpegError, ValueError, IndexError):
                 return  # the reader of the picture counts damage
             if packet is None:
                 return

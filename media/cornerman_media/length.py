@@ -96,6 +96,8 @@ def _stamps(
             failed += 1
             packets = container.demux(stream)
             continue
+        except IndexError:  # PyAV's own, at the end of a file in which another track appeared on the way
+            return
         if packet is None:
             return
         failed = 0

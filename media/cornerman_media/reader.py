@@ -234,6 +234,9 @@ class VideoReader:
                     return
                 packets = self._container.demux()  # a generator that has raised is over
                 continue
+            except IndexError:  # PyAV's own, at the end of a file in which another track appeared on the way
+                yield from self._flush()
+                return
             if packet is None:
                 return
             failed_in_a_row = 0

@@ -100,7 +100,7 @@ def _copy(frame: MediaFrame, draw: Callable[[float], Draw | None], writer: Video
 
 
 def _notes(video: VideoReader, sound: AudioCopy) -> tuple[str, ...]:
-    return tuple(note for note in (video.note, video.cut_short(), sound.why_not) if note)
+    return tuple(note for note in (video.note, video.cut_short(), sound.note) if note)
 
 
 def _even(size: tuple[int, int]) -> tuple[int, int]:

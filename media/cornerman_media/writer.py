@@ -127,8 +127,7 @@ class VideoWriter:
         try:
             self._mux(stream.encode(None))
             if self._audio is not None:
-                for packet in self._audio.until(math.inf):
-                    container.mux(packet)
+                self._audio.mux_until(container, math.inf)
             container.close()
             self._container = None
             self._part.replace(self.target)
@@ -159,8 +158,7 @@ class VideoWriter:
         frame.pts, frame.time_base = ticks, self._tick
         frame.pict_type = 0  # the encoder chooses; the source's key frames mean nothing here
         if self._audio is not None:
-            for packet in self._audio.until(at_s):
-                self._container.mux(packet)
+            self._audio.mux_until(self._container, at_s)
         self._mux(self._stream.encode(frame))
 
     def _open(self, picture: NDArray[np.uint8] | av.VideoFrame) -> None:

@@ -50,8 +50,7 @@ def whole(height: int, width: int) -> Roi:
 def crop(picture: Pixels, roi: Roi, size: int) -> Pixels:
     """The square as `size` x `size` pixels, linearly interpolated; black where the picture ends.
 
-    All arithmetic on pixels is in integers (places in sixteenths of a pixel), so the result has the same bits
-    everywhere.
+    All arithmetic on pixels is in integers (places in sixteenths of a pixel), so the result has the same bits.
 
     Args:
         picture: [H, W, 3].

@@ -104,9 +104,9 @@ def test_ctrl_c_leaves_no_process(cornerman: Callable[..., Command]) -> None:
     assert alive == []
 
 
-def test_ctrl_c_during_start_exits_with_0(cornerman: Callable[..., Command]) -> None:
+def test_early_ctrl_c_exits_with_0(cornerman: Callable[..., Command]) -> None:
     command = cornerman("run", "test://pattern?seconds=0", "--json", *UNHURRIED, *FAKES, *FAST)
-    while not any("cornerman_" in line for line in command_lines(command)):
+    while not any("cornerman_capture" in line for line in command_lines(command)):
         assert command.process.poll() is None
         time.sleep(0.01)
     began = time.monotonic()

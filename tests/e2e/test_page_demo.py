@@ -101,7 +101,7 @@ async def test_killed_gateway_loses_no_line(running: Demo, watched: Watched) -> 
         ".observe(document.getElementById('banner'), { attributes: true, childList: true })"
     )
     await asyncio.to_thread(running.child("gateway").kill)
-    await page.wait_for_function("() => banners.some((text) => text.includes('Trying again by itself'))")
+    await page.wait_for_function("() => banners.some((text) => text.includes('trying again'))")
     await page.locator("#banner[hidden]").wait_for(state="attached")
     await asyncio.to_thread(running.wait_ready)
     shown = await until_said(watched, len(before) + 2)

@@ -21,10 +21,10 @@ import av
 import numpy as np
 import pytest
 
+from cornerman_capture.broken import BrokenError
 from cornerman_capture.preview import PreviewEncoder
 from cornerman_capture.source_decoder import DecodePlan, SourceDecoder
 from cornerman_capture.sources.base import FrameSource
-from cornerman_capture.sources.errors import BrokenError
 from cornerman_capture.sources.opening import open_source
 from cornerman_gateway.tls import self_signed
 from cornerman_media.jpeg import JpegEncoder
@@ -32,7 +32,7 @@ from cornerman_shared.clock import SystemClock
 from cornerman_shared.settings.tree import CaptureSettings
 from tests.integration.waiting import PATIENCE_S
 
-PATIENT = CaptureSettings(open_timeout_s=30.0, stall_s=30.0, backoff_max_s=0.5, shorter_side=32)
+PATIENT = CaptureSettings(follow_links=True, open_timeout_s=30.0, stall_s=30.0, backoff_max_s=0.5, shorter_side=32)
 HASTY = PATIENT.model_copy(update={"open_timeout_s": 1.0, "stall_s": 0.5})
 JPEG = JpegEncoder(320, 80).jpeg(av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), format="rgb24"))
 
@@ -90,20 +90,20 @@ class Base(BaseHTTPRequestHandler):
 def test_http_file_is_a_file(tmp_path: Path) -> None:
     write(tmp_path / "a.mp4", movflags="faststart")
     with serving(partial(Files, directory=str(tmp_path))) as url:
-        feed = opened(f"{url}/a.mp4")
-        assert not feed.info.live and feed.info.duration_s == pytest.approx(3.0, abs=0.1)
-        assert sum(1 for _ in feed.frames(lambda: False)) == 90
-        feed.close()
+        source = opened(f"{url}/a.mp4")
+        assert not source.info.live and source.info.duration_s == pytest.approx(3.0, abs=0.1)
+        assert sum(1 for _ in source.frames(lambda: False)) == 90
+        source.close()
 
 
 def test_https_file_is_a_file(tmp_path: Path) -> None:
     """Cameras sign their own certificates, so FFmpeg's default of no verification is kept."""
     write(tmp_path / "a.mp4", movflags="faststart")
     with serving(partial(Files, directory=str(tmp_path)), tls=tmp_path / "tls") as url:
-        feed = opened(f"{url}/a.mp4")
-        assert not feed.info.live
-        assert sum(1 for _ in feed.frames(lambda: False)) == 90
-        feed.close()
+        source = opened(f"{url}/a.mp4")
+        assert not source.info.live
+        assert sum(1 for _ in source.frames(lambda: False)) == 90
+        source.close()
 
 
 def test_http_to_https_port_fails_fast(tmp_path: Path) -> None:
@@ -115,33 +115,33 @@ def test_http_to_https_port_fails_fast(tmp_path: Path) -> None:
 def test_finished_hls_playlist_is_a_file(tmp_path: Path, secure: bool) -> None:
     write(tmp_path / "a.m3u8", hls_time="1", hls_list_size="0")
     with serving(partial(Files, directory=str(tmp_path)), tls=tmp_path / "tls" if secure else None) as url:
-        feed = opened(f"{url}/a.m3u8")
-        assert not feed.info.live
-        assert sum(1 for _ in feed.frames(lambda: False)) == 90
-        feed.close()
+        source = opened(f"{url}/a.m3u8")
+        assert not source.info.live
+        assert sum(1 for _ in source.frames(lambda: False)) == 90
+        source.close()
 
 
 def test_growing_hls_playlist_is_paced(tmp_path: Path) -> None:
     playlist = write(tmp_path / "a.m3u8", hls_time="1", hls_list_size="0")
     playlist.write_text(playlist.read_text().replace("#EXT-X-ENDLIST", ""))
     with serving(partial(Files, directory=str(tmp_path))) as url:
-        feed = opened(f"{url}/a.m3u8")
-        assert feed.info.live and feed.info.paced
-        feed.close()
+        source = opened(f"{url}/a.m3u8")
+        assert source.info.live and source.info.paced
+        source.close()
 
 
 @pytest.mark.parametrize(
-    ("status", "says", "final"),
+    ("status", "message", "final"),
     [(404, "404", False), (401, "credentials", True), (403, "credentials", True), (500, "error", False)],
 )
-def test_server_error_is_reported(status: int, says: str, final: bool) -> None:
+def test_server_error_is_reported(status: int, message: str, final: bool) -> None:
     class Handler(Base):
         def do_GET(self) -> None:
             self.send_error(status)
 
     with serving(Handler) as url:
         error = refused(url.replace("//", "//admin:s3cret@") + "/a.mp4?token=s3cret")
-    assert says in str(error)
+    assert message in str(error)
     assert error.final is final
 
 
@@ -185,15 +185,15 @@ class Mjpeg(Base):
 
 def test_mjpeg_is_live_with_arrival_times() -> None:
     with serving(Mjpeg) as url:
-        feed = opened(f"{url}/stream")
-        assert feed.info.live
-        pictures = feed.frames(lambda: False)
+        source = opened(f"{url}/stream")
+        assert source.info.live
+        pictures = source.frames(lambda: False)
         asked_s = [time.monotonic()]
         times: list[float] = []
         for _ in range(40):
             times.append(next(pictures).raw_s or 0.0)
             asked_s.append(time.monotonic())
-        feed.close()
+        source.close()
     # Independent of the speed of this machine: each time lies between its request and its arrival, up to an offset.
     # FFmpeg itself would count 0.04 s for each frame.
     earliest = max(before - at for before, at in zip(asked_s, times, strict=False))
@@ -351,11 +351,11 @@ def camera(**given: object) -> Iterator[tuple[Rtsp, str]]:
 
 def test_rtsp_camera_keeps_its_timestamps() -> None:
     with camera() as (_, address):
-        feed = opened(f"rtsp://{address}")
-        assert feed.info.live
-        pictures = feed.frames(lambda: False)
+        source = opened(f"rtsp://{address}")
+        assert source.info.live
+        pictures = source.frames(lambda: False)
         times = [next(pictures).raw_s for _ in range(40)]
-        feed.close()
+        source.close()
     assert np.median(np.diff([t for t in times if t is not None])) == pytest.approx(1 / 30, abs=0.001)
 
 
@@ -363,9 +363,9 @@ def test_rtsp_camera_requires_the_password() -> None:
     with camera(password="s3cret") as (_, address):
         error = refused(f"rtsp://admin:wrong@{address}")
         assert "credentials" in str(error) and error.final and "wrong" not in str(error)
-        feed = opened(f"rtsp://admin:s3cret@{address}")
-        assert next(iter(feed.frames(lambda: False))).decode() is not None
-        feed.close()
+        source = opened(f"rtsp://admin:s3cret@{address}")
+        assert next(iter(source.frames(lambda: False))).decode() is not None
+        source.close()
 
 
 async def test_closed_rtsp_stream_is_reopened() -> None:

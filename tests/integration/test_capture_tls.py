@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cornerman_capture.sources.errors import BrokenError
+from cornerman_capture.broken import BrokenError
 from cornerman_capture.sources.opening import open_source
 from cornerman_gateway import tls
 from cornerman_gateway.tls import self_signed
@@ -19,11 +19,11 @@ from tests.integration.test_capture_network import Files, serving, write
 
 
 def frames(url: str, ca_file: str) -> int:
-    feed = open_source(url, CaptureSettings(tls_ca_file=ca_file, open_timeout_s=10.0))
+    source = open_source(url, CaptureSettings(follow_links=True, tls_ca_file=ca_file, open_timeout_s=10.0))
     try:
-        return sum(1 for _ in feed.frames(lambda: False))
+        return sum(1 for _ in source.frames(lambda: False))
     finally:
-        feed.close()
+        source.close()
 
 
 def refused(url: str, ca_file: str) -> BrokenError:
@@ -65,7 +65,7 @@ def test_certificate_of_other_host_is_refused(tmp_path: Path, monkeypatch: pytes
 def test_rtsps_camera_needs_a_trusted_certificate(tmp_path: Path, trusted: bool, asked: bool) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(*self_signed(tmp_path / "tls", ["127.0.0.1"]))
-    heard: list[bytes] = []
+    requests: list[bytes] = []
 
     def camera() -> None:
         """Accepts connections until the listener is closed; answers none."""
@@ -76,7 +76,7 @@ def test_rtsps_camera_needs_a_trusted_certificate(tmp_path: Path, trusted: bool,
                 return
             try:
                 with context.wrap_socket(connection, server_side=True) as secure:
-                    heard.append(secure.recv(100))
+                    requests.append(secure.recv(100))
             except OSError:
                 connection.close()
 
@@ -88,7 +88,7 @@ def test_rtsps_camera_needs_a_trusted_certificate(tmp_path: Path, trusted: bool,
         refused(f"rtsps://admin:s3cret@127.0.0.1:{port}/live", ca_file)
         listener.shutdown(socket.SHUT_RDWR)
     thread.join(10)
-    assert any(request.startswith(b"OPTIONS rtsps://") for request in heard) is asked
+    assert any(request.startswith(b"OPTIONS rtsps://") for request in requests) is asked
 
 
 def test_missing_ca_file_is_final(tmp_path: Path) -> None:

@@ -247,12 +247,12 @@ async def test_stopping_releases_waiting_chunks(bus: Bus) -> None:
 async def test_next_batch_is_fetched_during_computing(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
     get_blob, fetched = Bus.get_blob, []
 
-    async def noted(self: Bus, ref: BlobRef) -> NDArray[Any]:
+    async def recording(self: Bus, ref: BlobRef) -> NDArray[Any]:
         pixels = await get_blob(self, ref)
         fetched.append(ref.key)
         return pixels
 
-    monkeypatch.setattr(Bus, "get_blob", noted)
+    monkeypatch.setattr(Bus, "get_blob", recording)
     await send(bus, *[await chunk(bus, seq) for seq in range(8)])
     encoder = Gated()
     async with worker(bus, encoder, batch=2):

@@ -1,4 +1,4 @@
-"""Pictures: only while somebody watches, in step, shared; and a browser's camera coming in."""
+"""Pictures: only while a viewer is connected, in step, shared; and a browser's camera coming in."""
 
 from __future__ import annotations
 

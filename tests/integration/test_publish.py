@@ -11,7 +11,8 @@ from cornerman_shared.bus.codec import unpack, unpack_event
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.messages import Chunk, ErrorEvent, StateEvent, Times
-from cornerman_shared.bus.publish import RunInfo, begin_run, credit_member, publish, set_counters, set_state
+from cornerman_shared.bus.publish import credit_member, publish
+from cornerman_shared.bus.runs import RunInfo, begin_run, set_counters, set_state
 from cornerman_shared.bus.streams import FIELD, Keys
 from cornerman_shared.errors import FencedError
 
@@ -130,14 +131,14 @@ async def test_former_owner_writes_nothing(bus: Bus, k: Keys, lease: Lease) -> N
     await bus.redis.delete(lease.key)
     assert await newer.acquire()
     before = await bus.redis.dbsize()
-    says = "generation 1 of capture:cam is over"
-    with pytest.raises(FencedError, match=says):
+    message = "generation 1 of capture:cam is over"
+    with pytest.raises(FencedError, match=message):
         await publish(bus, chunk(0), lease, credit=9)
-    with pytest.raises(FencedError, match=says):
+    with pytest.raises(FencedError, match=message):
         await begin_run(bus, "cam", "r9", URL, lease, resume=False)
-    with pytest.raises(FencedError, match=says):
+    with pytest.raises(FencedError, match=message):
         await set_state(bus, "cam", "r1", "playing", "", lease)
-    with pytest.raises(FencedError, match=says):
+    with pytest.raises(FencedError, match=message):
         await set_counters(bus, "cam", {"captured": 1}, lease)
     assert await bus.redis.dbsize() == before
 

@@ -116,19 +116,19 @@ async def test_every_url_form_works(place: Place, tmp_path: Path, url: str, data
         pixels = np.arange(2_000_000, dtype=np.uint32).view(np.uint8)
         ref = await bus.put_blob(bus.keys("cam").blob("cam", "r1", 0, "frames"), pixels, 60)
         assert (await bus.get_blob(ref) == pixels).all()
-        heard = asyncio.create_task(anext(bus.subscribe("cam", since="0")))
+        first = asyncio.create_task(anext(bus.subscribe("cam", since="0")))
         await until_reading(bus)
         await bus.emit(ErrorEvent("cam", "r1", "capture", "hello", 1.0))
-        _id, event = await heard
+        _id, event = await first
         assert isinstance(event, ErrorEvent) and event.message == "hello"
     used = f"unix://:{QUOTED}@{place.socket}?db={{}}"
     for number in {0, database}:
-        async with Bus.connect(at(used.format(number), tmp_path)) as look:
-            assert bool(await look.redis.exists(ref.key)) == (number == database)
+        async with Bus.connect(at(used.format(number), tmp_path)) as other:
+            assert bool(await other.redis.exists(ref.key)) == (number == database)
 
 
 @pytest.mark.parametrize(
-    ("url", "error", "says"),
+    ("url", "error", "message"),
     [
         (f"rediss://ann:{QUOTED}@TLS", RetryableError, "certificate"),
         (f"redis://ann:{QUOTED}@TLS", RetryableError, "no server answered"),
@@ -139,10 +139,10 @@ async def test_every_url_form_works(place: Place, tmp_path: Path, url: str, data
     ids=["unknown-certificate", "tls-without-tls", "no-password", "wrong-password", "wrong-user"],
 )
 async def test_url_errors_hide_the_password(
-    place: Place, tmp_path: Path, url: str, error: type[Exception], says: str
+    place: Place, tmp_path: Path, url: str, error: type[Exception], message: str
 ) -> None:
     async with Bus.connect(at(place.fill(url), tmp_path)) as bus, asyncio.timeout(60):
-        with pytest.raises(error, match=says) as caught:
+        with pytest.raises(error, match=message) as caught:
             await bus.ready(0.5)
     assert SECRET not in str(caught.value) and QUOTED not in str(caught.value)
 

@@ -60,7 +60,7 @@ async def test_change_is_merged_and_counted(bus: Bus) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    ("changes", "message"),
     [
         ({"speak": {"confidence_threshold": 2}}, r"speak.confidence_threshold = 2: .*less than or equal to 1"),
         ({"speak": {"strategy": "dice"}}, r"speak.strategy = 'dice': .*'interval', 'rules'"),
@@ -71,9 +71,9 @@ async def test_change_is_merged_and_counted(bus: Bus) -> None:
         ({"revision": 7}, "revision cannot be changed"),
     ],
 )
-async def test_invalid_change_is_named(bus: Bus, changes: dict[str, Any], says: str) -> None:
+async def test_invalid_change_is_named(bus: Bus, changes: dict[str, Any], message: str) -> None:
     await add_source(bus, CAM)
-    with pytest.raises(ConfigError, match=says):
+    with pytest.raises(ConfigError, match=message):
         await update_source(bus, "cam", changes)
     assert await get_source(bus, "cam") == CAM
     assert await revision(bus) == 1

@@ -123,12 +123,12 @@ def test_status_survives_an_unreachable_server(
     monkeypatch.setattr(runtime, "publish_status", broken)
 
     async def main(context: Context) -> None:
-        def told() -> str:
+        def state() -> str:
             return probe(Path(settings.runtime.dir), "encoder")[1]
 
         with context.health.loading():
-            await until_true(lambda: "starting" in told())
-        await until_true(lambda: "running" in told())
+            await until_true(lambda: "starting" in state())
+        await until_true(lambda: "running" in state())
         await until_true(lambda: len(calls) > 3)
 
     assert run_service("encoder", main, flags) == 0

@@ -61,7 +61,7 @@ async def test_feedback_has_a_still_without_viewers(settings: Settings, bus: Bus
             assert colours is not None and len(colours) > 16
             gone = await client.get(f"{address}{silent.pts_s}")
             assert gone.status_code == 404
-            assert "only while somebody watches" in gone.json()["detail"]
+            assert "only while a viewer is connected" in gone.json()["detail"]
         await remove_source(bus, "cam1")
         assert await bus.redis.ttl(bus.keys("cam1").stills("cam1")) > 0
 

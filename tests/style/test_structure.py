@@ -1,10 +1,13 @@
 """The structure a reader meets: import chains, files for one chunk, file sizes, and references that resolve."""
 
 import re
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
+
 from tests.style.measure import CHUNK_PATH, pages_of
-from tests.style.tree import ROOT, imports, longest_chain, modules, reachable
+from tests.style.tree import PACKAGES, ROOT, imports, longest_chain, modules, reachable
 
 EVERY = modules()
 GRAPH = imports(EVERY)
@@ -14,6 +17,14 @@ OURS = re.compile(r"`((?:cornerman|mobile_videogpt)(?:_[a-z]+)?(?:\.\w+)+)(?:\(.
 def test_import_chain_is_short() -> None:
     chain = longest_chain(GRAPH)
     assert len(chain) <= 7, " > ".join(chain)
+
+
+def test_imports_have_no_circle() -> None:
+    """Imports inside functions and for types alone count too: a circle of ideas is hard to read either way."""
+    graph = grimp.build_graph(*PACKAGES)
+    below = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+    order = TopologicalSorter(below)
+    order.prepare()  # raises CycleError, which names the circle
 
 
 def test_one_chunk_is_followed_quickly() -> None:

@@ -34,8 +34,8 @@ def gated_actions(
         probabilities: [C, 3] of next, feedback, correct.
         pts_s: [C] media times, seconds.
         threshold: least probability of an action.
-        min_interval_s: least time between two.
-        repeat_window_s: how long a certainty that lasts counts as the same.
+        min_interval_s: least seconds between two feedbacks.
+        repeat_window_s: seconds in which a lasting detection counts once.
     """
     limits = _Limits(threshold, min_interval_s, repeat_window_s)
     state, out = GateState(), []

@@ -7,15 +7,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from cornerman_pose.errors import LandmarkFileError
 from cornerman_pose.people_eval.names import EXERCISES, exercise_name, mistake_name
-from cornerman_pose.people_eval.video import SUFFIXES
 
 Verdict = Literal["good", "mistake", "variant", "unclear", "none"]
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*-\s*(\d+(?:\.\d+)?)\s*s\b")
+
+SUFFIXES: Final = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".gif", ".m4v")
+"""Video files that are looked for beside landmark files."""
 
 
 @dataclass(frozen=True, slots=True)

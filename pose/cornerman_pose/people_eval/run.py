@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cornerman_pose.errors import LandmarkFileError
-from cornerman_pose.estimator import PoseEstimator
 from cornerman_pose.files import read_landmarks
 from cornerman_pose.landmarks import SeenChunk
 from cornerman_pose.people_eval.clips import LabelledClip, read_labels
@@ -20,6 +19,9 @@ from cornerman_pose.people_eval.mocap import read_mocap
 from cornerman_pose.people_eval.score import score_clip
 from cornerman_pose.people_eval.totals import PeopleScore
 from cornerman_pose.people_eval.video import frame_rate, seen_chunks
+
+if TYPE_CHECKING:
+    from cornerman_pose.estimator import PoseEstimator
 
 MOCAP: Final[Mapping[str, str]] = {"squat": "squat", "inline_lunge": "lunge"}
 """Motion capture files by name, and their exercise."""

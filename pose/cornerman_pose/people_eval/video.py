@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from cornerman_pose.errors import LandmarkFileError
-from cornerman_pose.estimator import PoseEstimator
 from cornerman_pose.landmarks import CHUNK_FRAMES, SeenChunk
 from cornerman_pose.warp import Pixels
 
+if TYPE_CHECKING:
+    from cornerman_pose.estimator import PoseEstimator
+
 SAMPLE_FPS: Final = 8.0
 SHORTER_SIDE: Final = 224
-SUFFIXES: Final = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".gif", ".m4v")
 
 
 def sampled(path: Path, fps: float = SAMPLE_FPS, shorter_side: int = SHORTER_SIDE) -> Iterator[tuple[float, Pixels]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from cornerman_capture.stills import Stills
 from cornerman_shared.aio import background
 from cornerman_shared.backoff import Backoff
 from cornerman_shared.bus.messages import Chunk, Times
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cornerman_capture.core import ChunkCounts, PendingChunk
+    from cornerman_capture.stills import Stills
     from cornerman_capture.thread_queue import ThreadQueue
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.lease import Lease
@@ -44,6 +44,7 @@ class Publisher:
         counts: counts published and dropped chunks.
         stopping: True = publish nothing more and do not wait.
         metrics: of this process.
+        stills: keeps frames of this run that feedback is about.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Publisher:
         counts: ChunkCounts,
         stopping: Callable[[], bool],
         metrics: Metrics,
+        stills: Stills,
     ) -> None:
         self._bus, self._lease, self._run = bus, lease, run
         self._spec, self._counts, self._stopping, self._metrics = spec, counts, stopping, metrics
@@ -62,7 +64,7 @@ class Publisher:
         self._source_id = spec().source_id
         self._lossless = spec().watch.lossless
         self._keep_frames = bus.settings.generator.backend in PIXEL_BACKENDS
-        self._stills = Stills(bus, run, spec)
+        self._stills = stills
 
     async def publish_all(self, chunks: ThreadQueue[PendingChunk]) -> None:
         """Publishes until the queue is closed and empty.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from cornerman_shared.bus.publish import set_counters, set_state
+from cornerman_shared.bus.runs import set_counters, set_state
 from cornerman_shared.errors import RetryableError
 from cornerman_shared.process.logs import get_logger
 

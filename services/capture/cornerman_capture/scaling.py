@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import av
 from av.video.reformatter import VideoReformatter
 
-from cornerman_capture.sources.errors import BrokenError
+from cornerman_capture.broken import BrokenError
 from cornerman_media.errors import PictureError
 from cornerman_media.orientation import FrameOrientation
 from cornerman_media.scaling import scale

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from cornerman_capture.broken import BrokenError
 from cornerman_capture.core import Chunker
 from cornerman_capture.pacing import Pacer
 from cornerman_capture.sampling import usable_nominal
 from cornerman_capture.scaling import FrameScaler
 from cornerman_capture.source_state import SourceState
-from cornerman_capture.sources.errors import BrokenError
 from cornerman_capture.thread_queue import LIVE_DEPTH, LOSSLESS_DEPTH, ThreadEvent, ThreadQueue
 from cornerman_shared.backoff import Backoff
+from cornerman_shared.chunk import CHUNK_FRAMES
 from cornerman_shared.process.logs import get_logger
 from cornerman_shared.redact import redact_url
-from cornerman_shared.settings.source import CHUNK_FRAMES
 
 if TYPE_CHECKING:
     from cornerman_capture.core import PendingChunk

@@ -21,9 +21,10 @@ from cornerman_capture.reporter import Reporter
 from cornerman_capture.source_decoder import DecodePlan, SourceDecoder, StateChange
 from cornerman_capture.sources.opening import open_source
 from cornerman_capture.sources.push import Inbox
+from cornerman_capture.stills import Stills
 from cornerman_shared.aio import background, retry
-from cornerman_shared.bus.publish import RunInfo, begin_run
 from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.runs import RunInfo, begin_run
 from cornerman_shared.errors import FencedError, RetryableError
 from cornerman_shared.process.logs import get_logger
 
@@ -133,6 +134,7 @@ class SourceRunner:
             counts,
             lambda: self._stop_reason is not None,
             self._metrics,
+            Stills(self._bus, info.run, lambda: self.spec),
         )
         reporter = Reporter(self._bus, self._lease, spec.source_id, info.run, decoder, counts, self._metrics)
         # From here on `update` and `stop` reach the decoder.

@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from cornerman_capture.sources.errors import BrokenError
+    from cornerman_capture.broken import BrokenError
     from cornerman_shared.bus.messages import SourceStateName
 
 MAX_ATTEMPTS: Final = 3

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Generic, TypeVar
 
-from cornerman_shared.settings.source import CHUNK_FRAMES
+from cornerman_shared.chunk import CHUNK_FRAMES
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cornerman_shared.chunk import CHUNK_FRAMES
 from cornerman_shared.errors import PoisonError
-from cornerman_shared.settings.source import CHUNK_FRAMES
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from cornerman_common.model_location import model_path, set_threads, torch_device, torch_dtype
 from cornerman_encoder.core import EncodedChunk, compact, groups_of_equal_size
+from cornerman_shared.chunk import CHUNK_FRAMES
 from cornerman_shared.errors import ConfigError
-from cornerman_shared.settings.source import CHUNK_FRAMES
 from mobile_videogpt import MobileVideoGPT, Tokens
 from mobile_videogpt.errors import ModelError
 

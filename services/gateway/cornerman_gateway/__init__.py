@@ -1,3 +1,1 @@
-"""The web face: sources, events, pictures and questions over HTTP, and the page. Knows no model and imports no
-torch.
-"""
+"""Gateway: sources, events, pictures and questions over HTTP, and the page. Imports neither model nor torch."""

@@ -14,9 +14,12 @@ from cornerman_generator.hops import ReplyOutcome, closed_hop, end_hop
 from cornerman_generator.reply_writer import ReplyWriter
 from cornerman_shared.aio import cancel_all
 from cornerman_shared.bus.chunk_input import ChunkInput
+from cornerman_shared.bus.codec import MAX_SAID
 from cornerman_shared.bus.commit import commit_with_retry, retry_forever
 from cornerman_shared.errors import BlobExpiredError, FatalError, GenerationError
 from cornerman_shared.process.logs import get_logger
+from cornerman_shared.redact import redact_url
+from cornerman_shared.text import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -160,6 +163,7 @@ class RequestWorker:
         return None if ref is None else await retry_forever(lambda: self._bus.get_blob(ref))
 
     def _failed(self, cause: str) -> ReplyOutcome:
+        cause = clean_text(redact_url(cause), MAX_SAID)
         self._metrics.errors_total.labels("generation").inc()
         log.warning("generation_failed", request_id=self._request.request_id, cause=cause)
         return replace(self._outcome("failed"), cause=cause)

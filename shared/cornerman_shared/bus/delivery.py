@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 M = TypeVar("M")
 
 
-class Owner(Protocol[M]):
+class _Owner(Protocol[M]):
     """The consumer of a delivery."""
 
     async def settle(self, delivery: Delivery[M], hop: Hop) -> HopResult:
@@ -38,7 +38,7 @@ class Delivery(Generic[M]):
     __slots__ = ("_consumer", "body", "deliveries", "entry_id", "lost", "message", "stream")
 
     def __init__(
-        self, consumer: Owner[M], stream: str, entry_id: str, body: bytes, message: M, deliveries: int
+        self, consumer: _Owner[M], stream: str, entry_id: str, body: bytes, message: M, deliveries: int
     ) -> None:
         self._consumer = consumer
         self.stream = stream

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from cornerman_shared.aio import background
-from cornerman_shared.errors import RetryableError
+from cornerman_shared.errors import FencedError, RetryableError
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
@@ -84,6 +84,12 @@ class Lease:
             await self._bus.scripts.run("release", [self.key, self.fence], [self.owner, self.generation])
         self.generation = 0
         self.lost.set()
+
+    def fenced_error(self) -> FencedError:
+        """Error of a script that found another generation, or another run of the source, on the server."""
+        return FencedError(
+            f"generation {self.generation} of {self.name} is over: a newer owner holds the lease, or a newer run began"
+        )
 
     @asynccontextmanager
     async def auto_renew(self) -> AsyncIterator[Lease]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cornerman_shared.aio import retry
 from cornerman_shared.bus import streams
@@ -13,15 +13,28 @@ from cornerman_shared.errors import MalformedError
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
-    from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.messages import Event
+    from cornerman_shared.bus.redis_client import Client
 
 PAGE = 256
 
 log = get_logger("subscribe")
 
 
-async def follow(bus: Bus, keys: list[str], *, since: str, block_ms: int) -> AsyncIterator[tuple[str, Event]]:
+class StreamReader(Protocol):
+    """The operations of a bus that following needs."""
+
+    def blocking_client(self, block_s: float) -> Client:
+        """Opens a connection for blocking reads."""
+
+    async def close_client(self, client: Client) -> None:
+        """Closes it."""
+
+    async def newest_id(self, key: str) -> str:
+        """Id of a stream's newest entry."""
+
+
+async def follow(bus: StreamReader, keys: list[str], *, since: str, block_ms: int) -> AsyncIterator[tuple[str, Event]]:
     """Yields (entry id, event) of these streams from behind `since`, without end.
 
     A malformed entry is logged and skipped. While the server is unreachable it retries.

@@ -11,6 +11,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
 
 from cornerman_gateway.app_state import AppState
+from cornerman_shared.aio import cancel_all
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import EndEvent, RequestKind, Times
 from cornerman_shared.settings.tree import Settings
@@ -46,9 +47,8 @@ async def open_page(
         async with gateway(web, bus) as (url, state), browser(flags) as opened, page_of(opened) as watched:
             yield url, state, watched
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # An actor fails when a test kills the server: its error is not the test's.
+        await cancel_all(*tasks)
 
 
 def quick(bus: Bus, source_id: str = "demo", **changes: object) -> Actor:

@@ -125,9 +125,9 @@ async def test_unwatched_feedback_shows_a_still(settings: Settings, bus: Bus, ke
         if kept:
             await page.locator("#dialog img:not([hidden])").wait_for()
             assert await page.locator("#dialog img").evaluate("(i) => i.decode().then(() => i.naturalWidth)") == 128
-            await page.get_by_text("nobody was watching when this was said").wait_for()
+            await page.get_by_text("no viewer was connected at this moment").wait_for()
         else:
-            await page.locator("#dialog .gone", has_text="only while somebody watches").wait_for()
+            await page.locator("#dialog .gone", has_text="only while a viewer is connected").wait_for()
             assert not await page.locator("#dialog img").count()
         await watched.check()
 

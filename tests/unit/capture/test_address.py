@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from cornerman_capture.broken import BrokenError
 from cornerman_capture.sources.address import parse
-from cornerman_capture.sources.errors import BrokenError
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_query_options_are_parsed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "says"),
+    ("url", "message"),
     [
         ("ftp://host/a.mp4", "ftp:// is not known"),
         ("rtsp://", "names no host"),
@@ -47,8 +47,8 @@ def test_query_options_are_parsed() -> None:
         ("a\nb.mp4", "control characters"),
     ],
 )
-def test_invalid_urls_are_final_errors(url: str, says: str) -> None:
-    with pytest.raises(BrokenError, match=says) as caught:
+def test_invalid_urls_are_final_errors(url: str, message: str) -> None:
+    with pytest.raises(BrokenError, match=message) as caught:
         parse(url)
     assert caught.value.final
 

@@ -42,13 +42,13 @@ def see_through(picture: Image.Image) -> Image.Image:
 def decoded(*bodies: bytes) -> tuple[list[av.VideoFrame | None], str]:
     """Pushes pictures; returns the frame of each, and the note of the source."""
     inbox = Inbox()
-    feed = open_source("push://cam1", CaptureSettings(), inbox)
-    pictures = feed.frames(lambda: False)
+    source = open_source("push://cam1", CaptureSettings(), inbox)
+    pictures = source.frames(lambda: False)
     made = []
     for body in bodies:
         inbox.put(0.0, body)
         made.append(next(pictures).decode())
-    return made, feed.note
+    return made, source.note
 
 
 @pytest.mark.parametrize(
@@ -153,6 +153,6 @@ def test_full_inbox_drops_the_oldest() -> None:
 
 
 def test_silent_browser_can_be_stopped() -> None:
-    feed = open_source("push://cam1", CaptureSettings(), Inbox())
+    source = open_source("push://cam1", CaptureSettings(), Inbox())
     asked = iter([False, True])
-    assert list(feed.frames(lambda: next(asked))) == []
+    assert list(source.frames(lambda: next(asked))) == []

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cornerman_capture.broken import BrokenError
 from cornerman_capture.scaling import FrameScaler, scaled_size
-from cornerman_capture.sources.errors import BrokenError
 from cornerman_media.jpeg import JpegEncoder
 from cornerman_media.orientation import Orientation
 
@@ -112,10 +112,10 @@ def test_pixel_aspect_of_file_is_applied(make_video: Callable[..., Path]) -> Non
     from cornerman_shared.settings.tree import CaptureSettings
 
     path = make_video("a.mkv", size=(360, 288), pixel_aspect=Fraction(64, 45), seconds=0.1)
-    feed = open_source(str(path), CaptureSettings())
-    frame = next(iter(feed.frames(lambda: False))).decode()
-    assert FrameScaler(224, feed.info.pixel_aspect).rgb(frame).shape == (224, 398, 3)
-    feed.close()
+    source = open_source(str(path), CaptureSettings())
+    frame = next(iter(source.frames(lambda: False))).decode()
+    assert FrameScaler(224, source.info.pixel_aspect).rgb(frame).shape == (224, 398, 3)
+    source.close()
 
 
 def test_extreme_aspect_is_refused() -> None:

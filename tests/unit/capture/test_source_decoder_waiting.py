@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from cornerman_capture.broken import BrokenError
 from cornerman_capture.core import PendingChunk
 from cornerman_capture.preview import PreviewEncoder
 from cornerman_capture.source_decoder import SourceDecoder
 from cornerman_capture.sources.base import DecodedFrame, FrameSource, Interrupted
-from cornerman_capture.sources.errors import BrokenError
 from cornerman_shared.clock import VirtualClock
 from tests.unit.capture.decoders import SETTINGS, Script, all_of, decoder_of, frames, plan, play
 

@@ -6,9 +6,9 @@ import math
 
 import pytest
 
+from cornerman_capture.broken import BrokenError
 from cornerman_capture.pacing import Pacer
 from cornerman_capture.source_state import MAX_ATTEMPTS, SourceState
-from cornerman_capture.sources.errors import BrokenError
 from cornerman_shared.clock import VirtualClock
 
 GONE = BrokenError("gone", final=False)

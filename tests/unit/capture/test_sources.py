@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cornerman_capture.broken import BrokenError
 from cornerman_capture.core import Chunker
 from cornerman_capture.sources.av_source import AvSource
-from cornerman_capture.sources.errors import BrokenError
 from cornerman_capture.sources.opening import open_source
 from cornerman_capture.sources.pattern import PatternSource
 from cornerman_shared.settings.tree import CaptureSettings
@@ -23,22 +23,22 @@ Maker = Callable[..., Path]
 
 
 def times_of(url: str) -> list[float | None]:
-    feed = open_source(url, SETTINGS)
+    source = open_source(url, SETTINGS)
     try:
-        return [picture.raw_s for picture in feed.frames(lambda: False)]
+        return [picture.raw_s for picture in source.frames(lambda: False)]
     finally:
-        feed.close()
+        source.close()
 
 
 def refused(url: str, settings: CaptureSettings = SETTINGS) -> BrokenError:
     began_s = time.monotonic()
     with pytest.raises(BrokenError) as caught:
-        feed = open_source(url, settings)
+        source = open_source(url, settings)
         try:
-            for _ in feed.frames(lambda: False):
+            for _ in source.frames(lambda: False):
                 raise AssertionError("it gave a picture")
         finally:
-            feed.close()
+            source.close()
     assert time.monotonic() - began_s < 50.0  # at once, not by a timeout
     return caught.value
 
@@ -65,11 +65,11 @@ def test_unordered_timestamps_sample_as_ordered(make_video: Maker) -> None:
 
 
 def test_frame_rate_and_length_are_read(make_video: Maker) -> None:
-    feed = open_source(str(make_video(fps=25, seconds=2)), SETTINGS)
-    assert feed.info.nominal_s == pytest.approx(1 / 25)
-    assert feed.info.duration_s == pytest.approx(2.0, abs=0.1)
-    assert not feed.info.live
-    feed.close()
+    source = open_source(str(make_video(fps=25, seconds=2)), SETTINGS)
+    assert source.info.nominal_s == pytest.approx(1 / 25)
+    assert source.info.duration_s == pytest.approx(2.0, abs=0.1)
+    assert not source.info.live
+    source.close()
 
 
 def test_variable_frame_rates_keep_their_timestamps(make_video: Maker) -> None:
@@ -84,14 +84,14 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [(b"", "empty"), (NOISE, "not a video"), (b"hello world\n" * 500, "not a video|is text")],
 )
-def test_non_video_file_is_an_error(tmp_path: Path, content: bytes, says: str) -> None:
+def test_non_video_file_is_an_error(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "clip.mp4"
     path.write_bytes(content)
     assert refused(str(path)).final
-    with pytest.raises(BrokenError, match=says):
+    with pytest.raises(BrokenError, match=message):
         open_source(str(path), SETTINGS)
 
 
@@ -178,8 +178,8 @@ def test_unknown_camera_option_is_refused() -> None:
 
 def test_pattern_depends_on_its_seed() -> None:
     def pictures(url: str) -> list[np.ndarray]:
-        feed = open_source(url, SETTINGS)
-        frames = [picture.decode() for picture in feed.frames(lambda: False)]
+        source = open_source(url, SETTINGS)
+        frames = [picture.decode() for picture in source.frames(lambda: False)]
         return [frame.to_ndarray(format="rgb24") for frame in frames if frame is not None]
 
     url = "test://pattern?fps=10&seconds=2&size=64x48&seed="
@@ -199,15 +199,15 @@ def test_pattern_can_be_uneven() -> None:
 
 
 def test_pattern_can_be_endless() -> None:
-    feed = open_source("test://pattern?seconds=0&fps=1000&size=16x16", SETTINGS)
-    assert isinstance(feed, PatternSource)
-    pictures = feed.frames(lambda: False)
+    source = open_source("test://pattern?seconds=0&fps=1000&size=16x16", SETTINGS)
+    assert isinstance(source, PatternSource)
+    pictures = source.frames(lambda: False)
     for _ in range(20_000):
         next(pictures)
 
 
 @pytest.mark.parametrize(
-    ("query", "says"),
+    ("query", "message"),
     [
         ("fps=fast", "fps=fast"),
         ("fps=0", "fps=0"),
@@ -216,13 +216,13 @@ def test_pattern_can_be_endless() -> None:
         ("colour=1", "colour"),
     ],
 )
-def test_wrong_pattern_option_is_refused(query: str, says: str) -> None:
+def test_wrong_pattern_option_is_refused(query: str, message: str) -> None:
     error = refused(f"test://pattern?{query}")
-    assert error.final and says in str(error)
+    assert error.final and message in str(error)
 
 
 def test_interrupt_stops_reading(make_video: Maker) -> None:
-    feed = open_source(str(make_video(seconds=2)), SETTINGS)
-    assert isinstance(feed, AvSource)
-    assert list(feed.frames(lambda: True)) == []
-    feed.close()
+    source = open_source(str(make_video(seconds=2)), SETTINGS)
+    assert isinstance(source, AvSource)
+    assert list(source.frames(lambda: True)) == []
+    source.close()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cornerman_capture.core import Chunker
 from cornerman_capture.window import Window
-from cornerman_shared.settings.source import CHUNK_FRAMES
+from cornerman_shared.chunk import CHUNK_FRAMES
 
 
 def chunks_of(overlap: int, n: int) -> list[tuple[int, ...]]:

@@ -11,41 +11,12 @@ import pytest
 from cornerman.local.eval_clips import given_clips, gym_clips
 from cornerman.local.eval_run import EvalClipRun, EvalRun
 from cornerman.local.evaluation import costs_of, feedback_in
-from cornerman_shared.bus.messages import DecisionEvent, EndEvent, ErrorEvent, StateEvent, Times
+from cornerman_shared.bus.messages import ErrorEvent, StateEvent, Times
 from cornerman_shared.errors import ConfigError
+from tests.unit.cornerman.events import decision_event, end_event
 
-END = EndEvent(
-    source_id="clip",
-    run="r",
-    request_id="clip:r:3",
-    attempt=1,
-    kind="feedback",
-    action="correct",
-    status="done",
-    pts_s=2.5,
-    prompt="?",
-    text="Go deeper.",
-    silent=False,
-    cause="",
-    model="coach",
-    n_input_tokens=9,
-    n_output_tokens=3,
-    ttft_ms=20.0,
-    times=Times(),
-)
-DECISION = DecisionEvent(
-    source_id="clip",
-    run="r",
-    seq=3,
-    pts_s=2.5,
-    action="correct",
-    confidence=0.9,
-    reason="head",
-    strategy="head",
-    motion=0.1,
-    status="ok",
-    times=Times(encoded_at_s=10.0, decided_at_s=10.004),
-)
+END = end_event(text="Go deeper.", ttft_ms=20.0)
+DECISION = decision_event(times=Times(encoded_at_s=10.0, decided_at_s=10.004))
 
 
 def test_only_shown_feedback_counts() -> None:

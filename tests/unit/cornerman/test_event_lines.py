@@ -7,51 +7,12 @@ from pathlib import Path
 import pytest
 
 from cornerman.local.event_lines import EventLines, clock, latency_ms, read_lines
-from cornerman_shared.bus.messages import DecisionEvent, DeltaEvent, EndEvent, ErrorEvent, StartEvent, StateEvent, Times
+from cornerman_shared.bus.messages import DeltaEvent, ErrorEvent, StartEvent, StateEvent, Times
 from cornerman_shared.errors import ConfigError
+from tests.unit.cornerman.events import TIMES, decision_event, end_event
 
-TIMES = Times(
-    captured_at_s=100.0,
-    published_at_s=100.010,
-    encoded_at_s=100.110,
-    decided_at_s=100.120,
-    first_token_at_s=100.420,
-    done_at_s=101.0,
-)
-
-END = EndEvent(
-    source_id="cam1",
-    run="r1",
-    request_id="cam1:r1:4",
-    attempt=1,
-    kind="feedback",
-    action="correct",
-    status="done",
-    pts_s=2.53421,
-    prompt="?",
-    text="Lower your hips.",
-    silent=False,
-    cause="",
-    model="coach",
-    n_input_tokens=1300,
-    n_output_tokens=5,
-    ttft_ms=300.04,
-    times=TIMES,
-)
-
-DECISION = DecisionEvent(
-    source_id="cam1",
-    run="r1",
-    seq=4,
-    pts_s=2.53421,
-    action="next",
-    confidence=0.98765432,
-    reason="cooling down",
-    strategy="rules",
-    motion=0.1,
-    status="ok",
-    times=TIMES,
-)
+END = end_event(pts_s=2.53421, ttft_ms=300.04)
+DECISION = decision_event(pts_s=2.53421, action="next", confidence=0.98765432, reason="cooling down")
 
 
 def test_decision_line_has_exact_fields() -> None:
@@ -157,3 +118,9 @@ def test_unreadable_lines_are_refused(tmp_path: Path) -> None:
     (tmp_path / "list.jsonl").write_text(json.dumps([1]))
     with pytest.raises(ConfigError, match="line 1: not a JSON object"):
         read_lines(tmp_path / "list.jsonl")
+
+
+def test_file_text_is_cleaned(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.write_text('{"text": "up \\ud83c \\u001b]52;c;aGk=", "list": ["\\u009b1m"]}\n', encoding="utf-8")
+    assert read_lines(path) == [{"text": "up \ufffd ]52;c;aGk=", "list": ["1m"]}]

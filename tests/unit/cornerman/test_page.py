@@ -25,7 +25,7 @@ def test_wanted_port_is_kept() -> None:
         assert page.address(GatewaySettings(), port)[1] == {"gateway": {"port": port}}
 
 
-def test_url_of_any_host_can_be_opened() -> None:
+def test_url_of_any_host_opens() -> None:
     assert page.address(GatewaySettings(host="0.0.0.0", tls_cert="x"), 8443)[0] == "https://127.0.0.1:8443/"
     assert page.address(GatewaySettings(host="::1"), 8000)[0] == "http://[::1]:8000/"
 

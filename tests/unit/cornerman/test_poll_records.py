@@ -7,24 +7,12 @@ import pytest
 from cornerman.local.commentary import PRESETS
 from cornerman.local.poll_records import PollRecord, by_interval, poll_statistics, spread
 from cornerman.local.poll_series import PRESET
-from cornerman_shared.bus.messages import EndEvent, Times
+from cornerman_shared.bus.messages import Times
 from cornerman_shared.settings.tree import load_settings
+from tests.unit.cornerman.events import end_event
 
-END = EndEvent(
-    source_id="cam1",
-    run="r1",
-    request_id="cam1:r1:4",
-    attempt=1,
-    kind="feedback",
-    action="feedback",
-    status="done",
-    pts_s=2.5,
-    prompt="?",
+END = end_event(
     text="Keep  your\nback straight.",
-    silent=False,
-    cause="",
-    model="m",
-    n_input_tokens=2402,
     n_output_tokens=11,
     ttft_ms=250.0,
     times=Times(10.0, 10.1, 10.3, 10.35, 10.65, 11.15),

@@ -2,7 +2,8 @@
 
 import pytest
 
-from cornerman.local.pipeline import GIVE_UP_S, with_give_up
+from cornerman.local.options import CommandSettings
+from cornerman.local.pipeline import GIVE_UP_S, limit_retries, with_give_up
 from cornerman.local.source_specs import source_spec, source_specs
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.tree import load_settings
@@ -25,3 +26,13 @@ def test_set_patience_is_kept() -> None:
     assert with_give_up(source_spec("a", "test://bars", settings)).watch.give_up_s == GIVE_UP_S
     patient = load_settings({"watch": {"give_up_s": 2.0}})
     assert with_give_up(source_spec("a", "test://bars", patient)).watch.give_up_s == 2.0
+
+
+@pytest.mark.parametrize(
+    ("watch", "expected_s"), [({"sample_fps": 4.0}, GIVE_UP_S), ({"give_up_s": 0.0}, 0.0), ({"give_up_s": 3.0}, 3.0)]
+)
+def test_only_its_setting_changes_patience(watch: dict[str, float], expected_s: float) -> None:
+    """Any other `watch` setting used to switch the limit off, so `poll` and `comment` never gave up."""
+    chosen = CommandSettings(load_settings({"watch": watch}), {"watch": watch})
+    (spec,) = limit_retries(source_specs(["test://bars"], chosen.settings), chosen.was_set)
+    assert spec.watch.give_up_s == expected_s

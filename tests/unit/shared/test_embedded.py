@@ -16,9 +16,9 @@ def settings_in(folder: Path) -> Settings:
     return load_settings({"runtime": {"dir": str(folder)}})
 
 
-def fake_server(folder: Path, name: str, says: str) -> Path:
+def fake_server(folder: Path, name: str, output: str) -> Path:
     binary = folder / name
-    binary.write_text(f"#!/bin/sh\necho '{says}'\n")
+    binary.write_text(f"#!/bin/sh\necho '{output}'\n")
     binary.chmod(0o755)
     return binary
 

@@ -47,11 +47,11 @@ def test_every_message_has_a_wire_name() -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_page_names_every_field_and_type(kind: type, generator: ModuleType) -> None:
-    told = generator.rows(PAGE)[kind.__name__]
+    rows = generator.rows(PAGE)[kind.__name__]
     hints = typing.get_type_hints(kind)
     wanted = {field.name: generator.spoken(hints[field.name]) for field in dataclasses.fields(kind)}
-    assert {name: row.type for name, row in told.items()} == wanted
-    assert [name for name, row in told.items() if not row.meaning] == []
+    assert {name: row.type for name, row in rows.items()} == wanted
+    assert [name for name, row in rows.items() if not row.meaning] == []
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
@@ -64,7 +64,7 @@ def test_unit_suffixes_match_the_page(kind: type, generator: ModuleType) -> None
 
 
 def test_page_names_every_key() -> None:
-    told = set(re.findall(r"`((?:\{cm<shard>\}|cm):[^`]*)`", PAGE))
+    named = set(re.findall(r"`((?:\{cm<shard>\}|cm):[^`]*)`", PAGE))
     arguments = {"source_id": "<source_id>", "run": "<run>", "seq": "<seq>", "name": "<what>", "array": "<what>"}
     wanted = {streams.WORKERS, streams.SHARDS, streams.worker_key("<role>", "<name>")}
     for name, member in inspect.getmembers(Keys):
@@ -73,19 +73,19 @@ def test_page_names_every_key() -> None:
         elif inspect.isfunction(member) and not name.startswith("_"):
             names = list(inspect.signature(member).parameters)[1:]
             wanted.add(member(Keys(0), *(arguments[argument] for argument in names)))
-    assert {key.replace("{cm0}", "{cm<shard>}") for key in wanted} == told
+    assert {key.replace("{cm0}", "{cm<shard>}") for key in wanted} == named
 
 
 def test_page_names_every_counter() -> None:
-    told = set(re.findall(r"^\| `([a-z_:<>]+)` \|[^|]*\| (?:capture|encoder|decider|generator)", PAGE, flags=re.M))
+    named = set(re.findall(r"^\| `([a-z_:<>]+)` \|[^|]*\| (?:capture|encoder|decider|generator)", PAGE, flags=re.M))
     counted: set[str] = set()
     for file in [*(ROOT / "services").rglob("*.py"), ROOT / "shared/cornerman_shared/bus/registry.py"]:
         text = file.read_text(encoding="utf-8")
         for call in re.findall(r"\.count\(\s*(?:[\w.]+(?:\([\w.]+\))?),\s*([^\n]*)", text):
             counted |= set(re.findall(r'"([a-z_]+)"', call.replace('== "', "")))
     statuses = {"done", "failed", "ok"}
-    assert counted - statuses <= told
-    assert {"captured", "sampled", "due", "published", "dropped:<reason>"} <= told
+    assert counted - statuses <= named
+    assert {"captured", "sampled", "due", "published", "dropped:<reason>"} <= named
 
 
 def test_unsupported_type_is_refused(generator: ModuleType) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from cornerman_capture.sources.errors import BrokenError
+from cornerman_capture.broken import BrokenError
 from cornerman_shared.redact import redact_url
 
 Kind = Literal["file", "http", "rtsp", "device", "test", "push"]

@@ -5,6 +5,7 @@ Opening and reading have timeouts that interrupt FFmpeg.
 
 from __future__ import annotations
 
+import errno
 import stat
 import sys
 import time
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING, Final
 import av
 import av.error
 
+from cornerman_capture.broken import BrokenError
 from cornerman_capture.sources.base import DecodedFrame, StreamInfo
-from cornerman_capture.sources.errors import BrokenError, error_text, opening_error, reading_error
+from cornerman_capture.sources.errors import error_text, opening_error, reading_error
 
 if TYPE_CHECKING:
     from cornerman_capture.sources.address import Address
@@ -37,6 +39,11 @@ _PROTOCOLS: Final = {
     "rtsp": "rtsp,rtsps,rtp,rtcp,udp,tcp,tls,srtp,http,https",
     "device": "file",
 }
+# Formats whose every byte comes from the address itself; playlists and session descriptions name other addresses.
+_ONE_FILE_FORMATS: Final = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,flv,avi,mpjpeg,mjpeg,jpeg_pipe,png_pipe,webp_pipe,h264,hevc,m4v,"
+    "ogg,asf,gif,ivf"
+)
 _TEXT_FORMATS: Final = {"tty", "bin", "xbin", "adf", "idf"}  # formats that render any text file as a picture
 _MJPEG_FORMATS: Final = {"mpjpeg", "mjpeg", "jpeg_pipe"}
 
@@ -185,12 +192,15 @@ def _open(address: Address, settings: CaptureSettings, read_limit_s: float) -> a
         return av.open(target, format=form, container_options=options, timeout=(limit_s, read_limit_s))
     except (av.error.FFmpegError, OSError, ValueError) as error:
         # The original message may hold the URL with credentials, so it is not chained.
-        raise opening_error(error, address, time.monotonic() - began_s, limit_s, "tls_verify" in options) from None
+        broken = opening_error(error, address, time.monotonic() - began_s, limit_s, "tls_verify" in options)
+        raise (_link_refusal(error, address, broken) if "format_whitelist" in options else broken) from None
 
 
 def _open_arguments(address: Address, settings: CaptureSettings) -> tuple[str, str | None, dict[str, str]]:
     """Arguments of `av.open`: target, format (None = probe), options."""
     options = {"protocol_whitelist": _PROTOCOLS[address.kind]}
+    if address.kind == "http" and not settings.follow_links:
+        options |= {"max_redirects": "0", "format_whitelist": _ONE_FILE_FORMATS}
     if settings.tls_ca_file and address.kind in ("http", "rtsp"):
         options |= _trust(address, settings.tls_ca_file)
     match address.kind:
@@ -204,6 +214,21 @@ def _open_arguments(address: Address, settings: CaptureSettings) -> tuple[str, s
             return _camera(address, options)
         case _:
             return address.target, None, options
+
+
+def _link_refusal(error: BaseException, address: Address, broken: BrokenError) -> BrokenError:
+    """The error of a source that may have been refused because it leads elsewhere, with the setting that allows it."""
+    number = getattr(error, "errno", None)
+    if number == errno.EINVAL:
+        return BrokenError(
+            f"{address.shown}: what comes from there is no single video file or stream; set capture.follow_links to "
+            "play HLS playlists, if all clients that may add sources are trusted",
+            final=True,
+        )
+    if number == errno.EIO and "the server sends no" in str(broken):
+        remedy = "if it redirects, give the address that it leads to, or set capture.follow_links"
+        return BrokenError(f"{broken}; {remedy}", final=broken.final)
+    return broken
 
 
 def _trust(address: Address, ca_file: str) -> dict[str, str]:

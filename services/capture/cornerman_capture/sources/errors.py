@@ -1,4 +1,4 @@
-"""`BrokenError`, and FFmpeg's errors mapped to it: cause, source and remedy, without credentials."""
+"""FFmpeg's errors as `BrokenError`: cause, source and remedy, without credentials."""
 
 from __future__ import annotations
 
@@ -9,26 +9,13 @@ from urllib.parse import urlsplit
 
 import av
 
-from cornerman_shared.errors import SourceError
+from cornerman_capture.broken import BrokenError
 from cornerman_shared.redact import redact_url
 
 if TYPE_CHECKING:
     from cornerman_capture.sources.address import Address
 
 REFUSED: Final = (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError, av.error.PermissionError)
-
-
-class BrokenError(SourceError):
-    """A source cannot be opened or broke off.
-
-    Args:
-        message: cause and remedy, with the source named without its credentials.
-        final: whether opening again is useless (wrong address, refused credentials, no video).
-    """
-
-    def __init__(self, message: str, *, final: bool) -> None:
-        super().__init__(message)
-        self.final = final
 
 
 def opening_error(

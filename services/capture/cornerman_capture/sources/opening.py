@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from cornerman_capture.broken import BrokenError
 from cornerman_capture.sources.address import parse
-from cornerman_capture.sources.av_source import AvSource
 from cornerman_capture.sources.base import FrameSource
-from cornerman_capture.sources.errors import BrokenError
 from cornerman_capture.sources.pattern import PatternSource
 from cornerman_capture.sources.push import Inbox, PushSource
 from cornerman_shared.settings.tree import CaptureSettings
@@ -31,4 +30,7 @@ def open_source(url: str, settings: CaptureSettings, inbox: Inbox | None = None)
         return PushSource(inbox)
     if address.kind == "file" and not settings.allow_files:
         raise BrokenError(f"{address.shown}: files are switched off here (capture.allow_files = false)", final=True)
+    # FFmpeg is loaded with the first source that needs it, in the source's own thread.
+    from cornerman_capture.sources.av_source import AvSource
+
     return AvSource(address, settings)

@@ -16,8 +16,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from cornerman_capture.broken import BrokenError
 from cornerman_capture.sources.base import DecodedFrame, StreamInfo
-from cornerman_capture.sources.errors import BrokenError
 
 if TYPE_CHECKING:
     from cornerman_capture.sources.address import Address

@@ -170,8 +170,8 @@ def pack_shown(shown: DelayedPicture) -> bytes:
 
 @router.websocket("/camera.ws")
 async def camera_socket(socket: WebSocket, source_id: str, state: StateDep) -> None:
-    """A browser's camera. Each message: float64 seconds (little-endian), then JPEG or WebP; each is answered when
-    stored.
+    """A browser's camera. Each message: float64 seconds (little-endian), then JPEG or WebP. Each is
+    acknowledged once it is stored.
     """
     try:
         spec = await get_source(state.bus, source_id)

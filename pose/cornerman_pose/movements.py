@@ -1,0 +1,100 @@
+"""The table of exercises and their mistakes, `assets/movements.json`. Data only: knows neither nets nor people."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Literal, cast
+
+View = Literal["front", "oblique", "side"]
+VIEWS: tuple[View, ...] = ("front", "oblique", "side")
+
+
+@dataclass(frozen=True, slots=True)
+class FormRule:
+    """One mistake: what is measured on a repetition, and from when on it is wrong.
+
+    `limit` is in `unit`; values within `grey` of it are neither right nor wrong. `decide` is the probability from which
+    it is named. `landmarks` are pairs of body parts that must be visible, `views` the camera angles from which the
+    measure can be judged.
+    """
+
+    exercise: str
+    name: str
+    joint: str
+    measure: str
+    unit: Literal["deg", "ratio", "s"]
+    worse: Literal["above", "below"]
+    limit: float
+    grey: float
+    decide: float
+    landmarks: tuple[str, ...]
+    views: tuple[View, ...]
+    source: str
+
+    @property
+    def key(self) -> str:
+        """`exercise:name`."""
+        return f"{self.exercise}:{self.name}"
+
+    def excess(self, value: float) -> float:
+        """How far `value` is past the limit, in units of `grey`: above 1 wrong, below -1 right."""
+        sign = 1.0 if self.worse == "above" else -1.0
+        return sign * (value - self.limit) / self.grey
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """An exercise: `repetitions` are counted, a `hold` is timed."""
+
+    name: str
+    kind: Literal["repetitions", "hold"]
+    rules: tuple[FormRule, ...]
+
+
+@cache
+def movements() -> tuple[Movement, ...]:
+    """All exercises in the order of the net's outputs.
+
+    Raises:
+        ValueError: when the table has another version.
+    """
+    table = json.loads((files("cornerman_pose") / "assets" / "movements.json").read_text(encoding="utf-8"))
+    if table["version"] != 1:
+        raise ValueError(f"movements.json has version {table['version']}; this release reads version 1")
+    out = []
+    for name, entry in cast("dict[str, dict[str, object]]", table["exercises"]).items():
+        rows = cast("list[dict[str, object]]", entry["mistakes"])
+        rules = tuple(
+            FormRule(
+                exercise=name,
+                name=str(row["name"]),
+                joint=str(row["joint"]),
+                measure=str(row["measure"]),
+                unit=cast("Literal['deg', 'ratio', 's']", row["unit"]),
+                worse=cast("Literal['above', 'below']", row["worse"]),
+                limit=float(cast("float", row["limit"])),
+                grey=float(cast("float", row["grey"])),
+                decide=float(cast("float", row["decide"])),
+                landmarks=tuple(cast("list[str]", row["landmarks"])),
+                views=tuple(cast("list[View]", row["views"])),
+                source=str(row["source"]),
+            )
+            for row in rows
+        )
+        out.append(Movement(name, cast("Literal['repetitions', 'hold']", entry["kind"]), rules))
+    return tuple(out)
+
+
+@cache
+def exercise_names() -> tuple[str, ...]:
+    """`none` followed by the exercises: the classes of the net."""
+    return ("none", *(m.name for m in movements()))
+
+
+@cache
+def form_rules() -> tuple[FormRule, ...]:
+    """All mistakes of all exercises in the order of the net's outputs."""
+    return tuple(rule for m in movements() for rule in m.rules)

@@ -1,0 +1,256 @@
+"""Decisions about repetitions from readings of the temporal half. Pure: neither net nor clock, only media time.
+
+The exercise is decided by evidence over time, an end needs a repetition before it, a mistake is named only when the
+view shows it and the readings around the end agree. On motion that is no exercise nothing is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cornerman_pose.evidence import moving_seconds, weigh
+from cornerman_pose.features import FPS
+from cornerman_pose.movements import FormRule, exercise_names, form_rules, movements
+from cornerman_pose.temporal import FrameReading
+
+
+@dataclass(frozen=True, slots=True)
+class CountingSettings:
+    """Thresholds of the decisions; tuned on half of the people of the development clips, by person."""
+
+    evidence_s: float = 0.9
+    enter: float = 0.6
+    leave: float = 0.35
+    end_rise: float = 0.5
+    end_fall: float = 0.3
+    wrong: float | None = None  # one probability for all mistakes instead of those of the table
+    observable: float = 0.5
+    confirm_s: float = 1.2
+    sure: float = 0.55
+    nearly: float = 0.88
+    per_rule: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedMistake:
+    """A mistake on one repetition: its rule, probability and strength (grey units past the limit)."""
+
+    rule: FormRule
+    probability: float
+    excess: float
+
+
+@dataclass(frozen=True, slots=True)
+class RepetitionSeen:
+    """A finished repetition, or two seconds of a hold."""
+
+    exercise: str
+    number: int
+    start_s: float
+    end_s: float
+    mistakes: tuple[NamedMistake, ...]
+    judged: tuple[str, ...]  # names of the mistakes that the view allows to judge; the others are abstained from
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkObservation:
+    """What a chunk shows: `exercise` is "none" without one; `count` of this set; `phase` in 0..1."""
+
+    pts_s: float
+    exercise: str
+    certainty: float
+    count: int
+    phase: float
+    view: Literal["front", "oblique", "side", "nobody"]
+    repetitions: tuple[RepetitionSeen, ...]
+
+
+class RepetitionCounter:
+    """Follows one source: feed readings in time order, get observations.
+
+    Args:
+        calibration: [R,3] of the net: weights of excess and logit, and a bias.
+        settings: thresholds.
+    """
+
+    def __init__(self, calibration: NDArray[np.float32], settings: CountingSettings | None = None) -> None:
+        self.settings = settings or CountingSettings()
+        self._calibration = calibration
+        self._names = exercise_names()
+        self._rules = form_rules()
+        self._holds = {m.name for m in movements() if m.kind == "hold"}
+        self._belief = np.eye(len(self._names))[0]
+        self._weight = 0.25 * FPS  # a quarter second of "none" before the first frame
+        self.exercise = "none"
+        self.count = 0
+        self._since = 0.0
+        self._armed = True
+        self._middle = False
+        self._start_s = 0.0
+        self._quiet_s = 0.0
+        self._pending: list[tuple[float, float, float, str]] = []  # end, start, probability, exercise
+        self._rows: list[tuple[float, FrameReading]] = []
+        self._hold_s = 0.0
+        self._phase = 0.0
+        self._nearly = 0
+
+    def push(
+        self, times_s: NDArray[np.float64], reading: FrameReading, side: NDArray[np.float64], seen: NDArray[np.bool_]
+    ) -> ChunkObservation:
+        """Decide about K frames on the grid.
+
+        Args:
+            times_s: [K] media times.
+            reading: of the temporal half.
+            side: [K], 0 front view to 1 side view.
+            seen: [K], whether a person was found.
+        """
+        done: list[RepetitionSeen] = []
+        for k in range(len(times_s)):
+            done += self._frame(float(times_s[k]), reading, k, bool(seen[k]))
+        last = len(times_s) - 1
+        view: Literal["front", "oblique", "side", "nobody"] = "nobody"
+        if seen[last]:
+            view = "front" if side[last] < 0.42 else "oblique" if side[last] < 0.84 else "side"
+        return self._observation(float(times_s[last]), view, tuple(done))
+
+    def memory(self) -> dict[str, str | int | list[float]]:
+        """What another process needs to go on: exercise, count and belief; the net settles within seconds."""
+        return {"exercise": self.exercise, "count": self.count, "belief": [round(float(b), 4) for b in self._belief]}
+
+    def resume(self, memory: Mapping[str, object]) -> None:
+        """Go on from another counter's `memory`.
+
+        Raises:
+            ValueError: when it names an exercise or a number of exercises that this release does not know.
+        """
+        exercise, count, belief = memory["exercise"], memory["count"], memory["belief"]
+        if exercise not in self._names or not isinstance(belief, list) or len(belief) != len(self._names):
+            raise ValueError(f"memory is about {exercise!r}; this release knows {', '.join(self._names)}: start again")
+        self.exercise, self.count = str(exercise), int(str(count))
+        self._belief = np.array(belief, dtype=np.float64)
+
+    def finish(self) -> ChunkObservation | None:
+        """What the end of the source decides: a last repetition past its middle, cut by the end."""
+        if not self._rows:
+            return None
+        now = self._rows[-1][0]
+        out = []
+        for end, start, p, _ in self._pending:
+            self._recognise(start, end, now)
+            if self.exercise != "none" and self.exercise not in self._holds:
+                self.count += 1
+                out.append(self._judge(end, max(start, end - 9.0), p, self.exercise))
+        self._pending = []
+        if self._middle and self._phase > 0.7:
+            self._recognise(max(self._start_s, now - 9.0), now, now)
+        if self._middle and self._phase > 0.7 and self.exercise != "none" and self.exercise not in self._holds:
+            self.count += 1
+            out.append(self._judge(now, max(self._start_s, now - 9.0), self._phase, self.exercise))
+        self._middle = False
+        return self._observation(now, "nobody", tuple(out))
+
+    def _observation(
+        self, now: float, view: Literal["front", "oblique", "side", "nobody"], done: tuple[RepetitionSeen, ...]
+    ) -> ChunkObservation:
+        # A pose that looks like an exercise is none before it has been repeated once; a hold before two seconds.
+        name = self.exercise if self.count else "none"
+        certainty = float(self._belief[self._names.index(name)])
+        return ChunkObservation(now, name, certainty, self.count, self._phase, view, done)
+
+    def _frame(self, now: float, reading: FrameReading, k: int, seen: bool) -> list[RepetitionSeen]:
+        s = self.settings
+        # A running mean that forgets: the first frames weigh as much as there are of them.
+        keep = np.exp(-1.0 / FPS / s.evidence_s)
+        self._weight = keep * self._weight + 1.0
+        evidence = reading.exercise[k] if seen else 0.5 * np.eye(len(self._names))[0]
+        self._belief = self._belief + (evidence - self._belief) / self._weight
+        best = int(np.argmax(self._belief))
+        current = self._names.index(self.exercise)
+        if best != current and (self._belief[best] > s.enter or (current and self._belief[current] < s.leave)):
+            self._change(self._names[best] if self._belief[best] > s.enter else "none", now)
+        if not seen:
+            return self._settle(now)
+        p, phase = float(reading.end[k]), float(reading.phase[k])
+        self._phase = phase
+        self._rows.append((now, FrameReading(*(getattr(reading, n)[k : k + 1] for n in FrameReading.__slots__))))
+        self._rows = self._rows[-int(12 * FPS) :]
+        if 0.25 < phase < 0.75 and reading.cycle[k] > 0.4:
+            self._middle = True
+        # The end of a clip may hide the end of its last repetition: two frames close to it are enough.
+        self._nearly = self._nearly + 1 if phase > s.nearly and reading.cycle[k] > 0.5 and self._middle else 0
+        if self._middle and ((self._armed and p > s.end_rise) or self._nearly >= 2):
+            self._armed, self._middle, self._nearly = False, False, 0
+            self._pending.append((now, self._start_s, p, self._names[int(np.argmax(self._belief[1:])) + 1]))
+            self._start_s = now
+        elif p < s.end_fall:
+            self._armed = True
+        out = self._settle(now)
+        if self.exercise in self._holds:
+            self._hold_s += 1.0 / FPS
+            if self._hold_s >= 2.0:
+                self._hold_s = 0.0
+                self.count += 2
+                out.append(self._judge(now, now - 2.0, 1.0, self.exercise))
+        return out
+
+    def _change(self, name: str, now: float) -> None:
+        self.exercise, self.count, self._since, self._hold_s = name, 0, now, 0.0
+
+    def _settle(self, now: float) -> list[RepetitionSeen]:
+        """Ends wait until the exercise is known, at most `confirm_s`, and two frames for their readings to settle."""
+        out, waiting = [], []
+        for end, start, p, name in self._pending:
+            if now - end < 1 / FPS - 1e-6:
+                waiting.append((end, start, p, name))
+                continue
+            self._recognise(start, end, now)
+            if self.exercise != "none" and self.exercise not in self._holds:
+                self.count += 1
+                out.append(self._judge(end, max(start, end - 9.0), p, self.exercise))
+            elif now - end < self.settings.confirm_s:
+                waiting.append((end, start, p, name))
+        self._pending = waiting
+        return out
+
+    def _recognise(self, start: float, end: float, now: float) -> None:
+        """A whole repetition tells its exercise sooner than the running evidence does."""
+        moved = self._between(max(start, end - 3.0), end + 0.3)
+        if moved is None:
+            return
+        mean = moved.exercise[len(moved.exercise) // 3 :].mean(0)
+        best = int(np.argmax(mean))
+        enough = self.settings.sure if self.exercise == "none" else 0.5 + 0.5 * self.settings.sure
+        if best and self._names[best] != self.exercise and mean[best] > enough:
+            self._change(self._names[best], now)
+
+    def _judge(self, end: float, start: float, p: float, exercise: str) -> RepetitionSeen:
+        s = self.settings
+        moved = self._between(start, end)
+        ended = self._between(end - (1.5 if exercise in self._holds else 0.13), end + 0.3)
+        mistakes, judged = [], []
+        for i, rule in enumerate(self._rules):
+            if rule.exercise != exercise or moved is None or ended is None:
+                continue
+            evidence = weigh(rule, i, moved, ended, moving_seconds(moved))
+            if evidence.observable < s.observable:
+                continue
+            judged.append(rule.name)
+            a, b, c = self._calibration[i]
+            probability = 1.0 / (1.0 + float(np.exp(-(a * evidence.excess + b * evidence.logit + c))))
+            if probability > s.per_rule.get(rule.key, rule.decide if s.wrong is None else s.wrong):
+                mistakes.append(NamedMistake(rule, probability, evidence.excess))
+        mistakes.sort(key=lambda m: -m.probability)
+        return RepetitionSeen(exercise, self.count, start, end, tuple(mistakes), tuple(judged), p)
+
+    def _between(self, start: float, end: float) -> FrameReading | None:
+        rows = [r for t, r in self._rows if start - 1e-6 <= t <= end + 1e-6]
+        if not rows:
+            return None
+        return FrameReading(*(np.concatenate([getattr(r, n) for r in rows]) for n in FrameReading.__slots__))

@@ -1,0 +1,18 @@
+"""The error of a source that cannot be opened or broke off."""
+
+from __future__ import annotations
+
+from cornerman_shared.errors import SourceError
+
+
+class BrokenError(SourceError):
+    """A source cannot be opened or broke off.
+
+    Args:
+        message: cause and remedy, with the source named without its credentials.
+        final: whether opening again is useless (wrong address, refused credentials, no video).
+    """
+
+    def __init__(self, message: str, *, final: bool) -> None:
+        super().__init__(message)
+        self.final = final

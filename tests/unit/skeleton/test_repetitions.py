@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+
+from cornerman_pose.measures import CHANNELS
+from cornerman_pose.movements import exercise_names, form_rules
+from cornerman_pose.repetitions import ChunkObservation, CountingSettings, RepetitionCounter
+from cornerman_pose.temporal import FrameReading
+
+SQUAT = exercise_names().index("squat")
+SHALLOW = next(i for i, r in enumerate(form_rules()) if r.key == "squat:too_shallow")
+
+# A deep, upright squat; only the net's own judgement (the second weight) speaks for a mistake.
+_GOOD = np.array([75.0 if name == "knee" else 1.0 for name in CHANNELS], dtype=np.float32)
+CALIBRATION = np.tile(np.array([0.0, 1.0, 0.0], dtype=np.float32), (len(form_rules()), 1))
+
+
+def _reading(
+    frames: int, period: int, exercise: int = SQUAT, wrong: float = 0.0, observable: float = 1.0
+) -> FrameReading:
+    """Clear readings of repetitions of `period` frames; each end fires for three frames."""
+    probabilities = np.full((frames, len(exercise_names())), 0.01, dtype=np.float32)
+    probabilities[:, exercise] = 0.88
+    phase = (np.arange(frames) % period) / period
+    end = ((np.arange(frames) % period < 3) & (np.arange(frames) >= period)).astype(np.float32)
+    rules = len(form_rules())
+    marks = np.zeros((frames, rules), dtype=np.float32)
+    marks[:, SHALLOW] = wrong
+    return FrameReading(
+        exercise=probabilities,
+        phase=phase.astype(np.float32),
+        cycle=np.ones(frames, dtype=np.float32),
+        end=end if exercise else np.zeros(frames, dtype=np.float32),
+        action=np.zeros((frames, 3), dtype=np.float32),
+        wrong=marks,
+        observable=np.full((frames, rules), observable, dtype=np.float32),
+        measure=np.tile(_GOOD, (frames, 1)),
+        doubt=np.full((frames, len(CHANNELS)), 1.0, dtype=np.float32),
+    )
+
+
+def _run(reading: FrameReading, settings: CountingSettings | None = None, seen: bool = True) -> list[ChunkObservation]:
+    counter, out = RepetitionCounter(CALIBRATION, settings), []
+    for a in range(0, len(reading.phase), 4):
+        part = FrameReading(*(getattr(reading, n)[a : a + 4] for n in FrameReading.__slots__))
+        n = len(part.phase)
+        out.append(counter.push(np.arange(a, a + n) / 8.0, part, np.full(n, 0.9), np.full(n, seen)))
+    last = counter.finish()
+    return out + ([last] if last else [])
+
+
+def _repetitions(observations: list[ChunkObservation]) -> list:  # type: ignore[type-arg]
+    return [r for o in observations for r in o.repetitions]
+
+
+def test_each_repetition_counts_once() -> None:
+    observations = _run(_reading(84, 16))
+    assert [r.number for r in _repetitions(observations)] == [1, 2, 3, 4, 5]
+    assert observations[-1].exercise == "squat"
+    assert observations[-2].view == "side"
+
+
+def test_first_end_waits_for_evidence() -> None:
+    first = _repetitions(_run(_reading(40, 8)))[0]
+    assert first.exercise == "squat"
+    assert abs(first.end_s - 1.0) < 0.2
+
+
+def test_mistake_is_named_with_its_rule() -> None:
+    repetition = _repetitions(_run(_reading(84, 16, wrong=0.95)))[-1]
+    assert [m.rule.key for m in repetition.mistakes] == ["squat:too_shallow"]
+    assert repetition.mistakes[0].probability > 0.9
+
+
+def test_unseen_mistake_is_abstained_from() -> None:
+    repetition = _repetitions(_run(_reading(84, 16, wrong=0.95, observable=0.1)))[-1]
+    assert not repetition.mistakes
+    assert not repetition.judged
+
+
+def test_no_exercise_stays_quiet() -> None:
+    observations = _run(_reading(160, 16, exercise=0))
+    assert all(o.exercise == "none" and not o.repetitions for o in observations)
+
+
+def test_nobody_ends_the_exercise() -> None:
+    counter = RepetitionCounter(CALIBRATION)
+    reading = _reading(48, 16)
+    counter.push(np.arange(48) / 8.0, reading, np.full(48, 0.9), np.full(48, True))
+    gone = counter.push(6.0 + np.arange(48) / 8.0, reading, np.full(48, 0.9), np.full(48, False))
+    assert gone.exercise == "none"
+    assert gone.view == "nobody"
+
+
+def test_cut_repetition_counts_at_the_end() -> None:
+    counts = [len(_repetitions(_run(_reading(n, 16)))) for n in (72, 75)]
+    assert counts == [4, 4]
+    assert len(_repetitions(_run(_reading(79, 16)))) == 4 + 1
+
+
+def test_hold_is_timed_in_seconds() -> None:
+    plank = exercise_names().index("plank")
+    observations = _run(_reading(88, 200, exercise=plank))
+    assert observations[-1].count in (8, 10)
+    assert all(r.exercise == "plank" for r in _repetitions(observations))
+
+
+def test_resumed_counter_goes_on() -> None:
+    first = RepetitionCounter(CALIBRATION)
+    reading = _reading(52, 16)
+    first.push(np.arange(52) / 8.0, reading, np.full(52, 0.9), np.full(52, True))
+    second = RepetitionCounter(CALIBRATION)
+    second.resume(first.memory())
+    assert (second.exercise, second.count) == ("squat", 3)
+
+
+def test_unknown_memory_is_refused() -> None:
+    memory = RepetitionCounter(CALIBRATION).memory() | {"exercise": "swimming"}
+    with pytest.raises(ValueError, match="swimming"):
+        RepetitionCounter(CALIBRATION).resume(memory)

@@ -1,0 +1,47 @@
+"""The model card that a training run leaves beside its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from cornerman_pose.movements import movements
+
+_TEXT = """# The temporal half of the coach on skeletons
+
+A causal temporal convolutional net of {count} parameters. It reads features of BlazePose landmarks at 8 frames a second
+and gives, at every frame: the exercise, the phase, the end of a repetition, an action, and for each mistake its
+probability, its strength and whether the view shows it.
+
+## Data
+No person and no picture. Skeletons by formula: bodies, {exercises} exercises with styles, tempo 0.4x to 2x, pauses,
+partial and cut repetitions, and motion that is no exercise; virtual cameras; errors of an estimator as measured on
+landmarks of 55 clips of real people. Labels of mistakes are measured on the true skeleton by the limits of
+`cornerman_pose/assets/movements.json`.
+
+## Command
+`python -m cornerman_training.skeleton.train --out DIR --seed {seed}`; plan {plan}; {minutes:.0f} minutes of one core.
+
+## Scores on held-out skeletons of the same formulas
+{scores}
+These say that training worked, not that the coach is right about people. `cornerman evaluate --people` says that.
+
+## Limits
+Never tried on: children, wheelchairs, prostheses, pregnancy, loose clothes such as robes, water, crowds, camera
+directly above. Depth is guessed by the estimator, so mistakes in depth need the right view; elsewhere the net abstains.
+A rounded back has no landmark: it is judged only from the side, by the head and a shortened trunk, and often missed.
+Limits of mistakes are common cues turned into numbers, not medical advice.
+"""
+
+
+def write_card(
+    path: Path, seed: int, plan: Mapping[str, object], scores: Mapping[str, float], cpu_s: float, count: int
+) -> None:
+    """Write the card as Markdown."""
+    rows = "\n".join(f"- {name}: {value:.3f}" for name, value in scores.items())
+    path.write_text(
+        _TEXT.format(
+            count=count, exercises=len(movements()), seed=seed, plan=dict(plan), minutes=cpu_s / 60, scores=rows
+        ),
+        encoding="utf-8",
+    )

@@ -1,0 +1,112 @@
+"""Training examples: features and targets of random sequences, drawn by seed. Knows no net."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from cornerman_pose.features import PARTS, BodyState, extract
+from cornerman_pose.measures import UNITS
+from cornerman_pose.movements import form_rules
+from cornerman_training.skeleton.camera import CameraShot, shoot
+from cornerman_training.skeleton.estimator import Landmarks, estimate
+from cornerman_training.skeleton.scene import World, draw_world
+
+FRAMES = 320
+_AT_ONCE = 20  # sessions whose features are extracted together
+_RANGE = {"front": (0.0, 0.5), "oblique": (0.35, 0.88), "side": (0.8, 1.01)}
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Targets of N sequences of T frames.
+
+    `features` [N,T,F] float16; `exercise` [N,T] and its weight `certainty`; `phase` [N,T,3] sine, cosine, mask;
+    `end`, `end_weight` [N,T]; `excess` [N,T,R] in grey units, NaN where not judged; `measures` [N,T,M] in the
+    units of their channels; `observable` [N,T,R] 0 or 1.
+    """
+
+    features: NDArray[np.float16]
+    exercise: NDArray[np.int64]
+    certainty: Floats
+    phase: Floats
+    end: Floats
+    end_weight: Floats
+    excess: NDArray[np.float16]
+    measures: NDArray[np.float16]
+    observable: NDArray[np.uint8]
+
+    def arrays(self) -> tuple[NDArray[np.generic], ...]:
+        """All arrays in a fixed order."""
+        return tuple(getattr(self, name) for name in self.__slots__)
+
+
+def observable(shot: CameraShot, seen: Landmarks) -> NDArray[np.bool_]:
+    """[T, R]: the view and the visible landmarks allow a mistake to be judged."""
+    clear = seen.inside
+    out = []
+    for rule in form_rules():
+        low, high = min(_RANGE[v][0] for v in rule.views), max(_RANGE[v][1] for v in rule.views)
+        ok = (shot.sideways >= low) & (shot.sideways <= high) & seen.seen
+        for part in rule.landmarks:
+            a, b = PARTS[part]
+            # In a front view both sides are compared, in a side view the near one is enough.
+            ok = ok & (clear[:, a] & clear[:, b] if rule.views[-1] != "side" else clear[:, a] | clear[:, b])
+        out.append(ok)
+    return np.stack(out, axis=-1)
+
+
+def _ends(world: World) -> tuple[Floats, Floats]:
+    n = len(world.exercise)
+    end, weight = np.zeros(n, dtype=np.float32), np.ones(n, dtype=np.float32)
+    at = [f for _, f, _ in world.ends]
+    for i, f in enumerate(at):
+        gap = at[i + 1] - f if i + 1 < len(at) else 99
+        width = 3 if gap > 7 else 2
+        end[f + 1 : f + 1 + width] = 1.0
+        weight[f] = 0.3
+        if gap > 7:
+            weight[f + 1 + width : f + 3 + width] = 0.3
+    return end, weight
+
+
+def draw_examples(rng: Generator, worlds: int, views: int = 2) -> Examples:
+    """`worlds` random sessions, each seen by `views` cameras."""
+    seen: list[Landmarks] = []
+    columns: list[tuple[NDArray[np.generic], ...]] = []
+    for _ in range(worlds):
+        world = draw_world(rng, FRAMES)
+        end, weight = _ends(world)
+        angle = 2 * np.pi * np.clip(world.phase, 0, 1)
+        phase = np.stack([np.sin(angle), np.cos(angle), world.phase >= 0], axis=-1).astype(np.float32)
+        for _ in range(views):
+            shot = shoot(rng, world.points, world.left)
+            marks = estimate(rng, shot)
+            judged = observable(shot, marks)
+            if rng.uniform() < 0.15:  # the video cuts to another camera
+                other = shoot(rng, world.points, world.left)
+                second = estimate(rng, other)
+                cut = int(rng.integers(30, FRAMES - 30))
+                judged = np.concatenate([judged[:cut], observable(other, second)[cut:]])
+                marks = Landmarks(
+                    *(np.concatenate([getattr(marks, k)[:cut], getattr(second, k)[cut:]]) for k in Landmarks.__slots__)
+                )
+            seen.append(marks)
+            certainty = world.certainty * np.where(marks.seen, 1.0, 0.2)
+            excess, measures = world.excess.astype(np.float16), (world.measures / UNITS).astype(np.float16)
+            labels = (world.exercise, certainty.astype(np.float32), phase, end, weight)
+            columns.append((*labels, excess, measures, judged.astype(np.uint8)))
+    stacked = [np.stack([getattr(m, k) for m in seen]) for k in ("image", "world", "visibility", "seen")]
+    features = extract(BodyState.empty(len(seen)), *stacked).astype(np.float16)
+    return Examples(features, *(np.stack(c) for c in zip(*columns, strict=True)))
+
+
+def batches(rng: Generator, worlds: int) -> Iterator[Examples]:
+    """`worlds` random sessions, each seen by one camera, a few at a time."""
+    for done in range(0, worlds, _AT_ONCE):
+        yield draw_examples(rng, min(_AT_ONCE, worlds - done), 1)

@@ -1,0 +1,100 @@
+"""The temporal half in torch, for training; `cornerman_pose.temporal` runs the same net in numpy."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from cornerman_pose.features import COUNT, DIRECT
+from cornerman_pose.measures import CHANNELS
+from cornerman_pose.movements import exercise_names, form_rules
+
+WIDTH = 80
+DILATIONS = (1, 2, 4, 8, 16, 32)
+ACTIONS = ("next", "feedback", "correct")
+
+
+class Outputs(NamedTuple):
+    """Heads at every frame [B,T,...]: `wrong`, `observable` per mistake; `measure`, `doubt` (log scale) per channel."""
+
+    exercise: Tensor
+    phase: Tensor
+    end: Tensor
+    action: Tensor
+    wrong: Tensor
+    observable: Tensor
+    measure: Tensor
+    doubt: Tensor
+
+
+class CausalBlock(nn.Module):
+    """Residual block: RMS norm over channels, dilated causal convolution, ReLU, 1x1 convolution."""
+
+    def __init__(self, channels: int, dilation: int) -> None:
+        super().__init__()
+        self.past = 2 * dilation
+        self.gain = nn.Parameter(torch.ones(1, channels, 1))
+        self.conv = nn.Conv1d(channels, channels, 3, dilation=dilation)
+        self.out = nn.Conv1d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, T] -> [B, C, T]; frame t sees only frames up to t."""
+        y = x * (x.pow(2).mean(1, keepdim=True) + 1e-5).rsqrt() * self.gain
+        y = F.relu(self.conv(F.pad(y, (self.past, 0))))
+        y = F.dropout(y, 0.05, self.training)
+        return x + self.out(y)  # type: ignore[no-any-return]
+
+
+class SkeletonNet(nn.Module):
+    """Causal temporal convolutional net: features [B,T,COUNT] -> heads at every frame."""
+
+    def __init__(self, channels: int = WIDTH) -> None:
+        super().__init__()
+        self.mean: Tensor
+        self.scale: Tensor
+        self.register_buffer("mean", torch.zeros(COUNT))
+        self.register_buffer("scale", torch.ones(COUNT))
+        self.stem = nn.Conv1d(COUNT, channels, 1)
+        self.blocks = nn.ModuleList(CausalBlock(channels, d) for d in DILATIONS)
+        rules, channels_read = len(form_rules()), len(CHANNELS)
+        self.sizes = (len(exercise_names()), 2, 1, len(ACTIONS), rules, rules, channels_read, channels_read)
+        self.head = nn.Conv1d(2 * channels, sum(self.sizes), 1)
+        # The estimate of the channels begins as what the landmarks show.
+        assert self.head.bias is not None
+        torch.nn.init.zeros_(self.head.weight.data[-2 * channels_read : -channels_read])
+        torch.nn.init.zeros_(self.head.bias.data[-2 * channels_read : -channels_read])
+
+    def forward(self, features: Tensor) -> Outputs:
+        """[B, T, COUNT] -> heads."""
+        x = ((features - self.mean) * self.scale).clamp(-5, 5)
+        first = self.stem(x.transpose(1, 2))
+        x = first
+        for block in self.blocks:
+            x = block(x)
+        y = self.head(F.relu(torch.cat([x, first], dim=1))).transpose(1, 2)
+        e, p, n, a, w, o, m, d = y.split(self.sizes, dim=-1)
+        return Outputs(e, p, n[..., 0], a, w, o, m + features[..., DIRECT], d)
+
+
+def weights(net: SkeletonNet) -> dict[str, NDArray[np.float32]]:
+    """Arrays that `cornerman_pose.temporal.TemporalNet` reads; convolutions are [3*C, C], oldest frame first."""
+    assert net.stem.bias is not None and net.head.bias is not None
+    out: dict[str, Tensor] = {
+        "mean": net.mean, "scale": net.scale,
+        "stem.weight": net.stem.weight[:, :, 0].T, "stem.bias": net.stem.bias,
+        "head.weight": net.head.weight[:, :, 0].T, "head.bias": net.head.bias,
+    }  # fmt: skip
+    for i, block in enumerate(net.blocks):
+        assert isinstance(block, CausalBlock)
+        out[f"block{i}.gain"] = block.gain[0, :, 0]
+        out[f"block{i}.conv.weight"] = block.conv.weight.permute(2, 1, 0).reshape(-1, block.conv.weight.shape[0])
+        out[f"block{i}.out.weight"] = block.out.weight[:, :, 0].T
+        for name, conv in (("conv", block.conv), ("out", block.out)):
+            assert conv.bias is not None
+            out[f"block{i}.{name}.bias"] = conv.bias
+    return {k: np.ascontiguousarray(v.detach().float().numpy()) for k, v in out.items()}

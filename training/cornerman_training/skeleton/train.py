@@ -1,0 +1,180 @@
+"""Train the temporal half: `python -m cornerman_training.skeleton.train --out DIR --seed N [--smoke]`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import save_file
+from torch import Tensor
+
+from cornerman_pose.temporal import TemporalNet
+from cornerman_training.skeleton.calibrate import calibrate
+from cornerman_training.skeleton.card import write_card
+from cornerman_training.skeleton.dataset import FRAMES, batches, draw_examples
+from cornerman_training.skeleton.net import SkeletonNet, weights
+from cornerman_training.skeleton.objective import PARTS, losses
+
+
+@dataclass(frozen=True, slots=True)
+class TrainPlan:
+    """How long and on how much; everything else follows from the seed."""
+
+    steps: int = 2400
+    batch: int = 16
+    window: int = 128
+    worlds_first: int = 200
+    worlds_most: int = 2000
+    fresh: int = 6  # worlds drawn every `every` steps
+    every: int = 8
+    rate: float = 3e-3
+    check: int = 32  # validation worlds
+    calibrate: int = 400  # fresh worlds for the probabilities of mistakes
+
+
+SMOKE = TrainPlan(steps=260, batch=16, worlds_first=120, worlds_most=300, fresh=4, every=6, check=12, calibrate=60)
+
+
+class Pool:
+    """A ring of sequences as tensors; old ones give way to fresh ones."""
+
+    def __init__(self, seed: int, plan: TrainPlan) -> None:
+        self.rng = np.random.default_rng([seed, 1])
+        self.plan = plan
+        self.size, self.at = 0, 0
+        self.data: list[Tensor] = []
+        while self.size < 2 * plan.worlds_first:
+            self.refresh(20)
+
+    def refresh(self, worlds: int) -> None:
+        """Add `worlds` sessions of two views each."""
+        new = [torch.from_numpy(np.ascontiguousarray(a)) for a in draw_examples(self.rng, worlds).arrays()]
+        if not self.data:
+            self.data = [torch.empty((2 * self.plan.worlds_most, *a.shape[1:]), dtype=a.dtype) for a in new]
+        slots = (self.at + torch.arange(len(new[0]))) % len(self.data[0])
+        for old, a in zip(self.data, new, strict=True):
+            old[slots] = a
+        self.at = int(slots[-1]) + 1
+        self.size = min(self.size + len(slots), len(self.data[0]))
+
+    def batch(self) -> list[Tensor]:
+        """Random windows; three in ten begin where the sequence begins, with unsettled features."""
+        pick = self.rng.integers(self.size, size=self.plan.batch)
+        start = self.rng.integers(FRAMES - self.plan.window + 1, size=self.plan.batch)
+        start[self.rng.uniform(size=self.plan.batch) < 0.3] = 0
+        return [
+            torch.stack([a[i, s : s + self.plan.window] for i, s in zip(pick, start, strict=True)]) for a in self.data
+        ]
+
+
+def _follow(slow: Sequence[Tensor], fast: Sequence[Tensor], count: Tensor | int) -> None:
+    """Exponential moving average of the weights."""
+    torch._foreach_lerp_(list(slow), list(fast), 0.005)
+
+
+def _validate(net: SkeletonNet, held: list[Tensor]) -> dict[str, float]:
+    net.eval()
+    with torch.no_grad():
+        out = net(held[0].float())
+        parts = losses(out, held[1:])
+        sure = held[2] > 0.9
+        right = (out.exercise.argmax(-1) == held[1])[sure].float().mean()
+        judged = (~held[6].isnan()) & (held[8] > 0) & (held[6].float().nan_to_num().abs() > 1)
+        guess = ((out.wrong > 0) == (held[6] > 0))[judged]
+        wrong = (held[6] > 0)[judged]
+    net.train()
+    return {
+        "loss": float(parts.sum()),
+        **{n: float(v) for n, v in zip(PARTS, parts, strict=True)},
+        "exercise_accuracy": float(right),
+        "mistake_recall": float(guess[wrong].float().mean()),
+        "good_recall": float(guess[~wrong].float().mean()),
+    }
+
+
+def train(out: Path, seed: int, plan: TrainPlan) -> dict[str, float]:
+    """Train, write `temporal.safetensors`, `log.jsonl` and `MODEL_CARD.md`; returns the last validation scores."""
+    out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    began, cpu = time.monotonic(), time.process_time()
+    pool = Pool(seed, plan)
+    held = [
+        torch.from_numpy(np.ascontiguousarray(a))
+        for a in draw_examples(np.random.default_rng([seed, 2]), plan.check).arrays()
+    ]
+    net = SkeletonNet()
+    some = pool.data[0][: pool.size : 3].float().reshape(-1, pool.data[0].shape[-1])
+    net.mean.copy_(some.mean(0))
+    net.scale.copy_(1 / some.std(0).clamp_min(0.05))
+    average = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=_follow, use_buffers=True)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=plan.rate, weight_decay=0.02)
+    scores: dict[str, float] = {}
+    with (out / "log.jsonl").open("w", encoding="utf-8") as log:
+        for step in range(plan.steps):
+            share = step / plan.steps
+            rate = plan.rate * min(1.0, (step + 1) / 50) * (0.5 + 0.5 * float(np.cos(np.pi * share))) + 2e-5
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            features, *targets = pool.batch()
+            loss = losses(net(features.float()), targets).sum()
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            optimizer.step()
+            average.update_parameters(net)
+            if step % plan.every == 0:
+                pool.refresh(plan.fresh)
+            if (step + 1) % 400 == 0 or step + 1 == plan.steps:
+                model = average.module
+                assert isinstance(model, SkeletonNet)
+                scores = _validate(model, held)
+                wall_s = round(time.monotonic() - began, 1)
+                cpu_s = round(time.process_time() - cpu, 1)
+                row = {"step": step + 1, "wall_s": wall_s, "cpu_s": cpu_s}
+                row |= {k: round(v, 4) for k, v in scores.items()}
+                log.write(json.dumps(row) + "\n")
+                log.flush()
+                print(json.dumps(row), flush=True)
+                save_file(weights(model), out / "temporal.safetensors")
+    settled = average.module
+    assert isinstance(settled, SkeletonNet)
+    final = weights(settled)
+    final["calibration"], areas = calibrate(
+        TemporalNet(final), batches(np.random.default_rng([seed, 3]), plan.calibrate)
+    )
+    save_file(final, out / "temporal.safetensors")
+    write_card(
+        out / "MODEL_CARD.md",
+        seed,
+        asdict(plan),
+        {**scores, **{f"ROC area of {k}": v for k, v in areas.items()}},
+        time.process_time() - cpu,
+        sum(p.numel() for p in net.parameters()),
+    )
+    return scores
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder for weights, log and model card")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, help="other than the plan's number of steps")
+    parser.add_argument("--smoke", action="store_true", help="a short run that shows that everything works")
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    plan = SMOKE if args.smoke else TrainPlan()
+    if args.steps:
+        plan = TrainPlan(**{**asdict(plan), "steps": args.steps})
+    train(args.out, args.seed, plan)
+
+
+if __name__ == "__main__":
+    main()
