@@ -68,10 +68,14 @@ def annotate(
         )
         lines = _watch(path, options.with_models(chosen, printer.note), printer)
     known = captions(lines)
-    frames = write_annotated(path, target, known)
-    cues = [Cue(caption.start_s, caption.end_s, caption.text) for caption in known]
+    written = write_annotated(path, target, known)
+    # Players count from the container's zero, captions from the first picture.
+    begin_s = written.start_s
+    cues = [Cue(caption.start_s + begin_s, caption.end_s + begin_s, caption.text) for caption in known]
     target.with_suffix(".vtt").write_text(webvtt(cues), encoding="utf-8")
-    printer.note(f"{len(known)} captions on {frames} frames: {target} and {target.with_suffix('.vtt').name}")
+    for note in written.notes:
+        printer.note(f"{path.name}: {note}")
+    printer.note(f"{len(known)} captions on {written.frames} frames: {target} and {target.with_suffix('.vtt').name}")
 
 
 def _watch(path: Path, chosen: options.CommandSettings, printer: RunOutput) -> list[Line]:

@@ -7,6 +7,7 @@ from collections.abc import Container
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import cornerman_media.length
 from cornerman_capture.broken import BrokenError
 from cornerman_capture.sources.address import KNOWN, parse
 from cornerman_shared.errors import ConfigError
@@ -68,12 +69,5 @@ def id_of(url: str, taken: Container[str] = ()) -> str:
 
 def length_s(url: str) -> float | None:
     """Length of a video file, seconds; None if unknown. Unreadable files are reported by capture, not here."""
-    import av
-
-    if not is_file(url):
-        return None
-    try:
-        with av.open(url) as container:
-            return container.duration / av.time_base if container.duration else None
-    except (av.FFmpegError, OSError):
-        return None
+    address = parse(url)
+    return cornerman_media.length.length_s(Path(address.target)) if address.kind == "file" else None
