@@ -41,6 +41,7 @@ from cornerman_shared.process import logs
 from cornerman_shared.process.runtime import EXIT_CONFIG, EXIT_NO_SERVER, EXIT_OK, EXIT_USAGE
 from cornerman_shared.process.watchdog import EXIT_SOFTWARE
 from cornerman_shared.redact import redact_url
+from cornerman_shared.text import clean_text
 
 EXIT_INTERRUPTED = 130
 
@@ -120,7 +121,9 @@ def _usage(error: Exception) -> int:
 
 
 def _complain(text: str) -> None:
-    Console(stderr=True, soft_wrap=True, highlight=False).print(Text(f"cornerman: {redact_url(text)}", style="red"))
+    Console(stderr=True, soft_wrap=True, highlight=False).print(
+        Text(f"cornerman: {clean_text(redact_url(text))}", style="red")
+    )
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import hypothesis
 import pytest
 import redis
 
+from cornerman_shared import redact
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.embedded import find_binary
 from cornerman_shared.settings.tree import Settings, load_settings
@@ -94,6 +96,13 @@ def shared_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A password of one test hides no words in another."""
+    monkeypatch.setattr(redact, "_secrets", OrderedDict())
+    monkeypatch.setattr(redact, "_pattern", None)
 
 
 @pytest.fixture

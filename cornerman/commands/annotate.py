@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cornerman.local import options
-from cornerman.local.annotated_video import write_annotated
 from cornerman.local.captions import captions
 from cornerman.local.event_lines import EventLines, Line, read_lines
 from cornerman.local.pipeline import run_sources
@@ -68,10 +67,16 @@ def annotate(
         )
         lines = _watch(path, options.with_models(chosen, printer.note), printer)
     known = captions(lines)
-    frames = write_annotated(path, target, known)
-    cues = [Cue(caption.start_s, caption.end_s, caption.text) for caption in known]
+    from cornerman.local.annotated_video import write_annotated  # FFmpeg is slow to import
+
+    written = write_annotated(path, target, known)
+    # Players count from the container's zero, captions from the first picture.
+    begin_s = written.start_s
+    cues = [Cue(caption.start_s + begin_s, caption.end_s + begin_s, caption.text) for caption in known]
     target.with_suffix(".vtt").write_text(webvtt(cues), encoding="utf-8")
-    printer.note(f"{len(known)} captions on {frames} frames: {target} and {target.with_suffix('.vtt').name}")
+    for note in written.notes:
+        printer.note(f"{path.name}: {note}")
+    printer.note(f"{len(known)} captions on {written.frames} frames: {target} and {target.with_suffix('.vtt').name}")
 
 
 def _watch(path: Path, chosen: options.CommandSettings, printer: RunOutput) -> list[Line]:

@@ -17,7 +17,9 @@ from cornerman_shared.bus.messages import DeltaEvent, EndEvent, Question, StartE
 from cornerman_shared.bus.registry import get_source
 from cornerman_shared.bus.streams import question_request_id
 from cornerman_shared.errors import ConfigError, GenerationError
+from cornerman_shared.settings.source import MAX_QUESTION
 from cornerman_shared.settings.tree import Settings
+from cornerman_shared.text import clean_text
 
 
 def ask(
@@ -30,7 +32,19 @@ def ask(
     """Ask about the picture shown now; the answer is printed as it comes."""
     chosen = options.command_settings(config, redis)
     output = RunOutput(as_json=as_json, progress=False)
-    run_until_signal(_ask(chosen.settings, source_id, " ".join(text), output))
+    run_until_signal(_ask(chosen.settings, source_id, question_text(text), output))
+
+
+def question_text(words: list[str]) -> str:
+    """The question as one text.
+
+    Raises:
+        ConfigError: it is too long, or empty.
+    """
+    text = clean_text(" ".join(words)).strip()
+    if not text or len(text) > MAX_QUESTION:
+        raise ConfigError(f"the question has {len(text)} characters; give 1 to {MAX_QUESTION}")
+    return text
 
 
 async def _ask(settings: Settings, source_id: str, text: str, output: RunOutput) -> None:
@@ -50,7 +64,7 @@ async def _ask(settings: Settings, source_id: str, text: str, output: RunOutput)
             if isinstance(event, StartEvent) and event.attempt > 1 and printed and not output.as_json:
                 sys.stdout.write("\n")  # another worker starts over
             if isinstance(event, DeltaEvent) and not output.as_json:
-                sys.stdout.write(event.text)
+                sys.stdout.write(clean_text(event.text))
                 sys.stdout.flush()
                 printed = True
             if isinstance(event, EndEvent):

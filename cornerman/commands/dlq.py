@@ -15,7 +15,9 @@ from cornerman.local import dead_letters, options
 from cornerman.local.dead_letters import DeadLetterRow
 from cornerman.local.status_table import plain_table
 from cornerman_shared.bus.connection import Bus
+from cornerman_shared.redact import redact_url
 from cornerman_shared.settings.tree import Settings
+from cornerman_shared.text import clean_text
 
 app = typer.Typer(no_args_is_help=True, help="Dead letters: list, show, replay, drop.")
 
@@ -50,7 +52,15 @@ def list_(as_json: options.Json = False, config: options.Config = "", redis: opt
         letter = row.letter
         when = datetime.fromtimestamp(letter.at_s, UTC).strftime("%Y-%m-%d %H:%M:%S")
         size = str(len(letter.body))
-        table.add_row(row.id, when, letter.stream, letter.group, str(letter.deliveries), size, letter.reason)
+        table.add_row(
+            row.id,
+            when,
+            letter.stream,
+            letter.group,
+            str(letter.deliveries),
+            size,
+            clean_text(redact_url(letter.reason)),
+        )
     # A reason may contain square brackets: it must not be read as markup.
     Console(soft_wrap=True, highlight=False, markup=False).print(table if found else "no dead letters")
 

@@ -11,6 +11,8 @@ from rich.text import Text
 
 from cornerman.local import options
 from cornerman.local.diagnosis import examine
+from cornerman_shared.redact import redact_url
+from cornerman_shared.text import clean_text
 
 MARKS = {"ok": ("✓", "green"), "note": ("·", "yellow"), "problem": ("✗", "bold red")}
 
@@ -26,7 +28,8 @@ def doctor(as_json: options.Json = False, config: options.Config = "", redis: op
             print(json.dumps({"type": "check", **asdict(finding)}))
             continue
         mark, style = MARKS[finding.state]
-        console.print(Text.assemble((f"{mark} ", style), (f"{finding.what:<10}", "bold"), finding.found))
+        found = clean_text(redact_url(finding.found))
+        console.print(Text.assemble((f"{mark} ", style), (f"{finding.what:<10}", "bold"), found))
         if finding.remedy:
             console.print(Text(f"{'':12}→ {finding.remedy}", style=style))
     raise typer.Exit(1 if problems else 0)

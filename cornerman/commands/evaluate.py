@@ -48,7 +48,7 @@ def evaluate(
     in_process: Annotated[
         bool, typer.Option("--in-process", help="The gym without services: quicker, strategy head only.")
     ] = False,
-    judge_url: Annotated[str, typer.Option(help="OpenAI-compatible server that judges the words, to /v1.")] = "",
+    judge_url: Annotated[str, typer.Option(help="OpenAI-compatible server that judges the text, to /v1.")] = "",
     judge_model: Annotated[str, typer.Option(help="Its model.")] = "",
     bert: Annotated[Path | None, typer.Option(help="Folder of an encoder model, for BERTScore.")] = None,
     costs: Annotated[bool, typer.Option("--costs", help="With --json: what it cost, too.")] = False,
@@ -58,7 +58,7 @@ def evaluate(
     sets: options.Set = [],  # noqa: B006 typer's own way to say "repeatable"
     verbose: options.Verbose = False,
 ) -> None:
-    """Measure when the coach speaks, and its words, against ground truth.
+    """Measure the times and texts of the coach's feedback against ground truth.
 
     Videos go through the product's own processes, losslessly, on a server of their own; the same seed gives the same
     numbers. Beside them stands what the strategies `interval` and `rules` reach on the same chunks.

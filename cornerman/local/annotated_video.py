@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cornerman.local.captions import Caption, caption_at, wrap
+from cornerman_media.errors import MediaError
+from cornerman_media.rewriting import Draw, Rewritten, rewrite
 from cornerman_shared.errors import SourceError
 
 if TYPE_CHECKING:
-    import av
     from PIL.Image import Image
 
 TEXT_COLOURS = {"correct": (255, 209, 102), "feedback": (144, 238, 144)}
@@ -18,54 +23,32 @@ OTHER_TEXT = (255, 255, 255)
 BAND = (0, 0, 0, 160)  # RGBA
 
 
-def write_annotated(source: Path, target: Path, known: Sequence[Caption]) -> int:
-    """Writes `source` as H.264 with the captions drawn on it, sound copied. Returns the number of frames.
+def write_annotated(source: Path, target: Path, known: Sequence[Caption]) -> Rewritten:
+    """Writes `source` as it is shown, with the captions drawn on it and its sound copied.
+
+    Args:
+        source: a video file.
+        target: the new file; it appears only when it is whole.
+        known: captions in media time.
 
     Raises:
         SourceError: the source cannot be read, or the target cannot be written.
     """
-    import av
+
+    def draw(time_s: float) -> Draw | None:
+        caption = caption_at(known, time_s)
+        return None if caption is None else partial(_with_caption, caption)
 
     try:
-        with av.open(str(source)) as reader, av.open(str(target), "w") as writer:
-            return sum(1 for _ in _copy(reader, writer, known))
-    except (av.FFmpegError, OSError, IndexError) as error:
+        return rewrite(source, target, draw)
+    except MediaError as error:
         raise SourceError(f"{source.name} could not be annotated: {error}") from error
 
 
-def _copy(
-    reader: av.container.InputContainer, writer: av.container.OutputContainer, known: Sequence[Caption]
-) -> Iterator[int]:
-    """Copies frame by frame; yields once per frame."""
-    video = reader.streams.video[0]
-    video.thread_type = "AUTO"
-    rate = video.average_rate or video.guessed_rate or 25
-    out = writer.add_stream("libx264", rate=rate)
-    # H.264 with 4:2:0 colour needs even sides.
-    out.width, out.height = video.codec_context.width // 2 * 2, video.codec_context.height // 2 * 2
-    out.pix_fmt, out.time_base = "yuv420p", video.time_base
-    sound = [(stream, writer.add_stream_from_template(stream)) for stream in reader.streams.audio[:1]]
-    start_s: float | None = None
-    for packet in reader.demux(video, *(stream for stream, _ in sound)):
-        if packet.stream is not video:
-            if packet.dts is not None:
-                packet.stream = sound[0][1]
-                writer.mux(packet)
-            continue
-        for frame in packet.decode():
-            pts_s = float(frame.time or 0.0)
-            # Captions count from the first frame; files may start at any timestamp.
-            start_s = pts_s if start_s is None else start_s
-            caption = caption_at(known, pts_s - start_s)
-            drawn = frame
-            if caption is not None:
-                drawn = type(frame).from_image(draw_caption(frame.to_image(), caption))
-                drawn.pts, drawn.time_base = frame.pts, frame.time_base
-            drawn = drawn.reformat(out.width, out.height, "yuv420p")
-            drawn.pict_type = 0  # the encoder places key frames; those of the source do not apply
-            writer.mux(out.encode(drawn))
-            yield 1
-    writer.mux(out.encode(None))
+def _with_caption(caption: Caption, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    return np.asarray(draw_caption(Image.fromarray(picture), caption))
 
 
 def draw_caption(picture: Image, caption: Caption) -> Image:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cornerman.local.source_args import length_s, normal_url
 from cornerman_shared.errors import ConfigError
+from cornerman_shared.text import clean_text
 
 if TYPE_CHECKING:
     from cornerman_training.evaluate import TimedSession
@@ -71,18 +72,24 @@ def given_clips(video: str, truth: Path | None, videos: Path | None) -> list[tup
         found = truth or next((file for file in beside if file.is_file()), None)
         if found is None:
             raise ConfigError(f"{video!r} has no truth beside it; give --truth FILE, a .json or .vtt")
-        sessions = read_truth(found)
+        sessions = [clean_session(session) for session in read_truth(found)]
         if len(sessions) != 1:
             raise ConfigError(f"{str(found)!r} is about {len(sessions)} videos, and one is given; leave VIDEO out")
         return [_pair(path, sessions[0])]
     assert truth is not None
     root = videos or truth.parent
     pairs = []
-    for session in read_truth(truth):
+    for session in map(clean_session, read_truth(truth)):
         if not session.video:
             raise ConfigError(f"{str(truth)!r} does not say which video it is about; give the video too")
         pairs.append(_pair(Path(normal_url(str(root / session.video))), session))
     return pairs
+
+
+def clean_session(session: TimedSession) -> TimedSession:
+    """The session with valid, printable text: a truth file comes from outside."""
+    truth = tuple(replace(spoken, text=clean_text(spoken.text)) for spoken in session.truth)
+    return replace(session, name=clean_text(session.name), truth=truth)
 
 
 def _pair(path: Path, session: TimedSession) -> tuple[EvalClip, TimedSession]:

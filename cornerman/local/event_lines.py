@@ -10,6 +10,7 @@ from typing import Any
 from cornerman_shared.bus.messages import DecisionEvent, EndEvent, ErrorEvent, Event, Times
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.redact import redact_url
+from cornerman_shared.text import clean_text
 
 Line = dict[str, Any]
 
@@ -55,7 +56,7 @@ class EventLines:
                 "pts_s": round(event.pts_s, 3),
                 "action": event.action,
                 "confidence": round(event.confidence, 4),
-                "reason": event.reason,
+                "reason": clean_text(event.reason),
             }
         if isinstance(event, EndEvent):
             return self._end(event)
@@ -74,7 +75,7 @@ class EventLines:
             "request_id": event.request_id,
             "action": event.action,
             "pts_s": round(event.pts_s, 3),
-            "text": "" if event.silent else event.text,
+            "text": "" if event.silent else clean_text(event.text),
             "ttft_ms": round(event.ttft_ms, 1),
             "latency_ms": latency_ms(event.times),
         }
@@ -88,7 +89,7 @@ class EventLines:
             # Bounded: a source may fail requests for days.
             while len(self._failed) > MOST_FAILED:
                 del self._failed[next(iter(self._failed))]
-        return {"type": "error", "source_id": source_id, "stage": stage, "message": redact_url(message)}
+        return {"type": "error", "source_id": source_id, "stage": stage, "message": clean_text(redact_url(message))}
 
 
 def read_lines(path: Path) -> list[Line]:
@@ -100,13 +101,24 @@ def read_lines(path: Path) -> list[Line]:
     found: list[Line] = []
     try:
         for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            line = json.loads(text)
+            line = cleaned(json.loads(text))
             if not isinstance(line, dict):
                 raise ConfigError(f"--from {str(path)!r}, line {number}: not a JSON object")
             found.append(line)
     except (OSError, ValueError) as error:
         raise ConfigError(f"--from {str(path)!r} cannot be read as JSON lines: {error}") from None
     return found
+
+
+def cleaned(value: Any) -> Any:
+    """A JSON value with all its text valid and printable."""
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, list):
+        return [cleaned(item) for item in value]
+    if isinstance(value, dict):
+        return {clean_text(name): cleaned(item) for name, item in value.items()}
+    return value
 
 
 def clock(pts_s: float) -> str:

@@ -25,6 +25,7 @@ from rich.text import Text
 from cornerman.local.counts import SourceCounts, summary_line
 from cornerman.local.event_lines import Line, clock
 from cornerman_shared.redact import redact_url
+from cornerman_shared.text import clean_text
 
 WIDTH: Final = 120  # columns, where stdout is not a terminal
 
@@ -90,28 +91,30 @@ class RunOutput:
         if kind == "feedback":
             text = Text.assemble((f"{clock(line['pts_s'])}  ", "cyan"), (source, "blue"))
             text.append(f"{line['action']:<9} ", STYLES.get(line["action"], ""))
-            text.append(" ".join(line["text"].split()))
+            text.append(" ".join(clean_text(line["text"]).split()))
             total_ms = line["latency_ms"].get("total")
             return text.append(f"  ({total_ms / 1000:.1f} s)" if total_ms else "", "dim")
         if kind == "error":
-            return Text.assemble((f"error at {line['stage']}  ", STYLES["error"]), (source, "blue"), line["message"])
+            return Text.assemble(
+                (f"error at {line['stage']}  ", STYLES["error"]), (source, "blue"), _safe(line["message"])
+            )
         return None
 
     def note(self, text: str) -> None:
         """Prints a note for people; on stderr when stdout carries JSON."""
-        self._console.print(Text(redact_url(text)))
+        self._console.print(Text(_safe(text)))
 
     def complain(self, text: str) -> None:
         """Prints an error."""
         console = self._console if self._progress else self._err
-        console.print(Text(redact_url(text), style="red"))
+        console.print(Text(_safe(text), style="red"))
 
     def child(self, role: str, line: str) -> None:
         """Prints a line of a service, or one about it. A `LogLine`."""
         if line.startswith("{"):
             # A JSON log line names its role already.
             console = self._console if self._progress else self._err
-            console.print(Text(line), style="dim")
+            console.print(Text(_safe(line)), style="dim")
             return
         self.complain(f"{role}: {line}")
 
@@ -123,7 +126,7 @@ class RunOutput:
             self._bars[source_id] = self._progress.add_task(escape(source_id), total=length_s, status="")
         # Container lengths are estimates: a bar must not pass its end.
         done = min(pts_s, length_s) if length_s else pts_s
-        self._progress.update(self._bars[source_id], completed=done, status=status)
+        self._progress.update(self._bars[source_id], completed=done, status=clean_text(status))
 
     def summary(self, wall_s: float, counts: Mapping[str, SourceCounts]) -> None:
         """Prints the last output of a run. `counts` by source id."""
@@ -137,6 +140,11 @@ class RunOutput:
         for source_id, one in counts.items():
             table.add_row(source_id, *(str(number) for number in _numbers(one)))
         self._out.print(table)
+
+
+def _safe(text: str) -> str:
+    """Text for a terminal, without secrets and escape sequences."""
+    return clean_text(redact_url(text))
 
 
 def _numbers(one: SourceCounts) -> tuple[int, ...]:

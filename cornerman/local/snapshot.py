@@ -15,6 +15,7 @@ from cornerman_shared.bus.streams import GROUP_DECIDER, GROUP_ENCODER, GROUP_GEN
 from cornerman_shared.bus.workers import list_workers
 from cornerman_shared.redact import redact_url
 from cornerman_shared.settings.source import SourceSpec
+from cornerman_shared.text import clean_text
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
@@ -94,7 +95,7 @@ async def run_fields(bus: Bus, source_id: str) -> dict[str, str]:
     """
     with redis_errors():
         fields = await bus.redis.hgetall(bus.keys(source_id).run(source_id))
-    return {name.decode(): value.decode(errors="replace") for name, value in fields.items()}
+    return {name.decode(): clean_text(redact_url(value.decode(errors="replace"))) for name, value in fields.items()}
 
 
 async def _source_status(bus: Bus, spec: SourceSpec) -> SourceStatus:
@@ -109,7 +110,7 @@ async def _source_status(bus: Bus, spec: SourceSpec) -> SourceStatus:
     return SourceStatus(
         spec,
         (state or b"waiting").decode(),
-        (detail or b"").decode(errors="replace"),
+        clean_text(redact_url((detail or b"").decode(errors="replace"))),
         (int(used), spec.watch.credit),
         SourceCounts.of(counters),
     )

@@ -7,10 +7,11 @@ from collections.abc import Container
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import cornerman_media.length
 from cornerman_capture.broken import BrokenError
 from cornerman_capture.sources.address import KNOWN, parse
 from cornerman_shared.errors import ConfigError
-from cornerman_shared.redact import redact_url
+from cornerman_shared.redact import credentials_fault, redact_url, remember_url
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -26,7 +27,9 @@ def normal_url(text: str) -> str:
     Raises:
         ConfigError: there is no such file, or capture cannot open such a URL.
     """
-    url = f"device:{text}" if text.isdecimal() else text
+    url = f"device:{text}" if text.isdecimal() else remember_url(text)
+    if fault := credentials_fault(url):
+        raise ConfigError(f"source {redact_url(text)!r} {fault}")
     try:
         address = parse(url)
     except BrokenError as error:
@@ -66,12 +69,5 @@ def id_of(url: str, taken: Container[str] = ()) -> str:
 
 def length_s(url: str) -> float | None:
     """Length of a video file, seconds; None if unknown. Unreadable files are reported by capture, not here."""
-    import av
-
-    if not is_file(url):
-        return None
-    try:
-        with av.open(url) as container:
-            return container.duration / av.time_base if container.duration else None
-    except (av.FFmpegError, OSError):
-        return None
+    address = parse(url)
+    return cornerman_media.length.length_s(Path(address.target)) if address.kind == "file" else None

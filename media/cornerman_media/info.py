@@ -1,4 +1,4 @@
-"""A container's statements about its video, as far as they can be believed."""
+"""What a container states about its video, with implausible values replaced."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ _NEAR: Final = 1.5
 """The stated length is the true one if it lies within so many durations of the last frame."""
 
 _STORES_DURATIONS: Final = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})
+MATROSKA: Final = "matroska,webm"
 _AVI: Final = "avi"
 STATED_BY_TRACK: Final = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", _AVI})
 _ESTIMATED: Final = frozenset({"mpegts", "mpeg", "mp3", "aac"})

@@ -27,6 +27,9 @@ PROTOCOLS: Final = {
     "device": "file",
 }
 _NETWORK: Final = {"http": "http", "https": "http", "rtsp": "rtsp", "rtsps": "rtsp"}
+DEVICE_FORMATS: Final = frozenset({"v4l2", "video4linux2", "avfoundation"})
+"""Cameras of this machine: their path is not a file."""
+
 _TEXT_FORMATS: Final = {"tty", "bin", "xbin", "adf", "idf"}  # FFmpeg renders any text file as a picture
 
 
@@ -86,7 +89,7 @@ def open_container(source: MediaSource, options: OpenOptions) -> av.container.In
     shown = shown_name(source, options)
     path = local_path(source)
     target: str | BinaryIO
-    if path is not None and options.format not in ("v4l2", "video4linux2", "avfoundation"):
+    if path is not None and options.format not in DEVICE_FORMATS:
         check_file(path, shown)
         target, protocols = f"file:{path}", PROTOCOLS["file"]
     elif isinstance(source, str):

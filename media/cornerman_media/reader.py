@@ -23,8 +23,16 @@ from numpy.typing import NDArray
 
 from cornerman_media.ending import LOST_PART, cut_short, missing_bytes
 from cornerman_media.errors import NoVideoError, StreamLostError
-from cornerman_media.info import describe
-from cornerman_media.opening import MediaSource, OpenOptions, local_path, open_container, plain, shown_name
+from cornerman_media.info import MATROSKA, describe
+from cornerman_media.opening import (
+    DEVICE_FORMATS,
+    MediaSource,
+    OpenOptions,
+    local_path,
+    open_container,
+    plain,
+    shown_name,
+)
 from cornerman_media.scaling import UprightPictures
 from cornerman_media.stamps import DECODING_TIMES, StampChooser
 from cornerman_media.timestamps import TimeRepair
@@ -35,6 +43,9 @@ BROKEN_MAX: Final = 300
 
 READ_AGAIN: Final = 8
 """So many reads of a damaged file fail in a row until it is taken for its end."""
+UNREAD_PART: Final = 0.2
+"""A Matroska file whose frames end so far before its bytes do was damaged on the way: its reader stops silently."""
+
 ROUNDED_S: Final = 1e-5
 """A container tells where it begins in whole microseconds."""
 
@@ -83,7 +94,7 @@ class VideoReader:
 
     def __init__(self, source: MediaSource, options: OpenOptions, repair: TimeRepair | None) -> None:
         self.shown = shown_name(source, options)
-        self._path = local_path(source)
+        self._path = None if options.format in DEVICE_FORMATS else local_path(source)
         self._quiet_s = options.read_timeout_s
         self._container = open_container(source, options)
         try:
@@ -105,6 +116,7 @@ class VideoReader:
         self.packets_read = 0
         self.broken_packets = 0
         """Packets that could not be decoded, and reads that failed. The rest is read all the same."""
+        self._read_to = 0  # where the newest packet begins, bytes
         self._first_raw_s: float | None = None
         self._last_duration_s = 0.0
 
@@ -122,6 +134,14 @@ class VideoReader:
     def close(self) -> None:
         """Closes the input; it cannot be read any more."""
         self._container.close()
+
+    @property
+    def has_size(self) -> bool:
+        """Whether the input is of so many bytes; a stream without end is not."""
+        try:
+            return int(self._container.size) > 0
+        except (av.error.FFmpegError, OSError, ValueError):
+            return False
 
     @property
     def start_s(self) -> float:
@@ -153,8 +173,15 @@ class VideoReader:
             duration_s=self.info.duration_s,
             longest_step_s=max(self._times.longest_step_s, self._last_duration_s),
             missing_bytes=missing_bytes(self._path) if self._path else None,
-            damaged=self.broken_packets > 0 or self.packets_read - self.frames_read > LOST_PART * self.packets_read,
+            damaged=self.broken_packets > 0
+            or self.packets_read - self.frames_read > LOST_PART * self.packets_read
+            or self._stopped_early(),
         )
+
+    def _stopped_early(self) -> bool:
+        if self._path is None or self.info.container != MATROSKA:
+            return False
+        return self._read_to < (1 - UNREAD_PART) * self._path.stat().st_size
 
     def frames(self, interrupted: Callable[[], bool] | None = None) -> Iterator[MediaFrame]:
         """Frames in presentation order. Blocks between them.
@@ -247,6 +274,7 @@ class VideoReader:
             if self._path is None:
                 picture_at_s = time.monotonic()
             self.packets_read += packet.size > 0 and not packet.is_discard
+            self._read_to = packet.pos or self._read_to
             yield packet
 
     def _why_lost(self, error: BaseException) -> str:

@@ -1,39 +1,108 @@
-"""Removes credentials from text for logs, error messages, states and pages."""
+"""Removes credentials from text for logs, error messages, states and pages.
+
+Two rules: the form of a URL, and every secret that this process parsed or was given. The second holds where a library
+quotes a password without its URL, or where a password has characters that end it for a parser.
+"""
 
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import quote, unquote
 
 HIDDEN: Final = "***"
+MIN_SECRET: Final = 4
+"""Shorter secrets are hidden in URLs only: replaced everywhere, they would tear words apart."""
+MAX_SECRETS: Final = 4096
 
-# Userinfo ends at the last "@" of the authority, so a password that contains "@" is hidden completely.
-_AUTHORITY = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/\s?#]*@")
-# A password may contain an unescaped "/", "?" or "#"; "host:8080/…" must not match.
-_UNESCAPED = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/\s@:*?#]*:(?!\d{1,5}(?:[/?#]|\s|$))[^\s@]*@")
+# People write an unescaped "@", "/", "?" or "#" in a password, so credentials reach to the last "@" of the word.
+_CREDENTIALS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<userinfo>[^/\s@:?#]*:\S*|[^/\s?#]*)@")
 _QUERY = re.compile(
     r"(?P<name>[?&;](?:access_?token|api_?key|auth|key|pass|passwd|password|pwd|secret|sig|signature|token)=)"
-    r"[^&;\s#\"']*",
+    r"(?P<value>[^&;\s#\"']*)",
     re.IGNORECASE,
 )
 # Names of log fields whose value is a secret.
 _SECRET_FIELD = re.compile(r"(?:^|_)(?:token|api_key|password|secret|authorization)$", re.IGNORECASE)
 
 
+_secrets: OrderedDict[str, None] = OrderedDict()
+_pattern: re.Pattern[str] | None = None
+
+
+def remember_secret(secret: str) -> None:
+    """Hides this text from now on, plain or %-encoded, wherever this process writes it.
+
+    Of more than `MAX_SECRETS` secrets the one not given for longest is forgotten.
+    """
+    global _pattern
+    forms = {secret, unquote(secret), quote(secret, safe="", errors="replace"), quote(secret, errors="replace")}
+    for form in forms:
+        if len(form) >= MIN_SECRET and form != HIDDEN:
+            if form not in _secrets:
+                _pattern = None
+            _secrets[form] = None
+            _secrets.move_to_end(form)
+    while len(_secrets) > MAX_SECRETS:
+        _secrets.popitem(last=False)
+        _pattern = None
+
+
+def remember_url(url: str) -> str:
+    """Remembers the secrets in a URL, also where they are not encoded as they should be; returns the URL."""
+    for found in _CREDENTIALS.finditer(url):
+        user, colon, password = found["userinfo"].partition(":")
+        if colon:
+            remember_secret(found["userinfo"])
+        remember_secret(password or user)
+        for piece in re.split(r"[/?#@]", password):  # parsers quote what they took for a port or a host
+            remember_secret(piece)
+    for found in _QUERY.finditer(url):
+        remember_secret(found["value"])
+    return url
+
+
+def hide_known(text: str) -> str:
+    """Hides every remembered secret in `text`."""
+    global _pattern
+    if not _secrets:
+        return text
+    if _pattern is None:
+        # Longest first, so that no password is left half shown. Whole words only: "pass" must not tear "password".
+        longest_first = "|".join(map(re.escape, sorted(_secrets, key=len, reverse=True)))
+        _pattern = re.compile(rf"(?<![A-Za-z0-9])(?:{longest_first})(?![A-Za-z0-9])")
+    return _pattern.sub(HIDDEN, text)
+
+
+def credentials_fault(url: str) -> str:
+    """Why the credentials of this URL are ambiguous; empty when they are not.
+
+    What one parser takes for a password another takes for a host: `rtsp://admin:12345/x@camera` names the host admin.
+    """
+    _, sign, rest = url.partition("://")
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if sign and ":" in authority and "@" in rest[len(authority) :]:
+        return (
+            "has an @ behind its host; in a user name or password write / as %2F, # as %23, ? as %3F and @ as %40, "
+            "and in a path write @ as %40"
+        )
+    return ""
+
+
 def redact_url(text: str) -> str:
-    """Hides user, password and secret query parameters of every URL in `text`; other text is unchanged.
+    """Hides remembered secrets, and user, password and secret query parameters of every URL in `text`.
 
     >>> redact_url("rtsp://admin:pa@ss@cam:554/live?token=abc&w=1 failed")
     'rtsp://***@cam:554/live?token=***&w=1 failed'
     """
-    text = _AUTHORITY.sub(rf"\g<scheme>{HIDDEN}@", text)
-    text = _UNESCAPED.sub(rf"\g<scheme>{HIDDEN}@", text)
+    text = _CREDENTIALS.sub(rf"\g<scheme>{HIDDEN}@", hide_known(text))
     return _QUERY.sub(rf"\g<name>{HIDDEN}", text)
 
 
 def redact_value(name: str, value: object) -> object:
-    """The value of a log field with secrets hidden and URLs redacted, also inside containers."""
+    """What may be logged of a field called `name`: secrets hidden, text printable, containers gone through."""
     if isinstance(value, str):
         return HIDDEN if value and _SECRET_FIELD.search(name) else redact_url(value)
     if isinstance(value, BaseException):

@@ -35,40 +35,5 @@ def clean_text(text: str, max_chars: int | None = None) -> str:
     return text
 
 
-class TextCleaner:
-    """Cleans text that arrives in pieces: joins a pair split over two pieces, and bounds the whole.
-
-    Args:
-        max_chars: the most characters that all pieces together may have.
-    """
-
-    def __init__(self, max_chars: int) -> None:
-        self._left = max_chars
-        self._half = ""
-
-    @property
-    def full(self) -> bool:
-        """Whether the bound is reached: every later piece comes back empty."""
-        return self._left <= 0
-
-    def push(self, piece: str) -> str:
-        """Returns what of the text so far can be shown now."""
-        piece = self._half + piece
-        # A high surrogate, or a CR whose LF may follow, waits for the next piece.
-        self._half = piece[-1] if piece and (piece[-1] == "\r" or "\ud800" <= piece[-1] <= "\udbff") else ""
-        return self._bounded(clean_text(piece[: len(piece) - len(self._half)]))
-
-    def end(self) -> str:
-        """Returns the rest: a half that never got its other half."""
-        half, self._half = self._half, ""
-        return self._bounded(clean_text(half))
-
-    def _bounded(self, text: str) -> str:
-        if len(text) > self._left:
-            text = text[: max(0, self._left - 1)] + (ELLIPSIS if self._left > 0 else "")
-        self._left -= len(text)
-        return text
-
-
 def _join(pair: re.Match[str]) -> str:
     return (pair.group(1) + pair.group(2)).encode("utf-16", "surrogatepass").decode("utf-16")

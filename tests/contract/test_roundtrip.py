@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from cornerman_shared.bus.codec import (
+    MAX_SAID,
     NAMES,
+    SAID,
     array_of,
     pack,
     pack_map,
@@ -28,6 +30,8 @@ from cornerman_shared.bus.codec import (
 )
 from cornerman_shared.bus.messages import Features, Question
 from cornerman_shared.errors import MalformedError
+from cornerman_shared.redact import redact_url
+from cornerman_shared.text import clean_text
 
 FLOATS = st.floats(allow_nan=False)
 INTS = st.integers(-(2**63), 2**64 - 1)
@@ -69,9 +73,18 @@ def test_messages_survive_encoding(kind: type, data: st.DataObject) -> None:
     message = data.draw(values(kind))
     back: Any = unpack(pack(message), kind)
     if kind is not Features:
-        assert back == message
+        assert back == as_written(message)
     assert np.array_equal(to_bytes(back), to_bytes(message))
     assert to_plain(back)["type"] == NAMES[kind]
+
+
+def as_written(message: Any) -> Any:
+    """The message with the words of other programs cleaned, as `pack` writes it."""
+    said = SAID.get(type(message))
+    if said is None:
+        return message
+    cleaned = clean_text(redact_url(getattr(message, said)), MAX_SAID)
+    return dataclasses.replace(message, **{said: cleaned})
 
 
 def to_bytes(message: Any) -> bytes:

@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 
 from cornerman_gateway.app import create_app
 from cornerman_gateway.app_state import AppState
+from cornerman_gateway.connections import bounded_http
 from cornerman_gateway.parts import build_state
 from cornerman_gateway.service import Server, listen
 from cornerman_shared.bus.codec import pack_map
@@ -49,8 +50,16 @@ async def gateway(settings: Settings, bus: Bus) -> AsyncIterator[tuple[str, AppS
 
         state = build_state(settings, bus, Metrics(), spawn)
         listener = listen(settings.gateway)
+        web = settings.gateway
         config = uvicorn.Config(
-            create_app(state), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
+            create_app(state),
+            http=bounded_http(web),
+            proxy_headers=bool(web.trusted_proxies),
+            forwarded_allow_ips=list(web.trusted_proxies),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
         )
         server = Server(config)
         serving = tasks.create_task(server.serve(sockets=[listener]))

@@ -32,7 +32,7 @@ from cornerman_shared.clock import SystemClock
 from cornerman_shared.settings.tree import CaptureSettings
 from tests.integration.waiting import PATIENCE_S
 
-PATIENT = CaptureSettings(open_timeout_s=30.0, stall_s=30.0, backoff_max_s=0.5, shorter_side=32)
+PATIENT = CaptureSettings(follow_links=True, open_timeout_s=30.0, stall_s=30.0, backoff_max_s=0.5, shorter_side=32)
 HASTY = PATIENT.model_copy(update={"open_timeout_s": 1.0, "stall_s": 0.5})
 JPEG = JpegEncoder(320, 80).jpeg(av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), format="rgb24"))
 
@@ -201,16 +201,19 @@ def test_mjpeg_is_live_with_arrival_times() -> None:
     assert earliest <= latest
 
 
+def live_decoder(url: str, settings: CaptureSettings = PATIENT) -> SourceDecoder:
+    plan = DecodePlan(sample_fps=8.0, overlap=4, lossless=False, realtime=True, loop=False, can_fail=False)
+    clock = SystemClock()
+    return SourceDecoder(plan, partial(opened, url, settings), settings, clock, PreviewEncoder(clock, 320, 80))
+
+
 async def test_silent_camera_stalls_and_reconnects() -> None:
     class Handler(Mjpeg):
         stop_after, hang = 30, True
 
-    clock, settings = SystemClock(), PATIENT.model_copy(update={"stall_s": 1.0})
+    settings = PATIENT.model_copy(update={"stall_s": 1.0})
     with serving(Handler) as url:
-        plan = DecodePlan(sample_fps=8.0, overlap=4, lossless=False, realtime=True, loop=False, can_fail=False)
-        decoder = SourceDecoder(
-            plan, partial(opened, f"{url}/stream", settings), settings, clock, PreviewEncoder(clock, 320, 80)
-        )
+        decoder = live_decoder(f"{url}/stream", settings)
         states = await states_until(decoder, "opening", "playing", "stalled", "reconnecting", "playing")
     # A busy machine may cause more stalls and failed attempts than the camera does.
     assert set(states) == {"opening", "playing", "stalled", "reconnecting"}
@@ -235,13 +238,23 @@ async def states_until(decoder: SourceDecoder, *wanted: str) -> list[str]:
 
 
 class Rtsp(socketserver.ThreadingTCPServer):
-    """RTSP camera (RFC 2326, RFC 6184): H.264 interleaved over TCP, Basic authentication, one track."""
+    """RTSP camera (RFC 2326, RFC 6184): H.264 interleaved over TCP, Basic authentication; with sound if asked.
+
+    Args:
+        password: of the user `admin`; "" = none is needed.
+        first_frames: the first session ends after so many.
+        then_sound: it does not end then, and goes on with sound alone.
+        refusals: so many answers 401 follow the first session, as while a camera boots.
+    """
 
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self, *, password: str = "", first_frames: int = 100_000) -> None:
+    def __init__(
+        self, *, password: str = "", first_frames: int = 100_000, then_sound: bool = False, refusals: int = 0
+    ) -> None:
         self.password, self.first_frames = password, first_frames
+        self.then_sound, self.refusals = then_sound, refusals
         self.sessions = 0
         self.units = h264_pictures()
         super().__init__(("127.0.0.1", 0), RtspHandler)
@@ -257,22 +270,28 @@ class RtspHandler(socketserver.StreamRequestHandler):
                 while header := self.rfile.readline().decode().strip():
                     name, _, value = header.partition(":")
                     headers[name.lower()] = value.strip()
-                self.answer(method, headers)
+                self.answer(method, headers, channels="2-3" if "track2" in line else "0-1")
                 if method == "PLAY":
                     self.play()
                     return
 
-    def answer(self, method: str, headers: dict[str, str]) -> None:
+    def answer(self, method: str, headers: dict[str, str], channels: str) -> None:
         wanted = "Basic " + base64.b64encode(f"admin:{self.server.password}".encode()).decode()
         more, body, status = "", "", "200 OK"
-        if self.server.password and method == "DESCRIBE" and headers.get("authorization") != wanted:
+        booting = method == "DESCRIBE" and self.server.sessions == 1 and self.server.refusals > 0
+        if booting:
+            self.server.refusals -= 1
+        if booting or (self.server.password and method == "DESCRIBE" and headers.get("authorization") != wanted):
             status, more = "401 Unauthorized", 'WWW-Authenticate: Basic realm="cam"\r\n'
         elif method == "DESCRIBE":
-            body = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=cam\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\n"
+            body = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=cam\r\nt=0 0\r\n"
+            if self.server.then_sound:
+                body += "m=audio 0 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=control:track2\r\n"
+            body += "m=video 0 RTP/AVP 96\r\n"
             body += "a=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1\r\na=control:track1\r\n"
             more = "Content-Type: application/sdp\r\n"
         elif method == "SETUP":
-            more = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\nSession: 1\r\n"
+            more = f"Transport: RTP/AVP/TCP;unicast;interleaved={channels}\r\nSession: 1\r\n"
         elif method == "PLAY":
             self.server.sessions += 1
             more = "Session: 1\r\n"
@@ -289,6 +308,10 @@ class RtspHandler(socketserver.StreamRequestHandler):
                     packet = struct.pack(">BBHII", 0x80, marker | 96, sequence & 0xFFFF, number * 3000, 1) + payload
                     self.wfile.write(struct.pack(">cBH", b"$", 0, len(packet)) + packet)
                     sequence += 1
+            time.sleep(1 / 60)
+        for number in range(100_000 if self.server.then_sound else 0):
+            packet = struct.pack(">BBHII", 0x80, 0, number & 0xFFFF, number * 160, 2) + b"\x7f" * 160
+            self.wfile.write(struct.pack(">cBH", b"$", 2, len(packet)) + packet)
             time.sleep(1 / 60)
 
 
@@ -352,13 +375,24 @@ def test_rtsp_camera_requires_the_password() -> None:
 
 
 async def test_closed_rtsp_stream_is_reopened() -> None:
-    clock = SystemClock()
     with camera(first_frames=60) as (server, address):
-        plan = DecodePlan(sample_fps=8.0, overlap=4, lossless=False, realtime=True, loop=False, can_fail=False)
-        decoder = SourceDecoder(
-            plan, partial(opened, f"rtsp://{address}"), PATIENT, clock, PreviewEncoder(clock, 320, 80)
-        )
+        decoder = live_decoder(f"rtsp://{address}")
         states = await states_until(decoder, "opening", "playing", "reconnecting", "playing")
         assert server.sessions == 2
     assert states == ["opening", "playing", "reconnecting", "playing"]
     assert decoder.chunker.due >= 2
+
+
+async def test_rebooting_camera_is_not_ended() -> None:
+    with camera(first_frames=60, refusals=2) as (server, address):
+        decoder = live_decoder(f"rtsp://{address}")
+        await states_until(decoder, "opening", "playing", "reconnecting", "reconnecting", "playing")
+        assert (server.sessions, server.refusals) == (2, 0)
+
+
+async def test_sound_alone_is_a_stall() -> None:
+    settings = PATIENT.model_copy(update={"stall_s": 1.0})
+    with camera(first_frames=60, then_sound=True) as (server, address):
+        decoder = live_decoder(f"rtsp://{address}", settings)
+        await states_until(decoder, "opening", "playing", "stalled", "reconnecting", "playing")
+        assert server.sessions >= 2

@@ -19,7 +19,7 @@ from tests.integration.test_capture_network import Files, serving, write
 
 
 def frames(url: str, ca_file: str) -> int:
-    source = open_source(url, CaptureSettings(tls_ca_file=ca_file, open_timeout_s=10.0))
+    source = open_source(url, CaptureSettings(follow_links=True, tls_ca_file=ca_file, open_timeout_s=10.0))
     try:
         return sum(1 for _ in source.frames(lambda: False))
     finally:

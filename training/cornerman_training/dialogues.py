@@ -7,13 +7,15 @@ most instruction sets have them) and sessions (`video`, `feedbacks`, with times,
 from __future__ import annotations
 
 import json
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
+from cornerman_media.errors import MediaError
+from cornerman_media.sampling import sampled, with_shorter_side
 from cornerman_training.evaluate.sources import read_truth
 from cornerman_training.gym.phrases import PROMPT
 from cornerman_training.sampling import CHUNK, SAMPLE_FPS, STRIDE
@@ -95,28 +97,18 @@ def sample_frames(video: Path, until_s: float | None, most: int) -> NDArray[np.u
     Raises:
         ValueError: if the file has no video, or less than one chunk before that time.
     """
-    frames: list[NDArray[np.uint8]] = []
-    due = 0.0
-    with av.open(str(video)) as container:
-        if not container.streams.video:
-            raise ValueError(f"{video} has no video stream; give a video file")
-        for frame in container.decode(video=0):
-            time = float(frame.time or 0.0)
-            if until_s is not None and time > until_s:
-                break
-            if time + 1e-6 < due:  # times are sums of floats
-                continue
-            due += 1.0 / SAMPLE_FPS
-            scale = SHORTER_SIDE / min(frame.width, frame.height)
-            small = frame.reformat(width=round(frame.width * scale), height=round(frame.height * scale), format="rgb24")
-            frames.append(small.to_ndarray())
-            # With a limit only the newest frames are needed; without, frames are chosen at the end.
-            frames = frames[-most:] if until_s is not None else frames
+    # With a limit only the newest frames are needed; without, frames are chosen at the end.
+    frames: deque[NDArray[np.uint8]] = deque(maxlen=most if until_s is not None else None)
+    try:
+        for frame in sampled(video, SAMPLE_FPS, until_s):
+            frames.append(frame.rgb(with_shorter_side(frame.size, SHORTER_SIDE)))
+    except MediaError as error:
+        raise ValueError(str(error)) from error
     if len(frames) < CHUNK:
         raise ValueError(f"{video} has {len(frames)} frames before {until_s} s; a chunk needs {CHUNK}")
     if until_s is None and len(frames) > most:
         chosen = np.linspace(0, len(frames) - 1, most).round().astype(int)
-        frames = [frames[i] for i in chosen]
+        return np.stack([frames[i] for i in chosen])
     return np.stack(frames)
 
 

@@ -1,4 +1,4 @@
-"""The coach under test as this package sees it: chunks of landmarks in, observations out."""
+"""Interface of the coach under test: chunks of landmarks in, observations out."""
 
 from __future__ import annotations
 

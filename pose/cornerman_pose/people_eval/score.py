@@ -1,4 +1,4 @@
-"""How right a coach was about one clip. Pure."""
+"""Scores a coach on one clip. Pure."""
 
 from __future__ import annotations
 

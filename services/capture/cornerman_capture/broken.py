@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cornerman_media.finality import Fault
 from cornerman_shared.errors import SourceError
 
 
@@ -11,8 +12,10 @@ class BrokenError(SourceError):
     Args:
         message: cause and remedy, with the source named without its credentials.
         final: whether opening again is useless (wrong address, refused credentials, no video).
+        fault: what went wrong, for a source that has played before; None = as `final` says.
     """
 
-    def __init__(self, message: str, *, final: bool) -> None:
+    def __init__(self, message: str, *, final: bool, fault: Fault | None = None) -> None:
         super().__init__(message)
         self.final = final
+        self.fault: Fault = fault or ("settings" if final else "away")

@@ -1,6 +1,6 @@
 """Turns frames into chunks: timeline, sampler, window and motion combined. Pure: no I/O, no clock.
 
-raw timestamp -> Timeline -> FrameSampler -> (the frame is converted only now) -> Window -> PendingChunk
+raw timestamp -> TimeRepair -> FrameSampler -> (the frame is converted only now) -> Window -> PendingChunk
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cornerman_capture.motion import grey, motion
-from cornerman_capture.sampling import NOMINAL_S, FrameSampler, Timeline
+from cornerman_capture.sampling import FrameSampler
 from cornerman_capture.window import Window
+from cornerman_media.timestamps import NOMINAL_S, TimeRepair
 
 Pixels = NDArray[np.uint8]
 """[H, W, 3] RGB."""
@@ -84,17 +85,20 @@ class Chunker:
     """
 
     def __init__(self, sample_fps: float, overlap: int, nominal_s: float = NOMINAL_S) -> None:
-        self.timeline = Timeline(nominal_s)
+        self.timeline = TimeRepair(nominal_s)
         self._sampler = FrameSampler(sample_fps, nominal_s)
         self._window: Window[SampledFrame] = Window(overlap)
         self.captured = 0
         self.sampled = 0
         self.due = 0
 
-    def stamp(self, raw_s: float | None) -> tuple[float, bool]:
-        """Registers the next frame; returns its media time, seconds, and whether it is sampled."""
+    def stamp(self, raw_s: float | None, duration_s: float = 0.0) -> tuple[float, bool]:
+        """Registers the next frame, shown for `duration_s` (0 = unknown).
+
+        Returns its media time, seconds, and whether it is sampled.
+        """
         self.captured += 1
-        pts_s = self.timeline.stamp(raw_s)
+        pts_s = self.timeline.stamp(raw_s, duration_s)
         return pts_s, self._sampler.wants(pts_s)
 
     def push(self, pts_s: float, rgb: Pixels, available_at_s: float = 0.0) -> PendingChunk | None:

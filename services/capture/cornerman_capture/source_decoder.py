@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Final
 from cornerman_capture.broken import BrokenError
 from cornerman_capture.core import Chunker
 from cornerman_capture.pacing import Pacer
-from cornerman_capture.sampling import usable_nominal
 from cornerman_capture.scaling import FrameScaler
 from cornerman_capture.source_state import SourceState
 from cornerman_capture.thread_queue import LIVE_DEPTH, LOSSLESS_DEPTH, ThreadEvent, ThreadQueue
+from cornerman_media.clock import ClockWatch
+from cornerman_media.timestamps import believable_interval
 from cornerman_shared.backoff import Backoff
 from cornerman_shared.chunk import CHUNK_FRAMES
 from cornerman_shared.process.logs import get_logger
@@ -38,9 +39,6 @@ log = get_logger("decode")
 
 FIRST_WAIT_S: Final = 0.5
 """Upper bound of the first wait before a source is opened again, seconds."""
-
-CUT_SHORT_S: Final = 1.0
-"""A file that ends this much before its stated duration is reported as cut short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +117,7 @@ class SourceDecoder:
         self._interrupt = threading.Event()
         self._pacer = Pacer(clock.monotonic_s, self._interrupt.wait)
         self._live = False
+        self._watch = ClockWatch()
         self._frame_at_s = clock.monotonic_s()
         self._thread = threading.Thread(target=self._run, name="decoder", daemon=True)
 
@@ -213,11 +212,12 @@ class SourceDecoder:
         if info.live and self.plan.lossless:
             raise BrokenError("a live source cannot wait: set watch.lossless = false, or give a file", final=True)
         self._live = info.live
-        nominal_s = usable_nominal(info.nominal_s)
+        nominal_s = believable_interval(info.nominal_s)
         if not again:
             self.chunker = Chunker(self.plan.sample_fps, self.plan.overlap, nominal_s)
             self.state.can_fail = not info.live
         elif info.live:
+            self._watch.restart()
             self.chunker.restart(self._clock.monotonic_s() - self._frame_at_s)
         self._pacer.restart()
         self._previews.configure(nominal_s, info.pixel_aspect)
@@ -239,7 +239,10 @@ class SourceDecoder:
 
     def _process(self, decoded: DecodedFrame, source: FrameSource) -> bool:
         """Processes one frame; returns False to stop reading."""
-        pts_s, sampled = self.chunker.stamp(decoded.raw_s)
+        raw_s = decoded.raw_s
+        if self._live and not source.info.paced:
+            raw_s = self._by_right_clock(raw_s)
+        pts_s, sampled = self.chunker.stamp(raw_s, decoded.duration_s)
         if self._is_paced(source) and self._pacer.wait_until(pts_s) and not self._continues():
             return False
         self._register_frame()
@@ -258,6 +261,15 @@ class SourceDecoder:
                 self.behind += self.chunks.put(chunk)
         return True
 
+    def _by_right_clock(self, raw_s: float | None) -> float | None:
+        """The timestamp, or one by arrival if the source's own clock is wrong, which is then told."""
+        watch = self._watch
+        before = watch.pace
+        raw_s = watch.see(raw_s, self._clock.monotonic_s())
+        if watch.pace != before:
+            self._change(lambda state: state.remark(watch.note))
+        return raw_s
+
     def _is_paced(self, source: FrameSource) -> bool:
         if source.info.live:
             return source.info.paced
@@ -265,15 +277,15 @@ class SourceDecoder:
         return self.plan.realtime and self.chunker.due >= self.plan.skip
 
     def _on_file_end(self, source: FrameSource, frames: int) -> bool:
-        chunker, duration_s = self.chunker, source.info.duration_s
+        chunker = self.chunker
         if chunker.captured == 0:
             raise BrokenError(f"no frame of it can be decoded ({source.note or 'it has none'})", final=True)
         if self.plan.loop and frames > 0:
             chunker.timeline.restart()
             return False
         detail = [source.note] if source.note else []
-        if duration_s and not self.plan.loop and chunker.timeline.last_s < duration_s - CUT_SHORT_S:
-            detail.append(f"cut short: it ends after {chunker.timeline.last_s:.1f} of {duration_s:.1f} s")
+        if not self.plan.loop and (missing := source.cut_short()):
+            detail.append(missing)
         if chunker.due == 0:
             needed_s = CHUNK_FRAMES / self.plan.sample_fps
             detail.append(

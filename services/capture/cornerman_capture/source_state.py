@@ -5,15 +5,13 @@ opening -> playing <-> stalled -> reconnecting -> playing … ended | failed
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from cornerman_media.finality import SourceHistory
 
 if TYPE_CHECKING:
     from cornerman_capture.broken import BrokenError
     from cornerman_shared.bus.messages import SourceStateName
-
-MAX_ATTEMPTS: Final = 3
-"""A remote file fails after this many attempts in a row without a frame; a camera is retried without limit."""
 
 
 class SourceState:
@@ -21,7 +19,7 @@ class SourceState:
 
     Args:
         stall_s: a live source without a frame for this long has stalled.
-        can_fail: whether the source fails after `MAX_ATTEMPTS` in a row (files) or is retried without limit (cameras).
+        can_fail: whether the source fails after some attempts in a row (files) or is retried without limit (cameras).
         give_up_s: a source that has never given a frame fails this long after its first error; 0 = never.
     """
 
@@ -30,12 +28,18 @@ class SourceState:
         self.detail = ""
         self.reconnects = 0
         self._stall_s = stall_s
-        self.can_fail = can_fail
-        self._attempts = 0
-        self._give_up_s = give_up_s
-        self._played = False
-        self._first_error_at_s: float | None = None
+        self._history = SourceHistory("remote_file" if can_fail else "live", give_up_s)
+        self._remark = ""
         self._frame_at_s = 0.0
+
+    @property
+    def can_fail(self) -> bool:
+        """Whether it is a file, which fails after some attempts in a row; known once it has been opened."""
+        return self._history.origin != "live"
+
+    @can_fail.setter
+    def can_fail(self, value: bool) -> None:
+        self._history.origin = "remote_file" if value else "live"
 
     @property
     def over(self) -> bool:
@@ -45,10 +49,15 @@ class SourceState:
     def on_frame(self, now_s: float) -> None:
         """Registers a frame."""
         self._frame_at_s = now_s
-        self._attempts = 0
-        self._played = True
+        self._history.frame()
         if self.name != "playing":
-            self._set("playing", "")
+            self._set("playing", self._remark)
+
+    def remark(self, text: str) -> None:
+        """Sets what users should know while the source plays; "" = nothing."""
+        self._remark = text
+        if self.name == "playing":
+            self._set("playing", text)
 
     def check_stall(self, now_s: float) -> None:
         """Sets `stalled` if a playing source has given no frame for `stall_s`; poll it while a live source is open."""
@@ -57,26 +66,18 @@ class SourceState:
 
     def on_error(self, error: BrokenError, now_s: float) -> bool:
         """Registers that the source could not be opened or broke off; returns whether to open it again."""
-        self._attempts += 1
-        if self._first_error_at_s is None:
-            self._first_error_at_s = now_s
-        # A final error keeps its own reason.
-        if not error.final and self.time_left_s(now_s) <= 0:
-            after = f"given up after {self._attempts} tries (watch.give_up_s = {self._give_up_s:g})"
-            self._set("failed", f"{error}; {after}")
-            return False
-        if error.final or (self.can_fail and self._attempts >= MAX_ATTEMPTS):
-            self._set("failed", str(error))
+        judgement = self._history.judge(error.fault, now_s)
+        detail = f"{error}; {judgement.why}" if judgement.why else str(error)
+        if judgement.final:
+            self._set("failed", detail)
             return False
         self.reconnects += 1
-        self._set("reconnecting", str(error))
+        self._set("reconnecting", detail)
         return True
 
     def time_left_s(self, now_s: float) -> float:
         """Seconds until `give_up_s` makes the source fail; infinite if it does not apply."""
-        if self._played or not self._give_up_s or self._first_error_at_s is None:
-            return math.inf
-        return max(0.0, self._first_error_at_s + self._give_up_s - now_s)
+        return self._history.left_s(now_s)
 
     def fail(self, detail: str) -> None:
         """Sets `failed`; the source cannot continue."""

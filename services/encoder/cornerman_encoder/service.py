@@ -1,7 +1,7 @@
 """The encoder process: three stages that work on consecutive batches at the same time.
 
-Fetching reads the pixels of the next batch while one batch computes in its own thread and the last one is written: its
-tokens as blobs, then each chunk in one hop.
+While one batch is computed in its own thread, the pixels of the next one are fetched and the results of the last one
+are written: its tokens as blobs, then each chunk in one hop.
 """
 
 from __future__ import annotations

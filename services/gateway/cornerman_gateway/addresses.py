@@ -18,7 +18,8 @@ from typing import Final, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from cornerman_gateway.problems import Problem, wrong_field
-from cornerman_shared.redact import HIDDEN
+from cornerman_shared.redact import HIDDEN, credentials_fault, remember_url
+from cornerman_shared.text import clean_text
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -66,9 +67,11 @@ async def check_url(url: str, source_id: str, rules: AddressRules) -> str:
     Raises:
         Problem: 422 naming `url` and the allowed values.
     """
-    url = url.strip()
-    if any(ord(char) < 32 or ord(char) == 127 for char in url):
-        raise wrong_field("url", "url has control characters in it; give it on one line")
+    url = remember_url(url.strip())
+    if url != clean_text(url) or "\n" in url or "\t" in url:
+        raise wrong_field("url", "url has control characters in it, or is not Unicode; give it on one line")
+    if fault := credentials_fault(url):
+        raise wrong_field("url", f"url {fault}")
     if f"{HIDDEN}@" in url or f"={HIDDEN}" in url:
         raise wrong_field("url", f"url still has {HIDDEN} where its credentials were; give it whole, or leave it out")
     if _DEVICE.fullmatch(url):

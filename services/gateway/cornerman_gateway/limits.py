@@ -18,6 +18,12 @@ class RateLimit:
         self._burst = max(1.0, per_minute / 2)
         self._clients: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
+    def blocked_s(self, client: str, now_s: float) -> float:
+        """Seconds until this client may act again, 0.0 = now. Counts nothing."""
+        left, at_s = self._clients.get(client, (self._burst, now_s))
+        left = min(self._burst, left + max(0.0, now_s - at_s) * self._rate_per_s)
+        return 0.0 if left >= 1 else (1 - left) / self._rate_per_s
+
     def wait_s(self, client: str, now_s: float) -> float:
         """Counts one act of this client. 0.0 = go on; else it is refused, and this many seconds must pass first."""
         left, at_s = self._clients.pop(client, (self._burst, now_s))

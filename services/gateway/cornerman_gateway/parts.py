@@ -43,7 +43,7 @@ def build_state(settings: Settings, bus: Bus, metrics: Metrics, spawn: Spawn) ->
         metrics=metrics,
         hub=hub,
         previews=PreviewStreams(bus, hub, spawn),
-        uploads=Uploads(folder, web.upload_max_bytes, web.upload_keep_s),
+        uploads=Uploads(folder, web.upload_max_bytes, web.upload_keep_s, web.uploads_max_bytes),
         auth=Auth.of(web),
         addresses=AddressRules(
             schemes=frozenset(web.schemes),

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from cornerman_shared.errors import ConfigError, CornermanError, RetryableError
 from cornerman_shared.process.logs import get_logger
 from cornerman_shared.redact import redact_url
+from cornerman_shared.text import clean_text
 
 log = get_logger("gateway")
 
@@ -50,7 +51,9 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(f"{title}: {detail}" if detail else title)
-        self.body = ProblemDetails(title=title, status=status, detail=redact_url(detail), errors=errors or [])
+        self.body = ProblemDetails(
+            title=title, status=status, detail=clean_text(redact_url(detail)), errors=errors or []
+        )
         self.headers = headers or {}
 
     def response(self) -> Response:
@@ -68,7 +71,7 @@ def no_source(source_id: str) -> Problem:
 
 def wrong_field(field: str, message: str) -> Problem:
     """422 that names one field."""
-    message = redact_url(message)
+    message = clean_text(redact_url(message))
     return Problem(422, f"{field} is not usable", message, errors=[FieldProblem(field=field, message=message)])
 
 
@@ -130,7 +133,7 @@ def install(app: FastAPI) -> None:
         fields = [
             FieldProblem(
                 field=".".join(str(part) for part in item["loc"] if part not in ("body", "query", "path")) or "body",
-                message=redact_url(str(item["msg"])),
+                message=clean_text(redact_url(str(item["msg"]))),
             )
             for item in error.errors()
         ]

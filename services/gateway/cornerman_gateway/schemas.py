@@ -10,14 +10,17 @@ from cornerman_gateway.profiles import profile_of
 from cornerman_shared.bus.messages import SourceStateName
 from cornerman_shared.redact import redact_url
 from cornerman_shared.settings.source import (
+    MAX_QUESTION,
     SOURCE_ID,
     Mode,
+    Plain,
     SaySettings,
     Section,
     SourceSpec,
     SpeakSettings,
     WatchSettings,
 )
+from cornerman_shared.text import clean_text
 
 SourceId = Annotated[str, Field(pattern=f"^{SOURCE_ID.pattern}$", description="the source's name")]
 URL_TEXT = "file, rtsp://, http(s)://, device:0, test:// or push://<source_id>"
@@ -116,7 +119,7 @@ class Deltas(BaseModel):
 class QuestionNew(RequestModel):
     """A question about the current picture."""
 
-    text: Annotated[str, Field(min_length=1, max_length=2000, pattern=r"\S")]
+    text: Annotated[Plain, Field(min_length=1, max_length=MAX_QUESTION, pattern=r"\S")]
 
 
 class QuestionView(BaseModel):
@@ -142,7 +145,7 @@ def view_of(spec: SourceSpec, run: dict[str, str], counters: dict[str, int]) -> 
             {
                 "run": run["run"],
                 "state": run.get("state") or "waiting",
-                "detail": redact_url(run.get("detail", "")),
+                "detail": clean_text(redact_url(run.get("detail", ""))),
                 "ended": run.get("ended", "0") not in ("", "0"),
                 "published": int(run.get("published") or 0),
             }

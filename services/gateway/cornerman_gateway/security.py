@@ -20,6 +20,7 @@ from itsdangerous import BadSignature, TimestampSigner
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cornerman_gateway.connections import client_key
 from cornerman_gateway.limits import RateLimit
 from cornerman_gateway.problems import Problem
 from cornerman_shared.clock import Clock
@@ -149,6 +150,7 @@ class Guard:
         self._clock = clock
         self._writes = RateLimit(settings.writes_per_minute)
         self._logins = RateLimit(LOGINS_PER_MINUTE)
+        self._guesses = RateLimit(settings.guesses_per_minute)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -176,7 +178,7 @@ class Guard:
                 f"Host {host!r}: without a token only localhost is answered; open http://127.0.0.1, or set a token",
             )
         open_path = path in OPEN_PATHS or path.startswith(OPEN_PREFIXES)
-        if not open_path and not self.auth.admits(headers):
+        if not open_path and not self._admits(scope, headers):
             raise Problem(
                 401,
                 "log in first",
@@ -194,13 +196,20 @@ class Guard:
             if path not in OWN_LIMIT and length.isdigit() and int(length) > MAX_JSON_BYTES:
                 raise Problem(413, "the body is too large", f"{length} bytes; at most {MAX_JSON_BYTES} are read here")
 
+    def _admits(self, scope: Scope, headers: Headers) -> bool:
+        """Checks the token or the session. After too many wrong tokens a client's tokens are not looked at."""
+        if not self.auth.needed or "authorization" not in headers:
+            return self.auth.admits(headers)  # a session is signed with 256 bits: there is nothing to guess
+        client, now_s = client_of(scope), self._clock.monotonic_s()
+        _refuse_for(self._guesses.blocked_s(client, now_s))
+        if self.auth.admits(headers):
+            return True
+        self._guesses.wait_s(client, now_s)
+        return False
+
     def _limit(self, scope: Scope, path: str) -> None:
-        client = (scope.get("client") or ("unix",))[0]
         limit = self._logins if path == "/api/session" else self._writes
-        wait_s = limit.wait_s(client, self._clock.monotonic_s())
-        if wait_s > 0:
-            seconds = str(int(wait_s) + 1)
-            raise Problem(429, "too many requests", f"try again in {seconds} s", headers={"Retry-After": seconds})
+        _refuse_for(limit.wait_s(client_of(scope), self._clock.monotonic_s()))
 
     async def _refuse(self, problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -227,6 +236,17 @@ class Guard:
             await send(message)
 
         return wrapped
+
+
+def client_of(scope: Scope) -> str:
+    """The client as limits count it."""
+    return client_key((scope.get("client") or ("unix",))[0])
+
+
+def _refuse_for(wait_s: float) -> None:
+    if wait_s > 0:
+        seconds = str(int(wait_s) + 1)
+        raise Problem(429, "too many requests", f"try again in {seconds} s", headers={"Retry-After": seconds})
 
 
 async def _redirect(target: str, send: Send) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from cornerman_gateway.connections import bounded_http
 from cornerman_gateway.parts import build_state
 from cornerman_gateway.security import is_loopback
 from cornerman_gateway.tls import tls_files
@@ -58,6 +59,9 @@ async def main(context: Context) -> None:
 
     config = uvicorn.Config(
         create_app(state),
+        http=bounded_http(web),
+        proxy_headers=bool(web.trusted_proxies),
+        forwarded_allow_ips=list(web.trusted_proxies),
         log_config=None,
         access_log=False,
         server_header=False,

@@ -52,11 +52,15 @@ class Uploads:
     Args:
         folder: made with mode 0700 when the first file comes.
         max_bytes: one file, at most.
+        total_bytes: all files in the folder together, at most.
         keep_s: an unused file is removed after this.
     """
 
-    def __init__(self, folder: Path, max_bytes: int, keep_s: float) -> None:
+    def __init__(self, folder: Path, max_bytes: int, keep_s: float, total_bytes: int) -> None:
         self.folder = folder
+        self._total_bytes = total_bytes
+        self._arriving = 0  # bytes of uploads in progress
+        self._taken = 0  # bytes of all that finished
         self._max_bytes = max_bytes
         self._keep_s = keep_s
 
@@ -68,15 +72,19 @@ class Uploads:
         """
         if length is not None and length > self._max_bytes:
             raise self._too_large(length)
-        await asyncio.to_thread(self._room, length or 0)
+        before = await asyncio.to_thread(self._room, length or 0) - self._taken
         draft = self.folder / f".{secrets.token_hex(8)}.part"
         head, size, suffix = b"", 0, ""
         try:
             with draft.open("xb") as file:
                 async for piece in body:
                     size += len(piece)
+                    self._arriving += len(piece)
                     if size > self._max_bytes:
                         raise self._too_large(size)
+                    together = before + self._taken + self._arriving
+                    if together > self._total_bytes:
+                        raise self._full(together)
                     if not suffix:
                         head += piece
                         if len(head) < SNIFF_BYTES:
@@ -89,9 +97,11 @@ class Uploads:
                     file.write(head)
             path = self.folder / f"{plain_stem(name)}-{secrets.token_hex(3)}{suffix}"
             draft.replace(path)
+            self._taken += size
         except OSError as error:
             raise Problem(507, "the file could not be stored", f"{error.strerror}; free some space") from None
         finally:
+            self._arriving -= size
             draft.unlink(missing_ok=True)
         return Upload(path, size)
 
@@ -112,11 +122,23 @@ class Uploads:
             f"{size} bytes; at most {self._max_bytes} are taken (gateway.upload_max_bytes)",
         )
 
-    def _room(self, length: int) -> None:
+    def _full(self, size: int) -> Problem:
+        return Problem(
+            507,
+            "the uploads are too large together",
+            f"{size} bytes; at most {self._total_bytes} are kept (gateway.uploads_max_bytes); remove sources of files",
+        )
+
+    def _room(self, length: int) -> int:
+        """Bytes of the files that are there; makes the folder."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         free = shutil.disk_usage(self.folder).free
         if free - length < FREE_BYTES:
             raise Problem(507, "no room on disk", f"{free} bytes are free; {length + FREE_BYTES} are needed")
+        held = sum(path.stat().st_size for path in self.folder.iterdir() if path.suffix != ".part")
+        if held + length > self._total_bytes:
+            raise self._full(held + length)
+        return held
 
     def owns(self, url: str) -> bool:
         """Is this source's file one of ours?"""

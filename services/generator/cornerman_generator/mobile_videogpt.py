@@ -159,6 +159,12 @@ class AdapterSwitch:
         change: Callable[[], None]
         if not wanted:
             change = lora.unload
+        elif wanted not in self._folders and wanted not in lora.names and not Path(wanted).is_absolute():
+            # Otherwise the name would be looked up in a model hub.
+            known = ", ".join(self._folders) or "none"
+            raise GenerationError(
+                f"adapter {wanted!r} cannot be used: generator.adapters names {known}; a whole path will do"
+            )
         elif wanted in lora.names:
             change = lambda: lora.activate(wanted)  # noqa: E731
         else:

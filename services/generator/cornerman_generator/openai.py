@@ -43,7 +43,7 @@ class OpenAIGenerator:
         """
         if not settings.model:
             raise ConfigError("generator.model is empty; give the name of the model at the server")
-        return cls(CompletionServer(settings.base_url, settings.api_key, settings.timeout_s), settings.model)
+        return cls(CompletionServer.of(settings), settings.model)
 
     async def generate(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncIterator[TextDelta]:
         """One delta for each piece that the server sends."""

@@ -1,6 +1,6 @@
 """Answers one request: starts an attempt, fetches its chunks, streams the text, and writes exactly one end.
 
-A failure becomes an error event with its cause; no other text ever stands in for the model's.
+A failure becomes an error event with its cause; no fixed text replaces the model's reply.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ from cornerman_generator.hops import ReplyOutcome, closed_hop, end_hop
 from cornerman_generator.reply_writer import ReplyWriter
 from cornerman_shared.aio import cancel_all
 from cornerman_shared.bus.chunk_input import ChunkInput
+from cornerman_shared.bus.codec import MAX_SAID
 from cornerman_shared.bus.commit import commit_with_retry, retry_forever
 from cornerman_shared.errors import BlobExpiredError, GenerationError
 from cornerman_shared.process.logs import get_logger
+from cornerman_shared.redact import redact_url
+from cornerman_shared.text import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
@@ -140,6 +143,7 @@ class RequestWorker:
         return None if ref is None else await retry_forever(lambda: self._bus.get_blob(ref))
 
     def _failed(self, cause: str) -> ReplyOutcome:
+        cause = clean_text(redact_url(cause), MAX_SAID)
         self._metrics.errors_total.labels("generation").inc()
         log.warning("generation_failed", request_id=self._request.request_id, cause=cause)
         return replace(self._outcome("failed"), cause=cause)

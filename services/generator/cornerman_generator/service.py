@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cornerman_generator.backends import make_generator
 from cornerman_generator.hops import ReplyOutcome, end_hop
+from cornerman_generator.reply_text import BoundedGenerator
 from cornerman_generator.request_worker import RequestWorker
 from cornerman_shared.bus.consumer import Consumer
 from cornerman_shared.bus.messages import Request
@@ -36,6 +37,7 @@ async def generate_loop(context: Context) -> None:
 async def answer_loop(context: Context, generator: Generator) -> None:
     """Answers requests until the process is told to stop; then finishes those in work and releases those that wait."""
     bus, slots = context.bus, context.settings.generator.concurrency
+    generator = BoundedGenerator(generator, context.settings.generator.max_reply_chars)
 
     def tombstone(request: Request, reason: str) -> Hop:
         """The one end of a request that was delivered too often."""

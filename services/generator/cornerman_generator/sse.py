@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from cornerman_shared.errors import ConfigError, GenerationError
 from cornerman_shared.redact import redact_url
+from cornerman_shared.text import clean_text
+
+if TYPE_CHECKING:
+    from cornerman_shared.settings.tree import GeneratorSettings
 
 SHOWN_CHARACTERS = 300
 
@@ -21,21 +25,28 @@ class CompletionServer:
         base_url: up to and including `/v1`, as for OpenAI's own clients.
         api_key: sent as a bearer token; empty = none.
         timeout_s: for connecting and between two pieces, seconds.
+        max_line_bytes: a longer line ends the response, so that one without an end does not fill the memory.
 
     Raises:
         ConfigError: the address is not an http or https URL.
     """
 
-    def __init__(self, base_url: str, api_key: str, timeout_s: float) -> None:
+    def __init__(self, base_url: str, api_key: str, timeout_s: float, max_line_bytes: int = 2**20) -> None:
         if not base_url.startswith(("http://", "https://")):
             raise ConfigError(
                 f"generator.base_url = {redact_url(base_url)!r} is not an http(s) URL; "
                 "give the server's address up to /v1, for example http://127.0.0.1:8001/v1"
             )
         self.base_url = base_url.rstrip("/")
+        self._max_line_bytes = max_line_bytes
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         # A redirect could carry the key to another host.
         self._client = httpx.AsyncClient(headers=headers, timeout=httpx.Timeout(timeout_s), follow_redirects=False)
+
+    @classmethod
+    def of(cls, settings: GeneratorSettings) -> CompletionServer:
+        """The server that the settings name."""
+        return cls(settings.base_url, settings.api_key, settings.timeout_s, settings.max_line_bytes)
 
     async def stream(self, path: str, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
         """The JSON objects of the response's `data:` lines, until `[DONE]`.
@@ -47,9 +58,9 @@ class CompletionServer:
         try:
             async with self._client.stream("POST", f"{self.base_url}{path}", json=body) as response:
                 if response.status_code != 200:
-                    detail = (await response.aread()).decode("utf-8", "replace")[:SHOWN_CHARACTERS]
+                    detail = clean_text(await _beginning(response), SHOWN_CHARACTERS)
                     raise GenerationError(f"{where} answered {response.status_code}: {detail}")
-                async for line in response.aiter_lines():
+                async for line in _lines(response, self._max_line_bytes, where):
                     if not line.startswith("data:"):
                         continue  # keep-alive comments and blank lines
                     data = line[len("data:") :].strip()
@@ -62,6 +73,35 @@ class CompletionServer:
 
     async def close(self) -> None:
         await self._client.aclose()
+
+
+async def _beginning(response: httpx.Response) -> str:
+    """The first bytes of the body, which may have no end."""
+    body = b""
+    async for piece in response.aiter_bytes():
+        body += piece
+        if len(body) >= 4 * SHOWN_CHARACTERS:
+            break
+    return body.decode("utf-8", "replace")
+
+
+async def _lines(response: httpx.Response, max_bytes: int, where: str) -> AsyncIterator[str]:
+    """The body's lines without their ends (LF or CR LF).
+
+    Raises:
+        GenerationError: a line has more than `max_bytes` bytes.
+    """
+    rest = bytearray()
+    async for piece in response.aiter_bytes():
+        rest += piece
+        *whole, last = rest.split(b"\n")
+        if max(map(len, (*whole, last))) > max_bytes:
+            raise GenerationError(f"{where} sent a line of more than {max_bytes} bytes (generator.max_line_bytes)")
+        rest = last
+        for line in whole:
+            yield line.rstrip(b"\r").decode("utf-8", "replace")
+    if rest:
+        yield rest.decode("utf-8", "replace")
 
 
 def _object(data: str, where: str) -> dict[str, Any]:

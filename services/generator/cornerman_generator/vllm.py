@@ -56,7 +56,7 @@ class VllmGenerator:
             ConfigError: no address is set, or the checkpoint cannot be read.
         """
         path = model_path("generator.model", settings.model)
-        server = CompletionServer(settings.base_url, settings.api_key, settings.timeout_s)
+        server = CompletionServer.of(settings)
         try:
             model = MobileVideoGPT.from_pretrained(path, part="language", dtype=torch.float32, device="cpu")
         except (ModelError, OSError, ValueError) as error:

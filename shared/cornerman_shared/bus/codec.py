@@ -36,6 +36,8 @@ from cornerman_shared.bus.messages import (
     WorkerStatus,
 )
 from cornerman_shared.errors import MalformedError
+from cornerman_shared.redact import redact_url
+from cornerman_shared.text import clean_text
 
 VERSION = 1
 
@@ -55,6 +57,9 @@ NAMES: dict[type, str] = {
 }
 EVENTS: dict[str, type] = {NAMES[kind]: kind for kind in typing.get_args(Event)}
 
+SAID: dict[type, str] = {EndEvent: "cause", ErrorEvent: "message", StateEvent: "detail", DeadLetter: "reason"}
+"""Fields with words of other programs: errors that may quote a password or a terminal's escape sequence."""
+MAX_SAID = 2_000
 # Limits of arrays that are read, against a length field that would exhaust memory.
 MAX_ARRAY_BYTES = 256 * 1024 * 1024
 MAX_DIMENSIONS = 16
@@ -76,7 +81,9 @@ def pack(message: object) -> bytes:
     if name is None:
         raise TypeError(f"{type(message).__name__} is not a message; the messages are {', '.join(NAMES.values())}")
     body = {"v": VERSION, "t": name, **_fields(message)}
-    return cast(bytes, msgpack.packb(body, default=_array_map))
+    if said := SAID.get(type(message)):
+        body[said] = clean_text(redact_url(body[said]), MAX_SAID)
+    return cast(bytes, msgpack.packb(body, default=_array_map, unicode_errors="replace"))
 
 
 def unpack(data: bytes, kind: type[T]) -> T:
@@ -116,7 +123,7 @@ def to_plain(message: object) -> Plain:
 
 def pack_map(body: Mapping[str, object]) -> bytes:
     """Encodes a map without version and type, for preview frames, pushed frames and decider state. May hold arrays."""
-    return cast(bytes, msgpack.packb(dict(body), default=_array_map))
+    return cast(bytes, msgpack.packb(dict(body), default=_array_map, unicode_errors="replace"))
 
 
 def unpack_map(data: bytes) -> dict[str, Any]:
@@ -126,7 +133,7 @@ def unpack_map(data: bytes) -> dict[str, Any]:
         MalformedError: not a msgpack map with text keys.
     """
     try:
-        body = msgpack.unpackb(data, raw=False, strict_map_key=True)
+        body = msgpack.unpackb(data, raw=False, strict_map_key=True, unicode_errors="replace")
     except (ValueError, msgpack.UnpackException, UnicodeDecodeError) as error:
         raise MalformedError(f"{len(data)} bytes are not msgpack: {error or type(error).__name__}") from None
     if not isinstance(body, dict) or not all(isinstance(key, str) for key in body):

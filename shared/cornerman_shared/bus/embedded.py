@@ -18,13 +18,15 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from cornerman_shared.errors import ConfigError, FatalError
 from cornerman_shared.process.die_with_parent import die_with_parent
 from cornerman_shared.process.run_dir import runtime_dir, socket_path
-from cornerman_shared.settings.tree import Settings
+
+if TYPE_CHECKING:
+    from cornerman_shared.settings.tree import Settings
 
 SOCKET: Final = "valkey.sock"
 LOG: Final = "valkey.log"

@@ -19,7 +19,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from cornerman_shared.errors import ConfigError, RetryableError
-from cornerman_shared.redact import redact_url
+from cornerman_shared.redact import credentials_fault, redact_url, remember_url
 
 Client: TypeAlias = Redis
 
@@ -55,6 +55,9 @@ def open_client(url: str, *, block_s: float = 0.0, connections: int = 64) -> Cli
         "max_connections": connections,
         "timeout": COMMAND_TIMEOUT_S,
     }
+    remember_url(url)
+    if fault := credentials_fault(url):
+        raise ConfigError(f"redis.url {redact_url(url)!r} {fault}")
     try:
         # ConnectionPool raises when all sockets are in use; BlockingConnectionPool waits.
         pool = BlockingConnectionPool.from_url(url, **options)

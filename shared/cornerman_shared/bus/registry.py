@@ -19,7 +19,8 @@ from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.streams import is_question_request
 from cornerman_shared.errors import ConfigError, MalformedError, RetryableError
 from cornerman_shared.process.logs import get_logger
-from cornerman_shared.settings.source import SourceSpec
+from cornerman_shared.redact import remember_url
+from cornerman_shared.settings.source import MAX_PROMPT, SourceSpec
 from cornerman_shared.settings.tree import explain
 
 if TYPE_CHECKING:
@@ -197,4 +198,12 @@ def _encode(spec: SourceSpec) -> bytes:
 
 
 def _decode(body: bytes) -> SourceSpec:
-    return SourceSpec.model_validate(unpack_map(body))
+    stored = unpack_map(body)
+    say = stored.get("say")
+    if isinstance(say, dict):
+        # An older writer had no bound; its source goes on with a shorter prompt.
+        cut = {name: say[name][:MAX_PROMPT] for name in ("prompt", "system_prompt") if isinstance(say.get(name), str)}
+        stored["say"] = {**say, **cut}
+    spec = SourceSpec.model_validate(stored)
+    remember_url(spec.url)
+    return spec

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from cornerman_shared.bus.codec import pack
 from cornerman_shared.bus.messages import ErrorEvent, StateEvent
+from cornerman_shared.redact import redact_url
+from cornerman_shared.text import clean_text
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
@@ -73,7 +75,7 @@ async def set_state(
         bus,
         source_id,
         bus.keys(source_id).run(source_id),
-        {"state": state, "detail": detail},
+        {"state": state, "detail": clean_text(redact_url(detail))},
         lease,
         events,
     )

@@ -9,12 +9,14 @@ from typing import Any, Literal, TextIO, cast
 
 import structlog
 
-from cornerman_shared.redact import redact_value
+from cornerman_shared.redact import hide_known, redact_value
+from cornerman_shared.text import clean_text
 
 Format = Literal["auto", "json", "console"]
 Logger = structlog.typing.FilteringBoundLogger
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+REPEATS, REPEAT_S, MAX_KEYS = 10, 60.0, 1_000
 _NOISY = ("asyncio", "httpcore", "httpx", "urllib3", "matplotlib", "PIL")
 
 
@@ -58,7 +60,7 @@ def configure(level: str = "info", form: Format = "auto", stream: TextIO | None 
             *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(file=out),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _HidingWriter(out))),
         # module-level loggers are made before `configure`
         cache_logger_on_first_use=False,
     )
@@ -67,6 +69,19 @@ def configure(level: str = "info", form: Format = "auto", stream: TextIO | None 
     root.setLevel(max(LEVELS[level], logging.INFO))
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class _HidingWriter:
+    """Hides remembered secrets in what is written: tracebacks are rendered after the fields were redacted."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def write(self, text: str) -> int:
+        return self._out.write(hide_known(text))
+
+    def flush(self) -> None:
+        self._out.flush()
 
 
 class _Stderr:
@@ -85,13 +100,35 @@ class _Stderr:
 def _redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for name, value in event.items():
         if name != "exc_info":
-            event[name] = redact_value(name, value)
+            shown = redact_value(name, value)
+            event[name] = clean_text(shown) if isinstance(shown, str) else shown
     return event
 
 
 class _Bridge(logging.Handler):
     """Converts a log record of a library to a structured line."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._counts: dict[tuple[str, str], tuple[float, int]] = {}
+
     def emit(self, record: logging.LogRecord) -> None:
+        count = self._count(record)
+        if count > REPEATS:
+            return
+        message = record.getMessage()
+        if count == REPEATS:
+            message += f" (more of these are left out for {REPEAT_S:.0f} s)"
         logger = get_logger(record.name)
-        logger.log(record.levelno, "library_message", message=record.getMessage(), exc_info=record.exc_info or None)
+        logger.log(record.levelno, "library_message", message=message, exc_info=record.exc_info or None)
+
+    def _count(self, record: logging.LogRecord) -> int:
+        """Records with this text in the last `REPEAT_S`. A peer that provokes a warning must not fill the disk."""
+        key = (record.name, str(record.msg)[:100])
+        since_s, count = self._counts.get(key, (record.created, 0))
+        if record.created - since_s > REPEAT_S:
+            since_s, count = record.created, 0
+        if key not in self._counts and len(self._counts) >= MAX_KEYS:
+            self._counts.clear()
+        self._counts[key] = (since_s, count + 1)
+        return count + 1

@@ -8,12 +8,21 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from cornerman_shared.text import clean_text
 
 Mode = Literal["coach", "polling", "commentary"]
 Strategy = Literal["interval", "rules", "scene", "head", "llm"]
 
+MAX_PROMPT = 8_000
+"""Characters of a prompt. It goes into every request and event, so a long one fills the streams."""
+MAX_QUESTION = 2_000
 SOURCE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+Plain = Annotated[str, BeforeValidator(lambda value: clean_text(value) if isinstance(value, str) else value)]
+"""Text from outside: cleaned before it is checked."""
 
 
 class Section(BaseModel):
@@ -44,9 +53,9 @@ class SpeakSettings(Section):
     strategy: Annotated[Strategy, Field(description="who decides when to speak")] = "rules"
     interval_s: Annotated[float, Field(gt=0, description="strategy interval: seconds of media time")] = 3.0
     every_chunks: Annotated[int, Field(ge=1, description="strategy rules: speak at every n-th chunk")] = 5
-    motion_threshold: Annotated[float, Field(ge=0, le=1, description="strategy rules: motion that asks for words")] = (
-        0.7
-    )
+    motion_threshold: Annotated[
+        float, Field(ge=0, le=1, description="strategy rules: motion that asks for feedback")
+    ] = 0.7
     motion_release: Annotated[float, Field(ge=0, le=1, description="strategy rules: motion below which it is over")] = (
         0.56
     )
@@ -55,30 +64,32 @@ class SpeakSettings(Section):
     ] = 5.0
     confidence_threshold: Annotated[float, Field(ge=0, le=1, description="below it: silence")] = 0.75
     min_interval_s: Annotated[float, Field(ge=0, description="seconds of media time between feedbacks")] = 3.0
-    repeat_window_s: Annotated[
-        float, Field(ge=0, description="the same words are not said twice within it; 0 = off")
-    ] = 10.0
+    repeat_window_s: Annotated[float, Field(ge=0, description="the same text is not sent twice within it; 0 = off")] = (
+        10.0
+    )
     context_chunks: Annotated[int, Field(ge=1, le=16, description="chunks the generator sees")] = 3
     context_timeout_s: Annotated[float, Field(ge=0, description="context older than this is dropped; 0 = never")] = 10.0
     clear_context: Annotated[bool, Field(description="forget the context after feedback")] = True
     deadline_s: Annotated[float, Field(ge=0, description="live: a request older than this expires; 0 = never")] = 5.0
     gap_s: Annotated[float, Field(ge=0, description="live: a missing chunk is skipped after this")] = 2.0
-    head: Annotated[str, Field(description="strategy head: folder of the trained head; empty = the bundled one")] = ""
+    head: Annotated[
+        Plain, Field(max_length=4096, description="strategy head: folder of the trained head; empty = the bundled one")
+    ] = ""
 
 
 class SaySettings(Section):
     """Generator: what to say."""
 
-    prompt: Annotated[str, Field(description="question to the model about the chunks")] = (
+    prompt: Annotated[Plain, Field(max_length=MAX_PROMPT, description="question to the model about the chunks")] = (
         "Please evaluate the exercise form shown. What mistakes, if any, are present, "
         "and what corrections would you recommend?"
     )
-    system_prompt: Annotated[str, Field(description="empty = the model's own")] = ""
+    system_prompt: Annotated[Plain, Field(max_length=MAX_PROMPT, description="empty = the model's own")] = ""
     max_new_tokens: Annotated[int, Field(ge=1, le=4096, description="length of an answer, at most")] = 128
     temperature: Annotated[float, Field(ge=0, le=5, description="0 = greedy")] = 0.0
     top_p: Annotated[float, Field(gt=0, le=1, description="sampling from the likeliest with this much together")] = 1.0
     repetition_penalty: Annotated[float, Field(ge=0.5, le=3, description="above 1: repeats less; 1 = off")] = 1.0
-    adapter: Annotated[str, Field(description="LoRA adapter by name or path; empty = none")] = ""
+    adapter: Annotated[Plain, Field(max_length=1024, description="LoRA adapter by name or path; empty = none")] = ""
 
 
 class SourceSpec(Section):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -21,10 +21,21 @@ from pydantic_settings import (
 )
 
 from cornerman_shared.errors import ConfigError
+from cornerman_shared.redact import redact_url, remember_secret, remember_url
 from cornerman_shared.settings.source import SaySettings, Section, SourceSpec, SpeakSettings, WatchSettings
 
+SHOWN = 200
+"""Characters of a wrong value that an error shows."""
 DEFAULT_FILE = Path("cornerman.yaml")
 
+
+def _remembered(value: str) -> str:
+    remember_secret(value)
+    return value
+
+
+Secret = Annotated[str, AfterValidator(_remembered)]
+SecretUrl = Annotated[str, AfterValidator(remember_url)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 
@@ -32,7 +43,7 @@ Count = Annotated[int, Field(ge=1)]
 class RedisSettings(Section):
     """The server. An empty url selects the embedded Valkey on its unix socket."""
 
-    url: Annotated[str, Field(description="redis://, rediss:// or unix:// with user, password, database")] = ""
+    url: Annotated[SecretUrl, Field(description="redis://, rediss:// or unix:// with user, password, database")] = ""
     shards: Annotated[int, Field(ge=1, le=1024, description="fixed for the life of the data")] = 1
     data_dir: Annotated[
         str, Field(description="embedded: keep data here, with an append-only file; empty = in memory")
@@ -74,6 +85,9 @@ class CaptureSettings(Section):
     ] = 960
     display_quality: Annotated[int, Field(ge=1, le=95, description="JPEG quality")] = 80
     display_ring: Annotated[int, Field(ge=10, description="JPEGs kept, about: frames, not seconds")] = 400
+    follow_links: Annotated[
+        bool, Field(description="http(s): follow redirects and HLS playlists, to addresses that are not checked")
+    ] = False
     allow_files: Annotated[bool, Field(description="may sources be files of this machine?")] = True
 
 
@@ -115,9 +129,13 @@ class GeneratorSettings(Section):
     adapters: dict[str, str] = Field(default_factory=dict, description="LoRA adapters: name -> path")
     concurrency: Annotated[int, Field(ge=1, le=64, description="requests worked on at once")] = 1
     threads: Annotated[int, Field(ge=0, description="torch threads; 0 = torch's own choice")] = 0
-    base_url: Annotated[str, Field(description="openai, vllm: where the server is")] = ""
-    api_key: Annotated[str, Field(description="openai, vllm: its key; never logged", repr=False)] = ""
+    base_url: Annotated[SecretUrl, Field(description="openai, vllm: where the server is")] = ""
+    api_key: Annotated[Secret, Field(description="openai, vllm: its key; never logged", repr=False)] = ""
     timeout_s: Annotated[Positive, Field(description="one request, at most")] = 60.0
+    max_reply_chars: Annotated[int, Field(ge=1, description="a longer reply is cut short")] = 8_000
+    max_line_bytes: Annotated[int, Field(ge=1024, description="openai, vllm: one line from the server, at most")] = (
+        1024 * 1024
+    )
     trust_remote_code: Annotated[bool, Field(description="vlm: run code that comes with the model")] = False
     echo_delay_ms: Annotated[float, Field(ge=0, description="echo: sleep before each word")] = 0.0
 
@@ -127,12 +145,13 @@ class GatewaySettings(Section):
 
     host: Annotated[str, Field(description="address to listen on; 0.0.0.0 = all, with a token")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="0 = any free port")] = 8000
-    token: Annotated[str, Field(description="needed when not on loopback; never logged", repr=False)] = ""
+    token: Annotated[Secret, Field(description="needed when not on loopback; never logged", repr=False)] = ""
     tls_cert: Annotated[str, Field(description="certificate chain, PEM file; empty = no TLS")] = ""
     tls_key: Annotated[str, Field(description="its private key, PEM file")] = ""
     files: list[str] = Field(default_factory=list, description="folders that file sources may lie in")
     upload_dir: Annotated[str, Field(description="empty = a folder in the runtime directory")] = ""
     upload_max_bytes: Annotated[int, Field(ge=1, description="one upload, at most")] = 512 * 1024 * 1024
+    uploads_max_bytes: Annotated[int, Field(ge=1, description="all uploads together, at most")] = 4 * 1024**3
     upload_keep_s: Annotated[Positive, Field(description="uploads are removed after this")] = 24 * 3600.0
     schemes: Annotated[tuple[str, ...], Field(description="kinds of source that may be added over the web")] = (
         *("rtsp", "rtsps", "http", "https", "test", "push", "file", "device"),
@@ -140,6 +159,17 @@ class GatewaySettings(Section):
     allow_private_hosts: Annotated[bool, Field(description="allow link-local and metadata addresses")] = False
     client_queue: Annotated[int, Field(ge=8, description="events queued for a slow client, at most")] = 256
     writes_per_minute: Annotated[int, Field(ge=1, description="for each client")] = 120
+    guesses_per_minute: Annotated[int, Field(ge=1, description="wrong tokens of each client")] = 10
+    max_connections: Annotated[int, Field(ge=8, description="open connections, at most")] = 512
+    max_connections_per_client: Annotated[int, Field(ge=4, description="open connections of one address")] = 256
+    head_timeout_s: Annotated[Positive, Field(description="the head of a request must arrive within this")] = 10.0
+    body_timeout_s: Annotated[
+        Positive, Field(description="its body, too; a long one may take 1 s more for each KiB that came")
+    ] = 20.0
+    trusted_proxies: list[str] = Field(
+        default_factory=list, description="addresses or networks whose X-Forwarded-For is believed"
+    )
+    heads: list[str] = Field(default_factory=list, description="folders that speak.head may name over the web")
     open_browser: Annotated[bool, Field(description="open the page once it is served")] = False
 
 
@@ -186,6 +216,13 @@ class Settings(BaseSettings):
     speak: SpeakSettings = SpeakSettings()
     say: SaySettings = SaySettings()
     sources: list[SourceSpec] = []
+
+    @field_validator("sources")
+    @classmethod
+    def _hide_credentials(cls, value: list[SourceSpec]) -> list[SourceSpec]:
+        for spec in value:
+            remember_url(spec.url)
+        return value
 
     @classmethod
     def settings_customise_sources(
@@ -239,5 +276,5 @@ def explain(error: ValidationError) -> str:
         if item["type"] == "extra_forbidden":
             lines.append(f"{where}: unknown setting; see cornerman.yaml for the names")
         else:
-            lines.append(f"{where} = {value}: {item['msg']}")
-    return "\n".join(lines)
+            lines.append(f"{where} = {value if len(value) <= SHOWN else value[:SHOWN] + '…'}: {item['msg']}")
+    return redact_url("\n".join(lines))

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cornerman_capture.core import Chunker
-from cornerman_capture.sampling import MAX_JUMP_S, NOMINAL_S, TICK_S, FrameSampler, Timeline, usable_nominal
+from cornerman_capture.sampling import FrameSampler
+from cornerman_media.timestamps import MAX_JUMP_S, NOMINAL_S, TICK_S, TimeRepair, believable_interval
 
 
 def sampled_times(times_s: list[float | None], fps: float = 8.0, nominal_s: float = NOMINAL_S) -> list[float]:
-    timeline, sampler = Timeline(nominal_s), FrameSampler(fps, nominal_s)
+    timeline, sampler = TimeRepair(nominal_s), FrameSampler(fps, nominal_s)
     return [time_s for raw_s in times_s if sampler.wants(time_s := timeline.stamp(raw_s))]
 
 
@@ -64,26 +65,26 @@ def test_single_outliers_change_nothing() -> None:
 
 
 def test_reset_clock_continues_media_time() -> None:
-    timeline = Timeline(1 / 30)
+    timeline = TimeRepair(1 / 30)
     times = [timeline.stamp(raw_s) for raw_s in [*steady(30, 2), *steady(30, 2)]]
     assert times == pytest.approx([i / 30 for i in range(120)], abs=1e-6)
 
 
 def test_swapped_frames_shift_nothing() -> None:
-    timeline = Timeline(1 / 30)
+    timeline = TimeRepair(1 / 30)
     times = [timeline.stamp(raw_s) for raw_s in (0.0, 0.0667, 0.0333, 0.1, 0.1333)]
     assert times == pytest.approx([0.0, 0.0667, 0.0667 + TICK_S, 0.1, 0.1333])
 
 
 def test_overstated_rate_is_corrected() -> None:
-    timeline = Timeline(0.1)  # states 10 FPS, has 30
+    timeline = TimeRepair(0.1)  # states 10 FPS, has 30
     raw: list[float | None] = [*([None] * 5), *[5 / 30 + i / 30 for i in range(300)]]
     times = [timeline.stamp(raw_s) for raw_s in raw]
     assert times[-1] - times[-100] == pytest.approx(99 / 30, abs=0.01)
 
 
 def test_restart_advances_by_the_gap() -> None:
-    timeline = Timeline(1 / 30)
+    timeline = TimeRepair(1 / 30)
     timeline.stamp(100.0)
     timeline.restart(2.5)
     assert timeline.stamp(3.0) == pytest.approx(2.5)
@@ -91,7 +92,7 @@ def test_restart_advances_by_the_gap() -> None:
 
 
 def test_loop_joins_without_gap() -> None:
-    timeline = Timeline(1 / 30)
+    timeline = TimeRepair(1 / 30)
     times = []
     for _ in range(3):
         times += [timeline.stamp(raw_s) for raw_s in steady(30, 1)]
@@ -109,7 +110,7 @@ RAW = st.one_of(
 
 @given(st.lists(RAW, max_size=200), st.floats(1e-6, 100))
 def test_media_time_strictly_rises_from_zero(raw: list[float | None], nominal_s: float) -> None:
-    timeline = Timeline(nominal_s)
+    timeline = TimeRepair(nominal_s)
     times = [timeline.stamp(raw_s) for raw_s in raw]
     assert all(b > a for a, b in pairwise(times))
     assert all(b - a <= MAX_JUMP_S + len(raw) * timeline.nominal_s for a, b in pairwise(times))
@@ -144,7 +145,7 @@ def test_uneven_frames_fill_every_tick(steps: list[float]) -> None:
 
 @pytest.mark.parametrize("said", [0.0, 1 / 90000, 1e9, -1.0, float("nan")])
 def test_absurd_frame_interval_is_ignored(said: float) -> None:
-    assert usable_nominal(said) == NOMINAL_S
+    assert believable_interval(said) == NOMINAL_S
 
 
 @pytest.mark.parametrize("fps", [0.0, -1.0, float("nan"), float("inf")])

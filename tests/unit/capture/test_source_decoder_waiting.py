@@ -12,9 +12,9 @@ from cornerman_capture.broken import BrokenError
 from cornerman_capture.core import PendingChunk
 from cornerman_capture.preview import PreviewEncoder
 from cornerman_capture.source_decoder import SourceDecoder
-from cornerman_capture.sources.base import DecodedFrame, FrameSource, Interrupted
+from cornerman_capture.sources.base import DecodedFrame, FrameSource, Interrupted, StreamInfo
 from cornerman_shared.clock import VirtualClock
-from tests.unit.capture.decoders import SETTINGS, Script, all_of, decoder_of, frames, plan, play
+from tests.unit.capture.decoders import MADE, SETTINGS, Script, all_of, decoder_of, frames, plan, play
 
 
 async def test_lossless_decoder_waits_for_room() -> None:
@@ -181,3 +181,39 @@ async def test_stop_interrupts_the_pacer() -> None:
         await asyncio.sleep(0)
     decoder.stop()
     assert decoder.join(60.0)
+
+
+class WrongClock:
+    """A camera of 30 FPS whose own clock runs at another pace; the virtual clock goes on with its frames."""
+
+    note = ""
+
+    def __init__(self, clock: VirtualClock, pace: float) -> None:
+        self.info = StreamInfo(live=True, nominal_s=1 / 30)
+        self._clock, self._pace = clock, pace
+
+    def frames(self, interrupted: Interrupted) -> Iterator[DecodedFrame]:
+        for index in range(600):
+            if interrupted():
+                return
+            yield DecodedFrame(index / 30 * self._pace, lambda: MADE)
+            self._clock.advance(1 / 30)
+        raise BrokenError("wrong address", final=True)
+
+    def cut_short(self) -> str:
+        return ""
+
+    def close(self) -> None:
+        """Does nothing."""
+
+
+@pytest.mark.parametrize(("pace", "said"), [(0.1, "10 times too slow"), (10.0, "10 times too fast"), (1.0, "")])
+async def test_wrong_clock_is_told(pace: float, said: str) -> None:
+    clock = VirtualClock()
+    decoder = decoder_of(lambda: WrongClock(clock, pace), plan(lossless=False, can_fail=False), clock)
+    await play(decoder)
+    playing = [change.detail for change in decoder.poll_changes() if change.state == "playing"]
+    assert said in playing[-1]
+    assert len(playing) == (2 if said else 1)
+    # 16 of the 20 s are sampled at 8 a second, by arrival; the first 4 s are those of the comparison.
+    assert decoder.chunker.sampled == pytest.approx({0.1: 131, 10.0: 120 + 128, 1.0: 160}[pace], abs=4)

@@ -8,7 +8,8 @@ import pytest
 
 from cornerman_capture.broken import BrokenError
 from cornerman_capture.pacing import Pacer
-from cornerman_capture.source_state import MAX_ATTEMPTS, SourceState
+from cornerman_capture.source_state import SourceState
+from cornerman_media.finality import REMOTE_TRIES, Fault
 from cornerman_shared.clock import VirtualClock
 
 GONE = BrokenError("gone", final=False)
@@ -45,8 +46,8 @@ def test_remote_file_fails_after_attempts() -> None:
     state = SourceState(5.0, can_fail=True)
     state.on_error(GONE, 0.0)
     state.on_frame(1.0)
-    assert [state.on_error(GONE, 2.0) for _ in range(MAX_ATTEMPTS)] == [True] * (MAX_ATTEMPTS - 1) + [False]
-    assert (state.name, state.detail) == ("failed", "gone")
+    assert [state.on_error(GONE, 2.0) for _ in range(REMOTE_TRIES)] == [True] * (REMOTE_TRIES - 1) + [False]
+    assert (state.name, state.detail) == ("failed", "gone; given up after 3 tries in a row without a frame")
 
 
 def test_final_error_is_not_retried() -> None:
@@ -54,6 +55,30 @@ def test_final_error_is_not_retried() -> None:
     assert not state.on_error(WRONG, 0.0)
     assert state.name == "failed"
     assert state.over
+
+
+@pytest.mark.parametrize("fault", ["refused", "not_video"])
+def test_played_camera_survives_a_refusal(fault: Fault) -> None:
+    """Cameras answer 401 or 404 while they boot."""
+    refusal = BrokenError("401", final=True, fault=fault)
+    state = SourceState(5.0, can_fail=False, give_up_s=15.0)
+    state.on_frame(1.0)
+    assert all(state.on_error(refusal, 3600.0 * hour) for hour in range(100))
+    assert (state.name, state.detail) == ("reconnecting", "401; it has played before, so it is tried again")
+    assert not SourceState(5.0, can_fail=False).on_error(refusal, 1.0), "one that never played"
+
+
+def test_remark_stays_while_playing() -> None:
+    state = SourceState(5.0, can_fail=False)
+    state.remark("slow clock")
+    assert (state.name, state.detail) == ("opening", "")
+    state.on_frame(1.0)
+    assert (state.name, state.detail) == ("playing", "slow clock")
+    state.check_stall(10.0)
+    state.on_frame(11.0)
+    assert state.detail == "slow clock"
+    state.remark("")
+    assert (state.name, state.detail) == ("playing", "")
 
 
 def test_give_up_keeps_the_last_reason() -> None:

@@ -52,16 +52,11 @@ def test_file_frames_come_in_order(make_video: Maker, name: str) -> None:
     assert known[-1] - known[0] == pytest.approx(59 / 30, abs=0.01)
 
 
-def test_unordered_timestamps_sample_as_ordered(make_video: Maker) -> None:
+def test_decoding_times_come_in_order(make_video: Maker) -> None:
     """H.264 with B-frames in AVI: the container has only decoding times, and frames come as 0.03, 0.1, 0.06 …"""
     raw = times_of(str(make_video("a.avi", seconds=4.0)))
-    assert raw != sorted(t for t in raw if t is not None)
-
-    def sampled(times: list[float | None]) -> list[float]:
-        chunker = Chunker(8.0, 4, 1 / 30)
-        return [pts_s for pts_s, wanted in map(chunker.stamp, times) if wanted]
-
-    assert sampled(raw) == pytest.approx(sampled([i / 30 for i in range(120)]), abs=0.11)
+    chunker = Chunker(8.0, 4, 1 / 30)
+    assert [chunker.stamp(raw_s)[0] for raw_s in raw] == pytest.approx([i / 30 for i in range(120)], abs=1e-3)
 
 
 def test_frame_rate_and_length_are_read(make_video: Maker) -> None:
@@ -105,7 +100,7 @@ def test_folder_and_pipe_are_refused(tmp_path: Path) -> None:
     assert "folder" in str(refused(str(tmp_path)))
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    assert "neither a file" in str(refused(str(pipe)))
+    assert "it is a pipe" in str(refused(str(pipe)))
 
 
 def test_audio_without_video_is_an_error(make_video: Maker) -> None:

@@ -52,7 +52,8 @@ def test_caption_is_drawn_at_lower_edge() -> None:
 
 def test_captions_appear_in_their_time(tmp_path: Path) -> None:
     target = tmp_path / "out.mp4"
-    assert write_annotated(clip(tmp_path / "in.mp4"), target, [Caption(1.0, 3.0, "correct", "Lower your hips.")]) == 50
+    written = write_annotated(clip(tmp_path / "in.mp4"), target, [Caption(1.0, 3.0, "correct", "Lower your hips.")])
+    assert written.frames == 50
     with av.open(str(target)) as reader:
         marked = [float(np.ptp(frame.to_ndarray(format="gray")[90:])) > 60 for frame in reader.decode(video=0)]
     assert marked == [False] * 10 + [True] * 20 + [False] * 20
@@ -62,3 +63,4 @@ def test_unreadable_video_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "no.mp4").write_text("not a video")
     with pytest.raises(SourceError, match=r"no\.mp4 could not be annotated"):
         write_annotated(tmp_path / "no.mp4", tmp_path / "out.mp4", [])
+    assert [one.name for one in tmp_path.iterdir()] == ["no.mp4"]

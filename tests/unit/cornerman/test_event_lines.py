@@ -118,3 +118,9 @@ def test_unreadable_lines_are_refused(tmp_path: Path) -> None:
     (tmp_path / "list.jsonl").write_text(json.dumps([1]))
     with pytest.raises(ConfigError, match="line 1: not a JSON object"):
         read_lines(tmp_path / "list.jsonl")
+
+
+def test_file_text_is_cleaned(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.write_text('{"text": "up \\ud83c \\u001b]52;c;aGk=", "list": ["\\u009b1m"]}\n', encoding="utf-8")
+    assert read_lines(path) == [{"text": "up \ufffd ]52;c;aGk=", "list": ["1m"]}]

@@ -65,3 +65,16 @@ def test_summary_is_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "312" in out
     assert "cam1" in out
+
+
+def test_terminal_gets_no_escape_sequence(capsys: pytest.CaptureFixture[str]) -> None:
+    clipboard = "\x1b]52;c;aGk=\x07\x9b31m\ud83c"
+    output = RunOutput(as_json=False)
+    output.line({**FEEDBACK, "text": clipboard})
+    output.line({"type": "error", "source_id": "cam1", "stage": "generator", "message": clipboard})
+    output.note(clipboard)
+    output.complain(clipboard)
+    output.child("encoder", clipboard)
+    shown = "".join(capsys.readouterr())
+    assert "52;c" in shown
+    assert not set("\x1b\x07\x9b\ud83c") & set(shown)

@@ -65,3 +65,9 @@ def test_unreadable_file_has_no_length(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_text("not a video")
     assert length_s(str(tmp_path / "a.mp4")) is None
     assert length_s("rtsp://cam/") is None
+
+
+def test_password_with_slash_names_the_encoding() -> None:
+    with pytest.raises(ConfigError, match="%2F") as caught:
+        normal_url("rtsp://admin:12345/s3cret@camera/live")
+    assert "s3cret" not in str(caught.value)

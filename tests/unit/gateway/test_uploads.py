@@ -19,8 +19,8 @@ async def body(data: bytes, piece: int = 100) -> AsyncIterator[bytes]:
         yield data[at : at + piece]
 
 
-def uploads(folder: Path, limit: int = 10_000) -> Uploads:
-    return Uploads(folder / "up", limit, 3600.0)
+def uploads(folder: Path, limit: int = 10_000, total: int = 100_000) -> Uploads:
+    return Uploads(folder / "up", limit, 3600.0, total)
 
 
 @pytest.mark.parametrize(
@@ -107,3 +107,13 @@ def test_stems_are_plain_and_never_empty(name: str) -> None:
     stem = plain_stem(name)
     assert 0 < len(stem) <= 40
     assert stem.replace("-", "").replace("_", "").isalnum()
+
+
+async def test_uploads_are_bounded_together(tmp_path: Path) -> None:
+    folder = uploads(tmp_path, total=len(MP4) + 300)
+    await folder.take("a.mp4", body(MP4), None)
+    with pytest.raises(Problem, match=r"gateway\.uploads_max_bytes"):
+        await folder.take("b.mp4", body(MP4), None)
+    with pytest.raises(Problem, match="together"):
+        await folder.take("b.mp4", body(MP4), len(MP4))
+    assert len(list(folder.folder.iterdir())) == 1

@@ -150,6 +150,16 @@ async def test_server_error_keeps_its_message(
     await generator.close()
 
 
+async def test_line_without_end_is_refused(
+    request_for: MakeRequest, chunks: list[ChunkInput], http_server: Any
+) -> None:
+    http_server.lines = ["data: " + "x" * 200_000]
+    generator = openai(http_server.url, max_line_bytes=65_536)
+    with pytest.raises(GenerationError, match=r"more than 65536 bytes \(generator\.max_line_bytes\)"):
+        await text_of(generator.generate(request_for(), chunks))
+    await generator.close()
+
+
 async def test_unreachable_server_error_hides_key(request_for: MakeRequest, chunks: list[ChunkInput]) -> None:
     generator = openai("http://user:pass@127.0.0.1:1/v1")
     with pytest.raises(GenerationError, match="failed") as caught:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cornerman_media.ending import cut_short, missing_bytes
+from cornerman_media.reader import open_video
 from tests.unit.media.films import Film, steady, write
 from tests.unit.media.reading import read
 
@@ -81,3 +84,16 @@ def test_nonsense_promises_nothing(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "a"
     path.write_bytes(data)
     assert not missing_bytes(path) or data[4:8] == b"mdat"
+
+
+def test_damaged_matroska_is_cut_short(tmp_path: Path) -> None:
+    """FFmpeg goes to the end of the file without a word, and 38 of the 60 frames are missing."""
+    path = write(tmp_path / "a.mkv", Film(steady(60), codec="mpeg4", tick=Fraction(1, 30), codec_options={"g": "10"}))
+    assert read(path).cut_short == ""
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 400] = np.random.default_rng(3).bytes(400)
+    path.write_bytes(bytes(data))
+    with open_video(path) as video:
+        frames = sum(1 for _ in video)
+        assert (frames < 30, video.cut_short()) == (True, "cut short: it ends after 0.7 of 2.0 s")

@@ -9,6 +9,7 @@ import pytest
 import structlog
 
 from cornerman_shared.process import logs
+from cornerman_shared.redact import remember_url
 
 
 @pytest.fixture(autouse=True)
@@ -84,3 +85,34 @@ def test_library_logs_are_converted() -> None:
 def test_unknown_level_names_known_ones() -> None:
     with pytest.raises(ValueError, match=r"'loud'.*debug, info, warning, error"):
         logs.configure("loud")
+
+
+def test_repeated_library_messages_are_bounded() -> None:
+    out = io.StringIO()
+    logs.configure("info", "json", out)
+    for number in range(500):
+        logging.getLogger("uvicorn.error").warning("Invalid HTTP request received. %d", number)
+    logging.getLogger("uvicorn.error").warning("Something else")
+    lines = [json.loads(line)["message"] for line in out.getvalue().splitlines()]
+    assert len(lines) == logs.REPEATS + 1
+    assert "left out for 60 s" in lines[-2]
+
+
+def test_traceback_hides_remembered_secret() -> None:
+    remember_url("rtsp://admin:hunter22/x@camera/live")
+    out = io.StringIO()
+    logs.configure("info", "json", out)
+    try:
+        raise ValueError("port 'hunter22' of hunter22/x")
+    except ValueError:
+        logs.get_logger("capture").exception("failed")
+    assert "ValueError" in out.getvalue()
+    assert "hunter22" not in out.getvalue()
+
+
+def test_log_gets_no_escape_sequence() -> None:
+    out = Terminal()
+    logs.configure("info", "console", out)
+    logs.get_logger("generator").warning("failed", cause="\x1b]52;c;aGk=\x07\ud83c")
+    assert "\x1b]52" not in out.getvalue()
+    out.getvalue().encode()

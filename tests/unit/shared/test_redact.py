@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cornerman_shared.redact import redact_url, redact_value
+from cornerman_shared.redact import credentials_fault, hide_known, redact_url, redact_value, remember_url
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,8 @@ from cornerman_shared.redact import redact_url, redact_value
         ("redis://user@host", "redis://***@host"),
         ("http://h/x?token=abc&w=1", "http://h/x?token=***&w=1"),
         ("http://h/x?w=1&API_KEY=abc", "http://h/x?w=1&API_KEY=***"),
+        ("rtsp://admin:12345/s3cret@cam/live", "rtsp://***@cam/live"),
+        ("rtsp://u:p@ss/w@rd@cam/live", "rtsp://***@cam/live"),
         ("opened rtsp://a:b@h/1 and rtsp://c:d@h/2", "opened rtsp://***@h/1 and rtsp://***@h/2"),
     ],
 )
@@ -28,7 +30,7 @@ def test_credentials_are_hidden(text: str, shown: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "http://host:8080/clip@2x.mp4",
+        "http://host:8080/clip%402x.mp4",
         "https://site/@user/video",
         "a@b.c",
         "/videos/me@home.mp4",
@@ -56,3 +58,28 @@ def test_errors_become_redacted_text() -> None:
 
 def test_token_counts_are_shown() -> None:
     assert redact_value("n_output_tokens", "12") == "12"
+
+
+@pytest.mark.parametrize("text", ["user 'S3cret/0ne' is unknown", "port '0ne' or host 'S3cret'", "S3cret%2F0ne"])
+def test_parsed_password_is_hidden_bare(text: str) -> None:
+    remember_url("rtsp://admin:S3cret/0ne@camera/live")
+    assert "S3cret" not in hide_known(text)
+
+
+def test_short_password_tears_no_words() -> None:
+    remember_url("rtsp://admin:a@camera/live")
+    assert redact_url("a camera at rtsp://admin:a@camera/live") == "a camera at rtsp://***@camera/live"
+
+
+@pytest.mark.parametrize(
+    "url", ["rtsp://admin:12345/s3cret@cam/live", "rtsp://a:p#w@cam", "redis://:p?w@host", "http://h:80/a@2x.mp4"]
+)
+def test_ambiguous_credentials_name_the_encoding(url: str) -> None:
+    assert "%2F" in credentials_fault(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["rtsp://a:p%2Fw@cam/live", "https://site/@user", "/videos/me@home.mp4", "rtsp://cam:5"]
+)
+def test_plain_url_has_no_credentials_fault(url: str) -> None:
+    assert credentials_fault(url) == ""

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cornerman_shared.text import TextCleaner, clean_text
+from cornerman_generator.reply_text import TextCleaner
+from cornerman_shared.text import clean_text
 
 ANY_TEXT = st.text(st.characters(codec=None, categories=None))
 SURROGATES = st.text(st.sampled_from("ab\r\n\x1b\ud83c\udfcb\ude00\ud800"), max_size=12)

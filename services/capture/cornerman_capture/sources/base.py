@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias
 
 import av
 
-from cornerman_capture.sampling import NOMINAL_S
+from cornerman_media.timestamps import NOMINAL_S
 
 Interrupted: TypeAlias = Callable[[], bool]
 """Polled by a source between frames and while it waits; True = stop reading."""
@@ -41,10 +41,12 @@ class DecodedFrame:
     Attributes:
         raw_s: timestamp of the source, seconds; None = missing.
         decode: returns the frame, or None if the picture is broken; called only for frames that are used.
+        duration_s: how long the frame is shown, seconds; 0 = unknown.
     """
 
     raw_s: float | None
     decode: Callable[[], av.VideoFrame | None]
+    duration_s: float = 0.0
 
 
 class FrameSource(Protocol):
@@ -57,6 +59,9 @@ class FrameSource(Protocol):
     @property
     def note(self) -> str:
         """Problems that were skipped, for users; empty = none."""
+
+    def cut_short(self) -> str:
+        """Asked after the last frame: what is missing at the end, for users; empty = nothing."""
 
     def frames(self, interrupted: Interrupted) -> Iterator[DecodedFrame]:
         """Yields frames, blocking between them. Ends at the end of the source or when interrupted.

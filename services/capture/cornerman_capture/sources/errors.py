@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import av
 
 from cornerman_capture.broken import BrokenError
+from cornerman_media.errors import MediaError
 from cornerman_shared.redact import redact_url
 
 if TYPE_CHECKING:
@@ -33,14 +34,18 @@ def opening_error(
     what, final = _opening(error, address, took_s, limit_s)
     if verified and isinstance(error, OSError) and error.errno == errno.EIO:  # FFmpeg reports a failed handshake as EIO
         what = "no connection, perhaps because no certificate in capture.tls_ca_file signs the server's"
-    return BrokenError(f"{address.shown}: {what}", final=final)
+    remote = address.kind in ("http", "rtsp")
+    return BrokenError(f"{address.shown}: {what}", final=final, fault="refused" if remote and _refused(error) else None)
 
 
-def reading_error(error: BaseException, address: Address, limit_s: float) -> BrokenError:
-    """Error of an open source that broke off; `limit_s` is the read timeout, seconds."""
-    if isinstance(error, (av.error.ExitError, av.error.TimeoutError)):
-        return BrokenError(f"{address.shown}: nothing came for {limit_s:g} s", final=False)
-    return BrokenError(f"{address.shown}: broke off ({error_text(error)})", final=False)
+def content_error(error: MediaError, address: Address) -> BrokenError:
+    """Error of a source that answers with something that is no video."""
+    remote = address.kind in ("http", "rtsp")
+    return BrokenError(str(error), final=True, fault="not_video" if remote else None)
+
+
+def _refused(error: BaseException) -> bool:
+    return isinstance(error, REFUSED)
 
 
 def error_text(error: BaseException) -> str:
@@ -51,7 +56,7 @@ def error_text(error: BaseException) -> str:
 
 def _opening(error: BaseException, address: Address, took_s: float, limit_s: float) -> tuple[str, bool]:
     kind = address.kind
-    if isinstance(error, REFUSED):
+    if _refused(error):
         if kind in ("http", "rtsp"):
             return "the server refuses our credentials; put user and password into the URL", True
         return "permission denied; let the user that runs capture read it", kind == "file"

@@ -56,6 +56,10 @@ class PatternSource:
                 return
             yield DecodedFrame(self._time_of(index), partial(self._frame, index))
 
+    def cut_short(self) -> str:
+        """A pattern is whole."""
+        return ""
+
     def close(self) -> None:
         """Does nothing: the pattern holds no resources."""
 

@@ -61,6 +61,10 @@ class PushSource:
                 pts_s, body = item
                 yield DecodedFrame(pts_s, partial(self._decode, body))
 
+    def cut_short(self) -> str:
+        """Pushed frames have no end."""
+        return ""
+
     def close(self) -> None:
         """Does nothing: the inbox belongs to the caller."""
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from cornerman_gateway.addresses import check_name_again, check_url
 from cornerman_gateway.app_state import AppState, StateDep
+from cornerman_gateway.choices import check_choices
 from cornerman_gateway.lookup import Id, find, view
 from cornerman_gateway.problems import Problem
 from cornerman_gateway.profiles import PROFILES, Profile
@@ -36,6 +37,7 @@ async def list_all(state: StateDep) -> SourceList:
 async def add(body: SourceNew, state: StateDep, response: Response) -> SourceView:
     """Starts watching."""
     wanted = changed_fields(body)
+    check_choices(wanted, state.settings)
     wanted["url"] = await check_url(body.url, body.source_id, state.addresses)
     settings = state.settings
     fresh = SourceSpec(
@@ -62,6 +64,7 @@ async def change(source_id: Id, body: SourceChange, state: StateDep) -> SourceVi
     """Changes settings while the source runs; they apply within a second."""
     before = await find(state, source_id)
     wanted = changed_fields(body)
+    check_choices(wanted, state.settings, before)
     if "url" in wanted:
         wanted["url"] = await check_url(wanted["url"], source_id, state.addresses)
     elif wanted.get("paused") is False or "watch" in wanted:

@@ -1,0 +1,94 @@
+"""`cornerman annotate` and the length of a source, for inputs that went wrong."""
+
+import json
+import re
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from cornerman.cli import invoke
+from cornerman.local.source_args import length_s
+from tests.unit.media.cases import CASES, audio_first, cover_art
+from tests.unit.media.films import Film, steady, write
+from tests.unit.media.reading import read
+
+AFTER_S = 1000.0
+"""A caption that no picture shows: the test reads what is in the pictures."""
+
+
+def annotate(path: Path, target: Path, pts_s: float) -> int:
+    lines = path.with_suffix(".jsonl")
+    line = {"type": "feedback", "source_id": "a", "action": "correct", "pts_s": pts_s, "text": "Lower your hips."}
+    lines.write_text(json.dumps(line) + "\n")
+    return invoke(["annotate", str(path), "-o", str(target), "--from", str(lines)])
+
+
+def first_cue_s(path: Path) -> float:
+    found = re.search(r"^(\d+):(\d+):([\d.]+) -->", path.read_text(), re.MULTILINE)
+    assert found is not None
+    hours, minutes, seconds = map(float, found.groups())
+    return hours * 3600 + minutes * 60 + seconds
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_case_is_annotated_right(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make, right = CASES[name]
+    path, target = make(tmp_path), tmp_path / "out.mp4"
+    assert annotate(path, target, AFTER_S) == 0
+    found = read(target)
+    assert found.numbers == (right.numbers or list(range(len(right.times_s))))
+    assert found.times_s == pytest.approx(right.times_s, abs=1e-4)
+    assert (found.size, found.upright) == (right.size, True)
+    assert first_cue_s(target.with_suffix(".vtt")) == pytest.approx(AFTER_S + right.start_s, abs=2e-3)
+    said = capsys.readouterr().out
+    assert f"1 captions on {len(right.times_s)} frames" in said
+    assert "cut short" not in said
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_length_is_the_pictures(name: str, tmp_path: Path) -> None:
+    make, right = CASES[name]
+    assert length_s(str(make(tmp_path))) == pytest.approx(right.length_s, abs=1e-4)
+
+
+def test_cover_art_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = cover_art(tmp_path)
+    assert annotate(path, tmp_path / "out.mp4", 0.0) == 70
+    assert "no video in it, only audio and a cover picture" in capsys.readouterr().err
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["cover.jsonl", "cover.m4a"]
+    assert length_s(str(path)) is None
+
+
+def test_phone_caption_lies_below(tmp_path: Path) -> None:
+    path = write(tmp_path / "phone.mp4", Film(steady(5), size=(320, 240), turn=90))
+    target = tmp_path / "out.mp4"
+    assert annotate(path, target, 0.0) == 0
+    with av.open(str(target)) as reader:
+        picture = next(reader.decode(video=0)).to_ndarray(format="rgb24")
+    assert picture.shape == (320, 240, 3)
+    assert np.abs(picture[4, 4].astype(int) - (200, 30, 30)).max() < 60, "the upper edge is as it was"
+    assert picture[-4:, :20].max() < 120, "no band along the lower edge"
+
+
+def test_cue_waits_for_late_picture(tmp_path: Path) -> None:
+    target = tmp_path / "out.mp4"
+    assert annotate(audio_first(tmp_path), target, 0.2) == 0
+    assert first_cue_s(target.with_suffix(".vtt")) == pytest.approx(5.2, abs=2e-3)
+
+
+def test_broken_packets_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    film = Film(steady(60), codec="mpeg4", tick=Fraction(1, 30), codec_options={"g": "10"})
+    path = write(tmp_path / "broken.avi", film)
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 400] = bytes(400)
+    path.write_bytes(bytes(data))
+    assert annotate(path, tmp_path / "out.mp4", 0.0) == 0
+    frames = len(read(tmp_path / "out.mp4").numbers)
+    said = capsys.readouterr().out
+    assert 0 < frames < 60
+    assert f"1 captions on {frames} frames" in said
+    assert "broken.avi: " in said and "broken packets were skipped" in said
