@@ -32,8 +32,8 @@ $(STAMP)-%: pyproject.toml $(CONSTRAINTS)
 	@rm -f $(VENV)/.installed*
 	$(PIP) "$(TORCH)"
 	$(PIP) "$(TORCH)" -e ".[$*]"
-	@$(if $(findstring pose,$*),$(BIN)/python -m cornerman_pose.weights get || \
-		echo "set-up goes on without the pose model; fetch it later: $(BIN)/python -m cornerman_pose.weights get" >&2)
+	@$(if $(findstring pose,$*),$(BIN)/cornerman models get pose || \
+		echo "set-up goes on without the pose model; fetch it later: $(BIN)/cornerman models get pose" >&2)
 	@touch $@
 
 demo: ## Watch the bundled clip with the bundled model; ARGS="--headless --json"

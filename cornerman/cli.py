@@ -26,6 +26,7 @@ from cornerman.commands import (
     doctor,
     evaluate,
     gym,
+    models,
     poll,
     run,
     sources,
@@ -83,6 +84,7 @@ app.command(context_settings=FORWARD_OPTIONS)(gym.gym)
 app.command(context_settings=FORWARD_OPTIONS)(train.train)
 app.add_typer(sources.app, name="sources")
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(models.app, name="models")
 
 
 def invoke(argv: Sequence[str] | None = None) -> int:

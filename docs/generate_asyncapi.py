@@ -1,4 +1,4 @@
-"""Writes `asyncapi.yaml`: types from `shared/messages.py`, addresses from `shared/streams.py`, prose from `streams.md`.
+"""Writes `asyncapi.yaml`: types from `bus/messages.py`, addresses from `bus/streams.py`, prose from `streams.md`.
 
     python docs/generate_asyncapi.py            # writes the file
     python docs/generate_asyncapi.py --check    # exit 1 when it is not what would be written

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cornerman.local import options
-from cornerman.local.annotated_video import write_annotated
 from cornerman.local.captions import captions
 from cornerman.local.event_lines import EventLines, Line, read_lines
 from cornerman.local.pipeline import run_sources
@@ -68,6 +67,8 @@ def annotate(
         )
         lines = _watch(path, options.with_models(chosen, printer.note), printer)
     known = captions(lines)
+    from cornerman.local.annotated_video import write_annotated  # FFmpeg is slow to import
+
     written = write_annotated(path, target, known)
     # Players count from the container's zero, captions from the first picture.
     begin_s = written.start_s

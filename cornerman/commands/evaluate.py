@@ -30,6 +30,10 @@ Kind = Literal["exercise", "quiet", "footage"]
 def evaluate(
     video: Annotated[str, typer.Argument(metavar="[VIDEO]", help="A video file with its truth; none = the gym.")] = "",
     gym: Annotated[bool, typer.Option("--gym", help="Sessions of the gym; so too when no file is given.")] = False,
+    people: Annotated[
+        Path | None, typer.Option(help="Folder of labelled clips of real people, judged on their skeletons.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="With --people: write the report with strips of time here.")] = None,
     seed: Annotated[int, typer.Option(help="First session of the gym.")] = 12345,
     sessions: Annotated[int, typer.Option(min=1, help="How many, seed by seed.")] = 10,
     split: Annotated[Split, typer.Option(help="Part of the gym.")] = "test",
@@ -44,7 +48,7 @@ def evaluate(
     in_process: Annotated[
         bool, typer.Option("--in-process", help="The gym without services: quicker, strategy head only.")
     ] = False,
-    judge_url: Annotated[str, typer.Option(help="OpenAI-compatible server that judges the words, to /v1.")] = "",
+    judge_url: Annotated[str, typer.Option(help="OpenAI-compatible server that judges the text, to /v1.")] = "",
     judge_model: Annotated[str, typer.Option(help="Its model.")] = "",
     bert: Annotated[Path | None, typer.Option(help="Folder of an encoder model, for BERTScore.")] = None,
     costs: Annotated[bool, typer.Option("--costs", help="With --json: what it cost, too.")] = False,
@@ -54,11 +58,18 @@ def evaluate(
     sets: options.Set = [],  # noqa: B006 typer's own way to say "repeatable"
     verbose: options.Verbose = False,
 ) -> None:
-    """Measure when the coach speaks, and its words, against ground truth.
+    """Measure the times and texts of the coach's feedback against ground truth.
 
     Videos go through the product's own processes, losslessly, on a server of their own; the same seed gives the same
     numbers. Beside them stands what the strategies `interval` and `rules` reach on the same chunks.
     """
+    if people is not None:
+        if gym or video or truth or feedback or in_process:
+            raise ConfigError("--people and another thing to evaluate: give one of them")
+        _people(people, html, as_json)
+        return
+    if html is not None:
+        raise ConfigError("--html is the report of --people; with other things to evaluate give --out")
     require_training("cornerman evaluate")
     # The training packages are heavy, and an extra: they are imported when this command runs.
     from cornerman.local import evaluation
@@ -93,6 +104,28 @@ def evaluate(
         except (JudgeError, ValueError) as error:
             raise ConfigError(str(error)) from error
     _write(report, results, out, as_json, costs)
+
+
+def _people(folder: Path, html: Path | None, as_json: bool) -> None:
+    """Scores the coach of skeletons on a folder of people. Needs neither torch nor a server."""
+    from cornerman.local import people_run
+
+    errors = Console(stderr=True, highlight=False)
+    done: list[str] = []
+
+    def tell(name: str) -> None:
+        done.append(name)
+        errors.print(f"{len(done)} clips", end="\r")
+
+    scores = people_run.score_people(folder, tell if errors.is_terminal else done.append)
+    if html is not None:
+        try:
+            html.write_text(people_run.people_page(scores), encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(
+                f"--html {html}: {error.strerror}; give a file in a folder that can be written"
+            ) from error
+    print(people_run.people_json(scores) if as_json else people_run.people_text(scores))
 
 
 def _write(

@@ -25,7 +25,7 @@ Realtime = Annotated[bool | None, typer.Option("--realtime/--fast", help="Play f
 def run(
     sources: Sources = None,
     source_id: Annotated[str, typer.Option("--id", help="Name of the source, when there is one.")] = "",
-    mode: Annotated[Mode | None, typer.Option(help="What kind of words.")] = None,
+    mode: Annotated[Mode | None, typer.Option(help="How the source is watched.")] = None,
     strategy: Annotated[Strategy | None, typer.Option(help="Who decides when to speak.")] = None,
     prompt: Annotated[str | None, typer.Option(help="What the model is asked.")] = None,
     lossless: Lossless = None,

@@ -30,7 +30,7 @@ SourceId = Annotated[str, typer.Argument(metavar="SOURCE", help="Id of a source.
 def add(
     url: Annotated[str, typer.Argument(metavar="SOURCE", help="File, rtsp://, http(s)://, /dev/video0 or test://.")],
     source_id: Annotated[str, typer.Option("--id", help="Its name; default: from the URL.")] = "",
-    mode: Annotated[Mode, typer.Option(help="What kind of words.")] = "coach",
+    mode: Annotated[Mode, typer.Option(help="How the source is watched.")] = "coach",
     strategy: Annotated[Strategy | None, typer.Option(help="Who decides when to speak.")] = None,
     prompt: Annotated[str | None, typer.Option(help="What the model is asked.")] = None,
     lossless: Annotated[bool | None, typer.Option("--lossless/--lossy", help="Wait instead of skipping.")] = None,

@@ -18,6 +18,7 @@ import psutil
 
 from cornerman.local import page
 from cornerman.local.model_choice import ASSETS
+from cornerman.local.pose_model import pose_state
 from cornerman_shared.bus import embedded
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.errors import CornermanError
@@ -47,7 +48,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """Runs every check. A check that raises a `CornermanError` is a problem of its own."""
     checks: list[Callable[[Settings], Finding]] = [
         *(_python, _machine, _torch, _device, _server, _codecs, _cameras),
-        *(_web, _bundle, _folder, _disk),
+        *(_web, _pose, _bundle, _folder, _disk),
     ]
     for check in checks:
         try:
@@ -164,6 +165,11 @@ def _web(_: Settings) -> Finding:
     if why:
         return Finding("page", "note", why, "pip install 'cornerman[web]'")
     return Finding("page", "ok", "web extra installed")
+
+
+def _pose(_: Settings) -> Finding:
+    found, remedy = pose_state()
+    return Finding("pose", "note" if remedy else "ok", found, remedy)
 
 
 def _bundle(_: Settings) -> Finding:

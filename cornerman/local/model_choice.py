@@ -110,7 +110,7 @@ def choose_models(was_set: Callable[[str], bool], assets: Path = ASSETS, torch: 
     coach = assets / "coach"
     if not (has_torch and (coach / "config.json").is_file()):
         why = "no model is bundled" if has_torch else "torch is not installed: pip install 'cornerman[model]'"
-        note = f"NO MODEL ({why}). The words below are echoes of the prompt, to show the flow. They mean nothing."
+        note = f"NO MODEL ({why}). The text below repeats the prompt, to show the flow. Its sentences mean nothing."
         return ModelChoice(
             {"encoder": {"backend": "fake"}, "generator": {"backend": "echo", "echo_delay_ms": 20.0}}, (note,)
         )

@@ -21,7 +21,7 @@ class PollRecord:
     """Times of one request, from the newest frame to the last word. `*_ms`: milliseconds spent in a stage.
 
     `capture_ms` is choosing and packing the frames, `encode_ms` waiting for an encoder and encoding, `decide_ms` the
-    decider, `first_token_ms` waiting for a generator and its first token, `generate_ms` the rest of the words.
+    decider, `first_token_ms` waiting for a generator and its first token, `generate_ms` the rest of the text.
     `ttft_ms` is from the moment a generator took the request.
     """
 

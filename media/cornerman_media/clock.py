@@ -1,7 +1,7 @@
 """The clock of a live source against the wall clock. Pure: both times are arguments.
 
-Cameras exist whose RTP clock runs ten times too slow or too fast. Sampled by that clock, a second of the world gives a
-tenth or ten times the frames. Beyond a tolerance frames are timed by their arrival instead, and it is said.
+The RTP clock of some cameras runs ten times too slow or too fast, so that sampling by it gives a tenth or ten times the
+frames. Beyond a tolerance, frames are timed by their arrival instead, and a note reports it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What can go wrong with media. One tree; every message names the input, the cause and the remedy."""
+"""Errors of reading and writing media, as one tree. Every message names the input, the cause and the remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A container's statements about its video, as far as they can be believed."""
+"""What a container states about its video, with implausible values replaced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a video is, without decoding it: its packets are read, and their times repaired as the reader does."""
+"""Length of a video without decoding: reads its packets and repairs their timestamps like the reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where people are in a frame: anchors, decoding and non-maximum suppression of BlazePose's detector.
+"""Finds people in a frame: anchors, decoding and non-maximum suppression of BlazePose's detector.
 
 Constants are those of MediaPipe's graph `modules/pose_detection/pose_detection_cpu.pbtxt` (Apache-2.0), whose
 weights this decodes.

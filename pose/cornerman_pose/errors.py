@@ -1,4 +1,4 @@
-"""What goes wrong with poses; each message names the value and the remedy."""
+"""Errors of pose estimation; each message names the value and the remedy."""
 
 
 class PoseError(Exception):

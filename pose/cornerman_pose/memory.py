@@ -1,4 +1,4 @@
-"""Results kept by everything that they depend on, so that one that is used again has the same bits."""
+"""Cache of results, keyed by all of their inputs, so that a reused result has the same bits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two networks behind two small protocols, and LiteRT that runs them."""
+"""The detection and landmark networks: a protocol for each, and the LiteRT implementation."""
 
 from __future__ import annotations
 

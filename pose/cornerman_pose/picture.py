@@ -1,4 +1,4 @@
-"""What the pixels of a chunk say about how well one can see: light, and whether the camera moves. Pure."""
+"""Picture quality of a chunk from its pixels: brightness, and whether the camera moves. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whom the coach coaches: one person, followed from chunk to chunk by size, place and continuity. Pure.
+"""Selects the person to coach, followed from chunk to chunk by size, place and continuity. Pure.
 
 The state is a small dict of plain numbers, so it can travel with whatever else a decider remembers. Someone who walks
 through changes nothing; a switch needs the followed person gone, or a larger one who stays.

@@ -1,4 +1,4 @@
-"""How well the coached person is seen, in words that they can act on. Pure; the state is a small dict."""
+"""Judges how well the coached person is visible, with reasons that the person can act on. Pure; state is a dict."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cornerman_pose.picture import PictureStats
 from cornerman_pose.subject import Subject
 
 ViewState = dict[str, int]
-Sight = Literal["whole", "partly", "nobody", "several"]
+Sight = Literal["whole", "partly", "no_person", "several"]
 
 PARTS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "head": (("nose", "left_ear", "right_ear"),),
@@ -56,7 +56,7 @@ class View:
     """How well the person is seen in a chunk.
 
     Attributes:
-        sight: "whole", "partly", "nobody", or "several" when there are several and none is followed.
+        sight: "whole", "partly", "no_person", or "several" when there are several and none is followed.
         missing: parts of the body that are not seen, from head to feet.
         too_dark: too little light on the person.
         too_far: too small in the picture.
@@ -119,7 +119,7 @@ def judge(
     dark = flag("dark", stats.person_light, DARK, below=True)
     moving = flag("camera", stats.camera, CAMERA, below=False)
     if row is None:
-        sight: Sight = "several" if seen.people > 1 else "nobody"
+        sight: Sight = "several" if seen.people > 1 else "no_person"
         reasons = _reasons(sight, (), {}, dark, False, moving, subject, seen.people)
         return View(sight, (), dark, False, moving, seen.people, {}, reasons), after
     found = seen.found[row]
@@ -193,7 +193,7 @@ def _reasons(
     people: int,
 ) -> tuple[str, ...]:
     said = []
-    if sight == "nobody":
+    if sight == "no_person":
         said.append(subject.reason if subject.reason else "no person is in the picture")
     if sight == "several":
         said.append(f"{people} people are in the picture, and the person followed is not among them")

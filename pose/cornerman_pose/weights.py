@@ -1,4 +1,4 @@
-"""The weights of BlazePose: found in the cache, or fetched at set-up time. `python -m cornerman_pose.weights get`.
+"""The weights of BlazePose: found in the cache, or fetched at set-up time. `cornerman models get pose`.
 
 They are not ours to commit. Each file is known by its SHA-256; nothing with another digest is used. The network is
 touched by `fetch` alone, which nothing calls at run time.
@@ -23,7 +23,7 @@ from cornerman_pose.errors import WeightsError
 CACHE_ENV: Final = "CORNERMAN_CACHE"
 WHEEL: Final = "mediapipe==0.10.21"
 NPM: Final = "@mediapipe/pose@0.5.1675469404"
-COMMAND: Final = "python -m cornerman_pose.weights get"
+COMMAND: Final = "cornerman models get pose"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,38 @@ class PoseWeights:
 
     detector: Path
     landmarks: Path
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A pinned file on this machine.
+
+    Attributes:
+        name: of the file.
+        path: where it is looked for.
+        size_bytes: that it should have.
+        problem: empty = it is there and right; "is missing", or what is wrong with it.
+    """
+
+    name: str
+    path: Path
+    size_bytes: int
+    problem: str
+
+
+def stored(folder: Path | None = None) -> list[StoredFile]:
+    """Every pinned file, there or not. Never uses the network.
+
+    Args:
+        folder: where they lie; None = the cache.
+    """
+    folder = folder or cache_folder()
+    rows = []
+    for file in (DETECTOR, *LANDMARKS.values()):
+        path = folder / file.name
+        problem = _problem(path, file) if path.is_file() else "is missing"
+        rows.append(StoredFile(file.name, path, file.size_bytes, problem))
+    return rows
 
 
 def cache_folder() -> Path:

@@ -1,4 +1,4 @@
-"""Exceptions.
+"""The exceptions of all processes.
 
 A message names the cause, the offending value and the remedy. The class decides how the consumer ends the entry in
 hand: a `RetryableError` leaves it pending, a `PoisonError` buries it, a `FatalError` ends the process.

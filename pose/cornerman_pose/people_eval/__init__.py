@@ -1,1 +1,1 @@
-"""How well a coach coaches people: labelled clips in, numbers and strips out."""
+"""Evaluates a coach on labelled clips of people: scores, and an HTML report with a timeline for each clip."""

@@ -1,10 +1,10 @@
-"""The coach under test as this package sees it: chunks of landmarks in, observations out."""
+"""Interface of the coach under test: chunks of landmarks in, observations out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from cornerman_pose.landmarks import SeenChunk
 
@@ -69,6 +69,14 @@ class PersonCoach(Protocol):
         """What it makes of the next chunk."""
 
 
+@runtime_checkable
+class FinishingCoach(Protocol):
+    """A coach that learns when its clip is over."""
+
+    def finish(self) -> Observations:
+        """What the end of the clip decides: a last repetition cut by it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decided:
     """The decision about a chunk and the time of its newest frame, seconds."""
@@ -82,7 +90,7 @@ class ClipRun:
     """Everything that a coach made of a clip.
 
     Attributes:
-        decisions: one a chunk.
+        decisions: one a chunk, and one more if the end of the clip decided something.
         ends: in order of time.
         spoken: in order of time.
         seen_s: first and last media time that the coach saw, seconds.
@@ -97,7 +105,7 @@ class ClipRun:
 
 
 def watch(coach: PersonCoach, chunks: Iterable[SeenChunk]) -> ClipRun:
-    """Shows a clip to a coach."""
+    """Shows a clip to a coach, and tells it when the clip is over if it wants to know."""
     decisions: list[Decided] = []
     ends: list[RepEnd] = []
     spoken: list[Spoken] = []
@@ -112,6 +120,10 @@ def watch(coach: PersonCoach, chunks: Iterable[SeenChunk]) -> ClipRun:
         decisions.append(Decided(last_s, made.exercise))
         ends += made.ends
         spoken += made.spoken
+    if frames and isinstance(coach, FinishingCoach) and (last := coach.finish()) != Observations():
+        decisions.append(Decided(last_s, last.exercise))
+        ends += last.ends
+        spoken += last.spoken
     ends.sort(key=lambda end: end.t_s)
     spoken.sort(key=lambda one: one.t_s)
     share = with_person / frames if frames else 0.0

@@ -1,4 +1,4 @@
-"""A coach that speaks in sentences, as the product's events tell, made into a run that can be scored."""
+"""Converts the events of the product, with feedback as text, to observations that can be scored."""
 
 from __future__ import annotations
 

@@ -44,19 +44,27 @@ _EXERCISE_ALIASES: Final[dict[str, str]] = {
     "bridge": "glute_bridge",
 }
 
-_MISTAKE_ALIASES: Final[dict[str, str]] = {
+_MISTAKE_ALIASES: Final[dict[str, str]] = {  # to the names of movements.json
     "rounded_back": "round_back",
     "rounding_back": "round_back",
     "leaning": "leaning_forward",
     "lean_forward": "leaning_forward",
     "shallow": "too_shallow",
-    "half_range_at_the_bottom": "half_press",
+    "half_range_at_the_bottom": "half_way_down",
     "half_range": "half_way",
     "sagging_hips": "hips_sagging",
     "hips_low": "hips_sagging",
     "high_hips": "hips_high",
     "lean_back": "leaning_back",
-    "knees_over_toes": "knee_over_toe",
+    "knee_over_toe": "short_step",
+    "knees_over_toes": "short_step",
+    "knee_past_toes": "short_step",
+    "head_down": "head_dropped",
+    "dropped_head": "head_dropped",
+    "knee_dominant": "squatting",
+    "hip_first": "hips_first",
+    "hips_rise_first": "hips_first",
+    "no_lockout": "not_upright",
     "knee_valgus": "knees_in",
 }
 

@@ -18,7 +18,7 @@ from cornerman_pose.people_eval.names import mistake_name
 
 MEANINGS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     "plank": ("plank", {"C": "", "H": "hips_high", "L": "hips_sagging"}),
-    "lunge": ("lunge", {"C": "", "L": "knee_over_toe"}),
+    "lunge": ("lunge", {"C": "", "L": "short_step"}),
     "bicep": ("biceps_curl", {"C": "", "L": "leaning_back"}),
 }
 """By the name of the CSV: the exercise, and the mistake that each label means; empty = right."""

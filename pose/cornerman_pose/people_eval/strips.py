@@ -1,4 +1,4 @@
-"""The report for people: one HTML file with a strip of time for each clip. No scripts, nothing from outside."""
+"""The report as one HTML file with a timeline for each clip. No scripts, no external files."""
 
 from __future__ import annotations
 

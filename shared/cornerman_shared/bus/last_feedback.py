@@ -1,6 +1,6 @@
 """The last feedback of a source, which the generator passes to the decider for commentary and repeat suppression.
 
-It lies in the field `said` of `Keys.decider_state`, written by the hop that ends the request.
+It is stored in the field `said` of `Keys.decider_state`, written by the hop that ends the request.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Declares every metric. Workers serve them on an optional Prometheus port; dashboards are checked against this file.
 
-No label holds a source or a request, because label values are never removed. Counters of a source lie on the bus.
+No label holds a source or a request, because label values are never removed. Counters of a source are kept on the bus.
 """
 
 from __future__ import annotations

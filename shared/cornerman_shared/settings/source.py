@@ -53,9 +53,9 @@ class SpeakSettings(Section):
     strategy: Annotated[Strategy, Field(description="who decides when to speak")] = "rules"
     interval_s: Annotated[float, Field(gt=0, description="strategy interval: seconds of media time")] = 3.0
     every_chunks: Annotated[int, Field(ge=1, description="strategy rules: speak at every n-th chunk")] = 5
-    motion_threshold: Annotated[float, Field(ge=0, le=1, description="strategy rules: motion that asks for words")] = (
-        0.7
-    )
+    motion_threshold: Annotated[
+        float, Field(ge=0, le=1, description="strategy rules: motion that asks for feedback")
+    ] = 0.7
     motion_release: Annotated[float, Field(ge=0, le=1, description="strategy rules: motion below which it is over")] = (
         0.56
     )
@@ -64,9 +64,9 @@ class SpeakSettings(Section):
     ] = 5.0
     confidence_threshold: Annotated[float, Field(ge=0, le=1, description="below it: silence")] = 0.75
     min_interval_s: Annotated[float, Field(ge=0, description="seconds of media time between feedbacks")] = 3.0
-    repeat_window_s: Annotated[
-        float, Field(ge=0, description="the same words are not said twice within it; 0 = off")
-    ] = 10.0
+    repeat_window_s: Annotated[float, Field(ge=0, description="the same text is not sent twice within it; 0 = off")] = (
+        10.0
+    )
     context_chunks: Annotated[int, Field(ge=1, le=16, description="chunks the generator sees")] = 3
     context_timeout_s: Annotated[float, Field(ge=0, description="context older than this is dropped; 0 = never")] = 10.0
     clear_context: Annotated[bool, Field(description="forget the context after feedback")] = True

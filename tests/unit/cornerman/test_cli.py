@@ -12,7 +12,7 @@ from cornerman_shared.errors import ConfigError
 
 COMMANDS = (
     *("demo", "run", "up", "watch", "ask", "poll", "comment", "annotate", "status", "doctor"),
-    *("sources", "dlq", "gym", "train", "evaluate"),
+    *("sources", "dlq", "models", "gym", "train", "evaluate"),
 )
 
 

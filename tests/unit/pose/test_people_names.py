@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cornerman_pose.movements import form_rules
 from cornerman_pose.people_eval.clips import exercise_of, verdict_of, visible
 from cornerman_pose.people_eval.names import exercise_name, mistake_name
 
@@ -39,6 +40,23 @@ def test_exercise_has_one_name(label: str, name: str) -> None:
 )
 def test_only_known_exercises_are_expected(label: str, name: str) -> None:
     assert exercise_of(label) == name
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("half range at the bottom", "half_way_down"),
+        ("knee over toe", "short_step"),
+        ("head down", "head_dropped"),
+        ("knee_dominant", "squatting"),
+        ("hip_first", "hips_first"),
+        ("rounded_back", "round_back"),
+        ("no lockout", "not_upright"),
+    ],
+)
+def test_mistake_has_the_coachs_name(label: str, name: str) -> None:
+    assert mistake_name(label) == name
+    assert name in {rule.name for rule in form_rules()}
 
 
 def test_mistake_loses_its_exercise() -> None:

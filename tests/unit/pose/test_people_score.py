@@ -200,3 +200,17 @@ def test_watch_shows_every_chunk() -> None:
     assert (len(made.decisions), len(made.ends), made.found) == (7, 3, 1.0)
     assert made.seen_s == (0.0, pytest.approx(31 / 8))
     assert watch(CountingCoach(), []).seen_s == (0.0, 0.0)
+
+
+class LateCoach(CountingCoach):
+    """Counts and corrects one more repetition when its clip is over."""
+
+    def finish(self) -> Observations:
+        return Observations("lunge", (), (RepEnd(3.9, "lunge"),), (correction(3.9, "short_step", "lunge"),))
+
+
+def test_watch_hears_the_end() -> None:
+    made = watch(LateCoach(), track(32).chunks())
+    assert (len(made.decisions), len(made.ends), len(made.spoken)) == (8, 4, 1)
+    assert (made.decisions[-1].exercise, made.ends[-1].t_s) == ("lunge", 3.9)
+    assert watch(LateCoach(), []).ends == ()

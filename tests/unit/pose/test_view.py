@@ -69,7 +69,7 @@ def test_several_parts_are_one_sentence() -> None:
 
 def test_nobody_is_said() -> None:
     (view,) = look(SeenChunk.of_rows([], (224, 398), [n / 8 for n in range(8)]))
-    assert (view.sight, view.reasons) == ("nobody", ("no person is in the picture",))
+    assert (view.sight, view.reasons) == ("no_person", ("no person is in the picture",))
 
 
 def test_two_people_name_the_one_followed() -> None:
@@ -122,4 +122,4 @@ def test_short_glimpse_is_nobody() -> None:
     seen = chunk([person(), *[None] * 7])
     subject, _ = follow(chunk([person()]), {})
     view, _ = judge(seen, subject, GOOD)
-    assert view.sight == "nobody" and np.isfinite(view.people)
+    assert view.sight == "no_person" and np.isfinite(view.people)

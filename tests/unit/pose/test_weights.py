@@ -65,7 +65,7 @@ def package(path: Path) -> Path:
 
 
 def test_missing_weights_name_the_command() -> None:
-    with pytest.raises(WeightsError, match=r"python -m cornerman_pose\.weights get"):
+    with pytest.raises(WeightsError, match="cornerman models get pose"):
         weights.find()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cornerman_training.gym.exercises import FORMS, Style, draw_style
+from cornerman_training.gym.exercises import FORMS, REP_S, Style, draw_style
 from cornerman_training.gym.kinematics import solve
 from cornerman_training.gym.labels import ACTIVITIES, FAULTS, MISTAKES
 from cornerman_training.gym.phrases import PRAISE, wordings
@@ -55,7 +55,8 @@ def test_feedbacks_follow_repetitions(seed: int) -> None:
         assert len(last) == 3
         assert not any(r.mistake for r in last)
     times = [f.time_s for f in session.feedbacks]
-    assert all(b - a > 2.0 for a, b in itertools.pairwise(times))
+    shortest_s = 0.42 * 0.92 * min(low for low, _ in REP_S.values()) + 0.15  # a repetition done too fast, and the pause
+    assert all(b - a > shortest_s for a, b in itertools.pairwise(times))
 
 
 def test_quiet_sessions_have_no_feedback() -> None:

@@ -1,4 +1,4 @@
-"""The five exercises and their mistakes, as poses over one repetition. Knows neither schedules nor texts."""
+"""The exercises and their mistakes, as poses over one repetition. Knows neither schedules nor texts."""
 
 from __future__ import annotations
 

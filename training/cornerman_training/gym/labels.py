@@ -1,4 +1,4 @@
-"""Names of exercises, mistakes, other motion and session kinds; their order gives the label numbers."""
+"""Names of exercises, their mistakes and traits, other motion, session kinds; the order gives the label numbers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ MISTAKES: dict[str, tuple[str, ...]] = {
 EXERCISES = tuple(MISTAKES)
 HOLDS = ("plank", "squat_hold")
 OTHER = ("waving", "walking", "drinking", "stretching", "phone", "dancing", "tying_shoe")
+LYING = ("push_up", "plank")  # on hands and feet
+ALTERNATING = ("lunge",)  # the other leg leads in every second repetition
+WITH_WEIGHTS = ("overhead_press",)  # dumbbells in the hands
 ACTIVITIES = (*EXERCISES, "rest", *HOLDS, "other", "nobody")
 FAULTS = tuple(f"{exercise}:{mistake}" for exercise, names in MISTAKES.items() for mistake in names)
 KINDS = ("exercise", "quiet", "footage")

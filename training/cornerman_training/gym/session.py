@@ -10,7 +10,7 @@ import numpy as np
 from cornerman_training.gym.body import draw_body
 from cornerman_training.gym.coach import coach, streaks
 from cornerman_training.gym.kinematics import joined, solve, turned
-from cornerman_training.gym.labels import ACTIVITIES, FAULTS, KINDS, OTHER
+from cornerman_training.gym.labels import ACTIVITIES, FAULTS, KINDS, OTHER, WITH_WEIGHTS
 from cornerman_training.gym.scene import draw_scene
 from cornerman_training.gym.splits import check_split, seeded
 from cornerman_training.gym.timeline import crouch, plan_segments
@@ -147,7 +147,7 @@ def plan_session(
         name = "other" if segment.kind in OTHER else segment.kind
         inside = time >= segment.start_s
         activity[inside] = ACTIVITIES.index(name)
-        gear[inside] = segment.kind == "overhead_press"
+        gear[inside] = segment.kind in WITH_WEIGHTS
         for rep in segment.reps:
             during = (time >= rep.start_s) & (time < rep.end_s)
             phase[during] = (time[during] - rep.start_s) / (rep.end_s - rep.start_s)

@@ -10,7 +10,7 @@ import numpy as np
 from cornerman_training.gym.distractors import other, rest, smooth_noise
 from cornerman_training.gym.exercises import FORMS, REP_S, Style, draw_style, push_up, squat, wave
 from cornerman_training.gym.kinematics import Targets
-from cornerman_training.gym.labels import HOLDS, MISTAKES, OTHER
+from cornerman_training.gym.labels import ALTERNATING, HOLDS, LYING, MISTAKES, OTHER
 from cornerman_training.gym.splits import seeded
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from cornerman_training.gym.body import Body
     from cornerman_training.gym.kinematics import Array
     from cornerman_training.gym.splits import Split
-
-LYING = ("push_up", "plank")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ class MotionSegment:
             if not inside.any():
                 continue
             style = self.style
-            if self.kind == "lunge" and number % 2:  # legs alternate
+            if self.kind in ALTERNATING and number % 2:
                 style = Style(style.stance, style.depth, style.arms, style.lean, style.grip, 1 - style.side)
             phase = (time_s[inside] - rep.start_s) / (rep.end_s - rep.start_s)
             s = wave(phase)
@@ -92,7 +90,7 @@ def _reps(rng: Generator, exercise: str, start_s: float, until_s: float) -> tupl
     mistakes = MISTAKES[exercise]
     usual = mistakes[int(rng.integers(len(mistakes)))]
     share = float(rng.choice([0.2, 0.4, 0.55]))
-    apart = 3 if exercise == "jumping_jack" else 2
+    apart = 3 if high < 2.0 else 2  # short repetitions: more time for a correction
     reps: list[Rep] = []
     time = start_s + float(rng.uniform(0.4, 1.0))
     since = apart  # at least `apart` - 1 good repetitions between faulty ones

@@ -1,1 +1,1 @@
-"""Where frames come from: one file a kind of source, all behind `base.Feed`."""
+"""Where frames come from: one file a kind of source, all behind `base.FrameSource`."""
