@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from cornerman.local.captions import Caption, caption_at, wrap
 from cornerman_media.errors import MediaError
-from cornerman_media.rewriting import Draw, Rewritten, rewrite
 from cornerman_shared.errors import SourceError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from cornerman_media.rewriting import Draw, Rewritten
 
 TEXT_COLOURS = {"correct": (255, 209, 102), "feedback": (144, 238, 144)}
 OTHER_TEXT = (255, 255, 255)
@@ -34,6 +35,8 @@ def write_annotated(source: Path, target: Path, known: Sequence[Caption]) -> Rew
     Raises:
         SourceError: the source cannot be read, or the target cannot be written.
     """
+
+    from cornerman_media.rewriting import rewrite
 
     def draw(time_s: float) -> Draw | None:
         caption = caption_at(known, time_s)

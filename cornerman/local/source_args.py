@@ -7,7 +7,6 @@ from collections.abc import Container
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import cornerman_media.length
 from cornerman_capture.broken import BrokenError
 from cornerman_capture.sources.address import KNOWN, parse
 from cornerman_shared.errors import ConfigError
@@ -70,4 +69,8 @@ def id_of(url: str, taken: Container[str] = ()) -> str:
 def length_s(url: str) -> float | None:
     """Length of a video file, seconds; None if unknown. Unreadable files are reported by capture, not here."""
     address = parse(url)
-    return cornerman_media.length.length_s(Path(address.target)) if address.kind == "file" else None
+    if address.kind != "file":
+        return None
+    from cornerman_media import length  # FFmpeg is slow to import, and a camera does not need it
+
+    return length.length_s(Path(address.target))

@@ -1,7 +1,7 @@
 """Decisions about repetitions from readings of the temporal half. Pure: neither net nor clock, only media time.
 
 The exercise is decided by evidence over time, an end needs a repetition before it, a mistake is named only when the
-view shows it and the readings around the end agree. On motion that is no exercise nothing is said.
+view shows it and the readings around the end agree. On motion other than exercise nothing is said.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ class ClipScore:
 
     @property
     def stayed_quiet(self) -> bool:
-        """Whether nothing was counted and nothing said about form; asking to be shown more is no comment."""
+        """Whether nothing was counted and nothing said about form; asking to be shown more does not count."""
         return not self.said and not any(one.kind != "view" for one in self.run.spoken)
 
     def to_dict(self) -> dict[str, object]:

@@ -181,14 +181,15 @@ class SourceRunner:
     async def _finish(
         self, decoder: SourceDecoder, counts: ChunkCounts, publisher: Publisher, reporter: Reporter, resumable: bool
     ) -> None:
-        """Reports the last counters, publishes the end marker and reports the last state, while the lease is held."""
+        """Reports the last counters and state; publishes the end marker unless the process stops. Needs the lease."""
         if self._stop_reason == "lost":
             return
         at_its_end = decoder.state.over and counts.pending(decoder.chunker.due) == 0
         if self._stop_reason == "stopped" and at_its_end:
             self._stop_reason = None
-        continues = self._stop_reason == "stopped" and resumable
-        if not continues:
+        # A stopping process ends no source: the next owner of the lease goes on with it.
+        continues = self._stop_reason == "stopped"
+        if not (continues and resumable):
             if not decoder.plan.lossless:
                 counts.set_dropped("behind", decoder.behind)
             counts.drop("stopped", counts.pending(decoder.chunker.due))

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cornerman_decider.core import Decider, Decision, abstain, skip_chunk
 from cornerman_decider.state import chunk_ref, has_open_feedback
 from cornerman_decider.strategy import StrategyError
 from cornerman_shared.bus.chunk_input import ChunkInput
 from cornerman_shared.bus.commit import retry_forever
-from cornerman_shared.errors import BlobExpiredError
+from cornerman_shared.errors import BlobExpiredError, FatalError, FencedError
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cornerman_decider.state import DeciderState
     from cornerman_decider.strategies.factory import Strategies
     from cornerman_decider.strategy import Strategy
@@ -23,27 +25,38 @@ if TYPE_CHECKING:
     from cornerman_shared.process.metrics import Metrics
     from cornerman_shared.settings.source import SourceSpec
 
+PAUSE_S: Final = 30.0
+"""How long a strategy that raised an unexpected error is not called for its source."""
+
 log = get_logger("strategy")
 
 
 class StrategyRunner:
     """Decides about chunks that arrive in order.
 
-    A strategy that fails means silence and an error event; no other strategy takes its place.
+    A strategy that fails means silence and an error event; no other strategy takes its place. One that raises an
+    unexpected error is paused for `PAUSE_S`, so that it harms no other source.
     """
 
     def __init__(self, bus: Bus, strategies: Strategies, metrics: Metrics) -> None:
         self._bus = bus
         self._strategies = strategies
         self._metrics = metrics
+        self._paused_until_s = 0.0
         self._made: tuple[tuple[object, ...], Strategy | StrategyError] | None = None  # key, and the strategy for it
 
     async def decide(self, spec: SourceSpec, features: Features, state: DeciderState) -> tuple[Decision, str]:
-        """The decision about a chunk, and an error to publish (empty = none, or it is published already)."""
+        """The decision about a chunk, and an error to publish (empty = none, or it is published already).
+
+        Raises:
+            FatalError: a strategy computes for longer than `decider.stall_s`; its thread cannot be ended.
+        """
         speak, prompt = spec.speak, spec.say.prompt
         if features.status != "ok":
             reason = "buried" if features.status == "buried" else "blob_expired"
             return skip_chunk(features.seq, state, reason), ""
+        if self._bus.clock.monotonic_s() < self._paused_until_s:
+            return abstain(features, state, speak, "strategy_failed"), ""
         try:
             strategy = await self._strategy_for(spec)
             chunk = await self._fetch_tokens(features, strategy.wants_images) if strategy.wants_tokens else None
@@ -54,7 +67,7 @@ class StrategyRunner:
                 )
 
             # Strategies on tokens run a language model: in a thread, so that the heartbeat goes on.
-            return (await asyncio.to_thread(decide) if strategy.wants_tokens else decide()), ""
+            return (await self._in_thread(decide) if strategy.wants_tokens else decide()), ""
         except BlobExpiredError:
             return abstain(features, state, speak, "blob_expired"), ""
         except StrategyError as error:
@@ -64,6 +77,28 @@ class StrategyRunner:
                 return decision, ""
             log.error("strategy_failed", source_id=spec.source_id, error=str(error))
             return replace(decision, state=replace(decision.state, reported_error=str(error))), str(error)
+        except (FatalError, FencedError):
+            raise
+        except Exception as error:
+            self._paused_until_s = self._bus.clock.monotonic_s() + PAUSE_S
+            self._metrics.errors_total.labels("strategy").inc()
+            message = f"strategy {speak.strategy} is paused for {PAUSE_S:g} s: {type(error).__name__}: {error}"
+            log.exception("strategy_crashed", source_id=spec.source_id, message=message)
+            # A fresh start: the error may come from what the strategy remembers.
+            self._made = None
+            decision = abstain(features, replace(state, memory={}), speak, "strategy_failed")
+            return decision, message
+
+    async def _in_thread(self, decide: Callable[[], Decision]) -> Decision:
+        limit_s = self._bus.settings.decider.stall_s
+        try:
+            async with asyncio.timeout(limit_s):
+                return await asyncio.to_thread(decide)
+        except TimeoutError:
+            raise FatalError(
+                f"a strategy computes for longer than decider.stall_s = {limit_s:g} s; the process ends so that "
+                "another decider takes its sources. Raise the limit if the device is only slow."
+            ) from None
 
     async def _fetch_tokens(self, features: Features, images: bool) -> ChunkInput | None:
         """A chunk's tokens; None where the encoder made none.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,11 @@ def die() -> None:
     os._exit(KILLED)
 
 
+def hang() -> None:
+    """Blocks the calling thread until the process ends, as a stuck driver does."""
+    threading.Event().wait()
+
+
 class FakeEncoder:
     """Encodes without a model.
 
@@ -38,6 +44,8 @@ class FakeEncoder:
         crash_rate: probability that a chunk kills the process.
         seed: of the crashes; None = random.
         crash: called for a crash; tests pass a harmless one.
+        hang_at: the batch of this number, from 1, never ends; 0 = none.
+        hang: called for the hang; tests pass one that they can end.
     """
 
     model = "fake"
@@ -48,14 +56,21 @@ class FakeEncoder:
         crash_rate: float = 0.0,
         seed: int | None = None,
         crash: Callable[[], None] = die,
+        hang_at: int = 0,
+        hang: Callable[[], object] = hang,
     ) -> None:
         self._delay_s = delay_s
         self._crash_rate = crash_rate
         self._random = random.Random(seed)
         self._crash = crash
+        self._hang_at, self._hang = hang_at, hang
+        self._batches = 0
 
     def encode(self, chunks: Sequence[Chunk], frames: Sequence[Pixels]) -> list[EncodedChunk]:
         """Computes features that depend only on the pixels."""
+        self._batches += 1
+        if self._batches == self._hang_at:
+            self._hang()
         if self._delay_s:
             time.sleep(self._delay_s)
         for _ in frames:

@@ -10,6 +10,7 @@ import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cornerman_encoder.core import EncodedChunk, checked
@@ -61,7 +62,7 @@ def make_encoder(settings: EncoderSettings) -> Encoder:
     if settings.backend == "fake":
         from cornerman_encoder.fake import FakeEncoder
 
-        return FakeEncoder(settings.fake_delay_ms / 1000, settings.fake_crash_rate)
+        return FakeEncoder(settings.fake_delay_ms / 1000, settings.fake_crash_rate, hang_at=settings.fake_hang_at)
     from cornerman_common.model_location import require_model_extra
 
     require_model_extra("encoder.backend = mobile_videogpt")
@@ -82,6 +83,7 @@ class EncoderWorker:
         self._fetched: asyncio.Queue[list[Item] | None] = asyncio.Queue(1)
         self._computed: asyncio.Queue[list[tuple[Delivery[Chunk], Result]] | None] = asyncio.Queue(1)
         self._failures = 0
+        self._is_first = True
 
     async def run(self) -> None:
         """Works until the process is stopped; finishes the computing batch and releases the others."""
@@ -93,6 +95,7 @@ class EncoderWorker:
             Chunk,
             self._context.name,
             slots=BATCHES_IN_HAND * self._batch,
+            suspects_alone=True,
             tombstone=self._tombstone,
             count=self._context.count_entry,
         )
@@ -101,7 +104,7 @@ class EncoderWorker:
             async with consumer, asyncio.TaskGroup() as stages:
                 stages.create_task(self._stop(consumer))
                 stages.create_task(self._fetch_loop(consumer))
-                stages.create_task(self._compute_loop(pool))
+                stages.create_task(self._compute_loop(pool, consumer))
                 stages.create_task(self._write_loop())
         finally:
             # A computing batch would delay the exit; its entries stay pending.
@@ -142,18 +145,37 @@ class EncoderWorker:
             await self._bury(delivery, str(error))
         return None
 
-    async def _compute_loop(self, pool: ThreadPoolExecutor) -> None:
+    async def _compute_loop(self, pool: ThreadPoolExecutor, consumer: Consumer[Chunk]) -> None:
         loop, metrics = asyncio.get_running_loop(), self._context.metrics
         while (items := await self._fetched.get()) is not None:
             # Entries lost while they waited belong to another worker; encoding them would be wasted.
             ours = [item for item in items if not item[0].lost.is_set()]
             if not ours:
                 continue
-            results = await loop.run_in_executor(pool, self._encode, ours)
+            if ours[0][0].deliveries > 1:
+                # Alone also means that no earlier result is unwritten: a crash would count against its chunk.
+                await self._computed.join()
+                await retry_forever(partial(consumer.try_alone, ours[0][0]))
+            results = await self._within_limit(loop.run_in_executor(pool, self._encode, ours), len(ours))
             metrics.encode_batch_chunks.observe(len(ours))
             self._context.health.progress()
             await self._computed.put([(delivery, result) for (delivery, _), result in zip(ours, results, strict=True)])
         await self._computed.put(None)
+
+    async def _within_limit(self, computing: asyncio.Future[list[Result]], chunks: int) -> list[Result]:
+        """Awaits a batch; a thread that computes past the limit cannot be ended, so the process has to."""
+        settings = self._context.settings.encoder
+        name, limit_s = ("first_batch_s", settings.first_batch_s) if self._is_first else ("batch_s", settings.batch_s)
+        try:
+            async with asyncio.timeout(limit_s):
+                results = await computing
+        except TimeoutError:
+            raise FatalError(
+                f"a batch of {chunks} chunks computes for longer than encoder.{name} = {limit_s:g} s; the process ends "
+                "so that other encoders take its chunks. Raise the limit if the device is only slow."
+            ) from None
+        self._is_first = False
+        return results
 
     def _encode(self, items: Sequence[Item]) -> list[Result]:
         """Encodes a batch, in the thread. If it fails, encodes one by one so that only the failing chunk is buried."""
@@ -182,6 +204,7 @@ class EncoderWorker:
     async def _write_loop(self) -> None:
         while (done := await self._computed.get()) is not None:
             await asyncio.gather(*(self._write(delivery, result) for delivery, result in done))
+            self._computed.task_done()
             if self._failures >= MAX_FAILURES_IN_A_ROW:
                 raise FatalError(
                     f"the encoder {self._encoder.model!r} failed on {self._failures} chunks in a row; "

@@ -67,7 +67,7 @@ class ConnectionLimits:
         self.refused = 0
 
     def enter(self, connection: BoundedHttp, address: str) -> bool:
-        """Counts a new connection; False = refused. Where there is no place, one that is half-sent gives up its own."""
+        """Counts a new connection; False = refused. When full, a half-sent one gives up its own."""
         self._sweep()
         key = client_key(address)
         beside = [other for other, its in self._open.items() if its == key]

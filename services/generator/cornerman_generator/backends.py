@@ -20,7 +20,7 @@ def make_generator(settings: GeneratorSettings) -> Generator:
     if settings.backend == "echo":
         from cornerman_generator.echo import EchoGenerator
 
-        return EchoGenerator(settings.echo_delay_ms / 1000)
+        return EchoGenerator(settings.echo_delay_ms / 1000, settings.echo_hang_at)
     if settings.backend == "openai":
         from cornerman_generator.openai import OpenAIGenerator
 

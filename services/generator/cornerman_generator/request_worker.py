@@ -6,7 +6,6 @@ A failure becomes an error event with its cause; no fixed text replaces the mode
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +16,13 @@ from cornerman_shared.aio import cancel_all
 from cornerman_shared.bus.chunk_input import ChunkInput
 from cornerman_shared.bus.codec import MAX_SAID
 from cornerman_shared.bus.commit import commit_with_retry, retry_forever
-from cornerman_shared.errors import BlobExpiredError, GenerationError
+from cornerman_shared.errors import BlobExpiredError, FatalError, GenerationError
 from cornerman_shared.process.logs import get_logger
 from cornerman_shared.redact import redact_url
 from cornerman_shared.text import clean_text
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable
 
     from numpy.typing import NDArray
 
@@ -35,6 +34,9 @@ if TYPE_CHECKING:
 
 TICK_S = 0.25
 """How often the deadline and the ownership of a request are checked while no text comes."""
+
+CLOSE_S = 2.0
+"""How long a back end may take to stop after its request has ended; a model stops within one token."""
 
 log = get_logger("request_worker")
 
@@ -52,7 +54,11 @@ class RequestWorker:
         self._writer = ReplyWriter(bus, delivery.message, generator.model)
 
     async def run(self) -> None:
-        """Answers the request and settles its entry."""
+        """Answers the request and settles its entry.
+
+        Raises:
+            FatalError: the back end does not stop; the process has to end.
+        """
         request, writer = self._request, self._writer
         if 0 < request.deadline_at_s < self._bus.clock.now_s():
             cause = "it waited past its deadline; a generator was busy or not there"
@@ -62,15 +68,22 @@ class RequestWorker:
         if not await writer.start():
             await self._settle()
             return
+        pieces: Pieces | None = None
         try:
             chunks = await self._fetch_chunks()
-            outcome = await self._generate(chunks, started_s)
+            pieces = Pieces(self._generator.generate(request, chunks))
+            outcome = await self._generate(pieces, started_s)
         except GenerationError as error:
             outcome = self._failed(str(error))
+        except asyncio.CancelledError:
+            if pieces is not None:
+                await pieces.close(CLOSE_S)
+            raise
         except Exception as error:
             # A defect of a back end fails its request, not the process with the other requests in it.
             log.exception("generation_crashed", request_id=request.request_id)
             outcome = self._failed(f"{type(error).__name__}: {error}")
+        # The end is written before the back end is closed: a thread that hangs must not keep the request open.
         if outcome is None:
             await self._settle()
         else:
@@ -78,32 +91,39 @@ class RequestWorker:
             self._metrics.generate_seconds.observe(self._bus.clock.monotonic_s() - started_s)
             self._metrics.observe_stage("first_token", request.times.decided_at_s, outcome.first_token_at_s)
             self._metrics.observe_stage("done", outcome.first_token_at_s, self._bus.clock.now_s())
+        if pieces is not None and not await pieces.close(CLOSE_S):
+            raise FatalError(
+                f"the back end {self._generator.model!r} did not stop within {CLOSE_S:g} s after request "
+                f"{request.request_id} had ended; the process ends, because its thread cannot be ended"
+            )
 
-    async def _generate(self, chunks: Sequence[ChunkInput], started_s: float) -> ReplyOutcome | None:
+    async def _generate(self, pieces: Pieces, started_s: float) -> ReplyOutcome | None:
         """Streams the generator's text; None = the request has ended elsewhere, or another worker has it now."""
         request, writer, clock = self._request, self._writer, self._bus.clock
         silence = SilenceFilter(request.previous_text) if request.kind == "feedback" else None
         pacer = TextPacer()
         n_input = n_output = 0
         ttft_ms = 0.0
-        pieces = _with_ticks(self._generator.generate(request, chunks), lambda: pacer.wait_s(clock.monotonic_s()))
-        async with contextlib.aclosing(pieces):
-            async for delta in pieces:
-                now_s = clock.monotonic_s()
-                if now_s - started_s > self._bus.settings.generator.timeout_s:
-                    limit_s = self._bus.settings.generator.timeout_s
-                    raise GenerationError(f"not finished within generator.timeout_s = {limit_s:g} s")
-                if self._delivery.lost.is_set():
-                    return None  # another worker took the entry over after our heartbeat failed
-                if delta is not None:  # None = a tick
-                    n_output += delta.n_tokens
-                    n_input = delta.n_input_tokens or n_input
-                    pacer.push(silence.push(delta.text) if silence else delta.text)
-                if pacer.wait_s(now_s) == 0.0:
-                    # TTFT is the time until text leaves, not until the model has a token that is held back.
-                    ttft_ms = ttft_ms or (now_s - started_s) * 1000
-                    if not await writer.append(pacer.take(now_s)):
-                        return None
+        token_at_s = started_s
+        limits = self._bus.settings.generator
+        async for delta in pieces.with_ticks(lambda: pacer.wait_s(clock.monotonic_s())):
+            now_s = clock.monotonic_s()
+            if now_s - started_s > limits.timeout_s:
+                raise GenerationError(f"not finished within generator.timeout_s = {limits.timeout_s:g} s")
+            if self._delivery.lost.is_set():
+                return None  # another worker took the entry over after our heartbeat failed
+            if delta is not None:  # None = a tick
+                token_at_s = now_s
+                n_output += delta.n_tokens
+                n_input = delta.n_input_tokens or n_input
+                pacer.push(silence.push(delta.text) if silence else delta.text)
+            elif now_s - token_at_s > limits.stall_s:
+                raise GenerationError(f"no token for generator.stall_s = {limits.stall_s:g} s; the back end hangs")
+            if pacer.wait_s(now_s) == 0.0:
+                # TTFT is the time until text leaves, not until the model has a token that is held back.
+                ttft_ms = ttft_ms or (now_s - started_s) * 1000
+                if not await writer.append(pacer.take(now_s)):
+                    return None
         rest, silent = silence.end() if silence else ("", False)
         pacer.push(rest)
         now_s = clock.monotonic_s()
@@ -170,33 +190,43 @@ class RequestWorker:
         await commit_with_retry(self._delivery, closed_hop(self._keys, self._request, self._writer.attempt))
 
 
-async def _with_ticks(
-    deltas: AsyncIterator[TextDelta], wait_s: Callable[[], float | None]
-) -> AsyncGenerator[TextDelta | None, None]:
-    """The deltas, and None whenever `wait_s()` seconds (at most a tick) have passed without one."""
-    following = asyncio.ensure_future(anext(deltas, _END))
-    try:
+class Pieces:
+    """The deltas of one request. Close them in every case.
+
+    Args:
+        deltas: of the back end.
+    """
+
+    def __init__(self, deltas: AsyncIterator[TextDelta]) -> None:
+        self._deltas = deltas
+        self._following: asyncio.Future[TextDelta | None] | None = None
+
+    async def with_ticks(self, wait_s: Callable[[], float | None]) -> AsyncIterator[TextDelta | None]:
+        """Yields the deltas, and None whenever `wait_s()` seconds (at most a tick) have passed without one."""
         while True:
-            wait = wait_s()
-            # Not `timeout`: that would cancel the pending `anext`, and with it the generator.
-            done, _ = await asyncio.wait({following}, timeout=TICK_S if wait is None else min(wait, TICK_S))
-            if not done:
+            self._following = asyncio.ensure_future(anext(self._deltas, None))
+            while True:
+                wait = wait_s()
+                # Not `timeout`: that would cancel the pending `anext`, and with it the back end.
+                limit_s = TICK_S if wait is None else min(wait, TICK_S)
+                done, _ = await asyncio.wait({self._following}, timeout=limit_s)
+                if done:
+                    break
                 yield None
-                continue
-            item = following.result()
-            if isinstance(item, _EndType):
+            delta = self._following.result()
+            if delta is None:
                 return
-            following = asyncio.ensure_future(anext(deltas, _END))
-            yield item
-    finally:
-        await cancel_all(following)
-        close = getattr(deltas, "aclose", None)  # the protocol asks for an iterator; generators can be closed
+            yield delta
+
+    async def close(self, within_s: float) -> bool:
+        """Stops the back end. False = it still runs after `within_s` seconds."""
+        closing = asyncio.ensure_future(self._close())
+        done, _ = await asyncio.wait({closing}, timeout=within_s)
+        return bool(done)
+
+    async def _close(self) -> None:
+        if self._following is not None:
+            await cancel_all(self._following)
+        close = getattr(self._deltas, "aclose", None)  # the protocol asks for an iterator; generators can be closed
         if close is not None:
             await close()
-
-
-class _EndType:
-    """Marks the end of the deltas."""
-
-
-_END = _EndType()

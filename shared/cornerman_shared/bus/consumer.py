@@ -37,6 +37,8 @@ Tombstone = Callable[[M, str], Hop]
 
 FORGET_CONSUMER_MS = 3_600_000
 RECLAIM_PAGE = 100
+RECLAIM_EVERY_S = 1.0
+"""Entries that a consumer released at its end are with another one after this and one blocking read."""
 
 log = get_logger("consumer")
 
@@ -52,6 +54,8 @@ class Consumer(Generic[M]):
         name: of this consumer; unique among live processes of the group.
         slots: upper bound of entries in hand.
         lease: makes this the only consumer; None = consumers compete.
+        suspects_alone: `take` returns an entry that was delivered before alone, and only `try_alone` counts as another
+            delivery, so that an entry that kills its workers is buried and none that waited beside it.
         tombstone: hop to run when a message is buried, so that the next stage does not wait for it.
         count: called with the outcome of each entry: committed, buried, lost, released or trimmed.
     """
@@ -66,6 +70,7 @@ class Consumer(Generic[M]):
         *,
         slots: int = 8,
         lease: Lease | None = None,
+        suspects_alone: bool = False,
         tombstone: Tombstone[M] | None = None,
         count: Callable[[str], None] = lambda outcome: None,
     ) -> None:
@@ -77,6 +82,7 @@ class Consumer(Generic[M]):
         self._name = name
         self._slots = slots
         self._lease = lease
+        self._suspects_alone = suspects_alone
         self._tombstone = tombstone
         self._count = count
         self._client = bus.blocking_client(self._settings.block_ms / 1000)
@@ -103,7 +109,29 @@ class Consumer(Generic[M]):
             self._changed.clear()
             await self._changed.wait()
         # Entries leave `_waiting` here but stay in `_held` until they are settled, so slots bound both.
-        return [self._waiting.popleft() for _ in range(min(limit, len(self._waiting)))]
+        taken = [self._waiting.popleft()]
+        while (
+            self._waiting
+            and len(taken) < limit
+            and not (self._is_suspect(taken[0]) or self._is_suspect(self._waiting[0]))
+        ):
+            taken.append(self._waiting.popleft())
+        return taken
+
+    def _is_suspect(self, delivery: Delivery[M]) -> bool:
+        return self._suspects_alone and delivery.deliveries > 1
+
+    async def try_alone(self, delivery: Delivery[M]) -> None:
+        """Counts the delivery of a suspect that is about to be worked on; does nothing for other entries."""
+        if self._is_suspect(delivery):
+            await self._set_deliveries(delivery.stream, delivery.entry_id, delivery.deliveries)
+
+    async def _set_deliveries(self, stream: str, entry_id: str, deliveries: int) -> None:
+        with redis_errors():
+            # RETRYCOUNT sets the stored count; the next XCLAIM of a reclaim adds one to it.
+            await self._bus.redis.xclaim(
+                stream, self._group, self._name, 0, [entry_id], retrycount=deliveries, justid=True
+            )
 
     def waiting(self) -> int:
         """Entries read but not yet taken."""
@@ -209,7 +237,7 @@ class Consumer(Generic[M]):
             free = await self._free_slots()
             if clock.monotonic_s() >= reclaim_at_s:
                 await self._reclaim(free)
-                reclaim_at_s = clock.monotonic_s() + self._settings.idle_ms / 2000
+                reclaim_at_s = clock.monotonic_s() + min(RECLAIM_EVERY_S, self._settings.idle_ms / 2000)
                 continue  # reclaiming may have used slots
             await self._deliver(await self._read(free, ">"), deliveries=1)
 
@@ -240,7 +268,7 @@ class Consumer(Generic[M]):
             for raw_key, entries in reply or ():
                 if entries:
                     after[raw_key.decode()] = entries[-1][0].decode()
-            for key, entries in _split(reply):
+            for key, entries in streams.entries_of(reply):
                 for entry_id, body in entries:
                     if (key, entry_id) not in self._held:
                         await self._accept(key, entry_id, body, await self._times_delivered(key, entry_id))
@@ -256,7 +284,7 @@ class Consumer(Generic[M]):
                 count=each,
                 block=self._settings.block_ms,
             )
-        return _split(reply)
+        return streams.entries_of(reply)
 
     async def _deliver(self, found: list[tuple[str, list[tuple[str, bytes | None]]]], deliveries: int) -> None:
         for stream, entries in found:
@@ -274,7 +302,7 @@ class Consumer(Generic[M]):
             for entry in pending:
                 if free <= 0:
                     return
-                entry_id = _text(entry["message_id"])
+                entry_id = streams.text_of(entry["message_id"])
                 # Our own entries look idle when a heartbeat is late; they must not be delivered twice.
                 if (stream, entry_id) in self._held:
                     continue
@@ -285,7 +313,7 @@ class Consumer(Generic[M]):
                     if raw_id is not None:
                         free -= 1
                         self.reclaimed += 1
-                        await self._accept(stream, entry_id, _body(fields), int(entry["times_delivered"]) + 1)
+                        await self._accept(stream, entry_id, streams.body_of(fields), int(entry["times_delivered"]) + 1)
 
     async def _times_delivered(self, stream: str, entry_id: str) -> int:
         with redis_errors():
@@ -313,6 +341,8 @@ class Consumer(Generic[M]):
             also = self._tombstone(message, reason) if self._tombstone else None
             await self.bury(delivery, reason, also)
             return
+        if self._is_suspect(delivery):
+            await self._set_deliveries(stream, entry_id, deliveries - 1)
         self._held[stream, entry_id] = delivery
         self._waiting.append(delivery)
         self._changed.set()
@@ -332,7 +362,7 @@ class Consumer(Generic[M]):
             self._bus.clock.now_s(),
             delivery.body,
         )
-        return Hop().add(dead_stream(delivery.stream), letter, self._settings.dead_maxlen)
+        return Hop().add(streams.dead_stream(delivery.stream), letter, self._settings.dead_maxlen)
 
     async def _heartbeat_loop(self) -> None:
         while True:
@@ -348,7 +378,7 @@ class Consumer(Generic[M]):
                     log.warning("heartbeat_failed", stream=stream, error=str(error))
                     continue
                 for raw in lost:
-                    self._drop_lost(stream, _text(raw))
+                    self._drop_lost(stream, streams.text_of(raw))
 
     def _drop_lost(self, stream: str, entry_id: str) -> None:
         """Frees the slot of an entry that another consumer holds or that is settled; its worker sees `lost`."""
@@ -364,23 +394,3 @@ class Consumer(Generic[M]):
         for task in self._tasks:
             if task.done() and not task.cancelled() and (error := task.exception()) is not None:
                 raise error
-
-
-def dead_stream(stream: str) -> str:
-    """Dead-letter stream of the shard that `stream` belongs to."""
-    return streams.Keys(int(stream[stream.index("{cm") + 3 : stream.index("}")])).dead
-
-
-def _split(reply: Any) -> list[tuple[str, list[tuple[str, bytes | None]]]]:
-    return [(_text(key), [(_text(i), _body(fields)) for i, fields in entries]) for key, entries in reply or ()]
-
-
-def _body(fields: Any) -> bytes | None:
-    """Value of the entry's field; None if the entry was trimmed, empty bytes if the field is missing."""
-    if not fields:
-        return None
-    return bytes(fields.get(streams.FIELD, b""))
-
-
-def _text(raw: bytes | str) -> str:
-    return raw.decode() if isinstance(raw, bytes) else raw

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 FIELD = b"m"
 """The only field of a stream entry; its value is a msgpack map."""
@@ -179,3 +180,25 @@ WORKERS = "cm:workers"
 
 SHARDS = "cm:shards"
 """Number of shards of this server's data; a process with another number refuses to start."""
+
+
+def dead_stream(stream: str) -> str:
+    """Dead-letter stream of the shard that `stream` belongs to."""
+    return Keys(int(stream[stream.index("{cm") + 3 : stream.index("}")])).dead
+
+
+def entries_of(reply: Any) -> list[tuple[str, list[tuple[str, bytes | None]]]]:
+    """Streams of a reply to XREADGROUP, each with its entries: id and body (see `body_of`)."""
+    return [(text_of(key), [(text_of(i), body_of(fields)) for i, fields in entries]) for key, entries in reply or ()]
+
+
+def body_of(fields: Any) -> bytes | None:
+    """Value of the entry's field; None if the entry was trimmed, empty bytes if the field is missing."""
+    if not fields:
+        return None
+    return bytes(fields.get(FIELD, b""))
+
+
+def text_of(raw: bytes | str) -> str:
+    """The text of a reply, which is bytes or text."""
+    return raw.decode() if isinstance(raw, bytes) else raw

@@ -100,10 +100,13 @@ class EncoderSettings(Section):
     dtype: Annotated[Literal["auto", "float32", "bfloat16", "float16"], Field(description="auto = by device")] = "auto"
     batch: Annotated[int, Field(ge=1, le=64, description="chunks encoded together when they are waiting")] = 4
     threads: Annotated[int, Field(ge=0, description="torch threads; 0 = torch's own choice")] = 0
+    batch_s: Annotated[Positive, Field(description="a batch that computes for longer ends the process")] = 30.0
+    first_batch_s: Annotated[Positive, Field(description="the same for the first batch, which warms up")] = 300.0
     fake_delay_ms: Annotated[float, Field(ge=0, description="fake: sleep for each batch")] = 0.0
     fake_crash_rate: Annotated[float, Field(ge=0, le=1, description="fake: chance that a chunk kills the process")] = (
         0.0
     )
+    fake_hang_at: Annotated[int, Field(ge=0, description="fake: the n-th batch never ends; 0 = none")] = 0
 
 
 class DeciderSettings(Section):
@@ -113,6 +116,7 @@ class DeciderSettings(Section):
         120.0
     )
     max_held: Annotated[int, Field(ge=8, description="chunks held while an earlier one is awaited")] = 512
+    stall_s: Annotated[Positive, Field(description="a decision that takes longer ends the process")] = 10.0
 
 
 class GeneratorSettings(Section):
@@ -132,12 +136,14 @@ class GeneratorSettings(Section):
     base_url: Annotated[SecretUrl, Field(description="openai, vllm: where the server is")] = ""
     api_key: Annotated[Secret, Field(description="openai, vllm: its key; never logged", repr=False)] = ""
     timeout_s: Annotated[Positive, Field(description="one request, at most")] = 60.0
+    stall_s: Annotated[Positive, Field(description="no token for this long: the request fails")] = 20.0
     max_reply_chars: Annotated[int, Field(ge=1, description="a longer reply is cut short")] = 8_000
     max_line_bytes: Annotated[int, Field(ge=1024, description="openai, vllm: one line from the server, at most")] = (
         1024 * 1024
     )
     trust_remote_code: Annotated[bool, Field(description="vlm: run code that comes with the model")] = False
     echo_delay_ms: Annotated[float, Field(ge=0, description="echo: sleep before each word")] = 0.0
+    echo_hang_at: Annotated[int, Field(ge=0, description="echo: the n-th request never ends; 0 = none")] = 0
 
 
 class GatewaySettings(Section):
