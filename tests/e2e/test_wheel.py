@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -121,8 +122,23 @@ def test_wheel_holds_every_file(wheel: Path, package: str) -> None:
 
 def test_wheel_holds_data_files(wheel: Path) -> None:
     found = names(wheel)
-    for suffix in (".lua", ".html", ".js", ".css", "coach/model.safetensors", "assets/demo.mp4"):
+    for suffix in (
+        ".lua",
+        ".html",
+        ".js",
+        ".css",
+        "coach/model.safetensors",
+        "assets/demo.mp4",
+        "temporal.safetensors",
+    ):
         assert any(name.endswith(suffix) for name in found), suffix
+
+
+def test_pose_needs_base_packages_only(wheel: Path) -> None:
+    """The net on skeletons is in the wheel, and read by a package that every installation has."""
+    assert {f"cornerman_pose/assets/{name}" for name in ("temporal.safetensors", "movements.json")} <= names(wheel)
+    metadata = zipfile.ZipFile(wheel).read(f"cornerman-{__version__}.dist-info/METADATA").decode()
+    assert re.search(r"^Requires-Dist: safetensors[^;]*$", metadata, re.MULTILINE)
 
 
 def test_wheel_adds_no_other_packages(wheel: Path) -> None:

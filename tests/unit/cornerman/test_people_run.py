@@ -95,4 +95,4 @@ def test_wrong_folder_is_named(
 
 def test_page_in_missing_folder_is_named(people: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(["evaluate", "--people", str(people), "--html", str(people / "no" / "page.html")]) == 78
-    assert "name a file in a folder" in capsys.readouterr().err
+    assert "give a file in a folder" in capsys.readouterr().err
