@@ -18,11 +18,11 @@ PACKAGES := cornerman media mobile_videogpt pose services shared training
 STAMP  := $(VENV)/.installed$(if $(CONSTRAINTS),,-newest)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit lint faults fuzz bench screenshots reference clean
+.PHONY: help setup demo test unit lint compat faults fuzz bench screenshots reference clean
 
 help: ## Show this
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
-	@echo "  Options: ARGS=\"…\" for demo, faults and bench; CONSTRAINTS, TORCH, PYTHON and VENV for setup."
+	@echo "  Options: ARGS=\"…\" for demo, compat, faults and bench; CONSTRAINTS, TORCH, PYTHON and VENV for setup."
 
 setup: $(STAMP)-$(EXTRAS) ## Install everything for work on Cornerman into .venv
 
@@ -61,6 +61,9 @@ $(PAGE)/node_modules/.installed: $(PAGE)/package.json
 	cd $(PAGE) && npm install --no-audit --no-fund --no-package-lock --loglevel=error
 	@touch $@
 
+compat: ## Unit and contract tests with the lowest versions allowed and with the newest; prints both
+	$(PYTHON) -m tests.compat --torch "$(TORCH)" --extras "$(EXTRAS)" $(ARGS)
+
 faults: setup ## The long fault run: kill -9, stop and continue, lossy proxy; the seed is printed
 	CORNERMAN_FAULTS=long $(TEST) -s tests/faults $(ARGS)
 
@@ -78,5 +81,5 @@ reference: setup ## Write cornerman.yaml from the settings tree
 
 clean: ## Remove .venv and every generated file
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	rm -rf .coverage htmlcov screenshots runs
+	rm -rf .coverage htmlcov screenshots runs .compat
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

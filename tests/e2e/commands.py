@@ -14,8 +14,13 @@ FAST = ("--set", "bus.sources_poll_s=0.05", "--set", "bus.block_ms=100")
 PATIENCE_S = 400.0
 """Limit for a command, on a busy machine; each ends by itself in seconds."""
 
-STEADY = {"CORNERMAN_BUS__LEASE_MS": "60000", "OMP_NUM_THREADS": "1"}
-"""Environment: long leases, so that a process that stands still for seconds does not lose its source."""
+STEADY = {
+    "CORNERMAN_BUS__LEASE_MS": "60000",
+    "OMP_NUM_THREADS": "1",
+    "PYTHONWARNINGS": "default::FutureWarning,default::UserWarning,default::RuntimeWarning",
+}
+"""Environment: long leases, so that a process that stands still for seconds does not lose its source; and the warnings
+of libraries, which `cornerman` hides from users, on stderr."""
 
 SUMMARY = {
     *("captured", "sampled", "due", "published", "dropped", "decided", "buried"),

@@ -35,6 +35,7 @@ def test_demo_gives_feedback(cornerman: Callable[..., Command]) -> None:
     """Lossless: the same chunks on every machine."""
     ended = cornerman("demo", "--headless", "--json", "--set", "watch.lossless=true", *FAST).end()
     assert ended.code == 0, ended.errors
+    assert "Warning" not in ended.errors
     (counts,) = ended.sources.values()
     adds_up(counts)
     assert counts["decided"] == counts["due"] == len(ended.of("decision"))

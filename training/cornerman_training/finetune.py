@@ -171,7 +171,7 @@ class Finetuner:
             total, since = 0.0, 0
             if report["validation_loss"] < best:
                 best, waited = report["validation_loss"], 0
-                self.peft.save_pretrained(str(self._folder / "adapter"))
+                self.peft.save_pretrained(str(self._folder / "adapter"), save_embedding_layers=False)
             else:
                 waited += 1
             self._save(step, optimizer, best, waited)
@@ -187,7 +187,10 @@ class Finetuner:
 
     def _continue(self, state: TrainingState, optimizer: torch.optim.Optimizer) -> None:
         # Shapes tell the rank and the base; equal ones are the same adapter.
-        own = {name: tuple(weight.shape) for name, weight in get_peft_model_state_dict(self.peft).items()}
+        own = {
+            name: tuple(weight.shape)
+            for name, weight in get_peft_model_state_dict(self.peft, save_embedding_layers=False).items()
+        }
         if own != {name: tuple(weight.shape) for name, weight in state["model"].items()}:
             raise ValueError(
                 f"{self._folder} holds a run of another adapter; its rank or base differs. "
@@ -203,7 +206,9 @@ class Finetuner:
         return float(np.mean([float(self.loss(sample)) for sample in samples]))
 
     def _save(self, step: int, optimizer: torch.optim.Optimizer, best: float, waited: int) -> None:
-        weights = {k: v.detach().clone() for k, v in get_peft_model_state_dict(self.peft).items()}
+        weights = {
+            k: v.detach().clone() for k, v in get_peft_model_state_dict(self.peft, save_embedding_layers=False).items()
+        }
         save_state(
             self._folder / "finetune.pt",
             {

@@ -5,9 +5,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
+
+from tests.compat.bounds import lower_bounds, pins
 
 ROOT = Path(__file__).parents[3]
-TARGETS = ("help", "setup", "demo", "test", "unit", "lint", "faults", "bench", "clean")
+TARGETS = ("help", "setup", "demo", "test", "unit", "lint", "compat", "faults", "bench", "clean")
 
 
 def make(*line: str) -> str:
@@ -39,3 +42,28 @@ def test_setup_installs_into_venv_only() -> None:
     installs = [row for row in recipe.splitlines() if "pip install" in row]
     assert len(installs) == 2
     assert all(row.startswith("/tmp/nowhere-at-all/bin/python -m pip") for row in installs)
+
+
+def test_setup_installs_tested_versions() -> None:
+    installs = [row for row in make("-n", "-B", "setup").splitlines() if "torch==2" in row]
+    assert len(installs) == 2
+    assert "--constraint constraints.txt" in make("-n", "-B", "setup")
+    newest = make("-n", "-B", "setup", "CONSTRAINTS=")
+    assert "--constraint" not in newest
+    assert "--upgrade-strategy eager" in newest
+
+
+def test_constraints_are_names_and_versions() -> None:
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    assert [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.!]+", line)] == []
+    assert "torch==2.13.0" in lines
+    assert not [line for line in lines if line.startswith("triton")], "each build of torch requires its own triton"
+
+
+def test_constraints_satisfy_lower_bounds() -> None:
+    pinned = pins(ROOT / "constraints.txt")
+    bounds = lower_bounds(ROOT / "pyproject.toml", ["model", "pose", "web", "webrtc", "train", "dev"])
+    unpinned = {name for name in bounds if name not in pinned}
+    assert unpinned == {"triton"}
+    low = {n: pinned[n] for n, b in bounds.items() if n in pinned and Version(pinned[n]) < Version(b)}
+    assert low == {}
