@@ -44,10 +44,10 @@ unit: setup ## The fast tests only: without the model's and the trainer's
 	$(TEST) tests/unit tests/contract --ignore tests/unit/model --ignore tests/unit/training
 
 test: setup ## All tests: unit and doctests, contract, integration, faults (short), end to end, parity
-	$(TEST) tests/unit tests/contract --doctest-modules $(PACKAGES) --cov --cov-report=
+	$(TEST) tests/style tests/unit tests/contract --doctest-modules $(PACKAGES) --cov --cov-report=
 	$(TEST) tests/integration --cov --cov-append --cov-report=
 	$(TEST) tests/faults tests/e2e tests/parity
-	$(BIN)/python -m coverage report --include='shared/*,services/*/core.py' --fail-under=90
+	$(BIN)/python -m coverage report --include='shared/**,services/**/core.py' --fail-under=90
 
 lint: setup $(PAGE)/node_modules/.installed ## ruff, mypy --strict, import rules; prettier, eslint and tsc for the page
 	$(BIN)/ruff check .
