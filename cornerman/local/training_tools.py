@@ -31,6 +31,8 @@ def run_tool(module: str, arguments: list[str], shown: str) -> None:
         raise ConfigError(f"`{shown}`: this installation has no {module}")
     # The tool parses its arguments as if a shell had started it.
     sys.argv = [shown, *arguments]
+    # runpy warns about a module that was imported before: it runs a second copy of it.
+    sys.modules.pop(module, None)
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=False)
     except SystemExit as end:
