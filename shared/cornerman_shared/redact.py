@@ -18,7 +18,10 @@ MIN_SECRET: Final = 4
 MAX_SECRETS: Final = 4096
 
 # People write an unescaped "@", "/", "?" or "#" in a password, so credentials reach to the last "@" of the word.
-_CREDENTIALS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<userinfo>[^/\s@:?#]*:\S*|[^/\s?#]*)@")
+# Every repetition has a bound: without one, a long text of another program costs the square of its length.
+_CREDENTIALS = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,31}://)(?P<userinfo>[^/\s@:?#]{0,512}:\S{0,512}|[^/\s?#]{0,512})@"
+)
 _QUERY = re.compile(
     r"(?P<name>[?&;](?:access_?token|api_?key|auth|key|pass|passwd|password|pwd|secret|sig|signature|token)=)"
     r"(?P<value>[^&;\s#\"']*)",

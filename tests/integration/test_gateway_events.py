@@ -240,7 +240,7 @@ async def test_stalled_client_harms_no_other(web: tuple[str, httpx.AsyncClient, 
     await until_true(lambda: state.hub.clients == 2)
     ids = []
     for n in range(400):
-        ids.append(await bus.emit(ErrorEvent("cam", "r", "encoder", f"{n} " + "x" * 40_000, 0.0)))
+        ids.append(await bus.emit(DeltaEvent("cam", "r", "cam:r:1", 1, f"{n} " + "x" * 40_000, Times())))
         await until_true(lambda sent=n: len(heard) > sent - 20)  # the one that reads is never far behind
     await reading
     assert [item.id for item in heard] == ids  # the other client got everything

@@ -82,7 +82,9 @@ def pack(message: object) -> bytes:
         raise TypeError(f"{type(message).__name__} is not a message; the messages are {', '.join(NAMES.values())}")
     body = {"v": VERSION, "t": name, **_fields(message)}
     if said := SAID.get(type(message)):
-        body[said] = clean_text(redact_url(body[said]), MAX_SAID)
+        body[said] = clean_text(
+            redact_url(body[said][: 2 * MAX_SAID]), MAX_SAID
+        )  # cut first: only what stays is searched
     return cast(bytes, msgpack.packb(body, default=_array_map, unicode_errors="replace"))
 
 
