@@ -15,7 +15,7 @@ import websockets
 from cornerman_gateway.app_state import AppState
 from cornerman_gateway.fanout import EventFeed
 from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.messages import DeltaEvent, ErrorEvent, Times
+from cornerman_shared.bus.messages import DeltaEvent, Times
 from cornerman_shared.bus.registry import put_source
 from cornerman_shared.settings.source import SourceSpec
 from cornerman_shared.settings.tree import Settings
