@@ -20,9 +20,22 @@ def suspects(installed: dict[str, str], tested: dict[str, str], output: str) -> 
     return sorted(other, key=lambda name: -max(text.count(name), text.count(name.replace("-", "_"))))
 
 
+def remaining(failing: frozenset[str], now: frozenset[str]) -> frozenset[str]:
+    """Those of `failing` that fail now. A module that cannot be collected stands for all its tests."""
+
+    def same(one: str, other: str) -> bool:
+        return f"{one}::".startswith(f"{other}::") or f"{other}::".startswith(f"{one}::")
+
+    return frozenset(test for test in failing if any(same(test, one) for one in now))
+
+
 def find_broken(environment: Environment, tested: dict[str, str], outcome: Outcome) -> list[str]:
     """Puts one package after another back to its tested version; those that made tests pass, as sentences."""
-    broken, failing, installed = [], outcome.failing, environment.versions()
+    broken, installed = [], environment.versions()
+    # A test that passes now depends on the tests before it, not on a version alone.
+    failing = remaining(outcome.failing, environment.test_failed().failing)
+    if outcome.failing - failing:
+        broken.append(f"passed when run again by themselves: {', '.join(sorted(outcome.failing - failing)[:5])}")
     for name in suspects(installed, tested, outcome.output):
         if not failing:
             break
@@ -31,7 +44,7 @@ def find_broken(environment: Environment, tested: dict[str, str], outcome: Outco
         except InstallError as error:
             print(f"  {name} {tested[name]} could not be put back: {str(error).splitlines()[-1]}")
             continue
-        still = environment.test_failed().failing
+        still = remaining(failing, environment.test_failed().failing)
         if failing - still:
             broken.append(f"{name} {installed[name]} broke {len(failing - still)} tests; {tested[name]} passes")
         failing = still

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.compat.__main__ import remaining
 from tests.compat.bounds import BoundError, lower_bounds
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,3 +118,17 @@ def test_missing_version_fails(tmp_path: Path, wheels: Path) -> None:
 def test_requirement_without_bound_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BoundError, match=r"'frame' .* has no lower bound; write frame>=VERSION"):
         lower_bounds(project(tmp_path, ["lens>=1.0", "frame"]) / "pyproject.toml", ["dev"])
+
+
+@pytest.mark.parametrize(
+    ("now", "left"),
+    [
+        ({"a.py::one"}, {"a.py::one"}),
+        ({"a.py::two", "b.py"}, set()),
+        ({"a.py"}, {"a.py::one"}),
+        ({"c.py::three"}, {"c.py"}),
+        (set(), set()),
+    ],
+)
+def test_remaining_compares_tests_and_modules(now: set[str], left: set[str]) -> None:
+    assert remaining(frozenset({"a.py::one", "c.py"}), frozenset(now)) == left
