@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cornerman_encoder.core import EncodedChunk, Encoder, Pixels
+from cornerman_encoder.core import Encoder, EncoderOutput, Pixels
 from cornerman_encoder.fake import FakeEncoder
 from cornerman_encoder.service import EncoderWorker
 from cornerman_shared.bus.codec import pack, unpack
@@ -140,7 +140,7 @@ class Recorder:
         self.bad = bad or {}
         self.error = error
 
-    def encode(self, chunks: Sequence[Chunk], frames: Sequence[Pixels]) -> list[EncodedChunk]:
+    def encode(self, chunks: Sequence[Chunk], frames: Sequence[Pixels]) -> list[EncoderOutput]:
         seqs = [chunk.seq for chunk in chunks]
         self.calls.append(seqs)
         for seq in seqs:
@@ -221,7 +221,7 @@ class Gated(FakeEncoder):
         self.free_batches = free_batches
         self.held_too_long = False
 
-    def encode(self, chunks: Sequence[Chunk], frames: Sequence[Pixels]) -> list[EncodedChunk]:
+    def encode(self, chunks: Sequence[Chunk], frames: Sequence[Pixels]) -> list[EncoderOutput]:
         self.free_batches -= 1
         if self.free_batches < 0:
             self.computing.set()

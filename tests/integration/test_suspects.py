@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 
-from cornerman_encoder.core import EncodedChunk, Pixels
+from cornerman_encoder.core import EncoderOutput, Pixels
 from cornerman_encoder.fake import FakeEncoder
 from cornerman_encoder.service import EncoderWorker
 from cornerman_shared.bus.codec import unpack
@@ -31,7 +31,7 @@ class Mortal(FakeEncoder):
         super().__init__()
         self.batches: list[list[int]] = []
 
-    def encode(self, chunks: Sequence[Chunk], frames: Sequence[Pixels]) -> list[EncodedChunk]:
+    def encode(self, chunks: Sequence[Chunk], frames: Sequence[Pixels]) -> list[EncoderOutput]:
         self.batches.append([each.seq for each in chunks])
         if POISON in self.batches[-1]:
             raise NativeCrash

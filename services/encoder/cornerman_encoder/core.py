@@ -23,7 +23,7 @@ FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 
 @dataclass(frozen=True, slots=True)
-class EncodedChunk:
+class EncoderOutput:
     """Output of an encoder for one chunk."""
 
     vector: NDArray[np.float32]  # [F] pooled summary, for the decider
@@ -38,7 +38,7 @@ class Encoder(Protocol):
     def model(self) -> str:
         """Name of the model in messages."""
 
-    def encode(self, chunks: Sequence[Chunk], frames: Sequence[Pixels]) -> list[EncodedChunk]:
+    def encode(self, chunks: Sequence[Chunk], frames: Sequence[Pixels]) -> list[EncoderOutput]:
         """Encodes a batch.
 
         Args:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cornerman_encoder.core import EncodedChunk
+from cornerman_encoder.core import EncoderOutput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,7 +66,7 @@ class FakeEncoder:
         self._hang_at, self._hang = hang_at, hang
         self._batches = 0
 
-    def encode(self, chunks: Sequence[Chunk], frames: Sequence[Pixels]) -> list[EncodedChunk]:
+    def encode(self, chunks: Sequence[Chunk], frames: Sequence[Pixels]) -> list[EncoderOutput]:
         """Computes features that depend only on the pixels."""
         self._batches += 1
         if self._batches == self._hang_at:
@@ -79,7 +79,7 @@ class FakeEncoder:
         return [_encode(pixels) for pixels in frames]
 
 
-def _encode(frames: Pixels) -> EncodedChunk:
+def _encode(frames: Pixels) -> EncoderOutput:
     grey = frames.mean(axis=3, dtype=np.float32) / 255  # [8, H, W]
     means = grey.mean(axis=(1, 2))
     moved = np.abs(np.diff(grey, axis=0, prepend=grey[:1])).mean(axis=(1, 2))
@@ -88,4 +88,4 @@ def _encode(frames: Pixels) -> EncodedChunk:
     ramp = np.linspace(0, 1, WIDTH, dtype=np.float32)
     context = (means[:, None, None] * np.ones((PATCHES, 1), np.float32) * ramp).astype(np.float16)  # [8, 4, 16]
     video = (moved[:, None] * ramp).astype(np.float16)  # [8, 16]
-    return EncodedChunk(vector, context, video)
+    return EncoderOutput(vector, context, video)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from cornerman_common.model_location import model_path, set_threads, torch_device, torch_dtype
-from cornerman_encoder.core import EncodedChunk, compact, groups_of_equal_size
+from cornerman_encoder.core import EncoderOutput, compact, groups_of_equal_size
 from cornerman_shared.chunk import CHUNK_FRAMES
 from cornerman_shared.errors import ConfigError
 from mobile_videogpt import MobileVideoGPT, Tokens
@@ -62,9 +62,9 @@ class VisionEncoder:
         """Encodes one black chunk, so that kernels are compiled before the first real chunk."""
         self._model.encode_chunk(torch.zeros((1, CHUNK_FRAMES, WARM_UP_SIDE, WARM_UP_SIDE, 3), dtype=torch.uint8))
 
-    def encode(self, chunks: Sequence[Chunk], frames: Sequence[Pixels]) -> list[EncodedChunk]:
+    def encode(self, chunks: Sequence[Chunk], frames: Sequence[Pixels]) -> list[EncoderOutput]:
         """Runs one forward pass for each frame size of the batch."""
-        done: dict[int, EncodedChunk] = {}
+        done: dict[int, EncoderOutput] = {}
         for positions in groups_of_equal_size(frames):
             batch = torch.from_numpy(np.stack([frames[i] for i in positions]))  # [B, 8, H, W, 3]
             tokens = self._model.encode_chunk(batch)
@@ -73,8 +73,8 @@ class VisionEncoder:
         return [done[i] for i in range(len(frames))]
 
 
-def _row(tokens: Tokens, row: int) -> EncodedChunk:
-    return EncodedChunk(
+def _row(tokens: Tokens, row: int) -> EncoderOutput:
+    return EncoderOutput(
         vector=_numpy(tokens.features[row]),
         context=compact(_numpy(tokens.context[row])),
         video=compact(_numpy(tokens.video[row])),

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cornerman_encoder.core import EncodedChunk, checked
+from cornerman_encoder.core import EncoderOutput, checked
 from cornerman_encoder.hops import features_of, hop_for
 from cornerman_shared.bus.commit import bury_with_retry, commit_with_retry, retry_forever
 from cornerman_shared.bus.consumer import Consumer
@@ -42,7 +42,7 @@ MAX_FAILURES_IN_A_ROW = 8
 
 log = get_logger("encoder")
 
-Result = EncodedChunk | Exception
+Result = EncoderOutput | Exception
 
 
 async def encode_loop(context: Context) -> None:
