@@ -68,7 +68,7 @@ SAMPLES: dict[str, Any] = {
     "error": ErrorEvent("cam1", "r1", "generator", "out of memory", 1001.5, "cam1:r1:7"),
     "state": StateEvent("cam1", "r1", "playing", "30 FPS", 1000.0),
     "dead": DeadLetter("{cm0}:chunks", "encoder", "1-0", "w1", 6, "not msgpack", 1002.0, b"\x00\xff"),
-    "worker": WorkerStatus("encoder", "w1", 42, "host", "running", 990.0, 1000.0, 1 << 28, 2, {"fps": 29.97}),
+    "worker": WorkerStatus("encoder", "w1", 42, "host", "running", 990.0, 1000.0, 1 << 28, 2, {"fps": 29.97}, "hangs"),
 }  # fmt: skip
 
 
@@ -83,7 +83,12 @@ def test_old_golden_files_decode_to_samples(name: str) -> None:
     assert files, f"no golden bytes for {name}; run python {Path(__file__).name}"
     kind = type(SAMPLES[name])
     for file in files:
-        assert plain(unpack(bytes.fromhex(file.read_text()), kind)) == plain(SAMPLES[name]), file.name
+        written = bytes.fromhex(file.read_text())
+        # A field that is newer than the file has its default.
+        newer = [f.name for f in dataclasses.fields(kind) if f.name not in msgpack.unpackb(written)]
+        read, sample = plain(unpack(written, kind)), plain(SAMPLES[name])
+        assert all(is_empty(read.pop(field)) and sample.pop(field) for field in newer), newer
+        assert read == sample, file.name
 
 
 @pytest.mark.parametrize("name", NAMES.values())

@@ -259,9 +259,10 @@ class WorkerStatus:
     name: str
     pid: int
     host: str
-    state: str  # starting | running | draining | stopped
+    state: str  # starting | running | draining | stopped | unhealthy
     started_at_s: float
     at_s: float
     rss_bytes: int
     busy: int
     detail: dict[str, float] = field(default_factory=dict)
+    reason: str = ""  # why it is unhealthy
