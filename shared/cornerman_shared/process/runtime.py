@@ -32,21 +32,17 @@ from cornerman_shared.clock import Clock, SystemClock
 from cornerman_shared.errors import ConfigError, CornermanError, RetryableError
 from cornerman_shared.process import health as health_module
 from cornerman_shared.process import logs
+from cornerman_shared.process.exit_codes import EXIT_CONFIG, EXIT_NO_SERVER, EXIT_OK, EXIT_SOFTWARE, EXIT_USAGE
 from cornerman_shared.process.health import Health
 from cornerman_shared.process.logs import Logger
 from cornerman_shared.process.metrics import Metrics
 from cornerman_shared.process.run_dir import runtime_dir
-from cornerman_shared.process.watchdog import EXIT_SOFTWARE, Watchdog
+from cornerman_shared.process.watchdog import Watchdog
 from cornerman_shared.settings.overrides import merge, nest, parse_set
 from cornerman_shared.settings.tree import Settings, load_settings
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
-
-EXIT_OK: Final = 0
-EXIT_USAGE: Final = 64
-EXIT_NO_SERVER: Final = 69
-EXIT_CONFIG: Final = 78
 
 SERVER_WAIT_S: Final = 30.0
 """How long a starting process waits for the server to answer."""
