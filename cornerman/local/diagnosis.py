@@ -19,8 +19,9 @@ import psutil
 from cornerman.local import page
 from cornerman.local.model_choice import ASSETS
 from cornerman.local.pose_model import pose_state
-from cornerman_shared.bus import embedded
+from cornerman_shared.bus import embedded, server_binary
 from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.server_address import server_socket, with_server
 from cornerman_shared.errors import CornermanError
 from cornerman_shared.process.run_dir import runtime_dir
 from cornerman_shared.redact import redact_url
@@ -105,9 +106,10 @@ def _device(settings: Settings) -> Finding:
 
 def _server(settings: Settings) -> Finding:
     # An embedded server is asked only if one runs: the doctor starts nothing.
-    if settings.redis.url or embedded.answers(embedded.server_socket(settings)):
+    own = with_server(settings).redis
+    if settings.redis.url or embedded.answers(server_socket(settings), own.password):
         return asyncio.run(_running_server(settings))
-    return Finding("server", "ok", f"embedded: {embedded.find_binary()} (not running now)")
+    return Finding("server", "ok", f"embedded: {server_binary.find_binary()} (not running now)")
 
 
 async def _running_server(settings: Settings) -> Finding:
@@ -182,7 +184,7 @@ def _bundle(_: Settings) -> Finding:
 
 def _folder(settings: Settings) -> Finding:
     folder = runtime_dir(settings.runtime.dir)
-    return Finding("folder", "ok", f"{folder}, socket {embedded.server_socket(settings)}")
+    return Finding("folder", "ok", f"{folder}, socket {server_socket(settings)}")
 
 
 def _disk(settings: Settings) -> Finding:

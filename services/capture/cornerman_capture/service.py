@@ -15,6 +15,7 @@ from cornerman_shared.aio import wait_or_timeout
 from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import RegistryWatcher
+from cornerman_shared.bus.server_memory import ServerMemory
 from cornerman_shared.bus.workers import live_names
 from cornerman_shared.errors import RetryableError
 from cornerman_shared.process.logs import get_logger
@@ -38,6 +39,7 @@ class Capture:
         self._context = context
         self._bus = context.bus
         self._settings = context.settings
+        self._memory = ServerMemory(context.bus)
         self._runners: dict[str, tuple[SourceRunner, asyncio.Task[None]]] = {}
         self._over: dict[str, str] = {}  # source id -> identity of the run that reached its end
         self._free_since_s: dict[str, float] = {}  # source id -> when it was first seen without an owner
@@ -111,7 +113,7 @@ class Capture:
         return len(await live_names(self._bus, "capture") | {self._context.name})
 
     def _start(self, spec: SourceSpec, lease: Lease) -> None:
-        runner = SourceRunner(self._bus, spec, lease, self._context.metrics)
+        runner = SourceRunner(self._bus, spec, lease, self._context.metrics, self._memory)
         task = self._context.tasks.create_task(self._run_source(runner), name=f"source:{spec.source_id}")
         self._runners[spec.source_id] = (runner, task)
 

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from cornerman_shared.bus.server_memory import WARN_AT, read_memory
 from cornerman_shared.bus.workers import list_workers
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.messages import WorkerStatus
+    from cornerman_shared.bus.server_memory import MemoryUse
 
 NEEDED: Final = ("capture", "encoder", "decider", "generator")
 """Roles without which no feedback is made."""
@@ -52,10 +54,24 @@ def worker_problems(workers: Sequence[WorkerStatus]) -> list[HealthProblem]:
     return problems
 
 
+def memory_problems(uses: Sequence[MemoryUse], full_at: float) -> list[HealthProblem]:
+    """Servers whose memory runs short; from `full_at` on capture publishes nothing."""
+    return [
+        HealthProblem(
+            use.server,
+            f"{use}; " + ("capture publishes nothing until there is room" if use.part >= full_at else "it fills up"),
+        )
+        for use in uses
+        if use.part >= min(WARN_AT, full_at)
+    ]
+
+
 async def system_health(bus: Bus) -> SystemHealth:
     """Reads the health from the server.
 
     Raises:
         RetryableError: no answer.
     """
-    return SystemHealth(tuple(worker_problems(await list_workers(bus))))
+    problems = worker_problems(await list_workers(bus))
+    problems += memory_problems(await read_memory(bus), bus.settings.redis.full_at)
+    return SystemHealth(tuple(problems))
