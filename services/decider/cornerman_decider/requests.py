@@ -32,6 +32,15 @@ _LENGTHS: dict[Density, str] = {
 }
 
 
+TRAINED = ("head", "llm")
+"""Strategies that judge the exercise; the others only keep a schedule or see change."""
+
+_KNOWN: dict[Action, str] = {
+    "correct": "A trained coach that watches along sees a mistake now and wants it corrected",
+    "feedback": "A trained coach that watches along sees good work now and wants to say so",
+}
+
+
 def decision_event(
     features: Features, action: Action, confidence: float, reason: str, strategy: str, decided_at_s: float
 ) -> DecisionEvent:
@@ -97,6 +106,7 @@ def request_for(
         deadline_at_s=deadline_at_s,
         owns_blobs=False,
         times=replace(features.times, decided_at_s=decided_at_s),
+        known=known_of(decision, speak.strategy),
     )
 
 
@@ -123,6 +133,12 @@ def request_for_question(
         owns_blobs=False,
         times=Times(captured_at_s=question.asked_at_s, decided_at_s=now_s),
     )
+
+
+def known_of(decision: Decision, strategy: str) -> str:
+    """The decision of a trained strategy in a sentence, for models that follow prompts; empty for the others."""
+    said = _KNOWN.get(decision.action, "") if strategy in TRAINED else ""
+    return f"{said} (confidence {decision.confidence:.2f})." if said else ""
 
 
 def density(previous: str, change: float) -> Density:

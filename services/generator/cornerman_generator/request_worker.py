@@ -1,6 +1,7 @@
 """Answers one request: starts an attempt, fetches its chunks, streams the text, and writes exactly one end.
 
-A failure becomes an error event with its cause; no fixed text replaces the model's reply.
+A question outside the model's abilities ends as declined, with a sentence as its cause and no text. A failure becomes
+an error event with its cause; no fixed text replaces the model's reply.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from cornerman_common.abilities import GENERAL
+from cornerman_common.question_scope import decline
 from cornerman_generator.core import SilenceFilter, TextPacer
 from cornerman_generator.hops import ReplyOutcome, closed_hop, end_hop
 from cornerman_generator.reply_writer import ReplyWriter
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cornerman_common.abilities import Abilities
     from cornerman_generator.protocol import Generator, TextDelta
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.delivery import Delivery
@@ -44,9 +48,17 @@ log = get_logger("request_worker")
 class RequestWorker:
     """Answers one request."""
 
-    def __init__(self, bus: Bus, generator: Generator, metrics: Metrics, delivery: Delivery[Request]) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        generator: Generator,
+        metrics: Metrics,
+        delivery: Delivery[Request],
+        abilities: Abilities = GENERAL,
+    ) -> None:
         self._bus = bus
         self._generator = generator
+        self._abilities = abilities
         self._metrics = metrics
         self._delivery = delivery
         self._request = delivery.message
@@ -63,6 +75,9 @@ class RequestWorker:
         if 0 < request.deadline_at_s < self._bus.clock.now_s():
             cause = "it waited past its deadline; a generator was busy or not there"
             await self._end(ReplyOutcome("expired", 0, self._generator.model, cause=cause))
+            return
+        if request.kind == "question" and (sentence := decline(request.prompt, self._abilities)):
+            await self._end(ReplyOutcome("declined", 0, self._generator.model, cause=sentence))
             return
         started_s = self._bus.clock.monotonic_s()
         if not await writer.start():

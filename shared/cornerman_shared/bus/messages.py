@@ -18,7 +18,7 @@ Action: TypeAlias = Literal["next", "feedback", "correct"]
 """Decision about a chunk: stay silent, praise or comment, or correct. The model's tokens are `<next>` and so on."""
 
 RequestKind: TypeAlias = Literal["feedback", "question"]
-EndStatus: TypeAlias = Literal["done", "expired", "cancelled", "failed"]
+EndStatus: TypeAlias = Literal["done", "expired", "cancelled", "failed", "declined"]
 FeatureStatus: TypeAlias = Literal["ok", "end", "buried", "expired"]
 SourceStateName: TypeAlias = Literal[
     "waiting", "opening", "playing", "stalled", "reconnecting", "paused", "ended", "failed"
@@ -131,6 +131,7 @@ class Request:
     deadline_at_s: float  # unix seconds; 0 = no deadline
     owns_blobs: bool  # the hop that ends the request frees the blobs of `chunks`
     times: Times
+    known: str = ""  # the decider's knowledge of the moment, one sentence for models that follow prompts; empty = none
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,3 +266,4 @@ class WorkerStatus:
     rss_bytes: int
     busy: int
     detail: dict[str, float] = field(default_factory=dict)
+    models: dict[str, str] = field(default_factory=dict)  # back end, model and abilities that the process works with

@@ -50,6 +50,7 @@ class Health:
         self._loading = 0
         self._in_hand = 0
         self._detail: dict[str, float] = {}
+        self._models: dict[str, str] = {}
         self._process = psutil.Process()
         self._host = socket.gethostname()
 
@@ -84,6 +85,10 @@ class Health:
         """Sets numbers that `cornerman status` shows, e.g. `report(fps=29.9)`."""
         self._detail.update(numbers)
 
+    def report_models(self, **models: str) -> None:
+        """Sets the models that the process works with, e.g. `report_models(backend="openai", model="qwen")`."""
+        self._models.update(models)
+
     def status(self) -> WorkerStatus:
         """The current status."""
         now_s = self._clock.now_s()
@@ -98,6 +103,7 @@ class Health:
             rss_bytes=self._process.memory_info().rss,
             busy=self._in_hand,
             detail={**self._detail, "idle_s": round(max(0.0, now_s - self._progress_at_s), 3)},
+            models=dict(self._models),
         )
 
     def write(self) -> None:
