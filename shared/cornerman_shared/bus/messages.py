@@ -99,6 +99,7 @@ class ChunkRef:
     context: BlobRef | None
     video: BlobRef | None
     frames: BlobRef | None
+    captured_at_s: float = 0.0  # unix seconds, of the newest frame; 0 = unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,7 @@ class Request:
     deadline_at_s: float  # unix seconds; 0 = no deadline
     owns_blobs: bool  # the hop that ends the request frees the blobs of `chunks`
     times: Times
+    picture_age_s: float = 0.0  # of the newest frame when the request was made; 0 = unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,7 @@ class StartEvent:
     prompt: str
     model: str
     times: Times
+    picture_age_s: float = 0.0  # as in the request
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +212,7 @@ class EndEvent:
     n_output_tokens: int
     ttft_ms: float  # measured from start to first delta; 0 = no delta
     times: Times
+    picture_age_s: float = 0.0  # as in the request
 
 
 @dataclass(frozen=True, slots=True)
