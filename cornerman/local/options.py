@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cornerman_common.model_choice import ModelChoice, resolve_models
+from cornerman_common.model_choice import resolve_models
+from cornerman_common.model_parts import ModelChoice
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.origin import GivenSettings
 from cornerman_shared.settings.overrides import merge, nest, parse_set

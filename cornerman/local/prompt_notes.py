@@ -9,7 +9,7 @@ from cornerman_common.question_scope import decline
 from cornerman_shared.errors import ConfigError
 
 if TYPE_CHECKING:
-    from cornerman_common.model_choice import ModelChoice
+    from cornerman_common.model_parts import ModelChoice
 
 REMEDY: Final = "a general model does, e.g. --generator openai with generator.base_url and generator.model"
 

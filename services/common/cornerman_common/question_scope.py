@@ -3,8 +3,7 @@
 A closed vocabulary: a question about form has only words that such a question needs, and one that asks for a judgement
 of a movement. Any other word (colour, weather, who, doctor) puts it outside. The method reads English, knows no
 grammar and no context, and declines unusual wordings of questions that a coach could answer: a question declined by
-mistake costs a rewording, and form advice in answer to something else is wrong. A model without limits gets every
-question.
+mistake costs a rewording, and form advice in answer to something else is wrong. A model without limits gets all.
 """
 
 from __future__ import annotations

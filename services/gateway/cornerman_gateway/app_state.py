@@ -9,7 +9,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
-    from cornerman_common.model_choice import ModelChoice
+    from cornerman_common.model_parts import ModelChoice
     from cornerman_gateway.addresses import AddressRules
     from cornerman_gateway.fanout import Hub
     from cornerman_gateway.preview import PreviewStreams

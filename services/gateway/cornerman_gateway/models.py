@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cornerman_common.abilities import Abilities
-from cornerman_common.model_choice import ModelPart
+from cornerman_common.model_parts import ModelPart
 from cornerman_shared.bus.workers import list_workers
 
 if TYPE_CHECKING:
-    from cornerman_common.model_choice import ModelChoice
+    from cornerman_common.model_parts import ModelChoice
     from cornerman_gateway.app_state import AppState
     from cornerman_shared.bus.messages import WorkerStatus
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cornerman_common.model_choice import described_models
 from cornerman_gateway.addresses import AddressRules
 from cornerman_gateway.app_state import AppState
 from cornerman_gateway.fanout import Hub
@@ -16,7 +15,7 @@ from cornerman_gateway.whip import Whip
 from cornerman_shared.process.run_dir import runtime_dir
 
 if TYPE_CHECKING:
-    from cornerman_common.model_choice import ModelChoice
+    from cornerman_common.model_parts import ModelChoice
     from cornerman_shared.aio import Spawn
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.process.metrics import Metrics
@@ -38,7 +37,10 @@ def build_state(
     Raises:
         ConfigError: the gateway would listen beyond loopback without a token.
     """
-    choice = choice or described_models(settings)
+    if choice is None:
+        from cornerman_common.model_choice import described_models  # only for a gateway inside another program
+
+        choice = described_models(settings)
     settings = settings.model_copy(
         update={name: getattr(choice.settings, name) for name in ("encoder", "generator", "speak")}
     )

@@ -10,8 +10,6 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cornerman_common.abilities import GENERAL
-from cornerman_common.question_scope import decline
 from cornerman_generator.core import SilenceFilter, TextPacer
 from cornerman_generator.hops import ReplyOutcome, closed_hop, end_hop
 from cornerman_generator.reply_writer import ReplyWriter
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cornerman_common.abilities import Abilities
     from cornerman_generator.protocol import Generator, TextDelta
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.delivery import Delivery
@@ -46,7 +43,11 @@ log = get_logger("request_worker")
 
 
 class RequestWorker:
-    """Answers one request."""
+    """Answers one request.
+
+    Args:
+        decline: gives the sentence that declines a question, empty = it may be answered.
+    """
 
     def __init__(
         self,
@@ -54,11 +55,11 @@ class RequestWorker:
         generator: Generator,
         metrics: Metrics,
         delivery: Delivery[Request],
-        abilities: Abilities = GENERAL,
+        decline: Callable[[str], str] = lambda question: "",
     ) -> None:
         self._bus = bus
         self._generator = generator
-        self._abilities = abilities
+        self._decline = decline
         self._metrics = metrics
         self._delivery = delivery
         self._request = delivery.message
@@ -76,7 +77,7 @@ class RequestWorker:
             cause = "it waited past its deadline; a generator was busy or not there"
             await self._end(ReplyOutcome("expired", 0, self._generator.model, cause=cause))
             return
-        if request.kind == "question" and (sentence := decline(request.prompt, self._abilities)):
+        if request.kind == "question" and (sentence := self._decline(request.prompt)):
             await self._end(ReplyOutcome("declined", 0, self._generator.model, cause=sentence))
             return
         started_s = self._bus.clock.monotonic_s()

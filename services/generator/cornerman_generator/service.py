@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cornerman_common.abilities import GENERAL, speaker_abilities
+from cornerman_common.question_scope import decline
 from cornerman_generator.backends import make_generator
 from cornerman_generator.hops import ReplyOutcome, end_hop
 from cornerman_generator.reply_text import BoundedGenerator
@@ -68,6 +70,7 @@ async def answer_loop(context: Context, generator: Generator, abilities: Abiliti
         consumer.stop()
 
     # The task group is inside the consumer: entries keep their heartbeat until their workers have ended.
+    declines = partial(decline, abilities=abilities)
     async with consumer, asyncio.TaskGroup() as workers:
         workers.create_task(stop())
         while deliveries := await consumer.take(slots):
@@ -75,5 +78,5 @@ async def answer_loop(context: Context, generator: Generator, abilities: Abiliti
                 break  # leaving the consumer releases these entries to other workers
             context.progress(consumer.busy)
             for delivery in deliveries:
-                worker = RequestWorker(bus, generator, context.metrics, delivery, abilities)
+                worker = RequestWorker(bus, generator, context.metrics, delivery, declines)
                 workers.create_task(worker.run(), name=delivery.message.request_id)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from cornerman.local.options import command_settings, with_models
-from cornerman_common.model_choice import ModelChoice, described_models, resolve_models
+from cornerman_common.model_choice import described_models, resolve_models
+from cornerman_common.model_parts import ModelChoice
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.overrides import nest
 from cornerman_shared.settings.tree import load_settings
