@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from cornerman_common.gate import SLACK_S
@@ -47,7 +46,7 @@ def decision_event(
         strategy=strategy,
         motion=features.motion,
         status=features.status,
-        times=replace(features.times, decided_at_s=decided_at_s),
+        times=features.times.reached("decided", decided_at_s),
     )
 
 
@@ -96,7 +95,7 @@ def request_for(
         adapter=say.adapter,
         deadline_at_s=deadline_at_s,
         owns_blobs=False,
-        times=replace(features.times, decided_at_s=decided_at_s),
+        times=features.times.reached("decided", decided_at_s),
     )
 
 
@@ -121,7 +120,7 @@ def request_for_question(
         adapter=say.adapter,
         deadline_at_s=0.0,
         owns_blobs=False,
-        times=Times(captured_at_s=question.asked_at_s, decided_at_s=now_s),
+        times=Times(captured_at_s=question.asked_at_s).reached("decided", now_s),
     )
 
 
