@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 
 from cornerman.local.model_choice import choose_models, gate_of, head_folder, threads_of
 from cornerman_shared.errors import ConfigError
+from cornerman_shared.settings.files import read_settings_file
 from cornerman_shared.settings.overrides import merge, nest, parse_set
 from cornerman_shared.settings.tree import DEFAULT_FILE, Settings, load_settings
 
@@ -104,8 +104,7 @@ def with_models(chosen: CommandSettings, note: Callable[[str], None]) -> Command
 
 def _file_tree() -> Mapping[str, Any]:
     path = Path(os.environ.get("CORNERMAN_CONFIG") or DEFAULT_FILE)
-    tree = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
-    return tree if isinstance(tree, dict) else {}
+    return read_settings_file(path) if path.is_file() else {}
 
 
 def _has(tree: Mapping[str, Any], dotted: str) -> bool:

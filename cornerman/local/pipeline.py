@@ -29,6 +29,7 @@ from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import DecisionEvent, EndEvent, StateEvent
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import add_source, remove_source, update_source
+from cornerman_shared.bus.server_memory import refuse_eviction
 from cornerman_shared.bus.streams import entry_order
 from cornerman_shared.errors import FatalError, RetryableError
 
@@ -83,6 +84,7 @@ class LocalPipeline:
         """
         async with Bus.connect(self._server.settings) as bus:
             await bus.ready()
+            await refuse_eviction(bus)
             missing = set(self._plan.roles) - (await live_roles(bus) if self._server.shared else set())
             counts = {role: self._plan.workers.get(role, 1) for role in self._plan.roles if role in missing}
             launcher = Launcher(counts, self._server.overrides, self._output.child)

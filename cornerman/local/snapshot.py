@@ -11,6 +11,7 @@ from cornerman_shared.bus.lag import Lag, lag_of
 from cornerman_shared.bus.messages import WorkerStatus
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import list_sources
+from cornerman_shared.bus.server_memory import ServerMemory, read_memory
 from cornerman_shared.bus.streams import GROUP_DECIDER, GROUP_ENCODER, GROUP_GENERATOR
 from cornerman_shared.bus.workers import list_workers
 from cornerman_shared.redact import redact_url
@@ -41,6 +42,7 @@ class Snapshot:
     lags: dict[str, Lag]
     dead: int
     sources: list[SourceStatus]
+    memory: ServerMemory
 
     def to_dict(self) -> dict[str, Any]:
         """The snapshot as JSON types, without passwords."""
@@ -50,6 +52,7 @@ class Snapshot:
             "workers": [asdict(worker) for worker in self.workers],
             "streams": {name: {"waiting": lag.waiting, "pending": lag.pending} for name, lag in self.lags.items()},
             "dead_letters": self.dead,
+            "server": self.memory.to_dict(),
             "sources": {
                 source.spec.source_id: {
                     "url": redact_url(source.spec.url),
@@ -84,7 +87,7 @@ async def take_snapshot(bus: Bus) -> Snapshot:
         with redis_errors():
             dead += int(await bus.redis.xlen(keys.dead))
     sources = [await _source_status(bus, spec) for spec in (await list_sources(bus)).values()]
-    return Snapshot(time.time(), await list_workers(bus), lags, dead, sources)
+    return Snapshot(time.time(), await list_workers(bus), lags, dead, sources, await read_memory(bus))
 
 
 async def run_fields(bus: Bus, source_id: str) -> dict[str, str]:

@@ -17,7 +17,8 @@ def status_tables(now: Snapshot, before: Snapshot | None) -> Group:
     """Tables of workers and sources, and a line of lags. Rates need the snapshot before."""
     lags = " · ".join(f"{name} {lag.waiting} waiting, {lag.pending} in hand" for name, lag in now.lags.items())
     dead = Text(f"{now.dead} dead letters (cornerman dlq list)", style="red") if now.dead else Text("")
-    return Group(_workers(now), Text(""), Text(lags), dead, Text(""), _sources(now, before))
+    fault = [Text(now.memory.fault, style="red")] if now.memory.fault else []
+    return Group(*fault, _workers(now), Text(""), Text(lags), dead, Text(""), _sources(now, before))
 
 
 def plain_table(*columns: str) -> Table:

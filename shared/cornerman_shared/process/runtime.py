@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import RedisError
 
-from cornerman_shared.aio import background, first_of
+from cornerman_shared.aio import background, first_of, retry
 from cornerman_shared.bus.embedded import with_server
 from cornerman_shared.bus.workers import publish_status, remove_status
 from cornerman_shared.clock import Clock, SystemClock
@@ -42,6 +42,7 @@ from cornerman_shared.settings.tree import Settings, load_settings
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.server_memory import refuse_eviction
 
 EXIT_OK: Final = 0
 EXIT_USAGE: Final = 64
@@ -162,7 +163,7 @@ async def _run_process(role: str, name: str, settings: Settings, folder: Path, m
         drained = True
         async with background(_heartbeat_loop(watchdog, metrics), _status_loop(context)):
             log.info("starting", pid=os.getpid())
-            await first_of(bus.ready(SERVER_WAIT_S), context.stopping.wait())
+            await first_of(_wait_ready(bus), context.stopping.wait())
             if not context.stopping.is_set():
                 health.set_state("running")
                 log.info("running")
@@ -174,6 +175,11 @@ async def _run_process(role: str, name: str, settings: Settings, folder: Path, m
                     await remove_status(bus, role, name)
         log.info("stopped", drained=drained)
     return drained
+
+
+async def _wait_ready(bus: Bus) -> None:
+    await bus.ready(SERVER_WAIT_S)
+    await retry(lambda: refuse_eviction(bus), cap_s=1.0)
 
 
 async def _run_main(context: Context, main: Main) -> bool:

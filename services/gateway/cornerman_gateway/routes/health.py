@@ -14,6 +14,7 @@ from cornerman_gateway.problems import Problem
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.lag import lag_of
 from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.server_memory import read_memory
 from cornerman_shared.bus.workers import list_workers
 from cornerman_shared.errors import RetryableError
 
@@ -47,6 +48,9 @@ class Status(BaseModel):
     dead_letters: int
     clients: Annotated[int, Field(description="who follows events")]
     viewers: Annotated[int, Field(description="who watches pictures")]
+    server_fault: Annotated[str, Field(description="Redis is full or evicts keys, and the remedy; empty = neither")] = (
+        ""
+    )
 
 
 async def lags(state: AppState) -> dict[str, int]:
@@ -104,4 +108,5 @@ async def status(state: StateDep) -> Status:
         dead_letters=dead,
         clients=state.hub.clients,
         viewers=state.previews.viewers,
+        server_fault=(await read_memory(state.bus)).fault,
     )

@@ -46,6 +46,7 @@ export class HealthView {
       h("section", { class: "tile" }, h("h3", {}, title), h("div", { class: "value" }, String(value)));
     fill(
       this.lags,
+      status.server_fault ? h("p", { class: "danger", role: "alert" }, `Redis: ${status.server_fault}.`) : null,
       Object.entries(status.lag).map(([group, count]) => tile(group, count)),
       tile("dead letters", status.dead_letters),
       tile("event clients", status.clients),
