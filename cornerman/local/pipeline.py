@@ -70,6 +70,7 @@ class LocalPipeline:
         self._output = output
         self._lines = EventLines()
         self._stop = asyncio.Event()
+        self._finishing = False
         self._noted_s = -math.inf
         self._lost_s: float | None = None  # when the server was lost
         self._sources: dict[str, SourceProgress] = {}
@@ -152,6 +153,8 @@ class LocalPipeline:
             if isinstance(event, StateEvent):
                 # A failed run also ends; `ended` must not hide the failure.
                 source.state = "failed" if (source.state, event.state) == ("failed", "ended") else event.state
+                if event.state == "waiting" and event.detail and not self._finishing:
+                    self._output.note(f"{event.source_id} waits: {event.detail}")
             elif isinstance(event, DecisionEvent):
                 source.pts_s = event.pts_s
             elif isinstance(event, EndEvent) and event.status == "done" and not event.silent:
@@ -181,6 +184,7 @@ class LocalPipeline:
 
     async def _finish(self, bus: Bus, launcher: Launcher, *, hurry: bool) -> None:
         """Stops capture, then waits until every published chunk is settled; in a hurry only for `HURRY_S`."""
+        self._finishing = True
         if not all(source.over for source in self._sources.values()):
             await self._stop_capture(bus, launcher)
         patience_s = HURRY_S if hurry else self._server.settings.generator.timeout_s + PATIENCE_MORE_S
