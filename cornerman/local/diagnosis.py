@@ -21,6 +21,7 @@ from cornerman.local.demo_clip import ASSETS
 from cornerman.local.pose_model import pose_state
 from cornerman_shared.bus import embedded
 from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.server_memory import memory_of
 from cornerman_shared.bus.workers import list_workers
 from cornerman_shared.errors import CornermanError
 from cornerman_shared.process.clock_skew import LARGEST_SKEW_S, SKEW
@@ -123,15 +124,9 @@ async def _running_server(settings: Settings) -> Finding:
     number = info.get("valkey_version") or info.get("redis_version")
     kept = "kept on disk" if info.get("aof_enabled") else "in memory only"
     found = f"{name} {number} at {redact_url(bus.url)}, {info.get('used_memory_human')} used, {kept}"
-    # Any other policy evicts keys at the memory limit, and with them chunks and state.
-    policy = info.get("maxmemory_policy", "noeviction")
-    if info.get("maxmemory") and policy != "noeviction":
-        return Finding(
-            "server",
-            "problem",
-            f"{found}, maxmemory-policy {policy}",
-            "set maxmemory-policy noeviction: it may throw work away",
-        )
+    memory = memory_of(info)
+    if memory.fault:
+        return Finding("server", "problem", f"{found}, maxmemory-policy {memory.policy}", memory.fault)
     return Finding("server", "ok", found)
 
 

@@ -100,9 +100,12 @@ class Bus:
             version = tuple(int(part) for part in text.split(".")[:2])
             if version < MIN_VERSION:
                 raise ConfigError(f"the server is Redis {text}; use Redis 7.0 or later, or Valkey")
-            # The first process on an empty server sets the number; NX makes concurrent starts agree.
-            await self.redis.set(streams.SHARDS, self.shards, nx=True)
-            laid_out = int(await self.redis.get(streams.SHARDS) or self.shards)
+            found = await self.redis.get(streams.SHARDS)
+            if found is None:  # only then: a full server answers reads, and refuses writes
+                # The first process on an empty server sets the number; NX makes concurrent starts agree.
+                await self.redis.set(streams.SHARDS, self.shards, nx=True)
+                found = await self.redis.get(streams.SHARDS)
+            laid_out = int(found or self.shards)
         if laid_out != self.shards:
             raise ConfigError(
                 f"redis.shards = {self.shards}, but the data of this server has {laid_out} shards; "
