@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from cornerman.local.model_choice import ASSETS
+from cornerman.local.demo_clip import ASSETS
 from cornerman_media.length import length_s
 from cornerman_shared.bus.server_address import server_socket, socket_url
 from cornerman_shared.settings.tree import load_settings

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cornerman.cli import invoke
-from cornerman.local.model_choice import ASSETS
+from cornerman.local.demo_clip import ASSETS
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.hop import Hop, HopResult
 from cornerman_shared.bus.registry import add_source

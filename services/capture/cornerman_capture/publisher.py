@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cornerman_capture.thread_queue import ThreadQueue
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.lease import Lease
-    from cornerman_shared.bus.server_memory import ServerMemory
+    from cornerman_shared.bus.memory_gate import MemoryGate
     from cornerman_shared.process.metrics import Metrics
     from cornerman_shared.settings.source import SourceSpec
 
@@ -59,7 +59,7 @@ class Publisher:
         stopping: Callable[[], bool],
         metrics: Metrics,
         stills: Stills,
-        memory: ServerMemory,
+        memory: MemoryGate,
     ) -> None:
         self._bus, self._lease, self._run = bus, lease, run
         self._spec, self._counts, self._stopping, self._metrics = spec, counts, stopping, metrics
@@ -143,7 +143,7 @@ class Publisher:
         key = self._keys.blob(self._source_id, self._run, seq, "frames")
         # Pixels first: an encoder must never see a chunk whose pixels are not stored yet.
         frames = await self._bus.put_blob(key, pending.stacked(), ttl_s)
-        times = Times(captured_at_s=pending.available_at_s, published_at_s=self._bus.clock.now_s())
+        times = Times(captured_at_s=pending.available_at_s).reached("published", self._bus.clock.now_s())
         chunk = Chunk(
             source_id=self._source_id,
             run=self._run,

@@ -19,7 +19,7 @@ from cornerman_capture.preview import PreviewEncoder
 from cornerman_capture.publisher import Publisher
 from cornerman_capture.reporter import Reporter
 from cornerman_capture.source_decoder import DecodePlan, SourceDecoder, StateChange
-from cornerman_capture.sources.opening import open_source
+from cornerman_capture.sources.opening import SourceOpener
 from cornerman_capture.sources.push import Inbox
 from cornerman_capture.stills import Stills
 from cornerman_shared.aio import background, retry
@@ -31,8 +31,8 @@ from cornerman_shared.process.logs import get_logger
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.lease import Lease
+    from cornerman_shared.bus.memory_gate import MemoryGate
     from cornerman_shared.bus.messages import SourceStateName
-    from cornerman_shared.bus.server_memory import ServerMemory
     from cornerman_shared.process.metrics import Metrics
     from cornerman_shared.settings.source import SourceSpec
 
@@ -66,7 +66,7 @@ class SourceRunner:
         memory: of the servers.
     """
 
-    def __init__(self, bus: Bus, spec: SourceSpec, lease: Lease, metrics: Metrics, memory: ServerMemory) -> None:
+    def __init__(self, bus: Bus, spec: SourceSpec, lease: Lease, metrics: Metrics, memory: MemoryGate) -> None:
         self.spec = spec
         self._bus, self._lease, self._metrics, self._memory = bus, lease, metrics, memory
         self._stop_reason: StopReason | None = None
@@ -125,7 +125,7 @@ class SourceRunner:
         published = info.next_seq if resumable else 0
         inbox = Inbox()
         previews = PreviewEncoder(clock, settings.display_width, settings.display_quality)
-        opener = partial(open_source, spec.url, settings, inbox)
+        opener = SourceOpener(spec.url, settings, inbox)
         decoder = SourceDecoder(_plan(spec, published), opener, settings, clock, previews)
         counts = ChunkCounts(published=published)
         publisher = Publisher(

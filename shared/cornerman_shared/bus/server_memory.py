@@ -1,81 +1,96 @@
-"""Memory of the servers against their `maxmemory`: what capture and the health check read before writes are refused."""
+"""Memory of the server: whether it is full, and whether it evicts keys instead of refusing writes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.errors import ConfigError
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
 
-READ_EVERY_S: Final = 1.0
-WARN_AT: Final = 0.75
-"""The part of `maxmemory` from which the system counts as degraded."""
+KEEPS: Final = "noeviction"
+"""The only policy that never deletes keys: a chunk, a state or a lease that is evicted is lost without a word."""
+
+FULL: Final = 0.99
+"""Used part of the limit from which writes are refused now and then."""
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryUse:
-    """Memory of one server.
+class ServerMemory:
+    """The server's memory. `limit_bytes` 0 = no limit; `policy` "" = unknown."""
 
-    Attributes:
-        server: `server`, or `server for blobs`.
-        used_bytes: in use.
-        most_bytes: `maxmemory`; 0 = no bound.
-    """
-
-    server: str
     used_bytes: int
-    most_bytes: int
+    limit_bytes: int
+    policy: str
 
     @property
     def part(self) -> float:
-        """The part in use; 0 without a bound."""
-        return self.used_bytes / self.most_bytes if self.most_bytes else 0.0
+        """The part of the limit in use; 0 without a limit."""
+        return self.used_bytes / self.limit_bytes if self.limit_bytes else 0.0
 
-    def __str__(self) -> str:
-        used, most = self.used_bytes / 2**20, self.most_bytes / 2**20
-        return f"the {self.server} uses {used:.0f} of {most:.0f} MiB ({self.part:.0%} of its maxmemory)"
+    @property
+    def full(self) -> bool:
+        """Whether the server refuses writes."""
+        return self.limit_bytes > 0 and self.used_bytes >= FULL * self.limit_bytes
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with it and the remedy, for people; "" = nothing."""
+        if self.policy not in ("", KEEPS):
+            return (
+                f"the server evicts keys (maxmemory-policy {self.policy}), and with them chunks, states and leases; "
+                f"set it with `CONFIG SET maxmemory-policy {KEEPS}`, or give another server"
+            )
+        if self.full:
+            return (
+                f"the server is full ({_mib(self.used_bytes)} of {_mib(self.limit_bytes)} MiB) and refuses writes; "
+                "raise maxmemory, or delete what else is on it"
+            )
+        return ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        return {
+            "used_bytes": self.used_bytes,
+            "limit_bytes": self.limit_bytes,
+            "policy": self.policy,
+            "full": self.full,
+            "fault": self.fault,
+        }
 
 
-async def read_memory(bus: Bus) -> list[MemoryUse]:
-    """Memory of each server of the bus.
+async def read_memory(bus: Bus) -> ServerMemory:
+    """Asks the server.
 
     Raises:
-        RetryableError: no answer.
+        RetryableError: the server does not answer.
     """
-    clients = {"server": bus.redis} | ({} if bus.blobs is bus.redis else {"server for blobs": bus.blobs})
-    found = []
-    for name, client in clients.items():
-        with redis_errors():
-            info = await client.info("memory")
-        found.append(MemoryUse(name, int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))))
-    return found
+    with redis_errors():
+        info: dict[str, Any] = await bus.redis.info("memory")
+    return memory_of(info)
 
 
-class ServerMemory:
-    """The fullest server, read again after `READ_EVERY_S`; for a process that asks before each write."""
+def memory_of(info: dict[str, Any]) -> ServerMemory:
+    """The memory section of the server's INFO."""
+    return ServerMemory(
+        int(info.get("used_memory", 0)), int(info.get("maxmemory", 0)), str(info.get("maxmemory_policy", ""))
+    )
 
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
-        self._read_at_s = float("-inf")
-        self._full = ""
 
-    def refused(self) -> None:
-        """A write failed: the next answer is read anew."""
-        self._read_at_s = float("-inf")
+async def refuse_eviction(bus: Bus) -> None:
+    """Checks that the server keeps what is written to it; asked before services start.
 
-    async def full(self) -> str:
-        """Why nothing more should be written, as a sentence; empty = there is room.
+    Raises:
+        ConfigError: it evicts keys.
+        RetryableError: the server does not answer.
+    """
+    memory = await read_memory(bus)
+    if memory.policy not in ("", KEEPS):
+        raise ConfigError(memory.fault)
 
-        Raises:
-            RetryableError: no answer.
-        """
-        now_s = self._bus.clock.monotonic_s()
-        if now_s - self._read_at_s >= READ_EVERY_S:
-            self._read_at_s = now_s
-            limit = self._bus.settings.redis.full_at
-            over = [use for use in await read_memory(self._bus) if use.part >= limit]
-            self._full = f"{over[0]}; raise it, or watch fewer sources" if over else ""
-        return self._full
+
+def _mib(count: int) -> str:
+    return f"{count / 2**20:.1f}".removesuffix(".0")

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from cornerman_shared.bus.server_memory import WARN_AT, read_memory
+from cornerman_shared.bus.memory_gate import WARN_AT, scarce_memory
+from cornerman_shared.bus.server_memory import read_memory
 from cornerman_shared.bus.workers import list_workers
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.messages import WorkerStatus
-    from cornerman_shared.bus.server_memory import MemoryUse
+
+SERVER: Final = "server"
 
 NEEDED: Final = ("capture", "encoder", "decider", "generator")
 """Roles without which no feedback is made."""
@@ -54,18 +56,6 @@ def worker_problems(workers: Sequence[WorkerStatus]) -> list[HealthProblem]:
     return problems
 
 
-def memory_problems(uses: Sequence[MemoryUse], full_at: float) -> list[HealthProblem]:
-    """Servers whose memory runs short; from `full_at` on capture publishes nothing."""
-    return [
-        HealthProblem(
-            use.server,
-            f"{use}; " + ("capture publishes nothing until there is room" if use.part >= full_at else "it fills up"),
-        )
-        for use in uses
-        if use.part >= min(WARN_AT, full_at)
-    ]
-
-
 async def system_health(bus: Bus) -> SystemHealth:
     """Reads the health from the server.
 
@@ -73,5 +63,13 @@ async def system_health(bus: Bus) -> SystemHealth:
         RetryableError: no answer.
     """
     problems = worker_problems(await list_workers(bus))
-    problems += memory_problems(await read_memory(bus), bus.settings.redis.full_at)
+    fault = (await read_memory(bus)).fault
+    if fault:
+        problems.append(HealthProblem(SERVER, fault))
+    full_at = bus.settings.redis.full_at
+    full = await scarce_memory(bus, full_at)
+    for server, sentence in (await scarce_memory(bus, min(WARN_AT, full_at))).items():
+        then = "capture publishes nothing until there is room" if server in full else "it fills up"
+        if server != SERVER or not fault:
+            problems.append(HealthProblem(server, f"{sentence}; {then}"))
     return SystemHealth(tuple(problems))
