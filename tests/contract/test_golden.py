@@ -27,6 +27,8 @@ from cornerman_shared.bus.messages import (
     ErrorEvent,
     Event,
     Features,
+    MistakeSeen,
+    MovementSeen,
     Question,
     Request,
     Sampling,
@@ -46,19 +48,24 @@ CONTEXT = BlobRef("{cm0}:blob:cam1:r1:7:context", "<f2", (8, 144, 896))
 VIDEO = BlobRef("{cm0}:blob:cam1:r1:7:video", "<f2", (98, 896))
 PROMPT = "Was fällt auf? 👀"
 
+ABOUT = MovementSeen(
+    "squat", 0.875, 8, 0.25, True, (MistakeSeen("too_shallow", "knee", 0.75, ("hips", "knees", "ankles")),), 0.75,
+    "partly", ("feet",), ("too_dark",), "side", 2, "the person on the left", ("the feet are below the picture",),
+)  # fmt: skip
+
 SAMPLES: dict[str, Any] = {
     "chunk": Chunk("cam1", "r1", 7, 0.875, PTS_S, 0.5, False, False, FRAMES, True, TIMES),
     "features": Features(
         "cam1", "r1", 7, 0.875, 0.5, True, "ok", np.array([0.5, -1.0, 3.25], np.float32),
-        CONTEXT, VIDEO, None, PTS_S, "tiny", TIMES,
+        CONTEXT, VIDEO, None, PTS_S, "tiny", TIMES, np.array([224.0, 398.0, 0.0, 120.0, 80.5, 0.25], np.float32),
     ),
     "request": Request(
         "cam1:r1:7", "cam1", "r1", 7, "feedback", "correct", 0.875, PROMPT, "You are a coach.", "Good.",
         (ChunkRef(6, 0.375, PTS_S, None, VIDEO, None), ChunkRef(7, 0.875, PTS_S, CONTEXT, VIDEO, FRAMES)),
-        Sampling(64, 0.5, 0.875, 1.25), "coach", 1005.0, True, TIMES,
+        Sampling(64, 0.5, 0.875, 1.25), "coach", 1005.0, True, TIMES, ABOUT,
     ),
     "question": Question("q-1", "cam1", PROMPT, 1000.25),
-    "decision": DecisionEvent("cam1", "r1", 7, 0.875, "correct", 0.75, "motion 0.8", "rules", 0.5, "ok", TIMES),
+    "decision": DecisionEvent("cam1", "r1", 7, 0.875, "correct", 0.75, "motion 0.8", "rules", 0.5, "ok", TIMES, ABOUT),
     "start": StartEvent("cam1", "r1", "cam1:r1:7", 1, "feedback", "correct", 0.875, PROMPT, "tiny", TIMES),
     "delta": DeltaEvent("cam1", "r1", "cam1:r1:7", 1, "Bend ", TIMES),
     "end": EndEvent(
@@ -83,7 +90,8 @@ def test_old_golden_files_decode_to_samples(name: str) -> None:
     assert files, f"no golden bytes for {name}; run python {Path(__file__).name}"
     kind = type(SAMPLES[name])
     for file in files:
-        assert plain(unpack(bytes.fromhex(file.read_text()), kind)) == plain(SAMPLES[name]), file.name
+        body = bytes.fromhex(file.read_text())
+        assert plain(unpack(body, kind)) == plain(without_newer_fields(SAMPLES[name], body)), file.name
 
 
 @pytest.mark.parametrize("name", NAMES.values())
@@ -153,6 +161,13 @@ def test_only_events_decode_as_events() -> None:
         else:
             with pytest.raises(MalformedError, match=f"expected an event .*, got '{name}'"):
                 unpack_event(pack(sample))
+
+
+def without_newer_fields(sample: Any, body: bytes) -> Any:
+    """The sample with the defaults of the fields that its older bytes do not have."""
+    known = msgpack.unpackb(body)
+    newer = [field for field in dataclasses.fields(sample) if field.name not in known]
+    return dataclasses.replace(sample, **{field.name: field.default for field in newer})
 
 
 def newest(name: str) -> str:

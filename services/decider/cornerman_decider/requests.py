@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from cornerman_decider.core import Decision
     from cornerman_decider.state import DeciderState
     from cornerman_shared.bus.last_feedback import LastFeedback
-    from cornerman_shared.bus.messages import Action, ChunkRef, EndStatus, Features, FeatureStatus, Question
+    from cornerman_shared.bus.messages import (
+        Action,
+        ChunkRef,
+        EndStatus,
+        Features,
+        FeatureStatus,
+        MovementSeen,
+        Question,
+    )
     from cornerman_shared.settings.source import SaySettings, SourceSpec
 
 
@@ -33,7 +41,13 @@ _LENGTHS: dict[Density, str] = {
 
 
 def decision_event(
-    features: Features, action: Action, confidence: float, reason: str, strategy: str, decided_at_s: float
+    features: Features,
+    action: Action,
+    confidence: float,
+    reason: str,
+    strategy: str,
+    decided_at_s: float,
+    about: MovementSeen | None = None,
 ) -> DecisionEvent:
     """The event for a chunk."""
     return DecisionEvent(
@@ -48,6 +62,7 @@ def decision_event(
         motion=features.motion,
         status=features.status,
         times=replace(features.times, decided_at_s=decided_at_s),
+        about=about,
     )
 
 
@@ -97,6 +112,7 @@ def request_for(
         deadline_at_s=deadline_at_s,
         owns_blobs=False,
         times=replace(features.times, decided_at_s=decided_at_s),
+        about=decision.about,
     )
 
 
@@ -122,6 +138,7 @@ def request_for_question(
         deadline_at_s=0.0,
         owns_blobs=False,
         times=Times(captured_at_s=question.asked_at_s, decided_at_s=now_s),
+        about=state.about,
     )
 
 

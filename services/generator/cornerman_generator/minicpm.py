@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from cornerman_generator.protocol import TextDelta
+from cornerman_pose.facts import prompt_with_facts
 from cornerman_shared.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ class MiniCpmBackend:
         """Pieces of the model's own streamer, about frames [H, W, 3]; its tokenizer counts the tokens."""
         from PIL import Image
 
-        sampling = request.sampling
+        sampling, prompt = request.sampling, prompt_with_facts(request.prompt, request.about)
         messages: list[dict[str, Any]] = [
-            {"role": "user", "content": [*(Image.fromarray(frame) for frame in frames), request.prompt]}
+            {"role": "user", "content": [*(Image.fromarray(frame) for frame in frames), prompt]}
         ]
         if request.system_prompt:
             messages.insert(0, {"role": "system", "content": [request.system_prompt]})
