@@ -17,6 +17,7 @@ from cornerman_training.pose_words.wordings import (
     NEVER,
     NO_EXERCISE,
     NO_MISTAKE,
+    PROMPTS,
     UNSEEN,
     corrections,
     counted,
@@ -24,7 +25,6 @@ from cornerman_training.pose_words.wordings import (
     sentence,
     view_wish,
 )
-from cornerman_training.stages.text import PROMPTS
 
 HOW_MANY: Final = ("How many?", "How many repetitions have I done?", "What is my count?", "How many did I do?")
 WHICH: Final = ("Which exercise is this?", "What exercise am I doing?", "Which exercise?", "What am I doing?")
@@ -46,7 +46,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class LessonScene:
     """What is seen in a lesson; the fields are those of `cornerman_pose.facts.SeenFacts`."""
 
     exercise: str = ""
@@ -71,7 +71,7 @@ class Lesson:
     reply: str
 
 
-def spoken(rng: Generator, scene: Scene, *, told: bool) -> Lesson:
+def spoken(rng: Generator, scene: LessonScene, *, told: bool) -> Lesson:
     """The coach speaks by itself; `told` = the prompt says what was seen."""
     prompt = PROMPTS[0] if rng.uniform() < 0.8 else str(rng.choice(PROMPTS))
     if told and scene.blind:
@@ -83,14 +83,14 @@ def spoken(rng: Generator, scene: Scene, *, told: bool) -> Lesson:
     return Lesson(prompt_with_facts(prompt, scene if told else None), action, reply)
 
 
-def asked(rng: Generator, scene: Scene) -> Lesson:
+def asked(rng: Generator, scene: LessonScene) -> Lesson:
     """A person asks; the action in front of an answer is either, because the model chooses it."""
     kind = int(rng.choice(5, p=(0.25, 0.2, 0.2, 0.15, 0.2)))
     question = str(rng.choice((HOW_MANY, WHICH, WRONG, BACK, OTHER)[kind]))
     return Lesson(prompt_with_facts(question, scene), int(rng.integers(1, 3)), _answer(rng, scene, kind))
 
 
-def _answer(rng: Generator, scene: Scene, kind: int) -> str:
+def _answer(rng: Generator, scene: LessonScene, kind: int) -> str:
     if kind == 4:
         return NEVER
     if scene.view == "no_person":
@@ -110,17 +110,17 @@ def _answer(rng: Generator, scene: Scene, kind: int) -> str:
     return f"No. {corrections(scene.exercise, named[0])[0]}" if named and named[0] in _BACKS else NO_MISTAKE
 
 
-def with_count(rng: Generator, scene: Scene) -> Scene:
+def with_count(rng: Generator, scene: LessonScene) -> LessonScene:
     """The scene with a random count, so that any number is learned."""
     count = int(rng.integers(1, MOST)) if rng.uniform() < 0.3 else int(rng.integers(1, 13))
     return replace(scene, repetitions=count)
 
 
-def with_bad_view(rng: Generator, scene: Scene) -> Scene:
+def with_bad_view(rng: Generator, scene: LessonScene) -> LessonScene:
     """The scene seen badly: too dark, too far, without some parts, or without a person."""
     kind = rng.uniform()
     if kind < 0.15:
-        return Scene(view="no_person")
+        return LessonScene(view="no_person")
     if kind < 0.4:
         return replace(scene, limits=(str(rng.choice(("too_dark", "too_far"))),))
     lowest = int(rng.integers(4, 7))
@@ -128,11 +128,11 @@ def with_bad_view(rng: Generator, scene: Scene) -> Scene:
     return replace(scene, view="partly", missing=missing)
 
 
-def random_scene(rng: Generator) -> Scene:
+def random_scene(rng: Generator) -> LessonScene:
     """Any exercise with any of its mistakes: facts without a picture that shows them."""
     rule = form_rules()[int(rng.integers(len(form_rules())))]
     faults = (Fault(rule.name),) if rng.uniform() < 0.6 else ()
-    return with_count(rng, Scene(rule.exercise, 1, faults))
+    return with_count(rng, LessonScene(rule.exercise, 1, faults))
 
 
 def all_texts(rng: Generator) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,15 +14,17 @@ from torch import Tensor
 
 from cornerman_pose.landmarks import CHUNK_FRAMES
 from cornerman_training.gym.phrases import PROMPT
-from cornerman_training.pose_words.lessons import Fault, Lesson, Scene, asked, random_scene, spoken, with_bad_view
-from cornerman_training.pose_words.projector import JointProjector
-from cornerman_training.pose_words.sessions import JointSession
+from cornerman_training.pose_words.lessons import Fault, Lesson, LessonScene, asked, random_scene, spoken, with_bad_view
 from cornerman_training.sampling import STRIDE
 from cornerman_training.stages.session_heads import action_loss
-from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.prompts import chat_prompt, prompt_ids
 from mobile_videogpt.special_tokens import IM_END
-from mobile_videogpt.tokenizer import ChatTokenizer
+
+if TYPE_CHECKING:
+    from cornerman_training.pose_words.projector import JointProjector
+    from cornerman_training.pose_words.sessions import JointSession
+    from mobile_videogpt.modeling import MobileVideoGPT
+    from mobile_videogpt.tokenizer import ChatTokenizer
 
 CONTEXT = 3
 """Chunks of a reply's context; 16 frames, as many as the language half takes."""
@@ -127,13 +130,13 @@ def draw_moment(rng: Generator, sessions: Sequence[JointSession]) -> Moment:
         chunk = session.chunk_after(end.frame) + int(rng.integers(2))
         faults = tuple(Fault(name) for name in end.mistakes[:2])
         count = end.count if rng.uniform() < 0.5 else int(rng.integers(1, 21))
-        scene = Scene(end.exercise, count, faults)
+        scene = LessonScene(end.exercise, count, faults)
         told = rng.uniform() < 0.8
     else:
         chunk = int(rng.integers(CONTEXT - 1, session.chunks))
         scene, told = random_scene(rng), True
         if kind > 0.92:
-            scene = Scene()
+            scene = LessonScene()
     chunk = int(np.clip(chunk, CONTEXT - 1, session.chunks - 1))
     if told and rng.uniform() < 0.15:
         scene = with_bad_view(rng, scene)

@@ -16,10 +16,10 @@ from cornerman_pose.tokens import joint_features
 from cornerman_training.gate import CORRECT, FEEDBACK
 from cornerman_training.sampling import STRIDE
 from cornerman_training.skeleton.camera import shoot
-from cornerman_training.skeleton.dataset import FRAMES, observable
 from cornerman_training.skeleton.estimator import estimate
 from cornerman_training.skeleton.scene import World, draw_world
 
+SESSION_FRAMES = 320
 _VELOCITY = slice(6, 9)
 _LATE_S = 0.8
 _CLEAR = 0.7
@@ -68,8 +68,11 @@ class JointSession:
         return max(0, -(-(frame + 2 - CHUNK_FRAMES) // STRIDE))
 
 
-def draw_session(rng: Generator, frames: int = FRAMES) -> JointSession:
+def draw_session(rng: Generator, frames: int = SESSION_FRAMES) -> JointSession:
     """A random person before a random camera, as an estimator sees them."""
+    # Imported here: the data set of the temporal half is a long way down, and only this function needs it.
+    from cornerman_training.skeleton.dataset import observable
+
     world = draw_world(rng, frames)
     shot = shoot(rng, world.points, world.left)
     marks = estimate(rng, shot)

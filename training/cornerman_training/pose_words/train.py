@@ -1,7 +1,7 @@
 """Train the words on skeletons: `python -m cornerman_training.pose_words.train --out DIR --seed N [--smoke]`.
 
-The folder holds what the product loads: the language half with its tokenizer, and `projector.safetensors` for the
-encoder.
+The folder holds the two parts that the product loads: the language half with its tokenizer for the generator, and
+`projector.safetensors` for the encoder.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import torch
 from safetensors.numpy import save_file
 from torch import Tensor, nn
 
+from cornerman_pose.movements import form_rules
+from cornerman_training.gym.phrases import PRAISE, wordings
 from cornerman_training.pose_words.lessons import all_texts
 from cornerman_training.pose_words.objective import (
     STREAM_CHUNKS,
@@ -101,9 +103,6 @@ def _same_meaning(reply: str, wanted: str) -> bool:
         return True
     if wanted.startswith("That's"):
         return reply.partition(". ")[0] == wanted.partition(". ")[0]
-    from cornerman_pose.movements import form_rules
-    from cornerman_training.gym.phrases import PRAISE, wordings
-
     groups = [corrections(rule.exercise, rule.name) for rule in form_rules()] + [wordings("", PRAISE, "train")]
     return any(reply in group and wanted in group for group in groups)
 

@@ -7,7 +7,7 @@ from typing import Final
 from numpy.random import Generator
 
 from cornerman_training.gym.labels import MISTAKES
-from cornerman_training.gym.phrases import PRAISE, wordings
+from cornerman_training.gym.phrases import PRAISE, PROMPT, wordings
 
 NAMES: Final[dict[str, tuple[str, str]]] = {
     "squat": ("squat", "squats"),
@@ -82,6 +82,14 @@ OTHER_CORRECTIONS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ),
 }
 """Corrections that the gym's drawn exercises do not have: the body part, and the direction."""
+
+PROMPTS: Final = (
+    PROMPT,
+    "Coach the exercise: speak only when it helps, and say what to change.",
+    "Watch the exercise and give short feedback.",
+    "What should I change?",
+)
+"""What the coach is told; those of the coach on pictures."""
 
 NEVER: Final = "I can only tell you about your exercise."
 UNSEEN: Final = "I cannot see you."
