@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from cornerman_capture.source_runner import SourceRunner, identity
 from cornerman_shared.aio import wait_or_timeout
 from cornerman_shared.bus.lease import Lease
+from cornerman_shared.bus.memory_gate import MemoryGate
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import RegistryWatcher
 from cornerman_shared.bus.runs import set_state
@@ -39,6 +40,7 @@ class Capture:
         self._context = context
         self._bus = context.bus
         self._settings = context.settings
+        self._memory = MemoryGate(context.bus)
         self._runners: dict[str, tuple[SourceRunner, asyncio.Task[None]]] = {}
         self._over: dict[str, str] = {}  # source id -> identity of the run that reached its end
         self._free_since_s: dict[str, float] = {}  # source id -> when it was first seen without an owner
@@ -138,7 +140,7 @@ class Capture:
         return len(await live_names(self._bus, "capture") | {self._context.name})
 
     def _start(self, spec: SourceSpec, lease: Lease) -> None:
-        runner = SourceRunner(self._bus, spec, lease, self._context.metrics)
+        runner = SourceRunner(self._bus, spec, lease, self._context.metrics, self._memory)
         task = self._context.tasks.create_task(self._run_source(runner), name=f"source:{spec.source_id}")
         self._runners[spec.source_id] = (runner, task)
 

@@ -31,6 +31,7 @@ from cornerman_shared.process.logs import get_logger
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.lease import Lease
+    from cornerman_shared.bus.memory_gate import MemoryGate
     from cornerman_shared.bus.messages import SourceStateName
     from cornerman_shared.process.metrics import Metrics
     from cornerman_shared.settings.source import SourceSpec
@@ -62,11 +63,12 @@ class SourceRunner:
         spec: settings of the source; `update` changes them.
         lease: of the source, held.
         metrics: of this process.
+        memory: of the servers.
     """
 
-    def __init__(self, bus: Bus, spec: SourceSpec, lease: Lease, metrics: Metrics) -> None:
+    def __init__(self, bus: Bus, spec: SourceSpec, lease: Lease, metrics: Metrics, memory: MemoryGate) -> None:
         self.spec = spec
-        self._bus, self._lease, self._metrics = bus, lease, metrics
+        self._bus, self._lease, self._metrics, self._memory = bus, lease, metrics, memory
         self._stop_reason: StopReason | None = None
         self._decoder: SourceDecoder | None = None
         self._reporter: Reporter | None = None
@@ -135,6 +137,7 @@ class SourceRunner:
             lambda: self._stop_reason is not None,
             self._metrics,
             Stills(self._bus, info.run, lambda: self.spec),
+            self._memory,
         )
         reporter = Reporter(self._bus, self._lease, spec.source_id, info.run, decoder, counts, self._metrics)
         # From here on `update` and `stop` reach the decoder.
