@@ -45,6 +45,7 @@ class Publisher:
         stopping: True = publish nothing more and do not wait.
         metrics: of this process.
         stills: keeps frames of this run that feedback is about.
+        incarnation: of the source.
     """
 
     def __init__(
@@ -57,7 +58,9 @@ class Publisher:
         stopping: Callable[[], bool],
         metrics: Metrics,
         stills: Stills,
+        incarnation: int = 0,
     ) -> None:
+        self._incarnation = incarnation
         self._bus, self._lease, self._run = bus, lease, run
         self._spec, self._counts, self._stopping, self._metrics = spec, counts, stopping, metrics
         self._keys = bus.keys(spec().source_id)
@@ -101,6 +104,7 @@ class Publisher:
             frames=None,
             keep_frames=False,
             times=Times(captured_at_s=now_s, published_at_s=now_s),
+            incarnation=self._incarnation,
         )
         await publish(self._bus, chunk, self._lease, 0)
 
@@ -149,6 +153,7 @@ class Publisher:
             frames=frames,
             keep_frames=self._keep_frames,
             times=times,
+            incarnation=self._incarnation,
         )
         result = await publish(self._bus, chunk, self._lease, self._spec().watch.credit)
         if result == "no_credit":

@@ -48,11 +48,12 @@ def decision_event(
         motion=features.motion,
         status=features.status,
         times=replace(features.times, decided_at_s=decided_at_s),
+        incarnation=features.incarnation,
     )
 
 
-def lost_event(features: Features, seq: int, strategy: str, decided_at_s: float) -> DecisionEvent:
-    """The event for a chunk that never came; `features` are of the one that followed."""
+def lost_event(features: Features, seq: int, strategy: str, decided_at_s: float, n_chunks: int = 1) -> DecisionEvent:
+    """The one event for `n_chunks` chunks from `seq` that never came; `features` are of the one that followed."""
     status: FeatureStatus = "expired"  # the nearest status on the wire: there were no features
     return DecisionEvent(
         source_id=features.source_id,
@@ -61,11 +62,13 @@ def lost_event(features: Features, seq: int, strategy: str, decided_at_s: float)
         pts_s=features.pts_s,
         action="next",
         confidence=0.0,
-        reason="lost",
+        reason="lost" if n_chunks == 1 else f"lost {seq}..{seq + n_chunks - 1}",
         strategy=strategy,
         motion=0.0,
         status=status,
         times=Times(decided_at_s=decided_at_s),
+        incarnation=features.incarnation,
+        n_chunks=n_chunks,
     )
 
 
@@ -97,6 +100,7 @@ def request_for(
         deadline_at_s=deadline_at_s,
         owns_blobs=False,
         times=replace(features.times, decided_at_s=decided_at_s),
+        incarnation=features.incarnation,
     )
 
 
@@ -122,6 +126,7 @@ def request_for_question(
         deadline_at_s=0.0,
         owns_blobs=False,
         times=Times(captured_at_s=question.asked_at_s, decided_at_s=now_s),
+        incarnation=state.incarnation,
     )
 
 
@@ -165,7 +170,13 @@ def open_request(request: Request) -> OpenRequest:
 
 
 def end_event(
-    source_id: str, request: OpenRequest, status: EndStatus, cause: str, attempt: int, now_s: float
+    source_id: str,
+    request: OpenRequest,
+    status: EndStatus,
+    cause: str,
+    attempt: int,
+    now_s: float,
+    incarnation: int = 0,
 ) -> EndEvent:
     """The end of a request that no generator will end."""
     return EndEvent(
@@ -186,6 +197,7 @@ def end_event(
         n_output_tokens=0,
         ttft_ms=0.0,
         times=Times(done_at_s=now_s),
+        incarnation=incarnation,
     )
 
 

@@ -38,6 +38,7 @@ def features_of(
         frame_pts_s=chunk.frame_pts_s,
         model=model,
         times=replace(chunk.times, encoded_at_s=now_s),
+        incarnation=chunk.incarnation,
     )
 
 

@@ -3,7 +3,8 @@
 Capture publishes `Chunk`; an encoder answers each with one `Features`; the decider answers each with one
 `DecisionEvent` and, when it speaks, a `Request`; a generator answers each request with a `StartEvent`, any number of
 `DeltaEvent` and exactly one `EndEvent`. All `*_at_s` are unix seconds; `pts_s` is media time, seconds since the start
-of the run.
+of the run. `incarnation` is the number that the registry gave the source when it was added or replaced; 0 = written by
+a version without incarnations.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ class Chunk:
     frames: BlobRef | None  # uint8 [8, H, W, 3] RGB, shorter side 224
     keep_frames: bool  # the generator needs the pixels, so the encoder keeps the blob
     times: Times
+    incarnation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ class Features:
     frame_pts_s: tuple[float, ...]
     model: str
     times: Times
+    incarnation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,7 @@ class Request:
     deadline_at_s: float  # unix seconds; 0 = no deadline
     owns_blobs: bool  # the hop that ends the request frees the blobs of `chunks`
     times: Times
+    incarnation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +149,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class DecisionEvent:
-    """Decision about one chunk; one for each chunk of a run, in order of `seq`."""
+    """Decision about one chunk, in order of `seq`. Chunks in a row that never came share one event (`n_chunks`)."""
 
     source_id: str
     run: str
@@ -158,6 +162,8 @@ class DecisionEvent:
     motion: float
     status: FeatureStatus
     times: Times
+    incarnation: int = 0
+    n_chunks: int = 1  # above 1: chunks `seq` to `seq + n_chunks - 1` never came
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +180,7 @@ class StartEvent:
     prompt: str
     model: str
     times: Times
+    incarnation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +193,7 @@ class DeltaEvent:
     attempt: int
     text: str
     times: Times
+    incarnation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +217,7 @@ class EndEvent:
     n_output_tokens: int
     ttft_ms: float  # measured from start to first delta; 0 = no delta
     times: Times
+    incarnation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +230,7 @@ class ErrorEvent:
     message: str
     at_s: float
     request_id: str = ""
+    incarnation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +242,7 @@ class StateEvent:
     state: SourceStateName
     detail: str
     at_s: float
+    incarnation: int = 0
 
 
 Event: TypeAlias = DecisionEvent | StartEvent | DeltaEvent | EndEvent | ErrorEvent | StateEvent
