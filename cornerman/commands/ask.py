@@ -21,6 +21,9 @@ from cornerman_shared.settings.source import MAX_QUESTION
 from cornerman_shared.settings.tree import Settings
 from cornerman_shared.text import clean_text
 
+OLD_S = 5.0
+"""An answer about an older picture says so."""
+
 
 def ask(
     source_id: Annotated[str, typer.Argument(metavar="SOURCE", help="Id of a source.")],
@@ -72,6 +75,8 @@ async def _ask(settings: Settings, source_id: str, text: str, output: RunOutput)
                     sys.stdout.write("\n")
                 if event.status != "done":
                     raise GenerationError(f"the question ended without an answer ({event.status}): {event.cause}")
+                if event.picture_age_s >= OLD_S:
+                    print(f"about a picture {event.picture_age_s:.0f} s old", file=sys.stderr)
                 line = EventLines().of(event)
                 if line is not None and output.as_json:
                     output.line(line)

@@ -78,6 +78,7 @@ class EventLines:
             "text": "" if event.silent else clean_text(event.text),
             "ttft_ms": round(event.ttft_ms, 1),
             "latency_ms": latency_ms(event.times),
+            "picture_age_s": round(event.picture_age_s, 3),
         }
         return {**line, "silent": True} if event.silent else line
 

@@ -21,7 +21,7 @@ from cornerman_capture.preview import PreviewEncoder
 from cornerman_capture.publisher import Publisher
 from cornerman_capture.reporter import Reporter
 from cornerman_capture.source_decoder import Continuation, DecodePlan, SourceDecoder, StateChange
-from cornerman_capture.sources.opening import open_source
+from cornerman_capture.sources.opening import SourceOpener
 from cornerman_capture.sources.push import Inbox
 from cornerman_capture.stills import Stills
 from cornerman_shared.aio import background, retry
@@ -134,7 +134,7 @@ class SourceRunner:
         repeats = _repeats(spec)
         inbox = Inbox()
         previews = PreviewEncoder(clock, settings.display_width, settings.display_quality)
-        opener = partial(open_source, spec.url, settings, inbox)
+        opener = SourceOpener(spec.url, settings, inbox)
         decoder = SourceDecoder(_plan(spec, info, repeats=repeats), opener, settings, clock, previews)
         # A lossless file is decoded from its start, so it counts from there as well.
         counts = ChunkCounts(info.next_seq) if repeats else ChunkCounts.continued(info.next_seq, info.counters)

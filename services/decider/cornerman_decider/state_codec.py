@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, cast
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, cast
 
 from cornerman_common.gate import GateState
 from cornerman_decider.state import DeciderState, OpenRequest
@@ -37,7 +37,8 @@ def state_bytes(state: DeciderState) -> bytes:
             "gate": asdict(state.gate),
             "context": [asdict(chunk) for chunk in state.context],
             "latest": asdict(state.latest) if state.latest else None,
-            "open": [asdict(request) for request in state.open],
+            "open": [_open_map(request) for request in state.open],
+            "picture_ages_s": {request.request_id: request.picture_age_s for request in state.open},
             "told": state.reported_error,
         }
     )
@@ -70,7 +71,7 @@ def state_from(data: bytes) -> DeciderState:
             gate=read_field(body["gate"], GateState, "gate"),
             context=tuple(read_field(chunk, ChunkRef, "context") for chunk in _list(body["context"], "context")),
             latest=read_field(body["latest"], ChunkRef, "latest") if body["latest"] is not None else None,
-            open=tuple(read_field(each, OpenRequest, "open") for each in _list(body["open"], "open")),
+            open=_open_requests(body),
             reported_error=read_field(body["told"], str, "told"),
         )
     except KeyError as error:
@@ -87,6 +88,17 @@ def read_seq(value: object) -> int:
     if seq < 0:
         raise MalformedError(f"next_seq: {seq} is below 0")
     return seq
+
+
+def _open_map(request: OpenRequest) -> dict[str, object]:
+    """A request as the first version wrote it: its readers refuse a map with another field."""
+    return {name: value for name, value in asdict(request).items() if name != "picture_age_s"}
+
+
+def _open_requests(body: dict[str, Any]) -> tuple[OpenRequest, ...]:
+    ages_s = read_field(body.get("picture_ages_s", {}), dict[str, float], "picture_ages_s")
+    found = (read_field(each, OpenRequest, "open") for each in _list(body["open"], "open"))
+    return tuple(replace(each, picture_age_s=ages_s.get(each.request_id, 0.0)) for each in found)
 
 
 def _list(value: object, where: str) -> list[object]:

@@ -86,6 +86,7 @@ def end_event(request: Request, outcome: ReplyOutcome, now_s: float) -> EndEvent
         n_output_tokens=outcome.n_output_tokens,
         ttft_ms=outcome.ttft_ms,
         times=times_of(request, outcome.first_token_at_s, now_s),
+        picture_age_s=request.picture_age_s,
         incarnation=request.incarnation,
     )
 

@@ -102,6 +102,7 @@ class ChunkRef:
     context: BlobRef | None
     video: BlobRef | None
     frames: BlobRef | None
+    captured_at_s: float = 0.0  # unix seconds, of the newest frame; 0 = unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,7 @@ class Request:
     deadline_at_s: float  # unix seconds; 0 = no deadline
     owns_blobs: bool  # the hop that ends the request frees the blobs of `chunks`
     times: Times
+    picture_age_s: float = 0.0  # of the newest frame when the request was made; 0 = unknown
     incarnation: int = 0
 
 
@@ -180,6 +182,7 @@ class StartEvent:
     prompt: str
     model: str
     times: Times
+    picture_age_s: float = 0.0  # as in the request
     incarnation: int = 0
 
 
@@ -217,6 +220,7 @@ class EndEvent:
     n_output_tokens: int
     ttft_ms: float  # measured from start to first delta; 0 = no delta
     times: Times
+    picture_age_s: float = 0.0  # as in the request
     incarnation: int = 0
 
 
@@ -270,9 +274,10 @@ class WorkerStatus:
     name: str
     pid: int
     host: str
-    state: str  # starting | running | draining | stopped
+    state: str  # starting | running | draining | stopped | unhealthy
     started_at_s: float
     at_s: float
     rss_bytes: int
     busy: int
     detail: dict[str, float] = field(default_factory=dict)
+    reason: str = ""  # why it is unhealthy

@@ -1,4 +1,4 @@
-"""Health of a process: one of four states, written to a file each second.
+"""Health of a process: one of five states, written to a file each second.
 
 `python -m cornerman_shared.process.health ROLE` reads the files, so that a container's health check needs neither a
 port nor the server.
@@ -23,7 +23,7 @@ import psutil
 from cornerman_shared.bus.messages import WorkerStatus
 from cornerman_shared.clock import Clock
 
-State = Literal["starting", "running", "draining", "stopped"]
+State = Literal["starting", "running", "draining", "stopped", "unhealthy"]
 
 FRESH_S: Final = 5.0
 """A health file older than this belongs to a process that hangs or is dead."""
@@ -47,6 +47,7 @@ class Health:
         self._started_at_s = clock.now_s()
         self._progress_at_s = self._started_at_s
         self._state: State = "starting"
+        self._reason = ""
         self._loading = 0
         self._in_hand = 0
         self._detail: dict[str, float] = {}
@@ -60,6 +61,10 @@ class Health:
 
     def set_state(self, state: State) -> None:
         self._state = state
+
+    def fail(self, reason: str) -> None:
+        """The process ends for this reason, one sentence."""
+        self._state, self._reason = "unhealthy", reason
 
     @contextlib.contextmanager
     def loading(self) -> Iterator[None]:
@@ -98,6 +103,7 @@ class Health:
             rss_bytes=self._process.memory_info().rss,
             busy=self._in_hand,
             detail={**self._detail, "idle_s": round(max(0.0, now_s - self._progress_at_s), 3)},
+            reason=self._reason,
         )
 
     def write(self) -> None:
@@ -151,7 +157,7 @@ def probe(folder: Path, role: str, name: str = "", now_s: float | None = None) -
     age_s = now_s - newest.at_s
     if age_s > FRESH_S:
         return False, f"{role} {newest.name} wrote its health {age_s:.0f} s ago: it hangs or was killed"
-    return False, f"{role} {newest.name} is {newest.state}"
+    return False, f"{role} {newest.name} is {newest.state}" + (f": {newest.reason}" if newest.reason else "")
 
 
 def _read(folder: Path, role: str) -> list[tuple[Path, WorkerStatus | None]]:
