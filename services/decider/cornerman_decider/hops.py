@@ -10,7 +10,6 @@ from cornerman_decider.state_codec import NEXT_FIELD, RUN_FIELD, STATE_FIELD, st
 from cornerman_shared.bus.hop import Hop
 from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD
 from cornerman_shared.bus.messages import ErrorEvent, StateEvent
-from cornerman_shared.bus.open_requests import cancelled_event
 from cornerman_shared.bus.publish import credit_member
 from cornerman_shared.bus.streams import question_request_id
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
     from cornerman_decider.core import Decision
     from cornerman_decider.state import DeciderState, OpenRequest
-    from cornerman_shared.bus.messages import BlobRef, Features, Question, Request
+    from cornerman_shared.bus.messages import BlobRef, EndEvent, Features, Question, Request
     from cornerman_shared.bus.resequence import Gap
     from cornerman_shared.bus.streams import Keys
     from cornerman_shared.settings.tree import BusSettings
@@ -149,9 +148,8 @@ class DeciderHops:
             hop.delete(self._keys.decider_state(source_id), field)
         return hop.expire(self._keys, source_id)
 
-    def cancelled(self, source_id: str, run: str, request_id: str, cause: str, now_s: float) -> Hop:
-        """Ends a request of which only the id is known."""
+    def end_unknown(self, end: EndEvent) -> Hop:
+        """Ends a request as cancelled of which only the id is known."""
         k = self._keys
-        hop = Hop().once(k.open_requests, request_id)
-        hop.event(k, cancelled_event(source_id, run, request_id, cause, now_s), self._bus.feedback_maxlen)
-        return hop.count(k.counters(source_id), "cancelled").expire(k, source_id)
+        hop = Hop().once(k.open_requests, end.request_id).event(k, end, self._bus.feedback_maxlen)
+        return hop.count(k.counters(end.source_id), "cancelled").expire(k, end.source_id)

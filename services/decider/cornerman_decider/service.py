@@ -7,6 +7,7 @@ once, and the fence on the server refuses the hops that are on their way.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -14,6 +15,7 @@ from redis.exceptions import ResponseError
 
 from cornerman_decider.hops import STAGE, DeciderHops
 from cornerman_decider.source_worker import SourceWorker
+from cornerman_decider.stored_state import load_state
 from cornerman_decider.strategies.factory import Strategies
 from cornerman_decider.strategy_runner import StrategyRunner
 from cornerman_shared.aio import cancel_all, first_of, retry, wait_or_timeout
@@ -204,7 +206,8 @@ class Shard:
             return None
         if source_id not in self._workers:  # the other of the two taking tasks may have started it meanwhile
             runner = StrategyRunner(self._bus, self._strategies, self._context.metrics)
-            worker = SourceWorker(self._bus, self._lease, spec, runner, self._context.metrics)
+            load = partial(load_state, self._bus, self._hops, self._lease, source_id)
+            worker = SourceWorker(self._bus, self._lease, spec, runner, self._context.metrics, load)
             for features in self._buried.pop(source_id, ()):
                 worker.push(features, None)
             self._workers[source_id] = (

@@ -22,7 +22,6 @@ from cornerman_decider.state import (
     question_context,
     unreferenced_blobs,
 )
-from cornerman_decider.stored_state import StoredState, load_state
 from cornerman_shared.aio import wait_or_timeout
 from cornerman_shared.bus.commit import commit_with_retry, retry_forever
 from cornerman_shared.bus.hop import Hop, HopResult
@@ -33,9 +32,12 @@ from cornerman_shared.errors import MalformedError
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from cornerman_decider.chunk_order import OrderedEntry
     from cornerman_decider.core import Decision
     from cornerman_decider.state import OpenRequest
+    from cornerman_decider.stored_state import StoredState
     from cornerman_decider.strategy_runner import StrategyRunner
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.delivery import Delivery
@@ -55,9 +57,19 @@ class SourceWorker:
 
     Args:
         spec: the source's settings; assign a new one when they change.
+        load: reads the state that the last hop saved.
     """
 
-    def __init__(self, bus: Bus, lease: Lease, spec: SourceSpec, runner: StrategyRunner, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        lease: Lease,
+        spec: SourceSpec,
+        runner: StrategyRunner,
+        metrics: Metrics,
+        load: Callable[[], Awaitable[StoredState]],
+    ) -> None:
+        self._load = load
         self.spec = spec
         self.source_id = spec.source_id
         self._bus = bus
@@ -69,8 +81,8 @@ class SourceWorker:
         self._incoming: deque[OrderedEntry] = deque()  # bounded by the consumer's slots
         self._questions: deque[Delivery[Question]] = deque()
         self._wakeup = asyncio.Event()
-        self._stored = StoredState(DeciderState())  # as it was loaded last
-        self._state = self._stored.state
+        self._state = DeciderState()
+        self._registered = self._knows_place = True  # as of the last load
         self._order = self._new_order(0)
         self._gaps: list[Gap] = []  # given up since the last hop; written with the next one
         self._to_free: tuple[BlobRef, ...] = ()  # blobs of the run before; freed with the next hop
@@ -124,8 +136,8 @@ class SourceWorker:
 
     async def _load_state(self) -> None:
         """Reads the state that the last hop saved, by this decider or the one before it."""
-        self._stored = await load_state(self._bus, self._hops, self._lease, self.source_id)
-        self._state = self._stored.state
+        stored = await self._load()
+        self._state, self._registered, self._knows_place = stored.state, stored.registered, stored.knows_place
         if self._order.next_seq != self._state.next_seq:
             waiting = self._order.held()
             self._order = self._new_order(self._state.next_seq)
@@ -153,8 +165,8 @@ class SourceWorker:
             await self._drop(entry)
         before = self._state
         # With its place lost, the source goes on at the first chunk that comes: none is decided twice.
-        first = 0 if self._stored.knows_place else features.seq
-        self._stored = replace(self._stored, knows_place=True)
+        first = 0 if self._knows_place else features.seq
+        self._knows_place = True
         self._state = new_run(features.run, before, features.incarnation, first)
         # Freed by the hop that saves the new state: until then another decider would still read these blobs.
         self._to_free = (*self._to_free, *unreferenced_blobs(before, self._state))
@@ -175,7 +187,7 @@ class SourceWorker:
     async def _answer_questions(self) -> None:
         while self._questions:
             question = self._questions[0]
-            if not self._stored.registered:
+            if not self._registered:
                 await commit_with_retry(question, self._hops.no_such_source(question.message, self._now_s()))
                 self._questions.popleft()
                 continue
@@ -248,7 +260,10 @@ class SourceWorker:
             self._gaps.clear()
         elif result is HopResult.SUPERSEDED:
             # Another run or incarnation began while this chunk was decided: the hop was void, its entry is pending.
-            await commit_with_retry(delivery, self._hops.dropped(features))
+            before = self._state
+            await self._load_state()
+            hop = self._hops.dropped(features).free(unreferenced_blobs(before, self._state))
+            await commit_with_retry(delivery, hop)
         else:
             await self._load_state()
 

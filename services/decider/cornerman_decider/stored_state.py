@@ -10,7 +10,7 @@ from cornerman_decider.state import DeciderState
 from cornerman_decider.state_codec import NEXT_FIELD, RUN_FIELD, STATE_FIELD, read_seq, state_from
 from cornerman_shared.bus.commit import retry_forever
 from cornerman_shared.bus.mending import mend_source
-from cornerman_shared.bus.open_requests import open_requests
+from cornerman_shared.bus.open_requests import cancelled_event, open_requests
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.errors import MalformedError
 from cornerman_shared.process.logs import get_logger
@@ -94,5 +94,5 @@ async def _start_over(bus: Bus, hops: DeciderHops, lease: Lease, source_id: str,
 
     now_s = bus.clock.now_s()
     for request_id in await retry_forever(lambda: open_requests(bus, source_id)):
-        await send(hops.cancelled(source_id, run, request_id, message, now_s))
+        await send(hops.end_unknown(cancelled_event(source_id, run, request_id, message, now_s)))
     await send(hops.start_over(source_id, run, message, now_s))

@@ -100,10 +100,10 @@ class Hop:
             keys: of the source's shard.
             source_id: the source.
             run: empty = any run.
-            incarnation: 0 = unknown, any.
+            incarnation: 0 = unknown, any of a registered source.
         """
-        where = (self._number(keys.run(source_id)), self._number(keys.incarnations))
-        self._conditions += ["current", 5, *where, source_id, run, incarnation]
+        where = map(self._number, (keys.run(source_id), keys.incarnations, keys.sources))
+        self._conditions += ["current", 6, *where, source_id, run, incarnation]
         return self
 
     def unregistered(self, keys: Keys, source_id: str) -> Hop:
@@ -176,4 +176,4 @@ class Hop:
 
 
 # Leading arguments that are key numbers, where there is more than one; must match `hop.lua`.
-_KEY_ARGUMENTS = {"current": 2, "event": 2, "expire": 4}
+_KEY_ARGUMENTS = {"current": 3, "event": 2, "expire": 4}

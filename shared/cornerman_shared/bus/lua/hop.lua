@@ -23,12 +23,16 @@ function conditions.expect(key, field, value)
   end
 end
 -- `of_run` may be empty, and `incarnation` 0: a version that knows none wrote the message.
-function conditions.current(run, incarnations, id, of_run, incarnation)
+function conditions.current(run, incarnations, sources, id, of_run, incarnation)
   local now = redis.call('HGET', run, 'run')
   if now and of_run ~= '' and now ~= of_run then
     return 3
   end
-  if incarnation ~= '0' and redis.call('HGET', incarnations, id) ~= incarnation then
+  if incarnation ~= '0' then
+    if redis.call('HGET', incarnations, id) ~= incarnation then
+      return 3
+    end
+  elseif redis.call('HEXISTS', sources, id) == 0 then
     return 3
   end
 end
@@ -39,7 +43,7 @@ function conditions.unregistered(sources, id)
 end
 
 -- How many leading arguments are key numbers; must match `_KEY_ARGUMENTS` in hop.py.
-local key_arguments = { current = 2, event = 2, expire = 4 }
+local key_arguments = { current = 3, event = 2, expire = 4 }
 
 local function arguments(at)
   local given = {}
