@@ -39,6 +39,7 @@ from cornerman_shared.errors import FatalError, RetryableError
 if TYPE_CHECKING:
     from cornerman.local.options import CommandSettings
     from cornerman.local.run_output import RunOutput
+    from cornerman_shared.settings.origin import GivenSettings
     from cornerman_shared.settings.source import SourceSpec
 
 EXIT_OK: Final = 0
@@ -290,7 +291,7 @@ def run_sources(
     Args:
         more: other fields of the `PipelinePlan`.
     """
-    specs = limit_retries(specs, chosen.was_set)
+    specs = limit_retries(specs, chosen.given())
     # The user who types an address is trusted with it. The demo has a page, on which other clients may add sources.
     if command != "demo" and not chosen.was_set("capture.follow_links"):
         chosen = chosen.with_defaults({"capture": {"follow_links": True}})
@@ -302,14 +303,18 @@ def run_sources(
         return asyncio.run(LocalPipeline(server, plan, output).run())
 
 
-def limit_retries(specs: Iterable[SourceSpec], was_set: Callable[[str], bool]) -> list[SourceSpec]:
+def limit_retries(specs: Iterable[SourceSpec], given: GivenSettings) -> list[SourceSpec]:
     """The specs with a limit on retries, unless `watch.give_up_s` is set: a mistyped address must end the command.
 
     Args:
-        was_set: tells whether a setting is set by flag, variable or file. The fields of a spec cannot tell, because
-            a section that was merged lists all its fields as set.
+        given: tells whether the setting is set for all sources, or in a source's own entry. The fields of a spec
+            cannot tell, because a section that was merged lists all its fields as set.
     """
-    return list(specs) if was_set("watch.give_up_s") else [with_give_up(spec) for spec in specs]
+    name = "watch.give_up_s"
+    return [
+        spec if given.was_set(name) or given.source_was_set(spec.source_id, name) else with_give_up(spec)
+        for spec in specs
+    ]
 
 
 def with_give_up(spec: SourceSpec) -> SourceSpec:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +34,7 @@ class SourceStatus:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The system at `at_s`, unix time. `lags` by stream, over all shards; `dead`: number of dead letters."""
+    """The system at `at_s`, the server's time. `lags` by stream, over all shards; `dead`: number of dead letters."""
 
     at_s: float
     workers: list[WorkerStatus]
@@ -90,7 +89,7 @@ async def take_snapshot(bus: Bus) -> Snapshot:
         with redis_errors():
             dead += int(await bus.redis.xlen(keys.dead))
     sources = [await _source_status(bus, spec) for spec in (await list_sources(bus)).values()]
-    return Snapshot(time.time(), await list_workers(bus), lags, dead, sources, await system_health(bus))
+    return Snapshot(bus.clock.now_s(), await list_workers(bus), lags, dead, sources, await system_health(bus))
 
 
 async def run_fields(bus: Bus, source_id: str) -> dict[str, str]:
