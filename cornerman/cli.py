@@ -1,6 +1,6 @@
 """The `cornerman` command: all commands, and one sentence and an exit code for every error.
 
-Exit codes: 0 success, 64 wrong usage, 66 a source could not be watched, 69 no server, 70 something failed, 78 a
+Exit codes: 0 success, 64 wrong usage, 66 a source could not be read, 69 no server, 70 something failed, 78 a
 setting is wrong, 130 interrupted twice.
 """
 
@@ -36,7 +36,7 @@ from cornerman.commands import (
     watch,
 )
 from cornerman.local.training_tools import FORWARD_OPTIONS
-from cornerman_shared.errors import ConfigError, CornermanError, RetryableError
+from cornerman_shared.errors import ConfigError, CornermanError, RetryableError, SourceError
 from cornerman_shared.process import logs
 from cornerman_shared.process.runtime import EXIT_CONFIG, EXIT_NO_SERVER, EXIT_OK, EXIT_USAGE
 from cornerman_shared.process.watchdog import EXIT_SOFTWARE
@@ -44,6 +44,7 @@ from cornerman_shared.redact import redact_url
 from cornerman_shared.text import clean_text
 
 EXIT_INTERRUPTED = 130
+EXIT_NO_INPUT = 66
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -97,6 +98,8 @@ def invoke(argv: Sequence[str] | None = None) -> int:
         _complain(str(error))
         if isinstance(error, ConfigError):
             return EXIT_CONFIG
+        if isinstance(error, SourceError):
+            return EXIT_NO_INPUT
         return EXIT_NO_SERVER if isinstance(error, RetryableError) else EXIT_SOFTWARE
     except KeyboardInterrupt:
         return EXIT_OK
