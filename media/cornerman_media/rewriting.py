@@ -81,8 +81,8 @@ def rewrite(
             for following in frames:
                 _copy(frame, draw, writer, size, frame.duration_s)
                 frame = following
-            # Only now is it known how long the last frame is shown: many formats do not store it.
-            _copy(frame, draw, writer, size, max(frame.duration_s, video.end_s - frame.time_s))
+            # Only now is it known how long the last frame is shown: many formats do not store it, or store it wrongly.
+            _copy(frame, draw, writer, size, max(0.0, video.end_s - frame.time_s))
         return Rewritten(writer.frames, video.end_s, video.start_s, size, _notes(video, sound))
 
 

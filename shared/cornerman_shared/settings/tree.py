@@ -97,8 +97,10 @@ class CaptureSettings(Section):
 class EncoderSettings(Section):
     """The encoder workers."""
 
-    backend: Annotated[Literal["fake", "mobile_videogpt"], Field(description="back end; fake = for tests")] = "fake"
-    model: Annotated[str, Field(description="path or hub name; empty = the bundled model")] = ""
+    backend: Annotated[Literal["fake", "mobile_videogpt", "pose"], Field(description="back end; fake = for tests")] = (
+        "fake"
+    )
+    model: Annotated[str, Field(description="path or hub name, pose: full or lite; empty = the bundled model")] = ""
     device: Annotated[str, Field(description="auto, cpu, cuda, cuda:1, mps")] = "auto"
     dtype: Annotated[Literal["auto", "float32", "bfloat16", "float16"], Field(description="auto = by device")] = "auto"
     batch: Annotated[int, Field(ge=1, le=64, description="chunks encoded together when they are waiting")] = 4
@@ -197,6 +199,9 @@ class RuntimeSettings(Section):
     dir: Annotated[str, Field(description="sockets and health files; empty = the user's runtime directory")] = ""
     drain_s: Annotated[Positive, Field(description="time to finish work in hand after SIGTERM")] = 8.0
     watchdog_s: Annotated[Positive, Field(description="no progress of the event loop for this long = exit 70")] = 30.0
+    down_s: Annotated[
+        Positive, Field(description="run: a service down for this long, with nothing decided, ends the command")
+    ] = 120.0
     metrics_port: Annotated[int, Field(ge=0, le=65535, description="Prometheus port of a worker; 0 = off")] = 0
     name: Annotated[str, Field(description="worker name; empty = host-pid")] = ""
 
@@ -292,7 +297,7 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
 
 
 def _explain_variable(error: SettingsError) -> str:
-    """The environment variable whose value is no JSON; its value may be a secret, and is not shown."""
+    """The environment variable whose value is not JSON; its value may be a secret, and is not shown."""
     found = re.search(r'field "(\w+)"', str(error))
     field = found.group(1) if found else ""
     names = [name for name in os.environ if name.startswith(f"CORNERMAN_{field.upper()}")]

@@ -1,5 +1,6 @@
 """A snapshot as a JSON object and as tables."""
 
+from dataclasses import replace
 from io import StringIO
 
 from rich.console import Console
@@ -10,6 +11,7 @@ from cornerman.local.status_table import status_tables
 from cornerman_shared.bus.lag import Lag
 from cornerman_shared.bus.messages import WorkerStatus
 from cornerman_shared.bus.server_memory import ServerMemory
+from cornerman_shared.bus.system_health import HealthProblem, SystemHealth
 from cornerman_shared.settings.source import SourceSpec
 
 MEMORY = ServerMemory(1 << 20, 0, "noeviction")
@@ -53,6 +55,16 @@ def test_tables_show_workers_and_sources() -> None:
     assert "late" not in text
 
 
+def test_degraded_system_names_its_problems() -> None:
+    health = SystemHealth((HealthProblem("generator", "killed by SIGKILL, again and again"),))
+    now = replace(snapshot(), health=health)
+    assert "degraded: generator: killed by SIGKILL, again and again" in shown(now)
+    assert now.to_dict()["health"] == {
+        "state": "degraded",
+        "problems": [{"what": "generator", "reason": "killed by SIGKILL, again and again"}],
+    }
+
+
 def test_rates_need_two_snapshots() -> None:
     text = shown(snapshot(202.0, 660, 44), snapshot(200.0, 600, 40))
     assert "30.0" in text
@@ -67,5 +79,6 @@ def test_idle_system_names_commands() -> None:
 
 def test_full_server_is_told_first() -> None:
     full = ServerMemory(100 << 20, 100 << 20, "noeviction")
-    text = shown(Snapshot(200.0, [], {}, 0, [], full))
-    assert text.startswith("the server is full (100 of 100 MiB) and refuses writes; raise maxmemory")
+    health = SystemHealth((HealthProblem("server", full.fault),))
+    text = shown(Snapshot(200.0, [], {}, 0, [], full, health))
+    assert text.startswith("degraded: server: the server is full (100 of 100 MiB) and refuses writes; raise maxmemory")

@@ -83,21 +83,24 @@ export class Page {
     this.lastStatus = status;
     const alive = new Set(status.workers.filter((worker) => worker.state === "running").map((worker) => worker.role));
     const missing = ROLES.filter((role) => !alive.has(role));
-    const wrong = missing.length > 0 || Boolean(status.server_fault);
     const short = `${ROLES.length - missing.length}/${ROLES.length}`;
     const long =
-      { 0: status.server_fault ? "Redis trouble" : `${status.workers.length} workers`, 1: `no ${missing[0]}`, [ROLES.length]: "no workers" }[missing.length] ??
-      `${short} kinds of worker`;
+      {
+        0: `${status.workers.length} workers`,
+        1: `no ${missing[0]}`,
+        [ROLES.length]: "no workers",
+      }[missing.length] ?? `${short} kinds of worker`;
     fill(
       this.health,
-      h("i", { class: "dot", "data-state": wrong ? "failed" : "playing" }),
+      h("i", { class: "dot", "data-state": status.health.problems.length ? "failed" : "playing" }),
       h("span", { class: "wide" }, long),
       h("span", { class: "narrow" }, short),
     );
-    this.health.title = missing.length
-      ? `Not running: ${missing.join(", ")}. Start them: cornerman up`
-      : status.server_fault || "Every kind of worker runs";
-    this.health.classList.toggle("danger", wrong);
+    const problems = status.health.problems;
+    this.health.title = problems.length
+      ? problems.map((problem) => `${problem.what}: ${problem.reason}`).join("\n")
+      : "Every kind of worker runs";
+    this.health.classList.toggle("danger", problems.length > 0);
     for (const listener of this.statusListeners) listener(status);
   }
 
