@@ -32,6 +32,7 @@ from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import DecisionEvent, EndEvent, StateEvent
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import add_source, remove_source, update_source
+from cornerman_shared.bus.server_memory import refuse_eviction
 from cornerman_shared.bus.streams import entry_order
 from cornerman_shared.bus.system_health import worker_problems
 from cornerman_shared.bus.workers import list_workers
@@ -71,6 +72,7 @@ class LocalPipeline:
         self._output = output
         self._lines = EventLines()
         self._stop = asyncio.Event()
+        self._finishing = False
         self._noted_s = -math.inf
         self._lost_s: float | None = None  # when the server was lost
         self._patience = Patience(server.settings.runtime.down_s)
@@ -86,6 +88,7 @@ class LocalPipeline:
         """
         async with Bus.connect(self._server.settings) as bus:
             await bus.ready()
+            await refuse_eviction(bus)
             missing = set(self._plan.roles) - (await live_roles(bus) if self._server.shared else set())
             counts = {role: self._plan.workers.get(role, 1) for role in self._plan.roles if role in missing}
             launcher = Launcher(counts, self._server.overrides, self._output.child)
@@ -161,6 +164,8 @@ class LocalPipeline:
             if isinstance(event, StateEvent):
                 # A failed run also ends; `ended` must not hide the failure.
                 source.state = "failed" if (source.state, event.state) == ("failed", "ended") else event.state
+                if event.state == "waiting" and event.detail and not self._finishing:
+                    self._output.note(f"{event.source_id} waits: {event.detail}")
             elif isinstance(event, DecisionEvent):
                 source.pts_s = event.pts_s
             elif isinstance(event, EndEvent) and event.status == "done" and not event.silent:
@@ -202,6 +207,7 @@ class LocalPipeline:
 
     async def _finish(self, bus: Bus, launcher: Launcher, *, hurry: bool) -> None:
         """Stops capture, then waits until every published chunk is settled; in a hurry only for `HURRY_S`."""
+        self._finishing = True
         if not all(source.over for source in self._sources.values()):
             await self._stop_capture(bus, launcher)
         patience_s = HURRY_S if hurry else self._server.settings.generator.timeout_s + PATIENCE_MORE_S

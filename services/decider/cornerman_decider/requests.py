@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from cornerman_common.gate import SLACK_S
@@ -56,7 +55,7 @@ def decision_event(
         strategy=strategy,
         motion=features.motion,
         status=features.status,
-        times=replace(features.times, decided_at_s=decided_at_s),
+        times=features.times.reached("decided", decided_at_s),
     )
 
 
@@ -105,7 +104,7 @@ def request_for(
         adapter=say.adapter,
         deadline_at_s=deadline_at_s,
         owns_blobs=False,
-        times=replace(features.times, decided_at_s=decided_at_s),
+        times=features.times.reached("decided", decided_at_s),
         picture_age_s=picture_age_s(features.times.captured_at_s, decided_at_s),
         known=known_of(decision, speak.strategy),
     )
@@ -132,7 +131,7 @@ def request_for_question(
         adapter=say.adapter,
         deadline_at_s=0.0,
         owns_blobs=False,
-        times=Times(captured_at_s=question.asked_at_s, decided_at_s=now_s),
+        times=Times(captured_at_s=question.asked_at_s).reached("decided", now_s),
         picture_age_s=picture_age_s(newest.captured_at_s if newest else 0.0, now_s),
     )
 

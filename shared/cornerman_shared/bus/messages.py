@@ -2,13 +2,13 @@
 
 Capture publishes `Chunk`; an encoder answers each with one `Features`; the decider answers each with one
 `DecisionEvent` and, when it speaks, a `Request`; a generator answers each request with a `StartEvent`, any number of
-`DeltaEvent` and exactly one `EndEvent`. All `*_at_s` are unix seconds; `pts_s` is media time, seconds since the start
-of the run.
+`DeltaEvent` and exactly one `EndEvent`. All `*_at_s` are unix seconds of the server's clock (`Bus.clock`); `pts_s` is
+media time, seconds since the start of the run.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -19,6 +19,7 @@ Action: TypeAlias = Literal["next", "feedback", "correct"]
 
 RequestKind: TypeAlias = Literal["feedback", "question"]
 EndStatus: TypeAlias = Literal["done", "expired", "cancelled", "failed", "declined"]
+StageName: TypeAlias = Literal["captured", "published", "encoded", "decided", "first_token", "done"]
 FeatureStatus: TypeAlias = Literal["ok", "end", "buried", "expired"]
 SourceStateName: TypeAlias = Literal[
     "waiting", "opening", "playing", "stalled", "reconnecting", "paused", "ended", "failed"
@@ -36,7 +37,10 @@ class BlobRef:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """When each stage was reached, unix seconds; 0.0 = not yet. Each hop copies it and sets its own field."""
+    """When each stage was reached, unix seconds; 0.0 = not yet. Each hop copies it and sets its own field.
+
+    The fields are in the order of the stages.
+    """
 
     captured_at_s: float = 0.0
     published_at_s: float = 0.0
@@ -44,6 +48,18 @@ class Times:
     decided_at_s: float = 0.0
     first_token_at_s: float = 0.0
     done_at_s: float = 0.0
+
+    def reached(self, stage: StageName, at_s: float) -> Times:
+        """These times with a stage that was reached at `at_s`; 0.0 = not reached.
+
+        It is not set before an earlier stage, so that no stage takes negative time where two clocks differ by a little.
+        """
+        if at_s <= 0:
+            return self
+        names = [each.name for each in fields(self)]
+        name = f"{stage}_at_s"
+        earlier = (getattr(self, other) for other in names[: names.index(name)])
+        return replace(self, **{name: max(at_s, *earlier, 0.0)})
 
 
 @dataclass(frozen=True, slots=True)
