@@ -17,6 +17,7 @@ COMMANDS: dict[str, list[str]] = {
     "gateway_clients": ["-m", "benchmarks.gateway_clients"],
     "footage": ["-m", "benchmarks.footage"],
     "live": ["-m", "benchmarks.live"],
+    "pipeline": ["-m", "benchmarks.pipeline"],
     "soak": ["-m", "benchmarks.soak"],
 }
 

@@ -19,6 +19,7 @@ import psutil
 from cornerman.local import page
 from cornerman.local.demo_clip import ASSETS
 from cornerman.local.pose_model import pose_state
+from cornerman_common.model_choice import resolve_models
 from cornerman_shared.bus import embedded, server_binary
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.server_address import server_password, server_socket
@@ -52,7 +53,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """Runs every check. A check that raises a `CornermanError` is a problem of its own."""
     checks: list[Callable[[Settings], Finding]] = [
         *(_python, _machine, _torch, _device, _server, _clock, _codecs, _cameras),
-        *(_web, _pose, _bundle, _folder, _disk),
+        *(_models, _web, _pose, _bundle, _folder, _disk),
     ]
     for check in checks:
         try:
@@ -105,6 +106,15 @@ def _device(settings: Settings) -> Finding:
     return Finding(
         "device", "note", "CPU only", "small models are fine; the 0.5B model needs a GPU to keep up with live video"
     )
+
+
+def _models(_: Settings) -> Finding:
+    choice = resolve_models()
+    parts = [f"{name} {getattr(choice, name).in_words()}" for name in ("encoder", "decider", "generator")]
+    found = "; ".join([*parts, f"abilities: {choice.abilities.in_words()}"])
+    if choice.notes:
+        return Finding("models", "note", found, " ".join(choice.notes))
+    return Finding("models", "ok", found)
 
 
 def _server(settings: Settings) -> Finding:

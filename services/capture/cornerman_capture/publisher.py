@@ -47,6 +47,7 @@ class Publisher:
         metrics: of this process.
         stills: keeps frames of this run that feedback is about.
         memory: of the servers; while one is full, lossless waits and live drops.
+        incarnation: of the source.
     """
 
     def __init__(
@@ -60,7 +61,9 @@ class Publisher:
         metrics: Metrics,
         stills: Stills,
         memory: MemoryGate,
+        incarnation: int = 0,
     ) -> None:
+        self._incarnation = incarnation
         self._bus, self._lease, self._run = bus, lease, run
         self._spec, self._counts, self._stopping, self._metrics = spec, counts, stopping, metrics
         self._keys = bus.keys(spec().source_id)
@@ -106,6 +109,7 @@ class Publisher:
             frames=None,
             keep_frames=False,
             times=Times(captured_at_s=now_s, published_at_s=now_s),
+            incarnation=self._incarnation,
         )
         await publish(self._bus, chunk, self._lease, 0)
 
@@ -156,6 +160,7 @@ class Publisher:
             frames=frames,
             keep_frames=self._keep_frames,
             times=times,
+            incarnation=self._incarnation,
         )
         self._in_doubt = True
         result = await publish(self._bus, chunk, self._lease, self._spec().watch.credit)

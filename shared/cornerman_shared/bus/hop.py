@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from cornerman_shared.bus.codec import pack
 from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.streams import KEEP_REMOVED_S
 from cornerman_shared.errors import FencedError, RetryableError
 
 if TYPE_CHECKING:
@@ -30,11 +31,13 @@ class HopResult(Enum):
         DONE: the entry is settled and every operation was run.
         SETTLED_BEFORE: the entry was settled before; no operation was run.
         ONLY_SETTLED: the entry is settled, but operations behind a failed `once` were left out.
+        SUPERSEDED: nothing was done: the run or the incarnation of the source is no longer current (`current`).
     """
 
     DONE = 1
     SETTLED_BEFORE = 0
     ONLY_SETTLED = 2
+    SUPERSEDED = 3
 
 
 class Hop:
@@ -68,6 +71,10 @@ class Hop:
         """ZREM: returns credit."""
         return self._operation("release", self._number(key), member)
 
+    def release_range(self, key: str, run: str, first: int, last: int) -> Hop:
+        """ZREM: returns the credit of the chunks `first` to `last` of a run. As much work as there is credit."""
+        return self._operation("release_range", self._number(key), run, first, last)
+
     def count(self, key: str, name: str, by: int = 1) -> Hop:
         """HINCRBY: adds `by` to a counter."""
         return self._operation("count", self._number(key), name, by)
@@ -82,6 +89,29 @@ class Hop:
     def once(self, key: str, field: str) -> Hop:
         """Deletes a field; operations added later run only if it existed."""
         return self._operation("once", self._number(key), field)
+
+    def expire(self, keys: Keys, source_id: str) -> Hop:
+        """EXPIRE: what was written of a source that is not registered expires after `KEEP_REMOVED_S`."""
+        stored = (keys.sources, keys.feedback(source_id), keys.counters(source_id), keys.decider_state(source_id))
+        return self._operation("expire", *map(self._number, stored), source_id, KEEP_REMOVED_S)
+
+    def current(self, keys: Keys, source_id: str, run: str, incarnation: int) -> Hop:
+        """Makes the whole hop conditional: it runs only for the current run and incarnation, else `SUPERSEDED`.
+
+        Args:
+            keys: of the source's shard.
+            source_id: the source.
+            run: empty = any run.
+            incarnation: 0 = unknown, any of a registered source.
+        """
+        where = map(self._number, (keys.run(source_id), keys.incarnations, keys.sources))
+        self._conditions += ["current", 6, *where, source_id, run, incarnation]
+        return self
+
+    def unregistered(self, keys: Keys, source_id: str) -> Hop:
+        """Makes the whole hop conditional: it runs only if the source is not in the registry."""
+        self._conditions += ["unregistered", 2, self._number(keys.sources), source_id]
+        return self
 
     def expect(self, key: str, field: str, value: Arg) -> Hop:
         """Makes the whole hop conditional: it runs only if the field is missing or holds `value` (no newer attempt)."""
@@ -167,5 +197,5 @@ class Hop:
         return self
 
 
-# Leading arguments that are key numbers, where an operation has more than one; must match `hop.lua`.
-_KEY_ARGUMENTS = {"event": 2}
+# Leading arguments that are key numbers, where there is more than one; must match `hop.lua`.
+_KEY_ARGUMENTS = {"current": 3, "event": 2, "expire": 4}

@@ -42,6 +42,7 @@ class Metrics:
     # encoder
     encode_seconds: Histogram = field(init=False)
     encode_batch_chunks: Histogram = field(init=False)
+    poses_total: Counter = field(init=False)
     # decider
     decisions_total: Counter = field(init=False)
     chunks_held: Gauge = field(init=False)
@@ -127,6 +128,9 @@ DECLARED: Final[dict[str, Maker]] = {
     "bus_reconnects_total": _counter("bus_reconnects_total", "Times that the server was lost and found again."),
     "encode_seconds": _histogram("encode_seconds", "Computing one batch of chunks.", FAST_S),
     "encode_batch_chunks": _histogram("encode_batch_chunks", "Chunks encoded together.", SIZES),
+    "poses_total": _counter(
+        "poses_total", "People whose landmarks were computed, or reused from an equal frame.", "kind"
+    ),
     "decisions_total": _counter("decisions_total", "Decisions, by action and strategy.", "action", "strategy"),
     "chunks_held": _gauge("chunks_held", "Chunks held back while an earlier one is awaited."),
     "requests_total": _counter(
