@@ -46,6 +46,7 @@ class Health:
         self._path = folder / f"{role}-{name}.health" if folder else None
         self._started_at_s = clock.now_s()
         self._progress_at_s = self._started_at_s
+        self._written_at_s = clock.monotonic_s()
         self._state: State = "starting"
         self._reason = ""
         self._loading = 0
@@ -106,8 +107,13 @@ class Health:
             reason=self._reason,
         )
 
+    def written_ago_s(self) -> float:
+        """Seconds since `write`, or since the start."""
+        return self._clock.monotonic_s() - self._written_at_s
+
     def write(self) -> None:
         """Writes the health file atomically."""
+        self._written_at_s = self._clock.monotonic_s()
         if self._path is None:
             return
         draft = self._path.with_suffix(f".{os.getpid()}.new")

@@ -1,4 +1,4 @@
-"""Declares every metric. Workers serve them on an optional Prometheus port; dashboards are checked against this file.
+"""Declares every metric. Workers serve them on `runtime.metrics_port`; dashboards are checked against this file.
 
 No label holds a source or a request, because label values are never removed. Counters of a source are kept on the bus.
 """
@@ -9,9 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
-
-from cornerman_shared.errors import ConfigError
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 PREFIX: Final = "cornerman_"
 
@@ -71,26 +69,6 @@ class Metrics:
         """
         if since_s and at_s:
             self.stage_seconds.labels(stage).observe(max(0.0, at_s - since_s))
-
-    def serve(self, port: int) -> Callable[[], None]:
-        """Serves `/metrics` on all interfaces, for a scraper on another host; returns the function that stops it.
-
-        Raises:
-            ConfigError: the port is taken.
-        """
-        try:
-            server, thread = start_http_server(port, registry=self.registry)
-        except OSError as error:
-            raise ConfigError(
-                f"runtime.metrics_port = {port}: {error.strerror}; give a free port, or 0 for none"
-            ) from None
-
-        def stop() -> None:
-            server.shutdown()
-            server.server_close()
-            thread.join(timeout=1.0)
-
-        return stop
 
 
 def _counter(name: str, text: str, *labels: str) -> Callable[[CollectorRegistry], Counter]:

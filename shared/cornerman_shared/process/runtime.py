@@ -34,6 +34,7 @@ from cornerman_shared.process import health as health_module
 from cornerman_shared.process import logs
 from cornerman_shared.process.exit_codes import EXIT_CONFIG, EXIT_NO_SERVER, EXIT_OK, EXIT_SOFTWARE, EXIT_USAGE
 from cornerman_shared.process.health import Health
+from cornerman_shared.process.http_port import serve_http
 from cornerman_shared.process.logs import Logger
 from cornerman_shared.process.metrics import Metrics
 from cornerman_shared.process.run_dir import runtime_dir
@@ -151,7 +152,7 @@ async def _run_process(role: str, name: str, settings: Settings, folder: Path, m
         context = Context(settings, bus, clock, name, health, metrics, log)
         stack.enter_context(_signals(context))
         if settings.runtime.metrics_port:
-            stack.callback(metrics.serve(settings.runtime.metrics_port))
+            stack.callback(serve_http(settings.runtime.metrics_port, metrics, health))
         watchdog.start()
         stack.callback(watchdog.stop)
         stack.callback(health.remove)

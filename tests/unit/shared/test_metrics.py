@@ -1,11 +1,7 @@
 """Every metric is declared once, exists from the start and is served."""
 
-import urllib.request
 from dataclasses import fields
 
-import pytest
-
-from cornerman_shared.errors import ConfigError
 from cornerman_shared.process.metrics import DECLARED, PREFIX, Metrics
 
 
@@ -24,15 +20,3 @@ def test_registries_are_separate() -> None:
     one.output_tokens_total.inc(5)
     assert b"cornerman_output_tokens_total 5.0" in one.text()
     assert b"cornerman_output_tokens_total 0.0" in other.text()
-
-
-def test_metrics_are_served_until_stopped(unused_tcp_port: int) -> None:
-    metrics = Metrics()
-    metrics.frames_total.labels("captured").inc(7)
-    stop = metrics.serve(unused_tcp_port)
-    with urllib.request.urlopen(f"http://127.0.0.1:{unused_tcp_port}/metrics") as reply:
-        assert b'cornerman_frames_total{kind="captured"} 7.0' in reply.read()
-    with pytest.raises(ConfigError, match=f"metrics_port = {unused_tcp_port}"):
-        Metrics().serve(unused_tcp_port)
-    stop()
-    Metrics().serve(unused_tcp_port)()
