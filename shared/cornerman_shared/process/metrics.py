@@ -20,13 +20,21 @@ SIZES: Final = (1, 2, 4, 8, 16, 32, 64)
 
 @dataclass(frozen=True)
 class Metrics:
-    """Metrics of one process in their own registry. `Metrics()` makes one attribute for each name in `DECLARED`."""
+    """Metrics of one process. `Metrics()` makes one attribute for each name in `DECLARED`.
 
+    Attributes:
+        role: of the process; only metrics that it can move are exposed. Empty = all.
+        registry: holds what is exposed.
+    """
+
+    role: str = ""
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     def __post_init__(self) -> None:
+        hidden = CollectorRegistry()
         for name, make in DECLARED.items():
-            object.__setattr__(self, name, make(self.registry))
+            exposed = not self.role or self.role in OWNERS.get(name, (self.role,))
+            object.__setattr__(self, name, make(self.registry if exposed else hidden))
 
     # capture
     frames_total: Counter = field(init=False)
@@ -121,3 +129,18 @@ DECLARED: Final[dict[str, Maker]] = {
     "events_skipped_total": _counter("events_skipped_total", "Events that a slow client did not get."),
     "lag_entries": _gauge("lag_entries", "Entries that wait in a stream, by group.", "group"),
 }
+
+CONSUMERS: Final = ("encoder", "decider", "generator")
+
+OWNERS: Final[dict[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("frames_total", "chunks_total", "source_reconnects_total", "sources_playing"), ("capture",)),
+    **dict.fromkeys(("entries_total", "entries_in_hand"), CONSUMERS),
+    **dict.fromkeys(("encode_seconds", "encode_batch_chunks"), ("encoder",)),
+    **dict.fromkeys(("decisions_total", "chunks_held"), ("decider",)),
+    **dict.fromkeys(
+        ("requests_total", "first_token_seconds", "generate_seconds", "output_tokens_total"), ("generator",)
+    ),
+    "stage_seconds": ("capture", *CONSUMERS),
+    **dict.fromkeys(("clients", "events_sent_total", "events_skipped_total", "lag_entries"), ("gateway",)),
+}
+"""Roles that move a metric; a metric that is absent belongs to all."""

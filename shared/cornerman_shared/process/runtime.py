@@ -144,7 +144,7 @@ async def _run_process(role: str, name: str, settings: Settings, folder: Path, m
     clock = SystemClock()
     health_module.sweep(folder, role)
     health = Health(role, name, clock, folder)
-    metrics = Metrics()
+    metrics = Metrics(role)
     watchdog = Watchdog(settings.runtime.watchdog_s)
     async with contextlib.AsyncExitStack() as stack:
         bus = Bus.connect(settings, clock)
