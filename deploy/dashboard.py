@@ -1,4 +1,4 @@
-"""Writes the Grafana dashboard: `python deploy/dashboard.py > deploy/chart/files/dashboard.json`. A test compares them."""
+"""Prints the Grafana dashboard: `make chart` writes it to the chart, and a test compares them."""
 
 from __future__ import annotations
 

@@ -52,9 +52,8 @@ def test_objects_fit_their_schemas(values: Path) -> None:
     script += "  new kinds[each.kind](each).validate();\n}\n"
     folder = install(SCHEMAS)
     (folder / "validate.mjs").write_text(script)
-    done = subprocess.run(
-        ["node", "validate.mjs"], cwd=folder, input=json.dumps(custom), capture_output=True, text=True
-    )
+    command = ["node", "validate.mjs"]
+    done = subprocess.run(command, cwd=folder, input=json.dumps(custom), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
@@ -151,6 +150,20 @@ def test_keda_asks_for_a_declared_metric() -> None:
         for each in scaled
     }
     assert groups == {"cornerman-encoder": ["encoder"], "cornerman-generator": ["generator"]}
+
+
+def test_chart_matches_compose() -> None:
+    """The same commands and times to stop, and every variable that compose sets by itself."""
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+    for name, pod in pods(render(CHART / "examples" / "plain.yaml")).items():
+        role = name.removeprefix("cornerman-")
+        if role not in ROLES:
+            continue
+        (container,) = pod["containers"]
+        assert container["command"] == services[role]["command"]
+        assert f"{pod['terminationGracePeriodSeconds']}s" == services[role]["stop_grace_period"]
+        given = {key for key, value in services[role]["environment"].items() if value is not None}
+        assert given - {each["name"] for each in container["env"]} <= {"CORNERMAN_GATEWAY__FILES"}
 
 
 def test_plain_manifests_are_rendered_from_chart() -> None:

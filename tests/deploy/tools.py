@@ -34,12 +34,17 @@ def helm() -> str:
     return str(tool)
 
 
-def render(values: Path, *options: str) -> list[dict[str, Any]]:
-    """The objects of the chart with these values."""
-    command = [helm(), "template", "cornerman", str(CHART), "--namespace", "coach", "-f", str(values), *options]
+def manifests(values: Path) -> str:
+    """The chart with these values, as YAML."""
+    command = [helm(), "template", "cornerman", str(CHART), "-f", str(values)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return [each for each in yaml.safe_load_all(done.stdout) if each]
+    return done.stdout
+
+
+def render(values: Path) -> list[dict[str, Any]]:
+    """The objects of the chart with these values."""
+    return [each for each in yaml.safe_load_all(manifests(values)) if each]
 
 
 def prometheus_tool(name: str) -> str:
@@ -47,3 +52,10 @@ def prometheus_tool(name: str) -> str:
     found = shutil.which(name)
     assert found, f"this test needs {name}: `apt install prometheus`, or https://prometheus.io/download"
     return found
+
+
+if __name__ == "__main__":
+    print("# Rendered from deploy/chart by `make chart`, for those without Helm. Needs a secret:")
+    print("# kubectl create secret generic cornerman --from-literal=token=$(openssl rand -hex 16) \\")
+    print("#   --from-literal=redis-password=$(openssl rand -hex 16)")
+    print(manifests(CHART / "examples" / "plain.yaml"), end="")

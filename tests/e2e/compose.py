@@ -236,7 +236,7 @@ class LocalCompose:
             if code:
                 raise ComposeError(f"{replica.service} ended with {code}:\n{replica.tail()}")
             return code == 0
-        if code and replica.service != "sources":
+        if code:
             raise ComposeError(f"{replica.service} {replica.number} ended with {code}:\n{replica.tail()}")
         return condition == "service_started" or self.is_healthy(replica, check)
 

@@ -24,7 +24,7 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 {{- end }}
 
 {{- define "cornerman.blobsUrl" -}}
-{{- if .Values.redis.url }}{{ .Values.redis.blobsUrl }}{{ else }}redis://{{ include "cornerman.name" . }}-blobs:6379/0{{ end -}}
+{{- if .Values.redis.url }}{{ .Values.redis.blobsUrl }}{{ else }}redis://{{ include "cornerman.name" . }}-valkey-blobs:6379/0{{ end -}}
 {{- end }}
 
 {{/* The "restricted" Pod Security Standard, of a pod and of its container. */}}

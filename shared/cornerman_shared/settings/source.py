@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from cornerman_shared.text import clean_text
 
 Mode = Literal["coach", "polling", "commentary"]
-Strategy = Literal["interval", "rules", "scene", "head", "llm"]
+Strategy = Literal["interval", "rules", "scene", "head", "skeleton", "llm"]
 
 MAX_PROMPT = 8_000
 """Characters of a prompt. It goes into every request and event, so a long one fills the streams."""
