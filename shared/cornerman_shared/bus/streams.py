@@ -99,6 +99,11 @@ class Keys:
         return self._key("sources")
 
     @property
+    def sources_declared(self) -> str:
+        """Set of ids that the settings have declared once; such a source is not added again."""
+        return self._key("sources", "declared")
+
+    @property
     def sources_revision(self) -> str:
         """Counter that every change of `sources` raises; watchers poll it."""
         return self._key("sources", "revision")
