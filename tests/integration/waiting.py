@@ -13,7 +13,7 @@ from typing import Any
 
 from cornerman_shared.bus.connection import Bus
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 """Upper bound of every wait, far above normal times even on a busy machine."""
 
 LONG_AGO_MS = 3_600_000
