@@ -31,9 +31,11 @@ from tests.integration.capture_harness import (
     is_state,
     spec,
 )
+from tests.integration.rtsp_camera import camera
 from tests.integration.service_harness import SOURCE, events
-from tests.integration.test_capture_network import JPEG, Files, Mjpeg, camera, serving, write
+from tests.integration.test_capture_network import write
 from tests.integration.waiting import until
+from tests.integration.web_camera import JPEG, Files, Mjpeg, serving
 
 ENDLESS = PATTERN + "&seconds=0"
 

@@ -33,6 +33,7 @@ from cornerman_shared.process.logs import get_logger
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.lease import Lease
+    from cornerman_shared.bus.memory_gate import MemoryGate
     from cornerman_shared.bus.messages import SourceStateName
     from cornerman_shared.process.metrics import Metrics
     from cornerman_shared.settings.source import SourceSpec
@@ -51,9 +52,16 @@ def identity(spec: SourceSpec, shorter_side: int) -> str:
 
     Credit and display are left out, because they do not change the chunks. Holds no credentials.
     """
-    watch = spec.watch.model_dump(exclude={"credit", "display"})
+    # Without `follow` where it is off, so that runs of builds that did not know it go on.
+    left_out = {"credit", "display"} if spec.watch.follow else {"credit", "display", "follow"}
+    watch = spec.watch.model_dump(exclude=left_out)
     text = json.dumps([spec.url, shorter_side, watch], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def is_pushed(spec: SourceSpec) -> bool:
+    """Whether its frames come through the gateway."""
+    return spec.url.lower().startswith("push:")
 
 
 class SourceRunner:
@@ -64,13 +72,16 @@ class SourceRunner:
         spec: settings of the source; `update` changes them.
         lease: of the source, held.
         metrics: of this process.
+        memory: of the servers.
         incarnation: of the source; 0 = it has none.
     """
 
-    def __init__(self, bus: Bus, spec: SourceSpec, lease: Lease, metrics: Metrics, incarnation: int = 0) -> None:
+    def __init__(
+        self, bus: Bus, spec: SourceSpec, lease: Lease, metrics: Metrics, memory: MemoryGate, incarnation: int = 0
+    ) -> None:
         self.spec = spec
         self.incarnation = incarnation
-        self._bus, self._lease, self._metrics = bus, lease, metrics
+        self._bus, self._lease, self._metrics, self._memory = bus, lease, metrics, memory
         self._stop_reason: StopReason | None = None
         self._decoder: SourceDecoder | None = None
         self._reporter: Reporter | None = None
@@ -134,7 +145,7 @@ class SourceRunner:
         repeats = _repeats(spec)
         inbox = Inbox()
         previews = PreviewEncoder(clock, settings.display_width, settings.display_quality)
-        opener = SourceOpener(spec.url, settings, inbox)
+        opener = SourceOpener(spec.url, settings, inbox, follow=spec.watch.follow)
         decoder = SourceDecoder(_plan(spec, info, repeats=repeats), opener, settings, clock, previews)
         # A lossless file is decoded from its start, so it counts from there as well.
         counts = ChunkCounts(info.next_seq) if repeats else ChunkCounts.continued(info.next_seq, info.counters)
@@ -147,6 +158,7 @@ class SourceRunner:
             lambda: self._stop_reason is not None,
             self._metrics,
             Stills(self._bus, info.run, lambda: self.spec),
+            self._memory,
             incarnation,
         )
         reporter = Reporter(
@@ -162,7 +174,7 @@ class SourceRunner:
             async with background(
                 reporter.report_loop(),
                 publish_previews(self._bus, lambda: self.spec, info.run, previews),
-                *([read_pushed_frames(self._bus, spec.source_id, inbox)] if spec.url.startswith("push:") else []),
+                *([read_pushed_frames(self._bus, spec.source_id, inbox)] if is_pushed(spec) else []),
             ):
                 await publisher.publish_all(decoder.chunks)
         finally:
@@ -242,7 +254,8 @@ def _plan(spec: SourceSpec, info: RunInfo, *, repeats: bool) -> DecodePlan:
     if not repeats and info.pts_s is not None:
         place = Continuation(info.pts_s, info.away_s, info.next_seq)
     # Whether http is a camera or a file is known only once it has been opened.
-    can_fail = not spec.url.lower().startswith(("rtsp:", "rtsps:", "http:", "https:", "device:", "/dev/video"))
+    remote = ("rtsp:", "rtsps:", "http:", "https:", "device:", "/dev/video")
+    can_fail = not (spec.url.lower().startswith(remote) or watch.follow)
     return DecodePlan(
         sample_fps=watch.sample_fps,
         overlap=watch.overlap,

@@ -48,7 +48,8 @@ class DeciderHops:
     def decided(self, hop: Hop, features: Features, decision: Decision, strategy: str, now_s: float) -> None:
         """Adds the decision of a chunk, returns its credit and frees its blobs."""
         k, counters = self._keys, self._keys.counters(features.source_id)
-        event = decision_event(features, decision.action, decision.confidence, decision.reason, strategy, now_s)
+        said = (decision.action, decision.confidence, decision.reason, strategy, now_s, decision.about)
+        event = decision_event(features, *said)
         hop.event(k, event, self._bus.feedback_maxlen)
         hop.count(counters, "buried" if features.status == "buried" else "decided")
         if decision.reason == "blob_expired":

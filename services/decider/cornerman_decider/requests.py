@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from cornerman_decider.core import Decision
     from cornerman_decider.state import DeciderState
     from cornerman_shared.bus.last_feedback import LastFeedback
-    from cornerman_shared.bus.messages import Action, ChunkRef, EndStatus, Features, FeatureStatus, Question
+    from cornerman_shared.bus.messages import (
+        Action,
+        ChunkRef,
+        EndStatus,
+        Features,
+        FeatureStatus,
+        MovementSeen,
+        Question,
+    )
     from cornerman_shared.settings.source import SaySettings, SourceSpec
 
 
@@ -41,7 +49,13 @@ _KNOWN: dict[Action, str] = {
 
 
 def decision_event(
-    features: Features, action: Action, confidence: float, reason: str, strategy: str, decided_at_s: float
+    features: Features,
+    action: Action,
+    confidence: float,
+    reason: str,
+    strategy: str,
+    decided_at_s: float,
+    about: MovementSeen | None = None,
 ) -> DecisionEvent:
     """The event for a chunk."""
     return DecisionEvent(
@@ -56,6 +70,7 @@ def decision_event(
         motion=features.motion,
         status=features.status,
         times=features.times.reached("decided", decided_at_s),
+        about=about,
         incarnation=features.incarnation,
     )
 
@@ -110,6 +125,7 @@ def request_for(
         times=features.times.reached("decided", decided_at_s),
         picture_age_s=picture_age_s(features.times.captured_at_s, decided_at_s),
         known=known_of(decision, speak.strategy),
+        about=decision.about,
         incarnation=features.incarnation,
     )
 
@@ -137,6 +153,7 @@ def request_for_question(
         owns_blobs=False,
         times=Times(captured_at_s=question.asked_at_s).reached("decided", now_s),
         picture_age_s=picture_age_s(newest.captured_at_s if newest else 0.0, now_s),
+        about=state.about,
         incarnation=state.incarnation,
     )
 

@@ -16,7 +16,7 @@ from cornerman_shared.bus.messages import Action, BlobRef, ChunkRef, RequestKind
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from cornerman_shared.bus.messages import Features
+    from cornerman_shared.bus.messages import Action, BlobRef, Features, MovementSeen, RequestKind
 
 Value: TypeAlias = float | int | bool | str | NDArray[Any] | list[float] | None
 Memory: TypeAlias = dict[str, Value]
@@ -61,6 +61,7 @@ class DeciderState:
     context: tuple[ChunkRef, ...] = ()
     latest: ChunkRef | None = None
     open: tuple[OpenRequest, ...] = ()
+    about: MovementSeen | None = None  # the newest decision's, for questions
     reported_error: str = ""  # the strategy's failure that was published already; it is published once
 
 

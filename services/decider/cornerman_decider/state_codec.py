@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from cornerman_common.gate import GateState
 from cornerman_decider.state import DeciderState, OpenRequest
 from cornerman_shared.bus.codec import pack_map, read_array, read_field, unpack_map
-from cornerman_shared.bus.messages import ChunkRef
+from cornerman_shared.bus.messages import ChunkRef, MovementSeen
 from cornerman_shared.errors import MalformedError
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def state_bytes(state: DeciderState) -> bytes:
             "latest": asdict(state.latest) if state.latest else None,
             "open": [_open_map(request) for request in state.open],
             "picture_ages_s": {request.request_id: request.picture_age_s for request in state.open},
+            "about": asdict(state.about) if state.about else None,
             "told": state.reported_error,
         }
     )
@@ -72,6 +73,7 @@ def state_from(data: bytes) -> DeciderState:
             context=tuple(read_field(chunk, ChunkRef, "context") for chunk in _list(body["context"], "context")),
             latest=read_field(body["latest"], ChunkRef, "latest") if body["latest"] is not None else None,
             open=_open_requests(body),
+            about=read_field(body["about"], MovementSeen, "about") if body.get("about") is not None else None,
             reported_error=read_field(body["told"], str, "told"),
         )
     except KeyError as error:

@@ -8,13 +8,15 @@ A `Hop` collects operations; `Delivery.commit` or `run` sends them. It does not 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from cornerman_shared.bus.codec import pack
+from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.streams import KEEP_REMOVED_S
-from cornerman_shared.errors import FencedError
+from cornerman_shared.errors import FencedError, RetryableError
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.messages import BlobRef, Event
@@ -78,7 +80,7 @@ class Hop:
         return self._operation("count", self._number(key), name, by)
 
     def free(self, refs: Iterable[BlobRef | None]) -> Hop:
-        """UNLINK: deletes blobs; None is skipped."""
+        """UNLINK: deletes blobs; None is skipped. On a server of their own they are deleted once the hop is done."""
         for ref in refs:
             if ref is not None:
                 self._operation("free", self._number(ref.key))
@@ -155,13 +157,33 @@ class Hop:
             FencedError: a newer owner holds the lease; nothing was written.
             RetryableError: no answer; sending the hop again is safe.
         """
-        args: list[Arg] = [group, entry_id, generation if fence else "", *self._conditions, *self._operations]
+        operations, blobs = self._parted() if scripts.blobs is not None else (self._operations, [])
+        args: list[Arg] = [group, entry_id, generation if fence else "", *self._conditions, *operations]
         # Redis Cluster hashes every key, also unused ones, so an empty key is replaced by one of the same shard.
         filler = next((key for key in (stream, fence, *self._keys) if key), "")
         reply = int(await scripts.run("hop", [stream or filler, fence or filler, *self._keys], args))
         if reply == -1:
             raise FencedError(f"generation {generation} of {fence} is over: a newer owner holds the lease")
-        return HopResult(reply)
+        result = HopResult(reply)
+        if scripts.blobs is not None and blobs and result is HopResult.DONE:
+            # Blobs that stay, because this process or their server fails here, expire by their time to live.
+            with contextlib.suppress(RetryableError), redis_errors():
+                await scripts.blobs.unlink(*blobs)
+        return result
+
+    def _parted(self) -> tuple[list[Arg], list[str]]:
+        """The operations for the streams' server, and the blobs to delete on theirs."""
+        there: list[Arg] = []
+        blobs: list[str] = []
+        at = 0
+        while at < len(self._operations):
+            end = at + 2 + int(self._operations[at + 1])
+            if self._operations[at] == "free":
+                blobs.append(self._keys[int(self._operations[at + 2]) - 3])
+            else:
+                there += self._operations[at:end]
+            at = end
+        return there, blobs
 
     def _number(self, key: str) -> int:
         """Position of the key in the script's KEYS; the first two are input stream and fence."""

@@ -22,6 +22,7 @@ RequestKind: TypeAlias = Literal["feedback", "question"]
 EndStatus: TypeAlias = Literal["done", "expired", "cancelled", "failed", "declined"]
 StageName: TypeAlias = Literal["captured", "published", "encoded", "decided", "first_token", "done"]
 FeatureStatus: TypeAlias = Literal["ok", "end", "buried", "expired"]
+Sight: TypeAlias = Literal["whole", "partly", "no_person", "several"]
 SourceStateName: TypeAlias = Literal[
     "waiting", "opening", "playing", "stalled", "reconnecting", "paused", "ended", "failed"
 ]
@@ -105,7 +106,38 @@ class Features:
     frame_pts_s: tuple[float, ...]
     model: str
     times: Times
+    people: NDArray[np.float32] | None = None  # landmarks, inline; the layout is in docs/streams.md
     incarnation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MistakeSeen:
+    """A mistake on one repetition."""
+
+    name: str  # as in the table of movements, "too_shallow"
+    joint: str  # where it shows, "knee"
+    probability: float
+    landmarks: tuple[str, ...]  # parts of the body that it is judged by
+
+
+@dataclass(frozen=True, slots=True)
+class MovementSeen:
+    """What a decision is about: the person who is followed, how well they are seen, and their movement."""
+
+    exercise: str  # empty = none
+    certainty: float  # of the exercise, or of there being none
+    repetitions: int  # of this set; seconds of a hold
+    phase: float  # of the repetition under way, 0..1
+    ended: bool  # a repetition ended within the chunk
+    mistakes: tuple[MistakeSeen, ...]  # of the newest repetition of this set, the most probable first
+    unlikeness: float  # from the training's movements, in their standard deviations: about 1, above 1.5 is foreign
+    view: Sight
+    missing: tuple[str, ...]  # parts of the body that are not seen, from head to feet
+    limits: tuple[str, ...]  # too_dark, too_far, camera_moving
+    angle: str  # of the camera: front, oblique, side or nobody
+    people: int  # in the picture
+    whom: str  # who is followed, "the only person"; empty = no one
+    reasons: tuple[str, ...]  # what is wrong with the view, for people
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +185,7 @@ class Request:
     times: Times
     picture_age_s: float = 0.0  # of the newest frame when the request was made; 0 = unknown
     known: str = ""  # the decider's knowledge of the moment, one sentence for models that follow prompts; empty = none
+    about: MovementSeen | None = None
     incarnation: int = 0
 
 
@@ -181,6 +214,7 @@ class DecisionEvent:
     motion: float
     status: FeatureStatus
     times: Times
+    about: MovementSeen | None = None  # with strategies that follow a person
     incarnation: int = 0
     n_chunks: int = 1  # above 1: chunks `seq` to `seq + n_chunks - 1` never came
 
