@@ -20,8 +20,9 @@ from cornerman.local import page
 from cornerman.local.demo_clip import ASSETS
 from cornerman.local.pose_model import pose_state
 from cornerman_common.model_choice import resolve_models
-from cornerman_shared.bus import embedded
+from cornerman_shared.bus import embedded, server_binary
 from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.server_address import server_password, server_socket
 from cornerman_shared.bus.server_memory import memory_of
 from cornerman_shared.bus.workers import list_workers
 from cornerman_shared.errors import CornermanError
@@ -118,9 +119,13 @@ def _models(_: Settings) -> Finding:
 
 def _server(settings: Settings) -> Finding:
     # An embedded server is asked only if one runs: the doctor starts nothing.
-    if settings.redis.url or embedded.answers(embedded.server_socket(settings)):
+    if settings.redis.url or _embedded_answers(settings):
         return asyncio.run(_running_server(settings))
-    return Finding("server", "ok", f"embedded: {embedded.find_binary()} (not running now)")
+    return Finding("server", "ok", f"embedded: {server_binary.find_binary()} (not running now)")
+
+
+def _embedded_answers(settings: Settings) -> bool:
+    return embedded.answers(server_socket(settings), server_password(settings))
 
 
 async def _running_server(settings: Settings) -> Finding:
@@ -141,7 +146,7 @@ async def _running_server(settings: Settings) -> Finding:
 
 
 def _clock(settings: Settings) -> Finding:
-    if settings.redis.url or embedded.answers(embedded.server_socket(settings)):
+    if settings.redis.url or _embedded_answers(settings):
         return asyncio.run(_clocks(settings))
     return Finding("clock", "ok", "no server to compare with")
 
@@ -218,7 +223,7 @@ def _bundle(_: Settings) -> Finding:
 
 def _folder(settings: Settings) -> Finding:
     folder = runtime_dir(settings.runtime.dir)
-    return Finding("folder", "ok", f"{folder}, socket {embedded.server_socket(settings)}")
+    return Finding("folder", "ok", f"{folder}, socket {server_socket(settings)}")
 
 
 def _disk(settings: Settings) -> Finding:

@@ -298,7 +298,7 @@ def run_sources(
     # The user who types an address is trusted with it. The demo has a page, on which other clients may add sources.
     if command != "demo" and not chosen.was_set("capture.follow_links"):
         chosen = chosen.with_defaults({"capture": {"follow_links": True}})
-    lengths_s = [None if spec.watch.loop else length_s(spec.url) for spec in specs]
+    lengths_s = [None if spec.watch.loop or spec.watch.follow else length_s(spec.url) for spec in specs]
     endless = more.get("director") is None and not all(ends(spec) for spec in specs)
     plan = PipelinePlan(specs, lengths_s, endless=endless, **more)
     output.many = len(specs) > 1
