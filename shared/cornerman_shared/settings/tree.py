@@ -110,6 +110,9 @@ class CaptureSettings(Section):
         bool, Field(description="http(s): follow redirects and HLS playlists, to addresses that are not checked")
     ] = False
     allow_files: Annotated[bool, Field(description="may sources be files of this machine?")] = True
+    add_sources: Annotated[
+        bool, Field(description="add each of `sources` to the server once; containers do, commands add their own")
+    ] = False
 
 
 class EncoderSettings(Section):
