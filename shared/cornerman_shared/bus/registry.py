@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import redis.exceptions
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from cornerman_shared.aio import retry
 from cornerman_shared.bus.codec import pack, pack_map, unpack_map
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
 
 CHANGE_TRIES = 8
+
+LATER_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {"watch": ("follow",), "speak": ("max_age_s",)}
+"""Settings that the first version lacks. At their defaults they are not written, because it refuses what it does not
+know. A new setting of a source goes here."""
 
 Verb = Literal["add", "change", "replace", "remove"]
 """What the registry's script does; all but `change` give the source another incarnation."""
@@ -203,6 +207,16 @@ def changed(spec: SourceSpec, changes: Mapping[str, Any]) -> SourceSpec:
         raise ConfigError(explain(error)) from None
 
 
+def _known(stored: Mapping[str, Any], section: type[BaseModel]) -> dict[str, Any]:
+    """Stored settings without those of a newer version, which may write beside this one during a rollout."""
+    known = {name: value for name, value in stored.items() if name in section.model_fields}
+    for name, value in known.items():
+        inner = section.model_fields[name].annotation
+        if isinstance(value, dict) and isinstance(inner, type) and issubclass(inner, BaseModel):
+            known[name] = _known(value, inner)
+    return known
+
+
 class RegistryWatcher:
     """Cached copy of the registry, refreshed by polling one counter per shard.
 
@@ -256,12 +270,22 @@ def _url_of(body: bytes) -> str:
         return ""
 
 
+def stored_settings(spec: SourceSpec) -> dict[str, Any]:
+    """The settings as they are stored, and as every version that knows no later ones reads them."""
+    body = spec.model_dump(mode="json")
+    for section, names in LATER_FIELDS.items():
+        for name in names:
+            if getattr(getattr(spec, section), name) == SourceSpec.model_fields[section].default.model_dump()[name]:
+                del body[section][name]
+    return body
+
+
 def _encode(spec: SourceSpec) -> bytes:
-    return pack_map(spec.model_dump(mode="json"))
+    return pack_map(stored_settings(spec))
 
 
 def _decode(body: bytes) -> SourceSpec:
-    stored = unpack_map(body)
+    stored = _known(unpack_map(body), SourceSpec)
     say = stored.get("say")
     if isinstance(say, dict):
         # An older writer had no bound; its source goes on with a shorter prompt.
