@@ -39,18 +39,18 @@ class DeciderHops:
         # A lost chunk still holds its credit: without the release, capture would wait until it heals by age.
         for seq in gaps:
             hop.event(k, lost_event(features, seq, strategy, now_s), self._bus.feedback_maxlen)
-            hop.count(k.counters(source_id), "decided").count(k.counters(source_id), "lost")
+            hop.count_in_run(k, source_id, features.run, "decided").count_in_run(k, source_id, features.run, "lost")
             hop.release(k.inflight(source_id), credit_member(features.run, seq))
         return hop
 
     def decided(self, hop: Hop, features: Features, decision: Decision, strategy: str, now_s: float) -> None:
         """Adds the decision of a chunk, returns its credit and frees its blobs."""
-        k, counters = self._keys, self._keys.counters(features.source_id)
+        k, source_id, run = self._keys, features.source_id, features.run
         event = decision_event(features, decision.action, decision.confidence, decision.reason, strategy, now_s)
         hop.event(k, event, self._bus.feedback_maxlen)
-        hop.count(counters, "buried" if features.status == "buried" else "decided")
+        hop.count_in_run(k, source_id, run, "buried" if features.status == "buried" else "decided")
         if decision.reason == "blob_expired":
-            hop.count(counters, "expired_blobs")
+            hop.count_in_run(k, source_id, run, "expired_blobs")
         hop.release(k.inflight(features.source_id), credit_member(features.run, features.seq))
         hop.free(decision.free)
 
@@ -59,12 +59,12 @@ class DeciderHops:
         k = self._keys
         hop.add(k.requests, request, self._bus.maxlen)
         hop.set(k.open_requests, request.request_id, b"0")  # attempts so far
-        hop.count(k.counters(request.source_id), "requests")
+        hop.count_in_run(k, request.source_id, request.run, "requests")
         return add_request(state, open_request(request))
 
     def asked(self, request: Request, state: DeciderState) -> tuple[Hop, DeciderState]:
         """The hop that turns a question into a request, and the state after it."""
-        hop = Hop().count(self._keys.counters(request.source_id), "questions")
+        hop = Hop().count_in_run(self._keys, request.source_id, request.run, "questions")
         after = self.requested(hop, request, state)
         self.save(hop, request.source_id, after)
         return hop, after
@@ -93,12 +93,12 @@ class DeciderHops:
 
     def buried(self, features: Features, reason: str, strategy: str, now_s: float) -> Hop:
         """The decision for features that were delivered too often; an end marker is decided in its turn."""
-        k, counters = self._keys, self._keys.counters(features.source_id)
+        k = self._keys
         if features.status == "end":
             return Hop()  # earlier chunks may still come; the worker ends the run once they are decided
         event = decision_event(features, "next", 0.0, f"buried: {reason}", strategy, now_s)
         hop = Hop().event(k, event, self._bus.feedback_maxlen)
-        hop.count(counters, "buried")
+        hop.count_in_run(k, features.source_id, features.run, "buried")
         hop.release(k.inflight(features.source_id), credit_member(features.run, features.seq))
         return hop.free(blobs_of((chunk_ref(features),)))
 
@@ -113,7 +113,7 @@ class DeciderHops:
             hop.expect(k.open_requests, i, str(attempt))
         event = end_event(source_id, request, status, cause, attempt, now_s)
         hop.once(k.open_requests, i).event(k, event, self._bus.feedback_maxlen)
-        return hop.count(k.counters(source_id), "expired" if status == "expired" else "cancelled")
+        return hop.count_in_run(k, source_id, request.run, "expired" if status == "expired" else "cancelled")
 
     def no_such_source(self, question: Question, now_s: float) -> Hop:
         """The error event for a question about an unknown source."""

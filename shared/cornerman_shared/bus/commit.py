@@ -23,7 +23,7 @@ log = get_logger("commit")
 async def commit_with_retry(delivery: Delivery[M], hop: Hop) -> HopResult:
     """Commits the hop, retrying until the server answers or another consumer takes the entry.
 
-    `SETTLED_BEFORE` is also the result when an earlier attempt succeeded and its reply was lost.
+    `DONE_BEFORE` is the result when an earlier try succeeded and its reply was lost.
 
     Raises:
         FencedError: a newer owner holds the consumer's lease.

@@ -32,10 +32,11 @@ class Delivery(Generic[M]):
 
     Attributes:
         deliveries: 1 = delivered for the first time.
-        lost: set when another consumer has taken the entry.
+        lost: set when another consumer has taken the entry, or when it is settled.
+        unanswered: a try to settle the entry got no answer, so that it may have been run.
     """
 
-    __slots__ = ("_consumer", "body", "deliveries", "entry_id", "lost", "message", "stream")
+    __slots__ = ("_consumer", "body", "deliveries", "entry_id", "lost", "message", "stream", "unanswered")
 
     def __init__(
         self, consumer: _Owner[M], stream: str, entry_id: str, body: bytes, message: M, deliveries: int
@@ -47,6 +48,7 @@ class Delivery(Generic[M]):
         self.message = message
         self.deliveries = deliveries
         self.lost = asyncio.Event()
+        self.unanswered = False
 
     async def commit(self, hop: Hop) -> HopResult:
         """Settles the entry and runs the hop; does neither if the entry was settled before.

@@ -11,15 +11,17 @@ if TYPE_CHECKING:
     from cornerman_shared.bus.lease import Lease
     from cornerman_shared.bus.messages import Chunk
 
-Published = Literal["published", "no_credit", "duplicate"]
-_RESULTS: dict[int, Published] = {1: "published", 0: "no_credit", 2: "duplicate"}
+Published = Literal["published", "no_credit", "duplicate", "outdated"]
+_RESULTS: dict[int, Published] = {1: "published", 0: "no_credit", 2: "duplicate", 3: "outdated"}
 
 
 async def publish(bus: Bus, chunk: Chunk, lease: Lease, credit: int) -> Published:
     """Publishes a chunk if fewer than `credit` chunks of its source are on the bus; the end marker needs no credit.
 
+    The `seq` of the end marker must be the number of chunks published; otherwise the result is "outdated".
+
     Raises:
-        FencedError: a newer owner holds the lease, or a newer run has begun.
+        FencedError: a newer owner holds the lease, a newer run has begun, or the run has ended.
         RetryableError: no answer; publishing it again is safe.
     """
     k, source_id, bus_settings = bus.keys(chunk.source_id), chunk.source_id, bus.settings.bus

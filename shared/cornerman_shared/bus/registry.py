@@ -16,7 +16,7 @@ from cornerman_shared.bus.codec import pack_map, unpack_map
 from cornerman_shared.bus.hop import Hop
 from cornerman_shared.bus.messages import EndEvent, Times
 from cornerman_shared.bus.redis_client import redis_errors
-from cornerman_shared.bus.streams import is_question_request
+from cornerman_shared.bus.streams import is_question_request, run_of_request
 from cornerman_shared.errors import ConfigError, MalformedError, RetryableError
 from cornerman_shared.process.logs import get_logger
 from cornerman_shared.redact import remember_url
@@ -108,7 +108,9 @@ async def remove_source(bus: Bus, source_id: str) -> bool:
         if request_id.startswith(f"{source_id}:"):
             event = _cancelled(source_id, run, request_id, bus.clock.now_s())
             hop = Hop().once(keys.open_requests, request_id).event(keys, event, bus.settings.bus.feedback_maxlen)
-            await hop.count(keys.counters(source_id), "cancelled").run(bus.scripts)
+            # The id of a question does not name its run.
+            own_run = run if is_question_request(source_id, request_id) else run_of_request(source_id, request_id)
+            await hop.count_in_run(keys, source_id, own_run, "cancelled").run(bus.scripts)
     return removed
 
 

@@ -170,6 +170,15 @@ def is_question_request(source_id: str, request_id: str) -> bool:
     return request_id.startswith(question_request_id(source_id, ""))
 
 
+def run_of_request(source_id: str, request_id: str) -> str:
+    """The run in the id of a request that is no question.
+
+    >>> run_of_request("cam1", "cam1:19a-3f:12")
+    '19a-3f'
+    """
+    return request_id.removeprefix(f"{source_id}:").rpartition(":")[0]
+
+
 def worker_key(role: str, name: str) -> str:
     """`WorkerStatus` of one process, with a short TTL."""
     return f"cm:worker:{role}:{name}"

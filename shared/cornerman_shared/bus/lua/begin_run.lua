@@ -8,6 +8,10 @@ if redis.call('GET', KEYS[4]) ~= ARGV[1] then
   return -1
 end
 local there = redis.call('HGET', KEYS[1], 'run')
+-- Sent again after a lost reply: the run has begun, and chunks may have been published since.
+if there == ARGV[2] then
+  return { there, redis.call('HGET', KEYS[1], 'published') or '0', redis.call('HGET', KEYS[1], 'ended') or '0' }
+end
 if there and ARGV[3] == '1' and redis.call('HGET', KEYS[1], 'url') == ARGV[4] then
   local next_seq = redis.call('HGET', KEYS[1], 'published') or '0'
   return { there, next_seq, redis.call('HGET', KEYS[1], 'ended') or '0' }

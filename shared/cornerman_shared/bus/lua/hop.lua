@@ -48,11 +48,18 @@ end
 function operations.count(key, name, by)
   redis.call('HINCRBY', key, name, by)
 end
+-- A count belongs to a run: what an older run left behind must not make the sums of the present one wrong.
+function operations.tally(counters, run, id, name)
+  local there = redis.call('HGET', run, 'run')
+  if not there or there == id then
+    redis.call('HINCRBY', counters, name, 1)
+  end
+end
 function operations.free(key)
   redis.call('UNLINK', key)
 end
 -- How many leading arguments of an operation are key numbers; must match `_KEY_ARGUMENTS` in hop.py.
-local key_arguments = { add = 1, event = 2, set = 1, delete = 1, release = 1, count = 1, free = 1, once = 1 }
+local key_arguments = { add = 1, event = 2, set = 1, delete = 1, release = 1, count = 1, tally = 2, free = 1, once = 1 }
 
 local at = first
 while at <= #ARGV do
