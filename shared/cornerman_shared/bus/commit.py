@@ -51,4 +51,5 @@ async def _until_answered(delivery: Delivery[M], send: Callable[[], Awaitable[Ho
             report=lambda error: log.warning("commit_interrupted", entry_id=delivery.entry_id, error=str(error)),
         )
     except RetryableError:
-        return HopResult.SETTLED_BEFORE  # another consumer holds the entry and will settle it
+        # Without a settled entry, another consumer holds it and will settle it.
+        return HopResult.DONE_BEFORE if delivery.was_settled_by_us else HopResult.SETTLED_BEFORE

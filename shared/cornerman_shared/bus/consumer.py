@@ -162,7 +162,7 @@ class Consumer(Generic[M]):
         except RetryableError:
             delivery.unanswered = True
             raise
-        is_repeat = result is HopResult.SETTLED_BEFORE and delivery.unanswered and not delivery.lost.is_set()
+        is_repeat = result is HopResult.SETTLED_BEFORE and delivery.was_settled_by_us
         return HopResult.DONE_BEFORE if is_repeat else result
 
     async def bury(self, delivery: Delivery[M], reason: str, also: Hop | None) -> HopResult:
@@ -384,9 +384,9 @@ class Consumer(Generic[M]):
         """Frees the slot of an entry that another consumer holds or that is settled; its worker sees `lost`."""
         delivery = self._held.pop((stream, entry_id), None)
         if delivery is not None:
+            delivery.settled = is_settled
             delivery.lost.set()
-            # Settled by our own try, whose answer was lost.
-            self._count("committed" if is_settled and delivery.unanswered else "lost")
+            self._count("committed" if delivery.was_settled_by_us else "lost")
             with contextlib.suppress(ValueError):
                 self._waiting.remove(delivery)
             self._changed.set()
