@@ -17,7 +17,7 @@ from typing import Final, Literal
 import psutil
 
 from cornerman.local import page
-from cornerman.local.model_choice import ASSETS
+from cornerman.local.demo_clip import ASSETS
 from cornerman.local.pose_model import pose_state
 from cornerman_shared.bus import embedded
 from cornerman_shared.bus.connection import Bus

@@ -92,8 +92,8 @@ async def _run_clips(server: ServerChoice, clips: Sequence[EvalClip], progress: 
         await bus.ready()
         async with launcher.running(), background(supervision):
             try:
-                await launcher.race(wait_until_running(bus, ROLES))
-                launcher.check()
+                await launcher.race(wait_until_running(bus, ROLES, down=launcher.down))
+                launcher.check_started()
                 with _cpu_of(launcher) as cpu_s:
                     next_path = _file_of(clips, 0)
                     try:

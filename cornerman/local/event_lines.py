@@ -67,6 +67,14 @@ class EventLines:
     def _end(self, event: EndEvent) -> Line | None:
         if event.status == "failed":
             return self._error(event.source_id, event.request_id, "generator", event.cause)
+        if event.status == "declined":
+            return {
+                "type": "declined",
+                "source_id": event.source_id,
+                "request_id": event.request_id,
+                "question": clean_text(event.prompt),
+                "message": clean_text(event.cause),
+            }
         if event.status != "done":
             return None
         line: Line = {
@@ -78,6 +86,7 @@ class EventLines:
             "text": "" if event.silent else clean_text(event.text),
             "ttft_ms": round(event.ttft_ms, 1),
             "latency_ms": latency_ms(event.times),
+            "picture_age_s": round(event.picture_age_s, 3),
         }
         return {**line, "silent": True} if event.silent else line
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cornerman.local.counts import SourceCounts
@@ -11,6 +11,7 @@ from cornerman_shared.bus.messages import WorkerStatus
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import list_sources
 from cornerman_shared.bus.streams import GROUP_DECIDER, GROUP_ENCODER, GROUP_GENERATOR
+from cornerman_shared.bus.system_health import SystemHealth, system_health
 from cornerman_shared.bus.workers import list_workers
 from cornerman_shared.redact import redact_url
 from cornerman_shared.settings.source import SourceSpec
@@ -40,12 +41,17 @@ class Snapshot:
     lags: dict[str, Lag]
     dead: int
     sources: list[SourceStatus]
+    health: SystemHealth = field(default_factory=SystemHealth)
 
     def to_dict(self) -> dict[str, Any]:
         """The snapshot as JSON types, without passwords."""
         return {
             "type": "status",
             "at_s": round(self.at_s, 3),
+            "health": {
+                "state": self.health.state,
+                "problems": [asdict(problem) for problem in self.health.problems],
+            },
             "workers": [asdict(worker) for worker in self.workers],
             "streams": {name: {"waiting": lag.waiting, "pending": lag.pending} for name, lag in self.lags.items()},
             "dead_letters": self.dead,
@@ -69,6 +75,7 @@ async def take_snapshot(bus: Bus) -> Snapshot:
     Raises:
         RetryableError: the server does not answer.
     """
+    await bus.measure_clock()  # a command that watches for days keeps the server's time
     lags: dict[str, Lag] = {}
     dead = 0
     for keys in bus.all_keys():
@@ -83,7 +90,7 @@ async def take_snapshot(bus: Bus) -> Snapshot:
         with redis_errors():
             dead += int(await bus.redis.xlen(keys.dead))
     sources = [await _source_status(bus, spec) for spec in (await list_sources(bus)).values()]
-    return Snapshot(bus.clock.now_s(), await list_workers(bus), lags, dead, sources)
+    return Snapshot(bus.clock.now_s(), await list_workers(bus), lags, dead, sources, await system_health(bus))
 
 
 async def run_fields(bus: Bus, source_id: str) -> dict[str, str]:

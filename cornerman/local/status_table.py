@@ -19,7 +19,7 @@ def status_tables(now: Snapshot, before: Snapshot | None) -> Group:
     """Tables of workers and sources, and a line of lags. Rates need the snapshot before."""
     lags = " · ".join(f"{name} {lag.waiting} waiting, {lag.pending} in hand" for name, lag in now.lags.items())
     dead = Text(f"{now.dead} dead letters (cornerman dlq list)", style="red") if now.dead else Text("")
-    return Group(_workers(now), Text(""), Text(lags), dead, Text(""), _sources(now, before))
+    return Group(_problems(now), _workers(now), Text(""), Text(lags), dead, Text(""), _sources(now, before))
 
 
 def plain_table(*columns: str) -> Table:
@@ -30,6 +30,12 @@ def plain_table(*columns: str) -> Table:
     return table
 
 
+def _problems(now: Snapshot) -> Group:
+    """A line for each problem; without a worker at all, `_workers` says so."""
+    problems = now.health.problems if now.workers else ()
+    return Group(*(Text(f"degraded: {problem.what}: {problem.reason}", style="red") for problem in problems))
+
+
 def _workers(now: Snapshot) -> Table | Text:
     if not now.workers:
         return Text("no service is running; start them with `cornerman up`", style="yellow")
@@ -38,7 +44,7 @@ def _workers(now: Snapshot) -> Table | Text:
         table.add_row(
             worker.role,
             worker.name,
-            Text(worker.state, style="green" if worker.state == "running" else "yellow"),
+            Text(worker.state, style={"running": "green", "unhealthy": "red"}.get(worker.state, "yellow")),
             str(worker.busy),
             f"{worker.rss_bytes / 2**20:.0f} MiB",
             _span(now.at_s - worker.started_at_s),

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Final
 from cornerman_shared.aio import background
 from cornerman_shared.backoff import Backoff
 from cornerman_shared.bus.messages import Chunk, Times
-from cornerman_shared.bus.publish import publish
+from cornerman_shared.bus.publish import count_published, publish
 from cornerman_shared.bus.redis_client import redis_errors
-from cornerman_shared.bus.runs import count_published
 from cornerman_shared.errors import RetryableError
 from cornerman_shared.process.logs import get_logger
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cornerman_decider.requests import decision_event, end_event, lost_event, open_request
+from cornerman_decider.requests import decision_event, end_event, lost_event, open_request, refused_event
 from cornerman_decider.state import add_request, blobs_of, chunk_ref
 from cornerman_decider.state_codec import STATE_FIELD, state_bytes
 from cornerman_shared.bus.hop import Hop
@@ -68,6 +68,11 @@ class DeciderHops:
         after = self.requested(hop, request, state)
         self.save(hop, request.source_id, after)
         return hop, after
+
+    def refused(self, request: Request, cause: str, now_s: float) -> Hop:
+        """Settles a question that no generator may answer, with the reason as its end."""
+        hop = Hop().count_in_run(self._keys, request.source_id, request.run, "questions")
+        return hop.event(self._keys, refused_event(request, cause, now_s), self._bus.feedback_maxlen)
 
     def report_error(self, hop: Hop, features: Features, message: str, now_s: float) -> None:
         """Adds an error event for the viewers of the source."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cornerman_decider.chunk_order import ChunkOrder
 from cornerman_decider.hops import DeciderHops
-from cornerman_decider.requests import request_for, request_for_question
+from cornerman_decider.requests import refusal, request_for, request_for_question
 from cornerman_decider.state import (
     DeciderState,
     drop_ended_requests,
@@ -181,12 +181,23 @@ class SourceWorker:
             question = self._questions[0]
             chunks = question_context(self._state)
             request = request_for_question(question.message, self._state, chunks, self.spec.say, self._now_s())
+            state, detail = await self._source_state()
+            if reason := refusal(request, self.spec, self._state.ended, state, detail):
+                await commit_with_retry(question, self._hops.refused(request, reason, self._now_s()))
+                self._questions.popleft()
+                continue
             hop, after = self._hops.asked(request, self._state)
             if await commit_with_retry(question, hop) is HopResult.DONE:
                 self._state = after
             else:
                 await self._load_state()  # an earlier try may have been written: the server's state tells
             self._questions.popleft()
+
+    async def _source_state(self) -> tuple[str, str]:
+        """State of the source as capture reported it last, and its reason."""
+        rows = await retry_forever(lambda: self._hmget(self._keys.run(self.source_id), ["state", "detail"]))
+        state, detail = ("" if row is None else row.decode(errors="replace") for row in rows)
+        return state, detail
 
     async def _decide_ready(self) -> None:
         while self._order:

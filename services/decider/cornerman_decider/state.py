@@ -39,6 +39,7 @@ class OpenRequest:
     prompt: str
     deadline_at_s: float
     refs: tuple[BlobRef, ...]
+    picture_age_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,7 @@ def chunk_ref(features: Features) -> ChunkRef:
         context=features.context,
         video=features.video,
         frames=features.frames,
+        captured_at_s=features.times.captured_at_s,
     )
 
 

@@ -86,6 +86,7 @@ def _chunk(body: Mapping[str, Any]) -> ChunkRef:
         context=_ref(body["context"]),
         video=_ref(body["video"]),
         frames=_ref(body["frames"]),
+        captured_at_s=body.get("captured_at_s", 0.0),  # states of older builds lack it
     )
 
 

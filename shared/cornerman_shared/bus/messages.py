@@ -18,7 +18,7 @@ Action: TypeAlias = Literal["next", "feedback", "correct"]
 """Decision about a chunk: stay silent, praise or comment, or correct. The model's tokens are `<next>` and so on."""
 
 RequestKind: TypeAlias = Literal["feedback", "question"]
-EndStatus: TypeAlias = Literal["done", "expired", "cancelled", "failed"]
+EndStatus: TypeAlias = Literal["done", "expired", "cancelled", "failed", "declined"]
 StageName: TypeAlias = Literal["captured", "published", "encoded", "decided", "first_token", "done"]
 FeatureStatus: TypeAlias = Literal["ok", "end", "buried", "expired"]
 SourceStateName: TypeAlias = Literal[
@@ -115,6 +115,7 @@ class ChunkRef:
     context: BlobRef | None
     video: BlobRef | None
     frames: BlobRef | None
+    captured_at_s: float = 0.0  # unix seconds, of the newest frame; 0 = unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,8 @@ class Request:
     deadline_at_s: float  # unix seconds; 0 = no deadline
     owns_blobs: bool  # the hop that ends the request frees the blobs of `chunks`
     times: Times
+    picture_age_s: float = 0.0  # of the newest frame when the request was made; 0 = unknown
+    known: str = ""  # the decider's knowledge of the moment, one sentence for models that follow prompts; empty = none
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +193,7 @@ class StartEvent:
     prompt: str
     model: str
     times: Times
+    picture_age_s: float = 0.0  # as in the request
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +229,7 @@ class EndEvent:
     n_output_tokens: int
     ttft_ms: float  # measured from start to first delta; 0 = no delta
     times: Times
+    picture_age_s: float = 0.0  # as in the request
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,9 +280,11 @@ class WorkerStatus:
     name: str
     pid: int
     host: str
-    state: str  # starting | running | draining | stopped
+    state: str  # starting | running | draining | stopped | unhealthy
     started_at_s: float
     at_s: float
     rss_bytes: int
     busy: int
     detail: dict[str, float] = field(default_factory=dict)
+    reason: str = ""  # why it is unhealthy
+    models: dict[str, str] = field(default_factory=dict)  # back end, model and abilities that the process works with

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from cornerman_shared.bus.codec import pack
+from cornerman_shared.bus.redis_client import redis_errors
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
@@ -46,6 +47,17 @@ async def publish(bus: Bus, chunk: Chunk, lease: Lease, credit: int) -> Publishe
     if reply == -1:
         raise lease.fenced_error()
     return _RESULTS[int(reply)]
+
+
+async def count_published(bus: Bus, source_id: str, run: str) -> int | None:
+    """Number of chunks published in `run`; None if it is not the source's run.
+
+    Raises:
+        RetryableError: no answer.
+    """
+    with redis_errors():
+        there, published = await bus.redis.hmget(bus.keys(source_id).run(source_id), ["run", "published"])
+    return int(published or 0) if there == run.encode() else None
 
 
 def credit_member(run: str, seq: int) -> str:

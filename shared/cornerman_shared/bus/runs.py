@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from cornerman_shared.bus.codec import pack
 from cornerman_shared.bus.messages import ErrorEvent, StateEvent
-from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.redact import redact_url
 from cornerman_shared.text import clean_text
 
@@ -48,17 +47,6 @@ async def begin_run(bus: Bus, source_id: str, run: str, url: str, lease: Lease, 
     if reply == -1:
         raise lease.fenced_error()
     return RunInfo(reply[0].decode(), int(reply[1]), reply[2] == b"1")
-
-
-async def count_published(bus: Bus, source_id: str, run: str) -> int | None:
-    """Number of chunks published in `run`; None if it is not the source's run.
-
-    Raises:
-        RetryableError: no answer.
-    """
-    with redis_errors():
-        there, published = await bus.redis.hmget(bus.keys(source_id).run(source_id), ["run", "published"])
-    return int(published or 0) if there == run.encode() else None
 
 
 async def set_state(

@@ -1,4 +1,4 @@
-"""Health of a process: one of four states, written to a file each second.
+"""Health of a process: one of five states, written to a file each second.
 
 `python -m cornerman_shared.process.health ROLE` reads the files, so that a container's health check needs neither a
 port nor the server.
@@ -22,7 +22,7 @@ import psutil
 from cornerman_shared.bus.messages import WorkerStatus
 from cornerman_shared.clock import Clock, SystemClock
 
-State = Literal["starting", "running", "draining", "stopped"]
+State = Literal["starting", "running", "draining", "stopped", "unhealthy"]
 
 FRESH_S: Final = 5.0
 """A health file older than this belongs to a process that hangs or is dead."""
@@ -45,9 +45,11 @@ class Health:
         self._path = folder / f"{role}-{name}.health" if folder else None
         self._started_s = self._progress_s = clock.monotonic_s()
         self._state: State = "starting"
+        self._reason = ""
         self._loading = 0
         self._in_hand = 0
         self._detail: dict[str, float] = {}
+        self._models: dict[str, str] = {}
         self._process = psutil.Process()
         self._host = socket.gethostname()
 
@@ -58,6 +60,10 @@ class Health:
 
     def set_state(self, state: State) -> None:
         self._state = state
+
+    def fail(self, reason: str) -> None:
+        """The process ends for this reason, one sentence."""
+        self._state, self._reason = "unhealthy", reason
 
     @contextlib.contextmanager
     def loading(self) -> Iterator[None]:
@@ -82,6 +88,10 @@ class Health:
         """Sets numbers that `cornerman status` shows, e.g. `report(fps=29.9)`."""
         self._detail.update(numbers)
 
+    def report_models(self, **models: str) -> None:
+        """Sets the models that the process works with, e.g. `report_models(backend="openai", model="qwen")`."""
+        self._models.update(models)
+
     def status(self, at_s: float | None = None) -> WorkerStatus:
         """The current status.
 
@@ -101,6 +111,8 @@ class Health:
             rss_bytes=self._process.memory_info().rss,
             busy=self._in_hand,
             detail={**self._detail, "idle_s": round(max(0.0, now_s - self._progress_s), 3)},
+            reason=self._reason,
+            models=dict(self._models),
         )
 
     def write(self) -> None:
@@ -155,7 +167,7 @@ def probe(folder: Path, role: str, name: str = "", now_s: float | None = None) -
     age_s = abs(now_s - newest.at_s)
     if age_s > FRESH_S:
         return False, f"{role} {newest.name} wrote its health {age_s:.0f} s ago: it hangs or was killed"
-    return False, f"{role} {newest.name} is {newest.state}"
+    return False, f"{role} {newest.name} is {newest.state}" + (f": {newest.reason}" if newest.reason else "")
 
 
 def _read(folder: Path, role: str) -> list[tuple[Path, WorkerStatus | None]]:

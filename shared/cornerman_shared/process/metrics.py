@@ -129,7 +129,7 @@ DECLARED: Final[dict[str, Maker]] = {
     "decisions_total": _counter("decisions_total", "Decisions, by action and strategy.", "action", "strategy"),
     "chunks_held": _gauge("chunks_held", "Chunks held back while an earlier one is awaited."),
     "requests_total": _counter(
-        "requests_total", "Requests ended, by status: done, expired, cancelled, failed.", "status"
+        "requests_total", "Requests ended, by status: done, declined, expired, cancelled, failed.", "status"
     ),
     "first_token_seconds": _histogram("first_token_seconds", "Request taken to first text.", SLOW_S),
     "generate_seconds": _histogram("generate_seconds", "Request taken to last text.", SLOW_S),

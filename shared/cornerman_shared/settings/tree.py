@@ -194,6 +194,9 @@ class RuntimeSettings(Section):
     dir: Annotated[str, Field(description="sockets and health files; empty = the user's runtime directory")] = ""
     drain_s: Annotated[Positive, Field(description="time to finish work in hand after SIGTERM")] = 8.0
     watchdog_s: Annotated[Positive, Field(description="no progress of the event loop for this long = exit 70")] = 30.0
+    down_s: Annotated[
+        Positive, Field(description="run: a service down for this long, with nothing decided, ends the command")
+    ] = 120.0
     metrics_port: Annotated[int, Field(ge=0, le=65535, description="Prometheus port of a worker; 0 = off")] = 0
     name: Annotated[str, Field(description="worker name; empty = host-pid")] = ""
 

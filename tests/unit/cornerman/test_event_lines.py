@@ -37,6 +37,7 @@ def test_feedback_line_has_exact_fields() -> None:
         "pts_s": 2.534,
         "text": "Lower your hips.",
         "ttft_ms": 300.0,
+        "picture_age_s": 0.12,
         "latency_ms": {
             "published": 10.0,
             "encoded": 100.0,

@@ -1,5 +1,6 @@
 """A snapshot as a JSON object and as tables."""
 
+from dataclasses import replace
 from io import StringIO
 
 from rich.console import Console
@@ -9,6 +10,7 @@ from cornerman.local.snapshot import Snapshot, SourceStatus
 from cornerman.local.status_table import status_tables
 from cornerman_shared.bus.lag import Lag
 from cornerman_shared.bus.messages import WorkerStatus
+from cornerman_shared.bus.system_health import HealthProblem, SystemHealth
 from cornerman_shared.settings.source import SourceSpec
 
 SPEC = SourceSpec(source_id="cam1", url="rtsp://me:secret@cam/live")
@@ -49,6 +51,16 @@ def test_tables_show_workers_and_sources() -> None:
     ):
         assert wanted in text
     assert "late" not in text
+
+
+def test_degraded_system_names_its_problems() -> None:
+    health = SystemHealth((HealthProblem("generator", "killed by SIGKILL, again and again"),))
+    now = replace(snapshot(), health=health)
+    assert "degraded: generator: killed by SIGKILL, again and again" in shown(now)
+    assert now.to_dict()["health"] == {
+        "state": "degraded",
+        "problems": [{"what": "generator", "reason": "killed by SIGKILL, again and again"}],
+    }
 
 
 def test_rates_need_two_snapshots() -> None:
