@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from cornerman_shared.bus.messages import DecisionEvent, EndEvent, ErrorEvent, Event, Times
+from cornerman_pose.facts import facts_line
+from cornerman_shared.bus.messages import DecisionEvent, EndEvent, ErrorEvent, Event, MovementSeen, Times
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.redact import redact_url
 from cornerman_shared.text import clean_text
@@ -57,6 +59,7 @@ class EventLines:
                 "action": event.action,
                 "confidence": round(event.confidence, 4),
                 "reason": clean_text(event.reason),
+                **({"about": about(event.about)} if event.about else {}),
             }
         if isinstance(event, EndEvent):
             return self._end(event)
@@ -99,6 +102,13 @@ class EventLines:
             while len(self._failed) > MOST_FAILED:
                 del self._failed[next(iter(self._failed))]
         return {"type": "error", "source_id": source_id, "stage": stage, "message": clean_text(redact_url(message))}
+
+
+def about(seen: MovementSeen) -> Line:
+    """The movement that a decision is about, numbers rounded; `text` is the same in words."""
+    mistakes = [{**asdict(one), "probability": round(one.probability, 3)} for one in seen.mistakes]
+    rounded = {"certainty": round(seen.certainty, 3), "phase": round(seen.phase, 3), "mistakes": mistakes}
+    return {**asdict(seen), **rounded, "text": facts_line(seen)}
 
 
 def read_lines(path: Path) -> list[Line]:

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from cornerman.local.counts import SourceCounts
@@ -21,6 +21,7 @@ from cornerman.local.launcher import Launcher
 from cornerman.local.outages import publish_outages
 from cornerman.local.patience import Patience
 from cornerman.local.pipeline_plan import OVER, PipelinePlan, SourceProgress
+from cornerman.local.retry_limit import limit_retries
 from cornerman.local.server_choice import Command, ServerChoice, choose_server
 from cornerman.local.signals import stop_at_signals
 from cornerman.local.source_args import ends, length_s
@@ -31,6 +32,7 @@ from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import DecisionEvent, EndEvent, StateEvent
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import add_source, remove_source, update_source
+from cornerman_shared.bus.server_memory import refuse_eviction
 from cornerman_shared.bus.streams import entry_order
 from cornerman_shared.bus.system_health import worker_problems
 from cornerman_shared.bus.workers import list_workers
@@ -39,7 +41,6 @@ from cornerman_shared.errors import FatalError, RetryableError
 if TYPE_CHECKING:
     from cornerman.local.options import CommandSettings
     from cornerman.local.run_output import RunOutput
-    from cornerman_shared.settings.origin import GivenSettings
     from cornerman_shared.settings.source import SourceSpec
 
 EXIT_OK: Final = 0
@@ -47,9 +48,6 @@ EXIT_NO_INPUT: Final = 66
 
 NOTE_AGAIN_S: Final = 5.0
 """Shortest time between two notes about services that are still starting."""
-
-GIVE_UP_S: Final = 15.0
-"""A source without a frame for so long after its first failure ends `run`; under `up` it is retried without end."""
 
 POLL_S: Final = 0.2
 SERVER_LOST_S: Final = 30.0
@@ -74,6 +72,7 @@ class LocalPipeline:
         self._output = output
         self._lines = EventLines()
         self._stop = asyncio.Event()
+        self._finishing = False
         self._noted_s = -math.inf
         self._lost_s: float | None = None  # when the server was lost
         self._patience = Patience(server.settings.runtime.down_s)
@@ -89,6 +88,7 @@ class LocalPipeline:
         """
         async with Bus.connect(self._server.settings) as bus:
             await bus.ready()
+            await refuse_eviction(bus)
             missing = set(self._plan.roles) - (await live_roles(bus) if self._server.shared else set())
             counts = {role: self._plan.workers.get(role, 1) for role in self._plan.roles if role in missing}
             launcher = Launcher(counts, self._server.overrides, self._output.child)
@@ -164,6 +164,8 @@ class LocalPipeline:
             if isinstance(event, StateEvent):
                 # A failed run also ends; `ended` must not hide the failure.
                 source.state = "failed" if (source.state, event.state) == ("failed", "ended") else event.state
+                if event.state == "waiting" and event.detail and not self._finishing:
+                    self._output.note(f"{event.source_id} waits: {event.detail}")
             elif isinstance(event, DecisionEvent):
                 source.pts_s = event.pts_s
             elif isinstance(event, EndEvent) and event.status == "done" and not event.silent:
@@ -205,6 +207,7 @@ class LocalPipeline:
 
     async def _finish(self, bus: Bus, launcher: Launcher, *, hurry: bool) -> None:
         """Stops capture, then waits until every published chunk is settled; in a hurry only for `HURRY_S`."""
+        self._finishing = True
         if not all(source.over for source in self._sources.values()):
             await self._stop_capture(bus, launcher)
         patience_s = HURRY_S if hurry else self._server.settings.generator.timeout_s + PATIENCE_MORE_S
@@ -295,30 +298,9 @@ def run_sources(
     # The user who types an address is trusted with it. The demo has a page, on which other clients may add sources.
     if command != "demo" and not chosen.was_set("capture.follow_links"):
         chosen = chosen.with_defaults({"capture": {"follow_links": True}})
-    lengths_s = [None if spec.watch.loop else length_s(spec.url) for spec in specs]
+    lengths_s = [None if spec.watch.loop or spec.watch.follow else length_s(spec.url) for spec in specs]
     endless = more.get("director") is None and not all(ends(spec) for spec in specs)
     plan = PipelinePlan(specs, lengths_s, endless=endless, **more)
     output.many = len(specs) > 1
     with choose_server(chosen.settings, chosen.overrides, command) as server, output:
         return asyncio.run(LocalPipeline(server, plan, output).run())
-
-
-def limit_retries(specs: Iterable[SourceSpec], given: GivenSettings) -> list[SourceSpec]:
-    """The specs with a limit on retries, unless `watch.give_up_s` is set: a mistyped address must end the command.
-
-    Args:
-        given: tells whether the setting is set for all sources, or in a source's own entry. The fields of a spec
-            cannot tell, because a section that was merged lists all its fields as set.
-    """
-    name = "watch.give_up_s"
-    return [
-        spec if given.was_set(name) or given.source_was_set(spec.source_id, name) else with_give_up(spec)
-        for spec in specs
-    ]
-
-
-def with_give_up(spec: SourceSpec) -> SourceSpec:
-    """The spec with a limit on retries; its own limit stays."""
-    if spec.watch.give_up_s:
-        return spec
-    return spec.model_copy(update={"watch": spec.watch.model_copy(update={"give_up_s": GIVE_UP_S})})

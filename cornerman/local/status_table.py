@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from cornerman_shared.bus.system_health import SERVER
 from cornerman_shared.process.clock_skew import LARGEST_SKEW_S, SKEW
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ def plain_table(*columns: str) -> Table:
 
 
 def _problems(now: Snapshot) -> Group:
-    """A line for each problem; without a worker at all, `_workers` says so."""
-    problems = now.health.problems if now.workers else ()
+    """A line for each problem; `_workers` says when no worker runs."""
+    problems = [problem for problem in now.health.problems if now.workers or problem.what == SERVER]
     return Group(*(Text(f"degraded: {problem.what}: {problem.reason}", style="red") for problem in problems))
 
 

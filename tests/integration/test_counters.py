@@ -13,6 +13,7 @@ import pytest
 from cornerman.local.counts import SourceCounts
 from cornerman_decider.hops import DeciderHops
 from cornerman_decider.requests import open_request
+from cornerman_decider.state import DeciderState
 from cornerman_shared.bus.codec import unpack
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.consumer import Consumer
@@ -43,7 +44,7 @@ class LostAnswers(Scripts):
     async def run(self, name: str, keys: list[str], args: list[Arg]) -> Any:
         answer = await super().run(name, keys, args)
         self.runs[name] += 1
-        is_end_marker = name == "publish" and args[-1] == 1
+        is_end_marker = name == "publish" and args[8] == 1
         if name == self._name and self.runs[name] > self._after and self.left and not is_end_marker:
             self.left -= 1
             raise RetryableError("the answer was lost")
@@ -74,7 +75,7 @@ async def test_expiry_in_older_run_is_not_counted(bus: Bus) -> None:
     for run, wanted in (("r1", {}), ("r2", {"expired": 1})):
         request = generator_harness.request(1, run=run)
         await bus.redis.hset(bus.keys(SOURCE).open_requests, request.request_id, 0)
-        hop = hops.end(SOURCE, open_request(request), "expired", "nobody took it", 0, 1.0)
+        hop = hops.end(DeciderState(), SOURCE, open_request(request), "nobody took it", 0, 1.0)
         assert await hop.run(bus.scripts) is HopResult.DONE
         assert await counters(bus) == wanted
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from cornerman_generator.core import spoken_prompt
 from cornerman_generator.protocol import TextDelta
+from cornerman_generator.spoken_prompt import spoken_prompt
 from cornerman_shared.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cornerman_generator.core import distinct_frames, spoken_prompt
+from cornerman_generator.core import distinct_frames
 from cornerman_generator.data_uri import data_uri
 from cornerman_generator.protocol import TextDelta
+from cornerman_generator.spoken_prompt import spoken_prompt
 from cornerman_generator.sse import CompletionServer
 from cornerman_shared.errors import ConfigError
 

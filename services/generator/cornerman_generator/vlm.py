@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 
 from cornerman_common.model_location import set_threads, torch_device, torch_dtype
-from cornerman_generator.core import distinct_frames, spoken_prompt
+from cornerman_generator.core import distinct_frames
 from cornerman_generator.protocol import TextDelta
+from cornerman_generator.spoken_prompt import spoken_prompt
 from cornerman_generator.threads import in_thread
 from cornerman_shared.errors import ConfigError, GenerationError
 

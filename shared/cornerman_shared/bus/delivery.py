@@ -33,7 +33,7 @@ class Delivery(Generic[M]):
     Attributes:
         deliveries: 1 = delivered for the first time.
         lost: set when another consumer has taken the entry, or when it is settled.
-        settled: set with `lost` when nobody holds the entry any more.
+        settled: set with `lost` when the entry is not pending any more.
         unanswered: a try to settle the entry got no answer, so that it may have been run.
     """
 

@@ -3,7 +3,8 @@
 Capture publishes `Chunk`; an encoder answers each with one `Features`; the decider answers each with one
 `DecisionEvent` and, when it speaks, a `Request`; a generator answers each request with a `StartEvent`, any number of
 `DeltaEvent` and exactly one `EndEvent`. All `*_at_s` are unix seconds of the server's clock (`Bus.clock`); `pts_s` is
-media time, seconds since the start of the run.
+media time, seconds since the start of the run. `incarnation` is the number that the registry gave the source when it
+was added or replaced; 0 = written by a version without incarnations.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ RequestKind: TypeAlias = Literal["feedback", "question"]
 EndStatus: TypeAlias = Literal["done", "expired", "cancelled", "failed", "declined"]
 StageName: TypeAlias = Literal["captured", "published", "encoded", "decided", "first_token", "done"]
 FeatureStatus: TypeAlias = Literal["ok", "end", "buried", "expired"]
+Sight: TypeAlias = Literal["whole", "partly", "no_person", "several"]
 SourceStateName: TypeAlias = Literal[
     "waiting", "opening", "playing", "stalled", "reconnecting", "paused", "ended", "failed"
 ]
@@ -80,6 +82,7 @@ class Chunk:
     frames: BlobRef | None  # uint8 [8, H, W, 3] RGB, shorter side 224
     keep_frames: bool  # the generator needs the pixels, so the encoder keeps the blob
     times: Times
+    incarnation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,38 @@ class Features:
     frame_pts_s: tuple[float, ...]
     model: str
     times: Times
+    people: NDArray[np.float32] | None = None  # landmarks, inline; the layout is in docs/streams.md
+    incarnation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MistakeSeen:
+    """A mistake on one repetition."""
+
+    name: str  # as in the table of movements, "too_shallow"
+    joint: str  # where it shows, "knee"
+    probability: float
+    landmarks: tuple[str, ...]  # parts of the body that it is judged by
+
+
+@dataclass(frozen=True, slots=True)
+class MovementSeen:
+    """What a decision is about: the person who is followed, how well they are seen, and their movement."""
+
+    exercise: str  # empty = none
+    certainty: float  # of the exercise, or of there being none
+    repetitions: int  # of this set; seconds of a hold
+    phase: float  # of the repetition under way, 0..1
+    ended: bool  # a repetition ended within the chunk
+    mistakes: tuple[MistakeSeen, ...]  # of the newest repetition of this set, the most probable first
+    unlikeness: float  # from the training's movements, in their standard deviations: about 1, above 1.5 is foreign
+    view: Sight
+    missing: tuple[str, ...]  # parts of the body that are not seen, from head to feet
+    limits: tuple[str, ...]  # too_dark, too_far, camera_moving
+    angle: str  # of the camera: front, oblique, side or nobody
+    people: int  # in the picture
+    whom: str  # who is followed, "the only person"; empty = no one
+    reasons: tuple[str, ...]  # what is wrong with the view, for people
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +185,8 @@ class Request:
     times: Times
     picture_age_s: float = 0.0  # of the newest frame when the request was made; 0 = unknown
     known: str = ""  # the decider's knowledge of the moment, one sentence for models that follow prompts; empty = none
+    about: MovementSeen | None = None
+    incarnation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +201,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class DecisionEvent:
-    """Decision about one chunk; one for each chunk of a run, in order of `seq`."""
+    """Decision about one chunk, in order of `seq`. Chunks in a row that never came share one event (`n_chunks`)."""
 
     source_id: str
     run: str
@@ -177,6 +214,9 @@ class DecisionEvent:
     motion: float
     status: FeatureStatus
     times: Times
+    about: MovementSeen | None = None  # with strategies that follow a person
+    incarnation: int = 0
+    n_chunks: int = 1  # above 1: chunks `seq` to `seq + n_chunks - 1` never came
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +234,7 @@ class StartEvent:
     model: str
     times: Times
     picture_age_s: float = 0.0  # as in the request
+    incarnation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +247,7 @@ class DeltaEvent:
     attempt: int
     text: str
     times: Times
+    incarnation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +272,7 @@ class EndEvent:
     ttft_ms: float  # measured from start to first delta; 0 = no delta
     times: Times
     picture_age_s: float = 0.0  # as in the request
+    incarnation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +285,7 @@ class ErrorEvent:
     message: str
     at_s: float
     request_id: str = ""
+    incarnation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +297,7 @@ class StateEvent:
     state: SourceStateName
     detail: str
     at_s: float
+    incarnation: int = 0
 
 
 Event: TypeAlias = DecisionEvent | StartEvent | DeltaEvent | EndEvent | ErrorEvent | StateEvent

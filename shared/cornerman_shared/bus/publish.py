@@ -22,7 +22,8 @@ async def publish(bus: Bus, chunk: Chunk, lease: Lease, credit: int) -> Publishe
     The `seq` of the end marker must be the number of chunks published; otherwise the result is "outdated".
 
     Raises:
-        FencedError: a newer owner holds the lease, a newer run has begun, or the run has ended.
+        FencedError: a newer owner holds the lease, a newer run has begun, this one has ended, or the source was
+            removed or replaced.
         RetryableError: no answer; publishing it again is safe.
     """
     k, source_id, bus_settings = bus.keys(chunk.source_id), chunk.source_id, bus.settings.bus
@@ -30,7 +31,7 @@ async def publish(bus: Bus, chunk: Chunk, lease: Lease, credit: int) -> Publishe
     heal_s = 0 if chunk.lossless else bus_settings.credit_heal_s
     reply = await bus.scripts.run(
         "publish",
-        [k.chunks, k.inflight(source_id), k.run(source_id), k.counters(source_id), lease.fence],
+        [k.chunks, k.inflight(source_id), k.run(source_id), k.counters(source_id), lease.fence, k.incarnations],
         [
             lease.generation,
             chunk.run,
@@ -42,6 +43,9 @@ async def publish(bus: Bus, chunk: Chunk, lease: Lease, credit: int) -> Publishe
             bus_settings.maxlen,
             pack(chunk),
             int(chunk.end),
+            source_id,
+            chunk.incarnation,
+            chunk.pts_s,
         ],
     )
     if reply == -1:

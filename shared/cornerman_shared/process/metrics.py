@@ -42,6 +42,7 @@ class Metrics:
     # encoder
     encode_seconds: Histogram = field(init=False)
     encode_batch_chunks: Histogram = field(init=False)
+    poses_total: Counter = field(init=False)
     # decider
     decisions_total: Counter = field(init=False)
     chunks_held: Gauge = field(init=False)
@@ -73,17 +74,18 @@ class Metrics:
         if since_s and at_s:
             self.stage_seconds.labels(stage).observe(max(0.0, at_s - since_s))
 
-    def serve(self, port: int) -> Callable[[], None]:
-        """Serves `/metrics` on all interfaces, for a scraper on another host; returns the function that stops it.
+    def serve(self, host: str, port: int) -> Callable[[], None]:
+        """Serves `/metrics` on this address; returns the function that stops it.
 
         Raises:
-            ConfigError: the port is taken.
+            ConfigError: the port is taken, or the address is not one of this machine.
         """
         try:
-            server, thread = start_http_server(port, registry=self.registry)
+            server, thread = start_http_server(port, host, registry=self.registry)
         except OSError as error:
             raise ConfigError(
-                f"runtime.metrics_port = {port}: {error.strerror}; give a free port, or 0 for none"
+                f"runtime.metrics_port = {port} at runtime.metrics_host = {host!r}: {error.strerror}; give a free port "
+                "(0 = none) and an address of this machine"
             ) from None
 
         def stop() -> None:
@@ -126,6 +128,9 @@ DECLARED: Final[dict[str, Maker]] = {
     "bus_reconnects_total": _counter("bus_reconnects_total", "Times that the server was lost and found again."),
     "encode_seconds": _histogram("encode_seconds", "Computing one batch of chunks.", FAST_S),
     "encode_batch_chunks": _histogram("encode_batch_chunks", "Chunks encoded together.", SIZES),
+    "poses_total": _counter(
+        "poses_total", "People whose landmarks were computed, or reused from an equal frame.", "kind"
+    ),
     "decisions_total": _counter("decisions_total", "Decisions, by action and strategy.", "action", "strategy"),
     "chunks_held": _gauge("chunks_held", "Chunks held back while an earlier one is awaited."),
     "requests_total": _counter(

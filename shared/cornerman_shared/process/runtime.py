@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import RedisError
 
-from cornerman_shared.aio import background, first_of
-from cornerman_shared.bus.embedded import with_server
+from cornerman_shared.aio import background, first_of, retry
+from cornerman_shared.bus.server_address import with_server
 from cornerman_shared.bus.workers import publish_status, remove_status
 from cornerman_shared.clock import Clock, SystemClock
 from cornerman_shared.errors import ConfigError, CornermanError, RetryableError
@@ -44,6 +44,7 @@ from cornerman_shared.settings.tree import Settings, load_settings
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.server_memory import refuse_eviction
 
 SERVER_WAIT_S: Final = 30.0
 """How long a starting process waits for the server to answer."""
@@ -152,7 +153,7 @@ async def _run_process(role: str, name: str, settings: Settings, folder: Path, m
         context = Context(settings, bus, bus.clock, name, health, metrics, log)
         stack.enter_context(_signals(context))
         if settings.runtime.metrics_port:
-            stack.callback(metrics.serve(settings.runtime.metrics_port))
+            stack.callback(metrics.serve(settings.runtime.metrics_host, settings.runtime.metrics_port))
         watchdog.start()
         stack.callback(watchdog.stop)
         stack.callback(health.remove)
@@ -160,7 +161,7 @@ async def _run_process(role: str, name: str, settings: Settings, folder: Path, m
         async with background(_heartbeat_loop(watchdog, metrics), _status_loop(context)):
             log.info("starting", pid=os.getpid())
             async with _last_words(context):
-                await first_of(bus.ready(SERVER_WAIT_S), context.stopping.wait())
+                await first_of(_wait_ready(bus), context.stopping.wait())
                 if not context.stopping.is_set():
                     health.set_state("running")
                     log.info("running")
@@ -187,6 +188,11 @@ async def _last_words(context: Context) -> AsyncIterator[None]:
             async with asyncio.timeout(1.0):
                 await publish_status(context.bus, context.health.status(context.bus.clock.now_s()))
         raise
+
+
+async def _wait_ready(bus: Bus) -> None:
+    await bus.ready(SERVER_WAIT_S)
+    await retry(lambda: refuse_eviction(bus), cap_s=1.0)
 
 
 async def _run_main(context: Context, main: Main) -> bool:
