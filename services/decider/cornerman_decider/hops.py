@@ -96,9 +96,13 @@ class DeciderHops:
     def save(self, hop: Hop, source_id: str, state: DeciderState) -> None:
         """Saves the state in the same step, and its place in the run once more in plain text."""
         key = self._keys.decider_state(source_id)
-        hop.set(key, STATE_FIELD, state_bytes(state)).set(key, RUN_FIELD, state.run).set(
-            key, NEXT_FIELD, state.next_seq
-        )
+        hop.set(key, STATE_FIELD, state_bytes(state))
+        self.place(hop, source_id, state)
+
+    def place(self, hop: Hop, source_id: str, state: DeciderState) -> Hop:
+        """Saves only the place in the run."""
+        key = self._keys.decider_state(source_id)
+        return hop.set(key, RUN_FIELD, state.run).set(key, NEXT_FIELD, state.next_seq)
 
     def dropped(self, features: Features) -> Hop:
         """Settles features of an older run, late or duplicate, without a decision."""

@@ -79,6 +79,7 @@ class SourceWorker:
         self._metrics = metrics
         self._hops = DeciderHops(self._keys, bus.settings.bus)
         self._incoming: deque[OrderedEntry] = deque()  # bounded by the consumer's slots
+        self._in_hand: OrderedEntry | None = None  # taken from the order and not settled yet
         self._questions: deque[Delivery[Question]] = deque()
         self._wakeup = asyncio.Event()
         self._state = DeciderState()
@@ -122,9 +123,15 @@ class SourceWorker:
         """Deletes the state unless the source was added again; the registry has ended its requests."""
         await self._run_hop(self._hops.forget(self.source_id, unreferenced_blobs(self._state, DeciderState())))
 
+    async def keep_place(self) -> None:
+        """Writes the place in the run again, for the worker that follows after the stored state was lost."""
+        if self._state.run:
+            await self._run_hop(self._hops.place(Hop(), self.source_id, self._state))
+
     def left_over(self) -> tuple[list[OrderedEntry], list[Delivery[Question]]]:
         """What a cancelled worker had in hand; the server knows whether it belongs to a source that is there now."""
-        return [*self._order.held(), *self._incoming], list(self._questions)
+        in_hand = [self._in_hand] if self._in_hand else []
+        return [*in_hand, *self._order.held(), *self._incoming], list(self._questions)
 
     async def _wait(self) -> None:
         """Waits for a push or a question; with open requests or held chunks, for a tick at most."""
@@ -224,10 +231,13 @@ class SourceWorker:
                 return
             if isinstance(item, Gap):
                 self._gaps.append(item)
-            elif item[1] is None:
+                continue
+            self._in_hand = item
+            if item[1] is None:
                 await self._skip_buried(item[0])
             else:
                 await self._decide(item[0], item[1])
+            self._in_hand = None
 
     async def _skip_buried(self, features: Features) -> None:
         """Passes over a buried chunk, whose decision is written already; a buried end marker ends the run here."""
