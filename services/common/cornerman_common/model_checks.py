@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,24 +14,27 @@ if TYPE_CHECKING:
     from cornerman_shared.settings.source import SaySettings, SpeakSettings
     from cornerman_shared.settings.tree import Settings
 
+PROJECTOR: Final = "projector.safetensors"
+"""File of a model whose words are about skeletons."""
+
 ADAPTER_FILE: Final = "adapter_config.json"
 NEEDS_TORCH: Final = ("mobile_videogpt", "vlm", "vllm")
 
 
-def refuse_wrong_combinations(settings: Settings, assets: Path, *, torch: bool, loads: bool) -> None:
+def refuse_wrong_combinations(settings: Settings, assets: Path, *, torch: bool, loads: Collection[str]) -> None:
     """Checks the models, and each source of the settings.
 
     Args:
         settings: with every choice in place.
         assets: folder of the bundled files.
         torch: whether torch is installed.
-        loads: whether the models are loaded here; if not, torch and the address of a server are not asked for.
+        loads: roles that are started here; of the others, neither torch nor the address of a server is asked for.
 
     Raises:
         ConfigError: names the settings that do not go together, and the remedy.
     """
-    if loads:
-        _check_installed(settings, torch)
+    _check_installed(settings, torch, loads)
+    if "generator" in loads:
         _check_server(settings)
     _check_halves(settings)
     _check_checkpoint("encoder.model", settings.encoder.model)
@@ -48,6 +52,11 @@ def check_source_models(speak: SpeakSettings, say: SaySettings, settings: Settin
     """
     if speak.strategy == "head":
         _check_head(speak.head, settings, assets)
+    if speak.strategy == "skeleton" and settings.encoder.backend != "pose":
+        raise ConfigError(
+            f"speak.strategy = 'skeleton' reads skeletons, but encoder.backend is {settings.encoder.backend!r}; "
+            "give encoder.backend=pose, or another strategy"
+        )
     if speak.strategy == "llm" and settings.generator.backend != "mobile_videogpt":
         raise ConfigError(
             f"speak.strategy = 'llm' lets generator.model decide by its action tokens, but generator.backend is "
@@ -57,11 +66,11 @@ def check_source_models(speak: SpeakSettings, say: SaySettings, settings: Settin
         _check_adapter(say.adapter, settings)
 
 
-def _check_installed(settings: Settings, torch: bool) -> None:
+def _check_installed(settings: Settings, torch: bool, loads: Collection[str]) -> None:
     if torch:
         return
     for name, backend in (("encoder", settings.encoder.backend), ("generator", settings.generator.backend)):
-        if backend in NEEDS_TORCH:
+        if backend in NEEDS_TORCH and name in loads:
             raise ConfigError(
                 f"{name}.backend = {backend!r} needs torch, which is not installed: pip install 'cornerman[model]'"
             )
@@ -83,6 +92,13 @@ def _check_halves(settings: Settings) -> None:
     """A generator that reads tokens needs those of its own model's vision half."""
     encoder, generator = settings.encoder, settings.generator
     if generator.backend not in ("mobile_videogpt", "vllm"):
+        return
+    if encoder.backend == "pose":
+        if not (Path(generator.model).expanduser() / PROJECTOR).is_file():
+            raise ConfigError(
+                f"generator.model = {generator.model!r} reads no skeletons ({PROJECTOR} is missing in its folder), "
+                "but encoder.backend is 'pose'; leave generator.model out, or give a generator that looks at frames"
+            )
         return
     if encoder.backend != "mobile_videogpt":
         raise ConfigError(
@@ -111,10 +127,10 @@ def _check_head(head: str, settings: Settings, assets: Path) -> None:
     encoder = settings.encoder
     folder = Path(head).expanduser() if head else assets / "coach" / "head"
     shown = f"speak.head = {head!r}" if head else "the bundled head (speak.head is empty)"
-    if encoder.backend == "fake":
+    if encoder.backend != "mobile_videogpt":
         raise ConfigError(
-            f"{shown} cannot read the features of encoder.backend = 'fake'; leave encoder.backend out, "
-            "or give speak.strategy=rules"
+            f"{shown} cannot read the features of encoder.backend = {encoder.backend!r}; leave encoder.backend out, "
+            f"or give speak.strategy={'skeleton' if encoder.backend == 'pose' else 'rules'}"
         )
     model = Path(encoder.model).expanduser() if encoder.model else assets / "coach"
     reads, makes = features_read(folder), features_made(model)

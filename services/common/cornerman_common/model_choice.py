@@ -7,7 +7,7 @@ is missing; notes say that the fakes' texts are echoes. Reads settings and small
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,14 +27,17 @@ if TYPE_CHECKING:
 READS_TOKENS: Final = ("mobile_videogpt", "vllm")
 """Generators that read the encoder's tokens: encoder and generator are halves of one model."""
 
-READS_FRAMES: Final = ("vlm", "openai")
-"""Generators that look at frames: any encoder and head may decide before them."""
+LOADING: Final = ("encoder", "decider", "generator")
+"""Roles that load models."""
+
+POSE_WORDS: Final = "pose_coach"
+"""Folder below the bundled assets with the language half that speaks about skeletons."""
 
 
 def resolve_models(
     flags: Mapping[str, Any] | None = None,
     *,
-    loads: bool = True,
+    loads: Collection[str] = LOADING,
     assets: Path | None = None,
     torch: bool | None = None,
 ) -> ModelChoice:
@@ -43,7 +46,7 @@ def resolve_models(
     Args:
         flags: nested settings of a command line; they are part of the result's `overrides`.
         assets: folder of the bundled files; None = the package's.
-        loads: whether processes that load the models are started with it here; False = they run elsewhere.
+        loads: roles that are started here with the choice; the others run elsewhere, with what is installed there.
         torch: whether torch is installed; None = look.
 
     Raises:
@@ -52,7 +55,7 @@ def resolve_models(
     given = GivenSettings(flags)
     settings = load_settings(flags)
     has_torch = importlib.util.find_spec("torch") is not None if torch is None else torch
-    choosing = _Choosing(settings, given, assets or bundled(), has_torch or not loads)
+    choosing = _Choosing(settings, given, assets or bundled(), has_torch or not {"encoder", "generator"} & set(loads))
     choice = choosing.choice(dict(flags or {}))
     refuse_wrong_combinations(choice.settings, choosing.assets, torch=has_torch, loads=loads)
     return choice
@@ -78,9 +81,12 @@ class _Choosing:
         self._notes: list[str] = []
 
     def choice(self, flags: dict[str, Any]) -> ModelChoice:
-        generator_why = self._choose_generator()
-        encoder_why = self._choose_encoder()
-        decider_why = self._choose_strategy()
+        if self._settings.encoder.backend == "pose":
+            encoder_why, decider_why, generator_why = self._choose_for_skeletons()
+        else:
+            generator_why = self._choose_generator()
+            encoder_why = self._choose_encoder()
+            decider_why = self._choose_strategy()
         self._choose_gate_and_threads()
         overrides = merge(self._tree, flags)
         settings = load_settings(overrides)
@@ -173,6 +179,22 @@ class _Choosing:
         own = bool(self._value("encoder", "model"))
         self._put("speak", strategy="head", **({"head": str(head)} if own else {}))
         return "the head trained with the encoder's model"
+
+    def _choose_for_skeletons(self) -> tuple[str, str, str]:
+        """Strategy and words that go with encoder back end pose; the reasons for encoder, decider and generator."""
+        generator_why = "generator.backend is set"
+        if not self._was_set("generator.backend"):
+            words = self.assets / POSE_WORDS
+            if (words / "config.json").is_file():
+                self._put("generator", backend="mobile_videogpt", model=str(words))
+                generator_why = "the words trained on skeletons"
+            else:
+                self._put("generator", backend="echo")
+                generator_why = "no words for skeletons are bundled"
+                self._notes.append(f"{generator_why.capitalize()}: the text below repeats the prompt.")
+        decider_why = "speak.strategy is set" if self._was_set("speak.strategy") else "the encoder makes skeletons"
+        self._put("speak", strategy="skeleton")
+        return "encoder.backend is set", decider_why, generator_why
 
     def _choose_gate_and_threads(self) -> None:
         head = self._calibrated_head()

@@ -133,6 +133,12 @@ def test_sources_inherit_the_choice(assets: Path) -> None:
 WRONG = {
     "fake tokens": ({"encoder.backend": "fake", "generator.backend": "mobile_videogpt"}, "reads the tokens"),
     "fake features": ({"encoder.backend": "fake", "speak.strategy": "head"}, "cannot read the features"),
+    "no skeletons": ({"speak.strategy": "skeleton"}, "reads skeletons"),
+    "head on skeletons": ({"encoder.backend": "pose", "speak.strategy": "head"}, "speak.strategy=skeleton"),
+    "words of pictures": (
+        {"encoder.backend": "pose", "generator.backend": "mobile_videogpt"},
+        "does not read skeletons",
+    ),
     "two models": ({"encoder.model": "a", "generator.model": "b"}, "halves of different models"),
     "head of another": (
         {"encoder.model": "Amshaker/Mobile-VideoGPT-0.5B", "speak.strategy": "head"},
@@ -156,6 +162,16 @@ def test_wrong_combination_is_refused(flags: dict[str, str], message: str, asset
     assert "give " in str(failed.value) or "merge" in str(failed.value) or "needs" in str(failed.value)
 
 
+def test_skeletons_bring_their_strategy(assets: Path) -> None:
+    choice = chosen(assets, {"encoder.backend": "pose"})
+    assert (parts(choice), len(choice.notes)) == (("pose", "skeleton", "echo"), 1)
+    assert parts(chosen(assets, {"encoder.backend": "pose", **OPENAI})) == ("pose", "skeleton", "openai")
+    words = write_model(assets / "pose_coach")
+    (words / "projector.safetensors").write_bytes(b"")
+    choice = chosen(assets, {"encoder.backend": "pose"})
+    assert (parts(choice)[2], choice.settings.generator.model) == ("mobile_videogpt", str(words))
+
+
 def test_features_must_fit_the_head(assets: Path, tmp_path: Path) -> None:
     head = write_head(tmp_path / "head", cls_width=99)
     with pytest.raises(ConfigError, match=r"widths 99 and 24, but encoder\.model = '' makes 8 and 24"):
@@ -176,7 +192,11 @@ def test_torch_is_asked_where_models_load(assets: Path) -> None:
     flags = {"encoder.backend": "mobile_videogpt", "generator.backend": "mobile_videogpt"}
     with pytest.raises(ConfigError, match=r"pip install 'cornerman\[model\]'"):
         chosen(assets, flags, torch=False)
-    assert parts(chosen(assets, flags, torch=False, loads=False)) == ("mobile_videogpt", "head", "mobile_videogpt")
+    assert parts(chosen(assets, flags, torch=False, loads=("decider",))) == (
+        "mobile_videogpt",
+        "head",
+        "mobile_videogpt",
+    )
 
 
 @pytest.mark.parametrize("how", ["flag", "variable", "json variable", "file"])
