@@ -21,7 +21,7 @@ from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.streams import KEEP_REMOVED_S
 from cornerman_shared.errors import ConfigError, MalformedError, RetryableError
 from cornerman_shared.process.logs import get_logger
-from cornerman_shared.redact import remember_url
+from cornerman_shared.redact import is_sealed, remember_url
 from cornerman_shared.settings.source import MAX_PROMPT, SourceSpec
 from cornerman_shared.settings.tree import explain
 
@@ -58,7 +58,7 @@ async def read_registry(bus: Bus) -> tuple[dict[str, SourceSpec], dict[str, int]
         incarnations |= {raw_id.decode(): int(number) for raw_id, number in numbers.items()}
         for raw_id, body in rows.items():
             try:
-                found[raw_id.decode()] = _decode(body)
+                found[raw_id.decode()] = _decode(bus, body)
             except (MalformedError, ValidationError) as error:
                 log.warning("source_unreadable", source_id=raw_id.decode(), error=str(error))
     return dict(sorted(found.items())), incarnations
@@ -68,7 +68,7 @@ async def get_source(bus: Bus, source_id: str) -> SourceSpec | None:
     """Settings of a source; None if it is not registered."""
     with redis_errors():
         body = await bus.redis.hget(bus.keys(source_id).sources, source_id)
-    return None if body is None else _decode(body)
+    return None if body is None else _decode(bus, body)
 
 
 async def add_source(bus: Bus, spec: SourceSpec) -> None:
@@ -78,7 +78,7 @@ async def add_source(bus: Bus, spec: SourceSpec) -> None:
         ConfigError: the id is taken.
         RetryableError: no answer, or others worked on the source `CHANGE_TRIES` times in a row.
     """
-    if not await _register(bus, "add", spec.source_id, _encode(spec)):
+    if not await _register(bus, "add", spec.source_id, _encode(bus, spec)):
         raise ConfigError(f"source_id {spec.source_id!r} is taken; remove that source first, or choose another id")
 
 
@@ -94,8 +94,8 @@ async def put_source(bus: Bus, spec: SourceSpec) -> None:
         if before is None:
             verb: Verb = "add"
         else:
-            verb = "change" if _url_of(before) == spec.url else "replace"
-        if await _register(bus, verb, spec.source_id, _encode(spec), before or b""):
+            verb = "change" if _url_of(bus, before) == spec.url else "replace"
+        if await _register(bus, verb, spec.source_id, _encode(bus, spec), before or b""):
             return
     raise _contended(spec.source_id)
 
@@ -115,13 +115,26 @@ async def update_source(bus: Bus, source_id: str, changes: Mapping[str, Any]) ->
             before = await bus.redis.hget(keys.sources, source_id)
         if before is None:
             raise ConfigError(f"there is no source {source_id!r}; see `cornerman sources list`")
-        old = _decode(before)
+        old = _decode(bus, before)
         spec = changed(old, changes)
         verb: Verb = "change" if spec.url == old.url else "replace"
         # Compare and set: the script writes only if the stored settings still are `before`.
-        if await _register(bus, verb, source_id, _encode(spec), before):
+        if await _register(bus, verb, source_id, _encode(bus, spec), before):
             return spec
     raise _contended(source_id)
+
+
+async def reseal_sources(bus: Bus) -> list[str]:
+    """Encrypts every address again, with the first key; returns the sources whose address no key opens.
+
+    Raises:
+        RetryableError: as `update_source`; sources before it are done.
+    """
+    sources = await list_sources(bus)
+    for source_id, spec in sources.items():
+        if not is_sealed(spec.url):
+            await update_source(bus, source_id, {})
+    return [source_id for source_id, spec in sources.items() if is_sealed(spec.url)]
 
 
 async def remove_source(bus: Bus, source_id: str) -> bool:
@@ -262,10 +275,10 @@ def _keys(bus: Bus, source_id: str) -> list[str]:
     return [*registry, *(key(source_id) for key in stored)]
 
 
-def _url_of(body: bytes) -> str:
+def _url_of(bus: Bus, body: bytes) -> str:
     """URL in stored settings; empty if they cannot be read."""
     try:
-        return str(unpack_map(body).get("url", ""))
+        return bus.address_keys.open(str(unpack_map(body).get("url", "")))
     except MalformedError:
         return ""
 
@@ -280,12 +293,14 @@ def stored_settings(spec: SourceSpec) -> dict[str, Any]:
     return body
 
 
-def _encode(spec: SourceSpec) -> bytes:
-    return pack_map(stored_settings(spec))
+def _encode(bus: Bus, spec: SourceSpec) -> bytes:
+    return pack_map({**stored_settings(spec), "url": bus.address_keys.seal(spec.url)})
 
 
-def _decode(body: bytes) -> SourceSpec:
+def _decode(bus: Bus, body: bytes) -> SourceSpec:
     stored = _known(unpack_map(body), SourceSpec)
+    if isinstance(stored.get("url"), str):
+        stored["url"] = bus.address_keys.open(stored["url"])
     say = stored.get("say")
     if isinstance(say, dict):
         # An older writer had no bound; its source goes on with a shorter prompt.
