@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from cornerman.local.model_choice import choose_models, gate_of, head_folder, threads_of
+from cornerman.local.model_choice import ASSETS, choose_models, gate_of, head_folder, threads_of
+from cornerman_common.pose_choice import estimator_missing, pose_settings
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.overrides import merge, nest, parse_set
 from cornerman_shared.settings.tree import DEFAULT_FILE, Settings, load_settings
@@ -89,7 +90,15 @@ def with_models(chosen: CommandSettings, note: Callable[[str], None]) -> Command
     """Adds the bundled model's back ends, threads and gate where they are not set.
 
     `note` is called with each sentence that people need to know about the choice.
+
+    Raises:
+        ConfigError: `encoder.backend` is pose, and landmarks cannot be estimated here.
     """
+    if chosen.settings.encoder.backend == "pose":
+        # Before the others: the generator and the strategy follow from it.
+        if why := estimator_missing():
+            raise ConfigError(f"encoder.backend = pose: {why}")
+        return chosen.with_defaults(pose_settings(chosen.settings, chosen.was_set, ASSETS))
     models = choose_models(chosen.was_set)
     for sentence in models.notes:
         note(sentence)

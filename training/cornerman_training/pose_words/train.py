@@ -48,16 +48,16 @@ class PoseWordsPlan:
     sessions replace old ones every ten steps.
     """
 
-    steps: int = 1600
+    steps: int = 1000
     batch: int = 16
     learning_rate: float = 2e-3
-    warmup: int = 60
+    warmup: int = 50
     weight_decay: float = 0.03
     checkpoint_s: float = 120.0
     vocabulary: int = 900
-    sessions: int = 300
+    sessions: int = 200
     fresh: int = 4
-    stream_every: int = 4
+    stream_every: int = 5
     stream_batch: int = 2
     held: int = 120
 
