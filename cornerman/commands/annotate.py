@@ -65,7 +65,7 @@ def annotate(
             encoder__backend=encoder,
             generator__backend=generator,
         )
-        lines = _watch(path, options.with_models(chosen, printer.note), printer)
+        lines = _watch(path, options.with_models(chosen, printer.note)[0], printer)
     known = captions(lines)
     from cornerman.local.annotated_video import write_annotated  # FFmpeg is slow to import
 

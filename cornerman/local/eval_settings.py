@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from cornerman.local.model_choice import ASSETS
 from cornerman.local.options import CommandSettings, command_settings, quiet, with_models
+from cornerman_common.bundle import bundled
 from cornerman_common.pose_choice import FOLDER
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.overrides import merge
@@ -48,7 +48,7 @@ def eval_settings(
     """
     coach: dict[str, Any] = {}
     if strategy == "skeleton":
-        model = model or ASSETS / FOLDER
+        model = model or bundled(FOLDER)
         coach = {"encoder": {"backend": "pose"}}
     if model is not None:
         path = str(model.absolute())
@@ -58,4 +58,4 @@ def eval_settings(
         coach = merge(coach, halves)
     own = merge(quiet(verbose), SETTINGS, coach, {"runtime": {"dir": str(folder / "run")}})
     own = merge(own, {"speak": {"strategy": strategy}, "redis": {"url": ""}, "sources": []})
-    return with_models(command_settings(config, "", sets, own), Console(stderr=True).print)
+    return with_models(command_settings(config, "", sets, own), Console(stderr=True).print)[0]

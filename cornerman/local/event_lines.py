@@ -70,6 +70,14 @@ class EventLines:
     def _end(self, event: EndEvent) -> Line | None:
         if event.status == "failed":
             return self._error(event.source_id, event.request_id, "generator", event.cause)
+        if event.status == "declined":
+            return {
+                "type": "declined",
+                "source_id": event.source_id,
+                "request_id": event.request_id,
+                "question": clean_text(event.prompt),
+                "message": clean_text(event.cause),
+            }
         if event.status != "done":
             return None
         line: Line = {

@@ -31,6 +31,7 @@ from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import DecisionEvent, EndEvent, StateEvent
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import add_source, remove_source, update_source
+from cornerman_shared.bus.server_memory import refuse_eviction
 from cornerman_shared.bus.streams import entry_order
 from cornerman_shared.bus.system_health import worker_problems
 from cornerman_shared.bus.workers import list_workers
@@ -39,6 +40,7 @@ from cornerman_shared.errors import FatalError, RetryableError
 if TYPE_CHECKING:
     from cornerman.local.options import CommandSettings
     from cornerman.local.run_output import RunOutput
+    from cornerman_shared.settings.origin import GivenSettings
     from cornerman_shared.settings.source import SourceSpec
 
 EXIT_OK: Final = 0
@@ -73,6 +75,7 @@ class LocalPipeline:
         self._output = output
         self._lines = EventLines()
         self._stop = asyncio.Event()
+        self._finishing = False
         self._noted_s = -math.inf
         self._lost_s: float | None = None  # when the server was lost
         self._patience = Patience(server.settings.runtime.down_s)
@@ -88,6 +91,7 @@ class LocalPipeline:
         """
         async with Bus.connect(self._server.settings) as bus:
             await bus.ready()
+            await refuse_eviction(bus)
             missing = set(self._plan.roles) - (await live_roles(bus) if self._server.shared else set())
             counts = {role: self._plan.workers.get(role, 1) for role in self._plan.roles if role in missing}
             launcher = Launcher(counts, self._server.overrides, self._output.child)
@@ -163,6 +167,8 @@ class LocalPipeline:
             if isinstance(event, StateEvent):
                 # A failed run also ends; `ended` must not hide the failure.
                 source.state = "failed" if (source.state, event.state) == ("failed", "ended") else event.state
+                if event.state == "waiting" and event.detail and not self._finishing:
+                    self._output.note(f"{event.source_id} waits: {event.detail}")
             elif isinstance(event, DecisionEvent):
                 source.pts_s = event.pts_s
             elif isinstance(event, EndEvent) and event.status == "done" and not event.silent:
@@ -204,6 +210,7 @@ class LocalPipeline:
 
     async def _finish(self, bus: Bus, launcher: Launcher, *, hurry: bool) -> None:
         """Stops capture, then waits until every published chunk is settled; in a hurry only for `HURRY_S`."""
+        self._finishing = True
         if not all(source.over for source in self._sources.values()):
             await self._stop_capture(bus, launcher)
         patience_s = HURRY_S if hurry else self._server.settings.generator.timeout_s + PATIENCE_MORE_S
@@ -290,7 +297,7 @@ def run_sources(
     Args:
         more: other fields of the `PipelinePlan`.
     """
-    specs = limit_retries(specs, chosen.was_set)
+    specs = limit_retries(specs, chosen.given())
     # The user who types an address is trusted with it. The demo has a page, on which other clients may add sources.
     if command != "demo" and not chosen.was_set("capture.follow_links"):
         chosen = chosen.with_defaults({"capture": {"follow_links": True}})
@@ -302,14 +309,18 @@ def run_sources(
         return asyncio.run(LocalPipeline(server, plan, output).run())
 
 
-def limit_retries(specs: Iterable[SourceSpec], was_set: Callable[[str], bool]) -> list[SourceSpec]:
+def limit_retries(specs: Iterable[SourceSpec], given: GivenSettings) -> list[SourceSpec]:
     """The specs with a limit on retries, unless `watch.give_up_s` is set: a mistyped address must end the command.
 
     Args:
-        was_set: tells whether a setting is set by flag, variable or file. The fields of a spec cannot tell, because
-            a section that was merged lists all its fields as set.
+        given: tells whether the setting is set for all sources, or in a source's own entry. The fields of a spec
+            cannot tell, because a section that was merged lists all its fields as set.
     """
-    return list(specs) if was_set("watch.give_up_s") else [with_give_up(spec) for spec in specs]
+    name = "watch.give_up_s"
+    return [
+        spec if given.was_set(name) or given.source_was_set(spec.source_id, name) else with_give_up(spec)
+        for spec in specs
+    ]
 
 
 def with_give_up(spec: SourceSpec) -> SourceSpec:

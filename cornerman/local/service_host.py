@@ -15,6 +15,7 @@ from cornerman.local.workers import live_roles, wait_until_running
 from cornerman_shared.aio import background
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.registry import put_source
+from cornerman_shared.bus.server_memory import refuse_eviction
 
 if TYPE_CHECKING:
     from cornerman.local.run_output import RunOutput
@@ -45,6 +46,7 @@ async def host_services(server: ServerChoice, counts: Mapping[str, int], output:
 async def _host(bus: Bus, server: ServerChoice, counts: Mapping[str, int], output: RunOutput, page_url: str) -> None:
     stop = asyncio.Event()
     await bus.ready()
+    await refuse_eviction(bus)
     there = await live_roles(bus) if server.shared else set()
     counts = {role: count for role, count in counts.items() if role not in there}
     if there:

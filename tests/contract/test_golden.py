@@ -65,7 +65,7 @@ SAMPLES: dict[str, Any] = {
             ChunkRef(6, 0.375, PTS_S, None, VIDEO, None, 999.75),
             ChunkRef(7, 0.875, PTS_S, CONTEXT, VIDEO, FRAMES, 1000.25),
         ),
-        Sampling(64, 0.5, 0.875, 1.25), "coach", 1005.0, True, TIMES, 0.75, ABOUT,
+        Sampling(64, 0.5, 0.875, 1.25), "coach", 1005.0, True, TIMES, 0.75, "A mistake is seen.", ABOUT,
     ),
     "question": Question("q-1", "cam1", PROMPT, 1000.25),
     "decision": DecisionEvent("cam1", "r1", 7, 0.875, "correct", 0.75, "motion 0.8", "rules", 0.5, "ok", TIMES, ABOUT),
@@ -78,7 +78,9 @@ SAMPLES: dict[str, Any] = {
     "error": ErrorEvent("cam1", "r1", "generator", "out of memory", 1001.5, "cam1:r1:7"),
     "state": StateEvent("cam1", "r1", "playing", "30 FPS", 1000.0),
     "dead": DeadLetter("{cm0}:chunks", "encoder", "1-0", "w1", 6, "not msgpack", 1002.0, b"\x00\xff"),
-    "worker": WorkerStatus("encoder", "w1", 42, "host", "running", 990.0, 1000.0, 1 << 28, 2, {"fps": 29.97}, "hangs"),
+    "worker": WorkerStatus(
+        "encoder", "w1", 42, "host", "running", 990.0, 1000.0, 1 << 28, 2, {"fps": 29.97}, "hangs", {"backend": "vlm"}
+    ),
 }  # fmt: skip
 
 
@@ -185,9 +187,9 @@ def is_empty(value: object) -> bool:
 
 
 def deepen(value: Any) -> Any:
-    """Adds an unknown field to every map, except `detail` of a worker, a free map of numbers."""
+    """Adds an unknown field to every map, except the free maps `detail` and `models` of a worker."""
     if isinstance(value, dict):
-        grown = {key: item if key == "detail" else deepen(item) for key, item in value.items()}
+        grown = {key: item if key in ("detail", "models") else deepen(item) for key, item in value.items()}
         return {**grown, "from_the_future": [1, {"a": b"b"}]}
     if isinstance(value, list):
         return [deepen(item) for item in value]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cornerman.cli import invoke
-from cornerman.local.model_choice import ASSETS
+from cornerman.local.demo_clip import ASSETS
 from cornerman.local.restarts import Restarts
 from cornerman_shared.backoff import Backoff
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from cornerman_common.gate import SLACK_S
@@ -40,6 +39,15 @@ _LENGTHS: dict[Density, str] = {
 }
 
 
+TRAINED = ("head", "skeleton", "llm")
+"""Strategies that judge the exercise; the others only keep a schedule or see change."""
+
+_KNOWN: dict[Action, str] = {
+    "correct": "A trained coach that watches along sees a mistake now and wants it corrected",
+    "feedback": "A trained coach that watches along sees good work now and wants to say so",
+}
+
+
 def decision_event(
     features: Features,
     action: Action,
@@ -61,7 +69,7 @@ def decision_event(
         strategy=strategy,
         motion=features.motion,
         status=features.status,
-        times=replace(features.times, decided_at_s=decided_at_s),
+        times=features.times.reached("decided", decided_at_s),
         about=about,
     )
 
@@ -111,8 +119,9 @@ def request_for(
         adapter=say.adapter,
         deadline_at_s=deadline_at_s,
         owns_blobs=False,
-        times=replace(features.times, decided_at_s=decided_at_s),
+        times=features.times.reached("decided", decided_at_s),
         picture_age_s=picture_age_s(features.times.captured_at_s, decided_at_s),
+        known=known_of(decision, speak.strategy),
         about=decision.about,
     )
 
@@ -138,7 +147,7 @@ def request_for_question(
         adapter=say.adapter,
         deadline_at_s=0.0,
         owns_blobs=False,
-        times=Times(captured_at_s=question.asked_at_s, decided_at_s=now_s),
+        times=Times(captured_at_s=question.asked_at_s).reached("decided", now_s),
         picture_age_s=picture_age_s(newest.captured_at_s if newest else 0.0, now_s),
         about=state.about,
     )
@@ -180,6 +189,12 @@ def refused_event(request: Request, cause: str, now_s: float) -> EndEvent:
 
 def _shown_state(state: str, detail: str) -> str:
     return f"it is {state or 'waiting'}: {detail}" if detail else f"it is {state or 'waiting'}"
+
+
+def known_of(decision: Decision, strategy: str) -> str:
+    """The decision of a trained strategy in a sentence, for models that follow prompts; empty for the others."""
+    said = _KNOWN.get(decision.action, "") if strategy in TRAINED else ""
+    return f"{said} (confidence {decision.confidence:.2f})." if said else ""
 
 
 def density(previous: str, change: float) -> Density:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cornerman_common.model_location import bundled
+from cornerman_common.bundle import bundled
+from cornerman_common.pose_choice import FOLDER
 from cornerman_encoder.core import EncoderOutput, compact
 from cornerman_pose.errors import PoseError
 from cornerman_pose.estimator import PoseEstimator
@@ -77,7 +78,7 @@ def _projector(model: str) -> PoseProjector | None:
     Raises:
         ConfigError: the folder has none, or it is of another release.
     """
-    path = (Path(model).expanduser() if model else bundled("pose_coach")) / PROJECTOR
+    path = (Path(model).expanduser() if model else bundled(FOLDER)) / PROJECTOR
     if not path.is_file():
         if not model:
             return None

@@ -50,6 +50,8 @@ async def encode_loop(context: Context) -> None:
     """Loads the encoder and encodes until the process is stopped."""
     with context.health.loading():
         encoder = await asyncio.to_thread(make_encoder, context.settings.encoder)
+    settings = context.settings.encoder
+    context.health.report_models(backend=settings.backend, model=settings.model)
     context.log.info("encoder_ready", model=encoder.model)
     await EncoderWorker(context, encoder).run()
 

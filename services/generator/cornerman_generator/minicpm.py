@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from cornerman_generator.core import spoken_prompt
 from cornerman_generator.protocol import TextDelta
 from cornerman_pose.facts import prompt_with_facts
 from cornerman_shared.errors import ConfigError
@@ -36,7 +37,8 @@ class MiniCpmBackend:
         """Pieces of the model's own streamer, about frames [H, W, 3]; its tokenizer counts the tokens."""
         from PIL import Image
 
-        sampling, prompt = request.sampling, prompt_with_facts(request.prompt, request.about)
+        sampling = request.sampling
+        prompt = prompt_with_facts(spoken_prompt(request), request.about)
         messages: list[dict[str, Any]] = [
             {"role": "user", "content": [*(Image.fromarray(frame) for frame in frames), prompt]}
         ]

@@ -2,13 +2,13 @@
 
 Capture publishes `Chunk`; an encoder answers each with one `Features`; the decider answers each with one
 `DecisionEvent` and, when it speaks, a `Request`; a generator answers each request with a `StartEvent`, any number of
-`DeltaEvent` and exactly one `EndEvent`. All `*_at_s` are unix seconds; `pts_s` is media time, seconds since the start
-of the run.
+`DeltaEvent` and exactly one `EndEvent`. All `*_at_s` are unix seconds of the server's clock (`Bus.clock`); `pts_s` is
+media time, seconds since the start of the run.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -18,7 +18,8 @@ Action: TypeAlias = Literal["next", "feedback", "correct"]
 """Decision about a chunk: stay silent, praise or comment, or correct. The model's tokens are `<next>` and so on."""
 
 RequestKind: TypeAlias = Literal["feedback", "question"]
-EndStatus: TypeAlias = Literal["done", "expired", "cancelled", "failed"]
+EndStatus: TypeAlias = Literal["done", "expired", "cancelled", "failed", "declined"]
+StageName: TypeAlias = Literal["captured", "published", "encoded", "decided", "first_token", "done"]
 FeatureStatus: TypeAlias = Literal["ok", "end", "buried", "expired"]
 Sight: TypeAlias = Literal["whole", "partly", "no_person", "several"]
 SourceStateName: TypeAlias = Literal[
@@ -37,7 +38,10 @@ class BlobRef:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """When each stage was reached, unix seconds; 0.0 = not yet. Each hop copies it and sets its own field."""
+    """When each stage was reached, unix seconds; 0.0 = not yet. Each hop copies it and sets its own field.
+
+    The fields are in the order of the stages.
+    """
 
     captured_at_s: float = 0.0
     published_at_s: float = 0.0
@@ -45,6 +49,18 @@ class Times:
     decided_at_s: float = 0.0
     first_token_at_s: float = 0.0
     done_at_s: float = 0.0
+
+    def reached(self, stage: StageName, at_s: float) -> Times:
+        """These times with a stage that was reached at `at_s`; 0.0 = not reached.
+
+        It is not set before an earlier stage, so that no stage takes negative time where two clocks differ by a little.
+        """
+        if at_s <= 0:
+            return self
+        names = [each.name for each in fields(self)]
+        name = f"{stage}_at_s"
+        earlier = (getattr(self, other) for other in names[: names.index(name)])
+        return replace(self, **{name: max(at_s, *earlier, 0.0)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +181,7 @@ class Request:
     owns_blobs: bool  # the hop that ends the request frees the blobs of `chunks`
     times: Times
     picture_age_s: float = 0.0  # of the newest frame when the request was made; 0 = unknown
+    known: str = ""  # the decider's knowledge of the moment, one sentence for models that follow prompts; empty = none
     about: MovementSeen | None = None
 
 
@@ -304,3 +321,4 @@ class WorkerStatus:
     busy: int
     detail: dict[str, float] = field(default_factory=dict)
     reason: str = ""  # why it is unhealthy
+    models: dict[str, str] = field(default_factory=dict)  # back end, model and abilities that the process works with

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from cornerman_shared.bus.server_memory import read_memory
 from cornerman_shared.bus.workers import list_workers
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.messages import WorkerStatus
+
+SERVER: Final = "server"
 
 NEEDED: Final = ("capture", "encoder", "decider", "generator")
 """Roles without which no feedback is made."""
@@ -58,4 +61,7 @@ async def system_health(bus: Bus) -> SystemHealth:
     Raises:
         RetryableError: no answer.
     """
-    return SystemHealth(tuple(worker_problems(await list_workers(bus))))
+    problems = worker_problems(await list_workers(bus))
+    if fault := (await read_memory(bus)).fault:
+        problems.append(HealthProblem(SERVER, fault))
+    return SystemHealth(tuple(problems))

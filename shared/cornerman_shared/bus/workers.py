@@ -68,12 +68,14 @@ async def list_workers(bus: Bus) -> list[WorkerStatus]:
 
 
 async def live_names(bus: Bus, role: str) -> set[str]:
-    """Names of the processes of `role` whose newest status is at most `STATUS_TTL_S` old.
+    """Names of the processes of `role` whose newest status is at most `STATUS_TTL_S` old, by the server's clock.
 
     Raises:
         RetryableError: no answer.
     """
+    now_s = bus.clock.now_s()
     with redis_errors():
-        members = await bus.redis.zrangebyscore(streams.WORKERS, bus.clock.now_s() - STATUS_TTL_S, "+inf")
+        # Bounded above too: a status from the future is of a process that died before the server's clock was set back.
+        members = await bus.redis.zrangebyscore(streams.WORKERS, now_s - STATUS_TTL_S, now_s + STATUS_TTL_S)
     prefix = f"{role}:"
     return {name.removeprefix(prefix) for name in (raw.decode() for raw in members) if name.startswith(prefix)}

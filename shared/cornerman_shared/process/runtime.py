@@ -25,13 +25,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import RedisError
 
-from cornerman_shared.aio import background, first_of
+from cornerman_shared.aio import background, first_of, retry
 from cornerman_shared.bus.embedded import with_server
 from cornerman_shared.bus.workers import publish_status, remove_status
 from cornerman_shared.clock import Clock, SystemClock
 from cornerman_shared.errors import ConfigError, CornermanError, RetryableError
 from cornerman_shared.process import health as health_module
 from cornerman_shared.process import logs
+from cornerman_shared.process.clock_skew import SkewReport
 from cornerman_shared.process.exit_codes import EXIT_CONFIG, EXIT_NO_SERVER, EXIT_OK, EXIT_SOFTWARE, EXIT_USAGE
 from cornerman_shared.process.health import Health
 from cornerman_shared.process.logs import Logger
@@ -43,6 +44,7 @@ from cornerman_shared.settings.tree import Settings, load_settings
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.server_memory import refuse_eviction
 
 SERVER_WAIT_S: Final = 30.0
 """How long a starting process waits for the server to answer."""
@@ -62,7 +64,7 @@ class Context:
     Attributes:
         settings: resolved, with the server's URL.
         bus: open.
-        clock: wall and monotonic time.
+        clock: the server's unix time, and monotonic time.
         name: of the worker, unique within its role.
         health: reports state and progress.
         metrics: of this process.
@@ -148,7 +150,7 @@ async def _run_process(role: str, name: str, settings: Settings, folder: Path, m
     async with contextlib.AsyncExitStack() as stack:
         bus = Bus.connect(settings, clock)
         await stack.enter_async_context(bus)
-        context = Context(settings, bus, clock, name, health, metrics, log)
+        context = Context(settings, bus, bus.clock, name, health, metrics, log)
         stack.enter_context(_signals(context))
         if settings.runtime.metrics_port:
             stack.callback(metrics.serve(settings.runtime.metrics_port))
@@ -159,7 +161,7 @@ async def _run_process(role: str, name: str, settings: Settings, folder: Path, m
         async with background(_heartbeat_loop(watchdog, metrics), _status_loop(context)):
             log.info("starting", pid=os.getpid())
             async with _last_words(context):
-                await first_of(bus.ready(SERVER_WAIT_S), context.stopping.wait())
+                await first_of(_wait_ready(bus), context.stopping.wait())
                 if not context.stopping.is_set():
                     health.set_state("running")
                     log.info("running")
@@ -186,6 +188,11 @@ async def _last_words(context: Context) -> AsyncIterator[None]:
             async with asyncio.timeout(1.0):
                 await publish_status(context.bus, context.health.status())
         raise
+
+
+async def _wait_ready(bus: Bus) -> None:
+    await bus.ready(SERVER_WAIT_S)
+    await retry(lambda: refuse_eviction(bus), cap_s=1.0)
 
 
 async def _run_main(context: Context, main: Main) -> bool:
@@ -235,13 +242,19 @@ async def _heartbeat_loop(watchdog: Watchdog, metrics: Metrics) -> None:
 
 
 async def _status_loop(context: Context) -> None:
-    """Writes the health file and publishes the worker's status each second. A lost server does not stop it."""
+    """Writes the health file, measures the clock and publishes the worker's status each second.
+
+    A lost server does not stop it.
+    """
     server_lost = False
+    skew = SkewReport(context.health, context.metrics, context.log)
     while True:
         try:
             context.health.write()
             async with asyncio.timeout(STATUS_EVERY_S):
-                await publish_status(context.bus, context.health.status())
+                await context.bus.measure_clock()
+                skew.report(context.bus.clock_skew_s)
+                await publish_status(context.bus, context.health.status(context.bus.clock.now_s()))
             context.metrics.bus_reconnects_total.inc(int(server_lost))
             server_lost = False
         except (RedisError, CornermanError, OSError, TimeoutError) as error:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cornerman_common.model_location import bundled, model_path, require_model_extra, torch_device, torch_dtype
+from cornerman_common.bundle import bundled
+from cornerman_common.model_location import model_path, require_model_extra, torch_device, torch_dtype
 from cornerman_decider.strategies.interval import IntervalStrategy
 from cornerman_decider.strategies.llm import LlmStrategy
 from cornerman_decider.strategies.rules import RulesStrategy

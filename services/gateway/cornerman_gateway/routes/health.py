@@ -56,7 +56,7 @@ class HealthReport(BaseModel):
 class Status(BaseModel):
     """The whole system, now."""
 
-    at_s: Annotated[float, Field(description="this server's clock, unix seconds")]
+    at_s: Annotated[float, Field(description="the clock of the Redis server, unix seconds")]
     shards: int
     workers: list[WorkerView]
     lag: Annotated[dict[str, int], Field(description="entries waiting or being worked on, by consumer group")]

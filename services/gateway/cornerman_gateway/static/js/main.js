@@ -85,8 +85,11 @@ export class Page {
     const missing = ROLES.filter((role) => !alive.has(role));
     const short = `${ROLES.length - missing.length}/${ROLES.length}`;
     const long =
-      { 0: `${status.workers.length} workers`, 1: `no ${missing[0]}`, [ROLES.length]: "no workers" }[missing.length] ??
-      `${short} kinds of worker`;
+      {
+        0: `${status.workers.length} workers`,
+        1: `no ${missing[0]}`,
+        [ROLES.length]: "no workers",
+      }[missing.length] ?? `${short} kinds of worker`;
     fill(
       this.health,
       h("i", { class: "dot", "data-state": status.health.problems.length ? "failed" : "playing" }),
