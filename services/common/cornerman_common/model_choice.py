@@ -16,7 +16,7 @@ from cornerman_common.bundle import bundled
 from cornerman_common.head_files import calibrated_gate, head_beside
 from cornerman_common.model_checks import refuse_wrong_combinations
 from cornerman_common.model_parts import GATE, ModelChoice, ModelPart
-from cornerman_common.pose_choice import READS_TOKENS, pose_settings
+from cornerman_common.pose_choice import FOLDER, READS_TOKENS, pose_missing, pose_settings
 from cornerman_shared.settings.origin import GivenSettings
 from cornerman_shared.settings.overrides import merge
 from cornerman_shared.settings.source import SourceSpec
@@ -24,6 +24,14 @@ from cornerman_shared.settings.tree import load_settings
 
 if TYPE_CHECKING:
     from cornerman_shared.settings.tree import EncoderSettings, GeneratorSettings, Settings
+
+SKELETONS_FIRST: Final = False
+"""Whether the coach on skeletons is the default where it can run; on the gym's films the one on pictures is better."""
+
+DECIDED_BY: Final = (
+    *("encoder.backend", "encoder.model", "generator.backend", "generator.model", "speak.strategy", "speak.head"),
+)
+"""Settings that choose another coach, or a part of one."""
 
 READS_FRAMES: Final = ("vlm", "openai")
 """Generators that look at frames: any encoder and head may decide before them."""
@@ -120,14 +128,26 @@ class _Choosing:
 
     def _choose_skeletons(self) -> tuple[str, str, str] | None:
         """Reasons for generator, encoder and strategy of the coach on skeletons; None if another one is chosen."""
-        if not (self._was_set("encoder.backend") and self._settings.encoder.backend == "pose"):
+        wanted = self._was_set("encoder.backend") and self._settings.encoder.backend == "pose"
+        if not wanted and not self._skeletons_come_first():
             return None
         self._tree = merge(self._tree, pose_settings(self._settings, self._was_set, self.assets))
         return (
             "generator.backend is set" if self._was_set("generator.backend") else "the words for skeletons",
-            "encoder.backend is set",
+            "encoder.backend is set" if wanted else "landmarks of people can be estimated here, and nothing is set",
             "speak.strategy is set" if self._was_set("speak.strategy") else "it follows one person",
         )
+
+    def _skeletons_come_first(self) -> bool:
+        """Whether nothing is set and the coach on skeletons can run; a note says why it cannot."""
+        if not SKELETONS_FIRST or self._missing or any(self._was_set(name) for name in DECIDED_BY):
+            return False
+        if not (self.assets / FOLDER / "config.json").is_file():
+            return False
+        why = pose_missing(self.assets, self._torch)
+        if why:
+            self._notes.append(f"The coach on pictures, which knows drawn figures only, because {why}")
+        return not why
 
     def _choose_generator(self) -> str:
         if self._was_set("generator.backend"):
