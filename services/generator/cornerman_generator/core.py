@@ -22,21 +22,6 @@ def times_of(request: Request, first_token_at_s: float, done_at_s: float = 0.0) 
     return request.times.reached("first_token", first_token_at_s).reached("done", done_at_s)
 
 
-def spoken_prompt(request: Request) -> str:
-    """The prompt for a model that looks at frames: the request's own, and the decision that it is about.
-
-    Small decision models know when to speak and what about; a general model finds the words.
-    """
-    if not request.known:
-        return request.prompt
-    wanted = (
-        "Name the one mistake that matters most and say how to correct it, in one short sentence."
-        if request.action == "correct"
-        else "Say in one short sentence what is done well."
-    )
-    return f"{request.prompt}\n{request.known} {wanted} The pictures are in time order, the newest last."
-
-
 def require_tokens(chunks: Sequence[ChunkInput]) -> None:
     """Checks that every chunk has its tokens.
 

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from cornerman_generator.core import spoken_prompt
 from cornerman_generator.protocol import TextDelta
-from cornerman_pose.facts import prompt_with_facts
+from cornerman_generator.spoken_prompt import spoken_prompt
 from cornerman_shared.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -38,9 +37,8 @@ class MiniCpmBackend:
         from PIL import Image
 
         sampling = request.sampling
-        prompt = prompt_with_facts(spoken_prompt(request), request.about)
         messages: list[dict[str, Any]] = [
-            {"role": "user", "content": [*(Image.fromarray(frame) for frame in frames), prompt]}
+            {"role": "user", "content": [*(Image.fromarray(frame) for frame in frames), spoken_prompt(request)]}
         ]
         if request.system_prompt:
             messages.insert(0, {"role": "system", "content": [request.system_prompt]})

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cornerman_generator.core import distinct_frames, spoken_prompt
+from cornerman_generator.core import distinct_frames
 from cornerman_generator.data_uri import data_uri
 from cornerman_generator.protocol import TextDelta
+from cornerman_generator.spoken_prompt import spoken_prompt
 from cornerman_generator.sse import CompletionServer
-from cornerman_pose.facts import prompt_with_facts
 from cornerman_shared.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def chat_body(model: str, request: Request, chunks: Sequence[ChunkInput]) -> dic
     content: list[dict[str, Any]] = [
         {"type": "image_url", "image_url": {"url": data_uri(frame)}} for frame in distinct_frames(chunks, MAX_IMAGES)
     ]
-    content.append({"type": "text", "text": prompt_with_facts(spoken_prompt(request), request.about)})
+    content.append({"type": "text", "text": spoken_prompt(request)})
     messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
     if request.system_prompt:
         messages.insert(0, {"role": "system", "content": request.system_prompt})
