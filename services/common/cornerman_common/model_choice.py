@@ -135,11 +135,25 @@ class _Choosing:
         if not wanted and not self._skeletons_come_first():
             return None
         self._tree = merge(self._tree, pose_settings(self._settings, self._was_set, self.assets))
+        generator_why = "generator.backend is set" if self._was_set("generator.backend") else "the words for skeletons"
+        if not self._was_set("generator.backend") and (why := self._wordless()):
+            self._notes.append(f"NO WORDS ({why}). Decisions are real; the text below repeats the prompt.")
+            self._tree = merge(self._tree, {"generator": {"backend": "echo", "model": "", "echo_delay_ms": 20.0}})
+            generator_why = why
         return (
-            "generator.backend is set" if self._was_set("generator.backend") else "the words for skeletons",
+            generator_why,
             "encoder.backend is set" if wanted else "landmarks of people can be estimated here, and nothing is set",
             "speak.strategy is set" if self._was_set("speak.strategy") else "it follows one person",
         )
+
+    def _wordless(self) -> str:
+        """Why there are no words for skeletons; empty if there are."""
+        if not self._torch:
+            return "torch is not installed: pip install 'cornerman[model]'"
+        folder = Path(self._value("generator", "model"))
+        if (folder / "config.json").is_file():
+            return ""
+        return f"no language half at {folder}: python -m cornerman_training.pose_words.train --out DIR"
 
     def _skeletons_come_first(self) -> bool:
         """Whether nothing is set and the coach on skeletons can run; a note says why it cannot."""

@@ -63,6 +63,13 @@ def test_settings_win_over_the_gate(assets: Path) -> None:
     assert gate == {**SKELETON_GATE, "min_interval_s": 7.0}
 
 
+def test_without_words_decisions_remain(assets: Path) -> None:
+    (assets / FOLDER / "config.json").unlink()
+    choice = chosen(assets)
+    assert (choice.encoder.backend, choice.decider.backend, choice.generator.backend) == ("pose", "skeleton", "echo")
+    assert choice.notes[0].startswith("NO WORDS (no language half at ")
+
+
 def test_head_cannot_read_landmarks(assets: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot read the features of encoder\.backend = 'pose'"):
         chosen(assets, {"speak.strategy": "head"})
