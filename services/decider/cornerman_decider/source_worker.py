@@ -243,7 +243,9 @@ class SourceWorker:
         """Passes over a buried chunk, whose decision is written already; a buried end marker ends the run here."""
         self._state = replace(self._state, next_seq=features.seq + 1)
         if features.status == "end":
-            hop = Hop()
+            # Sent again after a lost reply, it must not end the run twice; nor may it end a newer run.
+            run = self._keys.run(self.source_id)
+            hop = Hop().expect(run, "run", features.run).expect(run, "done", "")
             self._hops.ended(hop, features, self._now_s())
             self._state = replace(self._state, ended=True)
             self._hops.save(hop, self.source_id, self._state)
@@ -255,6 +257,7 @@ class SourceWorker:
         if features.incarnation:  # an older encoder may have sent the first chunks of the run without it
             state = replace(state, incarnation=features.incarnation)
         hop = self._hops.begin(features, self._gaps, self.spec.speak.strategy, self._now_s())
+        decision: Decision | None = None
         if features.status == "end":
             state = replace(state, ended=True, next_seq=features.seq + 1)
             self._hops.ended(hop, features, self._now_s())
@@ -265,6 +268,8 @@ class SourceWorker:
             state = await self._add_decision(features, decision, hop)
         self._hops.save(hop.free(self._to_free), self.source_id, state)
         result = await commit_with_retry(delivery, hop)
+        if decision is not None and result.is_ours:
+            self._metrics.decisions_total.labels(decision.action, self.spec.speak.strategy).inc()
         if result is HopResult.DONE:
             self._state, self._to_free = state, ()
             self._gaps.clear()
@@ -280,7 +285,6 @@ class SourceWorker:
     async def _add_decision(self, features: Features, decision: Decision, hop: Hop) -> DeciderState:
         """Adds a decision, and its request if it speaks, to the hop; returns the state after it."""
         now_s, spec = self._now_s(), self.spec
-        self._metrics.decisions_total.labels(decision.action, spec.speak.strategy).inc()
         self._metrics.observe_stage("decided", features.times.encoded_at_s, now_s)
         self._hops.decided(hop, features, decision, spec.speak.strategy, now_s)
         if not decision.speak:
