@@ -126,8 +126,7 @@ class SourceDecoder:
     def poll_changes(self) -> list[StateChange]:
         """Checks for a stall; returns the changes of state since the last call, oldest first.
 
-        A stalled source whose reader does not even ask whether to stop hangs, e.g. in a driver: another thread opens
-        it.
+        A reader that does not even ask whether to stop hangs, as in a driver: another thread opens the source.
         """
         now_s = self._clock.monotonic_s()
         with self._lock:
