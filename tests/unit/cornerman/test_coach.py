@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -180,3 +182,17 @@ def test_close_works_inside_a_loop() -> None:
         coach.close()
 
     asyncio.run(use())
+
+
+def test_library_logs_no_debug_lines(tmp_path: Path) -> None:
+    """Without a configuration of its own, structlog prints every debug line on the program's stdout."""
+    program = (
+        "from cornerman import Coach\n"
+        "from cornerman_shared.process.logs import get_logger\n"
+        "with Coach(encoder='fake', generator='echo') as coach:\n"
+        "    list(coach.stream('test://pattern?seconds=1'))\n"
+        "    get_logger('part').debug('hidden')\n"
+        "    get_logger('part').warning('shown')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert (done.stdout, "hidden" in done.stderr, "shown" in done.stderr) == ("", False, True)
