@@ -136,6 +136,13 @@ def test_threads_take_turns(coach: Coach) -> None:
     assert [one.seq for one in coach.decisions] == list(range(39))
 
 
+def test_realtime_stream_numbers_its_chunks(coach: Coach) -> None:
+    """Late chunks are skipped and have no number, as in the services."""
+    said = list(coach.stream("test://pattern?seconds=2.5", realtime=True))
+    assert [one.seq for one in coach.decisions] == list(range(len(coach.decisions)))
+    assert len(said) == 1 and said[0].latency_ms["total"] > 0
+
+
 def test_missing_source_is_named(coach: Coach, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"there is no such file"):
         next(coach.stream(str(tmp_path / "no.mp4")))
