@@ -169,8 +169,7 @@ class ChunkWatcher:
         if words.silent:
             return None
         self._last = LastFeedback(request.run, request.action, request.pts_s, words.text)
-        done_at_s = self._clock.now_s()
-        times = replace(request.times, first_token_at_s=words.first_at_s, done_at_s=done_at_s)
+        times = request.times.reached("first_token", words.first_at_s).reached("done", self._clock.now_s())
         return Feedback(
             event_id="",
             source_id=request.source_id,

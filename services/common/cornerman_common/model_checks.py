@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from cornerman_shared.settings.source import SaySettings, SpeakSettings
     from cornerman_shared.settings.tree import Settings
 
+PROJECTOR: Final = "projector.safetensors"
+"""File of a model whose words are about skeletons."""
+
 ADAPTER_FILE: Final = "adapter_config.json"
 NEEDS_TORCH: Final = ("mobile_videogpt", "vlm", "vllm")
 
@@ -98,7 +101,14 @@ def _check_halves(settings: Settings) -> None:
     encoder, generator = settings.encoder, settings.generator
     if generator.backend not in ("mobile_videogpt", "vllm"):
         return
-    if encoder.backend not in ("mobile_videogpt", "pose"):
+    if encoder.backend == "pose":
+        if not (Path(generator.model).expanduser() / PROJECTOR).is_file():
+            raise ConfigError(
+                f"generator.model = {generator.model!r} reads no skeletons ({PROJECTOR} is missing in its folder), "
+                "but encoder.backend is 'pose'; leave generator.model out, or give a generator that looks at frames"
+            )
+        return
+    if encoder.backend != "mobile_videogpt":
         raise ConfigError(
             f"generator.backend = {generator.backend!r} reads the tokens of mobile_videogpt, but encoder.backend is "
             f"{encoder.backend!r}; leave encoder.backend out, or give a generator that looks at frames (openai, vlm)"
@@ -125,10 +135,10 @@ def _check_head(head: str, settings: Settings, assets: Path) -> None:
     encoder = settings.encoder
     folder = Path(head).expanduser() if head else assets / "coach" / "head"
     shown = f"speak.head = {head!r}" if head else "the bundled head (speak.head is empty)"
-    if encoder.backend in ("fake", "pose"):
+    if encoder.backend != "mobile_videogpt":
         raise ConfigError(
             f"{shown} cannot read the features of encoder.backend = {encoder.backend!r}; leave encoder.backend out, "
-            "or give speak.strategy=rules"
+            f"or give speak.strategy={'skeleton' if encoder.backend == 'pose' else 'rules'}"
         )
     model = Path(encoder.model).expanduser() if encoder.model else assets / "coach"
     reads, makes = features_read(folder), features_made(model)

@@ -36,9 +36,6 @@ DECIDED_BY: Final = (
 LOADING: Final = ("encoder", "decider", "generator")
 """Roles that load models."""
 
-READS_FRAMES: Final = ("vlm", "openai")
-"""Generators that look at frames: any encoder and head may decide before them."""
-
 
 def resolve_models(
     flags: Mapping[str, Any] | None = None,

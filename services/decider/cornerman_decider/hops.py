@@ -41,19 +41,20 @@ class DeciderHops:
         for gap in gaps:
             event = lost_event(features, gap.seq, strategy, now_s, gap.count)
             hop.event(k, event, self._bus.feedback_maxlen)
-            hop.count(k.counters(source_id), "decided", gap.count).count(k.counters(source_id), "lost", gap.count)
+            for name in ("decided", "lost"):
+                hop.count_in_run(k, source_id, features.run, name, gap.count)
             hop.release_range(k.inflight(source_id), features.run, gap.seq, gap.last)
         return hop
 
     def decided(self, hop: Hop, features: Features, decision: Decision, strategy: str, now_s: float) -> None:
         """Adds the decision of a chunk, returns its credit and frees its blobs."""
-        k, counters = self._keys, self._keys.counters(features.source_id)
+        k, source_id, run = self._keys, features.source_id, features.run
         said = (decision.action, decision.confidence, decision.reason, strategy, now_s, decision.about)
         event = decision_event(features, *said)
         hop.event(k, event, self._bus.feedback_maxlen)
-        hop.count(counters, "buried" if features.status == "buried" else "decided")
+        hop.count_in_run(k, source_id, run, "buried" if features.status == "buried" else "decided")
         if decision.reason == "blob_expired":
-            hop.count(counters, "expired_blobs")
+            hop.count_in_run(k, source_id, run, "expired_blobs")
         hop.release(k.inflight(features.source_id), credit_member(features.run, features.seq))
         hop.free(decision.free)
 
@@ -62,20 +63,20 @@ class DeciderHops:
         k = self._keys
         hop.add(k.requests, request, self._bus.maxlen)
         hop.set(k.open_requests, request.request_id, b"0")  # attempts so far
-        hop.count(k.counters(request.source_id), "requests")
+        hop.count_in_run(k, request.source_id, request.run, "requests")
         return add_request(state, open_request(request))
 
     def asked(self, request: Request, state: DeciderState) -> tuple[Hop, DeciderState]:
         """The hop that turns a question into a request, and the state after it. Void if the incarnation is over."""
         hop = Hop().current(self._keys, request.source_id, "", request.incarnation)
-        hop.count(self._keys.counters(request.source_id), "questions")
+        hop.count_in_run(self._keys, request.source_id, request.run, "questions")
         after = self.requested(hop, request, state)
         self.save(hop, request.source_id, after)
         return hop, after
 
     def refused(self, request: Request, cause: str, now_s: float) -> Hop:
         """Settles a question that no generator may answer, with the reason as its end."""
-        hop = Hop().count(self._keys.counters(request.source_id), "questions")
+        hop = Hop().count_in_run(self._keys, request.source_id, request.run, "questions")
         hop.event(self._keys, refused_event(request, cause, now_s), self._bus.feedback_maxlen)
         return hop.expire(self._keys, request.source_id)
 
@@ -95,9 +96,13 @@ class DeciderHops:
     def save(self, hop: Hop, source_id: str, state: DeciderState) -> None:
         """Saves the state in the same step, and its place in the run once more in plain text."""
         key = self._keys.decider_state(source_id)
-        hop.set(key, STATE_FIELD, state_bytes(state)).set(key, RUN_FIELD, state.run).set(
-            key, NEXT_FIELD, state.next_seq
-        )
+        hop.set(key, STATE_FIELD, state_bytes(state))
+        self.place(hop, source_id, state)
+
+    def place(self, hop: Hop, source_id: str, state: DeciderState) -> Hop:
+        """Saves only the place in the run."""
+        key = self._keys.decider_state(source_id)
+        return hop.set(key, RUN_FIELD, state.run).set(key, NEXT_FIELD, state.next_seq)
 
     def dropped(self, features: Features) -> Hop:
         """Settles features of an older run, late or duplicate, without a decision."""
@@ -107,12 +112,12 @@ class DeciderHops:
 
     def buried(self, features: Features, reason: str, strategy: str, now_s: float) -> Hop:
         """The decision for features that were delivered too often; an end marker is decided in its turn."""
-        k, counters = self._keys, self._keys.counters(features.source_id)
+        k = self._keys
         if features.status == "end":
             return Hop()  # earlier chunks may still come; the worker ends the run once they are decided
         event = decision_event(features, "next", 0.0, f"buried: {reason}", strategy, now_s)
         hop = Hop().event(k, event, self._bus.feedback_maxlen)
-        hop.count(counters, "buried")
+        hop.count_in_run(k, features.source_id, features.run, "buried")
         hop.release(k.inflight(features.source_id), credit_member(features.run, features.seq))
         return hop.expire(k, features.source_id).free(blobs_of((chunk_ref(features),)))
 
@@ -125,7 +130,7 @@ class DeciderHops:
         hop = Hop().expect(k.open_requests, i, str(attempt))
         event = end_event(source_id, request, "expired", cause, attempt, now_s, state.incarnation)
         hop.once(k.open_requests, i).event(k, event, self._bus.feedback_maxlen)
-        return hop.count(k.counters(source_id), "expired").expire(k, source_id)
+        return hop.count_in_run(k, source_id, request.run, "expired").expire(k, source_id)
 
     def no_such_source(self, question: Question, now_s: float) -> Hop:
         """The error event for a question about an unknown source."""
@@ -153,4 +158,4 @@ class DeciderHops:
         """Ends a request as cancelled of which only the id is known."""
         k = self._keys
         hop = Hop().once(k.open_requests, end.request_id).event(k, end, self._bus.feedback_maxlen)
-        return hop.count(k.counters(end.source_id), "cancelled").expire(k, end.source_id)
+        return hop.count_in_run(k, end.source_id, end.run, "cancelled").expire(k, end.source_id)

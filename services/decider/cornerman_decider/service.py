@@ -194,6 +194,7 @@ class Shard:
             if not await retry_forever(lambda: mend_source(self._bus, source_id, STAGE)):
                 raise
             log.warning("worker_starts_over", source_id=source_id)
+            await worker.keep_place()
         self._workers.pop(source_id, None)
         await self._hand_over(worker, tasks)
 

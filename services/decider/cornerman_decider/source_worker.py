@@ -79,6 +79,7 @@ class SourceWorker:
         self._metrics = metrics
         self._hops = DeciderHops(self._keys, bus.settings.bus)
         self._incoming: deque[OrderedEntry] = deque()  # bounded by the consumer's slots
+        self._in_hand: OrderedEntry | None = None  # taken from the order and not settled yet
         self._questions: deque[Delivery[Question]] = deque()
         self._wakeup = asyncio.Event()
         self._state = DeciderState()
@@ -122,9 +123,15 @@ class SourceWorker:
         """Deletes the state unless the source was added again; the registry has ended its requests."""
         await self._run_hop(self._hops.forget(self.source_id, unreferenced_blobs(self._state, DeciderState())))
 
+    async def keep_place(self) -> None:
+        """Writes the place in the run again, for the worker that follows after the stored state was lost."""
+        if self._state.run:
+            await self._run_hop(self._hops.place(Hop(), self.source_id, self._state))
+
     def left_over(self) -> tuple[list[OrderedEntry], list[Delivery[Question]]]:
         """What a cancelled worker had in hand; the server knows whether it belongs to a source that is there now."""
-        return [*self._order.held(), *self._incoming], list(self._questions)
+        in_hand = [self._in_hand] if self._in_hand else []
+        return [*in_hand, *self._order.held(), *self._incoming], list(self._questions)
 
     async def _wait(self) -> None:
         """Waits for a push or a question; with open requests or held chunks, for a tick at most."""
@@ -224,16 +231,21 @@ class SourceWorker:
                 return
             if isinstance(item, Gap):
                 self._gaps.append(item)
-            elif item[1] is None:
+                continue
+            self._in_hand = item
+            if item[1] is None:
                 await self._skip_buried(item[0])
             else:
                 await self._decide(item[0], item[1])
+            self._in_hand = None
 
     async def _skip_buried(self, features: Features) -> None:
         """Passes over a buried chunk, whose decision is written already; a buried end marker ends the run here."""
         self._state = replace(self._state, next_seq=features.seq + 1)
         if features.status == "end":
-            hop = Hop()
+            # Sent again after a lost reply, it must not end the run twice; nor may it end a newer run.
+            run = self._keys.run(self.source_id)
+            hop = Hop().expect(run, "run", features.run).expect(run, "done", "")
             self._hops.ended(hop, features, self._now_s())
             self._state = replace(self._state, ended=True)
             self._hops.save(hop, self.source_id, self._state)
@@ -245,6 +257,7 @@ class SourceWorker:
         if features.incarnation:  # an older encoder may have sent the first chunks of the run without it
             state = replace(state, incarnation=features.incarnation)
         hop = self._hops.begin(features, self._gaps, self.spec.speak.strategy, self._now_s())
+        decision: Decision | None = None
         if features.status == "end":
             state = replace(state, ended=True, next_seq=features.seq + 1)
             self._hops.ended(hop, features, self._now_s())
@@ -255,6 +268,8 @@ class SourceWorker:
             state = await self._add_decision(features, decision, hop)
         self._hops.save(hop.free(self._to_free), self.source_id, state)
         result = await commit_with_retry(delivery, hop)
+        if decision is not None and result.is_ours:
+            self._metrics.decisions_total.labels(decision.action, self.spec.speak.strategy).inc()
         if result is HopResult.DONE:
             self._state, self._to_free = state, ()
             self._gaps.clear()
@@ -270,7 +285,6 @@ class SourceWorker:
     async def _add_decision(self, features: Features, decision: Decision, hop: Hop) -> DeciderState:
         """Adds a decision, and its request if it speaks, to the hop; returns the state after it."""
         now_s, spec = self._now_s(), self.spec
-        self._metrics.decisions_total.labels(decision.action, spec.speak.strategy).inc()
         self._metrics.observe_stage("decided", features.times.encoded_at_s, now_s)
         self._hops.decided(hop, features, decision, spec.speak.strategy, now_s)
         if not decision.speak:

@@ -53,6 +53,11 @@ class RedisSettings(Section):
     password: Annotated[
         Secret, Field(description="of both servers, where their URL has none; never logged", repr=False)
     ] = ""
+    encryption_keys: Annotated[
+        Secret,
+        Field(description="sources' addresses are encrypted: Fernet keys, the newest first; never logged", repr=False),
+    ] = ""
+    encryption_keys_file: Annotated[str, Field(description="the same from a file, one key a line")] = ""
     shards: Annotated[int, Field(ge=1, le=1024, description="fixed for the life of the data")] = 1
     data_dir: Annotated[
         str, Field(description="embedded: keep data here, with an append-only file; empty = in memory")
@@ -85,6 +90,9 @@ class CaptureSettings(Section):
 
     max_sources: Annotated[Count, Field(description="sources one capture process takes")] = 16
     shorter_side: Annotated[int, Field(ge=32, le=1080, description="pixels; frames travel at this size")] = 224
+    max_pixels: Annotated[
+        int, Field(ge=1024, description="pixels of a picture as it comes, at most; larger sources are refused")
+    ] = 64_000_000
     open_timeout_s: Annotated[Positive, Field(description="opening a source, at most")] = 10.0
     stall_s: Annotated[Positive, Field(description="live: no frame for this long = stalled")] = 5.0
     backoff_max_s: Annotated[Positive, Field(description="longest wait between reconnects (full jitter)")] = 30.0
@@ -102,6 +110,9 @@ class CaptureSettings(Section):
         bool, Field(description="http(s): follow redirects and HLS playlists, to addresses that are not checked")
     ] = False
     allow_files: Annotated[bool, Field(description="may sources be files of this machine?")] = True
+    add_sources: Annotated[
+        bool, Field(description="add each of `sources` to the server once; containers do, commands add their own")
+    ] = False
 
 
 class EncoderSettings(Section):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cornerman_common.model_checks import PROJECTOR
 from cornerman_common.model_choice import resolve_models
 from cornerman_common.model_parts import ModelChoice
 from cornerman_common.pose_choice import FOLDER, SKELETON_GATE, pose_missing
@@ -25,6 +26,7 @@ def assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(weights, "find", lambda: None)
     (tmp_path / FOLDER).mkdir()
     (tmp_path / FOLDER / "config.json").write_text("{}")
+    (tmp_path / FOLDER / PROJECTOR).write_bytes(b"")
     monkeypatch.chdir(tmp_path / FOLDER)
     return tmp_path
 
@@ -48,8 +50,11 @@ def test_own_generator_keeps_its_model(assets: Path) -> None:
 
 
 def test_own_model_is_that_of_both_halves(assets: Path) -> None:
-    choice = chosen(assets, {"generator.model": "/mine", "generator.backend": "mobile_videogpt"})
-    assert choice.settings.encoder.model == choice.settings.generator.model == "/mine"
+    own = assets / "own"
+    own.mkdir()
+    (own / PROJECTOR).write_bytes(b"")
+    choice = chosen(assets, {"generator.model": str(own), "generator.backend": "mobile_videogpt"})
+    assert choice.settings.encoder.model == choice.settings.generator.model == str(own)
 
 
 def test_own_strategy_keeps_its_gate(assets: Path) -> None:
