@@ -64,7 +64,7 @@ def compare(benchmark: str, there: Path, rounds: int, options: list[str]) -> Non
                     found[side][name].append(value)
     for name, here in found["here"].items():
         if values := found["there"].get(name):
-            pair = {"here": statistics.median(here), "there": statistics.median(values)}
+            pair = {"here": round(statistics.median(here), 4), "there": round(statistics.median(values), 4)}
             ratio = round(pair["here"] / pair["there"], 3) if pair["there"] else None
             print(json.dumps({"benchmark": benchmark, "figure": name, **pair, "ratio": ratio}), flush=True)
 
