@@ -53,6 +53,11 @@ class RedisSettings(Section):
     password: Annotated[
         Secret, Field(description="of both servers, where their URL has none; never logged", repr=False)
     ] = ""
+    encryption_keys: Annotated[
+        Secret,
+        Field(description="sources' addresses are encrypted: Fernet keys, the newest first; never logged", repr=False),
+    ] = ""
+    encryption_keys_file: Annotated[str, Field(description="the same from a file, one key a line")] = ""
     shards: Annotated[int, Field(ge=1, le=1024, description="fixed for the life of the data")] = 1
     data_dir: Annotated[
         str, Field(description="embedded: keep data here, with an append-only file; empty = in memory")
@@ -116,7 +121,7 @@ class EncoderSettings(Section):
     backend: Annotated[Literal["fake", "mobile_videogpt", "pose"], Field(description="back end; fake = for tests")] = (
         "fake"
     )
-    model: Annotated[str, Field(description="path or hub name, pose: full or lite; empty = the bundled model")] = ""
+    model: Annotated[str, Field(description="path or hub name; empty = the bundled model")] = ""
     device: Annotated[str, Field(description="auto, cpu, cuda, cuda:1, mps")] = "auto"
     dtype: Annotated[Literal["auto", "float32", "bfloat16", "float16"], Field(description="auto = by device")] = "auto"
     batch: Annotated[int, Field(ge=1, le=64, description="chunks encoded together when they are waiting")] = 4
