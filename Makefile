@@ -18,7 +18,7 @@ PACKAGES := cornerman media mobile_videogpt pose services shared training
 STAMP  := $(VENV)/.installed$(if $(CONSTRAINTS),,-newest)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit lint compat faults fuzz bench coach-gate screenshots reference clean
+.PHONY: help setup demo test unit lint docs compat faults fuzz bench coach-gate chart screenshots reference clean
 
 help: ## Show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -43,18 +43,21 @@ demo: ## Watch the bundled clip with the bundled model; ARGS="--headless --json"
 unit: setup ## The fast tests only: without the model's and the trainer's
 	$(TEST) tests/unit tests/contract --ignore tests/unit/model --ignore tests/unit/training
 
-test: setup ## All tests: unit and doctests, contract, integration, faults (short), end to end, parity
+test: setup ## All tests: unit and doctests, contract, integration, faults (short), end to end, parity, deployment
 	$(TEST) tests/style tests/unit tests/contract --doctest-modules $(PACKAGES) --cov --cov-report=
 	$(TEST) tests/integration --cov --cov-append --cov-report=
-	$(TEST) tests/faults tests/e2e tests/parity
+	$(TEST) tests/faults tests/e2e tests/parity tests/deploy
 	$(BIN)/python -m coverage report --include='shared/**,services/**/core.py' --fail-under=90
 
-lint: setup $(PAGE)/node_modules/.installed ## ruff, mypy --strict, import rules; prettier, eslint and tsc for the page
+lint: setup $(PAGE)/node_modules/.installed docs ## ruff, mypy --strict, import rules; the docs; prettier, eslint and tsc for the page
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	cd $(PAGE) && npm run --silent lint
+
+docs: setup ## The site of the documentation, into build/docs; ARGS=serve shows it while you write
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs $(if $(filter serve,$(ARGS)),serve,build --strict --quiet)
 
 $(PAGE)/node_modules/.installed: $(PAGE)/package.json
 	@command -v npm >/dev/null || { echo "make lint needs Node.js and npm: apt install nodejs npm" >&2; exit 1; }
@@ -64,7 +67,7 @@ $(PAGE)/node_modules/.installed: $(PAGE)/package.json
 compat: ## Unit and contract tests with the lowest versions allowed and with the newest; prints both
 	$(PYTHON) -m tests.compat --torch "$(TORCH)" --extras "$(EXTRAS)" $(ARGS)
 
-faults: setup ## The long fault run: kill -9, stop and continue, lossy proxy; the seed is printed
+faults: setup ## The long fault run: kills, hangs, restarts, poison, clocks, lossy network; the seed is printed
 	CORNERMAN_FAULTS=long $(TEST) -s tests/faults $(ARGS)
 
 fuzz: setup ## Damaged media files in child processes, 2,000 of them; the seed is printed
@@ -75,6 +78,10 @@ bench: setup ## Every benchmark beside its peer, as JSON lines
 
 coach-gate: setup ## What a new coach on skeletons must pass: gym, quiet, and people with PEOPLE=DIR
 	$(BIN)/python -m cornerman_training.skeleton.coach_gate $(if $(PEOPLE),--people $(PEOPLE)) $(ARGS)
+
+chart: setup ## Write deploy/k8s and the dashboard from the Helm chart
+	$(BIN)/python deploy/dashboard.py > deploy/chart/files/dashboard.json
+	$(BIN)/python -m tests.deploy.tools > deploy/k8s/cornerman.yaml
 
 screenshots: setup ## Pictures of the page, into screenshots/
 	CORNERMAN_SCREENSHOTS=$(CURDIR)/screenshots $(TEST) tests/e2e -k screenshot $(ARGS)

@@ -12,10 +12,11 @@ from cornerman.local.captions import captions
 from cornerman.local.event_lines import EventLines, Line, read_lines
 from cornerman.local.pipeline import run_sources
 from cornerman.local.run_output import RunOutput
-from cornerman.local.source_args import normal_url
+from cornerman.local.source_args import is_file, normal_url
 from cornerman.local.source_specs import source_specs
 from cornerman_media.webvtt import Cue, webvtt
-from cornerman_shared.errors import ConfigError
+from cornerman_shared.errors import ConfigError, SourceError
+from cornerman_shared.redact import redact_url
 from cornerman_shared.settings.source import Strategy
 
 if TYPE_CHECKING:
@@ -45,10 +46,12 @@ def annotate(
         import PIL  # noqa: F401
     except ImportError:
         raise ConfigError("drawing on pictures needs Pillow: pip install 'cornerman[train]'") from None
-    path = Path(normal_url(video))
+    path = _video_file(video)
     target = output or path.with_suffix(".annotated.mp4")
     if target.absolute() == path:
         raise ConfigError(f"--output {str(target)!r} is the video itself; give another name")
+    if not target.absolute().parent.is_dir():
+        raise ConfigError(f"--output {str(target)!r}: there is no folder {str(target.parent)!r}; make it first")
     printer = RunOutput(as_json=False)
     if feedback is not None:
         lines = read_lines(feedback)
@@ -65,18 +68,33 @@ def annotate(
             encoder__backend=encoder,
             generator__backend=generator,
         )
-        lines = _watch(path, options.with_models(chosen, printer.note), printer)
+        lines = _watch(path, options.with_models(chosen, printer.note)[0], printer)
     known = captions(lines)
     from cornerman.local.annotated_video import write_annotated  # FFmpeg is slow to import
 
     written = write_annotated(path, target, known)
     # Players count from the container's zero, captions from the first picture.
     begin_s = written.start_s
-    cues = [Cue(caption.start_s + begin_s, caption.end_s + begin_s, caption.text) for caption in known]
+    cues = [Cue(one.start_s + begin_s, one.end_s + begin_s, one.text, note=one.about) for one in known]
     target.with_suffix(".vtt").write_text(webvtt(cues), encoding="utf-8")
     for note in written.notes:
         printer.note(f"{path.name}: {note}")
     printer.note(f"{len(known)} captions on {written.frames} frames: {target} and {target.with_suffix('.vtt').name}")
+
+
+def _video_file(video: str) -> Path:
+    """The typed video's path.
+
+    Raises:
+        SourceError: it is no file that can be read.
+    """
+    try:
+        url = normal_url(video)
+    except ConfigError as error:
+        raise SourceError(str(error)) from None
+    if not is_file(url):
+        raise SourceError(f"{redact_url(url)!r} is not a file of this machine; save it first, and give the file")
+    return Path(url)
 
 
 def _watch(path: Path, chosen: options.CommandSettings, printer: RunOutput) -> list[Line]:

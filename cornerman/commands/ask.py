@@ -21,6 +21,9 @@ from cornerman_shared.settings.source import MAX_QUESTION
 from cornerman_shared.settings.tree import Settings
 from cornerman_shared.text import clean_text
 
+OLD_S = 5.0
+"""An answer about an older picture says so."""
+
 
 def ask(
     source_id: Annotated[str, typer.Argument(metavar="SOURCE", help="Id of a source.")],
@@ -29,7 +32,10 @@ def ask(
     config: options.Config = "",
     redis: options.Redis = "",
 ) -> None:
-    """Ask about the picture shown now; the answer is printed as it comes."""
+    """Ask about the picture shown now; the answer is printed as it comes.
+
+    A question that the model cannot answer is declined, with the questions that it does answer.
+    """
     chosen = options.command_settings(config, redis)
     output = RunOutput(as_json=as_json, progress=False)
     run_until_signal(_ask(chosen.settings, source_id, question_text(text), output))
@@ -70,8 +76,12 @@ async def _ask(settings: Settings, source_id: str, text: str, output: RunOutput)
             if isinstance(event, EndEvent):
                 if printed:
                     sys.stdout.write("\n")
-                if event.status != "done":
+                if event.status == "declined" and not output.as_json:
+                    output.note(event.cause)
+                if event.status not in ("done", "declined"):
                     raise GenerationError(f"the question ended without an answer ({event.status}): {event.cause}")
+                if event.status == "done" and event.picture_age_s >= OLD_S:
+                    print(f"about a picture {event.picture_age_s:.0f} s old", file=sys.stderr)
                 line = EventLines().of(event)
                 if line is not None and output.as_json:
                     output.line(line)

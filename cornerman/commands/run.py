@@ -8,6 +8,7 @@ import typer
 
 from cornerman.local import options
 from cornerman.local.pipeline import run_sources
+from cornerman.local.prompt_notes import note_ignored_prompt
 from cornerman.local.run_output import RunOutput
 from cornerman.local.source_specs import source_specs
 from cornerman_shared.settings.source import Mode, Strategy
@@ -31,6 +32,9 @@ def run(
     lossless: Lossless = None,
     realtime: Realtime = None,
     loop: Annotated[bool | None, typer.Option("--loop/--once", help="Start files again at their end.")] = None,
+    follow: Annotated[
+        bool | None, typer.Option("--follow", help="A file is being written: go on as it grows (MKV, TS).")
+    ] = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after so long.")] = None,
     encoder: options.EncoderBackend = None,
     generator: options.GeneratorBackend = None,
@@ -46,7 +50,7 @@ def run(
 
     Files end by themselves; cameras at Ctrl-C. If `cornerman up` runs, its services are used.
     """
-    if lossless and realtime is None:
+    if (lossless or follow) and realtime is None:
         realtime = False
     chosen = options.command_settings(
         config,
@@ -56,6 +60,7 @@ def run(
         watch__lossless=lossless,
         watch__realtime=realtime,
         watch__loop=loop,
+        watch__follow=follow,
         speak__strategy=strategy,
         say__prompt=prompt,
         encoder__backend=encoder,
@@ -63,7 +68,8 @@ def run(
     )
     source_specs(sources or [], chosen.settings, source_id, mode or "coach")  # reports a wrong source before any note
     output = RunOutput(as_json=as_json)
-    chosen = options.with_models(chosen, output.note)
+    chosen, choice = options.with_models(chosen, output.note)
+    note_ignored_prompt(choice, prompt, output.note)
     specs = source_specs(sources or [], chosen.settings, source_id, mode or "coach")
     workers = {"encoder": encoders, "generator": generators}
     raise typer.Exit(run_sources(chosen, specs, output, workers=workers, seconds=seconds))

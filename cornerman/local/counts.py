@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cornerman_shared.bus.streams import counters_of
+
 DROPPED = "dropped:"
 
 
@@ -33,16 +35,16 @@ class SourceCounts:
     def of(cls, counters: Mapping[bytes, bytes]) -> SourceCounts:
         """Reads the counters hash of the bus.
 
-        A cancelled request counts as expired: both end without text. A chunk that was lost on its way counts as
-        decided: its decision reports the loss.
+        Cancelled and declined requests count as expired: they end without text. A chunk that was lost on its way counts
+        as decided: its decision reports the loss.
         """
-        got = {name.decode(): int(value) for name, value in counters.items()}
+        got = counters_of(counters)
         plain = ("captured", "sampled", "due", "published", "decided", "requests", "feedback", "errors")
         return cls(
             **{name: got.get(name, 0) for name in plain},
             dropped={name[len(DROPPED) :]: count for name, count in sorted(got.items()) if name.startswith(DROPPED)},
             buried=got.get("buried", 0),
-            expired=got.get("expired", 0) + got.get("cancelled", 0),
+            expired=got.get("expired", 0) + got.get("cancelled", 0) + got.get("declined", 0),
         )
 
     @property

@@ -16,8 +16,9 @@ import psutil
 
 from cornerman.local.error_group import first_error
 from cornerman.local.launcher import ROLES, Launcher
-from cornerman.local.pipeline import LocalPipeline, with_give_up
+from cornerman.local.pipeline import LocalPipeline
 from cornerman.local.pipeline_plan import PipelinePlan
+from cornerman.local.retry_limit import with_give_up
 from cornerman.local.run_output import DiscardOutput, RunOutput
 from cornerman.local.server_choice import ServerChoice, choose_server
 from cornerman.local.source_specs import source_spec
@@ -26,6 +27,7 @@ from cornerman.local.workers import wait_until_running
 from cornerman_shared.aio import background, cancel_all
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import DecisionEvent, EndEvent, ErrorEvent, Event, StateEvent
+from cornerman_shared.bus.server_memory import refuse_eviction
 from cornerman_shared.errors import SourceError
 
 if TYPE_CHECKING:
@@ -90,10 +92,11 @@ async def _run_clips(server: ServerChoice, clips: Sequence[EvalClip], progress: 
     runs: list[EvalClipRun] = []
     async with Bus.connect(server.settings) as bus:
         await bus.ready()
+        await refuse_eviction(bus)
         async with launcher.running(), background(supervision):
             try:
-                await launcher.race(wait_until_running(bus, ROLES))
-                launcher.check()
+                await launcher.race(wait_until_running(bus, ROLES, down=launcher.down))
+                launcher.check_started()
                 with _cpu_of(launcher) as cpu_s:
                     next_path = _file_of(clips, 0)
                     try:

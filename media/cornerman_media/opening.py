@@ -6,7 +6,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final, TypeAlias
+from typing import Any, BinaryIO, Final, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 import av
@@ -15,6 +15,7 @@ import av.error
 
 from cornerman_media.boxes import absurd_run, is_iso
 from cornerman_media.errors import UnreadableError
+from cornerman_media.picture_decoder import MAX_PIXELS
 
 MediaSource: TypeAlias = str | Path | BinaryIO
 """A path, a URL, or an open binary file (of a client of our own, or of memory)."""
@@ -29,6 +30,9 @@ PROTOCOLS: Final = {
 _NETWORK: Final = {"http": "http", "https": "http", "rtsp": "rtsp", "rtsps": "rtsp"}
 DEVICE_FORMATS: Final = frozenset({"v4l2", "video4linux2", "avfoundation"})
 """Cameras of this machine: their path is not a file."""
+
+PROBED_STREAMS: Final = 64
+"""Streams of a container whose probing is bounded; FFmpeg takes one set of options for each."""
 
 READ_AGAIN: Final = 8
 """So many reads of a damaged file fail in a row until it is taken for its end."""
@@ -45,16 +49,20 @@ class OpenOptions:
         format: FFmpeg's name of the format; None = found out.
         options: more options for FFmpeg's demuxer and protocol.
         protocols: what FFmpeg may open in turn, see `PROTOCOLS`; "" = what fits the source.
+        max_pixels: larger pictures are refused before memory is given to them.
         open_timeout_s: opening takes this long at most, seconds.
         read_timeout_s: one read takes this long at most, seconds.
+        follow: a file is being written: its end is reached when nothing was added for `read_timeout_s`.
     """
 
     shown: str = ""
     format: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     protocols: str = ""
+    max_pixels: int = MAX_PIXELS
     open_timeout_s: float = 10.0
     read_timeout_s: float = 10.0
+    follow: bool = False
 
 
 def local_path(source: MediaSource) -> Path | None:
@@ -103,20 +111,52 @@ def open_container(source: MediaSource, options: OpenOptions) -> av.container.In
         assert not isinstance(source, Path)
         target, protocols = source, PROTOCOLS["file"]
     wanted = {"protocol_whitelist": options.protocols or protocols, **options.options}
+    if options.follow and path is not None:
+        wanted |= {"follow": "1", "seekable": "0"}  # its index, if it has one, is not there yet
     try:
-        container = av.open(
-            target,
-            format=options.format,
-            container_options=wanted,
-            metadata_errors="replace",
-            timeout=(options.open_timeout_s, options.read_timeout_s),
-        )
+        container = _probed(target, wanted, options)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise UnreadableError(f"{shown}: {_why(error, path)}") from error
     if container.format.name in _TEXT_FORMATS:
         container.close()
         raise UnreadableError(f"{shown}: it is text, not a video; give a video")
     return container
+
+
+def _probed(target: str | BinaryIO, wanted: dict[str, str], options: OpenOptions) -> av.container.InputContainer:
+    common: dict[str, Any] = {
+        "format": options.format,
+        "container_options": wanted,
+        "metadata_errors": "replace",
+        "timeout": (options.open_timeout_s, options.read_timeout_s),
+    }
+    try:
+        return av.open(target, stream_options=[codec_options(options)] * PROBED_STREAMS, **common)
+    except ValueError as error:
+        if "stream_options" not in str(error):
+            raise
+    # FLV and MPEG programs show their streams only while they are probed; their decoders get the limit after that.
+    if not isinstance(target, str):
+        target.seek(0)
+    return av.open(target, **common)
+
+
+def codec_options(options: OpenOptions) -> dict[str, str]:
+    """Options for every decoder of this input, also for those that FFmpeg opens to find out what it is."""
+    return {"max_pixels": str(options.max_pixels)}
+
+
+def check_size(width: int, height: int, shown: str, options: OpenOptions) -> None:
+    """Refuses a video whose pictures are too large.
+
+    Raises:
+        UnreadableError: names its size and the limit.
+    """
+    if width * height > options.max_pixels:
+        raise UnreadableError(
+            f"{shown}: its pictures have {width} x {height} pixels; at most {options.max_pixels:,} in all are decoded; "
+            "make it smaller, e.g. `ffmpeg -i IN -vf scale=1920:-2 OUT.mp4`"
+        )
 
 
 def check_file(path: Path, shown: str) -> None:

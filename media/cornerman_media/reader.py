@@ -29,6 +29,8 @@ from cornerman_media.opening import (
     READ_AGAIN,
     MediaSource,
     OpenOptions,
+    check_size,
+    codec_options,
     local_path,
     open_container,
     plain,
@@ -44,6 +46,8 @@ BROKEN_MAX: Final = 300
 
 UNREAD_PART: Final = 0.2
 """A Matroska file whose frames end so far before its bytes do was damaged on the way: its reader stops silently."""
+
+_SILENT: Final = (av.error.ExitError, av.error.TimeoutError)
 
 ROUNDED_S: Final = 1e-5
 """A container tells where it begins in whole microseconds."""
@@ -95,9 +99,15 @@ class VideoReader:
         self.shown = shown_name(source, options)
         self._path = None if options.format in DEVICE_FORMATS else local_path(source)
         self._quiet_s = options.read_timeout_s
+        self._max_pixels = options.max_pixels
+        self._follow = options.follow and self._path is not None
         self._container = open_container(source, options)
         try:
             self._stream = choose_video(self._container, self.shown)
+            context = self._stream.codec_context
+            check_size(context.width, context.height, self.shown, options)
+            # The picture may grow on the way.
+            context.options = codec_options(options)
             self.info = describe(self._container, self._stream)
         except BaseException:
             self._container.close()
@@ -115,6 +125,7 @@ class VideoReader:
         self.packets_read = 0
         self.broken_packets = 0
         """Packets that could not be decoded, and reads that failed. The rest is read all the same."""
+        self._asked_at_s = 0.0  # when the next frame was asked for, monotonic seconds
         self._read_to = 0  # where the newest packet begins, bytes
         self._first_raw_s: float | None = None
         self._last_duration_s = 0.0
@@ -165,7 +176,9 @@ class VideoReader:
         return f"{self.broken_packets} broken packets were skipped" if self.broken_packets else ""
 
     def cut_short(self) -> str:
-        """Asked after the last frame: whether the end is missing, for people; "" = it is not."""
+        """Asked after the last frame: whether the end is missing, for people; "" = it is not, or is being written."""
+        if self._follow:
+            return ""
         return cut_short(
             end_s=self.end_s,
             stated_s=self.info.stated_s,
@@ -193,6 +206,7 @@ class VideoReader:
             NoVideoError: a file without a single frame that can be decoded.
         """
         chooser = StampChooser(self.info.container, self._stream.codec_context.has_b_frames)
+        self._asked_at_s = time.monotonic()
         seconds = float(self._stream.time_base or 0)
         lasts = seconds if self.info.stores_durations else 0.0
         for picture in self._decoded(interrupted):
@@ -207,9 +221,13 @@ class VideoReader:
             if picture.width != self._size[0] or picture.height != self._size[1] or picture.key_frame:
                 self._look_at_shape(picture)
             yield MediaFrame(time_s, raw_s, duration_s, picture, self._pictures)
+            self._asked_at_s = time.monotonic()
         if self.frames_read == 0 and self._path is not None and not (interrupted and interrupted()):
+            # A decoder refuses a size with the error of a damaged picture.
+            unknown = self.broken_packets and not self._stream.codec_context.width
+            limit = f"; pictures of more than {self._max_pixels:,} pixels are not decoded" if unknown else ""
             raise NoVideoError(
-                f"{self.shown}: no frame of it can be decoded ({self.note or 'it has none'}); "
+                f"{self.shown}: no frame of it can be decoded ({self.note or 'it has none'}{limit}); "
                 "record it again, or give another video"
             )
 
@@ -246,13 +264,16 @@ class VideoReader:
     def _packets(self, interrupted: Callable[[], bool] | None) -> Iterator[av.Packet]:
         failed_in_a_row = 0
         packets = self._container.demux()
-        video, picture_at_s = self._stream.index, time.monotonic()
+        video = self._stream.index
         while not (interrupted and interrupted()):
             try:
                 packet = next(packets, None)
             except (av.error.FFmpegError, ValueError) as error:
                 if self._path is None:
                     raise StreamLostError(f"{self.shown}: {self._why_lost(error)}") from error
+                if self._follow and isinstance(error, _SILENT):
+                    yield from self._flush()
+                    return
                 self.broken_packets += 1
                 failed_in_a_row += 1
                 if failed_in_a_row >= READ_AGAIN:
@@ -266,18 +287,19 @@ class VideoReader:
             if packet is None:
                 return
             failed_in_a_row = 0
-            if packet.stream.index != video:  # a camera whose picture is gone may go on sending sound
-                if self._path is None and time.monotonic() - picture_at_s > self._quiet_s:
-                    raise StreamLostError(f"{self.shown}: no picture came for {self._quiet_s:g} s, only other tracks")
+            is_video = packet.stream.index == video
+            # A camera whose picture is gone may go on sending sound, or packets without a key frame.
+            if self._path is None and time.monotonic() - self._asked_at_s > self._quiet_s:
+                what = "only packets that give none" if is_video else "only other tracks"
+                raise StreamLostError(f"{self.shown}: no picture came for {self._quiet_s:g} s, {what}")
+            if not is_video:
                 continue
-            if self._path is None:
-                picture_at_s = time.monotonic()
             self.packets_read += packet.size > 0 and not packet.is_discard
             self._read_to = packet.pos or self._read_to
             yield packet
 
     def _why_lost(self, error: BaseException) -> str:
-        if isinstance(error, (av.error.ExitError, av.error.TimeoutError)):
+        if isinstance(error, _SILENT):
             return f"nothing came for {self._quiet_s:g} s"
         return f"broke off ({plain(error)})"
 

@@ -1,4 +1,4 @@
-"""Groups of real service processes for fault tests, which kill and restart them."""
+"""Groups of real service processes for fault tests, which kill, freeze and restart them."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class Service:
         self.role = role
         self.number = number
         self.kills = 0
+        self.restarting = False
         self._environment = environment
         self._log = log
         self.process = self._start()
@@ -34,7 +35,7 @@ class Service:
         name = f"{self.role}-{self.number}-{self.kills}"
         with self._log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", f"cornerman_{self.role}"],
+                [sys.executable, "-m", "tests.faults.faulty", self.role],
                 cwd=ROOT,
                 env={**os.environ, **self._environment, "CORNERMAN_RUNTIME__NAME": name},
                 stdout=log,
@@ -48,6 +49,15 @@ class Service:
 
     def restart(self) -> None:
         self.process = self._start()
+
+    def restart_gracefully(self) -> int:
+        """Ends the process as a rollout does and starts the next one; returns the exit code of the first."""
+        self.restarting = True
+        code = self.stop()
+        self.kills += 1
+        self.restart()
+        self.restarting = False
+        return code
 
     def freeze(self) -> None:
         self.process.send_signal(signal.SIGSTOP)
@@ -88,11 +98,13 @@ class ServiceGroup:
             **overrides,
         }
         self.services: list[Service] = []
+        self.exits: list[tuple[str, int]] = []
 
     def start(self, **numbers: int) -> None:
         for role, number in numbers.items():
-            for i in range(number):
-                self.services.append(Service(role, i, self.environment, self.folder / f"{role}-{i}.log"))
+            first = len(self.of(role))
+            for i in range(first, first + number):
+                self.services.append(Service(role, i, dict(self.environment), self.folder / f"{role}-{i}.log"))
 
     def of(self, role: str) -> list[Service]:
         return [service for service in self.services if service.role == role]
@@ -105,9 +117,10 @@ class ServiceGroup:
         return service.role
 
     def revive(self) -> None:
-        """Restarts services that have exited."""
+        """Restarts services that have exited, and notes their exit codes."""
         for service in self.services:
-            if service.process.poll() is not None:
+            if not service.restarting and (code := service.process.poll()) is not None:
+                self.exits.append((service.role, code))
                 service.restart()
 
     def stop(self) -> None:

@@ -10,11 +10,15 @@ import asyncio
 import math
 from typing import TYPE_CHECKING
 
+from cornerman_capture.declared_sources import add_declared
 from cornerman_capture.source_runner import SourceRunner, identity
+from cornerman_common.model_choice import resolve_models
 from cornerman_shared.aio import wait_or_timeout
 from cornerman_shared.bus.lease import Lease
+from cornerman_shared.bus.memory_gate import MemoryGate
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import RegistryWatcher
+from cornerman_shared.bus.runs import set_state
 from cornerman_shared.bus.workers import live_names
 from cornerman_shared.errors import RetryableError
 from cornerman_shared.process.logs import get_logger
@@ -38,17 +42,24 @@ class Capture:
         self._context = context
         self._bus = context.bus
         self._settings = context.settings
+        self._memory = MemoryGate(context.bus)
+        self._registry = RegistryWatcher(context.bus)
         self._runners: dict[str, tuple[SourceRunner, asyncio.Task[None]]] = {}
-        self._over: dict[str, str] = {}  # source id -> identity of the run that reached its end
+        self._over: dict[str, tuple[int, str]] = {}  # source id -> incarnation and identity of the run that ended
         self._free_since_s: dict[str, float] = {}  # source id -> when it was first seen without an owner
         self._retry_at_s: dict[str, float] = {}  # source id -> when to try its lease again
 
     async def run(self) -> None:
         """Captures until `context.stopping` is set. Retries while the server is unreachable."""
-        registry = RegistryWatcher(self._bus)
+        registry = self._registry
+        # Resolved as every entrance does it: with the strategy and the gate of the models in use.
+        declared = resolve_models(loads=()).settings.sources if self._settings.capture.add_sources else ()
         server_lost = False
         while not self._context.stopping.is_set():
             try:
+                if declared:
+                    await add_declared(self._bus, declared)
+                    declared = ()
                 if await registry.refresh():
                     await self._apply(registry.specs)
                 await self._claim(registry.specs)
@@ -64,23 +75,19 @@ class Capture:
         await asyncio.gather(*(task for _runner, task in self._runners.values()))
 
     async def _apply(self, specs: dict[str, SourceSpec]) -> None:
-        """Passes changed settings to the runners and drops the data of removed sources."""
+        """Passes changed settings to the runners and forgets removed sources."""
         for source_id, (runner, _task) in self._runners.items():
             if source_id not in specs:
                 runner.stop("removed")
-            elif specs[source_id] != runner.spec:
-                runner.update(specs[source_id])
-        for source_id in [known for known in self._over if known not in specs]:
-            del self._over[source_id]
-            await self._forget_run(source_id)
-        for memory in (self._free_since_s, self._retry_at_s):
+            elif (specs[source_id], self._incarnation(source_id)) != (runner.spec, runner.incarnation):
+                runner.update(specs[source_id], self._incarnation(source_id))
+        for memory in (self._over, self._free_since_s, self._retry_at_s):
             for source_id in [known for known in memory if known not in specs]:
                 del memory[source_id]
 
-    async def _forget_run(self, source_id: str) -> None:
-        """Makes a file play again if its source is added again under the same id."""
-        with redis_errors():
-            await self._bus.redis.hdel(self._bus.keys(source_id).run(source_id), "url")
+    def _incarnation(self, source_id: str) -> int:
+        """Of a source as last read; 0 = a version without incarnations added it."""
+        return self._registry.incarnations.get(source_id, 0)
 
     async def _claim(self, specs: dict[str, SourceSpec]) -> None:
         """Takes the leases of free sources, up to the limits of this process."""
@@ -89,12 +96,18 @@ class Capture:
         due = [s for s in free if now_s >= self._retry_at_s.get(s.source_id, 0.0)]
         if not due:
             return
-        share = math.ceil(len(specs) / await self._count_processes())
+        processes = await self._count_processes()
+        share = math.ceil(len(specs) / processes)
         lease_s = self._settings.bus.lease_ms / 1000
         for spec in due:
             count = len(self._runners)
-            if count >= self._settings.capture.max_sources or self._context.stopping.is_set():
+            if self._context.stopping.is_set():
                 return
+            if count >= self._settings.capture.max_sources:
+                free_s = now_s - self._free_since_s.setdefault(spec.source_id, now_s)
+                if processes == 1 or free_s >= lease_s:  # else another process may have room
+                    await self._explain_waiting(spec, now_s + lease_s / 3)
+                continue
             # Beyond its share a process waits for one lease, so that a process that is short of its share goes first.
             if count >= share and now_s - self._free_since_s.setdefault(spec.source_id, now_s) < lease_s:
                 continue
@@ -106,12 +119,33 @@ class Capture:
             else:
                 self._retry_at_s[spec.source_id] = now_s + lease_s / 3
 
+    async def _explain_waiting(self, spec: SourceSpec, retry_at_s: float) -> None:
+        """Writes why a source waits, under its lease: a process that has room may take it at the same moment."""
+        limit = self._settings.capture.max_sources
+        reason = (
+            f"every capture process is full ({limit} sources each, capture.max_sources); start another one, raise the "
+            "limit, or remove a source"
+        )
+        self._retry_at_s[spec.source_id] = retry_at_s
+        keys = self._bus.keys(spec.source_id)
+        with redis_errors():
+            run, detail = await self._bus.redis.hmget(keys.run(spec.source_id), ["run", "detail"])
+        lease = Lease(self._bus, keys, f"capture:{spec.source_id}", self._context.name)
+        if detail == reason.encode() or not await lease.acquire():
+            return
+        try:
+            await set_state(self._bus, spec.source_id, (run or b"").decode(), "waiting", reason, lease)
+            log.info("source_waits", source_id=spec.source_id, reason=reason)
+        finally:
+            await lease.release()
+
     async def _count_processes(self) -> int:
         """Capture processes alive, this one included even before its first status."""
         return len(await live_names(self._bus, "capture") | {self._context.name})
 
     def _start(self, spec: SourceSpec, lease: Lease) -> None:
-        runner = SourceRunner(self._bus, spec, lease, self._context.metrics)
+        incarnation = self._incarnation(spec.source_id)
+        runner = SourceRunner(self._bus, spec, lease, self._context.metrics, self._memory, incarnation)
         task = self._context.tasks.create_task(self._run_source(runner), name=f"source:{spec.source_id}")
         self._runners[spec.source_id] = (runner, task)
 
@@ -122,16 +156,11 @@ class Capture:
         finally:
             del self._runners[source_id]
         if result == "over":
-            self._over[source_id] = self._identity(runner.spec)
-        elif result == "removed":
-            try:
-                await self._forget_run(source_id)
-            except RetryableError as error:
-                log.warning("removed_source_not_forgotten", source_id=source_id, error=str(error))
+            self._over[source_id] = (runner.incarnation, self._identity(runner.spec))
         log.info("source_left", source_id=source_id, outcome=result)
 
     def _is_over(self, spec: SourceSpec) -> bool:
-        return self._over.get(spec.source_id) == self._identity(spec)
+        return self._over.get(spec.source_id) == (self._incarnation(spec.source_id), self._identity(spec))
 
     def _identity(self, spec: SourceSpec) -> str:
         return identity(spec, self._settings.capture.shorter_side)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +15,7 @@ from cornerman_capture.broken import BrokenError
 from cornerman_capture.core import Chunker
 from cornerman_capture.pacing import Pacer
 from cornerman_capture.scaling import FrameScaler
-from cornerman_capture.source_state import SourceState
+from cornerman_capture.source_state import SourceState, StateChange
 from cornerman_capture.thread_queue import LIVE_DEPTH, LOSSLESS_DEPTH, ThreadEvent, ThreadQueue
 from cornerman_media.clock import ClockWatch
 from cornerman_media.timestamps import believable_interval
@@ -26,10 +25,9 @@ from cornerman_shared.process.logs import get_logger
 from cornerman_shared.redact import redact_url
 
 if TYPE_CHECKING:
-    from cornerman_capture.core import PendingChunk
+    from cornerman_capture.core import DecodePlan, PendingChunk
     from cornerman_capture.preview import PreviewEncoder
     from cornerman_capture.sources.base import DecodedFrame, FrameSource
-    from cornerman_shared.bus.messages import SourceStateName
     from cornerman_shared.clock import Clock
     from cornerman_shared.settings.tree import CaptureSettings
 
@@ -37,46 +35,14 @@ if TYPE_CHECKING:
 
 log = get_logger("decode")
 
+HUNG_STALLS: Final = 4.0
+"""A reader that has not answered for so many times `capture.stall_s` hangs; FFmpeg's own limit is half of it."""
+
+MOST_REPLACED: Final = 8
+"""So many hanging threads of one run are left to themselves; then it fails."""
+
 FIRST_WAIT_S: Final = 0.5
 """Upper bound of the first wait before a source is opened again, seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class DecodePlan:
-    """How to decode a run.
-
-    Attributes:
-        sample_fps: frames sampled a second of media time.
-        overlap: frames that a chunk shares with the one before.
-        lossless: wait for room in the queue instead of dropping chunks.
-        realtime: pace files at media speed.
-        loop: start a file again at its end.
-        can_fail: give up after some attempts (files, also remote ones), unlike a camera.
-        give_up_s: give up a source that never gave a frame this long after its first error; 0 = never.
-        skip: chunks that are on the bus already, in a continued run.
-    """
-
-    sample_fps: float
-    overlap: int
-    lossless: bool
-    realtime: bool
-    loop: bool
-    can_fail: bool
-    give_up_s: float = 0.0
-    skip: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class StateChange:
-    """A new state of the source, with its reason for users."""
-
-    state: SourceStateName
-    detail: str
-
-    @property
-    def over(self) -> bool:
-        """Whether the source has ended or failed."""
-        return self.state in ("ended", "failed")
 
 
 class SourceDecoder:
@@ -93,6 +59,7 @@ class SourceDecoder:
         changed: set at each change of state and at the end of the thread.
         chunks: pending chunks; closed at the end of the run.
         behind: chunks that the queue dropped because they were not taken in time.
+        repeated: frames of a continued file that were decoded again to get to its place.
     """
 
     def __init__(
@@ -105,6 +72,7 @@ class SourceDecoder:
         )
         self.chunker = Chunker(plan.sample_fps, plan.overlap)
         self.behind = 0
+        self.repeated = 0
         self.state = SourceState(settings.stall_s, can_fail=plan.can_fail, give_up_s=plan.give_up_s)
         self._open = opener
         self._settings = settings
@@ -118,7 +86,10 @@ class SourceDecoder:
         self._pacer = Pacer(clock.monotonic_s, self._interrupt.wait)
         self._live = False
         self._watch = ClockWatch()
-        self._frame_at_s = clock.monotonic_s()
+        self._frame_at_s = self._made_at_s = clock.monotonic_s()
+        self._goes_on_behind_s = -1.0  # a continued file is decoded, and not used, up to here
+        self._polled_at_s = self._frame_at_s  # when the source last asked whether to stop
+        self._replaced = 0
         self._thread = threading.Thread(target=self._run, name="decoder", daemon=True)
 
     # Called from the event loop.
@@ -153,34 +124,63 @@ class SourceDecoder:
         return not self._thread.is_alive()
 
     def poll_changes(self) -> list[StateChange]:
-        """Checks for a stall; returns the changes of state since the last call, oldest first."""
+        """Checks for a stall; returns the changes of state since the last call, oldest first.
+
+        A reader that does not even ask whether to stop hangs, as in a driver: another thread opens the source.
+        """
+        now_s = self._clock.monotonic_s()
         with self._lock:
             if self._live:
                 before = self.state.name
-                self.state.check_stall(self._clock.monotonic_s())
+                self.state.check_stall(now_s)
                 if self.state.name != before:
                     self._changes.append(StateChange(self.state.name, self.state.detail))
+            hung_s = now_s - max(self._frame_at_s, self._polled_at_s)
+            hangs = self._live and self.state.name == "stalled" and hung_s > HUNG_STALLS * self._settings.stall_s
+        if hangs:
+            self._replace_thread(hung_s)
+        with self._lock:
             changes = list(self._changes)
             self._changes.clear()
         return changes
 
+    def _replace_thread(self, hung_s: float) -> None:
+        """Leaves the hanging thread to itself, which ends when it wakes up, and opens the source in another one."""
+        self._replaced += 1
+        what = f"its reader has not answered for {hung_s:.0f} s"
+        log.warning("reader_hangs", replaced=self._replaced)
+        if self._replaced > MOST_REPLACED:
+            error = BrokenError(f"{what}, as {MOST_REPLACED} times before: restart capture, or the camera", final=True)
+        else:
+            error = BrokenError(f"{what}: it is opened again", final=False, fault="broke_off")
+        self._thread = threading.Thread(target=self._run, args=(True,), name="decoder", daemon=True)
+        goes_on = self._change(partial(_on_error, error, self._clock.monotonic_s()))
+        if not goes_on:
+            self.stop()
+        self._thread.start()
+
     # Called in the thread.
 
-    def _run(self) -> None:
+    def _run(self, opened: bool = False) -> None:
         try:
-            self._decode()
+            self._decode(opened)
         except Exception as error:
             log.error("decoder_crashed", exc_info=error)
             detail = f"decoding failed unexpectedly: {redact_url(repr(error))}"
-            self._change(lambda state: state.fail(detail))
+            if not self._superseded():
+                self._change(lambda state: state.fail(detail))
         finally:
-            self.chunks.close()
-            self._previews.frames.close()
-            self.changed.set()
+            if not self._superseded():
+                self.chunks.close()
+                self._previews.frames.close()
+                self.changed.set()
 
-    def _decode(self) -> None:
+    def _superseded(self) -> bool:
+        """Whether another thread has taken over because this one hung."""
+        return threading.current_thread() is not self._thread
+
+    def _decode(self, opened: bool) -> None:
         backoff = Backoff(base_s=FIRST_WAIT_S, cap_s=max(FIRST_WAIT_S, self._settings.backoff_max_s))
-        opened = False
         frames_in_pass = 0  # frames of a file decoded before it broke off, to be skipped when it is opened again
         while not self._stopped:
             if self._paused:
@@ -196,6 +196,8 @@ class SourceDecoder:
                 finally:
                     source.close()
             except BrokenError as error:
+                if self._superseded():
+                    return
                 frames_in_pass += self.chunker.captured - before
                 if self.chunker.captured > before:
                     backoff.reset()
@@ -214,7 +216,7 @@ class SourceDecoder:
         self._live = info.live
         nominal_s = believable_interval(info.nominal_s)
         if not again:
-            self.chunker = Chunker(self.plan.sample_fps, self.plan.overlap, nominal_s)
+            self.chunker = self._first_chunker(nominal_s)
             self.state.can_fail = not info.live
         elif info.live:
             self._watch.restart()
@@ -223,13 +225,31 @@ class SourceDecoder:
         self._previews.configure(nominal_s, info.pixel_aspect)
         self._scaler = FrameScaler(self._settings.shorter_side, info.pixel_aspect)
 
+    def _first_chunker(self, nominal_s: float) -> Chunker:
+        """The chunker of the run. A continued run never goes back in media time.
+
+        A live source is as far ahead as it was away; a looped file begins another pass; any other file is read from
+        its start up to its place.
+        """
+        plan, place = self.plan, self.plan.continues
+        if place is None:
+            return Chunker(plan.sample_fps, plan.overlap, nominal_s)
+        if self._live:
+            first_s = place.pts_s + place.away_s + self._clock.monotonic_s() - self._made_at_s
+        elif plan.loop:
+            first_s = place.pts_s + nominal_s
+        else:
+            first_s, self._goes_on_behind_s = 0.0, place.pts_s
+        index = place.chunks if plan.lossless else 0
+        return Chunker(plan.sample_fps, plan.overlap, nominal_s, first_s=first_s, first_index=index)
+
     def _read(self, source: FrameSource, skip_frames: int) -> bool:
         """Reads an open source. Returns True if the run is over, False to open the source again."""
         before = self.chunker.captured
         for number, frame in enumerate(source.frames(self._should_stop)):
-            if number >= skip_frames and not self._process(frame, source):
+            if self._superseded() or (number >= skip_frames and not self._process(frame, source)):
                 break
-        if self._stopped:
+        if self._stopped or self._superseded():
             return True
         if self._paused:  # only a live source leaves the loop for a pause
             return False
@@ -243,6 +263,9 @@ class SourceDecoder:
         if self._live and not source.info.paced:
             raw_s = self._by_right_clock(raw_s)
         pts_s, sampled = self.chunker.stamp(raw_s, decoded.duration_s)
+        if pts_s <= self._goes_on_behind_s:
+            self.repeated += 1
+            return not self._stopped
         if self._is_paced(source) and self._pacer.wait_until(pts_s) and not self._continues():
             return False
         self._register_frame()
@@ -286,7 +309,7 @@ class SourceDecoder:
         detail = [source.note] if source.note else []
         if not self.plan.loop and (missing := source.cut_short()):
             detail.append(missing)
-        if chunker.due == 0:
+        if chunker.due == 0 and self.plan.continues is None:
             needed_s = CHUNK_FRAMES / self.plan.sample_fps
             detail.append(
                 f"too short for a chunk: {chunker.sampled} of {CHUNK_FRAMES} sampled frames; {needed_s:.1f} s needed"
@@ -298,6 +321,9 @@ class SourceDecoder:
 
     def _should_stop(self) -> bool:
         """Called by the source between frames; waits during the pause of a file."""
+        if self._superseded():
+            return True
+        self._polled_at_s = self._clock.monotonic_s()
         return self._interrupt.is_set() and not self._continues()
 
     def _continues(self) -> bool:

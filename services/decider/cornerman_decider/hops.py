@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cornerman_decider.requests import decision_event, end_event, lost_event, open_request
+from cornerman_decider.requests import decision_event, end_event, lost_event, open_request, refused_event
 from cornerman_decider.state import add_request, blobs_of, chunk_ref
-from cornerman_decider.state_codec import STATE_FIELD, state_bytes
+from cornerman_decider.state_codec import PLACE_FIELD, STATE_FIELD, place_text, state_bytes
 from cornerman_shared.bus.hop import Hop
 from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD
 from cornerman_shared.bus.messages import ErrorEvent, StateEvent
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from cornerman_decider.core import Decision
     from cornerman_decider.state import DeciderState, OpenRequest
-    from cornerman_shared.bus.messages import BlobRef, EndStatus, Features, Question, Request
+    from cornerman_shared.bus.messages import BlobRef, EndEvent, Features, Question, Request
+    from cornerman_shared.bus.resequence import Gap
     from cornerman_shared.bus.streams import Keys
     from cornerman_shared.settings.tree import BusSettings
 
@@ -32,25 +33,28 @@ class DeciderHops:
         self._keys = keys
         self._bus = bus
 
-    def begin(self, features: Features, gaps: Iterable[int], strategy: str, now_s: float) -> Hop:
+    def begin(self, features: Features, gaps: Iterable[Gap], strategy: str, now_s: float) -> Hop:
         """Starts the hop of a chunk, with the decisions of missing chunks before it. Void if the run is not current."""
         k, source_id = self._keys, features.source_id
-        hop = Hop().expect(k.run(source_id), "run", features.run)
+        hop = Hop().current(k, source_id, features.run, features.incarnation)
         # A lost chunk still holds its credit: without the release, capture would wait until it heals by age.
-        for seq in gaps:
-            hop.event(k, lost_event(features, seq, strategy, now_s), self._bus.feedback_maxlen)
-            hop.count(k.counters(source_id), "decided").count(k.counters(source_id), "lost")
-            hop.release(k.inflight(source_id), credit_member(features.run, seq))
+        for gap in gaps:
+            event = lost_event(features, gap.seq, strategy, now_s, gap.count)
+            hop.event(k, event, self._bus.feedback_maxlen)
+            for name in ("decided", "lost"):
+                hop.count_in_run(k, source_id, features.run, name, gap.count)
+            hop.release_range(k.inflight(source_id), features.run, gap.seq, gap.last)
         return hop
 
     def decided(self, hop: Hop, features: Features, decision: Decision, strategy: str, now_s: float) -> None:
         """Adds the decision of a chunk, returns its credit and frees its blobs."""
-        k, counters = self._keys, self._keys.counters(features.source_id)
-        event = decision_event(features, decision.action, decision.confidence, decision.reason, strategy, now_s)
+        k, source_id, run = self._keys, features.source_id, features.run
+        said = (decision.action, decision.confidence, decision.reason, strategy, now_s, decision.about)
+        event = decision_event(features, *said)
         hop.event(k, event, self._bus.feedback_maxlen)
-        hop.count(counters, "buried" if features.status == "buried" else "decided")
+        hop.count_in_run(k, source_id, run, "buried" if features.status == "buried" else "decided")
         if decision.reason == "blob_expired":
-            hop.count(counters, "expired_blobs")
+            hop.count_in_run(k, source_id, run, "expired_blobs")
         hop.release(k.inflight(features.source_id), credit_member(features.run, features.seq))
         hop.free(decision.free)
 
@@ -59,31 +63,46 @@ class DeciderHops:
         k = self._keys
         hop.add(k.requests, request, self._bus.maxlen)
         hop.set(k.open_requests, request.request_id, b"0")  # attempts so far
-        hop.count(k.counters(request.source_id), "requests")
+        hop.count_in_run(k, request.source_id, request.run, "requests")
         return add_request(state, open_request(request))
 
     def asked(self, request: Request, state: DeciderState) -> tuple[Hop, DeciderState]:
-        """The hop that turns a question into a request, and the state after it."""
-        hop = Hop().count(self._keys.counters(request.source_id), "questions")
+        """The hop that turns a question into a request, and the state after it. Void if the incarnation is over."""
+        hop = Hop().current(self._keys, request.source_id, "", request.incarnation)
+        hop.count_in_run(self._keys, request.source_id, request.run, "questions")
         after = self.requested(hop, request, state)
         self.save(hop, request.source_id, after)
         return hop, after
 
+    def refused(self, request: Request, cause: str, now_s: float) -> Hop:
+        """Settles a question that no generator may answer, with the reason as its end."""
+        hop = Hop().count_in_run(self._keys, request.source_id, request.run, "questions")
+        hop.event(self._keys, refused_event(request, cause, now_s), self._bus.feedback_maxlen)
+        return hop.expire(self._keys, request.source_id)
+
     def report_error(self, hop: Hop, features: Features, message: str, now_s: float) -> None:
         """Adds an error event for the viewers of the source."""
-        event = ErrorEvent(features.source_id, features.run, STAGE, message, now_s)
+        event = ErrorEvent(features.source_id, features.run, STAGE, message, now_s, incarnation=features.incarnation)
         hop.event(self._keys, event, self._bus.feedback_maxlen)
 
     def ended(self, hop: Hop, features: Features, now_s: float) -> None:
         """Adds the end of the run. A source that failed keeps the state `failed`."""
         k, run = self._keys, self._keys.run(features.source_id)
-        event = StateEvent(features.source_id, features.run, "ended", "every chunk is decided", now_s)
+        detail, incarnation = "every chunk is decided", features.incarnation
+        event = StateEvent(features.source_id, features.run, "ended", detail, now_s, incarnation)
         hop.event(k, event, self._bus.feedback_maxlen)
         hop.set(run, "state", "ended", unless="failed").set(run, "done", "1")
 
     def save(self, hop: Hop, source_id: str, state: DeciderState) -> None:
-        """Saves the state in the same step."""
-        hop.set(self._keys.decider_state(source_id), STATE_FIELD, state_bytes(state))
+        """Saves the state in the same step, and its place in the run once more in plain text."""
+        key = self._keys.decider_state(source_id)
+        hop.set(key, STATE_FIELD, state_bytes(state))
+        self.place(hop, source_id, state)
+
+    def place(self, hop: Hop, source_id: str, state: DeciderState) -> Hop:
+        """Saves only the place in the run."""
+        key = self._keys.decider_state(source_id)
+        return hop.set(key, PLACE_FIELD, place_text(state))
 
     def dropped(self, features: Features) -> Hop:
         """Settles features of an older run, late or duplicate, without a decision."""
@@ -93,36 +112,50 @@ class DeciderHops:
 
     def buried(self, features: Features, reason: str, strategy: str, now_s: float) -> Hop:
         """The decision for features that were delivered too often; an end marker is decided in its turn."""
-        k, counters = self._keys, self._keys.counters(features.source_id)
+        k = self._keys
         if features.status == "end":
             return Hop()  # earlier chunks may still come; the worker ends the run once they are decided
         event = decision_event(features, "next", 0.0, f"buried: {reason}", strategy, now_s)
         hop = Hop().event(k, event, self._bus.feedback_maxlen)
-        hop.count(counters, "buried")
+        hop.count_in_run(k, features.source_id, features.run, "buried")
         hop.release(k.inflight(features.source_id), credit_member(features.run, features.seq))
-        return hop.free(blobs_of((chunk_ref(features),)))
+        return hop.expire(k, features.source_id).free(blobs_of((chunk_ref(features),)))
 
     def end(
-        self, source_id: str, request: OpenRequest, status: EndStatus, cause: str, attempt: int, now_s: float
+        self, state: DeciderState, source_id: str, request: OpenRequest, cause: str, attempt: int, now_s: float
     ) -> Hop:
-        """Ends a request once, unless it has ended or a newer attempt has begun meanwhile."""
+        """Ends a request of the state once as expired, unless it has ended or a newer attempt has begun meanwhile."""
         k, i = self._keys, request.request_id
-        hop = Hop()
-        if status == "expired":
-            # A generator that takes the request between our look and this hop raises the attempt: then it goes on.
-            hop.expect(k.open_requests, i, str(attempt))
-        event = end_event(source_id, request, status, cause, attempt, now_s)
+        # A generator that takes the request between our look and this hop raises the attempt: then it goes on.
+        hop = Hop().expect(k.open_requests, i, str(attempt))
+        event = end_event(source_id, request, "expired", cause, attempt, now_s, state.incarnation)
         hop.once(k.open_requests, i).event(k, event, self._bus.feedback_maxlen)
-        return hop.count(k.counters(source_id), "expired" if status == "expired" else "cancelled")
+        return hop.count_in_run(k, source_id, request.run, "expired").expire(k, source_id)
 
     def no_such_source(self, question: Question, now_s: float) -> Hop:
         """The error event for a question about an unknown source."""
         message = f"there is no source {question.source_id!r}, so the question cannot be answered"
         request_id = question_request_id(question.source_id, question.question_id)
         event = ErrorEvent(question.source_id, "", STAGE, message, now_s, request_id)
-        return Hop().event(self._keys, event, self._bus.feedback_maxlen)
+        return Hop().event(self._keys, event, self._bus.feedback_maxlen).expire(self._keys, question.source_id)
 
     def forget(self, source_id: str, refs: tuple[BlobRef, ...]) -> Hop:
-        """Deletes the state of a removed source."""
-        state = self._keys.decider_state(source_id)
-        return Hop().delete(state, STATE_FIELD).delete(state, LAST_FEEDBACK_FIELD).free(refs)
+        """Deletes the state of a removed source; void if it has been added again."""
+        hop = Hop().unregistered(self._keys, source_id)
+        for field in (STATE_FIELD, LAST_FEEDBACK_FIELD, PLACE_FIELD):
+            hop.delete(self._keys.decider_state(source_id), field)
+        return hop.free(refs)
+
+    def start_over(self, source_id: str, run: str, message: str, now_s: float) -> Hop:
+        """Deletes a state that cannot be read, and tells it. The place in the run stays."""
+        event = ErrorEvent(source_id, run, STAGE, message, now_s)
+        hop = Hop().event(self._keys, event, self._bus.feedback_maxlen)
+        for field in (STATE_FIELD, LAST_FEEDBACK_FIELD):
+            hop.delete(self._keys.decider_state(source_id), field)
+        return hop.expire(self._keys, source_id)
+
+    def end_unknown(self, end: EndEvent) -> Hop:
+        """Ends a request as cancelled of which only the id is known."""
+        k = self._keys
+        hop = Hop().once(k.open_requests, end.request_id).event(k, end, self._bus.feedback_maxlen)
+        return hop.count_in_run(k, end.source_id, end.run, "cancelled").expire(k, end.source_id)

@@ -7,25 +7,32 @@ once, and the fence on the server refuses the hops that are on their way.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
-from cornerman_decider.hops import DeciderHops
+from pydantic import ValidationError
+from redis.exceptions import ResponseError
+
+from cornerman_decider.hops import STAGE, DeciderHops
 from cornerman_decider.source_worker import SourceWorker
+from cornerman_decider.stored_state import load_state
 from cornerman_decider.strategies.factory import Strategies
 from cornerman_decider.strategy_runner import StrategyRunner
 from cornerman_shared.aio import cancel_all, first_of, retry, wait_or_timeout
 from cornerman_shared.bus.commit import commit_with_retry, retry_forever
 from cornerman_shared.bus.consumer import Consumer
 from cornerman_shared.bus.lease import Lease
+from cornerman_shared.bus.mending import mend_source
 from cornerman_shared.bus.messages import Features, Question
 from cornerman_shared.bus.registry import RegistryWatcher, get_source
 from cornerman_shared.bus.streams import GROUP_DECIDER
-from cornerman_shared.errors import FencedError, RetryableError
+from cornerman_shared.errors import FencedError, MalformedError, RetryableError
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cornerman_shared.bus.delivery import Delivery
     from cornerman_shared.bus.hop import Hop
     from cornerman_shared.bus.streams import Keys
     from cornerman_shared.process.runtime import Context
@@ -109,7 +116,7 @@ class Shard:
         try:
             async with features, questions, asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._end())
-                tasks.create_task(self._follow_settings())
+                tasks.create_task(self._follow_settings(tasks))
                 tasks.create_task(self._take_features(features, tasks))
                 tasks.create_task(self._take_questions(questions, tasks))
         except* _ShardEndedError:
@@ -121,58 +128,102 @@ class Shard:
         await first_of(self._lease.lost.wait(), self._context.stopping.wait())
         raise _ShardEndedError
 
-    async def _follow_settings(self) -> None:
+    async def _follow_settings(self, tasks: asyncio.TaskGroup) -> None:
         while True:
             if await retry_forever(self._registry.refresh):
-                await self._apply(self._registry.specs)
+                await self._apply(self._registry.specs, tasks)
             await asyncio.sleep(self._context.settings.bus.sources_poll_s)
 
-    async def _apply(self, specs: Mapping[str, SourceSpec]) -> None:
+    async def _apply(self, specs: Mapping[str, SourceSpec], tasks: asyncio.TaskGroup) -> None:
         for source_id, (worker, task) in list(self._workers.items()):
             if source_id in specs:
                 worker.spec = specs[source_id]
                 continue
             del self._workers[source_id]  # first, so that entries from now on find no worker
             await cancel_all(task)
-            await worker.remove()
+            await worker.forget()
             log.info("source_removed", source_id=source_id)
+            await self._hand_over(worker, tasks)
 
     async def _take_features(self, consumer: Consumer[Features], tasks: asyncio.TaskGroup) -> None:
         metrics = self._context.metrics
         while True:
             for delivery in await consumer.take(64):
-                worker = await self._worker_for(delivery.message.source_id, tasks)
-                if worker is None:
-                    await commit_with_retry(delivery, self._hops.dropped(delivery.message))
-                else:
-                    worker.push(delivery.message, delivery)
+                await self._pass_features(delivery.message, delivery, tasks)
             self._context.progress(consumer.busy)
             metrics.chunks_held.set(sum(worker.held for worker, _ in self._workers.values()))
 
     async def _take_questions(self, consumer: Consumer[Question], tasks: asyncio.TaskGroup) -> None:
         while True:
             for delivery in await consumer.take(QUESTION_SLOTS):
-                worker = await self._worker_for(delivery.message.source_id, tasks)
-                if worker is None:
-                    now_s = self._bus.clock.now_s()
-                    await commit_with_retry(delivery, self._hops.no_such_source(delivery.message, now_s))
-                else:
-                    worker.ask(delivery)
+                await self._pass_question(delivery, tasks)
+
+    async def _pass_features(
+        self, features: Features, delivery: Delivery[Features] | None, tasks: asyncio.TaskGroup
+    ) -> None:
+        """Hands features to the worker of their source; those of an unknown source are settled."""
+        worker = await self._worker_for(features.source_id, tasks)
+        if worker is not None:
+            worker.push(features, delivery)
+        elif delivery is not None:
+            await commit_with_retry(delivery, self._hops.dropped(features))
+
+    async def _pass_question(self, delivery: Delivery[Question], tasks: asyncio.TaskGroup) -> None:
+        worker = await self._worker_for(delivery.message.source_id, tasks)
+        if worker is not None:
+            worker.ask(delivery)
+        else:
+            now_s = self._bus.clock.now_s()
+            await commit_with_retry(delivery, self._hops.no_such_source(delivery.message, now_s))
+
+    async def _hand_over(self, worker: SourceWorker, tasks: asyncio.TaskGroup) -> None:
+        """Passes on what an ended worker had in hand: its source may have been added again since."""
+        entries, questions = worker.left_over()
+        for features, delivery in entries:
+            await self._pass_features(features, delivery, tasks)
+        for question in questions:
+            await self._pass_question(question, tasks)
+
+    async def _run_worker(self, worker: SourceWorker, tasks: asyncio.TaskGroup) -> None:
+        """Runs a worker. One that meets damaged data of its source starts over; the others notice nothing."""
+        source_id = worker.source_id
+        try:
+            await worker.run()
+        except ResponseError:
+            # A script that met a key of another type. Without damage the error is not the source's.
+            if not await retry_forever(lambda: mend_source(self._bus, source_id, STAGE)):
+                raise
+            log.warning("worker_starts_over", source_id=source_id)
+            await worker.keep_place()
+        self._workers.pop(source_id, None)
+        await self._hand_over(worker, tasks)
 
     async def _worker_for(self, source_id: str, tasks: asyncio.TaskGroup) -> SourceWorker | None:
         """The worker of the source, started if needed; None when the source is not registered (any more)."""
         if source_id in self._workers:
             return self._workers[source_id][0]
-        spec = self._registry.specs.get(source_id) or await retry_forever(lambda: get_source(self._bus, source_id))
+        spec = self._registry.specs.get(source_id) or await self._stored_spec(source_id)
         if spec is None:
             return None
         if source_id not in self._workers:  # the other of the two taking tasks may have started it meanwhile
             runner = StrategyRunner(self._bus, self._strategies, self._context.metrics)
-            worker = SourceWorker(self._bus, self._lease, spec, runner, self._context.metrics)
+            load = partial(load_state, self._bus, self._hops, self._lease, source_id)
+            worker = SourceWorker(self._bus, self._lease, spec, runner, self._context.metrics, load)
             for features in self._buried.pop(source_id, ()):
                 worker.push(features, None)
-            self._workers[source_id] = (worker, tasks.create_task(worker.run(), name=f"source:{source_id}"))
+            self._workers[source_id] = (
+                worker,
+                tasks.create_task(self._run_worker(worker, tasks), name=f"source:{source_id}"),
+            )
         return self._workers[source_id][0]
+
+    async def _stored_spec(self, source_id: str) -> SourceSpec | None:
+        """Settings of a source that the cached registry lacks; None if there are none or they cannot be read."""
+        try:
+            return await retry_forever(lambda: get_source(self._bus, source_id))
+        except (MalformedError, ValidationError) as error:
+            log.warning("source_unreadable", source_id=source_id, error=str(error))
+            return None
 
     def _bury(self, features: Features, reason: str) -> Hop:
         """The consumer's tombstone for features that were delivered too often; the order passes over their place."""

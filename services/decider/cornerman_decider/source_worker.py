@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cornerman_decider.chunk_order import ChunkOrder
 from cornerman_decider.hops import DeciderHops
-from cornerman_decider.requests import request_for, request_for_question
+from cornerman_decider.requests import refusal, request_for, request_for_question
 from cornerman_decider.state import (
     DeciderState,
     drop_ended_requests,
@@ -22,7 +22,6 @@ from cornerman_decider.state import (
     question_context,
     unreferenced_blobs,
 )
-from cornerman_decider.state_codec import STATE_FIELD, state_from
 from cornerman_shared.aio import wait_or_timeout
 from cornerman_shared.bus.commit import commit_with_retry, retry_forever
 from cornerman_shared.bus.hop import Hop, HopResult
@@ -33,9 +32,12 @@ from cornerman_shared.errors import MalformedError
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from cornerman_decider.chunk_order import OrderedEntry
     from cornerman_decider.core import Decision
     from cornerman_decider.state import OpenRequest
+    from cornerman_decider.stored_state import StoredState
     from cornerman_decider.strategy_runner import StrategyRunner
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.delivery import Delivery
@@ -55,9 +57,19 @@ class SourceWorker:
 
     Args:
         spec: the source's settings; assign a new one when they change.
+        load: reads the state that the last hop saved.
     """
 
-    def __init__(self, bus: Bus, lease: Lease, spec: SourceSpec, runner: StrategyRunner, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        lease: Lease,
+        spec: SourceSpec,
+        runner: StrategyRunner,
+        metrics: Metrics,
+        load: Callable[[], Awaitable[StoredState]],
+    ) -> None:
+        self._load = load
         self.spec = spec
         self.source_id = spec.source_id
         self._bus = bus
@@ -67,11 +79,13 @@ class SourceWorker:
         self._metrics = metrics
         self._hops = DeciderHops(self._keys, bus.settings.bus)
         self._incoming: deque[OrderedEntry] = deque()  # bounded by the consumer's slots
+        self._in_hand: OrderedEntry | None = None  # taken from the order and not settled yet
         self._questions: deque[Delivery[Question]] = deque()
         self._wakeup = asyncio.Event()
         self._state = DeciderState()
+        self._registered = self._knows_place = True  # as of the last load
         self._order = self._new_order(0)
-        self._gaps: list[int] = []  # given up since the last hop; written with the next one
+        self._gaps: list[Gap] = []  # given up since the last hop; written with the next one
         self._to_free: tuple[BlobRef, ...] = ()  # blobs of the run before; freed with the next hop
         self._attempts: dict[str, int] = {}
 
@@ -105,17 +119,19 @@ class SourceWorker:
             await self._expire_overdue()
             await self._wait()
 
-    async def remove(self) -> None:
-        """Ends the requests of a removed source as cancelled, settles its entries and deletes its state."""
-        await self._load_state()  # the cancelled task may have written a hop that it did not learn of
-        for request in self._state.open:
-            hop = self._hops.end(self.source_id, request, "cancelled", "the source was removed", 0, self._now_s())
-            await self._run_hop(hop)
-        for entry in (*self._incoming, *self._order.held()):
-            await self._drop(entry)
-        for question in self._questions:
-            await commit_with_retry(question, self._hops.no_such_source(question.message, self._now_s()))
+    async def forget(self) -> None:
+        """Deletes the state unless the source was added again; the registry has ended its requests."""
         await self._run_hop(self._hops.forget(self.source_id, unreferenced_blobs(self._state, DeciderState())))
+
+    async def keep_place(self) -> None:
+        """Writes the place in the run again, for the worker that follows after the stored state was lost."""
+        if self._state.run:
+            await self._run_hop(self._hops.place(Hop(), self.source_id, self._state))
+
+    def left_over(self) -> tuple[list[OrderedEntry], list[Delivery[Question]]]:
+        """What a cancelled worker had in hand; the server knows whether it belongs to a source that is there now."""
+        in_hand = [self._in_hand] if self._in_hand else []
+        return [*in_hand, *self._order.held(), *self._incoming], list(self._questions)
 
     async def _wait(self) -> None:
         """Waits for a push or a question; with open requests or held chunks, for a tick at most."""
@@ -127,12 +143,8 @@ class SourceWorker:
 
     async def _load_state(self) -> None:
         """Reads the state that the last hop saved, by this decider or the one before it."""
-        data = await self._hget(self._keys.decider_state(self.source_id), STATE_FIELD)
-        try:
-            self._state = state_from(data) if data else DeciderState()
-        except MalformedError as error:
-            log.error("decider_state_unreadable", source_id=self.source_id, error=str(error))
-            self._state = DeciderState()
+        stored = await self._load()
+        self._state, self._registered, self._knows_place = stored.state, stored.registered, stored.knows_place
         if self._order.next_seq != self._state.next_seq:
             waiting = self._order.held()
             self._order = self._new_order(self._state.next_seq)
@@ -146,30 +158,33 @@ class SourceWorker:
             entry = self._incoming[0]
             run = entry[0].run
             if run != self._state.run:
-                if await self._is_superseded(run):
+                if await self._is_superseded(entry[0]):
                     await self._drop(entry)
                     self._incoming.popleft()
                     continue
-                await self._begin_run(run)
+                await self._begin_run(entry[0])
             if (late := self._order.push(entry, self._bus.clock.monotonic_s())) is not None:
                 await self._drop(late)
             self._incoming.popleft()
 
-    async def _begin_run(self, run: str) -> None:
+    async def _begin_run(self, features: Features) -> None:
         for entry in self._order.held():
             await self._drop(entry)
         before = self._state
-        self._state = new_run(run, before)
+        # With its place lost, the source goes on at the first chunk that comes: none is decided twice.
+        first = 0 if self._knows_place else features.seq
+        self._knows_place = True
+        self._state = new_run(features.run, before, features.incarnation, first)
         # Freed by the hop that saves the new state: until then another decider would still read these blobs.
         self._to_free = (*self._to_free, *unreferenced_blobs(before, self._state))
-        self._order = self._new_order(0)
+        self._order = self._new_order(first)
         self._gaps.clear()
-        log.info("run_began", source_id=self.source_id, run=run)
+        log.info("run_began", source_id=self.source_id, run=features.run, incarnation=features.incarnation)
 
-    async def _is_superseded(self, run: str) -> bool:
-        """True if capture has begun another run."""
-        current = await self._hget(self._keys.run(self.source_id), "run")
-        return current is not None and current.decode() != run
+    async def _is_superseded(self, features: Features) -> bool:
+        """True if capture has begun another run, or the source is another incarnation."""
+        current = Hop().current(self._keys, self.source_id, features.run, features.incarnation)
+        return await self._run_hop(current) is HopResult.SUPERSEDED
 
     async def _drop(self, entry: OrderedEntry) -> None:
         features, delivery = entry
@@ -179,14 +194,31 @@ class SourceWorker:
     async def _answer_questions(self) -> None:
         while self._questions:
             question = self._questions[0]
+            if not self._registered:
+                await commit_with_retry(question, self._hops.no_such_source(question.message, self._now_s()))
+                self._questions.popleft()
+                continue
             chunks = question_context(self._state)
             request = request_for_question(question.message, self._state, chunks, self.spec.say, self._now_s())
+            state, detail = await self._source_state()
+            if reason := refusal(request, self.spec, self._state.ended, state, detail):
+                await commit_with_retry(question, self._hops.refused(request, reason, self._now_s()))
+                self._questions.popleft()
+                continue
             hop, after = self._hops.asked(request, self._state)
-            if await commit_with_retry(question, hop) is HopResult.DONE:
+            result = await commit_with_retry(question, hop)
+            if result is HopResult.DONE:
                 self._state = after
             else:
                 await self._load_state()  # an earlier try may have been written: the server's state tells
-            self._questions.popleft()
+            if result is not HopResult.SUPERSEDED:  # else it is asked again, of the source that is there now
+                self._questions.popleft()
+
+    async def _source_state(self) -> tuple[str, str]:
+        """State of the source as capture reported it last, and its reason."""
+        rows = await retry_forever(lambda: self._hmget(self._keys.run(self.source_id), ["state", "detail"]))
+        state, detail = ("" if row is None else row.decode(errors="replace") for row in rows)
+        return state, detail
 
     async def _decide_ready(self) -> None:
         while self._order:
@@ -198,17 +230,22 @@ class SourceWorker:
             if item is None:
                 return
             if isinstance(item, Gap):
-                self._gaps.append(item.seq)
-            elif item[1] is None:
+                self._gaps.append(item)
+                continue
+            self._in_hand = item
+            if item[1] is None:
                 await self._skip_buried(item[0])
             else:
                 await self._decide(item[0], item[1])
+            self._in_hand = None
 
     async def _skip_buried(self, features: Features) -> None:
         """Passes over a buried chunk, whose decision is written already; a buried end marker ends the run here."""
         self._state = replace(self._state, next_seq=features.seq + 1)
         if features.status == "end":
-            hop = Hop()
+            # Sent again after a lost reply, it must not end the run twice; nor may it end a newer run.
+            run = self._keys.run(self.source_id)
+            hop = Hop().expect(run, "run", features.run).expect(run, "done", "")
             self._hops.ended(hop, features, self._now_s())
             self._state = replace(self._state, ended=True)
             self._hops.save(hop, self.source_id, self._state)
@@ -216,8 +253,11 @@ class SourceWorker:
 
     async def _decide(self, features: Features, delivery: Delivery[Features]) -> None:
         # Works on a copy: the state changes only when the server has taken the hop.
-        state = self._state if not self._gaps else replace(self._state, next_seq=self._gaps[-1] + 1)
+        state = self._state if not self._gaps else replace(self._state, next_seq=self._gaps[-1].last + 1)
+        if features.incarnation:  # an older encoder may have sent the first chunks of the run without it
+            state = replace(state, incarnation=features.incarnation)
         hop = self._hops.begin(features, self._gaps, self.spec.speak.strategy, self._now_s())
+        decision: Decision | None = None
         if features.status == "end":
             state = replace(state, ended=True, next_seq=features.seq + 1)
             self._hops.ended(hop, features, self._now_s())
@@ -227,25 +267,38 @@ class SourceWorker:
                 self._hops.report_error(hop, features, error, self._now_s())
             state = await self._add_decision(features, decision, hop)
         self._hops.save(hop.free(self._to_free), self.source_id, state)
-        if await commit_with_retry(delivery, hop) is HopResult.DONE:
+        result = await commit_with_retry(delivery, hop)
+        if decision is not None and result.is_ours:
+            self._metrics.decisions_total.labels(decision.action, self.spec.speak.strategy).inc()
+        if result is HopResult.DONE:
             self._state, self._to_free = state, ()
             self._gaps.clear()
-        elif await self._is_superseded(features.run):
-            # Capture began another run while this chunk was decided: the hop was void, its entry is still pending.
-            await commit_with_retry(delivery, self._hops.dropped(features))
+        elif result is HopResult.SUPERSEDED:
+            # Another run or incarnation began while this chunk was decided: the hop was void, its entry is pending.
+            before = self._state
+            await self._load_state()
+            hop = self._hops.dropped(features).free(unreferenced_blobs(before, self._state))
+            await commit_with_retry(delivery, hop)
         else:
             await self._load_state()
 
     async def _add_decision(self, features: Features, decision: Decision, hop: Hop) -> DeciderState:
         """Adds a decision, and its request if it speaks, to the hop; returns the state after it."""
         now_s, spec = self._now_s(), self.spec
-        self._metrics.decisions_total.labels(decision.action, spec.speak.strategy).inc()
         self._metrics.observe_stage("decided", features.times.encoded_at_s, now_s)
         self._hops.decided(hop, features, decision, spec.speak.strategy, now_s)
         if not decision.speak:
             return decision.state
-        last = LastFeedback.read(await self._hget(self._keys.decider_state(self.source_id), LAST_FEEDBACK_FIELD))
+        last = await self._last_feedback()
         return self._hops.requested(hop, request_for(features, decision, spec, last, now_s), decision.state)
+
+    async def _last_feedback(self) -> LastFeedback | None:
+        rows = await retry_forever(lambda: self._hmget(self._keys.decider_state(self.source_id), [LAST_FEEDBACK_FIELD]))
+        try:
+            return LastFeedback.read(rows[0])
+        except MalformedError as error:  # only a repeat is not noticed; the next reply replaces it
+            log.warning("last_feedback_unreadable", source_id=self.source_id, error=str(error))
+            return None
 
     async def _refresh_open(self) -> None:
         """Reads which open requests have ended, and frees the blobs that only they read."""
@@ -268,15 +321,12 @@ class SourceWorker:
             attempt = self._attempts[request.request_id]  # 0 = no generator has taken it
             if _is_overdue(request, attempt, grace_s, now_s):
                 cause = "no generator took it in time" if attempt == 0 else "its generator did not finish it"
-                await self._run_hop(self._hops.end(self.source_id, request, "expired", cause, attempt, now_s))
+                await self._run_hop(self._hops.end(self._state, self.source_id, request, cause, attempt, now_s))
 
-    async def _run_hop(self, hop: Hop) -> None:
-        await retry_forever(
+    async def _run_hop(self, hop: Hop) -> HopResult:
+        return await retry_forever(
             lambda: hop.run(self._bus.scripts, fence=self._lease.fence, generation=self._lease.generation)
         )
-
-    async def _hget(self, key: str, field: str) -> bytes | None:
-        return (await retry_forever(lambda: self._hmget(key, [field])))[0]
 
     async def _hmget(self, key: str, fields: list[str]) -> list[bytes | None]:
         with redis_errors():

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from numpy.typing import NDArray
 
 from cornerman_common.gate import GateState
-from cornerman_shared.bus.messages import ChunkRef
+from cornerman_shared.bus.messages import Action, BlobRef, ChunkRef, RequestKind
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from cornerman_shared.bus.messages import Action, BlobRef, Features, RequestKind
+    from cornerman_shared.bus.messages import Action, BlobRef, Features, MovementSeen, RequestKind
 
 Value: TypeAlias = float | int | bool | str | NDArray[Any] | list[float] | None
 Memory: TypeAlias = dict[str, Value]
@@ -39,13 +39,18 @@ class OpenRequest:
     prompt: str
     deadline_at_s: float
     refs: tuple[BlobRef, ...]
+    picture_age_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class DeciderState:
-    """Everything that is remembered of one source between two chunks."""
+    """Everything that is remembered of one source between two chunks.
+
+    `incarnation` is that of the source when `run` began; 0 = unknown. Another one voids the whole memory.
+    """
 
     run: str = ""
+    incarnation: int = 0
     next_seq: int = 0
     ended: bool = False
     strategy: str = ""  # name of the strategy that `memory` belongs to
@@ -56,12 +61,17 @@ class DeciderState:
     context: tuple[ChunkRef, ...] = ()
     latest: ChunkRef | None = None
     open: tuple[OpenRequest, ...] = ()
+    about: MovementSeen | None = None  # the newest decision's, for questions
     reported_error: str = ""  # the strategy's failure that was published already; it is published once
 
 
-def new_run(run: str, before: DeciderState) -> DeciderState:
-    """State for a new run of a source; open requests stay, with the blobs they read."""
-    return DeciderState(run=run, open=before.open)
+def new_run(run: str, before: DeciderState, incarnation: int = 0, next_seq: int = 0) -> DeciderState:
+    """State for a new run of a source; open requests stay, with the blobs they read.
+
+    Those of another incarnation were ended by the script that ended it.
+    """
+    same = incarnation == 0 or before.incarnation in (0, incarnation)
+    return DeciderState(run=run, incarnation=incarnation, next_seq=next_seq, open=before.open if same else ())
 
 
 def add_request(state: DeciderState, request: OpenRequest) -> DeciderState:
@@ -107,6 +117,7 @@ def chunk_ref(features: Features) -> ChunkRef:
         context=features.context,
         video=features.video,
         frames=features.frames,
+        captured_at_s=features.times.captured_at_s,
     )
 
 

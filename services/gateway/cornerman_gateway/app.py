@@ -10,10 +10,22 @@ from starlette.staticfiles import StaticFiles
 
 from cornerman_gateway import problems
 from cornerman_gateway.app_state import AppState
-from cornerman_gateway.routes import auth, events, health, pages, questions, sessions, sources, uploads, video, whip
+from cornerman_gateway.routes import (
+    auth,
+    events,
+    health,
+    models,
+    pages,
+    questions,
+    sessions,
+    sources,
+    uploads,
+    video,
+    whip,
+)
 from cornerman_gateway.security import Guard
 
-ROUTERS = (sources, events, video, whip, questions, sessions, uploads, auth, health, pages)
+ROUTERS = (sources, events, video, whip, questions, models, sessions, uploads, auth, health, pages)
 ABOUT = (
     "Sources, events, pictures and questions of Cornerman. Events stream from `/api/sources/{source_id}/events` as "
     "server-sent events; `Last-Event-ID` resumes. Errors are RFC 9457 problem details. "

@@ -8,15 +8,21 @@ from typing import TYPE_CHECKING
 from cornerman_generator.core import times_of
 from cornerman_shared.bus.hop import Hop
 from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD, LastFeedback
-from cornerman_shared.bus.messages import EndEvent, ErrorEvent
+from cornerman_shared.bus.messages import EndEvent, EndStatus, ErrorEvent
 
 if TYPE_CHECKING:
-    from cornerman_shared.bus.messages import BlobRef, EndStatus, Request
+    from cornerman_shared.bus.messages import BlobRef, Request
     from cornerman_shared.bus.streams import Keys
     from cornerman_shared.settings.tree import BusSettings
 
 STAGE = "generator"
-COUNTERS = {"done": "feedback", "failed": "errors", "expired": "expired", "cancelled": "cancelled"}
+COUNTERS: dict[EndStatus, str] = {
+    "done": "feedback",
+    "declined": "declined",
+    "failed": "errors",
+    "expired": "expired",
+    "cancelled": "cancelled",
+}
 """The counter of a source that each end status adds to."""
 
 
@@ -41,21 +47,21 @@ def end_hop(keys: Keys, bus: BusSettings, request: Request, outcome: ReplyOutcom
 
     The hop is void while a newer attempt is at work. If the request has ended already, it only settles the entry.
     """
-    i, counters = request.request_id, keys.counters(request.source_id)
+    i = request.request_id
     hop = Hop()
     if outcome.attempt:  # 0 = never started: no attempt to compare with
         hop.expect(keys.open_requests, i, str(outcome.attempt))
     hop.once(keys.open_requests, i)
     if outcome.status == "failed":
-        error = ErrorEvent(request.source_id, request.run, STAGE, outcome.cause, now_s, i)
+        error = ErrorEvent(request.source_id, request.run, STAGE, outcome.cause, now_s, i, request.incarnation)
         hop.event(keys, error, bus.feedback_maxlen)
     hop.event(keys, end_event(request, outcome, now_s), bus.feedback_maxlen)
-    hop.count(counters, COUNTERS[outcome.status])
+    hop.count_in_run(keys, request.source_id, request.run, COUNTERS[outcome.status])
     if outcome.status == "done" and request.kind == "feedback" and not outcome.silent:
         # The decider reads it for the next request; answers and silence must not replace it.
         last = LastFeedback(request.run, request.action, request.pts_s, outcome.text)
         hop.set(keys.decider_state(request.source_id), LAST_FEEDBACK_FIELD, last.to_bytes())
-    return hop.free(owned_blobs(request))
+    return hop.expire(keys, request.source_id).free(owned_blobs(request))
 
 
 def closed_hop(keys: Keys, request: Request, attempt: int) -> Hop:
@@ -86,6 +92,8 @@ def end_event(request: Request, outcome: ReplyOutcome, now_s: float) -> EndEvent
         n_output_tokens=outcome.n_output_tokens,
         ttft_ms=outcome.ttft_ms,
         times=times_of(request, outcome.first_token_at_s, now_s),
+        picture_age_s=request.picture_age_s,
+        incarnation=request.incarnation,
     )
 
 

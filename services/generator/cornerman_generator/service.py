@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from functools import partial
 from typing import TYPE_CHECKING
 
+from cornerman_common.abilities import GENERAL, speaker_abilities
+from cornerman_common.question_scope import decline
 from cornerman_generator.backends import make_generator
 from cornerman_generator.hops import ReplyOutcome, end_hop
 from cornerman_generator.reply_text import BoundedGenerator
@@ -14,6 +18,7 @@ from cornerman_shared.bus.messages import Request
 from cornerman_shared.bus.streams import GROUP_GENERATOR
 
 if TYPE_CHECKING:
+    from cornerman_common.abilities import Abilities
     from cornerman_generator.protocol import Generator
     from cornerman_shared.bus.hop import Hop
     from cornerman_shared.process.runtime import Context
@@ -27,14 +32,19 @@ async def generate_loop(context: Context) -> None:
     """
     with context.health.loading():
         generator = await asyncio.to_thread(make_generator, context.settings.generator)
+    settings = context.settings.generator
+    abilities = speaker_abilities(settings)
+    context.health.report_models(
+        backend=settings.backend, model=settings.model, abilities=json.dumps(abilities.to_dict())
+    )
     context.log.info("generator_ready", model=generator.model, backend=context.settings.generator.backend)
     try:
-        await answer_loop(context, generator)
+        await answer_loop(context, generator, abilities)
     finally:
         await generator.close()
 
 
-async def answer_loop(context: Context, generator: Generator) -> None:
+async def answer_loop(context: Context, generator: Generator, abilities: Abilities = GENERAL) -> None:
     """Answers requests until the process is told to stop; then finishes those in work and releases those that wait."""
     bus, slots = context.bus, context.settings.generator.concurrency
     generator = BoundedGenerator(generator, context.settings.generator.max_reply_chars)
@@ -60,6 +70,7 @@ async def answer_loop(context: Context, generator: Generator) -> None:
         consumer.stop()
 
     # The task group is inside the consumer: entries keep their heartbeat until their workers have ended.
+    declines = partial(decline, abilities=abilities)
     async with consumer, asyncio.TaskGroup() as workers:
         workers.create_task(stop())
         while deliveries := await consumer.take(slots):
@@ -67,5 +78,5 @@ async def answer_loop(context: Context, generator: Generator) -> None:
                 break  # leaving the consumer releases these entries to other workers
             context.progress(consumer.busy)
             for delivery in deliveries:
-                worker = RequestWorker(bus, generator, context.metrics, delivery)
+                worker = RequestWorker(bus, generator, context.metrics, delivery, declines)
                 workers.create_task(worker.run(), name=delivery.message.request_id)

@@ -57,7 +57,13 @@ NAMES: dict[type, str] = {
 }
 EVENTS: dict[str, type] = {NAMES[kind]: kind for kind in typing.get_args(Event)}
 
-SAID: dict[type, str] = {EndEvent: "cause", ErrorEvent: "message", StateEvent: "detail", DeadLetter: "reason"}
+SAID: dict[type, str] = {
+    EndEvent: "cause",
+    ErrorEvent: "message",
+    StateEvent: "detail",
+    DeadLetter: "reason",
+    WorkerStatus: "reason",
+}
 """Fields with words of other programs: errors that may quote a password or a terminal's escape sequence."""
 MAX_SAID = 2_000
 # Limits of arrays that are read, against a length field that would exhaust memory.
@@ -152,6 +158,15 @@ def read_array(value: object, where: str = "array") -> NDArray[Any]:
     if not isinstance(value, dict) or not {"dtype", "shape", "data"} <= value.keys():
         raise MalformedError(f"{where}: expected an array map, got {type(value).__name__}")
     return array_of(value["data"], value["dtype"], value["shape"], where)
+
+
+def read_field(value: object, kind: type[T], where: str) -> T:
+    """Checks one value of a map that `pack_map` wrote against a type (a message or its part, text, number).
+
+    Raises:
+        MalformedError: it is of another type; names `where`.
+    """
+    return cast(T, _reader(cast(Any, kind))(value, where))
 
 
 def array_of(data: object, dtype: object, shape: object, where: str = "array") -> NDArray[Any]:

@@ -23,7 +23,7 @@ log = get_logger("commit")
 async def commit_with_retry(delivery: Delivery[M], hop: Hop) -> HopResult:
     """Commits the hop, retrying until the server answers or another consumer takes the entry.
 
-    `SETTLED_BEFORE` is also the result when an earlier attempt succeeded and its reply was lost.
+    `DONE_BEFORE` is the result when an earlier try succeeded and its reply was lost.
 
     Raises:
         FencedError: a newer owner holds the consumer's lease.
@@ -51,4 +51,5 @@ async def _until_answered(delivery: Delivery[M], send: Callable[[], Awaitable[Ho
             report=lambda error: log.warning("commit_interrupted", entry_id=delivery.entry_id, error=str(error)),
         )
     except RetryableError:
-        return HopResult.SETTLED_BEFORE  # another consumer holds the entry and will settle it
+        # Without a settled entry, another consumer holds it and will settle it.
+        return HopResult.DONE_BEFORE if delivery.was_settled_by_us else HopResult.SETTLED_BEFORE

@@ -144,24 +144,30 @@ class Consumer(Generic[M]):
 
     async def settle(self, delivery: Delivery[M], hop: Hop) -> HopResult:
         result = await self._settle(delivery, hop)
-        if result is not HopResult.SETTLED_BEFORE:
+        if result in (HopResult.DONE, HopResult.ONLY_SETTLED, HopResult.DONE_BEFORE):
             self._count("committed")
         return result
 
     async def _settle(self, delivery: Delivery[M], hop: Hop) -> HopResult:
         lease = self._lease
-        return await hop.run(
-            self._bus.scripts,
-            stream=delivery.stream,
-            group=self._group,
-            entry_id=delivery.entry_id,
-            fence=lease.fence if lease else "",
-            generation=lease.generation if lease else 0,
-        )
+        try:
+            result = await hop.run(
+                self._bus.scripts,
+                stream=delivery.stream,
+                group=self._group,
+                entry_id=delivery.entry_id,
+                fence=lease.fence if lease else "",
+                generation=lease.generation if lease else 0,
+            )
+        except RetryableError:
+            delivery.unanswered = True
+            raise
+        is_repeat = result is HopResult.SETTLED_BEFORE and delivery.was_settled_by_us
+        return HopResult.DONE_BEFORE if is_repeat else result
 
     async def bury(self, delivery: Delivery[M], reason: str, also: Hop | None) -> HopResult:
         result = await self._settle(delivery, self._burial(delivery, reason).extend(also or Hop()))
-        if result is not HopResult.SETTLED_BEFORE:
+        if result in (HopResult.DONE, HopResult.ONLY_SETTLED, HopResult.DONE_BEFORE):
             self.buried += 1
             self._count("buried")
             log.warning("entry_buried", stream=delivery.stream, entry_id=delivery.entry_id, reason=reason)
@@ -352,15 +358,9 @@ class Consumer(Generic[M]):
         await self.bury(Delivery(self, stream, entry_id, body, nothing, deliveries), reason, None)
 
     def _burial(self, delivery: Delivery[M], reason: str) -> Hop:
+        entry, now_s = delivery, self._bus.clock.now_s()
         letter = DeadLetter(
-            delivery.stream,
-            self._group,
-            delivery.entry_id,
-            self._name,
-            delivery.deliveries,
-            reason,
-            self._bus.clock.now_s(),
-            delivery.body,
+            entry.stream, self._group, entry.entry_id, self._name, entry.deliveries, reason, now_s, entry.body
         )
         return Hop().add(streams.dead_stream(delivery.stream), letter, self._settings.dead_maxlen)
 
@@ -373,19 +373,20 @@ class Consumer(Generic[M]):
                 if not ids:
                     continue
                 try:
-                    lost = await self._bus.scripts.run("heartbeat", [stream], [self._group, self._name, *ids])
+                    lost, settled = await self._bus.scripts.run("heartbeat", [stream], [self._group, self._name, *ids])
                 except (RetryableError, redis.exceptions.ResponseError) as error:
                     log.warning("heartbeat_failed", stream=stream, error=str(error))
                     continue
-                for raw in lost:
-                    self._drop_lost(stream, streams.text_of(raw))
+                for raw in (*lost, *settled):
+                    self._drop_lost(stream, streams.text_of(raw), is_settled=raw in settled)
 
-    def _drop_lost(self, stream: str, entry_id: str) -> None:
+    def _drop_lost(self, stream: str, entry_id: str, *, is_settled: bool) -> None:
         """Frees the slot of an entry that another consumer holds or that is settled; its worker sees `lost`."""
         delivery = self._held.pop((stream, entry_id), None)
         if delivery is not None:
+            delivery.settled = is_settled
             delivery.lost.set()
-            self._count("lost")
+            self._count("committed" if delivery.was_settled_by_us else "lost")
             with contextlib.suppress(ValueError):
                 self._waiting.remove(delivery)
             self._changed.set()

@@ -20,10 +20,16 @@ def source(name: str) -> str:
 
 
 class Scripts:
-    """Lua scripts of one client. A server that lost its script cache gets the text again."""
+    """Lua scripts of one client. A server that lost its script cache gets the text again.
 
-    def __init__(self, client: Client) -> None:
+    Args:
+        client: of the server that holds streams and state.
+        blobs: of a second server that holds the blobs; None = the same server.
+    """
+
+    def __init__(self, client: Client, blobs: Client | None = None) -> None:
         self._client = client
+        self.blobs = blobs
         self._registered: dict[str, Any] = {}
 
     async def run(self, name: str, keys: list[str], args: list[Arg]) -> Any:

@@ -9,6 +9,7 @@ one script may use them together on Redis Cluster.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,9 @@ FIELD = b"m"
 GROUP_ENCODER = "encoder"
 GROUP_DECIDER = "decider"
 GROUP_GENERATOR = "generator"
+
+KEEP_REMOVED_S = 3600
+"""Stored data of a removed source expires after this, seconds."""
 
 FIRST_ID = "0-0"
 """The id before every entry of a stream."""
@@ -96,12 +100,22 @@ class Keys:
         return self._key("sources")
 
     @property
+    def sources_declared(self) -> str:
+        """Set of ids that the settings have declared once; such a source is not added again."""
+        return self._key("sources", "declared")
+
+    @property
     def sources_revision(self) -> str:
         """Counter that every change of `sources` raises; watchers poll it."""
         return self._key("sources", "revision")
 
+    @property
+    def incarnations(self) -> str:
+        """Hash: source_id -> incarnation, the revision at which the source was added or replaced."""
+        return self._key("sources", "incarnations")
+
     def run(self, source_id: str) -> str:
-        """Hash of the current run: `run`, `published` (high-water mark: next seq), `state`, `detail`, `ended`."""
+        """Hash of the current run: `run` (empty = none has begun), `published` (next seq), `state`, `ended` …"""
         return self._key("run", source_id)
 
     def counters(self, source_id: str) -> str:
@@ -130,8 +144,13 @@ class Keys:
         return self._key("lease", name)
 
     def fence(self, name: str) -> str:
-        """Generation of the lease `name`; only ever rises."""
+        """Generation of the lease `name`; only ever rises, and expires long after the lease."""
         return self._key("fence", name)
+
+    @property
+    def generations(self) -> str:
+        """Counter of the generations of all leases, so that one may expire and none is given twice."""
+        return self._key("generations")
 
     def blob(self, source_id: str, run: str, seq: int, array: str) -> str:
         """Bytes of one array of one chunk: `frames`, `context` or `video`."""
@@ -185,6 +204,13 @@ SHARDS = "cm:shards"
 def dead_stream(stream: str) -> str:
     """Dead-letter stream of the shard that `stream` belongs to."""
     return Keys(int(stream[stream.index("{cm") + 3 : stream.index("}")])).dead
+
+
+def counters_of(reply: Any) -> dict[str, int]:
+    """Counters in a reply to HGETALL. A field that holds no number is left out; so is a reply that is an error."""
+    if not isinstance(reply, Mapping):
+        return {}
+    return {text_of(name): int(count) for name, count in reply.items() if count.lstrip(b"-").isdigit()}
 
 
 def entries_of(reply: Any) -> list[tuple[str, list[tuple[str, bytes | None]]]]:

@@ -1,4 +1,4 @@
-"""Declares every metric. Workers serve them on an optional Prometheus port; dashboards are checked against this file.
+"""Declares every metric. Workers serve them on `runtime.metrics_port`; dashboards are checked against this file.
 
 No label holds a source or a request, because label values are never removed. Counters of a source are kept on the bus.
 """
@@ -9,9 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
-
-from cornerman_shared.errors import ConfigError
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 PREFIX: Final = "cornerman_"
 
@@ -22,13 +20,21 @@ SIZES: Final = (1, 2, 4, 8, 16, 32, 64)
 
 @dataclass(frozen=True)
 class Metrics:
-    """Metrics of one process in their own registry. `Metrics()` makes one attribute for each name in `DECLARED`."""
+    """Metrics of one process. `Metrics()` makes one attribute for each name in `DECLARED`.
 
+    Attributes:
+        role: of the process; only metrics that it can move are exposed. Empty = all.
+        registry: holds what is exposed.
+    """
+
+    role: str = ""
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     def __post_init__(self) -> None:
+        hidden = CollectorRegistry()
         for name, make in DECLARED.items():
-            object.__setattr__(self, name, make(self.registry))
+            exposed = not self.role or self.role in OWNERS.get(name, (self.role,))
+            object.__setattr__(self, name, make(self.registry if exposed else hidden))
 
     # capture
     frames_total: Counter = field(init=False)
@@ -42,6 +48,7 @@ class Metrics:
     # encoder
     encode_seconds: Histogram = field(init=False)
     encode_batch_chunks: Histogram = field(init=False)
+    poses_total: Counter = field(init=False)
     # decider
     decisions_total: Counter = field(init=False)
     chunks_held: Gauge = field(init=False)
@@ -54,6 +61,7 @@ class Metrics:
     stage_seconds: Histogram = field(init=False)
     errors_total: Counter = field(init=False)
     loop_delay_seconds: Histogram = field(init=False)
+    clock_skew_seconds: Gauge = field(init=False)
     # gateway
     clients: Gauge = field(init=False)
     events_sent_total: Counter = field(init=False)
@@ -67,30 +75,10 @@ class Metrics:
     def observe_stage(self, stage: str, since_s: float, at_s: float) -> None:
         """Observes the time from the stage before to `stage`, both unix seconds; 0.0 = a stage that was not reached.
 
-        Clocks of two hosts may differ, so a negative time counts as zero.
+        Two processes know the server's time only up to a round trip, so a negative time counts as zero.
         """
         if since_s and at_s:
             self.stage_seconds.labels(stage).observe(max(0.0, at_s - since_s))
-
-    def serve(self, port: int) -> Callable[[], None]:
-        """Serves `/metrics` on all interfaces, for a scraper on another host; returns the function that stops it.
-
-        Raises:
-            ConfigError: the port is taken.
-        """
-        try:
-            server, thread = start_http_server(port, registry=self.registry)
-        except OSError as error:
-            raise ConfigError(
-                f"runtime.metrics_port = {port}: {error.strerror}; give a free port, or 0 for none"
-            ) from None
-
-        def stop() -> None:
-            server.shutdown()
-            server.server_close()
-            thread.join(timeout=1.0)
-
-        return stop
 
 
 def _counter(name: str, text: str, *labels: str) -> Callable[[CollectorRegistry], Counter]:
@@ -125,10 +113,13 @@ DECLARED: Final[dict[str, Maker]] = {
     "bus_reconnects_total": _counter("bus_reconnects_total", "Times that the server was lost and found again."),
     "encode_seconds": _histogram("encode_seconds", "Computing one batch of chunks.", FAST_S),
     "encode_batch_chunks": _histogram("encode_batch_chunks", "Chunks encoded together.", SIZES),
+    "poses_total": _counter(
+        "poses_total", "People whose landmarks were computed, or reused from an equal frame.", "kind"
+    ),
     "decisions_total": _counter("decisions_total", "Decisions, by action and strategy.", "action", "strategy"),
     "chunks_held": _gauge("chunks_held", "Chunks held back while an earlier one is awaited."),
     "requests_total": _counter(
-        "requests_total", "Requests ended, by status: done, expired, cancelled, failed.", "status"
+        "requests_total", "Requests ended, by status: done, declined, expired, cancelled, failed.", "status"
     ),
     "first_token_seconds": _histogram("first_token_seconds", "Request taken to first text.", SLOW_S),
     "generate_seconds": _histogram("generate_seconds", "Request taken to last text.", SLOW_S),
@@ -138,8 +129,24 @@ DECLARED: Final[dict[str, Maker]] = {
     ),
     "errors_total": _counter("errors_total", "Errors that were handled, by kind.", "kind"),
     "loop_delay_seconds": _histogram("loop_delay_seconds", "How late the event loop ran a timer.", FAST_S),
+    "clock_skew_seconds": _gauge("clock_skew_seconds", "How far this machine's wall clock is ahead of the server's."),
     "clients": _gauge("clients", "Clients that follow a stream of events, by how.", "kind"),
     "events_sent_total": _counter("events_sent_total", "Events sent to clients."),
     "events_skipped_total": _counter("events_skipped_total", "Events that a slow client did not get."),
     "lag_entries": _gauge("lag_entries", "Entries that wait in a stream, by group.", "group"),
 }
+
+CONSUMERS: Final = ("encoder", "decider", "generator")
+
+OWNERS: Final[dict[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("frames_total", "chunks_total", "source_reconnects_total", "sources_playing"), ("capture",)),
+    **dict.fromkeys(("entries_total", "entries_in_hand"), CONSUMERS),
+    **dict.fromkeys(("encode_seconds", "encode_batch_chunks", "poses_total"), ("encoder",)),
+    **dict.fromkeys(("decisions_total", "chunks_held"), ("decider",)),
+    **dict.fromkeys(
+        ("requests_total", "first_token_seconds", "generate_seconds", "output_tokens_total"), ("generator",)
+    ),
+    "stage_seconds": ("capture", *CONSUMERS),
+    **dict.fromkeys(("clients", "events_sent_total", "events_skipped_total", "lag_entries"), ("gateway",)),
+}
+"""Roles that move a metric; a metric that is absent belongs to all."""

@@ -6,7 +6,9 @@ Two underscores separate the parts of a nested name: `CORNERMAN_ENCODER__BATCH=4
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,11 +19,12 @@ from pydantic_settings import (
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    YamlConfigSettingsSource,
+    SettingsError,
 )
 
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.redact import redact_url, remember_secret, remember_url
+from cornerman_shared.settings.files import read_settings_file
 from cornerman_shared.settings.source import SaySettings, Section, SourceSpec, SpeakSettings, WatchSettings
 
 SHOWN = 200
@@ -44,10 +47,25 @@ class RedisSettings(Section):
     """The server. An empty url selects the embedded Valkey on its unix socket."""
 
     url: Annotated[SecretUrl, Field(description="redis://, rediss:// or unix:// with user, password, database")] = ""
+    blobs_url: Annotated[
+        SecretUrl, Field(description="a second server for frames and tokens, without an append-only file; empty = url")
+    ] = ""
+    password: Annotated[
+        Secret, Field(description="of both servers, where their URL has none; never logged", repr=False)
+    ] = ""
+    encryption_keys: Annotated[
+        Secret,
+        Field(description="sources' addresses are encrypted: Fernet keys, the newest first; never logged", repr=False),
+    ] = ""
+    encryption_keys_file: Annotated[str, Field(description="the same from a file, one key a line")] = ""
     shards: Annotated[int, Field(ge=1, le=1024, description="fixed for the life of the data")] = 1
     data_dir: Annotated[
         str, Field(description="embedded: keep data here, with an append-only file; empty = in memory")
     ] = ""
+    maxmemory_bytes: Annotated[int, Field(ge=0, description="embedded: most memory; 0 = half of the machine's")] = 0
+    full_at: Annotated[
+        float, Field(gt=0, le=1, description="capture publishes nothing while this part of maxmemory is in use")
+    ] = 0.85
 
 
 class BusSettings(Section):
@@ -72,6 +90,9 @@ class CaptureSettings(Section):
 
     max_sources: Annotated[Count, Field(description="sources one capture process takes")] = 16
     shorter_side: Annotated[int, Field(ge=32, le=1080, description="pixels; frames travel at this size")] = 224
+    max_pixels: Annotated[
+        int, Field(ge=1024, description="pixels of a picture as it comes, at most; larger sources are refused")
+    ] = 64_000_000
     open_timeout_s: Annotated[Positive, Field(description="opening a source, at most")] = 10.0
     stall_s: Annotated[Positive, Field(description="live: no frame for this long = stalled")] = 5.0
     backoff_max_s: Annotated[Positive, Field(description="longest wait between reconnects (full jitter)")] = 30.0
@@ -86,15 +107,20 @@ class CaptureSettings(Section):
     display_quality: Annotated[int, Field(ge=1, le=95, description="JPEG quality")] = 80
     display_ring: Annotated[int, Field(ge=10, description="JPEGs kept, about: frames, not seconds")] = 400
     follow_links: Annotated[
-        bool, Field(description="http(s): follow redirects and HLS playlists, to addresses that are not checked")
+        bool, Field(description="follow redirects and HLS playlists, to addresses that are not checked")
     ] = False
     allow_files: Annotated[bool, Field(description="may sources be files of this machine?")] = True
+    add_sources: Annotated[
+        bool, Field(description="add each of `sources` to the server once; containers do, commands add their own")
+    ] = False
 
 
 class EncoderSettings(Section):
     """The encoder workers."""
 
-    backend: Annotated[Literal["fake", "mobile_videogpt"], Field(description="back end; fake = for tests")] = "fake"
+    backend: Annotated[Literal["fake", "mobile_videogpt", "pose"], Field(description="back end; fake = for tests")] = (
+        "fake"
+    )
     model: Annotated[str, Field(description="path or hub name; empty = the bundled model")] = ""
     device: Annotated[str, Field(description="auto, cpu, cuda, cuda:1, mps")] = "auto"
     dtype: Annotated[Literal["auto", "float32", "bfloat16", "float16"], Field(description="auto = by device")] = "auto"
@@ -194,7 +220,13 @@ class RuntimeSettings(Section):
     dir: Annotated[str, Field(description="sockets and health files; empty = the user's runtime directory")] = ""
     drain_s: Annotated[Positive, Field(description="time to finish work in hand after SIGTERM")] = 8.0
     watchdog_s: Annotated[Positive, Field(description="no progress of the event loop for this long = exit 70")] = 30.0
+    down_s: Annotated[
+        Positive, Field(description="run: a service down for this long, with nothing decided, ends the command")
+    ] = 120.0
     metrics_port: Annotated[int, Field(ge=0, le=65535, description="Prometheus port of a worker; 0 = off")] = 0
+    metrics_host: Annotated[
+        str, Field(description="address of that port, without authentication; 0.0.0.0 = all, for a scraper elsewhere")
+    ] = "127.0.0.1"
     name: Annotated[str, Field(description="worker name; empty = host-pid")] = ""
 
 
@@ -225,9 +257,13 @@ class Settings(BaseSettings):
 
     @field_validator("sources")
     @classmethod
-    def _hide_credentials(cls, value: list[SourceSpec]) -> list[SourceSpec]:
+    def _check_sources(cls, value: list[SourceSpec]) -> list[SourceSpec]:
+        known: set[str] = set()
         for spec in value:
             remember_url(spec.url)
+            if spec.source_id in known:
+                raise ValueError(f"two sources have the id {spec.source_id!r}; give each an id of its own")
+            known.add(spec.source_id)
         return value
 
     @classmethod
@@ -243,7 +279,7 @@ class Settings(BaseSettings):
         short = os.environ.get("CORNERMAN_REDIS_URL")
         # Below the environment, so that CORNERMAN_REDIS__URL wins over its short form.
         given = InitSettingsSource(settings_cls, {"redis": {"url": short}} if short else {})
-        files = (YamlConfigSettingsSource(settings_cls, path),) if path else ()
+        files = (InitSettingsSource(settings_cls, _file_tree(path)),) if path else ()
         return (init_settings, env_settings, given, *files)
 
 
@@ -255,6 +291,16 @@ def _config_file() -> Path | None:
             raise ConfigError(f"CORNERMAN_CONFIG={named!r}: file not found; give the path of a YAML file")
         return path
     return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
+
+
+def _file_tree(path: Path) -> dict[str, Any]:
+    """The file's values. A section that is not one is refused here: a flag for the same section would hide it."""
+    tree = read_settings_file(path)
+    for name, value in tree.items():
+        field = Settings.model_fields.get(name)
+        if field is not None and isinstance(field.default, Section) and not isinstance(value, dict):
+            raise ConfigError(f"{path}: {name} = {str(value)[:SHOWN]!r} is not a section; give settings below it")
+    return tree
 
 
 def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
@@ -270,6 +316,22 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
         return Settings(**dict(flags or {}))
     except ValidationError as error:
         raise ConfigError(explain(error)) from None
+    except SettingsError as error:
+        raise ConfigError(_explain_variable(error)) from None
+
+
+def _explain_variable(error: SettingsError) -> str:
+    """The environment variable whose value is not JSON; its value may be a secret, and is not shown."""
+    found = re.search(r'field "(\w+)"', str(error))
+    field = found.group(1) if found else ""
+    names = [name for name in os.environ if name.startswith(f"CORNERMAN_{field.upper()}")]
+    for name in names:
+        try:
+            json.loads(os.environ[name])
+        except ValueError as cause:
+            if os.environ[name].lstrip()[:1] in ("[", "{", '"') or len(names) == 1:
+                return f'{name}: not JSON ({cause}); a list or a section in a variable is JSON, such as ["a"]'
+    return f"{' or '.join(names) or 'the environment'}: not JSON; a list or a section in a variable is JSON"
 
 
 def explain(error: ValidationError) -> str:
@@ -278,9 +340,13 @@ def explain(error: ValidationError) -> str:
     for item in error.errors(include_url=False, include_context=False):
         where = ".".join(str(part) for part in item["loc"]) or "settings"
         # Values of secrets, and of URLs, which may hold a password, are not shown.
-        value = "(hidden)" if where.endswith(("token", "api_key", "url")) else repr(item["input"])
+        value = "(hidden)" if where.endswith(("token", "api_key", "url", "password", "keys")) else repr(item["input"])
         if item["type"] == "extra_forbidden":
             lines.append(f"{where}: unknown setting; see cornerman.yaml for the names")
+        elif item["input"] is None:
+            lines.append(f"{where} has no value; give one, or remove it")
         else:
-            lines.append(f"{where} = {value if len(value) <= SHOWN else value[:SHOWN] + '…'}: {item['msg']}")
+            # A long list or section is not shown: the message of its check names what is wrong in it.
+            shown = "" if isinstance(item["input"], (list, dict)) else f" = {value[:SHOWN]}{'…' * (len(value) > SHOWN)}"
+            lines.append(f"{where}{shown}: {item['msg'].removeprefix('Value error, ')}")
     return redact_url("\n".join(lines))

@@ -3,7 +3,7 @@
 import pytest
 
 from cornerman.local.options import CommandSettings
-from cornerman.local.pipeline import GIVE_UP_S, limit_retries, with_give_up
+from cornerman.local.retry_limit import GIVE_UP_S, limit_retries, with_give_up
 from cornerman.local.source_specs import source_spec, source_specs
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.tree import load_settings
@@ -34,5 +34,5 @@ def test_set_patience_is_kept() -> None:
 def test_only_its_setting_changes_patience(watch: dict[str, float], expected_s: float) -> None:
     """Any other `watch` setting used to switch the limit off, so `poll` and `comment` never gave up."""
     chosen = CommandSettings(load_settings({"watch": watch}), {"watch": watch})
-    (spec,) = limit_retries(source_specs(["test://bars"], chosen.settings), chosen.was_set)
+    (spec,) = limit_retries(source_specs(["test://bars"], chosen.settings), chosen.given())
     assert spec.watch.give_up_s == expected_s

@@ -9,6 +9,8 @@ import errno
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,8 +20,11 @@ import av
 from cornerman_capture.broken import BrokenError
 from cornerman_capture.sources.base import DecodedFrame, StreamInfo
 from cornerman_capture.sources.errors import content_error, opening_error
+from cornerman_capture.sources.mjpeg_source import MjpegSource
+from cornerman_capture.sources.rtsp_redirect import refuse_redirect
 from cornerman_media.errors import MediaError, NoVideoError, UnreadableError
 from cornerman_media.opening import OpenOptions
+from cornerman_media.picture_stream import open_pictures
 from cornerman_media.reader import VideoReader, open_video
 
 if TYPE_CHECKING:
@@ -41,14 +46,19 @@ _MJPEG_FORMATS: Final = {"mpjpeg", "mjpeg", "jpeg_pipe"}
 class AvSource:
     """A source opened by FFmpeg. Decodes in the iterating thread and in FFmpeg's own threads."""
 
-    def __init__(self, address: Address, settings: CaptureSettings) -> None:
+    def __init__(self, address: Address, settings: CaptureSettings, *, follow: bool = False) -> None:
         """Opens the source; blocks for at most `settings.open_timeout_s` seconds.
+
+        Args:
+            address: of the source.
+            settings: sizes and limits.
+            follow: a file is being written: its end comes when nothing was added for as long as a camera may be silent.
 
         Raises:
             BrokenError: names the cause and the remedy.
         """
         self._address = address
-        self._video = _open(address, settings)
+        self._video = _open(address, settings, follow)
         self.info = _info(address, self._video)
         self._by_arrival = self.info.live and self._video.info.container in _MJPEG_FORMATS
 
@@ -103,28 +113,63 @@ def _info(address: Address, video: VideoReader) -> StreamInfo:
     )
 
 
-def _open(address: Address, settings: CaptureSettings) -> VideoReader:
+def _open(address: Address, settings: CaptureSettings, follow: bool) -> VideoReader:
     if address.kind == "file" and _is_missing(address.target):
         raise BrokenError(f"{address.shown}: there is no such file; give the path as capture sees it", final=True)
+    target, wanted = _wanted(address, settings)
+    if follow:
+        wanted = replace(wanted, follow=True, read_timeout_s=QUIET_TIMES * settings.stall_s)
+    try:
+        with _explained(address, wanted):
+            return open_video(target, wanted)
+    except BrokenError as error:
+        if not follow:
+            raise
+        what = f"{error}; it is followed, so it is tried again (MKV, TS and fragmented MP4 can be read while they grow)"
+        raise BrokenError(what, final=False) from None
+
+
+def open_mjpeg(address: Address, settings: CaptureSettings) -> MjpegSource | None:
+    """Opens an http address if it sends MJPEG; None if it sends anything else, which FFmpeg then reads by itself.
+
+    Raises:
+        BrokenError: names the cause and the remedy.
+    """
+    _target, wanted = _wanted(address, settings)
+    with _explained(address, wanted):
+        stream = open_pictures(address.target, wanted)
+    return None if stream is None else MjpegSource(stream)
+
+
+def _wanted(address: Address, settings: CaptureSettings) -> tuple[str | Path, OpenOptions]:
+    """What to open, and how."""
+    if address.kind == "rtsp" and not settings.follow_links:
+        refuse_redirect(address, settings.open_timeout_s, settings.tls_ca_file)
     target, form, options = _open_arguments(address, settings)
     limit_s = settings.open_timeout_s
-    wanted = OpenOptions(
+    return target, OpenOptions(
         shown=address.shown,
         format=form,
         options=options,
+        max_pixels=settings.max_pixels,
         open_timeout_s=limit_s,
         read_timeout_s=limit_s if address.kind == "file" else QUIET_TIMES * settings.stall_s,
     )
+
+
+@contextmanager
+def _explained(address: Address, wanted: OpenOptions) -> Iterator[None]:
+    """Turns errors of opening into `BrokenError`."""
     began_s = time.monotonic()
     try:
-        return open_video(target, wanted)
+        yield
     except UnreadableError as error:
         if error.__cause__ is None:
             raise content_error(error, address) from None
         # FFmpeg's own message may hold the URL with credentials, so it is not chained.
         took_s = time.monotonic() - began_s
-        broken = opening_error(error.__cause__, address, took_s, limit_s, "tls_verify" in options)
-        limited = "format_whitelist" in options
+        broken = opening_error(error.__cause__, address, took_s, wanted.open_timeout_s, "tls_verify" in wanted.options)
+        limited = "format_whitelist" in wanted.options
         raise (_link_refusal(error.__cause__, address, broken) if limited else broken) from None
     except MediaError as error:
         raise content_error(error, address) from None

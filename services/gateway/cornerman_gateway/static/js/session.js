@@ -103,6 +103,8 @@ export class Session extends EventTarget {
       saying = this.put({ ...this.base(event), live, asked: questionOf(event) }, "start");
     }
     const failed = event.status === "failed";
+    // No words of the model: the sentence says which questions it answers.
+    const declined = event.status === "declined";
     Object.assign(saying, {
       done: true,
       status: event.status,
@@ -110,11 +112,12 @@ export class Session extends EventTarget {
       ttft_ms: event.ttft_ms,
       times: event.times,
       pts_s: event.pts_s,
+      age_s: event.picture_age_s ?? 0,
       tokens: event.n_output_tokens,
       model: event.model,
       prompt: event.prompt,
-      kind: failed ? "failed" : kindOf(event),
-      text: failed ? event.cause || "The generator failed and gave no cause." : event.text,
+      kind: failed ? "failed" : declined ? "declined" : kindOf(event),
+      text: failed ? event.cause || "The generator failed and gave no cause." : declined ? event.cause : event.text,
       action: event.action,
     });
     if (event.silent || ["expired", "cancelled"].includes(event.status)) this.sayings.delete(event.request_id);
@@ -187,6 +190,7 @@ export class Session extends EventTarget {
       times: event.times,
       first_at_s: 0,
       action: event.action,
+      age_s: event.picture_age_s ?? 0,
     };
   }
 
