@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cornerman_decider.requests import decision_event, end_event, lost_event, open_request, refused_event
 from cornerman_decider.state import add_request, blobs_of, chunk_ref
-from cornerman_decider.state_codec import NEXT_FIELD, RUN_FIELD, STATE_FIELD, state_bytes
+from cornerman_decider.state_codec import PLACE_FIELD, STATE_FIELD, place_text, state_bytes
 from cornerman_shared.bus.hop import Hop
 from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD
 from cornerman_shared.bus.messages import ErrorEvent, StateEvent
@@ -102,7 +102,7 @@ class DeciderHops:
     def place(self, hop: Hop, source_id: str, state: DeciderState) -> Hop:
         """Saves only the place in the run."""
         key = self._keys.decider_state(source_id)
-        return hop.set(key, RUN_FIELD, state.run).set(key, NEXT_FIELD, state.next_seq)
+        return hop.set(key, PLACE_FIELD, place_text(state))
 
     def dropped(self, features: Features) -> Hop:
         """Settles features of an older run, late or duplicate, without a decision."""
@@ -142,7 +142,7 @@ class DeciderHops:
     def forget(self, source_id: str, refs: tuple[BlobRef, ...]) -> Hop:
         """Deletes the state of a removed source; void if it has been added again."""
         hop = Hop().unregistered(self._keys, source_id)
-        for field in (STATE_FIELD, LAST_FEEDBACK_FIELD, RUN_FIELD, NEXT_FIELD):
+        for field in (STATE_FIELD, LAST_FEEDBACK_FIELD, PLACE_FIELD):
             hop.delete(self._keys.decider_state(source_id), field)
         return hop.free(refs)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cornerman_decider.hops import STAGE
 from cornerman_decider.state import DeciderState
-from cornerman_decider.state_codec import NEXT_FIELD, RUN_FIELD, STATE_FIELD, read_seq, state_from
+from cornerman_decider.state_codec import PLACE_FIELD, STATE_FIELD, place_from, state_from
 from cornerman_shared.bus.commit import retry_forever
 from cornerman_shared.bus.mending import mend_source
 from cornerman_shared.bus.open_requests import cancelled_event, open_requests
@@ -50,7 +50,7 @@ async def load_state(bus: Bus, hops: DeciderHops, lease: Lease, source_id: str) 
     damaged = await retry_forever(lambda: mend_source(bus, source_id, STAGE))
     rows, number, registered = await retry_forever(lambda: _read(bus, source_id))
     incarnation = int(number or 0)
-    place = _place(rows[1], rows[2])
+    place = place_from(rows[1])
     was_damaged = any(bus.keys(source_id).decider_state(source_id) in each for each in damaged)
     state = DeciderState() if place is None else place
     try:
@@ -74,19 +74,11 @@ async def _read(bus: Bus, source_id: str) -> tuple[list[bytes | None], bytes | N
     with redis_errors():
         # MULTI: the state and the incarnation that it is compared with are of one moment.
         async with bus.redis.pipeline(transaction=True) as pipe:
-            pipe.hmget(keys.decider_state(source_id), [STATE_FIELD, RUN_FIELD, NEXT_FIELD])
+            pipe.hmget(keys.decider_state(source_id), [STATE_FIELD, PLACE_FIELD])
             pipe.hget(keys.incarnations, source_id)
             pipe.hexists(keys.sources, source_id)
             rows, number, registered = await pipe.execute()
     return rows, number, bool(registered)
-
-
-def _place(run: bytes | None, next_seq: bytes | None) -> DeciderState | None:
-    """A state that knows only its place in the run; None if that is not stored."""
-    try:
-        return None if run is None or next_seq is None else DeciderState(run.decode(), next_seq=read_seq(int(next_seq)))
-    except (ValueError, MalformedError):
-        return None
 
 
 async def _end_unknown(bus: Bus, hops: DeciderHops, lease: Lease, source_id: str, run: str, cause: str) -> None:
