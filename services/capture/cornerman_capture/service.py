@@ -7,21 +7,31 @@ source has had no owner for the length of a lease.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Final, Literal
+
+from redis.exceptions import ResponseError
 
 from cornerman_capture.source_runner import SourceRunner, identity
-from cornerman_shared.aio import wait_or_timeout
+from cornerman_shared.aio import leaves, wait_or_timeout
 from cornerman_shared.bus.lease import Lease
+from cornerman_shared.bus.messages import ErrorEvent
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import RegistryWatcher
 from cornerman_shared.bus.workers import live_names
-from cornerman_shared.errors import RetryableError
+from cornerman_shared.errors import FatalError, RetryableError
 from cornerman_shared.process.logs import get_logger
+from cornerman_shared.redact import redact_url
 
 if TYPE_CHECKING:
+    from cornerman_capture.source_runner import RunResult
     from cornerman_shared.process.runtime import Context
     from cornerman_shared.settings.source import SourceSpec
+
+PAUSE_S: Final = 30.0
+"""How long a source is not captured after an unexpected error of its own."""
 
 log = get_logger("capture")
 
@@ -71,8 +81,9 @@ class Capture:
             elif specs[source_id] != runner.spec:
                 runner.update(specs[source_id])
         for source_id in [known for known in self._over if known not in specs]:
+            async with self._containing(source_id):
+                await self._forget_run(source_id)
             del self._over[source_id]
-            await self._forget_run(source_id)
         for memory in (self._free_since_s, self._retry_at_s):
             for source_id in [known for known in memory if known not in specs]:
                 del memory[source_id]
@@ -99,12 +110,13 @@ class Capture:
             if count >= share and now_s - self._free_since_s.setdefault(spec.source_id, now_s) < lease_s:
                 continue
             lease = Lease(self._bus, self._bus.keys(spec.source_id), f"capture:{spec.source_id}", self._context.name)
-            acquired = await lease.acquire()
-            self._free_since_s.pop(spec.source_id, None)
-            if acquired:
-                self._start(spec, lease)
-            else:
-                self._retry_at_s[spec.source_id] = now_s + lease_s / 3
+            async with self._containing(spec.source_id):
+                acquired = await lease.acquire()
+                self._free_since_s.pop(spec.source_id, None)
+                if acquired:
+                    self._start(spec, lease)
+                else:
+                    self._retry_at_s[spec.source_id] = now_s + lease_s / 3
 
     async def _count_processes(self) -> int:
         """Capture processes alive, this one included even before its first status."""
@@ -117,8 +129,10 @@ class Capture:
 
     async def _run_source(self, runner: SourceRunner) -> None:
         source_id = runner.spec.source_id
+        result: RunResult | Literal["failed"] = "failed"
         try:
-            result = await runner.run()
+            async with self._containing(source_id, passing=(FatalError,)):
+                result = await runner.run()
         finally:
             del self._runners[source_id]
         if result == "over":
@@ -129,6 +143,26 @@ class Capture:
             except RetryableError as error:
                 log.warning("removed_source_not_forgotten", source_id=source_id, error=str(error))
         log.info("source_left", source_id=source_id, outcome=result)
+
+    @contextlib.asynccontextmanager
+    async def _containing(
+        self, source_id: str, passing: tuple[type[Exception], ...] = (FatalError, RetryableError)
+    ) -> AsyncIterator[None]:
+        """Turns an unexpected error of one source into its error event and a pause; raises those of `passing`."""
+        try:
+            yield
+        except Exception as error:
+            if any(isinstance(each, passing) for each in leaves(error)):
+                raise
+            self._retry_at_s[source_id] = self._context.clock.monotonic_s() + PAUSE_S
+            cause = "; ".join(f"{type(each).__name__}: {each}" for each in leaves(error))
+            log.exception("source_failed", source_id=source_id, pause_s=PAUSE_S)
+            self._context.metrics.errors_total.labels("source").inc()
+            message = f"capturing pauses for {PAUSE_S:g} s: {redact_url(cause)}"
+            try:
+                await self._bus.emit(ErrorEvent(source_id, "", "capture", message, self._bus.clock.now_s()))
+            except (RetryableError, ResponseError) as refused:  # the log has the message
+                log.warning("error_not_published", source_id=source_id, error=str(refused))
 
     def _is_over(self, spec: SourceSpec) -> bool:
         return self._over.get(spec.source_id) == self._identity(spec)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cornerman_decider.requests import decision_event, end_event, lost_event, open_request
-from cornerman_decider.state import add_request, blobs_of, chunk_ref
-from cornerman_decider.state_codec import STATE_FIELD, state_bytes
+from cornerman_decider.state import OpenRequest, add_request, blobs_of, chunk_ref
+from cornerman_decider.state_codec import STATE_FIELD, question_bytes, question_field, state_bytes
 from cornerman_shared.bus.hop import Hop
 from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD
 from cornerman_shared.bus.messages import ErrorEvent, StateEvent
@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cornerman_decider.core import Decision
-    from cornerman_decider.state import DeciderState, OpenRequest
+    from cornerman_decider.state import DeciderState
     from cornerman_shared.bus.messages import BlobRef, EndStatus, Features, Question, Request
     from cornerman_shared.bus.streams import Keys
     from cornerman_shared.settings.tree import BusSettings
 
 STAGE = "decider"
+QUESTION_KEPT_S = 3600
+"""How long a question is known as taken; one that waited for longer before it was read is not answered any more."""
 
 
 class DeciderHops:
@@ -62,12 +64,40 @@ class DeciderHops:
         hop.count(k.counters(request.source_id), "requests")
         return add_request(state, open_request(request))
 
-    def asked(self, request: Request, state: DeciderState) -> tuple[Hop, DeciderState]:
-        """The hop that turns a question into a request, and the state after it."""
-        hop = Hop().count(self._keys.counters(request.source_id), "questions")
+    def asked(self, question: Question, request: Request, state: DeciderState) -> tuple[Hop, DeciderState]:
+        """The hop that turns a question into a request, once, and the state after it."""
+        source_id = request.source_id
+        hop = self._first(question).count(self._keys.counters(source_id), "questions")
         after = self.requested(hop, request, state)
-        self.save(hop, request.source_id, after)
-        return hop, after
+        return hop.extend(self.keep_questions(source_id, (open_request(request),))), after
+
+    def refused(self, question: Question, request: Request, refusal: tuple[EndStatus, str], now_s: float) -> Hop:
+        """The end (status, cause) of a question that becomes no request; it counts as one that ended at once."""
+        status, cause = refusal
+        counters = self._keys.counters(request.source_id)
+        hop = self._first(question).count(counters, "questions").count(counters, "requests")
+        event = end_event(request.source_id, open_request(request), status, cause, 0, now_s)
+        hop.event(self._keys, event, self._bus.feedback_maxlen)
+        return hop.count(counters, "expired" if status == "expired" else "errors")
+
+    def keep_questions(self, source_id: str, questions: Iterable[OpenRequest]) -> Hop:
+        """Saves open questions, each in a field of its own."""
+        hop = Hop()
+        for question in questions:
+            field = question_field(question.request_id)
+            hop.set(self._keys.decider_state(source_id), field, question_bytes(question))
+        return hop
+
+    def forget_questions(self, source_id: str, questions: Iterable[OpenRequest]) -> Hop:
+        """Deletes the fields of questions that have ended."""
+        hop = Hop()
+        for question in questions:
+            hop.delete(self._keys.decider_state(source_id), question_field(question.request_id))
+        return hop
+
+    def _first(self, question: Question) -> Hop:
+        """Starts a hop that takes a question once, also when a group that was deleted delivers it again."""
+        return Hop().first(self._keys.answered(question.source_id), question.question_id, QUESTION_KEPT_S)
 
     def report_error(self, hop: Hop, features: Features, message: str, now_s: float) -> None:
         """Adds an error event for the viewers of the source."""
@@ -85,11 +115,16 @@ class DeciderHops:
         """Saves the state in the same step."""
         hop.set(self._keys.decider_state(source_id), STATE_FIELD, state_bytes(state))
 
-    def dropped(self, features: Features) -> Hop:
-        """Settles features of an older run, late or duplicate, without a decision."""
+    def dropped(self, features: Features, free: Iterable[BlobRef] | None = None) -> Hop:
+        """Settles features of an older run, or late ones, without a decision.
+
+        Args:
+            features: of the chunk.
+            free: its blobs that nothing else reads; None = all of them.
+        """
         inflight = self._keys.inflight(features.source_id)
         hop = Hop().release(inflight, credit_member(features.run, features.seq))
-        return hop.free(blobs_of((chunk_ref(features),)))
+        return hop.free(blobs_of((chunk_ref(features),)) if free is None else free)
 
     def buried(self, features: Features, reason: str, strategy: str, now_s: float) -> Hop:
         """The decision for features that were delivered too often; an end marker is decided in its turn."""
@@ -111,16 +146,25 @@ class DeciderHops:
         if status == "expired":
             # A generator that takes the request between our look and this hop raises the attempt: then it goes on.
             hop.expect(k.open_requests, i, str(attempt))
+        if request.kind == "question":
+            hop.extend(self.forget_questions(source_id, (request,)))
         event = end_event(source_id, request, status, cause, attempt, now_s)
         hop.once(k.open_requests, i).event(k, event, self._bus.feedback_maxlen)
         return hop.count(k.counters(source_id), "expired" if status == "expired" else "cancelled")
 
-    def no_such_source(self, question: Question, now_s: float) -> Hop:
-        """The error event for a question about an unknown source."""
-        message = f"there is no source {question.source_id!r}, so the question cannot be answered"
+    def unanswered(self, question: Question, cause: str, now_s: float) -> Hop:
+        """The error and the end of a question that no worker of its source has taken."""
         request_id = question_request_id(question.source_id, question.question_id)
-        event = ErrorEvent(question.source_id, "", STAGE, message, now_s, request_id)
-        return Hop().event(self._keys, event, self._bus.feedback_maxlen)
+        error = ErrorEvent(question.source_id, "", STAGE, cause, now_s, request_id)
+        request = OpenRequest(request_id, "", 0, "question", "feedback", 0.0, question.text, 0.0, ())
+        end = end_event(question.source_id, request, "failed", cause, 0, now_s)
+        hop = self._first(question).event(self._keys, error, self._bus.feedback_maxlen)
+        return hop.event(self._keys, end, self._bus.feedback_maxlen)
+
+    def no_such_source(self, question: Question, now_s: float) -> Hop:
+        """The end of a question about an unknown source."""
+        cause = f"there is no source {question.source_id!r}, so the question cannot be answered"
+        return self.unanswered(question, cause, now_s)
 
     def forget(self, source_id: str, refs: tuple[BlobRef, ...]) -> Hop:
         """Deletes the state of a removed source."""

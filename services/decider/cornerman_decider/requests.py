@@ -101,9 +101,14 @@ def request_for(
 
 
 def request_for_question(
-    question: Question, state: DeciderState, chunks: tuple[ChunkRef, ...], say: SaySettings, now_s: float
+    question: Question,
+    state: DeciderState,
+    chunks: tuple[ChunkRef, ...],
+    say: SaySettings,
+    now_s: float,
+    deadline_at_s: float = 0.0,
 ) -> Request:
-    """The request for an answer to a person about `chunks`, oldest first; it never expires."""
+    """The request for an answer to a person about `chunks`, oldest first."""
     newest = chunks[-1] if chunks else None
     return Request(
         request_id=question_request_id(question.source_id, question.question_id),
@@ -119,7 +124,7 @@ def request_for_question(
         chunks=chunks,
         sampling=sampling(say),
         adapter=say.adapter,
-        deadline_at_s=0.0,
+        deadline_at_s=deadline_at_s,
         owns_blobs=False,
         times=Times(captured_at_s=question.asked_at_s, decided_at_s=now_s),
     )

@@ -7,26 +7,31 @@ once, and the fence on the server refuses the hops that are on their way.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import contextlib
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
 
 from cornerman_decider.hops import DeciderHops
+from cornerman_decider.question_worker import QuestionWorker
 from cornerman_decider.source_worker import SourceWorker
 from cornerman_decider.strategies.factory import Strategies
 from cornerman_decider.strategy_runner import StrategyRunner
+from cornerman_decider.trouble import Trouble
 from cornerman_shared.aio import cancel_all, first_of, retry, wait_or_timeout
-from cornerman_shared.bus.commit import commit_with_retry, retry_forever
+from cornerman_shared.bus.commit import commit_with_retry, give_up, retry_forever
 from cornerman_shared.bus.consumer import Consumer
+from cornerman_shared.bus.hop import Hop
 from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.messages import Features, Question
 from cornerman_shared.bus.registry import RegistryWatcher, get_source
 from cornerman_shared.bus.streams import GROUP_DECIDER
-from cornerman_shared.errors import FencedError, RetryableError
+from cornerman_shared.errors import FencedError, MalformedError, RetryableError, is_contained
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cornerman_shared.bus.hop import Hop
+    from cornerman_shared.bus.delivery import Delivery
     from cornerman_shared.bus.streams import Keys
     from cornerman_shared.process.runtime import Context
     from cornerman_shared.settings.source import SourceSpec
@@ -91,6 +96,7 @@ class Shard:
         """Decides until the lease is lost or the process stops."""
         bus, name, lease, count = self._bus, self._context.name, self._lease, self._context.count_entry
         slots = self._context.settings.decider.max_held + SPARE_SLOTS
+        # Parts: a source that waits for its reply must not fill the slots of the others.
         features = Consumer(
             bus,
             [self._keys.features],
@@ -98,12 +104,24 @@ class Shard:
             Features,
             name,
             slots=slots,
+            part_of=lambda message: message.source_id,
             lease=lease,
+            count_begun=True,
             tombstone=self._bury,
             count=count,
         )
         questions = Consumer(
-            bus, [self._keys.questions], GROUP_DECIDER, Question, name, slots=QUESTION_SLOTS, lease=lease, count=count
+            bus,
+            [self._keys.questions],
+            GROUP_DECIDER,
+            Question,
+            name,
+            slots=QUESTION_SLOTS,
+            part_of=lambda message: message.source_id,
+            lease=lease,
+            count_begun=True,
+            tombstone=self._bury_question,
+            count=count,
         )
         await retry_forever(self._registry.refresh)  # before any entry is read: its source must be known
         try:
@@ -134,45 +152,76 @@ class Shard:
                 continue
             del self._workers[source_id]  # first, so that entries from now on find no worker
             await cancel_all(task)
-            await worker.remove()
+            try:
+                await worker.remove()
+            except Exception as error:
+                if not is_contained(error):
+                    raise
+                log.exception("source_not_forgotten", source_id=source_id)
+                worker.abandon()
             log.info("source_removed", source_id=source_id)
 
     async def _take_features(self, consumer: Consumer[Features], tasks: asyncio.TaskGroup) -> None:
         metrics = self._context.metrics
         while True:
             for delivery in await consumer.take(64):
-                worker = await self._worker_for(delivery.message.source_id, tasks)
-                if worker is None:
-                    await commit_with_retry(delivery, self._hops.dropped(delivery.message))
-                else:
-                    worker.push(delivery.message, delivery)
+                async with self._containing(delivery):
+                    worker = await self._worker_for(delivery.message.source_id, tasks)
+                    if worker is None:
+                        await commit_with_retry(delivery, self._hops.dropped(delivery.message))
+                    else:
+                        worker.push(delivery.message, delivery)
             self._context.progress(consumer.busy)
             metrics.chunks_held.set(sum(worker.held for worker, _ in self._workers.values()))
 
     async def _take_questions(self, consumer: Consumer[Question], tasks: asyncio.TaskGroup) -> None:
         while True:
             for delivery in await consumer.take(QUESTION_SLOTS):
-                worker = await self._worker_for(delivery.message.source_id, tasks)
-                if worker is None:
-                    now_s = self._bus.clock.now_s()
-                    await commit_with_retry(delivery, self._hops.no_such_source(delivery.message, now_s))
-                else:
-                    worker.ask(delivery)
+                async with self._containing(delivery):
+                    worker = await self._worker_for(delivery.message.source_id, tasks)
+                    if worker is None:
+                        now_s = self._bus.clock.now_s()
+                        await commit_with_retry(delivery, self._hops.no_such_source(delivery.message, now_s))
+                    else:
+                        worker.ask(delivery)
+
+    @contextlib.asynccontextmanager
+    async def _containing(self, delivery: Delivery[Any]) -> AsyncIterator[None]:
+        """Buries an entry that causes an unexpected error before its source has a worker."""
+        try:
+            yield
+        except Exception as error:
+            if not is_contained(error):
+                raise
+            log.exception("entry_failed", stream=delivery.stream, entry_id=delivery.entry_id)
+            await give_up(delivery, f"{type(error).__name__}: {error}", Hop())
 
     async def _worker_for(self, source_id: str, tasks: asyncio.TaskGroup) -> SourceWorker | None:
         """The worker of the source, started if needed; None when the source is not registered (any more)."""
         if source_id in self._workers:
             return self._workers[source_id][0]
-        spec = self._registry.specs.get(source_id) or await retry_forever(lambda: get_source(self._bus, source_id))
+        spec = self._registry.specs.get(source_id) or await self._read_spec(source_id)
         if spec is None:
             return None
         if source_id not in self._workers:  # the other of the two taking tasks may have started it meanwhile
-            runner = StrategyRunner(self._bus, self._strategies, self._context.metrics)
-            worker = SourceWorker(self._bus, self._lease, spec, runner, self._context.metrics)
+            metrics = self._context.metrics
+            runner = StrategyRunner(self._bus, self._strategies, metrics)
+            asked = QuestionWorker(self._bus, self._hops)
+            worker = SourceWorker(self._bus, self._lease, spec, runner, asked, Trouble(), metrics)
             for features in self._buried.pop(source_id, ()):
                 worker.push(features, None)
             self._workers[source_id] = (worker, tasks.create_task(worker.run(), name=f"source:{source_id}"))
         return self._workers[source_id][0]
+
+    async def _read_spec(self, source_id: str) -> SourceSpec | None:
+        try:
+            return await retry_forever(lambda: get_source(self._bus, source_id))
+        except (MalformedError, ValueError) as error:
+            log.error("source_unreadable", source_id=source_id, error=str(error))
+            return None
+
+    def _bury_question(self, question: Question, reason: str) -> Hop:
+        return self._hops.unanswered(question, f"deciders died on it: {reason}", self._bus.clock.now_s())
 
     def _bury(self, features: Features, reason: str) -> Hop:
         """The consumer's tombstone for features that were delivered too often; the order passes over their place."""

@@ -11,32 +11,37 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from redis.exceptions import ResponseError
+
 from cornerman_decider.chunk_order import ChunkOrder
-from cornerman_decider.hops import DeciderHops
-from cornerman_decider.requests import request_for, request_for_question
+from cornerman_decider.hops import STAGE, DeciderHops
+from cornerman_decider.requests import request_for
 from cornerman_decider.state import (
     DeciderState,
+    chunk_ref,
     drop_ended_requests,
     has_open_feedback,
     new_run,
-    question_context,
     unreferenced_blobs,
 )
-from cornerman_decider.state_codec import STATE_FIELD, state_from
+from cornerman_decider.state_codec import STATE_FIELD, questions_from, state_from
 from cornerman_shared.aio import wait_or_timeout
-from cornerman_shared.bus.commit import commit_with_retry, retry_forever
+from cornerman_shared.bus.commit import commit_with_retry, give_up, retry_forever
 from cornerman_shared.bus.hop import Hop, HopResult
 from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD, LastFeedback
+from cornerman_shared.bus.messages import ErrorEvent
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.resequence import Gap
-from cornerman_shared.errors import MalformedError
+from cornerman_shared.errors import FatalError, FencedError, MalformedError, RetryableError
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
     from cornerman_decider.chunk_order import OrderedEntry
     from cornerman_decider.core import Decision
+    from cornerman_decider.question_worker import QuestionWorker
     from cornerman_decider.state import OpenRequest
     from cornerman_decider.strategy_runner import StrategyRunner
+    from cornerman_decider.trouble import Trouble
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.delivery import Delivery
     from cornerman_shared.bus.lease import Lease
@@ -57,7 +62,16 @@ class SourceWorker:
         spec: the source's settings; assign a new one when they change.
     """
 
-    def __init__(self, bus: Bus, lease: Lease, spec: SourceSpec, runner: StrategyRunner, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        lease: Lease,
+        spec: SourceSpec,
+        runner: StrategyRunner,
+        questions: QuestionWorker,
+        trouble: Trouble,
+        metrics: Metrics,
+    ) -> None:
         self.spec = spec
         self.source_id = spec.source_id
         self._bus = bus
@@ -67,13 +81,16 @@ class SourceWorker:
         self._metrics = metrics
         self._hops = DeciderHops(self._keys, bus.settings.bus)
         self._incoming: deque[OrderedEntry] = deque()  # bounded by the consumer's slots
-        self._questions: deque[Delivery[Question]] = deque()
+        self._questions = questions
         self._wakeup = asyncio.Event()
         self._state = DeciderState()
         self._order = self._new_order(0)
         self._gaps: list[int] = []  # given up since the last hop; written with the next one
         self._to_free: tuple[BlobRef, ...] = ()  # blobs of the run before; freed with the next hop
         self._attempts: dict[str, int] = {}
+        self._in_work: OrderedEntry | None = None
+        self._asking = False  # the first question is in work
+        self._trouble = trouble
 
     def push(self, features: Features, delivery: Delivery[Features] | None) -> None:
         """Queues a chunk's features; no delivery = its entry was buried and only its place in the order is left."""
@@ -82,7 +99,7 @@ class SourceWorker:
 
     def ask(self, question: Delivery[Question]) -> None:
         """Queues a question."""
-        self._questions.append(question)
+        self._questions.waiting.append(question)
         self._wakeup.set()
 
     @property
@@ -91,12 +108,22 @@ class SourceWorker:
         return len(self._order)
 
     async def run(self) -> None:
-        """Decides until it is cancelled.
+        """Decides until it is cancelled. An unexpected error costs this source a pause and a fresh start.
 
         Raises:
             FencedError: the shard belongs to another decider now.
+            FatalError: the process cannot continue.
         """
-        await self._load_state()
+        while True:
+            try:
+                await self._load_state()
+                await self._work()
+            except (FatalError, FencedError):
+                raise
+            except Exception as error:
+                await self._contain(error)
+
+    async def _work(self) -> None:
         while True:
             self._wakeup.clear()  # before the queues are read: a later push sets it again
             await self._order_incoming()
@@ -105,17 +132,55 @@ class SourceWorker:
             await self._expire_overdue()
             await self._wait()
 
+    async def _contain(self, error: Exception) -> None:
+        """Reports an unexpected error of this source, gives up an entry that caused it twice, and pauses."""
+        entry, message = self._in_work, f"{type(error).__name__}: {error}"
+        delivery = self._questions.waiting[0] if self._asking else entry[1] if entry else None
+        setback = self._trouble.failed(delivery.entry_id if delivery else "", message)
+        self._metrics.errors_total.labels("source_worker").inc()
+        log.exception("source_failed", source_id=self.source_id, pause_s=setback.pause_s, give_up=setback.give_up)
+        if entry:
+            # It may have left the queue and the order already.
+            self._incoming = deque(other for other in self._incoming if other is not entry)
+            if setback.give_up and entry[1]:
+                hop = self._hops.buried(entry[0], message, self.spec.speak.strategy, self._now_s())
+                await give_up(entry[1], message, hop)
+                entry = (entry[0], None)
+            self._incoming.appendleft(entry)
+        elif self._asking and setback.give_up:
+            await self._questions.give_up_first(message)
+        self._in_work, self._asking = None, False
+        if setback.tell:
+            await self._tell(f"deciding pauses for {setback.pause_s:g} s: {message}")
+        await asyncio.sleep(setback.pause_s)
+
+    async def _tell(self, message: str) -> None:
+        """Publishes an error event."""
+        try:
+            await self._bus.emit(ErrorEvent(self.source_id, self._state.run, STAGE, message, self._now_s()))
+        except (RetryableError, ResponseError) as error:  # the log has the message
+            log.warning("error_not_published", source_id=self.source_id, error=str(error))
+
     async def remove(self) -> None:
         """Ends the requests of a removed source as cancelled, settles its entries and deletes its state."""
         await self._load_state()  # the cancelled task may have written a hop that it did not learn of
         for request in self._state.open:
             hop = self._hops.end(self.source_id, request, "cancelled", "the source was removed", 0, self._now_s())
             await self._run_hop(hop)
-        for entry in (*self._incoming, *self._order.held()):
+        in_work = [self._in_work] if self._in_work else []
+        for entry in (*in_work, *self._incoming, *self._order.held()):
             await self._drop(entry)
-        for question in self._questions:
+        for question in self._questions.waiting:
             await commit_with_retry(question, self._hops.no_such_source(question.message, self._now_s()))
         await self._run_hop(self._hops.forget(self.source_id, unreferenced_blobs(self._state, DeciderState())))
+
+    def abandon(self) -> None:
+        """Leaves what is in hand to the consumer, which delivers it again."""
+        for _, delivery in (*self._incoming, *self._order.held()):
+            if delivery:
+                delivery.forget()
+        for question in self._questions.waiting:
+            question.forget()
 
     async def _wait(self) -> None:
         """Waits for a push or a question; with open requests or held chunks, for a tick at most."""
@@ -127,12 +192,20 @@ class SourceWorker:
 
     async def _load_state(self) -> None:
         """Reads the state that the last hop saved, by this decider or the one before it."""
-        data = await self._hget(self._keys.decider_state(self.source_id), STATE_FIELD)
+        fields = await retry_forever(lambda: self._hgetall(self._keys.decider_state(self.source_id)))
+        data = fields.get(STATE_FIELD.encode())
         try:
             self._state = state_from(data) if data else DeciderState()
         except MalformedError as error:
             log.error("decider_state_unreadable", source_id=self.source_id, error=str(error))
             self._state = DeciderState()
+        # Another version saved questions in the state; the next hop would drop them.
+        older = [request for request in self._state.open if request.kind == "question"]
+        if older:
+            await self._run_hop(self._hops.keep_questions(self.source_id, older))
+        known = {request.request_id for request in self._state.open}
+        questions = [question for question in questions_from(fields) if question.request_id not in known]
+        self._state = replace(self._state, open=(*self._state.open, *questions))
         if self._order.next_seq != self._state.next_seq:
             waiting = self._order.held()
             self._order = self._new_order(self._state.next_seq)
@@ -143,7 +216,7 @@ class SourceWorker:
         """Moves incoming entries into the order; settles those of an older run, late ones and duplicates."""
         while self._incoming:
             # An entry leaves the queue after its last await, so that a cancelled task does not lose it.
-            entry = self._incoming[0]
+            entry = self._in_work = self._incoming[0]
             run = entry[0].run
             if run != self._state.run:
                 if await self._is_superseded(run):
@@ -154,6 +227,7 @@ class SourceWorker:
             if (late := self._order.push(entry, self._bus.clock.monotonic_s())) is not None:
                 await self._drop(late)
             self._incoming.popleft()
+        self._in_work = None
 
     async def _begin_run(self, run: str) -> None:
         for entry in self._order.held():
@@ -173,20 +247,28 @@ class SourceWorker:
 
     async def _drop(self, entry: OrderedEntry) -> None:
         features, delivery = entry
-        if delivery is not None:
-            await commit_with_retry(delivery, self._hops.dropped(features))
+        if delivery is None:
+            return
+        if features.run == self._state.run and self._order.holds(features):
+            await commit_with_retry(delivery, Hop())  # a duplicate: the held one returns credit and blobs
+            return
+        # Delivered again after its decision, a chunk may still be in the context.
+        chunk = replace(DeciderState(), latest=chunk_ref(features))
+        await commit_with_retry(delivery, self._hops.dropped(features, unreferenced_blobs(chunk, self._state)))
 
     async def _answer_questions(self) -> None:
-        while self._questions:
-            question = self._questions[0]
-            chunks = question_context(self._state)
-            request = request_for_question(question.message, self._state, chunks, self.spec.say, self._now_s())
-            hop, after = self._hops.asked(request, self._state)
-            if await commit_with_retry(question, hop) is HopResult.DONE:
-                self._state = after
+        for _ in range(self._questions.in_turn()):
+            self._asking = True
+            if self._state.open:
+                await self._refresh_open()  # those that have ended leave room for others
+            after = await self._questions.take_first(self._state, self.spec)
+            if after is None:
+                await self._load_state()
             else:
-                await self._load_state()  # an earlier try may have been written: the server's state tells
-            self._questions.popleft()
+                self._state = after
+        self._asking = False
+        if self._questions.waiting:
+            self._wakeup.set()
 
     async def _decide_ready(self) -> None:
         while self._order:
@@ -199,10 +281,13 @@ class SourceWorker:
                 return
             if isinstance(item, Gap):
                 self._gaps.append(item.seq)
-            elif item[1] is None:
+                continue
+            self._in_work = item
+            if item[1] is None:
                 await self._skip_buried(item[0])
             else:
                 await self._decide(item[0], item[1])
+            self._in_work = None
 
     async def _skip_buried(self, features: Features) -> None:
         """Passes over a buried chunk, whose decision is written already; a buried end marker ends the run here."""
@@ -215,6 +300,7 @@ class SourceWorker:
             await self._run_hop(hop)
 
     async def _decide(self, features: Features, delivery: Delivery[Features]) -> None:
+        await retry_forever(delivery.begin)
         # Works on a copy: the state changes only when the server has taken the hop.
         state = self._state if not self._gaps else replace(self._state, next_seq=self._gaps[-1] + 1)
         hop = self._hops.begin(features, self._gaps, self.spec.speak.strategy, self._now_s())
@@ -230,6 +316,7 @@ class SourceWorker:
         if await commit_with_retry(delivery, hop) is HopResult.DONE:
             self._state, self._to_free = state, ()
             self._gaps.clear()
+            self._trouble.worked()
         elif await self._is_superseded(features.run):
             # Capture began another run while this chunk was decided: the hop was void, its entry is still pending.
             await commit_with_retry(delivery, self._hops.dropped(features))
@@ -252,7 +339,11 @@ class SourceWorker:
         ids = [request.request_id for request in self._state.open]
         rows = await retry_forever(lambda: self._hmget(self._keys.open_requests, ids))
         self._attempts = {i: int(raw) for i, raw in zip(ids, rows, strict=True) if raw is not None}
-        self._state, free = drop_ended_requests(self._state, self._attempts)
+        before = self._state
+        self._state, free = drop_ended_requests(before, self._attempts)
+        ended = [one for one in before.open if one.kind == "question" and one.request_id not in self._attempts]
+        if ended:
+            await self._run_hop(self._hops.forget_questions(self.source_id, ended))
         if free:
             await retry_forever(lambda: self._bus.free_blobs(free))
 
@@ -277,6 +368,11 @@ class SourceWorker:
 
     async def _hget(self, key: str, field: str) -> bytes | None:
         return (await retry_forever(lambda: self._hmget(key, [field])))[0]
+
+    async def _hgetall(self, key: str) -> dict[bytes, bytes]:
+        with redis_errors():
+            rows: dict[bytes, bytes] = await self._bus.redis.hgetall(key)
+        return rows
 
     async def _hmget(self, key: str, fields: list[str]) -> list[bytes | None]:
         with redis_errors():

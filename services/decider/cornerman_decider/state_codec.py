@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cornerman_decider.state import Value
 
 VERSION = 1
+QUESTION_PREFIX = "question:"  # each question has a field, so that the state, rewritten for each chunk, stays small
 STATE_FIELD = "state"  # of the source's hash `Keys.decider_state`; another field holds the last feedback
 
 
@@ -36,7 +37,7 @@ def state_bytes(state: DeciderState) -> bytes:
             "gate": asdict(state.gate),
             "context": [asdict(chunk) for chunk in state.context],
             "latest": asdict(state.latest) if state.latest else None,
-            "open": [asdict(request) for request in state.open],
+            "open": [asdict(request) for request in state.open if request.kind != "question"],
             "told": state.reported_error,
         }
     )
@@ -70,6 +71,29 @@ def state_from(data: bytes) -> DeciderState:
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise MalformedError(f"incomplete decider state: {error}. Start the source again.") from None
+
+
+def question_field(request_id: str) -> str:
+    """Field of `Keys.decider_state` for an open question."""
+    return f"{QUESTION_PREFIX}{request_id}"
+
+
+def question_bytes(request: OpenRequest) -> bytes:
+    """The value of `question_field`."""
+    return pack_map(asdict(request))
+
+
+def questions_from(fields: Mapping[bytes, bytes]) -> tuple[OpenRequest, ...]:
+    """The open questions among the fields of `Keys.decider_state`.
+
+    Raises:
+        MalformedError: a field is not a question of this version.
+    """
+    bodies = [unpack_map(data) for name, data in sorted(fields.items()) if name.startswith(QUESTION_PREFIX.encode())]
+    try:
+        return tuple(OpenRequest(**{**body, "refs": _refs(body["refs"])}) for body in bodies)
+    except (KeyError, TypeError) as error:
+        raise MalformedError(f"incomplete question in the decider's state: {error}") from None
 
 
 def _value(value: object) -> Value:

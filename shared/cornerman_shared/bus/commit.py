@@ -6,13 +6,12 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from cornerman_shared.aio import retry
-from cornerman_shared.bus.hop import HopResult
-from cornerman_shared.errors import RetryableError
+from cornerman_shared.bus.hop import Hop, HopResult
+from cornerman_shared.errors import RetryableError, is_contained
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.delivery import Delivery
-    from cornerman_shared.bus.hop import Hop
 
 M = TypeVar("M")
 T = TypeVar("T")
@@ -34,6 +33,21 @@ async def commit_with_retry(delivery: Delivery[M], hop: Hop) -> HopResult:
 async def bury_with_retry(delivery: Delivery[M], reason: str, also: Hop) -> HopResult:
     """Buries the entry and runs `also` in the same script; retries as `commit_with_retry` does."""
     return await _until_answered(delivery, lambda: delivery.bury(reason, also))
+
+
+async def give_up(delivery: Delivery[M], reason: str, also: Hop) -> None:
+    """Buries an entry that caused an unexpected error; without `also`, if that causes another.
+
+    Raises:
+        FencedError: a newer owner holds the consumer's lease.
+    """
+    try:
+        await bury_with_retry(delivery, reason, also)
+    except Exception as error:
+        if not is_contained(error):
+            raise
+        log.exception("burial_refused", entry_id=delivery.entry_id, reason=reason)
+        await bury_with_retry(delivery, f"{reason}; its burial failed: {type(error).__name__}: {error}", Hop())
 
 
 async def retry_forever(call: Callable[[], Awaitable[T]]) -> T:

@@ -27,7 +27,7 @@ class HopResult(Enum):
     Attributes:
         DONE: the entry is settled and every operation was run.
         SETTLED_BEFORE: the entry was settled before; no operation was run.
-        ONLY_SETTLED: the entry is settled, but operations behind a failed `once` were left out.
+        ONLY_SETTLED: the entry is settled, but operations behind a failed `once` or `first` were left out.
     """
 
     DONE = 1
@@ -80,6 +80,10 @@ class Hop:
     def once(self, key: str, field: str) -> Hop:
         """Deletes a field; operations added later run only if it existed."""
         return self._operation("once", self._number(key), field)
+
+    def first(self, key: str, member: str, keep_s: int) -> Hop:
+        """ZADD NX: operations added later run only the first time in `keep_s` seconds that the member is added."""
+        return self._operation("first", self._number(key), member, keep_s)
 
     def expect(self, key: str, field: str, value: Arg) -> Hop:
         """Makes the whole hop conditional: it runs only if the field is missing or holds `value` (no newer attempt)."""

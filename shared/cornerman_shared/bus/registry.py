@@ -41,8 +41,8 @@ async def list_sources(bus: Bus) -> dict[str, SourceSpec]:
         for raw_id, body in rows.items():
             try:
                 found[raw_id.decode()] = _decode(body)
-            except (MalformedError, ValidationError) as error:
-                log.warning("source_unreadable", source_id=raw_id.decode(), error=str(error))
+            except (MalformedError, ValueError) as error:  # ValueError: pydantic's too
+                log.warning("source_unreadable", source_id=raw_id.decode(errors="replace"), error=str(error))
     return dict(sorted(found.items()))
 
 

@@ -7,7 +7,7 @@
 --          name, its number of arguments, its arguments.
 --
 -- Returns 1 done, 0 the input was settled before, -1 a newer owner holds the lease, 2 settled, but the field of `once` was
--- missing, so the operations behind it were left out.
+-- missing or the member of `first` was there, so the operations behind it were left out.
 local group, id, generation = ARGV[1], ARGV[2], ARGV[3]
 if generation ~= '' and redis.call('GET', KEYS[2]) ~= generation then
   return -1
@@ -51,8 +51,16 @@ end
 function operations.free(key)
   redis.call('UNLINK', key)
 end
+-- Adds a member of a sorted set, scored by the server's time; forgets members older than `keep_s`.
+local function is_first(key, member, keep_s)
+  local now_s = tonumber(redis.call('TIME')[1])
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', now_s - keep_s)
+  local added = redis.call('ZADD', key, 'NX', now_s, member)
+  redis.call('EXPIRE', key, keep_s)
+  return added == 1
+end
 -- How many leading arguments of an operation are key numbers; must match `_KEY_ARGUMENTS` in hop.py.
-local key_arguments = { add = 1, event = 2, set = 1, delete = 1, release = 1, count = 1, free = 1, once = 1 }
+local key_arguments = { add = 1, event = 2, set = 1, delete = 1, release = 1, count = 1, free = 1, once = 1, first = 1 }
 
 local at = first
 while at <= #ARGV do
@@ -66,6 +74,10 @@ while at <= #ARGV do
   end
   if name == 'once' then
     if redis.call('HDEL', given[1], given[2]) == 0 then
+      return 2
+    end
+  elseif name == 'first' then
+    if not is_first(given[1], given[2], tonumber(given[3])) then
       return 2
     end
   else
