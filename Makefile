@@ -18,7 +18,7 @@ PACKAGES := cornerman media mobile_videogpt pose services shared training
 STAMP  := $(VENV)/.installed$(if $(CONSTRAINTS),,-newest)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit lint compat faults fuzz bench screenshots reference clean
+.PHONY: help setup demo test unit lint docs compat faults fuzz bench screenshots reference clean
 
 help: ## Show this
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -49,12 +49,15 @@ test: setup ## All tests: unit and doctests, contract, integration, faults (shor
 	$(TEST) tests/faults tests/e2e tests/parity
 	$(BIN)/python -m coverage report --include='shared/**,services/**/core.py' --fail-under=90
 
-lint: setup $(PAGE)/node_modules/.installed ## ruff, mypy --strict, import rules; prettier, eslint and tsc for the page
+lint: setup $(PAGE)/node_modules/.installed docs ## ruff, mypy --strict, import rules; the docs; prettier, eslint and tsc for the page
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	cd $(PAGE) && npm run --silent lint
+
+docs: setup ## The site of the documentation, into build/docs; ARGS=serve shows it while you write
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs $(if $(filter serve,$(ARGS)),serve,build --strict --quiet)
 
 $(PAGE)/node_modules/.installed: $(PAGE)/package.json
 	@command -v npm >/dev/null || { echo "make lint needs Node.js and npm: apt install nodejs npm" >&2; exit 1; }

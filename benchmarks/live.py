@@ -21,8 +21,8 @@ import numpy as np
 import psutil
 
 from cornerman.local import options, page
+from cornerman.local.demo_clip import demo_clip
 from cornerman.local.launcher import ROLES, SERVICES
-from cornerman.local.model_choice import demo_clip
 from cornerman.local.pipeline import LocalPipeline
 from cornerman.local.pipeline_plan import PipelinePlan
 from cornerman.local.run_output import DiscardOutput
@@ -110,7 +110,7 @@ def main(argv: list[str] | None = None) -> int:
         own = {"runtime": {"dir": str(Path(name) / "run")}, "redis": {"url": ""}, "sources": []}
         base = (options.quiet(False), own)
         chosen = options.command_settings("", "", given.sets, *base, watch__loop=True, watch__realtime=True)
-        chosen = options.with_models(chosen, lambda text: print(text, file=sys.stderr))
+        chosen, _ = options.with_models(chosen, lambda text: print(text, file=sys.stderr))
         roles: tuple[str, ...] = ROLES
         if not given.no_page:
             _, page_settings = page.address(chosen.settings.gateway, 0)

@@ -13,45 +13,15 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from cornerman import __version__
-from cornerman.commands import (
-    annotate,
-    ask,
-    comment,
-    demo,
-    dlq,
-    doctor,
-    evaluate,
-    gym,
-    models,
-    poll,
-    run,
-    sources,
-    status,
-    train,
-    up,
-    watch,
-)
-from cornerman.local.training_tools import FORWARD_OPTIONS
+from cornerman.command_table import add_commands
 from cornerman_shared.errors import ConfigError, CornermanError, RetryableError
-from cornerman_shared.process import logs
-from cornerman_shared.process.runtime import EXIT_CONFIG, EXIT_NO_SERVER, EXIT_OK, EXIT_USAGE
-from cornerman_shared.process.watchdog import EXIT_SOFTWARE
+from cornerman_shared.process.exit_codes import EXIT_CONFIG, EXIT_NO_SERVER, EXIT_OK, EXIT_SOFTWARE, EXIT_USAGE
 from cornerman_shared.redact import redact_url
 from cornerman_shared.text import clean_text
 
 EXIT_INTERRUPTED = 130
-
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    help="Watches live video and speaks only when it helps. Start with `cornerman demo`.",
-)
 
 
 def _version(wanted: bool) -> None:
@@ -60,38 +30,43 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
+    # structlog is slow to import, and help and completion log nothing.
+    from cornerman_shared.process import logs
+
     # No settings are loaded yet: the command's own log level comes from the environment alone.
     level = os.environ.get("CORNERMAN_LOG__LEVEL", "warning")
     logs.configure(level if level in logs.LEVELS else "warning", role="cornerman")
 
 
-app.command()(demo.demo)
-app.command()(run.run)
-app.command()(up.up)
-app.command()(watch.watch)
-app.command()(ask.ask)
-app.command()(poll.poll)
-app.command()(comment.comment)
-app.command()(annotate.annotate)
-app.command()(status.status)
-app.command()(doctor.doctor)
-app.command()(evaluate.evaluate)
-app.command(context_settings=FORWARD_OPTIONS)(gym.gym)
-app.command(context_settings=FORWARD_OPTIONS)(train.train)
-app.add_typer(sources.app, name="sources")
-app.add_typer(dlq.app, name="dlq")
-app.add_typer(models.app, name="models")
+def build_app(arguments: Sequence[str], completes: bool = False) -> typer.Typer:
+    """The command line; of its commands only the one in `arguments` is imported.
+
+    Args:
+        completes: a shell asks for the rest of a word: all commands are imported.
+    """
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+        help="Watches live video and speaks only when it helps. Start with `cornerman demo`.",
+    )
+    app.callback()(_root)
+    first_word = next((argument for argument in arguments if not argument.startswith("-")), "")
+    add_commands(app, wanted=None if completes else first_word)
+    return app
 
 
 def invoke(argv: Sequence[str] | None = None) -> int:
     """Runs a command line and returns its exit code. An error is one red sentence on stderr."""
     try:
+        arguments = list(sys.argv[1:] if argv is None else argv)
+        app = build_app(arguments, completes="_CORNERMAN_COMPLETE" in os.environ)
         # Not standalone: typer raises its errors instead of printing them and exiting.
-        code: Any = app(args=list(argv) if argv is not None else None, standalone_mode=False)
+        code: Any = app(args=arguments if argv is not None else None, standalone_mode=False)
         return int(code or EXIT_OK)
     except CornermanError as error:
         _complain(str(error))
@@ -121,6 +96,9 @@ def _usage(error: Exception) -> int:
 
 
 def _complain(text: str) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
     Console(stderr=True, soft_wrap=True, highlight=False).print(
         Text(f"cornerman: {clean_text(redact_url(text))}", style="red")
     )

@@ -24,6 +24,7 @@ class Feedback:
         event_id: pass it as `since` to continue after this feedback.
         pts_s: the moment it is about, seconds since the start of the source's run.
         latency_ms: milliseconds of each stage, and `total`.
+        picture_age_s: age of its newest picture when it was asked for, seconds; 0 = unknown.
     """
 
     event_id: str
@@ -35,6 +36,7 @@ class Feedback:
     model: str
     ttft_ms: float
     latency_ms: dict[str, float]
+    picture_age_s: float = 0.0
 
 
 async def subscribe(
@@ -72,6 +74,7 @@ async def subscribe(
                     model=event.model,
                     ttft_ms=event.ttft_ms,
                     latency_ms=latency_ms(event.times),
+                    picture_age_s=event.picture_age_s,
                 )
 
 

@@ -1,7 +1,7 @@
 """Prints the settings file of a container image: the bundled clip, looped, with the bundled model.
 
-Runs once, while the image is built. Without a bundled model it names the fake back ends, whose texts are echoes of the
-prompt. A CORNERMAN_* variable overrides each setting; CORNERMAN_SOURCES='[]' watches nothing.
+Runs once, while the image is built. It names the back ends; strategy and gate of a source are resolved from them at run
+time, as everywhere. A CORNERMAN_* variable overrides each setting; CORNERMAN_SOURCES='[]' watches nothing.
 """
 
 from __future__ import annotations
@@ -11,16 +11,20 @@ from typing import Any
 
 import yaml
 
-from cornerman.local.model_choice import choose_models, demo_clip
+from cornerman.local.demo_clip import demo_clip
+from cornerman_common.model_choice import resolve_models
 
 
 def defaults() -> dict[str, Any]:
     """The settings as a tree."""
     # Torch is in the images that load the model, not necessarily in the one that runs this.
-    models = choose_models(lambda _: False, torch=True).settings
+    settings = resolve_models(loads=False).settings
     source, _ = demo_clip()
-    demo = {"source_id": "demo", "url": source, "watch": {"loop": True}, "speak": {**models.get("speak", {})}}
-    return {**models, "sources": [demo]}
+    return {
+        "encoder": {"backend": settings.encoder.backend},
+        "generator": {"backend": settings.generator.backend},
+        "sources": [{"source_id": "demo", "url": source, "watch": {"loop": True}}],
+    }
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import sys
 
+from cornerman_common.model_choice import resolve_models
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.registry import add_source, list_sources
 from cornerman_shared.errors import CornermanError
 from cornerman_shared.process import logs
-from cornerman_shared.settings.source import SourceSpec
-from cornerman_shared.settings.tree import Settings, load_settings
+from cornerman_shared.settings.tree import Settings
 
 log = logs.get_logger("register")
 
@@ -23,22 +23,16 @@ async def register(settings: Settings) -> list[str]:
     async with Bus.connect(settings) as bus:
         await bus.ready()
         there = await list_sources(bus)
-        added = [_supported(spec, settings) for spec in settings.sources if spec.source_id not in there]
+        added = [spec for spec in settings.sources if spec.source_id not in there]
         for spec in added:
             await add_source(bus, spec)
     return [spec.source_id for spec in added]
 
 
-def _supported(spec: SourceSpec, settings: Settings) -> SourceSpec:
-    """The spec with strategy `rules` behind the fake encoder: the bundled head needs the bundled model's features."""
-    if settings.encoder.backend == "fake" and spec.speak.strategy == "head" and not spec.speak.head:
-        return spec.model_copy(update={"speak": spec.speak.model_copy(update={"strategy": "rules"})})
-    return spec
-
-
 def main() -> int:
     try:
-        settings = load_settings()
+        # Strategy and gate go with the back ends of the services, which have the same settings.
+        settings = resolve_models(loads=False).settings
         logs.configure(settings.log.level, settings.log.format, role="register")
         log.info("registered", added=asyncio.run(register(settings)))
     except CornermanError as error:

@@ -29,7 +29,10 @@ FOLDER = Path(__file__).parent
 PROSE = FOLDER / "streams.md"
 OUT = FOLDER / "asyncapi.yaml"
 
-PARTS: tuple[type, ...] = (messages.Times, messages.BlobRef, messages.ChunkRef, messages.Sampling)
+PARTS: tuple[type, ...] = (
+    *(messages.Times, messages.BlobRef, messages.ChunkRef, messages.Sampling),
+    *(messages.MovementSeen, messages.MistakeSeen),
+)
 SCALARS: dict[type, tuple[str, dict[str, Any]]] = {
     str: ("text", {"type": "string"}),
     int: ("integer", {"type": "integer"}),

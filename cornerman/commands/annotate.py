@@ -65,14 +65,14 @@ def annotate(
             encoder__backend=encoder,
             generator__backend=generator,
         )
-        lines = _watch(path, options.with_models(chosen, printer.note), printer)
+        lines = _watch(path, options.with_models(chosen, printer.note)[0], printer)
     known = captions(lines)
     from cornerman.local.annotated_video import write_annotated  # FFmpeg is slow to import
 
     written = write_annotated(path, target, known)
     # Players count from the container's zero, captions from the first picture.
     begin_s = written.start_s
-    cues = [Cue(caption.start_s + begin_s, caption.end_s + begin_s, caption.text) for caption in known]
+    cues = [Cue(one.start_s + begin_s, one.end_s + begin_s, one.text, note=one.about) for one in known]
     target.with_suffix(".vtt").write_text(webvtt(cues), encoding="utf-8")
     for note in written.notes:
         printer.note(f"{path.name}: {note}")

@@ -25,6 +25,8 @@ from cornerman_shared.text import clean_text
 
 UNHEARD_S = 5.0
 """How long after its deadline the end of a question may come."""
+OLD_S = 5.0
+"""An answer about an older picture says so."""
 
 
 def ask(
@@ -34,7 +36,10 @@ def ask(
     config: options.Config = "",
     redis: options.Redis = "",
 ) -> None:
-    """Ask about the picture shown now; the answer is printed as it comes."""
+    """Ask about the picture shown now; the answer is printed as it comes.
+
+    A question that the model cannot answer is declined, with the questions that it does answer.
+    """
     chosen = options.command_settings(config, redis)
     output = RunOutput(as_json=as_json, progress=False)
     run_until_signal(_ask(chosen.settings, source_id, question_text(text), output))
@@ -73,8 +78,12 @@ async def _ask(settings: Settings, source_id: str, text: str, output: RunOutput)
             if isinstance(event, EndEvent):
                 if printed:
                     sys.stdout.write("\n")
-                if event.status != "done":
+                if event.status == "declined" and not output.as_json:
+                    output.note(event.cause)
+                if event.status not in ("done", "declined"):
                     raise GenerationError(f"the question ended without an answer ({event.status}): {event.cause}")
+                if event.picture_age_s >= OLD_S:
+                    print(f"about a picture {event.picture_age_s:.0f} s old", file=sys.stderr)
                 line = EventLines().of(event)
                 if line is not None and output.as_json:
                     output.line(line)

@@ -9,6 +9,7 @@ import typer
 from cornerman.local import options
 from cornerman.local.commentary import PRESETS, Preset
 from cornerman.local.pipeline import run_sources
+from cornerman.local.prompt_notes import note_ignored_prompt
 from cornerman.local.run_output import RunOutput
 from cornerman.local.source_specs import source_specs
 from cornerman_gateway.profiles import PROFILES
@@ -51,6 +52,7 @@ def comment(
     )
     source_specs(sources, chosen.settings)  # reports a wrong source before any note
     output = RunOutput(as_json=as_json)
-    chosen = options.with_models(chosen, output.note)
+    chosen, choice = options.with_models(chosen, output.note)
+    note_ignored_prompt(choice, prompt or known[profile].prompt, output.note)
     specs = source_specs(sources, chosen.settings, mode="commentary")
     raise typer.Exit(run_sources(chosen, specs, output, seconds=seconds))

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from cornerman.local import options, page
+from cornerman.local.demo_clip import demo_clip
 from cornerman.local.launcher import ROLES
-from cornerman.local.model_choice import demo_clip
 from cornerman.local.pipeline import run_sources
 from cornerman.local.run_output import RunOutput
 from cornerman.local.source_specs import source_spec
@@ -42,7 +42,7 @@ def demo(
     output.note(f"Cornerman demo: {Path(source).name}, watched on this machine.")
     if note:
         output.note(note)
-    chosen = options.with_models(chosen, output.note)
+    chosen, _ = options.with_models(chosen, output.note)
     url = ""
     if not no_page:
         url, page_settings = page.address(chosen.settings.gateway, port)

@@ -10,6 +10,7 @@ import typer
 from cornerman.local import options
 from cornerman.local.pipeline import run_sources
 from cornerman.local.poll_series import FRAMES, PRESET, WINDOW_S, PollSeries
+from cornerman.local.prompt_notes import refuse_unanswerable_prompt
 from cornerman.local.run_output import RunOutput
 from cornerman.local.source_specs import source_specs
 from cornerman_shared.chunk import CHUNK_FRAMES
@@ -77,7 +78,8 @@ def poll(
     )
     source_specs([source], chosen.settings)  # reports a wrong source before any note
     output = RunOutput(as_json=as_json)
-    chosen = options.with_models(chosen, output.note)
+    chosen, choice = options.with_models(chosen, output.note)
+    refuse_unanswerable_prompt(choice, prompt)
     (spec,) = source_specs([source], chosen.settings, mode="polling")
     series = PollSeries(spec.source_id, plan, warmup, output)
     code = run_sources(

@@ -8,6 +8,7 @@ import typer
 
 from cornerman.local import options
 from cornerman.local.pipeline import run_sources
+from cornerman.local.prompt_notes import note_ignored_prompt
 from cornerman.local.run_output import RunOutput
 from cornerman.local.source_specs import source_specs
 from cornerman_shared.settings.source import Mode, Strategy
@@ -63,7 +64,8 @@ def run(
     )
     source_specs(sources or [], chosen.settings, source_id, mode or "coach")  # reports a wrong source before any note
     output = RunOutput(as_json=as_json)
-    chosen = options.with_models(chosen, output.note)
+    chosen, choice = options.with_models(chosen, output.note)
+    note_ignored_prompt(choice, prompt, output.note)
     specs = source_specs(sources or [], chosen.settings, source_id, mode or "coach")
     workers = {"encoder": encoders, "generator": generators}
     raise typer.Exit(run_sources(chosen, specs, output, workers=workers, seconds=seconds))

@@ -10,12 +10,14 @@ import typer
 from rich.console import Console
 
 from cornerman.local import options
+from cornerman.local.running_models import running_models
 from cornerman.local.snapshot import run_fields
 from cornerman.local.source_args import id_of, normal_url
 from cornerman.local.source_specs import source_spec
 from cornerman.local.status_table import plain_table
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.registry import add_source, list_sources, remove_source, update_source
+from cornerman_shared.bus.workers import list_workers
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.redact import redact_url
 from cornerman_shared.settings.overrides import nest, parse_set
@@ -56,7 +58,10 @@ def add(
             address = normal_url(url)
             # The id is made unique among the registered sources.
             name = source_id or id_of(address, await list_sources(bus))
-            await add_source(bus, source_spec(name, address, chosen.settings, mode))
+            # The services that run load the models: this command only chooses what goes with them.
+            running = chosen.with_defaults(running_models(await list_workers(bus)))
+            resolved, _ = options.with_models(running, lambda _: None, loads=False)
+            await add_source(bus, source_spec(name, address, resolved.settings, mode))
             return name
 
     print(asyncio.run(work()))

@@ -42,8 +42,9 @@ def up(
     if absent:
         raise ConfigError(f"this installation has no service {absent[0]!r}")
     output = RunOutput(as_json=False, progress=False)
-    if {"encoder", "generator"} & set(roles):
-        chosen = options.with_models(chosen, output.note)
+    # Capture and the gateway load no model: the processes of another machine do.
+    loads = bool({"encoder", "decider", "generator"} & set(roles))
+    chosen, _ = options.with_models(chosen, output.note, loads=loads)
     if no_page and not only:
         output.note(f"No page: {no_page}")
     counts = {role: {"encoder": encoders, "generator": generators}.get(role, 1) for role in roles}

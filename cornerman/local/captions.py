@@ -15,16 +15,17 @@ SHORTEST_S: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """Text shown from `start_s` until before `end_s`, seconds of media time."""
+    """Text shown from `start_s` until before `end_s`, seconds of media time; `about` is the movement it is about."""
 
     start_s: float
     end_s: float
     action: str
     text: str
+    about: str = ""
 
 
 def captions(lines: Iterable[dict[str, Any]]) -> list[Caption]:
-    """Captions of the `feedback` objects of `run --json`, in order of time.
+    """Captions of the `feedback` objects of `run --json`, in order of time, with the movement of their decisions.
 
     Each is shown for its reading time, or until the next one starts.
 
@@ -32,7 +33,10 @@ def captions(lines: Iterable[dict[str, Any]]) -> list[Caption]:
     >>> [(caption.start_s, caption.end_s) for caption in captions([line])]
     [(1.0, 3.0)]
     """
-    feedback = (line for line in lines if line.get("type") == "feedback" and line["text"])
+    known = list(lines)
+    decided = (line for line in known if line.get("type") == "decision" and "about" in line)
+    about = {f"{line['source_id']}:{line['run']}:{line['seq']}": str(line["about"]["text"]) for line in decided}
+    feedback = (line for line in known if line.get("type") == "feedback" and line["text"])
     ordered = sorted(feedback, key=lambda line: float(line["pts_s"]))
     starts = [float(line["pts_s"]) for line in ordered]
     found = []
@@ -40,7 +44,8 @@ def captions(lines: Iterable[dict[str, Any]]) -> list[Caption]:
         text = " ".join(str(line["text"]).split())
         end_s = start_s + max(SHORTEST_S, len(text.split()) / WORDS_PER_S)
         # Two captions never overlap.
-        found.append(Caption(start_s, min(end_s, next_s), str(line["action"]), text))
+        note = about.get(str(line.get("request_id")), "")
+        found.append(Caption(start_s, min(end_s, next_s), str(line["action"]), text, note))
     return found
 
 

@@ -33,8 +33,8 @@ class SourceCounts:
     def of(cls, counters: Mapping[bytes, bytes]) -> SourceCounts:
         """Reads the counters hash of the bus.
 
-        A cancelled request counts as expired: both end without text. A chunk that was lost on its way counts as
-        decided: its decision reports the loss.
+        Cancelled and declined requests count as expired: they end without text. A chunk that was lost on its way counts
+        as decided: its decision reports the loss.
         """
         got = {name.decode(): int(value) for name, value in counters.items()}
         plain = ("captured", "sampled", "due", "published", "decided", "requests", "feedback", "errors")
@@ -42,7 +42,7 @@ class SourceCounts:
             **{name: got.get(name, 0) for name in plain},
             dropped={name[len(DROPPED) :]: count for name, count in sorted(got.items()) if name.startswith(DROPPED)},
             buried=got.get("buried", 0),
-            expired=got.get("expired", 0) + got.get("cancelled", 0),
+            expired=got.get("expired", 0) + got.get("cancelled", 0) + got.get("declined", 0),
         )
 
     @property

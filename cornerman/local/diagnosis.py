@@ -17,11 +17,14 @@ from typing import Final, Literal
 import psutil
 
 from cornerman.local import page
-from cornerman.local.model_choice import ASSETS
+from cornerman.local.demo_clip import ASSETS
 from cornerman.local.pose_model import pose_state
 from cornerman_shared.bus import embedded
 from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.server_memory import memory_of
+from cornerman_shared.bus.workers import list_workers
 from cornerman_shared.errors import CornermanError
+from cornerman_shared.process.clock_skew import LARGEST_SKEW_S, SKEW
 from cornerman_shared.process.run_dir import runtime_dir
 from cornerman_shared.redact import redact_url
 from cornerman_shared.settings.tree import Settings
@@ -47,7 +50,7 @@ class Finding:
 def examine(settings: Settings) -> Iterator[Finding]:
     """Runs every check. A check that raises a `CornermanError` is a problem of its own."""
     checks: list[Callable[[Settings], Finding]] = [
-        *(_python, _machine, _torch, _device, _server, _codecs, _cameras),
+        *(_python, _machine, _torch, _device, _server, _clock, _codecs, _cameras),
         *(_web, _pose, _bundle, _folder, _disk),
     ]
     for check in checks:
@@ -121,16 +124,39 @@ async def _running_server(settings: Settings) -> Finding:
     number = info.get("valkey_version") or info.get("redis_version")
     kept = "kept on disk" if info.get("aof_enabled") else "in memory only"
     found = f"{name} {number} at {redact_url(bus.url)}, {info.get('used_memory_human')} used, {kept}"
-    # Any other policy evicts keys at the memory limit, and with them chunks and state.
-    policy = info.get("maxmemory_policy", "noeviction")
-    if info.get("maxmemory") and policy != "noeviction":
-        return Finding(
-            "server",
-            "problem",
-            f"{found}, maxmemory-policy {policy}",
-            "set maxmemory-policy noeviction: it may throw work away",
-        )
+    memory = memory_of(info)
+    if memory.fault:
+        return Finding("server", "problem", f"{found}, maxmemory-policy {memory.policy}", memory.fault)
     return Finding("server", "ok", found)
+
+
+def _clock(settings: Settings) -> Finding:
+    if settings.redis.url or embedded.answers(embedded.server_socket(settings)):
+        return asyncio.run(_clocks(settings))
+    return Finding("clock", "ok", "no server to compare with")
+
+
+async def _clocks(settings: Settings) -> Finding:
+    """Compares the wall clocks of this machine and of every worker with the server's."""
+    async with Bus.connect(settings) as bus:
+        try:
+            await bus.ready(SERVER_S)
+            workers = await list_workers(bus)
+        except CornermanError:
+            return Finding("clock", "note", "unknown without the server", "see the check of the server")
+        skews = {"this machine": bus.clock_skew_s} | {
+            f"{worker.role} {worker.name}": worker.detail.get(SKEW, 0.0) for worker in workers
+        }
+    wrong = [
+        f"{who} {abs(skew_s):.1f} s {'ahead' if skew_s > 0 else 'behind'}"
+        for who, skew_s in skews.items()
+        if abs(skew_s) > LARGEST_SKEW_S
+    ]
+    if wrong:
+        remedy = "synchronise the clocks (NTP): work is not affected, but times in logs of two machines do not line up"
+        return Finding("clock", "note", f"not as the server's: {', '.join(wrong)}", remedy)
+    largest = max(abs(skew_s) for skew_s in skews.values())
+    return Finding("clock", "ok", f"within {largest:.3f} s of the server's, here and at {len(workers)} workers")
 
 
 def _codecs(_: Settings) -> Finding:

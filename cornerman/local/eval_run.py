@@ -26,6 +26,7 @@ from cornerman.local.workers import wait_until_running
 from cornerman_shared.aio import background, cancel_all
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import DecisionEvent, EndEvent, ErrorEvent, Event, StateEvent
+from cornerman_shared.bus.server_memory import refuse_eviction
 from cornerman_shared.errors import SourceError
 
 if TYPE_CHECKING:
@@ -90,10 +91,11 @@ async def _run_clips(server: ServerChoice, clips: Sequence[EvalClip], progress: 
     runs: list[EvalClipRun] = []
     async with Bus.connect(server.settings) as bus:
         await bus.ready()
+        await refuse_eviction(bus)
         async with launcher.running(), background(supervision):
             try:
-                await launcher.race(wait_until_running(bus, ROLES))
-                launcher.check()
+                await launcher.race(wait_until_running(bus, ROLES, down=launcher.down))
+                launcher.check_started()
                 with _cpu_of(launcher) as cpu_s:
                     next_path = _file_of(clips, 0)
                     try:

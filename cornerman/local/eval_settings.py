@@ -52,4 +52,4 @@ def eval_settings(
         coach = {"encoder": {"model": path}, "generator": {"model": path}, "speak": {"head": str(Path(path, "head"))}}
     own = merge(quiet(verbose), SETTINGS, coach, {"runtime": {"dir": str(folder / "run")}})
     own = merge(own, {"speak": {"strategy": strategy}, "redis": {"url": ""}, "sources": []})
-    return with_models(command_settings(config, "", sets, own), Console(stderr=True).print)
+    return with_models(command_settings(config, "", sets, own), Console(stderr=True).print)[0]

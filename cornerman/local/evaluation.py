@@ -51,7 +51,7 @@ def evaluate_in_process(
         ConfigError: the model cannot be loaded.
     """
     from cornerman_capture.motion import grey, motion
-    from cornerman_common.model_location import bundled
+    from cornerman_common.bundle import bundled
     from cornerman_training.evaluate.gym import coach_runs
     from cornerman_training.evaluate.gym import costs_of as gym_costs
     from cornerman_training.inprocess import Coach

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from cornerman_shared.bus.messages import DecisionEvent, EndEvent, ErrorEvent, Event, Times
+from cornerman_pose.facts import facts_line
+from cornerman_shared.bus.messages import DecisionEvent, EndEvent, ErrorEvent, Event, MovementSeen, Times
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.redact import redact_url
 from cornerman_shared.text import clean_text
@@ -57,6 +59,7 @@ class EventLines:
                 "action": event.action,
                 "confidence": round(event.confidence, 4),
                 "reason": clean_text(event.reason),
+                **({"about": about(event.about)} if event.about else {}),
             }
         if isinstance(event, EndEvent):
             return self._end(event)
@@ -67,6 +70,14 @@ class EventLines:
     def _end(self, event: EndEvent) -> Line | None:
         if event.status == "failed":
             return self._error(event.source_id, event.request_id, "generator", event.cause)
+        if event.status == "declined":
+            return {
+                "type": "declined",
+                "source_id": event.source_id,
+                "request_id": event.request_id,
+                "question": clean_text(event.prompt),
+                "message": clean_text(event.cause),
+            }
         if event.status != "done":
             return None
         line: Line = {
@@ -78,6 +89,7 @@ class EventLines:
             "text": "" if event.silent else clean_text(event.text),
             "ttft_ms": round(event.ttft_ms, 1),
             "latency_ms": latency_ms(event.times),
+            "picture_age_s": round(event.picture_age_s, 3),
         }
         return {**line, "silent": True} if event.silent else line
 
@@ -90,6 +102,13 @@ class EventLines:
             while len(self._failed) > MOST_FAILED:
                 del self._failed[next(iter(self._failed))]
         return {"type": "error", "source_id": source_id, "stage": stage, "message": clean_text(redact_url(message))}
+
+
+def about(seen: MovementSeen) -> Line:
+    """The movement that a decision is about, numbers rounded; `text` is the same in words."""
+    mistakes = [{**asdict(one), "probability": round(one.probability, 3)} for one in seen.mistakes]
+    rounded = {"certainty": round(seen.certainty, 3), "phase": round(seen.phase, 3), "mistakes": mistakes}
+    return {**asdict(seen), **rounded, "text": facts_line(seen)}
 
 
 def read_lines(path: Path) -> list[Line]:

@@ -1,5 +1,7 @@
 """Runs the services as child processes: starts them, passes on their logs, restarts crashed ones, stops them in order.
 
+A child that crashes again and again is *down*: it is tried again after growing pauses, and the others go on.
+
 Settings reach a child through its environment. A child ends with its parent, even if the parent is killed
 (`cornerman_shared.process.die_with_parent`). Knows neither sources nor the Redis server.
 """
@@ -9,16 +11,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
-import json
 import os
 import signal
 import socket
 import sys
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
+from cornerman.local.child import Child, Outage, describe_exit, readable
 from cornerman.local.restarts import Restarts
 from cornerman_shared.aio import cancel_all, first_of, wait_or_timeout
 from cornerman_shared.backoff import Backoff
@@ -33,7 +34,7 @@ SERVICES: Final = (*ROLES, "gateway")
 FINAL_EXITS: Final = {64: "it was called wrongly", 78: "a setting is wrong"}
 """Exit codes that a restart with the same settings would give again."""
 
-TAIL_LINES: Final = 12
+EXIT_OS_ERROR: Final = 71
 KILL_S: Final = 1.0
 
 LogLine = Callable[[str, str], None]
@@ -46,28 +47,6 @@ def is_installed(role: str) -> bool:
         return importlib.util.find_spec(f"cornerman_{role}.__main__") is not None
     except ModuleNotFoundError:
         return False
-
-
-class Child:
-    """One service process and its restarts."""
-
-    def __init__(self, role: str, name: str) -> None:
-        self.role = role
-        self.name = name
-        self.process: asyncio.subprocess.Process | None = None
-        self.stopping = asyncio.Event()
-        self.ended = asyncio.Event()
-        self.tail: deque[str] = deque(maxlen=TAIL_LINES)
-
-    @property
-    def pid(self) -> int | None:
-        """Process id while a process runs, else None."""
-        return self.process.pid if self.process is not None and self.process.returncode is None else None
-
-    def signal(self, number: int) -> None:
-        if self.pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, number)
 
 
 class Launcher:
@@ -91,7 +70,7 @@ class Launcher:
         self._log = log
         self._package = package
         self.failure: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        """Done, with the reason, when the launcher gives up on a child."""
+        """Done, with the reason, when another try cannot help: a wrong setting, or the server is lost."""
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -117,13 +96,33 @@ class Launcher:
         return await first_of(*awaitables, asyncio.shield(self.failure)) - {len(awaitables)}
 
     def check(self) -> None:
-        """Raises if the launcher has given up on a child.
+        """Raises if another try of a child cannot help.
 
         Raises:
             FatalError: says which child, why, and its last lines.
         """
         if self.failure.done():
             raise FatalError(self.failure.result())
+
+    def check_started(self) -> None:
+        """Raises if a role is down or cannot run: a command that has not begun ends at once.
+
+        Raises:
+            FatalError: says which role and why.
+        """
+        self.check()
+        for outage in self.down().values():
+            raise FatalError(outage.reason)
+
+    def down(self) -> dict[str, Outage]:
+        """The roles none of whose children works, each with the outage of the child that was down first."""
+        found: dict[str, Outage] = {}
+        for role in {child.role for child in self.children}:
+            outages = [child.outage for child in self.of(role)]
+            known = [outage for outage in outages if outage is not None]
+            if len(known) == len(outages):
+                found[role] = min(known, key=lambda outage: outage.since_s)
+        return found
 
     def of(self, *roles: str) -> list[Child]:
         """Children of these roles."""
@@ -154,33 +153,44 @@ class Launcher:
         restarts = Restarts(Backoff(0.2, 5.0))
         try:
             while not child.stopping.is_set():
-                code = await self._run_once(child, offset)
+                started_s = time.monotonic()
+                recovered = asyncio.get_running_loop().call_later(restarts.within_s, child.recovered)
+                try:
+                    code = await self._run_once(child, offset)
+                finally:
+                    recovered.cancel()
                 if child.stopping.is_set():
                     return
                 why = f"{child.role} {describe_exit(code)}"
                 if code in FINAL_EXITS:
                     self._give_up(child, f"{why}: {FINAL_EXITS[code]}")
                     return
-                wait_s = restarts.crashed(time.monotonic())
-                if wait_s is None:
-                    self._give_up(child, f"{why}, {restarts.most + 1} times within {restarts.within_s:g} s")
-                    return
-                self._log(child.role, f"{why}; starting it again")
-                await wait_or_timeout(child.stopping, wait_s)
+                now_s = time.monotonic()
+                again = restarts.crashed(now_s, now_s - started_s)
+                if again.down:
+                    child.down(f"{why}, again and again", now_s)
+                    self._log(child.role, f"{why}; it is down, the next try is in {again.wait_s:.0f} s")
+                else:
+                    self._log(child.role, f"{why}; starting it again")
+                await wait_or_timeout(child.stopping, again.wait_s)
         finally:
             child.ended.set()
 
     async def _run_once(self, child: Child, offset: int) -> int:
         # -P keeps the current folder off the import path: files there cannot shadow modules.
         command = die_with_parent([sys.executable, "-P", "-m", f"{self._package}{child.role}"])
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=self._environment(child, offset),
-            start_new_session=True,  # Ctrl-C reaches this process only, which stops the children in order
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                env=self._environment(child, offset),
+                start_new_session=True,  # Ctrl-C reaches this process only, which stops the children in order
+            )
+        except OSError as error:  # no memory or no process left: the same as a crash
+            child.tail.append(f"it could not be started: {error.strerror}")
+            return EXIT_OS_ERROR
         child.process = process
         # `stop` may have run while the process started, when there was no process to signal.
         if child.stopping.is_set():
@@ -207,36 +217,6 @@ class Launcher:
     def _give_up(self, child: Child, reason: str) -> None:
         if not self.failure.done():
             self.failure.set_result("\n".join([f"{reason}; its last lines:", *child.tail]))
-
-
-def readable(line: str) -> list[str]:
-    """A JSON log line as text for people; any other line unchanged.
-
-    >>> readable('{"event": "no_server", "message": "it is gone", "level": "error"}')
-    ['no_server: it is gone']
-    """
-    try:
-        logged = json.loads(line) if line.startswith("{") else None
-    except ValueError:
-        logged = None
-    if not isinstance(logged, dict) or "event" not in logged:
-        return [line]
-    text = f"{logged['event']}: {logged['message']}" if "message" in logged else str(logged["event"])
-    return [text, *str(logged.get("exception", "")).splitlines()]
-
-
-def describe_exit(code: int) -> str:
-    """Describes an exit status in words.
-
-    >>> describe_exit(-9)
-    'was killed by SIGKILL'
-    """
-    if code >= 0:
-        return f"ended with exit code {code}"
-    try:
-        return f"was killed by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"was killed by signal {-code}"
 
 
 async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:

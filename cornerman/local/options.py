@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 
-from cornerman.local.model_choice import choose_models, gate_of, head_folder, threads_of
+from cornerman_common.model_choice import resolve_models
+from cornerman_common.model_parts import ModelChoice
 from cornerman_shared.errors import ConfigError
+from cornerman_shared.settings.origin import GivenSettings
 from cornerman_shared.settings.overrides import merge, nest, parse_set
-from cornerman_shared.settings.tree import DEFAULT_FILE, Settings, load_settings
+from cornerman_shared.settings.tree import Settings, load_settings
 
 Config = Annotated[str, typer.Option("--config", metavar="FILE", help="Settings file. Default: cornerman.yaml here.")]
 Redis = Annotated[str, typer.Option("--redis", metavar="URL", help="Server. Default: the embedded one.")]
@@ -23,7 +24,7 @@ Set = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="JSON objects on stdout, one a line; logs on stderr.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what the services log.")]
-EncoderBackend = Annotated[str | None, typer.Option(help="Encoder back end: fake or mobile_videogpt.")]
+EncoderBackend = Annotated[str | None, typer.Option(help="Encoder back end: fake, mobile_videogpt or pose.")]
 GeneratorBackend = Annotated[str | None, typer.Option(help="Generator back end: echo, mobile_videogpt, vlm, openai…")]
 
 SERVER_S = 3.0
@@ -43,10 +44,11 @@ class CommandSettings:
 
     def was_set(self, dotted: str) -> bool:
         """True if this setting, e.g. `encoder.backend`, is set by flag, environment variable or file."""
-        trees = (self.overrides, _file_tree())
-        return f"CORNERMAN_{dotted.replace('.', '__').upper()}" in os.environ or any(
-            _has(tree, dotted) for tree in trees
-        )
+        return self.given().was_set(dotted)
+
+    def given(self) -> GivenSettings:
+        """The settings that are set, without defaults."""
+        return GivenSettings(self.overrides)
 
     def with_flags(self, stronger: Mapping[str, Any]) -> CommandSettings:
         """A copy with settings that replace those set here."""
@@ -85,34 +87,22 @@ def command_settings(
     return CommandSettings(load_settings(overrides), overrides)
 
 
-def with_models(chosen: CommandSettings, note: Callable[[str], None]) -> CommandSettings:
-    """Adds the bundled model's back ends, threads and gate where they are not set.
+def with_models(
+    chosen: CommandSettings, note: Callable[[str], None], *, loads: bool = True
+) -> tuple[CommandSettings, ModelChoice]:
+    """Resolves who encodes, decides and speaks; returns the settings with the choice, and the choice.
 
-    `note` is called with each sentence that people need to know about the choice.
+    Args:
+        note: called with each sentence that people need to know about the choice.
+        loads: whether this command starts processes that load the models.
+
+    Raises:
+        ConfigError: the settings do not go together; nothing was started.
     """
-    models = choose_models(chosen.was_set)
-    for sentence in models.notes:
+    choice = resolve_models(chosen.overrides, loads=loads)
+    for sentence in choice.notes:
         note(sentence)
-    # In this order: threads and gate depend on the back ends and the strategy chosen here.
-    chosen = chosen.with_defaults(models.settings)
-    chosen = chosen.with_defaults(threads_of(chosen.settings, chosen.was_set))
-    head = head_folder(chosen.settings)
-    if head is None:
-        return chosen
-    return chosen.with_defaults({"speak": gate_of(head, chosen.was_set, chosen.settings.speak.strategy)})
-
-
-def _file_tree() -> Mapping[str, Any]:
-    path = Path(os.environ.get("CORNERMAN_CONFIG") or DEFAULT_FILE)
-    tree = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
-    return tree if isinstance(tree, dict) else {}
-
-
-def _has(tree: Mapping[str, Any], dotted: str) -> bool:
-    head, _, rest = dotted.partition(".")
-    if head not in tree:
-        return False
-    return not rest or (isinstance(tree[head], Mapping) and _has(tree[head], rest))
+    return CommandSettings(choice.settings, choice.overrides), choice
 
 
 def quiet(verbose: bool) -> dict[str, Any]:

@@ -18,10 +18,12 @@ from cornerman.local.counts import SourceCounts
 from cornerman.local.error_group import first_error
 from cornerman.local.event_lines import EventLines
 from cornerman.local.launcher import Launcher
+from cornerman.local.outages import publish_outages
+from cornerman.local.patience import Patience
 from cornerman.local.pipeline_plan import OVER, PipelinePlan, SourceProgress
 from cornerman.local.server_choice import Command, ServerChoice, choose_server
 from cornerman.local.signals import stop_at_signals
-from cornerman.local.source_args import length_s
+from cornerman.local.source_args import ends, length_s
 from cornerman.local.supervisor import supervise_server
 from cornerman.local.workers import live_roles, wait_until_running
 from cornerman_shared.aio import background, cancel_all, wait_or_timeout
@@ -29,12 +31,16 @@ from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import DecisionEvent, EndEvent, StateEvent
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import add_source, remove_source, update_source
+from cornerman_shared.bus.server_memory import refuse_eviction
 from cornerman_shared.bus.streams import entry_order
+from cornerman_shared.bus.system_health import worker_problems
+from cornerman_shared.bus.workers import list_workers
 from cornerman_shared.errors import FatalError, RetryableError
 
 if TYPE_CHECKING:
     from cornerman.local.options import CommandSettings
     from cornerman.local.run_output import RunOutput
+    from cornerman_shared.settings.origin import GivenSettings
     from cornerman_shared.settings.source import SourceSpec
 
 EXIT_OK: Final = 0
@@ -69,26 +75,33 @@ class LocalPipeline:
         self._output = output
         self._lines = EventLines()
         self._stop = asyncio.Event()
+        self._finishing = False
         self._noted_s = -math.inf
         self._lost_s: float | None = None  # when the server was lost
+        self._patience = Patience(server.settings.runtime.down_s)
         self._sources: dict[str, SourceProgress] = {}
 
     async def run(self) -> int:
         """Runs the plan to its end. Returns the exit code.
 
         Raises:
-            FatalError: a service could not be kept running, or its work did not end.
+            FatalError: a service did not start or was down for too long, or its work did not end.
             ConfigError: a source's id is taken.
             RetryableError: the server was lost for longer than `SERVER_LOST_S`.
         """
         async with Bus.connect(self._server.settings) as bus:
             await bus.ready()
+            await refuse_eviction(bus)
             missing = set(self._plan.roles) - (await live_roles(bus) if self._server.shared else set())
             counts = {role: self._plan.workers.get(role, 1) for role in self._plan.roles if role in missing}
             launcher = Launcher(counts, self._server.overrides, self._output.child)
             supervision = supervise_server(self._server, launcher.failure, self._output.child)
             try:
-                async with stop_at_signals(self._stop), launcher.running(), background(supervision):
+                async with (
+                    stop_at_signals(self._stop),
+                    launcher.running(),
+                    background(supervision, publish_outages(bus, launcher)),
+                ):
                     return await self._session(bus, launcher)
             except BaseExceptionGroup as group:
                 raise first_error(group) from None
@@ -123,11 +136,15 @@ class LocalPipeline:
 
     async def _wait_ready(self, bus: Bus, launcher: Launcher) -> bool:
         """Waits for the services. Returns True if a signal came before."""
-        running = wait_until_running(bus, self._plan.roles, self._note_missing)
+        running = wait_until_running(bus, self._plan.roles, self._note_missing, down=launcher.down)
         done = await launcher.race(running, self._stop.wait())
         launcher.check()
         if 0 not in done:
             return True
+        if not self._plan.endless:
+            launcher.check_started()
+        for role, outage in launcher.down().items():
+            self._output.complain(f"{role} is down and tried again from time to time: {outage.reason}")
         if self._plan.on_ready:
             self._plan.on_ready()
         return False
@@ -150,6 +167,8 @@ class LocalPipeline:
             if isinstance(event, StateEvent):
                 # A failed run also ends; `ended` must not hide the failure.
                 source.state = "failed" if (source.state, event.state) == ("failed", "ended") else event.state
+                if event.state == "waiting" and event.detail and not self._finishing:
+                    self._output.note(f"{event.source_id} waits: {event.detail}")
             elif isinstance(event, DecisionEvent):
                 source.pts_s = event.pts_s
             elif isinstance(event, EndEvent) and event.status == "done" and not event.silent:
@@ -173,12 +192,25 @@ class LocalPipeline:
             if timed_out or (director is not None and director.done()):
                 return False
             await self._read_counts(bus)
+            if not self._plan.endless:
+                await self._check_outages(bus, launcher)
             self._show_progress(started_s)
             await wait_or_timeout(self._stop, POLL_S)
         return False
 
+    async def _check_outages(self, bus: Bus, launcher: Launcher) -> None:
+        """Raises `FatalError` if a role is down for too long; of another command's services it asks the bus."""
+        down = {role: outage.reason for role, outage in launcher.down().items()}
+        if foreign := set(self._plan.roles) - {child.role for child in launcher.children}:
+            with contextlib.suppress(RetryableError):  # `_read_counts` limits how long the server may be lost
+                problems = worker_problems(await list_workers(bus))
+                down |= {problem.what: problem.reason for problem in problems if problem.what in foreign}
+        decided = sum(source.counts.decided + source.counts.buried for source in self._sources.values())
+        self._patience.check(time.monotonic(), down, decided)
+
     async def _finish(self, bus: Bus, launcher: Launcher, *, hurry: bool) -> None:
         """Stops capture, then waits until every published chunk is settled; in a hurry only for `HURRY_S`."""
+        self._finishing = True
         if not all(source.over for source in self._sources.values()):
             await self._stop_capture(bus, launcher)
         patience_s = HURRY_S if hurry else self._server.settings.generator.timeout_s + PATIENCE_MORE_S
@@ -201,6 +233,7 @@ class LocalPipeline:
                 if hurry:
                     self._output.complain("stopped before everything was finished; " + "; ".join(problems))
                     return
+                problems += [outage.reason for outage in launcher.down().values()]
                 raise FatalError(f"nothing has moved for {patience_s:g} s: " + "; ".join(problems))
             await asyncio.sleep(POLL_S)
 
@@ -264,25 +297,30 @@ def run_sources(
     Args:
         more: other fields of the `PipelinePlan`.
     """
-    specs = limit_retries(specs, chosen.was_set)
+    specs = limit_retries(specs, chosen.given())
     # The user who types an address is trusted with it. The demo has a page, on which other clients may add sources.
     if command != "demo" and not chosen.was_set("capture.follow_links"):
         chosen = chosen.with_defaults({"capture": {"follow_links": True}})
     lengths_s = [None if spec.watch.loop else length_s(spec.url) for spec in specs]
-    plan = PipelinePlan(specs, lengths_s, **more)
+    endless = more.get("director") is None and not all(ends(spec) for spec in specs)
+    plan = PipelinePlan(specs, lengths_s, endless=endless, **more)
     output.many = len(specs) > 1
     with choose_server(chosen.settings, chosen.overrides, command) as server, output:
         return asyncio.run(LocalPipeline(server, plan, output).run())
 
 
-def limit_retries(specs: Iterable[SourceSpec], was_set: Callable[[str], bool]) -> list[SourceSpec]:
+def limit_retries(specs: Iterable[SourceSpec], given: GivenSettings) -> list[SourceSpec]:
     """The specs with a limit on retries, unless `watch.give_up_s` is set: a mistyped address must end the command.
 
     Args:
-        was_set: tells whether a setting is set by flag, variable or file. The fields of a spec cannot tell, because
-            a section that was merged lists all its fields as set.
+        given: tells whether the setting is set for all sources, or in a source's own entry. The fields of a spec
+            cannot tell, because a section that was merged lists all its fields as set.
     """
-    return list(specs) if was_set("watch.give_up_s") else [with_give_up(spec) for spec in specs]
+    name = "watch.give_up_s"
+    return [
+        spec if given.was_set(name) or given.source_was_set(spec.source_id, name) else with_give_up(spec)
+        for spec in specs
+    ]
 
 
 def with_give_up(spec: SourceSpec) -> SourceSpec:

@@ -29,6 +29,7 @@ class PipelinePlan:
         on_ready: called when the services run, before the first frame.
         on_event: called with every event of the sources.
         director: runs beside the pipeline; its end ends the pipeline.
+        endless: a service that is down never ends the pipeline; it is tried again.
     """
 
     specs: Sequence[SourceSpec]
@@ -39,6 +40,7 @@ class PipelinePlan:
     on_ready: Callable[[], None] | None = None
     on_event: Callable[[Event], None] | None = None
     director: Callable[[Bus], Coroutine[Any, Any, None]] | None = None
+    endless: bool = False
 
 
 @dataclass

@@ -94,6 +94,8 @@ class RunOutput:
             text.append(" ".join(clean_text(line["text"]).split()))
             total_ms = line["latency_ms"].get("total")
             return text.append(f"  ({total_ms / 1000:.1f} s)" if total_ms else "", "dim")
+        if kind == "declined":
+            return Text.assemble(("declined  ", STYLES["next"]), (source, "blue"), _safe(line["message"]))
         if kind == "error":
             return Text.assemble(
                 (f"error at {line['stage']}  ", STYLES["error"]), (source, "blue"), _safe(line["message"])

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from cornerman.local.error_group import first_error
 from cornerman.local.launcher import Launcher
+from cornerman.local.outages import publish_outages
 from cornerman.local.signals import stop_at_signals
 from cornerman.local.supervisor import supervise_server
 from cornerman.local.workers import live_roles, wait_until_running
 from cornerman_shared.aio import background
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.registry import put_source
+from cornerman_shared.bus.server_memory import refuse_eviction
 
 if TYPE_CHECKING:
     from cornerman.local.run_output import RunOutput
@@ -31,7 +33,8 @@ async def host_services(server: ServerChoice, counts: Mapping[str, int], output:
         page_url: printed once the gateway runs; "" = no page.
 
     Raises:
-        FatalError: a service could not be kept running, or did not get ready.
+        FatalError: a setting of a service is wrong, the server was lost, or a service did not get ready. A service
+            that crashes again and again is tried again after growing pauses, and the others go on.
     """
     try:
         async with Bus.connect(server.settings) as bus:
@@ -43,6 +46,7 @@ async def host_services(server: ServerChoice, counts: Mapping[str, int], output:
 async def _host(bus: Bus, server: ServerChoice, counts: Mapping[str, int], output: RunOutput, page_url: str) -> None:
     stop = asyncio.Event()
     await bus.ready()
+    await refuse_eviction(bus)
     there = await live_roles(bus) if server.shared else set()
     counts = {role: count for role, count in counts.items() if role not in there}
     if there:
@@ -53,9 +57,11 @@ async def _host(bus: Bus, server: ServerChoice, counts: Mapping[str, int], outpu
         await put_source(bus, spec)
     launcher = Launcher(counts, server.overrides, output.child)
     supervision = supervise_server(server, launcher.failure, output.child)
-    async with stop_at_signals(stop), launcher.running(), background(supervision):
-        done = await launcher.race(wait_until_running(bus, counts), stop.wait())
+    async with stop_at_signals(stop), launcher.running(), background(supervision, publish_outages(bus, launcher)):
+        done = await launcher.race(wait_until_running(bus, counts, down=launcher.down), stop.wait())
         if 0 in done and not stop.is_set():
+            for role, outage in launcher.down().items():
+                output.complain(f"{role} is down and tried again from time to time: {outage.reason}")
             output.note(f"running on {bus.url}")
             if page_url and "gateway" in counts:
                 output.note(f"The page is at {page_url} (Ctrl-C ends)")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cornerman.local.counts import SourceCounts
@@ -11,7 +10,9 @@ from cornerman_shared.bus.lag import Lag, lag_of
 from cornerman_shared.bus.messages import WorkerStatus
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import list_sources
+from cornerman_shared.bus.server_memory import ServerMemory, read_memory
 from cornerman_shared.bus.streams import GROUP_DECIDER, GROUP_ENCODER, GROUP_GENERATOR
+from cornerman_shared.bus.system_health import SystemHealth, system_health
 from cornerman_shared.bus.workers import list_workers
 from cornerman_shared.redact import redact_url
 from cornerman_shared.settings.source import SourceSpec
@@ -34,22 +35,29 @@ class SourceStatus:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The system at `at_s`, unix time. `lags` by stream, over all shards; `dead`: number of dead letters."""
+    """The system at `at_s`, the server's time. `lags` by stream, over all shards; `dead`: number of dead letters."""
 
     at_s: float
     workers: list[WorkerStatus]
     lags: dict[str, Lag]
     dead: int
     sources: list[SourceStatus]
+    memory: ServerMemory
+    health: SystemHealth = field(default_factory=SystemHealth)
 
     def to_dict(self) -> dict[str, Any]:
         """The snapshot as JSON types, without passwords."""
         return {
             "type": "status",
             "at_s": round(self.at_s, 3),
+            "health": {
+                "state": self.health.state,
+                "problems": [asdict(problem) for problem in self.health.problems],
+            },
             "workers": [asdict(worker) for worker in self.workers],
             "streams": {name: {"waiting": lag.waiting, "pending": lag.pending} for name, lag in self.lags.items()},
             "dead_letters": self.dead,
+            "server": self.memory.to_dict(),
             "sources": {
                 source.spec.source_id: {
                     "url": redact_url(source.spec.url),
@@ -84,7 +92,8 @@ async def take_snapshot(bus: Bus) -> Snapshot:
         with redis_errors():
             dead += int(await bus.redis.xlen(keys.dead))
     sources = [await _source_status(bus, spec) for spec in (await list_sources(bus)).values()]
-    return Snapshot(time.time(), await list_workers(bus), lags, dead, sources)
+    memory = await read_memory(bus)
+    return Snapshot(bus.clock.now_s(), await list_workers(bus), lags, dead, sources, memory, await system_health(bus))
 
 
 async def run_fields(bus: Bus, source_id: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from cornerman_capture.broken import BrokenError
 from cornerman_capture.sources.address import KNOWN, parse
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.redact import credentials_fault, redact_url, remember_url
+from cornerman_shared.settings.source import SourceSpec
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -18,6 +19,11 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 def is_file(url: str) -> bool:
     """True if this URL, as `normal_url` returns it, is a file of this machine."""
     return parse(url).kind == "file"
+
+
+def ends(spec: SourceSpec) -> bool:
+    """True if the source ends by itself, as far as its address tells: a file or an http address, played once."""
+    return not spec.watch.loop and parse(spec.url).kind in ("file", "http")
 
 
 def normal_url(text: str) -> str:

@@ -9,6 +9,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from cornerman_shared.bus.system_health import SERVER
+from cornerman_shared.process.clock_skew import LARGEST_SKEW_S, SKEW
+
 if TYPE_CHECKING:
     from cornerman.local.snapshot import Snapshot
 
@@ -17,7 +20,7 @@ def status_tables(now: Snapshot, before: Snapshot | None) -> Group:
     """Tables of workers and sources, and a line of lags. Rates need the snapshot before."""
     lags = " · ".join(f"{name} {lag.waiting} waiting, {lag.pending} in hand" for name, lag in now.lags.items())
     dead = Text(f"{now.dead} dead letters (cornerman dlq list)", style="red") if now.dead else Text("")
-    return Group(_workers(now), Text(""), Text(lags), dead, Text(""), _sources(now, before))
+    return Group(_problems(now), _workers(now), Text(""), Text(lags), dead, Text(""), _sources(now, before))
 
 
 def plain_table(*columns: str) -> Table:
@@ -28,18 +31,25 @@ def plain_table(*columns: str) -> Table:
     return table
 
 
+def _problems(now: Snapshot) -> Group:
+    """A line for each problem; `_workers` says when no worker runs."""
+    problems = [problem for problem in now.health.problems if now.workers or problem.what == SERVER]
+    return Group(*(Text(f"degraded: {problem.what}: {problem.reason}", style="red") for problem in problems))
+
+
 def _workers(now: Snapshot) -> Table | Text:
     if not now.workers:
         return Text("no service is running; start them with `cornerman up`", style="yellow")
-    table = plain_table("service", "worker", "state", "in hand", "memory", "up", "pid")
+    table = plain_table("service", "worker", "state", "in hand", "memory", "up", "clock", "pid")
     for worker in now.workers:
         table.add_row(
             worker.role,
             worker.name,
-            Text(worker.state, style="green" if worker.state == "running" else "yellow"),
+            Text(worker.state, style={"running": "green", "unhealthy": "red"}.get(worker.state, "yellow")),
             str(worker.busy),
             f"{worker.rss_bytes / 2**20:.0f} MiB",
             _span(now.at_s - worker.started_at_s),
+            _skew(worker.detail.get(SKEW, 0.0)),
             f"{worker.pid}@{worker.host}",
         )
     return table
@@ -77,6 +87,11 @@ def _rate(now: int, before: int | None, elapsed_s: float) -> str:
 
 def _reasons(dropped: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in dropped.items() if count) or "0"
+
+
+def _skew(seconds: float) -> Text:
+    """How far a worker's wall clock is ahead of the server's."""
+    return Text(f"{seconds:+.1f} s", style="yellow") if abs(seconds) > LARGEST_SKEW_S else Text("ok", style="green")
 
 
 def _span(seconds: float) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
-from cornerman.local.launcher import describe_exit
+from cornerman.local.child import describe_exit
 from cornerman.local.restarts import Restarts
 from cornerman_shared.backoff import Backoff
 from cornerman_shared.bus import embedded
@@ -31,13 +31,15 @@ async def supervise_server(choice: ServerChoice, failure: asyncio.Future[str], l
     if server is None:
         return
     restarts = Restarts(Backoff(0.1, 5.0))
+    started_s = time.monotonic()
     while True:
         await asyncio.sleep(POLL_S)
         if server.alive():
             continue
         why = f"the embedded server {describe_exit(server.process.returncode)}"
-        wait_s = restarts.crashed(time.monotonic()) if choice.settings.redis.data_dir else None
-        if wait_s is None:
+        now_s = time.monotonic()
+        again = restarts.crashed(now_s, now_s - started_s)
+        if again.down or not choice.settings.redis.data_dir:
             # The launcher may have given up first; its reason stays.
             if not failure.done():
                 kept = (
@@ -48,13 +50,14 @@ async def supervise_server(choice: ServerChoice, failure: asyncio.Future[str], l
                 failure.set_result(f"{why}, {kept}")
             return
         log("server", f"{why}; starting it again")
-        await asyncio.sleep(wait_s)
+        await asyncio.sleep(again.wait_s)
         # From this thread: the server dies with the thread that starts it.
         # The URL in the settings is that of the dead server; empty means an embedded one.
         own = choice.settings.model_copy(update={"redis": choice.settings.redis.model_copy(update={"url": ""})})
-        again = embedded.start(own)
-        if again is None:
+        new = embedded.start(own)
+        if new is None:
             failure.set_result(f"{why}, and another process has started one in its place")
             return
         # `choose_server` stops the process that this object holds at the end.
-        server.process = again.process
+        server.process = new.process
+        started_s = time.monotonic()

@@ -12,9 +12,6 @@ from cornerman_shared.errors import ConfigError
 
 NEEDS = ("torch", "numba")
 
-FORWARD_OPTIONS = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
-"""Typer context settings of a command that passes all its arguments on."""
-
 
 def run_tool(module: str, arguments: list[str], shown: str) -> None:
     """Runs the module as a program.

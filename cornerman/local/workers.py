@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Final
 
 from cornerman_shared.bus.workers import list_workers
@@ -28,11 +28,13 @@ async def wait_until_running(
     bus: Bus,
     roles: Iterable[str],
     report: Callable[[set[str]], None] = lambda missing: None,
+    down: Callable[[], Collection[str]] = lambda: (),
     timeout_s: float = READY_S,
 ) -> None:
-    """Waits until each role has a running process.
+    """Waits until each role has a running process, or is down.
 
     Args:
+        down: roles that are not waited for, because their processes crash again and again.
         report: called with the missing roles whenever they change.
 
     Raises:
@@ -44,7 +46,7 @@ async def wait_until_running(
     reported: set[str] = set()
     while True:
         running = {status.role for status in await list_workers(bus) if status.state == "running"}
-        missing = wanted - running
+        missing = wanted - running - set(down())
         if not missing:
             return
         # Called on a change only: the caller prints it.

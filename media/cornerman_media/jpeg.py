@@ -1,9 +1,8 @@
-"""Frames as JPEG and back: for the page, for cameras over WebRTC, for servers and browsers that send pictures."""
+"""Frames as JPEG: for the page, for cameras over WebRTC, for servers that take pictures."""
 
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Final
 
 import av
 import numpy as np
@@ -12,9 +11,6 @@ from av.video.reformatter import VideoReformatter
 from cornerman_media.errors import PictureError
 from cornerman_media.orientation import UPRIGHT, FrameOrientation
 from cornerman_media.scaling import scale
-
-MAX_PIXELS: Final = 64_000_000
-"""A pushed picture of more pixels is refused by its decoder, before memory is given to it."""
 
 
 class JpegEncoder:
@@ -77,27 +73,9 @@ class JpegEncoder:
             ) from None
 
 
-def decode_picture(body: bytes) -> av.VideoFrame | None:
-    """A JPEG or WebP as a frame; None when it is neither, damaged throughout, or larger than `MAX_PIXELS`."""
-    # A decoder each time: one that has met a broken picture may hold back the next.
-    decoder = av.CodecContext.create(_codec_of(body), "r")
-    decoder.thread_count = 1
-    decoder.options = {"max_pixels": str(MAX_PIXELS)}
-    try:
-        frames = [*decoder.decode(av.Packet(body)), *decoder.decode(None)]
-    except (av.error.FFmpegError, ValueError):
-        return None
-    return frames[0] if frames else None
-
-
 def quantizer_of(quality: int) -> int:
     """JPEG quality 1..95 as FFmpeg's quantizer scale 31..2."""
     return round(2 + (95 - min(95, max(1, quality))) / 94 * 29)
-
-
-def _codec_of(body: bytes) -> str:
-    """WebP is known by its RIFF header (RFC 9649); the rest is taken for JPEG, whose decoder says when it is not."""
-    return "webp" if body[:4] == b"RIFF" and body[8:12] == b"WEBP" else "mjpeg"
 
 
 def _even(length: float) -> int:

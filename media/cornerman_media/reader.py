@@ -115,6 +115,7 @@ class VideoReader:
         self.packets_read = 0
         self.broken_packets = 0
         """Packets that could not be decoded, and reads that failed. The rest is read all the same."""
+        self._asked_at_s = 0.0  # when the next frame was asked for, monotonic seconds
         self._read_to = 0  # where the newest packet begins, bytes
         self._first_raw_s: float | None = None
         self._last_duration_s = 0.0
@@ -193,6 +194,7 @@ class VideoReader:
             NoVideoError: a file without a single frame that can be decoded.
         """
         chooser = StampChooser(self.info.container, self._stream.codec_context.has_b_frames)
+        self._asked_at_s = time.monotonic()
         seconds = float(self._stream.time_base or 0)
         lasts = seconds if self.info.stores_durations else 0.0
         for picture in self._decoded(interrupted):
@@ -207,6 +209,7 @@ class VideoReader:
             if picture.width != self._size[0] or picture.height != self._size[1] or picture.key_frame:
                 self._look_at_shape(picture)
             yield MediaFrame(time_s, raw_s, duration_s, picture, self._pictures)
+            self._asked_at_s = time.monotonic()
         if self.frames_read == 0 and self._path is not None and not (interrupted and interrupted()):
             raise NoVideoError(
                 f"{self.shown}: no frame of it can be decoded ({self.note or 'it has none'}); "
@@ -246,7 +249,7 @@ class VideoReader:
     def _packets(self, interrupted: Callable[[], bool] | None) -> Iterator[av.Packet]:
         failed_in_a_row = 0
         packets = self._container.demux()
-        video, picture_at_s = self._stream.index, time.monotonic()
+        video = self._stream.index
         while not (interrupted and interrupted()):
             try:
                 packet = next(packets, None)
@@ -266,12 +269,13 @@ class VideoReader:
             if packet is None:
                 return
             failed_in_a_row = 0
-            if packet.stream.index != video:  # a camera whose picture is gone may go on sending sound
-                if self._path is None and time.monotonic() - picture_at_s > self._quiet_s:
-                    raise StreamLostError(f"{self.shown}: no picture came for {self._quiet_s:g} s, only other tracks")
+            is_video = packet.stream.index == video
+            # A camera whose picture is gone may go on sending sound, or packets without a key frame.
+            if self._path is None and time.monotonic() - self._asked_at_s > self._quiet_s:
+                what = "only packets that give none" if is_video else "only other tracks"
+                raise StreamLostError(f"{self.shown}: no picture came for {self._quiet_s:g} s, {what}")
+            if not is_video:
                 continue
-            if self._path is None:
-                picture_at_s = time.monotonic()
             self.packets_read += packet.size > 0 and not packet.is_discard
             self._read_to = packet.pos or self._read_to
             yield packet

@@ -13,6 +13,7 @@ class Cue:
     Attributes:
         style: class that a style sheet may select; "" = none.
         identifier: line before the times; "" = none.
+        note: comment before the cue; "" = none.
     """
 
     start_s: float
@@ -20,6 +21,7 @@ class Cue:
     text: str
     style: str = ""
     identifier: str = ""
+    note: str = ""
 
 
 def webvtt(cues: Iterable[Cue], note: str = "") -> str:
@@ -31,8 +33,7 @@ def webvtt(cues: Iterable[Cue], note: str = "") -> str:
     00:00:01.500 --> 00:00:03.000
     <c.correction>Hips &lt; knees</c>
     """
-    # A comment ends at an empty line and must not contain an arrow.
-    blocks = ["WEBVTT", *([f"NOTE {_one_line(note).replace('-->', '->')}"] if note else [])]
+    blocks = ["WEBVTT", *([_comment(note)] if note else [])]
     return "\n\n".join([*blocks, *map(_block, cues)]) + "\n"
 
 
@@ -51,7 +52,13 @@ def _block(cue: Cue) -> str:
     if cue.style:
         text = f"<c.{cue.style}>{text}</c>"
     times = f"{timestamp(cue.start_s)} --> {timestamp(cue.end_s)}"
-    return "\n".join([*([cue.identifier] if cue.identifier else []), times, text])
+    block = "\n".join([*([cue.identifier] if cue.identifier else []), times, text])
+    return f"{_comment(cue.note)}\n\n{block}" if cue.note else block
+
+
+def _comment(note: str) -> str:
+    # A comment ends at an empty line and must not contain an arrow.
+    return f"NOTE {_one_line(note).replace('-->', '->')}"
 
 
 def _one_line(text: str) -> str:

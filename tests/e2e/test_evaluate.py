@@ -13,7 +13,7 @@ import av
 import numpy as np
 import pytest
 
-from cornerman_common.model_location import bundled
+from cornerman_common.bundle import bundled
 from cornerman_training.gym.cli import render
 from cornerman_training.inprocess import Coach
 from tests.e2e.commands import STEADY

@@ -72,7 +72,7 @@ def _sums(history: list[Event], counters: Mapping[str, int], published: int) -> 
         "requests = ended requests": (count("requests"), ends),
         "requests = feedback + errors + expired + cancelled": (
             count("requests"),
-            count("feedback") + count("errors") + count("expired") + count("cancelled"),
+            count("feedback") + count("errors") + count("expired") + count("cancelled") + count("declined"),
         ),
     }
     return [f"{name}: {left} is not {right}" for name, (left, right) in equations.items() if left != right]

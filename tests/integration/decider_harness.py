@@ -72,7 +72,7 @@ async def features(
         frames=None,
         frame_pts_s=tuple(seq * 0.5 + i / 8 for i in range(8)),
         model="fake",
-        times=Times(captured_at_s=1.0),
+        times=Times(captured_at_s=bus.clock.now_s()),
     )
 
 

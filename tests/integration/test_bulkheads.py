@@ -148,13 +148,15 @@ async def test_unanswered_question_expires(bus: Bus) -> None:
     async with Bus.connect(changed(bus, "decider", question_s=0.3)) as own:
         await register(own, SOURCE)
         async with decider(own):
+            await send(own, SOURCE, 0)
+            await decided(own, SOURCE, 1)
             await own.ask(Question("u1", SOURCE, "What is it?", 50.0))
             (end,) = await until(lambda: events_of(own, SOURCE, EndEvent))
             assert (end.status, end.cause, end.kind) == ("expired", "no generator took it in time", "question")
             assert not await own.redis.hlen(own.keys(SOURCE).open_requests)
 
             async def forgotten() -> bool:
-                return not await own.redis.exists(own.keys(SOURCE).decider_state(SOURCE))
+                return not await own.redis.hexists(own.keys(SOURCE).decider_state(SOURCE), question_field("cam:q:u1"))
 
             await until(forgotten)
 
@@ -175,6 +177,8 @@ async def test_open_question_survives_another_decider(patient: Bus) -> None:
     bus, keys = patient, patient.keys(SOURCE)
     await register(bus, SOURCE)
     async with decider(bus, "d1"):
+        await send(bus, SOURCE, 0)
+        await decided(bus, SOURCE, 1)
         await bus.ask(Question("u1", SOURCE, "What is it?", 50.0))
         await until(lambda: requests(bus))
     async with Bus.connect(changed(bus, "decider", max_questions=1)) as strict, decider(strict, "d2"):
@@ -278,6 +282,8 @@ async def test_bad_question_costs_one_source(bus: Bus, monkeypatch: pytest.Monke
     monkeypatch.setattr(DeciderHops, "asked", bad)
     await register(bus, SOURCE)
     async with decider(bus):
+        await send(bus, SOURCE, 0)
+        await decided(bus, SOURCE, 1)
         await bus.ask(Question("bad", SOURCE, "What is it?", 50.0))
         await bus.ask(Question("good", SOURCE, "What is it?", 50.0))
         (request,) = await until(lambda: requests(bus))

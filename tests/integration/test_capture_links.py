@@ -11,7 +11,8 @@ import pytest
 from cornerman_capture.sources.errors import BrokenError
 from cornerman_capture.sources.opening import open_source
 from cornerman_shared.settings.tree import CaptureSettings
-from tests.integration.test_capture_network import Base, Files, serving, write
+from tests.integration.test_capture_network import write
+from tests.integration.web_camera import Base, Files, serving
 
 SETTINGS = CaptureSettings(open_timeout_s=30.0, stall_s=30.0, shorter_side=32)
 SDP = "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 9 RTP/AVP 96\na=rtpmap:96 H264/90000\n"

@@ -19,9 +19,11 @@ from cornerman_shared.bus.streams import FIELD
 from cornerman_shared.settings.tree import Settings
 from tests.integration import decider_harness, generator_harness, test_encoder_service
 from tests.integration.capture_harness import PATTERN, capture, chunks, give_back_credit, has_chunks, is_state, spec
+from tests.integration.rtsp_camera import camera
 from tests.integration.service_harness import SOURCE, events
-from tests.integration.test_capture_network import JPEG, Files, Mjpeg, camera, serving, write
+from tests.integration.test_capture_network import write
 from tests.integration.waiting import until
+from tests.integration.web_camera import JPEG, Files, Mjpeg, serving
 
 ENDLESS = PATTERN + "&seconds=0"
 

@@ -10,8 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cornerman_shared.bus.codec import unpack_event
 from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import StateEvent
 from cornerman_shared.bus.registry import add_source
+from cornerman_shared.bus.streams import FIELD
 from cornerman_shared.process.runtime import Context
 from cornerman_shared.settings.tree import Settings
 from tests.conftest import Server
@@ -109,9 +112,20 @@ async def test_process_respects_its_source_limit(bus: Bus, settings: Settings) -
         async def one_plays() -> bool:
             return "playing" in await states()
 
+        async def one_waits() -> bool:
+            return "waiting" in await states()
+
         await until(one_plays)
+        await until(one_waits)
         await asyncio.sleep(0.5)
-        assert await states() == ["", "playing"]
+        assert await states() == ["playing", "waiting"]
+        (waiting,) = [name for name in ("s1", "s2") if await state(bus, name) == "waiting"]
+        run = bus.keys(waiting).run(waiting)
+        reason = (await bus.redis.hget(run, "detail")).decode()
+        assert reason.startswith("every capture process is full (1 sources each, capture.max_sources); start another")
+        rows = await bus.redis.xrange(bus.keys(waiting).feedback(waiting))
+        (told,) = [unpack_event(fields[FIELD]) for _id, fields in rows]
+        assert isinstance(told, StateEvent) and (told.state, told.detail) == ("waiting", reason)
         async with capture(one, "c2"):
             await until(is_state(bus, "playing", source_id="s1"))
             await until(is_state(bus, "playing", source_id="s2"))

@@ -15,7 +15,8 @@ from cornerman_capture.sources.opening import open_source
 from cornerman_gateway import tls
 from cornerman_gateway.tls import self_signed
 from cornerman_shared.settings.tree import CaptureSettings
-from tests.integration.test_capture_network import Files, serving, write
+from tests.integration.test_capture_network import write
+from tests.integration.web_camera import Files, serving
 
 
 def frames(url: str, ca_file: str) -> int:

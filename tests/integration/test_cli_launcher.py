@@ -1,4 +1,4 @@
-"""The launcher with real child processes: logs, restarts, giving up, and stopping in order."""
+"""The launcher with real child processes: logs, restarts, outages, and stopping in order."""
 
 import asyncio
 import os
@@ -11,9 +11,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cornerman.local.launcher import Launcher, describe_exit
+from cornerman.local.child import describe_exit
+from cornerman.local.launcher import Launcher
+from cornerman.local.outages import publish_outages
 from cornerman.local.restarts import Restarts
+from cornerman_shared.aio import background
 from cornerman_shared.backoff import Backoff
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.system_health import system_health
+from cornerman_shared.errors import FatalError
+from tests.integration.waiting import until
 
 CHILDREN = {
     "steady": "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: (print('bye'), sys.exit(0)))\n"
@@ -24,6 +31,22 @@ CHILDREN = {
     "printing": "import os, time\nprint('batch', os.environ['CORNERMAN_ENCODER__BATCH'])\n"
     "print('name', os.environ['CORNERMAN_RUNTIME__NAME'])\nprint('x' * 200_000)\ntime.sleep(600)\n",
 }
+
+
+def quick_restarts(backoff: Backoff, pause_s: float = 0.02, within_s: float = 60.0) -> Restarts:
+    """A policy with short waits; after one restart the child is down."""
+    return Restarts(Backoff(0.01, 0.01), _Longest(pause_s), most=1, within_s=within_s)
+
+
+class _Longest(Backoff):
+    """Waits as long as it may."""
+
+    def __init__(self, pause_s: float) -> None:
+        super().__init__(pause_s, pause_s)
+
+    def next_s(self) -> float:
+        super().next_s()
+        return self.cap_s
 
 
 class Log:
@@ -96,14 +119,47 @@ async def test_killed_child_is_restarted(package: str, log: Log) -> None:
         await launcher.stop(["steady"], within_s=60.0)
 
 
-async def test_sixth_crash_gives_up(package: str, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cornerman.local.launcher.Restarts", lambda _: Restarts(Backoff(0.01, 0.01)))
-    launcher = Launcher({"crashing": 1}, {}, log, package)
+async def test_crashing_child_is_tried_again(package: str, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cornerman.local.launcher.Restarts", quick_restarts)
+    launcher = Launcher({"crashing": 1, "steady": 1}, {}, log, package)
     async with launcher.running():
-        reason = await asyncio.wait_for(launcher.failure, 100)
-    assert "crashing ended with exit code 70, 6 times within 60 s" in reason
-    assert "about to crash" in reason
-    assert sum("about to crash" in line for _, line in log.lines) == 6
+        await log.until("hello")
+        await log.until("it is down, the next try is in", times=3)
+        outage = launcher.down()["crashing"]
+        assert outage.reason == "crashing ended with exit code 70, again and again; its last line: about to crash"
+        assert set(launcher.down()) == {"crashing"}
+        assert not launcher.failure.done()
+        assert launcher.of("steady")[0].pid is not None
+        with pytest.raises(FatalError, match="crashing ended with exit code 70"):
+            launcher.check_started()
+        await launcher.stop(within_s=60.0)
+
+
+async def test_long_life_ends_an_outage(package: str, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cornerman.local.launcher.Restarts", lambda backoff: quick_restarts(backoff, within_s=0.05))
+    launcher = Launcher({"steady": 1}, {}, log, package)
+    child = launcher.children[0]
+    child.down("steady was killed", time.monotonic())
+    async with launcher.running():
+        async with asyncio.timeout(60.0):
+            while launcher.down():
+                await asyncio.sleep(0.01)
+        await launcher.stop(within_s=60.0)
+
+
+async def test_outage_reaches_the_bus(package: str, log: Log, bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cornerman.local.launcher.Restarts", lambda backoff: quick_restarts(backoff, pause_s=600.0))
+    launcher = Launcher({"crashing": 1}, {}, log, package)
+
+    async def told() -> bool:
+        return any(problem.what == "crashing" for problem in (await system_health(bus)).problems)
+
+    async with launcher.running(), background(publish_outages(bus, launcher)):
+        await until(told)
+        await launcher.stop(within_s=60.0)
+    found = {problem.what: problem.reason for problem in (await system_health(bus)).problems}
+    assert found["crashing"].endswith("its last line: about to crash")
+    assert found["encoder"] == "no process of it runs; start it with `cornerman up`"
 
 
 async def test_wrong_setting_is_not_retried(package: str, log: Log) -> None:

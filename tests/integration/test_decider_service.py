@@ -127,14 +127,18 @@ async def test_overdue_request_without_generator_expires(bus: Bus) -> None:
     assert await bus.redis.hlen(bus.keys(SOURCE).open_requests) == 0
 
 
+class OffsetClock(SystemClock):
+    """The clock of this machine, `by_s` seconds ahead."""
+
+    by_s = 0.0
+
+    def now_s(self) -> float:
+        return super().now_s() + self.by_s
+
+
 async def test_taken_request_is_not_expired(bus: Bus) -> None:
-    class Ahead(SystemClock):
-        by_s = 0.0
-
-        def now_s(self) -> float:
-            return super().now_s() + self.by_s
-
-    clock = bus.clock = Ahead()
+    clock = OffsetClock()
+    bus.clock = clock
     await register(bus, speak={"every_chunks": 1, "deadline_s": 30})
     async with decider(bus):
         await send(bus, await features(bus, 0))
@@ -158,6 +162,39 @@ async def test_question_becomes_request_about_context(bus: Bus) -> None:
     assert [chunk.seq for chunk in request.chunks] == [2, 3, 4]
     counts = await counters(bus)
     assert (counts["questions"], counts["requests"]) == (1, 1)
+
+
+async def test_question_about_stalled_source_fails(bus: Bus) -> None:
+    clock = OffsetClock()
+    bus.clock = clock
+    await register(bus)
+    run = bus.keys(SOURCE).run(SOURCE)
+    async with decider(bus):
+        await send(bus, await features(bus, 0))
+        await until(lambda: has_decided(bus, 1))
+        await bus.redis.hset(run, mapping={"state": "stalled", "detail": "no frame for 10 s"})
+        clock.by_s = 60.0
+        await bus.ask(Question("u1", SOURCE, "What is it?", 50.0))
+        (end,) = await until(lambda: events(bus, EndEvent))
+        assert (end.request_id, end.status) == ("cam:q:u1", "failed")
+        assert "60 s old, more than speak.max_age_s = 30 (it is stalled: no frame for 10 s)" in end.cause
+        await send(bus, await features(bus, 1))
+        await until(lambda: has_decided(bus, 2))
+        await bus.ask(Question("u2", SOURCE, "What is it?", 50.0))
+        (request,) = await until(lambda: requests(bus))
+    assert (request.request_id, request.picture_age_s < 30) == ("cam:q:u2", True)
+    assert (await counters(bus))["questions"] == 2
+
+
+async def test_question_before_any_picture_fails(bus: Bus) -> None:
+    await register(bus)
+    async with decider(bus):
+        await bus.ask(Question("u1", SOURCE, "What is it?", 50.0))
+        (end,) = await until(lambda: events(bus, EndEvent))
+    assert (end.status, end.cause) == (
+        "failed",
+        "there is no picture of cam yet (it is waiting); ask again when it plays",
+    )
 
 
 async def test_question_about_unknown_source_fails(bus: Bus) -> None:

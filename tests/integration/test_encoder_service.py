@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cornerman_encoder.core import Encoder, EncoderOutput, Pixels
+from cornerman_encoder.core import EncoderOutput, Pixels
 from cornerman_encoder.fake import FakeEncoder
+from cornerman_encoder.protocol import Encoder
 from cornerman_encoder.service import EncoderWorker
 from cornerman_shared.bus.codec import pack, unpack
 from cornerman_shared.bus.connection import Bus

@@ -15,9 +15,10 @@ from cornerman_gateway.app_state import AppState
 from cornerman_gateway.security import COOKIE
 from cornerman_shared.bus.codec import unpack
 from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.messages import Question
+from cornerman_shared.bus.messages import Question, WorkerStatus
 from cornerman_shared.bus.registry import get_source
 from cornerman_shared.bus.streams import FIELD
+from cornerman_shared.bus.workers import publish_status
 from cornerman_shared.settings.tree import Settings
 from tests.conftest import Server
 from tests.integration.gateway_harness import Actor, caller, gateway
@@ -216,6 +217,18 @@ async def test_health_and_metrics(
     status = (await client.get("/api/status")).json()
     assert status["workers"] == []
     assert status["lag"] == {"encoder": 0, "decider": 0, "generator": 0}
+
+
+async def test_health_names_its_problems(web: tuple[httpx.AsyncClient, AppState], bus: Bus) -> None:
+    client, _ = web
+    for role in ("capture", "encoder", "decider", "generator"):
+        await publish_status(bus, WorkerStatus(role, "w1", 1, "host", "running", 1.0, bus.clock.now_s(), 1, 0))
+    assert (await client.get("/api/health")).json() == {"state": "healthy", "problems": []}
+    reason = "encoder was killed by SIGSEGV at rtsp://me:hunter22@cam/, again and again"
+    await publish_status(bus, WorkerStatus("encoder", "w1", 1, "host", "unhealthy", 1.0, 1.0, 0, 0, reason=reason))
+    wanted = [{"what": "encoder", "reason": reason.replace("me:hunter22", "***")}]
+    assert (await client.get("/api/health")).json() == {"state": "degraded", "problems": wanted}
+    assert (await client.get("/api/status")).json()["health"]["problems"] == wanted
 
 
 async def test_lost_server_is_alive_not_ready(

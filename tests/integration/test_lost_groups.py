@@ -148,6 +148,8 @@ async def test_destroyed_groups_end_questions_once(bus: Bus) -> None:
     async with Bus.connect(changed(bus, "decider", question_s=600.0)) as own:
         await register(own)
         async with decider(own), worker(own, ScriptedGenerator("Blue.", latch), concurrency=4):
+            await send(own, await features(own, 0))
+            await until(lambda: has_decided(own, 1))
             for n in range(12):
                 await own.ask(Question(f"u{n}", SOURCE, "What colour?", 50.0))
 
@@ -170,6 +172,8 @@ async def test_destroyed_groups_end_questions_once(bus: Bus) -> None:
 async def test_question_is_taken_once(bus: Bus, again: int) -> None:
     await register(bus)
     async with decider(bus):
+        await send(bus, await features(bus, 0))
+        await until(lambda: has_decided(bus, 1))
         for _ in range(1 + again):  # a client that got no answer sends it again
             await bus.ask(Question("u1", SOURCE, "What colour?", 50.0))
         await bus.ask(Question("u2", SOURCE, "And now?", 50.0))

@@ -17,6 +17,7 @@ from cornerman_shared.bus import streams
 from cornerman_shared.bus.codec import unpack
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import WorkerStatus
+from cornerman_shared.bus.workers import list_workers, live_names
 from cornerman_shared.process.health import probe
 from cornerman_shared.settings.tree import Settings
 
@@ -240,6 +241,14 @@ async def test_status_is_published_while_alive(bus: Bus, settings: Settings, ser
         service.end()
         assert not client.exists(key)
         assert client.zcard(streams.WORKERS) == 0
+
+
+async def test_crash_leaves_its_reason(bus: Bus, serve: Callable[..., Process]) -> None:
+    serve("crash").end()
+    (left,) = await list_workers(bus)
+    assert (left.state, left.name) == ("unhealthy", "w1")
+    assert left.reason == "ValueError: boo"
+    assert await live_names(bus, "encoder") == set()
 
 
 def test_metrics_are_served_on_the_port(serve: Callable[..., Process], unused_tcp_port: int) -> None:

@@ -20,6 +20,7 @@ from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.messages import ErrorEvent
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import RegistryWatcher
+from cornerman_shared.bus.runs import set_state
 from cornerman_shared.bus.workers import live_names
 from cornerman_shared.errors import FatalError, RetryableError
 from cornerman_shared.process.logs import get_logger
@@ -100,12 +101,18 @@ class Capture:
         due = [s for s in free if now_s >= self._retry_at_s.get(s.source_id, 0.0)]
         if not due:
             return
-        share = math.ceil(len(specs) / await self._count_processes())
+        processes = await self._count_processes()
+        share = math.ceil(len(specs) / processes)
         lease_s = self._settings.bus.lease_ms / 1000
         for spec in due:
             count = len(self._runners)
-            if count >= self._settings.capture.max_sources or self._context.stopping.is_set():
+            if self._context.stopping.is_set():
                 return
+            if count >= self._settings.capture.max_sources:
+                free_s = now_s - self._free_since_s.setdefault(spec.source_id, now_s)
+                if processes == 1 or free_s >= lease_s:  # else another process may have room
+                    await self._explain_waiting(spec, now_s + lease_s / 3)
+                continue
             # Beyond its share a process waits for one lease, so that a process that is short of its share goes first.
             if count >= share and now_s - self._free_since_s.setdefault(spec.source_id, now_s) < lease_s:
                 continue
@@ -117,6 +124,26 @@ class Capture:
                     self._start(spec, lease)
                 else:
                     self._retry_at_s[spec.source_id] = now_s + lease_s / 3
+
+    async def _explain_waiting(self, spec: SourceSpec, retry_at_s: float) -> None:
+        """Writes why a source waits, under its lease: a process that has room may take it at the same moment."""
+        limit = self._settings.capture.max_sources
+        reason = (
+            f"every capture process is full ({limit} sources each, capture.max_sources); start another one, raise the "
+            "limit, or remove a source"
+        )
+        self._retry_at_s[spec.source_id] = retry_at_s
+        keys = self._bus.keys(spec.source_id)
+        with redis_errors():
+            run, detail = await self._bus.redis.hmget(keys.run(spec.source_id), ["run", "detail"])
+        lease = Lease(self._bus, keys, f"capture:{spec.source_id}", self._context.name)
+        if detail == reason.encode() or not await lease.acquire():
+            return
+        try:
+            await set_state(self._bus, spec.source_id, (run or b"").decode(), "waiting", reason, lease)
+            log.info("source_waits", source_id=spec.source_id, reason=reason)
+        finally:
+            await lease.release()
 
     async def _count_processes(self) -> int:
         """Capture processes alive, this one included even before its first status."""

@@ -19,7 +19,7 @@ from cornerman_capture.preview import PreviewEncoder
 from cornerman_capture.publisher import Publisher
 from cornerman_capture.reporter import Reporter
 from cornerman_capture.source_decoder import DecodePlan, SourceDecoder, StateChange
-from cornerman_capture.sources.opening import open_source
+from cornerman_capture.sources.opening import SourceOpener
 from cornerman_capture.sources.push import Inbox
 from cornerman_capture.stills import Stills
 from cornerman_shared.aio import background, leaves, retry
@@ -142,7 +142,7 @@ class SourceRunner:
         published = info.next_seq if resumable else 0
         inbox = Inbox()
         previews = PreviewEncoder(clock, settings.display_width, settings.display_quality)
-        opener = partial(open_source, spec.url, settings, inbox)
+        opener = SourceOpener(spec.url, settings, inbox)
         decoder = SourceDecoder(_plan(spec, published), opener, settings, clock, previews)
         counts = ChunkCounts(published=published)
         publisher = Publisher(

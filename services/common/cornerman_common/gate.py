@@ -7,29 +7,16 @@ Thresholds are chosen in training with the rule that applies them to a live sour
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from cornerman_common.gate_settings import GateSettings
 
 Action: TypeAlias = Literal["next", "feedback", "correct"]
 """The three actions of a decision, as on the bus."""
 
 SLACK_S = 1e-6
 """Tolerance of comparisons of media times: they are sums of floats, so an interval may come out this much short."""
-
-
-class GateSettings(Protocol):
-    """Limits of the gate; the settings of a source (`speak`) fit."""
-
-    @property
-    def confidence_threshold(self) -> float:
-        """Least confidence of feedback and corrections, 0..1."""
-
-    @property
-    def min_interval_s(self) -> float:
-        """Least media time between two that pass, seconds."""
-
-    @property
-    def repeat_window_s(self) -> float:
-        """How long a cue that lasts counts as a repeat, seconds of media time."""
 
 
 @dataclass(frozen=True, slots=True)

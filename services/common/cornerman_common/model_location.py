@@ -6,23 +6,11 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cornerman_common.bundle import bundled
 from cornerman_shared.errors import ConfigError
 
 if TYPE_CHECKING:
     import torch
-
-
-def bundled(*parts: str) -> Path:
-    """Path below the bundled assets of the package `cornerman`, which is not imported.
-
-    Raises:
-        ConfigError: the package is not installed.
-    """
-    spec = importlib.util.find_spec("cornerman")
-    roots = list(spec.submodule_search_locations or ()) if spec else []
-    if not roots:
-        raise ConfigError("the package `cornerman` is not installed, so there is no bundled model; give a path")
-    return Path(roots[0], "assets", *parts)
 
 
 def model_path(setting: str, value: str) -> str:

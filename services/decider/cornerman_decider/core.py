@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from cornerman_common.gate import pass_gate
 from cornerman_decider.state import chunk_ref, extend_context, unreferenced_blobs
+from cornerman_decider.strategy import FormProposal
 
 if TYPE_CHECKING:
     from cornerman_decider.state import DeciderState
     from cornerman_decider.strategy import Strategy
     from cornerman_shared.bus.chunk_input import ChunkInput
-    from cornerman_shared.bus.messages import Action, BlobRef, ChunkRef, Features
+    from cornerman_shared.bus.messages import Action, BlobRef, ChunkRef, Features, MovementSeen
     from cornerman_shared.settings.source import SpeakSettings
 
 
@@ -35,6 +36,7 @@ class Decision:
     change: float  # grey levels, 0..255; only the scene strategy measures it
     free: tuple[BlobRef, ...]
     state: DeciderState
+    about: MovementSeen | None = None
 
 
 class Decider:
@@ -72,9 +74,11 @@ class Decider:
         # The strategy learns of the verdict, so that its schedule or context follows the action taken.
         memory = strategy.after_gate(features, proposal, spoke, memory)
 
+        about = proposal.about if isinstance(proposal, FormProposal) else None
         counted = _count_chunk(features, state, speak)
         after = replace(
             counted,
+            about=about,
             strategy=strategy.name,
             memory=memory,
             prompt=prompt,
@@ -87,7 +91,7 @@ class Decider:
         chunks = counted.context if spoke else ()
         free = unreferenced_blobs(state, after, chunks)
         return Decision(
-            verdict.action, proposal.confidence, verdict.reason, spoke, chunks, proposal.change, free, after
+            verdict.action, proposal.confidence, verdict.reason, spoke, chunks, proposal.change, free, after, about
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cornerman_decider.requests import decision_event, end_event, lost_event, open_request
+from cornerman_decider.requests import decision_event, end_event, lost_event, open_request, refused_event
 from cornerman_decider.state import OpenRequest, add_request, blobs_of, chunk_ref
 from cornerman_decider.state_codec import STATE_FIELD, question_bytes, question_field, state_bytes
 from cornerman_shared.bus.hop import Hop
@@ -48,7 +48,8 @@ class DeciderHops:
     def decided(self, hop: Hop, features: Features, decision: Decision, strategy: str, now_s: float) -> None:
         """Adds the decision of a chunk, returns its credit and frees its blobs."""
         k, counters = self._keys, self._keys.counters(features.source_id)
-        event = decision_event(features, decision.action, decision.confidence, decision.reason, strategy, now_s)
+        said = (decision.action, decision.confidence, decision.reason, strategy, now_s, decision.about)
+        event = decision_event(features, *said)
         hop.event(k, event, self._bus.feedback_maxlen)
         hop.count(counters, "buried" if features.status == "buried" else "decided")
         if decision.reason == "blob_expired":
@@ -76,8 +77,7 @@ class DeciderHops:
         status, cause = refusal
         counters = self._keys.counters(request.source_id)
         hop = self._first(question).count(counters, "questions").count(counters, "requests")
-        event = end_event(request.source_id, open_request(request), status, cause, 0, now_s)
-        hop.event(self._keys, event, self._bus.feedback_maxlen)
+        hop.event(self._keys, refused_event(request, cause, now_s, status), self._bus.feedback_maxlen)
         return hop.count(counters, "expired" if status == "expired" else "errors")
 
     def keep_questions(self, source_id: str, questions: Iterable[OpenRequest]) -> Hop:

@@ -6,10 +6,11 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from cornerman_decider.hops import QUESTION_KEPT_S, DeciderHops
-from cornerman_decider.requests import request_for_question
+from cornerman_decider.requests import refusal, request_for_question
 from cornerman_decider.state import question_context
 from cornerman_shared.bus.commit import commit_with_retry, give_up, retry_forever
 from cornerman_shared.bus.hop import Hop, HopResult
+from cornerman_shared.bus.redis_client import redis_errors
 
 if TYPE_CHECKING:
     from cornerman_decider.state import DeciderState
@@ -52,14 +53,18 @@ class QuestionWorker:
 
     async def _take(self, question: Delivery[Question], state: DeciderState, spec: SourceSpec) -> DeciderState | None:
         now_s, settings = self._bus.clock.now_s(), self._bus.settings.decider
-        asked_s = min(asked_at_s(question.entry_id), now_s)
-        if now_s - asked_s > QUESTION_KEPT_S:
+        waited_s = await retry_forever(lambda: self._waited_s(question.entry_id))
+        if waited_s > QUESTION_KEPT_S:
             # Delivered again long after its end by a group that was deleted, or nobody waits for it any more.
             await commit_with_retry(question, Hop())
             return state
-        chunks, deadline_at_s = question_context(state), asked_s + settings.question_s
+        chunks, deadline_at_s = question_context(state), now_s + max(0.001, settings.question_s - waited_s)
         request = request_for_question(question.message, state, chunks, spec.say, now_s, deadline_at_s)
-        refused = refusal(state, asked_s, now_s, settings)
+        refused = limit_refusal(state, waited_s, settings)
+        if refused is None:
+            capture_state, detail = await self._capture_state(question.message.source_id)
+            reason = refusal(request, spec, state.ended, capture_state, detail)
+            refused = ("failed", reason) if reason else None
         if refused:
             await commit_with_retry(question, self._hops.refused(question.message, request, refused, now_s))
             return state
@@ -67,6 +72,25 @@ class QuestionWorker:
         hop, after = self._hops.asked(question.message, request, state)
         # Otherwise an earlier try may have been written.
         return after if await commit_with_retry(question, hop) is HopResult.DONE else None
+
+    async def _waited_s(self, entry_id: str) -> float:
+        """Seconds since a question was added to its stream: an entry id begins with the server's time in ms."""
+        with redis_errors():
+            seconds, microseconds = await self._bus.redis.time()
+        return float(seconds + microseconds / 1e6 - int(entry_id.partition("-")[0]) / 1000)
+
+    async def _capture_state(self, source_id: str) -> tuple[str, str]:
+        """State of the source as capture reported it last, and its reason."""
+
+        async def read() -> list[bytes | None]:
+            with redis_errors():
+                rows: list[bytes | None] = await self._bus.redis.hmget(
+                    self._bus.keys(source_id).run(source_id), ["state", "detail"]
+                )
+            return rows
+
+        state, detail = ("" if row is None else row.decode(errors="replace") for row in await retry_forever(read))
+        return state, detail
 
     async def give_up_first(self, reason: str) -> None:
         """Ends the first question as failed."""
@@ -76,23 +100,15 @@ class QuestionWorker:
         self.waiting.popleft()
 
 
-def asked_at_s(entry_id: str) -> float:
-    """When a question was added to its stream, unix seconds of the server: an entry id begins with it."""
-    return int(entry_id.partition("-")[0]) / 1000
-
-
-def refusal(
-    state: DeciderState, asked_s: float, now_s: float, settings: DeciderSettings
-) -> tuple[EndStatus, str] | None:
+def limit_refusal(state: DeciderState, waited_s: float, settings: DeciderSettings) -> tuple[EndStatus, str] | None:
     """Status and cause of the end of a question that gets no answer, or None.
 
     Args:
         state: of its source.
-        asked_s: when it was asked, unix seconds.
-        now_s: unix seconds.
+        waited_s: seconds since it was asked.
         settings: the limits.
     """
-    if now_s - asked_s > settings.question_s:
+    if waited_s > settings.question_s:
         return "expired", f"no decider read it within decider.question_s = {settings.question_s:g} s"
     waiting = sum(request.kind == "question" for request in state.open)
     if waiting >= settings.max_questions:

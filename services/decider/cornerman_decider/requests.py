@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from cornerman_common.gate import SLACK_S
@@ -14,7 +13,15 @@ if TYPE_CHECKING:
     from cornerman_decider.core import Decision
     from cornerman_decider.state import DeciderState
     from cornerman_shared.bus.last_feedback import LastFeedback
-    from cornerman_shared.bus.messages import Action, ChunkRef, EndStatus, Features, FeatureStatus, Question
+    from cornerman_shared.bus.messages import (
+        Action,
+        ChunkRef,
+        EndStatus,
+        Features,
+        FeatureStatus,
+        MovementSeen,
+        Question,
+    )
     from cornerman_shared.settings.source import SaySettings, SourceSpec
 
 
@@ -32,8 +39,23 @@ _LENGTHS: dict[Density, str] = {
 }
 
 
+TRAINED = ("head", "llm")
+"""Strategies that judge the exercise; the others only keep a schedule or see change."""
+
+_KNOWN: dict[Action, str] = {
+    "correct": "A trained coach that watches along sees a mistake now and wants it corrected",
+    "feedback": "A trained coach that watches along sees good work now and wants to say so",
+}
+
+
 def decision_event(
-    features: Features, action: Action, confidence: float, reason: str, strategy: str, decided_at_s: float
+    features: Features,
+    action: Action,
+    confidence: float,
+    reason: str,
+    strategy: str,
+    decided_at_s: float,
+    about: MovementSeen | None = None,
 ) -> DecisionEvent:
     """The event for a chunk."""
     return DecisionEvent(
@@ -47,7 +69,8 @@ def decision_event(
         strategy=strategy,
         motion=features.motion,
         status=features.status,
-        times=replace(features.times, decided_at_s=decided_at_s),
+        times=features.times.reached("decided", decided_at_s),
+        about=about,
     )
 
 
@@ -96,7 +119,10 @@ def request_for(
         adapter=say.adapter,
         deadline_at_s=deadline_at_s,
         owns_blobs=False,
-        times=replace(features.times, decided_at_s=decided_at_s),
+        times=features.times.reached("decided", decided_at_s),
+        picture_age_s=picture_age_s(features.times.captured_at_s, decided_at_s),
+        known=known_of(decision, speak.strategy),
+        about=decision.about,
     )
 
 
@@ -126,8 +152,54 @@ def request_for_question(
         adapter=say.adapter,
         deadline_at_s=deadline_at_s,
         owns_blobs=False,
-        times=Times(captured_at_s=question.asked_at_s, decided_at_s=now_s),
+        times=Times(captured_at_s=question.asked_at_s).reached("decided", now_s),
+        picture_age_s=picture_age_s(newest.captured_at_s if newest else 0.0, now_s),
+        about=state.about,
     )
+
+
+def picture_age_s(captured_at_s: float, now_s: float) -> float:
+    """Seconds since a picture was captured; 0 = unknown. Clocks of two machines may differ a little."""
+    return max(0.001, now_s - captured_at_s) if captured_at_s > 0 else 0.0
+
+
+def refusal(request: Request, spec: SourceSpec, ended: bool, state: str, detail: str) -> str:
+    """The reason why a question must not be answered from the newest picture, for people; "" = it may.
+
+    A picture may be old where the source stands still by intention: its file has ended, it is paused, or it is
+    lossless and waits for its words.
+
+    Args:
+        request: made from the question.
+        spec: the source's settings.
+        ended: whether every chunk of the run is decided.
+        state: of the source, as capture reported it last.
+        detail: the reason of the state.
+    """
+    if not request.chunks:
+        return f"there is no picture of {spec.source_id} yet ({_shown_state(state, detail)}); ask again when it plays"
+    limit_s = spec.speak.max_age_s
+    if not limit_s or request.picture_age_s <= limit_s or ended or spec.paused or spec.watch.lossless:
+        return ""
+    return (
+        f"the newest picture of {spec.source_id} is {request.picture_age_s:.0f} s old, more than speak.max_age_s = "
+        f"{limit_s:g} ({_shown_state(state, detail)}); ask again when it plays, or raise speak.max_age_s"
+    )
+
+
+def refused_event(request: Request, cause: str, now_s: float, status: EndStatus = "failed") -> EndEvent:
+    """The end of a question that is not handed to a generator."""
+    return end_event(request.source_id, open_request(request), status, cause, 0, now_s)
+
+
+def _shown_state(state: str, detail: str) -> str:
+    return f"it is {state or 'waiting'}: {detail}" if detail else f"it is {state or 'waiting'}"
+
+
+def known_of(decision: Decision, strategy: str) -> str:
+    """The decision of a trained strategy in a sentence, for models that follow prompts; empty for the others."""
+    said = _KNOWN.get(decision.action, "") if strategy in TRAINED else ""
+    return f"{said} (confidence {decision.confidence:.2f})." if said else ""
 
 
 def density(previous: str, change: float) -> Density:
@@ -166,6 +238,7 @@ def open_request(request: Request) -> OpenRequest:
         prompt=request.prompt,
         deadline_at_s=request.deadline_at_s,
         refs=blobs_of(request.chunks),
+        picture_age_s=request.picture_age_s,
     )
 
 
@@ -191,6 +264,7 @@ def end_event(
         n_output_tokens=0,
         ttft_ms=0.0,
         times=Times(done_at_s=now_s),
+        picture_age_s=request.picture_age_s,
     )
 
 

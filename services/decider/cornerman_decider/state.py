@@ -16,7 +16,7 @@ from cornerman_shared.bus.messages import ChunkRef
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from cornerman_shared.bus.messages import Action, BlobRef, Features, RequestKind
+    from cornerman_shared.bus.messages import Action, BlobRef, Features, MovementSeen, RequestKind
 
 Value: TypeAlias = float | int | bool | str | NDArray[Any] | list[float] | None
 Memory: TypeAlias = dict[str, Value]
@@ -39,6 +39,7 @@ class OpenRequest:
     prompt: str
     deadline_at_s: float
     refs: tuple[BlobRef, ...]
+    picture_age_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class DeciderState:
     context: tuple[ChunkRef, ...] = ()
     latest: ChunkRef | None = None
     open: tuple[OpenRequest, ...] = ()
+    about: MovementSeen | None = None  # the newest decision's, for questions
     reported_error: str = ""  # the strategy's failure that was published already; it is published once
 
 
@@ -107,6 +109,7 @@ def chunk_ref(features: Features) -> ChunkRef:
         context=features.context,
         video=features.video,
         frames=features.frames,
+        captured_at_s=features.times.captured_at_s,
     )
 
 

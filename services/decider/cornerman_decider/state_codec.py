@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from cornerman_common.gate import GateState
 from cornerman_decider.state import DeciderState, OpenRequest
 from cornerman_shared.bus.codec import pack_map, read_array, unpack_map
-from cornerman_shared.bus.messages import BlobRef, ChunkRef
+from cornerman_shared.bus.messages import BlobRef, ChunkRef, MistakeSeen, MovementSeen
 from cornerman_shared.errors import MalformedError
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def state_bytes(state: DeciderState) -> bytes:
             "context": [asdict(chunk) for chunk in state.context],
             "latest": asdict(state.latest) if state.latest else None,
             "open": [asdict(request) for request in state.open if request.kind != "question"],
+            "about": asdict(state.about) if state.about else None,
             "told": state.reported_error,
         }
     )
@@ -67,6 +68,7 @@ def state_from(data: bytes) -> DeciderState:
             context=tuple(_chunk(chunk) for chunk in body["context"]),
             latest=_chunk(body["latest"]) if body["latest"] else None,
             open=tuple(OpenRequest(**{**each, "refs": _refs(each["refs"])}) for each in body["open"]),
+            about=_about(body.get("about")),  # absent in states of 0.1
             reported_error=body["told"],
         )
     except (KeyError, TypeError, AttributeError) as error:
@@ -102,6 +104,14 @@ def _value(value: object) -> Value:
     return cast("Value", value)
 
 
+def _about(body: Mapping[str, Any] | None) -> MovementSeen | None:
+    if body is None:
+        return None
+    mistakes = (MistakeSeen(**{**one, "landmarks": tuple(one["landmarks"])}) for one in body["mistakes"])
+    lists = {name: tuple(body[name]) for name in ("missing", "limits", "reasons")}
+    return MovementSeen(**{**body, **lists, "mistakes": tuple(mistakes)})
+
+
 def _chunk(body: Mapping[str, Any]) -> ChunkRef:
     return ChunkRef(
         seq=body["seq"],
@@ -110,6 +120,7 @@ def _chunk(body: Mapping[str, Any]) -> ChunkRef:
         context=_ref(body["context"]),
         video=_ref(body["video"]),
         frames=_ref(body["frames"]),
+        captured_at_s=body.get("captured_at_s", 0.0),  # states of older builds lack it
     )
 
 

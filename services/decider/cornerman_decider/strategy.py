@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -14,9 +15,16 @@ if TYPE_CHECKING:
 
     from cornerman_decider.state import Memory
     from cornerman_shared.bus.chunk_input import ChunkInput
-    from cornerman_shared.bus.messages import Features
+    from cornerman_shared.bus.messages import Features, MovementSeen
 
 ACTIONS: tuple[Action, ...] = ("next", "feedback", "correct")
+
+
+@dataclass(frozen=True, slots=True)
+class FormProposal(Proposal):
+    """A proposal of a strategy that follows a person, with the movement it is about."""
+
+    about: MovementSeen | None = None
 
 
 class StrategyError(CornermanError):

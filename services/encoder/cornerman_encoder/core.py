@@ -1,9 +1,9 @@
-"""Interface of encoder back ends, with checks and batching of frames. Pure."""
+"""Output of encoder back ends, with checks and batching of frames. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,6 @@ from cornerman_shared.errors import PoisonError
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
-
-    from cornerman_shared.bus.messages import Chunk
 
 Pixels = NDArray[np.uint8]
 """Frames of a chunk, uint8 [8, H, W, 3] RGB."""
@@ -32,9 +30,12 @@ FLOAT16_MAX = float(np.finfo(np.float16).max)
 class EncoderOutput:
     """Output of an encoder for one chunk."""
 
-    vector: NDArray[np.float32]  # [F] pooled summary, for the decider
+    vector: NDArray[np.float32] | None  # [F] pooled summary, for the decider
     context: NDArray[Any] | None  # [8, P, D] image tokens of the frames
     video: NDArray[Any] | None  # [V, D] video tokens
+    people: NDArray[np.float32] | None = None  # landmarks, as `cornerman_pose.wire` packs them
+    poses_computed: int = 0  # people for whom the landmark net ran
+    poses_reused: int = 0  # people whose landmarks came from an earlier chunk with the same frame
 
 
 def is_broken(failed: Sequence[str], worked_at_s: Mapping[str, float], now_s: float) -> bool:
@@ -50,29 +51,6 @@ def is_broken(failed: Sequence[str], worked_at_s: Mapping[str, float], now_s: fl
     failing = set(failed)
     proofs = [name for name, at_s in worked_at_s.items() if now_s - at_s <= PROOF_S and name not in failing]
     return len(failing) > 1 or not proofs
-
-
-class Encoder(Protocol):
-    """Back end that encodes batches of chunks. Called from one thread at a time, never from the event loop."""
-
-    @property
-    def model(self) -> str:
-        """Name of the model in messages."""
-
-    def encode(self, chunks: Sequence[Chunk], frames: Sequence[Pixels]) -> list[EncoderOutput]:
-        """Encodes a batch.
-
-        Args:
-            chunks: the messages, for times and identity.
-            frames: pixels of each chunk, in the same order; sizes may differ.
-
-        Returns:
-            One result a chunk, in the same order.
-
-        Raises:
-            PoisonError: a chunk can never be encoded.
-            Exception: no chunk of the batch was encoded.
-        """
 
 
 def checked(frames: NDArray[Any]) -> Pixels:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cornerman_shared.bus.hop import Hop
@@ -37,7 +36,7 @@ def features_of(
         frames=chunk.frames if kept_frames else None,
         frame_pts_s=chunk.frame_pts_s,
         model=model,
-        times=replace(chunk.times, encoded_at_s=now_s),
+        times=chunk.times.reached("encoded", now_s),
     )
 
 

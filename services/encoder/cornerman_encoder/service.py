@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cornerman_encoder.core import Encoder, Pixels
+    from cornerman_encoder.core import Pixels
+    from cornerman_encoder.protocol import Encoder
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.delivery import Delivery
     from cornerman_shared.bus.hop import Hop
@@ -47,6 +48,8 @@ async def encode_loop(context: Context) -> None:
     """Loads the encoder and encodes until the process is stopped."""
     with context.health.loading():
         encoder = await asyncio.to_thread(make_encoder, context.settings.encoder)
+    settings = context.settings.encoder
+    context.health.report_models(backend=settings.backend, model=settings.model)
     context.log.info("encoder_ready", model=encoder.model)
     await EncoderWorker(context, encoder).run()
 
@@ -61,6 +64,10 @@ def make_encoder(settings: EncoderSettings) -> Encoder:
         from cornerman_encoder.fake import FakeEncoder
 
         return FakeEncoder(settings.fake_delay_ms / 1000, settings.fake_crash_rate, hang_at=settings.fake_hang_at)
+    if settings.backend == "pose":
+        from cornerman_encoder.pose import PoseEncoder
+
+        return PoseEncoder.load(settings)
     from cornerman_common.model_location import require_model_extra
 
     require_model_extra("encoder.backend = mobile_videogpt")
@@ -240,10 +247,13 @@ class EncoderWorker:
         features = replace(
             self._without_arrays(chunk, "ok", kept_frames=chunk.keep_frames),
             vector=result.vector,
+            people=result.people,
             context=await self._put(chunk, "context", result.context),
             video=await self._put(chunk, "video", result.video),
         )
         await commit_with_retry(delivery, self._hop(chunk, features))
+        self._context.metrics.poses_total.labels("computed").inc(result.poses_computed)
+        self._context.metrics.poses_total.labels("reused").inc(result.poses_reused)
         self._context.metrics.observe_stage("encoded", chunk.times.published_at_s, features.times.encoded_at_s)
 
     async def _put(self, chunk: Chunk, array: str, tokens: NDArray[Any] | None) -> BlobRef | None:

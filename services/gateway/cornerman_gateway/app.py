@@ -10,7 +10,18 @@ from starlette.staticfiles import StaticFiles
 
 from cornerman_gateway import problems
 from cornerman_gateway.app_state import AppState
-from cornerman_gateway.routes import auth, events, health, pages, questions, sessions, sources, uploads, video, whip
+from cornerman_gateway.routes import (
+    auth,
+    events,
+    health,
+    pages,
+    questions,
+    sessions,
+    sources,
+    uploads,
+    video,
+    whip,
+)
 from cornerman_gateway.security import Guard
 
 ROUTERS = (sources, events, video, whip, questions, sessions, uploads, auth, health, pages)

@@ -9,6 +9,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
+    from cornerman_common.model_parts import ModelChoice
     from cornerman_gateway.addresses import AddressRules
     from cornerman_gateway.fanout import Hub
     from cornerman_gateway.preview import PreviewStreams
@@ -25,6 +26,7 @@ class AppState:
     """The parts of one gateway.
 
     Attributes:
+        choice: who encodes, decides and speaks, as the settings say.
         pushing: ids of sources whose camera is being pushed by a browser now; one browser at a time.
     """
 
@@ -38,6 +40,7 @@ class AppState:
     addresses: AddressRules
     pushing: set[str]
     whip: Whip
+    choice: ModelChoice
 
 
 def app_state(connection: HTTPConnection) -> AppState:

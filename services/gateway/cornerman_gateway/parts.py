@@ -15,13 +15,16 @@ from cornerman_gateway.whip import Whip
 from cornerman_shared.process.run_dir import runtime_dir
 
 if TYPE_CHECKING:
+    from cornerman_common.model_parts import ModelChoice
     from cornerman_shared.aio import Spawn
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.process.metrics import Metrics
     from cornerman_shared.settings.tree import Settings
 
 
-def build_state(settings: Settings, bus: Bus, metrics: Metrics, spawn: Spawn) -> AppState:
+def build_state(
+    settings: Settings, bus: Bus, metrics: Metrics, spawn: Spawn, choice: ModelChoice | None = None
+) -> AppState:
     """Builds the state that routes share.
 
     Args:
@@ -29,10 +32,18 @@ def build_state(settings: Settings, bus: Bus, metrics: Metrics, spawn: Spawn) ->
         bus: an open bus.
         metrics: of this process.
         spawn: starts a task that lives as long as the gateway.
+        choice: of models; its settings are the defaults of sources. None = as the settings say.
 
     Raises:
         ConfigError: the gateway would listen beyond loopback without a token.
     """
+    if choice is None:
+        from cornerman_common.model_choice import described_models  # only for a gateway inside another program
+
+        choice = described_models(settings)
+    settings = settings.model_copy(
+        update={name: getattr(choice.settings, name) for name in ("encoder", "generator", "speak")}
+    )
     web = settings.gateway
     folder = Path(web.upload_dir).expanduser() if web.upload_dir else runtime_dir(settings.runtime.dir) / "uploads"
     hub = Hub(bus, spawn)
@@ -54,4 +65,5 @@ def build_state(settings: Settings, bus: Bus, metrics: Metrics, spawn: Spawn) ->
         ),
         pushing=pushing,
         whip=Whip(bus, spawn, pushing),
+        choice=choice,
     )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, Field
 
 from cornerman_shared.settings.source import Mode, SaySettings
+
+if TYPE_CHECKING:
+    from cornerman_common.abilities import Abilities
 
 
 class Profile(BaseModel):
@@ -17,6 +20,7 @@ class Profile(BaseModel):
     about: Annotated[str, Field(description="for whom it is, one line")]
     mode: Mode
     prompt: str
+    refused: Annotated[str, Field(description="why the model in use cannot do it, one sentence; empty = it can")] = ""
 
 
 PROFILES: tuple[Profile, ...] = (
@@ -68,6 +72,17 @@ PROFILES: tuple[Profile, ...] = (
         ),
     ),
 )
+
+
+def profiles_for(abilities: Abilities, model: str) -> list[Profile]:
+    """Every profile, with the reason where the model in use cannot do it.
+
+    A model that has only words of its own coaches, whatever the prompt says.
+    """
+    if abilities.follows_prompts:
+        return list(PROFILES)
+    why = f"The model in use ({model}) does not follow prompts: it only coaches. Choose a general model for this."
+    return [profile if profile.mode == "coach" else profile.model_copy(update={"refused": why}) for profile in PROFILES]
 
 
 def profile_of(prompt: str) -> str:

@@ -141,10 +141,10 @@ class UploadView(BaseModel):
 def view_of(spec: SourceSpec, run: dict[str, str], counters: dict[str, int]) -> SourceView:
     """A source as others may see it."""
     shown = None
-    if run.get("run"):
+    if run.get("run") or run.get("detail"):  # a source that waits for a capture process has a reason before a run
         shown = RunView.model_validate(
             {
-                "run": run["run"],
+                "run": run.get("run", ""),
                 "state": run.get("state") or "waiting",
                 "detail": clean_text(redact_url(run.get("detail", ""))),
                 "ended": run.get("ended", "0") not in ("", "0"),

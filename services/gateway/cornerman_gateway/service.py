@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from cornerman_common.model_choice import resolve_models
 from cornerman_gateway.connections import bounded_http
 from cornerman_gateway.parts import build_state
 from cornerman_gateway.security import is_loopback
@@ -50,7 +51,9 @@ async def main(context: Context) -> None:
         task.add_done_callback(tasks.discard)
         return task
 
-    state = build_state(settings, context.bus, context.metrics, spawn)
+    # The processes that load the models resolve the same choice from the same settings.
+    choice = resolve_models(loads=False)
+    state = build_state(settings, context.bus, context.metrics, spawn, choice)
     folder = runtime_dir(settings.runtime.dir)
     tls = tls_files(web.tls_cert, web.tls_key, web.host, folder)
     listener = listen(web)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from cornerman_gateway.core import to_json
 from cornerman_media.webvtt import Cue, webvtt
-from cornerman_shared.bus.messages import EndEvent, Event
+from cornerman_pose.facts import facts_line
+from cornerman_shared.bus.messages import DecisionEvent, EndEvent, Event
 
 SHORTEST_S = 2.0
 LONGEST_S = 8.0
@@ -30,6 +31,7 @@ class TranscriptLine:
     latency_ms: float  # capture -> first token
     tokens: int
     tokens_per_s: float
+    about: str = ""  # the movement that the words are about; empty = unknown
 
 
 def kind_of(event: EndEvent) -> str:
@@ -41,8 +43,8 @@ def kind_of(event: EndEvent) -> str:
     return "correction" if event.action == "correct" else "praise"
 
 
-def line_of(event_id: str, event: EndEvent) -> TranscriptLine:
-    """The row of one end."""
+def line_of(event_id: str, event: EndEvent, about: str = "") -> TranscriptLine:
+    """The row of one end; `about` is the movement of its decision."""
     times = event.times
     started = times.first_token_at_s
     speaking_s = times.done_at_s - started if started and times.done_at_s > started else 0.0
@@ -58,16 +60,19 @@ def line_of(event_id: str, event: EndEvent) -> TranscriptLine:
         latency_ms=(started - times.captured_at_s) * 1000 if started and times.captured_at_s else 0.0,
         tokens=event.n_output_tokens,
         tokens_per_s=event.n_output_tokens / speaking_s if speaking_s else 0.0,
+        about=about,
     )
 
 
 def lines(events: Iterable[tuple[str, Event]], run: str = "") -> list[TranscriptLine]:
     """Replies of `run` (empty = of every run), without silent ones."""
-    return [
-        line_of(event_id, event)
-        for event_id, event in events
-        if isinstance(event, EndEvent) and not event.silent and run in ("", event.run)
-    ]
+    found, about = [], dict[str, str]()
+    for event_id, event in events:
+        if isinstance(event, DecisionEvent) and event.about is not None and event.action != "next":
+            about[f"{event.source_id}:{event.run}:{event.seq}"] = facts_line(event.about)
+        if isinstance(event, EndEvent) and not event.silent and run in ("", event.run):
+            found.append(line_of(event_id, event, about.get(event.request_id, "")))
+    return found
 
 
 def to_vtt(rows: Iterable[TranscriptLine], title: str) -> str:
@@ -80,7 +85,7 @@ def to_vtt(rows: Iterable[TranscriptLine], title: str) -> str:
         length_s = min(max(len(row.text) / CHARACTERS_PER_S, SHORTEST_S), LONGEST_S)
         if index + 1 < len(said):
             length_s = max(min(length_s, said[index + 1].pts_s - row.pts_s), 0.1)
-        cues.append(Cue(row.pts_s, row.pts_s + length_s, row.text, style=row.kind))
+        cues.append(Cue(row.pts_s, row.pts_s + length_s, row.text, style=row.kind, note=row.about))
     return webvtt(cues, note=title)
 
 

@@ -7,13 +7,13 @@ import os
 import re
 import secrets
 import shutil
-import time
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from cornerman_gateway.problems import Problem
+from cornerman_shared.clock import SystemClock
 
 SNIFF_BYTES: Final = 512
 FREE_BYTES: Final = 256 * 1024 * 1024
@@ -156,7 +156,7 @@ class Uploads:
         if not self.folder.is_dir():
             return 0
         in_use, removed = set(used), 0
-        limit_s = (time.time() if now_s is None else now_s) - self._keep_s
+        limit_s = (SystemClock().now_s() if now_s is None else now_s) - self._keep_s
         for path in self.folder.iterdir():
             if path.is_file() and str(path.resolve()) not in in_use and path.stat().st_mtime < limit_s:
                 path.unlink(missing_ok=True)

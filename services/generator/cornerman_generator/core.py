@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cornerman_shared.errors import GenerationError
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 def times_of(request: Request, first_token_at_s: float, done_at_s: float = 0.0) -> Times:
     """The request's times with those of this stage, unix seconds."""
-    return replace(request.times, first_token_at_s=first_token_at_s, done_at_s=done_at_s)
+    return request.times.reached("first_token", first_token_at_s).reached("done", done_at_s)
 
 
 def require_tokens(chunks: Sequence[ChunkInput]) -> None:

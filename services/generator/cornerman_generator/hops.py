@@ -8,15 +8,21 @@ from typing import TYPE_CHECKING
 from cornerman_generator.core import times_of
 from cornerman_shared.bus.hop import Hop
 from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD, LastFeedback
-from cornerman_shared.bus.messages import EndEvent, ErrorEvent
+from cornerman_shared.bus.messages import EndEvent, EndStatus, ErrorEvent
 
 if TYPE_CHECKING:
-    from cornerman_shared.bus.messages import BlobRef, EndStatus, Request
+    from cornerman_shared.bus.messages import BlobRef, Request
     from cornerman_shared.bus.streams import Keys
     from cornerman_shared.settings.tree import BusSettings
 
 STAGE = "generator"
-COUNTERS = {"done": "feedback", "failed": "errors", "expired": "expired", "cancelled": "cancelled"}
+COUNTERS: dict[EndStatus, str] = {
+    "done": "feedback",
+    "declined": "declined",
+    "failed": "errors",
+    "expired": "expired",
+    "cancelled": "cancelled",
+}
 """The counter of a source that each end status adds to."""
 
 
@@ -86,6 +92,7 @@ def end_event(request: Request, outcome: ReplyOutcome, now_s: float) -> EndEvent
         n_output_tokens=outcome.n_output_tokens,
         ttft_ms=outcome.ttft_ms,
         times=times_of(request, outcome.first_token_at_s, now_s),
+        picture_age_s=request.picture_age_s,
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from cornerman_generator.protocol import TextDelta
+from cornerman_generator.spoken_prompt import spoken_prompt
 from cornerman_shared.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class MiniCpmBackend:
 
         sampling = request.sampling
         messages: list[dict[str, Any]] = [
-            {"role": "user", "content": [*(Image.fromarray(frame) for frame in frames), request.prompt]}
+            {"role": "user", "content": [*(Image.fromarray(frame) for frame in frames), spoken_prompt(request)]}
         ]
         if request.system_prompt:
             messages.insert(0, {"role": "system", "content": [request.system_prompt]})

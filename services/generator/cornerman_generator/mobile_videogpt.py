@@ -17,6 +17,7 @@ from cornerman_common.model_location import model_path, set_threads, torch_devic
 from cornerman_generator.core import require_tokens
 from cornerman_generator.protocol import TextDelta
 from cornerman_generator.threads import in_thread
+from cornerman_pose.facts import prompt_with_facts
 from cornerman_shared.errors import ConfigError, GenerationError
 from mobile_videogpt import MobileVideoGPT
 from mobile_videogpt.errors import ModelError
@@ -101,7 +102,7 @@ class MobileVideoGPTGenerator:
             with self._adapters.using(request.adapter):
                 deltas = self._model.generate(
                     [torch_tokens(chunk) for chunk in chunks],
-                    request.prompt,
+                    prompt_with_facts(request.prompt, request.about),
                     system_prompt=request.system_prompt or None,
                     frame_ids=frame_ids(chunks),
                     action=action_of(request),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cornerman_generator.core import distinct_frames
 from cornerman_generator.data_uri import data_uri
 from cornerman_generator.protocol import TextDelta
+from cornerman_generator.spoken_prompt import spoken_prompt
 from cornerman_generator.sse import CompletionServer
 from cornerman_shared.errors import ConfigError
 
@@ -67,7 +68,7 @@ def chat_body(model: str, request: Request, chunks: Sequence[ChunkInput]) -> dic
     content: list[dict[str, Any]] = [
         {"type": "image_url", "image_url": {"url": data_uri(frame)}} for frame in distinct_frames(chunks, MAX_IMAGES)
     ]
-    content.append({"type": "text", "text": request.prompt})
+    content.append({"type": "text", "text": spoken_prompt(request)})
     messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
     if request.system_prompt:
         messages.insert(0, {"role": "system", "content": request.system_prompt})

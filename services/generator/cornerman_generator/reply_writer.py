@@ -77,6 +77,7 @@ class ReplyWriter:
             prompt=request.prompt,
             model=self._model,
             times=request.times,
+            picture_age_s=request.picture_age_s,
         )
 
     def _delta(self, text: str) -> DeltaEvent:

@@ -1,6 +1,7 @@
 """Answers one request: starts an attempt, fetches its chunks, streams the text, and writes exactly one end.
 
-A failure becomes an error event with its cause; no fixed text replaces the model's reply.
+A question outside the model's abilities ends as declined, with a sentence as its cause and no text. A failure becomes
+an error event with its cause; no fixed text replaces the model's reply.
 """
 
 from __future__ import annotations
@@ -42,11 +43,23 @@ log = get_logger("request_worker")
 
 
 class RequestWorker:
-    """Answers one request."""
+    """Answers one request.
 
-    def __init__(self, bus: Bus, generator: Generator, metrics: Metrics, delivery: Delivery[Request]) -> None:
+    Args:
+        decline: gives the sentence that declines a question, empty = it may be answered.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        generator: Generator,
+        metrics: Metrics,
+        delivery: Delivery[Request],
+        decline: Callable[[str], str] = lambda question: "",
+    ) -> None:
         self._bus = bus
         self._generator = generator
+        self._decline = decline
         self._metrics = metrics
         self._delivery = delivery
         self._request = delivery.message
@@ -64,6 +77,9 @@ class RequestWorker:
         if 0 < request.deadline_at_s < self._bus.clock.now_s():
             cause = "it waited past its deadline; a generator was busy or not there"
             await self._end(ReplyOutcome("expired", 0, self._generator.model, cause=cause))
+            return
+        if request.kind == "question" and (sentence := self._decline(request.prompt)):
+            await self._end(ReplyOutcome("declined", 0, self._generator.model, cause=sentence))
             return
         started_s = self._bus.clock.monotonic_s()
         if not await writer.start():

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from functools import partial
 from typing import TYPE_CHECKING
 
+from cornerman_common.abilities import GENERAL, speaker_abilities
+from cornerman_common.question_scope import decline
 from cornerman_generator.backends import make_generator
 from cornerman_generator.hops import ReplyOutcome, end_hop
 from cornerman_generator.reply_text import BoundedGenerator
@@ -16,6 +20,7 @@ from cornerman_shared.bus.streams import GROUP_GENERATOR
 from cornerman_shared.errors import is_contained
 
 if TYPE_CHECKING:
+    from cornerman_common.abilities import Abilities
     from cornerman_generator.protocol import Generator
     from cornerman_shared.bus.delivery import Delivery
     from cornerman_shared.bus.hop import Hop
@@ -30,14 +35,19 @@ async def generate_loop(context: Context) -> None:
     """
     with context.health.loading():
         generator = await asyncio.to_thread(make_generator, context.settings.generator)
+    settings = context.settings.generator
+    abilities = speaker_abilities(settings)
+    context.health.report_models(
+        backend=settings.backend, model=settings.model, abilities=json.dumps(abilities.to_dict())
+    )
     context.log.info("generator_ready", model=generator.model, backend=context.settings.generator.backend)
     try:
-        await answer_loop(context, generator)
+        await answer_loop(context, generator, abilities)
     finally:
         await generator.close()
 
 
-async def answer_loop(context: Context, generator: Generator) -> None:
+async def answer_loop(context: Context, generator: Generator, abilities: Abilities = GENERAL) -> None:
     """Answers requests until the process is told to stop; then finishes those in work and releases those that wait."""
     bus, slots = context.bus, context.settings.generator.concurrency
     generator = BoundedGenerator(generator, context.settings.generator.max_reply_chars)
@@ -65,13 +75,14 @@ async def answer_loop(context: Context, generator: Generator) -> None:
         await context.stopping.wait()
         consumer.stop()
 
+    declines = partial(decline, abilities=abilities)
     # Counts those that another worker took from us and that still stop; the consumer no longer counts them.
     free = asyncio.Semaphore(slots)
 
     async def answer(delivery: Delivery[Request]) -> None:
         async with free:
             try:
-                await RequestWorker(bus, generator, context.metrics, delivery).run()
+                await RequestWorker(bus, generator, context.metrics, delivery, declines).run()
             except Exception as error:
                 if not is_contained(error):
                     raise

@@ -20,6 +20,7 @@ from cornerman_generator.core import require_tokens
 from cornerman_generator.mobile_videogpt import action_of, frame_ids, torch_tokens
 from cornerman_generator.protocol import TextDelta
 from cornerman_generator.sse import CompletionServer
+from cornerman_pose.facts import prompt_with_facts
 from cornerman_shared.errors import ConfigError, GenerationError
 from mobile_videogpt import MobileVideoGPT
 from mobile_videogpt.errors import ModelError
@@ -93,7 +94,7 @@ class VllmGenerator:
         try:
             embeds = self._model.assemble(
                 [torch_tokens(chunk) for chunk in chunks],
-                request.prompt,
+                prompt_with_facts(request.prompt, request.about),
                 system_prompt=request.system_prompt or None,
                 frame_ids=frame_ids(chunks),
                 action=action_of(request),

@@ -18,6 +18,7 @@ import torch
 from cornerman_common.model_location import set_threads, torch_device, torch_dtype
 from cornerman_generator.core import distinct_frames
 from cornerman_generator.protocol import TextDelta
+from cornerman_generator.spoken_prompt import spoken_prompt
 from cornerman_generator.threads import in_thread
 from cornerman_shared.errors import ConfigError, GenerationError
 
@@ -140,7 +141,7 @@ class TransformersBackend:
 def messages_for(frames: list[NDArray[np.uint8]], request: Request) -> list[dict[str, Any]]:
     """The request as transformers' chat messages."""
     content: list[dict[str, Any]] = [{"type": "image", "image": frame} for frame in frames]
-    content.append({"type": "text", "text": request.prompt})
+    content.append({"type": "text", "text": spoken_prompt(request)})
     messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
     if request.system_prompt:
         messages.insert(0, {"role": "system", "content": [{"type": "text", "text": request.system_prompt}]})

@@ -57,7 +57,13 @@ NAMES: dict[type, str] = {
 }
 EVENTS: dict[str, type] = {NAMES[kind]: kind for kind in typing.get_args(Event)}
 
-SAID: dict[type, str] = {EndEvent: "cause", ErrorEvent: "message", StateEvent: "detail", DeadLetter: "reason"}
+SAID: dict[type, str] = {
+    EndEvent: "cause",
+    ErrorEvent: "message",
+    StateEvent: "detail",
+    DeadLetter: "reason",
+    WorkerStatus: "reason",
+}
 """Fields with words of other programs: errors that may quote a password or a terminal's escape sequence."""
 MAX_SAID = 2_000
 # Limits of arrays that are read, against a length field that would exhaust memory.

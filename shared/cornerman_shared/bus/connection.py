@@ -23,7 +23,7 @@ from cornerman_shared.bus.redis_client import Client, open_client, redis_errors
 from cornerman_shared.bus.scripts import Scripts
 from cornerman_shared.bus.streams import Keys
 from cornerman_shared.bus.subscribe import follow
-from cornerman_shared.clock import Clock, SystemClock
+from cornerman_shared.clock import Clock, ServerClock, SystemClock
 from cornerman_shared.errors import BlobExpiredError, ConfigError, RetryableError
 from cornerman_shared.process.logs import get_logger
 from cornerman_shared.settings.tree import Settings
@@ -35,12 +35,17 @@ log = get_logger("bus")
 
 
 class Bus:
-    """Connections of one process. `connect` makes it; `close` or `async with` closes it."""
+    """Connections of one process. `connect` makes it; `close` or `async with` closes it.
+
+    Attributes:
+        clock: the server's unix time, for times that other processes read; `measure_clock` keeps it right.
+    """
 
     def __init__(self, url: str, settings: Settings, clock: Clock) -> None:
         self.url = url
         self.settings = settings
-        self.clock = clock
+        self._server_clock = ServerClock(clock)
+        self.clock: Clock = self._server_clock
         self.shards = settings.redis.shards
         self.redis = open_client(url)
         self.scripts = Scripts(self.redis)
@@ -114,14 +119,34 @@ class Bus:
             version = tuple(int(part) for part in text.split(".")[:2])
             if version < MIN_VERSION:
                 raise ConfigError(f"the server is Redis {text}; use Redis 7.0 or later, or Valkey")
-            # The first process on an empty server sets the number; NX makes concurrent starts agree.
-            await self.redis.set(streams.SHARDS, self.shards, nx=True)
-            laid_out = int(await self.redis.get(streams.SHARDS) or self.shards)
+            found = await self.redis.get(streams.SHARDS)
+            if found is None:  # only then: a full server answers reads, and refuses writes
+                # The first process on an empty server sets the number; NX makes concurrent starts agree.
+                await self.redis.set(streams.SHARDS, self.shards, nx=True)
+                found = await self.redis.get(streams.SHARDS)
+            laid_out = int(found or self.shards)
         if laid_out != self.shards:
             raise ConfigError(
                 f"redis.shards = {self.shards}, but the data of this server has {laid_out} shards; "
                 f"set redis.shards = {laid_out}"
             )
+        await self.measure_clock()
+
+    @property
+    def clock_skew_s(self) -> float:
+        """How far the wall clock of this machine is ahead of the server's, seconds."""
+        return self._server_clock.skew_s
+
+    async def measure_clock(self) -> None:
+        """Compares the clocks with the server's.
+
+        Raises:
+            RetryableError: no answer.
+        """
+        sent_s = self._server_clock.monotonic_s()
+        with redis_errors():
+            seconds, microseconds = await self.redis.time()
+        self._server_clock.observe(seconds + microseconds / 1e6, sent_s, self._server_clock.monotonic_s())
 
     async def emit(self, event: Event) -> str:
         """Appends an event to the feedback streams of its source and of its shard; returns its id in the former."""

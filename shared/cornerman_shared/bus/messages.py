@@ -2,13 +2,13 @@
 
 Capture publishes `Chunk`; an encoder answers each with one `Features`; the decider answers each with one
 `DecisionEvent` and, when it speaks, a `Request`; a generator answers each request with a `StartEvent`, any number of
-`DeltaEvent` and exactly one `EndEvent`. All `*_at_s` are unix seconds; `pts_s` is media time, seconds since the start
-of the run.
+`DeltaEvent` and exactly one `EndEvent`. All `*_at_s` are unix seconds of the server's clock (`Bus.clock`); `pts_s` is
+media time, seconds since the start of the run.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -18,8 +18,10 @@ Action: TypeAlias = Literal["next", "feedback", "correct"]
 """Decision about a chunk: stay silent, praise or comment, or correct. The model's tokens are `<next>` and so on."""
 
 RequestKind: TypeAlias = Literal["feedback", "question"]
-EndStatus: TypeAlias = Literal["done", "expired", "cancelled", "failed"]
+EndStatus: TypeAlias = Literal["done", "expired", "cancelled", "failed", "declined"]
+StageName: TypeAlias = Literal["captured", "published", "encoded", "decided", "first_token", "done"]
 FeatureStatus: TypeAlias = Literal["ok", "end", "buried", "expired"]
+Sight: TypeAlias = Literal["whole", "partly", "no_person", "several"]
 SourceStateName: TypeAlias = Literal[
     "waiting", "opening", "playing", "stalled", "reconnecting", "paused", "ended", "failed"
 ]
@@ -36,7 +38,10 @@ class BlobRef:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """When each stage was reached, unix seconds; 0.0 = not yet. Each hop copies it and sets its own field."""
+    """When each stage was reached, unix seconds; 0.0 = not yet. Each hop copies it and sets its own field.
+
+    The fields are in the order of the stages.
+    """
 
     captured_at_s: float = 0.0
     published_at_s: float = 0.0
@@ -44,6 +49,18 @@ class Times:
     decided_at_s: float = 0.0
     first_token_at_s: float = 0.0
     done_at_s: float = 0.0
+
+    def reached(self, stage: StageName, at_s: float) -> Times:
+        """These times with a stage that was reached at `at_s`; 0.0 = not reached.
+
+        It is not set before an earlier stage, so that no stage takes negative time where two clocks differ by a little.
+        """
+        if at_s <= 0:
+            return self
+        names = [each.name for each in fields(self)]
+        name = f"{stage}_at_s"
+        earlier = (getattr(self, other) for other in names[: names.index(name)])
+        return replace(self, **{name: max(at_s, *earlier, 0.0)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +104,37 @@ class Features:
     frame_pts_s: tuple[float, ...]
     model: str
     times: Times
+    people: NDArray[np.float32] | None = None  # landmarks, inline; the layout is in docs/streams.md
+
+
+@dataclass(frozen=True, slots=True)
+class MistakeSeen:
+    """A mistake on one repetition."""
+
+    name: str  # as in the table of movements, "too_shallow"
+    joint: str  # where it shows, "knee"
+    probability: float
+    landmarks: tuple[str, ...]  # parts of the body that it is judged by
+
+
+@dataclass(frozen=True, slots=True)
+class MovementSeen:
+    """What a decision is about: the person who is followed, how well they are seen, and their movement."""
+
+    exercise: str  # empty = none
+    certainty: float  # of the exercise, or of there being none
+    repetitions: int  # of this set; seconds of a hold
+    phase: float  # of the repetition under way, 0..1
+    ended: bool  # a repetition ended within the chunk
+    mistakes: tuple[MistakeSeen, ...]  # of the newest repetition of this set, the most probable first
+    unlikeness: float  # from the training's movements, in their standard deviations: about 1, above 1.5 is foreign
+    view: Sight
+    missing: tuple[str, ...]  # parts of the body that are not seen, from head to feet
+    limits: tuple[str, ...]  # too_dark, too_far, camera_moving
+    angle: str  # of the camera: front, oblique, side or nobody
+    people: int  # in the picture
+    whom: str  # who is followed, "the only person"; empty = no one
+    reasons: tuple[str, ...]  # what is wrong with the view, for people
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +147,7 @@ class ChunkRef:
     context: BlobRef | None
     video: BlobRef | None
     frames: BlobRef | None
+    captured_at_s: float = 0.0  # unix seconds, of the newest frame; 0 = unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +180,9 @@ class Request:
     deadline_at_s: float  # unix seconds; 0 = no deadline
     owns_blobs: bool  # the hop that ends the request frees the blobs of `chunks`
     times: Times
+    picture_age_s: float = 0.0  # of the newest frame when the request was made; 0 = unknown
+    known: str = ""  # the decider's knowledge of the moment, one sentence for models that follow prompts; empty = none
+    about: MovementSeen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +210,7 @@ class DecisionEvent:
     motion: float
     status: FeatureStatus
     times: Times
+    about: MovementSeen | None = None  # with strategies that follow a person
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +227,7 @@ class StartEvent:
     prompt: str
     model: str
     times: Times
+    picture_age_s: float = 0.0  # as in the request
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +263,7 @@ class EndEvent:
     n_output_tokens: int
     ttft_ms: float  # measured from start to first delta; 0 = no delta
     times: Times
+    picture_age_s: float = 0.0  # as in the request
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,9 +314,11 @@ class WorkerStatus:
     name: str
     pid: int
     host: str
-    state: str  # starting | running | draining | stopped
+    state: str  # starting | running | draining | stopped | unhealthy
     started_at_s: float
     at_s: float
     rss_bytes: int
     busy: int
     detail: dict[str, float] = field(default_factory=dict)
+    reason: str = ""  # why it is unhealthy
+    models: dict[str, str] = field(default_factory=dict)  # back end, model and abilities that the process works with

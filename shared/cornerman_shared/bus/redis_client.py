@@ -8,10 +8,12 @@ So retries are off, and a blocking client gets a socket timeout longer than its 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeAlias
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import redis.exceptions
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -32,6 +34,7 @@ _TRANSIENT = (
     redis.exceptions.ClusterDownError,
     redis.exceptions.OutOfMemoryError,
 )
+_NO_DATABASE = re.compile(r"DB index|SELECT is not allowed", re.IGNORECASE)
 _TRANSIENT_REPLIES = ("BUSY ", "MISCONF", "NOREPLICAS", "UNBLOCKED")
 
 
@@ -58,6 +61,8 @@ def open_client(url: str, *, block_s: float = 0.0, connections: int = 64) -> Cli
     remember_url(url)
     if fault := credentials_fault(url):
         raise ConfigError(f"redis.url {redact_url(url)!r} {fault}")
+    if fault := database_fault(url):
+        raise ConfigError(f"redis.url = {redact_url(url)!r}: {fault}")
     try:
         # ConnectionPool raises when all sockets are in use; BlockingConnectionPool waits.
         pool = BlockingConnectionPool.from_url(url, **options)
@@ -68,6 +73,21 @@ def open_client(url: str, *, block_s: float = 0.0, connections: int = 64) -> Cli
         ) from None
     pool.connection_class = _cancellable(pool.connection_class)
     return Redis.from_pool(pool)
+
+
+def database_fault(url: str) -> str:
+    """The fault of the database in a server's URL, which redis-py would ignore; "" = none."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""  # reported by redis-py
+    names = [value for name, value in parse_qsl(parts.query, keep_blank_values=True) if name == "db"]
+    if parts.scheme in ("redis", "rediss") and parts.path.strip("/"):
+        names.append(unquote(parts.path).strip("/"))
+    for name in names:
+        if not (name.isascii() and name.isdecimal()):
+            return f"database {name!r} is not a number; give redis://host:port/0, for example"
+    return ""
 
 
 @cache
@@ -105,6 +125,11 @@ def redis_errors() -> Iterator[None]:
         if isinstance(error.__cause__ or error, redis.exceptions.AuthenticationError):
             raise ConfigError(
                 f"the server refuses the credentials: {error}; check user and password in redis.url"
+            ) from error
+        if _NO_DATABASE.search(str(error)):
+            raise ConfigError(
+                f"redis.url names a database that the server does not have ({error}); give one of those it has, "
+                "mostly 0 to 15, or leave it out"
             ) from error
         raise RetryableError(f"the server is not reachable: {error or type(error).__name__}") from error
     except redis.exceptions.NoPermissionError as error:

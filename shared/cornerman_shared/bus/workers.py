@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 STATUS_TTL_S = 5
 """A process whose status is older counts as gone."""
 
+UNHEALTHY_TTL_S = 30
+"""How long the last words of a process that ended by an error are kept; its next start replaces them."""
+
 
 async def publish_status(bus: Bus, status: WorkerStatus) -> None:
     """Writes the status of this process.
@@ -25,9 +28,10 @@ async def publish_status(bus: Bus, status: WorkerStatus) -> None:
     """
     key, member = streams.worker_key(status.role, status.name), f"{status.role}:{status.name}"
     with redis_errors():
-        await bus.redis.set(key, pack(status), ex=STATUS_TTL_S)
-        # Not in one transaction: the two keys are in different slots of a cluster.
-        await bus.redis.zadd(streams.WORKERS, {member: status.at_s})
+        is_alive = status.state != "unhealthy"
+        await bus.redis.set(key, pack(status), ex=STATUS_TTL_S if is_alive else UNHEALTHY_TTL_S)
+        # Not in one transaction: the two keys are in different slots of a cluster. Score 0: it takes no share of work.
+        await bus.redis.zadd(streams.WORKERS, {member: status.at_s if is_alive else 0.0})
 
 
 async def remove_status(bus: Bus, role: str, name: str) -> None:
@@ -64,12 +68,14 @@ async def list_workers(bus: Bus) -> list[WorkerStatus]:
 
 
 async def live_names(bus: Bus, role: str) -> set[str]:
-    """Names of the processes of `role` whose newest status is at most `STATUS_TTL_S` old.
+    """Names of the processes of `role` whose newest status is at most `STATUS_TTL_S` old, by the server's clock.
 
     Raises:
         RetryableError: no answer.
     """
+    now_s = bus.clock.now_s()
     with redis_errors():
-        members = await bus.redis.zrangebyscore(streams.WORKERS, bus.clock.now_s() - STATUS_TTL_S, "+inf")
+        # Bounded above too: a status from the future is of a process that died before the server's clock was set back.
+        members = await bus.redis.zrangebyscore(streams.WORKERS, now_s - STATUS_TTL_S, now_s + STATUS_TTL_S)
     prefix = f"{role}:"
     return {name.removeprefix(prefix) for name in (raw.decode() for raw in members) if name.startswith(prefix)}

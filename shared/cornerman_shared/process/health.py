@@ -1,4 +1,4 @@
-"""Health of a process: one of four states, written to a file each second.
+"""Health of a process: one of five states, written to a file each second.
 
 `python -m cornerman_shared.process.health ROLE` reads the files, so that a container's health check needs neither a
 port nor the server.
@@ -13,7 +13,6 @@ import json
 import os
 import socket
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, Literal
@@ -21,9 +20,9 @@ from typing import Final, Literal
 import psutil
 
 from cornerman_shared.bus.messages import WorkerStatus
-from cornerman_shared.clock import Clock
+from cornerman_shared.clock import Clock, SystemClock
 
-State = Literal["starting", "running", "draining", "stopped"]
+State = Literal["starting", "running", "draining", "stopped", "unhealthy"]
 
 FRESH_S: Final = 5.0
 """A health file older than this belongs to a process that hangs or is dead."""
@@ -35,7 +34,7 @@ class Health:
     Args:
         role: encoder, decider and so on.
         name: of the worker, unique within the role.
-        clock: wall clock.
+        clock: of this machine. The file has its wall time, because `probe` compares it on the same machine.
         folder: for the health file; None = no file.
     """
 
@@ -44,12 +43,13 @@ class Health:
         self.name = name
         self._clock = clock
         self._path = folder / f"{role}-{name}.health" if folder else None
-        self._started_at_s = clock.now_s()
-        self._progress_at_s = self._started_at_s
+        self._started_s = self._progress_s = clock.monotonic_s()
         self._state: State = "starting"
+        self._reason = ""
         self._loading = 0
         self._in_hand = 0
         self._detail: dict[str, float] = {}
+        self._models: dict[str, str] = {}
         self._process = psutil.Process()
         self._host = socket.gethostname()
 
@@ -60,6 +60,10 @@ class Health:
 
     def set_state(self, state: State) -> None:
         self._state = state
+
+    def fail(self, reason: str) -> None:
+        """The process ends for this reason, one sentence."""
+        self._state, self._reason = "unhealthy", reason
 
     @contextlib.contextmanager
     def loading(self) -> Iterator[None]:
@@ -76,7 +80,7 @@ class Health:
         Args:
             in_hand: entries, sources or clients being worked on now; None = as before.
         """
-        self._progress_at_s = self._clock.now_s()
+        self._progress_s = self._clock.monotonic_s()
         if in_hand is not None:
             self._in_hand = in_hand
 
@@ -84,20 +88,31 @@ class Health:
         """Sets numbers that `cornerman status` shows, e.g. `report(fps=29.9)`."""
         self._detail.update(numbers)
 
-    def status(self) -> WorkerStatus:
-        """The current status."""
-        now_s = self._clock.now_s()
+    def report_models(self, **models: str) -> None:
+        """Sets the models that the process works with, e.g. `report_models(backend="openai", model="qwen")`."""
+        self._models.update(models)
+
+    def status(self, at_s: float | None = None) -> WorkerStatus:
+        """The current status.
+
+        Args:
+            at_s: unix time of the status; None = the wall clock of this machine.
+        """
+        at_s = self._clock.now_s() if at_s is None else at_s
+        now_s = self._clock.monotonic_s()
         return WorkerStatus(
             role=self.role,
             name=self.name,
             pid=os.getpid(),
             host=self._host,
             state=self.state,
-            started_at_s=self._started_at_s,
-            at_s=now_s,
+            started_at_s=at_s - (now_s - self._started_s),
+            at_s=at_s,
             rss_bytes=self._process.memory_info().rss,
             busy=self._in_hand,
-            detail={**self._detail, "idle_s": round(max(0.0, now_s - self._progress_at_s), 3)},
+            detail={**self._detail, "idle_s": round(max(0.0, now_s - self._progress_s), 3)},
+            reason=self._reason,
+            models=dict(self._models),
         )
 
     def write(self) -> None:
@@ -137,21 +152,22 @@ def probe(folder: Path, role: str, name: str = "", now_s: float | None = None) -
         name: of the worker; empty = any.
         now_s: unix time; None = now.
     """
-    now_s = time.time() if now_s is None else now_s
+    now_s = SystemClock().now_s() if now_s is None else now_s
     found = [status for _path, status in _read(folder, role) if status and name in ("", status.name)]
     if not found:
         who = f"{role} {name}".strip()
         return False, f"{who}: no health under {folder}; is it started, and with the same runtime.dir?"
     found.sort(key=lambda status: status.at_s, reverse=True)
     for status in found:
-        if now_s - status.at_s <= FRESH_S and status.state in ("running", "draining"):
+        # A file from the future was written before the clock was set back: it says nothing about now.
+        if abs(now_s - status.at_s) <= FRESH_S and status.state in ("running", "draining"):
             up_s = now_s - status.started_at_s
             return True, f"{role} {status.name} is {status.state}, {status.busy} in hand, up {up_s:.0f} s"
     newest = found[0]
-    age_s = now_s - newest.at_s
+    age_s = abs(now_s - newest.at_s)
     if age_s > FRESH_S:
         return False, f"{role} {newest.name} wrote its health {age_s:.0f} s ago: it hangs or was killed"
-    return False, f"{role} {newest.name} is {newest.state}"
+    return False, f"{role} {newest.name} is {newest.state}" + (f": {newest.reason}" if newest.reason else "")
 
 
 def _read(folder: Path, role: str) -> list[tuple[Path, WorkerStatus | None]]:

@@ -42,6 +42,7 @@ class Metrics:
     # encoder
     encode_seconds: Histogram = field(init=False)
     encode_batch_chunks: Histogram = field(init=False)
+    poses_total: Counter = field(init=False)
     # decider
     decisions_total: Counter = field(init=False)
     chunks_held: Gauge = field(init=False)
@@ -54,6 +55,7 @@ class Metrics:
     stage_seconds: Histogram = field(init=False)
     errors_total: Counter = field(init=False)
     loop_delay_seconds: Histogram = field(init=False)
+    clock_skew_seconds: Gauge = field(init=False)
     # gateway
     clients: Gauge = field(init=False)
     events_sent_total: Counter = field(init=False)
@@ -67,7 +69,7 @@ class Metrics:
     def observe_stage(self, stage: str, since_s: float, at_s: float) -> None:
         """Observes the time from the stage before to `stage`, both unix seconds; 0.0 = a stage that was not reached.
 
-        Clocks of two hosts may differ, so a negative time counts as zero.
+        Two processes know the server's time only up to a round trip, so a negative time counts as zero.
         """
         if since_s and at_s:
             self.stage_seconds.labels(stage).observe(max(0.0, at_s - since_s))
@@ -125,10 +127,13 @@ DECLARED: Final[dict[str, Maker]] = {
     "bus_reconnects_total": _counter("bus_reconnects_total", "Times that the server was lost and found again."),
     "encode_seconds": _histogram("encode_seconds", "Computing one batch of chunks.", FAST_S),
     "encode_batch_chunks": _histogram("encode_batch_chunks", "Chunks encoded together.", SIZES),
+    "poses_total": _counter(
+        "poses_total", "People whose landmarks were computed, or reused from an equal frame.", "kind"
+    ),
     "decisions_total": _counter("decisions_total", "Decisions, by action and strategy.", "action", "strategy"),
     "chunks_held": _gauge("chunks_held", "Chunks held back while an earlier one is awaited."),
     "requests_total": _counter(
-        "requests_total", "Requests ended, by status: done, expired, cancelled, failed.", "status"
+        "requests_total", "Requests ended, by status: done, declined, expired, cancelled, failed.", "status"
     ),
     "first_token_seconds": _histogram("first_token_seconds", "Request taken to first text.", SLOW_S),
     "generate_seconds": _histogram("generate_seconds", "Request taken to last text.", SLOW_S),
@@ -138,6 +143,7 @@ DECLARED: Final[dict[str, Maker]] = {
     ),
     "errors_total": _counter("errors_total", "Errors that were handled, by kind.", "kind"),
     "loop_delay_seconds": _histogram("loop_delay_seconds", "How late the event loop ran a timer.", FAST_S),
+    "clock_skew_seconds": _gauge("clock_skew_seconds", "How far this machine's wall clock is ahead of the server's."),
     "clients": _gauge("clients", "Clients that follow a stream of events, by how.", "kind"),
     "events_sent_total": _counter("events_sent_total", "Events sent to clients."),
     "events_skipped_total": _counter("events_skipped_total", "Events that a slow client did not get."),

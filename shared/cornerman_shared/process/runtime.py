@@ -18,35 +18,33 @@ import re
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import RedisError
 
-from cornerman_shared.aio import background, first_of
+from cornerman_shared.aio import background, first_of, retry
 from cornerman_shared.bus.embedded import with_server
 from cornerman_shared.bus.workers import publish_status, remove_status
 from cornerman_shared.clock import Clock, SystemClock
 from cornerman_shared.errors import ConfigError, CornermanError, RetryableError
 from cornerman_shared.process import health as health_module
 from cornerman_shared.process import logs
+from cornerman_shared.process.clock_skew import SkewReport
+from cornerman_shared.process.exit_codes import EXIT_CONFIG, EXIT_NO_SERVER, EXIT_OK, EXIT_SOFTWARE, EXIT_USAGE
 from cornerman_shared.process.health import Health
 from cornerman_shared.process.logs import Logger
 from cornerman_shared.process.metrics import Metrics
 from cornerman_shared.process.run_dir import runtime_dir
-from cornerman_shared.process.watchdog import EXIT_SOFTWARE, Watchdog
+from cornerman_shared.process.watchdog import Watchdog
 from cornerman_shared.settings.overrides import merge, nest, parse_set
 from cornerman_shared.settings.tree import Settings, load_settings
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
-
-EXIT_OK: Final = 0
-EXIT_USAGE: Final = 64
-EXIT_NO_SERVER: Final = 69
-EXIT_CONFIG: Final = 78
+from cornerman_shared.bus.server_memory import refuse_eviction
 
 SERVER_WAIT_S: Final = 30.0
 """How long a starting process waits for the server to answer."""
@@ -66,7 +64,7 @@ class Context:
     Attributes:
         settings: resolved, with the server's URL.
         bus: open.
-        clock: wall and monotonic time.
+        clock: the server's unix time, and monotonic time.
         name: of the worker, unique within its role.
         health: reports state and progress.
         metrics: of this process.
@@ -152,7 +150,7 @@ async def _run_process(role: str, name: str, settings: Settings, folder: Path, m
     async with contextlib.AsyncExitStack() as stack:
         bus = Bus.connect(settings, clock)
         await stack.enter_async_context(bus)
-        context = Context(settings, bus, clock, name, health, metrics, log)
+        context = Context(settings, bus, bus.clock, name, health, metrics, log)
         stack.enter_context(_signals(context))
         if settings.runtime.metrics_port:
             stack.callback(metrics.serve(settings.runtime.metrics_port))
@@ -162,11 +160,12 @@ async def _run_process(role: str, name: str, settings: Settings, folder: Path, m
         drained = True
         async with background(_heartbeat_loop(watchdog, metrics), _status_loop(context)):
             log.info("starting", pid=os.getpid())
-            await first_of(bus.ready(SERVER_WAIT_S), context.stopping.wait())
-            if not context.stopping.is_set():
-                health.set_state("running")
-                log.info("running")
-                drained = await _run_main(context, main)
+            async with _last_words(context):
+                await first_of(_wait_ready(bus), context.stopping.wait())
+                if not context.stopping.is_set():
+                    health.set_state("running")
+                    log.info("running")
+                    drained = await _run_main(context, main)
             health.set_state("stopped")
             with contextlib.suppress(RedisError, CornermanError, OSError, TimeoutError):
                 # A server that hangs must not delay the exit; the status expires by its TTL.
@@ -174,6 +173,26 @@ async def _run_process(role: str, name: str, settings: Settings, folder: Path, m
                     await remove_status(bus, role, name)
         log.info("stopped", drained=drained)
     return drained
+
+
+@contextlib.asynccontextmanager
+async def _last_words(context: Context) -> AsyncIterator[None]:
+    """Publishes the error that ends the process: the state `unhealthy` with its reason."""
+    try:
+        yield
+    except Exception as error:
+        first = _first_error(error)
+        context.health.fail(str(first) if isinstance(first, CornermanError) else f"{type(first).__name__}: {first}")
+        with contextlib.suppress(RedisError, CornermanError, OSError, TimeoutError):
+            # A server that hangs must not delay the exit.
+            async with asyncio.timeout(1.0):
+                await publish_status(context.bus, context.health.status())
+        raise
+
+
+async def _wait_ready(bus: Bus) -> None:
+    await bus.ready(SERVER_WAIT_S)
+    await retry(lambda: refuse_eviction(bus), cap_s=1.0)
 
 
 async def _run_main(context: Context, main: Main) -> bool:
@@ -223,13 +242,19 @@ async def _heartbeat_loop(watchdog: Watchdog, metrics: Metrics) -> None:
 
 
 async def _status_loop(context: Context) -> None:
-    """Writes the health file and publishes the worker's status each second. A lost server does not stop it."""
+    """Writes the health file, measures the clock and publishes the worker's status each second.
+
+    A lost server does not stop it.
+    """
     server_lost = False
+    skew = SkewReport(context.health, context.metrics, context.log)
     while True:
         try:
             context.health.write()
             async with asyncio.timeout(STATUS_EVERY_S):
-                await publish_status(context.bus, context.health.status())
+                await context.bus.measure_clock()
+                skew.report(context.bus.clock_skew_s)
+                await publish_status(context.bus, context.health.status(context.bus.clock.now_s()))
             context.metrics.bus_reconnects_total.inc(int(server_lost))
             server_lost = False
         except (RedisError, CornermanError, OSError, TimeoutError) as error:
@@ -287,10 +312,7 @@ def _settings(role: str, argv: Sequence[str] | None) -> Settings:
 def _exit_code(error: BaseException, log: Logger) -> int:
     """Logs the error that ended the process in one line and returns its exit code."""
     if isinstance(error, BaseExceptionGroup):
-        leaves = _leaves(error)
-        # A wrong setting is the cause that the user can mend, so it is preferred to its consequences.
-        first = next((leaf for leaf in leaves if isinstance(leaf, ConfigError)), leaves[0])
-        return _exit_code(first, log)
+        return _exit_code(_first_error(error), log)
     if isinstance(error, ConfigError):
         log.error("settings_are_wrong", message=str(error))
         return EXIT_CONFIG
@@ -304,6 +326,14 @@ def _exit_code(error: BaseException, log: Logger) -> int:
         raise error
     log.error("crashed", exc_info=error)
     return EXIT_SOFTWARE
+
+
+def _first_error(error: BaseException) -> BaseException:
+    """The error of a group that is shown; a wrong setting is the cause that the user can mend, so it goes first."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    leaves = _leaves(error)
+    return next((leaf for leaf in leaves if isinstance(leaf, ConfigError)), leaves[0])
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:

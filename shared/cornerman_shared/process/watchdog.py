@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-EXIT_SOFTWARE: Final = 70
+from cornerman_shared.process.exit_codes import EXIT_SOFTWARE
 
 TICKS: Final = 10
 

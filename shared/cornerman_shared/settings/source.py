@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from cornerman_shared.text import clean_text
 
 Mode = Literal["coach", "polling", "commentary"]
-Strategy = Literal["interval", "rules", "scene", "head", "llm"]
+Strategy = Literal["interval", "rules", "scene", "head", "skeleton", "llm"]
 
 MAX_PROMPT = 8_000
 """Characters of a prompt. It goes into every request and event, so a long one fills the streams."""
@@ -71,6 +71,9 @@ class SpeakSettings(Section):
     context_timeout_s: Annotated[float, Field(ge=0, description="context older than this is dropped; 0 = never")] = 10.0
     clear_context: Annotated[bool, Field(description="forget the context after feedback")] = True
     deadline_s: Annotated[float, Field(ge=0, description="live: a request older than this expires; 0 = never")] = 5.0
+    max_age_s: Annotated[
+        float, Field(ge=0, description="live: a question about a picture older than this is refused; 0 = never")
+    ] = 30.0
     gap_s: Annotated[float, Field(ge=0, description="live: a missing chunk is skipped after this")] = 2.0
     head: Annotated[
         Plain, Field(max_length=4096, description="strategy head: folder of the trained head; empty = the bundled one")

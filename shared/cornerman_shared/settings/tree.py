@@ -6,7 +6,9 @@ Two underscores separate the parts of a nested name: `CORNERMAN_ENCODER__BATCH=4
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,11 +19,12 @@ from pydantic_settings import (
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    YamlConfigSettingsSource,
+    SettingsError,
 )
 
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.redact import redact_url, remember_secret, remember_url
+from cornerman_shared.settings.files import read_settings_file
 from cornerman_shared.settings.source import SaySettings, Section, SourceSpec, SpeakSettings, WatchSettings
 
 SHOWN = 200
@@ -94,8 +97,10 @@ class CaptureSettings(Section):
 class EncoderSettings(Section):
     """The encoder workers."""
 
-    backend: Annotated[Literal["fake", "mobile_videogpt"], Field(description="back end; fake = for tests")] = "fake"
-    model: Annotated[str, Field(description="path or hub name; empty = the bundled model")] = ""
+    backend: Annotated[Literal["fake", "mobile_videogpt", "pose"], Field(description="back end; fake = for tests")] = (
+        "fake"
+    )
+    model: Annotated[str, Field(description="path or hub name, pose: full or lite; empty = the bundled model")] = ""
     device: Annotated[str, Field(description="auto, cpu, cuda, cuda:1, mps")] = "auto"
     dtype: Annotated[Literal["auto", "float32", "bfloat16", "float16"], Field(description="auto = by device")] = "auto"
     batch: Annotated[int, Field(ge=1, le=64, description="chunks encoded together when they are waiting")] = 4
@@ -196,6 +201,9 @@ class RuntimeSettings(Section):
     dir: Annotated[str, Field(description="sockets and health files; empty = the user's runtime directory")] = ""
     drain_s: Annotated[Positive, Field(description="time to finish work in hand after SIGTERM")] = 8.0
     watchdog_s: Annotated[Positive, Field(description="no progress of the event loop for this long = exit 70")] = 30.0
+    down_s: Annotated[
+        Positive, Field(description="run: a service down for this long, with nothing decided, ends the command")
+    ] = 120.0
     metrics_port: Annotated[int, Field(ge=0, le=65535, description="Prometheus port of a worker; 0 = off")] = 0
     name: Annotated[str, Field(description="worker name; empty = host-pid")] = ""
 
@@ -227,9 +235,13 @@ class Settings(BaseSettings):
 
     @field_validator("sources")
     @classmethod
-    def _hide_credentials(cls, value: list[SourceSpec]) -> list[SourceSpec]:
+    def _check_sources(cls, value: list[SourceSpec]) -> list[SourceSpec]:
+        known: set[str] = set()
         for spec in value:
             remember_url(spec.url)
+            if spec.source_id in known:
+                raise ValueError(f"two sources have the id {spec.source_id!r}; give each an id of its own")
+            known.add(spec.source_id)
         return value
 
     @classmethod
@@ -245,7 +257,7 @@ class Settings(BaseSettings):
         short = os.environ.get("CORNERMAN_REDIS_URL")
         # Below the environment, so that CORNERMAN_REDIS__URL wins over its short form.
         given = InitSettingsSource(settings_cls, {"redis": {"url": short}} if short else {})
-        files = (YamlConfigSettingsSource(settings_cls, path),) if path else ()
+        files = (InitSettingsSource(settings_cls, _file_tree(path)),) if path else ()
         return (init_settings, env_settings, given, *files)
 
 
@@ -257,6 +269,16 @@ def _config_file() -> Path | None:
             raise ConfigError(f"CORNERMAN_CONFIG={named!r}: file not found; give the path of a YAML file")
         return path
     return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
+
+
+def _file_tree(path: Path) -> dict[str, Any]:
+    """The file's values. A section that is not one is refused here: a flag for the same section would hide it."""
+    tree = read_settings_file(path)
+    for name, value in tree.items():
+        field = Settings.model_fields.get(name)
+        if field is not None and isinstance(field.default, Section) and not isinstance(value, dict):
+            raise ConfigError(f"{path}: {name} = {str(value)[:SHOWN]!r} is not a section; give settings below it")
+    return tree
 
 
 def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
@@ -272,6 +294,22 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
         return Settings(**dict(flags or {}))
     except ValidationError as error:
         raise ConfigError(explain(error)) from None
+    except SettingsError as error:
+        raise ConfigError(_explain_variable(error)) from None
+
+
+def _explain_variable(error: SettingsError) -> str:
+    """The environment variable whose value is not JSON; its value may be a secret, and is not shown."""
+    found = re.search(r'field "(\w+)"', str(error))
+    field = found.group(1) if found else ""
+    names = [name for name in os.environ if name.startswith(f"CORNERMAN_{field.upper()}")]
+    for name in names:
+        try:
+            json.loads(os.environ[name])
+        except ValueError as cause:
+            if os.environ[name].lstrip()[:1] in ("[", "{", '"') or len(names) == 1:
+                return f'{name}: not JSON ({cause}); a list or a section in a variable is JSON, such as ["a"]'
+    return f"{' or '.join(names) or 'the environment'}: not JSON; a list or a section in a variable is JSON"
 
 
 def explain(error: ValidationError) -> str:
@@ -283,6 +321,10 @@ def explain(error: ValidationError) -> str:
         value = "(hidden)" if where.endswith(("token", "api_key", "url")) else repr(item["input"])
         if item["type"] == "extra_forbidden":
             lines.append(f"{where}: unknown setting; see cornerman.yaml for the names")
+        elif item["input"] is None:
+            lines.append(f"{where} has no value; give one, or remove it")
         else:
-            lines.append(f"{where} = {value if len(value) <= SHOWN else value[:SHOWN] + '…'}: {item['msg']}")
+            # A long list or section is not shown: the message of its check names what is wrong in it.
+            shown = "" if isinstance(item["input"], (list, dict)) else f" = {value[:SHOWN]}{'…' * (len(value) > SHOWN)}"
+            lines.append(f"{where}{shown}: {item['msg'].removeprefix('Value error, ')}")
     return redact_url("\n".join(lines))

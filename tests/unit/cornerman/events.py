@@ -34,6 +34,7 @@ _END = EndEvent(
     n_output_tokens=5,
     ttft_ms=300.0,
     times=TIMES,
+    picture_age_s=0.12,
 )
 
 _DECISION = DecisionEvent(

@@ -3,17 +3,14 @@
 from pathlib import Path
 
 import pytest
+import typer
 
 from cornerman import __version__
-from cornerman.cli import app, invoke
+from cornerman.cli import build_app, invoke
+from cornerman.command_table import COMMANDS
 from cornerman.local import options, training_tools
 from cornerman.local.options import command_settings
 from cornerman_shared.errors import ConfigError
-
-COMMANDS = (
-    *("demo", "run", "up", "watch", "ask", "poll", "comment", "annotate", "status", "doctor"),
-    *("sources", "dlq", "models", "gym", "train", "evaluate"),
-)
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +24,15 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(["--help"]) == 0
     shown = capsys.readouterr().out
     assert [name for name in COMMANDS if f" {name} " not in shown] == []
-    assert len(app.registered_commands) + len(app.registered_groups) == len(COMMANDS)
+
+
+def test_table_repeats_each_commands_help() -> None:
+    every = build_app(arguments=["--help"], completes=True)
+    group = typer.main.get_group(every)
+    helps = {name: (command.help or "").split("\n\n")[0] for name, command in group.commands.items()}
+    assert {name: " ".join(text.split()) for name, text in helps.items()} == {
+        name: entry.help for name, entry in COMMANDS.items()
+    }
 
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("gym", "train")])
@@ -119,8 +124,6 @@ def test_training_passes_arguments_and_exit_code(
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(training_tools, "NEEDS", ())
     monkeypatch.setattr("sys.argv", ["x"])
-    import typer
-
     with pytest.raises(typer.Exit) as caught:
         training_tools.run_tool("fake_training", ["--deep", "7"], "cornerman gym")
     assert caught.value.exit_code == 3

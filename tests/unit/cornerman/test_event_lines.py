@@ -6,8 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from cornerman.local.captions import captions
 from cornerman.local.event_lines import EventLines, clock, latency_ms, read_lines
-from cornerman_shared.bus.messages import DeltaEvent, ErrorEvent, StartEvent, StateEvent, Times
+from cornerman_shared.bus.messages import (
+    DeltaEvent,
+    ErrorEvent,
+    MistakeSeen,
+    MovementSeen,
+    StartEvent,
+    StateEvent,
+    Times,
+)
 from cornerman_shared.errors import ConfigError
 from tests.unit.cornerman.events import TIMES, decision_event, end_event
 
@@ -37,6 +46,7 @@ def test_feedback_line_has_exact_fields() -> None:
         "pts_s": 2.534,
         "text": "Lower your hips.",
         "ttft_ms": 300.0,
+        "picture_age_s": 0.12,
         "latency_ms": {
             "published": 10.0,
             "encoded": 100.0,
@@ -124,3 +134,17 @@ def test_file_text_is_cleaned(tmp_path: Path) -> None:
     path = tmp_path / "lines.jsonl"
     path.write_text('{"text": "up \\ud83c \\u001b]52;c;aGk=", "list": ["\\u009b1m"]}\n', encoding="utf-8")
     assert read_lines(path) == [{"text": "up \ufffd ]52;c;aGk=", "list": ["1m"]}]
+
+
+def test_decision_line_says_what_it_is_about() -> None:
+    mistake = MistakeSeen("too_shallow", "knee", 0.83333, ("hips", "knees"))
+    seen = MovementSeen("squat", 0.9, 8, 0.5, True, (mistake,), 1.0, "whole", (), (), "side", 1, "the only person", ())
+    decided, said = EventLines().of(decision_event(about=seen)), EventLines().of(end_event())
+    assert decided is not None and said is not None
+    assert (decided["about"]["exercise"], decided["about"]["repetitions"]) == ("squat", 8)
+    assert decided["about"]["mistakes"] == [
+        {"name": "too_shallow", "joint": "knee", "probability": 0.833, "landmarks": ("hips", "knees")}
+    ]
+    known = [decided, {**said, "request_id": f"{decided['source_id']}:{decided['run']}:{decided['seq']}"}]
+    assert captions(known)[0].about == "squat, 8 repetitions; last one too shallow; whole body in view"
+    assert "about" not in (EventLines().of(decision_event()) or {})

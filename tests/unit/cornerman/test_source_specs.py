@@ -34,5 +34,5 @@ def test_set_patience_is_kept() -> None:
 def test_only_its_setting_changes_patience(watch: dict[str, float], expected_s: float) -> None:
     """Any other `watch` setting used to switch the limit off, so `poll` and `comment` never gave up."""
     chosen = CommandSettings(load_settings({"watch": watch}), {"watch": watch})
-    (spec,) = limit_retries(source_specs(["test://bars"], chosen.settings), chosen.was_set)
+    (spec,) = limit_retries(source_specs(["test://bars"], chosen.settings), chosen.given())
     assert spec.watch.give_up_s == expected_s

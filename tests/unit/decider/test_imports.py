@@ -36,9 +36,15 @@ def test_core_loads_no_redis_or_torch(service: str) -> None:
         "make_generator(GeneratorSettings())",
         "from cornerman_capture.service import serve",
         "from cornerman_gateway.service import main",
-        "import cornerman.cli",
+        "from cornerman.cli import build_app; build_app([], completes=True)",
     ],
     ids=["decider", "encoder", "generator", "capture", "gateway", "command-line"],
 )
 def test_service_without_model_loads_no_torch(code: str) -> None:
     assert loaded_by(code, "torch", "transformers", "PIL") == []
+
+
+def test_help_loads_no_numpy_and_no_redis() -> None:
+    code = "import contextlib, io\nfrom cornerman.cli import invoke\n"
+    code += "with contextlib.redirect_stdout(io.StringIO()): invoke(['--help'])"
+    assert loaded_by(code, "numpy", "redis", "pydantic", "structlog", "av") == []

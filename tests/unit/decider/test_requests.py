@@ -7,11 +7,22 @@ from collections.abc import Callable
 import pytest
 
 from cornerman_decider.core import Decider, Decision
-from cornerman_decider.requests import commentary_prompt, density, lost_event, request_for, request_for_question
+from cornerman_decider.requests import (
+    commentary_prompt,
+    density,
+    end_event,
+    lost_event,
+    open_request,
+    picture_age_s,
+    refusal,
+    refused_event,
+    request_for,
+    request_for_question,
+)
 from cornerman_decider.state import DeciderState
 from cornerman_decider.strategies.interval import IntervalStrategy
 from cornerman_shared.bus.last_feedback import LastFeedback
-from cornerman_shared.bus.messages import Features, Question
+from cornerman_shared.bus.messages import Features, Question, Request
 from cornerman_shared.errors import MalformedError
 from cornerman_shared.settings.source import SourceSpec
 
@@ -105,6 +116,59 @@ def test_question_uses_context_without_deadline(features: MakeFeatures) -> None:
     assert (request.seq, request.pts_s, request.deadline_at_s) == (7, 3.5, 0.0)
     assert not request.owns_blobs
     assert request_for_question(question, DeciderState(), (), SPEC.say, 60.0).chunks == ()
+
+
+QUESTION = Question("u1", "cam", "What colour is it?", 50.0)
+
+
+def asked(features: MakeFeatures, now_s: float) -> Request:
+    state = decision_at(features(7)).state
+    assert state.latest is not None
+    return request_for_question(QUESTION, state, (state.latest,), SPEC.say, now_s)
+
+
+def test_requests_carry_their_pictures_age(features: MakeFeatures) -> None:
+    assert asked(features, 61.0).picture_age_s == 60.0  # captured at 1
+    made = request_for(features(7), decision_at(features(7)), SPEC, None, 3.5)
+    assert (made.picture_age_s, open_request(made).picture_age_s) == (2.5, 2.5)
+    assert end_event("cam", open_request(made), "expired", "late", 0, 9.0).picture_age_s == 2.5
+
+
+def test_unknown_age_is_zero() -> None:
+    assert (picture_age_s(0.0, 60.0), picture_age_s(60.5, 60.0)) == (0.0, 0.001)
+
+
+def test_question_about_old_picture_is_refused(features: MakeFeatures) -> None:
+    reason = refusal(asked(features, 62.0), SPEC, False, "stalled", "no frame for 10 s")
+    assert reason == (
+        "the newest picture of cam is 61 s old, more than speak.max_age_s = 30 (it is stalled: no frame for 10 s); "
+        "ask again when it plays, or raise speak.max_age_s"
+    )
+    event = refused_event(asked(features, 62.0), reason, 62.0)
+    assert (event.status, event.kind, event.cause, event.picture_age_s) == ("failed", "question", reason, 61.0)
+
+
+def test_question_without_picture_is_refused() -> None:
+    request = request_for_question(QUESTION, DeciderState(), (), SPEC.say, 60.0)
+    assert refusal(request, SPEC, False, "opening", "") == (
+        "there is no picture of cam yet (it is opening); ask again when it plays"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "ended"),
+    [
+        ({}, True),
+        ({"paused": True}, False),
+        ({"watch": {"lossless": True}}, False),
+        ({"speak": {"max_age_s": 0}}, False),
+        ({"speak": {"max_age_s": 61}}, False),
+    ],
+    ids=["ended", "paused", "lossless", "never", "allowed"],
+)
+def test_old_picture_by_intention_is_answered(features: MakeFeatures, changes: dict[str, object], ended: bool) -> None:
+    spec = SourceSpec.model_validate({"source_id": "cam", "url": "test://", **changes})
+    assert refusal(asked(features, 62.0), spec, ended, "playing", "") == ""
 
 
 def test_missing_chunk_is_decided_as_lost(features: MakeFeatures) -> None:

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from cornerman_gateway.session_report import make_report, spread, to_html
 from cornerman_gateway.transcript import lines, to_jsonl, to_vtt
-from cornerman_shared.bus.messages import Action, DecisionEvent, EndEvent, EndStatus, Event, RequestKind, Times
+from cornerman_shared.bus.messages import (
+    Action,
+    DecisionEvent,
+    EndEvent,
+    EndStatus,
+    Event,
+    MovementSeen,
+    RequestKind,
+    Times,
+)
 
 
 def end(
@@ -107,3 +117,12 @@ def test_report_page_escapes_all_text() -> None:
     assert "<script" not in html
     assert "<img>" not in html
     assert "&lt;script&gt;" in html
+
+
+def test_subtitles_say_what_they_are_about() -> None:
+    seen = MovementSeen("squat", 0.9, 8, 0.5, True, (), 1.0, "whole", (), (), "side", 1, "the only person", ())
+    decided = DecisionEvent("cam", "r", 3, 3.5, "feedback", 0.9, "good", "skeleton", 0.1, "ok", Times(), seen)
+    said = end(3.5, "Eight good squats.", action="feedback")
+    text = to_vtt(lines(rows(decided, replace(said, request_id="cam:r:3"), end(9.0, "Hips."))), "")
+    cue = "NOTE squat, 8 repetitions; no mistake seen; whole body in view\n\n00:00:03.500 --> "
+    assert cue in text and text.count("NOTE") == 1

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cornerman_media.jpeg import decode_picture
 from cornerman_media.mjpeg_parts import UNENDED, JpegSplitter
+from cornerman_media.picture_decoder import decode_picture
 from tests.unit.media.films import jpeg, number_of
 
 PICTURES = [jpeg(number) for number in range(6)]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -158,30 +158,67 @@ def test_interruption_ends_it(tmp_path: Path) -> None:
     assert 5 <= len(seen) < 30
 
 
-class Chatty:
-    """A connection that gives the picture's packets once, and then sound without end."""
+class WallClock:
+    """Stands for the module `time`: time passes only when a test says so."""
 
-    def __init__(self, path: Path) -> None:
+    now_s = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+class Chatty:
+    """A connection that gives the picture's packets once, and then others without end, one every 0.15 s."""
+
+    def __init__(self, path: Path, clock: WallClock, then: Callable[[av.Packet], bool]) -> None:
         self._container = av.open(str(path))
+        self._clock, self._then = clock, then
         self.close = self._container.close
 
     def demux(self) -> Iterator[av.Packet]:
         packets = [packet for packet in self._container.demux() if packet.size]
         yield from (packet for packet in packets if packet.stream.type == "video")
-        while True:
-            time.sleep(0.01)
-            yield from (packet for packet in packets[:20] if packet.stream.type == "audio")
+        for packet in itertools.cycle([packet for packet in packets if self._then(packet)]):
+            self._clock.now_s += 0.15
+            yield packet
 
 
-def test_sound_alone_is_not_a_picture(tmp_path: Path) -> None:
+@pytest.fixture
+def wall_clock(monkeypatch: pytest.MonkeyPatch) -> WallClock:
+    clock = WallClock()
+    monkeypatch.setattr("cornerman_media.reader.time", clock)
+    return clock
+
+
+def test_sound_alone_is_not_a_picture(tmp_path: Path, wall_clock: WallClock) -> None:
     """A camera whose picture stopped and whose sound went on was read for ever."""
     path = write(tmp_path / "a.ts", Film(steady(30), audio_s=(0.0, 1.0)))
-    with open_video(io.BytesIO(path.read_bytes()), OpenOptions(read_timeout_s=0.2)) as video:
+    with open_video(io.BytesIO(path.read_bytes()), OpenOptions(read_timeout_s=2.0)) as video:
         video._container.close()
-        video._container = Chatty(path)
-        with pytest.raises(StreamLostError, match=r"no picture came for 0.2 s, only other tracks"):
+        video._container = Chatty(path, wall_clock, lambda packet: packet.stream.type == "audio")
+        with pytest.raises(StreamLostError, match=r"no picture came for 2 s, only other tracks"):
             list(video)
     assert video.packets_read == 30
+    assert wall_clock.now_s == pytest.approx(1002.1)
+
+
+def test_packets_without_pictures_are_lost(tmp_path: Path, wall_clock: WallClock) -> None:
+    """A camera that sends no key frame was read for ever: bytes came, and the decoder gave nothing."""
+    path = write(tmp_path / "a.ts", Film(steady(30), codec_options={"bf": "0", "g": "30"}))
+
+    class Keyless(Chatty):
+        def demux(self) -> Iterator[av.Packet]:
+            packets = [packet for packet in self._container.demux() if packet.size and not packet.is_keyframe]
+            for packet in itertools.cycle(packets):
+                self._clock.now_s += 0.15
+                yield packet
+
+    with open_video(io.BytesIO(path.read_bytes()), OpenOptions(read_timeout_s=2.0)) as video:
+        video._container.close()
+        video._container = Keyless(path, wall_clock, lambda _: True)
+        with pytest.raises(StreamLostError, match=r"no picture came for 2 s, only packets that give none"):
+            list(video)
+    assert video.frames_read == 0
 
 
 def test_repair_joins_two_inputs(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cornerman_media.jpeg import JpegEncoder, decode_picture
+from cornerman_media.jpeg import JpegEncoder
+from cornerman_media.picture_decoder import decode_picture
 from cornerman_media.reader import open_video
 from cornerman_media.sampling import newest, sampled, spread, with_shorter_side
 from tests.unit.media.films import Film, number_of, numbered, steady, write

@@ -1,4 +1,4 @@
-"""The four states, the file, and the probe that reads it."""
+"""The five states, the file, and the probe that reads it."""
 
 import json
 from pathlib import Path
@@ -15,13 +15,18 @@ def clock() -> VirtualClock:
     return VirtualClock()
 
 
-def test_probe_follows_the_four_states(tmp_path: Path, clock: VirtualClock) -> None:
+def test_probe_follows_the_states(tmp_path: Path, clock: VirtualClock) -> None:
     own = Health("encoder", "w1", clock, tmp_path)
     answers = {}
     for state in ("starting", "running", "draining", "stopped"):
         own.set_state(state)
         own.write()
         answers[state] = probe(tmp_path, "encoder", now_s=clock.now_s())[0]
+    own.fail("a batch computes for too long")
+    own.write()
+    assert probe(tmp_path, "encoder", now_s=clock.now_s())[1] == (
+        "encoder w1 is unhealthy: a batch computes for too long"
+    )
     assert answers == {"starting": False, "running": True, "draining": True, "stopped": False}
 
 

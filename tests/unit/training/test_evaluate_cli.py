@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cornerman.cli import invoke
-from cornerman_shared.process.runtime import EXIT_CONFIG
+from cornerman_shared.process.exit_codes import EXIT_CONFIG
 
 TRUTH = [{"video": "a.mp4", "feedbacks": ["Go deeper."], "feedback_timestamps": [4.0], "duration_s": 10.0}]
 SAID = [

@@ -9,6 +9,7 @@ import errno
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,8 +19,10 @@ import av
 from cornerman_capture.broken import BrokenError
 from cornerman_capture.sources.base import DecodedFrame, StreamInfo
 from cornerman_capture.sources.errors import content_error, opening_error
+from cornerman_capture.sources.mjpeg_source import MjpegSource
 from cornerman_media.errors import MediaError, NoVideoError, UnreadableError
 from cornerman_media.opening import OpenOptions
+from cornerman_media.picture_stream import open_pictures
 from cornerman_media.reader import VideoReader, open_video
 
 if TYPE_CHECKING:
@@ -106,25 +109,49 @@ def _info(address: Address, video: VideoReader) -> StreamInfo:
 def _open(address: Address, settings: CaptureSettings) -> VideoReader:
     if address.kind == "file" and _is_missing(address.target):
         raise BrokenError(f"{address.shown}: there is no such file; give the path as capture sees it", final=True)
+    target, wanted = _wanted(address, settings)
+    with _explained(address, wanted):
+        return open_video(target, wanted)
+
+
+def open_mjpeg(address: Address, settings: CaptureSettings) -> MjpegSource | None:
+    """Opens an http address if it sends MJPEG; None if it sends anything else, which FFmpeg then reads by itself.
+
+    Raises:
+        BrokenError: names the cause and the remedy.
+    """
+    _target, wanted = _wanted(address, settings)
+    with _explained(address, wanted):
+        stream = open_pictures(address.target, wanted)
+    return None if stream is None else MjpegSource(stream)
+
+
+def _wanted(address: Address, settings: CaptureSettings) -> tuple[str | Path, OpenOptions]:
+    """What to open, and how."""
     target, form, options = _open_arguments(address, settings)
     limit_s = settings.open_timeout_s
-    wanted = OpenOptions(
+    return target, OpenOptions(
         shown=address.shown,
         format=form,
         options=options,
         open_timeout_s=limit_s,
         read_timeout_s=limit_s if address.kind == "file" else QUIET_TIMES * settings.stall_s,
     )
+
+
+@contextmanager
+def _explained(address: Address, wanted: OpenOptions) -> Iterator[None]:
+    """Turns errors of opening into `BrokenError`."""
     began_s = time.monotonic()
     try:
-        return open_video(target, wanted)
+        yield
     except UnreadableError as error:
         if error.__cause__ is None:
             raise content_error(error, address) from None
         # FFmpeg's own message may hold the URL with credentials, so it is not chained.
         took_s = time.monotonic() - began_s
-        broken = opening_error(error.__cause__, address, took_s, limit_s, "tls_verify" in options)
-        limited = "format_whitelist" in options
+        broken = opening_error(error.__cause__, address, took_s, wanted.open_timeout_s, "tls_verify" in wanted.options)
+        limited = "format_whitelist" in wanted.options
         raise (_link_refusal(error.__cause__, address, broken) if limited else broken) from None
     except MediaError as error:
         raise content_error(error, address) from None

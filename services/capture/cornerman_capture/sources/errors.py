@@ -39,7 +39,7 @@ def opening_error(
 
 
 def content_error(error: MediaError, address: Address) -> BrokenError:
-    """Error of a source that answers with something that is no video."""
+    """Error of a source that answers with something other than video."""
     remote = address.kind in ("http", "rtsp")
     return BrokenError(str(error), final=True, fault="not_video" if remote else None)
 

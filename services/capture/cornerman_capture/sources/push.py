@@ -6,18 +6,18 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from functools import partial
-from typing import Final
-
-import av
-import av.error
+from typing import TYPE_CHECKING, Final
 
 from cornerman_capture.sources.base import DecodedFrame, Interrupted, StreamInfo
+from cornerman_media.picture_decoder import decode_picture
+
+if TYPE_CHECKING:
+    import av
 
 INBOX_FRAMES: Final = 8
 """Frames held for a slow decoder; a full inbox drops the oldest."""
 
 POLL_S: Final = 0.1
-MAX_PIXELS: Final = 64_000_000
 
 
 class Inbox:
@@ -69,21 +69,6 @@ class PushSource:
         """Does nothing: the inbox belongs to the caller."""
 
     def _decode(self, body: bytes) -> av.VideoFrame | None:
-        # A new decoder for each frame: after a broken picture a decoder may delay the next one.
-        decoder = av.CodecContext.create(_codec_of(body), "r")
-        decoder.thread_count = 1
-        # A small file may declare a huge picture.
-        decoder.options = {"max_pixels": str(MAX_PIXELS)}
-        try:
-            frames = [*decoder.decode(av.Packet(body)), *decoder.decode(None)]
-        except (av.error.FFmpegError, ValueError):
-            frames = []
-        if not frames:
-            self._broken += 1
-            return None
-        return frames[0]
-
-
-def _codec_of(body: bytes) -> str:
-    """Codec of a picture: WebP by its RIFF header (RFC 9649), else JPEG, whose decoder refuses other data."""
-    return "webp" if body[:4] == b"RIFF" and body[8:12] == b"WEBP" else "mjpeg"
+        frame = decode_picture(body)
+        self._broken += frame is None
+        return frame

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cornerman_common.model_location import bundled, model_path, require_model_extra, torch_device, torch_dtype
+from cornerman_common.bundle import bundled
+from cornerman_common.model_location import model_path, require_model_extra, torch_device, torch_dtype
 from cornerman_decider.strategies.interval import IntervalStrategy
 from cornerman_decider.strategies.llm import LlmStrategy
 from cornerman_decider.strategies.rules import RulesStrategy
@@ -16,6 +17,7 @@ from cornerman_shared.errors import ConfigError
 if TYPE_CHECKING:
     from cornerman_decider.strategies.llm import ActionModel
     from cornerman_decider.strategy import Strategy
+    from cornerman_pose.temporal import TemporalNet
     from cornerman_shared.settings.source import SpeakSettings
     from cornerman_shared.settings.tree import Settings
 
@@ -26,6 +28,7 @@ class Strategies:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._model: ActionModel | None = None
+        self._net: TemporalNet | None = None
 
     def make(self, speak: SpeakSettings, prompt: str) -> Strategy:
         """A strategy for one source.
@@ -40,6 +43,8 @@ class Strategies:
         if speak.strategy == "scene":
             return SceneStrategy(speak.scene_threshold)
         try:
+            if speak.strategy == "skeleton":
+                return self._skeleton(speak.repeat_window_s)
             if speak.strategy == "head":
                 from cornerman_decider.strategies.head import HeadStrategy, load_head
 
@@ -56,9 +61,19 @@ class Strategies:
             "rules": (speak.every_chunks, speak.motion_threshold, speak.motion_release),
             "scene": (speak.scene_threshold,),
             "head": (speak.head,),
+            "skeleton": (speak.repeat_window_s,),
             "llm": (prompt,),
         }
         return (speak.strategy, *made_from[speak.strategy])
+
+    def _skeleton(self, repeat_window_s: float) -> Strategy:
+        # Imported here: sources without skeletons need neither the net nor its table.
+        from cornerman_decider.strategies.skeleton import SkeletonStrategy
+        from cornerman_pose.reader import bundled_net
+
+        if self._net is None:
+            self._net = bundled_net()
+        return SkeletonStrategy(self._net, repeat_window_s)
 
     def _action_model(self) -> ActionModel:
         if self._model is None:

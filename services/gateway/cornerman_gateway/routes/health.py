@@ -1,9 +1,9 @@
-"""`/livez`, `/readyz`, `/metrics`, and `/api/status`: who works, what waits."""
+"""`/livez`, `/readyz`, `/metrics`, `/api/health`: what is wrong, and `/api/status`: workers and lag."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -14,6 +14,7 @@ from cornerman_gateway.problems import Problem
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.lag import lag_of
 from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.system_health import system_health
 from cornerman_shared.bus.workers import list_workers
 from cornerman_shared.errors import RetryableError
 
@@ -35,18 +36,34 @@ class WorkerView(BaseModel):
     rss_bytes: int
     busy: int
     detail: dict[str, float]
+    reason: Annotated[str, Field(description="why it is unhealthy")]
+
+
+class ProblemView(BaseModel):
+    """One reason why the system is degraded."""
+
+    what: Annotated[str, Field(description="a role, a worker or the server")]
+    reason: str
+
+
+class HealthReport(BaseModel):
+    """Whether everything works, and what does not."""
+
+    state: Literal["healthy", "degraded"]
+    problems: list[ProblemView]
 
 
 class Status(BaseModel):
     """The whole system, now."""
 
-    at_s: Annotated[float, Field(description="this server's clock, unix seconds")]
+    at_s: Annotated[float, Field(description="the clock of the Redis server, unix seconds")]
     shards: int
     workers: list[WorkerView]
     lag: Annotated[dict[str, int], Field(description="entries waiting or being worked on, by consumer group")]
     dead_letters: int
     clients: Annotated[int, Field(description="who follows events")]
     viewers: Annotated[int, Field(description="who watches pictures")]
+    health: HealthReport
 
 
 async def lags(state: AppState) -> dict[str, int]:
@@ -90,6 +107,19 @@ async def metrics(state: StateDep) -> Response:
     return Response(state.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
+async def report(state: AppState) -> HealthReport:
+    """The health as the API shows it."""
+    found = await system_health(state.bus)
+    problems = [ProblemView(what=problem.what, reason=problem.reason) for problem in found.problems]
+    return HealthReport(state=found.state, problems=problems)
+
+
+@router.get("/api/health")
+async def health(state: StateDep) -> HealthReport:
+    """Healthy, or degraded with the reasons; always 200, because the gateway itself works."""
+    return await report(state)
+
+
 @router.get("/api/status")
 async def status(state: StateDep) -> Status:
     """Workers, lag and viewers."""
@@ -104,4 +134,5 @@ async def status(state: StateDep) -> Status:
         dead_letters=dead,
         clients=state.hub.clients,
         viewers=state.previews.viewers,
+        health=await report(state),
     )

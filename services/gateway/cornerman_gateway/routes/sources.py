@@ -11,8 +11,9 @@ from cornerman_gateway.addresses import check_name_again, check_url
 from cornerman_gateway.app_state import AppState, StateDep
 from cornerman_gateway.choices import check_choices
 from cornerman_gateway.lookup import Id, find, view
+from cornerman_gateway.models import models_in_use
 from cornerman_gateway.problems import Problem
-from cornerman_gateway.profiles import PROFILES, Profile
+from cornerman_gateway.profiles import Profile, profiles_for
 from cornerman_gateway.schemas import SourceChange, SourceList, SourceNew, SourceView, changed_fields
 from cornerman_shared.bus.registry import add_source, changed, get_source, list_sources, remove_source, update_source
 from cornerman_shared.settings.source import SourceSpec
@@ -99,9 +100,10 @@ async def remove(source_id: Id, state: StateDep) -> None:
 
 
 @router.get("/profiles")
-async def profiles() -> ProfileList:
-    """Prompt profiles to choose from."""
-    return ProfileList(profiles=list(PROFILES))
+async def profiles(state: StateDep) -> ProfileList:
+    """Prompt profiles to choose from; those that the model in use cannot do say why."""
+    models = await models_in_use(state)
+    return ProfileList(profiles=profiles_for(models.abilities, models.generator.model or models.generator.backend))
 
 
 async def _drop_upload(state: AppState, spec: SourceSpec) -> None:

@@ -6,6 +6,7 @@ import { bytes, since } from "./format.js";
 export class HealthView {
   constructor(page) {
     this.page = page;
+    this.problems = h("div", { role: "status" });
     this.lags = h("div", { class: "lags" });
     this.rows = h("tbody");
     const head = ["role", "worker", "state", "in work", "memory", "up for", "host", "detail"].map((text) =>
@@ -17,6 +18,7 @@ export class HealthView {
         "div",
         { class: "page" },
         h("h1", {}, "Health"),
+        this.problems,
         h("h2", {}, "Waiting or in work, by group"),
         this.lags,
         h("h2", {}, "Workers"),
@@ -45,6 +47,17 @@ export class HealthView {
     const tile = (title, value) =>
       h("section", { class: "tile" }, h("h3", {}, title), h("div", { class: "value" }, String(value)));
     fill(
+      this.problems,
+      h(
+        "p",
+        { class: status.health.problems.length ? "danger" : "quiet" },
+        status.health.problems.length ? "Degraded" : "Healthy",
+      ),
+      status.health.problems.map((problem) =>
+        h("p", { class: "note" }, h("b", {}, problem.what), `: ${problem.reason}`),
+      ),
+    );
+    fill(
       this.lags,
       Object.entries(status.lag).map(([group, count]) => tile(group, count)),
       tile("dead letters", status.dead_letters),
@@ -60,7 +73,7 @@ export class HealthView {
               {},
               h("td", {}, worker.role),
               h("td", {}, worker.name),
-              h("td", {}, worker.state),
+              h("td", { title: worker.reason }, worker.state),
               h("td", {}, String(worker.busy)),
               h("td", {}, bytes(worker.rss_bytes)),
               h("td", {}, since(status.at_s - worker.started_at_s)),

@@ -85,18 +85,22 @@ export class Page {
     const missing = ROLES.filter((role) => !alive.has(role));
     const short = `${ROLES.length - missing.length}/${ROLES.length}`;
     const long =
-      { 0: `${status.workers.length} workers`, 1: `no ${missing[0]}`, [ROLES.length]: "no workers" }[missing.length] ??
-      `${short} kinds of worker`;
+      {
+        0: `${status.workers.length} workers`,
+        1: `no ${missing[0]}`,
+        [ROLES.length]: "no workers",
+      }[missing.length] ?? `${short} kinds of worker`;
     fill(
       this.health,
-      h("i", { class: "dot", "data-state": missing.length ? "failed" : "playing" }),
+      h("i", { class: "dot", "data-state": status.health.problems.length ? "failed" : "playing" }),
       h("span", { class: "wide" }, long),
       h("span", { class: "narrow" }, short),
     );
-    this.health.title = missing.length
-      ? `Not running: ${missing.join(", ")}. Start them: cornerman up`
+    const problems = status.health.problems;
+    this.health.title = problems.length
+      ? problems.map((problem) => `${problem.what}: ${problem.reason}`).join("\n")
       : "Every kind of worker runs";
-    this.health.classList.toggle("danger", missing.length > 0);
+    this.health.classList.toggle("danger", problems.length > 0);
     for (const listener of this.statusListeners) listener(status);
   }
 

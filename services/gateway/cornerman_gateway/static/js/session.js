@@ -114,6 +114,7 @@ export class Session extends EventTarget {
       ttft_ms: event.ttft_ms,
       times: event.times,
       pts_s: event.pts_s,
+      age_s: event.picture_age_s ?? 0,
       tokens: event.n_output_tokens,
       model: event.model,
       prompt: event.prompt,
@@ -200,6 +201,7 @@ export class Session extends EventTarget {
       times: event.times,
       first_at_s: 0,
       action: event.action,
+      age_s: event.picture_age_s ?? 0,
     };
   }
 

@@ -5,6 +5,7 @@ import { clock, ms } from "./format.js";
 
 const NAMES = { correction: "correction", praise: "praise", answer: "answer", failed: "error" };
 const CAPTION_MS = 7000;
+const OLD_S = 5; // an older picture is told
 
 export class Words {
   /** @param {(saying) => void} onMoment asked to show the picture that a saying was about */
@@ -67,8 +68,9 @@ export class Words {
           );
     const { captured_at_s: from, first_token_at_s: to } = saying.times ?? {};
     const first = from && to ? `first word after ${ms((to - from) * 1000)}` : "";
+    const old = saying.age_s >= OLD_S ? ` · picture ${Math.round(saying.age_s)} s old` : "";
     const when = saying.isError ? new Date(saying.at_s * 1000).toLocaleTimeString() : null;
-    return [h("span", {}, kind, about || when ? " · " : "", about ?? when ?? ""), h("span", {}, first)];
+    return [h("span", {}, kind, about || when ? " · " : "", about ?? when ?? "", old), h("span", {}, first)];
   }
 
   /** Puts it over the picture, until something else is said or some seconds have passed. */

@@ -1,0 +1,78 @@
+"""The commands by name, with the line that `cornerman --help` shows.
+
+Only the command that is asked for is imported: help, completion of names and wrong usage cost no numpy, no redis.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import typer
+
+FORWARD_OPTIONS = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+"""Typer context settings of a command that passes all its arguments on."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandEntry:
+    """One command of `cornerman`.
+
+    Attributes:
+        help: one line; equal to the first paragraph of the command's own help.
+        group: has commands of its own.
+        forwards: passes its arguments to another program.
+    """
+
+    help: str
+    group: bool = False
+    forwards: bool = False
+
+
+COMMANDS = {
+    "demo": CommandEntry("Watch the bundled clip with the bundled model: five processes, on this machine's CPU."),
+    "run": CommandEntry("Watch videos and print the feedback about them."),
+    "up": CommandEntry(
+        "Start the services and keep them running. Add sources with `cornerman sources add`, or on the page."
+    ),
+    "watch": CommandEntry("Follow the feedback about a source, or about all, until Ctrl-C."),
+    "ask": CommandEntry("Ask about the picture shown now; the answer is printed as it comes."),
+    "poll": CommandEntry("Ask about a video at a fixed interval, and measure every answer."),
+    "comment": CommandEntry("Comment on videos as they go: a sentence when something new is seen, silence otherwise."),
+    "annotate": CommandEntry(
+        "Write a video with its feedback on the picture, and the same as subtitles (.vtt) beside it."
+    ),
+    "status": CommandEntry("Workers, lag, credit, drops and rates."),
+    "doctor": CommandEntry(
+        "Check Python, torch, device, server, codecs, disk and the rest. Exit code 1 if something must be done."
+    ),
+    "evaluate": CommandEntry("Measure the times and texts of the coach's feedback against ground truth."),
+    "gym": CommandEntry("Make synthetic training videos with their ground truth.", forwards=True),
+    "train": CommandEntry("Train a model, stage by stage, from the gym's videos.", forwards=True),
+    "sources": CommandEntry("What is being watched: add, list, set, remove.", group=True),
+    "dlq": CommandEntry("Dead letters: list, show, replay, drop.", group=True),
+    "models": CommandEntry("Weights of other people: list, get.", group=True),
+}
+
+
+def add_commands(app: typer.Typer, wanted: str | None) -> None:
+    """Adds every command to `app`: `wanted` itself, the others by name and help only.
+
+    Args:
+        wanted: name of the command that will run; None = all are imported.
+    """
+    for name, entry in COMMANDS.items():
+        if wanted not in (None, name):
+            app.command(name, help=entry.help)(_not_imported)
+            continue
+        module = importlib.import_module(f"cornerman.commands.{name}")
+        if entry.group:
+            app.add_typer(module.app, name=name)
+        else:
+            function: Callable[..., None] = getattr(module, name)
+            app.command(name, context_settings=FORWARD_OPTIONS if entry.forwards else None)(function)
+
+
+def _not_imported() -> None:
+    """Stands for a command that the given command line does not run."""

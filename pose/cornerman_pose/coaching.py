@@ -1,0 +1,126 @@
+"""When a coach who follows a person speaks: at the end of repetitions, and once for a better view. Pure.
+
+Knows neither streams nor words; time is media time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, Final, Literal
+
+from cornerman_pose.movements import form_rules
+
+if TYPE_CHECKING:
+    from cornerman_pose.view import View
+    from cornerman_pose.watcher import Watched
+
+PRAISE_AFTER: Final = 3
+"""Good repetitions in a row that are praised; the gym's coach does the same."""
+
+ASK_AFTER_S: Final = 3.0
+"""How long a person must be seen badly before the coach asks for a better view."""
+
+ASK_AGAIN_S: Final = 20.0
+"""A good view for so long ends the matter: seen badly again, the coach asks again."""
+
+STANDING: Final = frozenset({"shoulders", "hips", "knees", "feet"})
+"""Parts that must be seen before there is an exercise."""
+
+_PART_OF: Final = {"ears": "head", "wrists": "hands", "ankles": "feet", "heels": "feet", "toes": "feet"}
+
+
+@dataclass(frozen=True, slots=True)
+class CoachingNotes:
+    """What the coach remembers of a source between two chunks; media times in seconds, negative = never.
+
+    Attributes:
+        exercise: of the set.
+        streak: good repetitions in a row since the last praise or mistake.
+        mistakes: `name=probability` of the newest repetition, separated by blanks.
+        said: `exercise:mistake` that was named last, and when.
+        bad_since_s: since when the person is seen too badly.
+        good_since_s: since when they are seen well.
+        asked: the coach has asked for a better view.
+    """
+
+    exercise: str = ""
+    streak: int = 0
+    mistakes: str = ""
+    said: str = ""
+    said_at_s: float = -1.0
+    bad_since_s: float = -1.0
+    good_since_s: float = -1.0
+    asked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CoachingCall:
+    """What the coach would do at a chunk: `reason` is `exercise:mistake`, `good_repetitions`, `view`, or why not."""
+
+    action: Literal["next", "feedback", "correct"]
+    confidence: float
+    reason: str
+
+
+def coach_chunk(
+    watched: Watched, pts_s: float, notes: CoachingNotes, repeat_window_s: float
+) -> tuple[CoachingCall, CoachingNotes]:
+    """The call for a chunk at media time `pts_s`, and the notes after it."""
+    blind = is_blind(watched.view, watched.exercise)
+    notes = _looked(watched, blind, pts_s, notes)
+    if watched.exercise != notes.exercise:
+        notes = replace(notes, exercise=watched.exercise, streak=0, mistakes="")
+    for repetition in watched.ended:
+        wrong = " ".join(f"{one.rule.name}={one.probability:.3f}" for one in repetition.mistakes)
+        good = notes.streak + 1 if repetition.judged else notes.streak
+        notes = replace(notes, mistakes=wrong, streak=0 if wrong else good)
+    if blind:
+        waited = notes.bad_since_s >= 0 and pts_s - notes.bad_since_s >= ASK_AFTER_S
+        ask = waited and not notes.asked
+        return (CoachingCall("feedback", 1.0, "view") if ask else CoachingCall("next", 1.0, "not_seen_well")), notes
+    if not watched.ended:
+        return CoachingCall("next", 1.0, "no_repetition"), notes
+    newest = watched.ended[-1]
+    for one in newest.mistakes:
+        lately = notes.said_at_s >= 0 and pts_s - notes.said_at_s < repeat_window_s
+        if not (lately and notes.said == one.rule.key):
+            return CoachingCall("correct", one.probability, one.rule.key), notes
+    if newest.mistakes:
+        return CoachingCall("next", newest.mistakes[0].probability, "repeat"), notes
+    if notes.streak >= PRAISE_AFTER:
+        return CoachingCall("feedback", watched.certainty, "good_repetitions"), notes
+    return CoachingCall("next", 1.0, "repetition"), notes
+
+
+def after_words(call: CoachingCall, pts_s: float, notes: CoachingNotes) -> CoachingNotes:
+    """The notes after a call that led to words."""
+    if call.reason == "view":
+        return replace(notes, asked=True)
+    if call.action == "correct":
+        return replace(notes, said=call.reason, said_at_s=pts_s)
+    return replace(notes, streak=0)
+
+
+def is_blind(view: View, exercise: str) -> bool:
+    """Whether form cannot be judged: no person, too dark, too far, or parts missing that the exercise needs."""
+    if view.sight in ("no_person", "several") or view.too_dark or view.too_far:
+        return True
+    return bool(needed_parts(exercise) & set(view.missing))
+
+
+@cache
+def needed_parts(exercise: str) -> frozenset[str]:
+    """Parts of the body, as `View.missing` names them, that the mistakes of an exercise are judged by."""
+    parts = {part for rule in form_rules() if rule.exercise == exercise for part in rule.landmarks}
+    return frozenset(_PART_OF.get(part, part) for part in parts) or STANDING
+
+
+def _looked(watched: Watched, blind: bool, pts_s: float, notes: CoachingNotes) -> CoachingNotes:
+    """The notes about the view. Without a person to follow there is nobody to ask."""
+    if watched.subject.row is None:
+        return replace(notes, bad_since_s=-1.0, good_since_s=-1.0)
+    if blind:
+        return replace(notes, bad_since_s=notes.bad_since_s if notes.bad_since_s >= 0 else pts_s, good_since_s=-1.0)
+    since_s = notes.good_since_s if notes.good_since_s >= 0 else pts_s
+    return replace(notes, bad_since_s=-1.0, good_since_s=since_s, asked=notes.asked and pts_s - since_s < ASK_AGAIN_S)

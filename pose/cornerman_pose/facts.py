@@ -1,0 +1,67 @@
+"""A movement as one line of text: for prompts of language models, and for comments in subtitles. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Protocol
+
+from cornerman_pose.movements import movements
+
+
+class NamedFault(Protocol):
+    """A mistake with its name in the table of movements."""
+
+    @property
+    def name(self) -> str: ...
+
+
+class SeenFacts(Protocol):
+    """The part of a movement that the line tells."""
+
+    @property
+    def exercise(self) -> str: ...
+    @property
+    def repetitions(self) -> int: ...
+    @property
+    def mistakes(self) -> Sequence[NamedFault]: ...
+    @property
+    def view(self) -> str: ...
+    @property
+    def missing(self) -> Sequence[str]: ...
+    @property
+    def limits(self) -> Sequence[str]: ...
+
+
+def facts_line(seen: SeenFacts) -> str:
+    """Exercise, count, the newest repetition's mistakes, and the view, as "squat, 8 repetitions; last one good; …"."""
+    parts = []
+    if seen.exercise:
+        unit = "seconds" if seen.exercise in _holds() else "repetition" if seen.repetitions == 1 else "repetitions"
+        parts.append(f"{_plain(seen.exercise)}, {seen.repetitions} {unit}")
+        named = ", ".join(_plain(mistake.name) for mistake in seen.mistakes)
+        parts.append(f"last one {named}" if named else "no mistake seen")
+    else:
+        parts.append("no exercise")
+    if seen.view == "no_person":
+        parts.append("nobody in view")
+    elif seen.view == "several":
+        parts.append("several people in view")
+    else:
+        parts.append(f"{', '.join(seen.missing)} not in view" if seen.missing else "whole body in view")
+    parts += [_plain(limit) for limit in seen.limits]
+    return "; ".join(parts)
+
+
+def prompt_with_facts(prompt: str, seen: SeenFacts | None) -> str:
+    """The prompt as a language model reads it: the user's text, then what was seen."""
+    return prompt if seen is None else f"{prompt}\nSeen: {facts_line(seen)}."
+
+
+@cache
+def _holds() -> frozenset[str]:
+    return frozenset(movement.name for movement in movements() if movement.kind == "hold")
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ")

@@ -1,0 +1,154 @@
+"""Refuses settings of models that do not go together, before any process starts. Reads small JSON files only."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from cornerman_common.head_files import features_made, features_read
+from cornerman_shared.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cornerman_shared.settings.source import SaySettings, SpeakSettings
+    from cornerman_shared.settings.tree import Settings
+
+ADAPTER_FILE: Final = "adapter_config.json"
+NEEDS_TORCH: Final = ("mobile_videogpt", "vlm", "vllm")
+
+
+def refuse_wrong_combinations(settings: Settings, assets: Path, *, torch: bool, loads: bool) -> None:
+    """Checks the models, and each source of the settings.
+
+    Args:
+        settings: with every choice in place.
+        assets: folder of the bundled files.
+        torch: whether torch is installed.
+        loads: whether the models are loaded here; if not, torch and the address of a server are not asked for.
+
+    Raises:
+        ConfigError: names the settings that do not go together, and the remedy.
+    """
+    if loads:
+        _check_installed(settings, torch)
+        _check_server(settings)
+    _check_halves(settings)
+    _check_checkpoint("encoder.model", settings.encoder.model)
+    _check_checkpoint("generator.model", settings.generator.model)
+    check_source_models(settings.speak, settings.say, settings, assets)
+    for spec in settings.sources:
+        check_source_models(spec.speak, spec.say, settings, assets)
+
+
+def check_source_models(speak: SpeakSettings, say: SaySettings, settings: Settings, assets: Path) -> None:
+    """Checks the strategy and the adapter of one source against the models of the settings.
+
+    Raises:
+        ConfigError: names the settings that do not go together, and the remedy.
+    """
+    if speak.strategy == "head":
+        _check_head(speak.head, settings, assets)
+    if speak.strategy == "llm" and settings.generator.backend != "mobile_videogpt":
+        raise ConfigError(
+            f"speak.strategy = 'llm' lets generator.model decide by its action tokens, but generator.backend is "
+            f"{settings.generator.backend!r}; give speak.strategy=head, or generator.backend=mobile_videogpt"
+        )
+    if say.adapter:
+        _check_adapter(say.adapter, settings)
+
+
+def _check_installed(settings: Settings, torch: bool) -> None:
+    if torch:
+        return
+    for name, backend in (("encoder", settings.encoder.backend), ("generator", settings.generator.backend)):
+        if backend in NEEDS_TORCH:
+            raise ConfigError(
+                f"{name}.backend = {backend!r} needs torch, which is not installed: pip install 'cornerman[model]'"
+            )
+
+
+def _check_server(settings: Settings) -> None:
+    generator = settings.generator
+    if generator.backend in ("openai", "vllm") and not generator.base_url:
+        raise ConfigError(
+            f"generator.backend = {generator.backend!r} needs the address of its server: give generator.base_url, "
+            "for example http://127.0.0.1:11434/v1"
+        )
+    if generator.backend in ("openai", "vlm") and not generator.model:
+        where = "at the server" if generator.backend == "openai" else "(path or hub name)"
+        raise ConfigError(f"generator.backend = {generator.backend!r} needs generator.model, the model's name {where}")
+
+
+def _check_halves(settings: Settings) -> None:
+    """A generator that reads tokens needs those of its own model's vision half."""
+    encoder, generator = settings.encoder, settings.generator
+    if generator.backend not in ("mobile_videogpt", "vllm"):
+        return
+    if encoder.backend != "mobile_videogpt":
+        raise ConfigError(
+            f"generator.backend = {generator.backend!r} reads the tokens of mobile_videogpt, but encoder.backend is "
+            f"{encoder.backend!r}; leave encoder.backend out, or give a generator that looks at frames (openai, vlm)"
+        )
+    if encoder.model != generator.model:
+        raise ConfigError(
+            f"encoder.model = {encoder.model!r} and generator.model = {generator.model!r} are halves of different "
+            "models; give both the same, or leave one out"
+        )
+
+
+def _check_checkpoint(setting: str, model: str) -> None:
+    folder = Path(model).expanduser() if model else None
+    if folder is None or not folder.is_dir():
+        return
+    if (folder / ADAPTER_FILE).is_file() and not (folder / "config.json").is_file():
+        base = _base_of(folder) or "its base model"
+        raise ConfigError(
+            f"{setting} = {model!r} is an adapter, without its base; give {setting}={base} and say.adapter={model}"
+        )
+
+
+def _check_head(head: str, settings: Settings, assets: Path) -> None:
+    encoder = settings.encoder
+    folder = Path(head).expanduser() if head else assets / "coach" / "head"
+    shown = f"speak.head = {head!r}" if head else "the bundled head (speak.head is empty)"
+    if encoder.backend == "fake":
+        raise ConfigError(
+            f"{shown} cannot read the features of encoder.backend = 'fake'; leave encoder.backend out, "
+            "or give speak.strategy=rules"
+        )
+    model = Path(encoder.model).expanduser() if encoder.model else assets / "coach"
+    reads, makes = features_read(folder), features_made(model)
+    remedy = "give speak.head the head trained with this encoder, or speak.strategy=rules"
+    if reads and makes and reads != makes:
+        raise ConfigError(
+            f"{shown} reads features of widths {reads[0]} and {reads[1]}, but encoder.model = {encoder.model!r} makes "
+            f"{makes[0]} and {makes[1]}; {remedy}"
+        )
+    if not head and encoder.model and model.absolute() != (assets / "coach").absolute() and not makes:
+        raise ConfigError(f"{shown} was trained with the bundled encoder, not {encoder.model!r}; {remedy}")
+
+
+def _check_adapter(adapter: str, settings: Settings) -> None:
+    generator = settings.generator
+    if generator.backend == "vlm":
+        raise ConfigError(f"say.adapter = {adapter!r}: generator.backend vlm takes none; merge it into the model first")
+    if generator.backend != "mobile_videogpt" or generator.model:
+        return
+    folder = Path(generator.adapters.get(adapter, adapter)).expanduser()
+    base = _base_of(folder)
+    # An adapter of the bundled coach itself names the coach's folder.
+    if folder.is_dir() and (not base or Path(base).name == "coach"):
+        return
+    raise ConfigError(
+        f"say.adapter = {adapter!r} is an adapter without its base: generator.model is empty, which is the bundled "
+        f"coach; give generator.model={base or 'the model that it was trained on'}"
+    )
+
+
+def _base_of(folder: Path) -> str:
+    """The base model that an adapter's folder names; empty if it names none."""
+    try:
+        stored = json.loads((folder / ADAPTER_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return str(stored.get("base_model_name_or_path") or "") if isinstance(stored, dict) else ""

@@ -1,0 +1,215 @@
+"""Model choice: who encodes, decides and speaks, with which gate and abilities; resolved here for every entrance.
+
+Nothing that is set is changed. Where nothing is set, the bundled coach is used, or fake back ends if torch or the coach
+is missing; notes say that the fakes' texts are echoes. Reads settings and small JSON files; imports no torch.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from cornerman_common.abilities import speaker_abilities
+from cornerman_common.bundle import bundled
+from cornerman_common.head_files import calibrated_gate, head_beside
+from cornerman_common.model_checks import refuse_wrong_combinations
+from cornerman_common.model_parts import GATE, ModelChoice, ModelPart
+from cornerman_shared.settings.origin import GivenSettings
+from cornerman_shared.settings.overrides import merge
+from cornerman_shared.settings.source import SourceSpec
+from cornerman_shared.settings.tree import load_settings
+
+if TYPE_CHECKING:
+    from cornerman_shared.settings.tree import EncoderSettings, GeneratorSettings, Settings
+
+READS_TOKENS: Final = ("mobile_videogpt", "vllm")
+"""Generators that read the encoder's tokens: encoder and generator are halves of one model."""
+
+READS_FRAMES: Final = ("vlm", "openai")
+"""Generators that look at frames: any encoder and head may decide before them."""
+
+
+def resolve_models(
+    flags: Mapping[str, Any] | None = None,
+    *,
+    loads: bool = True,
+    assets: Path | None = None,
+    torch: bool | None = None,
+) -> ModelChoice:
+    """Resolves the choice from flags, environment, settings file, bundled files and what is installed.
+
+    Args:
+        flags: nested settings of a command line; they are part of the result's `overrides`.
+        assets: folder of the bundled files; None = the package's.
+        loads: whether processes that load the models are started with it here; False = they run elsewhere.
+        torch: whether torch is installed; None = look.
+
+    Raises:
+        ConfigError: a setting is invalid, or the settings do not go together; says what to change.
+    """
+    given = GivenSettings(flags)
+    settings = load_settings(flags)
+    has_torch = importlib.util.find_spec("torch") is not None if torch is None else torch
+    choosing = _Choosing(settings, given, assets or bundled(), has_torch or not loads)
+    choice = choosing.choice(dict(flags or {}))
+    refuse_wrong_combinations(choice.settings, choosing.assets, torch=has_torch, loads=loads)
+    return choice
+
+
+def described_models(settings: Settings) -> ModelChoice:
+    """The choice that whole settings make: nothing is chosen for them, and nothing is checked."""
+    parts = (
+        ModelPart(settings.encoder.backend, _model_of("encoder", settings), "as the settings say"),
+        ModelPart(settings.speak.strategy, settings.speak.head, "as the settings say"),
+        ModelPart(settings.generator.backend, _model_of("generator", settings), "as the settings say"),
+    )
+    return ModelChoice(settings, {}, *parts, _gate_of(settings), speaker_abilities(settings.generator), ())
+
+
+class _Choosing:
+    """One resolution, step by step: each step sees the values of the steps before."""
+
+    def __init__(self, settings: Settings, given: GivenSettings, assets: Path, torch: bool) -> None:
+        self.assets = assets
+        self._settings, self._given, self._torch = settings, given, torch
+        self._tree: dict[str, Any] = {}
+        self._notes: list[str] = []
+
+    def choice(self, flags: dict[str, Any]) -> ModelChoice:
+        generator_why = self._choose_generator()
+        encoder_why = self._choose_encoder()
+        decider_why = self._choose_strategy()
+        self._choose_gate_and_threads()
+        overrides = merge(self._tree, flags)
+        settings = load_settings(overrides)
+        settings = settings.model_copy(update={"sources": self._sources(settings)})
+        head = settings.speak.strategy == "head"
+        return ModelChoice(
+            settings,
+            overrides,
+            ModelPart(settings.encoder.backend, _model_of("encoder", settings), encoder_why),
+            ModelPart(settings.speak.strategy, str(self._head_in_use(settings)) if head else "", decider_why),
+            ModelPart(settings.generator.backend, _model_of("generator", settings), generator_why),
+            _gate_of(settings),
+            speaker_abilities(settings.generator),
+            tuple(self._notes),
+        )
+
+    def _was_set(self, dotted: str) -> bool:
+        return self._given.was_set(dotted)
+
+    def _value(self, section: str, name: str) -> str:
+        """A setting as chosen so far."""
+        chosen = self._tree.get(section, {})
+        return str(chosen[name] if name in chosen else getattr(getattr(self._settings, section), name))
+
+    def _put(self, section: str, **values: Any) -> None:
+        own = {name: value for name, value in values.items() if not self._was_set(f"{section}.{name}")}
+        if own:
+            self._tree = merge(self._tree, {section: own})
+
+    @property
+    def _missing(self) -> str:
+        """Why the bundled coach cannot be used; empty if it can."""
+        if not self._torch:
+            return "torch is not installed: pip install 'cornerman[model]'"
+        return "" if (self.assets / "coach" / "config.json").is_file() else "no model is bundled"
+
+    def _choose_generator(self) -> str:
+        if self._was_set("generator.backend"):
+            if self._settings.generator.backend in READS_TOKENS:
+                self._put("generator", model=self._settings.encoder.model)
+            return "generator.backend is set"
+        if self._was_set("encoder.backend") and self._settings.encoder.backend == "fake":
+            return "the fake encoder makes nothing that a model could read"
+        if self._was_set("generator.model") or self._was_set("encoder.model"):
+            self._put("generator", backend="mobile_videogpt", model=self._settings.encoder.model)
+            return "a model is set"
+        if self._missing:
+            self._notes.append(
+                f"NO MODEL ({self._missing}). The text below repeats the prompt, to show the flow. "
+                "Its sentences mean nothing."
+            )
+            self._put("generator", backend="echo", echo_delay_ms=20.0)
+            return self._missing
+        self._put("generator", backend="mobile_videogpt")
+        return "the bundled coach, because nothing is set"
+
+    def _choose_encoder(self) -> str:
+        speaks = self._value("generator", "backend")
+        if self._was_set("encoder.backend"):
+            if speaks in READS_TOKENS:
+                self._put("encoder", model=self._value("generator", "model"))
+            return "encoder.backend is set"
+        if speaks in READS_TOKENS:
+            self._put("encoder", backend="mobile_videogpt", model=self._value("generator", "model"))
+            return "the other half of the generator's model"
+        if speaks == "echo" and not self._was_set("encoder.model"):
+            self._put("encoder", backend="fake")
+            return "the generator echo reads nothing"
+        if self._missing:
+            self._notes.append(f"No encoder model ({self._missing}): simple rules decide when to speak.")
+            self._put("encoder", backend="fake")
+            return self._missing
+        self._put("encoder", backend="mobile_videogpt")
+        return "the bundled coach watches and decides; the generator only speaks"
+
+    def _choose_strategy(self) -> str:
+        if self._was_set("speak.strategy"):
+            return "speak.strategy is set"
+        if self._was_set("speak.head"):
+            self._put("speak", strategy="head")
+            return "speak.head is set"
+        if self._value("encoder", "backend") == "fake":
+            self._put("speak", strategy="rules")
+            return "the fake encoder has no features for a head"
+        head = head_beside(self._value("encoder", "model"), self.assets)
+        if head is None:
+            self._notes.append("There is no trained head for this encoder: simple rules decide when to speak.")
+            self._put("speak", strategy="rules")
+            return "no trained head lies beside the encoder's model"
+        own = bool(self._value("encoder", "model"))
+        self._put("speak", strategy="head", **({"head": str(head)} if own else {}))
+        return "the head trained with the encoder's model"
+
+    def _choose_gate_and_threads(self) -> None:
+        head = self._calibrated_head()
+        if head is not None:
+            self._put("speak", **calibrated_gate(head, self._value("speak", "strategy")))
+        for half in ("encoder", "generator"):
+            # The bundled model is so small that a second thread mostly waits for the first.
+            if self._value(half, "backend") == "mobile_videogpt" and not self._value(half, "model"):
+                self._put(half, threads=1)
+
+    def _calibrated_head(self) -> Path | None:
+        """Folder of the head that decides, or of the one trained together with the generator's model."""
+        if self._value("speak", "strategy") == "head":
+            named = self._value("speak", "head")
+            return Path(named).expanduser() if named else head_beside("", self.assets)
+        if self._value("generator", "backend") != "mobile_videogpt":
+            return None
+        return head_beside(self._value("generator", "model"), self.assets)
+
+    def _head_in_use(self, settings: Settings) -> Path:
+        named = settings.speak.head
+        return Path(named).expanduser() if named else self.assets / "coach" / "head"
+
+    def _sources(self, settings: Settings) -> list[SourceSpec]:
+        """The sources of the settings; an entry takes from `watch`, `speak` and `say` what it does not set itself."""
+        rows = self._given.tree.get("sources") or []
+        sections = {name: getattr(settings, name).model_dump() for name in ("watch", "speak", "say")}
+        return [
+            SourceSpec.model_validate(merge(sections, row)) if isinstance(row, Mapping) else row  # a spec is whole
+            for row in rows
+        ]
+
+
+def _model_of(half: str, settings: Settings) -> str:
+    section: EncoderSettings | GeneratorSettings = getattr(settings, half)
+    return "the bundled coach" if section.backend in READS_TOKENS and not section.model else section.model
+
+
+def _gate_of(settings: Settings) -> dict[str, float]:
+    return {name: getattr(settings.speak, name) for name in GATE}

@@ -1,0 +1,129 @@
+"""Strategy `skeleton`: follows one person, counts their repetitions, and proposes to speak about them.
+
+The watcher lives in this process. Its memory and the coach's notes are saved with every chunk, so that another decider
+goes on from them; a chunk that is decided again begins from the saved ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any, Final
+
+from cornerman_decider.strategy import FormProposal, StrategyError
+from cornerman_pose.coaching import CoachingCall, CoachingNotes, after_words, coach_chunk
+from cornerman_pose.errors import PoseError
+from cornerman_pose.movements import form_rules
+from cornerman_pose.unlikeness import UnlikenessMeter
+from cornerman_pose.watcher import PoseWatcher
+from cornerman_pose.wire import unpack_chunk
+from cornerman_shared.bus.messages import MistakeSeen, MovementSeen
+from cornerman_shared.process.logs import get_logger
+
+if TYPE_CHECKING:
+    from cornerman_common.gate import Proposal
+    from cornerman_decider.state import Memory
+    from cornerman_pose.temporal import TemporalNet
+    from cornerman_pose.watcher import Watched
+    from cornerman_shared.bus.chunk_input import ChunkInput
+    from cornerman_shared.bus.messages import Features
+
+log = get_logger("skeleton")
+
+_NOTES: Final = "notes."
+_AT: Final = "at"  # run and chunk that the memory is after
+
+
+class SkeletonStrategy:
+    """Proposes at the end of repetitions, with the movement seen. Not shared between sources.
+
+    Args:
+        net: the temporal half; shared.
+        repeat_window_s: how long the same mistake is not named again, seconds.
+    """
+
+    name = "skeleton"
+    wants_tokens = False
+    wants_images = False
+    follows_prompt = False
+
+    def __init__(self, net: TemporalNet, repeat_window_s: float) -> None:
+        self._net = net
+        self._repeat_window_s = repeat_window_s
+        self._watcher: PoseWatcher | None = None
+        self._at = ""
+
+    def propose(self, features: Features, chunk: ChunkInput | None, memory: Memory) -> tuple[Proposal, Memory]:
+        """Watches the chunk.
+
+        Raises:
+            StrategyError: the encoder sends no landmarks, or those of another release.
+        """
+        if features.people is None:
+            raise StrategyError(
+                f"strategy skeleton reads landmarks of people, and the encoder {features.model!r} gives none; "
+                "set encoder.backend to pose, or choose another strategy"
+            )
+        try:
+            seen, stats = unpack_chunk(features.people, features.frame_pts_s)
+        except PoseError as error:
+            raise StrategyError(f"strategy skeleton: {error}") from error
+        watcher = self._watcher_after(memory)
+        watched = watcher.push(seen, stats)
+        self._at = f"{features.run}:{features.seq}"
+        call, notes = coach_chunk(watched, features.pts_s, _notes_in(memory), self._repeat_window_s)
+        proposal = FormProposal(call.action, call.confidence, call.reason, about=movement_seen(watched, notes))
+        return proposal, {**watcher.memory(), **_plain(notes), _AT: self._at}
+
+    def after_gate(self, features: Features, proposal: Proposal, spoke: bool, memory: Memory) -> Memory:
+        """Notes what was said."""
+        if not spoke:
+            return memory
+        call = CoachingCall(proposal.action, proposal.confidence, proposal.reason)
+        return {**memory, **_plain(after_words(call, features.pts_s, _notes_in(memory)))}
+
+    def _watcher_after(self, memory: Memory) -> PoseWatcher:
+        """The watcher that has seen the chunks up to `memory`: this process's, or one that goes on from it."""
+        if self._watcher is None or memory.get(_AT, "") != self._at:
+            self._watcher = PoseWatcher(self._net, UnlikenessMeter.bundled())
+            try:
+                self._watcher.resume(memory)
+            except ValueError as error:  # of another release
+                log.warning("watcher_begins_again", error=str(error))
+        return self._watcher
+
+
+def movement_seen(watched: Watched, notes: CoachingNotes) -> MovementSeen:
+    """What a decision says that it is about; mistakes are those of the newest repetition of the set."""
+    rules = {rule.name: rule for rule in form_rules() if rule.exercise == watched.exercise}
+    named = [one.split("=") for one in notes.mistakes.split()]
+    view = watched.view
+    limits = {"too_dark": view.too_dark, "too_far": view.too_far, "camera_moving": view.camera_moving}
+    return MovementSeen(
+        exercise=watched.exercise,
+        certainty=watched.certainty,
+        repetitions=watched.count,
+        phase=watched.phase,
+        ended=bool(watched.ended),
+        mistakes=tuple(
+            MistakeSeen(name, rules[name].joint, float(probability), rules[name].landmarks)
+            for name, probability in named
+            if name in rules
+        ),
+        unlikeness=round(watched.unlikeness, 3),
+        view=view.sight,
+        missing=view.missing,
+        limits=tuple(name for name, is_so in limits.items() if is_so),
+        angle=watched.angle,
+        people=view.people,
+        whom=watched.subject.whom,
+        reasons=view.reasons,
+    )
+
+
+def _plain(notes: CoachingNotes) -> Memory:
+    return {_NOTES + name: value for name, value in asdict(notes).items()}
+
+
+def _notes_in(memory: Memory) -> CoachingNotes:
+    known: dict[str, Any] = {one.name: memory.get(_NOTES + one.name) for one in fields(CoachingNotes)}
+    return CoachingNotes(**{name: value for name, value in known.items() if value is not None})

@@ -1,0 +1,94 @@
+"""Reads a settings file as nested values. Knows YAML and encodings, not the names of settings."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from cornerman_shared.errors import ConfigError
+
+MAX_BYTES: Final = 1 << 20
+"""A larger file holds no settings."""
+
+_WIDE: Final = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """PyYAML keeps the last of two equal keys without a word; this loader refuses them."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _value in node.value:
+            name = str(key.value)
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge" and name in seen:
+                raise yaml.MarkedYAMLError(problem=f"{name!r} is given twice; keep one", problem_mark=key.start_mark)
+            seen.add(name)
+        return super().construct_mapping(node, deep)
+
+
+def read_settings_file(path: Path) -> dict[str, Any]:
+    """Nested values of a YAML file; an empty file has none.
+
+    Raises:
+        ConfigError: one sentence with the file, the line and the remedy.
+    """
+    text = _text(path)
+    try:
+        # The loader is a SafeLoader: it makes plain values only.
+        tree = yaml.load(text, Loader=_UniqueKeys)
+    except yaml.MarkedYAMLError as error:
+        raise ConfigError(f"{path}{_line(error)}: {_problem(error, text)}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: not YAML ({_one_line(str(error))}); see cornerman.yaml for the form") from None
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise ConfigError(
+            f"{path}: a {type(tree).__name__}, not sections with settings; see cornerman.yaml for the form"
+        )
+    for name, section in tree.items():
+        if not isinstance(name, str):
+            raise ConfigError(f"{path}: {name!r} is not the name of a section; put names with other meanings in quotes")
+        if section is None:
+            raise ConfigError(f"{path}: section {name!r} is empty; give a setting in it, or remove it")
+    return tree
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ConfigError(f"{path}: {path.stat().st_size} bytes are no settings file; give a YAML file")
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); let this user read it") from None
+    if data.startswith(_WIDE) or b"\0" in data[:4]:
+        raise ConfigError(f"{path}: not UTF-8 but UTF-16 or UTF-32; save it as UTF-8")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise ConfigError(
+            f"{path}, line {line}: byte {data[error.start]:#04x} is not UTF-8; save it as UTF-8"
+        ) from None
+
+
+def _line(error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark or error.context_mark
+    return f", line {mark.line + 1}" if mark else ""
+
+
+def _problem(error: yaml.MarkedYAMLError, text: str) -> str:
+    mark = error.problem_mark
+    lines = text.splitlines()
+    line = lines[mark.line] if mark and mark.line < len(lines) else ""
+    if "\t" in line[: len(line) - len(line.lstrip())] or (error.problem and "'\\t'" in error.problem):
+        return "a tab; indent with spaces"
+    problem = _one_line(error.problem or error.context or "unknown problem")
+    return problem if ";" in problem else f"not YAML ({problem}); see cornerman.yaml for the form"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

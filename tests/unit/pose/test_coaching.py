@@ -1,0 +1,100 @@
+"""When the coach on skeletons speaks, from scripted views and repetitions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from cornerman_pose.coaching import ASK_AFTER_S, ASK_AGAIN_S, CoachingCall, CoachingNotes, after_words, coach_chunk
+from cornerman_pose.movements import form_rules
+from cornerman_pose.repetitions import NamedMistake, RepetitionSeen
+from cornerman_pose.subject import Subject
+from cornerman_pose.view import View
+from cornerman_pose.watcher import Watched
+
+RULES = {rule.key: rule for rule in form_rules()}
+WELL = View("whole", (), False, False, False, 1, {}, ())
+ONE = Subject(0, "the only person", False, "", 1)
+QUIET = Watched(ONE, WELL, "", 0.9, 0, 0.0, "front", (), 1.0)
+
+
+def ended(*mistakes: str, exercise: str = "squat", judged: bool = True) -> Watched:
+    """A chunk in which a repetition ended."""
+    named = tuple(NamedMistake(RULES[f"{exercise}:{name}"], 0.8, 1.0) for name in mistakes)
+    rep = RepetitionSeen(exercise, 1, 0.0, 1.0, named, ("too_shallow",) if judged else (), 0.9)
+    return replace(QUIET, exercise=exercise, count=1, ended=(rep,))
+
+
+def run(*script: Watched, step_s: float = 2.0, notes: CoachingNotes | None = None) -> list[CoachingCall]:
+    """Calls for chunks `step_s` apart; every call to speak leads to words."""
+    known, calls = notes or CoachingNotes(), []
+    for number, watched in enumerate(script):
+        call, known = coach_chunk(watched, number * step_s, known, 10.0)
+        if call.action != "next":
+            known = after_words(call, number * step_s, known)
+        calls.append(call)
+    return calls
+
+
+def reasons(calls: list[CoachingCall]) -> list[str]:
+    return [call.reason for call in calls if call.action != "next"]
+
+
+def test_three_good_repetitions_are_praised() -> None:
+    assert reasons(run(*[ended()] * 7)) == ["good_repetitions"] * 2
+
+
+def test_unjudged_repetitions_are_not_praised() -> None:
+    assert reasons(run(*[ended(judged=False)] * 7)) == []
+
+
+def test_same_mistake_waits_for_the_window() -> None:
+    calls = run(*[ended("too_shallow")] * 7)
+    assert [call.action for call in calls] == ["correct", *["next"] * 4, "correct", "next"]
+    assert calls[1].reason == "repeat"
+
+
+def test_another_mistake_is_named_at_once() -> None:
+    calls = run(ended("too_shallow"), ended("knees_in"))
+    assert reasons(calls) == ["squat:too_shallow", "squat:knees_in"]
+
+
+def test_mistake_ends_the_streak() -> None:
+    assert reasons(run(ended(), ended(), ended("knees_in"), ended(), ended())) == ["squat:knees_in"]
+
+
+def test_new_exercise_begins_a_new_streak() -> None:
+    assert reasons(run(ended(), ended(), ended(exercise="lunge"), ended(exercise="lunge"))) == []
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        replace(WELL, sight="partly", missing=("knees", "feet")),
+        replace(WELL, too_dark=True),
+        replace(WELL, too_far=True),
+    ],
+    ids=["parts", "dark", "far"],
+)
+def test_bad_view_is_asked_about_once(view: View) -> None:
+    calls = run(*[replace(ended("too_shallow"), view=view)] * 30)
+    assert reasons(calls) == ["view"]
+    assert calls[0].reason == "not_seen_well" and calls[int(ASK_AFTER_S / 2) + 1].reason == "view"
+
+
+def test_good_view_ends_the_matter() -> None:
+    bad = replace(QUIET, view=replace(WELL, too_dark=True))
+    short, long = [QUIET] * 3, [QUIET] * (int(ASK_AGAIN_S / 2) + 2)
+    assert reasons(run(*[bad] * 4, *short, *[bad] * 4)) == ["view"]
+    assert reasons(run(*[bad] * 4, *long, *[bad] * 4)) == ["view", "view"]
+
+
+def test_hidden_hands_do_not_matter_in_squats() -> None:
+    view = replace(WELL, sight="partly", missing=("hands",))
+    assert reasons(run(replace(ended("too_shallow"), view=view))) == ["squat:too_shallow"]
+
+
+def test_nobody_is_not_asked() -> None:
+    absent = replace(QUIET, subject=replace(ONE, row=None), view=replace(WELL, sight="no_person"))
+    assert reasons(run(*[absent] * 30)) == []

@@ -1,0 +1,148 @@
+"""Prompts and replies: what is seen of a movement, whether the coach speaks or answers, and the sentence it learns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Final
+
+from numpy.random import Generator
+
+from cornerman_pose.coaching import needed_parts
+from cornerman_pose.facts import prompt_with_facts
+from cornerman_pose.movements import form_rules
+from cornerman_training.gym.phrases import PRAISE, wordings
+from cornerman_training.pose_words.wordings import (
+    MOST,
+    NEVER,
+    NO_EXERCISE,
+    NO_MISTAKE,
+    PROMPTS,
+    UNSEEN,
+    corrections,
+    counted,
+    praise,
+    sentence,
+    view_wish,
+)
+
+HOW_MANY: Final = ("How many?", "How many repetitions have I done?", "What is my count?", "How many did I do?")
+WHICH: Final = ("Which exercise is this?", "What exercise am I doing?", "Which exercise?", "What am I doing?")
+WRONG: Final = ("What was wrong?", "What did I do wrong?", "Did I make a mistake?", "How was my form?")
+BACK: Final = ("Is my back straight?", "Is my back round?", "How is my back?", "Am I keeping my back straight?")
+OTHER: Final = (
+    *("What is the weather?", "Who are you?", "Tell me a joke.", "What should I eat?", "How old am I?"),
+    *("What colour is my shirt?", "Play some music.", "Who won the game?", "What time is it?", "Do you like me?"),
+)
+_BACKS: Final = frozenset({"round_back", "hips_sagging", "leaning_forward", "leaning_back"})
+_PARTS: Final = ("head", "shoulders", "elbows", "hands", "hips", "knees", "feet")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A mistake of a lesson, by its name in the table of movements."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class LessonScene:
+    """What is seen in a lesson; the fields are those of `cornerman_pose.facts.SeenFacts`."""
+
+    exercise: str = ""
+    repetitions: int = 0
+    mistakes: tuple[Fault, ...] = ()
+    view: str = "whole"
+    missing: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+
+    @property
+    def blind(self) -> bool:
+        """Whether the coach would ask for a better view; as `cornerman_pose.coaching.is_blind`."""
+        return bool(self.limits) or bool(needed_parts(self.exercise) & set(self.missing))
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """One prompt with its reply; `action` is 1 for feedback and 2 for a correction."""
+
+    prompt: str
+    action: int
+    reply: str
+
+
+def spoken(rng: Generator, scene: LessonScene, *, told: bool) -> Lesson:
+    """The coach speaks by itself; `told` = the prompt says what was seen."""
+    prompt = PROMPTS[0] if rng.uniform() < 0.8 else str(rng.choice(PROMPTS))
+    if told and scene.blind:
+        action, reply = 1, view_wish(scene.missing, scene.limits)
+    elif scene.mistakes:
+        action, reply = 2, str(rng.choice(corrections(scene.exercise, scene.mistakes[0].name)))
+    else:
+        action, reply = 1, praise(rng, scene.exercise if told else "", scene.repetitions)
+    return Lesson(prompt_with_facts(prompt, scene if told else None), action, reply)
+
+
+def asked(rng: Generator, scene: LessonScene) -> Lesson:
+    """A person asks; the action in front of an answer is either, because the model chooses it."""
+    kind = int(rng.choice(5, p=(0.25, 0.2, 0.2, 0.15, 0.2)))
+    question = str(rng.choice((HOW_MANY, WHICH, WRONG, BACK, OTHER)[kind]))
+    return Lesson(prompt_with_facts(question, scene), int(rng.integers(1, 3)), _answer(rng, scene, kind))
+
+
+def _answer(rng: Generator, scene: LessonScene, kind: int) -> str:
+    if kind == 4:
+        return NEVER
+    if scene.view == "no_person":
+        return UNSEEN
+    if not scene.exercise:
+        return NO_EXERCISE
+    if kind == 0:
+        return sentence(f"{counted(scene.exercise, scene.repetitions)} so far")
+    if kind == 1:
+        many = counted(scene.exercise, 2).removeprefix("two ")
+        return sentence(many.removeprefix("seconds of "))
+    named = [fault.name for fault in scene.mistakes]
+    if kind == 2:
+        return str(rng.choice(corrections(scene.exercise, named[0]))) if named else NO_MISTAKE
+    if "shoulders" in scene.missing or "hips" in scene.missing:
+        return "I cannot see your back."
+    return f"No. {corrections(scene.exercise, named[0])[0]}" if named and named[0] in _BACKS else NO_MISTAKE
+
+
+def with_count(rng: Generator, scene: LessonScene) -> LessonScene:
+    """The scene with a random count, so that any number is learned."""
+    count = int(rng.integers(1, MOST)) if rng.uniform() < 0.3 else int(rng.integers(1, 13))
+    return replace(scene, repetitions=count)
+
+
+def with_bad_view(rng: Generator, scene: LessonScene) -> LessonScene:
+    """The scene seen badly: too dark, too far, without some parts, or without a person."""
+    kind = rng.uniform()
+    if kind < 0.15:
+        return LessonScene(view="no_person")
+    if kind < 0.4:
+        return replace(scene, limits=(str(rng.choice(("too_dark", "too_far"))),))
+    lowest = int(rng.integers(4, 7))
+    missing = _PARTS[lowest:] if rng.uniform() < 0.8 else _PARTS[3:4]
+    return replace(scene, view="partly", missing=missing)
+
+
+def random_scene(rng: Generator) -> LessonScene:
+    """Any exercise with any of its mistakes: facts without a picture that shows them."""
+    rule = form_rules()[int(rng.integers(len(form_rules())))]
+    faults = (Fault(rule.name),) if rng.uniform() < 0.6 else ()
+    return with_count(rng, LessonScene(rule.exercise, 1, faults))
+
+
+def all_texts(rng: Generator) -> list[str]:
+    """Texts for the tokenizer: every sentence, and prompts with facts."""
+    known = [text for rule in form_rules() for text in corrections(rule.exercise, rule.name)]
+    known += [*wordings("", PRAISE, "train"), NEVER, UNSEEN, NO_EXERCISE, NO_MISTAKE, *PROMPTS]
+    known += [*chain(HOW_MANY, WHICH, WRONG, BACK, OTHER), "system\nYou are a fitness coach.", "user\n", "assistant\n"]
+    for _ in range(600):
+        scene = random_scene(rng)
+        scene = with_bad_view(rng, scene) if rng.uniform() < 0.3 else scene
+        for lesson in (spoken(rng, scene, told=True), asked(rng, scene)):
+            known += [lesson.prompt.rpartition("\n")[2], lesson.reply]
+    return known * 2
