@@ -9,6 +9,7 @@ COMMANDS: dict[str, list[str]] = {
     "bus": ["-m", "benchmarks.bus"],
     "capture": ["-m", "benchmarks.capture"],
     "scale": ["-m", "benchmarks.scale"],
+    "log_bytes": ["-m", "benchmarks.log_bytes"],
     "overload": ["-m", "benchmarks.overload"],
     "videomamba": ["-m", "benchmarks.videomamba"],
     "gateway_idle": ["-m", "benchmarks.gateway_idle"],
@@ -16,6 +17,7 @@ COMMANDS: dict[str, list[str]] = {
     "gateway_clients": ["-m", "benchmarks.gateway_clients"],
     "footage": ["-m", "benchmarks.footage"],
     "live": ["-m", "benchmarks.live"],
+    "pipeline": ["-m", "benchmarks.pipeline"],
     "soak": ["-m", "benchmarks.soak"],
 }
 

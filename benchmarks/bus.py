@@ -31,12 +31,12 @@ from redis.asyncio import Redis
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.consumer import Consumer
 from cornerman_shared.bus.delivery import Delivery
-from cornerman_shared.bus.embedded import find_binary
 from cornerman_shared.bus.hop import Hop
 from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.messages import Chunk, Features, Times
 from cornerman_shared.bus.publish import credit_member, publish
 from cornerman_shared.bus.runs import begin_run
+from cornerman_shared.bus.server_binary import find_binary
 from cornerman_shared.bus.streams import GROUP_DECIDER, GROUP_ENCODER
 from cornerman_shared.settings.tree import load_settings
 from tests.conftest import Server

@@ -1,11 +1,14 @@
 """Speed of capture: decode, sample, resize and window, beside a bare PyAV decode and OpenCV's VideoCapture + resize.
 
-    python benchmarks/capture.py VIDEO [--sample-fps 8] [--overlap 4] [--rounds 5] [--out FILE]
+    python benchmarks/capture.py [VIDEO] [--before CHECKOUT] [--sample-fps 8] [--overlap 4] [--rounds 5] [--out FILE]
 
 All three read the same file in this process, in turn, `rounds` times; the ratios are medians of rounds.
 OpenCV gets the same task: every frame is read, those on the sampling grid are resized to shorter side 224, eight make
 a chunk; `opencv_every_frame` resizes each frame, as its tutorials do. Without VIDEO a clip is made. Prints JSON: frames
 a second by the wall clock, CPU milliseconds a frame (steadier on a busy machine), and the ratios.
+
+`CHECKOUT` is a folder with an earlier commit (`git worktree add`). Its own `benchmarks/capture.py` runs its capture,
+in a process beside one of ours in every round, so that no layout of earlier commits needs to be known here.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import json
 import os
 import platform
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -35,6 +39,7 @@ from cornerman_capture.window import Window
 from cornerman_shared.clock import SystemClock
 from cornerman_shared.settings.tree import CaptureSettings
 
+HERE = Path(__file__).resolve().parent.parent
 SIDE = 224
 
 Task = Callable[[str, float, int], tuple[int, int]]
@@ -119,6 +124,26 @@ def rate(run: Task, path: str, fps: float, overlap: int) -> Row:
     return frames_per_s, (time.process_time() - cpu_s) * 1000 / frames, frames, chunks
 
 
+BEFORE = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from benchmarks import capture
+path, fps, overlap = sys.argv[2], float(sys.argv[3]), int(sys.argv[4])
+capture.rate(capture.cornerman, path, fps, overlap)  # warms the disk cache
+print(json.dumps(capture.rate(capture.cornerman, path, fps, overlap)))
+"""
+
+
+def in_checkout(checkout: Path, path: str, fps: float, overlap: int) -> Row:
+    """Capture of a checkout, measured in a process of its own."""
+    places = [checkout, *(checkout / name for name in ("media", "shared", "services/capture", "services/gateway"))]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, places))}
+    command = [sys.executable, "-c", BEFORE, str(checkout), path, str(fps), str(overlap)]
+    done = subprocess.run(command, env=environment, cwd=checkout, stdout=subprocess.PIPE, check=True, text=True)
+    frames_per_s, cpu_ms, frames, chunks = json.loads(done.stdout)
+    return frames_per_s, cpu_ms, frames, chunks
+
+
 def ratios(ours: list[Row], theirs: list[Row]) -> dict[str, float]:
     """How many times as fast ours is, by wall clock and by CPU time: medians over rounds."""
     pairs = list(zip(ours, theirs, strict=True))
@@ -147,6 +172,7 @@ def make_clip(path: Path, seconds: int = 20) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("video", nargs="?", help="file; without it a 20 s 720p clip is made")
+    parser.add_argument("--before", type=Path, help="folder with an earlier commit")
     parser.add_argument("--sample-fps", type=float, default=8.0)
     parser.add_argument("--overlap", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=5)
@@ -167,6 +193,13 @@ def main() -> int:
                 measured = rate(runs[name], path, given.sample_fps, given.overlap)
                 if number > 0:  # the first round warms the disk cache
                     found[name].append(measured)
+        beside: dict[str, list[Row]] = {}
+        if given.before:
+            checkouts = {"now": HERE, "before": given.before.resolve()}
+            for number in range(given.rounds):
+                for name in list(checkouts)[:: 1 if number % 2 else -1]:
+                    row = in_checkout(checkouts[name], str(Path(path).resolve()), given.sample_fps, given.overlap)
+                    beside.setdefault(name, []).append(row)
     wall = {name: statistics.median(row[0] for row in rows) for name, rows in found.items()}
     cpu = {name: statistics.median(row[1] for row in rows) for name, rows in found.items()}
     result = {
@@ -182,6 +215,9 @@ def main() -> int:
         "all_frames_per_s": {name: [round(row[0], 1) for row in rows] for name, rows in found.items()},
         "ratio_to": {name: ratios(found["cornerman"], found[name]) for name in runs if name != "cornerman"},
     }
+    if beside:
+        result["ratio_to_before"] = ratios(beside["now"], beside["before"])
+        result["chunks_before"] = beside["before"][-1][3]
     text = json.dumps(result, indent=2)
     print(text)
     if given.out:

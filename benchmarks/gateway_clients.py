@@ -26,9 +26,9 @@ import psutil
 
 from cornerman_shared.aio import cancel_all
 from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.embedded import find_binary
 from cornerman_shared.bus.messages import ErrorEvent
 from cornerman_shared.bus.registry import put_source
+from cornerman_shared.bus.server_binary import find_binary
 from cornerman_shared.settings.source import SourceSpec
 from cornerman_shared.settings.tree import load_settings
 from tests.conftest import Server

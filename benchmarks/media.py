@@ -1,10 +1,9 @@
-"""Speed of the media reader, beside a bare PyAV decode and beside capture's decoder of an earlier commit.
+"""Speed of the media reader, beside a bare PyAV decode and beside the reader of an earlier commit.
 
     python benchmarks/media.py [VIDEO] [--before CHECKOUT] [--rounds 7] [--out FILE]
 
 Each measurement decodes the whole file in its own process, in turn; the ratios are medians of rounds. `CHECKOUT` is a
-folder with an earlier commit (`git worktree add`): its `AvFeed` reads the same file, and its `Timeline` stamps each
-frame. Prints JSON. Without VIDEO a clip is made.
+folder with an earlier commit (`git worktree add`) that has a media layer. Prints JSON. Without VIDEO a clip is made.
 """
 
 from __future__ import annotations
@@ -44,21 +43,13 @@ def bare(path: str) -> int:
 
 
 def before(path: str) -> int:
-    """Decodes as capture does in the checkout that this process runs in, of the old layout or the new one."""
+    """The same with the media layer of the checkout that this process runs in."""
     try:
-        from services.capture.sampling import Timeline
-        from services.capture.sources.opening import open_feed
-        from shared.config import CaptureSettings
-    except ImportError:
-        from cornerman_capture.sampling import Timeline
-        from cornerman_capture.sources.opening import open_feed
-        from cornerman_shared.config import CaptureSettings
-    feed = open_feed(path, CaptureSettings())
-    timeline = Timeline(feed.traits.nominal_s)
-    try:
-        return sum(timeline.stamp(picture.raw_s) >= 0 for picture in feed.pictures(lambda: False))
-    finally:
-        feed.close()
+        return reader(path)
+    except ImportError as error:
+        raise SystemExit(
+            f"--before: that commit has no media layer ({error}); use benchmarks/capture.py --before"
+        ) from None
 
 
 TASKS: dict[str, Callable[[str], int]] = {"reader": reader, "bare": bare, "before": before}

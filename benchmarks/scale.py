@@ -21,8 +21,8 @@ import numpy as np
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.codec import pack
 from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.embedded import find_binary
 from cornerman_shared.bus.messages import Chunk, Times
+from cornerman_shared.bus.server_binary import find_binary
 from cornerman_shared.settings.tree import load_settings
 from tests.conftest import Server
 from tests.faults.service_group import ServiceGroup

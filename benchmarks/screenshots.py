@@ -22,7 +22,7 @@ from playwright.async_api import TimeoutError as TooLong
 
 from cornerman_shared.aio import background
 from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.embedded import find_binary
+from cornerman_shared.bus.server_binary import find_binary
 from cornerman_shared.settings.tree import load_settings
 from tests.conftest import Server
 from tests.e2e.browser import DESKTOP, Watched, browser, page_of

@@ -20,8 +20,8 @@ import numpy as np
 import psutil
 
 from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.embedded import find_binary
 from cornerman_shared.bus.registry import add_source
+from cornerman_shared.bus.server_binary import find_binary
 from cornerman_shared.settings.source import SourceSpec
 from cornerman_shared.settings.tree import Settings, load_settings
 from tests.conftest import Server

@@ -1,6 +1,6 @@
 """The `cornerman` command: all commands, and one sentence and an exit code for every error.
 
-Exit codes: 0 success, 64 wrong usage, 66 a source could not be watched, 69 no server, 70 something failed, 78 a
+Exit codes: 0 success, 64 wrong usage, 66 a source could not be read, 69 no server, 70 something failed, 78 a
 setting is wrong, 130 interrupted twice.
 """
 
@@ -16,12 +16,13 @@ import typer
 
 from cornerman import __version__
 from cornerman.command_table import add_commands
-from cornerman_shared.errors import ConfigError, CornermanError, RetryableError
+from cornerman_shared.errors import ConfigError, CornermanError, RetryableError, SourceError
 from cornerman_shared.process.exit_codes import EXIT_CONFIG, EXIT_NO_SERVER, EXIT_OK, EXIT_SOFTWARE, EXIT_USAGE
 from cornerman_shared.redact import redact_url
 from cornerman_shared.text import clean_text
 
 EXIT_INTERRUPTED = 130
+EXIT_NO_INPUT = 66
 
 
 def _version(wanted: bool) -> None:
@@ -72,6 +73,8 @@ def invoke(argv: Sequence[str] | None = None) -> int:
         _complain(str(error))
         if isinstance(error, ConfigError):
             return EXIT_CONFIG
+        if isinstance(error, SourceError):
+            return EXIT_NO_INPUT
         return EXIT_NO_SERVER if isinstance(error, RetryableError) else EXIT_SOFTWARE
     except KeyboardInterrupt:
         return EXIT_OK

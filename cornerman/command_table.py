@@ -52,7 +52,7 @@ COMMANDS = {
     "train": CommandEntry("Train a model, stage by stage, from the gym's videos.", forwards=True),
     "sources": CommandEntry("What is being watched: add, list, set, remove.", group=True),
     "dlq": CommandEntry("Dead letters: list, show, replay, drop.", group=True),
-    "models": CommandEntry("Weights of other people: list, get.", group=True),
+    "models": CommandEntry("Choices of model, with the one in use; weights: list, get.", group=True),
 }
 
 

@@ -16,7 +16,7 @@ import redis
 
 from cornerman_shared import redact
 from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.embedded import find_binary
+from cornerman_shared.bus.server_binary import find_binary
 from cornerman_shared.settings.tree import Settings, load_settings
 
 # The time of an example depends on the machine, not on the code.

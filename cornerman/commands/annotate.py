@@ -12,10 +12,11 @@ from cornerman.local.captions import captions
 from cornerman.local.event_lines import EventLines, Line, read_lines
 from cornerman.local.pipeline import run_sources
 from cornerman.local.run_output import RunOutput
-from cornerman.local.source_args import normal_url
+from cornerman.local.source_args import is_file, normal_url
 from cornerman.local.source_specs import source_specs
 from cornerman_media.webvtt import Cue, webvtt
-from cornerman_shared.errors import ConfigError
+from cornerman_shared.errors import ConfigError, SourceError
+from cornerman_shared.redact import redact_url
 from cornerman_shared.settings.source import Strategy
 
 if TYPE_CHECKING:
@@ -45,10 +46,12 @@ def annotate(
         import PIL  # noqa: F401
     except ImportError:
         raise ConfigError("drawing on pictures needs Pillow: pip install 'cornerman[train]'") from None
-    path = Path(normal_url(video))
+    path = _video_file(video)
     target = output or path.with_suffix(".annotated.mp4")
     if target.absolute() == path:
         raise ConfigError(f"--output {str(target)!r} is the video itself; give another name")
+    if not target.absolute().parent.is_dir():
+        raise ConfigError(f"--output {str(target)!r}: there is no folder {str(target.parent)!r}; make it first")
     printer = RunOutput(as_json=False)
     if feedback is not None:
         lines = read_lines(feedback)
@@ -77,6 +80,21 @@ def annotate(
     for note in written.notes:
         printer.note(f"{path.name}: {note}")
     printer.note(f"{len(known)} captions on {written.frames} frames: {target} and {target.with_suffix('.vtt').name}")
+
+
+def _video_file(video: str) -> Path:
+    """The typed video's path.
+
+    Raises:
+        SourceError: it is no file that can be read.
+    """
+    try:
+        url = normal_url(video)
+    except ConfigError as error:
+        raise SourceError(str(error)) from None
+    if not is_file(url):
+        raise SourceError(f"{redact_url(url)!r} is not a file of this machine; save it first, and give the file")
+    return Path(url)
 
 
 def _watch(path: Path, chosen: options.CommandSettings, printer: RunOutput) -> list[Line]:

@@ -1,4 +1,4 @@
-"""`cornerman models`: weights that are not ours to bundle, found on this machine or fetched."""
+"""`cornerman models`: the choices of model and the one in use; weights that are not ours to bundle."""
 
 from __future__ import annotations
 
@@ -10,10 +10,52 @@ import typer
 from rich.console import Console
 
 from cornerman.local import options
+from cornerman.local.model_catalogue import catalogue
 from cornerman.local.pose_model import get_weights, weight_rows
 from cornerman.local.status_table import plain_table
+from cornerman_common.model_choice import resolve_models
 
-app = typer.Typer(no_args_is_help=True, help="Weights of other people: list, get.")
+app = typer.Typer(invoke_without_command=True, help="Choices of model, with the one in use; weights: list, get.")
+
+
+@app.callback()
+def models(
+    context: typer.Context,
+    as_json: options.Json = False,
+    config: options.Config = "",
+    sets: options.Set = [],  # noqa: B006
+) -> None:
+    """Choices of model, with the one in use; weights: list, get.
+
+    Lists abilities, size, speed class, where the files are, and how to choose each. Uses no network.
+    """
+    if context.invoked_subcommand:
+        return
+    choice = resolve_models(options.command_settings(config, "", sets).overrides)
+    if as_json:
+        for entry in catalogue():
+            print(json.dumps({"type": "model", **entry.to_dict()}))
+        print(json.dumps({"type": "in_use", **choice.to_dict()}))
+        return
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    for entry in catalogue():
+        files = entry.files or (f"not here; {entry.hub} at the model hub" if entry.hub else "at the server")
+        rows = {
+            "decides": entry.decides,
+            "can do": entry.abilities.in_words(),
+            "size": f"{entry.size}; speed: {entry.speed}",
+            "files": files,
+            "choose": entry.choose,
+        }
+        console.print(entry.name, style="bold")
+        for name, value in rows.items():
+            console.print(f"  {name:<10}{value}")
+    console.print("In use", style="bold")
+    for name in ("encoder", "decider", "generator"):
+        console.print(f"  {name:<10}{getattr(choice, name).in_words()}")
+    console.print(f"  {'can do':<10}{choice.abilities.in_words()}")
+    for note in choice.notes:
+        console.print(f"  {note}")
 
 
 @app.command("list")

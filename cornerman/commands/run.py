@@ -32,6 +32,9 @@ def run(
     lossless: Lossless = None,
     realtime: Realtime = None,
     loop: Annotated[bool | None, typer.Option("--loop/--once", help="Start files again at their end.")] = None,
+    follow: Annotated[
+        bool | None, typer.Option("--follow", help="A file is being written: go on as it grows (MKV, TS).")
+    ] = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after so long.")] = None,
     encoder: options.EncoderBackend = None,
     generator: options.GeneratorBackend = None,
@@ -47,7 +50,7 @@ def run(
 
     Files end by themselves; cameras at Ctrl-C. If `cornerman up` runs, its services are used.
     """
-    if lossless and realtime is None:
+    if (lossless or follow) and realtime is None:
         realtime = False
     chosen = options.command_settings(
         config,
@@ -57,6 +60,7 @@ def run(
         watch__lossless=lossless,
         watch__realtime=realtime,
         watch__loop=loop,
+        watch__follow=follow,
         speak__strategy=strategy,
         say__prompt=prompt,
         encoder__backend=encoder,

@@ -60,7 +60,7 @@ def add(
             name = source_id or id_of(address, await list_sources(bus))
             # The services that run load the models: this command only chooses what goes with them.
             running = chosen.with_defaults(running_models(await list_workers(bus)))
-            resolved, _ = options.with_models(running, lambda _: None, loads=False)
+            resolved, _ = options.with_models(running, lambda _: None, loads=())
             await add_source(bus, source_spec(name, address, resolved.settings, mode))
             return name
 

@@ -42,9 +42,7 @@ def up(
     if absent:
         raise ConfigError(f"this installation has no service {absent[0]!r}")
     output = RunOutput(as_json=False, progress=False)
-    # Capture and the gateway load no model: the processes of another machine do.
-    loads = bool({"encoder", "decider", "generator"} & set(roles))
-    chosen, _ = options.with_models(chosen, output.note, loads=loads)
+    chosen, _ = options.with_models(chosen, output.note, loads=set(roles))
     if no_page and not only:
         output.note(f"No page: {no_page}")
     counts = {role: {"encoder": encoders, "generator": generators}.get(role, 1) for role in roles}

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cornerman.local.captions import Caption, caption_at, wrap
-from cornerman_media.errors import MediaError
-from cornerman_shared.errors import SourceError
+from cornerman_media.errors import MediaError, WriteError
+from cornerman_shared.errors import FatalError, SourceError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -33,7 +33,8 @@ def write_annotated(source: Path, target: Path, known: Sequence[Caption]) -> Rew
         known: captions in media time.
 
     Raises:
-        SourceError: the source cannot be read, or the target cannot be written.
+        SourceError: the source cannot be read.
+        FatalError: the target cannot be written.
     """
 
     from cornerman_media.rewriting import rewrite
@@ -44,6 +45,8 @@ def write_annotated(source: Path, target: Path, known: Sequence[Caption]) -> Rew
 
     try:
         return rewrite(source, target, draw)
+    except WriteError as error:
+        raise FatalError(f"{target.name} could not be written: {error}") from error
     except MediaError as error:
         raise SourceError(f"{source.name} could not be annotated: {error}") from error
 

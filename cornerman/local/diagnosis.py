@@ -19,8 +19,10 @@ import psutil
 from cornerman.local import page
 from cornerman.local.demo_clip import ASSETS
 from cornerman.local.pose_model import pose_state
-from cornerman_shared.bus import embedded
+from cornerman_common.model_choice import resolve_models
+from cornerman_shared.bus import embedded, server_binary
 from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.server_address import server_password, server_socket
 from cornerman_shared.bus.server_memory import memory_of
 from cornerman_shared.bus.workers import list_workers
 from cornerman_shared.errors import CornermanError
@@ -51,7 +53,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """Runs every check. A check that raises a `CornermanError` is a problem of its own."""
     checks: list[Callable[[Settings], Finding]] = [
         *(_python, _machine, _torch, _device, _server, _clock, _codecs, _cameras),
-        *(_web, _pose, _bundle, _folder, _disk),
+        *(_models, _web, _pose, _bundle, _folder, _disk),
     ]
     for check in checks:
         try:
@@ -106,11 +108,24 @@ def _device(settings: Settings) -> Finding:
     )
 
 
+def _models(_: Settings) -> Finding:
+    choice = resolve_models()
+    parts = [f"{name} {getattr(choice, name).in_words()}" for name in ("encoder", "decider", "generator")]
+    found = "; ".join([*parts, f"abilities: {choice.abilities.in_words()}"])
+    if choice.notes:
+        return Finding("models", "note", found, " ".join(choice.notes))
+    return Finding("models", "ok", found)
+
+
 def _server(settings: Settings) -> Finding:
     # An embedded server is asked only if one runs: the doctor starts nothing.
-    if settings.redis.url or embedded.answers(embedded.server_socket(settings)):
+    if settings.redis.url or _embedded_answers(settings):
         return asyncio.run(_running_server(settings))
-    return Finding("server", "ok", f"embedded: {embedded.find_binary()} (not running now)")
+    return Finding("server", "ok", f"embedded: {server_binary.find_binary()} (not running now)")
+
+
+def _embedded_answers(settings: Settings) -> bool:
+    return embedded.answers(server_socket(settings), server_password(settings))
 
 
 async def _running_server(settings: Settings) -> Finding:
@@ -131,7 +146,7 @@ async def _running_server(settings: Settings) -> Finding:
 
 
 def _clock(settings: Settings) -> Finding:
-    if settings.redis.url or embedded.answers(embedded.server_socket(settings)):
+    if settings.redis.url or _embedded_answers(settings):
         return asyncio.run(_clocks(settings))
     return Finding("clock", "ok", "no server to compare with")
 
@@ -208,7 +223,7 @@ def _bundle(_: Settings) -> Finding:
 
 def _folder(settings: Settings) -> Finding:
     folder = runtime_dir(settings.runtime.dir)
-    return Finding("folder", "ok", f"{folder}, socket {embedded.server_socket(settings)}")
+    return Finding("folder", "ok", f"{folder}, socket {server_socket(settings)}")
 
 
 def _disk(settings: Settings) -> Finding:

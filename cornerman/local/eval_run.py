@@ -16,8 +16,9 @@ import psutil
 
 from cornerman.local.error_group import first_error
 from cornerman.local.launcher import ROLES, Launcher
-from cornerman.local.pipeline import LocalPipeline, with_give_up
+from cornerman.local.pipeline import LocalPipeline
 from cornerman.local.pipeline_plan import PipelinePlan
+from cornerman.local.retry_limit import with_give_up
 from cornerman.local.run_output import DiscardOutput, RunOutput
 from cornerman.local.server_choice import ServerChoice, choose_server
 from cornerman.local.source_specs import source_spec

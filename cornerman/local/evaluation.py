@@ -54,13 +54,13 @@ def evaluate_in_process(
     from cornerman_common.bundle import bundled
     from cornerman_training.evaluate.gym import coach_runs
     from cornerman_training.evaluate.gym import costs_of as gym_costs
-    from cornerman_training.inprocess import Coach
+    from cornerman_training.inprocess import InProcessCoach
     from mobile_videogpt.errors import ModelError
 
     results: list[SessionResult] = []
     chunks: list[list[ChunkMotion]] = []
     try:
-        coach = Coach(model or bundled("coach"))
+        coach = InProcessCoach(model or bundled("coach"))
     except ModelError as error:
         raise ConfigError(f"--model cannot be loaded: {error}") from error
     for seen in coach_runs(coach, seeds, split, kind, duration_s):

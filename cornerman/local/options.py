@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from cornerman_common.model_choice import resolve_models
+from cornerman_common.model_choice import LOADING, resolve_models
 from cornerman_common.model_parts import ModelChoice
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.origin import GivenSettings
@@ -88,13 +88,13 @@ def command_settings(
 
 
 def with_models(
-    chosen: CommandSettings, note: Callable[[str], None], *, loads: bool = True
+    chosen: CommandSettings, note: Callable[[str], None], *, loads: Collection[str] = LOADING
 ) -> tuple[CommandSettings, ModelChoice]:
     """Resolves who encodes, decides and speaks; returns the settings with the choice, and the choice.
 
     Args:
         note: called with each sentence that people need to know about the choice.
-        loads: whether this command starts processes that load the models.
+        loads: roles that this command starts.
 
     Raises:
         ConfigError: the settings do not go together; nothing was started.

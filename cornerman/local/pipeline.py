@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from cornerman.local.counts import SourceCounts
@@ -21,6 +21,7 @@ from cornerman.local.launcher import Launcher
 from cornerman.local.outages import publish_outages
 from cornerman.local.patience import Patience
 from cornerman.local.pipeline_plan import OVER, PipelinePlan, SourceProgress
+from cornerman.local.retry_limit import limit_retries
 from cornerman.local.server_choice import Command, ServerChoice, choose_server
 from cornerman.local.signals import stop_at_signals
 from cornerman.local.source_args import ends, length_s
@@ -40,7 +41,6 @@ from cornerman_shared.errors import FatalError, RetryableError
 if TYPE_CHECKING:
     from cornerman.local.options import CommandSettings
     from cornerman.local.run_output import RunOutput
-    from cornerman_shared.settings.origin import GivenSettings
     from cornerman_shared.settings.source import SourceSpec
 
 EXIT_OK: Final = 0
@@ -48,9 +48,6 @@ EXIT_NO_INPUT: Final = 66
 
 NOTE_AGAIN_S: Final = 5.0
 """Shortest time between two notes about services that are still starting."""
-
-GIVE_UP_S: Final = 15.0
-"""A source without a frame for so long after its first failure ends `run`; under `up` it is retried without end."""
 
 POLL_S: Final = 0.2
 SERVER_LOST_S: Final = 30.0
@@ -301,30 +298,9 @@ def run_sources(
     # The user who types an address is trusted with it. The demo has a page, on which other clients may add sources.
     if command != "demo" and not chosen.was_set("capture.follow_links"):
         chosen = chosen.with_defaults({"capture": {"follow_links": True}})
-    lengths_s = [None if spec.watch.loop else length_s(spec.url) for spec in specs]
+    lengths_s = [None if spec.watch.loop or spec.watch.follow else length_s(spec.url) for spec in specs]
     endless = more.get("director") is None and not all(ends(spec) for spec in specs)
     plan = PipelinePlan(specs, lengths_s, endless=endless, **more)
     output.many = len(specs) > 1
     with choose_server(chosen.settings, chosen.overrides, command) as server, output:
         return asyncio.run(LocalPipeline(server, plan, output).run())
-
-
-def limit_retries(specs: Iterable[SourceSpec], given: GivenSettings) -> list[SourceSpec]:
-    """The specs with a limit on retries, unless `watch.give_up_s` is set: a mistyped address must end the command.
-
-    Args:
-        given: tells whether the setting is set for all sources, or in a source's own entry. The fields of a spec
-            cannot tell, because a section that was merged lists all its fields as set.
-    """
-    name = "watch.give_up_s"
-    return [
-        spec if given.was_set(name) or given.source_was_set(spec.source_id, name) else with_give_up(spec)
-        for spec in specs
-    ]
-
-
-def with_give_up(spec: SourceSpec) -> SourceSpec:
-    """The spec with a limit on retries; its own limit stays."""
-    if spec.watch.give_up_s:
-        return spec
-    return spec.model_copy(update={"watch": spec.watch.model_copy(update={"give_up_s": GIVE_UP_S})})

@@ -15,6 +15,7 @@ import psutil
 
 from cornerman_shared.bus import embedded
 from cornerman_shared.bus.embedded import EmbeddedServer
+from cornerman_shared.bus.server_address import with_server
 from cornerman_shared.process.run_dir import runtime_dir
 from cornerman_shared.settings.overrides import merge
 from cornerman_shared.settings.tree import Settings
@@ -57,7 +58,10 @@ def choose_server(settings: Settings, overrides: dict[str, Any], command: Comman
         FatalError: the server did not start.
     """
     if settings.redis.url:
-        yield ServerChoice(settings, merge(overrides, {"redis": {"url": settings.redis.url}}), None)
+        if with_server(settings) is not settings:  # the address of the embedded server
+            yield _with_url(settings, overrides, None)
+        else:
+            yield ServerChoice(settings, merge(overrides, {"redis": {"url": settings.redis.url}}), None)
         return
     folder = runtime_dir(settings.runtime.dir)
     server = embedded.start(settings)
@@ -91,8 +95,12 @@ def choose_server(settings: Settings, overrides: dict[str, Any], command: Comman
 
 def _with_url(settings: Settings, overrides: dict[str, Any], server: EmbeddedServer | None) -> ServerChoice:
     # Children connect by URL; they never start a server.
-    settings = embedded.with_server(settings)
-    own = {"redis": {"url": settings.redis.url}, "runtime": {"dir": str(runtime_dir(settings.runtime.dir))}}
+    settings = with_server(settings)
+    redis = settings.redis
+    own = {
+        "redis": {"url": redis.url, "blobs_url": redis.blobs_url, "password": redis.password},
+        "runtime": {"dir": str(runtime_dir(settings.runtime.dir))},
+    }
     return ServerChoice(settings, merge(overrides, own), server)
 
 

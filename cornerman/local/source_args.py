@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Container
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,7 +24,7 @@ def is_file(url: str) -> bool:
 
 def ends(spec: SourceSpec) -> bool:
     """True if the source ends by itself, as far as its address tells: a file or an http address, played once."""
-    return not spec.watch.loop and parse(spec.url).kind in ("file", "http")
+    return not spec.watch.loop and parse(spec.url).kind in ("file", "http")  # also one that is followed as it grows
 
 
 def normal_url(text: str) -> str:
@@ -41,12 +42,23 @@ def normal_url(text: str) -> str:
         raise ConfigError(str(error)) from None
     if address.kind != "file":
         return url
+    if address.target == "-":
+        raise ConfigError("source '-': standard input cannot be watched; write it into a file and give that")
     # Capture runs in another process and maybe another folder: paths are absolute.
     path = Path(address.target).expanduser().absolute()
-    if not path.exists():
-        raise ConfigError(f"source {redact_url(text)!r}: there is no such file; give {KNOWN}")
-    if path.is_dir():
-        raise ConfigError(f"source {text!r} is a folder; give the video files in it, e.g. {text.rstrip('/')}/*.mp4")
+    shown = redact_url(text)
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        raise ConfigError(f"source {shown!r}: there is no such file; give {KNOWN}") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"source {shown!r} cannot be read ({getattr(error, 'strerror', error)})") from None
+    if stat.S_ISDIR(found.st_mode):
+        raise ConfigError(f"source {shown!r} is a folder; give the video files in it, e.g. {shown.rstrip('/')}/*.mp4")
+    if stat.S_ISFIFO(found.st_mode):
+        raise ConfigError(f"source {shown!r} is a pipe, which cannot be read twice; write it into a file and give that")
+    if not stat.S_ISREG(found.st_mode):
+        raise ConfigError(f"source {shown!r} is neither a file nor a camera; give {KNOWN}")
     return str(path)
 
 

@@ -1,10 +1,11 @@
 // Prints every event of one source, one JSON object a line, and survives a lost server:
 //   npm install && node subscribe.mjs cam1 [redis://127.0.0.1:6379 or a socket's path] [last id seen]
+// The server's password is read from REDISCLI_AUTH, as redis-cli does.
 import { decode } from "@msgpack/msgpack";
 import Redis from "ioredis";
 
 const [source, server = "redis://127.0.0.1:6379", since = "0"] = process.argv.slice(2);
-const redis = new Redis(server, { maxRetriesPerRequest: null });
+const redis = new Redis(server, { maxRetriesPerRequest: null, password: process.env.REDISCLI_AUTH });
 redis.on("error", (error) => console.error(String(error)));
 
 // The bits of a CRC-32, as in zip files.

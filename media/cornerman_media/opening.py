@@ -47,6 +47,7 @@ class OpenOptions:
         protocols: what FFmpeg may open in turn, see `PROTOCOLS`; "" = what fits the source.
         open_timeout_s: opening takes this long at most, seconds.
         read_timeout_s: one read takes this long at most, seconds.
+        follow: a file is being written: its end is reached when nothing was added for `read_timeout_s`.
     """
 
     shown: str = ""
@@ -55,6 +56,7 @@ class OpenOptions:
     protocols: str = ""
     open_timeout_s: float = 10.0
     read_timeout_s: float = 10.0
+    follow: bool = False
 
 
 def local_path(source: MediaSource) -> Path | None:
@@ -103,6 +105,8 @@ def open_container(source: MediaSource, options: OpenOptions) -> av.container.In
         assert not isinstance(source, Path)
         target, protocols = source, PROTOCOLS["file"]
     wanted = {"protocol_whitelist": options.protocols or protocols, **options.options}
+    if options.follow and path is not None:
+        wanted |= {"follow": "1", "seekable": "0"}  # its index, if it has one, is not there yet
     try:
         container = av.open(
             target,

@@ -45,6 +45,8 @@ BROKEN_MAX: Final = 300
 UNREAD_PART: Final = 0.2
 """A Matroska file whose frames end so far before its bytes do was damaged on the way: its reader stops silently."""
 
+_SILENT: Final = (av.error.ExitError, av.error.TimeoutError)
+
 ROUNDED_S: Final = 1e-5
 """A container tells where it begins in whole microseconds."""
 
@@ -95,6 +97,7 @@ class VideoReader:
         self.shown = shown_name(source, options)
         self._path = None if options.format in DEVICE_FORMATS else local_path(source)
         self._quiet_s = options.read_timeout_s
+        self._follow = options.follow and self._path is not None
         self._container = open_container(source, options)
         try:
             self._stream = choose_video(self._container, self.shown)
@@ -166,7 +169,9 @@ class VideoReader:
         return f"{self.broken_packets} broken packets were skipped" if self.broken_packets else ""
 
     def cut_short(self) -> str:
-        """Asked after the last frame: whether the end is missing, for people; "" = it is not."""
+        """Asked after the last frame: whether the end is missing, for people; "" = it is not, or is being written."""
+        if self._follow:
+            return ""
         return cut_short(
             end_s=self.end_s,
             stated_s=self.info.stated_s,
@@ -256,6 +261,9 @@ class VideoReader:
             except (av.error.FFmpegError, ValueError) as error:
                 if self._path is None:
                     raise StreamLostError(f"{self.shown}: {self._why_lost(error)}") from error
+                if self._follow and isinstance(error, _SILENT):
+                    yield from self._flush()
+                    return
                 self.broken_packets += 1
                 failed_in_a_row += 1
                 if failed_in_a_row >= READ_AGAIN:
@@ -281,7 +289,7 @@ class VideoReader:
             yield packet
 
     def _why_lost(self, error: BaseException) -> str:
-        if isinstance(error, (av.error.ExitError, av.error.TimeoutError)):
+        if isinstance(error, _SILENT):
             return f"nothing came for {self._quiet_s:g} s"
         return f"broke off ({plain(error)})"
 

@@ -68,18 +68,21 @@ def rewrite(
         raise WriteError(f"{target} is the video itself; give another name")
     with open_video(source, OpenOptions(shown=shown)) as video, AudioCopy(source) as sound:
         frames = iter(video)
-        first = next(frames)
+        frame = next(frames)
         options = WriteOptions(
             rate=Fraction(1 / video.info.nominal_s).limit_denominator(_MAX_DENOMINATOR),
             time_base=time_base_of(video.info),
-            codec_options=codec_options or {},
+            # With B-frames, MP4 stores steps in decoding order, and the last frame's length gets lost.
+            codec_options={"bf": "0", **(codec_options or {})},
             start_s=video.start_s,
         )
         with VideoWriter(target, options, sound) as writer:
-            size = _even(first.size)
-            _copy(first, draw, writer, size)
-            for frame in frames:
-                _copy(frame, draw, writer, size)
+            size = _even(frame.size)
+            for following in frames:
+                _copy(frame, draw, writer, size, frame.duration_s)
+                frame = following
+            # Only now is it known how long the last frame is shown: many formats do not store it, or store it wrongly.
+            _copy(frame, draw, writer, size, max(0.0, video.end_s - frame.time_s))
         return Rewritten(writer.frames, video.end_s, video.start_s, size, _notes(video, sound))
 
 
@@ -88,15 +91,17 @@ def time_base_of(info: VideoInfo) -> Fraction | None:
     return info.time_base if info.has_clock else None
 
 
-def _copy(frame: MediaFrame, draw: Callable[[float], Draw | None], writer: VideoWriter, size: tuple[int, int]) -> None:
+def _copy(
+    frame: MediaFrame, draw: Callable[[float], Draw | None], writer: VideoWriter, size: tuple[int, int], lasts_s: float
+) -> None:
     paint = draw(frame.time_s)
     shape = frame.size
     # The first frame's size is the film's; a later one keeps its own shape, and the writer makes it fit.
     wanted = size if _even(shape) == size else shape
     if paint is not None:
-        writer.write(paint(frame.rgb(wanted)), frame.time_s, frame.duration_s)
+        writer.write(paint(frame.rgb(wanted)), frame.time_s, lasts_s)
     else:
-        writer.write(frame.upright(wanted), frame.time_s, frame.duration_s)
+        writer.write(frame.upright(wanted), frame.time_s, lasts_s)
 
 
 def _notes(video: VideoReader, sound: AudioCopy) -> tuple[str, ...]:

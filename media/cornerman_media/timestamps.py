@@ -40,9 +40,10 @@ class TimeRepair:
 
     Args:
         nominal_s: usual time between two frames, seconds; used until steps have been seen.
+        first_s: media time of the first frame, above 0 where an earlier process stopped.
     """
 
-    def __init__(self, nominal_s: float = NOMINAL_S) -> None:
+    def __init__(self, nominal_s: float = NOMINAL_S, first_s: float = 0.0) -> None:
         self.nominal_s = believable_interval(nominal_s)
         self.resets = 0
         """How often the raw clock was set to another value (wrap, splice, restart of the sender)."""
@@ -53,7 +54,7 @@ class TimeRepair:
         self._held = 0
         self._before: float | None = None  # raw timestamp of the frame before
         self._suspect: tuple[float, float] | None = None  # raw timestamp not believed, and the time given instead
-        self._least_s = 0.0  # earliest time of the next frame after a restart
+        self._least_s = first_s  # earliest time of the first frame, or of the next one after a restart
         self._ends_s = 0.0  # media time when the newest frame stops being shown, if it says
         self._steps: deque[float] = deque(maxlen=LEARN_STEPS)
 
@@ -119,7 +120,7 @@ class TimeRepair:
 
     def _first(self, raw_s: float | None) -> float:
         """The first timestamp of a clock says where its zero is; frames without one are counted."""
-        time_s = 0.0 if self._last_s < 0 else max(self._least_s, self._last_s + self.interval_s)
+        time_s = self._least_s if self._last_s < 0 else max(self._least_s, self._last_s + self.interval_s)
         if raw_s is None:
             self._anchor_s, self._since = time_s, 0
             return time_s

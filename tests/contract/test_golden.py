@@ -54,10 +54,11 @@ ABOUT = MovementSeen(
 )  # fmt: skip
 
 SAMPLES: dict[str, Any] = {
-    "chunk": Chunk("cam1", "r1", 7, 0.875, PTS_S, 0.5, False, False, FRAMES, True, TIMES),
+    "chunk": Chunk("cam1", "r1", 7, 0.875, PTS_S, 0.5, False, False, FRAMES, True, TIMES, 12),
     "features": Features(
         "cam1", "r1", 7, 0.875, 0.5, True, "ok", np.array([0.5, -1.0, 3.25], np.float32),
         CONTEXT, VIDEO, None, PTS_S, "tiny", TIMES, np.array([224.0, 398.0, 0.0, 120.0, 80.5, 0.25], np.float32),
+        12,
     ),
     "request": Request(
         "cam1:r1:7", "cam1", "r1", 7, "feedback", "correct", 0.875, PROMPT, "You are a coach.", "Good.",
@@ -65,18 +66,20 @@ SAMPLES: dict[str, Any] = {
             ChunkRef(6, 0.375, PTS_S, None, VIDEO, None, 999.75),
             ChunkRef(7, 0.875, PTS_S, CONTEXT, VIDEO, FRAMES, 1000.25),
         ),
-        Sampling(64, 0.5, 0.875, 1.25), "coach", 1005.0, True, TIMES, 0.75, "A mistake is seen.", ABOUT,
+        Sampling(64, 0.5, 0.875, 1.25), "coach", 1005.0, True, TIMES, 0.75, "A mistake is seen.", ABOUT, 12,
     ),
     "question": Question("q-1", "cam1", PROMPT, 1000.25),
-    "decision": DecisionEvent("cam1", "r1", 7, 0.875, "correct", 0.75, "motion 0.8", "rules", 0.5, "ok", TIMES, ABOUT),
-    "start": StartEvent("cam1", "r1", "cam1:r1:7", 1, "feedback", "correct", 0.875, PROMPT, "tiny", TIMES, 0.75),
-    "delta": DeltaEvent("cam1", "r1", "cam1:r1:7", 1, "Bend ", TIMES),
+    "decision": DecisionEvent(
+        "cam1", "r1", 7, 0.875, "correct", 0.75, "motion 0.8", "rules", 0.5, "ok", TIMES, ABOUT, 12, 3
+    ),
+    "start": StartEvent("cam1", "r1", "cam1:r1:7", 1, "feedback", "correct", 0.875, PROMPT, "tiny", TIMES, 0.75, 12),
+    "delta": DeltaEvent("cam1", "r1", "cam1:r1:7", 1, "Bend ", TIMES, 12),
     "end": EndEvent(
         "cam1", "r1", "cam1:r1:7", 1, "feedback", "correct", "done", 0.875, PROMPT, "Bend your knees.", False, "",
-        "tiny", 1250, 5, 250.5, TIMES, 0.75,
+        "tiny", 1250, 5, 250.5, TIMES, 0.75, 12,
     ),
-    "error": ErrorEvent("cam1", "r1", "generator", "out of memory", 1001.5, "cam1:r1:7"),
-    "state": StateEvent("cam1", "r1", "playing", "30 FPS", 1000.0),
+    "error": ErrorEvent("cam1", "r1", "generator", "out of memory", 1001.5, "cam1:r1:7", 12),
+    "state": StateEvent("cam1", "r1", "playing", "30 FPS", 1000.0, 12),
     "dead": DeadLetter("{cm0}:chunks", "encoder", "1-0", "w1", 6, "not msgpack", 1002.0, b"\x00\xff"),
     "worker": WorkerStatus(
         "encoder", "w1", 42, "host", "running", 990.0, 1000.0, 1 << 28, 2, {"fps": 29.97}, "hangs", {"backend": "vlm"}

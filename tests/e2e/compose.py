@@ -10,7 +10,7 @@ file unchanged. Only this module maps the parts that need a container:
 | `/uploads`, `/models`, `/videos` (volumes) | a folder of that name, the same for all |
 | `/app` (working directory) and the `cornerman.yaml` of the image's build | the checkout, and CORNERMAN_CONFIG |
 | the image's own environment | PATH, HOME and the number of threads |
-| `python`, `valkey-server` | this interpreter; the server binary of `cornerman_shared.bus.embedded`, on the free port |
+| `python`, `valkey-server` | this interpreter; the binary of `cornerman_shared.bus.server_binary`, on the free port |
 | `valkey-cli ping` as the server's health check | PING, since the bundled binary comes without a client |
 | a published port | the same free port, as the service's own port |
 | its times to start, to answer and to stop | `SLACK` times as long: services here share a machine with the tests |
@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -34,7 +35,7 @@ from typing import Any
 import redis
 import yaml
 
-from cornerman_shared.bus.embedded import find_binary
+from cornerman_shared.bus.server_binary import find_binary
 from tests.e2e.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
@@ -132,7 +133,10 @@ class LocalCompose:
 
     @property
     def redis_url(self) -> str:
-        return f"redis://127.0.0.1:{self.ports['valkey']}/0"
+        return self.server_url("valkey")
+
+    def server_url(self, service: str) -> str:
+        return f"redis://:{self.outside['CORNERMAN_REDIS__PASSWORD']}@127.0.0.1:{self.ports[service]}/0"
 
     def of(self, service: str) -> list[Replica]:
         return [replica for replica in self.replicas if replica.service == service]
@@ -216,9 +220,9 @@ class LocalCompose:
         first, *rest = command
         if first == "python":
             return [sys.executable, *rest]
-        if first == "valkey-server":
-            place = ["--port", str(self.ports[name]), "--bind", "127.0.0.1", "--dir", str(folder)]
-            return [str(find_binary()), *rest, *place]
+        if first == "sh" and rest[-1].startswith("exec valkey-server - "):
+            place = f"--port {self.ports[name]} --bind 127.0.0.1 --dir {shlex.quote(str(folder))}"
+            return ["sh", *rest[:-1], rest[-1].replace("valkey-server -", f"{find_binary()} - {place}")]
         raise ComposeError(f"{name}: command {first!r} has no local stand-in")
 
     def _await(self, name: str, condition: str) -> None:
@@ -243,9 +247,9 @@ class LocalCompose:
     def is_healthy(self, replica: Replica, check: Mapping[str, Any]) -> bool:
         """Runs the health check in the replica's environment."""
         how, *command = check["test"]
-        if how == "CMD-SHELL" and command == ["valkey-cli ping | grep -q PONG"]:
+        if how == "CMD-SHELL" and command[0].endswith(" valkey-cli ping | grep -q PONG"):
             try:
-                with redis.Redis.from_url(self.redis_url) as client:
+                with redis.Redis.from_url(self.server_url(replica.service)) as client:
                     return bool(client.ping())
             except redis.exceptions.RedisError:
                 return False

@@ -27,7 +27,7 @@ GPU = ROOT / "deploy" / "compose.gpu.yml"
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
 K8S = sorted((ROOT / "deploy" / "k8s").glob("*.yaml"))
 TOKEN = "a-token-for-the-tests"
-GIVEN = {"CORNERMAN_GATEWAY__TOKEN": TOKEN}
+GIVEN = {"CORNERMAN_GATEWAY__TOKEN": TOKEN, "CORNERMAN_REDIS__PASSWORD": "a-password-for-the-tests"}
 FAKES = {"CORNERMAN_ENCODER__BACKEND": "fake", "CORNERMAN_GENERATOR__BACKEND": "echo"}
 FIRST_WORDS_S = 300.0
 ROLES = {"capture", "encoder", "decider", "generator", "gateway"}
@@ -89,7 +89,7 @@ async def test_three_encoders_give_feedback(tmp_path: Path) -> None:
             assert 'cornerman_lag_entries{group="encoder"}' in (await client.get("/metrics")).text
         codes = await asyncio.to_thread(compose.down)
         assert codes == {name: [0] * (3 if name == "encoder" else 1) for name in codes}
-        assert set(codes) == {*ROLES, "valkey", "sources"}
+        assert set(codes) == {*ROLES, "valkey", "valkey-blobs", "sources"}
 
 
 async def test_defaults_give_feedback(tmp_path: Path) -> None:
@@ -150,10 +150,28 @@ def test_file_follows_compose_specification(file: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_missing_token_is_an_error() -> None:
-    """The gateway listens beyond loopback."""
-    with pytest.raises(ComposeError, match="CORNERMAN_GATEWAY__TOKEN is missing a value: give at least 16 characters"):
-        load(FILE, {})
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [("CORNERMAN_GATEWAY__TOKEN", "give at least 16"), ("CORNERMAN_REDIS__PASSWORD", "give 32 characters or more")],
+)
+def test_missing_secret_is_an_error(missing: str, words: str) -> None:
+    given = {name: value for name, value in GIVEN.items() if name != missing}
+    with pytest.raises(ComposeError, match=f"{missing} is missing a value: {words}"):
+        load(FILE, given)
+
+
+def test_servers_are_bounded_and_closed(services: dict[str, dict[str, Any]]) -> None:
+    objects = list(yaml.safe_load_all((ROOT / "deploy/k8s/valkey.yaml").read_text(encoding="utf-8")))
+    sets = {each["metadata"]["name"]: each for each in objects if each["kind"] == "StatefulSet"}
+    for name, kept, policy in (("valkey", "yes", "noeviction"), ("valkey-blobs", "no", "volatile-ttl")):
+        (container,) = sets[name]["spec"]["template"]["spec"]["containers"]
+        for command in (services[name]["command"][-1], container["command"][-1]):
+            assert f"--appendonly {kept} " in command
+            assert f"--maxmemory-policy {policy} " in command
+            assert re.search(r"--maxmemory \dgb ", command)
+            assert re.search(r'<<CONF\nrequirepass "\$\w+"\nCONF', command)
+        assert container["env"][0]["valueFrom"]["secretKeyRef"] == {"name": "cornerman", "key": "redis-password"}
+    assert "volumes" not in services["valkey-blobs"]
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import pytest
 
 from cornerman_common.bundle import bundled
 from cornerman_training.gym.cli import render
-from cornerman_training.inprocess import Coach
+from cornerman_training.inprocess import InProcessCoach
 from tests.e2e.commands import STEADY
 
 pytestmark = pytest.mark.timeout(1800)  # each evaluation starts four processes that load the model
@@ -46,7 +46,7 @@ def test_seed_determines_the_numbers(tmp_path: Path) -> None:
 def test_services_match_the_coach_alone(tmp_path: Path) -> None:
     clip = tmp_path / "session.mp4"
     render(12346, clip, size=224, fps=8.0, duration_s=16.0, kind="exercise")
-    coach = Coach(bundled("coach"))
+    coach = InProcessCoach(bundled("coach"))
     window = f"speak.repeat_window_s={coach.head.config.repeat_window_s}"
     report = evaluate(tmp_path, str(clip), "--set", window, "--out", str(tmp_path / "out"), "--costs")
     (session,) = json.loads((tmp_path / "out" / "said.json").read_text())

@@ -26,7 +26,8 @@ def check(events: Iterable[Event], counters: Mapping[str, int], *, published: in
 
 
 def _decisions(history: list[Event], published: int) -> list[str]:
-    seqs = [event.seq for event in history if isinstance(event, DecisionEvent)]
+    decisions = [event for event in history if isinstance(event, DecisionEvent)]
+    seqs = [seq for event in decisions for seq in range(event.seq, event.seq + event.n_chunks)]
     wrong = [f"chunk {seq} was decided {times} times" for seq, times in Counter(seqs).items() if times > 1]
     wrong += [f"chunk {missing} was never decided" for missing in sorted(set(range(published)) - set(seqs))]
     wrong += [f"chunk {after} was decided after chunk {before}" for before, after in pairwise(seqs) if after < before]

@@ -28,6 +28,8 @@ class Rtsp(socketserver.ThreadingTCPServer):
 
     daemon_threads = True
     allow_reuse_address = True
+    codec = "H264"
+    handler: type[RtspHandler] | None = None  # None = one that behaves
 
     def __init__(
         self, *, password: str = "", first_frames: int = 100_000, then_sound: bool = False, refusals: int = 0
@@ -36,7 +38,7 @@ class Rtsp(socketserver.ThreadingTCPServer):
         self.then_sound, self.refusals = then_sound, refusals
         self.sessions = 0
         self.units = h264_pictures()
-        super().__init__(("127.0.0.1", 0), RtspHandler)
+        super().__init__(("127.0.0.1", 0), self.handler or RtspHandler)
 
 
 class RtspHandler(socketserver.StreamRequestHandler):
@@ -67,7 +69,7 @@ class RtspHandler(socketserver.StreamRequestHandler):
             if self.server.then_sound:
                 body += "m=audio 0 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=control:track2\r\n"
             body += "m=video 0 RTP/AVP 96\r\n"
-            body += "a=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1\r\na=control:track1\r\n"
+            body += f"a=rtpmap:96 {self.server.codec}/90000\r\na=fmtp:96 packetization-mode=1\r\na=control:track1\r\n"
             more = "Content-Type: application/sdp\r\n"
         elif method == "SETUP":
             more = f"Transport: RTP/AVP/TCP;unicast;interleaved={channels}\r\nSession: 1\r\n"
@@ -107,16 +109,19 @@ def rtp_payloads(unit: bytes, size: int = 1200) -> Iterator[tuple[bytes, bool]]:
         yield bytes([(head & 0xE0) | 28, flags]) + part, last
 
 
-def h264_pictures() -> list[list[bytes]]:
-    """One second of H.264: the NAL units of each picture."""
+def h264_pictures(size: tuple[int, int] = (64, 48), codec: str = "libx264") -> list[list[bytes]]:
+    """One second of H.264, or H.265: the NAL units of each picture."""
+    width, height = size
+    form, parameters = ("h264", "x264-params") if codec == "libx264" else ("hevc", "x265-params")
     buffer, pictures = io.BytesIO(), []
-    with av.open(buffer, "w", format="h264") as container:
-        stream = container.add_stream("libx264", rate=Fraction(30))
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        stream.options = {"g": "10", "bf": "0", "x264-params": "repeat-headers=1"}
+    with av.open(buffer, "w", format=form) as container:
+        stream = container.add_stream(codec, rate=Fraction(30))
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        quiet = ":log-level=none:pools=1:keyint=10:bframes=0" if form == "hevc" else ""
+        stream.options = {"g": "10", "bf": "0", parameters: f"repeat-headers=1{quiet}"}
         rng = np.random.default_rng(1)
         for _ in range(30):
-            rgb = rng.integers(0, 255, (48, 64, 3), dtype=np.uint8)
+            rgb = rng.integers(0, 255, (height, width, 3), dtype=np.uint8)
             for packet in stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")):
                 units = bytes(packet).replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1")
                 pictures.append([unit for unit in units if unit])

@@ -14,7 +14,6 @@ import pytest
 import redis.exceptions
 
 from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.embedded import find_binary
 from cornerman_shared.bus.hop import Hop, HopResult
 from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.messages import BlobRef, Chunk, Question, StateEvent, Times
@@ -22,6 +21,7 @@ from cornerman_shared.bus.publish import publish
 from cornerman_shared.bus.redis_client import open_client, redis_errors
 from cornerman_shared.bus.registry import add_source, remove_source
 from cornerman_shared.bus.runs import begin_run, set_state
+from cornerman_shared.bus.server_binary import find_binary
 from cornerman_shared.errors import BlobExpiredError, ConfigError, MalformedError, RetryableError
 from cornerman_shared.settings.source import SourceSpec
 from cornerman_shared.settings.tree import Settings

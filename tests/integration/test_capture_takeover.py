@@ -177,8 +177,11 @@ async def test_lost_lease_stops_all_writes(bus: Bus, settings: Settings) -> None
         await asyncio.sleep(1.5)
         assert len(await chunks(bus)) == before
         await expire_key(bus, keys.lease("capture:cam1"))
-        await until(has_chunks(bus, before + 1))  # the other owner is gone: captured again, as a new run
-    assert len({chunk.run for chunk in await chunks(bus)}) == 2
+        await until(has_chunks(bus, before + 1))  # the other owner is gone: the run goes on
+    found = await chunks(bus)
+    assert len({chunk.run for chunk in found}) == 1
+    assert [chunk.seq for chunk in found] == list(range(len(found)))
+    assert min(np.diff([chunk.pts_s for chunk in found])) > 0
 
 
 async def test_real_process_is_killed_and_followed(bus: Bus, settings: Settings, tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import redis
 
-from cornerman.local.server_choice import OWNER, choose_server
+from cornerman.local.server_choice import OWNER, ServerChoice, choose_server
 from cornerman_shared.bus import embedded
+from cornerman_shared.bus.server_address import server_socket, socket_url
 from cornerman_shared.settings.tree import Settings, load_settings
 
 
@@ -13,8 +14,9 @@ def settings_in(folder: Path) -> Settings:
     return load_settings({"runtime": {"dir": str(folder)}})
 
 
-def pings(url: str) -> bool:
-    with redis.Redis.from_url(url) as client:
+def pings(choice: ServerChoice) -> bool:
+    own = choice.settings.redis
+    with redis.Redis.from_url(own.url, password=own.password) as client:
         return bool(client.ping())
 
 
@@ -22,14 +24,30 @@ def test_first_command_starts_the_server(tmp_path: Path) -> None:
     with choose_server(settings_in(tmp_path), {}, "run") as choice:
         assert choice.server is not None
         assert not choice.shared
-        assert choice.settings.redis.url == embedded.socket_url(settings_in(tmp_path))
-        assert pings(choice.settings.redis.url)
+        assert choice.settings.redis.url == socket_url(server_socket(settings_in(tmp_path)))
+        assert pings(choice)
         assert choice.overrides == {
-            "redis": {"url": choice.settings.redis.url},
+            "redis": {"url": choice.settings.redis.url, "blobs_url": "", "password": choice.settings.redis.password},
             "runtime": {"dir": str(tmp_path)},
         }
-    assert not embedded.answers(embedded.server_socket(settings_in(tmp_path)))
+    assert not embedded.answers(server_socket(settings_in(tmp_path)), choice.settings.redis.password)
     assert not (tmp_path / OWNER).exists()
+
+
+def test_kept_data_gets_server_for_blobs(tmp_path: Path) -> None:
+    settings = load_settings({"runtime": {"dir": str(tmp_path)}, "redis": {"data_dir": str(tmp_path / "data")}})
+    with choose_server(settings, {}, "up") as up:
+        own = up.settings.redis
+        with redis.Redis.from_url(own.blobs_url, password=own.password) as blobs:
+            assert blobs.config_get("appendonly")["appendonly"] == "no"
+            assert blobs.config_get("maxmemory-policy")["maxmemory-policy"] == "volatile-ttl"
+            blobs.set("frames", b"0" * 5_000_000)
+        # A guest knows no data folder, and finds both servers.
+        with choose_server(settings_in(tmp_path), {}, "run") as guest:
+            assert guest.settings.redis.blobs_url == own.blobs_url
+    assert sum(file.stat().st_size for file in tmp_path.rglob("*") if file.is_file()) < 1_000_000
+    with choose_server(settings_in(tmp_path), {}, "run") as later:
+        assert later.settings.redis.blobs_url == ""
 
 
 def test_second_run_gets_private_server(tmp_path: Path) -> None:
@@ -40,9 +58,9 @@ def test_second_run_gets_private_server(tmp_path: Path) -> None:
             assert second.overrides["encoder"] == {"batch": 2}
             own = Path(second.overrides["runtime"]["dir"])
             assert own.parent == tmp_path
-            assert pings(second.settings.redis.url)
+            assert pings(second)
         assert not own.exists()
-        assert pings(first.settings.redis.url)
+        assert pings(first)
 
 
 def test_run_joins_up_demo_does_not(tmp_path: Path) -> None:
@@ -50,7 +68,7 @@ def test_run_joins_up_demo_does_not(tmp_path: Path) -> None:
         with choose_server(settings_in(tmp_path), {}, "run") as guest:
             assert guest.shared
             assert guest.settings.redis.url == up.settings.redis.url
-        assert pings(up.settings.redis.url)
+        assert pings(up)
         with choose_server(settings_in(tmp_path), {}, "demo") as demo:
             assert not demo.shared
             assert demo.settings.redis.url != up.settings.redis.url

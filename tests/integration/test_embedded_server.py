@@ -39,12 +39,32 @@ def started(settings: Settings) -> EmbeddedServer:
 
 def test_server_answers_until_stopped(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
-    with started(settings) as server, redis.Redis.from_url(server.url) as client:
+    with started(settings) as server, redis.Redis.from_url(server.url, password=server.password) as client:
         assert client.ping()
         assert server.path.stat().st_mode & 0o077 == 0
         assert client.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction"
     assert not server.path.exists()
     assert not server.alive()
+
+
+def test_server_wants_its_password(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    with started(settings) as server:
+        with redis.Redis.from_url(server.url) as stranger, pytest.raises(redis.AuthenticationError):
+            stranger.ping()
+        assert (tmp_path / "valkey.password").stat().st_mode & 0o077 == 0
+        command = " ".join(psutil.Process(server.process.pid).cmdline())
+        assert server.password not in command
+        assert len(server.password) == 64
+
+
+def test_memory_is_bounded(tmp_path: Path) -> None:
+    settings = load_settings({"runtime": {"dir": str(tmp_path)}, "redis": {"maxmemory_bytes": 64 * 2**20}})
+    with started(settings) as server, redis.Redis.from_url(server.url, password=server.password) as client:
+        assert client.info("memory")["maxmemory"] == 64 * 2**20
+        with pytest.raises(redis.exceptions.OutOfMemoryError):
+            for number in range(64):
+                client.set(f"key{number}", b"0" * 2**20)
 
 
 def test_second_start_finds_the_first(tmp_path: Path) -> None:
@@ -76,27 +96,27 @@ def test_stale_socket_is_replaced(tmp_path: Path) -> None:
     first.process.kill()
     first.process.wait()
     assert first.path.exists()
-    with started(settings_in(tmp_path)) as second, redis.Redis.from_url(second.url) as client:
+    with started(settings_in(tmp_path)) as second, redis.Redis.from_url(second.url, password=second.password) as client:
         assert client.ping()
 
 
 def test_data_folder_survives_a_kill(tmp_path: Path) -> None:
     settings = settings_in(tmp_path / "run", tmp_path / "data")
-    with started(settings) as server, redis.Redis.from_url(server.url) as client:
+    with started(settings) as server, redis.Redis.from_url(server.url, password=server.password) as client:
         client.set("orderly", 1)
-    with started(settings) as server, redis.Redis.from_url(server.url) as client:
+    with started(settings) as server, redis.Redis.from_url(server.url, password=server.password) as client:
         assert client.get("orderly") == b"1"
         client.set("killed", 2)
         server.process.kill()
         server.process.wait()
-    with started(settings) as server, redis.Redis.from_url(server.url) as client:
+    with started(settings) as server, redis.Redis.from_url(server.url, password=server.password) as client:
         assert (client.get("orderly"), client.get("killed")) == (b"1", b"2")
 
 
 def test_no_data_folder_writes_nothing(tmp_path: Path) -> None:
-    with started(settings_in(tmp_path)) as server, redis.Redis.from_url(server.url) as client:
+    with started(settings_in(tmp_path)) as server, redis.Redis.from_url(server.url, password=server.password) as client:
         client.set("a", 1)
-    with started(settings_in(tmp_path)) as server, redis.Redis.from_url(server.url) as client:
+    with started(settings_in(tmp_path)) as server, redis.Redis.from_url(server.url, password=server.password) as client:
         assert client.get("a") is None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 from collections.abc import AsyncIterator
 
 import pytest
@@ -48,6 +49,51 @@ async def test_half_sent_requests_stop_nobody(settings: Settings, bus: Bus) -> N
             assert (await client.get("/api/sources")).status_code == 200
         closed = await asyncio.wait_for(readers[0].read(), PATIENCE_S)
         assert closed.startswith(b"HTTP/1.1 408")
+
+
+KINDS = {
+    "nothing": b"",
+    "half a head": b"GET / HTTP/1.1\r\nHost:",
+    "half a login": b"POST /api/session HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{",
+    "half a refused body": b"POST /api/sources HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{",
+    "answered and kept open": b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_many_strangers_stop_nobody(settings: Settings, bus: Bus, kind: str) -> None:
+    """1,100 connections without a token, with the default bounds: others are answered meanwhile."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    # Each connection takes a descriptor at both ends, and both ends are in this process.
+    count = min(1_100, (hard - 200) // 2)
+    locked = with_web(settings, token=TOKEN, head_timeout_s=PATIENCE_S, body_timeout_s=PATIENCE_S)
+    try:
+        async with gateway(locked, bus) as (url, _), half_sent(url, count, KINDS[kind]):
+            for _ in range(3):
+                async with caller(url) as client:
+                    client.headers["Authorization"] = f"Bearer {TOKEN}"
+                    assert (await client.get("/api/sources")).status_code == 200
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_upload_in_progress_keeps_its_place(settings: Settings, bus: Bus) -> None:
+    bounded = with_web(settings, max_connections=16, max_connections_per_client=8, body_timeout_s=PATIENCE_S)
+    head = b"POST /api/uploads?name=a.mp4 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n\r\n"
+    video = (b"\0\0\0\x18ftypmp42" + bytes(200_000))[:200_000]
+    async with gateway(bounded, bus) as (url, _):
+        host, port = url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(head + video[:150_000])
+        await writer.drain()
+        async with caller(url) as client:
+            assert (await client.get("/livez")).status_code == 200
+        async with half_sent(url, 60, b"GET / HTTP/1.1\r\nHost:"):
+            writer.write(video[150_000:])
+            await writer.drain()
+            assert (await asyncio.wait_for(reader.readline(), PATIENCE_S)).split()[1] in (b"200", b"201")
+        writer.close()
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ class Costs:
     first_token_s: list[float] = field(default_factory=list)
 
 
-class Coach:
+class InProcessCoach:
     """A coach, loaded from its folder.
 
     Args:

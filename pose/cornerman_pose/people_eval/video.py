@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from cornerman_pose.landmarks import CHUNK_FRAMES, SeenChunk
 from cornerman_pose.warp import Pixels
 
 if TYPE_CHECKING:
+    from cornerman_media.reader import VideoReader
     from cornerman_pose.estimator import PoseEstimator
 
 SAMPLE_FPS: Final = 8.0
@@ -25,26 +27,16 @@ def sampled(path: Path, fps: float = SAMPLE_FPS, shorter_side: int = SHORTER_SID
     Raises:
         LandmarkFileError: no video can be read from the file.
     """
-    import av
+    from cornerman_media.sampling import with_shorter_side
 
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise LandmarkFileError(f"{path} holds no video stream")
-            stream = container.streams.video[0]
-            early_s = min(0.5 / float(stream.average_rate or 30), 0.25 / fps)
-            first_s, tick = None, -1
-            for frame in container.decode(stream):
-                if frame.time is None:
-                    continue
-                first_s = frame.time if first_s is None else first_s
-                now_s = frame.time - first_s
-                due = int((now_s + early_s) * fps + 1e-6)
-                if due > tick:
-                    tick = due
-                    yield now_s, _picture(frame, shorter_side)
-    except av.FFmpegError as error:
-        raise LandmarkFileError(f"{path} cannot be read as video: {error}") from error
+    with _opened(path) as video:
+        early_s = min(video.info.nominal_s / 2, 0.25 / fps)
+        tick = -1
+        for frame in video:
+            due = int((frame.time_s + early_s) * fps + 1e-6)
+            if due > tick:
+                tick = due
+                yield frame.time_s, frame.rgb(with_shorter_side(frame.size, shorter_side))
 
 
 def frame_rate(path: Path) -> float:
@@ -53,27 +45,24 @@ def frame_rate(path: Path) -> float:
     Raises:
         LandmarkFileError: it cannot be read, or does not say.
     """
-    import av
+    with _opened(path) as video:
+        if not video.info.has_rate:
+            raise LandmarkFileError(
+                f"{path} does not say how many frames a second it has; write it again with a constant rate"
+            )
+        return video.info.frame_rate
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[VideoReader]:
+    from cornerman_media.errors import MediaError
+    from cornerman_media.reader import open_video  # FFmpeg is slow to import
 
     try:
-        with av.open(str(path)) as container:
-            rate = container.streams.video[0].average_rate if container.streams.video else None
-    except av.FFmpegError as error:
+        with open_video(path) as video:
+            yield video
+    except MediaError as error:
         raise LandmarkFileError(f"{path} cannot be read as video: {error}") from error
-    if not rate:
-        raise LandmarkFileError(
-            f"{path} does not say how many frames a second it has; write it again with a constant rate"
-        )
-    return float(rate)
-
-
-def _picture(frame: Any, shorter_side: int) -> Pixels:
-    width, height = frame.width, frame.height
-    factor = shorter_side / min(width, height)
-    size = {"width": round(width * factor), "height": round(height * factor)}
-    pixels: Pixels = frame.reformat(**size, format="rgb24").to_ndarray()
-    turns = round(getattr(frame, "rotation", 0) / 90) % 4
-    return np.ascontiguousarray(np.rot90(pixels, turns))
 
 
 def seen_chunks(

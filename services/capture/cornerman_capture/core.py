@@ -5,6 +5,7 @@ raw timestamp -> TimeRepair -> FrameSampler -> (the frame is converted only now)
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +15,9 @@ from cornerman_capture.motion import grey, motion
 from cornerman_capture.sampling import FrameSampler
 from cornerman_capture.window import Window
 from cornerman_media.timestamps import NOMINAL_S, TimeRepair
+
+DROPPED = "dropped:"
+"""Prefix of the counters of dropped chunks; the reason follows."""
 
 Pixels = NDArray[np.uint8]
 """[H, W, 3] RGB."""
@@ -77,6 +81,8 @@ class Chunker:
         sample_fps: frames sampled a second of media time.
         overlap: frames that a chunk shares with the one before, 0 to 7.
         nominal_s: usual time between two frames, seconds.
+        first_s: media time of the first frame, seconds.
+        first_index: number of the first chunk.
 
     Attributes:
         captured: frames so far.
@@ -84,8 +90,17 @@ class Chunker:
         due: pending chunks so far.
     """
 
-    def __init__(self, sample_fps: float, overlap: int, nominal_s: float = NOMINAL_S) -> None:
-        self.timeline = TimeRepair(nominal_s)
+    def __init__(
+        self,
+        sample_fps: float,
+        overlap: int,
+        nominal_s: float = NOMINAL_S,
+        *,
+        first_s: float = 0.0,
+        first_index: int = 0,
+    ) -> None:
+        self.timeline = TimeRepair(nominal_s, first_s)
+        self._first_index = first_index
         self._sampler = FrameSampler(sample_fps, nominal_s)
         self._window: Window[SampledFrame] = Window(overlap)
         self.captured = 0
@@ -110,7 +125,7 @@ class Chunker:
         if frames is None:
             return None
         self.due += 1
-        return PendingChunk(self.due - 1, frames, available_at_s)
+        return PendingChunk(self._first_index + self.due - 1, frames, available_at_s)
 
     def restart(self, gap_s: float) -> None:
         """Continues after `gap_s` seconds without frames: media time advances, the window is cleared."""
@@ -123,10 +138,25 @@ class ChunkCounts:
     """Counts of the pending chunks of one run: published, or dropped by reason.
 
     Lossless chunks are never dropped, so their `index` is their `seq`; live chunks get their `seq` when published.
+
+    Attributes:
+        published: chunks of the run, those of earlier processes among them.
+        dropped: by reason, by this process.
+        earlier: counters that earlier processes of the run wrote, which this one adds to.
     """
 
     published: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
+    earlier: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def continued(cls, published: int, earlier: Mapping[str, int]) -> ChunkCounts:
+        """Counts of a run whose process ended: what it had not published is dropped as `stopped`."""
+        settled = published + sum(n for name, n in earlier.items() if name.startswith(DROPPED))
+        due = max(earlier.get("due", 0), settled)
+        stopped = f"{DROPPED}stopped"
+        counts = {**earlier, "due": due, stopped: earlier.get(stopped, 0) + due - settled}
+        return cls(published, earlier={name: count for name, count in counts.items() if count})
 
     def drop(self, reason: str, count: int = 1) -> None:
         """Counts dropped chunks."""
@@ -139,11 +169,16 @@ class ChunkCounts:
             self.dropped[reason] = count
 
     def pending(self, due: int) -> int:
-        """How many of the `due` chunks are neither published nor dropped yet."""
-        return max(0, due - self.published - sum(self.dropped.values()))
+        """How many of the `due` chunks of this process and those before are neither published nor dropped yet."""
+        dropped = sum(self.dropped.values()) + sum(n for name, n in self.earlier.items() if name.startswith(DROPPED))
+        return max(0, self.earlier.get("due", 0) + due - self.published - dropped)
 
     def counters(self, captured: int, sampled: int, due: int) -> dict[str, int]:
         """Counters for the bus, without `published`, which the publish script counts."""
-        # A continued run decodes again what was published before, so `due` lags behind `published` at first.
-        counts = {"captured": captured, "sampled": sampled, "due": max(due, self.published)}
-        return counts | {f"dropped:{reason}": count for reason, count in sorted(self.dropped.items())}
+        counts = {"captured": captured, "sampled": sampled, "due": due}
+        counts |= {DROPPED + reason: count for reason, count in sorted(self.dropped.items())}
+        for name, count in self.earlier.items():
+            if name in ("captured", "sampled", "due") or name.startswith(DROPPED):
+                counts[name] = counts.get(name, 0) + count
+        # A continued lossless run decodes again what was published before, so `due` lags behind at first.
+        return counts | {"due": max(counts["due"], self.published)}

@@ -59,7 +59,7 @@ async def _poll_viewers(bus: Bus, spec: Callable[[], SourceSpec], previews: Prev
 async def _append(bus: Bus, ring: str, run: str, frame: PreviewFrame) -> None:
     body = pack_map({"run": run, "pts_s": frame.pts_s, "at_s": frame.at_s, "jpeg": frame.jpeg})
     with redis_errors():
-        async with bus.redis.pipeline(transaction=False) as pipe:
+        async with bus.blobs.pipeline(transaction=False) as pipe:
             pipe.xadd(ring, {FIELD: body}, maxlen=bus.settings.capture.display_ring, approximate=True)
             pipe.expire(ring, RING_TTL_S)
             await pipe.execute()
@@ -68,7 +68,7 @@ async def _append(bus: Bus, ring: str, run: str, frame: PreviewFrame) -> None:
 async def read_pushed_frames(bus: Bus, source_id: str, inbox: Inbox) -> None:
     """Reads frames that a browser pushes from now on into the inbox. Retries while the server is unreachable."""
     stream = bus.keys(source_id).push(source_id)
-    client = bus.blocking_client(PUSH_BLOCK_MS / 1000)
+    client = bus.blocking_client(PUSH_BLOCK_MS / 1000, blobs=True)
     last_id: str | bytes = "$"
 
     async def read() -> Any:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cornerman_capture.thread_queue import ThreadQueue
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.lease import Lease
+    from cornerman_shared.bus.memory_gate import MemoryGate
     from cornerman_shared.process.metrics import Metrics
     from cornerman_shared.settings.source import SourceSpec
 
@@ -45,6 +46,8 @@ class Publisher:
         stopping: True = publish nothing more and do not wait.
         metrics: of this process.
         stills: keeps frames of this run that feedback is about.
+        memory: of the servers; while one is full, lossless waits and live drops.
+        incarnation: of the source.
     """
 
     def __init__(
@@ -57,14 +60,19 @@ class Publisher:
         stopping: Callable[[], bool],
         metrics: Metrics,
         stills: Stills,
+        memory: MemoryGate,
+        incarnation: int = 0,
     ) -> None:
+        self._incarnation = incarnation
         self._bus, self._lease, self._run = bus, lease, run
         self._spec, self._counts, self._stopping, self._metrics = spec, counts, stopping, metrics
         self._keys = bus.keys(spec().source_id)
         self._source_id = spec().source_id
         self._lossless = spec().watch.lossless
         self._keep_frames = bus.settings.generator.backend in PIXEL_BACKENDS
-        self._stills = stills
+        self._stills, self._memory = stills, memory
+        self._full = False
+        self._in_doubt = False  # the chunk at hand may be on the bus
 
     async def publish_all(self, chunks: ThreadQueue[PendingChunk]) -> None:
         """Publishes until the queue is closed and empty.
@@ -101,6 +109,7 @@ class Publisher:
             frames=None,
             keep_frames=False,
             times=Times(captured_at_s=now_s, published_at_s=now_s),
+            incarnation=self._incarnation,
         )
         await publish(self._bus, chunk, self._lease, 0)
 
@@ -110,21 +119,23 @@ class Publisher:
         # that was interrupted once is retried until it is answered, even without credit.
         seq = chunk.index if self._lossless else self._counts.published
         backoff = Backoff(base_s=CREDIT_POLL_S, cap_s=1.0)
-        interrupted = False
+        self._in_doubt, warned = False, False
         while True:
             try:
-                if await self._has_credit() and await self._put(chunk, seq):
+                has_room = await self._has_room()
+                if has_room and await self._has_credit() and await self._put(chunk, seq):
                     self._counts.published += 1
                     self._stills.hold(chunk)
                     return
-                if not self._lossless and not interrupted:
-                    self._counts.drop("no_credit")
+                if not self._lossless and not self._in_doubt:
+                    self._counts.drop("no_credit" if has_room else "server_full")
                     return
                 wait_s = CREDIT_POLL_S
             except RetryableError as error:
-                if not interrupted:
+                if not warned:
                     log.warning("publishing_interrupted", source_id=self._source_id, seq=seq, error=str(error))
-                interrupted, wait_s = True, backoff.next_s()
+                warned, wait_s = True, backoff.next_s()
+                self._memory.refused()
             if self._stopping():
                 return
             await asyncio.sleep(wait_s)
@@ -149,13 +160,27 @@ class Publisher:
             frames=frames,
             keep_frames=self._keep_frames,
             times=times,
+            incarnation=self._incarnation,
         )
+        self._in_doubt = True
         result = await publish(self._bus, chunk, self._lease, self._spec().watch.credit)
+        self._in_doubt = False
         if result == "no_credit":
             await self._bus.free_blobs([frames])
             return False
         self._metrics.observe_stage("published", times.captured_at_s, times.published_at_s)
         return True
+
+    async def _has_room(self) -> bool:
+        """Checks the servers' memory long before they refuse writes; logs when it runs out and when it is back."""
+        why = await self._memory.full()
+        if bool(why) != self._full:
+            self._full = bool(why)
+            if why:
+                log.error("server_full", source_id=self._source_id, message=why)
+            else:
+                log.info("server_has_room", source_id=self._source_id)
+        return not why
 
     async def _has_credit(self) -> bool:
         """Checks credit before megabytes of pixels are sent; the publish script decides."""

@@ -34,6 +34,7 @@ class Reporter:
         decoder: decodes the run.
         counts: of the run's chunks.
         metrics: of this process.
+        incarnation: of the source.
 
     Attributes:
         state: of the source, as last reported.
@@ -49,7 +50,9 @@ class Reporter:
         decoder: SourceDecoder,
         counts: ChunkCounts,
         metrics: Metrics,
+        incarnation: int = 0,
     ) -> None:
+        self._incarnation = incarnation
         self.state: SourceStateName = "waiting"
         self.may_end = False
         self._bus, self._lease, self._source_id, self._run = bus, lease, source_id, run
@@ -57,7 +60,8 @@ class Reporter:
         self._unreported: deque[StateChange] = deque()
         self._last_error = ""
         self._written: dict[str, int] = {}
-        self._measured: dict[str, int] = {}
+        # What earlier processes of the run counted is in their metrics.
+        self._measured = {**counts.counters(0, 0, 0), "published": counts.published}
 
     async def report_loop(self) -> None:
         """Reports at each change of state, and each `REPORT_S`.
@@ -84,9 +88,7 @@ class Reporter:
         while self._unreported and not (self._unreported[0].over and not self.may_end):
             change = self._unreported[0]
             is_error = self._is_new_error(change)
-            await set_state(
-                self._bus, self._source_id, self._run, change.state, change.detail, self._lease, is_error=is_error
-            )
+            await self._set_state(change, is_error=is_error)
             # Removed only after the server has answered, so that a lost reply repeats the report.
             self._unreported.popleft()
             if is_error or change.state == "playing":
@@ -103,8 +105,20 @@ class Reporter:
             RetryableError: no answer; reporting it again is safe.
         """
         await self.report_changes()
-        await set_state(self._bus, self._source_id, self._run, change.state, change.detail, self._lease)
+        await self._set_state(change)
         self.state = change.state
+
+    async def _set_state(self, change: StateChange, *, is_error: bool = False) -> None:
+        await set_state(
+            self._bus,
+            self._source_id,
+            self._run,
+            change.state,
+            change.detail,
+            self._lease,
+            is_error=is_error,
+            incarnation=self._incarnation,
+        )
 
     def _is_new_error(self, change: StateChange) -> bool:
         """Whether the change is an error that differs from the last one; attempts repeat the same error."""
@@ -122,10 +136,11 @@ class Reporter:
         if not self._decoder.plan.lossless:
             # The queue of a lossless run drops chunks only when it is closed; those are counted as stopped.
             counts.set_dropped("behind", self._decoder.behind)
-        counters = counts.counters(chunker.captured, chunker.sampled, chunker.due)
+        captured = chunker.captured - self._decoder.repeated
+        counters = counts.counters(captured, chunker.sampled, chunker.due)
         self._measure({**counters, "published": counts.published, "reconnects": self._decoder.state.reconnects})
         if counters != self._written:
-            await set_counters(self._bus, self._source_id, counters, self._lease)
+            await set_counters(self._bus, self._source_id, counters, self._lease, run=self._run)
             self._written = counters
 
     def _measure(self, totals: dict[str, int]) -> None:

@@ -17,6 +17,7 @@ from redis.exceptions import ResponseError
 from cornerman_capture.source_runner import SourceRunner, identity
 from cornerman_shared.aio import leaves, wait_or_timeout
 from cornerman_shared.bus.lease import Lease
+from cornerman_shared.bus.memory_gate import MemoryGate
 from cornerman_shared.bus.messages import ErrorEvent
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import RegistryWatcher
@@ -49,14 +50,16 @@ class Capture:
         self._context = context
         self._bus = context.bus
         self._settings = context.settings
+        self._memory = MemoryGate(context.bus)
+        self._registry = RegistryWatcher(context.bus)
         self._runners: dict[str, tuple[SourceRunner, asyncio.Task[None]]] = {}
-        self._over: dict[str, str] = {}  # source id -> identity of the run that reached its end
+        self._over: dict[str, tuple[int, str]] = {}  # source id -> incarnation and identity of the run that ended
         self._free_since_s: dict[str, float] = {}  # source id -> when it was first seen without an owner
         self._retry_at_s: dict[str, float] = {}  # source id -> when to try its lease again
 
     async def run(self) -> None:
         """Captures until `context.stopping` is set. Retries while the server is unreachable."""
-        registry = RegistryWatcher(self._bus)
+        registry = self._registry
         server_lost = False
         while not self._context.stopping.is_set():
             try:
@@ -75,24 +78,19 @@ class Capture:
         await asyncio.gather(*(task for _runner, task in self._runners.values()))
 
     async def _apply(self, specs: dict[str, SourceSpec]) -> None:
-        """Passes changed settings to the runners and drops the data of removed sources."""
+        """Passes changed settings to the runners and forgets removed sources."""
         for source_id, (runner, _task) in self._runners.items():
             if source_id not in specs:
                 runner.stop("removed")
-            elif specs[source_id] != runner.spec:
-                runner.update(specs[source_id])
-        for source_id in [known for known in self._over if known not in specs]:
-            async with self._containing(source_id):
-                await self._forget_run(source_id)
-            del self._over[source_id]
-        for memory in (self._free_since_s, self._retry_at_s):
+            elif (specs[source_id], self._incarnation(source_id)) != (runner.spec, runner.incarnation):
+                runner.update(specs[source_id], self._incarnation(source_id))
+        for memory in (self._over, self._free_since_s, self._retry_at_s):
             for source_id in [known for known in memory if known not in specs]:
                 del memory[source_id]
 
-    async def _forget_run(self, source_id: str) -> None:
-        """Makes a file play again if its source is added again under the same id."""
-        with redis_errors():
-            await self._bus.redis.hdel(self._bus.keys(source_id).run(source_id), "url")
+    def _incarnation(self, source_id: str) -> int:
+        """Of a source as last read; 0 = a version without incarnations added it."""
+        return self._registry.incarnations.get(source_id, 0)
 
     async def _claim(self, specs: dict[str, SourceSpec]) -> None:
         """Takes the leases of free sources, up to the limits of this process."""
@@ -150,7 +148,8 @@ class Capture:
         return len(await live_names(self._bus, "capture") | {self._context.name})
 
     def _start(self, spec: SourceSpec, lease: Lease) -> None:
-        runner = SourceRunner(self._bus, spec, lease, self._context.metrics)
+        incarnation = self._incarnation(spec.source_id)
+        runner = SourceRunner(self._bus, spec, lease, self._context.metrics, self._memory, incarnation)
         task = self._context.tasks.create_task(self._run_source(runner), name=f"source:{spec.source_id}")
         self._runners[spec.source_id] = (runner, task)
 
@@ -163,12 +162,7 @@ class Capture:
         finally:
             del self._runners[source_id]
         if result == "over":
-            self._over[source_id] = self._identity(runner.spec)
-        elif result == "removed":
-            try:
-                await self._forget_run(source_id)
-            except RetryableError as error:
-                log.warning("removed_source_not_forgotten", source_id=source_id, error=str(error))
+            self._over[source_id] = (runner.incarnation, self._identity(runner.spec))
         log.info("source_left", source_id=source_id, outcome=result)
 
     @contextlib.asynccontextmanager
@@ -192,7 +186,7 @@ class Capture:
                 log.warning("error_not_published", source_id=source_id, error=str(refused))
 
     def _is_over(self, spec: SourceSpec) -> bool:
-        return self._over.get(spec.source_id) == self._identity(spec)
+        return self._over.get(spec.source_id) == (self._incarnation(spec.source_id), self._identity(spec))
 
     def _identity(self, spec: SourceSpec) -> str:
         return identity(spec, self._settings.capture.shorter_side)

@@ -53,7 +53,8 @@ class DecodePlan:
         loop: start a file again at its end.
         can_fail: give up after some attempts (files, also remote ones), unlike a camera.
         give_up_s: give up a source that never gave a frame this long after its first error; 0 = never.
-        skip: chunks that are on the bus already, in a continued run.
+        skip: chunks that are on the bus already, in a continued lossless run; it is decoded from its start.
+        continues: where an earlier process of the run stopped, if it is not decoded from its start.
     """
 
     sample_fps: float
@@ -64,6 +65,22 @@ class DecodePlan:
     can_fail: bool
     give_up_s: float = 0.0
     skip: int = 0
+    continues: Continuation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """Where an earlier process of the run stopped.
+
+    Attributes:
+        pts_s: media time of the newest chunk on the bus, seconds.
+        away_s: seconds since it was published.
+        chunks: chunks on the bus.
+    """
+
+    pts_s: float
+    away_s: float
+    chunks: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +110,7 @@ class SourceDecoder:
         changed: set at each change of state and at the end of the thread.
         chunks: pending chunks; closed at the end of the run.
         behind: chunks that the queue dropped because they were not taken in time.
+        repeated: frames of a continued file that were decoded again to get to its place.
     """
 
     def __init__(
@@ -105,6 +123,7 @@ class SourceDecoder:
         )
         self.chunker = Chunker(plan.sample_fps, plan.overlap)
         self.behind = 0
+        self.repeated = 0
         self.state = SourceState(settings.stall_s, can_fail=plan.can_fail, give_up_s=plan.give_up_s)
         self._open = opener
         self._settings = settings
@@ -118,7 +137,8 @@ class SourceDecoder:
         self._pacer = Pacer(clock.monotonic_s, self._interrupt.wait)
         self._live = False
         self._watch = ClockWatch()
-        self._frame_at_s = clock.monotonic_s()
+        self._frame_at_s = self._made_at_s = clock.monotonic_s()
+        self._goes_on_behind_s = -1.0  # a continued file is decoded, and not used, up to here
         self._thread = threading.Thread(target=self._run, name="decoder", daemon=True)
 
     # Called from the event loop.
@@ -214,7 +234,7 @@ class SourceDecoder:
         self._live = info.live
         nominal_s = believable_interval(info.nominal_s)
         if not again:
-            self.chunker = Chunker(self.plan.sample_fps, self.plan.overlap, nominal_s)
+            self.chunker = self._first_chunker(nominal_s)
             self.state.can_fail = not info.live
         elif info.live:
             self._watch.restart()
@@ -222,6 +242,24 @@ class SourceDecoder:
         self._pacer.restart()
         self._previews.configure(nominal_s, info.pixel_aspect)
         self._scaler = FrameScaler(self._settings.shorter_side, info.pixel_aspect)
+
+    def _first_chunker(self, nominal_s: float) -> Chunker:
+        """The chunker of the run. A continued run never goes back in media time.
+
+        A live source is as far ahead as it was away; a looped file begins another pass; any other file is read from
+        its start up to its place.
+        """
+        plan, place = self.plan, self.plan.continues
+        if place is None:
+            return Chunker(plan.sample_fps, plan.overlap, nominal_s)
+        if self._live:
+            first_s = place.pts_s + place.away_s + self._clock.monotonic_s() - self._made_at_s
+        elif plan.loop:
+            first_s = place.pts_s + nominal_s
+        else:
+            first_s, self._goes_on_behind_s = 0.0, place.pts_s
+        index = place.chunks if plan.lossless else 0
+        return Chunker(plan.sample_fps, plan.overlap, nominal_s, first_s=first_s, first_index=index)
 
     def _read(self, source: FrameSource, skip_frames: int) -> bool:
         """Reads an open source. Returns True if the run is over, False to open the source again."""
@@ -243,6 +281,9 @@ class SourceDecoder:
         if self._live and not source.info.paced:
             raw_s = self._by_right_clock(raw_s)
         pts_s, sampled = self.chunker.stamp(raw_s, decoded.duration_s)
+        if pts_s <= self._goes_on_behind_s:
+            self.repeated += 1
+            return not self._stopped
         if self._is_paced(source) and self._pacer.wait_until(pts_s) and not self._continues():
             return False
         self._register_frame()
@@ -286,7 +327,7 @@ class SourceDecoder:
         detail = [source.note] if source.note else []
         if not self.plan.loop and (missing := source.cut_short()):
             detail.append(missing)
-        if chunker.due == 0:
+        if chunker.due == 0 and self.plan.continues is None:
             needed_s = CHUNK_FRAMES / self.plan.sample_fps
             detail.append(
                 f"too short for a chunk: {chunker.sampled} of {CHUNK_FRAMES} sampled frames; {needed_s:.1f} s needed"

@@ -13,17 +13,19 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
+from redis.exceptions import ResponseError
+
 from cornerman_capture.core import ChunkCounts
 from cornerman_capture.picture_streams import publish_previews, read_pushed_frames
 from cornerman_capture.preview import PreviewEncoder
 from cornerman_capture.publisher import Publisher
 from cornerman_capture.reporter import Reporter
-from cornerman_capture.source_decoder import DecodePlan, SourceDecoder, StateChange
+from cornerman_capture.source_decoder import Continuation, DecodePlan, SourceDecoder, StateChange
 from cornerman_capture.sources.opening import SourceOpener
 from cornerman_capture.sources.push import Inbox
 from cornerman_capture.stills import Stills
 from cornerman_shared.aio import background, leaves, retry
-from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.mending import mend_source
 from cornerman_shared.bus.runs import RunInfo, begin_run
 from cornerman_shared.errors import FencedError, RetryableError
 from cornerman_shared.process.logs import get_logger
@@ -32,6 +34,7 @@ from cornerman_shared.redact import redact_url
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.lease import Lease
+    from cornerman_shared.bus.memory_gate import MemoryGate
     from cornerman_shared.bus.messages import SourceStateName
     from cornerman_shared.process.metrics import Metrics
     from cornerman_shared.settings.source import SourceSpec
@@ -50,9 +53,16 @@ def identity(spec: SourceSpec, shorter_side: int) -> str:
 
     Credit and display are left out, because they do not change the chunks. Holds no credentials.
     """
-    watch = spec.watch.model_dump(exclude={"credit", "display"})
+    # Without `follow` where it is off, so that runs of builds that did not know it go on.
+    left_out = {"credit", "display"} if spec.watch.follow else {"credit", "display", "follow"}
+    watch = spec.watch.model_dump(exclude=left_out)
     text = json.dumps([spec.url, shorter_side, watch], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def is_pushed(spec: SourceSpec) -> bool:
+    """Whether its frames come through the gateway."""
+    return spec.url.lower().startswith("push:")
 
 
 class SourceRunner:
@@ -63,11 +73,16 @@ class SourceRunner:
         spec: settings of the source; `update` changes them.
         lease: of the source, held.
         metrics: of this process.
+        memory: of the servers.
+        incarnation: of the source; 0 = it has none.
     """
 
-    def __init__(self, bus: Bus, spec: SourceSpec, lease: Lease, metrics: Metrics) -> None:
+    def __init__(
+        self, bus: Bus, spec: SourceSpec, lease: Lease, metrics: Metrics, memory: MemoryGate, incarnation: int = 0
+    ) -> None:
         self.spec = spec
-        self._bus, self._lease, self._metrics = bus, lease, metrics
+        self.incarnation = incarnation
+        self._bus, self._lease, self._metrics, self._memory = bus, lease, metrics, memory
         self._stop_reason: StopReason | None = None
         self._decoder: SourceDecoder | None = None
         self._reporter: Reporter | None = None
@@ -77,11 +92,14 @@ class SourceRunner:
         """State of the source, as last reported."""
         return self._reporter.state if self._reporter else "waiting"
 
-    def update(self, spec: SourceSpec) -> None:
-        """Applies new settings. Pause, credit and display take effect in the current run; others start a new run."""
+    def update(self, spec: SourceSpec, incarnation: int) -> None:
+        """Applies new settings. Pause, credit and display take effect in the current run; others start a new run.
+
+        So does another incarnation, which is another source under the same id.
+        """
         side = self._bus.settings.capture.shorter_side
-        needs_new_run = identity(spec, side) != identity(self.spec, side)
-        self.spec = spec
+        needs_new_run = incarnation != self.incarnation or identity(spec, side) != identity(self.spec, side)
+        self.spec, self.incarnation = spec, incarnation
         if needs_new_run:
             self._stop("changed")
         elif self._decoder is not None:
@@ -108,6 +126,10 @@ class SourceRunner:
         except* FencedError as errors:  # publisher and reporter may both be fenced
             message = str(errors.exceptions[0])
             log.warning("source_taken_over", source_id=self.spec.source_id, message=message)
+        except* ResponseError:
+            # A script met a damaged key of this source; the next run starts without it. Else it is no source's fault.
+            if not await retry(partial(mend_source, self._bus, self.spec.source_id, "capture")):
+                raise
         return result
 
     async def _watch_lease(self) -> None:
@@ -135,16 +157,17 @@ class SourceRunner:
     async def _run_once(self) -> StopReason | None:
         """Captures one run. Returns the reason of a stop, or None at the end of the source."""
         spec, settings, clock = self.spec, self._bus.settings.capture, self._bus.clock
-        resumable = spec.watch.lossless and not spec.watch.loop
-        info = await self._begin(identity(spec, settings.shorter_side), resumable)
+        incarnation = self.incarnation
+        info = await self._begin(identity(spec, settings.shorter_side), incarnation)
         if info is None or info.ended:
             return self._stop_reason
-        published = info.next_seq if resumable else 0
+        repeats = _repeats(spec)
         inbox = Inbox()
         previews = PreviewEncoder(clock, settings.display_width, settings.display_quality)
-        opener = SourceOpener(spec.url, settings, inbox)
-        decoder = SourceDecoder(_plan(spec, published), opener, settings, clock, previews)
-        counts = ChunkCounts(published=published)
+        opener = SourceOpener(spec.url, settings, inbox, follow=spec.watch.follow)
+        decoder = SourceDecoder(_plan(spec, info, repeats=repeats), opener, settings, clock, previews)
+        # A lossless file is decoded from its start, so it counts from there as well.
+        counts = ChunkCounts(info.next_seq) if repeats else ChunkCounts.continued(info.next_seq, info.counters)
         publisher = Publisher(
             self._bus,
             self._lease,
@@ -154,8 +177,12 @@ class SourceRunner:
             lambda: self._stop_reason is not None,
             self._metrics,
             Stills(self._bus, info.run, lambda: self.spec),
+            self._memory,
+            incarnation,
         )
-        reporter = Reporter(self._bus, self._lease, spec.source_id, info.run, decoder, counts, self._metrics)
+        reporter = Reporter(
+            self._bus, self._lease, spec.source_id, info.run, decoder, counts, self._metrics, incarnation
+        )
         # From here on `update` and `stop` reach the decoder.
         self._decoder, self._reporter = decoder, reporter
         decoder.pause(self.spec.paused)
@@ -166,7 +193,7 @@ class SourceRunner:
             async with background(
                 reporter.report_loop(),
                 publish_previews(self._bus, lambda: self.spec, info.run, previews),
-                *([read_pushed_frames(self._bus, spec.source_id, inbox)] if spec.url.startswith("push:") else []),
+                *([read_pushed_frames(self._bus, spec.source_id, inbox)] if is_pushed(spec) else []),
             ):
                 await publisher.publish_all(decoder.chunks)
         finally:
@@ -174,21 +201,23 @@ class SourceRunner:
             self._decoder = None
             # Two decoders must not use one device, so the thread is joined before the next run.
             await asyncio.to_thread(decoder.join, JOIN_S)
-        await self._finish(decoder, counts, publisher, reporter, resumable)
+        # A replaced incarnation has been ended by the registry; nothing of its run may follow.
+        if incarnation == self.incarnation:
+            await self._finish(decoder, counts, publisher, reporter, repeats=repeats)
         return self._stop_reason
 
-    async def _begin(self, identity: str, resumable: bool) -> RunInfo | None:
+    async def _begin(self, identity: str, incarnation: int) -> RunInfo | None:
         """Starts or continues the run on the server. Returns None when stopped before it answers."""
         source_id = self.spec.source_id
-        key = self._bus.keys(source_id).run(source_id)
         run = f"{int(self._bus.clock.now_s() * 1000):x}-{uuid.uuid4().hex[:6]}"
 
         async def begin() -> RunInfo:
-            with redis_errors():
-                ended, url = await self._bus.redis.hmget(key, ["ended", "url"])
-            if ended == b"1" and url == identity.encode():
-                return RunInfo(run, 0, ended=True)
-            return await begin_run(self._bus, source_id, run, identity, self._lease, resume=resumable)
+            await mend_source(self._bus, source_id, "capture")
+            start = partial(begin_run, self._bus, source_id, run, identity, self._lease, incarnation=incarnation)
+            info = await start(resume=True)
+            # A version that stores no media time left it: a run in which time went back would be no run.
+            unknown = info.next_seq > 0 and info.pts_s is None and not info.ended and not _repeats(self.spec)
+            return await start(resume=False) if unknown else info
 
         if self._stop_reason is not None:
             return None
@@ -198,17 +227,17 @@ class SourceRunner:
             return None
 
     async def _finish(
-        self, decoder: SourceDecoder, counts: ChunkCounts, publisher: Publisher, reporter: Reporter, resumable: bool
+        self, decoder: SourceDecoder, counts: ChunkCounts, publisher: Publisher, reporter: Reporter, *, repeats: bool
     ) -> None:
         """Reports the last counters and state; publishes the end marker unless the process stops. Needs the lease."""
-        if self._stop_reason == "lost":
+        if self._stop_reason in ("lost", "removed"):
             return
         at_its_end = decoder.state.over and counts.pending(decoder.chunker.due) == 0
         if self._stop_reason == "stopped" and at_its_end:
             self._stop_reason = None
         # A stopping process ends no source: the next owner of the lease goes on with it.
         continues = self._stop_reason == "stopped"
-        if not (continues and resumable):
+        if not (continues and repeats):
             if not decoder.plan.lossless:
                 counts.set_dropped("behind", decoder.behind)
             counts.drop("stopped", counts.pending(decoder.chunker.due))
@@ -220,8 +249,6 @@ class SourceRunner:
         if self._stop_reason == "stopped":
             change = StateChange("waiting", "its capture process has stopped")
             await self._while_held(partial(reporter.report, change))
-        elif self._stop_reason == "removed":
-            await self._while_held(partial(reporter.report, StateChange("ended", "the source was removed")))
         else:
             await self._while_held(reporter.report_changes)
 
@@ -235,10 +262,19 @@ class SourceRunner:
             log.debug("report_dropped", source_id=self.spec.source_id, error=str(error))
 
 
-def _plan(spec: SourceSpec, skip: int) -> DecodePlan:
+def _repeats(spec: SourceSpec) -> bool:
+    """Whether a continued run is decoded from its start, chunk by chunk as before."""
+    return spec.watch.lossless and not spec.watch.loop
+
+
+def _plan(spec: SourceSpec, info: RunInfo, *, repeats: bool) -> DecodePlan:
     watch = spec.watch
+    place = None
+    if not repeats and info.pts_s is not None:
+        place = Continuation(info.pts_s, info.away_s, info.next_seq)
     # Whether http is a camera or a file is known only once it has been opened.
-    can_fail = not spec.url.lower().startswith(("rtsp:", "rtsps:", "http:", "https:", "device:", "/dev/video"))
+    remote = ("rtsp:", "rtsps:", "http:", "https:", "device:", "/dev/video")
+    can_fail = not (spec.url.lower().startswith(remote) or watch.follow)
     return DecodePlan(
         sample_fps=watch.sample_fps,
         overlap=watch.overlap,
@@ -247,5 +283,6 @@ def _plan(spec: SourceSpec, skip: int) -> DecodePlan:
         loop=watch.loop,
         can_fail=can_fail,
         give_up_s=watch.give_up_s,
-        skip=skip,
+        skip=info.next_seq if repeats else 0,
+        continues=place,
     )

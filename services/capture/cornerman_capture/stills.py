@@ -114,11 +114,11 @@ class Stills:
         body = pack_map({"height": rgb.shape[0], "width": rgb.shape[1], "rgb": np.ascontiguousarray(rgb).tobytes()})
         try:
             with redis_errors():
-                await self._bus.redis.hset(key, streams.still_field(self._run, moment), body)
-                await self._bus.redis.expire(key, KEPT_S)
-                if int(await self._bus.redis.hlen(key)) > KEPT:
-                    names = sorted(await self._bus.redis.hkeys(key), key=streams.still_order)
-                    await self._bus.redis.hdel(key, *names[:-KEPT])
+                await self._bus.blobs.hset(key, streams.still_field(self._run, moment), body)
+                await self._bus.blobs.expire(key, KEPT_S)
+                if int(await self._bus.blobs.hlen(key)) > KEPT:
+                    names = sorted(await self._bus.blobs.hkeys(key), key=streams.still_order)
+                    await self._bus.blobs.hdel(key, *names[:-KEPT])
         except RetryableError:
             self._held[moment] = rgb  # to be stored by the next poll
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,20 +18,20 @@ ADAPTER_FILE: Final = "adapter_config.json"
 NEEDS_TORCH: Final = ("mobile_videogpt", "vlm", "vllm")
 
 
-def refuse_wrong_combinations(settings: Settings, assets: Path, *, torch: bool, loads: bool) -> None:
+def refuse_wrong_combinations(settings: Settings, assets: Path, *, torch: bool, loads: Collection[str]) -> None:
     """Checks the models, and each source of the settings.
 
     Args:
         settings: with every choice in place.
         assets: folder of the bundled files.
         torch: whether torch is installed.
-        loads: whether the models are loaded here; if not, torch and the address of a server are not asked for.
+        loads: roles that are started here; of the others, neither torch nor the address of a server is asked for.
 
     Raises:
         ConfigError: names the settings that do not go together, and the remedy.
     """
-    if loads:
-        _check_installed(settings, torch)
+    _check_installed(settings, torch, loads)
+    if "generator" in loads:
         _check_server(settings)
     _check_halves(settings)
     _check_checkpoint("encoder.model", settings.encoder.model)
@@ -57,11 +58,11 @@ def check_source_models(speak: SpeakSettings, say: SaySettings, settings: Settin
         _check_adapter(say.adapter, settings)
 
 
-def _check_installed(settings: Settings, torch: bool) -> None:
+def _check_installed(settings: Settings, torch: bool, loads: Collection[str]) -> None:
     if torch:
         return
     for name, backend in (("encoder", settings.encoder.backend), ("generator", settings.generator.backend)):
-        if backend in NEEDS_TORCH:
+        if backend in NEEDS_TORCH and name in loads:
             raise ConfigError(
                 f"{name}.backend = {backend!r} needs torch, which is not installed: pip install 'cornerman[model]'"
             )

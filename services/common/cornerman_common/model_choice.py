@@ -7,7 +7,7 @@ is missing; notes say that the fakes' texts are echoes. Reads settings and small
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 READS_TOKENS: Final = ("mobile_videogpt", "vllm")
 """Generators that read the encoder's tokens: encoder and generator are halves of one model."""
 
+LOADING: Final = ("encoder", "decider", "generator")
+"""Roles that load models."""
+
 READS_FRAMES: Final = ("vlm", "openai")
 """Generators that look at frames: any encoder and head may decide before them."""
 
@@ -34,7 +37,7 @@ READS_FRAMES: Final = ("vlm", "openai")
 def resolve_models(
     flags: Mapping[str, Any] | None = None,
     *,
-    loads: bool = True,
+    loads: Collection[str] = LOADING,
     assets: Path | None = None,
     torch: bool | None = None,
 ) -> ModelChoice:
@@ -43,7 +46,7 @@ def resolve_models(
     Args:
         flags: nested settings of a command line; they are part of the result's `overrides`.
         assets: folder of the bundled files; None = the package's.
-        loads: whether processes that load the models are started with it here; False = they run elsewhere.
+        loads: roles that are started here with the choice; the others run elsewhere, with what is installed there.
         torch: whether torch is installed; None = look.
 
     Raises:
@@ -52,7 +55,7 @@ def resolve_models(
     given = GivenSettings(flags)
     settings = load_settings(flags)
     has_torch = importlib.util.find_spec("torch") is not None if torch is None else torch
-    choosing = _Choosing(settings, given, assets or bundled(), has_torch or not loads)
+    choosing = _Choosing(settings, given, assets or bundled(), has_torch or not {"encoder", "generator"} & set(loads))
     choice = choosing.choice(dict(flags or {}))
     refuse_wrong_combinations(choice.settings, choosing.assets, torch=has_torch, loads=loads)
     return choice

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 from cornerman_decider.requests import decision_event, end_event, lost_event, open_request, refused_event
 from cornerman_decider.state import OpenRequest, add_request, blobs_of, chunk_ref
-from cornerman_decider.state_codec import STATE_FIELD, question_bytes, question_field, state_bytes
+from cornerman_decider.state_codec import (
+    NEXT_FIELD,
+    RUN_FIELD,
+    STATE_FIELD,
+    question_bytes,
+    question_field,
+    state_bytes,
+)
 from cornerman_shared.bus.hop import Hop
 from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD
 from cornerman_shared.bus.messages import ErrorEvent, StateEvent
@@ -18,7 +25,8 @@ if TYPE_CHECKING:
 
     from cornerman_decider.core import Decision
     from cornerman_decider.state import DeciderState
-    from cornerman_shared.bus.messages import BlobRef, EndStatus, Features, Question, Request
+    from cornerman_shared.bus.messages import BlobRef, EndEvent, EndStatus, Features, Question, Request
+    from cornerman_shared.bus.resequence import Gap
     from cornerman_shared.bus.streams import Keys
     from cornerman_shared.settings.tree import BusSettings
 
@@ -34,15 +42,16 @@ class DeciderHops:
         self._keys = keys
         self._bus = bus
 
-    def begin(self, features: Features, gaps: Iterable[int], strategy: str, now_s: float) -> Hop:
+    def begin(self, features: Features, gaps: Iterable[Gap], strategy: str, now_s: float) -> Hop:
         """Starts the hop of a chunk, with the decisions of missing chunks before it. Void if the run is not current."""
         k, source_id = self._keys, features.source_id
-        hop = Hop().expect(k.run(source_id), "run", features.run)
+        hop = Hop().current(k, source_id, features.run, features.incarnation)
         # A lost chunk still holds its credit: without the release, capture would wait until it heals by age.
-        for seq in gaps:
-            hop.event(k, lost_event(features, seq, strategy, now_s), self._bus.feedback_maxlen)
-            hop.count(k.counters(source_id), "decided").count(k.counters(source_id), "lost")
-            hop.release(k.inflight(source_id), credit_member(features.run, seq))
+        for gap in gaps:
+            event = lost_event(features, gap.seq, strategy, now_s, gap.count)
+            hop.event(k, event, self._bus.feedback_maxlen)
+            hop.count(k.counters(source_id), "decided", gap.count).count(k.counters(source_id), "lost", gap.count)
+            hop.release_range(k.inflight(source_id), features.run, gap.seq, gap.last)
         return hop
 
     def decided(self, hop: Hop, features: Features, decision: Decision, strategy: str, now_s: float) -> None:
@@ -66,9 +75,10 @@ class DeciderHops:
         return add_request(state, open_request(request))
 
     def asked(self, question: Question, request: Request, state: DeciderState) -> tuple[Hop, DeciderState]:
-        """The hop that turns a question into a request, once, and the state after it."""
+        """The hop that turns a question into a request, once, and the state after it. Void for an old incarnation."""
         source_id = request.source_id
-        hop = self._first(question).count(self._keys.counters(source_id), "questions")
+        hop = self._first(question).current(self._keys, source_id, "", request.incarnation)
+        hop.count(self._keys.counters(source_id), "questions")
         after = self.requested(hop, request, state)
         return hop.extend(self.keep_questions(source_id, (open_request(request),))), after
 
@@ -78,7 +88,7 @@ class DeciderHops:
         counters = self._keys.counters(request.source_id)
         hop = self._first(question).count(counters, "questions").count(counters, "requests")
         hop.event(self._keys, refused_event(request, cause, now_s, status), self._bus.feedback_maxlen)
-        return hop.count(counters, "expired" if status == "expired" else "errors")
+        return hop.count(counters, "expired" if status == "expired" else "errors").expire(self._keys, request.source_id)
 
     def keep_questions(self, source_id: str, questions: Iterable[OpenRequest]) -> Hop:
         """Saves open questions, each in a field of its own."""
@@ -88,11 +98,12 @@ class DeciderHops:
             hop.set(self._keys.decider_state(source_id), field, question_bytes(question))
         return hop
 
-    def forget_questions(self, source_id: str, questions: Iterable[OpenRequest]) -> Hop:
-        """Deletes the fields of questions that have ended."""
+    def forget_questions(self, source_id: str, requests: Iterable[OpenRequest]) -> Hop:
+        """Deletes the fields of the questions among ended requests."""
         hop = Hop()
-        for question in questions:
-            hop.delete(self._keys.decider_state(source_id), question_field(question.request_id))
+        for request in requests:
+            if request.kind == "question":
+                hop.delete(self._keys.decider_state(source_id), question_field(request.request_id))
         return hop
 
     def _first(self, question: Question) -> Hop:
@@ -101,19 +112,27 @@ class DeciderHops:
 
     def report_error(self, hop: Hop, features: Features, message: str, now_s: float) -> None:
         """Adds an error event for the viewers of the source."""
-        event = ErrorEvent(features.source_id, features.run, STAGE, message, now_s)
+        event = ErrorEvent(features.source_id, features.run, STAGE, message, now_s, incarnation=features.incarnation)
         hop.event(self._keys, event, self._bus.feedback_maxlen)
 
     def ended(self, hop: Hop, features: Features, now_s: float) -> None:
         """Adds the end of the run. A source that failed keeps the state `failed`."""
         k, run = self._keys, self._keys.run(features.source_id)
-        event = StateEvent(features.source_id, features.run, "ended", "every chunk is decided", now_s)
+        detail, incarnation = "every chunk is decided", features.incarnation
+        event = StateEvent(features.source_id, features.run, "ended", detail, now_s, incarnation)
         hop.event(k, event, self._bus.feedback_maxlen)
         hop.set(run, "state", "ended", unless="failed").set(run, "done", "1")
 
     def save(self, hop: Hop, source_id: str, state: DeciderState) -> None:
-        """Saves the state in the same step."""
-        hop.set(self._keys.decider_state(source_id), STATE_FIELD, state_bytes(state))
+        """Saves the state in the same step, and its place in the run once more in plain text."""
+        key = self._keys.decider_state(source_id)
+        hop.set(key, STATE_FIELD, state_bytes(state))
+        self.place(hop, source_id, state)
+
+    def place(self, hop: Hop, source_id: str, state: DeciderState) -> Hop:
+        """Saves only the place in the run."""
+        key = self._keys.decider_state(source_id)
+        return hop.set(key, RUN_FIELD, state.run).set(key, NEXT_FIELD, state.next_seq)
 
     def dropped(self, features: Features, free: Iterable[BlobRef] | None = None) -> Hop:
         """Settles features of an older run, or late ones, without a decision.
@@ -135,22 +154,18 @@ class DeciderHops:
         hop = Hop().event(k, event, self._bus.feedback_maxlen)
         hop.count(counters, "buried")
         hop.release(k.inflight(features.source_id), credit_member(features.run, features.seq))
-        return hop.free(blobs_of((chunk_ref(features),)))
+        return hop.expire(k, features.source_id).free(blobs_of((chunk_ref(features),)))
 
     def end(
-        self, source_id: str, request: OpenRequest, status: EndStatus, cause: str, attempt: int, now_s: float
+        self, state: DeciderState, source_id: str, request: OpenRequest, cause: str, attempt: int, now_s: float
     ) -> Hop:
-        """Ends a request once, unless it has ended or a newer attempt has begun meanwhile."""
+        """Ends a request of the state once as expired, unless it has ended or a newer attempt has begun meanwhile."""
         k, i = self._keys, request.request_id
-        hop = Hop()
-        if status == "expired":
-            # A generator that takes the request between our look and this hop raises the attempt: then it goes on.
-            hop.expect(k.open_requests, i, str(attempt))
-        if request.kind == "question":
-            hop.extend(self.forget_questions(source_id, (request,)))
-        event = end_event(source_id, request, status, cause, attempt, now_s)
+        # A generator that takes the request between our look and this hop raises the attempt: then it goes on.
+        hop = Hop().expect(k.open_requests, i, str(attempt)).extend(self.forget_questions(source_id, (request,)))
+        event = end_event(source_id, request, "expired", cause, attempt, now_s, state.incarnation)
         hop.once(k.open_requests, i).event(k, event, self._bus.feedback_maxlen)
-        return hop.count(k.counters(source_id), "expired" if status == "expired" else "cancelled")
+        return hop.count(k.counters(source_id), "expired").expire(k, source_id)
 
     def unanswered(self, question: Question, cause: str, now_s: float) -> Hop:
         """The error and the end of a question that no worker of its source has taken."""
@@ -159,14 +174,30 @@ class DeciderHops:
         request = OpenRequest(request_id, "", 0, "question", "feedback", 0.0, question.text, 0.0, ())
         end = end_event(question.source_id, request, "failed", cause, 0, now_s)
         hop = self._first(question).event(self._keys, error, self._bus.feedback_maxlen)
-        return hop.event(self._keys, end, self._bus.feedback_maxlen)
+        return hop.event(self._keys, end, self._bus.feedback_maxlen).expire(self._keys, question.source_id)
 
     def no_such_source(self, question: Question, now_s: float) -> Hop:
         """The end of a question about an unknown source."""
         cause = f"there is no source {question.source_id!r}, so the question cannot be answered"
         return self.unanswered(question, cause, now_s)
 
-    def forget(self, source_id: str, refs: tuple[BlobRef, ...]) -> Hop:
-        """Deletes the state of a removed source."""
-        state = self._keys.decider_state(source_id)
-        return Hop().delete(state, STATE_FIELD).delete(state, LAST_FEEDBACK_FIELD).free(refs)
+    def forget(self, source_id: str, refs: tuple[BlobRef, ...], requests: Iterable[OpenRequest] = ()) -> Hop:
+        """Deletes the state of a removed source, with its open requests; void if it has been added again."""
+        hop = Hop().unregistered(self._keys, source_id).extend(self.forget_questions(source_id, requests))
+        for field in (STATE_FIELD, LAST_FEEDBACK_FIELD, RUN_FIELD, NEXT_FIELD):
+            hop.delete(self._keys.decider_state(source_id), field)
+        return hop.free(refs)
+
+    def start_over(self, source_id: str, run: str, message: str, now_s: float) -> Hop:
+        """Deletes a state that cannot be read, and tells it. The place in the run stays."""
+        event = ErrorEvent(source_id, run, STAGE, message, now_s)
+        hop = Hop().event(self._keys, event, self._bus.feedback_maxlen)
+        for field in (STATE_FIELD, LAST_FEEDBACK_FIELD):
+            hop.delete(self._keys.decider_state(source_id), field)
+        return hop.expire(self._keys, source_id)
+
+    def end_unknown(self, end: EndEvent) -> Hop:
+        """Ends a request as cancelled of which only the id is known."""
+        k = self._keys
+        hop = Hop().once(k.open_requests, end.request_id).event(k, end, self._bus.feedback_maxlen)
+        return hop.count(k.counters(end.source_id), "cancelled").expire(k, end.source_id)

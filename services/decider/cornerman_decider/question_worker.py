@@ -47,17 +47,27 @@ class QuestionWorker:
     async def take_first(self, state: DeciderState, spec: SourceSpec) -> DeciderState | None:
         """Takes the first question; returns the state after it, or None if only the server knows that."""
         question = self.waiting[0]
-        after = await self._take(question, state, spec)
-        self.waiting.popleft()
-        return after
+        result, after = await self._take(question, state, spec)
+        if result is not HopResult.SUPERSEDED:  # else it is asked again, of the source that is there now
+            self.waiting.popleft()
+        # Otherwise an earlier try may have been written.
+        return after if result is HopResult.DONE else None
 
-    async def _take(self, question: Delivery[Question], state: DeciderState, spec: SourceSpec) -> DeciderState | None:
+    async def refuse_first(self) -> None:
+        """Ends the first question, because its source is not registered any more."""
+        question = self.waiting[0]
+        await commit_with_retry(question, self._hops.no_such_source(question.message, self._bus.clock.now_s()))
+        self.waiting.popleft()
+
+    async def _take(
+        self, question: Delivery[Question], state: DeciderState, spec: SourceSpec
+    ) -> tuple[HopResult, DeciderState]:
         now_s, settings = self._bus.clock.now_s(), self._bus.settings.decider
         waited_s = await retry_forever(lambda: self._waited_s(question.entry_id))
         if waited_s > QUESTION_KEPT_S:
             # Delivered again long after its end by a group that was deleted, or nobody waits for it any more.
             await commit_with_retry(question, Hop())
-            return state
+            return HopResult.DONE, state
         chunks, deadline_at_s = question_context(state), now_s + max(0.001, settings.question_s - waited_s)
         request = request_for_question(question.message, state, chunks, spec.say, now_s, deadline_at_s)
         refused = limit_refusal(state, waited_s, settings)
@@ -67,11 +77,10 @@ class QuestionWorker:
             refused = ("failed", reason) if reason else None
         if refused:
             await commit_with_retry(question, self._hops.refused(question.message, request, refused, now_s))
-            return state
+            return HopResult.DONE, state
         await retry_forever(question.begin)
         hop, after = self._hops.asked(question.message, request, state)
-        # Otherwise an earlier try may have been written.
-        return after if await commit_with_retry(question, hop) is HopResult.DONE else None
+        return await commit_with_retry(question, hop), after
 
     async def _waited_s(self, entry_id: str) -> float:
         """Seconds since a question was added to its stream: an entry id begins with the server's time in ms."""

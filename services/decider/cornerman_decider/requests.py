@@ -71,11 +71,12 @@ def decision_event(
         status=features.status,
         times=features.times.reached("decided", decided_at_s),
         about=about,
+        incarnation=features.incarnation,
     )
 
 
-def lost_event(features: Features, seq: int, strategy: str, decided_at_s: float) -> DecisionEvent:
-    """The event for a chunk that never came; `features` are of the one that followed."""
+def lost_event(features: Features, seq: int, strategy: str, decided_at_s: float, n_chunks: int = 1) -> DecisionEvent:
+    """The one event for `n_chunks` chunks from `seq` that never came; `features` are of the one that followed."""
     status: FeatureStatus = "expired"  # the nearest status on the wire: there were no features
     return DecisionEvent(
         source_id=features.source_id,
@@ -84,11 +85,13 @@ def lost_event(features: Features, seq: int, strategy: str, decided_at_s: float)
         pts_s=features.pts_s,
         action="next",
         confidence=0.0,
-        reason="lost",
+        reason="lost" if n_chunks == 1 else f"lost {seq}..{seq + n_chunks - 1}",
         strategy=strategy,
         motion=0.0,
         status=status,
         times=Times(decided_at_s=decided_at_s),
+        incarnation=features.incarnation,
+        n_chunks=n_chunks,
     )
 
 
@@ -123,6 +126,7 @@ def request_for(
         picture_age_s=picture_age_s(features.times.captured_at_s, decided_at_s),
         known=known_of(decision, speak.strategy),
         about=decision.about,
+        incarnation=features.incarnation,
     )
 
 
@@ -155,6 +159,7 @@ def request_for_question(
         times=Times(captured_at_s=question.asked_at_s).reached("decided", now_s),
         picture_age_s=picture_age_s(newest.captured_at_s if newest else 0.0, now_s),
         about=state.about,
+        incarnation=state.incarnation,
     )
 
 
@@ -189,7 +194,7 @@ def refusal(request: Request, spec: SourceSpec, ended: bool, state: str, detail:
 
 def refused_event(request: Request, cause: str, now_s: float, status: EndStatus = "failed") -> EndEvent:
     """The end of a question that is not handed to a generator."""
-    return end_event(request.source_id, open_request(request), status, cause, 0, now_s)
+    return end_event(request.source_id, open_request(request), status, cause, 0, now_s, request.incarnation)
 
 
 def _shown_state(state: str, detail: str) -> str:
@@ -243,7 +248,13 @@ def open_request(request: Request) -> OpenRequest:
 
 
 def end_event(
-    source_id: str, request: OpenRequest, status: EndStatus, cause: str, attempt: int, now_s: float
+    source_id: str,
+    request: OpenRequest,
+    status: EndStatus,
+    cause: str,
+    attempt: int,
+    now_s: float,
+    incarnation: int = 0,
 ) -> EndEvent:
     """The end of a request that no generator will end."""
     return EndEvent(
@@ -265,6 +276,7 @@ def end_event(
         ttft_ms=0.0,
         times=Times(done_at_s=now_s),
         picture_age_s=request.picture_age_s,
+        incarnation=incarnation,
     )
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cornerman_decider.hops import DeciderHops
+from cornerman_decider.hops import STAGE, DeciderHops
 from cornerman_decider.question_worker import QuestionWorker
 from cornerman_decider.source_worker import SourceWorker
+from cornerman_decider.stored_state import load_state
 from cornerman_decider.strategies.factory import Strategies
 from cornerman_decider.strategy_runner import StrategyRunner
 from cornerman_decider.trouble import Trouble
@@ -22,6 +24,7 @@ from cornerman_shared.bus.commit import commit_with_retry, give_up, retry_foreve
 from cornerman_shared.bus.consumer import Consumer
 from cornerman_shared.bus.hop import Hop
 from cornerman_shared.bus.lease import Lease
+from cornerman_shared.bus.mending import mend_source
 from cornerman_shared.bus.messages import Features, Question
 from cornerman_shared.bus.registry import RegistryWatcher, get_source
 from cornerman_shared.bus.streams import GROUP_DECIDER
@@ -127,7 +130,7 @@ class Shard:
         try:
             async with features, questions, asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._end())
-                tasks.create_task(self._follow_settings())
+                tasks.create_task(self._follow_settings(tasks))
                 tasks.create_task(self._take_features(features, tasks))
                 tasks.create_task(self._take_questions(questions, tasks))
         except* _ShardEndedError:
@@ -139,13 +142,13 @@ class Shard:
         await first_of(self._lease.lost.wait(), self._context.stopping.wait())
         raise _ShardEndedError
 
-    async def _follow_settings(self) -> None:
+    async def _follow_settings(self, tasks: asyncio.TaskGroup) -> None:
         while True:
             if await retry_forever(self._registry.refresh):
-                await self._apply(self._registry.specs)
+                await self._apply(self._registry.specs, tasks)
             await asyncio.sleep(self._context.settings.bus.sources_poll_s)
 
-    async def _apply(self, specs: Mapping[str, SourceSpec]) -> None:
+    async def _apply(self, specs: Mapping[str, SourceSpec], tasks: asyncio.TaskGroup) -> None:
         for source_id, (worker, task) in list(self._workers.items()):
             if source_id in specs:
                 worker.spec = specs[source_id]
@@ -153,71 +156,91 @@ class Shard:
             del self._workers[source_id]  # first, so that entries from now on find no worker
             await cancel_all(task)
             try:
-                await worker.remove()
+                await worker.forget()
             except Exception as error:
                 if not is_contained(error):
                     raise
                 log.exception("source_not_forgotten", source_id=source_id)
-                worker.abandon()
             log.info("source_removed", source_id=source_id)
+            await self._hand_over(worker, tasks)
 
     async def _take_features(self, consumer: Consumer[Features], tasks: asyncio.TaskGroup) -> None:
         metrics = self._context.metrics
         while True:
             for delivery in await consumer.take(64):
-                async with self._containing(delivery):
-                    worker = await self._worker_for(delivery.message.source_id, tasks)
-                    if worker is None:
-                        await commit_with_retry(delivery, self._hops.dropped(delivery.message))
-                    else:
-                        worker.push(delivery.message, delivery)
+                await self._pass_features(delivery.message, delivery, tasks)
             self._context.progress(consumer.busy)
             metrics.chunks_held.set(sum(worker.held for worker, _ in self._workers.values()))
 
     async def _take_questions(self, consumer: Consumer[Question], tasks: asyncio.TaskGroup) -> None:
         while True:
             for delivery in await consumer.take(QUESTION_SLOTS):
-                async with self._containing(delivery):
-                    worker = await self._worker_for(delivery.message.source_id, tasks)
-                    if worker is None:
-                        now_s = self._bus.clock.now_s()
-                        await commit_with_retry(delivery, self._hops.no_such_source(delivery.message, now_s))
-                    else:
-                        worker.ask(delivery)
+                await self._pass_question(delivery, tasks)
+
+    async def _pass_features(
+        self, features: Features, delivery: Delivery[Features] | None, tasks: asyncio.TaskGroup
+    ) -> None:
+        """Hands features to the worker of their source; those of an unknown source are settled."""
+        async with self._containing(delivery):
+            worker = await self._worker_for(features.source_id, tasks)
+            if worker is not None:
+                worker.push(features, delivery)
+            elif delivery is not None:
+                await commit_with_retry(delivery, self._hops.dropped(features))
+
+    async def _pass_question(self, delivery: Delivery[Question], tasks: asyncio.TaskGroup) -> None:
+        async with self._containing(delivery):
+            worker = await self._worker_for(delivery.message.source_id, tasks)
+            if worker is not None:
+                worker.ask(delivery)
+            else:
+                now_s = self._bus.clock.now_s()
+                await commit_with_retry(delivery, self._hops.no_such_source(delivery.message, now_s))
 
     @contextlib.asynccontextmanager
-    async def _containing(self, delivery: Delivery[Any]) -> AsyncIterator[None]:
+    async def _containing(self, delivery: Delivery[Any] | None) -> AsyncIterator[None]:
         """Buries an entry that causes an unexpected error before its source has a worker."""
         try:
             yield
         except Exception as error:
-            if not is_contained(error):
+            if delivery is None or not is_contained(error):
                 raise
             log.exception("entry_failed", stream=delivery.stream, entry_id=delivery.entry_id)
             await give_up(delivery, f"{type(error).__name__}: {error}", Hop())
+
+    async def _hand_over(self, worker: SourceWorker, tasks: asyncio.TaskGroup) -> None:
+        """Passes on what an ended worker had in hand: its source may have been added again since."""
+        entries, questions = worker.left_over()
+        for features, delivery in entries:
+            await self._pass_features(features, delivery, tasks)
+        for question in questions:
+            await self._pass_question(question, tasks)
 
     async def _worker_for(self, source_id: str, tasks: asyncio.TaskGroup) -> SourceWorker | None:
         """The worker of the source, started if needed; None when the source is not registered (any more)."""
         if source_id in self._workers:
             return self._workers[source_id][0]
-        spec = self._registry.specs.get(source_id) or await self._read_spec(source_id)
+        spec = self._registry.specs.get(source_id) or await self._stored_spec(source_id)
         if spec is None:
             return None
         if source_id not in self._workers:  # the other of the two taking tasks may have started it meanwhile
-            metrics = self._context.metrics
-            runner = StrategyRunner(self._bus, self._strategies, metrics)
-            asked = QuestionWorker(self._bus, self._hops)
-            worker = SourceWorker(self._bus, self._lease, spec, runner, asked, Trouble(), metrics)
+            bus, metrics = self._bus, self._context.metrics
+            runner = StrategyRunner(bus, self._strategies, metrics)
+            asked = QuestionWorker(bus, self._hops)
+            load = partial(load_state, bus, self._hops, self._lease, source_id)
+            mend = partial(mend_source, bus, source_id, STAGE)
+            worker = SourceWorker(bus, self._lease, spec, runner, asked, Trouble(), metrics, load, mend)
             for features in self._buried.pop(source_id, ()):
                 worker.push(features, None)
             self._workers[source_id] = (worker, tasks.create_task(worker.run(), name=f"source:{source_id}"))
         return self._workers[source_id][0]
 
-    async def _read_spec(self, source_id: str) -> SourceSpec | None:
+    async def _stored_spec(self, source_id: str) -> SourceSpec | None:
+        """Settings of a source that the cached registry lacks; None if there are none or they cannot be read."""
         try:
             return await retry_forever(lambda: get_source(self._bus, source_id))
         except (MalformedError, ValueError) as error:
-            log.error("source_unreadable", source_id=source_id, error=str(error))
+            log.warning("source_unreadable", source_id=source_id, error=str(error))
             return None
 
     def _bury_question(self, question: Question, reason: str) -> Hop:

@@ -24,7 +24,6 @@ from cornerman_decider.state import (
     new_run,
     unreferenced_blobs,
 )
-from cornerman_decider.state_codec import STATE_FIELD, questions_from, state_from
 from cornerman_shared.aio import wait_or_timeout
 from cornerman_shared.bus.commit import commit_with_retry, give_up, retry_forever
 from cornerman_shared.bus.hop import Hop, HopResult
@@ -36,10 +35,13 @@ from cornerman_shared.errors import FatalError, FencedError, MalformedError, Ret
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from cornerman_decider.chunk_order import OrderedEntry
     from cornerman_decider.core import Decision
     from cornerman_decider.question_worker import QuestionWorker
     from cornerman_decider.state import OpenRequest
+    from cornerman_decider.stored_state import StoredState
     from cornerman_decider.strategy_runner import StrategyRunner
     from cornerman_decider.trouble import Trouble
     from cornerman_shared.bus.connection import Bus
@@ -60,6 +62,8 @@ class SourceWorker:
 
     Args:
         spec: the source's settings; assign a new one when they change.
+        load: reads the state that the last hop saved.
+        mend: deletes damaged data of the source; gives what it was.
     """
 
     def __init__(
@@ -71,7 +75,11 @@ class SourceWorker:
         questions: QuestionWorker,
         trouble: Trouble,
         metrics: Metrics,
+        load: Callable[[], Awaitable[StoredState]],
+        mend: Callable[[], Awaitable[list[str]]],
     ) -> None:
+        self._load = load
+        self._mend = mend
         self.spec = spec
         self.source_id = spec.source_id
         self._bus = bus
@@ -81,16 +89,17 @@ class SourceWorker:
         self._metrics = metrics
         self._hops = DeciderHops(self._keys, bus.settings.bus)
         self._incoming: deque[OrderedEntry] = deque()  # bounded by the consumer's slots
+        self._in_work: OrderedEntry | None = None  # taken from the order and not settled yet
         self._questions = questions
-        self._wakeup = asyncio.Event()
-        self._state = DeciderState()
-        self._order = self._new_order(0)
-        self._gaps: list[int] = []  # given up since the last hop; written with the next one
-        self._to_free: tuple[BlobRef, ...] = ()  # blobs of the run before; freed with the next hop
-        self._attempts: dict[str, int] = {}
-        self._in_work: OrderedEntry | None = None
         self._asking = False  # the first question is in work
         self._trouble = trouble
+        self._wakeup = asyncio.Event()
+        self._state = DeciderState()
+        self._registered = self._knows_place = True  # as of the last load
+        self._order = self._new_order(0)
+        self._gaps: list[Gap] = []  # given up since the last hop; written with the next one
+        self._to_free: tuple[BlobRef, ...] = ()  # blobs of the run before; freed with the next hop
+        self._attempts: dict[str, int] = {}
 
     def push(self, features: Features, delivery: Delivery[Features] | None) -> None:
         """Queues a chunk's features; no delivery = its entry was buried and only its place in the order is left."""
@@ -134,11 +143,13 @@ class SourceWorker:
 
     async def _contain(self, error: Exception) -> None:
         """Reports an unexpected error of this source, gives up an entry that caused it twice, and pauses."""
+        # A script that met a key of another type: mended, the source starts over at once.
+        mended = isinstance(error, ResponseError) and bool(await retry_forever(self._mend))
         entry, message = self._in_work, f"{type(error).__name__}: {error}"
         delivery = self._questions.waiting[0] if self._asking else entry[1] if entry else None
         setback = self._trouble.failed(delivery.entry_id if delivery else "", message)
         self._metrics.errors_total.labels("source_worker").inc()
-        log.exception("source_failed", source_id=self.source_id, pause_s=setback.pause_s, give_up=setback.give_up)
+        log.exception("source_failed", source_id=self.source_id, mended=mended, give_up=setback.give_up)
         if entry:
             # It may have left the queue and the order already.
             self._incoming = deque(other for other in self._incoming if other is not entry)
@@ -150,6 +161,9 @@ class SourceWorker:
         elif self._asking and setback.give_up:
             await self._questions.give_up_first(message)
         self._in_work, self._asking = None, False
+        if mended:
+            await self.keep_place()
+            return
         if setback.tell:
             await self._tell(f"deciding pauses for {setback.pause_s:g} s: {message}")
         await asyncio.sleep(setback.pause_s)
@@ -161,26 +175,21 @@ class SourceWorker:
         except (RetryableError, ResponseError) as error:  # the log has the message
             log.warning("error_not_published", source_id=self.source_id, error=str(error))
 
-    async def remove(self) -> None:
-        """Ends the requests of a removed source as cancelled, settles its entries and deletes its state."""
-        await self._load_state()  # the cancelled task may have written a hop that it did not learn of
-        for request in self._state.open:
-            hop = self._hops.end(self.source_id, request, "cancelled", "the source was removed", 0, self._now_s())
-            await self._run_hop(hop)
-        in_work = [self._in_work] if self._in_work else []
-        for entry in (*in_work, *self._incoming, *self._order.held()):
-            await self._drop(entry)
-        for question in self._questions.waiting:
-            await commit_with_retry(question, self._hops.no_such_source(question.message, self._now_s()))
-        await self._run_hop(self._hops.forget(self.source_id, unreferenced_blobs(self._state, DeciderState())))
+    async def forget(self) -> None:
+        """Deletes the state unless the source was added again; the registry has ended its requests."""
+        free = unreferenced_blobs(self._state, DeciderState())
+        await self._run_hop(self._hops.forget(self.source_id, free, self._state.open))
 
-    def abandon(self) -> None:
-        """Leaves what is in hand to the consumer, which delivers it again."""
-        for _, delivery in (*self._incoming, *self._order.held()):
-            if delivery:
-                delivery.forget()
-        for question in self._questions.waiting:
-            question.forget()
+    async def keep_place(self) -> None:
+        """Writes the place in the run again, for the worker that follows after the stored state was lost."""
+        if self._state.run:
+            await self._run_hop(self._hops.place(Hop(), self.source_id, self._state))
+
+    def left_over(self) -> tuple[list[OrderedEntry], list[Delivery[Question]]]:
+        """What a cancelled worker had in hand; the server knows whether it belongs to a source that is there now."""
+        waiting = [*self._order.held(), *self._incoming]
+        in_work = [self._in_work] if self._in_work and all(one is not self._in_work for one in waiting) else []
+        return [*in_work, *waiting], list(self._questions.waiting)
 
     async def _wait(self) -> None:
         """Waits for a push or a question; with open requests or held chunks, for a tick at most."""
@@ -192,20 +201,8 @@ class SourceWorker:
 
     async def _load_state(self) -> None:
         """Reads the state that the last hop saved, by this decider or the one before it."""
-        fields = await retry_forever(lambda: self._hgetall(self._keys.decider_state(self.source_id)))
-        data = fields.get(STATE_FIELD.encode())
-        try:
-            self._state = state_from(data) if data else DeciderState()
-        except MalformedError as error:
-            log.error("decider_state_unreadable", source_id=self.source_id, error=str(error))
-            self._state = DeciderState()
-        # Another version saved questions in the state; the next hop would drop them.
-        older = [request for request in self._state.open if request.kind == "question"]
-        if older:
-            await self._run_hop(self._hops.keep_questions(self.source_id, older))
-        known = {request.request_id for request in self._state.open}
-        questions = [question for question in questions_from(fields) if question.request_id not in known]
-        self._state = replace(self._state, open=(*self._state.open, *questions))
+        stored = await self._load()
+        self._state, self._registered, self._knows_place = stored.state, stored.registered, stored.knows_place
         if self._order.next_seq != self._state.next_seq:
             waiting = self._order.held()
             self._order = self._new_order(self._state.next_seq)
@@ -219,31 +216,35 @@ class SourceWorker:
             entry = self._in_work = self._incoming[0]
             run = entry[0].run
             if run != self._state.run:
-                if await self._is_superseded(run):
+                if await self._is_superseded(entry[0]):
                     await self._drop(entry)
                     self._incoming.popleft()
+                    self._in_work = None
                     continue
-                await self._begin_run(run)
+                await self._begin_run(entry[0])
             if (late := self._order.push(entry, self._bus.clock.monotonic_s())) is not None:
                 await self._drop(late)
             self._incoming.popleft()
-        self._in_work = None
+            self._in_work = None
 
-    async def _begin_run(self, run: str) -> None:
+    async def _begin_run(self, features: Features) -> None:
         for entry in self._order.held():
             await self._drop(entry)
         before = self._state
-        self._state = new_run(run, before)
+        # With its place lost, the source goes on at the first chunk that comes: none is decided twice.
+        first = 0 if self._knows_place else features.seq
+        self._knows_place = True
+        self._state = new_run(features.run, before, features.incarnation, first)
         # Freed by the hop that saves the new state: until then another decider would still read these blobs.
         self._to_free = (*self._to_free, *unreferenced_blobs(before, self._state))
-        self._order = self._new_order(0)
+        self._order = self._new_order(first)
         self._gaps.clear()
-        log.info("run_began", source_id=self.source_id, run=run)
+        log.info("run_began", source_id=self.source_id, run=features.run, incarnation=features.incarnation)
 
-    async def _is_superseded(self, run: str) -> bool:
-        """True if capture has begun another run."""
-        current = await self._hget(self._keys.run(self.source_id), "run")
-        return current is not None and current.decode() != run
+    async def _is_superseded(self, features: Features) -> bool:
+        """True if capture has begun another run, or the source is another incarnation."""
+        current = Hop().current(self._keys, self.source_id, features.run, features.incarnation)
+        return await self._run_hop(current) is HopResult.SUPERSEDED
 
     async def _drop(self, entry: OrderedEntry) -> None:
         features, delivery = entry
@@ -259,6 +260,9 @@ class SourceWorker:
     async def _answer_questions(self) -> None:
         for _ in range(self._questions.in_turn()):
             self._asking = True
+            if not self._registered:
+                await self._questions.refuse_first()
+                continue
             if self._state.open:
                 await self._refresh_open()  # those that have ended leave room for others
             after = await self._questions.take_first(self._state, self.spec)
@@ -280,7 +284,7 @@ class SourceWorker:
             if item is None:
                 return
             if isinstance(item, Gap):
-                self._gaps.append(item.seq)
+                self._gaps.append(item)
                 continue
             self._in_work = item
             if item[1] is None:
@@ -302,7 +306,9 @@ class SourceWorker:
     async def _decide(self, features: Features, delivery: Delivery[Features]) -> None:
         await retry_forever(delivery.begin)
         # Works on a copy: the state changes only when the server has taken the hop.
-        state = self._state if not self._gaps else replace(self._state, next_seq=self._gaps[-1] + 1)
+        state = self._state if not self._gaps else replace(self._state, next_seq=self._gaps[-1].last + 1)
+        if features.incarnation:  # an older encoder may have sent the first chunks of the run without it
+            state = replace(state, incarnation=features.incarnation)
         hop = self._hops.begin(features, self._gaps, self.spec.speak.strategy, self._now_s())
         if features.status == "end":
             state = replace(state, ended=True, next_seq=features.seq + 1)
@@ -313,13 +319,17 @@ class SourceWorker:
                 self._hops.report_error(hop, features, error, self._now_s())
             state = await self._add_decision(features, decision, hop)
         self._hops.save(hop.free(self._to_free), self.source_id, state)
-        if await commit_with_retry(delivery, hop) is HopResult.DONE:
+        result = await commit_with_retry(delivery, hop)
+        if result is HopResult.DONE:
             self._state, self._to_free = state, ()
             self._gaps.clear()
             self._trouble.worked()
-        elif await self._is_superseded(features.run):
-            # Capture began another run while this chunk was decided: the hop was void, its entry is still pending.
-            await commit_with_retry(delivery, self._hops.dropped(features))
+        elif result is HopResult.SUPERSEDED:
+            # Another run or incarnation began while this chunk was decided: the hop was void, its entry is pending.
+            before = self._state
+            await self._load_state()
+            hop = self._hops.dropped(features).free(unreferenced_blobs(before, self._state))
+            await commit_with_retry(delivery, hop)
         else:
             await self._load_state()
 
@@ -331,8 +341,16 @@ class SourceWorker:
         self._hops.decided(hop, features, decision, spec.speak.strategy, now_s)
         if not decision.speak:
             return decision.state
-        last = LastFeedback.read(await self._hget(self._keys.decider_state(self.source_id), LAST_FEEDBACK_FIELD))
+        last = await self._last_feedback()
         return self._hops.requested(hop, request_for(features, decision, spec, last, now_s), decision.state)
+
+    async def _last_feedback(self) -> LastFeedback | None:
+        rows = await retry_forever(lambda: self._hmget(self._keys.decider_state(self.source_id), [LAST_FEEDBACK_FIELD]))
+        try:
+            return LastFeedback.read(rows[0])
+        except MalformedError as error:  # only a repeat is not noticed; the next reply replaces it
+            log.warning("last_feedback_unreadable", source_id=self.source_id, error=str(error))
+            return None
 
     async def _refresh_open(self) -> None:
         """Reads which open requests have ended, and frees the blobs that only they read."""
@@ -359,20 +377,12 @@ class SourceWorker:
             attempt = self._attempts[request.request_id]  # 0 = no generator has taken it
             if _is_overdue(request, attempt, grace_s, now_s):
                 cause = "no generator took it in time" if attempt == 0 else "its generator did not finish it"
-                await self._run_hop(self._hops.end(self.source_id, request, "expired", cause, attempt, now_s))
+                await self._run_hop(self._hops.end(self._state, self.source_id, request, cause, attempt, now_s))
 
-    async def _run_hop(self, hop: Hop) -> None:
-        await retry_forever(
+    async def _run_hop(self, hop: Hop) -> HopResult:
+        return await retry_forever(
             lambda: hop.run(self._bus.scripts, fence=self._lease.fence, generation=self._lease.generation)
         )
-
-    async def _hget(self, key: str, field: str) -> bytes | None:
-        return (await retry_forever(lambda: self._hmget(key, [field])))[0]
-
-    async def _hgetall(self, key: str) -> dict[bytes, bytes]:
-        with redis_errors():
-            rows: dict[bytes, bytes] = await self._bus.redis.hgetall(key)
-        return rows
 
     async def _hmget(self, key: str, fields: list[str]) -> list[bytes | None]:
         with redis_errors():

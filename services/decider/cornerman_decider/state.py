@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from numpy.typing import NDArray
 
 from cornerman_common.gate import GateState
-from cornerman_shared.bus.messages import ChunkRef
+from cornerman_shared.bus.messages import Action, BlobRef, ChunkRef, RequestKind
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -44,9 +44,13 @@ class OpenRequest:
 
 @dataclass(frozen=True, slots=True)
 class DeciderState:
-    """Everything that is remembered of one source between two chunks."""
+    """Everything that is remembered of one source between two chunks.
+
+    `incarnation` is that of the source when `run` began; 0 = unknown. Another one voids the whole memory.
+    """
 
     run: str = ""
+    incarnation: int = 0
     next_seq: int = 0
     ended: bool = False
     strategy: str = ""  # name of the strategy that `memory` belongs to
@@ -61,9 +65,13 @@ class DeciderState:
     reported_error: str = ""  # the strategy's failure that was published already; it is published once
 
 
-def new_run(run: str, before: DeciderState) -> DeciderState:
-    """State for a new run of a source; open requests stay, with the blobs they read."""
-    return DeciderState(run=run, open=before.open)
+def new_run(run: str, before: DeciderState, incarnation: int = 0, next_seq: int = 0) -> DeciderState:
+    """State for a new run of a source; open requests stay, with the blobs they read.
+
+    Those of another incarnation were ended by the script that ended it.
+    """
+    same = incarnation == 0 or before.incarnation in (0, incarnation)
+    return DeciderState(run=run, incarnation=incarnation, next_seq=next_seq, open=before.open if same else ())
 
 
 def add_request(state: DeciderState, request: OpenRequest) -> DeciderState:

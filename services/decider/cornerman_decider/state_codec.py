@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from cornerman_common.gate import GateState
 from cornerman_decider.state import DeciderState, OpenRequest
-from cornerman_shared.bus.codec import pack_map, read_array, unpack_map
-from cornerman_shared.bus.messages import BlobRef, ChunkRef, MistakeSeen, MovementSeen
+from cornerman_shared.bus.codec import pack_map, read_array, read_field, unpack_map
+from cornerman_shared.bus.messages import ChunkRef, MovementSeen
 from cornerman_shared.errors import MalformedError
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 VERSION = 1
 QUESTION_PREFIX = "question:"  # each question has a field, so that the state, rewritten for each chunk, stays small
 STATE_FIELD = "state"  # of the source's hash `Keys.decider_state`; another field holds the last feedback
+# The place in the run, in plain text: a state that cannot be read starts over there, and decides no chunk twice.
+RUN_FIELD, NEXT_FIELD = "run", "next"
 
 
 def state_bytes(state: DeciderState) -> bytes:
@@ -28,6 +30,7 @@ def state_bytes(state: DeciderState) -> bytes:
         {
             "v": VERSION,
             "run": state.run,
+            "incarnation": state.incarnation,
             "next_seq": state.next_seq,
             "ended": state.ended,
             "strategy": state.strategy,
@@ -37,7 +40,8 @@ def state_bytes(state: DeciderState) -> bytes:
             "gate": asdict(state.gate),
             "context": [asdict(chunk) for chunk in state.context],
             "latest": asdict(state.latest) if state.latest else None,
-            "open": [asdict(request) for request in state.open if request.kind != "question"],
+            "open": [_open_map(request) for request in state.open if request.kind != "question"],
+            "picture_ages_s": {one.request_id: one.picture_age_s for one in state.open if one.kind != "question"},
             "about": asdict(state.about) if state.about else None,
             "told": state.reported_error,
         }
@@ -56,23 +60,56 @@ def state_from(data: bytes) -> DeciderState:
             f"decider state of version {body.get('v')!r}; this build reads {VERSION}. Start the source again."
         )
     try:
+        memory = body["memory"]
+        if not isinstance(memory, dict):
+            raise MalformedError(f"memory: expected a map, got {type(memory).__name__}")
         return DeciderState(
-            run=body["run"],
-            next_seq=body["next_seq"],
-            ended=body["ended"],
-            strategy=body["strategy"],
-            memory={key: _value(value) for key, value in body["memory"].items()},
-            prompt=body["prompt"],
-            prompt_since_s=body["fresh_since_s"],
-            gate=GateState(**body["gate"]),
-            context=tuple(_chunk(chunk) for chunk in body["context"]),
-            latest=_chunk(body["latest"]) if body["latest"] else None,
-            open=tuple(OpenRequest(**{**each, "refs": _refs(each["refs"])}) for each in body["open"]),
-            about=_about(body.get("about")),  # absent in states of 0.1
-            reported_error=body["told"],
+            run=read_field(body["run"], str, "run"),
+            incarnation=read_field(body.get("incarnation", 0), int, "incarnation"),  # older versions write none
+            next_seq=read_seq(body["next_seq"]),
+            ended=read_field(body["ended"], bool, "ended"),
+            strategy=read_field(body["strategy"], str, "strategy"),
+            memory={key: _value(value) for key, value in memory.items()},
+            prompt=read_field(body["prompt"], str, "prompt"),
+            prompt_since_s=read_field(body["fresh_since_s"], float, "fresh_since_s"),
+            gate=read_field(body["gate"], GateState, "gate"),
+            context=tuple(read_field(chunk, ChunkRef, "context") for chunk in _list(body["context"], "context")),
+            latest=read_field(body["latest"], ChunkRef, "latest") if body["latest"] is not None else None,
+            open=_open_requests(body),
+            about=read_field(body["about"], MovementSeen, "about") if body.get("about") is not None else None,
+            reported_error=read_field(body["told"], str, "told"),
         )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise MalformedError(f"incomplete decider state: {error}. Start the source again.") from None
+    except KeyError as error:
+        raise MalformedError(f"decider state lacks {error}. Start the source again.") from None
+
+
+def read_seq(value: object) -> int:
+    """The number of a chunk.
+
+    Raises:
+        MalformedError: not a whole number from 0.
+    """
+    seq = read_field(value, int, "next_seq")
+    if seq < 0:
+        raise MalformedError(f"next_seq: {seq} is below 0")
+    return seq
+
+
+def _open_map(request: OpenRequest) -> dict[str, object]:
+    """A request as the first version wrote it: its readers refuse a map with another field."""
+    return {name: value for name, value in asdict(request).items() if name != "picture_age_s"}
+
+
+def _open_requests(body: dict[str, Any]) -> tuple[OpenRequest, ...]:
+    ages_s = read_field(body.get("picture_ages_s", {}), dict[str, float], "picture_ages_s")
+    found = (read_field(each, OpenRequest, "open") for each in _list(body["open"], "open"))
+    return tuple(replace(each, picture_age_s=ages_s.get(each.request_id, 0.0)) for each in found)
+
+
+def _list(value: object, where: str) -> list[object]:
+    if not isinstance(value, list):
+        raise MalformedError(f"{where}: expected a list, got {type(value).__name__}")
+    return value
 
 
 def question_field(request_id: str) -> str:
@@ -91,42 +128,15 @@ def questions_from(fields: Mapping[bytes, bytes]) -> tuple[OpenRequest, ...]:
     Raises:
         MalformedError: a field is not a question of this version.
     """
-    bodies = [unpack_map(data) for name, data in sorted(fields.items()) if name.startswith(QUESTION_PREFIX.encode())]
-    try:
-        return tuple(OpenRequest(**{**body, "refs": _refs(body["refs"])}) for body in bodies)
-    except (KeyError, TypeError) as error:
-        raise MalformedError(f"incomplete question in the decider's state: {error}") from None
+    found = [data for name, data in sorted(fields.items()) if name.startswith(QUESTION_PREFIX.encode())]
+    return tuple(read_field(unpack_map(data), OpenRequest, "question") for data in found)
 
 
 def _value(value: object) -> Value:
     if isinstance(value, dict):  # arrays are the only maps among a memory's values
         return cast("Value", read_array(value, "memory"))
-    return cast("Value", value)
-
-
-def _about(body: Mapping[str, Any] | None) -> MovementSeen | None:
-    if body is None:
-        return None
-    mistakes = (MistakeSeen(**{**one, "landmarks": tuple(one["landmarks"])}) for one in body["mistakes"])
-    lists = {name: tuple(body[name]) for name in ("missing", "limits", "reasons")}
-    return MovementSeen(**{**body, **lists, "mistakes": tuple(mistakes)})
-
-
-def _chunk(body: Mapping[str, Any]) -> ChunkRef:
-    return ChunkRef(
-        seq=body["seq"],
-        pts_s=body["pts_s"],
-        frame_pts_s=tuple(body["frame_pts_s"]),
-        context=_ref(body["context"]),
-        video=_ref(body["video"]),
-        frames=_ref(body["frames"]),
-        captured_at_s=body.get("captured_at_s", 0.0),  # states of older builds lack it
-    )
-
-
-def _ref(body: Mapping[str, Any] | None) -> BlobRef | None:
-    return None if body is None else BlobRef(body["key"], body["dtype"], tuple(body["shape"]))
-
-
-def _refs(bodies: list[Mapping[str, Any]]) -> tuple[BlobRef, ...]:
-    return tuple(BlobRef(body["key"], body["dtype"], tuple(body["shape"])) for body in bodies)
+    if isinstance(value, list) and all(isinstance(item, float) for item in value):
+        return cast("Value", value)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise MalformedError(f"memory: expected a value, a list of numbers or an array, got {type(value).__name__}")

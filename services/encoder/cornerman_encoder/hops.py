@@ -37,6 +37,7 @@ def features_of(
         frame_pts_s=chunk.frame_pts_s,
         model=model,
         times=chunk.times.reached("encoded", now_s),
+        incarnation=chunk.incarnation,
     )
 
 

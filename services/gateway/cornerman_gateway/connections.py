@@ -1,7 +1,7 @@
 """Bounds on connections: how many there may be, and how long a request may take to arrive.
 
 A half-sent request costs its sender nothing and us a socket. It is closed at its deadline, or earlier when a new
-connection needs the place.
+connection needs the place; so is a connection that waits idly between two requests.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 SLOWEST_BYTES_PER_S: Final = 1024
 """A body that comes slower than this on the whole, after its first `body_timeout_s`, is given up."""
+
+SMALL_BYTES: Final = 64 * 1024
+"""A body that is still awaited and of which no more has come may give up its place; an upload in progress may not."""
 
 FULL: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\ncontent-length: 21\r\n"
@@ -67,19 +70,20 @@ class ConnectionLimits:
         self.refused = 0
 
     def enter(self, connection: BoundedHttp, address: str) -> bool:
-        """Counts a new connection; False = refused. When full, a half-sent one gives up its own."""
+        """Counts a new connection; False = refused. When full, one that does no work gives up its place."""
         self._sweep()
         key = client_key(address)
         beside = [other for other, its in self._open.items() if its == key]
         for others, most in ((beside, self._bound_of(address)), (list(self._open), self._most)):
             if len(others) < most:
                 continue
-            half_sent = next((other for other in others if other.waits_for_head), None)
-            if half_sent is None:
+            # The oldest of the least wanted kind.
+            spare = min((other for other in others if other.spare), key=lambda other: other.spare, default=None)
+            if spare is None:
                 self.refused += 1
                 return False
-            half_sent.give_up()
-            self._open.pop(half_sent, None)
+            spare.give_up()
+            self._open.pop(spare, None)
         self._open[connection] = key
         return True
 
@@ -111,6 +115,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._body_since_s = 0.0
         self._body_bytes = 0
         self.waits_for_head = True
+        self._upgraded = False
         if self.limits.enter(self, self.client[0] if self.client else ""):
             self._wait(self.limits.head_s)
         else:
@@ -132,6 +137,7 @@ class BoundedHttp(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         self._clear()
         self.waits_for_head = False
+        self._upgraded = True
         super().handle_websocket_upgrade()
 
     def on_headers_complete(self) -> None:
@@ -148,11 +154,26 @@ class BoundedHttp(HttpToolsProtocol):
         self._clear()
         super().on_message_complete()
 
+    @property
+    def spare(self) -> int:
+        """How little is lost if this connection closes: 1 most expendable … 4; 0 = it does work."""
+        if self._upgraded:
+            return 0
+        if self.waits_for_head:
+            return 1
+        answered = self.cycle is None or self.cycle.response_complete
+        if self._deadline is None:
+            return 2 if answered else 0  # idle between two requests, or a request that is being answered
+        if answered:
+            return 3  # refused before its body came
+        return 4 if self._body_bytes < SMALL_BYTES else 0
+
     def give_up(self) -> None:
         """Closes the connection; its request has not arrived."""
+        was_idle = self._deadline is None
         self._clear()
         if not self.transport.is_closing():
-            if self.cycle is None or not self.cycle.response_started:
+            if not was_idle and (self.cycle is None or not self.cycle.response_started):
                 self.transport.write(LATE)
             self.transport.close()
 

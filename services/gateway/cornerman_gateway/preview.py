@@ -146,7 +146,7 @@ class PreviewStream:
         try:
             with redis_errors():
                 rows = await self._bus.redis.xrevrange(self._keys.feedback(self.source_id), count=300)
-                newest = await self._bus.redis.xrevrange(self._keys.display(self.source_id), count=1)
+                newest = await self._bus.blobs.xrevrange(self._keys.display(self.source_id), count=1)
         except RetryableError:
             return
         if newest:
@@ -189,7 +189,7 @@ class PreviewStream:
 
     async def _read(self) -> None:
         with redis_errors():
-            rows = await self._bus.redis.xrange(self._keys.display(self.source_id), f"({self._last_id}", "+", count=200)
+            rows = await self._bus.blobs.xrange(self._keys.display(self.source_id), f"({self._last_id}", "+", count=200)
         for raw_id, fields in rows:
             self._last_id = raw_id.decode()
             picture = read_picture(self._last_id, fields.get(streams.FIELD, b""))

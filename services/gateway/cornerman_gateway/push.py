@@ -49,7 +49,7 @@ async def store_push(bus: Bus, source_id: str, pts_s: float, picture: bytes) -> 
     key = bus.keys(source_id).push(source_id)
     body = msgpack.packb({"pts_s": pts_s, "jpeg": picture})
     with redis_errors():
-        async with bus.redis.pipeline(transaction=False) as pipe:
+        async with bus.blobs.pipeline(transaction=False) as pipe:
             pipe.xadd(key, {streams.FIELD: body}, maxlen=RING, approximate=True)
             pipe.expire(key, RING_TTL_S)
             await pipe.execute()

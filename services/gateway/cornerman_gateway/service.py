@@ -52,7 +52,7 @@ async def main(context: Context) -> None:
         return task
 
     # The processes that load the models resolve the same choice from the same settings.
-    choice = resolve_models(loads=False)
+    choice = resolve_models(loads=())
     state = build_state(settings, context.bus, context.metrics, spawn, choice)
     folder = runtime_dir(settings.runtime.dir)
     tls = tls_files(web.tls_cert, web.tls_key, web.host, folder)

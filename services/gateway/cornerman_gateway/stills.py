@@ -28,7 +28,7 @@ async def still(bus: Bus, source_id: str, run: str, pts_s: float) -> bytes | Non
         RetryableError: no answer from the server.
     """
     with redis_errors():
-        body = await bus.redis.hget(bus.keys(source_id).stills(source_id), still_field(run, moment_ms(pts_s)))
+        body = await bus.blobs.hget(bus.keys(source_id).stills(source_id), still_field(run, moment_ms(pts_s)))
     if body is None:
         return None
     try:

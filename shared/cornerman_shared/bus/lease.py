@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cornerman_shared.aio import background
 from cornerman_shared.errors import FencedError, RetryableError
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.scripts import Arg
     from cornerman_shared.bus.streams import Keys
+
+KEEP_FENCE_MS: Final = 3_600_000
+"""A fence outlives its lease by this, so that a removed source leaves none behind."""
 
 log = get_logger("lease")
 
@@ -37,6 +40,7 @@ class Lease:
         self.owner = owner
         self.key = keys.lease(name)
         self.fence = keys.fence(name)
+        self._keys = [self.key, self.fence, keys.generations]
         self.generation = 0
         self.lost = asyncio.Event()
         self._ttl_ms = bus.settings.bus.lease_ms
@@ -55,7 +59,7 @@ class Lease:
         Raises:
             RetryableError: no answer.
         """
-        generation = int(await self._bus.scripts.run("lease", [self.key, self.fence], [self.owner, self._ttl_ms, 0]))
+        generation = await self._ask(0)
         # A new event: the old one stays set for tasks of the lost ownership.
         if generation > 0:
             self.generation = generation
@@ -68,11 +72,15 @@ class Lease:
         Raises:
             RetryableError: no answer.
         """
-        args: list[Arg] = [self.owner, self._ttl_ms, self.generation]
-        kept = self.generation > 0 and int(await self._bus.scripts.run("lease", [self.key, self.fence], args)) > 0
+        kept = self.generation > 0 and await self._ask(self.generation) > 0
         if not kept:
             self.lost.set()
         return kept
+
+    async def _ask(self, generation: int) -> int:
+        """Takes (generation 0) or renews the lease; returns the generation held, 0 = not held."""
+        args: list[Arg] = [self.owner, self._ttl_ms, generation, KEEP_FENCE_MS]
+        return int(await self._bus.scripts.run("lease", self._keys, args))
 
     async def release(self) -> None:
         """Gives the lease back, so that another process need not wait until it expires.
@@ -86,9 +94,10 @@ class Lease:
         self.lost.set()
 
     def fenced_error(self) -> FencedError:
-        """Error of a script that found another generation, or another run of the source, on the server."""
+        """Error of a script that found another generation, run or incarnation of the source on the server."""
         return FencedError(
-            f"generation {self.generation} of {self.name} is over: a newer owner holds the lease, or a newer run began"
+            f"generation {self.generation} of {self.name} is over: a newer owner holds the lease, or a newer run "
+            "began, or the source was removed or replaced"
         )
 
     @asynccontextmanager

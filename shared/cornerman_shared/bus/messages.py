@@ -3,7 +3,8 @@
 Capture publishes `Chunk`; an encoder answers each with one `Features`; the decider answers each with one
 `DecisionEvent` and, when it speaks, a `Request`; a generator answers each request with a `StartEvent`, any number of
 `DeltaEvent` and exactly one `EndEvent`. All `*_at_s` are unix seconds of the server's clock (`Bus.clock`); `pts_s` is
-media time, seconds since the start of the run.
+media time, seconds since the start of the run. `incarnation` is the number that the registry gave the source when it
+was added or replaced; 0 = written by a version without incarnations.
 """
 
 from __future__ import annotations
@@ -81,6 +82,7 @@ class Chunk:
     frames: BlobRef | None  # uint8 [8, H, W, 3] RGB, shorter side 224
     keep_frames: bool  # the generator needs the pixels, so the encoder keeps the blob
     times: Times
+    incarnation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ class Features:
     model: str
     times: Times
     people: NDArray[np.float32] | None = None  # landmarks, inline; the layout is in docs/streams.md
+    incarnation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +186,7 @@ class Request:
     picture_age_s: float = 0.0  # of the newest frame when the request was made; 0 = unknown
     known: str = ""  # the decider's knowledge of the moment, one sentence for models that follow prompts; empty = none
     about: MovementSeen | None = None
+    incarnation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +201,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class DecisionEvent:
-    """Decision about one chunk; one for each chunk of a run, in order of `seq`."""
+    """Decision about one chunk, in order of `seq`. Chunks in a row that never came share one event (`n_chunks`)."""
 
     source_id: str
     run: str
@@ -211,6 +215,8 @@ class DecisionEvent:
     status: FeatureStatus
     times: Times
     about: MovementSeen | None = None  # with strategies that follow a person
+    incarnation: int = 0
+    n_chunks: int = 1  # above 1: chunks `seq` to `seq + n_chunks - 1` never came
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +234,7 @@ class StartEvent:
     model: str
     times: Times
     picture_age_s: float = 0.0  # as in the request
+    incarnation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +247,7 @@ class DeltaEvent:
     attempt: int
     text: str
     times: Times
+    incarnation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +272,7 @@ class EndEvent:
     ttft_ms: float  # measured from start to first delta; 0 = no delta
     times: Times
     picture_age_s: float = 0.0  # as in the request
+    incarnation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +285,7 @@ class ErrorEvent:
     message: str
     at_s: float
     request_id: str = ""
+    incarnation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +297,7 @@ class StateEvent:
     state: SourceStateName
     detail: str
     at_s: float
+    incarnation: int = 0
 
 
 Event: TypeAlias = DecisionEvent | StartEvent | DeltaEvent | EndEvent | ErrorEvent | StateEvent

@@ -19,7 +19,7 @@ async def publish(bus: Bus, chunk: Chunk, lease: Lease, credit: int) -> Publishe
     """Publishes a chunk if fewer than `credit` chunks of its source are on the bus; the end marker needs no credit.
 
     Raises:
-        FencedError: a newer owner holds the lease, or a newer run has begun.
+        FencedError: a newer owner holds the lease, a newer run has begun, or the source was removed or replaced.
         RetryableError: no answer; publishing it again is safe.
     """
     k, source_id, bus_settings = bus.keys(chunk.source_id), chunk.source_id, bus.settings.bus
@@ -27,7 +27,7 @@ async def publish(bus: Bus, chunk: Chunk, lease: Lease, credit: int) -> Publishe
     heal_s = 0 if chunk.lossless else bus_settings.credit_heal_s
     reply = await bus.scripts.run(
         "publish",
-        [k.chunks, k.inflight(source_id), k.run(source_id), k.counters(source_id), lease.fence],
+        [k.chunks, k.inflight(source_id), k.run(source_id), k.counters(source_id), lease.fence, k.incarnations],
         [
             lease.generation,
             chunk.run,
@@ -39,6 +39,9 @@ async def publish(bus: Bus, chunk: Chunk, lease: Lease, credit: int) -> Publishe
             bus_settings.maxlen,
             pack(chunk),
             int(chunk.end),
+            source_id,
+            chunk.incarnation,
+            chunk.pts_s,
         ],
     )
     if reply == -1:

@@ -32,17 +32,17 @@ _TRANSIENT = (
     redis.exceptions.ReadOnlyError,
     redis.exceptions.TryAgainError,
     redis.exceptions.ClusterDownError,
-    redis.exceptions.OutOfMemoryError,
 )
 _NO_DATABASE = re.compile(r"DB index|SELECT is not allowed", re.IGNORECASE)
 _TRANSIENT_REPLIES = ("BUSY ", "MISCONF", "NOREPLICAS", "UNBLOCKED")
 
 
-def open_client(url: str, *, block_s: float = 0.0, connections: int = 64) -> Client:
+def open_client(url: str, *, password: str = "", block_s: float = 0.0, connections: int = 64) -> Client:
     """Makes a client for `redis://`, `rediss://` or `unix://`; it connects at the first command.
 
     Args:
         url: with user, password and database as redis-py reads them.
+        password: used if the URL has none.
         block_s: longest blocking read of this client, seconds.
         connections: upper bound of sockets; a caller waits for a free one.
 
@@ -58,6 +58,8 @@ def open_client(url: str, *, block_s: float = 0.0, connections: int = 64) -> Cli
         "max_connections": connections,
         "timeout": COMMAND_TIMEOUT_S,
     }
+    if password:
+        options["password"] = password
     remember_url(url)
     if fault := credentials_fault(url):
         raise ConfigError(f"redis.url {redact_url(url)!r} {fault}")
@@ -124,7 +126,7 @@ def redis_errors() -> Iterator[None]:
         # Errors while connecting are wrapped, also a wrong password.
         if isinstance(error.__cause__ or error, redis.exceptions.AuthenticationError):
             raise ConfigError(
-                f"the server refuses the credentials: {error}; check user and password in redis.url"
+                f"the server refuses the credentials: {error}; check user and password in redis.url and redis.password"
             ) from error
         if _NO_DATABASE.search(str(error)):
             raise ConfigError(
@@ -138,6 +140,10 @@ def redis_errors() -> Iterator[None]:
         raise ConfigError(
             f"the server is one node of a cluster of several ({error}); give the address of a server that holds "
             "all slots, or one without cluster mode"
+        ) from error
+    except redis.exceptions.OutOfMemoryError as error:
+        raise RetryableError(
+            "the server is full: it has reached its maxmemory; raise it, or watch fewer sources"
         ) from error
     except redis.exceptions.ResponseError as error:
         if isinstance(error, _TRANSIENT) or str(error).startswith(_TRANSIENT_REPLIES):

@@ -1,22 +1,24 @@
-"""Registry of sources: add, change, remove, and watch for changes.
+"""Registry of sources: add, change, replace, remove, and watch for changes.
 
-Each shard has one hash of sources and one revision counter to poll.
+Each shard has one hash of sources and one revision counter to poll. Adding, replacing and removing a source gives it
+another incarnation, in the same script that ends its run and its open requests.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+import redis.exceptions
 from pydantic import ValidationError
 
 from cornerman_shared.aio import retry
-from cornerman_shared.bus.codec import pack_map, unpack_map
-from cornerman_shared.bus.hop import Hop
-from cornerman_shared.bus.messages import EndEvent, Times
+from cornerman_shared.bus.codec import pack, pack_map, unpack_map
+from cornerman_shared.bus.messages import StateEvent
+from cornerman_shared.bus.open_requests import cancelled_event, open_requests
 from cornerman_shared.bus.redis_client import redis_errors
-from cornerman_shared.bus.streams import is_question_request
+from cornerman_shared.bus.streams import KEEP_REMOVED_S
 from cornerman_shared.errors import ConfigError, MalformedError, RetryableError
 from cornerman_shared.process.logs import get_logger
 from cornerman_shared.redact import remember_url
@@ -27,23 +29,39 @@ if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
 
 CHANGE_TRIES = 8
-KEEP_REMOVED_S = 3600
+
+Verb = Literal["add", "change", "replace", "remove"]
+"""What the registry's script does; all but `change` give the source another incarnation."""
 
 log = get_logger("registry")
 
 
 async def list_sources(bus: Bus) -> dict[str, SourceSpec]:
     """Sources of all shards by id. A source whose settings cannot be read is logged and left out."""
+    return (await read_registry(bus))[0]
+
+
+async def read_registry(bus: Bus) -> tuple[dict[str, SourceSpec], dict[str, int]]:
+    """Sources of all shards by id, and their incarnations at the same moment; see `list_sources`."""
     found: dict[str, SourceSpec] = {}
+    incarnations: dict[str, int] = {}
     for keys in bus.all_keys():
         with redis_errors():
-            rows = await bus.redis.hgetall(keys.sources)
+            async with bus.redis.pipeline(transaction=True) as pipe:
+                pipe.hgetall(keys.sources)
+                pipe.hgetall(keys.incarnations)
+                rows, numbers = await pipe.execute()
+        for raw_id, number in numbers.items():
+            try:
+                incarnations[raw_id.decode()] = int(number)
+            except ValueError as error:
+                log.warning("incarnation_unreadable", source_id=raw_id.decode(errors="replace"), error=str(error))
         for raw_id, body in rows.items():
             try:
                 found[raw_id.decode()] = _decode(body)
             except (MalformedError, ValueError) as error:  # ValueError: pydantic's too
                 log.warning("source_unreadable", source_id=raw_id.decode(errors="replace"), error=str(error))
-    return dict(sorted(found.items()))
+    return dict(sorted(found.items())), incarnations
 
 
 async def get_source(bus: Bus, source_id: str) -> SourceSpec | None:
@@ -54,23 +72,38 @@ async def get_source(bus: Bus, source_id: str) -> SourceSpec | None:
 
 
 async def add_source(bus: Bus, spec: SourceSpec) -> None:
-    """Registers a source.
+    """Registers a source, as a new incarnation.
 
     Raises:
         ConfigError: the id is taken.
+        RetryableError: no answer, or others worked on the source `CHANGE_TRIES` times in a row.
     """
-    added = await bus.scripts.run("add_source", _keys(bus, spec.source_id), [spec.source_id, _encode(spec)])
-    if not added:
+    if not await _register(bus, "add", spec.source_id, _encode(spec)):
         raise ConfigError(f"source_id {spec.source_id!r} is taken; remove that source first, or choose another id")
 
 
 async def put_source(bus: Bus, spec: SourceSpec) -> None:
-    """Registers a source, or replaces the one of the same id."""
-    await bus.scripts.run("put_source", _keys(bus, spec.source_id), [spec.source_id, _encode(spec), b""])
+    """Registers a source, or changes the one of the same id; another URL replaces it.
+
+    Raises:
+        RetryableError: as `add_source`.
+    """
+    for _ in range(CHANGE_TRIES):
+        with redis_errors():
+            before = await bus.redis.hget(bus.keys(spec.source_id).sources, spec.source_id)
+        if before is None:
+            verb: Verb = "add"
+        else:
+            verb = "change" if _url_of(before) == spec.url else "replace"
+        if await _register(bus, verb, spec.source_id, _encode(spec), before or b""):
+            return
+    raise _contended(spec.source_id)
 
 
 async def update_source(bus: Bus, source_id: str, changes: Mapping[str, Any]) -> SourceSpec:
     """Changes settings of a registered source, e.g. `{"speak": {"strategy": "interval"}, "paused": True}`.
+
+    Another URL replaces the source: a new incarnation, whose run and memory begin at nothing.
 
     Raises:
         ConfigError: unknown source, or a value that is not allowed; names the field, the value and the limits.
@@ -82,56 +115,75 @@ async def update_source(bus: Bus, source_id: str, changes: Mapping[str, Any]) ->
             before = await bus.redis.hget(keys.sources, source_id)
         if before is None:
             raise ConfigError(f"there is no source {source_id!r}; see `cornerman sources list`")
-        spec = changed(_decode(before), changes)
+        old = _decode(before)
+        spec = changed(old, changes)
+        verb: Verb = "change" if spec.url == old.url else "replace"
         # Compare and set: the script writes only if the stored settings still are `before`.
-        if await bus.scripts.run("put_source", _keys(bus, source_id), [source_id, _encode(spec), before]):
+        if await _register(bus, verb, source_id, _encode(spec), before):
             return spec
-    raise RetryableError(f"source {source_id!r} was changed by others {CHANGE_TRIES} times in a row; try again")
+    raise _contended(source_id)
 
 
 async def remove_source(bus: Bus, source_id: str) -> bool:
-    """Removes a source and ends its open requests as cancelled; its stored data expires after an hour.
+    """Removes a source, ends its run and its open requests as cancelled; its stored data expires after an hour.
 
-    Capture and decider notice it within a second and drop its data.
+    Capture and decider notice it within a second; what they write until then is refused.
 
     Returns:
         False if the source was not registered.
+
+    Raises:
+        RetryableError: as `add_source`.
     """
-    removed = bool(await bus.scripts.run("remove_source", _keys(bus, source_id), [source_id, KEEP_REMOVED_S]))
+    return await _register(bus, "remove", source_id, b"")
+
+
+async def _register(bus: Bus, verb: Verb, source_id: str, body: bytes, before: bytes = b"") -> bool:
+    """Runs the registry's script; False if the source is there, gone or changed and the verb expects otherwise."""
+    keys, maxlen = bus.keys(source_id), bus.settings.bus.feedback_maxlen
+    detail = "the source was removed" if verb == "remove" else "the source was replaced"
+    for _ in range(CHANGE_TRIES):
+        run, farewell, ends = ("", b"", []) if verb == "change" else await _last_events(bus, source_id, detail)
+        reply = await bus.scripts.run(
+            "register",
+            _keys(bus, source_id),
+            [source_id, body, before, verb, KEEP_REMOVED_S, maxlen, run, farewell, detail, *ends],
+        )
+        if reply != -2:
+            return int(reply) >= 0
+    log.warning("source_busy", source_id=source_id, shard=keys.shard)
+    raise _contended(source_id)
+
+
+async def _last_events(bus: Bus, source_id: str, cause: str) -> tuple[str, bytes, list[str | bytes]]:
+    """What ends an incarnation: its run, its last state (empty = it has ended), each open request and its end."""
+    keys, now_s = bus.keys(source_id), bus.clock.now_s()
+    run, state, incarnation = await _run_fields(bus, source_id)
+    farewell = b""
+    if run and state not in ("", "ended", "failed"):
+        farewell = pack(StateEvent(source_id, run, "ended", cause, now_s, incarnation))
+    ends: list[str | bytes] = []
+    for request_id in await open_requests(bus, source_id):
+        ends += [request_id, pack(cancelled_event(source_id, run, request_id, cause, now_s, incarnation))]
+    log.debug("incarnation_ends", source_id=source_id, shard=keys.shard, run=run, requests=len(ends) // 2)
+    return run, farewell, ends
+
+
+async def _run_fields(bus: Bus, source_id: str) -> tuple[str, str, int]:
+    """Run, state and incarnation as stored; nothing if the key is damaged, which the script then deletes."""
     keys = bus.keys(source_id)
     with redis_errors():
-        open_now = await bus.redis.hkeys(keys.open_requests)
-        run = (await bus.redis.hget(keys.run(source_id), "run") or b"").decode()
-    # `once` makes the end single: a generator that ends the request first wins.
-    for request_id in (raw.decode() for raw in open_now):
-        # One hash holds the open requests of all sources of the shard.
-        if request_id.startswith(f"{source_id}:"):
-            event = _cancelled(source_id, run, request_id, bus.clock.now_s())
-            hop = Hop().once(keys.open_requests, request_id).event(keys, event, bus.settings.bus.feedback_maxlen)
-            await hop.count(keys.counters(source_id), "cancelled").run(bus.scripts)
-    return removed
+        try:
+            run, state = await bus.redis.hmget(keys.run(source_id), ["run", "state"])
+        except redis.exceptions.ResponseError as error:
+            log.warning("run_unreadable", source_id=source_id, error=str(error))
+            run = state = None
+        incarnation = await bus.redis.hget(keys.incarnations, source_id)
+    return (run or b"").decode(errors="replace"), (state or b"").decode(errors="replace"), int(incarnation or 0)
 
 
-def _cancelled(source_id: str, run: str, request_id: str, now_s: float) -> EndEvent:
-    return EndEvent(
-        source_id=source_id,
-        run=run,
-        request_id=request_id,
-        attempt=0,
-        kind="question" if is_question_request(source_id, request_id) else "feedback",
-        action="feedback",
-        status="cancelled",
-        pts_s=0.0,
-        prompt="",
-        text="",
-        silent=False,
-        cause="the source was removed",
-        model="",
-        n_input_tokens=0,
-        n_output_tokens=0,
-        ttft_ms=0.0,
-        times=Times(done_at_s=now_s),
-    )
+def _contended(source_id: str) -> RetryableError:
+    return RetryableError(f"source {source_id!r} was changed by others {CHANGE_TRIES} times in a row; try again")
 
 
 def changed(spec: SourceSpec, changes: Mapping[str, Any]) -> SourceSpec:
@@ -156,12 +208,18 @@ def changed(spec: SourceSpec, changes: Mapping[str, Any]) -> SourceSpec:
 
 
 class RegistryWatcher:
-    """Cached copy of the registry, refreshed by polling one counter per shard."""
+    """Cached copy of the registry, refreshed by polling one counter per shard.
+
+    Attributes:
+        specs: settings by source id.
+        incarnations: by source id, as of the same moment; a source that an older version added has none.
+    """
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._revisions: list[bytes | None] | None = None
         self.specs: dict[str, SourceSpec] = {}
+        self.incarnations: dict[str, int] = {}
 
     async def refresh(self) -> bool:
         """Polls once; True if a source changed.
@@ -174,7 +232,7 @@ class RegistryWatcher:
         if revisions == self._revisions:
             return False
         # Sources are read after the counters: a change in between is read again at the next poll.
-        self.specs = await list_sources(self._bus)
+        self.specs, self.incarnations = await read_registry(self._bus)
         self._revisions = revisions
         return True
 
@@ -187,10 +245,19 @@ class RegistryWatcher:
 
 
 def _keys(bus: Bus, source_id: str) -> list[str]:
-    """The registry's two keys, then the keys of all data stored of the source."""
+    """The registry's keys, then the keys of all data stored of the source; see `register.lua`."""
     k = bus.keys(source_id)
-    stored = (k.run, k.counters, k.inflight, k.decider_state, k.feedback, k.display, k.push, k.stills)
-    return [k.sources, k.sources_revision, *(key(source_id) for key in stored)]
+    stored = (k.run, k.counters, k.decider_state, k.stills, k.inflight, k.feedback, k.display, k.push)
+    registry = [k.sources, k.sources_revision, k.incarnations, k.open_requests, k.feedback_all]
+    return [*registry, *(key(source_id) for key in stored)]
+
+
+def _url_of(body: bytes) -> str:
+    """URL in stored settings; empty if they cannot be read."""
+    try:
+        return str(unpack_map(body).get("url", ""))
+    except MalformedError:
+        return ""
 
 
 def _encode(spec: SourceSpec) -> bytes:

@@ -10,9 +10,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A number that was skipped because its item did not arrive in time."""
+    """Numbers in a row, from `seq`, that were skipped because their items did not arrive in time."""
 
     seq: int
+    count: int = 1
+
+    @property
+    def last(self) -> int:
+        """The last number skipped."""
+        return self.seq + self.count - 1
 
 
 class Resequencer(Generic[T]):
@@ -20,7 +26,7 @@ class Resequencer(Generic[T]):
 
     Args:
         next_seq: the first number expected.
-        max_held: with more items held, the earliest missing number is skipped at once.
+        max_held: with more items held, the earliest missing numbers are skipped at once.
     """
 
     def __init__(self, next_seq: int = 0, max_held: int = 512) -> None:
@@ -42,7 +48,7 @@ class Resequencer(Generic[T]):
         return None
 
     def pop(self, now_s: float, gap_s: float | None) -> T | Gap | None:
-        """The next item in order, a skipped number, or None if the next item is still awaited.
+        """The next item in order, the skipped numbers before it, or None if the next item is still awaited.
 
         Args:
             now_s: the same clock as for `push`.
@@ -58,9 +64,9 @@ class Resequencer(Generic[T]):
             return None
         overdue = gap_s is not None and now_s - self._blocked_since_s >= gap_s
         if overdue or len(self._held) > self._max_held:
-            gap = Gap(self.next_seq)
-            self.next_seq += 1
-            return gap
+            # A gap of any length is one step: up to the earliest item held.
+            first, self.next_seq = self.next_seq, min(self._held)
+            return Gap(first, self.next_seq - first)
         return None
 
     def get(self, seq: int) -> T | None:

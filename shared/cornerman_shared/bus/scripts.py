@@ -23,10 +23,17 @@ def source(name: str) -> str:
 
 
 class Scripts:
-    """Lua scripts of one client."""
+    """Lua scripts of one client.
 
-    def __init__(self, client: Client) -> None:
+
+    Args:
+        client: of the server that holds streams and state.
+        blobs: of a second server that holds the blobs; None = the same server.
+    """
+
+    def __init__(self, client: Client, blobs: Client | None = None) -> None:
         self._client = client
+        self.blobs = blobs
 
     async def run(self, name: str, keys: list[str], args: list[Arg]) -> Any:
         """Runs a script atomically on the server.

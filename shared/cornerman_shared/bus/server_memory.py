@@ -27,6 +27,11 @@ class ServerMemory:
     policy: str
 
     @property
+    def part(self) -> float:
+        """The part of the limit in use; 0 without a limit."""
+        return self.used_bytes / self.limit_bytes if self.limit_bytes else 0.0
+
+    @property
     def full(self) -> bool:
         """Whether the server refuses writes."""
         return self.limit_bytes > 0 and self.used_bytes >= FULL * self.limit_bytes

@@ -19,6 +19,9 @@ GROUP_ENCODER = "encoder"
 GROUP_DECIDER = "decider"
 GROUP_GENERATOR = "generator"
 
+KEEP_REMOVED_S = 3600
+"""Stored data of a removed source expires after this, seconds."""
+
 FIRST_ID = "0-0"
 """The id before every entry of a stream."""
 
@@ -100,8 +103,13 @@ class Keys:
         """Counter that every change of `sources` raises; watchers poll it."""
         return self._key("sources", "revision")
 
+    @property
+    def incarnations(self) -> str:
+        """Hash: source_id -> incarnation, the revision at which the source was added or replaced."""
+        return self._key("sources", "incarnations")
+
     def run(self, source_id: str) -> str:
-        """Hash of the current run: `run`, `published` (high-water mark: next seq), `state`, `detail`, `ended`."""
+        """Hash of the current run: `run` (empty = none has begun), `published` (next seq), `state`, `ended` …"""
         return self._key("run", source_id)
 
     def counters(self, source_id: str) -> str:
@@ -134,8 +142,13 @@ class Keys:
         return self._key("lease", name)
 
     def fence(self, name: str) -> str:
-        """Generation of the lease `name`; only ever rises."""
+        """Generation of the lease `name`; only ever rises, and expires long after the lease."""
         return self._key("fence", name)
+
+    @property
+    def generations(self) -> str:
+        """Counter of the generations of all leases, so that one may expire and none is given twice."""
+        return self._key("generations")
 
     def blob(self, source_id: str, run: str, seq: int, array: str) -> str:
         """Bytes of one array of one chunk: `frames`, `context` or `video`."""

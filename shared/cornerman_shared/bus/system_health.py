@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from cornerman_shared.bus.memory_gate import WARN_AT, scarce_memory
 from cornerman_shared.bus.server_memory import read_memory
 from cornerman_shared.bus.workers import list_workers
 
@@ -62,6 +63,13 @@ async def system_health(bus: Bus) -> SystemHealth:
         RetryableError: no answer.
     """
     problems = worker_problems(await list_workers(bus))
-    if fault := (await read_memory(bus)).fault:
+    fault = (await read_memory(bus)).fault
+    if fault:
         problems.append(HealthProblem(SERVER, fault))
+    full_at = bus.settings.redis.full_at
+    full = await scarce_memory(bus, full_at)
+    for server, sentence in (await scarce_memory(bus, min(WARN_AT, full_at))).items():
+        then = "capture publishes nothing until there is room" if server in full else "it fills up"
+        if server != SERVER or not fault:
+            problems.append(HealthProblem(server, f"{sentence}; {then}"))
     return SystemHealth(tuple(problems))

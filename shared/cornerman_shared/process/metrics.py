@@ -74,17 +74,18 @@ class Metrics:
         if since_s and at_s:
             self.stage_seconds.labels(stage).observe(max(0.0, at_s - since_s))
 
-    def serve(self, port: int) -> Callable[[], None]:
-        """Serves `/metrics` on all interfaces, for a scraper on another host; returns the function that stops it.
+    def serve(self, host: str, port: int) -> Callable[[], None]:
+        """Serves `/metrics` on this address; returns the function that stops it.
 
         Raises:
-            ConfigError: the port is taken.
+            ConfigError: the port is taken, or the address is not one of this machine.
         """
         try:
-            server, thread = start_http_server(port, registry=self.registry)
+            server, thread = start_http_server(port, host, registry=self.registry)
         except OSError as error:
             raise ConfigError(
-                f"runtime.metrics_port = {port}: {error.strerror}; give a free port, or 0 for none"
+                f"runtime.metrics_port = {port} at runtime.metrics_host = {host!r}: {error.strerror}; give a free port "
+                "(0 = none) and an address of this machine"
             ) from None
 
         def stop() -> None:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 from redis.exceptions import RedisError
 
 from cornerman_shared.aio import background, first_of, retry
-from cornerman_shared.bus.embedded import with_server
+from cornerman_shared.bus.server_address import with_server
 from cornerman_shared.bus.workers import publish_status, remove_status
 from cornerman_shared.clock import Clock, SystemClock
 from cornerman_shared.errors import ConfigError, CornermanError, RetryableError
@@ -153,7 +153,7 @@ async def _run_process(role: str, name: str, settings: Settings, folder: Path, m
         context = Context(settings, bus, bus.clock, name, health, metrics, log)
         stack.enter_context(_signals(context))
         if settings.runtime.metrics_port:
-            stack.callback(metrics.serve(settings.runtime.metrics_port))
+            stack.callback(metrics.serve(settings.runtime.metrics_host, settings.runtime.metrics_port))
         watchdog.start()
         stack.callback(watchdog.stop)
         stack.callback(health.remove)

@@ -39,6 +39,7 @@ class WatchSettings(Section):
     credit: Annotated[int, Field(ge=1, le=64, description="chunks of this source on the bus at most")] = 4
     lossless: Annotated[bool, Field(description="wait for credit instead of skipping (files)")] = False
     realtime: Annotated[bool, Field(description="play files at their own speed")] = True
+    follow: Annotated[bool, Field(description="a file is being written: wait for more at its end (MKV, TS)")] = False
     loop: Annotated[bool, Field(description="start files again at their end")] = False
     display: Annotated[bool, Field(description="make JPEGs for the page while a viewer is connected")] = True
     give_up_s: Annotated[

@@ -47,10 +47,20 @@ class RedisSettings(Section):
     """The server. An empty url selects the embedded Valkey on its unix socket."""
 
     url: Annotated[SecretUrl, Field(description="redis://, rediss:// or unix:// with user, password, database")] = ""
+    blobs_url: Annotated[
+        SecretUrl, Field(description="a second server for frames and tokens, without an append-only file; empty = url")
+    ] = ""
+    password: Annotated[
+        Secret, Field(description="of both servers, where their URL has none; never logged", repr=False)
+    ] = ""
     shards: Annotated[int, Field(ge=1, le=1024, description="fixed for the life of the data")] = 1
     data_dir: Annotated[
         str, Field(description="embedded: keep data here, with an append-only file; empty = in memory")
     ] = ""
+    maxmemory_bytes: Annotated[int, Field(ge=0, description="embedded: most memory; 0 = half of the machine's")] = 0
+    full_at: Annotated[
+        float, Field(gt=0, le=1, description="capture publishes nothing while this part of maxmemory is in use")
+    ] = 0.85
 
 
 class BusSettings(Section):
@@ -205,6 +215,9 @@ class RuntimeSettings(Section):
         Positive, Field(description="run: a service down for this long, with nothing decided, ends the command")
     ] = 120.0
     metrics_port: Annotated[int, Field(ge=0, le=65535, description="Prometheus port of a worker; 0 = off")] = 0
+    metrics_host: Annotated[
+        str, Field(description="address of that port, without authentication; 0.0.0.0 = all, for a scraper elsewhere")
+    ] = "127.0.0.1"
     name: Annotated[str, Field(description="worker name; empty = host-pid")] = ""
 
 
@@ -318,7 +331,7 @@ def explain(error: ValidationError) -> str:
     for item in error.errors(include_url=False, include_context=False):
         where = ".".join(str(part) for part in item["loc"]) or "settings"
         # Values of secrets, and of URLs, which may hold a password, are not shown.
-        value = "(hidden)" if where.endswith(("token", "api_key", "url")) else repr(item["input"])
+        value = "(hidden)" if where.endswith(("token", "api_key", "url", "password", "keys")) else repr(item["input"])
         if item["type"] == "extra_forbidden":
             lines.append(f"{where}: unknown setting; see cornerman.yaml for the names")
         elif item["input"] is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.embedded import find_binary
+from cornerman_shared.bus.server_binary import find_binary
 from cornerman_shared.settings.tree import Settings
 from tests.conftest import Server, fast_settings
 

@@ -10,8 +10,8 @@ import pytest
 
 from cornerman_shared.aio import cancel_all
 from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.embedded import find_binary
 from cornerman_shared.bus.registry import remove_source
+from cornerman_shared.bus.server_binary import find_binary
 from cornerman_shared.settings.tree import Settings
 from tests.conftest import Server
 from tests.e2e.browser import browser, page_of

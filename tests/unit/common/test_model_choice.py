@@ -176,7 +176,11 @@ def test_torch_is_asked_where_models_load(assets: Path) -> None:
     flags = {"encoder.backend": "mobile_videogpt", "generator.backend": "mobile_videogpt"}
     with pytest.raises(ConfigError, match=r"pip install 'cornerman\[model\]'"):
         chosen(assets, flags, torch=False)
-    assert parts(chosen(assets, flags, torch=False, loads=False)) == ("mobile_videogpt", "head", "mobile_videogpt")
+    assert parts(chosen(assets, flags, torch=False, loads=("decider",))) == (
+        "mobile_videogpt",
+        "head",
+        "mobile_videogpt",
+    )
 
 
 @pytest.mark.parametrize("how", ["flag", "variable", "json variable", "file"])

@@ -1,6 +1,7 @@
 """`cornerman annotate` and the length of a source, for inputs that went wrong."""
 
 import json
+import os
 import re
 from fractions import Fraction
 from pathlib import Path
@@ -19,8 +20,8 @@ AFTER_S = 1000.0
 """A caption that no picture shows: the test reads what is in the pictures."""
 
 
-def annotate(path: Path, target: Path, pts_s: float) -> int:
-    lines = path.with_suffix(".jsonl")
+def annotate(path: Path | str, target: Path, pts_s: float) -> int:
+    lines = target.parent / "lines.jsonl" if target.parent.exists() else Path(path).with_suffix(".jsonl")
     line = {"type": "feedback", "source_id": "a", "action": "correct", "pts_s": pts_s, "text": "Lower your hips."}
     lines.write_text(json.dumps(line) + "\n")
     return invoke(["annotate", str(path), "-o", str(target), "--from", str(lines)])
@@ -56,9 +57,9 @@ def test_length_is_the_pictures(name: str, tmp_path: Path) -> None:
 
 def test_cover_art_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = cover_art(tmp_path)
-    assert annotate(path, tmp_path / "out.mp4", 0.0) == 70
+    assert annotate(path, tmp_path / "out.mp4", 0.0) == 66
     assert "no video in it, only audio and a cover picture" in capsys.readouterr().err
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["cover.jsonl", "cover.m4a"]
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["cover.m4a", "lines.jsonl"]
     assert length_s(str(path)) is None
 
 
@@ -92,3 +93,41 @@ def test_broken_packets_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert 0 < frames < 60
     assert f"1 captions on {frames} frames" in said
     assert "broken.avi: " in said and "broken packets were skipped" in said
+
+
+@pytest.mark.parametrize(
+    ("video", "sentence"),
+    [
+        ("none.mp4", "there is no such file"),
+        ("-", "standard input cannot be watched"),
+        (".", "is a folder"),
+        ("pipe.mp4", "is a pipe"),
+        ("empty.mp4", "the file is empty"),
+        ("text.mp4", "not a video"),
+        ("rtsp://cam/1", "is not a file of this machine"),
+        ("ftp://cam/1", "ftp:// is not known"),
+    ],
+)
+def test_unreadable_input_exits_with_66(
+    video: str, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe.mp4")
+    Path("empty.mp4").touch()
+    Path("text.mp4").write_text("a film of words")
+    assert annotate(Path(video) if "//" not in video else video, tmp_path / "out.mp4", 0.0) == 66
+    out, err = capsys.readouterr()
+    assert out == "" and sentence in err and len(err.strip().splitlines()) == 1
+    assert not Path("out.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "code", "sentence"),
+    [("none/out.mp4", 78, "there is no folder"), ("out.nope", 70, "out.nope could not be written")],
+)
+def test_unwritable_output_is_told(
+    target: str, code: int, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "a.mp4", Film(steady(10)))
+    assert annotate(path, tmp_path / target, 0.0) == code
+    assert sentence in capsys.readouterr().err

@@ -50,7 +50,7 @@ def test_failed_check_does_not_stop_others(monkeypatch: pytest.MonkeyPatch) -> N
     def no_binary() -> Path:
         raise ConfigError("no Valkey or Redis server on this machine")
 
-    monkeypatch.setattr("cornerman_shared.bus.embedded.find_binary", no_binary)
+    monkeypatch.setattr("cornerman_shared.bus.server_binary.find_binary", no_binary)
     findings = {one.what: one for one in diagnosis.examine(load_settings())}
     assert findings["server"].state == "problem"
     assert "no Valkey" in findings["server"].found

@@ -68,7 +68,7 @@ def test_every_setting_has_a_description() -> None:
 UNITS = ("_s", "_ms", "_bytes", "_fps", "_ttl_s", "_chars")
 WITHOUT_UNIT = {
     *("gateway.max_connections", "gateway.max_connections_per_client", "gateway.guesses_per_minute"),
-    *("redis.shards", "bus.max_deliveries", "bus.maxlen", "bus.feedback_maxlen", "bus.dead_maxlen"),
+    *("redis.shards", "redis.full_at", "bus.max_deliveries", "bus.maxlen", "bus.feedback_maxlen", "bus.dead_maxlen"),
     *("capture.max_sources", "capture.display_quality", "capture.display_ring", "encoder.batch", "encoder.threads"),
     *("encoder.fake_crash_rate", "encoder.fake_hang_at", "generator.echo_hang_at", "decider.max_held"),
     "decider.max_questions",

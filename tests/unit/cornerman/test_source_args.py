@@ -1,5 +1,6 @@
 """Source arguments: URLs, ids and lengths."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,23 @@ def test_unsupported_url_is_refused(text: str) -> None:
 def test_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"is a folder; give the video files in it"):
         normal_url(str(tmp_path))
+
+
+def test_pipes_are_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(ConfigError, match=r"pipe\.mp4' is a pipe, which cannot be read twice"):
+        normal_url(str(tmp_path / "pipe.mp4"))
+    with pytest.raises(ConfigError, match=r"'-': standard input cannot be watched; write it into a file"):
+        normal_url("-")
+    with pytest.raises(ConfigError, match="is neither a file nor a camera"):
+        normal_url("/dev/null")
+
+
+def test_scheme_may_be_in_capitals(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"x")
+    assert normal_url("RTSP://u:p@cam/1") == "RTSP://u:p@cam/1"
+    assert normal_url(f"FILE://{tmp_path}/a.mp4") == str(tmp_path / "a.mp4")
+    assert id_of("RTSP://Cam.local/live") == "cam.local-live"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from cornerman.local.options import CommandSettings
-from cornerman.local.pipeline import GIVE_UP_S, limit_retries, with_give_up
+from cornerman.local.retry_limit import GIVE_UP_S, limit_retries, with_give_up
 from cornerman.local.source_specs import source_spec, source_specs
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.tree import load_settings

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cornerman_shared.bus import embedded
+from cornerman_shared.bus import server_address, server_binary
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.process import run_dir as rundir
 from cornerman_shared.settings.tree import Settings, load_settings
@@ -24,28 +24,28 @@ def fake_server(folder: Path, name: str, output: str) -> Path:
 
 
 def test_equal_settings_give_one_socket(tmp_path: Path) -> None:
-    assert embedded.server_socket(settings_in(tmp_path)) == embedded.server_socket(settings_in(tmp_path))
-    assert embedded.with_server(settings_in(tmp_path)).redis.url == f"unix://{tmp_path}/valkey.sock"
+    assert server_address.server_socket(settings_in(tmp_path)) == server_address.server_socket(settings_in(tmp_path))
+    assert server_address.with_server(settings_in(tmp_path)).redis.url == f"unix://{tmp_path}/valkey.sock"
 
 
 def test_given_url_is_unchanged() -> None:
     settings = load_settings({"redis": {"url": "redis://host:1/2"}})
-    assert embedded.with_server(settings) is settings
+    assert server_address.with_server(settings) is settings
 
 
 def test_deep_folder_gets_a_short_socket(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 120)
-    path = embedded.server_socket(settings_in(deep))
+    path = server_address.server_socket(settings_in(deep))
     assert len(os.fsencode(path)) <= rundir.SOCKET_PATH_MAX_BYTES
-    assert path == embedded.server_socket(settings_in(deep))
-    assert path != embedded.server_socket(settings_in(tmp_path / ("e" * 120)))
+    assert path == server_address.server_socket(settings_in(deep))
+    assert path != server_address.server_socket(settings_in(tmp_path / ("e" * 120)))
 
 
 def test_odd_path_survives_the_url(tmp_path: Path) -> None:
     from redis.asyncio.connection import parse_url
 
     odd = tmp_path / "a b%c"
-    url = embedded.with_server(settings_in(odd)).redis.url
+    url = server_address.with_server(settings_in(odd)).redis.url
     assert parse_url(url)["path"] == str(odd / "valkey.sock")
 
 
@@ -83,19 +83,19 @@ def test_first_usable_binary_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     broken.write_text("not a program")
     old = fake_server(tmp_path, "old", "Redis server v=6.2.7 sha=0")
     good = fake_server(tmp_path, "good", "Valkey server v=8.1.0 sha=0")
-    monkeypatch.setattr(embedded, "candidates", lambda: iter([broken, old, good]))
-    assert embedded.find_binary() == good
+    monkeypatch.setattr(server_binary, "candidates", lambda: iter([broken, old, good]))
+    assert server_binary.find_binary() == good
 
 
 def test_missing_binary_names_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = fake_server(tmp_path, "redis-server", "Redis server v=6.2.7 sha=0")
-    monkeypatch.setattr(embedded, "candidates", lambda: iter([old]))
+    monkeypatch.setattr(server_binary, "candidates", lambda: iter([old]))
     with pytest.raises(ConfigError, match=r"redis-server: version 6\.2 is too old.*apt install redis-server"):
-        embedded.find_binary()
+        server_binary.find_binary()
 
 
 def test_path_servers_replace_the_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = fake_server(tmp_path, "valkey-server", "Valkey server v=9.0.0")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert list(embedded.candidates()) == [own]
+    assert list(server_binary.candidates()) == [own]

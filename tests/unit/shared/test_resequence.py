@@ -47,7 +47,8 @@ def test_each_number_is_item_or_gap(seqs: set[int], random: object) -> None:
     for seq in arrivals:
         r.push(seq, seq, 0.0)
     out = drain(r, 10.0, gap_s=0.0)
-    assert [item.seq if isinstance(item, Gap) else item for item in out] == list(range(max(seqs) + 1))
+    covered = [range(item.seq, item.last + 1) if isinstance(item, Gap) else [item] for item in out]
+    assert [seq for numbers in covered for seq in numbers] == list(range(max(seqs) + 1))
     assert {item for item in out if not isinstance(item, Gap)} == seqs
 
 
@@ -70,7 +71,13 @@ def test_second_gap_waits_again() -> None:
 def test_consecutive_gaps_are_skipped_together() -> None:
     r: Resequencer[int] = Resequencer()
     r.push(3, 3, 0.0)
-    assert drain(r, 2.0, gap_s=2.0) == [Gap(0), Gap(1), Gap(2), 3]
+    assert drain(r, 2.0, gap_s=2.0) == [Gap(0, 3), 3]
+
+
+def test_gap_of_any_length_is_one_step() -> None:
+    r: Resequencer[int] = Resequencer()
+    r.push(10**9, 10**9, 0.0)
+    assert drain(r, 2.0, gap_s=2.0) == [Gap(0, 10**9), 10**9]
 
 
 def test_no_gap_s_waits_forever() -> None:
@@ -100,7 +107,7 @@ def test_max_held_forces_a_gap() -> None:
     assert drain(r, 0.0) == []
     r.push(5, 5, 0.0)
     assert r.held() == [2, 3, 4, 5]
-    assert drain(r, 0.0) == [Gap(0), Gap(1), 2, 3, 4, 5]
+    assert drain(r, 0.0) == [Gap(0, 2), 2, 3, 4, 5]
 
 
 def test_idle_time_does_not_count() -> None:

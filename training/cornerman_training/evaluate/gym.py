@@ -14,7 +14,7 @@ from cornerman_training.evaluate.report import EvaluationReport, evaluate
 from cornerman_training.evaluate.words import MeaningOf
 from cornerman_training.gym.phrases import meanings
 from cornerman_training.gym.session import plan_session
-from cornerman_training.inprocess import Coach, Costs, as_truth, pictures
+from cornerman_training.inprocess import Costs, InProcessCoach, as_truth, pictures
 from cornerman_training.sampling import CHUNK, SAMPLE_FPS, chunk_ends
 
 
@@ -32,7 +32,11 @@ class CoachRun:
 
 
 def coach_runs(
-    coach: Coach, seeds: Iterable[int], split: str = "test", kind: str | None = None, duration_s: float | None = None
+    coach: InProcessCoach,
+    seeds: Iterable[int],
+    split: str = "test",
+    kind: str | None = None,
+    duration_s: float | None = None,
 ) -> Iterator[CoachRun]:
     """Runs the coach over one session per seed; the same every time.
 
@@ -62,7 +66,7 @@ def evaluate_gym(
     """
     if sessions < 1:
         raise ValueError(f"sessions is {sessions}: evaluate at least one")
-    coach = Coach(folder)
+    coach = InProcessCoach(folder)
     results: list[SessionResult] = []
     for run in coach_runs(coach, range(seed, seed + sessions), split, kind, duration_s):
         results.append(run.result)

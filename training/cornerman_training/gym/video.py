@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
-import av
-
+from cornerman_media.writer import VideoWriter, WriteOptions
 from cornerman_training.gym.render import SessionRenderer
 from cornerman_training.gym.session import GymSession, plan_session
 from cornerman_training.gym.truth import write_truth
@@ -17,18 +17,14 @@ def write_video(
 ) -> None:
     """Writes a square H.264 video of `size` pixels; calls `progress(frames done, frames in all)`."""
     renderer = SessionRenderer(session, size)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=round(session.fps))
-        stream.width = stream.height = size
-        stream.pix_fmt = "yuv420p"
-        # Without `cpu-independent`, x264's rate control depends on earlier computations of the process.
-        stream.options = {"crf": str(crf), "preset": "medium", "threads": "1", "x264-params": "cpu-independent=1"}
+    rate = round(session.fps)
+    # Without `cpu-independent`, x264's rate control depends on earlier computations of the process.
+    encoder = {"crf": str(crf), "preset": "medium", "threads": "1", "x264-params": "cpu-independent=1"}
+    with VideoWriter(path, WriteOptions(rate=Fraction(rate), codec_options=encoder)) as writer:
         for index in range(session.frames):
-            frame = av.VideoFrame.from_ndarray(renderer.frame(index), format="rgb24")
-            container.mux(stream.encode(frame))
+            writer.write(renderer.frame(index), index / rate, 1 / rate)
             if progress is not None:
                 progress(index + 1, session.frames)
-        container.mux(stream.encode())
 
 
 def render_session(

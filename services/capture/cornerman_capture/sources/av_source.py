@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -44,14 +45,19 @@ _MJPEG_FORMATS: Final = {"mpjpeg", "mjpeg", "jpeg_pipe"}
 class AvSource:
     """A source opened by FFmpeg. Decodes in the iterating thread and in FFmpeg's own threads."""
 
-    def __init__(self, address: Address, settings: CaptureSettings) -> None:
+    def __init__(self, address: Address, settings: CaptureSettings, *, follow: bool = False) -> None:
         """Opens the source; blocks for at most `settings.open_timeout_s` seconds.
+
+        Args:
+            address: of the source.
+            settings: sizes and limits.
+            follow: a file is being written: its end comes when nothing was added for as long as a camera may be silent.
 
         Raises:
             BrokenError: names the cause and the remedy.
         """
         self._address = address
-        self._video = _open(address, settings)
+        self._video = _open(address, settings, follow)
         self.info = _info(address, self._video)
         self._by_arrival = self.info.live and self._video.info.container in _MJPEG_FORMATS
 
@@ -106,12 +112,20 @@ def _info(address: Address, video: VideoReader) -> StreamInfo:
     )
 
 
-def _open(address: Address, settings: CaptureSettings) -> VideoReader:
+def _open(address: Address, settings: CaptureSettings, follow: bool) -> VideoReader:
     if address.kind == "file" and _is_missing(address.target):
         raise BrokenError(f"{address.shown}: there is no such file; give the path as capture sees it", final=True)
     target, wanted = _wanted(address, settings)
-    with _explained(address, wanted):
-        return open_video(target, wanted)
+    if follow:
+        wanted = replace(wanted, follow=True, read_timeout_s=QUIET_TIMES * settings.stall_s)
+    try:
+        with _explained(address, wanted):
+            return open_video(target, wanted)
+    except BrokenError as error:
+        if not follow:
+            raise
+        what = f"{error}; it is followed, so it is tried again (MKV, TS and fragmented MP4 can be read while they grow)"
+        raise BrokenError(what, final=False) from None
 
 
 def open_mjpeg(address: Address, settings: CaptureSettings) -> MjpegSource | None:

@@ -20,10 +20,13 @@ class SourceOpener:
         url: see docs/sources.md.
         settings: sizes and limits.
         inbox: receives pushed frames; required for push:// only.
+        follow: a file is being written; its end is waited for.
     """
 
-    def __init__(self, url: str, settings: CaptureSettings, inbox: Inbox | None = None) -> None:
-        self._url, self._settings, self._inbox = url, settings, inbox
+    def __init__(
+        self, url: str, settings: CaptureSettings, inbox: Inbox | None = None, *, follow: bool = False
+    ) -> None:
+        self._url, self._settings, self._inbox, self._follow = url, settings, inbox, follow
         self._by_ffmpeg = False
 
     def __call__(self) -> FrameSource:
@@ -47,7 +50,7 @@ class SourceOpener:
         if address.kind == "http" and not self._by_ffmpeg and (camera := open_mjpeg(address, settings)) is not None:
             return camera
         self._by_ffmpeg = False
-        source = AvSource(address, settings)
+        source = AvSource(address, settings, follow=self._follow and address.kind == "file")
         self._by_ffmpeg = True
         return source
 

@@ -3,23 +3,66 @@
 -- KEYS[1]  input stream
 -- KEYS[2]  fence key
 -- KEYS[3…] the keys that the operations name by number
--- ARGV     group ('' = no input), entry id, our generation ('' = the work needs no lease), then operations: each is its
---          name, its number of arguments, its arguments.
+-- ARGV     group ('' = no input), entry id, our generation ('' = the work needs no lease), then conditions, then
+--          operations: each is its name, its number of arguments, its arguments.
 --
--- Returns 1 done, 0 the input was settled before, -1 a newer owner holds the lease, 2 settled, but the field of `once` was
--- missing or the member of `first` was there, so the operations behind it were left out.
+-- Returns 1 done, 0 the input was settled before or a condition does not hold, -1 a newer owner holds the lease, 2 settled,
+-- but the field of `once` was missing or the member of `first` was there, so the operations behind it were left out, 3 the
+-- run or the incarnation of the source is no longer current.
 local group, id, generation = ARGV[1], ARGV[2], ARGV[3]
 if generation ~= '' and redis.call('GET', KEYS[2]) ~= generation then
   return -1
 end
--- `expect` comes first, before the input is settled: another value than ours means that a newer attempt runs.
-local first = 4
-while ARGV[first] == 'expect' do
-  local there = redis.call('HGET', KEYS[tonumber(ARGV[first + 2])], ARGV[first + 3])
-  if there and there ~= ARGV[first + 4] then
+-- Conditions come first, before the input is settled. Each returns nothing, or the result of the hop.
+local conditions = {}
+-- Another value than ours means that a newer attempt runs.
+function conditions.expect(key, field, value)
+  local there = redis.call('HGET', key, field)
+  if there and there ~= value then
     return 0
   end
-  first = first + 5
+end
+-- `of_run` may be empty, and `incarnation` 0: a version that knows none wrote the message.
+function conditions.current(run, incarnations, sources, id, of_run, incarnation)
+  local now = redis.call('HGET', run, 'run')
+  if now and of_run ~= '' and now ~= of_run then
+    return 3
+  end
+  if incarnation ~= '0' then
+    if redis.call('HGET', incarnations, id) ~= incarnation then
+      return 3
+    end
+  elseif redis.call('HEXISTS', sources, id) == 0 then
+    return 3
+  end
+end
+function conditions.unregistered(sources, id)
+  if redis.call('HEXISTS', sources, id) == 1 then
+    return 0
+  end
+end
+
+-- How many leading arguments are key numbers; must match `_KEY_ARGUMENTS` in hop.py.
+local key_arguments = { current = 3, event = 2, expire = 4 }
+
+local function arguments(at)
+  local given = {}
+  for i = 1, tonumber(ARGV[at + 1]) do
+    given[i] = ARGV[at + 1 + i]
+    if i <= (key_arguments[ARGV[at]] or 1) then
+      given[i] = KEYS[tonumber(given[i])]
+    end
+  end
+  return given
+end
+
+local at = 4
+while conditions[ARGV[at]] do
+  local result = conditions[ARGV[at]](unpack(arguments(at)))
+  if result then
+    return result
+  end
+  at = at + 2 + tonumber(ARGV[at + 1])
 end
 if group ~= '' and redis.call('XACK', KEYS[1], group, id) == 0 then
   return 0
@@ -45,6 +88,15 @@ end
 function operations.release(key, member)
   redis.call('ZREM', key, member)
 end
+-- Members `<run>:<seq>` from `first` to `last`. A set holds at most the credit of a source, however long the gap is.
+function operations.release_range(key, run, first, last)
+  for _, member in ipairs(redis.call('ZRANGE', key, 0, -1)) do
+    local seq = string.sub(member, 1, #run + 1) == run .. ':' and tonumber(string.sub(member, #run + 2))
+    if seq and seq >= tonumber(first) and seq <= tonumber(last) then
+      redis.call('ZREM', key, member)
+    end
+  end
+end
 function operations.count(key, name, by)
   redis.call('HINCRBY', key, name, by)
 end
@@ -59,19 +111,17 @@ local function is_first(key, member, keep_s)
   redis.call('EXPIRE', key, keep_s)
   return added == 1
 end
--- How many leading arguments of an operation are key numbers; must match `_KEY_ARGUMENTS` in hop.py.
-local key_arguments = { add = 1, event = 2, set = 1, delete = 1, release = 1, count = 1, free = 1, once = 1, first = 1 }
-
-local at = first
-while at <= #ARGV do
-  local name, n = ARGV[at], tonumber(ARGV[at + 1])
-  local given = {}
-  for i = 1, n do
-    given[i] = ARGV[at + 1 + i]
-    if i <= key_arguments[name] then
-      given[i] = KEYS[tonumber(given[i])]
+-- What was written of a source that is not registered (any more) expires.
+function operations.expire(sources, feedback, counters, memory, id, seconds)
+  if redis.call('HEXISTS', sources, id) == 0 then
+    for _, key in ipairs({ feedback, counters, memory }) do
+      redis.call('EXPIRE', key, seconds, 'NX')
     end
   end
+end
+
+while at <= #ARGV do
+  local name, given = ARGV[at], arguments(at)
   if name == 'once' then
     if redis.call('HDEL', given[1], given[2]) == 0 then
       return 2
@@ -83,6 +133,6 @@ while at <= #ARGV do
   else
     operations[name](unpack(given))
   end
-  at = at + 2 + n
+  at = at + 2 + tonumber(ARGV[at + 1])
 end
 return 1

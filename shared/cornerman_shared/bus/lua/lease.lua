@@ -1,20 +1,26 @@
 -- Take or renew a lease. The generation rises when the owner changes, and when an owner returns after the lease expired,
 -- so that a process that was suspended past its lease is fenced even if no other process took it.
 --
--- KEYS  lease, fence
--- ARGV  owner, ttl in ms, our generation (0 = not held)
+-- KEYS  lease, fence, generations of the shard
+-- ARGV  owner, ttl in ms, our generation (0 = not held), how much longer the fence is kept in ms
 --
 -- Returns the generation that the owner holds, or 0 when it does not hold the lease.
-local owner = redis.call('GET', KEYS[1])
-if owner == ARGV[1] and redis.call('GET', KEYS[2]) == ARGV[3] then
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
-  return tonumber(ARGV[3])
+local lease, fence, generations = KEYS[1], KEYS[2], KEYS[3]
+local name, ttl, held = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local keep = ttl + tonumber(ARGV[4])
+local owner = redis.call('GET', lease)
+local last = tonumber(redis.call('GET', fence) or '0')
+if owner == name and held > 0 and last == held then
+  redis.call('PEXPIRE', lease, ttl)
+  redis.call('PEXPIRE', fence, keep)
+  return held
 end
-if owner and owner ~= ARGV[1] then
+if (owner and owner ~= name) or held > 0 then
   return 0
 end
-if tonumber(ARGV[3]) > 0 then
-  return 0
-end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return redis.call('INCR', KEYS[2])
+-- The counter alone would do; the fence is above it where a version without the counter raised the fence.
+local generation = math.max(redis.call('INCR', generations), last + 1)
+redis.call('SET', generations, generation)
+redis.call('SET', fence, generation, 'PX', keep)
+redis.call('SET', lease, name, 'PX', ttl)
+return generation

@@ -1,9 +1,11 @@
 -- Publish a chunk, once, if there is credit.
 --
--- KEYS  chunks, inflight, run, counters, fence
--- ARGV  generation, run, seq, member, credit (0 = needs none), heal seconds, maxlen, body, is_end (1 = the end marker)
+-- KEYS  chunks, inflight, run, counters, fence, incarnations
+-- ARGV  generation, run, seq, member, credit (0 = needs none), heal seconds, maxlen, body, is_end (1 = the end marker),
+--       source id, incarnation (0 = none was given), media time of the chunk in seconds
 --
--- Returns 1 published, 0 no credit, -1 a newer owner holds the lease, 2 this seq was published before.
+-- Returns 1 published, 0 no credit, -1 a newer owner holds the lease or the run is not current, 2 this seq was published
+-- before.
 local chunks, inflight, run, counters, fence = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local generation, run_id, seq, member = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local credit, heal_s, maxlen, body, is_end = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7], ARGV[8], ARGV[9]
@@ -14,6 +16,9 @@ end
 if redis.call('HGET', run, 'run') ~= run_id then
   return -1
 end
+if ARGV[11] ~= '0' and redis.call('HGET', KEYS[6], ARGV[10]) ~= ARGV[11] then
+  return -1
+end
 if is_end == '1' then
   if redis.call('HGET', run, 'ended') == '1' then
     return 2
@@ -21,9 +26,9 @@ if is_end == '1' then
 elseif tonumber(redis.call('HGET', run, 'published') or '0') > seq then
   return 2
 end
+local now = redis.call('TIME')
+local now_s = tonumber(now[1]) + tonumber(now[2]) / 1000000
 if credit > 0 then
-  local now = redis.call('TIME')
-  local now_s = tonumber(now[1]) + tonumber(now[2]) / 1000000
   if heal_s > 0 then
     redis.call('ZREMRANGEBYSCORE', inflight, '-inf', now_s - heal_s)
   end
@@ -36,7 +41,8 @@ redis.call('XADD', chunks, 'MAXLEN', '~', maxlen, '*', 'm', body)
 if is_end == '1' then
   redis.call('HSET', run, 'ended', '1')
 else
-  redis.call('HSET', run, 'published', seq + 1)
+  -- The next owner of the source goes on behind this chunk.
+  redis.call('HSET', run, 'published', seq + 1, 'pts_s', ARGV[12], 'at_s', string.format('%.3f', now_s))
   redis.call('HINCRBY', counters, 'published', 1)
 end
 return 1

@@ -41,6 +41,7 @@ export class AddView {
       : [h("h1", {}, "Add a source")];
     this.chips = h("div", { class: "chips" });
     this.about = h("p", { class: "quiet small", role: "status" });
+    this.why = h("p", { class: "quiet small", role: "note" });
     this.prompt = h("textarea", {
       rows: "3",
       maxlength: "4000",
@@ -60,6 +61,7 @@ export class AddView {
           h("legend", {}, "What to watch for; it can be changed at any time"),
           this.chips,
           this.about,
+          this.why,
           this.prompt,
         ),
         h("div", { class: "choices" }, this.camera(), this.file(), this.address(), this.pattern()),
@@ -73,18 +75,22 @@ export class AddView {
 
   async load() {
     try {
-      const { profiles } = await api("GET", "/api/profiles");
-      this.profiles = [...profiles, CUSTOM];
+      const [{ profiles }, models] = await Promise.all([api("GET", "/api/profiles"), api("GET", "/api/models")]);
+      // A prompt of one's own is refused for the reason that the other prompts are.
+      const refused = models.abilities.follows_prompts ? "" : (profiles.find((one) => one.refused)?.refused ?? "");
+      this.profiles = [...profiles, { ...CUSTOM, refused }];
+      this.why.textContent = refused;
       fill(
         this.chips,
         this.profiles.map((profile) =>
           h(
             "label",
-            { class: "chip" },
+            { class: "chip", title: profile.refused || profile.about },
             h("input", {
               type: "radio",
               name: "profile",
               value: profile.name,
+              disabled: Boolean(profile.refused),
               checked: profile.name === this.chosen,
               onchange: () => this.choose(profile),
             }),
@@ -101,14 +107,14 @@ export class AddView {
   choose(profile) {
     this.chosen = profile.name;
     this.about.textContent = profile.about;
-    this.prompt.hidden = profile !== CUSTOM;
-    if (profile === CUSTOM) this.prompt.focus();
+    this.prompt.hidden = profile.name !== CUSTOM.name;
+    if (profile.name === CUSTOM.name) this.prompt.focus();
   }
 
   /** Prompt and mode of the new source; nothing for the server's own. */
   get wanted() {
     const profile = this.profiles?.find((item) => item.name === this.chosen);
-    const prompt = profile === CUSTOM ? this.prompt.value.trim() : profile?.prompt;
+    const prompt = profile?.name === CUSTOM.name ? this.prompt.value.trim() : profile?.prompt;
     return prompt && profile.name !== "coach" ? { mode: profile.mode, say: { prompt } } : {};
   }
 

@@ -106,7 +106,9 @@ export class Session extends EventTarget {
       }
       saying = this.put({ ...this.base(event), live, asked: questionOf(event) }, "start");
     }
-    const failed = event.status !== "done" && !isWordless(event);
+    // No words of the model: the sentence says which questions it answers.
+    const declined = event.status === "declined";
+    const failed = event.status !== "done" && !declined && !isWordless(event);
     Object.assign(saying, {
       done: true,
       status: event.status,
@@ -118,8 +120,8 @@ export class Session extends EventTarget {
       tokens: event.n_output_tokens,
       model: event.model,
       prompt: event.prompt,
-      kind: failed ? "failed" : kindOf(event),
-      text: failed ? event.cause || "It ended without a reply, and gave no cause." : event.text,
+      kind: failed ? "failed" : declined ? "declined" : kindOf(event),
+      text: failed ? event.cause || "It ended without a reply, and gave no cause." : declined ? event.cause : event.text,
       action: event.action,
     });
     if (isWordless(event)) this.sayings.delete(event.request_id);

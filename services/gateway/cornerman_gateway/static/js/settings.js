@@ -67,7 +67,9 @@ export class Settings {
   }
 
   async begin(source) {
-    this.profiles = (await api("GET", "/api/profiles")).profiles;
+    const [{ profiles }, models] = await Promise.all([api("GET", "/api/profiles"), api("GET", "/api/models")]);
+    this.profiles = profiles;
+    this.models = models;
     this.source = source;
     fill(this.element, this.form());
     this.show(source, true);
@@ -76,9 +78,13 @@ export class Settings {
   form() {
     const names = Object.fromEntries([...this.profiles.map((p) => [p.name, p.title]), ["custom", "Custom"]]);
     this.profile = select(names, (name) => this.choose(name));
+    const ignored = !this.models.abilities.follows_prompts;
+    for (const { name, refused } of this.profiles)
+      if (refused) this.profile.querySelector(`option[value="${name}"]`).disabled = true;
     this.prompt = h("textarea", {
       rows: "3",
       spellcheck: "true",
+      disabled: ignored,
       onchange: () => this.send("say.prompt", this.prompt.value, this.prompt),
     });
     const prompt = h(
@@ -86,6 +92,7 @@ export class Settings {
       { class: "field" },
       h("span", {}, "What to look for, in words"),
       this.prompt,
+      ignored ? h("span", { class: "quiet small" }, this.profiles.find((item) => item.refused)?.refused ?? "") : null,
       this.wrongOf(this.prompt, "say.prompt"),
     );
     const more = h(
@@ -111,8 +118,26 @@ export class Settings {
       this.about,
       prompt,
       rest.map((row) => this.row(...row)),
+      this.inUse(),
       more,
       this.status,
+    );
+  }
+
+  /** Who encodes and speaks, and why; who decides is this source's own setting. */
+  inUse() {
+    const { encoder, generator, abilities_text: abilities } = this.models;
+    const named = ({ backend, model }) => model || backend;
+    const lines = [
+      `Watches: ${named(encoder)} (${encoder.why}).`,
+      `Speaks: ${named(generator)} (${generator.why}).`,
+      `Can do: ${abilities}.`,
+    ];
+    return h(
+      "details",
+      { class: "whole models" },
+      h("summary", {}, "Models in use"),
+      lines.map((line) => h("p", { class: "quiet small" }, line)),
     );
   }
 

@@ -139,6 +139,7 @@ export class SourceView {
     try {
       this.setSource(await api("GET", sourcePath(this.sourceId)));
       await this.settings.begin(this.source);
+      this.showAbilities(this.settings.models.abilities);
     } catch (error) {
       if (error.status === 404) {
         this.gone();
@@ -430,6 +431,17 @@ export class SourceView {
       h("button", { class: "primary", type: "submit" }, "Ask"),
     );
     return [form, wrong];
+  }
+
+  /** The box for questions says which ones are answered; without any it is gone. */
+  showAbilities({ topics, exercises }) {
+    const box = /** @type {HTMLElement} */ (this.element.querySelector(".panel-ask"));
+    box.hidden = topics !== null && !topics.length;
+    if (topics === null) return;
+    const about = { form: "your form", count: "repetitions", exercise: "the exercise" };
+    const known = exercises?.map((name) => name.replaceAll("_", " ")).slice(0, 3);
+    const input = /** @type {HTMLInputElement} */ (box.querySelector("input"));
+    input.placeholder = `Ask about ${topics.map((topic) => about[topic]).join(" or ")}${known ? ` (${known.join(", ")} …)` : ""}`;
   }
 
   dangerous() {

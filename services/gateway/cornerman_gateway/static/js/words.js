@@ -3,7 +3,7 @@
 import { fill, h } from "./dom.js";
 import { clock, ms } from "./format.js";
 
-const NAMES = { correction: "correction", praise: "praise", answer: "answer", failed: "error" };
+const NAMES = { correction: "correction", praise: "praise", answer: "answer", declined: "declined", failed: "error" };
 const CAPTION_MS = 7000;
 const OLD_S = 5; // an older picture is told
 

@@ -1,0 +1,299 @@
+"""The engine in Python: who watches, decides and speaks, in this process. No server, no other processes, no Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from cornerman.engine.loop_thread import LoopThread
+from cornerman.engine.models import load_models
+from cornerman.engine.pictures import Order, rgb_of, video_frame
+from cornerman.engine.source_chunks import source_chunks
+from cornerman.engine.watcher import Answer, ChunkWatcher, EncodedChunk
+from cornerman.feedback import Feedback
+from cornerman.local.retry_limit import with_give_up
+from cornerman.local.source_args import id_of, normal_url
+from cornerman.local.source_specs import source_spec
+from cornerman_capture.core import Chunker
+from cornerman_capture.scaling import FrameScaler
+from cornerman_capture.sources.address import parse
+from cornerman_common.model_choice import resolve_models
+from cornerman_shared.aio import cancel_all
+from cornerman_shared.clock import SystemClock
+from cornerman_shared.errors import ConfigError
+from cornerman_shared.settings.overrides import merge, nest
+from cornerman_shared.text import clean_text
+
+if TYPE_CHECKING:
+    from cornerman_capture.core import PendingChunk
+    from cornerman_common.model_parts import ModelChoice
+    from cornerman_shared.bus.messages import DecisionEvent
+    from cornerman_shared.settings.source import Mode, SourceSpec, Strategy
+
+DECISIONS: Final = 10_000
+"""Decisions that are kept; older ones are dropped."""
+
+AHEAD: Final = 2
+"""Chunks that may be encoded while an earlier one is spoken about."""
+
+
+class Coach:
+    """Watches one source at a time and says what helps. Any thread may call it.
+
+    The same cores as the services: window, gate, strategies, prompts and context. Models are chosen as for every
+    command: what is given here or set in `cornerman.yaml` or `CORNERMAN_*` stays, the rest is the bundled coach.
+
+    Args:
+        encoder: back end, `mobile_videogpt` or `fake`.
+        generator: back end, `mobile_videogpt`, `openai`, `vlm`, `vllm` or `echo`.
+        model: of the generator: path, hub name, or name at the server.
+        base_url: of a server (`openai`, `vllm`), up to `/v1`.
+        api_key: of that server.
+        adapter: LoRA adapter, by name or path.
+        strategy: who decides; None = the trained head where there is one.
+        prompt: the question about the chunks.
+        mode: `coach`, `polling` or `commentary`.
+        settings: any other settings, nested as in `cornerman.yaml`; the arguments above win.
+
+    Attributes:
+        choice: who encodes, decides and speaks, why, and with which abilities.
+
+    Raises:
+        ConfigError: a setting is wrong, settings do not go together, or a model cannot be loaded.
+
+    >>> import numpy as np
+    >>> frames = np.zeros((16, 48, 64, 3), np.uint8)
+    >>> with Coach(encoder="fake", generator="echo", strategy="interval", prompt="How is it?") as coach:
+    ...     said = [one for i, frame in enumerate(frames) for one in coach.feed(frame, i / 8)]
+    ...     answer = coach.ask("Is anything moving?")
+    >>> [(one.pts_s, one.action, one.text) for one in said]
+    [(0.875, 'feedback', 'feedback at 0.88 s, chunks 0-0: How is it?')]
+    >>> answer.text
+    'answer at 1.88 s, chunks 1-2: Is anything moving?'
+    >>> [(one.seq, one.action) for one in coach.decisions]
+    [(0, 'feedback'), (1, 'next'), (2, 'next')]
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder: str | None = None,
+        generator: str | None = None,
+        model: str | None = None,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        adapter: str | None = None,
+        strategy: Strategy | None = None,
+        prompt: str | None = None,
+        mode: Mode = "coach",
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        given = {
+            "encoder.backend": encoder,
+            "generator.backend": generator,
+            "generator.model": model,
+            "generator.base_url": base_url,
+            "generator.api_key": api_key,
+            "say.adapter": adapter,
+            "speak.strategy": strategy,
+            "say.prompt": prompt,
+        }
+        # The caller is trusted with the addresses that it gives.
+        flags = merge(
+            {"capture": {"follow_links": True}},
+            settings or {},
+            nest((name, value) for name, value in given.items() if value is not None),
+        )
+        self.choice: ModelChoice = resolve_models(flags)
+        self._mode: Mode = mode
+        self._clock = SystemClock()
+        self._models = load_models(self.choice)
+        self._loop = LoopThread("cornerman-coach")
+        self._decisions: deque[DecisionEvent] = deque(maxlen=DECISIONS)
+        self._busy = threading.Lock()  # held by the one stream
+        self._turn: asyncio.Lock = self._loop.run(_lock())
+        self._start("frames", "test://frames", {"lossless": True})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends its thread and connections; streams end at their next step."""
+        if not self._loop.closed:
+            self._loop.run(self._models.generator.close())
+            self._loop.close()
+
+    @property
+    def decisions(self) -> list[DecisionEvent]:
+        """The decisions so far, oldest first: one for each chunk, of which most are `next`."""
+        return list(self._decisions)
+
+    def stream(self, source: str, *, realtime: bool = False) -> Iterator[Feedback]:
+        """Yields the feedback about a source, until it ends. Starts a new run.
+
+        Args:
+            source: a video file, `rtsp://`, `http(s)://`, `device:0`, `/dev/video0` or `test://`.
+            realtime: play a file at its own speed and skip what is late; by default no chunk is skipped.
+
+        Raises:
+            SourceError: it cannot be watched.
+            GenerationError: the model failed.
+            ConfigError: there is no such file, or the coach is watching another stream.
+        """
+        steps = self._watch(source, realtime)
+        try:
+            while (feedback := self._loop.run(_next(steps))) is not None:
+                yield feedback
+        finally:
+            if not self._loop.closed:
+                self._loop.run(_closed(steps))
+
+    async def astream(self, source: str, *, realtime: bool = False) -> AsyncIterator[Feedback]:
+        """Yields as `stream`, in the caller's event loop."""
+        steps = self._watch(source, realtime)
+        try:
+            while (feedback := await self._loop.wait(_next(steps))) is not None:
+                yield feedback
+        finally:
+            if not self._loop.closed:
+                await self._loop.wait(_closed(steps))
+
+    def feed(self, frame: Any, pts_s: float | None = None, *, order: Order = "rgb") -> list[Feedback]:
+        """Takes the next frame; returns the feedback that it completes: none, or one.
+
+        Args:
+            frame: numpy [H, W, 3], PIL image or torch tensor, of any size; see `cornerman.engine.pictures.rgb_of`.
+            pts_s: its media time, seconds, rising from frame to frame; None = the time since the first frame.
+            order: of the channels of an array; OpenCV's are `bgr`.
+
+        Raises:
+            ConfigError: it is not a picture.
+            GenerationError: the model failed.
+        """
+        return self._loop.run(self._feed(frame, pts_s, order))
+
+    async def afeed(self, frame: Any, pts_s: float | None = None, *, order: Order = "rgb") -> list[Feedback]:
+        """As `feed`, in the caller's event loop."""
+        return await self._loop.wait(self._feed(frame, pts_s, order))
+
+    def ask(self, text: str) -> Answer:
+        """Answers a question about what is seen now, or declines it with the questions that are answered.
+
+        Raises:
+            GenerationError: nothing has been seen yet, or the model failed.
+        """
+        return self._loop.run(self._ask(text))
+
+    async def aask(self, text: str) -> Answer:
+        """As `ask`, in the caller's event loop."""
+        return await self._loop.wait(self._ask(text))
+
+    def reset(self) -> None:
+        """Forgets what was seen, decided and said: the next frame is the first one."""
+        self._loop.run(self._reset())
+
+    # On the loop's thread from here on.
+
+    def _start(self, source_id: str, url: str, watch: Mapping[str, Any]) -> None:
+        """Begins a new run with these settings of `watch`."""
+        settings = self.choice.settings
+        spec = with_give_up(source_spec(source_id, url, settings, self._mode))
+        self._spec: SourceSpec = spec.model_copy(update={"watch": spec.watch.model_copy(update=dict(watch))})
+        self._watcher = ChunkWatcher(self._spec, self._models, self._clock)
+        self._chunker = Chunker(self._spec.watch.sample_fps, self._spec.watch.overlap)
+        self._scaler = FrameScaler(settings.capture.shorter_side)
+        self._first_s: float | None = None
+        self._began_s = time.monotonic()
+
+    async def _reset(self) -> None:
+        async with self._turn:
+            self._decisions.clear()
+            self._start(self._spec.source_id, self._spec.url, self._spec.watch.model_dump())
+
+    async def _ask(self, text: str) -> Answer:
+        async with self._turn:
+            return await self._watcher.answer(clean_text(text).strip())
+
+    async def _feed(self, frame: Any, pts_s: float | None, order: Order) -> list[Feedback]:
+        async with self._turn:
+            if self._first_s is None:
+                self._began_s = time.monotonic()
+            given_s = time.monotonic() - self._began_s if pts_s is None else float(pts_s)
+            self._first_s = given_s if self._first_s is None else self._first_s
+            media_s, sampled = self._chunker.stamp(given_s)
+            if not sampled:
+                return []
+            rgb = rgb_of(frame, order)
+            pending = self._chunker.push(media_s, self._scaler.rgb(video_frame(rgb)), self._clock.now_s())
+            if pending is None:
+                return []
+            encoded = await asyncio.to_thread(self._watcher.encode, pending, lossless=True)
+            said = await self._judge(encoded, self._first_s)
+            return [said] if said else []
+
+    async def _judge(self, encoded: EncodedChunk, offset_s: float = 0.0) -> Feedback | None:
+        """Decides about a chunk and speaks. `offset_s`: the caller's time at media time 0, seconds."""
+        event, request = await self._watcher.decide(encoded)
+        self._decisions.append(replace(event, pts_s=event.pts_s + offset_s))
+        said = await self._watcher.say(request) if request else None
+        return replace(said, pts_s=said.pts_s + offset_s) if said else None
+
+    async def _watch(self, source: str, realtime: bool) -> AsyncGenerator[Feedback, None]:
+        if not self._busy.acquire(blocking=False):
+            raise ConfigError("this coach watches another stream; let it end, or make a second Coach")
+        try:
+            url = normal_url(source)
+            lossless = not realtime and parse(url).kind in ("file", "test")
+            async with self._turn:
+                self._start(id_of(url), url, {"lossless": lossless, "realtime": realtime or not lossless})
+            chunks: asyncio.Queue[EncodedChunk | BaseException | None] = asyncio.Queue(AHEAD if lossless else 1)
+            encoding = asyncio.ensure_future(self._encode_ahead(chunks, self._watcher, lossless))
+            try:
+                while (item := await chunks.get()) is not None:
+                    if isinstance(item, BaseException):
+                        raise item
+                    async with self._turn:
+                        said = await self._judge(item)
+                    if said:
+                        yield said
+            finally:
+                await cancel_all(encoding)
+        finally:
+            self._busy.release()
+
+    async def _encode_ahead(
+        self, out: asyncio.Queue[EncodedChunk | BaseException | None], watcher: ChunkWatcher, lossless: bool
+    ) -> None:
+        """Encodes the source's chunks while earlier ones are judged; the last item is None or an error."""
+        source: AsyncGenerator[PendingChunk, None] = source_chunks(
+            self._spec, self.choice.settings.capture, self._clock
+        )
+        try:
+            async for pending in source:
+                await out.put(await asyncio.to_thread(watcher.encode, pending, lossless=lossless))
+            await out.put(None)
+        except Exception as error:
+            await out.put(error)
+        finally:
+            await source.aclose()
+
+
+async def _lock() -> asyncio.Lock:
+    return asyncio.Lock()
+
+
+async def _next(steps: AsyncGenerator[Feedback, None]) -> Feedback | None:
+    return await anext(steps, None)
+
+
+async def _closed(steps: AsyncGenerator[Feedback, None]) -> None:
+    await steps.aclose()

@@ -1,0 +1,1 @@
+"""The engine: the services' cores in one process, without Redis. `cornerman.Coach` is its face."""

@@ -1,0 +1,118 @@
+"""Loads what the decider remembers of one source, as the server has it. Damage costs the memory of that source only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from cornerman_decider.hops import STAGE
+from cornerman_decider.state import DeciderState
+from cornerman_decider.state_codec import NEXT_FIELD, RUN_FIELD, STATE_FIELD, questions_from, read_seq, state_from
+from cornerman_shared.bus.commit import retry_forever
+from cornerman_shared.bus.mending import mend_source
+from cornerman_shared.bus.open_requests import cancelled_event, open_requests
+from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.errors import MalformedError
+from cornerman_shared.process.logs import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cornerman_decider.hops import DeciderHops
+    from cornerman_shared.bus.connection import Bus
+    from cornerman_shared.bus.hop import Hop
+    from cornerman_shared.bus.lease import Lease
+
+log = get_logger("stored_state")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredState:
+    """The state of a source, with what the registry said at the same moment.
+
+    Attributes:
+        state: as the last hop saved it; an empty one if that belongs to another incarnation or cannot be read.
+        incarnation: of the source; 0 = it has none.
+        registered: whether the source is in the registry.
+        knows_place: False if the state was lost: which chunks were decided is unknown.
+    """
+
+    state: DeciderState
+    incarnation: int = 0
+    registered: bool = True
+    knows_place: bool = True
+
+
+async def load_state(bus: Bus, hops: DeciderHops, lease: Lease, source_id: str) -> StoredState:
+    """Reads the state; waits while the server is unreachable.
+
+    Raises:
+        FencedError: the shard belongs to another decider now.
+    """
+    damaged = await retry_forever(lambda: mend_source(bus, source_id, STAGE))
+    fields, number, registered = await retry_forever(lambda: _read(bus, source_id))
+    incarnation = int(number or 0)
+    place = _place(fields.get(RUN_FIELD.encode()), fields.get(NEXT_FIELD.encode()))
+    was_damaged = any(bus.keys(source_id).decider_state(source_id) in each for each in damaged)
+    state = DeciderState() if place is None else place
+    try:
+        if (saved := fields.get(STATE_FIELD.encode())) is not None:
+            state = state_from(saved)
+    except MalformedError as error:
+        was_damaged = True
+        log.error("decider_state_unreadable", source_id=source_id, error=str(error))
+        await _start_over(bus, hops, lease, source_id, state.run, str(error))
+    if state.incarnation and incarnation and state.incarnation != incarnation:
+        return StoredState(DeciderState(), incarnation, registered)
+    state = await _with_questions(bus, hops, lease, source_id, state, fields)
+    return StoredState(state, incarnation, registered, knows_place=place is not None or not was_damaged)
+
+
+async def _with_questions(
+    bus: Bus, hops: DeciderHops, lease: Lease, source_id: str, state: DeciderState, fields: Mapping[bytes, bytes]
+) -> DeciderState:
+    """The state with the open questions; those that an older version saved in the state get fields of their own."""
+    older = [request for request in state.open if request.kind == "question"]
+    if older:
+        hop = hops.keep_questions(source_id, older)
+        await retry_forever(lambda: hop.run(bus.scripts, fence=lease.fence, generation=lease.generation))
+    known = {request.request_id for request in state.open}
+    try:
+        questions = [one for one in questions_from(fields) if one.request_id not in known]
+    except MalformedError as error:  # the generator ends them all the same
+        log.error("questions_unreadable", source_id=source_id, error=str(error))
+        return state
+    return replace(state, open=(*state.open, *questions))
+
+
+async def _read(bus: Bus, source_id: str) -> tuple[dict[bytes, bytes], bytes | None, bool]:
+    keys = bus.keys(source_id)
+    with redis_errors():
+        # MULTI: the state and the incarnation that it is compared with are of one moment.
+        async with bus.redis.pipeline(transaction=True) as pipe:
+            pipe.hgetall(keys.decider_state(source_id))
+            pipe.hget(keys.incarnations, source_id)
+            pipe.hexists(keys.sources, source_id)
+            fields, number, registered = await pipe.execute()
+    return fields, number, bool(registered)
+
+
+def _place(run: bytes | None, next_seq: bytes | None) -> DeciderState | None:
+    """A state that knows only its place in the run; None if that is not stored."""
+    try:
+        return None if run is None or next_seq is None else DeciderState(run.decode(), next_seq=read_seq(int(next_seq)))
+    except (ValueError, MalformedError):
+        return None
+
+
+async def _start_over(bus: Bus, hops: DeciderHops, lease: Lease, source_id: str, run: str, fault: str) -> None:
+    """Ends the open requests, which only the lost state knew, then deletes it and tells the fault."""
+    message = f"the decider's memory of the source could not be read and starts over: {fault}"
+
+    async def send(hop: Hop) -> None:
+        await retry_forever(lambda: hop.run(bus.scripts, fence=lease.fence, generation=lease.generation))
+
+    now_s = bus.clock.now_s()
+    for request_id in await retry_forever(lambda: open_requests(bus, source_id)):
+        await send(hops.end_unknown(cancelled_event(source_id, run, request_id, message, now_s)))
+    await send(hops.start_over(source_id, run, message, now_s))

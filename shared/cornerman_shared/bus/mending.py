@@ -1,0 +1,40 @@
+"""Deletes what is stored of one source and cannot be read, so that its damage costs no other source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cornerman_shared.bus.hop import Hop
+from cornerman_shared.bus.messages import ErrorEvent
+from cornerman_shared.process.logs import get_logger
+
+if TYPE_CHECKING:
+    from cornerman_shared.bus.connection import Bus
+
+log = get_logger("mending")
+
+
+async def mend_source(bus: Bus, source_id: str, stage: str) -> list[str]:
+    """Deletes damaged keys and fields of a source, and tells them once as its error event.
+
+    Args:
+        bus: an open bus.
+        source_id: the source.
+        stage: who found them, for the event.
+
+    Returns:
+        The keys, each with the field that was damaged; empty if there was no damage.
+
+    Raises:
+        RetryableError: no answer; mending again is safe.
+    """
+    k = bus.keys(source_id)
+    stored = (k.run, k.counters, k.decider_state, k.stills, k.inflight, k.feedback, k.display, k.push)
+    damaged = await bus.scripts.run("mend", [key(source_id) for key in stored], [])
+    names = [raw.decode(errors="replace") for raw in damaged]
+    if names:
+        log.error("stored_data_unreadable", source_id=source_id, damaged=names)
+        message = f"stored data could not be read and was deleted: {', '.join(names)}"
+        event = ErrorEvent(source_id, "", stage, message, bus.clock.now_s())
+        await Hop().event(k, event, bus.settings.bus.feedback_maxlen).expire(k, source_id).run(bus.scripts)
+    return names

@@ -1,0 +1,77 @@
+"""An OpenAI-compatible server for tests: refuses what its schema refuses, streams one sentence, keeps the requests."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import jsonschema
+
+WORDS = ("Push", " your", " knees", " out.")
+
+
+@dataclass
+class ChatServer:
+    """Its address up to `/v1`, the bodies it accepted, and what it refused."""
+
+    url: str = ""
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+    @property
+    def prompts(self) -> list[str]:
+        """The text of each chat request."""
+        return [part["text"] for body in self.requests for part in body["messages"][-1]["content"] if "text" in part]
+
+
+@contextlib.contextmanager
+def chat_server(path: str, schema: dict[str, Any], words: tuple[str, ...] = WORDS) -> Iterator[ChatServer]:
+    """Serves POST `/v1{path}` on a free port while the body runs."""
+    state = ChatServer()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            raw = self.rfile.read(int(self.headers["Content-Length"]))
+            try:
+                assert self.path == f"/v1{path}", f"no endpoint {self.path}"
+                body = json.loads(raw)
+                jsonschema.validate(body, schema)
+            except (AssertionError, ValueError, jsonschema.ValidationError) as error:
+                state.refused.append(str(error)[:500])
+                self.send_response(400)
+                self.end_headers()
+                self.wfile.write(json.dumps({"error": {"message": str(error)[:500]}}).encode())
+                return
+            state.requests.append(body)
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.end_headers()
+            key = "delta" if path.startswith("/chat") else "text"
+            for word in words:
+                choice = {"index": 0, key: {"content": word} if key == "delta" else word}
+                self._send({"object": "chat.completion.chunk", "choices": [choice]})
+            self._send({"choices": [], "usage": {"prompt_tokens": 99, "completion_tokens": len(words)}})
+            self.wfile.write(b"data: [DONE]\n\n")
+
+        def _send(self, value: object) -> None:
+            self.wfile.write(f"data: {json.dumps(value)}\n\n".encode())
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    state.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
