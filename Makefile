@@ -18,7 +18,7 @@ PACKAGES := cornerman media mobile_videogpt pose services shared training
 STAMP  := $(VENV)/.installed$(if $(CONSTRAINTS),,-newest)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit lint docs compat faults fuzz bench screenshots reference clean
+.PHONY: help setup demo test unit lint docs compat faults fuzz bench chart screenshots reference clean
 
 help: ## Show this
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -43,10 +43,10 @@ demo: ## Watch the bundled clip with the bundled model; ARGS="--headless --json"
 unit: setup ## The fast tests only: without the model's and the trainer's
 	$(TEST) tests/unit tests/contract --ignore tests/unit/model --ignore tests/unit/training
 
-test: setup ## All tests: unit and doctests, contract, integration, faults (short), end to end, parity
+test: setup ## All tests: unit and doctests, contract, integration, faults (short), end to end, parity, deployment
 	$(TEST) tests/style tests/unit tests/contract --doctest-modules $(PACKAGES) --cov --cov-report=
 	$(TEST) tests/integration --cov --cov-append --cov-report=
-	$(TEST) tests/faults tests/e2e tests/parity
+	$(TEST) tests/faults tests/e2e tests/parity tests/deploy
 	$(BIN)/python -m coverage report --include='shared/**,services/**/core.py' --fail-under=90
 
 lint: setup $(PAGE)/node_modules/.installed docs ## ruff, mypy --strict, import rules; the docs; prettier, eslint and tsc for the page
@@ -75,6 +75,10 @@ fuzz: setup ## Damaged media files in child processes, 2,000 of them; the seed i
 
 bench: setup ## Every benchmark beside its peer, as JSON lines
 	$(BIN)/python -m benchmarks $(ARGS)
+
+chart: setup ## Write deploy/k8s and the dashboard from the Helm chart
+	$(BIN)/python deploy/dashboard.py > deploy/chart/files/dashboard.json
+	$(BIN)/python -m tests.deploy.tools > deploy/k8s/cornerman.yaml
 
 screenshots: setup ## Pictures of the page, into screenshots/
 	CORNERMAN_SCREENSHOTS=$(CURDIR)/screenshots $(TEST) tests/e2e -k screenshot $(ARGS)

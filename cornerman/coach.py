@@ -67,17 +67,18 @@ class Coach:
     Raises:
         ConfigError: a setting is wrong, settings do not go together, or a model cannot be loaded.
 
-    >>> import numpy as np
-    >>> frames = np.zeros((16, 48, 64, 3), np.uint8)
-    >>> with Coach(encoder="fake", generator="echo", strategy="interval", prompt="How is it?") as coach:
-    ...     said = [one for i, frame in enumerate(frames) for one in coach.feed(frame, i / 8)]
-    ...     answer = coach.ask("Is anything moving?")
-    >>> [(one.pts_s, one.action, one.text) for one in said]
-    [(0.875, 'feedback', 'feedback at 0.88 s, chunks 0-0: How is it?')]
-    >>> answer.text
-    'answer at 1.88 s, chunks 1-2: Is anything moving?'
-    >>> [(one.seq, one.action) for one in coach.decisions]
-    [(0, 'feedback'), (1, 'next'), (2, 'next')]
+    Examples:
+        >>> import numpy as np
+        >>> frames = np.zeros((16, 48, 64, 3), np.uint8)
+        >>> with Coach(encoder="fake", generator="echo", strategy="interval", prompt="How is it?") as coach:
+        ...     said = [one for i, frame in enumerate(frames) for one in coach.feed(frame, i / 8)]
+        ...     answer = coach.ask("Is anything moving?")
+        >>> [(one.pts_s, one.action, one.text) for one in said]
+        [(0.875, 'feedback', 'feedback at 0.88 s, chunks 0-0: How is it?')]
+        >>> answer.text
+        'answer at 1.88 s, chunks 1-2: Is anything moving?'
+        >>> [(one.seq, one.action) for one in coach.decisions]
+        [(0, 'feedback'), (1, 'next'), (2, 'next')]
     """
 
     def __init__(

@@ -23,6 +23,7 @@ def defaults() -> dict[str, Any]:
     return {
         "encoder": {"backend": settings.encoder.backend},
         "generator": {"backend": settings.generator.backend},
+        "capture": {"add_sources": True},
         "sources": [{"source_id": "demo", "url": source, "watch": {"loop": True}}],
     }
 

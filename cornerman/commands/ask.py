@@ -82,7 +82,7 @@ async def _ask(settings: Settings, source_id: str, text: str, output: RunOutput)
                     output.note(event.cause)
                 if event.status not in ("done", "declined"):
                     raise GenerationError(f"the question ended without an answer ({event.status}): {event.cause}")
-                if event.picture_age_s >= OLD_S:
+                if event.status == "done" and event.picture_age_s >= OLD_S:
                     print(f"about a picture {event.picture_age_s:.0f} s old", file=sys.stderr)
                 line = EventLines().of(event)
                 if line is not None and output.as_json:

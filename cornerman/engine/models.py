@@ -13,7 +13,7 @@ from cornerman_generator.reply_text import BoundedGenerator
 
 if TYPE_CHECKING:
     from cornerman_common.model_parts import ModelChoice
-    from cornerman_encoder.core import Encoder
+    from cornerman_encoder.protocol import Encoder
     from cornerman_generator.protocol import Generator
 
 

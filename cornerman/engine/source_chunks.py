@@ -36,7 +36,7 @@ async def source_chunks(
         lossless=watch.lossless,
         realtime=watch.realtime,
         loop=watch.loop,
-        can_fail=not spec.url.lower().startswith(LIVE),
+        can_fail=not (spec.url.lower().startswith(LIVE) or watch.follow),
         give_up_s=watch.give_up_s,
     )
     previews = PreviewEncoder(clock, settings.display_width, settings.display_quality)

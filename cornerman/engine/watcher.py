@@ -127,6 +127,7 @@ class ChunkWatcher:
         features = replace(
             features,
             vector=output.vector,
+            people=output.people,
             context=refs.get("context"),
             video=refs.get("video"),
             frames=refs.get("frames"),
@@ -149,7 +150,8 @@ class ChunkWatcher:
         self._state = decision.state
         now_s = self._clock.now_s()
         event = decision_event(
-            features, decision.action, decision.confidence, decision.reason, spec.speak.strategy, now_s
+            *(features, decision.action, decision.confidence, decision.reason, spec.speak.strategy, now_s),
+            decision.about,
         )
         request = request_for(features, decision, spec, self._last, now_s) if decision.speak else None
         if request is None:
@@ -169,8 +171,7 @@ class ChunkWatcher:
         if words.silent:
             return None
         self._last = LastFeedback(request.run, request.action, request.pts_s, words.text)
-        done_at_s = self._clock.now_s()
-        times = replace(request.times, first_token_at_s=words.first_at_s, done_at_s=done_at_s)
+        times = request.times.reached("first_token", words.first_at_s).reached("done", self._clock.now_s())
         return Feedback(
             event_id="",
             source_id=request.source_id,

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cornerman_shared.bus.streams import counters_of
+
 DROPPED = "dropped:"
 
 
@@ -36,7 +38,7 @@ class SourceCounts:
         Cancelled and declined requests count as expired: they end without text. A chunk that was lost on its way counts
         as decided: its decision reports the loss.
         """
-        got = {name.decode(): int(value) for name, value in counters.items()}
+        got = counters_of(counters)
         plain = ("captured", "sampled", "due", "published", "decided", "requests", "feedback", "errors")
         return cls(
             **{name: got.get(name, 0) for name in plain},

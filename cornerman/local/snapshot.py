@@ -115,11 +115,13 @@ async def _source_status(bus: Bus, spec: SourceSpec) -> SourceStatus:
             pipe.hmget(keys.run(spec.source_id), ["state", "detail"])
             pipe.zcard(keys.inflight(spec.source_id))
             pipe.hgetall(keys.counters(spec.source_id))
-            (state, detail), used, counters = await pipe.execute()
+            # Damaged data of one source must not hide the others; the services delete it.
+            fields, used, counters = await pipe.execute(raise_on_error=False)
+    state, detail = fields if isinstance(fields, list) else (None, None)
     return SourceStatus(
         spec,
         (state or b"waiting").decode(),
         clean_text(redact_url((detail or b"").decode(errors="replace"))),
-        (int(used), spec.watch.credit),
+        (used if isinstance(used, int) else 0, spec.watch.credit),
         SourceCounts.of(counters),
     )

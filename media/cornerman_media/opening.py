@@ -15,6 +15,7 @@ import av.error
 
 from cornerman_media.boxes import absurd_run, is_iso
 from cornerman_media.errors import UnreadableError
+from cornerman_media.picture_decoder import MAX_PIXELS
 
 MediaSource: TypeAlias = str | Path | BinaryIO
 """A path, a URL, or an open binary file (of a client of our own, or of memory)."""
@@ -29,6 +30,9 @@ PROTOCOLS: Final = {
 _NETWORK: Final = {"http": "http", "https": "http", "rtsp": "rtsp", "rtsps": "rtsp"}
 DEVICE_FORMATS: Final = frozenset({"v4l2", "video4linux2", "avfoundation"})
 """Cameras of this machine: their path is not a file."""
+
+PROBED_STREAMS: Final = 64
+"""Streams of a container whose probing is bounded; FFmpeg takes one set of options for each."""
 
 READ_AGAIN: Final = 8
 """So many reads of a damaged file fail in a row until it is taken for its end."""
@@ -45,6 +49,7 @@ class OpenOptions:
         format: FFmpeg's name of the format; None = found out.
         options: more options for FFmpeg's demuxer and protocol.
         protocols: what FFmpeg may open in turn, see `PROTOCOLS`; "" = what fits the source.
+        max_pixels: larger pictures are refused before memory is given to them.
         open_timeout_s: opening takes this long at most, seconds.
         read_timeout_s: one read takes this long at most, seconds.
         follow: a file is being written: its end is reached when nothing was added for `read_timeout_s`.
@@ -54,6 +59,7 @@ class OpenOptions:
     format: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     protocols: str = ""
+    max_pixels: int = MAX_PIXELS
     open_timeout_s: float = 10.0
     read_timeout_s: float = 10.0
     follow: bool = False
@@ -112,6 +118,7 @@ def open_container(source: MediaSource, options: OpenOptions) -> av.container.In
             target,
             format=options.format,
             container_options=wanted,
+            stream_options=[codec_options(options)] * PROBED_STREAMS,
             metadata_errors="replace",
             timeout=(options.open_timeout_s, options.read_timeout_s),
         )
@@ -121,6 +128,24 @@ def open_container(source: MediaSource, options: OpenOptions) -> av.container.In
         container.close()
         raise UnreadableError(f"{shown}: it is text, not a video; give a video")
     return container
+
+
+def codec_options(options: OpenOptions) -> dict[str, str]:
+    """Options for every decoder of this input, also for those that FFmpeg opens to find out what it is."""
+    return {"max_pixels": str(options.max_pixels)}
+
+
+def check_size(width: int, height: int, shown: str, options: OpenOptions) -> None:
+    """Refuses a video whose pictures are too large.
+
+    Raises:
+        UnreadableError: names its size and the limit.
+    """
+    if width * height > options.max_pixels:
+        raise UnreadableError(
+            f"{shown}: its pictures have {width} x {height} pixels; at most {options.max_pixels:,} in all are decoded; "
+            "make it smaller, e.g. `ffmpeg -i IN -vf scale=1920:-2 OUT.mp4`"
+        )
 
 
 def check_file(path: Path, shown: str) -> None:

@@ -29,6 +29,8 @@ from cornerman_media.opening import (
     READ_AGAIN,
     MediaSource,
     OpenOptions,
+    check_size,
+    codec_options,
     local_path,
     open_container,
     plain,
@@ -97,10 +99,15 @@ class VideoReader:
         self.shown = shown_name(source, options)
         self._path = None if options.format in DEVICE_FORMATS else local_path(source)
         self._quiet_s = options.read_timeout_s
+        self._max_pixels = options.max_pixels
         self._follow = options.follow and self._path is not None
         self._container = open_container(source, options)
         try:
             self._stream = choose_video(self._container, self.shown)
+            context = self._stream.codec_context
+            check_size(context.width, context.height, self.shown, options)
+            # The picture may grow on the way.
+            context.options = codec_options(options)
             self.info = describe(self._container, self._stream)
         except BaseException:
             self._container.close()
@@ -216,8 +223,11 @@ class VideoReader:
             yield MediaFrame(time_s, raw_s, duration_s, picture, self._pictures)
             self._asked_at_s = time.monotonic()
         if self.frames_read == 0 and self._path is not None and not (interrupted and interrupted()):
+            # A decoder refuses a size with the error of a damaged picture.
+            unknown = self.broken_packets and not self._stream.codec_context.width
+            limit = f"; pictures of more than {self._max_pixels:,} pixels are not decoded" if unknown else ""
             raise NoVideoError(
-                f"{self.shown}: no frame of it can be decoded ({self.note or 'it has none'}); "
+                f"{self.shown}: no frame of it can be decoded ({self.note or 'it has none'}{limit}); "
                 "record it again, or give another video"
             )
 

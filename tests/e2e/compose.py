@@ -201,6 +201,9 @@ class LocalCompose:
                     base[key] = self.outside[key]
                 continue
             base[key] = self._mapped(str(value), folder)
+        if "CORNERMAN_RUNTIME__METRICS_PORT" in base:
+            (port,) = free_ports(1)  # every container has the port to itself
+            base |= {"CORNERMAN_RUNTIME__METRICS_HOST": "127.0.0.1", "CORNERMAN_RUNTIME__METRICS_PORT": str(port)}
         for published in self.services[name].get("ports", []):
             inside = published.rpartition(":")[2]
             for key in [key for key, value in base.items() if value == inside]:
@@ -240,7 +243,7 @@ class LocalCompose:
             if code:
                 raise ComposeError(f"{replica.service} ended with {code}:\n{replica.tail()}")
             return code == 0
-        if code and replica.service != "sources":
+        if code:
             raise ComposeError(f"{replica.service} {replica.number} ended with {code}:\n{replica.tail()}")
         return condition == "service_started" or self.is_healthy(replica, check)
 

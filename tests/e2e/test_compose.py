@@ -14,18 +14,15 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
 
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import EndEvent, StateEvent
-from cornerman_shared.bus.registry import get_source
 from cornerman_shared.settings.tree import RuntimeSettings, Settings, load_settings
 from tests.e2e.compose import ROOT, ComposeError, LocalCompose, in_order, interpolate, load, seconds, stages
 
 FILE = ROOT / "docker-compose.yml"
 GPU = ROOT / "deploy" / "compose.gpu.yml"
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
-K8S = sorted((ROOT / "deploy" / "k8s").glob("*.yaml"))
 TOKEN = "a-token-for-the-tests"
 GIVEN = {"CORNERMAN_GATEWAY__TOKEN": TOKEN, "CORNERMAN_REDIS__PASSWORD": "a-password-for-the-tests"}
 FAKES = {"CORNERMAN_ENCODER__BACKEND": "fake", "CORNERMAN_GENERATOR__BACKEND": "echo"}
@@ -89,7 +86,7 @@ async def test_three_encoders_give_feedback(tmp_path: Path) -> None:
             assert 'cornerman_lag_entries{group="encoder"}' in (await client.get("/metrics")).text
         codes = await asyncio.to_thread(compose.down)
         assert codes == {name: [0] * (3 if name == "encoder" else 1) for name in codes}
-        assert set(codes) == {*ROLES, "valkey", "valkey-blobs", "sources"}
+        assert set(codes) == {*ROLES, "valkey", "valkey-blobs"}
 
 
 async def test_defaults_give_feedback(tmp_path: Path) -> None:
@@ -113,36 +110,6 @@ async def _states(bus: Bus) -> AsyncIterator[StateEvent]:
                 return
 
 
-def test_registering_twice_keeps_changes(tmp_path: Path, server: Any) -> None:
-    sources = json.dumps([{"source_id": "a", "url": "test://bars"}, {"source_id": "b", "url": "test://bars"}])
-    command = [sys.executable, "deploy/register.py"]
-    environment = {"PATH": "", "CORNERMAN_REDIS_URL": server.url, "CORNERMAN_SOURCES": sources}
-    for wanted in (["a", "b"], []):
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr
-        assert json.loads(done.stderr.splitlines()[-1])["added"] == wanted
-    environment["CORNERMAN_REDIS_URL"] = "redis://user:secret@nowhere:port"
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 1
-    assert "cannot be read" in done.stderr
-    assert "secret" not in done.stderr
-
-
-@pytest.mark.parametrize(("backend", "strategy"), [("fake", "rules"), ("mobile_videogpt", "head")])
-async def test_fake_encoder_replaces_the_head(bus: Bus, backend: str, strategy: str) -> None:
-    source = {"source_id": "demo", "url": "test://bars", "speak": {"strategy": "head"}}
-    environment = {
-        "PATH": "",
-        "CORNERMAN_REDIS_URL": bus.url,
-        "CORNERMAN_SOURCES": json.dumps([source]),
-        "CORNERMAN_ENCODER__BACKEND": backend,
-    }
-    command = [sys.executable, "deploy/register.py"]
-    await asyncio.to_thread(subprocess.run, command, cwd=ROOT, env=environment, check=True, timeout=300)
-    spec = await get_source(bus, "demo")
-    assert spec and spec.speak.strategy == strategy
-
-
 @pytest.mark.parametrize("file", [FILE, GPU], ids=lambda file: file.name)
 def test_file_follows_compose_specification(file: Path) -> None:
     command = [Path(sys.executable).with_name("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", file]
@@ -161,16 +128,12 @@ def test_missing_secret_is_an_error(missing: str, words: str) -> None:
 
 
 def test_servers_are_bounded_and_closed(services: dict[str, dict[str, Any]]) -> None:
-    objects = list(yaml.safe_load_all((ROOT / "deploy/k8s/valkey.yaml").read_text(encoding="utf-8")))
-    sets = {each["metadata"]["name"]: each for each in objects if each["kind"] == "StatefulSet"}
     for name, kept, policy in (("valkey", "yes", "noeviction"), ("valkey-blobs", "no", "volatile-ttl")):
-        (container,) = sets[name]["spec"]["template"]["spec"]["containers"]
-        for command in (services[name]["command"][-1], container["command"][-1]):
-            assert f"--appendonly {kept} " in command
-            assert f"--maxmemory-policy {policy} " in command
-            assert re.search(r"--maxmemory \dgb ", command)
-            assert re.search(r'<<CONF\nrequirepass "\$\w+"\nCONF', command)
-        assert container["env"][0]["valueFrom"]["secretKeyRef"] == {"name": "cornerman", "key": "redis-password"}
+        command = services[name]["command"][-1]
+        assert f"--appendonly {kept} " in command
+        assert f"--maxmemory-policy {policy} " in command
+        assert re.search(r"--maxmemory \dgb ", command)
+        assert re.search(r'<<CONF\nrequirepass "\$\w+"\nCONF', command)
     assert "volumes" not in services["valkey-blobs"]
 
 
@@ -190,7 +153,7 @@ def test_services_have_no_fixed_name(services: dict[str, dict[str, Any]]) -> Non
 
 def test_services_have_health_checks(services: dict[str, dict[str, Any]]) -> None:
     for name in ROLES:
-        assert services[name]["healthcheck"]["test"] == ["CMD", "python", "-m", "cornerman_shared.process.health", name]
+        assert services[name]["healthcheck"]["test"] == ["CMD", "python", "-I", "-S", "deploy/healthy.py", name]
         assert services[name]["depends_on"]["valkey"]["condition"] == "service_healthy"
         assert services[name]["command"] == ["python", "-m", f"cornerman_{name}"]
         assert services[name]["restart"] == "unless-stopped"
@@ -205,7 +168,7 @@ def test_stop_outlasts_the_drain(services: dict[str, dict[str, Any]]) -> None:
 
 
 def test_containers_drop_privileges(services: dict[str, dict[str, Any]]) -> None:
-    for name in (*ROLES, "sources"):
+    for name in ROLES:
         assert services[name]["read_only"] is True
         assert services[name]["cap_drop"] == ["ALL"]
         assert "privileged" not in services[name]
@@ -218,7 +181,7 @@ def test_every_variable_is_a_setting() -> None:
         for name in getattr(info.annotation, "model_fields", {}):
             known.add(f"CORNERMAN_{section.upper()}__{name.upper()}")
     compose_only = {"CORNERMAN_VERSION", "CORNERMAN_VIDEOS", "CORNERMAN_PUBLISH"}
-    for file in (FILE, GPU, DOCKERFILE, *K8S):
+    for file in (FILE, GPU, DOCKERFILE):
         assert (
             set(re.findall(r"CORNERMAN_[A-Z_]*[A-Z]", file.read_text(encoding="utf-8"))) - known - compose_only == set()
         )
@@ -261,38 +224,6 @@ def test_gpu_file_changes_known_services(services: dict[str, dict[str, Any]]) ->
     for name in gpu:
         assert gpu[name]["deploy"]["resources"]["reservations"]["devices"][0]["capabilities"] == ["gpu"]
         assert gpu[name]["environment"] == {f"CORNERMAN_{name.upper()}__DEVICE": "cuda"}
-
-
-def test_kubernetes_matches_compose(services: dict[str, dict[str, Any]]) -> None:
-    objects = [each for file in K8S for each in yaml.safe_load_all(file.read_text(encoding="utf-8"))]
-    deployments = {each["metadata"]["name"]: each["spec"] for each in objects if each["kind"] == "Deployment"}
-    assert set(deployments) == ROLES
-    for name, spec in deployments.items():
-        pod = spec["template"]["spec"]
-        (container,) = pod["containers"]
-        assert container["command"] == services[name]["command"]
-        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-            assert container[probe]["exec"]["command"] == services[name]["healthcheck"]["test"][1:]
-        wanted = {key: value for key, value in services[name]["environment"].items() if value is not None}
-        for each in container["env"]:
-            assert each["name"] in wanted
-            assert each.get("value") in (None, wanted[each["name"]])
-        assert pod["terminationGracePeriodSeconds"] == seconds(services[name]["stop_grace_period"])
-        assert pod["securityContext"]["runAsNonRoot"] is True
-        claimed = {volume["name"] for volume in pod["volumes"]}
-        assert {mount["name"] for mount in container["volumeMounts"]} == claimed
-
-
-def test_keda_metric_exists() -> None:
-    from cornerman_shared.process.metrics import DECLARED, PREFIX
-
-    documents = yaml.safe_load_all((ROOT / "deploy" / "k8s" / "keda.yaml").read_text(encoding="utf-8"))
-    for scaled in documents:
-        name = scaled["spec"]["scaleTargetRef"]["name"]
-        query = scaled["spec"]["triggers"][0]["metadata"]["query"]
-        metric, group = re.search(r'(\w+)\{group="(\w+)"\}', query).groups()  # type: ignore[union-attr]
-        assert metric.removeprefix(PREFIX) in DECLARED
-        assert group == name
 
 
 def test_variables_are_filled_in() -> None:

@@ -72,7 +72,8 @@ async def test_every_entrance_has_one_choice(
             return encoder, spec.speak.strategy, generator, spec.speak.confidence_threshold, abilities
 
         added = cornerman("sources", "add", LONG, "--id", "added", *redis)
-        assert await asyncio.to_thread(added.process.wait, PATIENCE_S) == 0
+        await asyncio.to_thread(added.process.communicate, None, PATIENCE_S)
+        assert added.process.returncode == 0
         rows["sources add"] = row(await registered(bus, "added"))
 
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as web:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from cornerman_shared.bus.codec import pack_map
@@ -18,7 +21,16 @@ from cornerman_shared.bus.registry import add_source
 from cornerman_shared.bus.streams import FIELD
 from cornerman_shared.settings.tree import Settings
 from tests.integration import decider_harness, generator_harness, test_encoder_service
-from tests.integration.capture_harness import PATTERN, capture, chunks, give_back_credit, has_chunks, is_state, spec
+from tests.integration.capture_harness import (
+    PATTERN,
+    capture,
+    chunks,
+    counters,
+    give_back_credit,
+    has_chunks,
+    is_state,
+    spec,
+)
 from tests.integration.rtsp_camera import camera
 from tests.integration.service_harness import SOURCE, events
 from tests.integration.test_capture_network import write
@@ -95,10 +107,67 @@ async def test_stopped_capture_ends_no_source(
             async with capture(settings, "c2"):
                 await until(has_chunks(bus, before + 2))
             giver.cancel()
+    await goes_on(bus)
+
+
+async def goes_on(bus: Bus) -> None:
+    """One run without an end: no number twice, none missing, never back in time, and the counters add up."""
     found = await chunks(bus)
     assert not [chunk for chunk in found if chunk.end]
-    if watch == "lossless":
-        assert [chunk.seq for chunk in found] == list(range(len(found)))
+    assert len({chunk.run for chunk in found}) == 1
+    assert [chunk.seq for chunk in found] == list(range(len(found)))
+    assert np.min(np.diff([chunk.pts_s for chunk in found])) > 0
+    counted = await counters(bus)
+    dropped = sum(count for name, count in counted.items() if name.startswith("dropped:"))
+    assert counted["due"] == counted["published"] + dropped and counted["published"] == len(found)
+
+
+@pytest.mark.parametrize(
+    ("kind", "watch"),
+    [("file", "once"), ("file", "loop"), ("file", "lossless"), ("pattern", "once"), ("mjpeg", "once")],
+)
+async def test_killed_capture_ends_no_source(
+    bus: Bus, settings: Settings, tmp_path: Path, kind: str, watch: str
+) -> None:
+    """After kill -9 the next process goes on with the run."""
+    flags = ["--redis", settings.redis.url, "--name", "c1", "--set", "bus.lease_ms=600"]
+    command = [sys.executable, "-m", "cornerman_capture", *flags, "--set", f"runtime.dir={tmp_path / 'run'}"]
+    with address(kind, tmp_path) as url:
+        await add_source(bus, spec(url, **WATCH[watch]))
+        giver = asyncio.create_task(give_back_credit(bus))
+        first = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        try:
+            await until(has_chunks(bus, 2))
+        finally:
+            first.kill()
+            first.wait()
+        before = len(await chunks(bus))
+        async with capture(settings, "c2"):
+            await until(has_chunks(bus, before + 2))
+        giver.cancel()
+    await goes_on(bus)
+    assert 0 < (await chunks(bus))[before].pts_s < 30
+
+
+async def test_live_run_leaves_out_its_absence(bus: Bus, settings: Settings) -> None:
+    """The media time of a live source has a gap of the time without capture; that of a file has none."""
+    await add_source(bus, spec(ENDLESS, **WATCH["once"]))
+    with address("mjpeg", Path()) as url:
+        await add_source(bus, spec(url, "live", **WATCH["once"]))
+        sources = ("cam1", "live")
+        async with capture(settings, "c1"):
+            for name in sources:
+                await until(has_chunks(bus, 1, name))
+        before = {name: len(await chunks(bus, name)) for name in sources}
+        for name in sources:  # as if the newest chunk were published a minute ago
+            await bus.redis.hincrbyfloat(bus.keys(name).run(name), "at_s", -60)
+        async with capture(settings, "c2"):
+            for name in sources:
+                await until(has_chunks(bus, before[name] + 1, name))
+    steps = {name: (await chunks(bus, name))[before[name]].pts_s for name in sources}
+    ends = {name: (await chunks(bus, name))[before[name] - 1].pts_s for name in sources}
+    assert steps["live"] - ends["live"] >= 60
+    assert steps["cam1"] - ends["cam1"] < 5
 
 
 async def test_file_finished_while_stopping_stays_finished(bus: Bus, settings: Settings) -> None:

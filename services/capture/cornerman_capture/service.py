@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from redis.exceptions import ResponseError
 
+from cornerman_capture.declared_sources import add_declared
 from cornerman_capture.source_runner import SourceRunner, identity
+from cornerman_common.model_choice import resolve_models
 from cornerman_shared.aio import leaves, wait_or_timeout
 from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.memory_gate import MemoryGate
@@ -60,9 +62,14 @@ class Capture:
     async def run(self) -> None:
         """Captures until `context.stopping` is set. Retries while the server is unreachable."""
         registry = self._registry
+        # Resolved as every entrance does it: with the strategy and the gate of the models in use.
+        declared = resolve_models(loads=()).settings.sources if self._settings.capture.add_sources else ()
         server_lost = False
         while not self._context.stopping.is_set():
             try:
+                if declared:
+                    await add_declared(self._bus, declared)
+                    declared = ()
                 if await registry.refresh():
                     await self._apply(registry.specs)
                 await self._claim(registry.specs)

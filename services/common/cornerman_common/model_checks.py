@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from cornerman_shared.settings.source import SaySettings, SpeakSettings
     from cornerman_shared.settings.tree import Settings
 
+PROJECTOR: Final = "projector.safetensors"
+"""File of a model whose words are about skeletons."""
+
 ADAPTER_FILE: Final = "adapter_config.json"
 NEEDS_TORCH: Final = ("mobile_videogpt", "vlm", "vllm")
 
@@ -49,6 +52,11 @@ def check_source_models(speak: SpeakSettings, say: SaySettings, settings: Settin
     """
     if speak.strategy == "head":
         _check_head(speak.head, settings, assets)
+    if speak.strategy == "skeleton" and settings.encoder.backend != "pose":
+        raise ConfigError(
+            f"speak.strategy = 'skeleton' reads skeletons, but encoder.backend is {settings.encoder.backend!r}; "
+            "give encoder.backend=pose, or another strategy"
+        )
     if speak.strategy == "llm" and settings.generator.backend != "mobile_videogpt":
         raise ConfigError(
             f"speak.strategy = 'llm' lets generator.model decide by its action tokens, but generator.backend is "
@@ -85,6 +93,13 @@ def _check_halves(settings: Settings) -> None:
     encoder, generator = settings.encoder, settings.generator
     if generator.backend not in ("mobile_videogpt", "vllm"):
         return
+    if encoder.backend == "pose":
+        if not (Path(generator.model).expanduser() / PROJECTOR).is_file():
+            raise ConfigError(
+                f"generator.model = {generator.model!r} reads no skeletons ({PROJECTOR} is missing in its folder), "
+                "but encoder.backend is 'pose'; leave generator.model out, or give a generator that looks at frames"
+            )
+        return
     if encoder.backend != "mobile_videogpt":
         raise ConfigError(
             f"generator.backend = {generator.backend!r} reads the tokens of mobile_videogpt, but encoder.backend is "
@@ -112,10 +127,10 @@ def _check_head(head: str, settings: Settings, assets: Path) -> None:
     encoder = settings.encoder
     folder = Path(head).expanduser() if head else assets / "coach" / "head"
     shown = f"speak.head = {head!r}" if head else "the bundled head (speak.head is empty)"
-    if encoder.backend == "fake":
+    if encoder.backend != "mobile_videogpt":
         raise ConfigError(
-            f"{shown} cannot read the features of encoder.backend = 'fake'; leave encoder.backend out, "
-            "or give speak.strategy=rules"
+            f"{shown} cannot read the features of encoder.backend = {encoder.backend!r}; leave encoder.backend out, "
+            f"or give speak.strategy={'skeleton' if encoder.backend == 'pose' else 'rules'}"
         )
     model = Path(encoder.model).expanduser() if encoder.model else assets / "coach"
     reads, makes = features_read(folder), features_made(model)

@@ -30,8 +30,8 @@ READS_TOKENS: Final = ("mobile_videogpt", "vllm")
 LOADING: Final = ("encoder", "decider", "generator")
 """Roles that load models."""
 
-READS_FRAMES: Final = ("vlm", "openai")
-"""Generators that look at frames: any encoder and head may decide before them."""
+POSE_WORDS: Final = "pose_coach"
+"""Folder below the bundled assets with the language half that speaks about skeletons."""
 
 
 def resolve_models(
@@ -81,9 +81,12 @@ class _Choosing:
         self._notes: list[str] = []
 
     def choice(self, flags: dict[str, Any]) -> ModelChoice:
-        generator_why = self._choose_generator()
-        encoder_why = self._choose_encoder()
-        decider_why = self._choose_strategy()
+        if self._settings.encoder.backend == "pose":
+            encoder_why, decider_why, generator_why = self._choose_for_skeletons()
+        else:
+            generator_why = self._choose_generator()
+            encoder_why = self._choose_encoder()
+            decider_why = self._choose_strategy()
         self._choose_gate_and_threads()
         overrides = merge(self._tree, flags)
         settings = load_settings(overrides)
@@ -176,6 +179,22 @@ class _Choosing:
         own = bool(self._value("encoder", "model"))
         self._put("speak", strategy="head", **({"head": str(head)} if own else {}))
         return "the head trained with the encoder's model"
+
+    def _choose_for_skeletons(self) -> tuple[str, str, str]:
+        """Strategy and words that go with encoder back end pose; the reasons for encoder, decider and generator."""
+        generator_why = "generator.backend is set"
+        if not self._was_set("generator.backend"):
+            words = self.assets / POSE_WORDS
+            if (words / "config.json").is_file():
+                self._put("generator", backend="mobile_videogpt", model=str(words))
+                generator_why = "the words trained on skeletons"
+            else:
+                self._put("generator", backend="echo")
+                generator_why = "no words for skeletons are bundled"
+                self._notes.append(f"{generator_why.capitalize()}: the text below repeats the prompt.")
+        decider_why = "speak.strategy is set" if self._was_set("speak.strategy") else "the encoder makes skeletons"
+        self._put("speak", strategy="skeleton")
+        return "encoder.backend is set", decider_why, generator_why
 
     def _choose_gate_and_threads(self) -> None:
         head = self._calibrated_head()

@@ -39,7 +39,7 @@ _LENGTHS: dict[Density, str] = {
 }
 
 
-TRAINED = ("head", "llm")
+TRAINED = ("head", "skeleton", "llm")
 """Strategies that judge the exercise; the others only keep a schedule or see change."""
 
 _KNOWN: dict[Action, str] = {

@@ -21,6 +21,7 @@ from cornerman_decider.state import (
     chunk_ref,
     drop_ended_requests,
     has_open_feedback,
+    is_overdue,
     new_run,
     unreferenced_blobs,
 )
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from cornerman_decider.chunk_order import OrderedEntry
     from cornerman_decider.core import Decision
     from cornerman_decider.question_worker import QuestionWorker
-    from cornerman_decider.state import OpenRequest
     from cornerman_decider.stored_state import StoredState
     from cornerman_decider.strategy_runner import StrategyRunner
     from cornerman_decider.trouble import Trouble
@@ -181,7 +181,7 @@ class SourceWorker:
         await self._run_hop(self._hops.forget(self.source_id, free, self._state.open))
 
     async def keep_place(self) -> None:
-        """Writes the place in the run again, for the worker that follows after the stored state was lost."""
+        """Writes the place in the run again, after the stored state was lost."""
         if self._state.run:
             await self._run_hop(self._hops.place(Hop(), self.source_id, self._state))
 
@@ -375,7 +375,7 @@ class SourceWorker:
         grace_s = settings.generator.timeout_s + settings.bus.idle_ms / 1000
         for request in self._state.open:
             attempt = self._attempts[request.request_id]  # 0 = no generator has taken it
-            if _is_overdue(request, attempt, grace_s, now_s):
+            if is_overdue(request, attempt, grace_s, now_s):
                 cause = "no generator took it in time" if attempt == 0 else "its generator did not finish it"
                 await self._run_hop(self._hops.end(self._state, self.source_id, request, cause, attempt, now_s))
 
@@ -395,10 +395,3 @@ class SourceWorker:
 
     def _now_s(self) -> float:
         return self._bus.clock.now_s()
-
-
-def _is_overdue(request: OpenRequest, attempt: int, grace_s: float, now_s: float) -> bool:
-    """True past the deadline; a request that a generator has taken gets `grace_s` more, seconds."""
-    if request.deadline_at_s == 0:
-        return False
-    return now_s > request.deadline_at_s + (grace_s if attempt else 0.0)

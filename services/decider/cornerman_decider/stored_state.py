@@ -58,10 +58,14 @@ async def load_state(bus: Bus, hops: DeciderHops, lease: Lease, source_id: str) 
     try:
         if (saved := fields.get(STATE_FIELD.encode())) is not None:
             state = state_from(saved)
+        else:
+            await _end_unknown(bus, hops, lease, source_id, state.run, "the decider's memory of it was lost")
     except MalformedError as error:
         was_damaged = True
         log.error("decider_state_unreadable", source_id=source_id, error=str(error))
-        await _start_over(bus, hops, lease, source_id, state.run, str(error))
+        message = f"the decider's memory of the source could not be read and starts over: {error}"
+        await _end_unknown(bus, hops, lease, source_id, state.run, message)
+        await _send(bus, lease, hops.start_over(source_id, state.run, message, bus.clock.now_s()))
     if state.incarnation and incarnation and state.incarnation != incarnation:
         return StoredState(DeciderState(), incarnation, registered)
     state = await _with_questions(bus, hops, lease, source_id, state, fields)
@@ -105,14 +109,12 @@ def _place(run: bytes | None, next_seq: bytes | None) -> DeciderState | None:
         return None
 
 
-async def _start_over(bus: Bus, hops: DeciderHops, lease: Lease, source_id: str, run: str, fault: str) -> None:
-    """Ends the open requests, which only the lost state knew, then deletes it and tells the fault."""
-    message = f"the decider's memory of the source could not be read and starts over: {fault}"
-
-    async def send(hop: Hop) -> None:
-        await retry_forever(lambda: hop.run(bus.scripts, fence=lease.fence, generation=lease.generation))
-
-    now_s = bus.clock.now_s()
+async def _end_unknown(bus: Bus, hops: DeciderHops, lease: Lease, source_id: str, run: str, cause: str) -> None:
+    """Ends the open requests of a source, which only a lost state knew."""
     for request_id in await retry_forever(lambda: open_requests(bus, source_id)):
-        await send(hops.end_unknown(cancelled_event(source_id, run, request_id, message, now_s)))
-    await send(hops.start_over(source_id, run, message, now_s))
+        end = cancelled_event(source_id, run, request_id, cause, bus.clock.now_s())
+        await _send(bus, lease, hops.end_unknown(end))
+
+
+async def _send(bus: Bus, lease: Lease, hop: Hop) -> None:
+    await retry_forever(lambda: hop.run(bus.scripts, fence=lease.fence, generation=lease.generation))

@@ -14,6 +14,7 @@ from cornerman_gateway.routes import (
     auth,
     events,
     health,
+    models,
     pages,
     questions,
     sessions,
@@ -24,7 +25,7 @@ from cornerman_gateway.routes import (
 )
 from cornerman_gateway.security import Guard
 
-ROUTERS = (sources, events, video, whip, questions, sessions, uploads, auth, health, pages)
+ROUTERS = (sources, events, video, whip, questions, models, sessions, uploads, auth, health, pages)
 ABOUT = (
     "Sources, events, pictures and questions of Cornerman. Events stream from `/api/sources/{source_id}/events` as "
     "server-sent events; `Last-Event-ID` resumes. Errors are RFC 9457 problem details. "

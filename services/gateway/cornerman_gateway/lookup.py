@@ -10,6 +10,7 @@ from cornerman_gateway.problems import no_source
 from cornerman_gateway.schemas import SourceView, view_of
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import get_source
+from cornerman_shared.bus.streams import counters_of
 from cornerman_shared.settings.source import SOURCE_ID, SourceSpec
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ async def view(state: AppState, spec: SourceSpec) -> SourceView:
         async with state.bus.redis.pipeline(transaction=False) as pipe:
             pipe.hgetall(keys.run(spec.source_id))
             pipe.hgetall(keys.counters(spec.source_id))
-            run, counters = await pipe.execute()
-    text = {key.decode(): value.decode(errors="replace") for key, value in run.items()}
-    return view_of(spec, text, {key.decode(): int(value) for key, value in counters.items()})
+            # Damaged data of one source must not hide the others; the services delete it.
+            run, counters = await pipe.execute(raise_on_error=False)
+    fields = run if isinstance(run, dict) else {}
+    text = {key.decode(): value.decode(errors="replace") for key, value in fields.items()}
+    return view_of(spec, text, counters_of(counters))

@@ -9,6 +9,7 @@ one script may use them together on Redis Cluster.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,6 +98,11 @@ class Keys:
     def sources(self) -> str:
         """Hash: source_id -> `SourceSpec`."""
         return self._key("sources")
+
+    @property
+    def sources_declared(self) -> str:
+        """Set of ids that the settings have declared once; such a source is not added again."""
+        return self._key("sources", "declared")
 
     @property
     def sources_revision(self) -> str:
@@ -202,6 +208,13 @@ SHARDS = "cm:shards"
 def dead_stream(stream: str) -> str:
     """Dead-letter stream of the shard that `stream` belongs to."""
     return Keys(int(stream[stream.index("{cm") + 3 : stream.index("}")])).dead
+
+
+def counters_of(reply: Any) -> dict[str, int]:
+    """Counters in a reply to HGETALL. A field that holds no number is left out; so is a reply that is an error."""
+    if not isinstance(reply, Mapping):
+        return {}
+    return {text_of(name): int(count) for name, count in reply.items() if count.lstrip(b"-").isdigit()}
 
 
 def entries_of(reply: Any) -> list[tuple[str, list[tuple[str, bytes | None]]]]:

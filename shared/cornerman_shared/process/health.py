@@ -43,7 +43,7 @@ class Health:
         self.name = name
         self._clock = clock
         self._path = folder / f"{role}-{name}.health" if folder else None
-        self._started_s = self._progress_s = clock.monotonic_s()
+        self._started_s = self._progress_s = self._written_s = clock.monotonic_s()
         self._state: State = "starting"
         self._reason = ""
         self._loading = 0
@@ -115,8 +115,13 @@ class Health:
             models=dict(self._models),
         )
 
+    def written_ago_s(self) -> float:
+        """Seconds since `write`, or since the start."""
+        return self._clock.monotonic_s() - self._written_s
+
     def write(self) -> None:
         """Writes the health file atomically."""
+        self._written_s = self._clock.monotonic_s()
         if self._path is None:
             return
         draft = self._path.with_suffix(f".{os.getpid()}.new")

@@ -1,4 +1,4 @@
-"""Declares every metric. Workers serve them on an optional Prometheus port; dashboards are checked against this file.
+"""Declares every metric. Workers serve them on `runtime.metrics_port`; dashboards are checked against this file.
 
 No label holds a source or a request, because label values are never removed. Counters of a source are kept on the bus.
 """
@@ -9,9 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
-
-from cornerman_shared.errors import ConfigError
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 PREFIX: Final = "cornerman_"
 
@@ -22,13 +20,21 @@ SIZES: Final = (1, 2, 4, 8, 16, 32, 64)
 
 @dataclass(frozen=True)
 class Metrics:
-    """Metrics of one process in their own registry. `Metrics()` makes one attribute for each name in `DECLARED`."""
+    """Metrics of one process. `Metrics()` makes one attribute for each name in `DECLARED`.
 
+    Attributes:
+        role: of the process; only metrics that it can move are exposed. Empty = all.
+        registry: holds what is exposed.
+    """
+
+    role: str = ""
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     def __post_init__(self) -> None:
+        hidden = CollectorRegistry()
         for name, make in DECLARED.items():
-            object.__setattr__(self, name, make(self.registry))
+            exposed = not self.role or self.role in OWNERS.get(name, (self.role,))
+            object.__setattr__(self, name, make(self.registry if exposed else hidden))
 
     # capture
     frames_total: Counter = field(init=False)
@@ -73,27 +79,6 @@ class Metrics:
         """
         if since_s and at_s:
             self.stage_seconds.labels(stage).observe(max(0.0, at_s - since_s))
-
-    def serve(self, host: str, port: int) -> Callable[[], None]:
-        """Serves `/metrics` on this address; returns the function that stops it.
-
-        Raises:
-            ConfigError: the port is taken, or the address is not one of this machine.
-        """
-        try:
-            server, thread = start_http_server(port, host, registry=self.registry)
-        except OSError as error:
-            raise ConfigError(
-                f"runtime.metrics_port = {port} at runtime.metrics_host = {host!r}: {error.strerror}; give a free port "
-                "(0 = none) and an address of this machine"
-            ) from None
-
-        def stop() -> None:
-            server.shutdown()
-            server.server_close()
-            thread.join(timeout=1.0)
-
-        return stop
 
 
 def _counter(name: str, text: str, *labels: str) -> Callable[[CollectorRegistry], Counter]:
@@ -150,3 +135,18 @@ DECLARED: Final[dict[str, Maker]] = {
     "events_skipped_total": _counter("events_skipped_total", "Events that a slow client did not get."),
     "lag_entries": _gauge("lag_entries", "Entries that wait in a stream, by group.", "group"),
 }
+
+CONSUMERS: Final = ("encoder", "decider", "generator")
+
+OWNERS: Final[dict[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("frames_total", "chunks_total", "source_reconnects_total", "sources_playing"), ("capture",)),
+    **dict.fromkeys(("entries_total", "entries_in_hand"), CONSUMERS),
+    **dict.fromkeys(("encode_seconds", "encode_batch_chunks", "poses_total"), ("encoder",)),
+    **dict.fromkeys(("decisions_total", "chunks_held"), ("decider",)),
+    **dict.fromkeys(
+        ("requests_total", "first_token_seconds", "generate_seconds", "output_tokens_total"), ("generator",)
+    ),
+    "stage_seconds": ("capture", *CONSUMERS),
+    **dict.fromkeys(("clients", "events_sent_total", "events_skipped_total", "lag_entries"), ("gateway",)),
+}
+"""Roles that move a metric; a metric that is absent belongs to all."""

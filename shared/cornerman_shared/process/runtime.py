@@ -35,6 +35,7 @@ from cornerman_shared.process import logs
 from cornerman_shared.process.clock_skew import SkewReport
 from cornerman_shared.process.exit_codes import EXIT_CONFIG, EXIT_NO_SERVER, EXIT_OK, EXIT_SOFTWARE, EXIT_USAGE
 from cornerman_shared.process.health import Health
+from cornerman_shared.process.http_port import serve_http
 from cornerman_shared.process.logs import Logger
 from cornerman_shared.process.metrics import Metrics
 from cornerman_shared.process.run_dir import runtime_dir
@@ -145,7 +146,7 @@ async def _run_process(role: str, name: str, settings: Settings, folder: Path, m
     clock = SystemClock()
     health_module.sweep(folder, role)
     health = Health(role, name, clock, folder)
-    metrics = Metrics()
+    metrics = Metrics(role)
     watchdog = Watchdog(settings.runtime.watchdog_s)
     async with contextlib.AsyncExitStack() as stack:
         bus = Bus.connect(settings, clock)
@@ -153,7 +154,7 @@ async def _run_process(role: str, name: str, settings: Settings, folder: Path, m
         context = Context(settings, bus, bus.clock, name, health, metrics, log)
         stack.enter_context(_signals(context))
         if settings.runtime.metrics_port:
-            stack.callback(metrics.serve(settings.runtime.metrics_host, settings.runtime.metrics_port))
+            stack.callback(serve_http(settings.runtime, metrics, health))
         watchdog.start()
         stack.callback(watchdog.stop)
         stack.callback(health.remove)

@@ -85,6 +85,9 @@ class CaptureSettings(Section):
 
     max_sources: Annotated[Count, Field(description="sources one capture process takes")] = 16
     shorter_side: Annotated[int, Field(ge=32, le=1080, description="pixels; frames travel at this size")] = 224
+    max_pixels: Annotated[
+        int, Field(ge=1024, description="pixels of a picture as it comes, at most; larger sources are refused")
+    ] = 64_000_000
     open_timeout_s: Annotated[Positive, Field(description="opening a source, at most")] = 10.0
     stall_s: Annotated[Positive, Field(description="live: no frame for this long = stalled")] = 5.0
     backoff_max_s: Annotated[Positive, Field(description="longest wait between reconnects (full jitter)")] = 30.0
@@ -102,6 +105,9 @@ class CaptureSettings(Section):
         bool, Field(description="http(s): follow redirects and HLS playlists, to addresses that are not checked")
     ] = False
     allow_files: Annotated[bool, Field(description="may sources be files of this machine?")] = True
+    add_sources: Annotated[
+        bool, Field(description="add each of `sources` to the server once; containers do, commands add their own")
+    ] = False
 
 
 class EncoderSettings(Section):

@@ -133,6 +133,12 @@ def test_sources_inherit_the_choice(assets: Path) -> None:
 WRONG = {
     "fake tokens": ({"encoder.backend": "fake", "generator.backend": "mobile_videogpt"}, "reads the tokens"),
     "fake features": ({"encoder.backend": "fake", "speak.strategy": "head"}, "cannot read the features"),
+    "no skeletons": ({"speak.strategy": "skeleton"}, "reads skeletons"),
+    "head on skeletons": ({"encoder.backend": "pose", "speak.strategy": "head"}, "speak.strategy=skeleton"),
+    "words of pictures": (
+        {"encoder.backend": "pose", "generator.backend": "mobile_videogpt"},
+        "does not read skeletons",
+    ),
     "two models": ({"encoder.model": "a", "generator.model": "b"}, "halves of different models"),
     "head of another": (
         {"encoder.model": "Amshaker/Mobile-VideoGPT-0.5B", "speak.strategy": "head"},
@@ -154,6 +160,16 @@ def test_wrong_combination_is_refused(flags: dict[str, str], message: str, asset
     with pytest.raises(ConfigError, match=message) as failed:
         chosen(assets, flags)
     assert "give " in str(failed.value) or "merge" in str(failed.value) or "needs" in str(failed.value)
+
+
+def test_skeletons_bring_their_strategy(assets: Path) -> None:
+    choice = chosen(assets, {"encoder.backend": "pose"})
+    assert (parts(choice), len(choice.notes)) == (("pose", "skeleton", "echo"), 1)
+    assert parts(chosen(assets, {"encoder.backend": "pose", **OPENAI})) == ("pose", "skeleton", "openai")
+    words = write_model(assets / "pose_coach")
+    (words / "projector.safetensors").write_bytes(b"")
+    choice = chosen(assets, {"encoder.backend": "pose"})
+    assert (parts(choice)[2], choice.settings.generator.model) == ("mobile_videogpt", str(words))
 
 
 def test_features_must_fit_the_head(assets: Path, tmp_path: Path) -> None:

@@ -1,17 +1,12 @@
 """Every metric is declared once, exists from the start and is served."""
 
-import urllib.request
 from dataclasses import fields
 
-import psutil
-import pytest
-
-from cornerman_shared.errors import ConfigError
-from cornerman_shared.process.metrics import DECLARED, PREFIX, Metrics
+from cornerman_shared.process.metrics import DECLARED, OWNERS, PREFIX, Metrics
 
 
 def test_attributes_equal_declarations() -> None:
-    attributes = {item.name for item in fields(Metrics)} - {"registry"}
+    attributes = {item.name for item in fields(Metrics)} - {"registry", "role"}
     assert attributes == set(DECLARED)
 
 
@@ -27,22 +22,15 @@ def test_registries_are_separate() -> None:
     assert b"cornerman_output_tokens_total 0.0" in other.text()
 
 
-def test_metrics_are_served_until_stopped(unused_tcp_port: int) -> None:
-    metrics = Metrics()
-    metrics.frames_total.labels("captured").inc(7)
-    stop = metrics.serve("127.0.0.1", unused_tcp_port)
-    with urllib.request.urlopen(f"http://127.0.0.1:{unused_tcp_port}/metrics") as reply:
-        assert b'cornerman_frames_total{kind="captured"} 7.0' in reply.read()
-    with pytest.raises(ConfigError, match=f"metrics_port = {unused_tcp_port}"):
-        Metrics().serve("127.0.0.1", unused_tcp_port)
-    stop()
-    Metrics().serve("127.0.0.1", unused_tcp_port)()
+def test_process_exposes_its_own_metrics() -> None:
+    gateway = Metrics("gateway")
+    gateway.encode_seconds.observe(1.0)
+    exposed = {metric.name for metric in gateway.registry.collect()}
+    assert {f"{PREFIX}clients", f"{PREFIX}errors", f"{PREFIX}loop_delay_seconds"} <= exposed
+    assert not {f"{PREFIX}encode_seconds", f"{PREFIX}first_token_seconds", f"{PREFIX}chunks"} & exposed
 
 
-def test_metrics_listen_where_told(unused_tcp_port: int) -> None:
-    stop = Metrics().serve("127.0.0.1", unused_tcp_port)
-    own = [each for each in psutil.Process().net_connections("tcp") if each.laddr.port == unused_tcp_port]
-    assert {each.laddr.ip for each in own} == {"127.0.0.1"}
-    stop()
-    with pytest.raises(ConfigError, match=r"metrics_host = '192\.0\.2\.1'.*an address of this machine"):
-        Metrics().serve("192.0.2.1", unused_tcp_port)
+def test_owners_are_roles_and_declared() -> None:
+    roles = {role for owners in OWNERS.values() for role in owners}
+    assert roles == {"capture", "encoder", "decider", "generator", "gateway"}
+    assert set(OWNERS) <= set(DECLARED)

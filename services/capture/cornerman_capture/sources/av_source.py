@@ -148,6 +148,7 @@ def _wanted(address: Address, settings: CaptureSettings) -> tuple[str | Path, Op
         shown=address.shown,
         format=form,
         options=options,
+        max_pixels=settings.max_pixels,
         open_timeout_s=limit_s,
         read_timeout_s=limit_s if address.kind == "file" else QUIET_TIMES * settings.stall_s,
     )

@@ -64,6 +64,24 @@ while conditions[ARGV[at]] do
   end
   at = at + 2 + tonumber(ARGV[at + 1])
 end
+-- A script is not undone when a command fails, so a damaged key must be found before anything is written.
+local types = {
+  add = 'stream', event = 'stream', set = 'hash', delete = 'hash', once = 'hash', count = 'hash',
+  release = 'zset', release_range = 'zset',
+}
+local first, sound = at, {}
+while at <= #ARGV do
+  local key, wanted = KEYS[tonumber(ARGV[at + 2])], types[ARGV[at]]
+  if wanted and not sound[key] then
+    local found = redis.call('TYPE', key).ok
+    if found ~= wanted and found ~= 'none' then
+      return redis.error_reply('WRONGTYPE ' .. key .. ' holds a ' .. found .. ' instead of a ' .. wanted)
+    end
+    sound[key] = true
+  end
+  at = at + 2 + tonumber(ARGV[at + 1])
+end
+at = first
 if group ~= '' and redis.call('XACK', KEYS[1], group, id) == 0 then
   return 0
 end
@@ -98,7 +116,9 @@ function operations.release_range(key, run, first, last)
   end
 end
 function operations.count(key, name, by)
-  redis.call('HINCRBY', key, name, by)
+  if type(redis.pcall('HINCRBY', key, name, by)) == 'table' then
+    redis.call('HSET', key, name, by) -- it held no number
+  end
 end
 function operations.free(key)
   redis.call('UNLINK', key)
