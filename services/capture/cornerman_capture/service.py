@@ -116,7 +116,8 @@ class Capture:
             if count >= self._settings.capture.max_sources:
                 free_s = now_s - self._free_since_s.setdefault(spec.source_id, now_s)
                 if processes == 1 or free_s >= lease_s:  # else another process may have room
-                    await self._explain_waiting(spec, now_s + lease_s / 3)
+                    async with self._containing(spec.source_id):
+                        await self._explain_waiting(spec, now_s + lease_s / 3)
                 continue
             # Beyond its share a process waits for one lease, so that a process that is short of its share goes first.
             if count >= share and now_s - self._free_since_s.setdefault(spec.source_id, now_s) < lease_s:

@@ -121,7 +121,11 @@ export class Session extends EventTarget {
       model: event.model,
       prompt: event.prompt,
       kind: failed ? "failed" : declined ? "declined" : kindOf(event),
-      text: failed ? event.cause || "It ended without a reply, and gave no cause." : declined ? event.cause : event.text,
+      text: failed
+        ? event.cause || "It ended without a reply, and gave no cause."
+        : declined
+          ? event.cause
+          : event.text,
       action: event.action,
     });
     if (isWordless(event)) this.sayings.delete(event.request_id);
