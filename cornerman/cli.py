@@ -17,12 +17,18 @@ import typer
 from cornerman import __version__
 from cornerman.command_table import add_commands
 from cornerman_shared.errors import ConfigError, CornermanError, RetryableError, SourceError
-from cornerman_shared.process.exit_codes import EXIT_CONFIG, EXIT_NO_SERVER, EXIT_OK, EXIT_SOFTWARE, EXIT_USAGE
+from cornerman_shared.process.exit_codes import (
+    EXIT_CONFIG,
+    EXIT_NO_INPUT,
+    EXIT_NO_SERVER,
+    EXIT_OK,
+    EXIT_SOFTWARE,
+    EXIT_USAGE,
+)
 from cornerman_shared.redact import redact_url
 from cornerman_shared.text import clean_text
 
 EXIT_INTERRUPTED = 130
-EXIT_NO_INPUT = 66
 
 
 def _version(wanted: bool) -> None:

@@ -15,15 +15,16 @@ from cornerman.local.snapshot import run_fields
 from cornerman.local.source_args import id_of, normal_url
 from cornerman.local.source_specs import source_spec
 from cornerman.local.status_table import plain_table
+from cornerman_shared.bus.address_keys import MAKE_A_KEY
 from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.registry import add_source, list_sources, remove_source, update_source
+from cornerman_shared.bus.registry import add_source, list_sources, remove_source, reseal_sources, update_source
 from cornerman_shared.bus.workers import list_workers
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.redact import redact_url
 from cornerman_shared.settings.overrides import nest, parse_set
 from cornerman_shared.settings.source import Mode, SourceSpec, Strategy
 
-app = typer.Typer(no_args_is_help=True, help="What is being watched: add, list, set, remove.")
+app = typer.Typer(no_args_is_help=True, help="What is being watched: add, list, set, seal, remove.")
 
 SourceId = Annotated[str, typer.Argument(metavar="SOURCE", help="Id of a source.")]
 
@@ -113,6 +114,25 @@ def set_(
 
     spec = asyncio.run(work())
     print(f"{spec.source_id}: revision {spec.revision}")
+
+
+@app.command()
+def seal(config: options.Config = "", redis: options.Redis = "") -> None:
+    """Encrypt every source's address with the first of redis.encryption_keys, after a key was added or changed."""
+    chosen = options.command_settings(config, redis)
+    if not (chosen.settings.redis.encryption_keys or chosen.settings.redis.encryption_keys_file):
+        raise ConfigError(f"there is no key in redis.encryption_keys or redis.encryption_keys_file; {MAKE_A_KEY}")
+
+    async def work() -> list[str]:
+        async with Bus.connect(chosen.settings) as bus:
+            await bus.ready(options.SERVER_S)
+            return await reseal_sources(bus)
+
+    if closed := asyncio.run(work()):
+        raise ConfigError(
+            f"no key opens the address of {', '.join(closed)}; add the key that wrote it, as the last one"
+        )
+    print("every address is encrypted with the first key")
 
 
 @app.command()

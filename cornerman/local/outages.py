@@ -27,6 +27,7 @@ async def publish_outages(bus: Bus, launcher: Launcher) -> None:
     """
     while True:
         with contextlib.suppress(RetryableError):  # said again within a second; the services report a lost server
+            await bus.measure_clock()
             for child in launcher.children:
                 if child.outage is not None and child.pid is None and not child.stopping.is_set():
                     await publish_status(bus, _status(child, child.outage.reason, bus.clock.now_s()))

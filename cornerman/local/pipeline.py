@@ -37,14 +37,16 @@ from cornerman_shared.bus.streams import entry_order
 from cornerman_shared.bus.system_health import worker_problems
 from cornerman_shared.bus.workers import list_workers
 from cornerman_shared.errors import FatalError, RetryableError
+from cornerman_shared.process.exit_codes import EXIT_NO_INPUT, EXIT_OK
 
 if TYPE_CHECKING:
     from cornerman.local.options import CommandSettings
     from cornerman.local.run_output import RunOutput
     from cornerman_shared.settings.source import SourceSpec
 
-EXIT_OK: Final = 0
-EXIT_NO_INPUT: Final = 66
+
+TOLD: Final = ("waiting", "playing", "stalled")
+"""States whose detail is told as a note; the details of others are errors, and have lines of their own."""
 
 NOTE_AGAIN_S: Final = 5.0
 """Shortest time between two notes about services that are still starting."""
@@ -164,8 +166,8 @@ class LocalPipeline:
             if isinstance(event, StateEvent):
                 # A failed run also ends; `ended` must not hide the failure.
                 source.state = "failed" if (source.state, event.state) == ("failed", "ended") else event.state
-                if event.state == "waiting" and event.detail and not self._finishing:
-                    self._output.note(f"{event.source_id} waits: {event.detail}")
+                if event.state in TOLD and event.detail and not self._finishing:
+                    self._output.note(f"{event.source_id} is {event.state}: {event.detail}")
             elif isinstance(event, DecisionEvent):
                 source.pts_s = event.pts_s
             elif isinstance(event, EndEvent) and event.status == "done" and not event.silent:

@@ -78,6 +78,7 @@ async def take_snapshot(bus: Bus) -> Snapshot:
     Raises:
         RetryableError: the server does not answer.
     """
+    await bus.measure_clock()  # a command that watches for days keeps the server's time
     lags: dict[str, Lag] = {}
     dead = 0
     for keys in bus.all_keys():

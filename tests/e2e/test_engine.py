@@ -13,6 +13,7 @@ from cornerman.local.demo_clip import demo_clip
 from cornerman.local.poll_series import PRESET
 from cornerman_shared.settings.overrides import merge
 from tests.e2e.commands import FAKES, FAST, Command, Result
+from tests.unit.common.questions import OUTSIDE, WITHIN
 
 # Batches change a model's numbers slightly, and they depend on timing.
 ALONE = ("--set", "encoder.batch=1")
@@ -50,6 +51,18 @@ def test_demo_clip_is_coached_equally(cornerman: Callable[..., Command]) -> None
     engine = by_engine(clip, encoder={"batch": 1})
     assert engine == by_pipeline(ended)
     assert len(engine[0]) > 20 and len(engine[1]) > 2
+
+
+def test_forty_questions_are_told_apart() -> None:
+    """Twenty within the abilities get the model's words, twenty outside get none of them."""
+    clip, _ = demo_clip()
+    with Coach() as coach:
+        said = [one.text for one in coach.stream(clip)]
+        within, outside = ([coach.ask(question) for question in questions] for questions in (WITHIN, OUTSIDE))
+    assert {one.status for one in within} == {"done"} and all(one.text for one in within)
+    assert {one.status for one in outside} == {"declined"}
+    assert not {one.text for one in outside} & {*said, *(one.text for one in within)}
+    assert all(one.text.startswith("I can only answer questions, in English, about form") for one in outside)
 
 
 def test_rules_run_is_equal(cornerman: Callable[..., Command]) -> None:

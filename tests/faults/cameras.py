@@ -79,7 +79,7 @@ class RtspCameraHandler(RtspHandler):
         units = units[number % len(units)]
         for index, unit in enumerate(units):
             body = unit[:2] + unit[:1:-1] if garbage else unit
-            for payload, last in rtp_payloads(body):
+            for payload, last in rtp_payloads(body, hevc=self.server.codec == "H265"):
                 marker = 0x80 if last and index == len(units) - 1 else 0
                 head = struct.pack(">BBHII", 0x80, marker | 96, sequence & 0xFFFF, clock & 0xFFFFFFFF, 1)
                 self.wfile.write(struct.pack(">cBH", b"$", 0, len(head) + len(payload)) + head + payload)

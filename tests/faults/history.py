@@ -10,7 +10,37 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
-from cornerman_shared.bus.messages import DecisionEvent, DeltaEvent, EndEvent, Event, StartEvent
+from cornerman_shared.bus.messages import DecisionEvent, DeltaEvent, EndEvent, Event, StartEvent, StateEvent
+
+RUN_OVER = "every chunk is decided"
+"""Detail of the state that the decider reports once at the end of a run."""
+
+
+def check_last_run(events: Iterable[Event], counters: Mapping[str, int], *, published: int) -> list[str]:
+    """Violations in the history of a source that began several runs, as sentences.
+
+    The last run is checked as `check` does. An earlier one may be cut short, but is decided in order and never after a
+    later one has begun; its requests end once.
+    """
+    history = list(events)
+    runs = list(dict.fromkeys(event.run for event in history if isinstance(event, DecisionEvent)))
+    wrong = [f"{after} was decided after {before}" for before, after in _returns(history)]
+    for run in runs[:-1]:
+        of_run = [event for event in history if event.run == run]
+        decided = {event.seq for event in of_run if isinstance(event, DecisionEvent)}
+        wrong += [f"run {run}: {found}" for found in _decisions(of_run, len(decided)) + _requests(of_run)]
+    if runs:
+        wrong += check([event for event in history if event.run == runs[-1]], counters, published=published)
+    return wrong
+
+
+def _returns(history: list[Event]) -> list[tuple[str, str]]:
+    """Pairs of runs of which the second began earlier and was decided again after the first."""
+    order: dict[str, int] = {}
+    decided = [event.run for event in history if isinstance(event, DecisionEvent)]
+    for run in decided:
+        order.setdefault(run, len(order))
+    return [(before, after) for before, after in pairwise(decided) if order[after] < order[before]]
 
 
 def check(events: Iterable[Event], counters: Mapping[str, int], *, published: int) -> list[str]:
@@ -22,7 +52,20 @@ def check(events: Iterable[Event], counters: Mapping[str, int], *, published: in
         published: chunks that capture put on the bus.
     """
     history = list(events)
-    return [*_decisions(history, published), *_requests(history), *_sums(history, counters, published)]
+    return [
+        *_decisions(history, published),
+        *_requests(history),
+        *_ends(history),
+        *_sums(history, counters, published),
+    ]
+
+
+def _ends(history: list[Event]) -> list[str]:
+    """A run is over at most once, and nothing is decided after that."""
+    ends = [i for i, event in enumerate(history) if isinstance(event, StateEvent) and event.detail == RUN_OVER]
+    late = [event.seq for event in history[ends[0] :] if isinstance(event, DecisionEvent)] if ends else []
+    wrong = [f"chunk {seq} was decided after the end of the run" for seq in late]
+    return [*wrong, f"the run ended {len(ends)} times"] if len(ends) > 1 else wrong
 
 
 def _decisions(history: list[Event], published: int) -> list[str]:

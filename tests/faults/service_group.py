@@ -1,4 +1,4 @@
-"""Groups of real service processes for fault tests, which kill and restart them."""
+"""Groups of real service processes for fault tests, which kill, freeze and restart them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Service:
 
     def __init__(self, role: str, number: int, environment: dict[str, str], log: Path, module: str = "") -> None:
         self.role = role
-        self._module = module or f"cornerman_{role}"
+        self._module = [module] if module else ["tests.faults.faulty", role]
         self.number = number
         self.kills = 0
         self._environment = environment
@@ -43,7 +43,7 @@ class Service:
         name = f"{self.role}-{self.number}-{self.kills}"
         with self._log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", self._module],
+                [sys.executable, "-m", *self._module],
                 cwd=ROOT,
                 env={**os.environ, **self._environment, "CORNERMAN_RUNTIME__NAME": name},
                 stdout=log,
@@ -57,6 +57,13 @@ class Service:
 
     def restart(self) -> None:
         self.process = self._start()
+
+    def restart_gracefully(self) -> int:
+        """Ends the process as a rollout does and starts the next one; returns the exit code of the first."""
+        code = self.stop()
+        self.kills += 1
+        self.restart()
+        return code
 
     def freeze(self) -> None:
         self.process.send_signal(signal.SIGSTOP)
@@ -97,11 +104,13 @@ class ServiceGroup:
             **overrides,
         }
         self.services: list[Service] = []
+        self.exits: list[tuple[str, int]] = []
 
     def start(self, **numbers: int) -> None:
         for role, number in numbers.items():
-            for i in range(number):
-                self.services.append(Service(role, i, self.environment, self.folder / f"{role}-{i}.log"))
+            first = len(self.of(role))
+            for i in range(first, first + number):
+                self.services.append(Service(role, i, dict(self.environment), self.folder / f"{role}-{i}.log"))
 
     def of(self, role: str) -> list[Service]:
         return [service for service in self.services if service.role == role]
@@ -114,9 +123,10 @@ class ServiceGroup:
         return service.role
 
     def revive(self) -> None:
-        """Restarts services that have exited."""
+        """Restarts services that have exited, and notes their exit codes."""
         for service in self.services:
-            if service.process.poll() is not None:
+            if (code := service.process.poll()) is not None:
+                self.exits.append((service.role, code))
                 service.restart()
 
     def stop(self) -> None:

@@ -8,62 +8,21 @@ CORNERMAN_SEED repeats it.
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.registry import add_source
-from cornerman_shared.settings.source import SourceSpec
 from cornerman_shared.settings.tree import load_settings
 from tests.conftest import Server
-from tests.faults.history import check
 from tests.faults.proxy import LossyProxy
-from tests.faults.service_group import ServiceGroup, counters, events, wait_finished
+from tests.faults.ring import CHUNKS, FINISHED_S, LONG, decided, source, verify
+from tests.faults.service_group import ServiceGroup, wait_finished
 
-LONG = os.environ.get("CORNERMAN_FAULTS") == "long"
-CHUNKS, KILLS = (2_000, 100) if LONG else (160, 8)
-FPS = 32
-FINISHED_S = 3_000 if LONG else 600
-"""When a run that has not come to its end hangs: far above what it takes, also on a machine that is held up."""
+KILLS = 100 if LONG else 8
 
 pytestmark = pytest.mark.timeout(2 * FINISHED_S)
-
-
-@pytest.fixture
-def seed() -> int:
-    seed = int(os.environ.get("CORNERMAN_SEED") or secrets.randbelow(1_000_000))
-    print(f"CORNERMAN_SEED={seed}")
-    return seed
-
-
-@pytest.fixture
-def group(own_server: Server, tmp_path: Path, seed: int) -> Iterator[ServiceGroup]:
-    group = ServiceGroup(own_server.url, tmp_path, seed)
-    yield group
-    group.stop()
-
-
-def source(chunks: int) -> SourceSpec:
-    """A lossless test pattern with an exact number of chunks, every n-th with feedback."""
-    return SourceSpec.model_validate(
-        {
-            "source_id": "ring",
-            "url": f"test://pattern?fps={FPS}&seconds={chunks * 8 / FPS:g}&size=64x48",
-            "watch": {"sample_fps": FPS, "overlap": 0, "lossless": True, "realtime": False, "credit": 8},
-            "speak": {"strategy": "rules", "every_chunks": 5, "min_interval_s": 0.5},
-        }
-    )
-
-
-async def verify(bus: Bus, chunks: int) -> None:
-    counted = await counters(bus, "ring")
-    wrong = check(await events(bus, "ring"), counted, published=chunks)
-    assert wrong == [], f"{wrong[:10]} of {len(wrong)}; {counted}"
-    assert counted["requests"] >= chunks // 5 - 1, counted
 
 
 async def test_random_kills_lose_nothing(own_server: Server, group: ServiceGroup) -> None:
@@ -97,14 +56,6 @@ async def test_frozen_decider_is_fenced(own_server: Server, group: ServiceGroup)
         await wait_finished(bus, "ring", group, FINISHED_S)
         await verify(bus, CHUNKS)
         assert int(await bus.redis.get(bus.keys("ring").fence("decider"))) >= 2
-
-
-async def decided(bus: Bus, group: ServiceGroup, least: int) -> None:
-    """Waits until a number of chunks have been decided."""
-    async with asyncio.timeout(FINISHED_S):
-        while (await counters(bus, "ring")).get("decided", 0) < least:
-            group.revive()
-            await asyncio.sleep(0.05)
 
 
 async def _another_owner(bus: Bus, than: bytes) -> bytes:

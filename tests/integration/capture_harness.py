@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -28,10 +29,12 @@ CHUNKS = 11
 
 
 @asynccontextmanager
-async def capture(settings: Settings, name: str = "c1", clock: Clock | None = None) -> AsyncIterator[Context]:
-    """Runs the capture service with its own connections; stops it at the end."""
+async def capture(
+    settings: Settings, name: str = "c1", clock: Clock | None = None, bus: Bus | None = None
+) -> AsyncIterator[Context]:
+    """Runs the capture service with its own connections, unless given a bus; stops it at the end."""
     clock = clock or SystemClock()
-    async with Bus.connect(settings, clock) as bus:
+    async with contextlib.nullcontext(bus) if bus else Bus.connect(settings, clock) as bus:
         context = Context(settings, bus, clock, name, Health("capture", name, clock), Metrics(), get_logger("capture"))
         async with asyncio.TaskGroup() as tasks:
             context._tasks = tasks

@@ -96,10 +96,18 @@ class RtspHandler(socketserver.StreamRequestHandler):
             time.sleep(1 / 60)
 
 
-def rtp_payloads(unit: bytes, size: int = 1200) -> Iterator[tuple[bytes, bool]]:
-    """A NAL unit as one packet or as FU-A fragments (RFC 6184, 5.8)."""
+def rtp_payloads(unit: bytes, size: int = 1200, *, hevc: bool = False) -> Iterator[tuple[bytes, bool]]:
+    """A NAL unit as one packet or as fragments (H.264: RFC 6184, 5.8; H.265: RFC 7798, 4.4.3)."""
     if len(unit) <= size:
         yield unit, True
+        return
+    if hevc:
+        kind = unit[0] >> 1 & 0x3F
+        header = bytes([unit[0] & 0x81 | 49 << 1, unit[1]])
+        parts = [unit[i : i + size] for i in range(2, len(unit), size)]
+        for index, part in enumerate(parts):
+            last = index == len(parts) - 1
+            yield header + bytes([(0x80 if index == 0 else 0) | (0x40 if last else 0) | kind]) + part, last
         return
     head, rest = unit[0], unit[1:]
     parts = [rest[i : i + size] for i in range(0, len(rest), size)]

@@ -108,10 +108,10 @@ def worker(role: str, **models: str) -> WorkerStatus:
 async def test_page_knows_the_running_models(bus: Bus, settings: Settings) -> None:
     """The gateway's own settings say echo; the processes that run are the bundled coach."""
     abilities = json.dumps(COACH.to_dict())
-    await publish_status(bus, worker("encoder", backend="mobile_videogpt", model=""))
-    await publish_status(bus, worker("generator", backend="mobile_videogpt", model="", abilities=abilities))
     web = settings.model_copy(update={"gateway": settings.gateway.model_copy(update={"port": 0})})
     async with gateway(web, bus) as (address, _), httpx.AsyncClient(base_url=address, timeout=PATIENCE_S) as client:
+        await publish_status(bus, worker("encoder", backend="mobile_videogpt", model=""))
+        await publish_status(bus, worker("generator", backend="mobile_videogpt", model="", abilities=abilities))
         models = (await client.get("/api/models")).json()
         profiles = (await client.get("/api/profiles")).json()["profiles"]
     assert (models["encoder"]["backend"], models["generator"]["why"]) == ("mobile_videogpt", "generator-1 runs it")

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from cornerman_shared.bus.messages import DecisionEvent, DeltaEvent, EndEvent, Event, StartEvent, Times
-from tests.faults.history import check
+from cornerman_shared.bus.messages import DecisionEvent, DeltaEvent, EndEvent, Event, StartEvent, StateEvent, Times
+from tests.faults.history import RUN_OVER, check, check_last_run
 
 T = Times()
 COUNTERS = {"due": 2, "published": 2, "decided": 2, "requests": 1, "feedback": 1}
@@ -31,11 +31,12 @@ def end(text: str, attempt: int = 1) -> EndEvent:
     )
 
 
+OVER = StateEvent("s", "r", "ended", RUN_OVER, 1.0)
 CLEAN: list[Event] = [decision(0), decision(1), start(), delta("a"), start(2), delta("go", 2), end("go", 2)]
 
 
 def test_clean_history_has_no_violations() -> None:
-    assert check(CLEAN, COUNTERS, published=2) == []
+    assert check([*CLEAN, OVER], COUNTERS, published=2) == []
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,8 @@ def test_clean_history_has_no_violations() -> None:
         (CLEAN[:-1], "s:r:1 never ended"),
         ([*CLEAN, delta("late", 2)], "spoke after its end"),
         ([*CLEAN[:-1], delta("zombie", 1), CLEAN[-1]], "attempt 1 spoke out of turn"),
+        ([*CLEAN, OVER, OVER], "the run ended 2 times"),
+        ([OVER, *CLEAN], "chunk 0 was decided after the end"),
         ([*CLEAN[:-1], replace(end("go", 2), text="else")], "ended with 'else', but said 'go'"),
     ],
 )
@@ -58,3 +61,12 @@ def test_each_violation_is_found(history: list[Event], sentence: str) -> None:
 @pytest.mark.parametrize("name", ["due", "decided", "requests", "feedback"])
 def test_wrong_counters_are_found(name: str) -> None:
     assert check(CLEAN, {**COUNTERS, name: 7}, published=2)
+
+
+def test_earlier_run_may_be_cut_short() -> None:
+    before = [replace(decision(seq), run="old") for seq in (0, 1, 2)]
+    assert check_last_run([*before, *CLEAN, OVER], COUNTERS, published=2) == []
+    returns = [*before[:1], *CLEAN, *before[1:], OVER]
+    assert "old was decided after r" in check_last_run(returns, COUNTERS, published=2)
+    doubled = [*before, before[2], *CLEAN]
+    assert "run old: chunk 2 was decided 2 times" in check_last_run(doubled, COUNTERS, published=2)

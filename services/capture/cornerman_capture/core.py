@@ -168,6 +168,17 @@ class ChunkCounts:
         if count > 0:
             self.dropped[reason] = count
 
+    def close(self, due: int, published: int) -> None:
+        """Ends the count: `published` as the server counted them, and what is left of the `due` chunks as stopped.
+
+        May be called again, with a higher `published`.
+        """
+        self.published = published
+        before = self.dropped.pop("stopped", None)
+        left = self.pending(due)
+        if left or before is not None:
+            self.dropped["stopped"] = left
+
     def pending(self, due: int) -> int:
         """How many of the `due` chunks of this process and those before are neither published nor dropped yet."""
         dropped = sum(self.dropped.values()) + sum(n for name, n in self.earlier.items() if name.startswith(DROPPED))

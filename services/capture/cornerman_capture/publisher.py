@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from cornerman_shared.aio import background
 from cornerman_shared.backoff import Backoff
 from cornerman_shared.bus.messages import Chunk, Times
-from cornerman_shared.bus.publish import publish
+from cornerman_shared.bus.publish import count_published, publish
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.errors import RetryableError
 from cornerman_shared.process.logs import get_logger
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.lease import Lease
     from cornerman_shared.bus.memory_gate import MemoryGate
+    from cornerman_shared.bus.publish import Published
     from cornerman_shared.process.metrics import Metrics
     from cornerman_shared.settings.source import SourceSpec
 
@@ -86,8 +87,20 @@ class Publisher:
         if not self._stopping():
             await self._stills.flush()
 
+    async def learn_published(self) -> None:
+        """Reads how many chunks the server has: the answer to the last one may have been lost.
+
+        Raises:
+            FencedError: a newer run has begun.
+            RetryableError: no answer.
+        """
+        published = await count_published(self._bus, self._source_id, self._run)
+        if published is None:
+            raise self._lease.fenced_error()
+        self._counts.published = published
+
     async def publish_end(self, pts_s: float) -> None:
-        """Publishes the end marker of the run.
+        """Publishes the end marker of the run, behind every chunk that was published.
 
         Args:
             pts_s: media time of the last frame, seconds.
@@ -96,6 +109,10 @@ class Publisher:
             FencedError: another process holds the lease, or a newer run has begun.
             RetryableError: no answer; publishing it again is safe.
         """
+        while await self._publish_end(pts_s) == "outdated":
+            await self.learn_published()
+
+    async def _publish_end(self, pts_s: float) -> Published:
         now_s = self._bus.clock.now_s()
         chunk = Chunk(
             source_id=self._source_id,
@@ -111,7 +128,7 @@ class Publisher:
             times=Times(captured_at_s=now_s, published_at_s=now_s),
             incarnation=self._incarnation,
         )
-        await publish(self._bus, chunk, self._lease, 0)
+        return await publish(self._bus, chunk, self._lease, 0)
 
     async def _publish(self, chunk: PendingChunk) -> None:
         """Publishes or drops a chunk; returns once the server has answered, or when stopping."""

@@ -12,12 +12,11 @@ import math
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final, Literal
 
-from redis.exceptions import ResponseError
-
 from cornerman_capture.declared_sources import add_declared
 from cornerman_capture.source_runner import SourceRunner, identity
 from cornerman_common.model_choice import resolve_models
 from cornerman_shared.aio import leaves, wait_or_timeout
+from cornerman_shared.bus.commit import publish_error
 from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.memory_gate import MemoryGate
 from cornerman_shared.bus.messages import ErrorEvent
@@ -188,10 +187,8 @@ class Capture:
             log.exception("source_failed", source_id=source_id, pause_s=PAUSE_S)
             self._context.metrics.errors_total.labels("source").inc()
             message = f"capturing pauses for {PAUSE_S:g} s: {redact_url(cause)}"
-            try:
-                await self._bus.emit(ErrorEvent(source_id, "", "capture", message, self._bus.clock.now_s()))
-            except (RetryableError, ResponseError) as refused:  # the log has the message
-                log.warning("error_not_published", source_id=source_id, error=str(refused))
+            now_s = self._bus.clock.now_s()
+            await publish_error(self._bus, ErrorEvent(source_id, "", "capture", message, now_s))
 
     def _is_over(self, spec: SourceSpec) -> bool:
         return self._over.get(spec.source_id) == (self._incarnation(spec.source_id), self._identity(spec))

@@ -232,6 +232,7 @@ class SourceRunner:
         """Reports the last counters and state; publishes the end marker unless the process stops. Needs the lease."""
         if self._stop_reason in ("lost", "removed"):
             return
+        await self._while_held(publisher.learn_published)
         at_its_end = decoder.state.over and counts.pending(decoder.chunker.due) == 0
         if self._stop_reason == "stopped" and at_its_end:
             self._stop_reason = None
@@ -240,10 +241,14 @@ class SourceRunner:
         if not (continues and repeats):
             if not decoder.plan.lossless:
                 counts.set_dropped("behind", decoder.behind)
-            counts.drop("stopped", counts.pending(decoder.chunker.due))
+            counts.close(decoder.chunker.due, counts.published)
         await self._while_held(reporter.report_counters)
         if not continues:
+            before = counts.published
             await self._while_held(partial(publisher.publish_end, max(0.0, decoder.chunker.timeline.last_s)))
+            if counts.published > before:
+                counts.close(decoder.chunker.due, counts.published)
+                await self._while_held(reporter.report_counters)
         # Subscribers see the end only after the end marker is on the bus.
         reporter.may_end = self._stop_reason is None
         if self._stop_reason == "stopped":

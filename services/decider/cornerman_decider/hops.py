@@ -50,19 +50,20 @@ class DeciderHops:
         for gap in gaps:
             event = lost_event(features, gap.seq, strategy, now_s, gap.count)
             hop.event(k, event, self._bus.feedback_maxlen)
-            hop.count(k.counters(source_id), "decided", gap.count).count(k.counters(source_id), "lost", gap.count)
+            for name in ("decided", "lost"):
+                hop.count_in_run(k, source_id, features.run, name, gap.count)
             hop.release_range(k.inflight(source_id), features.run, gap.seq, gap.last)
         return hop
 
     def decided(self, hop: Hop, features: Features, decision: Decision, strategy: str, now_s: float) -> None:
         """Adds the decision of a chunk, returns its credit and frees its blobs."""
-        k, counters = self._keys, self._keys.counters(features.source_id)
+        k, source_id, run = self._keys, features.source_id, features.run
         said = (decision.action, decision.confidence, decision.reason, strategy, now_s, decision.about)
         event = decision_event(features, *said)
         hop.event(k, event, self._bus.feedback_maxlen)
-        hop.count(counters, "buried" if features.status == "buried" else "decided")
+        hop.count_in_run(k, source_id, run, "buried" if features.status == "buried" else "decided")
         if decision.reason == "blob_expired":
-            hop.count(counters, "expired_blobs")
+            hop.count_in_run(k, source_id, run, "expired_blobs")
         hop.release(k.inflight(features.source_id), credit_member(features.run, features.seq))
         hop.free(decision.free)
 
@@ -71,24 +72,25 @@ class DeciderHops:
         k = self._keys
         hop.add(k.requests, request, self._bus.maxlen)
         hop.set(k.open_requests, request.request_id, b"0")  # attempts so far
-        hop.count(k.counters(request.source_id), "requests")
+        hop.count_in_run(k, request.source_id, request.run, "requests")
         return add_request(state, open_request(request))
 
     def asked(self, question: Question, request: Request, state: DeciderState) -> tuple[Hop, DeciderState]:
         """The hop that turns a question into a request, once, and the state after it. Void for an old incarnation."""
         source_id = request.source_id
         hop = self._first(question).current(self._keys, source_id, "", request.incarnation)
-        hop.count(self._keys.counters(source_id), "questions")
+        hop.count_in_run(self._keys, source_id, request.run, "questions")
         after = self.requested(hop, request, state)
         return hop.extend(self.keep_questions(source_id, (open_request(request),))), after
 
     def refused(self, question: Question, request: Request, refusal: tuple[EndStatus, str], now_s: float) -> Hop:
         """The end (status, cause) of a question that becomes no request; it counts as one that ended at once."""
         status, cause = refusal
-        counters = self._keys.counters(request.source_id)
-        hop = self._first(question).count(counters, "questions").count(counters, "requests")
+        hop = self._first(question)
         hop.event(self._keys, refused_event(request, cause, now_s, status), self._bus.feedback_maxlen)
-        return hop.count(counters, "expired" if status == "expired" else "errors").expire(self._keys, request.source_id)
+        for name in ("questions", "requests", "expired" if status == "expired" else "errors"):
+            hop.count_in_run(self._keys, request.source_id, request.run, name)
+        return hop.expire(self._keys, request.source_id)
 
     def keep_questions(self, source_id: str, questions: Iterable[OpenRequest]) -> Hop:
         """Saves open questions, each in a field of its own."""
@@ -147,12 +149,12 @@ class DeciderHops:
 
     def buried(self, features: Features, reason: str, strategy: str, now_s: float) -> Hop:
         """The decision for features that were delivered too often; an end marker is decided in its turn."""
-        k, counters = self._keys, self._keys.counters(features.source_id)
+        k = self._keys
         if features.status == "end":
             return Hop()  # earlier chunks may still come; the worker ends the run once they are decided
         event = decision_event(features, "next", 0.0, f"buried: {reason}", strategy, now_s)
         hop = Hop().event(k, event, self._bus.feedback_maxlen)
-        hop.count(counters, "buried")
+        hop.count_in_run(k, features.source_id, features.run, "buried")
         hop.release(k.inflight(features.source_id), credit_member(features.run, features.seq))
         return hop.expire(k, features.source_id).free(blobs_of((chunk_ref(features),)))
 
@@ -165,7 +167,7 @@ class DeciderHops:
         hop = Hop().expect(k.open_requests, i, str(attempt)).extend(self.forget_questions(source_id, (request,)))
         event = end_event(source_id, request, "expired", cause, attempt, now_s, state.incarnation)
         hop.once(k.open_requests, i).event(k, event, self._bus.feedback_maxlen)
-        return hop.count(k.counters(source_id), "expired").expire(k, source_id)
+        return hop.count_in_run(k, source_id, request.run, "expired").expire(k, source_id)
 
     def unanswered(self, question: Question, cause: str, now_s: float) -> Hop:
         """The error and the end of a question that no worker of its source has taken."""
@@ -200,4 +202,4 @@ class DeciderHops:
         """Ends a request as cancelled of which only the id is known."""
         k = self._keys
         hop = Hop().once(k.open_requests, end.request_id).event(k, end, self._bus.feedback_maxlen)
-        return hop.count(k.counters(end.source_id), "cancelled").expire(k, end.source_id)
+        return hop.count_in_run(k, end.source_id, end.run, "cancelled").expire(k, end.source_id)

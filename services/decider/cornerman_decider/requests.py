@@ -164,7 +164,7 @@ def request_for_question(
 
 
 def picture_age_s(captured_at_s: float, now_s: float) -> float:
-    """Seconds since a picture was captured; 0 = unknown. Clocks of two machines may differ a little."""
+    """Seconds since a picture was captured; 0 = unknown. Two processes know the time up to a round trip."""
     return max(0.001, now_s - captured_at_s) if captured_at_s > 0 else 0.0
 
 

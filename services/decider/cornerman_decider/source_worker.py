@@ -26,13 +26,13 @@ from cornerman_decider.state import (
     unreferenced_blobs,
 )
 from cornerman_shared.aio import wait_or_timeout
-from cornerman_shared.bus.commit import commit_with_retry, give_up, retry_forever
+from cornerman_shared.bus.commit import commit_with_retry, give_up, publish_error, retry_forever
 from cornerman_shared.bus.hop import Hop, HopResult
 from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD, LastFeedback
 from cornerman_shared.bus.messages import ErrorEvent
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.resequence import Gap
-from cornerman_shared.errors import FatalError, FencedError, MalformedError, RetryableError
+from cornerman_shared.errors import FatalError, FencedError, MalformedError
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
@@ -165,15 +165,10 @@ class SourceWorker:
             await self.keep_place()
             return
         if setback.tell:
-            await self._tell(f"deciding pauses for {setback.pause_s:g} s: {message}")
+            message = f"deciding pauses for {setback.pause_s:g} s: {message}"
+            event = ErrorEvent(self.source_id, self._state.run, STAGE, message, self._now_s())
+            await publish_error(self._bus, event)
         await asyncio.sleep(setback.pause_s)
-
-    async def _tell(self, message: str) -> None:
-        """Publishes an error event."""
-        try:
-            await self._bus.emit(ErrorEvent(self.source_id, self._state.run, STAGE, message, self._now_s()))
-        except (RetryableError, ResponseError) as error:  # the log has the message
-            log.warning("error_not_published", source_id=self.source_id, error=str(error))
 
     async def forget(self) -> None:
         """Deletes the state unless the source was added again; the registry has ended its requests."""
@@ -297,7 +292,9 @@ class SourceWorker:
         """Passes over a buried chunk, whose decision is written already; a buried end marker ends the run here."""
         self._state = replace(self._state, next_seq=features.seq + 1)
         if features.status == "end":
-            hop = Hop()
+            # Sent again after a lost reply, it must not end the run twice; nor may it end a newer run.
+            run = self._keys.run(self.source_id)
+            hop = Hop().expect(run, "run", features.run).expect(run, "done", "")
             self._hops.ended(hop, features, self._now_s())
             self._state = replace(self._state, ended=True)
             self._hops.save(hop, self.source_id, self._state)
@@ -310,6 +307,7 @@ class SourceWorker:
         if features.incarnation:  # an older encoder may have sent the first chunks of the run without it
             state = replace(state, incarnation=features.incarnation)
         hop = self._hops.begin(features, self._gaps, self.spec.speak.strategy, self._now_s())
+        decision: Decision | None = None
         if features.status == "end":
             state = replace(state, ended=True, next_seq=features.seq + 1)
             self._hops.ended(hop, features, self._now_s())
@@ -320,6 +318,8 @@ class SourceWorker:
             state = await self._add_decision(features, decision, hop)
         self._hops.save(hop.free(self._to_free), self.source_id, state)
         result = await commit_with_retry(delivery, hop)
+        if decision is not None and result.is_ours:
+            self._metrics.decisions_total.labels(decision.action, self.spec.speak.strategy).inc()
         if result is HopResult.DONE:
             self._state, self._to_free = state, ()
             self._gaps.clear()
@@ -336,7 +336,6 @@ class SourceWorker:
     async def _add_decision(self, features: Features, decision: Decision, hop: Hop) -> DeciderState:
         """Adds a decision, and its request if it speaks, to the hop; returns the state after it."""
         now_s, spec = self._now_s(), self.spec
-        self._metrics.decisions_total.labels(decision.action, spec.speak.strategy).inc()
         self._metrics.observe_stage("decided", features.times.encoded_at_s, now_s)
         self._hops.decided(hop, features, decision, spec.speak.strategy, now_s)
         if not decision.speak:

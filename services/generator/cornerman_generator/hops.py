@@ -47,7 +47,7 @@ def end_hop(keys: Keys, bus: BusSettings, request: Request, outcome: ReplyOutcom
 
     The hop is void while a newer attempt is at work. If the request has ended already, it only settles the entry.
     """
-    i, counters = request.request_id, keys.counters(request.source_id)
+    i = request.request_id
     hop = Hop()
     if outcome.attempt:  # 0 = never started: no attempt to compare with
         hop.expect(keys.open_requests, i, str(outcome.attempt))
@@ -56,7 +56,7 @@ def end_hop(keys: Keys, bus: BusSettings, request: Request, outcome: ReplyOutcom
         error = ErrorEvent(request.source_id, request.run, STAGE, outcome.cause, now_s, i, request.incarnation)
         hop.event(keys, error, bus.feedback_maxlen)
     hop.event(keys, end_event(request, outcome, now_s), bus.feedback_maxlen)
-    hop.count(counters, COUNTERS[outcome.status])
+    hop.count_in_run(keys, request.source_id, request.run, COUNTERS[outcome.status])
     if outcome.status == "done" and request.kind == "feedback" and not outcome.silent:
         # The decider reads it for the next request; answers and silence must not replace it.
         last = LastFeedback(request.run, request.action, request.pts_s, outcome.text)

@@ -196,11 +196,10 @@ class RequestWorker:
         )
 
     async def _end(self, outcome: ReplyOutcome) -> None:
-        self._metrics.requests_total.labels(outcome.status).inc()
         now_s = self._bus.clock.now_s()
-        await commit_with_retry(
-            self._delivery, end_hop(self._keys, self._bus.settings.bus, self._request, outcome, now_s)
-        )
+        hop = end_hop(self._keys, self._bus.settings.bus, self._request, outcome, now_s)
+        if (await commit_with_retry(self._delivery, hop)).is_ours:
+            self._metrics.requests_total.labels(outcome.status).inc()
 
     async def _settle(self) -> None:
         """Settles the entry of a request that has ended elsewhere."""

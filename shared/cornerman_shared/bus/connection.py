@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cornerman_shared.aio import retry
 from cornerman_shared.bus import streams
+from cornerman_shared.bus.address_keys import address_keys
 from cornerman_shared.bus.codec import array_of, pack, raw_bytes
 from cornerman_shared.bus.delivery import M
 from cornerman_shared.bus.group_reader import GroupReader
@@ -51,6 +52,7 @@ class Bus:
         self._server_clock = ServerClock(clock)
         self.clock: Clock = self._server_clock
         self.shards = settings.redis.shards
+        self.address_keys = address_keys(settings.redis)
         self.redis = self._open(self.url)
         self.blobs = self.redis if self.blobs_url == self.url else self._open(self.blobs_url)
         self.scripts = Scripts(self.redis, None if self.blobs is self.redis else self.blobs)
@@ -62,7 +64,7 @@ class Bus:
         """A bus on `settings.redis.url` or on the embedded server's socket. Connects at the first command.
 
         Raises:
-            ConfigError: the URL cannot be read.
+            ConfigError: the URL, or a key for addresses, cannot be read.
         """
         return cls(with_server(settings), clock or SystemClock())
 

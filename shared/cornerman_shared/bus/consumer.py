@@ -145,24 +145,30 @@ class Consumer(Generic[M]):
 
     async def settle(self, delivery: Delivery[M], hop: Hop) -> HopResult:
         result = await self._settle(delivery, hop)
-        if result in (HopResult.DONE, HopResult.ONLY_SETTLED):
+        if result in (HopResult.DONE, HopResult.ONLY_SETTLED, HopResult.DONE_BEFORE):
             self._count("committed")
         return result
 
     async def _settle(self, delivery: Delivery[M], hop: Hop) -> HopResult:
         lease = self._lease
-        return await hop.run(
-            self._bus.scripts,
-            stream=delivery.stream,
-            group=self._group,
-            entry_id=delivery.entry_id,
-            fence=lease.fence if lease else "",
-            generation=lease.generation if lease else 0,
-        )
+        try:
+            result = await hop.run(
+                self._bus.scripts,
+                stream=delivery.stream,
+                group=self._group,
+                entry_id=delivery.entry_id,
+                fence=lease.fence if lease else "",
+                generation=lease.generation if lease else 0,
+            )
+        except RetryableError:
+            delivery.unanswered = True
+            raise
+        is_repeat = result is HopResult.SETTLED_BEFORE and delivery.was_settled_by_us
+        return HopResult.DONE_BEFORE if is_repeat else result
 
     async def bury(self, delivery: Delivery[M], reason: str, also: Hop | None) -> HopResult:
         result = await self._settle(delivery, self._burial(delivery, reason).extend(also or Hop()))
-        if result in (HopResult.DONE, HopResult.ONLY_SETTLED):
+        if result in (HopResult.DONE, HopResult.ONLY_SETTLED, HopResult.DONE_BEFORE):
             self.buried += 1
             self._count("buried")
             log.warning("entry_buried", stream=delivery.stream, entry_id=delivery.entry_id, reason=reason)
@@ -323,15 +329,9 @@ class Consumer(Generic[M]):
             await self.bury(delivery, f"{reason}; its tombstone failed: {type(error).__name__}: {error}", None)
 
     def _burial(self, delivery: Delivery[M], reason: str) -> Hop:
+        entry, now_s = delivery, self._bus.clock.now_s()
         letter = DeadLetter(
-            delivery.stream,
-            self._group,
-            delivery.entry_id,
-            self._name,
-            delivery.deliveries,
-            reason,
-            self._bus.clock.now_s(),
-            delivery.body,
+            entry.stream, self._group, entry.entry_id, self._name, entry.deliveries, reason, now_s, entry.body
         )
         return Hop().add(streams.dead_stream(delivery.stream), letter, self._settings.dead_maxlen)
 
@@ -349,13 +349,15 @@ class Consumer(Generic[M]):
             held = [delivery for delivery in self._hand.held() if delivery.stream == stream]
             for start in range(0, len(held), HEARTBEAT_PAGE):
                 page = {delivery.entry_id: delivery for delivery in held[start : start + HEARTBEAT_PAGE]}
-                for entry_id in await self._reader.lost(stream, list(page)):
-                    self._drop_lost(page[entry_id])
+                lost, settled = await self._reader.not_ours(stream, list(page))
+                for entry_id in (*lost, *settled):
+                    self._drop_lost(page[entry_id], is_settled=entry_id in settled)
 
-    def _drop_lost(self, delivery: Delivery[M]) -> None:
+    def _drop_lost(self, delivery: Delivery[M], *, is_settled: bool) -> None:
         """Frees the slot of an entry that another consumer holds or that is settled; its worker sees `lost`."""
+        delivery.settled = is_settled
         delivery.lost.set()
-        self._count("lost")
+        self._count("committed" if delivery.was_settled_by_us else "lost")
         self.free_slot(delivery)
 
     def _raise_if_broken(self) -> None:

@@ -35,10 +35,12 @@ class Delivery(Generic[M]):
 
     Attributes:
         deliveries: 1 = delivered for the first time.
-        lost: set when another consumer has taken the entry.
+        lost: set when another consumer has taken the entry, or when it is settled.
+        settled: set with `lost` when the entry is not pending any more.
+        unanswered: a try to settle the entry got no answer, so that it may have been run.
     """
 
-    __slots__ = ("_consumer", "body", "deliveries", "entry_id", "lost", "message", "stream")
+    __slots__ = ("_consumer", "body", "deliveries", "entry_id", "lost", "message", "settled", "stream", "unanswered")
 
     def __init__(
         self, consumer: _Owner[M], stream: str, entry_id: str, body: bytes, message: M, deliveries: int
@@ -50,6 +52,13 @@ class Delivery(Generic[M]):
         self.message = message
         self.deliveries = deliveries
         self.lost = asyncio.Event()
+        self.settled = False
+        self.unanswered = False
+
+    @property
+    def was_settled_by_us(self) -> bool:
+        """Whether an entry that turned out to be settled was settled by our own, unanswered try."""
+        return self.unanswered and (self.settled or not self.lost.is_set())
 
     async def begin(self) -> None:
         """Call before the work on the entry begins: if it kills this process, the delivery has counted.

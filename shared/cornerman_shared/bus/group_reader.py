@@ -199,11 +199,11 @@ class GroupReader(Generic[M]):
                 stream, self._group, self._name, 0, [entry_id], idle=idle_ms, retrycount=deliveries, justid=True
             )
 
-    async def lost(self, stream: str, entry_ids: Sequence[str]) -> list[str]:
-        """Renews our claim on entries; returns those that another consumer holds, or that are settled."""
+    async def not_ours(self, stream: str, entry_ids: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Renews our claim on entries; returns those that another consumer holds, and those that are settled."""
         with group_errors():
-            raw_ids = await self._scripts.run("heartbeat", [stream], [self._group, self._name, *entry_ids])
-        return [streams.text_of(raw_id) for raw_id in raw_ids]
+            lost, settled = await self._scripts.run("heartbeat", [stream], [self._group, self._name, *entry_ids])
+        return [streams.text_of(raw_id) for raw_id in lost], [streams.text_of(raw_id) for raw_id in settled]
 
     async def leave(self, idle_ms: int) -> None:
         """Leaves the group, with other consumers that have been idle for `idle_ms`; those with entries stay."""

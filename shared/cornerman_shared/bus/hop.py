@@ -31,6 +31,7 @@ class HopResult(Enum):
         DONE: the entry is settled and every operation was run.
         SETTLED_BEFORE: the entry was settled before; no operation was run.
         ONLY_SETTLED: the entry is settled, but operations behind a failed `once` or `first` were left out.
+        DONE_BEFORE: `SETTLED_BEFORE` after a try of ours whose answer was lost: that try settled the entry.
         SUPERSEDED: nothing was done: the run or the incarnation of the source is no longer current (`current`).
     """
 
@@ -38,6 +39,12 @@ class HopResult(Enum):
     SETTLED_BEFORE = 0
     ONLY_SETTLED = 2
     SUPERSEDED = 3
+    DONE_BEFORE = 4
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether our hop was run, now or in an earlier try."""
+        return self in (HopResult.DONE, HopResult.DONE_BEFORE)
 
 
 class Hop:
@@ -78,6 +85,11 @@ class Hop:
     def count(self, key: str, name: str, by: int = 1) -> Hop:
         """HINCRBY: adds `by` to a counter."""
         return self._operation("count", self._number(key), name, by)
+
+    def count_in_run(self, keys: Keys, source_id: str, run: str, name: str, by: int = 1) -> Hop:
+        """HINCRBY of the source's counter, if `run` still is its run: counters are of one run."""
+        counters, current = self._number(keys.counters(source_id)), self._number(keys.run(source_id))
+        return self._operation("tally", counters, current, run, name, by)
 
     def free(self, refs: Iterable[BlobRef | None]) -> Hop:
         """UNLINK: deletes blobs; None is skipped. On a server of their own they are deleted once the hop is done."""
@@ -202,4 +214,4 @@ class Hop:
 
 
 # Leading arguments that are key numbers, where there is more than one; must match `hop.lua`.
-_KEY_ARGUMENTS = {"current": 3, "event": 2, "expire": 4}
+_KEY_ARGUMENTS = {"current": 3, "event": 2, "expire": 4, "tally": 2}

@@ -41,7 +41,7 @@ class MemoryGate:
         self._full = ""
 
     def refused(self) -> None:
-        """A write failed: the next answer is read anew."""
+        """A write failed: the next call reads the memory again."""
         self._read_at_s = float("-inf")
 
     async def full(self) -> str:

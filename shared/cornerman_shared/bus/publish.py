@@ -5,21 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from cornerman_shared.bus.codec import pack
+from cornerman_shared.bus.redis_client import redis_errors
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.lease import Lease
     from cornerman_shared.bus.messages import Chunk
 
-Published = Literal["published", "no_credit", "duplicate"]
-_RESULTS: dict[int, Published] = {1: "published", 0: "no_credit", 2: "duplicate"}
+Published = Literal["published", "no_credit", "duplicate", "outdated"]
+_RESULTS: dict[int, Published] = {1: "published", 0: "no_credit", 2: "duplicate", 3: "outdated"}
 
 
 async def publish(bus: Bus, chunk: Chunk, lease: Lease, credit: int) -> Published:
     """Publishes a chunk if fewer than `credit` chunks of its source are on the bus; the end marker needs no credit.
 
+    The `seq` of the end marker must be the number of chunks published; otherwise the result is "outdated".
+
     Raises:
-        FencedError: a newer owner holds the lease, a newer run has begun, or the source was removed or replaced.
+        FencedError: a newer owner holds the lease, a newer run has begun, this one has ended, or the source was
+            removed or replaced.
         RetryableError: no answer; publishing it again is safe.
     """
     k, source_id, bus_settings = bus.keys(chunk.source_id), chunk.source_id, bus.settings.bus
@@ -47,6 +51,17 @@ async def publish(bus: Bus, chunk: Chunk, lease: Lease, credit: int) -> Publishe
     if reply == -1:
         raise lease.fenced_error()
     return _RESULTS[int(reply)]
+
+
+async def count_published(bus: Bus, source_id: str, run: str) -> int | None:
+    """Number of chunks published in `run`; None if it is not the source's run.
+
+    Raises:
+        RetryableError: no answer.
+    """
+    with redis_errors():
+        there, published = await bus.redis.hmget(bus.keys(source_id).run(source_id), ["run", "published"])
+    return int(published or 0) if there == run.encode() else None
 
 
 def credit_member(run: str, seq: int) -> str:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import redis.exceptions
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from cornerman_shared.aio import retry
 from cornerman_shared.bus.codec import pack, pack_map, unpack_map
@@ -21,7 +21,7 @@ from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.streams import KEEP_REMOVED_S
 from cornerman_shared.errors import ConfigError, MalformedError, RetryableError
 from cornerman_shared.process.logs import get_logger
-from cornerman_shared.redact import remember_url
+from cornerman_shared.redact import is_sealed, remember_url
 from cornerman_shared.settings.source import MAX_PROMPT, SourceSpec
 from cornerman_shared.settings.tree import explain
 
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
 
 CHANGE_TRIES = 8
+
+LATER_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {"watch": ("follow",), "speak": ("max_age_s",)}
+"""Settings that the first version lacks. At their defaults they are not written, because it refuses what it does not
+know. A new setting of a source goes here."""
 
 Verb = Literal["add", "change", "replace", "remove"]
 """What the registry's script does; all but `change` give the source another incarnation."""
@@ -58,7 +62,7 @@ async def read_registry(bus: Bus) -> tuple[dict[str, SourceSpec], dict[str, int]
                 log.warning("incarnation_unreadable", source_id=raw_id.decode(errors="replace"), error=str(error))
         for raw_id, body in rows.items():
             try:
-                found[raw_id.decode()] = _decode(body)
+                found[raw_id.decode()] = _decode(bus, body)
             except (MalformedError, ValueError) as error:  # ValueError: pydantic's too
                 log.warning("source_unreadable", source_id=raw_id.decode(errors="replace"), error=str(error))
     return dict(sorted(found.items())), incarnations
@@ -68,7 +72,7 @@ async def get_source(bus: Bus, source_id: str) -> SourceSpec | None:
     """Settings of a source; None if it is not registered."""
     with redis_errors():
         body = await bus.redis.hget(bus.keys(source_id).sources, source_id)
-    return None if body is None else _decode(body)
+    return None if body is None else _decode(bus, body)
 
 
 async def add_source(bus: Bus, spec: SourceSpec) -> None:
@@ -78,7 +82,7 @@ async def add_source(bus: Bus, spec: SourceSpec) -> None:
         ConfigError: the id is taken.
         RetryableError: no answer, or others worked on the source `CHANGE_TRIES` times in a row.
     """
-    if not await _register(bus, "add", spec.source_id, _encode(spec)):
+    if not await _register(bus, "add", spec.source_id, _encode(bus, spec)):
         raise ConfigError(f"source_id {spec.source_id!r} is taken; remove that source first, or choose another id")
 
 
@@ -94,8 +98,8 @@ async def put_source(bus: Bus, spec: SourceSpec) -> None:
         if before is None:
             verb: Verb = "add"
         else:
-            verb = "change" if _url_of(before) == spec.url else "replace"
-        if await _register(bus, verb, spec.source_id, _encode(spec), before or b""):
+            verb = "change" if _url_of(bus, before) == spec.url else "replace"
+        if await _register(bus, verb, spec.source_id, _encode(bus, spec), before or b""):
             return
     raise _contended(spec.source_id)
 
@@ -115,13 +119,26 @@ async def update_source(bus: Bus, source_id: str, changes: Mapping[str, Any]) ->
             before = await bus.redis.hget(keys.sources, source_id)
         if before is None:
             raise ConfigError(f"there is no source {source_id!r}; see `cornerman sources list`")
-        old = _decode(before)
+        old = _decode(bus, before)
         spec = changed(old, changes)
         verb: Verb = "change" if spec.url == old.url else "replace"
         # Compare and set: the script writes only if the stored settings still are `before`.
-        if await _register(bus, verb, source_id, _encode(spec), before):
+        if await _register(bus, verb, source_id, _encode(bus, spec), before):
             return spec
     raise _contended(source_id)
+
+
+async def reseal_sources(bus: Bus) -> list[str]:
+    """Encrypts every address again, with the first key; returns the sources whose address no key opens.
+
+    Raises:
+        RetryableError: as `update_source`; sources before it are done.
+    """
+    sources = await list_sources(bus)
+    for source_id, spec in sources.items():
+        if not is_sealed(spec.url):
+            await update_source(bus, source_id, {})
+    return [source_id for source_id, spec in sources.items() if is_sealed(spec.url)]
 
 
 async def remove_source(bus: Bus, source_id: str) -> bool:
@@ -207,6 +224,16 @@ def changed(spec: SourceSpec, changes: Mapping[str, Any]) -> SourceSpec:
         raise ConfigError(explain(error)) from None
 
 
+def _known(stored: Mapping[str, Any], section: type[BaseModel]) -> dict[str, Any]:
+    """Stored settings without those of a newer version, which may write beside this one during a rollout."""
+    known = {name: value for name, value in stored.items() if name in section.model_fields}
+    for name, value in known.items():
+        inner = section.model_fields[name].annotation
+        if isinstance(value, dict) and isinstance(inner, type) and issubclass(inner, BaseModel):
+            known[name] = _known(value, inner)
+    return known
+
+
 class RegistryWatcher:
     """Cached copy of the registry, refreshed by polling one counter per shard.
 
@@ -252,20 +279,32 @@ def _keys(bus: Bus, source_id: str) -> list[str]:
     return [*registry, *(key(source_id) for key in stored)]
 
 
-def _url_of(body: bytes) -> str:
+def _url_of(bus: Bus, body: bytes) -> str:
     """URL in stored settings; empty if they cannot be read."""
     try:
-        return str(unpack_map(body).get("url", ""))
+        return bus.address_keys.open(str(unpack_map(body).get("url", "")))
     except MalformedError:
         return ""
 
 
-def _encode(spec: SourceSpec) -> bytes:
-    return pack_map(spec.model_dump(mode="json"))
+def stored_settings(spec: SourceSpec) -> dict[str, Any]:
+    """The settings as they are stored, and as every version that knows no later ones reads them."""
+    body = spec.model_dump(mode="json")
+    for section, names in LATER_FIELDS.items():
+        for name in names:
+            if getattr(getattr(spec, section), name) == SourceSpec.model_fields[section].default.model_dump()[name]:
+                del body[section][name]
+    return body
 
 
-def _decode(body: bytes) -> SourceSpec:
-    stored = unpack_map(body)
+def _encode(bus: Bus, spec: SourceSpec) -> bytes:
+    return pack_map({**stored_settings(spec), "url": bus.address_keys.seal(spec.url)})
+
+
+def _decode(bus: Bus, body: bytes) -> SourceSpec:
+    stored = _known(unpack_map(body), SourceSpec)
+    if isinstance(stored.get("url"), str):
+        stored["url"] = bus.address_keys.open(stored["url"])
     say = stored.get("say")
     if isinstance(say, dict):
         # An older writer had no bound; its source goes on with a shorter prompt.

@@ -187,7 +187,7 @@ async def _last_words(context: Context) -> AsyncIterator[None]:
         with contextlib.suppress(RedisError, CornermanError, OSError, TimeoutError):
             # A server that hangs must not delay the exit.
             async with asyncio.timeout(1.0):
-                await publish_status(context.bus, context.health.status())
+                await publish_status(context.bus, context.health.status(context.bus.clock.now_s()))
         raise
 
 

@@ -53,6 +53,11 @@ class RedisSettings(Section):
     password: Annotated[
         Secret, Field(description="of both servers, where their URL has none; never logged", repr=False)
     ] = ""
+    encryption_keys: Annotated[
+        Secret,
+        Field(description="sources' addresses are encrypted: Fernet keys, the newest first; never logged", repr=False),
+    ] = ""
+    encryption_keys_file: Annotated[str, Field(description="the same from a file, one key a line")] = ""
     shards: Annotated[int, Field(ge=1, le=1024, description="fixed for the life of the data")] = 1
     data_dir: Annotated[
         str, Field(description="embedded: keep data here, with an append-only file; empty = in memory")

@@ -137,7 +137,7 @@ WRONG = {
     "head on skeletons": ({"encoder.backend": "pose", "speak.strategy": "head"}, "speak.strategy=skeleton"),
     "words of pictures": (
         {"encoder.backend": "pose", "generator.backend": "mobile_videogpt"},
-        "does not read skeletons",
+        "reads no skeletons",
     ),
     "two models": ({"encoder.model": "a", "generator.model": "b"}, "halves of different models"),
     "head of another": (

@@ -24,6 +24,17 @@ def test_every_check_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(one["remedy"] for one in findings if one["state"] == "problem")
 
 
+def test_models_in_use_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORNERMAN_GENERATOR__BACKEND", "openai")
+    (finding,) = [one for one in diagnosis.examine(load_settings()) if one.what == "models"]
+    assert (finding.state, "generator.base_url" in finding.found) == ("problem", True)
+    monkeypatch.setenv("CORNERMAN_GENERATOR__BASE_URL", "http://127.0.0.1:1/v1")
+    monkeypatch.setenv("CORNERMAN_GENERATOR__MODEL", "qwen")
+    (finding,) = [one for one in diagnosis.examine(load_settings()) if one.what == "models"]
+    assert finding.state == "ok"
+    assert "decider head" in finding.found and "generator openai (qwen): generator.backend is set" in finding.found
+
+
 def test_unreachable_server_is_a_problem(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diagnosis, "SERVER_S", 0.1)
     assert invoke(["doctor", "--redis", "redis://me:hunter2@127.0.0.1:1/0"]) == 1

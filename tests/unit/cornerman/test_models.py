@@ -35,6 +35,25 @@ def small_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return given
 
 
+def test_choices_are_listed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    hub = tmp_path / "hub" / "models--Amshaker--Mobile-VideoGPT-0.5B" / "snapshots" / "abc"
+    hub.mkdir(parents=True)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    assert invoke(["models", "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    models = {row["name"]: row for row in rows if row["type"] == "model"}
+    assert models["bundled coach"]["abilities"]["topics"] == ["form"]
+    assert models["Mobile-VideoGPT 0.5B"]["files"] == str(hub)
+    assert models["Mobile-VideoGPT 1.5B"]["files"] == ""
+    assert rows[-1]["type"] == "in_use" and rows[-1]["decider"]["backend"] == "head"
+    assert invoke(["models"]) == 0
+    shown = capsys.readouterr().out
+    assert "can do    questions about form" in shown and "speed: CPU, live" in shown
+
+
 def listed(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
     assert invoke(["models", "list", "--json"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

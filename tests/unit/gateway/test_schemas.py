@@ -24,6 +24,8 @@ def test_credentials_do_not_leave() -> None:
 
 def test_source_without_run_has_none() -> None:
     assert view_of(SPEC, {}, {}).run is None
+    waiting = view_of(SPEC, {"state": "waiting", "detail": "every capture process is full"}, {}).run
+    assert waiting and (waiting.run, waiting.state, waiting.detail) == ("", "waiting", "every capture process is full")
 
 
 def test_change_holds_only_given_fields() -> None:

@@ -26,7 +26,7 @@ def test_server_clock_ignores_own_wall_clock(ahead_s: float) -> None:
     clock.observe(SERVER_S, own.monotonic_s(), own.monotonic_s())
     assert clock.now_s() == SERVER_S
     assert clock.skew_s == ahead_s
-    own.ahead_s += 3600  # somebody sets the clock
+    own.ahead_s += 3600  # the clock is set
     own.advance(1.0)
     assert clock.now_s() == SERVER_S + 1
 

@@ -9,7 +9,7 @@ from typing import Final, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from cornerman_capture.broken import BrokenError
-from cornerman_shared.redact import redact_url
+from cornerman_shared.redact import is_sealed, redact_url
 
 Kind = Literal["file", "http", "rtsp", "device", "test", "push"]
 
@@ -44,6 +44,12 @@ def parse(url: str) -> Address:
     shown = redact_url(url)
     if any(ord(char) < 32 for char in url):
         raise BrokenError(f"source {shown!r} contains control characters; give the URL on one line", final=True)
+    if is_sealed(url):
+        raise BrokenError(
+            "the address of this source is encrypted, and this capture process has no key that opens it; give it the "
+            "one that wrote it, in redis.encryption_keys, and start it again",
+            final=True,
+        )
     if url.startswith("device:") or _DEVICE_NODE.match(url):
         return _device(url, shown)
     match = _SCHEME.match(url)

@@ -15,6 +15,11 @@ if ARGV[6] ~= '0' and incarnation ~= ARGV[6] then
   return -1
 end
 local there = redis.call('HGET', run, 'run')
+-- Sent again after a lost reply: the run has begun, and chunks may have been published since.
+if there == ARGV[2] then
+  local published, ended = redis.call('HGET', run, 'published') or '0', redis.call('HGET', run, 'ended') or '0'
+  return { there, published, ended, '', '0', redis.call('HGETALL', counters) }
+end
 -- A version without incarnations writes none; its run is of this one, because replacing a source deletes the url.
 local same = (redis.call('HGET', run, 'incarnation') or incarnation) == incarnation
 if there and there ~= '' and same and ARGV[3] == '1' and redis.call('HGET', run, 'url') == ARGV[4] then

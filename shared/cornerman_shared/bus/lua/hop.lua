@@ -43,7 +43,7 @@ function conditions.unregistered(sources, id)
 end
 
 -- How many leading arguments are key numbers; must match `_KEY_ARGUMENTS` in hop.py.
-local key_arguments = { current = 3, event = 2, expire = 4 }
+local key_arguments = { current = 3, event = 2, expire = 4, tally = 2 }
 
 local function arguments(at)
   local given = {}
@@ -118,6 +118,13 @@ end
 function operations.count(key, name, by)
   if type(redis.pcall('HINCRBY', key, name, by)) == 'table' then
     redis.call('HSET', key, name, by) -- it held no number
+  end
+end
+-- A count belongs to a run: what an older run left behind must not make the sums of the present one wrong.
+function operations.tally(counters, run, id, name, by)
+  local there = redis.call('HGET', run, 'run')
+  if not there or there == id then
+    redis.call('HINCRBY', counters, name, by)
   end
 end
 function operations.free(key)

@@ -52,9 +52,13 @@ if verb ~= 'change' then
   if (redis.call('HGET', run, 'run') or '') ~= known_run then
     return -2
   end
+  -- Counters are of one run; the id of a question does not name its run.
+  local of_run = id .. ':' .. known_run .. ':'
   for _, request in ipairs(ours) do
     redis.call('HDEL', open, request)
-    redis.call('HINCRBY', counters, 'cancelled', 1)
+    if string.sub(request, 1, #of_run) == of_run or string.sub(request, #id + 1, #id + 3) == ':q:' then
+      redis.call('HINCRBY', counters, 'cancelled', 1)
+    end
     tell(ends[request])
   end
   if farewell ~= '' then
