@@ -184,7 +184,7 @@ class Capture:
                 raise
             self._retry_at_s[source_id] = self._context.clock.monotonic_s() + PAUSE_S
             cause = "; ".join(f"{type(each).__name__}: {each}" for each in leaves(error))
-            log.exception("source_failed", source_id=source_id, pause_s=PAUSE_S)
+            log.error("source_failed", source_id=source_id, pause_s=PAUSE_S, message=redact_url(cause), exc_info=error)
             self._context.metrics.errors_total.labels("source").inc()
             message = f"capturing pauses for {PAUSE_S:g} s: {redact_url(cause)}"
             now_s = self._bus.clock.now_s()

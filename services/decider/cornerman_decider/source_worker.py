@@ -149,7 +149,9 @@ class SourceWorker:
         delivery = self._questions.waiting[0] if self._asking else entry[1] if entry else None
         setback = self._trouble.failed(delivery.entry_id if delivery else "", message)
         self._metrics.errors_total.labels("source_worker").inc()
-        log.exception("source_failed", source_id=self.source_id, mended=mended, give_up=setback.give_up)
+        # The traceback once: the same error may come again at every pause.
+        report = log.exception if setback.tell else log.error
+        report("source_failed", source_id=self.source_id, message=message, mended=mended, give_up=setback.give_up)
         if entry:
             # It may have left the queue and the order already.
             self._incoming = deque(other for other in self._incoming if other is not entry)
