@@ -22,7 +22,7 @@ FPS = 8.0
 
 INTERRUPTED = 130
 
-Coach = Literal["head", "llm", "rules", "interval"]
+Coach = Literal["head", "skeleton", "llm", "rules", "interval"]
 Split = Literal["train", "validation", "test"]
 Kind = Literal["exercise", "quiet", "footage"]
 

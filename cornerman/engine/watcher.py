@@ -149,10 +149,8 @@ class ChunkWatcher:
         decision = await asyncio.to_thread(judge, chunk=tokens) if strategy.wants_tokens else judge()
         self._state = decision.state
         now_s = self._clock.now_s()
-        event = decision_event(
-            *(features, decision.action, decision.confidence, decision.reason, spec.speak.strategy, now_s),
-            decision.about,
-        )
+        said = (decision.action, decision.confidence, decision.reason, spec.speak.strategy, now_s, decision.about)
+        event = decision_event(features, *said)
         request = request_for(features, decision, spec, self._last, now_s) if decision.speak else None
         if request is None:
             self._forget()

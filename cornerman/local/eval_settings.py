@@ -9,6 +9,8 @@ from typing import Any, Final
 from rich.console import Console
 
 from cornerman.local.options import CommandSettings, command_settings, quiet, with_models
+from cornerman_common.bundle import bundled
+from cornerman_common.pose_choice import FOLDER
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.overrides import merge
 
@@ -45,11 +47,15 @@ def eval_settings(
         ConfigError: the folder holds no coach, or a setting is invalid.
     """
     coach: dict[str, Any] = {}
+    if strategy == "skeleton":
+        model = model or bundled(FOLDER)
+        coach = {"encoder": {"backend": "pose"}}
     if model is not None:
         path = str(model.absolute())
         if not (model / "config.json").is_file():
             raise ConfigError(f"--model {str(model)!r} holds no trained coach: config.json is missing")
-        coach = {"encoder": {"model": path}, "generator": {"model": path}, "speak": {"head": str(Path(path, "head"))}}
+        halves = {"encoder": {"model": path}, "generator": {"model": path}, "speak": {"head": str(Path(path, "head"))}}
+        coach = merge(coach, halves)
     own = merge(quiet(verbose), SETTINGS, coach, {"runtime": {"dir": str(folder / "run")}})
     own = merge(own, {"speak": {"strategy": strategy}, "redis": {"url": ""}, "sources": []})
     return with_models(command_settings(config, "", sets, own), Console(stderr=True).print)[0]

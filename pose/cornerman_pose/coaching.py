@@ -117,7 +117,7 @@ def needed_parts(exercise: str) -> frozenset[str]:
 
 
 def _looked(watched: Watched, blind: bool, pts_s: float, notes: CoachingNotes) -> CoachingNotes:
-    """The notes about the view. Without a person to follow there is nobody to ask."""
+    """The notes about the view. Without a person who is followed there is no one to ask."""
     if watched.subject.row is None:
         return replace(notes, bad_since_s=-1.0, good_since_s=-1.0)
     if blind:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cornerman_common.head_files import features_made, features_read
+from cornerman_common.pose_choice import estimator_missing
 from cornerman_shared.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def refuse_wrong_combinations(settings: Settings, assets: Path, *, torch: bool, 
         ConfigError: names the settings that do not go together, and the remedy.
     """
     _check_installed(settings, torch, loads)
+    if "encoder" in loads:
+        _check_estimator(settings)
     if "generator" in loads:
         _check_server(settings)
     _check_halves(settings)
@@ -52,15 +55,15 @@ def check_source_models(speak: SpeakSettings, say: SaySettings, settings: Settin
     """
     if speak.strategy == "head":
         _check_head(speak.head, settings, assets)
-    if speak.strategy == "skeleton" and settings.encoder.backend != "pose":
-        raise ConfigError(
-            f"speak.strategy = 'skeleton' reads skeletons, but encoder.backend is {settings.encoder.backend!r}; "
-            "give encoder.backend=pose, or another strategy"
-        )
     if speak.strategy == "llm" and settings.generator.backend != "mobile_videogpt":
         raise ConfigError(
             f"speak.strategy = 'llm' lets generator.model decide by its action tokens, but generator.backend is "
             f"{settings.generator.backend!r}; give speak.strategy=head, or generator.backend=mobile_videogpt"
+        )
+    if speak.strategy == "skeleton" and settings.encoder.backend != "pose":
+        raise ConfigError(
+            f"speak.strategy = 'skeleton' reads landmarks of people, but encoder.backend is "
+            f"{settings.encoder.backend!r}; give encoder.backend=pose, or another strategy"
         )
     if say.adapter:
         _check_adapter(say.adapter, settings)
@@ -74,6 +77,11 @@ def _check_installed(settings: Settings, torch: bool, loads: Collection[str]) ->
             raise ConfigError(
                 f"{name}.backend = {backend!r} needs torch, which is not installed: pip install 'cornerman[model]'"
             )
+
+
+def _check_estimator(settings: Settings) -> None:
+    if settings.encoder.backend == "pose" and (why := estimator_missing()):
+        raise ConfigError(f"encoder.backend = pose: {why}")
 
 
 def _check_server(settings: Settings) -> None:

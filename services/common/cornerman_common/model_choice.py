@@ -16,6 +16,7 @@ from cornerman_common.bundle import bundled
 from cornerman_common.head_files import calibrated_gate, head_beside
 from cornerman_common.model_checks import refuse_wrong_combinations
 from cornerman_common.model_parts import GATE, ModelChoice, ModelPart
+from cornerman_common.pose_choice import FOLDER, READS_TOKENS, pose_missing, pose_settings
 from cornerman_shared.settings.origin import GivenSettings
 from cornerman_shared.settings.overrides import merge
 from cornerman_shared.settings.source import SourceSpec
@@ -24,14 +25,16 @@ from cornerman_shared.settings.tree import load_settings
 if TYPE_CHECKING:
     from cornerman_shared.settings.tree import EncoderSettings, GeneratorSettings, Settings
 
-READS_TOKENS: Final = ("mobile_videogpt", "vllm")
-"""Generators that read the encoder's tokens: encoder and generator are halves of one model."""
+SKELETONS_FIRST: Final = False
+"""Whether the coach on skeletons is the default where it can run; on the gym's films the one on pictures is better."""
+
+DECIDED_BY: Final = (
+    *("encoder.backend", "encoder.model", "generator.backend", "generator.model", "speak.strategy", "speak.head"),
+)
+"""Settings that choose another coach, or a part of one."""
 
 LOADING: Final = ("encoder", "decider", "generator")
 """Roles that load models."""
-
-POSE_WORDS: Final = "pose_coach"
-"""Folder below the bundled assets with the language half that speaks about skeletons."""
 
 
 def resolve_models(
@@ -81,12 +84,12 @@ class _Choosing:
         self._notes: list[str] = []
 
     def choice(self, flags: dict[str, Any]) -> ModelChoice:
-        if self._settings.encoder.backend == "pose":
-            encoder_why, decider_why, generator_why = self._choose_for_skeletons()
-        else:
-            generator_why = self._choose_generator()
-            encoder_why = self._choose_encoder()
-            decider_why = self._choose_strategy()
+        generator_why, encoder_why, decider_why = self._choose_skeletons() or (
+            # In this order: each sees the values of those before.
+            self._choose_generator(),
+            self._choose_encoder(),
+            self._choose_strategy(),
+        )
         self._choose_gate_and_threads()
         overrides = merge(self._tree, flags)
         settings = load_settings(overrides)
@@ -122,6 +125,43 @@ class _Choosing:
         if not self._torch:
             return "torch is not installed: pip install 'cornerman[model]'"
         return "" if (self.assets / "coach" / "config.json").is_file() else "no model is bundled"
+
+    def _choose_skeletons(self) -> tuple[str, str, str] | None:
+        """Reasons for generator, encoder and strategy of the coach on skeletons; None if another one is chosen."""
+        wanted = self._was_set("encoder.backend") and self._settings.encoder.backend == "pose"
+        if not wanted and not self._skeletons_come_first():
+            return None
+        self._tree = merge(self._tree, pose_settings(self._settings, self._was_set, self.assets))
+        generator_why = "generator.backend is set" if self._was_set("generator.backend") else "the words for skeletons"
+        if not self._was_set("generator.backend") and (why := self._wordless()):
+            self._notes.append(f"NO WORDS ({why}). Decisions are real; the text below repeats the prompt.")
+            self._tree = merge(self._tree, {"generator": {"backend": "echo", "model": "", "echo_delay_ms": 20.0}})
+            generator_why = why
+        return (
+            generator_why,
+            "encoder.backend is set" if wanted else "landmarks of people can be estimated here, and nothing is set",
+            "speak.strategy is set" if self._was_set("speak.strategy") else "it follows one person",
+        )
+
+    def _wordless(self) -> str:
+        """Why there are no words for skeletons; empty if there are."""
+        if not self._torch:
+            return "torch is not installed: pip install 'cornerman[model]'"
+        folder = Path(self._value("generator", "model"))
+        if (folder / "config.json").is_file():
+            return ""
+        return f"no language half at {folder}: python -m cornerman_training.pose_words.train --out DIR"
+
+    def _skeletons_come_first(self) -> bool:
+        """Whether nothing is set and the coach on skeletons can run; a note says why it cannot."""
+        if not SKELETONS_FIRST or self._missing or any(self._was_set(name) for name in DECIDED_BY):
+            return False
+        if not (self.assets / FOLDER / "config.json").is_file():
+            return False
+        why = pose_missing(self.assets, self._torch)
+        if why:
+            self._notes.append(f"The coach on pictures, which knows drawn figures only, because {why}")
+        return not why
 
     def _choose_generator(self) -> str:
         if self._was_set("generator.backend"):
@@ -179,22 +219,6 @@ class _Choosing:
         own = bool(self._value("encoder", "model"))
         self._put("speak", strategy="head", **({"head": str(head)} if own else {}))
         return "the head trained with the encoder's model"
-
-    def _choose_for_skeletons(self) -> tuple[str, str, str]:
-        """Strategy and words that go with encoder back end pose; the reasons for encoder, decider and generator."""
-        generator_why = "generator.backend is set"
-        if not self._was_set("generator.backend"):
-            words = self.assets / POSE_WORDS
-            if (words / "config.json").is_file():
-                self._put("generator", backend="mobile_videogpt", model=str(words))
-                generator_why = "the words trained on skeletons"
-            else:
-                self._put("generator", backend="echo")
-                generator_why = "no words for skeletons are bundled"
-                self._notes.append(f"{generator_why.capitalize()}: the text below repeats the prompt.")
-        decider_why = "speak.strategy is set" if self._was_set("speak.strategy") else "the encoder makes skeletons"
-        self._put("speak", strategy="skeleton")
-        return "encoder.backend is set", decider_why, generator_why
 
     def _choose_gate_and_threads(self) -> None:
         head = self._calibrated_head()

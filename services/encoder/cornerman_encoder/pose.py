@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cornerman_encoder.core import EncoderOutput
+from cornerman_common.bundle import bundled
+from cornerman_common.pose_choice import FOLDER
+from cornerman_encoder.core import EncoderOutput, compact
 from cornerman_pose.errors import PoseError
 from cornerman_pose.estimator import PoseEstimator
 from cornerman_pose.picture import picture_stats
+from cornerman_pose.tokens import PoseProjector
 from cornerman_pose.wire import pack_chunk
 from cornerman_shared.errors import ConfigError, PoisonError
 
@@ -18,35 +22,31 @@ if TYPE_CHECKING:
     from cornerman_shared.bus.messages import Chunk
     from cornerman_shared.settings.tree import EncoderSettings
 
-VARIANTS: Final = ("full", "lite")
+PROJECTOR: Final = "projector.safetensors"
 
 
 class PoseEncoder:
-    """Estimates up to three people a frame; a chunk's landmarks depend on its own frames alone.
+    """Estimates up to three people a frame; landmarks and tokens of a chunk depend on its own frames alone.
 
     Args:
         estimator: of landmarks.
+        projector: makes the tokens that the language half reads; None = no tokens.
     """
 
-    def __init__(self, estimator: PoseEstimator) -> None:
-        self._estimator = estimator
+    def __init__(self, estimator: PoseEstimator, projector: PoseProjector | None = None) -> None:
+        self._estimator, self._projector = estimator, projector
         self.model = estimator.model
 
     @classmethod
     def load(cls, settings: EncoderSettings) -> PoseEncoder:
-        """Loads the pinned weights from the cache; never uses the network.
+        """Loads the pinned weights of the estimator from the cache; never uses the network.
 
         Raises:
-            ConfigError: LiteRT or the weights are missing, or `encoder.model` is not a variant of them.
+            ConfigError: LiteRT or the weights are missing, or the folder `encoder.model` has no projector.
         """
-        variant = settings.model or VARIANTS[0]
-        if variant not in VARIANTS:
-            raise ConfigError(
-                f"encoder.model = {settings.model!r}: back end pose has the models {' and '.join(VARIANTS)}; "
-                "leave it empty, or choose another encoder.backend"
-            )
+        projector = _projector(settings.model)
         try:
-            return cls(PoseEstimator.load(variant, threads=max(1, settings.threads)))
+            return cls(PoseEstimator.load(threads=max(1, settings.threads)), projector)
         except PoseError as error:
             raise ConfigError(f"encoder.backend = pose: {error}") from error
 
@@ -61,11 +61,32 @@ class PoseEncoder:
             seen = self._estimator.estimate(pixels, chunk.frame_pts_s)
         except PoseError as error:
             raise PoisonError(f"chunk {chunk.seq} of {chunk.source_id}: {error}") from error
+        tokens = self._projector.tokens(seen) if self._projector else None
         return EncoderOutput(
             vector=None,
-            context=None,
-            video=None,
+            context=compact(tokens.context) if tokens else None,
+            video=compact(tokens.video) if tokens else None,
             people=pack_chunk(seen, picture_stats(pixels, seen)),
             poses_computed=counts.landmarks - computed,
             poses_reused=counts.reused_landmarks - reused,
         )
+
+
+def _projector(model: str) -> PoseProjector | None:
+    """The projector of a folder, or the bundled one; None if none is bundled.
+
+    Raises:
+        ConfigError: the folder has none, or it is of another release.
+    """
+    path = (Path(model).expanduser() if model else bundled(FOLDER)) / PROJECTOR
+    if not path.is_file():
+        if not model:
+            return None
+        raise ConfigError(
+            f"encoder.model = {model!r}: back end pose wants a folder with {PROJECTOR}; leave it empty for the bundled "
+            "one, or choose another encoder.backend"
+        )
+    try:
+        return PoseProjector.load(path)
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(f"encoder.model: {path} cannot be read: {error}") from error

@@ -31,7 +31,7 @@ def require_tokens(chunks: Sequence[ChunkInput]) -> None:
     for chunk in chunks:
         if chunk.context is None or chunk.video is None:
             raise GenerationError(
-                f"chunk {chunk.ref.seq} has no tokens to read; set encoder.backend to mobile_videogpt, "
+                f"chunk {chunk.ref.seq} has no tokens to read; set encoder.backend to mobile_videogpt or pose, "
                 "or generator.backend to one that looks at frames"
             )
 

@@ -11,6 +11,7 @@ import pytest
 from cornerman.local.options import command_settings, with_models
 from cornerman_common.model_choice import described_models, resolve_models
 from cornerman_common.model_parts import ModelChoice
+from cornerman_pose import nets, weights
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.overrides import nest
 from cornerman_shared.settings.tree import load_settings
@@ -20,7 +21,9 @@ OPENAI = {"generator.backend": "openai", "generator.base_url": "http://127.0.0.1
 
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No settings file of this checkout is read."""
+    """No settings file of this checkout is read, and landmarks can be estimated."""
+    monkeypatch.setattr(nets, "litert", lambda: None)
+    monkeypatch.setattr(weights, "find", lambda: None)
     (tmp_path / "cwd").mkdir()
     monkeypatch.chdir(tmp_path / "cwd")
 
@@ -133,7 +136,7 @@ def test_sources_inherit_the_choice(assets: Path) -> None:
 WRONG = {
     "fake tokens": ({"encoder.backend": "fake", "generator.backend": "mobile_videogpt"}, "reads the tokens"),
     "fake features": ({"encoder.backend": "fake", "speak.strategy": "head"}, "cannot read the features"),
-    "no skeletons": ({"speak.strategy": "skeleton"}, "reads skeletons"),
+    "no skeletons": ({"speak.strategy": "skeleton"}, "reads landmarks of people"),
     "head on skeletons": ({"encoder.backend": "pose", "speak.strategy": "head"}, "speak.strategy=skeleton"),
     "words of pictures": (
         {"encoder.backend": "pose", "generator.backend": "mobile_videogpt"},

@@ -12,11 +12,13 @@ import pytest
 from cornerman_encoder.pose import PoseEncoder
 from cornerman_encoder.service import make_encoder
 from cornerman_pose.estimator import PoseEstimator
+from cornerman_pose.tokens import PoseProjector
 from cornerman_pose.weights import CACHE_ENV
 from cornerman_pose.wire import unpack_chunk
 from cornerman_shared.bus.messages import Chunk, Times
 from cornerman_shared.errors import ConfigError, PoisonError
 from cornerman_shared.settings.tree import EncoderSettings
+from cornerman_training.pose_words.projector import JointProjector
 from tests.unit.pose.bodies import PaintedDetector, PaintedLandmarks, painted
 
 
@@ -71,9 +73,20 @@ def test_missing_weights_name_the_remedy(tmp_path: Path, monkeypatch: pytest.Mon
         make_encoder(EncoderSettings(backend="pose"))
 
 
-def test_unknown_model_names_the_variants() -> None:
-    with pytest.raises(ConfigError, match=r"encoder.model = 'heavy': .*full and lite"):
-        make_encoder(EncoderSettings(backend="pose", model="heavy"))
+def test_folder_without_projector_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"encoder.model = .*wants a folder with projector.safetensors; leave it"):
+        make_encoder(EncoderSettings(backend="pose", model=str(tmp_path)))
+
+
+def test_tokens_have_the_language_halfs_shapes() -> None:
+    chunk, frames = walk()[0]
+    projector = PoseProjector(JointProjector(32).exported())
+    output = PoseEncoder(PoseEstimator(PaintedDetector(), PaintedLandmarks(), "painted"), projector).encode(
+        [chunk], [frames]
+    )[0]
+    assert output.context is not None and output.video is not None
+    assert (output.context.shape, output.video.shape) == ((8, 1, 32), (2, 32))
+    assert output.context.dtype == output.video.dtype == np.float16
 
 
 def test_pose_encoder_loads_no_torch() -> None:

@@ -71,9 +71,9 @@ class Lesson:
     reply: str
 
 
-def spoken(rng: Generator, scene: LessonScene, *, told: bool) -> Lesson:
-    """The coach speaks by itself; `told` = the prompt says what was seen."""
-    prompt = PROMPTS[0] if rng.uniform() < 0.8 else str(rng.choice(PROMPTS))
+def spoken(rng: Generator, scene: LessonScene, *, told: bool = True, prompt: str = "") -> Lesson:
+    """The coach speaks by itself; `told` = the prompt says what was seen. Without a prompt one is drawn."""
+    prompt = prompt or (PROMPTS[0] if rng.uniform() < 0.8 else str(rng.choice(PROMPTS)))
     if told and scene.blind:
         action, reply = 1, view_wish(scene.missing, scene.limits)
     elif scene.mistakes:

@@ -15,6 +15,7 @@ from torch import Tensor
 from cornerman_pose.landmarks import CHUNK_FRAMES
 from cornerman_training.gym.phrases import PROMPT
 from cornerman_training.pose_words.lessons import Fault, Lesson, LessonScene, asked, random_scene, spoken, with_bad_view
+from cornerman_training.pose_words.wordings import PROMPTS
 from cornerman_training.sampling import STRIDE
 from cornerman_training.stages.session_heads import action_loss
 from mobile_videogpt.prompts import chat_prompt, prompt_ids
@@ -35,9 +36,9 @@ STREAM_FRAMES = 4
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A lesson about the `CONTEXT` chunks of a session that end with `chunk`."""
+    """A lesson about the `CONTEXT` chunks of a session that end with `chunk`; no session: about its facts alone."""
 
-    session: JointSession
+    session: JointSession | None
     chunk: int
     lesson: Lesson
 
@@ -54,21 +55,27 @@ class PoseWordsObjective:
         self._end = end
 
     def visual(self, moments: Sequence[Moment]) -> Tensor:
-        """Visual tokens [B, n, D] as the product joins them: each frame once, then every chunk's video tokens."""
-        parts = [one.session.chunk_features(one.chunk - CONTEXT + 1, CONTEXT) for one in moments]
+        """Visual tokens [B, n, D] as the product joins them: each frame once, then every chunk's video tokens.
+
+        Only moments with a session have any.
+        """
+        found = [(one.session, one.chunk - CONTEXT + 1) for one in moments if one.session is not None]
+        parts = [session.chunk_features(first, CONTEXT) for session, first in found]
         context, video = self._projector(torch.from_numpy(np.stack(parts)).flatten(0, 1))
-        context = torch.unflatten(context, 0, (len(moments), CONTEXT))  # [B, chunks, 8, D]
+        context = torch.unflatten(context, 0, (len(parts), CONTEXT))  # [B, chunks, 8, D]
         first, fresh = context[:, 0], context[:, 1:, CHUNK_FRAMES - STRIDE :]
-        videos = torch.unflatten(video, 0, (len(moments), CONTEXT)).flatten(1, 2)
+        videos = torch.unflatten(video, 0, (len(parts), CONTEXT)).flatten(1, 2)
         return torch.cat([first, fresh.flatten(1, 2), videos], 1)
 
     def words_loss(self, moments: Sequence[Moment]) -> Tensor:
         """Cross entropy of the replies."""
-        visual, rows, targets = self.visual(moments), [], []
-        for number, one in enumerate(moments):
+        pictured = any(one.session is not None for one in moments)
+        visual, rows, targets = iter(self.visual(moments) if pictured else ()), [], []
+        for one in moments:
             prefix, suffix = self._around(one)
             reply = [*self._tokenizer.encode_plain(one.lesson.reply), self._end]
-            rows.append(torch.cat([self._embed(prefix), visual[number], self._embed([*suffix, *reply[:-1]])]))
+            seen = [] if one.session is None else [next(visual)]
+            rows.append(torch.cat([self._embed(prefix), *seen, self._embed([*suffix, *reply[:-1]])]))
             targets.append(torch.tensor([-100] * (len(rows[-1]) - len(reply)) + reply))
         longest = max(len(row) for row in rows)
         # Padded behind: causal attention never looks there.
@@ -144,6 +151,15 @@ def draw_moment(rng: Generator, sessions: Sequence[JointSession]) -> Moment:
         return Moment(session, chunk, asked(rng, scene))
     question = told and rng.uniform() < 0.3
     return Moment(session, chunk, asked(rng, scene) if question else spoken(rng, scene, told=told))
+
+
+def facts_alone(rng: Generator) -> Moment:
+    """A short lesson without a picture: most of the words follow from the facts, and these steps cost a third."""
+    scene = random_scene(rng)
+    if rng.uniform() < 0.2:
+        scene = with_bad_view(rng, scene)
+    question = rng.uniform() < 0.3 or not (scene.exercise or scene.blind)
+    return Moment(None, 0, asked(rng, scene) if question else spoken(rng, scene, prompt=PROMPTS[-1]))
 
 
 def _history(due: np.ndarray, rng: Generator) -> tuple[np.ndarray, np.ndarray]:

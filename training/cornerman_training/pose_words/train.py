@@ -18,7 +18,7 @@ import torch
 from safetensors.numpy import save_file
 from torch import Tensor, nn
 
-from cornerman_pose.movements import form_rules
+from cornerman_pose.movements import exercise_names, form_rules
 from cornerman_training.gym.phrases import PRAISE, wordings
 from cornerman_training.pose_words.lessons import all_texts
 from cornerman_training.pose_words.objective import (
@@ -27,6 +27,7 @@ from cornerman_training.pose_words.objective import (
     Moment,
     PoseWordsObjective,
     draw_moment,
+    facts_alone,
 )
 from cornerman_training.pose_words.projector import JointProjector
 from cornerman_training.pose_words.sessions import JointSession, draw_session
@@ -38,31 +39,39 @@ from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.tokenizer import ChatTokenizer
 
 PROJECTOR = "projector.safetensors"
+ABILITIES = {
+    "topics": ["form", "count", "exercise"],
+    "follows_prompts": False,
+    "exercises": list(exercise_names()[1:]),
+    "sees": "skeletons",
+    "languages": ["en"],
+}
 
 
 @dataclass(frozen=True, slots=True)
 class PoseWordsPlan:
     """How long and on how much; everything else follows from the seed.
 
-    A step reads `batch` lessons, and every `stream_every` steps `stream_batch` sessions for the actions. `fresh`
-    sessions replace old ones every ten steps.
+    A step reads `batch` lessons about sessions and `short` about facts alone, and every `stream_every` steps
+    `stream_batch` sessions for the actions. `fresh` sessions replace old ones every ten steps.
     """
 
-    steps: int = 1600
-    batch: int = 16
+    steps: int = 1000
+    batch: int = 5
+    short: int = 14
     learning_rate: float = 2e-3
-    warmup: int = 60
+    warmup: int = 50
     weight_decay: float = 0.03
     checkpoint_s: float = 120.0
     vocabulary: int = 900
-    sessions: int = 300
+    sessions: int = 200
     fresh: int = 4
-    stream_every: int = 4
+    stream_every: int = 8
     stream_batch: int = 2
     held: int = 120
 
 
-SMOKE = PoseWordsPlan(steps=60, batch=8, warmup=10, sessions=12, fresh=1, held=10)
+SMOKE = PoseWordsPlan(steps=60, batch=4, short=4, warmup=10, sessions=12, fresh=1, held=10)
 
 
 def words_config(vocabulary: int) -> MobileVideoGPTConfig:
@@ -118,7 +127,7 @@ def train(out: Path, seed: int, plan: PoseWordsPlan) -> dict[str, float]:
     sessions: list[JointSession] = [draw_session(rng) for _ in range(plan.sessions)]
     held_rng = np.random.default_rng([seed, 3])
     held = [draw_session(held_rng) for _ in range(max(4, plan.held // 10))]
-    moments = [draw_moment(held_rng, held) for _ in range(plan.held)]
+    checked = [draw_moment(held_rng, held) for _ in range(plan.held)]
     objective = PoseWordsObjective(model, tokenizer, projector)
     scores: dict[str, float] = {}
 
@@ -126,7 +135,9 @@ def train(out: Path, seed: int, plan: PoseWordsPlan) -> dict[str, float]:
         if step % 10 == 9:
             sessions[: plan.fresh] = []
             sessions.extend(draw_session(rng) for _ in range(plan.fresh))
-        found = {"words": objective.words_loss([draw_moment(rng, sessions) for _ in range(plan.batch)])}
+        moments = [draw_moment(rng, sessions) for _ in range(plan.batch)]
+        short = [facts_alone(rng) for _ in range(plan.short)]
+        found = {"words": objective.words_loss(moments), "facts": objective.words_loss(short)}
         if step % plan.stream_every == 0:
             some = [sessions[int(rng.integers(len(sessions)))] for _ in range(plan.stream_batch)]
             found["stream"] = objective.stream_loss(some, rng)
@@ -134,7 +145,7 @@ def train(out: Path, seed: int, plan: PoseWordsPlan) -> dict[str, float]:
 
     def score() -> dict[str, float]:
         trained.eval()
-        scores.update(word_scores(objective, moments))
+        scores.update(word_scores(objective, checked))
         trained.train()
         export(model, projector, out)
         return dict(scores)
@@ -147,12 +158,13 @@ def train(out: Path, seed: int, plan: PoseWordsPlan) -> dict[str, float]:
 
 
 def export(model: MobileVideoGPT, projector: JointProjector, folder: Path) -> None:
-    """Writes the language half in half precision, the tokenizer and the projector."""
+    """Writes the language half in half precision, the tokenizer, the projector and what the model is able to do."""
     half = MobileVideoGPT(model.config, part="language")
     half.load_state_dict(model.state_dict())
     half.tokenizer = model.tokenizer
     half.to(torch.float16).save_pretrained(folder)
     save_file(projector.exported(), folder / PROJECTOR)
+    (folder / "abilities.json").write_text(json.dumps(ABILITIES, indent=1) + "\n", encoding="utf-8")
 
 
 def main() -> None:

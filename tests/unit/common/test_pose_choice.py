@@ -1,0 +1,100 @@
+"""The coach on skeletons as a choice: its settings, those that stay, and plain words when something is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cornerman_common.model_checks import PROJECTOR
+from cornerman_common.model_choice import resolve_models
+from cornerman_common.model_parts import ModelChoice
+from cornerman_common.pose_choice import FOLDER, SKELETON_GATE, pose_missing
+from cornerman_pose import nets, weights
+from cornerman_pose.weights import CACHE_ENV
+from cornerman_shared.errors import ConfigError
+from cornerman_shared.settings.overrides import nest
+
+OPENAI = {"generator.backend": "openai", "generator.base_url": "http://127.0.0.1:1/v1", "generator.model": "large"}
+
+
+@pytest.fixture
+def assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Bundled words; LiteRT and the weights are there, and no settings file is."""
+    monkeypatch.setattr(nets, "litert", lambda: None)
+    monkeypatch.setattr(weights, "find", lambda: None)
+    (tmp_path / FOLDER).mkdir()
+    (tmp_path / FOLDER / "config.json").write_text("{}")
+    (tmp_path / FOLDER / PROJECTOR).write_bytes(b"")
+    monkeypatch.chdir(tmp_path / FOLDER)
+    return tmp_path
+
+
+def chosen(assets: Path, flags: dict[str, Any] | None = None) -> ModelChoice:
+    return resolve_models(nest({"encoder.backend": "pose", **(flags or {})}.items()), assets=assets, torch=True)
+
+
+def test_encoder_brings_words_and_strategy(assets: Path) -> None:
+    choice = chosen(assets)
+    halves = choice.settings.encoder.model, choice.settings.generator.model
+    assert (choice.generator.backend, choice.decider.backend) == ("mobile_videogpt", "skeleton")
+    assert halves == (str(assets / FOLDER),) * 2
+    assert choice.gate == SKELETON_GATE
+
+
+def test_own_generator_keeps_its_model(assets: Path) -> None:
+    choice = chosen(assets, OPENAI)
+    assert (choice.generator.backend, choice.settings.generator.model) == ("openai", "large")
+    assert (choice.decider.backend, choice.settings.encoder.model) == ("skeleton", str(assets / FOLDER))
+
+
+def test_own_model_is_that_of_both_halves(assets: Path) -> None:
+    own = assets / "own"
+    own.mkdir()
+    (own / PROJECTOR).write_bytes(b"")
+    choice = chosen(assets, {"generator.model": str(own), "generator.backend": "mobile_videogpt"})
+    assert choice.settings.encoder.model == choice.settings.generator.model == str(own)
+
+
+def test_own_strategy_keeps_its_gate(assets: Path) -> None:
+    choice = chosen(assets, {"speak.strategy": "llm"})
+    assert (choice.decider.backend, choice.gate["confidence_threshold"]) == ("llm", 0.75)
+    assert choice.gate["context_chunks"] == SKELETON_GATE["context_chunks"]
+
+
+def test_settings_win_over_the_gate(assets: Path) -> None:
+    gate = chosen(assets, {"speak.strategy": "skeleton", "speak.min_interval_s": 7.0}).gate
+    assert gate == {**SKELETON_GATE, "min_interval_s": 7.0}
+
+
+def test_without_words_decisions_remain(assets: Path) -> None:
+    (assets / FOLDER / "config.json").unlink()
+    choice = chosen(assets)
+    assert (choice.encoder.backend, choice.decider.backend, choice.generator.backend) == ("pose", "skeleton", "echo")
+    assert choice.notes[0].startswith("NO WORDS (no language half at ")
+
+
+def test_head_cannot_read_landmarks(assets: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot read the features of encoder\.backend = 'pose'"):
+        chosen(assets, {"speak.strategy": "head"})
+
+
+def test_skeletons_need_landmarks(assets: Path) -> None:
+    with pytest.raises(ConfigError, match=r"reads landmarks of people, .*'fake'; give encoder\.backend=pose"):
+        chosen(assets, {"encoder.backend": "fake", "speak.strategy": "skeleton", "generator.backend": "echo"})
+
+
+def test_missing_weights_are_told_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nets, "litert", lambda: None)
+    monkeypatch.setenv(CACHE_ENV, str(tmp_path))
+    with pytest.raises(ConfigError, match=r"encoder\.backend = pose: .* run: cornerman models get pose"):
+        chosen(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("torch", "bundled", "why"), [(False, True, "torch"), (True, False, "words"), (True, True, "")]
+)
+def test_each_missing_part_is_named(assets: Path, torch: bool, bundled: bool, why: str) -> None:
+    said = pose_missing(assets if bundled else assets / "empty", torch)
+    assert why in said and bool(said) == bool(why)
