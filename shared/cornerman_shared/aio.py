@@ -95,7 +95,7 @@ async def cancel_all(*tasks: asyncio.Future[Any]) -> None:
 
 
 def leaves(error: BaseException) -> list[BaseException]:
-    """The single errors of a group, however deep; an error that is no group is the only one."""
+    """The single errors of a group, however deep; of a single error, itself."""
     if not isinstance(error, BaseExceptionGroup):
         return [error]
     return [leaf for each in error.exceptions for leaf in leaves(each)]
