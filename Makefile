@@ -67,7 +67,7 @@ $(PAGE)/node_modules/.installed: $(PAGE)/package.json
 compat: ## Unit and contract tests with the lowest versions allowed and with the newest; prints both
 	$(PYTHON) -m tests.compat --torch "$(TORCH)" --extras "$(EXTRAS)" $(ARGS)
 
-faults: setup ## The long fault run: kill -9, stop and continue, lossy proxy; the seed is printed
+faults: setup ## The long fault run: kills, hangs, restarts, poison, clocks, lossy network; the seed is printed
 	CORNERMAN_FAULTS=long $(TEST) -s tests/faults $(ARGS)
 
 fuzz: setup ## Damaged media files in child processes, 2,000 of them; the seed is printed

@@ -35,6 +35,7 @@ class Service:
         self._module = [module] if module else ["tests.faults.faulty", role]
         self.number = number
         self.kills = 0
+        self.restarting = False
         self._environment = environment
         self._log = log
         self.process = self._start()
@@ -60,9 +61,11 @@ class Service:
 
     def restart_gracefully(self) -> int:
         """Ends the process as a rollout does and starts the next one; returns the exit code of the first."""
+        self.restarting = True
         code = self.stop()
         self.kills += 1
         self.restart()
+        self.restarting = False
         return code
 
     def freeze(self) -> None:
@@ -125,7 +128,7 @@ class ServiceGroup:
     def revive(self) -> None:
         """Restarts services that have exited, and notes their exit codes."""
         for service in self.services:
-            if (code := service.process.poll()) is not None:
+            if not service.restarting and (code := service.process.poll()) is not None:
                 self.exits.append((service.role, code))
                 service.restart()
 

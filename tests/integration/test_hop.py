@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import numpy as np
 import pytest
+from redis.exceptions import ResponseError
 
 from cornerman_shared.bus.codec import unpack, unpack_event
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.hop import Hop, HopResult
 from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.messages import Question, StateEvent
+from cornerman_shared.bus.scripts import source
 from cornerman_shared.bus.streams import FIELD, Keys
 from cornerman_shared.errors import BlobExpiredError, FencedError
 
@@ -170,3 +173,41 @@ async def test_flushed_scripts_are_loaded_again(bus: Bus, k: Keys) -> None:
     await bus.redis.script_flush()
     assert await Hop().count(k.counters("cam"), "x").run(bus.scripts) is HopResult.DONE
     assert await bus.redis.hget(k.counters("cam"), "x") == b"2"
+
+
+async def test_damaged_key_stops_the_whole_hop(bus: Bus, k: Keys) -> None:
+    """A script is not undone when a command in it fails."""
+    entry_id = await delivered(bus, k)
+    await bus.redis.set(k.inflight("cam"), "text")
+    hop = Hop().event(k, PLAYING, 100).count(k.counters("cam"), "decided").release(k.inflight("cam"), "r1:1")
+    with pytest.raises(ResponseError, match=r"WRONGTYPE .*inflight:cam holds a string instead of a zset"):
+        await hop.run(bus.scripts, stream=k.questions, group=GROUP, entry_id=entry_id)
+    assert not await bus.redis.exists(k.feedback("cam"), k.counters("cam"))
+    assert (await bus.redis.xpending(k.questions, GROUP))["pending"] == 1
+
+
+def test_every_operation_checks_its_key() -> None:
+    text = source("hop")
+    checked = set(re.findall(r"(\w+) = '(?:stream|hash|zset)'", text))
+    assert set(re.findall(r"function operations\.(\w+)", text)) - {"free", "expire"} == checked - {"once"}
+
+
+async def test_counter_that_is_no_number_starts_over(bus: Bus, k: Keys) -> None:
+    await bus.redis.hset(k.counters("cam"), "decided", "many")
+    for _ in range(2):
+        assert await Hop().count(k.counters("cam"), "decided", 2).run(bus.scripts) is HopResult.DONE
+    assert await bus.redis.hget(k.counters("cam"), "decided") == b"4"
+
+
+async def test_only_the_current_incarnation_is_written(bus: Bus, k: Keys) -> None:
+    await bus.redis.hset(k.sources, "cam", b"settings")
+    await bus.redis.hset(k.incarnations, "cam", 7)
+    await bus.redis.hset(k.run("cam"), "run", "r2")
+    cases = {("r2", 7): True, ("r2", 0): True, ("", 7): True, ("r1", 7): False, ("r2", 6): False, ("r1", 0): False}
+    for (run, incarnation), wanted in cases.items():
+        hop = Hop().current(k, "cam", run, incarnation).count(k.counters("cam"), "decided")
+        assert await hop.run(bus.scripts) is (HopResult.DONE if wanted else HopResult.SUPERSEDED)
+    await bus.redis.delete(k.run("cam"), k.sources, k.incarnations)
+    for incarnation in (0, 7):
+        assert await Hop().current(k, "cam", "r2", incarnation).run(bus.scripts) is HopResult.SUPERSEDED
+    assert await bus.redis.hget(k.counters("cam"), "decided") == b"3"

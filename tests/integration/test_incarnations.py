@@ -215,7 +215,7 @@ async def test_rollout_decides_each_chunk_once(bus: Bus, settings: Settings) -> 
         body = msgpack.unpackb(await bus.redis.hget(key, STATE_FIELD))
         del body["incarnation"]
         await bus.redis.hset(key, STATE_FIELD, msgpack.packb(body))
-        await bus.redis.hdel(key, "run", "next")
+        await bus.redis.hdel(key, "place")
         async with decider(bus, "newer"):
             await until(lambda: ended(bus))
     old.cancel()

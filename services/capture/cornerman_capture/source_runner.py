@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from redis.exceptions import ResponseError
 
-from cornerman_capture.core import ChunkCounts
+from cornerman_capture.core import ChunkCounts, Continuation, DecodePlan
 from cornerman_capture.picture_streams import publish_previews, read_pushed_frames
 from cornerman_capture.preview import PreviewEncoder
 from cornerman_capture.publisher import Publisher
 from cornerman_capture.reporter import Reporter
-from cornerman_capture.source_decoder import Continuation, DecodePlan, SourceDecoder, StateChange
+from cornerman_capture.source_decoder import SourceDecoder
+from cornerman_capture.source_state import StateChange
 from cornerman_capture.sources.opening import SourceOpener
 from cornerman_capture.sources.push import Inbox
 from cornerman_capture.stills import Stills

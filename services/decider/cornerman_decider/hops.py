@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from cornerman_decider.requests import decision_event, end_event, lost_event, open_request, refused_event
 from cornerman_decider.state import OpenRequest, add_request, blobs_of, chunk_ref
 from cornerman_decider.state_codec import (
-    NEXT_FIELD,
-    RUN_FIELD,
+    PLACE_FIELD,
     STATE_FIELD,
+    place_text,
     question_bytes,
     question_field,
     state_bytes,
@@ -134,7 +134,7 @@ class DeciderHops:
     def place(self, hop: Hop, source_id: str, state: DeciderState) -> Hop:
         """Saves only the place in the run."""
         key = self._keys.decider_state(source_id)
-        return hop.set(key, RUN_FIELD, state.run).set(key, NEXT_FIELD, state.next_seq)
+        return hop.set(key, PLACE_FIELD, place_text(state))
 
     def dropped(self, features: Features, free: Iterable[BlobRef] | None = None) -> Hop:
         """Settles features of an older run, or late ones, without a decision.
@@ -186,7 +186,7 @@ class DeciderHops:
     def forget(self, source_id: str, refs: tuple[BlobRef, ...], requests: Iterable[OpenRequest] = ()) -> Hop:
         """Deletes the state of a removed source, with its open requests; void if it has been added again."""
         hop = Hop().unregistered(self._keys, source_id).extend(self.forget_questions(source_id, requests))
-        for field in (STATE_FIELD, LAST_FEEDBACK_FIELD, RUN_FIELD, NEXT_FIELD):
+        for field in (STATE_FIELD, LAST_FEEDBACK_FIELD, PLACE_FIELD):
             hop.delete(self._keys.decider_state(source_id), field)
         return hop.free(refs)
 

@@ -20,7 +20,7 @@ VERSION = 1
 QUESTION_PREFIX = "question:"  # each question has a field, so that the state, rewritten for each chunk, stays small
 STATE_FIELD = "state"  # of the source's hash `Keys.decider_state`; another field holds the last feedback
 # The place in the run, in plain text: a state that cannot be read starts over there, and decides no chunk twice.
-RUN_FIELD, NEXT_FIELD = "run", "next"
+PLACE_FIELD = "place"
 
 
 def state_bytes(state: DeciderState) -> bytes:
@@ -81,6 +81,20 @@ def state_from(data: bytes) -> DeciderState:
         )
     except KeyError as error:
         raise MalformedError(f"decider state lacks {error}. Start the source again.") from None
+
+
+def place_text(state: DeciderState) -> str:
+    """The place of a state in its run: `<next seq> <run>`."""
+    return f"{state.next_seq} {state.run}"
+
+
+def place_from(data: bytes | None) -> DeciderState | None:
+    """A state that knows only its place in the run, as `place_text` wrote it; None if it is not stored."""
+    try:
+        next_seq, _, run = (data or b"").decode().partition(" ")
+        return DeciderState(run, next_seq=read_seq(int(next_seq)))
+    except (ValueError, MalformedError):
+        return None
 
 
 def read_seq(value: object) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cornerman_decider.hops import STAGE
 from cornerman_decider.state import DeciderState
-from cornerman_decider.state_codec import NEXT_FIELD, RUN_FIELD, STATE_FIELD, questions_from, read_seq, state_from
+from cornerman_decider.state_codec import PLACE_FIELD, STATE_FIELD, place_from, questions_from, state_from
 from cornerman_shared.bus.commit import retry_forever
 from cornerman_shared.bus.mending import mend_source
 from cornerman_shared.bus.open_requests import cancelled_event, open_requests
@@ -52,7 +52,7 @@ async def load_state(bus: Bus, hops: DeciderHops, lease: Lease, source_id: str) 
     damaged = await retry_forever(lambda: mend_source(bus, source_id, STAGE))
     fields, number, registered = await retry_forever(lambda: _read(bus, source_id))
     incarnation = int(number or 0)
-    place = _place(fields.get(RUN_FIELD.encode()), fields.get(NEXT_FIELD.encode()))
+    place = place_from(fields.get(PLACE_FIELD.encode()))
     was_damaged = any(bus.keys(source_id).decider_state(source_id) in each for each in damaged)
     state = DeciderState() if place is None else place
     try:
@@ -99,14 +99,6 @@ async def _read(bus: Bus, source_id: str) -> tuple[dict[bytes, bytes], bytes | N
             pipe.hexists(keys.sources, source_id)
             fields, number, registered = await pipe.execute()
     return fields, number, bool(registered)
-
-
-def _place(run: bytes | None, next_seq: bytes | None) -> DeciderState | None:
-    """A state that knows only its place in the run; None if that is not stored."""
-    try:
-        return None if run is None or next_seq is None else DeciderState(run.decode(), next_seq=read_seq(int(next_seq)))
-    except (ValueError, MalformedError):
-        return None
 
 
 async def _end_unknown(bus: Bus, hops: DeciderHops, lease: Lease, source_id: str, run: str, cause: str) -> None:

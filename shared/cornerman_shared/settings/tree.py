@@ -107,7 +107,7 @@ class CaptureSettings(Section):
     display_quality: Annotated[int, Field(ge=1, le=95, description="JPEG quality")] = 80
     display_ring: Annotated[int, Field(ge=10, description="JPEGs kept, about: frames, not seconds")] = 400
     follow_links: Annotated[
-        bool, Field(description="http(s): follow redirects and HLS playlists, to addresses that are not checked")
+        bool, Field(description="follow redirects and HLS playlists, to addresses that are not checked")
     ] = False
     allow_files: Annotated[bool, Field(description="may sources be files of this machine?")] = True
     add_sources: Annotated[

@@ -67,7 +67,7 @@ end
 -- A script is not undone when a command fails, so a damaged key must be found before anything is written.
 local types = {
   add = 'stream', event = 'stream', set = 'hash', delete = 'hash', once = 'hash', count = 'hash',
-  release = 'zset', release_range = 'zset',
+  release = 'zset', release_range = 'zset', tally = 'hash',
 }
 local first, sound = at, {}
 while at <= #ARGV do
@@ -124,7 +124,7 @@ end
 function operations.tally(counters, run, id, name, by)
   local there = redis.call('HGET', run, 'run')
   if not there or there == id then
-    redis.call('HINCRBY', counters, name, by)
+    operations.count(counters, name, by)
   end
 end
 function operations.free(key)

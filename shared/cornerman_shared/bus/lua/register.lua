@@ -64,7 +64,7 @@ if verb ~= 'change' then
   if farewell ~= '' then
     tell(farewell)
   end
-  redis.call('HDEL', memory, 'state', 'said', 'run', 'next')
+  redis.call('HDEL', memory, 'state', 'said', 'place')
   redis.call('DEL', inflight)
   if redis.call('EXISTS', run) == 1 then
     -- No run is current: an empty name refuses chunks and decisions of the run before, those of older versions as well.
