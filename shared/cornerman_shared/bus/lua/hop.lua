@@ -67,7 +67,7 @@ end
 -- A script is not undone when a command fails, so a damaged key must be found before anything is written.
 local types = {
   add = 'stream', event = 'stream', set = 'hash', delete = 'hash', once = 'hash', count = 'hash',
-  release = 'zset', release_range = 'zset', tally = 'hash',
+  release = 'zset', release_range = 'zset', first = 'zset', tally = 'hash',
 }
 local first, sound = at, {}
 while at <= #ARGV do
