@@ -8,8 +8,9 @@ import sys
 from collections.abc import Sequence
 
 from cornerman_encoder import service
-from cornerman_encoder.core import Encoder, EncoderOutput, Pixels
+from cornerman_encoder.core import EncoderOutput, Pixels
 from cornerman_encoder.fake import FakeEncoder
+from cornerman_encoder.protocol import Encoder
 from cornerman_shared.bus.messages import Chunk
 from cornerman_shared.process.runtime import run_service
 from cornerman_shared.settings.tree import EncoderSettings

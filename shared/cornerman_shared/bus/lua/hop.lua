@@ -130,10 +130,10 @@ end
 function operations.free(key)
   redis.call('UNLINK', key)
 end
--- Adds a member of a sorted set, scored by the server's time; forgets members older than `keep_s`.
-local function is_first(key, member, keep_s)
+-- Adds a member of a sorted set, scored by the server's time, if it was not there; forgets members older than `keep_s`.
+function operations.first(key, member, keep_s)
   local now_s = tonumber(redis.call('TIME')[1])
-  redis.call('ZREMRANGEBYSCORE', key, '-inf', now_s - keep_s)
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', now_s - tonumber(keep_s))
   local added = redis.call('ZADD', key, 'NX', now_s, member)
   redis.call('EXPIRE', key, keep_s)
   return added == 1
@@ -154,7 +154,7 @@ while at <= #ARGV do
       return 2
     end
   elseif name == 'first' then
-    if not is_first(given[1], given[2], tonumber(given[3])) then
+    if not operations.first(unpack(given)) then
       return 2
     end
   else
