@@ -56,7 +56,7 @@ if verb ~= 'change' then
   local of_run = id .. ':' .. known_run .. ':'
   for _, request in ipairs(ours) do
     redis.call('HDEL', open, request)
-    if string.sub(request, 1, #of_run) == of_run or string.sub(request, #id + 1, #id + 3) == ':q:' then
+    if known_run == '' or string.sub(request, 1, #of_run) == of_run or string.sub(request, #id + 1, #id + 3) == ':q:' then
       redis.call('HINCRBY', counters, 'cancelled', 1)
     end
     tell(ends[request])
