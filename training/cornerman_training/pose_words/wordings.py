@@ -34,11 +34,20 @@ MOST: Final = 40
 
 OTHER_CORRECTIONS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("squat", "leaning_forward"): ("Chest up, you lean too far forward.", "Keep your torso upright in the squat."),
+    ("squat", "leaning_sideways"): (
+        "Stay in the middle, you lean to one side.",
+        "Keep both shoulders level in the squat.",
+    ),
     ("push_up", "head_dropped"): (
         "Lift your head, look ahead.",
         "Your head drops, keep your neck long.",
     ),
     ("push_up", "too_fast"): ("Slow down, control the push-up.", "That push-up was too fast, lower slowly."),
+    ("lunge", "leaning_sideways"): (
+        "Keep your torso straight, you lean to one side.",
+        "Shoulders level, no lean to the side.",
+    ),
+    ("lunge", "unsteady"): ("Keep your hands still and find your balance.", "Steady, both hands at the same height."),
     ("overhead_press", "half_way_down"): ("Bring the weights down to your shoulders.", "Lower the press all the way."),
     ("plank", "hips_sagging"): ("Lift your hips, your plank is sagging.", "Tighten your core, your hips sag."),
     ("plank", "hips_high"): ("Lower your hips, make one straight line.", "Your hips are too high, bring them down."),
@@ -52,6 +61,7 @@ OTHER_CORRECTIONS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
         "Stop swinging, keep your torso still.",
         "Your back swings, use only your arms.",
     ),
+    ("biceps_curl", "leaning_back"): ("Do not lean back in the curl.", "Stay upright, curl without leaning back."),
     ("biceps_curl", "elbows_forward"): ("Keep your elbows at your sides.", "Your elbows move forward, pin them down."),
     ("lateral_raise", "too_low"): (
         "Raise your arms to shoulder height.",
@@ -64,6 +74,7 @@ OTHER_CORRECTIONS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
         "Flatten your back, it is rounding.",
         "Keep your back straight in the deadlift.",
     ),
+    ("deadlift", "chest_low"): ("Lift your chest, it hangs too low.", "Chest higher before you lift."),
     ("deadlift", "squatting"): (
         "Hinge at your hips, do not squat it.",
         "Hips back, your knees bend too much.",
