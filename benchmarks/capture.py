@@ -32,8 +32,9 @@ import av
 import cv2
 import numpy as np
 
+from cornerman_capture.core import DecodePlan
 from cornerman_capture.preview import PreviewEncoder
-from cornerman_capture.source_decoder import DecodePlan, SourceDecoder
+from cornerman_capture.source_decoder import SourceDecoder
 from cornerman_capture.sources.opening import open_source
 from cornerman_capture.window import Window
 from cornerman_shared.clock import SystemClock

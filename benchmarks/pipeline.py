@@ -25,6 +25,7 @@ from cornerman.local.pipeline import run_sources
 from cornerman.local.run_output import DiscardOutput
 from cornerman.local.source_specs import source_specs
 from cornerman_shared.bus.messages import DecisionEvent, Event
+from cornerman_shared.process import logs
 
 FAST: dict[str, Any] = {
     "watch": {"lossless": True, "realtime": False},
@@ -80,6 +81,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--source", default=demo_clip()[0])
     parser.add_argument("--rounds", type=int, default=2)
     given = parser.parse_args(argv)
+    logs.configure("warning", role="benchmark")
     engine: list[float] = []
     pipeline: list[float] = []
     began_s = time.monotonic()

@@ -27,6 +27,7 @@ from cornerman_common.model_choice import resolve_models
 from cornerman_shared.aio import cancel_all
 from cornerman_shared.clock import SystemClock
 from cornerman_shared.errors import ConfigError
+from cornerman_shared.process import logs
 from cornerman_shared.settings.overrides import merge, nest
 from cornerman_shared.text import clean_text
 
@@ -111,6 +112,7 @@ class Coach:
             settings or {},
             nest((name, value) for name, value in given.items() if value is not None),
         )
+        logs.configure_inside_program()
         self.choice: ModelChoice = resolve_models(flags)
         self._mode: Mode = mode
         self._clock = SystemClock()

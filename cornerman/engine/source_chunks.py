@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Final
 
+from cornerman_capture.core import DecodePlan
 from cornerman_capture.preview import PreviewEncoder
-from cornerman_capture.source_decoder import DecodePlan, SourceDecoder
+from cornerman_capture.source_decoder import SourceDecoder
 from cornerman_capture.sources.opening import SourceOpener
 from cornerman_shared.errors import SourceError
 

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final, TypeAlias
+from typing import Any, BinaryIO, Final, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 import av
@@ -114,20 +114,31 @@ def open_container(source: MediaSource, options: OpenOptions) -> av.container.In
     if options.follow and path is not None:
         wanted |= {"follow": "1", "seekable": "0"}  # its index, if it has one, is not there yet
     try:
-        container = av.open(
-            target,
-            format=options.format,
-            container_options=wanted,
-            stream_options=[codec_options(options)] * PROBED_STREAMS,
-            metadata_errors="replace",
-            timeout=(options.open_timeout_s, options.read_timeout_s),
-        )
+        container = _probed(target, wanted, options)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise UnreadableError(f"{shown}: {_why(error, path)}") from error
     if container.format.name in _TEXT_FORMATS:
         container.close()
         raise UnreadableError(f"{shown}: it is text, not a video; give a video")
     return container
+
+
+def _probed(target: str | BinaryIO, wanted: dict[str, str], options: OpenOptions) -> av.container.InputContainer:
+    common: dict[str, Any] = {
+        "format": options.format,
+        "container_options": wanted,
+        "metadata_errors": "replace",
+        "timeout": (options.open_timeout_s, options.read_timeout_s),
+    }
+    try:
+        return av.open(target, stream_options=[codec_options(options)] * PROBED_STREAMS, **common)
+    except ValueError as error:
+        if "stream_options" not in str(error):
+            raise
+    # FLV and MPEG programs show their streams only while they are probed; their decoders get the limit after that.
+    if not isinstance(target, str):
+        target.seek(0)
+    return av.open(target, **common)
 
 
 def codec_options(options: OpenOptions) -> dict[str, str]:

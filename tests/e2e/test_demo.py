@@ -139,6 +139,19 @@ def test_killed_persistent_server_loses_nothing(cornerman: Callable[..., Command
     assert counts["decided"] == counts["due"] > 100
 
 
+def test_killed_blob_server_costs_chunks_on_the_bus(cornerman: Callable[..., Command], tmp_path: Path) -> None:
+    line = ("run", "test://pattern?seconds=60", "--id", "a", "--lossless", "--strategy", "interval", "--json")
+    command = cornerman(*line, "--set", f"redis.data_dir={tmp_path / 'data'}", *FAKES, *FAST)
+    command.read_until("decision")
+    server_of(command, "valkey-blobs.sock").kill()
+    ended = command.end()
+    assert ended.code == 0, ended.errors
+    assert "the embedded server for blobs was killed by SIGKILL; starting it again" in ended.errors
+    counts = ended.sources["a"]
+    adds_up(counts)
+    assert counts["decided"] == counts["due"] > 100
+
+
 def command_lines(command: Command) -> Iterator[str]:
     """Yields the command lines of its live children."""
     for child in psutil.Process(command.process.pid).children(recursive=True):
@@ -146,11 +159,12 @@ def command_lines(command: Command) -> Iterator[str]:
             yield " ".join(child.cmdline())
 
 
-def server_of(command: Command) -> psutil.Process:
+def server_of(command: Command, socket: str = "valkey.sock") -> psutil.Process:
+    """The server on this socket, which its process title names."""
     (server,) = [
         child
         for child in psutil.Process(command.process.pid).children(recursive=True)
-        if "--unixsocket" in child.cmdline() or "valkey-server" in child.name() or "redis-server" in child.name()
+        if any(part.endswith(f"/{socket}") for part in child.cmdline())
     ]
     return server
 
@@ -185,7 +199,7 @@ def test_killed_service_loses_nothing(cornerman: Callable[..., Command]) -> None
 
 def test_service_that_fails_ends_run(cornerman: Callable[..., Command]) -> None:
     line = ("run", "test://pattern", "--json", "--encoder", "mobile_videogpt", "--set", "encoder.model=./nowhere")
-    ended = cornerman(*line, *FAST).end()
+    ended = cornerman(*line, "--generator", "echo", *FAST).end()  # which loads no model that could fail first
     assert ended.code == 70
     assert "encoder ended with exit code 78: a setting is wrong" in ended.errors
     assert "nowhere" in ended.errors

@@ -112,9 +112,12 @@ async def test_every_entrance_has_one_choice(
         image = await asyncio.to_thread(subprocess.run, made, capture_output=True, check=True)
         (tmp_path / "image.yaml").write_bytes(image.stdout)
         environment = {**os.environ, "CORNERMAN_REDIS_URL": own_server.url, "CORNERMAN_CONFIG": "image.yaml"}
-        register = [sys.executable, str(ROOT / "deploy/register.py")]
-        await asyncio.to_thread(subprocess.run, register, env=environment, check=True, capture_output=True)
+        # Capture adds the sources of a deployment.
+        capture = [sys.executable, "-m", "cornerman_capture"]
+        container = await asyncio.create_subprocess_exec(*capture, env=environment, stderr=subprocess.DEVNULL)
         rows["compose"] = row(await registered(bus, "demo"))
+        container.terminate()
+        await container.wait()
     stopped(up)
     with Coach() as coach:
         choice = coach.choice

@@ -27,8 +27,9 @@ def check_last_run(events: Iterable[Event], counters: Mapping[str, int], *, publ
     wrong = [f"{after} was decided after {before}" for before, after in _returns(history)]
     for run in runs[:-1]:
         of_run = [event for event in history if event.run == run]
-        decided = {event.seq for event in of_run if isinstance(event, DecisionEvent)}
-        wrong += [f"run {run}: {found}" for found in _decisions(of_run, len(decided)) + _requests(of_run)]
+        decided = [event.seq + event.n_chunks for event in of_run if isinstance(event, DecisionEvent)]
+        wrong += [f"run {run}: {found}" for found in _decisions(of_run, max(decided)) + _ends(of_run)]
+    wrong += _requests(history)
     if runs:
         wrong += check([event for event in history if event.run == runs[-1]], counters, published=published)
     return wrong

@@ -20,12 +20,22 @@ ROOT = Path(__file__).parents[2]
 
 
 class Service:
-    """One service process; `restart` starts a new one under a new worker name, as a supervisor does."""
+    """One service process; `restart` starts a new one under a new worker name, as a supervisor does.
 
-    def __init__(self, role: str, number: int, environment: dict[str, str], log: Path) -> None:
+    Args:
+        role: of the service.
+        number: among those of its role.
+        environment: its settings.
+        log: file for its output.
+        module: what to run; empty = the service.
+    """
+
+    def __init__(self, role: str, number: int, environment: dict[str, str], log: Path, module: str = "") -> None:
         self.role = role
+        self._module = [module] if module else ["tests.faults.faulty", role]
         self.number = number
         self.kills = 0
+        self.restarting = False
         self._environment = environment
         self._log = log
         self.process = self._start()
@@ -34,7 +44,7 @@ class Service:
         name = f"{self.role}-{self.number}-{self.kills}"
         with self._log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.faulty", self.role],
+                [sys.executable, "-m", *self._module],
                 cwd=ROOT,
                 env={**os.environ, **self._environment, "CORNERMAN_RUNTIME__NAME": name},
                 stdout=log,
@@ -51,9 +61,11 @@ class Service:
 
     def restart_gracefully(self) -> int:
         """Ends the process as a rollout does and starts the next one; returns the exit code of the first."""
+        self.restarting = True
         code = self.stop()
         self.kills += 1
         self.restart()
+        self.restarting = False
         return code
 
     def freeze(self) -> None:
@@ -116,7 +128,7 @@ class ServiceGroup:
     def revive(self) -> None:
         """Restarts services that have exited, and notes their exit codes."""
         for service in self.services:
-            if (code := service.process.poll()) is not None:
+            if not service.restarting and (code := service.process.poll()) is not None:
                 self.exits.append((service.role, code))
                 service.restart()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import socketserver
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,6 +75,62 @@ def test_redirect_is_followed_when_allowed() -> None:
         with pytest.raises(BrokenError):
             open_source(f"{url}/redirect", SETTINGS.model_copy(update={"follow_links": True})).close()
         assert asked == ["/redirected"]
+
+
+class _Redirecting(socketserver.StreamRequestHandler):
+    """An RTSP server that leads its clients elsewhere at one method, and asks for a password at another."""
+
+    def handle(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            while line := self.rfile.readline().decode():
+                number = ""
+                while header := self.rfile.readline().decode().strip():
+                    number = header.partition(":")[2].strip() if header.lower().startswith("cseq") else number
+                status, more = "200 OK", "Public: OPTIONS, DESCRIBE\r\n"
+                if line.split()[0] == self.server.at:  # type: ignore[attr-defined]
+                    status, more = "302 Moved", f"Location: {self.server.target}\r\n"  # type: ignore[attr-defined]
+                self.wfile.write(f"RTSP/1.0 {status}\r\nCSeq: {number}\r\n{more}\r\n".encode())
+
+
+@contextlib.contextmanager
+def rtsp_leading_to(target: str, at: str) -> Iterator[str]:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Redirecting) as server:
+        server.daemon_threads = True
+        server.target, server.at = target, at  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"rtsp://me:hunter22@127.0.0.1:{server.server_address[1]}/live"
+        server.shutdown()
+
+
+@contextlib.contextmanager
+def rtsp_decoy() -> Iterator[tuple[str, list[bool]]]:
+    """An RTSP address inside the network; yields it, and an entry for each connection."""
+    met: list[bool] = []
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            met.append(True)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"rtsp://127.0.0.1:{server.server_address[1]}/inner", met
+        server.shutdown()
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "DESCRIBE"])
+def test_rtsp_server_leads_nowhere_else(method: str) -> None:
+    with rtsp_decoy() as (inside, met), rtsp_leading_to(inside, method) as url:
+        with pytest.raises(
+            BrokenError, match=r"the server redirects to rtsp://.*/inner; .*capture\.follow_links"
+        ) as told:
+            open_source(url, SETTINGS).close()
+        assert met == []
+        assert told.value.final
+        assert "hunter22" not in str(told.value)
+        with pytest.raises(BrokenError):
+            open_source(url, SETTINGS.model_copy(update={"follow_links": True})).close()
+        assert met
 
 
 def test_single_file_opens_without_links(tmp_path: Path) -> None:

@@ -178,7 +178,8 @@ async def test_closed_rtsp_stream_is_reopened() -> None:
 
 
 async def test_rebooting_camera_is_not_ended() -> None:
-    with camera(first_frames=60, refusals=2) as (server, address):
+    # Two refusals for each attempt: to the question whether it redirects, and to FFmpeg.
+    with camera(first_frames=60, refusals=4) as (server, address):
         decoder = live_decoder(f"rtsp://{address}")
         await states_until(decoder, "opening", "playing", "reconnecting", "reconnecting", "playing")
         assert (server.sessions, server.refusals) == (2, 0)

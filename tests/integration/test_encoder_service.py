@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 
 from cornerman_encoder.core import EncoderOutput, Pixels
 from cornerman_encoder.fake import FakeEncoder
+from cornerman_encoder.pose import PoseEncoder
 from cornerman_encoder.protocol import Encoder
 from cornerman_encoder.service import EncoderWorker
+from cornerman_pose.estimator import PoseEstimator
+from cornerman_pose.wire import unpack_chunk
 from cornerman_shared.bus.codec import pack, unpack
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import BlobRef, Chunk, Features, Times
@@ -28,6 +31,7 @@ from cornerman_shared.process.metrics import Metrics
 from cornerman_shared.process.runtime import Context
 from cornerman_shared.settings.tree import Settings, load_settings
 from tests.integration.waiting import PATIENCE_S, until, until_true
+from tests.unit.pose.bodies import PaintedDetector, PaintedLandmarks, painted
 
 SOURCE = "cam"
 
@@ -110,6 +114,24 @@ async def test_chunks_become_features(bus: Bus) -> None:
     np.testing.assert_array_equal(first.vector, expected.vector)
     np.testing.assert_array_equal(await bus.get_blob(first.context), expected.context)
     assert not [key async for key in bus.redis.scan_iter(match="*:frames")]
+
+
+async def test_landmarks_travel_inline_and_are_counted(bus: Bus) -> None:
+    painted_frames = np.stack([painted((100 + 3 * number, 110)) for number in range(12)])
+    chunks = []
+    for seq, start in enumerate((0, 4)):
+        frames = await bus.put_blob(bus.keys(SOURCE).blob(SOURCE, "r1", seq, "frames"), painted_frames[start:][:8], 60)
+        chunks.append(await chunk(bus, seq + 10, frames=frames))
+    encoder = PoseEncoder(PoseEstimator(PaintedDetector(), PaintedLandmarks(), "painted"))
+    async with worker(bus, encoder) as context:
+        await send(bus, *chunks)
+        found = await until(lambda: has(bus, 2))
+        await until_true(lambda: context.metrics.poses_total.labels("reused")._value.get())
+    assert [f.vector is None and f.video is None for f in found] == [True, True]
+    for each in found:
+        assert each.people is not None
+        assert unpack_chunk(each.people, each.frame_pts_s)[0].people == 1
+    assert context.metrics.poses_total.labels("computed")._value.get() == 12
 
 
 async def test_wanted_frames_are_kept(bus: Bus) -> None:

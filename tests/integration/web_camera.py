@@ -13,8 +13,9 @@ from pathlib import Path
 import av
 import numpy as np
 
+from cornerman_capture.core import DecodePlan
 from cornerman_capture.preview import PreviewEncoder
-from cornerman_capture.source_decoder import DecodePlan, SourceDecoder
+from cornerman_capture.source_decoder import SourceDecoder
 from cornerman_capture.sources.opening import SourceOpener
 from cornerman_gateway.tls import self_signed
 from cornerman_media.jpeg import JpegEncoder

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from cornerman_training.gym.labels import EXERCISES
 from mobile_videogpt.head import TemporalHead
 
 if TYPE_CHECKING:
@@ -86,6 +87,16 @@ def hardware() -> str:
     return f"{os.cpu_count()} CPU cores, {gpu}, torch {torch.__version__}"
 
 
+ABILITIES: Mapping[str, object] = {
+    "topics": ["form"],
+    "follows_prompts": False,
+    "exercises": list(EXERCISES),
+    "sees": "pictures",
+    "languages": ["en"],
+}
+"""Abilities of every coach of the gym: its words are corrections and praise, whatever it is asked."""
+
+
 def export_coach(model: MobileVideoGPT, head: TemporalHead, context_chunks: int, folder: Path) -> int:
     """Writes the coach in half precision; returns the size of its weights in bytes.
 
@@ -99,6 +110,7 @@ def export_coach(model: MobileVideoGPT, head: TemporalHead, context_chunks: int,
     half = model.to(torch.float16)
     half.save_pretrained(folder)
     TemporalHead(replace(head.config, context_chunks=context_chunks), head.weights).save(folder / "head")
+    (folder / "abilities.json").write_text(json.dumps(ABILITIES, indent=1) + "\n", encoding="utf-8")
     return sum(f.stat().st_size for f in folder.rglob("*.safetensors"))
 
 

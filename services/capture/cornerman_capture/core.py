@@ -24,6 +24,48 @@ Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
+class DecodePlan:
+    """How to decode a run.
+
+    Attributes:
+        sample_fps: frames sampled a second of media time.
+        overlap: frames that a chunk shares with the one before.
+        lossless: wait for room in the queue instead of dropping chunks.
+        realtime: pace files at media speed.
+        loop: start a file again at its end.
+        can_fail: give up after some attempts (files, also remote ones), unlike a camera.
+        give_up_s: give up a source that never gave a frame this long after its first error; 0 = never.
+        skip: chunks that are on the bus already, in a continued lossless run; it is decoded from its start.
+        continues: where an earlier process of the run stopped, if it is not decoded from its start.
+    """
+
+    sample_fps: float
+    overlap: int
+    lossless: bool
+    realtime: bool
+    loop: bool
+    can_fail: bool
+    give_up_s: float = 0.0
+    skip: int = 0
+    continues: Continuation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """Where an earlier process of the run stopped.
+
+    Attributes:
+        pts_s: media time of the newest chunk on the bus, seconds.
+        away_s: seconds since it was published.
+        chunks: chunks on the bus.
+    """
+
+    pts_s: float
+    away_s: float
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
 class SampledFrame:
     """A sampled frame. Its grey picture is computed at first use."""
 

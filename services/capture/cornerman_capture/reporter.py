@@ -11,7 +11,8 @@ from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
     from cornerman_capture.core import ChunkCounts
-    from cornerman_capture.source_decoder import SourceDecoder, StateChange
+    from cornerman_capture.source_decoder import SourceDecoder
+    from cornerman_capture.source_state import StateChange
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.lease import Lease
     from cornerman_shared.bus.messages import SourceStateName

@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +15,7 @@ from cornerman_capture.broken import BrokenError
 from cornerman_capture.core import Chunker
 from cornerman_capture.pacing import Pacer
 from cornerman_capture.scaling import FrameScaler
-from cornerman_capture.source_state import SourceState
+from cornerman_capture.source_state import SourceState, StateChange
 from cornerman_capture.thread_queue import LIVE_DEPTH, LOSSLESS_DEPTH, ThreadEvent, ThreadQueue
 from cornerman_media.clock import ClockWatch
 from cornerman_media.timestamps import believable_interval
@@ -26,10 +25,9 @@ from cornerman_shared.process.logs import get_logger
 from cornerman_shared.redact import redact_url
 
 if TYPE_CHECKING:
-    from cornerman_capture.core import PendingChunk
+    from cornerman_capture.core import DecodePlan, PendingChunk
     from cornerman_capture.preview import PreviewEncoder
     from cornerman_capture.sources.base import DecodedFrame, FrameSource
-    from cornerman_shared.bus.messages import SourceStateName
     from cornerman_shared.clock import Clock
     from cornerman_shared.settings.tree import CaptureSettings
 
@@ -37,63 +35,14 @@ if TYPE_CHECKING:
 
 log = get_logger("decode")
 
+HUNG_STALLS: Final = 4.0
+"""A reader that has not answered for so many times `capture.stall_s` hangs; FFmpeg's own limit is half of it."""
+
+MOST_REPLACED: Final = 8
+"""So many hanging threads of one run are left to themselves; then it fails."""
+
 FIRST_WAIT_S: Final = 0.5
 """Upper bound of the first wait before a source is opened again, seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class DecodePlan:
-    """How to decode a run.
-
-    Attributes:
-        sample_fps: frames sampled a second of media time.
-        overlap: frames that a chunk shares with the one before.
-        lossless: wait for room in the queue instead of dropping chunks.
-        realtime: pace files at media speed.
-        loop: start a file again at its end.
-        can_fail: give up after some attempts (files, also remote ones), unlike a camera.
-        give_up_s: give up a source that never gave a frame this long after its first error; 0 = never.
-        skip: chunks that are on the bus already, in a continued lossless run; it is decoded from its start.
-        continues: where an earlier process of the run stopped, if it is not decoded from its start.
-    """
-
-    sample_fps: float
-    overlap: int
-    lossless: bool
-    realtime: bool
-    loop: bool
-    can_fail: bool
-    give_up_s: float = 0.0
-    skip: int = 0
-    continues: Continuation | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Continuation:
-    """Where an earlier process of the run stopped.
-
-    Attributes:
-        pts_s: media time of the newest chunk on the bus, seconds.
-        away_s: seconds since it was published.
-        chunks: chunks on the bus.
-    """
-
-    pts_s: float
-    away_s: float
-    chunks: int
-
-
-@dataclass(frozen=True, slots=True)
-class StateChange:
-    """A new state of the source, with its reason for users."""
-
-    state: SourceStateName
-    detail: str
-
-    @property
-    def over(self) -> bool:
-        """Whether the source has ended or failed."""
-        return self.state in ("ended", "failed")
 
 
 class SourceDecoder:
@@ -139,6 +88,8 @@ class SourceDecoder:
         self._watch = ClockWatch()
         self._frame_at_s = self._made_at_s = clock.monotonic_s()
         self._goes_on_behind_s = -1.0  # a continued file is decoded, and not used, up to here
+        self._polled_at_s = self._frame_at_s  # when the source last asked whether to stop
+        self._replaced = 0
         self._thread = threading.Thread(target=self._run, name="decoder", daemon=True)
 
     # Called from the event loop.
@@ -173,34 +124,63 @@ class SourceDecoder:
         return not self._thread.is_alive()
 
     def poll_changes(self) -> list[StateChange]:
-        """Checks for a stall; returns the changes of state since the last call, oldest first."""
+        """Checks for a stall; returns the changes of state since the last call, oldest first.
+
+        A reader that does not even ask whether to stop hangs, as in a driver: another thread opens the source.
+        """
+        now_s = self._clock.monotonic_s()
         with self._lock:
             if self._live:
                 before = self.state.name
-                self.state.check_stall(self._clock.monotonic_s())
+                self.state.check_stall(now_s)
                 if self.state.name != before:
                     self._changes.append(StateChange(self.state.name, self.state.detail))
+            hung_s = now_s - max(self._frame_at_s, self._polled_at_s)
+            hangs = self._live and self.state.name == "stalled" and hung_s > HUNG_STALLS * self._settings.stall_s
+        if hangs:
+            self._replace_thread(hung_s)
+        with self._lock:
             changes = list(self._changes)
             self._changes.clear()
         return changes
 
+    def _replace_thread(self, hung_s: float) -> None:
+        """Leaves the hanging thread to itself, which ends when it wakes up, and opens the source in another one."""
+        self._replaced += 1
+        what = f"its reader has not answered for {hung_s:.0f} s"
+        log.warning("reader_hangs", replaced=self._replaced)
+        if self._replaced > MOST_REPLACED:
+            error = BrokenError(f"{what}, as {MOST_REPLACED} times before: restart capture, or the camera", final=True)
+        else:
+            error = BrokenError(f"{what}: it is opened again", final=False, fault="broke_off")
+        self._thread = threading.Thread(target=self._run, args=(True,), name="decoder", daemon=True)
+        goes_on = self._change(partial(_on_error, error, self._clock.monotonic_s()))
+        if not goes_on:
+            self.stop()
+        self._thread.start()
+
     # Called in the thread.
 
-    def _run(self) -> None:
+    def _run(self, opened: bool = False) -> None:
         try:
-            self._decode()
+            self._decode(opened)
         except Exception as error:
             log.error("decoder_crashed", exc_info=error)
             detail = f"decoding failed unexpectedly: {redact_url(repr(error))}"
-            self._change(lambda state: state.fail(detail))
+            if not self._superseded():
+                self._change(lambda state: state.fail(detail))
         finally:
-            self.chunks.close()
-            self._previews.frames.close()
-            self.changed.set()
+            if not self._superseded():
+                self.chunks.close()
+                self._previews.frames.close()
+                self.changed.set()
 
-    def _decode(self) -> None:
+    def _superseded(self) -> bool:
+        """Whether another thread has taken over because this one hung."""
+        return threading.current_thread() is not self._thread
+
+    def _decode(self, opened: bool) -> None:
         backoff = Backoff(base_s=FIRST_WAIT_S, cap_s=max(FIRST_WAIT_S, self._settings.backoff_max_s))
-        opened = False
         frames_in_pass = 0  # frames of a file decoded before it broke off, to be skipped when it is opened again
         while not self._stopped:
             if self._paused:
@@ -216,6 +196,8 @@ class SourceDecoder:
                 finally:
                     source.close()
             except BrokenError as error:
+                if self._superseded():
+                    return
                 frames_in_pass += self.chunker.captured - before
                 if self.chunker.captured > before:
                     backoff.reset()
@@ -265,9 +247,9 @@ class SourceDecoder:
         """Reads an open source. Returns True if the run is over, False to open the source again."""
         before = self.chunker.captured
         for number, frame in enumerate(source.frames(self._should_stop)):
-            if number >= skip_frames and not self._process(frame, source):
+            if self._superseded() or (number >= skip_frames and not self._process(frame, source)):
                 break
-        if self._stopped:
+        if self._stopped or self._superseded():
             return True
         if self._paused:  # only a live source leaves the loop for a pause
             return False
@@ -339,6 +321,9 @@ class SourceDecoder:
 
     def _should_stop(self) -> bool:
         """Called by the source between frames; waits during the pause of a file."""
+        if self._superseded():
+            return True
+        self._polled_at_s = self._clock.monotonic_s()
         return self._interrupt.is_set() and not self._continues()
 
     def _continues(self) -> bool:

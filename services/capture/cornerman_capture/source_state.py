@@ -5,6 +5,7 @@ opening -> playing <-> stalled -> reconnecting -> playing … ended | failed
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cornerman_media.finality import SourceHistory
@@ -12,6 +13,19 @@ from cornerman_media.finality import SourceHistory
 if TYPE_CHECKING:
     from cornerman_capture.broken import BrokenError
     from cornerman_shared.bus.messages import SourceStateName
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """A new state of the source, with its reason for users."""
+
+    state: SourceStateName
+    detail: str
+
+    @property
+    def over(self) -> bool:
+        """Whether the source has ended or failed."""
+        return self.state in ("ended", "failed")
 
 
 class SourceState:

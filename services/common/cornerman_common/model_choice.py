@@ -19,7 +19,7 @@ from cornerman_common.model_parts import GATE, ModelChoice, ModelPart
 from cornerman_common.pose_choice import FOLDER, READS_TOKENS, pose_missing, pose_settings
 from cornerman_shared.settings.origin import GivenSettings
 from cornerman_shared.settings.overrides import merge
-from cornerman_shared.settings.source import SourceSpec
+from cornerman_shared.settings.source import SourceSpec, SpeakSettings
 from cornerman_shared.settings.tree import load_settings
 
 if TYPE_CHECKING:
@@ -245,11 +245,22 @@ class _Choosing:
     def _sources(self, settings: Settings) -> list[SourceSpec]:
         """The sources of the settings; an entry takes from `watch`, `speak` and `say` what it does not set itself."""
         rows = self._given.tree.get("sources") or []
-        sections = {name: getattr(settings, name).model_dump() for name in ("watch", "speak", "say")}
+        sections = {name: getattr(settings, name).model_dump() for name in ("watch", "say")}
         return [
-            SourceSpec.model_validate(merge(sections, row)) if isinstance(row, Mapping) else row  # a spec is whole
+            SourceSpec.model_validate(merge(sections, {"speak": self._speak_of(row, settings)}, row))
+            if isinstance(row, Mapping)
+            else row  # a spec is whole
             for row in rows
         ]
+
+    def _speak_of(self, row: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+        """The section `speak` for an entry; another strategy takes no gate that belongs to the chosen one."""
+        strategy = (row.get("speak") or {}).get("strategy", settings.speak.strategy)
+        if strategy == settings.speak.strategy:
+            return settings.speak.model_dump()
+        head = head_beside(settings.encoder.model, self.assets)
+        gate = calibrated_gate(head, strategy) if head else {}
+        return merge(SpeakSettings().model_dump(), gate, self._given.tree.get("speak") or {})
 
 
 def _model_of(half: str, settings: Settings) -> str:

@@ -65,6 +65,10 @@ class AddressKeys:
             return stored
 
 
+NO_KEYS: Final = AddressKeys(())
+"""Stores and reads addresses as they are."""
+
+
 def address_keys(settings: RedisSettings) -> AddressKeys:
     """The keys of these settings.
 

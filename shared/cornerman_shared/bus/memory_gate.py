@@ -9,14 +9,15 @@ from cornerman_shared.bus.server_memory import memory_of
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
+    from cornerman_shared.bus.server_memory import ServerMemory
 
 READ_EVERY_S: Final = 1.0
 WARN_AT: Final = 0.75
 """The part of `maxmemory` from which the system counts as degraded."""
 
 
-async def scarce_memory(bus: Bus, part: float) -> dict[str, str]:
-    """The servers of which this part of `maxmemory`, or more, is in use, each with a sentence about it.
+async def memory_of_servers(bus: Bus) -> dict[str, ServerMemory]:
+    """Memory of each server of the bus, by what people call it; the one for streams and state first.
 
     Raises:
         RetryableError: no answer.
@@ -25,11 +26,14 @@ async def scarce_memory(bus: Bus, part: float) -> dict[str, str]:
     found = {}
     for name, client in clients.items():
         with redis_errors():
-            memory = memory_of(await client.info("memory"))
-        if memory.part >= part:
-            used, most = memory.used_bytes / 2**20, memory.limit_bytes / 2**20
-            found[name] = f"the {name} uses {used:.0f} of {most:.0f} MiB, {memory.part:.0%} of its maxmemory"
+            found[name] = memory_of(await client.info("memory"))
     return found
+
+
+def memory_sentence(server: str, memory: ServerMemory) -> str:
+    """How much of its `maxmemory` a server uses, for people."""
+    used, most = memory.used_bytes / 2**20, memory.limit_bytes / 2**20
+    return f"the {server} uses {used:.0f} of {most:.0f} MiB, {memory.part:.0%} of its maxmemory"
 
 
 class MemoryGate:
@@ -53,6 +57,7 @@ class MemoryGate:
         now_s = self._bus.clock.monotonic_s()
         if now_s - self._read_at_s >= READ_EVERY_S:
             self._read_at_s = now_s
-            scarce = await scarce_memory(self._bus, self._bus.settings.redis.full_at)
-            self._full = f"{'; '.join(scarce.values())}; raise it, or watch fewer sources" if scarce else ""
+            limit, memories = self._bus.settings.redis.full_at, await memory_of_servers(self._bus)
+            full = [memory_sentence(server, memory) for server, memory in memories.items() if memory.part >= limit]
+            self._full = f"{'; '.join(full)}; raise it, or watch fewer sources" if full else ""
         return self._full

@@ -14,6 +14,7 @@ import redis.exceptions
 from pydantic import BaseModel, ValidationError
 
 from cornerman_shared.aio import retry
+from cornerman_shared.bus.address_keys import NO_KEYS
 from cornerman_shared.bus.codec import pack, pack_map, unpack_map
 from cornerman_shared.bus.messages import StateEvent
 from cornerman_shared.bus.open_requests import cancelled_event, open_requests
@@ -26,6 +27,7 @@ from cornerman_shared.settings.source import MAX_PROMPT, SourceSpec
 from cornerman_shared.settings.tree import explain
 
 if TYPE_CHECKING:
+    from cornerman_shared.bus.address_keys import AddressKeys
     from cornerman_shared.bus.connection import Bus
 
 CHANGE_TRIES = 8
@@ -55,12 +57,16 @@ async def read_registry(bus: Bus) -> tuple[dict[str, SourceSpec], dict[str, int]
                 pipe.hgetall(keys.sources)
                 pipe.hgetall(keys.incarnations)
                 rows, numbers = await pipe.execute()
-        incarnations |= {raw_id.decode(): int(number) for raw_id, number in numbers.items()}
+        for raw_id, number in numbers.items():
+            try:
+                incarnations[raw_id.decode()] = int(number)
+            except ValueError as error:
+                log.warning("incarnation_unreadable", source_id=raw_id.decode(errors="replace"), error=str(error))
         for raw_id, body in rows.items():
             try:
-                found[raw_id.decode()] = _decode(bus, body)
-            except (MalformedError, ValidationError) as error:
-                log.warning("source_unreadable", source_id=raw_id.decode(), error=str(error))
+                found[raw_id.decode()] = _decode(body, bus.address_keys)
+            except (MalformedError, ValueError) as error:  # ValueError: pydantic's too
+                log.warning("source_unreadable", source_id=raw_id.decode(errors="replace"), error=str(error))
     return dict(sorted(found.items())), incarnations
 
 
@@ -68,7 +74,7 @@ async def get_source(bus: Bus, source_id: str) -> SourceSpec | None:
     """Settings of a source; None if it is not registered."""
     with redis_errors():
         body = await bus.redis.hget(bus.keys(source_id).sources, source_id)
-    return None if body is None else _decode(bus, body)
+    return None if body is None else _decode(body, bus.address_keys)
 
 
 async def add_source(bus: Bus, spec: SourceSpec) -> None:
@@ -115,7 +121,7 @@ async def update_source(bus: Bus, source_id: str, changes: Mapping[str, Any]) ->
             before = await bus.redis.hget(keys.sources, source_id)
         if before is None:
             raise ConfigError(f"there is no source {source_id!r}; see `cornerman sources list`")
-        old = _decode(bus, before)
+        old = _decode(before, bus.address_keys)
         spec = changed(old, changes)
         verb: Verb = "change" if spec.url == old.url else "replace"
         # Compare and set: the script writes only if the stored settings still are `before`.
@@ -297,25 +303,15 @@ def _encode(bus: Bus, spec: SourceSpec) -> bytes:
     return pack_map({**stored_settings(spec), "url": bus.address_keys.seal(spec.url)})
 
 
-def _decode(bus: Bus, body: bytes) -> SourceSpec:
-    stored = unpack_map(body)
+def _decode(body: bytes, keys: AddressKeys = NO_KEYS) -> SourceSpec:
+    stored = _known(unpack_map(body), SourceSpec)
     if isinstance(stored.get("url"), str):
-        stored["url"] = bus.address_keys.open(stored["url"])
-    spec = read_settings(stored)
-    remember_url(spec.url)
-    return spec
-
-
-def read_settings(body: Mapping[str, Any]) -> SourceSpec:
-    """The settings that this or another version stored.
-
-    Raises:
-        ValidationError: a value is missing or not allowed.
-    """
-    stored = _known(body, SourceSpec)
+        stored["url"] = keys.open(stored["url"])
     say = stored.get("say")
     if isinstance(say, dict):
         # An older writer had no bound; its source goes on with a shorter prompt.
         cut = {name: say[name][:MAX_PROMPT] for name in ("prompt", "system_prompt") if isinstance(say.get(name), str)}
         stored["say"] = {**say, **cut}
-    return SourceSpec.model_validate(stored)
+    spec = SourceSpec.model_validate(stored)
+    remember_url(spec.url)
+    return spec

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from cornerman_shared.bus.memory_gate import WARN_AT, scarce_memory
-from cornerman_shared.bus.server_memory import read_memory
+from cornerman_shared.bus.memory_gate import WARN_AT, memory_of_servers, memory_sentence
 from cornerman_shared.bus.workers import list_workers
 
 if TYPE_CHECKING:
@@ -63,13 +62,12 @@ async def system_health(bus: Bus) -> SystemHealth:
         RetryableError: no answer.
     """
     problems = worker_problems(await list_workers(bus))
-    fault = (await read_memory(bus)).fault
-    if fault:
-        problems.append(HealthProblem(SERVER, fault))
     full_at = bus.settings.redis.full_at
-    full = await scarce_memory(bus, full_at)
-    for server, sentence in (await scarce_memory(bus, min(WARN_AT, full_at))).items():
-        then = "capture publishes nothing until there is room" if server in full else "it fills up"
-        if server != SERVER or not fault:
-            problems.append(HealthProblem(server, f"{sentence}; {then}"))
+    for server, memory in (await memory_of_servers(bus)).items():
+        # The server for blobs may evict: what it loses is counted.
+        if server == SERVER and memory.fault:
+            problems.append(HealthProblem(server, memory.fault))
+        elif memory.part >= min(WARN_AT, full_at):
+            then = "capture publishes nothing until there is room" if memory.part >= full_at else "it fills up"
+            problems.append(HealthProblem(server, f"{memory_sentence(server, memory)}; {then}"))
     return SystemHealth(tuple(problems))

@@ -26,6 +26,16 @@ def get_logger(name: str) -> Logger:
     return logger
 
 
+def configure_inside_program() -> None:
+    """Directs warnings and errors to stderr, in a program that uses us as a library; its own configuration stays."""
+    if structlog.is_configured():
+        return
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Stderr())),
+    )
+
+
 def configure(level: str = "info", form: Format = "auto", stream: TextIO | None = None, **fields: str) -> None:
     """Directs logs of this process, and of libraries that use `logging`, to `stream`.
 
@@ -43,7 +53,8 @@ def configure(level: str = "info", form: Format = "auto", stream: TextIO | None 
     out = stream if stream is not None else cast(TextIO, _Stderr())
     console = form == "console" or (form == "auto" and out.isatty())
     renderers: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=out.isatty())]
+        # A plain traceback: structlog's own takes the event loop for seconds, and shows the values of variables.
+        [structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback)]
         if console
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
     )

@@ -107,7 +107,7 @@ class CaptureSettings(Section):
     display_quality: Annotated[int, Field(ge=1, le=95, description="JPEG quality")] = 80
     display_ring: Annotated[int, Field(ge=10, description="JPEGs kept, about: frames, not seconds")] = 400
     follow_links: Annotated[
-        bool, Field(description="http(s): follow redirects and HLS playlists, to addresses that are not checked")
+        bool, Field(description="follow redirects and HLS playlists, to addresses that are not checked")
     ] = False
     allow_files: Annotated[bool, Field(description="may sources be files of this machine?")] = True
     add_sources: Annotated[
@@ -143,6 +143,8 @@ class DeciderSettings(Section):
     )
     max_held: Annotated[int, Field(ge=8, description="chunks held while an earlier one is awaited")] = 512
     stall_s: Annotated[Positive, Field(description="a decision that takes longer ends the process")] = 10.0
+    max_questions: Annotated[Count, Field(description="unanswered questions of one source; more are refused")] = 16
+    question_s: Annotated[Positive, Field(description="a question that waits longer for a generator expires")] = 30.0
 
 
 class GeneratorSettings(Section):

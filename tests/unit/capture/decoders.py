@@ -9,9 +9,9 @@ import av
 import numpy as np
 
 from cornerman_capture.broken import BrokenError
-from cornerman_capture.core import PendingChunk
+from cornerman_capture.core import DecodePlan, PendingChunk
 from cornerman_capture.preview import PreviewEncoder
-from cornerman_capture.source_decoder import DecodePlan, SourceDecoder
+from cornerman_capture.source_decoder import SourceDecoder
 from cornerman_capture.sources.base import DecodedFrame, FrameSource, Interrupted, StreamInfo
 from cornerman_capture.sources.opening import open_source
 from cornerman_capture.thread_queue import ThreadQueue

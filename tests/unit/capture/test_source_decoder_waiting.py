@@ -102,6 +102,62 @@ async def test_stall_ends_with_the_next_frame() -> None:
     assert "playing" in [change.state for change in decoder.poll_changes()]
 
 
+class Hanging(Script):
+    """A driver that hangs in a read, whatever anybody asks."""
+
+    wakes = threading.Event()
+
+    def frames(self, interrupted: Interrupted) -> Iterator[DecodedFrame]:
+        yield DecodedFrame(0.0, self._make)
+        self.wakes.wait(60)
+        yield DecodedFrame(1.0, self._make)
+
+
+async def test_hanging_reader_is_replaced() -> None:
+    clock, opened = VirtualClock(), []
+
+    def opener() -> Script:
+        opened.append(1)
+        return Hanging([], live=True) if len(opened) == 1 else Script(frames(20), live=True)
+
+    decoder = decoder_of(opener, plan(lossless=False, can_fail=False), clock)
+    decoder.start()
+    while decoder.state.name != "playing":
+        await asyncio.sleep(0)
+    clock.advance(0.6)
+    decoder.poll_changes()
+    assert decoder.state.name == "stalled"
+    clock.advance(1.0)
+    decoder.poll_changes()
+    assert decoder.state.name == "stalled"
+    clock.advance(0.5)
+    changes = decoder.poll_changes()
+    while decoder.chunker.captured < 21:
+        changes += decoder.poll_changes()
+        await asyncio.sleep(0)
+    assert ("reconnecting", "its reader has not answered for 2 s: it is opened again") in [
+        (change.state, change.detail) for change in changes
+    ]
+    Hanging.wakes.set()
+    decoder.stop()
+    assert decoder.join(60.0)
+    assert decoder.chunker.captured % 20 == 1, "the frame of the hanging reader does not count"
+
+
+async def test_reader_that_always_hangs_fails() -> None:
+    clock = VirtualClock()
+    Hanging.wakes.clear()
+    decoder = decoder_of(lambda: Hanging([], live=True), plan(lossless=False, can_fail=False), clock)
+    decoder.start()
+    while not decoder.state.over:
+        clock.advance(0.6)
+        decoder.poll_changes()
+        await asyncio.sleep(0)
+    assert "as 8 times before: restart capture, or the camera" in decoder.state.detail
+    Hanging.wakes.set()
+    assert decoder.join(60.0)
+
+
 async def test_paused_file_loses_nothing() -> None:
     decoder = decoder_of(lambda: Script(frames(300)), plan())
     decoder.pause(True)

@@ -131,6 +131,9 @@ def test_sources_inherit_the_choice(assets: Path) -> None:
     (spec,) = chosen(assets, {"sources": rows, "watch.sample_fps": 4.0}).settings.sources
     assert (spec.speak.strategy, spec.speak.confidence_threshold, spec.speak.min_interval_s) == ("head", 0.6, 9.0)
     assert (spec.watch.loop, spec.watch.sample_fps) == (True, 4.0)
+    other = [{"source_id": "b", "url": "test://bars", "speak": {"strategy": "rules"}}]
+    (spec,) = chosen(assets, {"sources": other, "speak.gap_s": 7.0}).settings.sources
+    assert (spec.speak.confidence_threshold, spec.speak.min_interval_s, spec.speak.gap_s) == (0.75, 3.0, 7.0)
 
 
 WRONG = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -134,6 +136,13 @@ def test_threads_take_turns(coach: Coach) -> None:
     assert [one.seq for one in coach.decisions] == list(range(39))
 
 
+def test_realtime_stream_numbers_its_chunks(coach: Coach) -> None:
+    """Late chunks are skipped and have no number, as in the services."""
+    said = list(coach.stream("test://pattern?seconds=2.5", realtime=True))
+    assert [one.seq for one in coach.decisions] == list(range(len(coach.decisions)))
+    assert len(said) == 1 and said[0].latency_ms["total"] > 0
+
+
 def test_missing_source_is_named(coach: Coach, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"there is no such file"):
         next(coach.stream(str(tmp_path / "no.mp4")))
@@ -180,3 +189,17 @@ def test_close_works_inside_a_loop() -> None:
         coach.close()
 
     asyncio.run(use())
+
+
+def test_library_logs_no_debug_lines(tmp_path: Path) -> None:
+    """Without a configuration of its own, structlog prints every debug line on the program's stdout."""
+    program = (
+        "from cornerman import Coach\n"
+        "from cornerman_shared.process.logs import get_logger\n"
+        "with Coach(encoder='fake', generator='echo') as coach:\n"
+        "    list(coach.stream('test://pattern?seconds=1'))\n"
+        "    get_logger('part').debug('hidden')\n"
+        "    get_logger('part').warning('shown')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert (done.stdout, "hidden" in done.stderr, "shown" in done.stderr) == ("", False, True)

@@ -18,7 +18,7 @@ from cornerman_media.length import length_s, measure
 from cornerman_media.opening import OpenOptions, shown_name
 from cornerman_media.reader import open_video
 from cornerman_media.timestamps import TimeRepair
-from tests.unit.media.films import BLUE, GREEN, RED, Film, numbered, steady, write
+from tests.unit.media.films import BLUE, GREEN, RED, Film, number_of, numbered, steady, write
 from tests.unit.media.reading import read, read_and_measure
 
 NO_B = {"bf": "0"}
@@ -156,6 +156,17 @@ def test_interruption_ends_it(tmp_path: Path) -> None:
     with open_video(write(tmp_path / "a.mkv", Film(steady(30)))) as video:
         seen.extend(frame.time_s for frame in video.frames(lambda: len(seen) >= 5))
     assert 5 <= len(seen) < 30
+
+
+@pytest.mark.parametrize("name", ["a.flv", "a.mpg"])
+@pytest.mark.parametrize("as_bytes", [False, True])
+def test_late_streams_are_read(name: str, as_bytes: bool, tmp_path: Path) -> None:
+    """Some formats show their streams only while they are probed."""
+    codec = "libx264" if name == "a.flv" else "mpeg2video"
+    film = Film(steady(12, 25), codec=codec, rate=Fraction(25), tick=Fraction(1, 25 if codec == "mpeg2video" else 1000))
+    path = write(tmp_path / name, film)
+    with open_video(io.BytesIO(path.read_bytes()) if as_bytes else path) as video:
+        assert [number_of(frame.rgb()) for frame in video] == list(range(12))
 
 
 class WallClock:

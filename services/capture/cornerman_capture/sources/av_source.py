@@ -21,6 +21,7 @@ from cornerman_capture.broken import BrokenError
 from cornerman_capture.sources.base import DecodedFrame, StreamInfo
 from cornerman_capture.sources.errors import content_error, opening_error
 from cornerman_capture.sources.mjpeg_source import MjpegSource
+from cornerman_capture.sources.rtsp_redirect import refuse_redirect
 from cornerman_media.errors import MediaError, NoVideoError, UnreadableError
 from cornerman_media.opening import OpenOptions
 from cornerman_media.picture_stream import open_pictures
@@ -142,6 +143,8 @@ def open_mjpeg(address: Address, settings: CaptureSettings) -> MjpegSource | Non
 
 def _wanted(address: Address, settings: CaptureSettings) -> tuple[str | Path, OpenOptions]:
     """What to open, and how."""
+    if address.kind == "rtsp" and not settings.follow_links:
+        refuse_redirect(address, settings.open_timeout_s, settings.tls_ca_file)
     target, form, options = _open_arguments(address, settings)
     limit_s = settings.open_timeout_s
     return target, OpenOptions(

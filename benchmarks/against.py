@@ -1,0 +1,102 @@
+"""Benchmarks of this tree beside those of another commit, in the same run.
+
+    python -m benchmarks.against COMMIT [--rounds 3] [--only bus scale] [-- OPTIONS]
+
+Checks the commit out into a temporary worktree and runs each benchmark there and here in turn, so that other load on
+the machine slows both. OPTIONS go to the benchmarks. Prints one JSON object for each figure: the medians and `ratio`,
+here divided by there. Files that are not committed count as here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+IDENTITY = ("benchmark", "payload", "way", "workers")
+"""Fields that tell the rows of a benchmark apart."""
+
+
+def main(argv: list[str]) -> int:
+    options = argv[argv.index("--") + 1 :] if "--" in argv else []
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("commit")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", default=["bus", "scale"], metavar="NAME")
+    given = parser.parse_args(argv[: argv.index("--")] if "--" in argv else argv)
+    with tempfile.TemporaryDirectory() as name:
+        there = Path(name) / "there"
+        git("worktree", "add", "--detach", "--quiet", str(there), given.commit)
+        try:
+            for benchmark in given.only:
+                compare(benchmark, there, given.rounds, options)
+        finally:
+            git("worktree", "remove", "--force", str(there))
+    return 0
+
+
+def git(*arguments: str) -> None:
+    """Runs git in this tree.
+
+    Raises:
+        CalledProcessError: it failed; its message is on stderr.
+    """
+    subprocess.run(["git", "-C", str(ROOT), *arguments], check=True)
+
+
+def compare(benchmark: str, there: Path, rounds: int, options: list[str]) -> None:
+    """Runs a benchmark in both trees in turn and prints a row for each figure."""
+    found: dict[str, dict[str, list[float]]] = {"here": defaultdict(list), "there": defaultdict(list)}
+    for number in range(rounds):
+        # The order changes, so that neither tree always runs on the warmer machine.
+        for side in ("there", "here") if number % 2 else ("here", "there"):
+            for row in run(benchmark, ROOT if side == "here" else there, options):
+                for name, value in figures(row):
+                    found[side][name].append(value)
+    for name, here in found["here"].items():
+        if values := found["there"].get(name):
+            pair = {"here": round(statistics.median(here), 4), "there": round(statistics.median(values), 4)}
+            ratio = round(pair["here"] / pair["there"], 3) if pair["there"] else None
+            print(json.dumps({"benchmark": benchmark, "figure": name, **pair, "ratio": ratio}), flush=True)
+
+
+def run(benchmark: str, tree: Path, options: list[str]) -> list[dict[str, Any]]:
+    """The JSON lines that a benchmark prints in a tree."""
+    folders = [tree, *(tree / name for name in ("media", "pose", "shared", "training")), *tree.glob("services/*")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(str(folder) for folder in folders)}
+    line = [sys.executable, "-m", f"benchmarks.{benchmark}", *options]
+    done = subprocess.run(line, cwd=tree, env=environment, stdout=subprocess.PIPE, check=True)
+    return [json.loads(text) for text in done.stdout.splitlines() if text.startswith(b"{")]
+
+
+def figures(row: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """Names and values of the numbers in a row.
+
+    >>> list(figures({"benchmark": "bus", "way": "blob", "latency": {"p50": 1.5}}))
+    [('bus blob latency p50', 1.5)]
+    """
+    start = [str(row[name]) for name in IDENTITY if name in row]
+
+    def walk(value: Any, path: list[str]) -> Iterator[tuple[str, float]]:
+        if isinstance(value, Mapping):
+            for name, inner in value.items():
+                yield from walk(inner, [*path, str(name)])
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield " ".join(path), float(value)
+
+    for name, value in row.items():
+        if name not in IDENTITY:
+            yield from walk(value, [*start, name])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
