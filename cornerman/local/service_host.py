@@ -11,11 +11,12 @@ from cornerman.local.launcher import Launcher
 from cornerman.local.outages import publish_outages
 from cornerman.local.signals import stop_at_signals
 from cornerman.local.supervisor import supervise_server
-from cornerman.local.workers import live_roles, wait_until_running
+from cornerman.local.workers import READY_S, live_roles, wait_until_running
 from cornerman_shared.aio import background
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.registry import put_source
 from cornerman_shared.bus.server_memory import refuse_eviction
+from cornerman_shared.errors import FatalError
 
 if TYPE_CHECKING:
     from cornerman.local.run_output import RunOutput
@@ -33,8 +34,8 @@ async def host_services(server: ServerChoice, counts: Mapping[str, int], output:
         page_url: printed once the gateway runs; "" = no page.
 
     Raises:
-        FatalError: a setting of a service is wrong, the server was lost, or a service did not get ready. A service
-            that crashes again and again is tried again after growing pauses, and the others go on.
+        FatalError: a setting of a service is wrong, or the server was lost. A service that crashes again and again,
+            or does not get ready, stops no other: it is tried again after growing pauses, or waited for.
     """
     try:
         async with Bus.connect(server.settings) as bus:
@@ -58,7 +59,7 @@ async def _host(bus: Bus, server: ServerChoice, counts: Mapping[str, int], outpu
     launcher = Launcher(counts, server.overrides, output.child)
     supervision = supervise_server(server, launcher.failure, output.child)
     async with stop_at_signals(stop), launcher.running(), background(supervision, publish_outages(bus, launcher)):
-        done = await launcher.race(wait_until_running(bus, counts, down=launcher.down), stop.wait())
+        done = await launcher.race(_wait_or_say(bus, counts, launcher, output), stop.wait())
         if 0 in done and not stop.is_set():
             for role, outage in launcher.down().items():
                 output.complain(f"{role} is down and tried again from time to time: {outage.reason}")
@@ -70,3 +71,11 @@ async def _host(bus: Bus, server: ServerChoice, counts: Mapping[str, int], outpu
         await launcher.stop(["capture"], within_s=STOP_CAPTURE_S)
         await launcher.stop(within_s=min(STOP_OTHERS_S, server.settings.runtime.drain_s + 1.0))
     launcher.check()
+
+
+async def _wait_or_say(bus: Bus, counts: Mapping[str, int], launcher: Launcher, output: RunOutput) -> None:
+    """Waits for the services; says which of them do not get ready, and leaves them their time."""
+    try:
+        await wait_until_running(bus, counts, down=launcher.down, timeout_s=READY_S)
+    except FatalError as error:
+        output.complain(str(error))

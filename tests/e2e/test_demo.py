@@ -199,7 +199,7 @@ def test_killed_service_loses_nothing(cornerman: Callable[..., Command]) -> None
 
 def test_service_that_fails_ends_run(cornerman: Callable[..., Command]) -> None:
     line = ("run", "test://pattern", "--json", "--encoder", "mobile_videogpt", "--set", "encoder.model=./nowhere")
-    ended = cornerman(*line, *FAST).end()
+    ended = cornerman(*line, "--generator", "echo", *FAST).end()  # which loads no model that could fail first
     assert ended.code == 70
     assert "encoder ended with exit code 78: a setting is wrong" in ended.errors
     assert "nowhere" in ended.errors

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -15,11 +16,15 @@ from cornerman.local.child import describe_exit
 from cornerman.local.launcher import Launcher
 from cornerman.local.outages import publish_outages
 from cornerman.local.restarts import Restarts
+from cornerman.local.run_output import RunOutput
+from cornerman.local.server_choice import ServerChoice
+from cornerman.local.service_host import host_services
 from cornerman_shared.aio import background
 from cornerman_shared.backoff import Backoff
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.system_health import system_health
 from cornerman_shared.errors import FatalError
+from cornerman_shared.settings.tree import Settings
 from tests.integration.waiting import until
 
 CHILDREN = {
@@ -160,6 +165,26 @@ async def test_outage_reaches_the_bus(package: str, log: Log, bus: Bus, monkeypa
     found = {problem.what: problem.reason for problem in (await system_health(bus)).problems}
     assert found["crashing"].endswith("its last line: about to crash")
     assert found["encoder"] == "no process of it runs; start it with `cornerman up`"
+
+
+async def test_late_service_does_not_end_up(package: str, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that hangs while it starts is named; the others go on until `up` is stopped."""
+    said: list[str] = []
+    output = RunOutput(as_json=False, progress=False)
+    for name in ("note", "complain"):
+        monkeypatch.setattr(output, name, said.append)
+    monkeypatch.setattr("cornerman.local.service_host.READY_S", 0.1)
+    monkeypatch.setattr("cornerman.local.service_host.Launcher", partial(Launcher, package=package))
+    hosting = asyncio.create_task(host_services(ServerChoice(settings, {}, None), {"steady": 1}, output, ""))
+
+    async def is_up() -> bool:
+        return any(line.startswith("running on") for line in said)
+
+    await until(is_up)
+    assert any("not ready within 0.1 s: steady" in line for line in said)
+    assert not hosting.done()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await hosting
 
 
 async def test_wrong_setting_is_not_retried(package: str, log: Log) -> None:

@@ -57,12 +57,16 @@ async def read_registry(bus: Bus) -> tuple[dict[str, SourceSpec], dict[str, int]
                 pipe.hgetall(keys.sources)
                 pipe.hgetall(keys.incarnations)
                 rows, numbers = await pipe.execute()
-        incarnations |= {raw_id.decode(): int(number) for raw_id, number in numbers.items()}
+        for raw_id, number in numbers.items():
+            try:
+                incarnations[raw_id.decode()] = int(number)
+            except ValueError as error:
+                log.warning("incarnation_unreadable", source_id=raw_id.decode(errors="replace"), error=str(error))
         for raw_id, body in rows.items():
             try:
                 found[raw_id.decode()] = _decode(body, bus.address_keys)
-            except (MalformedError, ValidationError) as error:
-                log.warning("source_unreadable", source_id=raw_id.decode(), error=str(error))
+            except (MalformedError, ValueError) as error:  # ValueError: pydantic's too
+                log.warning("source_unreadable", source_id=raw_id.decode(errors="replace"), error=str(error))
     return dict(sorted(found.items())), incarnations
 
 
