@@ -50,7 +50,7 @@ COMMANDS = {
     "evaluate": CommandEntry("Measure the times and texts of the coach's feedback against ground truth."),
     "gym": CommandEntry("Make synthetic training videos with their ground truth.", forwards=True),
     "train": CommandEntry("Train a model, stage by stage, from the gym's videos.", forwards=True),
-    "sources": CommandEntry("What is being watched: add, list, set, remove.", group=True),
+    "sources": CommandEntry("What is being watched: add, list, set, seal, remove.", group=True),
     "dlq": CommandEntry("Dead letters: list, show, replay, drop.", group=True),
     "models": CommandEntry("Choices of model, with the one in use; weights: list, get.", group=True),
 }

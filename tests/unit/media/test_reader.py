@@ -18,7 +18,7 @@ from cornerman_media.length import length_s, measure
 from cornerman_media.opening import OpenOptions, shown_name
 from cornerman_media.reader import open_video
 from cornerman_media.timestamps import TimeRepair
-from tests.unit.media.films import BLUE, GREEN, RED, Film, numbered, number_of, steady, write
+from tests.unit.media.films import BLUE, GREEN, RED, Film, number_of, numbered, steady, write
 from tests.unit.media.reading import read, read_and_measure
 
 NO_B = {"bf": "0"}
