@@ -18,10 +18,10 @@ PACKAGES := cornerman media mobile_videogpt pose services shared training
 STAMP  := $(VENV)/.installed$(if $(CONSTRAINTS),,-newest)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit lint docs compat faults fuzz bench chart screenshots reference clean
+.PHONY: help setup demo test unit lint docs compat faults fuzz bench coach-gate chart screenshots reference clean
 
 help: ## Show this
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 	@echo "  Options: ARGS=\"…\" for demo, compat, faults and bench; CONSTRAINTS, TORCH, PYTHON and VENV for setup."
 
 setup: $(STAMP)-$(EXTRAS) ## Install everything for work on Cornerman into .venv
@@ -75,6 +75,9 @@ fuzz: setup ## Damaged media files in child processes, 2,000 of them; the seed i
 
 bench: setup ## Every benchmark beside its peer, as JSON lines
 	$(BIN)/python -m benchmarks $(ARGS)
+
+coach-gate: setup ## What a new coach on skeletons must pass: gym, quiet, and people with PEOPLE=DIR
+	$(BIN)/python -m cornerman_training.skeleton.coach_gate $(if $(PEOPLE),--people $(PEOPLE)) $(ARGS)
 
 chart: setup ## Write deploy/k8s and the dashboard from the Helm chart
 	$(BIN)/python deploy/dashboard.py > deploy/chart/files/dashboard.json

@@ -50,12 +50,13 @@ class MemoryTrend:
             await asyncio.sleep(EVERY_S)
 
     def print_table(self) -> None:
-        """Prints the median of each quarter of the run and the slope of the line through all samples."""
+        """Prints the median of each quarter of the run, and the slope of the line through its last four fifths."""
         print(f"{'memory':<11}{'samples':>8}{'median MiB of each quarter (keys: number)':>44}{'a hour':>10}")
         for name, rows in sorted(self._rows.items()):
             at_s, value = np.array(rows).T
             quarters = np.linspace(0, at_s[-1] + 1e-9, 5)
             parts = [value[(at_s >= low) & (at_s <= high)] for low, high in pairwise(quarters)]
             medians = "  ".join(f"{np.median(part):8.1f}" if len(part) else f"{'-':>8}" for part in parts)
-            slope = float(np.polyfit(at_s, value, 1)[0]) * 3600 if len(rows) > 2 else 0.0
+            warm = at_s > at_s[-1] / 5
+            slope = float(np.polyfit(at_s[warm], value[warm], 1)[0]) * 3600 if warm.sum() > 2 else 0.0
             print(f"{name:<11}{len(rows):>8}{medians:>44}{slope:>+10.1f}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import uuid
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 import typer
@@ -13,7 +15,7 @@ from cornerman.local.event_lines import EventLines
 from cornerman.local.run_output import RunOutput
 from cornerman.local.signals import run_until_signal
 from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.messages import DeltaEvent, EndEvent, Question, StartEvent
+from cornerman_shared.bus.messages import DeltaEvent, EndEvent, Event, Question, StartEvent
 from cornerman_shared.bus.registry import get_source
 from cornerman_shared.bus.streams import question_request_id
 from cornerman_shared.errors import ConfigError, GenerationError
@@ -21,6 +23,8 @@ from cornerman_shared.settings.source import MAX_QUESTION
 from cornerman_shared.settings.tree import Settings
 from cornerman_shared.text import clean_text
 
+UNHEARD_S = 5.0
+"""How long after its deadline the end of a question may come."""
 OLD_S = 5.0
 """An answer about an older picture says so."""
 
@@ -64,9 +68,7 @@ async def _ask(settings: Settings, source_id: str, text: str, output: RunOutput)
         events = bus.subscribe(source_id, since=await bus.newest_id(bus.keys(source_id).feedback(source_id)))
         await bus.ask(question)
         printed = False
-        async for _, event in events:
-            if getattr(event, "request_id", "") != request_id:
-                continue
+        async for event in _of_request(events, request_id, settings):
             if isinstance(event, StartEvent) and event.attempt > 1 and printed and not output.as_json:
                 sys.stdout.write("\n")  # another worker starts over
             if isinstance(event, DeltaEvent) and not output.as_json:
@@ -86,3 +88,29 @@ async def _ask(settings: Settings, source_id: str, text: str, output: RunOutput)
                 if line is not None and output.as_json:
                     output.line(line)
                 return
+
+
+async def _of_request(
+    events: AsyncIterator[tuple[str, Event]], request_id: str, settings: Settings
+) -> AsyncIterator[Event]:
+    """Events of a request.
+
+    Raises:
+        GenerationError: it has not begun or ended when the decider should have ended it as expired.
+    """
+    expires_s = settings.decider.question_s + UNHEARD_S
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(expires_s) as limit:
+            async for _, event in events:
+                if getattr(event, "request_id", "") != request_id:
+                    continue
+                if isinstance(event, StartEvent):  # from here on, the generator or the decider ends it
+                    limit.reschedule(loop.time() + expires_s + settings.generator.timeout_s)
+                yield event
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise GenerationError(
+            f"nobody answered within {expires_s:g} s (decider.question_s); `cornerman status` shows what runs"
+        ) from None

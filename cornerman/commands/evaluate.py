@@ -125,7 +125,8 @@ def _people(folder: Path, html: Path | None, as_json: bool) -> None:
             raise ConfigError(
                 f"--html {html}: {error.strerror}; give a file in a folder that can be written"
             ) from error
-    print(people_run.people_json(scores) if as_json else people_run.people_text(scores))
+    checks = people_run.check_people(folder)
+    print(people_run.people_json(scores, checks) if as_json else people_run.people_text(scores, checks))
 
 
 def _write(

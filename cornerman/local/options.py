@@ -24,7 +24,7 @@ Set = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="JSON objects on stdout, one a line; logs on stderr.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what the services log.")]
-EncoderBackend = Annotated[str | None, typer.Option(help="Encoder back end: fake or mobile_videogpt.")]
+EncoderBackend = Annotated[str | None, typer.Option(help="Encoder back end: mobile_videogpt, pose or fake.")]
 GeneratorBackend = Annotated[str | None, typer.Option(help="Generator back end: echo, mobile_videogpt, vlm, openai…")]
 
 SERVER_S = 3.0

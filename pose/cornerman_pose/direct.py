@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cornerman_pose.measures import CHANNELS, UNITS
+from cornerman_pose.channels import CHANNELS, UNITS
 
 Array = NDArray[np.float64]
 # Lengths over that of the trunk, from the shoulders to the hips (medians of BlazePose landmarks on people).
-_ARM, _LEG, _FOOT = 1.0, 1.53, 0.45
+_ARM, _LEG, _FOOT, _THIGH = 1.0, 1.53, 0.45, 0.79
 _SHOULDERS, _ELBOWS, _WRISTS, _HIPS, _KNEES, _ANKLES, _TOES, _EARS = (
     slice(a, a + 2) for a in (3, 5, 7, 9, 11, 13, 17, 1)
 )
@@ -79,6 +79,12 @@ def direct_channels(flat: Array, metric: Array, heading: Array, side: Array) -> 
     lean3 = np.degrees(np.arctan2(forward3, -trunk3[..., 1]))
     lean = np.where(np.abs(lean2 - lean3) < 180, mixed(lean2, lean3), lean2)
 
+    aside3 = trunk3[..., 0] * np.cos(heading) + trunk3[..., 2] * np.sin(heading)
+    roll3 = np.degrees(np.arctan2(aside3, -trunk3[..., 1]))
+    towards_left = np.where(np.cos(heading) >= 0, 1.0, -1.0)
+    roll2 = np.degrees(np.arctan2((shoulder[..., 0] - hip[..., 0]) * towards_left, hip[..., 1] - shoulder[..., 1]))
+    over = (flat[..., _KNEES, 1] - flat[..., _HIPS, 1]) / _THIGH
+
     a, h, b = (pick(flat[..., p, 0], near) for p in (_SHOULDERS, _HIPS, _ANKLES))
     ay, hy, by = (pick(flat[..., p, 1], near) for p in (_SHOULDERS, _HIPS, _ANKLES))
     below = np.sign((b - a) * ((b - a) * (hy - ay) - (by - ay) * (h - a)))
@@ -104,6 +110,8 @@ def direct_channels(flat: Array, metric: Array, heading: Array, side: Array) -> 
         "thigh_hi": mixed(thigh2.max(-1), thigh3.max(-1)),
         "bridge": mixed(pick(bridge2, near), bridge3.max(-1)),
         "ankle_up": (hip[..., 1] - flat[..., _ANKLES, 1].mean(-1)) / _LEG,
+        "hip_up": mixed(pick(over, near), over.mean(-1)),
+        "roll": mixed(roll3, roll2),
     }
     out: Array = np.stack([values[name] for name in CHANNELS], axis=-1) / UNITS
     return out

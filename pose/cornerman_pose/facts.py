@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Protocol
 
+from cornerman_pose.coaching import needed_parts
 from cornerman_pose.movements import movements
 
 
@@ -48,7 +49,11 @@ def facts_line(seen: SeenFacts) -> str:
     elif seen.view == "several":
         parts.append("several people in view")
     else:
-        parts.append(f"{', '.join(seen.missing)} not in view" if seen.missing else "whole body in view")
+        # Parts that the exercise is not judged by would only distract a small model.
+        needed = [part for part in seen.missing if part in needed_parts(seen.exercise)]
+        parts.append(
+            f"{', '.join(needed)} not in view" if needed else f"{'' if seen.missing else 'whole '}body in view"
+        )
     parts += [_plain(limit) for limit in seen.limits]
     return "; ".join(parts)
 

@@ -11,46 +11,46 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cornerman_pose.channels import CHANNELS
+
 if TYPE_CHECKING:
     from cornerman_pose.movements import FormRule
 
 Array = NDArray[np.float64]
-# The unit in which the net estimates each channel. Angles in degrees; `hi`, `lo`: greater and lesser of two sides.
-CHANNELS: dict[str, float] = {
-    "knee": 40.0,  # mean of both knees, 180 is straight
-    "front_knee": 40.0,  # the knee whose foot is further to the front
-    "elbow_lo": 45.0,
-    "lean": 30.0,  # trunk from the vertical, forward positive, -90 on the back
-    "spine": 15.0,  # angle between its halves
-    "hip_offset": 10.0,  # hips below (+) the line from shoulder to ankle
-    "neck": 20.0,  # ear, shoulder, hip
-    "arms_hi": 45.0,  # shoulder to wrist from hanging
-    "arms_lo": 45.0,
-    "wrist_hi": 0.5,  # above the shoulder, over the arm's length
-    "wrist_lo": 0.5,
-    "upper_arm": 35.0,  # to the trunk, the greater
-    "knee_gap": 0.4,  # over the gap of the ankles
-    "feet_gap": 0.3,  # sideways, over the leg's length
-    "past_toes": 0.7,  # front knee before its toes, over the foot's length
-    "thigh_hi": 40.0,  # from hanging
-    "bridge": 35.0,  # shoulder, hip, knee, the greater
-    "ankle_up": 0.3,  # above the hips, over the leg's length
-}
-UNITS = np.array(list(CHANNELS.values()))
 _AT = {name: i for i, name in enumerate(CHANNELS)}
+
+
+_STIFF = 145.0
+"""Knees that never bend below this many degrees are kept stiff on purpose, as in a Romanian deadlift."""
 
 
 def _hips_first(rows: Array) -> float:
     knee, lean = rows[:, _AT["knee"]], rows[:, _AT["lean"]]
-    low = int(np.argmax(lean))
-    least, most = knee[low:].min(), knee[low:].max()
-    if most - least < 12:
+    low = int(np.argmin(knee))
+    least, most = knee[low], knee[low:].max()
+    if most - least < 20 or lean[low] < 25:
         return 0.0
     at = low + int(np.argmax(knee[low:] > least + 0.7 * (most - least)))
-    return float((lean[at] - lean[-1]) / max(lean[low] - lean[-1], 1.0))
+    return float(lean[at] / lean[low])
 
 
-def _get(name: str, how: Callable[[Array], np.floating]) -> tuple[tuple[str, ...], Callable[[Array], float]]:
+def _bent_lean(rows: Array) -> float:
+    bent = rows[:, _AT["knee"]] < _STIFF
+    return float(np.percentile(rows[bent, _AT["lean"]], 95)) if bent.any() else 0.0
+
+
+def _unlevel_hands(rows: Array) -> float:
+    apart = np.abs(rows[:, _AT["wrist_hi"]] - rows[:, _AT["wrist_lo"]])
+    return float(np.percentile(apart, 97) - np.percentile(apart, 20))
+
+
+def _spread(x: Array) -> float:
+    """Range without the outermost twentieth at each end: one bad frame says nothing."""
+    low, high = np.percentile(x, (5, 95))
+    return float(high - low)
+
+
+def _get(name: str, how: Callable[[Array], np.floating | float]) -> tuple[tuple[str, ...], Callable[[Array], float]]:
     return (name,), lambda rows: float(how(rows[:, _AT[name]]))
 
 
@@ -65,11 +65,15 @@ def _apart(name: str) -> tuple[tuple[str, ...], Callable[[Array], float]]:
 
 # Measure of the table: the channels it reads, and its value over the frames of a repetition [T, channels].
 MEASURES: dict[str, tuple[tuple[str, ...], Callable[[Array], float]]] = {
-    "smallest knee angle": _get("knee", np.min),
+    "least height of the hips above the knees over the thigh's length": _get("hip_up", lambda x: np.percentile(x, 4)),
+    "sideways sway of the trunk": _get("roll", _spread),
+    "one hand thrown up over the other, over the arm's length": (("wrist_hi", "wrist_lo"), _unlevel_hands),
+    "travel of the shoulders above the hands over the arm's length": _get("wrist_hi", _spread),
+    "greatest lean of the trunk with bent knees": (("lean", "knee"), _bent_lean),
     "gap of the knees over gap of the ankles at the bottom": _deepest("knee_gap"),
     "greatest lean of the trunk from the vertical": _get("lean", np.max),
     "angle between the halves of the spine": _get("spine", np.max),
-    "hips below the line from shoulder to ankle": _get("hip_offset", np.median),
+    "hips below the line from shoulder to ankle at the lowest": _get("hip_offset", lambda x: np.percentile(x, 90)),
     "hips above the line from shoulder to ankle": _get("hip_offset", lambda x: -np.median(x)),
     "smallest elbow angle": _get("elbow_lo", np.min),
     "angle of ear, shoulder and hip": _get("neck", np.median),
@@ -88,7 +92,7 @@ MEASURES: dict[str, tuple[tuple[str, ...], Callable[[Array], float]]] = {
     "range of the trunk's lean": _get("lean", np.ptp),
     "greatest angle of the upper arm to the trunk": _get("upper_arm", np.max),
     "lean of the trunk at the bottom": _get("lean", np.max),
-    "share of the bottom's lean left when the knees are extended by 70 %": (("lean", "knee"), _hips_first),
+    "share of the lean at the bottom that is left when the knees are extended by 70 %": (("lean", "knee"), _hips_first),
     "least lean of the trunk at the top": _get("lean", lambda x: np.percentile(x, 5)),
     "greatest elevation of the thigh from hanging": _get("thigh_hi", np.max),
     "greatest angle of shoulder, hip and knee": _get("bridge", np.max),
@@ -106,6 +110,11 @@ def rule_value(rule: FormRule, rows: Array, seconds: float) -> float:
         seconds: duration of the movement without pauses.
     """
     return seconds if rule.measure == DURATION else MEASURES[rule.measure][1](rows)
+
+
+def travel_of(channel: str, rows: Array) -> float:
+    """Range of a channel over the frames of a repetition [T, channels], without the outermost frames."""
+    return _spread(rows[:, _AT[channel]])
 
 
 def rule_channels(rule: FormRule) -> list[int]:

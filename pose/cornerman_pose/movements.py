@@ -16,9 +16,13 @@ VIEWS: tuple[View, ...] = ("front", "oblique", "side")
 class FormRule:
     """One mistake: what is measured on a repetition, and from when on it is wrong.
 
-    `limit` is in `unit`; values within `grey` of it are neither right nor wrong. `decide` is the probability from which
-    it is named. `landmarks` are pairs of body parts that must be visible, `views` the camera angles from which the
-    measure can be judged.
+    Values within `grey` of `limit`, in `unit`, are neither right nor wrong. A mistake is named when its probability is
+    above `decide` and what is measured is past the limit by `past` greys. `own`, if not 0, is the share of the person's
+    own usual travel (of their usual time, where the measure is the duration) below which it is named as well.
+    From bodies turned further than `turned` (0 front, 1 side) it is not judged, whatever the net says.
+    `landmarks` are pairs of body parts that must be visible, `views` the camera angles from which the measure can be
+    judged. `reads` says whose channels are measured: the net's, which knows what a view hides, or the landmarks' own,
+    where the picture shows it and the net would smooth it away.
     """
 
     exercise: str
@@ -33,6 +37,10 @@ class FormRule:
     landmarks: tuple[str, ...]
     views: tuple[View, ...]
     source: str
+    past: float = -99.0
+    turned: float = 1.0
+    own: float = 0.0
+    reads: Literal["net", "landmarks"] = "net"
 
     @property
     def key(self) -> str:
@@ -47,11 +55,12 @@ class FormRule:
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """An exercise: `repetitions` are counted, a `hold` is timed."""
+    """An exercise: `repetitions` are counted, a `hold` is timed; `travel` is the channel that says how far one goes."""
 
     name: str
     kind: Literal["repetitions", "hold"]
     rules: tuple[FormRule, ...]
+    travel: str = ""
 
 
 @cache
@@ -81,10 +90,15 @@ def movements() -> tuple[Movement, ...]:
                 landmarks=tuple(cast("list[str]", row["landmarks"])),
                 views=tuple(cast("list[View]", row["views"])),
                 source=str(row["source"]),
+                turned=float(cast("float", row.get("turned", 1.0))),
+                past=float(cast("float", row.get("past", -99.0))),
+                own=float(cast("float", row.get("own", 0.0))),
+                reads=cast("Literal['net', 'landmarks']", row.get("reads", "net")),
             )
             for row in rows
         )
-        out.append(Movement(name, cast("Literal['repetitions', 'hold']", entry["kind"]), rules))
+        kind = cast("Literal['repetitions', 'hold']", entry["kind"])
+        out.append(Movement(name, kind, rules, str(entry.get("travel", ""))))
     return tuple(out)
 
 

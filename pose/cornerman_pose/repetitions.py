@@ -13,10 +13,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cornerman_pose.evidence import moving_seconds, weigh
-from cornerman_pose.features import FPS
+from cornerman_pose.channels import FPS
+from cornerman_pose.evidence import moving_rows, moving_seconds, weigh
+from cornerman_pose.habit import Habit, travel
 from cornerman_pose.movements import FormRule, exercise_names, form_rules, movements
-from cornerman_pose.temporal import FrameReading
+from cornerman_pose.reading import FrameReading, cut
+
+_BESIDE = 0.5
+"""Probability from which a mistake is named that only the comparison with the person's own repetitions shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,8 @@ class RepetitionCounter:
         self._hold_s = 0.0
         self._phase = 0.0
         self._nearly = 0
+        self._habits: dict[str, Habit] = {}  # by exercise: what was usual stays so over a pause or a wrong guess
+        self._sides: list[tuple[float, float]] = []  # how far the body is turned, by time
 
     def push(
         self, times_s: NDArray[np.float64], reading: FrameReading, side: NDArray[np.float64], seen: NDArray[np.bool_]
@@ -113,6 +119,7 @@ class RepetitionCounter:
         """
         done: list[RepetitionSeen] = []
         for k in range(len(times_s)):
+            self._sides = [*self._sides, (float(times_s[k]), float(side[k]))][-int(12 * FPS) :]
             done += self._frame(float(times_s[k]), reading, k, bool(seen[k]))
         last = len(times_s) - 1
         view: Literal["front", "oblique", "side", "nobody"] = "nobody"
@@ -122,7 +129,14 @@ class RepetitionCounter:
 
     def memory(self) -> dict[str, str | int | list[float]]:
         """What another process needs to go on: exercise, count and belief; the net settles within seconds."""
-        return {"exercise": self.exercise, "count": self.count, "belief": [round(float(b), 4) for b in self._belief]}
+        habit = self._habits.get(self.exercise, Habit())
+        return {
+            "exercise": self.exercise,
+            "count": self.count,
+            "belief": [round(float(b), 4) for b in self._belief],
+            "travel": [round(v, 3) for v in habit.travel],
+            "seconds": [round(v, 3) for v in habit.seconds],
+        }
 
     def resume(self, memory: Mapping[str, object]) -> None:
         """Go on from another counter's `memory`.
@@ -135,6 +149,7 @@ class RepetitionCounter:
             raise ValueError(f"memory is about {exercise!r}; this release knows {', '.join(self._names)}: start again")
         self.exercise, self.count = str(exercise), int(str(count))
         self._belief = np.array(belief, dtype=np.float64)
+        self._habits = {self.exercise: Habit.of(memory.get("travel"), memory.get("seconds"))}
 
     def finish(self) -> ChunkObservation | None:
         """What the end of the source decides: a last repetition past its middle, cut by the end."""
@@ -179,7 +194,7 @@ class RepetitionCounter:
             return self._settle(now)
         p, phase = float(reading.end[k]), float(reading.phase[k])
         self._phase = phase
-        self._rows.append((now, FrameReading(*(getattr(reading, n)[k : k + 1] for n in FrameReading.__slots__))))
+        self._rows.append((now, cut(reading, slice(k, k + 1))))
         self._rows = self._rows[-int(12 * FPS) :]
         if 0.25 < phase < 0.75 and reading.cycle[k] > 0.4:
             self._middle = True
@@ -233,19 +248,33 @@ class RepetitionCounter:
     def _judge(self, end: float, start: float, p: float, exercise: str) -> RepetitionSeen:
         s = self.settings
         moved = self._between(start, end)
+        if moved is not None and exercise not in self._holds:
+            moved = cut(moved, moving_rows(moved.phase, moved.cycle))
         ended = self._between(end - (1.5 if exercise in self._holds else 0.13), end + 0.3)
         mistakes, judged = [], []
+        habit = self._habits.setdefault(exercise, Habit())
+        sides = [side for t, side in self._sides if start - 1e-6 <= t <= end + 1e-6]
+        turned = float(np.median(sides)) if sides else 0.0
+        seconds = moving_seconds(moved) if moved is not None else 0.0
+        far = travel(exercise, moved.measure.astype(float)) if moved is not None else 0.0
         for i, rule in enumerate(self._rules):
             if rule.exercise != exercise or moved is None or ended is None:
                 continue
-            evidence = weigh(rule, i, moved, ended, moving_seconds(moved))
+            if turned > rule.turned:
+                continue
+            evidence = weigh(rule, i, moved, ended, seconds)
             if evidence.observable < s.observable:
                 continue
             judged.append(rule.name)
             a, b, c = self._calibration[i]
             probability = 1.0 / (1.0 + float(np.exp(-(a * evidence.excess + b * evidence.logit + c))))
-            if probability > s.per_rule.get(rule.key, rule.decide if s.wrong is None else s.wrong):
+            beside = habit.probability(rule, far, seconds)
+            least = s.per_rule.get(rule.key, rule.decide if s.wrong is None else s.wrong)
+            if (probability > least and evidence.past > rule.past) or beside > _BESIDE:
+                probability = max(probability, beside)
                 mistakes.append(NamedMistake(rule, probability, evidence.excess))
+        if exercise not in self._holds and moved is not None:
+            habit.add(far, seconds)
         mistakes.sort(key=lambda m: -m.probability)
         return RepetitionSeen(exercise, self.count, start, end, tuple(mistakes), tuple(judged), p)
 

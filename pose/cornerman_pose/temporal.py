@@ -10,36 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cornerman_pose.channels import CHANNELS, UNITS
 from cornerman_pose.features import COUNT, DIRECT
-from cornerman_pose.measures import CHANNELS, UNITS
 from cornerman_pose.movements import exercise_names, form_rules
+from cornerman_pose.reading import Floats, FrameReading
 
-Floats = NDArray[np.float32]
 _ACTIONS = 3
 _UNCALIBRATED = np.array([1.5, 0.3, 0.0], dtype=np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class FrameReading:
-    """What the net reads at K frames.
-
-    `exercise` [K,E] probabilities over `exercise_names()`; `phase` [K] in 0..1 of a repetition and `cycle` [K], how
-    clearly there is one; `end` [K] probability that a repetition has just ended; `action` [K,3]; per mistake [K,R]:
-    `wrong` probability, `observable` probability. Per channel of `measures.py` [K,M]: `measure` in
-    degrees and ratios, and `doubt`, the scale of its error in the same unit.
-    """
-
-    exercise: Floats
-    phase: Floats
-    cycle: Floats
-    end: Floats
-    action: Floats
-    wrong: Floats
-    observable: Floats
-    measure: Floats
-    doubt: Floats
 
 
 @dataclass(slots=True)
@@ -127,4 +105,5 @@ class TemporalNet:
             observable=_sigmoid(observable),
             measure=((measure + features[:, DIRECT]) * UNITS).astype(np.float32),
             doubt=(np.exp(np.clip(doubt, -4, 2)) * UNITS).astype(np.float32),
+            shown=(features[:, DIRECT] * UNITS).astype(np.float32),
         )

@@ -43,3 +43,11 @@ class FencedError(CornermanError):
 
 class GenerationError(CornermanError):
     """The generator back end failed. Subscribers get an error event with the cause."""
+
+
+def is_contained(error: Exception) -> bool:
+    """Whether an error costs only the entry or the source that it came from, and the process goes on.
+
+    False when the process, its lease or the server is the cause.
+    """
+    return not isinstance(error, (FatalError, FencedError, RetryableError))

@@ -8,8 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from cornerman_capture.source_runner import identity
-from cornerman_shared.bus.codec import pack_map
-from cornerman_shared.bus.registry import _decode, stored_settings
+from cornerman_shared.bus.registry import read_settings, stored_settings
 from cornerman_shared.settings.source import SourceSpec
 
 FIRST = (Path(__file__).parent / "data" / "source_settings.txt").read_text().split()
@@ -35,13 +34,13 @@ def test_first_version_reads_defaults() -> None:
 )
 def test_changed_settings_survive(changes: dict[str, object]) -> None:
     spec = SourceSpec.model_validate({**CAM.model_dump(), **changes})
-    assert _decode(pack_map(stored_settings(spec))) == spec
+    assert read_settings(stored_settings(spec)) == spec
 
 
 def test_settings_of_newer_version_are_ignored() -> None:
     body = stored_settings(CAM)
     body |= {"colour": "red", "watch": {**body["watch"], "zoom": 2.0}}
-    assert _decode(pack_map(body)) == CAM
+    assert read_settings(body) == CAM
 
 
 def test_run_is_the_same_across_versions() -> None:

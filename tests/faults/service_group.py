@@ -20,10 +20,19 @@ ROOT = Path(__file__).parents[2]
 
 
 class Service:
-    """One service process; `restart` starts a new one under a new worker name, as a supervisor does."""
+    """One service process; `restart` starts a new one under a new worker name, as a supervisor does.
 
-    def __init__(self, role: str, number: int, environment: dict[str, str], log: Path) -> None:
+    Args:
+        role: of the service.
+        number: among those of its role.
+        environment: its settings.
+        log: file for its output.
+        module: what to run; empty = the service.
+    """
+
+    def __init__(self, role: str, number: int, environment: dict[str, str], log: Path, module: str = "") -> None:
         self.role = role
+        self._module = [module] if module else ["tests.faults.faulty", role]
         self.number = number
         self.kills = 0
         self.restarting = False
@@ -35,7 +44,7 @@ class Service:
         name = f"{self.role}-{self.number}-{self.kills}"
         with self._log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.faulty", self.role],
+                [sys.executable, "-m", *self._module],
                 cwd=ROOT,
                 env={**os.environ, **self._environment, "CORNERMAN_RUNTIME__NAME": name},
                 stdout=log,

@@ -10,18 +10,23 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import cornerman
 from cornerman.cli import invoke
+from cornerman.commands import ask
+from cornerman.local.run_output import RunOutput
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.codec import pack, unpack
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import DeadLetter, DecisionEvent, DeltaEvent, EndEvent, Question, StartEvent, Times
-from cornerman_shared.bus.registry import get_source
-from cornerman_shared.settings.tree import Settings
+from cornerman_shared.bus.registry import add_source, get_source
+from cornerman_shared.errors import GenerationError
+from cornerman_shared.settings.source import SourceSpec
+from cornerman_shared.settings.tree import Settings, load_settings
 
 TIMES = Times(1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
 
@@ -185,6 +190,29 @@ async def test_answer_is_printed(bus: Bus, run: Callable[..., tuple[int, str, st
     await bus.emit(end("Three squats.", request_id))
     code, out = await asking
     assert (code, out) == (0, b"Three squats.\n")
+
+
+async def test_unheard_question_ends_with_the_reason(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ask, "UNHEARD_S", 0.1)
+    monkeypatch.setenv("CORNERMAN_DECIDER__QUESTION_S", "0.2")
+    await add_source(bus, SourceSpec(source_id="cam1", url="test://pattern"))
+    settings = load_settings({"redis": {"url": bus.url}})
+    with pytest.raises(GenerationError, match=r"nobody answered within 0\.3 s .*cornerman status"):
+        await ask._ask(settings, "cam1", "how many?", RunOutput(as_json=False, progress=False))
+
+
+async def test_refused_question_ends_with_the_reason(bus: Bus) -> None:
+    await add_source(bus, SourceSpec(source_id="cam1", url="test://pattern"))
+    output = RunOutput(as_json=False, progress=False)
+    asking = asyncio.create_task(ask._ask(bus.settings, "cam1", "how many?", output))
+    async with asyncio.timeout(60):
+        while not (asked := await bus.redis.xrange(bus.keys("cam1").questions)):
+            await asyncio.sleep(0.02)
+    question = unpack(asked[0][1][streams.FIELD], Question)
+    refusal = replace(end("", f"cam1:q:{question.question_id}"), status="failed", cause="16 questions wait already")
+    await bus.emit(refusal)
+    with pytest.raises(GenerationError, match=r"\(failed\): 16 questions wait already"):
+        await asking
 
 
 async def _ask(bus: Bus) -> tuple[int | None, bytes]:

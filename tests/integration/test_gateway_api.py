@@ -161,7 +161,22 @@ async def test_a_question_reaches_the_decider(web: tuple[httpx.AsyncClient, AppS
     question = unpack(fields[FIELD], Question)
     assert (question.text, question.source_id) == ("How many?", "cam")
     assert answer["request_id"] == f"cam:q:{question.question_id}"
+    assert answer["expires_in_s"] == bus.settings.decider.question_s
     problem(await client.post("/api/sources/cam/questions", json={"text": "   "}), 422)
+
+
+async def test_too_many_questions_are_refused(web: tuple[httpx.AsyncClient, AppState], bus: Bus) -> None:
+    client, _ = web
+    keys, most = bus.keys("cam"), bus.settings.decider.max_questions
+    for source_id in ("cam", "other"):
+        await client.post("/api/sources", json={"source_id": source_id, "url": "test://pattern"})
+    await bus.redis.hset(keys.open_requests, mapping={"cam:r1:1": 0, **{f"cam:q:{n}": 0 for n in range(most - 1)}})
+    assert (await client.post("/api/sources/cam/questions", json={"text": "?"})).status_code == 202
+    await bus.redis.hset(keys.open_requests, "cam:q:last", 0)
+    refused = await client.post("/api/sources/cam/questions", json={"text": "?"})
+    body = problem(refused, 429)
+    assert f"decider.max_questions = {most}" in str(body["detail"]) and refused.headers["Retry-After"] == "5"
+    assert (await client.post("/api/sources/other/questions", json={"text": "?"})).status_code == 202
 
 
 async def test_upload_is_removed_with_its_source(web: tuple[httpx.AsyncClient, AppState]) -> None:

@@ -124,11 +124,12 @@ def _chunks(clip: LabelledClip, estimator: Callable[[], PoseEstimator] | None) -
             yield seen
 
 
-def scores_as_json(scores: Mapping[str, PeopleScore]) -> str:
-    """The folder's own set with the keys at the top, the other sets below `sets`, by name."""
+def scores_as_json(scores: Mapping[str, PeopleScore], checks: Mapping[str, object] | None = None) -> str:
+    """The folder's own set with the keys at the top, the other sets below `sets`, by name; and `checks`, by name."""
     own = scores.get(".")
     top: dict[str, object] = own.to_dict() if own else {}
     others = {name: score.to_dict() for name, score in scores.items() if name != "."}
     if others:
         top["sets"] = others
+    top |= {name: found for name, found in (checks or {}).items() if found}
     return json.dumps(top, indent=1)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
+from cornerman_pose.channels import FPS, UNITS
 from cornerman_pose.errors import LandmarkFileError
-from cornerman_pose.landmarks import CHUNK_FRAMES, INDEX, LANDMARKS, Person, SeenChunk
-from cornerman_pose.people_eval.coach import PersonCoach
+from cornerman_pose.features import DIRECT, LandmarkGrid
+from cornerman_pose.landmarks import INDEX, LANDMARKS, Person
+from cornerman_pose.measures import DURATION, rule_value
+from cornerman_pose.movements import form_rules
 from cornerman_pose.people_eval.names import mistake_name
 
 MEANINGS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
@@ -27,8 +30,9 @@ ASPECT: Final = 16 / 9
 """Width by height of the pictures, which the files do not tell."""
 
 TORSO_M: Final = 0.5
-_STEP_S: Final = 1 / 8
 _HEIGHT_PX: Final = 224
+_HELD: Final = 4
+"""Frames for which a still is held, so that the slow quantities of the features settle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +42,6 @@ class Still:
     exercise: str
     mistake: str
     person: Person
-
-    def chunk(self) -> SeenChunk:
-        """The person standing still for a chunk."""
-        times = [number * _STEP_S for number in range(CHUNK_FRAMES)]
-        size = (_HEIGHT_PX, round(_HEIGHT_PX * ASPECT))
-        return SeenChunk.of_rows([[self.person] * CHUNK_FRAMES], size, times)
 
 
 def read_stills(path: Path) -> list[Still]:
@@ -69,13 +67,29 @@ def read_stills(path: Path) -> list[Still]:
     return stills
 
 
-def score_stills(stills: list[Still], make_coach: Callable[[], PersonCoach]) -> dict[str, dict[str, float]]:
+def past_limits(still: Still) -> frozenset[str]:
+    """Mistakes of posture that the table's limits find in a frame, by what the landmarks themselves show.
+
+    Only those that the labels of the exercise know: a range or a time says nothing about one frame.
+    """
+    known = {name for exercise, labels in MEANINGS.values() if exercise == still.exercise for name in labels.values()}
+    one = still.person
+    image, world, visibility = (
+        np.repeat(a[None].astype(np.float64), _HELD, axis=0) for a in (one.image_px, one.world_m, one.visibility)
+    )
+    _, features = LandmarkGrid().push(np.arange(_HELD) / FPS, image, world, visibility, np.ones(_HELD))
+    rows = features[-1:, DIRECT].astype(np.float64) * UNITS
+    rules = [r for r in form_rules() if r.exercise == still.exercise and r.name in known and r.measure != DURATION]
+    return frozenset(rule.name for rule in rules if rule.excess(rule_value(rule, rows, 0.0)) > 0)
+
+
+def score_stills(
+    stills: list[Still], judge: Callable[[Still], Collection[str]] = past_limits
+) -> dict[str, dict[str, float]]:
     """For each exercise and label: frames, share in which that mistake is seen, share in which any is."""
     found: dict[str, list[tuple[bool, bool]]] = defaultdict(list)
     for still in stills:
-        made = make_coach().observe(still.chunk())
-        said = {*made.mistakes, *(m for end in made.ends for m in end.mistakes), *(s.mistake for s in made.spoken)}
-        seen = {mistake_name(name) for name in said if name}
+        seen = {mistake_name(name) for name in judge(still)}
         found[f"{still.exercise}:{still.mistake or 'right'}"].append((still.mistake in seen, bool(seen)))
     return {
         name: {

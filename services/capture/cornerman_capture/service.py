@@ -7,25 +7,34 @@ source has had no owner for the length of a lease.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Final, Literal
 
 from cornerman_capture.declared_sources import add_declared
 from cornerman_capture.source_runner import SourceRunner, identity
 from cornerman_common.model_choice import resolve_models
-from cornerman_shared.aio import wait_or_timeout
+from cornerman_shared.aio import leaves, wait_or_timeout
+from cornerman_shared.bus.commit import publish_error
 from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.memory_gate import MemoryGate
+from cornerman_shared.bus.messages import ErrorEvent
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import RegistryWatcher
 from cornerman_shared.bus.runs import set_state
 from cornerman_shared.bus.workers import live_names
-from cornerman_shared.errors import RetryableError
+from cornerman_shared.errors import FatalError, RetryableError
 from cornerman_shared.process.logs import get_logger
+from cornerman_shared.redact import redact_url
 
 if TYPE_CHECKING:
+    from cornerman_capture.source_runner import RunResult
     from cornerman_shared.process.runtime import Context
     from cornerman_shared.settings.source import SourceSpec
+
+PAUSE_S: Final = 30.0
+"""How long a source is not captured after an unexpected error of its own."""
 
 log = get_logger("capture")
 
@@ -106,18 +115,20 @@ class Capture:
             if count >= self._settings.capture.max_sources:
                 free_s = now_s - self._free_since_s.setdefault(spec.source_id, now_s)
                 if processes == 1 or free_s >= lease_s:  # else another process may have room
-                    await self._explain_waiting(spec, now_s + lease_s / 3)
+                    async with self._containing(spec.source_id):
+                        await self._explain_waiting(spec, now_s + lease_s / 3)
                 continue
             # Beyond its share a process waits for one lease, so that a process that is short of its share goes first.
             if count >= share and now_s - self._free_since_s.setdefault(spec.source_id, now_s) < lease_s:
                 continue
             lease = Lease(self._bus, self._bus.keys(spec.source_id), f"capture:{spec.source_id}", self._context.name)
-            acquired = await lease.acquire()
-            self._free_since_s.pop(spec.source_id, None)
-            if acquired:
-                self._start(spec, lease)
-            else:
-                self._retry_at_s[spec.source_id] = now_s + lease_s / 3
+            async with self._containing(spec.source_id):
+                acquired = await lease.acquire()
+                self._free_since_s.pop(spec.source_id, None)
+                if acquired:
+                    self._start(spec, lease)
+                else:
+                    self._retry_at_s[spec.source_id] = now_s + lease_s / 3
 
     async def _explain_waiting(self, spec: SourceSpec, retry_at_s: float) -> None:
         """Writes why a source waits, under its lease: a process that has room may take it at the same moment."""
@@ -151,13 +162,33 @@ class Capture:
 
     async def _run_source(self, runner: SourceRunner) -> None:
         source_id = runner.spec.source_id
+        result: RunResult | Literal["failed"] = "failed"
         try:
-            result = await runner.run()
+            async with self._containing(source_id, passing=(FatalError,)):
+                result = await runner.run()
         finally:
             del self._runners[source_id]
         if result == "over":
             self._over[source_id] = (runner.incarnation, self._identity(runner.spec))
         log.info("source_left", source_id=source_id, outcome=result)
+
+    @contextlib.asynccontextmanager
+    async def _containing(
+        self, source_id: str, passing: tuple[type[Exception], ...] = (FatalError, RetryableError)
+    ) -> AsyncIterator[None]:
+        """Turns an unexpected error of one source into its error event and a pause; raises those of `passing`."""
+        try:
+            yield
+        except Exception as error:
+            if any(isinstance(each, passing) for each in leaves(error)):
+                raise
+            self._retry_at_s[source_id] = self._context.clock.monotonic_s() + PAUSE_S
+            cause = "; ".join(f"{type(each).__name__}: {each}" for each in leaves(error))
+            log.error("source_failed", source_id=source_id, pause_s=PAUSE_S, message=redact_url(cause), exc_info=error)
+            self._context.metrics.errors_total.labels("source").inc()
+            message = f"capturing pauses for {PAUSE_S:g} s: {redact_url(cause)}"
+            now_s = self._bus.clock.now_s()
+            await publish_error(self._bus, ErrorEvent(source_id, "", "capture", message, now_s))
 
     def _is_over(self, spec: SourceSpec) -> bool:
         return self._over.get(spec.source_id) == (self._incarnation(spec.source_id), self._identity(spec))

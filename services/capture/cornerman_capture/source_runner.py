@@ -25,11 +25,12 @@ from cornerman_capture.source_state import StateChange
 from cornerman_capture.sources.opening import SourceOpener
 from cornerman_capture.sources.push import Inbox
 from cornerman_capture.stills import Stills
-from cornerman_shared.aio import background, retry
+from cornerman_shared.aio import background, leaves, retry
 from cornerman_shared.bus.mending import mend_source
 from cornerman_shared.bus.runs import RunInfo, begin_run
 from cornerman_shared.errors import FencedError, RetryableError
 from cornerman_shared.process.logs import get_logger
+from cornerman_shared.redact import redact_url
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
@@ -120,7 +121,7 @@ class SourceRunner:
         result: RunResult = "lost"
         try:
             async with self._lease.auto_renew(), background(self._watch_lease()):
-                while (reason := await self._run_once()) == "changed":
+                while (reason := await self._run_reported()) == "changed":
                     self._stop_reason = None
                 result = reason or "over"
         except* FencedError as errors:  # publisher and reporter may both be fenced
@@ -135,6 +136,24 @@ class SourceRunner:
     async def _watch_lease(self) -> None:
         await self._lease.lost.wait()
         self._stop("lost")
+
+    async def _run_reported(self) -> StopReason | None:
+        """Runs once; an unexpected error becomes the source's state before it is raised."""
+        try:
+            return await self._run_once()
+        except Exception as error:
+            if not any(isinstance(each, FencedError) for each in leaves(error)):
+                await self._report_failure(error)
+            raise
+
+    async def _report_failure(self, error: Exception) -> None:
+        cause = "; ".join(f"{type(each).__name__}: {each}" for each in leaves(error))
+        if self._reporter is None or not self._lease.held:
+            return
+        try:
+            await self._reporter.report(StateChange("reconnecting", redact_url(cause)))
+        except Exception:  # the error itself goes on; it may be the reason of this one
+            log.exception("state_not_reported", source_id=self.spec.source_id)
 
     async def _run_once(self) -> StopReason | None:
         """Captures one run. Returns the reason of a stop, or None at the end of the source."""

@@ -35,8 +35,20 @@ class ChunkOrder:
         return self._queue.next_seq
 
     def push(self, entry: OrderedEntry, now_s: float) -> OrderedEntry | None:
-        """Takes an entry; returns it instead when it is late or a duplicate."""
-        return self._queue.push(entry[0].seq, entry, now_s)
+        """Takes an entry; returns it instead when it is late or a duplicate.
+
+        The stream entry of a held one, delivered again, takes its place: the delivery before it is void.
+        """
+        seq, delivery = entry[0].seq, entry[1]
+        held = self._queue.get(seq)
+        if held and held[1] and delivery and held[1].entry_id == delivery.entry_id:
+            self._queue.replace(seq, entry)
+            return None
+        return self._queue.push(seq, entry, now_s)
+
+    def holds(self, features: Features) -> bool:
+        """True if the chunk is held already."""
+        return self._queue.get(features.seq) is not None
 
     def is_lossless(self) -> bool:
         """True if the source waits for its chunks rather than skip them."""

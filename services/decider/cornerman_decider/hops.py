@@ -5,8 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cornerman_decider.requests import decision_event, end_event, lost_event, open_request, refused_event
-from cornerman_decider.state import add_request, blobs_of, chunk_ref
-from cornerman_decider.state_codec import PLACE_FIELD, STATE_FIELD, place_text, state_bytes
+from cornerman_decider.state import OpenRequest, add_request, blobs_of, chunk_ref
+from cornerman_decider.state_codec import (
+    PLACE_FIELD,
+    STATE_FIELD,
+    place_text,
+    question_bytes,
+    question_field,
+    state_bytes,
+)
 from cornerman_shared.bus.hop import Hop
 from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD
 from cornerman_shared.bus.messages import ErrorEvent, StateEvent
@@ -17,13 +24,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cornerman_decider.core import Decision
-    from cornerman_decider.state import DeciderState, OpenRequest
-    from cornerman_shared.bus.messages import BlobRef, EndEvent, Features, Question, Request
+    from cornerman_decider.state import DeciderState
+    from cornerman_shared.bus.messages import BlobRef, EndEvent, EndStatus, Features, Question, Request
     from cornerman_shared.bus.resequence import Gap
     from cornerman_shared.bus.streams import Keys
     from cornerman_shared.settings.tree import BusSettings
 
 STAGE = "decider"
+QUESTION_KEPT_S = 3600
+"""How long a question is known as taken; one that waited for longer before it was read is not answered any more."""
 
 
 class DeciderHops:
@@ -66,19 +75,42 @@ class DeciderHops:
         hop.count_in_run(k, request.source_id, request.run, "requests")
         return add_request(state, open_request(request))
 
-    def asked(self, request: Request, state: DeciderState) -> tuple[Hop, DeciderState]:
-        """The hop that turns a question into a request, and the state after it. Void if the incarnation is over."""
-        hop = Hop().current(self._keys, request.source_id, "", request.incarnation)
-        hop.count_in_run(self._keys, request.source_id, request.run, "questions")
+    def asked(self, question: Question, request: Request, state: DeciderState) -> tuple[Hop, DeciderState]:
+        """The hop that turns a question into a request, once, and the state after it. Void for an old incarnation."""
+        source_id = request.source_id
+        hop = self._first(question).current(self._keys, source_id, "", request.incarnation)
+        hop.count_in_run(self._keys, source_id, request.run, "questions")
         after = self.requested(hop, request, state)
-        self.save(hop, request.source_id, after)
-        return hop, after
+        return hop.extend(self.keep_questions(source_id, (open_request(request),))), after
 
-    def refused(self, request: Request, cause: str, now_s: float) -> Hop:
-        """Settles a question that no generator may answer, with the reason as its end."""
-        hop = Hop().count_in_run(self._keys, request.source_id, request.run, "questions")
-        hop.event(self._keys, refused_event(request, cause, now_s), self._bus.feedback_maxlen)
+    def refused(self, question: Question, request: Request, refusal: tuple[EndStatus, str], now_s: float) -> Hop:
+        """The end (status, cause) of a question that becomes no request; it counts as one that ended at once."""
+        status, cause = refusal
+        hop = self._first(question)
+        hop.event(self._keys, refused_event(request, cause, now_s, status), self._bus.feedback_maxlen)
+        for name in ("questions", "requests", "expired" if status == "expired" else "errors"):
+            hop.count_in_run(self._keys, request.source_id, request.run, name)
         return hop.expire(self._keys, request.source_id)
+
+    def keep_questions(self, source_id: str, questions: Iterable[OpenRequest]) -> Hop:
+        """Saves open questions, each in a field of its own."""
+        hop = Hop()
+        for question in questions:
+            field = question_field(question.request_id)
+            hop.set(self._keys.decider_state(source_id), field, question_bytes(question))
+        return hop
+
+    def forget_questions(self, source_id: str, requests: Iterable[OpenRequest]) -> Hop:
+        """Deletes the fields of the questions among ended requests."""
+        hop = Hop()
+        for request in requests:
+            if request.kind == "question":
+                hop.delete(self._keys.decider_state(source_id), question_field(request.request_id))
+        return hop
+
+    def _first(self, question: Question) -> Hop:
+        """Starts a hop that takes a question once, also when a group that was deleted delivers it again."""
+        return Hop().first(self._keys.answered(question.source_id), question.question_id, QUESTION_KEPT_S)
 
     def report_error(self, hop: Hop, features: Features, message: str, now_s: float) -> None:
         """Adds an error event for the viewers of the source."""
@@ -104,11 +136,16 @@ class DeciderHops:
         key = self._keys.decider_state(source_id)
         return hop.set(key, PLACE_FIELD, place_text(state))
 
-    def dropped(self, features: Features) -> Hop:
-        """Settles features of an older run, late or duplicate, without a decision."""
+    def dropped(self, features: Features, free: Iterable[BlobRef] | None = None) -> Hop:
+        """Settles features of an older run, or late ones, without a decision.
+
+        Args:
+            features: of the chunk.
+            free: its blobs that nothing else reads; None = all of them.
+        """
         inflight = self._keys.inflight(features.source_id)
         hop = Hop().release(inflight, credit_member(features.run, features.seq))
-        return hop.free(blobs_of((chunk_ref(features),)))
+        return hop.free(blobs_of((chunk_ref(features),)) if free is None else free)
 
     def buried(self, features: Features, reason: str, strategy: str, now_s: float) -> Hop:
         """The decision for features that were delivered too often; an end marker is decided in its turn."""
@@ -127,21 +164,28 @@ class DeciderHops:
         """Ends a request of the state once as expired, unless it has ended or a newer attempt has begun meanwhile."""
         k, i = self._keys, request.request_id
         # A generator that takes the request between our look and this hop raises the attempt: then it goes on.
-        hop = Hop().expect(k.open_requests, i, str(attempt))
+        hop = Hop().expect(k.open_requests, i, str(attempt)).extend(self.forget_questions(source_id, (request,)))
         event = end_event(source_id, request, "expired", cause, attempt, now_s, state.incarnation)
         hop.once(k.open_requests, i).event(k, event, self._bus.feedback_maxlen)
         return hop.count_in_run(k, source_id, request.run, "expired").expire(k, source_id)
 
-    def no_such_source(self, question: Question, now_s: float) -> Hop:
-        """The error event for a question about an unknown source."""
-        message = f"there is no source {question.source_id!r}, so the question cannot be answered"
+    def unanswered(self, question: Question, cause: str, now_s: float) -> Hop:
+        """The error and the end of a question that no worker of its source has taken."""
         request_id = question_request_id(question.source_id, question.question_id)
-        event = ErrorEvent(question.source_id, "", STAGE, message, now_s, request_id)
-        return Hop().event(self._keys, event, self._bus.feedback_maxlen).expire(self._keys, question.source_id)
+        error = ErrorEvent(question.source_id, "", STAGE, cause, now_s, request_id)
+        request = OpenRequest(request_id, "", 0, "question", "feedback", 0.0, question.text, 0.0, ())
+        end = end_event(question.source_id, request, "failed", cause, 0, now_s)
+        hop = self._first(question).event(self._keys, error, self._bus.feedback_maxlen)
+        return hop.event(self._keys, end, self._bus.feedback_maxlen).expire(self._keys, question.source_id)
 
-    def forget(self, source_id: str, refs: tuple[BlobRef, ...]) -> Hop:
-        """Deletes the state of a removed source; void if it has been added again."""
-        hop = Hop().unregistered(self._keys, source_id)
+    def no_such_source(self, question: Question, now_s: float) -> Hop:
+        """The end of a question about an unknown source."""
+        cause = f"there is no source {question.source_id!r}, so the question cannot be answered"
+        return self.unanswered(question, cause, now_s)
+
+    def forget(self, source_id: str, refs: tuple[BlobRef, ...], requests: Iterable[OpenRequest] = ()) -> Hop:
+        """Deletes the state of a removed source, with its open requests; void if it has been added again."""
+        hop = Hop().unregistered(self._keys, source_id).extend(self.forget_questions(source_id, requests))
         for field in (STATE_FIELD, LAST_FEEDBACK_FIELD, PLACE_FIELD):
             hop.delete(self._keys.decider_state(source_id), field)
         return hop.free(refs)

@@ -131,9 +131,14 @@ def request_for(
 
 
 def request_for_question(
-    question: Question, state: DeciderState, chunks: tuple[ChunkRef, ...], say: SaySettings, now_s: float
+    question: Question,
+    state: DeciderState,
+    chunks: tuple[ChunkRef, ...],
+    say: SaySettings,
+    now_s: float,
+    deadline_at_s: float = 0.0,
 ) -> Request:
-    """The request for an answer to a person about `chunks`, oldest first; it never expires."""
+    """The request for an answer to a person about `chunks`, oldest first."""
     newest = chunks[-1] if chunks else None
     return Request(
         request_id=question_request_id(question.source_id, question.question_id),
@@ -149,7 +154,7 @@ def request_for_question(
         chunks=chunks,
         sampling=sampling(say),
         adapter=say.adapter,
-        deadline_at_s=0.0,
+        deadline_at_s=deadline_at_s,
         owns_blobs=False,
         times=Times(captured_at_s=question.asked_at_s).reached("decided", now_s),
         picture_age_s=picture_age_s(newest.captured_at_s if newest else 0.0, now_s),
@@ -187,9 +192,9 @@ def refusal(request: Request, spec: SourceSpec, ended: bool, state: str, detail:
     )
 
 
-def refused_event(request: Request, cause: str, now_s: float) -> EndEvent:
+def refused_event(request: Request, cause: str, now_s: float, status: EndStatus = "failed") -> EndEvent:
     """The end of a question that is not handed to a generator."""
-    return end_event(request.source_id, open_request(request), "failed", cause, 0, now_s, request.incarnation)
+    return end_event(request.source_id, open_request(request), status, cause, 0, now_s, request.incarnation)
 
 
 def _shown_state(state: str, detail: str) -> str:

@@ -7,33 +7,34 @@ once, and the fence on the server refuses the hops that are on their way.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from functools import partial
-from typing import TYPE_CHECKING
-
-from pydantic import ValidationError
-from redis.exceptions import ResponseError
+from typing import TYPE_CHECKING, Any
 
 from cornerman_decider.hops import STAGE, DeciderHops
+from cornerman_decider.question_worker import QuestionWorker
 from cornerman_decider.source_worker import SourceWorker
 from cornerman_decider.stored_state import load_state
 from cornerman_decider.strategies.factory import Strategies
 from cornerman_decider.strategy_runner import StrategyRunner
+from cornerman_decider.trouble import Trouble
 from cornerman_shared.aio import cancel_all, first_of, retry, wait_or_timeout
-from cornerman_shared.bus.commit import commit_with_retry, retry_forever
+from cornerman_shared.bus.commit import commit_with_retry, give_up, retry_forever
 from cornerman_shared.bus.consumer import Consumer
+from cornerman_shared.bus.hop import Hop
 from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.mending import mend_source
 from cornerman_shared.bus.messages import Features, Question
 from cornerman_shared.bus.registry import RegistryWatcher, get_source
 from cornerman_shared.bus.streams import GROUP_DECIDER
-from cornerman_shared.errors import FencedError, MalformedError, RetryableError
+from cornerman_shared.errors import FencedError, MalformedError, RetryableError, is_contained
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cornerman_shared.bus.delivery import Delivery
-    from cornerman_shared.bus.hop import Hop
     from cornerman_shared.bus.streams import Keys
     from cornerman_shared.process.runtime import Context
     from cornerman_shared.settings.source import SourceSpec
@@ -98,6 +99,7 @@ class Shard:
         """Decides until the lease is lost or the process stops."""
         bus, name, lease, count = self._bus, self._context.name, self._lease, self._context.count_entry
         slots = self._context.settings.decider.max_held + SPARE_SLOTS
+        # Parts: a source that waits for its reply must not fill the slots of the others.
         features = Consumer(
             bus,
             [self._keys.features],
@@ -105,12 +107,24 @@ class Shard:
             Features,
             name,
             slots=slots,
+            part_of=lambda message: message.source_id,
             lease=lease,
+            count_begun=True,
             tombstone=self._bury,
             count=count,
         )
         questions = Consumer(
-            bus, [self._keys.questions], GROUP_DECIDER, Question, name, slots=QUESTION_SLOTS, lease=lease, count=count
+            bus,
+            [self._keys.questions],
+            GROUP_DECIDER,
+            Question,
+            name,
+            slots=QUESTION_SLOTS,
+            part_of=lambda message: message.source_id,
+            lease=lease,
+            count_begun=True,
+            tombstone=self._bury_question,
+            count=count,
         )
         await retry_forever(self._registry.refresh)  # before any entry is read: its source must be known
         try:
@@ -141,7 +155,12 @@ class Shard:
                 continue
             del self._workers[source_id]  # first, so that entries from now on find no worker
             await cancel_all(task)
-            await worker.forget()
+            try:
+                await worker.forget()
+            except Exception as error:
+                if not is_contained(error):
+                    raise
+                log.exception("source_not_forgotten", source_id=source_id)
             log.info("source_removed", source_id=source_id)
             await self._hand_over(worker, tasks)
 
@@ -162,19 +181,32 @@ class Shard:
         self, features: Features, delivery: Delivery[Features] | None, tasks: asyncio.TaskGroup
     ) -> None:
         """Hands features to the worker of their source; those of an unknown source are settled."""
-        worker = await self._worker_for(features.source_id, tasks)
-        if worker is not None:
-            worker.push(features, delivery)
-        elif delivery is not None:
-            await commit_with_retry(delivery, self._hops.dropped(features))
+        async with self._containing(delivery):
+            worker = await self._worker_for(features.source_id, tasks)
+            if worker is not None:
+                worker.push(features, delivery)
+            elif delivery is not None:
+                await commit_with_retry(delivery, self._hops.dropped(features))
 
     async def _pass_question(self, delivery: Delivery[Question], tasks: asyncio.TaskGroup) -> None:
-        worker = await self._worker_for(delivery.message.source_id, tasks)
-        if worker is not None:
-            worker.ask(delivery)
-        else:
-            now_s = self._bus.clock.now_s()
-            await commit_with_retry(delivery, self._hops.no_such_source(delivery.message, now_s))
+        async with self._containing(delivery):
+            worker = await self._worker_for(delivery.message.source_id, tasks)
+            if worker is not None:
+                worker.ask(delivery)
+            else:
+                now_s = self._bus.clock.now_s()
+                await commit_with_retry(delivery, self._hops.no_such_source(delivery.message, now_s))
+
+    @contextlib.asynccontextmanager
+    async def _containing(self, delivery: Delivery[Any] | None) -> AsyncIterator[None]:
+        """Buries an entry that causes an unexpected error before its source has a worker."""
+        try:
+            yield
+        except Exception as error:
+            if delivery is None or not is_contained(error):
+                raise
+            log.exception("entry_failed", stream=delivery.stream, entry_id=delivery.entry_id)
+            await give_up(delivery, f"{type(error).__name__}: {error}", Hop())
 
     async def _hand_over(self, worker: SourceWorker, tasks: asyncio.TaskGroup) -> None:
         """Passes on what an ended worker had in hand: its source may have been added again since."""
@@ -184,20 +216,6 @@ class Shard:
         for question in questions:
             await self._pass_question(question, tasks)
 
-    async def _run_worker(self, worker: SourceWorker, tasks: asyncio.TaskGroup) -> None:
-        """Runs a worker. One that meets damaged data of its source starts over; the others notice nothing."""
-        source_id = worker.source_id
-        try:
-            await worker.run()
-        except ResponseError:
-            # A script that met a key of another type. Without damage the error is not the source's.
-            if not await retry_forever(lambda: mend_source(self._bus, source_id, STAGE)):
-                raise
-            log.warning("worker_starts_over", source_id=source_id)
-            await worker.keep_place()
-        self._workers.pop(source_id, None)
-        await self._hand_over(worker, tasks)
-
     async def _worker_for(self, source_id: str, tasks: asyncio.TaskGroup) -> SourceWorker | None:
         """The worker of the source, started if needed; None when the source is not registered (any more)."""
         if source_id in self._workers:
@@ -206,24 +224,27 @@ class Shard:
         if spec is None:
             return None
         if source_id not in self._workers:  # the other of the two taking tasks may have started it meanwhile
-            runner = StrategyRunner(self._bus, self._strategies, self._context.metrics)
-            load = partial(load_state, self._bus, self._hops, self._lease, source_id)
-            worker = SourceWorker(self._bus, self._lease, spec, runner, self._context.metrics, load)
+            bus, metrics = self._bus, self._context.metrics
+            runner = StrategyRunner(bus, self._strategies, metrics)
+            asked = QuestionWorker(bus, self._hops)
+            load = partial(load_state, bus, self._hops, self._lease, source_id)
+            mend = partial(mend_source, bus, source_id, STAGE)
+            worker = SourceWorker(bus, self._lease, spec, runner, asked, Trouble(), metrics, load, mend)
             for features in self._buried.pop(source_id, ()):
                 worker.push(features, None)
-            self._workers[source_id] = (
-                worker,
-                tasks.create_task(self._run_worker(worker, tasks), name=f"source:{source_id}"),
-            )
+            self._workers[source_id] = (worker, tasks.create_task(worker.run(), name=f"source:{source_id}"))
         return self._workers[source_id][0]
 
     async def _stored_spec(self, source_id: str) -> SourceSpec | None:
         """Settings of a source that the cached registry lacks; None if there are none or they cannot be read."""
         try:
             return await retry_forever(lambda: get_source(self._bus, source_id))
-        except (MalformedError, ValidationError) as error:
+        except (MalformedError, ValueError) as error:
             log.warning("source_unreadable", source_id=source_id, error=str(error))
             return None
+
+    def _bury_question(self, question: Question, reason: str) -> Hop:
+        return self._hops.unanswered(question, f"deciders died on it: {reason}", self._bus.clock.now_s())
 
     def _bury(self, features: Features, reason: str) -> Hop:
         """The consumer's tombstone for features that were delivered too often; the order passes over their place."""

@@ -11,24 +11,28 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from redis.exceptions import ResponseError
+
 from cornerman_decider.chunk_order import ChunkOrder
-from cornerman_decider.hops import DeciderHops
-from cornerman_decider.requests import refusal, request_for, request_for_question
+from cornerman_decider.hops import STAGE, DeciderHops
+from cornerman_decider.requests import request_for
 from cornerman_decider.state import (
     DeciderState,
+    chunk_ref,
     drop_ended_requests,
     has_open_feedback,
+    is_overdue,
     new_run,
-    question_context,
     unreferenced_blobs,
 )
 from cornerman_shared.aio import wait_or_timeout
-from cornerman_shared.bus.commit import commit_with_retry, retry_forever
+from cornerman_shared.bus.commit import commit_with_retry, give_up, publish_error, retry_forever
 from cornerman_shared.bus.hop import Hop, HopResult
 from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD, LastFeedback
+from cornerman_shared.bus.messages import ErrorEvent
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.resequence import Gap
-from cornerman_shared.errors import MalformedError
+from cornerman_shared.errors import FatalError, FencedError, MalformedError
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
@@ -36,9 +40,10 @@ if TYPE_CHECKING:
 
     from cornerman_decider.chunk_order import OrderedEntry
     from cornerman_decider.core import Decision
-    from cornerman_decider.state import OpenRequest
+    from cornerman_decider.question_worker import QuestionWorker
     from cornerman_decider.stored_state import StoredState
     from cornerman_decider.strategy_runner import StrategyRunner
+    from cornerman_decider.trouble import Trouble
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.delivery import Delivery
     from cornerman_shared.bus.lease import Lease
@@ -58,6 +63,7 @@ class SourceWorker:
     Args:
         spec: the source's settings; assign a new one when they change.
         load: reads the state that the last hop saved.
+        mend: deletes damaged data of the source; gives what it was.
     """
 
     def __init__(
@@ -66,10 +72,14 @@ class SourceWorker:
         lease: Lease,
         spec: SourceSpec,
         runner: StrategyRunner,
+        questions: QuestionWorker,
+        trouble: Trouble,
         metrics: Metrics,
         load: Callable[[], Awaitable[StoredState]],
+        mend: Callable[[], Awaitable[list[str]]],
     ) -> None:
         self._load = load
+        self._mend = mend
         self.spec = spec
         self.source_id = spec.source_id
         self._bus = bus
@@ -79,8 +89,10 @@ class SourceWorker:
         self._metrics = metrics
         self._hops = DeciderHops(self._keys, bus.settings.bus)
         self._incoming: deque[OrderedEntry] = deque()  # bounded by the consumer's slots
-        self._in_hand: OrderedEntry | None = None  # taken from the order and not settled yet
-        self._questions: deque[Delivery[Question]] = deque()
+        self._in_work: OrderedEntry | None = None  # taken from the order and not settled yet
+        self._questions = questions
+        self._asking = False  # the first question is in work
+        self._trouble = trouble
         self._wakeup = asyncio.Event()
         self._state = DeciderState()
         self._registered = self._knows_place = True  # as of the last load
@@ -96,7 +108,7 @@ class SourceWorker:
 
     def ask(self, question: Delivery[Question]) -> None:
         """Queues a question."""
-        self._questions.append(question)
+        self._questions.waiting.append(question)
         self._wakeup.set()
 
     @property
@@ -105,12 +117,22 @@ class SourceWorker:
         return len(self._order)
 
     async def run(self) -> None:
-        """Decides until it is cancelled.
+        """Decides until it is cancelled. An unexpected error costs this source a pause and a fresh start.
 
         Raises:
             FencedError: the shard belongs to another decider now.
+            FatalError: the process cannot continue.
         """
-        await self._load_state()
+        while True:
+            try:
+                await self._load_state()
+                await self._work()
+            except (FatalError, FencedError):
+                raise
+            except Exception as error:
+                await self._contain(error)
+
+    async def _work(self) -> None:
         while True:
             self._wakeup.clear()  # before the queues are read: a later push sets it again
             await self._order_incoming()
@@ -119,19 +141,52 @@ class SourceWorker:
             await self._expire_overdue()
             await self._wait()
 
+    async def _contain(self, error: Exception) -> None:
+        """Reports an unexpected error of this source, gives up an entry that caused it twice, and pauses."""
+        # A script that met a key of another type: mended, the source starts over at once.
+        mended = isinstance(error, ResponseError) and bool(await retry_forever(self._mend))
+        entry, message = self._in_work, f"{type(error).__name__}: {error}"
+        delivery = self._questions.waiting[0] if self._asking else entry[1] if entry else None
+        setback = self._trouble.failed(delivery.entry_id if delivery else "", message)
+        self._metrics.errors_total.labels("source_worker").inc()
+        # The traceback once: the same error may come again at every pause.
+        report = log.exception if setback.tell else log.error
+        report("source_failed", source_id=self.source_id, message=message, mended=mended, give_up=setback.give_up)
+        if entry:
+            # It may have left the queue and the order already.
+            self._incoming = deque(other for other in self._incoming if other is not entry)
+            if setback.give_up and entry[1]:
+                hop = self._hops.buried(entry[0], message, self.spec.speak.strategy, self._now_s())
+                await give_up(entry[1], message, hop)
+                entry = (entry[0], None)
+            self._incoming.appendleft(entry)
+        elif self._asking and setback.give_up:
+            await self._questions.give_up_first(message)
+        self._in_work, self._asking = None, False
+        if mended:
+            await self.keep_place()
+            return
+        if setback.tell:
+            message = f"deciding pauses for {setback.pause_s:g} s: {message}"
+            event = ErrorEvent(self.source_id, self._state.run, STAGE, message, self._now_s())
+            await publish_error(self._bus, event)
+        await asyncio.sleep(setback.pause_s)
+
     async def forget(self) -> None:
         """Deletes the state unless the source was added again; the registry has ended its requests."""
-        await self._run_hop(self._hops.forget(self.source_id, unreferenced_blobs(self._state, DeciderState())))
+        free = unreferenced_blobs(self._state, DeciderState())
+        await self._run_hop(self._hops.forget(self.source_id, free, self._state.open))
 
     async def keep_place(self) -> None:
-        """Writes the place in the run again, for the worker that follows after the stored state was lost."""
+        """Writes the place in the run again, after the stored state was lost."""
         if self._state.run:
             await self._run_hop(self._hops.place(Hop(), self.source_id, self._state))
 
     def left_over(self) -> tuple[list[OrderedEntry], list[Delivery[Question]]]:
         """What a cancelled worker had in hand; the server knows whether it belongs to a source that is there now."""
-        in_hand = [self._in_hand] if self._in_hand else []
-        return [*in_hand, *self._order.held(), *self._incoming], list(self._questions)
+        waiting = [*self._order.held(), *self._incoming]
+        in_work = [self._in_work] if self._in_work and all(one is not self._in_work for one in waiting) else []
+        return [*in_work, *waiting], list(self._questions.waiting)
 
     async def _wait(self) -> None:
         """Waits for a push or a question; with open requests or held chunks, for a tick at most."""
@@ -155,17 +210,19 @@ class SourceWorker:
         """Moves incoming entries into the order; settles those of an older run, late ones and duplicates."""
         while self._incoming:
             # An entry leaves the queue after its last await, so that a cancelled task does not lose it.
-            entry = self._incoming[0]
+            entry = self._in_work = self._incoming[0]
             run = entry[0].run
             if run != self._state.run:
                 if await self._is_superseded(entry[0]):
                     await self._drop(entry)
                     self._incoming.popleft()
+                    self._in_work = None
                     continue
                 await self._begin_run(entry[0])
             if (late := self._order.push(entry, self._bus.clock.monotonic_s())) is not None:
                 await self._drop(late)
             self._incoming.popleft()
+            self._in_work = None
 
     async def _begin_run(self, features: Features) -> None:
         for entry in self._order.held():
@@ -188,37 +245,31 @@ class SourceWorker:
 
     async def _drop(self, entry: OrderedEntry) -> None:
         features, delivery = entry
-        if delivery is not None:
-            await commit_with_retry(delivery, self._hops.dropped(features))
+        if delivery is None:
+            return
+        if features.run == self._state.run and self._order.holds(features):
+            await commit_with_retry(delivery, Hop())  # a duplicate: the held one returns credit and blobs
+            return
+        # Delivered again after its decision, a chunk may still be in the context.
+        chunk = replace(DeciderState(), latest=chunk_ref(features))
+        await commit_with_retry(delivery, self._hops.dropped(features, unreferenced_blobs(chunk, self._state)))
 
     async def _answer_questions(self) -> None:
-        while self._questions:
-            question = self._questions[0]
+        for _ in range(self._questions.in_turn()):
+            self._asking = True
             if not self._registered:
-                await commit_with_retry(question, self._hops.no_such_source(question.message, self._now_s()))
-                self._questions.popleft()
+                await self._questions.refuse_first()
                 continue
-            chunks = question_context(self._state)
-            request = request_for_question(question.message, self._state, chunks, self.spec.say, self._now_s())
-            state, detail = await self._source_state()
-            if reason := refusal(request, self.spec, self._state.ended, state, detail):
-                await commit_with_retry(question, self._hops.refused(request, reason, self._now_s()))
-                self._questions.popleft()
-                continue
-            hop, after = self._hops.asked(request, self._state)
-            result = await commit_with_retry(question, hop)
-            if result is HopResult.DONE:
-                self._state = after
+            if self._state.open:
+                await self._refresh_open()  # those that have ended leave room for others
+            after = await self._questions.take_first(self._state, self.spec)
+            if after is None:
+                await self._load_state()
             else:
-                await self._load_state()  # an earlier try may have been written: the server's state tells
-            if result is not HopResult.SUPERSEDED:  # else it is asked again, of the source that is there now
-                self._questions.popleft()
-
-    async def _source_state(self) -> tuple[str, str]:
-        """State of the source as capture reported it last, and its reason."""
-        rows = await retry_forever(lambda: self._hmget(self._keys.run(self.source_id), ["state", "detail"]))
-        state, detail = ("" if row is None else row.decode(errors="replace") for row in rows)
-        return state, detail
+                self._state = after
+        self._asking = False
+        if self._questions.waiting:
+            self._wakeup.set()
 
     async def _decide_ready(self) -> None:
         while self._order:
@@ -232,12 +283,12 @@ class SourceWorker:
             if isinstance(item, Gap):
                 self._gaps.append(item)
                 continue
-            self._in_hand = item
+            self._in_work = item
             if item[1] is None:
                 await self._skip_buried(item[0])
             else:
                 await self._decide(item[0], item[1])
-            self._in_hand = None
+            self._in_work = None
 
     async def _skip_buried(self, features: Features) -> None:
         """Passes over a buried chunk, whose decision is written already; a buried end marker ends the run here."""
@@ -252,6 +303,7 @@ class SourceWorker:
             await self._run_hop(hop)
 
     async def _decide(self, features: Features, delivery: Delivery[Features]) -> None:
+        await retry_forever(delivery.begin)
         # Works on a copy: the state changes only when the server has taken the hop.
         state = self._state if not self._gaps else replace(self._state, next_seq=self._gaps[-1].last + 1)
         if features.incarnation:  # an older encoder may have sent the first chunks of the run without it
@@ -273,6 +325,7 @@ class SourceWorker:
         if result is HopResult.DONE:
             self._state, self._to_free = state, ()
             self._gaps.clear()
+            self._trouble.worked()
         elif result is HopResult.SUPERSEDED:
             # Another run or incarnation began while this chunk was decided: the hop was void, its entry is pending.
             before = self._state
@@ -305,7 +358,11 @@ class SourceWorker:
         ids = [request.request_id for request in self._state.open]
         rows = await retry_forever(lambda: self._hmget(self._keys.open_requests, ids))
         self._attempts = {i: int(raw) for i, raw in zip(ids, rows, strict=True) if raw is not None}
-        self._state, free = drop_ended_requests(self._state, self._attempts)
+        before = self._state
+        self._state, free = drop_ended_requests(before, self._attempts)
+        ended = [one for one in before.open if one.kind == "question" and one.request_id not in self._attempts]
+        if ended:
+            await self._run_hop(self._hops.forget_questions(self.source_id, ended))
         if free:
             await retry_forever(lambda: self._bus.free_blobs(free))
 
@@ -319,7 +376,7 @@ class SourceWorker:
         grace_s = settings.generator.timeout_s + settings.bus.idle_ms / 1000
         for request in self._state.open:
             attempt = self._attempts[request.request_id]  # 0 = no generator has taken it
-            if _is_overdue(request, attempt, grace_s, now_s):
+            if is_overdue(request, attempt, grace_s, now_s):
                 cause = "no generator took it in time" if attempt == 0 else "its generator did not finish it"
                 await self._run_hop(self._hops.end(self._state, self.source_id, request, cause, attempt, now_s))
 
@@ -339,10 +396,3 @@ class SourceWorker:
 
     def _now_s(self) -> float:
         return self._bus.clock.now_s()
-
-
-def _is_overdue(request: OpenRequest, attempt: int, grace_s: float, now_s: float) -> bool:
-    """True past the deadline; a request that a generator has taken gets `grace_s` more, seconds."""
-    if request.deadline_at_s == 0:
-        return False
-    return now_s > request.deadline_at_s + (grace_s if attempt else 0.0)

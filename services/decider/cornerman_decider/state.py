@@ -93,6 +93,13 @@ def has_open_feedback(state: DeciderState) -> bool:
     return any(request.kind == "feedback" for request in state.open)
 
 
+def is_overdue(request: OpenRequest, attempt: int, grace_s: float, now_s: float) -> bool:
+    """True past the deadline; a request that a generator has taken gets `grace_s` more, seconds."""
+    if request.deadline_at_s == 0:
+        return False
+    return now_s > request.deadline_at_s + (grace_s if attempt else 0.0)
+
+
 def question_context(state: DeciderState) -> tuple[ChunkRef, ...]:
     """The chunks that a question is about: the context, or at least the newest chunk."""
     if state.context:

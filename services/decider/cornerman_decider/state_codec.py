@@ -12,9 +12,12 @@ from cornerman_shared.bus.messages import ChunkRef, MovementSeen
 from cornerman_shared.errors import MalformedError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cornerman_decider.state import Value
 
 VERSION = 1
+QUESTION_PREFIX = "question:"  # each question has a field, so that the state, rewritten for each chunk, stays small
 STATE_FIELD = "state"  # of the source's hash `Keys.decider_state`; another field holds the last feedback
 # The place in the run, in plain text: a state that cannot be read starts over there, and decides no chunk twice.
 PLACE_FIELD = "place"
@@ -37,8 +40,8 @@ def state_bytes(state: DeciderState) -> bytes:
             "gate": asdict(state.gate),
             "context": [asdict(chunk) for chunk in state.context],
             "latest": asdict(state.latest) if state.latest else None,
-            "open": [_open_map(request) for request in state.open],
-            "picture_ages_s": {request.request_id: request.picture_age_s for request in state.open},
+            "open": [_open_map(request) for request in state.open if request.kind != "question"],
+            "picture_ages_s": {one.request_id: one.picture_age_s for one in state.open if one.kind != "question"},
             "about": asdict(state.about) if state.about else None,
             "told": state.reported_error,
         }
@@ -121,6 +124,26 @@ def _list(value: object, where: str) -> list[object]:
     if not isinstance(value, list):
         raise MalformedError(f"{where}: expected a list, got {type(value).__name__}")
     return value
+
+
+def question_field(request_id: str) -> str:
+    """Field of `Keys.decider_state` for an open question."""
+    return f"{QUESTION_PREFIX}{request_id}"
+
+
+def question_bytes(request: OpenRequest) -> bytes:
+    """The value of `question_field`."""
+    return pack_map(asdict(request))
+
+
+def questions_from(fields: Mapping[bytes, bytes]) -> tuple[OpenRequest, ...]:
+    """The open questions among the fields of `Keys.decider_state`.
+
+    Raises:
+        MalformedError: a field is not a question of this version.
+    """
+    found = [data for name, data in sorted(fields.items()) if name.startswith(QUESTION_PREFIX.encode())]
+    return tuple(read_field(unpack_map(data), OpenRequest, "question") for data in found)
 
 
 def _value(value: object) -> Value:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cornerman_decider.hops import STAGE
 from cornerman_decider.state import DeciderState
-from cornerman_decider.state_codec import PLACE_FIELD, STATE_FIELD, place_from, state_from
+from cornerman_decider.state_codec import PLACE_FIELD, STATE_FIELD, place_from, questions_from, state_from
 from cornerman_shared.bus.commit import retry_forever
 from cornerman_shared.bus.mending import mend_source
 from cornerman_shared.bus.open_requests import cancelled_event, open_requests
@@ -16,6 +16,8 @@ from cornerman_shared.errors import MalformedError
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cornerman_decider.hops import DeciderHops
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.hop import Hop
@@ -48,14 +50,14 @@ async def load_state(bus: Bus, hops: DeciderHops, lease: Lease, source_id: str) 
         FencedError: the shard belongs to another decider now.
     """
     damaged = await retry_forever(lambda: mend_source(bus, source_id, STAGE))
-    rows, number, registered = await retry_forever(lambda: _read(bus, source_id))
+    fields, number, registered = await retry_forever(lambda: _read(bus, source_id))
     incarnation = int(number or 0)
-    place = place_from(rows[1])
+    place = place_from(fields.get(PLACE_FIELD.encode()))
     was_damaged = any(bus.keys(source_id).decider_state(source_id) in each for each in damaged)
     state = DeciderState() if place is None else place
     try:
-        if rows[0] is not None:
-            state = state_from(rows[0])
+        if (saved := fields.get(STATE_FIELD.encode())) is not None:
+            state = state_from(saved)
         else:
             await _end_unknown(bus, hops, lease, source_id, state.run, "the decider's memory of it was lost")
     except MalformedError as error:
@@ -66,19 +68,37 @@ async def load_state(bus: Bus, hops: DeciderHops, lease: Lease, source_id: str) 
         await _send(bus, lease, hops.start_over(source_id, state.run, message, bus.clock.now_s()))
     if state.incarnation and incarnation and state.incarnation != incarnation:
         return StoredState(DeciderState(), incarnation, registered)
+    state = await _with_questions(bus, hops, lease, source_id, state, fields)
     return StoredState(state, incarnation, registered, knows_place=place is not None or not was_damaged)
 
 
-async def _read(bus: Bus, source_id: str) -> tuple[list[bytes | None], bytes | None, bool]:
+async def _with_questions(
+    bus: Bus, hops: DeciderHops, lease: Lease, source_id: str, state: DeciderState, fields: Mapping[bytes, bytes]
+) -> DeciderState:
+    """The state with the open questions; those that an older version saved in the state get fields of their own."""
+    older = [request for request in state.open if request.kind == "question"]
+    if older:
+        hop = hops.keep_questions(source_id, older)
+        await retry_forever(lambda: hop.run(bus.scripts, fence=lease.fence, generation=lease.generation))
+    known = {request.request_id for request in state.open}
+    try:
+        questions = [one for one in questions_from(fields) if one.request_id not in known]
+    except MalformedError as error:  # the generator ends them all the same
+        log.error("questions_unreadable", source_id=source_id, error=str(error))
+        return state
+    return replace(state, open=(*state.open, *questions))
+
+
+async def _read(bus: Bus, source_id: str) -> tuple[dict[bytes, bytes], bytes | None, bool]:
     keys = bus.keys(source_id)
     with redis_errors():
         # MULTI: the state and the incarnation that it is compared with are of one moment.
         async with bus.redis.pipeline(transaction=True) as pipe:
-            pipe.hmget(keys.decider_state(source_id), [STATE_FIELD, PLACE_FIELD])
+            pipe.hgetall(keys.decider_state(source_id))
             pipe.hget(keys.incarnations, source_id)
             pipe.hexists(keys.sources, source_id)
-            rows, number, registered = await pipe.execute()
-    return rows, number, bool(registered)
+            fields, number, registered = await pipe.execute()
+    return fields, number, bool(registered)
 
 
 async def _end_unknown(bus: Bus, hops: DeciderHops, lease: Lease, source_id: str, run: str, cause: str) -> None:

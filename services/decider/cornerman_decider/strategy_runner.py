@@ -11,7 +11,7 @@ from cornerman_decider.state import chunk_ref, has_open_feedback
 from cornerman_decider.strategy import StrategyError
 from cornerman_shared.bus.chunk_input import ChunkInput
 from cornerman_shared.bus.commit import retry_forever
-from cornerman_shared.errors import BlobExpiredError, FatalError, FencedError
+from cornerman_shared.errors import BlobExpiredError, ConfigError, FatalError, FencedError
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class StrategyRunner:
             return (await self._in_thread(decide) if strategy.wants_tokens else decide()), ""
         except BlobExpiredError:
             return abstain(features, state, speak, "blob_expired"), ""
-        except StrategyError as error:
+        except (StrategyError, ConfigError) as error:  # a wrong setting of one source must not end the process
             self._metrics.errors_total.labels("strategy").inc()
             decision = abstain(features, state, speak, "strategy_failed")
             if str(error) == state.reported_error:

@@ -12,10 +12,16 @@ from cornerman_shared.chunk import CHUNK_FRAMES
 from cornerman_shared.errors import PoisonError
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 Pixels = NDArray[np.uint8]
 """Frames of a chunk, uint8 [8, H, W, 3] RGB."""
+
+MAX_FAILURES = 8
+"""Chunks in a row whose failure shows that the encoder is broken."""
+
+PROOF_S = 30.0
+"""A chunk of another source that was encoded proves for this long that it is not."""
 
 FLOAT16_MAX = float(np.finfo(np.float16).max)
 
@@ -30,6 +36,21 @@ class EncoderOutput:
     people: NDArray[np.float32] | None = None  # landmarks, as `cornerman_pose.wire` packs them
     poses_computed: int = 0  # people for whom the landmark net ran
     poses_reused: int = 0  # people whose landmarks came from an earlier chunk with the same frame
+
+
+def is_broken(failed: Sequence[str], worked_at_s: Mapping[str, float], now_s: float) -> bool:
+    """Whether the encoder is broken, or only the chunks of one source are.
+
+    Args:
+        failed: sources of the chunks that failed in a row.
+        worked_at_s: when a chunk of a source was encoded last.
+        now_s: of the same clock.
+    """
+    if len(failed) < MAX_FAILURES:
+        return False
+    failing = set(failed)
+    proofs = [name for name, at_s in worked_at_s.items() if now_s - at_s <= PROOF_S and name not in failing]
+    return len(failing) > 1 or not proofs
 
 
 def checked(frames: NDArray[Any]) -> Pixels:

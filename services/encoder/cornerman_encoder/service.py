@@ -10,16 +10,15 @@ import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cornerman_encoder.core import EncoderOutput, checked
+from cornerman_encoder.core import MAX_FAILURES, EncoderOutput, checked, is_broken
 from cornerman_encoder.hops import features_of, hop_for
-from cornerman_shared.bus.commit import bury_with_retry, commit_with_retry, retry_forever
+from cornerman_shared.bus.commit import bury_with_retry, commit_with_retry, give_up, retry_forever
 from cornerman_shared.bus.consumer import Consumer
 from cornerman_shared.bus.messages import Chunk
 from cornerman_shared.bus.streams import GROUP_ENCODER
-from cornerman_shared.errors import BlobExpiredError, FatalError, PoisonError
+from cornerman_shared.errors import BlobExpiredError, FatalError, PoisonError, is_contained
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     Item = tuple[Delivery[Chunk], Pixels]
 
 BATCHES_IN_HAND = 2
-MAX_FAILURES_IN_A_ROW = 8
 
 log = get_logger("encoder")
 
@@ -89,7 +87,8 @@ class EncoderWorker:
         # Depth 1: each stage is at most one batch ahead.
         self._fetched: asyncio.Queue[list[Item] | None] = asyncio.Queue(1)
         self._computed: asyncio.Queue[list[tuple[Delivery[Chunk], Result]] | None] = asyncio.Queue(1)
-        self._failures = 0
+        self._failed: list[str] = []  # sources of the chunks that failed since the last success
+        self._worked_at_s: dict[str, float] = {}  # the two sources encoded last; one may be the failing one
         self._is_first = True
 
     async def run(self) -> None:
@@ -102,7 +101,8 @@ class EncoderWorker:
             Chunk,
             self._context.name,
             slots=BATCHES_IN_HAND * self._batch,
-            suspects_alone=True,
+            alone_from=2,
+            count_begun=True,
             tombstone=self._tombstone,
             count=self._context.count_entry,
         )
@@ -111,7 +111,7 @@ class EncoderWorker:
             async with consumer, asyncio.TaskGroup() as stages:
                 stages.create_task(self._stop(consumer))
                 stages.create_task(self._fetch_loop(consumer))
-                stages.create_task(self._compute_loop(pool, consumer))
+                stages.create_task(self._compute_loop(pool))
                 stages.create_task(self._write_loop())
         finally:
             # A computing batch would delay the exit; its entries stay pending.
@@ -136,12 +136,11 @@ class EncoderWorker:
         return [item for item in found if item is not None]
 
     async def _pixels(self, delivery: Delivery[Chunk]) -> Item | None:
-        chunk = delivery.message
-        if chunk.end:
-            await commit_with_retry(delivery, self._hop(chunk, self._without_arrays(chunk, "end")))
-            return None
-        ref = chunk.frames
+        chunk, ref = delivery.message, delivery.message.frames
         try:
+            if chunk.end:
+                await commit_with_retry(delivery, self._hop(chunk, self._without_arrays(chunk, "end")))
+                return None
             if ref is None:
                 raise PoisonError(f"chunk {chunk.seq} of {chunk.source_id} has neither frames nor the end flag")
             return delivery, checked(await retry_forever(lambda: self._bus.get_blob(ref)))
@@ -150,19 +149,27 @@ class EncoderWorker:
             await commit_with_retry(delivery, self._hop(chunk, self._without_arrays(chunk, "expired")))
         except PoisonError as error:
             await self._bury(delivery, str(error))
+        except Exception as error:
+            await self._contain(delivery, error)
         return None
 
-    async def _compute_loop(self, pool: ThreadPoolExecutor, consumer: Consumer[Chunk]) -> None:
+    async def _contain(self, delivery: Delivery[Chunk], error: Exception) -> None:
+        """Buries a chunk whose own data cause an unexpected error, so that it costs no other chunk."""
+        if not is_contained(error):
+            raise error
+        log.exception("chunk_failed", source_id=delivery.message.source_id, seq=delivery.message.seq)
+        reason = f"{type(error).__name__}: {error}"
+        await give_up(delivery, reason, self._tombstone(delivery.message, reason))
+
+    async def _compute_loop(self, pool: ThreadPoolExecutor) -> None:
         loop, metrics = asyncio.get_running_loop(), self._context.metrics
         while (items := await self._fetched.get()) is not None:
             # Entries lost while they waited belong to another worker; encoding them would be wasted.
             ours = [item for item in items if not item[0].lost.is_set()]
             if not ours:
                 continue
-            if ours[0][0].deliveries > 1:
-                # Alone also means that no earlier result is unwritten: a crash would count against its chunk.
-                await self._computed.join()
-                await retry_forever(partial(consumer.try_alone, ours[0][0]))
+            for delivery, _ in ours:
+                await retry_forever(delivery.begin)
             results = await self._within_limit(loop.run_in_executor(pool, self._encode, ours), len(ours))
             metrics.encode_batch_chunks.observe(len(ours))
             self._context.health.progress()
@@ -189,7 +196,10 @@ class EncoderWorker:
         started_s = time.monotonic()
         try:
             chunks = [delivery.message for delivery, _ in items]
-            return list(self._encoder.encode(chunks, [frames for _, frames in items]))
+            results = self._encoder.encode(chunks, [frames for _, frames in items])
+            if len(results) != len(items):
+                raise ValueError(f"the encoder gave {len(results)} results for {len(items)} chunks")
+            return list(results)
         except Exception as error:
             log.warning("batch_failed", chunks=len(items), error=f"{type(error).__name__}: {error}")
             return [self._encode_alone(*item) for item in items]
@@ -211,20 +221,29 @@ class EncoderWorker:
     async def _write_loop(self) -> None:
         while (done := await self._computed.get()) is not None:
             await asyncio.gather(*(self._write(delivery, result) for delivery, result in done))
-            self._computed.task_done()
-            if self._failures >= MAX_FAILURES_IN_A_ROW:
+            if is_broken(self._failed, self._worked_at_s, self._bus.clock.monotonic_s()):
                 raise FatalError(
-                    f"the encoder {self._encoder.model!r} failed on {self._failures} chunks in a row; "
+                    f"the encoder {self._encoder.model!r} failed on {len(self._failed)} chunks in a row; "
                     "see the dead letters for the reasons. A new process may recover."
                 )
 
     async def _write(self, delivery: Delivery[Chunk], result: Result) -> None:
-        chunk = delivery.message
+        source_id = delivery.message.source_id
         if isinstance(result, Exception):
-            self._failures += 1
+            if not isinstance(result, PoisonError):  # which says that the chunk is at fault
+                self._failed = [*self._failed, source_id][-MAX_FAILURES:]
             await self._bury(delivery, f"{type(result).__name__}: {result}")
             return
-        self._failures = 0
+        self._failed.clear()
+        others = [(name, at_s) for name, at_s in self._worked_at_s.items() if name != source_id]
+        self._worked_at_s = dict([*others[-1:], (source_id, self._bus.clock.monotonic_s())])
+        try:
+            await self._write_features(delivery, result)
+        except Exception as error:
+            await self._contain(delivery, error)
+
+    async def _write_features(self, delivery: Delivery[Chunk], result: EncoderOutput) -> None:
+        chunk = delivery.message
         features = replace(
             self._without_arrays(chunk, "ok", kept_frames=chunk.keep_frames),
             vector=result.vector,

@@ -128,6 +128,7 @@ class QuestionView(BaseModel):
     question_id: str
     request_id: str
     asked_at_s: float
+    expires_in_s: Annotated[float, Field(description="it ends as expired if no generator takes it within this")]
 
 
 class UploadView(BaseModel):

@@ -73,6 +73,7 @@ class RequestWorker:
             FatalError: the back end does not stop; the process has to end.
         """
         request, writer = self._request, self._writer
+        await retry_forever(self._delivery.begin)
         if 0 < request.deadline_at_s < self._bus.clock.now_s():
             cause = "it waited past its deadline; a generator was busy or not there"
             await self._end(ReplyOutcome("expired", 0, self._generator.model, cause=cause))

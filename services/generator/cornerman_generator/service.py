@@ -13,13 +13,16 @@ from cornerman_generator.backends import make_generator
 from cornerman_generator.hops import ReplyOutcome, end_hop
 from cornerman_generator.reply_text import BoundedGenerator
 from cornerman_generator.request_worker import RequestWorker
+from cornerman_shared.bus.commit import give_up
 from cornerman_shared.bus.consumer import Consumer
 from cornerman_shared.bus.messages import Request
 from cornerman_shared.bus.streams import GROUP_GENERATOR
+from cornerman_shared.errors import is_contained
 
 if TYPE_CHECKING:
     from cornerman_common.abilities import Abilities
     from cornerman_generator.protocol import Generator
+    from cornerman_shared.bus.delivery import Delivery
     from cornerman_shared.bus.hop import Hop
     from cornerman_shared.process.runtime import Context
 
@@ -61,6 +64,9 @@ async def answer_loop(context: Context, generator: Generator, abilities: Abiliti
         Request,
         context.name,
         slots=slots,
+        # From the third time on: the first death may be due to a request beside it, and alone means waiting for others.
+        alone_from=3,
+        count_begun=True,
         tombstone=tombstone,
         count=context.count_entry,
     )
@@ -69,8 +75,22 @@ async def answer_loop(context: Context, generator: Generator, abilities: Abiliti
         await context.stopping.wait()
         consumer.stop()
 
-    # The task group is inside the consumer: entries keep their heartbeat until their workers have ended.
     declines = partial(decline, abilities=abilities)
+    # Counts those that another worker took from us and that still stop; the consumer no longer counts them.
+    free = asyncio.Semaphore(slots)
+
+    async def answer(delivery: Delivery[Request]) -> None:
+        async with free:
+            try:
+                await RequestWorker(bus, generator, context.metrics, delivery, declines).run()
+            except Exception as error:
+                if not is_contained(error):
+                    raise
+                reason = f"{type(error).__name__}: {error}"
+                context.log.exception("request_failed", request_id=delivery.message.request_id)
+                await give_up(delivery, reason, tombstone(delivery.message, reason))
+
+    # The task group is inside the consumer: entries keep their heartbeat until their workers have ended.
     async with consumer, asyncio.TaskGroup() as workers:
         workers.create_task(stop())
         while deliveries := await consumer.take(slots):
@@ -78,5 +98,4 @@ async def answer_loop(context: Context, generator: Generator, abilities: Abiliti
                 break  # leaving the consumer releases these entries to other workers
             context.progress(consumer.busy)
             for delivery in deliveries:
-                worker = RequestWorker(bus, generator, context.metrics, delivery, declines)
-                workers.create_task(worker.run(), name=delivery.message.request_id)
+                workers.create_task(answer(delivery), name=delivery.message.request_id)

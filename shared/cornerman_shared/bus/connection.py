@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,6 +15,9 @@ from cornerman_shared.aio import retry
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.address_keys import address_keys
 from cornerman_shared.bus.codec import array_of, pack, raw_bytes
+from cornerman_shared.bus.delivery import M
+from cornerman_shared.bus.group_reader import GroupReader
+from cornerman_shared.bus.hand import Hand
 from cornerman_shared.bus.messages import BlobRef, Event, Question
 from cornerman_shared.bus.redis_client import Client, open_client, redis_errors
 from cornerman_shared.bus.scripts import Scripts
@@ -81,6 +84,22 @@ class Bus:
         client = self._open(self.blobs_url if blobs else self.url, block_s=block_s, connections=2)
         self._blocking.add(client)
         return client
+
+    def group_reader(
+        self, keys: Sequence[str], group: str, name: str, slots: int, part_of: Callable[[M], str] | None
+    ) -> GroupReader[M]:
+        """A member of a consumer group with an empty hand; close its client as a blocking client.
+
+        Args:
+            keys: streams to read.
+            group: consumer group.
+            name: of the consumer.
+            slots: bound of the hand; with `part_of`, of each part.
+            part_of: see `Hand`.
+        """
+        block_ms = self.settings.bus.block_ms
+        client = self.blocking_client(block_ms / 1000)
+        return GroupReader(client, self.redis, self.scripts, keys, group, name, block_ms, Hand(slots, part_of))
 
     async def close_client(self, client: Client) -> None:
         """Closes a blocking client before the bus is closed."""
@@ -178,6 +197,16 @@ class Bus:
                 maxlen=QUESTIONS_MAXLEN,
                 approximate=True,
             )
+
+    async def open_questions(self, source_id: str) -> int:
+        """How many questions about the source wait for their answer.
+
+        Raises:
+            RetryableError: no answer.
+        """
+        with redis_errors():
+            names = await self.redis.hkeys(self.keys(source_id).open_requests)
+        return sum(streams.is_question_request(source_id, name.decode()) for name in names)
 
     async def newest_id(self, stream: str) -> str:
         """Id of the newest entry; `0-0` for an empty or missing stream.

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self
@@ -25,18 +24,20 @@ from cornerman_shared.bus.codec import unpack
 from cornerman_shared.bus.delivery import Delivery, M
 from cornerman_shared.bus.hop import Hop, HopResult
 from cornerman_shared.bus.messages import DeadLetter
-from cornerman_shared.bus.redis_client import redis_errors
-from cornerman_shared.errors import MalformedError, RetryableError
+from cornerman_shared.errors import MalformedError, RetryableError, is_contained
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
+    from cornerman_shared.bus.group_reader import PendingEntry
     from cornerman_shared.bus.lease import Lease
 
 Tombstone = Callable[[M, str], Hop]
 
 FORGET_CONSUMER_MS = 3_600_000
 RECLAIM_PAGE = 100
+PARTS_PAGE = 256  # entries read at once by a consumer whose parts bound them
+HEARTBEAT_PAGE = 256  # entries of one heartbeat script, which blocks the server while it runs
 RECLAIM_EVERY_S = 1.0
 """Entries that a consumer released at its end are with another one after this and one blocking read."""
 
@@ -52,10 +53,14 @@ class Consumer(Generic[M]):
         group: consumer group.
         kind: message type of the streams.
         name: of this consumer; unique among live processes of the group.
-        slots: upper bound of entries in hand.
+        slots: upper bound of entries in hand, of all streams together.
+        part_of: makes `slots` the bound of each part, e.g. of each source, so that a full one does not stop the others;
+            needs a lease.
         lease: makes this the only consumer; None = consumers compete.
-        suspects_alone: `take` returns an entry that was delivered before alone, and only `try_alone` counts as another
-            delivery, so that an entry that kills its workers is buried and none that waited beside it.
+        alone_from: an entry that is delivered for the n-th time is a suspect: it may have killed its workers. It is
+            claimed by a consumer with nothing else in hand, which reads nothing until it is settled. 0 = never.
+        count_begun: a delivery after the first counts only once its worker calls `Delivery.begin`, so that an entry
+            that kills its workers is buried and none that waited beside it.
         tombstone: hop to run when a message is buried, so that the next stage does not wait for it.
         count: called with the outcome of each entry: committed, buried, lost, released or trimmed.
     """
@@ -69,8 +74,10 @@ class Consumer(Generic[M]):
         name: str,
         *,
         slots: int = 8,
+        part_of: Callable[[M], str] | None = None,
         lease: Lease | None = None,
-        suspects_alone: bool = False,
+        alone_from: int = 0,
+        count_begun: bool = False,
         tombstone: Tombstone[M] | None = None,
         count: Callable[[str], None] = lambda outcome: None,
     ) -> None:
@@ -80,15 +87,15 @@ class Consumer(Generic[M]):
         self._group = group
         self._kind = kind
         self._name = name
-        self._slots = slots
         self._lease = lease
-        self._suspects_alone = suspects_alone
+        self._alone_from = alone_from
+        self._count_begun = count_begun
         self._tombstone = tombstone
         self._count = count
-        self._client = bus.blocking_client(self._settings.block_ms / 1000)
-        self._held: dict[tuple[str, str], Delivery[M]] = {}
-        self._waiting: deque[Delivery[M]] = deque()
+        self._reader = bus.group_reader(self._streams, group, name, slots, part_of)
+        self._hand = self._reader.hand
         self._changed = asyncio.Event()
+        self._suspects_wait = False
         self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
         self.trimmed = 0
@@ -98,44 +105,38 @@ class Consumer(Generic[M]):
     @property
     def busy(self) -> int:
         """Entries in hand."""
-        return len(self._held)
+        return len(self._hand)
+
+    @property
+    def _limit(self) -> int:
+        """Deliveries after which an entry is buried."""
+        most = self._settings.max_deliveries
+        if not self._alone_from:
+            return most
+        # Alone it is guilty sooner, and each try costs the others a restart.
+        return min(most, self._alone_from + most // 3)
 
     async def take(self, limit: int = 1) -> list[Delivery[M]]:
         """Waits for at least one entry; returns at most `limit`, or none once the consumer stops."""
-        while not self._waiting:
+        while not self._hand.waiting():
             self._raise_if_broken()
             if self._stopping:
                 return []
             self._changed.clear()
             await self._changed.wait()
-        # Entries leave `_waiting` here but stay in `_held` until they are settled, so slots bound both.
-        taken = [self._waiting.popleft()]
-        while (
-            self._waiting
-            and len(taken) < limit
-            and not (self._is_suspect(taken[0]) or self._is_suspect(self._waiting[0]))
-        ):
-            taken.append(self._waiting.popleft())
-        return taken
+        # Entries stay in hand until they are settled, so slots bound those taken too.
+        return self._hand.take(limit, self._is_suspect)
 
     def _is_suspect(self, delivery: Delivery[M]) -> bool:
-        return self._suspects_alone and delivery.deliveries > 1
+        return 0 < self._alone_from <= delivery.deliveries
 
-    async def try_alone(self, delivery: Delivery[M]) -> None:
-        """Counts the delivery of a suspect that is about to be worked on; does nothing for other entries."""
-        if self._is_suspect(delivery):
-            await self._set_deliveries(delivery.stream, delivery.entry_id, delivery.deliveries)
-
-    async def _set_deliveries(self, stream: str, entry_id: str, deliveries: int) -> None:
-        with redis_errors():
-            # RETRYCOUNT sets the stored count; the next XCLAIM of a reclaim adds one to it.
-            await self._bus.redis.xclaim(
-                stream, self._group, self._name, 0, [entry_id], retrycount=deliveries, justid=True
-            )
+    async def begin(self, delivery: Delivery[M]) -> None:
+        if self._count_begun and delivery.deliveries > 1 and not delivery.lost.is_set():
+            await self._reader.keep(delivery.stream, delivery.entry_id, deliveries=delivery.deliveries)
 
     def waiting(self) -> int:
         """Entries read but not yet taken."""
-        return len(self._waiting)
+        return self._hand.waiting()
 
     def stop(self) -> None:
         """Stops reading. Entries in hand may still be committed."""
@@ -176,20 +177,10 @@ class Consumer(Generic[M]):
     async def release(self, delivery: Delivery[M]) -> None:
         """Sets the entry's idle time above `idle_ms`, so that another consumer may reclaim it at once."""
         self._count("released")
-        with redis_errors():
-            await self._bus.redis.xclaim(
-                delivery.stream,
-                self._group,
-                self._name,
-                0,
-                [delivery.entry_id],
-                # above `idle_ms`, so that the next reclaim of any consumer takes it
-                idle=self._settings.idle_ms * 2,
-                justid=True,
-            )
+        await self._reader.keep(delivery.stream, delivery.entry_id, idle_ms=self._settings.idle_ms * 2)
 
     def free_slot(self, delivery: Delivery[M]) -> None:
-        self._held.pop((delivery.stream, delivery.entry_id), None)
+        self._hand.remove(delivery)
         self._changed.set()
 
     async def __aenter__(self) -> Self:
@@ -209,11 +200,10 @@ class Consumer(Generic[M]):
         await cancel_all(*self._tasks)
         with contextlib.suppress(RetryableError, redis.exceptions.ResponseError):
             # Entries are released before the consumer leaves the group: XGROUP DELCONSUMER would drop pending ones.
-            for delivery in list(self._held.values()):
+            for delivery in self._hand.held():
                 await delivery.release()
-            for stream in self._streams:
-                await self._bus.scripts.run("leave", [stream], [self._group, self._name, FORGET_CONSUMER_MS])
-        await self._bus.close_client(self._client)
+            await self._reader.leave(FORGET_CONSUMER_MS)
+        await self._bus.close_client(self._reader.client)
 
     async def _read_loop(self) -> None:
         while not self._stopping:
@@ -222,15 +212,12 @@ class Consumer(Generic[M]):
                 await self._read_until_error()
             except RetryableError as error:
                 self._report(error)
+                self._hand.forget_deferred()  # a reclaim delivers them, or a group that was created again
                 await asyncio.sleep(BASE_S)
-            except redis.exceptions.ResponseError as error:
-                # NOGROUP: the stream or its group was deleted; the next `_prepare` creates it from the first entry.
-                if not str(error).startswith("NOGROUP"):
-                    raise
-                log.warning("group_recreated", group=self._group)
 
     async def _prepare(self) -> None:
-        await self._create_groups()
+        await self._reader.create_groups()
+        await self._keep_held()  # after a lost group no entry in hand is ours any more
         await self._drain_own()
 
     def _report(self, error: Exception) -> None:
@@ -240,91 +227,71 @@ class Consumer(Generic[M]):
         clock = self._bus.clock
         reclaim_at_s = clock.monotonic_s()
         while not self._stopping:
+            await self._accept_due()
             free = await self._free_slots()
-            if clock.monotonic_s() >= reclaim_at_s:
+            if self._suspects_wait or clock.monotonic_s() >= reclaim_at_s:
                 await self._reclaim(free)
                 reclaim_at_s = clock.monotonic_s() + min(RECLAIM_EVERY_S, self._settings.idle_ms / 2000)
                 continue  # reclaiming may have used slots
-            await self._deliver(await self._read(free, ">"), deliveries=1)
+            for stream, entry_id, body in await self._reader.read(free):
+                await self._accept(stream, entry_id, body, 1)
 
     async def _free_slots(self) -> int:
-        while len(self._held) >= self._slots and not self._stopping:
+        """Waits until entries may be read, and returns how many; while suspects wait, until nothing is in hand."""
+        while not self._stopping and not self._may_read():
             self._changed.clear()
             await self._changed.wait()
-        return max(self._slots - len(self._held), 1)
+        return max(self._hand.free(PARTS_PAGE), 1)
 
-    async def _create_groups(self) -> None:
-        for stream in self._streams:
-            try:
-                with redis_errors():
-                    await self._client.xgroup_create(stream, self._group, id="0", mkstream=True)
-            except redis.exceptions.ResponseError as error:
-                # BUSYGROUP: another consumer created the group first.
-                if not str(error).startswith("BUSYGROUP"):
-                    raise
+    def _may_read(self) -> bool:
+        if self._suspects_wait:
+            return len(self._hand) == 0
+        return self._hand.free(PARTS_PAGE) > 0 and not (
+            self._alone_from and any(self._is_suspect(delivery) for delivery in self._hand.held())
+        )
 
     async def _drain_own(self) -> None:
         """Takes entries that are pending under our name but not in hand: a reply was lost, or the process restarted."""
-        # With an id instead of `>`, XREADGROUP returns entries pending under our name.
-        after = dict.fromkeys(self._streams, "0")
-        while after:
-            with redis_errors():
-                reply = await self._client.xreadgroup(self._group, self._name, after, count=RECLAIM_PAGE)
-            after = {}
-            for raw_key, entries in reply or ():
-                if entries:
-                    after[raw_key.decode()] = entries[-1][0].decode()
-            for key, entries in streams.entries_of(reply):
-                for entry_id, body in entries:
-                    if (key, entry_id) not in self._held:
-                        await self._accept(key, entry_id, body, await self._times_delivered(key, entry_id))
-
-    async def _read(self, free: int, after: str) -> list[tuple[str, list[tuple[str, bytes | None]]]]:
-        # COUNT applies to each stream; rounding down keeps the total within the free slots.
-        each = max(1, free // len(self._streams))
-        with redis_errors():
-            reply = await self._client.xreadgroup(
-                self._group,
-                self._name,
-                dict.fromkeys(self._streams, after),
-                count=each,
-                block=self._settings.block_ms,
-            )
-        return streams.entries_of(reply)
-
-    async def _deliver(self, found: list[tuple[str, list[tuple[str, bytes | None]]]], deliveries: int) -> None:
-        for stream, entries in found:
-            for entry_id, body in entries:
+        for stream, entry_id, body in await self._reader.own_pending():
+            if self._hand.knows(stream, entry_id):
+                continue
+            deliveries = await self._reader.deliveries(stream, entry_id)
+            if body is not None and (self._hand.free(PARTS_PAGE) == 0 or 0 < self._alone_from <= deliveries):
+                # A reclaim takes it when there is room for it.
+                idle_ms = self._settings.idle_ms * 2
+                await self._reader.keep(stream, entry_id, deliveries=deliveries - 1, idle_ms=idle_ms)
+            else:
                 await self._accept(stream, entry_id, body, deliveries)
+
+    async def _accept_due(self) -> None:
+        for stream, entry_id, deliveries in self._hand.due():
+            await self._accept(stream, entry_id, await self._reader.body(stream, entry_id), deliveries)
 
     async def _reclaim(self, free: int) -> None:
         """Claims entries without a heartbeat; with a lease, every pending entry that is not in hand."""
         idle_ms = 0 if self._lease else self._settings.idle_ms
+        self._suspects_wait = False
         for stream in self._streams:
-            with redis_errors():
-                pending = await self._client.xpending_range(
-                    stream, self._group, "-", "+", RECLAIM_PAGE + len(self._held), idle=idle_ms
-                )
-            for entry in pending:
+            for entry in await self._reader.pending(stream, idle_ms, RECLAIM_PAGE + len(self._hand)):
+                # Our own entries look idle when a heartbeat is late; they must not be delivered twice.
+                if self._hand.knows(stream, entry.entry_id):
+                    continue
+                suspect = 0 < self._alone_from <= entry.deliveries + 1
+                if suspect and len(self._hand) > 0:
+                    self._suspects_wait = True
+                    return
                 if free <= 0:
                     return
-                entry_id = streams.text_of(entry["message_id"])
-                # Our own entries look idle when a heartbeat is late; they must not be delivered twice.
-                if (stream, entry_id) in self._held:
-                    continue
-                with redis_errors():
-                    # XCLAIM checks the idle time again, so that only one of several consumers gets the entry.
-                    claimed = await self._client.xclaim(stream, self._group, self._name, idle_ms, [entry_id])
-                for raw_id, fields in claimed:
-                    if raw_id is not None:
-                        free -= 1
-                        self.reclaimed += 1
-                        await self._accept(stream, entry_id, streams.body_of(fields), int(entry["times_delivered"]) + 1)
+                if await self._claim(entry, idle_ms):
+                    free -= 1
 
-    async def _times_delivered(self, stream: str, entry_id: str) -> int:
-        with redis_errors():
-            pending = await self._client.xpending_range(stream, self._group, entry_id, entry_id, 1)
-        return int(pending[0]["times_delivered"]) if pending else 1
+    async def _claim(self, entry: PendingEntry, idle_ms: int) -> bool:
+        found = await self._reader.claim(entry, idle_ms)
+        if found is None:
+            return False
+        self.reclaimed += 1
+        await self._accept(*found, entry.deliveries + 1)
+        return True
 
     async def _accept(self, stream: str, entry_id: str, body: bytes | None, deliveries: int) -> None:
         if body is None:
@@ -332,30 +299,34 @@ class Consumer(Generic[M]):
             self.trimmed += 1
             self._count("trimmed")
             log.warning("entry_trimmed", stream=stream, entry_id=entry_id)
-            with redis_errors():
-                await self._client.xack(stream, self._group, entry_id)
+            await self._reader.acknowledge(stream, entry_id)
             return
         try:
             message = unpack(body, self._kind)
         except MalformedError as error:
-            await self._bury_unread(stream, entry_id, body, deliveries, str(error))
+            nothing: Any = None
+            await self.bury(Delivery(self, stream, entry_id, body, nothing, deliveries), str(error), None)
             return
         delivery = Delivery(self, stream, entry_id, body, message, deliveries)
         # An entry that kills its workers would circulate without end.
-        if deliveries > self._settings.max_deliveries:
-            reason = f"delivered {deliveries - 1} times without being settled"
-            also = self._tombstone(message, reason) if self._tombstone else None
-            await self.bury(delivery, reason, also)
+        if deliveries > self._limit:
+            await self._bury_worn(delivery)
             return
-        if self._is_suspect(delivery):
-            await self._set_deliveries(stream, entry_id, deliveries - 1)
-        self._held[stream, entry_id] = delivery
-        self._waiting.append(delivery)
-        self._changed.set()
+        if self._count_begun and deliveries > 1:
+            await self._reader.keep(stream, entry_id, deliveries=deliveries - 1)
+        if self._hand.add(delivery):
+            self._changed.set()
 
-    async def _bury_unread(self, stream: str, entry_id: str, body: bytes, deliveries: int, reason: str) -> None:
-        nothing: Any = None
-        await self.bury(Delivery(self, stream, entry_id, body, nothing, deliveries), reason, None)
+    async def _bury_worn(self, delivery: Delivery[M]) -> None:
+        reason = f"delivered {delivery.deliveries - 1} times without being settled"
+        try:
+            await self.bury(delivery, reason, self._tombstone(delivery.message, reason) if self._tombstone else None)
+        except Exception as error:
+            if not is_contained(error):
+                raise
+            # The letter alone: a tombstone that fails must not end the reader of all sources.
+            log.exception("tombstone_failed", stream=delivery.stream, entry_id=delivery.entry_id)
+            await self.bury(delivery, f"{reason}; its tombstone failed: {type(error).__name__}: {error}", None)
 
     def _burial(self, delivery: Delivery[M], reason: str) -> Hop:
         entry, now_s = delivery, self._bus.clock.now_s()
@@ -367,29 +338,27 @@ class Consumer(Generic[M]):
     async def _heartbeat_loop(self) -> None:
         while True:
             await asyncio.sleep(self._settings.heartbeat_ms / 1000)
-            for stream in self._streams:
-                # Also entries that wait to be taken: another consumer must not reclaim them.
-                ids = [entry_id for key, entry_id in self._held if key == stream]
-                if not ids:
-                    continue
-                try:
-                    lost, settled = await self._bus.scripts.run("heartbeat", [stream], [self._group, self._name, *ids])
-                except (RetryableError, redis.exceptions.ResponseError) as error:
-                    log.warning("heartbeat_failed", stream=stream, error=str(error))
-                    continue
-                for raw in (*lost, *settled):
-                    self._drop_lost(stream, streams.text_of(raw), is_settled=raw in settled)
+            try:
+                await self._keep_held()
+            except (RetryableError, redis.exceptions.ResponseError) as error:
+                log.warning("heartbeat_failed", group=self._group, error=str(error))
 
-    def _drop_lost(self, stream: str, entry_id: str, *, is_settled: bool) -> None:
+    async def _keep_held(self) -> None:
+        """Renews the claim on every entry in hand, also those that wait to be taken; drops those that are not ours."""
+        for stream in self._streams:
+            held = [delivery for delivery in self._hand.held() if delivery.stream == stream]
+            for start in range(0, len(held), HEARTBEAT_PAGE):
+                page = {delivery.entry_id: delivery for delivery in held[start : start + HEARTBEAT_PAGE]}
+                lost, settled = await self._reader.not_ours(stream, list(page))
+                for entry_id in (*lost, *settled):
+                    self._drop_lost(page[entry_id], is_settled=entry_id in settled)
+
+    def _drop_lost(self, delivery: Delivery[M], *, is_settled: bool) -> None:
         """Frees the slot of an entry that another consumer holds or that is settled; its worker sees `lost`."""
-        delivery = self._held.pop((stream, entry_id), None)
-        if delivery is not None:
-            delivery.settled = is_settled
-            delivery.lost.set()
-            self._count("committed" if delivery.was_settled_by_us else "lost")
-            with contextlib.suppress(ValueError):
-                self._waiting.remove(delivery)
-            self._changed.set()
+        delivery.settled = is_settled
+        delivery.lost.set()
+        self._count("committed" if delivery.was_settled_by_us else "lost")
+        self.free_slot(delivery)
 
     def _raise_if_broken(self) -> None:
         for task in self._tasks:

@@ -20,6 +20,9 @@ class _Owner(Protocol[M]):
     async def bury(self, delivery: Delivery[M], reason: str, also: Hop | None) -> HopResult:
         """Acknowledges the entry, writes a dead letter and runs `also`, in one script."""
 
+    async def begin(self, delivery: Delivery[M]) -> None:
+        """Counts a delivery after the first, if the consumer counts those that were begun."""
+
     async def release(self, delivery: Delivery[M]) -> None:
         """Lets other consumers reclaim the entry at once."""
 
@@ -56,6 +59,18 @@ class Delivery(Generic[M]):
     def was_settled_by_us(self) -> bool:
         """Whether an entry that turned out to be settled was settled by our own, unanswered try."""
         return self.unanswered and (self.settled or not self.lost.is_set())
+
+    async def begin(self) -> None:
+        """Call before the work on the entry begins: if it kills this process, the delivery has counted.
+
+        Raises:
+            RetryableError: no answer; calling it again is safe.
+        """
+        await self._consumer.begin(self)
+
+    def forget(self) -> None:
+        """Frees the slot and leaves the entry pending; a consumer with a lease reclaims it."""
+        self._consumer.free_slot(self)
 
     async def commit(self, hop: Hop) -> HopResult:
         """Settles the entry and runs the hop; does neither if the entry was settled before.

@@ -30,7 +30,7 @@ class HopResult(Enum):
     Attributes:
         DONE: the entry is settled and every operation was run.
         SETTLED_BEFORE: the entry was settled before; no operation was run.
-        ONLY_SETTLED: the entry is settled, but operations behind a failed `once` were left out.
+        ONLY_SETTLED: the entry is settled, but operations behind a failed `once` or `first` were left out.
         DONE_BEFORE: `SETTLED_BEFORE` after a try of ours whose answer was lost: that try settled the entry.
         SUPERSEDED: nothing was done: the run or the incarnation of the source is no longer current (`current`).
     """
@@ -101,6 +101,10 @@ class Hop:
     def once(self, key: str, field: str) -> Hop:
         """Deletes a field; operations added later run only if it existed."""
         return self._operation("once", self._number(key), field)
+
+    def first(self, key: str, member: str, keep_s: int) -> Hop:
+        """ZADD NX: operations added later run only the first time in `keep_s` seconds that the member is added."""
+        return self._operation("first", self._number(key), member, keep_s)
 
     def expire(self, keys: Keys, source_id: str) -> Hop:
         """EXPIRE: what was written of a source that is not registered expires after `KEEP_REMOVED_S`."""

@@ -57,12 +57,16 @@ async def read_registry(bus: Bus) -> tuple[dict[str, SourceSpec], dict[str, int]
                 pipe.hgetall(keys.sources)
                 pipe.hgetall(keys.incarnations)
                 rows, numbers = await pipe.execute()
-        incarnations |= {raw_id.decode(): int(number) for raw_id, number in numbers.items()}
+        for raw_id, number in numbers.items():
+            try:
+                incarnations[raw_id.decode()] = int(number)
+            except ValueError as error:
+                log.warning("incarnation_unreadable", source_id=raw_id.decode(errors="replace"), error=str(error))
         for raw_id, body in rows.items():
             try:
                 found[raw_id.decode()] = _decode(body, bus.address_keys)
-            except (MalformedError, ValidationError) as error:
-                log.warning("source_unreadable", source_id=raw_id.decode(), error=str(error))
+            except (MalformedError, ValueError) as error:  # ValueError: pydantic's too
+                log.warning("source_unreadable", source_id=raw_id.decode(errors="replace"), error=str(error))
     return dict(sorted(found.items())), incarnations
 
 
@@ -300,14 +304,24 @@ def _encode(bus: Bus, spec: SourceSpec) -> bytes:
 
 
 def _decode(body: bytes, keys: AddressKeys = NO_KEYS) -> SourceSpec:
-    stored = _known(unpack_map(body), SourceSpec)
+    stored = unpack_map(body)
     if isinstance(stored.get("url"), str):
         stored["url"] = keys.open(stored["url"])
+    spec = read_settings(stored)
+    remember_url(spec.url)
+    return spec
+
+
+def read_settings(body: Mapping[str, Any]) -> SourceSpec:
+    """The settings that this or another version stored.
+
+    Raises:
+        ValidationError: a value is missing or not allowed.
+    """
+    stored = _known(body, SourceSpec)
     say = stored.get("say")
     if isinstance(say, dict):
         # An older writer had no bound; its source goes on with a shorter prompt.
         cut = {name: say[name][:MAX_PROMPT] for name in ("prompt", "system_prompt") if isinstance(say.get(name), str)}
         stored["say"] = {**say, **cut}
-    spec = SourceSpec.model_validate(stored)
-    remember_url(spec.url)
-    return spec
+    return SourceSpec.model_validate(stored)

@@ -69,6 +69,14 @@ class Resequencer(Generic[T]):
             return Gap(first, self.next_seq - first)
         return None
 
+    def get(self, seq: int) -> T | None:
+        """The item held for a number; None if there is none."""
+        return self._held.get(seq)
+
+    def replace(self, seq: int, item: T) -> None:
+        """Exchanges the item held for a number."""
+        self._held[seq] = item
+
     def held(self) -> list[T]:
         """Items held, in order of their numbers."""
         return [self._held[seq] for seq in sorted(self._held)]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
+from hashlib import sha1
 from pathlib import Path
 from typing import Any
+
+import redis.exceptions
 
 from cornerman_shared.bus.redis_client import Client, redis_errors
 
@@ -20,7 +23,8 @@ def source(name: str) -> str:
 
 
 class Scripts:
-    """Lua scripts of one client. A server that lost its script cache gets the text again.
+    """Lua scripts of one client.
+
 
     Args:
         client: of the server that holds streams and state.
@@ -30,7 +34,6 @@ class Scripts:
     def __init__(self, client: Client, blobs: Client | None = None) -> None:
         self._client = client
         self.blobs = blobs
-        self._registered: dict[str, Any] = {}
 
     async def run(self, name: str, keys: list[str], args: list[Arg]) -> Any:
         """Runs a script atomically on the server.
@@ -38,9 +41,14 @@ class Scripts:
         Raises:
             RetryableError: no answer; the script may or may not have run.
         """
-        script = self._registered.get(name)
-        if script is None:
-            # redis-py sends EVALSHA and, after NOSCRIPT, the text.
-            script = self._registered[name] = self._client.register_script(source(name))
         with redis_errors():
-            return await script(keys=keys, args=args)
+            try:
+                return await self._client.evalsha(_digest(name), len(keys), *keys, *args)
+            except redis.exceptions.NoScriptError:
+                # The text, not SCRIPT LOAD and the digest again: the cache may be emptied in between.
+                return await self._client.eval(source(name), len(keys), *keys, *args)
+
+
+@cache
+def _digest(name: str) -> str:
+    return sha1(source(name).encode(), usedforsecurity=False).hexdigest()

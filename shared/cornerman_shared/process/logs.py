@@ -53,7 +53,8 @@ def configure(level: str = "info", form: Format = "auto", stream: TextIO | None 
     out = stream if stream is not None else cast(TextIO, _Stderr())
     console = form == "console" or (form == "auto" and out.isatty())
     renderers: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=out.isatty())]
+        # A plain traceback: structlog's own takes the event loop for seconds, and shows the values of variables.
+        [structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback)]
         if console
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
     )

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import RedisError
 
-from cornerman_shared.aio import background, first_of, retry
+from cornerman_shared.aio import background, first_of, leaves, retry
 from cornerman_shared.bus.server_address import with_server
 from cornerman_shared.bus.workers import publish_status, remove_status
 from cornerman_shared.clock import Clock, SystemClock
@@ -333,15 +333,8 @@ def _first_error(error: BaseException) -> BaseException:
     """The error of a group that is shown; a wrong setting is the cause that the user can mend, so it goes first."""
     if not isinstance(error, BaseExceptionGroup):
         return error
-    leaves = _leaves(error)
-    return next((leaf for leaf in leaves if isinstance(leaf, ConfigError)), leaves[0])
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
-    found: list[BaseException] = []
-    for error in group.exceptions:
-        found.extend(_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
-    return found
+    found = leaves(error)
+    return next((leaf for leaf in found if isinstance(leaf, ConfigError)), found[0])
 
 
 def _exit_now(code: int) -> None:

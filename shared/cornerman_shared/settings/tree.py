@@ -143,6 +143,8 @@ class DeciderSettings(Section):
     )
     max_held: Annotated[int, Field(ge=8, description="chunks held while an earlier one is awaited")] = 512
     stall_s: Annotated[Positive, Field(description="a decision that takes longer ends the process")] = 10.0
+    max_questions: Annotated[Count, Field(description="unanswered questions of one source; more are refused")] = 16
+    question_s: Annotated[Positive, Field(description="a question that waits longer for a generator expires")] = 30.0
 
 
 class GeneratorSettings(Section):

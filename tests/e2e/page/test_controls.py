@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.messages import RequestKind, Times
+from cornerman_shared.bus.messages import EndStatus, RequestKind, Times
 from cornerman_shared.settings.tree import Settings
 from tests.e2e.browser import browser, page_of
 from tests.e2e.page.harness import end_of, open_page, quick
@@ -60,6 +62,26 @@ async def test_question_is_shown_with_answer(settings: Settings, bus: Bus) -> No
         await page.reload()  # pages opened later show it too
         await page.locator(".word.answer", has_text="You asked: How many so far?").wait_for()
         assert await page.locator(".word.answer .text").inner_text() == "Seven squats."
+        await watched.check()
+
+
+async def test_unanswered_question_shows_the_reason(settings: Settings, bus: Bus) -> None:
+    actor = quick(bus, say_every=10_000)
+    kind: RequestKind = "question"
+    async with open_page(settings, bus, actor) as (url, _, watched):
+        page = watched.page
+        await page.goto(f"{url}/#/s/demo")
+        statuses: tuple[EndStatus, ...] = ("expired", "failed")
+        for status in statuses:
+            await page.get_by_label("Ask about what is on screen").fill(f"Is it {status}?")
+            await page.get_by_role("button", name="Ask", exact=True).click()
+            asked = page.locator(".word", has_text=f"You asked: Is it {status}?")
+            request_id = await asked.get_attribute("data-request")
+            assert request_id is not None
+            times = Times(captured_at_s=bus.clock.now_s())
+            end = end_of(actor, request_id, "", times, kind=kind, prompt=f"Is it {status}?")
+            await bus.emit(replace(end, status=status, cause=f"it is {status}: 16 wait already"))
+            await asked.locator(".text", has_text=f"it is {status}: 16 wait already").wait_for()
         await watched.check()
 
 

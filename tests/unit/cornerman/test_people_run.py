@@ -18,7 +18,7 @@ SQUATS = Path(__file__).parents[1] / "skeleton" / "data" / "squat_front.npz"
 KEYS = {
     *("exercise_right", "count_mae", "count_within_one", "ends_hit", "ends_false_per_min", "apt"),
     *("false_corrections_per_min", "mistakes_found", "mistake_named_of_wrong", "mistake_named_of_right"),
-    *("quiet_clips", "clips"),
+    *("quiet_clips", "clips", "made"),
 }
 ENDS_S = (2.2, 4.8, 7.1, 9.8, 12.1)
 

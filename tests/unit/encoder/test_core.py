@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cornerman_encoder.core import Pixels, checked, compact, groups_of_equal_size
+from cornerman_encoder.core import (
+    MAX_FAILURES,
+    PROOF_S,
+    Pixels,
+    checked,
+    compact,
+    groups_of_equal_size,
+    is_broken,
+)
 from cornerman_shared.errors import PoisonError
 
 
@@ -54,3 +62,19 @@ def test_bfloat16_values_survive_float16() -> None:
     bits = torch.randn(4096, generator=torch.Generator().manual_seed(1)).to(torch.bfloat16).float().numpy()
     bits = bits[np.abs(bits) > 6.2e-5]
     np.testing.assert_array_equal(compact(bits).astype(np.float32), bits)
+
+
+def test_only_source_shows_a_broken_encoder() -> None:
+    assert not is_broken(["a"] * (MAX_FAILURES - 1), {}, 0.0)
+    assert is_broken(["a"] * MAX_FAILURES, {}, 0.0)
+    assert is_broken(["a"] * MAX_FAILURES, {"a": 0.0}, 0.0)
+
+
+def test_bad_source_beside_a_good_one_is_borne() -> None:
+    worked_at_s = {"good": 10.0, "bad": 5.0}
+    assert not is_broken(["bad"] * 100, worked_at_s, 10.0 + PROOF_S)
+    assert is_broken(["bad"] * 100, worked_at_s, 10.1 + PROOF_S)  # the proof is too old
+
+
+def test_failures_of_two_sources_are_the_encoders() -> None:
+    assert is_broken(["a", "b"] * MAX_FAILURES, {"good": 0.0}, 0.0)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from cornerman_pose.channels import CHANNELS, UNITS
 from cornerman_pose.direct import direct_channels
-from cornerman_pose.measures import CHANNELS, UNITS
 from cornerman_training.skeleton.build import draw_build
 from cornerman_training.skeleton.judge import channels
 from cornerman_training.skeleton.posing import skeleton

@@ -49,6 +49,14 @@ def test_idle_motion_is_finite(kind: str) -> None:
     assert np.isfinite(points).all()
 
 
+def test_later_world_keeps_its_labels_in_place() -> None:
+    world = draw_world(np.random.default_rng(12), 320)
+    late = world.later(30)
+    assert len(late.points) == len(late.excess) == 290
+    assert [last + 30 for _, last, _ in late.ends] == [last for _, last, _ in world.ends if last >= 30]
+    assert all(late.exercise[last] == exercise for _, last, exercise in late.ends)
+
+
 def test_worlds_are_labelled_and_repeatable() -> None:
     world, again = (draw_world(np.random.default_rng(12), 320) for _ in range(2))
     assert np.array_equal(world.points, again.points)

@@ -1,5 +1,6 @@
+from cornerman_pose.channels import CHANNELS
 from cornerman_pose.features import PARTS
-from cornerman_pose.measures import CHANNELS, DURATION, MEASURES
+from cornerman_pose.measures import DURATION, MEASURES
 from cornerman_pose.movements import VIEWS, exercise_names, form_rules, movements
 from cornerman_training.skeleton.scene import FORM
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from cornerman_pose.measures import CHANNELS
+from cornerman_pose.channels import CHANNELS
 from cornerman_pose.movements import exercise_names, form_rules
+from cornerman_pose.reading import FrameReading
 from cornerman_pose.repetitions import ChunkObservation, CountingSettings, RepetitionCounter
-from cornerman_pose.temporal import FrameReading
 
 SQUAT = exercise_names().index("squat")
 SHALLOW = next(i for i, r in enumerate(form_rules()) if r.key == "squat:too_shallow")
@@ -35,6 +35,7 @@ def _reading(
         observable=np.full((frames, rules), observable, dtype=np.float32),
         measure=np.tile(_GOOD, (frames, 1)),
         doubt=np.full((frames, len(CHANNELS)), 1.0, dtype=np.float32),
+        shown=np.tile(_GOOD, (frames, 1)),
     )
 
 
@@ -75,6 +76,22 @@ def test_unseen_mistake_is_abstained_from() -> None:
     repetition = _repetitions(_run(_reading(84, 16, wrong=0.95, observable=0.1)))[-1]
     assert not repetition.mistakes
     assert not repetition.judged
+
+
+def test_turned_body_is_abstained_from() -> None:
+    sideways = next(i for i, r in enumerate(form_rules()) if r.key == "squat:leaning_sideways")
+    assert form_rules()[sideways].turned < 0.9  # `_run` shows the side
+    assert "leaning_sideways" not in _repetitions(_run(_reading(84, 16)))[-1].judged
+
+
+def test_half_as_deep_as_usual_is_shallow() -> None:
+    reading = _reading(84, 16)
+    bottom = np.minimum(reading.phase, 1 - reading.phase) * 2
+    depth = np.where(np.arange(84) < 64, 0.6, 0.25) * bottom
+    reading.measure[:, list(CHANNELS).index("ankle_up")] = depth - 1.0
+    named = [[m.rule.name for m in r.mistakes] for r in _repetitions(_run(reading))]
+    assert named[:4] == [[]] * 4
+    assert named[4] == ["too_shallow"]
 
 
 def test_no_exercise_stays_quiet() -> None:

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import torch
 
+from cornerman_pose.channels import UNITS
 from cornerman_pose.features import COUNT
-from cornerman_pose.measures import UNITS
-from cornerman_pose.temporal import FrameReading, TemporalNet
+from cornerman_pose.reading import FrameReading
+from cornerman_pose.temporal import TemporalNet
 from cornerman_training.skeleton.net import SkeletonNet, weights
 
 

@@ -1,10 +1,14 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
+import torch
 
+from cornerman_pose.features import COUNT
 from cornerman_pose.movements import form_rules
 from cornerman_pose.temporal import TemporalNet
 from cornerman_training.skeleton.dataset import FRAMES, draw_examples
+from cornerman_training.skeleton.net import SkeletonNet, restore, weights
 from cornerman_training.skeleton.train import TrainPlan, train
 
 TINY = TrainPlan(steps=2, batch=2, window=40, worlds_first=20, worlds_most=20, fresh=1, check=2, calibrate=3)
@@ -15,6 +19,22 @@ def test_run_leaves_weights_and_card(tmp_path: Path) -> None:
     assert np.isfinite(scores["loss"])
     assert TemporalNet.load(tmp_path / "temporal.safetensors").parameters > 0
     assert "--seed 3" in (tmp_path / "MODEL_CARD.md").read_text(encoding="utf-8")
+
+
+def test_weights_survive_being_restored() -> None:
+    torch.manual_seed(0)
+    first, second = SkeletonNet(), SkeletonNet()
+    restore(second, weights(first))
+    x = torch.randn(1, 20, COUNT)
+    first.eval()
+    second.eval()
+    assert all(torch.equal(a, b) for a, b in zip(first(x), second(x), strict=True))
+
+
+def test_weights_of_another_shape_are_refused() -> None:
+    small = weights(SkeletonNet(8))
+    with pytest.raises(ValueError, match="start from weights of this release"):
+        restore(SkeletonNet(), small)
 
 
 def test_examples_have_matching_shapes() -> None:

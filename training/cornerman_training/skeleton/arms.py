@@ -58,6 +58,7 @@ def biceps_curl(rng: Generator, build: Build, s: Array, side: Array, wrong: Wron
     t.lean = t.lean + rng.uniform(-0.05, 0.12)
     swing = strength(wrong, "swinging", s)
     t.lean = t.lean + swing * (0.2 - rng.uniform(0.42, 0.55) * s)
+    t.lean = t.lean - rng.uniform(0.34, 0.65) * strength(wrong, "leaning_back", s)
     alternate = rng.uniform() < 0.3
     peak = np.radians(
         180 - (rng.uniform(35, 62) + rng.uniform(52, 70) * np.clip(strength(wrong, "half_curl", s), 0, 1.2))

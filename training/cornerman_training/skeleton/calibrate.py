@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from cornerman_pose.evidence import moving_seconds, weigh
 from cornerman_pose.movements import form_rules, movements
-from cornerman_pose.temporal import FrameReading, TemporalNet
+from cornerman_pose.reading import FrameReading, cut
+from cornerman_pose.temporal import TemporalNet
 
 if TYPE_CHECKING:
     from cornerman_training.skeleton.dataset import Examples
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
 _HOLDS = {m.name for m in movements() if m.kind == "hold"}
 _RIDGE = np.array([2.0, 4.0, 0.3])
 _PRIOR = np.array([1.2, 0.3, -0.5])
-
-
-def _part(reading: FrameReading, start: int, stop: int) -> FrameReading:
-    return FrameReading(*(getattr(reading, n)[start:stop] for n in FrameReading.__slots__))
 
 
 def logistic(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -63,9 +60,9 @@ def _gather(
         while start > 0 and phase[start - 1, 2] > 0 and last - start < 90 and not end[start] > 0:
             start -= 1
         if last - start >= 2 and last + 2 < len(end):
-            add(_part(reading, start, last + 3), _part(reading, last + 1, last + 4), last, False)
+            add(cut(reading, slice(start, last + 3)), cut(reading, slice(last + 1, last + 4)), last, False)
     for at in range(16, len(end), 16):
-        add(_part(reading, at - 16, at + 1), _part(reading, at - 12, at + 1), at, True)
+        add(cut(reading, slice(at - 16, at + 1)), cut(reading, slice(at - 12, at + 1)), at, True)
 
 
 def calibrate(net: TemporalNet, fresh: Iterable[Examples]) -> tuple[NDArray[np.float32], dict[str, float]]:

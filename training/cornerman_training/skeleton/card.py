@@ -15,9 +15,10 @@ probability, its strength and whether the view shows it.
 
 ## Data
 No person and no picture. Skeletons by formula: bodies, {exercises} exercises with styles, tempo 0.4x to 2x, pauses,
-partial and cut repetitions, and motion that is no exercise; virtual cameras; errors of an estimator as measured on
-landmarks of 55 clips of real people. Labels of mistakes are measured on the true skeleton by the limits of
-`cornerman_pose/assets/movements.json`.
+partial and cut repetitions, sessions that begin in the middle of one, and motion that is no exercise (walking, running,
+marching, talking with hands, sitting, boxing, dancing, shrugs, yoga, reaching); virtual cameras; errors of an estimator
+as measured on landmarks of 55 clips of real people. Labels of mistakes are measured on the true skeleton by the limits
+of `cornerman_pose/assets/movements.json`.
 
 ## Command
 `python -m cornerman_training.skeleton.train --out DIR --seed {seed}`; plan {plan}; {minutes:.0f} minutes of one core.
@@ -30,7 +31,8 @@ These say that training worked, not that the coach is right about people. `corne
 Never tried on: children, wheelchairs, prostheses, pregnancy, loose clothes such as robes, water, crowds, camera
 directly above. Depth is guessed by the estimator, so mistakes in depth need the right view; elsewhere the net abstains.
 A rounded back has no landmark: it is judged only from the side, by the head and a shortened trunk, and often missed.
-Limits of mistakes are common cues turned into numbers, not medical advice.
+Sideways lean is judged from the front only, hips and head of a push-up from the side only. Limits of mistakes are
+common cues turned into numbers, not medical advice.
 """
 
 

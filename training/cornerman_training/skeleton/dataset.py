@@ -9,14 +9,15 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from cornerman_pose.channels import UNITS
 from cornerman_pose.features import PARTS, BodyState, extract
-from cornerman_pose.measures import UNITS
 from cornerman_pose.movements import form_rules
 from cornerman_training.skeleton.camera import CameraShot, shoot
 from cornerman_training.skeleton.estimator import Landmarks, estimate
 from cornerman_training.skeleton.scene import World, draw_world
 
 FRAMES = 320
+_LATE = 48
 _AT_ONCE = 20  # sessions whose features are extracted together
 _RANGE = {"front": (0.0, 0.5), "oblique": (0.35, 0.88), "side": (0.8, 1.01)}
 Floats = NDArray[np.float32]
@@ -80,7 +81,9 @@ def draw_examples(rng: Generator, worlds: int, views: int = 2) -> Examples:
     seen: list[Landmarks] = []
     columns: list[tuple[NDArray[np.generic], ...]] = []
     for _ in range(worlds):
-        world = draw_world(rng, FRAMES)
+        # Some videos begin in the middle of a repetition.
+        late = int(rng.integers(1, _LATE)) if rng.uniform() < 0.35 else 0
+        world = draw_world(rng, FRAMES + late).later(late)
         end, weight = _ends(world)
         angle = 2 * np.pi * np.clip(world.phase, 0, 1)
         phase = np.stack([np.sin(angle), np.cos(angle), world.phase >= 0], axis=-1).astype(np.float32)

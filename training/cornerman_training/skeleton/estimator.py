@@ -40,7 +40,7 @@ def estimate(rng: Generator, shot: CameraShot) -> Landmarks:
     """Landmarks with jitter, bias, lag, wrong depth, glued and missing limbs, swaps and frames without a person."""
     camera, image = shot.camera[:, :19], shot.image[:, :19].copy()
     n = len(camera)
-    good = rng.uniform(0.3, 1.5)  # some pictures are dark, small or blurred
+    good = rng.uniform(0.1, 1.5)  # some pictures are dark, small or blurred
     world = camera - camera[:, 9:11].mean(1, keepdims=True)
     pixels = float(np.median(np.abs(image[:, 3:5].mean(1) - image[:, 9:11].mean(1)).sum(-1))) / 0.45 + 1.0
     away = np.clip((world[..., 2] - 0.04) / 0.15, 0, 1) * shot.sideways[:, None] ** 2  # hidden by the near side

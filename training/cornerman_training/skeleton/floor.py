@@ -29,7 +29,10 @@ def prone(rng: Generator, build: Build, reach: Array, wrong: Wrong, knees_down: 
     base_y = 0.06 * h if knees_down else foot_y
     line = base + build.torso
     rise = np.arcsin(np.clip((shoulder_y - base_y) / line, -0.5, 0.9))
-    sag = np.radians(rng.uniform(-10, 4.5)) + np.radians(rng.uniform(13, 26)) * strength(wrong, "hips_sagging", reach)
+    stretched = np.clip((reach / build.arm - 0.3) / 0.7, 0, 1)  # the hips may hang at the top or at the bottom only
+    swing = 1 - rng.uniform(0, 0.7) * (stretched if rng.uniform() < 0.5 else 1 - stretched)
+    sagging = np.radians(rng.uniform(11, 30)) * strength(wrong, "hips_sagging", reach) * swing
+    sag = np.radians(rng.uniform(-12, 7)) + sagging
     sag = sag - np.radians(rng.uniform(20, 42)) * strength(wrong, "hips_high", reach)
     # Bend the line at the hip: the offset grows with the angle, the ends stay where they are.
     offset = np.tan(sag) * base * build.torso / line
@@ -64,8 +67,8 @@ def push_up(rng: Generator, build: Build, s: Array, side: Array, wrong: Wrong) -
     """On toes or knees, hands narrow or wide, on the floor, a bench, or the feet raised."""
     half = np.clip(strength(wrong, "half_way", s), 0, 1.2)
     top = rng.uniform(150, 177)
-    low = rng.uniform(40, 92)
-    bottom = np.minimum(low + (rng.uniform(118, 140) - low) * half, top - 8)
+    low = rng.uniform(24, 62)
+    bottom = np.minimum(low + (rng.uniform(84, 140) - low) * half, top - 8)
     reach = chord(build.upper_arm, build.forearm, np.radians(top + (bottom - top) * s))
     return prone(rng, build, reach, wrong, rng.uniform() < 0.15, False)
 

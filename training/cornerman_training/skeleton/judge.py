@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cornerman_pose.measures import CHANNELS
+from cornerman_pose.channels import CHANNELS
 from cornerman_training.skeleton.build import Build
 from cornerman_training.skeleton.posing import Array
 
@@ -54,6 +54,7 @@ def channels(points: Array, build: Build) -> Array:
     kneels &= (np.abs(trunk[:, 1]) < 0.8 * build.torso) & (knee.mean(1) < 150)
     end = np.where(kneels[:, None], p[:, _KN].mean(1), p[:, _AN].mean(1))
     gap = np.abs(p[:, 13, 0] - p[:, 14, 0])
+    over = (p[:, _HIP, 1] - p[:, _KN, 1]) / build.thigh
     values = {
         "knee": knee.mean(1),
         "front_knee": knee[rows, front],
@@ -73,5 +74,7 @@ def channels(points: Array, build: Build) -> Array:
         "thigh_hi": thigh.max(1),
         "bridge": bridge.max(1),
         "ankle_up": (p[:, _AN, 1].mean(1) - hip[:, 1]) / build.leg,
+        "hip_up": over.mean(1),
+        "roll": np.degrees(np.arctan2(trunk[:, 0], trunk[:, 1])),
     }
     return np.stack([values[name] for name in CHANNELS], axis=-1)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import Generator
 
 from cornerman_training.skeleton.build import Build
-from cornerman_training.skeleton.manners import Wrong, carry, eased, strength
+from cornerman_training.skeleton.manners import Wrong, carry, eased, strength, throw_arm, tilt
 from cornerman_training.skeleton.posing import SIGNS, Array, PoseTrack, both, chord, shoulders, swing_arm, upright, vec
 
 
@@ -43,6 +43,7 @@ def squat(rng: Generator, build: Build, s: Array, side: Array, wrong: Wrong) -> 
     sine = np.clip((share * build.hip * stance - build.hip * (1 + stance) / 2) / (0.17 * h), -0.85, 0.85)
     t.knees = both(vec(sine / np.sqrt(1 - sine**2), 0.0, 1.0, n))
     t.roll = t.roll + rng.normal(0, 0.02) * s
+    tilt(rng, build, t, strength(wrong, "leaning_sideways", s) * s, (0.17, 0.42))
     carry(rng, build, t, s)
     return t
 
@@ -80,9 +81,12 @@ def lunge(rng: Generator, build: Build, s: Array, side: Array, wrong: Wrong) -> 
     if rng.uniform() < 0.08:  # the back foot on a bench or in the air
         t.ankles[:, :, 1] += (1 - lead) * rng.uniform(0.1, 0.24) * h
     t.knees = both(vec(rng.uniform(-0.1, 0.2), -0.1, 1.0, n))
-    t.lean = rng.uniform(-0.05, 0.17) + rng.uniform(0, 0.14) * s
-    t.lean = t.lean + rng.uniform(0.5, 0.8) * strength(wrong, "leaning_forward", s) * s
+    t.lean = rng.uniform(-0.05, 0.3) + rng.uniform(-0.05, 0.26) * s
+    t.lean = t.lean + rng.uniform(0.42, 0.8) * strength(wrong, "leaning_forward", s) * s
+    t.roll = t.roll + rng.normal(0, 0.05) * s
+    tilt(rng, build, t, strength(wrong, "leaning_sideways", s) * s, (0.25, 0.5))
     carry(rng, build, t, s)
+    throw_arm(rng, build, t, strength(wrong, "unsteady", s) * s)
     return t
 
 
@@ -119,11 +123,18 @@ def deadlift(rng: Generator, build: Build, s: Array, side: Array, wrong: Wrong) 
     stance = float(rng.choice([rng.uniform(0.9, 1.8), rng.uniform(2.2, 3.8)], p=[0.8, 0.2]))
     t = upright(build, n, stance)
     squatting = np.clip(strength(wrong, "squatting", s), 0, 1.2)
-    lean = rng.uniform(0.85, 1.45) * (1 - squatting) + rng.uniform(0.4, 0.62) * squatting
-    bent = rng.uniform(112, 165) * (1 - squatting) + rng.uniform(70, 92) * squatting
+    stiff = rng.uniform() < 0.25  # Romanian: the knees stay nearly straight
+    usual, deep = (rng.uniform(0.95, 1.6), rng.uniform(150, 170)) if stiff else (
+        rng.uniform(0.72, 1.1), rng.uniform(88, 142))  # fmt: skip
+    level = np.clip(strength(wrong, "chest_low", s), 0, 1.2)
+    upper = usual + (rng.uniform(1.22, 1.65) - usual) * level
+    knees = deep + (min(deep, 135.0) - deep) * np.clip(level * 3, 0, 1)
+    lean = upper * (1 - squatting) + rng.uniform(0.18, 0.44) * squatting
+    bent = knees * (1 - squatting) + rng.uniform(56, 92) * squatting
     first = np.clip(strength(wrong, "hips_first", s), 0, 1)
     s_knee = np.clip(s - first * 0.9 * np.clip(4 * s * (1 - s), 0, 1) * s, 0, 1)
     s_trunk = np.clip(s + first * (1 - s) * np.clip(s * 4, 0, 1), 0, 1)
+    s_trunk = s_trunk + rng.uniform(0, 0.5) * first * np.clip(4 * s * (1 - s), 0, 1)
     knee = np.radians(175 + (bent - 175) * s_knee)
     length = chord(build.thigh, build.shin, knee)
     back = rng.uniform(0.1, 0.19) * h * s_trunk
@@ -152,7 +163,7 @@ def high_knees(rng: Generator, build: Build, s: Array, side: Array, wrong: Wrong
     """Running or marching on the spot with high knees; arms swing, hang or are held out."""
     n, h = len(s), build.height
     t = upright(build, n, float(rng.uniform(0.7, 1.3)))
-    top = np.radians(rng.uniform(84, 122) - rng.uniform(32, 50) * np.clip(strength(wrong, "low_knees", s), 0, 1.2))
+    top = np.radians(rng.uniform(92, 126) - rng.uniform(36, 56) * np.clip(strength(wrong, "low_knees", s), 0, 1.2))
     folded = rng.uniform(1.1, 2.0)
     style, amount = int(rng.integers(4)), rng.uniform(0.3, 1.0)
     t.lean = t.lean + rng.uniform(-0.04, 0.1) - rng.uniform(0.22, 0.32) * strength(wrong, "leaning_back", s)

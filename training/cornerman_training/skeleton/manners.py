@@ -67,6 +67,22 @@ def carry(rng: Generator, build: Build, t: PoseTrack, s: Array) -> None:
             swing_arm(build, t, i, 0.15 + up * 0.5, 0.4 + up, 0.3 + up * 1.7, 2.2)
 
 
+def tilt(rng: Generator, build: Build, t: PoseTrack, amount: Array, most: tuple[float, float]) -> None:
+    """Lean to one side by up to `most` radians where `amount` [T] is 1; the hips follow, or give way."""
+    aside = float(rng.choice([-1.0, 1.0]))
+    t.roll = t.roll + aside * float(rng.uniform(*most)) * amount
+    t.pelvis[:, 0] += aside * float(rng.uniform(-0.05, 0.05)) * build.height * amount
+
+
+def throw_arm(rng: Generator, build: Build, t: PoseTrack, amount: Array) -> None:
+    """An arm that catches the balance: thrown up, or down where the hands are above the shoulders."""
+    i = int(rng.integers(2))
+    high = float(np.median(t.wrists[:, i, 1] - shoulders(build, t)[:, i, 1])) > 0
+    way = build.arm * float(rng.uniform(0.55, 1.3)) * np.clip(amount, 0, 1.2)
+    t.wrists[:, i, 1] += -way if high else way
+    t.wrists[:, i, 0] += SIGNS[i] * 0.6 * way
+
+
 def seat(rng: Generator, build: Build, t: PoseTrack) -> None:
     """Sit on a bench: thighs level, feet forward."""
     t.pelvis[:, 1] = build.ankle + build.shin * rng.uniform(0.92, 1.12)

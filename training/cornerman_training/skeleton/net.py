@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -10,8 +11,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cornerman_pose.channels import CHANNELS
 from cornerman_pose.features import COUNT, DIRECT
-from cornerman_pose.measures import CHANNELS
 from cornerman_pose.movements import exercise_names, form_rules
 
 WIDTH = 80
@@ -79,6 +80,36 @@ class SkeletonNet(nn.Module):
         y = self.head(F.relu(torch.cat([x, first], dim=1))).transpose(1, 2)
         e, p, n, a, w, o, m, d = y.split(self.sizes, dim=-1)
         return Outputs(e, p, n[..., 0], a, w, o, m + features[..., DIRECT], d)
+
+
+def restore(net: SkeletonNet, arrays: Mapping[str, NDArray[np.float32]]) -> None:
+    """Put the arrays that `weights` gave back into a net.
+
+    Raises:
+        ValueError: they are those of a net of another shape.
+    """
+    with torch.no_grad():
+        for name, now in weights(net).items():
+            if name not in arrays or arrays[name].shape != now.shape:
+                found = arrays[name].shape if name in arrays else "missing"
+                raise ValueError(f"{name} is {found}, expected {now.shape}: start from weights of this release")
+        given = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+        net.mean.copy_(given["mean"])
+        net.scale.copy_(given["scale"])
+        for name, conv in (("stem", net.stem), ("head", net.head)):
+            _fill(conv, given[f"{name}.weight"].T[:, :, None], given[f"{name}.bias"])
+        for i, block in enumerate(net.blocks):
+            assert isinstance(block, CausalBlock)
+            block.gain.copy_(given[f"block{i}.gain"][None, :, None])
+            taps = given[f"block{i}.conv.weight"].reshape(3, -1, block.conv.weight.shape[0])
+            _fill(block.conv, taps.permute(2, 1, 0), given[f"block{i}.conv.bias"])
+            _fill(block.out, given[f"block{i}.out.weight"].T[:, :, None], given[f"block{i}.out.bias"])
+
+
+def _fill(conv: nn.Conv1d, weight: Tensor, bias: Tensor) -> None:
+    assert conv.bias is not None
+    conv.weight.copy_(weight)
+    conv.bias.copy_(bias)
 
 
 def weights(net: SkeletonNet) -> dict[str, NDArray[np.float32]]:

@@ -31,7 +31,7 @@ FORM: dict[str, Form] = {
 Idle = Callable[[Generator, Build, int], PoseTrack]
 IDLE: dict[str, tuple[Idle, float]] = {
     "stand": (stand, 2.0), "talk": (talk, 1.6), "sit": (sit, 2.0), "rise_and_sit": (rise_and_sit, 0.8),
-    "walk": (walk, 2.2), "march": (march, 1.2), "box": (box, 1.2), "shrug": (shrug, 1.0),
+    "walk": (walk, 2.2), "march": (march, 2.0), "box": (box, 1.2), "shrug": (shrug, 1.0),
     "dance": (dance, 1.0), "reach": (reach, 2.0),
     "yoga": (yoga, 1.8), "lie": (lie, 0.5), "climb": (climb, 0.4),
 }  # fmt: skip
@@ -59,6 +59,21 @@ class World:
     excess: Array
     measures: Array
     build: Build
+
+    def later(self, frames: int) -> World:
+        """The same without the first `frames`; repetitions that ended in them are gone."""
+        ends = [(max(first - frames, 0), last - frames, e) for first, last, e in self.ends if last >= frames]
+        return World(
+            points=self.points[frames:],
+            left=self.left[frames:],
+            exercise=self.exercise[frames:],
+            certainty=self.certainty[frames:],
+            phase=self.phase[frames:],
+            ends=ends,
+            excess=self.excess[frames:],
+            measures=self.measures[frames:],
+            build=self.build,
+        )
 
 
 @dataclass(slots=True)

@@ -33,12 +33,13 @@ def walk(rng: Generator, build: Build, n: int) -> PoseTrack:
 
 
 def march(rng: Generator, build: Build, n: int) -> PoseTrack:
-    """Marching on the spot: slower and lower than high knees, feet under the knees."""
+    """Marching on the spot at the pace of walking: knees up to the hips, feet under them or behind, arms swing."""
     h, time = build.height, seconds(n)
     t = upright(build, n, float(rng.uniform(0.7, 1.4)))
     pace = 2 * np.pi * time * rng.uniform(0.4, 0.95) + rng.uniform(0, 6)
-    top = rng.uniform(0.4, 1.5)
+    top = rng.uniform(0.4, 1.75)
     arms, bent = rng.uniform(0.0, 0.9), rng.choice([0.2, 1.5])
+    fold = rng.uniform(-0.6, 0.2)
     for i in (0, 1):
         w = np.clip(np.sin(pace + np.pi * i), 0, 1)
         a = top * w
@@ -46,8 +47,8 @@ def march(rng: Generator, build: Build, n: int) -> PoseTrack:
         lifted = hip + np.stack(
             [
                 0 * a,
-                -np.cos(a) * build.thigh - np.cos(0.15 * a) * build.shin,
-                np.sin(a) * build.thigh - np.sin(0.15 * a) * build.shin,
+                -np.cos(a) * build.thigh - np.cos(fold * a) * build.shin,
+                np.sin(a) * build.thigh + np.sin(fold * a) * build.shin,
             ],
             -1,
         )

@@ -6,19 +6,19 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from cornerman_pose.temporal import TemporalNet
 from cornerman_training.skeleton.calibrate import calibrate
 from cornerman_training.skeleton.card import write_card
 from cornerman_training.skeleton.dataset import FRAMES, batches, draw_examples
-from cornerman_training.skeleton.net import SkeletonNet, weights
+from cornerman_training.skeleton.net import SkeletonNet, restore, weights
 from cornerman_training.skeleton.objective import PARTS, losses
 
 
@@ -26,7 +26,7 @@ from cornerman_training.skeleton.objective import PARTS, losses
 class TrainPlan:
     """How long and on how much; everything else follows from the seed."""
 
-    steps: int = 2400
+    steps: int = 7500
     batch: int = 16
     window: int = 128
     worlds_first: int = 200
@@ -98,8 +98,15 @@ def _validate(net: SkeletonNet, held: list[Tensor]) -> dict[str, float]:
     }
 
 
-def train(out: Path, seed: int, plan: TrainPlan) -> dict[str, float]:
-    """Train, write `temporal.safetensors`, `log.jsonl` and `MODEL_CARD.md`; returns the last validation scores."""
+def train(out: Path, seed: int, plan: TrainPlan, start: Path | None = None) -> dict[str, float]:
+    """Train, and write `temporal.safetensors`, `log.jsonl` and `MODEL_CARD.md`; returns the last validation scores.
+
+    Args:
+        out: folder for them.
+        seed: everything follows from it, the plan and the start.
+        plan: how long and on how much.
+        start: weights to go on from; those of the seed when None.
+    """
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     began, cpu = time.monotonic(), time.process_time()
@@ -112,6 +119,8 @@ def train(out: Path, seed: int, plan: TrainPlan) -> dict[str, float]:
     some = pool.data[0][: pool.size : 3].float().reshape(-1, pool.data[0].shape[-1])
     net.mean.copy_(some.mean(0))
     net.scale.copy_(1 / some.std(0).clamp_min(0.05))
+    if start is not None:
+        restore(net, load_file(start))
     average = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=_follow, use_buffers=True)
     optimizer = torch.optim.AdamW(net.parameters(), lr=plan.rate, weight_decay=0.02)
     scores: dict[str, float] = {}
@@ -165,6 +174,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for weights, log and model card")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--start", type=Path, help="go on from these weights instead of from the seed's")
+    parser.add_argument("--rate", type=float, help="other than the plan's greatest step size")
     parser.add_argument("--steps", type=int, help="other than the plan's number of steps")
     parser.add_argument("--smoke", action="store_true", help="a short run that shows that everything works")
     parser.add_argument("--threads", type=int, default=1)
@@ -172,8 +183,10 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     plan = SMOKE if args.smoke else TrainPlan()
     if args.steps:
-        plan = TrainPlan(**{**asdict(plan), "steps": args.steps})
-    train(args.out, args.seed, plan)
+        plan = replace(plan, steps=args.steps)
+    if args.rate:
+        plan = replace(plan, rate=args.rate)
+    train(args.out, args.seed, plan, args.start)
 
 
 if __name__ == "__main__":

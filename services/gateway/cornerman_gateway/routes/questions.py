@@ -8,6 +8,7 @@ from fastapi import APIRouter
 
 from cornerman_gateway.app_state import StateDep
 from cornerman_gateway.lookup import Id, find
+from cornerman_gateway.problems import Problem
 from cornerman_gateway.schemas import QuestionNew, QuestionView
 from cornerman_shared.bus.messages import Question
 from cornerman_shared.bus.streams import question_request_id
@@ -17,12 +18,23 @@ router = APIRouter(prefix="/api/sources/{source_id}", tags=["questions"])
 
 @router.post("/questions", status_code=202)
 async def ask(source_id: Id, body: QuestionNew, state: StateDep) -> QuestionView:
-    """Hands the question to the decider; follow the source's events for the answer."""
+    """Hands the question to the decider; follow the source's events for the answer, or for an end that says why not."""
     await find(state, source_id)
+    limits = state.settings.decider
+    waiting = await state.bus.open_questions(source_id)
+    if waiting >= limits.max_questions:
+        raise Problem(
+            429,
+            "too many questions wait",
+            f"{waiting} questions about {source_id!r} are unanswered; ask again once they are answered "
+            f"(decider.max_questions = {limits.max_questions})",
+            headers={"Retry-After": "5"},
+        )
     question = Question(uuid.uuid4().hex, source_id, body.text.strip(), state.bus.clock.now_s())
     await state.bus.ask(question)
     return QuestionView(
         question_id=question.question_id,
         request_id=question_request_id(source_id, question.question_id),
         asked_at_s=question.asked_at_s,
+        expires_in_s=limits.question_s,
     )

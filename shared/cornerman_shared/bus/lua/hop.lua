@@ -7,8 +7,8 @@
 --          operations: each is its name, its number of arguments, its arguments.
 --
 -- Returns 1 done, 0 the input was settled before or a condition does not hold, -1 a newer owner holds the lease, 2 settled,
--- but the field of `once` was missing, so the operations behind it were left out, 3 the run or the incarnation of the
--- source is no longer current.
+-- but the field of `once` was missing or the member of `first` was there, so the operations behind it were left out, 3 the
+-- run or the incarnation of the source is no longer current.
 local group, id, generation = ARGV[1], ARGV[2], ARGV[3]
 if generation ~= '' and redis.call('GET', KEYS[2]) ~= generation then
   return -1
@@ -67,7 +67,7 @@ end
 -- A script is not undone when a command fails, so a damaged key must be found before anything is written.
 local types = {
   add = 'stream', event = 'stream', set = 'hash', delete = 'hash', once = 'hash', count = 'hash',
-  release = 'zset', release_range = 'zset', tally = 'hash',
+  release = 'zset', release_range = 'zset', first = 'zset', tally = 'hash',
 }
 local first, sound = at, {}
 while at <= #ARGV do
@@ -130,6 +130,14 @@ end
 function operations.free(key)
   redis.call('UNLINK', key)
 end
+-- Adds a member of a sorted set, scored by the server's time, if it was not there; forgets members older than `keep_s`.
+function operations.first(key, member, keep_s)
+  local now_s = tonumber(redis.call('TIME')[1])
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', now_s - tonumber(keep_s))
+  local added = redis.call('ZADD', key, 'NX', now_s, member)
+  redis.call('EXPIRE', key, keep_s)
+  return added == 1
+end
 -- What was written of a source that is not registered (any more) expires.
 function operations.expire(sources, feedback, counters, memory, id, seconds)
   if redis.call('HEXISTS', sources, id) == 0 then
@@ -143,6 +151,10 @@ while at <= #ARGV do
   local name, given = ARGV[at], arguments(at)
   if name == 'once' then
     if redis.call('HDEL', given[1], given[2]) == 0 then
+      return 2
+    end
+  elseif name == 'first' then
+    if not operations.first(unpack(given)) then
       return 2
     end
   else

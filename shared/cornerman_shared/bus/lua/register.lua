@@ -56,7 +56,8 @@ if verb ~= 'change' then
   local of_run = id .. ':' .. known_run .. ':'
   for _, request in ipairs(ours) do
     redis.call('HDEL', open, request)
-    if string.sub(request, 1, #of_run) == of_run or string.sub(request, #id + 1, #id + 3) == ':q:' then
+    local is_question = string.sub(request, #id + 1, #id + 3) == ':q:'
+    if known_run == '' or is_question or string.sub(request, 1, #of_run) == of_run then
       redis.call('HINCRBY', counters, 'cancelled', 1)
     end
     tell(ends[request])

@@ -16,6 +16,10 @@ export function kindOf(event) {
   return event.action === "correct" ? "correction" : "praise";
 }
 
+/** Ends that leave no words; a person who asked is told why instead. */
+export const isWordless = (event) =>
+  event.silent || (event.kind !== "question" && ["expired", "cancelled"].includes(event.status));
+
 /** What was asked, by whomever: the prompt of an answer is the question itself. */
 const questionOf = (event) => (event.kind === "question" ? event.prompt : "");
 
@@ -96,15 +100,15 @@ export class Session extends EventTarget {
   on_end(event, live) {
     let saying = this.sayings.get(event.request_id);
     if (!saying) {
-      if (event.silent || ["expired", "cancelled"].includes(event.status)) {
+      if (isWordless(event)) {
         this.emit("end", { saying: null, event, live });
         return;
       }
       saying = this.put({ ...this.base(event), live, asked: questionOf(event) }, "start");
     }
-    const failed = event.status === "failed";
     // No words of the model: the sentence says which questions it answers.
     const declined = event.status === "declined";
+    const failed = event.status !== "done" && !declined && !isWordless(event);
     Object.assign(saying, {
       done: true,
       status: event.status,
@@ -117,10 +121,14 @@ export class Session extends EventTarget {
       model: event.model,
       prompt: event.prompt,
       kind: failed ? "failed" : declined ? "declined" : kindOf(event),
-      text: failed ? event.cause || "The generator failed and gave no cause." : declined ? event.cause : event.text,
+      text: failed
+        ? event.cause || "It ended without a reply, and gave no cause."
+        : declined
+          ? event.cause
+          : event.text,
       action: event.action,
     });
-    if (event.silent || ["expired", "cancelled"].includes(event.status)) this.sayings.delete(event.request_id);
+    if (isWordless(event)) this.sayings.delete(event.request_id);
     this.emit("end", { saying, event, live });
   }
 
@@ -175,6 +183,15 @@ export class Session extends EventTarget {
       },
       "start",
     );
+  }
+
+  /** Ends a question of ours that nobody has taken. */
+  unheard(requestId) {
+    const saying = this.sayings.get(requestId);
+    if (!saying || saying.done || saying.model) return;
+    const text = "Nobody has taken the question: is a decider running? See health.";
+    Object.assign(saying, { done: true, status: "expired", kind: "failed", text });
+    this.emit("end", { saying, event: { request_id: requestId, kind: "question", status: "expired" }, live: true });
   }
 
   base(event) {

@@ -8,7 +8,7 @@ import { clock, ms, number } from "./format.js";
 import { Moments } from "./moment.js";
 import { Numbers } from "./numbers.js";
 import { Picture } from "./picture.js";
-import { Session } from "./session.js";
+import { isWordless, Session } from "./session.js";
 import { Settings } from "./settings.js";
 import { Sync } from "./sync.js";
 import { Timeline } from "./timeline.js";
@@ -26,6 +26,8 @@ const STATE_TEXT = {
   ended: ["The video has ended", "What was said stays here."],
   failed: ["This source cannot be watched", "Remove it, and add it again when that is mended."],
 };
+
+const UNHEARD_S = 5; // after its deadline the end of a question may come this late
 
 export class SourceView {
   /** @param {import("./main.js").Page} page */
@@ -179,7 +181,7 @@ export class SourceView {
       this.shown(saying, live),
     );
     session.addEventListener("end", (/** @type {CustomEvent} */ { detail: { saying, live, event } }) => {
-      if (!saying || event.silent || ["expired", "cancelled"].includes(event.status)) {
+      if (!saying || isWordless(event)) {
         sync.forget(event.request_id);
         words.remove(event.request_id);
         return;
@@ -415,8 +417,10 @@ export class SourceView {
           if (!text) return;
           wrong.textContent = "";
           try {
-            const { request_id: id } = await api("POST", sourcePath(this.sourceId, "/questions"), { text });
-            this.session.asked(id, text);
+            const asked = await api("POST", sourcePath(this.sourceId, "/questions"), { text });
+            this.session.asked(asked.request_id, text);
+            // The decider tells that a question has expired; if none runs, nobody does.
+            setTimeout(() => this.session.unheard(asked.request_id), (asked.expires_in_s + UNHEARD_S) * 1000);
             input.value = "";
           } catch (error) {
             wrong.textContent = error.message;

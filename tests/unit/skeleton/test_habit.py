@@ -1,0 +1,46 @@
+import pytest
+
+from cornerman_pose.habit import Habit
+from cornerman_pose.movements import FormRule, form_rules
+
+
+def _rule(key: str) -> FormRule:
+    return next(r for r in form_rules() if r.key == key)
+
+
+@pytest.fixture
+def usual() -> Habit:
+    habit = Habit()
+    for _ in range(3):
+        habit.add(0.6, 2.4)
+    return habit
+
+
+def test_first_repetitions_tell_nothing() -> None:
+    habit = Habit()
+    habit.add(0.6, 2.4)
+    assert habit.probability(_rule("squat:too_shallow"), 0.2, 1.0) == 0.0
+
+
+def test_half_the_usual_depth_is_shallow(usual: Habit) -> None:
+    assert usual.probability(_rule("squat:too_shallow"), 0.3, 2.4) > 0.9
+    assert usual.probability(_rule("squat:too_shallow"), 0.55, 2.4) < 0.1
+
+
+def test_half_the_usual_time_is_fast(usual: Habit) -> None:
+    assert usual.probability(_rule("squat:too_fast"), 0.6, 1.2) > 0.8
+    assert usual.probability(_rule("squat:too_fast"), 0.6, 2.1) < 0.1
+
+
+def test_tiny_movement_is_no_repetition(usual: Habit) -> None:
+    assert usual.probability(_rule("squat:too_shallow"), 0.05, 2.4) == 0.0
+
+
+def test_other_rules_compare_nothing(usual: Habit) -> None:
+    assert usual.probability(_rule("squat:knees_in"), 0.1, 0.5) == 0.0
+
+
+def test_habit_survives_being_remembered(usual: Habit) -> None:
+    again = Habit.of(list(usual.travel), list(usual.seconds))
+    assert again == usual
+    assert Habit.of(None, [1.0]) == Habit()
