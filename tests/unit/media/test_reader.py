@@ -179,12 +179,24 @@ class WallClock:
 
 
 class Chatty:
-    """A connection that gives the picture's packets once, and then others without end, one every 0.15 s."""
+    """A connection that gives the picture's packets once, and then others without end, one every 0.15 s.
 
-    def __init__(self, path: Path, clock: WallClock, then: Callable[[av.Packet], bool]) -> None:
+    The reader's own container stays open: its stream, which the reader asks, is freed with it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        clock: WallClock,
+        then: Callable[[av.Packet], bool],
+        opened: av.container.InputContainer,
+    ) -> None:
         self._container = av.open(str(path))
-        self._clock, self._then = clock, then
-        self.close = self._container.close
+        self._clock, self._then, self._opened = clock, then, opened
+
+    def close(self) -> None:
+        self._container.close()
+        self._opened.close()
 
     def demux(self) -> Iterator[av.Packet]:
         packets = [packet for packet in self._container.demux() if packet.size]
@@ -205,8 +217,7 @@ def test_sound_alone_is_not_a_picture(tmp_path: Path, wall_clock: WallClock) -> 
     """A camera whose picture stopped and whose sound went on was read for ever."""
     path = write(tmp_path / "a.ts", Film(steady(30), audio_s=(0.0, 1.0)))
     with open_video(io.BytesIO(path.read_bytes()), OpenOptions(read_timeout_s=2.0)) as video:
-        video._container.close()
-        video._container = Chatty(path, wall_clock, lambda packet: packet.stream.type == "audio")
+        video._container = Chatty(path, wall_clock, lambda packet: packet.stream.type == "audio", video._container)
         with pytest.raises(StreamLostError, match=r"no picture came for 2 s, only other tracks"):
             list(video)
     assert video.packets_read == 30
@@ -225,8 +236,7 @@ def test_packets_without_pictures_are_lost(tmp_path: Path, wall_clock: WallClock
                 yield packet
 
     with open_video(io.BytesIO(path.read_bytes()), OpenOptions(read_timeout_s=2.0)) as video:
-        video._container.close()
-        video._container = Keyless(path, wall_clock, lambda _: True)
+        video._container = Keyless(path, wall_clock, lambda _: True, video._container)
         with pytest.raises(StreamLostError, match=r"no picture came for 2 s, only packets that give none"):
             list(video)
     assert video.frames_read == 0

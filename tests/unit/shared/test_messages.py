@@ -42,6 +42,7 @@ def test_messages_are_frozen_and_slotted(kind: type) -> None:
 
 def test_every_message_has_a_wire_name() -> None:
     parts = {messages.Times, messages.BlobRef, messages.ChunkRef, messages.Sampling}
+    parts |= {messages.MovementSeen, messages.MistakeSeen}
     assert set(NAMES) | parts == set(KINDS)
 
 
