@@ -61,7 +61,7 @@ class MediaFrame:
         time_s: media time, seconds; 0 = the first frame.
         raw_s: timestamp as the input gave it, seconds; None = it gave none.
         duration_s: how long it is shown, seconds; 0 = unknown.
-        picture: as decoded: neither turned nor scaled.
+        picture: as decoded: neither turned nor scaled, and interlaced if the video is.
     """
 
     time_s: float
@@ -118,7 +118,9 @@ class VideoReader:
                 if stream is not self._stream:
                     stream.discard = av.stream.Discard.all
         self._times = repair or TimeRepair(self.info.nominal_s)
-        self._pictures = UprightPictures(self.info.pixel_aspect)
+        self.pixel_aspect = self.info.pixel_aspect
+        """Width of a pixel of the newest frame divided by its height; None = square. Broadcasts change it."""
+        self._pictures = UprightPictures(self.pixel_aspect)
         self._codec_aspect = self._stream.codec_context.sample_aspect_ratio
         self._size = (0, 0)
         self.frames_read = 0
@@ -237,6 +239,7 @@ class VideoReader:
         aspect = self._stream.codec_context.sample_aspect_ratio
         if aspect and aspect != self._codec_aspect:
             self._codec_aspect = aspect
+            self.pixel_aspect = aspect
             self._pictures = UprightPictures(aspect)
 
     def _decoded(self, interrupted: Callable[[], bool] | None) -> Iterator[av.VideoFrame]:

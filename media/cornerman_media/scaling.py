@@ -1,4 +1,4 @@
-"""Decoded frames as people would see them: upright, square pixels, 8 bit, at any size.
+"""Decoded frames as people would see them: upright, square pixels, whole pictures, 8 bit, at any size.
 
 Any pixel format that FFmpeg decodes is input: 10 and 16 bit, 4:4:4, alpha (ignored), odd sizes, limited and full range.
 """
@@ -14,6 +14,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from cornerman_media.errors import PictureError
+from cornerman_media.interlacing import progressive
 from cornerman_media.orientation import UPRIGHT, FrameOrientation
 
 # Bicubic, widened when shrinking, is what CLIP was trained on; the flags buy exact rounding and full chroma, which at
@@ -57,6 +58,7 @@ class UprightPictures:
         width, height = size or self.size(frame)
         if orientation.transpose:
             width, height = height, width
+        frame = progressive(frame)
         shrinks = width * height < frame.width * frame.height
         if shrinks and not frame.format.is_rgb and len(frame.format.components) >= 3:
             # Scaled as YUV with whole chroma and converted when small: half the time of one step.
@@ -71,7 +73,7 @@ class UprightPictures:
             PictureError: no picture can be made of it.
         """
         if self._orientations.of(frame) == UPRIGHT:
-            return scale(self._scaler, frame, *size, form)
+            return scale(self._scaler, progressive(frame), *size, form)
         upright = av.VideoFrame.from_ndarray(self.rgb(frame, size), format="rgb24")
         return scale(self._turner, upright, *size, form)
 
