@@ -148,9 +148,9 @@ class Coach:
             realtime: play a file at its own speed and skip what is late; by default no chunk is skipped.
 
         Raises:
-            SourceError: it cannot be watched.
+            SourceError: there is no such file, or it cannot be watched.
             GenerationError: the model failed.
-            ConfigError: there is no such file, or the coach is watching another stream.
+            ConfigError: the coach is watching another stream.
         """
         steps = self._watch(source, realtime)
         try:

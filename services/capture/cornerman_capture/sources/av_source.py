@@ -139,7 +139,7 @@ def open_mjpeg(address: Address, settings: CaptureSettings) -> MjpegSource | Non
     _target, wanted = _wanted(address, settings)
     with _explained(address, wanted):
         stream = open_pictures(address.target, wanted)
-    return None if stream is None else MjpegSource(stream)
+    return None if stream is None else MjpegSource(stream, settings.max_pixels)
 
 
 def _wanted(address: Address, settings: CaptureSettings) -> tuple[str | Path, OpenOptions]:

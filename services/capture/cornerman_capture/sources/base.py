@@ -40,7 +40,7 @@ class DecodedFrame:
 
     Attributes:
         raw_s: timestamp of the source, seconds; None = missing.
-        decode: returns the frame, not interlaced, or None if the picture is broken; called only for frames that are used.
+        decode: returns the whole frame, or None if the picture is broken; called only for frames that are used.
         duration_s: how long the frame is shown, seconds; 0 = unknown.
     """
 
