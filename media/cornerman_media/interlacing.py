@@ -5,15 +5,14 @@ A frame of interlaced video holds two moments, every other line each, and moving
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Final
 
 import av
 import av.error
-from av.filter import Graph
 
-_ARGUMENTS: Final = "mode=send_frame:parity=auto:deint=all"
-_TICK: Final = Fraction(1, 1000)
+from cornerman_media.filtering import filtered
+
+_YADIF: Final = ("yadif", "mode=send_frame:parity=auto:deint=all")
 
 
 def progressive(frame: av.VideoFrame) -> av.VideoFrame:
@@ -23,19 +22,7 @@ def progressive(frame: av.VideoFrame) -> av.VideoFrame:
     """
     if not frame.interlaced_frame:
         return frame
-    graph = Graph()
     try:
-        source = graph.add_buffer(
-            width=frame.width,
-            height=frame.height,
-            format=frame.format.name,
-            time_base=frame.time_base or _TICK,
-        )
-        graph.link_nodes(source, graph.add("yadif", _ARGUMENTS), graph.add("buffersink")).configure()
-        graph.vpush(frame)
-        graph.vpush(None)  # without neighbours it must not wait for them
-        whole = graph.vpull()
+        return filtered(frame, _YADIF)
     except (av.error.FFmpegError, ValueError):
         return frame
-    whole.pts, whole.time_base = frame.pts, frame.time_base  # yadif counts fields
-    return whole
