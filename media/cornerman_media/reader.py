@@ -37,10 +37,10 @@ from cornerman_media.opening import (
     shown_name,
     undecodable,
 )
-from cornerman_media.scaling import UprightPictures
 from cornerman_media.stamps import DECODING_TIMES, StampChooser
 from cornerman_media.timestamps import TimeRepair
 from cornerman_media.tracks import choose_video
+from cornerman_media.upright import UprightPictures
 
 BROKEN_MAX: Final = 300
 """So many packets in a row that cannot be decoded mean that nothing more will come of it."""

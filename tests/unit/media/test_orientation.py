@@ -13,7 +13,7 @@ from PIL import Image
 
 from cornerman_media.jpeg import JpegEncoder
 from cornerman_media.picture_decoder import decode_picture
-from cornerman_media.scaling import UprightPictures
+from cornerman_media.upright import UprightPictures
 from tests.unit.media import muxers
 from tests.unit.media.films import is_upright, number_of, numbered
 from tests.unit.media.reading import read_and_measure
