@@ -14,6 +14,7 @@ import hypothesis
 import pytest
 import redis
 import structlog
+import structlog
 
 from cornerman_shared import redact
 from cornerman_shared.bus.connection import Bus
@@ -104,6 +105,13 @@ def shared_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(autouse=True)
+def _own_logs() -> Iterator[None]:
+    """A command that ran inside a test leaves its level and form to no other test."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(autouse=True)
