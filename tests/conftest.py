@@ -14,7 +14,6 @@ import hypothesis
 import pytest
 import redis
 import structlog
-import structlog
 
 from cornerman_shared import redact
 from cornerman_shared.bus.connection import Bus
@@ -110,8 +109,10 @@ def shared_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
 @pytest.fixture(autouse=True)
 def _own_logs() -> Iterator[None]:
     """A command that ran inside a test leaves its level and form to no other test."""
+    before = structlog.get_config()
     yield
-    structlog.reset_defaults()
+    structlog.configure(**before)
+    structlog.contextvars.clear_contextvars()
 
 
 @pytest.fixture(autouse=True)
