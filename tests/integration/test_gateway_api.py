@@ -179,6 +179,22 @@ async def test_too_many_questions_are_refused(web: tuple[httpx.AsyncClient, AppS
     assert (await client.post("/api/sources/other/questions", json={"text": "?"})).status_code == 202
 
 
+async def test_unread_questions_are_bounded(web: tuple[httpx.AsyncClient, AppState], bus: Bus) -> None:
+    """About 1,000 were accepted while no decider ran."""
+    client, _ = web
+    most, keys = bus.settings.decider.max_questions, bus.keys("cam")
+    for source_id in ("cam", "other"):
+        await client.post("/api/sources", json={"source_id": source_id, "url": "test://pattern"})
+    asks = [client.post("/api/sources/cam/questions", json={"text": "?"}) for _ in range(2 * most)]
+    codes = [answer.status_code for answer in await asyncio.gather(*asks)]
+    assert (codes.count(202), codes.count(429)) == (most, most)
+    assert await bus.redis.xlen(keys.questions) == most
+    assert (await client.post("/api/sources/other/questions", json={"text": "?"})).status_code == 202
+    [(_, fields), *_] = await bus.redis.xrange(keys.questions)
+    await bus.redis.zadd(keys.answered("cam"), {unpack(fields[FIELD], Question).question_id: 1})  # as a decider does
+    assert (await client.post("/api/sources/cam/questions", json={"text": "?"})).status_code == 202
+
+
 async def test_upload_is_removed_with_its_source(web: tuple[httpx.AsyncClient, AppState]) -> None:
     client, _ = web
     made = await client.post("/api/uploads?name=squat.mp4", content=MP4)

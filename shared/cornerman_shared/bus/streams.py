@@ -135,6 +135,10 @@ class Keys:
         """Hash: request_id -> attempt. The hop that ends a request deletes its field, so that there is only one end."""
         return self._key("open")
 
+    def asked(self, source_id: str) -> str:
+        """Sorted set of question ids that wait for the decider, scored by server time; expires with their deadline."""
+        return self._key("asked", source_id)
+
     def answered(self, source_id: str) -> str:
         """Sorted set of question ids of the last hour that the decider has taken, so that each is taken once."""
         return self._key("answered", source_id)
