@@ -69,8 +69,8 @@ async def _ask(settings: Settings, source_id: str, text: str, output: RunOutput)
         most = settings.decider.max_questions
         if waiting := await bus.ask(question, most):
             raise GenerationError(
-                f"{waiting} questions about {source_id!r} are unanswered (decider.max_questions = {most}); ask again once "
-                "they are answered, or see with `cornerman status` whether a decider and a generator run"
+                f"{waiting} questions about {source_id!r} are unanswered (decider.max_questions = {most}); ask again "
+                "once they are answered, or see with `cornerman status` whether a decider and a generator run"
             )
         printed = False
         async for event in _of_request(events, request_id, settings):

@@ -79,7 +79,7 @@ class QuestionWorker:
         return await self._settle(question, hop), after
 
     async def _settle(self, question: Delivery[Question], hop: Hop) -> HopResult:
-        """Commits the hop and deletes the entry: a group that is created again must not deliver a question that ended."""
+        """Commits the hop and deletes the entry: a group that is created again must not deliver it again."""
         return await commit_with_retry(question, Hop().erase(question.stream, question.entry_id).extend(hop))
 
     async def _waited_s(self, entry_id: str) -> float:

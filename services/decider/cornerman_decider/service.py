@@ -240,7 +240,7 @@ class Shard:
         """Settings of a source that the cached registry lacks; None if there are none or they cannot be read."""
         try:
             return await retry_forever(lambda: get_source(self._bus, source_id))
-        except (MalformedError, ValueError) as error:
+        except MalformedError as error:
             log.warning("source_unreadable", source_id=source_id, error=str(error))
             return None
 

@@ -28,7 +28,7 @@ Plain = Annotated[str, BeforeValidator(lambda value: clean_text(value) if isinst
 class Section(BaseModel):
     """Base class of settings: frozen; an unknown name is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class WatchSettings(Section):
@@ -53,7 +53,7 @@ class SpeakSettings(Section):
 
     strategy: Annotated[Strategy, Field(description="who decides when to speak")] = "rules"
     interval_s: Annotated[float, Field(gt=0, description="strategy interval: seconds of media time")] = 3.0
-    every_chunks: Annotated[int, Field(ge=1, description="strategy rules: speak at every n-th chunk")] = 5
+    every_chunks: Annotated[int, Field(ge=1, le=1_000_000, description="strategy rules: speak at every n-th chunk")] = 5
     motion_threshold: Annotated[
         float, Field(ge=0, le=1, description="strategy rules: motion that asks for feedback")
     ] = 0.7

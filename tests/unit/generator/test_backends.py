@@ -189,3 +189,14 @@ def test_incomplete_openai_settings_are_refused(changes: dict[str, str], message
     settings = GeneratorSettings(**{"backend": "openai", "base_url": "http://h/v1", "model": "m", **changes})
     with pytest.raises(ConfigError, match=message):
         make_generator(settings)
+
+
+async def test_compressed_answer_is_refused(
+    request_for: MakeRequest, chunks: list[ChunkInput], http_server: Any
+) -> None:
+    """64 KB of gzip may hold 64 MB."""
+    http_server.encoding = "gzip"
+    generator = openai(http_server.url)
+    with pytest.raises(GenerationError, match="compresses its answer"):
+        await text_of(generator.generate(request_for(), chunks))
+    await generator.close()
