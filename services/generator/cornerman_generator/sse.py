@@ -107,10 +107,16 @@ async def _lines(response: httpx.Response, max_bytes: int, where: str) -> AsyncI
         yield rest.decode("utf-8", "replace")
 
 
+def odd_piece(base_url: str, event: dict[str, Any]) -> GenerationError:
+    """The error for a piece whose parts have other types than those of the API."""
+    shown = clean_text(repr(event), SHOWN_CHARACTERS)
+    return GenerationError(f"{redact_url(base_url)} sent a piece of another form than OpenAI's: {shown}")
+
+
 def _object(data: str, where: str) -> dict[str, Any]:
     try:
         found = json.loads(data)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise GenerationError(f"{where} sent something other than a JSON object: {data[:SHOWN_CHARACTERS]!r}")
