@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
 from peft import PeftModel
 from torch import Tensor, nn
@@ -79,7 +79,7 @@ class LoraAdapters:
         if name in self._extras:
             raise AdapterError(f"an adapter named {name!r} is loaded already; choose another name or unload")
         folder = resolve(path_or_name)
-        extra = self._checked_extra(folder)
+        extra, prompt = self._checked_extra(folder), _system_prompt(folder)
         # Checked before PEFT changes the model, so that a refused adapter leaves no trace.
         if self._model.language is not None:
             check_adapter(self._model.language, folder)
@@ -89,7 +89,7 @@ class LoraAdapters:
         if not self._extras:
             self._own_prompt = self._model.config.system_prompt
         self._extras[name] = extra
-        self._prompts[name] = _system_prompt(folder) or self._own_prompt
+        self._prompts[name] = prompt or self._own_prompt
         self.activate(name)
 
     def activate(self, name: str) -> None:
@@ -230,7 +230,7 @@ def _read_config(folder: Path) -> dict[str, object]:
     path = folder / CONFIG_FILE
     if not path.is_file():
         raise AdapterError(f"{folder} has no {CONFIG_FILE}, so it is not an adapter; pass a folder that PEFT wrote")
-    config = cast("dict[str, object]", json.loads(path.read_text(encoding="utf-8")))
+    config = _read_object(path)
     if config.get("peft_type") != "LORA":
         raise AdapterError(f"{path} has peft_type {config.get('peft_type')!r}; only LORA is supported")
     return config
@@ -239,9 +239,19 @@ def _read_config(folder: Path) -> dict[str, object]:
 def _system_prompt(folder: Path) -> str | None:
     """The system prompt an adapter was trained with, from a config.json of ours beside it; None without one."""
     path = folder / "config.json"
-    section = json.loads(path.read_text(encoding="utf-8")).get(SECTION, {}) if path.is_file() else {}
-    prompt = section.get("system_prompt")
+    section = _read_object(path).get(SECTION) if path.is_file() else None
+    prompt = section.get("system_prompt") if isinstance(section, dict) else None
     return prompt if isinstance(prompt, str) else None
+
+
+def _read_object(path: Path) -> dict[str, object]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise AdapterError(f"{path} is not JSON ({error}); train or download the adapter again") from error
+    if not isinstance(found, dict):
+        raise AdapterError(f"{path} holds a {type(found).__name__}, not an object; it is not an adapter's")
+    return found
 
 
 def _base(module: nn.Module | None) -> nn.Module | None:

@@ -49,7 +49,7 @@ def read_raw(folder: Path) -> dict[str, object]:
         raise CheckpointError(f"{folder} has no {CONFIG_FILE}, so it is not a checkpoint.{hint}")
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not JSON ({error}). Download it again.") from error
     if not isinstance(raw, dict):
         raise CheckpointError(f"{path} holds a {type(raw).__name__}, not an object")

@@ -66,7 +66,12 @@ async def _ask(settings: Settings, source_id: str, text: str, output: RunOutput)
         request_id = question_request_id(source_id, question.question_id)
         # The newest id is read before the question is sent: no event of the answer is missed.
         events = bus.subscribe(source_id, since=await bus.newest_id(bus.keys(source_id).feedback(source_id)))
-        await bus.ask(question)
+        most = settings.decider.max_questions
+        if waiting := await bus.ask(question, most):
+            raise GenerationError(
+                f"{waiting} questions about {source_id!r} are unanswered (decider.max_questions = {most}); ask again "
+                "once they are answered, or see with `cornerman status` whether a decider and a generator run"
+            )
         printed = False
         async for event in _of_request(events, request_id, settings):
             if isinstance(event, StartEvent) and event.attempt > 1 and printed and not output.as_json:

@@ -11,7 +11,7 @@ from cornerman_shared.bus.messages import WorkerStatus
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import list_sources
 from cornerman_shared.bus.server_memory import ServerMemory, read_memory
-from cornerman_shared.bus.streams import GROUP_DECIDER, GROUP_ENCODER, GROUP_GENERATOR
+from cornerman_shared.bus.streams import GROUP_DECIDER, GROUP_ENCODER, GROUP_GENERATOR, text_of
 from cornerman_shared.bus.system_health import SystemHealth, system_health
 from cornerman_shared.bus.workers import list_workers
 from cornerman_shared.redact import redact_url
@@ -105,7 +105,7 @@ async def run_fields(bus: Bus, source_id: str) -> dict[str, str]:
     """
     with redis_errors():
         fields = await bus.redis.hgetall(bus.keys(source_id).run(source_id))
-    return {name.decode(): clean_text(redact_url(value.decode(errors="replace"))) for name, value in fields.items()}
+    return {text_of(name): clean_text(redact_url(value.decode(errors="replace"))) for name, value in fields.items()}
 
 
 async def _source_status(bus: Bus, spec: SourceSpec) -> SourceStatus:
@@ -121,7 +121,7 @@ async def _source_status(bus: Bus, spec: SourceSpec) -> SourceStatus:
     state, detail = fields if isinstance(fields, list) else (None, None)
     return SourceStatus(
         spec,
-        (state or b"waiting").decode(),
+        clean_text((state or b"waiting").decode(errors="replace")),
         clean_text(redact_url((detail or b"").decode(errors="replace"))),
         (used if isinstance(used, int) else 0, spec.watch.credit),
         SourceCounts.of(counters),

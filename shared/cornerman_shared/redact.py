@@ -23,10 +23,15 @@ _CREDENTIALS = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,31}://)(?P<userinfo>[^/\s@:?#]{0,512}:\S{0,512}|[^/\s?#]{0,512})@"
 )
 _QUERY = re.compile(
-    r"(?P<name>[?&;](?:access_?token|api_?key|auth|key|pass|passwd|password|pwd|secret|sig|signature|token)=)"
+    # Also part of a name: `client_secret`, `loginpas`, `X-Amz-Signature`, `auth[pass]`.
+    r"(?P<name>[?&;#](?:[\w.%\[-]{0,40}(?:[_.\[-]|%5B|access|admin|api|auth|client|login|stream|user|usr))?"
+    r"(?:auth|credentials?|jwt|key|pas|pass|passphrase|passwd|password|psk|psw|pswd|pwd|secret|sig|signature|token)"
+    r"(?:%5D|\])?=)"
     r"(?P<value>[^&;\s#\"']*)",
     re.IGNORECASE,
 )
+_WORDS: Final = frozenset({"auto", "basic", "digest", "false", "none", "null", "true"})
+"""Values of such parameters that are no secrets: hidden in their URL only."""
 SEALED: Final = "sealed:"
 """How an encrypted address begins, see `cornerman_shared.bus.address_keys`: no secret, but of no use to a reader."""
 _SEALED = re.compile(rf"\b{SEALED}[A-Za-z0-9_=-]{{16,}}")
@@ -71,7 +76,15 @@ def remember_url(url: str) -> str:
         for piece in re.split(r"[/?#@]", password):  # parsers quote what they took for a port or a host
             remember_secret(piece)
     for found in _QUERY.finditer(url):
-        remember_secret(found["value"])
+        rest = url[found.start("value") :]
+        # Unencoded, a secret may hold what ends it for a reader: ; # and quotes.
+        for value in {
+            found["value"],
+            re.split(r"[&\s]", rest, maxsplit=1)[0],
+            re.split(r"[&;#\s]", rest, maxsplit=1)[0],
+        }:
+            if value.lower() not in _WORDS:
+                remember_secret(value)
     return url
 
 

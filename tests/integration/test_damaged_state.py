@@ -197,3 +197,54 @@ async def test_unreadable_settings_cost_their_source_only(bus: Bus) -> None:
         await until(lambda: has_told(bus, 1))
         await asyncio.sleep(0)
     assert await events(bus, DecisionEvent) == []
+
+
+@pytest.mark.parametrize("value", ["", "many", "-1", "1.5", "9" * 40, b"\xff"])
+async def test_damaged_attempts_stop_no_decider(bus: Bus, value: str | bytes) -> None:
+    """What a shared hash holds of one source's requests is that source's damage."""
+    await register(bus, speak={"every_chunks": 1, "min_interval_s": 0, "deadline_s": 0.3})
+    await other_source(bus)
+    keys = bus.keys(SOURCE)
+    async with decider(bus):
+        await send(bus, await features(bus, 0))
+        await until(lambda: has_decided(bus, 1))
+        await bus.redis.hset(keys.open_requests, "cam:r1:0", value)
+        await send(bus, *[await features(bus, seq) for seq in (1, 2)], await of_other(bus, 0))
+        await until(lambda: has_decided(bus, 3))
+        await until(lambda: has_told(bus, 1))
+        await until(lambda: has_ended(bus))
+    (error,) = await events(bus, ErrorEvent)
+    assert "could not be read" in error.message
+    assert not [event for event in await told(bus) if isinstance(event, ErrorEvent)]
+    assert int(await bus.scripts.run("attempt", [keys.open_requests], ["cam:r1:0"])) == 0
+
+
+async def has_ended(bus: Bus) -> bool:
+    return any(end.request_id == "cam:r1:0" for end in await events(bus, EndEvent))
+
+
+async def test_damaged_attempt_begins_again(bus: Bus) -> None:
+    key = bus.keys(SOURCE).open_requests
+    await bus.redis.hset(key, "cam:r1:0", "many")
+    assert int(await bus.scripts.run("attempt", [key], ["cam:r1:0"])) == 1
+    assert int(await bus.scripts.run("attempt", [key], ["cam:r1:0"])) == 2
+
+
+@pytest.mark.parametrize("value", ["many", "-1", "9" * 40])
+async def test_damaged_incarnation_stops_no_source(bus: Bus, settings: Settings, value: str) -> None:
+    await add_source(bus, spec(PATTERN, SOURCE))
+    await bus.redis.hset(bus.keys(SOURCE).incarnations, SOURCE, value)
+    async with capture(settings), decider(bus, "one"):
+        await until(sound(is_state(bus, "ended", source_id=SOURCE)))
+    assert await remove_source(bus, SOURCE)
+
+
+async def test_unreadable_settings_are_told_once(bus: Bus, settings: Settings) -> None:
+    await add_source(bus, spec(PATTERN, OTHER))
+    await bus.redis.hset(bus.keys(SOURCE).sources, SOURCE, b"\xc1")
+    for _ in range(2):  # another capture process does not tell it again
+        async with capture(settings):
+            await until(is_state(bus, "failed", source_id=SOURCE))
+            await until(is_state(bus, "ended", source_id=OTHER))
+    (error,) = await events(bus, ErrorEvent)
+    assert "remove the source and add it again" in error.message

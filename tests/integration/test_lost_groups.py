@@ -11,10 +11,12 @@ import pytest
 from cornerman_capture.service import Capture
 from cornerman_encoder.fake import FakeEncoder
 from cornerman_encoder.service import EncoderWorker
+from cornerman_shared.bus.codec import pack
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.hop import Hop
 from cornerman_shared.bus.messages import DecisionEvent, EndEvent, ErrorEvent, Question
 from cornerman_shared.bus.registry import add_source
+from cornerman_shared.bus.streams import FIELD
 from cornerman_shared.settings.source import SourceSpec
 from tests.integration.decider_harness import decided, decider, features, has_decided, register, requests, send
 from tests.integration.generator_harness import Latch, ScriptedGenerator, ended, worker
@@ -183,3 +185,22 @@ async def test_question_is_taken_once(bus: Bus, again: int) -> None:
 
         await until(both)
     assert [request.request_id for request in await requests(bus)] == ["cam:q:u1", "cam:q:u2"]
+
+
+async def test_question_of_yesterday_ends_once(bus: Bus) -> None:
+    """No decider ran for more than an hour: the question was settled without an end."""
+    await register(bus)
+    keys, body = bus.keys(SOURCE), pack(Question("u1", SOURCE, "What colour?", 50.0))
+    await bus.redis.xadd(keys.questions, {FIELD: body}, id="1-1")  # the id is the time in milliseconds
+    async with decider(bus):
+        ends = await until(lambda: ended(bus, 1))
+        await destroy(bus, "decider")
+        await bus.redis.delete(keys.answered(SOURCE))  # as after another hour
+        await bus.ask(Question("u2", "nobody", "And now?", 50.0))
+        await until(lambda: nobody_ended(bus))
+        ends = await ended(bus, 1)
+    assert [(end.request_id, end.status) for end in ends] == [("cam:q:u1", "expired")]
+
+
+async def nobody_ended(bus: Bus) -> bool:
+    return bool(await bus.redis.exists(bus.keys("nobody").feedback("nobody")))

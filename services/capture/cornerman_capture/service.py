@@ -19,6 +19,7 @@ from cornerman_shared.aio import leaves, wait_or_timeout
 from cornerman_shared.bus.commit import publish_error
 from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.memory_gate import MemoryGate
+from cornerman_shared.bus.mending import mend_source
 from cornerman_shared.bus.messages import ErrorEvent
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import RegistryWatcher
@@ -29,6 +30,8 @@ from cornerman_shared.process.logs import get_logger
 from cornerman_shared.redact import redact_url
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cornerman_capture.source_runner import RunResult
     from cornerman_shared.process.runtime import Context
     from cornerman_shared.settings.source import SourceSpec
@@ -55,6 +58,7 @@ class Capture:
         self._registry = RegistryWatcher(context.bus)
         self._runners: dict[str, tuple[SourceRunner, asyncio.Task[None]]] = {}
         self._over: dict[str, tuple[int, str]] = {}  # source id -> incarnation and identity of the run that ended
+        self._told: dict[str, str] = {}  # source id -> why its settings cannot be read, told already
         self._free_since_s: dict[str, float] = {}  # source id -> when it was first seen without an owner
         self._retry_at_s: dict[str, float] = {}  # source id -> when to try its lease again
 
@@ -71,6 +75,7 @@ class Capture:
                     declared = ()
                 if await registry.refresh():
                     await self._apply(registry.specs)
+                await self._tell_unreadable(registry.unreadable)
                 await self._claim(registry.specs)
                 server_lost = False
             except RetryableError as error:
@@ -129,6 +134,23 @@ class Capture:
                     self._start(spec, lease)
                 else:
                     self._retry_at_s[spec.source_id] = now_s + lease_s / 3
+
+    async def _tell_unreadable(self, causes: Mapping[str, str]) -> None:
+        """Tells the viewers of a source whose settings cannot be read, once for all capture processes."""
+        self._told = {source_id: cause for source_id, cause in self._told.items() if source_id in causes}
+        for source_id, cause in causes.items():
+            if self._told.get(source_id) == cause or source_id in self._runners:
+                continue
+            lease = Lease(self._bus, self._bus.keys(source_id), f"capture:{source_id}", self._context.name)
+            async with self._containing(source_id):
+                if not await lease.acquire():
+                    continue  # the process that captured it still stops, or another one tells it
+                try:
+                    await mend_source(self._bus, source_id, "capture")
+                    await set_state(self._bus, source_id, "", "failed", cause, lease, is_error=True)
+                    self._told[source_id] = cause
+                finally:
+                    await lease.release()
 
     async def _explain_waiting(self, spec: SourceSpec, retry_at_s: float) -> None:
         """Writes why a source waits, under its lease: a process that has room may take it at the same moment."""

@@ -73,6 +73,6 @@ def _width(tower: object, published: int) -> int:
 def _json(path: Path) -> Mapping[str, Any]:
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return stored if isinstance(stored, Mapping) else {}

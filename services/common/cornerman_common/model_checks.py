@@ -173,6 +173,6 @@ def _base_of(folder: Path) -> str:
     """The base model that an adapter's folder names; empty if it names none."""
     try:
         stored = json.loads((folder / ADAPTER_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return ""
     return str(stored.get("base_model_name_or_path") or "") if isinstance(stored, dict) else ""

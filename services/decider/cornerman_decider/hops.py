@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 STAGE = "decider"
 QUESTION_KEPT_S = 3600
-"""How long a question is known as taken; one that waited for longer before it was read is not answered any more."""
+"""How long a question is known as taken. Its entry is deleted when it is settled, so it is not asked again later."""
 
 
 class DeciderHops:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from cornerman_decider.hops import QUESTION_KEPT_S, DeciderHops
+from cornerman_decider.hops import DeciderHops
 from cornerman_decider.requests import refusal, request_for_question
 from cornerman_decider.state import question_context
 from cornerman_shared.bus.commit import commit_with_retry, give_up, retry_forever
@@ -56,7 +56,7 @@ class QuestionWorker:
     async def refuse_first(self) -> None:
         """Ends the first question, because its source is not registered any more."""
         question = self.waiting[0]
-        await commit_with_retry(question, self._hops.no_such_source(question.message, self._bus.clock.now_s()))
+        await self._settle(question, self._hops.no_such_source(question.message, self._bus.clock.now_s()))
         self.waiting.popleft()
 
     async def _take(
@@ -64,10 +64,6 @@ class QuestionWorker:
     ) -> tuple[HopResult, DeciderState]:
         now_s, settings = self._bus.clock.now_s(), self._bus.settings.decider
         waited_s = await retry_forever(lambda: self._waited_s(question.entry_id))
-        if waited_s > QUESTION_KEPT_S:
-            # Delivered again long after its end by a group that was deleted, or nobody waits for it any more.
-            await commit_with_retry(question, Hop())
-            return HopResult.DONE, state
         chunks, deadline_at_s = question_context(state), now_s + max(0.001, settings.question_s - waited_s)
         request = request_for_question(question.message, state, chunks, spec.say, now_s, deadline_at_s)
         refused = limit_refusal(state, waited_s, settings)
@@ -76,11 +72,15 @@ class QuestionWorker:
             reason = refusal(request, spec, state.ended, capture_state, detail)
             refused = ("failed", reason) if reason else None
         if refused:
-            await commit_with_retry(question, self._hops.refused(question.message, request, refused, now_s))
+            await self._settle(question, self._hops.refused(question.message, request, refused, now_s))
             return HopResult.DONE, state
         await retry_forever(question.begin)
         hop, after = self._hops.asked(question.message, request, state)
-        return await commit_with_retry(question, hop), after
+        return await self._settle(question, hop), after
+
+    async def _settle(self, question: Delivery[Question], hop: Hop) -> HopResult:
+        """Commits the hop and deletes the entry: a group that is created again must not deliver it again."""
+        return await commit_with_retry(question, Hop().erase(question.stream, question.entry_id).extend(hop))
 
     async def _waited_s(self, entry_id: str) -> float:
         """Seconds since a question was added to its stream: an entry id begins with the server's time in ms."""
@@ -105,7 +105,8 @@ class QuestionWorker:
         """Ends the first question as failed."""
         question = self.waiting[0]
         cause = f"the question could not be taken: {reason}"
-        await give_up(question, reason, self._hops.unanswered(question.message, cause, self._bus.clock.now_s()))
+        unanswered = self._hops.unanswered(question.message, cause, self._bus.clock.now_s())
+        await give_up(question, reason, Hop().erase(question.stream, question.entry_id).extend(unanswered))
         self.waiting.popleft()
 
 

@@ -194,8 +194,9 @@ class Shard:
             if worker is not None:
                 worker.ask(delivery)
             else:
-                now_s = self._bus.clock.now_s()
-                await commit_with_retry(delivery, self._hops.no_such_source(delivery.message, now_s))
+                hop = Hop().erase(delivery.stream, delivery.entry_id)
+                unknown = self._hops.no_such_source(delivery.message, self._bus.clock.now_s())
+                await commit_with_retry(delivery, hop.extend(unknown))
 
     @contextlib.asynccontextmanager
     async def _containing(self, delivery: Delivery[Any] | None) -> AsyncIterator[None]:
@@ -239,7 +240,7 @@ class Shard:
         """Settings of a source that the cached registry lacks; None if there are none or they cannot be read."""
         try:
             return await retry_forever(lambda: get_source(self._bus, source_id))
-        except (MalformedError, ValueError) as error:
+        except MalformedError as error:
             log.warning("source_unreadable", source_id=source_id, error=str(error))
             return None
 

@@ -32,6 +32,7 @@ from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD, LastFeedback
 from cornerman_shared.bus.messages import ErrorEvent
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.resequence import Gap
+from cornerman_shared.bus.streams import read_numbers
 from cornerman_shared.errors import FatalError, FencedError, MalformedError
 from cornerman_shared.process.logs import get_logger
 
@@ -240,8 +241,8 @@ class SourceWorker:
 
     async def _is_superseded(self, features: Features) -> bool:
         """True if capture has begun another run, or the source is another incarnation."""
-        current = Hop().current(self._keys, self.source_id, features.run, features.incarnation)
-        return await self._run_hop(current) is HopResult.SUPERSEDED
+        hop = Hop().current(self._keys, self.source_id, features.run, features.incarnation)
+        return await self._run_hop(hop) is HopResult.SUPERSEDED
 
     async def _drop(self, entry: OrderedEntry) -> None:
         features, delivery = entry
@@ -356,8 +357,10 @@ class SourceWorker:
     async def _refresh_open(self) -> None:
         """Reads which open requests have ended, and frees the blobs that only they read."""
         ids = [request.request_id for request in self._state.open]
-        rows = await retry_forever(lambda: self._hmget(self._keys.open_requests, ids))
-        self._attempts = {i: int(raw) for i, raw in zip(ids, rows, strict=True) if raw is not None}
+        key = self._keys.open_requests
+        while None in (found := read_numbers(ids, await retry_forever(lambda: self._hmget(key, ids)))).values():
+            await retry_forever(self._mend)
+        self._attempts = {i: attempt or 0 for i, attempt in found.items()}
         before = self._state
         self._state, free = drop_ended_requests(before, self._attempts)
         ended = [one for one in before.open if one.kind == "question" and one.request_id not in self._attempts]
@@ -371,8 +374,7 @@ class SourceWorker:
         if not self._state.open:
             return
         await self._refresh_open()
-        now_s = self._now_s()
-        settings = self._bus.settings
+        now_s, settings = self._now_s(), self._bus.settings
         grace_s = settings.generator.timeout_s + settings.bus.idle_ms / 1000
         for request in self._state.open:
             attempt = self._attempts[request.request_id]  # 0 = no generator has taken it
@@ -387,8 +389,7 @@ class SourceWorker:
 
     async def _hmget(self, key: str, fields: list[str]) -> list[bytes | None]:
         with redis_errors():
-            rows: list[bytes | None] = await self._bus.redis.hmget(key, fields)
-        return rows
+            return list(await self._bus.redis.hmget(key, fields))
 
     def _new_order(self, next_seq: int) -> ChunkOrder:
         settings = self._bus.settings.decider

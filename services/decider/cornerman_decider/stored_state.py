@@ -12,6 +12,7 @@ from cornerman_shared.bus.commit import retry_forever
 from cornerman_shared.bus.mending import mend_source
 from cornerman_shared.bus.open_requests import cancelled_event, open_requests
 from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.streams import read_number
 from cornerman_shared.errors import MalformedError
 from cornerman_shared.process.logs import get_logger
 
@@ -51,7 +52,7 @@ async def load_state(bus: Bus, hops: DeciderHops, lease: Lease, source_id: str) 
     """
     damaged = await retry_forever(lambda: mend_source(bus, source_id, STAGE))
     fields, number, registered = await retry_forever(lambda: _read(bus, source_id))
-    incarnation = int(number or 0)
+    incarnation = read_number(number) or 0
     place = place_from(fields.get(PLACE_FIELD.encode()))
     was_damaged = any(bus.keys(source_id).decider_state(source_id) in each for each in damaged)
     state = DeciderState() if place is None else place

@@ -28,6 +28,9 @@ METADATA: Final = tuple(
 )
 """Where clouds serve credentials (AWS, GCP and Azure; AWS over IPv6; Alibaba; Oracle)."""
 
+_EMBEDDING: Final = tuple(ipaddress.IPv6Network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96"))
+"""IPv6 networks whose last 32 bits are an IPv4 address (RFC 6052, RFC 8215, RFC 4291)."""
+
 NETWORK = frozenset({"rtsp", "rtsps", "http", "https"})
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _DEVICE = re.compile(r"(device:\d{1,3}|(device:)?/dev/video\d{1,3})(\?[\w=&.-]*)?")
@@ -45,11 +48,24 @@ class AddressRules:
 
 
 def refused(address: Address, rules: AddressRules) -> str:
-    """Why this address may not be opened; empty when it may."""
-    mapped = getattr(address, "ipv4_mapped", None)
-    address = mapped or address
+    """Why this address may not be opened; empty when it may. An IPv4 address inside an IPv6 one counts too."""
     if rules.allow_private_hosts:
         return ""
+    reasons = (_refused(each, rules) for each in (*_inner(address), address))
+    return next((reason for reason in reasons if reason), "")
+
+
+def _inner(address: Address) -> list[Address]:
+    """IPv4 addresses that a gateway or the kernel would read out of an IPv6 address: mapped, NAT64, 6to4, Teredo."""
+    if address.version == 4 or int(address) in (0, 1):
+        return []
+    found: list[Address | None] = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if any(address in network for network in _EMBEDDING):
+        found.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    return [each for each in found if each is not None]
+
+
+def _refused(address: Address, rules: AddressRules) -> str:
     if address in METADATA:
         return "a cloud metadata address"
     if address.is_link_local:

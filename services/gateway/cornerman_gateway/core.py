@@ -10,12 +10,13 @@ from typing import Any
 from cornerman_shared.bus.codec import event_name, to_plain
 from cornerman_shared.bus.messages import DeltaEvent, EndEvent, Event
 
-_ID = re.compile(r"\d{1,20}-\d{1,20}")
+_ID = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
+_LARGEST = 2**64 - 1
 
 
 def is_event_id(text: str) -> bool:
     """Whether `text` is the id of a stream entry, `milliseconds-number`."""
-    return bool(_ID.fullmatch(text))
+    return bool(_ID.fullmatch(text)) and all(int(part) <= _LARGEST for part in text.split("-"))
 
 
 def parse_cursor(text: str, streams: int) -> list[str] | None:

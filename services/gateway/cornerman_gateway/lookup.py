@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Path
 
-from cornerman_gateway.problems import no_source
+from cornerman_gateway.problems import Problem, no_source
 from cornerman_gateway.schemas import SourceView, view_of
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import get_source
-from cornerman_shared.bus.streams import counters_of
+from cornerman_shared.bus.streams import counters_of, text_of
+from cornerman_shared.errors import MalformedError
 from cornerman_shared.settings.source import SOURCE_ID, SourceSpec
 
 if TYPE_CHECKING:
@@ -23,9 +24,12 @@ async def find(state: AppState, source_id: str) -> SourceSpec:
     """The source's settings.
 
     Raises:
-        Problem: 404.
+        Problem: 404; 409 if they cannot be read.
     """
-    spec = await get_source(state.bus, source_id)
+    try:
+        spec = await get_source(state.bus, source_id)
+    except MalformedError as error:
+        raise Problem(409, "the source cannot be read", str(error)) from None
     if spec is None:
         raise no_source(source_id)
     return spec
@@ -41,5 +45,5 @@ async def view(state: AppState, spec: SourceSpec) -> SourceView:
             # Damaged data of one source must not hide the others; the services delete it.
             run, counters = await pipe.execute(raise_on_error=False)
     fields = run if isinstance(run, dict) else {}
-    text = {key.decode(): value.decode(errors="replace") for key, value in fields.items()}
+    text = {text_of(key): value.decode(errors="replace") for key, value in fields.items()}
     return view_of(spec, text, counters_of(counters))

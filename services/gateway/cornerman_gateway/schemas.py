@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
@@ -141,14 +141,16 @@ class UploadView(BaseModel):
 def view_of(spec: SourceSpec, run: dict[str, str], counters: dict[str, int]) -> SourceView:
     """A source as others may see it."""
     shown = None
+    state, published = run.get("state") or "waiting", run.get("published") or "0"
     if run.get("run") or run.get("detail"):  # a source that waits for a capture process has a reason before a run
         shown = RunView.model_validate(
             {
                 "run": run.get("run", ""),
-                "state": run.get("state") or "waiting",
+                # Damaged fields must not hide the other sources; capture deletes them.
+                "state": state if state in get_args(SourceStateName) else "waiting",
                 "detail": clean_text(redact_url(run.get("detail", ""))),
                 "ended": run.get("ended", "0") not in ("", "0"),
-                "published": int(run.get("published") or 0),
+                "published": int(published) if published.isdecimal() and len(published) <= 15 else 0,
             }
         )
     return SourceView(

@@ -133,11 +133,19 @@ def cookie_of(headers: Headers) -> str:
     return cookies[COOKIE].value if COOKIE in cookies else ""
 
 
+def host_of(headers: Headers) -> str:
+    """The host that the client asked for, without its port; empty when it cannot be read."""
+    try:
+        return urlsplit("//" + headers.get("host", "")).hostname or ""
+    except ValueError:
+        return ""
+
+
 def same_origin(headers: Headers) -> bool:
     """Whether this request may write: browsers send their origin, other programs send none."""
     origin = headers.get("origin")
     if origin is not None:
-        return urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+        return origin.partition("://")[2].lower() == headers.get("host", "").lower()
     return headers.get("sec-fetch-site", "none") in ("same-origin", "none")
 
 
@@ -170,7 +178,7 @@ class Guard:
 
     def _check(self, scope: Scope) -> None:
         headers, path = Headers(scope=scope), scope["path"]
-        host = urlsplit("//" + headers.get("host", "")).hostname or ""
+        host = host_of(headers)
         if not self.auth.needed and not is_loopback(host):
             raise Problem(
                 403,

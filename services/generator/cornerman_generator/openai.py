@@ -9,7 +9,7 @@ from cornerman_generator.core import distinct_frames
 from cornerman_generator.data_uri import data_uri
 from cornerman_generator.protocol import TextDelta
 from cornerman_generator.spoken_prompt import spoken_prompt
-from cornerman_generator.sse import CompletionServer
+from cornerman_generator.sse import CompletionServer, odd_piece
 from cornerman_shared.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -50,17 +50,33 @@ class OpenAIGenerator:
         """One delta for each piece that the server sends."""
         n_input = 0
         async for event in self._server.stream("/chat/completions", chat_body(self.model, request, chunks)):
-            n_input = int((event.get("usage") or {}).get("prompt_tokens") or n_input)
-            for choice in event.get("choices") or []:
-                text = (choice.get("delta") or {}).get("content") or ""
-                if text:
-                    yield TextDelta(text, 1, n_input)
+            try:
+                texts, n_prompt = chat_piece(event)
+            except (AttributeError, TypeError):
+                raise odd_piece(self._server.base_url, event) from None
+            n_input = n_prompt or n_input
+            for text in texts:
+                yield TextDelta(text, 1, n_input)
         if n_input:  # usage comes last, after the text
             yield TextDelta("", 0, n_input)
 
     async def close(self) -> None:
         """Closes the connections."""
         await self._server.close()
+
+
+def chat_piece(event: dict[str, Any]) -> tuple[list[str], int]:
+    """Texts of a piece, and the tokens of the prompt, 0 = not said.
+
+    Raises:
+        AttributeError: a part is not an object.
+        TypeError: a text is not text, or a count is not one.
+    """
+    n_input = (event.get("usage") or {}).get("prompt_tokens") or 0
+    texts = [(choice.get("delta") or {}).get("content") or "" for choice in event.get("choices") or []]
+    if not all(isinstance(text, str) for text in texts) or not isinstance(n_input, int) or not 0 <= n_input < 2**31:
+        raise TypeError("a text or a count is of another type")
+    return [text for text in texts if text], n_input
 
 
 def chat_body(model: str, request: Request, chunks: Sequence[ChunkInput]) -> dict[str, Any]:

@@ -39,7 +39,8 @@ class CompletionServer:
             )
         self.base_url = base_url.rstrip("/")
         self._max_line_bytes = max_line_bytes
-        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        # A compressed answer could be a thousand times as large as what arrives.
+        headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
         # A redirect could carry the key to another host.
         self._client = httpx.AsyncClient(headers=headers, timeout=httpx.Timeout(timeout_s), follow_redirects=False)
 
@@ -57,6 +58,8 @@ class CompletionServer:
         where = f"{redact_url(self.base_url)}{path}"
         try:
             async with self._client.stream("POST", f"{self.base_url}{path}", json=body) as response:
+                if (encoding := response.headers.get("Content-Encoding", "identity")) != "identity":
+                    raise GenerationError(f"{where} compresses its answer ({encoding[:20]!r}); it must send it plain")
                 if response.status_code != 200:
                     detail = clean_text(await _beginning(response), SHOWN_CHARACTERS)
                     raise GenerationError(f"{where} answered {response.status_code}: {detail}")
@@ -104,10 +107,16 @@ async def _lines(response: httpx.Response, max_bytes: int, where: str) -> AsyncI
         yield rest.decode("utf-8", "replace")
 
 
+def odd_piece(base_url: str, event: dict[str, Any]) -> GenerationError:
+    """The error for a piece whose parts have other types than those of the API."""
+    shown = clean_text(repr(event), SHOWN_CHARACTERS)
+    return GenerationError(f"{redact_url(base_url)} sent a piece of another form than OpenAI's: {shown}")
+
+
 def _object(data: str, where: str) -> dict[str, Any]:
     try:
         found = json.loads(data)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise GenerationError(f"{where} sent something other than a JSON object: {data[:SHOWN_CHARACTERS]!r}")

@@ -19,7 +19,7 @@ from cornerman_common.model_location import model_path
 from cornerman_generator.core import require_tokens
 from cornerman_generator.mobile_videogpt import action_of, frame_ids, torch_tokens
 from cornerman_generator.protocol import TextDelta
-from cornerman_generator.sse import CompletionServer
+from cornerman_generator.sse import CompletionServer, odd_piece
 from cornerman_pose.facts import prompt_with_facts
 from cornerman_shared.errors import ConfigError, GenerationError
 from mobile_videogpt import MobileVideoGPT
@@ -79,8 +79,11 @@ class VllmGenerator:
             "stream": True,
         }
         async for event in self._server.stream("/completions", body):
-            for choice in event.get("choices") or []:
-                if text := choice.get("text") or "":
+            choices = event.get("choices") or []
+            if not all(isinstance(one, dict) and isinstance(one.get("text") or "", str) for one in choices):
+                raise odd_piece(self._server.base_url, event)
+            for text in (one.get("text") or "" for one in choices):
+                if text:
                     yield TextDelta(text, 1, n_input)
 
     async def close(self) -> None:

@@ -188,25 +188,28 @@ class Bus:
         )
         return follow(self, keys, since=since, block_ms=block_ms or self.settings.bus.block_ms)
 
-    async def ask(self, question: Question) -> None:
-        """Sends a question to the decider."""
-        with redis_errors():
-            await self.redis.xadd(
-                self.keys(question.source_id).questions,
-                {streams.FIELD: pack(question)},
-                maxlen=QUESTIONS_MAXLEN,
-                approximate=True,
-            )
+    async def ask(self, question: Question, most: int = 0) -> int:
+        """Sends a question to the decider.
 
-    async def open_questions(self, source_id: str) -> int:
-        """How many questions about the source wait for their answer.
+        Args:
+            question: the question.
+            most: questions about its source that may wait; 0 = any number.
+
+        Returns:
+            0, or how many wait if that are too many: then it was not sent.
 
         Raises:
-            RetryableError: no answer.
+            RetryableError: no answer; a question that is sent again is taken once.
         """
-        with redis_errors():
-            names = await self.redis.hkeys(self.keys(source_id).open_requests)
-        return sum(streams.is_question_request(source_id, name.decode()) for name in names)
+        source_id, wait_s = question.source_id, self.settings.decider.question_s
+        k = self.keys(source_id)
+        return int(
+            await self.scripts.run(
+                "ask",
+                [k.questions, k.asked(source_id), k.answered(source_id), k.open_requests],
+                [source_id, question.question_id, QUESTIONS_MAXLEN, pack(question), most, wait_s],
+            )
+        )
 
     async def newest_id(self, stream: str) -> str:
         """Id of the newest entry; `0-0` for an empty or missing stream.

@@ -74,6 +74,10 @@ class Hop:
         """HDEL: deletes a field."""
         return self._operation("delete", self._number(key), field)
 
+    def erase(self, stream: str, entry_id: str) -> Hop:
+        """XDEL: deletes an entry, which no group needs any more."""
+        return self._operation("erase", self._number(stream), entry_id)
+
     def release(self, key: str, member: str) -> Hop:
         """ZREM: returns credit."""
         return self._operation("release", self._number(key), member)

@@ -30,7 +30,8 @@ async def mend_source(bus: Bus, source_id: str, stage: str) -> list[str]:
     """
     k = bus.keys(source_id)
     stored = (k.run, k.counters, k.decider_state, k.stills, k.inflight, k.feedback, k.display, k.push)
-    damaged = await bus.scripts.run("mend", [key(source_id) for key in stored], [])
+    keys = [*(key(source_id) for key in stored), k.open_requests, k.incarnations, k.sources_revision]
+    damaged = await bus.scripts.run("mend", keys, [source_id])
     names = [raw.decode(errors="replace") for raw in damaged]
     if names:
         log.error("stored_data_unreadable", source_id=source_id, damaged=names)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import redis.exceptions
@@ -19,7 +20,7 @@ from cornerman_shared.bus.codec import pack, pack_map, unpack_map
 from cornerman_shared.bus.messages import StateEvent
 from cornerman_shared.bus.open_requests import cancelled_event, open_requests
 from cornerman_shared.bus.redis_client import redis_errors
-from cornerman_shared.bus.streams import KEEP_REMOVED_S
+from cornerman_shared.bus.streams import KEEP_REMOVED_S, read_number, text_of
 from cornerman_shared.errors import ConfigError, MalformedError, RetryableError
 from cornerman_shared.process.logs import get_logger
 from cornerman_shared.redact import is_sealed, remember_url
@@ -43,14 +44,34 @@ log = get_logger("registry")
 
 
 async def list_sources(bus: Bus) -> dict[str, SourceSpec]:
-    """Sources of all shards by id. A source whose settings cannot be read is logged and left out."""
-    return (await read_registry(bus))[0]
+    """Sources of all shards by id. One whose settings cannot be read is left out; see `unreadable_sources`."""
+    return (await read_registry(bus)).specs
 
 
-async def read_registry(bus: Bus) -> tuple[dict[str, SourceSpec], dict[str, int]]:
-    """Sources of all shards by id, and their incarnations at the same moment; see `list_sources`."""
+async def unreadable_sources(bus: Bus) -> dict[str, str]:
+    """Sources whose settings cannot be read: why, and what to do, by id."""
+    return (await read_registry(bus)).unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryContent:
+    """The registry of all shards.
+
+    Attributes:
+        specs: settings by source id.
+        incarnations: by source id, as of the same moment; a source that an older version added has none.
+        unreadable: sources whose settings cannot be read: why, and what to do.
+    """
+
+    specs: dict[str, SourceSpec] = field(default_factory=dict)
+    incarnations: dict[str, int] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+
+
+async def read_registry(bus: Bus) -> RegistryContent:
+    """Reads the registry of all shards; the sources are in the order of their ids."""
     found: dict[str, SourceSpec] = {}
-    incarnations: dict[str, int] = {}
+    content = RegistryContent()
     for keys in bus.all_keys():
         with redis_errors():
             async with bus.redis.pipeline(transaction=True) as pipe:
@@ -58,23 +79,37 @@ async def read_registry(bus: Bus) -> tuple[dict[str, SourceSpec], dict[str, int]
                 pipe.hgetall(keys.incarnations)
                 rows, numbers = await pipe.execute()
         for raw_id, number in numbers.items():
-            try:
-                incarnations[raw_id.decode()] = int(number)
-            except ValueError as error:
-                log.warning("incarnation_unreadable", source_id=raw_id.decode(errors="replace"), error=str(error))
+            content.incarnations[text_of(raw_id)] = read_number(number) or 0
         for raw_id, body in rows.items():
             try:
-                found[raw_id.decode()] = _decode(body, bus.address_keys)
-            except (MalformedError, ValueError) as error:  # ValueError: pydantic's too
-                log.warning("source_unreadable", source_id=raw_id.decode(errors="replace"), error=str(error))
-    return dict(sorted(found.items())), incarnations
+                found[text_of(raw_id)] = _decode(body, text_of(raw_id), bus.address_keys)
+            except MalformedError as error:
+                content.unreadable[text_of(raw_id)] = str(error)
+                log.warning("source_unreadable", source_id=text_of(raw_id), error=str(error))
+    content.specs.update(sorted(found.items()))
+    return content
 
 
 async def get_source(bus: Bus, source_id: str) -> SourceSpec | None:
-    """Settings of a source; None if it is not registered."""
+    """Settings of a source; None if it is not registered.
+
+    Raises:
+        MalformedError: they cannot be read; says what to do.
+        RetryableError: no answer.
+    """
     with redis_errors():
         body = await bus.redis.hget(bus.keys(source_id).sources, source_id)
-    return None if body is None else _decode(body, bus.address_keys)
+    return None if body is None else _decode(body, source_id, bus.address_keys)
+
+
+async def is_registered(bus: Bus, source_id: str) -> bool:
+    """Whether there is a source of this id, also one whose settings cannot be read.
+
+    Raises:
+        RetryableError: no answer.
+    """
+    with redis_errors():
+        return bool(await bus.redis.hexists(bus.keys(source_id).sources, source_id))
 
 
 async def add_source(bus: Bus, spec: SourceSpec) -> None:
@@ -121,7 +156,7 @@ async def update_source(bus: Bus, source_id: str, changes: Mapping[str, Any]) ->
             before = await bus.redis.hget(keys.sources, source_id)
         if before is None:
             raise ConfigError(f"there is no source {source_id!r}; see `cornerman sources list`")
-        old = _decode(before, bus.address_keys)
+        old = _decode(before, source_id, bus.address_keys)
         spec = changed(old, changes)
         verb: Verb = "change" if spec.url == old.url else "replace"
         # Compare and set: the script writes only if the stored settings still are `before`.
@@ -198,7 +233,7 @@ async def _run_fields(bus: Bus, source_id: str) -> tuple[str, str, int]:
             log.warning("run_unreadable", source_id=source_id, error=str(error))
             run = state = None
         incarnation = await bus.redis.hget(keys.incarnations, source_id)
-    return (run or b"").decode(errors="replace"), (state or b"").decode(errors="replace"), int(incarnation or 0)
+    return (run or b"").decode(errors="replace"), (state or b"").decode(errors="replace"), read_number(incarnation) or 0
 
 
 def _contended(source_id: str) -> RetryableError:
@@ -241,7 +276,8 @@ class RegistryWatcher:
 
     Attributes:
         specs: settings by source id.
-        incarnations: by source id, as of the same moment; a source that an older version added has none.
+        incarnations: as in `RegistryContent`.
+        unreadable: as in `RegistryContent`.
     """
 
     def __init__(self, bus: Bus) -> None:
@@ -249,6 +285,7 @@ class RegistryWatcher:
         self._revisions: list[bytes | None] | None = None
         self.specs: dict[str, SourceSpec] = {}
         self.incarnations: dict[str, int] = {}
+        self.unreadable: dict[str, str] = {}
 
     async def refresh(self) -> bool:
         """Polls once; True if a source changed.
@@ -261,7 +298,8 @@ class RegistryWatcher:
         if revisions == self._revisions:
             return False
         # Sources are read after the counters: a change in between is read again at the next poll.
-        self.specs, self.incarnations = await read_registry(self._bus)
+        content = await read_registry(self._bus)
+        self.specs, self.incarnations, self.unreadable = content.specs, content.incarnations, content.unreadable
         self._revisions = revisions
         return True
 
@@ -303,11 +341,17 @@ def _encode(bus: Bus, spec: SourceSpec) -> bytes:
     return pack_map({**stored_settings(spec), "url": bus.address_keys.seal(spec.url)})
 
 
-def _decode(body: bytes, keys: AddressKeys = NO_KEYS) -> SourceSpec:
-    stored = unpack_map(body)
-    if isinstance(stored.get("url"), str):
-        stored["url"] = keys.open(stored["url"])
-    spec = read_settings(stored)
+def _decode(body: bytes, source_id: str, keys: AddressKeys = NO_KEYS) -> SourceSpec:
+    try:
+        stored = unpack_map(body)
+        if isinstance(stored.get("url"), str):
+            stored["url"] = keys.open(stored["url"])
+        spec = read_settings(stored)
+    except (MalformedError, ValueError) as error:  # ValueError: pydantic's too
+        cause = "; ".join((explain(error) if isinstance(error, ValidationError) else str(error)).splitlines())
+        raise MalformedError(
+            f"the stored settings of source {source_id!r} cannot be read ({cause}); remove the source and add it again"
+        ) from None
     remember_url(spec.url)
     return spec
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cornerman_shared.bus.codec import pack
 from cornerman_shared.bus.messages import ErrorEvent, StateEvent
+from cornerman_shared.bus.streams import counters_of
 from cornerman_shared.redact import redact_url
 from cornerman_shared.text import clean_text
 
@@ -70,7 +71,7 @@ async def begin_run(
         reply[2] == b"1",
         float(reply[3]) if reply[3] else None,
         float(reply[4]),
-        {name.decode(): int(count) for name, count in counters.items()},
+        counters_of(counters),
     )
 
 

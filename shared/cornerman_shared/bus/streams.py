@@ -9,7 +9,7 @@ one script may use them together on Redis Cluster.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,6 +135,10 @@ class Keys:
         """Hash: request_id -> attempt. The hop that ends a request deletes its field, so that there is only one end."""
         return self._key("open")
 
+    def asked(self, source_id: str) -> str:
+        """Sorted set of question ids that wait for the decider, scored by server time; expires with their deadline."""
+        return self._key("asked", source_id)
+
     def answered(self, source_id: str) -> str:
         """Sorted set of question ids of the last hour that the decider has taken, so that each is taken once."""
         return self._key("answered", source_id)
@@ -214,7 +218,8 @@ def counters_of(reply: Any) -> dict[str, int]:
     """Counters in a reply to HGETALL. A field that holds no number is left out; so is a reply that is an error."""
     if not isinstance(reply, Mapping):
         return {}
-    return {text_of(name): int(count) for name, count in reply.items() if count.lstrip(b"-").isdigit()}
+    numbers = {name: count for name, count in reply.items() if read_number(count.removeprefix(b"-")) is not None}
+    return {text_of(name): int(count) for name, count in numbers.items()}
 
 
 def entries_of(reply: Any) -> list[tuple[str, list[tuple[str, bytes | None]]]]:
@@ -229,6 +234,16 @@ def body_of(fields: Any) -> bytes | None:
     return bytes(fields.get(FIELD, b""))
 
 
+def read_number(raw: bytes | None) -> int | None:
+    """A stored count, attempt or incarnation; None if it is missing, or damaged."""
+    return int(raw) if raw and raw.isdigit() and len(raw) <= 15 else None
+
+
+def read_numbers(fields: Iterable[str], values: Iterable[bytes | None]) -> dict[str, int | None]:
+    """The fields that are stored, each with its number; None = it is damaged."""
+    return {name: read_number(raw) for name, raw in zip(fields, values, strict=True) if raw is not None}
+
+
 def text_of(raw: bytes | str) -> str:
     """The text of a reply, which is bytes or text."""
-    return raw.decode() if isinstance(raw, bytes) else raw
+    return raw.decode(errors="replace") if isinstance(raw, bytes) else raw

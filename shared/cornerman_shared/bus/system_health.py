@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from cornerman_shared.bus.memory_gate import WARN_AT, memory_of_servers, memory_sentence
+from cornerman_shared.bus.registry import unreadable_sources
 from cornerman_shared.bus.workers import list_workers
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ async def system_health(bus: Bus) -> SystemHealth:
         RetryableError: no answer.
     """
     problems = worker_problems(await list_workers(bus))
+    problems += [HealthProblem(f"source {name}", cause) for name, cause in (await unreadable_sources(bus)).items()]
     full_at = bus.settings.redis.full_at
     for server, memory in (await memory_of_servers(bus)).items():
         # The server for blobs may evict: what it loses is counted.

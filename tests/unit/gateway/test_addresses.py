@@ -65,6 +65,14 @@ async def test_ordinary_addresses_are_accepted(url: str) -> None:
         "http://127.1/",
         "http://224.0.0.1/",
         "http://100.100.100.200/",
+        "http://[::ffff:a9fe:a9fe]/",
+        "http://[64:ff9b::a9fe:a9fe]/",
+        "http://[64:ff9b:1::a9fe:a9fe]/",
+        "http://[2002:a9fe:a9fe::1]/",
+        "http://[2002:7f00:1::]/",
+        "http://[::a9fe:a9fe]/",
+        "http://[::7f00:1]/",
+        "http://[2001:0:a9fe:a9fe:0:0:0:1]/",
     ],
 )
 async def test_hosts_that_hold_secrets_are_refused(url: str) -> None:

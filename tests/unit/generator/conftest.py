@@ -72,6 +72,7 @@ class LocalServer:
     requests: list[tuple[str, dict[str, str], Any]] = field(default_factory=list)
     closed_early: threading.Event = field(default_factory=threading.Event)
     pause_s: float = 0.0
+    encoding: str = ""
 
 
 @pytest.fixture
@@ -85,6 +86,8 @@ def http_server() -> Iterator[LocalServer]:
             state.requests.append((self.path, dict(self.headers), body))
             self.send_response(state.status)
             self.send_header("Content-Type", "text/event-stream")
+            if state.encoding:
+                self.send_header("Content-Encoding", state.encoding)
             self.end_headers()
             try:
                 for line in state.lines:

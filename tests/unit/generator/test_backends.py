@@ -189,3 +189,42 @@ def test_incomplete_openai_settings_are_refused(changes: dict[str, str], message
     settings = GeneratorSettings(**{"backend": "openai", "base_url": "http://h/v1", "model": "m", **changes})
     with pytest.raises(ConfigError, match=message):
         make_generator(settings)
+
+
+async def test_compressed_answer_is_refused(
+    request_for: MakeRequest, chunks: list[ChunkInput], http_server: Any
+) -> None:
+    """64 KB of gzip may hold 64 MB."""
+    http_server.encoding = "gzip"
+    generator = openai(http_server.url)
+    with pytest.raises(GenerationError, match="compresses its answer"):
+        await text_of(generator.generate(request_for(), chunks))
+    await generator.close()
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        '{"choices":{"0":1}}',
+        '{"choices":7}',
+        '{"choices":[null]}',
+        '{"choices":[{"delta":[1]}]}',
+        '{"choices":[{"delta":{"content":[{"text":"hi"}]}}]}',
+        '{"choices":[{"delta":{"content":5}}]}',
+        '{"choices":[],"usage":"x"}',
+        '{"choices":[],"usage":{"prompt_tokens":"x"}}',
+        '{"choices":[],"usage":{"prompt_tokens":1e400}}',
+        '{"choices":[],"usage":{"prompt_tokens":-5}}',
+        '{"choices":[],"usage":{"prompt_tokens":10000000000000000000000000000000000000000}}',
+        '{"choices":[],"usage":{"prompt_tokens":' + "1" * 5000 + "}}",
+        "[" * 100_000,
+    ],
+)
+async def test_odd_piece_names_the_server(
+    request_for: MakeRequest, chunks: list[ChunkInput], http_server: Any, piece: str
+) -> None:
+    http_server.lines = [f"data: {piece}", "data: [DONE]"]
+    generator = openai(http_server.url)
+    with pytest.raises(GenerationError, match=r"127\.0\.0\.1.*(another form|other than a JSON object)"):
+        await text_of(generator.generate(request_for(), chunks))
+    await generator.close()

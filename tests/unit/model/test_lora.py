@@ -229,6 +229,19 @@ def test_wrong_adapter_leaves_model_unchanged(base: Path, adapter: Path, tmp_pat
     assert model.lora.names == []
 
 
+@pytest.mark.parametrize("text", ["{", "[1]", "null", '"LORA"', "[" * 100_000, '{"a": ' + "1" * 5000 + "}"])
+@pytest.mark.parametrize("name", ["adapter_config.json", "config.json"])
+def test_odd_adapter_files_are_named(base: Path, adapter: Path, tmp_path: Path, name: str, text: str) -> None:
+    for file in ("adapter_config.json", "adapter_model.safetensors"):
+        (tmp_path / file).write_bytes((adapter / file).read_bytes())
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    model = MobileVideoGPT.from_pretrained(base, "language", device="cpu")
+    names = set(model.state_dict())
+    with pytest.raises(AdapterError, match=rf"{name} (is not JSON|holds a)"):
+        model.lora.load(tmp_path)
+    assert set(model.state_dict()) == names
+
+
 def test_adapter_of_other_model_is_refused(tmp_path: Path, adapter: Path) -> None:
     tiny = MobileVideoGPTConfig.tiny()
     deeper = MobileVideoGPT(replace(tiny, language=replace(tiny.language, depth=4)), "language")

@@ -18,6 +18,12 @@ from cornerman_shared.redact import credentials_fault, hide_known, redact_url, r
         ("redis://user@host", "redis://***@host"),
         ("http://h/x?token=abc&w=1", "http://h/x?token=***&w=1"),
         ("http://h/x?w=1&API_KEY=abc", "http://h/x?w=1&API_KEY=***"),
+        ("http://h/v.cgi?loginuse=a&loginpas=hunter22", "http://h/v.cgi?loginuse=a&loginpas=***"),
+        ("http://h/x?X-Amz-Signature=0abc1&w=1", "http://h/x?X-Amz-Signature=***&w=1"),
+        ("http://h/x?auth[pass]=hunter22", "http://h/x?auth[pass]=***"),
+        ("http://h/x?auth%5Bpass%5D=hunter22", "http://h/x?auth%5Bpass%5D=***"),
+        ("http://h/x?client_secret=s3cret", "http://h/x?client_secret=***"),
+        ("http://h/x#access_token=s3cret", "http://h/x#access_token=***"),
         ("rtsp://admin:12345/s3cret@cam/live", "rtsp://***@cam/live"),
         ("rtsp://u:p@ss/w@rd@cam/live", "rtsp://***@cam/live"),
         ("opened rtsp://a:b@h/1 and rtsp://c:d@h/2", "opened rtsp://***@h/1 and rtsp://***@h/2"),
@@ -35,6 +41,7 @@ def test_credentials_are_hidden(text: str, shown: str) -> None:
         "a@b.c",
         "/videos/me@home.mp4",
         "test://pattern?seconds=3",
+        "http://h/x?monkey=1&decode=h264&compass=90",
     ],
 )
 def test_other_text_is_unchanged(text: str) -> None:
@@ -64,6 +71,18 @@ def test_token_counts_are_shown() -> None:
 def test_parsed_password_is_hidden_bare(text: str) -> None:
     remember_url("rtsp://admin:S3cret/0ne@camera/live")
     assert "S3cret" not in hide_known(text)
+
+
+@pytest.mark.parametrize("secret", ["Qu'ote7", 'Qu"ote7', "Qu;ote7", "Qu#ote7", "Qu;o'te7"])
+def test_odd_parameter_is_hidden_whole(secret: str) -> None:
+    url = remember_url(f"http://camera/x?password={secret}&w=1")
+    for text in (url, repr(url), f"cannot open {url!r}"):
+        assert "te7" not in redact_url(text)
+
+
+def test_word_as_parameter_stays() -> None:
+    remember_url("http://camera/x?auth=digest&token=true")
+    assert hide_known("digest is true") == "digest is true"
 
 
 def test_short_password_tears_no_words() -> None:

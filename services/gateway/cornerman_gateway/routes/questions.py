@@ -21,8 +21,8 @@ async def ask(source_id: Id, body: QuestionNew, state: StateDep) -> QuestionView
     """Hands the question to the decider; follow the source's events for the answer, or for an end that says why not."""
     await find(state, source_id)
     limits = state.settings.decider
-    waiting = await state.bus.open_questions(source_id)
-    if waiting >= limits.max_questions:
+    question = Question(uuid.uuid4().hex, source_id, body.text.strip(), state.bus.clock.now_s())
+    if waiting := await state.bus.ask(question, limits.max_questions):
         raise Problem(
             429,
             "too many questions wait",
@@ -30,8 +30,6 @@ async def ask(source_id: Id, body: QuestionNew, state: StateDep) -> QuestionView
             f"(decider.max_questions = {limits.max_questions})",
             headers={"Retry-After": "5"},
         )
-    question = Question(uuid.uuid4().hex, source_id, body.text.strip(), state.bus.clock.now_s())
-    await state.bus.ask(question)
     return QuestionView(
         question_id=question.question_id,
         request_id=question_request_id(source_id, question.question_id),

@@ -12,10 +12,19 @@ from cornerman_gateway.app_state import AppState, StateDep
 from cornerman_gateway.choices import check_choices
 from cornerman_gateway.lookup import Id, find, view
 from cornerman_gateway.models import models_in_use
-from cornerman_gateway.problems import Problem
+from cornerman_gateway.problems import Problem, no_source
 from cornerman_gateway.profiles import Profile, profiles_for
 from cornerman_gateway.schemas import SourceChange, SourceList, SourceNew, SourceView, changed_fields
-from cornerman_shared.bus.registry import add_source, changed, get_source, list_sources, remove_source, update_source
+from cornerman_shared.bus.registry import (
+    add_source,
+    changed,
+    get_source,
+    is_registered,
+    list_sources,
+    remove_source,
+    update_source,
+)
+from cornerman_shared.errors import MalformedError
 from cornerman_shared.settings.source import SourceSpec
 
 router = APIRouter(prefix="/api", tags=["sources"])
@@ -45,7 +54,7 @@ async def add(body: SourceNew, state: StateDep, response: Response) -> SourceVie
         source_id=body.source_id, url=wanted["url"], watch=settings.watch, speak=settings.speak, say=settings.say
     )
     spec = changed(fresh, wanted).model_copy(update={"revision": 0})
-    if await get_source(state.bus, body.source_id) is not None:
+    if await is_registered(state.bus, body.source_id):
         raise Problem(
             409, "source_id is taken", f"source_id {body.source_id!r} is being watched; choose another, or remove it"
         )
@@ -93,10 +102,15 @@ async def resume(source_id: Id, state: StateDep) -> SourceView:
 @router.delete("/sources/{source_id}", status_code=204)
 async def remove(source_id: Id, state: StateDep) -> None:
     """Stops watching, and forgets the source. An uploaded file goes with it."""
-    spec = await find(state, source_id)
-    await remove_source(state.bus, source_id)
+    try:
+        spec = await get_source(state.bus, source_id)
+    except MalformedError:
+        spec = None  # it can be removed all the same; its upload goes when it is old
+    if not await remove_source(state.bus, source_id):
+        raise no_source(source_id)
     state.previews.forget(source_id)
-    await _drop_upload(state, spec)
+    if spec is not None:
+        await _drop_upload(state, spec)
 
 
 @router.get("/profiles")

@@ -18,11 +18,10 @@ from cornerman_gateway.core import to_json
 from cornerman_gateway.lookup import Id, find
 from cornerman_gateway.picture_cache import CachedPicture
 from cornerman_gateway.preview import AUTO, DelayedPicture
-from cornerman_gateway.problems import Problem, no_source, wrong_field
+from cornerman_gateway.problems import Problem, wrong_field
 from cornerman_gateway.push import MAX_FPS, PushError, read_push, store_push
 from cornerman_gateway.sockets import GOING_AWAY, TRY_AGAIN, UNUSABLE, close, refuse, send_until_gone
 from cornerman_gateway.stills import still
-from cornerman_shared.bus.registry import get_source
 from cornerman_shared.errors import RetryableError
 
 router = APIRouter(prefix="/api/sources/{source_id}", tags=["video"])
@@ -129,8 +128,7 @@ async def video_socket(socket: WebSocket, source_id: str, state: StateDep, delay
     """
     try:
         seconds = delay_of(delay)
-        if await get_source(state.bus, source_id) is None:
-            raise no_source(source_id)
+        await find(state, source_id)
     except Problem as problem:
         await refuse(socket, problem)
         return
@@ -174,9 +172,7 @@ async def camera_socket(socket: WebSocket, source_id: str, state: StateDep) -> N
     acknowledged once it is stored.
     """
     try:
-        spec = await get_source(state.bus, source_id)
-        if spec is None:
-            raise no_source(source_id)
+        spec = await find(state, source_id)
         if spec.url != f"push://{source_id}":
             raise Problem(409, "this source takes no camera", "add a source whose url is push://<source_id>")
         if source_id in state.pushing:

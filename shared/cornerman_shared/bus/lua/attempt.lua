@@ -2,4 +2,9 @@
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then
   return 0
 end
-return redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
+local attempt = redis.pcall('HINCRBY', KEYS[1], ARGV[1], 1)
+if type(attempt) == 'table' then
+  attempt = 1 -- it held no number
+  redis.call('HSET', KEYS[1], ARGV[1], attempt)
+end
+return attempt

@@ -66,7 +66,7 @@ while conditions[ARGV[at]] do
 end
 -- A script is not undone when a command fails, so a damaged key must be found before anything is written.
 local types = {
-  add = 'stream', event = 'stream', set = 'hash', delete = 'hash', once = 'hash', count = 'hash',
+  add = 'stream', erase = 'stream', event = 'stream', set = 'hash', delete = 'hash', once = 'hash', count = 'hash',
   release = 'zset', release_range = 'zset', first = 'zset', tally = 'hash',
 }
 local first, sound = at, {}
@@ -102,6 +102,9 @@ function operations.set(key, field, value, unless)
 end
 function operations.delete(key, field)
   redis.call('HDEL', key, field)
+end
+function operations.erase(key, id)
+  redis.call('XDEL', key, id)
 end
 function operations.release(key, member)
   redis.call('ZREM', key, member)
