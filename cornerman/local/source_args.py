@@ -33,6 +33,8 @@ def normal_url(text: str) -> str:
     Raises:
         ConfigError: there is no such file, or capture cannot open such a URL.
     """
+    if not text.strip():
+        raise ConfigError(f"source {text!r} is empty; give {KNOWN}")
     url = f"device:{text}" if text.isdecimal() else remember_url(text)
     if fault := credentials_fault(url):
         raise ConfigError(f"source {redact_url(text)!r} {fault}")
