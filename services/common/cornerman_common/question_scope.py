@@ -191,6 +191,8 @@ def topic_of(question: str, exercises: Iterable[str] | None = None) -> Topic | N
         exercises: names of the exercises that may be asked about; None = any.
     """
     text = _plain(question)
+    if text.count(" ") >= LONGEST:
+        return None
     names = _names(_USUAL if exercises is None else exercises)
     text = _with_names_joined(text, names)
     words = text.split()
@@ -255,6 +257,9 @@ def _answered(abilities: Abilities) -> str:
 
 SHOWN: Final = 8
 """Exercises that a sentence names at most."""
+
+LONGEST: Final = 60
+"""Words of a question that is judged; the shapes take time with the third power of the words."""
 
 
 def _plain(text: str) -> str:

@@ -66,3 +66,10 @@ def test_wrong_abilities_are_named(values: dict[str, object], message: str) -> N
     with pytest.raises(ConfigError, match=message):
         Abilities.of(values, "here")
     assert Abilities.of(COACH.to_dict(), "here") == COACH
+
+
+def test_endless_question_is_declined() -> None:
+    """2,000 characters of short words kept the generator's event loop busy for ten seconds."""
+    assert decline("Is it how I do? " * 100, COACH)
+    assert decline("How is my form? " * 10, COACH) == ""
+    assert decline("How is my form? " * 100, COACH)
