@@ -7,6 +7,7 @@ import asyncio
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
+from cornerman_common.running_models import check_change
 from cornerman_gateway.addresses import check_name_again, check_url
 from cornerman_gateway.app_state import AppState, StateDep
 from cornerman_gateway.choices import check_choices
@@ -16,6 +17,7 @@ from cornerman_gateway.problems import Problem
 from cornerman_gateway.profiles import Profile, profiles_for
 from cornerman_gateway.schemas import SourceChange, SourceList, SourceNew, SourceView, changed_fields
 from cornerman_shared.bus.registry import add_source, changed, get_source, list_sources, remove_source, update_source
+from cornerman_shared.bus.workers import list_workers
 from cornerman_shared.settings.source import SourceSpec
 
 router = APIRouter(prefix="/api", tags=["sources"])
@@ -45,6 +47,7 @@ async def add(body: SourceNew, state: StateDep, response: Response) -> SourceVie
         source_id=body.source_id, url=wanted["url"], watch=settings.watch, speak=settings.speak, say=settings.say
     )
     spec = changed(fresh, wanted).model_copy(update={"revision": 0})
+    check_change(fresh, wanted, settings, await list_workers(state.bus))
     if await get_source(state.bus, body.source_id) is not None:
         raise Problem(
             409, "source_id is taken", f"source_id {body.source_id!r} is being watched; choose another, or remove it"
@@ -70,6 +73,7 @@ async def change(source_id: Id, body: SourceChange, state: StateDep) -> SourceVi
         wanted["url"] = await check_url(wanted["url"], source_id, state.addresses)
     elif wanted.get("paused") is False or "watch" in wanted:
         await check_name_again(before.url, state.addresses)
+    check_change(before, wanted, state.settings, await list_workers(state.bus))
     after = await update_source(state.bus, source_id, wanted)
     if after.url != before.url:
         await _drop_upload(state, before)
