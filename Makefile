@@ -18,10 +18,10 @@ PACKAGES := cornerman media mobile_videogpt pose services shared training
 STAMP  := $(VENV)/.installed$(if $(CONSTRAINTS),,-newest)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit lint docs compat faults fuzz bench coach-gate chart screenshots reference clean
+.PHONY: help setup demo test unit lint docs compat faults fuzz bench coach-gate chart e2e-docker screenshots reference clean
 
 help: ## Show this
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 	@echo "  Options: ARGS=\"…\" for demo, compat, faults and bench; CONSTRAINTS, TORCH, PYTHON and VENV for setup."
 
 setup: $(STAMP)-$(EXTRAS) ## Install everything for work on Cornerman into .venv
@@ -82,6 +82,9 @@ coach-gate: setup ## What a new coach on skeletons must pass: gym, quiet, and pe
 chart: setup ## Write deploy/k8s and the dashboard from the Helm chart
 	$(BIN)/python deploy/dashboard.py > deploy/chart/files/dashboard.json
 	$(BIN)/python -m tests.deploy.tools > deploy/k8s/cornerman.yaml
+
+e2e-docker: setup ## The compose file on a real Docker engine: restarts, kills, scaling; E2E_COMPOSE adds files
+	$(BIN)/python -m tests.docker_engine $(ARGS)
 
 screenshots: setup ## Pictures of the page, into screenshots/
 	CORNERMAN_SCREENSHOTS=$(CURDIR)/screenshots $(TEST) tests/e2e -k screenshot $(ARGS)

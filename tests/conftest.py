@@ -107,6 +107,15 @@ def shared_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture(autouse=True)
+def _own_logs() -> Iterator[None]:
+    """A command that ran inside a test leaves its level and form to no other test."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
+    structlog.contextvars.clear_contextvars()
+
+
+@pytest.fixture(autouse=True)
 def _no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """A password of one test hides no words in another."""
     monkeypatch.setattr(redact, "_secrets", OrderedDict())

@@ -176,7 +176,7 @@ def test_containers_drop_privileges(services: dict[str, dict[str, Any]]) -> None
 
 def test_every_variable_is_a_setting() -> None:
     """A misspelled variable would be ignored silently."""
-    known = {"CORNERMAN_REDIS_URL", "CORNERMAN_SOURCES"}
+    known = {"CORNERMAN_REDIS_URL", "CORNERMAN_SOURCES", "CORNERMAN_CACHE"}
     for section, info in Settings.model_fields.items():
         for name in getattr(info.annotation, "model_fields", {}):
             known.add(f"CORNERMAN_{section.upper()}__{name.upper()}")
