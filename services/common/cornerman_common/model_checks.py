@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from cornerman_common.bundle import check_exists
 from cornerman_common.head_files import HEAD_FILE, features_made, features_read
-from cornerman_common.pose_choice import estimator_missing
+from cornerman_common.pose_choice import FOLDER, estimator_missing
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.redact import redact_url
 
@@ -51,6 +51,8 @@ def refuse_wrong_combinations(settings: Settings, assets: Path, *, torch: bool, 
         if speak.strategy == "head" and "decider" in loads:
             _check_head_file(speak.head)
     _check_places(settings, loads)
+    if "encoder" in loads and settings.encoder.model != str(assets / FOLDER):
+        _check_projector(settings)
 
 
 def check_source_models(speak: SpeakSettings, say: SaySettings, settings: Settings, assets: Path) -> None:
@@ -127,6 +129,15 @@ def _check_places(settings: Settings, loads: Collection[str]) -> None:
     for name, section in (("encoder", settings.encoder), ("generator", settings.generator)):
         if name in loads and section.backend in NEEDS_TORCH and section.model:
             check_exists(f"{name}.model", section.model)
+
+
+def _check_projector(settings: Settings) -> None:
+    model = settings.encoder.model
+    if settings.encoder.backend == "pose" and model and not (Path(model).expanduser() / PROJECTOR).is_file():
+        raise ConfigError(
+            f"encoder.model = {model!r}: back end pose wants a folder with {PROJECTOR}; leave it empty for the bundled "
+            "one, or give another encoder.backend"
+        )
 
 
 def _check_head_file(head: str) -> None:

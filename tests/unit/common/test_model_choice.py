@@ -162,6 +162,7 @@ WRONG = {
         {"encoder.backend": "pose", "generator.backend": "vlm", "generator.model": "./nope"},
         r"generator\.model = './nope': there is no such",
     ),
+    "no projector": ({"encoder.backend": "pose", "encoder.model": "."}, r"folder with projector\.safetensors"),
     "no such head": ({"speak.head": "/nope/head"}, r"speak\.head = '/nope/head': there is no head\.json"),
     "no such head of a source": (
         {"sources": [{"source_id": "a", "url": "test://bars", "speak": {"head": "."}}]},
