@@ -8,7 +8,7 @@ import os
 import time
 import weakref
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -160,7 +160,7 @@ class Coach:
         """The decisions so far, oldest first: one for each chunk, of which most are `next`."""
         return list(self._decisions)
 
-    def stream(self, source: Source, *, realtime: bool = False) -> Iterator[Feedback]:
+    def stream(self, source: Source, *, realtime: bool = False) -> Generator[Feedback, None, None]:
         """Yields the feedback about a source, until it ends. Starts a new run.
 
         Args:
@@ -184,7 +184,7 @@ class Coach:
         finally:
             self._loop.leave(steps.close())
 
-    async def astream(self, source: Source, *, realtime: bool = False) -> AsyncIterator[Feedback]:
+    async def astream(self, source: Source, *, realtime: bool = False) -> AsyncGenerator[Feedback, None]:
         """Yields as `stream`, in the caller's event loop."""
         self._loop.check_open()
         steps = Steps(self._watch(source, realtime))
