@@ -30,7 +30,7 @@ from cornerman_capture.sources.address import parse
 from cornerman_common.model_choice import resolve_models
 from cornerman_shared.aio import cancel_all
 from cornerman_shared.clock import SystemClock
-from cornerman_shared.errors import ConfigError
+from cornerman_shared.errors import ConfigError, SourceError
 from cornerman_shared.process import logs
 from cornerman_shared.settings.overrides import merge, nest
 
@@ -168,9 +168,9 @@ class Coach:
             realtime: play a file at its own speed and skip what is late; by default no chunk is skipped.
 
         Raises:
-            SourceError: it cannot be watched.
+            SourceError: there is no such file, or it cannot be watched.
             GenerationError: the model failed.
-            ConfigError: there is no such file, or the coach is watching another stream.
+            ConfigError: the coach is watching another stream.
         """
         self._loop.check_open()
         steps = Steps(self._watch(source, realtime))
@@ -350,13 +350,13 @@ def _text_of(source: Source) -> str:
     """A source as a command line has it.
 
     Raises:
-        ConfigError: it is neither a path, an address nor the number of a camera.
+        SourceError: it is neither a path, an address nor the number of a camera.
     """
     if isinstance(source, (str, os.PathLike)) and isinstance(text := os.fspath(source), str):
         return text
     if isinstance(source, int) and not isinstance(source, bool) and source >= 0:
         return str(source)
-    raise ConfigError(f"source {source!r}: give a path, an address such as rtsp://…, or the number of a camera")
+    raise SourceError(f"source {source!r}: give a path, an address such as rtsp://…, or the number of a camera")
 
 
 def _seconds(pts_s: Any) -> float:

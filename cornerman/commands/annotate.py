@@ -88,10 +88,7 @@ def _video_file(video: str) -> Path:
     Raises:
         SourceError: it is no file that can be read.
     """
-    try:
-        url = normal_url(video)
-    except ConfigError as error:
-        raise SourceError(str(error)) from None
+    url = normal_url(video)
     if not is_file(url):
         raise SourceError(f"{redact_url(url)!r} is not a file of this machine; save it first, and give the file")
     return Path(url)

@@ -61,7 +61,8 @@ def given_clips(video: str, truth: Path | None, videos: Path | None) -> list[tup
         videos: folder of the videos that `truth` names; None = the folder of `truth`.
 
     Raises:
-        ConfigError: a file is missing, or truth and videos do not match.
+        SourceError: a video is missing.
+        ConfigError: another file is missing, or truth and videos do not match.
         ValueError: the truth cannot be read.
     """
     from cornerman_training.evaluate.sources import read_truth

@@ -77,7 +77,8 @@ def command_settings(
     if config:
         path = Path(config).expanduser().absolute()
         if not path.is_file():
-            raise ConfigError(f"--config {config!r}: there is no such file")
+            what = "it is not a file" if path.exists() else "there is no such file"
+            raise ConfigError(f"--config {config!r}: {what}; give a YAML file of settings")
         os.environ["CORNERMAN_CONFIG"] = str(path)  # the services, child processes, read it too
     pairs = [(name.replace("__", "."), value) for name, value in dotted.items() if value is not None]
     if redis:

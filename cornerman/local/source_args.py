@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from cornerman_capture.broken import BrokenError
 from cornerman_capture.sources.address import KNOWN, parse
-from cornerman_shared.errors import ConfigError
+from cornerman_shared.errors import SourceError
 from cornerman_shared.redact import credentials_fault, redact_url, remember_url
 from cornerman_shared.settings.source import SourceSpec
 
@@ -31,36 +31,36 @@ def normal_url(text: str) -> str:
     """The URL of a typed source: an absolute path for a file, `device:0` for `0`; URLs unchanged.
 
     Raises:
-        ConfigError: there is no such file, or capture cannot open such a URL.
+        SourceError: there is no such file, or capture cannot open such a URL.
     """
     if not text.strip():
-        raise ConfigError(f"source {text!r} is empty; give {KNOWN}")
+        raise SourceError(f"source {text!r} is empty; give {KNOWN}")
     url = f"device:{text}" if text.isdecimal() else remember_url(text)
     if fault := credentials_fault(url):
-        raise ConfigError(f"source {redact_url(text)!r} {fault}")
+        raise SourceError(f"source {redact_url(text)!r} {fault}")
     try:
         address = parse(url)
     except BrokenError as error:
-        raise ConfigError(str(error)) from None
+        raise SourceError(str(error)) from None
     if address.kind != "file":
         return url
     if address.target == "-":
-        raise ConfigError("source '-': standard input cannot be watched; write it into a file and give that")
+        raise SourceError("source '-': standard input cannot be watched; write it into a file and give that")
     # Capture runs in another process and maybe another folder: paths are absolute.
     path = Path(address.target).expanduser().absolute()
     shown = redact_url(text)
     try:
         found = path.stat()
     except FileNotFoundError:
-        raise ConfigError(f"source {shown!r}: there is no such file; give {KNOWN}") from None
+        raise SourceError(f"source {shown!r}: there is no such file; give {KNOWN}") from None
     except (OSError, ValueError) as error:
-        raise ConfigError(f"source {shown!r} cannot be read ({getattr(error, 'strerror', error)})") from None
+        raise SourceError(f"source {shown!r} cannot be read ({getattr(error, 'strerror', error)})") from None
     if stat.S_ISDIR(found.st_mode):
-        raise ConfigError(f"source {shown!r} is a folder; give the video files in it, e.g. {shown.rstrip('/')}/*.mp4")
+        raise SourceError(f"source {shown!r} is a folder; give the video files in it, e.g. {shown.rstrip('/')}/*.mp4")
     if stat.S_ISFIFO(found.st_mode):
-        raise ConfigError(f"source {shown!r} is a pipe, which cannot be read twice; write it into a file and give that")
+        raise SourceError(f"source {shown!r} is a pipe, which cannot be read twice; write it into a file and give that")
     if not stat.S_ISREG(found.st_mode):
-        raise ConfigError(f"source {shown!r} is neither a file nor a camera; give {KNOWN}")
+        raise SourceError(f"source {shown!r} is neither a file nor a camera; give {KNOWN}")
     return str(path)
 
 

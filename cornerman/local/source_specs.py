@@ -22,7 +22,8 @@ def source_specs(
     """Specs of the typed sources; without any, the sources of the settings.
 
     Raises:
-        ConfigError: no source, no such file, or one `--id` for several sources.
+        ConfigError: no source, or one `--id` for several sources.
+        SourceError: no such file, or an address that cannot be watched.
     """
     if not sources:
         if not settings.sources:

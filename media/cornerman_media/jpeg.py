@@ -10,7 +10,7 @@ from av.video.reformatter import VideoReformatter
 
 from cornerman_media.errors import PictureError
 from cornerman_media.orientation import UPRIGHT, FrameOrientation
-from cornerman_media.scaling import scale
+from cornerman_media.scaling import believable_aspect, scale
 
 
 class JpegEncoder:
@@ -25,7 +25,7 @@ class JpegEncoder:
     def __init__(self, max_width: int, quality: int, pixel_aspect: Fraction | None = None) -> None:
         self._max_width = max_width
         self._quantizer = quantizer_of(quality)
-        self._aspect = pixel_aspect
+        self._aspect = believable_aspect(pixel_aspect)
         self._scaler = VideoReformatter()
         self._converter = VideoReformatter()
         self._orientations = FrameOrientation()
@@ -39,7 +39,7 @@ class JpegEncoder:
             PictureError: no picture can be made of it.
         """
         upright = self._orientations.of(frame)
-        shown = frame.width * float(self._aspect or 1)
+        shown = frame.width * self._aspect
         stored_limit = self._max_width * (shown / frame.height if upright.transpose else 1.0)
         shrink = min(1.0, stored_limit / shown)
         width, height = _even(shown * shrink), _even(frame.height * shrink)

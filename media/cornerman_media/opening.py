@@ -159,6 +159,14 @@ def check_size(width: int, height: int, shown: str, options: OpenOptions) -> Non
         )
 
 
+def undecodable(max_pixels: int) -> str:
+    """Why none of several pictures was decoded, and the remedy, where the decoder does not say which it is."""
+    return (
+        f"its pictures are damaged, or have more than {max_pixels:,} pixels, the most that are decoded; "
+        "record it again, or make it smaller"
+    )
+
+
 def check_file(path: Path, shown: str) -> None:
     """Refuses a path that FFmpeg would refuse vaguely, and pipes, which would block without end.
 

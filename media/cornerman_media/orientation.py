@@ -8,8 +8,15 @@ from dataclasses import dataclass
 from typing import Final
 
 import av
+import av.error
 import numpy as np
+from av.sidedata.sidedata import Type
 from numpy.typing import NDArray
+
+from cornerman_media.filtering import filtered
+
+_NEWER: Final = range(len(Type), len(Type) + 8)
+"""Side data that FFmpeg knows and this PyAV does not; they are numbered from 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +88,15 @@ class FrameOrientation:
 
 def _orientation_of(frame: av.VideoFrame, rotation: int) -> Orientation:
     try:
-        matrices = [bytes(data) for data in frame.side_data if data.type.name == "DISPLAYMATRIX"]
+        matrices = _matrices(frame)
     except ValueError:
         # PyAV lists nothing when one of a frame's data is newer than itself (EXIF, the views of a 3D video).
-        return Orientation.of_angle(rotation)
+        try:
+            matrices = _matrices(filtered(frame, *(("sidedata", f"mode=delete:type={kind}") for kind in _NEWER)))
+        except (av.error.FFmpegError, ValueError):
+            return Orientation.of_angle(rotation)  # which says nothing of a mirror
     return Orientation.of_matrix(matrices[0]) if matrices else UPRIGHT
+
+
+def _matrices(frame: av.VideoFrame) -> list[bytes]:
+    return [bytes(data) for data in frame.side_data if data.type.name == "DISPLAYMATRIX"]

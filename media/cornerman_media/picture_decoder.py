@@ -11,12 +11,12 @@ MAX_PIXELS: Final = 64_000_000
 """A picture of more pixels is refused by its decoder, before memory is given to it."""
 
 
-def decode_picture(body: bytes) -> av.VideoFrame | None:
-    """A JPEG or WebP as a frame; None when it is neither, damaged throughout, or larger than `MAX_PIXELS`."""
+def decode_picture(body: bytes, max_pixels: int = MAX_PIXELS) -> av.VideoFrame | None:
+    """A JPEG or WebP as a frame; None when it is neither, damaged throughout, or larger than `max_pixels`."""
     # A decoder each time: one that has met a broken picture may hold back the next.
     decoder = av.CodecContext.create(_codec_of(body), "r")
     decoder.thread_count = 1
-    decoder.options = {"max_pixels": str(MAX_PIXELS)}
+    decoder.options = {"max_pixels": str(max_pixels)}
     try:
         frames = [*decoder.decode(av.Packet(body)), *decoder.decode(None)]
     except (av.error.FFmpegError, ValueError):

@@ -34,6 +34,7 @@ class PictureStream:
 
     Attributes:
         splitter: counts the pictures, also broken ones.
+        shown: the address in messages, without credentials.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class PictureStream:
     ) -> None:
         self.splitter = JpegSplitter()
         self._container, self._chunks = container, chunks
-        self._shown, self._quiet_s = shown, quiet_s
+        self.shown, self._quiet_s = shown, quiet_s
 
     def close(self) -> None:
         """Closes the connection."""
@@ -64,13 +65,13 @@ class PictureStream:
                     picture_at_s = now_s
                 elif now_s - picture_at_s > self._quiet_s:
                     raise StreamLostError(
-                        f"{self._shown}: bytes come, and no whole picture for {self._quiet_s:g} s; open it again"
+                        f"{self.shown}: bytes come, and no whole picture for {self._quiet_s:g} s; open it again"
                     )
                 yield from found
         except (av.error.FFmpegError, OSError) as error:
             if isinstance(error, (av.error.ExitError, av.error.TimeoutError)):
-                raise StreamLostError(f"{self._shown}: nothing came for {self._quiet_s:g} s") from error
-            raise StreamLostError(f"{self._shown}: broke off ({plain(error)})") from error
+                raise StreamLostError(f"{self.shown}: nothing came for {self._quiet_s:g} s") from error
+            raise StreamLostError(f"{self.shown}: broke off ({plain(error)})") from error
 
 
 def open_pictures(url: str, options: OpenOptions) -> PictureStream | None:

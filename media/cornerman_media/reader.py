@@ -35,11 +35,12 @@ from cornerman_media.opening import (
     open_container,
     plain,
     shown_name,
+    undecodable,
 )
-from cornerman_media.scaling import UprightPictures
 from cornerman_media.stamps import DECODING_TIMES, StampChooser
 from cornerman_media.timestamps import TimeRepair
 from cornerman_media.tracks import choose_video
+from cornerman_media.upright import UprightPictures
 
 BROKEN_MAX: Final = 300
 """So many packets in a row that cannot be decoded mean that nothing more will come of it."""
@@ -61,7 +62,7 @@ class MediaFrame:
         time_s: media time, seconds; 0 = the first frame.
         raw_s: timestamp as the input gave it, seconds; None = it gave none.
         duration_s: how long it is shown, seconds; 0 = unknown.
-        picture: as decoded: neither turned nor scaled.
+        picture: as decoded: neither turned nor scaled, and interlaced if the video is.
     """
 
     time_s: float
@@ -118,7 +119,9 @@ class VideoReader:
                 if stream is not self._stream:
                     stream.discard = av.stream.Discard.all
         self._times = repair or TimeRepair(self.info.nominal_s)
-        self._pictures = UprightPictures(self.info.pixel_aspect)
+        self.pixel_aspect = self.info.pixel_aspect
+        """Width of a pixel of the newest frame divided by its height; None = square. Broadcasts change it."""
+        self._pictures = UprightPictures(self.pixel_aspect)
         self._codec_aspect = self._stream.codec_context.sample_aspect_ratio
         self._size = (0, 0)
         self.frames_read = 0
@@ -173,7 +176,10 @@ class VideoReader:
     @property
     def note(self) -> str:
         """Faults that were got over, for people; "" = none."""
-        return f"{self.broken_packets} broken packets were skipped" if self.broken_packets else ""
+        count = self.broken_packets
+        if count == 1:
+            return "1 broken packet was skipped"
+        return f"{count} broken packets were skipped" if count else ""
 
     def cut_short(self) -> str:
         """Asked after the last frame: whether the end is missing, for people; "" = it is not, or is being written."""
@@ -223,13 +229,14 @@ class VideoReader:
             yield MediaFrame(time_s, raw_s, duration_s, picture, self._pictures)
             self._asked_at_s = time.monotonic()
         if self.frames_read == 0 and self._path is not None and not (interrupted and interrupted()):
-            # A decoder refuses a size with the error of a damaged picture.
-            unknown = self.broken_packets and not self._stream.codec_context.width
-            limit = f"; pictures of more than {self._max_pixels:,} pixels are not decoded" if unknown else ""
-            raise NoVideoError(
-                f"{self.shown}: no frame of it can be decoded ({self.note or 'it has none'}{limit}); "
-                "record it again, or give another video"
-            )
+            raise NoVideoError(f"{self.shown}: no frame of it can be decoded{self._why_none()}")
+
+    def _why_none(self) -> str:
+        # A decoder refuses a size with the error of a damaged picture.
+        if self.broken_packets and not self._stream.codec_context.width:
+            return f": {undecodable(self._max_pixels)}"
+        held = f"{self.packets_read} packets without a key frame to begin with" if self.packets_read else "it has none"
+        return f" ({self.note or held}); record it again, or give another video"
 
     def _look_at_shape(self, picture: av.VideoFrame) -> None:
         """Broadcasts change size and shape of pixels; a container that overrides the codec keeps the last word."""
@@ -237,6 +244,7 @@ class VideoReader:
         aspect = self._stream.codec_context.sample_aspect_ratio
         if aspect and aspect != self._codec_aspect:
             self._codec_aspect = aspect
+            self.pixel_aspect = aspect
             self._pictures = UprightPictures(aspect)
 
     def _decoded(self, interrupted: Callable[[], bool] | None) -> Iterator[av.VideoFrame]:

@@ -32,7 +32,10 @@ def choose_video(container: av.container.InputContainer, shown: str) -> VideoStr
     """
     videos = [stream for stream in container.streams.video if not is_cover(stream)]
     if not videos:
-        raise NoVideoError(f"{shown}: there is no video in it, only {_contents(container)}; give one with a picture")
+        contents = _contents(container)
+        if not contents:
+            raise NoVideoError(f"{shown}: there is nothing in it that can be read: it is damaged; record it again")
+        raise NoVideoError(f"{shown}: there is no video in it, only {contents}; give one with a picture")
     decodable = [stream for stream in videos if stream.codec_context is not None]
     if not decodable:
         raise NoVideoError(f"{shown}: this build of FFmpeg has no decoder for its video; encode it as H.264")
@@ -49,4 +52,4 @@ def _contents(container: av.container.InputContainer) -> str:
     kinds = sorted({stream.type for stream in container.streams if stream.type != "video"})
     if container.streams.video:
         kinds.append("a cover picture")
-    return " and ".join(kinds) or "nothing"
+    return " and ".join(kinds)

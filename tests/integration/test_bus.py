@@ -141,6 +141,8 @@ async def test_replica_and_full_server_are_retryable(own_bus: Bus) -> None:
         (redis.exceptions.ResponseError("UNBLOCKED the stream key no longer exists"), RetryableError),
         (redis.exceptions.AuthenticationError("no"), ConfigError),
         (redis.exceptions.MovedError("1234 10.0.0.1:6379"), ConfigError),
+        (redis.exceptions.ResponseError("DB index is out of range"), ConfigError),
+        (redis.exceptions.ConnectionError("DB index is out of range"), ConfigError),
         (ConnectionResetError("reset"), RetryableError),
         (redis.exceptions.ResponseError("NOGROUP"), redis.exceptions.ResponseError),
     ],

@@ -11,6 +11,7 @@ from cornerman_capture.sources.mjpeg_source import MjpegSource
 from cornerman_capture.sources.opening import SourceOpener, open_source
 from cornerman_media.picture_stream import are_pictures
 from tests.integration.web_camera import HASTY, JPEG, PATIENT, Base, Mjpeg, part, serving
+from tests.unit.media.test_huge_pictures import huge
 
 KIND = "Content-Type: image/jpeg\r\n"
 BODIES = {
@@ -90,6 +91,28 @@ def test_bytes_without_pictures_break_off() -> None:
             next(iter(source.frames(lambda: False)))
         source.close()
     assert not caught.value.final
+
+
+@pytest.mark.parametrize("picture", [huge(JPEG), JPEG.replace(b"\xff\xc0", b"\xff\xc9")], ids=["huge", "arithmetic"])
+def test_pictures_that_cannot_be_decoded_are_told(picture: bytes) -> None:
+    """A camera whose every picture was refused went on playing, without a chunk and without a word."""
+
+    class Camera(Mjpeg):
+        body, pause_s = part(picture), 0.001
+
+    with serving(Camera) as url:
+        source = open_source(f"{url}/stream", PATIENT)
+        with pytest.raises(BrokenError, match=r"/stream: 24 pictures in a row cannot be decoded: .*make it smaller"):
+            for frame in source.frames(lambda: False):
+                assert frame.decode() is None
+        source.close()
+
+
+def test_limit_of_pixels_is_a_setting() -> None:
+    with serving(Mjpeg) as url:
+        source = open_source(f"{url}/stream", PATIENT.model_copy(update={"max_pixels": 64 * 48 - 1}))
+        assert next(iter(source.frames(lambda: False))).decode() is None
+        source.close()
 
 
 def test_mjpeg_needs_one_connection() -> None:

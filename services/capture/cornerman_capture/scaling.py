@@ -14,7 +14,7 @@ from av.video.reformatter import VideoReformatter
 from cornerman_capture.broken import BrokenError
 from cornerman_media.errors import PictureError
 from cornerman_media.orientation import FrameOrientation
-from cornerman_media.scaling import scale
+from cornerman_media.scaling import believable_aspect, scale
 
 if TYPE_CHECKING:
     from cornerman_capture.core import Pixels
@@ -29,13 +29,13 @@ def scaled_size(width: int, height: int, pixel_aspect: Fraction | None, shorter_
     Args:
         width: stored pixels.
         height: stored pixels.
-        pixel_aspect: width of a pixel divided by its height; None or 0 = square.
+        pixel_aspect: width of a pixel divided by its height; None or beyond belief = square.
         shorter_side: pixels.
 
     Raises:
         BrokenError: one side is more than `MAX_ASPECT` times the other.
     """
-    shown = width * float(pixel_aspect) if pixel_aspect and pixel_aspect > 0 else float(width)
+    shown = width * believable_aspect(pixel_aspect)
     if max(shown, height) > MAX_ASPECT * min(shown, height):
         raise BrokenError(
             f"the picture is {width}x{height}, one side more than {MAX_ASPECT} times the other; crop it first",
@@ -50,7 +50,7 @@ class FrameScaler:
 
     def __init__(self, shorter_side: int, pixel_aspect: Fraction | None = None) -> None:
         self._shorter_side = shorter_side
-        self._aspect = pixel_aspect
+        self.pixel_aspect = pixel_aspect
         self._scaler = VideoReformatter()
         self._converter = VideoReformatter()
         self._orientation = FrameOrientation()
@@ -61,7 +61,7 @@ class FrameScaler:
         Raises:
             BrokenError: FFmpeg cannot convert it.
         """
-        width, height = scaled_size(frame.width, frame.height, self._aspect, self._shorter_side)
+        width, height = scaled_size(frame.width, frame.height, self.pixel_aspect, self._shorter_side)
         try:
             return self._orientation.of(frame).apply(self._small(frame, width, height))
         except PictureError as error:

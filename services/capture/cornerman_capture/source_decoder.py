@@ -222,8 +222,12 @@ class SourceDecoder:
             self._watch.restart()
             self.chunker.restart(self._clock.monotonic_s() - self._frame_at_s)
         self._pacer.restart()
-        self._previews.configure(nominal_s, info.pixel_aspect)
-        self._scaler = FrameScaler(self._settings.shorter_side, info.pixel_aspect)
+        self._shape(source)
+
+    def _shape(self, source: FrameSource) -> None:
+        aspect = source.info.pixel_aspect
+        self._previews.configure(believable_interval(source.info.nominal_s), aspect)
+        self._scaler = FrameScaler(self._settings.shorter_side, aspect)
 
     def _first_chunker(self, nominal_s: float) -> Chunker:
         """The chunker of the run. A continued run never goes back in media time.
@@ -273,6 +277,8 @@ class SourceDecoder:
         if not (sampled or previewed):
             return True
         available_at_s = self._clock.now_s()
+        if source.info.pixel_aspect != self._scaler.pixel_aspect:
+            self._shape(source)
         frame = decoded.decode()
         if frame is None:
             return True

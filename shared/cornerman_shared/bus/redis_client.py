@@ -129,10 +129,7 @@ def redis_errors() -> Iterator[None]:
                 f"the server refuses the credentials: {error}; check user and password in redis.url and redis.password"
             ) from error
         if _NO_DATABASE.search(str(error)):
-            raise ConfigError(
-                f"redis.url names a database that the server does not have ({error}); give one of those it has, "
-                "mostly 0 to 15, or leave it out"
-            ) from error
+            raise _no_database(error) from error
         raise RetryableError(f"the server is not reachable: {error or type(error).__name__}") from error
     except redis.exceptions.NoPermissionError as error:
         raise ConfigError(f"the server denies this user a command: {error}; grant it in the ACL") from error
@@ -146,6 +143,16 @@ def redis_errors() -> Iterator[None]:
             "the server is full: it has reached its maxmemory; raise it, or watch fewer sources"
         ) from error
     except redis.exceptions.ResponseError as error:
+        # Some servers say so at the first command, others while connecting.
+        if _NO_DATABASE.search(str(error)):
+            raise _no_database(error) from error
         if isinstance(error, _TRANSIENT) or str(error).startswith(_TRANSIENT_REPLIES):
             raise RetryableError(f"the server is not ready: {error}") from error
         raise
+
+
+def _no_database(error: BaseException) -> ConfigError:
+    return ConfigError(
+        f"redis.url names a database that the server does not have ({error}); give one of those it has, "
+        "mostly 0 to 15, or leave it out"
+    )

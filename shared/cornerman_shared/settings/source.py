@@ -26,9 +26,9 @@ Plain = Annotated[str, BeforeValidator(lambda value: clean_text(value) if isinst
 
 
 class Section(BaseModel):
-    """Base class of settings: frozen; an unknown name is an error."""
+    """Base class of settings: frozen; an unknown name or an infinite number is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class WatchSettings(Section):

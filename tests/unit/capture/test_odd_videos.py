@@ -12,6 +12,7 @@ import pytest
 
 from tests.unit.capture.decoders import plan, play, url_decoder
 from tests.unit.capture.test_scaling import BLUE, GREEN, RED, close
+from tests.unit.media.films import Film, steady, write
 
 Maker = Callable[..., Path]
 Turn = Callable[[Path, tuple[int, int, int, int]], None]
@@ -115,3 +116,21 @@ async def test_damaged_video_ends_or_fails(make_video: Maker) -> None:
         await play(decoder)
         assert decoder.state.over, seed
         assert decoder.state.name == "ended" or "a.mkv" in decoder.state.detail, (seed, decoder.state.detail)
+
+
+async def test_pixel_shape_changes_on_the_way(tmp_path: Path) -> None:
+    wide = write(tmp_path / "b.ts", Film(steady(30), pixel_aspect=Fraction(2))).read_bytes()
+    path = tmp_path / "a.ts"
+    path.write_bytes(write(tmp_path / "first.ts", Film(steady(30), pixel_aspect=Fraction(1))).read_bytes() + wide)
+    chunks = await play(url_decoder(str(path), plan()))
+    shapes = [chunk.frames[0].rgb.shape[:2] for chunk in chunks]
+    assert (shapes[0], shapes[-1]) == ((32, 43), (32, 85))
+
+
+async def test_damaged_pixel_shape_is_square(tmp_path: Path) -> None:
+    """A header said 20:1; `run` refused the film, and `annotate` wrote it."""
+    path = write(tmp_path / "a.mp4", Film(steady(60), pixel_aspect=Fraction(20)))
+    decoder = url_decoder(str(path), plan())
+    chunks = await play(decoder)
+    assert (decoder.state.name, decoder.state.detail) == ("ended", "")
+    assert chunks[0].frames[0].rgb.shape[:2] == (32, 43)

@@ -55,13 +55,16 @@ def test_wrong_usage_exits_with_64(line: list[str], capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        (["run", "nope.mp4"], "there is no such file"),
         (["run"], "no source: give a video file"),
         (["run", "test://a", "test://b", "--id", "x"], "names one source, but 2 are given"),
         (["run", "test://a", "--id", "a/b"], "source_id"),
         (["run", "test://a", "--set", "encoder.batch=0"], "encoder.batch = 0"),
         (["run", "test://a", "--set", "encoder.bach=1"], "unknown setting"),
         (["run", "test://a", "--config", "nope.yaml"], "there is no such file"),
+        (["run", "test://a", "--config", "/"], "it is not a file"),
+        (["run", "test://a", "--set", "speak.interval_s=inf"], "speak.interval_s = 'inf'"),
+        (["run", "test://a", "--set", "watch.give_up_s=1e999"], "watch.give_up_s = '1e999'"),
+        (["run", "test://a", "--set", "capture.stall_s=inf"], "capture.stall_s = 'inf'"),
         (["up", "--only", "nope"], "there is no such service"),
         (["comment", "test://a", "--profile", "nope"], "there is no such profile"),
         (["poll", "test://a", "--num-frames", "12"], "--num-frames 12"),
@@ -72,6 +75,28 @@ def test_wrong_usage_exits_with_64(line: list[str], capsys: pytest.CaptureFixtur
 )
 def test_wrong_setting_exits_with_78(line: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(line) == 78
+    assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("nope.mp4", "there is no such file"),
+        ("file:///nope.mp4", "there is no such file"),
+        (".", "is a folder"),
+        ("-", "standard input cannot be watched"),
+        ("/dev/null", "is neither a file nor a camera"),
+        ("ftp://host/a.mp4", "ftp:// is not known"),
+        ("rtsp://", "names no host"),
+        ("rtsp://cam:port/1", "is not a URL"),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "annotate", "comment", "poll", "evaluate"])
+def test_wrong_source_exits_with_66(
+    command: str, source: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`run` said 78 and `annotate` 66 to the same missing file."""
+    assert invoke([command, source]) == 66
     assert sentence in capsys.readouterr().err
 
 

@@ -162,7 +162,7 @@ def test_realtime_stream_numbers_its_chunks(coach: Coach) -> None:
 
 
 def test_missing_source_is_named(coach: Coach, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"there is no such file"):
+    with pytest.raises(SourceError, match=r"there is no such file"):
         next(coach.stream(str(tmp_path / "no.mp4")))
     (tmp_path / "no.mp4").write_bytes(b"not a video")
     with pytest.raises(SourceError, match="no"):

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from cornerman import Coach
-from cornerman_shared.errors import ConfigError
+from cornerman_shared.errors import ConfigError, SourceError
 
 SHORT = "test://pattern?seconds=4"
 ENDLESS = "test://pattern?seconds=600"
@@ -149,11 +149,11 @@ def test_wrong_time_is_named(pts_s: Any, coach: Coach) -> None:
 
 
 def test_path_is_a_source(coach: Coach, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no\.mp4': there is no such file"):
+    with pytest.raises(SourceError, match=r"no\.mp4': there is no such file"):
         next(coach.stream(tmp_path / "no.mp4"))
 
 
 @pytest.mark.parametrize("source", ["", " ", None, -1, 1.5, True, b"x.mp4"])
 def test_wrong_source_is_named(source: Any, coach: Coach) -> None:
-    with pytest.raises(ConfigError, match=r"is empty; give|give a path, an address"):
+    with pytest.raises(SourceError, match=r"is empty; give|give a path, an address"):
         next(coach.stream(source))

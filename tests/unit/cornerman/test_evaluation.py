@@ -12,7 +12,7 @@ from cornerman.local.eval_clips import given_clips, gym_clips
 from cornerman.local.eval_run import EvalClipRun, EvalRun
 from cornerman.local.evaluation import costs_of, feedback_in
 from cornerman_shared.bus.messages import ErrorEvent, StateEvent, Times
-from cornerman_shared.errors import ConfigError
+from cornerman_shared.errors import SourceError
 from tests.unit.cornerman.events import decision_event, end_event
 
 END = end_event(text="Go deeper.", ttft_ms=20.0)
@@ -61,7 +61,7 @@ def test_truth_file_names_its_videos(tmp_path: Path) -> None:
     found = given_clips("", truth, tmp_path / "clips")
     assert [clip.file() for clip, _ in found] == [tmp_path / "clips" / name for name in ("a.mp4", "b.mp4")]
     assert [session.duration_s for _, session in found] == [7.0, 7.0]
-    with pytest.raises(ConfigError, match="there is no such file"):
+    with pytest.raises(SourceError, match="there is no such file"):
         given_clips("", truth, None)
 
 

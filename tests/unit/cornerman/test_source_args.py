@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cornerman.local.source_args import id_of, is_file, length_s, normal_url
-from cornerman_shared.errors import ConfigError
+from cornerman_shared.errors import SourceError
 from cornerman_shared.settings.source import SOURCE_ID
 
 
@@ -26,28 +26,28 @@ def test_number_is_a_camera(tmp_path: Path) -> None:
 
 
 def test_missing_file_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"'nope\.mp4': there is no such file"):
+    with pytest.raises(SourceError, match=r"'nope\.mp4': there is no such file"):
         normal_url("nope.mp4")
 
 
 @pytest.mark.parametrize("text", ["ftp://host/a.mp4", "rtsp://", "device:front"])
 def test_unsupported_url_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match=r"rtsp://|device:0"):
+    with pytest.raises(SourceError, match=r"rtsp://|device:0"):
         normal_url(text)
 
 
 def test_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"is a folder; give the video files in it"):
+    with pytest.raises(SourceError, match=r"is a folder; give the video files in it"):
         normal_url(str(tmp_path))
 
 
 def test_pipes_are_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
-    with pytest.raises(ConfigError, match=r"pipe\.mp4' is a pipe, which cannot be read twice"):
+    with pytest.raises(SourceError, match=r"pipe\.mp4' is a pipe, which cannot be read twice"):
         normal_url(str(tmp_path / "pipe.mp4"))
-    with pytest.raises(ConfigError, match=r"'-': standard input cannot be watched; write it into a file"):
+    with pytest.raises(SourceError, match=r"'-': standard input cannot be watched; write it into a file"):
         normal_url("-")
-    with pytest.raises(ConfigError, match="is neither a file nor a camera"):
+    with pytest.raises(SourceError, match="is neither a file nor a camera"):
         normal_url("/dev/null")
 
 
@@ -86,6 +86,6 @@ def test_unreadable_file_has_no_length(tmp_path: Path) -> None:
 
 
 def test_password_with_slash_names_the_encoding() -> None:
-    with pytest.raises(ConfigError, match="%2F") as caught:
+    with pytest.raises(SourceError, match="%2F") as caught:
         normal_url("rtsp://admin:12345/s3cret@camera/live")
     assert "s3cret" not in str(caught.value)

@@ -43,7 +43,7 @@ def test_broken_packet_does_not_end_it(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(packet, bytes(len(packet)), 1))
     with open_video(path) as video:
         times = [frame.time_s for frame in video]
-        assert video.note == "1 broken packets were skipped"
+        assert video.note == "1 broken packet was skipped"
     assert times == pytest.approx([at for index, at in enumerate(steady(60)) if index != 20], abs=0.001)
 
 
@@ -106,6 +106,19 @@ def test_film_without_frames_is_refused(tmp_path: Path) -> None:
         container.start_encoding()
     with pytest.raises(MediaError, match=r"a.mkv: "):
         list(open_video(path))
+
+
+def test_film_without_key_frame_says_so(tmp_path: Path) -> None:
+    """The only key frame was lost, and the message said that the film had no frames."""
+    path = tmp_path / "late.mkv"
+    with av.open(str(write(tmp_path / "whole.mkv", Film(steady(30))))) as whole, av.open(str(path), "w") as late:
+        stream = late.add_stream_from_template(whole.streams.video[0])
+        for packet in whole.demux(video=0):
+            if packet.size and not packet.is_keyframe:
+                packet.stream = stream
+                late.mux(packet)
+    with open_video(path) as video, pytest.raises(NoVideoError, match=r"29 packets without a key frame to begin with"):
+        list(video)
 
 
 def test_only_sound_is_refused(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cornerman.cli import invoke
-from cornerman_shared.process.exit_codes import EXIT_CONFIG
+from cornerman_shared.process.exit_codes import EXIT_CONFIG, EXIT_NO_INPUT
 
 TRUTH = [{"video": "a.mp4", "feedbacks": ["Go deeper."], "feedback_timestamps": [4.0], "duration_s": 10.0}]
 SAID = [
@@ -43,7 +43,6 @@ def test_evaluate_writes_report_and_pictures(tmp_path: Path, capsys: pytest.Capt
         (["--in-process", "--strategy", "rules"], "strategy head only"),
         (["--model", "."], "config.json is missing"),
         (["--in-process", "--model", "."], "--model cannot be loaded"),
-        (["--truth", "truth.json"], "there is no such file"),
         (["--truth", "nowhere.json"], "no truth at nowhere.json"),
         (["--truth", "truth.vtt"], "does not say which video"),
         (["clip.mp4"], "has no truth beside it"),
@@ -60,3 +59,9 @@ def test_missing_input_is_named(
     (tmp_path / "clip.mp4").write_bytes(b"")
     assert invoke(["evaluate", *more]) == EXIT_CONFIG
     assert sentence in capsys.readouterr().err
+
+
+def test_missing_video_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files(tmp_path)
+    assert invoke(["evaluate", "--truth", "truth.json"]) == EXIT_NO_INPUT
+    assert "there is no such file" in capsys.readouterr().err

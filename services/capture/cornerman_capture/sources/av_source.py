@@ -15,14 +15,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import av
-
 from cornerman_capture.broken import BrokenError
 from cornerman_capture.sources.base import DecodedFrame, StreamInfo
 from cornerman_capture.sources.errors import content_error, opening_error
 from cornerman_capture.sources.mjpeg_source import MjpegSource
 from cornerman_capture.sources.rtsp_redirect import refuse_redirect
 from cornerman_media.errors import MediaError, NoVideoError, UnreadableError
+from cornerman_media.interlacing import progressive
 from cornerman_media.opening import OpenOptions
 from cornerman_media.picture_stream import open_pictures
 from cornerman_media.reader import VideoReader, open_video
@@ -75,8 +74,10 @@ class AvSource:
         """See `FrameSource.frames`. `interrupted` is polled between frames."""
         try:
             for frame in self._video.frames(interrupted):
+                if self._video.pixel_aspect != self.info.pixel_aspect:
+                    self.info = replace(self.info, pixel_aspect=self._video.pixel_aspect)
                 raw_s = time.monotonic() if self._by_arrival else frame.raw_s
-                yield DecodedFrame(raw_s, partial(_identity, frame.picture), frame.duration_s)
+                yield DecodedFrame(raw_s, partial(progressive, frame.picture), frame.duration_s)
         except NoVideoError as error:
             raise content_error(error, self._address) from None
         except MediaError as error:
@@ -138,7 +139,7 @@ def open_mjpeg(address: Address, settings: CaptureSettings) -> MjpegSource | Non
     _target, wanted = _wanted(address, settings)
     with _explained(address, wanted):
         stream = open_pictures(address.target, wanted)
-    return None if stream is None else MjpegSource(stream)
+    return None if stream is None else MjpegSource(stream, settings.max_pixels)
 
 
 def _wanted(address: Address, settings: CaptureSettings) -> tuple[str | Path, OpenOptions]:
@@ -249,7 +250,3 @@ def _camera(address: Address, options: dict[str, str]) -> tuple[str, str, dict[s
     raise BrokenError(
         f"{address.shown}: cameras are supported on Linux and macOS; use rtsp:// or http:// here", final=True
     )
-
-
-def _identity(frame: av.VideoFrame) -> av.VideoFrame:
-    return frame

@@ -23,7 +23,7 @@ class StreamInfo:
         live: the source cannot wait, and its end is a lost connection; False = a file, which can wait and ends.
         paced: live, but delivered in bursts (HLS), so it is paced at media speed.
         nominal_s: usual time between two frames, seconds.
-        pixel_aspect: width of a pixel divided by its height; None = square.
+        pixel_aspect: width of a pixel of the newest frame divided by its height; None = square.
         duration_s: as stated by the container; None = not stated.
     """
 
@@ -40,7 +40,7 @@ class DecodedFrame:
 
     Attributes:
         raw_s: timestamp of the source, seconds; None = missing.
-        decode: returns the frame, or None if the picture is broken; called only for frames that are used.
+        decode: returns the whole frame, or None if the picture is broken; called only for frames that are used.
         duration_s: how long the frame is shown, seconds; 0 = unknown.
     """
 
@@ -54,7 +54,7 @@ class FrameSource(Protocol):
 
     @property
     def info(self) -> StreamInfo:
-        """Properties of the source."""
+        """Properties of the source; the shape of its pixels may change with a frame."""
 
     @property
     def note(self) -> str:
