@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import threading
+import math
+import os
 import time
+import weakref
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from cornerman.engine.loop_thread import LoopThread
+from cornerman.engine.loop_thread import ClosedLoopError, LoopThread
 from cornerman.engine.models import load_models
 from cornerman.engine.pictures import Order, rgb_of, video_frame
 from cornerman.engine.source_chunks import source_chunks
+from cornerman.engine.steps import Steps
 from cornerman.engine.watcher import Answer, ChunkWatcher, EncodedChunk
 from cornerman.feedback import Feedback
+from cornerman.local.question_text import question_text
 from cornerman.local.retry_limit import with_give_up
 from cornerman.local.source_args import id_of, normal_url
 from cornerman.local.source_specs import source_spec
@@ -26,10 +30,9 @@ from cornerman_capture.sources.address import parse
 from cornerman_common.model_choice import resolve_models
 from cornerman_shared.aio import cancel_all
 from cornerman_shared.clock import SystemClock
-from cornerman_shared.errors import ConfigError
+from cornerman_shared.errors import ConfigError, SourceError
 from cornerman_shared.process import logs
 from cornerman_shared.settings.overrides import merge, nest
-from cornerman_shared.text import clean_text
 
 if TYPE_CHECKING:
     from cornerman_capture.core import PendingChunk
@@ -37,11 +40,20 @@ if TYPE_CHECKING:
     from cornerman_shared.bus.messages import DecisionEvent
     from cornerman_shared.settings.source import Mode, SourceSpec, Strategy
 
+Source = str | os.PathLike[str] | int
+"""A file, an address, or the number of a camera."""
+
 DECISIONS: Final = 10_000
 """Decisions that are kept; older ones are dropped."""
 
 AHEAD: Final = 2
 """Chunks that may be encoded while an earlier one is spoken about."""
+
+HANDOVER_S: Final = 1.0
+"""Longest time that a stream waits for one that was left just now."""
+
+FRAMES: Final = "frames"
+"""Source id of frames that are fed."""
 
 
 class Coach:
@@ -119,9 +131,18 @@ class Coach:
         self._models = load_models(self.choice)
         self._loop = LoopThread("cornerman-coach")
         self._decisions: deque[DecisionEvent] = deque(maxlen=DECISIONS)
-        self._busy = threading.Lock()  # held by the one stream
-        self._turn: asyncio.Lock = self._loop.run(_lock())
-        self._start("frames", "test://frames", {"lossless": True})
+        # Locks bind to the loop that first waits on them.
+        self._busy = asyncio.Lock()  # held by the one stream
+        self._turn = asyncio.Lock()
+        self._runs = 0
+        try:
+            self._start_frames()
+        except BaseException:
+            self._loop.close(self._models.generator.close)
+            raise
+        # A coach that is dropped without `close` ends its thread too.
+        self._dropped = weakref.finalize(self, self._loop.stop, self._models.generator.close)
+        self._dropped.atexit = False
 
     def __enter__(self) -> Self:
         return self
@@ -130,21 +151,20 @@ class Coach:
         self.close()
 
     def close(self) -> None:
-        """Ends its thread and connections; streams end at their next step."""
-        if not self._loop.closed:
-            self._loop.run(self._models.generator.close())
-            self._loop.close()
+        """Ends its thread and connections; streams end at their next step. Any other later call is a `RuntimeError`."""
+        self._loop.close(self._models.generator.close)
+        self._dropped.detach()
 
     @property
     def decisions(self) -> list[DecisionEvent]:
         """The decisions so far, oldest first: one for each chunk, of which most are `next`."""
         return list(self._decisions)
 
-    def stream(self, source: str, *, realtime: bool = False) -> Iterator[Feedback]:
+    def stream(self, source: Source, *, realtime: bool = False) -> Generator[Feedback, None, None]:
         """Yields the feedback about a source, until it ends. Starts a new run.
 
         Args:
-            source: a video file, `rtsp://`, `http(s)://`, `device:0`, `/dev/video0` or `test://`.
+            source: a video file, `rtsp://`, `http(s)://`, `device:0` or 0, `/dev/video0` or `test://`.
             realtime: play a file at its own speed and skip what is late; by default no chunk is skipped.
 
         Raises:
@@ -152,34 +172,44 @@ class Coach:
             GenerationError: the model failed.
             ConfigError: the coach is watching another stream.
         """
-        steps = self._watch(source, realtime)
+        self._loop.check_open()
+        steps = Steps(self._watch(source, realtime))
         try:
-            while (feedback := self._loop.run(_next(steps))) is not None:
+            while (feedback := self._loop.run(steps.next())) is not None:
                 yield feedback
+                if self._loop.closed:
+                    return
+        except ClosedLoopError:
+            return
         finally:
-            if not self._loop.closed:
-                self._loop.run(_closed(steps))
+            self._loop.leave(steps.close())
 
-    async def astream(self, source: str, *, realtime: bool = False) -> AsyncIterator[Feedback]:
+    async def astream(self, source: Source, *, realtime: bool = False) -> AsyncGenerator[Feedback, None]:
         """Yields as `stream`, in the caller's event loop."""
-        steps = self._watch(source, realtime)
+        self._loop.check_open()
+        steps = Steps(self._watch(source, realtime))
         try:
-            while (feedback := await self._loop.wait(_next(steps))) is not None:
+            while (feedback := await self._loop.wait(steps.next())) is not None:
                 yield feedback
+                if self._loop.closed:
+                    return
+        except ClosedLoopError:
+            return
         finally:
-            if not self._loop.closed:
-                await self._loop.wait(_closed(steps))
+            await self._loop.wait_to_leave(steps.close())
 
     def feed(self, frame: Any, pts_s: float | None = None, *, order: Order = "rgb") -> list[Feedback]:
         """Takes the next frame; returns the feedback that it completes: none, or one.
 
         Args:
             frame: numpy [H, W, 3], PIL image or torch tensor, of any size; see `cornerman.engine.pictures.rgb_of`.
-            pts_s: its media time, seconds, rising from frame to frame; None = the time since the first frame.
+            pts_s: its media time, seconds, rising from frame to frame; None = the time since the first frame. A time
+                that falls is read as the next moment, as is a jump of many seconds.
             order: of the channels of an array; OpenCV's are `bgr`.
 
         Raises:
-            ConfigError: it is not a picture.
+            ConfigError: it is not a picture, `pts_s` is not a time, or a stream is being watched.
+            SourceError: its sides are too unequal.
             GenerationError: the model failed.
         """
         return self._loop.run(self._feed(frame, pts_s, order))
@@ -192,6 +222,7 @@ class Coach:
         """Answers a question about what is seen now, or declines it with the questions that are answered.
 
         Raises:
+            ConfigError: the question is empty or too long.
             GenerationError: nothing has been seen yet, or the model failed.
         """
         return self._loop.run(self._ask(text))
@@ -201,7 +232,7 @@ class Coach:
         return await self._loop.wait(self._ask(text))
 
     def reset(self) -> None:
-        """Forgets what was seen, decided and said: the next frame is the first one."""
+        """Forgets what was seen, decided and said: the next frame is the first one, also of a stream that goes on."""
         self._loop.run(self._reset())
 
     # On the loop's thread from here on.
@@ -211,26 +242,41 @@ class Coach:
         settings = self.choice.settings
         spec = with_give_up(source_spec(source_id, url, settings, self._mode))
         self._spec: SourceSpec = spec.model_copy(update={"watch": spec.watch.model_copy(update=dict(watch))})
-        self._watcher = ChunkWatcher(self._spec, self._models, self._clock)
+        self._watcher = ChunkWatcher(self._spec, self._models, self._clock, run=f"r{self._runs}")
+        self._runs += 1
         self._chunker = Chunker(self._spec.watch.sample_fps, self._spec.watch.overlap)
         self._scaler = FrameScaler(settings.capture.shorter_side)
         self._first_s: float | None = None
         self._began_s = time.monotonic()
 
+    def _start_frames(self) -> None:
+        self._start(FRAMES, "test://frames", {"lossless": True})
+
     async def _reset(self) -> None:
         async with self._turn:
             self._decisions.clear()
-            self._start(self._spec.source_id, self._spec.url, self._spec.watch.model_dump())
+            if self._busy.locked():
+                self._watcher.reset()
+            else:
+                self._start_frames()
 
     async def _ask(self, text: str) -> Answer:
+        question = question_text(text)
         async with self._turn:
-            return await self._watcher.answer(clean_text(text).strip())
+            return await self._watcher.answer(question)
 
     async def _feed(self, frame: Any, pts_s: float | None, order: Order) -> list[Feedback]:
+        pts_s = None if pts_s is None else _seconds(pts_s)
+        await self._claim("feed the frames to a second Coach")
+        self._busy.release()
         async with self._turn:
+            if self._busy.locked():
+                raise ConfigError("a stream began meanwhile; feed the frames to a second Coach")
+            if self._spec.source_id != FRAMES:
+                self._start_frames()  # the frames before were a stream's
             if self._first_s is None:
                 self._began_s = time.monotonic()
-            given_s = time.monotonic() - self._began_s if pts_s is None else float(pts_s)
+            given_s = time.monotonic() - self._began_s if pts_s is None else pts_s
             self._first_s = given_s if self._first_s is None else self._first_s
             media_s, sampled = self._chunker.stamp(given_s)
             if not sampled:
@@ -250,11 +296,21 @@ class Coach:
         said = await self._watcher.say(request) if request else None
         return replace(said, pts_s=said.pts_s + offset_s) if said else None
 
-    async def _watch(self, source: str, realtime: bool) -> AsyncGenerator[Feedback, None]:
-        if not self._busy.acquire(blocking=False):
-            raise ConfigError("this coach watches another stream; let it end, or make a second Coach")
+    async def _claim(self, other: str) -> None:
+        """Takes the place of the one stream.
+
+        Raises:
+            ConfigError: another stream keeps it; `other` is what else to do.
+        """
         try:
-            url = normal_url(source)
+            await asyncio.wait_for(self._busy.acquire(), HANDOVER_S)
+        except TimeoutError:
+            raise ConfigError(f"this coach watches another stream; let it end, or {other}") from None
+
+    async def _watch(self, source: Source, realtime: bool) -> AsyncGenerator[Feedback, None]:
+        await self._claim("make a second Coach")
+        try:
+            url = normal_url(_text_of(source))
             lossless = not realtime and parse(url).kind in ("file", "test")
             async with self._turn:
                 self._start(id_of(url), url, {"lossless": lossless, "realtime": realtime or not lossless})
@@ -290,13 +346,29 @@ class Coach:
             await source.aclose()
 
 
-async def _lock() -> asyncio.Lock:
-    return asyncio.Lock()
+def _text_of(source: Source) -> str:
+    """A source as a command line has it.
+
+    Raises:
+        SourceError: it is neither a path, an address nor the number of a camera.
+    """
+    if isinstance(source, (str, os.PathLike)) and isinstance(text := os.fspath(source), str):
+        return text
+    if isinstance(source, int) and not isinstance(source, bool) and source >= 0:
+        return str(source)
+    raise SourceError(f"source {source!r}: give a path, an address such as rtsp://…, or the number of a camera")
 
 
-async def _next(steps: AsyncGenerator[Feedback, None]) -> Feedback | None:
-    return await anext(steps, None)
+def _seconds(pts_s: Any) -> float:
+    """A time that a caller gave.
 
-
-async def _closed(steps: AsyncGenerator[Feedback, None]) -> None:
-    await steps.aclose()
+    Raises:
+        ConfigError: it is not a finite number.
+    """
+    try:
+        value = float(pts_s)
+    except (TypeError, ValueError):
+        value = math.nan
+    if not math.isfinite(value):
+        raise ConfigError(f"pts_s = {pts_s!r} is not a time; give seconds, e.g. 1.25, or None")
+    return value

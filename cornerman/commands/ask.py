@@ -12,6 +12,7 @@ import typer
 
 from cornerman.local import options
 from cornerman.local.event_lines import EventLines
+from cornerman.local.question_text import question_text
 from cornerman.local.run_output import RunOutput
 from cornerman.local.signals import run_until_signal
 from cornerman_shared.bus.connection import Bus
@@ -19,7 +20,6 @@ from cornerman_shared.bus.messages import DeltaEvent, EndEvent, Event, Question,
 from cornerman_shared.bus.registry import get_source
 from cornerman_shared.bus.streams import question_request_id
 from cornerman_shared.errors import ConfigError, GenerationError
-from cornerman_shared.settings.source import MAX_QUESTION
 from cornerman_shared.settings.tree import Settings
 from cornerman_shared.text import clean_text
 
@@ -42,19 +42,7 @@ def ask(
     """
     chosen = options.command_settings(config, redis)
     output = RunOutput(as_json=as_json, progress=False)
-    run_until_signal(_ask(chosen.settings, source_id, question_text(text), output))
-
-
-def question_text(words: list[str]) -> str:
-    """The question as one text.
-
-    Raises:
-        ConfigError: it is too long, or empty.
-    """
-    text = clean_text(" ".join(words)).strip()
-    if not text or len(text) > MAX_QUESTION:
-        raise ConfigError(f"the question has {len(text)} characters; give 1 to {MAX_QUESTION}")
-    return text
+    run_until_signal(_ask(chosen.settings, source_id, question_text(" ".join(text)), output))
 
 
 async def _ask(settings: Settings, source_id: str, text: str, output: RunOutput) -> None:

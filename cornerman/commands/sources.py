@@ -10,14 +10,21 @@ import typer
 from rich.console import Console
 
 from cornerman.local import options
-from cornerman.local.running_models import running_models
 from cornerman.local.snapshot import run_fields
 from cornerman.local.source_args import id_of, normal_url
 from cornerman.local.source_specs import source_spec
 from cornerman.local.status_table import plain_table
+from cornerman_common.running_models import check_change, running_models
 from cornerman_shared.bus.address_keys import MAKE_A_KEY
 from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.registry import add_source, list_sources, remove_source, reseal_sources, update_source
+from cornerman_shared.bus.registry import (
+    add_source,
+    get_source,
+    list_sources,
+    remove_source,
+    reseal_sources,
+    update_source,
+)
 from cornerman_shared.bus.workers import list_workers
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.redact import redact_url
@@ -110,6 +117,9 @@ def set_(
     async def work() -> SourceSpec:
         async with Bus.connect(chosen.settings) as bus:
             await bus.ready(options.SERVER_S)
+            before = await get_source(bus, source_id)
+            if before is not None:
+                check_change(before, tree, chosen.settings, await list_workers(bus))
             return await update_source(bus, source_id, tree)
 
     spec = asyncio.run(work())

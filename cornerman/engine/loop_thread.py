@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import Coroutine
-from concurrent.futures import Future
+from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+
+class ClosedLoopError(RuntimeError):
+    """Work was given to a loop that is closed, or was closed before its end."""
+
+    def __init__(self) -> None:
+        super().__init__("this coach is closed; make another one")
 
 
 class LoopThread:
@@ -16,43 +24,102 @@ class LoopThread:
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
+        self._lock = threading.Lock()  # nothing is submitted after the last work
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
+
+    def _run(self) -> None:
+        self._loop.run_forever()
+        self._loop.close()
 
     @property
     def closed(self) -> bool:
         """Whether no coroutine is taken any more."""
-        return self._loop.is_closed()
+        return self._closed
+
+    def check_open(self) -> None:
+        """Raises a `ClosedLoopError` if the loop is closed."""
+        if self._closed:
+            raise ClosedLoopError
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Runs it and waits, in a thread without a loop of its own."""
-        return self._submitted(work).result()
+        """Runs it and waits, in a thread without a loop of its own.
+
+        Raises:
+            ClosedLoopError: the loop is closed, or was closed meanwhile.
+        """
+        future = self._submitted(work)
+        try:
+            return future.result()
+        except CancelledError:
+            raise ClosedLoopError from None
+        except BaseException:
+            future.cancel()  # Ctrl-C
+            raise
 
     async def wait(self, work: Coroutine[Any, Any, T]) -> T:
-        """Runs it and waits, in another event loop; cancelling the waiter cancels the work."""
-        return await asyncio.wrap_future(self._submitted(work))
+        """Runs it and waits, in another event loop; cancelling the waiter cancels the work.
+
+        Raises:
+            ClosedLoopError: the loop is closed, or was closed meanwhile.
+        """
+        future = self._submitted(work)
+        waiter = asyncio.current_task()
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            if self._closed and not (waiter and waiter.cancelling()):
+                raise ClosedLoopError from None
+            raise
+
+    def leave(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs what ends something, and waits for it; does nothing if the loop is closed, as all has ended then."""
+        if threading.current_thread() is self._thread:  # a finalizer, wherever the garbage was collected
+            self._post(work)
+            return
+        with contextlib.suppress(ClosedLoopError):
+            self.run(work)
+
+    async def wait_to_leave(self, work: Coroutine[Any, Any, None]) -> None:
+        """As `leave`, in another event loop."""
+        with contextlib.suppress(ClosedLoopError):
+            await self.wait(work)
+
+    def _post(self, work: Coroutine[Any, Any, None]) -> None:
+        with contextlib.suppress(ClosedLoopError):
+            self._submitted(work)
 
     def _submitted(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        if self._loop.is_closed():
-            work.close()
-            raise RuntimeError("this coach is closed; make another one")
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
+        with self._lock:
+            if not self._closed:
+                return asyncio.run_coroutine_threadsafe(work, self._loop)
+        work.close()
+        raise ClosedLoopError
 
-    def close(self) -> None:
-        """Ends the loop and its thread; what runs on it is cancelled."""
-        if self._loop.is_closed():
-            return
-        self.run(_wind_up())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+    def close(self, last: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
+        """Cancels what runs on the loop, then runs `last` on it, and ends the thread."""
+        self.stop(last)
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
 
+    def stop(self, last: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
+        """As `close`, without waiting for the end."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            asyncio.run_coroutine_threadsafe(self._wind_up(last), self._loop)
 
-async def _wind_up() -> None:
-    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
-    loop = asyncio.get_running_loop()
-    await loop.shutdown_asyncgens()
-    await loop.shutdown_default_executor()
+    async def _wind_up(self, last: Callable[[], Coroutine[Any, Any, None]] | None) -> None:
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        try:
+            if last is not None:
+                await last()
+            await self._loop.shutdown_asyncgens()
+            await self._loop.shutdown_default_executor()
+        finally:
+            self._loop.stop()

@@ -15,6 +15,12 @@ Order = Literal["rgb", "bgr"]
 KNOWN: Final = "a numpy array [H, W, 3] or [H, W], a PIL image, or a torch tensor [3, H, W] or [H, W, 3]"
 
 
+CHANNELS: Final = (1, 3, 4)
+"""Grey, colour, colour with alpha."""
+
+WIDE_MODES: Final = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+
+
 def rgb_of(picture: Any, order: Order = "rgb") -> NDArray[np.uint8]:
     """The picture as RGB, uint8 [H, W, 3].
 
@@ -32,10 +38,12 @@ def rgb_of(picture: Any, order: Order = "rgb") -> NDArray[np.uint8]:
     if order not in ("rgb", "bgr"):
         raise ConfigError(f"order = {order!r}: give 'rgb' or 'bgr'")
     if hasattr(picture, "convert") and hasattr(picture, "getbands"):  # PIL, without importing it
-        return np.ascontiguousarray(np.asarray(picture.convert("RGB"), np.uint8))
+        return _of_pil(picture)
     array = _array(picture)
-    if array.ndim == 3 and array.shape[0] in (3, 4) and array.shape[2] not in (3, 4):
+    if array.ndim == 3 and array.shape[0] in CHANNELS and array.shape[2] not in CHANNELS:
         array = array.transpose(1, 2, 0)  # channels first, as in torch
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
     if array.ndim == 2:
         array = np.repeat(array[:, :, None], 3, axis=2)
     if array.ndim != 3 or array.shape[2] not in (3, 4) or 0 in array.shape:
@@ -49,9 +57,23 @@ def video_frame(rgb: NDArray[np.uint8]) -> av.VideoFrame:
     return av.VideoFrame.from_ndarray(rgb, format="rgb24")
 
 
+def _of_pil(picture: Any) -> NDArray[np.uint8]:
+    if 0 in picture.size:
+        raise ConfigError(f"a PIL image of {picture.size[0]}x{picture.size[1]} pixels is not a picture; give {KNOWN}")
+    if picture.mode in WIDE_MODES:  # PIL would cut their values off at 255
+        raise ConfigError(f"a PIL image of mode {picture.mode!r} has no fixed range of values; scale it to mode 'L'")
+    return np.ascontiguousarray(np.asarray(picture.convert("RGB"), np.uint8))
+
+
 def _array(picture: Any) -> NDArray[Any]:
     if hasattr(picture, "detach"):  # torch, on any device
-        picture = picture.detach().cpu().numpy()
+        picture = picture.detach()
+        if picture.is_floating_point():
+            picture = picture.float()  # numpy has no bfloat16
+        try:
+            picture = picture.cpu().to_dense().numpy()
+        except (RuntimeError, TypeError) as error:
+            raise ConfigError(f"a frame that numpy cannot read ({error}) is not a picture; give {KNOWN}") from None
     if not isinstance(picture, np.ndarray):
         raise ConfigError(f"a frame of type {type(picture).__name__} is not a picture; give {KNOWN}")
     return picture

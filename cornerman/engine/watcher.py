@@ -76,19 +76,18 @@ class ChunkWatcher:
         spec: the source's settings.
         models: the loaded models.
         clock: wall and monotonic time.
+        run: id of the run, of which the ids of requests are made.
     """
 
-    def __init__(self, spec: SourceSpec, models: EngineModels, clock: Clock) -> None:
-        self._spec, self._models, self._clock = spec, models, clock
+    def __init__(self, spec: SourceSpec, models: EngineModels, clock: Clock, run: str = "r0") -> None:
+        self._spec, self._models, self._clock, self._run = spec, models, clock, run
         self._strategy: Strategy | None = None
-        self._runs = 0
+        self._seq = 0  # of the next chunk; live, a dropped chunk has none
         self.reset()
 
     def reset(self) -> None:
-        """Forgets everything: the next chunk is the first of a new run."""
-        self._state = new_run(f"r{self._runs}", DeciderState())
-        self._runs += 1
-        self._seq = 0  # of the next chunk; live, a dropped chunk has none
+        """Forgets what was seen and said; the numbers of chunks go on, for some may be encoded already."""
+        self._state = new_run(self._run, DeciderState())
         self._arrays: dict[str, NDArray[Any]] = {}
         self._last: LastFeedback | None = None
 
@@ -98,7 +97,7 @@ class ChunkWatcher:
         Raises:
             PoisonError: its pixels cannot be encoded.
         """
-        now_s, run, spec = self._clock.now_s(), self._state.run, self._spec
+        now_s, run, spec = self._clock.now_s(), self._run, self._spec
         pixels = checked(pending.stacked())
         chunk = Chunk(
             source_id=spec.source_id,

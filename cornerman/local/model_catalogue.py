@@ -16,6 +16,7 @@ Speed = Literal["CPU, live", "CPU, slow; GPU, live", "GPU", "its server's"]
 
 COMMAND: Final = {
     "coach": "nothing: it is the default",
+    "pose_coach": "--encoder pose, after `cornerman models get pose`",
     "openai": "--generator openai --set generator.base_url=URL --set generator.model=NAME",
     "vlm": "--generator vlm --set generator.model={hub} --set generator.trust_remote_code=true",
     "mobile_videogpt": "--set encoder.model={hub}",
@@ -73,18 +74,9 @@ _PUBLISHED: Final = (
 
 
 def catalogue() -> Iterator[CatalogueEntry]:
-    """Every choice; the bundled one first."""
-    coach = bundled("coach")
-    yield CatalogueEntry(
-        "bundled coach",
-        "its trained head",
-        folder_abilities(coach),
-        _megabytes(coach),
-        "CPU, live",
-        str(coach) if (coach / "config.json").is_file() else "",
-        "",
-        COMMAND["coach"],
-    )
+    """Every choice; the bundled ones first."""
+    yield _bundled("bundled coach", "coach", "its trained head")
+    yield _bundled("bundled coach of skeletons", "pose_coach", "the table of movements, on one person's landmarks")
     for model in _PUBLISHED:
         yield CatalogueEntry(
             model.name,
@@ -106,6 +98,13 @@ def catalogue() -> Iterator[CatalogueEntry]:
         "",
         COMMAND["openai"],
     )
+
+
+def _bundled(name: str, folder: str, decides: str) -> CatalogueEntry:
+    place = bundled(folder)
+    files = str(place) if (place / "config.json").is_file() else ""
+    size = _megabytes(place)
+    return CatalogueEntry(name, decides, folder_abilities(place), size, "CPU, live", files, "", COMMAND[folder])
 
 
 def cached(hub: str) -> Path | None:

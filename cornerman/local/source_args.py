@@ -33,6 +33,8 @@ def normal_url(text: str) -> str:
     Raises:
         SourceError: there is no such file, or capture cannot open such a URL.
     """
+    if not text.strip():
+        raise SourceError(f"source {text!r} is empty; give {KNOWN}")
     url = f"device:{text}" if text.isdecimal() else remember_url(text)
     if fault := credentials_fault(url):
         raise SourceError(f"source {redact_url(text)!r} {fault}")

@@ -19,3 +19,13 @@ def bundled(*parts: str) -> Path:
     if not roots:
         raise ConfigError("the package `cornerman` is not installed, so there is no bundled model; give a path")
     return Path(roots[0], "assets", *parts)
+
+
+def check_exists(setting: str, value: str) -> None:
+    """Checks that a model named by a path is on this machine. A hub name is not looked up.
+
+    Raises:
+        ConfigError: there is no such path.
+    """
+    if value.startswith((".", "/", "~")) and not Path(value).expanduser().exists():
+        raise ConfigError(f"{setting} = {value!r}: there is no such file or folder; give a path or a hub name")

@@ -6,10 +6,13 @@ import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
-from cornerman_common.head_files import features_made, features_read
-from cornerman_common.pose_choice import estimator_missing
+from cornerman_common.bundle import check_exists
+from cornerman_common.head_files import HEAD_FILE, features_made, features_read
+from cornerman_common.pose_choice import FOLDER, estimator_missing
 from cornerman_shared.errors import ConfigError
+from cornerman_shared.redact import redact_url
 
 if TYPE_CHECKING:
     from cornerman_shared.settings.source import SaySettings, SpeakSettings
@@ -42,9 +45,14 @@ def refuse_wrong_combinations(settings: Settings, assets: Path, *, torch: bool, 
     _check_halves(settings)
     _check_checkpoint("encoder.model", settings.encoder.model)
     _check_checkpoint("generator.model", settings.generator.model)
-    check_source_models(settings.speak, settings.say, settings, assets)
-    for spec in settings.sources:
-        check_source_models(spec.speak, spec.say, settings, assets)
+    own = [(settings.speak, settings.say), *((spec.speak, spec.say) for spec in settings.sources)]
+    for speak, say in own:
+        check_source_models(speak, say, settings, assets)
+        if speak.strategy == "head" and "decider" in loads:
+            _check_head_file(speak.head)
+    _check_places(settings, loads)
+    if "encoder" in loads and settings.encoder.model != str(assets / FOLDER):
+        _check_projector(settings)
 
 
 def check_source_models(speak: SpeakSettings, say: SaySettings, settings: Settings, assets: Path) -> None:
@@ -91,9 +99,54 @@ def _check_server(settings: Settings) -> None:
             f"generator.backend = {generator.backend!r} needs the address of its server: give generator.base_url, "
             "for example http://127.0.0.1:11434/v1"
         )
+    if generator.backend in ("openai", "vllm"):
+        check_base_url(generator.base_url)
     if generator.backend in ("openai", "vlm") and not generator.model:
         where = "at the server" if generator.backend == "openai" else "(path or hub name)"
         raise ConfigError(f"generator.backend = {generator.backend!r} needs generator.model, the model's name {where}")
+
+
+def check_base_url(base_url: str) -> None:
+    """Checks the address of a server.
+
+    Raises:
+        ConfigError: it is not an http or https URL with a host.
+    """
+    try:
+        parts = urlsplit(base_url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of a port or an IPv6 address
+        valid = False
+    if not valid:
+        raise ConfigError(
+            f"generator.base_url = {redact_url(base_url)!r} is not an http(s) URL; "
+            "give the server's address up to /v1, for example http://127.0.0.1:8001/v1"
+        )
+
+
+def _check_places(settings: Settings, loads: Collection[str]) -> None:
+    """Models that lie on this machine must be there."""
+    for name, section in (("encoder", settings.encoder), ("generator", settings.generator)):
+        if name in loads and section.backend in NEEDS_TORCH and section.model:
+            check_exists(f"{name}.model", section.model)
+
+
+def _check_projector(settings: Settings) -> None:
+    model = settings.encoder.model
+    if settings.encoder.backend == "pose" and model and not (Path(model).expanduser() / PROJECTOR).is_file():
+        raise ConfigError(
+            f"encoder.model = {model!r}: back end pose wants a folder with {PROJECTOR}; leave it empty for the bundled "
+            "one, or give another encoder.backend"
+        )
+
+
+def _check_head_file(head: str) -> None:
+    folder = Path(head).expanduser()
+    if head and not (folder / HEAD_FILE).is_file():
+        raise ConfigError(
+            f"speak.head = {head!r}: there is no {HEAD_FILE} in this folder; give the folder of a trained head, "
+            "or leave speak.head out"
+        )
 
 
 def _check_halves(settings: Settings) -> None:

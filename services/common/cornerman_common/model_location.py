@@ -6,7 +6,7 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cornerman_common.bundle import bundled
+from cornerman_common.bundle import bundled, check_exists
 from cornerman_shared.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ def model_path(setting: str, value: str) -> str:
                 f"{setting} is empty, and this installation has no bundled model at {path}; give a path or a hub name"
             )
         return str(path)
-    if value.startswith((".", "/", "~")) and not Path(value).expanduser().exists():
-        raise ConfigError(f"{setting} = {value!r}: there is no such file or folder; give a path or a hub name")
+    check_exists(setting, value)
     return str(Path(value).expanduser()) if value.startswith("~") else value
 
 

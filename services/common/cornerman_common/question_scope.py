@@ -36,7 +36,7 @@ _FORM: Final = _words("""
 _BODY: Final = _words("""
     knee knees hip hips back elbow elbows arm arms chest torso core foot feet leg legs hand hands shoulder
     shoulders head neck spine heel heels toe toes body rib ribs upper lower stance step steps trunk wrist wrists
-    thigh thighs shin shins ankle ankles glutes butt gaze range motion rom weights
+    thigh thighs shin shins ankle ankles glutes butt gaze range motion rom weights tempo pace
 """)
 _JUDGED: Final = _words("""
     straight bent bend bending round rounded rounding cave caving caved collapse collapsing collapsed sag
@@ -46,7 +46,8 @@ _JUDGED: Final = _words("""
     upright vertical neutral stable steady shallow deep deeper deepest fast faster slow slower slowly quick
     quicker quickly controlled control smooth clean solid full fully half all far further locked lock extend
     extended lift lifted raise raised drop dropping arch arching tilt tilted tuck tucked flare flaring stack
-    stacked stiff hollow floor past lag lagging tall long longer short shorter symmetrical balanced balance
+    stacked hollow floor past lag lagging tall long longer short shorter symmetrical balanced balance
+    proper lifting off touch touching bounce bouncing spread spreading widen overhead
 """)
 """Judgements: with a body part, an exercise or a repetition they make a question one about form."""
 
@@ -66,7 +67,7 @@ _COMMON: Final = _words("""
     his shall should show shown side sides so some something still stop tell than the their there thing things
     think though time times to too try trying both behind line hows under was watch way we were what whats when
     where which while will with without would yes yet you your yours work working fix fixing adjust adjusting
-    aim focus bottom top starting start finish end coach person
+    aim focus bottom top starting start finish end coach person main biggest worst rate front rear same
 """)
 _KNOWN: Final = _FORM | _BODY | _JUDGED | _SELF | _MOVED | _COMMON
 
@@ -99,15 +100,54 @@ _ELSEWHERE: Final = _shapes(
     r"\bwhat time\b",
     r"^(?:when|where)(?:s| is| was| did| does| do| are)\b",
     r"\bthe (?:\w+ )?time\b",
-    r"^(?:is|are) there (?!any(?:thing)? (?:mistake|wrong|fault|error))",
+    r"^(?:is|are) there (?!any(?:thing)? (?:mistake|wrong|fault|error|to|i)|something (?:to|i))",
     r"\b(?:good|bad|better) (?:to|for|than)\b",
     r"\bwhich is better\b",
     r"\b(?:do|does) (?:i|he|she|they) have (?!to\b)",
     r"\bmany \w+ should\b",
     r"\bhow (?:do|does|can) (?:you|it|this|that) work\b",
-    r"^(?:who|why are you|do you|are you|will you|can you)\b(?! see| tell| check| give| evaluate)",
+    r"^(?:who|why are you|do you|are you|will you|can you)\b(?! see| tell| check| give| evaluate| rate)",
 )
 """Shapes of questions about something else that need no foreign word."""
+
+_PART: Final = (
+    r"(?:knee|hip|back|elbow|arm|chest|foot|feet|leg|hand|shoulder|head|neck|toe|body|wrist|thigh|ankle|butt)s?"
+)
+_GRADE: Final = r"(?:good|great|fine|perfect|bad|ok|okay|better|best|right|wrong)"
+_PEOPLE: Final = r"(?:you|your|yours|him|his|her|hers|she|he|them|they|those|the person|a person)"
+
+_NOT_PERFORMED: Final = _shapes(
+    # The body itself, how it looks and how it feels.
+    rf"\b(?:bad|good|great|tight|long|longer|short|shorter|wide|wider|raised) {_PART}\b",
+    rf"\b(?:{_PART}|i|he|she|they) (?:\w+ )?(?:long|longer|short|shorter|tall)\b",
+    rf"\b(?:head|hand|hands|foot|feet|body) (?:is |are )?(?:clean|round|{_GRADE}|full)\b",
+    rf"^(?:am|was|is|are|were) (?:i|you|he|she|they|the person) (?:a )?{_GRADE}$",
+    rf"^(?:do|does|did) (?:i|he|she|they) look {_GRADE}$",
+    r"\bmake (?:me|him|her|them|\w+ \w+) (?:look|long|longer|short|shorter|tall|wide|wider)\b",
+    r"\blook(?:ing)? in (?:this|that|these|those)\b",
+    r"\b(?:improve|change|fix) (?:me|myself)\b",
+    rf"\bfor (?:\w+ )?(?:\w+ )?{_PART}\b",
+    rf"\b(?:which|what) (?:\w+ )?(?:part|{_PART})\b.*\b{_GRADE}\b",
+    # Other people, the model itself, other times.
+    rf"\b(?:with|than|like|over) (?:{_PEOPLE}|me)\b",
+    r"\b(?:your|my) own\b|\byour (?:form|technique|posture|depth|mistakes?|errors?|body)\b",
+    r"\byou (?:make|making|doing|do|go|move)\b",
+    r"\b(?:at|from|my|your|of) work\b|\bto work\b(?! on)|\blast time\b",
+    r"\bwrong with (?:the|this|that) (?:floor|line|top|bottom|weights|side|person|coach|time|part|point|way)\b",
+    # Exercises in general.
+    rf"\b{_GRADE} (?:exercise|exercises|workout|set|sets|movement|move|way|thing|things|person)\b(?: for| to|$)",
+    rf"\b(?:exercise|exercises|workout|sets?|movement|move) (?:is|are|would be|to do) {_GRADE}\b",
+    # Orders and remarks.
+    r"^(?:no|not|never|do not|dont|stop|less|without)\b",
+    rf"^{_GRADE} (?:form|technique|advice|tips?|feedback|rep|reps|set)$",
+)
+"""Shapes of sentences about a body, a person or an exercise, though not about how something was done here."""
+
+_ABOUT: Final = re.compile(r"\b(?:advice|tips?|feedback|corrections?) (?:on|about|for|to|with|in|at) (.+)$")
+"""Advice on something."""
+
+_REFERS: Final = _words("i my me this that these those it the last he she his their")
+"""Words that refer to what is seen; without one, an exercise is meant in general."""
 
 _ADVICE: Final = _shapes(
     r"\bhow (?:am i|was i|did i|do i|i)(?: am)? (?:doing|do|look|go|going)\b",
@@ -120,6 +160,8 @@ _ADVICE: Final = _shapes(
     r"\b(?:should i go|go|going) (?:faster|slower|deeper|lower|higher|wider)\b",
     r"\b(?:fast|slow|deep|low|high|wide|far) enough\b",
     r"\bslow down\b",
+    r"\bhow (?:was|is|did|does) (?:this|that|the|my) (?:last )?(?:rep|repetition|set)\b",
+    r"\bboth sides (?:even|level|straight|the same)\b",
 )
 """Shapes of questions about how well something was done."""
 
@@ -149,6 +191,8 @@ def topic_of(question: str, exercises: Iterable[str] | None = None) -> Topic | N
         exercises: names of the exercises that may be asked about; None = any.
     """
     text = _plain(question)
+    if text.count(" ") >= LONGEST:
+        return None
     names = _names(_USUAL if exercises is None else exercises)
     text = _with_names_joined(text, names)
     words = text.split()
@@ -158,11 +202,28 @@ def topic_of(question: str, exercises: Iterable[str] | None = None) -> Topic | N
         rest = set(words) - {"many", "count", "counted"} - names.keys()
         return "count" if rest <= _KNOWN and "should" not in words else None
     known = all(word in _KNOWN or word in names for word in words)
-    if not known or _ELSEWHERE.search(text):
+    if not known or _ELSEWHERE.search(text) or _NOT_PERFORMED.search(text):
+        return None
+    if _general(text, words, names):
         return None
     if _WHICH.search(text):
         return "exercise"
     return "form" if _asks_for_judgement(text, set(words), names) else None
+
+
+def _general(text: str, words: list[str], names: dict[str, str]) -> bool:
+    """Whether an exercise is meant in general, or advice on something that is not a movement."""
+    named = set(words) & names.keys()
+    if named and not set(words) & (_REFERS | _FORM):
+        return True
+    if re.search(
+        rf"^how (?:do|does|should|can|would) (?:i|we|he|she|they) (?:{'|'.join(sorted(names)) or 'rep'})$", text
+    ):
+        return True
+    about = _ABOUT.search(text)
+    return about is not None and not set(about[1].split()) & (
+        _BODY | _JUDGED | _MOVED | _FORM | names.keys() | {"this", "that"}
+    )
 
 
 def _asks_for_judgement(text: str, words: set[str], names: dict[str, str]) -> bool:
@@ -196,6 +257,9 @@ def _answered(abilities: Abilities) -> str:
 
 SHOWN: Final = 8
 """Exercises that a sentence names at most."""
+
+LONGEST: Final = 60
+"""Words of a question that is judged; the shapes take time with the third power of the words."""
 
 
 def _plain(text: str) -> str:

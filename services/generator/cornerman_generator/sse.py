@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from cornerman_shared.errors import ConfigError, GenerationError
+from cornerman_common.model_checks import check_base_url
+from cornerman_shared.errors import GenerationError
 from cornerman_shared.redact import redact_url
 from cornerman_shared.text import clean_text
 
@@ -32,11 +33,7 @@ class CompletionServer:
     """
 
     def __init__(self, base_url: str, api_key: str, timeout_s: float, max_line_bytes: int = 2**20) -> None:
-        if not base_url.startswith(("http://", "https://")):
-            raise ConfigError(
-                f"generator.base_url = {redact_url(base_url)!r} is not an http(s) URL; "
-                "give the server's address up to /v1, for example http://127.0.0.1:8001/v1"
-            )
+        check_base_url(base_url)
         self.base_url = base_url.rstrip("/")
         self._max_line_bytes = max_line_bytes
         # A compressed answer could be a thousand times as large as what arrives.

@@ -157,6 +157,20 @@ WRONG = {
     ),
     "no address": ({"generator.backend": "openai", "generator.model": "m"}, "generator.base_url"),
     "no name": ({"generator.backend": "openai", "generator.base_url": "http://x/v1"}, "needs generator.model"),
+    "no such encoder": ({"encoder.model": "/nope/model"}, r"encoder\.model = '/nope/model': there is no such"),
+    "no such generator": (
+        {"encoder.backend": "pose", "generator.backend": "vlm", "generator.model": "./nope"},
+        r"generator\.model = './nope': there is no such",
+    ),
+    "no projector": ({"encoder.backend": "pose", "encoder.model": "."}, r"folder with projector\.safetensors"),
+    "no such head": ({"speak.head": "/nope/head"}, r"speak\.head = '/nope/head': there is no head\.json"),
+    "no such head of a source": (
+        {"sources": [{"source_id": "a", "url": "test://bars", "speak": {"head": "."}}]},
+        r"speak\.head = '\.': there is no head\.json",
+    ),
+    "no URL": ({**OPENAI, "generator.base_url": "127.0.0.1:1/v1"}, "is not an http"),
+    "no host": ({**OPENAI, "generator.base_url": "http:///v1"}, "is not an http"),
+    "no port": ({**OPENAI, "generator.base_url": "http://host:seven/v1"}, "is not an http"),
     "llm on a server": ({**OPENAI, "speak.strategy": "llm"}, "action tokens"),
 }
 
@@ -166,6 +180,12 @@ def test_wrong_combination_is_refused(flags: dict[str, str], message: str, asset
     with pytest.raises(ConfigError, match=message) as failed:
         chosen(assets, flags)
     assert "give " in str(failed.value) or "merge" in str(failed.value) or "needs" in str(failed.value)
+
+
+def test_places_of_others_are_not_checked(assets: Path) -> None:
+    """Another machine loads the models."""
+    flags = {"encoder.model": "/there/model", "speak.head": "/there/head", "speak.strategy": "head"}
+    assert chosen(assets, flags, loads=()).settings.speak.head == "/there/head"
 
 
 def test_skeletons_bring_their_strategy(assets: Path) -> None:

@@ -6,18 +6,18 @@ from cornerman_common.abilities import GENERAL, Abilities, folder_abilities
 from cornerman_common.bundle import bundled
 from cornerman_common.question_scope import decline, topic_of
 from cornerman_shared.errors import ConfigError
-from tests.unit.common.questions import OUTSIDE, WITHIN
+from tests.unit.common.questions import MORE_OUTSIDE, MORE_WITHIN, OUTSIDE, WITHIN
 
 COACH = folder_abilities(bundled("coach"))
 PEOPLE = Abilities(("form", "count", "exercise"), False, ("squat", "push_up", "deadlift"), "skeletons", ("en",))
 
 
-@pytest.mark.parametrize("question", WITHIN)
+@pytest.mark.parametrize("question", [*WITHIN, *MORE_WITHIN])
 def test_question_within_is_answered(question: str) -> None:
     assert decline(question, COACH) == ""
 
 
-@pytest.mark.parametrize("question", OUTSIDE)
+@pytest.mark.parametrize("question", [*OUTSIDE, *MORE_OUTSIDE])
 def test_question_outside_is_declined(question: str) -> None:
     sentence = decline(question, COACH)
     assert sentence.startswith("I can only answer questions, in English, about form in these exercises: squat, ")
@@ -66,3 +66,10 @@ def test_wrong_abilities_are_named(values: dict[str, object], message: str) -> N
     with pytest.raises(ConfigError, match=message):
         Abilities.of(values, "here")
     assert Abilities.of(COACH.to_dict(), "here") == COACH
+
+
+def test_endless_question_is_declined() -> None:
+    """2,000 characters of short words kept the generator's event loop busy for ten seconds."""
+    assert decline("Is it how I do? " * 100, COACH)
+    assert decline("How is my form? " * 10, COACH) == ""
+    assert decline("How is my form? " * 100, COACH)

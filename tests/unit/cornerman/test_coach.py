@@ -43,6 +43,8 @@ PICTURES = {
     "pil": (Image.fromarray, "rgb"),
     "torch": (lambda rgb: torch.from_numpy(rgb.copy()), "rgb"),
     "torch, channels first": (lambda rgb: torch.from_numpy(rgb.copy()).permute(2, 0, 1), "rgb"),
+    "alpha, channels first": (lambda rgb: np.dstack([rgb, rgb[:, :, 0]]).transpose(2, 0, 1), "rgb"),
+    "sparse": (lambda rgb: torch.from_numpy(rgb.copy()).to_sparse(), "rgb"),
     "floats": (lambda rgb: torch.from_numpy(rgb.copy()).float() / 255, "rgb"),
 }
 
@@ -66,6 +68,22 @@ def test_other_things_are_refused(picture: Any, message: str, coach: Coach) -> N
     with pytest.raises(ConfigError, match=message):
         coach.feed(picture, 0.0)
     assert fed(coach), "a wrong frame harms nothing"
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (4, 5, 1), (1, 4, 5)])
+def test_grey_is_repeated(shape: tuple[int, ...]) -> None:
+    grey = np.arange(20, dtype=np.uint8)
+    expected = np.repeat(grey.reshape(4, 5, 1), 3, axis=2)
+    assert np.array_equal(rgb_of(grey.reshape(shape)), expected)
+    assert np.array_equal(rgb_of(torch.from_numpy(grey.reshape(shape)).to(torch.bfloat16) / 256), expected)
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I", "F"])
+def test_wide_pil_image_is_refused(mode: str) -> None:
+    with pytest.raises(ConfigError, match="no fixed range"):
+        rgb_of(Image.new(mode, (5, 4)))
+    with pytest.raises(ConfigError, match="0x0 pixels"):
+        rgb_of(Image.new("RGB", (0, 0)))
 
 
 def test_grey_and_order_are_checked() -> None:

@@ -46,6 +46,8 @@ def test_choices_are_listed(
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     models = {row["name"]: row for row in rows if row["type"] == "model"}
     assert models["bundled coach"]["abilities"]["topics"] == ["form"]
+    skeletons = models["bundled coach of skeletons"]
+    assert (skeletons["abilities"]["sees"], skeletons["choose"][:14]) == ("skeletons", "--encoder pose")
     assert models["Mobile-VideoGPT 0.5B"]["files"] == str(hub)
     assert models["Mobile-VideoGPT 1.5B"]["files"] == ""
     assert rows[-1]["type"] == "in_use" and rows[-1]["decider"]["backend"] == "head"

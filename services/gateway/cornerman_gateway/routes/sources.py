@@ -7,6 +7,7 @@ import asyncio
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
+from cornerman_common.running_models import check_change
 from cornerman_gateway.addresses import check_name_again, check_url
 from cornerman_gateway.app_state import AppState, StateDep
 from cornerman_gateway.choices import check_choices
@@ -24,6 +25,7 @@ from cornerman_shared.bus.registry import (
     remove_source,
     update_source,
 )
+from cornerman_shared.bus.workers import list_workers
 from cornerman_shared.errors import MalformedError
 from cornerman_shared.settings.source import SourceSpec
 
@@ -54,6 +56,7 @@ async def add(body: SourceNew, state: StateDep, response: Response) -> SourceVie
         source_id=body.source_id, url=wanted["url"], watch=settings.watch, speak=settings.speak, say=settings.say
     )
     spec = changed(fresh, wanted).model_copy(update={"revision": 0})
+    check_change(fresh, wanted, settings, await list_workers(state.bus))
     if await is_registered(state.bus, body.source_id):
         raise Problem(
             409, "source_id is taken", f"source_id {body.source_id!r} is being watched; choose another, or remove it"
@@ -79,6 +82,7 @@ async def change(source_id: Id, body: SourceChange, state: StateDep) -> SourceVi
         wanted["url"] = await check_url(wanted["url"], source_id, state.addresses)
     elif wanted.get("paused") is False or "watch" in wanted:
         await check_name_again(before.url, state.addresses)
+    check_change(before, wanted, state.settings, await list_workers(state.bus))
     after = await update_source(state.bus, source_id, wanted)
     if after.url != before.url:
         await _drop_upload(state, before)

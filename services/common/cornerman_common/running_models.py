@@ -1,0 +1,52 @@
+"""The models that the services of a server work with, as their processes report them, and what goes with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from cornerman_common.bundle import bundled
+from cornerman_common.model_checks import check_source_models
+from cornerman_shared.bus.registry import changed
+
+if TYPE_CHECKING:
+    from cornerman_shared.bus.messages import WorkerStatus
+    from cornerman_shared.settings.source import SourceSpec
+    from cornerman_shared.settings.tree import Settings
+
+DEPENDS: Final = {("speak", "strategy"), ("speak", "head"), ("say", "adapter")}
+"""Settings of a source that go with some models only."""
+
+
+def running_models(workers: Iterable[WorkerStatus]) -> dict[str, Any]:
+    """Nested settings of the encoder and generator that run; a role without a process is left out.
+
+    Of several processes of a role, the one that started last counts.
+    """
+    found: dict[str, Any] = {}
+    for worker in sorted(workers, key=lambda one: one.started_at_s):
+        if worker.role in ("encoder", "generator") and worker.models.get("backend"):
+            found[worker.role] = {name: worker.models.get(name, "") for name in ("backend", "model")}
+    return found
+
+
+def check_change(
+    before: SourceSpec, changes: Mapping[str, Any], settings: Settings, workers: Iterable[WorkerStatus]
+) -> None:
+    """Checks a change of a source against the models that run. Unknown models, and other settings, are not checked.
+
+    Args:
+        before: the source as it is.
+        changes: nested settings, as for `update_source`.
+        settings: of the caller; the models are the running ones.
+
+    Raises:
+        ConfigError: names the settings that do not go together, and the remedy.
+    """
+    found = running_models(workers)
+    touched = {(section, name) for section, value in changes.items() if isinstance(value, Mapping) for name in value}
+    if len(found) < 2 or not touched & DEPENDS:
+        return
+    sections = {role: getattr(settings, role).model_copy(update=values) for role, values in found.items()}
+    after = changed(before, changes)
+    check_source_models(after.speak, after.say, settings.model_copy(update=sections), bundled())
