@@ -92,7 +92,7 @@ def test_broken_packets_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[s
     said = capsys.readouterr().out
     assert 0 < frames < 60
     assert f"1 captions on {frames} frames" in said
-    assert "broken.avi: " in said and "broken packets were skipped" in said
+    assert re.search(r"broken\.avi: \d+ broken packets? (was|were) skipped", said)
 
 
 @pytest.mark.parametrize(
