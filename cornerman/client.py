@@ -13,6 +13,7 @@ from cornerman.feedback import Feedback
 from cornerman.local.event_lines import latency_ms
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import EndEvent
+from cornerman_shared.process.logs import configure_inside_program
 from cornerman_shared.settings.tree import load_settings
 
 
@@ -35,6 +36,7 @@ async def subscribe(
         async for feedback in subscribe("cam1"):
             print(feedback.text)
     """
+    configure_inside_program()
     settings = load_settings({"redis": {"url": redis}} if redis else None)
     async with Bus.connect(settings) as bus:
         await bus.ready(timeout_s=5.0)
