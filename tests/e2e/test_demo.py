@@ -3,6 +3,7 @@
 import contextlib
 import json
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -197,12 +198,22 @@ def test_killed_service_loses_nothing(cornerman: Callable[..., Command]) -> None
     assert counts["decided"] == counts["due"]
 
 
-def test_service_that_fails_ends_run(cornerman: Callable[..., Command]) -> None:
+def test_missing_model_is_refused_before_any_service(cornerman: Callable[..., Command]) -> None:
     line = ("run", "test://pattern", "--json", "--encoder", "mobile_videogpt", "--set", "encoder.model=./nowhere")
-    ended = cornerman(*line, "--generator", "echo", *FAST).end()  # which loads no model that could fail first
+    ended = cornerman(*line, "--generator", "echo", *FAST).end()
+    assert ended.code == 78
+    assert "encoder.model = './nowhere': there is no such file or folder" in ended.errors
+
+
+def test_service_that_fails_ends_run(cornerman: Callable[..., Command]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = cornerman(
+            "run", "test://pattern", "--json", *FAKES, *FAST, "--set", f"runtime.metrics_port={port}"
+        ).end()
     assert ended.code == 70
-    assert "encoder ended with exit code 78: a setting is wrong" in ended.errors
-    assert "nowhere" in ended.errors
+    assert "ended with exit code 78: a setting is wrong" in ended.errors
+    assert f"runtime.metrics_port = {port}" in ended.errors
 
 
 def test_two_runs_are_independent(cornerman: Callable[..., Command]) -> None:

@@ -267,7 +267,7 @@ async def test_defect_outside_the_backend_fails_one_request(bus: Bus, monkeypatc
 
 
 async def test_damaged_open_requests_end_no_generator(bus: Bus) -> None:
-    """The server refuses to count an attempt, because the field holds no number."""
+    """A field that holds no number is set back, and its request goes on."""
     async with worker(bus) as context:
         await send(bus, request(3))
         await until(lambda: ended(bus, 1))
@@ -277,4 +277,4 @@ async def test_damaged_open_requests_end_no_generator(bus: Bus) -> None:
         await send(bus, request(5))
         ends = await until(lambda: ended(bus, 3))
         assert not context.stopping.is_set()
-    assert [end.status for end in ends] == ["done", "failed", "done"]
+    assert [end.status for end in ends] == ["done", "done", "done"]

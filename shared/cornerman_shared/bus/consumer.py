@@ -145,12 +145,14 @@ class Consumer(Generic[M]):
 
     async def settle(self, delivery: Delivery[M], hop: Hop) -> HopResult:
         result = await self._settle(delivery, hop)
-        if result in (HopResult.DONE, HopResult.ONLY_SETTLED, HopResult.DONE_BEFORE):
+        # A heartbeat between two tries has counted the entry already, and taken it out of hand.
+        if result in (HopResult.DONE, HopResult.ONLY_SETTLED, HopResult.DONE_BEFORE) and self._hand.holds(delivery):
             self._count("committed")
         return result
 
     async def _settle(self, delivery: Delivery[M], hop: Hop) -> HopResult:
         lease = self._lease
+        delivery.settling = True
         try:
             result = await hop.run(
                 self._bus.scripts,
@@ -163,6 +165,8 @@ class Consumer(Generic[M]):
         except RetryableError:
             delivery.unanswered = True
             raise
+        finally:
+            delivery.settling = False
         is_repeat = result is HopResult.SETTLED_BEFORE and delivery.was_settled_by_us
         return HopResult.DONE_BEFORE if is_repeat else result
 
@@ -355,6 +359,9 @@ class Consumer(Generic[M]):
 
     def _drop_lost(self, delivery: Delivery[M], *, is_settled: bool) -> None:
         """Frees the slot of an entry that another consumer holds or that is settled; its worker sees `lost`."""
+        # Settled, or being settled, by ourselves while the heartbeat was under way: the answer to that counts it.
+        if not self._hand.holds(delivery) or (is_settled and delivery.settling):
+            return
         delivery.settled = is_settled
         delivery.lost.set()
         self._count("committed" if delivery.was_settled_by_us else "lost")

@@ -37,10 +37,22 @@ class Delivery(Generic[M]):
         deliveries: 1 = delivered for the first time.
         lost: set when another consumer has taken the entry, or when it is settled.
         settled: set with `lost` when the entry is not pending any more.
+        settling: a try to settle the entry is under way.
         unanswered: a try to settle the entry got no answer, so that it may have been run.
     """
 
-    __slots__ = ("_consumer", "body", "deliveries", "entry_id", "lost", "message", "settled", "stream", "unanswered")
+    __slots__ = (
+        "_consumer",
+        "body",
+        "deliveries",
+        "entry_id",
+        "lost",
+        "message",
+        "settled",
+        "settling",
+        "stream",
+        "unanswered",
+    )
 
     def __init__(
         self, consumer: _Owner[M], stream: str, entry_id: str, body: bytes, message: M, deliveries: int
@@ -54,6 +66,7 @@ class Delivery(Generic[M]):
         self.lost = asyncio.Event()
         self.settled = False
         self.unanswered = False
+        self.settling = False
 
     @property
     def was_settled_by_us(self) -> bool:

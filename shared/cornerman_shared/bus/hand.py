@@ -43,6 +43,10 @@ class Hand(Generic[M]):
         """How many entries may be read now; `most` = of a hand with parts, where only a part can be full."""
         return most if self._part_of else max(0, self._slots - len(self._held))
 
+    def holds(self, delivery: Delivery[M]) -> bool:
+        """Whether the delivery is in hand and not settled, lost or forgotten."""
+        return self._held.get((delivery.stream, delivery.entry_id)) is delivery
+
     def held(self) -> list[Delivery[M]]:
         """Every entry in hand."""
         return list(self._held.values())
