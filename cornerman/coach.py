@@ -168,7 +168,7 @@ class Coach:
             realtime: play a file at its own speed and skip what is late; by default no chunk is skipped.
 
         Raises:
-            SourceError: there is no such file, or it cannot be watched.
+            SourceError: the file does not exist, or the source cannot be watched.
             GenerationError: the model failed.
             ConfigError: the coach is watching another stream.
         """

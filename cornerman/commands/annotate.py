@@ -86,7 +86,7 @@ def _video_file(video: str) -> Path:
     """The typed video's path.
 
     Raises:
-        SourceError: it is no file that can be read.
+        SourceError: it cannot be read.
     """
     url = normal_url(video)
     if not is_file(url):

@@ -105,5 +105,5 @@ async def _of_request(
         if not limit.expired():
             raise
         raise GenerationError(
-            f"nobody answered within {expires_s:g} s (decider.question_s); `cornerman status` shows what runs"
+            f"no service answered within {expires_s:g} s (decider.question_s); `cornerman status` shows what runs"
         ) from None

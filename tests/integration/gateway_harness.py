@@ -243,3 +243,17 @@ def draw(pts_s: float, size: tuple[int, int] = (640, 360)) -> bytes:
     out = io.BytesIO()
     image.save(out, "JPEG", quality=80)
     return out.getvalue()
+
+
+def with_web(settings: Settings, **changes: object) -> Settings:
+    web = settings.gateway.model_copy(update={"port": 0, **changes})
+    return settings.model_copy(update={"gateway": web})
+
+
+def problem(response: httpx.Response, status: int) -> dict[str, object]:
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body: dict[str, object] = response.json()
+    assert body["status"] == status
+    assert body["title"]
+    return body

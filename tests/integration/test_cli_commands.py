@@ -197,7 +197,7 @@ async def test_unheard_question_ends_with_the_reason(bus: Bus, monkeypatch: pyte
     monkeypatch.setenv("CORNERMAN_DECIDER__QUESTION_S", "0.2")
     await add_source(bus, SourceSpec(source_id="cam1", url="test://pattern"))
     settings = load_settings({"redis": {"url": bus.url}})
-    with pytest.raises(GenerationError, match=r"nobody answered within 0\.3 s .*cornerman status"):
+    with pytest.raises(GenerationError, match=r"no service answered within 0\.3 s .*cornerman status"):
         await ask._ask(settings, "cam1", "how many?", RunOutput(as_json=False, progress=False))
 
 

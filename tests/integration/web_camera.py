@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import ssl
 import threading
@@ -51,12 +52,13 @@ class Files(SimpleHTTPRequestHandler):
         """Logs nothing."""
 
 
-class Base(BaseHTTPRequestHandler):
+class Base(BaseHTTPRequestHandler, abc.ABC):
     def do_GET(self) -> None:
         self.answer()
 
+    @abc.abstractmethod
     def answer(self) -> None:
-        raise NotImplementedError
+        """Sends one reply."""
 
     def log_message(self, *_: object) -> None:
         """Logs nothing."""

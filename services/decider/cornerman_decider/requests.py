@@ -257,24 +257,18 @@ def end_event(
     incarnation: int = 0,
 ) -> EndEvent:
     """The end of a request that no generator will end."""
-    return EndEvent(
-        source_id=source_id,
-        run=request.run,
-        request_id=request.request_id,
-        attempt=attempt,
+    return EndEvent.without_words(
+        source_id,
+        request.run,
+        request.request_id,
         kind=request.kind,
-        action=request.action,
         status=status,
+        cause=cause,
+        done_at_s=now_s,
+        attempt=attempt,
+        action=request.action,
         pts_s=request.pts_s,
         prompt=request.prompt,
-        text="",
-        silent=False,
-        cause=cause,
-        model="",
-        n_input_tokens=0,
-        n_output_tokens=0,
-        ttft_ms=0.0,
-        times=Times(done_at_s=now_s),
         picture_age_s=request.picture_age_s,
         incarnation=incarnation,
     )

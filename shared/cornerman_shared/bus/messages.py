@@ -274,6 +274,39 @@ class EndEvent:
     picture_age_s: float = 0.0  # as in the request
     incarnation: int = 0
 
+    @classmethod
+    def without_words(
+        cls,
+        source_id: str,
+        run: str,
+        request_id: str,
+        *,
+        kind: RequestKind,
+        status: EndStatus,
+        cause: str,
+        done_at_s: float,
+        attempt: int = 0,
+        action: Action = "feedback",
+        pts_s: float = 0.0,
+        prompt: str = "",
+        picture_age_s: float = 0.0,
+        incarnation: int = 0,
+    ) -> EndEvent:
+        """The end of a request that no generator ends."""
+        return cls(
+            *(source_id, run, request_id, attempt, kind, action, status, pts_s, prompt),
+            text="",
+            silent=False,
+            cause=cause,
+            model="",
+            n_input_tokens=0,
+            n_output_tokens=0,
+            ttft_ms=0.0,
+            times=Times(done_at_s=done_at_s),
+            picture_age_s=picture_age_s,
+            incarnation=incarnation,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorEvent:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cornerman_shared.bus.messages import EndEvent, Times
+from cornerman_shared.bus.messages import EndEvent
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.streams import is_question_request
 
@@ -28,23 +28,13 @@ def cancelled_event(
     source_id: str, run: str, request_id: str, cause: str, now_s: float, incarnation: int = 0
 ) -> EndEvent:
     """The end of a request of which only the id is known."""
-    return EndEvent(
-        source_id=source_id,
-        run=run,
-        request_id=request_id,
-        attempt=0,
+    return EndEvent.without_words(
+        source_id,
+        run,
+        request_id,
         kind="question" if is_question_request(source_id, request_id) else "feedback",
-        action="feedback",
         status="cancelled",
-        pts_s=0.0,
-        prompt="",
-        text="",
-        silent=False,
         cause=cause,
-        model="",
-        n_input_tokens=0,
-        n_output_tokens=0,
-        ttft_ms=0.0,
-        times=Times(done_at_s=now_s),
+        done_at_s=now_s,
         incarnation=incarnation,
     )
