@@ -26,7 +26,7 @@ def decoy() -> Iterator[tuple[str, list[str]]]:
     asked: list[str] = []
 
     class Handler(Base):
-        def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+        def answer(self) -> None:
             asked.append(self.path)
             self.send_error(404)
 
@@ -47,7 +47,7 @@ def leading_to(target: str) -> Iterator[str]:
     }
 
     class Handler(Base):
-        def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+        def answer(self) -> None:
             if self.path == "/redirect":
                 self.send_response(302)
                 self.send_header("Location", f"{target}/redirected")

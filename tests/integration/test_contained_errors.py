@@ -110,7 +110,7 @@ async def test_bad_source_does_not_end_its_encoder(bus: Bus) -> None:
         await until(lambda: has(bus, 1))
         for seq in range(12):
             await add("bad", seq)
-        await add("good", 1)
+        await add("good", 100)
         found = await until(lambda: has(bus, 14))
         assert not context.stopping.is_set()
     assert [one.status for one in found if one.source_id == "good"] == ["ok", "ok"]
