@@ -35,7 +35,7 @@ class StrategyRunner:
     """Decides about chunks that arrive in order.
 
     A strategy that fails means silence and an error event; no other strategy takes its place. One that raises an
-    unexpected error is paused for `PAUSE_S`, so that it harms no other source.
+    unexpected error is paused for `PAUSE_S`, so that it harms no other source; other settings end the pause.
     """
 
     def __init__(self, bus: Bus, strategies: Strategies, metrics: Metrics) -> None:
@@ -43,6 +43,7 @@ class StrategyRunner:
         self._strategies = strategies
         self._metrics = metrics
         self._paused_until_s = 0.0
+        self._paused: tuple[object, ...] = ()  # the settings of the strategy that is paused
         self._made: tuple[tuple[object, ...], Strategy | StrategyError] | None = None  # key, and the strategy for it
 
     async def decide(self, spec: SourceSpec, features: Features, state: DeciderState) -> tuple[Decision, str]:
@@ -55,7 +56,8 @@ class StrategyRunner:
         if features.status != "ok":
             reason = "buried" if features.status == "buried" else "blob_expired"
             return skip_chunk(features.seq, state, reason), ""
-        if self._bus.clock.monotonic_s() < self._paused_until_s:
+        key = self._strategies.key(speak, prompt)
+        if key == self._paused and self._bus.clock.monotonic_s() < self._paused_until_s:
             return abstain(features, state, speak, "strategy_failed"), ""
         try:
             strategy = await self._strategy_for(spec)
@@ -80,7 +82,7 @@ class StrategyRunner:
         except (FatalError, FencedError):
             raise
         except Exception as error:
-            self._paused_until_s = self._bus.clock.monotonic_s() + PAUSE_S
+            self._paused, self._paused_until_s = key, self._bus.clock.monotonic_s() + PAUSE_S
             self._metrics.errors_total.labels("strategy").inc()
             message = f"strategy {speak.strategy} is paused for {PAUSE_S:g} s: {type(error).__name__}: {error}"
             log.exception("strategy_crashed", source_id=spec.source_id, message=message)
@@ -119,9 +121,11 @@ class StrategyRunner:
         """The strategy for the present settings; one that failed to load fails again until they change."""
         key = self._strategies.key(spec.speak, spec.say.prompt)
         if self._made is None or self._made[0] != key:
+            before = self._made[1] if self._made else None
+            before = None if isinstance(before, StrategyError) else before
             made: Strategy | StrategyError
             try:
-                made = await asyncio.to_thread(self._strategies.make, spec.speak, spec.say.prompt)
+                made = await asyncio.to_thread(self._strategies.make, spec.speak, spec.say.prompt, before)
             except StrategyError as error:
                 made = error
             self._made = (key, made)
