@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cornerman_common.gate import pass_gate
+from cornerman_common.gate import GateState, pass_gate
 from cornerman_decider.state import chunk_ref, extend_context, unreferenced_blobs
 from cornerman_decider.strategy import FormProposal
 
@@ -66,6 +66,8 @@ class Decider:
         """
         speak, strategy = self._speak, self._strategy
         new_prompt = prompt != state.prompt
+        if new_prompt and strategy.follows_prompt:  # what was said before no longer holds anything back
+            state = replace(state, gate=GateState())
         proposal, memory = strategy.propose(features, chunk, memory_under(strategy, state, prompt))
         verdict = pass_gate(proposal, features.pts_s, speak, state.gate, request_open)
         spoke = verdict.action != "next"
