@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from cornerman_shared.bus.messages import BlobRef, ChunkRef, EndStatus, Request
     from cornerman_shared.process.metrics import Metrics
 
-TICK_S = 0.25
-"""How often the deadline and the ownership of a request are checked while no text comes."""
+TICK_S = 0.1
+"""How often a request is checked while no text comes: its deadline, its owner, and whether it was cancelled."""
 
 CLOSE_S = 2.0
 """How long a back end may take to stop after its request has ended; a model stops within one token."""
@@ -108,9 +108,11 @@ class RequestWorker:
             self._metrics.generate_seconds.observe(self._bus.clock.monotonic_s() - started_s)
             self._metrics.observe_stage("first_token", request.times.decided_at_s, outcome.first_token_at_s)
             self._metrics.observe_stage("done", outcome.first_token_at_s, self._bus.clock.now_s())
-        if pieces is not None and not await pieces.close(CLOSE_S):
+        # Cancelled while it reads the prompt, a model stops at its first token.
+        limit_s = CLOSE_S if outcome else max(CLOSE_S, self._bus.settings.generator.stall_s)
+        if pieces is not None and not await pieces.close(limit_s):
             raise FatalError(
-                f"the back end {self._generator.model!r} did not stop within {CLOSE_S:g} s after request "
+                f"the back end {self._generator.model!r} did not stop within {limit_s:g} s after request "
                 f"{request.request_id} had ended; the process ends, because its thread cannot be ended"
             )
 
@@ -121,7 +123,7 @@ class RequestWorker:
         pacer = TextPacer()
         n_input = n_output = 0
         ttft_ms = 0.0
-        token_at_s = started_s
+        token_at_s = checked_at_s = started_s
         limits = self._bus.settings.generator
         async for delta in pieces.with_ticks(lambda: pacer.wait_s(clock.monotonic_s())):
             now_s = clock.monotonic_s()
@@ -136,6 +138,11 @@ class RequestWorker:
                 pacer.push(silence.push(delta.text) if silence else delta.text)
             elif now_s - token_at_s > limits.stall_s:
                 raise GenerationError(f"no token for generator.stall_s = {limits.stall_s:g} s; the back end hangs")
+            if now_s - checked_at_s >= TICK_S:
+                checked_at_s = now_s
+                # Before the first text, and while it is held back, no append tells that the request was cancelled.
+                if not await writer.is_open():
+                    return None
             if pacer.wait_s(now_s) == 0.0:
                 # TTFT is the time until text leaves, not until the model has a token that is held back.
                 ttft_ms = ttft_ms or (now_s - started_s) * 1000

@@ -82,7 +82,7 @@ class BusSettings(Section):
     lossless_blob_ttl_s: Annotated[int, Field(ge=1, description="lossless: the same")] = 3_600
     credit_heal_s: Annotated[Positive, Field(description="live: credit never given back returns after this")] = 30.0
     lease_ms: Annotated[int, Field(ge=100, description="a lease not renewed is lost after this")] = 3_000
-    sources_poll_s: Annotated[Positive, Field(description="how often changed source settings are looked for")] = 0.25
+    sources_poll_s: Annotated[Positive, Field(description="how often changed source settings are looked for")] = 0.1
 
 
 class CaptureSettings(Section):
@@ -184,6 +184,10 @@ class GatewaySettings(Section):
     tls_key: Annotated[str, Field(description="its private key, PEM file")] = ""
     files: list[str] = Field(default_factory=list, description="folders that file sources may lie in")
     upload_dir: Annotated[str, Field(description="empty = a folder in the runtime directory")] = ""
+    profiles_dir: Annotated[
+        str,
+        Field(description="folder of your profiles and presets; empty = cornerman in the user's configuration folder"),
+    ] = ""
     upload_max_bytes: Annotated[int, Field(ge=1, description="one upload, at most")] = 512 * 1024 * 1024
     uploads_max_bytes: Annotated[int, Field(ge=1, description="all uploads together, at most")] = 4 * 1024**3
     upload_keep_s: Annotated[Positive, Field(description="uploads are removed after this")] = 24 * 3600.0
