@@ -3,8 +3,8 @@
     python -m benchmarks.transcribe [--seconds 60] [--rounds 2]
 
 The bundled clip is repeated up to the given length. Each command runs as a user starts it, loading included, and they
-take turns. Prints one JSON object: seconds of video a second of time (`times_realtime`, goal: above 1), processor time, and
-`ratio`, the time of `run` over that of `transcribe`.
+take turns. Prints one JSON object: seconds of video a second of time (`times_realtime`, goal: above 1), processor time
+and `ratio`, the time of `run` over that of `transcribe`.
 """
 
 from __future__ import annotations
