@@ -43,6 +43,7 @@ COMMANDS = {
     "annotate": CommandEntry(
         "Write a video with its feedback on the picture, and the same as subtitles (.vtt) beside it."
     ),
+    "transcribe": CommandEntry("Write the words about a video as a file of subtitles, JSON lines or Markdown."),
     "status": CommandEntry("Workers, lag, credit, drops and rates."),
     "doctor": CommandEntry(
         "Check Python, torch, device, server, codecs, disk and the rest. Exit code 1 if something must be done."

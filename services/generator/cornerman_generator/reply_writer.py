@@ -42,6 +42,11 @@ class ReplyWriter:
             ),
         )
 
+    async def start_again(self) -> bool:
+        """Starts another attempt, which voids the text so far; False as in `start`."""
+        self.text, self.first_token_at_s = "", 0.0
+        return await self.start()
+
     async def append(self, text: str) -> bool:
         """Appends a piece. False = stop generating: the request has ended, or a newer attempt is at work."""
         if not self.first_token_at_s:

@@ -65,6 +65,8 @@ class RequestWorker:
         self._request = delivery.message
         self._keys = bus.keys(delivery.message.source_id)
         self._writer = ReplyWriter(bus, delivery.message, generator.model)
+        self.cost = 0.0
+        """Price of the reply's tokens; 0 = unknown."""
 
     async def run(self) -> None:
         """Answers the request and settles its entry.
@@ -121,7 +123,8 @@ class RequestWorker:
         request, writer, clock = self._request, self._writer, self._bus.clock
         silence = SilenceFilter(request.previous_text) if request.kind == "feedback" else None
         pacer = TextPacer()
-        n_input = n_output = 0
+        n_input = n_output = n_counted = 0
+        guessed = False
         ttft_ms = 0.0
         token_at_s = checked_at_s = started_s
         limits = self._bus.settings.generator
@@ -135,6 +138,15 @@ class RequestWorker:
                 token_at_s = now_s
                 n_output += delta.n_tokens
                 n_input = delta.n_input_tokens or n_input
+                n_counted, guessed = delta.n_reply_tokens or n_counted, delta.guessed or guessed
+                if delta.handled:
+                    self._metrics.errors_total.labels(delta.handled).inc()
+                if delta.voids:
+                    silence = SilenceFilter(request.previous_text) if silence else None
+                    ttft_ms = 0.0
+                    pacer.clear()
+                    if not await writer.start_again():
+                        return None
                 pacer.push(silence.push(delta.text) if silence else delta.text)
             elif now_s - token_at_s > limits.stall_s:
                 raise GenerationError(f"no token for generator.stall_s = {limits.stall_s:g} s; the back end hangs")
@@ -157,9 +169,20 @@ class RequestWorker:
                 return None
         if ttft_ms:
             self._metrics.first_token_seconds.observe(ttft_ms / 1000)
+        n_output = n_counted or n_output
+        self.cost = limits.cost(n_input, n_output)
+        self._metrics.input_tokens_total.inc(n_input)
         self._metrics.output_tokens_total.inc(n_output)
-        done = self._outcome("done")
-        return replace(done, silent=silent, n_input_tokens=n_input, n_output_tokens=n_output, ttft_ms=ttft_ms)
+        self._metrics.cost_total.inc(self.cost)
+        return replace(
+            self._outcome("done"),
+            silent=silent,
+            n_input_tokens=n_input,
+            n_output_tokens=n_output,
+            ttft_ms=ttft_ms,
+            cost=self.cost,
+            tokens_guessed=guessed,
+        )
 
     async def _fetch_chunks(self) -> list[ChunkInput]:
         """The request's chunks with the arrays that the generator wants.
