@@ -84,7 +84,8 @@ export class SavedChoice {
   }
 
   show() {
-    this.select.value = this.source()?.[this.kind] ?? CUSTOM;
+    const name = this.source()?.[this.kind];
+    this.select.value = this.get(name) ? name : CUSTOM;
   }
 
   get(name) {
