@@ -10,6 +10,7 @@ from cornerman.local import options
 from cornerman.local.commentary import PRESETS, Preset
 from cornerman.local.pipeline import run_sources
 from cornerman.local.prompt_notes import note_ignored_prompt
+from cornerman.local.record_dir import record_dir
 from cornerman.local.run_output import RunOutput
 from cornerman.local.source_specs import source_specs
 from cornerman_gateway.profiles import PROFILES
@@ -29,6 +30,7 @@ def comment(
     encoder: options.EncoderBackend = None,
     generator: options.GeneratorBackend = None,
     model: Annotated[str | None, typer.Option(help="The generator's model: path or hub name.")] = None,
+    record: options.Record = None,
     as_json: options.Json = False,
     config: options.Config = "",
     redis: options.Redis = "",
@@ -46,6 +48,7 @@ def comment(
         options.quiet(verbose),
         PRESETS[preset].settings(),
         say__prompt=prompt or known[profile].prompt,
+        record__dir=record_dir(record),
         encoder__backend=encoder,
         generator__backend=generator or ("vlm" if model else None),
         generator__model=model,
