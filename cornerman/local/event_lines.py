@@ -94,6 +94,10 @@ class EventLines:
             "latency_ms": latency_ms(event.times),
             "picture_age_s": round(event.picture_age_s, 3),
         }
+        if event.cost:
+            line["cost"] = round(event.cost, 6)
+        if event.tokens_guessed:
+            line["tokens_guessed"] = True
         return {**line, "silent": True} if event.silent else line
 
     def _error(self, source_id: str, request_id: str, stage: str, message: str) -> Line | None:

@@ -15,7 +15,7 @@ def mode_settings(mode: Mode) -> dict[str, Any]:
 
         return PRESET
     if mode == "commentary":
-        from cornerman.local.commentary import PRESETS
+        from cornerman_common.profile_library import ProfileLibrary
 
-        return PRESETS["owl"].settings()
+        return ProfileLibrary.of("").changes("default", "owl")
     return {}

@@ -37,7 +37,6 @@ APART_S: Final = 0.2
 MOST_STILLS: Final = 300
 MOST_EVENTS: Final = 50_000
 STILL_WIDTH, STILL_QUALITY = 320, 70
-MB: Final = 1_000_000
 
 
 class Recording:
@@ -71,7 +70,7 @@ class Recording:
     def full(self) -> bool:
         """Whether one of its bounds is reached."""
         long = self._origin_s is not None and self._last_s - self._origin_s >= self._settings.max_s
-        return long or self.size_bytes >= self._settings.max_mb * MB
+        return long or self.size_bytes >= self._settings.max_bytes
 
     @property
     def size_bytes(self) -> int:

@@ -113,11 +113,11 @@ def test_nothing_new_is_not_saved(tmp_path: Path) -> None:
     assert not (one.folder / "video.mp4").exists()
 
 
-@pytest.mark.parametrize("bounds", [{"max_s": 3.0}, {"max_mb": 1}])
+@pytest.mark.parametrize("bounds", [{"max_s": 3.0}, {"max_bytes": 1_000_000}])
 def test_bounds_are_told(tmp_path: Path, bounds: dict[str, object]) -> None:
     one = recording(tmp_path, **bounds)
     assert not one.full
-    if "max_mb" in bounds:
+    if "max_bytes" in bounds:
         (one.folder / "video.mp4").write_bytes(bytes(1_000_000))
         assert one.full
         (one.folder / "video.mp4").unlink()
