@@ -17,5 +17,6 @@ def mode_settings(mode: Mode) -> dict[str, Any]:
     if mode == "commentary":
         from cornerman_common.profile_library import ProfileLibrary
 
-        return ProfileLibrary.of("").changes("default", "owl")
+        saved = ProfileLibrary.of("").changes("default", "owl")
+        return {section: value for section, value in saved.items() if isinstance(value, dict)}
     return {}
