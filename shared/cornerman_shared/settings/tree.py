@@ -6,6 +6,7 @@ Two underscores separate the parts of a nested name: `CORNERMAN_ENCODER__BATCH=4
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
@@ -348,14 +349,33 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
         flags: nested values from a command line, e.g. `{"encoder": {"batch": 2}}`.
 
     Raises:
-        ConfigError: names each invalid field, its value and the allowed values.
+        ConfigError: names each invalid field, its value and the allowed values, or a variable of no section.
     """
+    _check_variables()
     try:
         return Settings(**dict(flags or {}))
     except ValidationError as error:
         raise ConfigError(explain(error)) from None
     except SettingsError as error:
         raise ConfigError(_explain_variable(error)) from None
+
+
+def _check_variables() -> None:
+    """Refuses variables of sections that there are not: pydantic-settings ignores them."""
+    for name in sorted(os.environ):
+        section, nested, field = name.upper().removeprefix("CORNERMAN_").partition("__")
+        if not name.upper().startswith("CORNERMAN_") or not nested or section.lower() in Settings.model_fields:
+            continue
+        known = [f"{part}__{setting}".upper() for part, of in _sections() for setting in type(of).model_fields]
+        near = difflib.get_close_matches(f"{section}__{field}", known, n=1)
+        hint = f"did you mean CORNERMAN_{near[0]}?" if near else f"there are {', '.join(dict(_sections()))}"
+        raise ConfigError(f"{name}: there is no section {section.lower()!r} of settings; {hint}")
+
+
+def _sections() -> list[tuple[str, Section]]:
+    return [
+        (name, field.default) for name, field in Settings.model_fields.items() if isinstance(field.default, Section)
+    ]
 
 
 def _explain_variable(error: SettingsError) -> str:
