@@ -173,6 +173,9 @@ class GeneratorSettings(Section):
         int, Field(ge=0, le=20, description="openai, vllm: tries again after 429 or 5xx, before the first word")
     ] = 4
     max_images: Annotated[int, Field(ge=1, le=512, description="openai, vlm: pictures of a request, at most")] = 32
+    image_tiles: Annotated[
+        int, Field(ge=1, le=64, description="vlm: parts that a picture may be cut into, where the model cuts")
+    ] = 1
     price_input: Annotated[float, Field(ge=0, description="a million tokens read, in your currency; 0 = unknown")] = 0.0
     price_output: Annotated[float, Field(ge=0, description="a million tokens written; 0 = unknown")] = 0.0
     stall_s: Annotated[Positive, Field(description="no token for this long: the request fails")] = 20.0
