@@ -180,7 +180,8 @@ def _load(settings: GeneratorSettings, device: torch.device, dtype: torch.dtype)
     if str(getattr(config, "model_type", "")).startswith("minicpm"):
         from cornerman_generator.minicpm import load_minicpm
 
-        return load_minicpm(path, config, device, dtype, trust_remote_code=trust)
+        budget = {"image_slices": settings.image_slices, "max_input_tokens": settings.max_input_tokens}
+        return load_minicpm(path, config, device, dtype, trust_remote_code=trust, **budget)
     if settings.quantize != "none":
         raise ValueError(f"generator.quantize = {settings.quantize!r} is not for vlm; name a quantized checkpoint")
     model = AutoModelForImageTextToText.from_pretrained(path, dtype=dtype, trust_remote_code=trust)

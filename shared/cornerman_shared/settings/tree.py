@@ -183,6 +183,10 @@ class GeneratorSettings(Section):
     max_line_bytes: Annotated[int, Field(ge=1024, description="openai, vllm: one line from the server, at most")] = (
         1024 * 1024
     )
+    image_slices: Annotated[
+        int, Field(ge=1, le=9, description="MiniCPM: tiles of a large picture, at most, of 64 tokens each")
+    ] = 1
+    max_input_tokens: Annotated[int, Field(ge=256, le=131072, description="MiniCPM: length of what it reads")] = 8192
     trust_remote_code: Annotated[bool, Field(description="vlm: run code that comes with the model")] = False
     echo_delay_ms: Annotated[float, Field(ge=0, description="echo: sleep before each word")] = 0.0
     echo_hang_at: Annotated[int, Field(ge=0, description="echo: the n-th request never ends; 0 = none")] = 0
@@ -229,6 +233,13 @@ class GatewaySettings(Section):
     ] = 20.0
     trusted_proxies: list[str] = Field(
         default_factory=list, description="addresses or networks whose X-Forwarded-For is believed"
+    )
+    delay_first_s: Annotated[
+        float, Field(ge=0, le=60, description="the picture's delay until the first words are timed; 5 for slow models")
+    ] = 1.0
+    delay_alpha: Annotated[float, Field(gt=0, le=1, description="weight of the newest words in the delay's mean")] = 0.2
+    delay_max_s: Annotated[float, Field(ge=0, le=60, description="the delay, at most; 0 = pictures as they come")] = (
+        10.0
     )
     heads: list[str] = Field(default_factory=list, description="folders that speak.head may name over the web")
     open_browser: Annotated[bool, Field(description="open the page once it is served")] = False
