@@ -30,7 +30,6 @@ from cornerman_shared.bus.commit import commit_with_retry, give_up, publish_erro
 from cornerman_shared.bus.hop import Hop, HopResult
 from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD, LastFeedback
 from cornerman_shared.bus.messages import ErrorEvent
-from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.resequence import Gap
 from cornerman_shared.bus.streams import read_numbers
 from cornerman_shared.errors import FatalError, FencedError, MalformedError
@@ -144,8 +143,8 @@ class SourceWorker:
 
     async def _contain(self, error: Exception) -> None:
         """Reports an unexpected error of this source, gives up an entry that caused it twice, and pauses."""
-        # A script that met a key of another type: mended, the source starts over at once.
-        mended = isinstance(error, ResponseError) and bool(await retry_forever(self._mend))
+        # A script that met a key of another type: mended, maybe by another process, the source starts over at once.
+        mended = isinstance(error, ResponseError) and bool(await retry_forever(self._mend) or "WRONGTYPE" in str(error))
         entry, message = self._in_work, f"{type(error).__name__}: {error}"
         delivery = self._questions.waiting[0] if self._asking else entry[1] if entry else None
         setback = self._trouble.failed(delivery.entry_id if delivery else "", message)
@@ -388,8 +387,9 @@ class SourceWorker:
         )
 
     async def _hmget(self, key: str, fields: list[str]) -> list[bytes | None]:
-        with redis_errors():
-            return list(await self._bus.redis.hmget(key, fields))
+        async with self._bus.key_types.reading(key):
+            rows: list[bytes | None] = await self._bus.redis.hmget(key, fields)
+        return rows
 
     def _new_order(self, next_seq: int) -> ChunkOrder:
         settings = self._bus.settings.decider

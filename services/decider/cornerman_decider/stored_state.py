@@ -11,7 +11,6 @@ from cornerman_decider.state_codec import PLACE_FIELD, STATE_FIELD, place_from, 
 from cornerman_shared.bus.commit import retry_forever
 from cornerman_shared.bus.mending import mend_source
 from cornerman_shared.bus.open_requests import cancelled_event, open_requests
-from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.streams import read_number
 from cornerman_shared.errors import MalformedError
 from cornerman_shared.process.logs import get_logger
@@ -92,13 +91,15 @@ async def _with_questions(
 
 async def _read(bus: Bus, source_id: str) -> tuple[dict[bytes, bytes], bytes | None, bool]:
     keys = bus.keys(source_id)
-    with redis_errors():
-        # MULTI: the state and the incarnation that it is compared with are of one moment.
-        async with bus.redis.pipeline(transaction=True) as pipe:
-            pipe.hgetall(keys.decider_state(source_id))
-            pipe.hget(keys.incarnations, source_id)
-            pipe.hexists(keys.sources, source_id)
-            fields, number, registered = await pipe.execute()
+    # MULTI: the state and the incarnation that it is compared with are of one moment.
+    async with (
+        bus.key_types.reading(keys.incarnations, keys.sources, keys.decider_state(source_id)),
+        bus.redis.pipeline(transaction=True) as pipe,
+    ):
+        pipe.hgetall(keys.decider_state(source_id))
+        pipe.hget(keys.incarnations, source_id)
+        pipe.hexists(keys.sources, source_id)
+        fields, number, registered = await pipe.execute()
     return fields, number, bool(registered)
 
 
