@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cornerman.local.commentary import PRESETS
+from cornerman.local.mode_settings import mode_settings
 from cornerman.local.poll_records import PollRecord, by_interval, poll_statistics, spread
 from cornerman.local.poll_series import PRESET
 from cornerman_shared.bus.messages import Times
@@ -59,5 +59,4 @@ def test_spread_of_nothing_is_zero() -> None:
 def test_presets_are_valid_settings() -> None:
     polling = load_settings(PRESET)
     assert (polling.speak.strategy, polling.speak.context_chunks, polling.watch.overlap) == ("interval", 2, 0)
-    for preset in PRESETS.values():
-        assert load_settings(preset.settings()).speak.strategy == "scene"
+    assert load_settings(mode_settings("commentary")).speak.strategy == "scene"
