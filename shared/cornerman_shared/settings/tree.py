@@ -81,6 +81,11 @@ class BusSettings(Section):
     dead_maxlen: Annotated[int, Field(ge=10, description="dead letters kept, about")] = 10_000
     blob_ttl_s: Annotated[int, Field(ge=1, description="live: how long frames and tokens wait to be read")] = 60
     lossless_blob_ttl_s: Annotated[int, Field(ge=1, description="lossless: the same")] = 3_600
+    frames: Annotated[
+        Literal["raw", "jpeg"],
+        Field(description="how pixels travel; jpeg needs encoders and generators that know it, so change them first"),
+    ] = "raw"
+    frames_quality: Annotated[int, Field(ge=1, le=95, description="of bus.frames = jpeg")] = 90
     credit_heal_s: Annotated[Positive, Field(description="live: credit never given back returns after this")] = 30.0
     lease_ms: Annotated[int, Field(ge=100, description="a lease not renewed is lost after this")] = 3_000
     sources_poll_s: Annotated[Positive, Field(description="how often changed source settings are looked for")] = 0.1
