@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cornerman_generator.core import SilenceFilter, TextPacer
+from cornerman_generator.core import SilenceFilter, TextPacer, tokens_per_s
 from cornerman_generator.hops import ReplyOutcome, closed_hop, end_hop
 from cornerman_generator.reply_writer import ReplyWriter
 from cornerman_shared.aio import cancel_all
@@ -65,6 +65,8 @@ class RequestWorker:
         self._request = delivery.message
         self._keys = bus.keys(delivery.message.source_id)
         self._writer = ReplyWriter(bus, delivery.message, generator.model)
+        self._started_at_s = self._last_token_at_s = 0.0
+        self._arrivals: list[tuple[float, int]] = []  # one a piece: at most `max_new_tokens`
 
     async def run(self) -> None:
         """Answers the request and settles its entry.
@@ -82,6 +84,7 @@ class RequestWorker:
             await self._end(ReplyOutcome("declined", 0, self._generator.model, cause=sentence))
             return
         started_s = self._bus.clock.monotonic_s()
+        self._started_at_s = self._bus.clock.now_s()
         if not await writer.start():
             await self._settle()
             return
@@ -132,6 +135,9 @@ class RequestWorker:
             if delta is not None:  # None = a tick
                 token_at_s = now_s
                 n_output += delta.n_tokens
+                if delta.n_tokens:
+                    self._arrivals.append((now_s, delta.n_tokens))
+                    self._last_token_at_s = clock.now_s()
                 n_input = delta.n_input_tokens or n_input
                 pacer.push(silence.push(delta.text) if silence else delta.text)
             elif now_s - token_at_s > limits.stall_s:
@@ -193,6 +199,9 @@ class RequestWorker:
             self._generator.model,
             text=writer.text,
             first_token_at_s=writer.first_token_at_s,
+            started_at_s=self._started_at_s,
+            last_token_at_s=self._last_token_at_s,
+            tokens_per_s=tokens_per_s(self._arrivals),
         )
 
     async def _end(self, outcome: ReplyOutcome) -> None:
