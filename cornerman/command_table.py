@@ -43,6 +43,7 @@ COMMANDS = {
     "annotate": CommandEntry(
         "Write a video with its feedback on the picture, and the same as subtitles (.vtt) beside it."
     ),
+    "bench": CommandEntry("Benchmarks: polling over several intervals, the parts of a model.", group=True),
     "status": CommandEntry("Workers, lag, credit, drops and rates."),
     "doctor": CommandEntry(
         "Check Python, torch, device, server, codecs, disk and the rest. Exit code 1 if something must be done."

@@ -121,6 +121,8 @@ class LocalPipeline:
                     interrupted = await self._until_over(launcher, bus, started_s, director)
                 await self._finish(bus, launcher, hurry=interrupted)
                 await self._catch_up(bus)
+                if self._plan.on_end:
+                    await self._plan.on_end(bus, interrupted)
                 await cancel_all(*followers)
             counts = {source_id: source.counts for source_id, source in self._sources.items()}
             self._output.summary(time.monotonic() - started_s, counts)

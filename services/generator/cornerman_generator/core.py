@@ -101,7 +101,7 @@ class SilenceFilter:
 
 
 def tokens_per_s(arrivals: Sequence[tuple[float, int]]) -> float:
-    """Tokens after the first piece a second; 0 = all came at once, so that there is no rate.
+    """Tokens after the first piece a second; 0 = all came at once, which has no rate.
 
     The first piece is left out of the count, because its own time is the TTFT.
 
