@@ -48,6 +48,8 @@ class PollRecord:
         buffer_size: frames from the oldest of them to the newest that capture had to choose from.
         response_length: characters.
         cause: why it was not answered.
+        cost: price of its tokens; 0 = unknown.
+        tokens_guessed: the model's server counted nothing, so pieces of text were counted.
         repeats: `poll_index` of an earlier poll with the same words.
     """
 
@@ -72,6 +74,8 @@ class PollRecord:
     response_preview: str
     response: str
     cause: str = ""
+    cost: float = 0.0
+    tokens_guessed: bool = False
     repeats: int | None = None
 
     @classmethod
@@ -108,6 +112,8 @@ class PollRecord:
             response_preview=text if len(text) <= PREVIEW else f"{text[:PREVIEW]}...",
             response=event.text,
             cause=event.cause,
+            cost=event.cost,
+            tokens_guessed=event.tokens_guessed,
             repeats=repeats,
         )
 

@@ -126,6 +126,8 @@ def poll_statistics(polls: Sequence[PollRecord]) -> dict[str, Any]:
         "measured_interval_s": spread(gaps_s(polls)),
         "total_input_tokens": sum(poll.input_tokens for poll in done),
         "total_output_tokens": sum(poll.output_tokens for poll in done),
+        "total_cost": round(sum(poll.cost for poll in done), 6),
+        "polls_with_guessed_tokens": sum(poll.tokens_guessed for poll in done),
     }
 
 

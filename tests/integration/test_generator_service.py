@@ -53,7 +53,7 @@ async def test_request_is_answered_with_measured_times(bus: Bus) -> None:
 
 async def test_rate_and_frames_are_told(bus: Bus) -> None:
     shared = tuple(ChunkRef(seq, 2.5, frames, None, None, None) for seq, frames in ((2, (1.0, 1.5)), (3, (1.5, 2.0))))
-    async with worker(bus, ScriptedGenerator(pause(0.1), "a", pause(0.2), "b", pause(0.2), "c")):
+    async with worker(bus, ScriptedGenerator(pause(0.1), "Bend", pause(0.2), " your", pause(0.2), " knees")):
         await send(bus, request(chunks=shared))
         (end,) = await until(lambda: ended(bus))
     times = end.times

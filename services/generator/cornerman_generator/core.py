@@ -100,17 +100,21 @@ class SilenceFilter:
         return ("", True) if silent else (self._held, False)
 
 
-def tokens_per_s(arrivals: Sequence[tuple[float, int]]) -> float:
+def tokens_per_s(arrivals: Sequence[tuple[float, int]], n_reply_tokens: int = 0) -> float:
     """Tokens after the first piece a second; 0 = all came at once, which has no rate.
 
     The first piece is left out of the count, because its own time is the TTFT.
 
     Args:
         arrivals: of each piece, when it came (monotonic seconds) and its number of tokens.
+        n_reply_tokens: of the whole reply, where its server counted them; a piece may have more than one.
     """
     pieces = [(at_s, n_tokens) for at_s, n_tokens in arrivals if n_tokens > 0]
     took_s = pieces[-1][0] - pieces[0][0] if pieces else 0.0
-    return sum(n_tokens for _, n_tokens in pieces[1:]) / took_s if took_s > 0 else 0.0
+    if took_s <= 0:
+        return 0.0
+    later = n_reply_tokens - pieces[0][1] if n_reply_tokens else sum(n_tokens for _, n_tokens in pieces[1:])
+    return max(0, later) / took_s
 
 
 class TextPacer:
@@ -123,6 +127,10 @@ class TextPacer:
 
     def push(self, text: str) -> None:
         self._text += text
+
+    def clear(self) -> None:
+        """Drops the gathered text; the next piece goes out at once."""
+        self._text, self._sent_at_s = "", None
 
     def wait_s(self, now_s: float) -> float | None:
         """Seconds until a piece is due; None = there is nothing to send."""

@@ -39,6 +39,8 @@ class ReplyOutcome:
     n_input_tokens: int = 0
     n_output_tokens: int = 0
     ttft_ms: float = 0.0
+    cost: float = 0.0
+    tokens_guessed: bool = False
     first_token_at_s: float = 0.0
     started_at_s: float = 0.0
     last_token_at_s: float = 0.0
@@ -103,6 +105,8 @@ def end_event(request: Request, outcome: ReplyOutcome, now_s: float) -> EndEvent
         ),
         picture_age_s=request.picture_age_s,
         incarnation=request.incarnation,
+        cost=outcome.cost,
+        tokens_guessed=outcome.tokens_guessed,
         tokens_per_s=outcome.tokens_per_s,
         frame_pts_s=frames_of(request),
     )

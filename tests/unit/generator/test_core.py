@@ -113,6 +113,7 @@ def test_rate_leaves_out_the_first_token() -> None:
     assert tokens_per_s([(10.0, 1), (10.25, 1), (10.5, 1)]) == 4.0
     assert tokens_per_s([(10.0, 1), (10.25, 0), (10.5, 4), (99.0, 0)]) == 8.0
     assert tokens_per_s([(10.0, 3), (10.5, 2)]) == 4.0
+    assert tokens_per_s([(10.0, 1), (10.5, 1)], n_reply_tokens=11) == 20.0  # the server's own count
 
 
 @pytest.mark.parametrize("pieces", [[], [(5.0, 1)], [(5.0, 7)], [(5.0, 1), (5.0, 1)]], ids=str)
