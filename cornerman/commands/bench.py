@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -99,3 +101,39 @@ def polling(
     )
     print_result(result, as_json=as_json, benchmark=True)
     raise typer.Exit(result.code)
+
+
+@app.command()
+def towers(
+    base_model: poll_options.BaseModel = None,
+    runs: Annotated[int, typer.Option(min=1, help="Measured runs, after one that is not.")] = 4,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    as_json: options.Json = False,
+) -> None:
+    """Time each part of a Mobile-VideoGPT, and tell where its weights are: towers, projectors, language half."""
+    from rich.console import Console
+
+    from cornerman.local.status_table import plain_table
+    from cornerman.local.tower_profile import profile_model
+    from cornerman_common.model_location import model_path, torch_device, torch_dtype
+    from cornerman_shared.errors import ConfigError
+    from mobile_videogpt import MobileVideoGPT
+    from mobile_videogpt.errors import ModelError
+
+    path, place = model_path("--base-model", base_model or ""), torch_device("--device", device)
+    if dtype not in ("auto", "float32", "bfloat16", "float16"):
+        raise ConfigError(f"--dtype {dtype!r}: give auto, float32, bfloat16 or float16")
+    try:
+        model = MobileVideoGPT.from_pretrained(path, dtype=torch_dtype(dtype, place), device=place)
+    except (ModelError, OSError, ValueError) as error:
+        raise ConfigError(f"--base-model {path!r} cannot be loaded: {error}") from error
+    table = plain_table("PART", "MEAN", "MIN", "MAX", "PARAMETERS", "DEVICE", "DTYPE")
+    for part in profile_model(model, runs):
+        if as_json:
+            print(json.dumps({"type": "part", **asdict(part)}))
+        times = (f"{value:.1f} ms" for value in (part.mean_ms, part.min_ms, part.max_ms))
+        size = f"{part.parameters / 1e6:.1f} M" if part.parameters else "-"
+        table.add_row(part.part, *times, size, ", ".join(part.devices), ", ".join(part.dtypes))
+    if not as_json:
+        Console(highlight=False, soft_wrap=True).print(table)

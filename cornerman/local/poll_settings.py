@@ -82,7 +82,7 @@ def poll_settings(wanted: PollOptions, config: str = "", redis: str = "", sets: 
         log__level=wanted.log_level,
     )
     if chosen.settings.generator.backend in SEES_FRAMES:
-        # The clock decides, so nobody would read an encoder's features.
+        # The clock decides, so an encoder's features would go unread.
         chosen = chosen.with_defaults({} if chosen.was_set("encoder.model") else {"encoder": {"backend": "fake"}})
     return chosen.with_defaults(_adapter(wanted, chosen))
 

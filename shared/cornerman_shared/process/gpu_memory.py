@@ -1,4 +1,4 @@
-"""GPU memory of this process as torch counts it. Imports no torch: what nobody imported uses no memory."""
+"""GPU memory of this process as torch counts it. Imports no torch: without it, there is nothing to count."""
 
 from __future__ import annotations
 
