@@ -19,6 +19,7 @@ from cornerman.local.poll_plan import (
     PollOptions,
     interval_list,
 )
+from cornerman.local.record_dir import record_dir
 from cornerman.local.source_specs import source_specs
 
 BENCHMARK = "Benchmark"
@@ -74,6 +75,7 @@ def poll(
         "logs/polling"
     ),
     log_level: poll_options.LogLevel = None,
+    record: options.Record = None,
     as_json: options.Json = False,
     verbose: options.Verbose = False,
     benchmark: Annotated[
@@ -118,6 +120,7 @@ def poll(
         generator=generator,
         repeat_window_s=repeat_window,
         log_level=log_level,
+        record_dir=record_dir(record),
         loop=benchmark,
     )
     # Imported here: help and wrong usage need neither the pipeline nor the report.

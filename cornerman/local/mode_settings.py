@@ -17,5 +17,6 @@ def mode_settings(mode: Mode) -> dict[str, Any]:
     if mode == "commentary":
         from cornerman_common.profile_library import ProfileLibrary
 
-        return ProfileLibrary.of("").changes("default", "owl")
+        changes = ProfileLibrary.of("").changes("default", "owl")
+        return {name: value for name, value in changes.items() if name != "mode"}
     return {}

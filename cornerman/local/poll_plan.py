@@ -58,6 +58,7 @@ class PollOptions:
     generator: str | None = None
     repeat_window_s: float | None = None
     log_level: str | None = None
+    record_dir: str | None = None
     loop: bool = False
 
     def bits(self) -> str | None:

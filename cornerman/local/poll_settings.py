@@ -80,6 +80,7 @@ def poll_settings(wanted: PollOptions, config: str = "", redis: str = "", sets: 
         generator__model=model,
         generator__quantize=wanted.bits(),
         log__level=wanted.log_level,
+        record__dir=wanted.record_dir,
     )
     if chosen.settings.generator.backend in SEES_FRAMES:
         # The clock decides, so an encoder's features would go unread.

@@ -230,6 +230,18 @@ class GatewaySettings(Section):
     open_browser: Annotated[bool, Field(description="open the page once it is served")] = False
 
 
+class RecordSettings(Section):
+    """Recordings of sessions: video, words, events and a report, each in a folder of its own."""
+
+    dir: Annotated[str, Field(description="recordings go here; empty = nothing is recorded")] = ""
+    max_s: Annotated[Positive, Field(description="seconds of video in one recording; then the next begins")] = 3_600.0
+    max_bytes: Annotated[Count, Field(description="size of one recording; then the next begins")] = 1_000_000_000
+    keep: Annotated[
+        Count, Field(description="recordings of a source that are kept; older ones of this command are removed")
+    ] = 24
+    queue: Annotated[Count, Field(description="pictures that wait for the recorder; more are dropped and counted")] = 64
+
+
 class LogSettings(Section):
     """Logs go to stderr."""
 
@@ -277,6 +289,7 @@ class Settings(BaseSettings):
     decider: DeciderSettings = DeciderSettings()
     generator: GeneratorSettings = GeneratorSettings()
     gateway: GatewaySettings = GatewaySettings()
+    record: RecordSettings = RecordSettings()
     log: LogSettings = LogSettings()
     runtime: RuntimeSettings = RuntimeSettings()
     watch: WatchSettings = WatchSettings()

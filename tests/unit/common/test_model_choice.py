@@ -11,7 +11,9 @@ import pytest
 from cornerman.local.options import command_settings, with_models
 from cornerman_common.model_choice import described_models, resolve_models
 from cornerman_common.model_parts import ModelChoice
+from cornerman_common.running_models import check_adapter_runs
 from cornerman_pose import nets, weights
+from cornerman_shared.bus.messages import WorkerStatus
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.overrides import nest
 from cornerman_shared.settings.tree import load_settings
@@ -244,3 +246,21 @@ def test_described_settings_choose_nothing() -> None:
     choice = described_models(load_settings({"speak": {"strategy": "scene"}}))
     assert parts(choice) == ("fake", "scene", "echo")
     assert choice.to_dict()["abilities"]["follows_prompts"] is True
+
+
+def test_typed_adapter_joins_the_list(assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lora_ok").mkdir()
+    choice = chosen(assets, {"say.adapter": "./lora_ok"})
+    listed = {"./lora_ok": str(tmp_path / "lora_ok")}
+    assert choice.settings.generator.adapters == choice.overrides["generator"]["adapters"] == listed
+    elsewhere = chosen(assets, {"say.adapter": "./lora_ok"}, loads=())
+    assert elsewhere.settings.generator.adapters == {}
+
+
+def test_running_generator_has_the_adapter() -> None:
+    worker = WorkerStatus("generator", "g", 1, "h", "running", 0.0, 0.0, 0, 0, models={"adapters": '["a"]'})
+    check_adapter_runs("a", [worker])
+    check_adapter_runs("b", [])
+    with pytest.raises(ConfigError, match=r"say\.adapter = '\.\./x': the generator that runs has the adapters: a;"):
+        check_adapter_runs("../x", [worker])

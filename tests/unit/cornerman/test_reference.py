@@ -71,7 +71,7 @@ WITHOUT_UNIT = {
     *("redis.shards", "redis.full_at", "bus.max_deliveries", "bus.maxlen", "bus.feedback_maxlen", "bus.dead_maxlen"),
     *("capture.max_sources", "capture.display_quality", "capture.display_ring", "encoder.batch", "encoder.threads"),
     *("encoder.fake_crash_rate", "encoder.fake_hang_at", "generator.echo_hang_at", "decider.max_held"),
-    "decider.max_questions",
+    *("decider.max_questions", "record.keep", "record.queue"),
     *("generator.concurrency", "generator.threads", "gateway.port"),
     *("generator.retries", "generator.max_images", "generator.price_input", "generator.price_output"),
     *("gateway.client_queue", "gateway.writes_per_minute", "runtime.metrics_port", "watch.overlap", "watch.credit"),
