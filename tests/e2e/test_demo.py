@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.chat_schemas import VLLM_CHAT
+from tests.chat_server import WORDS, chat_server
 from tests.e2e.commands import FAKES, FAST, PATIENCE_S, Command, adds_up, adds_up_or_says_so
 
 NO_DEADLINE = ("--set", "speak.deadline_s=0")
@@ -263,6 +265,26 @@ def test_poll_writes_its_measurements(cornerman: Callable[..., Command], tmp_pat
     assert page.count("data:image/jpeg;base64") == len(polls)
     (log,) = (tmp_path / "logs" / "polling").glob("polling_*.log")
     assert "| INFO     | capture | source_playing" in log.read_text()
+
+
+def test_server_is_polled_with_every_frame(cornerman: Callable[..., Command], tmp_path: Path) -> None:
+    """Times of the first token are those of the server, plus what comes before the request: a lower bound."""
+    line = ("poll", "test://pattern?seconds=60", "--max-polls", "3", "--interval", "2", "--json", "--prompt", "How?")
+    with chat_server("/chat/completions", VLLM_CHAT, first_s=0.5, pause_s=0.1) as server:
+        model = ("--generator", "openai", "--base-model", "NAME", "--set", f"generator.base_url={server.url}")
+        ended = cornerman(*line, *model, *FAST).end()
+    assert (ended.code, server.refused) == (0, []), ended.errors
+    metrics = json.loads(next((tmp_path / "results" / "polling").glob("metrics_*.json")).read_text())
+    polls = metrics["inference_metrics"]
+    assert len(polls) == 3
+    for poll, first_s in zip(polls, server.first_after_s, strict=False):
+        assert poll["time_to_first_token"] >= first_s
+        assert 0 < poll["tokens_per_second"] <= 20
+        assert (poll["response"], poll["input_tokens"], poll["output_tokens"]) == ("".join(WORDS), 99, len(WORDS))
+        assert poll["frames_processed"] == 16
+    parts = [part["type"] for part in server.requests[-1]["messages"][-1]["content"]]
+    assert parts.count("image_url") == 16
+    assert metrics["summary"]["errors_by_cause"] == {}
 
 
 def test_failing_polls_fail_the_command(cornerman: Callable[..., Command], tmp_path: Path) -> None:
