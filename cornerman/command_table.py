@@ -44,6 +44,7 @@ COMMANDS = {
         "Write a video with its feedback on the picture, and the same as subtitles (.vtt) beside it."
     ),
     "transcribe": CommandEntry("Write the words about a video as a file of subtitles, JSON lines or Markdown."),
+    "bench": CommandEntry("Benchmarks: polling over several intervals, the parts of a model.", group=True),
     "status": CommandEntry("Workers, lag, credit, drops and rates."),
     "doctor": CommandEntry(
         "Check Python, torch, device, server, codecs, disk and the rest. Exit code 1 if something must be done."
