@@ -127,6 +127,8 @@ class LocalPipeline:
                     interrupted = await self._until_over(launcher, bus, started_s, director)
                 await self._finish(bus, launcher, hurry=interrupted)
                 await self._catch_up(bus)
+                if self._plan.on_end:
+                    await self._plan.on_end(bus, interrupted)
                 await cancel_all(*followers)
                 await self._end_recordings()
             counts = {source_id: source.counts for source_id, source in self._sources.items()}
