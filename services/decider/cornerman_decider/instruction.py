@@ -81,11 +81,6 @@ def features_again(spec: SourceSpec, state: DeciderState, chunk: ChunkRef) -> Fe
     )
 
 
-def interrupted_action(state: DeciderState) -> Action | None:
-    """The verdict of the newest request of the source's own that is still open; None = nobody is interrupted."""
-    return next((request.action for request in reversed(state.open) if request.kind == "feedback"), None)
-
-
 def request_anew(decision: Decision, spec: SourceSpec, now_s: float) -> Request | None:
     """The request of a decision about the newest chunk, under an id of its own; None if it is silent."""
     state = decision.state

@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError
 
 from cornerman_decider.chunk_order import ChunkOrder
 from cornerman_decider.hops import STAGE, DeciderHops
-from cornerman_decider.instruction import interrupted_action, is_new_instruction, request_anew
+from cornerman_decider.instruction import is_new_instruction, request_anew
 from cornerman_decider.request_keeper import RequestKeeper
 from cornerman_decider.requests import request_for
 from cornerman_decider.state import (
@@ -285,8 +285,7 @@ class SourceWorker:
         self.spec = spec = self._wanted
         if not self._registered or not is_new_instruction(self._state, spec.say):
             return
-        interrupted = interrupted_action(self._state)
-        self._state = await self._keeper.cancel_feedback(self._state)
+        self._state, interrupted = await self._keeper.cancel_feedback(self._state)
         decision = await self._runner.decide_anew(spec, self._state, interrupted)
         hop, after = self._hops.instructed(request_anew(decision, spec, self._now_s()), decision, spec)
         if await self._run_hop(hop) is HopResult.DONE:

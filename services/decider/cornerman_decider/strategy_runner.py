@@ -116,7 +116,9 @@ class StrategyRunner:
         decision = silence(after)
         if state.latest is not None and may_speak_again(state, spec, self._bus.clock.now_s()):
             if follows:
-                decision, _ = await self.decide(spec, features_again(spec, after, state.latest), after)
+                decision, error = await self.decide(spec, features_again(spec, after, state.latest), after)
+                if error:  # the next chunk meets and tells it
+                    decision = silence(after)
             if interrupted and not decision.speak:
                 decision = resumed(decision.state, state.latest, interrupted)
         return freeing(decision, state)

@@ -76,6 +76,7 @@ def closed_hop(keys: Keys, request: Request, attempt: int) -> Hop:
 
 def end_event(request: Request, outcome: ReplyOutcome, now_s: float) -> EndEvent:
     """The one end of a request."""
+    frames = sorted({pts_s for chunk in request.chunks for pts_s in chunk.frame_pts_s})
     return EndEvent(
         source_id=request.source_id,
         run=request.run,
@@ -96,6 +97,8 @@ def end_event(request: Request, outcome: ReplyOutcome, now_s: float) -> EndEvent
         times=times_of(request, outcome.first_token_at_s, now_s),
         picture_age_s=request.picture_age_s,
         incarnation=request.incarnation,
+        oldest_pts_s=frames[0] if frames else 0.0,
+        n_frames=len(frames),
         cost=outcome.cost,
         tokens_guessed=outcome.tokens_guessed,
     )

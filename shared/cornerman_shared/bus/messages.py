@@ -275,6 +275,8 @@ class EndEvent:
     incarnation: int = 0
     cost: float = 0.0  # by `generator.price_input` and `price_output`; 0 = unknown
     tokens_guessed: bool = False  # the server counted nothing: pieces of text were counted
+    oldest_pts_s: float = 0.0  # media time of the oldest frame that the words are about; the newest is `pts_s`
+    n_frames: int = 0  # distinct frames between the two, both included; 0 = unknown
 
     @classmethod
     def without_words(
