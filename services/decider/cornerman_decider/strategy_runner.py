@@ -100,7 +100,7 @@ class StrategyRunner:
             decision = abstain(features, replace(state, memory={}), speak, "strategy_failed")
             return decision, message
 
-    async def decide_anew(self, spec: SourceSpec, state: DeciderState, interrupted: Action | None) -> Decision:
+    async def decide_again(self, spec: SourceSpec, state: DeciderState, interrupted: Action | None) -> Decision:
         """The decision about the newest chunk once more, under a new instruction.
 
         Args:

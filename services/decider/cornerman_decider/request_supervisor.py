@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 BY_INSTRUCTION = "a new instruction took its place"
 
 
-class RequestKeeper:
+class RequestSupervisor:
     """Follows the open requests of one source on the server.
 
     Args:
