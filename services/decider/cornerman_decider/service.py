@@ -16,6 +16,7 @@ from cornerman_decider.hops import STAGE, DeciderHops
 from cornerman_decider.instruction_worker import InstructionWorker
 from cornerman_decider.question_worker import QuestionWorker
 from cornerman_decider.request_supervisor import RequestSupervisor
+from cornerman_decider.retired_runs import EVERY_S, RetiredRuns
 from cornerman_decider.source_worker import SourceWorker
 from cornerman_decider.stored_state import load_state, read_last_feedback
 from cornerman_decider.strategies.factory import Strategies
@@ -125,6 +126,7 @@ class Shard:
             part_of=lambda message: message.source_id,
             lease=lease,
             count_begun=True,
+            erase_buried=True,
             tombstone=self._bury_question,
             count=count,
         )
@@ -133,6 +135,7 @@ class Shard:
             async with features, questions, asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._end())
                 tasks.create_task(self._follow_settings(tasks))
+                tasks.create_task(self._free_retired())
                 tasks.create_task(self._take_features(features, tasks))
                 tasks.create_task(self._take_questions(questions, tasks))
         except* _ShardEndedError:
@@ -149,6 +152,12 @@ class Shard:
             if await retry_forever(self._registry.refresh):
                 await self._apply(self._registry.specs, tasks)
             await asyncio.sleep(self._context.settings.bus.sources_poll_s)
+
+    async def _free_retired(self) -> None:
+        retired = RetiredRuns(self._bus, self._keys)
+        while True:
+            await retry_forever(retired.sweep)
+            await asyncio.sleep(EVERY_S)
 
     async def _apply(self, specs: Mapping[str, SourceSpec], tasks: asyncio.TaskGroup) -> None:
         for source_id, (worker, task) in list(self._workers.items()):

@@ -21,8 +21,8 @@ from cornerman_gateway.delay import DelayRules, Estimate, Playout
 from cornerman_gateway.picture_cache import CachedPicture, PictureCache
 from cornerman_gateway.rows import read_rows
 from cornerman_shared.bus import streams
+from cornerman_shared.bus.key_types import patient_errors
 from cornerman_shared.bus.messages import DecisionEvent, DeltaEvent, EndEvent, Event, StartEvent
-from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.streams import entry_order
 from cornerman_shared.errors import RetryableError
 from cornerman_shared.process.logs import get_logger
@@ -126,7 +126,7 @@ class PreviewStream:
                 try:
                     if now_s - asked_s >= WATCH_EVERY_S:
                         asked_s = now_s
-                        with redis_errors():
+                        with patient_errors():
                             await self._bus.redis.set(self._keys.watching(self.source_id), 1, px=WATCH_TTL_MS)
                     if now_s - polled_s >= POLL_S:
                         polled_s = now_s
@@ -144,7 +144,7 @@ class PreviewStream:
         over old pictures.
         """
         try:
-            with redis_errors():
+            with patient_errors():
                 rows = await self._bus.redis.xrevrange(self._keys.feedback(self.source_id), count=300)
                 newest = await self._bus.blobs.xrevrange(self._keys.display(self.source_id), count=1)
         except RetryableError:
@@ -188,7 +188,7 @@ class PreviewStream:
         return best if best is not None and abs(best.pts_s - pts_s) <= within_s else None
 
     async def _read(self) -> None:
-        with redis_errors():
+        with patient_errors():
             rows = await self._bus.blobs.xrange(self._keys.display(self.source_id), f"({self._last_id}", "+", count=200)
         for raw_id, fields in rows:
             self._last_id = raw_id.decode()

@@ -6,6 +6,7 @@ Two underscores separate the parts of a nested name: `CORNERMAN_ENCODER__BATCH=4
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -79,6 +80,11 @@ class BusSettings(Section):
     dead_maxlen: Annotated[int, Field(ge=10, description="dead letters kept, about")] = 10_000
     blob_ttl_s: Annotated[int, Field(ge=1, description="live: how long frames and tokens wait to be read")] = 60
     lossless_blob_ttl_s: Annotated[int, Field(ge=1, description="lossless: the same")] = 3_600
+    frames: Annotated[
+        Literal["raw", "jpeg"],
+        Field(description="how pixels travel; jpeg needs encoders and generators that know it, so change them first"),
+    ] = "raw"
+    frames_quality: Annotated[int, Field(ge=1, le=95, description="of bus.frames = jpeg")] = 90
     credit_heal_s: Annotated[Positive, Field(description="live: credit never given back returns after this")] = 30.0
     lease_ms: Annotated[int, Field(ge=100, description="a lease not renewed is lost after this")] = 3_000
     sources_poll_s: Annotated[Positive, Field(description="how often changed source settings are looked for")] = 0.1
@@ -171,6 +177,9 @@ class GeneratorSettings(Section):
         int, Field(ge=0, le=20, description="openai, vllm: tries again after 429 or 5xx, before the first word")
     ] = 4
     max_images: Annotated[int, Field(ge=1, le=512, description="openai, vlm: pictures of a request, at most")] = 32
+    image_tiles: Annotated[
+        int, Field(ge=1, le=64, description="vlm: parts that a picture may be cut into, where the model cuts")
+    ] = 1
     price_input: Annotated[float, Field(ge=0, description="a million tokens read, in your currency; 0 = unknown")] = 0.0
     price_output: Annotated[float, Field(ge=0, description="a million tokens written; 0 = unknown")] = 0.0
     stall_s: Annotated[Positive, Field(description="no token for this long: the request fails")] = 20.0
@@ -251,7 +260,11 @@ class RecordSettings(Section):
 class LogSettings(Section):
     """Logs go to stderr."""
 
-    level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="the least to write")] = "info"
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
+        Field(description="the least to write"),
+    ] = "info"
     format: Annotated[
         Literal["auto", "json", "console"], Field(description="auto = console on a terminal, else JSON")
     ] = "auto"
@@ -354,14 +367,33 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
         flags: nested values from a command line, e.g. `{"encoder": {"batch": 2}}`.
 
     Raises:
-        ConfigError: names each invalid field, its value and the allowed values.
+        ConfigError: names each invalid field, its value and the allowed values, or a variable of no section.
     """
+    _check_variables()
     try:
         return Settings(**dict(flags or {}))
     except ValidationError as error:
         raise ConfigError(explain(error)) from None
     except SettingsError as error:
         raise ConfigError(_explain_variable(error)) from None
+
+
+def _check_variables() -> None:
+    """Refuses variables of sections that there are not: pydantic-settings ignores them."""
+    for name in sorted(os.environ):
+        section, nested, field = name.upper().removeprefix("CORNERMAN_").partition("__")
+        if not name.upper().startswith("CORNERMAN_") or not nested or section.lower() in Settings.model_fields:
+            continue
+        known = [f"{part}__{setting}".upper() for part, of in _sections() for setting in type(of).model_fields]
+        near = difflib.get_close_matches(f"{section}__{field}", known, n=1)
+        hint = f"did you mean CORNERMAN_{near[0]}?" if near else f"there are {', '.join(dict(_sections()))}"
+        raise ConfigError(f"{name}: there is no section {section.lower()!r} of settings; {hint}")
+
+
+def _sections() -> list[tuple[str, Section]]:
+    return [
+        (name, field.default) for name, field in Settings.model_fields.items() if isinstance(field.default, Section)
+    ]
 
 
 def _explain_variable(error: SettingsError) -> str:

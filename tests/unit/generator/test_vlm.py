@@ -92,7 +92,7 @@ async def test_transformers_model_streams_text(llava: Path, request_for: MakeReq
     assert "assistant" not in text
     assert text == "".join(d.text for d in again)
     assert 0 < sum(d.n_tokens for d in deltas) <= 17
-    assert deltas[0].n_input_tokens > 8 * 4  # eight images of four patches, and the text
+    assert deltas[0].n_input_tokens > 12 * 4  # twelve images of four patches, and the text
     dark = [ChunkInput(c.ref, frames=np.zeros_like(c.frames)) for c in chunks]
     other = await collect(generator.generate(request, dark))
     assert "".join(d.text for d in other) != text
@@ -158,7 +158,7 @@ async def test_minicpm_uses_chat_method(request_for: MakeRequest, chunks: list[C
     system, user = model.arguments["msgs"]
     assert system == {"role": "system", "content": ["Be brief."]}
     assert user["content"][-1] == request.prompt
-    assert [image.size for image in user["content"][:-1]] == [(44, 30)] * 8
+    assert [image.size for image in user["content"][:-1]] == [(44, 30)] * 12
     wanted = {"stream": True, "enable_thinking": False, "max_new_tokens": 9, "sampling": True, "temperature": 0.5}
     assert {key: model.arguments[key] for key in wanted} == wanted
     assert (model.arguments["max_slice_nums"], model.arguments["max_inp_length"]) == (1, 8192)
