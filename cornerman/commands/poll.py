@@ -13,7 +13,6 @@ from cornerman.local.poll_series import FRAMES, PRESET, WINDOW_S, PollSeries
 from cornerman.local.prompt_notes import refuse_unanswerable_prompt
 from cornerman.local.run_output import RunOutput
 from cornerman.local.source_specs import source_specs
-from cornerman_shared.chunk import CHUNK_FRAMES
 from cornerman_shared.errors import ConfigError
 
 
@@ -39,7 +38,7 @@ def poll(
     generator: options.GeneratorBackend = None,
     load_4bit: Annotated[bool, typer.Option("--load-4bit", help="The same as --quantize int4.")] = False,
     load_8bit: Annotated[bool, typer.Option("--load-8bit", help="The same as --quantize int8.")] = False,
-    num_frames: Annotated[int, typer.Option(help="Frames of a poll: 8, 16 or more eights.")] = FRAMES,
+    num_frames: Annotated[int, typer.Option(min=1, max=64, help="Frames of a poll.")] = FRAMES,
     fps: Annotated[float, typer.Option(min=0.1, max=60, help="Frames sampled a second.")] = FRAMES / WINDOW_S,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     output_dir: Annotated[Path, typer.Option(help="Where metrics.json and summary.json go.")] = Path("runs/poll"),
@@ -53,8 +52,6 @@ def poll(
 
     Writes one record a poll to metrics.json and the session's figures to summary.json.
     """
-    if num_frames < CHUNK_FRAMES or num_frames % CHUNK_FRAMES:
-        raise ConfigError(f"--num-frames {num_frames}: give 8, 16 or more eights; frames travel in chunks of 8")
     plan = _plan(intervals, polls_per_interval) if benchmark else [(interval, max_polls)]
     chosen = options.command_settings(
         config,
@@ -73,7 +70,7 @@ def poll(
         generator__model=model,
         generator__quantize="int4" if load_4bit else "int8" if load_8bit else quantize,
         watch__sample_fps=fps,
-        speak__context_chunks=num_frames // CHUNK_FRAMES,
+        watch__frames=num_frames,
         log__level=log_level,
     )
     source_specs([source], chosen.settings)  # reports a wrong source before any note

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, Literal
-
-from cornerman_shared.chunk import CHUNK_FRAMES
 
 Preset = Literal["sentry", "sniper", "owl", "beast"]
 
@@ -16,11 +13,11 @@ class CommentaryPreset:
     """Rates and limits of a commentary.
 
     Attributes:
-        fps: frames looked at per second.
-        frames: kept frames that one comment is about.
-        stride: every `stride`-th frame is kept.
-        threshold: change of the picture that asks for a comment, mean grey levels; 0 = always comment.
-        interval_s: shortest time between two comments, seconds of media time.
+        fps: frames sampled per second.
+        frames: of one look.
+        stride: every `stride`-th sampled frame is in a look, back from the newest.
+        threshold: change since the last look that was commented on, mean levels 0..255; 0 = always comment.
+        interval_s: time between two looks, seconds of media time.
     """
 
     fps: float
@@ -30,14 +27,15 @@ class CommentaryPreset:
     interval_s: float
 
     def settings(self) -> dict[str, Any]:
-        """The preset as nested settings: chunks of 8 frames at the rate of the kept frames."""
+        """The preset as nested settings."""
         return {
-            "watch": {"sample_fps": self.fps / self.stride, "overlap": CHUNK_FRAMES - 1},
+            "watch": {"look": "stride", "sample_fps": self.fps, "frames": self.frames, "stride": self.stride},
             "speak": {
                 "strategy": "scene",
                 "scene_threshold": self.threshold,
-                "min_interval_s": self.interval_s,
-                "context_chunks": math.ceil(self.frames / CHUNK_FRAMES),
+                "interval_s": self.interval_s,
+                "min_interval_s": 0.0,
+                "context_chunks": 1,
                 "clear_context": False,
             },
         }

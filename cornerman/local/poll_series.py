@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from cornerman.local.poll_records import PollRecord, by_interval, poll_statistics
 from cornerman_shared.bus.messages import EndEvent, Event
 from cornerman_shared.bus.registry import update_source
-from cornerman_shared.chunk import CHUNK_FRAMES
 
 if TYPE_CHECKING:
     from cornerman.local.run_output import RunOutput
@@ -20,13 +19,13 @@ FRAMES = 16
 WINDOW_S = 4.0
 
 PRESET: dict[str, Any] = {
-    "watch": {"sample_fps": FRAMES / WINDOW_S, "overlap": 0},
-    # The clock alone decides: no minimum interval, no repeat suppression, no deadline. Two chunks are 16 frames.
+    "watch": {"look": "poll", "frames": FRAMES, "window_s": WINDOW_S, "sample_fps": FRAMES / WINDOW_S},
+    # The clock alone decides: no minimum interval, no repeat suppression, no deadline.
     "speak": {
         "strategy": "interval",
         "min_interval_s": 0.0,
         "repeat_window_s": 0.0,
-        "context_chunks": FRAMES // CHUNK_FRAMES,
+        "context_chunks": 1,
         "context_timeout_s": 0.0,
         "clear_context": False,
         "deadline_s": 0.0,

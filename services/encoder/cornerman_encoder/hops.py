@@ -38,6 +38,8 @@ def features_of(
         model=model,
         times=chunk.times.reached("encoded", now_s),
         incarnation=chunk.incarnation,
+        look=chunk.look,
+        thumbnail=chunk.thumbnail,
     )
 
 

@@ -22,6 +22,9 @@ RequestKind: TypeAlias = Literal["feedback", "question"]
 EndStatus: TypeAlias = Literal["done", "expired", "cancelled", "failed", "declined"]
 StageName: TypeAlias = Literal["captured", "published", "encoded", "decided", "first_token", "done"]
 FeatureStatus: TypeAlias = Literal["ok", "end", "buried", "expired"]
+Look: TypeAlias = Literal["chunk", "poll", "stride"]
+"""Kind of a look: 8 sampled frames in a row, frames spread over a window, or every n-th sampled frame."""
+
 Sight: TypeAlias = Literal["whole", "partly", "no_person", "several"]
 SourceStateName: TypeAlias = Literal[
     "waiting", "opening", "playing", "stalled", "reconnecting", "paused", "ended", "failed"
@@ -68,7 +71,7 @@ class Times:
 class Chunk:
     """Capture -> encoder.
 
-    8 sampled frames, or with `end` the end marker of the run, after `seq` chunks.
+    The frames of one look, or with `end` the end marker of the run, after `seq` chunks.
     """
 
     source_id: str
@@ -79,10 +82,12 @@ class Chunk:
     motion: float  # mean |difference| at 64x64 grey between the chunk's first and last frame, 0..1
     lossless: bool
     end: bool
-    frames: BlobRef | None  # uint8 [8, H, W, 3] RGB, shorter side 224
+    frames: BlobRef | None  # uint8 [n, H, W, 3] RGB, shorter side 224; n = 8 of a chunk
     keep_frames: bool  # the generator needs the pixels, so the encoder keeps the blob
     times: Times
     incarnation: int = 0
+    look: Look = "chunk"
+    thumbnail: bytes = b""  # uint8 [64, 64, 3] the newest frame, small, for strategies that compare looks; empty = none
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,7 @@ class Features:
     lossless: bool
     status: FeatureStatus
     vector: NDArray[np.float32] | None  # [F] pooled summary, inline
-    context: BlobRef | None  # [8, P, D] image tokens of the frames
+    context: BlobRef | None  # [n, P, D] image tokens of the frames
     video: BlobRef | None  # [V, D] video tokens
     frames: BlobRef | None  # the pixels, when kept
     frame_pts_s: tuple[float, ...]
@@ -108,6 +113,8 @@ class Features:
     times: Times
     people: NDArray[np.float32] | None = None  # landmarks, inline; the layout is in docs/streams.md
     incarnation: int = 0
+    look: Look = "chunk"
+    thumbnail: bytes = b""  # as in the chunk
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ def test_spread_of_nothing_is_zero() -> None:
 
 def test_presets_are_valid_settings() -> None:
     polling = load_settings(PRESET)
-    assert (polling.speak.strategy, polling.speak.context_chunks, polling.watch.overlap) == ("interval", 2, 0)
+    assert (polling.speak.strategy, polling.watch.look, polling.watch.frames) == ("interval", "poll", 16)
     for preset in PRESETS.values():
-        assert load_settings(preset.settings()).speak.strategy == "scene"
+        set_ = load_settings(preset.settings())
+        assert (set_.speak.strategy, set_.watch.look, set_.watch.frames) == ("scene", "stride", preset.frames)

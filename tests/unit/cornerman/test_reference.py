@@ -74,6 +74,7 @@ WITHOUT_UNIT = {
     "decider.max_questions",
     *("generator.concurrency", "generator.threads", "gateway.port"),
     *("gateway.client_queue", "gateway.writes_per_minute", "runtime.metrics_port", "watch.overlap", "watch.credit"),
+    *("watch.frames", "watch.stride"),
     *("speak.every_chunks", "speak.motion_threshold", "speak.motion_release", "speak.confidence_threshold"),
     *("speak.context_chunks", "say.max_new_tokens", "say.temperature", "say.top_p", "say.repetition_penalty"),
 }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class IntervalStrategy:
     """Due at the run's first chunk and then on a fixed grid, so that slow answers do not make the period drift.
 
-    A point of the grid stays due until it passes the gate.
+    A point of the grid stays due until it passes the gate. A poll is due by itself: capture cuts it at its time.
     """
 
     name = "interval"
@@ -29,6 +29,8 @@ class IntervalStrategy:
 
     def propose(self, features: Features, chunk: ChunkInput | None, memory: Memory) -> tuple[Proposal, Memory]:
         """Feedback once the next point of the grid is reached."""
+        if features.look == "poll":
+            return Proposal("feedback", 1.0, "interval"), memory
         start_s = memory.get("start_s")
         if not isinstance(start_s, float):
             memory = {"start_s": float(features.pts_s), "due": 0}  # `due`: number of the next point of the grid
@@ -38,7 +40,7 @@ class IntervalStrategy:
 
     def after_gate(self, features: Features, proposal: Proposal, spoke: bool, memory: Memory) -> Memory:
         """Moves to the next point of the grid after feedback."""
-        if not spoke:
+        if not spoke or features.look == "poll":
             return memory
         passed = math.floor((features.pts_s - _number(memory, "start_s") + SLACK_S) / self._interval_s)
         return {**memory, "due": passed + 1}
