@@ -11,6 +11,7 @@ from cornerman.local import options
 from cornerman.local.pipeline import run_sources
 from cornerman.local.poll_series import FRAMES, PRESET, WINDOW_S, PollSeries
 from cornerman.local.prompt_notes import refuse_unanswerable_prompt
+from cornerman.local.record_dir import record_dir
 from cornerman.local.run_output import RunOutput
 from cornerman.local.source_specs import source_specs
 from cornerman_shared.errors import ConfigError
@@ -42,6 +43,7 @@ def poll(
     fps: Annotated[float, typer.Option(min=0.1, max=60, help="Frames sampled a second.")] = FRAMES / WINDOW_S,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     output_dir: Annotated[Path, typer.Option(help="Where metrics.json and summary.json go.")] = Path("runs/poll"),
+    record: options.Record = None,
     as_json: options.Json = False,
     config: options.Config = "",
     redis: options.Redis = "",
@@ -64,6 +66,7 @@ def poll(
         say__prompt=prompt,
         say__max_new_tokens=max_new_tokens,
         say__adapter=adapter,
+        record__dir=record_dir(record),
         encoder__backend=encoder or ("mobile_videogpt" if model else None),
         encoder__model=model,
         generator__backend=generator or ("mobile_videogpt" if model else None),

@@ -41,6 +41,7 @@ from cornerman_shared.process.exit_codes import EXIT_NO_INPUT, EXIT_OK
 
 if TYPE_CHECKING:
     from cornerman.local.options import CommandSettings
+    from cornerman.local.recorder import SourceRecorder
     from cornerman.local.run_output import RunOutput
     from cornerman_shared.settings.source import SourceSpec
 
@@ -79,6 +80,7 @@ class LocalPipeline:
         self._lost_s: float | None = None  # when the server was lost
         self._patience = Patience(server.settings.runtime.down_s)
         self._sources: dict[str, SourceProgress] = {}
+        self._recorders: list[SourceRecorder] = []
 
     async def run(self) -> int:
         """Runs the plan to its end. Returns the exit code.
@@ -122,9 +124,11 @@ class LocalPipeline:
                 await self._finish(bus, launcher, hurry=interrupted)
                 await self._catch_up(bus)
                 await cancel_all(*followers)
+                await self._end_recordings()
             counts = {source_id: source.counts for source_id, source in self._sources.items()}
             self._output.summary(time.monotonic() - started_s, counts)
         finally:
+            await self._end_recordings()
             # The sources leave the registry before the services stop, so that no capture starts them again.
             with contextlib.suppress(RetryableError):
                 for source_id in self._sources:
@@ -158,8 +162,18 @@ class LocalPipeline:
         for spec, seconds in zip(self._plan.specs, self._plan.lengths_s, strict=True):
             # The newest id is read before the source starts: no event of this run is missed.
             last_id = await bus.newest_id(bus.keys(spec.source_id).feedback(spec.source_id))
+            await self._record(bus, spec.source_id)
             await add_source(bus, spec)
             self._sources[spec.source_id] = SourceProgress(spec, last_id, seconds)
+
+    async def _record(self, bus: Bus, source_id: str) -> None:
+        """Begins to record the source, if it is wished, before it starts."""
+        if self._server.settings.record.dir:
+            from cornerman.local.recorder import SourceRecorder  # FFmpeg is slow to import
+
+            recorder = SourceRecorder(bus, source_id, self._server.settings.record, self._output.note)
+            await recorder.begin()
+            self._recorders.append(recorder)
 
     async def _follow(self, bus: Bus, source: SourceProgress) -> None:
         async for entry_id, event in bus.subscribe(source.spec.source_id, since=source.last_id):
@@ -267,6 +281,10 @@ class LocalPipeline:
             stream = bus.keys(source.spec.source_id).feedback(source.spec.source_id)
             last = entry_order(await bus.newest_id(stream))
             await self._eventually(lambda: entry_order(source.last_id) >= last, CATCH_UP_S)  # noqa: B023 awaited at once
+
+    async def _end_recordings(self) -> None:
+        recorders, self._recorders = self._recorders, []
+        await asyncio.gather(*(recorder.close() for recorder in recorders))
 
     async def _eventually(self, reached: Callable[[], bool], within_s: float) -> None:
         deadline_s = time.monotonic() + within_s

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cornerman_common.gate import pass_gate
+from cornerman_common.gate import GateState, pass_gate
 from cornerman_common.looks import READS_CHUNKS
 from cornerman_decider.state import chunk_ref, extend_context, unreferenced_blobs
 from cornerman_decider.strategy import FormProposal, StrategyError
 
 if TYPE_CHECKING:
-    from cornerman_decider.state import DeciderState
+    from cornerman_decider.state import DeciderState, Memory
     from cornerman_decider.strategy import Strategy
     from cornerman_shared.bus.chunk_input import ChunkInput
     from cornerman_shared.bus.messages import Action, BlobRef, ChunkRef, Features, MovementSeen
@@ -70,14 +70,14 @@ class Decider:
         """
         speak, strategy = self._speak, self._strategy
         new_prompt = prompt != state.prompt
-        changed = strategy.name != state.strategy or (new_prompt and strategy.follows_prompt)
-        memory = {} if changed else state.memory
         if features.look != "chunk" and strategy.name in READS_CHUNKS:
             raise StrategyError(
                 f"strategy {strategy.name} judges chunks, and this is a {features.look}; give watch.look = chunk, or "
                 "speak.strategy = interval, scene or rules"
             )
-        proposal, memory = strategy.propose(features, chunk, memory)
+        if new_prompt and strategy.follows_prompt:  # what was said before no longer holds anything back
+            state = replace(state, gate=GateState())
+        proposal, memory = strategy.propose(features, chunk, memory_under(strategy, state, prompt))
         # The interval of polls is their own; a gate as long would lose one that comes half a frame early.
         limits = speak.model_copy(update={"min_interval_s": 0.0}) if features.look == "poll" else speak
         verdict = pass_gate(proposal, features.pts_s, limits, state.gate, request_open)
@@ -91,6 +91,7 @@ class Decider:
             counted,
             about=about,
             strategy=strategy.name,
+            made_from=strategy.made_from,
             memory=memory,
             prompt=prompt,
             prompt_since_s=features.pts_s if new_prompt else state.prompt_since_s,
@@ -104,6 +105,15 @@ class Decider:
         return Decision(
             verdict.action, proposal.confidence, verdict.reason, spoke, chunks, proposal.change, free, after, about
         )
+
+
+def memory_under(strategy: Strategy, state: DeciderState, prompt: str) -> Memory:
+    """The memory that the strategy goes on from, with its present settings and the present prompt."""
+    if strategy.name != state.strategy or (prompt != state.prompt and strategy.follows_prompt):
+        return {}
+    if state.made_from not in (None, strategy.made_from):
+        return strategy.still_true(state.memory)
+    return state.memory
 
 
 def abstain(features: Features, state: DeciderState, speak: SpeakSettings, reason: str) -> Decision:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cornerman.local.commentary import PRESETS
+from cornerman.local.mode_settings import mode_settings
 from cornerman.local.poll_records import PollRecord, by_interval, poll_statistics, spread
 from cornerman.local.poll_series import PRESET
 from cornerman_shared.bus.messages import Times
@@ -59,6 +59,5 @@ def test_spread_of_nothing_is_zero() -> None:
 def test_presets_are_valid_settings() -> None:
     polling = load_settings(PRESET)
     assert (polling.speak.strategy, polling.watch.look, polling.watch.frames) == ("interval", "poll", 16)
-    for preset in PRESETS.values():
-        set_ = load_settings(preset.settings())
-        assert (set_.speak.strategy, set_.watch.look, set_.watch.frames) == ("scene", "stride", preset.frames)
+    commentary = load_settings(mode_settings("commentary"))
+    assert (commentary.speak.strategy, commentary.watch.look, commentary.watch.frames) == ("scene", "stride", 8)

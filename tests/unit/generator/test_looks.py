@@ -31,7 +31,7 @@ def test_all_frames_of_a_look_are_shown(count: int) -> None:
     """`--num-frames 16` sent 8 pictures, silently."""
     look = look_of([n / 4 for n in range(count)])
     request = make_request(chunks=(look.ref,))
-    body: Any = chat_body("m", request, [look])
+    body: Any = chat_body("m", request, [look], max_images=8)
     assert sum(part["type"] == "image_url" for part in body["messages"][0]["content"]) == count
     shown = messages_for(distinct_frames([look], 8), request)[0]["content"]
     assert [part["type"] for part in shown] == ["image"] * count + ["text"]

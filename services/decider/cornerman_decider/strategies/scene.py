@@ -30,6 +30,7 @@ class SceneStrategy:
 
     def __init__(self, threshold: float) -> None:
         self._threshold = threshold
+        self.made_from = f"scene_threshold={threshold!r}"
 
     def propose(self, features: Features, chunk: ChunkInput | None, memory: Memory) -> tuple[Proposal, Memory]:
         """Feedback when the change reaches the threshold."""
@@ -47,4 +48,11 @@ class SceneStrategy:
 
     def after_gate(self, features: Features, proposal: Proposal, spoke: bool, memory: Memory) -> Memory:
         """Measures change from this look on, after feedback about it."""
-        return {"change": 0.0, "seen": np.frombuffer(features.thumbnail, np.uint8)} if spoke else memory
+        if not spoke:
+            return memory
+        seen = np.frombuffer(features.thumbnail, np.uint8)
+        return {"change": 0.0, "seen": seen} if len(seen) else {"change": 0.0}
+
+    def still_true(self, memory: Memory) -> Memory:
+        """All of it: the picture that was spoken about, and the change since."""
+        return memory
