@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 FRAMES: Final[dict[Look, int]] = {"chunk": CHUNK_FRAMES, "poll": 16, "stride": CHUNK_FRAMES}
 """Frames of a look where `watch.frames` is 0."""
 
-READS_CHUNKS: Final = ("head", "skeleton", "llm")
-"""Strategies that were trained on chunks, and judge no other look."""
-
 
 @dataclass(frozen=True, slots=True)
 class LookPlan:
