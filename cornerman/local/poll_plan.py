@@ -41,6 +41,7 @@ class PollOptions:
     Attributes:
         fps: the most frames a second within a poll; None = as many as its frames need.
         repeat_window_s: the same words are not said again within so many seconds.
+        pause_still_s: no polls after so many seconds without motion.
     """
 
     interval_s: float = INTERVAL_S
@@ -57,6 +58,7 @@ class PollOptions:
     encoder: str | None = None
     generator: str | None = None
     repeat_window_s: float | None = None
+    pause_still_s: float | None = None
     log_level: str | None = None
     record_dir: str | None = None
     loop: bool = False

@@ -71,6 +71,7 @@ def poll_settings(wanted: PollOptions, config: str = "", redis: str = "", sets: 
         look_settings(wanted),
         speak__interval_s=wanted.interval_s,
         speak__repeat_window_s=wanted.repeat_window_s,
+        speak__pause_still_s=wanted.pause_still_s,
         watch__loop=True if wanted.loop else None,
         say__prompt=wanted.prompt,
         say__max_new_tokens=wanted.max_new_tokens,
