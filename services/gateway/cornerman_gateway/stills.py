@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cornerman_media.errors import PictureError
 from cornerman_shared.bus.codec import unpack_map
-from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.key_types import patient_errors
 from cornerman_shared.bus.streams import moment_ms, still_field
 from cornerman_shared.errors import MalformedError
 from cornerman_shared.process.logs import get_logger
@@ -30,7 +30,7 @@ async def still(bus: Bus, source_id: str, run: str, pts_s: float, *, width: int 
     Raises:
         RetryableError: no answer from the server.
     """
-    with redis_errors():
+    with patient_errors():
         body = await bus.blobs.hget(bus.keys(source_id).stills(source_id), still_field(run, moment_ms(pts_s)))
     if body is None:
         return None
