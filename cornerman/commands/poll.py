@@ -153,7 +153,7 @@ def poll(
             verbose=verbose,
             benchmark=benchmark,
         ),
-        with_poll_models(chosen),
+        with_poll_models(wanted, chosen),
     )
     print_result(result, as_json=as_json, benchmark=benchmark)
     raise typer.Exit(result.code)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 CHANGE_TRIES = 8
 
 LATER_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "watch": ("follow",),
+    "watch": ("follow", "look", "frames", "stride", "window_s"),
     "speak": ("max_age_s", "pause_still_s", "still_motion"),
 }
 """Settings that the first version lacks. At their defaults they are not written, because it refuses what it does not

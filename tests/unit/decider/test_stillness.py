@@ -65,3 +65,13 @@ def test_changed_pause_takes_effect() -> None:
     for _ in range(8):
         watched.decide(IntervalStrategy(1.0, LEVEL, 0.0))
     assert watched.spoke[-1] == 18
+
+
+def test_polls_that_capture_cuts_pause() -> None:
+    strategy, memory, spoke = IntervalStrategy(3.0, LEVEL, PAUSE_S), {}, []
+    for seq, motion in enumerate((0.2, 0.0, 0.0, 0.0, 0.2, 0.0)):
+        poll = replace(make(seq, 6.0 + 3.0 * seq, motion=motion), look="poll")
+        proposal, memory = strategy.propose(poll, None, memory)
+        spoke.append(proposal.action != "next")
+        memory = strategy.after_gate(poll, proposal, spoke[-1], memory)
+    assert spoke == [True, True, False, False, True, True]
