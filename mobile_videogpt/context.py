@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable, Sequence
+from functools import reduce
 from typing import Protocol
 
 import torch
@@ -74,7 +75,9 @@ def visual_block(
     widths = {piece.shape[-1] for piece in block}
     if len(widths) != 1:
         raise ReplyError(f"chunks have different widths {sorted(widths)}; encode them with one model")
-    return torch.cat([piece.to(block[0].device, block[0].dtype) for piece in block])[None]
+    # Tokens too large for float16 travel as float32: the widest dtype holds them all.
+    dtype = reduce(torch.promote_types, (piece.dtype for piece in block))
+    return torch.cat([piece.to(block[0].device, dtype) for piece in block])[None]
 
 
 def stream_block(chunk: ChunkTokens, frames: int) -> Tensor:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from cornerman_decider.state import drop_ended_requests, is_overdue
 from cornerman_shared.bus.commit import retry_forever
-from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.streams import read_numbers
 
 if TYPE_CHECKING:
@@ -85,5 +84,6 @@ class RequestKeeper:
         return await self.refresh(state) if feedback else state
 
     async def _hmget(self, key: str, fields: list[str]) -> list[bytes | None]:
-        with redis_errors():
-            return list(await self._bus.redis.hmget(key, fields))
+        async with self._bus.key_types.reading(key):
+            rows: list[bytes | None] = await self._bus.redis.hmget(key, fields)
+        return rows

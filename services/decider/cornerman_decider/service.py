@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cornerman_decider.hops import STAGE, DeciderHops
 from cornerman_decider.question_worker import QuestionWorker
+from cornerman_decider.retired_runs import EVERY_S, RetiredRuns
 from cornerman_decider.source_worker import SourceWorker
 from cornerman_decider.stored_state import load_state
 from cornerman_decider.strategies.factory import Strategies
@@ -123,6 +124,7 @@ class Shard:
             part_of=lambda message: message.source_id,
             lease=lease,
             count_begun=True,
+            erase_buried=True,
             tombstone=self._bury_question,
             count=count,
         )
@@ -131,6 +133,7 @@ class Shard:
             async with features, questions, asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._end())
                 tasks.create_task(self._follow_settings(tasks))
+                tasks.create_task(self._free_retired())
                 tasks.create_task(self._take_features(features, tasks))
                 tasks.create_task(self._take_questions(questions, tasks))
         except* _ShardEndedError:
@@ -147,6 +150,12 @@ class Shard:
             if await retry_forever(self._registry.refresh):
                 await self._apply(self._registry.specs, tasks)
             await asyncio.sleep(self._context.settings.bus.sources_poll_s)
+
+    async def _free_retired(self) -> None:
+        retired = RetiredRuns(self._bus, self._keys)
+        while True:
+            await retry_forever(retired.sweep)
+            await asyncio.sleep(EVERY_S)
 
     async def _apply(self, specs: Mapping[str, SourceSpec], tasks: asyncio.TaskGroup) -> None:
         for source_id, (worker, task) in list(self._workers.items()):

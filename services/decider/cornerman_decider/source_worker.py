@@ -152,8 +152,8 @@ class SourceWorker:
 
     async def _contain(self, error: Exception) -> None:
         """Reports an unexpected error of this source, gives up an entry that caused it twice, and pauses."""
-        # A script that met a key of another type: mended, the source starts over at once.
-        mended = isinstance(error, ResponseError) and bool(await retry_forever(self._mend))
+        # A script that met a key of another type: mended, maybe by another process, the source starts over at once.
+        mended = isinstance(error, ResponseError) and bool(await retry_forever(self._mend) or "WRONGTYPE" in str(error))
         entry, message = self._in_work, f"{type(error).__name__}: {error}"
         delivery = self._questions.waiting[0] if self._asking else entry[1] if entry else None
         setback = self._trouble.failed(delivery.entry_id if delivery else "", message)

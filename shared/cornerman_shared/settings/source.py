@@ -87,6 +87,13 @@ class SpeakSettings(Section):
         float,
         Field(gt=0, description="seconds of media time between polls, stride looks, or what strategy interval says"),
     ] = 3.0
+    pause_still_s: Annotated[
+        float,
+        Field(ge=0, description="strategy interval: silent after so long without motion or people; 0 = off"),
+    ] = 0.0
+    still_motion: Annotated[
+        float, Field(gt=0, le=1, description="strategy interval: motion that counts; below half of it nothing moves")
+    ] = 0.01
     every_chunks: Annotated[int, Field(ge=1, le=1_000_000, description="strategy rules: speak at every n-th chunk")] = 5
     motion_threshold: Annotated[
         float, Field(ge=0, le=1, description="strategy rules: motion that asks for feedback")

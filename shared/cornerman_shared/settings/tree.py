@@ -6,6 +6,7 @@ Two underscores separate the parts of a nested name: `CORNERMAN_ENCODER__BATCH=4
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -80,6 +81,11 @@ class BusSettings(Section):
     dead_maxlen: Annotated[int, Field(ge=10, description="dead letters kept, about")] = 10_000
     blob_ttl_s: Annotated[int, Field(ge=1, description="live: how long frames and tokens wait to be read")] = 60
     lossless_blob_ttl_s: Annotated[int, Field(ge=1, description="lossless: the same")] = 3_600
+    frames: Annotated[
+        Literal["raw", "jpeg"],
+        Field(description="how pixels travel; jpeg needs encoders and generators that know it, so change them first"),
+    ] = "raw"
+    frames_quality: Annotated[int, Field(ge=1, le=95, description="of bus.frames = jpeg")] = 90
     credit_heal_s: Annotated[Positive, Field(description="live: credit never given back returns after this")] = 30.0
     lease_ms: Annotated[int, Field(ge=100, description="a lease not renewed is lost after this")] = 3_000
     sources_poll_s: Annotated[Positive, Field(description="how often changed source settings are looked for")] = 0.1
@@ -172,6 +178,9 @@ class GeneratorSettings(Section):
         int, Field(ge=0, le=20, description="openai, vllm: tries again after 429 or 5xx, before the first word")
     ] = 4
     max_images: Annotated[int, Field(ge=1, le=512, description="openai, vlm: pictures of a request, at most")] = 32
+    image_tiles: Annotated[
+        int, Field(ge=1, le=64, description="vlm: parts that a picture may be cut into, where the model cuts")
+    ] = 1
     price_input: Annotated[float, Field(ge=0, description="a million tokens read, in your currency; 0 = unknown")] = 0.0
     price_output: Annotated[float, Field(ge=0, description="a million tokens written; 0 = unknown")] = 0.0
     stall_s: Annotated[Positive, Field(description="no token for this long: the request fails")] = 20.0
@@ -179,6 +188,10 @@ class GeneratorSettings(Section):
     max_line_bytes: Annotated[int, Field(ge=1024, description="openai, vllm: one line from the server, at most")] = (
         1024 * 1024
     )
+    image_slices: Annotated[
+        int, Field(ge=1, le=9, description="MiniCPM: tiles of a large picture, at most, of 64 tokens each")
+    ] = 1
+    max_input_tokens: Annotated[int, Field(ge=256, le=131072, description="MiniCPM: length of what it reads")] = 8192
     trust_remote_code: Annotated[bool, Field(description="vlm: run code that comes with the model")] = False
     echo_delay_ms: Annotated[float, Field(ge=0, description="echo: sleep before each word")] = 0.0
     echo_hang_at: Annotated[int, Field(ge=0, description="echo: the n-th request never ends; 0 = none")] = 0
@@ -226,6 +239,13 @@ class GatewaySettings(Section):
     trusted_proxies: list[str] = Field(
         default_factory=list, description="addresses or networks whose X-Forwarded-For is believed"
     )
+    delay_first_s: Annotated[
+        float, Field(ge=0, le=60, description="the picture's delay until the first words are timed; 5 for slow models")
+    ] = 1.0
+    delay_alpha: Annotated[float, Field(gt=0, le=1, description="weight of the newest words in the delay's mean")] = 0.2
+    delay_max_s: Annotated[float, Field(ge=0, le=60, description="the delay, at most; 0 = pictures as they come")] = (
+        10.0
+    )
     heads: list[str] = Field(default_factory=list, description="folders that speak.head may name over the web")
     open_browser: Annotated[bool, Field(description="open the page once it is served")] = False
 
@@ -245,7 +265,11 @@ class RecordSettings(Section):
 class LogSettings(Section):
     """Logs go to stderr."""
 
-    level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="the least to write")] = "info"
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
+        Field(description="the least to write"),
+    ] = "info"
     format: Annotated[
         Literal["auto", "json", "console"], Field(description="auto = console on a terminal, else JSON")
     ] = "auto"
@@ -348,14 +372,33 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
         flags: nested values from a command line, e.g. `{"encoder": {"batch": 2}}`.
 
     Raises:
-        ConfigError: names each invalid field, its value and the allowed values.
+        ConfigError: names each invalid field, its value and the allowed values, or a variable of no section.
     """
+    _check_variables()
     try:
         return Settings(**dict(flags or {}))
     except ValidationError as error:
         raise ConfigError(explain(error)) from None
     except SettingsError as error:
         raise ConfigError(_explain_variable(error)) from None
+
+
+def _check_variables() -> None:
+    """Refuses variables of sections that there are not: pydantic-settings ignores them."""
+    for name in sorted(os.environ):
+        section, nested, field = name.upper().removeprefix("CORNERMAN_").partition("__")
+        if not name.upper().startswith("CORNERMAN_") or not nested or section.lower() in Settings.model_fields:
+            continue
+        known = [f"{part}__{setting}".upper() for part, of in _sections() for setting in type(of).model_fields]
+        near = difflib.get_close_matches(f"{section}__{field}", known, n=1)
+        hint = f"did you mean CORNERMAN_{near[0]}?" if near else f"there are {', '.join(dict(_sections()))}"
+        raise ConfigError(f"{name}: there is no section {section.lower()!r} of settings; {hint}")
+
+
+def _sections() -> list[tuple[str, Section]]:
+    return [
+        (name, field.default) for name, field in Settings.model_fields.items() if isinstance(field.default, Section)
+    ]
 
 
 def _explain_variable(error: SettingsError) -> str:
