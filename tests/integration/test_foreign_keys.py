@@ -25,7 +25,7 @@ from tests.integration.capture_harness import capture
 from tests.integration.decider_harness import decider
 from tests.integration.gateway_harness import gateway
 from tests.integration.service_harness import SOURCE
-from tests.integration.waiting import until
+from tests.integration.waiting import PATIENCE_S, until
 
 OTHER = "other"
 KEYS = streams.Keys(0)
@@ -55,7 +55,6 @@ async def five_roles(settings: Settings, bus: Bus) -> AsyncIterator[str]:
         decider(bus),
         generator_harness.worker(bus),
         gateway(settings, bus) as (url, _),
-        asyncio.timeout(120),
     ):
         yield url
 
@@ -99,7 +98,7 @@ async def put_back(bus: Bus, key: str) -> None:
 
 
 async def test_foreign_shared_keys_are_waited_for(bus: Bus, settings: Settings) -> None:
-    async with five_roles(settings, bus) as url, httpx.AsyncClient(base_url=url) as client:
+    async with five_roles(settings, bus) as url, httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as client:
         await goes_on(bus)
         for key in SHARED:
             await put_foreign(bus, key)
@@ -114,7 +113,7 @@ async def test_foreign_shared_keys_are_waited_for(bus: Bus, settings: Settings) 
 
 
 async def test_foreign_source_keys_cost_their_source(bus: Bus, settings: Settings) -> None:
-    async with five_roles(settings, bus) as url, httpx.AsyncClient(base_url=url) as client:
+    async with five_roles(settings, bus) as url, httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as client:
         await goes_on(bus)
         for key in OF_SOURCE:
             before = len(await errors(bus, SOURCE))
