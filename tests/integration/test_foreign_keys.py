@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from cornerman_encoder.fake import FakeEncoder
 from cornerman_shared.bus import streams
@@ -16,10 +18,12 @@ from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.key_types import shared_types
 from cornerman_shared.bus.messages import DecisionEvent, ErrorEvent, Event
 from cornerman_shared.bus.registry import add_source
+from cornerman_shared.bus.server_binary import find_binary
 from cornerman_shared.bus.streams import FIELD
 from cornerman_shared.bus.system_health import system_health
 from cornerman_shared.settings.source import SourceSpec
 from cornerman_shared.settings.tree import Settings
+from tests.conftest import Server
 from tests.integration import generator_harness, test_encoder_service
 from tests.integration.capture_harness import capture
 from tests.integration.decider_harness import decider
@@ -37,6 +41,17 @@ OF_SOURCE = [
     KEYS.fence(f"capture:{SOURCE}"),
 ]
 LONG_ENOUGH_S = 0.3
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """One server is enough: types of keys are the same in Valkey and Redis."""
+    own = Server(find_binary(), tmp_path)
+    own.start()
+    yield own
+    own.stop()
+
+
 LIVE = {"realtime": True, "lossless": False, "loop": True, "sample_fps": 16, "credit": 8}
 SPEAKS = {"strategy": "rules", "every_chunks": 4, "min_interval_s": 0}
 
