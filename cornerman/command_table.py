@@ -43,6 +43,7 @@ COMMANDS = {
     "annotate": CommandEntry(
         "Write a video with its feedback on the picture, and the same as subtitles (.vtt) beside it."
     ),
+    "transcribe": CommandEntry("Write the words about a video as a file of subtitles, JSON lines or Markdown."),
     "status": CommandEntry("Workers, lag, credit, drops and rates."),
     "doctor": CommandEntry(
         "Check Python, torch, device, server, codecs, disk and the rest. Exit code 1 if something must be done."
@@ -51,6 +52,7 @@ COMMANDS = {
     "gym": CommandEntry("Make synthetic training videos with their ground truth.", forwards=True),
     "train": CommandEntry("Train a model, stage by stage, from the gym's videos.", forwards=True),
     "sources": CommandEntry("What is being watched: add, list, set, seal, remove.", group=True),
+    "profiles": CommandEntry("Profiles (what to watch for) and presets (how closely): list, show.", group=True),
     "dlq": CommandEntry("Dead letters: list, show, replay, drop.", group=True),
     "models": CommandEntry("Choices of model, with the one in use; weights: list, get.", group=True),
 }

@@ -215,6 +215,9 @@ class ChunkWatcher:
             async with asyncio.timeout(limit_s):
                 async for delta in self._models.generator.generate(request, chunks):
                     n_tokens += delta.n_tokens
+                    if delta.voids:
+                        text, first_at_s = "", 0.0
+                        silence = SilenceFilter(request.previous_text) if silence else None
                     text += silence.push(delta.text) if silence else delta.text
                     if text and not first_at_s:
                         first_at_s, ttft_s = self._clock.now_s(), self._clock.monotonic_s() - started_s

@@ -43,6 +43,8 @@ class PollRecord:
     n_characters: int
     preview: str
     cause: str
+    cost: float = 0.0
+    tokens_guessed: bool = False
 
     @classmethod
     def of(cls, event: EndEvent, index: int, interval_s: float) -> PollRecord:
@@ -70,6 +72,8 @@ class PollRecord:
             n_characters=len(event.text),
             preview=" ".join(event.text.split())[:PREVIEW],
             cause=event.cause,
+            cost=event.cost,
+            tokens_guessed=event.tokens_guessed,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -103,6 +107,8 @@ def poll_statistics(polls: Sequence[PollRecord]) -> dict[str, Any]:
         "tokens_per_s": spread([poll.tokens_per_s for poll in done if poll.tokens_per_s]),
         "n_input_tokens": sum(poll.n_input_tokens for poll in done),
         "n_output_tokens": sum(poll.n_output_tokens for poll in done),
+        "cost": round(sum(poll.cost for poll in done), 6),
+        "tokens_guessed": sum(poll.tokens_guessed for poll in done),
     }
 
 

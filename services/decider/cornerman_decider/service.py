@@ -151,7 +151,7 @@ class Shard:
     async def _apply(self, specs: Mapping[str, SourceSpec], tasks: asyncio.TaskGroup) -> None:
         for source_id, (worker, task) in list(self._workers.items()):
             if source_id in specs:
-                worker.spec = specs[source_id]
+                worker.change(specs[source_id])
                 continue
             del self._workers[source_id]  # first, so that entries from now on find no worker
             await cancel_all(task)

@@ -103,6 +103,10 @@ class TextPacer:
     def push(self, text: str) -> None:
         self._text += text
 
+    def clear(self) -> None:
+        """Drops the gathered text; the next piece goes out at once."""
+        self._text, self._sent_at_s = "", None
+
     def wait_s(self, now_s: float) -> float | None:
         """Seconds until a piece is due; None = there is nothing to send."""
         if not self._text:

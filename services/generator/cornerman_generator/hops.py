@@ -39,6 +39,8 @@ class ReplyOutcome:
     n_input_tokens: int = 0
     n_output_tokens: int = 0
     ttft_ms: float = 0.0
+    cost: float = 0.0
+    tokens_guessed: bool = False
     first_token_at_s: float = 0.0
 
 
@@ -94,6 +96,8 @@ def end_event(request: Request, outcome: ReplyOutcome, now_s: float) -> EndEvent
         times=times_of(request, outcome.first_token_at_s, now_s),
         picture_age_s=request.picture_age_s,
         incarnation=request.incarnation,
+        cost=outcome.cost,
+        tokens_guessed=outcome.tokens_guessed,
     )
 
 

@@ -72,7 +72,7 @@ class MobileVideoGPTGenerator:
             raise ConfigError(f"generator.model = {path!r} cannot be loaded: {error}") from error
         if model.tokenizer is None:
             raise ConfigError(f"generator.model = {path!r} has no tokenizer; put tokenizer.json into its folder")
-        generator = cls(model, Path(path).name, settings.adapters, settings.concurrency)
+        generator = cls(model, Path(path).name, settings.adapters, settings.slots)
         generator.warm_up()
         return generator
 

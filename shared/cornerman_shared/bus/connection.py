@@ -23,7 +23,7 @@ from cornerman_shared.bus.redis_client import Client, open_client, redis_errors
 from cornerman_shared.bus.scripts import Scripts
 from cornerman_shared.bus.server_address import with_server
 from cornerman_shared.bus.streams import Keys
-from cornerman_shared.bus.subscribe import follow
+from cornerman_shared.bus.subscribe import Outage, follow
 from cornerman_shared.clock import Clock, ServerClock, SystemClock
 from cornerman_shared.errors import BlobExpiredError, ConfigError, RetryableError
 from cornerman_shared.process.logs import get_logger
@@ -172,7 +172,12 @@ class Bus:
         return str(ids[0].decode())
 
     def subscribe(
-        self, source_id: str | None = None, *, since: str = "$", block_ms: int | None = None
+        self,
+        source_id: str | None = None,
+        *,
+        since: str = "$",
+        block_ms: int | None = None,
+        outage: Outage | None = None,
     ) -> AsyncIterator[tuple[str, Event]]:
         """Yields (entry id, event) of one source, or of all sources, in order within a shard. Reconnects by itself.
 
@@ -180,13 +185,14 @@ class Bus:
             source_id: None = every source.
             since: id of the last event seen; `0` = from the oldest kept, `$` = from now on.
             block_ms: length of one blocking read; None = `bus.block_ms`.
+            outage: called when the server is lost and when it is back; None = both are logged.
         """
         keys = (
             [k.feedback_all for k in self.all_keys()]
             if source_id is None
             else [self.keys(source_id).feedback(source_id)]
         )
-        return follow(self, keys, since=since, block_ms=block_ms or self.settings.bus.block_ms)
+        return follow(self, keys, since=since, block_ms=block_ms or self.settings.bus.block_ms, outage=outage)
 
     async def ask(self, question: Question, most: int = 0) -> int:
         """Sends a question to the decider.

@@ -273,6 +273,8 @@ class EndEvent:
     times: Times
     picture_age_s: float = 0.0  # as in the request
     incarnation: int = 0
+    cost: float = 0.0  # by `generator.price_input` and `price_output`; 0 = unknown
+    tokens_guessed: bool = False  # the server counted nothing: pieces of text were counted
 
     @classmethod
     def without_words(

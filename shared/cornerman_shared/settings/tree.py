@@ -82,7 +82,7 @@ class BusSettings(Section):
     lossless_blob_ttl_s: Annotated[int, Field(ge=1, description="lossless: the same")] = 3_600
     credit_heal_s: Annotated[Positive, Field(description="live: credit never given back returns after this")] = 30.0
     lease_ms: Annotated[int, Field(ge=100, description="a lease not renewed is lost after this")] = 3_000
-    sources_poll_s: Annotated[Positive, Field(description="how often changed source settings are looked for")] = 0.25
+    sources_poll_s: Annotated[Positive, Field(description="how often changed source settings are looked for")] = 0.1
 
 
 class CaptureSettings(Section):
@@ -158,12 +158,22 @@ class GeneratorSettings(Section):
     device: Annotated[str, Field(description="auto, cpu, cuda, cuda:1, mps")] = "auto"
     dtype: Annotated[Literal["auto", "float32", "bfloat16", "float16"], Field(description="auto = by device")] = "auto"
     quantize: Annotated[Literal["none", "int8", "int4"], Field(description="weights in fewer bits")] = "none"
-    adapters: dict[str, str] = Field(default_factory=dict, description="LoRA adapters: name -> path")
-    concurrency: Annotated[int, Field(ge=1, le=64, description="requests worked on at once")] = 1
+    adapters: dict[str, str] = Field(
+        default_factory=dict, description="LoRA adapters: name -> path; openai, vllm: -> name at the server"
+    )
+    concurrency: Annotated[
+        int, Field(ge=0, le=64, description="requests worked on at once; 0 = 32 with openai and vllm, else 1")
+    ] = 0
     threads: Annotated[int, Field(ge=0, description="torch threads; 0 = torch's own choice")] = 0
     base_url: Annotated[SecretUrl, Field(description="openai, vllm: where the server is")] = ""
     api_key: Annotated[Secret, Field(description="openai, vllm: its key; never logged", repr=False)] = ""
     timeout_s: Annotated[Positive, Field(description="one request, at most")] = 60.0
+    retries: Annotated[
+        int, Field(ge=0, le=20, description="openai, vllm: tries again after 429 or 5xx, before the first word")
+    ] = 4
+    max_images: Annotated[int, Field(ge=1, le=512, description="openai, vlm: pictures of a request, at most")] = 32
+    price_input: Annotated[float, Field(ge=0, description="a million tokens read, in your currency; 0 = unknown")] = 0.0
+    price_output: Annotated[float, Field(ge=0, description="a million tokens written; 0 = unknown")] = 0.0
     stall_s: Annotated[Positive, Field(description="no token for this long: the request fails")] = 20.0
     max_reply_chars: Annotated[int, Field(ge=1, description="a longer reply is cut short")] = 8_000
     max_line_bytes: Annotated[int, Field(ge=1024, description="openai, vllm: one line from the server, at most")] = (
@@ -172,6 +182,15 @@ class GeneratorSettings(Section):
     trust_remote_code: Annotated[bool, Field(description="vlm: run code that comes with the model")] = False
     echo_delay_ms: Annotated[float, Field(ge=0, description="echo: sleep before each word")] = 0.0
     echo_hang_at: Annotated[int, Field(ge=0, description="echo: the n-th request never ends; 0 = none")] = 0
+
+    @property
+    def slots(self) -> int:
+        """Requests worked on at once. One source may have 16 questions and a request open: it cannot fill 32."""
+        return self.concurrency or (32 if self.backend in ("openai", "vllm") else 1)
+
+    def cost(self, n_input: int, n_output: int) -> float:
+        """Price of so many tokens; 0.0 without prices."""
+        return (n_input * self.price_input + n_output * self.price_output) / 1e6
 
 
 class GatewaySettings(Section):
@@ -184,6 +203,10 @@ class GatewaySettings(Section):
     tls_key: Annotated[str, Field(description="its private key, PEM file")] = ""
     files: list[str] = Field(default_factory=list, description="folders that file sources may lie in")
     upload_dir: Annotated[str, Field(description="empty = a folder in the runtime directory")] = ""
+    profiles_dir: Annotated[
+        str,
+        Field(description="folder of your profiles and presets; empty = cornerman in the user's configuration folder"),
+    ] = ""
     upload_max_bytes: Annotated[int, Field(ge=1, description="one upload, at most")] = 512 * 1024 * 1024
     uploads_max_bytes: Annotated[int, Field(ge=1, description="all uploads together, at most")] = 4 * 1024**3
     upload_keep_s: Annotated[Positive, Field(description="uploads are removed after this")] = 24 * 3600.0

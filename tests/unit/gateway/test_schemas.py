@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from cornerman_gateway.profiles import PROFILES, profile_of
 from cornerman_gateway.schemas import SourceChange, changed_fields, view_of
 from cornerman_shared.bus.registry import changed
 from cornerman_shared.settings.source import SaySettings, SourceSpec, SpeakSettings, WatchSettings
@@ -47,9 +46,3 @@ def test_every_source_setting_is_changeable(section: type[WatchSettings]) -> Non
 def test_out_of_range_values_are_refused(body: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         SourceChange.model_validate(body)
-
-
-def test_profile_is_found_by_prompt() -> None:
-    assert profile_of(SaySettings().prompt) == "coach"
-    assert len({profile.prompt for profile in PROFILES}) == len(PROFILES)
-    assert profile_of("Count the ducks.") == "custom"

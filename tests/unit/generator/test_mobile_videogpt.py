@@ -259,7 +259,7 @@ async def test_vllm_prompt_has_action_token(
     generator = make_generator(settings(tmp_path, backend="vllm", base_url=http_server.url))
     lengths = []
     for kind in ("feedback", "question"):
-        (delta,) = await collect(generator.generate(request_for(kind=kind), chunks))
+        delta, _ = await collect(generator.generate(request_for(kind=kind), chunks))
         lengths.append(delta.n_input_tokens)
     await generator.close()
     assert lengths[0] == lengths[1] + 1
