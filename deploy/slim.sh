@@ -11,5 +11,5 @@ for site in "$1"/lib/python*/site-packages; do
         find "$site/torch/bin" -type f ! -name torch_shm_manager -delete
     fi
     # auditwheel's copies in *.libs stay: strip breaks some of them.
-    find "$site" -name "*.so" -size +10M ! -path "*.libs/*" -exec strip --strip-unneeded {} +
+    find "$site" -name "*.so" -size +100k ! -path "*.libs/*" -exec strip --strip-unneeded {} +
 done
