@@ -9,6 +9,7 @@ import typer
 from cornerman.local import options
 from cornerman.local.pipeline import run_sources
 from cornerman.local.prompt_notes import note_ignored_prompt
+from cornerman.local.record_dir import record_dir
 from cornerman.local.run_output import RunOutput
 from cornerman.local.source_specs import source_specs
 from cornerman_common.profile_library import ProfileLibrary
@@ -28,6 +29,7 @@ def comment(
     encoder: options.EncoderBackend = None,
     generator: options.GeneratorBackend = None,
     model: Annotated[str | None, typer.Option(help="The generator's model: path or hub name.")] = None,
+    record: options.Record = None,
     as_json: options.Json = False,
     config: options.Config = "",
     redis: options.Redis = "",
@@ -45,6 +47,7 @@ def comment(
         options.quiet(verbose),
         saved,
         say__prompt=prompt,
+        record__dir=record_dir(record),
         encoder__backend=encoder,
         generator__backend=generator or ("vlm" if model else None),
         generator__model=model,

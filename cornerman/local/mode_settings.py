@@ -11,11 +11,12 @@ if TYPE_CHECKING:
 def mode_settings(mode: Mode) -> dict[str, Any]:
     """Nested settings: of `poll` for polling, of `comment` with its usual preset for commentary, none for the coach."""
     if mode == "polling":
-        from cornerman.local.poll_series import PRESET
+        from cornerman.local.poll_plan import PRESET
 
         return PRESET
     if mode == "commentary":
         from cornerman_common.profile_library import ProfileLibrary
 
-        return ProfileLibrary.of("").changes("default", "owl")
+        changes = ProfileLibrary.of("").changes("default", "owl")
+        return {name: value for name, value in changes.items() if name != "mode"}
     return {}

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -204,6 +205,14 @@ def test_dockerfile_has_target_per_service(services: dict[str, dict[str, Any]]) 
         assert check.endswith(f"CMD {json.dumps(services[role]['healthcheck']['test'][1:])}")
     with_torch = {name for name in found if "large" in ancestry(name)} - {"large"}
     assert with_torch == {"encoder", "generator", "decider-model"}
+
+
+def test_image_installs_what_the_package_requires() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for extra, wanted in ((), project["dependencies"]), (("pose",), project["optional-dependencies"]["pose"]):
+        command = [sys.executable, str(ROOT / "deploy" / "requirements.py"), *extra]
+        printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+        assert printed == wanted
 
 
 def test_dockerfile_copies_existing_files() -> None:

@@ -12,7 +12,6 @@ from cornerman_shared.bus.commit import retry_forever
 from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD, LastFeedback
 from cornerman_shared.bus.mending import mend_source
 from cornerman_shared.bus.open_requests import cancelled_event, open_requests
-from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.streams import read_number
 from cornerman_shared.errors import MalformedError
 from cornerman_shared.process.logs import get_logger
@@ -79,7 +78,7 @@ async def read_last_feedback(bus: Bus, source_id: str) -> LastFeedback | None:
     key = bus.keys(source_id).decider_state(source_id)
 
     async def read() -> bytes | None:
-        with redis_errors():
+        async with bus.key_types.reading(key):
             found: bytes | None = await bus.redis.hget(key, LAST_FEEDBACK_FIELD)
         return found
 
@@ -109,13 +108,15 @@ async def _with_questions(
 
 async def _read(bus: Bus, source_id: str) -> tuple[dict[bytes, bytes], bytes | None, bool]:
     keys = bus.keys(source_id)
-    with redis_errors():
-        # MULTI: the state and the incarnation that it is compared with are of one moment.
-        async with bus.redis.pipeline(transaction=True) as pipe:
-            pipe.hgetall(keys.decider_state(source_id))
-            pipe.hget(keys.incarnations, source_id)
-            pipe.hexists(keys.sources, source_id)
-            fields, number, registered = await pipe.execute()
+    # MULTI: the state and the incarnation that it is compared with are of one moment.
+    async with (
+        bus.key_types.reading(keys.incarnations, keys.sources, keys.decider_state(source_id)),
+        bus.redis.pipeline(transaction=True) as pipe,
+    ):
+        pipe.hgetall(keys.decider_state(source_id))
+        pipe.hget(keys.incarnations, source_id)
+        pipe.hexists(keys.sources, source_id)
+        fields, number, registered = await pipe.execute()
     return fields, number, bool(registered)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from cornerman_shared.bus.messages import SourceStateName
 from cornerman_shared.redact import redact_url
@@ -30,6 +30,17 @@ class RequestModel(Section):
     """Base of request bodies: strict types, so a number is neither text nor a boolean."""
 
     model_config = ConfigDict(strict=True)
+
+
+def as_sent(most: int) -> BeforeValidator:
+    """Bounds a text as the client sent it: cleaning makes it shorter, and the description gives the bound."""
+
+    def check(value: object) -> object:
+        if isinstance(value, str) and len(value) > most:
+            raise ValueError(f"{len(value)} characters; send at most {most}")
+        return value
+
+    return BeforeValidator(check)
 
 
 def _partial(section: type[Section], name: str) -> Any:
@@ -124,7 +135,7 @@ class Deltas(BaseModel):
 class QuestionNew(RequestModel):
     """A question about the current picture."""
 
-    text: Annotated[Plain, Field(min_length=1, max_length=MAX_QUESTION, pattern=r"\S")]
+    text: Annotated[Plain, Field(min_length=1, max_length=MAX_QUESTION, pattern=r"\S"), as_sent(MAX_QUESTION)]
 
 
 class QuestionView(BaseModel):

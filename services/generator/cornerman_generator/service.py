@@ -38,7 +38,10 @@ async def generate_loop(context: Context) -> None:
     settings = context.settings.generator
     abilities = speaker_abilities(settings)
     context.health.report_models(
-        backend=settings.backend, model=settings.model, abilities=json.dumps(abilities.to_dict())
+        backend=settings.backend,
+        model=settings.model,
+        abilities=json.dumps(abilities.to_dict()),
+        adapters=json.dumps(list(settings.adapters)),
     )
     context.log.info("generator_ready", model=generator.model, backend=context.settings.generator.backend)
     try:

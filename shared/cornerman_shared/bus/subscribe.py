@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cornerman_shared.aio import retry
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.codec import unpack_event
-from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.key_types import patient_errors
 from cornerman_shared.errors import MalformedError
 from cornerman_shared.process.logs import get_logger
 
@@ -56,12 +56,12 @@ async def follow(
     last_ids: dict[str, str] = {} if since == "$" else dict.fromkeys(keys, since)
 
     async def read() -> Any:
-        if not last_ids:
-            # `$` is resolved once, so that it means the moment of subscribing also after a reconnect.
-            last_ids.update({key: await bus.newest_id(key) for key in keys})
-        if lost:
-            await _check_ids(bus, last_ids)
-        with redis_errors():
+        with patient_errors():
+            if not last_ids:
+                # `$` is resolved once, so that it means the moment of subscribing also after a reconnect.
+                last_ids.update({key: await bus.newest_id(key) for key in keys})
+            if lost:
+                await _check_ids(bus, last_ids)
             return await client.xread(last_ids, count=PAGE, block=block_ms)
 
     def report(error: Exception) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from cornerman_gateway.schemas import SourceChange, changed_fields, view_of
+from cornerman_gateway.schemas import QuestionNew, SourceChange, changed_fields, view_of
 from cornerman_shared.bus.registry import changed
 from cornerman_shared.settings.source import SaySettings, SourceSpec, SpeakSettings, WatchSettings
 
@@ -46,3 +46,9 @@ def test_every_source_setting_is_changeable(section: type[WatchSettings]) -> Non
 def test_out_of_range_values_are_refused(body: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         SourceChange.model_validate(body)
+
+
+@pytest.mark.parametrize("text", ["x" * 2001, "\x07" * 1000 + "x" * 1001, "", "\x07"])
+def test_question_is_bounded_as_it_is_sent(text: str) -> None:
+    with pytest.raises(ValidationError):
+        QuestionNew.model_validate({"text": text})

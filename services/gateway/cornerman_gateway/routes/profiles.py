@@ -14,7 +14,7 @@ from cornerman_gateway.app_state import AppState, StateDep
 from cornerman_gateway.models import models_in_use
 from cornerman_gateway.problems import FieldProblem, Problem
 from cornerman_gateway.profiles import Preset, Profile, preset_view, profile_view, profiles_for
-from cornerman_gateway.schemas import RequestModel
+from cornerman_gateway.schemas import RequestModel, as_sent
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.source import Plain
 
@@ -47,7 +47,9 @@ class SavedTextNew(RequestModel):
     """The file to write."""
 
     text: Annotated[
-        Plain, Field(min_length=1, max_length=MAX_BYTES, description="YAML: title, mode, watch, speak, say")
+        Plain,
+        Field(min_length=1, max_length=MAX_BYTES, description="YAML: title, mode, watch, speak, say"),
+        as_sent(MAX_BYTES),
     ]
 
 
