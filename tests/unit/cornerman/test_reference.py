@@ -71,7 +71,8 @@ WITHOUT_UNIT = {
     *("redis.shards", "redis.full_at", "bus.max_deliveries", "bus.maxlen", "bus.feedback_maxlen", "bus.dead_maxlen"),
     *("capture.max_sources", "capture.display_quality", "capture.display_ring", "encoder.batch", "encoder.threads"),
     *("encoder.fake_crash_rate", "encoder.fake_hang_at", "generator.echo_hang_at", "decider.max_held"),
-    *("decider.max_questions", "record.keep", "record.queue"),
+    *("decider.max_questions", "record.keep", "record.queue", "bus.frames_quality", "gateway.delay_alpha"),
+    *("generator.max_input_tokens", "generator.image_slices"),
     *("generator.concurrency", "generator.threads", "gateway.port"),
     *(
         "generator.retries",
