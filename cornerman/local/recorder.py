@@ -62,7 +62,7 @@ class SourceRecorder:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def begin(self) -> None:
-        """Starts to follow from here on; capture sees at its next picture that somebody watches.
+        """Starts to follow from here on; capture sees at its next picture that there is a viewer.
 
         Raises:
             RetryableError: no answer.
@@ -160,7 +160,7 @@ class SourceRecorder:
         return folder
 
     async def _tick(self) -> None:
-        """Now and then: somebody watches, the counters, the files and their bounds."""
+        """Now and then: the viewer, the counters, the files and their bounds."""
         while True:
             with contextlib.suppress(RetryableError):  # the followers wait for a lost server
                 await self._say_watching()

@@ -7,9 +7,7 @@ Two underscores separate the parts of a nested name: `CORNERMAN_ENCODER__BATCH=4
 from __future__ import annotations
 
 import difflib
-import json
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -25,7 +23,7 @@ from pydantic_settings import (
 
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.redact import remember_secret, remember_url
-from cornerman_shared.settings.explain import SHOWN, explain
+from cornerman_shared.settings.explain import SHOWN, explain, explain_variable
 from cornerman_shared.settings.files import read_settings_file
 from cornerman_shared.settings.source import SaySettings, Section, SourceSpec, SpeakSettings, WatchSettings
 
@@ -375,7 +373,7 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
     except ValidationError as error:
         raise ConfigError(explain(error)) from None
     except SettingsError as error:
-        raise ConfigError(_explain_variable(error)) from None
+        raise ConfigError(explain_variable(error)) from None
 
 
 def _check_variables() -> None:
@@ -394,17 +392,3 @@ def _sections() -> list[tuple[str, Section]]:
     return [
         (name, field.default) for name, field in Settings.model_fields.items() if isinstance(field.default, Section)
     ]
-
-
-def _explain_variable(error: SettingsError) -> str:
-    """The environment variable whose value is not JSON; its value may be a secret, and is not shown."""
-    found = re.search(r'field "(\w+)"', str(error))
-    field = found.group(1) if found else ""
-    names = [name for name in os.environ if name.startswith(f"CORNERMAN_{field.upper()}")]
-    for name in names:
-        try:
-            json.loads(os.environ[name])
-        except ValueError as cause:
-            if os.environ[name].lstrip()[:1] in ("[", "{", '"') or len(names) == 1:
-                return f'{name}: not JSON ({cause}); a list or a section in a variable is JSON, such as ["a"]'
-    return f"{' or '.join(names) or 'the environment'}: not JSON; a list or a section in a variable is JSON"
