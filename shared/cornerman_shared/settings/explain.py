@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
 from typing import TYPE_CHECKING, Final
 
 from cornerman_shared.redact import redact_url
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
-    from pydantic_settings import SettingsError
 
 SHOWN: Final = 200
 """Characters of a wrong value that an error shows."""
@@ -33,17 +29,3 @@ def explain(error: ValidationError) -> str:
             shown = "" if isinstance(item["input"], (list, dict)) else f" = {value[:SHOWN]}{'…' * (len(value) > SHOWN)}"
             lines.append(f"{where}{shown}: {item['msg'].removeprefix('Value error, ')}")
     return redact_url("\n".join(lines))
-
-
-def explain_variable(error: SettingsError) -> str:
-    """The environment variable whose value is not JSON; its value may be a secret, and is not shown."""
-    found = re.search(r'field "(\w+)"', str(error))
-    field = found.group(1) if found else ""
-    names = [name for name in os.environ if name.startswith(f"CORNERMAN_{field.upper()}")]
-    for name in names:
-        try:
-            json.loads(os.environ[name])
-        except ValueError as cause:
-            if os.environ[name].lstrip()[:1] in ("[", "{", '"') or len(names) == 1:
-                return f'{name}: not JSON ({cause}); a list or a section in a variable is JSON, such as ["a"]'
-    return f"{' or '.join(names) or 'the environment'}: not JSON; a list or a section in a variable is JSON"

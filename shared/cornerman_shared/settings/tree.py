@@ -6,8 +6,9 @@ Two underscores separate the parts of a nested name: `CORNERMAN_ENCODER__BATCH=4
 
 from __future__ import annotations
 
-import difflib
+import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,9 +24,10 @@ from pydantic_settings import (
 
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.redact import remember_secret, remember_url
-from cornerman_shared.settings.explain import SHOWN, explain, explain_variable
+from cornerman_shared.settings.explain import SHOWN, explain
 from cornerman_shared.settings.files import read_settings_file
 from cornerman_shared.settings.source import SaySettings, Section, SourceSpec, SpeakSettings, WatchSettings
+from cornerman_shared.settings.variables import check_variables
 
 DEFAULT_FILE = Path("cornerman.yaml")
 
@@ -367,28 +369,29 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
     Raises:
         ConfigError: names each invalid field, its value and the allowed values, or a variable of no section.
     """
-    _check_variables()
+    check_variables(os.environ, _sections())
     try:
         return Settings(**dict(flags or {}))
     except ValidationError as error:
         raise ConfigError(explain(error)) from None
     except SettingsError as error:
-        raise ConfigError(explain_variable(error)) from None
+        raise ConfigError(_explain_variable(error)) from None
 
 
-def _check_variables() -> None:
-    """Refuses variables of sections that there are not: pydantic-settings ignores them."""
-    for name in sorted(os.environ):
-        section, nested, field = name.upper().removeprefix("CORNERMAN_").partition("__")
-        if not name.upper().startswith("CORNERMAN_") or not nested or section.lower() in Settings.model_fields:
-            continue
-        known = [f"{part}__{setting}".upper() for part, of in _sections() for setting in type(of).model_fields]
-        near = difflib.get_close_matches(f"{section}__{field}", known, n=1)
-        hint = f"did you mean CORNERMAN_{near[0]}?" if near else f"there are {', '.join(dict(_sections()))}"
-        raise ConfigError(f"{name}: there is no section {section.lower()!r} of settings; {hint}")
+def _sections() -> dict[str, list[str]]:
+    sections = {name: field.default for name, field in Settings.model_fields.items()}
+    return {name: list(type(of).model_fields) for name, of in sections.items() if isinstance(of, Section)}
 
 
-def _sections() -> list[tuple[str, Section]]:
-    return [
-        (name, field.default) for name, field in Settings.model_fields.items() if isinstance(field.default, Section)
-    ]
+def _explain_variable(error: SettingsError) -> str:
+    """The environment variable whose value is not JSON; its value may be a secret, and is not shown."""
+    found = re.search(r'field "(\w+)"', str(error))
+    field = found.group(1) if found else ""
+    names = [name for name in os.environ if name.startswith(f"CORNERMAN_{field.upper()}")]
+    for name in names:
+        try:
+            json.loads(os.environ[name])
+        except ValueError as cause:
+            if os.environ[name].lstrip()[:1] in ("[", "{", '"') or len(names) == 1:
+                return f'{name}: not JSON ({cause}); a list or a section in a variable is JSON, such as ["a"]'
+    return f"{' or '.join(names) or 'the environment'}: not JSON; a list or a section in a variable is JSON"
