@@ -16,6 +16,8 @@ from cornerman_shared.bus.runs import RunInfo, begin_run, set_counters, set_stat
 from cornerman_shared.bus.streams import FIELD, Keys
 from cornerman_shared.errors import FencedError
 
+pytestmark = pytest.mark.topologies("cluster", "sentinel")
+
 URL = "test://bars"
 
 

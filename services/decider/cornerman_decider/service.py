@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cornerman_decider.hops import STAGE, DeciderHops
+from cornerman_decider.hops import DeciderHops
 from cornerman_decider.question_worker import QuestionWorker
 from cornerman_decider.source_worker import SourceWorker
-from cornerman_decider.stored_state import load_state
+from cornerman_decider.stored_state import StateStore
 from cornerman_decider.strategies.factory import Strategies
 from cornerman_decider.strategy_runner import StrategyRunner
 from cornerman_decider.trouble import Trouble
@@ -24,7 +23,6 @@ from cornerman_shared.bus.commit import commit_with_retry, give_up, retry_foreve
 from cornerman_shared.bus.consumer import Consumer
 from cornerman_shared.bus.hop import Hop
 from cornerman_shared.bus.lease import Lease
-from cornerman_shared.bus.mending import mend_source
 from cornerman_shared.bus.messages import Features, Question
 from cornerman_shared.bus.registry import RegistryWatcher, get_source
 from cornerman_shared.bus.streams import GROUP_DECIDER
@@ -228,9 +226,8 @@ class Shard:
             bus, metrics = self._bus, self._context.metrics
             runner = StrategyRunner(bus, self._strategies, metrics)
             asked = QuestionWorker(bus, self._hops)
-            load = partial(load_state, bus, self._hops, self._lease, source_id)
-            mend = partial(mend_source, bus, source_id, STAGE)
-            worker = SourceWorker(bus, self._lease, spec, runner, asked, Trouble(), metrics, load, mend)
+            store = StateStore(bus, self._hops, self._lease, source_id)
+            worker = SourceWorker(bus, self._lease, spec, runner, asked, Trouble(), metrics, store)
             for features in self._buried.pop(source_id, ()):
                 worker.push(features, None)
             self._workers[source_id] = (worker, tasks.create_task(worker.run(), name=f"source:{source_id}"))

@@ -18,31 +18,27 @@ from cornerman_decider.hops import STAGE, DeciderHops
 from cornerman_decider.requests import request_for
 from cornerman_decider.state import (
     DeciderState,
-    chunk_ref,
     drop_ended_requests,
     has_open_feedback,
-    is_overdue,
     new_run,
+    overdue_requests,
     unreferenced_blobs,
+    went_back,
 )
+from cornerman_decider.state_codec import place_text
 from cornerman_shared.aio import wait_or_timeout
 from cornerman_shared.bus.commit import commit_with_retry, give_up, publish_error, retry_forever
 from cornerman_shared.bus.hop import Hop, HopResult
-from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD, LastFeedback
 from cornerman_shared.bus.messages import ErrorEvent
-from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.resequence import Gap
-from cornerman_shared.bus.streams import read_numbers
-from cornerman_shared.errors import FatalError, FencedError, MalformedError
+from cornerman_shared.errors import FatalError, FencedError
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from cornerman_decider.chunk_order import OrderedEntry
     from cornerman_decider.core import Decision
     from cornerman_decider.question_worker import QuestionWorker
-    from cornerman_decider.stored_state import StoredState
+    from cornerman_decider.stored_state import StateStore
     from cornerman_decider.strategy_runner import StrategyRunner
     from cornerman_decider.trouble import Trouble
     from cornerman_shared.bus.connection import Bus
@@ -63,8 +59,7 @@ class SourceWorker:
 
     Args:
         spec: the source's settings; assign a new one when they change.
-        load: reads the state that the last hop saved.
-        mend: deletes damaged data of the source; gives what it was.
+        store: reads the state that the last hop saved.
     """
 
     def __init__(
@@ -76,11 +71,9 @@ class SourceWorker:
         questions: QuestionWorker,
         trouble: Trouble,
         metrics: Metrics,
-        load: Callable[[], Awaitable[StoredState]],
-        mend: Callable[[], Awaitable[list[str]]],
+        store: StateStore,
     ) -> None:
-        self._load = load
-        self._mend = mend
+        self._store = store
         self.spec = spec
         self.source_id = spec.source_id
         self._bus = bus
@@ -97,6 +90,7 @@ class SourceWorker:
         self._wakeup = asyncio.Event()
         self._state = DeciderState()
         self._registered = self._knows_place = True  # as of the last load
+        self._place = ""  # in the run, as the server has it
         self._order = self._new_order(0)
         self._gaps: list[Gap] = []  # given up since the last hop; written with the next one
         self._to_free: tuple[BlobRef, ...] = ()  # blobs of the run before; freed with the next hop
@@ -145,7 +139,7 @@ class SourceWorker:
     async def _contain(self, error: Exception) -> None:
         """Reports an unexpected error of this source, gives up an entry that caused it twice, and pauses."""
         # A script that met a key of another type: mended, the source starts over at once.
-        mended = isinstance(error, ResponseError) and bool(await retry_forever(self._mend))
+        mended = isinstance(error, ResponseError) and bool(await retry_forever(self._store.mend))
         entry, message = self._in_work, f"{type(error).__name__}: {error}"
         delivery = self._questions.waiting[0] if self._asking else entry[1] if entry else None
         setback = self._trouble.failed(delivery.entry_id if delivery else "", message)
@@ -182,6 +176,7 @@ class SourceWorker:
         """Writes the place in the run again, after the stored state was lost."""
         if self._state.run:
             await self._run_hop(self._hops.place(Hop(), self.source_id, self._state))
+            self._place = place_text(self._state)
 
     def left_over(self) -> tuple[list[OrderedEntry], list[Delivery[Question]]]:
         """What a cancelled worker had in hand; the server knows whether it belongs to a source that is there now."""
@@ -193,19 +188,36 @@ class SourceWorker:
         """Waits for a push or a question; with open requests or held chunks, for a tick at most."""
         tick_s: float | None = None
         if self._state.open or self._order:
-            lossless = self._order.is_lossless() and has_open_feedback(self._state)
-            tick_s = LOSSLESS_TICK_S if lossless else BUSY_TICK_S
+            tick_s = LOSSLESS_TICK_S if self._order.is_lossless() and has_open_feedback(self._state) else BUSY_TICK_S
         await wait_or_timeout(self._wakeup, tick_s)
 
     async def _load_state(self) -> None:
         """Reads the state that the last hop saved, by this decider or the one before it."""
-        stored = await self._load()
+        stored = await self._store.load()
         self._state, self._registered, self._knows_place = stored.state, stored.registered, stored.knows_place
+        self._place = stored.place
         if self._order.next_seq != self._state.next_seq:
             waiting = self._order.held()
             self._order = self._new_order(self._state.next_seq)
             self._incoming.extendleft(reversed(waiting))  # ahead of newer entries, in their order
         self._gaps.clear()
+
+    async def _load_after(self, features: Features) -> None:
+        """Reads the state after a refused hop; tells if a fail-over lost the newest: its entries are pending again."""
+        before = self._state
+        await self._load_state()
+        if not went_back(before, self._state):
+            return
+        if not self._state.run:
+            if await self._is_superseded(features):
+                return  # the source was removed or replaced
+            if await self._store.was_decided():
+                self._state = before  # another process has deleted a damaged state
+                await self.keep_place()
+                await self._load_state()
+                return
+        self._metrics.errors_total.labels("server_went_back").inc()
+        await self._store.tell_lost(before, self._state)
 
     async def _order_incoming(self) -> None:
         """Moves incoming entries into the order; settles those of an older run, late ones and duplicates."""
@@ -220,9 +232,10 @@ class SourceWorker:
                     self._in_work = None
                     continue
                 await self._begin_run(entry[0])
-            if (late := self._order.push(entry, self._bus.clock.monotonic_s())) is not None:
-                await self._drop(late)
+            late = self._order.push(entry, self._bus.clock.monotonic_s())
             self._incoming.popleft()
+            if late is not None:
+                await self._drop(late)
             self._in_work = None
 
     async def _begin_run(self, features: Features) -> None:
@@ -251,9 +264,9 @@ class SourceWorker:
         if features.run == self._state.run and self._order.holds(features):
             await commit_with_retry(delivery, Hop())  # a duplicate: the held one returns credit and blobs
             return
-        # Delivered again after its decision, a chunk may still be in the context.
-        chunk = replace(DeciderState(), latest=chunk_ref(features))
-        await commit_with_retry(delivery, self._hops.dropped(features, unreferenced_blobs(chunk, self._state)))
+        hop = self._hops.late(features, self._state, self._place)
+        if await commit_with_retry(delivery, hop) is HopResult.SETTLED_BEFORE and features.run == self._state.run:
+            await self._load_after(features)
 
     async def _answer_questions(self) -> None:
         for _ in range(self._questions.in_turn()):
@@ -295,13 +308,11 @@ class SourceWorker:
         """Passes over a buried chunk, whose decision is written already; a buried end marker ends the run here."""
         self._state = replace(self._state, next_seq=features.seq + 1)
         if features.status == "end":
-            # Sent again after a lost reply, it must not end the run twice; nor may it end a newer run.
-            run = self._keys.run(self.source_id)
-            hop = Hop().expect(run, "run", features.run).expect(run, "done", "")
-            self._hops.ended(hop, features, self._now_s())
+            hop = self._hops.ended_once(features, self._now_s())
             self._state = replace(self._state, ended=True)
             self._hops.save(hop, self.source_id, self._state)
-            await self._run_hop(hop)
+            if await self._run_hop(hop) is HopResult.DONE:
+                self._place = place_text(self._state)
 
     async def _decide(self, features: Features, delivery: Delivery[Features]) -> None:
         await retry_forever(delivery.begin)
@@ -310,6 +321,7 @@ class SourceWorker:
         if features.incarnation:  # an older encoder may have sent the first chunks of the run without it
             state = replace(state, incarnation=features.incarnation)
         hop = self._hops.begin(features, self._gaps, self.spec.speak.strategy, self._now_s())
+        self._hops.unless_lost(hop, self.source_id, self._place)
         decision: Decision | None = None
         if features.status == "end":
             state = replace(state, ended=True, next_seq=features.seq + 1)
@@ -324,7 +336,7 @@ class SourceWorker:
         if decision is not None and result.is_ours:
             self._metrics.decisions_total.labels(decision.action, self.spec.speak.strategy).inc()
         if result is HopResult.DONE:
-            self._state, self._to_free = state, ()
+            self._state, self._to_free, self._place = state, (), place_text(state)
             self._gaps.clear()
             self._trouble.worked()
         elif result is HopResult.SUPERSEDED:
@@ -334,7 +346,7 @@ class SourceWorker:
             hop = self._hops.dropped(features).free(unreferenced_blobs(before, self._state))
             await commit_with_retry(delivery, hop)
         else:
-            await self._load_state()
+            await self._load_after(features)
 
     async def _add_decision(self, features: Features, decision: Decision, hop: Hop) -> DeciderState:
         """Adds a decision, and its request if it speaks, to the hop; returns the state after it."""
@@ -343,24 +355,13 @@ class SourceWorker:
         self._hops.decided(hop, features, decision, spec.speak.strategy, now_s)
         if not decision.speak:
             return decision.state
-        last = await self._last_feedback()
+        last = await self._store.last_feedback()
         return self._hops.requested(hop, request_for(features, decision, spec, last, now_s), decision.state)
-
-    async def _last_feedback(self) -> LastFeedback | None:
-        rows = await retry_forever(lambda: self._hmget(self._keys.decider_state(self.source_id), [LAST_FEEDBACK_FIELD]))
-        try:
-            return LastFeedback.read(rows[0])
-        except MalformedError as error:  # only a repeat is not noticed; the next reply replaces it
-            log.warning("last_feedback_unreadable", source_id=self.source_id, error=str(error))
-            return None
 
     async def _refresh_open(self) -> None:
         """Reads which open requests have ended, and frees the blobs that only they read."""
         ids = [request.request_id for request in self._state.open]
-        key = self._keys.open_requests
-        while None in (found := read_numbers(ids, await retry_forever(lambda: self._hmget(key, ids)))).values():
-            await retry_forever(self._mend)
-        self._attempts = {i: attempt or 0 for i, attempt in found.items()}
+        self._attempts = await self._store.open_attempts(ids)
         before = self._state
         self._state, free = drop_ended_requests(before, self._attempts)
         ended = [one for one in before.open if one.kind == "question" and one.request_id not in self._attempts]
@@ -376,20 +377,13 @@ class SourceWorker:
         await self._refresh_open()
         now_s, settings = self._now_s(), self._bus.settings
         grace_s = settings.generator.timeout_s + settings.bus.idle_ms / 1000
-        for request in self._state.open:
-            attempt = self._attempts[request.request_id]  # 0 = no generator has taken it
-            if is_overdue(request, attempt, grace_s, now_s):
-                cause = "no generator took it in time" if attempt == 0 else "its generator did not finish it"
-                await self._run_hop(self._hops.end(self._state, self.source_id, request, cause, attempt, now_s))
+        for request, attempt, cause in overdue_requests(self._state, self._attempts, grace_s, now_s):
+            await self._run_hop(self._hops.end(self._state, self.source_id, request, cause, attempt, now_s))
 
     async def _run_hop(self, hop: Hop) -> HopResult:
         return await retry_forever(
             lambda: hop.run(self._bus.scripts, fence=self._lease.fence, generation=self._lease.generation)
         )
-
-    async def _hmget(self, key: str, fields: list[str]) -> list[bytes | None]:
-        with redis_errors():
-            return list(await self._bus.redis.hmget(key, fields))
 
     def _new_order(self, next_seq: int) -> ChunkOrder:
         settings = self._bus.settings.decider

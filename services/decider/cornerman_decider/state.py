@@ -14,7 +14,7 @@ from cornerman_common.gate import GateState
 from cornerman_shared.bus.messages import Action, BlobRef, ChunkRef, RequestKind
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Mapping
 
     from cornerman_shared.bus.messages import Action, BlobRef, Features, MovementSeen, RequestKind
 
@@ -105,6 +105,20 @@ def question_context(state: DeciderState) -> tuple[ChunkRef, ...]:
     if state.context:
         return state.context
     return (state.latest,) if state.latest else ()
+
+
+def overdue_requests(
+    state: DeciderState, attempts: Mapping[str, int], grace_s: float, now_s: float
+) -> list[tuple[OpenRequest, int, str]]:
+    """Open requests past their deadline, each with its attempts (0 = no generator has taken it) and the cause."""
+    causes = {True: "no generator took it in time", False: "its generator did not finish it"}
+    found = [(request, attempts[request.request_id]) for request in state.open]
+    return [(one, tries, causes[tries == 0]) for one, tries in found if is_overdue(one, tries, grace_s, now_s)]
+
+
+def went_back(known: DeciderState, stored: DeciderState) -> bool:
+    """Whether the server has an older state of the run than it has acknowledged."""
+    return known.run != "" and stored.run in ("", known.run) and stored.next_seq < known.next_seq
 
 
 def unreferenced_blobs(

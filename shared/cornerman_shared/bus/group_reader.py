@@ -95,9 +95,12 @@ class GroupReader(Generic[M]):
 
     async def own_pending(self) -> list[RawEntry]:
         """Entries pending under our name; the server counts another delivery of each."""
+        return await self._own_pending(self._streams)
+
+    async def _own_pending(self, keys: Sequence[str]) -> list[RawEntry]:
         found: list[RawEntry] = []
         # With an id instead of `>`, XREADGROUP returns entries pending under our name.
-        after = dict.fromkeys(self._streams, "0")
+        after = dict.fromkeys(keys, "0")
         while after:
             with group_errors():
                 reply = await self.client.xreadgroup(self._group, self._name, after, count=PAGE)
@@ -123,27 +126,33 @@ class GroupReader(Generic[M]):
 
     async def _read_in_turn(self, limit: int) -> list[RawEntry]:
         """As `read`, for fewer entries than streams: one XREADGROUP of all streams may return one entry of each."""
-        ready = await self._wait_for_entries()
-        self._first = (self._first + 1) % len(self._streams)
+        ready = await self._wait_for_entries(self._streams)
         found: list[RawEntry] = []
-        for stream in self._streams[self._first :] + self._streams[: self._first]:
+        for stream in self._in_turn():
             if stream in ready and len(found) < limit:
-                with group_errors():
-                    reply = await self.client.xreadgroup(
-                        self._group, self._name, {stream: ">"}, count=limit - len(found)
-                    )
-                found += _raw_entries(reply)
+                found += await self._read_now(stream, limit - len(found))
         return found
 
-    async def _wait_for_entries(self) -> set[str]:
+    def _in_turn(self) -> list[str]:
+        """The streams, each time with another one first."""
+        self._first = (self._first + 1) % len(self._streams)
+        return self._streams[self._first :] + self._streams[: self._first]
+
+    async def _read_now(self, stream: str, limit: int) -> list[RawEntry]:
+        """New entries of one stream, without waiting."""
+        with group_errors():
+            reply = await self.client.xreadgroup(self._group, self._name, {stream: ">"}, count=limit)
+        return _raw_entries(reply)
+
+    async def _wait_for_entries(self, keys: Sequence[str]) -> set[str]:
         """Streams with entries that the group has not read yet. Reads none of them for the group."""
         with group_errors():
             async with self.client.pipeline(transaction=False) as pipe:
-                for stream in self._streams:
+                for stream in keys:
                     pipe.xinfo_groups(stream)
                 replies = await pipe.execute()
         after = {}
-        for stream, groups in zip(self._streams, replies, strict=True):
+        for stream, groups in zip(keys, replies, strict=True):
             ids = [info["last-delivered-id"] for info in groups if info["name"] == self._group.encode()]
             if not ids:
                 raise RetryableError(f"the group was deleted: {stream} has no group {self._group}")
@@ -204,6 +213,9 @@ class GroupReader(Generic[M]):
         with group_errors():
             lost, settled = await self._scripts.run("heartbeat", [stream], [self._group, self._name, *entry_ids])
         return [streams.text_of(raw_id) for raw_id in lost], [streams.text_of(raw_id) for raw_id in settled]
+
+    async def close(self) -> None:
+        """Ends reads that are under way; the client stays open."""
 
     async def leave(self, idle_ms: int) -> None:
         """Leaves the group, with other consumers that have been idle for `idle_ms`; those with entries stay."""

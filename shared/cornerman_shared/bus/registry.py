@@ -293,9 +293,11 @@ class RegistryWatcher:
         Raises:
             RetryableError: no answer.
         """
+        known, self._revisions = self._revisions, None  # after a failure the server may be another: read it again
         with redis_errors():
             revisions = [await self._bus.redis.get(keys.sources_revision) for keys in self._bus.all_keys()]
-        if revisions == self._revisions:
+        if revisions == known:
+            self._revisions = known
             return False
         # Sources are read after the counters: a change in between is read again at the next poll.
         content = await read_registry(self._bus)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Protocol
 
-from cornerman_shared.aio import retry
+from cornerman_shared.aio import cancel_all, retry
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.codec import unpack_event
 from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.streams import entry_order
 from cornerman_shared.errors import MalformedError
 from cornerman_shared.process.logs import get_logger
 
@@ -41,8 +43,18 @@ async def follow(bus: StreamReader, keys: list[str], *, since: str, block_ms: in
     """
     client = bus.blocking_client(block_ms / 1000)
     last_ids: dict[str, str] = {} if since == "$" else dict.fromkeys(keys, since)
+    interrupted = False
+
+    def report(error: Exception) -> None:
+        nonlocal interrupted
+        interrupted = True
+        log.warning("subscription_interrupted", error=str(error))
 
     async def read() -> Any:
+        nonlocal interrupted
+        if interrupted:
+            await _follow_back(bus, last_ids)
+            interrupted = False
         if not last_ids:
             # `$` is resolved once, so that it means the moment of subscribing also after a reconnect.
             last_ids.update({key: await bus.newest_id(key) for key in keys})
@@ -51,7 +63,7 @@ async def follow(bus: StreamReader, keys: list[str], *, since: str, block_ms: in
 
     try:
         while True:
-            reply = await retry(read, report=lambda error: log.warning("subscription_interrupted", error=str(error)))
+            reply = await retry(read, report=report)
             for raw_key, entries in reply or ():
                 key = raw_key.decode()
                 for raw_id, fields in entries:
@@ -64,3 +76,36 @@ async def follow(bus: StreamReader, keys: list[str], *, since: str, block_ms: in
                     yield last_ids[key], event
     finally:
         await bus.close_client(client)
+
+
+async def _follow_back(bus: StreamReader, last_ids: dict[str, str]) -> None:
+    """After a fail-over that lost the newest entries a stream ends before the last one seen: goes on from its end."""
+    for key, last_id in last_ids.items():
+        newest = await bus.newest_id(key)
+        if entry_order(newest) < entry_order(last_id):
+            log.warning("stream_went_back", stream=key, last_seen=last_id, newest=newest)
+            last_ids[key] = newest
+
+
+async def follow_shards(
+    bus: StreamReader, keys: list[str], *, since: str, block_ms: int
+) -> AsyncIterator[tuple[str, Event]]:
+    """As `follow`, for streams in several slots of a cluster: each is read on a connection of its own."""
+    arrived: asyncio.Queue[tuple[str, Event] | Exception] = asyncio.Queue(PAGE)
+
+    async def copy(key: str) -> None:
+        try:
+            async for item in follow(bus, [key], since=since, block_ms=block_ms):
+                await arrived.put(item)
+        except Exception as error:  # raised where the events are read
+            await arrived.put(error)
+
+    tasks = [asyncio.create_task(copy(key), name=f"follow:{key}") for key in keys]
+    try:
+        while True:
+            item = await arrived.get()
+            if isinstance(item, Exception):
+                raise item
+            yield item
+    finally:
+        await cancel_all(*tasks)

@@ -46,12 +46,22 @@ Count = Annotated[int, Field(ge=1)]
 class RedisSettings(Section):
     """The server. An empty url selects the embedded Valkey on its unix socket."""
 
-    url: Annotated[SecretUrl, Field(description="redis://, rediss:// or unix:// with user, password, database")] = ""
+    url: Annotated[
+        SecretUrl,
+        Field(description="redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://, with user, password"),
+    ] = ""
     blobs_url: Annotated[
         SecretUrl, Field(description="a second server for frames and tokens, without an append-only file; empty = url")
     ] = ""
     password: Annotated[
         Secret, Field(description="of both servers, where their URL has none; never logged", repr=False)
+    ] = ""
+    sentinel_password: Annotated[
+        Secret, Field(description="of the sentinels, where the URL has none; never logged", repr=False)
+    ] = ""
+    ca_file: Annotated[
+        str,
+        Field(description="certificates of authorities for TLS, where the URL names none; empty = the system's"),
     ] = ""
     encryption_keys: Annotated[
         Secret,

@@ -22,6 +22,12 @@ function conditions.expect(key, field, value)
     return 0
   end
 end
+-- Another value than ours means that the server has lost what we wrote, or that another wrote. '' = there is none.
+function conditions.holds(key, field, value)
+  if (redis.call('HGET', key, field) or '') ~= value then
+    return 0
+  end
+end
 -- `of_run` may be empty, and `incarnation` 0: a version that knows none wrote the message.
 function conditions.current(run, incarnations, sources, id, of_run, incarnation)
   local now = redis.call('HGET', run, 'run')

@@ -5,7 +5,8 @@
 --       source id, incarnation (0 = none was given), media time of the chunk in seconds
 --
 -- Returns 1 published, 0 no credit, -1 a newer owner holds the lease, or the run has ended or is not current, 2 this seq was
--- published before, 3 the end marker has another seq than the number of chunks published.
+-- published before, 3 the end marker has another seq than the number of chunks published, 4 chunks before this one are
+-- missing: a fail-over has lost them.
 local chunks, inflight, run, counters, fence = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local generation, run_id, seq, member = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local credit, heal_s, maxlen, body, is_end = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7], ARGV[8], ARGV[9]
@@ -26,10 +27,17 @@ if is_end == '1' then
   if tonumber(redis.call('HGET', run, 'published') or '0') ~= seq then
     return 3
   end
-elseif tonumber(redis.call('HGET', run, 'published') or '0') > seq then
-  return 2
-elseif redis.call('HGET', run, 'ended') == '1' then
-  return -1
+else
+  local published = tonumber(redis.call('HGET', run, 'published') or '0')
+  if published > seq then
+    return 2
+  end
+  if redis.call('HGET', run, 'ended') == '1' then
+    return -1
+  end
+  if published < seq then
+    return 4
+  end
 end
 local now = redis.call('TIME')
 local now_s = tonumber(now[1]) + tonumber(now[2]) / 1000000
