@@ -19,6 +19,8 @@ COMMANDS: dict[str, list[str]] = {
     "live": ["-m", "benchmarks.live"],
     "pipeline": ["-m", "benchmarks.pipeline"],
     "soak": ["-m", "benchmarks.soak"],
+    "commentary": ["-m", "benchmarks.commentary"],
+    "polls": ["-m", "benchmarks.polls"],
     "everything": ["-m", "benchmarks.everything"],
 }
 

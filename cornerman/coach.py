@@ -9,14 +9,15 @@ import time
 import weakref
 from collections import deque
 from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import aclosing
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from cornerman.engine.encoded_chunks import encoded_chunks
 from cornerman.engine.loop_thread import ClosedLoopError, LoopThread
 from cornerman.engine.models import load_models
 from cornerman.engine.pictures import Order, rgb_of, video_frame
-from cornerman.engine.source_chunks import source_chunks
 from cornerman.engine.steps import Steps
 from cornerman.engine.watcher import Answer, ChunkWatcher, EncodedChunk
 from cornerman.feedback import Feedback
@@ -25,17 +26,18 @@ from cornerman.local.retry_limit import with_give_up
 from cornerman.local.source_args import id_of, normal_url
 from cornerman.local.source_specs import source_spec
 from cornerman_capture.core import Chunker
+from cornerman_capture.looks import look_cutter
 from cornerman_capture.scaling import FrameScaler
 from cornerman_capture.sources.address import parse
+from cornerman_common.look_checks import check_look
+from cornerman_common.looks import look_plan
 from cornerman_common.model_choice import resolve_models
-from cornerman_shared.aio import cancel_all
 from cornerman_shared.clock import SystemClock
 from cornerman_shared.errors import ConfigError, SourceError
 from cornerman_shared.process import logs
 from cornerman_shared.settings.overrides import merge, nest
 
 if TYPE_CHECKING:
-    from cornerman_capture.core import PendingChunk
     from cornerman_common.model_parts import ModelChoice
     from cornerman_shared.bus.messages import DecisionEvent
     from cornerman_shared.settings.source import Mode, SourceSpec, Strategy
@@ -45,9 +47,6 @@ Source = str | os.PathLike[str] | int
 
 DECISIONS: Final = 10_000
 """Decisions that are kept; older ones are dropped."""
-
-AHEAD: Final = 2
-"""Chunks that may be encoded while an earlier one is spoken about."""
 
 HANDOVER_S: Final = 1.0
 """Longest time that a stream waits for one that was left just now."""
@@ -241,10 +240,11 @@ class Coach:
         """Begins a new run with these settings of `watch`."""
         settings = self.choice.settings
         spec = with_give_up(source_spec(source_id, url, settings, self._mode))
+        check_look(spec, settings)
         self._spec: SourceSpec = spec.model_copy(update={"watch": spec.watch.model_copy(update=dict(watch))})
         self._watcher = ChunkWatcher(self._spec, self._models, self._clock, run=f"r{self._runs}")
         self._runs += 1
-        self._chunker = Chunker(self._spec.watch.sample_fps, self._spec.watch.overlap)
+        self._chunker = Chunker(look_cutter(look_plan(self._spec)))
         self._scaler = FrameScaler(settings.capture.shorter_side)
         self._first_s: float | None = None
         self._began_s = time.monotonic()
@@ -314,36 +314,15 @@ class Coach:
             lossless = not realtime and parse(url).kind in ("file", "test")
             async with self._turn:
                 self._start(id_of(url), url, {"lossless": lossless, "realtime": realtime or not lossless})
-            chunks: asyncio.Queue[EncodedChunk | BaseException | None] = asyncio.Queue(AHEAD if lossless else 1)
-            encoding = asyncio.ensure_future(self._encode_ahead(chunks, self._watcher, lossless))
-            try:
-                while (item := await chunks.get()) is not None:
-                    if isinstance(item, BaseException):
-                        raise item
+            settings = self.choice.settings.capture
+            async with aclosing(encoded_chunks(self._spec, settings, self._clock, self._watcher)) as chunks:
+                async for chunk in chunks:
                     async with self._turn:
-                        said = await self._judge(item)
+                        said = await self._judge(chunk)
                     if said:
                         yield said
-            finally:
-                await cancel_all(encoding)
         finally:
             self._busy.release()
-
-    async def _encode_ahead(
-        self, out: asyncio.Queue[EncodedChunk | BaseException | None], watcher: ChunkWatcher, lossless: bool
-    ) -> None:
-        """Encodes the source's chunks while earlier ones are judged; the last item is None or an error."""
-        source: AsyncGenerator[PendingChunk, None] = source_chunks(
-            self._spec, self.choice.settings.capture, self._clock
-        )
-        try:
-            async for pending in source:
-                await out.put(await asyncio.to_thread(watcher.encode, pending, lossless=lossless))
-            await out.put(None)
-        except Exception as error:
-            await out.put(error)
-        finally:
-            await source.aclose()
 
 
 def _text_of(source: Source) -> str:

@@ -35,7 +35,15 @@ PANELS: tuple[tuple[str, str, dict[str, str]], ...] = (
         {"p50": quantile(0.5, "first_token_seconds"), "p95": quantile(0.95, "first_token_seconds")},
     ),
     ("Whole reply", "s", {"p50": quantile(0.5, "generate_seconds"), "p95": quantile(0.95, "generate_seconds")}),
-    ("Tokens a second", "none", {"tokens": f"sum(rate(cornerman_output_tokens_total{RATE}))"}),
+    (
+        "Tokens a second",
+        "none",
+        {
+            "written": f"sum(rate(cornerman_output_tokens_total{RATE}))",
+            "read": f"sum(rate(cornerman_input_tokens_total{RATE}))",
+        },
+    ),
+    ("Cost an hour", "none", {"cost": "sum(increase(cornerman_cost_total[1h]))"}),
     (
         "Entries a second, by outcome",
         "none",

@@ -56,6 +56,7 @@ class LoraAdapters:
         self._read_trainables = read_trainables
         self._changed = changed
         self._peft: PeftModel | None = None
+        self._inner: dict[str, str] = {}  # PEFT makes names of modules from its names, so it gets some without dots
         self._extras: dict[str, dict[str, Tensor]] = {}
         self._originals: dict[str, Tensor] = {}
         self._prompts: dict[str, str] = {}
@@ -68,7 +69,7 @@ class LoraAdapters:
         return list(self._extras)
 
     def load(self, path_or_name: str | Path, name: str = "default") -> None:
-        """Loads an adapter and makes it the active one.
+        """Loads an adapter and makes it the active one. `name` may be any text.
 
         On a model with the vision half only, only the projectors of `non_lora_trainables.bin` are used.
 
@@ -78,12 +79,14 @@ class LoraAdapters:
         """
         if name in self._extras:
             raise AdapterError(f"an adapter named {name!r} is loaded already; choose another name or unload")
-        folder = resolve(path_or_name)
+        folder = resolve(path_or_name).absolute()
         extra, prompt = self._checked_extra(folder), _system_prompt(folder)
         # Checked before PEFT changes the model, so that a refused adapter leaves no trace.
         if self._model.language is not None:
             check_adapter(self._model.language, folder)
-            self._inject(self._model.language, str(folder), name)
+            inner = f"adapter_{len(self._inner)}"
+            self._inject(self._model.language, str(folder), inner)
+            self._inner[name] = inner
         elif not extra:
             raise AdapterError(f"{folder} changes the language half only, and this model was loaded with part='vision'")
         if not self._extras:
@@ -101,7 +104,8 @@ class LoraAdapters:
         if name not in self._extras:
             raise AdapterError(f"no adapter is named {name!r}; loaded are {self.names or 'none'}")
         if self._peft is not None:
-            self._peft.set_adapter(name)
+            self._peft.base_model.enable_adapter_layers()
+            self._peft.set_adapter(self._inner[name])
         # The previous adapter's projectors go first: the originals below must be the base's.
         self._restore_extras()
         for parameter_name, tensor in self._extras[name].items():
@@ -121,9 +125,18 @@ class LoraAdapters:
         if self.active is None:
             raise AdapterError("no adapter is loaded, so there is nothing to merge")
         if self._peft is not None:
-            self._peft.merge_and_unload(adapter_names=[self.active])
+            self._peft.merge_and_unload(adapter_names=[self._inner[self.active]])
         self._originals.clear()
         self._reset()
+
+    def deactivate(self) -> None:
+        """Makes the model answer as without adapters, bit-equal; they stay loaded for `activate`."""
+        if self._peft is not None:
+            self._peft.base_model.disable_adapter_layers()
+        self._restore_extras()
+        self._set_prompt(self._own_prompt)
+        self.active = None
+        self._changed()
 
     def unload(self) -> None:
         """Removes all adapters; the base model is bit-equal to before `load`."""
@@ -147,6 +160,7 @@ class LoraAdapters:
         self._peft, self.active = None, None
         self._extras.clear()
         self._prompts.clear()
+        self._inner.clear()
         self._changed()
 
     def _set_prompt(self, prompt: str) -> None:

@@ -1,8 +1,9 @@
-"""Request schemas of OpenAI-compatible servers, written down from their published documentation on 2026-11-25.
+"""Request schemas of OpenAI-compatible servers, written down from their published documentation on 2026-11-25 and 26.
 
 Ollama: docs.ollama.com/api/openai-compatibility, "Supported request fields" of /v1/chat/completions. vLLM:
-docs.vllm.ai, "OpenAI-Compatible Server" and "Prompt Embedding Inputs". Strict here: a field that a server's page does
-not list is refused, where the server itself might only ignore it.
+docs.vllm.ai, "OpenAI-Compatible Server" and "Prompt Embedding Inputs". SGLang: `ChatCompletionRequest` of its
+`entrypoints/openai/protocol.py`. llama.cpp: `tools/server/README.md`, /v1/chat/completions. Strict here: a field that
+a server's page does not list is refused, where the server itself might only ignore it.
 """
 
 from __future__ import annotations
@@ -77,3 +78,44 @@ VLLM_COMPLETION = {
     ),
     "anyOf": [{"required": ["prompt"]}, {"required": ["prompt_embeds"]}],
 }
+
+SGLANG_CHAT = _object(
+    ["messages"],
+    model=TEXT,
+    messages=MESSAGES,
+    max_completion_tokens=COUNT,
+    n={"type": "integer"},
+    user=TEXT,
+    repetition_penalty=NUMBER,
+    top_k={"type": "integer"},
+    min_p=NUMBER,
+    min_tokens={"type": "integer"},
+    ignore_eos={"type": "boolean"},
+    skip_special_tokens={"type": "boolean"},
+    separate_reasoning={"type": "boolean"},
+    stream_reasoning={"type": "boolean"},
+    chat_template_kwargs={"type": "object"},
+    reasoning_effort={"enum": ["none", "low", "medium", "high"]},
+    lora_path={},
+    response_format={},
+    tools={},
+    **STREAM,
+    **SAMPLING,
+)
+# llama-server takes the options of /completion beside OpenAI's.
+LLAMA_CPP_CHAT = _object(
+    ["messages"],
+    model=TEXT,
+    messages=MESSAGES,
+    n_predict={"type": "integer"},
+    repeat_penalty=NUMBER,
+    top_k={"type": "integer"},
+    min_p=NUMBER,
+    cache_prompt={"type": "boolean"},
+    reasoning_format={"enum": ["none", "auto", "deepseek"]},
+    chat_template_kwargs={"type": "object"},
+    response_format={},
+    tools={},
+    **STREAM,
+    **SAMPLING,
+)

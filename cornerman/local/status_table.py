@@ -40,8 +40,11 @@ def _problems(now: Snapshot) -> Group:
 def _workers(now: Snapshot) -> Table | Text:
     if not now.workers:
         return Text("no service is running; start them with `cornerman up`", style="yellow")
-    table = plain_table("service", "worker", "state", "in hand", "memory", "up", "clock", "pid")
+    costs = any(worker.detail.get("cost") for worker in now.workers)
+    columns = ("service", "worker", "state", "in hand", "memory", "up", "clock", "pid")
+    table = plain_table(*columns, *(("cost",) if costs else ()))
     for worker in now.workers:
+        spent = worker.detail.get("cost", 0.0)
         table.add_row(
             worker.role,
             worker.name,
@@ -51,6 +54,7 @@ def _workers(now: Snapshot) -> Table | Text:
             _span(now.at_s - worker.started_at_s),
             _skew(worker.detail.get(SKEW, 0.0)),
             f"{worker.pid}@{worker.host}",
+            *((f"{spent:.4f}" if spent else "",) if costs else ()),
         )
     return table
 

@@ -18,7 +18,7 @@ import pytest
 from cornerman.local.demo_clip import demo_clip
 from cornerman_common.model_choice import resolve_models
 from cornerman_shared.settings.overrides import nest, parse_set
-from tests.chat_schemas import OLLAMA_CHAT, VLLM_CHAT, VLLM_COMPLETION
+from tests.chat_schemas import LLAMA_CPP_CHAT, OLLAMA_CHAT, SGLANG_CHAT, VLLM_CHAT, VLLM_COMPLETION
 from tests.chat_server import WORDS, chat_server
 from tests.conftest import Server
 from tests.e2e.commands import FAST, PATIENCE_S, Command
@@ -92,6 +92,8 @@ def test_checkpoint_is_both_halves(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 RECIPES = {
     "Ollama": ("Ollama", 0, "/chat/completions", OLLAMA_CHAT),
+    "SGLang": ("SGLang", 0, "/chat/completions", SGLANG_CHAT),
+    "llama.cpp": ("llama.cpp", 0, "/chat/completions", LLAMA_CPP_CHAT),
     "vLLM, frames": ("vLLM", 0, "/chat/completions", VLLM_CHAT),
     "vLLM, tokens": ("vLLM", 1, "/completions", VLLM_COMPLETION),
 }

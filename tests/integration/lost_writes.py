@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from cornerman_shared.bus.connection import Bus
@@ -26,7 +27,10 @@ async def remember(bus: Bus) -> Moment:
 
 
 async def go_back(bus: Bus, moment: Moment) -> None:
-    """Promotes that replica: what was written since is lost."""
+    """Promotes that replica, which takes more than a millisecond: what was written since is lost."""
+    began = await bus.redis.time()
+    while (await bus.redis.time())[1] // 1000 == began[1] // 1000:
+        await asyncio.sleep(0)
     async with bus.redis.pipeline(transaction=True) as pipe:
         pipe.flushall()
         for name, (dump, ttl_ms) in moment.keys.items():

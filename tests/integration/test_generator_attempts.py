@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
 from cornerman_generator import reply_writer
+from cornerman_generator.protocol import TextDelta
 from cornerman_generator.service import answer_loop
+from cornerman_shared.bus.chunk_input import ChunkInput
 from cornerman_shared.bus.codec import pack
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.hop import Hop
-from cornerman_shared.bus.messages import DeltaEvent, EndEvent, Event, StartEvent
+from cornerman_shared.bus.messages import DeltaEvent, EndEvent, Event, Request, StartEvent
 from cornerman_shared.bus.replies import start_attempt
 from cornerman_shared.bus.streams import FIELD
 from cornerman_shared.errors import RetryableError
@@ -27,7 +30,8 @@ from tests.integration.generator_harness import (
     worker,
 )
 from tests.integration.service_harness import SOURCE, counters, events
-from tests.integration.waiting import PATIENCE_S, until
+from tests.integration.test_stalls import changed
+from tests.integration.waiting import PATIENCE_S, until, until_true
 
 
 async def test_ended_request_is_settled_without_events(bus: Bus) -> None:
@@ -157,3 +161,35 @@ async def test_request_ended_elsewhere_ends_once(bus: Bus) -> None:
         await until(lambda: settled(bus))
     assert await events(bus, EndEvent) == []
     assert await counters(bus) == {"expired": 1}
+
+
+async def test_reasoning_found_late_is_voided(bus: Bus) -> None:
+    """The template had opened the reasoning: only the closing tag tells that text was no answer."""
+    shown = Latch()
+    script = ScriptedGenerator("Hm, knees? ", shown, "So:</think>", "Knees out.")
+    priced = changed(bus, "generator", price_input=1000.0, price_output=2000.0)
+    async with Bus.connect(priced) as own, worker(own, script) as context:
+        await send(bus, request())
+        await until(lambda: events(bus, DeltaEvent))
+        shown.open.set()
+        (end,) = await until(lambda: ended(bus))
+        await until_true(lambda: context.health.status().detail.get("cost") == end.cost)
+    assert (end.attempt, end.text, end.status) == (2, "Knees out.", "done")
+    assert (end.n_input_tokens, end.n_output_tokens, end.tokens_guessed) == (7, 3, False)
+    assert end.cost == pytest.approx((7 * 1000 + 3 * 2000) / 1e6)
+    second = [delta.text for delta in await events(bus, DeltaEvent) if delta.attempt == 2]
+    assert "".join(second) == "Knees out."
+
+
+async def test_server_counts_are_believed(bus: Bus) -> None:
+    class Counted(ScriptedGenerator):
+        async def generate(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncIterator[TextDelta]:
+            yield TextDelta("", 0, handled="server_busy")
+            yield TextDelta("Knees out.", 1)
+            yield TextDelta("", 0, 321, 12)
+
+    async with worker(bus, Counted()) as context:
+        await send(bus, request())
+        (end,) = await until(lambda: ended(bus))
+    assert (end.n_input_tokens, end.n_output_tokens, end.cost) == (321, 12, 0.0)
+    assert b'errors_total{kind="server_busy"} 1.0' in context.metrics.text()

@@ -68,7 +68,10 @@ async def test_watcher_reads_again_after_interruption(bus: Bus, monkeypatch: pyt
     with monkeypatch.context() as patch, pytest.raises(RetryableError):
         patch.setattr(bus.redis, "get", _away)
         await watcher.refresh()
+    # A fail-over has lost the source, and another change has raised the counter to the same number.
+    await bus.redis.hdel(bus.keys("cam").sources, "cam")
     assert await watcher.refresh()
+    assert watcher.specs == {}
 
 
 async def _away(*_: object) -> None:

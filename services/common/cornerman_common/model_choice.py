@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cornerman_common.abilities import speaker_abilities
+from cornerman_common.adapter_choice import adapters_named
 from cornerman_common.bundle import bundled
 from cornerman_common.head_files import calibrated_gate, head_beside
 from cornerman_common.model_checks import refuse_wrong_combinations
@@ -58,7 +59,8 @@ def resolve_models(
     given = GivenSettings(flags)
     settings = load_settings(flags)
     has_torch = importlib.util.find_spec("torch") is not None if torch is None else torch
-    choosing = _Choosing(settings, given, assets or bundled(), has_torch or not {"encoder", "generator"} & set(loads))
+    torch_there = has_torch or not {"encoder", "generator"} & set(loads)
+    choosing = _Choosing(settings, given, assets or bundled(), torch_there, "generator" in loads)
     choice = choosing.choice(dict(flags or {}))
     refuse_wrong_combinations(choice.settings, choosing.assets, torch=has_torch, loads=loads)
     return choice
@@ -77,8 +79,11 @@ def described_models(settings: Settings) -> ModelChoice:
 class _Choosing:
     """One resolution, step by step: each step sees the values of the steps before."""
 
-    def __init__(self, settings: Settings, given: GivenSettings, assets: Path, torch: bool) -> None:
+    def __init__(
+        self, settings: Settings, given: GivenSettings, assets: Path, torch: bool, loads_generator: bool
+    ) -> None:
         self.assets = assets
+        self._loads_generator = loads_generator
         self._settings, self._given, self._torch = settings, given, torch
         self._tree: dict[str, Any] = {}
         self._notes: list[str] = []
@@ -94,6 +99,11 @@ class _Choosing:
         overrides = merge(self._tree, flags)
         settings = load_settings(overrides)
         settings = settings.model_copy(update={"sources": self._sources(settings)})
+        adapters = self._adapters(settings)
+        if adapters != settings.generator.adapters:
+            overrides = merge(overrides, {"generator": {"adapters": adapters}})
+            generator = settings.generator.model_copy(update={"adapters": adapters})
+            settings = settings.model_copy(update={"generator": generator})
         head = settings.speak.strategy == "head"
         return ModelChoice(
             settings,
@@ -228,6 +238,12 @@ class _Choosing:
             # The bundled model is so small that a second thread mostly waits for the first.
             if self._value(half, "backend") == "mobile_videogpt" and not self._value(half, "model"):
                 self._put(half, threads=1)
+
+    def _adapters(self, settings: Settings) -> dict[str, str]:
+        """`generator.adapters`, with those that are named by `say.adapter` of settings that start the generator."""
+        if not self._loads_generator:
+            return settings.generator.adapters
+        return adapters_named(settings.generator.adapters, [settings.say, *(source.say for source in settings.sources)])
 
     def _calibrated_head(self) -> Path | None:
         """Folder of the head that decides, or of the one trained together with the generator's model."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from cornerman_common.bundle import bundled
+from cornerman_common.look_checks import check_look
 from cornerman_common.model_checks import check_source_models
 from cornerman_shared.bus.registry import changed
+from cornerman_shared.errors import ConfigError
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.messages import WorkerStatus
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
 
 DEPENDS: Final = {("speak", "strategy"), ("speak", "head"), ("say", "adapter")}
 """Settings of a source that go with some models only."""
+
+LOOKS: Final = {("speak", "strategy"), ("watch", "look"), ("watch", "frames")}
+"""Settings that, beside the mode, make looks that some models cannot read."""
 
 
 def running_models(workers: Iterable[WorkerStatus]) -> dict[str, Any]:
@@ -28,6 +34,22 @@ def running_models(workers: Iterable[WorkerStatus]) -> dict[str, Any]:
         if worker.role in ("encoder", "generator") and worker.models.get("backend"):
             found[worker.role] = {name: worker.models.get(name, "") for name in ("backend", "model")}
     return found
+
+
+def check_adapter_runs(adapter: str, workers: Iterable[WorkerStatus]) -> None:
+    """Checks that a generator that runs has an adapter. Without a generator, or a list from it, nothing is checked.
+
+    Raises:
+        ConfigError: none has it; names those that there are.
+    """
+    reported = [one.models["adapters"] for one in workers if one.role == "generator" and "adapters" in one.models]
+    names = {name for text in reported for name in json.loads(text)}
+    if adapter and reported and adapter not in names:
+        known = ", ".join(sorted(names)) or "none"
+        raise ConfigError(
+            f"say.adapter = {adapter!r}: the generator that runs has the adapters: {known}; "
+            "list it in generator.adapters and start the generator again"
+        )
 
 
 def check_change(
@@ -43,10 +65,18 @@ def check_change(
     Raises:
         ConfigError: names the settings that do not go together, and the remedy.
     """
+    workers = list(workers)
     found = running_models(workers)
     touched = {(section, name) for section, value in changes.items() if isinstance(value, Mapping) for name in value}
-    if len(found) < 2 or not touched & DEPENDS:
+    looks = "mode" in changes or bool(touched & LOOKS)
+    if len(found) < 2 or not (looks or touched & DEPENDS):
         return
-    sections = {role: getattr(settings, role).model_copy(update=values) for role, values in found.items()}
-    after = changed(before, changes)
-    check_source_models(after.speak, after.say, settings.model_copy(update=sections), bundled())
+    running = {role: getattr(settings, role).model_copy(update=values) for role, values in found.items()}
+    after, settings = changed(before, changes), settings.model_copy(update=running)
+    if looks:
+        check_look(after, settings)
+    if not touched & DEPENDS:
+        return
+    if ("say", "adapter") in touched:
+        check_adapter_runs(after.say.adapter, workers)
+    check_source_models(after.speak, after.say, settings, bundled())

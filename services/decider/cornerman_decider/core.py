@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cornerman_common.gate import pass_gate
+from cornerman_common.gate import GateState, pass_gate
 from cornerman_decider.state import chunk_ref, extend_context, unreferenced_blobs
-from cornerman_decider.strategy import FormProposal
+from cornerman_decider.strategy import FormProposal, StrategyError
+from cornerman_shared.chunk import READS_CHUNKS
 
 if TYPE_CHECKING:
-    from cornerman_decider.state import DeciderState
+    from cornerman_decider.state import DeciderState, Memory
     from cornerman_decider.strategy import Strategy
     from cornerman_shared.bus.chunk_input import ChunkInput
     from cornerman_shared.bus.messages import Action, BlobRef, ChunkRef, Features, MovementSeen
@@ -63,13 +64,23 @@ class Decider:
             chunk: the chunk's tokens, for strategies that want them.
             request_open: a request of this live source is open; the source may not make another.
             prompt: the user's instruction; a new one clears the memory of a strategy that follows it.
+
+        Raises:
+            StrategyError: the strategy cannot judge this look.
         """
         speak, strategy = self._speak, self._strategy
         new_prompt = prompt != state.prompt
-        changed = strategy.name != state.strategy or (new_prompt and strategy.follows_prompt)
-        memory = {} if changed else state.memory
-        proposal, memory = strategy.propose(features, chunk, memory)
-        verdict = pass_gate(proposal, features.pts_s, speak, state.gate, request_open)
+        if features.look != "chunk" and strategy.name in READS_CHUNKS:
+            raise StrategyError(
+                f"strategy {strategy.name} judges chunks, and this is a {features.look}; give watch.look = chunk, or "
+                "speak.strategy = interval, scene or rules"
+            )
+        if new_prompt and strategy.follows_prompt:  # what was said before no longer holds anything back
+            state = replace(state, gate=GateState())
+        proposal, memory = strategy.propose(features, chunk, memory_under(strategy, state, prompt))
+        # The interval of polls is their own; a gate as long would lose one that comes half a frame early.
+        limits = speak.model_copy(update={"min_interval_s": 0.0}) if features.look == "poll" else speak
+        verdict = pass_gate(proposal, features.pts_s, limits, state.gate, request_open)
         spoke = verdict.action != "next"
         # The strategy learns of the verdict, so that its schedule or context follows the action taken.
         memory = strategy.after_gate(features, proposal, spoke, memory)
@@ -80,6 +91,7 @@ class Decider:
             counted,
             about=about,
             strategy=strategy.name,
+            made_from=strategy.made_from,
             memory=memory,
             prompt=prompt,
             prompt_since_s=features.pts_s if new_prompt else state.prompt_since_s,
@@ -95,6 +107,15 @@ class Decider:
         )
 
 
+def memory_under(strategy: Strategy, state: DeciderState, prompt: str) -> Memory:
+    """The memory that the strategy goes on from, with its present settings and the present prompt."""
+    if strategy.name != state.strategy or (prompt != state.prompt and strategy.follows_prompt):
+        return {}
+    if state.made_from not in (None, strategy.made_from):
+        return strategy.still_true(state.memory)
+    return state.memory
+
+
 def abstain(features: Features, state: DeciderState, speak: SpeakSettings, reason: str) -> Decision:
     """Silence because no strategy can judge; the chunk still enters the context, for questions."""
     after = _count_chunk(features, state, speak)
@@ -108,5 +129,7 @@ def skip_chunk(seq: int, state: DeciderState, reason: str) -> Decision:
 
 def _count_chunk(features: Features, state: DeciderState, speak: SpeakSettings) -> DeciderState:
     chunk = chunk_ref(features)
-    context = extend_context(state.context, chunk, speak.context_chunks, speak.context_timeout_s)
+    # Only chunks are parts of a longer moment; another look is the whole of what a request is about.
+    limit = speak.context_chunks if features.look == "chunk" else 1
+    context = extend_context(state.context, chunk, limit, speak.context_timeout_s)
     return replace(state, next_seq=features.seq + 1, context=context, latest=chunk)

@@ -18,12 +18,9 @@ from cornerman_decider.hops import STAGE, DeciderHops
 from cornerman_decider.requests import request_for
 from cornerman_decider.state import (
     DeciderState,
-    drop_ended_requests,
     has_open_feedback,
     new_run,
-    overdue_requests,
     unreferenced_blobs,
-    went_back,
 )
 from cornerman_decider.state_codec import place_text
 from cornerman_shared.aio import wait_or_timeout
@@ -35,14 +32,19 @@ from cornerman_shared.errors import FatalError, FencedError
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from cornerman_decider.chunk_order import OrderedEntry
     from cornerman_decider.core import Decision
+    from cornerman_decider.instruction_worker import InstructionWorker
     from cornerman_decider.question_worker import QuestionWorker
-    from cornerman_decider.stored_state import StateStore
+    from cornerman_decider.request_supervisor import RequestSupervisor
+    from cornerman_decider.stored_state import StoredState
     from cornerman_decider.strategy_runner import StrategyRunner
     from cornerman_decider.trouble import Trouble
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.delivery import Delivery
+    from cornerman_shared.bus.last_feedback import LastFeedback
     from cornerman_shared.bus.lease import Lease
     from cornerman_shared.bus.messages import BlobRef, Features, Question
     from cornerman_shared.process.metrics import Metrics
@@ -58,8 +60,11 @@ class SourceWorker:
     """Decides for one source while its shard's lease is held.
 
     Args:
-        spec: the source's settings; assign a new one when they change.
-        store: reads the state that the last hop saved.
+        spec: the source's settings; `change` gives new ones.
+        load: reads the state that the last hop saved.
+        read_last: reads what was said last about the source.
+        mend: deletes damaged data of the source; gives what it was.
+        was_damaged: see `lost_writes`.
     """
 
     def __init__(
@@ -68,13 +73,20 @@ class SourceWorker:
         lease: Lease,
         spec: SourceSpec,
         runner: StrategyRunner,
+        requests: RequestSupervisor,
+        instructions: InstructionWorker,
         questions: QuestionWorker,
         trouble: Trouble,
         metrics: Metrics,
-        store: StateStore,
+        load: Callable[[], Awaitable[StoredState]],
+        read_last: Callable[[], Awaitable[LastFeedback | None]],
+        mend: Callable[[], Awaitable[list[str]]],
+        was_damaged: Callable[[DeciderState, DeciderState, Features], Awaitable[bool]],
     ) -> None:
-        self._store = store
-        self.spec = spec
+        self._load = load
+        self._mend = mend
+        self._was_damaged = was_damaged
+        self.spec = self._wanted = spec
         self.source_id = spec.source_id
         self._bus = bus
         self._lease = lease
@@ -88,18 +100,28 @@ class SourceWorker:
         self._asking = False  # the first question is in work
         self._trouble = trouble
         self._wakeup = asyncio.Event()
+        self._changed = asyncio.Event()
         self._state = DeciderState()
         self._registered = self._knows_place = True  # as of the last load
         self._place = ""  # in the run, as the server has it
         self._order = self._new_order(0)
         self._gaps: list[Gap] = []  # given up since the last hop; written with the next one
         self._to_free: tuple[BlobRef, ...] = ()  # blobs of the run before; freed with the next hop
-        self._attempts: dict[str, int] = {}
+        self._requests = requests
+        self._instructions = instructions
+        self._read_last = read_last
 
     def push(self, features: Features, delivery: Delivery[Features] | None) -> None:
         """Queues a chunk's features; no delivery = its entry was buried and only its place in the order is left."""
         self._incoming.append((features, delivery))
         self._wakeup.set()
+
+    def change(self, spec: SourceSpec) -> None:
+        """Takes changed settings; they are in force before the next chunk."""
+        if spec != self._wanted:
+            self._wanted = spec
+            self._changed.set()
+            self._wakeup.set()
 
     def ask(self, question: Delivery[Question]) -> None:
         """Queues a question."""
@@ -130,16 +152,18 @@ class SourceWorker:
     async def _work(self) -> None:
         while True:
             self._wakeup.clear()  # before the queues are read: a later push sets it again
+            await self._follow_settings()
             await self._order_incoming()
             await self._answer_questions()
             await self._decide_ready()
-            await self._expire_overdue()
+            if self._state.open:
+                self._state = await self._requests.expire_overdue(self._state)
             await self._wait()
 
     async def _contain(self, error: Exception) -> None:
         """Reports an unexpected error of this source, gives up an entry that caused it twice, and pauses."""
-        # A script that met a key of another type: mended, the source starts over at once.
-        mended = isinstance(error, ResponseError) and bool(await retry_forever(self._store.mend))
+        # A script that met a key of another type: mended, maybe by another process, the source starts over at once.
+        mended = isinstance(error, ResponseError) and bool(await retry_forever(self._mend) or "WRONGTYPE" in str(error))
         entry, message = self._in_work, f"{type(error).__name__}: {error}"
         delivery = self._questions.waiting[0] if self._asking else entry[1] if entry else None
         setback = self._trouble.failed(delivery.entry_id if delivery else "", message)
@@ -165,7 +189,8 @@ class SourceWorker:
             message = f"deciding pauses for {setback.pause_s:g} s: {message}"
             event = ErrorEvent(self.source_id, self._state.run, STAGE, message, self._now_s())
             await publish_error(self._bus, event)
-        await asyncio.sleep(setback.pause_s)
+        self._changed.clear()
+        await wait_or_timeout(self._changed, setback.pause_s)  # other settings may be the remedy
 
     async def forget(self) -> None:
         """Deletes the state unless the source was added again; the registry has ended its requests."""
@@ -193,7 +218,7 @@ class SourceWorker:
 
     async def _load_state(self) -> None:
         """Reads the state that the last hop saved, by this decider or the one before it."""
-        stored = await self._store.load()
+        stored = await self._load()
         self._state, self._registered, self._knows_place = stored.state, stored.registered, stored.knows_place
         self._place = stored.place
         if self._order.next_seq != self._state.next_seq:
@@ -203,21 +228,13 @@ class SourceWorker:
         self._gaps.clear()
 
     async def _load_after(self, features: Features) -> None:
-        """Reads the state after a refused hop; tells if a fail-over lost the newest: its entries are pending again."""
+        """Reads the state after a refused hop: the entry was settled, or a fail-over has lost the newest writes."""
         before = self._state
         await self._load_state()
-        if not went_back(before, self._state):
-            return
-        if not self._state.run:
-            if await self._is_superseded(features):
-                return  # the source was removed or replaced
-            if await self._store.was_decided():
-                self._state = before  # another process has deleted a damaged state
-                await self.keep_place()
-                await self._load_state()
-                return
-        self._metrics.errors_total.labels("server_went_back").inc()
-        await self._store.tell_lost(before, self._state)
+        if await self._was_damaged(before, self._state, features):
+            self._state = before
+            await self.keep_place()
+            await self._load_state()
 
     async def _order_incoming(self) -> None:
         """Moves incoming entries into the order; settles those of an older run, late ones and duplicates."""
@@ -274,8 +291,7 @@ class SourceWorker:
             if not self._registered:
                 await self._questions.refuse_first()
                 continue
-            if self._state.open:
-                await self._refresh_open()  # those that have ended leave room for others
+            self._state = await self._requests.refresh(self._state)  # those that have ended leave room for others
             after = await self._questions.take_first(self._state, self.spec)
             if after is None:
                 await self._load_state()
@@ -285,10 +301,21 @@ class SourceWorker:
         if self._questions.waiting:
             self._wakeup.set()
 
+    async def _follow_settings(self) -> None:
+        """Puts changed settings in force between two chunks; a new instruction takes the place of a running answer."""
+        self.spec = self._wanted
+        if not self._registered:
+            return
+        after = await self._instructions.follow(self._state, self.spec)
+        if after is None:
+            await self._load_state()
+        elif after is not self._state:
+            self._state, self._place = after, place_text(after)
+
     async def _decide_ready(self) -> None:
         while self._order:
-            if self._state.open:
-                await self._refresh_open()
+            await self._follow_settings()
+            self._state = await self._requests.refresh(self._state)
             if self._order.is_lossless() and has_open_feedback(self._state):
                 return  # a lossless source waits for the end of its request; a live one stays silent
             item = self._order.pop(self._bus.clock.monotonic_s(), self.spec.speak.gap_s)
@@ -355,30 +382,8 @@ class SourceWorker:
         self._hops.decided(hop, features, decision, spec.speak.strategy, now_s)
         if not decision.speak:
             return decision.state
-        last = await self._store.last_feedback()
+        last = await self._read_last()
         return self._hops.requested(hop, request_for(features, decision, spec, last, now_s), decision.state)
-
-    async def _refresh_open(self) -> None:
-        """Reads which open requests have ended, and frees the blobs that only they read."""
-        ids = [request.request_id for request in self._state.open]
-        self._attempts = await self._store.open_attempts(ids)
-        before = self._state
-        self._state, free = drop_ended_requests(before, self._attempts)
-        ended = [one for one in before.open if one.kind == "question" and one.request_id not in self._attempts]
-        if ended:
-            await self._run_hop(self._hops.forget_questions(self.source_id, ended))
-        if free:
-            await retry_forever(lambda: self._bus.free_blobs(free))
-
-    async def _expire_overdue(self) -> None:
-        """Ends requests past their deadline that no generator took, or that their generator did not end."""
-        if not self._state.open:
-            return
-        await self._refresh_open()
-        now_s, settings = self._now_s(), self._bus.settings
-        grace_s = settings.generator.timeout_s + settings.bus.idle_ms / 1000
-        for request, attempt, cause in overdue_requests(self._state, self._attempts, grace_s, now_s):
-            await self._run_hop(self._hops.end(self._state, self.source_id, request, cause, attempt, now_s))
 
     async def _run_hop(self, hop: Hop) -> HopResult:
         return await retry_forever(

@@ -14,7 +14,7 @@ from cornerman_common.gate import GateState
 from cornerman_shared.bus.messages import Action, BlobRef, ChunkRef, RequestKind
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Container
 
     from cornerman_shared.bus.messages import Action, BlobRef, Features, MovementSeen, RequestKind
 
@@ -54,6 +54,7 @@ class DeciderState:
     next_seq: int = 0
     ended: bool = False
     strategy: str = ""  # name of the strategy that `memory` belongs to
+    made_from: str | None = None  # the settings that `memory` was learned under; None = an older version wrote it
     memory: Memory = field(default_factory=dict)
     prompt: str = ""
     prompt_since_s: float = 0.0  # media time of the first chunk under `prompt`; older text belongs to another prompt
@@ -105,15 +106,6 @@ def question_context(state: DeciderState) -> tuple[ChunkRef, ...]:
     if state.context:
         return state.context
     return (state.latest,) if state.latest else ()
-
-
-def overdue_requests(
-    state: DeciderState, attempts: Mapping[str, int], grace_s: float, now_s: float
-) -> list[tuple[OpenRequest, int, str]]:
-    """Open requests past their deadline, each with its attempts (0 = no generator has taken it) and the cause."""
-    causes = {True: "no generator took it in time", False: "its generator did not finish it"}
-    found = [(request, attempts[request.request_id]) for request in state.open]
-    return [(one, tries, causes[tries == 0]) for one, tries in found if is_overdue(one, tries, grace_s, now_s)]
 
 
 def went_back(known: DeciderState, stored: DeciderState) -> bool:

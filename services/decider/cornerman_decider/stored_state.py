@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 from cornerman_decider.hops import STAGE
 from cornerman_decider.state import DeciderState
 from cornerman_decider.state_codec import PLACE_FIELD, STATE_FIELD, place_from, questions_from, state_from
-from cornerman_shared.bus.commit import publish_error, retry_forever
+from cornerman_shared.bus.commit import retry_forever
 from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD, LastFeedback
 from cornerman_shared.bus.mending import mend_source
-from cornerman_shared.bus.messages import ErrorEvent
 from cornerman_shared.bus.open_requests import cancelled_event, open_requests
-from cornerman_shared.bus.redis_client import redis_errors
-from cornerman_shared.bus.streams import read_number, read_numbers, text_of
+from cornerman_shared.bus.streams import read_number, text_of
 from cornerman_shared.errors import MalformedError
 from cornerman_shared.process.logs import get_logger
 
@@ -48,69 +46,6 @@ class StoredState:
     place: str = ""
 
 
-class StateStore:
-    """What the server has of one source, for the decider that holds the lease of its shard."""
-
-    def __init__(self, bus: Bus, hops: DeciderHops, lease: Lease, source_id: str) -> None:
-        self._bus, self._hops, self._lease, self._source_id = bus, hops, lease, source_id
-
-    async def load(self) -> StoredState:
-        """The state that the last hop saved; see `load_state`."""
-        return await load_state(self._bus, self._hops, self._lease, self._source_id)
-
-    async def mend(self) -> list[str]:
-        """Deletes damaged data of the source; returns what it was.
-
-        Raises:
-            RetryableError: no answer.
-        """
-        return await mend_source(self._bus, self._source_id, STAGE)
-
-    async def open_attempts(self, ids: list[str]) -> dict[str, int]:
-        """Attempts of those of these requests that have not ended, by id; 0 = no generator has taken it."""
-
-        async def read() -> list[bytes | None]:
-            with redis_errors():
-                return list(await self._bus.redis.hmget(self._bus.keys(self._source_id).open_requests, ids))
-
-        while None in (found := read_numbers(ids, await retry_forever(read))).values():
-            await retry_forever(self.mend)
-        return {request_id: attempt or 0 for request_id, attempt in found.items()}
-
-    async def last_feedback(self) -> LastFeedback | None:
-        """The last feedback; None if there is none, or if it cannot be read."""
-
-        async def read() -> bytes | None:
-            with redis_errors():
-                key = self._bus.keys(self._source_id).decider_state(self._source_id)
-                found: bytes | None = await self._bus.redis.hget(key, LAST_FEEDBACK_FIELD)
-            return found
-
-        try:
-            return LastFeedback.read(await retry_forever(read))
-        except MalformedError as error:  # only a repeat is not noticed; the next reply replaces it
-            log.warning("last_feedback_unreadable", source_id=self._source_id, error=str(error))
-            return None
-
-    async def was_decided(self) -> bool:
-        """Whether a chunk of the source's run was decided, as its counters say."""
-
-        async def read() -> bool:
-            with redis_errors():
-                key = self._bus.keys(self._source_id).counters(self._source_id)
-                return bool(await self._bus.redis.hexists(key, "decided"))
-
-        return await retry_forever(read)
-
-    async def tell_lost(self, known: DeciderState, stored: DeciderState) -> None:
-        """Tells that the server has an older state than it acknowledged: the decisions since then are made again."""
-        lost = known.next_seq - stored.next_seq
-        log.error("state_went_back", source_id=self._source_id, run=known.run, at=known.next_seq, lost=lost)
-        message = f"the server lost the newest {lost} decisions in a fail-over; they are made again"
-        event = ErrorEvent(self._source_id, known.run, STAGE, message, self._bus.clock.now_s())
-        await publish_error(self._bus, event)
-
-
 async def load_state(bus: Bus, hops: DeciderHops, lease: Lease, source_id: str) -> StoredState:
     """Reads the state; waits while the server is unreachable.
 
@@ -142,6 +77,22 @@ async def load_state(bus: Bus, hops: DeciderHops, lease: Lease, source_id: str) 
     return StoredState(state, incarnation, registered, knows_place, place_there)
 
 
+async def read_last_feedback(bus: Bus, source_id: str) -> LastFeedback | None:
+    """What was said last about the source; None if there is nothing that can be read."""
+    key = bus.keys(source_id).decider_state(source_id)
+
+    async def read() -> bytes | None:
+        async with bus.key_types.reading(key):
+            found: bytes | None = await bus.redis.hget(key, LAST_FEEDBACK_FIELD)
+        return found
+
+    try:
+        return LastFeedback.read(await retry_forever(read))
+    except MalformedError as error:  # only a repeat is not noticed; the next reply replaces it
+        log.warning("last_feedback_unreadable", source_id=source_id, error=str(error))
+        return None
+
+
 async def _with_questions(
     bus: Bus, hops: DeciderHops, lease: Lease, source_id: str, state: DeciderState, fields: Mapping[bytes, bytes]
 ) -> DeciderState:
@@ -161,13 +112,15 @@ async def _with_questions(
 
 async def _read(bus: Bus, source_id: str) -> tuple[dict[bytes, bytes], bytes | None, bool]:
     keys = bus.keys(source_id)
-    with redis_errors():
-        # MULTI: the state and the incarnation that it is compared with are of one moment.
-        async with bus.redis.pipeline(transaction=True) as pipe:
-            pipe.hgetall(keys.decider_state(source_id))
-            pipe.hget(keys.incarnations, source_id)
-            pipe.hexists(keys.sources, source_id)
-            fields, number, registered = await pipe.execute()
+    # MULTI: the state and the incarnation that it is compared with are of one moment.
+    async with (
+        bus.key_types.reading(keys.incarnations, keys.sources, keys.decider_state(source_id)),
+        bus.redis.pipeline(transaction=True) as pipe,
+    ):
+        pipe.hgetall(keys.decider_state(source_id))
+        pipe.hget(keys.incarnations, source_id)
+        pipe.hexists(keys.sources, source_id)
+        fields, number, registered = await pipe.execute()
     return fields, number, bool(registered)
 
 

@@ -8,11 +8,16 @@ from cornerman_common.model_location import require_model_extra
 
 if TYPE_CHECKING:
     from cornerman_generator.protocol import Generator
+    from cornerman_shared.clock import Clock
     from cornerman_shared.settings.tree import GeneratorSettings
 
 
-def make_generator(settings: GeneratorSettings) -> Generator:
+def make_generator(settings: GeneratorSettings, clock: Clock | None = None) -> Generator:
     """The back end that the settings name; may take seconds, so call it in a thread.
+
+    Args:
+        settings: of the generator.
+        clock: that deadlines of requests are compared with; None = this machine's.
 
     Raises:
         ConfigError: its model cannot be loaded, or a setting it needs is missing.
@@ -24,7 +29,7 @@ def make_generator(settings: GeneratorSettings) -> Generator:
     if settings.backend == "openai":
         from cornerman_generator.openai import OpenAIGenerator
 
-        return OpenAIGenerator.load(settings)
+        return OpenAIGenerator.load(settings, clock)
     require_model_extra(f"generator.backend = {settings.backend}")
     if settings.backend == "vlm":
         from cornerman_generator.vlm import VlmGenerator
@@ -33,7 +38,7 @@ def make_generator(settings: GeneratorSettings) -> Generator:
     if settings.backend == "vllm":
         from cornerman_generator.vllm import VllmGenerator
 
-        return VllmGenerator.load(settings)
+        return VllmGenerator.load(settings, clock)
     from cornerman_generator.mobile_videogpt import MobileVideoGPTGenerator
 
     return MobileVideoGPTGenerator.load(settings)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 
 from cornerman_common.model_location import model_path, set_threads, torch_device, torch_dtype
+from cornerman_generator.adapter_switch import AdapterSwitch, load_adapters
 from cornerman_generator.core import require_tokens
 from cornerman_generator.protocol import TextDelta
 from cornerman_generator.threads import in_thread
@@ -37,7 +37,7 @@ class MobileVideoGPTGenerator:
     Args:
         model: with its language half and tokenizer.
         name: its name in messages.
-        adapters: LoRA adapters by name; a request may also name a folder.
+        adapters: folders or hub names of LoRA adapters by the name that requests use.
         slots: requests at once.
     """
 
@@ -54,8 +54,8 @@ class MobileVideoGPTGenerator:
         """Reads the language half only.
 
         Raises:
-            ConfigError: the checkpoint is missing, damaged or without a tokenizer, or the device is missing or cannot
-                quantize.
+            ConfigError: the checkpoint is missing, damaged or without a tokenizer, an adapter does not fit it, or the
+                device is missing or cannot quantize.
         """
         set_threads(settings.threads)
         path = model_path("generator.model", settings.model)
@@ -70,9 +70,10 @@ class MobileVideoGPTGenerator:
             )
         except (ModelError, OSError, ValueError) as error:
             raise ConfigError(f"generator.model = {path!r} cannot be loaded: {error}") from error
+        load_adapters(model, settings.adapters)
         if model.tokenizer is None:
             raise ConfigError(f"generator.model = {path!r} has no tokenizer; put tokenizer.json into its folder")
-        generator = cls(model, Path(path).name, settings.adapters, settings.concurrency)
+        generator = cls(model, Path(path).name, settings.adapters, settings.slots)
         generator.warm_up()
         return generator
 
@@ -116,67 +117,6 @@ class MobileVideoGPTGenerator:
                     yield TextDelta(delta.text, delta.n_tokens, delta.stats.prompt_tokens if delta.stats else 0)
         except (ModelError, RuntimeError, ValueError) as error:
             raise GenerationError(f"{self.model}: {error}") from error
-
-
-class AdapterSwitch:
-    """Runs requests with one adapter together, and changes the adapter when no request is running.
-
-    Args:
-        model: the model that takes the adapters.
-        folders: the adapters' folders by name.
-    """
-
-    def __init__(self, model: MobileVideoGPT, folders: Mapping[str, str]) -> None:
-        self._model = model
-        self._folders = folders
-        self._idle = threading.Condition()
-        self._running = 0
-
-    @contextmanager
-    def using(self, wanted: str) -> Iterator[None]:
-        """Runs the body with this adapter active; empty = none.
-
-        Raises:
-            GenerationError: the adapter is unknown, or of another model.
-        """
-        # An adapter is weights in the shared model: a switch would change the text of replies in work.
-        with self._idle:
-            self._idle.wait_for(lambda: self._running == 0 or self._active() == wanted)
-            if self._active() != wanted:
-                self._switch(wanted)
-            self._running += 1
-        try:
-            yield
-        finally:
-            with self._idle:
-                self._running -= 1
-                self._idle.notify_all()
-
-    def _active(self) -> str:
-        return self._model.active_adapter or ""
-
-    def _switch(self, wanted: str) -> None:
-        lora = self._model.lora
-        change: Callable[[], None]
-        if not wanted:
-            change = lora.unload
-        elif wanted not in self._folders and wanted not in lora.names and not Path(wanted).is_absolute():
-            # Otherwise the name would be looked up in a model hub.
-            known = ", ".join(self._folders) or "none"
-            raise GenerationError(
-                f"adapter {wanted!r} cannot be used: generator.adapters names {known}; a whole path will do"
-            )
-        elif wanted in lora.names:
-            change = lambda: lora.activate(wanted)  # noqa: E731
-        else:
-            change = lambda: lora.load(self._folders.get(wanted, wanted), wanted)  # noqa: E731
-        try:
-            change()
-        except (ModelError, OSError, ValueError) as error:
-            known = ", ".join(self._folders) or "none"
-            raise GenerationError(
-                f"adapter {wanted!r} cannot be used: {error}. generator.adapters names {known}; a folder will do too"
-            ) from error
 
 
 def action_of(request: Request) -> str | None:

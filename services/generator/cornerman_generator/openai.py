@@ -1,42 +1,56 @@
-"""OpenAI back end: frames to any OpenAI-compatible server (vLLM, SGLang, Ollama, a hosted one), text streamed back."""
+"""OpenAI back end: frames to any OpenAI-compatible server (vLLM, SGLang, Ollama, llama.cpp, a hosted one)."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cornerman_generator.adapter_names import listed_adapter
+from cornerman_generator.chat_piece import chat_piece
 from cornerman_generator.core import distinct_frames
 from cornerman_generator.data_uri import data_uri
 from cornerman_generator.protocol import TextDelta
 from cornerman_generator.spoken_prompt import spoken_prompt
 from cornerman_generator.sse import CompletionServer, odd_piece
+from cornerman_generator.token_count import TokenCount
 from cornerman_shared.errors import ConfigError
 
 if TYPE_CHECKING:
     from cornerman_generator.protocol import Wants
     from cornerman_shared.bus.chunk_input import ChunkInput
     from cornerman_shared.bus.messages import Request
+    from cornerman_shared.clock import Clock
     from cornerman_shared.settings.tree import GeneratorSettings
 
-MAX_IMAGES = 8
+PATH = "/chat/completions"
 
 
 class OpenAIGenerator:
-    """`POST {base_url}/chat/completions` with the newest frames as JPEG data URIs.
+    """`POST {base_url}/chat/completions` with the frames as JPEG data URIs; text is streamed back.
 
     Args:
         server: the connection.
         model: name of the model at the server.
+        adapters: names of adapters, and the models at the server that they stand for.
+        max_images: most frames of a request.
     """
 
     wants: Wants = "frames"
 
-    def __init__(self, server: CompletionServer, model: str) -> None:
+    def __init__(
+        self,
+        server: CompletionServer,
+        model: str,
+        adapters: Mapping[str, str] | None = None,
+        max_images: int = 32,
+    ) -> None:
         self._server = server
         self.model = model
+        self._adapters = adapters or {}
+        self._max_images = max_images
 
     @classmethod
-    def load(cls, settings: GeneratorSettings) -> OpenAIGenerator:
+    def load(cls, settings: GeneratorSettings, clock: Clock | None = None) -> OpenAIGenerator:
         """Makes the client; no request is sent yet.
 
         Raises:
@@ -44,45 +58,41 @@ class OpenAIGenerator:
         """
         if not settings.model:
             raise ConfigError("generator.model is empty; give the name of the model at the server")
-        return cls(CompletionServer.of(settings), settings.model)
+        server = CompletionServer.of(settings, clock)
+        return cls(server, settings.model, settings.adapters, settings.max_images)
 
     async def generate(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncIterator[TextDelta]:
-        """One delta for each piece that the server sends."""
-        n_input = 0
-        async for event in self._server.stream("/chat/completions", chat_body(self.model, request, chunks)):
+        """One delta for each piece that the server sends; the last one has the tokens that the server counted."""
+        body = chat_body(self._name_of(request), request, chunks, self._max_images)
+        count = TokenCount(self.model)
+        async for event in count.events(self._server, PATH, body, request.deadline_at_s):
+            if isinstance(event, TextDelta):
+                yield event
+                continue
             try:
-                texts, n_prompt = chat_piece(event)
+                piece = chat_piece(event)
             except (AttributeError, TypeError):
                 raise odd_piece(self._server.base_url, event) from None
-            n_input = n_prompt or n_input
-            for text in texts:
-                yield TextDelta(text, 1, n_input)
-        if n_input:  # usage comes last, after the text
-            yield TextDelta("", 0, n_input)
+            count.add(piece.n_input, piece.n_reply)
+            for _ in piece.thoughts:
+                yield count.thought()
+            for text in piece.texts:
+                yield count.text(text)
+        yield count.total()
+
+    def _name_of(self, request: Request) -> str:
+        """The model that the server is asked for: its own name, or what the operator calls an adapter."""
+        return listed_adapter(request.adapter, self._adapters) or self.model
 
     async def close(self) -> None:
         """Closes the connections."""
         await self._server.close()
 
 
-def chat_piece(event: dict[str, Any]) -> tuple[list[str], int]:
-    """Texts of a piece, and the tokens of the prompt, 0 = not said.
-
-    Raises:
-        AttributeError: a part is not an object.
-        TypeError: a text is not text, or a count is not one.
-    """
-    n_input = (event.get("usage") or {}).get("prompt_tokens") or 0
-    texts = [(choice.get("delta") or {}).get("content") or "" for choice in event.get("choices") or []]
-    if not all(isinstance(text, str) for text in texts) or not isinstance(n_input, int) or not 0 <= n_input < 2**31:
-        raise TypeError("a text or a count is of another type")
-    return [text for text in texts if text], n_input
-
-
-def chat_body(model: str, request: Request, chunks: Sequence[ChunkInput]) -> dict[str, Any]:
-    """The request in the chat format. Servers stream about one token a piece, so pieces are counted as tokens."""
+def chat_body(model: str, request: Request, chunks: Sequence[ChunkInput], max_images: int) -> dict[str, Any]:
+    """The request in the chat format, with every distinct frame of the chunks up to `max_images`."""
     content: list[dict[str, Any]] = [
-        {"type": "image_url", "image_url": {"url": data_uri(frame)}} for frame in distinct_frames(chunks, MAX_IMAGES)
+        {"type": "image_url", "image_url": {"url": data_uri(frame)}} for frame in distinct_frames(chunks, max_images)
     ]
     content.append({"type": "text", "text": spoken_prompt(request)})
     messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
@@ -90,11 +100,10 @@ def chat_body(model: str, request: Request, chunks: Sequence[ChunkInput]) -> dic
         messages.insert(0, {"role": "system", "content": request.system_prompt})
     sampling = request.sampling
     return {
-        "model": request.adapter or model,
+        "model": model,
         "messages": messages,
         "max_tokens": sampling.max_new_tokens,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "stream": True,
-        "stream_options": {"include_usage": True},
     }

@@ -18,12 +18,22 @@ Wants = Literal["nothing", "tokens", "frames"]
 class TextDelta:
     """A piece of text, to be appended.
 
-    `n_tokens` is the number of tokens in it; `n_input_tokens` is the length of the prompt, 0 while it is unknown.
+    Attributes:
+        n_tokens: in this piece; a piece without text counts tokens that are not shown.
+        n_input_tokens: length of the prompt; 0 while it is unknown.
+        n_reply_tokens: of the whole reply, as its server counted them; 0 = `n_tokens` are counted.
+        guessed: the server counted nothing: pieces of text were counted as tokens.
+        voids: the text before this piece was not meant for people; this piece begins the reply again.
+        handled: kind of an error that was handled before this piece, for the counter of errors; empty = none.
     """
 
     text: str
     n_tokens: int
     n_input_tokens: int = 0
+    n_reply_tokens: int = 0
+    guessed: bool = False
+    voids: bool = False
+    handled: str = ""
 
 
 class Generator(Protocol):

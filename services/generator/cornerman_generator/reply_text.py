@@ -1,22 +1,28 @@
-"""Cleans and bounds what a back end says, before anything else reads it."""
+"""What a back end says, without its reasoning, cleaned and bounded, before anything else reads it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cornerman_generator.protocol import TextDelta
+from cornerman_generator.reasoning import ReasoningFilter
+from cornerman_shared.errors import GenerationError
 from cornerman_shared.text import ELLIPSIS, clean_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
-    from cornerman_generator.protocol import Generator, TextDelta, Wants
+    from cornerman_generator.protocol import Generator, Wants
     from cornerman_shared.bus.chunk_input import ChunkInput
     from cornerman_shared.bus.messages import Request
 
 
 class BoundedGenerator:
-    """A back end whose replies are valid, printable and bounded.
+    """A back end whose replies are answers without reasoning: valid, printable and bounded.
+
+    A model whose replies begin inside the reasoning gives itself away by a closing tag. Of the first such reply the
+    text before the tag is voided; later replies are held back up to the tag.
 
     Args:
         inner: the back end.
@@ -26,6 +32,7 @@ class BoundedGenerator:
     def __init__(self, inner: Generator, max_chars: int) -> None:
         self._inner = inner
         self._max_chars = max_chars
+        self._begins_inside = False
         self.wants: Wants = inner.wants
 
     @property
@@ -34,12 +41,46 @@ class BoundedGenerator:
         return self._inner.model
 
     def generate(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncIterator[TextDelta]:
-        """The back end's deltas, cleaned."""
-        return clean_deltas(self._inner.generate(request, chunks), self._max_chars)
+        """The back end's deltas, cleaned.
+
+        Raises:
+            GenerationError: of the back end; or the model reasoned until its tokens were used up.
+        """
+        return clean_deltas(self._answers(request, chunks), self._max_chars)
 
     async def close(self) -> None:
         """Closes the back end."""
         await self._inner.close()
+
+    async def _answers(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncGenerator[TextDelta, None]:
+        """The deltas without reasoning."""
+        spoken = ReasoningFilter(self._begins_inside)
+        deltas = self._inner.generate(request, chunks)
+        n_tokens, said, delta = 0, False, None
+        limit = request.sampling.max_new_tokens
+        try:
+            async for delta in deltas:
+                n_tokens += delta.n_tokens
+                text, voids = spoken.push(delta.text)
+                said = bool(text.strip()) or (said and not voids)
+                yield replace(delta, text=text, voids=voids)
+            truncated = n_tokens >= limit
+            if delta is not None and (rest := spoken.end(truncated)).text:
+                said = said or bool(rest.text.strip())
+                yield TextDelta(rest.text, 0, delta.n_input_tokens, voids=rest.voids)
+        finally:
+            self._begins_inside = self._begins_inside or spoken.began_inside
+            await _close(deltas)
+        if not said and n_tokens and (spoken.found or (self._begins_inside and truncated)):
+            raise no_answer(n_tokens)
+
+
+def no_answer(n_tokens: int) -> GenerationError:
+    """The error for a model that used up its tokens before the answer began."""
+    return GenerationError(
+        f"the model reasoned for {n_tokens} tokens and gave no answer; raise say.max_new_tokens, "
+        "or turn its reasoning off at the server"
+    )
 
 
 class TextCleaner:
@@ -87,12 +128,18 @@ async def clean_deltas(deltas: AsyncIterator[TextDelta], max_chars: int) -> Asyn
     try:
         delta = None
         async for delta in deltas:
+            if delta.voids:
+                cleaner = TextCleaner(max_chars)
             yield replace(delta, text=cleaner.push(delta.text))
             if cleaner.full:
                 return
         if delta is not None and (rest := cleaner.end()):
-            yield replace(delta, text=rest, n_tokens=0)
+            yield replace(delta, text=rest, n_tokens=0, voids=False, handled="")
     finally:
-        close = getattr(deltas, "aclose", None)  # the protocol asks for an iterator; generators can be closed
-        if close is not None:
-            await close()
+        await _close(deltas)
+
+
+async def _close(deltas: AsyncIterator[TextDelta]) -> None:
+    close = getattr(deltas, "aclose", None)  # the protocol asks for an iterator; generators can be closed
+    if close is not None:
+        await close()

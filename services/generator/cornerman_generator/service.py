@@ -34,11 +34,14 @@ async def generate_loop(context: Context) -> None:
         ConfigError: the back end cannot be loaded.
     """
     with context.health.loading():
-        generator = await asyncio.to_thread(make_generator, context.settings.generator)
+        generator = await asyncio.to_thread(make_generator, context.settings.generator, context.bus.clock)
     settings = context.settings.generator
     abilities = speaker_abilities(settings)
     context.health.report_models(
-        backend=settings.backend, model=settings.model, abilities=json.dumps(abilities.to_dict())
+        backend=settings.backend,
+        model=settings.model,
+        abilities=json.dumps(abilities.to_dict()),
+        adapters=json.dumps(list(settings.adapters)),
     )
     context.log.info("generator_ready", model=generator.model, backend=context.settings.generator.backend)
     try:
@@ -49,7 +52,7 @@ async def generate_loop(context: Context) -> None:
 
 async def answer_loop(context: Context, generator: Generator, abilities: Abilities = GENERAL) -> None:
     """Answers requests until the process is told to stop; then finishes those in work and releases those that wait."""
-    bus, slots = context.bus, context.settings.generator.concurrency
+    bus, slots = context.bus, context.settings.generator.slots
     generator = BoundedGenerator(generator, context.settings.generator.max_reply_chars)
 
     def tombstone(request: Request, reason: str) -> Hop:
@@ -78,11 +81,17 @@ async def answer_loop(context: Context, generator: Generator, abilities: Abiliti
     declines = partial(decline, abilities=abilities)
     # Counts those that another worker took from us and that still stop; the consumer no longer counts them.
     free = asyncio.Semaphore(slots)
+    spent = 0.0  # since the process started
 
     async def answer(delivery: Delivery[Request]) -> None:
         async with free:
             try:
-                await RequestWorker(bus, generator, context.metrics, delivery, declines).run()
+                worker = RequestWorker(bus, generator, context.metrics, delivery, declines)
+                await worker.run()
+                if worker.cost:
+                    nonlocal spent
+                    spent += worker.cost
+                    context.health.report(cost=round(spent, 6))
             except Exception as error:
                 if not is_contained(error):
                     raise

@@ -1,14 +1,21 @@
-"""Client for OpenAI-compatible servers: one POST, `data:` lines back, errors with the server's own message."""
+"""Client for OpenAI-compatible servers: one POST, `data:` lines back, errors with the server's own message.
+
+A request that a server refuses for now is sent again, until the first piece of an answer has come.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import httpx
 
 from cornerman_common.model_checks import check_base_url
+from cornerman_generator.server_retries import BusyServerError, is_temporary, retrying, wait_asked_s
+from cornerman_shared.clock import Clock, SystemClock
 from cornerman_shared.errors import GenerationError
 from cornerman_shared.redact import redact_url
 from cornerman_shared.text import clean_text
@@ -18,6 +25,31 @@ if TYPE_CHECKING:
 
 SHOWN_CHARACTERS = 300
 
+Pieces = AsyncGenerator[dict[str, Any], None]
+
+
+class RefusedRequestError(GenerationError):
+    """The server refused the request itself: another try would be refused, too."""
+
+    def __init__(self, message: str, status: int, detail: str) -> None:
+        super().__init__(message)
+        self.status, self.detail = status, detail
+
+
+@dataclass(frozen=True, slots=True)
+class ServerPatience:
+    """How long a request to a server may take.
+
+    Attributes:
+        timeout_s: for connecting and between two pieces, seconds.
+        retries: tries after the first one, at most.
+        retry_for_s: no try begins later than this, seconds after the first one.
+    """
+
+    timeout_s: float
+    retries: int = 0
+    retry_for_s: float = 0.0
+
 
 class CompletionServer:
     """A connection pool to one server.
@@ -25,51 +57,118 @@ class CompletionServer:
     Args:
         base_url: up to and including `/v1`, as for OpenAI's own clients.
         api_key: sent as a bearer token; empty = none.
-        timeout_s: for connecting and between two pieces, seconds.
+        patience: how long it may take.
         max_line_bytes: a longer line ends the response, so that one without an end does not fill the memory.
+        clock: that deadlines of requests are compared with.
 
     Raises:
         ConfigError: the address is not an http or https URL.
     """
 
-    def __init__(self, base_url: str, api_key: str, timeout_s: float, max_line_bytes: int = 2**20) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str,
+        patience: ServerPatience,
+        max_line_bytes: int = 2**20,
+        clock: Clock | None = None,
+    ) -> None:
         check_base_url(base_url)
         self.base_url = base_url.rstrip("/")
+        self._patience = patience
+        self._clock = clock or SystemClock()
         self._max_line_bytes = max_line_bytes
+        self._counts = True  # until it refuses to
         # A compressed answer could be a thousand times as large as what arrives.
         headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
         # A redirect could carry the key to another host.
-        self._client = httpx.AsyncClient(headers=headers, timeout=httpx.Timeout(timeout_s), follow_redirects=False)
+        self._client = httpx.AsyncClient(
+            headers=headers, timeout=httpx.Timeout(patience.timeout_s), follow_redirects=False
+        )
 
     @classmethod
-    def of(cls, settings: GeneratorSettings) -> CompletionServer:
+    def of(cls, settings: GeneratorSettings, clock: Clock | None = None) -> CompletionServer:
         """The server that the settings name."""
-        return cls(settings.base_url, settings.api_key, settings.timeout_s, settings.max_line_bytes)
+        # The last try has the other half of the time without a token.
+        patience = ServerPatience(settings.timeout_s, settings.retries, settings.stall_s / 2)
+        return cls(settings.base_url, settings.api_key, patience, settings.max_line_bytes, clock)
 
-    async def stream(self, path: str, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
-        """The JSON objects of the response's `data:` lines, until `[DONE]`.
+    async def stream(
+        self, path: str, body: dict[str, Any], deadline_at_s: float = 0.0, report: Callable[[], None] = lambda: None
+    ) -> AsyncIterator[dict[str, Any]]:
+        """The JSON objects of the response's `data:` lines, until `[DONE]`; the last one counts the tokens.
+
+        A server that refuses to count is asked without.
+
+        Args:
+            deadline_at_s: no further try begins after it, unix seconds; 0 = no deadline.
+            report: called before each further try.
 
         Raises:
-            GenerationError: the server refused, failed, or broke off.
+            RefusedRequestError: the server refused the request itself.
+            GenerationError: the server failed, or broke off.
         """
         where = f"{redact_url(self.base_url)}{path}"
+        limit_s = self._patience.retry_for_s
+        if deadline_at_s:
+            limit_s = min(limit_s, deadline_at_s - self._clock.now_s())
+        async for attempt in retrying(self._patience.retries, limit_s, report):
+            with attempt:
+                pieces, first = await self._begin(path, body, where)
+        async with aclosing(pieces):
+            if first is None:
+                return
+            yield first
+            async for event in pieces:
+                yield event
+
+    async def _begin(self, path: str, body: dict[str, Any], where: str) -> tuple[Pieces, dict[str, Any] | None]:
+        """Sends the request; returns the pieces that follow, and the first one, None at the end."""
+        wanted = {**body, "stream_options": {"include_usage": True}} if self._counts else body
+        pieces = self._pieces(path, wanted, where)
+        try:
+            return pieces, await anext(pieces, None)
+        except RefusedRequestError as error:
+            if not self._counts or error.status not in (400, 422) or "stream_options" not in error.detail:
+                raise
+        except BaseException:
+            await pieces.aclose()
+            raise
+        self._counts = False
+        return await self._begin(path, body, where)
+
+    async def _pieces(self, path: str, body: dict[str, Any], where: str) -> Pieces:
+        """One try. Before its first piece, errors that may pass are a `BusyServerError`."""
+        begun = False
         try:
             async with self._client.stream("POST", f"{self.base_url}{path}", json=body) as response:
                 if (encoding := response.headers.get("Content-Encoding", "identity")) != "identity":
                     raise GenerationError(f"{where} compresses its answer ({encoding[:20]!r}); it must send it plain")
                 if response.status_code != 200:
-                    detail = clean_text(await _beginning(response), SHOWN_CHARACTERS)
-                    raise GenerationError(f"{where} answered {response.status_code}: {detail}")
+                    await self._refuse(response, where)
                 async for line in _lines(response, self._max_line_bytes, where):
                     if not line.startswith("data:"):
                         continue  # keep-alive comments and blank lines
                     data = line[len("data:") :].strip()
                     if data == "[DONE]":
                         return
-                    yield _object(data, where)
-                raise GenerationError(f"{where} broke off before the end of the response")
+                    event = _object(data, where, may_retry=not begun)
+                    begun = True
+                    yield event
+                message = f"{where} broke off before the end of the response"
+                raise GenerationError(message) if begun else BusyServerError(message)
         except httpx.HTTPError as error:
-            raise GenerationError(f"{where} failed: {error or type(error).__name__}") from error
+            message = f"{where} failed: {error or type(error).__name__}"
+            # The server was not there, or closed an old connection; a slow one is not asked again.
+            passes = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.RemoteProtocolError)
+            raise BusyServerError(message) if passes and not begun else GenerationError(message) from error
+
+    async def _refuse(self, response: httpx.Response, where: str) -> NoReturn:
+        detail = clean_text(await _beginning(response), SHOWN_CHARACTERS)
+        message, status = f"{where} answered {response.status_code}: {detail}", response.status_code
+        if is_temporary(status, response.headers, detail):
+            raise BusyServerError(message, wait_asked_s(response.headers, self._clock.now_s()))
+        raise RefusedRequestError(message, status, detail)
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -110,13 +209,17 @@ def odd_piece(base_url: str, event: dict[str, Any]) -> GenerationError:
     return GenerationError(f"{redact_url(base_url)} sent a piece of another form than OpenAI's: {shown}")
 
 
-def _object(data: str, where: str) -> dict[str, Any]:
+def _object(data: str, where: str, *, may_retry: bool) -> dict[str, Any]:
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise GenerationError(f"{where} sent something other than a JSON object: {data[:SHOWN_CHARACTERS]!r}")
-    if "error" in found:
-        raise GenerationError(f"{where} reports: {json.dumps(found['error'])[:SHOWN_CHARACTERS]}")
+    if found.get("error"):
+        error = found["error"]
+        shown = json.dumps(error)[:SHOWN_CHARACTERS]
+        code = error.get("code") if isinstance(error, dict) else None
+        passes = may_retry and isinstance(code, int) and is_temporary(code, {}, shown)
+        raise BusyServerError(f"{where} reports: {shown}") if passes else GenerationError(f"{where} reports: {shown}")
     return found

@@ -9,17 +9,20 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from cornerman_common.model_location import model_path
+from cornerman_generator.adapter_names import listed_adapter
+from cornerman_generator.chat_piece import counted
 from cornerman_generator.core import require_tokens
 from cornerman_generator.mobile_videogpt import action_of, frame_ids, torch_tokens
 from cornerman_generator.protocol import TextDelta
 from cornerman_generator.sse import CompletionServer, odd_piece
+from cornerman_generator.token_count import TokenCount
 from cornerman_pose.facts import prompt_with_facts
 from cornerman_shared.errors import ConfigError, GenerationError
 from mobile_videogpt import MobileVideoGPT
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from cornerman_generator.protocol import Wants
     from cornerman_shared.bus.chunk_input import ChunkInput
     from cornerman_shared.bus.messages import Request
+    from cornerman_shared.clock import Clock
     from cornerman_shared.settings.tree import GeneratorSettings
 
 
@@ -39,30 +43,34 @@ class VllmGenerator:
         server: the connection.
         model: with its language half, to assemble prompts; it generates nothing.
         name: of the model at the server.
+        adapters: names of adapters, and the models at the server that they stand for.
     """
 
     wants: Wants = "tokens"
 
-    def __init__(self, server: CompletionServer, model: MobileVideoGPT, name: str) -> None:
+    def __init__(
+        self, server: CompletionServer, model: MobileVideoGPT, name: str, adapters: Mapping[str, str] | None = None
+    ) -> None:
         self._server = server
         self._model = model
         self.model = name
+        self._adapters = adapters or {}
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="assemble")
 
     @classmethod
-    def load(cls, settings: GeneratorSettings) -> VllmGenerator:
+    def load(cls, settings: GeneratorSettings, clock: Clock | None = None) -> VllmGenerator:
         """Reads the language half to the CPU, for its embeddings.
 
         Raises:
             ConfigError: no address is set, or the checkpoint cannot be read.
         """
         path = model_path("generator.model", settings.model)
-        server = CompletionServer.of(settings)
+        server = CompletionServer.of(settings, clock)
         try:
             model = MobileVideoGPT.from_pretrained(path, part="language", dtype=torch.float32, device="cpu")
         except (ModelError, OSError, ValueError) as error:
             raise ConfigError(f"generator.model = {path!r} cannot be loaded: {error}") from error
-        return cls(server, model, settings.model or path)
+        return cls(server, model, settings.model or path, settings.adapters)
 
     async def generate(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncIterator[TextDelta]:
         """One delta for each piece that the server sends."""
@@ -70,7 +78,7 @@ class VllmGenerator:
         embeds, n_input = await loop.run_in_executor(self._pool, self._embeds, request, chunks)
         sampling = request.sampling
         body: dict[str, Any] = {
-            "model": request.adapter or self.model,
+            "model": listed_adapter(request.adapter, self._adapters) or self.model,
             "prompt_embeds": embeds,
             "max_tokens": sampling.max_new_tokens,
             "temperature": sampling.temperature,
@@ -78,13 +86,22 @@ class VllmGenerator:
             "repetition_penalty": sampling.repetition_penalty,
             "stream": True,
         }
-        async for event in self._server.stream("/completions", body):
+        count = TokenCount(self.model, n_input)
+        async for event in count.events(self._server, "/completions", body, request.deadline_at_s):
+            if isinstance(event, TextDelta):
+                yield event
+                continue
             choices = event.get("choices") or []
-            if not all(isinstance(one, dict) and isinstance(one.get("text") or "", str) for one in choices):
+            try:
+                count.add(*counted(event))
+                texts = [one.get("text") or "" for one in choices]
+            except (AttributeError, TypeError):
+                texts = [None]
+            if not all(isinstance(text, str) for text in texts):
                 raise odd_piece(self._server.base_url, event)
-            for text in (one.get("text") or "" for one in choices):
-                if text:
-                    yield TextDelta(text, 1, n_input)
+            for text in filter(None, texts):
+                yield count.text(text)
+        yield count.total()
 
     async def close(self) -> None:
         """Closes the connections."""

@@ -56,7 +56,9 @@ class Metrics:
     requests_total: Counter = field(init=False)
     first_token_seconds: Histogram = field(init=False)
     generate_seconds: Histogram = field(init=False)
+    input_tokens_total: Counter = field(init=False)
     output_tokens_total: Counter = field(init=False)
+    cost_total: Counter = field(init=False)
     # everywhere
     stage_seconds: Histogram = field(init=False)
     errors_total: Counter = field(init=False)
@@ -123,7 +125,9 @@ DECLARED: Final[dict[str, Maker]] = {
     ),
     "first_token_seconds": _histogram("first_token_seconds", "Request taken to first text.", SLOW_S),
     "generate_seconds": _histogram("generate_seconds", "Request taken to last text.", SLOW_S),
+    "input_tokens_total": _counter("input_tokens_total", "Tokens of prompts."),
     "output_tokens_total": _counter("output_tokens_total", "Tokens generated."),
+    "cost_total": _counter("cost_total", "Price of the tokens, by generator.price_input and price_output."),
     "stage_seconds": _histogram(
         "stage_seconds", "Time between two stages, by the stage that was reached.", SLOW_S, "stage"
     ),
@@ -144,7 +148,11 @@ OWNERS: Final[dict[str, tuple[str, ...]]] = {
     **dict.fromkeys(("encode_seconds", "encode_batch_chunks", "poses_total"), ("encoder",)),
     **dict.fromkeys(("decisions_total", "chunks_held"), ("decider",)),
     **dict.fromkeys(
-        ("requests_total", "first_token_seconds", "generate_seconds", "output_tokens_total"), ("generator",)
+        (
+            *("requests_total", "first_token_seconds", "generate_seconds"),
+            *("input_tokens_total", "output_tokens_total", "cost_total"),
+        ),
+        ("generator",),
     ),
     "stage_seconds": ("capture", *CONSUMERS),
     **dict.fromkeys(("clients", "events_sent_total", "events_skipped_total", "lag_entries"), ("gateway",)),

@@ -58,16 +58,15 @@ def merge(*trees: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def to_environment(tree: Mapping[str, Any], prefix: str = "CORNERMAN_") -> dict[str, str]:
-    """Converts nested settings to `CORNERMAN_*` variables.
+    """Converts nested settings to `CORNERMAN_*` variables. A mapping within a section is one value, with any names.
 
-    >>> to_environment({"encoder": {"batch": 2}})
-    {'CORNERMAN_ENCODER__BATCH': '2'}
+    >>> to_environment({"encoder": {"batch": 2}, "generator": {"adapters": {"./a.b": "/a.b"}}})
+    {'CORNERMAN_ENCODER__BATCH': '2', 'CORNERMAN_GENERATOR__ADAPTERS': '{"./a.b": "/a.b"}'}
     """
     flat: dict[str, str] = {}
-    for name, value in tree.items():
-        key = f"{prefix}{name.upper()}"
-        if isinstance(value, Mapping) and value:
-            flat.update(to_environment(value, f"{key}__"))
-        else:
+    for section, values in tree.items():
+        own = values.items() if isinstance(values, Mapping) and values else (("", values),)
+        for name, value in own:
+            key = f"{prefix}{section}__{name}".removesuffix("__").upper()
             flat[key] = value if isinstance(value, str) else json.dumps(value)
     return flat

@@ -11,7 +11,9 @@ import pytest
 from cornerman.local.options import command_settings, with_models
 from cornerman_common.model_choice import described_models, resolve_models
 from cornerman_common.model_parts import ModelChoice
+from cornerman_common.running_models import check_adapter_runs
 from cornerman_pose import nets, weights
+from cornerman_shared.bus.messages import WorkerStatus
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.overrides import nest
 from cornerman_shared.settings.tree import load_settings
@@ -244,3 +246,60 @@ def test_described_settings_choose_nothing() -> None:
     choice = described_models(load_settings({"speak": {"strategy": "scene"}}))
     assert parts(choice) == ("fake", "scene", "echo")
     assert choice.to_dict()["abilities"]["follows_prompts"] is True
+
+
+def test_typed_adapter_joins_the_list(assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lora_ok").mkdir()
+    choice = chosen(assets, {"say.adapter": "./lora_ok"})
+    listed = {"./lora_ok": str(tmp_path / "lora_ok")}
+    assert choice.settings.generator.adapters == choice.overrides["generator"]["adapters"] == listed
+    elsewhere = chosen(assets, {"say.adapter": "./lora_ok"}, loads=())
+    assert elsewhere.settings.generator.adapters == {}
+
+
+def test_running_generator_has_the_adapter() -> None:
+    worker = WorkerStatus("generator", "g", 1, "h", "running", 0.0, 0.0, 0, 0, models={"adapters": '["a"]'})
+    check_adapter_runs("a", [worker])
+    check_adapter_runs("b", [])
+    with pytest.raises(ConfigError, match=r"say\.adapter = '\.\./x': the generator that runs has the adapters: a;"):
+        check_adapter_runs("../x", [worker])
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"watch.look": "stride", "watch.frames": 4, "speak.strategy": "scene"}, "reads 8 or 16 frames"),
+        ({"watch.look": "poll", "watch.frames": 10, "speak.strategy": "interval"}, "give watch.frames=8 or =16"),
+        ({"watch.look": "poll"}, "'head' judges chunks of 8 frames; give speak.strategy=interval"),
+        ({"watch.look": "stride"}, "give speak.strategy=scene, or watch.look=chunk"),
+        (
+            {**OPENAI, "watch.look": "poll", "watch.frames": 64, "speak.strategy": "interval"},
+            "generator.max_images = 32",
+        ),
+    ],
+)
+def test_unread_looks_are_refused(flags: dict[str, Any], said: str, assets: Path) -> None:
+    """16 frames were sent as 8, and 4 or 10 as 8, without a word."""
+    with pytest.raises(ConfigError, match=said):
+        chosen(assets, flags)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"watch.look": "poll", "speak.strategy": "interval"},
+        {"watch.look": "stride", "watch.frames": 16, "watch.stride": 7, "speak.strategy": "scene"},
+        {**OPENAI, "watch.look": "stride", "watch.frames": 10, "speak.strategy": "scene"},
+        {**OPENAI, "watch.look": "poll", "watch.frames": 1, "speak.strategy": "interval"},
+        {"generator.backend": "echo", "watch.look": "poll", "watch.frames": 3, "speak.strategy": "interval"},
+    ],
+)
+def test_looks_that_models_read_are_taken(flags: dict[str, Any], assets: Path) -> None:
+    assert chosen(assets, flags).settings.watch.look == flags["watch.look"]
+
+
+def test_looks_of_listed_sources_are_checked(assets: Path) -> None:
+    source = {"source_id": "cam", "url": "test://bars", "mode": "polling", "watch": {"frames": 5}}
+    with pytest.raises(ConfigError, match=r"watch\.frames = 5 of a poll"):
+        chosen(assets, {"sources": [{**source, "speak": {"strategy": "interval"}}]})

@@ -64,7 +64,10 @@ def chunks() -> list[ChunkInput]:
 
 @dataclass
 class LocalServer:
-    """State of an HTTP server that answers every POST with `status` and `lines`, and records the requests."""
+    """State of an HTTP server that answers every POST with `status` and `lines`, and records the requests.
+
+    `first` holds answers (status, headers, body) that are given before, one for each request.
+    """
 
     url: str = ""
     status: int = 200
@@ -73,6 +76,7 @@ class LocalServer:
     closed_early: threading.Event = field(default_factory=threading.Event)
     pause_s: float = 0.0
     encoding: str = ""
+    first: list[tuple[int, dict[str, str], str]] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -84,6 +88,14 @@ def http_server() -> Iterator[LocalServer]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             state.requests.append((self.path, dict(self.headers), body))
+            if state.first:
+                status, headers, text = state.first.pop(0)
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(text.encode())
+                return
             self.send_response(state.status)
             self.send_header("Content-Type", "text/event-stream")
             if state.encoding:

@@ -119,12 +119,13 @@ async def test_openai_sends_frames_streams_text(
     assert deltas[-1].n_input_tokens == 321
     ((path, headers, body),) = http_server.requests
     assert path == "/v1/chat/completions"
+    assert body["stream_options"] == {"include_usage": True}
     assert headers["Authorization"] == "Bearer s3cret"
     assert (body["model"], body["max_tokens"], body["temperature"], body["top_p"]) == ("m", 7, 0.5, 0.9)
     assert body["messages"][0] == {"role": "system", "content": "Be brief."}
     *images, text = body["messages"][1]["content"]
     assert text == {"type": "text", "text": request.prompt}
-    assert len(images) == 8
+    assert len(images) == 12, "two chunks that share four frames"
     uri = images[-1]["image_url"]["url"]
     assert uri.startswith("data:image/jpeg;base64,")
     assert base64.b64decode(uri.split(",")[1])[:3] == b"\xff\xd8\xff"
@@ -211,6 +212,7 @@ async def test_compressed_answer_is_refused(
         '{"choices":[{"delta":[1]}]}',
         '{"choices":[{"delta":{"content":[{"text":"hi"}]}}]}',
         '{"choices":[{"delta":{"content":5}}]}',
+        '{"choices":[],"usage":{"completion_tokens":1.5}}',
         '{"choices":[],"usage":"x"}',
         '{"choices":[],"usage":{"prompt_tokens":"x"}}',
         '{"choices":[],"usage":{"prompt_tokens":1e400}}',
