@@ -6,7 +6,6 @@ Two underscores separate the parts of a nested name: `CORNERMAN_ENCODER__BATCH=4
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import re
@@ -28,6 +27,7 @@ from cornerman_shared.redact import remember_secret, remember_url
 from cornerman_shared.settings.explain import SHOWN, explain
 from cornerman_shared.settings.files import read_settings_file
 from cornerman_shared.settings.source import SaySettings, Section, SourceSpec, SpeakSettings, WatchSettings
+from cornerman_shared.settings.variables import check_variables
 
 DEFAULT_FILE = Path("cornerman.yaml")
 
@@ -369,7 +369,7 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
     Raises:
         ConfigError: names each invalid field, its value and the allowed values, or a variable of no section.
     """
-    _check_variables()
+    check_variables(os.environ, _sections())
     try:
         return Settings(**dict(flags or {}))
     except ValidationError as error:
@@ -378,22 +378,9 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
         raise ConfigError(_explain_variable(error)) from None
 
 
-def _check_variables() -> None:
-    """Refuses variables of sections that there are not: pydantic-settings ignores them."""
-    for name in sorted(os.environ):
-        section, nested, field = name.upper().removeprefix("CORNERMAN_").partition("__")
-        if not name.upper().startswith("CORNERMAN_") or not nested or section.lower() in Settings.model_fields:
-            continue
-        known = [f"{part}__{setting}".upper() for part, of in _sections() for setting in type(of).model_fields]
-        near = difflib.get_close_matches(f"{section}__{field}", known, n=1)
-        hint = f"did you mean CORNERMAN_{near[0]}?" if near else f"there are {', '.join(dict(_sections()))}"
-        raise ConfigError(f"{name}: there is no section {section.lower()!r} of settings; {hint}")
-
-
-def _sections() -> list[tuple[str, Section]]:
-    return [
-        (name, field.default) for name, field in Settings.model_fields.items() if isinstance(field.default, Section)
-    ]
+def _sections() -> dict[str, list[str]]:
+    sections = {name: field.default for name, field in Settings.model_fields.items()}
+    return {name: list(type(of).model_fields) for name, of in sections.items() if isinstance(of, Section)}
 
 
 def _explain_variable(error: SettingsError) -> str:
