@@ -18,7 +18,7 @@ PACKAGES := cornerman media mobile_videogpt pose services shared training
 STAMP  := $(VENV)/.installed$(if $(CONSTRAINTS),,-newest)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit lint docs compat faults fuzz bench coach-gate chart e2e-docker screenshots reference clean
+.PHONY: help setup demo test unit lint docs compat faults netns fuzz bench coach-gate chart e2e-docker sbom arm64 screenshots reference clean
 
 help: ## Show this
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ compat: ## Unit and contract tests with the lowest versions allowed and with the
 faults: setup ## The long fault run: kills, hangs, restarts, poison, clocks, lossy network; the seed is printed
 	CORNERMAN_FAULTS=long $(TEST) -s tests/faults $(ARGS)
 
+netns: setup ## Services on several hosts: network namespaces with loss, delay, partitions; needs root, iproute2, iptables
+	$(TEST) -s tests/netns $(ARGS)
+
 fuzz: setup ## Damaged media files in child processes, 2,000 of them; the seed is printed
 	$(BIN)/python -m tests.media_fuzz $(ARGS)
 
@@ -86,6 +89,12 @@ chart: setup ## Write deploy/k8s and the dashboard from the Helm chart
 e2e-docker: setup ## The compose file on a real Docker engine: restarts, kills, scaling; E2E_COMPOSE adds files
 	$(BIN)/python -m tests.docker_engine $(ARGS)
 
+sbom: ## What each image contains, as CycloneDX files in sbom/; needs Docker
+	docker build --target sbom --output sbom -f deploy/Dockerfile $(ARGS) .
+
+arm64: setup ## Check that every requirement of the images has a wheel for arm64; needs a package index
+	$(BIN)/python deploy/arm64.py
+
 screenshots: setup ## Pictures of the page, into screenshots/
 	CORNERMAN_SCREENSHOTS=$(CURDIR)/screenshots $(TEST) tests/e2e -k screenshot $(ARGS)
 
@@ -94,5 +103,5 @@ reference: setup ## Write cornerman.yaml from the settings tree
 
 clean: ## Remove .venv and every generated file
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	rm -rf .coverage htmlcov screenshots runs .compat
+	rm -rf .coverage htmlcov screenshots sbom runs .compat
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

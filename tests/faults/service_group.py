@@ -8,7 +8,10 @@ import random
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+from redis.exceptions import RedisError
 
 from cornerman_shared.bus.codec import unpack_event
 from cornerman_shared.bus.connection import Bus
@@ -28,9 +31,19 @@ class Service:
         environment: its settings.
         log: file for its output.
         module: what to run; empty = the service.
+        prefix: words before its command line, e.g. to run it on another host.
     """
 
-    def __init__(self, role: str, number: int, environment: dict[str, str], log: Path, module: str = "") -> None:
+    def __init__(
+        self,
+        role: str,
+        number: int,
+        environment: dict[str, str],
+        log: Path,
+        module: str = "",
+        prefix: Sequence[str] = (),
+    ) -> None:
+        self._prefix = prefix
         self.role = role
         self._module = [module] if module else ["tests.faults.faulty", role]
         self.number = number
@@ -44,7 +57,7 @@ class Service:
         name = f"{self.role}-{self.number}-{self.kills}"
         with self._log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", *self._module],
+                [*self._prefix, sys.executable, "-m", *self._module],
                 cwd=ROOT,
                 env={**os.environ, **self._environment, "CORNERMAN_RUNTIME__NAME": name},
                 stdout=log,
@@ -158,7 +171,7 @@ async def finished(bus: Bus, source_id: str) -> bool:
     try:
         run = await bus.redis.hgetall(k.run(source_id))
         open_requests = await bus.redis.hlen(k.open_requests)
-    except (RetryableError, OSError):
+    except (RetryableError, RedisError, OSError):
         return False
     return run.get(b"done") == b"1" and open_requests == 0
 

@@ -10,7 +10,7 @@ from fastapi import Path
 from cornerman_common.profile_library import preset_of, profile_of
 from cornerman_gateway.problems import Problem, no_source
 from cornerman_gateway.schemas import SourceView, view_of
-from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.key_types import patient_errors
 from cornerman_shared.bus.registry import get_source
 from cornerman_shared.bus.streams import counters_of, text_of
 from cornerman_shared.errors import MalformedError
@@ -47,7 +47,7 @@ async def view(state: AppState, spec: SourceSpec, files: list[SavedFile] | None 
         files: profiles and presets, for their names; None = they are read.
     """
     keys = state.bus.keys(spec.source_id)
-    with redis_errors():
+    with patient_errors():
         async with state.bus.redis.pipeline(transaction=False) as pipe:
             pipe.hgetall(keys.run(spec.source_id))
             pipe.hgetall(keys.counters(spec.source_id))

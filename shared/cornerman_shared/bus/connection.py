@@ -5,25 +5,33 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
 from numpy.typing import NDArray
+from redis.exceptions import ResponseError
 
 from cornerman_shared.aio import retry
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.address_keys import address_keys
+from cornerman_shared.bus.cluster_client import ClusterClient
 from cornerman_shared.bus.codec import array_of, pack, raw_bytes
 from cornerman_shared.bus.delivery import M
-from cornerman_shared.bus.group_reader import GroupReader
+from cornerman_shared.bus.group_reader import GroupReader, ShardsReader
 from cornerman_shared.bus.hand import Hand
+from cornerman_shared.bus.key_types import KeyTypes
+from cornerman_shared.bus.mending import mend_source
 from cornerman_shared.bus.messages import BlobRef, Event, Question
-from cornerman_shared.bus.redis_client import Client, open_client, redis_errors
-from cornerman_shared.bus.scripts import Scripts
+from cornerman_shared.bus.open_client import open_client
+from cornerman_shared.bus.redis_client import Client, redis_errors
+from cornerman_shared.bus.scripts import Arg, Scripts
 from cornerman_shared.bus.server_address import with_server
+from cornerman_shared.bus.server_url import is_several
 from cornerman_shared.bus.streams import Keys
-from cornerman_shared.bus.subscribe import Outage, follow
+from cornerman_shared.bus.subscribe import Outage, follow, follow_shards
 from cornerman_shared.clock import Clock, ServerClock, SystemClock
 from cornerman_shared.errors import BlobExpiredError, ConfigError, RetryableError
 from cornerman_shared.process.logs import get_logger
@@ -31,6 +39,9 @@ from cornerman_shared.settings.tree import Settings
 
 MIN_VERSION = (7, 0)
 QUESTIONS_MAXLEN = 1_000
+
+JPEG = "jpeg"
+"""In place of a dtype in a `BlobRef`: frames as JPEGs; the shape is that of the decoded frames."""
 
 log = get_logger("bus")
 
@@ -42,6 +53,7 @@ class Bus:
         redis: client of the server that holds streams and state.
         blobs: client of the server that holds bytes with a short life: frames, tokens, pictures. `redis` unless
             `redis.blobs_url` names another server.
+        key_types: the shared keys, and which of them hold another type.
         clock: the server's unix time, for times that other processes read; `measure_clock` keeps it right.
     """
 
@@ -53,9 +65,10 @@ class Bus:
         self.clock: Clock = self._server_clock
         self.shards = settings.redis.shards
         self.address_keys = address_keys(settings.redis)
-        self.redis = self._open(self.url)
-        self.blobs = self.redis if self.blobs_url == self.url else self._open(self.blobs_url)
-        self.scripts = Scripts(self.redis, None if self.blobs is self.redis else self.blobs)
+        self.redis = self._open()
+        self.blobs = self.redis if self.blobs_url == self.url else self._open(blobs=True)
+        self.key_types = KeyTypes(self.redis, self.shards)
+        self.scripts = Scripts(self.redis, self.key_types, None if self.blobs is self.redis else self.blobs)
         # Blocking reads use their own clients: XREAD BLOCK would occupy a socket of the pool for its whole block.
         self._blocking: set[Client] = set()
 
@@ -68,8 +81,16 @@ class Bus:
         """
         return cls(with_server(settings), clock or SystemClock())
 
-    def _open(self, url: str, **options: Any) -> Client:
-        return open_client(url, password=self.settings.redis.password, **options)
+    def _open(self, *, blobs: bool = False, **options: Any) -> Client:
+        redis = self.settings.redis
+        return open_client(
+            self.blobs_url if blobs else self.url,
+            password=redis.password,
+            sentinel_password=redis.sentinel_password,
+            ca_file=redis.ca_file,
+            setting="redis.blobs_url" if blobs else "redis.url",
+            **options,
+        )
 
     def keys(self, source_id: str) -> Keys:
         """Keys of the source's shard."""
@@ -81,7 +102,9 @@ class Bus:
 
     def blocking_client(self, block_s: float, *, blobs: bool = False) -> Client:
         """A separate client for blocking reads, or for those of blobs; closed by `close_client` or with the bus."""
-        client = self._open(self.blobs_url if blobs else self.url, block_s=block_s, connections=2)
+        # In a cluster one node may hold every shard, and each shard is read on a connection of its own.
+        connections = 2 + (self.shards if is_several(self.url) else 0)
+        client = self._open(blobs=blobs, block_s=block_s, connections=connections)
         self._blocking.add(client)
         return client
 
@@ -99,7 +122,9 @@ class Bus:
         """
         block_ms = self.settings.bus.block_ms
         client = self.blocking_client(block_ms / 1000)
-        return GroupReader(client, self.redis, self.scripts, keys, group, name, block_ms, Hand(slots, part_of))
+        kind = ShardsReader if isinstance(client, ClusterClient) and len(keys) > 1 else GroupReader
+        hand = Hand(slots, part_of)
+        return kind(client, self.redis, self.scripts, self.key_types, keys, group, name, block_ms, hand)
 
     async def close_client(self, client: Client) -> None:
         """Closes a blocking client before the bus is closed."""
@@ -123,7 +148,7 @@ class Bus:
             ) from error
 
     async def _check_server(self) -> None:
-        with redis_errors():
+        async with self.key_types.reading(streams.SHARDS):
             info: dict[str, Any] = await self.redis.info("server")
             text = str(info.get("redis_version", "0"))
             version = tuple(int(part) for part in text.split(".")[:2])
@@ -163,13 +188,18 @@ class Bus:
     async def emit(self, event: Event) -> str:
         """Appends an event to the feedback streams of its source and of its shard; returns its id in the former."""
         keys, body, maxlen = self.keys(event.source_id), pack(event), self.settings.bus.feedback_maxlen
-        with redis_errors():
-            # MULTI: an event is in both streams or in neither.
-            async with self.redis.pipeline(transaction=True) as pipe:
-                for key in (keys.feedback(event.source_id), keys.feedback_all):
-                    pipe.xadd(key, {streams.FIELD: body}, maxlen=maxlen, approximate=True)
-                ids = await pipe.execute()
+        # MULTI: an event is in both streams or in neither.
+        both = keys.feedback(event.source_id), keys.feedback_all
+        async with self.key_types.reading(*both), self.redis.pipeline(transaction=True) as pipe:
+            for key in both:
+                pipe.xadd(key, {streams.FIELD: body}, maxlen=maxlen, approximate=True)
+            ids = await pipe.execute()
         return str(ids[0].decode())
+
+    async def mend(self, message: Any, stage: str) -> bool:
+        """Deletes damaged keys of a message's source; whether there were any. See `mend_source`."""
+        source_id = getattr(message, "source_id", "")
+        return bool(source_id and await mend_source(self, source_id, stage))
 
     def subscribe(
         self,
@@ -192,7 +222,8 @@ class Bus:
             if source_id is None
             else [self.keys(source_id).feedback(source_id)]
         )
-        return follow(self, keys, since=since, block_ms=block_ms or self.settings.bus.block_ms, outage=outage)
+        read = follow_shards if isinstance(self.redis, ClusterClient) and len(keys) > 1 else follow
+        return read(self, keys, since=since, block_ms=block_ms or self.settings.bus.block_ms, outage=outage)
 
     async def ask(self, question: Question, most: int = 0) -> int:
         """Sends a question to the decider.
@@ -209,13 +240,14 @@ class Bus:
         """
         source_id, wait_s = question.source_id, self.settings.decider.question_s
         k = self.keys(source_id)
-        return int(
-            await self.scripts.run(
-                "ask",
-                [k.questions, k.asked(source_id), k.answered(source_id), k.open_requests],
-                [source_id, question.question_id, QUESTIONS_MAXLEN, pack(question), most, wait_s],
-            )
-        )
+        keys = [k.questions, k.asked(source_id), k.answered(source_id), k.open_requests]
+        args: list[Arg] = [source_id, question.question_id, QUESTIONS_MAXLEN, pack(question), most, wait_s]
+        try:
+            return int(await self.scripts.run("ask", keys, args))
+        except ResponseError:
+            if not await self.mend(question, "gateway"):
+                raise
+            return int(await self.scripts.run("ask", keys, args))
 
     async def newest_id(self, stream: str) -> str:
         """Id of the newest entry; `0-0` for an empty or missing stream.
@@ -223,7 +255,7 @@ class Bus:
         Raises:
             RetryableError: no answer.
         """
-        with redis_errors():
+        async with self.key_types.reading(stream):
             entries = await self.redis.xrevrange(stream, count=1)
         return str(entries[0][0].decode()) if entries else streams.FIRST_ID
 
@@ -233,16 +265,33 @@ class Bus:
             await self.blobs.set(key, raw_bytes(array), ex=ttl_s)
         return BlobRef(key, array.dtype.str, tuple(array.shape))
 
+    async def put_frames(self, key: str, frames: NDArray[np.uint8], ttl_s: int) -> BlobRef:
+        """Stores the frames of a chunk, [8, H, W, 3], raw or as JPEGs (`bus.frames`)."""
+        if self.settings.bus.frames == "raw":
+            return await self.put_blob(key, frames, ttl_s)
+        from cornerman_shared.bus.frames import frames_to_jpeg
+
+        data = await asyncio.to_thread(frames_to_jpeg, frames, self.settings.bus.frames_quality)
+        with redis_errors():
+            await self.blobs.set(key, data, ex=ttl_s)
+        return BlobRef(key, JPEG, tuple(frames.shape))
+
     async def get_blob(self, ref: BlobRef) -> NDArray[Any]:
-        """Fetches an array: a read-only view of the bytes received.
+        """Fetches an array: a read-only view of the bytes received, or decoded frames.
 
         Raises:
+            MalformedError: the bytes are another array.
             BlobExpiredError: it was freed or has expired.
         """
         with redis_errors():
             data = await self.blobs.get(ref.key)
         if data is None:
             raise BlobExpiredError(f"blob {ref.key} is gone: it was freed, or has expired (bus.blob_ttl_s)")
+        if ref.dtype == JPEG:
+            from cornerman_shared.bus.frames import frames_from_jpeg
+
+            # In a thread: eight pictures take milliseconds.
+            return await asyncio.to_thread(frames_from_jpeg, data, ref.shape, ref.key)
         return array_of(data, ref.dtype, ref.shape, ref.key)
 
     async def free_blobs(self, refs: Iterable[BlobRef | None]) -> None:
