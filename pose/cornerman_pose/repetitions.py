@@ -36,7 +36,7 @@ class CountingSettings:
     wrong: float | None = None  # one probability for all mistakes instead of those of the table
     observable: float = 0.5
     confirm_s: float = 1.2
-    sure: float = 0.55
+    sure: float = 0.5
     nearly: float = 0.95
     per_rule: Mapping[str, float] = field(default_factory=dict)
     everything: bool = False  # report every mistake that the view allows to judge, whatever its evidence: for tuning
