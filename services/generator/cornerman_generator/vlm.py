@@ -1,7 +1,7 @@
 """VLM back end: frames into any image-text-to-text model of transformers, text streamed out.
 
-Code that comes with a model runs only if `generator.trust_remote_code` is on. MiniCPM-o is such a model, with its own
-interface; see `minicpm`.
+Code that comes with a model runs only if `generator.trust_remote_code` names it with its revision. MiniCPM-o is such a
+model, with its own interface; see `minicpm`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from cornerman_common.model_location import set_threads, torch_device, torch_dty
 from cornerman_generator.core import distinct_frames
 from cornerman_generator.picture_processor import load_processor, set_tiles
 from cornerman_generator.protocol import TextDelta
+from cornerman_generator.remote_code import code_permission
 from cornerman_generator.spoken_prompt import spoken_prompt
 from cornerman_generator.threads import in_thread
 from cornerman_shared.errors import ConfigError, GenerationError
@@ -71,7 +72,7 @@ class VlmGenerator:
         dtype = torch_dtype(settings.dtype, device)
         try:
             backend = _load(settings, device, dtype)
-        except (OSError, ValueError, ImportError, KeyError) as error:
+        except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
             raise ConfigError(f"generator.model = {settings.model!r} cannot be loaded: {error}") from error
         return cls(backend, Path(settings.model).name, settings.max_images)
 
@@ -173,18 +174,19 @@ def sampling_arguments(request: Request) -> dict[str, Any]:
 def _load(settings: GeneratorSettings, device: torch.device, dtype: torch.dtype) -> VlmBackend:
     from transformers import AutoConfig, AutoModelForImageTextToText
 
-    trust = settings.trust_remote_code
     # A hub name is not a path: only `~` is expanded.
     path = str(Path(settings.model).expanduser()) if settings.model.startswith("~") else settings.model
-    config = AutoConfig.from_pretrained(path, trust_remote_code=trust)
-    if str(getattr(config, "model_type", "")).startswith("minicpm"):
+    # Before transformers reads it, which would ask on the terminal.
+    allowed = code_permission(path, settings.trust_remote_code)
+    config = AutoConfig.from_pretrained(path, **allowed.pinned)
+    if allowed.own_code and str(getattr(config, "model_type", "")).startswith("minicpm"):
         from cornerman_generator.minicpm import load_minicpm
 
-        return load_minicpm(path, config, device, dtype, trust_remote_code=trust)
+        return load_minicpm(path, config, device, dtype, settings.image_tiles, allowed.pinned)
     if settings.quantize != "none":
         raise ValueError(f"generator.quantize = {settings.quantize!r} is not for vlm; name a quantized checkpoint")
-    model = AutoModelForImageTextToText.from_pretrained(path, dtype=dtype, trust_remote_code=trust)
-    processor = load_processor(path, config, trust_remote_code=trust)
+    model = AutoModelForImageTextToText.from_pretrained(path, dtype=dtype, **allowed.pinned)
+    processor = load_processor(path, config, **allowed.pinned)
     return TransformersBackend(model.to(device).eval(), processor, settings.image_tiles)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -35,6 +35,13 @@ DEFAULT_FILE = Path("cornerman.yaml")
 def _remembered(value: str) -> str:
     remember_secret(value)
     return value
+
+
+def _by_name(value: object) -> object:
+    """Permission to run code is for one model at one revision; `false` is an old way to say none."""
+    if value is True or (isinstance(value, str) and value and "@" not in value and value.lower() != "false"):
+        raise ValueError("would allow code that nobody has read; give NAME@REVISION, as the error of the model says")
+    return "" if value is False or (isinstance(value, str) and value.lower() == "false") else value
 
 
 Secret = Annotated[str, AfterValidator(_remembered)]
@@ -182,7 +189,11 @@ class GeneratorSettings(Section):
     max_line_bytes: Annotated[int, Field(ge=1024, description="openai, vllm: one line from the server, at most")] = (
         1024 * 1024
     )
-    trust_remote_code: Annotated[bool, Field(description="vlm: run code that comes with the model")] = False
+    trust_remote_code: Annotated[
+        str,
+        BeforeValidator(_by_name),
+        Field(description="vlm: the model whose own code may run, as NAME@REVISION; empty = none"),
+    ] = ""
     echo_delay_ms: Annotated[float, Field(ge=0, description="echo: sleep before each word")] = 0.0
     echo_hang_at: Annotated[int, Field(ge=0, description="echo: the n-th request never ends; 0 = none")] = 0
 

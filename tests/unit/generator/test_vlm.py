@@ -22,7 +22,7 @@ from transformers import (
 )
 
 from cornerman_generator.backends import make_generator
-from cornerman_generator.minicpm import MiniCpmBackend, load_minicpm, repair_quantization
+from cornerman_generator.minicpm import MiniCpmBackend, repair_quantization
 from cornerman_generator.protocol import TextDelta
 from cornerman_generator.vlm import VlmGenerator, sampling_arguments
 from cornerman_shared.bus.chunk_input import ChunkInput
@@ -161,11 +161,6 @@ async def test_minicpm_uses_chat_method(request_for: MakeRequest, chunks: list[C
     assert [image.size for image in user["content"][:-1]] == [(44, 30)] * 12
     wanted = {"stream": True, "enable_thinking": False, "max_new_tokens": 9, "sampling": True, "temperature": 0.5}
     assert {key: model.arguments[key] for key in wanted} == wanted
-
-
-def test_minicpm_needs_trust_remote_code(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"generator\.trust_remote_code"):
-        load_minicpm("some/MiniCPM", None, torch.device("cpu"), torch.float32, trust_remote_code=False)
 
 
 @pytest.mark.parametrize("as_object", [True, False])
