@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
-from cornerman_common.model_location import set_threads, torch_device, torch_dtype
+from cornerman_common.model_location import set_threads
+from cornerman_common.model_placement import load_failure, place_model
 from cornerman_generator.core import distinct_frames
 from cornerman_generator.picture_processor import load_processor, set_tiles
 from cornerman_generator.protocol import TextDelta
 from cornerman_generator.remote_code import code_permission
+from cornerman_generator.smaller import reply_or_smaller
 from cornerman_generator.spoken_prompt import spoken_prompt
 from cornerman_generator.threads import in_thread
 from cornerman_shared.errors import ConfigError, GenerationError
@@ -55,6 +57,7 @@ class VlmGenerator:
     def __init__(self, backend: VlmBackend, name: str, max_images: int = 32) -> None:
         self._backend = backend
         self.model = name
+        self.placement = ""
         self._max_images = max_images
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="generate")
 
@@ -68,13 +71,14 @@ class VlmGenerator:
         if not settings.model:
             raise ConfigError("generator.model is empty; give a path or a hub name of an image-text-to-text model")
         set_threads(settings.threads)
-        device = torch_device("generator.device", settings.device)
-        dtype = torch_dtype(settings.dtype, device)
+        placed = place_model("generator", settings.model, device=settings.device, dtype=settings.dtype)
         try:
-            backend = _load(settings, device, dtype)
+            backend = _load(settings, placed.device, placed.dtype)
         except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
-            raise ConfigError(f"generator.model = {settings.model!r} cannot be loaded: {error}") from error
-        return cls(backend, Path(settings.model).name, settings.max_images)
+            raise load_failure("generator", settings.model, error) from error
+        generator = cls(backend, Path(settings.model).name, settings.max_images)
+        generator.placement = placed.words
+        return generator
 
     def generate(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncIterator[TextDelta]:
         """Streams the model's reply."""
@@ -89,7 +93,9 @@ class VlmGenerator:
             raise GenerationError(f"adapter {request.adapter!r}: generator.backend vlm takes none; merge it first")
         frames = distinct_frames(chunks, self._max_images)
         try:
-            yield from self._backend.reply(frames, request, cancel)
+            yield from reply_or_smaller(
+                lambda n: self._backend.reply(distinct_frames(chunks, n), request, cancel), len(frames)
+            )
         except (RuntimeError, ValueError, TypeError, KeyError, IndexError) as error:
             raise GenerationError(f"{self.model}: {error}") from error
 
@@ -183,7 +189,7 @@ def _load(settings: GeneratorSettings, device: torch.device, dtype: torch.dtype)
         from cornerman_generator.minicpm import load_minicpm
 
         return load_minicpm(path, config, device, dtype, settings.image_tiles, allowed.pinned)
-    if settings.quantize != "none":
+    if settings.quantize not in ("none", "auto"):
         raise ValueError(f"generator.quantize = {settings.quantize!r} is not for vlm; name a quantized checkpoint")
     model = AutoModelForImageTextToText.from_pretrained(path, dtype=dtype, **allowed.pinned)
     processor = load_processor(path, config, **allowed.pinned)

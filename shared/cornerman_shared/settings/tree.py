@@ -164,7 +164,9 @@ class GeneratorSettings(Section):
     model: Annotated[str, Field(description="path or hub name; empty = the bundled model")] = ""
     device: Annotated[str, Field(description="auto, cpu, cuda, cuda:1, mps")] = "auto"
     dtype: Annotated[Literal["auto", "float32", "bfloat16", "float16"], Field(description="auto = by device")] = "auto"
-    quantize: Annotated[Literal["none", "int8", "int4"], Field(description="weights in fewer bits")] = "none"
+    quantize: Annotated[
+        Literal["none", "auto", "int8", "int4"], Field(description="weights in fewer bits; auto = if they do not fit")
+    ] = "none"
     adapters: dict[str, str] = Field(
         default_factory=dict, description="LoRA adapters: name -> path; openai, vllm: -> name at the server"
     )
