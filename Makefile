@@ -18,7 +18,7 @@ PACKAGES := cornerman media mobile_videogpt pose services shared training
 STAMP  := $(VENV)/.installed$(if $(CONSTRAINTS),,-newest)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit lint docs compat faults fuzz bench coach-gate chart e2e-docker screenshots reference clean
+.PHONY: help setup demo test unit lint docs compat faults netns fuzz bench coach-gate chart e2e-docker screenshots reference clean
 
 help: ## Show this
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -69,6 +69,9 @@ compat: ## Unit and contract tests with the lowest versions allowed and with the
 
 faults: setup ## The long fault run: kills, hangs, restarts, poison, clocks, lossy network; the seed is printed
 	CORNERMAN_FAULTS=long $(TEST) -s tests/faults $(ARGS)
+
+netns: setup ## Services on several hosts: network namespaces with loss, delay, partitions; needs root, iproute2, iptables
+	$(TEST) -s tests/netns $(ARGS)
 
 fuzz: setup ## Damaged media files in child processes, 2,000 of them; the seed is printed
 	$(BIN)/python -m tests.media_fuzz $(ARGS)

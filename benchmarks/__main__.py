@@ -19,6 +19,7 @@ COMMANDS: dict[str, list[str]] = {
     "live": ["-m", "benchmarks.live"],
     "pipeline": ["-m", "benchmarks.pipeline"],
     "soak": ["-m", "benchmarks.soak"],
+    "commentary": ["-m", "benchmarks.commentary"],
     "everything": ["-m", "benchmarks.everything"],
 }
 

@@ -9,7 +9,9 @@ acknowledgement, output or guarantee.
 
 Throughput runs a producer and a consumer at once, with `window` entries in flight at most; latency runs one entry at a
 time from before it is stored until it is settled (bare: read). Short rounds alternate between ours and bare, so that
-other load on the machine slows both; `ratio` is the median over rounds of ours divided by bare. One JSON object a line.
+other load on the machine slows both; `ratio` is the median over rounds of ours divided by bare. `cpu_us` is processor
+time for each entry of the latency rounds, of the server (`INFO cpu`) and of this process; the least over the rounds,
+because other load only adds to it. One JSON object a line.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import json
 import statistics
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -198,6 +201,21 @@ async def latency(side: Side, seconds: float) -> list[float]:
     return found
 
 
+async def with_cpu(bus: Bus, side: Side, seconds: float) -> tuple[list[float], float, float]:
+    """`latency`, with the processor time of server and client for each entry, microseconds."""
+    server_s, client_s = await server_cpu_s(bus), time.process_time()
+    found = await latency(side, seconds)
+    client_s = time.process_time() - client_s
+    server_s = await server_cpu_s(bus) - server_s
+    return found, server_s / len(found) * 1e6, client_s / len(found) * 1e6
+
+
+async def server_cpu_s(bus: Bus) -> float:
+    """Processor time of the server so far, seconds."""
+    info = await bus.redis.info("cpu")
+    return float(info["used_cpu_sys"]) + float(info["used_cpu_user"])
+
+
 async def measure(bus: Bus, make: Callable[[], Side], work: Callable[[Side], Awaitable[Any]]) -> Any:
     """Runs one round on an empty server, after a warm-up."""
     await bus.redis.flushall()
@@ -237,11 +255,15 @@ async def compare(
     """Measures ours and bare in alternating rounds."""
     rates: dict[str, list[float]] = {"ours": [], "bare": []}
     waits: dict[str, list[float]] = {"ours": [], "bare": []}
+    cpu_us: dict[str, list[float]] = defaultdict(list)
     for _ in range(given.rounds):
         for side in rates:
             chosen = make if side == "ours" else lambda: BareRedis(bus.url, payload, given.window)
             rates[side].append(await measure(bus, chosen, lambda bus_side: throughput(bus_side, given.seconds)))
-            waits[side] += await measure(bus, chosen, lambda bus_side: latency(bus_side, given.seconds))
+            each, server_us, client_us = await measure(bus, chosen, lambda one: with_cpu(bus, one, given.seconds))
+            waits[side] += each
+            cpu_us[f"server_{side}"].append(server_us)
+            cpu_us[f"client_{side}"].append(client_us)
     ratios = [ours / bare for ours, bare in zip(rates["ours"], rates["bare"], strict=True)]
     rate = {side: round(statistics.median(found), 1) for side, found in rates.items()}
     p50 = {side: statistics.median(found) for side, found in waits.items()}
@@ -254,6 +276,7 @@ async def compare(
         "latency_ms_p50": {side: round(value, 3) for side, value in p50.items()}
         | {"ratio": round(p50["ours"] / p50["bare"], 2)},
         "latency_ms_p99": {side: round(value, 3) for side, value in p99.items()},
+        "cpu_us": {name: round(min(found), 1) for name, found in cpu_us.items()},
     }
 
 

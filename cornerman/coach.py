@@ -9,14 +9,15 @@ import time
 import weakref
 from collections import deque
 from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import aclosing
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from cornerman.engine.encoded_chunks import encoded_chunks
 from cornerman.engine.loop_thread import ClosedLoopError, LoopThread
 from cornerman.engine.models import load_models
 from cornerman.engine.pictures import Order, rgb_of, video_frame
-from cornerman.engine.source_chunks import source_chunks
 from cornerman.engine.steps import Steps
 from cornerman.engine.watcher import Answer, ChunkWatcher, EncodedChunk
 from cornerman.feedback import Feedback
@@ -28,14 +29,12 @@ from cornerman_capture.core import Chunker
 from cornerman_capture.scaling import FrameScaler
 from cornerman_capture.sources.address import parse
 from cornerman_common.model_choice import resolve_models
-from cornerman_shared.aio import cancel_all
 from cornerman_shared.clock import SystemClock
 from cornerman_shared.errors import ConfigError, SourceError
 from cornerman_shared.process import logs
 from cornerman_shared.settings.overrides import merge, nest
 
 if TYPE_CHECKING:
-    from cornerman_capture.core import PendingChunk
     from cornerman_common.model_parts import ModelChoice
     from cornerman_shared.bus.messages import DecisionEvent
     from cornerman_shared.settings.source import Mode, SourceSpec, Strategy
@@ -45,9 +44,6 @@ Source = str | os.PathLike[str] | int
 
 DECISIONS: Final = 10_000
 """Decisions that are kept; older ones are dropped."""
-
-AHEAD: Final = 2
-"""Chunks that may be encoded while an earlier one is spoken about."""
 
 HANDOVER_S: Final = 1.0
 """Longest time that a stream waits for one that was left just now."""
@@ -314,36 +310,15 @@ class Coach:
             lossless = not realtime and parse(url).kind in ("file", "test")
             async with self._turn:
                 self._start(id_of(url), url, {"lossless": lossless, "realtime": realtime or not lossless})
-            chunks: asyncio.Queue[EncodedChunk | BaseException | None] = asyncio.Queue(AHEAD if lossless else 1)
-            encoding = asyncio.ensure_future(self._encode_ahead(chunks, self._watcher, lossless))
-            try:
-                while (item := await chunks.get()) is not None:
-                    if isinstance(item, BaseException):
-                        raise item
+            settings = self.choice.settings.capture
+            async with aclosing(encoded_chunks(self._spec, settings, self._clock, self._watcher)) as chunks:
+                async for chunk in chunks:
                     async with self._turn:
-                        said = await self._judge(item)
+                        said = await self._judge(chunk)
                     if said:
                         yield said
-            finally:
-                await cancel_all(encoding)
         finally:
             self._busy.release()
-
-    async def _encode_ahead(
-        self, out: asyncio.Queue[EncodedChunk | BaseException | None], watcher: ChunkWatcher, lossless: bool
-    ) -> None:
-        """Encodes the source's chunks while earlier ones are judged; the last item is None or an error."""
-        source: AsyncGenerator[PendingChunk, None] = source_chunks(
-            self._spec, self.choice.settings.capture, self._clock
-        )
-        try:
-            async for pending in source:
-                await out.put(await asyncio.to_thread(watcher.encode, pending, lossless=lossless))
-            await out.put(None)
-        except Exception as error:
-            await out.put(error)
-        finally:
-            await source.aclose()
 
 
 def _text_of(source: Source) -> str:

@@ -43,6 +43,8 @@ COMMANDS = {
     "annotate": CommandEntry(
         "Write a video with its feedback on the picture, and the same as subtitles (.vtt) beside it."
     ),
+    "transcribe": CommandEntry("Write the words about a video as a file of subtitles, JSON lines or Markdown."),
+    "bench": CommandEntry("Benchmarks: polling over several intervals, the parts of a model.", group=True),
     "status": CommandEntry("Workers, lag, credit, drops and rates."),
     "doctor": CommandEntry(
         "Check Python, torch, device, server, codecs, disk and the rest. Exit code 1 if something must be done."
@@ -51,6 +53,7 @@ COMMANDS = {
     "gym": CommandEntry("Make synthetic training videos with their ground truth.", forwards=True),
     "train": CommandEntry("Train a model, stage by stage, from the gym's videos.", forwards=True),
     "sources": CommandEntry("What is being watched: add, list, set, seal, remove.", group=True),
+    "profiles": CommandEntry("Profiles (what to watch for) and presets (how closely): list, show.", group=True),
     "dlq": CommandEntry("Dead letters: list, show, replay, drop.", group=True),
     "export-llm": CommandEntry(
         "Write the language half as a plain Qwen2 checkpoint: for vLLM with prompt embeddings, or any other tool."

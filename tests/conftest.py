@@ -153,7 +153,9 @@ def fast_settings(url: str, folder: Path, **bus: object) -> Settings:
     matter how often it ends.
     """
     quick = {"block_ms": 50, "heartbeat_ms": 100, "sources_poll_s": 0.05, "idle_ms": 15_000, "lease_ms": 15_000, **bus}
-    return load_settings({"redis": {"url": url}, "bus": quick, "runtime": {"dir": str(folder), "drain_s": 60.0}})
+    runtime = {"dir": str(folder), "drain_s": 60.0}
+    own = {"profiles_dir": str(folder / "profiles")}  # not those of whoever runs the tests
+    return load_settings({"redis": {"url": url}, "bus": quick, "runtime": runtime, "gateway": own})
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from cornerman.local.captions import captions
 from cornerman.local.event_lines import EventLines, Line, read_lines
 from cornerman.local.pipeline import run_sources
 from cornerman.local.run_output import RunOutput
-from cornerman.local.source_args import is_file, normal_url
+from cornerman.local.source_args import is_file, length_s, normal_url
 from cornerman.local.source_specs import source_specs
+from cornerman.local.whole_file import check_target, write_whole
 from cornerman_media.webvtt import Cue, webvtt
 from cornerman_shared.errors import ConfigError, SourceError
 from cornerman_shared.redact import redact_url
@@ -48,10 +49,7 @@ def annotate(
         raise ConfigError("drawing on pictures needs Pillow: pip install 'cornerman[train]'") from None
     path = _video_file(video)
     target = output or path.with_suffix(".annotated.mp4")
-    if target.absolute() == path:
-        raise ConfigError(f"--output {str(target)!r} is the video itself; give another name")
-    if not target.absolute().parent.is_dir():
-        raise ConfigError(f"--output {str(target)!r}: there is no folder {str(target.parent)!r}; make it first")
+    check_target(target, "--output", source=path)
     printer = RunOutput(as_json=False)
     if feedback is not None:
         lines = read_lines(feedback)
@@ -72,11 +70,16 @@ def annotate(
     known = captions(lines)
     from cornerman.local.annotated_video import write_annotated  # FFmpeg is slow to import
 
-    written = write_annotated(path, target, known)
+    total_s = length_s(str(path))
+    printer = RunOutput(as_json=False)  # the bar of the watching is gone
+    with printer:
+        written = write_annotated(
+            path, target, known, lambda at_s: printer.advance(target.name, at_s, total_s, "writing")
+        )
     # Players count from the container's zero, captions from the first picture.
     begin_s = written.start_s
     cues = [Cue(one.start_s + begin_s, one.end_s + begin_s, one.text, note=one.about) for one in known]
-    target.with_suffix(".vtt").write_text(webvtt(cues), encoding="utf-8")
+    write_whole(target.with_suffix(".vtt"), webvtt(cues))
     for note in written.notes:
         printer.note(f"{path.name}: {note}")
     printer.note(f"{len(known)} captions on {written.frames} frames: {target} and {target.with_suffix('.vtt').name}")

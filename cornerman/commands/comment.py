@@ -7,28 +7,29 @@ from typing import Annotated
 import typer
 
 from cornerman.local import options
-from cornerman.local.commentary import PRESETS, Preset
 from cornerman.local.pipeline import run_sources
 from cornerman.local.prompt_notes import note_ignored_prompt
+from cornerman.local.record_dir import record_dir
 from cornerman.local.run_output import RunOutput
 from cornerman.local.source_specs import source_specs
-from cornerman_gateway.profiles import PROFILES
-from cornerman_shared.errors import ConfigError
+from cornerman_common.profile_library import ProfileLibrary
+from cornerman_shared.settings.source import Mode
 
 
 def comment(
     sources: Annotated[list[str], typer.Argument(metavar="SOURCE…", help="What to comment on.")],
     preset: Annotated[
-        Preset, typer.Option(help="sentry: calm; sniper: quick; owl: patient; beast: everything.")
+        str, typer.Option(help="How closely: sentry, sniper, owl, beast, or one of yours (`cornerman profiles list`).")
     ] = "owl",
     profile: Annotated[
-        str, typer.Option(help="What to watch for: description, sports, security, nature.")
-    ] = "description",
+        str, typer.Option(help="What for: default, sports, security, nature, descriptive, or one of yours.")
+    ] = "default",
     prompt: Annotated[str | None, typer.Option(help="What to say, in place of the profile's.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after so long.")] = None,
     encoder: options.EncoderBackend = None,
     generator: options.GeneratorBackend = None,
     model: Annotated[str | None, typer.Option(help="The generator's model: path or hub name.")] = None,
+    record: options.Record = None,
     as_json: options.Json = False,
     config: options.Config = "",
     redis: options.Redis = "",
@@ -36,16 +37,17 @@ def comment(
     verbose: options.Verbose = False,
 ) -> None:
     """Comment on videos as they go: a sentence when something new is seen, silence otherwise."""
-    known = {one.name: one for one in PROFILES}
-    if profile not in known:
-        raise ConfigError(f"--profile {profile!r}: there is no such profile; there are {', '.join(known)}")
+    folder = options.command_settings(config, redis, sets).settings.gateway.profiles_dir
+    saved = ProfileLibrary.of(folder).changes(profile, preset)
+    mode: Mode = saved.pop("mode", "commentary")
     chosen = options.command_settings(
         config,
         redis,
         sets,
         options.quiet(verbose),
-        PRESETS[preset].settings(),
-        say__prompt=prompt or known[profile].prompt,
+        saved,
+        say__prompt=prompt,
+        record__dir=record_dir(record),
         encoder__backend=encoder,
         generator__backend=generator or ("vlm" if model else None),
         generator__model=model,
@@ -53,6 +55,6 @@ def comment(
     source_specs(sources, chosen.settings)  # reports a wrong source before any note
     output = RunOutput(as_json=as_json)
     chosen, choice = options.with_models(chosen, output.note)
-    note_ignored_prompt(choice, prompt or known[profile].prompt, output.note)
-    specs = source_specs(sources, chosen.settings, mode="commentary")
+    note_ignored_prompt(choice, chosen.settings.say.prompt, output.note)
+    specs = source_specs(sources, chosen.settings, mode=mode)
     raise typer.Exit(run_sources(chosen, specs, output, seconds=seconds))

@@ -9,6 +9,7 @@ import typer
 from cornerman.local import options
 from cornerman.local.pipeline import run_sources
 from cornerman.local.prompt_notes import note_ignored_prompt
+from cornerman.local.record_dir import record_dir
 from cornerman.local.run_output import RunOutput
 from cornerman.local.source_specs import source_specs
 from cornerman_shared.settings.source import Mode, Strategy
@@ -40,6 +41,7 @@ def run(
     generator: options.GeneratorBackend = None,
     encoders: Annotated[int, typer.Option(min=1, help="Encoder processes.")] = 1,
     generators: Annotated[int, typer.Option(min=1, help="Generator processes.")] = 1,
+    record: options.Record = None,
     as_json: options.Json = False,
     config: options.Config = "",
     redis: options.Redis = "",
@@ -63,6 +65,7 @@ def run(
         watch__follow=follow,
         speak__strategy=strategy,
         say__prompt=prompt,
+        record__dir=record_dir(record),
         encoder__backend=encoder,
         generator__backend=generator,
     )

@@ -9,6 +9,7 @@ import typer
 
 from cornerman.local import options, page
 from cornerman.local.launcher import ROLES, SERVICES, is_installed
+from cornerman.local.record_dir import record_dir
 from cornerman.local.run_output import RunOutput
 from cornerman.local.server_choice import choose_server
 from cornerman.local.service_host import host_services
@@ -20,6 +21,7 @@ def up(
     encoders: Annotated[int, typer.Option(min=1, help="Encoder processes.")] = 1,
     generators: Annotated[int, typer.Option(min=1, help="Generator processes.")] = 1,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port of the page.")] = None,
+    record: options.Record = None,
     config: options.Config = "",
     redis: options.Redis = "",
     sets: options.Set = [],  # noqa: B006
@@ -28,7 +30,7 @@ def up(
     unknown = [role for role in only if role not in SERVICES]
     if unknown:
         raise ConfigError(f"--only {unknown[0]!r}: there is no such service; there are {', '.join(SERVICES)}")
-    chosen = options.command_settings(config, redis, sets)
+    chosen = options.command_settings(config, redis, sets, record__dir=record_dir(record))
     roles = tuple(only) or ROLES
     url, no_page = "", page.missing()
     # The page is optional, unless its service is asked for by name.

@@ -9,6 +9,7 @@ import typer
 
 from cornerman.local import options
 from cornerman.local.event_lines import EventLines
+from cornerman.local.known_sources import check_known
 from cornerman.local.run_output import RunOutput
 from cornerman.local.signals import run_until_signal
 from cornerman_shared.bus.connection import Bus
@@ -25,7 +26,8 @@ def watch(
 ) -> None:
     """Follow the feedback about a source, or about all, until Ctrl-C.
 
-    With --json each object carries the event's `id`, which --since takes.
+    A lost server is waited for; no feedback is missed or repeated. With --json each object carries the event's `id`,
+    which --since takes.
     """
     if not re.fullmatch(r"\$|\d+(-\d+)?", since):
         raise ConfigError(f"--since {since!r} is not the id of an event; give one that --json printed, or 0 for all")
@@ -36,9 +38,18 @@ def watch(
 
 async def _watch(settings: Settings, source_id: str | None, since: str, output: RunOutput) -> None:
     lines = EventLines()
+
+    def on_outage(error: Exception | None) -> None:
+        if error is None:
+            output.complain("the server is back; goes on behind the last event shown")
+        else:
+            output.complain(f"the server is lost ({error}); waiting for it, Ctrl-C ends")
+
     async with Bus.connect(settings) as bus:
         await bus.ready(options.SERVER_S)
-        async for entry_id, event in bus.subscribe(source_id, since=since):
+        if source_id is not None:
+            await check_known(bus, source_id)
+        async for entry_id, event in bus.subscribe(source_id, since=since, outage=on_outage):
             line = lines.of(event)
             if line is not None:
                 output.line({**line, "id": entry_id})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, Final
 
 from cornerman_capture.core import DecodePlan
@@ -23,9 +23,15 @@ LIVE: Final = ("rtsp:", "rtsps:", "http:", "https:", "device:", "/dev/video")
 
 
 async def source_chunks(
-    spec: SourceSpec, settings: CaptureSettings, clock: Clock
+    spec: SourceSpec,
+    settings: CaptureSettings,
+    clock: Clock,
+    note: Callable[[str], None] = lambda text: None,
 ) -> AsyncGenerator[PendingChunk, None]:
     """Yields the chunks of a file, or of a live source the newest each time. Ends with the source.
+
+    Args:
+        note: called at the end with what people should know of the source: broken packets, a missing end.
 
     Raises:
         SourceError: it cannot be opened or decoded; says why.
@@ -41,13 +47,15 @@ async def source_chunks(
         give_up_s=watch.give_up_s,
     )
     previews = PreviewEncoder(clock, settings.display_width, settings.display_quality)
-    decoder = SourceDecoder(plan, SourceOpener(spec.url, settings), settings, clock, previews)
+    decoder = SourceDecoder(plan, SourceOpener(spec.url, settings, follow=watch.follow), settings, clock, previews)
     decoder.start()
     try:
         while (chunk := await decoder.chunks.get()) is not None:
             yield chunk
         if decoder.state.name == "failed":
             raise SourceError(f"{spec.source_id}: {decoder.state.detail}")
+        if decoder.state.name == "ended" and decoder.state.detail:
+            note(decoder.state.detail)
     finally:
         decoder.stop()
         await asyncio.to_thread(decoder.join, JOIN_S)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,13 +24,16 @@ OTHER_TEXT = (255, 255, 255)
 BAND = (0, 0, 0, 160)  # RGBA
 
 
-def write_annotated(source: Path, target: Path, known: Sequence[Caption]) -> Rewritten:
+def write_annotated(
+    source: Path, target: Path, known: Sequence[Caption], progress: Callable[[float], None] = lambda time_s: None
+) -> Rewritten:
     """Writes `source` as it is shown, with the captions drawn on it and its sound copied.
 
     Args:
         source: a video file.
         target: the new file; it appears only when it is whole.
         known: captions in media time.
+        progress: called with the media time of each frame, seconds.
 
     Raises:
         SourceError: the source cannot be read.
@@ -40,6 +43,7 @@ def write_annotated(source: Path, target: Path, known: Sequence[Caption]) -> Rew
     from cornerman_media.rewriting import rewrite
 
     def draw(time_s: float) -> Draw | None:
+        progress(time_s)
         caption = caption_at(known, time_s)
         return None if caption is None else partial(_with_caption, caption)
 

@@ -15,13 +15,22 @@ SHORTEST_S: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """Text shown from `start_s` until before `end_s`, seconds of media time; `about` is the movement it is about."""
+    """Text shown from `start_s` until before `end_s`, seconds of media time.
+
+    Attributes:
+        text: on one line.
+        about: the movement it is about; "" = unknown.
+        said: the text as the model gave it, maybe of several lines.
+        request_id: of the request that it answers; "" = unknown.
+    """
 
     start_s: float
     end_s: float
     action: str
     text: str
     about: str = ""
+    said: str = ""
+    request_id: str = ""
 
 
 def captions(lines: Iterable[dict[str, Any]]) -> list[Caption]:
@@ -36,16 +45,18 @@ def captions(lines: Iterable[dict[str, Any]]) -> list[Caption]:
     known = list(lines)
     decided = (line for line in known if line.get("type") == "decision" and "about" in line)
     about = {f"{line['source_id']}:{line['run']}:{line['seq']}": str(line["about"]["text"]) for line in decided}
-    feedback = (line for line in known if line.get("type") == "feedback" and line["text"])
+    feedback = (line for line in known if line.get("type") == "feedback" and str(line["text"]).strip())
     ordered = sorted(feedback, key=lambda line: float(line["pts_s"]))
     starts = [float(line["pts_s"]) for line in ordered]
     found = []
-    for line, start_s, next_s in zip(ordered, starts, [*starts[1:], float("inf")], strict=True):
-        text = " ".join(str(line["text"]).split())
+    for line, start_s, next_s in zip(ordered, starts, [*starts[1:], float("inf")], strict=False):
+        said = str(line["text"])
+        text = " ".join(said.split())
         end_s = start_s + max(SHORTEST_S, len(text.split()) / WORDS_PER_S)
+        request_id = str(line.get("request_id", ""))
+        note = about.get(request_id) or str(line.get("about", ""))
         # Two captions never overlap.
-        note = about.get(str(line.get("request_id")), "")
-        found.append(Caption(start_s, min(end_s, next_s), str(line["action"]), text, note))
+        found.append(Caption(start_s, min(end_s, next_s), str(line["action"]), text, note, said, request_id))
     return found
 
 

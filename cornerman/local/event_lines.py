@@ -6,13 +6,16 @@ import json
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cornerman_pose.facts import facts_line
 from cornerman_shared.bus.messages import DecisionEvent, EndEvent, ErrorEvent, Event, MovementSeen, Times
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.redact import redact_url
 from cornerman_shared.text import clean_text
+
+if TYPE_CHECKING:
+    from cornerman.feedback import Feedback
 
 Line = dict[str, Any]
 
@@ -91,6 +94,8 @@ class EventLines:
             "latency_ms": latency_ms(event.times),
             "picture_age_s": round(event.picture_age_s, 3),
         }
+        if event.frame_pts_s:
+            line |= {"oldest_pts_s": round(event.frame_pts_s[0], 3), "frames": len(event.frame_pts_s)}
         if event.cost:
             line["cost"] = round(event.cost, 6)
         if event.tokens_guessed:
@@ -106,6 +111,21 @@ class EventLines:
             while len(self._failed) > MOST_FAILED:
                 del self._failed[next(iter(self._failed))]
         return {"type": "error", "source_id": source_id, "stage": stage, "message": clean_text(redact_url(message))}
+
+
+def feedback_line(feedback: Feedback) -> Line:
+    """The line of feedback of the engine, as `EventLines.of` makes it of the services'."""
+    return {
+        "type": "feedback",
+        "source_id": feedback.source_id,
+        "request_id": feedback.request_id,
+        "action": feedback.action,
+        "pts_s": round(feedback.pts_s, 3),
+        "text": clean_text(feedback.text),
+        "ttft_ms": feedback.ttft_ms,
+        "latency_ms": feedback.latency_ms,
+        "picture_age_s": round(feedback.picture_age_s, 3),
+    }
 
 
 def about(seen: MovementSeen) -> Line:

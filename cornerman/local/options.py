@@ -24,6 +24,10 @@ Set = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="JSON objects on stdout, one a line; logs on stderr.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what the services log.")]
+Record = Annotated[
+    str | None,
+    typer.Option("--record", metavar="DIR", help="Record video, words, events and a report in a folder in DIR."),
+]
 EncoderBackend = Annotated[str | None, typer.Option(help="Encoder back end: mobile_videogpt, pose or fake.")]
 GeneratorBackend = Annotated[str | None, typer.Option(help="Generator back end: echo, mobile_videogpt, vlm, openai…")]
 

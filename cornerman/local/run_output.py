@@ -39,16 +39,18 @@ class RunOutput:
         as_json: results as JSON objects on stdout, one a line; everything else on stderr.
         many: text lines name their source. May be changed.
         progress: show a bar for each source if the output is a terminal.
+        printed_last: stdout is written to only after the bar has gone, so that it may be a terminal, too.
     """
 
-    def __init__(self, *, as_json: bool, many: bool = False, progress: bool = True) -> None:
+    def __init__(self, *, as_json: bool, many: bool = False, progress: bool = True, printed_last: bool = False) -> None:
         self.as_json = as_json
         self.many = many
         self._out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else WIDTH)
         self._err = Console(stderr=True, soft_wrap=True, highlight=False)
         # Lines would tear a bar that another console draws. JSON bypasses the console, so the bar goes to stderr.
         self._console = self._err if as_json else self._out
-        visible = self._console.is_terminal and not (as_json and sys.stdout.isatty())
+        torn = as_json and not printed_last and sys.stdout.isatty()
+        visible = self._console.is_terminal and not torn
         self._progress = (
             Progress(
                 SpinnerColumn(),

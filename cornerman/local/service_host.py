@@ -57,8 +57,12 @@ async def _host(bus: Bus, server: ServerChoice, counts: Mapping[str, int], outpu
     for spec in server.settings.sources:
         await put_source(bus, spec)
     launcher = Launcher(counts, server.overrides, output.child)
-    supervision = supervise_server(server, launcher.failure, output.child)
-    async with stop_at_signals(stop), launcher.running(), background(supervision, publish_outages(bus, launcher)):
+    work = [supervise_server(server, launcher.failure, output.child), publish_outages(bus, launcher)]
+    if server.settings.record.dir:
+        from cornerman.local.recorder import record_all  # FFmpeg is slow to import
+
+        work.append(record_all(bus, server.settings.record, output.note))
+    async with stop_at_signals(stop), launcher.running(), background(*work):
         done = await launcher.race(_wait_or_say(bus, counts, launcher, output), stop.wait())
         if 0 in done and not stop.is_set():
             for role, outage in launcher.down().items():

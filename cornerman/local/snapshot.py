@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cornerman.local.counts import SourceCounts
-from cornerman_shared.bus.lag import Lag, lag_of
+from cornerman_shared.bus.lag import Lag, lag_of, length_of
 from cornerman_shared.bus.messages import WorkerStatus
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import list_sources
@@ -90,8 +90,7 @@ async def take_snapshot(bus: Bus) -> Snapshot:
             # Summed over the shards.
             lag, total = await lag_of(bus, stream, group), lags.get(name, Lag(0, 0))
             lags[name] = Lag(total.waiting + lag.waiting, total.pending + lag.pending)
-        with redis_errors():
-            dead += int(await bus.redis.xlen(keys.dead))
+        dead += await length_of(bus, keys.dead)
     sources = [await _source_status(bus, spec) for spec in (await list_sources(bus)).values()]
     memory = await read_memory(bus)
     return Snapshot(bus.clock.now_s(), await list_workers(bus), lags, dead, sources, memory, await system_health(bus))

@@ -37,6 +37,9 @@ PROBED_STREAMS: Final = 64
 READ_AGAIN: Final = 8
 """So many reads of a damaged file fail in a row until it is taken for its end."""
 
+_UNDECODED: Final = {"codec_whitelist": "none", "analyzeduration": "1000000", "probesize": "1000000"}
+"""FFmpeg reads what a stream says of itself, a second or a megabyte of it, and opens no decoder."""
+
 _TEXT_FORMATS: Final = {"tty", "bin", "xbin", "adf", "idf"}  # FFmpeg renders any text file as a picture
 
 
@@ -114,7 +117,7 @@ def open_container(source: MediaSource, options: OpenOptions) -> av.container.In
     if options.follow and path is not None:
         wanted |= {"follow": "1", "seekable": "0"}  # its index, if it has one, is not there yet
     try:
-        container = _probed(target, wanted, options)
+        container = _probed(target, wanted, options, shown)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise UnreadableError(f"{shown}: {_why(error, path)}") from error
     if container.format.name in _TEXT_FORMATS:
@@ -123,7 +126,9 @@ def open_container(source: MediaSource, options: OpenOptions) -> av.container.In
     return container
 
 
-def _probed(target: str | BinaryIO, wanted: dict[str, str], options: OpenOptions) -> av.container.InputContainer:
+def _probed(
+    target: str | BinaryIO, wanted: dict[str, str], options: OpenOptions, shown: str
+) -> av.container.InputContainer:
     common: dict[str, Any] = {
         "format": options.format,
         "container_options": wanted,
@@ -135,10 +140,19 @@ def _probed(target: str | BinaryIO, wanted: dict[str, str], options: OpenOptions
     except ValueError as error:
         if "stream_options" not in str(error):
             raise
-    # FLV and MPEG programs show their streams only while they are probed; their decoders get the limit after that.
+    # FLV and MPEG programs show their streams only while they are probed, by decoders without a limit: first the sizes.
+    _rewind(target)
+    with av.open(target, **{**common, "container_options": {**wanted, **_UNDECODED}}) as container:
+        for video in container.streams.video:
+            if video.codec_context is not None:  # FFmpeg has a decoder for it
+                check_size(video.codec_context.width, video.codec_context.height, shown, options)
+    _rewind(target)
+    return av.open(target, **common)
+
+
+def _rewind(target: str | BinaryIO) -> None:
     if not isinstance(target, str):
         target.seek(0)
-    return av.open(target, **common)
 
 
 def codec_options(options: OpenOptions) -> dict[str, str]:

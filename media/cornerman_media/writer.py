@@ -1,6 +1,7 @@
 """Writes a video: frames at the times they are given, one size, beside the sound of its source; all of it or nothing.
 
-The file is written under another name in the same folder and takes its own name only when it is whole.
+The file is written under another name in the same folder and takes its own name only when it is whole. A recording that
+must outlive its process is written under its own name, in fragments that can be read as soon as they are there.
 """
 
 from __future__ import annotations
@@ -32,6 +33,11 @@ TIME_BASE: Final = Fraction(1, 90_000)
 _CODECS: Final = {".webm": "libvpx-vp9"}
 _MIN_TICKS: Final = 10_000
 _MAX_TICKS: Final = 1_000_000
+_FRAGMENTS: Final = {
+    "movflags": "frag_keyframe+empty_moov+default_base_moof",
+    "frag_duration": "1000000",  # microseconds
+    "flush_packets": "1",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,7 @@ class WriteOptions:
         pixel_format: FFmpeg's name; yuv420p plays everywhere.
         codec_options: for the encoder, such as {"crf": "24"}.
         start_s: where a player shows media time 0, seconds.
+        live: MP4 in fragments of a second under its own name: what was written can be read when the process is killed.
     """
 
     rate: Fraction = Fraction(30)
@@ -53,10 +60,13 @@ class WriteOptions:
     pixel_format: str = "yuv420p"
     codec_options: Mapping[str, str] = field(default_factory=dict)
     start_s: float = 0.0
+    live: bool = False
 
 
 class VideoWriter:
     """A film being written. Use it with `with`: an error inside leaves no file, and none that was there is touched.
+
+    A live one keeps what was written.
 
     Args:
         target: path; its suffix says the format.
@@ -72,7 +82,9 @@ class VideoWriter:
         """Width and height of the film, set by its first frame."""
         self._options = options or WriteOptions()
         self._audio = audio
-        self._part = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.part{target.suffix}")
+        self._live = self._options.live
+        part = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.part{target.suffix}")
+        self._part = target if self._live else part
         self._container: av.container.OutputContainer | None = None
         self._stream: VideoStream | None = None
         self._tick = _time_base(self._options)
@@ -130,18 +142,20 @@ class VideoWriter:
                 self._audio.mux_until(container, math.inf)
             container.close()
             self._container = None
-            self._part.replace(self.target)
+            if not self._live:
+                self._part.replace(self.target)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             self.abort()
             raise WriteError(f"{self.target} cannot be written ({error}); check the disk") from error
 
     def abort(self) -> None:
-        """Leaves nothing behind."""
+        """Leaves nothing behind, or what was written live."""
         if self._container is not None:
             with contextlib.suppress(av.error.FFmpegError, OSError, ValueError):  # its trailer may be what failed
                 self._container.close()
             self._container = None
-        self._part.unlink(missing_ok=True)
+        if not self._live:
+            self._part.unlink(missing_ok=True)
 
     def _write(self, picture: NDArray[np.uint8] | av.VideoFrame, time_s: float, duration_s: float) -> None:
         if isinstance(picture, av.VideoFrame):
@@ -165,7 +179,7 @@ class VideoWriter:
         width, height = _size_of(picture)
         # 4:2:0 colour needs even sides.
         self.size = max(2, width // 2 * 2), max(2, height // 2 * 2)
-        self._container = av.open(str(self._part), "w")
+        self._container = av.open(str(self._part), "w", options=_FRAGMENTS if self._live else {})
         codec = self._options.codec or _CODECS.get(self.target.suffix.lower(), "libx264")
         stream = self._container.add_stream(codec, rate=self._options.rate)
         assert isinstance(stream, VideoStream)

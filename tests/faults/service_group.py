@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from cornerman_shared.bus.codec import unpack_event
@@ -28,9 +29,19 @@ class Service:
         environment: its settings.
         log: file for its output.
         module: what to run; empty = the service.
+        prefix: words before its command line, e.g. to run it on another host.
     """
 
-    def __init__(self, role: str, number: int, environment: dict[str, str], log: Path, module: str = "") -> None:
+    def __init__(
+        self,
+        role: str,
+        number: int,
+        environment: dict[str, str],
+        log: Path,
+        module: str = "",
+        prefix: Sequence[str] = (),
+    ) -> None:
+        self._prefix = prefix
         self.role = role
         self._module = [module] if module else ["tests.faults.faulty", role]
         self.number = number
@@ -44,7 +55,7 @@ class Service:
         name = f"{self.role}-{self.number}-{self.kills}"
         with self._log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", *self._module],
+                [*self._prefix, sys.executable, "-m", *self._module],
                 cwd=ROOT,
                 env={**os.environ, **self._environment, "CORNERMAN_RUNTIME__NAME": name},
                 stdout=log,

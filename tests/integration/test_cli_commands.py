@@ -27,6 +27,7 @@ from cornerman_shared.bus.registry import add_source, get_source
 from cornerman_shared.errors import GenerationError
 from cornerman_shared.settings.source import SourceSpec
 from cornerman_shared.settings.tree import Settings, load_settings
+from tests.conftest import Server
 
 TIMES = Times(1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
 
@@ -170,6 +171,39 @@ async def test_watch_continues_after_an_id(bus: Bus, settings: Settings, tmp_pat
     rest, _ = await watching.communicate()
     assert (rest, watching.returncode) == (b"", 0)
     assert second["id"] > first["id"]
+
+
+def test_unknown_source_is_told_at_once(run: Callable[..., tuple[int, str, str]]) -> None:
+    code, out, said = run("watch", "nosuch")
+    assert (code, out) == (78, "")
+    assert "there is no source 'nosuch'; there is none; add it with `cornerman sources add`" in said
+    assert run("sources", "add", "test://pattern", "--id", "cam1")[0] == 0
+    assert "there is no source 'nosuch'; there are cam1;" in run("watch", "nosuch")[2]
+
+
+async def test_watch_goes_on_behind_a_lost_server(own_bus: Bus, own_server: Server, tmp_path: Path) -> None:
+    await own_bus.emit(decision(0))
+    watching = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cornerman", "watch", "cam1", "--json", "--since", "0"),
+        *("--redis", own_bus.url),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+    )
+    assert watching.stdout is not None and watching.stderr is not None
+    seen = [json.loads(await watching.stdout.readline())["seq"]]
+    own_server.kill()
+    assert b"the server is lost" in await watching.stderr.readline()
+    own_server.start()
+    await own_bus.ready(60)
+    for seq in (1, 2):
+        await own_bus.emit(decision(seq))
+    seen += [json.loads(await watching.stdout.readline())["seq"] for _ in range(2)]
+    assert seen == [0, 1, 2]
+    assert await watching.stderr.readline() == b"the server is back; goes on behind the last event shown\n"
+    watching.send_signal(signal.SIGINT)
+    rest, said = await watching.communicate()
+    assert (rest, said, watching.returncode) == (b"", b"", 0)
 
 
 async def test_answer_is_printed(bus: Bus, run: Callable[..., tuple[int, str, str]]) -> None:

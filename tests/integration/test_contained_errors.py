@@ -122,3 +122,21 @@ async def test_short_batch_is_encoded_one_by_one(bus: Bus) -> None:
     async with worker(bus, Short()):
         found = await until(lambda: has(bus, 4))
     assert {one.status for one in found} == {"ok"}
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+async def test_jpeg_frames_are_encoded(bus: Bus, settings: Settings, is_damaged: bool) -> None:
+    """Pixels travel as JPEGs (`bus.frames`); a picture that cannot be decoded costs its chunk."""
+    jpeg = settings.model_copy(update={"bus": settings.bus.model_copy(update={"frames": "jpeg"})})
+    raw = await chunk(bus, 0)
+    assert raw.frames is not None
+    pixels = await bus.get_blob(raw.frames)
+    async with Bus.connect(jpeg) as sender:
+        frames = await sender.put_frames(raw.frames.key, pixels, 60)
+    assert (frames.dtype, frames.shape) == ("jpeg", pixels.shape)
+    if is_damaged:
+        await bus.blobs.set(frames.key, b"no picture")
+    await send(bus, replace(raw, frames=frames))
+    async with worker(bus):
+        (found,) = await until(lambda: has(bus, 1))
+    assert found.status == ("buried" if is_damaged else "ok")

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cornerman_decider.state import DeciderState
+from cornerman_common.gate import Proposal
+from cornerman_decider.state import DeciderState, Memory
 from cornerman_decider.strategies.factory import Strategies
 from cornerman_decider.strategies.llm import LlmStrategy
+from cornerman_decider.strategies.rules import RulesStrategy
 from cornerman_decider.strategy import Strategy
 from cornerman_decider.strategy_runner import StrategyRunner
+from cornerman_shared.bus.chunk_input import ChunkInput
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import Features
 from cornerman_shared.process.metrics import Metrics
@@ -49,7 +52,7 @@ class OneStrategy(Strategies):
         super().__init__(bus.settings)
         self._strategy = strategy
 
-    def make(self, speak: SpeakSettings, prompt: str) -> Strategy:
+    def make(self, speak: SpeakSettings, prompt: str, before: Strategy | None = None) -> Strategy:
         return self._strategy
 
 
@@ -87,3 +90,28 @@ async def test_missing_image_tokens_are_reported(bus: Bus) -> None:
     decision, error = await runner.decide(SPEC, await features(bus, 0), DeciderState(run="r1"))
     assert decision.reason == "strategy_failed"
     assert "encoder.model" in error
+
+
+class FaultyStrategy(RulesStrategy):
+    """A strategy with a defect: it fails on every chunk if it is told to wait for long."""
+
+    def propose(self, features: Features, chunk: ChunkInput | None, memory: Memory) -> tuple[Proposal, Memory]:
+        if self._every_chunks > 1:
+            raise ZeroDivisionError
+        return super().propose(features, chunk, memory)
+
+
+class FaultyStrategies(Strategies):
+    def make(self, speak: SpeakSettings, prompt: str, before: Strategy | None = None) -> Strategy:
+        return FaultyStrategy(speak.every_chunks, 1.0, 1.0)
+
+
+async def test_other_settings_end_a_pause(bus: Bus) -> None:
+    runner = StrategyRunner(bus, FaultyStrategies(bus.settings), Metrics())
+    state, seen = DeciderState(run="r1"), []
+    for every in (5, 5, 1):
+        spec = SourceSpec(source_id=SOURCE, url="test://", speak=SpeakSettings(every_chunks=every))
+        decision, _ = await runner.decide(spec, await features(bus, state.next_seq), state)
+        state = decision.state
+        seen.append(decision.reason)
+    assert seen == ["strategy_failed", "strategy_failed", "every_n_chunks"]

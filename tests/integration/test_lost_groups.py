@@ -202,5 +202,39 @@ async def test_question_of_yesterday_ends_once(bus: Bus) -> None:
     assert [(end.request_id, end.status) for end in ends] == [("cam:q:u1", "expired")]
 
 
+async def test_buried_question_ends_once(bus: Bus) -> None:
+    """Deciders died on it; its group is destroyed when nothing remembers any more that it was taken."""
+    await register(bus)
+    keys = bus.keys(SOURCE)
+    await bus.redis.xadd(keys.questions, {FIELD: pack(Question("u1", SOURCE, "What colour?", 50.0))})
+    await bus.redis.xadd(keys.questions, {FIELD: b"no message"})
+    await bus.redis.xgroup_create(keys.questions, "decider", id="0")
+    ((_, entries),) = await bus.redis.xreadgroup("decider", "dead", {keys.questions: ">"})
+    for entry_id, _ in entries:
+        await bus.redis.xclaim(keys.questions, "decider", "dead", 0, [entry_id], retrycount=50)
+    async with decider(bus):
+        await until(lambda: ended(bus, 1))
+        await destroy(bus, "decider")
+        await bus.redis.delete(keys.answered(SOURCE))  # as after an hour
+        await bus.ask(Question("u2", "nobody", "And now?", 50.0))
+        await until(lambda: nobody_ended(bus))
+    assert [(end.request_id, end.status) for end in await ended(bus, 1)] == [("cam:q:u1", "failed")]
+    assert await bus.redis.xlen(keys.dead) == 2
+
+
+async def test_questions_past_the_door_are_bounded(bus: Bus) -> None:
+    """A client that writes to the stream itself passes the check of `Bus.ask`."""
+    await register(bus)
+    most = bus.settings.decider.max_questions
+    await send(bus, await features(bus, 0))  # something to ask about
+    async with decider(bus):
+        await until(lambda: has_decided(bus, 1))
+        for n in range(3 * most):
+            await bus.redis.xadd(bus.keys(SOURCE).questions, {FIELD: pack(Question(f"u{n}", SOURCE, "Why?", 1.0))})
+        ends = await until(lambda: ended(bus, 2 * most))
+        assert await bus.redis.hlen(bus.keys(SOURCE).open_requests) == most
+    assert {end.status for end in ends} == {"failed"} and "max_questions" in ends[0].cause
+
+
 async def nobody_ended(bus: Bus) -> bool:
     return bool(await bus.redis.exists(bus.keys("nobody").feedback("nobody")))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import add_source
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.process.logs import get_logger
@@ -30,7 +29,7 @@ async def add_declared(bus: Bus, specs: Sequence[SourceSpec]) -> list[str]:
     added = []
     for spec in specs:
         declared = bus.keys(spec.source_id).sources_declared
-        with redis_errors():
+        async with bus.key_types.reading(declared):
             if await bus.redis.sismember(declared, spec.source_id):
                 continue
         try:
@@ -38,7 +37,7 @@ async def add_declared(bus: Bus, specs: Sequence[SourceSpec]) -> list[str]:
             added.append(spec.source_id)
         except ConfigError:
             log.info("source_is_there", source_id=spec.source_id)  # people, or another process, added it
-        with redis_errors():
+        async with bus.key_types.reading(declared):
             await bus.redis.sadd(declared, spec.source_id)
     if added:
         log.info("sources_added", source_ids=added)

@@ -163,7 +163,7 @@ class Publisher:
         ttl_s = settings.lossless_blob_ttl_s if self._lossless else settings.blob_ttl_s
         key = self._keys.blob(self._source_id, self._run, seq, "frames")
         # Pixels first: an encoder must never see a chunk whose pixels are not stored yet.
-        frames = await self._bus.put_blob(key, pending.stacked(), ttl_s)
+        frames = await self._bus.put_frames(key, pending.stacked(), ttl_s)
         times = Times(captured_at_s=pending.available_at_s).reached("published", self._bus.clock.now_s())
         chunk = Chunk(
             source_id=self._source_id,

@@ -17,6 +17,7 @@ from cornerman_capture.source_runner import SourceRunner, identity
 from cornerman_common.model_choice import resolve_models
 from cornerman_shared.aio import leaves, wait_or_timeout
 from cornerman_shared.bus.commit import publish_error
+from cornerman_shared.bus.key_types import is_wrong_type
 from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.memory_gate import MemoryGate
 from cornerman_shared.bus.mending import mend_source
@@ -204,6 +205,8 @@ class Capture:
         except Exception as error:
             if any(isinstance(each, passing) for each in leaves(error)):
                 raise
+            if any(map(is_wrong_type, leaves(error))) and await mend_source(self._bus, source_id, "capture"):
+                return  # told; it is tried again at the next poll
             self._retry_at_s[source_id] = self._context.clock.monotonic_s() + PAUSE_S
             cause = "; ".join(f"{type(each).__name__}: {each}" for each in leaves(error))
             log.error("source_failed", source_id=source_id, pause_s=PAUSE_S, message=redact_url(cause), exc_info=error)

@@ -26,6 +26,7 @@ from cornerman_capture.sources.opening import SourceOpener
 from cornerman_capture.sources.push import Inbox
 from cornerman_capture.stills import Stills
 from cornerman_shared.aio import background, leaves, retry
+from cornerman_shared.bus.key_types import is_wrong_type
 from cornerman_shared.bus.mending import mend_source
 from cornerman_shared.bus.runs import RunInfo, begin_run
 from cornerman_shared.errors import FencedError, RetryableError
@@ -127,9 +128,11 @@ class SourceRunner:
         except* FencedError as errors:  # publisher and reporter may both be fenced
             message = str(errors.exceptions[0])
             log.warning("source_taken_over", source_id=self.spec.source_id, message=message)
-        except* ResponseError:
-            # A script met a damaged key of this source; the next run starts without it. Else it is no source's fault.
-            if not await retry(partial(mend_source, self._bus, self.spec.source_id, "capture")):
+        except* ResponseError as errors:
+            # A script met a damaged key of this source; the next run starts without it. Another process may have been
+            # faster to delete it.
+            mended = await retry(partial(mend_source, self._bus, self.spec.source_id, "capture"))
+            if not mended and not all(map(is_wrong_type, leaves(errors))):
                 raise
         return result
 

@@ -36,13 +36,23 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class GateState:
-    """Memory of the gate for one source; media times in seconds, None = not yet in this run."""
+    """Memory of the gate for one source: what happened, never what followed from a threshold.
+
+    Limits apply when it is read, so a changed limit counts at once.
+
+    Attributes:
+        spoke_at_s: media time of what passed last, seconds; None = not yet in this run.
+        praised_at_s: of the last praise.
+        corrected_at_s: of the last correction.
+        praise_floor: least confidence of the cue in every chunk since it was praised; None = a chunk lacked it.
+        correction_floor: the same of a correction.
+    """
 
     spoke_at_s: float | None = None
     praised_at_s: float | None = None
     corrected_at_s: float | None = None
-    praise_lasts: bool = False
-    correction_lasts: bool = False
+    praise_floor: float | None = None
+    correction_floor: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,30 +77,37 @@ def pass_gate(proposal: Proposal, pts_s: float, limits: GateSettings, state: Gat
     # A cue ends as soon as one chunk lacks it, also while something else forbids to speak.
     state = replace(
         state,
-        praise_lasts=state.praise_lasts and certain and proposal.action == "feedback",
-        correction_lasts=state.correction_lasts and certain and proposal.action == "correct",
+        praise_floor=_lower(state.praise_floor, proposal, "feedback"),
+        correction_floor=_lower(state.correction_floor, proposal, "correct"),
     )
     if proposal.action == "next":
         return Verdict("next", proposal.reason, state)
     if not certain:
         return Verdict("next", "below_threshold", state)
-    if proposal.cue and _is_repeat(proposal.action, pts_s, limits.repeat_window_s, state):
+    if proposal.cue and _is_repeat(proposal.action, pts_s, limits, state):
         return Verdict("next", "repeat", state)
     if state.spoke_at_s is not None and pts_s - state.spoke_at_s < limits.min_interval_s - SLACK_S:
         return Verdict("next", "min_interval", state)
     if request_open:
         return Verdict("next", "request_open", state)
+    floor = proposal.confidence if proposal.cue else None
     if proposal.action == "feedback":
-        state = replace(state, spoke_at_s=pts_s, praised_at_s=pts_s, praise_lasts=proposal.cue)
+        state = replace(state, spoke_at_s=pts_s, praised_at_s=pts_s, praise_floor=floor)
     else:
-        state = replace(state, spoke_at_s=pts_s, corrected_at_s=pts_s, correction_lasts=proposal.cue)
+        state = replace(state, spoke_at_s=pts_s, corrected_at_s=pts_s, correction_floor=floor)
     return Verdict(proposal.action, proposal.reason, state)
 
 
-def _is_repeat(action: Action, pts_s: float, window_s: float, state: GateState) -> bool:
-    lasts, passed_at_s = (
-        (state.praise_lasts, state.praised_at_s)
+def _lower(floor: float | None, proposal: Proposal, action: Action) -> float | None:
+    """The floor of a cue after one more chunk."""
+    return None if floor is None or proposal.action != action else min(floor, proposal.confidence)
+
+
+def _is_repeat(action: Action, pts_s: float, limits: GateSettings, state: GateState) -> bool:
+    floor, passed_at_s = (
+        (state.praise_floor, state.praised_at_s)
         if action == "feedback"
-        else (state.correction_lasts, state.corrected_at_s)
+        else (state.correction_floor, state.corrected_at_s)
     )
-    return lasts and passed_at_s is not None and pts_s - passed_at_s < window_s - SLACK_S
+    lasts = floor is not None and floor >= limits.confidence_threshold
+    return lasts and passed_at_s is not None and pts_s - passed_at_s < limits.repeat_window_s - SLACK_S

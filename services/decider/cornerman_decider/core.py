@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cornerman_common.gate import pass_gate
+from cornerman_common.gate import GateState, pass_gate
 from cornerman_decider.state import chunk_ref, extend_context, unreferenced_blobs
 from cornerman_decider.strategy import FormProposal
 
 if TYPE_CHECKING:
-    from cornerman_decider.state import DeciderState
+    from cornerman_decider.state import DeciderState, Memory
     from cornerman_decider.strategy import Strategy
     from cornerman_shared.bus.chunk_input import ChunkInput
     from cornerman_shared.bus.messages import Action, BlobRef, ChunkRef, Features, MovementSeen
@@ -66,9 +66,9 @@ class Decider:
         """
         speak, strategy = self._speak, self._strategy
         new_prompt = prompt != state.prompt
-        changed = strategy.name != state.strategy or (new_prompt and strategy.follows_prompt)
-        memory = {} if changed else state.memory
-        proposal, memory = strategy.propose(features, chunk, memory)
+        if new_prompt and strategy.follows_prompt:  # what was said before no longer holds anything back
+            state = replace(state, gate=GateState())
+        proposal, memory = strategy.propose(features, chunk, memory_under(strategy, state, prompt))
         verdict = pass_gate(proposal, features.pts_s, speak, state.gate, request_open)
         spoke = verdict.action != "next"
         # The strategy learns of the verdict, so that its schedule or context follows the action taken.
@@ -80,6 +80,7 @@ class Decider:
             counted,
             about=about,
             strategy=strategy.name,
+            made_from=strategy.made_from,
             memory=memory,
             prompt=prompt,
             prompt_since_s=features.pts_s if new_prompt else state.prompt_since_s,
@@ -93,6 +94,15 @@ class Decider:
         return Decision(
             verdict.action, proposal.confidence, verdict.reason, spoke, chunks, proposal.change, free, after, about
         )
+
+
+def memory_under(strategy: Strategy, state: DeciderState, prompt: str) -> Memory:
+    """The memory that the strategy goes on from, with its present settings and the present prompt."""
+    if strategy.name != state.strategy or (prompt != state.prompt and strategy.follows_prompt):
+        return {}
+    if state.made_from not in (None, strategy.made_from):
+        return strategy.still_true(state.memory)
+    return state.memory
 
 
 def abstain(features: Features, state: DeciderState, speak: SpeakSettings, reason: str) -> Decision:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cornerman_shared.bus.messages import BlobRef, EndEvent, EndStatus, Features, Question, Request
     from cornerman_shared.bus.resequence import Gap
     from cornerman_shared.bus.streams import Keys
+    from cornerman_shared.settings.source import SourceSpec
     from cornerman_shared.settings.tree import BusSettings
 
 STAGE = "decider"
@@ -168,6 +169,32 @@ class DeciderHops:
         event = end_event(source_id, request, "expired", cause, attempt, now_s, state.incarnation)
         hop.once(k.open_requests, i).event(k, event, self._bus.feedback_maxlen)
         return hop.count_in_run(k, source_id, request.run, "expired").expire(k, source_id)
+
+    def cancelled(
+        self, state: DeciderState, source_id: str, request: OpenRequest, cause: str, attempt: int, now_s: float
+    ) -> Hop:
+        """Ends a request of the state once as cancelled, also while a generator works on it."""
+        k = self._keys
+        event = end_event(source_id, request, "cancelled", cause, attempt, now_s, state.incarnation)
+        hop = Hop().once(k.open_requests, request.request_id).event(k, event, self._bus.feedback_maxlen)
+        return hop.count_in_run(k, source_id, request.run, "cancelled").expire(k, source_id)
+
+    def instructed(self, request: Request | None, decision: Decision, spec: SourceSpec) -> tuple[Hop, DeciderState]:
+        """The hop that puts a new instruction in force, once, and the state after it. Void for an old run.
+
+        Args:
+            request: what is asked at once; None = nothing.
+            decision: about the newest chunk, under the instruction.
+            spec: the source's settings, with the instruction.
+        """
+        k, state, source_id = self._keys, decision.state, spec.source_id
+        hop = Hop().current(k, source_id, state.run, state.incarnation)
+        hop.first(k.answered(source_id), f"instruction:{state.run}:{spec.revision}", QUESTION_KEPT_S)
+        hop.delete(k.decider_state(source_id), LAST_FEEDBACK_FIELD)
+        if request is not None:
+            state = self.requested(hop, request, state)
+        self.save(hop.free(decision.free), source_id, state)
+        return hop, state
 
     def unanswered(self, question: Question, cause: str, now_s: float) -> Hop:
         """The error and the end of a question that no worker of its source has taken."""

@@ -116,7 +116,7 @@ def request_for(
         pts_s=features.pts_s,
         prompt=prompt,
         system_prompt=say.system_prompt,
-        previous_text=_text_to_avoid(last, features, decision, speak.repeat_window_s),
+        previous_text=_text_to_avoid(last, features, decision, spec),
         chunks=decision.chunks,
         sampling=sampling(say),
         adapter=say.adapter,
@@ -279,8 +279,14 @@ def _is_current(last: LastFeedback, features: Features, state: DeciderState) -> 
     return last.run == features.run and last.pts_s >= state.prompt_since_s - SLACK_S
 
 
-def _text_to_avoid(last: LastFeedback | None, features: Features, decision: Decision, window_s: float) -> str:
-    """Text of the last feedback, if it had the same action and is within the repeat window; else empty."""
+def _text_to_avoid(last: LastFeedback | None, features: Features, decision: Decision, spec: SourceSpec) -> str:
+    """Text of the last feedback, if it had the same action and is within the repeat window; else empty.
+
+    A commentator does not say a line twice in a row, however long ago it was.
+    """
     if last is None or last.action != decision.action or not _is_current(last, features, decision.state):
         return ""
+    window_s = spec.speak.repeat_window_s
+    if spec.mode == "commentary" and window_s > 0:
+        return last.text
     return last.text if features.pts_s - last.pts_s < window_s - SLACK_S else ""

@@ -19,21 +19,16 @@ from cornerman_decider.requests import request_for
 from cornerman_decider.state import (
     DeciderState,
     chunk_ref,
-    drop_ended_requests,
     has_open_feedback,
-    is_overdue,
     new_run,
     unreferenced_blobs,
 )
 from cornerman_shared.aio import wait_or_timeout
 from cornerman_shared.bus.commit import commit_with_retry, give_up, publish_error, retry_forever
 from cornerman_shared.bus.hop import Hop, HopResult
-from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD, LastFeedback
 from cornerman_shared.bus.messages import ErrorEvent
-from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.resequence import Gap
-from cornerman_shared.bus.streams import read_numbers
-from cornerman_shared.errors import FatalError, FencedError, MalformedError
+from cornerman_shared.errors import FatalError, FencedError
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
@@ -41,12 +36,15 @@ if TYPE_CHECKING:
 
     from cornerman_decider.chunk_order import OrderedEntry
     from cornerman_decider.core import Decision
+    from cornerman_decider.instruction_worker import InstructionWorker
     from cornerman_decider.question_worker import QuestionWorker
+    from cornerman_decider.request_supervisor import RequestSupervisor
     from cornerman_decider.stored_state import StoredState
     from cornerman_decider.strategy_runner import StrategyRunner
     from cornerman_decider.trouble import Trouble
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.delivery import Delivery
+    from cornerman_shared.bus.last_feedback import LastFeedback
     from cornerman_shared.bus.lease import Lease
     from cornerman_shared.bus.messages import BlobRef, Features, Question
     from cornerman_shared.process.metrics import Metrics
@@ -62,8 +60,9 @@ class SourceWorker:
     """Decides for one source while its shard's lease is held.
 
     Args:
-        spec: the source's settings; assign a new one when they change.
+        spec: the source's settings; `change` gives new ones.
         load: reads the state that the last hop saved.
+        read_last: reads what was said last about the source.
         mend: deletes damaged data of the source; gives what it was.
     """
 
@@ -73,15 +72,18 @@ class SourceWorker:
         lease: Lease,
         spec: SourceSpec,
         runner: StrategyRunner,
+        requests: RequestSupervisor,
+        instructions: InstructionWorker,
         questions: QuestionWorker,
         trouble: Trouble,
         metrics: Metrics,
         load: Callable[[], Awaitable[StoredState]],
+        read_last: Callable[[], Awaitable[LastFeedback | None]],
         mend: Callable[[], Awaitable[list[str]]],
     ) -> None:
         self._load = load
         self._mend = mend
-        self.spec = spec
+        self.spec = self._wanted = spec
         self.source_id = spec.source_id
         self._bus = bus
         self._lease = lease
@@ -95,17 +97,27 @@ class SourceWorker:
         self._asking = False  # the first question is in work
         self._trouble = trouble
         self._wakeup = asyncio.Event()
+        self._changed = asyncio.Event()
         self._state = DeciderState()
         self._registered = self._knows_place = True  # as of the last load
         self._order = self._new_order(0)
         self._gaps: list[Gap] = []  # given up since the last hop; written with the next one
         self._to_free: tuple[BlobRef, ...] = ()  # blobs of the run before; freed with the next hop
-        self._attempts: dict[str, int] = {}
+        self._requests = requests
+        self._instructions = instructions
+        self._read_last = read_last
 
     def push(self, features: Features, delivery: Delivery[Features] | None) -> None:
         """Queues a chunk's features; no delivery = its entry was buried and only its place in the order is left."""
         self._incoming.append((features, delivery))
         self._wakeup.set()
+
+    def change(self, spec: SourceSpec) -> None:
+        """Takes changed settings; they are in force before the next chunk."""
+        if spec != self._wanted:
+            self._wanted = spec
+            self._changed.set()
+            self._wakeup.set()
 
     def ask(self, question: Delivery[Question]) -> None:
         """Queues a question."""
@@ -136,16 +148,18 @@ class SourceWorker:
     async def _work(self) -> None:
         while True:
             self._wakeup.clear()  # before the queues are read: a later push sets it again
+            await self._follow_settings()
             await self._order_incoming()
             await self._answer_questions()
             await self._decide_ready()
-            await self._expire_overdue()
+            if self._state.open:
+                self._state = await self._requests.expire_overdue(self._state)
             await self._wait()
 
     async def _contain(self, error: Exception) -> None:
         """Reports an unexpected error of this source, gives up an entry that caused it twice, and pauses."""
-        # A script that met a key of another type: mended, the source starts over at once.
-        mended = isinstance(error, ResponseError) and bool(await retry_forever(self._mend))
+        # A script that met a key of another type: mended, maybe by another process, the source starts over at once.
+        mended = isinstance(error, ResponseError) and bool(await retry_forever(self._mend) or "WRONGTYPE" in str(error))
         entry, message = self._in_work, f"{type(error).__name__}: {error}"
         delivery = self._questions.waiting[0] if self._asking else entry[1] if entry else None
         setback = self._trouble.failed(delivery.entry_id if delivery else "", message)
@@ -171,7 +185,8 @@ class SourceWorker:
             message = f"deciding pauses for {setback.pause_s:g} s: {message}"
             event = ErrorEvent(self.source_id, self._state.run, STAGE, message, self._now_s())
             await publish_error(self._bus, event)
-        await asyncio.sleep(setback.pause_s)
+        self._changed.clear()
+        await wait_or_timeout(self._changed, setback.pause_s)  # other settings may be the remedy
 
     async def forget(self) -> None:
         """Deletes the state unless the source was added again; the registry has ended its requests."""
@@ -261,8 +276,7 @@ class SourceWorker:
             if not self._registered:
                 await self._questions.refuse_first()
                 continue
-            if self._state.open:
-                await self._refresh_open()  # those that have ended leave room for others
+            self._state = await self._requests.refresh(self._state)  # those that have ended leave room for others
             after = await self._questions.take_first(self._state, self.spec)
             if after is None:
                 await self._load_state()
@@ -272,10 +286,21 @@ class SourceWorker:
         if self._questions.waiting:
             self._wakeup.set()
 
+    async def _follow_settings(self) -> None:
+        """Puts changed settings in force between two chunks; a new instruction takes the place of a running answer."""
+        self.spec = self._wanted
+        if not self._registered:
+            return
+        after = await self._instructions.follow(self._state, self.spec)
+        if after is None:
+            await self._load_state()
+        else:
+            self._state = after
+
     async def _decide_ready(self) -> None:
         while self._order:
-            if self._state.open:
-                await self._refresh_open()
+            await self._follow_settings()
+            self._state = await self._requests.refresh(self._state)
             if self._order.is_lossless() and has_open_feedback(self._state):
                 return  # a lossless source waits for the end of its request; a live one stays silent
             item = self._order.pop(self._bus.clock.monotonic_s(), self.spec.speak.gap_s)
@@ -343,53 +368,13 @@ class SourceWorker:
         self._hops.decided(hop, features, decision, spec.speak.strategy, now_s)
         if not decision.speak:
             return decision.state
-        last = await self._last_feedback()
+        last = await self._read_last()
         return self._hops.requested(hop, request_for(features, decision, spec, last, now_s), decision.state)
-
-    async def _last_feedback(self) -> LastFeedback | None:
-        rows = await retry_forever(lambda: self._hmget(self._keys.decider_state(self.source_id), [LAST_FEEDBACK_FIELD]))
-        try:
-            return LastFeedback.read(rows[0])
-        except MalformedError as error:  # only a repeat is not noticed; the next reply replaces it
-            log.warning("last_feedback_unreadable", source_id=self.source_id, error=str(error))
-            return None
-
-    async def _refresh_open(self) -> None:
-        """Reads which open requests have ended, and frees the blobs that only they read."""
-        ids = [request.request_id for request in self._state.open]
-        key = self._keys.open_requests
-        while None in (found := read_numbers(ids, await retry_forever(lambda: self._hmget(key, ids)))).values():
-            await retry_forever(self._mend)
-        self._attempts = {i: attempt or 0 for i, attempt in found.items()}
-        before = self._state
-        self._state, free = drop_ended_requests(before, self._attempts)
-        ended = [one for one in before.open if one.kind == "question" and one.request_id not in self._attempts]
-        if ended:
-            await self._run_hop(self._hops.forget_questions(self.source_id, ended))
-        if free:
-            await retry_forever(lambda: self._bus.free_blobs(free))
-
-    async def _expire_overdue(self) -> None:
-        """Ends requests past their deadline that no generator took, or that their generator did not end."""
-        if not self._state.open:
-            return
-        await self._refresh_open()
-        now_s, settings = self._now_s(), self._bus.settings
-        grace_s = settings.generator.timeout_s + settings.bus.idle_ms / 1000
-        for request in self._state.open:
-            attempt = self._attempts[request.request_id]  # 0 = no generator has taken it
-            if is_overdue(request, attempt, grace_s, now_s):
-                cause = "no generator took it in time" if attempt == 0 else "its generator did not finish it"
-                await self._run_hop(self._hops.end(self._state, self.source_id, request, cause, attempt, now_s))
 
     async def _run_hop(self, hop: Hop) -> HopResult:
         return await retry_forever(
             lambda: hop.run(self._bus.scripts, fence=self._lease.fence, generation=self._lease.generation)
         )
-
-    async def _hmget(self, key: str, fields: list[str]) -> list[bytes | None]:
-        with redis_errors():
-            return list(await self._bus.redis.hmget(key, fields))
 
     def _new_order(self, next_seq: int) -> ChunkOrder:
         settings = self._bus.settings.decider

@@ -54,6 +54,7 @@ class DeciderState:
     next_seq: int = 0
     ended: bool = False
     strategy: str = ""  # name of the strategy that `memory` belongs to
+    made_from: str | None = None  # the settings that `memory` was learned under; None = an older version wrote it
     memory: Memory = field(default_factory=dict)
     prompt: str = ""
     prompt_since_s: float = 0.0  # media time of the first chunk under `prompt`; older text belongs to another prompt

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from cornerman_common.gate import GateState
@@ -37,7 +37,9 @@ def state_bytes(state: DeciderState) -> bytes:
             "memory": state.memory,
             "prompt": state.prompt,
             "fresh_since_s": state.prompt_since_s,
-            "gate": asdict(state.gate),
+            "made_from": state.made_from,
+            "gate": _gate_map(state.gate),
+            "cue_floors": asdict(_CueFloors(state.gate.praise_floor, state.gate.correction_floor)),
             "context": [asdict(chunk) for chunk in state.context],
             "latest": asdict(state.latest) if state.latest else None,
             "open": [_open_map(request) for request in state.open if request.kind != "question"],
@@ -69,10 +71,11 @@ def state_from(data: bytes) -> DeciderState:
             next_seq=read_seq(body["next_seq"]),
             ended=read_field(body["ended"], bool, "ended"),
             strategy=read_field(body["strategy"], str, "strategy"),
+            made_from=_text_or_none(body.get("made_from")),
             memory={key: _value(value) for key, value in memory.items()},
             prompt=read_field(body["prompt"], str, "prompt"),
             prompt_since_s=read_field(body["fresh_since_s"], float, "fresh_since_s"),
-            gate=read_field(body["gate"], GateState, "gate"),
+            gate=_gate(body),
             context=tuple(read_field(chunk, ChunkRef, "context") for chunk in _list(body["context"], "context")),
             latest=read_field(body["latest"], ChunkRef, "latest") if body["latest"] is not None else None,
             open=_open_requests(body),
@@ -107,6 +110,41 @@ def read_seq(value: object) -> int:
     if seq < 0:
         raise MalformedError(f"next_seq: {seq} is below 0")
     return seq
+
+
+@dataclass(frozen=True, slots=True)
+class _OldGate:
+    """The gate's memory as the first version wrote it; its readers refuse a map with another field."""
+
+    spoke_at_s: float | None
+    praised_at_s: float | None
+    corrected_at_s: float | None
+    praise_lasts: bool
+    correction_lasts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _CueFloors:
+    praise: float | None
+    correction: float | None
+
+
+def _gate_map(gate: GateState) -> dict[str, object]:
+    lasts = (gate.praise_floor is not None, gate.correction_floor is not None)
+    return asdict(_OldGate(gate.spoke_at_s, gate.praised_at_s, gate.corrected_at_s, *lasts))
+
+
+def _gate(body: dict[str, Any]) -> GateState:
+    """The gate's memory; a cue that an older version saw last counts as certain."""
+    old = read_field(body["gate"], _OldGate, "gate")
+    floors = _CueFloors(1.0 if old.praise_lasts else None, 1.0 if old.correction_lasts else None)
+    if "cue_floors" in body:
+        floors = read_field(body["cue_floors"], _CueFloors, "cue_floors")
+    return GateState(old.spoke_at_s, old.praised_at_s, old.corrected_at_s, floors.praise, floors.correction)
+
+
+def _text_or_none(value: object) -> str | None:
+    return None if value is None else read_field(value, str, "made_from")
 
 
 def _open_map(request: OpenRequest) -> dict[str, object]:

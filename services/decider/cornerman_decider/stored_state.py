@@ -9,9 +9,9 @@ from cornerman_decider.hops import STAGE
 from cornerman_decider.state import DeciderState
 from cornerman_decider.state_codec import PLACE_FIELD, STATE_FIELD, place_from, questions_from, state_from
 from cornerman_shared.bus.commit import retry_forever
+from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD, LastFeedback
 from cornerman_shared.bus.mending import mend_source
 from cornerman_shared.bus.open_requests import cancelled_event, open_requests
-from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.streams import read_number
 from cornerman_shared.errors import MalformedError
 from cornerman_shared.process.logs import get_logger
@@ -73,6 +73,22 @@ async def load_state(bus: Bus, hops: DeciderHops, lease: Lease, source_id: str) 
     return StoredState(state, incarnation, registered, knows_place=place is not None or not was_damaged)
 
 
+async def read_last_feedback(bus: Bus, source_id: str) -> LastFeedback | None:
+    """What was said last about the source; None if there is nothing that can be read."""
+    key = bus.keys(source_id).decider_state(source_id)
+
+    async def read() -> bytes | None:
+        async with bus.key_types.reading(key):
+            found: bytes | None = await bus.redis.hget(key, LAST_FEEDBACK_FIELD)
+        return found
+
+    try:
+        return LastFeedback.read(await retry_forever(read))
+    except MalformedError as error:  # only a repeat is not noticed; the next reply replaces it
+        log.warning("last_feedback_unreadable", source_id=source_id, error=str(error))
+        return None
+
+
 async def _with_questions(
     bus: Bus, hops: DeciderHops, lease: Lease, source_id: str, state: DeciderState, fields: Mapping[bytes, bytes]
 ) -> DeciderState:
@@ -92,13 +108,15 @@ async def _with_questions(
 
 async def _read(bus: Bus, source_id: str) -> tuple[dict[bytes, bytes], bytes | None, bool]:
     keys = bus.keys(source_id)
-    with redis_errors():
-        # MULTI: the state and the incarnation that it is compared with are of one moment.
-        async with bus.redis.pipeline(transaction=True) as pipe:
-            pipe.hgetall(keys.decider_state(source_id))
-            pipe.hget(keys.incarnations, source_id)
-            pipe.hexists(keys.sources, source_id)
-            fields, number, registered = await pipe.execute()
+    # MULTI: the state and the incarnation that it is compared with are of one moment.
+    async with (
+        bus.key_types.reading(keys.incarnations, keys.sources, keys.decider_state(source_id)),
+        bus.redis.pipeline(transaction=True) as pipe,
+    ):
+        pipe.hgetall(keys.decider_state(source_id))
+        pipe.hget(keys.incarnations, source_id)
+        pipe.hexists(keys.sources, source_id)
+        fields, number, registered = await pipe.execute()
     return fields, number, bool(registered)
 
 

@@ -38,6 +38,7 @@ class Strategy(Protocol):
     wants_tokens: bool  # reads the chunk's video tokens
     wants_images: bool  # reads the image tokens of the chunk's frames as well
     follows_prompt: bool  # a new prompt clears its memory
+    made_from: str  # the settings that what it learns depends on, as text; empty = none
 
     def propose(self, features: Features, chunk: ChunkInput | None, memory: Memory) -> tuple[Proposal, Memory]:
         """The action for this chunk, and the memory after it.
@@ -53,6 +54,12 @@ class Strategy(Protocol):
 
     def after_gate(self, features: Features, proposal: Proposal, spoke: bool, memory: Memory) -> Memory:
         """The memory after the gate; `spoke` = the proposal passed."""
+
+    def still_true(self, memory: Memory) -> Memory:
+        """The part of a memory that holds under any settings: what was seen and said, and when.
+
+        The rest was learned under other settings than `made_from`, and is left behind.
+        """
 
 
 def likeliest(probabilities: NDArray[np.float32], reason: str) -> Proposal:

@@ -7,6 +7,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cornerman_decider.core import Decider, Decision, abstain, skip_chunk
+from cornerman_decider.instruction import (
+    features_again,
+    freeing,
+    instructed,
+    instruction_of,
+    may_speak_again,
+    resumed,
+    silence,
+)
 from cornerman_decider.state import chunk_ref, has_open_feedback
 from cornerman_decider.strategy import StrategyError
 from cornerman_shared.bus.chunk_input import ChunkInput
@@ -21,7 +30,7 @@ if TYPE_CHECKING:
     from cornerman_decider.strategies.factory import Strategies
     from cornerman_decider.strategy import Strategy
     from cornerman_shared.bus.connection import Bus
-    from cornerman_shared.bus.messages import Features
+    from cornerman_shared.bus.messages import Action, Features
     from cornerman_shared.process.metrics import Metrics
     from cornerman_shared.settings.source import SourceSpec
 
@@ -35,7 +44,7 @@ class StrategyRunner:
     """Decides about chunks that arrive in order.
 
     A strategy that fails means silence and an error event; no other strategy takes its place. One that raises an
-    unexpected error is paused for `PAUSE_S`, so that it harms no other source.
+    unexpected error is paused for `PAUSE_S`, so that it harms no other source; other settings end the pause.
     """
 
     def __init__(self, bus: Bus, strategies: Strategies, metrics: Metrics) -> None:
@@ -43,6 +52,7 @@ class StrategyRunner:
         self._strategies = strategies
         self._metrics = metrics
         self._paused_until_s = 0.0
+        self._paused: tuple[object, ...] = ()  # the settings of the strategy that is paused
         self._made: tuple[tuple[object, ...], Strategy | StrategyError] | None = None  # key, and the strategy for it
 
     async def decide(self, spec: SourceSpec, features: Features, state: DeciderState) -> tuple[Decision, str]:
@@ -51,11 +61,12 @@ class StrategyRunner:
         Raises:
             FatalError: a strategy computes for longer than `decider.stall_s`; its thread cannot be ended.
         """
-        speak, prompt = spec.speak, spec.say.prompt
+        speak, instruction = spec.speak, instruction_of(spec.say)
         if features.status != "ok":
             reason = "buried" if features.status == "buried" else "blob_expired"
             return skip_chunk(features.seq, state, reason), ""
-        if self._bus.clock.monotonic_s() < self._paused_until_s:
+        key = self._strategies.key(speak, spec.say.prompt)
+        if key == self._paused and self._bus.clock.monotonic_s() < self._paused_until_s:
             return abstain(features, state, speak, "strategy_failed"), ""
         try:
             strategy = await self._strategy_for(spec)
@@ -63,7 +74,7 @@ class StrategyRunner:
 
             def decide() -> Decision:
                 return Decider(speak, strategy).decide(
-                    features, state, chunk=chunk, request_open=has_open_feedback(state), prompt=prompt
+                    features, state, chunk=chunk, request_open=has_open_feedback(state), prompt=instruction
                 )
 
             # Strategies on tokens run a language model: in a thread, so that the heartbeat goes on.
@@ -80,7 +91,7 @@ class StrategyRunner:
         except (FatalError, FencedError):
             raise
         except Exception as error:
-            self._paused_until_s = self._bus.clock.monotonic_s() + PAUSE_S
+            self._paused, self._paused_until_s = key, self._bus.clock.monotonic_s() + PAUSE_S
             self._metrics.errors_total.labels("strategy").inc()
             message = f"strategy {speak.strategy} is paused for {PAUSE_S:g} s: {type(error).__name__}: {error}"
             log.exception("strategy_crashed", source_id=spec.source_id, message=message)
@@ -88,6 +99,29 @@ class StrategyRunner:
             self._made = None
             decision = abstain(features, replace(state, memory={}), speak, "strategy_failed")
             return decision, message
+
+    async def decide_again(self, spec: SourceSpec, state: DeciderState, interrupted: Action | None) -> Decision:
+        """The decision about the newest chunk once more, under a new instruction.
+
+        Args:
+            spec: with the new instruction.
+            state: under the old one; has a newest chunk and no open request of the source's own.
+            interrupted: the verdict whose answer the instruction cut short; its place is taken in any case.
+        """
+        try:
+            follows = (await self._strategy_for(spec)).follows_prompt
+        except (StrategyError, ConfigError):  # told when the next chunk is decided
+            follows = True
+        after = instructed(state, spec.say, forget=follows)
+        decision = silence(after)
+        if state.latest is not None and may_speak_again(state, spec, self._bus.clock.now_s()):
+            if follows:
+                decision, error = await self.decide(spec, features_again(spec, after, state.latest), after)
+                if error:  # the next chunk meets and tells it
+                    decision = silence(after)
+            if interrupted and not decision.speak:
+                decision = resumed(decision.state, state.latest, interrupted)
+        return freeing(decision, state)
 
     async def _in_thread(self, decide: Callable[[], Decision]) -> Decision:
         limit_s = self._bus.settings.decider.stall_s
@@ -119,9 +153,11 @@ class StrategyRunner:
         """The strategy for the present settings; one that failed to load fails again until they change."""
         key = self._strategies.key(spec.speak, spec.say.prompt)
         if self._made is None or self._made[0] != key:
+            before = self._made[1] if self._made else None
+            before = None if isinstance(before, StrategyError) else before
             made: Strategy | StrategyError
             try:
-                made = await asyncio.to_thread(self._strategies.make, spec.speak, spec.say.prompt)
+                made = await asyncio.to_thread(self._strategies.make, spec.speak, spec.say.prompt, before)
             except StrategyError as error:
                 made = error
             self._made = (key, made)

@@ -36,6 +36,7 @@ class EncoderOutput:
     people: NDArray[np.float32] | None = None  # landmarks, as `cornerman_pose.wire` packs them
     poses_computed: int = 0  # people for whom the landmark net ran
     poses_reused: int = 0  # people whose landmarks came from an earlier chunk with the same frame
+    prepare_s: float = 0.0  # part of the batch's time that made pixels for the model; 0 = not apart
 
 
 def is_broken(failed: Sequence[str], worked_at_s: Mapping[str, float], now_s: float) -> bool:

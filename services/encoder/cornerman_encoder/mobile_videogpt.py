@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from cornerman_shared.chunk import CHUNK_FRAMES
 from mobile_videogpt import MobileVideoGPT, Tokens
 from mobile_videogpt.errors import ModelError
 from mobile_videogpt.names import half_of
+from mobile_videogpt.timing import measuring
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,12 +74,15 @@ class VisionEncoder:
     def encode(self, chunks: Sequence[Chunk], frames: Sequence[Pixels]) -> list[EncoderOutput]:
         """Runs one forward pass for each frame size of the batch."""
         done: dict[int, EncoderOutput] = {}
+        prepare_s = 0.0
         for positions in groups_of_equal_size(frames):
             batch = torch.from_numpy(np.stack([frames[i] for i in positions]))  # [B, 8, H, W, 3]
-            tokens = self._model.encode_chunk(batch)
-            for row, i in enumerate(positions):
-                done[i] = _row(tokens, row)
-        return [done[i] for i in range(len(frames))]
+            with measuring() as times:
+                tokens = self._model.encode_chunk(batch)
+                rows = [_row(tokens, row) for row in range(len(positions))]  # copies to the CPU: the device is done
+            prepare_s += times.seconds()["pixels"]
+            done |= dict(zip(positions, rows, strict=True))
+        return [replace(done[i], prepare_s=prepare_s) for i in range(len(frames))]
 
 
 def _row(tokens: Tokens, row: int) -> EncoderOutput:

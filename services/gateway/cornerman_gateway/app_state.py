@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
     from cornerman_common.model_parts import ModelChoice
+    from cornerman_common.profile_library import ProfileLibrary
     from cornerman_gateway.addresses import AddressRules
     from cornerman_gateway.fanout import Hub
     from cornerman_gateway.preview import PreviewStreams
@@ -27,6 +28,7 @@ class AppState:
 
     Attributes:
         choice: who encodes, decides and speaks, as the settings say.
+        profiles: profiles and presets, bundled and the user's.
         pushing: ids of sources whose camera is being pushed by a browser now; one browser at a time.
     """
 
@@ -41,6 +43,7 @@ class AppState:
     pushing: set[str]
     whip: Whip
     choice: ModelChoice
+    profiles: ProfileLibrary
 
 
 def app_state(connection: HTTPConnection) -> AppState:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from cornerman_gateway.core import event_json, format_cursor, named, sse
 from cornerman_gateway.rows import read_rows
 from cornerman_shared.aio import retry
-from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.key_types import patient_errors
 from cornerman_shared.bus.streams import FIRST_ID, entry_order
 from cornerman_shared.bus.subscribe import follow
 from cornerman_shared.errors import RetryableError
@@ -178,17 +178,18 @@ class EventFeed:
 
     async def newest(self) -> str:
         """Id of the newest entry; `0-0` for an empty stream."""
-        return await self.bus.newest_id(self.key)
+        with patient_errors():
+            return await self.bus.newest_id(self.key)
 
     async def oldest(self) -> str | None:
         """Id of the oldest entry that is still there."""
-        with redis_errors():
+        with patient_errors():
             rows = await self.bus.redis.xrange(self.key, count=1)
         return str(rows[0][0].decode()) if rows else None
 
     async def trimmed_behind(self, event_id: str) -> bool:
         """Was anything behind this id trimmed away already?"""
-        with redis_errors():
+        with patient_errors():
             exists = await self.bus.redis.exists(self.key)
             info = await self.bus.redis.xinfo_stream(self.key) if exists else {}
         deleted = info.get("max-deleted-entry-id", b"0-0").decode()
@@ -201,7 +202,7 @@ class EventFeed:
 
     async def page(self, after: str) -> tuple[list[tuple[str, Event]], str | None]:
         """Reads a page of events behind `after`; returns them and the start of the next page, None = last page."""
-        with redis_errors():
+        with patient_errors():
             rows = await self.bus.redis.xrange(self.key, f"({after}", "+", count=PAGE)
         return read_rows(rows), rows[-1][0].decode() if len(rows) == PAGE else None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cornerman_common.profile_library import ProfileLibrary
 from cornerman_gateway.addresses import AddressRules
 from cornerman_gateway.app_state import AppState
 from cornerman_gateway.fanout import Hub
@@ -66,4 +67,5 @@ def build_state(
         pushing=pushing,
         whip=Whip(bus, spawn, pushing),
         choice=choice,
+        profiles=ProfileLibrary.of(web.profiles_dir),
     )

@@ -1,90 +1,78 @@
-"""Prompt profiles: what to watch for, in words. Choosing one only fills in a source's prompt and mode."""
+"""Profiles and presets as the API shows them. `cornerman_common.profile_library` keeps them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from cornerman_shared.settings.source import Mode, SaySettings
+from cornerman_shared.settings.source import Mode
 
 if TYPE_CHECKING:
     from cornerman_common.abilities import Abilities
+    from cornerman_common.profile_library import SavedFile
 
 
 class Profile(BaseModel):
-    """A named prompt."""
+    """What to watch for, by name."""
 
     name: str
     title: str
     about: Annotated[str, Field(description="for whom it is, one line")]
-    mode: Mode
+    mode: Annotated[Mode | None, Field(description="null = as the source is")]
     prompt: str
-    refused: Annotated[str, Field(description="why the model in use cannot do it, one sentence; empty = it can")] = ""
+    bundled: Annotated[bool, Field(description="it came with the package and stays as it is")] = True
+    refused: Annotated[str, Field(description="why it cannot be used here, in words; empty = it can")] = ""
 
 
-PROFILES: tuple[Profile, ...] = (
-    Profile(
-        name="coach",
-        title="Coach",
-        about="Exercise form: mistakes and corrections.",
-        mode="coach",
-        prompt=str(SaySettings.model_fields["prompt"].default),
-    ),
-    Profile(
-        name="sports",
-        title="Sports",
-        about="A match or a training session, told as it happens.",
-        mode="commentary",
-        prompt=(
-            "You are a sports commentator. In one lively sentence, say what the players just did and why it matters. "
-            "Say only what can be seen."
-        ),
-    ),
-    Profile(
-        name="security",
-        title="Security",
-        about="A camera that should see nothing unusual.",
-        mode="commentary",
-        prompt=(
-            "You watch a security camera. Report people, vehicles and anything left behind or out of place, in one "
-            "short factual sentence. Do not guess the identity of people."
-        ),
-    ),
-    Profile(
-        name="nature",
-        title="Nature",
-        about="Animals, plants, weather.",
-        mode="commentary",
-        prompt=(
-            "You narrate a nature film. In one calm sentence, describe the animal or plant in view and its behaviour. "
-            "Name a species only when you are sure."
-        ),
-    ),
-    Profile(
-        name="description",
-        title="Description",
-        about="For people who cannot see the picture.",
-        mode="commentary",
-        prompt=(
-            "Describe what is happening in the video for a person who cannot see it: who, where, doing what. "
-            "One plain sentence, new things first."
-        ),
-    ),
-)
+class Preset(BaseModel):
+    """How closely to watch, by name."""
+
+    name: str
+    title: str
+    about: Annotated[str, Field(description="for whom it is, one line")]
+    settings: Annotated[dict[str, Any], Field(description="the changes to a source")]
+    bundled: Annotated[bool, Field(description="it came with the package and stays as it is")] = True
+    refused: Annotated[str, Field(description="why it cannot be used here, in words; empty = it can")] = ""
 
 
-def profiles_for(abilities: Abilities, model: str) -> list[Profile]:
-    """Every profile, with the reason where the model in use cannot do it.
+def profiles_for(files: list[SavedFile], abilities: Abilities, model: str) -> list[Profile]:
+    """Every profile, with the reason where its file is wrong or the model in use cannot do it.
 
     A model that has only words of its own coaches, whatever the prompt says.
     """
-    if abilities.follows_prompts:
-        return list(PROFILES)
     why = f"The model in use ({model}) does not follow prompts: it only coaches. Choose a general model for this."
-    return [profile if profile.mode == "coach" else profile.model_copy(update={"refused": why}) for profile in PROFILES]
+    shown = []
+    for file in files:
+        profile = profile_view(file)
+        if not profile.refused and not abilities.follows_prompts and profile.mode != "coach":
+            profile = profile.model_copy(update={"refused": why})
+        shown.append(profile)
+    return shown
 
 
-def profile_of(prompt: str) -> str:
-    """Name of the profile whose prompt this is; `custom` when it is none of them."""
-    return next((profile.name for profile in PROFILES if profile.prompt == prompt), "custom")
+def profile_view(file: SavedFile) -> Profile:
+    """A profile, whatever the model in use can do."""
+    saved = file.settings
+    return Profile(
+        name=file.name,
+        title=saved.title if saved else file.name,
+        about=saved.about if saved else "",
+        mode=saved.mode if saved else None,
+        prompt=saved.prompt if saved else "",
+        bundled=file.bundled,
+        refused=file.problem,
+    )
+
+
+def preset_view(file: SavedFile) -> Preset:
+    """A preset."""
+    saved = file.settings
+    return Preset(
+        name=file.name,
+        title=saved.title if saved else file.name,
+        about=saved.about if saved else "",
+        settings=saved.changes() if saved else {},
+        bundled=file.bundled,
+        refused=file.problem,
+    )

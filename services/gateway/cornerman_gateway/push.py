@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgpack
 
 from cornerman_shared.bus import streams
-from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.key_types import patient_errors
 from cornerman_shared.errors import CornermanError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ async def store_push(bus: Bus, source_id: str, pts_s: float, picture: bytes) -> 
     """Appends one picture to the ring that `push://` reads."""
     key = bus.keys(source_id).push(source_id)
     body = msgpack.packb({"pts_s": pts_s, "jpeg": picture})
-    with redis_errors():
+    with patient_errors():
         async with bus.blobs.pipeline(transaction=False) as pipe:
             pipe.xadd(key, {streams.FIELD: body}, maxlen=RING, approximate=True)
             pipe.expire(key, RING_TTL_S)

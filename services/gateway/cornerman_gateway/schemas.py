@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
-from cornerman_gateway.profiles import profile_of
 from cornerman_shared.bus.messages import SourceStateName
 from cornerman_shared.redact import redact_url
 from cornerman_shared.settings.source import (
@@ -23,6 +22,7 @@ from cornerman_shared.settings.source import (
 from cornerman_shared.text import clean_text
 
 SourceId = Annotated[str, Field(pattern=f"^{SOURCE_ID.pattern}$", description="the source's name")]
+SavedName = Annotated[str, Field(max_length=40, description="of GET /api/profiles or /api/presets; other fields win")]
 URL_TEXT = "file, rtsp://, http(s)://, device:0, test:// or push://<source_id>"
 
 
@@ -30,6 +30,17 @@ class RequestModel(Section):
     """Base of request bodies: strict types, so a number is neither text nor a boolean."""
 
     model_config = ConfigDict(strict=True)
+
+
+def as_sent(most: int) -> BeforeValidator:
+    """Bounds a text as the client sent it: cleaning makes it shorter, and the description gives the bound."""
+
+    def check(value: object) -> object:
+        if isinstance(value, str) and len(value) > most:
+            raise ValueError(f"{len(value)} characters; send at most {most}")
+        return value
+
+    return BeforeValidator(check)
 
 
 def _partial(section: type[Section], name: str) -> Any:
@@ -58,6 +69,8 @@ class SourceNew(RequestModel):
 
     source_id: SourceId
     url: Annotated[str, Field(min_length=1, max_length=4096, description=URL_TEXT)]
+    profile: SavedName | None = None
+    preset: SavedName | None = None
     mode: Mode | None = None
     paused: bool | None = None
     watch: WatchChange | None = None
@@ -69,6 +82,8 @@ class SourceChange(RequestModel):
     """Changes to a running source. Missing fields keep their value."""
 
     url: Annotated[str, Field(min_length=1, max_length=4096, description=URL_TEXT)] | None = None
+    profile: SavedName | None = None
+    preset: SavedName | None = None
     mode: Mode | None = None
     paused: bool | None = None
     watch: WatchChange | None = None
@@ -91,7 +106,8 @@ class SourceView(BaseModel):
 
     source_id: str
     url: str
-    profile: Annotated[str, Field(description="the prompt profile, or custom")]
+    profile: Annotated[str, Field(description="the profile whose prompt it has, or custom")]
+    preset: Annotated[str, Field(description="the preset whose settings it has, or custom")]
     mode: Mode
     paused: bool
     revision: int
@@ -119,7 +135,7 @@ class Deltas(BaseModel):
 class QuestionNew(RequestModel):
     """A question about the current picture."""
 
-    text: Annotated[Plain, Field(min_length=1, max_length=MAX_QUESTION, pattern=r"\S")]
+    text: Annotated[Plain, Field(min_length=1, max_length=MAX_QUESTION, pattern=r"\S"), as_sent(MAX_QUESTION)]
 
 
 class QuestionView(BaseModel):
@@ -138,7 +154,9 @@ class UploadView(BaseModel):
     size_bytes: int
 
 
-def view_of(spec: SourceSpec, run: dict[str, str], counters: dict[str, int]) -> SourceView:
+def view_of(
+    spec: SourceSpec, run: dict[str, str], counters: dict[str, int], profile: str = "custom", preset: str = "custom"
+) -> SourceView:
     """A source as others may see it."""
     shown = None
     state, published = run.get("state") or "waiting", run.get("published") or "0"
@@ -156,7 +174,8 @@ def view_of(spec: SourceSpec, run: dict[str, str], counters: dict[str, int]) -> 
     return SourceView(
         source_id=spec.source_id,
         url=redact_url(spec.url),
-        profile=profile_of(spec.say.prompt),
+        profile=profile,
+        preset=preset,
         mode=spec.mode,
         paused=spec.paused,
         revision=spec.revision,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from types import MappingProxyType
+from typing import Annotated, Final
 
 from pydantic import BaseModel, Field
 
@@ -15,6 +17,7 @@ from cornerman_gateway.transcript import TranscriptLine, lines
 from cornerman_shared.bus.messages import DecisionEvent, Event
 
 WIDTH, HEIGHT = 960, 90
+NO_STILLS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class LatencySpread(BaseModel):
@@ -88,12 +91,29 @@ h1{font-size:1.6rem}h2{font-size:1.1rem;margin-top:2rem}table{border-collapse:co
 td,th{text-align:left;padding:.35rem .6rem;border-bottom:1px solid #dde1e8;vertical-align:top}
 td.n{font-variant-numeric:tabular-nums;white-space:nowrap}.correction{border-left:4px solid #b45f06}
 .praise{border-left:4px solid #1f7a4d}.answer{border-left:4px solid #1f5fbf}.failed{border-left:4px solid #b3261e}
-svg{width:100%;height:auto;background:#f4f6f9;border-radius:6px}
+svg{width:100%;height:auto;background:#f4f6f9;border-radius:6px}img{width:10rem;border-radius:4px}
+video{width:100%;max-height:30rem;background:#000;border-radius:6px}
 """
 
 
-def to_html(report: SessionReport, events: Iterable[tuple[str, Event]]) -> str:
-    """The report as one self-contained page: no script, nothing fetched, every text escaped."""
+def to_html(
+    report: SessionReport,
+    events: Iterable[tuple[str, Event]],
+    stills: Mapping[str, str] = NO_STILLS,
+    video: str = "",
+    words_vtt: str = "",
+    offset_s: float = 0.0,
+) -> str:
+    """The report as one self-contained page: no script, nothing fetched, every text escaped.
+
+    Args:
+        report: its numbers.
+        events: of the run.
+        stills: pictures as data: URLs, by request id.
+        video: file beside the page that is shown in it; "" = none.
+        words_vtt: its subtitles.
+        offset_s: time of the video at media time 0, seconds; added to the times of the words.
+    """
     rows = [item for item in events if item[1].run == report.run]
     said = lines(rows, report.run)
     esc = html.escape
@@ -111,32 +131,56 @@ def to_html(report: SessionReport, events: Iterable[tuple[str, Event]]) -> str:
             )
     numbers += [(name, str(n)) for name, n in sorted(report.counters.items())]
     table = "".join(f"<tr><th>{esc(name)}</th><td class=n>{esc(value)}</td></tr>" for name, value in numbers)
-    words = "".join(
-        f'<tr class="{esc(row.kind)}"><td class=n>{row.pts_s:.1f} s</td><td>{esc(row.kind)}</td>'
-        f"<td>{esc(row.text)}</td></tr>"
-        for row in said
-    )
+    words = "".join(_row(row, stills, offset_s) for row in said)
+    decided = [event for _, event in rows if isinstance(event, DecisionEvent)]
     title = esc(f"Cornerman session: {report.source_id}")
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title><style>{_STYLE}</style>"
         f"<h1>{title}</h1><p>Run {esc(report.run)}, report made {esc(report.made_at)}.</p>"
-        f"<h2>Timeline</h2>{_timeline([e for _, e in rows if isinstance(e, DecisionEvent)], said)}"
-        f"<h2>What was said</h2><table><tr><th>at</th><th>kind</th><th>words</th></tr>{words}</table>"
+        f"{_player(video, words_vtt)}"
+        f"<h2>Timeline</h2>{_timeline(decided, said, offset_s)}"
+        f"<h2>What was said</h2><table><tr><th>at</th><th>kind</th><th>words</th><th></th></tr>{words}"
+        f"</table>"
         f"<h2>Numbers</h2><table>{table}</table></html>\n"
     )
 
 
-def _timeline(decided: Sequence[DecisionEvent], said: Sequence[TranscriptLine]) -> str:
-    end_s = max([event.pts_s for event in decided] + [row.pts_s for row in said], default=0.0) or 1.0
+def _row(row: TranscriptLine, stills: Mapping[str, str], offset_s: float) -> str:
+    still = stills.get(row.request_id, "")
+    picture = f'<img src="{html.escape(still)}" alt="the picture that the words are about">' if still else ""
+    return (
+        f'<tr class="{html.escape(row.kind)}"><td class=n>{max(0.0, row.pts_s + offset_s):.1f} s</td>'
+        f"<td>{html.escape(row.kind)}</td><td>{html.escape(row.text)}</td><td>{picture}</td></tr>"
+    )
+
+
+def _player(video: str, words_vtt: str) -> str:
+    if not video:
+        return ""
+    # Subtitles in a file of their own are refused to a page that was opened from a disk.
+    track = base64.b64encode(words_vtt.encode("utf-8")).decode("ascii")
+    return (
+        f'<video controls preload=metadata src="{html.escape(video)}"><track default kind=subtitles srclang=en '
+        f'label=words src="data:text/vtt;base64,{track}"></video>'
+    )
+
+
+def _timeline(decided: Sequence[DecisionEvent], said: Sequence[TranscriptLine], offset_s: float) -> str:
+    end_s = max([event.pts_s for event in decided] + [row.pts_s for row in said], default=0.0) + offset_s
+    scale = WIDTH / end_s if end_s > 0 else 0.0
+
+    def x(pts_s: float) -> str:
+        return f"{max(0.0, pts_s + offset_s) * scale:.1f}"
+
     colours = {"correction": "#b45f06", "praise": "#1f7a4d", "answer": "#1f5fbf"}
     step = max(1, len(decided) // WIDTH)
     bars = "".join(
-        f'<rect x="{event.pts_s / end_s * WIDTH:.1f}" y="{HEIGHT - event.confidence * 40:.1f}" width="2" '
+        f'<rect x="{x(event.pts_s)}" y="{HEIGHT - event.confidence * 40:.1f}" width="2" '
         f'height="{event.confidence * 40:.1f}" fill="#b8c0cc"/>'
         for event in decided[::step]
     )
     marks = "".join(
-        f'<rect x="{row.pts_s / end_s * WIDTH:.1f}" y="5" width="4" height="{HEIGHT - 5}" '
+        f'<rect x="{x(row.pts_s)}" y="5" width="4" height="{HEIGHT - 5}" '
         f'fill="{colours.get(row.kind, "#b3261e")}"><title>{html.escape(row.text)}</title></rect>'
         for row in said
     )

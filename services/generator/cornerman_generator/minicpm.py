@@ -37,15 +37,16 @@ class MiniCpmBackend:
     """Calls a model's `chat(msgs=…, stream=True)`.
 
     Args:
-        model: the model, on its device.
-        tokenizer: of the same checkpoint.
-        tiles: parts that a picture may be cut into.
+        model: loaded, in evaluation mode.
+        tokenizer: its own.
+        image_slices: tiles that a large picture is cut into, at most; each costs 64 tokens.
+        max_input_tokens: what it reads is cut off there.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, tiles: int = 1) -> None:
+    def __init__(self, model: Any, tokenizer: Any, image_slices: int = 1, max_input_tokens: int = 8192) -> None:
         self._model = model
         self._tokenizer = tokenizer
-        self._tiles = tiles
+        self._budget = {"max_slice_nums": image_slices, "max_inp_length": max_input_tokens}
 
     def reply(self, frames: list[NDArray[np.uint8]], request: Request, cancel: threading.Event) -> Iterator[TextDelta]:
         """Pieces of the model's own streamer, about frames [H, W, 3]; its tokenizer counts the tokens."""
@@ -62,7 +63,7 @@ class MiniCpmBackend:
             "tokenizer": self._tokenizer,
             "sampling": sampling.temperature > 0,
             "max_new_tokens": sampling.max_new_tokens,
-            "max_slice_nums": self._tiles,
+            **self._budget,
             "use_image_id": False,
             "enable_thinking": False,  # its thoughts would be shown as feedback
             "stream": True,
@@ -78,7 +79,14 @@ class MiniCpmBackend:
 
 
 def load_minicpm(
-    path: str, config: Any, device: torch.device, dtype: torch.dtype, tiles: int, pinned: dict[str, Any]
+    path: str,
+    config: Any,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    pinned: dict[str, Any],
+    image_slices: int = 1,
+    max_input_tokens: int = 8192,
 ) -> MiniCpmBackend:
     """Loads the vision and language parts; speech in and out stay off.
 
@@ -87,8 +95,9 @@ def load_minicpm(
         config: the model's.
         device: of the weights.
         dtype: to compute in; an AWQ checkpoint computes in float16.
-        tiles: parts that a picture may be cut into.
         pinned: revision and permission, as `code_permission` gives them.
+        image_slices: tiles that a large picture is cut into, at most.
+        max_input_tokens: what it reads is cut off there.
 
     Raises:
         ConfigError: an AWQ checkpoint, and the packages of its kernels are missing.
@@ -108,7 +117,7 @@ def load_minicpm(
     model = AutoModel.from_pretrained(path, config=config, dtype=dtype, **pinned)
     tokenizer = AutoTokenizer.from_pretrained(path, **pinned)
     suppress_thinking(model, tokenizer)
-    return MiniCpmBackend(model.to(device).eval(), tokenizer, tiles)
+    return MiniCpmBackend(model.to(device).eval(), tokenizer, image_slices, max_input_tokens)
 
 
 def suppress_thinking(model: Any, tokenizer: Any) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cornerman_generator.core import times_of
 from cornerman_shared.aio import retry
 from cornerman_shared.bus.messages import DeltaEvent, StartEvent
-from cornerman_shared.bus.replies import append_reply, start_attempt
+from cornerman_shared.bus.replies import append_reply, is_attempt_open, start_attempt
 from cornerman_shared.errors import RetryableError
 from cornerman_shared.process.logs import get_logger
 
@@ -56,6 +56,13 @@ class ReplyWriter:
             return await self._append(self._delta(text))
         except RetryableError:
             return await self.start()  # not again: the piece may be written already, and would then be doubled
+
+    async def is_open(self) -> bool:
+        """False = stop generating, as of `append`; for the time in which there is no text to append."""
+        try:
+            return await is_attempt_open(self._bus, self._request, self.attempt)
+        except RetryableError:
+            return True  # the next look tells
 
     async def _start_once(self) -> bool:
         attempt = await start_attempt(self._bus, self._request)

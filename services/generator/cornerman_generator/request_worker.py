@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cornerman_generator.core import SilenceFilter, TextPacer
+from cornerman_generator.core import SilenceFilter, TextPacer, tokens_per_s
 from cornerman_generator.hops import ReplyOutcome, closed_hop, end_hop
 from cornerman_generator.reply_writer import ReplyWriter
 from cornerman_shared.aio import cancel_all
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from cornerman_shared.bus.messages import BlobRef, ChunkRef, EndStatus, Request
     from cornerman_shared.process.metrics import Metrics
 
-TICK_S = 0.25
-"""How often the deadline and the ownership of a request are checked while no text comes."""
+TICK_S = 0.1
+"""How often a request is checked while no text comes: its deadline, its owner, and whether it was cancelled."""
 
 CLOSE_S = 2.0
 """How long a back end may take to stop after its request has ended; a model stops within one token."""
@@ -67,6 +67,8 @@ class RequestWorker:
         self._writer = ReplyWriter(bus, delivery.message, generator.model)
         self.cost = 0.0
         """Price of the reply's tokens; 0 = unknown."""
+        self._started_at_s = self._last_token_at_s = 0.0
+        self._arrivals: list[tuple[float, int]] = []  # one a piece: at most `max_new_tokens`
 
     async def run(self) -> None:
         """Answers the request and settles its entry.
@@ -84,6 +86,7 @@ class RequestWorker:
             await self._end(ReplyOutcome("declined", 0, self._generator.model, cause=sentence))
             return
         started_s = self._bus.clock.monotonic_s()
+        self._started_at_s = self._bus.clock.now_s()
         if not await writer.start():
             await self._settle()
             return
@@ -110,9 +113,11 @@ class RequestWorker:
             self._metrics.generate_seconds.observe(self._bus.clock.monotonic_s() - started_s)
             self._metrics.observe_stage("first_token", request.times.decided_at_s, outcome.first_token_at_s)
             self._metrics.observe_stage("done", outcome.first_token_at_s, self._bus.clock.now_s())
-        if pieces is not None and not await pieces.close(CLOSE_S):
+        # Cancelled while it reads the prompt, a model stops at its first token.
+        limit_s = CLOSE_S if outcome else max(CLOSE_S, self._bus.settings.generator.stall_s)
+        if pieces is not None and not await pieces.close(limit_s):
             raise FatalError(
-                f"the back end {self._generator.model!r} did not stop within {CLOSE_S:g} s after request "
+                f"the back end {self._generator.model!r} did not stop within {limit_s:g} s after request "
                 f"{request.request_id} had ended; the process ends, because its thread cannot be ended"
             )
 
@@ -124,7 +129,7 @@ class RequestWorker:
         n_input = n_output = n_counted = 0
         guessed = False
         ttft_ms = 0.0
-        token_at_s = started_s
+        token_at_s = checked_at_s = started_s
         limits = self._bus.settings.generator
         async for delta in pieces.with_ticks(lambda: pacer.wait_s(clock.monotonic_s())):
             now_s = clock.monotonic_s()
@@ -135,11 +140,15 @@ class RequestWorker:
             if delta is not None:  # None = a tick
                 token_at_s = now_s
                 n_output += delta.n_tokens
+                if delta.n_tokens:
+                    self._arrivals.append((now_s, delta.n_tokens))
+                    self._last_token_at_s = clock.now_s()
                 n_input = delta.n_input_tokens or n_input
                 n_counted, guessed = delta.n_reply_tokens or n_counted, delta.guessed or guessed
                 if delta.handled:
                     self._metrics.errors_total.labels(delta.handled).inc()
                 if delta.voids:
+                    self._arrivals.clear()
                     silence = SilenceFilter(request.previous_text) if silence else None
                     ttft_ms = 0.0
                     pacer.clear()
@@ -148,6 +157,11 @@ class RequestWorker:
                 pacer.push(silence.push(delta.text) if silence else delta.text)
             elif now_s - token_at_s > limits.stall_s:
                 raise GenerationError(f"no token for generator.stall_s = {limits.stall_s:g} s; the back end hangs")
+            if now_s - checked_at_s >= TICK_S:
+                checked_at_s = now_s
+                # Before the first text, and while it is held back, no append tells that the request was cancelled.
+                if not await writer.is_open():
+                    return None
             if pacer.wait_s(now_s) == 0.0:
                 # TTFT is the time until text leaves, not until the model has a token that is held back.
                 ttft_ms = ttft_ms or (now_s - started_s) * 1000
@@ -175,6 +189,7 @@ class RequestWorker:
             ttft_ms=ttft_ms,
             cost=self.cost,
             tokens_guessed=guessed,
+            tokens_per_s=tokens_per_s(self._arrivals, n_counted),
         )
 
     async def _fetch_chunks(self) -> list[ChunkInput]:
@@ -216,6 +231,9 @@ class RequestWorker:
             self._generator.model,
             text=writer.text,
             first_token_at_s=writer.first_token_at_s,
+            started_at_s=self._started_at_s,
+            last_token_at_s=self._last_token_at_s,
+            tokens_per_s=tokens_per_s(self._arrivals),
         )
 
     async def _end(self, outcome: ReplyOutcome) -> None:

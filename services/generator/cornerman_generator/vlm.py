@@ -188,12 +188,13 @@ def _load(settings: GeneratorSettings, device: torch.device, dtype: torch.dtype)
     if allowed.own_code and str(getattr(config, "model_type", "")).startswith("minicpm"):
         from cornerman_generator.minicpm import load_minicpm
 
-        return load_minicpm(path, config, device, dtype, settings.image_tiles, allowed.pinned)
+        budget = {"image_slices": settings.image_slices, "max_input_tokens": settings.max_input_tokens}
+        return load_minicpm(path, config, device, dtype, pinned=allowed.pinned, **budget)
     if settings.quantize not in ("none", "auto"):
         raise ValueError(f"generator.quantize = {settings.quantize!r} is not for vlm; name a quantized checkpoint")
     model = AutoModelForImageTextToText.from_pretrained(path, dtype=dtype, **allowed.pinned)
     processor = load_processor(path, config, **allowed.pinned)
-    return TransformersBackend(model.to(device).eval(), processor, settings.image_tiles)
+    return TransformersBackend(model.to(device).eval(), processor, settings.image_slices)
 
 
 def _streamer(tokenizer: Any, pieces: SimpleQueue[tuple[str, int] | BaseException | None]) -> Any:

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
 from numpy.typing import NDArray
+from redis.exceptions import ResponseError
 
 from cornerman_shared.aio import retry
 from cornerman_shared.bus import streams
@@ -18,12 +21,14 @@ from cornerman_shared.bus.codec import array_of, pack, raw_bytes
 from cornerman_shared.bus.delivery import M
 from cornerman_shared.bus.group_reader import GroupReader
 from cornerman_shared.bus.hand import Hand
+from cornerman_shared.bus.key_types import KeyTypes
+from cornerman_shared.bus.mending import mend_source
 from cornerman_shared.bus.messages import BlobRef, Event, Question
 from cornerman_shared.bus.redis_client import Client, open_client, redis_errors
-from cornerman_shared.bus.scripts import Scripts
+from cornerman_shared.bus.scripts import Arg, Scripts
 from cornerman_shared.bus.server_address import with_server
 from cornerman_shared.bus.streams import Keys
-from cornerman_shared.bus.subscribe import follow
+from cornerman_shared.bus.subscribe import Outage, follow
 from cornerman_shared.clock import Clock, ServerClock, SystemClock
 from cornerman_shared.errors import BlobExpiredError, ConfigError, RetryableError
 from cornerman_shared.process.logs import get_logger
@@ -31,6 +36,9 @@ from cornerman_shared.settings.tree import Settings
 
 MIN_VERSION = (7, 0)
 QUESTIONS_MAXLEN = 1_000
+
+JPEG = "jpeg"
+"""In place of a dtype in a `BlobRef`: frames as JPEGs; the shape is that of the decoded frames."""
 
 log = get_logger("bus")
 
@@ -42,6 +50,7 @@ class Bus:
         redis: client of the server that holds streams and state.
         blobs: client of the server that holds bytes with a short life: frames, tokens, pictures. `redis` unless
             `redis.blobs_url` names another server.
+        key_types: the shared keys, and which of them hold another type.
         clock: the server's unix time, for times that other processes read; `measure_clock` keeps it right.
     """
 
@@ -55,7 +64,8 @@ class Bus:
         self.address_keys = address_keys(settings.redis)
         self.redis = self._open(self.url)
         self.blobs = self.redis if self.blobs_url == self.url else self._open(self.blobs_url)
-        self.scripts = Scripts(self.redis, None if self.blobs is self.redis else self.blobs)
+        self.key_types = KeyTypes(self.redis, self.shards)
+        self.scripts = Scripts(self.redis, self.key_types, None if self.blobs is self.redis else self.blobs)
         # Blocking reads use their own clients: XREAD BLOCK would occupy a socket of the pool for its whole block.
         self._blocking: set[Client] = set()
 
@@ -99,7 +109,8 @@ class Bus:
         """
         block_ms = self.settings.bus.block_ms
         client = self.blocking_client(block_ms / 1000)
-        return GroupReader(client, self.redis, self.scripts, keys, group, name, block_ms, Hand(slots, part_of))
+        hand = Hand(slots, part_of)
+        return GroupReader(client, self.redis, self.scripts, self.key_types, keys, group, name, block_ms, hand)
 
     async def close_client(self, client: Client) -> None:
         """Closes a blocking client before the bus is closed."""
@@ -123,7 +134,7 @@ class Bus:
             ) from error
 
     async def _check_server(self) -> None:
-        with redis_errors():
+        async with self.key_types.reading(streams.SHARDS):
             info: dict[str, Any] = await self.redis.info("server")
             text = str(info.get("redis_version", "0"))
             version = tuple(int(part) for part in text.split(".")[:2])
@@ -163,16 +174,26 @@ class Bus:
     async def emit(self, event: Event) -> str:
         """Appends an event to the feedback streams of its source and of its shard; returns its id in the former."""
         keys, body, maxlen = self.keys(event.source_id), pack(event), self.settings.bus.feedback_maxlen
-        with redis_errors():
-            # MULTI: an event is in both streams or in neither.
-            async with self.redis.pipeline(transaction=True) as pipe:
-                for key in (keys.feedback(event.source_id), keys.feedback_all):
-                    pipe.xadd(key, {streams.FIELD: body}, maxlen=maxlen, approximate=True)
-                ids = await pipe.execute()
+        # MULTI: an event is in both streams or in neither.
+        both = keys.feedback(event.source_id), keys.feedback_all
+        async with self.key_types.reading(*both), self.redis.pipeline(transaction=True) as pipe:
+            for key in both:
+                pipe.xadd(key, {streams.FIELD: body}, maxlen=maxlen, approximate=True)
+            ids = await pipe.execute()
         return str(ids[0].decode())
 
+    async def mend(self, message: Any, stage: str) -> bool:
+        """Deletes damaged keys of a message's source; whether there were any. See `mend_source`."""
+        source_id = getattr(message, "source_id", "")
+        return bool(source_id and await mend_source(self, source_id, stage))
+
     def subscribe(
-        self, source_id: str | None = None, *, since: str = "$", block_ms: int | None = None
+        self,
+        source_id: str | None = None,
+        *,
+        since: str = "$",
+        block_ms: int | None = None,
+        outage: Outage | None = None,
     ) -> AsyncIterator[tuple[str, Event]]:
         """Yields (entry id, event) of one source, or of all sources, in order within a shard. Reconnects by itself.
 
@@ -180,13 +201,14 @@ class Bus:
             source_id: None = every source.
             since: id of the last event seen; `0` = from the oldest kept, `$` = from now on.
             block_ms: length of one blocking read; None = `bus.block_ms`.
+            outage: called when the server is lost and when it is back; None = both are logged.
         """
         keys = (
             [k.feedback_all for k in self.all_keys()]
             if source_id is None
             else [self.keys(source_id).feedback(source_id)]
         )
-        return follow(self, keys, since=since, block_ms=block_ms or self.settings.bus.block_ms)
+        return follow(self, keys, since=since, block_ms=block_ms or self.settings.bus.block_ms, outage=outage)
 
     async def ask(self, question: Question, most: int = 0) -> int:
         """Sends a question to the decider.
@@ -203,13 +225,14 @@ class Bus:
         """
         source_id, wait_s = question.source_id, self.settings.decider.question_s
         k = self.keys(source_id)
-        return int(
-            await self.scripts.run(
-                "ask",
-                [k.questions, k.asked(source_id), k.answered(source_id), k.open_requests],
-                [source_id, question.question_id, QUESTIONS_MAXLEN, pack(question), most, wait_s],
-            )
-        )
+        keys = [k.questions, k.asked(source_id), k.answered(source_id), k.open_requests]
+        args: list[Arg] = [source_id, question.question_id, QUESTIONS_MAXLEN, pack(question), most, wait_s]
+        try:
+            return int(await self.scripts.run("ask", keys, args))
+        except ResponseError:
+            if not await self.mend(question, "gateway"):
+                raise
+            return int(await self.scripts.run("ask", keys, args))
 
     async def newest_id(self, stream: str) -> str:
         """Id of the newest entry; `0-0` for an empty or missing stream.
@@ -217,7 +240,7 @@ class Bus:
         Raises:
             RetryableError: no answer.
         """
-        with redis_errors():
+        async with self.key_types.reading(stream):
             entries = await self.redis.xrevrange(stream, count=1)
         return str(entries[0][0].decode()) if entries else streams.FIRST_ID
 
@@ -227,16 +250,33 @@ class Bus:
             await self.blobs.set(key, raw_bytes(array), ex=ttl_s)
         return BlobRef(key, array.dtype.str, tuple(array.shape))
 
+    async def put_frames(self, key: str, frames: NDArray[np.uint8], ttl_s: int) -> BlobRef:
+        """Stores the frames of a chunk, [8, H, W, 3], raw or as JPEGs (`bus.frames`)."""
+        if self.settings.bus.frames == "raw":
+            return await self.put_blob(key, frames, ttl_s)
+        from cornerman_shared.bus.frames import frames_to_jpeg
+
+        data = await asyncio.to_thread(frames_to_jpeg, frames, self.settings.bus.frames_quality)
+        with redis_errors():
+            await self.blobs.set(key, data, ex=ttl_s)
+        return BlobRef(key, JPEG, tuple(frames.shape))
+
     async def get_blob(self, ref: BlobRef) -> NDArray[Any]:
-        """Fetches an array: a read-only view of the bytes received.
+        """Fetches an array: a read-only view of the bytes received, or decoded frames.
 
         Raises:
+            MalformedError: the bytes are another array.
             BlobExpiredError: it was freed or has expired.
         """
         with redis_errors():
             data = await self.blobs.get(ref.key)
         if data is None:
             raise BlobExpiredError(f"blob {ref.key} is gone: it was freed, or has expired (bus.blob_ttl_s)")
+        if ref.dtype == JPEG:
+            from cornerman_shared.bus.frames import frames_from_jpeg
+
+            # In a thread: eight pictures take milliseconds.
+            return await asyncio.to_thread(frames_from_jpeg, data, ref.shape, ref.key)
         return array_of(data, ref.dtype, ref.shape, ref.key)
 
     async def free_blobs(self, refs: Iterable[BlobRef | None]) -> None:

@@ -61,6 +61,7 @@ class Consumer(Generic[M]):
             claimed by a consumer with nothing else in hand, which reads nothing until it is settled. 0 = never.
         count_begun: a delivery after the first counts only once its worker calls `Delivery.begin`, so that an entry
             that kills its workers is buried and none that waited beside it.
+        erase_buried: deletes buried entries, so that a group that is created again does not deliver them.
         tombstone: hop to run when a message is buried, so that the next stage does not wait for it.
         count: called with the outcome of each entry: committed, buried, lost, released or trimmed.
     """
@@ -78,25 +79,27 @@ class Consumer(Generic[M]):
         lease: Lease | None = None,
         alone_from: int = 0,
         count_begun: bool = False,
+        erase_buried: bool = False,
         tombstone: Tombstone[M] | None = None,
         count: Callable[[str], None] = lambda outcome: None,
     ) -> None:
         self._bus = bus
         self._settings = bus.settings.bus
-        self._streams = list(keys)
         self._group = group
         self._kind = kind
         self._name = name
         self._lease = lease
         self._alone_from = alone_from
         self._count_begun = count_begun
+        self._erase_buried = erase_buried
         self._tombstone = tombstone
         self._count = count
-        self._reader = bus.group_reader(self._streams, group, name, slots, part_of)
+        self._reader = bus.group_reader(keys, group, name, slots, part_of)
         self._hand = self._reader.hand
         self._changed = asyncio.Event()
         self._suspects_wait = False
         self._stopping = False
+        self._reported = ""
         self._tasks: list[asyncio.Task[None]] = []
         self.trimmed = 0
         self.reclaimed = 0
@@ -151,17 +154,15 @@ class Consumer(Generic[M]):
         return result
 
     async def _settle(self, delivery: Delivery[M], hop: Hop) -> HopResult:
-        lease = self._lease
         delivery.settling = True
         try:
-            result = await hop.run(
-                self._bus.scripts,
-                stream=delivery.stream,
-                group=self._group,
-                entry_id=delivery.entry_id,
-                fence=lease.fence if lease else "",
-                generation=lease.generation if lease else 0,
-            )
+            result = await self._send(delivery, hop)
+        except redis.exceptions.ResponseError:
+            # A damaged key of the source is no fault of the entry. A decider also has to read its state again.
+            if self._lease is not None:
+                raise
+            await self._bus.mend(delivery.message, self._group)
+            result = await self._send(delivery, hop)
         except RetryableError:
             delivery.unanswered = True
             raise
@@ -169,6 +170,17 @@ class Consumer(Generic[M]):
             delivery.settling = False
         is_repeat = result is HopResult.SETTLED_BEFORE and delivery.was_settled_by_us
         return HopResult.DONE_BEFORE if is_repeat else result
+
+    async def _send(self, delivery: Delivery[M], hop: Hop) -> HopResult:
+        lease = self._lease
+        return await hop.run(
+            self._bus.scripts,
+            stream=delivery.stream,
+            group=self._group,
+            entry_id=delivery.entry_id,
+            fence=lease.fence if lease else "",
+            generation=lease.generation if lease else 0,
+        )
 
     async def bury(self, delivery: Delivery[M], reason: str, also: Hop | None) -> HopResult:
         result = await self._settle(delivery, self._burial(delivery, reason).extend(also or Hop()))
@@ -225,7 +237,10 @@ class Consumer(Generic[M]):
         await self._drain_own()
 
     def _report(self, error: Exception) -> None:
-        log.warning("consumer_interrupted", group=self._group, error=str(error))
+        # Each cause once: a key that is wrong stays so until an operator mends it.
+        if str(error) != self._reported:
+            log.warning("consumer_interrupted", group=self._group, error=str(error))
+        self._reported = str(error)
 
     async def _read_until_error(self) -> None:
         clock = self._bus.clock
@@ -234,6 +249,8 @@ class Consumer(Generic[M]):
             await self._accept_due()
             free = await self._free_slots()
             if self._suspects_wait or clock.monotonic_s() >= reclaim_at_s:
+                if not await self._reader.is_prepared():
+                    await self._prepare()
                 await self._reclaim(free)
                 reclaim_at_s = clock.monotonic_s() + min(RECLAIM_EVERY_S, self._settings.idle_ms / 2000)
                 continue  # reclaiming may have used slots
@@ -275,7 +292,7 @@ class Consumer(Generic[M]):
         """Claims entries without a heartbeat; with a lease, every pending entry that is not in hand."""
         idle_ms = 0 if self._lease else self._settings.idle_ms
         self._suspects_wait = False
-        for stream in self._streams:
+        for stream in self._reader.streams:
             for entry in await self._reader.pending(stream, idle_ms, RECLAIM_PAGE + len(self._hand)):
                 # Our own entries look idle when a heartbeat is late; they must not be delivered twice.
                 if self._hand.knows(stream, entry.entry_id):
@@ -337,7 +354,8 @@ class Consumer(Generic[M]):
         letter = DeadLetter(
             entry.stream, self._group, entry.entry_id, self._name, entry.deliveries, reason, now_s, entry.body
         )
-        return Hop().add(streams.dead_stream(delivery.stream), letter, self._settings.dead_maxlen)
+        hop = Hop().add(streams.dead_stream(delivery.stream), letter, self._settings.dead_maxlen)
+        return hop.erase(entry.stream, entry.entry_id) if self._erase_buried else hop
 
     async def _heartbeat_loop(self) -> None:
         while True:
@@ -349,7 +367,7 @@ class Consumer(Generic[M]):
 
     async def _keep_held(self) -> None:
         """Renews the claim on every entry in hand, also those that wait to be taken; drops those that are not ours."""
-        for stream in self._streams:
+        for stream in self._reader.streams:
             held = [delivery for delivery in self._hand.held() if delivery.stream == stream]
             for start in range(0, len(held), HEARTBEAT_PAGE):
                 page = {delivery.entry_id: delivery for delivery in held[start : start + HEARTBEAT_PAGE]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,11 +12,12 @@ import redis.exceptions
 
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.delivery import M
-from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.key_types import patient_errors
 from cornerman_shared.errors import RetryableError
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.hand import Hand
+    from cornerman_shared.bus.key_types import KeyTypes
     from cornerman_shared.bus.redis_client import Client
     from cornerman_shared.bus.scripts import Scripts
 
@@ -36,9 +38,9 @@ class PendingEntry:
 
 @contextmanager
 def group_errors() -> Iterator[None]:
-    """Maps the errors of redis-py; a missing group or stream to `RetryableError`, as the consumer creates it again."""
+    """As `patient_errors`; a missing group is `RetryableError`, too, as the consumer creates it again."""
     try:
-        with redis_errors():
+        with patient_errors():
             yield
     except redis.exceptions.ResponseError as error:
         # Not at the start: a pipeline puts its command before the reply.
@@ -54,6 +56,7 @@ class GroupReader(Generic[M]):
         client: for blocking reads of at most `block_ms`.
         redis: for commands that must not wait for a blocking read.
         scripts: of the same server.
+        key_types: of the same server; a stream whose key holds something else is left out until it is right.
         keys: streams to read.
         group: consumer group.
         name: of the consumer.
@@ -66,6 +69,7 @@ class GroupReader(Generic[M]):
         client: Client,
         redis: Client,
         scripts: Scripts,
+        key_types: KeyTypes,
         keys: Sequence[str],
         group: str,
         name: str,
@@ -76,17 +80,31 @@ class GroupReader(Generic[M]):
         self.hand = hand
         self._redis = redis
         self._scripts = scripts
-        self._streams = list(keys)
+        self._key_types = key_types
+        self._all = list(keys)
+        self._streams = self._all
         self._group = group
         self._name = name
         self._block_ms = block_ms
         self._first = 0  # of the streams, so that each is the first to be read in turn
 
+    @property
+    def streams(self) -> list[str]:
+        """The streams that can be read."""
+        return self._streams
+
+    async def is_prepared(self) -> bool:
+        """Whether the streams that were left out still are none; False = prepare again."""
+        left_out = set(self._all) - set(self._streams)
+        return not left_out or left_out == set(await self._key_types.faults(self._all))
+
     async def create_groups(self) -> None:
         """Creates missing groups, from the first entry of their streams."""
+        wrong = await self._key_types.faults(self._all)
+        self._streams = [stream for stream in self._all if stream not in wrong]
         for stream in self._streams:
             try:
-                with redis_errors():
+                with patient_errors():
                     await self.client.xgroup_create(stream, self._group, id="0", mkstream=True)
             except redis.exceptions.ResponseError as error:
                 # BUSYGROUP: another consumer created the group first.
@@ -108,6 +126,9 @@ class GroupReader(Generic[M]):
 
     async def read(self, limit: int) -> list[RawEntry]:
         """Waits for new entries, for `bus.block_ms` at most; returns at most `limit` of all streams together."""
+        if not self._streams:
+            await asyncio.sleep(self._block_ms / 1000)
+            return []
         if limit < len(self._streams):
             return await self._read_in_turn(limit)
         # COUNT applies to each stream; rounding down keeps the total within the limit.
@@ -148,7 +169,7 @@ class GroupReader(Generic[M]):
             if not ids:
                 raise RetryableError(f"the group was deleted: {stream} has no group {self._group}")
             after[stream] = streams.text_of(ids[0])
-        with redis_errors():
+        with group_errors():
             reply = await self.client.xread(after, count=1, block=self._block_ms)
         return {stream for stream, _, _ in _raw_entries(reply)}
 
@@ -177,12 +198,12 @@ class GroupReader(Generic[M]):
 
     async def body(self, stream: str, entry_id: str) -> bytes | None:
         """The body of an entry; None if it was trimmed."""
-        with redis_errors():
+        with group_errors():
             rows = await self.client.xrange(stream, entry_id, entry_id)
         return streams.body_of(rows[0][1]) if rows else None
 
     async def acknowledge(self, stream: str, entry_id: str) -> None:
-        with redis_errors():
+        with group_errors():
             await self.client.xack(stream, self._group, entry_id)
 
     async def keep(self, stream: str, entry_id: str, *, deliveries: int | None = None, idle_ms: int = 0) -> None:

@@ -40,8 +40,9 @@ class Lag:
 
 async def lag_of(bus: Bus, stream: str, group: str) -> Lag:
     """Lag of a group: zero for a missing stream, the stream's length for a missing group."""
+    groups = []
     try:
-        with redis_errors():
+        async with bus.key_types.tolerating(stream):
             groups = await bus.redis.xinfo_groups(stream)
     except redis.exceptions.ResponseError as error:
         # XINFO raises for a missing stream.
@@ -52,8 +53,15 @@ async def lag_of(bus: Bus, stream: str, group: str) -> Lag:
         if info["name"] == group.encode():
             waiting = await _waiting(bus, stream, info["last-delivered-id"].decode(), info["lag"])
             return Lag(waiting, int(info["pending"]))
-    with redis_errors():
-        return Lag(int(await bus.redis.xlen(stream)), 0)
+    return Lag(await length_of(bus, stream), 0)
+
+
+async def length_of(bus: Bus, stream: str) -> int:
+    """Entries of a stream; 0 if its key holds another type, which the health of the system tells."""
+    length = 0
+    async with bus.key_types.tolerating(stream):
+        length += int(await bus.redis.xlen(stream))
+    return length
 
 
 async def _waiting(bus: Bus, stream: str, after: str, known: int | None) -> int:

@@ -30,7 +30,9 @@ async def mend_source(bus: Bus, source_id: str, stage: str) -> list[str]:
     """
     k = bus.keys(source_id)
     stored = (k.run, k.counters, k.decider_state, k.stills, k.inflight, k.feedback, k.display, k.push)
-    keys = [*(key(source_id) for key in stored), k.open_requests, k.incarnations, k.sources_revision]
+    capture = f"capture:{source_id}"
+    of_source = [*(key(source_id) for key in (*stored, k.asked, k.answered)), k.lease(capture), k.fence(capture)]
+    keys = [*of_source, k.open_requests, k.incarnations, k.sources_revision]
     damaged = await bus.scripts.run("mend", keys, [source_id])
     names = [raw.decode(errors="replace") for raw in damaged]
     if names:

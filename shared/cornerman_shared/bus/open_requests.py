@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cornerman_shared.bus.messages import EndEvent
-from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.streams import is_question_request
 
 if TYPE_CHECKING:
@@ -18,8 +17,9 @@ async def open_requests(bus: Bus, source_id: str) -> list[str]:
     Raises:
         RetryableError: no answer.
     """
-    with redis_errors():
-        ids = await bus.redis.hkeys(bus.keys(source_id).open_requests)
+    key = bus.keys(source_id).open_requests
+    async with bus.key_types.reading(key):
+        ids = await bus.redis.hkeys(key)
     # One hash holds the open requests of all sources of the shard.
     return [raw.decode() for raw in ids if raw.startswith(f"{source_id}:".encode())]
 

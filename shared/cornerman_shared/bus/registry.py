@@ -19,17 +19,17 @@ from cornerman_shared.bus.address_keys import NO_KEYS
 from cornerman_shared.bus.codec import pack, pack_map, unpack_map
 from cornerman_shared.bus.messages import StateEvent
 from cornerman_shared.bus.open_requests import cancelled_event, open_requests
-from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.streams import KEEP_REMOVED_S, read_number, text_of
 from cornerman_shared.errors import ConfigError, MalformedError, RetryableError
 from cornerman_shared.process.logs import get_logger
 from cornerman_shared.redact import is_sealed, remember_url
+from cornerman_shared.settings.explain import explain
 from cornerman_shared.settings.source import MAX_PROMPT, SourceSpec
-from cornerman_shared.settings.tree import explain
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.address_keys import AddressKeys
     from cornerman_shared.bus.connection import Bus
+    from cornerman_shared.bus.streams import Keys
 
 CHANGE_TRIES = 8
 
@@ -61,11 +61,13 @@ class RegistryContent:
         specs: settings by source id.
         incarnations: by source id, as of the same moment; a source that an older version added has none.
         unreadable: sources whose settings cannot be read: why, and what to do.
+        unread: shards whose registry is a key of another type; see `KeyTypes`.
     """
 
     specs: dict[str, SourceSpec] = field(default_factory=dict)
     incarnations: dict[str, int] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
+    unread: set[int] = field(default_factory=set)
 
 
 async def read_registry(bus: Bus) -> RegistryContent:
@@ -73,11 +75,16 @@ async def read_registry(bus: Bus) -> RegistryContent:
     found: dict[str, SourceSpec] = {}
     content = RegistryContent()
     for keys in bus.all_keys():
-        with redis_errors():
-            async with bus.redis.pipeline(transaction=True) as pipe:
-                pipe.hgetall(keys.sources)
-                pipe.hgetall(keys.incarnations)
-                rows, numbers = await pipe.execute()
+        content.unread.add(keys.shard)
+        rows, numbers = {}, {}
+        async with (
+            bus.key_types.tolerating(keys.sources, keys.incarnations),
+            bus.redis.pipeline(transaction=True) as pipe,
+        ):
+            pipe.hgetall(keys.sources)
+            pipe.hgetall(keys.incarnations)
+            rows, numbers = await pipe.execute()
+            content.unread.discard(keys.shard)
         for raw_id, number in numbers.items():
             content.incarnations[text_of(raw_id)] = read_number(number) or 0
         for raw_id, body in rows.items():
@@ -97,8 +104,7 @@ async def get_source(bus: Bus, source_id: str) -> SourceSpec | None:
         MalformedError: they cannot be read; says what to do.
         RetryableError: no answer.
     """
-    with redis_errors():
-        body = await bus.redis.hget(bus.keys(source_id).sources, source_id)
+    body = await _stored(bus, source_id)
     return None if body is None else _decode(body, source_id, bus.address_keys)
 
 
@@ -108,8 +114,14 @@ async def is_registered(bus: Bus, source_id: str) -> bool:
     Raises:
         RetryableError: no answer.
     """
-    with redis_errors():
-        return bool(await bus.redis.hexists(bus.keys(source_id).sources, source_id))
+    return await _stored(bus, source_id) is not None
+
+
+async def _stored(bus: Bus, source_id: str) -> bytes | None:
+    key = bus.keys(source_id).sources
+    async with bus.key_types.reading(key):
+        body: bytes | None = await bus.redis.hget(key, source_id)
+    return body
 
 
 async def add_source(bus: Bus, spec: SourceSpec) -> None:
@@ -130,8 +142,7 @@ async def put_source(bus: Bus, spec: SourceSpec) -> None:
         RetryableError: as `add_source`.
     """
     for _ in range(CHANGE_TRIES):
-        with redis_errors():
-            before = await bus.redis.hget(bus.keys(spec.source_id).sources, spec.source_id)
+        before = await _stored(bus, spec.source_id)
         if before is None:
             verb: Verb = "add"
         else:
@@ -151,9 +162,7 @@ async def update_source(bus: Bus, source_id: str, changes: Mapping[str, Any]) ->
         RetryableError: no answer, or others changed the source `CHANGE_TRIES` times in a row.
     """
     for _ in range(CHANGE_TRIES):
-        keys = bus.keys(source_id)
-        with redis_errors():
-            before = await bus.redis.hget(keys.sources, source_id)
+        before = await _stored(bus, source_id)
         if before is None:
             raise ConfigError(f"there is no source {source_id!r}; see `cornerman sources list`")
         old = _decode(before, source_id, bus.address_keys)
@@ -183,8 +192,7 @@ async def remove_source(bus: Bus, source_id: str) -> bool:
 
     Capture and decider notice it within a second; what they write until then is refused.
 
-    Returns:
-        False if the source was not registered.
+    Returns False if the source was not registered.
 
     Raises:
         RetryableError: as `add_source`.
@@ -226,7 +234,7 @@ async def _last_events(bus: Bus, source_id: str, cause: str) -> tuple[str, bytes
 async def _run_fields(bus: Bus, source_id: str) -> tuple[str, str, int]:
     """Run, state and incarnation as stored; nothing if the key is damaged, which the script then deletes."""
     keys = bus.keys(source_id)
-    with redis_errors():
+    async with bus.key_types.reading(keys.incarnations):
         try:
             run, state = await bus.redis.hmget(keys.run(source_id), ["run", "state"])
         except redis.exceptions.ResponseError as error:
@@ -293,15 +301,30 @@ class RegistryWatcher:
         Raises:
             RetryableError: no answer.
         """
-        with redis_errors():
-            revisions = [await self._bus.redis.get(keys.sources_revision) for keys in self._bus.all_keys()]
+        revisions = [await self._revision(keys) for keys in self._bus.all_keys()]
         if revisions == self._revisions:
             return False
         # Sources are read after the counters: a change in between is read again at the next poll.
         content = await read_registry(self._bus)
+        self._keep(content)
+        before = (self.specs, self.incarnations, self.unreadable)
         self.specs, self.incarnations, self.unreadable = content.specs, content.incarnations, content.unreadable
-        self._revisions = revisions
-        return True
+        self._revisions = None if content.unread else revisions
+        return not content.unread or before != (self.specs, self.incarnations, self.unreadable)
+
+    async def _revision(self, keys: Keys) -> bytes | None:
+        """The counter of a shard; None if there is none, or its key holds another type."""
+        numbers: list[bytes | None] = []
+        async with self._bus.key_types.tolerating(keys.sources_revision):
+            numbers.append(await self._bus.redis.get(keys.sources_revision))
+        return numbers[0] if numbers else None
+
+    def _keep(self, content: RegistryContent) -> None:
+        """Copies what was read before of the shards that could not be read: it goes on until their keys are right."""
+        unread = {name for name in (*self.specs, *self.unreadable) if self._bus.keys(name).shard in content.unread}
+        content.specs.update({name: spec for name, spec in self.specs.items() if name in unread})
+        content.incarnations.update({name: n for name, n in self.incarnations.items() if name in unread})
+        content.unreadable.update({name: cause for name, cause in self.unreadable.items() if name in unread})
 
     async def changes(self) -> AsyncIterator[dict[str, SourceSpec]]:
         """Yields the sources, and yields them again after each change. Retries while the server is unreachable."""
@@ -312,11 +335,11 @@ class RegistryWatcher:
 
 
 def _keys(bus: Bus, source_id: str) -> list[str]:
-    """The registry's keys, then the keys of all data stored of the source; see `register.lua`."""
+    """The registry's keys, the keys of all data stored of the source, and the ended runs; see `register.lua`."""
     k = bus.keys(source_id)
     stored = (k.run, k.counters, k.decider_state, k.stills, k.inflight, k.feedback, k.display, k.push)
     registry = [k.sources, k.sources_revision, k.incarnations, k.open_requests, k.feedback_all]
-    return [*registry, *(key(source_id) for key in stored)]
+    return [*registry, *(key(source_id) for key in stored), k.retired]
 
 
 def _url_of(bus: Bus, body: bytes) -> str:

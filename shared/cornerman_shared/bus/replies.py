@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from cornerman_shared.bus.codec import pack
 from cornerman_shared.bus.messages import Event, Request
+from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.streams import read_number
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
@@ -22,6 +24,17 @@ async def start_attempt(bus: Bus, request: Request) -> int | None:
     """
     reply = await bus.scripts.run("attempt", [bus.keys(request.source_id).open_requests], [request.request_id])
     return int(reply) or None
+
+
+async def is_attempt_open(bus: Bus, request: Request, attempt: int) -> bool:
+    """False if the request has ended, or a newer attempt is at work.
+
+    Raises:
+        RetryableError: no answer.
+    """
+    with redis_errors():
+        newest = await bus.redis.hget(bus.keys(request.source_id).open_requests, request.request_id)
+    return read_number(newest) == attempt
 
 
 async def append_reply(bus: Bus, event: Event, request_id: str, attempt: int) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cornerman_shared.bus.codec import pack
 from cornerman_shared.bus.messages import ErrorEvent, StateEvent
-from cornerman_shared.bus.streams import counters_of
+from cornerman_shared.bus.streams import KEEP_REMOVED_S, counters_of
 from cornerman_shared.redact import redact_url
 from cornerman_shared.text import clean_text
 
@@ -59,8 +59,8 @@ async def begin_run(
     k = bus.keys(source_id)
     reply = await bus.scripts.run(
         "begin_run",
-        [k.run(source_id), k.counters(source_id), k.inflight(source_id), lease.fence, k.incarnations],
-        [lease.generation, run, int(resume), url, source_id, incarnation],
+        [k.run(source_id), k.counters(source_id), k.inflight(source_id), lease.fence, k.incarnations, k.retired],
+        [lease.generation, run, int(resume), url, source_id, incarnation, KEEP_REMOVED_S],
     )
     if reply == -1:
         raise lease.fenced_error()

@@ -114,6 +114,11 @@ class Keys:
         """Hash: source_id -> incarnation, the revision at which the source was added or replaced."""
         return self._key("sources", "incarnations")
 
+    @property
+    def retired(self) -> str:
+        """Hash: `<source>:<run>` of a run that was replaced or removed -> chunks published; its arrays are freed."""
+        return self._key("retired")
+
     def run(self, source_id: str) -> str:
         """Hash of the current run: `run` (empty = none has begun), `published` (next seq), `state`, `ended` …"""
         return self._key("run", source_id)

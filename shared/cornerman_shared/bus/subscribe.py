@@ -1,20 +1,26 @@
-"""Follows feedback streams with blocking reads on a separate connection, and resumes after a reconnect."""
+"""Follows feedback streams with blocking reads on a separate connection, and resumes after a reconnect.
+
+The ids of the newest entries are kept here, so that nothing is missed or repeated while the server is away.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cornerman_shared.aio import retry
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.codec import unpack_event
-from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.key_types import patient_errors
 from cornerman_shared.errors import MalformedError
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.messages import Event
     from cornerman_shared.bus.redis_client import Client
+
+Outage = Callable[[Exception | None], None]
+"""Called with the error when the server is lost, once, and with None when it is back."""
 
 PAGE = 256
 
@@ -34,24 +40,42 @@ class StreamReader(Protocol):
         """Id of a stream's newest entry."""
 
 
-async def follow(bus: StreamReader, keys: list[str], *, since: str, block_ms: int) -> AsyncIterator[tuple[str, Event]]:
+async def follow(
+    bus: StreamReader, keys: list[str], *, since: str, block_ms: int, outage: Outage | None = None
+) -> AsyncIterator[tuple[str, Event]]:
     """Yields (entry id, event) of these streams from behind `since`, without end.
 
     A malformed entry is logged and skipped. While the server is unreachable it retries.
+
+    Args:
+        outage: told of a lost server; None = it is logged.
     """
+    lost = False
+    told = outage or _log_outage
     client = bus.blocking_client(block_ms / 1000)
     last_ids: dict[str, str] = {} if since == "$" else dict.fromkeys(keys, since)
 
     async def read() -> Any:
-        if not last_ids:
-            # `$` is resolved once, so that it means the moment of subscribing also after a reconnect.
-            last_ids.update({key: await bus.newest_id(key) for key in keys})
-        with redis_errors():
+        with patient_errors():
+            if not last_ids:
+                # `$` is resolved once, so that it means the moment of subscribing also after a reconnect.
+                last_ids.update({key: await bus.newest_id(key) for key in keys})
+            if lost:
+                await _check_ids(bus, last_ids)
             return await client.xread(last_ids, count=PAGE, block=block_ms)
+
+    def report(error: Exception) -> None:
+        nonlocal lost
+        if not lost:
+            told(error)
+        lost = True
 
     try:
         while True:
-            reply = await retry(read, report=lambda error: log.warning("subscription_interrupted", error=str(error)))
+            reply = await retry(read, report=report)
+            if lost:
+                lost = False
+                told(None)
             for raw_key, entries in reply or ():
                 key = raw_key.decode()
                 for raw_id, fields in entries:
@@ -64,3 +88,18 @@ async def follow(bus: StreamReader, keys: list[str], *, since: str, block_ms: in
                     yield last_ids[key], event
     finally:
         await bus.close_client(client)
+
+
+def _log_outage(error: Exception | None) -> None:
+    if error is None:
+        log.info("subscription_resumed")
+    else:
+        log.warning("subscription_interrupted", error=str(error))
+
+
+async def _check_ids(bus: StreamReader, last_ids: dict[str, str]) -> None:
+    """Goes back to the newest entry where a server came back with older ones: it lost data, or its clock."""
+    for key, last_id in last_ids.items():
+        newest = await bus.newest_id(key)
+        if streams.entry_order(newest) < streams.entry_order(last_id):
+            last_ids[key] = newest

@@ -64,6 +64,7 @@ async def system_health(bus: Bus) -> SystemHealth:
     """
     problems = worker_problems(await list_workers(bus))
     problems += [HealthProblem(f"source {name}", cause) for name, cause in (await unreadable_sources(bus)).items()]
+    problems += [HealthProblem(f"key {key}", fault) for key, fault in (await bus.key_types.faults()).items()]
     full_at = bus.settings.redis.full_at
     for server, memory in (await memory_of_servers(bus)).items():
         # The server for blobs may evict: what it loses is counted.

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.codec import pack, unpack
 from cornerman_shared.bus.messages import WorkerStatus
-from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.errors import MalformedError
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ async def publish_status(bus: Bus, status: WorkerStatus) -> None:
         RetryableError: no answer.
     """
     key, member = streams.worker_key(status.role, status.name), f"{status.role}:{status.name}"
-    with redis_errors():
+    async with bus.key_types.reading(streams.WORKERS):
         is_alive = status.state != "unhealthy"
         await bus.redis.set(key, pack(status), ex=STATUS_TTL_S if is_alive else UNHEALTHY_TTL_S)
         # Not in one transaction: the two keys are in different slots of a cluster. Score 0: it takes no share of work.
@@ -40,7 +39,7 @@ async def remove_status(bus: Bus, role: str, name: str) -> None:
     Raises:
         RetryableError: no answer.
     """
-    with redis_errors():
+    async with bus.key_types.reading(streams.WORKERS):
         await bus.redis.delete(streams.worker_key(role, name))
         await bus.redis.zrem(streams.WORKERS, f"{role}:{name}")
 
@@ -51,7 +50,8 @@ async def list_workers(bus: Bus) -> list[WorkerStatus]:
     Raises:
         RetryableError: no answer.
     """
-    with redis_errors():
+    bodies: list[bytes | None] = []
+    async with bus.key_types.tolerating(streams.WORKERS):
         members = [raw.decode() for raw in await bus.redis.zrange(streams.WORKERS, 0, -1)]
         if not members:
             return []
@@ -74,7 +74,7 @@ async def live_names(bus: Bus, role: str) -> set[str]:
         RetryableError: no answer.
     """
     now_s = bus.clock.now_s()
-    with redis_errors():
+    async with bus.key_types.reading(streams.WORKERS):
         # Bounded above too: a status from the future is of a process that died before the server's clock was set back.
         members = await bus.redis.zrangebyscore(streams.WORKERS, now_s - STATUS_TTL_S, now_s + STATUS_TTL_S)
     prefix = f"{role}:"

@@ -35,32 +35,51 @@ def read_settings_file(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: one sentence with the file, the line and the remedy.
     """
-    text = _text(path)
+    return parse_settings(read_text(path), str(path))
+
+
+def parse_settings(text: str, where: str) -> dict[str, Any]:
+    """Nested values of YAML text; empty text has none.
+
+    Args:
+        text: the YAML.
+        where: its file, for errors.
+
+    Raises:
+        ConfigError: as `read_settings_file`.
+    """
     try:
         # The loader is a SafeLoader: it makes plain values only.
         tree = yaml.load(text, Loader=_UniqueKeys)
     except yaml.MarkedYAMLError as error:
-        raise ConfigError(f"{path}{_line(error)}: {_problem(error, text)}") from None
+        raise ConfigError(f"{where}{_line(error)}: {_problem(error, text)}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: not YAML ({_one_line(str(error))}); see cornerman.yaml for the form") from None
+        raise ConfigError(f"{where}: not YAML ({_one_line(str(error))}); see cornerman.yaml for the form") from None
     if tree is None:
         return {}
     if not isinstance(tree, dict):
         raise ConfigError(
-            f"{path}: a {type(tree).__name__}, not sections with settings; see cornerman.yaml for the form"
+            f"{where}: a {type(tree).__name__}, not sections with settings; see cornerman.yaml for the form"
         )
     for name, section in tree.items():
         if not isinstance(name, str):
-            raise ConfigError(f"{path}: {name!r} is not the name of a section; put names with other meanings in quotes")
+            raise ConfigError(
+                f"{where}: {name!r} is not the name of a section; put names with other meanings in quotes"
+            )
         if section is None:
-            raise ConfigError(f"{path}: section {name!r} is empty; give a setting in it, or remove it")
+            raise ConfigError(f"{where}: section {name!r} is empty; give a setting in it, or remove it")
     return tree
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
+    """A file's text.
+
+    Raises:
+        ConfigError: it cannot be read, is too large, or is not UTF-8.
+    """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ConfigError(f"{path}: {path.stat().st_size} bytes are no settings file; give a YAML file")
+        if (size := path.stat().st_size) > max_bytes:
+            raise ConfigError(f"{path}: {size} bytes are no settings file; give a YAML file of at most {max_bytes}")
         data = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); let this user read it") from None

@@ -23,12 +23,12 @@ from pydantic_settings import (
 )
 
 from cornerman_shared.errors import ConfigError
-from cornerman_shared.redact import redact_url, remember_secret, remember_url
+from cornerman_shared.redact import remember_secret, remember_url
+from cornerman_shared.settings.explain import SHOWN, explain
 from cornerman_shared.settings.files import read_settings_file
 from cornerman_shared.settings.source import SaySettings, Section, SourceSpec, SpeakSettings, WatchSettings
+from cornerman_shared.settings.variables import check_variables
 
-SHOWN = 200
-"""Characters of a wrong value that an error shows."""
 DEFAULT_FILE = Path("cornerman.yaml")
 
 
@@ -87,9 +87,14 @@ class BusSettings(Section):
     dead_maxlen: Annotated[int, Field(ge=10, description="dead letters kept, about")] = 10_000
     blob_ttl_s: Annotated[int, Field(ge=1, description="live: how long frames and tokens wait to be read")] = 60
     lossless_blob_ttl_s: Annotated[int, Field(ge=1, description="lossless: the same")] = 3_600
+    frames: Annotated[
+        Literal["raw", "jpeg"],
+        Field(description="how pixels travel; jpeg needs encoders and generators that know it, so change them first"),
+    ] = "raw"
+    frames_quality: Annotated[int, Field(ge=1, le=95, description="of bus.frames = jpeg")] = 90
     credit_heal_s: Annotated[Positive, Field(description="live: credit never given back returns after this")] = 30.0
     lease_ms: Annotated[int, Field(ge=100, description="a lease not renewed is lost after this")] = 3_000
-    sources_poll_s: Annotated[Positive, Field(description="how often changed source settings are looked for")] = 0.25
+    sources_poll_s: Annotated[Positive, Field(description="how often changed source settings are looked for")] = 0.1
 
 
 class CaptureSettings(Section):
@@ -181,9 +186,6 @@ class GeneratorSettings(Section):
         int, Field(ge=0, le=20, description="openai, vllm: tries again after 429 or 5xx, before the first word")
     ] = 4
     max_images: Annotated[int, Field(ge=1, le=512, description="openai, vlm: pictures of a request, at most")] = 32
-    image_tiles: Annotated[
-        int, Field(ge=1, le=64, description="vlm: parts that a picture may be cut into, where the model cuts")
-    ] = 1
     price_input: Annotated[float, Field(ge=0, description="a million tokens read, in your currency; 0 = unknown")] = 0.0
     price_output: Annotated[float, Field(ge=0, description="a million tokens written; 0 = unknown")] = 0.0
     stall_s: Annotated[Positive, Field(description="no token for this long: the request fails")] = 20.0
@@ -191,6 +193,10 @@ class GeneratorSettings(Section):
     max_line_bytes: Annotated[int, Field(ge=1024, description="openai, vllm: one line from the server, at most")] = (
         1024 * 1024
     )
+    image_slices: Annotated[
+        int, Field(ge=1, le=9, description="vlm: tiles of a picture, where the model cuts; MiniCPM: 64 tokens each")
+    ] = 1
+    max_input_tokens: Annotated[int, Field(ge=256, le=131072, description="MiniCPM: length of what it reads")] = 8192
     trust_remote_code: Annotated[
         str,
         BeforeValidator(_by_name),
@@ -219,6 +225,10 @@ class GatewaySettings(Section):
     tls_key: Annotated[str, Field(description="its private key, PEM file")] = ""
     files: list[str] = Field(default_factory=list, description="folders that file sources may lie in")
     upload_dir: Annotated[str, Field(description="empty = a folder in the runtime directory")] = ""
+    profiles_dir: Annotated[
+        str,
+        Field(description="folder of your profiles and presets; empty = cornerman in the user's configuration folder"),
+    ] = ""
     upload_max_bytes: Annotated[int, Field(ge=1, description="one upload, at most")] = 512 * 1024 * 1024
     uploads_max_bytes: Annotated[int, Field(ge=1, description="all uploads together, at most")] = 4 * 1024**3
     upload_keep_s: Annotated[Positive, Field(description="uploads are removed after this")] = 24 * 3600.0
@@ -238,14 +248,35 @@ class GatewaySettings(Section):
     trusted_proxies: list[str] = Field(
         default_factory=list, description="addresses or networks whose X-Forwarded-For is believed"
     )
+    delay_first_s: Annotated[float, Field(ge=0, le=60, description="the picture's delay before words are timed")] = 1.0
+    delay_alpha: Annotated[float, Field(gt=0, le=1, description="weight of the newest words in the delay's mean")] = 0.2
+    delay_max_s: Annotated[float, Field(ge=0, le=60, description="the delay, at most; 0 = pictures as they come")] = (
+        10.0
+    )
     heads: list[str] = Field(default_factory=list, description="folders that speak.head may name over the web")
     open_browser: Annotated[bool, Field(description="open the page once it is served")] = False
+
+
+class RecordSettings(Section):
+    """Recordings of sessions: video, words, events and a report, each in a folder of its own."""
+
+    dir: Annotated[str, Field(description="recordings go here; empty = nothing is recorded")] = ""
+    max_s: Annotated[Positive, Field(description="seconds of video in one recording; then the next begins")] = 3_600.0
+    max_bytes: Annotated[Count, Field(description="size of one recording; then the next begins")] = 1_000_000_000
+    keep: Annotated[
+        Count, Field(description="recordings of a source that are kept; older ones of this command are removed")
+    ] = 24
+    queue: Annotated[Count, Field(description="pictures that wait for the recorder; more are dropped and counted")] = 64
 
 
 class LogSettings(Section):
     """Logs go to stderr."""
 
-    level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="the least to write")] = "info"
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
+        Field(description="the least to write"),
+    ] = "info"
     format: Annotated[
         Literal["auto", "json", "console"], Field(description="auto = console on a terminal, else JSON")
     ] = "auto"
@@ -285,6 +316,7 @@ class Settings(BaseSettings):
     decider: DeciderSettings = DeciderSettings()
     generator: GeneratorSettings = GeneratorSettings()
     gateway: GatewaySettings = GatewaySettings()
+    record: RecordSettings = RecordSettings()
     log: LogSettings = LogSettings()
     runtime: RuntimeSettings = RuntimeSettings()
     watch: WatchSettings = WatchSettings()
@@ -347,14 +379,20 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
         flags: nested values from a command line, e.g. `{"encoder": {"batch": 2}}`.
 
     Raises:
-        ConfigError: names each invalid field, its value and the allowed values.
+        ConfigError: names each invalid field, its value and the allowed values, or a variable of no section.
     """
+    check_variables(os.environ, _sections())
     try:
         return Settings(**dict(flags or {}))
     except ValidationError as error:
         raise ConfigError(explain(error)) from None
     except SettingsError as error:
         raise ConfigError(_explain_variable(error)) from None
+
+
+def _sections() -> dict[str, list[str]]:
+    sections = {name: field.default for name, field in Settings.model_fields.items()}
+    return {name: list(type(of).model_fields) for name, of in sections.items() if isinstance(of, Section)}
 
 
 def _explain_variable(error: SettingsError) -> str:
@@ -369,21 +407,3 @@ def _explain_variable(error: SettingsError) -> str:
             if os.environ[name].lstrip()[:1] in ("[", "{", '"') or len(names) == 1:
                 return f'{name}: not JSON ({cause}); a list or a section in a variable is JSON, such as ["a"]'
     return f"{' or '.join(names) or 'the environment'}: not JSON; a list or a section in a variable is JSON"
-
-
-def explain(error: ValidationError) -> str:
-    """Formats validation errors, one line a field: name, value and reason. Hides secrets."""
-    lines = []
-    for item in error.errors(include_url=False, include_context=False):
-        where = ".".join(str(part) for part in item["loc"]) or "settings"
-        # Values of secrets, and of URLs, which may hold a password, are not shown.
-        value = "(hidden)" if where.endswith(("token", "api_key", "url", "password", "keys")) else repr(item["input"])
-        if item["type"] == "extra_forbidden":
-            lines.append(f"{where}: unknown setting; see cornerman.yaml for the names")
-        elif item["input"] is None:
-            lines.append(f"{where} has no value; give one, or remove it")
-        else:
-            # A long list or section is not shown: the message of its check names what is wrong in it.
-            shown = "" if isinstance(item["input"], (list, dict)) else f" = {value[:SHOWN]}{'…' * (len(value) > SHOWN)}"
-            lines.append(f"{where}{shown}: {item['msg'].removeprefix('Value error, ')}")
-    return redact_url("\n".join(lines))

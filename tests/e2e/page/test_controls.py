@@ -92,9 +92,9 @@ async def test_profiles_and_strategies_show_settings(settings: Settings, bus: Bu
         profile = page.get_by_label("Prompt profile")
         await profile.wait_for()
         names = await profile.locator("option").all_inner_texts()
-        assert names == ["Coach", "Sports", "Security", "Nature", "Description", "Custom"]
+        assert names == ["Coach", "Commentary", "Sports", "Security", "Nature", "Description", "Custom"]
         prompts = set()
-        for revision, name in enumerate(("sports", "security", "nature", "description", "coach"), start=1):
+        for revision, name in enumerate(("sports", "security", "nature", "descriptive", "coach"), start=1):
             await profile.select_option(name)
             await page.get_by_text(f"Revision {revision}.").wait_for()
             prompts.add(await page.get_by_label("What to look for, in words").input_value())
@@ -108,6 +108,42 @@ async def test_profiles_and_strategies_show_settings(settings: Settings, bus: Bu
         await page.get_by_text("More settings").click()
         await page.locator("label.field:has(> span:text-is('Mode')) select").select_option("commentary")
         await page.get_by_text("Revision 7.").wait_for()
+        await watched.check()
+
+
+async def test_own_profile_is_written_on_the_page(settings: Settings, bus: Bus) -> None:
+    async with open_page(settings, bus, quick(bus, say_every=10_000)) as (url, _, watched):
+        page = watched.page
+        await page.goto(f"{url}/#/s/demo")
+        profile, dialog = page.get_by_label("Prompt profile"), page.get_by_role("dialog")
+        await profile.select_option("nature")
+        await page.get_by_text("Revision 1.").wait_for()
+        await page.get_by_role("button", name="Write or change a profile").click()
+        text = await dialog.get_by_label("File (YAML)").input_value()
+        assert text.startswith("title: Nature")  # a bundled one opens as a copy
+        await dialog.get_by_label("Name").fill("ducks")
+        await dialog.get_by_label("File (YAML)").fill(f"{text}  top_p: 7\n")
+        await dialog.get_by_role("button", name="Save and use").click()
+        await dialog.get_by_text("say.top_p = 7: Input should be less than or equal to 1").wait_for()
+        await dialog.get_by_label("File (YAML)").fill("title: Ducks\nsay:\n  prompt: Count the ducks.\n")
+        await dialog.get_by_role("button", name="Save and use").click()
+        await page.get_by_text("Revision 2.").wait_for()
+        assert await profile.input_value() == "ducks"
+        assert await page.get_by_label("What to look for, in words").input_value() == "Count the ducks."
+        await page.get_by_role("button", name="Write or change a profile").click()
+        assert await dialog.get_by_label("Name").get_attribute("readonly") is not None
+        await dialog.get_by_role("button", name="Remove").click()
+        await dialog.wait_for(state="hidden")
+        assert await profile.input_value() == "custom"
+        preset = page.get_by_label("Preset", exact=True)
+        await preset.select_option("sentry")
+        await page.get_by_text("Revision 3.").wait_for()
+        await page.get_by_role("button", name="Write or change a preset").click()
+        await dialog.get_by_label("Name").fill("calm")
+        await dialog.get_by_role("button", name="Save and use").click()
+        await page.get_by_text("Revision 4.").wait_for()
+        assert await preset.input_value() in ("calm", "sentry")  # they say the same
+        watched.expected = ("422",)
         await watched.check()
 
 

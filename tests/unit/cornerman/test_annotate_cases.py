@@ -131,3 +131,12 @@ def test_unwritable_output_is_told(
     path = write(tmp_path / "a.mp4", Film(steady(10)))
     assert annotate(path, tmp_path / target, 0.0) == code
     assert sentence in capsys.readouterr().err
+
+
+def test_film_without_words_is_annotated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It raised a ValueError: a film about which nothing is said has no captions."""
+    path, lines = write(tmp_path / "film.mp4", Film(steady(5))), tmp_path / "lines.jsonl"
+    lines.write_text("")
+    assert invoke(["annotate", str(path), "--from", str(lines)]) == 0
+    assert "0 captions on 5 frames" in capsys.readouterr().out
+    assert path.with_suffix(".annotated.vtt").read_text() == "WEBVTT\n"

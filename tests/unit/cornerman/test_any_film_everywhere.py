@@ -1,4 +1,4 @@
-"""Random films through every way in: capture as in `run`, `annotate`, lengths, and the frames that words are about."""
+"""Random films through every way in: capture as in `run`, `annotate`, `transcribe`, lengths, frames for words."""
 
 from __future__ import annotations
 
@@ -20,13 +20,21 @@ from tests.unit.media.films import number_of, write
 from tests.unit.media.reading import read
 
 EVERY_FRAME = 1000.0
+MOST_FPS = 60.0
+"""Most that a setting allows."""
+
+AT_EVERY_CHUNK = [
+    *("--encoder", "fake", "--generator", "echo", "--strategy", "interval", "--set", "speak.interval_s=0.001"),
+    *("--set", "speak.min_interval_s=0", "--set", "speak.repeat_window_s=0", "--set", "watch.overlap=7"),
+    *("--set", f"watch.sample_fps={MOST_FPS}"),
+]
 AFTER_S = 1000.0
 """A caption that no picture shows."""
 
 
-async def captured(path: Path) -> tuple[list[float], int, str]:
+async def captured(path: Path, sample_fps: float = EVERY_FRAME) -> tuple[list[float], int, str]:
     """Media times of the frames in chunks, all frames, and what was reported at the end, as `run` would."""
-    decoder = url_decoder(str(path), plan(sample_fps=EVERY_FRAME, overlap=7))
+    decoder = url_decoder(str(path), plan(sample_fps=sample_fps, overlap=7))
     chunks = await play(decoder)
     times = [chunks[0].frame_pts_s, *((chunk.pts_s,) for chunk in chunks[1:])] if chunks else []
     detail = decoder.state.detail
@@ -59,6 +67,12 @@ def test_any_film_is_equal_everywhere(case: Case) -> None:
         assert again.start_s == pytest.approx(case.start_s, abs=0.07)
 
         assert length_s(str(path)) == pytest.approx(length_s(str(copy)), abs=5e-3)  # two clocks of 1 ms
+
+        words, seen = Path(name) / "words.jsonl", asyncio.run(captured(path, MOST_FPS))[0]
+        assert invoke(["transcribe", str(path), "-o", str(words), *AT_EVERY_CHUNK]) == 0
+        said = [json.loads(line) for line in words.read_text().splitlines()]
+        assert [one["pts_s"] for one in said] == pytest.approx(seen[7:], abs=1e-3)
+        assert all(one["start_s"] - one["pts_s"] == pytest.approx(again.start_s, abs=3e-3) for one in said)
 
         for_words = [(frame.time_s, frame.size, number_of(frame.rgb())) for frame in sampled(path, EVERY_FRAME)]
         assert [at for at, _, _ in for_words] == pytest.approx(wanted, abs=0.0012)

@@ -66,6 +66,15 @@ def test_previous_text_needs_same_action_recently(features: MakeFeatures, last: 
     assert request_for(chunk, decision_at(chunk), SPEC, last, 100.0).previous_text == text
 
 
+@pytest.mark.parametrize(("window_s", "text"), [(10.0, "A dog runs."), (0.1, "A dog runs."), (0.0, "")])
+def test_commentator_never_repeats_in_a_row(features: MakeFeatures, window_s: float, text: str) -> None:
+    """A line came again after the repeat window, over a picture that had hardly changed."""
+    speak = SPEC.speak.model_copy(update={"repeat_window_s": window_s})
+    spec = SPEC.model_copy(update={"mode": "commentary", "speak": speak})
+    chunk, last = features(300, 150.0), LastFeedback("r1", "feedback", 1.0, "A dog runs.")
+    assert request_for(chunk, decision_at(chunk), spec, last, 100.0).previous_text == text
+
+
 def test_commentary_prompt_has_last_comment(features: MakeFeatures) -> None:
     spec = SPEC.model_copy(update={"mode": "commentary"})
     chunk = features(30, 15.0)

@@ -76,6 +76,19 @@ def test_good_squats_are_counted_and_praised() -> None:
 
 
 @pytest.mark.parametrize("cut", [3, 9, 14])
+def test_changed_window_keeps_the_count(cut: int) -> None:
+    chunks = [features_of(i, seen) for i, seen in enumerate(squats())]
+    strategies = Strategies(Settings())
+    first = strategies.make(SPEAK, "")
+    assert isinstance(first, SkeletonStrategy)
+    begun = decide(chunks[:cut], strategy=first)
+    second = strategies.make(SPEAK.model_copy(update={"repeat_window_s": 3.0}), "", first)
+    assert isinstance(second, SkeletonStrategy)
+    rest = decide(chunks[cut:], strategy=second, state=begun[-1].state)
+    assert [d.about for d in (*begun, *rest)] == [d.about for d in decide(chunks)]
+
+
+@pytest.mark.parametrize("cut", [3, 9, 14])
 def test_another_decider_goes_on_from_the_memory(cut: int) -> None:
     chunks = [features_of(i, seen) for i, seen in enumerate(squats())]
     whole = decide(chunks)

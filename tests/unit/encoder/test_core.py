@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,10 @@ from cornerman_encoder.core import (
     groups_of_equal_size,
     is_broken,
 )
+from cornerman_encoder.hops import features_of
+from cornerman_shared.bus.messages import Times
 from cornerman_shared.errors import PoisonError
+from tests.unit.encoder.chunks import batch, pixels_of
 
 
 def frames_of(height: int, width: int) -> Pixels:
@@ -78,3 +83,12 @@ def test_bad_source_beside_a_good_one_is_borne() -> None:
 
 def test_failures_of_two_sources_are_the_encoders() -> None:
     assert is_broken(["a", "b"] * MAX_FAILURES, {"good": 0.0}, 0.0)
+
+
+def test_preparing_is_apart_from_encoding() -> None:
+    (chunk,), _ = batch(pixels_of(0))
+    chunk = replace(chunk, times=Times(captured_at_s=10.0, published_at_s=11.0))
+    times = features_of(chunk, "ok", model="m", now_s=14.0, begun_at_s=12.0, prepare_s=0.5).times
+    assert (times.begun_at_s, times.prepared_at_s, times.encoded_at_s) == (12.0, 12.5, 14.0)
+    never = features_of(chunk, "expired", model="m", now_s=14.0).times
+    assert (never.begun_at_s, never.prepared_at_s, never.encoded_at_s) == (0.0, 0.0, 14.0)

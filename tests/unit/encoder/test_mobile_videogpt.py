@@ -49,6 +49,7 @@ def test_shapes_and_dtypes_follow_the_messages(checkpoint: Path) -> None:
     assert encoded.context.shape == (8, 16, config.language.width)
     assert encoded.video.shape == (32, config.language.width)
     assert encoded.context.dtype == np.float16
+    assert encoded.prepare_s > 0
 
 
 def test_unloadable_model_is_a_config_error(tmp_path: Path) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from cornerman_gateway.profiles import PROFILES, profile_of
-from cornerman_gateway.schemas import SourceChange, changed_fields, view_of
+from cornerman_gateway.schemas import QuestionNew, SourceChange, changed_fields, view_of
 from cornerman_shared.bus.registry import changed
 from cornerman_shared.settings.source import SaySettings, SourceSpec, SpeakSettings, WatchSettings
 
@@ -49,7 +48,7 @@ def test_out_of_range_values_are_refused(body: dict[str, object]) -> None:
         SourceChange.model_validate(body)
 
 
-def test_profile_is_found_by_prompt() -> None:
-    assert profile_of(SaySettings().prompt) == "coach"
-    assert len({profile.prompt for profile in PROFILES}) == len(PROFILES)
-    assert profile_of("Count the ducks.") == "custom"
+@pytest.mark.parametrize("text", ["x" * 2001, "\x07" * 1000 + "x" * 1001, "", "\x07"])
+def test_question_is_bounded_as_it_is_sent(text: str) -> None:
+    with pytest.raises(ValidationError):
+        QuestionNew.model_validate({"text": text})

@@ -161,6 +161,15 @@ async def test_minicpm_uses_chat_method(request_for: MakeRequest, chunks: list[C
     assert [image.size for image in user["content"][:-1]] == [(44, 30)] * 12
     wanted = {"stream": True, "enable_thinking": False, "max_new_tokens": 9, "sampling": True, "temperature": 0.5}
     assert {key: model.arguments[key] for key in wanted} == wanted
+    assert (model.arguments["max_slice_nums"], model.arguments["max_inp_length"]) == (1, 8192)
+
+
+async def test_minicpm_keeps_its_image_budget(request_for: MakeRequest, chunks: list[ChunkInput]) -> None:
+    model = ChatModel()
+    generator = VlmGenerator(MiniCpmBackend(model, TOKENIZER, image_slices=3, max_input_tokens=4352), "minicpm")
+    await collect(generator.generate(request_for(), chunks))
+    await generator.close()
+    assert (model.arguments["max_slice_nums"], model.arguments["max_inp_length"]) == (3, 4352)
 
 
 @pytest.mark.parametrize("as_object", [True, False])

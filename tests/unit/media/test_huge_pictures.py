@@ -1,8 +1,11 @@
 """Pictures of many pixels: refused before memory is given to them, with the size and the remedy."""
 
 import struct
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+import av
 import pytest
 
 from cornerman_capture.broken import BrokenError
@@ -14,6 +17,7 @@ from cornerman_shared.settings.tree import CaptureSettings
 from tests.unit.media.films import Film, jpeg, steady, write
 
 SIDE = 16_000
+FRAME_TICK = Fraction(1, 30)
 HUGE = r"no frame of it can be decoded: its pictures are damaged, or have more than 64,000,000 pixels.*make it smaller"
 
 
@@ -63,3 +67,26 @@ def test_picture_that_grows_is_skipped(tmp_path: Path) -> None:
         assert video.frames_read == 5
     assert len(sizes) == 1
     assert video.broken_packets == 1
+
+
+@pytest.mark.parametrize("name", ["film.flv", "film.mpg"])
+def test_sizes_are_read_before_any_decoder(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Formats without a list of streams were probed by decoders that knew no limit."""
+    film = {
+        "film.flv": Film(steady(8), size=(320, 240)),
+        "film.mpg": Film(steady(8), (320, 240), "mpeg2video", tick=FRAME_TICK),
+    }
+    path = write(tmp_path / name, film[name])
+    with open_video(path, OpenOptions(max_pixels=320 * 240)) as video:
+        assert sum(1 for _ in video) == 8
+    opened: list[str] = []
+    opens = av.open
+
+    def watched(*args: Any, **more: Any) -> Any:
+        opened.append(more["container_options"].get("codec_whitelist", "any"))
+        return opens(*args, **more)
+
+    monkeypatch.setattr("cornerman_media.opening.av.open", watched)
+    with pytest.raises(UnreadableError, match="its pictures have 320 x 240 pixels"):
+        open_video(path, OpenOptions(max_pixels=320 * 240 - 1))
+    assert opened[-1] == "none"

@@ -30,8 +30,8 @@ class Strategies:
         self._model: ActionModel | None = None
         self._net: TemporalNet | None = None
 
-    def make(self, speak: SpeakSettings, prompt: str) -> Strategy:
-        """A strategy for one source.
+    def make(self, speak: SpeakSettings, prompt: str, before: Strategy | None = None) -> Strategy:
+        """A strategy for one source; it may go on with what the one before it holds in this process.
 
         Raises:
             StrategyError: its model is missing or damaged. No other strategy takes its place.
@@ -44,11 +44,11 @@ class Strategies:
             return SceneStrategy(speak.scene_threshold)
         try:
             if speak.strategy == "skeleton":
-                return self._skeleton(speak.repeat_window_s)
+                return self._skeleton(speak.repeat_window_s, before)
             if speak.strategy == "head":
                 from cornerman_decider.strategies.head import HeadStrategy, load_head
 
-                return HeadStrategy(load_head(_head_folder(speak.head)))
+                return HeadStrategy(load_head(_head_folder(speak.head)), made_from=f"head={speak.head}")
             return LlmStrategy(self._action_model(), prompt)
         except ConfigError as error:
             raise StrategyError(f"strategy {speak.strategy}: {error}") from error
@@ -66,11 +66,13 @@ class Strategies:
         }
         return (speak.strategy, *made_from[speak.strategy])
 
-    def _skeleton(self, repeat_window_s: float) -> Strategy:
+    def _skeleton(self, repeat_window_s: float, before: Strategy | None) -> Strategy:
         # Imported here: sources without skeletons need neither the net nor its table.
         from cornerman_decider.strategies.skeleton import SkeletonStrategy
         from cornerman_pose.reader import bundled_net
 
+        if isinstance(before, SkeletonStrategy):
+            return before.with_repeat_window(repeat_window_s)
         if self._net is None:
             self._net = bundled_net()
         return SkeletonStrategy(self._net, repeat_window_s)

@@ -30,15 +30,21 @@ class HeadModel(Protocol):
 
 
 class HeadStrategy:
-    """The likeliest action, with its probability as confidence."""
+    """The likeliest action, with its probability as confidence.
+
+    Args:
+        head: the trained head.
+        made_from: the folder in the settings that it was read from.
+    """
 
     name = "head"
     wants_tokens = False
     wants_images = False
     follows_prompt = False
 
-    def __init__(self, head: HeadModel) -> None:
+    def __init__(self, head: HeadModel, made_from: str = "") -> None:
         self._head = head
+        self.made_from = made_from
 
     def propose(self, features: Features, chunk: ChunkInput | None, memory: Memory) -> tuple[Proposal, Memory]:
         """Runs one step of the head.
@@ -61,6 +67,10 @@ class HeadStrategy:
     def after_gate(self, features: Features, proposal: Proposal, spoke: bool, memory: Memory) -> Memory:
         """Unchanged: the head reads features only."""
         return memory
+
+    def still_true(self, memory: Memory) -> Memory:
+        """Nothing: another head cannot read the state of this one, even of the same size."""
+        return {}
 
 
 def load_head(folder: Path) -> HeadModel:

@@ -13,10 +13,15 @@ if TYPE_CHECKING:
     from cornerman_shared.bus.messages import Features
 
 
+MAX_POINTS = 2.0**53
+"""Points of the grid that are counted: an absurdly small interval must still give a number that can be stored."""
+
+
 class IntervalStrategy:
     """Due at the run's first chunk and then on a fixed grid, so that slow answers do not make the period drift.
 
-    A point of the grid stays due until it passes the gate.
+    A point of the grid stays due until it passes the gate. The memory holds media times only, so another interval
+    applies to the next chunk.
     """
 
     name = "interval"
@@ -26,25 +31,38 @@ class IntervalStrategy:
 
     def __init__(self, interval_s: float) -> None:
         self._interval_s = interval_s
+        self.made_from = f"interval_s={interval_s!r}"
 
     def propose(self, features: Features, chunk: ChunkInput | None, memory: Memory) -> tuple[Proposal, Memory]:
         """Feedback once the next point of the grid is reached."""
-        start_s = memory.get("start_s")
-        if not isinstance(start_s, float):
-            memory = {"start_s": float(features.pts_s), "due": 0}  # `due`: number of the next point of the grid
-        if features.pts_s >= self._due_s(memory) - SLACK_S:
+        memory = self._with_due(memory, features.pts_s)
+        if features.pts_s >= _number(memory, "start_s") + _number(memory, "due") * self._interval_s - SLACK_S:
             return Proposal("feedback", 1.0, "interval"), memory
         return Proposal("next", 1.0, "not_due"), memory
 
     def after_gate(self, features: Features, proposal: Proposal, spoke: bool, memory: Memory) -> Memory:
         """Moves to the next point of the grid after feedback."""
-        if not spoke:
-            return memory
-        passed = math.floor((features.pts_s - _number(memory, "start_s") + SLACK_S) / self._interval_s)
-        return {**memory, "due": passed + 1}
+        return self._with_due({**memory, "spoke_at_s": float(features.pts_s)}, features.pts_s) if spoke else memory
 
-    def _due_s(self, memory: Memory) -> float:
-        return _number(memory, "start_s") + _number(memory, "due") * self._interval_s
+    def still_true(self, memory: Memory) -> Memory:
+        """When the grid began, and when something was said last."""
+        return {name: value for name, value in memory.items() if name in ("start_s", "spoke_at_s")}
+
+    def _with_due(self, memory: Memory, pts_s: float) -> Memory:
+        """The memory with the number of the next point of the grid, counted from what was said last.
+
+        An older version kept that number only, and its readers still want it.
+        """
+        if not isinstance(memory.get("start_s"), float):
+            memory = {"start_s": float(pts_s)}
+        start_s = _number(memory, "start_s")
+        if "spoke_at_s" not in memory and memory.get("due"):
+            # Never later than now, also if the number was counted with a shorter interval.
+            memory = {**memory, "spoke_at_s": min(pts_s, start_s + (_number(memory, "due") - 1) * self._interval_s)}
+        if "spoke_at_s" not in memory:
+            return {**memory, "due": 0}
+        passed = (_number(memory, "spoke_at_s") - start_s + SLACK_S) / self._interval_s
+        return {**memory, "due": math.floor(min(passed, MAX_POINTS)) + 1}
 
 
 def _number(memory: Memory, name: str) -> float:

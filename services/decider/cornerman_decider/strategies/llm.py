@@ -51,6 +51,7 @@ class LlmStrategy:
         self._model = model
         self.wants_images = model.frames > 0
         self._prompt = prompt
+        self.made_from = ""  # the prompt is the only setting, and a new one clears the memory
         self._context: TokenContext | None = None
 
     def propose(self, features: Features, chunk: ChunkInput | None, memory: Memory) -> tuple[Proposal, Memory]:
@@ -76,6 +77,10 @@ class LlmStrategy:
         if self._context is not None:
             self._context.append_action(ACTIONS.index(proposal.action) if spoke else 0)
         return memory
+
+    def still_true(self, memory: Memory) -> Memory:
+        """Nothing: the context has read it all."""
+        return {}
 
 
 def newest_tokens(chunk: ChunkInput, frames: int) -> NDArray[np.floating]:

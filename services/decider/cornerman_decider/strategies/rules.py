@@ -31,6 +31,7 @@ class RulesStrategy:
         self._every_chunks = every_chunks
         self._threshold = motion_threshold
         self._release = motion_release
+        self.made_from = f"{every_chunks!r} {motion_threshold!r} {motion_release!r}"
 
     def propose(self, features: Features, chunk: ChunkInput | None, memory: Memory) -> tuple[Proposal, Memory]:
         """Counts the chunk and its motion."""
@@ -47,4 +48,8 @@ class RulesStrategy:
 
     def after_gate(self, features: Features, proposal: Proposal, spoke: bool, memory: Memory) -> Memory:
         """Unchanged: motion is remembered through every silence."""
+        return memory
+
+    def still_true(self, memory: Memory) -> Memory:
+        """All of it: numbers of chunks and their motion."""
         return memory

@@ -28,6 +28,7 @@ class SceneStrategy:
 
     def __init__(self, threshold: float) -> None:
         self._threshold = threshold
+        self.made_from = f"scene_threshold={threshold!r}"
 
     def propose(self, features: Features, chunk: ChunkInput | None, memory: Memory) -> tuple[Proposal, Memory]:
         """Feedback when the change reaches the threshold."""
@@ -45,3 +46,7 @@ class SceneStrategy:
     def after_gate(self, features: Features, proposal: Proposal, spoke: bool, memory: Memory) -> Memory:
         """Measures change from this chunk on, after feedback about it."""
         return {"change": 0.0} if spoke else memory
+
+    def still_true(self, memory: Memory) -> Memory:
+        """All of it: the change that was measured."""
+        return memory

@@ -49,8 +49,15 @@ class SkeletonStrategy:
     def __init__(self, net: TemporalNet, repeat_window_s: float) -> None:
         self._net = net
         self._repeat_window_s = repeat_window_s
+        self.made_from = f"repeat_window_s={repeat_window_s!r}"
         self._watcher: PoseWatcher | None = None
         self._at = ""
+
+    def with_repeat_window(self, repeat_window_s: float) -> SkeletonStrategy:
+        """The same strategy with another setting; it goes on with the watcher, which a memory only approximates."""
+        other = SkeletonStrategy(self._net, repeat_window_s)
+        other._watcher, other._at = self._watcher, self._at
+        return other
 
     def propose(self, features: Features, chunk: ChunkInput | None, memory: Memory) -> tuple[Proposal, Memory]:
         """Watches the chunk.
@@ -80,6 +87,10 @@ class SkeletonStrategy:
             return memory
         call = CoachingCall(proposal.action, proposal.confidence, proposal.reason)
         return {**memory, **_plain(after_words(call, features.pts_s, _notes_in(memory)))}
+
+    def still_true(self, memory: Memory) -> Memory:
+        """All of it: who was seen, what was counted and when a mistake was named."""
+        return memory
 
     def _watcher_after(self, memory: Memory) -> PoseWatcher:
         """The watcher that has seen the chunks up to `memory`: this process's, or one that goes on from it."""

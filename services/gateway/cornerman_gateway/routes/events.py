@@ -17,7 +17,7 @@ from cornerman_gateway.problems import Problem, wrong_field
 from cornerman_gateway.rows import read_rows
 from cornerman_gateway.schemas import Deltas
 from cornerman_gateway.sockets import GOING_AWAY, TRY_AGAIN, close, refuse, send_until_gone
-from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.key_types import patient_errors
 from cornerman_shared.errors import RetryableError
 from cornerman_shared.process.logs import get_logger
 
@@ -177,7 +177,7 @@ async def history(
     """The newest events, oldest first; of finished requests only the end, which holds the whole text."""
     await find(state, source_id)
     (key,) = state.hub.keys_of(source_id)
-    with redis_errors():
+    with patient_errors():
         rows = await state.bus.redis.xrevrange(key, count=limit)
     rows.reverse()
     last_id = rows[-1][0].decode() if rows else "0-0"

@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from cornerman_gateway.app_state import AppState, StateDep
 from cornerman_gateway.problems import Problem
 from cornerman_shared.bus import streams
-from cornerman_shared.bus.lag import lag_of
+from cornerman_shared.bus.lag import lag_of, length_of
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.system_health import system_health
 from cornerman_shared.bus.workers import list_workers
@@ -123,8 +123,7 @@ async def health(state: StateDep) -> HealthReport:
 @router.get("/api/status")
 async def status(state: StateDep) -> Status:
     """Workers, lag and viewers."""
-    with redis_errors():
-        dead = sum([int(await state.bus.redis.xlen(keys.dead)) for keys in state.bus.all_keys()])
+    dead = sum([await length_of(state.bus, keys.dead) for keys in state.bus.all_keys()])
     found = await list_workers(state.bus)
     return Status(
         at_s=state.bus.clock.now_s(),

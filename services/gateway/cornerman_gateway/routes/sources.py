@@ -1,20 +1,18 @@
-"""`/api/sources`: list, add, change, pause, resume, remove; prompt profiles."""
+"""`/api/sources`: list, add, change, pause, resume, remove."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
 
 from cornerman_common.running_models import check_change
 from cornerman_gateway.addresses import check_name_again, check_url
 from cornerman_gateway.app_state import AppState, StateDep
 from cornerman_gateway.choices import check_choices
 from cornerman_gateway.lookup import Id, find, view
-from cornerman_gateway.models import models_in_use
-from cornerman_gateway.problems import Problem, no_source
-from cornerman_gateway.profiles import Profile, profiles_for
+from cornerman_gateway.problems import Problem, no_source, wrong_field
 from cornerman_gateway.schemas import SourceChange, SourceList, SourceNew, SourceView, changed_fields
 from cornerman_shared.bus.registry import (
     add_source,
@@ -26,29 +24,25 @@ from cornerman_shared.bus.registry import (
     update_source,
 )
 from cornerman_shared.bus.workers import list_workers
-from cornerman_shared.errors import MalformedError
+from cornerman_shared.errors import ConfigError, MalformedError
+from cornerman_shared.settings.overrides import merge
 from cornerman_shared.settings.source import SourceSpec
 
 router = APIRouter(prefix="/api", tags=["sources"])
-
-
-class ProfileList(BaseModel):
-    """The prompt profiles there are."""
-
-    profiles: list[Profile]
 
 
 @router.get("/sources")
 async def list_all(state: StateDep) -> SourceList:
     """Every source, its settings, run and counters."""
     specs = await list_sources(state.bus)
-    return SourceList(sources=[await view(state, spec) for spec in specs.values()])
+    files = await asyncio.to_thread(state.profiles.everything)
+    return SourceList(sources=[await view(state, spec, files) for spec in specs.values()])
 
 
 @router.post("/sources", status_code=201)
 async def add(body: SourceNew, state: StateDep, response: Response) -> SourceView:
     """Starts watching."""
-    wanted = changed_fields(body)
+    wanted = await _wanted(state, body)
     check_choices(wanted, state.settings)
     wanted["url"] = await check_url(body.url, body.source_id, state.addresses)
     settings = state.settings
@@ -76,7 +70,7 @@ async def get(source_id: Id, state: StateDep) -> SourceView:
 async def change(source_id: Id, body: SourceChange, state: StateDep) -> SourceView:
     """Changes settings while the source runs; they apply within a second."""
     before = await find(state, source_id)
-    wanted = changed_fields(body)
+    wanted = await _wanted(state, body)
     check_choices(wanted, state.settings, before)
     if "url" in wanted:
         wanted["url"] = await check_url(wanted["url"], source_id, state.addresses)
@@ -117,11 +111,22 @@ async def remove(source_id: Id, state: StateDep) -> None:
         await _drop_upload(state, spec)
 
 
-@router.get("/profiles")
-async def profiles(state: StateDep) -> ProfileList:
-    """Prompt profiles to choose from; those that the model in use cannot do say why."""
-    models = await models_in_use(state)
-    return ProfileList(profiles=profiles_for(models.abilities, models.generator.model or models.generator.backend))
+async def _wanted(state: AppState, body: SourceNew | SourceChange) -> dict[str, Any]:
+    """The changes that the client asks for: those of the profile and the preset, then its own fields.
+
+    Raises:
+        Problem: 422: there is no such profile or preset, or its file is wrong.
+    """
+    own = changed_fields(body)
+    names = {field: str(own.pop(field, "")) for field in ("profile", "preset")}
+    saved: dict[str, Any] = {}
+    for field, name in names.items():
+        try:
+            changes = await asyncio.to_thread(state.profiles.changes, **{"profile": "", "preset": "", field: name})
+        except ConfigError as error:
+            raise wrong_field(field, str(error)) from None
+        saved = merge(saved, changes)
+    return merge(saved, own)
 
 
 async def _drop_upload(state: AppState, spec: SourceSpec) -> None:

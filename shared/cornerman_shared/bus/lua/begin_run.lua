@@ -1,8 +1,8 @@
 -- Start a run of a source, or continue the stored one: the server decides, by url and incarnation.
 --
--- KEYS  run, counters, inflight, fence, incarnations
+-- KEYS  run, counters, inflight, fence, incarnations, ended runs
 -- ARGV  generation, new run id, resume (1 = continue the stored run if its url is the same), url, source id, incarnation
---       that the caller knows (0 = none was given)
+--       that the caller knows (0 = none was given), seconds for which an ended run is noted
 --
 -- Returns run id, next seq, ended, media time of the newest chunk ('' = unknown), seconds since it was published,
 -- counters; -1 when a newer owner holds the lease, or when the source was removed or replaced since the caller read it.
@@ -34,6 +34,11 @@ if there and there ~= '' and same and ARGV[3] == '1' and redis.call('HGET', run,
     tostring(math.max(0, tonumber(now[1]) + tonumber(now[2]) / 1000000 - at_s)),
     redis.call('HGETALL', counters),
   }
+end
+if there and there ~= '' then
+  -- Its arrays are freed by the decider, before their time to live.
+  redis.call('HSET', KEYS[6], ARGV[5] .. ':' .. there, redis.call('HGET', run, 'published') or '0')
+  redis.call('EXPIRE', KEYS[6], ARGV[7])
 end
 redis.call('DEL', run, counters, inflight)
 redis.call('HSET', run, 'run', ARGV[2], 'published', '0', 'url', ARGV[4], 'ended', '0', 'incarnation', incarnation)

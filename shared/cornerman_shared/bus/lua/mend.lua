@@ -1,8 +1,11 @@
 -- Delete what is stored of a source and cannot be read: keys of another type, numbers that are none.
--- KEYS run, counters, decider state, stills, inflight, feedback, display, push; then of the shard: open requests,
--- incarnations, revision. ARGV source id. Returns the damaged keys and fields.
-local types = { 'hash', 'hash', 'hash', 'hash', 'zset', 'stream', 'stream', 'stream', 'hash', 'hash' }
-local open, incarnations, id = KEYS[9], KEYS[10], ARGV[1]
+-- KEYS run, counters, decider state, stills, inflight, feedback, display, push, asked, answered, lease and fence of
+-- capture; then of the shard: open requests, incarnations, revision, which are not deleted. ARGV source id. Returns the
+-- damaged keys and fields.
+local types = {
+  'hash', 'hash', 'hash', 'hash', 'zset', 'stream', 'stream', 'stream', 'zset', 'zset', 'string', 'string',
+}
+local open, incarnations, revision, id = KEYS[13], KEYS[14], KEYS[15], ARGV[1]
 local damaged = {}
 for i, wanted in ipairs(types) do
   local found = redis.call('TYPE', KEYS[i]).ok
@@ -44,6 +47,6 @@ for _, name in ipairs(damaged) do
   lost = lost or string.sub(name, 1, #incarnations) == incarnations
 end
 if lost then
-  redis.call('INCR', KEYS[11]) -- capture and deciders read it again
+  redis.call('INCR', revision) -- capture and deciders read it again
 end
 return damaged

@@ -13,22 +13,24 @@ local credit, heal_s, maxlen, body, is_end = tonumber(ARGV[5]), tonumber(ARGV[6]
 if redis.call('GET', fence) ~= generation then
   return -1
 end
-if redis.call('HGET', run, 'run') ~= run_id then
+local stored = redis.call('HMGET', run, 'run', 'published', 'ended')
+local published, ended = tonumber(stored[2] or '0'), stored[3] == '1'
+if stored[1] ~= run_id then
   return -1
 end
 if ARGV[11] ~= '0' and redis.call('HGET', KEYS[6], ARGV[10]) ~= ARGV[11] then
   return -1
 end
 if is_end == '1' then
-  if redis.call('HGET', run, 'ended') == '1' then
+  if ended then
     return 2
   end
-  if tonumber(redis.call('HGET', run, 'published') or '0') ~= seq then
+  if published ~= seq then
     return 3
   end
-elseif tonumber(redis.call('HGET', run, 'published') or '0') > seq then
+elseif published > seq then
   return 2
-elseif redis.call('HGET', run, 'ended') == '1' then
+elseif ended then
   return -1
 end
 local now = redis.call('TIME')
@@ -40,9 +42,12 @@ if credit > 0 then
   if redis.call('ZCARD', inflight) >= credit then
     return 0
   end
+end
+-- First, because it fails if another than us has made the key; then nothing must have been written.
+redis.call('XADD', chunks, 'MAXLEN', '~', maxlen, '*', 'm', body)
+if credit > 0 then
   redis.call('ZADD', inflight, now_s, member)
 end
-redis.call('XADD', chunks, 'MAXLEN', '~', maxlen, '*', 'm', body)
 if is_end == '1' then
   redis.call('HSET', run, 'ended', '1')
 else

@@ -2,7 +2,7 @@
 -- its run is no longer current, its open requests are cancelled, and the decider's memory is deleted.
 --
 -- KEYS  sources, revision, incarnations, open requests, feedback of the shard, then what is stored of the source:
---       run, counters, decider state, stills, inflight, feedback, display, push
+--       run, counters, decider state, stills, inflight, feedback, display, push; then ended runs of the shard
 -- ARGV  source id, body, body before (change, replace), verb (add, change, replace, remove), seconds that stored data of
 --       a removed source is kept, maxlen of feedback, run that the caller read, its last event ('' = none), detail,
 --       then pairs: open request, the event that ends it
@@ -14,6 +14,12 @@ local run, counters, memory, inflight, own = KEYS[6], KEYS[7], KEYS[8], KEYS[10]
 local id, body, before, verb = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local maxlen, known_run, farewell, detail = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 
+-- A script is not undone when a command fails, so a shared key of another type must be found before anything is written.
+redis.call('GET', revision)
+redis.call('XLEN', all)
+for _, key in ipairs({ incarnations, open, KEYS[14] }) do
+  redis.call('HLEN', key)
+end
 local there = redis.call('HGET', sources, id)
 if verb == 'add' and there or verb == 'remove' and not there then
   return -1
@@ -67,6 +73,11 @@ if verb ~= 'change' then
   end
   redis.call('HDEL', memory, 'state', 'said', 'place')
   redis.call('DEL', inflight)
+  if known_run ~= '' then
+    -- Its arrays are freed by the decider, before their time to live.
+    redis.call('HSET', KEYS[14], id .. ':' .. known_run, redis.call('HGET', run, 'published') or '0')
+    redis.call('EXPIRE', KEYS[14], ARGV[5])
+  end
   if redis.call('EXISTS', run) == 1 then
     -- No run is current: an empty name refuses chunks and decisions of the run before, those of older versions as well.
     redis.call('HDEL', run, 'url', 'published', 'ended', 'done', 'pts_s', 'at_s', 'state', 'detail')
@@ -81,7 +92,7 @@ local number = redis.call('INCR', revision)
 if verb == 'remove' then
   redis.call('HDEL', sources, id)
   redis.call('HDEL', incarnations, id)
-  for i = 6, #KEYS do
+  for i = 6, 13 do
     redis.call('EXPIRE', KEYS[i], ARGV[5], 'LT')
   end
   return number

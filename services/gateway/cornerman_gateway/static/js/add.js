@@ -77,7 +77,9 @@ export class AddView {
     try {
       const [{ profiles }, models] = await Promise.all([api("GET", "/api/profiles"), api("GET", "/api/models")]);
       // A prompt of one's own is refused for the reason that the other prompts are.
-      const refused = models.abilities.follows_prompts ? "" : (profiles.find((one) => one.refused)?.refused ?? "");
+      const refused = models.abilities.follows_prompts
+        ? ""
+        : (profiles.find((one) => one.name === "default")?.refused ?? "");
       this.profiles = [...profiles, { ...CUSTOM, refused }];
       this.why.textContent = refused;
       fill(
@@ -111,11 +113,12 @@ export class AddView {
     if (profile.name === CUSTOM.name) this.prompt.focus();
   }
 
-  /** Prompt and mode of the new source; nothing for the server's own. */
+  /** Profile, or prompt and mode, of the new source; nothing for the server's own. */
   get wanted() {
     const profile = this.profiles?.find((item) => item.name === this.chosen);
     const prompt = profile?.name === CUSTOM.name ? this.prompt.value.trim() : profile?.prompt;
-    return prompt && profile.name !== "coach" ? { mode: profile.mode, say: { prompt } } : {};
+    if (!prompt || profile.name === "coach") return {};
+    return profile.name === CUSTOM.name ? { mode: profile.mode, say: { prompt } } : { profile: profile.name };
   }
 
   card(sign, title, about, ...rest) {

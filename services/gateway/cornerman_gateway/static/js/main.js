@@ -230,6 +230,14 @@ export class Page {
     return this.dialog;
   }
 
+  /** Shows a dialog with buttons of its own; `first` has the focus. */
+  panel(title, content, buttons, first) {
+    fill(this.dialog, h("h2", { id: "dialog-title" }, title), content, h("div", { class: "row" }, buttons));
+    this.dialog.onkeydown = null;
+    if (!this.dialog.open) this.dialog.showModal();
+    first.focus();
+  }
+
   /** Asks before something that cannot be taken back. */
   confirm(title, text, verb, act) {
     this.dialog.onkeydown = null;

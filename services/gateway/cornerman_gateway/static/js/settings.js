@@ -2,6 +2,7 @@
 
 import { api, sourcePath } from "./api.js";
 import { fill, h } from "./dom.js";
+import { SavedChoice } from "./profiles.js";
 
 const STRATEGIES = {
   rules: "rules",
@@ -51,36 +52,43 @@ const change = (path, value) =>
 
 export class Settings {
   /**
+   * @param page shows dialogs
    * @param {(source) => void} onChanged told of the source as the server has it after a change
    * @param {HTMLElement} last shown behind the last setting
    */
-  constructor(element, sourceId, onChanged, last) {
+  constructor(element, sourceId, page, onChanged, last) {
     this.element = element;
     this.sourceId = sourceId;
+    this.profile = new SavedChoice(
+      "profile",
+      page,
+      (...chosen) => this.choose(...chosen),
+      () => this.source,
+    );
+    this.preset = new SavedChoice(
+      "preset",
+      page,
+      (...chosen) => this.chooseCloseness(...chosen),
+      () => this.source,
+    );
     this.onChanged = onChanged;
     this.last = last;
     this.about = h("p", { class: "quiet small whole" });
     this.fields = new Map();
     this.status = h("p", { class: "applied", role: "status" }, "");
     this.source = null;
-    this.profiles = [];
   }
 
   async begin(source) {
-    const [{ profiles }, models] = await Promise.all([api("GET", "/api/profiles"), api("GET", "/api/models")]);
-    this.profiles = profiles;
-    this.models = models;
     this.source = source;
+    const [models] = await Promise.all([api("GET", "/api/models"), this.profile.load(), this.preset.load()]);
+    this.models = models;
     fill(this.element, this.form());
     this.show(source, true);
   }
 
   form() {
-    const names = Object.fromEntries([...this.profiles.map((p) => [p.name, p.title]), ["custom", "Custom"]]);
-    this.profile = select(names, (name) => this.choose(name));
     const ignored = !this.models.abilities.follows_prompts;
-    for (const { name, refused } of this.profiles)
-      if (refused) this.profile.querySelector(`option[value="${name}"]`).disabled = true;
     this.prompt = h("textarea", {
       rows: "3",
       spellcheck: "true",
@@ -92,7 +100,7 @@ export class Settings {
       { class: "field" },
       h("span", {}, "What to look for, in words"),
       this.prompt,
-      ignored ? h("span", { class: "quiet small" }, this.profiles.find((item) => item.refused)?.refused ?? "") : null,
+      ignored ? h("span", { class: "quiet small" }, this.profile.get("default")?.refused ?? "") : null,
       this.wrongOf(this.prompt, "say.prompt"),
     );
     const more = h(
@@ -113,7 +121,8 @@ export class Settings {
     return h(
       "div",
       { class: "settings two" },
-      label("Prompt profile", this.profile),
+      this.profile.row,
+      this.preset.row,
       this.row(...first),
       this.about,
       prompt,
@@ -207,15 +216,20 @@ export class Settings {
     return note;
   }
 
-  choose(name) {
-    const profile = this.profiles.find((item) => item.name === name);
+  choose(name, input) {
+    const profile = this.profile.get(name);
     if (!profile) {
       this.prompt.focus();
       this.prompt.select();
       return;
     }
     this.prompt.value = profile.prompt;
-    this.patch({ mode: profile.mode, say: { prompt: profile.prompt } }, this.profile);
+    this.patch({ profile: name }, input);
+  }
+
+  chooseCloseness(name, input) {
+    if (this.preset.get(name)) this.patch({ preset: name }, input);
+    else this.preset.show();
   }
 
   send(path, value, input) {
@@ -242,10 +256,11 @@ export class Settings {
 
   /** Shows the server's values; what is being edited is left alone. */
   show(source, force = false) {
-    if (!this.profile || (!force && source.revision === this.source.revision)) return;
+    if (!this.source || (!force && source.revision === this.source.revision)) return;
     this.source = source;
     const busy = document.activeElement;
-    this.profile.value = source.profile;
+    this.profile.show();
+    this.preset.show();
     this.about.textContent = ABOUT[source.speak.strategy] ?? "";
     if (busy !== this.prompt) this.prompt.value = source.say.prompt;
     for (const [path, field] of this.fields) {

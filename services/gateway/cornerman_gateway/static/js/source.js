@@ -71,7 +71,7 @@ export class SourceView {
     );
     this.moments = new Moments(this.sourceId, (...content) => this.page.open(...content), this.timeline);
     const settings = h("div");
-    this.settings = new Settings(settings, this.sourceId, (source) => this.change(source), this.dangerous());
+    this.settings = new Settings(settings, this.sourceId, this.page, (source) => this.change(source), this.dangerous());
     const figures = h("div", { class: "numbers" });
     this.element = h(
       "div",

@@ -1,0 +1,44 @@
+"""Writes a text file in one step: the whole text or nothing, and an older file stays until then."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from cornerman_shared.errors import ConfigError, FatalError
+
+
+def check_target(target: Path, option: str, source: Path | None = None) -> None:
+    """Refuses a path that no file can be written to, before the work for it begins.
+
+    Args:
+        option: its name in messages.
+        source: the video that is read; None = not a file.
+
+    Raises:
+        ConfigError: it is a folder or the source, or its folder is not there.
+    """
+    if source is not None and target.exists() and target.samefile(source):
+        raise ConfigError(f"{option} {str(target)!r} is the video itself; give another name")
+    if target.is_dir():
+        raise ConfigError(f"{option} {str(target)!r} is a folder; give a file in it")
+    if not target.absolute().parent.is_dir():
+        raise ConfigError(f"{option} {str(target)!r}: there is no folder {str(target.parent)!r}; make it first")
+
+
+def write_whole(target: Path, text: str) -> None:
+    """Writes `text` as UTF-8, under another name first.
+
+    Raises:
+        FatalError: it cannot be written; nothing is left of it.
+    """
+    part = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
+    try:
+        if target.exists() and not target.is_file():  # a pipe or a terminal cannot be replaced
+            target.write_text(text, encoding="utf-8")
+            return
+        part.write_text(text, encoding="utf-8")
+        part.replace(target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise FatalError(f"{target} could not be written ({error.strerror}); check the disk and the rights") from error

@@ -1,0 +1,245 @@
+"""Profiles and presets at hand: the bundled ones, and those in the user's folder, read again when a file changes.
+
+The folder holds `profiles/NAME.yaml` and `presets/NAME.yaml`. Sharing one is copying its file.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from cornerman_common.saved_settings import (
+    MAX_BYTES,
+    NAME,
+    RESERVED,
+    SavedKind,
+    SavedSettings,
+    check_name,
+    parse_saved,
+)
+from cornerman_shared.errors import ConfigError
+from cornerman_shared.settings.files import read_text
+
+MAX_FILES: Final = 100
+"""Files of one kind in the user's folder; further ones are not read."""
+
+_BUNDLED: Final = Path(__file__).with_name("saved")
+_ORDER: Final = ("coach", "default", "sports", "security", "nature", "descriptive", "sentry", "sniper", "owl", "beast")
+
+
+class BundledError(ConfigError):
+    """A profile or preset that came with the package was to be changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedFile:
+    """A profile or preset by name.
+
+    Attributes:
+        kind: which of the two.
+        name: of the file, without `.yaml`.
+        bundled: it came with the package, and cannot be changed.
+        path: the file.
+        settings: its content; None = it cannot be used.
+        problem: why not, and what to do.
+    """
+
+    kind: SavedKind
+    name: str
+    bundled: bool
+    path: Path
+    settings: SavedSettings | None
+    problem: str = ""
+
+
+class ProfileLibrary:
+    """Reads and writes profiles and presets. Its methods read the disk, so a service calls them in a thread.
+
+    Args:
+        folder: the user's; need not exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._read: dict[Path, tuple[tuple[int, ...], SavedFile]] = {}
+
+    @classmethod
+    def of(cls, setting: str) -> ProfileLibrary:
+        """The library for `gateway.profiles_dir`; empty = the user's configuration folder."""
+        return cls(Path(setting).expanduser() if setting else _user_folder())
+
+    def all(self, kind: SavedKind) -> list[SavedFile]:
+        """Every one, the bundled ones first; those that cannot be used say why."""
+        bundled = sorted(self._files(kind, _BUNDLED), key=lambda one: _ORDER.index(one.name))
+        taken = {one.name for one in bundled}
+        return bundled + [self._own(one, taken) for one in self._files(kind, self.folder)]
+
+    def get(self, kind: SavedKind, name: str) -> SavedFile:
+        """One that can be used.
+
+        Raises:
+            ConfigError: there is none of this name, or its file is wrong.
+        """
+        found = self._find(kind, name)
+        if found.settings is None:
+            raise ConfigError(found.problem)
+        return found
+
+    def changes(self, profile: str, preset: str) -> dict[str, Any]:
+        """The changes to a source that a profile and a preset ask for; empty = none. A preset wins.
+
+        Raises:
+            ConfigError: as `get`.
+        """
+        merged: dict[str, Any] = {}
+        names: tuple[tuple[SavedKind, str], ...] = (("profile", profile), ("preset", preset))
+        for kind, name in names:
+            settings = self.get(kind, name).settings if name else None
+            for section, value in (settings.changes() if settings else {}).items():
+                merged[section] = {**merged.get(section, {}), **value} if isinstance(value, dict) else value
+        return merged
+
+    def text(self, kind: SavedKind, name: str) -> str:
+        """The text of a file, also of one that is wrong.
+
+        Raises:
+            ConfigError: there is none of this name, or it cannot be read.
+        """
+        return read_text(self._find(kind, name).path, MAX_BYTES)
+
+    def save(self, kind: SavedKind, name: str, text: str) -> SavedFile:
+        """Writes a file of the user's, whole or not at all.
+
+        Raises:
+            ConfigError: the name or the text is wrong, the name is a bundled one, there are too many, or no room.
+        """
+        self._refuse_bundled(kind, check_name(name))
+        path = self._path(kind, name)
+        settings = parse_saved(kind, text, path.name)
+        folder = path.parent
+        draft = folder / f".{name}.{secrets.token_hex(6)}.part"
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not path.exists() and len(_names(folder)) >= MAX_FILES:
+                raise ConfigError(f"{folder} holds {MAX_FILES} {kind}s already; remove one first")
+            try:
+                with draft.open("x", encoding="utf-8") as file:
+                    file.write(text if text.endswith("\n") else f"{text}\n")
+                    file.flush()
+                    os.fsync(file.fileno())
+                draft.replace(path)
+            finally:
+                draft.unlink(missing_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"{path} cannot be written ({error.strerror}); let this user write there, or set gateway.profiles_dir"
+            ) from None
+        return SavedFile(kind, name, False, path, settings)
+
+    def remove(self, kind: SavedKind, name: str) -> None:
+        """Deletes a file of the user's.
+
+        Raises:
+            ConfigError: there is none of this name, it is bundled, or it cannot be deleted.
+        """
+        found = self._find(kind, name)
+        self._refuse_bundled(kind, name)
+        try:
+            found.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise ConfigError(f"{found.path} cannot be removed ({error.strerror}); remove it by hand") from None
+
+    def everything(self) -> list[SavedFile]:
+        """Profiles and presets."""
+        return [*self.all("profile"), *self.all("preset")]
+
+    def is_bundled(self, kind: SavedKind, name: str) -> bool:
+        """Whether it came with the package, so that it cannot be changed."""
+        return any(one.name == name for one in self._files(kind, _BUNDLED))
+
+    def _find(self, kind: SavedKind, name: str) -> SavedFile:
+        known = self.all(kind)
+        for one in known:
+            if one.name == name:
+                return one
+        names = ", ".join(one.name for one in known)
+        raise ConfigError(f"{kind} {name[:60]!r}: there is no such {kind}; there are {names}")
+
+    def _refuse_bundled(self, kind: SavedKind, name: str) -> None:
+        if self.is_bundled(kind, name):
+            raise BundledError(f"{kind} {name!r} comes with the package and stays as it is; copy it to another name")
+
+    def _own(self, one: SavedFile, taken: set[str]) -> SavedFile:
+        if one.name not in taken:
+            return one
+        problem = f"{one.path}: a bundled {one.kind} is called so; rename the file"
+        return SavedFile(one.kind, f"{one.name}-2", False, one.path, None, problem)
+
+    def _path(self, kind: SavedKind, name: str) -> Path:
+        return self.folder / f"{kind}s" / f"{name}.yaml"
+
+    def _files(self, kind: SavedKind, root: Path) -> list[SavedFile]:
+        folder = root / f"{kind}s"
+        return [self._file(kind, folder / name, root == _BUNDLED) for name in _names(folder)[:MAX_FILES]]
+
+    def _file(self, kind: SavedKind, path: Path, bundled: bool) -> SavedFile:
+        try:
+            stat = path.stat()
+        except OSError as error:
+            return SavedFile(kind, path.stem, bundled, path, None, f"{path}: cannot be read ({error.strerror})")
+        stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        known = self._read.get(path)
+        if known is None or known[0] != stamp:
+            known = self._read[path] = (stamp, _load(kind, path, bundled))
+        return known[1]
+
+
+def profile_of(prompt: str, files: list[SavedFile]) -> str:
+    """Name of the profile whose prompt this is; `custom` when it is none of them."""
+    found = (one for one in files if one.kind == "profile" and one.settings and one.settings.prompt == prompt)
+    return next((one.name for one in found), RESERVED)
+
+
+def preset_of(settings: dict[str, Any], files: list[SavedFile]) -> str:
+    """Name of the preset whose every setting a source has; `custom` when it is none of them.
+
+    Args:
+        settings: of the source, sections as maps.
+        files: profiles and presets.
+    """
+    presets = (one for one in files if one.kind == "preset" and one.settings)
+    return next((one.name for one in presets if one.settings and _has(settings, one.settings.changes())), RESERVED)
+
+
+def _load(kind: SavedKind, path: Path, bundled: bool) -> SavedFile:
+    try:
+        if not path.is_file():
+            raise ConfigError(f"{path}: not a file; remove it")
+        settings = parse_saved(kind, read_text(path, MAX_BYTES), str(path))
+    except ConfigError as error:
+        return SavedFile(kind, path.stem, bundled, path, None, str(error))
+    return SavedFile(kind, path.stem, bundled, path, settings)
+
+
+def _names(folder: Path) -> list[str]:
+    """Names of the files in a folder, sorted; none if it cannot be read."""
+    try:
+        entries = [entry.name for entry in folder.iterdir()]
+    except OSError:
+        return []
+    return sorted(name for name in entries if name.endswith(".yaml") and NAME.fullmatch(name[:-5]))
+
+
+def _has(settings: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    return all(
+        _has(settings.get(name, {}), value) if isinstance(value, dict) else settings.get(name) == value
+        for name, value in wanted.items()
+    )
+
+
+def _user_folder() -> Path:
+    base = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+    return (base if base.is_absolute() else Path.home() / ".config") / "cornerman"
