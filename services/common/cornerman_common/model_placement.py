@@ -99,7 +99,7 @@ def load_failure(section: str, path: str, error: Exception) -> ConfigError:
 
 
 def _left_in_container() -> int:
-    """Bytes that a container's limit leaves; as much as anybody asks for without one."""
+    """Bytes that a container's limit leaves; without one, more than any model needs."""
     try:
         limit = (CGROUP / "memory.max").read_text().strip()
         used = int((CGROUP / "memory.current").read_text())

@@ -1,7 +1,7 @@
 """Permission for code that comes with a model: by name and revision, asked for before any of it is imported.
 
 Allowed is one model at one revision: of the hub a commit, whose files never change; of a folder the digest of its
-Python files, so that changed code is refused until somebody has read it.
+Python files, so that changed code is refused until it is allowed again.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def _remembered(value: str) -> str:
 def _by_name(value: object) -> object:
     """Permission to run code is for one model at one revision; `false` is an old way to say none."""
     if value is True or (isinstance(value, str) and value and "@" not in value and value.lower() != "false"):
-        raise ValueError("would allow code that nobody has read; give NAME@REVISION, as the error of the model says")
+        raise ValueError("would allow unread code; give NAME@REVISION, as the error of the model says")
     return "" if value is False or (isinstance(value, str) and value.lower() == "false") else value
 
 
