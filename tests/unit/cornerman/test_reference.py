@@ -77,7 +77,10 @@ WITHOUT_UNIT = {
     *(
         "generator.retries",
         "generator.max_images",
-        "generator.image_tiles",
+        "generator.image_slices",
+        "generator.max_input_tokens",
+        "gateway.delay_alpha",
+        "bus.frames_quality",
         "generator.price_input",
         "generator.price_output",
     ),
