@@ -90,8 +90,10 @@ async def listen(bus: Bus, seen: Observed) -> None:
 
 
 async def instruct(bus: Bus, seen: Observed) -> None:
-    """Gives a new instruction at fixed times until it is cancelled."""
+    """Gives a new instruction at fixed times until it is cancelled, once something has been said."""
     while True:
+        while not seen.ends:
+            await asyncio.sleep(0.5)
         await asyncio.sleep(INSTRUCT_S)
         seconds, micros = await bus.redis.time()
         seen.instructed_at_s.append(seconds + micros / 1e6)
@@ -102,10 +104,14 @@ async def instruct(bus: Bus, seen: Observed) -> None:
 def figures(seen: Observed, length_s: float, still: list[tuple[float, float]]) -> dict[str, object]:
     """Checks of what was said."""
     took_ms, unanswered = [], 0
+    late: list[dict[str, object]] = []
     for number, at_s in enumerate(seen.instructed_at_s, start=1):
         mine = [start for start, event in seen.starts if f"Instruction {number}:" in event.prompt]
         if mine:
             took_ms.append((mine[0] - at_s) * 1000)
+            if took_ms[-1] > WITHIN_MS:
+                cuts = [cut - at_s for cut, end in seen.ends if end.status == "cancelled" and at_s < cut < mine[0]]
+                late.append({"number": number, "took_ms": round(took_ms[-1]), "cancelled_after_s": cuts})
         elif number < len(seen.instructed_at_s):
             unanswered += 1
     said = [(at_s, event) for at_s, event in seen.ends if event.status == "done" and not event.silent]
@@ -135,6 +141,7 @@ def figures(seen: Observed, length_s: float, still: list[tuple[float, float]]) -
             name: round(float(np.percentile(took_ms, q)), 1) if took_ms else None
             for name, q in (("p50", 50), ("p95", 95), ("max", 100))
         },
+        "late_takeovers": late,
         "repeated_lines": repeats,
         "said_while_still_at_s": into_still,
     }

@@ -44,7 +44,7 @@ def _root(
     from cornerman_shared.process import logs
 
     # No settings are loaded yet: the command's own log level comes from the environment alone.
-    level = os.environ.get("CORNERMAN_LOG__LEVEL", "warning")
+    level = os.environ.get("CORNERMAN_LOG__LEVEL", "warning").lower()
     logs.configure(level if level in logs.LEVELS else "warning", role="cornerman")
 
 

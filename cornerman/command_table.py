@@ -44,6 +44,7 @@ COMMANDS = {
         "Write a video with its feedback on the picture, and the same as subtitles (.vtt) beside it."
     ),
     "transcribe": CommandEntry("Write the words about a video as a file of subtitles, JSON lines or Markdown."),
+    "bench": CommandEntry("Benchmarks: polling over several intervals, the parts of a model.", group=True),
     "status": CommandEntry("Workers, lag, credit, drops and rates."),
     "doctor": CommandEntry(
         "Check Python, torch, device, server, codecs, disk and the rest. Exit code 1 if something must be done."
@@ -54,6 +55,9 @@ COMMANDS = {
     "sources": CommandEntry("What is being watched: add, list, set, seal, remove.", group=True),
     "profiles": CommandEntry("Profiles (what to watch for) and presets (how closely): list, show.", group=True),
     "dlq": CommandEntry("Dead letters: list, show, replay, drop.", group=True),
+    "export-llm": CommandEntry(
+        "Write the language half as a plain Qwen2 checkpoint: for vLLM with prompt embeddings, or any other tool."
+    ),
     "models": CommandEntry("Choices of model, with the one in use; weights: list, get.", group=True),
 }
 
@@ -68,11 +72,12 @@ def add_commands(app: typer.Typer, wanted: str | None) -> None:
         if wanted not in (None, name):
             app.command(name, help=entry.help)(_not_imported)
             continue
-        module = importlib.import_module(f"cornerman.commands.{name}")
+        identifier = name.replace("-", "_")
+        module = importlib.import_module(f"cornerman.commands.{identifier}")
         if entry.group:
             app.add_typer(module.app, name=name)
         else:
-            function: Callable[..., None] = getattr(module, name)
+            function: Callable[..., None] = getattr(module, identifier)
             app.command(name, context_settings=FORWARD_OPTIONS if entry.forwards else None)(function)
 
 

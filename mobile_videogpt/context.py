@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable, Sequence
+from functools import reduce
 from typing import Protocol
 
 import torch
@@ -37,9 +38,9 @@ def visual_block(
 ) -> Tensor:
     """Joins every frame's image tokens once, in time order, and then the chunks' video tokens.
 
-    Chunks of one source overlap. With `frame_ids`, equal ids are one frame; without, the last frames so far are
-    compared with the first of the next chunk. Of more than `max_frames` frames an evenly spaced choice is kept, the
-    first and the newest among them, because the model was trained on frames spread over a clip.
+    Chunks of one source overlap. With `frame_ids`, equal ids of two chunks are one frame; without, the last frames so
+    far are compared with the first of the next chunk. Of more than `max_frames` frames an evenly spaced choice is
+    kept, the first and the newest among them, because the model was trained on frames spread over a clip.
 
     Args:
         chunks: in time order, at least one.
@@ -66,16 +67,17 @@ def visual_block(
         ids = frame_ids[number]
         if len(ids) != context.shape[0]:
             raise ReplyError(f"chunk {number} has {context.shape[0]} frames but {len(ids)} frame ids")
-        for i, frame in zip(ids, context.unbind(0), strict=True):
-            if i not in seen:
-                seen.add(i)
-                frames.append(frame)
+        # Within one chunk a frame may stand for several moments: a clip of a slow source has fewer frames than places.
+        frames += [frame for i, frame in zip(ids, context.unbind(0), strict=True) if i not in seen]
+        seen.update(ids)
     video = [_unbatched(chunk.video, 2, f"chunk {n}: video") for n, chunk in enumerate(chunks)]
     block = [*_spread(frames, max_frames), *video]
     widths = {piece.shape[-1] for piece in block}
     if len(widths) != 1:
         raise ReplyError(f"chunks have different widths {sorted(widths)}; encode them with one model")
-    return torch.cat([piece.to(block[0].device, block[0].dtype) for piece in block])[None]
+    # Tokens too large for float16 travel as float32: the widest dtype holds them all.
+    dtype = reduce(torch.promote_types, (piece.dtype for piece in block))
+    return torch.cat([piece.to(block[0].device, dtype) for piece in block])[None]
 
 
 def stream_block(chunk: ChunkTokens, frames: int) -> Tensor:

@@ -15,6 +15,7 @@ from mobile_videogpt.clip import ClipTower
 from mobile_videogpt.preprocess import check_frames, image_pixels, video_pixels
 from mobile_videogpt.projector import Projector, pool_frames
 from mobile_videogpt.selection import select_frames
+from mobile_videogpt.timing import measured
 from mobile_videogpt.tokens import Tokens, join_features
 from mobile_videogpt.videomamba import VideoMamba
 
@@ -52,14 +53,18 @@ class VisionHalf(nn.Module):
 
     def encode_images(self, frames: Tensor) -> Tensor:
         """`[B, T, H, W, 3]` uint8 of any T -> CLIP tokens `[B, T, grid * grid, Wc]`, CLS dropped."""
-        pixels = image_pixels(frames.to(self.device).flatten(0, 1), self.config.image.image_size)
-        tokens: Tensor = self.image_vision_tower(pixels.to(self.dtype))
+        with measured("pixels", self.device):
+            pixels = image_pixels(frames.to(self.device).flatten(0, 1), self.config.image.image_size).to(self.dtype)
+        with measured("image_tower", self.device):
+            tokens: Tensor = self.image_vision_tower(pixels)
         return torch.unflatten(tokens, 0, frames.shape[:2])
 
     def encode_video(self, frames: Tensor) -> Tensor:
         """`[B, 8, H, W, 3]` uint8 -> VideoMamba tokens `[B, 1 + 8 * grid * grid, Wv]`, CLS first."""
-        pixels = video_pixels(frames.to(self.device).flatten(0, 1), self.config.video.image_size)
-        tokens: Tensor = self.vision_tower.vision_encoder(torch.unflatten(pixels.to(self.dtype), 0, frames.shape[:2]))
+        with measured("pixels", self.device):
+            pixels = video_pixels(frames.to(self.device).flatten(0, 1), self.config.video.image_size).to(self.dtype)
+        with measured("video_tower", self.device):
+            tokens: Tensor = self.vision_tower.vision_encoder(torch.unflatten(pixels, 0, frames.shape[:2]))
         return tokens
 
     def project_images(self, tokens: Tensor) -> Tensor:
@@ -108,4 +113,5 @@ class VisionHalf(nn.Module):
         # Means over patches, [B, T, Wv]; the CLS at 0 is left out.
         per_frame = torch.unflatten(video[:, 1:], 1, (self.config.video.num_frames, -1)).mean(2)
         features = join_features(video[:, 0], per_frame, seen.mean(2))
-        return Tokens(self.project_images(images), self.project_video(video), features, selected)
+        with measured("projectors", self.device):
+            return Tokens(self.project_images(images), self.project_video(video), features, selected)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +23,7 @@ class ChatServer:
     url: str = ""
     requests: list[dict[str, Any]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    first_after_s: list[float] = field(default_factory=list)  # from each request to its first piece
 
     @property
     def prompts(self) -> list[str]:
@@ -30,12 +32,19 @@ class ChatServer:
 
 
 @contextlib.contextmanager
-def chat_server(path: str, schema: dict[str, Any], words: tuple[str, ...] = WORDS) -> Iterator[ChatServer]:
-    """Serves POST `/v1{path}` on a free port while the body runs."""
+def chat_server(
+    path: str, schema: dict[str, Any], words: tuple[str, ...] = WORDS, *, first_s: float = 0.0, pause_s: float = 0.0
+) -> Iterator[ChatServer]:
+    """Serves POST `/v1{path}` on a free port while the body runs.
+
+    Args:
+        first_s: sleeps so long before the first piece, `pause_s` before each later one.
+    """
     state = ChatServer()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
+            began_s = time.monotonic()
             raw = self.rfile.read(int(self.headers["Content-Length"]))
             try:
                 assert self.path == f"/v1{path}", f"no endpoint {self.path}"
@@ -52,7 +61,10 @@ def chat_server(path: str, schema: dict[str, Any], words: tuple[str, ...] = WORD
             self.send_header("Content-Type", "text/event-stream")
             self.end_headers()
             key = "delta" if path.startswith("/chat") else "text"
-            for word in words:
+            for index, word in enumerate(words):
+                time.sleep(pause_s if index else first_s)
+                if not index:
+                    state.first_after_s.append(time.monotonic() - began_s)
                 choice = {"index": 0, key: {"content": word} if key == "delta" else word}
                 self._send({"object": "chat.completion.chunk", "choices": [choice]})
             self._send({"choices": [], "usage": {"prompt_tokens": 99, "completion_tokens": len(words)}})

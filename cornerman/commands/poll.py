@@ -1,110 +1,159 @@
-"""`cornerman poll SOURCE`: asks at a fixed interval, measures each answer, and writes the measurements to files."""
+"""`cornerman poll SOURCE`: asks at a fixed interval, measures each answer, and writes figures and a report."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from cornerman.local import options
-from cornerman.local.pipeline import run_sources
-from cornerman.local.poll_series import FRAMES, PRESET, WINDOW_S, PollSeries
-from cornerman.local.prompt_notes import refuse_unanswerable_prompt
+from cornerman.local import options, poll_options
+from cornerman.local.poll_options import FILES, MORE, WHEN
+from cornerman.local.poll_plan import (
+    FPS,
+    FRAMES,
+    INTERVAL_S,
+    MAX_DURATION_S,
+    MAX_NEW_TOKENS,
+    WINDOW_S,
+    PollOptions,
+    interval_list,
+)
 from cornerman.local.record_dir import record_dir
-from cornerman.local.run_output import RunOutput
 from cornerman.local.source_specs import source_specs
-from cornerman_shared.chunk import CHUNK_FRAMES
-from cornerman_shared.errors import ConfigError
+
+BENCHMARK = "Benchmark"
 
 
 def poll(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="File, rtsp://, http(s)://, /dev/video0, test://.")],
+    context: typer.Context,
+    video_source: Annotated[
+        str, typer.Argument(metavar="VIDEO_SOURCE", help="File, 0 for a webcam, rtsp://, http(s)://, test://.")
+    ],
     interval: Annotated[
-        float, typer.Option("--polling-interval", "--interval", min=0.1, help="Seconds of the video between polls.")
-    ] = 3.0,
-    max_polls: Annotated[int, typer.Option(min=0, help="Stop after so many; 0 = do not.")] = 0,
-    max_duration: Annotated[float, typer.Option(min=0.1, help="Stop after so many seconds.")] = 300.0,
-    warmup: Annotated[int, typer.Option("--warmup-runs", min=0, help="First polls that do not count.")] = 0,
-    benchmark: Annotated[bool, typer.Option("--benchmark", help="Try several intervals, one after the other.")] = False,
-    intervals: Annotated[str, typer.Option(help="With --benchmark: which, seconds.")] = "1,2,3,5",
-    polls_per_interval: Annotated[int, typer.Option(min=1, help="With --benchmark: polls of each.")] = 5,
-    prompt: Annotated[str | None, typer.Option(help="What the model is asked.")] = None,
-    max_new_tokens: Annotated[int | None, typer.Option(min=1, help="Longest answer.")] = None,
-    model: Annotated[str | None, typer.Option("--base-model", help="Model of both halves: path or hub name.")] = None,
-    adapter: Annotated[str | None, typer.Option("--lora-weights", help="LoRA adapter: path or hub name.")] = None,
-    quantize: Annotated[
-        Literal["none", "int8", "int4"] | None, typer.Option(help="Language half in fewer bits.")
+        float,
+        typer.Option(
+            "--polling-interval",
+            "--interval",
+            min=0.1,
+            help="Seconds of the video between polls.",
+            rich_help_panel=WHEN,
+        ),
+    ] = INTERVAL_S,
+    max_polls: Annotated[
+        int | None,
+        typer.Option(min=0, help="Stop after so many; 0 = do not.", rich_help_panel=WHEN, show_default="no limit"),
     ] = None,
-    encoder: options.EncoderBackend = None,
-    generator: options.GeneratorBackend = None,
-    load_4bit: Annotated[bool, typer.Option("--load-4bit", help="The same as --quantize int4.")] = False,
-    load_8bit: Annotated[bool, typer.Option("--load-8bit", help="The same as --quantize int8.")] = False,
-    num_frames: Annotated[int, typer.Option(help="Frames of a poll: 8, 16 or more eights.")] = FRAMES,
-    fps: Annotated[float, typer.Option(min=0.1, max=60, help="Frames sampled a second.")] = FRAMES / WINDOW_S,
-    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
-    output_dir: Annotated[Path, typer.Option(help="Where metrics.json and summary.json go.")] = Path("runs/poll"),
+    max_duration: Annotated[
+        float, typer.Option(min=0.1, help="Stop after so many seconds.", rich_help_panel=WHEN)
+    ] = MAX_DURATION_S,
+    warmup: poll_options.Warmup = 0,
+    repeat_window: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="Answers like the one before are silent for so many seconds, praise and correction apart; 0 = off.",
+            rich_help_panel=WHEN,
+        ),
+    ] = 0.0,
+    pause_still: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="No polls after so many seconds without motion, until something moves. A person in view (--encoder "
+            "pose) never counts as still. 0 = poll always.",
+            rich_help_panel=WHEN,
+        ),
+    ] = 0.0,
+    prompt: poll_options.Prompt = None,
+    max_new_tokens: poll_options.MaxNewTokens = MAX_NEW_TOKENS,
+    num_frames: poll_options.NumFrames = FRAMES,
+    window: poll_options.Window = WINDOW_S,
+    fps: poll_options.Fps = FPS,
+    base_model: poll_options.BaseModel = None,
+    lora_weights: poll_options.LoraWeights = None,
+    load_4bit: poll_options.Load4bit = False,
+    load_8bit: poll_options.Load8bit = False,
+    quantize: poll_options.Quantize = None,
+    encoder: poll_options.Encoder = None,
+    generator: poll_options.Generator = None,
+    output_dir: Annotated[
+        Path, typer.Option(help="Folder of metrics_, summary_ and report_ of the session.", rich_help_panel=FILES)
+    ] = Path("results/polling"),
+    log_dir: Annotated[Path, typer.Option(help="Folder of its log file.", rich_help_panel=FILES)] = Path(
+        "logs/polling"
+    ),
+    log_level: poll_options.LogLevel = None,
     record: options.Record = None,
     as_json: options.Json = False,
-    config: options.Config = "",
-    redis: options.Redis = "",
-    sets: options.Set = [],  # noqa: B006
     verbose: options.Verbose = False,
+    benchmark: Annotated[
+        bool,
+        typer.Option("--benchmark", help="As `cornerman bench polling`, into --output-dir.", rich_help_panel=BENCHMARK),
+    ] = False,
+    intervals: Annotated[
+        str, typer.Option(help="With --benchmark: which, seconds.", rich_help_panel=BENCHMARK)
+    ] = "1,2,3,5",
+    polls_per_interval: Annotated[
+        int, typer.Option(min=1, help="With --benchmark: polls of each.", rich_help_panel=BENCHMARK)
+    ] = 5,
+    config: Annotated[str, typer.Option("--config", metavar="FILE", help="Settings file.", rich_help_panel=MORE)] = "",
+    redis: Annotated[
+        str, typer.Option("--redis", metavar="URL", help="Server. Default: the embedded one.", rich_help_panel=MORE)
+    ] = "",
+    sets: Annotated[
+        list[str],
+        typer.Option("--set", metavar="NAME=VALUE", help="Any setting. Repeatable.", rich_help_panel=MORE),
+    ] = [],  # noqa: B006
 ) -> None:
     """Ask about a video at a fixed interval, and measure every answer.
 
-    Writes one record a poll to metrics.json and the session's figures to summary.json.
+    Writes metrics, a summary and an HTML report of the session, and its log. Exit code 70 if every poll failed.
     """
-    if num_frames < CHUNK_FRAMES or num_frames % CHUNK_FRAMES:
-        raise ConfigError(f"--num-frames {num_frames}: give 8, 16 or more eights; frames travel in chunks of 8")
-    plan = _plan(intervals, polls_per_interval) if benchmark else [(interval, max_polls)]
-    chosen = options.command_settings(
-        config,
-        redis,
-        sets,
-        options.quiet(verbose),
-        PRESET,
-        watch__loop=True if benchmark else None,
-        speak__interval_s=plan[0][0],
-        say__prompt=prompt,
-        say__max_new_tokens=max_new_tokens,
-        say__adapter=adapter,
-        record__dir=record_dir(record),
-        encoder__backend=encoder or ("mobile_videogpt" if model else None),
-        encoder__model=model,
-        generator__backend=generator or ("mobile_videogpt" if model else None),
-        generator__model=model,
-        generator__quantize="int4" if load_4bit else "int8" if load_8bit else quantize,
-        watch__sample_fps=fps,
-        speak__context_chunks=num_frames // CHUNK_FRAMES,
-        log__level=log_level,
+    plan = (
+        [(one, polls_per_interval) for one in interval_list(intervals)] if benchmark else [(interval, max_polls or 0)]
     )
-    source_specs([source], chosen.settings)  # reports a wrong source before any note
-    output = RunOutput(as_json=as_json)
-    chosen, choice = options.with_models(chosen, output.note)
-    refuse_unanswerable_prompt(choice, prompt)
-    (spec,) = source_specs([source], chosen.settings, mode="polling")
-    series = PollSeries(spec.source_id, plan, warmup, output)
-    code = run_sources(
-        chosen,
-        [spec],
-        output,
-        seconds=max_duration,
-        on_event=series.on_event,
-        director=series.direct if plan[0][1] else None,
+    wanted = PollOptions(
+        interval_s=plan[0][0],
+        num_frames=num_frames,
+        window_s=window,
+        fps=poll_options.given_fps(context, fps),
+        prompt=prompt,
+        max_new_tokens=max_new_tokens,
+        base_model=base_model,
+        lora_weights=lora_weights,
+        load_4bit=load_4bit,
+        load_8bit=load_8bit,
+        quantize=quantize,
+        encoder=encoder,
+        generator=generator,
+        repeat_window_s=repeat_window,
+        pause_still_s=pause_still,
+        log_level=log_level,
+        record_dir=record_dir(record),
+        loop=benchmark,
     )
-    series.write(output_dir)
-    if not as_json:
-        output.note(f"{len(series.polls)} polls; figures in {output_dir / 'summary.json'}")
-    raise typer.Exit(code)
+    # Imported here: help and wrong usage need neither the pipeline nor the report.
+    from cornerman.local.poll_run import PollRun, run_polls
+    from cornerman.local.poll_settings import poll_settings, with_poll_models
+    from cornerman.local.poll_table import print_result
 
-
-def _plan(intervals: str, polls: int) -> list[tuple[float, int]]:
-    """Pairs of interval in seconds and number of polls, from `1,2,3`."""
-    try:
-        chosen = [float(part) for part in intervals.split(",")]
-    except ValueError:
-        chosen = []
-    if not chosen or min(chosen) <= 0:
-        raise ConfigError(f"--intervals {intervals!r}: give seconds, parted by commas, e.g. 1,2,3,5")
-    return [(one, polls) for one in chosen]
+    chosen = poll_settings(wanted, config, redis, sets)
+    source_specs([video_source], chosen.settings)  # a wrong source is told before anything about models
+    result = run_polls(
+        PollRun(
+            video_source=video_source,
+            wanted=wanted,
+            plan=plan,
+            max_duration_s=max_duration,
+            warmup=warmup,
+            output_dir=output_dir,
+            log_dir=log_dir,
+            as_json=as_json,
+            verbose=verbose,
+            benchmark=benchmark,
+        ),
+        with_poll_models(wanted, chosen),
+    )
+    print_result(result, as_json=as_json, benchmark=benchmark)
+    raise typer.Exit(result.code)

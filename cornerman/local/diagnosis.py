@@ -19,6 +19,7 @@ import psutil
 from cornerman.local import page
 from cornerman.local.demo_clip import ASSETS
 from cornerman.local.pose_model import pose_state
+from cornerman.local.vlm_support import awq_state, vlm_state
 from cornerman_common.model_choice import resolve_models
 from cornerman_shared.bus import embedded, server_binary
 from cornerman_shared.bus.connection import Bus
@@ -53,7 +54,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """Runs every check. A check that raises a `CornermanError` is a problem of its own."""
     checks: list[Callable[[Settings], Finding]] = [
         *(_python, _machine, _torch, _device, _server, _clock, _codecs, _cameras),
-        *(_models, _web, _pose, _bundle, _folder, _disk),
+        *(_models, _vlm, _awq, _web, _pose, _bundle, _folder, _disk),
     ]
     for check in checks:
         try:
@@ -211,6 +212,17 @@ def _web(_: Settings) -> Finding:
 def _pose(_: Settings) -> Finding:
     found, remedy = pose_state()
     return Finding("pose", "note" if remedy else "ok", found, remedy)
+
+
+def _vlm(settings: Settings) -> Finding:
+    found, remedy = vlm_state()
+    return Finding("vlm", "note" if remedy and settings.generator.backend == "vlm" else "ok", found, remedy)
+
+
+def _awq(settings: Settings) -> Finding:
+    found, remedy = awq_state()
+    wanted = settings.generator.backend == "vlm" and "awq" in settings.generator.model.lower()
+    return Finding("awq", "problem" if remedy and wanted else "ok", found, remedy)
 
 
 def _bundle(_: Settings) -> Finding:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 def mode_settings(mode: Mode) -> dict[str, Any]:
     """Nested settings: of `poll` for polling, of `comment` with its usual preset for commentary, none for the coach."""
     if mode == "polling":
-        from cornerman.local.poll_series import PRESET
+        from cornerman.local.poll_plan import PRESET
 
         return PRESET
     if mode == "commentary":

@@ -23,12 +23,14 @@ from cornerman.local.patience import Patience
 from cornerman.local.pipeline_plan import OVER, PipelinePlan, SourceProgress
 from cornerman.local.retry_limit import limit_retries
 from cornerman.local.server_choice import Command, ServerChoice, choose_server
+from cornerman.local.server_room import ServerRoom
 from cornerman.local.signals import stop_at_signals
 from cornerman.local.source_args import ends, length_s
 from cornerman.local.supervisor import supervise_server
 from cornerman.local.workers import live_roles, wait_until_running
 from cornerman_shared.aio import background, cancel_all, wait_or_timeout
 from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.memory_gate import MemoryGate
 from cornerman_shared.bus.messages import DecisionEvent, EndEvent, StateEvent
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import add_source, remove_source, update_source
@@ -93,6 +95,8 @@ class LocalPipeline:
         async with Bus.connect(self._server.settings) as bus:
             await bus.ready()
             await refuse_eviction(bus)
+            self._room = self._server_room(bus)
+            await self._room.wait(endless=self._plan.endless)
             missing = set(self._plan.roles) - (await live_roles(bus) if self._server.shared else set())
             counts = {role: self._plan.workers.get(role, 1) for role in self._plan.roles if role in missing}
             launcher = Launcher(counts, self._server.overrides, self._output.child)
@@ -123,6 +127,8 @@ class LocalPipeline:
                     interrupted = await self._until_over(launcher, bus, started_s, director)
                 await self._finish(bus, launcher, hurry=interrupted)
                 await self._catch_up(bus)
+                if self._plan.on_end:
+                    await self._plan.on_end(bus, interrupted)
                 await cancel_all(*followers)
                 await self._end_recordings()
             counts = {source_id: source.counts for source_id, source in self._sources.items()}
@@ -205,6 +211,8 @@ class LocalPipeline:
             if timed_out or (director is not None and director.done()):
                 return False
             await self._read_counts(bus)
+            with contextlib.suppress(RetryableError):  # `_read_counts` limits how long the server may be lost
+                await self._room.check(self._decided, endless=self._plan.endless)
             if not self._plan.endless:
                 await self._check_outages(bus, launcher)
             self._show_progress(started_s)
@@ -218,8 +226,14 @@ class LocalPipeline:
             with contextlib.suppress(RetryableError):  # `_read_counts` limits how long the server may be lost
                 problems = worker_problems(await list_workers(bus))
                 down |= {problem.what: problem.reason for problem in problems if problem.what in foreign}
-        decided = sum(source.counts.decided + source.counts.buried for source in self._sources.values())
-        self._patience.check(time.monotonic(), down, decided)
+        self._patience.check(time.monotonic(), down, self._decided)
+
+    @property
+    def _decided(self) -> int:
+        return sum(source.counts.decided + source.counts.buried for source in self._sources.values())
+
+    def _server_room(self, bus: Bus) -> ServerRoom:
+        return ServerRoom(MemoryGate(bus), bus.settings.runtime.down_s, self._output.complain, time.monotonic)
 
     async def _finish(self, bus: Bus, launcher: Launcher, *, hurry: bool) -> None:
         """Stops capture, then waits until every published chunk is settled; in a hurry only for `HURRY_S`."""

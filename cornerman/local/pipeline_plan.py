@@ -28,6 +28,8 @@ class PipelinePlan:
         seconds: ends the pipeline after so long; None = when all sources have ended.
         on_ready: called when the services run, before the first frame.
         on_event: called with every event of the sources.
+        on_end: called once everything is settled, while sources and services are still there, and told whether a
+            signal ended the pipeline.
         director: runs beside the pipeline; its end ends the pipeline.
         endless: a service that is down never ends the pipeline; it is tried again.
     """
@@ -39,6 +41,7 @@ class PipelinePlan:
     seconds: float | None = None
     on_ready: Callable[[], None] | None = None
     on_event: Callable[[Event], None] | None = None
+    on_end: Callable[[Bus, bool], Coroutine[Any, Any, None]] | None = None
     director: Callable[[Bus], Coroutine[Any, Any, None]] | None = None
     endless: bool = False
 

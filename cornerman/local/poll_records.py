@@ -1,118 +1,154 @@
 """Measurements of `cornerman poll`: a record per poll, and statistics over them. Pure.
 
-Each stage's time is measured by the process that spent it.
+Names and units are those of the polling tool that this command replaces: seconds for `*_time`, milliseconds in
+statistics. Each time is measured by the process that spent it; what was not measured is None, never 0.
 """
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
-from cornerman.local.event_lines import latency_ms
-from cornerman_shared.bus.messages import EndEvent
+from cornerman_shared.bus.messages import EndEvent, Times
 
-PREVIEW = 80
+PREVIEW: Final = 200
+"""Characters of an answer in its preview."""
+
+PARTS: Final = (
+    *("frame_extraction_time", "preprocessing_time", "encoding_time"),
+    *("time_to_first_token", "generation_time", "waiting_time"),
+)
+"""The measured parts of `total_inference_time`; they add up to it."""
+
+STATISTICS: Final = ("mean", "median", "p95", "min", "max", "std")
 
 
 @dataclass(frozen=True, slots=True)
 class PollRecord:
-    """Times of one request, from the newest frame to the last word. `*_ms`: milliseconds spent in a stage.
+    """One poll, from its newest frame to its last word.
 
-    `capture_ms` is choosing and packing the frames, `encode_ms` waiting for an encoder and encoding, `decide_ms` the
-    decider, `first_token_ms` waiting for a generator and its first token, `generate_ms` the rest of the text.
-    `ttft_ms` is from the moment a generator took the request.
+    Attributes:
+        poll_index: from 0, in order of the answers.
+        timestamp: when the newest frame was captured, unix seconds.
+        pts_s: media time of the newest frame, seconds.
+        polling_interval: seconds between polls that were asked for.
+        status: `done`, or how it ended without an answer.
+        frame_extraction_time: from the newest frame to the poll's frames on the bus.
+        preprocessing_time: making pixels for the vision half.
+        encoding_time: the vision half itself.
+        time_to_first_token: from the moment that a generator took the poll to the first text that left it.
+        generation_time: from the first token to the last.
+        waiting_time: the rest: for a free encoder, the decider, a free generator, the bus.
+        total_inference_time: from the newest frame to the end of the answer.
+        tokens_per_second: tokens after the first, over the time from the first token to the last.
+        frames_processed: pictures that the answer is about.
+        buffer_size: different frames among them, which is what capture held for the poll.
+        response_length: characters.
+        cause: why it was not answered.
+        cost: price of its tokens; 0 = unknown.
+        tokens_guessed: the model's server counted nothing, so pieces of text were counted.
+        repeats: `poll_index` of an earlier poll with the same words.
     """
 
-    index: int
-    interval_s: float
-    at_s: float
+    poll_index: int
+    timestamp: float
     pts_s: float
+    polling_interval: float
     status: str
-    capture_ms: float
-    encode_ms: float
-    decide_ms: float
-    first_token_ms: float
-    generate_ms: float
-    ttft_ms: float
-    total_ms: float
-    n_input_tokens: int
-    n_output_tokens: int
-    tokens_per_s: float
-    n_characters: int
-    preview: str
-    cause: str
+    frame_extraction_time: float | None
+    preprocessing_time: float | None
+    encoding_time: float | None
+    time_to_first_token: float | None
+    generation_time: float | None
+    waiting_time: float | None
+    total_inference_time: float | None
+    input_tokens: int
+    output_tokens: int
+    tokens_per_second: float | None
+    frames_processed: int
+    buffer_size: int
+    response_length: int
+    response_preview: str
+    response: str
+    cause: str = ""
     cost: float = 0.0
     tokens_guessed: bool = False
+    repeats: int | None = None
 
     @classmethod
-    def of(cls, event: EndEvent, index: int, interval_s: float) -> PollRecord:
-        """The record of a request that ended."""
-        spent = latency_ms(event.times)
-        generate_ms = spent.get("done", 0.0) if "first_token" in spent else 0.0
-        # The rate is over the tokens after the first, whose time is the TTFT.
-        later_tokens = event.n_output_tokens - 1
+    def of(cls, event: EndEvent, index: int, interval_s: float, *, repeats: int | None = None) -> PollRecord:
+        """The record of a poll that ended."""
+        times, text = event.times, " ".join(event.text.split())
+        total = _between(times.captured_at_s, times.done_at_s)
+        first = event.ttft_ms / 1000 if event.ttft_ms else None
+        parts = {
+            "frame_extraction_time": _between(times.captured_at_s, times.published_at_s),
+            "preprocessing_time": _between(times.begun_at_s, times.prepared_at_s),
+            "encoding_time": _encoding_time(times),
+            "time_to_first_token": first,
+            "generation_time": _between(times.first_token_at_s, times.last_token_at_s or times.done_at_s),
+        }
+        spent = sum(part for part in parts.values() if part is not None)
         return cls(
-            index=index,
-            interval_s=interval_s,
-            at_s=event.times.done_at_s,
+            poll_index=index,
+            timestamp=times.captured_at_s or times.done_at_s,
             pts_s=round(event.pts_s, 3),
+            polling_interval=interval_s,
             status=event.status,
-            capture_ms=spent.get("published", 0.0),
-            encode_ms=spent.get("encoded", 0.0),
-            decide_ms=spent.get("decided", 0.0),
-            first_token_ms=spent.get("first_token", 0.0),
-            generate_ms=generate_ms,
-            ttft_ms=round(event.ttft_ms, 1),
-            total_ms=spent.get("total", 0.0),
-            n_input_tokens=event.n_input_tokens,
-            n_output_tokens=event.n_output_tokens,
-            tokens_per_s=round(later_tokens / generate_ms * 1000, 2) if later_tokens > 0 and generate_ms > 0 else 0.0,
-            n_characters=len(event.text),
-            preview=" ".join(event.text.split())[:PREVIEW],
+            **{name: _rounded(part) for name, part in parts.items()},
+            waiting_time=_rounded(max(0.0, total - spent) if total is not None else None),
+            total_inference_time=_rounded(total),
+            input_tokens=event.n_input_tokens,
+            output_tokens=event.n_output_tokens,
+            tokens_per_second=round(event.tokens_per_s, 2) if event.tokens_per_s > 0 else None,
+            frames_processed=len(event.frame_pts_s),
+            buffer_size=len(set(event.frame_pts_s)),
+            response_length=len(event.text),
+            response_preview=text if len(text) <= PREVIEW else f"{text[:PREVIEW]}...",
+            response=event.text,
             cause=event.cause,
             cost=event.cost,
             tokens_guessed=event.tokens_guessed,
+            repeats=repeats,
         )
+
+    @property
+    def done(self) -> bool:
+        """Whether it got an answer."""
+        return self.status == "done"
 
     def to_dict(self) -> dict[str, Any]:
         return {"type": "poll", **asdict(self)}
 
 
-def spread(values: Sequence[float]) -> dict[str, float]:
-    """Mean, median, min, max and standard deviation; zeros without values."""
+def _encoding_time(times: Times) -> float | None:
+    """From prepared pixels to features; from the chunk on the bus, where an older encoder measured no more."""
+    return _between(times.prepared_at_s or times.begun_at_s or times.published_at_s, times.encoded_at_s)
+
+
+def _between(start_s: float, end_s: float) -> float | None:
+    """Seconds between two stages; None if one was not reached or not measured."""
+    return max(0.0, end_s - start_s) if start_s > 0 and end_s > 0 else None
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
+
+
+def spread(values: Sequence[float]) -> dict[str, float | None]:
+    """`STATISTICS` of the values; None without values. `p95` is the nearest rank, `std` that of a sample."""
     if not values:
-        return dict.fromkeys(("mean", "median", "min", "max", "std"), 0.0)
+        return dict.fromkeys(STATISTICS)
+    ordered = sorted(values)
     figures = {
-        "mean": statistics.fmean(values),
-        "median": statistics.median(values),
-        "min": min(values),
-        "max": max(values),
-        "std": statistics.pstdev(values),
+        "mean": statistics.fmean(ordered),
+        "median": statistics.median(ordered),
+        "p95": ordered[math.ceil(0.95 * len(ordered)) - 1],
+        "min": ordered[0],
+        "max": ordered[-1],
+        "std": statistics.stdev(ordered) if len(ordered) > 1 else 0.0,
     }
-    return {name: round(value, 2) for name, value in figures.items()}
-
-
-def poll_statistics(polls: Sequence[PollRecord]) -> dict[str, Any]:
-    """Statistics over the polls that gave text."""
-    done = [poll for poll in polls if poll.status == "done"]
-    times = ("total_ms", "ttft_ms", "encode_ms", "first_token_ms", "generate_ms")
-    return {
-        "polls": len(polls),
-        "done": len(done),
-        "success_rate": round(len(done) / len(polls), 4) if polls else 0.0,
-        "errors": [poll.cause for poll in polls if poll.status == "failed"],
-        **{name: spread([getattr(poll, name) for poll in done]) for name in times},
-        "tokens_per_s": spread([poll.tokens_per_s for poll in done if poll.tokens_per_s]),
-        "n_input_tokens": sum(poll.n_input_tokens for poll in done),
-        "n_output_tokens": sum(poll.n_output_tokens for poll in done),
-        "cost": round(sum(poll.cost for poll in done), 6),
-        "tokens_guessed": sum(poll.tokens_guessed for poll in done),
-    }
-
-
-def by_interval(polls: Sequence[PollRecord]) -> dict[str, Any]:
-    """`poll_statistics` of each interval; the key is the interval in seconds as text."""
-    intervals = dict.fromkeys(poll.interval_s for poll in polls)
-    return {f"{one:g}": poll_statistics([poll for poll in polls if poll.interval_s == one]) for one in intervals}
+    return {name: round(value, 3) for name, value in figures.items()}

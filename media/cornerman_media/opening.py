@@ -140,7 +140,7 @@ def _probed(
     except ValueError as error:
         if "stream_options" not in str(error):
             raise
-    # FLV and MPEG programs show their streams only while they are probed, by decoders without a limit: sizes come first.
+    # FLV and MPEG programs show their streams only while they are probed, by decoders without a limit: first the sizes.
     _rewind(target)
     with av.open(target, **{**common, "container_options": {**wanted, **_UNDECODED}}) as container:
         for video in container.streams.video:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Final, Literal
 
-from cornerman_pose.movements import form_rules
+from cornerman_pose.movements import form_rules, movements
 
 if TYPE_CHECKING:
     from cornerman_pose.view import View
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 PRAISE_AFTER: Final = 3
 """Good repetitions in a row that are praised; the gym's coach does the same."""
+
+PRAISE_HOLD_AFTER: Final = 10
+"""Good spans of two seconds in a row of a hold that are praised: nobody is praised for six seconds of plank."""
 
 ASK_AFTER_S: Final = 3.0
 """How long a person must be seen badly before the coach asks for a better view."""
@@ -88,9 +91,16 @@ def coach_chunk(
             return CoachingCall("correct", one.probability, one.rule.key), notes
     if newest.mistakes:
         return CoachingCall("next", newest.mistakes[0].probability, "repeat"), notes
-    if notes.streak >= PRAISE_AFTER:
+    if notes.streak >= praise_after(watched.exercise):
         return CoachingCall("feedback", watched.certainty, "good_repetitions"), notes
     return CoachingCall("next", 1.0, "repetition"), notes
+
+
+@cache
+def praise_after(exercise: str) -> int:
+    """How many good repetitions, or spans of a hold, in a row are praised."""
+    held = any(m.name == exercise and m.kind == "hold" for m in movements())
+    return PRAISE_HOLD_AFTER if held else PRAISE_AFTER
 
 
 def after_words(call: CoachingCall, pts_s: float, notes: CoachingNotes) -> CoachingNotes:

@@ -1,4 +1,7 @@
-"""A repetition beside the person's own earlier ones of an exercise: less deep or quicker than usual. Pure."""
+"""A repetition beside the person's own earlier ones of an exercise: less deep or quicker than usual. Pure.
+
+What breaks the habit does not become the habit: such a repetition is not remembered for what it breaks.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,12 @@ _LEAST: Final = 0.2
 _WIDTH: Final = 0.05
 """Shares within this of a rule's `own` are doubtful."""
 
+_STEADY: Final = 1.6
+"""Times that differ by more than this factor are no usual tempo, so none is too quick beside them."""
+
+BROKEN: Final = 0.5
+"""Probability from which a rule counts as broken beside the earlier repetitions."""
+
 
 @dataclass(slots=True)
 class Habit:
@@ -36,15 +45,20 @@ class Habit:
         before, value = (self.seconds, seconds) if rule.measure == DURATION else (self.travel, travel)
         if not rule.own or len(before) < EARLIER:
             return 0.0
+        low, high = np.percentile(before, (20, 80)) if len(before) > EARLIER else (min(before), max(before))
+        if rule.measure == DURATION and high > _STEADY * max(low, 1e-6):
+            return 0.0
         share = value / max(float(np.percentile(before, 60)), 1e-6)
         if share < _LEAST:
             return 0.0
         return 1.0 / (1.0 + float(np.exp(-np.clip((rule.own - share) / _WIDTH, -30, 30))))
 
-    def add(self, travel: float, seconds: float) -> None:
-        """Remember a repetition."""
-        self.travel = [*self.travel, travel][-KEPT:]
-        self.seconds = [*self.seconds, seconds][-KEPT:]
+    def add(self, travel: float, seconds: float, shallow: bool = False, quick: bool = False) -> None:
+        """Remember a repetition: its travel unless it was `shallow`, its time unless it was `quick` or shallow."""
+        if not shallow:
+            self.travel = [*self.travel, travel][-KEPT:]
+        if not shallow and not quick:
+            self.seconds = [*self.seconds, seconds][-KEPT:]
 
     @classmethod
     def of(cls, travel: object, seconds: object) -> Habit:

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from cornerman_pose.channels import FPS
 from cornerman_pose.evidence import moving_rows, moving_seconds, weigh
-from cornerman_pose.habit import Habit, travel
+from cornerman_pose.habit import BROKEN, Habit, travel
+from cornerman_pose.measures import DURATION
 from cornerman_pose.movements import FormRule, exercise_names, form_rules, movements
 from cornerman_pose.reading import FrameReading, cut
 
-_BESIDE = 0.5
-"""Probability from which a mistake is named that only the comparison with the person's own repetitions shows."""
+_BEGUN = 0.2
+"""A repetition whose first frame is further in its cycle began before it was seen; how long it took is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +39,22 @@ class CountingSettings:
     sure: float = 0.55
     nearly: float = 0.88
     per_rule: Mapping[str, float] = field(default_factory=dict)
+    everything: bool = False  # report every mistake that the view allows to judge, whatever its evidence: for tuning
 
 
 @dataclass(frozen=True, slots=True)
 class NamedMistake:
-    """A mistake on one repetition: its rule, probability and strength (grey units past the limit)."""
+    """A mistake on one repetition: its rule, probability and strength (grey units past the limit).
+
+    `past` is the strength as measured, without doubt; `beside` how probable the mistake is beside the person's own
+    earlier repetitions.
+    """
 
     rule: FormRule
     probability: float
     excess: float
+    past: float = 0.0
+    beside: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,10 +256,12 @@ class RepetitionCounter:
     def _judge(self, end: float, start: float, p: float, exercise: str) -> RepetitionSeen:
         s = self.settings
         moved = self._between(start, end)
+        begun = moved is not None and _BEGUN < float(moved.phase[0]) < 1.0 - _BEGUN  # its start was not seen
         if moved is not None and exercise not in self._holds:
             moved = cut(moved, moving_rows(moved.phase, moved.cycle))
         ended = self._between(end - (1.5 if exercise in self._holds else 0.13), end + 0.3)
         mistakes, judged = [], []
+        shallow = quick = False
         habit = self._habits.setdefault(exercise, Habit())
         sides = [side for t, side in self._sides if start - 1e-6 <= t <= end + 1e-6]
         turned = float(np.median(sides)) if sides else 0.0
@@ -260,7 +270,7 @@ class RepetitionCounter:
         for i, rule in enumerate(self._rules):
             if rule.exercise != exercise or moved is None or ended is None:
                 continue
-            if turned > rule.turned:
+            if turned > rule.turned or (begun and rule.measure == DURATION):
                 continue
             evidence = weigh(rule, i, moved, ended, seconds)
             if evidence.observable < s.observable:
@@ -270,11 +280,13 @@ class RepetitionCounter:
             probability = 1.0 / (1.0 + float(np.exp(-(a * evidence.excess + b * evidence.logit + c))))
             beside = habit.probability(rule, far, seconds)
             least = s.per_rule.get(rule.key, rule.decide if s.wrong is None else s.wrong)
-            if (probability > least and evidence.past > rule.past) or beside > _BESIDE:
-                probability = max(probability, beside)
-                mistakes.append(NamedMistake(rule, probability, evidence.excess))
+            shallow = shallow or (beside > BROKEN and rule.measure != DURATION)
+            quick = quick or (beside > BROKEN and rule.measure == DURATION)
+            if (probability > least and evidence.past > rule.past) or beside > BROKEN or s.everything:
+                probability = probability if s.everything else max(probability, beside)
+                mistakes.append(NamedMistake(rule, probability, evidence.excess, evidence.past, beside))
         if exercise not in self._holds and moved is not None:
-            habit.add(far, seconds)
+            habit.add(far, seconds, shallow, quick)
         mistakes.sort(key=lambda m: -m.probability)
         return RepetitionSeen(exercise, self.count, start, end, tuple(mistakes), tuple(judged), p)
 

@@ -7,7 +7,7 @@ import numpy as np
 from cornerman_pose.landmarks import SeenChunk
 from cornerman_pose.people_eval.coach import Observations, RepEnd, Spoken
 from cornerman_pose.reader import MovementReader, bundled_net
-from cornerman_pose.repetitions import ChunkObservation, CountingSettings
+from cornerman_pose.repetitions import ChunkObservation, CountingSettings, RepetitionSeen
 from cornerman_pose.subject import SubjectState, follow
 from cornerman_pose.temporal import TemporalNet
 
@@ -52,6 +52,11 @@ class SkeletonCoach:
     def finish(self) -> Observations:
         """What the end of the source decides: a last repetition cut by it."""
         return as_observations(self._reader.finish())
+
+    def end(self) -> tuple[RepetitionSeen, ...]:
+        """The same as repetitions."""
+        made = self._reader.finish()
+        return made.repetitions if made else ()
 
 
 def as_observations(made: ChunkObservation | None) -> Observations:

@@ -41,11 +41,12 @@ from cornerman_shared.errors import MalformedError
 
 DATA = Path(__file__).parent / "data"
 
-TIMES = Times(1000.25, 1000.5, 1000.75, 1001.0, 1001.25, 1001.5)
+TIMES = Times(1000.25, 1000.5, 1000.75, 1001.0, 1001.25, 1001.5, 1000.5625, 1000.625, 1001.125, 1001.375)
 PTS_S = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875)
 FRAMES = BlobRef("{cm0}:blob:cam1:r1:7:frames", "|u1", (8, 224, 398, 3))
 CONTEXT = BlobRef("{cm0}:blob:cam1:r1:7:context", "<f2", (8, 144, 896))
 VIDEO = BlobRef("{cm0}:blob:cam1:r1:7:video", "<f2", (98, 896))
+GLANCE = bytes(range(12))
 PROMPT = "Was fällt auf? 👀"
 
 ABOUT = MovementSeen(
@@ -54,11 +55,13 @@ ABOUT = MovementSeen(
 )  # fmt: skip
 
 SAMPLES: dict[str, Any] = {
-    "chunk": Chunk("cam1", "r1", 7, 0.875, PTS_S, 0.5, False, False, FRAMES, True, TIMES, 12),
+    "chunk": Chunk(
+        "cam1", "r1", 7, 0.875, PTS_S, 0.5, False, False, FRAMES, True, TIMES, 12, "stride", GLANCE
+    ),
     "features": Features(
         "cam1", "r1", 7, 0.875, 0.5, True, "ok", np.array([0.5, -1.0, 3.25], np.float32),
         CONTEXT, VIDEO, None, PTS_S, "tiny", TIMES, np.array([224.0, 398.0, 0.0, 120.0, 80.5, 0.25], np.float32),
-        12,
+        12, "stride", GLANCE,
     ),
     "request": Request(
         "cam1:r1:7", "cam1", "r1", 7, "feedback", "correct", 0.875, PROMPT, "You are a coach.", "Good.",
@@ -76,7 +79,7 @@ SAMPLES: dict[str, Any] = {
     "delta": DeltaEvent("cam1", "r1", "cam1:r1:7", 1, "Bend ", TIMES, 12),
     "end": EndEvent(
         "cam1", "r1", "cam1:r1:7", 1, "feedback", "correct", "done", 0.875, PROMPT, "Bend your knees.", False, "",
-        "tiny", 1250, 5, 250.5, TIMES, 0.75, 12, 0.0125, True,
+        "tiny", 1250, 5, 250.5, TIMES, 0.75, 12, 0.0125, True, 16.0, PTS_S,
     ),
     "error": ErrorEvent("cam1", "r1", "generator", "out of memory", 1001.5, "cam1:r1:7", 12),
     "state": StateEvent("cam1", "r1", "playing", "30 FPS", 1000.0, 12),

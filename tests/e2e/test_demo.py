@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.chat_schemas import VLLM_CHAT
+from tests.chat_server import WORDS, chat_server
 from tests.e2e.commands import FAKES, FAST, PATIENCE_S, Command, adds_up, adds_up_or_says_so
 
 NO_DEADLINE = ("--set", "speak.deadline_s=0")
@@ -246,11 +248,52 @@ def test_run_uses_services_of_up(cornerman: Callable[..., Command], tmp_path: Pa
 
 def test_poll_writes_its_measurements(cornerman: Callable[..., Command], tmp_path: Path) -> None:
     line = ("poll", "test://pattern?seconds=60", "--benchmark", "--intervals", "1,2", "--polls-per-interval", "2")
-    ended = cornerman(*line, "--json", "--output-dir", "figures", *FAKES, *FAST).end()
+    ended = cornerman(*line, "--json", "--output-dir", "figures", "--log-level", "INFO", *FAKES, *FAST).end()
     assert ended.code == 0, ended.errors
-    polls = json.loads((tmp_path / "figures" / "metrics.json").read_text())
-    summary = json.loads((tmp_path / "figures" / "summary.json").read_text())
-    assert [poll["interval_s"] for poll in polls[:4]] == [1.0, 1.0, 2.0, 2.0]
-    assert summary["intervals"]["1"]["done"] == 2
-    assert summary["total_ms"]["median"] > 0
-    assert len(ended.of("poll")) == len(polls)
+    (metrics, summary, benchmark) = (
+        json.loads(next((tmp_path / "figures").glob(f"{name}_*.json")).read_text())
+        for name in ("metrics", "summary", "benchmark")
+    )
+    polls = metrics["inference_metrics"]
+    assert [poll["polling_interval"] for poll in polls] == [1.0, 1.0, 2.0, 2.0]
+    assert summary["intervals"]["1"]["successful_polls"] == 2
+    assert summary["latency_ms"]["p95"] > 0
+    assert [row["polling_interval"] for row in benchmark["results"]] == [1.0, 2.0]
+    assert ended.of("poll") == polls
+    assert all(poll["encoding_time"] is not None and poll["frames_processed"] == 16 for poll in polls[1:])
+    page = next((tmp_path / "figures").glob("report_*.html")).read_text()
+    assert page.count("data:image/jpeg;base64") == len(polls)
+    (log,) = (tmp_path / "logs" / "polling").glob("polling_*.log")
+    assert "| INFO     | capture | source_playing" in log.read_text()
+
+
+def test_server_is_polled_with_every_frame(cornerman: Callable[..., Command], tmp_path: Path) -> None:
+    """Times of the first token are those of the server, plus what comes before the request: a lower bound."""
+    line = ("poll", "test://pattern?seconds=60", "--max-polls", "3", "--interval", "2", "--json", "--prompt", "How?")
+    with chat_server("/chat/completions", VLLM_CHAT, first_s=0.5, pause_s=0.1) as server:
+        model = ("--generator", "openai", "--base-model", "NAME", "--set", f"generator.base_url={server.url}")
+        ended = cornerman(*line, *model, *FAST).end()
+    assert (ended.code, server.refused) == (0, []), ended.errors
+    metrics = json.loads(next((tmp_path / "results" / "polling").glob("metrics_*.json")).read_text())
+    polls = metrics["inference_metrics"]
+    assert len(polls) == 3
+    for poll, first_s in zip(polls, server.first_after_s, strict=False):
+        assert poll["time_to_first_token"] >= first_s
+        assert 0 < poll["tokens_per_second"] <= 20
+        assert (poll["response"], poll["input_tokens"], poll["output_tokens"]) == ("".join(WORDS), 99, len(WORDS))
+        assert poll["frames_processed"] == 16
+    parts = [part["type"] for part in server.requests[-1]["messages"][-1]["content"]]
+    assert parts.count("image_url") == 16
+    assert metrics["summary"]["errors_by_cause"] == {}
+
+
+def test_failing_polls_fail_the_command(cornerman: Callable[..., Command], tmp_path: Path) -> None:
+    nobody = ("--set", "generator.backend=openai", "--set", "generator.base_url=http://127.0.0.1:9/v1")
+    line = ("poll", "test://pattern?seconds=60", "--max-polls", "2", "--interval", "1", "--json")
+    ended = cornerman(*line, *nobody, "--set", "generator.model=m", *FAST).end()
+    assert ended.code == 70, ended.errors
+    assert "every poll failed (2)" in ended.errors
+    summary = json.loads(next((tmp_path / "results" / "polling").glob("summary_*.json")).read_text())
+    assert (summary["total_polls"], summary["successful_polls"]) == (2, 0)
+    (cause,) = summary["errors_by_cause"]
+    assert "127.0.0.1:9" in cause

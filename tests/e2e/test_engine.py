@@ -10,7 +10,7 @@ import pytest
 
 from cornerman import Coach
 from cornerman.local.demo_clip import demo_clip
-from cornerman.local.poll_series import PRESET
+from cornerman.local.poll_plan import PRESET
 from cornerman_shared.settings.overrides import merge
 from tests.e2e.commands import FAKES, FAST, Command, Result
 from tests.unit.common.questions import OUTSIDE, WITHIN

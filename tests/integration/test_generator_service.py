@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 import numpy as np
 import pytest
 
+from cornerman_generator.hops import frames_of
 from cornerman_generator.protocol import TextDelta
+from cornerman_shared.aio import background
 from cornerman_shared.bus.chunk_input import ChunkInput
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.last_feedback import LastFeedback
@@ -18,7 +20,7 @@ from cornerman_shared.clock import SystemClock
 from cornerman_shared.errors import GenerationError
 from tests.integration.generator_harness import ScriptedGenerator, ended, pause, request, send, settled, worker
 from tests.integration.service_harness import SOURCE, counters, events
-from tests.integration.waiting import PATIENCE_S, until
+from tests.integration.waiting import PATIENCE_S, until, until_reading, until_true
 
 
 def fail(error: Exception) -> Callable[[], Awaitable[None]]:
@@ -48,6 +50,40 @@ async def test_request_is_answered_with_measured_times(bus: Bus) -> None:
     assert await counters(bus) == {"feedback": 1}
     last_feedback = LastFeedback.read(await bus.redis.hget(bus.keys(SOURCE).decider_state(SOURCE), "said"))
     assert last_feedback == LastFeedback("r1", "correct", 2.5, "Bend your knees.")
+
+
+async def test_rate_and_frames_are_told(bus: Bus) -> None:
+    shared = tuple(ChunkRef(seq, 2.5, frames, None, None, None) for seq, frames in ((2, (1.0, 1.5)), (3, (1.5, 2.0))))
+    async with worker(bus, ScriptedGenerator(pause(0.1), "Bend", pause(0.2), " your", pause(0.2), " knees")):
+        await send(bus, request(chunks=shared))
+        (end,) = await until(lambda: ended(bus))
+    times = end.times
+    assert end.frame_pts_s == (1.0, 1.5, 2.0)
+    assert frames_of(request(chunks=(ChunkRef(3, 2.0, (1.0, 1.0, 2.0), None, None, None),))) == (1.0, 1.0, 2.0)
+    assert times.decided_at_s < times.started_at_s < times.first_token_at_s < times.last_token_at_s <= times.done_at_s
+    assert end.tokens_per_s == pytest.approx(2 / (times.last_token_at_s - times.first_token_at_s), rel=0.1)
+
+
+async def test_ttft_is_what_a_client_sees(bus: Bus) -> None:
+    """The median error over five replies: a busy machine may hold up one of them."""
+    seen: dict[str, float] = {}
+
+    async def watch() -> None:
+        async for _, event in bus.subscribe(SOURCE, since="0"):
+            if isinstance(event, (StartEvent, DeltaEvent)):
+                name = f"{event.request_id} {type(event).__name__}"
+                seen.setdefault(name, time.monotonic())
+
+    async with background(watch()), worker(bus, ScriptedGenerator(pause(0.4), "Bend", " down")):
+        await until_reading(bus)
+        await send(bus, *(request(seq) for seq in range(5)))
+        ends = await until(lambda: ended(bus, 5))
+        await until_true(lambda: len(seen) == 10)
+    errors = []
+    for end in ends:
+        outside_ms = (seen[f"{end.request_id} DeltaEvent"] - seen[f"{end.request_id} StartEvent"]) * 1000
+        errors.append(abs(end.ttft_ms - outside_ms) / outside_ms)
+    assert sorted(errors)[2] <= 0.05, errors
 
 
 async def test_fast_text_is_gathered(bus: Bus) -> None:

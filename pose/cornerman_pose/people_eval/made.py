@@ -17,6 +17,10 @@ from cornerman_pose.people_eval.names import exercise_name, mistake_name
 Spans = Sequence[tuple[float, float]]
 
 _ARM: Final = [INDEX[f"left_{part}"] for part in ("elbow", "wrist", "pinky", "index", "thumb")]
+_PARTS: Final = ("hip", "ankle", "wrist", "shoulder")
+_SINKS_M: Final = 0.22
+"""Hips that come this much nearer to the feet: a squat or a lunge, and no push-up, press or jumping jack."""
+
 _FRONT: Final = 0.45
 """Shoulders that span at least this share of the trunk's length face the camera."""
 
@@ -73,19 +77,35 @@ def _taken(track: LandmarkTrack, rows: Sequence[int], times: Sequence[float]) ->
     )
 
 
+def _pair(part: str) -> list[int]:
+    return [INDEX[f"{side}_{part}"] for side in ("left", "right")]
+
+
 def _rows(track: LandmarkTrack, span: tuple[float, float]) -> NDArray[np.int64]:
     inside = (track.t_s >= span[0]) & (track.t_s <= span[1]) & (track.presence >= PRESENT)
     return np.flatnonzero(inside)
 
 
+def _depth(world_m: NDArray[np.float32]) -> NDArray[np.float64]:
+    """[T] metres up or down from where the first frame is."""
+    height = -world_m[..., 1].astype(np.float64)
+    hips, ankles, hands, shoulders = (height[:, _pair(part)].mean(axis=1) for part in _PARTS)
+    legs, arms = (np.abs(rise - rise[0]) for rise in (hips - ankles, hands - shoulders))
+    out: NDArray[np.float64] = legs if float(legs.max()) > _SINKS_M else arms
+    return out
+
+
 def half_depth(track: LandmarkTrack, spans: Spans) -> tuple[LandmarkTrack, list[tuple[float, float]]]:
-    """Each repetition is cut where half of its way is gone, and played back from there in the time it took."""
+    """Each repetition is cut where half of its depth is reached, and played back from there in the time it took.
+
+    Depth is the height of the hips above the feet where the legs do the work, else of the hands above the shoulders.
+    """
     rows = list(range(len(track)))
     for span in spans:
         inside = _rows(track, span)
         if len(inside) < 4:
             continue
-        way = np.linalg.norm(track.world_m[inside] - track.world_m[inside[0]], axis=(1, 2))
+        way = _depth(track.world_m[inside])
         half = int(np.argmax(way >= 0.5 * way.max()))
         there = np.interp(np.linspace(0, 2, len(inside)), (0, 1, 2), (0, half, 0))
         for row, take in zip(inside, there, strict=True):
@@ -155,6 +175,14 @@ def faces_camera(track: LandmarkTrack) -> bool:
     return bool(np.median(np.abs(left[:, 0] - right[:, 0]) / np.maximum(trunk, 1e-3)) > _FRONT)
 
 
+def made_spans(clip: LabelledClip, track: LandmarkTrack, kind: MadeKind) -> list[tuple[float, float]]:
+    """The repetitions of a clip in which a mistake of a kind can be made; none where it is not good or not of use."""
+    unfit = clip.verdict != "good" or not kind.names.get(clip.exercise) or (kind.front and not faces_camera(track))
+    if unfit:
+        return []
+    return [span for span in clip.reps or () if span[0] >= track.t_s[0] and span[1] <= track.t_s[-1]]
+
+
 def made_after(track: LandmarkTrack, made: LandmarkTrack) -> tuple[LandmarkTrack, float]:
     """The clip and after it the changed one; and by how many seconds that one is later."""
     later = float(track.t_s[-1]) + _GAP_S - float(made.t_s[0])
@@ -179,13 +207,10 @@ def score_made(
     """
     scores = {name: MadeScore(0, 0, 0, 0) for name in KINDS}
     for clip, track in clips:
-        if clip.verdict != "good" or not clip.reps:
-            continue
-        spans = [span for span in clip.reps if span[0] >= track.t_s[0] and span[1] <= track.t_s[-1]]
         for name, kind in KINDS.items():
-            names = kind.names.get(clip.exercise, ())
-            if not names or not spans or (kind.front and not faces_camera(track)):
+            if not (spans := made_spans(clip, track, kind)):
                 continue
+            names = kind.names[clip.exercise]
             made, changed = kind.make(track, spans)
             both, later = made_after(track, made)
             run = watch(make_coach(), both.chunks())

@@ -20,8 +20,18 @@ def features_of(
     model: str,
     now_s: float,
     kept_frames: bool = False,
+    begun_at_s: float = 0.0,
+    prepare_s: float = 0.0,
 ) -> Features:
-    """Features of a chunk without computed arrays; `kept_frames` passes its pixels on."""
+    """Features of a chunk without computed arrays.
+
+    Args:
+        kept_frames: passes its pixels on.
+        begun_at_s: when the encoder began to compute, unix seconds; 0 = it did not.
+        prepare_s: how long it then made pixels for the model.
+    """
+    prepared_at_s = begun_at_s + prepare_s if begun_at_s else 0.0
+    times = chunk.times.reached("begun", begun_at_s).reached("prepared", min(prepared_at_s, now_s))
     return Features(
         source_id=chunk.source_id,
         run=chunk.run,
@@ -36,8 +46,10 @@ def features_of(
         frames=chunk.frames if kept_frames else None,
         frame_pts_s=chunk.frame_pts_s,
         model=model,
-        times=chunk.times.reached("encoded", now_s),
+        times=times.reached("encoded", now_s),
         incarnation=chunk.incarnation,
+        look=chunk.look,
+        thumbnail=chunk.thumbnail,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from cornerman_shared.chunk import CHUNK_FRAMES
 from cornerman_shared.errors import ConfigError
 from mobile_videogpt import MobileVideoGPT, Tokens
 from mobile_videogpt.errors import ModelError
+from mobile_videogpt.timing import measuring
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +29,9 @@ WARM_UP_SIDE = 224
 
 
 class VisionEncoder:
-    """Encodes with the vision half; chunks of equal size share one forward pass.
+    """Encodes with the vision half; looks of equal size share one forward pass.
+
+    A chunk of 8 frames goes the streaming way, a look of 16 frames the published one, with its selection of frames.
 
     Args:
         model: with its vision half loaded.
@@ -62,15 +66,23 @@ class VisionEncoder:
         """Encodes one black chunk, so that kernels are compiled before the first real chunk."""
         self._model.encode_chunk(torch.zeros((1, CHUNK_FRAMES, WARM_UP_SIDE, WARM_UP_SIDE, 3), dtype=torch.uint8))
 
+    def reads(self, frames: int) -> bool:
+        """A chunk's or a clip's frames."""
+        return frames in (self._model.config.chunk_frames, self._model.config.clip_frames)
+
     def encode(self, chunks: Sequence[Chunk], frames: Sequence[Pixels]) -> list[EncoderOutput]:
         """Runs one forward pass for each frame size of the batch."""
         done: dict[int, EncoderOutput] = {}
+        prepare_s = 0.0
         for positions in groups_of_equal_size(frames):
-            batch = torch.from_numpy(np.stack([frames[i] for i in positions]))  # [B, 8, H, W, 3]
-            tokens = self._model.encode_chunk(batch)
-            for row, i in enumerate(positions):
-                done[i] = _row(tokens, row)
-        return [done[i] for i in range(len(frames))]
+            batch = torch.from_numpy(np.stack([frames[i] for i in positions]))  # [B, n, H, W, 3]
+            is_chunk = batch.shape[1] == self._model.config.chunk_frames
+            with measuring() as times:
+                tokens = self._model.encode_chunk(batch) if is_chunk else self._model.encode_clip(batch)
+                rows = [_row(tokens, row) for row in range(len(positions))]  # copies to the CPU: the device is done
+            prepare_s += times.seconds()["pixels"]
+            done |= dict(zip(positions, rows, strict=True))
+        return [replace(done[i], prepare_s=prepare_s) for i in range(len(frames))]
 
 
 def _row(tokens: Tokens, row: int) -> EncoderOutput:

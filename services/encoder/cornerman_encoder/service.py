@@ -12,12 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cornerman_encoder.core import MAX_FAILURES, EncoderOutput, checked, is_broken
+from cornerman_encoder.core import MAX_FAILURES, EncoderOutput, checked, is_broken, n_frames, unread
 from cornerman_encoder.hops import features_of, hop_for
 from cornerman_shared.bus.commit import bury_with_retry, commit_with_retry, give_up, retry_forever
 from cornerman_shared.bus.consumer import Consumer
 from cornerman_shared.bus.messages import Chunk
 from cornerman_shared.bus.streams import GROUP_ENCODER
+from cornerman_shared.chunk import CHUNK_FRAMES
 from cornerman_shared.errors import BlobExpiredError, FatalError, PoisonError, is_contained
 from cornerman_shared.process.logs import get_logger
 
@@ -42,6 +43,8 @@ BATCHES_IN_HAND = 2
 log = get_logger("encoder")
 
 Result = EncoderOutput | Exception
+Computed = tuple["Delivery[Chunk]", Result, float]
+"""A chunk, its result, and when its batch began to compute, unix seconds."""
 
 
 async def encode_loop(context: Context) -> None:
@@ -86,7 +89,7 @@ class EncoderWorker:
         self._batch = context.settings.encoder.batch
         # Depth 1: each stage is at most one batch ahead.
         self._fetched: asyncio.Queue[list[Item] | None] = asyncio.Queue(1)
-        self._computed: asyncio.Queue[list[tuple[Delivery[Chunk], Result]] | None] = asyncio.Queue(1)
+        self._computed: asyncio.Queue[list[Computed] | None] = asyncio.Queue(1)
         self._failed: list[str] = []  # sources of the chunks that failed since the last success
         self._worked_at_s: dict[str, float] = {}  # the two sources encoded last; one may be the failing one
         self._is_first = True
@@ -143,7 +146,14 @@ class EncoderWorker:
                 return None
             if ref is None:
                 raise PoisonError(f"chunk {chunk.seq} of {chunk.source_id} has neither frames nor the end flag")
-            return delivery, checked(await retry_forever(lambda: self._bus.get_blob(ref)))
+            count = n_frames(chunk)
+            if count == CHUNK_FRAMES or self._encoder.reads(count):
+                return delivery, checked(await retry_forever(lambda: self._bus.get_blob(ref)), count, chunk.look)
+            if not chunk.keep_frames:
+                raise PoisonError(unread(self._encoder.model, chunk))
+            # The generator looks at the frames itself, and no strategy that reads features takes such a look.
+            features = self._without_arrays(chunk, "ok", kept_frames=True)
+            await commit_with_retry(delivery, self._hop(chunk, features))
         except BlobExpiredError:
             self._context.metrics.errors_total.labels("blob_expired").inc()
             await commit_with_retry(delivery, self._hop(chunk, self._without_arrays(chunk, "expired")))
@@ -170,10 +180,13 @@ class EncoderWorker:
                 continue
             for delivery, _ in ours:
                 await retry_forever(delivery.begin)
+            begun_at_s = self._bus.clock.now_s()
             results = await self._within_limit(loop.run_in_executor(pool, self._encode, ours), len(ours))
             metrics.encode_batch_chunks.observe(len(ours))
             self._context.health.progress()
-            await self._computed.put([(delivery, result) for (delivery, _), result in zip(ours, results, strict=True)])
+            await self._computed.put(
+                [(delivery, result, begun_at_s) for (delivery, _), result in zip(ours, results, strict=True)]
+            )
         await self._computed.put(None)
 
     async def _within_limit(self, computing: asyncio.Future[list[Result]], chunks: int) -> list[Result]:
@@ -220,14 +233,14 @@ class EncoderWorker:
 
     async def _write_loop(self) -> None:
         while (done := await self._computed.get()) is not None:
-            await asyncio.gather(*(self._write(delivery, result) for delivery, result in done))
+            await asyncio.gather(*(self._write(*each) for each in done))
             if is_broken(self._failed, self._worked_at_s, self._bus.clock.monotonic_s()):
                 raise FatalError(
                     f"the encoder {self._encoder.model!r} failed on {len(self._failed)} chunks in a row; "
                     "see the dead letters for the reasons. A new process may recover."
                 )
 
-    async def _write(self, delivery: Delivery[Chunk], result: Result) -> None:
+    async def _write(self, delivery: Delivery[Chunk], result: Result, begun_at_s: float) -> None:
         source_id = delivery.message.source_id
         if isinstance(result, Exception):
             if not isinstance(result, PoisonError):  # which says that the chunk is at fault
@@ -238,14 +251,16 @@ class EncoderWorker:
         others = [(name, at_s) for name, at_s in self._worked_at_s.items() if name != source_id]
         self._worked_at_s = dict([*others[-1:], (source_id, self._bus.clock.monotonic_s())])
         try:
-            await self._write_features(delivery, result)
+            await self._write_features(delivery, result, begun_at_s)
         except Exception as error:
             await self._contain(delivery, error)
 
-    async def _write_features(self, delivery: Delivery[Chunk], result: EncoderOutput) -> None:
+    async def _write_features(self, delivery: Delivery[Chunk], result: EncoderOutput, begun_at_s: float) -> None:
         chunk = delivery.message
         features = replace(
-            self._without_arrays(chunk, "ok", kept_frames=chunk.keep_frames),
+            self._without_arrays(
+                chunk, "ok", kept_frames=chunk.keep_frames, begun_at_s=begun_at_s, prepare_s=result.prepare_s
+            ),
             vector=result.vector,
             people=result.people,
             context=await self._put(chunk, "context", result.context),
@@ -275,11 +290,5 @@ class EncoderWorker:
     def _hop(self, chunk: Chunk, features: Features) -> Hop:
         return hop_for(self._bus.keys(chunk.source_id), self._context.settings.bus, chunk, features)
 
-    def _without_arrays(self, chunk: Chunk, status: FeatureStatus, *, kept_frames: bool = False) -> Features:
-        return features_of(
-            chunk,
-            status,
-            model=self._encoder.model,
-            now_s=self._bus.clock.now_s(),
-            kept_frames=kept_frames,
-        )
+    def _without_arrays(self, chunk: Chunk, status: FeatureStatus, **more: Any) -> Features:
+        return features_of(chunk, status, model=self._encoder.model, now_s=self._bus.clock.now_s(), **more)

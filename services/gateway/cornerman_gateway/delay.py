@@ -36,7 +36,7 @@ class Estimate:
         self.samples = 0
         self._mean_s = 0.0
         self._deviation_s = 0.0
-        self._target_s = self.rules.first_s
+        self._target_s = self.wanted_s
         self._moved_at_s = 0.0
 
     def observe(self, sample_s: float, now_s: float) -> None:
@@ -64,7 +64,7 @@ class Estimate:
         """Mean and margin, clamped: where the delay is going."""
         rules = self.rules
         if self.samples == 0:
-            return rules.first_s
+            return min(rules.first_s, rules.max_s)
         return min(max(self._mean_s + rules.margin * self._deviation_s, rules.min_s), rules.max_s)
 
     def settle(self) -> None:

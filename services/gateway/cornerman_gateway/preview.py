@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgpack
 
-from cornerman_gateway.delay import Estimate, Playout
+from cornerman_gateway.delay import DelayRules, Estimate, Playout
 from cornerman_gateway.picture_cache import CachedPicture, PictureCache
 from cornerman_gateway.rows import read_rows
 from cornerman_shared.bus import streams
@@ -93,7 +93,7 @@ class DelayGroup:
 class PreviewStream:
     """The pictures of one source, for all its viewers."""
 
-    def __init__(self, bus: Bus, hub: Hub, cache: PictureCache, source_id: str) -> None:
+    def __init__(self, bus: Bus, hub: Hub, cache: PictureCache, source_id: str, rules: DelayRules) -> None:
         self._cache = cache
         self.source_id = source_id
         self._bus = bus
@@ -102,7 +102,7 @@ class PreviewStream:
         self.pictures: deque[CachedPicture] = deque()
         self._bytes = 0
         self._last_id = "0-0"
-        self.estimate = Estimate()
+        self.estimate = Estimate(rules)
         self.groups: dict[str, DelayGroup] = {}
         self._heard: set[str] = set()
         self.holds = 0
@@ -250,6 +250,8 @@ class PreviewStreams:
         self._bus = bus
         self._hub = hub
         self._spawn = spawn
+        web = bus.settings.gateway
+        self._rules = DelayRules(alpha=web.delay_alpha, first_s=web.delay_first_s, max_s=web.delay_max_s)
         self.cache = PictureCache()
         self._previews: dict[str, PreviewStream] = {}
         self._closing = False
@@ -258,7 +260,8 @@ class PreviewStreams:
         """The source's preview stream, created on first use."""
         preview = self._previews.get(source_id)
         if preview is None:
-            preview = self._previews[source_id] = PreviewStream(self._bus, self._hub, self.cache, source_id)
+            preview = PreviewStream(self._bus, self._hub, self.cache, source_id, self._rules)
+            self._previews[source_id] = preview
         return preview
 
     def at(self, source_id: str, run: str, pts_s: float) -> CachedPicture | None:

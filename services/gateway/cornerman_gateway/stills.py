@@ -21,8 +21,11 @@ QUALITY = 90
 LARGEST_BYTES = 64 * 1024 * 1024
 
 
-async def still(bus: Bus, source_id: str, run: str, pts_s: float) -> bytes | None:
+async def still(bus: Bus, source_id: str, run: str, pts_s: float, *, width: int | None = None) -> bytes | None:
     """Returns a JPEG of the moment; None when there were no words about it, or it is gone.
+
+    Args:
+        width: pixels, at most; None = as stored.
 
     Raises:
         RetryableError: no answer from the server.
@@ -32,13 +35,13 @@ async def still(bus: Bus, source_id: str, run: str, pts_s: float) -> bytes | Non
     if body is None:
         return None
     try:
-        return await asyncio.to_thread(_jpeg, body)
+        return await asyncio.to_thread(_jpeg, body, width)
     except (MalformedError, PictureError) as error:
         log.warning("still_unusable", source_id=source_id, pts_s=pts_s, error=str(error))
         return None
 
 
-def _jpeg(body: bytes) -> bytes:
+def _jpeg(body: bytes, most_wide: int | None) -> bytes:
     """Raises MalformedError or PictureError."""
     import av
     import numpy as np
@@ -52,4 +55,4 @@ def _jpeg(body: bytes) -> bytes:
     if len(rgb) != height * width * 3 or not 0 < len(rgb) <= LARGEST_BYTES:
         raise MalformedError(f"a still of {width}x{height} has {len(rgb)} bytes; it needs {height * width * 3}")
     frame = av.VideoFrame.from_ndarray(np.frombuffer(rgb, np.uint8).reshape(height, width, 3), format="rgb24")
-    return JpegEncoder(width + 1, QUALITY).jpeg(frame)
+    return JpegEncoder(min(width, most_wide or width) + 1, QUALITY).jpeg(frame)

@@ -47,7 +47,6 @@ def line_of(event_id: str, event: EndEvent, about: str = "") -> TranscriptLine:
     """The row of one end; `about` is the movement of its decision."""
     times = event.times
     started = times.first_token_at_s
-    speaking_s = times.done_at_s - started if started and times.done_at_s > started else 0.0
     return TranscriptLine(
         event_id=event_id,
         run=event.run,
@@ -59,7 +58,7 @@ def line_of(event_id: str, event: EndEvent, about: str = "") -> TranscriptLine:
         ttft_ms=event.ttft_ms,
         latency_ms=(started - times.captured_at_s) * 1000 if started and times.captured_at_s else 0.0,
         tokens=event.n_output_tokens,
-        tokens_per_s=event.n_output_tokens / speaking_s if speaking_s else 0.0,
+        tokens_per_s=event.tokens_per_s,
         about=about,
     )
 

@@ -17,9 +17,17 @@ if TYPE_CHECKING:
     from cornerman_shared.bus.messages import Request, Times
 
 
-def times_of(request: Request, first_token_at_s: float, done_at_s: float = 0.0) -> Times:
+def times_of(
+    request: Request,
+    first_token_at_s: float,
+    done_at_s: float = 0.0,
+    *,
+    started_at_s: float = 0.0,
+    last_token_at_s: float = 0.0,
+) -> Times:
     """The request's times with those of this stage, unix seconds."""
-    return request.times.reached("first_token", first_token_at_s).reached("done", done_at_s)
+    times = request.times.reached("started", started_at_s).reached("first_token", first_token_at_s)
+    return times.reached("last_token", last_token_at_s).reached("done", done_at_s)
 
 
 def require_tokens(chunks: Sequence[ChunkInput]) -> None:
@@ -39,7 +47,8 @@ def require_tokens(chunks: Sequence[ChunkInput]) -> None:
 def distinct_frames(chunks: Sequence[ChunkInput], limit: int) -> list[NDArray[np.uint8]]:
     """Every frame [H, W, 3] of the chunks once, in time order.
 
-    Of more than `limit` frames an even choice is kept, the newest always among them.
+    Of more than `limit` frames an even choice is kept, the newest always among them. A single look is kept whole, as
+    it was asked for, also where one frame stands for several moments of it.
 
     Raises:
         GenerationError: a chunk came without its pixels.
@@ -54,6 +63,8 @@ def distinct_frames(chunks: Sequence[ChunkInput], limit: int) -> list[NDArray[np
         # Overlapping chunks share frames: equal media times, up to rounding, are one frame.
         for pts_s, frame in zip(chunk.ref.frame_pts_s, chunk.frames, strict=True):
             found[round(pts_s, 6)] = frame
+    if len(chunks) == 1 and chunks[0].frames is not None:
+        return list(chunks[0].frames)
     ordered = [found[pts_s] for pts_s in sorted(found)]
     if len(ordered) <= limit:
         return ordered
@@ -90,6 +101,23 @@ class SilenceFilter:
             return "", False
         silent = _may_be_silence(self._held) or (bool(self._avoid) and _normalized(self._held) == self._avoid)
         return ("", True) if silent else (self._held, False)
+
+
+def tokens_per_s(arrivals: Sequence[tuple[float, int]], n_reply_tokens: int = 0) -> float:
+    """Tokens after the first piece a second; 0 = all came at once, which has no rate.
+
+    The first piece is left out of the count, because its own time is the TTFT.
+
+    Args:
+        arrivals: of each piece, when it came (monotonic seconds) and its number of tokens.
+        n_reply_tokens: of the whole reply, where its server counted them; a piece may have more than one.
+    """
+    pieces = [(at_s, n_tokens) for at_s, n_tokens in arrivals if n_tokens > 0]
+    took_s = pieces[-1][0] - pieces[0][0] if pieces else 0.0
+    if took_s <= 0:
+        return 0.0
+    later = n_reply_tokens - pieces[0][1] if n_reply_tokens else sum(n_tokens for _, n_tokens in pieces[1:])
+    return max(0, later) / took_s
 
 
 class TextPacer:

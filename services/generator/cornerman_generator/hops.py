@@ -42,6 +42,9 @@ class ReplyOutcome:
     cost: float = 0.0
     tokens_guessed: bool = False
     first_token_at_s: float = 0.0
+    started_at_s: float = 0.0
+    last_token_at_s: float = 0.0
+    tokens_per_s: float = 0.0  # as in `EndEvent`
 
 
 def end_hop(keys: Keys, bus: BusSettings, request: Request, outcome: ReplyOutcome, now_s: float) -> Hop:
@@ -93,12 +96,30 @@ def end_event(request: Request, outcome: ReplyOutcome, now_s: float) -> EndEvent
         n_input_tokens=outcome.n_input_tokens,
         n_output_tokens=outcome.n_output_tokens,
         ttft_ms=outcome.ttft_ms,
-        times=times_of(request, outcome.first_token_at_s, now_s),
+        times=times_of(
+            request,
+            outcome.first_token_at_s,
+            now_s,
+            started_at_s=outcome.started_at_s,
+            last_token_at_s=outcome.last_token_at_s,
+        ),
         picture_age_s=request.picture_age_s,
         incarnation=request.incarnation,
         cost=outcome.cost,
         tokens_guessed=outcome.tokens_guessed,
+        tokens_per_s=outcome.tokens_per_s,
+        frame_pts_s=frames_of(request),
     )
+
+
+def frames_of(request: Request) -> tuple[float, ...]:
+    """Media time of every picture that the request is about, oldest first.
+
+    Chunks in a row share frames, which count once; a look may hold one frame several times, and gives all of them.
+    """
+    if len(request.chunks) == 1:
+        return request.chunks[0].frame_pts_s
+    return tuple(sorted({round(pts_s, 6) for chunk in request.chunks for pts_s in chunk.frame_pts_s}))
 
 
 def owned_blobs(request: Request) -> list[BlobRef]:

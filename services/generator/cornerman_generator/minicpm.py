@@ -26,11 +26,19 @@ NOT_QUANTIZED = ("vpm", "resampler", "apm", "audio_projection_layer", "tts", "lm
 
 
 class MiniCpmBackend:
-    """Calls a model's `chat(msgs=…, stream=True)`."""
+    """Calls a model's `chat(msgs=…, stream=True)`.
 
-    def __init__(self, model: Any, tokenizer: Any) -> None:
+    Args:
+        model: loaded, in evaluation mode.
+        tokenizer: its own.
+        image_slices: tiles that a large picture is cut into, at most; each costs 64 tokens.
+        max_input_tokens: what it reads is cut off there.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, image_slices: int = 1, max_input_tokens: int = 8192) -> None:
         self._model = model
         self._tokenizer = tokenizer
+        self._budget = {"max_slice_nums": image_slices, "max_inp_length": max_input_tokens}
 
     def reply(self, frames: list[NDArray[np.uint8]], request: Request, cancel: threading.Event) -> Iterator[TextDelta]:
         """Pieces of the model's own streamer, about frames [H, W, 3]; its tokenizer counts the tokens."""
@@ -47,7 +55,7 @@ class MiniCpmBackend:
             "tokenizer": self._tokenizer,
             "sampling": sampling.temperature > 0,
             "max_new_tokens": sampling.max_new_tokens,
-            "max_slice_nums": 1,  # one tile an image: the frames are small
+            **self._budget,
             "use_image_id": False,
             "enable_thinking": False,  # its thoughts would be shown as feedback
             "stream": True,
@@ -63,7 +71,14 @@ class MiniCpmBackend:
 
 
 def load_minicpm(
-    path: str, config: Any, device: torch.device, dtype: torch.dtype, *, trust_remote_code: bool
+    path: str,
+    config: Any,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    trust_remote_code: bool,
+    image_slices: int = 1,
+    max_input_tokens: int = 8192,
 ) -> MiniCpmBackend:
     """Loads the vision and language parts; speech in and out stay off.
 
@@ -81,7 +96,7 @@ def load_minicpm(
         setattr(config, part, wanted)
     model = AutoModel.from_pretrained(path, config=config, trust_remote_code=True, dtype=dtype)
     tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=True)
-    return MiniCpmBackend(model.to(device).eval(), tokenizer)
+    return MiniCpmBackend(model.to(device).eval(), tokenizer, image_slices, max_input_tokens)
 
 
 def repair_quantization(config: Any, dtype: torch.dtype) -> torch.dtype:

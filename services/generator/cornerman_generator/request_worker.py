@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cornerman_generator.core import SilenceFilter, TextPacer
+from cornerman_generator.core import SilenceFilter, TextPacer, tokens_per_s
 from cornerman_generator.hops import ReplyOutcome, closed_hop, end_hop
 from cornerman_generator.reply_writer import ReplyWriter
 from cornerman_shared.aio import cancel_all
@@ -67,6 +67,8 @@ class RequestWorker:
         self._writer = ReplyWriter(bus, delivery.message, generator.model)
         self.cost = 0.0
         """Price of the reply's tokens; 0 = unknown."""
+        self._started_at_s = self._last_token_at_s = 0.0
+        self._arrivals: list[tuple[float, int]] = []  # one a piece: at most `max_new_tokens`
 
     async def run(self) -> None:
         """Answers the request and settles its entry.
@@ -84,6 +86,7 @@ class RequestWorker:
             await self._end(ReplyOutcome("declined", 0, self._generator.model, cause=sentence))
             return
         started_s = self._bus.clock.monotonic_s()
+        self._started_at_s = self._bus.clock.now_s()
         if not await writer.start():
             await self._settle()
             return
@@ -137,11 +140,15 @@ class RequestWorker:
             if delta is not None:  # None = a tick
                 token_at_s = now_s
                 n_output += delta.n_tokens
+                if delta.n_tokens:
+                    self._arrivals.append((now_s, delta.n_tokens))
+                    self._last_token_at_s = clock.now_s()
                 n_input = delta.n_input_tokens or n_input
                 n_counted, guessed = delta.n_reply_tokens or n_counted, delta.guessed or guessed
                 if delta.handled:
                     self._metrics.errors_total.labels(delta.handled).inc()
                 if delta.voids:
+                    self._arrivals.clear()
                     silence = SilenceFilter(request.previous_text) if silence else None
                     ttft_ms = 0.0
                     pacer.clear()
@@ -182,6 +189,7 @@ class RequestWorker:
             ttft_ms=ttft_ms,
             cost=self.cost,
             tokens_guessed=guessed,
+            tokens_per_s=tokens_per_s(self._arrivals, n_counted),
         )
 
     async def _fetch_chunks(self) -> list[ChunkInput]:
@@ -223,6 +231,9 @@ class RequestWorker:
             self._generator.model,
             text=writer.text,
             first_token_at_s=writer.first_token_at_s,
+            started_at_s=self._started_at_s,
+            last_token_at_s=self._last_token_at_s,
+            tokens_per_s=tokens_per_s(self._arrivals),
         )
 
     async def _end(self, outcome: ReplyOutcome) -> None:

@@ -17,6 +17,7 @@ import torch
 
 from cornerman_common.model_location import set_threads, torch_device, torch_dtype
 from cornerman_generator.core import distinct_frames
+from cornerman_generator.picture_processor import load_processor, set_tiles
 from cornerman_generator.protocol import TextDelta
 from cornerman_generator.spoken_prompt import spoken_prompt
 from cornerman_generator.threads import in_thread
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from cornerman_shared.bus.chunk_input import ChunkInput
     from cornerman_shared.bus.messages import Request
     from cornerman_shared.settings.tree import GeneratorSettings
-
-MAX_IMAGES = 8
 
 
 class VlmBackend(Protocol):
@@ -47,13 +46,15 @@ class VlmGenerator:
     Args:
         backend: the loaded model.
         name: its name in messages.
+        max_images: most frames of a request.
     """
 
     wants: Wants = "frames"
 
-    def __init__(self, backend: VlmBackend, name: str) -> None:
+    def __init__(self, backend: VlmBackend, name: str, max_images: int = 32) -> None:
         self._backend = backend
         self.model = name
+        self._max_images = max_images
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="generate")
 
     @classmethod
@@ -72,7 +73,7 @@ class VlmGenerator:
             backend = _load(settings, device, dtype)
         except (OSError, ValueError, ImportError, KeyError) as error:
             raise ConfigError(f"generator.model = {settings.model!r} cannot be loaded: {error}") from error
-        return cls(backend, Path(settings.model).name)
+        return cls(backend, Path(settings.model).name, settings.max_images)
 
     def generate(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncIterator[TextDelta]:
         """Streams the model's reply."""
@@ -85,7 +86,7 @@ class VlmGenerator:
     def _reply(self, request: Request, chunks: Sequence[ChunkInput], cancel: threading.Event) -> Iterator[TextDelta]:
         if request.adapter:
             raise GenerationError(f"adapter {request.adapter!r}: generator.backend vlm takes none; merge it first")
-        frames = distinct_frames(chunks, MAX_IMAGES)
+        frames = distinct_frames(chunks, self._max_images)
         try:
             yield from self._backend.reply(frames, request, cancel)
         except (RuntimeError, ValueError, TypeError, KeyError, IndexError) as error:
@@ -93,11 +94,18 @@ class VlmGenerator:
 
 
 class TransformersBackend:
-    """Calls a model of `AutoModelForImageTextToText` through its processor's chat template."""
+    """Calls a model of `AutoModelForImageTextToText` through its processor's chat template.
 
-    def __init__(self, model: Any, processor: Any) -> None:
+    Args:
+        model: the model, on its device.
+        processor: of the same checkpoint.
+        tiles: most parts that a picture is cut into, where the model cuts.
+    """
+
+    def __init__(self, model: Any, processor: Any, tiles: int = 1) -> None:
         self._model = model
         self._processor = processor
+        self._arguments = set_tiles(processor, tiles)
 
     def reply(self, frames: list[NDArray[np.uint8]], request: Request, cancel: threading.Event) -> Iterator[TextDelta]:
         """Generates in a second thread, because transformers pushes pieces to a streamer."""
@@ -107,6 +115,7 @@ class TransformersBackend:
             tokenize=True,
             return_dict=True,
             return_tensors="pt",
+            **self._arguments,
         ).to(self._model.device, dtype=self._model.dtype)  # casts pixel values only, not token ids
         pieces: SimpleQueue[tuple[str, int] | BaseException | None] = SimpleQueue()
         streamer = _streamer(self._processor.tokenizer, pieces)
@@ -162,7 +171,7 @@ def sampling_arguments(request: Request) -> dict[str, Any]:
 
 
 def _load(settings: GeneratorSettings, device: torch.device, dtype: torch.dtype) -> VlmBackend:
-    from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
+    from transformers import AutoConfig, AutoModelForImageTextToText
 
     trust = settings.trust_remote_code
     # A hub name is not a path: only `~` is expanded.
@@ -171,12 +180,13 @@ def _load(settings: GeneratorSettings, device: torch.device, dtype: torch.dtype)
     if str(getattr(config, "model_type", "")).startswith("minicpm"):
         from cornerman_generator.minicpm import load_minicpm
 
-        return load_minicpm(path, config, device, dtype, trust_remote_code=trust)
+        budget = {"image_slices": settings.image_slices, "max_input_tokens": settings.max_input_tokens}
+        return load_minicpm(path, config, device, dtype, trust_remote_code=trust, **budget)
     if settings.quantize != "none":
         raise ValueError(f"generator.quantize = {settings.quantize!r} is not for vlm; name a quantized checkpoint")
     model = AutoModelForImageTextToText.from_pretrained(path, dtype=dtype, trust_remote_code=trust)
-    processor = AutoProcessor.from_pretrained(path, trust_remote_code=trust)
-    return TransformersBackend(model.to(device).eval(), processor)
+    processor = load_processor(path, config, trust_remote_code=trust)
+    return TransformersBackend(model.to(device).eval(), processor, settings.image_tiles)
 
 
 def _streamer(tokenizer: Any, pieces: SimpleQueue[tuple[str, int] | BaseException | None]) -> Any:

@@ -9,8 +9,8 @@ was added or replaced; 0 = written by a version without incarnations.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,16 @@ Action: TypeAlias = Literal["next", "feedback", "correct"]
 
 RequestKind: TypeAlias = Literal["feedback", "question"]
 EndStatus: TypeAlias = Literal["done", "expired", "cancelled", "failed", "declined"]
-StageName: TypeAlias = Literal["captured", "published", "encoded", "decided", "first_token", "done"]
+StageName: TypeAlias = Literal[
+    "captured", "published", "begun", "prepared", "encoded", "decided", "started", "first_token", "last_token", "done"
+]
+"""Stages in order. `begun`: an encoder computes; `prepared`: its pixels are ready; `started`: a generator took it."""
+
+STAGE_NAMES: tuple[StageName, ...] = get_args(StageName)
 FeatureStatus: TypeAlias = Literal["ok", "end", "buried", "expired"]
+Look: TypeAlias = Literal["chunk", "poll", "stride"]
+"""Kind of a look: 8 sampled frames in a row, frames spread over a window, or every n-th sampled frame."""
+
 Sight: TypeAlias = Literal["whole", "partly", "no_person", "several"]
 SourceStateName: TypeAlias = Literal[
     "waiting", "opening", "playing", "stalled", "reconnecting", "paused", "ended", "failed"
@@ -39,9 +47,9 @@ class BlobRef:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """When each stage was reached, unix seconds; 0.0 = not yet. Each hop copies it and sets its own field.
+    """When each stage was reached, unix seconds; 0.0 = not yet, or not measured. Each hop copies it and sets its own.
 
-    The fields are in the order of the stages.
+    `STAGE_NAMES` is their order; the fields that came later are at the end.
     """
 
     captured_at_s: float = 0.0
@@ -50,6 +58,10 @@ class Times:
     decided_at_s: float = 0.0
     first_token_at_s: float = 0.0
     done_at_s: float = 0.0
+    begun_at_s: float = 0.0
+    prepared_at_s: float = 0.0
+    started_at_s: float = 0.0
+    last_token_at_s: float = 0.0
 
     def reached(self, stage: StageName, at_s: float) -> Times:
         """These times with a stage that was reached at `at_s`; 0.0 = not reached.
@@ -58,17 +70,15 @@ class Times:
         """
         if at_s <= 0:
             return self
-        names = [each.name for each in fields(self)]
-        name = f"{stage}_at_s"
-        earlier = (getattr(self, other) for other in names[: names.index(name)])
-        return replace(self, **{name: max(at_s, *earlier, 0.0)})
+        earlier = (getattr(self, f"{name}_at_s") for name in STAGE_NAMES[: STAGE_NAMES.index(stage)])
+        return replace(self, **{f"{stage}_at_s": max(at_s, *earlier, 0.0)})
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """Capture -> encoder.
 
-    8 sampled frames, or with `end` the end marker of the run, after `seq` chunks.
+    The frames of one look, or with `end` the end marker of the run, after `seq` chunks.
     """
 
     source_id: str
@@ -79,10 +89,12 @@ class Chunk:
     motion: float  # mean |difference| at 64x64 grey between the chunk's first and last frame, 0..1
     lossless: bool
     end: bool
-    frames: BlobRef | None  # uint8 [8, H, W, 3] RGB, shorter side 224
+    frames: BlobRef | None  # uint8 [n, H, W, 3] RGB, shorter side 224; n = 8 of a chunk
     keep_frames: bool  # the generator needs the pixels, so the encoder keeps the blob
     times: Times
     incarnation: int = 0
+    look: Look = "chunk"
+    thumbnail: bytes = b""  # uint8 [64, 64, 3] the newest frame, small, for strategies that compare looks; empty = none
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +112,7 @@ class Features:
     lossless: bool
     status: FeatureStatus
     vector: NDArray[np.float32] | None  # [F] pooled summary, inline
-    context: BlobRef | None  # [8, P, D] image tokens of the frames
+    context: BlobRef | None  # [n, P, D] image tokens of the frames
     video: BlobRef | None  # [V, D] video tokens
     frames: BlobRef | None  # the pixels, when kept
     frame_pts_s: tuple[float, ...]
@@ -108,6 +120,8 @@ class Features:
     times: Times
     people: NDArray[np.float32] | None = None  # landmarks, inline; the layout is in docs/streams.md
     incarnation: int = 0
+    look: Look = "chunk"
+    thumbnail: bytes = b""  # as in the chunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +289,8 @@ class EndEvent:
     incarnation: int = 0
     cost: float = 0.0  # by `generator.price_input` and `price_output`; 0 = unknown
     tokens_guessed: bool = False  # the server counted nothing: pieces of text were counted
+    tokens_per_s: float = 0.0  # measured: tokens after the first / time from first to last; 0 = fewer than two
+    frame_pts_s: tuple[float, ...] = ()  # of every picture that the request is about, oldest first
 
     @classmethod
     def without_words(

@@ -21,6 +21,7 @@ import psutil
 
 from cornerman_shared.bus.messages import WorkerStatus
 from cornerman_shared.clock import Clock, SystemClock
+from cornerman_shared.process.gpu_memory import gpu_memory
 
 State = Literal["starting", "running", "draining", "stopped", "unhealthy"]
 
@@ -110,7 +111,7 @@ class Health:
             at_s=at_s,
             rss_bytes=self._process.memory_info().rss,
             busy=self._in_hand,
-            detail={**self._detail, "idle_s": round(max(0.0, now_s - self._progress_s), 3)},
+            detail={**self._detail, **gpu_memory(), "idle_s": round(max(0.0, now_s - self._progress_s), 3)},
             reason=self._reason,
             models=dict(self._models),
         )

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -23,12 +23,12 @@ from pydantic_settings import (
 )
 
 from cornerman_shared.errors import ConfigError
-from cornerman_shared.redact import redact_url, remember_secret, remember_url
+from cornerman_shared.redact import remember_secret, remember_url
+from cornerman_shared.settings.explain import SHOWN, explain
 from cornerman_shared.settings.files import read_settings_file
 from cornerman_shared.settings.source import SaySettings, Section, SourceSpec, SpeakSettings, WatchSettings
+from cornerman_shared.settings.variables import check_variables
 
-SHOWN = 200
-"""Characters of a wrong value that an error shows."""
 DEFAULT_FILE = Path("cornerman.yaml")
 
 
@@ -177,6 +177,9 @@ class GeneratorSettings(Section):
         int, Field(ge=0, le=20, description="openai, vllm: tries again after 429 or 5xx, before the first word")
     ] = 4
     max_images: Annotated[int, Field(ge=1, le=512, description="openai, vlm: pictures of a request, at most")] = 32
+    image_tiles: Annotated[
+        int, Field(ge=1, le=64, description="vlm: parts that a picture may be cut into, where the model cuts")
+    ] = 1
     price_input: Annotated[float, Field(ge=0, description="a million tokens read, in your currency; 0 = unknown")] = 0.0
     price_output: Annotated[float, Field(ge=0, description="a million tokens written; 0 = unknown")] = 0.0
     stall_s: Annotated[Positive, Field(description="no token for this long: the request fails")] = 20.0
@@ -184,6 +187,8 @@ class GeneratorSettings(Section):
     max_line_bytes: Annotated[int, Field(ge=1024, description="openai, vllm: one line from the server, at most")] = (
         1024 * 1024
     )
+    image_slices: Annotated[int, Field(ge=1, le=9, description="MiniCPM: tiles of a picture, 64 tokens each")] = 1
+    max_input_tokens: Annotated[int, Field(ge=256, le=131072, description="MiniCPM: length of what it reads")] = 8192
     trust_remote_code: Annotated[bool, Field(description="vlm: run code that comes with the model")] = False
     echo_delay_ms: Annotated[float, Field(ge=0, description="echo: sleep before each word")] = 0.0
     echo_hang_at: Annotated[int, Field(ge=0, description="echo: the n-th request never ends; 0 = none")] = 0
@@ -231,6 +236,11 @@ class GatewaySettings(Section):
     trusted_proxies: list[str] = Field(
         default_factory=list, description="addresses or networks whose X-Forwarded-For is believed"
     )
+    delay_first_s: Annotated[float, Field(ge=0, le=60, description="the picture's delay before words are timed")] = 1.0
+    delay_alpha: Annotated[float, Field(gt=0, le=1, description="weight of the newest words in the delay's mean")] = 0.2
+    delay_max_s: Annotated[float, Field(ge=0, le=60, description="the delay, at most; 0 = pictures as they come")] = (
+        10.0
+    )
     heads: list[str] = Field(default_factory=list, description="folders that speak.head may name over the web")
     open_browser: Annotated[bool, Field(description="open the page once it is served")] = False
 
@@ -250,7 +260,11 @@ class RecordSettings(Section):
 class LogSettings(Section):
     """Logs go to stderr."""
 
-    level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="the least to write")] = "info"
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
+        Field(description="the least to write"),
+    ] = "info"
     format: Annotated[
         Literal["auto", "json", "console"], Field(description="auto = console on a terminal, else JSON")
     ] = "auto"
@@ -353,14 +367,20 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
         flags: nested values from a command line, e.g. `{"encoder": {"batch": 2}}`.
 
     Raises:
-        ConfigError: names each invalid field, its value and the allowed values.
+        ConfigError: names each invalid field, its value and the allowed values, or a variable of no section.
     """
+    check_variables(os.environ, _sections())
     try:
         return Settings(**dict(flags or {}))
     except ValidationError as error:
         raise ConfigError(explain(error)) from None
     except SettingsError as error:
         raise ConfigError(_explain_variable(error)) from None
+
+
+def _sections() -> dict[str, list[str]]:
+    sections = {name: field.default for name, field in Settings.model_fields.items()}
+    return {name: list(type(of).model_fields) for name, of in sections.items() if isinstance(of, Section)}
 
 
 def _explain_variable(error: SettingsError) -> str:
@@ -375,21 +395,3 @@ def _explain_variable(error: SettingsError) -> str:
             if os.environ[name].lstrip()[:1] in ("[", "{", '"') or len(names) == 1:
                 return f'{name}: not JSON ({cause}); a list or a section in a variable is JSON, such as ["a"]'
     return f"{' or '.join(names) or 'the environment'}: not JSON; a list or a section in a variable is JSON"
-
-
-def explain(error: ValidationError) -> str:
-    """Formats validation errors, one line a field: name, value and reason. Hides secrets."""
-    lines = []
-    for item in error.errors(include_url=False, include_context=False):
-        where = ".".join(str(part) for part in item["loc"]) or "settings"
-        # Values of secrets, and of URLs, which may hold a password, are not shown.
-        value = "(hidden)" if where.endswith(("token", "api_key", "url", "password", "keys")) else repr(item["input"])
-        if item["type"] == "extra_forbidden":
-            lines.append(f"{where}: unknown setting; see cornerman.yaml for the names")
-        elif item["input"] is None:
-            lines.append(f"{where} has no value; give one, or remove it")
-        else:
-            # A long list or section is not shown: the message of its check names what is wrong in it.
-            shown = "" if isinstance(item["input"], (list, dict)) else f" = {value[:SHOWN]}{'…' * (len(value) > SHOWN)}"
-            lines.append(f"{where}{shown}: {item['msg'].removeprefix('Value error, ')}")
-    return redact_url("\n".join(lines))

@@ -73,9 +73,17 @@ WITHOUT_UNIT = {
     *("encoder.fake_crash_rate", "encoder.fake_hang_at", "generator.echo_hang_at", "decider.max_held"),
     *("decider.max_questions", "record.keep", "record.queue"),
     *("generator.concurrency", "generator.threads", "gateway.port"),
-    *("generator.retries", "generator.max_images", "generator.price_input", "generator.price_output"),
+    *(
+        "generator.retries",
+        "generator.max_images",
+        "generator.image_tiles",
+        "generator.price_input",
+        "generator.price_output",
+    ),
     *("gateway.client_queue", "gateway.writes_per_minute", "runtime.metrics_port", "watch.overlap", "watch.credit"),
+    *("watch.frames", "watch.stride"),
     *("speak.every_chunks", "speak.motion_threshold", "speak.motion_release", "speak.confidence_threshold"),
+    *("speak.still_motion",),
     *("speak.context_chunks", "say.max_new_tokens", "say.temperature", "say.top_p", "say.repetition_penalty"),
 }
 """Counts, shares and pure numbers."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,8 +15,13 @@ from cornerman_encoder.core import (
     compact,
     groups_of_equal_size,
     is_broken,
+    n_frames,
+    unread,
 )
+from cornerman_encoder.hops import features_of
+from cornerman_shared.bus.messages import Times
 from cornerman_shared.errors import PoisonError
+from tests.unit.encoder.chunks import batch, pixels_of
 
 
 def frames_of(height: int, width: int) -> Pixels:
@@ -40,6 +47,16 @@ def test_frames_of_a_chunk_pass() -> None:
 def test_wrong_frames_are_poison(frames: np.ndarray) -> None:
     with pytest.raises(PoisonError, match=r"frames are .*uint8 \[8, H, W, 3\]"):
         checked(frames)
+
+
+def test_other_looks_have_as_many_frames_as_times() -> None:
+    poll = replace(batch(np.zeros((16, 4, 6, 3), np.uint8))[0][0], look="poll", frame_pts_s=tuple(range(16)))
+    assert n_frames(poll) == 16
+    assert n_frames(replace(poll, look="chunk")) == 8
+    assert len(checked(np.zeros((16, 4, 6, 3), np.uint8), 16, "poll")) == 16
+    with pytest.raises(PoisonError, match=r"a poll has uint8 \[16, H, W, 3\]"):
+        checked(np.zeros((8, 4, 6, 3), np.uint8), 16, "poll")
+    assert "watch.frames" in unread("tiny", poll)
 
 
 def test_equal_sizes_are_grouped_in_order() -> None:
@@ -78,3 +95,12 @@ def test_bad_source_beside_a_good_one_is_borne() -> None:
 
 def test_failures_of_two_sources_are_the_encoders() -> None:
     assert is_broken(["a", "b"] * MAX_FAILURES, {"good": 0.0}, 0.0)
+
+
+def test_preparing_is_apart_from_encoding() -> None:
+    (chunk,), _ = batch(pixels_of(0))
+    chunk = replace(chunk, times=Times(captured_at_s=10.0, published_at_s=11.0))
+    times = features_of(chunk, "ok", model="m", now_s=14.0, begun_at_s=12.0, prepare_s=0.5).times
+    assert (times.begun_at_s, times.prepared_at_s, times.encoded_at_s) == (12.0, 12.5, 14.0)
+    never = features_of(chunk, "expired", model="m", now_s=14.0).times
+    assert (never.begun_at_s, never.prepared_at_s, never.encoded_at_s) == (0.0, 0.0, 14.0)

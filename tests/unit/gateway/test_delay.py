@@ -21,6 +21,14 @@ def test_delay_before_words_is_assumed() -> None:
     assert Estimate(DelayRules(first_s=0.7)).target_s(5.0) == pytest.approx(0.7)
 
 
+@pytest.mark.parametrize(("first_s", "max_s", "wanted_s"), [(5.0, 10.0, 5.0), (5.0, 0.0, 0.0), (5.0, 2.0, 2.0)])
+def test_delay_is_set_by_the_operator(first_s: float, max_s: float, wanted_s: float) -> None:
+    estimate = Estimate(DelayRules(first_s=first_s, max_s=max_s))
+    assert estimate.target_s(1.0) == wanted_s
+    estimate.observe(50.0, 2.0)
+    assert estimate.wanted_s == max_s
+
+
 def test_mean_follows_samples() -> None:
     estimate, now_s = after([0.6] * 40)
     assert estimate.mean_s == pytest.approx(0.6)

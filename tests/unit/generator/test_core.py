@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cornerman_generator.core import SilenceFilter, TextPacer, distinct_frames, require_tokens
+from cornerman_generator.core import SilenceFilter, TextPacer, distinct_frames, require_tokens, tokens_per_s
 from cornerman_shared.bus.chunk_input import ChunkInput
 from cornerman_shared.errors import GenerationError
 
@@ -107,3 +107,15 @@ def test_missing_arrays_name_the_setting(chunks: list[ChunkInput]) -> None:
         require_tokens([replace(chunks[0], video=None)])
     require_tokens(chunks)
     assert isinstance(chunks[0].frames, np.ndarray)
+
+
+def test_rate_leaves_out_the_first_token() -> None:
+    assert tokens_per_s([(10.0, 1), (10.25, 1), (10.5, 1)]) == 4.0
+    assert tokens_per_s([(10.0, 1), (10.25, 0), (10.5, 4), (99.0, 0)]) == 8.0
+    assert tokens_per_s([(10.0, 3), (10.5, 2)]) == 4.0
+    assert tokens_per_s([(10.0, 1), (10.5, 1)], n_reply_tokens=11) == 20.0  # the server's own count
+
+
+@pytest.mark.parametrize("pieces", [[], [(5.0, 1)], [(5.0, 7)], [(5.0, 1), (5.0, 1)]], ids=str)
+def test_one_piece_has_no_rate(pieces: list[tuple[float, int]]) -> None:
+    assert tokens_per_s(pieces) == 0.0

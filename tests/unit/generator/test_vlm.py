@@ -92,7 +92,7 @@ async def test_transformers_model_streams_text(llava: Path, request_for: MakeReq
     assert "assistant" not in text
     assert text == "".join(d.text for d in again)
     assert 0 < sum(d.n_tokens for d in deltas) <= 17
-    assert deltas[0].n_input_tokens > 8 * 4  # eight images of four patches, and the text
+    assert deltas[0].n_input_tokens > 12 * 4  # twelve images of four patches, and the text
     dark = [ChunkInput(c.ref, frames=np.zeros_like(c.frames)) for c in chunks]
     other = await collect(generator.generate(request, dark))
     assert "".join(d.text for d in other) != text
@@ -158,9 +158,18 @@ async def test_minicpm_uses_chat_method(request_for: MakeRequest, chunks: list[C
     system, user = model.arguments["msgs"]
     assert system == {"role": "system", "content": ["Be brief."]}
     assert user["content"][-1] == request.prompt
-    assert [image.size for image in user["content"][:-1]] == [(44, 30)] * 8
+    assert [image.size for image in user["content"][:-1]] == [(44, 30)] * 12
     wanted = {"stream": True, "enable_thinking": False, "max_new_tokens": 9, "sampling": True, "temperature": 0.5}
     assert {key: model.arguments[key] for key in wanted} == wanted
+    assert (model.arguments["max_slice_nums"], model.arguments["max_inp_length"]) == (1, 8192)
+
+
+async def test_minicpm_keeps_its_image_budget(request_for: MakeRequest, chunks: list[ChunkInput]) -> None:
+    model = ChatModel()
+    generator = VlmGenerator(MiniCpmBackend(model, TOKENIZER, image_slices=3, max_input_tokens=4352), "minicpm")
+    await collect(generator.generate(request_for(), chunks))
+    await generator.close()
+    assert (model.arguments["max_slice_nums"], model.arguments["max_inp_length"]) == (3, 4352)
 
 
 def test_minicpm_needs_trust_remote_code(tmp_path: Path) -> None:

@@ -85,3 +85,10 @@ def test_fingerprint_depends_on_content() -> None:
     assert fingerprint(block) != fingerprint(block + 1e-6)
     assert fingerprint(block) != fingerprint(block.flatten(0, 1))
     assert fingerprint(block) != fingerprint(block.bfloat16())
+
+
+def test_large_values_keep_their_dtype() -> None:
+    """Image tokens fit float16 and travel as such; the video tokens beside them do not."""
+    large = torch.full((2, WIDTH), 1e6)
+    block = visual_block([Tokens(torch.ones(8, 3, WIDTH, dtype=torch.float16), large, torch.zeros(1))])
+    assert torch.equal(block[0, -2:], large)

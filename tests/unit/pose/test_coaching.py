@@ -45,6 +45,11 @@ def test_three_good_repetitions_are_praised() -> None:
     assert reasons(run(*[ended()] * 7)) == ["good_repetitions"] * 2
 
 
+def test_hold_is_praised_after_twenty_seconds() -> None:
+    calls = run(*[ended(exercise="plank")] * 11)
+    assert [number for number, call in enumerate(calls) if call.action == "feedback"] == [9]
+
+
 def test_unjudged_repetitions_are_not_praised() -> None:
     assert reasons(run(*[ended(judged=False)] * 7)) == []
 

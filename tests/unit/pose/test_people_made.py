@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,17 @@ def test_half_depth_goes_half_the_way(squats: LandmarkTrack) -> None:
     assert spans == list(SPANS)
     shares = [depth(made, span) / depth(squats, span) for span in SPANS]
     assert 0.25 < np.median(shares) < 0.75
+
+
+def test_half_depth_is_of_the_hips(squats: LandmarkTrack) -> None:
+    moved = squats.world_m.copy()
+    for first, last in SPANS:  # the arms rise before the knees bend, further than the hips will sink
+        rows = np.flatnonzero((squats.t_s >= first) & (squats.t_s <= last))
+        for wrist in ("left_wrist", "right_wrist"):
+            moved[rows[1:-1], INDEX[wrist], 1] -= 0.9
+    made, _ = half_depth(replace(squats, world_m=moved), SPANS)
+    shares = [depth(made, span) / depth(squats, span) for span in SPANS]
+    assert np.median(shares) > 0.35
 
 
 def test_double_speed_halves_the_times(squats: LandmarkTrack) -> None:

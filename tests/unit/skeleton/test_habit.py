@@ -32,6 +32,21 @@ def test_half_the_usual_time_is_fast(usual: Habit) -> None:
     assert usual.probability(_rule("squat:too_fast"), 0.6, 2.1) < 0.1
 
 
+def test_what_breaks_the_habit_is_forgotten(usual: Habit) -> None:
+    for _ in range(8):
+        usual.add(0.6, 1.2, quick=True)
+        usual.add(0.3, 2.4, shallow=True)
+    assert usual.probability(_rule("squat:too_fast"), 0.6, 1.2) > 0.8
+    assert usual.probability(_rule("squat:too_shallow"), 0.3, 2.4) > 0.9
+
+
+def test_no_usual_tempo_without_steady_times() -> None:
+    habit = Habit()
+    for seconds in (3.75, 2.0, 1.1):
+        habit.add(0.6, seconds)
+    assert habit.probability(_rule("push_up:too_fast"), 0.6, 1.0) == 0.0
+
+
 def test_tiny_movement_is_no_repetition(usual: Habit) -> None:
     assert usual.probability(_rule("squat:too_shallow"), 0.05, 2.4) == 0.0
 

@@ -6,7 +6,8 @@ from cornerman_pose.reader import bundled_net
 from cornerman_pose.repetitions import NamedMistake, RepetitionSeen
 from cornerman_training.gym.labels import MISTAKES
 from cornerman_training.gym.session import plan_session
-from cornerman_training.skeleton.held_out import landmark_points, seen_landmarks, spoken, watch_session
+from cornerman_training.skeleton.gym_points import landmark_points
+from cornerman_training.skeleton.held_out import seen_landmarks, spoken, watch_session
 
 
 def _rep(number: int, mistake: str = "") -> RepetitionSeen:
@@ -25,10 +26,16 @@ def test_third_good_repetition_is_praised() -> None:
     assert [(s.action, s.text) for s in said] == [("feedback", "squat:praise"), ("correct", "squat:knees_in")]
 
 
+def test_short_hold_is_not_praised() -> None:
+    spans = [RepetitionSeen("plank", 2 * n, 2.0 * n - 2, 2.0 * n, (), (), 0.9) for n in range(1, 11)]
+    assert not spoken(spans[:5])
+    assert [s.text for s in spoken(spans)] == ["plank:praise"]
+
+
 def test_session_is_seen_in_its_picture() -> None:
     session = plan_session(12345, "test", fps=8.0, kind="exercise", duration_s=20)
     points, marks = landmark_points(session), seen_landmarks(session)
-    assert points.shape == (160, 19, 3)
+    assert points.shape == (160, 20, 3)
     assert np.isfinite(marks.image).all()
     inside = marks.image[marks.seen][:, [3, 4, 9, 10]]
     assert inside.min() > -50 and inside.max() < 450

@@ -94,6 +94,20 @@ def test_half_as_deep_as_usual_is_shallow() -> None:
     assert named[4] == ["too_shallow"]
 
 
+def test_everything_judged_can_be_asked_for() -> None:
+    last = _repetitions(_run(_reading(84, 16), CountingSettings(everything=True)))[-1]
+    assert {m.rule.name for m in last.mistakes} == set(last.judged)
+    assert not _repetitions(_run(_reading(84, 16)))[-1].mistakes
+
+
+def test_unseen_start_tells_no_tempo() -> None:
+    reading = _reading(84, 16)
+    late = FrameReading(*(getattr(reading, n)[6:] for n in FrameReading.__slots__))
+    first, second = _repetitions(_run(late))[:2]
+    assert "too_fast" not in first.judged
+    assert "too_fast" in second.judged
+
+
 def test_no_exercise_stays_quiet() -> None:
     observations = _run(_reading(160, 16, exercise=0))
     assert all(o.exercise == "none" and not o.repetitions for o in observations)

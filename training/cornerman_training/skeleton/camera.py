@@ -24,6 +24,10 @@ class CameraShot:
     width: float
     height: float
 
+    def later(self, frames: int) -> CameraShot:
+        """The same without the first `frames`."""
+        return CameraShot(self.image[frames:], self.camera[frames:], self.sideways[frames:], self.width, self.height)
+
 
 def shoot(rng: Generator, points: Array, left: Array) -> CameraShot:
     """One camera for the whole sequence: height, distance, roll, lens, shake, landscape or portrait, framing."""

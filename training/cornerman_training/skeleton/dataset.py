@@ -14,10 +14,13 @@ from cornerman_pose.features import PARTS, BodyState, extract
 from cornerman_pose.movements import form_rules
 from cornerman_training.skeleton.camera import CameraShot, shoot
 from cornerman_training.skeleton.estimator import Landmarks, estimate
-from cornerman_training.skeleton.scene import World, draw_world
+from cornerman_training.skeleton.gym_world import draw_gym_world
+from cornerman_training.skeleton.scene import draw_world
+from cornerman_training.skeleton.world import World
 
 FRAMES = 320
 _LATE = 48
+_GYM = 0.25  # share of sessions that are the gym's own
 _AT_ONCE = 20  # sessions whose features are extracted together
 _RANGE = {"front": (0.0, 0.5), "oblique": (0.35, 0.88), "side": (0.8, 1.01)}
 Floats = NDArray[np.float32]
@@ -83,12 +86,13 @@ def draw_examples(rng: Generator, worlds: int, views: int = 2) -> Examples:
     for _ in range(worlds):
         # Some videos begin in the middle of a repetition.
         late = int(rng.integers(1, _LATE)) if rng.uniform() < 0.35 else 0
-        world = draw_world(rng, FRAMES + late).later(late)
+        draw = draw_gym_world if rng.uniform() < _GYM else draw_world
+        world = draw(rng, FRAMES + late).later(late)
         end, weight = _ends(world)
         angle = 2 * np.pi * np.clip(world.phase, 0, 1)
         phase = np.stack([np.sin(angle), np.cos(angle), world.phase >= 0], axis=-1).astype(np.float32)
         for _ in range(views):
-            shot = shoot(rng, world.points, world.left)
+            shot = world.shot if world.shot and rng.uniform() < 0.6 else shoot(rng, world.points, world.left)
             marks = estimate(rng, shot)
             judged = observable(shot, marks)
             if rng.uniform() < 0.15:  # the video cuts to another camera
@@ -99,6 +103,7 @@ def draw_examples(rng: Generator, worlds: int, views: int = 2) -> Examples:
                 marks = Landmarks(
                     *(np.concatenate([getattr(marks, k)[:cut], getattr(second, k)[cut:]]) for k in Landmarks.__slots__)
                 )
+            marks.seen &= world.visible
             seen.append(marks)
             certainty = world.certainty * np.where(marks.seen, 1.0, 0.2)
             excess, measures = world.excess.astype(np.float16), (world.measures / UNITS).astype(np.float16)

@@ -36,6 +36,18 @@ class Landmarks:
     inside: NDArray[np.bool_]
 
 
+def _behind(world: Array, image: Array) -> Array:
+    """[T, 19] in 0..1: legs behind the trunk, as of people on the floor whose head points at the camera."""
+    across = np.hypot(*np.moveaxis(world[:, 3, :2] - world[:, 4, :2], -1, 0))
+    metre = np.hypot(*np.moveaxis(image[:, 3] - image[:, 4], -1, 0)) / np.maximum(across, 0.05)
+    middle = image[:, [3, 4, 9, 10]].mean(1, keepdims=True)
+    apart = np.hypot(*np.moveaxis(image - middle, -1, 0)) / np.maximum(metre, 1.0)[:, None]
+    depth = world[..., 2] - world[:, 3:5, 2].mean(1, keepdims=True)
+    out: Array = np.clip((depth - 0.4) / 0.3, 0, 1) * np.clip((0.4 - apart) / 0.15, 0, 1)
+    out[:, :11] = 0.0
+    return out
+
+
 def estimate(rng: Generator, shot: CameraShot) -> Landmarks:
     """Landmarks with jitter, bias, lag, wrong depth, glued and missing limbs, swaps and frames without a person."""
     camera, image = shot.camera[:, :19], shot.image[:, :19].copy()
@@ -45,6 +57,7 @@ def estimate(rng: Generator, shot: CameraShot) -> Landmarks:
     pixels = float(np.median(np.abs(image[:, 3:5].mean(1) - image[:, 9:11].mean(1)).sum(-1))) / 0.45 + 1.0
     away = np.clip((world[..., 2] - 0.04) / 0.15, 0, 1) * shot.sideways[:, None] ** 2  # hidden by the near side
     away[:, :3] *= 0.1
+    away = np.maximum(away, _behind(world, image))
     inside = (
         (image[..., 0] > -4)
         & (image[..., 0] < shot.width + 4)

@@ -7,8 +7,6 @@ thresholds go. A person, or a take, is in one half only.
 from __future__ import annotations
 
 import argparse
-import re
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,31 +16,12 @@ from cornerman_pose.people_eval.totals import PeopleScore
 from cornerman_pose.reader import bundled_net
 from cornerman_pose.skeleton_coach import SkeletonCoach
 from cornerman_pose.temporal import TemporalNet
+from cornerman_training.skeleton.half import half_of
 
-_SUBJECT = re.compile(r"_s(\d+)_e\d+")
-_NUMBER = re.compile(r"(\d+)$")
 KEYS = (
     *("exercise_right", "count_within_one", "ends_hit", "ends_false_per_min", "false_corrections_per_min"),
     *("mistake_named_of_wrong", "mistake_named_of_right"),
 )
-
-
-def half_of(name: str, group: str) -> int:
-    """0 or 1 by the person in a clip's name or group, or by the take.
-
-    Motion capture goes by the number of its subject, takes that are numbered by their number, all clips of a named
-    person by that name. All clips of the one man in the deadlifts are in half A.
-    """
-    if group.startswith("one_man"):
-        return 0
-    if subject := _SUBJECT.search(group):
-        return int(subject.group(1)) % 2
-    if group != name and group.isdigit():
-        return int(group) % 2
-    if number := _NUMBER.search(group):
-        return int(number.group(1)) // 2 % 2
-    person = group.split("_")[1] if "_" in group else group
-    return zlib.crc32(person.encode()) % 2
 
 
 def by_half(shown: list[Showing], make_coach: Callable[[], PersonCoach]) -> tuple[PeopleScore, PeopleScore]:

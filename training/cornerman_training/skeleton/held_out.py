@@ -15,77 +15,35 @@ from typing import Final
 import numpy as np
 
 from cornerman_pose.channels import FPS
+from cornerman_pose.coaching import praise_after
 from cornerman_pose.features import SIDE, BodyState, extract
 from cornerman_pose.reader import bundled_net
-from cornerman_pose.repetitions import RepetitionCounter, RepetitionSeen
+from cornerman_pose.repetitions import CountingSettings, RepetitionCounter, RepetitionSeen
 from cornerman_pose.temporal import TemporalNet
 from cornerman_training.evaluate.messages import SessionResult, SpokenFeedback, TimedSession
 from cornerman_training.evaluate.report import PRAISE, evaluate
-from cornerman_training.gym.labels import PRAISE_AFTER
 from cornerman_training.gym.session import GymSession, plan_session
-from cornerman_training.skeleton.camera import CameraShot
 from cornerman_training.skeleton.estimator import Landmarks, estimate
-from cornerman_training.skeleton.posing import Array, unit
+from cornerman_training.skeleton.gym_points import landmark_points, own_shot
 
 FIRST_SEED: Final = 12345
 OTHER_SEEDS: Final = (777, 2024, 31337, 555, 90210)
 """First seeds of five other groups of sessions: the worst of them is reported."""
 
-_WIDTH, _HEIGHT = 398, 224
 _CHUNK: Final = 4
 _LATE_S: Final = 0.4  # a repetition is judged two frames after its end, with the chunk that holds them
-_DOWN: Final = np.array([0.0, -1.0, 0.0])
-
-
-def landmark_points(session: GymSession) -> Array:
-    """Joints of a session as the points that an estimator reports, [T, 19, 3] metres in the room.
-
-    An estimator's hips are wider than the joints, by a fifth of their distance.
-    """
-    j = session.joints
-    height = session.body.height
-    across = unit(j[:, 4] - j[:, 5])
-    up = unit(j[:, 3] - j[:, 2])
-    ahead = unit(np.cross(across, up))
-    out = np.zeros((len(j), 19, 3))
-    head = j[:, 3]
-    out[:, 0] = head + ahead * 0.058 * height
-    out[:, 1], out[:, 2] = head + across * 0.042 * height, head - across * 0.042 * height
-    for k in range(2):
-        sign = 1.0 if k == 0 else -1.0
-        hips = unit(j[:, 10] - j[:, 11])
-        toe, ankle = j[:, 16 + k], j[:, 14 + k]
-        parts = (
-            j[:, 4 + k],
-            j[:, 6 + k],
-            j[:, 8 + k],
-            j[:, 10 + k] + sign * hips * 0.012 * height,
-            j[:, 12 + k],
-            ankle,
-        )
-        for at, point in zip((3, 5, 7, 9, 11, 13), parts, strict=True):
-            out[:, at + k] = point
-        out[:, 15 + k] = ankle - 0.25 * (toe - ankle) + _DOWN * 0.03 * height
-        out[:, 17 + k] = toe
-    return out
 
 
 def seen_landmarks(session: GymSession) -> Landmarks:
     """What an estimator makes of a session; errors are drawn from the session's seed."""
-    points = landmark_points(session)
-    c = session.scene.camera(_WIDTH, _HEIGHT)
-    relative = points - c[0:3]
-    camera = np.stack([relative @ c[3:6], -(relative @ c[6:9]), relative @ c[9:12]], axis=-1)  # x right, y down, z away
-    image = camera[..., :2] / np.maximum(camera[..., 2:], 0.2) * c[12] + np.array([_WIDTH / 2, _HEIGHT / 2])
-    left = unit(points[:, 3] - points[:, 4])
-    shot = CameraShot(image, camera, np.abs(left @ c[9:12]), float(_WIDTH), float(_HEIGHT))
+    shot = own_shot(session, landmark_points(session))
     marks = estimate(np.random.default_rng([session.seed, 4]), shot)
     marks.seen &= session.visible
     return marks
 
 
 def spoken(repetitions: Iterable[RepetitionSeen]) -> tuple[SpokenFeedback, ...]:
-    """What a coach says of repetitions: the likeliest mistake of each, and praise for three good ones in a row."""
+    """What a coach says of repetitions: the likeliest mistake of each, and praise for good ones in a row."""
     out, good, before = [], 0, ""
     for rep in repetitions:
         if rep.exercise != before or rep.number == 1:
@@ -96,19 +54,21 @@ def spoken(repetitions: Iterable[RepetitionSeen]) -> tuple[SpokenFeedback, ...]:
             out.append(SpokenFeedback(rep.end_s + _LATE_S, text, "correct"))
             continue
         good += 1
-        if good == PRAISE_AFTER:
+        if good == praise_after(rep.exercise):
             good = 0
             out.append(SpokenFeedback(rep.end_s + _LATE_S, f"{rep.exercise}:{PRAISE}"))
     return tuple(sorted(out, key=lambda said: said.time_s))
 
 
-def watch_session(net: TemporalNet, session: GymSession) -> SessionResult:
-    """Truth of a session, and what the coach on skeletons says of it."""
+def repetitions_of(
+    net: TemporalNet, session: GymSession, settings: CountingSettings | None = None
+) -> list[RepetitionSeen]:
+    """The repetitions that the coach on skeletons counts in a session."""
     marks = seen_landmarks(session)
     image, world, visibility = (a[None].copy() for a in (marks.image, marks.world, marks.visibility))
     features = extract(BodyState.empty(1), image, world, visibility, marks.seen[None])[0]
     times = np.arange(len(features)) / FPS
-    state, counter = net.start(), RepetitionCounter(net.calibration)
+    state, counter = net.start(), RepetitionCounter(net.calibration, settings)
     done: list[RepetitionSeen] = []
     for at in range(0, len(features), _CHUNK):
         part = features[at : at + _CHUNK]
@@ -117,6 +77,12 @@ def watch_session(net: TemporalNet, session: GymSession) -> SessionResult:
         done += counter.push(times[at : at + _CHUNK], reading, side, there).repetitions
     last = counter.finish()
     done += last.repetitions if last else ()
+    return done
+
+
+def watch_session(net: TemporalNet, session: GymSession) -> SessionResult:
+    """Truth of a session, and what the coach on skeletons says of it."""
+    done = repetitions_of(net, session)
     truth = tuple(SpokenFeedback(f.time_s, f.text, f.action, f.exercise, f.mistake) for f in session.feedbacks)
     name = f"{session.split} {session.seed}"
     return SessionResult(TimedSession(name, session.duration_s, truth, session.kind != "exercise"), spoken(done))

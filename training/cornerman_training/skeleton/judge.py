@@ -32,8 +32,8 @@ def _hip_offset(shoulder: Array, hip: Array, end: Array) -> Array:
     return out
 
 
-def channels(points: Array, build: Build) -> Array:
-    """[T, channels] in degrees and ratios, in the order of `CHANNELS`."""
+def channels(points: Array, build: Build, kneeling: bool = True) -> Array:
+    """[T, channels] in degrees and ratios, in the order of `CHANNELS`; `kneeling`: push-ups on knees are possible."""
     p = points
     rows = np.arange(len(p))
     knee = angle_deg(p[:, _HIP], p[:, _KN], p[:, _AN])  # [T,2]
@@ -51,7 +51,7 @@ def channels(points: Array, build: Build) -> Array:
     past = (p[:, _KN, 2] - p[:, _TOE, 2]) / build.foot
     # A push-up on the knees has its line from shoulder to knee.
     kneels = (p[:, _KN, 1].mean(1) < 0.16 * build.height) & (p[:, _AN, 1].mean(1) > 0.5 * p[:, _KN, 1].mean(1))
-    kneels &= (np.abs(trunk[:, 1]) < 0.8 * build.torso) & (knee.mean(1) < 150)
+    kneels &= (np.abs(trunk[:, 1]) < 0.8 * build.torso) & (knee.mean(1) < 150) & kneeling
     end = np.where(kneels[:, None], p[:, _KN].mean(1), p[:, _AN].mean(1))
     gap = np.abs(p[:, 13, 0] - p[:, 14, 0])
     over = (p[:, _HIP, 1] - p[:, _KN, 1]) / build.thigh

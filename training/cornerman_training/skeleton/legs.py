@@ -109,10 +109,11 @@ def jumping_jack(rng: Generator, build: Build, s: Array, side: Array, wrong: Wro
     plane, flex = rng.uniform(-0.15, 0.5), rng.uniform(0.0, 0.6)
     start = rng.uniform(0.1, 0.3)
     lag = rng.uniform(0.9, 1.15)
+    rest = 0.35 if rng.uniform() < 0.5 else start  # where an arm that does not rise stays
     for i in (0, 1):
         mine = np.where(side.astype(int) == i, np.clip(strength(wrong, "one_arm", s), 0, 1), 0.0)
         peak = top - (top - rng.uniform(1.3, 1.8)) * low
-        peak = peak - (peak - 0.35) * mine
+        peak = peak - (peak - rest) * mine
         swing_arm(build, t, i, start + (peak - start) * np.clip(s * lag, 0, 1), plane, flex, rng.uniform(0.6, 1.6))
     return t
 
@@ -165,7 +166,8 @@ def high_knees(rng: Generator, build: Build, s: Array, side: Array, wrong: Wrong
     t = upright(build, n, float(rng.uniform(0.7, 1.3)))
     top = np.radians(rng.uniform(92, 126) - rng.uniform(36, 56) * np.clip(strength(wrong, "low_knees", s), 0, 1.2))
     folded = rng.uniform(1.1, 2.0)
-    style, amount = int(rng.integers(4)), rng.uniform(0.3, 1.0)
+    # Bent arms as in running, or still ones; straight arms that swing are marching.
+    style, amount, bent = int(rng.integers(4)), rng.uniform(0.3, 1.0), rng.uniform(1.1, 1.9)
     t.lean = t.lean + rng.uniform(-0.04, 0.1) - rng.uniform(0.22, 0.32) * strength(wrong, "leaning_back", s)
     t.pelvis[:, 1] += rng.uniform(0, 0.03) * h * s
     for i in (0, 1):
@@ -180,11 +182,11 @@ def high_knees(rng: Generator, build: Build, s: Array, side: Array, wrong: Wrong
         t.heels[:, i] = rng.uniform(0, 0.7) * mine
         other = np.where(side.astype(int) == i, 0.0, s)
         if style == 0:
-            swing_arm(build, t, i, 0.2 + amount * (other - 0.4 * mine), 1.5, 1.5, 1.57)
+            swing_arm(build, t, i, 0.2 + amount * (other - 0.4 * mine), 1.5, bent, 1.57)
         elif style == 1:
             swing_arm(build, t, i, 0.15, 0.3, 0.3, 1.57)
         elif style == 2:
             swing_arm(build, t, i, 0.1, 1.2, 1.5, 1.57)
         else:
-            swing_arm(build, t, i, 0.3 + amount * 2.4 * other, 1.4, 0.3, 1.57)
+            swing_arm(build, t, i, 0.15, 0.3, 0.3 + amount * 1.6, 1.57)
     return t

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
 from cornerman_pose.measures import rule_value
 from cornerman_pose.movements import exercise_names, form_rules, movements
@@ -19,6 +18,7 @@ from cornerman_training.skeleton.manners import Wrong
 from cornerman_training.skeleton.posing import Array, PoseTrack, concatenated, skeleton, waves
 from cornerman_training.skeleton.sport import box, climb, dance, march, walk
 from cornerman_training.skeleton.timing import FPS, SetPlan, plan_set
+from cornerman_training.skeleton.world import World
 from cornerman_training.skeleton.yoga import lie, yoga
 
 Form = Callable[[Generator, Build, Array, Array, Wrong], PoseTrack]
@@ -28,10 +28,11 @@ FORM: dict[str, Form] = {
     "biceps_curl": arms.biceps_curl, "lateral_raise": arms.lateral_raise, "deadlift": legs.deadlift,
     "high_knees": legs.high_knees, "glute_bridge": floor.glute_bridge,
 }  # fmt: skip
+_OFTEN = {"squat": 1.6, "push_up": 2.0, "lunge": 1.6, "deadlift": 1.6}  # more ways to do them wrong
 Idle = Callable[[Generator, Build, int], PoseTrack]
 IDLE: dict[str, tuple[Idle, float]] = {
     "stand": (stand, 2.0), "talk": (talk, 1.6), "sit": (sit, 2.0), "rise_and_sit": (rise_and_sit, 0.8),
-    "walk": (walk, 2.2), "march": (march, 2.0), "box": (box, 1.2), "shrug": (shrug, 1.0),
+    "walk": (walk, 2.2), "march": (march, 2.6), "box": (box, 1.2), "shrug": (shrug, 1.0),
     "dance": (dance, 1.0), "reach": (reach, 2.0),
     "yoga": (yoga, 1.8), "lie": (lie, 0.5), "climb": (climb, 0.4),
 }  # fmt: skip
@@ -39,41 +40,6 @@ IDLE: dict[str, tuple[Idle, float]] = {
 ON_FLOOR = frozenset({"lie", "climb", "push_up", "plank", "sit_up", "glute_bridge"})
 _AFTER = 5  # frames after the end of a repetition in which it is judged
 _RULES = {m.name: [(i, r) for i, r in enumerate(form_rules()) if r.exercise == m.name] for m in movements()}
-
-
-@dataclass(slots=True)
-class World:
-    """Points [T,20,3] in metres (y up) and labels; `excess` [T,R] is NaN where a mistake is not judged,
-    `measures` [T,M] are the true channels of `cornerman_pose.measures`.
-
-    `exercise` [T] indexes `exercise_names()`, `certainty` [T] is the weight of that label, `phase` [T] is -1 outside
-    repetitions, `ends` are (first frame, last frame, exercise), `left` [T,3] the direction of the body's left.
-    """
-
-    points: Array
-    left: Array
-    exercise: NDArray[np.int64]
-    certainty: Array
-    phase: Array
-    ends: list[tuple[int, int, int]]
-    excess: Array
-    measures: Array
-    build: Build
-
-    def later(self, frames: int) -> World:
-        """The same without the first `frames`; repetitions that ended in them are gone."""
-        ends = [(max(first - frames, 0), last - frames, e) for first, last, e in self.ends if last >= frames]
-        return World(
-            points=self.points[frames:],
-            left=self.left[frames:],
-            exercise=self.exercise[frames:],
-            certainty=self.certainty[frames:],
-            phase=self.phase[frames:],
-            ends=ends,
-            excess=self.excess[frames:],
-            measures=self.measures[frames:],
-            build=self.build,
-        )
 
 
 @dataclass(slots=True)
@@ -110,15 +76,20 @@ def _idle(rng: Generator, build: Build, frames: int) -> _Part:
     return _Part(IDLE[kind][0](rng, build, n), kind, drift=drift)
 
 
+def _exercise(rng: Generator) -> str:
+    weight = np.array([_OFTEN.get(name, 1.0) for name in FORM])
+    return str(rng.choice(list(FORM), p=weight / weight.sum()))
+
+
 def _parts(rng: Generator, build: Build, frames: int) -> list[_Part]:
     quiet = rng.uniform() < 0.2
-    favourite = str(rng.choice(list(FORM)))
+    favourite = _exercise(rng)
     out: list[_Part] = []
     left = frames
     while left > 0:
         part = None
         if not quiet and left > 12 and rng.uniform() < 0.7:
-            part = _set(rng, build, favourite if rng.uniform() < 0.5 else str(rng.choice(list(FORM))), left)
+            part = _set(rng, build, favourite if rng.uniform() < 0.5 else _exercise(rng), left)
         part = part or _idle(rng, build, left)
         if out and rng.uniform() < 0.85 and left > 14:
             k = int(rng.uniform(0.5, 1.6) * FPS)
@@ -207,12 +178,13 @@ def draw_world(rng: Generator, frames: int) -> World:
         excess=np.full((n, len(form_rules())), np.nan),
         measures=channels(clean, build),
         build=build,
+        visible=np.ones(n, dtype=np.bool_),
     )
     yaw, place = np.zeros(n), np.zeros((n, 2))
     stands, lies = rng.uniform(-np.pi, np.pi), rng.uniform(-np.pi, np.pi)
     if rng.uniform() < 0.5:  # most people face the camera, or show their side
         stands = float(rng.choice([0.0, 0.0, 0.7, -0.7, 1.57, -1.57])) + rng.normal(0, 0.25)
-        lies = float(rng.choice([0.0, 1.57, -1.57, 1.57, -1.57, 0.8, -0.8])) + rng.normal(0, 0.2)
+        lies = float(rng.choice([0.0, 0.0, 1.57, -1.57, 1.57, -1.57, 0.8, -0.8])) + rng.normal(0, 0.2)
     start = 0
     here = np.zeros(2)
     for part in parts:

@@ -33,13 +33,15 @@ def walk(rng: Generator, build: Build, n: int) -> PoseTrack:
 
 
 def march(rng: Generator, build: Build, n: int) -> PoseTrack:
-    """Marching on the spot at the pace of walking: knees up to the hips, feet under them or behind, arms swing."""
+    """Marching on the spot at the pace of walking: straight arms swing, knees rise to the hips, legs folded or not."""
     h, time = build.height, seconds(n)
     t = upright(build, n, float(rng.uniform(0.7, 1.4)))
     pace = 2 * np.pi * time * rng.uniform(0.4, 0.95) + rng.uniform(0, 6)
-    top = rng.uniform(0.4, 1.75)
-    arms, bent = rng.uniform(0.0, 0.9), rng.choice([0.2, 1.5])
-    fold = rng.uniform(-0.6, 0.2)
+    arms, bent = rng.uniform(0.3, 1.9), rng.uniform(0.0, 0.6)
+    top = rng.uniform(0.4, 1.9)
+    if top < 1.1 and rng.uniform() < 0.5:
+        arms, bent = rng.uniform(0.0, 0.9), rng.uniform(0.0, 1.6)
+    fold = rng.uniform(-0.6, 0.2) if rng.uniform() < 0.7 else rng.uniform(0.2, 1.0)
     for i in (0, 1):
         w = np.clip(np.sin(pace + np.pi * i), 0, 1)
         a = top * w

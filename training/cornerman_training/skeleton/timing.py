@@ -66,16 +66,16 @@ def plan_set(rng: Generator, exercise: str, names: tuple[str, ...], frames: int)
     """A set that fits into `frames`, or None when no repetition does."""
     usual = USUAL_S[exercise]
     tempo = usual / float(
-        np.exp(rng.uniform(np.log(0.33), np.log(2.1))) if rng.uniform() < 0.8 else rng.uniform(0.8, 1.25)
+        np.exp(rng.uniform(np.log(0.33), np.log(2.5))) if rng.uniform() < 0.8 else rng.uniform(0.8, 1.25)
     )
-    gap = 0.0 if rng.uniform() < 0.45 else float(rng.exponential(0.5))
+    gap = 0.0 if rng.uniform() < 0.45 else float(rng.exponential(0.5 if rng.uniform() < 0.7 else 1.5))
     uneven, rest = float(rng.uniform(0.33, 0.67)), float(rng.choice([0.0, 0.0, 0.15, 0.5]))
     share = float(rng.choice([0.0, 0.15, 0.5, 1.0], p=[0.25, 0.2, 0.3, 0.25]))
     favourite = str(rng.choice(names))
     alternate = exercise == "high_knees" or (exercise in ("lunge", "biceps_curl") and rng.uniform() < 0.5)
     side = int(rng.integers(2))
     hang = exercise == "high_knees"
-    partial = rng.uniform() < 0.08
+    partial = rng.uniform() < 0.25
     s: list[float] = []
     phase: list[float] = []
     sides: list[float] = []
@@ -108,7 +108,7 @@ def plan_set(rng: Generator, exercise: str, names: tuple[str, ...], frames: int)
             p = p[: max(room, 0)]
         start = len(s)
         tri = 1 - np.abs(2 * p - 1)
-        amount = float(rng.uniform(0.25, 0.75)) if partial and rng.uniform() < 0.4 else float(rng.uniform(0.95, 1.03))
+        amount = float(rng.uniform(0.35, 0.75)) if partial and rng.uniform() < 0.5 else float(rng.uniform(0.95, 1.03))
         s.extend(tri * tri * (3 - 2 * tri) * amount)
         phase.extend(p)
         sides.extend([float(side)] * len(p))

@@ -108,11 +108,11 @@ export class Numbers {
 
   ended(event) {
     if (event.type !== "end" || event.status !== "done" || event.silent) return;
-    const { captured_at_s: from, decided_at_s: decided, first_token_at_s: first, done_at_s: done } = event.times;
+    const { captured_at_s: from, decided_at_s: decided, first_token_at_s: first } = event.times;
     if (event.kind === "feedback" && decided && first) this.note("first word", (first - decided) * 1000);
     if (event.kind === "feedback" && from && first) this.note("total", (first - from) * 1000);
     if (event.ttft_ms) this.note("ttft", event.ttft_ms);
-    if (first && done > first && event.n_output_tokens > 1) this.note("tokens", event.n_output_tokens / (done - first));
+    if (event.tokens_per_s) this.note("tokens", event.tokens_per_s);
   }
 
   note(name, value) {
