@@ -94,6 +94,8 @@ class EventLines:
             "latency_ms": latency_ms(event.times),
             "picture_age_s": round(event.picture_age_s, 3),
         }
+        if event.frame_pts_s:
+            line |= {"oldest_pts_s": round(event.frame_pts_s[0], 3), "frames": len(event.frame_pts_s)}
         if event.cost:
             line["cost"] = round(event.cost, 6)
         if event.tokens_guessed:

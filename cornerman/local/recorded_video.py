@@ -66,7 +66,7 @@ class RecordedVideo:
         except MediaError as error:
             self.error = str(error)
             with contextlib.suppress(queue.Empty):
-                while self._queue.get_nowait() is not None:  # whoever waits for room goes on
+                while self._queue.get_nowait() is not None:  # a caller that waits for room goes on
                     self.dropped += 1
 
     def _write(self, jpeg: bytes, at_s: float) -> None:

@@ -62,12 +62,12 @@ class SourceRecorder:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def begin(self) -> None:
-        """Starts to follow from here on; capture sees at its next picture that somebody watches.
+        """Starts to follow from here on; capture sees a viewer at its next picture.
 
         Raises:
             RetryableError: no answer.
         """
-        await self._say_watching()
+        await self._sign_as_viewer()
         self._event_id = await self._bus.newest_id(self._keys.feedback(self._source_id))
         ring = self._keys.display(self._source_id)
         self._picture_id = await self._newest_picture(ring)
@@ -160,10 +160,10 @@ class SourceRecorder:
         return folder
 
     async def _tick(self) -> None:
-        """Now and then: somebody watches, the counters, the files and their bounds."""
+        """Every second: the sign of a viewer, the counters, the files and their bounds."""
         while True:
             with contextlib.suppress(RetryableError):  # the followers wait for a lost server
-                await self._say_watching()
+                await self._sign_as_viewer()
                 await self._read_counters()
             recording = self._recording
             if recording is not None and not self._failed:
@@ -177,7 +177,7 @@ class SourceRecorder:
                         await self._end(recording)
             await asyncio.sleep(TICK_S)
 
-    async def _say_watching(self) -> None:
+    async def _sign_as_viewer(self) -> None:
         with redis_errors():
             await self._bus.redis.set(self._keys.watching(self._source_id), b"1", px=WATCH_TTL_MS)
 

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from cornerman.local.source_args import id_of, normal_url
 from cornerman_common.look_checks import check_look
 from cornerman_shared.errors import ConfigError
+from cornerman_shared.settings.explain import explain
 from cornerman_shared.settings.source import Mode, SourceSpec
-from cornerman_shared.settings.tree import explain
 
 if TYPE_CHECKING:
     from cornerman_shared.settings.tree import Settings

@@ -43,7 +43,7 @@ def to_vtt(known: Sequence[Caption]) -> str:
 
 
 def to_srt(known: Sequence[Caption]) -> str:
-    """SubRip. It knows no escapes: a word joiner, which nobody sees, keeps players from taking words for tags, and wide
+    """SubRip. It knows no escapes: an invisible word joiner keeps players from taking words for tags, and wide
     braces from hiding what is in them.
 
     >>> print(to_srt([Caption(1.0, 3.0, "correct", "Hips --> knees")]), end="")

@@ -38,12 +38,15 @@ from cornerman_media.opening import (
     undecodable,
 )
 from cornerman_media.stamps import DECODING_TIMES, StampChooser
+from cornerman_media.start_codes import DELIMITER_BYTES, SAME, change_in
 from cornerman_media.timestamps import TimeRepair
 from cornerman_media.tracks import choose_video
 from cornerman_media.upright import UprightPictures
 
 BROKEN_MAX: Final = 300
 """So many packets in a row that cannot be decoded mean that nothing more will come of it."""
+
+MPEG_TS: Final = "mpegts"
 
 UNREAD_PART: Final = 0.2
 """A Matroska file whose frames end so far before its bytes do was damaged on the way: its reader stops silently."""
@@ -100,7 +103,7 @@ class VideoReader:
         self.shown = shown_name(source, options)
         self._path = None if options.format in DEVICE_FORMATS else local_path(source)
         self._quiet_s = options.read_timeout_s
-        self._max_pixels = options.max_pixels
+        self._options = options
         self._follow = options.follow and self._path is not None
         self._container = open_container(source, options)
         try:
@@ -114,6 +117,9 @@ class VideoReader:
             self._container.close()
             raise
         self._stream.thread_type = "AUTO"
+        self._decoder = self._stream.codec_context
+        self._codec = SAME.get(self._decoder.name, "") if self.info.container == MPEG_TS else ""
+        """The codec as it may change on the way; "" = it does not."""
         if hasattr(av.stream, "Discard"):  # PyAV 16 or later; without it, other variants of HLS are downloaded, too
             for stream in self._container.streams:
                 if stream is not self._stream:
@@ -234,14 +240,14 @@ class VideoReader:
     def _why_none(self) -> str:
         # A decoder refuses a size with the error of a damaged picture.
         if self.broken_packets and not self._stream.codec_context.width:
-            return f": {undecodable(self._max_pixels)}"
+            return f": {undecodable(self._options.max_pixels)}"
         held = f"{self.packets_read} packets without a key frame to begin with" if self.packets_read else "it has none"
         return f" ({self.note or held}); record it again, or give another video"
 
     def _look_at_shape(self, picture: av.VideoFrame) -> None:
         """Broadcasts change size and shape of pixels; a container that overrides the codec keeps the last word."""
         self._size = (picture.width, picture.height)
-        aspect = self._stream.codec_context.sample_aspect_ratio
+        aspect = self._decoder.sample_aspect_ratio
         if aspect and aspect != self._codec_aspect:
             self._codec_aspect = aspect
             self.pixel_aspect = aspect
@@ -251,7 +257,7 @@ class VideoReader:
         broken_in_a_row = 0
         for packet in self._packets(interrupted):
             try:
-                frames = packet.decode()
+                frames = self._decode(packet)
             except av.error.EOFError:
                 return
             except (av.error.FFmpegError, ValueError) as error:
@@ -268,6 +274,24 @@ class VideoReader:
             for frame in frames:
                 broken_in_a_row = 0
                 yield frame
+
+    def _decode(self, packet: av.Packet) -> list[av.VideoFrame]:
+        if packet.size == 0:
+            return self._decoder.decode(None)
+        change = change_in(bytes(packet), self._codec) if self._codec and packet.is_keyframe else None
+        if change is None:
+            return self._decoder.decode(packet)
+        at, codec = change
+        held = []
+        if at > DELIMITER_BYTES:
+            last, first = av.Packet(bytes(packet)[:at]), av.Packet(bytes(packet)[at:])
+            last.pts, last.dts, last.time_base = packet.pts, packet.dts, packet.time_base
+            held, packet = self._decoder.decode(last), first
+        held += self._decoder.decode(None)
+        self._codec, self._decoder = codec, av.CodecContext.create(codec, "r")
+        self._decoder.options = codec_options(self._options)
+        self._decoder.thread_type = "AUTO"
+        return [*held, *self._decoder.decode(packet)]
 
     def _packets(self, interrupted: Callable[[], bool] | None) -> Iterator[av.Packet]:
         failed_in_a_row = 0

@@ -11,7 +11,7 @@ from cornerman_generator.protocol import TextDelta, Wants
 from cornerman_shared.bus.chunk_input import ChunkInput
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD
-from cornerman_shared.bus.messages import DeltaEvent, EndEvent, Question, Request, StartEvent
+from cornerman_shared.bus.messages import DeltaEvent, EndEvent, ErrorEvent, Question, Request, StartEvent
 from cornerman_shared.bus.registry import update_source
 from tests.integration.decider_harness import decider, features, has_decided, register, requests, send
 from tests.integration.generator_harness import worker
@@ -120,6 +120,19 @@ async def test_coach_is_not_made_to_speak(bus: Bus) -> None:
 
 async def _is_forgotten(bus: Bus) -> bool:
     return not await bus.redis.hexists(bus.keys(SOURCE).decider_state(SOURCE), LAST_FEEDBACK_FIELD)
+
+
+async def test_broken_strategy_is_told_after_an_instruction(bus: Bus) -> None:
+    await watch(bus, "scene")
+    async with decider(bus):
+        await send(bus, await features(bus, 0))
+        await until(lambda: requests(bus))
+        nowhere = {"speak": {"strategy": "head", "head": "/nowhere"}, "say": {"prompt": NEW}}
+        await update_source(bus, SOURCE, nowhere)
+        await until(lambda: _count(bus, 2))  # the place of the interrupted answer is taken all the same
+        await send(bus, await features(bus, 1))
+        (error,) = await until(lambda: events(bus, ErrorEvent))
+    assert "/nowhere" in error.message
 
 
 async def test_other_changes_interrupt_nothing(bus: Bus) -> None:

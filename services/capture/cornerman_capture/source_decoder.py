@@ -18,7 +18,7 @@ from cornerman_capture.pacing import Pacer
 from cornerman_capture.scaling import FrameScaler
 from cornerman_capture.source_state import SourceState, StateChange
 from cornerman_capture.thread_queue import LIVE_DEPTH, LOSSLESS_DEPTH, ThreadEvent, ThreadQueue
-from cornerman_common.looks import too_short
+from cornerman_common.looks import note_of_start, too_short
 from cornerman_media.clock import ClockWatch
 from cornerman_media.timestamps import believable_interval
 from cornerman_shared.backoff import Backoff
@@ -91,6 +91,7 @@ class SourceDecoder:
         self._watch = ClockWatch()
         self._frame_at_s = self._made_at_s = clock.monotonic_s()
         self._goes_on_behind_s = -1.0  # a continued file is decoded, and not used, up to here
+        self._first_s = 0.0  # media time of the first frame
         self._polled_at_s = self._frame_at_s  # when the source last asked whether to stop
         self._replaced = 0
         self._thread = threading.Thread(target=self._run, name="decoder", daemon=True)
@@ -224,6 +225,8 @@ class SourceDecoder:
         nominal_s = believable_interval(info.nominal_s)
         if not again:
             self.chunker = self._first_chunker(nominal_s)
+            note = note_of_start(self._look, max(0.0, self._goes_on_behind_s, self._first_s))
+            self._change(lambda state: state.remark(note))
             self.state.can_fail = not info.live
         elif info.live:
             self._watch.restart()
@@ -251,6 +254,7 @@ class SourceDecoder:
             first_s = place.pts_s + nominal_s
         else:
             first_s, self._goes_on_behind_s = 0.0, place.pts_s
+        self._first_s = first_s
         index = place.chunks if plan.lossless else 0
         return Chunker(look_cutter(self._look, nominal_s), nominal_s, first_s=first_s, first_index=index)
 
@@ -296,6 +300,8 @@ class SourceDecoder:
             self._previews.encode(frame, pts_s)
         if sampled:
             chunk = self.chunker.push(pts_s, self._scaler.rgb(frame), available_at_s)
+            if chunk is not None and self.chunker.due == 1 and self._look.kind == "poll":
+                self._change(lambda state: state.remark(self._watch.note))
             if chunk is not None and chunk.index >= self.plan.skip:
                 self.behind += self.chunks.put(chunk)
         return True

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from cornerman_common.looks import READS_CHUNKS, look_plan
-from cornerman_shared.chunk import CHUNK_FRAMES
+from cornerman_common.looks import look_plan
+from cornerman_shared.chunk import CHUNK_FRAMES, READS_CHUNKS
 from cornerman_shared.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 FRAMES: Final[dict[Look, int]] = {"chunk": CHUNK_FRAMES, "poll": 16, "stride": CHUNK_FRAMES}
 """Frames of a look where `watch.frames` is 0."""
 
-READS_CHUNKS: Final = ("head", "skeleton", "llm")
-"""Strategies that were trained on chunks, and judge no other look."""
-
 
 @dataclass(frozen=True, slots=True)
 class LookPlan:
@@ -50,10 +47,9 @@ class LookPlan:
         """Moments of a poll that have a frame of their own: fewer than `frames` where `sample_fps` is low."""
         return max(1, min(self.frames, math.floor(self.window_s * self.sample_fps + 1e-6)))
 
-    @property
-    def first_poll_s(self) -> float:
-        """Media time of the first poll, about: the first multiple of the interval at which the window is full."""
-        return max(1, math.ceil(self.window_s / self.interval_s - 1e-6)) * self.interval_s
+    def first_poll_s(self, since_s: float = 0.0) -> float:
+        """Media time of the first poll, about, of frames since `since_s`: a multiple of the interval, window full."""
+        return max(1, math.ceil((since_s + self.window_s) / self.interval_s - 1e-6)) * self.interval_s
 
 
 def kind_of(spec: SourceSpec) -> Look:
@@ -70,6 +66,14 @@ def look_plan(spec: SourceSpec) -> LookPlan:
     return plan_of(kind_of(spec), spec.watch, spec.speak)
 
 
+def note_of_start(plan: LookPlan, since_s: float = 0.0) -> str:
+    """When the first poll of a run that begins at `since_s` comes, for people; empty for other looks."""
+    if plan.kind != "poll":
+        return ""
+    at_s = plan.first_poll_s(since_s)
+    return f"the first poll comes at {at_s:g} s, when its window of {plan.window_s:g} s is full"
+
+
 def too_short(plan: LookPlan, sampled: int, length_s: float) -> str:
     """Why a source gave no look, for people.
 
@@ -79,7 +83,7 @@ def too_short(plan: LookPlan, sampled: int, length_s: float) -> str:
         length_s: media time of its last frame, seconds.
     """
     if plan.kind == "poll":
-        return f"too short for a poll: {length_s:.1f} s; the first comes at {plan.first_poll_s:g} s"
+        return f"too short for a poll: {length_s:.1f} s; the first comes at {plan.first_poll_s():g} s"
     what = "a chunk" if plan.kind == "chunk" else "a look"
     needed = (plan.frames - 1) * plan.stride + 1
     needed_s = needed / plan.sample_fps

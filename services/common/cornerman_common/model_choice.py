@@ -243,7 +243,7 @@ class _Choosing:
         """`generator.adapters`, with those that are named by `say.adapter` of settings that start the generator."""
         if not self._loads_generator:
             return settings.generator.adapters
-        return adapters_named(settings.generator.adapters, (one.say for one in (settings, *settings.sources)))
+        return adapters_named(settings.generator.adapters, [settings.say, *(source.say for source in settings.sources)])
 
     def _calibrated_head(self) -> Path | None:
         """Folder of the head that decides, or of the one trained together with the generator's model."""

@@ -19,9 +19,9 @@ import yaml
 from pydantic import Field, ValidationError
 
 from cornerman_shared.errors import ConfigError
+from cornerman_shared.settings.explain import explain
 from cornerman_shared.settings.files import parse_settings
 from cornerman_shared.settings.source import Mode, Plain, SaySettings, Section, SpeakSettings, WatchSettings
-from cornerman_shared.settings.tree import explain
 
 SavedKind = Literal["profile", "preset"]
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cornerman_common.gate import GateState, pass_gate
-from cornerman_common.looks import READS_CHUNKS
 from cornerman_decider.state import chunk_ref, extend_context, unreferenced_blobs
 from cornerman_decider.strategy import FormProposal, StrategyError
+from cornerman_shared.chunk import READS_CHUNKS
 
 if TYPE_CHECKING:
     from cornerman_decider.state import DeciderState, Memory

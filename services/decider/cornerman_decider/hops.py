@@ -173,7 +173,7 @@ class DeciderHops:
     def cancelled(
         self, state: DeciderState, source_id: str, request: OpenRequest, cause: str, attempt: int, now_s: float
     ) -> Hop:
-        """Ends a request of the state once as cancelled, whoever works on it."""
+        """Ends a request of the state once as cancelled, also while a generator works on it."""
         k = self._keys
         event = end_event(source_id, request, "cancelled", cause, attempt, now_s, state.incarnation)
         hop = Hop().once(k.open_requests, request.request_id).event(k, event, self._bus.feedback_maxlen)

@@ -1,7 +1,7 @@
 """A new instruction while a source is watched: what it makes void, and what is said at once. Pure.
 
 What was said, learned and shown under the old instruction has no part in what follows. The strategy is asked about
-the newest chunk once more, so that nobody waits for the next one.
+the newest chunk once more, without waiting for the next one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 REASON = "new_instruction"
 ALL_IS_NEW = 255.0
-"""Change of the picture, in mean grey levels, for somebody who has not commented on it yet."""
+"""Change of the picture, in mean grey levels, for a model that has not commented on it yet."""
 
 
 def instruction_of(say: SaySettings) -> str:
@@ -81,12 +81,7 @@ def features_again(spec: SourceSpec, state: DeciderState, chunk: ChunkRef) -> Fe
     )
 
 
-def interrupted_action(state: DeciderState) -> Action | None:
-    """The verdict of the newest request of the source's own that is still open; None = nobody is interrupted."""
-    return next((request.action for request in reversed(state.open) if request.kind == "feedback"), None)
-
-
-def request_anew(decision: Decision, spec: SourceSpec, now_s: float) -> Request | None:
+def request_again(decision: Decision, spec: SourceSpec, now_s: float) -> Request | None:
     """The request of a decision about the newest chunk, under an id of its own; None if it is silent."""
     state = decision.state
     if not decision.speak or state.latest is None:

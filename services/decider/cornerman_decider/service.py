@@ -13,17 +13,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cornerman_decider.hops import STAGE, DeciderHops
+from cornerman_decider.instruction_worker import InstructionWorker
 from cornerman_decider.question_worker import QuestionWorker
+from cornerman_decider.request_supervisor import RequestSupervisor
 from cornerman_decider.retired_runs import EVERY_S, RetiredRuns
 from cornerman_decider.source_worker import SourceWorker
-from cornerman_decider.stored_state import load_state
+from cornerman_decider.stored_state import load_state, read_last_feedback
 from cornerman_decider.strategies.factory import Strategies
 from cornerman_decider.strategy_runner import StrategyRunner
 from cornerman_decider.trouble import Trouble
 from cornerman_shared.aio import cancel_all, first_of, retry, wait_or_timeout
 from cornerman_shared.bus.commit import commit_with_retry, give_up, retry_forever
 from cornerman_shared.bus.consumer import Consumer
-from cornerman_shared.bus.hop import Hop
+from cornerman_shared.bus.hop import Hop, HopResult
 from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.mending import mend_source
 from cornerman_shared.bus.messages import Features, Question
@@ -237,13 +239,22 @@ class Shard:
             bus, metrics = self._bus, self._context.metrics
             runner = StrategyRunner(bus, self._strategies, metrics)
             asked = QuestionWorker(bus, self._hops)
-            load = partial(load_state, bus, self._hops, self._lease, source_id)
             mend = partial(mend_source, bus, source_id, STAGE)
-            worker = SourceWorker(bus, self._lease, spec, runner, asked, Trouble(), metrics, load, mend)
+            requests = RequestSupervisor(bus, self._hops, source_id, self._send, mend)
+            instructions = InstructionWorker(bus, self._hops, requests, runner, self._send)
+            load = partial(load_state, bus, self._hops, self._lease, source_id)
+            last = partial(read_last_feedback, bus, source_id)
+            worker = SourceWorker(
+                *(bus, self._lease, spec, runner, requests, instructions, asked, Trouble(), metrics, load, last, mend)
+            )
             for features in self._buried.pop(source_id, ()):
                 worker.push(features, None)
             self._workers[source_id] = (worker, tasks.create_task(worker.run(), name=f"source:{source_id}"))
         return self._workers[source_id][0]
+
+    async def _send(self, hop: Hop) -> HopResult:
+        lease = self._lease
+        return await retry_forever(lambda: hop.run(self._bus.scripts, fence=lease.fence, generation=lease.generation))
 
     async def _stored_spec(self, source_id: str) -> SourceSpec | None:
         """Settings of a source that the cached registry lacks; None if there are none or they cannot be read."""

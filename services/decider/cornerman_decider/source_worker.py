@@ -15,8 +15,6 @@ from redis.exceptions import ResponseError
 
 from cornerman_decider.chunk_order import ChunkOrder
 from cornerman_decider.hops import STAGE, DeciderHops
-from cornerman_decider.instruction import interrupted_action, is_new_instruction, request_anew
-from cornerman_decider.request_keeper import RequestKeeper
 from cornerman_decider.requests import request_for
 from cornerman_decider.state import (
     DeciderState,
@@ -25,7 +23,6 @@ from cornerman_decider.state import (
     new_run,
     unreferenced_blobs,
 )
-from cornerman_decider.stored_state import read_last_feedback
 from cornerman_shared.aio import wait_or_timeout
 from cornerman_shared.bus.commit import commit_with_retry, give_up, publish_error, retry_forever
 from cornerman_shared.bus.hop import Hop, HopResult
@@ -39,12 +36,15 @@ if TYPE_CHECKING:
 
     from cornerman_decider.chunk_order import OrderedEntry
     from cornerman_decider.core import Decision
+    from cornerman_decider.instruction_worker import InstructionWorker
     from cornerman_decider.question_worker import QuestionWorker
+    from cornerman_decider.request_supervisor import RequestSupervisor
     from cornerman_decider.stored_state import StoredState
     from cornerman_decider.strategy_runner import StrategyRunner
     from cornerman_decider.trouble import Trouble
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.delivery import Delivery
+    from cornerman_shared.bus.last_feedback import LastFeedback
     from cornerman_shared.bus.lease import Lease
     from cornerman_shared.bus.messages import BlobRef, Features, Question
     from cornerman_shared.process.metrics import Metrics
@@ -62,6 +62,7 @@ class SourceWorker:
     Args:
         spec: the source's settings; `change` gives new ones.
         load: reads the state that the last hop saved.
+        read_last: reads what was said last about the source.
         mend: deletes damaged data of the source; gives what it was.
     """
 
@@ -71,10 +72,13 @@ class SourceWorker:
         lease: Lease,
         spec: SourceSpec,
         runner: StrategyRunner,
+        requests: RequestSupervisor,
+        instructions: InstructionWorker,
         questions: QuestionWorker,
         trouble: Trouble,
         metrics: Metrics,
         load: Callable[[], Awaitable[StoredState]],
+        read_last: Callable[[], Awaitable[LastFeedback | None]],
         mend: Callable[[], Awaitable[list[str]]],
     ) -> None:
         self._load = load
@@ -99,7 +103,9 @@ class SourceWorker:
         self._order = self._new_order(0)
         self._gaps: list[Gap] = []  # given up since the last hop; written with the next one
         self._to_free: tuple[BlobRef, ...] = ()  # blobs of the run before; freed with the next hop
-        self._keeper = RequestKeeper(bus, self._hops, spec.source_id, self._run_hop, mend)
+        self._requests = requests
+        self._instructions = instructions
+        self._read_last = read_last
 
     def push(self, features: Features, delivery: Delivery[Features] | None) -> None:
         """Queues a chunk's features; no delivery = its entry was buried and only its place in the order is left."""
@@ -147,7 +153,7 @@ class SourceWorker:
             await self._answer_questions()
             await self._decide_ready()
             if self._state.open:
-                self._state = await self._keeper.expire_overdue(self._state)
+                self._state = await self._requests.expire_overdue(self._state)
             await self._wait()
 
     async def _contain(self, error: Exception) -> None:
@@ -270,7 +276,7 @@ class SourceWorker:
             if not self._registered:
                 await self._questions.refuse_first()
                 continue
-            self._state = await self._keeper.refresh(self._state)  # those that have ended leave room for others
+            self._state = await self._requests.refresh(self._state)  # those that have ended leave room for others
             after = await self._questions.take_first(self._state, self.spec)
             if after is None:
                 await self._load_state()
@@ -282,22 +288,19 @@ class SourceWorker:
 
     async def _follow_settings(self) -> None:
         """Puts changed settings in force between two chunks; a new instruction takes the place of a running answer."""
-        self.spec = spec = self._wanted
-        if not self._registered or not is_new_instruction(self._state, spec.say):
+        self.spec = self._wanted
+        if not self._registered:
             return
-        interrupted = interrupted_action(self._state)
-        self._state = await self._keeper.cancel_feedback(self._state)
-        decision = await self._runner.decide_anew(spec, self._state, interrupted)
-        hop, after = self._hops.instructed(request_anew(decision, spec, self._now_s()), decision, spec)
-        if await self._run_hop(hop) is HopResult.DONE:
-            self._state = after
-        else:
+        after = await self._instructions.follow(self._state, self.spec)
+        if after is None:
             await self._load_state()
+        else:
+            self._state = after
 
     async def _decide_ready(self) -> None:
         while self._order:
             await self._follow_settings()
-            self._state = await self._keeper.refresh(self._state)
+            self._state = await self._requests.refresh(self._state)
             if self._order.is_lossless() and has_open_feedback(self._state):
                 return  # a lossless source waits for the end of its request; a live one stays silent
             item = self._order.pop(self._bus.clock.monotonic_s(), self.spec.speak.gap_s)
@@ -365,7 +368,7 @@ class SourceWorker:
         self._hops.decided(hop, features, decision, spec.speak.strategy, now_s)
         if not decision.speak:
             return decision.state
-        last = await read_last_feedback(self._bus, self.source_id)
+        last = await self._read_last()
         return self._hops.requested(hop, request_for(features, decision, spec, last, now_s), decision.state)
 
     async def _run_hop(self, hop: Hop) -> HopResult:

@@ -100,7 +100,7 @@ class StrategyRunner:
             decision = abstain(features, replace(state, memory={}), speak, "strategy_failed")
             return decision, message
 
-    async def decide_anew(self, spec: SourceSpec, state: DeciderState, interrupted: Action | None) -> Decision:
+    async def decide_again(self, spec: SourceSpec, state: DeciderState, interrupted: Action | None) -> Decision:
         """The decision about the newest chunk once more, under a new instruction.
 
         Args:
@@ -116,7 +116,9 @@ class StrategyRunner:
         decision = silence(after)
         if state.latest is not None and may_speak_again(state, spec, self._bus.clock.now_s()):
             if follows:
-                decision, _ = await self.decide(spec, features_again(spec, after, state.latest), after)
+                decision, error = await self.decide(spec, features_again(spec, after, state.latest), after)
+                if error:  # the next chunk meets and tells it
+                    decision = silence(after)
             if interrupted and not decision.speak:
                 decision = resumed(decision.state, state.latest, interrupted)
         return freeing(decision, state)

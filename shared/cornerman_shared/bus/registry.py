@@ -23,8 +23,8 @@ from cornerman_shared.bus.streams import KEEP_REMOVED_S, read_number, text_of
 from cornerman_shared.errors import ConfigError, MalformedError, RetryableError
 from cornerman_shared.process.logs import get_logger
 from cornerman_shared.redact import is_sealed, remember_url
+from cornerman_shared.settings.explain import explain
 from cornerman_shared.settings.source import MAX_PROMPT, SourceSpec
-from cornerman_shared.settings.tree import explain
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.address_keys import AddressKeys

@@ -6,7 +6,6 @@ Two underscores separate the parts of a nested name: `CORNERMAN_ENCODER__BATCH=4
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import re
@@ -24,12 +23,12 @@ from pydantic_settings import (
 )
 
 from cornerman_shared.errors import ConfigError
-from cornerman_shared.redact import redact_url, remember_secret, remember_url
+from cornerman_shared.redact import remember_secret, remember_url
+from cornerman_shared.settings.explain import SHOWN, explain
 from cornerman_shared.settings.files import read_settings_file
 from cornerman_shared.settings.source import SaySettings, Section, SourceSpec, SpeakSettings, WatchSettings
+from cornerman_shared.settings.variables import check_variables
 
-SHOWN = 200
-"""Characters of a wrong value that an error shows."""
 DEFAULT_FILE = Path("cornerman.yaml")
 
 
@@ -188,9 +187,7 @@ class GeneratorSettings(Section):
     max_line_bytes: Annotated[int, Field(ge=1024, description="openai, vllm: one line from the server, at most")] = (
         1024 * 1024
     )
-    image_slices: Annotated[
-        int, Field(ge=1, le=9, description="MiniCPM: tiles of a large picture, at most, of 64 tokens each")
-    ] = 1
+    image_slices: Annotated[int, Field(ge=1, le=9, description="MiniCPM: tiles of a picture, 64 tokens each")] = 1
     max_input_tokens: Annotated[int, Field(ge=256, le=131072, description="MiniCPM: length of what it reads")] = 8192
     trust_remote_code: Annotated[bool, Field(description="vlm: run code that comes with the model")] = False
     echo_delay_ms: Annotated[float, Field(ge=0, description="echo: sleep before each word")] = 0.0
@@ -239,9 +236,7 @@ class GatewaySettings(Section):
     trusted_proxies: list[str] = Field(
         default_factory=list, description="addresses or networks whose X-Forwarded-For is believed"
     )
-    delay_first_s: Annotated[
-        float, Field(ge=0, le=60, description="the picture's delay until the first words are timed; 5 for slow models")
-    ] = 1.0
+    delay_first_s: Annotated[float, Field(ge=0, le=60, description="the picture's delay before words are timed")] = 1.0
     delay_alpha: Annotated[float, Field(gt=0, le=1, description="weight of the newest words in the delay's mean")] = 0.2
     delay_max_s: Annotated[float, Field(ge=0, le=60, description="the delay, at most; 0 = pictures as they come")] = (
         10.0
@@ -374,7 +369,7 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
     Raises:
         ConfigError: names each invalid field, its value and the allowed values, or a variable of no section.
     """
-    _check_variables()
+    check_variables(os.environ, _sections())
     try:
         return Settings(**dict(flags or {}))
     except ValidationError as error:
@@ -383,22 +378,9 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
         raise ConfigError(_explain_variable(error)) from None
 
 
-def _check_variables() -> None:
-    """Refuses variables of sections that there are not: pydantic-settings ignores them."""
-    for name in sorted(os.environ):
-        section, nested, field = name.upper().removeprefix("CORNERMAN_").partition("__")
-        if not name.upper().startswith("CORNERMAN_") or not nested or section.lower() in Settings.model_fields:
-            continue
-        known = [f"{part}__{setting}".upper() for part, of in _sections() for setting in type(of).model_fields]
-        near = difflib.get_close_matches(f"{section}__{field}", known, n=1)
-        hint = f"did you mean CORNERMAN_{near[0]}?" if near else f"there are {', '.join(dict(_sections()))}"
-        raise ConfigError(f"{name}: there is no section {section.lower()!r} of settings; {hint}")
-
-
-def _sections() -> list[tuple[str, Section]]:
-    return [
-        (name, field.default) for name, field in Settings.model_fields.items() if isinstance(field.default, Section)
-    ]
+def _sections() -> dict[str, list[str]]:
+    sections = {name: field.default for name, field in Settings.model_fields.items()}
+    return {name: list(type(of).model_fields) for name, of in sections.items() if isinstance(of, Section)}
 
 
 def _explain_variable(error: SettingsError) -> str:
@@ -413,21 +395,3 @@ def _explain_variable(error: SettingsError) -> str:
             if os.environ[name].lstrip()[:1] in ("[", "{", '"') or len(names) == 1:
                 return f'{name}: not JSON ({cause}); a list or a section in a variable is JSON, such as ["a"]'
     return f"{' or '.join(names) or 'the environment'}: not JSON; a list or a section in a variable is JSON"
-
-
-def explain(error: ValidationError) -> str:
-    """Formats validation errors, one line a field: name, value and reason. Hides secrets."""
-    lines = []
-    for item in error.errors(include_url=False, include_context=False):
-        where = ".".join(str(part) for part in item["loc"]) or "settings"
-        # Values of secrets, and of URLs, which may hold a password, are not shown.
-        value = "(hidden)" if where.endswith(("token", "api_key", "url", "password", "keys")) else repr(item["input"])
-        if item["type"] == "extra_forbidden":
-            lines.append(f"{where}: unknown setting; see cornerman.yaml for the names")
-        elif item["input"] is None:
-            lines.append(f"{where} has no value; give one, or remove it")
-        else:
-            # A long list or section is not shown: the message of its check names what is wrong in it.
-            shown = "" if isinstance(item["input"], (list, dict)) else f" = {value[:SHOWN]}{'…' * (len(value) > SHOWN)}"
-            lines.append(f"{where}{shown}: {item['msg'].removeprefix('Value error, ')}")
-    return redact_url("\n".join(lines))

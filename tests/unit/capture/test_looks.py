@@ -205,6 +205,17 @@ async def test_file_too_short_says_so() -> None:
     assert decoder.state.detail == "too short for a look: 8 of 15 sampled frames; 3.8 s needed"
 
 
+async def test_first_poll_is_announced() -> None:
+    decoder, _ = await run_of(POLLS, frames(30 * 10))
+    said = [(change.state, change.detail) for change in decoder.poll_changes()]
+    assert said == [
+        ("opening", ""),
+        ("playing", "the first poll comes at 6 s, when its window of 4 s is full"),
+        ("playing", ""),
+        ("ended", ""),
+    ]
+
+
 async def test_loop_goes_on_with_the_grid() -> None:
     """Two seconds of film again and again: media time rises on, and so do the polls."""
     passes: list[int] = []

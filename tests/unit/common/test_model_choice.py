@@ -279,7 +279,7 @@ def test_running_generator_has_the_adapter() -> None:
         ),
     ],
 )
-def test_looks_that_nobody_reads_are_refused(flags: dict[str, Any], said: str, assets: Path) -> None:
+def test_unread_looks_are_refused(flags: dict[str, Any], said: str, assets: Path) -> None:
     """16 frames were sent as 8, and 4 or 10 as 8, without a word."""
     with pytest.raises(ConfigError, match=said):
         chosen(assets, flags)

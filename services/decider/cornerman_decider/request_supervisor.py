@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from cornerman_decider.state import DeciderState
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.hop import Hop, HopResult
+    from cornerman_shared.bus.messages import Action
 
 BY_INSTRUCTION = "a new instruction took its place"
 
 
-class RequestKeeper:
+class RequestSupervisor:
     """Follows the open requests of one source on the server.
 
     Args:
@@ -74,14 +75,22 @@ class RequestKeeper:
                 await self._send(self._hops.end(state, self._source_id, request, cause, attempt, now_s))
         return state
 
-    async def cancel_feedback(self, state: DeciderState) -> DeciderState:
-        """Cancels what the source itself asked for; questions of people go on. Returns the state without it."""
+    async def cancel_feedback(self, state: DeciderState) -> tuple[DeciderState, Action | None]:
+        """Cancels what the source itself asked for; questions of people go on.
+
+        Returns:
+            The state without it, and its verdict; None = it had ended by itself, or there was none.
+        """
+        interrupted: Action | None = None
         state = await self.refresh(state)
-        feedback = [request for request in state.open if request.kind == "feedback"]
-        for request in feedback:
+        for request in state.open:
+            if request.kind != "feedback":
+                continue
             attempt, now_s = self._attempts[request.request_id], self._bus.clock.now_s()
-            await self._send(self._hops.cancelled(state, self._source_id, request, BY_INSTRUCTION, attempt, now_s))
-        return await self.refresh(state) if feedback else state
+            hop = self._hops.cancelled(state, self._source_id, request, BY_INSTRUCTION, attempt, now_s)
+            if (await self._send(hop)).is_ours:
+                interrupted = request.action
+        return await self.refresh(state), interrupted
 
     async def _hmget(self, key: str, fields: list[str]) -> list[bytes | None]:
         async with self._bus.key_types.reading(key):
