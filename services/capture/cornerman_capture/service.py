@@ -82,6 +82,7 @@ class Capture:
                 if not server_lost:
                     log.warning("server_lost", error=str(error))
                 server_lost = True
+                self._over.clear()  # its successor may not have the end of a run: then it is published again
             self._report_health()
             await wait_or_timeout(self._context.stopping, self._settings.bus.sources_poll_s)
         for runner, _task in self._runners.values():

@@ -219,6 +219,7 @@ class Consumer(Generic[M]):
             for delivery in self._hand.held():
                 await delivery.release()
             await self._reader.leave(FORGET_CONSUMER_MS)
+        await self._reader.close()
         await self._bus.close_client(self._reader.client)
 
     async def _read_loop(self) -> None:
