@@ -20,6 +20,7 @@ COMMANDS: dict[str, list[str]] = {
     "pipeline": ["-m", "benchmarks.pipeline"],
     "soak": ["-m", "benchmarks.soak"],
     "commentary": ["-m", "benchmarks.commentary"],
+    "polls": ["-m", "benchmarks.polls"],
     "everything": ["-m", "benchmarks.everything"],
 }
 

@@ -37,6 +37,7 @@ from cornerman_capture.preview import PreviewEncoder
 from cornerman_capture.source_decoder import SourceDecoder
 from cornerman_capture.sources.opening import open_source
 from cornerman_capture.window import Window
+from cornerman_common.looks import LookPlan
 from cornerman_shared.clock import SystemClock
 from cornerman_shared.settings.tree import CaptureSettings
 
@@ -100,7 +101,7 @@ def cornerman(path: str, sample_fps: float, overlap: int) -> tuple[int, int]:
 
 async def _cornerman(path: str, sample_fps: float, overlap: int) -> tuple[int, int]:
     settings, clock = CaptureSettings(shorter_side=SIDE), SystemClock()
-    plan = DecodePlan(sample_fps=sample_fps, overlap=overlap, lossless=True, realtime=False, loop=False, can_fail=True)
+    plan = DecodePlan(LookPlan("chunk", sample_fps, overlap), lossless=True, realtime=False, loop=False, can_fail=True)
     opener = partial(open_source, path, settings)
     decoder = SourceDecoder(
         plan, opener, settings, clock, PreviewEncoder(clock, settings.display_width, settings.display_quality)

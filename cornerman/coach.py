@@ -26,8 +26,11 @@ from cornerman.local.retry_limit import with_give_up
 from cornerman.local.source_args import id_of, normal_url
 from cornerman.local.source_specs import source_spec
 from cornerman_capture.core import Chunker
+from cornerman_capture.looks import look_cutter
 from cornerman_capture.scaling import FrameScaler
 from cornerman_capture.sources.address import parse
+from cornerman_common.look_checks import check_look
+from cornerman_common.looks import look_plan
 from cornerman_common.model_choice import resolve_models
 from cornerman_shared.clock import SystemClock
 from cornerman_shared.errors import ConfigError, SourceError
@@ -237,10 +240,11 @@ class Coach:
         """Begins a new run with these settings of `watch`."""
         settings = self.choice.settings
         spec = with_give_up(source_spec(source_id, url, settings, self._mode))
+        check_look(spec, settings)
         self._spec: SourceSpec = spec.model_copy(update={"watch": spec.watch.model_copy(update=dict(watch))})
         self._watcher = ChunkWatcher(self._spec, self._models, self._clock, run=f"r{self._runs}")
         self._runs += 1
-        self._chunker = Chunker(self._spec.watch.sample_fps, self._spec.watch.overlap)
+        self._chunker = Chunker(look_cutter(look_plan(self._spec)))
         self._scaler = FrameScaler(settings.capture.shorter_side)
         self._first_s: float | None = None
         self._began_s = time.monotonic()

@@ -38,9 +38,9 @@ def visual_block(
 ) -> Tensor:
     """Joins every frame's image tokens once, in time order, and then the chunks' video tokens.
 
-    Chunks of one source overlap. With `frame_ids`, equal ids are one frame; without, the last frames so far are
-    compared with the first of the next chunk. Of more than `max_frames` frames an evenly spaced choice is kept, the
-    first and the newest among them, because the model was trained on frames spread over a clip.
+    Chunks of one source overlap. With `frame_ids`, equal ids of two chunks are one frame; without, the last frames so
+    far are compared with the first of the next chunk. Of more than `max_frames` frames an evenly spaced choice is
+    kept, the first and the newest among them, because the model was trained on frames spread over a clip.
 
     Args:
         chunks: in time order, at least one.
@@ -67,10 +67,9 @@ def visual_block(
         ids = frame_ids[number]
         if len(ids) != context.shape[0]:
             raise ReplyError(f"chunk {number} has {context.shape[0]} frames but {len(ids)} frame ids")
-        for i, frame in zip(ids, context.unbind(0), strict=True):
-            if i not in seen:
-                seen.add(i)
-                frames.append(frame)
+        # Within one chunk a frame may stand for several moments: a clip of a slow source has fewer frames than places.
+        frames += [frame for i, frame in zip(ids, context.unbind(0), strict=True) if i not in seen]
+        seen.update(ids)
     video = [_unbatched(chunk.video, 2, f"chunk {n}: video") for n, chunk in enumerate(chunks)]
     block = [*_spread(frames, max_frames), *video]
     widths = {piece.shape[-1] for piece in block}

@@ -97,7 +97,7 @@ def polling(
             verbose=verbose,
             benchmark=True,
         ),
-        with_poll_models(chosen),
+        with_poll_models(wanted, chosen),
     )
     print_result(result, as_json=as_json, benchmark=True)
     raise typer.Exit(result.code)

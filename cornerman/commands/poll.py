@@ -56,6 +56,15 @@ def poll(
             rich_help_panel=WHEN,
         ),
     ] = 0.0,
+    pause_still: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="No polls after so many seconds without motion, until something moves. A person in view (--encoder "
+            "pose) never counts as still. 0 = poll always.",
+            rich_help_panel=WHEN,
+        ),
+    ] = 0.0,
     prompt: poll_options.Prompt = None,
     max_new_tokens: poll_options.MaxNewTokens = MAX_NEW_TOKENS,
     num_frames: poll_options.NumFrames = FRAMES,
@@ -119,6 +128,7 @@ def poll(
         encoder=encoder,
         generator=generator,
         repeat_window_s=repeat_window,
+        pause_still_s=pause_still,
         log_level=log_level,
         record_dir=record_dir(record),
         loop=benchmark,
@@ -143,7 +153,7 @@ def poll(
             verbose=verbose,
             benchmark=benchmark,
         ),
-        with_poll_models(chosen),
+        with_poll_models(wanted, chosen),
     )
     print_result(result, as_json=as_json, benchmark=benchmark)
     raise typer.Exit(result.code)

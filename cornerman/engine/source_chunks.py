@@ -10,6 +10,7 @@ from cornerman_capture.core import DecodePlan
 from cornerman_capture.preview import PreviewEncoder
 from cornerman_capture.source_decoder import SourceDecoder
 from cornerman_capture.sources.opening import SourceOpener
+from cornerman_common.looks import look_plan
 from cornerman_shared.errors import SourceError
 
 if TYPE_CHECKING:
@@ -38,8 +39,7 @@ async def source_chunks(
     """
     watch = spec.watch
     plan = DecodePlan(
-        sample_fps=watch.sample_fps,
-        overlap=watch.overlap,
+        look=look_plan(spec),
         lossless=watch.lossless,
         realtime=watch.realtime,
         loop=watch.loop,

@@ -20,13 +20,14 @@ from cornerman_common.question_scope import decline
 from cornerman_decider.core import Decider
 from cornerman_decider.requests import decision_event, request_for, request_for_question
 from cornerman_decider.state import DeciderState, blobs_of, chunk_ref, new_run, question_context
-from cornerman_encoder.core import checked
+from cornerman_encoder.core import EncoderOutput, checked, n_frames, unread
 from cornerman_encoder.hops import features_of
 from cornerman_generator.core import SilenceFilter
 from cornerman_shared.bus.chunk_input import ChunkInput
 from cornerman_shared.bus.last_feedback import LastFeedback
 from cornerman_shared.bus.messages import BlobRef, Chunk, Question, Times
-from cornerman_shared.errors import GenerationError
+from cornerman_shared.chunk import CHUNK_FRAMES
+from cornerman_shared.errors import GenerationError, PoisonError
 
 if TYPE_CHECKING:
     from cornerman.engine.models import EngineModels
@@ -98,7 +99,7 @@ class ChunkWatcher:
             PoisonError: its pixels cannot be encoded.
         """
         now_s, run, spec = self._clock.now_s(), self._run, self._spec
-        pixels = checked(pending.stacked())
+        pixels, count = pending.stacked(), len(pending.frames)
         chunk = Chunk(
             source_id=spec.source_id,
             run=run,
@@ -111,9 +112,17 @@ class ChunkWatcher:
             frames=None,
             keep_frames=self._models.generator.wants == "frames",
             times=Times(captured_at_s=pending.available_at_s or now_s, published_at_s=now_s),
+            look=pending.look,
+            thumbnail=pending.thumbnail().tobytes() if spec.speak.strategy == "scene" else b"",
         )
+        pixels = checked(pixels, n_frames(chunk), chunk.look)
         encoder = self._models.encoder
-        output = encoder.encode([chunk], [pixels])[0]
+        if count != CHUNK_FRAMES and not encoder.reads(count):
+            if not chunk.keep_frames:
+                raise PoisonError(unread(encoder.model, chunk))
+            output = EncoderOutput(None, None, None)
+        else:
+            output = encoder.encode([chunk], [pixels])[0]
         self._seq += 1
         features = features_of(chunk, "ok", model=encoder.model, now_s=self._clock.now_s())
         made = {"context": output.context, "video": output.video, "frames": pixels if chunk.keep_frames else None}

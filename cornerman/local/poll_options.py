@@ -53,9 +53,11 @@ Prompt = Annotated[
     ),
 ]
 MaxNewTokens = Annotated[int, typer.Option(min=1, help="Longest answer, tokens.", rich_help_panel=WHAT)]
-NumFrames = Annotated[int, typer.Option(min=1, help="Frames of a poll, the newest among them.", rich_help_panel=WHAT)]
+NumFrames = Annotated[
+    int, typer.Option(min=1, max=64, help="Frames of a poll, the newest among them.", rich_help_panel=WHAT)
+]
 Window = Annotated[
-    float, typer.Option(min=0.1, help="They are spread over so many last seconds.", rich_help_panel=WHAT)
+    float, typer.Option(min=0.1, max=120, help="They are spread over so many last seconds.", rich_help_panel=WHAT)
 ]
 Fps = Annotated[
     float,

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from cornerman_shared.chunk import CHUNK_FRAMES
 from cornerman_shared.errors import ConfigError
 
 FRAMES: Final = 16
@@ -14,17 +13,18 @@ WINDOW_S: Final = 4.0
 INTERVAL_S: Final = 3.0
 MAX_DURATION_S: Final = 300.0
 MAX_NEW_TOKENS: Final = 512
+MOST_FPS: Final = 60.0
 FPS: Final = 1.0
 """The rate at which the polling tool that this one replaces sampled a live source."""
 
 PRESET: Final[dict[str, Any]] = {
-    "watch": {"sample_fps": FRAMES / WINDOW_S, "overlap": 0},
-    # The clock alone decides: no minimum interval, no repeat suppression, no deadline. Two chunks are 16 frames.
+    "watch": {"look": "poll", "frames": FRAMES, "window_s": WINDOW_S, "sample_fps": FRAMES / WINDOW_S},
+    # The clock alone decides: no minimum interval, no repeat suppression, no deadline.
     "speak": {
         "strategy": "interval",
         "min_interval_s": 0.0,
         "repeat_window_s": 0.0,
-        "context_chunks": FRAMES // CHUNK_FRAMES,
+        "context_chunks": 1,
         "context_timeout_s": 0.0,
         "clear_context": False,
         "deadline_s": 0.0,
@@ -41,6 +41,7 @@ class PollOptions:
     Attributes:
         fps: the most frames a second within a poll; None = as many as its frames need.
         repeat_window_s: the same words are not said again within so many seconds.
+        pause_still_s: no polls after so many seconds without motion.
     """
 
     interval_s: float = INTERVAL_S
@@ -57,6 +58,7 @@ class PollOptions:
     encoder: str | None = None
     generator: str | None = None
     repeat_window_s: float | None = None
+    pause_still_s: float | None = None
     log_level: str | None = None
     record_dir: str | None = None
     loop: bool = False

@@ -44,8 +44,8 @@ class PollRecord:
         waiting_time: the rest: for a free encoder, the decider, a free generator, the bus.
         total_inference_time: from the newest frame to the end of the answer.
         tokens_per_second: tokens after the first, over the time from the first token to the last.
-        frames_processed: different frames that the answer is about.
-        buffer_size: frames from the oldest of them to the newest that capture had to choose from.
+        frames_processed: pictures that the answer is about.
+        buffer_size: different frames among them, which is what capture held for the poll.
         response_length: characters.
         cause: why it was not answered.
         cost: price of its tokens; 0 = unknown.
@@ -79,9 +79,7 @@ class PollRecord:
     repeats: int | None = None
 
     @classmethod
-    def of(
-        cls, event: EndEvent, index: int, interval_s: float, *, buffered: int = 0, repeats: int | None = None
-    ) -> PollRecord:
+    def of(cls, event: EndEvent, index: int, interval_s: float, *, repeats: int | None = None) -> PollRecord:
         """The record of a poll that ended."""
         times, text = event.times, " ".join(event.text.split())
         total = _between(times.captured_at_s, times.done_at_s)
@@ -107,7 +105,7 @@ class PollRecord:
             output_tokens=event.n_output_tokens,
             tokens_per_second=round(event.tokens_per_s, 2) if event.tokens_per_s > 0 else None,
             frames_processed=len(event.frame_pts_s),
-            buffer_size=buffered or len(event.frame_pts_s),
+            buffer_size=len(set(event.frame_pts_s)),
             response_length=len(event.text),
             response_preview=text if len(text) <= PREVIEW else f"{text[:PREVIEW]}...",
             response=event.text,

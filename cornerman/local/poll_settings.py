@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cornerman.local.options import CommandSettings, command_settings, with_models
 from cornerman.local.poll_adapter import ADAPTER_NAME, NONE, adapter_folder, default_adapter
-from cornerman.local.poll_plan import FRAMES, PRESET, WINDOW_S, PollOptions
-from cornerman_shared.chunk import CHUNK_FRAMES
-from cornerman_shared.errors import ConfigError
+from cornerman.local.poll_plan import FPS, FRAMES, MOST_FPS, PRESET, WINDOW_S, PollOptions
 
 if TYPE_CHECKING:
     from cornerman_common.model_parts import ModelChoice
@@ -20,19 +18,21 @@ SEES_FRAMES: Final = ("openai", "vlm")
 
 
 def look_settings(wanted: PollOptions) -> dict[str, Any]:
-    """Which frames a poll is about.
-
-    Raises:
-        ConfigError: the number of frames cannot be.
-    """
+    """Which frames a poll is about; left out, the cap on their rate is as high as they need."""
     frames, window_s = wanted.num_frames or FRAMES, wanted.window_s or WINDOW_S
-    if frames < CHUNK_FRAMES or frames % CHUNK_FRAMES:
-        raise ConfigError(f"--num-frames {frames}: give 8, 16 or more eights; frames travel in chunks of 8")
-    rate = frames / window_s
-    return {
-        "watch": {"sample_fps": min(rate, wanted.fps) if wanted.fps else rate},
-        "speak": {"context_chunks": frames // CHUNK_FRAMES},
-    }
+    fps = wanted.fps if wanted.fps is not None else min(MOST_FPS, max(FPS, frames / window_s))
+    return {"watch": {"frames": frames, "window_s": window_s, "sample_fps": fps}}
+
+
+def few_pictures(wanted: PollOptions) -> str:
+    """A sentence where `--fps` leaves fewer different pictures than asked for; else empty."""
+    frames, window_s = wanted.num_frames or FRAMES, wanted.window_s or WINDOW_S
+    if wanted.fps is None or wanted.fps >= frames / window_s:
+        return ""
+    return (
+        f"--fps {wanted.fps:g} over --window {window_s:g} gives about {max(1, round(wanted.fps * window_s))} different "
+        f"pictures for the {frames} of a poll; some come twice. --fps {frames / window_s:g} gives {frames}."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,13 @@ class ChosenPolling:
     notes: tuple[str, ...]
 
 
-def with_poll_models(chosen: CommandSettings) -> ChosenPolling:
+def with_poll_models(wanted: PollOptions, chosen: CommandSettings) -> ChosenPolling:
     """Resolves who encodes and who answers.
 
     Raises:
         ConfigError: the settings do not go together.
     """
-    notes: list[str] = []
+    notes = [sentence] if (sentence := few_pictures(wanted)) else []
     chosen, choice = with_models(chosen, notes.append)
     return ChosenPolling(chosen, choice, tuple(notes))
 
@@ -71,6 +71,7 @@ def poll_settings(wanted: PollOptions, config: str = "", redis: str = "", sets: 
         look_settings(wanted),
         speak__interval_s=wanted.interval_s,
         speak__repeat_window_s=wanted.repeat_window_s,
+        speak__pause_still_s=wanted.pause_still_s,
         watch__loop=True if wanted.loop else None,
         say__prompt=wanted.prompt,
         say__max_new_tokens=wanted.max_new_tokens,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from cornerman.local.source_args import id_of, normal_url
+from cornerman_common.look_checks import check_look
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.explain import explain
 from cornerman_shared.settings.source import Mode, SourceSpec
@@ -22,7 +23,7 @@ def source_specs(
     """Specs of the typed sources; without any, the sources of the settings.
 
     Raises:
-        ConfigError: no source, or one `--id` for several sources.
+        ConfigError: no source, one `--id` for several sources, or looks that the models of the settings cannot read.
         SourceError: no such file, or an address that cannot be watched.
     """
     if not sources:
@@ -38,6 +39,7 @@ def source_specs(
         url = normal_url(text)
         name = source_id or id_of(url, specs)
         specs[name] = source_spec(name, url, settings, mode)
+        check_look(specs[name], settings)
     return list(specs.values())
 
 

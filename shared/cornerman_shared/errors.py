@@ -51,3 +51,12 @@ def is_contained(error: Exception) -> bool:
     False when the process, its lease or the server is the cause.
     """
     return not isinstance(error, (FatalError, FencedError, RetryableError))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out: Python's, torch's of a GPU, or an allocator's."""
+    if isinstance(error, MemoryError) or any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__):
+        return True
+    # Allocators of torch that raise a plain RuntimeError.
+    said = ("out of memory", "not enough memory", "can't allocate memory")
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in said)

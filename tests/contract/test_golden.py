@@ -46,6 +46,7 @@ PTS_S = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875)
 FRAMES = BlobRef("{cm0}:blob:cam1:r1:7:frames", "|u1", (8, 224, 398, 3))
 CONTEXT = BlobRef("{cm0}:blob:cam1:r1:7:context", "<f2", (8, 144, 896))
 VIDEO = BlobRef("{cm0}:blob:cam1:r1:7:video", "<f2", (98, 896))
+GLANCE = bytes(range(12))
 PROMPT = "Was fällt auf? 👀"
 
 ABOUT = MovementSeen(
@@ -54,11 +55,13 @@ ABOUT = MovementSeen(
 )  # fmt: skip
 
 SAMPLES: dict[str, Any] = {
-    "chunk": Chunk("cam1", "r1", 7, 0.875, PTS_S, 0.5, False, False, FRAMES, True, TIMES, 12),
+    "chunk": Chunk(
+        "cam1", "r1", 7, 0.875, PTS_S, 0.5, False, False, FRAMES, True, TIMES, 12, "stride", GLANCE
+    ),
     "features": Features(
         "cam1", "r1", 7, 0.875, 0.5, True, "ok", np.array([0.5, -1.0, 3.25], np.float32),
         CONTEXT, VIDEO, None, PTS_S, "tiny", TIMES, np.array([224.0, 398.0, 0.0, 120.0, 80.5, 0.25], np.float32),
-        12,
+        12, "stride", GLANCE,
     ),
     "request": Request(
         "cam1:r1:7", "cam1", "r1", 7, "feedback", "correct", 0.875, PROMPT, "You are a coach.", "Good.",

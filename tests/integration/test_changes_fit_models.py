@@ -32,12 +32,18 @@ def worker(role: str, backend: str) -> WorkerStatus:
 
 
 PICTURES = (worker("encoder", "mobile_videogpt"), worker("generator", "mobile_videogpt"))
+POSES = (worker("encoder", "pose"), worker("generator", "mobile_videogpt"))
+LOOKING = (worker("encoder", "mobile_videogpt"), worker("generator", "openai"))
 FAKES = (worker("encoder", "fake"), worker("generator", "echo"))
 
 WRONG = {
     "skeleton": (PICTURES, {"speak": {"strategy": "skeleton"}}, "reads landmarks of people"),
     "head": (FAKES, {"speak": {"strategy": "head"}}, "cannot read the features"),
     "llm": (FAKES, {"speak": {"strategy": "llm"}}, "action tokens"),
+    "frames": (PICTURES, {"watch": {"look": "stride", "frames": 10}}, "reads 8 or 16 frames; give watch.frames=8 or"),
+    "frames of skeletons": (POSES, {"watch": {"look": "poll"}}, "'pose' reads 8 frames"),
+    "pictures": (LOOKING, {"watch": {"look": "poll", "frames": 64}}, "generator.max_images = 32; give fewer frames"),
+    "look": (PICTURES, {"watch": {"look": "poll"}, "speak": {"strategy": "head"}}, "give speak.strategy=interval, or"),
     "adapter": (PICTURES, {"say": {"adapter": "/nope"}}, "adapter without its base"),
 }
 
@@ -52,6 +58,10 @@ def test_wrong_change_is_refused(workers: Any, changes: Any, message: str) -> No
     ("workers", "changes"),
     [
         (PICTURES, {"speak": {"strategy": "head"}}),
+        (PICTURES, {"watch": {"look": "poll"}, "speak": {"strategy": "interval"}}),
+        (PICTURES, {"mode": "commentary", "speak": {"strategy": "scene"}}),
+        (LOOKING, {"watch": {"look": "stride", "frames": 10}}),
+        (FAKES, {"watch": {"look": "poll", "frames": 64}}),
         (FAKES, {"paused": True}),
         (FAKES, {"speak": {"gap_s": 1.0}}),
         (FAKES, {"speak": 1}),

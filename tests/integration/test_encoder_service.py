@@ -143,6 +143,35 @@ async def test_wanted_frames_are_kept(bus: Bus) -> None:
     assert (await bus.get_blob(found.frames)).shape == (8, 6, 8, 3)
 
 
+class ChunksOnly(FakeEncoder):
+    """Reads chunks of 8 frames only."""
+
+    def reads(self, frames: int) -> bool:
+        return frames == 8
+
+
+async def test_look_it_cannot_read_passes_with_its_frames(bus: Bus) -> None:
+    """A generator that looks at frames needs no tokens; without one, the look is refused with the remedy."""
+    ten = {"shape": (10, 6, 8, 3), "look": "stride", "frame_pts_s": tuple(range(10)), "thumbnail": b"small"}
+    async with worker(bus, ChunksOnly()):
+        await send(bus, await chunk(bus, 0, keep_frames=True, **ten), await chunk(bus, 1, **ten), await chunk(bus, 2))
+        found = {one.seq: one for one in await until(lambda: has(bus, 3))}
+    assert [found[seq].status for seq in range(3)] == ["ok", "buried", "ok"]
+    assert (found[0].vector, found[0].context, found[0].look, found[0].thumbnail) == (None, None, "stride", b"small")
+    assert found[0].frames is not None
+    assert (await bus.get_blob(found[0].frames)).shape == (10, 6, 8, 3)
+    (dead,) = await bus.redis.xrange(bus.keys(SOURCE).dead)
+    assert b"reads no looks of 10 frames" in dead[1][FIELD]
+
+
+async def test_look_of_any_number_is_encoded(bus: Bus) -> None:
+    async with worker(bus):
+        await send(bus, await chunk(bus, 0, shape=(16, 6, 8, 3), look="poll", frame_pts_s=tuple(range(16))))
+        (found,) = await until(lambda: has(bus, 1))
+    assert found.context is not None
+    assert (found.look, found.context.shape[0]) == ("poll", 16)
+
+
 async def test_expired_pixels_and_end_markers_pass(bus: Bus) -> None:
     async with worker(bus):
         gone = await chunk(bus, 0)

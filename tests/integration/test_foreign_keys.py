@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from cornerman_encoder.fake import FakeEncoder
 from cornerman_shared.bus import streams
@@ -16,16 +18,18 @@ from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.key_types import shared_types
 from cornerman_shared.bus.messages import DecisionEvent, ErrorEvent, Event
 from cornerman_shared.bus.registry import add_source
+from cornerman_shared.bus.server_binary import find_binary
 from cornerman_shared.bus.streams import FIELD
 from cornerman_shared.bus.system_health import system_health
 from cornerman_shared.settings.source import SourceSpec
 from cornerman_shared.settings.tree import Settings
+from tests.conftest import Server
 from tests.integration import generator_harness, test_encoder_service
 from tests.integration.capture_harness import capture
 from tests.integration.decider_harness import decider
 from tests.integration.gateway_harness import gateway
 from tests.integration.service_harness import SOURCE
-from tests.integration.waiting import until
+from tests.integration.waiting import PATIENCE_S, until
 
 OTHER = "other"
 KEYS = streams.Keys(0)
@@ -37,6 +41,17 @@ OF_SOURCE = [
     KEYS.fence(f"capture:{SOURCE}"),
 ]
 LONG_ENOUGH_S = 0.3
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """One server is enough: types of keys are the same in Valkey and Redis."""
+    own = Server(find_binary(), tmp_path)
+    own.start()
+    yield own
+    own.stop()
+
+
 LIVE = {"realtime": True, "lossless": False, "loop": True, "sample_fps": 16, "credit": 8}
 SPEAKS = {"strategy": "rules", "every_chunks": 4, "min_interval_s": 0}
 
@@ -55,7 +70,6 @@ async def five_roles(settings: Settings, bus: Bus) -> AsyncIterator[str]:
         decider(bus),
         generator_harness.worker(bus),
         gateway(settings, bus) as (url, _),
-        asyncio.timeout(120),
     ):
         yield url
 
@@ -99,7 +113,7 @@ async def put_back(bus: Bus, key: str) -> None:
 
 
 async def test_foreign_shared_keys_are_waited_for(bus: Bus, settings: Settings) -> None:
-    async with five_roles(settings, bus) as url, httpx.AsyncClient(base_url=url) as client:
+    async with five_roles(settings, bus) as url, httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as client:
         await goes_on(bus)
         for key in SHARED:
             await put_foreign(bus, key)
@@ -114,7 +128,7 @@ async def test_foreign_shared_keys_are_waited_for(bus: Bus, settings: Settings) 
 
 
 async def test_foreign_source_keys_cost_their_source(bus: Bus, settings: Settings) -> None:
-    async with five_roles(settings, bus) as url, httpx.AsyncClient(base_url=url) as client:
+    async with five_roles(settings, bus) as url, httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as client:
         await goes_on(bus)
         for key in OF_SOURCE:
             before = len(await errors(bus, SOURCE))

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 import numpy as np
 import pytest
 
+from cornerman_generator.hops import frames_of
 from cornerman_generator.protocol import TextDelta
 from cornerman_shared.aio import background
 from cornerman_shared.bus.chunk_input import ChunkInput
@@ -58,6 +59,7 @@ async def test_rate_and_frames_are_told(bus: Bus) -> None:
         (end,) = await until(lambda: ended(bus))
     times = end.times
     assert end.frame_pts_s == (1.0, 1.5, 2.0)
+    assert frames_of(request(chunks=(ChunkRef(3, 2.0, (1.0, 1.0, 2.0), None, None, None),))) == (1.0, 1.0, 2.0)
     assert times.decided_at_s < times.started_at_s < times.first_token_at_s < times.last_token_at_s <= times.done_at_s
     assert end.tokens_per_s == pytest.approx(2 / (times.last_token_at_s - times.first_token_at_s), rel=0.1)
 

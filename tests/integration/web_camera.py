@@ -18,6 +18,7 @@ from cornerman_capture.core import DecodePlan
 from cornerman_capture.preview import PreviewEncoder
 from cornerman_capture.source_decoder import SourceDecoder
 from cornerman_capture.sources.opening import SourceOpener
+from cornerman_common.looks import LookPlan
 from cornerman_gateway.tls import self_signed
 from cornerman_media.jpeg import JpegEncoder
 from cornerman_shared.clock import SystemClock
@@ -96,7 +97,7 @@ class Mjpeg(Base):
 
 
 def live_decoder(url: str, settings: CaptureSettings = PATIENT) -> SourceDecoder:
-    plan = DecodePlan(sample_fps=8.0, overlap=4, lossless=False, realtime=True, loop=False, can_fail=False)
+    plan = DecodePlan(LookPlan("chunk", 8.0, 4), lossless=False, realtime=True, loop=False, can_fail=False)
     clock = SystemClock()
     return SourceDecoder(plan, SourceOpener(url, settings), settings, clock, PreviewEncoder(clock, 320, 80))
 

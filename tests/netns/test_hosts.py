@@ -101,7 +101,7 @@ async def test_loss_delay_and_skew_lose_nothing(bus_host: BusHost, hosts: Hosts)
         await decided(bus, hosts, 1)
         assert (await until(lambda: status_of(hosts.network)))["health"]["state"] == "healthy"
         for host in HOSTS:
-            hosts.network.lose(host, 0.02)
+            hosts.network.lose(host, 0.01)
         await wait_finished(bus, "ring", hosts, FINISHED_S)
         print("loss, delay, skew:", await verify(bus, CHUNKS))
         await assert_times_go_forward(bus)

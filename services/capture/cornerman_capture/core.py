@@ -1,20 +1,25 @@
-"""Turns frames into chunks: timeline, sampler, window and motion combined. Pure: no I/O, no clock.
+"""Turns frames into looks: timeline, choice of frames, cut and motion combined. Pure: no I/O, no clock.
 
-raw timestamp -> TimeRepair -> FrameSampler -> (the frame is converted only now) -> Window -> PendingChunk
+raw timestamp -> TimeRepair -> LookCutter -> (the frame is converted only now) -> LookCutter -> PendingChunk
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cornerman_capture.motion import grey, motion
-from cornerman_capture.sampling import FrameSampler
-from cornerman_capture.window import Window
+from cornerman_capture.motion import grey, motion, thumbnail
 from cornerman_media.timestamps import NOMINAL_S, TimeRepair
+
+if TYPE_CHECKING:
+    from cornerman_common.looks import LookPlan
+    from cornerman_shared.bus.messages import Look
+
+T = TypeVar("T")
 
 DROPPED = "dropped:"
 """Prefix of the counters of dropped chunks; the reason follows."""
@@ -23,13 +28,32 @@ Pixels = NDArray[np.uint8]
 """[H, W, 3] RGB."""
 
 
+class LookCutter(Protocol[T]):
+    """Chooses frames and cuts looks from them; see `looks`."""
+
+    @property
+    def plan(self) -> LookPlan:
+        """How it cuts."""
+
+    def wants(self, pts_s: float) -> bool:
+        """Whether the frame at this media time is needed; call once for each frame, in order."""
+
+    def push(self, pts_s: float, item: T) -> tuple[T, ...] | None:
+        """Adds a frame that is needed; returns the look that it completes, oldest first, if one is due."""
+
+    def clear(self) -> None:
+        """Drops what is held: the source broke off, or its frames changed."""
+
+    def newest(self) -> T | None:
+        """The item added last; None = nothing is held."""
+
+
 @dataclass(frozen=True, slots=True)
 class DecodePlan:
     """How to decode a run.
 
     Attributes:
-        sample_fps: frames sampled a second of media time.
-        overlap: frames that a chunk shares with the one before.
+        look: how looks are cut.
         lossless: wait for room in the queue instead of dropping chunks.
         realtime: pace files at media speed.
         loop: start a file again at its end.
@@ -39,8 +63,7 @@ class DecodePlan:
         continues: where an earlier process of the run stopped, if it is not decoded from its start.
     """
 
-    sample_fps: float
-    overlap: int
+    look: LookPlan
     lossless: bool
     realtime: bool
     loop: bool
@@ -82,17 +105,19 @@ class SampledFrame:
 
 @dataclass(frozen=True, slots=True)
 class PendingChunk:
-    """Eight frames that become a chunk if they are published.
+    """The frames of one look, which become a chunk message if they are published.
 
     Attributes:
         index: number within the run, counting dropped ones too.
-        frames: oldest first.
+        frames: oldest first; 8 of a chunk.
         available_at_s: when the newest frame was decoded, unix seconds.
+        look: its kind.
     """
 
     index: int
     frames: tuple[SampledFrame, ...]
     available_at_s: float = 0.0
+    look: Look = "chunk"
 
     @property
     def pts_s(self) -> float:
@@ -109,8 +134,12 @@ class PendingChunk:
         first, last = self.frames[0], self.frames[-1]
         return motion(first.grey(), last.grey()) if first.rgb.shape == last.rgb.shape else 1.0
 
+    def thumbnail(self) -> NDArray[np.uint8]:
+        """The newest frame as a small picture, [64, 64, 3], to compare looks."""
+        return thumbnail(self.frames[-1].rgb)
+
     def stacked(self) -> NDArray[np.uint8]:
-        """Frames as one contiguous array, [8, H, W, 3]."""
+        """Frames as one contiguous array, [n, H, W, 3]."""
         return np.stack([frame.rgb for frame in self.frames])
 
 
@@ -120,13 +149,13 @@ class Chunker:
     Call `stamp` for every frame, in order; for a sampled frame, convert it and call `push`.
 
     Args:
-        sample_fps: frames sampled a second of media time.
-        overlap: frames that a chunk shares with the one before, 0 to 7.
+        looks: chooses frames and cuts looks.
         nominal_s: usual time between two frames, seconds.
         first_s: media time of the first frame, seconds.
         first_index: number of the first chunk.
 
     Attributes:
+        looks: may be replaced between two frames.
         captured: frames so far.
         sampled: frames sampled so far.
         due: pending chunks so far.
@@ -134,8 +163,7 @@ class Chunker:
 
     def __init__(
         self,
-        sample_fps: float,
-        overlap: int,
+        looks: LookCutter[SampledFrame],
         nominal_s: float = NOMINAL_S,
         *,
         first_s: float = 0.0,
@@ -143,8 +171,7 @@ class Chunker:
     ) -> None:
         self.timeline = TimeRepair(nominal_s, first_s)
         self._first_index = first_index
-        self._sampler = FrameSampler(sample_fps, nominal_s)
-        self._window: Window[SampledFrame] = Window(overlap)
+        self.looks = looks
         self.captured = 0
         self.sampled = 0
         self.due = 0
@@ -156,23 +183,28 @@ class Chunker:
         """
         self.captured += 1
         pts_s = self.timeline.stamp(raw_s, duration_s)
-        return pts_s, self._sampler.wants(pts_s)
+        return pts_s, self.looks.wants(pts_s)
 
     def push(self, pts_s: float, rgb: Pixels, available_at_s: float = 0.0) -> PendingChunk | None:
         """Adds a sampled frame; returns the pending chunk that it completes, if any."""
         self.sampled += 1
-        if self._window and self._window.newest().rgb.shape != rgb.shape:
-            self._window.clear()  # the picture size changed, and all frames of a chunk have one size
-        frames = self._window.push(SampledFrame(pts_s, rgb))
+        newest = self.looks.newest()
+        if newest is not None and newest.rgb.shape != rgb.shape:
+            self.looks.clear()  # the picture size changed, and all frames of a look have one size
+        frames = self.looks.push(pts_s, SampledFrame(pts_s, rgb))
         if frames is None:
             return None
         self.due += 1
-        return PendingChunk(self._first_index + self.due - 1, frames, available_at_s)
+        return PendingChunk(self._first_index + self.due - 1, frames, available_at_s, self.looks.plan.kind)
+
+    def pass_over(self) -> None:
+        """The frame just stamped is left out: what was held before it is dropped."""
+        self.looks.clear()
 
     def restart(self, gap_s: float) -> None:
-        """Continues after `gap_s` seconds without frames: media time advances, the window is cleared."""
+        """Continues after `gap_s` seconds without frames: media time advances, no look spans the gap."""
         self.timeline.restart(gap_s)
-        self._window.clear()
+        self.looks.clear()
 
 
 @dataclass

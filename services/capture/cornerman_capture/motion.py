@@ -1,4 +1,4 @@
-"""Motion of a chunk: mean absolute difference of two small grey pictures. Pure."""
+"""Motion of a look: mean absolute difference of two small grey pictures; and small pictures to compare looks. Pure."""
 
 from __future__ import annotations
 
@@ -20,6 +20,19 @@ def grey(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     Returns:
         [SIDE, SIDE], 0..255.
     """
+    sums, cells = _cells(rgb)
+    return (sums.astype(np.float32) @ _LUMA) / cells
+
+
+def thumbnail(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Reduces a picture to `SIDE` x `SIDE` colours, each the mean of its cell: [SIDE, SIDE, 3]."""
+    sums, cells = _cells(rgb)
+    small: NDArray[np.uint8] = np.rint(sums.astype(np.float32) / cells[..., None]).astype(np.uint8)
+    return small
+
+
+def _cells(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+    """Sums of each cell's pixels, [SIDE, SIDE, 3], and the number of pixels of each, [SIDE, SIDE]."""
     height, width = rgb.shape[:2]
     rows, columns = _edges(height), _edges(width)
     # Rows first, one cell row at a time, while memory is contiguous: three times as fast as reduceat on both axes.
@@ -29,7 +42,7 @@ def grey(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         np.add.reduce(flat[rows[band] : max(rows[band + 1], rows[band] + 1)], axis=0, out=bands[band])
     sums = np.add.reduceat(bands.reshape(SIDE, width, 3), columns[:-1], axis=1)
     cells = np.outer(np.maximum(np.diff(rows), 1), np.maximum(np.diff(columns), 1)).astype(np.float32)
-    return (sums.astype(np.float32) @ _LUMA) / cells
+    return sums, cells
 
 
 def motion(first: NDArray[np.float32], last: NDArray[np.float32]) -> float:

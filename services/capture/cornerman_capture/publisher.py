@@ -178,6 +178,8 @@ class Publisher:
             keep_frames=self._keep_frames,
             times=times,
             incarnation=self._incarnation,
+            look=pending.look,
+            thumbnail=pending.thumbnail().tobytes() if self._spec().speak.strategy == "scene" else b"",
         )
         self._in_doubt = True
         result = await publish(self._bus, chunk, self._lease, self._spec().watch.credit)

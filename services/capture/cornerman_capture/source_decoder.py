@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Final
 
 from cornerman_capture.broken import BrokenError
 from cornerman_capture.core import Chunker
+from cornerman_capture.looks import changed_cutter, look_cutter
 from cornerman_capture.pacing import Pacer
 from cornerman_capture.scaling import FrameScaler
 from cornerman_capture.source_state import SourceState, StateChange
 from cornerman_capture.thread_queue import LIVE_DEPTH, LOSSLESS_DEPTH, ThreadEvent, ThreadQueue
+from cornerman_common.looks import note_of_start, too_short
 from cornerman_media.clock import ClockWatch
 from cornerman_media.timestamps import believable_interval
 from cornerman_shared.backoff import Backoff
-from cornerman_shared.chunk import CHUNK_FRAMES
 from cornerman_shared.process.logs import get_logger
 from cornerman_shared.redact import redact_url
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from cornerman_capture.core import DecodePlan, PendingChunk
     from cornerman_capture.preview import PreviewEncoder
     from cornerman_capture.sources.base import DecodedFrame, FrameSource
+    from cornerman_common.looks import LookPlan
     from cornerman_shared.clock import Clock
     from cornerman_shared.settings.tree import CaptureSettings
 
@@ -70,10 +72,11 @@ class SourceDecoder:
         self.chunks: ThreadQueue[PendingChunk] = ThreadQueue(
             LOSSLESS_DEPTH if plan.lossless else LIVE_DEPTH, lossless=plan.lossless
         )
-        self.chunker = Chunker(plan.sample_fps, plan.overlap)
+        self.chunker = Chunker(look_cutter(plan.look))
         self.behind = 0
         self.repeated = 0
         self.state = SourceState(settings.stall_s, can_fail=plan.can_fail, give_up_s=plan.give_up_s)
+        self._look = plan.look
         self._open = opener
         self._settings = settings
         self._clock = clock
@@ -88,6 +91,7 @@ class SourceDecoder:
         self._watch = ClockWatch()
         self._frame_at_s = self._made_at_s = clock.monotonic_s()
         self._goes_on_behind_s = -1.0  # a continued file is decoded, and not used, up to here
+        self._first_s = 0.0  # media time of the first frame
         self._polled_at_s = self._frame_at_s  # when the source last asked whether to stop
         self._replaced = 0
         self._thread = threading.Thread(target=self._run, name="decoder", daemon=True)
@@ -117,6 +121,10 @@ class SourceDecoder:
             elif not self._stopped:
                 self._interrupt.clear()
             self._unpaused.notify_all()
+
+    def change_look(self, look: LookPlan) -> None:
+        """Cuts looks by another plan from the next frame on."""
+        self._look = look
 
     def join(self, timeout_s: float) -> bool:
         """Waits for the thread; returns False if it still runs, e.g. blocked in FFmpeg. It is a daemon thread."""
@@ -217,6 +225,8 @@ class SourceDecoder:
         nominal_s = believable_interval(info.nominal_s)
         if not again:
             self.chunker = self._first_chunker(nominal_s)
+            note = note_of_start(self._look, max(0.0, self._goes_on_behind_s, self._first_s))
+            self._change(lambda state: state.remark(note))
             self.state.can_fail = not info.live
         elif info.live:
             self._watch.restart()
@@ -237,15 +247,16 @@ class SourceDecoder:
         """
         plan, place = self.plan, self.plan.continues
         if place is None:
-            return Chunker(plan.sample_fps, plan.overlap, nominal_s)
+            return Chunker(look_cutter(self._look, nominal_s), nominal_s)
         if self._live:
             first_s = place.pts_s + place.away_s + self._clock.monotonic_s() - self._made_at_s
         elif plan.loop:
             first_s = place.pts_s + nominal_s
         else:
             first_s, self._goes_on_behind_s = 0.0, place.pts_s
+        self._first_s = first_s
         index = place.chunks if plan.lossless else 0
-        return Chunker(plan.sample_fps, plan.overlap, nominal_s, first_s=first_s, first_index=index)
+        return Chunker(look_cutter(self._look, nominal_s), nominal_s, first_s=first_s, first_index=index)
 
     def _read(self, source: FrameSource, skip_frames: int) -> bool:
         """Reads an open source. Returns True if the run is over, False to open the source again."""
@@ -266,9 +277,12 @@ class SourceDecoder:
         raw_s = decoded.raw_s
         if self._live and not source.info.paced:
             raw_s = self._by_right_clock(raw_s)
+        if self.chunker.looks.plan != self._look:
+            self.chunker.looks = changed_cutter(self.chunker.looks, self._look, self.chunker.timeline.nominal_s)
         pts_s, sampled = self.chunker.stamp(raw_s, decoded.duration_s)
         if pts_s <= self._goes_on_behind_s:
             self.repeated += 1
+            self.chunker.pass_over()
             return not self._stopped
         if self._is_paced(source) and self._pacer.wait_until(pts_s) and not self._continues():
             return False
@@ -286,6 +300,8 @@ class SourceDecoder:
             self._previews.encode(frame, pts_s)
         if sampled:
             chunk = self.chunker.push(pts_s, self._scaler.rgb(frame), available_at_s)
+            if chunk is not None and self.chunker.due == 1 and self._look.kind == "poll":
+                self._change(lambda state: state.remark(self._watch.note))
             if chunk is not None and chunk.index >= self.plan.skip:
                 self.behind += self.chunks.put(chunk)
         return True
@@ -316,10 +332,7 @@ class SourceDecoder:
         if not self.plan.loop and (missing := source.cut_short()):
             detail.append(missing)
         if chunker.due == 0 and self.plan.continues is None:
-            needed_s = CHUNK_FRAMES / self.plan.sample_fps
-            detail.append(
-                f"too short for a chunk: {chunker.sampled} of {CHUNK_FRAMES} sampled frames; {needed_s:.1f} s needed"
-            )
+            detail.append(too_short(chunker.looks.plan, chunker.sampled, max(0.0, chunker.timeline.last_s)))
         self._change(lambda state: state.end("; ".join(detail)))
         return True
 

@@ -10,8 +10,9 @@ import hashlib
 import json
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from redis.exceptions import ResponseError
 
@@ -25,6 +26,7 @@ from cornerman_capture.source_state import StateChange
 from cornerman_capture.sources.opening import SourceOpener
 from cornerman_capture.sources.push import Inbox
 from cornerman_capture.stills import Stills
+from cornerman_common.looks import look_plan
 from cornerman_shared.aio import background, leaves, retry
 from cornerman_shared.bus.key_types import is_wrong_type
 from cornerman_shared.bus.mending import mend_source
@@ -53,12 +55,21 @@ RunResult = Literal["over", "stopped", "removed", "lost"]
 def identity(spec: SourceSpec, shorter_side: int) -> str:
     """Hash of the settings that determine the chunks of a run. Another identity needs a new run.
 
-    Credit and display are left out, because they do not change the chunks. Holds no credentials.
+    Credit and display are left out, because they do not change the chunks; so are the sizes and times of other looks
+    than chunks, which change while a run goes on, unless it is lossless: then it must be decoded again as it was.
+    Holds no credentials.
     """
     # Without `follow` where it is off, so that runs of builds that did not know it go on.
-    left_out = {"credit", "display"} if spec.watch.follow else {"credit", "display", "follow"}
-    watch = spec.watch.model_dump(exclude=left_out)
-    text = json.dumps([spec.url, shorter_side, watch], sort_keys=True)
+    left_out = {"credit", "display", "look", "frames", "stride", "window_s"}
+    left_out |= set() if spec.watch.follow else {"follow"}
+    look = look_plan(spec)
+    parts: list[Any] = [spec.url, shorter_side]
+    if look.kind == "chunk":
+        parts.append(spec.watch.model_dump(exclude=left_out))
+    else:
+        parts.append(spec.watch.model_dump(exclude=left_out | {"sample_fps", "overlap"}))
+        parts.append(asdict(look) if _repeats(spec) else look.kind)
+    text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -97,7 +108,8 @@ class SourceRunner:
     def update(self, spec: SourceSpec, incarnation: int) -> None:
         """Applies new settings. Pause, credit and display take effect in the current run; others start a new run.
 
-        So does another incarnation, which is another source under the same id.
+        Polls and stride looks change in the current run, too, unless it is lossless. Another incarnation, which is
+        another source under the same id, also starts a new run.
         """
         side = self._bus.settings.capture.shorter_side
         needs_new_run = incarnation != self.incarnation or identity(spec, side) != identity(self.spec, side)
@@ -105,6 +117,7 @@ class SourceRunner:
         if needs_new_run:
             self._stop("changed")
         elif self._decoder is not None:
+            self._decoder.change_look(look_plan(spec))
             self._decoder.pause(spec.paused)
 
     def stop(self, reason: Literal["stopped", "removed"]) -> None:
@@ -285,8 +298,7 @@ def _plan(spec: SourceSpec, info: RunInfo, *, repeats: bool) -> DecodePlan:
     remote = ("rtsp:", "rtsps:", "http:", "https:", "device:", "/dev/video")
     can_fail = not (spec.url.lower().startswith(remote) or watch.follow)
     return DecodePlan(
-        sample_fps=watch.sample_fps,
-        overlap=watch.overlap,
+        look=look_plan(spec),
         lossless=watch.lossless,
         realtime=watch.realtime,
         loop=watch.loop,

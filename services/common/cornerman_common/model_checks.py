@@ -10,9 +10,11 @@ from urllib.parse import urlsplit
 
 from cornerman_common.bundle import check_exists
 from cornerman_common.head_files import HEAD_FILE, features_made, features_read
+from cornerman_common.look_checks import check_look
 from cornerman_common.pose_choice import FOLDER, estimator_missing
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.redact import redact_url
+from cornerman_shared.settings.source import SourceSpec
 
 if TYPE_CHECKING:
     from cornerman_shared.settings.source import SaySettings, SpeakSettings
@@ -22,6 +24,7 @@ PROJECTOR: Final = "projector.safetensors"
 """File of a model whose words are about skeletons."""
 
 ADAPTER_FILE: Final = "adapter_config.json"
+SECTIONS: Final = ("watch", "speak", "say")
 NEEDS_TORCH: Final = ("mobile_videogpt", "vlm", "vllm")
 
 
@@ -50,6 +53,9 @@ def refuse_wrong_combinations(settings: Settings, assets: Path, *, torch: bool, 
         check_source_models(speak, say, settings, assets)
         if speak.strategy == "head" and "decider" in loads:
             _check_head_file(speak.head)
+    check_look(SourceSpec(source_id="any", url="any", **{n: getattr(settings, n) for n in SECTIONS}), settings)
+    for spec in settings.sources:
+        check_look(spec, settings)
     _check_places(settings, loads)
     if "encoder" in loads and settings.encoder.model != str(assets / FOLDER):
         _check_projector(settings)

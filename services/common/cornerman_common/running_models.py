@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from cornerman_common.bundle import bundled
+from cornerman_common.look_checks import check_look
 from cornerman_common.model_checks import check_source_models
 from cornerman_shared.bus.registry import changed
 from cornerman_shared.errors import ConfigError
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 DEPENDS: Final = {("speak", "strategy"), ("speak", "head"), ("say", "adapter")}
 """Settings of a source that go with some models only."""
+
+LOOKS: Final = {("speak", "strategy"), ("watch", "look"), ("watch", "frames")}
+"""Settings that, beside the mode, make looks that some models cannot read."""
 
 
 def running_models(workers: Iterable[WorkerStatus]) -> dict[str, Any]:
@@ -64,10 +68,15 @@ def check_change(
     workers = list(workers)
     found = running_models(workers)
     touched = {(section, name) for section, value in changes.items() if isinstance(value, Mapping) for name in value}
-    if len(found) < 2 or not touched & DEPENDS:
+    looks = "mode" in changes or bool(touched & LOOKS)
+    if len(found) < 2 or not (looks or touched & DEPENDS):
         return
-    sections = {role: getattr(settings, role).model_copy(update=values) for role, values in found.items()}
-    after = changed(before, changes)
+    running = {role: getattr(settings, role).model_copy(update=values) for role, values in found.items()}
+    after, settings = changed(before, changes), settings.model_copy(update=running)
+    if looks:
+        check_look(after, settings)
+    if not touched & DEPENDS:
+        return
     if ("say", "adapter") in touched:
         check_adapter_runs(after.say.adapter, workers)
-    check_source_models(after.speak, after.say, settings.model_copy(update=sections), bundled())
+    check_source_models(after.speak, after.say, settings, bundled())

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from cornerman_common.gate import GateState, pass_gate
 from cornerman_decider.state import chunk_ref, extend_context, unreferenced_blobs
-from cornerman_decider.strategy import FormProposal
+from cornerman_decider.strategy import FormProposal, StrategyError
+from cornerman_shared.chunk import READS_CHUNKS
 
 if TYPE_CHECKING:
     from cornerman_decider.state import DeciderState, Memory
@@ -63,13 +64,23 @@ class Decider:
             chunk: the chunk's tokens, for strategies that want them.
             request_open: a request of this live source is open; the source may not make another.
             prompt: the user's instruction; a new one clears the memory of a strategy that follows it.
+
+        Raises:
+            StrategyError: the strategy cannot judge this look.
         """
         speak, strategy = self._speak, self._strategy
         new_prompt = prompt != state.prompt
+        if features.look != "chunk" and strategy.name in READS_CHUNKS:
+            raise StrategyError(
+                f"strategy {strategy.name} judges chunks, and this is a {features.look}; give watch.look = chunk, or "
+                "speak.strategy = interval, scene or rules"
+            )
         if new_prompt and strategy.follows_prompt:  # what was said before no longer holds anything back
             state = replace(state, gate=GateState())
         proposal, memory = strategy.propose(features, chunk, memory_under(strategy, state, prompt))
-        verdict = pass_gate(proposal, features.pts_s, speak, state.gate, request_open)
+        # The interval of polls is their own; a gate as long would lose one that comes half a frame early.
+        limits = speak.model_copy(update={"min_interval_s": 0.0}) if features.look == "poll" else speak
+        verdict = pass_gate(proposal, features.pts_s, limits, state.gate, request_open)
         spoke = verdict.action != "next"
         # The strategy learns of the verdict, so that its schedule or context follows the action taken.
         memory = strategy.after_gate(features, proposal, spoke, memory)
@@ -118,5 +129,7 @@ def skip_chunk(seq: int, state: DeciderState, reason: str) -> Decision:
 
 def _count_chunk(features: Features, state: DeciderState, speak: SpeakSettings) -> DeciderState:
     chunk = chunk_ref(features)
-    context = extend_context(state.context, chunk, speak.context_chunks, speak.context_timeout_s)
+    # Only chunks are parts of a longer moment; another look is the whole of what a request is about.
+    limit = speak.context_chunks if features.look == "chunk" else 1
+    context = extend_context(state.context, chunk, limit, speak.context_timeout_s)
     return replace(state, next_seq=features.seq + 1, context=context, latest=chunk)

@@ -14,8 +14,10 @@ from cornerman_shared.errors import PoisonError
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
 
+    from cornerman_shared.bus.messages import Chunk
+
 Pixels = NDArray[np.uint8]
-"""Frames of a chunk, uint8 [8, H, W, 3] RGB."""
+"""Frames of a look, uint8 [n, H, W, 3] RGB; 8 of a chunk."""
 
 MAX_FAILURES = 8
 """Chunks in a row whose failure shows that the encoder is broken."""
@@ -31,7 +33,7 @@ class EncoderOutput:
     """Output of an encoder for one chunk."""
 
     vector: NDArray[np.float32] | None  # [F] pooled summary, for the decider
-    context: NDArray[Any] | None  # [8, P, D] image tokens of the frames
+    context: NDArray[Any] | None  # [n, P, D] image tokens of the frames
     video: NDArray[Any] | None  # [V, D] video tokens
     people: NDArray[np.float32] | None = None  # landmarks, as `cornerman_pose.wire` packs them
     poses_computed: int = 0  # people for whom the landmark net ran
@@ -54,18 +56,32 @@ def is_broken(failed: Sequence[str], worked_at_s: Mapping[str, float], now_s: fl
     return len(failing) > 1 or not proofs
 
 
-def checked(frames: NDArray[Any]) -> Pixels:
-    """Checks shape and dtype of the frames of a chunk.
+def n_frames(chunk: Chunk) -> int:
+    """The number of frames that a message must have: 8 of a chunk, of other looks as many as it has times."""
+    return CHUNK_FRAMES if chunk.look == "chunk" else len(chunk.frame_pts_s)
+
+
+def checked(frames: NDArray[Any], count: int = CHUNK_FRAMES, look: str = "chunk") -> Pixels:
+    """Checks shape and dtype of the frames of a look of `count` frames.
 
     Raises:
         PoisonError: wrong shape or dtype; retrying is useless.
     """
-    wanted = f"uint8 [{CHUNK_FRAMES}, H, W, 3]"
-    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[0] != CHUNK_FRAMES or frames.shape[3] != 3:
-        raise PoisonError(f"frames are {frames.dtype} {list(frames.shape)}; a chunk has {wanted}")
+    wanted = f"a {look} has uint8 [{count}, H, W, 3]"
+    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[0] != count or frames.shape[3] != 3:
+        raise PoisonError(f"frames are {frames.dtype} {list(frames.shape)}; {wanted}")
     if 0 in frames.shape:
-        raise PoisonError(f"frames are {list(frames.shape)}, which has no pixels; a chunk has {wanted}")
+        raise PoisonError(f"frames are {list(frames.shape)}, which has no pixels; {wanted}")
     return frames
+
+
+def unread(model: str, chunk: Chunk) -> str:
+    """Why a model cannot encode a look, with the remedy."""
+    return (
+        f"the encoder {model!r} reads no looks of {n_frames(chunk)} frames ({chunk.look} {chunk.seq} of "
+        f"{chunk.source_id}); set watch.frames to a number that it reads, 8 or 16 for mobile_videogpt, or "
+        "generator.backend to one that looks at frames"
+    )
 
 
 def groups_of_equal_size(frames: Iterable[Pixels]) -> list[list[int]]:

@@ -36,8 +36,8 @@ def hang() -> None:
 class FakeEncoder:
     """Encodes without a model.
 
-    The vector [F = 24] holds the mean grey of each frame, its mean |difference| to the frame before, and the mean grey
-    of 8 parts of the last frame.
+    The vector [F = 24 of a chunk] holds the mean grey of each frame, its mean |difference| to the frame before, and
+    the mean grey of 8 parts of the last frame.
 
     Args:
         delay_s: sleep of each batch, seconds.
@@ -66,6 +66,10 @@ class FakeEncoder:
         self._hang_at, self._hang = hang_at, hang
         self._batches = 0
 
+    def reads(self, frames: int) -> bool:
+        """Any number of frames."""
+        return frames > 0
+
     def encode(self, chunks: Sequence[Chunk], frames: Sequence[Pixels]) -> list[EncoderOutput]:
         """Computes features that depend only on the pixels."""
         self._batches += 1
@@ -80,12 +84,12 @@ class FakeEncoder:
 
 
 def _encode(frames: Pixels) -> EncoderOutput:
-    grey = frames.mean(axis=3, dtype=np.float32) / 255  # [8, H, W]
+    grey = frames.mean(axis=3, dtype=np.float32) / 255  # [n, H, W]
     means = grey.mean(axis=(1, 2))
     moved = np.abs(np.diff(grey, axis=0, prepend=grey[:1])).mean(axis=(1, 2))
     parts = np.array([part.mean() for part in np.array_split(grey[-1].ravel(), 8)], np.float32)
     vector = np.concatenate([means, moved, parts]).astype(np.float32)  # [24]
     ramp = np.linspace(0, 1, WIDTH, dtype=np.float32)
-    context = (means[:, None, None] * np.ones((PATCHES, 1), np.float32) * ramp).astype(np.float16)  # [8, 4, 16]
-    video = (moved[:, None] * ramp).astype(np.float16)  # [8, 16]
+    context = (means[:, None, None] * np.ones((PATCHES, 1), np.float32) * ramp).astype(np.float16)  # [n, 4, 16]
+    video = (moved[:, None] * ramp).astype(np.float16)  # [n, 16]
     return EncoderOutput(vector, context, video)

@@ -48,6 +48,8 @@ def features_of(
         model=model,
         times=times.reached("encoded", now_s),
         incarnation=chunk.incarnation,
+        look=chunk.look,
+        thumbnail=chunk.thumbnail,
     )
 
 

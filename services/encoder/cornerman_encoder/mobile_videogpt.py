@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cornerman_common.model_location import model_path, set_threads
 from cornerman_common.model_placement import load_failure, place_model
+from cornerman_common.out_of_memory import release_memory
 from cornerman_encoder.core import EncoderOutput, compact, groups_of_equal_size
 from cornerman_shared.chunk import CHUNK_FRAMES
 from mobile_videogpt import MobileVideoGPT, Tokens
@@ -30,7 +31,9 @@ WARM_UP_SIDE = 224
 
 
 class VisionEncoder:
-    """Encodes with the vision half; chunks of equal size share one forward pass.
+    """Encodes with the vision half; looks of equal size share one forward pass.
+
+    A chunk of 8 frames goes the streaming way, a look of 16 frames the published one, with its selection of frames.
 
     Args:
         model: with its vision half loaded.
@@ -41,6 +44,7 @@ class VisionEncoder:
         self._model = model
         self.model = name
         self.placement = ""
+        self._ran_out = False  # or the last batch failed in another way
 
     @classmethod
     def load(cls, settings: EncoderSettings) -> VisionEncoder:
@@ -71,14 +75,27 @@ class VisionEncoder:
         """Encodes one black chunk, so that kernels are compiled before the first real chunk."""
         self._model.encode_chunk(torch.zeros((1, CHUNK_FRAMES, WARM_UP_SIDE, WARM_UP_SIDE, 3), dtype=torch.uint8))
 
+    def reads(self, frames: int) -> bool:
+        """A chunk's or a clip's frames."""
+        return frames in (self._model.config.chunk_frames, self._model.config.clip_frames)
+
     def encode(self, chunks: Sequence[Chunk], frames: Sequence[Pixels]) -> list[EncoderOutput]:
         """Runs one forward pass for each frame size of the batch."""
+        if self._ran_out:  # by now the error that held the tensors is gone
+            release_memory()
+        self._ran_out = True
+        outputs = self._encode(frames)
+        self._ran_out = False
+        return outputs
+
+    def _encode(self, frames: Sequence[Pixels]) -> list[EncoderOutput]:
         done: dict[int, EncoderOutput] = {}
         prepare_s = 0.0
         for positions in groups_of_equal_size(frames):
-            batch = torch.from_numpy(np.stack([frames[i] for i in positions]))  # [B, 8, H, W, 3]
+            batch = torch.from_numpy(np.stack([frames[i] for i in positions]))  # [B, n, H, W, 3]
+            is_chunk = batch.shape[1] == self._model.config.chunk_frames
             with measuring() as times:
-                tokens = self._model.encode_chunk(batch)
+                tokens = self._model.encode_chunk(batch) if is_chunk else self._model.encode_clip(batch)
                 rows = [_row(tokens, row) for row in range(len(positions))]  # copies to the CPU: the device is done
             prepare_s += times.seconds()["pixels"]
             done |= dict(zip(positions, rows, strict=True))

@@ -13,6 +13,7 @@ from cornerman_pose.estimator import PoseEstimator
 from cornerman_pose.picture import picture_stats
 from cornerman_pose.tokens import PoseProjector
 from cornerman_pose.wire import pack_chunk
+from cornerman_shared.chunk import CHUNK_FRAMES
 from cornerman_shared.errors import ConfigError, PoisonError
 
 if TYPE_CHECKING:
@@ -49,6 +50,10 @@ class PoseEncoder:
             return cls(PoseEstimator.load(threads=max(1, settings.threads)), projector)
         except PoseError as error:
             raise ConfigError(f"encoder.backend = pose: {error}") from error
+
+    def reads(self, frames: int) -> bool:
+        """Chunks only: tracking and tokens were made for frames this close."""
+        return frames == CHUNK_FRAMES
 
     def encode(self, chunks: Sequence[Chunk], frames: Sequence[Pixels]) -> list[EncoderOutput]:
         """Estimates one chunk after the other; LiteRT runs one frame at a time."""

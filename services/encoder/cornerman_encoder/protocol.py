@@ -18,6 +18,9 @@ class Encoder(Protocol):
     def model(self) -> str:
         """Name of the model in messages."""
 
+    def reads(self, frames: int) -> bool:
+        """Whether it encodes looks of so many frames; the 8 of a chunk always."""
+
     def encode(self, chunks: Sequence[Chunk], frames: Sequence[Pixels]) -> list[EncoderOutput]:
         """Encodes a batch.
 

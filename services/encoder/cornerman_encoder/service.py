@@ -12,14 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cornerman_common.out_of_memory import COUNTED, is_out_of_memory, release_memory
-from cornerman_encoder.core import MAX_FAILURES, EncoderOutput, checked, is_broken
+from cornerman_encoder.core import MAX_FAILURES, EncoderOutput, checked, is_broken, n_frames, unread
 from cornerman_encoder.hops import features_of, hop_for
 from cornerman_shared.bus.commit import bury_with_retry, commit_with_retry, give_up, retry_forever
 from cornerman_shared.bus.consumer import Consumer
 from cornerman_shared.bus.messages import Chunk
 from cornerman_shared.bus.streams import GROUP_ENCODER
-from cornerman_shared.errors import BlobExpiredError, FatalError, PoisonError, is_contained
+from cornerman_shared.chunk import CHUNK_FRAMES
+from cornerman_shared.errors import BlobExpiredError, FatalError, PoisonError, is_contained, is_out_of_memory
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
@@ -148,7 +148,14 @@ class EncoderWorker:
                 return None
             if ref is None:
                 raise PoisonError(f"chunk {chunk.seq} of {chunk.source_id} has neither frames nor the end flag")
-            return delivery, checked(await retry_forever(lambda: self._bus.get_blob(ref)))
+            count = n_frames(chunk)
+            if count == CHUNK_FRAMES or self._encoder.reads(count):
+                return delivery, checked(await retry_forever(lambda: self._bus.get_blob(ref)), count, chunk.look)
+            if not chunk.keep_frames:
+                raise PoisonError(unread(self._encoder.model, chunk))
+            # The generator looks at the frames itself, and no strategy that reads features takes such a look.
+            features = self._without_arrays(chunk, "ok", kept_frames=True)
+            await commit_with_retry(delivery, self._hop(chunk, features))
         except BlobExpiredError:
             self._context.metrics.errors_total.labels("blob_expired").inc()
             await commit_with_retry(delivery, self._hop(chunk, self._without_arrays(chunk, "expired")))
@@ -222,8 +229,7 @@ class EncoderWorker:
 
     def _encode_halves(self, items: Sequence[Item]) -> list[Result]:
         """Encodes a batch that did not fit as two, once, and takes smaller ones from then on."""
-        self._context.metrics.errors_total.labels(COUNTED).inc()
-        release_memory()
+        self._context.metrics.errors_total.labels("out_of_memory").inc()
         self._batch = min(self._batch, (len(items) + 1) // 2)
         self._context.health.report(batch=self._batch)
         middle = (len(items) + 1) // 2

@@ -47,7 +47,8 @@ def require_tokens(chunks: Sequence[ChunkInput]) -> None:
 def distinct_frames(chunks: Sequence[ChunkInput], limit: int) -> list[NDArray[np.uint8]]:
     """Every frame [H, W, 3] of the chunks once, in time order.
 
-    Of more than `limit` frames an even choice is kept, the newest always among them.
+    Of more than `limit` frames an even choice is kept, the newest always among them. A single look is kept whole, as
+    it was asked for, also where one frame stands for several moments of it.
 
     Raises:
         GenerationError: a chunk came without its pixels.
@@ -62,6 +63,8 @@ def distinct_frames(chunks: Sequence[ChunkInput], limit: int) -> list[NDArray[np
         # Overlapping chunks share frames: equal media times, up to rounding, are one frame.
         for pts_s, frame in zip(chunk.ref.frame_pts_s, chunk.frames, strict=True):
             found[round(pts_s, 6)] = frame
+    if len(chunks) == 1 and chunks[0].frames is not None:
+        return list(chunks[0].frames)
     ordered = [found[pts_s] for pts_s in sorted(found)]
     if len(ordered) <= limit:
         return ordered

@@ -113,7 +113,12 @@ def end_event(request: Request, outcome: ReplyOutcome, now_s: float) -> EndEvent
 
 
 def frames_of(request: Request) -> tuple[float, ...]:
-    """Media time of every frame of the request's chunks once, oldest first; chunks in a row share frames."""
+    """Media time of every picture that the request is about, oldest first.
+
+    Chunks in a row share frames, which count once; a look may hold one frame several times, and gives all of them.
+    """
+    if len(request.chunks) == 1:
+        return request.chunks[0].frame_pts_s
     return tuple(sorted({round(pts_s, 6) for chunk in request.chunks for pts_s in chunk.frame_pts_s}))
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from cornerman_common.out_of_memory import COUNTED, is_out_of_memory, release_memory
+from cornerman_common.out_of_memory import COUNTED, release_memory
 from cornerman_generator.protocol import TextDelta
+from cornerman_shared.errors import is_out_of_memory
 from cornerman_shared.process.logs import get_logger
 
 log = get_logger("smaller")

@@ -17,6 +17,6 @@ class ChunkInput:
     """A chunk with the arrays that its reader wants; None = not wanted, or the encoder made none."""
 
     ref: ChunkRef
-    context: NDArray[Any] | None = None  # [8, P, D] image tokens of the frames in time order
+    context: NDArray[Any] | None = None  # [n, P, D] image tokens of the frames in time order
     video: NDArray[Any] | None = None  # [V, D] video tokens
-    frames: NDArray[np.uint8] | None = None  # [8, H, W, 3] RGB
+    frames: NDArray[np.uint8] | None = None  # [n, H, W, 3] RGB

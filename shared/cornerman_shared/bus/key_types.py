@@ -1,7 +1,7 @@
 """The type of each key, and the keys in whose place another program, or a mistake, has put something else.
 
 A key of one source that holds another type is deleted (`mending`). A key that a whole shard shares is not: what it held
-concerns every source. Whoever needs it waits, and goes on when the key is right again.
+concerns every source. What needs it waits, and goes on when the key is right again.
 """
 
 from __future__ import annotations

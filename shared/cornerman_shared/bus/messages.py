@@ -27,6 +27,9 @@ StageName: TypeAlias = Literal[
 
 STAGE_NAMES: tuple[StageName, ...] = get_args(StageName)
 FeatureStatus: TypeAlias = Literal["ok", "end", "buried", "expired"]
+Look: TypeAlias = Literal["chunk", "poll", "stride"]
+"""Kind of a look: 8 sampled frames in a row, frames spread over a window, or every n-th sampled frame."""
+
 Sight: TypeAlias = Literal["whole", "partly", "no_person", "several"]
 SourceStateName: TypeAlias = Literal[
     "waiting", "opening", "playing", "stalled", "reconnecting", "paused", "ended", "failed"
@@ -75,7 +78,7 @@ class Times:
 class Chunk:
     """Capture -> encoder.
 
-    8 sampled frames, or with `end` the end marker of the run, after `seq` chunks.
+    The frames of one look, or with `end` the end marker of the run, after `seq` chunks.
     """
 
     source_id: str
@@ -86,10 +89,12 @@ class Chunk:
     motion: float  # mean |difference| at 64x64 grey between the chunk's first and last frame, 0..1
     lossless: bool
     end: bool
-    frames: BlobRef | None  # uint8 [8, H, W, 3] RGB, shorter side 224
+    frames: BlobRef | None  # uint8 [n, H, W, 3] RGB, shorter side 224; n = 8 of a chunk
     keep_frames: bool  # the generator needs the pixels, so the encoder keeps the blob
     times: Times
     incarnation: int = 0
+    look: Look = "chunk"
+    thumbnail: bytes = b""  # uint8 [64, 64, 3] the newest frame, small, for strategies that compare looks; empty = none
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,7 @@ class Features:
     lossless: bool
     status: FeatureStatus
     vector: NDArray[np.float32] | None  # [F] pooled summary, inline
-    context: BlobRef | None  # [8, P, D] image tokens of the frames
+    context: BlobRef | None  # [n, P, D] image tokens of the frames
     video: BlobRef | None  # [V, D] video tokens
     frames: BlobRef | None  # the pixels, when kept
     frame_pts_s: tuple[float, ...]
@@ -115,6 +120,8 @@ class Features:
     times: Times
     people: NDArray[np.float32] | None = None  # landmarks, inline; the layout is in docs/streams.md
     incarnation: int = 0
+    look: Look = "chunk"
+    thumbnail: bytes = b""  # as in the chunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +290,7 @@ class EndEvent:
     cost: float = 0.0  # by `generator.price_input` and `price_output`; 0 = unknown
     tokens_guessed: bool = False  # the server counted nothing: pieces of text were counted
     tokens_per_s: float = 0.0  # measured: tokens after the first / time from first to last; 0 = fewer than two
-    frame_pts_s: tuple[float, ...] = ()  # of every frame that the request is about, oldest first
+    frame_pts_s: tuple[float, ...] = ()  # of every picture that the request is about, oldest first
 
     @classmethod
     def without_words(

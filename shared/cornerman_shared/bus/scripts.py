@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import redis.exceptions
 
+from cornerman_shared.bus.key_types import is_wrong_type
 from cornerman_shared.bus.redis_client import Client, redis_errors
 
 if TYPE_CHECKING:
@@ -47,14 +48,21 @@ class Scripts:
             ResponseError: a key of the source holds another type.
         """
         try:
-            with redis_errors():
-                try:
-                    return await self._client.evalsha(_digest(name), len(keys), *keys, *args)
-                except redis.exceptions.NoScriptError:
-                    # The text, not SCRIPT LOAD and the digest again: the cache may be emptied in between.
-                    return await self._client.eval(source(name), len(keys), *keys, *args)
+            return await self._run(name, keys, args)
         except redis.exceptions.ResponseError as error:
-            raise await self._key_types.explained(error, keys) from error
+            cause = await self._key_types.explained(error, keys)
+            if cause is not error or not is_wrong_type(error):
+                raise cause from error
+        # A key of the shard may be right again by now; a key of the source is not.
+        return await self._run(name, keys, args)
+
+    async def _run(self, name: str, keys: list[str], args: list[Arg]) -> Any:
+        with redis_errors():
+            try:
+                return await self._client.evalsha(_digest(name), len(keys), *keys, *args)
+            except redis.exceptions.NoScriptError:
+                # The text, not SCRIPT LOAD and the digest again: the cache may be emptied in between.
+                return await self._client.eval(source(name), len(keys), *keys, *args)
 
 
 @cache

@@ -6,14 +6,17 @@ A `SourceSpec` is stored in Redis in the shard of its source; a change takes eff
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from cornerman_shared.chunk import CHUNK_FRAMES, MAX_HELD
 from cornerman_shared.text import clean_text
 
 Mode = Literal["coach", "polling", "commentary"]
 Strategy = Literal["interval", "rules", "scene", "head", "skeleton", "llm"]
+LookKind = Literal["auto", "chunk", "poll", "stride"]
+"""Which frames one inference is about. `cornerman_common.looks` resolves `auto` by mode and strategy."""
 
 MAX_PROMPT = 8_000
 """Characters of a prompt. It goes into every request and event, so a long one fills the streams."""
@@ -32,10 +35,25 @@ class Section(BaseModel):
 
 
 class WatchSettings(Section):
-    """Capture: which frames become chunks."""
+    """Capture: which frames become chunks, polls and commentary looks."""
 
-    sample_fps: Annotated[float, Field(gt=0, le=60, description="frames sampled a second of media time")] = 8.0
+    sample_fps: Annotated[
+        float, Field(gt=0, le=60, description="frames sampled a second of media time; of a poll, at most")
+    ] = 8.0
     overlap: Annotated[int, Field(ge=0, le=7, description="frames a chunk shares with the one before")] = 4
+    look: Annotated[
+        LookKind,
+        Field(description="chunk, poll or stride; auto = poll in mode polling, stride in mode commentary, else chunk"),
+    ] = "auto"
+    frames: Annotated[
+        int, Field(ge=0, le=64, description="frames of a poll or stride look; 0 = 16 of a poll, 8 of the others")
+    ] = 0
+    stride: Annotated[
+        int, Field(ge=1, le=64, description="look stride: takes every n-th sampled frame, back from the newest")
+    ] = 1
+    window_s: Annotated[
+        float, Field(gt=0, le=120, description="look poll: its frames are spread over so many last seconds")
+    ] = 4.0
     credit: Annotated[int, Field(ge=1, le=64, description="chunks of this source on the bus at most")] = 4
     lossless: Annotated[bool, Field(description="wait for credit instead of skipping (files)")] = False
     realtime: Annotated[bool, Field(description="play files at their own speed")] = True
@@ -47,12 +65,35 @@ class WatchSettings(Section):
         Field(ge=0, description="one that never gave a frame fails after this; 0 = never; `run`: 15 if unset"),
     ] = 0.0
 
+    @model_validator(mode="after")
+    def _check_frames(self) -> Self:
+        if self.look == "chunk" and self.frames not in (0, CHUNK_FRAMES):
+            raise ValueError(
+                f"frames = {self.frames}, but a chunk has {CHUNK_FRAMES}; leave frames out, or give look poll or stride"
+            )
+        if self.frames * self.stride > MAX_HELD:
+            raise ValueError(
+                f"frames = {self.frames} with stride = {self.stride} holds {self.frames * self.stride} frames of "
+                f"{MAX_HELD}; give a lower sample_fps instead of a long stride"
+            )
+        return self
+
 
 class SpeakSettings(Section):
     """Decider: when to speak."""
 
     strategy: Annotated[Strategy, Field(description="who decides when to speak")] = "rules"
-    interval_s: Annotated[float, Field(gt=0, description="strategy interval: seconds of media time")] = 3.0
+    interval_s: Annotated[
+        float,
+        Field(gt=0, description="seconds of media time between polls, stride looks, or what strategy interval says"),
+    ] = 3.0
+    pause_still_s: Annotated[
+        float,
+        Field(ge=0, description="strategy interval: silent after so long without motion or people; 0 = off"),
+    ] = 0.0
+    still_motion: Annotated[
+        float, Field(gt=0, le=1, description="strategy interval: motion that counts; below half of it nothing moves")
+    ] = 0.01
     every_chunks: Annotated[int, Field(ge=1, le=1_000_000, description="strategy rules: speak at every n-th chunk")] = 5
     motion_threshold: Annotated[
         float, Field(ge=0, le=1, description="strategy rules: motion that asks for feedback")

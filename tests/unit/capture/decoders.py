@@ -15,6 +15,7 @@ from cornerman_capture.source_decoder import SourceDecoder
 from cornerman_capture.sources.base import DecodedFrame, FrameSource, Interrupted, StreamInfo
 from cornerman_capture.sources.opening import open_source
 from cornerman_capture.thread_queue import ThreadQueue
+from cornerman_common.looks import LookPlan
 from cornerman_shared.clock import VirtualClock
 from cornerman_shared.settings.tree import CaptureSettings
 
@@ -52,10 +53,9 @@ class Script:
         """Does nothing."""
 
 
-def plan(**changes: object) -> DecodePlan:
+def plan(*, sample_fps: float = 8.0, overlap: int = 4, **changes: object) -> DecodePlan:
     given: dict[str, object] = {
-        "sample_fps": 8.0,
-        "overlap": 4,
+        "look": LookPlan("chunk", sample_fps, overlap),
         "lossless": True,
         "realtime": False,
         "loop": False,

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from cornerman_capture.core import ChunkCounts, Chunker, PendingChunk, SampledFrame
+from cornerman_capture.looks import look_cutter
 from cornerman_capture.motion import grey, motion
+from cornerman_common.looks import LookPlan
 
 
 def flat(value: int, size: tuple[int, int] = (224, 398)) -> np.ndarray:
@@ -51,7 +53,7 @@ def test_pending_chunk_stacks_eight_frames() -> None:
 
 
 def test_changed_size_starts_a_new_chunk() -> None:
-    chunker = Chunker(8.0, 4)
+    chunker = Chunker(look_cutter(LookPlan("chunk", 8.0, 4)))
     chunks = []
     for i in range(20):
         pts_s, wanted = chunker.stamp(i / 8)
@@ -63,7 +65,7 @@ def test_changed_size_starts_a_new_chunk() -> None:
 
 
 def test_restart_clears_window_and_keeps_time() -> None:
-    chunker = Chunker(8.0, 4)
+    chunker = Chunker(look_cutter(LookPlan("chunk", 8.0, 4)))
     for i in range(7):
         chunker.push(chunker.stamp(i / 8)[0], flat(0, (8, 8)))
     chunker.restart(10.0)

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cornerman_capture.core import Chunker
+from cornerman_capture.looks import look_cutter
 from cornerman_capture.sampling import FrameSampler
+from cornerman_common.looks import LookPlan
 from cornerman_media.timestamps import MAX_JUMP_S, NOMINAL_S, TICK_S, TimeRepair, believable_interval
 
 
@@ -161,7 +163,7 @@ def test_frame_rates_give_equal_chunks(overlap: int) -> None:
     picture = np.zeros((4, 4, 3), np.uint8)
 
     def chunks(fps: float) -> list[tuple[float, ...]]:
-        chunker = Chunker(8.0, overlap, 1 / fps)
+        chunker = Chunker(look_cutter(LookPlan("chunk", 8.0, overlap), 1 / fps), 1 / fps)
         found = []
         for raw_s in steady(fps, 12):
             pts_s, wanted = chunker.stamp(raw_s)

@@ -12,9 +12,11 @@ import pytest
 
 from cornerman_capture.broken import BrokenError
 from cornerman_capture.core import Chunker
+from cornerman_capture.looks import look_cutter
 from cornerman_capture.sources.av_source import AvSource
 from cornerman_capture.sources.opening import open_source
 from cornerman_capture.sources.pattern import PatternSource
+from cornerman_common.looks import LookPlan
 from cornerman_shared.settings.tree import CaptureSettings
 
 NOISE = np.random.default_rng(3).bytes(4000)
@@ -55,7 +57,7 @@ def test_file_frames_come_in_order(make_video: Maker, name: str) -> None:
 def test_decoding_times_come_in_order(make_video: Maker) -> None:
     """H.264 with B-frames in AVI: the container has only decoding times, and frames come as 0.03, 0.1, 0.06 …"""
     raw = times_of(str(make_video("a.avi", seconds=4.0)))
-    chunker = Chunker(8.0, 4, 1 / 30)
+    chunker = Chunker(look_cutter(LookPlan("chunk", 8.0, 4), 1 / 30), 1 / 30)
     assert [chunker.stamp(raw_s)[0] for raw_s in raw] == pytest.approx([i / 30 for i in range(120)], abs=1e-3)
 
 

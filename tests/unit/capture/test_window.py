@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cornerman_capture.core import Chunker
+from cornerman_capture.looks import look_cutter
 from cornerman_capture.window import Window
+from cornerman_common.looks import LookPlan
 from cornerman_shared.chunk import CHUNK_FRAMES
 
 
@@ -52,7 +54,7 @@ def test_chunks_never_span_a_break(overlap: int, breaks: list[bool]) -> None:
 def test_arbitrary_timing_gives_whole_rising_chunks(overlap: int, steps: list[float], fps: float) -> None:
     import numpy as np
 
-    chunker, picture, now_s = Chunker(fps, overlap), np.zeros((2, 2, 3), np.uint8), 0.0
+    chunker, picture, now_s = Chunker(look_cutter(LookPlan("chunk", fps, overlap))), np.zeros((2, 2, 3), np.uint8), 0.0
     chunks = []
     for step in steps:
         pts_s, wanted = chunker.stamp(now_s)

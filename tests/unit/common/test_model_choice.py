@@ -264,3 +264,42 @@ def test_running_generator_has_the_adapter() -> None:
     check_adapter_runs("b", [])
     with pytest.raises(ConfigError, match=r"say\.adapter = '\.\./x': the generator that runs has the adapters: a;"):
         check_adapter_runs("../x", [worker])
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"watch.look": "stride", "watch.frames": 4, "speak.strategy": "scene"}, "reads 8 or 16 frames"),
+        ({"watch.look": "poll", "watch.frames": 10, "speak.strategy": "interval"}, "give watch.frames=8 or =16"),
+        ({"watch.look": "poll"}, "'head' judges chunks of 8 frames; give speak.strategy=interval"),
+        ({"watch.look": "stride"}, "give speak.strategy=scene, or watch.look=chunk"),
+        (
+            {**OPENAI, "watch.look": "poll", "watch.frames": 64, "speak.strategy": "interval"},
+            "generator.max_images = 32",
+        ),
+    ],
+)
+def test_unread_looks_are_refused(flags: dict[str, Any], said: str, assets: Path) -> None:
+    """16 frames were sent as 8, and 4 or 10 as 8, without a word."""
+    with pytest.raises(ConfigError, match=said):
+        chosen(assets, flags)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"watch.look": "poll", "speak.strategy": "interval"},
+        {"watch.look": "stride", "watch.frames": 16, "watch.stride": 7, "speak.strategy": "scene"},
+        {**OPENAI, "watch.look": "stride", "watch.frames": 10, "speak.strategy": "scene"},
+        {**OPENAI, "watch.look": "poll", "watch.frames": 1, "speak.strategy": "interval"},
+        {"generator.backend": "echo", "watch.look": "poll", "watch.frames": 3, "speak.strategy": "interval"},
+    ],
+)
+def test_looks_that_models_read_are_taken(flags: dict[str, Any], assets: Path) -> None:
+    assert chosen(assets, flags).settings.watch.look == flags["watch.look"]
+
+
+def test_looks_of_listed_sources_are_checked(assets: Path) -> None:
+    source = {"source_id": "cam", "url": "test://bars", "mode": "polling", "watch": {"frames": 5}}
+    with pytest.raises(ConfigError, match=r"watch\.frames = 5 of a poll"):
+        chosen(assets, {"sources": [{**source, "speak": {"strategy": "interval"}}]})

@@ -50,6 +50,7 @@ def test_each_part_is_measured() -> None:
     assert sum(parts) == pytest.approx(poll.total_inference_time)
     assert poll.tokens_per_second == 20.0
     assert (poll.frames_processed, poll.input_tokens, poll.output_tokens) == (16, END.n_input_tokens, 11)
+    assert record(0, frame_pts_s=(1.0, 1.0, 2.0, 2.0)).buffer_size == 2
 
 
 def test_preview_is_two_hundred_characters() -> None:

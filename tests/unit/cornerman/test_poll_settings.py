@@ -10,7 +10,7 @@ import pytest
 
 from cornerman.local.poll_adapter import BASE, DEFAULT_ADAPTER, adapter_folder, default_adapter
 from cornerman.local.poll_plan import PollOptions, interval_list, writable_folder
-from cornerman.local.poll_settings import poll_settings
+from cornerman.local.poll_settings import few_pictures, poll_settings
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.source import SaySettings
 
@@ -31,6 +31,7 @@ def an_adapter(folder: Path) -> Path:
 def test_defaults_are_those_of_the_old_tool() -> None:
     settings = poll_settings(PollOptions()).settings
     assert (settings.speak.strategy, settings.speak.interval_s) == ("interval", 3.0)
+    assert (settings.watch.look, settings.watch.frames, settings.watch.window_s) == ("poll", 16, 4.0)
     assert (settings.say.max_new_tokens, settings.say.temperature) == (512, 0.0)
     assert settings.say.prompt == SaySettings().prompt
     assert settings.log.level == "info"
@@ -133,3 +134,24 @@ def test_unwritable_folder_is_told_first(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"--output-dir .*cannot be written"):
         writable_folder("--output-dir", tmp_path / "file" / "below")
+
+
+@pytest.mark.parametrize(
+    ("asked", "rate"),
+    [
+        ({}, 4.0),
+        ({"num_frames": 8, "window_s": 16.0}, 1.0),
+        ({"num_frames": 32}, 8.0),
+        ({"fps": 1.0}, 1.0),
+        ({"fps": 30.0}, 30.0),
+    ],
+)
+def test_fps_left_out_is_raised(asked: dict[str, Any], rate: float) -> None:
+    settings = poll_settings(replace(PollOptions(), **asked)).settings
+    assert settings.watch.sample_fps == rate
+    assert settings.speak.interval_s == 3.0
+
+
+def test_few_pictures_are_told() -> None:
+    assert few_pictures(PollOptions()) == few_pictures(PollOptions(fps=4.0)) == ""
+    assert "about 4 different pictures for the 16" in few_pictures(PollOptions(fps=1.0))

@@ -71,7 +71,8 @@ WITHOUT_UNIT = {
     *("redis.shards", "redis.full_at", "bus.max_deliveries", "bus.maxlen", "bus.feedback_maxlen", "bus.dead_maxlen"),
     *("capture.max_sources", "capture.display_quality", "capture.display_ring", "encoder.batch", "encoder.threads"),
     *("encoder.fake_crash_rate", "encoder.fake_hang_at", "generator.echo_hang_at", "decider.max_held"),
-    *("decider.max_questions", "record.keep", "record.queue"),
+    *("decider.max_questions", "record.keep", "record.queue", "bus.frames_quality", "gateway.delay_alpha"),
+    *("generator.max_input_tokens", "generator.image_slices"),
     *("generator.concurrency", "generator.threads", "gateway.port"),
     *(
         "generator.retries",
@@ -84,7 +85,9 @@ WITHOUT_UNIT = {
         "generator.price_output",
     ),
     *("gateway.client_queue", "gateway.writes_per_minute", "runtime.metrics_port", "watch.overlap", "watch.credit"),
+    *("watch.frames", "watch.stride"),
     *("speak.every_chunks", "speak.motion_threshold", "speak.motion_release", "speak.confidence_threshold"),
+    *("speak.still_motion",),
     *("speak.context_chunks", "say.max_new_tokens", "say.temperature", "say.top_p", "say.repetition_penalty"),
 }
 """Counts, shares and pure numbers."""

@@ -15,6 +15,8 @@ from cornerman_encoder.core import (
     compact,
     groups_of_equal_size,
     is_broken,
+    n_frames,
+    unread,
 )
 from cornerman_encoder.hops import features_of
 from cornerman_shared.bus.messages import Times
@@ -45,6 +47,16 @@ def test_frames_of_a_chunk_pass() -> None:
 def test_wrong_frames_are_poison(frames: np.ndarray) -> None:
     with pytest.raises(PoisonError, match=r"frames are .*uint8 \[8, H, W, 3\]"):
         checked(frames)
+
+
+def test_other_looks_have_as_many_frames_as_times() -> None:
+    poll = replace(batch(np.zeros((16, 4, 6, 3), np.uint8))[0][0], look="poll", frame_pts_s=tuple(range(16)))
+    assert n_frames(poll) == 16
+    assert n_frames(replace(poll, look="chunk")) == 8
+    assert len(checked(np.zeros((16, 4, 6, 3), np.uint8), 16, "poll")) == 16
+    with pytest.raises(PoisonError, match=r"a poll has uint8 \[16, H, W, 3\]"):
+        checked(np.zeros((8, 4, 6, 3), np.uint8), 16, "poll")
+    assert "watch.frames" in unread("tiny", poll)
 
 
 def test_equal_sizes_are_grouped_in_order() -> None:

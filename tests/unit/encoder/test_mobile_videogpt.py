@@ -52,6 +52,21 @@ def test_shapes_and_dtypes_follow_the_messages(checkpoint: Path) -> None:
     assert encoded.prepare_s > 0
 
 
+def test_sixteen_frames_go_the_published_way(checkpoint: Path) -> None:
+    """A poll of 16 frames was two chunks: 2 x 1250 tokens instead of the 2402 that the model was trained with."""
+    encoder = VisionEncoder.load(EncoderSettings(backend="mobile_videogpt", model=str(checkpoint), device="cpu"))
+    model = MobileVideoGPT.from_pretrained(checkpoint, part="vision", dtype=torch.float32, device="cpu")
+    clip = np.concatenate([pixels_of(0, 112, 112), pixels_of(1, 112, 112)])
+    poll, chunk = encoder.encode(*batch(clip, pixels_of(2, 112, 112)))
+    expected = model.encode_clip(torch.from_numpy(clip)[None])
+    assert poll.context is not None and poll.video is not None and chunk.context is not None
+    np.testing.assert_allclose(poll.context.astype(np.float32), expected.context[0].numpy(), atol=2e-3)
+    np.testing.assert_allclose(poll.video.astype(np.float32), expected.video[0].numpy(), atol=2e-3)
+    assert (poll.context.shape[:2], chunk.context.shape[:2]) == ((16, 16), (8, 16))
+    assert poll.context.shape[0] * poll.context.shape[1] + poll.video.shape[0] == model.config.clip_tokens
+    assert [encoder.reads(count) for count in (1, 8, 10, 16, 64)] == [False, True, False, True, False]
+
+
 def test_unloadable_model_is_a_config_error(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ConfigError, match=r"encoder\.model.*cannot be loaded"):

@@ -37,7 +37,7 @@ class Strategies:
             StrategyError: its model is missing or damaged. No other strategy takes its place.
         """
         if speak.strategy == "interval":
-            return IntervalStrategy(speak.interval_s)
+            return IntervalStrategy(speak.interval_s, speak.still_motion, speak.pause_still_s)
         if speak.strategy == "rules":
             return RulesStrategy(speak.every_chunks, speak.motion_threshold, speak.motion_release)
         if speak.strategy == "scene":
@@ -57,7 +57,7 @@ class Strategies:
     def key(speak: SpeakSettings, prompt: str) -> tuple[object, ...]:
         """The settings that a strategy is made from; another key asks for a new strategy."""
         made_from = {
-            "interval": (speak.interval_s,),
+            "interval": (speak.interval_s, speak.still_motion, speak.pause_still_s),
             "rules": (speak.every_chunks, speak.motion_threshold, speak.motion_release),
             "scene": (speak.scene_threshold,),
             "head": (speak.head,),

@@ -1,8 +1,10 @@
-"""Strategy `scene`: commentary speaks when the picture has changed since the chunk that it last spoke about."""
+"""Strategy `scene`: commentary speaks when the picture has changed since the look that it last spoke about."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from cornerman_common.gate import Proposal
 
@@ -15,10 +17,10 @@ GREY_LEVELS = 255.0
 
 
 class SceneStrategy:
-    """Compares the largest change since the last feedback, in mean grey levels, with a threshold.
+    """Compares the newest picture with that of the last look the model was sent, in mean levels of 0..255.
 
-    The largest change is kept, not the newest, so that an event during an answer is still commented on afterwards.
-    With threshold 0 every chunk qualifies. The first chunk of a run, and the first one after a new prompt, always does.
+    With threshold 0 every look qualifies. The first look of a run, and the first one after a new prompt, always does.
+    Where a look comes without its small picture, as an older capture sends it, the largest motion since then counts.
     """
 
     name = "scene"
@@ -32,21 +34,28 @@ class SceneStrategy:
 
     def propose(self, features: Features, chunk: ChunkInput | None, memory: Memory) -> tuple[Proposal, Memory]:
         """Feedback when the change reaches the threshold."""
-        now = features.motion * GREY_LEVELS
-        if "change" not in memory:
+        before, largest, now = memory.get("seen"), memory.get("change"), np.frombuffer(features.thumbnail, np.uint8)
+        if isinstance(before, np.ndarray) and 0 < len(now) == before.size:
+            change = float(np.abs(before.astype(np.int16) - now).mean())
+        elif isinstance(largest, float):
+            change = max(largest, features.motion * GREY_LEVELS)
+        else:
             return Proposal("feedback", 1.0, "first_look", change=GREY_LEVELS), memory
-        before = memory["change"]
-        assert isinstance(before, float)
-        change = max(before, now)
-        memory = {"change": change}
+        memory = {**memory, "change": change}
+        if len(now) and not isinstance(before, np.ndarray):
+            # The look that was spoken about came without: the first one that has its small picture stands for it.
+            memory["seen"] = now
         if change >= self._threshold:
             return Proposal("feedback", 1.0, "scene_changed", change=change), memory
         return Proposal("next", 1.0, "scene_unchanged", change=change), memory
 
     def after_gate(self, features: Features, proposal: Proposal, spoke: bool, memory: Memory) -> Memory:
-        """Measures change from this chunk on, after feedback about it."""
-        return {"change": 0.0} if spoke else memory
+        """Measures change from this look on, after feedback about it."""
+        if not spoke:
+            return memory
+        seen = np.frombuffer(features.thumbnail, np.uint8)
+        return {"change": 0.0, "seen": seen} if len(seen) else {"change": 0.0}
 
     def still_true(self, memory: Memory) -> Memory:
-        """All of it: the change that was measured."""
+        """All of it: the picture that was spoken about, and the change since."""
         return memory

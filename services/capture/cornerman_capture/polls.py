@@ -1,0 +1,143 @@
+"""Cuts polls: frames spread evenly over the last seconds, at every multiple of an interval. Pure.
+
+A poll is due at media times `interval`, `2 * interval` … once its window is full of frames, at the frame nearest to
+that time. The moments of its frames are known beforehand, so only the frame nearest to each is converted.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections import deque
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from cornerman_media.timestamps import NOMINAL_S, believable_interval
+from cornerman_shared.chunk import MAX_HELD
+
+if TYPE_CHECKING:
+    from cornerman_common.looks import LookPlan
+
+T = TypeVar("T")
+
+ROUNDING: Final = 1e-6
+"""Of an interval: a frame exactly at a time that is a product of floats belongs to it."""
+
+SUDDEN: Final = 3.0
+"""A pause longer than the window, and so many times the step before, is a break: nothing before it is held."""
+
+
+class PollCutter(Generic[T]):
+    """Holds the frames that polls need and cuts the polls. Call `wants` for every frame, in order.
+
+    Args:
+        plan: of kind `poll`.
+        nominal_s: usual time between two frames, seconds.
+    """
+
+    def __init__(self, plan: LookPlan, nominal_s: float = NOMINAL_S) -> None:
+        self.plan = plan
+        self._interval_s, self._window_s = plan.interval_s, plan.window_s
+        self._frames, self._moments = plan.frames, plan.moments
+        self._spacing_s = plan.window_s / plan.moments
+        self._nominal_s = believable_interval(nominal_s)
+        self._held: deque[tuple[float, T]] = deque()
+        self._since_s: float | None = None  # media time of the first frame since the last break
+        self._before_s: float | None = None  # of the frame before
+        self._step_s = self._nominal_s  # between the last two frames
+        self._reached_s = -math.inf  # moments up to here belong to frames that have come
+        self._poll = 0  # number of the last poll that was due
+        self._is_due = False
+
+    def wants(self, pts_s: float) -> bool:
+        """Whether a poll needs the frame at this media time."""
+        if self._before_s is not None:
+            step_s = pts_s - self._before_s
+            if step_s > self._window_s and step_s > SUDDEN * self._step_s:
+                self.clear()
+            self._step_s = step_s
+        # The frame nearest to a moment comes at most half a step before it.
+        early_s = min(self._nominal_s, self._step_s) / 2
+        if self._since_s is None:
+            self._since_s, self._reached_s = pts_s, max(self._reached_s, pts_s - early_s)
+        self._before_s = pts_s
+        before_s, self._reached_s = self._reached_s, max(self._reached_s, pts_s + early_s)
+        first = self._first_poll()
+        due = self._number(self._reached_s, 0)
+        if due > self._poll and due >= first:
+            self._poll, self._is_due = due, True
+        if self._is_due:
+            return True
+        if self._is_close(pts_s, -1):
+            return False
+        return any(
+            self._number(self._reached_s, back) > max(self._number(before_s, back), first - 1)
+            for back in range(1, self._moments)
+        )
+
+    def push(self, pts_s: float, item: T) -> tuple[T, ...] | None:
+        """Adds a frame that is needed; returns the poll that it completes, oldest first."""
+        if self._since_s is None:
+            self._since_s = pts_s
+        self._held.append((pts_s, item))
+        # One frame from before the window stays: it may be the nearest to the window's first moment.
+        while len(self._held) > 1 and self._held[1][0] <= pts_s - self._window_s:
+            self._held.popleft()
+        if not self._is_due:
+            return None
+        self._is_due = False
+        look = self._cut()
+        if self._is_close(pts_s, -2):
+            self._held.pop()  # needed as the newest only: short intervals must not fill the memory
+        return look
+
+    def clear(self) -> None:
+        """Drops all frames; the next poll is due when the window is full again."""
+        self._held.clear()
+        self._since_s, self._is_due = None, False
+
+    def take_over(self, before: PollCutter[T]) -> None:
+        """Continues with the frames of the cutter before, as far back as they are close enough for this one."""
+        self._before_s, self._step_s, self._reached_s = before._before_s, before._step_s, before._reached_s
+        self._poll = self._number(self._reached_s, 0) if math.isfinite(self._reached_s) else 0
+        reach_s, later_s = 1.5 * max(self._spacing_s, self._step_s), before._before_s or 0.0
+        for time_s, item in reversed(before._held):
+            if later_s - time_s > reach_s:
+                break
+            self._held.appendleft((time_s, item))
+            self._since_s = later_s = time_s
+
+    def newest(self) -> T | None:
+        """The item added last."""
+        return self._held[-1][1] if self._held else None
+
+    def _number(self, time_s: float, back: int) -> int:
+        """Number of the newest poll whose moment, so many spacings before its end, is reached at `time_s`."""
+        return math.floor((time_s + back * self._spacing_s) / self._interval_s + ROUNDING)
+
+    def _is_close(self, pts_s: float, place: int) -> bool:
+        """Whether the held frame at `place` is so near that the window would hold more than `MAX_HELD`."""
+        return len(self._held) >= -place and pts_s - self._held[place][0] < self._window_s / MAX_HELD
+
+    def _first_poll(self) -> int:
+        """Number of the first poll whose window is full of frames since the last break."""
+        since_s = self._since_s or 0.0
+        full_s = since_s + self._window_s - min(self._nominal_s, self._step_s) / 2
+        return max(1, math.ceil(full_s / self._interval_s - ROUNDING))
+
+    def _cut(self) -> tuple[T, ...]:
+        times = [time_s for time_s, _ in self._held]
+        items = [item for _, item in self._held]
+        end_s = self._poll * self._interval_s
+        chosen = [items[_nearest(times, end_s - back * self._spacing_s)] for back in range(self._moments - 1, 0, -1)]
+        chosen.append(items[-1])
+        # A source that is sampled slower has fewer moments than frames: each stands for several.
+        return tuple(chosen[number * self._moments // self._frames] for number in range(self._frames))
+
+
+def _nearest(times: list[float], moment_s: float) -> int:
+    after = bisect_left(times, moment_s)
+    if after == 0:
+        return 0
+    if after == len(times):
+        return after - 1
+    return after if times[after] - moment_s < moment_s - times[after - 1] else after - 1

@@ -1,0 +1,184 @@
+"""When polls are cut and which frames they have, in virtual media time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cornerman_capture.looks import changed_cutter, look_cutter
+from cornerman_capture.polls import PollCutter
+from cornerman_common.looks import LookPlan
+from cornerman_shared.settings.source import MAX_HELD
+
+PLAN = LookPlan("poll", 30.0, 0, frames=16, window_s=4.0, interval_s=3.0)
+
+
+def times_of(fps: float, seconds: float, start_s: float = 0.0) -> list[float]:
+    return [start_s + number / fps for number in range(round(seconds * fps) + 1)]
+
+
+def cut(cutter: PollCutter[float], times: Iterable[float]) -> list[tuple[float, ...]]:
+    return [look for t in times if cutter.wants(t) and (look := cutter.push(t, t)) is not None]
+
+
+def polls_of(plan: LookPlan, times: Iterable[float], nominal_s: float = 1 / 30) -> list[tuple[float, ...]]:
+    return cut(PollCutter(plan, nominal_s), times)
+
+
+@pytest.mark.parametrize("fps", [10, 25, 30, 29.97, 60])
+@pytest.mark.parametrize("interval_s", [1.0, 3.0, 5.0, 0.7])
+def test_polls_come_at_the_interval(interval_s: float, fps: float) -> None:
+    """The old way gave polls after 4, 2, 4, 2 seconds for an interval of 3."""
+    polls = polls_of(replace(PLAN, interval_s=interval_s), times_of(fps, 60), 1 / fps)
+    first = next(n for n in range(1, 99) if n * interval_s >= 4.0 - 0.5 / fps)
+    due = [n * interval_s for n in range(first, int(60 / interval_s + 1e-6) + 1)]
+    assert [look[-1] for look in polls] == pytest.approx(due, abs=0.5 / fps + 1e-6)
+
+
+@pytest.mark.parametrize("fps", [10, 25, 30, 60])
+def test_frames_are_spread_over_the_window(fps: float) -> None:
+    for look in polls_of(PLAN, times_of(fps, 30), 1 / fps):
+        end_s = look[-1]
+        wanted = [end_s - (15 - n) * 0.25 for n in range(16)]
+        assert look == pytest.approx(wanted, abs=0.5 / fps + 1e-6)
+        assert len(set(look)) == 16
+
+
+@pytest.mark.parametrize("sample_fps", [0.5, 1.0, 2.0, 4.0, 30.0])
+def test_sampling_cap_never_moves_the_interval(sample_fps: float) -> None:
+    """With `--fps 1` polls came after 7 and 15 seconds."""
+    polls = polls_of(replace(PLAN, sample_fps=sample_fps), times_of(30, 20))
+    assert [look[-1] for look in polls] == pytest.approx([6, 9, 12, 15, 18])
+    for look in polls:
+        assert len(look) == 16
+        assert len(set(look)) == min(16, 4 * sample_fps)
+        assert all(b == a or b - a >= 1 / sample_fps - 0.04 for a, b in pairwise(look))
+
+
+def test_only_needed_frames_are_taken() -> None:
+    cutter: PollCutter[float] = PollCutter(replace(PLAN, interval_s=8.0), 1 / 30)
+    taken = [t for t in times_of(30, 80) if cutter.wants(t) and (cutter.push(t, t) or True)]
+    assert len(taken) == 160
+
+
+def test_slow_source_repeats_its_frames() -> None:
+    polls = polls_of(PLAN, times_of(2, 20), 0.5)
+    assert [look[-1] for look in polls] == [6, 9, 12, 15, 18]
+    assert all(len(look) == 16 and len(set(look)) in (8, 9) for look in polls)
+
+
+def test_very_slow_source_is_polled() -> None:
+    polls = polls_of(PLAN, times_of(0.2, 60), 1 / 30)
+    assert [look[-1] for look in polls] == times_of(0.2, 60)[2:]
+
+
+@pytest.mark.parametrize("frames", [1, 3, 64])
+def test_any_number_of_frames(frames: int) -> None:
+    polls = polls_of(replace(PLAN, frames=frames), times_of(30, 12))
+    assert [len(look) for look in polls] == [frames] * 3
+    assert [look[-1] for look in polls] == [6, 9, 12]
+
+
+def test_short_window_repeats_no_older_frame() -> None:
+    for look in polls_of(replace(PLAN, window_s=0.1, frames=8), times_of(30, 9)):
+        assert look[0] > look[-1] - 0.1 - 1 / 60
+        assert len(set(look)) == 3
+
+
+def test_interval_below_a_frame_polls_each_frame() -> None:
+    polls = polls_of(replace(PLAN, interval_s=0.001), times_of(25, 6), 1 / 25)
+    assert [look[-1] for look in polls] == pytest.approx(times_of(25, 6)[99:])
+
+
+@pytest.mark.parametrize(("window_s", "interval_s"), [(120.0, 0.05), (120.0, 1.0), (4.0, 0.01)])
+def test_held_frames_are_bounded(window_s: float, interval_s: float) -> None:
+    cutter: PollCutter[float] = PollCutter(replace(PLAN, window_s=window_s, interval_s=interval_s), 1 / 60)
+    for look in (cutter.push(t, t) for t in times_of(60, 2 * window_s) if cutter.wants(t)):
+        assert look is None or len(look) == 16
+        assert len(cutter._held) <= MAX_HELD + 2
+
+
+def test_gap_empties_the_window() -> None:
+    polls = polls_of(PLAN, [*times_of(30, 10), *times_of(30, 10, 20.5)])
+    assert [look[-1] for look in polls] == pytest.approx([6, 9, 27, 30], abs=0.02)
+
+
+def test_small_gap_is_bridged() -> None:
+    polls = polls_of(PLAN, [*times_of(30, 10), *times_of(30, 10, 12.0)])
+    assert [round(look[-1]) for look in polls] == [6, 9, 12, 15, 18, 21]
+    assert all(len(look) == 16 and list(look) == sorted(look) for look in polls)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.01, 3.0), st.sampled_from(["", "", "", "", "break"])), min_size=1, max_size=200),
+    st.sampled_from([0.1, 0.5, 1.0, 3.0, 10.0]),
+    st.integers(1, 20),
+    st.sampled_from([0.3, 1.0, 4.0]),
+)
+@settings(deadline=None)
+def test_poll_never_spans_a_break(
+    steps: list[tuple[float, str]], interval_s: float, frames: int, window_s: float
+) -> None:
+    cutter: PollCutter[tuple[int, float]] = PollCutter(
+        replace(PLAN, interval_s=interval_s, frames=frames, window_s=window_s)
+    )
+    now_s, piece, last_s = 0.0, 0, 0.0
+    began_s = 0.0
+    for step_s, broken in steps:
+        now_s += step_s
+        if broken:
+            cutter.clear()
+            piece, began_s = piece + 1, now_s
+        if not cutter.wants(now_s):
+            continue
+        look = cutter.push(now_s, (piece, now_s))
+        if look is None:
+            continue
+        assert len(look) == frames
+        assert look[-1] == (piece, now_s)
+        assert {part for part, _ in look} == {piece}
+        assert list(look) == sorted(look)
+        assert now_s >= began_s + window_s - 3.0
+        assert now_s > last_s
+        last_s = now_s
+
+
+def test_restart_keeps_to_the_grid() -> None:
+    cutter: PollCutter[float] = PollCutter(PLAN)
+    assert [look[-1] for look in cut(cutter, times_of(30, 10))] == pytest.approx([6, 9], abs=0.02)
+    cutter.clear()
+    assert [look[-1] for look in cut(cutter, times_of(30, 10, 11.1))] == pytest.approx([18, 21], abs=0.02)
+
+
+def test_unread_frame_does_not_lose_the_poll() -> None:
+    """A frame that cannot be decoded is not pushed: the next one takes its place."""
+    cutter: PollCutter[float] = PollCutter(PLAN)
+    polls = [
+        look
+        for t in times_of(30, 7)
+        if cutter.wants(t) and abs(t - 6.0) > 0.001 and (look := cutter.push(t, t)) is not None
+    ]
+    assert [look[-1] for look in polls] == pytest.approx([6 + 1 / 30])
+
+
+@pytest.mark.parametrize(("before_s", "after_s"), [(1.0, 10.0), (10.0, 1.0), (3.0, 0.5), (0.5, 3.0)])
+def test_changed_interval_holds_at_once(before_s: float, after_s: float) -> None:
+    cutter = PollCutter[float](replace(PLAN, interval_s=before_s), 1 / 30)
+    cut(cutter, times_of(30, 20.5))
+    changed = changed_cutter(cutter, replace(PLAN, interval_s=after_s), 1 / 30)
+    assert isinstance(changed, PollCutter)
+    polls = [look[-1] for look in cut(changed, times_of(30, 30, 20.5 + 1 / 30))]
+    grid = [n * after_s for n in range(1, 200)]
+    assert polls[0] <= min(one for one in grid if one > 24.6 or (before_s < 2 and one > 20.5)) + 0.02
+    assert [b - a for a, b in pairwise(polls)] == pytest.approx([after_s] * (len(polls) - 1), abs=0.04)
+
+
+def test_kinds_have_their_cutters() -> None:
+    for kind in ("chunk", "poll", "stride"):
+        plan = LookPlan(kind, 8.0, 4, frames=8, window_s=4.0, interval_s=1.0)
+        assert type(look_cutter(plan)).__name__ == f"{kind.title()}Cutter"
