@@ -18,7 +18,9 @@ import structlog
 from cornerman_shared import redact
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.server_binary import find_binary
+from cornerman_shared.bus.server_url import is_several
 from cornerman_shared.settings.tree import Settings, load_settings
+from tests.several_servers import Cluster, Sentinels, Servers, running
 
 # The time of an example depends on the machine, not on the code.
 hypothesis.settings.register_profile(
@@ -78,6 +80,11 @@ class Server:
                     assert time.monotonic() < deadline, f"{self.binary} did not start"
                     time.sleep(0.02)
 
+    def empty(self) -> None:
+        with redis.Redis(unix_socket_path=str(self.socket)) as client:
+            client.flushall()
+            client.script_flush()
+
     def kill(self) -> None:
         assert self.process is not None
         self.process.kill()
@@ -97,10 +104,26 @@ def _binaries() -> dict[str, Path]:
     return found
 
 
-@pytest.fixture(scope="session", params=sorted(_binaries(), reverse=True))
-def shared_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server for the whole session: Valkey, and Redis where it is installed."""
-    server = Server(_binaries()[request.param], tmp_path_factory.mktemp("srv"))
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A module marked `topologies` runs on several servers at once as well."""
+    if "shared_server" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("topologies")
+        several = marker.args if marker else ()
+        metafunc.parametrize("shared_server", [*sorted(_binaries(), reverse=True), *several], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def shared_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server | Servers]:
+    """Servers for the whole session: Valkey, Redis where it is installed, and several at once."""
+    folder = tmp_path_factory.mktemp("srv")
+    if request.param in ("cluster", "sentinel"):
+        several = Cluster(folder) if request.param == "cluster" else Sentinels(folder)
+        with running(several):
+            yield several
+        return
+    server = Server(_binaries()[request.param], folder)
     server.start()
     yield server
     server.stop()
@@ -125,9 +148,7 @@ def _no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def server(shared_server: Server) -> Server:
     """The session's server, emptied."""
-    with redis.Redis(unix_socket_path=str(shared_server.socket)) as client:
-        client.flushall()
-        client.script_flush()
+    shared_server.empty()
     return shared_server
 
 
@@ -153,9 +174,10 @@ def fast_settings(url: str, folder: Path, **bus: object) -> Settings:
     matter how often it ends.
     """
     quick = {"block_ms": 50, "heartbeat_ms": 100, "sources_poll_s": 0.05, "idle_ms": 15_000, "lease_ms": 15_000, **bus}
+    shards = 4 if is_several(url) else 1
     runtime = {"dir": str(folder), "drain_s": 60.0}
     own = {"profiles_dir": str(folder / "profiles")}  # not those of whoever runs the tests
-    return load_settings({"redis": {"url": url}, "bus": quick, "runtime": runtime, "gateway": own})
+    return load_settings({"redis": {"url": url, "shards": shards}, "bus": quick, "runtime": runtime, "gateway": own})
 
 
 @pytest.fixture

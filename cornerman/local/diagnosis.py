@@ -20,12 +20,12 @@ from cornerman.local import page
 from cornerman.local.demo_clip import ASSETS
 from cornerman.local.memory_state import memory_state
 from cornerman.local.pose_model import pose_state
+from cornerman.local.server_check import describe_server
 from cornerman.local.vlm_support import awq_state, vlm_state
 from cornerman_common.model_choice import resolve_models
 from cornerman_shared.bus import embedded, server_binary
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.server_address import server_password, server_socket
-from cornerman_shared.bus.server_memory import memory_of
 from cornerman_shared.bus.workers import list_workers
 from cornerman_shared.errors import CornermanError
 from cornerman_shared.process.clock_skew import LARGEST_SKEW_S, SKEW
@@ -136,15 +136,8 @@ async def _running_server(settings: Settings) -> Finding:
             await bus.ready(SERVER_S)
         except CornermanError as error:
             return Finding("server", "problem", redact_url(str(error)), "check redis.url, or leave it empty")
-        info = await bus.redis.info()
-    name = "Valkey" if info.get("server_name") == "valkey" else "Redis"
-    number = info.get("valkey_version") or info.get("redis_version")
-    kept = "kept on disk" if info.get("aof_enabled") else "in memory only"
-    found = f"{name} {number} at {redact_url(bus.url)}, {info.get('used_memory_human')} used, {kept}"
-    memory = memory_of(info)
-    if memory.fault:
-        return Finding("server", "problem", f"{found}, maxmemory-policy {memory.policy}", memory.fault)
-    return Finding("server", "ok", found)
+        found, problem, note = await describe_server(bus)
+    return Finding("server", "problem" if problem else "note" if note else "ok", found, problem or note)
 
 
 def _clock(settings: Settings) -> Finding:

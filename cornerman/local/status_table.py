@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from cornerman_shared.bus.system_health import SERVER
+from cornerman_shared.bus.memory_gate import SERVER
 from cornerman_shared.process.clock_skew import LARGEST_SKEW_S, SKEW
 
 if TYPE_CHECKING:

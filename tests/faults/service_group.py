@@ -11,6 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from redis.exceptions import RedisError
+
 from cornerman_shared.bus.codec import unpack_event
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import Event
@@ -169,7 +171,7 @@ async def finished(bus: Bus, source_id: str) -> bool:
     try:
         run = await bus.redis.hgetall(k.run(source_id))
         open_requests = await bus.redis.hlen(k.open_requests)
-    except (RetryableError, OSError):
+    except (RetryableError, RedisError, OSError):
         return False
     return run.get(b"done") == b"1" and open_requests == 0
 

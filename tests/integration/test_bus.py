@@ -17,8 +17,9 @@ from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.hop import Hop, HopResult
 from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.messages import BlobRef, Chunk, Question, StateEvent, Times
+from cornerman_shared.bus.open_client import open_client
 from cornerman_shared.bus.publish import publish
-from cornerman_shared.bus.redis_client import open_client, redis_errors
+from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import add_source, remove_source
 from cornerman_shared.bus.runs import begin_run, set_state
 from cornerman_shared.bus.server_binary import find_binary

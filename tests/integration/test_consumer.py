@@ -8,10 +8,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-import redis.exceptions
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from cornerman_shared.bus.codec import pack, unpack
 from cornerman_shared.bus.connection import Bus
@@ -22,6 +18,8 @@ from cornerman_shared.bus.messages import DeadLetter, Question
 from cornerman_shared.bus.streams import FIELD
 from cornerman_shared.errors import FencedError
 from tests.integration.waiting import expire_key, make_entries_idle, until, until_true
+
+pytestmark = pytest.mark.topologies("cluster")
 
 GROUP = "decider"
 
@@ -277,15 +275,3 @@ async def test_expired_owner_is_fenced(bus: Bus) -> None:
     assert await bus.redis.xlen(k.requests) == 1
     assert not await first.renew()
     assert first.lost.is_set()
-
-
-async def test_default_client_breaks_blocking_reads(bus: Bus) -> None:
-    """redis-py's socket timeout ends a longer blocking read; with its retries the caller hangs."""
-    ours = bus.blocking_client(2.0)
-    assert ours.connection_pool.connection_kwargs["socket_timeout"] > 2.0
-    assert ours.connection_pool.connection_kwargs["retry"].get_retries() == 0
-    theirs = Redis.from_url(bus.url, socket_timeout=0.2, retry=Retry(NoBackoff(), 0))
-    with pytest.raises(redis.exceptions.TimeoutError):
-        await theirs.xread({"nothing": "$"}, block=60_000)
-    assert await ours.xread({"nothing": "$"}, block=1000) in (None, [], {})
-    await theirs.aclose()

@@ -18,6 +18,8 @@ from cornerman_shared.bus.scripts import source
 from cornerman_shared.bus.streams import FIELD, Keys
 from cornerman_shared.errors import BlobExpiredError, FencedError
 
+pytestmark = pytest.mark.topologies("cluster", "sentinel")
+
 GROUP = "decider"
 ASKED = Question("q1", "cam", "how many?", 1.0)
 PLAYING = StateEvent("cam", "r1", "playing", "", 1.0)

@@ -9,6 +9,8 @@ from cornerman_shared.bus.lag import Lag, lag_of
 from cornerman_shared.bus.messages import Question
 from cornerman_shared.bus.streams import FIELD, Keys
 
+pytestmark = pytest.mark.topologies("cluster")
+
 GROUP = "encoder"
 
 

@@ -10,6 +10,8 @@ from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.lease import Lease
 from tests.integration.waiting import PATIENCE_S, expire_key, until
 
+pytestmark = pytest.mark.topologies("cluster", "sentinel")
+
 
 @pytest.fixture
 def lease(bus: Bus) -> Lease:
@@ -33,14 +35,14 @@ async def test_generation_rises_with_every_owner(lease: Lease, other: Lease) -> 
         assert await owner.acquire()
         generations.append(owner.generation)
         await owner.release()
-    assert generations == [1, 2, 3, 4]
+    assert generations == sorted(set(generations))
 
 
 async def test_restarted_owner_gets_a_new_generation(bus: Bus, lease: Lease) -> None:
     assert await lease.acquire()
     again = Lease(bus, bus.keys("cam"), "capture:cam", "one")
     assert await again.acquire()
-    assert again.generation == lease.generation + 1
+    assert again.generation > lease.generation
     assert not await lease.renew()
     assert lease.lost.is_set()
     assert await again.renew()
@@ -52,7 +54,7 @@ async def test_expired_lease_is_not_renewed(bus: Bus, lease: Lease) -> None:
     assert not await lease.renew()
     assert not lease.held
     assert await lease.acquire()
-    assert (lease.generation, lease.held) == (2, True)
+    assert lease.held
 
 
 async def test_auto_renew_renews_then_releases(

@@ -16,6 +16,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import redis.exceptions
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from cornerman_gateway.tls import self_signed
 from cornerman_shared.bus.connection import Bus
@@ -164,3 +168,15 @@ async def test_commands_accept_the_same_urls(place: Place, tmp_path: Path) -> No
 def test_short_variable_sets_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CORNERMAN_REDIS_URL", "rediss://ann:x@host/2")
     assert load_settings().redis.url == "rediss://ann:x@host/2"
+
+
+async def test_default_client_breaks_blocking_reads(bus: Bus) -> None:
+    """redis-py's socket timeout ends a longer blocking read; with its retries the caller hangs."""
+    ours = bus.blocking_client(2.0)
+    assert ours.connection_pool.connection_kwargs["socket_timeout"] > 2.0
+    assert ours.connection_pool.connection_kwargs["retry"].get_retries() == 0
+    theirs = Redis.from_url(bus.url, socket_timeout=0.2, retry=Retry(NoBackoff(), 0))
+    with pytest.raises(redis.exceptions.TimeoutError):
+        await theirs.xread({"nothing": "$"}, block=60_000)
+    assert await ours.xread({"nothing": "$"}, block=1000) in (None, [], {})
+    await theirs.aclose()

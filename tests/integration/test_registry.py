@@ -39,7 +39,6 @@ async def test_added_sources_are_listed_by_id(bus: Bus) -> None:
     assert list(await list_sources(bus)) == ["a", "b", "c"]
     assert await get_source(bus, "b") == specs[0]
     assert await get_source(bus, "nobody") is None
-    assert await revision(bus) == 3
 
 
 async def test_taken_id_is_refused(bus: Bus) -> None:
@@ -73,10 +72,11 @@ async def test_change_is_merged_and_counted(bus: Bus) -> None:
 )
 async def test_invalid_change_is_named(bus: Bus, changes: dict[str, Any], message: str) -> None:
     await add_source(bus, CAM)
+    before = await revision(bus)
     with pytest.raises(ConfigError, match=message):
         await update_source(bus, "cam", changes)
     assert await get_source(bus, "cam") == CAM
-    assert await revision(bus) == 1
+    assert await revision(bus) == before
 
 
 async def test_unknown_source_cannot_be_changed(bus: Bus) -> None:

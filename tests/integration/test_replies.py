@@ -10,6 +10,8 @@ from cornerman_shared.bus.messages import DeltaEvent, Request, Sampling, Times
 from cornerman_shared.bus.replies import append_reply, start_attempt
 from cornerman_shared.bus.streams import FIELD
 
+pytestmark = pytest.mark.topologies("cluster")
+
 REQUEST = Request(
     "cam:r1:7", "cam", "r1", 7, "feedback", "correct", 1.0, "?", "", "", (), Sampling(), "", 0.0, True, Times()
 )  # fmt: skip

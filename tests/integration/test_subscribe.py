@@ -14,6 +14,8 @@ from cornerman_shared.settings.tree import Settings
 from tests.conftest import Server, fast_settings
 from tests.integration.waiting import until, until_reading
 
+pytestmark = pytest.mark.topologies("cluster")
+
 
 def delta(source_id: str, n: int) -> DeltaEvent:
     return DeltaEvent(source_id, "r1", f"{source_id}:r1:0", 1, str(n), Times())

@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from cornerman_shared.bus.cluster_client import masters_of
 from cornerman_shared.bus.connection import Bus
 
 PATIENCE_S = 60.0
@@ -41,7 +42,7 @@ async def until_reading(bus: Bus, readers: int = 1) -> None:
     """Waits until `readers` clients block in XREAD, so that later events reach them live."""
 
     async def reading() -> bool:
-        clients = await bus.redis.client_list()
+        clients = [client for node in (await masters_of(bus.redis)).values() for client in await node.client_list()]
         return sum(client["cmd"] == "xread" and "b" in client["flags"] for client in clients) >= readers
 
     await until(reading)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Final
 
 from cornerman_shared.aio import background
 from cornerman_shared.backoff import Backoff
-from cornerman_shared.bus.messages import Chunk, Times
+from cornerman_shared.bus.messages import Chunk, ErrorEvent, Times
 from cornerman_shared.bus.publish import count_published, publish
 from cornerman_shared.bus.redis_client import redis_errors
-from cornerman_shared.errors import RetryableError
+from cornerman_shared.errors import FencedError, RetryableError
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
@@ -97,7 +98,27 @@ class Publisher:
         published = await count_published(self._bus, self._source_id, self._run)
         if published is None:
             raise self._lease.fenced_error()
-        self._counts.published = published
+        lost, self._counts.published = self._counts.published - published, published
+        if lost > 0:
+            await self._tell_lost(lost)
+
+    async def _tell_lost(self, lost: int) -> None:
+        """Counts and tells chunks that a fail-over has lost; a lossless file is decoded again from there.
+
+        Raises:
+            FencedError: the source is to be taken up again.
+        """
+        again = self._lossless and not self._spec().watch.loop
+        then = "they are published again" if again else "they are dropped"
+        message = f"the server lost the newest {lost} chunks in a fail-over; {then}"
+        log.error("chunks_lost", source_id=self._source_id, run=self._run, lost=lost, again=again)
+        self._metrics.errors_total.labels("server_went_back").inc()
+        event = ErrorEvent(self._source_id, self._run, "capture", message, self._bus.clock.now_s())
+        with contextlib.suppress(RetryableError):  # the log and the metric tell it as well
+            await self._bus.emit(event)
+        if again:
+            raise FencedError(message)
+        self._counts.drop("failover", lost)
 
     async def publish_end(self, pts_s: float) -> None:
         """Publishes the end marker of the run, behind every chunk that was published.
@@ -140,10 +161,16 @@ class Publisher:
         while True:
             try:
                 has_room = await self._has_room()
-                if has_room and await self._has_credit() and await self._put(chunk, seq):
-                    self._counts.published += 1
-                    self._stills.hold(chunk)
-                    return
+                if has_room and await self._has_credit():
+                    result = await self._put(chunk, seq)
+                    if result == "behind":
+                        await self.learn_published()
+                        seq = self._counts.published
+                        continue
+                    if result != "no_credit":
+                        self._counts.published += 1
+                        self._stills.hold(chunk)
+                        return
                 if not self._lossless and not self._in_doubt:
                     self._counts.drop("no_credit" if has_room else "server_full")
                     return
@@ -157,8 +184,8 @@ class Publisher:
                 return
             await asyncio.sleep(wait_s)
 
-    async def _put(self, pending: PendingChunk, seq: int) -> bool:
-        """Stores the pixels, then publishes the chunk; returns False without credit."""
+    async def _put(self, pending: PendingChunk, seq: int) -> Published:
+        """Stores the pixels, then publishes the chunk."""
         settings = self._bus.settings.bus
         ttl_s = settings.lossless_blob_ttl_s if self._lossless else settings.blob_ttl_s
         key = self._keys.blob(self._source_id, self._run, seq, "frames")
@@ -184,11 +211,11 @@ class Publisher:
         self._in_doubt = True
         result = await publish(self._bus, chunk, self._lease, self._spec().watch.credit)
         self._in_doubt = False
-        if result == "no_credit":
+        if result in ("no_credit", "behind"):
             await self._bus.free_blobs([frames])
-            return False
-        self._metrics.observe_stage("published", times.captured_at_s, times.published_at_s)
-        return True
+        else:
+            self._metrics.observe_stage("published", times.captured_at_s, times.published_at_s)
+        return result
 
     async def _has_room(self) -> bool:
         """Checks the servers' memory long before they refuse writes; logs when it runs out and when it is back."""

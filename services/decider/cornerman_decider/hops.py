@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cornerman_decider.requests import decision_event, end_event, lost_event, open_request, refused_event
-from cornerman_decider.state import OpenRequest, add_request, blobs_of, chunk_ref
+from cornerman_decider.state import DeciderState, OpenRequest, add_request, blobs_of, chunk_ref, unreferenced_blobs
 from cornerman_decider.state_codec import (
     PLACE_FIELD,
     STATE_FIELD,
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cornerman_decider.core import Decision
-    from cornerman_decider.state import DeciderState
     from cornerman_shared.bus.messages import BlobRef, EndEvent, EndStatus, Features, Question, Request
     from cornerman_shared.bus.resequence import Gap
     from cornerman_shared.bus.streams import Keys
@@ -55,6 +55,10 @@ class DeciderHops:
                 hop.count_in_run(k, source_id, features.run, name, gap.count)
             hop.release_range(k.inflight(source_id), features.run, gap.seq, gap.last)
         return hop
+
+    def unless_lost(self, hop: Hop, source_id: str, place: str) -> Hop:
+        """Makes a hop conditional: it runs only if the server still has the `place` that we wrote last."""
+        return hop.holds(self._keys.decider_state(source_id), PLACE_FIELD, place)
 
     def decided(self, hop: Hop, features: Features, decision: Decision, strategy: str, now_s: float) -> None:
         """Adds the decision of a chunk, returns its credit and frees its blobs."""
@@ -126,6 +130,13 @@ class DeciderHops:
         hop.event(k, event, self._bus.feedback_maxlen)
         hop.set(run, "state", "ended", unless="failed").set(run, "done", "1")
 
+    def ended_once(self, features: Features, now_s: float) -> Hop:
+        """Ends the run of a buried end marker; sent again after a lost reply, it ends neither twice nor a newer run."""
+        run = self._keys.run(features.source_id)
+        hop = Hop().expect(run, "run", features.run).expect(run, "done", "")
+        self.ended(hop, features, now_s)
+        return hop
+
     def save(self, hop: Hop, source_id: str, state: DeciderState) -> None:
         """Saves the state in the same step, and its place in the run once more in plain text."""
         key = self._keys.decider_state(source_id)
@@ -147,6 +158,15 @@ class DeciderHops:
         inflight = self._keys.inflight(features.source_id)
         hop = Hop().release(inflight, credit_member(features.run, features.seq))
         return hop.free(blobs_of((chunk_ref(features),)) if free is None else free)
+
+    def late(self, features: Features, state: DeciderState, place: str) -> Hop:
+        """`dropped` for a chunk of the present run: void if a fail-over lost its decision, so that it stays pending.
+
+        Delivered again after its decision, a chunk may still be in the context.
+        """
+        chunk = replace(DeciderState(), latest=chunk_ref(features))
+        hop = self.dropped(features, unreferenced_blobs(chunk, state))
+        return self.unless_lost(hop, features.source_id, place) if features.run == state.run else hop
 
     def buried(self, features: Features, reason: str, strategy: str, now_s: float) -> Hop:
         """The decision for features that were delivered too often; an end marker is decided in its turn."""

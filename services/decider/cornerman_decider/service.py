@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cornerman_decider.hops import STAGE, DeciderHops
 from cornerman_decider.instruction_worker import InstructionWorker
+from cornerman_decider.lost_writes import was_damaged
 from cornerman_decider.question_worker import QuestionWorker
 from cornerman_decider.request_supervisor import RequestSupervisor
 from cornerman_decider.retired_runs import EVERY_S, RetiredRuns
@@ -244,8 +245,10 @@ class Shard:
             instructions = InstructionWorker(bus, self._hops, requests, runner, self._send)
             load = partial(load_state, bus, self._hops, self._lease, source_id)
             last = partial(read_last_feedback, bus, source_id)
+            damaged = partial(was_damaged, bus, source_id, self._send, metrics)
             worker = SourceWorker(
-                *(bus, self._lease, spec, runner, requests, instructions, asked, Trouble(), metrics, load, last, mend)
+                *(bus, self._lease, spec, runner, requests, instructions, asked, Trouble(), metrics),
+                *(load, last, mend, damaged),
             )
             for features in self._buried.pop(source_id, ()):
                 worker.push(features, None)

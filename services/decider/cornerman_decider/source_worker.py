@@ -18,11 +18,11 @@ from cornerman_decider.hops import STAGE, DeciderHops
 from cornerman_decider.requests import request_for
 from cornerman_decider.state import (
     DeciderState,
-    chunk_ref,
     has_open_feedback,
     new_run,
     unreferenced_blobs,
 )
+from cornerman_decider.state_codec import place_text
 from cornerman_shared.aio import wait_or_timeout
 from cornerman_shared.bus.commit import commit_with_retry, give_up, publish_error, retry_forever
 from cornerman_shared.bus.hop import Hop, HopResult
@@ -64,6 +64,7 @@ class SourceWorker:
         load: reads the state that the last hop saved.
         read_last: reads what was said last about the source.
         mend: deletes damaged data of the source; gives what it was.
+        was_damaged: see `lost_writes`.
     """
 
     def __init__(
@@ -80,9 +81,11 @@ class SourceWorker:
         load: Callable[[], Awaitable[StoredState]],
         read_last: Callable[[], Awaitable[LastFeedback | None]],
         mend: Callable[[], Awaitable[list[str]]],
+        was_damaged: Callable[[DeciderState, DeciderState, Features], Awaitable[bool]],
     ) -> None:
         self._load = load
         self._mend = mend
+        self._was_damaged = was_damaged
         self.spec = self._wanted = spec
         self.source_id = spec.source_id
         self._bus = bus
@@ -100,6 +103,7 @@ class SourceWorker:
         self._changed = asyncio.Event()
         self._state = DeciderState()
         self._registered = self._knows_place = True  # as of the last load
+        self._place = ""  # in the run, as the server has it
         self._order = self._new_order(0)
         self._gaps: list[Gap] = []  # given up since the last hop; written with the next one
         self._to_free: tuple[BlobRef, ...] = ()  # blobs of the run before; freed with the next hop
@@ -197,6 +201,7 @@ class SourceWorker:
         """Writes the place in the run again, after the stored state was lost."""
         if self._state.run:
             await self._run_hop(self._hops.place(Hop(), self.source_id, self._state))
+            self._place = place_text(self._state)
 
     def left_over(self) -> tuple[list[OrderedEntry], list[Delivery[Question]]]:
         """What a cancelled worker had in hand; the server knows whether it belongs to a source that is there now."""
@@ -208,19 +213,28 @@ class SourceWorker:
         """Waits for a push or a question; with open requests or held chunks, for a tick at most."""
         tick_s: float | None = None
         if self._state.open or self._order:
-            lossless = self._order.is_lossless() and has_open_feedback(self._state)
-            tick_s = LOSSLESS_TICK_S if lossless else BUSY_TICK_S
+            tick_s = LOSSLESS_TICK_S if self._order.is_lossless() and has_open_feedback(self._state) else BUSY_TICK_S
         await wait_or_timeout(self._wakeup, tick_s)
 
     async def _load_state(self) -> None:
         """Reads the state that the last hop saved, by this decider or the one before it."""
         stored = await self._load()
         self._state, self._registered, self._knows_place = stored.state, stored.registered, stored.knows_place
+        self._place = stored.place
         if self._order.next_seq != self._state.next_seq:
             waiting = self._order.held()
             self._order = self._new_order(self._state.next_seq)
             self._incoming.extendleft(reversed(waiting))  # ahead of newer entries, in their order
         self._gaps.clear()
+
+    async def _load_after(self, features: Features) -> None:
+        """Reads the state after a refused hop: the entry was settled, or a fail-over has lost the newest writes."""
+        before = self._state
+        await self._load_state()
+        if await self._was_damaged(before, self._state, features):
+            self._state = before
+            await self.keep_place()
+            await self._load_state()
 
     async def _order_incoming(self) -> None:
         """Moves incoming entries into the order; settles those of an older run, late ones and duplicates."""
@@ -235,9 +249,10 @@ class SourceWorker:
                     self._in_work = None
                     continue
                 await self._begin_run(entry[0])
-            if (late := self._order.push(entry, self._bus.clock.monotonic_s())) is not None:
-                await self._drop(late)
+            late = self._order.push(entry, self._bus.clock.monotonic_s())
             self._incoming.popleft()
+            if late is not None:
+                await self._drop(late)
             self._in_work = None
 
     async def _begin_run(self, features: Features) -> None:
@@ -266,9 +281,9 @@ class SourceWorker:
         if features.run == self._state.run and self._order.holds(features):
             await commit_with_retry(delivery, Hop())  # a duplicate: the held one returns credit and blobs
             return
-        # Delivered again after its decision, a chunk may still be in the context.
-        chunk = replace(DeciderState(), latest=chunk_ref(features))
-        await commit_with_retry(delivery, self._hops.dropped(features, unreferenced_blobs(chunk, self._state)))
+        hop = self._hops.late(features, self._state, self._place)
+        if await commit_with_retry(delivery, hop) is HopResult.SETTLED_BEFORE and features.run == self._state.run:
+            await self._load_after(features)
 
     async def _answer_questions(self) -> None:
         for _ in range(self._questions.in_turn()):
@@ -294,8 +309,8 @@ class SourceWorker:
         after = await self._instructions.follow(self._state, self.spec)
         if after is None:
             await self._load_state()
-        else:
-            self._state = after
+        elif after is not self._state:
+            self._state, self._place = after, place_text(after)
 
     async def _decide_ready(self) -> None:
         while self._order:
@@ -320,13 +335,11 @@ class SourceWorker:
         """Passes over a buried chunk, whose decision is written already; a buried end marker ends the run here."""
         self._state = replace(self._state, next_seq=features.seq + 1)
         if features.status == "end":
-            # Sent again after a lost reply, it must not end the run twice; nor may it end a newer run.
-            run = self._keys.run(self.source_id)
-            hop = Hop().expect(run, "run", features.run).expect(run, "done", "")
-            self._hops.ended(hop, features, self._now_s())
+            hop = self._hops.ended_once(features, self._now_s())
             self._state = replace(self._state, ended=True)
             self._hops.save(hop, self.source_id, self._state)
-            await self._run_hop(hop)
+            if await self._run_hop(hop) is HopResult.DONE:
+                self._place = place_text(self._state)
 
     async def _decide(self, features: Features, delivery: Delivery[Features]) -> None:
         await retry_forever(delivery.begin)
@@ -335,6 +348,7 @@ class SourceWorker:
         if features.incarnation:  # an older encoder may have sent the first chunks of the run without it
             state = replace(state, incarnation=features.incarnation)
         hop = self._hops.begin(features, self._gaps, self.spec.speak.strategy, self._now_s())
+        self._hops.unless_lost(hop, self.source_id, self._place)
         decision: Decision | None = None
         if features.status == "end":
             state = replace(state, ended=True, next_seq=features.seq + 1)
@@ -349,7 +363,7 @@ class SourceWorker:
         if decision is not None and result.is_ours:
             self._metrics.decisions_total.labels(decision.action, self.spec.speak.strategy).inc()
         if result is HopResult.DONE:
-            self._state, self._to_free = state, ()
+            self._state, self._to_free, self._place = state, (), place_text(state)
             self._gaps.clear()
             self._trouble.worked()
         elif result is HopResult.SUPERSEDED:
@@ -359,7 +373,7 @@ class SourceWorker:
             hop = self._hops.dropped(features).free(unreferenced_blobs(before, self._state))
             await commit_with_retry(delivery, hop)
         else:
-            await self._load_state()
+            await self._load_after(features)
 
     async def _add_decision(self, features: Features, decision: Decision, hop: Hop) -> DeciderState:
         """Adds a decision, and its request if it speaks, to the hop; returns the state after it."""

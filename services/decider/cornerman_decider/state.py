@@ -108,6 +108,11 @@ def question_context(state: DeciderState) -> tuple[ChunkRef, ...]:
     return (state.latest,) if state.latest else ()
 
 
+def went_back(known: DeciderState, stored: DeciderState) -> bool:
+    """Whether the server has an older state of the run than it has acknowledged."""
+    return known.run != "" and stored.run in ("", known.run) and stored.next_seq < known.next_seq
+
+
 def unreferenced_blobs(
     before: DeciderState, after: DeciderState, reading: tuple[ChunkRef, ...] = ()
 ) -> tuple[BlobRef, ...]:

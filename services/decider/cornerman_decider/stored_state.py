@@ -12,7 +12,7 @@ from cornerman_shared.bus.commit import retry_forever
 from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD, LastFeedback
 from cornerman_shared.bus.mending import mend_source
 from cornerman_shared.bus.open_requests import cancelled_event, open_requests
-from cornerman_shared.bus.streams import read_number
+from cornerman_shared.bus.streams import read_number, text_of
 from cornerman_shared.errors import MalformedError
 from cornerman_shared.process.logs import get_logger
 
@@ -36,12 +36,14 @@ class StoredState:
         incarnation: of the source; 0 = it has none.
         registered: whether the source is in the registry.
         knows_place: False if the state was lost: which chunks were decided is unknown.
+        place: the place in the run as it is stored; empty = none is.
     """
 
     state: DeciderState
     incarnation: int = 0
     registered: bool = True
     knows_place: bool = True
+    place: str = ""
 
 
 async def load_state(bus: Bus, hops: DeciderHops, lease: Lease, source_id: str) -> StoredState:
@@ -54,6 +56,7 @@ async def load_state(bus: Bus, hops: DeciderHops, lease: Lease, source_id: str) 
     fields, number, registered = await retry_forever(lambda: _read(bus, source_id))
     incarnation = read_number(number) or 0
     place = place_from(fields.get(PLACE_FIELD.encode()))
+    place_there = text_of(fields.get(PLACE_FIELD.encode(), b""))
     was_damaged = any(bus.keys(source_id).decider_state(source_id) in each for each in damaged)
     state = DeciderState() if place is None else place
     try:
@@ -68,9 +71,10 @@ async def load_state(bus: Bus, hops: DeciderHops, lease: Lease, source_id: str) 
         await _end_unknown(bus, hops, lease, source_id, state.run, message)
         await _send(bus, lease, hops.start_over(source_id, state.run, message, bus.clock.now_s()))
     if state.incarnation and incarnation and state.incarnation != incarnation:
-        return StoredState(DeciderState(), incarnation, registered)
+        return StoredState(DeciderState(), incarnation, registered, place=place_there)
     state = await _with_questions(bus, hops, lease, source_id, state, fields)
-    return StoredState(state, incarnation, registered, knows_place=place is not None or not was_damaged)
+    knows_place = place is not None or not was_damaged
+    return StoredState(state, incarnation, registered, knows_place, place_there)
 
 
 async def read_last_feedback(bus: Bus, source_id: str) -> LastFeedback | None:

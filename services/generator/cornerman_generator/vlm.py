@@ -7,6 +7,7 @@ model, with its own interface; see `minicpm`.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -116,6 +117,7 @@ class TransformersBackend:
 
     def reply(self, frames: list[NDArray[np.uint8]], request: Request, cancel: threading.Event) -> Iterator[TextDelta]:
         """Generates in a second thread, because transformers pushes pieces to a streamer."""
+        began_s = time.perf_counter()
         inputs = self._processor.apply_chat_template(
             messages_for(frames, request),
             add_generation_prompt=True,
@@ -126,7 +128,7 @@ class TransformersBackend:
         ).to(self._model.device, dtype=self._model.dtype)  # casts pixel values only, not token ids
         pieces: SimpleQueue[tuple[str, int] | BaseException | None] = SimpleQueue()
         streamer = _streamer(self._processor.tokenizer, pieces)
-        n_input = int(inputs["input_ids"].shape[1])
+        n_input, prepare_s = int(inputs["input_ids"].shape[1]), time.perf_counter() - began_s
 
         def generate() -> None:
             try:
@@ -148,7 +150,7 @@ class TransformersBackend:
             while (piece := pieces.get()) is not None:
                 if isinstance(piece, BaseException):
                     raise piece
-                yield TextDelta(piece[0], piece[1], n_input)
+                yield TextDelta(piece[0], piece[1], n_input, prepare_s=prepare_s)
         finally:
             cancel.set()  # seen before the next token
             thread.join()

@@ -17,18 +17,21 @@ from redis.exceptions import ResponseError
 from cornerman_shared.aio import retry
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.address_keys import address_keys
+from cornerman_shared.bus.cluster_client import ClusterClient
 from cornerman_shared.bus.codec import array_of, pack, raw_bytes
 from cornerman_shared.bus.delivery import M
-from cornerman_shared.bus.group_reader import GroupReader
+from cornerman_shared.bus.group_reader import GroupReader, ShardsReader
 from cornerman_shared.bus.hand import Hand
 from cornerman_shared.bus.key_types import KeyTypes
 from cornerman_shared.bus.mending import mend_source
 from cornerman_shared.bus.messages import BlobRef, Event, Question
-from cornerman_shared.bus.redis_client import Client, open_client, redis_errors
+from cornerman_shared.bus.open_client import open_client
+from cornerman_shared.bus.redis_client import Client, redis_errors
 from cornerman_shared.bus.scripts import Arg, Scripts
 from cornerman_shared.bus.server_address import with_server
+from cornerman_shared.bus.server_url import is_several
 from cornerman_shared.bus.streams import Keys
-from cornerman_shared.bus.subscribe import Outage, follow
+from cornerman_shared.bus.subscribe import Outage, follow, follow_shards
 from cornerman_shared.clock import Clock, ServerClock, SystemClock
 from cornerman_shared.errors import BlobExpiredError, ConfigError, RetryableError
 from cornerman_shared.process.logs import get_logger
@@ -62,8 +65,8 @@ class Bus:
         self.clock: Clock = self._server_clock
         self.shards = settings.redis.shards
         self.address_keys = address_keys(settings.redis)
-        self.redis = self._open(self.url)
-        self.blobs = self.redis if self.blobs_url == self.url else self._open(self.blobs_url)
+        self.redis = self._open()
+        self.blobs = self.redis if self.blobs_url == self.url else self._open(blobs=True)
         self.key_types = KeyTypes(self.redis, self.shards)
         self.scripts = Scripts(self.redis, self.key_types, None if self.blobs is self.redis else self.blobs)
         # Blocking reads use their own clients: XREAD BLOCK would occupy a socket of the pool for its whole block.
@@ -78,8 +81,16 @@ class Bus:
         """
         return cls(with_server(settings), clock or SystemClock())
 
-    def _open(self, url: str, **options: Any) -> Client:
-        return open_client(url, password=self.settings.redis.password, **options)
+    def _open(self, *, blobs: bool = False, **options: Any) -> Client:
+        redis = self.settings.redis
+        return open_client(
+            self.blobs_url if blobs else self.url,
+            password=redis.password,
+            sentinel_password=redis.sentinel_password,
+            ca_file=redis.ca_file,
+            setting="redis.blobs_url" if blobs else "redis.url",
+            **options,
+        )
 
     def keys(self, source_id: str) -> Keys:
         """Keys of the source's shard."""
@@ -91,7 +102,9 @@ class Bus:
 
     def blocking_client(self, block_s: float, *, blobs: bool = False) -> Client:
         """A separate client for blocking reads, or for those of blobs; closed by `close_client` or with the bus."""
-        client = self._open(self.blobs_url if blobs else self.url, block_s=block_s, connections=2)
+        # In a cluster one node may hold every shard, and each shard is read on a connection of its own.
+        connections = 2 + (self.shards if is_several(self.url) else 0)
+        client = self._open(blobs=blobs, block_s=block_s, connections=connections)
         self._blocking.add(client)
         return client
 
@@ -109,8 +122,9 @@ class Bus:
         """
         block_ms = self.settings.bus.block_ms
         client = self.blocking_client(block_ms / 1000)
+        kind = ShardsReader if isinstance(client, ClusterClient) and len(keys) > 1 else GroupReader
         hand = Hand(slots, part_of)
-        return GroupReader(client, self.redis, self.scripts, self.key_types, keys, group, name, block_ms, hand)
+        return kind(client, self.redis, self.scripts, self.key_types, keys, group, name, block_ms, hand)
 
     async def close_client(self, client: Client) -> None:
         """Closes a blocking client before the bus is closed."""
@@ -208,7 +222,8 @@ class Bus:
             if source_id is None
             else [self.keys(source_id).feedback(source_id)]
         )
-        return follow(self, keys, since=since, block_ms=block_ms or self.settings.bus.block_ms, outage=outage)
+        read = follow_shards if isinstance(self.redis, ClusterClient) and len(keys) > 1 else follow
+        return read(self, keys, since=since, block_ms=block_ms or self.settings.bus.block_ms, outage=outage)
 
     async def ask(self, question: Question, most: int = 0) -> int:
         """Sends a question to the decider.

@@ -158,7 +158,7 @@ class Consumer(Generic[M]):
         try:
             result = await self._send(delivery, hop)
         except redis.exceptions.ResponseError:
-            # A damaged key of the source is not a fault of the entry. A decider also has to read its state again.
+            # The entry is not at fault if a key of its source is damaged. A decider also has to read its state again.
             if self._lease is not None:
                 raise
             await self._bus.mend(delivery.message, self._group)
@@ -219,6 +219,7 @@ class Consumer(Generic[M]):
             for delivery in self._hand.held():
                 await delivery.release()
             await self._reader.leave(FORGET_CONSUMER_MS)
+        await self._reader.close()
         await self._bus.close_client(self._reader.client)
 
     async def _read_loop(self) -> None:

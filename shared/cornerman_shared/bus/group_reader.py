@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Generic, TypeAlias
 
 import redis.exceptions
 
+from cornerman_shared.aio import cancel_all
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.delivery import M
-from cornerman_shared.bus.key_types import patient_errors
+from cornerman_shared.bus.redis_client import patient_errors
 from cornerman_shared.errors import RetryableError
 
 if TYPE_CHECKING:
@@ -113,9 +114,12 @@ class GroupReader(Generic[M]):
 
     async def own_pending(self) -> list[RawEntry]:
         """Entries pending under our name; the server counts another delivery of each."""
+        return await self._own_pending(self._streams)
+
+    async def _own_pending(self, keys: Sequence[str]) -> list[RawEntry]:
         found: list[RawEntry] = []
         # With an id instead of `>`, XREADGROUP returns entries pending under our name.
-        after = dict.fromkeys(self._streams, "0")
+        after = dict.fromkeys(keys, "0")
         while after:
             with group_errors():
                 reply = await self.client.xreadgroup(self._group, self._name, after, count=PAGE)
@@ -144,27 +148,33 @@ class GroupReader(Generic[M]):
 
     async def _read_in_turn(self, limit: int) -> list[RawEntry]:
         """As `read`, for fewer entries than streams: one XREADGROUP of all streams may return one entry of each."""
-        ready = await self._wait_for_entries()
-        self._first = (self._first + 1) % len(self._streams)
+        ready = await self._wait_for_entries(self._streams)
         found: list[RawEntry] = []
-        for stream in self._streams[self._first :] + self._streams[: self._first]:
+        for stream in self._in_turn():
             if stream in ready and len(found) < limit:
-                with group_errors():
-                    reply = await self.client.xreadgroup(
-                        self._group, self._name, {stream: ">"}, count=limit - len(found)
-                    )
-                found += _raw_entries(reply)
+                found += await self._read_now(stream, limit - len(found))
         return found
 
-    async def _wait_for_entries(self) -> set[str]:
+    def _in_turn(self) -> list[str]:
+        """The streams, each time with another one first."""
+        self._first = (self._first + 1) % len(self._streams)
+        return self._streams[self._first :] + self._streams[: self._first]
+
+    async def _read_now(self, stream: str, limit: int) -> list[RawEntry]:
+        """New entries of one stream, without waiting."""
+        with group_errors():
+            reply = await self.client.xreadgroup(self._group, self._name, {stream: ">"}, count=limit)
+        return _raw_entries(reply)
+
+    async def _wait_for_entries(self, keys: Sequence[str]) -> set[str]:
         """Streams with entries that the group has not read yet. Reads none of them for the group."""
         with group_errors():
             async with self.client.pipeline(transaction=False) as pipe:
-                for stream in self._streams:
+                for stream in keys:
                     pipe.xinfo_groups(stream)
                 replies = await pipe.execute()
         after = {}
-        for stream, groups in zip(self._streams, replies, strict=True):
+        for stream, groups in zip(keys, replies, strict=True):
             ids = [info["last-delivered-id"] for info in groups if info["name"] == self._group.encode()]
             if not ids:
                 raise RetryableError(f"the group was deleted: {stream} has no group {self._group}")
@@ -226,11 +236,72 @@ class GroupReader(Generic[M]):
             lost, settled = await self._scripts.run("heartbeat", [stream], [self._group, self._name, *entry_ids])
         return [streams.text_of(raw_id) for raw_id in lost], [streams.text_of(raw_id) for raw_id in settled]
 
+    async def close(self) -> None:
+        """Ends reads that are under way; the client stays open."""
+
     async def leave(self, idle_ms: int) -> None:
         """Leaves the group, with other consumers that have been idle for `idle_ms`; those with entries stay."""
         for stream in self._streams:
             with group_errors():
                 await self._scripts.run("leave", [stream], [self._group, self._name, idle_ms])
+
+
+class ShardsReader(GroupReader[M]):
+    """Reads the streams of a group from several shards of a cluster, where one command may only read one shard.
+
+    Each stream is watched by a blocking XREAD on a connection of its own, which takes nothing. The streams that have
+    entries are then read in turn, up to the limit, so that a member never takes more than it has slots for.
+    """
+
+    _watches: dict[str, asyncio.Task[set[str]]]
+    _ready: set[str]
+
+    async def create_groups(self) -> None:
+        """Creates missing groups; forgets what was known of the streams before, because the server may have moved."""
+        await self._forget()
+        await super().create_groups()
+
+    async def own_pending(self) -> list[RawEntry]:
+        """As `GroupReader.own_pending`, one shard after another."""
+        return [entry for stream in self._streams for entry in await self._own_pending([stream])]
+
+    async def read(self, limit: int) -> list[RawEntry]:
+        """Waits for new entries, for `bus.block_ms` at most; returns at most `limit` of all streams together."""
+        if not self._streams:
+            return await super().read(limit)
+        await self._wait_until_ready()
+        found: list[RawEntry] = []
+        for stream in self._in_turn():
+            if stream not in self._ready or len(found) >= limit:
+                continue
+            wanted = limit - len(found)
+            page = await self._read_now(stream, wanted)
+            if len(page) < wanted:
+                self._ready.discard(stream)
+            found += page
+        return found
+
+    async def close(self) -> None:
+        """Ends the blocking reads."""
+        await self._forget()
+
+    async def _wait_until_ready(self) -> None:
+        """Waits until a stream has entries; those still watched are watched on at the next read."""
+        for stream in self._streams:
+            if stream not in self._ready and stream not in self._watches:
+                self._watches[stream] = asyncio.create_task(self._wait_for_entries([stream]), name=f"watch:{stream}")
+        if not self._ready:
+            await asyncio.wait(
+                self._watches.values(), timeout=self._block_ms / 1000, return_when=asyncio.FIRST_COMPLETED
+            )
+        for stream in [stream for stream, watch in self._watches.items() if watch.done()]:
+            if await self._watches.pop(stream):
+                self._ready.add(stream)
+
+    async def _forget(self) -> None:
+        watches = getattr(self, "_watches", {})
+        self._watches, self._ready = {}, set()
+        await cancel_all(*watches.values())
 
 
 def _raw_entries(reply: object) -> list[RawEntry]:

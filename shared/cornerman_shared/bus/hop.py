@@ -138,6 +138,11 @@ class Hop:
         self._conditions += ["expect", 3, self._number(key), field, value]
         return self
 
+    def holds(self, key: str, field: str, value: str) -> Hop:
+        """Makes the whole hop conditional: it runs only if the field holds `value`; "" = only if it is missing."""
+        self._conditions += ["holds", 3, self._number(key), field, value]
+        return self
+
     def extend(self, other: Hop) -> Hop:
         """Appends the operations of another hop."""
         # Operations refer to keys by position, which differs between the two hops.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from cornerman_shared.bus.cluster_client import masters_of
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.server_memory import memory_of
 
@@ -12,21 +13,26 @@ if TYPE_CHECKING:
     from cornerman_shared.bus.server_memory import ServerMemory
 
 READ_EVERY_S: Final = 1.0
+SERVER: Final = "server"
+BLOB_SERVER: Final = "server for blobs"
 WARN_AT: Final = 0.75
 """The part of `maxmemory` from which the system counts as degraded."""
 
 
 async def memory_of_servers(bus: Bus) -> dict[str, ServerMemory]:
-    """Memory of each server of the bus, by what people call it; the one for streams and state first.
+    """Memory of each server of the bus, by what people call it; those for streams and state first.
+
+    Of a cluster, each master that holds slots; its address is part of the name.
 
     Raises:
         RetryableError: no answer.
     """
-    clients = {"server": bus.redis} | ({} if bus.blobs is bus.redis else {"server for blobs": bus.blobs})
+    clients = {SERVER: bus.redis} | ({} if bus.blobs is bus.redis else {BLOB_SERVER: bus.blobs})
     found = {}
     for name, client in clients.items():
         with redis_errors():
-            found[name] = memory_of(await client.info("memory"))
+            for address, master in (await masters_of(client)).items():
+                found[f"{name} {address}".rstrip()] = memory_of(await master.info("memory"))
     return found
 
 

@@ -12,14 +12,15 @@ if TYPE_CHECKING:
     from cornerman_shared.bus.lease import Lease
     from cornerman_shared.bus.messages import Chunk
 
-Published = Literal["published", "no_credit", "duplicate", "outdated"]
-_RESULTS: dict[int, Published] = {1: "published", 0: "no_credit", 2: "duplicate", 3: "outdated"}
+Published = Literal["published", "no_credit", "duplicate", "outdated", "behind"]
+_RESULTS: dict[int, Published] = {1: "published", 0: "no_credit", 2: "duplicate", 3: "outdated", 4: "behind"}
 
 
 async def publish(bus: Bus, chunk: Chunk, lease: Lease, credit: int) -> Published:
     """Publishes a chunk if fewer than `credit` chunks of its source are on the bus; the end marker needs no credit.
 
-    The `seq` of the end marker must be the number of chunks published; otherwise the result is "outdated".
+    The `seq` of the end marker must be the number of chunks published; otherwise the result is "outdated". A chunk
+    behind ones that the server does not have is "behind": a fail-over has lost them.
 
     Raises:
         FencedError: a newer owner holds the lease, a newer run has begun, this one has ended, or the source was

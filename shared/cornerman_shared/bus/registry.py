@@ -287,13 +287,13 @@ class RegistryWatcher:
 
     Attributes:
         specs: settings by source id.
-        incarnations: as in `RegistryContent`.
-        unreadable: as in `RegistryContent`.
+        incarnations, unreadable: as in `RegistryContent`.
     """
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._revisions: list[bytes | None] | None = None
+        self._was_read = False
         self.specs: dict[str, SourceSpec] = {}
         self.incarnations: dict[str, int] = {}
         self.unreadable: dict[str, str] = {}
@@ -304,8 +304,10 @@ class RegistryWatcher:
         Raises:
             RetryableError: no answer.
         """
+        known, self._revisions = self._revisions, None  # after a failure the server may be another: read it again
         revisions = [await self._revision(keys) for keys in self._bus.all_keys()]
-        if revisions == self._revisions:
+        if revisions == known:
+            self._revisions = known
             return False
         # Sources are read after the counters: a change in between is read again at the next poll.
         content = await read_registry(self._bus)
@@ -313,7 +315,8 @@ class RegistryWatcher:
         before = (self.specs, self.incarnations, self.unreadable)
         self.specs, self.incarnations, self.unreadable = content.specs, content.incarnations, content.unreadable
         self._revisions = None if content.unread else revisions
-        return not content.unread or before != (self.specs, self.incarnations, self.unreadable)
+        again, self._was_read = self._was_read and known is None, True
+        return (not content.unread and not again) or before != (self.specs, self.incarnations, self.unreadable)
 
     async def _revision(self, keys: Keys) -> bytes | None:
         """The counter of a shard; None if there is none, or its key holds another type."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from cornerman_shared.bus.cluster_client import masters_of
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.errors import ConfigError
 
@@ -63,14 +64,17 @@ class ServerMemory:
 
 
 async def read_memory(bus: Bus) -> ServerMemory:
-    """Asks the server.
+    """Memory of the server; of a cluster, that of the master which is fullest.
 
     Raises:
-        RetryableError: the server does not answer.
+        RetryableError: a server does not answer.
     """
+    return max(await _memories(bus), key=lambda memory: (memory.part, memory.used_bytes))
+
+
+async def _memories(bus: Bus) -> list[ServerMemory]:
     with redis_errors():
-        info: dict[str, Any] = await bus.redis.info("memory")
-    return memory_of(info)
+        return [memory_of(await master.info("memory")) for master in (await masters_of(bus.redis)).values()]
 
 
 def memory_of(info: dict[str, Any]) -> ServerMemory:
@@ -87,9 +91,9 @@ async def refuse_eviction(bus: Bus) -> None:
         ConfigError: it evicts keys.
         RetryableError: the server does not answer.
     """
-    memory = await read_memory(bus)
-    if memory.policy not in ("", KEEPS):
-        raise ConfigError(memory.fault)
+    for memory in await _memories(bus):
+        if memory.policy not in ("", KEEPS):
+            raise ConfigError(memory.fault)
 
 
 def _mib(count: int) -> str:

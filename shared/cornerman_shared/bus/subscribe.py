@@ -5,13 +5,14 @@ The ids of the newest entries are kept here, so that nothing is missed or repeat
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from cornerman_shared.aio import retry
+from cornerman_shared.aio import cancel_all, retry
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.codec import unpack_event
-from cornerman_shared.bus.key_types import patient_errors
+from cornerman_shared.bus.redis_client import patient_errors
 from cornerman_shared.errors import MalformedError
 from cornerman_shared.process.logs import get_logger
 
@@ -102,4 +103,29 @@ async def _check_ids(bus: StreamReader, last_ids: dict[str, str]) -> None:
     for key, last_id in last_ids.items():
         newest = await bus.newest_id(key)
         if streams.entry_order(newest) < streams.entry_order(last_id):
+            log.warning("stream_went_back", stream=key, last_seen=last_id, newest=newest)
             last_ids[key] = newest
+
+
+async def follow_shards(
+    bus: StreamReader, keys: list[str], *, since: str, block_ms: int, outage: Outage | None = None
+) -> AsyncIterator[tuple[str, Event]]:
+    """As `follow`, for streams in several slots of a cluster: each is read on a connection of its own."""
+    arrived: asyncio.Queue[tuple[str, Event] | Exception] = asyncio.Queue(PAGE)
+
+    async def copy(key: str) -> None:
+        try:
+            async for item in follow(bus, [key], since=since, block_ms=block_ms, outage=outage):
+                await arrived.put(item)
+        except Exception as error:  # raised where the events are read
+            await arrived.put(error)
+
+    tasks = [asyncio.create_task(copy(key), name=f"follow:{key}") for key in keys]
+    try:
+        while True:
+            item = await arrived.get()
+            if isinstance(item, Exception):
+                raise item
+            yield item
+    finally:
+        await cancel_all(*tasks)

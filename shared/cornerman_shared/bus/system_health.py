@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from cornerman_shared.bus.memory_gate import WARN_AT, memory_of_servers, memory_sentence
+from cornerman_shared.bus.memory_gate import BLOB_SERVER, WARN_AT, memory_of_servers, memory_sentence
 from cornerman_shared.bus.registry import unreadable_sources
 from cornerman_shared.bus.workers import list_workers
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.messages import WorkerStatus
-
-SERVER: Final = "server"
 
 NEEDED: Final = ("capture", "encoder", "decider", "generator")
 """Roles without which no feedback is made."""
@@ -68,7 +66,7 @@ async def system_health(bus: Bus) -> SystemHealth:
     full_at = bus.settings.redis.full_at
     for server, memory in (await memory_of_servers(bus)).items():
         # The server for blobs may evict: what it loses is counted.
-        if server == SERVER and memory.fault:
+        if not server.startswith(BLOB_SERVER) and memory.fault:
             problems.append(HealthProblem(server, memory.fault))
         elif memory.part >= min(WARN_AT, full_at):
             then = "capture publishes nothing until there is room" if memory.part >= full_at else "it fills up"

@@ -55,7 +55,11 @@ async def list_workers(bus: Bus) -> list[WorkerStatus]:
         members = [raw.decode() for raw in await bus.redis.zrange(streams.WORKERS, 0, -1)]
         if not members:
             return []
-        bodies = await bus.redis.mget([streams.worker_key(*member.split(":", 1)) for member in members])
+        # Not MGET: in a cluster the keys are in several slots.
+        async with bus.redis.pipeline(transaction=False) as pipe:
+            for member in members:
+                pipe.get(streams.worker_key(*member.split(":", 1)))
+            bodies = await pipe.execute()
     found = []
     for body in bodies:
         if body is None:

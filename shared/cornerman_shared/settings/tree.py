@@ -47,12 +47,14 @@ Count = Annotated[int, Field(ge=1)]
 class RedisSettings(Section):
     """The server. An empty url selects the embedded Valkey on its unix socket."""
 
-    url: Annotated[SecretUrl, Field(description="redis://, rediss:// or unix:// with user, password, database")] = ""
-    blobs_url: Annotated[
-        SecretUrl, Field(description="a second server for frames and tokens, without an append-only file; empty = url")
+    url: Annotated[
+        SecretUrl, Field(description="redis://, rediss://, unix://, redis+sentinel://, redis+cluster://")
     ] = ""
-    password: Annotated[
-        Secret, Field(description="of both servers, where their URL has none; never logged", repr=False)
+    blobs_url: Annotated[SecretUrl, Field(description="a second server for frames and tokens; empty = url")] = ""
+    password: Annotated[Secret, Field(description="where a server's URL has none; never logged", repr=False)] = ""
+    sentinel_password: Annotated[Secret, Field(description="of sentinels, where the URL has none", repr=False)] = ""
+    ca_file: Annotated[
+        str, Field(description="authorities for TLS, where the URL names none; empty = the system's")
     ] = ""
     encryption_keys: Annotated[
         Secret,

@@ -87,7 +87,8 @@ WITHOUT_UNIT = {
     *("gateway.client_queue", "gateway.writes_per_minute", "runtime.metrics_port", "watch.overlap", "watch.credit"),
     *("watch.frames", "watch.stride"),
     *("speak.every_chunks", "speak.motion_threshold", "speak.motion_release", "speak.confidence_threshold"),
-    *("speak.still_motion",),
+    *("speak.still_motion", "gateway.delay_alpha", "bus.frames_quality"),
+    *("generator.image_slices", "generator.max_input_tokens"),
     *("speak.context_chunks", "say.max_new_tokens", "say.temperature", "say.top_p", "say.repetition_penalty"),
 }
 """Counts, shares and pure numbers."""

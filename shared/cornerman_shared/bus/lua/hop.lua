@@ -40,6 +40,11 @@ while at <= size do
     if there and there ~= ARGV[at + 4] then
       return 0
     end
+  elseif name == 'holds' then
+    -- Another value than ours means that a fail-over has lost what we wrote. '' = there is none.
+    if (call('HGET', key, ARGV[at + 3]) or '') ~= ARGV[at + 4] then
+      return 0
+    end
   elseif name == 'unregistered' then
     if call('HEXISTS', key, ARGV[at + 3]) == 1 then
       return 0

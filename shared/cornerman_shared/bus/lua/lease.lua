@@ -1,5 +1,6 @@
 -- Take or renew a lease. The generation rises when the owner changes, and when an owner returns after the lease expired,
--- so that a process that was suspended past its lease is fenced even if no other process took it.
+-- so that a process that was suspended past its lease is fenced even if no other process took it. It is at least the time
+-- in ms: a fail-over that loses the newest generations must not give one of them again.
 --
 -- KEYS  lease, fence, generations of the shard
 -- ARGV  owner, ttl in ms, our generation (0 = not held), how much longer the fence is kept in ms
@@ -19,7 +20,9 @@ if (owner and owner ~= name) or held > 0 then
   return 0
 end
 -- The counter alone would do; the fence is above it where a version without the counter raised the fence.
-local generation = math.max(redis.call('INCR', generations), last + 1)
+local now = redis.call('TIME')
+local now_ms = tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000)
+local generation = math.max(redis.call('INCR', generations), last + 1, now_ms)
 redis.call('SET', generations, generation)
 redis.call('SET', fence, generation, 'PX', keep)
 redis.call('SET', lease, name, 'PX', ttl)

@@ -5,7 +5,8 @@
 --       source id, incarnation (0 = none was given), media time of the chunk in seconds
 --
 -- Returns 1 published, 0 no credit, -1 a newer owner holds the lease, or the run has ended or is not current, 2 this seq was
--- published before, 3 the end marker has another seq than the number of chunks published.
+-- published before, 3 the end marker has another seq than the number of chunks published, 4 chunks before this one are
+-- missing: a fail-over has lost them.
 local chunks, inflight, run, counters, fence = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local generation, run_id, seq, member = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local credit, heal_s, maxlen, body, is_end = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7], ARGV[8], ARGV[9]
@@ -42,6 +43,9 @@ if credit > 0 then
   if redis.call('ZCARD', inflight) >= credit then
     return 0
   end
+end
+if is_end ~= '1' and published < seq then
+  return 4
 end
 -- First, because it fails if another than us has made the key; then nothing must have been written.
 redis.call('XADD', chunks, 'MAXLEN', '~', maxlen, '*', 'm', body)

@@ -88,7 +88,12 @@ if verb ~= 'change' then
   end
 end
 
-local number = redis.call('INCR', revision)
+-- At least the time in ms: a fail-over that loses the newest numbers must not give one of them again.
+local now = redis.call('TIME')
+local number = math.max(
+  redis.call('INCR', revision), tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000)
+)
+redis.call('SET', revision, number)
 if verb == 'remove' then
   redis.call('HDEL', sources, id)
   redis.call('HDEL', incarnations, id)
