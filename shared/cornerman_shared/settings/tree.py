@@ -189,9 +189,7 @@ class GeneratorSettings(Section):
     max_line_bytes: Annotated[int, Field(ge=1024, description="openai, vllm: one line from the server, at most")] = (
         1024 * 1024
     )
-    image_slices: Annotated[
-        int, Field(ge=1, le=9, description="vlm: tiles of a picture, where the model cuts; MiniCPM: 64 tokens each")
-    ] = 1
+    image_slices: Annotated[int, Field(ge=1, le=9, description="vlm: tiles of a picture, where the model cuts")] = 1
     max_input_tokens: Annotated[int, Field(ge=256, le=131072, description="MiniCPM: length of what it reads")] = 8192
     trust_remote_code: Annotated[ByName, Field(description="vlm: whose own code may run, NAME@REVISION")] = ""
     echo_delay_ms: Annotated[float, Field(ge=0, description="echo: sleep before each word")] = 0.0
@@ -199,7 +197,7 @@ class GeneratorSettings(Section):
 
     @property
     def slots(self) -> int:
-        """Requests worked on at once. One source may have 16 questions and a request open: it cannot fill 32."""
+        """Requests at once. One source may have 16 questions and a request open: it cannot fill 32."""
         return self.concurrency or (32 if self.backend in ("openai", "vllm") else 1)
 
     def cost(self, n_input: int, n_output: int) -> float:
