@@ -14,6 +14,7 @@ from cornerman_common.model_location import model_path, set_threads
 from cornerman_common.model_placement import load_failure, place_model
 from cornerman_encoder.core import EncoderOutput, compact, groups_of_equal_size
 from cornerman_shared.chunk import CHUNK_FRAMES
+from cornerman_shared.errors import release_memory
 from mobile_videogpt import MobileVideoGPT, Tokens
 from mobile_videogpt.errors import ModelError
 from mobile_videogpt.names import half_of
@@ -43,6 +44,7 @@ class VisionEncoder:
         self._model = model
         self.model = name
         self.placement = ""
+        self._ran_out = False  # or the last batch failed in another way
 
     @classmethod
     def load(cls, settings: EncoderSettings) -> VisionEncoder:
@@ -79,6 +81,14 @@ class VisionEncoder:
 
     def encode(self, chunks: Sequence[Chunk], frames: Sequence[Pixels]) -> list[EncoderOutput]:
         """Runs one forward pass for each frame size of the batch."""
+        if self._ran_out:  # by now the error that held the tensors is gone
+            release_memory()
+        self._ran_out = True
+        outputs = self._encode(frames)
+        self._ran_out = False
+        return outputs
+
+    def _encode(self, frames: Sequence[Pixels]) -> list[EncoderOutput]:
         done: dict[int, EncoderOutput] = {}
         prepare_s = 0.0
         for positions in groups_of_equal_size(frames):

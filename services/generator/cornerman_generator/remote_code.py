@@ -48,7 +48,7 @@ def code_permission(path: str, trusted: str) -> CodePermission:
 
     Raises:
         ConfigError: the model brings code that is not allowed; says what to read, and what to set.
-        OSError: there is no config.
+        OSError: the config is missing.
     """
     folder = Path(path)
     if folder.is_dir():

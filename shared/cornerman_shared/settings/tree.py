@@ -26,6 +26,7 @@ from cornerman_shared.errors import ConfigError
 from cornerman_shared.redact import remember_secret, remember_url
 from cornerman_shared.settings.explain import SHOWN, explain
 from cornerman_shared.settings.files import read_settings_file, settings_file
+from cornerman_shared.settings.permission import ByName
 from cornerman_shared.settings.source import (
     Count,
     Positive,
@@ -41,13 +42,6 @@ from cornerman_shared.settings.variables import check_variables
 def _remembered(value: str) -> str:
     remember_secret(value)
     return value
-
-
-def _by_name(value: object) -> object:
-    """Permission to run code is for one model at one revision; `false` is an old way to say none."""
-    if value is True or (isinstance(value, str) and value and "@" not in value and value.lower() != "false"):
-        raise ValueError("would allow unread code; give NAME@REVISION, as the error of the model says")
-    return "" if value is False or (isinstance(value, str) and value.lower() == "false") else value
 
 
 Secret = Annotated[str, AfterValidator(_remembered)]
@@ -199,21 +193,15 @@ class GeneratorSettings(Section):
     max_line_bytes: Annotated[int, Field(ge=1024, description="openai, vllm: one line from the server, at most")] = (
         1024 * 1024
     )
-    image_slices: Annotated[
-        int, Field(ge=1, le=9, description="vlm: tiles of a picture, where the model cuts; MiniCPM: 64 tokens each")
-    ] = 1
+    image_slices: Annotated[int, Field(ge=1, le=9, description="vlm: tiles of a picture, where the model cuts")] = 1
     max_input_tokens: Annotated[int, Field(ge=256, le=131072, description="MiniCPM: length of what it reads")] = 8192
-    trust_remote_code: Annotated[
-        str,
-        BeforeValidator(_by_name),
-        Field(description="vlm: the model whose own code may run, as NAME@REVISION; empty = none"),
-    ] = ""
+    trust_remote_code: Annotated[ByName, Field(description="vlm: whose own code may run, NAME@REVISION")] = ""
     echo_delay_ms: Annotated[float, Field(ge=0, description="echo: sleep before each word")] = 0.0
     echo_hang_at: Annotated[int, Field(ge=0, description="echo: the n-th request never ends; 0 = none")] = 0
 
     @property
     def slots(self) -> int:
-        """Requests worked on at once. One source may have 16 questions and a request open: it cannot fill 32."""
+        """Requests at once. One source may have 16 questions and a request open: it cannot fill 32."""
         return self.concurrency or (32 if self.backend in ("openai", "vllm") else 1)
 
     def cost(self, n_input: int, n_output: int) -> float:
