@@ -18,7 +18,7 @@ PACKAGES := cornerman media mobile_videogpt pose services shared training
 STAMP  := $(VENV)/.installed$(if $(CONSTRAINTS),,-newest)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit lint docs compat faults netns fuzz bench coach-gate chart e2e-docker screenshots reference clean
+.PHONY: help setup demo test unit lint docs compat faults netns fuzz bench coach-gate chart e2e-docker sbom arm64 screenshots reference clean
 
 help: ## Show this
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -89,6 +89,12 @@ chart: setup ## Write deploy/k8s and the dashboard from the Helm chart
 e2e-docker: setup ## The compose file on a real Docker engine: restarts, kills, scaling; E2E_COMPOSE adds files
 	$(BIN)/python -m tests.docker_engine $(ARGS)
 
+sbom: ## What each image contains, as CycloneDX files in sbom/; needs Docker
+	docker build --target sbom --output sbom -f deploy/Dockerfile $(ARGS) .
+
+arm64: setup ## Check that every requirement of the images has a wheel for arm64; needs a package index
+	$(BIN)/python deploy/arm64.py
+
 screenshots: setup ## Pictures of the page, into screenshots/
 	CORNERMAN_SCREENSHOTS=$(CURDIR)/screenshots $(TEST) tests/e2e -k screenshot $(ARGS)
 
@@ -97,5 +103,5 @@ reference: setup ## Write cornerman.yaml from the settings tree
 
 clean: ## Remove .venv and every generated file
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	rm -rf .coverage htmlcov screenshots runs .compat
+	rm -rf .coverage htmlcov screenshots sbom runs .compat
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -126,6 +126,7 @@ class Coach:
         logs.configure_inside_program()
         self.choice: ModelChoice = resolve_models(flags)
         self._mode: Mode = mode
+        check_look(source_spec(FRAMES, "test://frames", self.choice.settings, mode), self.choice.settings)
         self._clock = SystemClock()
         self._models = load_models(self.choice)
         self._loop = LoopThread("cornerman-coach")
@@ -240,7 +241,6 @@ class Coach:
         """Begins a new run with these settings of `watch`."""
         settings = self.choice.settings
         spec = with_give_up(source_spec(source_id, url, settings, self._mode))
-        check_look(spec, settings)
         self._spec: SourceSpec = spec.model_copy(update={"watch": spec.watch.model_copy(update=dict(watch))})
         self._watcher = ChunkWatcher(self._spec, self._models, self._clock, run=f"r{self._runs}")
         self._runs += 1

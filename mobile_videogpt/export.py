@@ -38,7 +38,7 @@ def export_language(model: MobileVideoGPT, folder: str | Path) -> Path:
         folder: made if it is missing; must hold no checkpoint.
 
     Raises:
-        CheckpointError: the folder holds a checkpoint, an adapter is loaded, or there is no tokenizer.
+        CheckpointError: the folder holds a checkpoint, an adapter is loaded, or the tokenizer is missing.
         QuantizationError: the weights are quantized.
     """
     path = Path(folder).expanduser()

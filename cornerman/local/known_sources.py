@@ -26,4 +26,4 @@ async def check_known(bus: Bus, source_id: str) -> None:
         return
     names = sorted(sources)
     there = f"there are {', '.join(names[:SHOWN])}{' and more' * (len(names) > SHOWN)}" if names else "there is none"
-    raise ConfigError(f"there is no source {source_id!r}; {there}; add it with `cornerman sources add`")
+    raise ConfigError(f"no such source: {source_id!r}; {there}; add it with `cornerman sources add`")

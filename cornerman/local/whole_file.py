@@ -23,7 +23,7 @@ def check_target(target: Path, option: str, source: Path | None = None) -> None:
     if target.is_dir():
         raise ConfigError(f"{option} {str(target)!r} is a folder; give a file in it")
     if not target.absolute().parent.is_dir():
-        raise ConfigError(f"{option} {str(target)!r}: there is no folder {str(target.parent)!r}; make it first")
+        raise ConfigError(f"{option} {str(target)!r}: no such folder: {str(target.parent)!r}; make it first")
 
 
 def write_whole(target: Path, text: str) -> None:

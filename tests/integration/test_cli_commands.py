@@ -176,9 +176,9 @@ async def test_watch_continues_after_an_id(bus: Bus, settings: Settings, tmp_pat
 def test_unknown_source_is_told_at_once(run: Callable[..., tuple[int, str, str]]) -> None:
     code, out, said = run("watch", "nosuch")
     assert (code, out) == (78, "")
-    assert "there is no source 'nosuch'; there is none; add it with `cornerman sources add`" in said
+    assert "no such source: 'nosuch'; there is none; add it with `cornerman sources add`" in said
     assert run("sources", "add", "test://pattern", "--id", "cam1")[0] == 0
-    assert "there is no source 'nosuch'; there are cam1;" in run("watch", "nosuch")[2]
+    assert "no such source: 'nosuch'; there are cam1;" in run("watch", "nosuch")[2]
 
 
 async def test_watch_goes_on_behind_a_lost_server(own_bus: Bus, own_server: Server, tmp_path: Path) -> None:

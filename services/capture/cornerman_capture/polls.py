@@ -1,7 +1,7 @@
 """Cuts polls: frames spread evenly over the last seconds, at every multiple of an interval. Pure.
 
 A poll is due at media times `interval`, `2 * interval` … once its window is full of frames, at the frame nearest to
-that time. The moments of its frames are known beforehand, so only the frame nearest to each is converted.
+that time. The moments of its frames are known beforehand: the frame nearest to each is converted, and few others.
 """
 
 from __future__ import annotations
@@ -69,6 +69,8 @@ class PollCutter(Generic[T]):
             return True
         if self._is_close(pts_s, -1):
             return False
+        if not self._held or self._reached_s - self._held[-1][0] >= self._spacing_s:
+            return True  # the window stays full between polls, so that another interval holds at once
         return any(
             self._number(self._reached_s, back) > max(self._number(before_s, back), first - 1)
             for back in range(1, self._moments)
@@ -99,7 +101,8 @@ class PollCutter(Generic[T]):
         """Continues with the frames of the cutter before, as far back as they are close enough for this one."""
         self._before_s, self._step_s, self._reached_s = before._before_s, before._step_s, before._reached_s
         self._poll = self._number(self._reached_s, 0) if math.isfinite(self._reached_s) else 0
-        reach_s, later_s = 1.5 * max(self._spacing_s, self._step_s), before._before_s or 0.0
+        reach_s = 1.5 * max(self._spacing_s, before._spacing_s, self._step_s)
+        later_s = before._before_s or 0.0
         for time_s, item in reversed(before._held):
             if later_s - time_s > reach_s:
                 break

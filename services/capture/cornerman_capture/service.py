@@ -17,12 +17,11 @@ from cornerman_capture.source_runner import SourceRunner, identity
 from cornerman_common.model_choice import resolve_models
 from cornerman_shared.aio import leaves, wait_or_timeout
 from cornerman_shared.bus.commit import publish_error
-from cornerman_shared.bus.key_types import is_wrong_type
 from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.memory_gate import MemoryGate
 from cornerman_shared.bus.mending import mend_source
 from cornerman_shared.bus.messages import ErrorEvent
-from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.redis_client import is_wrong_type, redis_errors
 from cornerman_shared.bus.registry import RegistryWatcher
 from cornerman_shared.bus.runs import set_state
 from cornerman_shared.bus.workers import live_names

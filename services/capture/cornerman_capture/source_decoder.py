@@ -225,7 +225,8 @@ class SourceDecoder:
         nominal_s = believable_interval(info.nominal_s)
         if not again:
             self.chunker = self._first_chunker(nominal_s)
-            note = note_of_start(self._look, max(0.0, self._goes_on_behind_s, self._first_s))
+            since_s = max(0.0, self._goes_on_behind_s, self._first_s)
+            note = "" if self.plan.skip else note_of_start(self._look, since_s)
             self._change(lambda state: state.remark(note))
             self.state.can_fail = not info.live
         elif info.live:

@@ -29,9 +29,9 @@ from cornerman_capture.stills import Stills
 from cornerman_common.looks import look_plan
 from cornerman_shared.aio import background, leaves, retry
 from cornerman_shared.bus.commit import publish_error
-from cornerman_shared.bus.key_types import is_wrong_type
 from cornerman_shared.bus.mending import mend_source
 from cornerman_shared.bus.messages import ErrorEvent
+from cornerman_shared.bus.redis_client import is_wrong_type
 from cornerman_shared.bus.runs import RunInfo, begin_run
 from cornerman_shared.errors import FencedError, RetryableError
 from cornerman_shared.process.logs import get_logger

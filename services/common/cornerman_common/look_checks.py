@@ -39,9 +39,10 @@ def check_look(spec: SourceSpec, settings: Settings) -> None:
 def _check_frames(plan: LookPlan, settings: Settings) -> None:
     """The encoder and the generator must deal with the number of frames."""
     encoder, generator = settings.encoder.backend, settings.generator.backend
+    what = f"watch.frames = {plan.frames} of a {'stride look' if plan.kind == 'stride' else plan.kind}"
     if plan.kind != "chunk" and generator in SEES_FRAMES and plan.frames > settings.generator.max_images:
         raise ConfigError(
-            f"watch.frames = {plan.frames} of a {plan.kind}, but generator.max_images = "
+            f"{what}, but generator.max_images = "
             f"{settings.generator.max_images}; give fewer frames, or raise generator.max_images"
         )
     read = READS_FRAMES.get(encoder)
@@ -49,6 +50,6 @@ def _check_frames(plan: LookPlan, settings: Settings) -> None:
         return
     numbers = " or ".join(map(str, read))
     raise ConfigError(
-        f"watch.frames = {plan.frames} of a {plan.kind}, but encoder.backend = {encoder!r} reads {numbers} frames; "
+        f"{what}, but encoder.backend = {encoder!r} reads {numbers} frames; "
         f"give watch.frames={numbers.replace(' or ', ' or =')}, or a generator that looks at frames (openai, vlm)"
     )

@@ -39,7 +39,7 @@ class AdapterSwitch:
     """Runs requests with one adapter together, and changes the adapter when no request is running.
 
     Requests are let in as they come: one that wants the active adapter waits behind an earlier one that wants another,
-    so that no adapter waits for ever.
+    so that each adapter has its turn.
 
     Args:
         model: with the adapters loaded.

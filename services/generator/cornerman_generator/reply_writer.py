@@ -58,7 +58,7 @@ class ReplyWriter:
             return await self.start()  # not again: the piece may be written already, and would then be doubled
 
     async def is_open(self) -> bool:
-        """False = stop generating, as of `append`; for the time in which there is no text to append."""
+        """False = stop generating, as of `append`; for the time without text to append."""
         try:
             return await is_attempt_open(self._bus, self._request, self.attempt)
         except RetryableError:

@@ -2,7 +2,7 @@
 
 Each node has a plain client of redis-py. A redirection (MOVED, ASK) means that nothing was run, so it is followed; any
 other failure is raised, because only the consumer and `aio.retry` send anything again. Why this is not redis-py's
-`RedisCluster`: docs/decisions/0011-reads-of-several-shards.md.
+`RedisCluster`: docs/decisions/0012-reads-of-several-shards.md.
 """
 
 from __future__ import annotations

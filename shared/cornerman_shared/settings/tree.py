@@ -37,6 +37,13 @@ def _remembered(value: str) -> str:
     return value
 
 
+def _by_name(value: object) -> object:
+    """Permission to run code is for one model at one revision; `false` is an old way to say none."""
+    if value is True or (isinstance(value, str) and value and "@" not in value and value.lower() != "false"):
+        raise ValueError("would allow unread code; give NAME@REVISION, as the error of the model says")
+    return "" if value is False or (isinstance(value, str) and value.lower() == "false") else value
+
+
 Secret = Annotated[str, AfterValidator(_remembered)]
 SecretUrl = Annotated[str, AfterValidator(remember_url)]
 Positive = Annotated[float, Field(gt=0)]
@@ -164,7 +171,9 @@ class GeneratorSettings(Section):
     model: Annotated[str, Field(description="path or hub name; empty = the bundled model")] = ""
     device: Annotated[str, Field(description="auto, cpu, cuda, cuda:1, mps")] = "auto"
     dtype: Annotated[Literal["auto", "float32", "bfloat16", "float16"], Field(description="auto = by device")] = "auto"
-    quantize: Annotated[Literal["none", "int8", "int4"], Field(description="weights in fewer bits")] = "none"
+    quantize: Annotated[
+        Literal["none", "auto", "int8", "int4"], Field(description="weights in fewer bits; auto = if they do not fit")
+    ] = "none"
     adapters: dict[str, str] = Field(
         default_factory=dict, description="LoRA adapters: name -> path; openai, vllm: -> name at the server"
     )
@@ -179,9 +188,6 @@ class GeneratorSettings(Section):
         int, Field(ge=0, le=20, description="openai, vllm: tries again after 429 or 5xx, before the first word")
     ] = 4
     max_images: Annotated[int, Field(ge=1, le=512, description="openai, vlm: pictures of a request, at most")] = 32
-    image_tiles: Annotated[
-        int, Field(ge=1, le=64, description="vlm: parts that a picture may be cut into, where the model cuts")
-    ] = 1
     price_input: Annotated[float, Field(ge=0, description="a million tokens read, in your currency; 0 = unknown")] = 0.0
     price_output: Annotated[float, Field(ge=0, description="a million tokens written; 0 = unknown")] = 0.0
     stall_s: Annotated[Positive, Field(description="no token for this long: the request fails")] = 20.0
@@ -189,9 +195,15 @@ class GeneratorSettings(Section):
     max_line_bytes: Annotated[int, Field(ge=1024, description="openai, vllm: one line from the server, at most")] = (
         1024 * 1024
     )
-    image_slices: Annotated[int, Field(ge=1, le=9, description="MiniCPM: tiles of a picture, 64 tokens each")] = 1
+    image_slices: Annotated[
+        int, Field(ge=1, le=9, description="vlm: tiles of a picture, where the model cuts; MiniCPM: 64 tokens each")
+    ] = 1
     max_input_tokens: Annotated[int, Field(ge=256, le=131072, description="MiniCPM: length of what it reads")] = 8192
-    trust_remote_code: Annotated[bool, Field(description="vlm: run code that comes with the model")] = False
+    trust_remote_code: Annotated[
+        str,
+        BeforeValidator(_by_name),
+        Field(description="vlm: the model whose own code may run, as NAME@REVISION; empty = none"),
+    ] = ""
     echo_delay_ms: Annotated[float, Field(ge=0, description="echo: sleep before each word")] = 0.0
     echo_hang_at: Annotated[int, Field(ge=0, description="echo: the n-th request never ends; 0 = none")] = 0
 

@@ -28,4 +28,4 @@ def check_variables(names: Iterable[str], sections: Mapping[str, Iterable[str]])
         known = [f"{part}__{of}".upper() for part, settings in sections.items() for of in settings]
         near = difflib.get_close_matches(f"{section}__{setting}", known, n=1)
         hint = f"did you mean {PREFIX}{near[0]}?" if near else f"there are {', '.join(sections)}"
-        raise ConfigError(f"{name}: there is no section {section.lower()!r} of settings; {hint}")
+        raise ConfigError(f"{name}: unknown section {section.lower()!r} of settings; {hint}")

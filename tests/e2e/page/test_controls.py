@@ -135,7 +135,7 @@ async def test_own_profile_is_written_on_the_page(settings: Settings, bus: Bus) 
         await dialog.get_by_role("button", name="Remove").click()
         await dialog.wait_for(state="hidden")
         assert await profile.input_value() == "custom"
-        preset = page.get_by_label("Preset", exact=True)
+        preset = page.get_by_label("How closely")
         await preset.select_option("sentry")
         await page.get_by_text("Revision 3.").wait_for()
         await page.get_by_role("button", name="Write or change a preset").click()

@@ -221,3 +221,26 @@ def test_library_logs_no_debug_lines(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert (done.stdout, "hidden" in done.stderr, "shown" in done.stderr) == ("", False, True)
+
+
+def test_polls_of_fed_frames_keep_their_interval() -> None:
+    """A mode is watched alike in this process and by the services."""
+    given = {"speak": {"interval_s": 2.0}, "say": {"prompt": "?"}}
+    with Coach(encoder="fake", generator="echo", strategy="interval", mode="polling", settings=given) as coach:
+        said = [one for n in range(101) for one in coach.feed(np.zeros((48, 64, 3), np.uint8), n / 10)]
+    assert [one.pts_s for one in said] == pytest.approx([4.0, 6.0, 8.0, 10.0])
+
+
+def test_commentary_compares_with_what_it_spoke_about() -> None:
+    given = {"watch": {"frames": 4, "sample_fps": 5.0}, "speak": {"interval_s": 0.5, "min_interval_s": 0.0}}
+    levels = [0] * 40 + [2] * 20 + [4] * 20 + [9] * 20
+    with Coach(encoder="fake", generator="echo", strategy="scene", mode="commentary", settings=given) as coach:
+        said = [
+            one for n, level in enumerate(levels) for one in coach.feed(np.full((48, 64, 3), level, np.uint8), n / 10)
+        ]
+    assert [one.pts_s for one in said] == pytest.approx([0.6, 8.0], abs=0.11)
+
+
+def test_unread_look_is_refused_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"watch\.frames = 5 of a poll, but encoder\.backend = 'mobile_videogpt'"):
+        Coach(strategy="interval", mode="polling", settings={"watch": {"frames": 5}})

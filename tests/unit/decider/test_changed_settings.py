@@ -6,7 +6,7 @@ An oracle per strategy decides from the whole history with the present settings 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -124,6 +124,31 @@ def test_scene_follows_its_last_setting(thresholds: list[float], motions: list[f
         change = max([motion * 255, *(chunk.motion * 255 for chunk in watched.chunks[since:])])
         wanted = not watched.spoke or change >= threshold
         assert watched.decide(SceneStrategy(threshold), motion) == wanted
+
+
+PICTURES = st.lists(st.integers(0, 255), min_size=20, max_size=60)
+
+
+@given(st.lists(THRESHOLDS, min_size=60, max_size=60), PICTURES)
+def test_scene_compares_with_last_inferred_look(thresholds: list[float], levels: list[int]) -> None:
+    state, inferred = DeciderState(run="r1"), None
+    for seq, (threshold, level) in enumerate(zip(thresholds, levels, strict=False)):
+        look = replace(make(seq), look="stride", thumbnail=bytes([level]) * 12)
+        decision = Decider(OPEN, SceneStrategy(threshold)).decide(look, state, prompt="p")
+        state = state_from(state_bytes(decision.state))
+        assert decision.speak == (inferred is None or abs(level - inferred) >= threshold)
+        inferred = level if decision.speak else inferred
+
+
+def test_look_after_an_instruction_stands_for_the_answered_one() -> None:
+    """The answer to a new instruction is about a look whose small picture is gone; slow drift is seen all the same."""
+    strategy, said = SceneStrategy(20.0), []
+    state = DeciderState(run="r1", strategy="scene", prompt="p", made_from=strategy.made_from, memory={"change": 0.0})
+    for seq, level in enumerate((100, 108, 116, 124, 132)):
+        look = replace(make(seq), look="stride", thumbnail=bytes([level]) * 12)
+        decision = Decider(OPEN, strategy).decide(look, state, prompt="p")
+        state, said = decision.state, [*said, decision.speak]
+    assert said == [False, False, False, True, False]
 
 
 class StepHead:

@@ -158,6 +158,22 @@ def test_download_is_unpacked_not_installed(monkeypatch: pytest.MonkeyPatch) -> 
     assert commands[0][3:] != [] and "download" in commands[0] and "--no-deps" in commands[0]
 
 
+def test_environment_without_pip_asks_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those that uv makes, and those of our images."""
+    commands = []
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        commands.append(command)
+        wheel(Path(command[command.index("--dest") + 1]) / "mediapipe.whl")
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    weights.fetch()
+    assert commands[0][:2] == ["/usr/bin/pip", "download"]
+
+
 def test_unwritable_cache_names_the_variable(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
     with pytest.raises(WeightsError, match="CORNERMAN_CACHE"):

@@ -42,6 +42,9 @@ class SceneStrategy:
         else:
             return Proposal("feedback", 1.0, "first_look", change=GREY_LEVELS), memory
         memory = {**memory, "change": change}
+        if len(now) and not isinstance(before, np.ndarray):
+            # The look that was spoken about came without: the first one that has its small picture stands for it.
+            memory["seen"] = now
         if change >= self._threshold:
             return Proposal("feedback", 1.0, "scene_changed", change=change), memory
         return Proposal("next", 1.0, "scene_unchanged", change=change), memory

@@ -31,7 +31,7 @@ export const KINDS = {
     text: (source) => yaml({ title: "My profile", about: "", mode: source.mode, say: { prompt: source.say.prompt } }),
   },
   preset: {
-    label: "Preset",
+    label: "How closely",
     edit: "Write or change a preset",
     help: "How closely to watch. A preset sets any of watch, speak and say but the prompt.",
     text: (source) => {

@@ -19,6 +19,7 @@ const ABOUT = {
   llm: "The language model itself chooses: silence, words, or a correction.",
 };
 const MODES = { coach: "coach", polling: "polling", commentary: "commentary" };
+const LOOKS = { auto: "as the mode", chunk: "chunk", poll: "poll", stride: "stride" };
 
 /** path, label, kind, and for numbers: min, max, step, unit; `when` = strategies that it matters to. */
 const WHEN = [
@@ -27,7 +28,7 @@ const WHEN = [
   ["speak.min_interval_s", "At most once in", { min: 0, max: 30, step: 0.5, unit: "s" }],
   ["speak.every_chunks", "Every n-th chunk", { min: 1, max: 60, step: 1 }, ["rules"]],
   ["speak.motion_threshold", "Motion that asks for words", { min: 0, max: 1, step: 0.01 }, ["rules"]],
-  ["speak.interval_s", "Every", { min: 0.5, max: 60, step: 0.5, unit: "s" }, ["interval"]],
+  ["speak.interval_s", "Every", { min: 0.5, max: 60, step: 0.5, unit: "s" }, ["interval", "scene"]],
   ["speak.scene_threshold", "Change that counts", { min: 0, max: 100, step: 0.5, unit: "grey" }, ["scene"]],
 ];
 const MORE = [
@@ -37,6 +38,10 @@ const MORE = [
   ["speak.deadline_s", "Too late after", { min: 0, max: 60, step: 0.5, unit: "s" }],
   ["watch.sample_fps", "Frames sampled a second", { min: 1, max: 30, step: 1 }],
   ["watch.overlap", "Frames shared by chunks", { min: 0, max: 7, step: 1 }],
+  ["watch.look", "Look", LOOKS],
+  ["watch.frames", "Frames of a poll or stride look, 0 = usual", { min: 0, max: 64, step: 1 }],
+  ["watch.stride", "Stride: every n-th frame", { min: 1, max: 8, step: 1 }],
+  ["watch.window_s", "Window of a poll", { min: 0.5, max: 30, step: 0.5, unit: "s" }],
   ["say.max_new_tokens", "Longest answer", { min: 8, max: 512, step: 8, unit: "tok" }],
   ["say.temperature", "Temperature", { min: 0, max: 2, step: 0.05 }],
   ["say.adapter", "Adapter (LoRA)", "text"],
