@@ -11,8 +11,7 @@ import psutil
 
 from cornerman_common.memory_fit import Placement, choose_placement, model_size
 from cornerman_common.model_location import torch_device, torch_dtype
-from cornerman_common.out_of_memory import is_out_of_memory
-from cornerman_shared.errors import ConfigError
+from cornerman_shared.errors import ConfigError, is_out_of_memory
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cornerman_common.out_of_memory import COUNTED, is_out_of_memory, release_memory
 from cornerman_encoder.core import MAX_FAILURES, EncoderOutput, checked, is_broken, n_frames, unread
 from cornerman_encoder.hops import features_of, hop_for
 from cornerman_shared.bus.commit import bury_with_retry, commit_with_retry, give_up, retry_forever
@@ -20,7 +19,15 @@ from cornerman_shared.bus.consumer import Consumer
 from cornerman_shared.bus.messages import Chunk
 from cornerman_shared.bus.streams import GROUP_ENCODER
 from cornerman_shared.chunk import CHUNK_FRAMES
-from cornerman_shared.errors import BlobExpiredError, FatalError, PoisonError, is_contained
+from cornerman_shared.errors import (
+    OUT_OF_MEMORY,
+    BlobExpiredError,
+    FatalError,
+    PoisonError,
+    is_contained,
+    is_out_of_memory,
+    release_memory,
+)
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
@@ -230,7 +237,7 @@ class EncoderWorker:
 
     def _encode_halves(self, items: Sequence[Item]) -> list[Result]:
         """Encodes a batch that did not fit as two, once, and takes smaller ones from then on."""
-        self._context.metrics.errors_total.labels(COUNTED).inc()
+        self._context.metrics.errors_total.labels(OUT_OF_MEMORY).inc()
         release_memory()
         self._batch = min(self._batch, (len(items) + 1) // 2)
         self._context.health.report(batch=self._batch)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from cornerman_common.out_of_memory import COUNTED, is_out_of_memory, release_memory
 from cornerman_generator.protocol import TextDelta
+from cornerman_shared.errors import OUT_OF_MEMORY, is_out_of_memory, release_memory
 from cornerman_shared.process.logs import get_logger
 
 log = get_logger("smaller")
@@ -37,5 +37,5 @@ def reply_or_smaller(
     # Outside of the handler: the error holds the frames, and with them the tensors.
     forget()
     release_memory()
-    yield TextDelta("", 0, handled=COUNTED)
+    yield TextDelta("", 0, handled=OUT_OF_MEMORY)
     yield from make(n // 2)

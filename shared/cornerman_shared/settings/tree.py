@@ -25,11 +25,17 @@ from pydantic_settings import (
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.redact import remember_secret, remember_url
 from cornerman_shared.settings.explain import SHOWN, explain
-from cornerman_shared.settings.files import read_settings_file
-from cornerman_shared.settings.source import SaySettings, Section, SourceSpec, SpeakSettings, WatchSettings
+from cornerman_shared.settings.files import read_settings_file, settings_file
+from cornerman_shared.settings.source import (
+    Count,
+    Positive,
+    SaySettings,
+    Section,
+    SourceSpec,
+    SpeakSettings,
+    WatchSettings,
+)
 from cornerman_shared.settings.variables import check_variables
-
-DEFAULT_FILE = Path("cornerman.yaml")
 
 
 def _remembered(value: str) -> str:
@@ -46,8 +52,6 @@ def _by_name(value: object) -> object:
 
 Secret = Annotated[str, AfterValidator(_remembered)]
 SecretUrl = Annotated[str, AfterValidator(remember_url)]
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
 
 
 class RedisSettings(Section):
@@ -346,22 +350,12 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        path = _config_file()
+        path = settings_file()
         short = os.environ.get("CORNERMAN_REDIS_URL")
         # Below the environment, so that CORNERMAN_REDIS__URL wins over its short form.
         given = InitSettingsSource(settings_cls, {"redis": {"url": short}} if short else {})
         files = (InitSettingsSource(settings_cls, _file_tree(path)),) if path else ()
         return (init_settings, env_settings, given, *files)
-
-
-def _config_file() -> Path | None:
-    named = os.environ.get("CORNERMAN_CONFIG")
-    if named:
-        path = Path(named)
-        if not path.is_file():
-            raise ConfigError(f"CORNERMAN_CONFIG={named!r}: file not found; give the path of a YAML file")
-        return path
-    return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
 
 
 def _file_tree(path: Path) -> dict[str, Any]:

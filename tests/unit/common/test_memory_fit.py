@@ -9,8 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from cornerman_common.memory_fit import ModelSize, Placement, choose_placement, estimate_bytes, model_size
-from cornerman_common.out_of_memory import is_out_of_memory
-from cornerman_shared.errors import ConfigError
+from cornerman_shared.errors import ConfigError, is_out_of_memory
 
 GIB = 2**30
 SIZE = ModelSize(linear=2_000_000_000, other=300_000_000)
