@@ -200,7 +200,7 @@ class ClusterClient(Redis):  # type: ignore[misc]
                 except ResponseError as error:
                     if "cluster support disabled" in str(error):
                         raise ConfigError(
-                            f"{at[0]}:{at[1]} is no node of a cluster ({error}); give its address as redis://host:port"
+                            f"{at[0]}:{at[1]} is not a node of a cluster ({error}); give its address as redis://host:port"
                         ) from error
                     raise
             raise ConnectionError(f"no node of the cluster answers, of {len(known)} asked: {reason}") from reason
