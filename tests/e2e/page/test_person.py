@@ -6,6 +6,7 @@ import json
 
 import websockets
 
+from cornerman.commands.summary import _summary
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.settings.tree import Settings
 from tests.e2e.page.harness import open_page
@@ -61,4 +62,23 @@ async def test_person_is_counted_and_drawn(settings: Settings, bus: Bus) -> None
         async with websockets.connect(f"{url.replace('http', 'ws')}/api/sources/demo/people.ws") as socket:
             message = json.loads(await socket.recv())
         assert message["run"] == actor.run and len(message["frames"][0]["people"][0]) == 33
+        await watched.check()
+
+
+async def test_summary_is_one_click_away(settings: Settings, bus: Bus) -> None:
+    actor = mover(bus)
+    async with open_page(settings, bus, actor) as (url, _, watched):
+        page = watched.page
+        await page.goto(url)
+        await page.locator(".board .bars .mistake").first.wait_for()
+        async with watched.context.expect_page() as opened:
+            await page.get_by_role("link", name="Summary").click()
+        summary = await opened.value
+        await summary.get_by_role("heading", name="Session: demo").wait_for()
+        await summary.get_by_text("with mistakes (too shallow").wait_for()
+        await summary.locator("img").first.wait_for()
+        told = await _summary(settings, "demo", "")  # as `cornerman summary demo`
+        assert [(one.exercise, one.mistakes) for one in told.sets] == [("squat", {"too shallow": 1})]
+        asked = await (await page.request.get(f"{url}/api/sources/demo/summary")).json()
+        assert asked["run"] == told.run == actor.run and asked["sets"][0]["exercise"] == "squat"
         await watched.check()

@@ -308,6 +308,13 @@ export class SourceView {
       failed && detail !== more ? h("p", {}, remedy(detail), " ", more) : null,
       failed ? h("button", { type: "button", onclick: () => this.remove() }, "Remove it") : null,
       needsCamera ? button("Use this camera", "camera", () => this.useCamera()) : null,
+      state === "ended" && this.movement
+        ? h(
+            "a",
+            { class: "button primary", href: sourcePath(this.sourceId, "/summary.html"), target: "_blank" },
+            "See the summary",
+          )
+        : null,
       state === "paused" ? button("Resume", "play", () => this.pause()) : null,
       loops
         ? button("Play it over and over", "play", () =>
@@ -458,6 +465,7 @@ export class SourceView {
     return h(
       "div",
       { class: "row downloads" },
+      h("a", { class: "button", href: sourcePath(this.sourceId, "/summary.html"), target: "_blank" }, "Summary"),
       icon("down"),
       link("/transcript.vtt", ".vtt", "Download what was said as subtitles (.vtt)"),
       link("/transcript.jsonl", ".jsonl", "Download what was said as JSON lines (.jsonl)"),
