@@ -102,7 +102,6 @@ def finish(
     Raises:
         AdapterError, QuantizationError: as `MobileVideoGPT.from_pretrained`.
     """
-    model.to(device)
     wanted = lora if isinstance(lora, Mapping) else {"default": lora} if lora is not None else {}
     smaller = quantize if model.language is not None else None
     if smaller == "int8" and len(wanted) > 1:
@@ -111,7 +110,9 @@ def finish(
             "pass one, or use dtype=torch.bfloat16"
         )
     if smaller in ("4bit", "8bit") and model.language is not None:
+        # Layer by layer onto the device, which never holds the whole weights.
         quantize_language(model.language, smaller, device)
+    model.to(device)
     for name, source in wanted.items():
         adapters().load(source, name)
     if smaller == "int8" and model.language is not None:

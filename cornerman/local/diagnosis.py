@@ -18,6 +18,7 @@ import psutil
 
 from cornerman.local import page
 from cornerman.local.demo_clip import ASSETS
+from cornerman.local.memory_state import memory_state
 from cornerman.local.pose_model import pose_state
 from cornerman.local.server_check import describe_server
 from cornerman.local.vlm_support import awq_state, vlm_state
@@ -54,7 +55,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """Runs every check. A check that raises a `CornermanError` is a problem of its own."""
     checks: list[Callable[[Settings], Finding]] = [
         *(_python, _machine, _torch, _device, _server, _clock, _codecs, _cameras),
-        *(_models, _vlm, _awq, _web, _pose, _bundle, _folder, _disk),
+        *(_models, _memory, _vlm, _awq, _web, _pose, _bundle, _folder, _disk),
     ]
     for check in checks:
         try:
@@ -205,6 +206,11 @@ def _web(_: Settings) -> Finding:
 def _pose(_: Settings) -> Finding:
     found, remedy = pose_state()
     return Finding("pose", "note" if remedy else "ok", found, remedy)
+
+
+def _memory(_: Settings) -> Finding:
+    found, remedy = memory_state(resolve_models().settings)
+    return Finding("memory", "note" if remedy else "ok", found, remedy)
 
 
 def _vlm(settings: Settings) -> Finding:

@@ -18,7 +18,7 @@ COMMAND: Final = {
     "coach": "nothing: it is the default",
     "pose_coach": "--encoder pose, after `cornerman models get pose`",
     "openai": "--generator openai --set generator.base_url=URL --set generator.model=NAME",
-    "vlm": "--generator vlm --set generator.model={hub} --set generator.trust_remote_code=true",
+    "vlm": "--generator vlm --set generator.model={hub} --set generator.trust_remote_code={hub}@COMMIT",
     "mobile_videogpt": "--set encoder.model={hub}",
 }
 """How a command chooses a model, by its kind."""

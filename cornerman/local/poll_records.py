@@ -37,9 +37,9 @@ class PollRecord:
         polling_interval: seconds between polls that were asked for.
         status: `done`, or how it ended without an answer.
         frame_extraction_time: from the newest frame to the poll's frames on the bus.
-        preprocessing_time: making pixels for the vision half.
+        preprocessing_time: making pixels for the vision half, and the input of the model that answers.
         encoding_time: the vision half itself.
-        time_to_first_token: from the moment that a generator took the poll to the first text that left it.
+        time_to_first_token: from the moment that the model was asked to its first text on the way to people.
         generation_time: from the first token to the last.
         waiting_time: the rest: for a free encoder, the decider, a free generator, the bus.
         total_inference_time: from the newest frame to the end of the answer.
@@ -83,10 +83,12 @@ class PollRecord:
         """The record of a poll that ended."""
         times, text = event.times, " ".join(event.text.split())
         total = _between(times.captured_at_s, times.done_at_s)
-        first = event.ttft_ms / 1000 if event.ttft_ms else None
+        prepare_s = event.prepare_ms / 1000 if event.ttft_ms else 0.0
+        first = max(0.0, event.ttft_ms / 1000 - prepare_s) if event.ttft_ms else None
+        pixels = _between(times.begun_at_s, times.prepared_at_s)
         parts = {
             "frame_extraction_time": _between(times.captured_at_s, times.published_at_s),
-            "preprocessing_time": _between(times.begun_at_s, times.prepared_at_s),
+            "preprocessing_time": pixels + prepare_s if pixels is not None else prepare_s or None,
             "encoding_time": _encoding_time(times),
             "time_to_first_token": first,
             "generation_time": _between(times.first_token_at_s, times.last_token_at_s or times.done_at_s),

@@ -27,6 +27,9 @@ MOST_THUMBNAILS: Final = 300
 LATE_STILL_S: Final = 2.0
 """How long the picture of the last poll is waited for; capture stores it a moment after the decision."""
 
+SETTLE_S: Final = 1.0
+"""A changed interval takes effect within this time; polls cut until then belong to neither."""
+
 ONLY_CLOCK: Final = ("not_due", "")
 """Reasons of silence that skip no poll."""
 
@@ -50,6 +53,7 @@ class PollSeries:
         self._warmup = warmup
         self._output = output
         self._at = 0  # index of the interval in force
+        self._settled_at_s = 0.0  # unix seconds
         self._wanted = plan[0][1]  # polls in all by the end of this interval; 0 = no limit
         self._counted = asyncio.Event()
         self._words: dict[str, int] = {}
@@ -80,6 +84,8 @@ class PollSeries:
             return
         if self._wanted and len(polls) >= self._wanted:
             return  # ended before the next interval was in force
+        if 0 < event.times.captured_at_s < self._settled_at_s:
+            return
         record = PollRecord.of(event, len(polls), self._plan[self._at][0], repeats=self._seen_before(event))
         polls.append(record)
         if record.done and len(self._pictures) + len(self.session.thumbnails) < MOST_THUMBNAILS:
@@ -112,6 +118,7 @@ class PollSeries:
         for self._at, (interval_s, count) in enumerate(self._plan):  # noqa: B020 `on_event` reads it
             if self._at:
                 await update_source(bus, self._source_id, {"speak": {"interval_s": interval_s}})
+                self._settled_at_s = bus.clock.now_s() + SETTLE_S
             self._wanted += count
             while len(self.session.polls) < self._wanted:
                 await self._next(bus)

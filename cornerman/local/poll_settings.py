@@ -18,7 +18,7 @@ SEES_FRAMES: Final = ("openai", "vlm")
 
 
 def look_settings(wanted: PollOptions) -> dict[str, Any]:
-    """Which frames a poll is about; left out, the cap on their rate is as high as they need."""
+    """Which frames a poll is about; left out, the cap on their rate is at least what they need."""
     frames, window_s = wanted.num_frames or FRAMES, wanted.window_s or WINDOW_S
     fps = wanted.fps if wanted.fps is not None else min(MOST_FPS, max(FPS, frames / window_s))
     return {"watch": {"frames": frames, "window_s": window_s, "sample_fps": fps}}

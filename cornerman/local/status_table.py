@@ -41,8 +41,9 @@ def _workers(now: Snapshot) -> Table | Text:
     if not now.workers:
         return Text("no service is running; start them with `cornerman up`", style="yellow")
     costs = any(worker.detail.get("cost") for worker in now.workers)
+    places = any(worker.models.get("placement") for worker in now.workers)
     columns = ("service", "worker", "state", "in hand", "memory", "up", "clock", "pid")
-    table = plain_table(*columns, *(("cost",) if costs else ()))
+    table = plain_table(*columns, *(("model",) if places else ()), *(("cost",) if costs else ()))
     for worker in now.workers:
         spent = worker.detail.get("cost", 0.0)
         table.add_row(
@@ -54,6 +55,7 @@ def _workers(now: Snapshot) -> Table | Text:
             _span(now.at_s - worker.started_at_s),
             _skew(worker.detail.get(SKEW, 0.0)),
             f"{worker.pid}@{worker.host}",
+            *((worker.models.get("placement", ""),) if places else ()),
             *((f"{spent:.4f}" if spent else "",) if costs else ()),
         )
     return table

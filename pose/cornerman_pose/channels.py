@@ -31,3 +31,6 @@ CHANNELS: dict[str, float] = {
     "roll": 10.0,  # trunk to the person's left, from the vertical
 }
 UNITS = np.array(list(CHANNELS.values()))
+
+UNSEEN = frozenset({"spine"})
+"""Channels that no landmark shows: only the net estimates them."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cornerman_pose.channels import FPS
-from cornerman_pose.measures import rule_channels, rule_value
+from cornerman_pose.measures import rule_channels, rule_value, shows_nothing
 
 _REST = 6  # frames
 
@@ -50,7 +50,7 @@ def weigh(rule: FormRule, index: int, moved: FrameReading, ended: FrameReading, 
     rows = shown if rule.reads == "landmarks" else moved.measure.astype(float)
     value = rule_value(rule, rows, seconds)
     # Where bodies are noisier in training than in life, the net draws large values back towards the usual ones.
-    measured = rule_value(rule, (rows + shown) / 2, seconds)
+    measured = rule_value(rule, rows if shows_nothing(rule) else (rows + shown) / 2, seconds)
     doubt = float(np.median(moved.doubt[:, rule_channels(rule)].sum(1))) if rule_channels(rule) else 0.0
     p = np.clip(ended.wrong[:, index].astype(float), 1e-3, 1 - 1e-3)
     return RuleEvidence(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cornerman_pose.channels import CHANNELS
+from cornerman_pose.channels import CHANNELS, UNSEEN
 
 if TYPE_CHECKING:
     from cornerman_pose.movements import FormRule
@@ -115,6 +115,11 @@ def rule_value(rule: FormRule, rows: Array, seconds: float) -> float:
 def travel_of(channel: str, rows: Array) -> float:
     """Range of a channel over the frames of a repetition [T, channels], without the outermost frames."""
     return _spread(rows[:, _AT[channel]])
+
+
+def shows_nothing(rule: FormRule) -> bool:
+    """Whether no landmark shows what a rule reads."""
+    return rule.measure != DURATION and UNSEEN.issuperset(MEASURES[rule.measure][0])
 
 
 def rule_channels(rule: FormRule) -> list[int]:

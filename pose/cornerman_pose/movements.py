@@ -55,12 +55,16 @@ class FormRule:
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """An exercise: `repetitions` are counted, a `hold` is timed; `travel` is the channel that says how far one goes."""
+    """An exercise: `repetitions` are counted, a `hold` is timed; `travel` is the channel that says how far one goes.
+
+    Repetitions that are less than `likely` to be of it are not counted: other motion looks much like it.
+    """
 
     name: str
     kind: Literal["repetitions", "hold"]
     rules: tuple[FormRule, ...]
     travel: str = ""
+    likely: float = 0.0
 
 
 @cache
@@ -98,7 +102,8 @@ def movements() -> tuple[Movement, ...]:
             for row in rows
         )
         kind = cast("Literal['repetitions', 'hold']", entry["kind"])
-        out.append(Movement(name, kind, rules, str(entry.get("travel", ""))))
+        likely = float(cast("float", entry.get("likely", 0.0)))
+        out.append(Movement(name, kind, rules, str(entry.get("travel", "")), likely))
     return tuple(out)
 
 

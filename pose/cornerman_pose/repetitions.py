@@ -36,8 +36,8 @@ class CountingSettings:
     wrong: float | None = None  # one probability for all mistakes instead of those of the table
     observable: float = 0.5
     confirm_s: float = 1.2
-    sure: float = 0.55
-    nearly: float = 0.88
+    sure: float = 0.5
+    nearly: float = 0.95
     per_rule: Mapping[str, float] = field(default_factory=dict)
     everything: bool = False  # report every mistake that the view allows to judge, whatever its evidence: for tuning
 
@@ -97,6 +97,7 @@ class RepetitionCounter:
         self._names = exercise_names()
         self._rules = form_rules()
         self._holds = {m.name for m in movements() if m.kind == "hold"}
+        self._least = {m.name: m.likely for m in movements()}
         self._belief = np.eye(len(self._names))[0]
         self._weight = 0.25 * FPS  # a quarter second of "none" before the first frame
         self.exercise = "none"
@@ -167,13 +168,13 @@ class RepetitionCounter:
         out = []
         for end, start, p, _ in self._pending:
             self._recognise(start, end, now)
-            if self.exercise != "none" and self.exercise not in self._holds:
+            if self._counts(start, end):
                 self.count += 1
                 out.append(self._judge(end, max(start, end - 9.0), p, self.exercise))
         self._pending = []
         if self._middle and self._phase > 0.7:
             self._recognise(max(self._start_s, now - 9.0), now, now)
-        if self._middle and self._phase > 0.7 and self.exercise != "none" and self.exercise not in self._holds:
+        if self._middle and self._phase > 0.7 and self._counts(self._start_s, now):
             self.count += 1
             out.append(self._judge(now, max(self._start_s, now - 9.0), self._phase, self.exercise))
         self._middle = False
@@ -234,7 +235,7 @@ class RepetitionCounter:
                 waiting.append((end, start, p, name))
                 continue
             self._recognise(start, end, now)
-            if self.exercise != "none" and self.exercise not in self._holds:
+            if self._counts(start, end):
                 self.count += 1
                 out.append(self._judge(end, max(start, end - 9.0), p, self.exercise))
             elif now - end < self.settings.confirm_s:
@@ -242,12 +243,23 @@ class RepetitionCounter:
         self._pending = waiting
         return out
 
+    def _likely(self, start: float, end: float) -> NDArray[np.float32] | None:
+        """[E] what a repetition itself says of its exercise."""
+        moved = self._between(max(start, end - 3.0), end + 0.3)
+        return None if moved is None else moved.exercise[len(moved.exercise) // 3 :].mean(0)
+
+    def _counts(self, start: float, end: float) -> bool:
+        """Whether an end is one of the exercise under way, which some exercises must say clearly themselves."""
+        if self.exercise == "none" or self.exercise in self._holds:
+            return False
+        mean = self._likely(start, end)
+        return mean is None or bool(mean[self._names.index(self.exercise)] >= self._least[self.exercise])
+
     def _recognise(self, start: float, end: float, now: float) -> None:
         """A whole repetition tells its exercise sooner than the running evidence does."""
-        moved = self._between(max(start, end - 3.0), end + 0.3)
-        if moved is None:
+        mean = self._likely(start, end)
+        if mean is None:
             return
-        mean = moved.exercise[len(moved.exercise) // 3 :].mean(0)
         best = int(np.argmax(mean))
         enough = self.settings.sure if self.exercise == "none" else 0.5 + 0.5 * self.settings.sure
         if best and self._names[best] != self.exercise and mean[best] > enough:

@@ -79,7 +79,7 @@ SAMPLES: dict[str, Any] = {
     "delta": DeltaEvent("cam1", "r1", "cam1:r1:7", 1, "Bend ", TIMES, 12),
     "end": EndEvent(
         "cam1", "r1", "cam1:r1:7", 1, "feedback", "correct", "done", 0.875, PROMPT, "Bend your knees.", False, "",
-        "tiny", 1250, 5, 250.5, TIMES, 0.75, 12, 0.0125, True, 16.0, PTS_S,
+        "tiny", 1250, 5, 250.5, TIMES, 0.75, 12, 0.0125, True, 16.0, PTS_S, 30.5,
     ),
     "error": ErrorEvent("cam1", "r1", "generator", "out of memory", 1001.5, "cam1:r1:7", 12),
     "state": StateEvent("cam1", "r1", "playing", "30 FPS", 1000.0, 12),

@@ -268,7 +268,7 @@ def test_poll_writes_its_measurements(cornerman: Callable[..., Command], tmp_pat
 
 
 def test_server_is_polled_with_every_frame(cornerman: Callable[..., Command], tmp_path: Path) -> None:
-    """Times of the first token are those of the server, plus what comes before the request: a lower bound."""
+    """Sixteen pictures a poll, and times of the first token that contain the server's own."""
     line = ("poll", "test://pattern?seconds=60", "--max-polls", "3", "--interval", "2", "--json", "--prompt", "How?")
     with chat_server("/chat/completions", VLLM_CHAT, first_s=0.5, pause_s=0.1) as server:
         model = ("--generator", "openai", "--base-model", "NAME", "--set", f"generator.base_url={server.url}")

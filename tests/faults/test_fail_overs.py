@@ -22,6 +22,7 @@ from tests.faults.service_group import ServiceGroup, events, wait_finished
 from tests.several_servers import Cluster, Sentinels, Servers, running
 
 ROUNDS = 6 if LONG else 1
+MANY = CHUNKS if LONG else 80
 SHARDS = 4
 
 pytestmark = pytest.mark.timeout(2 * FINISHED_S)
@@ -51,16 +52,16 @@ class Watched:
 
     async def begin(self) -> None:
         await self.bus.ready(60)
-        await add_source(self.bus, source(CHUNKS))
+        await add_source(self.bus, source(MANY))
         self.group.start(capture=1, encoder=2, decider=2, generator=1)
 
     async def reached(self, part: float) -> None:
         """Waits until this part of the chunks is decided."""
-        await decided(self.bus, self.group, int(part * CHUNKS))
+        await decided(self.bus, self.group, int(part * MANY))
 
     async def verify(self) -> None:
         await wait_finished(self.bus, "ring", self.group, FINISHED_S)
-        await verify(self.bus, CHUNKS)
+        await verify(self.bus, MANY)
         assert self.group.exits == []
 
 

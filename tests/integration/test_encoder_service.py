@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from cornerman_encoder.core import EncoderOutput, Pixels
@@ -220,6 +221,33 @@ async def test_only_the_failing_chunk_is_buried(bus: Bus) -> None:
     assert encoder.calls.count([2]) == bus.settings.bus.max_deliveries
     assert await bus.redis.xlen(bus.keys(SOURCE).dead) == 1
     await nothing_pending(bus)
+
+
+class SmallMemory(FakeEncoder):
+    """Runs out of memory with more than so many chunks at once."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+        self.sizes: list[int] = []
+
+    def encode(self, chunks: Sequence[Chunk], frames: Sequence[Pixels]) -> list[EncoderOutput]:
+        self.sizes.append(len(chunks))
+        if len(chunks) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().encode(chunks, frames)
+
+
+async def test_batch_without_memory_is_halved(bus: Bus) -> None:
+    encoder = SmallMemory(most=2)
+    await send(bus, *[await chunk(bus, seq) for seq in range(12)])
+    async with worker(bus, encoder, batch=4) as context:
+        found = await until(lambda: has(bus, 12))
+    assert {f.status for f in found} == {"ok"}
+    retried = context.metrics.errors_total.labels("out_of_memory")._value.get()
+    assert retried == encoder.sizes.count(4) > 0
+    assert encoder.sizes[-1] <= 2, "later batches are smaller"
+    assert context.health.status().detail["batch"] == 2
 
 
 async def test_failing_once_is_retried(bus: Bus) -> None:

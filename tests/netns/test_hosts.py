@@ -164,7 +164,9 @@ async def test_capture_cut_off_drops_and_recovers(bus_host: BusHost, hosts: Host
     assert any(name.startswith("dropped:") for name in counted) and hosts.exits == []
 
 
-async def test_narrow_line_drops_live_chunks(bus_host: BusHost, hosts: Hosts) -> None:
+@pytest.mark.parametrize(("frames", "most_bytes"), [("raw", 2e6), ("jpeg", 0.3e6)])
+async def test_narrow_line_of_live_source(bus_host: BusHost, hosts: Hosts, frames: str, most_bytes: float) -> None:
+    hosts.environment["CORNERMAN_BUS__FRAMES"] = frames
     async with await connected(bus_host) as bus:
         await add_source(bus, live(15))
         hosts.network.limit("capture-0", 8)
@@ -174,6 +176,7 @@ async def test_narrow_line_drops_live_chunks(bus_host: BusHost, hosts: Hosts) ->
         counted = await assert_sums(bus)
         sent = hosts.network.sent_bytes("capture-0") - before
         await assert_times_go_forward(bus)
-    each = sent / max(1, counted["published"])
-    print(f"8 Mbit/s: {counted}; capture sent {sent / 1e6:.1f} MB, {each / 1e6:.2f} MB a chunk")
-    assert counted["published"] > 0 and any(name.startswith("dropped:") for name in counted)
+    each = sent / counted["published"]
+    print(f"8 Mbit/s, {frames}: {counted}; capture sent {sent / 1e6:.1f} MB, {each / 1e6:.2f} MB a chunk")
+    assert each < most_bytes
+    assert frames == "jpeg" or any(name.startswith("dropped:") for name in counted)

@@ -17,12 +17,11 @@ from cornerman_capture.source_runner import SourceRunner, identity
 from cornerman_common.model_choice import resolve_models
 from cornerman_shared.aio import leaves, wait_or_timeout
 from cornerman_shared.bus.commit import publish_error
-from cornerman_shared.bus.key_types import is_wrong_type
 from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.memory_gate import MemoryGate
 from cornerman_shared.bus.mending import mend_source
 from cornerman_shared.bus.messages import ErrorEvent
-from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.redis_client import is_wrong_type, redis_errors
 from cornerman_shared.bus.registry import RegistryWatcher
 from cornerman_shared.bus.runs import set_state
 from cornerman_shared.bus.workers import live_names
@@ -59,6 +58,7 @@ class Capture:
         self._registry = RegistryWatcher(context.bus)
         self._runners: dict[str, tuple[SourceRunner, asyncio.Task[None]]] = {}
         self._over: dict[str, tuple[int, str]] = {}  # source id -> incarnation and identity of the run that ended
+        self._reached: dict[str, tuple[str, int]] = {}  # source id -> what its last runner had published
         self._told: dict[str, str] = {}  # source id -> why its settings cannot be read, told already
         self._free_since_s: dict[str, float] = {}  # source id -> when it was first seen without an owner
         self._retry_at_s: dict[str, float] = {}  # source id -> when to try its lease again
@@ -97,7 +97,7 @@ class Capture:
                 runner.stop("removed")
             elif (specs[source_id], self._incarnation(source_id)) != (runner.spec, runner.incarnation):
                 runner.update(specs[source_id], self._incarnation(source_id))
-        for memory in (self._over, self._free_since_s, self._retry_at_s):
+        for memory in (self._over, self._free_since_s, self._retry_at_s, self._reached):
             for source_id in [known for known in memory if known not in specs]:
                 del memory[source_id]
 
@@ -181,6 +181,7 @@ class Capture:
     def _start(self, spec: SourceSpec, lease: Lease) -> None:
         incarnation = self._incarnation(spec.source_id)
         runner = SourceRunner(self._bus, spec, lease, self._context.metrics, self._memory, incarnation)
+        runner.reached = self._reached.pop(spec.source_id, runner.reached)
         task = self._context.tasks.create_task(self._run_source(runner), name=f"source:{spec.source_id}")
         self._runners[spec.source_id] = (runner, task)
 
@@ -192,6 +193,7 @@ class Capture:
                 result = await runner.run()
         finally:
             del self._runners[source_id]
+            self._reached[source_id] = runner.reached
         if result == "over":
             self._over[source_id] = (runner.incarnation, self._identity(runner.spec))
         log.info("source_left", source_id=source_id, outcome=result)

@@ -28,8 +28,10 @@ from cornerman_capture.sources.push import Inbox
 from cornerman_capture.stills import Stills
 from cornerman_common.looks import look_plan
 from cornerman_shared.aio import background, leaves, retry
-from cornerman_shared.bus.key_types import is_wrong_type
+from cornerman_shared.bus.commit import publish_error
 from cornerman_shared.bus.mending import mend_source
+from cornerman_shared.bus.messages import ErrorEvent
+from cornerman_shared.bus.redis_client import is_wrong_type
 from cornerman_shared.bus.runs import RunInfo, begin_run
 from cornerman_shared.errors import FencedError, RetryableError
 from cornerman_shared.process.logs import get_logger
@@ -96,6 +98,7 @@ class SourceRunner:
         self.spec = spec
         self.incarnation = incarnation
         self._bus, self._lease, self._metrics, self._memory = bus, lease, metrics, memory
+        self.reached = ("", 0)  # run, and chunks of it that the server has acknowledged
         self._stop_reason: StopReason | None = None
         self._decoder: SourceDecoder | None = None
         self._reporter: Reporter | None = None
@@ -176,6 +179,8 @@ class SourceRunner:
         spec, settings, clock = self.spec, self._bus.settings.capture, self._bus.clock
         incarnation = self.incarnation
         info = await self._begin(identity(spec, settings.shorter_side), incarnation)
+        if info is not None:
+            await self._compare(info)
         if info is None or info.ended:
             return self._stop_reason
         repeats = _repeats(spec)
@@ -214,6 +219,7 @@ class SourceRunner:
             ):
                 await publisher.publish_all(decoder.chunks)
         finally:
+            self.reached = (info.run, counts.published)
             decoder.stop()
             self._decoder = None
             # Two decoders must not use one device, so the thread is joined before the next run.
@@ -222,6 +228,17 @@ class SourceRunner:
         if incarnation == self.incarnation:
             await self._finish(decoder, counts, publisher, reporter, repeats=repeats)
         return self._stop_reason
+
+    async def _compare(self, info: RunInfo) -> None:
+        """Tells if the server has fewer chunks of the run than it acknowledged: a fail-over has lost the newest."""
+        run, published = self.reached
+        if info.run != run or info.next_seq >= published:
+            return
+        lost, source_id = published - info.next_seq, self.spec.source_id
+        log.error("chunks_lost", source_id=source_id, run=run, lost=lost)
+        self._metrics.errors_total.labels("server_went_back").inc()
+        message = f"the server lost the newest {lost} chunks in a fail-over; the source goes on behind the others"
+        await publish_error(self._bus, ErrorEvent(source_id, run, "capture", message, self._bus.clock.now_s()))
 
     async def _begin(self, identity: str, incarnation: int) -> RunInfo | None:
         """Starts or continues the run on the server. Returns None when stopped before it answers."""

@@ -10,12 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cornerman_common.model_location import model_path, set_threads, torch_device, torch_dtype
+from cornerman_common.model_location import model_path, set_threads
+from cornerman_common.model_placement import load_failure, place_model
 from cornerman_encoder.core import EncoderOutput, compact, groups_of_equal_size
 from cornerman_shared.chunk import CHUNK_FRAMES
-from cornerman_shared.errors import ConfigError
+from cornerman_shared.errors import release_memory
 from mobile_videogpt import MobileVideoGPT, Tokens
 from mobile_videogpt.errors import ModelError
+from mobile_videogpt.names import half_of
 from mobile_videogpt.timing import measuring
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ class VisionEncoder:
     def __init__(self, model: MobileVideoGPT, name: str) -> None:
         self._model = model
         self.model = name
+        self.placement = ""
+        self._ran_out = False  # or the last batch failed in another way
 
     @classmethod
     def load(cls, settings: EncoderSettings) -> VisionEncoder:
@@ -51,14 +55,19 @@ class VisionEncoder:
         """
         set_threads(settings.threads)
         path = model_path("encoder.model", settings.model)
-        device = torch_device("encoder.device", settings.device)
+        placed = place_model(
+            "encoder",
+            path,
+            device=settings.device,
+            dtype=settings.dtype,
+            counts=lambda name: half_of(name) == "vision",
+        )
         try:
-            model = MobileVideoGPT.from_pretrained(
-                path, part="vision", dtype=torch_dtype(settings.dtype, device), device=device
-            )
-        except (ModelError, OSError, ValueError) as error:
-            raise ConfigError(f"encoder.model = {path!r} cannot be loaded: {error}") from error
+            model = MobileVideoGPT.from_pretrained(path, part="vision", dtype=placed.dtype, device=placed.device)
+        except (ModelError, OSError, ValueError, RuntimeError) as error:
+            raise load_failure("encoder", path, error) from error
         encoder = cls(model, Path(path).name)
+        encoder.placement = placed.words
         encoder.warm_up()
         return encoder
 
@@ -72,6 +81,14 @@ class VisionEncoder:
 
     def encode(self, chunks: Sequence[Chunk], frames: Sequence[Pixels]) -> list[EncoderOutput]:
         """Runs one forward pass for each frame size of the batch."""
+        if self._ran_out:  # by now the error that held the tensors is gone
+            release_memory()
+        self._ran_out = True
+        outputs = self._encode(frames)
+        self._ran_out = False
+        return outputs
+
+    def _encode(self, frames: Sequence[Pixels]) -> list[EncoderOutput]:
         done: dict[int, EncoderOutput] = {}
         prepare_s = 0.0
         for positions in groups_of_equal_size(frames):

@@ -19,7 +19,14 @@ from cornerman_shared.bus.consumer import Consumer
 from cornerman_shared.bus.messages import Chunk
 from cornerman_shared.bus.streams import GROUP_ENCODER
 from cornerman_shared.chunk import CHUNK_FRAMES
-from cornerman_shared.errors import BlobExpiredError, FatalError, PoisonError, is_contained
+from cornerman_shared.errors import (
+    OUT_OF_MEMORY,
+    BlobExpiredError,
+    FatalError,
+    PoisonError,
+    is_contained,
+    is_out_of_memory,
+)
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
@@ -52,7 +59,9 @@ async def encode_loop(context: Context) -> None:
     with context.health.loading():
         encoder = await asyncio.to_thread(make_encoder, context.settings.encoder)
     settings = context.settings.encoder
-    context.health.report_models(backend=settings.backend, model=settings.model)
+    context.health.report_models(
+        backend=settings.backend, model=settings.model, placement=str(getattr(encoder, "placement", ""))
+    )
     context.log.info("encoder_ready", model=encoder.model)
     await EncoderWorker(context, encoder).run()
 
@@ -204,8 +213,11 @@ class EncoderWorker:
         self._is_first = False
         return results
 
-    def _encode(self, items: Sequence[Item]) -> list[Result]:
-        """Encodes a batch, in the thread. If it fails, encodes one by one so that only the failing chunk is buried."""
+    def _encode(self, items: Sequence[Item], may_halve: bool = True) -> list[Result]:
+        """Encodes a batch, in the thread. If it fails, encodes one by one so that only the failing chunk is buried.
+
+        For want of memory it is halved first, where `may_halve`.
+        """
         started_s = time.monotonic()
         try:
             chunks = [delivery.message for delivery, _ in items]
@@ -215,9 +227,20 @@ class EncoderWorker:
             return list(results)
         except Exception as error:
             log.warning("batch_failed", chunks=len(items), error=f"{type(error).__name__}: {error}")
-            return [self._encode_alone(*item) for item in items]
+            lacks_memory = is_out_of_memory(error)
         finally:
             self._context.metrics.encode_seconds.observe(time.monotonic() - started_s)
+        if lacks_memory and len(items) > 1 and may_halve:
+            return self._encode_halves(items)
+        return [self._encode_alone(*item) for item in items]
+
+    def _encode_halves(self, items: Sequence[Item]) -> list[Result]:
+        """Encodes a batch that did not fit as two, once, and takes smaller ones from then on."""
+        self._context.metrics.errors_total.labels(OUT_OF_MEMORY).inc()
+        self._batch = min(self._batch, (len(items) + 1) // 2)
+        self._context.health.report(batch=self._batch)
+        middle = (len(items) + 1) // 2
+        return [*self._encode(items[:middle], False), *self._encode(items[middle:], False)]
 
     def _encode_alone(self, delivery: Delivery[Chunk], frames: Pixels) -> Result:
         failed: Exception = PoisonError("it was never tried")

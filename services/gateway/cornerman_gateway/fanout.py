@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from cornerman_gateway.core import event_json, format_cursor, named, sse
 from cornerman_gateway.rows import read_rows
 from cornerman_shared.aio import retry
-from cornerman_shared.bus.key_types import patient_errors
+from cornerman_shared.bus.redis_client import patient_errors
 from cornerman_shared.bus.streams import FIRST_ID, entry_order
 from cornerman_shared.bus.subscribe import follow
 from cornerman_shared.errors import RetryableError

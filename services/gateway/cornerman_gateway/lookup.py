@@ -10,7 +10,7 @@ from fastapi import Path
 from cornerman_common.profile_library import preset_of, profile_of
 from cornerman_gateway.problems import Problem, no_source
 from cornerman_gateway.schemas import SourceView, view_of
-from cornerman_shared.bus.key_types import patient_errors
+from cornerman_shared.bus.redis_client import patient_errors
 from cornerman_shared.bus.registry import get_source
 from cornerman_shared.bus.streams import counters_of, text_of
 from cornerman_shared.errors import MalformedError

@@ -21,8 +21,8 @@ from cornerman_gateway.delay import DelayRules, Estimate, Playout
 from cornerman_gateway.picture_cache import CachedPicture, PictureCache
 from cornerman_gateway.rows import read_rows
 from cornerman_shared.bus import streams
-from cornerman_shared.bus.key_types import patient_errors
 from cornerman_shared.bus.messages import DecisionEvent, DeltaEvent, EndEvent, Event, StartEvent
+from cornerman_shared.bus.redis_client import patient_errors
 from cornerman_shared.bus.streams import entry_order
 from cornerman_shared.errors import RetryableError
 from cornerman_shared.process.logs import get_logger

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgpack
 
 from cornerman_shared.bus import streams
-from cornerman_shared.bus.key_types import patient_errors
+from cornerman_shared.bus.redis_client import patient_errors
 from cornerman_shared.errors import CornermanError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cornerman_media.errors import PictureError
 from cornerman_shared.bus.codec import unpack_map
-from cornerman_shared.bus.key_types import patient_errors
+from cornerman_shared.bus.redis_client import patient_errors
 from cornerman_shared.bus.streams import moment_ms, still_field
 from cornerman_shared.errors import MalformedError
 from cornerman_shared.process.logs import get_logger

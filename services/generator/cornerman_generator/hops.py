@@ -45,6 +45,7 @@ class ReplyOutcome:
     started_at_s: float = 0.0
     last_token_at_s: float = 0.0
     tokens_per_s: float = 0.0  # as in `EndEvent`
+    prepare_ms: float = 0.0  # as in `EndEvent`
 
 
 def end_hop(keys: Keys, bus: BusSettings, request: Request, outcome: ReplyOutcome, now_s: float) -> Hop:
@@ -109,6 +110,7 @@ def end_event(request: Request, outcome: ReplyOutcome, now_s: float) -> EndEvent
         tokens_guessed=outcome.tokens_guessed,
         tokens_per_s=outcome.tokens_per_s,
         frame_pts_s=frames_of(request),
+        prepare_ms=outcome.prepare_ms,
     )
 
 

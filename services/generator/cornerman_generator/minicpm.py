@@ -6,9 +6,10 @@ its language model is quantized; it computes in float16; `<think>` must not be s
 
 from __future__ import annotations
 
+import importlib.util
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
@@ -22,7 +23,14 @@ if TYPE_CHECKING:
 
     from cornerman_shared.bus.messages import Request
 
-NOT_QUANTIZED = ("vpm", "resampler", "apm", "audio_projection_layer", "tts", "lm_head")
+NOT_QUANTIZED: Final = ("vpm", "resampler", "apm", "audio_projection_layer", "tts", "lm_head")
+"""Parts of the model beside its language model. A width of 4304 in `vpm` is not a multiple of the group, 128."""
+
+THINK: Final = "<think>"
+THINK_ID: Final = 151_667
+"""Id of `THINK` in the vocabulary of the published checkpoints."""
+
+AWQ_PACKAGES: Final = ("gptqmodel", "optimum")
 
 
 class MiniCpmBackend:
@@ -76,27 +84,58 @@ def load_minicpm(
     device: torch.device,
     dtype: torch.dtype,
     *,
-    trust_remote_code: bool,
+    pinned: dict[str, Any],
     image_slices: int = 1,
     max_input_tokens: int = 8192,
 ) -> MiniCpmBackend:
     """Loads the vision and language parts; speech in and out stay off.
 
+    Args:
+        path: folder or hub name.
+        config: the model's.
+        device: of the weights.
+        dtype: to compute in; an AWQ checkpoint computes in float16.
+        pinned: revision and permission, as `code_permission` gives them.
+        image_slices: tiles that a large picture is cut into, at most.
+        max_input_tokens: what it reads is cut off there.
+
     Raises:
-        ConfigError: `generator.trust_remote_code` is off, so its code may not run.
+        ConfigError: an AWQ checkpoint, and the packages of its kernels are missing.
     """
-    if not trust_remote_code:
-        raise ConfigError(
-            f"generator.model = {path!r} brings its own code; read it, then set generator.trust_remote_code to true"
-        )
     from transformers import AutoModel, AutoTokenizer
 
+    is_awq = quantization_method(config) == "awq"
+    missing = [name for name in AWQ_PACKAGES if is_awq and importlib.util.find_spec(name) is None]
+    if missing:
+        raise ConfigError(
+            f"generator.model = {path!r} is an AWQ checkpoint, whose kernels are in {' and '.join(missing)}, not "
+            "installed here: pip install 'cornerman[awq]'"
+        )
     dtype = repair_quantization(config, dtype)
     for part, wanted in {"init_vision": True, "init_audio": False, "init_tts": False}.items():
         setattr(config, part, wanted)
-    model = AutoModel.from_pretrained(path, config=config, trust_remote_code=True, dtype=dtype)
-    tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=True)
+    model = AutoModel.from_pretrained(path, config=config, dtype=dtype, **pinned)
+    tokenizer = AutoTokenizer.from_pretrained(path, **pinned)
+    suppress_thinking(model, tokenizer)
     return MiniCpmBackend(model.to(device).eval(), tokenizer, image_slices, max_input_tokens)
+
+
+def suppress_thinking(model: Any, tokenizer: Any) -> None:
+    """Keeps `<think>` from being sampled, in the generation settings of the model and of its language model."""
+    known = tokenizer.convert_tokens_to_ids(THINK)
+    think = known if isinstance(known, int) and known != tokenizer.unk_token_id else THINK_ID
+    for part in (model, getattr(model, "llm", None)):
+        settings = getattr(part, "generation_config", None)
+        if settings is not None:
+            settings.suppress_tokens = sorted({*(settings.suppress_tokens or ()), think})
+
+
+def quantization_method(config: Any) -> str:
+    """Name of the method by which a checkpoint is quantized, in small letters; empty = it is not."""
+    found = getattr(config, "quantization_config", None) or {}
+    values = found if isinstance(found, dict) else vars(found)
+    method = values.get("quant_method", "")
+    return str(getattr(method, "value", method)).lower()
 
 
 def repair_quantization(config: Any, dtype: torch.dtype) -> torch.dtype:
@@ -105,7 +144,7 @@ def repair_quantization(config: Any, dtype: torch.dtype) -> torch.dtype:
     if quantization is None:
         return dtype
     values = quantization if isinstance(quantization, dict) else vars(quantization)
-    if str(values.get("quant_method", "")).rsplit(".", maxsplit=1)[-1].lower() != "awq":
+    if quantization_method(config) != "awq":
         return dtype
     if not values.get("modules_to_not_convert"):
         values["modules_to_not_convert"] = list(NOT_QUANTIZED)

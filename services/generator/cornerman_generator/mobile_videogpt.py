@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from cornerman_common.model_location import model_path, set_threads, torch_device, torch_dtype
+from cornerman_common.model_location import model_path, set_threads
+from cornerman_common.model_placement import load_failure, place_model
 from cornerman_generator.adapter_switch import AdapterSwitch, load_adapters
 from cornerman_generator.core import require_tokens
 from cornerman_generator.protocol import TextDelta
+from cornerman_generator.smaller import reply_or_smaller
 from cornerman_generator.threads import in_thread
 from cornerman_pose.facts import prompt_with_facts
 from cornerman_shared.errors import ConfigError, GenerationError
 from mobile_videogpt import MobileVideoGPT
 from mobile_videogpt.errors import ModelError
+from mobile_videogpt.names import half_of
 
 if TYPE_CHECKING:
     from cornerman_generator.protocol import Wants
@@ -46,6 +49,7 @@ class MobileVideoGPTGenerator:
     def __init__(self, model: MobileVideoGPT, name: str, adapters: Mapping[str, str], slots: int = 1) -> None:
         self._model = model
         self.model = name
+        self.placement = ""
         self._adapters = AdapterSwitch(model, adapters)
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix="generate")
 
@@ -59,21 +63,29 @@ class MobileVideoGPTGenerator:
         """
         set_threads(settings.threads)
         path = model_path("generator.model", settings.model)
-        device = torch_device("generator.device", settings.device)
+        placed = place_model(
+            "generator",
+            path,
+            device=settings.device,
+            dtype=settings.dtype,
+            quantize=settings.quantize,
+            counts=lambda name: half_of(name) == "language",
+        )
         try:
             model = MobileVideoGPT.from_pretrained(
                 path,
                 part="language",
-                dtype=torch_dtype(settings.dtype, device),
-                device=device,
-                quantize=_quantization(settings.quantize, device),
+                dtype=placed.dtype,
+                device=placed.device,
+                quantize=_quantization(placed.quantize, placed.device),
             )
-        except (ModelError, OSError, ValueError) as error:
-            raise ConfigError(f"generator.model = {path!r} cannot be loaded: {error}") from error
+        except (ModelError, OSError, ValueError, RuntimeError) as error:
+            raise load_failure("generator", path, error) from error
         load_adapters(model, settings.adapters)
         if model.tokenizer is None:
             raise ConfigError(f"generator.model = {path!r} has no tokenizer; put tokenizer.json into its folder")
         generator = cls(model, Path(path).name, settings.adapters, settings.slots)
+        generator.placement = placed.words
         generator.warm_up()
         return generator
 
@@ -98,25 +110,32 @@ class MobileVideoGPTGenerator:
 
     def _reply(self, request: Request, chunks: Sequence[ChunkInput], cancel: threading.Event) -> Iterator[TextDelta]:
         require_tokens(chunks)
-        sampling = request.sampling
         try:
             with self._adapters.using(request.adapter):
-                deltas = self._model.generate(
-                    [torch_tokens(chunk) for chunk in chunks],
-                    prompt_with_facts(request.prompt, request.about),
-                    system_prompt=request.system_prompt or None,
-                    frame_ids=frame_ids(chunks),
-                    action=action_of(request),
-                    max_new_tokens=sampling.max_new_tokens,
-                    temperature=sampling.temperature,
-                    top_p=sampling.top_p,
-                    repetition_penalty=sampling.repetition_penalty,
-                    cancel=cancel,
+                yield from reply_or_smaller(
+                    lambda n: self._deltas(request, chunks[len(chunks) - n :], cancel),
+                    len(chunks),
+                    self._model.clear_prefixes,
                 )
-                for delta in deltas:
-                    yield TextDelta(delta.text, delta.n_tokens, delta.stats.prompt_tokens if delta.stats else 0)
         except (ModelError, RuntimeError, ValueError) as error:
             raise GenerationError(f"{self.model}: {error}") from error
+
+    def _deltas(self, request: Request, chunks: Sequence[ChunkInput], cancel: threading.Event) -> Iterator[TextDelta]:
+        sampling = request.sampling
+        deltas = self._model.generate(
+            [torch_tokens(chunk) for chunk in chunks],
+            prompt_with_facts(request.prompt, request.about),
+            system_prompt=request.system_prompt or None,
+            frame_ids=frame_ids(chunks),
+            action=action_of(request),
+            max_new_tokens=sampling.max_new_tokens,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            repetition_penalty=sampling.repetition_penalty,
+            cancel=cancel,
+        )
+        for delta in deltas:
+            yield TextDelta(delta.text, delta.n_tokens, delta.stats.prompt_tokens if delta.stats else 0)
 
 
 def action_of(request: Request) -> str | None:

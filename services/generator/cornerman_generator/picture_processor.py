@@ -62,7 +62,7 @@ def set_tiles(processor: Any, tiles: int) -> dict[str, Any]:
     Returns:
         Arguments that the processor needs at each call, where a setting of it does not count.
     """
-    images = getattr(processor, "image_processor", None)
+    images: Any = getattr(processor, "image_processor", None)
     if hasattr(images, "do_image_splitting"):
         images.do_image_splitting = tiles > 1
     if hasattr(images, "crop_to_patches"):
@@ -79,7 +79,7 @@ def _without_video(kind: Any) -> Any:
 
     module = sys.modules[kind.__module__]
     if getattr(module, "num2words", "") is None:
-        module.num2words = _spelled  # SmolVLM asks for the package, and uses it for videos only
+        vars(module)["num2words"] = _spelled  # SmolVLM asks for the package, and uses it for videos only
 
     class PictureProcessor(kind):  # type: ignore[misc]
         """Reads text and pictures."""

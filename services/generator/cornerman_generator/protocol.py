@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ class TextDelta:
         n_reply_tokens: of the whole reply, as its server counted them; 0 = `n_tokens` are counted.
         guessed: the server counted nothing: pieces of text were counted as tokens.
         voids: the text before this piece was not meant for people; this piece begins the reply again.
+        prepare_s: how long the input of the model took to make, before the model was asked; 0 = unknown.
         handled: kind of an error that was handled before this piece, for the counter of errors; empty = none.
     """
 
@@ -34,6 +35,7 @@ class TextDelta:
     guessed: bool = False
     voids: bool = False
     handled: str = ""
+    prepare_s: float = field(default=0.0, compare=False)
 
 
 class Generator(Protocol):

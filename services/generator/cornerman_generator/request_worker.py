@@ -68,6 +68,7 @@ class RequestWorker:
         self.cost = 0.0
         """Price of the reply's tokens; 0 = unknown."""
         self._started_at_s = self._last_token_at_s = 0.0
+        self._fetched_s = self._prepare_s = 0.0
         self._arrivals: list[tuple[float, int]] = []  # one a piece: at most `max_new_tokens`
 
     async def run(self) -> None:
@@ -93,6 +94,7 @@ class RequestWorker:
         pieces: Pieces | None = None
         try:
             chunks = await self._fetch_chunks()
+            self._fetched_s = self._bus.clock.monotonic_s() - started_s
             pieces = Pieces(self._generator.generate(request, chunks))
             outcome = await self._generate(pieces, started_s)
         except GenerationError as error:
@@ -140,6 +142,7 @@ class RequestWorker:
             if delta is not None:  # None = a tick
                 token_at_s = now_s
                 n_output += delta.n_tokens
+                self._prepare_s = max(self._prepare_s, delta.prepare_s)
                 if delta.n_tokens:
                     self._arrivals.append((now_s, delta.n_tokens))
                     self._last_token_at_s = clock.now_s()
@@ -233,6 +236,7 @@ class RequestWorker:
             first_token_at_s=writer.first_token_at_s,
             started_at_s=self._started_at_s,
             last_token_at_s=self._last_token_at_s,
+            prepare_ms=(self._fetched_s + self._prepare_s) * 1000,
             tokens_per_s=tokens_per_s(self._arrivals),
         )
 

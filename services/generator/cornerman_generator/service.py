@@ -42,6 +42,7 @@ async def generate_loop(context: Context) -> None:
         model=settings.model,
         abilities=json.dumps(abilities.to_dict()),
         adapters=json.dumps(list(settings.adapters)),
+        placement=str(getattr(generator, "placement", "")),
     )
     context.log.info("generator_ready", model=generator.model, backend=context.settings.generator.backend)
     try:

@@ -24,12 +24,14 @@ class TokenCount:
     Args:
         model: name of the model at the server.
         n_input: tokens of the prompt; 0 = the server knows.
+        prepare_s: how long the input of the model took to make.
     """
 
-    def __init__(self, model: str, n_input: int = 0) -> None:
-        self._model = model
+    def __init__(self, model: str, n_input: int = 0, prepare_s: float = 0.0) -> None:
+        self._model, self._prepare_s = model, prepare_s
         self._n_input, self._n_reply = n_input, 0
         self._n_texts = self._n_thoughts = 0
+        self._answered = False
 
     async def events(
         self, server: CompletionServer, path: str, body: dict[str, Any], deadline_at_s: float
@@ -52,12 +54,13 @@ class TokenCount:
     def text(self, text: str) -> TextDelta:
         """The delta of a piece of the answer."""
         self._n_texts += 1
-        return TextDelta(text, 1, self._n_input)
+        self._answered = self._answered or bool(text.strip())
+        return TextDelta(text, 1, self._n_input, prepare_s=self._prepare_s)
 
     def thought(self) -> TextDelta:
         """The delta of a piece of reasoning: it shows that the model works, and is not spoken."""
         self._n_thoughts += 1
-        return TextDelta("", 1, self._n_input)
+        return TextDelta("", 1, self._n_input, prepare_s=self._prepare_s)
 
     def total(self) -> TextDelta:
         """The last delta.
@@ -66,7 +69,7 @@ class TokenCount:
             GenerationError: there was reasoning and no answer.
         """
         n_pieces = self._n_texts + self._n_thoughts
-        if self._n_thoughts and not self._n_texts:
+        if self._n_thoughts and not self._answered:
             raise no_answer(self._n_reply or n_pieces)
         guessed = bool(n_pieces) and not self._n_reply
         if guessed and self._model not in _TOLD:

@@ -1,12 +1,13 @@
 """VLM back end: frames into any image-text-to-text model of transformers, text streamed out.
 
-Code that comes with a model runs only if `generator.trust_remote_code` is on. MiniCPM-o is such a model, with its own
-interface; see `minicpm`.
+Code that comes with a model runs only if `generator.trust_remote_code` names it with its revision. MiniCPM-o is such a
+model, with its own interface; see `minicpm`.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,10 +16,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
-from cornerman_common.model_location import set_threads, torch_device, torch_dtype
+from cornerman_common.model_location import set_threads
+from cornerman_common.model_placement import load_failure, place_model
 from cornerman_generator.core import distinct_frames
 from cornerman_generator.picture_processor import load_processor, set_tiles
 from cornerman_generator.protocol import TextDelta
+from cornerman_generator.remote_code import code_permission
+from cornerman_generator.smaller import reply_or_smaller
 from cornerman_generator.spoken_prompt import spoken_prompt
 from cornerman_generator.threads import in_thread
 from cornerman_shared.errors import ConfigError, GenerationError
@@ -54,6 +58,7 @@ class VlmGenerator:
     def __init__(self, backend: VlmBackend, name: str, max_images: int = 32) -> None:
         self._backend = backend
         self.model = name
+        self.placement = ""
         self._max_images = max_images
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="generate")
 
@@ -67,13 +72,14 @@ class VlmGenerator:
         if not settings.model:
             raise ConfigError("generator.model is empty; give a path or a hub name of an image-text-to-text model")
         set_threads(settings.threads)
-        device = torch_device("generator.device", settings.device)
-        dtype = torch_dtype(settings.dtype, device)
+        placed = place_model("generator", settings.model, device=settings.device, dtype=settings.dtype)
         try:
-            backend = _load(settings, device, dtype)
-        except (OSError, ValueError, ImportError, KeyError) as error:
-            raise ConfigError(f"generator.model = {settings.model!r} cannot be loaded: {error}") from error
-        return cls(backend, Path(settings.model).name, settings.max_images)
+            backend = _load(settings, placed.device, placed.dtype)
+        except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
+            raise load_failure("generator", settings.model, error) from error
+        generator = cls(backend, Path(settings.model).name, settings.max_images)
+        generator.placement = placed.words
+        return generator
 
     def generate(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncIterator[TextDelta]:
         """Streams the model's reply."""
@@ -88,7 +94,9 @@ class VlmGenerator:
             raise GenerationError(f"adapter {request.adapter!r}: generator.backend vlm takes none; merge it first")
         frames = distinct_frames(chunks, self._max_images)
         try:
-            yield from self._backend.reply(frames, request, cancel)
+            yield from reply_or_smaller(
+                lambda n: self._backend.reply(distinct_frames(chunks, n), request, cancel), len(frames)
+            )
         except (RuntimeError, ValueError, TypeError, KeyError, IndexError) as error:
             raise GenerationError(f"{self.model}: {error}") from error
 
@@ -109,6 +117,7 @@ class TransformersBackend:
 
     def reply(self, frames: list[NDArray[np.uint8]], request: Request, cancel: threading.Event) -> Iterator[TextDelta]:
         """Generates in a second thread, because transformers pushes pieces to a streamer."""
+        began_s = time.perf_counter()
         inputs = self._processor.apply_chat_template(
             messages_for(frames, request),
             add_generation_prompt=True,
@@ -119,7 +128,7 @@ class TransformersBackend:
         ).to(self._model.device, dtype=self._model.dtype)  # casts pixel values only, not token ids
         pieces: SimpleQueue[tuple[str, int] | BaseException | None] = SimpleQueue()
         streamer = _streamer(self._processor.tokenizer, pieces)
-        n_input = int(inputs["input_ids"].shape[1])
+        n_input, prepare_s = int(inputs["input_ids"].shape[1]), time.perf_counter() - began_s
 
         def generate() -> None:
             try:
@@ -141,7 +150,7 @@ class TransformersBackend:
             while (piece := pieces.get()) is not None:
                 if isinstance(piece, BaseException):
                     raise piece
-                yield TextDelta(piece[0], piece[1], n_input)
+                yield TextDelta(piece[0], piece[1], n_input, prepare_s=prepare_s)
         finally:
             cancel.set()  # seen before the next token
             thread.join()
@@ -173,20 +182,21 @@ def sampling_arguments(request: Request) -> dict[str, Any]:
 def _load(settings: GeneratorSettings, device: torch.device, dtype: torch.dtype) -> VlmBackend:
     from transformers import AutoConfig, AutoModelForImageTextToText
 
-    trust = settings.trust_remote_code
     # A hub name is not a path: only `~` is expanded.
     path = str(Path(settings.model).expanduser()) if settings.model.startswith("~") else settings.model
-    config = AutoConfig.from_pretrained(path, trust_remote_code=trust)
-    if str(getattr(config, "model_type", "")).startswith("minicpm"):
+    # Before transformers reads it, which would ask on the terminal.
+    allowed = code_permission(path, settings.trust_remote_code)
+    config = AutoConfig.from_pretrained(path, **allowed.pinned)
+    if allowed.own_code and str(getattr(config, "model_type", "")).startswith("minicpm"):
         from cornerman_generator.minicpm import load_minicpm
 
         budget = {"image_slices": settings.image_slices, "max_input_tokens": settings.max_input_tokens}
-        return load_minicpm(path, config, device, dtype, trust_remote_code=trust, **budget)
-    if settings.quantize != "none":
+        return load_minicpm(path, config, device, dtype, pinned=allowed.pinned, **budget)
+    if settings.quantize not in ("none", "auto"):
         raise ValueError(f"generator.quantize = {settings.quantize!r} is not for vlm; name a quantized checkpoint")
-    model = AutoModelForImageTextToText.from_pretrained(path, dtype=dtype, trust_remote_code=trust)
-    processor = load_processor(path, config, trust_remote_code=trust)
-    return TransformersBackend(model.to(device).eval(), processor, settings.image_tiles)
+    model = AutoModelForImageTextToText.from_pretrained(path, dtype=dtype, **allowed.pinned)
+    processor = load_processor(path, config, **allowed.pinned)
+    return TransformersBackend(model.to(device).eval(), processor, settings.image_slices)
 
 
 def _streamer(tokenizer: Any, pieces: SimpleQueue[tuple[str, int] | BaseException | None]) -> Any:

@@ -2,7 +2,7 @@
 
 Each node has a plain client of redis-py. A redirection (MOVED, ASK) means that nothing was run, so it is followed; any
 other failure is raised, because only the consumer and `aio.retry` send anything again. Why this is not redis-py's
-`RedisCluster`: docs/decisions/0011-reads-of-several-shards.md.
+`RedisCluster`: docs/decisions/0012-reads-of-several-shards.md.
 """
 
 from __future__ import annotations
@@ -200,7 +200,7 @@ class ClusterClient(Redis):  # type: ignore[misc]
                 except ResponseError as error:
                     if "cluster support disabled" in str(error):
                         raise ConfigError(
-                            f"{at[0]}:{at[1]} is no node of a cluster ({error}); give its address as redis://host:port"
+                            f"{at[0]}:{at[1]} is not a node of a cluster ({error}); give its address as redis://host:port"
                         ) from error
                     raise
             raise ConnectionError(f"no node of the cluster answers, of {len(known)} asked: {reason}") from reason

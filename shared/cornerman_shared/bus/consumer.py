@@ -158,7 +158,7 @@ class Consumer(Generic[M]):
         try:
             result = await self._send(delivery, hop)
         except redis.exceptions.ResponseError:
-            # A damaged key of the source is not a fault of the entry. A decider also has to read its state again.
+            # The entry is not at fault if a key of its source is damaged. A decider also has to read its state again.
             if self._lease is not None:
                 raise
             await self._bus.mend(delivery.message, self._group)

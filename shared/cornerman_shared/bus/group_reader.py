@@ -13,7 +13,7 @@ import redis.exceptions
 from cornerman_shared.aio import cancel_all
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.delivery import M
-from cornerman_shared.bus.key_types import patient_errors
+from cornerman_shared.bus.redis_client import patient_errors
 from cornerman_shared.errors import RetryableError
 
 if TYPE_CHECKING:

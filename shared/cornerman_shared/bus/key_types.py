@@ -6,22 +6,20 @@ concerns every source. What needs it waits, and goes on when the key is right ag
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Final
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from redis.exceptions import ResponseError
 
 from cornerman_shared.bus import streams
-from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.redis_client import is_wrong_type, redis_errors
 from cornerman_shared.errors import RetryableError
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.redis_client import Client
     from cornerman_shared.bus.streams import Keys
-
-WRONG_TYPE: Final = "WRONGTYPE"
 
 log = get_logger("key_types")
 
@@ -36,23 +34,6 @@ def shared_types(keys: Keys) -> dict[str, str]:
         **dict.fromkeys((keys.sources_revision, keys.generations), "string"),
         **dict.fromkeys((keys.lease("decider"), keys.fence("decider")), "string"),
     }
-
-
-def is_wrong_type(error: BaseException) -> bool:
-    """Whether the server refused a command because of the type of a key."""
-    return isinstance(error, ResponseError) and WRONG_TYPE in str(error)
-
-
-@contextmanager
-def patient_errors() -> Iterator[None]:
-    """As `redis_errors`; a key of another type is `RetryableError`, too: it is mended, or told, by who writes it."""
-    try:
-        with redis_errors():
-            yield
-    except ResponseError as error:
-        if is_wrong_type(error):
-            raise RetryableError(f"a key holds another type than it should: {error}") from error
-        raise
 
 
 class KeyTypes:

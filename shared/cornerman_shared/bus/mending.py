@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from cornerman_shared.bus.hop import Hop
 from cornerman_shared.bus.messages import ErrorEvent
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
-    from cornerman_shared.bus.connection import Bus
+    from cornerman_shared.bus.scripts import Scripts
+    from cornerman_shared.bus.streams import Keys
+    from cornerman_shared.clock import Clock
+    from cornerman_shared.settings.tree import Settings
 
 log = get_logger("mending")
 
 
-async def mend_source(bus: Bus, source_id: str, stage: str) -> list[str]:
+class Mender(Protocol):
+    """What of a bus is needed to mend."""
+
+    scripts: Scripts
+    clock: Clock
+    settings: Settings
+
+    def keys(self, source_id: str) -> Keys:
+        """Keys of the source's shard."""
+
+
+async def mend_source(bus: Mender, source_id: str, stage: str) -> list[str]:
     """Deletes damaged keys and fields of a source, and tells them once as its error event.
 
     Args:

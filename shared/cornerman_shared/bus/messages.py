@@ -291,6 +291,7 @@ class EndEvent:
     tokens_guessed: bool = False  # the server counted nothing: pieces of text were counted
     tokens_per_s: float = 0.0  # measured: tokens after the first / time from first to last; 0 = fewer than two
     frame_pts_s: tuple[float, ...] = ()  # of every picture that the request is about, oldest first
+    prepare_ms: float = 0.0  # part of the TTFT before the model was asked: its input is fetched and made
 
     @classmethod
     def without_words(

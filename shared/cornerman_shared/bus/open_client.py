@@ -104,7 +104,7 @@ def _open_several(url: str, options: dict[str, Any], sentinel_password: str, set
 def _existing(ca_file: str) -> str:
     path = Path(ca_file).expanduser()
     if not path.is_file():
-        raise ConfigError(f"redis.ca_file = {ca_file!r} is no file; give one with certificates in PEM form")
+        raise ConfigError(f"redis.ca_file = {ca_file!r} is not a file; give one with certificates in PEM form")
     return str(path)
 
 

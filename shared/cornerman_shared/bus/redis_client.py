@@ -63,3 +63,20 @@ def _no_database(error: BaseException) -> ConfigError:
         f"redis.url names a database that the server does not have ({error}); give one of those it has, "
         "mostly 0 to 15, or leave it out"
     )
+
+
+def is_wrong_type(error: BaseException) -> bool:
+    """Whether the server refused a command because of the type of a key."""
+    return isinstance(error, redis.exceptions.ResponseError) and "WRONGTYPE" in str(error)
+
+
+@contextmanager
+def patient_errors() -> Iterator[None]:
+    """As `redis_errors`; a key of another type is `RetryableError`, too: it is mended, or told, by who writes it."""
+    try:
+        with redis_errors():
+            yield
+    except redis.exceptions.ResponseError as error:
+        if is_wrong_type(error):
+            raise RetryableError(f"a key holds another type than it should: {error}") from error
+        raise

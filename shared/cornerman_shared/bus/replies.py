@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from cornerman_shared.bus.codec import pack
 from cornerman_shared.bus.messages import Event, Request
-from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.bus.redis_client import is_wrong_type, redis_errors
 from cornerman_shared.bus.streams import read_number
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
+    from cornerman_shared.bus.scripts import Arg
 
 
 async def start_attempt(bus: Bus, request: Request) -> int | None:
@@ -44,9 +45,12 @@ async def append_reply(bus: Bus, event: Event, request_id: str, attempt: int) ->
         RetryableError: no answer; the event may or may not have been appended.
     """
     k = bus.keys(event.source_id)
-    reply = await bus.scripts.run(
-        "say",
-        [k.open_requests, k.feedback(event.source_id), k.feedback_all],
-        [request_id, attempt, bus.settings.bus.feedback_maxlen, pack(event)],
-    )
-    return bool(reply)
+    keys = [k.open_requests, k.feedback(event.source_id), k.feedback_all]
+    args: list[Arg] = [request_id, attempt, bus.settings.bus.feedback_maxlen, pack(event)]
+    try:
+        return bool(await bus.scripts.run("say", keys, args))
+    except Exception as error:
+        if not is_wrong_type(error):
+            raise
+        await bus.mend(event, "generator")  # the source's stream: it fails no request
+        return bool(await bus.scripts.run("say", keys, args))

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import redis.exceptions
 
-from cornerman_shared.bus.key_types import is_wrong_type
-from cornerman_shared.bus.redis_client import Client, redis_errors
+from cornerman_shared.bus.redis_client import Client, is_wrong_type, redis_errors
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.key_types import KeyTypes

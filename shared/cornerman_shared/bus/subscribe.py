@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cornerman_shared.aio import cancel_all, retry
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.codec import unpack_event
-from cornerman_shared.bus.key_types import patient_errors
+from cornerman_shared.bus.redis_client import patient_errors
 from cornerman_shared.errors import MalformedError
 from cornerman_shared.process.logs import get_logger
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import codecs
+import os
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
 from cornerman_shared.errors import ConfigError
+
+DEFAULT_FILE: Final = Path("cornerman.yaml")
 
 MAX_BYTES: Final = 1 << 20
 """A larger file holds no settings."""
@@ -27,6 +30,21 @@ class _UniqueKeys(yaml.SafeLoader):
                 raise yaml.MarkedYAMLError(problem=f"{name!r} is given twice; keep one", problem_mark=key.start_mark)
             seen.add(name)
         return super().construct_mapping(node, deep)
+
+
+def settings_file() -> Path | None:
+    """The file that `CORNERMAN_CONFIG` names, or `cornerman.yaml` of this folder; None = neither.
+
+    Raises:
+        ConfigError: the named file is missing.
+    """
+    named = os.environ.get("CORNERMAN_CONFIG")
+    if named:
+        path = Path(named)
+        if not path.is_file():
+            raise ConfigError(f"CORNERMAN_CONFIG={named!r}: file not found; give the path of a YAML file")
+        return path
+    return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
 
 
 def read_settings_file(path: Path) -> dict[str, Any]:

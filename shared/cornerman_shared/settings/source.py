@@ -24,6 +24,8 @@ MAX_QUESTION = 2_000
 SOURCE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
 Plain = Annotated[str, BeforeValidator(lambda value: clean_text(value) if isinstance(value, str) else value)]
 """Text from outside: cleaned before it is checked."""
 

@@ -25,11 +25,18 @@ from pydantic_settings import (
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.redact import remember_secret, remember_url
 from cornerman_shared.settings.explain import SHOWN, explain
-from cornerman_shared.settings.files import read_settings_file
-from cornerman_shared.settings.source import SaySettings, Section, SourceSpec, SpeakSettings, WatchSettings
+from cornerman_shared.settings.files import read_settings_file, settings_file
+from cornerman_shared.settings.permission import ByName
+from cornerman_shared.settings.source import (
+    Count,
+    Positive,
+    SaySettings,
+    Section,
+    SourceSpec,
+    SpeakSettings,
+    WatchSettings,
+)
 from cornerman_shared.settings.variables import check_variables
-
-DEFAULT_FILE = Path("cornerman.yaml")
 
 
 def _remembered(value: str) -> str:
@@ -39,8 +46,6 @@ def _remembered(value: str) -> str:
 
 Secret = Annotated[str, AfterValidator(_remembered)]
 SecretUrl = Annotated[str, AfterValidator(remember_url)]
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
 
 
 class RedisSettings(Section):
@@ -164,7 +169,9 @@ class GeneratorSettings(Section):
     model: Annotated[str, Field(description="path or hub name; empty = the bundled model")] = ""
     device: Annotated[str, Field(description="auto, cpu, cuda, cuda:1, mps")] = "auto"
     dtype: Annotated[Literal["auto", "float32", "bfloat16", "float16"], Field(description="auto = by device")] = "auto"
-    quantize: Annotated[Literal["none", "int8", "int4"], Field(description="weights in fewer bits")] = "none"
+    quantize: Annotated[
+        Literal["none", "auto", "int8", "int4"], Field(description="weights in fewer bits; auto = if they do not fit")
+    ] = "none"
     adapters: dict[str, str] = Field(
         default_factory=dict, description="LoRA adapters: name -> path; openai, vllm: -> name at the server"
     )
@@ -179,9 +186,6 @@ class GeneratorSettings(Section):
         int, Field(ge=0, le=20, description="openai, vllm: tries again after 429 or 5xx, before the first word")
     ] = 4
     max_images: Annotated[int, Field(ge=1, le=512, description="openai, vlm: pictures of a request, at most")] = 32
-    image_tiles: Annotated[
-        int, Field(ge=1, le=64, description="vlm: parts that a picture may be cut into, where the model cuts")
-    ] = 1
     price_input: Annotated[float, Field(ge=0, description="a million tokens read, in your currency; 0 = unknown")] = 0.0
     price_output: Annotated[float, Field(ge=0, description="a million tokens written; 0 = unknown")] = 0.0
     stall_s: Annotated[Positive, Field(description="no token for this long: the request fails")] = 20.0
@@ -189,15 +193,15 @@ class GeneratorSettings(Section):
     max_line_bytes: Annotated[int, Field(ge=1024, description="openai, vllm: one line from the server, at most")] = (
         1024 * 1024
     )
-    image_slices: Annotated[int, Field(ge=1, le=9, description="MiniCPM: tiles of a picture, 64 tokens each")] = 1
+    image_slices: Annotated[int, Field(ge=1, le=9, description="vlm: tiles of a picture, where the model cuts")] = 1
     max_input_tokens: Annotated[int, Field(ge=256, le=131072, description="MiniCPM: length of what it reads")] = 8192
-    trust_remote_code: Annotated[bool, Field(description="vlm: run code that comes with the model")] = False
+    trust_remote_code: Annotated[ByName, Field(description="vlm: whose own code may run, NAME@REVISION")] = ""
     echo_delay_ms: Annotated[float, Field(ge=0, description="echo: sleep before each word")] = 0.0
     echo_hang_at: Annotated[int, Field(ge=0, description="echo: the n-th request never ends; 0 = none")] = 0
 
     @property
     def slots(self) -> int:
-        """Requests worked on at once. One source may have 16 questions and a request open: it cannot fill 32."""
+        """Requests at once. One source may have 16 questions and a request open: it cannot fill 32."""
         return self.concurrency or (32 if self.backend in ("openai", "vllm") else 1)
 
     def cost(self, n_input: int, n_output: int) -> float:
@@ -334,22 +338,12 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        path = _config_file()
+        path = settings_file()
         short = os.environ.get("CORNERMAN_REDIS_URL")
         # Below the environment, so that CORNERMAN_REDIS__URL wins over its short form.
         given = InitSettingsSource(settings_cls, {"redis": {"url": short}} if short else {})
         files = (InitSettingsSource(settings_cls, _file_tree(path)),) if path else ()
         return (init_settings, env_settings, given, *files)
-
-
-def _config_file() -> Path | None:
-    named = os.environ.get("CORNERMAN_CONFIG")
-    if named:
-        path = Path(named)
-        if not path.is_file():
-            raise ConfigError(f"CORNERMAN_CONFIG={named!r}: file not found; give the path of a YAML file")
-        return path
-    return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
 
 
 def _file_tree(path: Path) -> dict[str, Any]:

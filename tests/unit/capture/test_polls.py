@@ -40,6 +40,24 @@ def test_polls_come_at_the_interval(interval_s: float, fps: float) -> None:
     assert [look[-1] for look in polls] == pytest.approx(due, abs=0.5 / fps + 1e-6)
 
 
+@given(
+    st.lists(st.floats(-0.4, 0.4), min_size=400, max_size=400),
+    st.sampled_from([10, 25, 30]),
+    st.sampled_from([0.5, 1.0, 3.0, 5.0]),
+    st.sampled_from([1 / 30, 1 / 10, 1.0, 1 / 240]),
+)
+@settings(deadline=None, max_examples=40)
+def test_uneven_frames_stay_within_one(jitter: list[float], fps: int, interval_s: float, nominal_s: float) -> None:
+    """Also where the container says a wrong rate."""
+    times = [(n + off) / fps for n, off in enumerate(jitter)]
+    times = [one - times[0] for one in times]
+    polls = [look[-1] for look in polls_of(replace(PLAN, interval_s=interval_s), times, nominal_s)]
+    due = [n * interval_s for n in range(1, 999) if 4.0 + 2 / fps <= n * interval_s < times[-1] - 2 / fps]
+    for time_s in due:
+        assert min((abs(one - time_s) for one in polls), default=99.0) <= 1.8 / fps
+    assert len(polls) <= len(due) + 2
+
+
 @pytest.mark.parametrize("fps", [10, 25, 30, 60])
 def test_frames_are_spread_over_the_window(fps: float) -> None:
     for look in polls_of(PLAN, times_of(fps, 30), 1 / fps):

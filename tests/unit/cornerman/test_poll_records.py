@@ -53,6 +53,13 @@ def test_each_part_is_measured() -> None:
     assert record(0, frame_pts_s=(1.0, 1.0, 2.0, 2.0)).buffer_size == 2
 
 
+def test_input_is_not_the_model_s_time() -> None:
+    poll = record(0, prepare_ms=100.0)
+    assert (poll.time_to_first_token, poll.preprocessing_time) == pytest.approx((0.15, 0.15))
+    assert sum(getattr(poll, name) for name in PARTS) == pytest.approx(poll.total_inference_time)
+    assert record(0, prepare_ms=100.0, times=Times(10.0, 10.1, done_at_s=11.0)).preprocessing_time == 0.1
+
+
 def test_preview_is_two_hundred_characters() -> None:
     short, long = record(0), record(1, text="word " * 100)
     assert short.response_preview == "Keep your back straight."

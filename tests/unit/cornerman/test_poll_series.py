@@ -12,6 +12,7 @@ from cornerman.local.poll_run import verdict
 from cornerman.local.poll_series import PollSeries
 from cornerman.local.run_output import DiscardOutput
 from cornerman_shared.bus.messages import Times, WorkerStatus
+from cornerman_shared.clock import VirtualClock
 from tests.unit.cornerman.events import decision_event, end_event
 from tests.unit.cornerman.test_poll_records import record, session
 
@@ -70,13 +71,7 @@ class FakeBus:
     """Stands for a bus in the functions that are replaced."""
 
     def __init__(self) -> None:
-        self.clock = poll_series_clock()
-
-
-def poll_series_clock() -> object:
-    from cornerman_shared.clock import SystemClock
-
-    return SystemClock()
+        self.clock = VirtualClock(50.0)
 
 
 @pytest.fixture
@@ -116,6 +111,8 @@ async def test_intervals_follow_one_another(changes: list[object]) -> None:
     for n in range(2):
         following.on_event(end_event(pts_s=float(n)))
     await until(lambda: len(changes) == 1)
+    await asyncio.sleep(0)
+    following.on_event(end_event(pts_s=2.0, times=Times(50.9, done_at_s=51.5)))  # cut before the change took effect
     following.on_event(end_event(pts_s=9.0))
     await directing
     following.on_event(end_event(pts_s=11.0))  # too late to count

@@ -77,14 +77,18 @@ WITHOUT_UNIT = {
     *(
         "generator.retries",
         "generator.max_images",
-        "generator.image_tiles",
+        "generator.image_slices",
+        "generator.max_input_tokens",
+        "gateway.delay_alpha",
+        "bus.frames_quality",
         "generator.price_input",
         "generator.price_output",
     ),
     *("gateway.client_queue", "gateway.writes_per_minute", "runtime.metrics_port", "watch.overlap", "watch.credit"),
     *("watch.frames", "watch.stride"),
     *("speak.every_chunks", "speak.motion_threshold", "speak.motion_release", "speak.confidence_threshold"),
-    *("speak.still_motion",),
+    *("speak.still_motion", "gateway.delay_alpha", "bus.frames_quality"),
+    *("generator.image_slices", "generator.max_input_tokens"),
     *("speak.context_chunks", "say.max_new_tokens", "say.temperature", "say.top_p", "say.repetition_penalty"),
 }
 """Counts, shares and pure numbers."""

@@ -22,7 +22,7 @@ from transformers import (
 )
 
 from cornerman_generator.backends import make_generator
-from cornerman_generator.minicpm import MiniCpmBackend, load_minicpm, repair_quantization
+from cornerman_generator.minicpm import MiniCpmBackend, repair_quantization
 from cornerman_generator.protocol import TextDelta
 from cornerman_generator.vlm import VlmGenerator, sampling_arguments
 from cornerman_shared.bus.chunk_input import ChunkInput
@@ -170,11 +170,6 @@ async def test_minicpm_keeps_its_image_budget(request_for: MakeRequest, chunks: 
     await collect(generator.generate(request_for(), chunks))
     await generator.close()
     assert (model.arguments["max_slice_nums"], model.arguments["max_inp_length"]) == (3, 4352)
-
-
-def test_minicpm_needs_trust_remote_code(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"generator\.trust_remote_code"):
-        load_minicpm("some/MiniCPM", None, torch.device("cpu"), torch.float32, trust_remote_code=False)
 
 
 @pytest.mark.parametrize("as_object", [True, False])

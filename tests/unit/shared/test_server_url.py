@@ -63,7 +63,7 @@ def test_fault_names_part_and_remedy(url: str, message: str) -> None:
 
 
 def test_missing_ca_file_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"redis.ca_file = '/no/such.pem' is no file; give one with certificates"):
+    with pytest.raises(ConfigError, match=r"redis.ca_file = '/no/such.pem' is not a file; give one with certificates"):
         open_client("rediss+cluster://host", ca_file="/no/such.pem")
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from cornerman_pose.skeleton_coach import SkeletonCoach
-from cornerman_training.skeleton.halves import half_of, rows
+from cornerman_training.skeleton.half import half_of
+from cornerman_training.skeleton.halves import rows
 
 SQUATS = Path(__file__).parent / "data" / "squat_front.npz"
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from cornerman_pose.channels import CHANNELS
+from cornerman_pose.evidence import weigh
 from cornerman_pose.movements import exercise_names, form_rules
 from cornerman_pose.reading import FrameReading
 from cornerman_pose.repetitions import ChunkObservation, CountingSettings, RepetitionCounter
@@ -92,6 +93,23 @@ def test_half_as_deep_as_usual_is_shallow() -> None:
     named = [[m.rule.name for m in r.mistakes] for r in _repetitions(_run(reading))]
     assert named[:4] == [[]] * 4
     assert named[4] == ["too_shallow"]
+
+
+def test_doubtful_high_knees_are_not_counted() -> None:
+    high_knees = exercise_names().index("high_knees")
+    reading = _reading(84, 8, exercise=high_knees)  # 0.88 likely, as marching is
+    assert not _repetitions(_run(reading))
+    reading.exercise[:] = 0.0
+    reading.exercise[:, high_knees] = 0.97
+    assert len(_repetitions(_run(reading))) >= 8
+
+
+def test_unshown_measure_is_the_net_alone() -> None:
+    index = next(i for i, r in enumerate(form_rules()) if r.key == "squat:round_back")
+    reading = _reading(32, 16)
+    spine = list(CHANNELS).index("spine")
+    reading.measure[:, spine], reading.shown[:, spine] = 40.0, 0.0
+    assert weigh(form_rules()[index], index, reading, reading, 2.0).past > 1.0
 
 
 def test_everything_judged_can_be_asked_for() -> None:

@@ -17,7 +17,8 @@ from cornerman_training.gate import CORRECT, FEEDBACK
 from cornerman_training.sampling import STRIDE
 from cornerman_training.skeleton.camera import shoot
 from cornerman_training.skeleton.estimator import estimate
-from cornerman_training.skeleton.scene import World, draw_world
+from cornerman_training.skeleton.scene import draw_world
+from cornerman_training.skeleton.world import World
 
 SESSION_FRAMES = 320
 _VELOCITY = slice(6, 9)

@@ -14,11 +14,12 @@ and gives, at every frame: the exercise, the phase, the end of a repetition, an 
 probability, its strength and whether the view shows it.
 
 ## Data
-No person and no picture. Skeletons by formula: bodies, {exercises} exercises with styles, tempo 0.4x to 2x, pauses,
+No person and no picture. Skeletons by formula: bodies, {exercises} exercises with styles, tempo 0.4x to 2.5x, pauses,
 partial and cut repetitions, sessions that begin in the middle of one, and motion that is no exercise (walking, running,
 marching, talking with hands, sitting, boxing, dancing, shrugs, yoga, reaching); virtual cameras; errors of an estimator
 as measured on landmarks of 55 clips of real people. Labels of mistakes are measured on the true skeleton by the limits
-of `cornerman_pose/assets/movements.json`.
+of `cornerman_pose/assets/movements.json`. A quarter of the sessions are the gym's own (its training split, through its
+own cameras or others): there the gym says which mistake is made.
 
 ## Command
 `python -m cornerman_training.skeleton.train --out DIR --seed {seed}`; plan {plan}; {minutes:.0f} minutes of one core.

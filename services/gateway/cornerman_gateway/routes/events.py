@@ -17,7 +17,7 @@ from cornerman_gateway.problems import Problem, wrong_field
 from cornerman_gateway.rows import read_rows
 from cornerman_gateway.schemas import Deltas
 from cornerman_gateway.sockets import GOING_AWAY, TRY_AGAIN, close, refuse, send_until_gone
-from cornerman_shared.bus.key_types import patient_errors
+from cornerman_shared.bus.redis_client import patient_errors
 from cornerman_shared.errors import RetryableError
 from cornerman_shared.process.logs import get_logger
 
