@@ -143,7 +143,10 @@ def read_lines(path: Path) -> list[Line]:
     """
     found: list[Line] = []
     try:
-        for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        # Not `splitlines`: the words of a line may hold other ends of lines, such as U+2028.
+        for number, text in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+            if not text.strip():
+                continue
             line = cleaned(json.loads(text))
             if not isinstance(line, dict):
                 raise ConfigError(f"--from {str(path)!r}, line {number}: not a JSON object")

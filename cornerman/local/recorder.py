@@ -52,6 +52,8 @@ class SourceRecorder:
         self._keys = bus.keys(source_id)
         self._recording: Recording | None = None
         self._folders: deque[Path] = deque()
+        self._open: set[Path] = set()  # folders that are still written to
+        self._ending: set[asyncio.Task[None]] = set()
         self._counters: dict[str, int] = {}
         self._taken = 0  # pictures of the ring
         self._before: int | None = None  # pictures that were in the ring before ours
@@ -89,6 +91,7 @@ class SourceRecorder:
                     await self._heard.wait()
                 await self._read_counters()
         await cancel_all(*tasks)
+        await asyncio.gather(*self._ending)
         await self._end(self._recording)
 
     async def _follow_pictures(self, ring: str) -> None:
@@ -142,7 +145,9 @@ class SourceRecorder:
 
     def _of_run(self, run: str) -> Recording:
         if self._recording is not None and self._recording.run != run:
-            self._tasks.append(asyncio.create_task(self._end(self._recording)))
+            ending = asyncio.create_task(self._end(self._recording))
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
             self._recording = None
         if self._recording is None:
             self._recording = Recording(self._new_folder(), self._source_id, run, self._settings, self._bus.clock)
@@ -155,9 +160,14 @@ class SourceRecorder:
         while folder.exists():
             folder, number = base.with_name(f"{base.name}-{number}"), number + 1
         self._folders.append(folder)
-        while len(self._folders) > self._settings.keep:
-            shutil.rmtree(self._folders.popleft(), ignore_errors=True)
+        self._open.add(folder)
+        self._prune()
         return folder
+
+    def _prune(self) -> None:
+        """Removes the oldest recordings above `keep`; one that is still being ended goes when it is."""
+        while len(self._folders) > self._settings.keep and self._folders[0] not in self._open:
+            shutil.rmtree(self._folders.popleft(), ignore_errors=True)
 
     async def _tick(self) -> None:
         """Every second: the sign of a viewer, the counters, the files and their bounds."""
@@ -172,7 +182,8 @@ class SourceRecorder:
                         await asyncio.to_thread(save)
                     if recording.error:
                         raise FatalError(recording.error)
-                    if recording.full and recording is self._recording:
+                    # Another thread may be ending a recording that was replaced meanwhile.
+                    if recording is self._recording and recording.full:
                         self._recording = None
                         await self._end(recording)
             await asyncio.sleep(TICK_S)
@@ -205,6 +216,8 @@ class SourceRecorder:
         if recording is not None:
             with self._contained():
                 await asyncio.to_thread(recording.close, dict(self._counters), self._missed)
+            self._open.discard(recording.folder)
+            self._prune()
 
 
 async def record_all(bus: Bus, settings: RecordSettings, tell: Tell) -> None:

@@ -56,6 +56,7 @@ class Recording:
         self._source_id, self._settings, self._clock = source_id, settings, clock
         self._video: RecordedVideo | None = None
         self._origin_s: float | None = None
+        self._first_event_s: float | None = None
         self._last_s = 0.0
         self._last_picture_s = float("-inf")
         self._held: deque[tuple[float, bytes]] = deque(maxlen=HELD)
@@ -69,7 +70,8 @@ class Recording:
     @property
     def full(self) -> bool:
         """Whether one of its bounds is reached."""
-        long = self._origin_s is not None and self._last_s - self._origin_s >= self._settings.max_s
+        first_s = self._first_event_s if self._origin_s is None else self._origin_s
+        long = first_s is not None and self._last_s - first_s >= self._settings.max_s
         return long or self.size_bytes >= self._settings.max_bytes
 
     @property
@@ -99,7 +101,9 @@ class Recording:
 
     def event(self, event_id: str, event: Event) -> None:
         """Adds an event."""
-        self._last_s = max(self._last_s, getattr(event, "pts_s", 0.0))
+        if isinstance(at_s := getattr(event, "pts_s", None), float):
+            self._last_s = max(self._last_s, at_s)
+            self._first_event_s = at_s if self._first_event_s is None else self._first_event_s
         line = self._event_lines.of(event)
         if line is None:
             return

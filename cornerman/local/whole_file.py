@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from pathlib import Path
 
@@ -16,14 +17,30 @@ def check_target(target: Path, option: str, source: Path | None = None) -> None:
         source: the video that is read; None = not a file.
 
     Raises:
-        ConfigError: it is a folder or the source, or its folder is not there.
+        ConfigError: it is a folder or the source, or its folder is not there or must not be written to.
     """
+    try:
+        _check(target, option, source)
+    except OSError as error:  # such as a name that is too long
+        raise ConfigError(
+            f"{option} {str(target)[:200]!r} cannot be written ({error.strerror}); give another"
+        ) from None
+
+
+def _check(target: Path, option: str, source: Path | None) -> None:
     if source is not None and target.exists() and target.samefile(source):
         raise ConfigError(f"{option} {str(target)!r} is the video itself; give another name")
     if target.is_dir():
         raise ConfigError(f"{option} {str(target)!r} is a folder; give a file in it")
     if not target.absolute().parent.is_dir():
         raise ConfigError(f"{option} {str(target)!r}: no such folder: {str(target.parent)!r}; make it first")
+    if not os.access(target if _is_special(target) else target.absolute().parent, os.W_OK):
+        raise ConfigError(f"{option} {str(target)!r}: this user may not write there; give another folder")
+
+
+def _is_special(target: Path) -> bool:
+    """Whether it is a pipe or a terminal, which cannot be replaced."""
+    return target.exists() and not target.is_file()
 
 
 def write_whole(target: Path, text: str) -> None:
@@ -32,9 +49,10 @@ def write_whole(target: Path, text: str) -> None:
     Raises:
         FatalError: it cannot be written; nothing is left of it.
     """
-    part = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
+    # Without the target's name, which may be as long as a name can be.
+    part = target.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        if target.exists() and not target.is_file():  # a pipe or a terminal cannot be replaced
+        if _is_special(target):
             target.write_text(text, encoding="utf-8")
             return
         part.write_text(text, encoding="utf-8")

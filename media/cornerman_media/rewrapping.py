@@ -17,7 +17,7 @@ def rewrap(path: Path) -> None:
     Raises:
         WriteError: it cannot be done; the file is as it was.
     """
-    part = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
+    part = path.with_name(f".{secrets.token_hex(8)}.part{path.suffix}")
     try:
         with av.open(str(path)) as source, av.open(str(part), "w") as target:
             video = source.streams.video[0]

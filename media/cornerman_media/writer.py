@@ -83,7 +83,7 @@ class VideoWriter:
         self._options = options or WriteOptions()
         self._audio = audio
         self._live = self._options.live
-        part = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.part{target.suffix}")
+        part = target.with_name(f".{secrets.token_hex(8)}.part{target.suffix}")
         self._part = target if self._live else part
         self._container: av.container.OutputContainer | None = None
         self._stream: VideoStream | None = None

@@ -108,12 +108,13 @@ class Actor:
     said: list[str] = field(default_factory=list)
     jpegs: int = 0
     prompt: str = ""
+    url: str = "test://pattern?seconds=0"
     encode_s: float = 0.03
     looked: int = 0  # frames that there were, shown or not
     mouth: asyncio.Lock = field(default_factory=asyncio.Lock)  # live, a source has one open request at most
 
-    async def begin(self, url: str = "test://pattern?seconds=0") -> None:
-        spec = SourceSpec(source_id=self.source_id, url=url)
+    async def begin(self, url: str = "") -> None:
+        spec = SourceSpec(source_id=self.source_id, url=url or self.url)
         self.prompt = spec.say.prompt
         await put_source(self.bus, spec)
         await self.state("playing")

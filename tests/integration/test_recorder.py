@@ -42,7 +42,9 @@ async def recorder(bus: Bus, folder: Path, **bounds: object) -> AsyncIterator[li
 
 
 def folders(path: Path) -> list[Path]:
-    return sorted(path.iterdir(), key=lambda one: (one / "events.jsonl").stat().st_mtime_ns) if path.exists() else []
+    # A folder is there a moment before its first file.
+    begun = [one for one in path.glob("*") if (one / "events.jsonl").exists()]
+    return sorted(begun, key=lambda one: (one / "events.jsonl").stat().st_mtime_ns)
 
 
 async def test_each_run_is_a_recording(bus: Bus, tmp_path: Path) -> None:
@@ -70,6 +72,18 @@ async def test_full_recording_gives_way_to_the_next(bus: Bus, tmp_path: Path) ->
             await asyncio.sleep(0.2)
     assert len(told) == 3
     assert len(folders(tmp_path / "rec")) == 2
+
+
+async def test_newest_alone_may_be_kept(bus: Bus, tmp_path: Path) -> None:
+    """The older recording is still being ended when the next begins."""
+    async with recorder(bus, tmp_path / "rec", keep=1) as told:
+        for number in range(4):
+            await show(bus, range(30), f"run-{number}")
+        await until_true(lambda: len(told) == 4)
+    assert [text.split(" in ")[0] for text in told] == ["recording cam"] * 4
+    (folder,) = folders(tmp_path / "rec")
+    assert folder == told_folder(told)
+    assert read(folder / "video.mp4").numbers == list(range(30))
 
 
 def told_folder(told: list[str]) -> Path:

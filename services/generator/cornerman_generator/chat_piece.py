@@ -75,6 +75,8 @@ def _text(value: object) -> str:
 def _count(value: object) -> int:
     if value is None:
         return 0
+    if isinstance(value, float) and value.is_integer():  # a proxy in a language whose numbers are floats
+        value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < LARGEST:
         raise TypeError("a count is of another type")
     return value

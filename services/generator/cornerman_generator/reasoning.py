@@ -38,7 +38,7 @@ _TAG: Final = re.compile(
     r"|(?P<other></?answer>|<\|[\w ]{1,32}\|>)",
     re.IGNORECASE,
 )
-_MAYBE_TAG: Final = re.compile(r"[<\[◁](?:[/|\w][\w:|/ ]{0,40})?\Z")
+_MAYBE_TAG: Final = re.compile(r"(?:[<\[◁](?:[/|\w][\w:|/\s]{0,40})?|<\|channel>\w{0,7})\Z")
 """The end of a piece that could be the beginning of a tag."""
 _GLUED_START: Final = "analysis"
 _GLUED_END: Final = "assistantfinal"
@@ -118,7 +118,8 @@ class ReasoningFilter:
                 self._glued = bool(tag["glued"])
             elif tag["closing"]:
                 if not self._hidden:
-                    self.began_inside = True
+                    # Behind an opening tag it is one of nested pairs, which tells nothing of the template.
+                    self.began_inside = self.began_inside or not self.found
                     voids, spoken = voids or self._said or bool(spoken), ""
                     self._said = False
                 self._hidden = self._inside = self._glued = False

@@ -159,8 +159,8 @@ class CompletionServer:
                 raise GenerationError(message) if begun else BusyServerError(message)
         except httpx.HTTPError as error:
             message = f"{where} failed: {error or type(error).__name__}"
-            # The server was not there, or closed an old connection; a slow one is not asked again.
-            passes = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.RemoteProtocolError)
+            # The server was not there, or closed or reset the connection; a slow one is not asked again.
+            passes = isinstance(error, httpx.NetworkError | httpx.ConnectTimeout | httpx.RemoteProtocolError)
             raise BusyServerError(message) if passes and not begun else GenerationError(message) from error
 
     async def _refuse(self, response: httpx.Response, where: str) -> NoReturn:

@@ -31,6 +31,7 @@ class TokenCount:
         self._model, self._prepare_s = model, prepare_s
         self._n_input, self._n_reply = n_input, 0
         self._n_texts = self._n_thoughts = 0
+        self._answered = False
 
     async def events(
         self, server: CompletionServer, path: str, body: dict[str, Any], deadline_at_s: float
@@ -53,6 +54,7 @@ class TokenCount:
     def text(self, text: str) -> TextDelta:
         """The delta of a piece of the answer."""
         self._n_texts += 1
+        self._answered = self._answered or bool(text.strip())
         return TextDelta(text, 1, self._n_input, prepare_s=self._prepare_s)
 
     def thought(self) -> TextDelta:
@@ -67,7 +69,7 @@ class TokenCount:
             GenerationError: there was reasoning and no answer.
         """
         n_pieces = self._n_texts + self._n_thoughts
-        if self._n_thoughts and not self._n_texts:
+        if self._n_thoughts and not self._answered:
             raise no_answer(self._n_reply or n_pieces)
         guessed = bool(n_pieces) and not self._n_reply
         if guessed and self._model not in _TOLD:

@@ -36,6 +36,14 @@ def test_caption_ends_at_the_next_one() -> None:
     assert caption_at(known, 10.0) is known[2]
 
 
+def test_captions_of_one_moment_are_both_shown() -> None:
+    """An answer and a correction about the same picture; a caption without a span would be lost."""
+    known = captions([feedback(1.0, "One."), feedback(1.0, "Two."), feedback(1.0004, "Three."), feedback(2.5)])
+    assert [(one.start_s, one.end_s) for one in known] == [(1.0, 2.5), (1.0, 2.5), (1.0004, 2.5), (2.5, 4.5)]
+    shown = caption_at(known, 1.5)
+    assert shown is not None and shown.text == "One. Two. Three."
+
+
 def test_long_text_is_cut() -> None:
     assert wrap("one two three four five six", 9, most=2) == ["one two", "three …"]
     assert wrap("short", 20) == ["short"]

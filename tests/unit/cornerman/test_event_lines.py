@@ -136,6 +136,14 @@ def test_file_text_is_cleaned(tmp_path: Path) -> None:
     assert read_lines(path) == [{"text": "up \ufffd ]52;c;aGk=", "list": ["1m"]}]
 
 
+def test_file_words_may_hold_line_ends(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.write_text('{"text": "a\u2028b\u2029c"}\n\n{"text": "d"}\r\n', encoding="utf-8")
+    assert read_lines(path) == [{"text": "a\u2028b\u2029c"}, {"text": "d"}]
+    path.write_text("", encoding="utf-8")
+    assert read_lines(path) == []
+
+
 def test_decision_line_says_what_it_is_about() -> None:
     mistake = MistakeSeen("too_shallow", "knee", 0.83333, ("hips", "knees"))
     seen = MovementSeen("squat", 0.9, 8, 0.5, True, (mistake,), 1.0, "whole", (), (), "side", 1, "the only person", ())

@@ -127,6 +127,16 @@ def test_bounds_are_told(tmp_path: Path, bounds: dict[str, object]) -> None:
     one.close({}, 0)
 
 
+def test_bound_holds_without_pictures(tmp_path: Path) -> None:
+    one = recording(tmp_path, max_s=3.0)
+    for at_s in (0.0, 2.9):
+        one.event("1-0", end(ORIGIN_S + at_s, "Go."))
+        assert not one.full
+    one.event("2-0", end(ORIGIN_S + 3.0, "Go."))
+    assert one.full
+    one.close({}, 0)
+
+
 def test_words_before_the_video_are_kept_out(tmp_path: Path) -> None:
     one = recording(tmp_path)
     one.event("1-0", end(ORIGIN_S - 50.0, "Long ago."))

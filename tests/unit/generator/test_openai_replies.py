@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable
+import socket
+import struct
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -31,7 +34,7 @@ def settings(url: str, **changes: Any) -> GeneratorSettings:
     return GeneratorSettings(**{"backend": "openai", "base_url": url, "model": "m", **changes})
 
 
-def lines(*deltas: dict[str, Any], usage: dict[str, int] | None = None) -> list[str]:
+def lines(*deltas: dict[str, Any], usage: Mapping[str, float] | None = None) -> list[str]:
     events: list[dict[str, Any]] = [{"choices": [{"delta": delta}]} for delta in deltas]
     if usage:
         events.append({"choices": [], "usage": usage})
@@ -85,6 +88,18 @@ async def test_reasoning_without_answer_fails(
     http_server.lines = lines({"reasoning_content": "Hm"}, usage={"prompt_tokens": 9, "completion_tokens": 128})
     with pytest.raises(GenerationError, match="reasoned for 128 tokens"):
         await replies(http_server.url, request_for(), chunks)
+
+
+async def test_blank_text_is_no_answer(request_for: MakeRequest, chunks: list[ChunkInput], http_server: Any) -> None:
+    http_server.lines = lines({"reasoning_content": "Hm"}, {"content": "\n\n"})
+    with pytest.raises(GenerationError, match="reasoned for 2 tokens"):
+        await replies(http_server.url, request_for(), chunks)
+
+
+async def test_counts_may_be_whole_floats(request_for: MakeRequest, chunks: list[ChunkInput], http_server: Any) -> None:
+    http_server.lines = lines({"content": "Yes."}, usage={"prompt_tokens": 900.0, "completion_tokens": 41.0})
+    last = (await replies(http_server.url, request_for(), chunks))[-1]
+    assert (last.n_input_tokens, last.n_reply_tokens, last.guessed) == (900, 41, False)
 
 
 async def test_missing_usage_is_said_once(
@@ -146,6 +161,34 @@ async def test_error_before_first_piece_is_retried(
     http_server.first = [(200, {}, 'data: {"error": {"code": 503, "message": "no slot"}}\n\n'), (200, {}, "")]
     http_server.lines = lines({"content": "Knees out."})
     assert text_of(await replies(http_server.url, request_for(), chunks)) == "Knees out."
+
+
+async def test_reset_connection_is_retried(
+    request_for: MakeRequest, chunks: list[ChunkInput], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that restarts, or a balancer that drops an old connection, sends a reset instead of an end."""
+    monkeypatch.setattr(server_retries, "BASE_S", 0.001)
+    resets = [0, len(b"HTTP/1.1 200 OK\r\n\r\n")]
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        if resets:
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n"[: resets.pop()])
+            await writer.drain()
+            lingers = struct.pack("ii", 1, 0)  # closing discards, and tells the peer so
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, lingers)
+            writer.transport.abort()
+            return
+        body = "\n\n".join(lines({"content": "Knees out."})) + "\n\n"
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + body.encode())
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    async with server:
+        deltas = await replies(f"http://{host}:{port}/v1", request_for(), chunks)
+    assert text_of(deltas) == "Knees out."
+    assert [delta.handled for delta in deltas if delta.handled] == ["server_busy"] * 2
 
 
 async def test_nothing_is_retried_after_a_word(

@@ -21,6 +21,7 @@ MakeRequest = Callable[..., Request]
 REPLIES = {
     "think": "<think>Hm, the knees?</think>\n\nPush your knees out.",
     "upper case": "<THINK>Hm</THINK> Push your knees out.",
+    "line break in a tag": "<think\n>Hm</think >Push your knees out.",
     "thinking": "<thinking>\nHm\n</thinking>Push your knees out.",
     "empty": "<think>\n\n</think>\n\nPush your knees out.",
     "twice": "<think>a</think>Push your <thought>b</thought>knees out.",
@@ -57,6 +58,27 @@ def test_only_the_answer_is_spoken(reply: str) -> None:
     for size in (len(reply), 1, 3, 7):
         pieces = [reply[at : at + size] for at in range(0, len(reply), size)]
         assert spoken(pieces).strip() == "Push your knees out.", size
+
+
+VOIDED = ("begun by the template", "nested")
+"""Only a closing tag tells that what was spoken is reasoning."""
+
+
+@pytest.mark.parametrize("name", [name for name in REPLIES if name not in VOIDED])
+def test_no_cut_takes_words_back(name: str) -> None:
+    for at in range(1, len(REPLIES[name])):
+        one = ReasoningFilter()
+        assert not any(one.push(piece).voids for piece in (REPLIES[name][:at], REPLIES[name][at:])), at
+
+
+def test_unclosed_channel_is_silent() -> None:
+    assert spoken(["<|channel>", "thought", "\nHm, the knees"], truncated=True) == ""
+
+
+def test_nested_tags_teach_nothing() -> None:
+    one = ReasoningFilter()
+    one.push(REPLIES["nested"])
+    assert not one.began_inside
 
 
 @given(st.sampled_from(sorted(REPLIES.values())), st.lists(st.integers(0, 160), max_size=12))

@@ -40,6 +40,7 @@ const PATHS = {
   link: "M10 14a4 4 0 005.7 0l3.3-3.3a4 4 0 00-5.7-5.7L12 6.3M14 10a4 4 0 00-5.7 0L5 13.3a4 4 0 005.7 5.7L12 17.7",
   pattern: "M4 4h16v16H4zM4 12h16M12 4v16",
   pencil: "M4 20l1-4L16 5l3 3L8 19zM14 7l3 3",
+  close: "M6 6l12 12M18 6L6 18",
   full: "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5",
 };
 
