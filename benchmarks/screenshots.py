@@ -73,6 +73,7 @@ async def of_the_demo(shots: Screenshots, opened: Browser, running: Demo) -> Non
             await page.locator("#dialog img:not([hidden])").wait_for()
             await shots.take(watched, f"moment-{scheme}")
             await page.keyboard.press("Escape")
+            await page.get_by_text("Settings", exact=True).click()
             await page.get_by_text("More settings").click()
             await page.locator(".panel-settings").evaluate("(e) => e.scrollTo(0, 360)")
             await shots.take(watched, f"settings-{scheme}")

@@ -27,6 +27,9 @@ FAR_START_S: Final = 60.0
 _NEAR: Final = 1.5
 """The stated length is the true one if it lies within so many durations of the last frame."""
 
+_BEGINS: Final = 0.1
+"""A stated length within so many intervals of the last frame's time leaves it no time to be shown."""
+
 _STORES_DURATIONS: Final = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})
 MATROSKA: Final = "matroska,webm"
 _AVI: Final = "avi"
@@ -84,7 +87,9 @@ class VideoInfo:
             interval_s: usual time between two frames.
         """
         lasts_s = said_s or interval_s
-        if self.stated_s is not None and 0 < self.stated_s - last_s <= _NEAR * max(lasts_s, interval_s):
+        # Some writers state when the last frame begins.
+        least_s = 0.0 if said_s else _BEGINS * interval_s
+        if self.stated_s is not None and least_s < self.stated_s - last_s <= _NEAR * max(lasts_s, interval_s):
             return self.stated_s
         return last_s + lasts_s
 

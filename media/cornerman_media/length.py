@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import dropwhile
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +28,7 @@ class VideoLength:
     """Result of a pass over the packets.
 
     Args:
-        frames: packets with a frame in them.
+        frames: packets with a frame that can be shown.
         length_s: from the start of the first frame to the end of the last, seconds.
     """
 
@@ -40,6 +41,7 @@ class _Stamp:
     decode_s: float | None
     show_s: float | None
     duration_s: float
+    is_key: bool
 
 
 def length_s(source: MediaSource) -> float | None:
@@ -72,7 +74,7 @@ def measure(path: Path) -> VideoLength:
                 if other is not stream:
                     other.discard = av.stream.Discard.all
         by_dts = info.container in DECODING_TIMES and stream.codec_context.has_b_frames > 0
-        return _added(list(_stamps(container, stream, by_dts, info.stores_durations)), info)
+        return _added(_decodable(list(_stamps(container, stream, by_dts, info.stores_durations))), info)
 
 
 def _stated_s(source: MediaSource) -> float | None:
@@ -107,7 +109,19 @@ def _stamps(
             None if dts is None else dts * seconds,
             None if pts is None else pts * seconds,
             (packet.duration or 0) * seconds if durations else 0.0,
+            packet.is_keyframe,
         )
+
+
+def _decodable(stamps: list[_Stamp]) -> list[_Stamp]:
+    """Those that give a picture: what was cut from a longer stream shows nothing before its first key frame."""
+    first = next((at for at, stamp in enumerate(stamps) if stamp.is_key), 0)
+    if first == 0:
+        return stamps
+    key, rest = stamps[first], stamps[first + 1 :]
+    # Pictures that follow it in the file and are shown before it refer to what is missing.
+    late = dropwhile(lambda one: _is_before(one.show_s, key.show_s), rest)
+    return [key, *late]
 
 
 def _added(stamps: list[_Stamp], info: VideoInfo) -> VideoLength:
@@ -119,6 +133,10 @@ def _added(stamps: list[_Stamp], info: VideoInfo) -> VideoLength:
     if not stamps:
         return VideoLength(0, 0.0)
     return VideoLength(len(stamps), info.end_s(times.last_s, last_duration_s, times.interval_s))
+
+
+def _is_before(one_s: float | None, other_s: float | None) -> bool:
+    return one_s is not None and other_s is not None and one_s < other_s
 
 
 def _in_order(stamps: list[_Stamp]) -> Iterator[_Stamp]:

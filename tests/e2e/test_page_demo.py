@@ -13,6 +13,7 @@ import pytest
 
 from tests.e2e.browser import FAKE_CAMERA, Watched, browser, page_of
 from tests.e2e.demo_process import ANSWER_S, FAKES, Demo, demo
+from tests.e2e.page.harness import open_settings
 from tests.integration.gateway_harness import draw
 
 
@@ -63,6 +64,7 @@ async def test_demo_shows_video_and_feedback(running: Demo, watched: Watched) ->
     said = await asyncio.to_thread(running.texts)
     assert shown == said[: len(shown)]
     assert await page.evaluate("cornerman.picture.canvas.toDataURL('image/jpeg', 0.3)") != first
+    await page.get_by_role("button", name="Stats").click()
     await page.locator('.tile[data-tile="frames"] .value').get_by_text(re.compile(r"^[1-9][\d.]* /s$")).wait_for()
     await watched.check()
 
@@ -70,6 +72,7 @@ async def test_demo_shows_video_and_feedback(running: Demo, watched: Watched) ->
 async def test_changed_prompt_changes_feedback(running: Demo, watched: Watched) -> None:
     page = watched.page
     await page.goto(f"{running.url}/#/s/demo")
+    await open_settings(page)
     await page.get_by_label("What to look for, in words").fill("Only count the repetitions.")
     await page.get_by_label("Who decides").focus()
     await page.get_by_text("Applied at").wait_for()
@@ -122,6 +125,7 @@ async def test_browser_camera_is_watched(running: Demo, watched: Watched) -> Non
     await page.wait_for_function("() => window.cornerman?.picture.drawn > 20")
     await until_said(watched, 1)
     source = page.url.rpartition("/")[2]
+    await open_settings(page)
     await page.get_by_text("More settings").click()
     await until(running, f"/api/sources/{source}", lambda it: it["counters"].get("captured", 0) > 20)
     await until(running, f"/api/sources/{source}", lambda it: it["counters"].get("published", 0) >= 1)
@@ -149,6 +153,7 @@ async def test_broken_video_can_be_removed(running: Demo, watched: Watched) -> N
         async with page.expect_response(lambda answer: answer.url.endswith(f"/api/sources/{source}")):
             pass
     assert await page.locator(".stage .badge[data-state=failed]").count() == 1
+    await open_settings(page)
     await page.get_by_text("More settings").click()
     await page.get_by_role("button", name="Remove this source").click()
     await page.get_by_role("button", name="Remove", exact=True).click()

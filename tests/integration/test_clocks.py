@@ -25,7 +25,7 @@ from cornerman_encoder.service import EncoderWorker
 from cornerman_generator.echo import EchoGenerator
 from cornerman_generator.service import answer_loop
 from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.messages import DecisionEvent, EndEvent, Times
+from cornerman_shared.bus.messages import STAGE_NAMES, DecisionEvent, EndEvent, Times
 from cornerman_shared.bus.registry import add_source
 from cornerman_shared.bus.streams import worker_key
 from cornerman_shared.bus.workers import list_workers, live_names, publish_status
@@ -88,7 +88,7 @@ def live_source() -> SourceSpec:
 
 
 def negative(times: Times) -> bool:
-    reached = [at_s for at_s in astuple(times) if at_s]
+    reached = [at_s for name in STAGE_NAMES if (at_s := getattr(times, f"{name}_at_s"))]
     return any(after < before for before, after in pairwise(reached))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from cornerman_shared.bus.messages import (
 from cornerman_shared.bus.registry import remove_source, update_source
 from cornerman_shared.bus.replies import start_attempt
 from cornerman_shared.clock import SystemClock
+from tests.conftest import Server, fast_settings
 from tests.integration.decider_harness import (
     credit_is_back,
     decided,
@@ -32,7 +34,7 @@ from tests.integration.decider_harness import (
     send,
 )
 from tests.integration.service_harness import SOURCE, counters, events
-from tests.integration.waiting import until
+from tests.integration.waiting import PATIENCE_S, until
 
 
 async def test_shuffled_chunks_are_decided_in_order(bus: Bus) -> None:
@@ -303,3 +305,26 @@ async def test_removed_source_cancels_requests(bus: Bus) -> None:
     assert await decided(bus) == [0]
     assert not await bus.redis.exists(keys.decider_state(SOURCE))
     assert not [key async for key in bus.redis.scan_iter(match="*blob*")]
+
+
+async def test_change_is_read_by_its_shard_alone(server: Server, tmp_path: Path) -> None:
+    settings = fast_settings(server.url, tmp_path)
+    settings = settings.model_copy(update={"redis": settings.redis.model_copy(update={"shards": 8})})
+    async with Bus.connect(settings) as bus:
+        await bus.ready(PATIENCE_S)
+        spec = await register(bus)
+        async with decider(bus):
+            await until(lambda: _all_held(bus))
+            await bus.redis.config_resetstat()
+            await update_source(bus, spec.source_id, {"speak": {"min_interval_s": 9.0}})
+            await until(lambda: _calls(bus, "get", 200))
+            # Two for the change, and one for each look for ended runs; eight times eight times two if each read all.
+            assert not await _calls(bus, "hgetall", 60)
+
+
+async def _all_held(bus: Bus) -> bool:
+    return all([await bus.redis.exists(keys.lease("decider")) for keys in bus.all_keys()])
+
+
+async def _calls(bus: Bus, command: str, at_least: int) -> bool:
+    return (await bus.redis.info("commandstats")).get(f"cmdstat_{command}", {"calls": 0})["calls"] >= at_least

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cornerman_shared.bus.codec import pack_map, unpack_event
+from cornerman_shared.bus.commit import retry_forever
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import EndEvent
 from cornerman_shared.bus.registry import (
@@ -23,7 +25,7 @@ from cornerman_shared.bus.registry import (
 from cornerman_shared.bus.streams import FIELD
 from cornerman_shared.errors import ConfigError, RetryableError
 from cornerman_shared.settings.source import SourceSpec
-from tests.conftest import Server
+from tests.conftest import Server, fast_settings
 
 CAM = SourceSpec(source_id="cam", url="test://bars")
 
@@ -167,15 +169,36 @@ async def test_watcher_reloads_only_after_changes(bus: Bus) -> None:
 
 
 async def test_watcher_survives_a_server_restart(own_bus: Bus, own_server: Server) -> None:
-    watch = RegistryWatcher(own_bus).changes()
-    assert await anext(watch) == {}
+    watch = RegistryWatcher(own_bus)
+    assert await watch.refresh()
     await add_source(own_bus, CAM)
-    assert await asyncio.wait_for(anext(watch), 60) == {"cam": CAM}
-    waiting = asyncio.ensure_future(anext(watch))
     own_server.kill()
+    waiting = asyncio.ensure_future(retry_forever(watch.refresh))
     await asyncio.sleep(0.3)
     assert not waiting.done()
     own_server.start()
-    await own_bus.ready(60)
+    assert await asyncio.wait_for(waiting, 60)
     await update_source(own_bus, "cam", {"paused": True})
-    assert (await asyncio.wait_for(waiting, 60))["cam"].paused
+    assert await retry_forever(watch.refresh)
+    assert watch.specs["cam"].paused
+
+
+async def test_watcher_of_a_shard_reads_it_alone(server: Server, tmp_path: Path) -> None:
+    settings = fast_settings(server.url, tmp_path)
+    settings = settings.model_copy(update={"redis": settings.redis.model_copy(update={"shards": 8})})
+    async with Bus.connect(settings) as bus:
+        await bus.ready(60)
+        keys = bus.keys("cam")
+        other = next(name for name in map(str, range(100)) if bus.keys(name).shard != keys.shard)
+        await add_source(bus, CAM)
+        await add_source(bus, CAM.model_copy(update={"source_id": other}))
+        watch = RegistryWatcher(bus, [keys])
+        assert await watch.refresh()
+        assert list(watch.specs) == ["cam"]
+        await bus.redis.config_resetstat()
+        assert not await watch.refresh()
+        assert (await bus.redis.info("commandstats"))["cmdstat_get"]["calls"] == 1
+        await update_source(bus, other, {"paused": True})
+        assert not await watch.refresh()
+        await update_source(bus, "cam", {"paused": True})
+        assert await watch.refresh()

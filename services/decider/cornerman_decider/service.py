@@ -95,7 +95,7 @@ class Shard:
         self._lease = lease
         self._strategies = strategies
         self._hops = DeciderHops(keys, context.settings.bus)
-        self._registry = RegistryWatcher(context.bus)
+        self._registry = RegistryWatcher(context.bus, [keys])
         self._workers: dict[str, tuple[SourceWorker, asyncio.Task[None]]] = {}
         self._buried: dict[str, list[Features]] = {}  # buried before their source had a worker
 

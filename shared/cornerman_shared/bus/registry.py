@@ -6,15 +6,13 @@ another incarnation, in the same script that ends its run and its open requests.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import redis.exceptions
 from pydantic import BaseModel, ValidationError
 
-from cornerman_shared.aio import retry
 from cornerman_shared.bus.address_keys import NO_KEYS
 from cornerman_shared.bus.codec import pack, pack_map, unpack_map
 from cornerman_shared.bus.messages import StateEvent
@@ -73,11 +71,11 @@ class RegistryContent:
     unread: set[int] = field(default_factory=set)
 
 
-async def read_registry(bus: Bus) -> RegistryContent:
-    """Reads the registry of all shards; the sources are in the order of their ids."""
+async def read_registry(bus: Bus, shards: Iterable[Keys] | None = None) -> RegistryContent:
+    """Reads the registry of these shards (None = all); the sources are in the order of their ids."""
     found: dict[str, SourceSpec] = {}
     content = RegistryContent()
-    for keys in bus.all_keys():
+    for keys in bus.all_keys() if shards is None else shards:
         content.unread.add(keys.shard)
         rows, numbers = {}, {}
         async with (
@@ -285,13 +283,18 @@ def _known(stored: Mapping[str, Any], section: type[BaseModel]) -> dict[str, Any
 class RegistryWatcher:
     """Cached copy of the registry, refreshed by polling one counter per shard.
 
+    Args:
+        bus: an open bus.
+        shards: to watch; None = all.
+
     Attributes:
         specs: settings by source id.
         incarnations, unreadable: as in `RegistryContent`.
     """
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, shards: Sequence[Keys] | None = None) -> None:
         self._bus = bus
+        self._shards = tuple(bus.all_keys() if shards is None else shards)
         self._revisions: list[bytes | None] | None = None
         self._was_read = False
         self.specs: dict[str, SourceSpec] = {}
@@ -305,12 +308,12 @@ class RegistryWatcher:
             RetryableError: no answer.
         """
         known, self._revisions = self._revisions, None  # after a failure the server may be another: read it again
-        revisions = [await self._revision(keys) for keys in self._bus.all_keys()]
+        revisions = [await self._revision(keys) for keys in self._shards]
         if revisions == known:
             self._revisions = known
             return False
         # Sources are read after the counters: a change in between is read again at the next poll.
-        content = await read_registry(self._bus)
+        content = await read_registry(self._bus, self._shards)
         self._keep(content)
         before = (self.specs, self.incarnations, self.unreadable)
         self.specs, self.incarnations, self.unreadable = content.specs, content.incarnations, content.unreadable
@@ -331,13 +334,6 @@ class RegistryWatcher:
         content.specs.update({name: spec for name, spec in self.specs.items() if name in unread})
         content.incarnations.update({name: n for name, n in self.incarnations.items() if name in unread})
         content.unreadable.update({name: cause for name, cause in self.unreadable.items() if name in unread})
-
-    async def changes(self) -> AsyncIterator[dict[str, SourceSpec]]:
-        """Yields the sources, and yields them again after each change. Retries while the server is unreachable."""
-        while True:
-            if await retry(self.refresh, report=lambda error: log.warning("registry_interrupted", error=str(error))):
-                yield self.specs
-            await asyncio.sleep(self._bus.settings.bus.sources_poll_s)
 
 
 def _keys(bus: Bus, source_id: str) -> list[str]:

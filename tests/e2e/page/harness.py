@@ -86,6 +86,11 @@ async def visit(page: Page, url: str, view: str) -> None:
     await page.evaluate("document.fonts.ready.then(() => 0)")
 
 
+async def open_settings(page: Page) -> None:
+    """Unfolds the settings of the source's view."""
+    await page.locator(".panel-settings:not([open]) > summary").click()
+
+
 def end_of(
     actor: Actor,
     request_id: str,

@@ -7,7 +7,17 @@ import pytest
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.settings.tree import Settings
 from tests.e2e.browser import DESKTOP, PHONE, page_of
-from tests.e2e.page.harness import READY, give_feedback, open_page, quick, silent, until_said, violations, visit
+from tests.e2e.page.harness import (
+    READY,
+    give_feedback,
+    open_page,
+    open_settings,
+    quick,
+    silent,
+    until_said,
+    violations,
+    visit,
+)
 from tests.integration.gateway_harness import LINES, gateway
 from tests.integration.test_gateway_api import with_web
 
@@ -15,7 +25,8 @@ TOKEN = "a-token-of-some-length"
 
 SMALLEST = {"width": 360, "height": 640}
 SIZES = (DESKTOP, {"width": 1280, "height": 720}, {"width": 1920, "height": 1080}, {"width": 3840, "height": 2160})
-CUT = """() => [...document.querySelectorAll("h1, h2, h3, .value, .keys span, .badge, button, .button, .tab, .chip")]
+CUT = """() => [...document.querySelectorAll(
+    "h1:not(.hidden), h2, h3, .value, .keys span, .badge, button, .button, .tab, .chip")]
   .filter((e) => e.offsetParent && !e.closest(".tabs") && getComputedStyle(e).display !== "inline")
   .filter((e) => e.scrollWidth > e.clientWidth + 1)
   .map((e) => `${e.tagName} ${e.className} ${e.textContent}`)"""
@@ -51,6 +62,7 @@ async def test_dialogs_have_no_serious_violation(settings: Settings, bus: Bus, s
             await actor.state("failed", "rtsp://***@cam: 401 Unauthorized; check user and password")
             await page.goto(f"{url}/#/s/demo")
             await page.get_by_text("This source cannot be watched").wait_for()
+            await open_settings(page)
             await page.get_by_text("More settings").click()
             assert await violations(page) == []
             await page.get_by_role("button", name="Remove this source").click()
@@ -118,6 +130,7 @@ async def test_keys_reach_every_control(settings: Settings, bus: Bus) -> None:
         page = watched.page
         await page.goto(f"{url}/#/s/demo")
         await page.locator(".badge[data-state=playing]").first.wait_for()
+        await open_settings(page)
         await page.get_by_label("Prompt profile").wait_for()
         await give_feedback(actor)
         await until_said(watched, 1)

@@ -8,7 +8,7 @@ from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import EndStatus, RequestKind, Times
 from cornerman_shared.settings.tree import Settings
 from tests.e2e.browser import browser, page_of
-from tests.e2e.page.harness import end_of, open_page, quick
+from tests.e2e.page.harness import end_of, open_page, open_settings, quick
 from tests.integration.gateway_harness import gateway
 from tests.integration.test_gateway_api import with_web
 
@@ -19,6 +19,7 @@ async def test_settings_apply_or_are_refused(settings: Settings, bus: Bus) -> No
     async with open_page(settings, bus, quick(bus)) as (url, _, watched):
         page = watched.page
         await page.goto(f"{url}/#/s/demo")
+        await open_settings(page)
         await page.get_by_label("Prompt profile").select_option("nature")
         await page.get_by_text("Applied at").wait_for()
         spec = await get_source(bus, "demo")
@@ -89,6 +90,7 @@ async def test_profiles_and_strategies_show_settings(settings: Settings, bus: Bu
     async with open_page(settings, bus, quick(bus, say_every=10_000)) as (url, _, watched):
         page = watched.page
         await page.goto(f"{url}/#/s/demo")
+        await open_settings(page)
         profile = page.get_by_label("Prompt profile")
         await profile.wait_for()
         names = await profile.locator("option").all_inner_texts()
@@ -115,6 +117,7 @@ async def test_own_profile_is_written_on_the_page(settings: Settings, bus: Bus) 
     async with open_page(settings, bus, quick(bus, say_every=10_000)) as (url, _, watched):
         page = watched.page
         await page.goto(f"{url}/#/s/demo")
+        await open_settings(page)
         profile, dialog = page.get_by_label("Prompt profile"), page.get_by_role("dialog")
         await profile.select_option("nature")
         await page.get_by_text("Revision 1.").wait_for()

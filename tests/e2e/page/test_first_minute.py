@@ -8,7 +8,7 @@ from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.registry import get_source
 from cornerman_shared.settings.tree import Settings
 from tests.e2e.browser import FAKE_CAMERA
-from tests.e2e.page.harness import PATIENCE_S, open_page, until
+from tests.e2e.page.harness import PATIENCE_S, give_feedback, open_page, silent, until
 
 
 async def test_first_visit_adds_a_camera(settings: Settings, bus: Bus) -> None:
@@ -113,4 +113,57 @@ async def test_upload_takes_videos_only(settings: Settings, bus: Bus) -> None:
             while (spec := await get_source(bus, "my-clip")) is None:
                 await asyncio.sleep(0.05)
         assert spec.watch.loop and spec.url.endswith(".mp4")
+        await watched.check()
+
+
+DEMO = "/srv/cornerman/assets/demo.mp4"
+
+
+async def test_demo_explains_itself(settings: Settings, bus: Bus) -> None:
+    async with open_page(settings, bus, silent(bus, url=DEMO), flags=FAKE_CAMERA) as (url, _, watched):
+        page = watched.page
+        await page.goto(url)  # one source: no wall between
+        line = page.get_by_role("complementary", name="About the demo")
+        assert "drawn figure" in await line.inner_text()
+        assert await page.get_by_role("heading", level=1).all_text_contents() == ["demo"]
+        await line.get_by_role("link", name="Try your camera").click()
+        await page.get_by_role("button", name="Start watching").wait_for()
+        await page.go_back()
+        await line.get_by_role("button", name="Close this line").click()
+        await page.reload()
+        await page.locator(".badge[data-state=playing]").first.wait_for()
+        assert await line.count() == 0
+        await watched.check()
+
+
+async def test_numbers_wait_behind_stats(settings: Settings, bus: Bus) -> None:
+    actor = silent(bus)
+    async with open_page(settings, bus, actor) as (url, _, watched):
+        page = watched.page
+        await page.goto(url)
+        await page.wait_for_function("() => window.cornerman?.picture.drawn > 0")
+        await give_feedback(actor)
+        await page.locator(".word[data-done=true]").wait_for()
+        hidden = (".badge.extra", ".panel-figures", ".word .stat", ".panel-settings .field")
+        for selector in hidden:
+            assert await page.locator(selector).first.is_hidden(), selector
+        await page.get_by_role("button", name="Stats").click()
+        for selector in hidden[:3]:
+            await page.locator(selector).first.wait_for()
+        await watched.check()
+
+
+async def test_caption_leaves_with_its_moment(settings: Settings, bus: Bus) -> None:
+    actor = silent(bus)
+    async with open_page(settings, bus, actor) as (url, _, watched):
+        page = watched.page
+        await page.goto(url)
+        await page.wait_for_function("() => window.cornerman?.picture.drawn > 0")
+        await give_feedback(actor)
+        await page.locator(".caption:not([hidden])").wait_for()
+        await page.locator(".caption").wait_for(state="hidden")  # by itself, once it can have been read
+        await give_feedback(actor)
+        await page.locator(".caption:not([hidden])").wait_for()
+        await page.get_by_role("button", name="Pause").click()
+        await page.locator(".caption").wait_for(state="hidden")
         await watched.check()

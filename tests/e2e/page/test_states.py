@@ -34,6 +34,10 @@ async def test_undecodable_video_has_a_remedy(settings: Settings, bus: Bus) -> N
         await watched.page.get_by_text("This source cannot be watched").wait_for()
         note = await watched.page.locator(".stage-note").inner_text()
         assert "has no decoder" in note and "ffmpeg -i" in note
+        assert await watched.page.get_by_role("button", name="Pause").count() == 0
+        assert await watched.page.get_by_label("Ask about what is on screen").is_hidden()
+        await watched.page.get_by_role("button", name="Remove it").click()
+        await watched.page.get_by_role("heading", name="Remove “demo”?").wait_for()
         await watched.check()
 
 

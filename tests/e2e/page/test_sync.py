@@ -57,5 +57,7 @@ async def test_no_feedback_precedes_its_picture(settings: Settings, bus: Bus) ->
         early = [each for each in samples if each["error_ms"] > SLACK_MS and each["held_ms"] < HELD_MS]
         assert early == []
         assert any(each["held_ms"] > 0 for each in samples)
+        assert await watched.page.locator(".badge.sync").count() == 0
+        await watched.page.get_by_role("button", name="Stats").click()
         await watched.page.locator(".badge.sync").get_by_text("sync").wait_for()
         await watched.check()

@@ -10,7 +10,18 @@ from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import DecisionEvent, DeltaEvent, ErrorEvent, Event, StartEvent, StateEvent, Times
 from cornerman_shared.settings.tree import Settings
 from tests.e2e.browser import PHONE, page_of
-from tests.e2e.page.harness import XSS, end_of, give_feedback, open_page, quick, silent, texts, until, until_said
+from tests.e2e.page.harness import (
+    XSS,
+    end_of,
+    give_feedback,
+    open_page,
+    open_settings,
+    quick,
+    silent,
+    texts,
+    until,
+    until_said,
+)
 
 
 async def test_page_equals_the_stream(settings: Settings, bus: Bus) -> None:
@@ -114,6 +125,7 @@ async def test_text_never_becomes_markup(settings: Settings, bus: Bus) -> None:
             await bus.emit(event)
         await actor.state("stalled", XSS)
         await page.locator(".word.correction", has_text="onerror").wait_for()
+        await open_settings(page)
         await page.get_by_label("What to look for, in words").fill(XSS)
         await page.get_by_label("Who decides").focus()
         await page.get_by_text("Revision 1").wait_for()

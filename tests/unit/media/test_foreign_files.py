@@ -203,6 +203,28 @@ def test_transport_stream_starting_anywhere(tmp_path: Path, start_s: float) -> N
     assert found.start_s == 0.0 and found.end_s == pytest.approx(1.0, abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("codec", "suffix"),
+    [("libx264", "ts"), ("libx264", "h264"), ("libx265", "ts"), ("mpeg2video", "ts")],
+)
+def test_part_of_a_longer_stream(tmp_path: Path, codec: str, suffix: str) -> None:
+    """What lies before its first key frame shows nothing, but was counted into its length."""
+    options = {"bf": "2", "g": "20", "x264-params": "b-adapt=0", "x265-params": "log-level=0:bframes=2:keyint=20"}
+    tick = Fraction(1, 30) if codec == "mpeg2video" else Fraction(1, 90_000)
+    data = write(tmp_path / f"whole.{suffix}", Film(steady(90), codec=codec, tick=tick, codec_options=options))
+    path = tmp_path / f"part.{suffix}"
+    path.write_bytes(data.read_bytes()[data.stat().st_size // 3 // 188 * 188 :])
+    found = read_and_measure(path)
+    assert 20 <= len(found.numbers) < 80
+    assert found.numbers == list(range(90 - len(found.numbers), 90))
+
+
+def test_stated_length_ends_at_the_last_frame(tmp_path: Path) -> None:
+    """NUT and some browsers state when the last frame begins, and it was given no time to be shown."""
+    path = write(tmp_path / "a.nut", Film(STEADY, codec="ffv1", tick=Fraction(1, 30), pixel_format="bgr0"))
+    assert read_and_measure(path).end_s == pytest.approx(1.0)
+
+
 def test_matroska_without_sizes_or_durations(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mkv", Film(steady(FRAMES), codec_options=B_FRAMES, muxer_options={"live": "1"}))
     found = read_and_measure(path)

@@ -20,7 +20,8 @@ const STEPS = [
 ];
 
 export class AddView {
-  constructor(page, first) {
+  /** @param {string} wanted `camera` opens the camera at once */
+  constructor(page, first, wanted = "") {
     this.page = page;
     this.taken = new Set();
     this.chosen = "coach";
@@ -71,6 +72,7 @@ export class AddView {
       this.taken = new Set(sources.map((source) => source.source_id));
     });
     this.load();
+    if (wanted === "camera") this.useCamera.click();
   }
 
   async load() {
@@ -174,6 +176,7 @@ export class AddView {
     });
     const which = h("select", { hidden: true, "aria-label": "Camera", onchange: () => look(which.value) });
     const go = h("button", { type: "button", class: "primary" }, icon("camera"), "Use this camera");
+    this.useCamera = go;
     const card = this.card(
       "camera",
       "This camera",

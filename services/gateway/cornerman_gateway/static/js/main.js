@@ -6,6 +6,7 @@ import { camera } from "./camera.js";
 import { fill, h, icon } from "./dom.js";
 import { HealthView } from "./health.js";
 import { SourceView } from "./source.js";
+import { failedFirst, stateOf } from "./state_text.js";
 import { Voice } from "./voice.js";
 import { WallView } from "./wall.js";
 
@@ -86,7 +87,7 @@ export class Page {
     const short = `${ROLES.length - missing.length}/${ROLES.length}`;
     const long =
       {
-        0: `${status.workers.length} workers`,
+        0: "Health",
         1: `no ${missing[0]}`,
         [ROLES.length]: "no workers",
       }[missing.length] ?? `${short} kinds of worker`;
@@ -120,8 +121,11 @@ export class Page {
   }
 
   route(anew = false) {
-    const [, kind, rest] = location.hash.match(/^#\/(\w*)\/?(.*)$/) ?? [null, "", ""];
     if (!this.sources) return;
+    // Whoever opens the page of a single source sees it; the wall is one step away.
+    if (!location.hash && this.sources.length === 1)
+      history.replaceState(null, "", `#/s/${encodeURIComponent(this.sources[0].source_id)}`);
+    const [, kind, rest] = location.hash.match(/^#\/(\w*)\/?(.*)$/) ?? [null, "", ""];
     const name = kind === "s" ? `s/${decodeURIComponent(rest)}` : kind || (this.sources.length ? "wall" : "first");
     if (name === this.viewName && !anew) return;
     this.view?.close();
@@ -129,7 +133,7 @@ export class Page {
     const made = {
       wall: () => new WallView(this),
       first: () => new AddView(this, true),
-      add: () => new AddView(this, false),
+      add: () => new AddView(this, false, rest),
       health: () => new HealthView(this),
     };
     this.view = name.startsWith("s/") ? new SourceView(this, name.slice(2)) : (made[name] ?? made.wall)();
@@ -143,32 +147,35 @@ export class Page {
   tabs() {
     const tab = (href, name, ...content) =>
       h("a", { class: "tab", href, "aria-current": this.viewName === name ? "page" : null }, content);
-    const key = JSON.stringify([this.viewName, this.sources.map((s) => [s.source_id, s.run?.state, s.paused])]);
+    const sources = failedFirst(this.sources);
+    const key = JSON.stringify([this.viewName, sources.map((s) => [s.source_id, stateOf(s)])]);
     if (key === this.tabKey) return;
     this.tabKey = key;
-    fill(
-      by("tabs"),
-      this.sources.length ? tab("#/", "wall", icon("wall"), "Wall") : null,
-      this.sources.map((source) =>
+    const list = h(
+      "div",
+      { class: "tab-list" },
+      sources.length ? tab("#/", "wall", icon("wall"), "Wall") : null,
+      sources.map((source) =>
         tab(
           `#/s/${encodeURIComponent(source.source_id)}`,
           `s/${source.source_id}`,
-          h("i", { class: "dot", "data-state": source.paused ? "paused" : (source.run?.state ?? "waiting") }),
+          h("i", { class: "dot", "data-state": stateOf(source) }),
           source.source_id,
         ),
       ),
-      h(
-        "a",
-        {
-          class: "tab add",
-          href: "#/add",
-          "aria-current": this.viewName === "add" ? "page" : null,
-          "aria-label": "Add source",
-        },
-        icon("plus"),
-        h("span", { class: "wide" }, "Add source"),
-      ),
     );
+    const add = {
+      class: "tab add",
+      href: "#/add",
+      "aria-current": this.viewName === "add" ? "page" : null,
+      "aria-label": "Add source",
+    };
+    fill(by("tabs"), list, h("a", add, icon("plus"), h("span", { class: "wide" }, "Add source")));
+    const here = /** @type {HTMLElement | null} */ (list.querySelector("[aria-current]"));
+    if (here) list.scrollLeft = here.offsetLeft - (list.clientWidth - here.offsetWidth) / 2;
+    const fade = () => list.classList.toggle("more", list.scrollLeft + list.clientWidth < list.scrollWidth - 4);
+    list.addEventListener("scroll", fade);
+    fade();
   }
 
   tools() {

@@ -1,33 +1,25 @@
 // One source: its picture, its words, its timeline, its figures, its settings, and a box for questions.
 
 import { api, ApiError, sourcePath } from "./api.js";
+import { AskBox } from "./ask.js";
+import { Board } from "./board.js";
 import { camera } from "./camera.js";
 import { fill, h, icon } from "./dom.js";
 import { Feed } from "./feed.js";
 import { clock, ms, number } from "./format.js";
+import { introOf } from "./intro.js";
+import { keep, recall } from "./kept.js";
 import { Moments } from "./moment.js";
+import { movementAt } from "./movement.js";
 import { Numbers } from "./numbers.js";
 import { Picture } from "./picture.js";
 import { isWordless, Session } from "./session.js";
 import { Settings } from "./settings.js";
+import { Skeleton } from "./skeleton.js";
+import { isFile, remedy, STATE_TEXT } from "./state_text.js";
 import { Sync } from "./sync.js";
-import { Timeline } from "./timeline.js";
+import { legend, Timeline } from "./timeline.js";
 import { Words } from "./words.js";
-
-const STATE_TEXT = {
-  waiting: ["Waiting to be opened", "A capture process takes it in a moment. If this stays, start one: cornerman up."],
-  opening: ["Opening the source …", ""],
-  stalled: ["The picture has stopped", "It goes on by itself when frames come again."],
-  reconnecting: [
-    "The source is gone; connecting again …",
-    "It goes on by itself when the source is back. Is the camera on, and is its address right?",
-  ],
-  paused: ["Paused", "Nothing is watched and nothing is said until it is resumed."],
-  ended: ["The video has ended", "What was said stays here."],
-  failed: ["This source cannot be watched", "Remove it, and add it again when that is mended."],
-};
-
-const UNHEARD_S = 5; // after its deadline the end of a question may come this late
 
 export class SourceView {
   /** @param {import("./main.js").Page} page */
@@ -38,12 +30,15 @@ export class SourceView {
     this.source = null;
     this.changed_at = 0;
     this.leaving = false;
+    this.stats = recall("stats") === "on";
     this.build();
     this.load();
   }
 
   build() {
     this.canvas = h("canvas", { width: "16", height: "9", role: "img", "aria-label": `Video of ${this.sourceId}` });
+    this.bones = /** @type {HTMLCanvasElement} */ (h("canvas", { class: "bones", "aria-hidden": "true" }));
+    this.board = new Board();
     this.badges = h("div", { class: "stage-top" });
     this.note = h("div", { class: "stage-note", hidden: true });
     this.caption = h("div", { class: "caption", "aria-hidden": "true", hidden: true });
@@ -51,6 +46,8 @@ export class SourceView {
       "section",
       { class: "stage", "aria-label": "Picture" },
       this.canvas,
+      this.bones,
+      this.board.element,
       this.note,
       this.badges,
       this.caption,
@@ -69,13 +66,17 @@ export class SourceView {
       (moment) => this.moments.show(moment),
       () => (this.picture?.live ? this.picture.frame : null),
     );
+    this.timeline.stats = this.stats;
     this.moments = new Moments(this.sourceId, (...content) => this.page.open(...content), this.timeline);
     const settings = h("div");
+    this.ask = new AskBox(this.sourceId, this.session);
     this.settings = new Settings(settings, this.sourceId, this.page, (source) => this.change(source), this.dangerous());
     const figures = h("div", { class: "numbers" });
+    this.intro = h("div");
     this.element = h(
       "div",
-      { class: "source" },
+      { class: `source${this.stats ? " stats" : ""}` },
+      h("h1", { class: "hidden" }, this.sourceId),
       this.stage,
       h(
         "div",
@@ -86,11 +87,15 @@ export class SourceView {
           h("div", { class: "panel-head" }, h("h2", {}, "What it says"), this.downloads()),
           list,
         ),
-        h("section", { class: "panel panel-ask", "aria-label": "Question" }, this.askForm()),
+        this.ask.element,
         h(
-          "section",
-          { class: "panel panel-settings", "aria-label": "Settings", tabindex: "0" },
-          h("h2", {}, "Watching for"),
+          "details",
+          {
+            class: "panel panel-settings",
+            open: recall("settings") === "open",
+            ontoggle: (event) => keep("settings", event.target.open ? "open" : "closed"),
+          },
+          h("summary", {}, h("h2", {}, "Settings")),
           settings,
         ),
       ),
@@ -108,16 +113,17 @@ export class SourceView {
         h(
           "section",
           { class: "panel panel-figures", "aria-label": "Figures", tabindex: "0" },
-          h("h2", {}, "Live figures"),
+          h("h2", {}, "Stats"),
           figures,
         ),
       ),
     );
-    fill(this.page.main, this.element);
+    fill(this.page.main, this.intro, this.element);
     this.picture = new Picture(this.canvas, this.sourceId, {
-      onFrame: () => {
+      onFrame: (frame) => {
         this.sync.tick();
         this.showBadges();
+        this.skeleton?.draw(frame, this.movement);
       },
     });
     this.sync = new Sync(this.picture);
@@ -131,15 +137,34 @@ export class SourceView {
       this.sync.tick();
       this.showBadges();
       this.showState();
+      this.showMovement();
       this.timeline.draw();
     }, 250);
+  }
+
+  /** What the coach sees of the person, up to the picture that is on screen. */
+  showMovement() {
+    const { frame, live } = this.picture;
+    const { decisions, run } = this.session;
+    this.movement = frame && frame.run !== run ? null : movementAt(decisions, frame && live ? frame.pts_s : Infinity);
+    this.board.show(this.state === "failed" ? null : this.movement);
+    this.bonesButton.hidden = !this.movement;
+    const wanted = Boolean(this.movement) && recall("skeleton") !== "off";
+    if (wanted && !this.skeleton) {
+      this.skeleton = new Skeleton(this.bones, this.canvas, this.sourceId);
+      window.cornerman = { ...window.cornerman, skeleton: this.skeleton };
+    } else if (!wanted && this.skeleton) {
+      this.skeleton.close();
+      this.skeleton = null;
+    }
   }
 
   async load() {
     try {
       this.setSource(await api("GET", sourcePath(this.sourceId)));
+      fill(this.intro, introOf(this.source));
       await this.settings.begin(this.source);
-      this.showAbilities(this.settings.models.abilities);
+      this.ask.show(this.settings.models.abilities);
     } catch (error) {
       if (error.status === 404) {
         this.gone();
@@ -190,7 +215,10 @@ export class SourceView {
     });
     session.addEventListener("dropped", (/** @type {CustomEvent} */ { detail }) => words.remove(detail.requestId));
     session.addEventListener("state", () => this.showState());
-    session.addEventListener("run", () => this.showState());
+    session.addEventListener("run", () => {
+      words.clear(); // what was said about the run before is over
+      this.showState();
+    });
     page.voice.hush();
   }
 
@@ -263,6 +291,10 @@ export class SourceView {
     if (this.stateKey === key) return;
     this.stateKey = key;
     this.note.hidden = hidden;
+    const failed = state === "failed";
+    this.pauseButton.hidden = failed;
+    this.ask.hide(failed);
+    if (failed || state === "paused") this.words.clear();
     const button = (text, name, act) =>
       h("button", { class: "primary", type: "button", onclick: act }, icon(name), text);
     fill(
@@ -273,8 +305,16 @@ export class SourceView {
         needsCamera ? "This source waits for a browser's camera" : unseen ? "No picture" : title,
       ),
       h("p", {}, needsCamera ? "Give it this one, or open this page on your phone." : detail),
-      state === "failed" && detail !== more ? h("p", { class: "small" }, remedy(detail), " ", more) : null,
+      failed && detail !== more ? h("p", {}, remedy(detail), " ", more) : null,
+      failed ? h("button", { type: "button", onclick: () => this.remove() }, "Remove it") : null,
       needsCamera ? button("Use this camera", "camera", () => this.useCamera()) : null,
+      state === "ended" && this.movement
+        ? h(
+            "a",
+            { class: "button primary", href: sourcePath(this.sourceId, "/summary.html"), target: "_blank" },
+            "See the summary",
+          )
+        : null,
       state === "paused" ? button("Resume", "play", () => this.pause()) : null,
       loops
         ? button("Play it over and over", "play", () =>
@@ -318,38 +358,36 @@ export class SourceView {
     if (now - (this.badged ?? 0) < 200 || !this.source) return;
     this.badged = now;
     const { frame, live } = this.picture;
-    const { n, last_ms: last, median_ms: middle } = this.sync.summary;
     const fps = this.numbers?.fps;
     const state = h(
       "span",
       { class: "badge", "data-state": this.state },
       h("i"),
       this.state,
-      Number.isFinite(fps) && fps > 0 ? ` · ${number(fps, 0)} FPS` : "",
+      this.stats && fps > 0 ? ` · ${number(fps, 0)} FPS` : "",
     );
+    fill(this.badges, state, this.stats ? this.statBadges(frame && live ? frame : null) : null);
+  }
+
+  /** For those who want to know how it works: who speaks, and how far picture and words are apart. */
+  statBadges(frame) {
+    const { n, last_ms: last, median_ms: middle } = this.sync.summary;
     const model = [...this.session.sayings.values()].findLast?.((s) => s.model)?.model;
-    fill(
-      this.badges,
-      state,
-      h("span", { class: "badge extra", title: "mode · model" }, this.source.mode, model ? ` · ${model}` : ""),
-      frame && live
-        ? h(
-            "span",
-            { class: "badge", title: "how far the picture lags, so that words arrive with it" },
-            `delay ${frame.delay_s.toFixed(2)} s`,
-          )
+    const badge = (kind, title, ...content) => h("span", { class: `badge ${kind}`, title }, content);
+    return [
+      badge("extra", "mode · model", this.source.mode, model ? ` · ${model}` : ""),
+      frame
+        ? badge("", "how far the picture lags, so that words arrive with it", `delay ${frame.delay_s.toFixed(2)} s`)
         : null,
       n
-        ? h(
-            "span",
-            { class: "badge sync", title: `word time - picture time; median of ${n}: ${ms(middle)}` },
+        ? badge(
+            "sync",
+            `word time - picture time; median of ${n}: ${ms(middle)}`,
             `sync ${last > 0 ? "+" : ""}${ms(last)}`,
           )
         : null,
-      frame && live
-        ? h("span", { class: "badge extra", title: "media time of the picture" }, clock(frame.pts_s))
-        : null,
-    );
+      frame ? badge("extra", "media time of the picture", clock(frame.pts_s)) : null,
+    ];
   }
 
   controls() {
@@ -363,7 +401,44 @@ export class SourceView {
       },
       icon("full"),
     );
-    return h("div", { class: "stage-controls" }, this.pauseButton, full);
+    const stats = h(
+      "button",
+      {
+        type: "button",
+        "aria-pressed": String(this.stats),
+        "aria-label": "Stats",
+        title: "Latencies, rates and models",
+        onclick: () => {
+          this.stats = !this.stats;
+          keep("stats", this.stats ? "on" : "off");
+          stats.setAttribute("aria-pressed", String(this.stats));
+          this.element.classList.toggle("stats", this.stats);
+          this.timeline.stats = this.stats;
+          this.badged = 0;
+          this.showBadges();
+          this.redraw();
+        },
+      },
+      icon("health"),
+    );
+    const drawn = () => String(recall("skeleton") !== "off");
+    this.bonesButton = h(
+      "button",
+      {
+        type: "button",
+        hidden: true,
+        "aria-label": "Skeleton",
+        "aria-pressed": drawn(),
+        title: "Show what the coach sees of the body",
+        onclick: () => {
+          keep("skeleton", drawn() === "true" ? "off" : "on");
+          this.bonesButton.setAttribute("aria-pressed", drawn());
+          this.showMovement();
+        },
+      },
+      icon("person"),
+    );
+    return h("div", { class: "stage-controls" }, this.pauseButton, this.bonesButton, stats, full);
   }
 
   async pause() {
@@ -390,6 +465,7 @@ export class SourceView {
     return h(
       "div",
       { class: "row downloads" },
+      h("a", { class: "button", href: sourcePath(this.sourceId, "/summary.html"), target: "_blank" }, "Summary"),
       icon("down"),
       link("/transcript.vtt", ".vtt", "Download what was said as subtitles (.vtt)"),
       link("/transcript.jsonl", ".jsonl", "Download what was said as JSON lines (.jsonl)"),
@@ -397,83 +473,31 @@ export class SourceView {
     );
   }
 
-  askForm() {
-    const input = h("input", {
-      type: "text",
-      name: "question",
-      maxlength: "2000",
-      autocomplete: "off",
-      placeholder: "Ask about what is on screen …",
-      "aria-label": "Ask about what is on screen",
-    });
-    const wrong = h("p", { class: "wrong", role: "alert" });
-    const form = h(
-      "form",
-      {
-        class: "ask",
-        onsubmit: async (event) => {
-          event.preventDefault();
-          const text = input.value.trim();
-          if (!text) return;
-          wrong.textContent = "";
-          try {
-            const asked = await api("POST", sourcePath(this.sourceId, "/questions"), { text });
-            this.session.asked(asked.request_id, text);
-            // The decider tells that a question has expired; if none runs, nobody does.
-            setTimeout(() => this.session.unheard(asked.request_id), (asked.expires_in_s + UNHEARD_S) * 1000);
-            input.value = "";
-          } catch (error) {
-            wrong.textContent = error.message;
-          }
-        },
-      },
-      input,
-      h("button", { class: "primary", type: "submit" }, "Ask"),
-    );
-    return [form, wrong];
-  }
-
-  /** The box for questions says which ones are answered; without any it is gone. */
-  showAbilities({ topics, exercises }) {
-    const box = /** @type {HTMLElement} */ (this.element.querySelector(".panel-ask"));
-    box.hidden = topics !== null && !topics.length;
-    if (topics === null) return;
-    const about = { form: "your form", count: "repetitions", exercise: "the exercise" };
-    const known = exercises?.map((name) => name.replaceAll("_", " ")).slice(0, 3);
-    const input = /** @type {HTMLInputElement} */ (box.querySelector("input"));
-    input.placeholder = `Ask about ${topics.map((topic) => about[topic]).join(" or ")}${known ? ` (${known.join(", ")} …)` : ""}`;
-  }
-
   dangerous() {
     return h(
       "p",
       {},
-      h(
-        "button",
-        {
-          class: "plain danger",
-          type: "button",
-          onclick: () =>
-            this.page.confirm(
-              `Remove “${this.sourceId}”?`,
-              "It is no longer watched; its settings are forgotten, and an uploaded file is deleted.",
-              "Remove",
-              () =>
-                this.attempt(async () => {
-                  camera.stop(this.sourceId);
-                  await this.numbers.close(); // nothing asks for what is being removed
-                  try {
-                    await api("DELETE", sourcePath(this.sourceId));
-                    this.page.removed(this.sourceId);
-                  } catch (error) {
-                    this.page.route(true);
-                    throw error;
-                  }
-                }),
-            ),
-        },
-        "Remove this source",
-      ),
+      h("button", { class: "plain danger", type: "button", onclick: () => this.remove() }, "Remove this source"),
+    );
+  }
+
+  remove() {
+    this.page.confirm(
+      `Remove “${this.sourceId}”?`,
+      "It is no longer watched; its settings are forgotten, and an uploaded file is deleted.",
+      "Remove",
+      () =>
+        this.attempt(async () => {
+          camera.stop(this.sourceId);
+          await this.numbers.close(); // nothing asks for what is being removed
+          try {
+            await api("DELETE", sourcePath(this.sourceId));
+            this.page.removed(this.sourceId);
+          } catch (error) {
+            this.page.route(true);
+            throw error;
+          }
+        }),
     );
   }
 
@@ -487,36 +511,10 @@ export class SourceView {
     clearInterval(this.ticker);
     clearTimeout(this.retry);
     this.feed?.close();
+    this.skeleton?.close();
     this.picture.close();
     this.numbers.close();
     this.timeline.close();
     this.page.voice.hush();
   }
-}
-
-function legend() {
-  const item = (kind, text) => h("span", {}, h("i", { class: `swatch ${kind}` }), text);
-  return h(
-    "div",
-    { class: "legend" },
-    item("", "silence, by confidence"),
-    item("correction", "correction"),
-    item("praise", "praise"),
-    item("answer", "answer"),
-    item("failed", "error"),
-    item("motion", "motion"),
-    item("playhead", "the picture now"),
-  );
-}
-
-const isFile = (url) => url.startsWith("/") || /^(file|test):/.test(url);
-
-/** What a person can do about a source that failed, where the server's own words do not say it. */
-function remedy(detail) {
-  if (/encode the video anew|ffmpeg -i/i.test(detail)) return "";
-  if (/decod|codec|invalid data|format|damaged/i.test(detail))
-    return "Convert it to H.264, for example: ffmpeg -i it -c:v libx264 -pix_fmt yuv420p out.mp4.";
-  if (/401|403|unauthori|forbidden/i.test(detail))
-    return "Give user and password in its address: rtsp://user:password@camera/…";
-  return "";
 }

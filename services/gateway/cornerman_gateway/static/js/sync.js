@@ -10,7 +10,7 @@ const LONGEST_HOLD_MS = 12000;
 const KEPT = 500;
 
 export class Sync {
-  /** @param {import("./picture.js").Picture} picture */
+  /** @param {{frame: any, live: boolean}} picture what is on screen: a `Picture` */
   constructor(picture) {
     this.picture = picture;
     this.held = new Map(); // request id -> { saying, since, show }

@@ -6,7 +6,9 @@ import { clock } from "./format.js";
 const SPANS = [30, 120, 600];
 const AXIS_PX = 1.2 * Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
 const TOP_PX = 4;
-const EDGE_PX = 7; // room for the newest pin
+const PIN_PX = 7;
+const EDGE_PX = PIN_PX + 2; // room for the newest pin
+const SILENCE_PX = 3;
 const HELP = "Choose a bar or a pin to see the picture it was about.";
 
 export class Timeline {
@@ -23,6 +25,7 @@ export class Timeline {
     this.shown = shown;
     this.span = SPANS[0];
     this.chosen = null;
+    this.stats = false; // also motion
     this.choose(null);
     for (const name of ["decision", "start", "text", "end", "run", "ready", "dropped"])
       session.addEventListener(name, this.draw);
@@ -129,33 +132,38 @@ export class Timeline {
     context.textAlign = "start";
   }
 
-  /** One bar a decision: silence low and grey, words tall and coloured; height is confidence. */
+  /** One bar a decision: silence a thin line, words tall and coloured; their height is confidence. */
   bars(context, rows, width, floor) {
     const per = rows.length > 1 ? (rows.at(-1).pts_s - rows[0].pts_s) / (rows.length - 1) : 0.5;
     const wide = Math.max(1, Math.min(AXIS_PX * 0.6, (per / this.span) * width * 0.72));
     const shades = { next: colour("--bar"), feedback: colour("--praise"), correct: colour("--correction") };
     for (const row of rows) {
       const spoke = row.action !== "next";
-      const tall = Math.max(1, (spoke ? 0.8 : 0.5) * row.confidence * (floor - TOP_PX - 6));
+      const tall = spoke ? Math.max(SILENCE_PX, 0.8 * row.confidence * (floor - TOP_PX - 6)) : SILENCE_PX;
+      const round = Math.min(3, wide / 2);
       context.fillStyle = shades[row.action];
       context.beginPath();
-      context.roundRect(this.x(row.pts_s, width) - wide / 2, floor - tall, wide, tall, [
-        Math.min(3, wide / 2),
-        Math.min(3, wide / 2),
-        0,
-        0,
-      ]);
+      context.roundRect(
+        this.x(row.pts_s, width) - wide / 2,
+        floor - tall,
+        wide,
+        tall,
+        spoke ? [round, round, 0, 0] : 0,
+      );
       context.fill();
     }
   }
 
+  /** Motion in the picture, on its own scale: its largest value here is the top. */
   motion(context, rows, width, floor) {
+    if (!this.stats) return;
+    const most = Math.max(0.05, ...rows.map((row) => row.motion));
     context.strokeStyle = colour("--chart-4");
     context.globalAlpha = 0.85;
     context.lineWidth = 1.3;
     context.beginPath();
     rows.forEach((row, i) => {
-      const [x, y] = [this.x(row.pts_s, width), floor - Math.min(1, row.motion) * (floor - TOP_PX - 6)];
+      const [x, y] = [this.x(row.pts_s, width), floor - (row.motion / most) * (floor - TOP_PX - 6)];
       if (i) context.lineTo(x, y);
       else context.moveTo(x, y);
     });
@@ -169,7 +177,7 @@ export class Timeline {
     context.fillStyle = colour(saying.kind === "failed" ? "--error" : `--${saying.kind}`);
     context.fillRect(x - 1.25, TOP_PX + 4, 2.5, floor - TOP_PX - 4);
     context.beginPath();
-    context.arc(x, TOP_PX + 5, 5, 0, 7);
+    context.arc(x, TOP_PX + PIN_PX, PIN_PX, 0, 7);
     context.fill();
   }
 
@@ -260,4 +268,19 @@ export function describe({ pts_s: pts, decision, saying }) {
   }
   if (saying?.text) parts.push(`“${saying.text}”`);
   return parts.join(" · ");
+}
+
+export function legend() {
+  const item = (kind, text, more = "") => h("span", { class: more }, h("i", { class: `swatch ${kind}` }), text);
+  return h(
+    "div",
+    { class: "legend" },
+    item("correction", "correction"),
+    item("praise", "praise"),
+    item("answer", "answer"),
+    item("silence", "silence"),
+    item("failed", "error", "stat"),
+    item("motion", "motion", "stat"),
+    item("playhead", "the picture now"),
+  );
 }

@@ -4,7 +4,9 @@ import { fill, h } from "./dom.js";
 import { clock, ms } from "./format.js";
 
 const NAMES = { correction: "correction", praise: "praise", answer: "answer", declined: "declined", failed: "error" };
-const CAPTION_MS = 7000;
+const SHORTEST_MS = 2000; // of a caption; as in the subtitles that can be downloaded
+const LONGEST_MS = 8000;
+const CHARACTERS_PER_S = 15;
 const OLD_S = 5; // an older picture is told
 
 export class Words {
@@ -70,24 +72,33 @@ export class Words {
     const first = from && to ? `first word after ${ms((to - from) * 1000)}` : "";
     const old = saying.age_s >= OLD_S ? ` · picture ${Math.round(saying.age_s)} s old` : "";
     const when = saying.isError ? new Date(saying.at_s * 1000).toLocaleTimeString() : null;
-    return [h("span", {}, kind, about || when ? " · " : "", about ?? when ?? "", old), h("span", {}, first)];
+    return [
+      h("span", {}, kind, about || when ? " · " : "", about ?? when ?? "", old),
+      h("span", { class: "stat" }, first),
+    ];
   }
 
-  /** Puts it over the picture, until something else is said or some seconds have passed. */
+  /** Puts it over the picture, until something else is said or it can have been read: its moment is over then. */
   overlay(saying) {
     clearTimeout(this.timer);
+    if (this.captioned !== saying.request_id) this.captioned_at = performance.now();
+    this.captioned = saying.request_id;
     this.caption.hidden = !saying.text;
     this.caption.className = `caption ${saying.kind}`;
     this.caption.textContent = saying.text;
-    this.captioned = saying.request_id;
-    if (saying.done) {
-      this.timer = setTimeout(() => {
-        this.caption.classList.add("fading");
-        this.timer = setTimeout(() => {
-          this.caption.hidden = true;
-        }, 900);
-      }, CAPTION_MS);
-    }
+    if (!saying.done) return;
+    const reading = Math.min(LONGEST_MS, Math.max(SHORTEST_MS, (saying.text.length / CHARACTERS_PER_S) * 1000));
+    const left = Math.max(SHORTEST_MS / 2, reading - (performance.now() - this.captioned_at));
+    this.timer = setTimeout(() => {
+      this.caption.classList.add("fading");
+      this.timer = setTimeout(() => this.clear(), 900);
+    }, left);
+  }
+
+  /** Takes the caption from the picture. */
+  clear() {
+    clearTimeout(this.timer);
+    this.caption.hidden = true;
   }
 
   /** For screen readers: whole lines only. */
@@ -98,7 +109,7 @@ export class Words {
   remove(requestId) {
     this.rows.get(requestId)?.item.remove();
     this.rows.delete(requestId);
-    if (this.captioned === requestId) this.caption.hidden = true;
+    if (this.captioned === requestId) this.clear();
     if (!this.rows.size) fill(this.list, this.empty);
   }
 }
