@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from benchmarks.capacity_model import needs
 from benchmarks.capacity_plan import RECORDED, CameraKind, demand_of, main
 
 COSTS = json.loads(RECORDED.read_text(encoding="utf-8"))
@@ -35,6 +36,14 @@ def test_more_sources_need_no_less(capsys: pytest.CaptureFixture[str]) -> None:
         units.append({need["unit"]: need["units"] for need in json.loads(capsys.readouterr().out)})
     assert units[0].keys() == units[1].keys()
     assert all(units[0][name] <= units[1][name] for name in units[0])
+
+
+def test_page_shows_the_plan() -> None:
+    page = (RECORDED.parents[1] / "docs" / "capacity.md").read_text(encoding="utf-8")
+    raw, jpeg = (needs(demand_of(COSTS, CameraKind(frames=frames)), 1000) for frames in ("raw", "jpeg"))
+    units = {need.unit: need.units for need in jpeg}
+    for need in raw:
+        assert f" {need.units}, {units[need.unit]} |" in page, need.unit
 
 
 def test_unmeasured_camera_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
