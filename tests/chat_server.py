@@ -13,6 +13,8 @@ from typing import Any
 
 import jsonschema
 
+SERVED = "./language-half"
+"""Name of the model in the list of models."""
 WORDS = ("Push", " your", " knees", " out.")
 
 
@@ -43,6 +45,12 @@ def chat_server(
     state = ChatServer()
 
     class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            listed = [{"id": SERVED, "parent": None}, {"id": "an-adapter", "parent": SERVED}]
+            self.send_response(200 if self.path == "/v1/models" else 404)
+            self.end_headers()
+            self.wfile.write(json.dumps({"object": "list", "data": listed}).encode())
+
         def do_POST(self) -> None:
             began_s = time.monotonic()
             raw = self.rfile.read(int(self.headers["Content-Length"]))

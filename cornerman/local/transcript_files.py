@@ -16,7 +16,7 @@ TranscriptFormat = Literal["vtt", "srt", "jsonl", "md"]
 FORMATS: Final[tuple[TranscriptFormat, ...]] = get_args(TranscriptFormat)
 
 _JOINER: Final = "\N{WORD JOINER}"
-_TAG: Final = re.compile(r"<(?=[A-Za-z/])")
+_MARKUP: Final = re.compile(r"<|\\(?=[Nnh])")
 _BRACES: Final = str.maketrans("{}", "\N{FULLWIDTH LEFT CURLY BRACKET}\N{FULLWIDTH RIGHT CURLY BRACKET}")
 _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]<>#|~!&$])")
 
@@ -43,8 +43,8 @@ def to_vtt(known: Sequence[Caption]) -> str:
 
 
 def to_srt(known: Sequence[Caption]) -> str:
-    """SubRip. It knows no escapes: an invisible word joiner keeps players from taking words for tags, and wide
-    braces from hiding what is in them.
+    """SubRip. It knows no escapes: an invisible word joiner keeps players from taking words for tags or line breaks,
+    and wide braces from hiding what is in them.
 
     >>> print(to_srt([Caption(1.0, 3.0, "correct", "Hips --> knees")]), end="")
     1
@@ -53,7 +53,7 @@ def to_srt(known: Sequence[Caption]) -> str:
     """
     blocks = []
     for number, one in enumerate(known, 1):
-        text = _TAG.sub(f"<{_JOINER}", re.sub("-+->", "->", one.text)).translate(_BRACES)
+        text = _MARKUP.sub(rf"\g<0>{_JOINER}", re.sub("-+->", "->", one.text)).translate(_BRACES)
         times = " --> ".join(timestamp(at_s).replace(".", ",") for at_s in (one.start_s, one.end_s))
         blocks.append(f"{number}\n{times}\n{text}\n")
     return "\n".join(blocks)

@@ -15,11 +15,12 @@ from typing import Any
 import httpx
 import pytest
 
+from cornerman.cli import invoke
 from cornerman.local.demo_clip import demo_clip
 from cornerman_common.model_choice import resolve_models
 from cornerman_shared.settings.overrides import nest, parse_set
 from tests.chat_schemas import LLAMA_CPP_CHAT, OLLAMA_CHAT, SGLANG_CHAT, VLLM_CHAT, VLLM_COMPLETION
-from tests.chat_server import WORDS, chat_server
+from tests.chat_server import SERVED, WORDS, chat_server
 from tests.conftest import Server
 from tests.e2e.commands import FAST, PATIENCE_S, Command
 from tests.e2e.ports import free_port
@@ -95,7 +96,7 @@ RECIPES = {
     "SGLang": ("SGLang", 0, "/chat/completions", SGLANG_CHAT),
     "llama.cpp": ("llama.cpp", 0, "/chat/completions", LLAMA_CPP_CHAT),
     "vLLM, frames": ("vLLM", 0, "/chat/completions", VLLM_CHAT),
-    "vLLM, tokens": ("vLLM", 1, "/completions", VLLM_COMPLETION),
+    "vLLM, tokens": ("vLLM", 2, "/completions", VLLM_COMPLETION),
 }
 
 
@@ -110,6 +111,17 @@ def test_server_finds_the_words(
     assert said and set(said) == {SAID}
     assert len(server.requests) == len(ended.of("feedback"))
     assert ended.of("error") == []
+    if path == "/completions":
+        assert {body["model"] for body in server.requests} == {SERVED}
+
+
+def test_exported_half_is_what_the_server_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server knows the half by its own folder; the command that follows names none."""
+    monkeypatch.chdir(tmp_path)
+    _, export, run = recipe("vLLM")
+    assert invoke(export) == 0
+    assert (tmp_path / SERVED / "config.json").is_file()
+    assert not any("generator.model" in word for word in run)
 
 
 async def test_machines_share_the_work(

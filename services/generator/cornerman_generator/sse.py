@@ -170,6 +170,21 @@ class CompletionServer:
             raise BusyServerError(message, wait_asked_s(response.headers, self._clock.now_s()))
         raise RefusedRequestError(message, status, detail)
 
+    async def model_names(self) -> list[str] | None:
+        """Names of the models that the server lists, without its adapters; None = it did not answer."""
+        body = b""
+        try:
+            async with self._client.stream("GET", f"{self.base_url}/models") as response:
+                async for piece in response.aiter_bytes():
+                    body += piece
+                    if len(body) > self._max_line_bytes:
+                        return []
+            return [str(one["id"]) for one in json.loads(body)["data"] if not one.get("parent")]
+        except httpx.HTTPError:
+            return None
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            return []  # it lists none
+
     async def close(self) -> None:
         await self._client.aclose()
 

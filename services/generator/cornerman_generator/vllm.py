@@ -55,6 +55,7 @@ class VllmGenerator:
         self._model = model
         self.model = name
         self._adapters = adapters or {}
+        self._served: str | None = None
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="assemble")
 
     @classmethod
@@ -78,7 +79,7 @@ class VllmGenerator:
         embeds, n_input = await loop.run_in_executor(self._pool, self._embeds, request, chunks)
         sampling = request.sampling
         body: dict[str, Any] = {
-            "model": listed_adapter(request.adapter, self._adapters) or self.model,
+            "model": listed_adapter(request.adapter, self._adapters) or await self._served_name(),
             "prompt_embeds": embeds,
             "max_tokens": sampling.max_new_tokens,
             "temperature": sampling.temperature,
@@ -102,6 +103,15 @@ class VllmGenerator:
             for text in filter(None, texts):
                 yield count.text(text)
         yield count.total()
+
+    async def _served_name(self) -> str:
+        """The name of the server's only model: it has the language half in another folder than this process."""
+        if self._served is None:
+            names = await self._server.model_names()
+            if names is None:
+                return self.model
+            self._served = names[0] if len(names) == 1 else self.model
+        return self._served
 
     async def close(self) -> None:
         """Closes the connections."""

@@ -57,6 +57,15 @@ def test_markup_is_shown_as_words(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("words", ["< b >", "< i>it", "<1>", "a <", r"\N \h \n tail", "<!-- c", "< /b >", r"C:\new"])
+def test_near_markup_is_shown_as_words(words: str, tmp_path: Path) -> None:
+    path = tmp_path / "odd.srt"
+    path.write_text(made("srt", words), encoding="utf-8")
+    with av.open(str(path)) as container:
+        (shown,) = [cue for packet in container.demux() for cue in packet.decode()]
+    assert shown.dialogue.decode().replace("\N{WORD JOINER}", "") == words
+
+
 def test_json_keeps_words_as_they_are() -> None:
     (found,) = [json.loads(one) for one in made("jsonl", ODD, start_s=5.0).splitlines()]
     assert (found["text"], found["pts_s"], found["start_s"]) == (ODD, 0.0, 5.0)
