@@ -103,8 +103,7 @@ async def polls_of(
 
 def row(kind: str, fps: float, interval_s: float, seconds: float, polls: list[PendingChunk]) -> dict[str, Any]:
     """The largest errors of a source's polls; times in ms, errors also in frames of the source."""
-    first = next(n for n in range(1, 10_000) if n * interval_s >= WINDOW_S - 0.5 / fps)
-    due_s = [n * interval_s for n in range(first, int((seconds + 0.5 / fps) / interval_s) + 1)]
+    due_s = [WINDOW_S + n * interval_s for n in range(_count(seconds, interval_s))]
     off_s = [abs(poll.pts_s - time_s) for poll, time_s in zip(polls, due_s, strict=False)]
     moments = [
         abs(at_s - (poll.pts_s - (FRAMES - 1 - n) * WINDOW_S / FRAMES))
@@ -148,7 +147,7 @@ async def measure(seconds: float, rates: list[float], intervals: list[float]) ->
 
 def _count(seconds: float, interval_s: float) -> int:
     """Polls of so many seconds: a camera goes on, so the wait ends with the last one."""
-    return int(seconds / interval_s + 1e-6) - max(1, -int(-WINDOW_S // interval_s)) + 1
+    return int((seconds - WINDOW_S) / interval_s + 1e-6) + 1
 
 
 def main() -> int:

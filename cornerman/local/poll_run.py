@@ -128,8 +128,8 @@ def verdict(session: PollSession, code: int, output: RunOutput, *, interrupted: 
     output.complain(
         f"there was no poll, though {session.captured} frames came"
         + (f" (not asked: {skipped})" if skipped else "")
-        + f"; the first is due once --window = {session.settings['window']:g} s are full and --polling-interval = "
-        f"{session.polling_interval:g} s have passed: give shorter ones, or a longer video"
+        + f"; the first is due once --window = {session.settings['window']:g} s are full: give a shorter one, or a "
+        "longer video"
     )
     return EXIT_SOFTWARE
 

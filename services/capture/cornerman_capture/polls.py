@@ -1,7 +1,7 @@
-"""Cuts polls: frames spread evenly over the last seconds, at every multiple of an interval. Pure.
+"""Cuts polls: frames spread evenly over the last seconds, at a fixed interval. Pure.
 
-A poll is due at media times `interval`, `2 * interval` … once its window is full of frames, at the frame nearest to
-that time. The moments of its frames are known beforehand: the frame nearest to each is converted, and few others.
+The first poll is due when its window is full of frames, the others every interval after that time, each at the frame
+nearest to it. The moments of its frames are known beforehand: the frame nearest to each is converted, and few others.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class PollCutter(Generic[T]):
         self._before_s: float | None = None  # of the frame before
         self._step_s = self._nominal_s  # between the last two frames
         self._reached_s = -math.inf  # moments up to here belong to frames that have come
-        self._poll = 0  # number of the last poll that was due
+        self._first_s: float | None = None  # when poll 0 is due; None = follows from `_since_s`
+        self._poll = -1  # number of the last poll that was due
         self._is_due = False
 
     def wants(self, pts_s: float) -> bool:
@@ -59,11 +60,12 @@ class PollCutter(Generic[T]):
         early_s = min(self._nominal_s, self._step_s) / 2
         if self._since_s is None:
             self._since_s, self._reached_s = pts_s, max(self._reached_s, pts_s - early_s)
+        if self._first_s is None:
+            self._first_s = self._since_s + self._window_s
         self._before_s = pts_s
         before_s, self._reached_s = self._reached_s, max(self._reached_s, pts_s + early_s)
-        first = self._first_poll()
         due = self._number(self._reached_s, 0)
-        if due > self._poll and due >= first:
+        if due > self._poll:
             self._poll, self._is_due = due, True
         if self._is_due:
             return True
@@ -72,7 +74,7 @@ class PollCutter(Generic[T]):
         if not self._held or self._reached_s - self._held[-1][0] >= self._spacing_s:
             return True  # the window stays full between polls, so that another interval holds at once
         return any(
-            self._number(self._reached_s, back) > max(self._number(before_s, back), first - 1)
+            self._number(self._reached_s, back) > max(self._number(before_s, back), -1)
             for back in range(1, self._moments)
         )
 
@@ -95,12 +97,15 @@ class PollCutter(Generic[T]):
     def clear(self) -> None:
         """Drops all frames; the next poll is due when the window is full again."""
         self._held.clear()
-        self._since_s, self._is_due = None, False
+        self._since_s = self._first_s = None
+        self._poll, self._is_due = -1, False
 
     def take_over(self, before: PollCutter[T]) -> None:
-        """Continues with the frames of the cutter before, as far back as they are close enough for this one."""
+        """Continues with the frames of the cutter before, as far back as they are close enough for this one.
+
+        The next poll is due an interval after the last one, at once if that is past, and not before the window is full.
+        """
         self._before_s, self._step_s, self._reached_s = before._before_s, before._step_s, before._reached_s
-        self._poll = self._number(self._reached_s, 0) if math.isfinite(self._reached_s) else 0
         reach_s = 1.5 * max(self._spacing_s, before._spacing_s, self._step_s)
         later_s = before._before_s or 0.0
         for time_s, item in reversed(before._held):
@@ -108,6 +113,12 @@ class PollCutter(Generic[T]):
                 break
             self._held.appendleft((time_s, item))
             self._since_s = later_s = time_s
+        if before._before_s is None or self._since_s is None:
+            return
+        self._first_s = max(self._since_s + self._window_s, before._before_s)
+        if before._first_s is not None and before._poll >= 0:
+            last_s = before._first_s + before._poll * before._interval_s
+            self._first_s = max(self._first_s, last_s + self._interval_s)
 
     def newest(self) -> T | None:
         """The item added last."""
@@ -115,22 +126,17 @@ class PollCutter(Generic[T]):
 
     def _number(self, time_s: float, back: int) -> int:
         """Number of the newest poll whose moment, so many spacings before its end, is reached at `time_s`."""
-        return math.floor((time_s + back * self._spacing_s) / self._interval_s + ROUNDING)
+        first_s = self._first_s or 0.0
+        return math.floor((time_s + back * self._spacing_s - first_s) / self._interval_s + ROUNDING)
 
     def _is_close(self, pts_s: float, place: int) -> bool:
         """Whether the held frame at `place` is so near that the window would hold more than `MAX_HELD`."""
         return len(self._held) >= -place and pts_s - self._held[place][0] < self._window_s / MAX_HELD
 
-    def _first_poll(self) -> int:
-        """Number of the first poll whose window is full of frames since the last break."""
-        since_s = self._since_s or 0.0
-        full_s = since_s + self._window_s - min(self._nominal_s, self._step_s) / 2
-        return max(1, math.ceil(full_s / self._interval_s - ROUNDING))
-
     def _cut(self) -> tuple[T, ...]:
         times = [time_s for time_s, _ in self._held]
         items = [item for _, item in self._held]
-        end_s = self._poll * self._interval_s
+        end_s = (self._first_s or 0.0) + self._poll * self._interval_s
         chosen = [items[_nearest(times, end_s - back * self._spacing_s)] for back in range(self._moments - 1, 0, -1)]
         chosen.append(items[-1])
         # A source that is sampled slower has fewer moments than frames: each stands for several.

@@ -48,8 +48,8 @@ class LookPlan:
         return max(1, min(self.frames, math.floor(self.window_s * self.sample_fps + 1e-6)))
 
     def first_poll_s(self, since_s: float = 0.0) -> float:
-        """Media time of the first poll, about, of frames since `since_s`: a multiple of the interval, window full."""
-        return max(1, math.ceil((since_s + self.window_s) / self.interval_s - 1e-6)) * self.interval_s
+        """Media time of the first poll, about, of frames since `since_s`: its window is full."""
+        return since_s + self.window_s
 
 
 def kind_of(spec: SourceSpec) -> Look:
@@ -71,7 +71,8 @@ def note_of_start(plan: LookPlan, since_s: float = 0.0) -> str:
     if plan.kind != "poll":
         return ""
     at_s = plan.first_poll_s(since_s)
-    return f"the first poll comes at {at_s:g} s, when its window of {plan.window_s:g} s is full"
+    full = f"the first poll comes at {at_s:g} s, when its window of {plan.window_s:g} s is full"
+    return f"{full}; then one every {plan.interval_s:g} s"
 
 
 def too_short(plan: LookPlan, sampled: int, length_s: float) -> str:
@@ -83,7 +84,8 @@ def too_short(plan: LookPlan, sampled: int, length_s: float) -> str:
         length_s: media time of its last frame, seconds.
     """
     if plan.kind == "poll":
-        return f"too short for a poll: {length_s:.1f} s; the first comes at {plan.first_poll_s():g} s"
+        first = f"the first comes at {plan.first_poll_s():g} s, when its window is full"
+        return f"too short for a poll: its last frame is at {length_s:.2f} s; {first}; give a smaller watch.window_s"
     what = "a chunk" if plan.kind == "chunk" else "a look"
     needed = (plan.frames - 1) * plan.stride + 1
     needed_s = needed / plan.sample_fps

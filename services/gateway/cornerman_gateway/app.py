@@ -6,7 +6,6 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from starlette.staticfiles import StaticFiles
 
 from cornerman_gateway import problems
 from cornerman_gateway.app_state import AppState
@@ -16,6 +15,7 @@ from cornerman_gateway.routes import (
     health,
     models,
     pages,
+    people,
     profiles,
     questions,
     sessions,
@@ -25,8 +25,9 @@ from cornerman_gateway.routes import (
     whip,
 )
 from cornerman_gateway.security import Guard
+from cornerman_gateway.static_files import StaticFolder
 
-ROUTERS = (sources, profiles, events, video, whip, questions, models, sessions, uploads, auth, health, pages)
+ROUTERS = (sources, profiles, events, video, people, whip, questions, models, sessions, uploads, auth, health, pages)
 ABOUT = (
     "Sources, events, pictures and questions of Cornerman. Events stream from `/api/sources/{source_id}/events` as "
     "server-sent events; `Last-Event-ID` resumes. Errors are RFC 9457 problem details. "
@@ -54,6 +55,6 @@ def create_app(state: AppState) -> FastAPI:
     problems.install(app)
     for module in ROUTERS:
         app.include_router(module.router)
-    app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
+    app.mount("/static", StaticFolder(pages.STATIC), name="static")
     app.add_middleware(Guard, auth=state.auth, settings=state.settings.gateway, clock=state.bus.clock)
     return app

@@ -35,9 +35,20 @@ def polls_of(plan: LookPlan, times: Iterable[float], nominal_s: float = 1 / 30) 
 def test_polls_come_at_the_interval(interval_s: float, fps: float) -> None:
     """The old way gave polls after 4, 2, 4, 2 seconds for an interval of 3."""
     polls = polls_of(replace(PLAN, interval_s=interval_s), times_of(fps, 60), 1 / fps)
-    first = next(n for n in range(1, 99) if n * interval_s >= 4.0 - 0.5 / fps)
-    due = [n * interval_s for n in range(first, int(60 / interval_s + 1e-6) + 1)]
+    due = [4.0 + n * interval_s for n in range(int(56 / interval_s + 1e-6) + 1)]
     assert [look[-1] for look in polls] == pytest.approx(due, abs=0.5 / fps + 1e-6)
+
+
+@pytest.mark.parametrize("window_s", [0.5, 2.0, 4.0, 7.3, 20.0])
+@pytest.mark.parametrize("interval_s", [1.0, 3.0, 10.0])
+@pytest.mark.parametrize("start_s", [0.0, 1.37])
+def test_first_poll_comes_with_full_window(interval_s: float, window_s: float, start_s: float) -> None:
+    """It waited for a multiple of the interval: a clip of five seconds had no poll."""
+    shape = replace(PLAN, interval_s=interval_s, window_s=window_s)
+    polls = polls_of(shape, times_of(30, window_s + 2.5 * interval_s, start_s))
+    due = [start_s + window_s + n * interval_s for n in range(3)]
+    assert [look[-1] for look in polls] == pytest.approx(due, abs=0.5 / 30 + 1e-6)
+    assert polls[0][0] >= start_s
 
 
 @given(
@@ -52,7 +63,7 @@ def test_uneven_frames_stay_within_one(jitter: list[float], fps: int, interval_s
     times = [(n + off) / fps for n, off in enumerate(jitter)]
     times = [one - times[0] for one in times]
     polls = [look[-1] for look in polls_of(replace(PLAN, interval_s=interval_s), times, nominal_s)]
-    due = [n * interval_s for n in range(1, 999) if 4.0 + 2 / fps <= n * interval_s < times[-1] - 2 / fps]
+    due = [4.0 + n * interval_s for n in range(999) if 4.0 + n * interval_s < times[-1] - 2 / fps]
     for time_s in due:
         assert min((abs(one - time_s) for one in polls), default=99.0) <= 1.8 / fps
     assert len(polls) <= len(due) + 2
@@ -71,7 +82,7 @@ def test_frames_are_spread_over_the_window(fps: float) -> None:
 def test_sampling_cap_never_moves_the_interval(sample_fps: float) -> None:
     """With `--fps 1` polls came after 7 and 15 seconds."""
     polls = polls_of(replace(PLAN, sample_fps=sample_fps), times_of(30, 20))
-    assert [look[-1] for look in polls] == pytest.approx([6, 9, 12, 15, 18])
+    assert [look[-1] for look in polls] == pytest.approx([4, 7, 10, 13, 16, 19])
     for look in polls:
         assert len(look) == 16
         assert len(set(look)) == min(16, 4 * sample_fps)
@@ -88,7 +99,7 @@ def test_few_frames_are_converted(interval_s: float) -> None:
 
 def test_slow_source_repeats_its_frames() -> None:
     polls = polls_of(PLAN, times_of(2, 20), 0.5)
-    assert [look[-1] for look in polls] == [6, 9, 12, 15, 18]
+    assert [look[-1] for look in polls] == [4, 7, 10, 13, 16, 19]
     assert all(len(look) == 16 and len(set(look)) in (8, 9) for look in polls)
 
 
@@ -101,7 +112,7 @@ def test_very_slow_source_is_polled() -> None:
 def test_any_number_of_frames(frames: int) -> None:
     polls = polls_of(replace(PLAN, frames=frames), times_of(30, 12))
     assert [len(look) for look in polls] == [frames] * 3
-    assert [look[-1] for look in polls] == [6, 9, 12]
+    assert [look[-1] for look in polls] == [4, 7, 10]
 
 
 def test_short_window_repeats_no_older_frame() -> None:
@@ -112,7 +123,7 @@ def test_short_window_repeats_no_older_frame() -> None:
 
 def test_interval_below_a_frame_polls_each_frame() -> None:
     polls = polls_of(replace(PLAN, interval_s=0.001), times_of(25, 6), 1 / 25)
-    assert [look[-1] for look in polls] == pytest.approx(times_of(25, 6)[99:])
+    assert [look[-1] for look in polls] == pytest.approx(times_of(25, 6)[100:])
 
 
 @pytest.mark.parametrize(("window_s", "interval_s"), [(120.0, 0.05), (120.0, 1.0), (4.0, 0.01)])
@@ -125,12 +136,12 @@ def test_held_frames_are_bounded(window_s: float, interval_s: float) -> None:
 
 def test_gap_empties_the_window() -> None:
     polls = polls_of(PLAN, [*times_of(30, 10), *times_of(30, 10, 20.5)])
-    assert [look[-1] for look in polls] == pytest.approx([6, 9, 27, 30], abs=0.02)
+    assert [look[-1] for look in polls] == pytest.approx([4, 7, 10, 24.5, 27.5, 30.5], abs=0.02)
 
 
 def test_small_gap_is_bridged() -> None:
     polls = polls_of(PLAN, [*times_of(30, 10), *times_of(30, 10, 12.0)])
-    assert [round(look[-1]) for look in polls] == [6, 9, 12, 15, 18, 21]
+    assert [round(look[-1]) for look in polls] == [4, 7, 10, 13, 16, 19, 22]
     assert all(len(look) == 16 and list(look) == sorted(look) for look in polls)
 
 
@@ -168,11 +179,11 @@ def test_poll_never_spans_a_break(
         last_s = now_s
 
 
-def test_restart_keeps_to_the_grid() -> None:
+def test_restart_waits_for_full_window() -> None:
     cutter: PollCutter[float] = PollCutter(PLAN)
-    assert [look[-1] for look in cut(cutter, times_of(30, 10))] == pytest.approx([6, 9], abs=0.02)
+    assert [look[-1] for look in cut(cutter, times_of(30, 9))] == pytest.approx([4, 7], abs=0.02)
     cutter.clear()
-    assert [look[-1] for look in cut(cutter, times_of(30, 10, 11.1))] == pytest.approx([18, 21], abs=0.02)
+    assert [look[-1] for look in cut(cutter, times_of(30, 10, 11.1))] == pytest.approx([15.1, 18.1, 21.1], abs=0.02)
 
 
 def test_unread_frame_does_not_lose_the_poll() -> None:
@@ -181,24 +192,49 @@ def test_unread_frame_does_not_lose_the_poll() -> None:
     polls = [
         look
         for t in times_of(30, 7)
-        if cutter.wants(t) and abs(t - 6.0) > 0.001 and (look := cutter.push(t, t)) is not None
+        if cutter.wants(t) and abs(t - 4.0) > 0.001 and (look := cutter.push(t, t)) is not None
     ]
-    assert [look[-1] for look in polls] == pytest.approx([6 + 1 / 30])
+    assert [look[-1] for look in polls] == pytest.approx([4 + 1 / 30, 7])
 
 
 @pytest.mark.parametrize(("before_s", "after_s"), [(1.0, 10.0), (10.0, 1.0), (3.0, 0.5), (0.5, 3.0), (60.0, 0.3)])
 @pytest.mark.parametrize("frames", [4, 16, 64])
 def test_changed_interval_holds_at_once(before_s: float, after_s: float, frames: int) -> None:
     cutter = PollCutter[float](replace(PLAN, interval_s=before_s), 1 / 30)
-    cut(cutter, times_of(30, 20.5))
+    last_s = cut(cutter, times_of(30, 20.5))[-1][-1]
     changed = changed_cutter(cutter, replace(PLAN, interval_s=after_s, frames=frames), 1 / 30)
     assert isinstance(changed, PollCutter)
     polls = cut(changed, times_of(30, 30, 20.5 + 1 / 30))
-    due = next(n for n in range(1, 200) if n * after_s > 20.53) * after_s
-    assert polls[0][-1] == pytest.approx(due, abs=0.02)
+    assert polls[0][-1] == pytest.approx(max(20.5 + 1 / 30, last_s + after_s), abs=0.02)
     assert all(len(look) == frames and look[-1] - look[0] == pytest.approx(4 - 4 / frames, abs=0.2) for look in polls)
     ends = [look[-1] for look in polls]
     assert [b - a for a, b in pairwise(ends)] == pytest.approx([after_s] * (len(polls) - 1), abs=0.04)
+
+
+@pytest.mark.parametrize("change", [{"frames": 4}, {"sample_fps": 2.0}, {"window_s": 2.0}])
+def test_other_changes_leave_the_interval_alone(change: dict[str, float]) -> None:
+    cutter = PollCutter[float](PLAN, 1 / 30)
+    cut(cutter, times_of(30, 11.7))
+    polls = cut(changed_cutter(cutter, replace(PLAN, **change), 1 / 30), times_of(30, 12, 11.7 + 1 / 30))  # type: ignore[arg-type]
+    assert [look[-1] for look in polls] == pytest.approx([13, 16, 19, 22], abs=0.02)
+
+
+@pytest.mark.parametrize(("window_s", "first_s"), [(2.0, 3.0), (2.95, 3.0), (3.5, 3.5), (8.0, 8.0)])
+def test_change_before_the_first_poll(window_s: float, first_s: float) -> None:
+    cutter = PollCutter[float](PLAN, 1 / 30)
+    assert cut(cutter, times_of(30, 3.0)) == []
+    changed = changed_cutter(cutter, replace(PLAN, window_s=window_s), 1 / 30)
+    polls = cut(changed, times_of(30, 9, 3.0 + 1 / 30))
+    assert [look[-1] for look in polls][:2] == pytest.approx([first_s, first_s + 3], abs=0.04)
+
+
+def test_longer_window_is_full_first() -> None:
+    cutter = PollCutter[float](PLAN, 1 / 30)
+    cut(cutter, times_of(30, 10.5))
+    polls = cut(changed_cutter(cutter, replace(PLAN, window_s=9.0), 1 / 30), times_of(30, 9, 10.5 + 1 / 30))
+    began_s = polls[0][-1] - 9.0
+    assert 6.2 <= began_s <= 6.6
+    assert [look[-1] - began_s for look in polls] == pytest.approx([9, 12], abs=0.04)
 
 
 def test_kinds_have_their_cutters() -> None:
