@@ -13,12 +13,14 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
           $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS),--upgrade --upgrade-strategy eager)
 TEST   := OMP_NUM_THREADS=$(or $(OMP_NUM_THREADS),1) $(BIN)/python -m pytest -q
+# Checkov pins versions that clash with ours, so it has an environment of its own.
+CHECKOV := build/checkov-3.3.30
 # Folders of packages, whose doctests are tests.
 PACKAGES := cornerman media mobile_videogpt pose services shared training
 STAMP  := $(VENV)/.installed$(if $(CONSTRAINTS),,-newest)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit lint docs compat faults netns fuzz bench coach-gate chart e2e-docker sbom arm64 screenshots reference clean
+.PHONY: help setup demo test unit lint docs compat faults netns fuzz bench coach-gate chart chart-lint e2e-docker sbom arm64 screenshots reference clean
 
 help: ## Show this
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -85,6 +87,12 @@ coach-gate: setup ## What a new coach on skeletons must pass: gym, quiet, and pe
 chart: setup ## Write deploy/k8s and the dashboard from the Helm chart
 	$(BIN)/python deploy/dashboard.py > deploy/chart/files/dashboard.json
 	$(BIN)/python -m tests.deploy.tools > deploy/k8s/cornerman.yaml
+
+chart-lint: setup ## checkov over the chart with its five sets of values; exceptions and reasons are in deploy/checkov.yaml
+	@test -e $(CHECKOV)/.installed || { $(PYTHON) -m venv $(CHECKOV) && \
+		$(CHECKOV)/bin/python -m pip install --quiet --disable-pip-version-check checkov==3.3.30 && touch $(CHECKOV)/.installed; }
+	$(BIN)/python -m tests.deploy.tools build/chart
+	$(CHECKOV)/bin/checkov --config-file deploy/checkov.yaml --directory build/chart
 
 e2e-docker: setup ## The compose file on a real Docker engine: restarts, kills, scaling; E2E_COMPOSE adds files
 	$(BIN)/python -m tests.docker_engine $(ARGS)

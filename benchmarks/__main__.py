@@ -22,6 +22,7 @@ COMMANDS: dict[str, list[str]] = {
     "commentary": ["-m", "benchmarks.commentary"],
     "polls": ["-m", "benchmarks.polls"],
     "everything": ["-m", "benchmarks.everything"],
+    "scaling": ["-m", "benchmarks.scaling", "--json"],
 }
 
 

@@ -37,6 +37,7 @@ COMMANDS = {
         "Start the services and keep them running. Add sources with `cornerman sources add`, or on the page."
     ),
     "watch": CommandEntry("Follow the feedback about a source, or about all, until Ctrl-C."),
+    "summary": CommandEntry("Sum up a session: sets, repetitions, mistakes, best and worst moment, what to work on."),
     "ask": CommandEntry("Ask about the picture shown now; the answer is printed as it comes."),
     "poll": CommandEntry("Ask about a video at a fixed interval, and measure every answer."),
     "comment": CommandEntry("Comment on videos as they go: a sentence when something new is seen, silence otherwise."),

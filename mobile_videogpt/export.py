@@ -6,10 +6,13 @@ The weights and the vocabulary are those of the model, row by row, so that promp
 from __future__ import annotations
 
 import json
+import secrets
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import torch
+from safetensors import SafetensorError
 
 from mobile_videogpt.errors import CheckpointError, QuantizationError
 from mobile_videogpt.published_config import CONFIG_FILE, read_raw
@@ -33,17 +36,22 @@ def stored_dtype(folder: Path) -> torch.dtype:
 def export_language(model: MobileVideoGPT, folder: str | Path) -> Path:
     """Writes `config.json`, safetensors and the tokenizer, with the chat template that the model was trained with.
 
+    The files appear when all of them are whole.
+
     Args:
         model: with its language half. Merge an adapter before (`model.lora.merge()`).
         folder: made if it is missing; must hold no checkpoint.
 
     Raises:
-        CheckpointError: the folder holds a checkpoint, an adapter is loaded, or the tokenizer is missing.
+        CheckpointError: the folder holds a checkpoint or cannot be written, an adapter is loaded, or the tokenizer is
+            missing.
         QuantizationError: the weights are quantized.
     """
     path = Path(folder).expanduser()
-    if (path / CONFIG_FILE).exists():
-        raise CheckpointError(f"{path} holds a {CONFIG_FILE} already; choose another folder, or remove it")
+    if (
+        there := next((one for one in (path / CONFIG_FILE, *path.glob("*.safetensors")) if one.exists()), None)
+    ) is not None:
+        raise CheckpointError(f"{path} holds a {there.name} already; choose another folder, or remove it")
     language, tokenizer = model.require_language(), model.tokenizer
     if any("lora_" in name for name, _ in language.named_parameters()):
         raise CheckpointError("an adapter is loaded; call model.lora.merge() first, or unload it")
@@ -51,18 +59,27 @@ def export_language(model: MobileVideoGPT, folder: str | Path) -> Path:
         raise QuantizationError("a quantized model cannot be exported; load it without quantize")
     if tokenizer is None:
         raise CheckpointError("the model has no tokenizer; put tokenizer.json into its folder")
-    path.mkdir(parents=True, exist_ok=True)
     # `<|im_end|>` first: servers that take one id take the first.
     stops = [tokenizer.id_of(IM_END), *sorted(tokenizer.stop_ids - {tokenizer.id_of(IM_END)})]
     language.config.architectures = [type(language).__name__]
     language.config.eos_token_id = language.generation_config.eos_token_id = stops
     language.config.bos_token_id = language.generation_config.bos_token_id = None
     language.config.pad_token_id = language.generation_config.pad_token_id = stops[-1]
-    language.save_pretrained(path)
-    tokenizer.save(path)
-    stored = json.loads((path / TOKENIZER_CONFIG).read_text(encoding="utf-8"))
-    stored["chat_template"] = chat_template(model.config.system_prompt)
-    (path / TOKENIZER_CONFIG).write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+    part = path / f".{secrets.token_hex(8)}.part"
+    try:
+        part.mkdir(parents=True)
+        language.save_pretrained(part)
+        tokenizer.save(part)
+        stored = json.loads((part / TOKENIZER_CONFIG).read_text(encoding="utf-8"))
+        stored["chat_template"] = chat_template(model.config.system_prompt)
+        (part / TOKENIZER_CONFIG).write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+        # The config last: with it the folder is a checkpoint.
+        for file in sorted(part.iterdir(), key=lambda one: one.name == CONFIG_FILE):
+            file.replace(path / file.name)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path} cannot be written ({error}); check the disk and the rights") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     return path
 
 

@@ -10,6 +10,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from cornerman_shared.process.metrics import Metrics
 from cornerman_shared.settings.tree import Settings
 from tests.deploy.tools import CHART, EXAMPLES, ROOT, helm, render
 from tests.integration.npm import install
@@ -161,6 +162,36 @@ def test_keda_asks_for_a_declared_metric() -> None:
         for each in scaled
     }
     assert groups == {"cornerman-encoder": ["encoder"], "cornerman-generator": ["generator"]}
+    metrics = Metrics()
+    for each in scaled:
+        (name,) = re.findall(r"cornerman_(\w+)_sum", each["spec"]["triggers"][1]["metadata"]["query"])
+        assert hasattr(metrics, name)
+
+
+def test_chart_scales_as_simulated() -> None:
+    """The ScaledObject carries the values that `benchmarks.scaling` reads."""
+    (encoder,) = (
+        each["spec"]
+        for each in render(CHART / "examples" / "gpu.yaml")
+        if each["kind"] == "ScaledObject" and each["metadata"]["name"] == "cornerman-encoder"
+    )
+    values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))["encoder"]["autoscaling"]
+    assert [float(each["metadata"]["threshold"]) for each in encoder["triggers"]] == [values["lag"], values["busy"]]
+    behavior = encoder["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+    assert behavior == {"scaleDown": {"stabilizationWindowSeconds": values["scaleDownWindowS"]}}
+
+
+def test_digest_replaces_the_tag() -> None:
+    command = [helm(), "template", "cornerman", str(CHART), "--set", "image.digests.gateway=sha256:12"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert 'image: "cornerman/gateway@sha256:12"' in done.stdout
+    assert 'image: "cornerman/capture:' in done.stdout
+
+
+def test_exceptions_of_checkov_have_reasons() -> None:
+    lines = (ROOT / "deploy" / "checkov.yaml").read_text(encoding="utf-8").splitlines()
+    skipped = [number for number, line in enumerate(lines) if line.startswith("  - CKV")]
+    assert skipped and all(lines[number - 1].startswith("  # ") for number in skipped)
 
 
 def test_chart_matches_compose() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,16 @@ def prometheus_tool(name: str) -> str:
     return found
 
 
-if __name__ == "__main__":
+def write_all(folder: Path) -> None:
+    """The chart with each set of values, as files of a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for values in EXAMPLES:
+        (folder / values.name).write_text(manifests(values), encoding="utf-8")
+
+
+if __name__ == "__main__" and len(sys.argv) > 1:
+    write_all(Path(sys.argv[1]))
+elif __name__ == "__main__":
     print("# Rendered from deploy/chart by `make chart`, for those without Helm. Needs a secret:")
     print("# kubectl create secret generic cornerman --from-literal=token=$(openssl rand -hex 16) \\")
     print("#   --from-literal=redis-password=$(openssl rand -hex 16)")

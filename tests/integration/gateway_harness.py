@@ -225,20 +225,28 @@ class Actor:
         return await self.bus.emit(event)
 
 
+def figure(pts_s: float, size: tuple[int, int] = (640, 360)) -> dict[str, tuple[float, float]]:
+    """Joints of the drawn person at a media time, pixels."""
+    width, height = size
+    bend = 0.5 - 0.5 * abs((pts_s / 2) % 2 - 1)
+    hip = (width / 2 - 40 * bend, height * (0.5 + 0.22 * bend))
+    neck = (width / 2 + 25 * bend, hip[1] - height * 0.27)
+    knee, foot = (width / 2 + 45 * bend, height * 0.68), (width / 2, height * 0.86)
+    hand = (neck[0] + 80, neck[1] + 40)
+    return {"hip": hip, "neck": neck, "knee": knee, "foot": foot, "hand": hand}
+
+
 def draw(pts_s: float, size: tuple[int, int] = (640, 360)) -> bytes:
     """A picture of somebody squatting once in four seconds, with the media time in it."""
     width, height = size
     image = Image.new("RGB", size, (46, 54, 68))
     pen = ImageDraw.Draw(image)
     pen.rectangle((0, height * 0.8, width, height), fill=(40, 44, 52))
-    bend = 0.5 - 0.5 * abs((pts_s / 2) % 2 - 1)
-    hip = (width / 2 - 40 * bend, height * (0.5 + 0.22 * bend))
-    knee = (width / 2 + 45 * bend, height * 0.68)
-    foot = (width / 2, height * 0.86)
-    neck = (width / 2 + 25 * bend, hip[1] - height * 0.27)
-    pen.line((hip, knee, foot), fill=(60, 90, 160), width=26, joint="curve")
-    pen.line((hip, neck), fill=(190, 70, 60), width=34)
-    pen.line((neck[0], neck[1] + 20, neck[0] + 80, neck[1] + 40), fill=(222, 160, 120), width=16)
+    joints = figure(pts_s, size)
+    neck = joints["neck"]
+    pen.line((joints["hip"], joints["knee"], joints["foot"]), fill=(60, 90, 160), width=26, joint="curve")
+    pen.line((joints["hip"], neck), fill=(190, 70, 60), width=34)
+    pen.line((neck[0], neck[1] + 20, *joints["hand"]), fill=(222, 160, 120), width=16)
     pen.ellipse((neck[0] - 24, neck[1] - 58, neck[0] + 24, neck[1] - 10), fill=(222, 160, 120))
     pen.text((12, height - 22), f"{pts_s:8.2f} s", fill=(200, 205, 215))
     out = io.BytesIO()

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cornerman_common.gate import Proposal
-from cornerman_decider.state import DeciderState, Memory
+from cornerman_decider.state import DeciderState, Memory, chunk_ref
 from cornerman_decider.strategies.factory import Strategies
 from cornerman_decider.strategies.llm import LlmStrategy
 from cornerman_decider.strategies.rules import RulesStrategy
@@ -115,3 +115,21 @@ async def test_other_settings_end_a_pause(bus: Bus) -> None:
         state = decision.state
         seen.append(decision.reason)
     assert seen == ["strategy_failed", "strategy_failed", "every_n_chunks"]
+
+
+class UnmakeableStrategies(Strategies):
+    def make(self, speak: SpeakSettings, prompt: str, before: Strategy | None = None) -> Strategy:
+        raise OSError("weights are damaged")
+
+
+@pytest.mark.parametrize(("strategies", "cause"), [(UnmakeableStrategies, "weights"), (FaultyStrategies, "ZeroDiv")])
+async def test_defect_after_an_instruction_is_told(bus: Bus, strategies: type[Strategies], cause: str) -> None:
+    """It stopped the whole source, or was told half a minute later."""
+    runner, chunk = StrategyRunner(bus, strategies(bus.settings), Metrics()), await features(bus, 0)
+    spec = SourceSpec(source_id=SOURCE, url="test://", speak=SpeakSettings(every_chunks=5))
+    state = replace(DeciderState(run="r1", next_seq=1, prompt="old", strategy="rules"), latest=chunk_ref(chunk))
+    again = await runner.decide_again(spec, state, None)
+    assert (again.action, again.reason) == ("next", "new_instruction")
+    decision, error = await runner.decide(spec, await features(bus, 1), again.state)
+    assert decision.reason == "strategy_failed"
+    assert cause in error

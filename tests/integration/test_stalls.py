@@ -28,14 +28,14 @@ from cornerman_generator.service import answer_loop
 from cornerman_generator.threads import in_thread
 from cornerman_shared.bus.chunk_input import ChunkInput
 from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.messages import Request
+from cornerman_shared.bus.messages import DeltaEvent, Request
 from cornerman_shared.errors import FatalError
 from cornerman_shared.process.metrics import Metrics
 from tests.integration import decider_harness, test_encoder_service
 from tests.integration.generator_harness import context_for, ended, request, send, settled, worker
-from tests.integration.service_harness import service_context
+from tests.integration.service_harness import SOURCE, events, service_context
 from tests.integration.test_decider_strategy_runner import SPEC, OneStrategy, SilentModel
-from tests.integration.waiting import PATIENCE_S, until
+from tests.integration.waiting import PATIENCE_S, until, until_true
 
 
 def changed(bus: Bus, section: str, **values: Any) -> Any:
@@ -120,9 +120,11 @@ class HangingThread:
     def __init__(self, stuck: threading.Event) -> None:
         self._stuck = stuck
         self._pool = ThreadPoolExecutor(1)
+        self.cancel = threading.Event()
 
     def generate(self, request: Request, chunks: Sequence[ChunkInput]) -> AsyncIterator[TextDelta]:
         def compute(cancel: threading.Event) -> Iterator[TextDelta]:
+            self.cancel = cancel
             yield TextDelta("Bend", 1)
             self._stuck.wait(PATIENCE_S)
 
@@ -147,6 +149,26 @@ async def test_hanging_thread_ends_its_process(
         ends = await until(lambda: ended(bus, 2))
     assert [(one.request_id, one.status) for one in ends] == [("cam:r1:3", "failed"), ("cam:r1:4", "done")]
     stuck.set()
+
+
+async def test_hanging_cancelled_request_takes_no_other(bus: Bus, stuck: threading.Event) -> None:
+    """An instruction takes the place of a hanging answer: the next request went to the same generator, and waited."""
+    async with Bus.connect(changed(bus, "generator", stall_s=PATIENCE_S)) as short:
+        context, hanging = context_for(short, "g1"), HangingThread(stuck)
+        task = asyncio.create_task(answer_loop(context, hanging))
+        await send(bus, request(3))
+        await until(lambda: events(bus, DeltaEvent))
+        await bus.redis.hdel(bus.keys(SOURCE).open_requests, "cam:r1:3")
+        await until_true(lambda: hanging.cancel.is_set())
+        await send(bus, request(4))
+        await asyncio.sleep(0.3)  # g1 would take it
+        async with worker(bus, name="g2"):
+            (end,) = await until(lambda: ended(bus))
+            assert (end.request_id, end.status) == ("cam:r1:4", "done")
+            stuck.set()
+            await until(lambda: settled(bus))
+        context.stopping.set()
+        await asyncio.wait_for(task, PATIENCE_S)
 
 
 async def test_hanging_strategy_ends_its_process(bus: Bus, stuck: threading.Event) -> None:

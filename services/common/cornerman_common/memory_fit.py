@@ -133,15 +133,19 @@ def model_size(folder: Path, counts: Callable[[str], bool] = lambda name: True) 
 
 
 def _shapes(file: Path) -> Iterator[tuple[str, list[int]]]:
+    """Names and shapes of a file's tensors; none of a damaged file, which is reported by what loads it."""
     with file.open("rb") as stream:
         length = int.from_bytes(stream.read(HEADER_BYTES), "little")
+        if length > file.stat().st_size:
+            return
         try:
             header = json.loads(stream.read(length))
-        except ValueError:
-            return  # a damaged file is reported by what loads it
-    for name, entry in header.items():
-        if name != "__metadata__":
-            yield name, entry["shape"]
+        except (ValueError, RecursionError):
+            return
+    for name, entry in header.items() if isinstance(header, dict) else ():
+        shape = entry.get("shape") if isinstance(entry, dict) else None
+        if name != "__metadata__" and isinstance(shape, list) and all(isinstance(side, int) for side in shape):
+            yield name, shape
 
 
 def _smaller(first: Placement, quantizes: bool) -> Iterator[Placement]:

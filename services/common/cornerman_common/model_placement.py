@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 CGROUP: Final = Path("/sys/fs/cgroup")
+_VERSION_1: Final = ("memory.limit_in_bytes", "memory.usage_in_bytes")
 
 log = get_logger("model_placement")
 
@@ -99,19 +100,22 @@ def load_failure(section: str, path: str, error: Exception) -> ConfigError:
 
 def _left_in_container() -> int:
     """Bytes that a container's limit leaves; without one, more than any model needs."""
-    try:
-        limit = (CGROUP / "memory.max").read_text().strip()
-        used = int((CGROUP / "memory.current").read_text())
-    except (OSError, ValueError):
-        return 2**62
-    # File caches count as used, and are given back.
-    return max(0, int(limit) - used + _cached()) if limit.isdecimal() else 2**62
+    for folder, most, used in ((CGROUP, "memory.max", "memory.current"), (CGROUP / "memory", *_VERSION_1)):
+        try:
+            limit = (folder / most).read_text().strip()
+            # File caches count as used, and are given back.
+            left = int(limit) - int((folder / used).read_text()) + _cached(folder)
+        except (OSError, ValueError):  # another version of control groups, or no limit
+            continue
+        return max(0, left)
+    return 2**62
 
 
-def _cached() -> int:
+def _cached(folder: Path) -> int:
     try:
-        rows = (line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
-        return next((int(row[1]) for row in rows if row[0] == "inactive_file"), 0)
+        rows = [line.split() for line in (folder / "memory.stat").read_text().splitlines()]
+        # In version 1 the total is the one with the groups below.
+        return max([int(row[1]) for row in rows if row[0] in ("inactive_file", "total_inactive_file")], default=0)
     except (OSError, ValueError, IndexError):
         return 0
 

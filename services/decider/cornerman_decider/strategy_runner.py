@@ -20,7 +20,7 @@ from cornerman_decider.state import chunk_ref, has_open_feedback
 from cornerman_decider.strategy import StrategyError
 from cornerman_shared.bus.chunk_input import ChunkInput
 from cornerman_shared.bus.commit import retry_forever
-from cornerman_shared.errors import BlobExpiredError, ConfigError, FatalError, FencedError
+from cornerman_shared.errors import BlobExpiredError, ConfigError, FatalError, FencedError, is_contained
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
@@ -110,7 +110,9 @@ class StrategyRunner:
         """
         try:
             follows = (await self._strategy_for(spec)).follows_prompt
-        except (StrategyError, ConfigError):  # told when the next chunk is decided
+        except Exception as error:  # told when the next chunk is decided
+            if not isinstance(error, ConfigError) and not is_contained(error):
+                raise
             follows = True
         after = instructed(state, spec.say, forget=follows)
         decision = silence(after)
@@ -118,7 +120,7 @@ class StrategyRunner:
             if follows:
                 decision, error = await self.decide(spec, features_again(spec, after, state.latest), after)
                 if error:  # the next chunk meets and tells it
-                    decision = silence(after)
+                    decision, self._paused_until_s = silence(after), 0.0
             if interrupted and not decision.speak:
                 decision = resumed(decision.state, state.latest, interrupted)
         return freeing(decision, state)

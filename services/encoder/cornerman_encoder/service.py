@@ -26,6 +26,7 @@ from cornerman_shared.errors import (
     PoisonError,
     is_contained,
     is_out_of_memory,
+    release_memory,
 )
 from cornerman_shared.process.logs import get_logger
 
@@ -236,6 +237,7 @@ class EncoderWorker:
 
     def _encode_halves(self, items: Sequence[Item]) -> list[Result]:
         """Encodes a batch that did not fit as two, once, and takes smaller ones from then on."""
+        release_memory()
         self._context.metrics.errors_total.labels(OUT_OF_MEMORY).inc()
         self._batch = min(self._batch, (len(items) + 1) // 2)
         self._context.health.report(batch=self._batch)

@@ -16,6 +16,7 @@ from cornerman_gateway.routes import (
     health,
     models,
     pages,
+    people,
     profiles,
     questions,
     sessions,
@@ -26,7 +27,7 @@ from cornerman_gateway.routes import (
 )
 from cornerman_gateway.security import Guard
 
-ROUTERS = (sources, profiles, events, video, whip, questions, models, sessions, uploads, auth, health, pages)
+ROUTERS = (sources, profiles, events, video, people, whip, questions, models, sessions, uploads, auth, health, pages)
 ABOUT = (
     "Sources, events, pictures and questions of Cornerman. Events stream from `/api/sources/{source_id}/events` as "
     "server-sent events; `Last-Event-ID` resumes. Errors are RFC 9457 problem details. "

@@ -65,7 +65,11 @@ def distinct_frames(chunks: Sequence[ChunkInput], limit: int) -> list[NDArray[np
             found[round(pts_s, 6)] = frame
     if len(chunks) == 1 and chunks[0].frames is not None:
         return list(chunks[0].frames)
-    ordered = [found[pts_s] for pts_s in sorted(found)]
+    return spread_frames([found[pts_s] for pts_s in sorted(found)], limit)
+
+
+def spread_frames(ordered: list[NDArray[np.uint8]], limit: int) -> list[NDArray[np.uint8]]:
+    """An even choice of at most `limit` frames, the newest always among them."""
     if len(ordered) <= limit:
         return ordered
     # Counted from the end, so that rounding never drops the newest frame.

@@ -108,9 +108,7 @@ class RequestWorker:
             log.exception("generation_crashed", request_id=request.request_id)
             outcome = self._failed(f"{type(error).__name__}: {error}")
         # The end is written before the back end is closed: a thread that hangs must not keep the request open.
-        if outcome is None:
-            await self._settle()
-        else:
+        if outcome is not None:
             await self._end(outcome)
             self._metrics.generate_seconds.observe(self._bus.clock.monotonic_s() - started_s)
             self._metrics.observe_stage("first_token", request.times.decided_at_s, outcome.first_token_at_s)
@@ -122,6 +120,9 @@ class RequestWorker:
                 f"the back end {self._generator.model!r} did not stop within {limit_s:g} s after request "
                 f"{request.request_id} had ended; the process ends, because its thread cannot be ended"
             )
+        # A request that ended elsewhere keeps its slot until then: the next one goes to an idle generator.
+        if outcome is None:
+            await self._settle()
 
     async def _generate(self, pieces: Pieces, started_s: float) -> ReplyOutcome | None:
         """Streams the generator's text; None = the request has ended elsewhere, or another worker has it now."""

@@ -18,7 +18,7 @@ import torch
 
 from cornerman_common.model_location import set_threads
 from cornerman_common.model_placement import load_failure, place_model
-from cornerman_generator.core import distinct_frames
+from cornerman_generator.core import distinct_frames, spread_frames
 from cornerman_generator.picture_processor import load_processor, set_tiles
 from cornerman_generator.protocol import TextDelta
 from cornerman_generator.remote_code import code_permission
@@ -95,7 +95,7 @@ class VlmGenerator:
         frames = distinct_frames(chunks, self._max_images)
         try:
             yield from reply_or_smaller(
-                lambda n: self._backend.reply(distinct_frames(chunks, n), request, cancel), len(frames)
+                lambda n: self._backend.reply(spread_frames(frames, n), request, cancel), len(frames)
             )
         except (RuntimeError, ValueError, TypeError, KeyError, IndexError) as error:
             raise GenerationError(f"{self.model}: {error}") from error

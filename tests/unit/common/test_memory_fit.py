@@ -91,3 +91,21 @@ def test_memory_errors_are_recognised() -> None:
     ]
     assert all(map(is_out_of_memory, yes))
     assert not any(map(is_out_of_memory, [RuntimeError("shape"), ValueError("out of memory"), OSError()]))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff" * 8 + b"x",
+        bytes(7) + b"\x10x",
+        b"\x08" + bytes(7) + b'{"a": 1}',
+        b"\x08" + bytes(7) + b'{"a":{}}',
+        b"\x02" + bytes(7) + b"[]",
+        b"\x10" + bytes(7) + b'{"a":{"shape":1}}',
+    ],
+)
+def test_damaged_file_has_no_size(content: bytes, tmp_path: Path) -> None:
+    """What loads it reports it."""
+    (tmp_path / "model.safetensors").write_bytes(content)
+    assert model_size(tmp_path) is None

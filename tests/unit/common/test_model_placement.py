@@ -64,3 +64,14 @@ def test_failure_for_want_of_memory_names_settings() -> None:
     error = load_failure("generator", "m", torch.OutOfMemoryError("CUDA out of memory"))
     assert "generator.dtype=bfloat16" in str(error) and "generator.quantize=int8" in str(error)
     assert "dtype" not in str(load_failure("encoder", "m", ValueError("no weights")))
+
+
+def test_limit_of_older_containers_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control groups of version 1, with the caches of the groups below."""
+    monkeypatch.setattr(model_placement, "CGROUP", tmp_path)
+    folder = tmp_path / "memory"
+    folder.mkdir()
+    (folder / "memory.limit_in_bytes").write_text("1000000\n")
+    (folder / "memory.usage_in_bytes").write_text("900000\n")
+    (folder / "memory.stat").write_text("inactive_file 10\ntotal_inactive_file 200000\n")
+    assert free_memory(torch.device("cpu"))["cpu"] == 300_000

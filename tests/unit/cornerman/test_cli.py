@@ -67,7 +67,7 @@ def test_wrong_usage_exits_with_64(line: list[str], capsys: pytest.CaptureFixtur
         (["run", "test://a", "--set", "capture.stall_s=inf"], "capture.stall_s = 'inf'"),
         (["up", "--only", "nope"], "there is no such service"),
         (["comment", "test://a", "--profile", "nope"], "there is no such profile"),
-        (["poll", "test://a", "--num-frames", "12"], "--num-frames 12"),
+        (["poll", "test://a", "--num-frames", "12"], "watch.frames = 12 of a poll"),
         (["poll", "test://a", "--benchmark", "--intervals", "1,soon"], "--intervals '1,soon'"),
         (["dlq", "replay", "--redis", "nope"], "redis.url"),
         (["watch", "--since", "yesterday"], "--since 'yesterday' is not the id of an event"),

@@ -63,6 +63,14 @@ def test_other_errors_are_not_tried_again() -> None:
         list(reply_or_smaller(broken, 8))
 
 
+async def test_one_look_is_made_smaller(request_for: MakeRequest, chunks: list[ChunkInput]) -> None:
+    model = Limited(4)
+    generator = VlmGenerator(model, "limited")  # type: ignore[arg-type]
+    assert [delta.text async for delta in generator.generate(request_for(), chunks[:1])] == ["", "4."]
+    await generator.close()
+    assert model.tried == [8, 4]
+
+
 async def test_vlm_looks_at_fewer_pictures(request_for: MakeRequest, chunks: list[ChunkInput]) -> None:
     model = Limited(6)
     generator = VlmGenerator(model, "limited")  # type: ignore[arg-type]

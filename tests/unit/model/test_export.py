@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -93,6 +94,22 @@ def test_export_overwrites_nothing(tmp_path: Path, capsys: pytest.CaptureFixture
     model.lora.load(train_adapter(model, tmp_path / "lora"))
     with pytest.raises(CheckpointError, match=r"model\.lora\.merge"):
         export_language(model, tmp_path / "llm")
+
+
+def test_full_disk_leaves_no_half_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file limit stands in for a disk: the weights do not fit, the config does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    out = tmp_path / "llm"
+    out.mkdir()
+    (out / "notes.txt").write_text("mine")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        assert invoke(["export-llm", "--out", str(out)]) == 78
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "cannot be written" in " ".join(capsys.readouterr().err.split())
+    assert [one.name for one in out.iterdir()] == ["notes.txt"]
+    assert invoke(["export-llm", "--out", str(out)]) == 0
 
 
 def test_bundled_coach_is_exported(tmp_path: Path) -> None:

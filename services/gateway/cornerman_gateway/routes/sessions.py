@@ -1,7 +1,8 @@
-"""Transcripts and the session report, made from the events that the feedback stream still holds."""
+"""Transcripts, the session report and the summary, made from the events that the feedback stream still holds."""
 
 from __future__ import annotations
 
+import base64
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -10,6 +11,9 @@ from starlette.responses import Response
 from cornerman_gateway.app_state import AppState, StateDep
 from cornerman_gateway.lookup import Id, find, view
 from cornerman_gateway.session_report import SessionReport, make_report, to_html
+from cornerman_gateway.session_summary import SessionSummary, make_summary
+from cornerman_gateway.stills import still
+from cornerman_gateway.summary_page import summary_html, summary_times
 from cornerman_gateway.transcript import lines, to_jsonl, to_vtt
 from cornerman_shared.bus.messages import Event
 
@@ -68,3 +72,27 @@ async def report_page(source_id: Id, state: StateDep, run: RunId = "") -> Respon
     chosen = await _run(state, source_id, run, rows)
     made = make_report(source_id, chosen, rows, source.counters, state.bus.clock.now_s())
     return _download(to_html(made, rows), "text/html; charset=utf-8", f"{source_id}-report.html")
+
+
+MOST_STILLS = 12
+
+
+@router.get("/summary")
+async def summary(source_id: Id, state: StateDep, run: RunId = "") -> SessionSummary:
+    """What the person did: sets, repetitions, mistakes, best and worst moment, what to work on."""
+    await find(state, source_id)
+    rows = await state.hub.history(source_id)
+    return make_summary(source_id, await _run(state, source_id, run, rows), rows)
+
+
+@router.get("/summary.html", response_class=Response, responses={200: {"content": {"text/html": {}}}})
+async def summary_page(source_id: Id, state: StateDep, run: RunId = "") -> Response:
+    """The summary as a page to print, with the pictures that are still kept."""
+    made = await summary(source_id, state, run)
+    stills: dict[float, str] = {}
+    for pts_s in summary_times(made)[:MOST_STILLS]:
+        kept = state.previews.at(source_id, made.run, pts_s)
+        jpeg = kept.jpeg if kept is not None else await still(state.bus, source_id, made.run, pts_s)
+        if jpeg is not None:
+            stills[pts_s] = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+    return Response(summary_html(made, stills), media_type="text/html; charset=utf-8")

@@ -2,6 +2,7 @@
 
 import { api, ApiError, sourcePath } from "./api.js";
 import { AskBox } from "./ask.js";
+import { Board } from "./board.js";
 import { camera } from "./camera.js";
 import { fill, h, icon } from "./dom.js";
 import { Feed } from "./feed.js";
@@ -9,10 +10,12 @@ import { clock, ms, number } from "./format.js";
 import { introOf } from "./intro.js";
 import { keep, recall } from "./kept.js";
 import { Moments } from "./moment.js";
+import { movementAt } from "./movement.js";
 import { Numbers } from "./numbers.js";
 import { Picture } from "./picture.js";
 import { isWordless, Session } from "./session.js";
 import { Settings } from "./settings.js";
+import { Skeleton } from "./skeleton.js";
 import { isFile, remedy, STATE_TEXT } from "./state_text.js";
 import { Sync } from "./sync.js";
 import { legend, Timeline } from "./timeline.js";
@@ -34,6 +37,8 @@ export class SourceView {
 
   build() {
     this.canvas = h("canvas", { width: "16", height: "9", role: "img", "aria-label": `Video of ${this.sourceId}` });
+    this.bones = /** @type {HTMLCanvasElement} */ (h("canvas", { class: "bones", "aria-hidden": "true" }));
+    this.board = new Board();
     this.badges = h("div", { class: "stage-top" });
     this.note = h("div", { class: "stage-note", hidden: true });
     this.caption = h("div", { class: "caption", "aria-hidden": "true", hidden: true });
@@ -41,6 +46,8 @@ export class SourceView {
       "section",
       { class: "stage", "aria-label": "Picture" },
       this.canvas,
+      this.bones,
+      this.board.element,
       this.note,
       this.badges,
       this.caption,
@@ -113,9 +120,10 @@ export class SourceView {
     );
     fill(this.page.main, this.intro, this.element);
     this.picture = new Picture(this.canvas, this.sourceId, {
-      onFrame: () => {
+      onFrame: (frame) => {
         this.sync.tick();
         this.showBadges();
+        this.skeleton?.draw(frame, this.movement);
       },
     });
     this.sync = new Sync(this.picture);
@@ -129,8 +137,26 @@ export class SourceView {
       this.sync.tick();
       this.showBadges();
       this.showState();
+      this.showMovement();
       this.timeline.draw();
     }, 250);
+  }
+
+  /** What the coach sees of the person, up to the picture that is on screen. */
+  showMovement() {
+    const { frame, live } = this.picture;
+    const { decisions, run } = this.session;
+    this.movement = frame && frame.run !== run ? null : movementAt(decisions, frame && live ? frame.pts_s : Infinity);
+    this.board.show(this.state === "failed" ? null : this.movement);
+    this.bonesButton.hidden = !this.movement;
+    const wanted = Boolean(this.movement) && recall("skeleton") !== "off";
+    if (wanted && !this.skeleton) {
+      this.skeleton = new Skeleton(this.bones, this.canvas, this.sourceId);
+      window.cornerman = { ...window.cornerman, skeleton: this.skeleton };
+    } else if (!wanted && this.skeleton) {
+      this.skeleton.close();
+      this.skeleton = null;
+    }
   }
 
   async load() {
@@ -282,6 +308,13 @@ export class SourceView {
       failed && detail !== more ? h("p", {}, remedy(detail), " ", more) : null,
       failed ? h("button", { type: "button", onclick: () => this.remove() }, "Remove it") : null,
       needsCamera ? button("Use this camera", "camera", () => this.useCamera()) : null,
+      state === "ended" && this.movement
+        ? h(
+            "a",
+            { class: "button primary", href: sourcePath(this.sourceId, "/summary.html"), target: "_blank" },
+            "See the summary",
+          )
+        : null,
       state === "paused" ? button("Resume", "play", () => this.pause()) : null,
       loops
         ? button("Play it over and over", "play", () =>
@@ -388,7 +421,24 @@ export class SourceView {
       },
       icon("health"),
     );
-    return h("div", { class: "stage-controls" }, this.pauseButton, stats, full);
+    const drawn = () => String(recall("skeleton") !== "off");
+    this.bonesButton = h(
+      "button",
+      {
+        type: "button",
+        hidden: true,
+        "aria-label": "Skeleton",
+        "aria-pressed": drawn(),
+        title: "Show what the coach sees of the body",
+        onclick: () => {
+          keep("skeleton", drawn() === "true" ? "off" : "on");
+          this.bonesButton.setAttribute("aria-pressed", drawn());
+          this.showMovement();
+        },
+      },
+      icon("person"),
+    );
+    return h("div", { class: "stage-controls" }, this.pauseButton, this.bonesButton, stats, full);
   }
 
   async pause() {
@@ -415,6 +465,7 @@ export class SourceView {
     return h(
       "div",
       { class: "row downloads" },
+      h("a", { class: "button", href: sourcePath(this.sourceId, "/summary.html"), target: "_blank" }, "Summary"),
       icon("down"),
       link("/transcript.vtt", ".vtt", "Download what was said as subtitles (.vtt)"),
       link("/transcript.jsonl", ".jsonl", "Download what was said as JSON lines (.jsonl)"),
@@ -460,6 +511,7 @@ export class SourceView {
     clearInterval(this.ticker);
     clearTimeout(this.retry);
     this.feed?.close();
+    this.skeleton?.close();
     this.picture.close();
     this.numbers.close();
     this.timeline.close();
