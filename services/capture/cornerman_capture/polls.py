@@ -47,6 +47,7 @@ class PollCutter(Generic[T]):
         self._reached_s = -math.inf  # moments up to here belong to frames that have come
         self._first_s: float | None = None  # when poll 0 is due; None = follows from `_since_s`
         self._poll = -1  # number of the last poll that was due
+        self._last_s: float | None = None  # when it was due, also by the plan before
         self._is_due = False
 
     def wants(self, pts_s: float) -> bool:
@@ -67,6 +68,7 @@ class PollCutter(Generic[T]):
         due = self._number(self._reached_s, 0)
         if due > self._poll:
             self._poll, self._is_due = due, True
+            self._last_s = self._first_s + due * self._interval_s
         if self._is_due:
             return True
         if self._is_close(pts_s, -1):
@@ -97,7 +99,7 @@ class PollCutter(Generic[T]):
     def clear(self) -> None:
         """Drops all frames; the next poll is due when the window is full again."""
         self._held.clear()
-        self._since_s = self._first_s = None
+        self._since_s = self._first_s = self._last_s = None
         self._poll, self._is_due = -1, False
 
     def take_over(self, before: PollCutter[T]) -> None:
@@ -116,9 +118,9 @@ class PollCutter(Generic[T]):
         if before._before_s is None or self._since_s is None:
             return
         self._first_s = max(self._since_s + self._window_s, before._before_s)
-        if before._first_s is not None and before._poll >= 0:
-            last_s = before._first_s + before._poll * before._interval_s
-            self._first_s = max(self._first_s, last_s + self._interval_s)
+        self._last_s = before._last_s
+        if self._last_s is not None:
+            self._first_s = max(self._first_s, self._last_s + self._interval_s)
 
     def newest(self) -> T | None:
         """The item added last."""
