@@ -40,6 +40,7 @@ class PollCutter(Generic[T]):
         self._frames, self._moments = plan.frames, plan.moments
         self._spacing_s = plan.window_s / plan.moments
         self._nominal_s = believable_interval(nominal_s)
+        self._apart_s = self._spacing_s  # between held frames, at most, also those of the plans before
         self._held: deque[tuple[float, T]] = deque()
         self._since_s: float | None = None  # media time of the first frame since the last break
         self._before_s: float | None = None  # of the frame before
@@ -108,7 +109,8 @@ class PollCutter(Generic[T]):
         The next poll is due an interval after the last one, at once if that is past, and not before the window is full.
         """
         self._before_s, self._step_s, self._reached_s = before._before_s, before._step_s, before._reached_s
-        reach_s = 1.5 * max(self._spacing_s, before._spacing_s, self._step_s)
+        self._apart_s = max(self._spacing_s, before._apart_s)
+        reach_s = 1.5 * max(self._apart_s, self._step_s)
         later_s = before._before_s or 0.0
         for time_s, item in reversed(before._held):
             if later_s - time_s > reach_s:
