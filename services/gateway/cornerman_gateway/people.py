@@ -13,8 +13,8 @@ from cornerman_pose.errors import PoseError
 from cornerman_pose.wire import unpack_chunk
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.codec import unpack
-from cornerman_shared.bus.key_types import patient_errors
 from cornerman_shared.bus.messages import Features
+from cornerman_shared.bus.redis_client import patient_errors
 from cornerman_shared.bus.streams import entry_order
 from cornerman_shared.errors import MalformedError
 from cornerman_shared.process.logs import get_logger
