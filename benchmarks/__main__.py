@@ -23,6 +23,7 @@ COMMANDS: dict[str, list[str]] = {
     "polls": ["-m", "benchmarks.polls"],
     "everything": ["-m", "benchmarks.everything"],
     "scaling": ["-m", "benchmarks.scaling", "--json"],
+    "capacity": ["-m", "benchmarks.capacity", "--sources", "16"],
 }
 
 

@@ -327,4 +327,5 @@ async def _all_held(bus: Bus) -> bool:
 
 
 async def _calls(bus: Bus, command: str, at_least: int) -> bool:
-    return (await bus.redis.info("commandstats")).get(f"cmdstat_{command}", {"calls": 0})["calls"] >= at_least
+    calls: int = (await bus.redis.info("commandstats")).get(f"cmdstat_{command}", {"calls": 0})["calls"]
+    return calls >= at_least

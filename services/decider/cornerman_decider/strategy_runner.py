@@ -118,8 +118,8 @@ class StrategyRunner:
         decision = silence(after)
         if state.latest is not None and may_speak_again(state, spec, self._bus.clock.now_s()):
             if follows:
-                decision, failure = await self.decide(spec, features_again(spec, after, state.latest), after)
-                if failure:  # the next chunk meets and tells it
+                decision, cause = await self.decide(spec, features_again(spec, after, state.latest), after)
+                if cause:  # the next chunk meets and tells it
                     decision, self._paused_until_s = silence(after), 0.0
             if interrupted and not decision.speak:
                 decision = resumed(decision.state, state.latest, interrupted)

@@ -6,7 +6,6 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from starlette.staticfiles import StaticFiles
 
 from cornerman_gateway import problems
 from cornerman_gateway.app_state import AppState
@@ -26,6 +25,7 @@ from cornerman_gateway.routes import (
     whip,
 )
 from cornerman_gateway.security import Guard
+from cornerman_gateway.static_files import StaticFolder
 
 ROUTERS = (sources, profiles, events, video, people, whip, questions, models, sessions, uploads, auth, health, pages)
 ABOUT = (
@@ -55,6 +55,6 @@ def create_app(state: AppState) -> FastAPI:
     problems.install(app)
     for module in ROUTERS:
         app.include_router(module.router)
-    app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
+    app.mount("/static", StaticFolder(pages.STATIC), name="static")
     app.add_middleware(Guard, auth=state.auth, settings=state.settings.gateway, clock=state.bus.clock)
     return app

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, Field
 
-from cornerman_gateway.transcript import lines
-from cornerman_shared.bus.messages import DecisionEvent, Event
+from cornerman_shared.bus.messages import DecisionEvent, EndEvent, Event
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.messages import MovementSeen
@@ -60,7 +59,11 @@ def make_summary(source_id: str, run: str, events: Iterable[tuple[str, Event]]) 
     """Sums up the decisions and words of `run`. Without a coach that follows a person there are no sets."""
     rows = [item for item in events if item[1].run == run]
     decided = [event for _, event in rows if isinstance(event, DecisionEvent)]
-    said = {row.request_id: row.text for row in lines(rows, run) if row.kind in ("correction", "praise")}
+    said = {
+        event.request_id: event.text
+        for _, event in rows
+        if isinstance(event, EndEvent) and event.kind == "feedback" and event.status == "done" and not event.silent
+    }
     ends = _Repetitions()
     for event in decided:
         if event.about is not None:

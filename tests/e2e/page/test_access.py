@@ -185,3 +185,22 @@ async def test_chosen_theme_is_kept(settings: Settings, bus: Bus) -> None:
         await page.reload()
         assert await page.evaluate(theme) == "dark"
         await watched.check()
+
+
+async def test_feedback_list_is_one_stop(settings: Settings, bus: Bus) -> None:
+    actor = silent(bus)
+    async with open_page(settings, bus, actor) as (url, _, watched):
+        page = watched.page
+        await page.goto(f"{url}/#/s/demo")
+        await page.wait_for_function("() => window.cornerman?.picture.drawn > 0")
+        for pts_s in (1.0, 2.0, 3.0):
+            await give_feedback(actor, pts_s)
+        await until_said(watched, 3)
+        stops = page.locator(".words footer button[tabindex='0']")
+        assert await stops.count() == 1
+        await stops.focus()
+        for key, wanted in (("ArrowDown", "00:02.0"), ("End", "00:01.0"), ("Home", "00:03.0")):
+            await page.keyboard.press(key)
+            assert await page.evaluate("document.activeElement.textContent") == wanted
+            assert await stops.count() == 1
+        await watched.check()

@@ -23,6 +23,7 @@ async def test_first_visit_adds_a_camera(settings: Settings, bus: Bus) -> None:
         while await bus.redis.xlen(key) < 10:
             await asyncio.sleep(0.05)
         await until(lambda: room.pushing == {"camera"}, "no camera is pushed")
+        await page.locator(".stage.mirrored").wait_for()
         await page.get_by_role("link", name="Wall").click()
         await page.locator(".tile-link").wait_for()
         newest = await bus.redis.xrevrange(key, count=1)

@@ -29,8 +29,8 @@ export class Board {
   }
 
   /** @param {ReturnType<typeof import("./movement.js").movementAt>} movement null hides it all */
-  show(movement) {
-    const key = JSON.stringify(movement && [movement.about, movement.repetitions.length]);
+  show(movement, mirrored = false) {
+    const key = JSON.stringify(movement && [movement.about, movement.repetitions.length, mirrored]);
     if (key === this.key) return;
     this.key = key;
     this.element.hidden = !movement;
@@ -41,7 +41,9 @@ export class Board {
     this.bars.hidden = !repetitions.length;
     fill(this.bars, repetitions.slice(-MOST).map(bar));
     this.whom.hidden = about.people < 2 || !about.whom;
-    this.whom.textContent = `Watching ${about.whom}`;
+    const sides = { left: "right", right: "left" };
+    const whom = mirrored ? about.whom.replace(/left|right/, (side) => sides[side]) : about.whom;
+    this.whom.textContent = `Watching ${whom}`;
     const hint = hintOf(about);
     this.hint.hidden = !hint;
     if (this.text.textContent !== hint) this.text.textContent = hint;

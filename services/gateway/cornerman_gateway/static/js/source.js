@@ -2,6 +2,7 @@
 
 import { api, ApiError, sourcePath } from "./api.js";
 import { AskBox } from "./ask.js";
+import { Awake } from "./awake.js";
 import { Board } from "./board.js";
 import { camera } from "./camera.js";
 import { fill, h, icon } from "./dom.js";
@@ -37,6 +38,7 @@ export class SourceView {
 
   build() {
     this.canvas = h("canvas", { width: "16", height: "9", role: "img", "aria-label": `Video of ${this.sourceId}` });
+    this.awake = new Awake();
     this.bones = /** @type {HTMLCanvasElement} */ (h("canvas", { class: "bones", "aria-hidden": "true" }));
     this.board = new Board();
     this.badges = h("div", { class: "stage-top" });
@@ -147,7 +149,11 @@ export class SourceView {
     const { frame, live } = this.picture;
     const { decisions, run } = this.session;
     this.movement = frame && frame.run !== run ? null : movementAt(decisions, frame && live ? frame.pts_s : Infinity);
-    this.board.show(this.state === "failed" ? null : this.movement);
+    // People know themselves from mirrors; a phone must not go dark while it is one.
+    const mirrored = camera.pushes(this.sourceId);
+    this.stage.classList.toggle("mirrored", mirrored);
+    this.awake.want(live);
+    this.board.show(this.state === "failed" ? null : this.movement, mirrored);
     this.bonesButton.hidden = !this.movement;
     const wanted = Boolean(this.movement) && recall("skeleton") !== "off";
     if (wanted && !this.skeleton) {
@@ -512,6 +518,7 @@ export class SourceView {
     clearTimeout(this.retry);
     this.feed?.close();
     this.skeleton?.close();
+    this.awake.close();
     this.picture.close();
     this.numbers.close();
     this.timeline.close();

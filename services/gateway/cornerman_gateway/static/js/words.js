@@ -17,6 +17,7 @@ export class Words {
     this.spoken = spoken;
     this.onMoment = onMoment;
     this.rows = new Map();
+    list.addEventListener("keydown", (event) => this.key(event));
     this.empty = h(
       "li",
       { class: "empty" },
@@ -51,7 +52,28 @@ export class Words {
     row.item.dataset.done = String(Boolean(saying.done));
     const text = saying.text + (saying.times_seen > 1 ? ` (${saying.times_seen} times)` : "");
     if (row.said.textContent !== text) row.said.textContent = text;
+    const focused = row.foot.contains(document.activeElement);
     fill(row.foot, this.foot(saying));
+    this.rove(focused ? row.foot.querySelector("button") : null);
+    if (focused) row.foot.querySelector("button")?.focus();
+  }
+
+  /** One tab stop for the whole list: the newest, or the one that was chosen with the arrow keys. */
+  rove(chosen = null) {
+    const buttons = [...this.list.querySelectorAll("footer button")];
+    const here = chosen ?? buttons.find((button) => button === document.activeElement) ?? buttons[0];
+    for (const button of buttons) button.tabIndex = button === here ? 0 : -1;
+  }
+
+  key(event) {
+    const buttons = [...this.list.querySelectorAll("footer button")];
+    const at = buttons.indexOf(document.activeElement);
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: buttons.length - 1 }[event.key];
+    const next = /** @type {HTMLElement | undefined} */ (buttons[to]);
+    if (at < 0 || !next) return;
+    event.preventDefault();
+    this.rove(next);
+    next.focus();
   }
 
   foot(saying) {
