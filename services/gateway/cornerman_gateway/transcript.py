@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from cornerman_gateway.core import to_json
 from cornerman_media.webvtt import Cue, webvtt
 from cornerman_pose.facts import facts_line
 from cornerman_shared.bus.messages import DecisionEvent, EndEvent, Event
@@ -90,5 +90,4 @@ def to_vtt(rows: Iterable[TranscriptLine], title: str) -> str:
 
 def to_jsonl(rows: Iterable[TranscriptLine]) -> str:
     """One JSON object a line."""
-    plain = ({name: getattr(row, name) for name in TranscriptLine.__slots__} for row in rows)
-    return "".join(json.dumps(one, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n" for one in plain)
+    return "".join(to_json({name: getattr(row, name) for name in TranscriptLine.__slots__}) + "\n" for row in rows)
