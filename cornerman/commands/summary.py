@@ -14,7 +14,7 @@ from cornerman_shared.bus.streams import FIRST_ID
 from cornerman_shared.settings.tree import Settings
 
 if TYPE_CHECKING:
-    from cornerman_gateway.session_summary import SessionSummary
+    from cornerman_gateway.summary_fields import SessionSummary
     from cornerman_shared.bus.messages import Event
 
 
@@ -26,7 +26,7 @@ def summary(
     redis: options.Redis = "",
 ) -> None:
     """Sum up a session: sets, repetitions, mistakes, best and worst moment, what to work on."""
-    from cornerman_gateway.session_summary import to_text
+    from cornerman_gateway.summary_fields import to_text
 
     chosen = options.command_settings(config, redis)
     made = asyncio.run(_summary(chosen.settings, source_id, run))

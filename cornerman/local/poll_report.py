@@ -77,6 +77,7 @@ def _tiles(summary: Mapping[str, Any]) -> str:
     memory = summary["gpu_memory"]
     tiles = {
         "polls answered": f"{summary['successful_polls']} of {summary['total_polls']}",
+        **({"still running at the end": f"{summary['unfinished_polls']}"} if summary["unfinished_polls"] else {}),
         "latency, median": _number(latency["median"], "ms"),
         "latency, p95": _number(latency["p95"], "ms"),
         "first token, median": _number(first["median"], "ms"),

@@ -140,6 +140,7 @@ class PollSeries:
                 raw = await bus.redis.hgetall(bus.keys(self._source_id).counters(self._source_id))
             counts = SourceCounts.of(raw)
             self.session.captured = counts.captured
+            self.session.unfinished = max(0, sum(counts.unfinished))
             for reason, number in counts.dropped.items():
                 if reason != "stopped":
                     self.session.skipped[reason] += number

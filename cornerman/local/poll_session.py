@@ -25,6 +25,7 @@ class PollSession:
         settings: what was asked for, by name, for people.
         polls: in order of their ends.
         skipped: polls that were due and not asked, by reason.
+        unfinished: polls that had no answer yet when the session ended.
         captured: frames of the source.
         gpu_memory: bytes by name, summed over the workers; None = no GPU.
         workers: back end, model and device of each role that reported them.
@@ -42,6 +43,7 @@ class PollSession:
     polls: list[PollRecord] = field(default_factory=list)
     warmup_polls: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
+    unfinished: int = 0
     captured: int = 0
     gpu_memory: dict[str, int] | None = None
     workers: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -66,6 +68,7 @@ class PollSession:
             "warmup_polls": self.warmup_polls,
             "skipped_polls": sum(self.skipped.values()),
             "skipped_by_reason": dict(self.skipped),
+            "unfinished_polls": self.unfinished,
             "gpu_memory": self.gpu_memory,
             "intervals": parts,
             "settings": self.settings,

@@ -46,7 +46,8 @@ def figures(session: PollSession) -> list[str]:
 
 def _skipped(summary: dict[str, Any]) -> str:
     reasons = ", ".join(f"{name} {count}" for name, count in summary["skipped_by_reason"].items())
-    return f"{summary['skipped_polls']} not asked" + (f" ({reasons})" if reasons else "")
+    unfinished = f", {summary['unfinished_polls']} still running" if summary["unfinished_polls"] else ""
+    return f"{summary['skipped_polls']} not asked" + (f" ({reasons})" if reasons else "") + unfinished
 
 
 def _interval_table(session: PollSession) -> Any:

@@ -22,6 +22,12 @@ MAX_SECRETS: Final = 4096
 _CREDENTIALS = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,31}://)(?P<userinfo>[^/\s@:?#]{0,512}:\S{0,512}|[^/\s?#]{0,512})@"
 )
+# The same in what is known to be one address: it may hold spaces, and lack its scheme.
+_ADDRESS = re.compile(
+    r"\s*(?:[A-Za-z][A-Za-z0-9+.-]{0,31}://(?P<userinfo>[^/@:?#]{0,512}:.{0,512})"
+    r"|(?P<bare>[^/\\@:?#\s]{1,512}:[^/\\@\s][^/\\\s]{0,512}))@",
+    re.DOTALL,
+)
 _QUERY = re.compile(
     # Also part of a name: `client_secret`, `loginpas`, `X-Amz-Signature`, `auth[pass]`.
     r"(?P<name>[?&;#](?:[\w.%\[-]{0,40}(?:[_.\[-]|%5B|access|admin|api|auth|client|login|stream|user|usr))?"
@@ -68,12 +74,14 @@ def is_sealed(url: str) -> bool:
 
 def remember_url(url: str) -> str:
     """Remembers the secrets in a URL, also where they are not encoded as they should be; returns the URL."""
-    for found in _CREDENTIALS.finditer(url):
-        user, colon, password = found["userinfo"].partition(":")
+    whole = _ADDRESS.match(url)
+    credentials = [found["userinfo"] for found in _CREDENTIALS.finditer(url)]
+    for userinfo in [*credentials, whole["userinfo"] or whole["bare"]] if whole else credentials:
+        user, colon, password = userinfo.partition(":")
         if colon:
-            remember_secret(found["userinfo"])
+            remember_secret(userinfo)
         remember_secret(password or user)
-        for piece in re.split(r"[/?#@]", password):  # parsers quote what they took for a port or a host
+        for piece in re.split(r"[/?#@\s]", password):  # parsers quote what they took for a port or a host
             remember_secret(piece)
     for found in _QUERY.finditer(url):
         rest = url[found.start("value") :]

@@ -11,7 +11,7 @@ import pytest
 
 from cornerman.local.demo_clip import ASSETS
 from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.redis_client import database_fault
+from cornerman_shared.bus.open_client import database_fault
 from cornerman_shared.bus.server_memory import ServerMemory, read_memory
 from cornerman_shared.errors import ConfigError
 from tests.conftest import Server

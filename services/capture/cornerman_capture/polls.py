@@ -40,6 +40,7 @@ class PollCutter(Generic[T]):
         self._frames, self._moments = plan.frames, plan.moments
         self._spacing_s = plan.window_s / plan.moments
         self._nominal_s = believable_interval(nominal_s)
+        self._apart_s = self._spacing_s  # between held frames, at most, also those of the plans before
         self._held: deque[tuple[float, T]] = deque()
         self._since_s: float | None = None  # media time of the first frame since the last break
         self._before_s: float | None = None  # of the frame before
@@ -47,6 +48,7 @@ class PollCutter(Generic[T]):
         self._reached_s = -math.inf  # moments up to here belong to frames that have come
         self._first_s: float | None = None  # when poll 0 is due; None = follows from `_since_s`
         self._poll = -1  # number of the last poll that was due
+        self._last_s: float | None = None  # when it was due, also by the plan before
         self._is_due = False
 
     def wants(self, pts_s: float) -> bool:
@@ -67,6 +69,7 @@ class PollCutter(Generic[T]):
         due = self._number(self._reached_s, 0)
         if due > self._poll:
             self._poll, self._is_due = due, True
+            self._last_s = self._first_s + due * self._interval_s
         if self._is_due:
             return True
         if self._is_close(pts_s, -1):
@@ -97,7 +100,7 @@ class PollCutter(Generic[T]):
     def clear(self) -> None:
         """Drops all frames; the next poll is due when the window is full again."""
         self._held.clear()
-        self._since_s = self._first_s = None
+        self._since_s = self._first_s = self._last_s = None
         self._poll, self._is_due = -1, False
 
     def take_over(self, before: PollCutter[T]) -> None:
@@ -106,7 +109,8 @@ class PollCutter(Generic[T]):
         The next poll is due an interval after the last one, at once if that is past, and not before the window is full.
         """
         self._before_s, self._step_s, self._reached_s = before._before_s, before._step_s, before._reached_s
-        reach_s = 1.5 * max(self._spacing_s, before._spacing_s, self._step_s)
+        self._apart_s = max(self._spacing_s, before._apart_s)
+        reach_s = 1.5 * max(self._apart_s, self._step_s)
         later_s = before._before_s or 0.0
         for time_s, item in reversed(before._held):
             if later_s - time_s > reach_s:
@@ -116,9 +120,9 @@ class PollCutter(Generic[T]):
         if before._before_s is None or self._since_s is None:
             return
         self._first_s = max(self._since_s + self._window_s, before._before_s)
-        if before._first_s is not None and before._poll >= 0:
-            last_s = before._first_s + before._poll * before._interval_s
-            self._first_s = max(self._first_s, last_s + self._interval_s)
+        self._last_s = before._last_s
+        if self._last_s is not None:
+            self._first_s = max(self._first_s, self._last_s + self._interval_s)
 
     def newest(self) -> T | None:
         """The item added last."""

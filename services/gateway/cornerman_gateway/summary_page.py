@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping
 
-from cornerman_gateway.session_summary import SessionSummary, set_line
+from cornerman_gateway.summary_fields import SessionSummary, set_line
 
 
 def summary_times(summary: SessionSummary) -> list[float]:

@@ -219,6 +219,28 @@ def test_other_changes_leave_the_interval_alone(change: dict[str, float]) -> Non
     assert [look[-1] for look in polls] == pytest.approx([13, 16, 19, 22], abs=0.02)
 
 
+def test_many_changes_keep_the_last_poll() -> None:
+    """A second change before the next poll forgot the last one, and polled at once."""
+    cutter = PollCutter[float](PLAN, 1 / 30)
+    polls = cut(cutter, times_of(30, 7.5))
+    for n in range(6):
+        cutter = changed_cutter(cutter, replace(PLAN, frames=4 + n, interval_s=3.0 + n % 2), 1 / 30)  # type: ignore[assignment]
+        polls += cut(cutter, [7.5 + (n + 1) / 30])
+    polls += cut(cutter, times_of(30, 8, 7.8))
+    assert [look[-1] for look in polls] == pytest.approx([4, 7, 11, 15], abs=0.04)
+
+
+def test_many_changes_keep_the_window() -> None:
+    """A few frames of a slow sampling were held; the second change dropped them, and the window filled again."""
+    cutter = PollCutter[float](replace(PLAN, sample_fps=0.5), 1 / 30)
+    polls = cut(cutter, times_of(30, 8.5))
+    for n, frames in enumerate((16, 32, 64), 1):
+        cutter = changed_cutter(cutter, replace(PLAN, frames=frames), 1 / 30)  # type: ignore[assignment]
+        polls += cut(cutter, [8.5 + n / 30])
+    polls += cut(cutter, times_of(30, 5, 8.6 + 1 / 30))
+    assert [look[-1] for look in polls] == pytest.approx([4, 7, 10, 13], abs=0.04)
+
+
 @pytest.mark.parametrize(("window_s", "first_s"), [(2.0, 3.0), (2.95, 3.0), (3.5, 3.5), (8.0, 8.0)])
 def test_change_before_the_first_poll(window_s: float, first_s: float) -> None:
     cutter = PollCutter[float](PLAN, 1 / 30)

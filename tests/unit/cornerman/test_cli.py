@@ -122,6 +122,15 @@ def test_set_overrides_presets() -> None:
     assert chosen.settings.speak.interval_s == 7
 
 
+def test_refusal_names_presets_that_fit(capsys: pytest.CaptureFixture[str]) -> None:
+    """The bundled model reads 8 frames, `sentry` has 4: its users were told a number only."""
+    model = ("--set", "encoder.backend=mobile_videogpt", "--set", "generator.backend=echo")
+    assert invoke(["comment", "test://bars", "--preset", "sentry", *model]) == 78
+    said = capsys.readouterr().err
+    assert "--preset sentry does not suit the models: watch.frames = 4" in said
+    assert said.rstrip().endswith("; or give --preset owl")
+
+
 def test_absent_options_change_nothing() -> None:
     assert command_settings(speak__strategy=None).overrides == {}
 

@@ -48,6 +48,16 @@ def test_report_escapes_and_tells_all() -> None:
         assert told in page
 
 
+def test_unfinished_poll_is_told() -> None:
+    """Ctrl-C in the middle of an answer: the poll was in no file."""
+    found = session(record(0))
+    assert "still running" not in poll_report(found) + figures(found)[0]
+    found.unfinished = 1
+    assert found.metrics()["summary"]["unfinished_polls"] == 1
+    assert "1 still running" in figures(found)[0]
+    assert "<li>still running at the end<b>1</b></li>" in poll_report(found)
+
+
 def test_charts_are_valid_svg() -> None:
     page = poll_report(full())
     charts = re.findall(r'<svg class="chart".*?</svg>', page, flags=re.DOTALL)

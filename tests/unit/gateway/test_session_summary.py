@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cornerman_gateway.session_summary import make_summary, to_text
+from cornerman_gateway.session_summary import make_summary
+from cornerman_gateway.summary_fields import to_text
 from cornerman_gateway.summary_page import summary_html, summary_times
 from cornerman_shared.bus.messages import Action, DecisionEvent, EndEvent, Event, MistakeSeen, MovementSeen, Times
 

@@ -108,3 +108,16 @@ def test_plain_url_has_no_credentials_fault(url: str) -> None:
 def test_long_text_takes_linear_time(part: str) -> None:
     """Without bounds on repetitions this took hours, and 40,000 characters of an error held a service for seconds."""
     redact_url(part * (1_000_000 // len(part)))
+
+
+@pytest.mark.parametrize("url", ["rtsp://u:pa ss w0rd@cam:554/x", "u:pa#ssw0rd@cam:554/x", "redis://:a\tb word@h:1/0"])
+def test_odd_address_is_hidden(url: str) -> None:
+    """A password with spaces, and an address whose scheme was forgotten, were shown whole."""
+    remember_url(url)
+    assert all(secret not in redact_url(f"source {url!r}: refused {url}") for secret in ("ssw0rd", "w0rd", "word"))
+
+
+@pytest.mark.parametrize("name", ["file:/home/anna@work/film.mp4", "a/b:home@x.mp4", "http://home.net/a:work@b"])
+def test_path_with_signs_is_no_secret(name: str) -> None:
+    remember_url(name)
+    assert redact_url("at home and work") == "at home and work"

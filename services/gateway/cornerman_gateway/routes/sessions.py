@@ -11,8 +11,9 @@ from starlette.responses import Response
 from cornerman_gateway.app_state import AppState, StateDep
 from cornerman_gateway.lookup import Id, find, view
 from cornerman_gateway.session_report import SessionReport, make_report, to_html
-from cornerman_gateway.session_summary import SessionSummary, make_summary
+from cornerman_gateway.session_summary import make_summary
 from cornerman_gateway.stills import still
+from cornerman_gateway.summary_fields import SessionSummary
 from cornerman_gateway.summary_page import summary_html, summary_times
 from cornerman_gateway.transcript import lines, to_jsonl, to_vtt
 from cornerman_shared.bus.messages import Event
