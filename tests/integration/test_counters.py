@@ -36,7 +36,7 @@ class LostAnswers(Scripts):
     """Runs scripts on the server and loses the answers of one of them, from its `after`-th run on, `times` times."""
 
     def __init__(self, bus: Bus, name: str, after: int, times: int) -> None:
-        super().__init__(bus.redis)
+        super().__init__(bus.redis, bus.key_types)
         self.left = times
         self._name, self._after = name, after
         self.runs: Counter[str] = Counter()

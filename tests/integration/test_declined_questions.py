@@ -117,7 +117,7 @@ async def test_page_knows_the_running_models(bus: Bus, settings: Settings) -> No
     assert (models["encoder"]["backend"], models["generator"]["why"]) == ("mobile_videogpt", "generator-1 runs it")
     assert models["abilities"]["topics"] == ["form"]
     closed = {profile["name"]: profile["refused"] for profile in profiles}
-    assert closed["coach"] == "" and all(closed[name] for name in ("security", "nature", "sports", "description"))
+    assert closed["coach"] == "" and all(closed[name] for name in ("security", "nature", "sports", "descriptive"))
     assert "does not follow prompts" in closed["security"]
 
 

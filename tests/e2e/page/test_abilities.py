@@ -13,7 +13,7 @@ from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import Times, WorkerStatus
 from cornerman_shared.bus.workers import publish_status
 from cornerman_shared.settings.tree import Settings
-from tests.e2e.page.harness import end_of, open_page, silent, visit
+from tests.e2e.page.harness import end_of, open_page, open_settings, silent, visit
 
 WHY = "does not follow prompts: it only coaches"
 
@@ -33,7 +33,7 @@ async def test_ignored_prompts_are_closed(settings: Settings, bus: Bus) -> None:
     async with background(report_coach(bus)), open_page(settings, bus) as (url, _, watched):
         await visit(watched.page, url, "#/add")
         closed = await watched.page.locator(".chip input:disabled").evaluate_all("all => all.map(one => one.value)")
-        assert closed == ["sports", "security", "nature", "description", "custom"]
+        assert sorted(closed) == ["custom", "default", "descriptive", "nature", "security", "sports"]
         await watched.page.get_by_role("note").filter(has_text=WHY).wait_for()
         await watched.check()
 
@@ -48,6 +48,7 @@ async def test_declined_question_is_shown(settings: Settings, bus: Bus) -> None:
         row = watched.page.locator(".word.declined")
         await row.get_by_text("I can only answer questions about form.").wait_for()
         await row.get_by_text("You asked: Who is that?").wait_for()
+        await open_settings(watched.page)
         await watched.page.get_by_text("Models in use").click()
         await watched.page.get_by_text("Can do: questions about form; own words only").wait_for()
         assert await watched.page.locator('select option[value="security"]').is_disabled()
