@@ -56,7 +56,6 @@ async def until_said(watched: Watched, count: int) -> list[str]:
 async def test_demo_shows_video_and_feedback(running: Demo, watched: Watched) -> None:
     page = watched.page
     await page.goto(running.url)
-    await page.locator(".tile-link").click()
     await page.locator(".badge[data-state=playing]").first.wait_for()
     await page.wait_for_function("() => window.cornerman?.picture.drawn > 30")
     first = await page.evaluate("cornerman.picture.canvas.toDataURL('image/jpeg', 0.3)")

@@ -136,6 +136,7 @@ async def test_charts_and_timeline_are_drawn(settings: Settings, bus: Bus) -> No
     async with open_page(settings, bus, quick(bus)) as (url, _, watched):
         page = watched.page
         await page.goto(f"{url}/#/s/demo")
+        await page.get_by_role("button", name="Stats").click()
         await until_said(watched, 3)
         for tile in ("frames", "chunks", "lag", "stages", "ttft", "tokens"):
             await page.locator(f'.tile[data-tile="{tile}"] .value').get_by_text(re.compile("[0-9]")).wait_for()
