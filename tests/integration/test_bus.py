@@ -184,7 +184,7 @@ async def test_cancellation_is_not_lost(bus: Bus) -> None:
 
 
 async def test_stuck_server_times_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cornerman_shared.bus.redis_client.COMMAND_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("cornerman_shared.bus.open_client.COMMAND_TIMEOUT_S", 0.3)
     path = tmp_path / "deaf.sock"
     with closing(socket.socket(socket.AF_UNIX)) as deaf:
         deaf.bind(str(path))
