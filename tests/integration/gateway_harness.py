@@ -217,6 +217,7 @@ class Actor:
                 len(words),
                 (first - taken) * 1000,
                 done,
+                tokens_per_s=25.0,
             )
         )
         self.said.append(text)  # only now: whoever stops the actor finds everything in here on the bus
