@@ -64,7 +64,7 @@ def run_polls(run: PollRun, polling: ChosenPolling) -> PollResult:
 
     Raises:
         ConfigError: the prompt cannot be answered, or a folder cannot be written; nothing was started.
-        SourceError: there is no such source.
+        SourceError: the source does not exist.
         CornermanError: the pipeline failed.
     """
     settings = polling.chosen.settings

@@ -1,4 +1,4 @@
-"""Landmarks of people for a page that draws them: read from the features of the encoders, while somebody watches.
+"""Landmarks of people for a page that draws them: read from the features of the encoders, while a page is connected.
 
 Nothing is read without a viewer, and nothing is taken from the deciders: entries stay until the stream is trimmed.
 """

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Coroutine
+from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from cornerman_gateway.problems import Problem
 from cornerman_shared.aio import first_of
-
-if TYPE_CHECKING:
-    from cornerman_gateway.problems import Problem
+from cornerman_shared.errors import RetryableError
 
 GOING_AWAY = 1001
 UNUSABLE = 1003
@@ -22,6 +21,20 @@ async def refuse(socket: WebSocket, problem: Problem) -> None:
     """Accepts and closes with 4000 + the HTTP status, because a browser cannot see why a handshake failed."""
     await socket.accept()
     await close(socket, 4000 + problem.body.status, problem.body.title)
+
+
+async def accept(socket: WebSocket, check: Awaitable[object]) -> bool:
+    """Accepts the socket if `check` passes; else refuses it with the problem, or 503 where the server is away."""
+    try:
+        await check
+    except Problem as problem:
+        await refuse(socket, problem)
+        return False
+    except RetryableError as error:
+        await refuse(socket, Problem(503, str(error)))
+        return False
+    await socket.accept()
+    return True
 
 
 async def close(socket: WebSocket, code: int, reason: str = "") -> None:

@@ -163,7 +163,7 @@ class ReferenceAwqLinear(nn.Module):
     def __init__(self, *, in_features: int, out_features: int, group_size: int, bias: bool, **_: object) -> None:
         super().__init__()
         if in_features % group_size or out_features % 8:
-            raise NotImplementedError(f"in_features {in_features} is no multiple of group_size {group_size}")
+            raise ValueError(f"in_features {in_features} is no multiple of group_size {group_size}")
         groups = in_features // group_size
         self.register_buffer("qweight", torch.zeros(in_features, out_features // 8, dtype=torch.int32))
         self.register_buffer("qzeros", torch.zeros(groups, out_features // 8, dtype=torch.int32))

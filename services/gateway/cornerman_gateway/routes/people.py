@@ -8,8 +8,7 @@ from cornerman_gateway.app_state import StateDep
 from cornerman_gateway.core import to_json
 from cornerman_gateway.lookup import find
 from cornerman_gateway.people import SeenPeople
-from cornerman_gateway.problems import Problem
-from cornerman_gateway.sockets import GOING_AWAY, TRY_AGAIN, close, refuse, send_until_gone
+from cornerman_gateway.sockets import GOING_AWAY, TRY_AGAIN, accept, close, send_until_gone
 from cornerman_shared.errors import RetryableError
 
 router = APIRouter(prefix="/api/sources/{source_id}", tags=["video"])
@@ -21,15 +20,8 @@ async def people_socket(socket: WebSocket, source_id: str, state: StateDep) -> N
 
     A person is 33 BlazePose landmarks of x, y (parts of the picture) and visibility. Only the pose encoder gives them.
     """
-    try:
-        await find(state, source_id)
-    except Problem as problem:
-        await refuse(socket, problem)
+    if not await accept(socket, find(state, source_id)):
         return
-    except RetryableError as error:
-        await refuse(socket, Problem(503, str(error)))
-        return
-    await socket.accept()
 
     async def send() -> None:
         async for message in SeenPeople(state.bus, source_id).messages():
