@@ -17,7 +17,7 @@ from redis.exceptions import ResponseError
 from cornerman_shared.aio import retry
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.address_keys import address_keys
-from cornerman_shared.bus.cluster_client import ClusterClient
+from cornerman_shared.bus.cluster_client import ClusterClient, close_all
 from cornerman_shared.bus.codec import array_of, pack, raw_bytes
 from cornerman_shared.bus.delivery import M
 from cornerman_shared.bus.group_reader import GroupReader, ShardsReader
@@ -304,8 +304,7 @@ class Bus:
 
     async def close(self) -> None:
         """Closes every connection."""
-        for client in {*self._blocking, self.redis, self.blobs}:
-            await client.aclose()
+        await close_all({*self._blocking, self.redis, self.blobs})
 
     async def __aenter__(self) -> Self:
         return self
