@@ -96,6 +96,11 @@ class Bus:
         """Keys of the source's shard."""
         return Keys.of(source_id, self.shards)
 
+    @property
+    def is_cluster(self) -> bool:
+        """Whether one command may only read the streams of one shard."""
+        return isinstance(self.redis, ClusterClient)
+
     def all_keys(self) -> list[Keys]:
         """Keys of every shard."""
         return [Keys(shard) for shard in range(self.shards)]
@@ -222,7 +227,7 @@ class Bus:
             if source_id is None
             else [self.keys(source_id).feedback(source_id)]
         )
-        read = follow_shards if isinstance(self.redis, ClusterClient) and len(keys) > 1 else follow
+        read = follow_shards if self.is_cluster and len(keys) > 1 else follow
         return read(self, keys, since=since, block_ms=block_ms or self.settings.bus.block_ms, outage=outage)
 
     async def ask(self, question: Question, most: int = 0) -> int:
