@@ -1,4 +1,4 @@
-"""Entries of work streams that every group has settled are trimmed; what somebody may still read stays."""
+"""Entries of work streams that every group has settled are trimmed; what a group may still read stays."""
 
 from __future__ import annotations
 

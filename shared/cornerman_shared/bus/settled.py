@@ -1,4 +1,4 @@
-"""Trims the work streams of a shard: an entry that every group has settled is read by nobody.
+"""Trims the work streams of a shard: an entry that every group has settled is read no more.
 
 `bus.maxlen` alone would keep 10,000 entries of each; with landmarks or thumbnails in them that is 10 to 20 KB each.
 """

@@ -1,4 +1,4 @@
--- Trim from work streams what every group has settled: nobody reads it any more.
+-- Trim from work streams what every group has settled: no group needs it.
 -- KEYS the streams. Returns a list: entries removed, then the error of a stream that could not be trimmed ('' = none).
 -- A pending entry stays until it is settled, and an unread one until it is read; both have ids behind the one trimmed to.
 local function order(id)
