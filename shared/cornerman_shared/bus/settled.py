@@ -29,7 +29,7 @@ class SettledEntries:
         self._told = ""
 
     async def trim(self) -> int:
-        """Removes them, except for the last few of each stream and those of the last `keep_s` seconds; returns how many.
+        """Removes them, except for the last few of each stream and those of `keep_s` seconds; returns how many.
 
         Raises:
             RetryableError: no answer; trimming again is safe.
