@@ -18,6 +18,7 @@ from cornerman_shared.bus.consumer import Consumer
 from cornerman_shared.bus.messages import Request
 from cornerman_shared.bus.streams import GROUP_GENERATOR
 from cornerman_shared.errors import is_contained
+from cornerman_shared.process.logs import about
 
 if TYPE_CHECKING:
     from cornerman_common.abilities import Abilities
@@ -88,7 +89,8 @@ async def answer_loop(context: Context, generator: Generator, abilities: Abiliti
         async with free:
             try:
                 worker = RequestWorker(bus, generator, context.metrics, delivery, declines)
-                await worker.run()
+                with about(delivery.message):
+                    await worker.run()
                 if worker.cost:
                     nonlocal spent
                     spent += worker.cost
