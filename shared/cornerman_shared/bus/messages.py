@@ -4,8 +4,7 @@ Capture publishes `Chunk`; an encoder answers each with one `Features`; the deci
 `DecisionEvent` and, when it speaks, a `Request`; a generator answers each request with a `StartEvent`, any number of
 `DeltaEvent` and exactly one `EndEvent`. All `*_at_s` are unix seconds of the server's clock (`Bus.clock`); `pts_s` is
 media time, seconds since the start of the run. `incarnation` is the number that the registry gave the source when it
-was added or replaced; 0 = written by a version without incarnations. `traceparent` is the W3C trace context of the work
-that wrote the message; empty = not traced, and then it is not on the bus either.
+was added or replaced; 0 = unknown. `traceparent` is the W3C trace context of the work that wrote it; empty = untraced.
 """
 
 from __future__ import annotations
@@ -155,6 +154,12 @@ class MovementSeen:
     people: int  # in the picture
     whom: str  # who is followed, "the only person"; empty = no one
     reasons: tuple[str, ...]  # what is wrong with the view, for people
+    row: int = -1  # of the one followed, among the chunk's people; -1 = no one
+    measure: str = ""  # what tells most about the exercise now, as "lean"; empty = nothing
+    measured_pts_s: tuple[float, ...] = ()
+    measured: tuple[float, ...] = ()  # at those media times, degrees or ratios
+    limit: float | None = None  # of `measure`, where a mistake begins
+    worse: str = ""  # above or below the limit; empty without one
 
 
 @dataclass(frozen=True, slots=True)
