@@ -13,10 +13,10 @@ from cornerman_gateway.app_state import AppState, StateDep
 from cornerman_gateway.core import lagged, parse_cursor, shorten, sse, to_json
 from cornerman_gateway.fanout import Sent
 from cornerman_gateway.lookup import Id, find
-from cornerman_gateway.problems import Problem, wrong_field
+from cornerman_gateway.problems import wrong_field
 from cornerman_gateway.rows import read_rows
 from cornerman_gateway.schemas import Deltas
-from cornerman_gateway.sockets import GOING_AWAY, TRY_AGAIN, close, refuse, send_until_gone
+from cornerman_gateway.sockets import GOING_AWAY, TRY_AGAIN, accept, close, send_until_gone
 from cornerman_shared.bus.redis_client import patient_errors
 from cornerman_shared.errors import RetryableError
 from cornerman_shared.process.logs import get_logger
@@ -102,20 +102,16 @@ async def _sse(state: AppState, source_id: str | None, since: list[str] | None) 
 
 
 async def _socket(state: AppState, socket: WebSocket, source_id: str | None, since: str) -> None:
-    try:
-        cursor = cursor_of(state, source_id, "", since)
+    async def check() -> None:
+        cursor_of(state, source_id, "", since)
         if source_id is not None:
             await find(state, source_id)
-    except Problem as problem:
-        await refuse(socket, problem)
+
+    if not await accept(socket, check()):
         return
-    except RetryableError as error:
-        await refuse(socket, Problem(503, str(error)))
-        return
-    await socket.accept()
 
     async def send() -> None:
-        async for note, items in follow(state, source_id, cursor):
+        async for note, items in follow(state, source_id, cursor_of(state, source_id, "", since)):
             if note:
                 await socket.send_text(note)
             for item, at in items:
