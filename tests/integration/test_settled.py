@@ -1,8 +1,9 @@
-"""Entries of work streams that every group has settled are trimmed; what somebody may still read stays."""
+"""Entries of work streams that every group has settled are trimmed; what a group may still read stays."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from structlog.testing import capture_logs
@@ -38,7 +39,7 @@ async def test_settled_entries_are_trimmed(bus: Bus) -> None:
         ids = await add(bus, stream, 20)
         await read(bus, stream, "workers", 20)
         await bus.redis.xack(stream, "workers", *ids)
-    assert await SettledEntries(bus, keys).trim() == 4 * 19
+    assert await SettledEntries(bus, keys, 0.0).trim() == 4 * 19
     assert [len(await left(bus, stream)) for stream in streams] == [1] * 4
 
 
@@ -47,7 +48,7 @@ async def test_pending_and_unread_entries_stay(bus: Bus) -> None:
     ids = await add(bus, keys.features, 20)
     await read(bus, keys.features, GROUP_DECIDER, 10)
     await bus.redis.xack(keys.features, GROUP_DECIDER, *ids[:4], *ids[6:10])
-    await SettledEntries(bus, keys).trim()
+    await SettledEntries(bus, keys, 0.0).trim()
     assert await left(bus, keys.features) == ids[4:]
 
 
@@ -58,8 +59,17 @@ async def test_the_slowest_group_counts(bus: Bus) -> None:
     await bus.redis.xack(keys.features, GROUP_DECIDER, *ids)
     await read(bus, keys.features, "somebody", 7)
     await bus.redis.xack(keys.features, "somebody", *ids[:7])
-    await SettledEntries(bus, keys).trim()
+    await SettledEntries(bus, keys, 0.0).trim()
     assert await left(bus, keys.features) == ids[6:]
+
+
+async def test_recent_entries_stay(bus: Bus) -> None:
+    keys = bus.keys("cam")
+    ids = await add(bus, keys.features, 20)
+    await read(bus, keys.features, GROUP_DECIDER, 20)
+    await bus.redis.xack(keys.features, GROUP_DECIDER, *ids)
+    assert await SettledEntries(bus, keys, 60.0).trim() == 0
+    assert await left(bus, keys.features) == ids
 
 
 async def test_unread_stream_stays_whole(bus: Bus) -> None:
@@ -67,7 +77,7 @@ async def test_unread_stream_stays_whole(bus: Bus) -> None:
     ids = await add(bus, keys.chunks, 5)
     await bus.redis.xgroup_create(keys.chunks, "encoder", id="0")
     await bus.redis.set(keys.requests, "of somebody else")
-    assert await SettledEntries(bus, keys).trim() == 0
+    assert await SettledEntries(bus, keys, 0.0).trim() == 0
     assert await left(bus, keys.chunks) == ids
 
 
@@ -86,6 +96,7 @@ async def test_forbidden_trimming_is_told_once(bus: Bus) -> None:
 
 async def test_decider_trims_what_it_decided(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cornerman_decider.service.EVERY_S", 0.05)
+    monkeypatch.setattr("cornerman_decider.service.SettledEntries", partial(SettledEntries, keep_s=0.0))
     await register(bus)
     with_pictures = [replace(await features(bus, seq), thumbnail=bytes(64 * 64 * 3)) for seq in range(6)]
     async with decider(bus):

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cornerman_generator.core import SilenceFilter, TextPacer, tokens_per_s
-from cornerman_generator.hops import ReplyOutcome, closed_hop, end_hop
+from cornerman_generator.hops import ReplyOutcome, closed_hop, end_hop, span_attributes
 from cornerman_generator.reply_writer import ReplyWriter
 from cornerman_shared.aio import cancel_all
 from cornerman_shared.bus.chunk_input import ChunkInput
@@ -257,6 +257,7 @@ class RequestWorker:
     async def _end(self, outcome: ReplyOutcome) -> None:
         now_s = self._bus.clock.now_s()
         hop = end_hop(self._keys, self._bus.settings.bus, self._request, outcome, now_s)
+        self._delivery.note(span_attributes(outcome), outcome.cause if outcome.status != "done" else "")
         if (await commit_with_retry(self._delivery, hop)).is_ours:
             self._metrics.requests_total.labels(outcome.status).inc()
 

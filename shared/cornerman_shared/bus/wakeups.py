@@ -1,4 +1,4 @@
-"""Wake-ups: short notes on one stream of a shard, so that nobody waits for the next poll.
+"""Wake-ups: short notes on one stream of a shard, so that no reader waits for the next poll.
 
 A note is only a hint: a reader looks at the server itself, and polls as well, so one that is lost costs a delay.
 """

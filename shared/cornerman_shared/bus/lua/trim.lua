@@ -1,11 +1,13 @@
--- Trim from work streams what every group has settled: nobody reads it any more.
--- KEYS the streams. Returns a list: entries removed, then the error of a stream that could not be trimmed ('' = none).
+-- Trim from work streams what every group has settled: no group needs it.
+-- KEYS the streams. ARGV milliseconds that an entry is kept in any case, for those that only look. Returns a list: entries removed, then the error of a stream that could not be trimmed ('' = none).
 -- A pending entry stays until it is settled, and an unread one until it is read; both have ids behind the one trimmed to.
 local function order(id)
   local ms, number = string.match(id, '^(%d+)-(%d+)$')
   return tonumber(ms), tonumber(number)
 end
 
+local now = redis.call('TIME')
+local young_ms = tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000) - tonumber(ARGV[1])
 local removed, fault = 0, ''
 for _, stream in ipairs(KEYS) do
   local oldest, oldest_ms, oldest_number
@@ -24,6 +26,9 @@ for _, stream in ipairs(KEYS) do
         oldest, oldest_ms, oldest_number = id, ms, number
       end
     end
+  end
+  if oldest and oldest_ms > young_ms then
+    oldest = string.format('%d-0', young_ms)
   end
   if oldest then
     local reply = redis.pcall('XTRIM', stream, 'MINID', '~', oldest)
