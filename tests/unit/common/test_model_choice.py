@@ -248,6 +248,16 @@ def test_described_settings_choose_nothing() -> None:
     assert choice.to_dict()["abilities"]["follows_prompts"] is True
 
 
+def test_adapter_brings_its_framing(assets: Path, tmp_path: Path) -> None:
+    adapter = tmp_path / "lora"
+    adapter.mkdir()
+    (adapter / "framing.json").write_text('{"framing": "person"}')
+    with pytest.raises(ConfigError, match=r"was trained on frames with .*; give encoder\.framing=person"):
+        chosen(assets, {"say.adapter": str(adapter)})
+    choice = chosen(assets, {"say.adapter": str(adapter), "encoder.framing": "person"})
+    assert choice.settings.encoder.framing == "person"
+
+
 def test_typed_adapter_joins_the_list(assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "lora_ok").mkdir()
