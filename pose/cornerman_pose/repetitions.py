@@ -20,6 +20,18 @@ from cornerman_pose.measures import DURATION
 from cornerman_pose.movements import FormRule, exercise_names, form_rules, movements
 from cornerman_pose.reading import FrameReading, cut
 
+CERTAIN = 0.9
+"""A mistake of this probability is named though the landmarks alone do not show it past its limit."""
+
+_RULED_OUT = 0.05
+"""A repetition less probable to break a rule by itself does not break it beside earlier ones either: a press with
+straight arms is no half press, however far the arms came from before."""
+
+_PAUSE_S = 6.0
+_ALIKE = 0.2
+"""A set of two repetitions or more that was left no longer than `_PAUSE_S` ago goes on with one that is more like it
+than like any other exercise, and at least so much: few go as deep when they tire."""
+
 _BEGUN = 0.2
 """A repetition whose first frame is further in its cycle began before it was seen; how long it took is not known."""
 
@@ -103,6 +115,8 @@ class RepetitionCounter:
         self.exercise = "none"
         self.count = 0
         self._since = 0.0
+        self._left = ("none", 0, 0.0)  # the set before this pause: exercise, count, and when it was left
+        self._goes_on = False
         self._armed = True
         self._middle = False
         self._start_s = 0.0
@@ -225,6 +239,8 @@ class RepetitionCounter:
         return out
 
     def _change(self, name: str, now: float) -> None:
+        if name == "none" and self.count > 1 and self.exercise not in self._holds:
+            self._left = (self.exercise, self.count, now)
         self.exercise, self.count, self._since, self._hold_s = name, 0, now, 0.0
 
     def _settle(self, now: float) -> list[RepetitionSeen]:
@@ -253,10 +269,13 @@ class RepetitionCounter:
         if self.exercise == "none" or self.exercise in self._holds:
             return False
         mean = self._likely(start, end)
-        return mean is None or bool(mean[self._names.index(self.exercise)] >= self._least[self.exercise])
+        if mean is None or self._goes_on:
+            return True
+        return bool(mean[self._names.index(self.exercise)] >= self._least[self.exercise])
 
     def _recognise(self, start: float, end: float, now: float) -> None:
-        """A whole repetition tells its exercise sooner than the running evidence does."""
+        """A whole repetition tells its exercise sooner than the running evidence, and that a set goes on."""
+        self._goes_on = False
         mean = self._likely(start, end)
         if mean is None:
             return
@@ -264,6 +283,12 @@ class RepetitionCounter:
         enough = self.settings.sure if self.exercise == "none" else 0.5 + 0.5 * self.settings.sure
         if best and self._names[best] != self.exercise and mean[best] > enough:
             self._change(self._names[best], now)
+        name, count, left_s = self._left
+        alike = self._names.index(name)
+        likest = int(np.argmax(mean[1:])) + 1
+        paused = self.exercise == "none" and now - left_s <= _PAUSE_S
+        if paused and alike == likest and mean[alike] >= _ALIKE:
+            self.exercise, self.count, self._goes_on = name, count, True
 
     def _judge(self, end: float, start: float, p: float, exercise: str) -> RepetitionSeen:
         s = self.settings
@@ -290,16 +315,19 @@ class RepetitionCounter:
             judged.append(rule.name)
             a, b, c = self._calibration[i]
             probability = 1.0 / (1.0 + float(np.exp(-(a * evidence.excess + b * evidence.logit + c))))
-            beside = habit.probability(rule, far, seconds)
+            held = rule.measure != DURATION and probability < _RULED_OUT
+            beside = 0.0 if held else habit.probability(rule, far, seconds)
             least = s.per_rule.get(rule.key, rule.decide if s.wrong is None else s.wrong)
             shallow = shallow or (beside > BROKEN and rule.measure != DURATION)
             quick = quick or (beside > BROKEN and rule.measure == DURATION)
-            if (probability > least and evidence.past > rule.past) or beside > BROKEN or s.everything:
+            shown = evidence.past > rule.past or probability > CERTAIN
+            if (probability > least and shown) or beside > BROKEN or s.everything:
                 probability = probability if s.everything else max(probability, beside)
                 mistakes.append(NamedMistake(rule, probability, evidence.excess, evidence.past, beside))
         if exercise not in self._holds and moved is not None:
             habit.add(far, seconds, shallow, quick)
-        mistakes.sort(key=lambda m: -m.probability)
+        brought = {name for m in mistakes for name in m.rule.brings}
+        mistakes.sort(key=lambda m: (m.rule.name in brought, -m.probability))
         return RepetitionSeen(exercise, self.count, start, end, tuple(mistakes), tuple(judged), p)
 
     def _between(self, start: float, end: float) -> FrameReading | None:

@@ -32,14 +32,23 @@ def test_threshold_lies_between_right_and_wrong() -> None:
 
 
 def test_right_mistake_must_come_first() -> None:
-    rep = _rep(2.0, SAG)
+    rep = _rep(1.0, SAG)
     rival = RULES.index("push_up:half_way")
-    rep.logit[rival], rep.past[rival] = 3.0, 1.0
+    rep.logit[rival], rep.past[rival] = 1.5, 1.0
     evidence = gather([SeenClip("gym", "1", "good", 1.0, [rep], 1)])
     plain = np.full(len(RULES), 0.5), np.zeros(len(RULES))
     assert evidence.rates(evidence.silent(*plain))["gym right mistake"] < 0.1
     _, _, rates = tune(evidence)
     assert rates["gym right mistake"] > 0.9
+
+
+def test_mistake_does_not_rival_what_it_brings() -> None:
+    back, forward = RULES.index("squat:round_back"), RULES.index("squat:leaning_forward")
+    rep = SeenRep(*(np.full(len(RULES), v) for v in (np.nan, np.nan, 0.0)), back)
+    rep.logit[[back, forward]], rep.past[[back, forward]] = (2.0, 4.0), (90.0, 5.0)
+    evidence = gather([SeenClip("gym", "1", "good", 1.0, [rep], 1)])
+    plain = np.full(len(RULES), 0.5), np.zeros(len(RULES))
+    assert evidence.rates(evidence.silent(*plain))["gym right mistake"] > 0.9
 
 
 def test_shortfall_costs_more_than_surplus() -> None:

@@ -75,7 +75,7 @@ def plan_set(rng: Generator, exercise: str, names: tuple[str, ...], frames: int)
     alternate = exercise == "high_knees" or (exercise in ("lunge", "biceps_curl") and rng.uniform() < 0.5)
     side = int(rng.integers(2))
     hang = exercise == "high_knees"
-    partial = rng.uniform() < 0.25
+    partial = rng.uniform() < 0.4
     s: list[float] = []
     phase: list[float] = []
     sides: list[float] = []
@@ -108,7 +108,7 @@ def plan_set(rng: Generator, exercise: str, names: tuple[str, ...], frames: int)
             p = p[: max(room, 0)]
         start = len(s)
         tri = 1 - np.abs(2 * p - 1)
-        amount = float(rng.uniform(0.35, 0.75)) if partial and rng.uniform() < 0.5 else float(rng.uniform(0.95, 1.03))
+        amount = float(rng.uniform(0.33, 0.75)) if partial and rng.uniform() < 0.5 else float(rng.uniform(0.95, 1.03))
         s.extend(tri * tri * (3 - 2 * tri) * amount)
         phase.extend(p)
         sides.extend([float(side)] * len(p))
