@@ -20,8 +20,8 @@ from cornerman_pose.measures import DURATION
 from cornerman_pose.movements import FormRule, exercise_names, form_rules, movements
 from cornerman_pose.reading import FrameReading, cut
 
-CERTAIN = 0.9
-"""A mistake of this probability is named though the landmarks alone do not show it past its limit."""
+HOLD_S = 2
+"""Seconds of a hold that are judged, and counted, together."""
 
 _RULED_OUT = 0.05
 """A repetition less probable to break a rule by itself does not break it beside earlier ones either: a press with
@@ -232,10 +232,10 @@ class RepetitionCounter:
         out = self._settle(now)
         if self.exercise in self._holds:
             self._hold_s += 1.0 / FPS
-            if self._hold_s >= 2.0:
+            if self._hold_s >= HOLD_S:
                 self._hold_s = 0.0
-                self.count += 2
-                out.append(self._judge(now, now - 2.0, 1.0, self.exercise))
+                self.count += HOLD_S
+                out.append(self._judge(now, now - HOLD_S, 1.0, self.exercise))
         return out
 
     def _change(self, name: str, now: float) -> None:
@@ -320,8 +320,7 @@ class RepetitionCounter:
             least = s.per_rule.get(rule.key, rule.decide if s.wrong is None else s.wrong)
             shallow = shallow or (beside > BROKEN and rule.measure != DURATION)
             quick = quick or (beside > BROKEN and rule.measure == DURATION)
-            shown = evidence.past > rule.past or probability > CERTAIN
-            if (probability > least and shown) or beside > BROKEN or s.everything:
+            if (probability > least and evidence.past > rule.past) or beside > BROKEN or s.everything:
                 probability = probability if s.everything else max(probability, beside)
                 mistakes.append(NamedMistake(rule, probability, evidence.excess, evidence.past, beside))
         if exercise not in self._holds and moved is not None:

@@ -32,14 +32,14 @@ def test_threshold_lies_between_right_and_wrong() -> None:
 
 
 def test_right_mistake_must_come_first() -> None:
-    rep = _rep(1.0, SAG)
+    rep = _rep(2.0, SAG)
     rival = RULES.index("push_up:half_way")
-    rep.logit[rival], rep.past[rival] = 1.5, 1.0
+    rep.logit[rival], rep.past[rival] = 2.4, 1.0
     evidence = gather([SeenClip("gym", "1", "good", 1.0, [rep], 1)])
     plain = np.full(len(RULES), 0.5), np.zeros(len(RULES))
     assert evidence.rates(evidence.silent(*plain))["gym right mistake"] < 0.1
     _, _, rates = tune(evidence)
-    assert rates["gym right mistake"] > 0.9
+    assert rates["gym right mistake"] > 0.8
 
 
 def test_mistake_does_not_rival_what_it_brings() -> None:
@@ -52,7 +52,7 @@ def test_mistake_does_not_rival_what_it_brings() -> None:
 
 
 def test_shortfall_costs_more_than_surplus() -> None:
-    good, short, beyond = ({"push_ups wrong": v} for v in (0.72, 0.52, 0.92))
+    good, short, beyond = ({"push_ups wrong": v} for v in (0.85, 0.65, 0.99))
     assert merit(short) < merit(good) == 0.0 < merit(beyond) < -merit(short)
 
 
