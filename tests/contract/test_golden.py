@@ -52,6 +52,7 @@ PROMPT = "Was fällt auf? 👀"
 ABOUT = MovementSeen(
     "squat", 0.875, 8, 0.25, True, (MistakeSeen("too_shallow", "knee", 0.75, ("hips", "knees", "ankles")),), 0.75,
     "partly", ("feet",), ("too_dark",), "side", 2, "the person on the left", ("the feet are below the picture",),
+    1, "lean", (0.5, 0.625), (31.5, 48.25), 47.0, "above",
 )  # fmt: skip
 
 SAMPLES: dict[str, Any] = {

@@ -41,6 +41,9 @@ class LookCutter(Protocol[T]):
     def push(self, pts_s: float, item: T) -> tuple[T, ...] | None:
         """Adds a frame that is needed; returns the look that it completes, oldest first, if one is due."""
 
+    def finish(self) -> tuple[T, ...] | None:
+        """At the end of a file: a look that is due when its last frame has been shown."""
+
     def clear(self) -> None:
         """Drops what is held: the source broke off, or its frames changed."""
 
@@ -191,7 +194,13 @@ class Chunker:
         newest = self.looks.newest()
         if newest is not None and newest.rgb.shape != rgb.shape:
             self.looks.clear()  # the picture size changed, and all frames of a look have one size
-        frames = self.looks.push(pts_s, SampledFrame(pts_s, rgb))
+        return self._pending(self.looks.push(pts_s, SampledFrame(pts_s, rgb)), available_at_s)
+
+    def finish(self, available_at_s: float = 0.0) -> PendingChunk | None:
+        """The file has ended: the pending chunk that its last frame completes by being shown, if any."""
+        return self._pending(self.looks.finish(), available_at_s)
+
+    def _pending(self, frames: tuple[SampledFrame, ...] | None, available_at_s: float) -> PendingChunk | None:
         if frames is None:
             return None
         self.due += 1

@@ -31,7 +31,9 @@ from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.mending import mend_source
 from cornerman_shared.bus.messages import Features, Question
 from cornerman_shared.bus.registry import RegistryWatcher, get_source
-from cornerman_shared.bus.streams import GROUP_DECIDER
+from cornerman_shared.bus.settled import SettledEntries
+from cornerman_shared.bus.streams import GROUP_DECIDER, NOTE_SOURCE
+from cornerman_shared.bus.wakeups import Wakeups, named
 from cornerman_shared.errors import FencedError, MalformedError, RetryableError, is_contained
 from cornerman_shared.process.logs import get_logger
 
@@ -96,6 +98,7 @@ class Shard:
         self._strategies = strategies
         self._hops = DeciderHops(keys, context.settings.bus)
         self._registry = RegistryWatcher(context.bus, [keys])
+        self._wakeups = Wakeups(context.bus, [keys])
         self._workers: dict[str, tuple[SourceWorker, asyncio.Task[None]]] = {}
         self._buried: dict[str, list[Features]] = {}  # buried before their source had a worker
 
@@ -135,8 +138,9 @@ class Shard:
         try:
             async with features, questions, asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._end())
+                tasks.create_task(self._wakeups.listen())
                 tasks.create_task(self._follow_settings(tasks))
-                tasks.create_task(self._free_retired())
+                tasks.create_task(self._free_memory())
                 tasks.create_task(self._take_features(features, tasks))
                 tasks.create_task(self._take_questions(questions, tasks))
         except* _ShardEndedError:
@@ -149,15 +153,23 @@ class Shard:
         raise _ShardEndedError
 
     async def _follow_settings(self, tasks: asyncio.TaskGroup) -> None:
+        """Polls the registry; a source with a worker that is told to have changed is read at once, and alone."""
+        clock, every_s = self._context.clock, self._context.settings.bus.sources_poll_s
         while True:
             if await retry_forever(self._registry.refresh):
                 await self._apply(self._registry.specs, tasks)
-            await asyncio.sleep(self._context.settings.bus.sources_poll_s)
+            next_s = clock.monotonic_s() + every_s
+            while (wait_s := next_s - clock.monotonic_s()) > 0:
+                # Read here, not in a task of its own: settings never go back to older ones.
+                for source_id in named(await self._wakeups.take(wait_s), NOTE_SOURCE) & self._workers.keys():
+                    if spec := await self._stored_spec(source_id):
+                        self._workers[source_id][0].change(spec)
 
-    async def _free_retired(self) -> None:
-        retired = RetiredRuns(self._bus, self._keys)
+    async def _free_memory(self) -> None:
+        retired, settled = RetiredRuns(self._bus, self._keys), SettledEntries(self._bus, self._keys)
         while True:
             await retry_forever(retired.sweep)
+            await retry_forever(settled.trim)
             await asyncio.sleep(EVERY_S)
 
     async def _apply(self, specs: Mapping[str, SourceSpec], tasks: asyncio.TaskGroup) -> None:

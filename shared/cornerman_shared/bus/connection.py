@@ -17,7 +17,7 @@ from redis.exceptions import ResponseError
 from cornerman_shared.aio import retry
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.address_keys import address_keys
-from cornerman_shared.bus.cluster_client import ClusterClient
+from cornerman_shared.bus.cluster_client import ClusterClient, close_all
 from cornerman_shared.bus.codec import array_of, pack, raw_bytes
 from cornerman_shared.bus.delivery import M
 from cornerman_shared.bus.group_reader import GroupReader, ShardsReader
@@ -95,6 +95,11 @@ class Bus:
     def keys(self, source_id: str) -> Keys:
         """Keys of the source's shard."""
         return Keys.of(source_id, self.shards)
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether one command may only read the streams of one shard."""
+        return isinstance(self.redis, ClusterClient)
 
     def all_keys(self) -> list[Keys]:
         """Keys of every shard."""
@@ -222,7 +227,7 @@ class Bus:
             if source_id is None
             else [self.keys(source_id).feedback(source_id)]
         )
-        read = follow_shards if isinstance(self.redis, ClusterClient) and len(keys) > 1 else follow
+        read = follow_shards if self.is_cluster and len(keys) > 1 else follow
         return read(self, keys, since=since, block_ms=block_ms or self.settings.bus.block_ms, outage=outage)
 
     async def ask(self, question: Question, most: int = 0) -> int:
@@ -304,8 +309,7 @@ class Bus:
 
     async def close(self) -> None:
         """Closes every connection."""
-        for client in {*self._blocking, self.redis, self.blobs}:
-            await client.aclose()
+        await close_all({*self._blocking, self.redis, self.blobs})
 
     async def __aenter__(self) -> Self:
         return self

@@ -152,6 +152,12 @@ class MovementSeen:
     people: int  # in the picture
     whom: str  # who is followed, "the only person"; empty = no one
     reasons: tuple[str, ...]  # what is wrong with the view, for people
+    row: int = -1  # of the one followed, among the chunk's people; -1 = no one
+    measure: str = ""  # what tells most about the exercise now, as "lean"; empty = nothing
+    measured_pts_s: tuple[float, ...] = ()
+    measured: tuple[float, ...] = ()  # at those media times, degrees or ratios
+    limit: float | None = None  # of `measure`, where a mistake begins
+    worse: str = ""  # above or below the limit; empty without one
 
 
 @dataclass(frozen=True, slots=True)
