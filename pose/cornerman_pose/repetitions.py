@@ -32,6 +32,9 @@ _ALIKE = 0.2
 """A set of two repetitions or more that was left no longer than `_PAUSE_S` ago goes on with one that is more like it
 than like any other exercise, and at least so much: few go as deep when they tire."""
 
+_LATE, _EARLY = 0.75, 0.15
+"""A phase that falls from beyond the first to below the second has gone round."""
+
 _BEGUN = 0.2
 """A repetition whose first frame is further in its cycle began before it was seen; how long it took is not known."""
 
@@ -216,6 +219,7 @@ class RepetitionCounter:
         if not seen:
             return self._settle(now)
         p, phase = float(reading.end[k]), float(reading.phase[k])
+        wrapped = self._phase > _LATE and phase < _EARLY
         self._phase = phase
         self._rows.append((now, cut(reading, slice(k, k + 1))))
         self._rows = self._rows[-int(12 * FPS) :]
@@ -223,7 +227,7 @@ class RepetitionCounter:
             self._middle = True
         # The end of a clip may hide the end of its last repetition: two frames close to it are enough.
         self._nearly = self._nearly + 1 if phase > s.nearly and reading.cycle[k] > 0.5 and self._middle else 0
-        if self._middle and ((self._armed and p > s.end_rise) or self._nearly >= 2):
+        if self._middle and ((self._armed and p > s.end_rise) or self._nearly >= 2 or wrapped):
             self._armed, self._middle, self._nearly = False, False, 0
             self._pending.append((now, self._start_s, p, self._names[int(np.argmax(self._belief[1:])) + 1]))
             self._start_s = now

@@ -61,6 +61,14 @@ def test_each_repetition_counts_once() -> None:
     assert observations[-2].view == "side"
 
 
+def test_cycle_gone_round_is_an_end() -> None:
+    reading = _reading(84, 16)
+    reading.end[:] = 0.0
+    assert [r.number for r in _repetitions(_run(reading))] == [1, 2, 3, 4, 5]
+    reading.phase[:] = np.clip(reading.phase, 0.3, 1.0)  # never back at the beginning
+    assert not _repetitions(_run(reading))
+
+
 def test_first_end_waits_for_evidence() -> None:
     first = _repetitions(_run(_reading(40, 8)))[0]
     assert first.exercise == "squat"

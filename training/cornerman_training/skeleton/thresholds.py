@@ -21,6 +21,10 @@ Floats = NDArray[np.float64]
 DECIDE: Final = (0.01, 0.03, 0.06, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
 PAST: Final = (-99.0, -4.0, -3.0, -2.0, *(float(v) for v in np.arange(-1.5, 2.51, 0.25)), 3.0, 3.5, 4.0, 5.0)
 """The lowest bars nothing."""
+LIKELY: Final = 0.4
+SHOWN: Final = 0.5
+"""What is less probable than `LIKELY` is named only where it is measured, past its limit by so many greys."""
+
 _SOFT_LOGIT, _SOFT_PAST = 0.6, 0.35
 _SWEEPS: Final = 3
 _FAR: Final = 3.0
@@ -203,6 +207,8 @@ def tune(evidence: Evidence) -> tuple[Floats, Floats, dict[str, float]]:
             column = Evidence(*parts, [], evidence.faulty, evidence.made, 0)
             for d in DECIDE:
                 for p in PAST:
+                    if d < LIKELY and p < SHOWN:
+                        continue
                     silent[:, i] = column.silent(np.array([d]), np.array([p]))[:, 0]
                     pull = _PULL * (min(abs(p), _FAR) + abs(float(np.log(d / (1 - d)))))
                     best = max(best, (merit(evidence.rates(silent)) - pull, d, p))
