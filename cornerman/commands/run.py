@@ -12,6 +12,7 @@ from cornerman.local.prompt_notes import note_ignored_prompt
 from cornerman.local.record_dir import record_dir
 from cornerman.local.run_output import RunOutput
 from cornerman.local.source_specs import source_specs
+from cornerman_common.exercise_library import ExerciseLibrary
 from cornerman_shared.settings.source import Mode, Strategy
 
 Sources = Annotated[
@@ -30,6 +31,9 @@ def run(
     mode: Annotated[Mode | None, typer.Option(help="How the source is watched.")] = None,
     strategy: Annotated[Strategy | None, typer.Option(help="Who decides when to speak.")] = None,
     prompt: Annotated[str | None, typer.Option(help="What the model is asked.")] = None,
+    exercise: Annotated[
+        list[str], typer.Option("--exercise", metavar="NAME", help="Count an own exercise, see `teach`. Repeatable.")
+    ] = [],  # noqa: B006
     lossless: Lossless = None,
     realtime: Realtime = None,
     loop: Annotated[bool | None, typer.Option("--loop/--once", help="Start files again at their end.")] = None,
@@ -54,6 +58,8 @@ def run(
     """
     if (lossless or follow) and realtime is None:
         realtime = False
+    if exercise:
+        strategy, encoder = strategy or "skeleton", encoder or "pose"
     chosen = options.command_settings(
         config,
         redis,
@@ -64,13 +70,18 @@ def run(
         watch__loop=loop,
         watch__follow=follow,
         speak__strategy=strategy,
+        speak__exercises=exercise or None,
         say__prompt=prompt,
         record__dir=record_dir(record),
         encoder__backend=encoder,
         generator__backend=generator,
     )
     source_specs(sources or [], chosen.settings, source_id, mode or "coach")  # reports a wrong source before any note
+    library = ExerciseLibrary.of(chosen.settings.gateway.profiles_dir)
+    for name in chosen.settings.speak.exercises:
+        library.get(name)  # a wrong name is told before anything starts
     output = RunOutput(as_json=as_json)
+    output.counts = bool(exercise)
     chosen, choice = options.with_models(chosen, output.note)
     note_ignored_prompt(choice, prompt, output.note)
     specs = source_specs(sources or [], chosen.settings, source_id, mode or "coach")
