@@ -11,8 +11,10 @@ from cornerman.local.pipeline import run_sources
 from cornerman.local.prompt_notes import note_ignored_prompt
 from cornerman.local.record_dir import record_dir
 from cornerman.local.run_output import RunOutput
+from cornerman.local.running import with_running_models
 from cornerman.local.source_specs import source_specs
 from cornerman_common.exercise_library import ExerciseLibrary
+from cornerman_common.pose_choice import shows_people
 from cornerman_shared.settings.source import Mode, Strategy
 
 Sources = Annotated[
@@ -76,13 +78,15 @@ def run(
         encoder__backend=encoder,
         generator__backend=generator,
     )
-    source_specs(sources or [], chosen.settings, source_id, mode or "coach")  # reports a wrong source before any note
+    # Reports a wrong source, or the name of an own exercise, before any note.
+    typed = source_specs(sources or [], chosen.settings, source_id, mode or "coach")
     library = ExerciseLibrary.of(chosen.settings.gateway.profiles_dir)
     for name in chosen.settings.speak.exercises:
-        library.get(name)  # a wrong name is told before anything starts
+        library.get(name)
     output = RunOutput(as_json=as_json)
     output.counts = bool(exercise)
-    chosen, choice = options.with_models(chosen, output.note)
+    chosen = with_running_models(chosen)
+    chosen, choice = options.with_models(chosen, output.note, people=shows_people(typed))
     note_ignored_prompt(choice, prompt, output.note)
     specs = source_specs(sources or [], chosen.settings, source_id, mode or "coach")
     workers = {"encoder": encoders, "generator": generators}

@@ -2,8 +2,8 @@
 
     python -m cornerman_training.own_exercises.spreads [FILE]
 
-Six people do five repetitions of each bundled exercise before three cameras each; the spread of a number is its standard deviation
-between the cameras of a person, at the same step of a repetition.
+Six people do five repetitions of each bundled exercise before three cameras each; a spread is the standard deviation
+between the cameras of a person at the same step of a repetition.
 """
 
 from __future__ import annotations
