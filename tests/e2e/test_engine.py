@@ -48,7 +48,7 @@ def by_pipeline(ended: Result) -> tuple[list[Any], list[Any]]:
 def test_demo_clip_is_coached_equally(cornerman: Callable[..., Command]) -> None:
     clip, _ = demo_clip()
     ended = cornerman("run", clip, "--lossless", "--json", *ALONE, *FAST).end()
-    engine = by_engine(clip, encoder={"batch": 1})
+    engine = by_engine(clip, encoder={"backend": "mobile_videogpt", "batch": 1})
     assert engine == by_pipeline(ended)
     assert len(engine[0]) > 20 and len(engine[1]) > 2
 
@@ -56,7 +56,7 @@ def test_demo_clip_is_coached_equally(cornerman: Callable[..., Command]) -> None
 def test_forty_questions_are_told_apart() -> None:
     """Twenty within the abilities get the model's words, twenty outside get none of them."""
     clip, _ = demo_clip()
-    with Coach() as coach:
+    with Coach(encoder="mobile_videogpt") as coach:
         said = [one.text for one in coach.stream(clip)]
         within, outside = ([coach.ask(question) for question in questions] for questions in (WITHIN, OUTSIDE))
     assert {one.status for one in within} == {"done"} and all(one.text for one in within)
