@@ -54,6 +54,7 @@ async def subscribe(
                     ttft_ms=event.ttft_ms,
                     latency_ms=latency_ms(event.times),
                     picture_age_s=event.picture_age_s,
+                    said_by=event.said_by,
                 )
 
 

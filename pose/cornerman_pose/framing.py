@@ -44,7 +44,7 @@ def whole_square(height: int, width: int) -> Square:
 def person_square(seen: SeenChunk) -> Square | None:
     """One square for all frames, round everything that is seen of the person that the chunk puts first.
 
-    None = nobody is seen. It is no larger than the square round the picture, and lies in the picture where it fits.
+    None = no person is seen. It is no larger than the square round the picture, and lies in the picture where it fits.
     """
     row = follow(seen)[0].row
     if row is None:

@@ -77,10 +77,11 @@ def picture_stats(frames: Pixels, seen: SeenChunk, moves: LastUsed[float] | None
 
 def _moved(pair: NDArray[np.float32], background: NDArray[np.bool_], moves: LastUsed[float] | None) -> float:
     """`shift` of two pictures [2, h, w], remembered by all that it depends on."""
+    before, after = pair
     if moves is None:
-        return shift(*pair, background)
+        return shift(before, after, background)
     key = pair.shape, hashlib.blake2b(pair.tobytes() + background.tobytes(), digest_size=16).digest()
-    return moves.get(key, lambda: shift(*pair, background))
+    return moves.get(key, lambda: shift(before, after, background))
 
 
 def shift(before: NDArray[np.float32], after: NDArray[np.float32], background: NDArray[np.bool_]) -> float:

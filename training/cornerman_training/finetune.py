@@ -22,7 +22,8 @@ from torch import Tensor
 from cornerman_pose.errors import PoseError
 from cornerman_pose.framing import FRAMING_FILE, Framer, Framing
 from cornerman_training.checkpoints import TrainingState, load_state, save_state
-from cornerman_training.dialogues import CHUNK, SAMPLE_FPS, Sample, read_samples, sample_frames, split_chunks
+from cornerman_training.dialogues import Sample, read_samples, sample_frames, split_chunks
+from cornerman_training.sampling import CHUNK, SAMPLE_FPS
 from cornerman_training.stages.loop import rate_at
 from cornerman_training.train_log import TrainLog
 from mobile_videogpt.context import visual_block

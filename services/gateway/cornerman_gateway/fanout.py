@@ -92,7 +92,7 @@ class Client:
         self.cursor: list[str] = [item or FIRST_ID for item in cursor]
         self.skipped = 0
         self.skipped_total = 0
-        self.has_gap = False  # events before those in the queue were trimmed, nobody knows how many
+        self.has_gap = False  # events before those in the queue were trimmed; how many is unknown
 
     def offer(self, item: Item) -> None:
         """Queues an event; with a full queue the oldest one is lost and counted."""

@@ -264,7 +264,7 @@ class Bus:
                 return int(await self.scripts.run("ask", keys, args))
 
     @contextmanager
-    def batch(self, work: str, messages: Sequence[object]) -> Iterator[None]:
+    def trace_batch(self, work: str, messages: Sequence[object]) -> Iterator[None]:
         """Traces work on several messages at once, if this process traces."""
         with self.tracer.batch(work, messages) if self.tracer else nullcontext():
             yield

@@ -48,6 +48,7 @@ def test_phone_video_is_seen_whole(checkpoint: Path) -> None:
     for framing, differs in (("middle", False), ("whole", True)):
         encoder = make_encoder(settings.model_copy(update={"framing": framing}))
         one, other = encoder.encode(*batch(dark, lit))
+        assert one.context is not None and other.context is not None
         assert bool(np.abs(one.context - other.context).max() > 0) == differs
 
 
