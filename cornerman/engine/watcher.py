@@ -22,7 +22,7 @@ from cornerman_decider.requests import decision_event, request_for, request_for_
 from cornerman_decider.state import DeciderState, blobs_of, chunk_ref, new_run, question_context
 from cornerman_encoder.core import EncoderOutput, checked, n_frames, unread
 from cornerman_encoder.hops import features_of
-from cornerman_generator.core import SilenceFilter
+from cornerman_generator.core import SilenceFilter, owner_words
 from cornerman_shared.bus.chunk_input import ChunkInput
 from cornerman_shared.bus.last_feedback import LastFeedback
 from cornerman_shared.bus.messages import BlobRef, Chunk, Question, Times
@@ -189,6 +189,7 @@ class ChunkWatcher:
             ttft_ms=round(words.ttft_s * 1000, 1),
             latency_ms=latency_ms(times),
             picture_age_s=request.picture_age_s,
+            said_by="owner" if owner_words(request) else "model",
         )
 
     async def answer(self, text: str) -> Answer:

@@ -46,7 +46,7 @@ def whole_square(height: int, width: int) -> Square:
 def person_square(seen: SeenChunk) -> Square | None:
     """One square for all frames, round everything that is seen of the person that the chunk puts first.
 
-    None = nobody is seen. It is no larger than the square round the picture, and lies in the picture where it fits.
+    None = no person is seen. It is no larger than the square round the picture, and lies in the picture where it fits.
     """
     row = follow(seen)[0].row
     if row is None:
@@ -109,8 +109,7 @@ class Framer:
             raise PoseError(f"framing = {framing!r}: expected one of {', '.join(get_args(Framing))}")
         if framing != "person":
             return cls(framing)
-        # Imported here: only this framing estimates landmarks.
-        from cornerman_pose.estimator import PoseEstimator
+        from cornerman_pose.estimator import PoseEstimator  # LiteRT, which only this framing needs
 
         return cls(framing, PoseEstimator.load())
 

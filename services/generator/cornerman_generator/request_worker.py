@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cornerman_generator.core import SilenceFilter, TextPacer, tokens_per_s
+from cornerman_generator.core import SilenceFilter, TextPacer, owner_words, tokens_per_s
 from cornerman_generator.hops import ReplyOutcome, closed_hop, end_hop, span_attributes
 from cornerman_generator.reply_writer import ReplyWriter
 from cornerman_shared.aio import cancel_all
@@ -63,6 +63,7 @@ class RequestWorker:
         self._metrics = metrics
         self._delivery = delivery
         self._request = delivery.message
+        self._sentence = owner_words(delivery.message)
         self._keys = bus.keys(delivery.message.source_id)
         self._writer = ReplyWriter(bus, delivery.message, generator.model)
         self._pieces: Pieces | None = None
@@ -106,7 +107,7 @@ class RequestWorker:
             return
         pieces: Pieces | None = None
         try:
-            chunks = await self._fetch_chunks()
+            chunks = [] if self._sentence else await self._fetch_chunks()
             self._fetched_s = self._bus.clock.monotonic_s() - started_s
             pieces = self._pieces = Pieces(self._generator.generate(request, chunks))
             outcome = await self._generate(pieces, started_s)
@@ -252,6 +253,7 @@ class RequestWorker:
             last_token_at_s=self._last_token_at_s,
             prepare_ms=(self._fetched_s + self._prepare_s) * 1000,
             tokens_per_s=tokens_per_s(self._arrivals),
+            said_by="owner" if self._sentence else "model",
         )
 
     async def _end(self, outcome: ReplyOutcome) -> None:

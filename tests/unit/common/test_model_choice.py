@@ -280,7 +280,7 @@ def test_running_generator_has_the_adapter() -> None:
     ("flags", "said"),
     [
         ({"watch.look": "stride", "watch.frames": 4, "speak.strategy": "scene"}, "reads 8 or 16 frames"),
-        ({"watch.look": "poll", "watch.frames": 10, "speak.strategy": "interval"}, "give watch.frames=8 or 16, or"),
+        ({"watch.look": "poll", "watch.frames": 10, "speak.strategy": "interval"}, "give watch.frames=8 or 16"),
         ({"watch.look": "poll"}, "'head' judges chunks of 8 frames; give speak.strategy=interval"),
         ({"watch.look": "stride"}, "give speak.strategy=scene, or watch.look=chunk"),
         (

@@ -1,4 +1,4 @@
-"""Framing: a body in a 9:16 video is seen whole, and what is cut depends on the frames alone."""
+"""Framing: a body in a 9:16 video is seen whole, and the cut depends on the frames alone."""
 
 from __future__ import annotations
 

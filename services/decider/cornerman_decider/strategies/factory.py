@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from cornerman_decider.strategy import StrategyError
 from cornerman_shared.errors import ConfigError
 
 if TYPE_CHECKING:
+    from cornerman_common.exercise_library import ExerciseLibrary
     from cornerman_decider.strategies.llm import ActionModel
     from cornerman_decider.strategy import Strategy
     from cornerman_pose.temporal import TemporalNet
@@ -44,7 +46,7 @@ class Strategies:
             return SceneStrategy(speak.scene_threshold)
         try:
             if speak.strategy == "skeleton":
-                return self._skeleton(speak.repeat_window_s, before)
+                return self._skeleton(speak, before)
             if speak.strategy == "head":
                 from cornerman_decider.strategies.head import HeadStrategy, load_head
 
@@ -53,29 +55,37 @@ class Strategies:
         except ConfigError as error:
             raise StrategyError(f"strategy {speak.strategy}: {error}") from error
 
-    @staticmethod
-    def key(speak: SpeakSettings, prompt: str) -> tuple[object, ...]:
+    def key(self, speak: SpeakSettings, prompt: str) -> tuple[object, ...]:
         """The settings that a strategy is made from; another key asks for a new strategy."""
         made_from = {
             "interval": (speak.interval_s, speak.still_motion, speak.pause_still_s),
             "rules": (speak.every_chunks, speak.motion_threshold, speak.motion_release),
             "scene": (speak.scene_threshold,),
             "head": (speak.head,),
-            "skeleton": (speak.repeat_window_s,),
+            # A changed file is another exercise.
+            "skeleton": (speak.repeat_window_s, *((name, self._library.stamp(name)) for name in speak.exercises)),
             "llm": (prompt,),
         }
         return (speak.strategy, *made_from[speak.strategy])
 
-    def _skeleton(self, repeat_window_s: float, before: Strategy | None) -> Strategy:
+    @cached_property
+    def _library(self) -> ExerciseLibrary:
+        # Imported here: sources without own exercises need none of it.
+        from cornerman_common.exercise_library import ExerciseLibrary
+
+        return ExerciseLibrary.of(self._settings.gateway.profiles_dir)
+
+    def _skeleton(self, speak: SpeakSettings, before: Strategy | None) -> Strategy:
         # Imported here: sources without skeletons need neither the net nor its table.
         from cornerman_decider.strategies.skeleton import SkeletonStrategy
         from cornerman_pose.reader import bundled_net
 
+        exercises = tuple(self._library.get(name) for name in speak.exercises)
         if isinstance(before, SkeletonStrategy):
-            return before.with_repeat_window(repeat_window_s)
+            return before.with_settings(speak.repeat_window_s, exercises)
         if self._net is None:
             self._net = bundled_net()
-        return SkeletonStrategy(self._net, repeat_window_s)
+        return SkeletonStrategy(self._net, speak.repeat_window_s, exercises)
 
     def _action_model(self) -> ActionModel:
         if self._model is None:
