@@ -7,7 +7,7 @@ CONSTRAINTS ?= constraints.txt
 # pip's own settings choose the build of torch (CPU, CUDA). Another version: make setup CONSTRAINTS= TORCH=torch==2.14.1
 TORCH  ?= $(shell grep '^torch==' constraints.txt)
 ARGS   ?=
-EXTRAS ?= model,pose,web,webrtc,train,dev
+EXTRAS ?= model,pose,web,webrtc,tracing,train,dev
 PAGE   := services/gateway
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
@@ -103,8 +103,9 @@ sbom: ## What each image contains, as CycloneDX files in sbom/; needs Docker
 arm64: setup ## Check that every requirement of the images has a wheel for arm64; needs a package index
 	$(BIN)/python deploy/arm64.py
 
-screenshots: setup ## Pictures of the page, into screenshots/
+screenshots: setup ## Pictures of the page, into screenshots/, and the README's moving one; on an idle machine
 	CORNERMAN_SCREENSHOTS=$(CURDIR)/screenshots $(TEST) tests/e2e -k screenshot $(ARGS)
+	$(BIN)/python -m benchmarks.moving_picture docs/demo.webp
 
 reference: setup ## Write cornerman.yaml from the settings tree
 	$(BIN)/python -m cornerman.reference > cornerman.yaml

@@ -6,6 +6,9 @@ The product's own services watch the film as a live source; a slow model (`bench
 instruction is given at fixed times, mostly into a running answer. Prints figures and checks as JSON; the exit code is 1
 if a check fails: memory grows, a line comes twice in a row, something is said while the picture stands still, or an
 instruction takes longer than 300 ms from being sent to the start of its own answer.
+
+The streams of events hold `EVENTS_KEPT` instead of the default of `bus.feedback_maxlen`, so that they are full within
+the first quarter of half an hour: whatever grows after that has no bound.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from benchmarks.slow_model import SlowModel, slow_model
 from benchmarks.soak import production_times, summarise, watch
 from cornerman_common.profile_library import ProfileLibrary
 from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.messages import EndEvent, StartEvent
+from cornerman_shared.bus.messages import DeltaEvent, EndEvent, StartEvent
 from cornerman_shared.bus.registry import add_source, changed, update_source
 from cornerman_shared.bus.server_binary import find_binary
 from cornerman_shared.bus.subscribe import follow
@@ -41,6 +44,7 @@ INSTRUCT_S = 14.0
 WITHIN_MS = 300.0
 SETTLED_S = 10.0
 """Media time after a picture has begun to stand still in which its last change may still be commented on."""
+EVENTS_KEPT = 1_000
 GROWTH = 0.03
 """Growth of a process from the second to the last quarter of the run that counts as growth, of its memory."""
 FPS, SIZE = 15, (320, 240)
@@ -50,9 +54,10 @@ SCENES = ((20, True), (30, False), (15, True), (35, False))
 
 @dataclass
 class Observed:
-    """What came over the feed, in order; times are unix seconds of the server."""
+    """What came over the feed, in order; times are unix seconds of the server, those of first words by request."""
 
     starts: list[tuple[float, StartEvent]] = field(default_factory=list)
+    words_at_s: dict[str, float] = field(default_factory=dict)
     ends: list[tuple[float, EndEvent]] = field(default_factory=list)
     instructed_at_s: list[float] = field(default_factory=list)
 
@@ -85,6 +90,8 @@ async def listen(bus: Bus, seen: Observed) -> None:
         at_s = int(event_id.partition("-")[0]) / 1000
         if isinstance(event, StartEvent):
             seen.starts.append((at_s, event))
+        elif isinstance(event, DeltaEvent):
+            seen.words_at_s.setdefault(event.request_id, at_s)
         elif isinstance(event, EndEvent):
             seen.ends.append((at_s, event))
 
@@ -103,12 +110,15 @@ async def instruct(bus: Bus, seen: Observed) -> None:
 
 def figures(seen: Observed, length_s: float, still: list[tuple[float, float]]) -> dict[str, object]:
     """Checks of what was said."""
-    took_ms, unanswered = [], 0
+    took_ms, words_ms, unanswered = [], [], 0
     late: list[dict[str, object]] = []
     for number, at_s in enumerate(seen.instructed_at_s, start=1):
-        mine = [start for start, event in seen.starts if f"Instruction {number}:" in event.prompt]
+        own = [(start, event) for start, event in seen.starts if f"Instruction {number}:" in event.prompt]
+        mine = [start for start, _ in own]
         if mine:
             took_ms.append((mine[0] - at_s) * 1000)
+            if (begun_s := seen.words_at_s.get(own[0][1].request_id)) is not None:
+                words_ms.append((begun_s - at_s) * 1000)
             if took_ms[-1] > WITHIN_MS:
                 cuts = [cut - at_s for cut, end in seen.ends if end.status == "cancelled" and at_s < cut < mine[0]]
                 late.append({"number": number, "took_ms": round(took_ms[-1]), "cancelled_after_s": cuts})
@@ -122,29 +132,33 @@ def figures(seen: Observed, length_s: float, still: list[tuple[float, float]]) -
     ]
     repeats = [b.text for a, b in pairs if words(a.text) == words(b.text)]
     # An instruction is answered at once, also about a picture that stands still.
-    own = [event for _, event in said if event.request_id.count(":") == 2]
+    unasked = [event for _, event in said if event.request_id.count(":") == 2]
     into_still = [
         round(event.pts_s, 2)
-        for event in own
+        for event in unasked
         if any(low + SETTLED_S < event.pts_s % length_s < high - 1 for low, high in still)
     ]
     statuses = [event.status for _, event in seen.ends]
     return {
         "said": len(said),
-        "said_by_itself": len(own),
+        "said_by_itself": len(unasked),
         "silent": sum(event.silent for _, event in seen.ends),
         "cancelled": statuses.count("cancelled"),
         "failed": statuses.count("failed"),
         "instructions": len(seen.instructed_at_s),
         "unanswered_instructions": unanswered,
-        "takeover_ms": {
-            name: round(float(np.percentile(took_ms, q)), 1) if took_ms else None
-            for name, q in (("p50", 50), ("p95", 95), ("max", 100))
-        },
+        "takeover_ms": percentiles(took_ms),
+        "first_words_ms": percentiles(words_ms),
         "late_takeovers": late,
         "repeated_lines": repeats,
         "said_while_still_at_s": into_still,
     }
+
+
+def percentiles(values: list[float]) -> dict[str, float | None]:
+    """p50, p95 and the largest; None = there are none."""
+    wanted = (("p50", 50), ("p95", 95), ("max", 100))
+    return {name: round(float(np.percentile(values, q)), 1) if values else None for name, q in wanted}
 
 
 def words(text: str) -> str:
@@ -173,10 +187,12 @@ async def run(given: argparse.Namespace, folder: Path, model: SlowModel) -> dict
     server.start()
     speaks = {"BACKEND": "openai", "MODEL": "slow", "BASE_URL": model.url, "CONCURRENCY": "1"}
     settings = {f"CORNERMAN_GENERATOR__{name}": value for name, value in speaks.items()}
+    settings["CORNERMAN_BUS__FEEDBACK_MAXLEN"] = str(EVENTS_KEPT)
     group = ServiceGroup(server.url, folder, 0, **production_times(), **settings)
     seen = Observed()
     try:
-        async with Bus.connect(load_settings({"redis": {"url": server.url}})) as bus:
+        ours = {"redis": {"url": server.url}, "bus": {"feedback_maxlen": EVENTS_KEPT}}
+        async with Bus.connect(load_settings(ours)) as bus:
             watched = {"loop": True, "realtime": True, "display": False}
             spec = SourceSpec.model_validate({"source_id": SOURCE, "url": str(video), "watch": watched})
             saved = ProfileLibrary.of("").changes("default", given.preset)

@@ -110,7 +110,7 @@ def main(argv: list[str] | None = None) -> int:
         own = {"runtime": {"dir": str(Path(name) / "run")}, "redis": {"url": ""}, "sources": []}
         base = (options.quiet(False), own)
         chosen = options.command_settings("", "", given.sets, *base, watch__loop=True, watch__realtime=True)
-        chosen, _ = options.with_models(chosen, lambda text: print(text, file=sys.stderr))
+        chosen, _ = options.with_models(chosen, lambda text: print(text, file=sys.stderr), people=False)
         roles: tuple[str, ...] = ROLES
         if not given.no_page:
             _, page_settings = page.address(chosen.settings.gateway, 0)

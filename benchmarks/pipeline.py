@@ -59,7 +59,7 @@ def by_pipeline(source: str) -> RateRecorder:
     with tempfile.TemporaryDirectory(prefix="cornerman-") as name:
         own = {"runtime": {"dir": str(Path(name) / "run")}, "redis": {"url": ""}, "sources": []}
         chosen = options.command_settings("", "", (), options.quiet(False), FAST, own)
-        chosen, _ = options.with_models(chosen, lambda text: print(text, file=sys.stderr))
+        chosen, _ = options.with_models(chosen, lambda text: print(text, file=sys.stderr), people=False)
         specs = source_specs([source], chosen.settings)
         run_sources(chosen, specs, DiscardOutput(), on_event=recorder.on_event)
     return recorder

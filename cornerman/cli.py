@@ -16,6 +16,7 @@ import typer
 
 from cornerman import __version__
 from cornerman.command_table import add_commands
+from cornerman.option_names import in_typed_words
 from cornerman_shared.errors import ConfigError, CornermanError, RetryableError, SourceError
 from cornerman_shared.process.exit_codes import (
     EXIT_CONFIG,
@@ -69,14 +70,14 @@ def build_app(arguments: Sequence[str], completes: bool = False) -> typer.Typer:
 
 def invoke(argv: Sequence[str] | None = None) -> int:
     """Runs a command line and returns its exit code. An error is one red sentence on stderr."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        arguments = list(sys.argv[1:] if argv is None else argv)
         app = build_app(arguments, completes="_CORNERMAN_COMPLETE" in os.environ)
         # Not standalone: typer raises its errors instead of printing them and exiting.
         code: Any = app(args=arguments if argv is not None else None, standalone_mode=False)
         return int(code or EXIT_OK)
     except CornermanError as error:
-        _complain(str(error))
+        _complain(in_typed_words(str(error), arguments))
         if isinstance(error, ConfigError):
             return EXIT_CONFIG
         if isinstance(error, SourceError):

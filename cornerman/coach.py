@@ -124,7 +124,7 @@ class Coach:
             nest((name, value) for name, value in given.items() if value is not None),
         )
         logs.configure_inside_program()
-        self.choice: ModelChoice = resolve_models(flags)
+        self.choice: ModelChoice = resolve_models(flags, people=mode == "coach" or None)
         self._mode: Mode = mode
         check_look(source_spec(FRAMES, "test://frames", self.choice.settings, mode), self.choice.settings)
         self._clock = SystemClock()

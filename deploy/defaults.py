@@ -18,7 +18,7 @@ from cornerman_common.model_choice import resolve_models
 def defaults() -> dict[str, Any]:
     """The settings as a tree."""
     # Torch is in the images that load the model, not necessarily in the one that runs this.
-    settings = resolve_models(loads=()).settings
+    settings = resolve_models(loads=(), people=False).settings
     source, _ = demo_clip()
     return {
         "encoder": {"backend": settings.encoder.backend},

@@ -15,6 +15,7 @@ from cornerman.local.run_output import RunOutput
 from cornerman.local.source_args import is_file, length_s, normal_url
 from cornerman.local.source_specs import source_specs
 from cornerman.local.whole_file import check_target, write_whole
+from cornerman_common.pose_choice import shows_people
 from cornerman_media.webvtt import Cue, webvtt
 from cornerman_shared.errors import ConfigError, SourceError
 from cornerman_shared.redact import redact_url
@@ -66,7 +67,8 @@ def annotate(
             encoder__backend=encoder,
             generator__backend=generator,
         )
-        lines = _watch(path, options.with_models(chosen, printer.note)[0], printer)
+        people = shows_people(source_specs([str(path)], chosen.settings))
+        lines = _watch(path, options.with_models(chosen, printer.note, people=people)[0], printer)
     known = captions(lines)
     from cornerman.local.annotated_video import write_annotated  # FFmpeg is slow to import
 

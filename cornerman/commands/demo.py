@@ -42,7 +42,7 @@ def demo(
     output.note(f"Cornerman demo: {Path(source).name}, watched on this machine.")
     if note:
         output.note(note)
-    chosen, _ = options.with_models(chosen, output.note)
+    chosen, _ = options.with_models(chosen, output.note, people=False)
     url = ""
     if not no_page:
         url, page_settings = page.address(chosen.settings.gateway, port)

@@ -14,6 +14,7 @@ from cornerman.local.model_catalogue import catalogue
 from cornerman.local.pose_model import get_weights, weight_rows
 from cornerman.local.status_table import plain_table
 from cornerman_common.model_choice import resolve_models
+from cornerman_common.pose_choice import shows_people
 
 app = typer.Typer(invoke_without_command=True, help="Choices of model, with the one in use; weights: list, get.")
 
@@ -31,11 +32,12 @@ def models(
     """
     if context.invoked_subcommand:
         return
-    choice = resolve_models(options.command_settings(config, "", sets).overrides)
+    chosen = options.command_settings(config, "", sets)
+    choice = resolve_models(chosen.overrides, people=shows_people(chosen.settings.sources))
     if as_json:
         for entry in catalogue():
             print(json.dumps({"type": "model", **entry.to_dict()}))
-        print(json.dumps({"type": "in_use", **choice.to_dict()}))
+        print(json.dumps({"type": "in_use", **choice.to_dict(), "coach": choice.coach}))
         return
     console = Console(highlight=False, soft_wrap=True, markup=False)
     for entry in catalogue():
@@ -54,8 +56,9 @@ def models(
     for name in ("encoder", "decider", "generator"):
         console.print(f"  {name:<10}{getattr(choice, name).in_words()}")
     console.print(f"  {'can do':<10}{choice.abilities.in_words()}")
-    for note in choice.notes:
-        console.print(f"  {note}")
+    for note in (choice.coach, *choice.notes):
+        if note:
+            console.print(f"  {note}")
 
 
 @app.command("list")

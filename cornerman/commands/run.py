@@ -11,7 +11,9 @@ from cornerman.local.pipeline import run_sources
 from cornerman.local.prompt_notes import note_ignored_prompt
 from cornerman.local.record_dir import record_dir
 from cornerman.local.run_output import RunOutput
+from cornerman.local.running import with_running_models
 from cornerman.local.source_specs import source_specs
+from cornerman_common.pose_choice import shows_people
 from cornerman_shared.settings.source import Mode, Strategy
 
 Sources = Annotated[
@@ -69,9 +71,11 @@ def run(
         encoder__backend=encoder,
         generator__backend=generator,
     )
-    source_specs(sources or [], chosen.settings, source_id, mode or "coach")  # reports a wrong source before any note
+    # Reports a wrong source before any note.
+    typed = source_specs(sources or [], chosen.settings, source_id, mode or "coach")
     output = RunOutput(as_json=as_json)
-    chosen, choice = options.with_models(chosen, output.note)
+    chosen = with_running_models(chosen)
+    chosen, choice = options.with_models(chosen, output.note, people=shows_people(typed))
     note_ignored_prompt(choice, prompt, output.note)
     specs = source_specs(sources or [], chosen.settings, source_id, mode or "coach")
     workers = {"encoder": encoders, "generator": generators}

@@ -14,6 +14,7 @@ from cornerman.local.snapshot import run_fields
 from cornerman.local.source_args import id_of, normal_url
 from cornerman.local.source_specs import source_spec
 from cornerman.local.status_table import plain_table
+from cornerman_common.pose_choice import shows_people
 from cornerman_common.running_models import check_adapter_runs, check_change, running_models
 from cornerman_shared.bus.address_keys import MAKE_A_KEY
 from cornerman_shared.bus.connection import Bus
@@ -68,8 +69,11 @@ def add(
             name = source_id or id_of(address, await list_sources(bus))
             # The services that run load the models: this command only chooses what goes with them.
             workers = await list_workers(bus)
-            running = chosen.with_defaults(running_models(workers))
-            resolved, _ = options.with_models(running, lambda _: None, loads=())
+            found = running_models(workers)
+            running = chosen.with_defaults(found)
+            # Where none runs yet, this machine is taken for the one that will load them, as `cornerman up` would.
+            later = None if found else shows_people([source_spec(name, address, running.settings, mode)])
+            resolved, _ = options.with_models(running, lambda _: None, loads=(), people=later)
             check_adapter_runs(resolved.settings.say.adapter, workers)
             await add_source(bus, source_spec(name, address, resolved.settings, mode))
             return name

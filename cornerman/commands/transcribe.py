@@ -19,6 +19,7 @@ from cornerman.local.source_specs import source_specs
 from cornerman.local.transcript_files import FORMATS, TranscriptFormat, transcript
 from cornerman.local.transcript_run import TranscriptRun
 from cornerman.local.whole_file import check_target, write_whole
+from cornerman_common.pose_choice import shows_people
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.source import Mode, Strategy
 
@@ -63,7 +64,7 @@ def transcribe(
         check_target(output, "--output", source=Path(spec.url) if is_file(spec.url) else None)
     wanted = _form(form, output)
     printer = RunOutput(as_json=True, printed_last=True)
-    chosen, choice = options.with_models(chosen, printer.note)
+    chosen, choice = options.with_models(chosen, printer.note, people=shows_people([spec]))
     note_ignored_prompt(choice, prompt, printer.note)
     (spec,) = limit_retries(source_specs([source], chosen.settings, mode=mode), chosen.given())
     run = TranscriptRun(spec, choice, printer)

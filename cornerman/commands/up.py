@@ -13,6 +13,8 @@ from cornerman.local.record_dir import record_dir
 from cornerman.local.run_output import RunOutput
 from cornerman.local.server_choice import choose_server
 from cornerman.local.service_host import host_services
+from cornerman_common.model_choice import LOADING
+from cornerman_common.pose_choice import shows_people
 from cornerman_shared.errors import ConfigError
 
 
@@ -45,7 +47,9 @@ def up(
     if absent:
         raise ConfigError(f"this installation has no service {absent[0]!r}")
     output = RunOutput(as_json=False, progress=False)
-    chosen, _ = options.with_models(chosen, output.note, loads=set(roles))
+    # Machines that run a part each must come to one choice, and only this one's weights are known here.
+    people = shows_people(chosen.settings.sources) if set(LOADING) <= set(roles) else None
+    chosen, _ = options.with_models(chosen, output.note, loads=set(roles), people=people)
     if no_page and not only:
         output.note(f"No page: {no_page}")
     counts = {role: {"encoder": encoders, "generator": generators}.get(role, 1) for role in roles}

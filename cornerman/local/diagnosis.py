@@ -23,6 +23,7 @@ from cornerman.local.pose_model import pose_state
 from cornerman.local.server_check import describe_server
 from cornerman.local.vlm_support import awq_state, vlm_state
 from cornerman_common.model_choice import resolve_models
+from cornerman_common.pose_choice import shows_people
 from cornerman_shared.bus import embedded, server_binary
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.server_address import server_password, server_socket
@@ -110,10 +111,12 @@ def _device(settings: Settings) -> Finding:
     )
 
 
-def _models(_: Settings) -> Finding:
-    choice = resolve_models()
+def _models(settings: Settings) -> Finding:
+    choice = resolve_models(people=shows_people(settings.sources))
     parts = [f"{name} {getattr(choice, name).in_words()}" for name in ("encoder", "decider", "generator")]
     found = "; ".join([*parts, f"abilities: {choice.abilities.in_words()}"])
+    if choice.coach:
+        found = f"{choice.coach} {found}"
     if choice.notes:
         return Finding("models", "note", found, " ".join(choice.notes))
     return Finding("models", "ok", found)
@@ -208,8 +211,8 @@ def _pose(_: Settings) -> Finding:
     return Finding("pose", "note" if remedy else "ok", found, remedy)
 
 
-def _memory(_: Settings) -> Finding:
-    found, remedy = memory_state(resolve_models().settings)
+def _memory(settings: Settings) -> Finding:
+    found, remedy = memory_state(resolve_models(people=shows_people(settings.sources)).settings)
     return Finding("memory", "note" if remedy else "ok", found, remedy)
 
 

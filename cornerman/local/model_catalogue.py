@@ -15,8 +15,8 @@ Speed = Literal["CPU, live", "CPU, slow; GPU, live", "GPU", "its server's"]
 """Speed class: the least machine on which it follows live video."""
 
 COMMAND: Final = {
-    "coach": "nothing: it is the default",
-    "pose_coach": "--encoder pose, after `cornerman models get pose`",
+    "coach": "nothing where what is watched is drawn, and where skeletons cannot be read; --encoder mobile_videogpt",
+    "pose_coach": "nothing where people may be in view, after `cornerman models get pose`; --encoder pose",
     "openai": "--generator openai --set generator.base_url=URL --set generator.model=NAME",
     "vlm": "--generator vlm --set generator.model={hub} --set generator.trust_remote_code={hub}@COMMIT",
     "mobile_videogpt": "--set encoder.model={hub}",

@@ -93,20 +93,26 @@ def command_settings(
 
 
 def with_models(
-    chosen: CommandSettings, note: Callable[[str], None], *, loads: Collection[str] = LOADING
+    chosen: CommandSettings,
+    note: Callable[[str], None],
+    *,
+    loads: Collection[str] = LOADING,
+    people: bool | None = None,
 ) -> tuple[CommandSettings, ModelChoice]:
     """Resolves who encodes, decides and speaks; returns the settings with the choice, and the choice.
 
     Args:
         note: called with each sentence that people need to know about the choice.
         loads: roles that this command starts.
+        people: as for `resolve_models`.
 
     Raises:
         ConfigError: the settings do not go together; nothing was started.
     """
-    choice = resolve_models(chosen.overrides, loads=loads)
-    for sentence in choice.notes:
-        note(sentence)
+    choice = resolve_models(chosen.overrides, loads=loads, people=people)
+    for sentence in (choice.coach, *choice.notes):
+        if sentence:
+            note(sentence)
     return CommandSettings(choice.settings, choice.overrides), choice
 
 

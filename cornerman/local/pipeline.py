@@ -28,6 +28,7 @@ from cornerman.local.signals import stop_at_signals
 from cornerman.local.source_args import ends, length_s
 from cornerman.local.supervisor import supervise_server
 from cornerman.local.workers import live_roles, wait_until_running
+from cornerman_common.running_models import check_joining
 from cornerman_shared.aio import background, cancel_all, wait_or_timeout
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.memory_gate import MemoryGate
@@ -89,7 +90,7 @@ class LocalPipeline:
 
         Raises:
             FatalError: a service did not start or was down for too long, or its work did not end.
-            ConfigError: a source's id is taken.
+            ConfigError: a source's id is taken, or the models that run cannot deal with a source.
             RetryableError: the server was lost for longer than `SERVER_LOST_S`.
         """
         async with Bus.connect(self._server.settings) as bus:
@@ -98,6 +99,10 @@ class LocalPipeline:
             self._room = self._server_room(bus)
             await self._room.wait(endless=self._plan.endless)
             missing = set(self._plan.roles) - (await live_roles(bus) if self._server.shared else set())
+            if self._server.shared:
+                workers = await list_workers(bus)
+                for spec in self._plan.specs:
+                    check_joining(spec, self._server.settings, workers)
             counts = {role: self._plan.workers.get(role, 1) for role in self._plan.roles if role in missing}
             launcher = Launcher(counts, self._server.overrides, self._output.child)
             supervision = supervise_server(self._server, launcher.failure, self._output.child)

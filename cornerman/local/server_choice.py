@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-import psutil
-
+from cornerman.local.server_owner import OWNER, owner_of
 from cornerman_shared.bus import embedded
 from cornerman_shared.bus.embedded import EmbeddedServer
 from cornerman_shared.bus.server_address import with_server
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 Command = Literal["up", "run", "demo"]
 
-OWNER: Final = "owner.json"
 SAY_S: Final = 2.0
 RUN_WAITS_S: Final = 10.0
 UP_WAITS_S: Final = 30.0
@@ -59,8 +57,8 @@ def choose_server(settings: Settings, overrides: dict[str, Any], command: Comman
     """Finds or starts the server; stops it at the end if this command started it.
 
     A `redis.url` is used as it is. Otherwise the embedded server of the user's runtime folder is started. If one
-    runs there already, `run` joins the server of `up`; a second `run` or `demo` starts a private server in a folder
-    of its own, because the first command stops its server when it ends.
+    runs there already, `run` joins the server of `up` if the models are the same; otherwise `run` and `demo` start a
+    private server in a folder of their own, because the first command stops its server when it ends.
 
     Raises:
         ConfigError: see `cornerman_shared.bus.embedded.start`.
@@ -74,7 +72,9 @@ def choose_server(settings: Settings, overrides: dict[str, Any], command: Comman
         return
     folder = runtime_dir(settings.runtime.dir)
     server = embedded.start(settings)
-    if server is None and (command == "up" or (command == "run" and _owner(folder) == "up")):
+    if server is None and (
+        command == "up" or (command == "run" and owner_of(folder) == "up" and _fits_running(settings))
+    ):
         yield _with_url(settings, overrides, None)
         return
     private: Path | None = None
@@ -127,11 +127,8 @@ def _with_url(settings: Settings, overrides: dict[str, Any], server: EmbeddedSer
     return ServerChoice(settings, merge(overrides, own), server)
 
 
-def _owner(folder: Path) -> str:
-    """Command that runs the server of this folder; "" if its process is gone or the file is unreadable."""
-    try:
-        # A killed command leaves its file behind: its process decides.
-        owner = json.loads((folder / OWNER).read_text(encoding="utf-8"))
-        return str(owner["command"]) if psutil.pid_exists(int(owner["pid"])) else ""
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+def _fits_running(settings: Settings) -> bool:
+    # Imported here: few commands find services of `cornerman up`.
+    from cornerman.local.running import fits_running
+
+    return fits_running(settings)

@@ -5,7 +5,7 @@ Training computes the channels on true skeletons, the temporal half estimates th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cornerman_pose.channels import CHANNELS, UNSEEN
 
 if TYPE_CHECKING:
-    from cornerman_pose.movements import FormRule
+    from cornerman_pose.movements import FormRule, Movement
 
 Array = NDArray[np.float64]
 _AT = {name: i for i, name in enumerate(CHANNELS)}
@@ -120,6 +120,41 @@ def travel_of(channel: str, rows: Array) -> float:
 def shows_nothing(rule: FormRule) -> bool:
     """Whether no landmark shows what a rule reads."""
     return rule.measure != DURATION and UNSEEN.issuperset(MEASURES[rule.measure][0])
+
+
+def limit_of(rule: FormRule) -> tuple[float, str] | None:
+    """The limit of a rule on the channel that it reads, and the side of it that is wrong.
+
+    None where the measure is of a range, a difference or a time: no single value of the channel is past it.
+    """
+    if rule.measure == DURATION:
+        return None
+    at_0, at_1 = (MEASURES[rule.measure][1](np.full((2, len(CHANNELS)), value)) for value in (0.0, 1.0))
+    slope = at_1 - at_0
+    if abs(slope) < 1e-6:
+        return None
+    flipped = {"above": "below", "below": "above"}[rule.worse]
+    return (rule.limit - at_0) / slope, rule.worse if slope > 0 else flipped
+
+
+def telling_rule(movement: Movement, mistakes: Collection[str] = ()) -> FormRule | None:
+    """The rule whose measure tells most now: of a mistake named, else of the movement's travel, else the first.
+
+    Only rules that landmarks show count; None without any.
+    """
+    shown = [rule for rule in movement.rules if rule.measure != DURATION and not shows_nothing(rule)]
+    named = [rule for rule in shown if rule.name in mistakes]
+    on_travel = [rule for rule in shown if channel_of(rule) == movement.travel]
+    return next(iter([*named, *on_travel, *shown]), None)
+
+
+def channel_of(rule: FormRule) -> str:
+    """The channel that a rule reads, the first of several.
+
+    Raises:
+        KeyError: it reads none but the time.
+    """
+    return MEASURES[rule.measure][0][0]
 
 
 def rule_channels(rule: FormRule) -> list[int]:

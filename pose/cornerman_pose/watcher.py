@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -51,6 +51,8 @@ class Watched:
         angle: the camera's: "front", "oblique", "side", or "nobody".
         ended: repetitions that ended within the chunk.
         unlikeness: as `UnlikenessMeter` gives it.
+        grid_s: media times [K] of the grid that the chunk completed.
+        shown: [K, M] the channels at those times, as the landmarks show them, in degrees and ratios.
     """
 
     subject: Subject
@@ -62,6 +64,8 @@ class Watched:
     angle: str
     ended: tuple[RepetitionSeen, ...]
     unlikeness: float
+    grid_s: tuple[float, ...] = ()
+    shown: Floats | None = field(default=None, compare=False)
 
 
 class PoseWatcher:
@@ -82,6 +86,7 @@ class PoseWatcher:
         self._sides: SidesState = {}
         self._recent: deque[tuple[float, Rows]] = deque(maxlen=RECENT)
         self._last = ChunkObservation(0.0, "none", 0.0, 0, 0.0, "nobody", ())
+        self._shown: tuple[tuple[float, ...], Floats | None] = ((), None)
 
     def push(self, seen: SeenChunk, stats: PictureStats) -> Watched:
         """What the next chunk shows."""
@@ -107,6 +112,7 @@ class PoseWatcher:
             found.view,
             found.repetitions,
             self._meter.level,
+            *self._shown,
         )
 
     def memory(self) -> WatcherMemory:
@@ -145,11 +151,13 @@ class PoseWatcher:
     def _read(self, pts_s: Sequence[float], rows: Rows) -> ChunkObservation:
         image, world, visibility, presence = _spread(rows)
         times, features = self._grid.push(np.asarray(pts_s, np.float64), image, world, visibility, presence)
+        self._shown = ((), None)
         if not len(times):
             return replace(self._last, repetitions=())
         self._meter.push(features)
         reading = self._net.read(features, self._past)
         side, there = features[:, SIDE].astype(np.float64), features[:, -1] > 0
+        self._shown = (tuple(times.tolist()), reading.shown)
         self._last = self._counter.push(times, reading, side, there)
         return self._last
 

@@ -15,7 +15,7 @@ from tests.e2e.commands import FAKES, FAST, Command, Result
 from tests.unit.common.questions import OUTSIDE, WITHIN
 
 # Batches change a model's numbers slightly, and they depend on timing.
-ALONE = ("--set", "encoder.batch=1")
+ALONE = ("--encoder", "mobile_videogpt", "--set", "encoder.batch=1")
 FAKE_ECHO = {"encoder": {"backend": "fake"}, "generator": {"backend": "echo"}}
 
 
@@ -46,14 +46,14 @@ def by_pipeline(ended: Result) -> tuple[list[Any], list[Any]]:
 
 def test_clip_is_coached_equally(cornerman: Callable[..., Command], short_clip: str) -> None:
     ended = cornerman("run", short_clip, "--lossless", "--json", *ALONE, *FAST).end()
-    engine = by_engine(short_clip, encoder={"batch": 1})
+    engine = by_engine(short_clip, encoder={"backend": "mobile_videogpt", "batch": 1})
     assert engine == by_pipeline(ended)
     assert len(engine[0]) > 20 and len(engine[1]) > 2
 
 
 def test_forty_questions_are_told_apart(short_clip: str) -> None:
     """Twenty within the abilities get the model's words, twenty outside get none of them."""
-    with Coach() as coach:
+    with Coach(encoder="mobile_videogpt") as coach:
         said = [one.text for one in coach.stream(short_clip)]
         within, outside = ([coach.ask(question) for question in questions] for questions in (WITHIN, OUTSIDE))
     assert {one.status for one in within} == {"done"} and all(one.text for one in within)

@@ -6,7 +6,7 @@ from tests.chat_schemas import OLLAMA_CHAT
 from tests.chat_server import WORDS, chat_server
 from tests.e2e.commands import FAST, Command
 
-ALONE = ("--lossless", "--json", "--set", "encoder.batch=1", *FAST)
+ALONE = ("--encoder", "mobile_videogpt", "--lossless", "--json", "--set", "encoder.batch=1", *FAST)
 
 
 def test_openai_keeps_the_decisions(cornerman: Callable[..., Command], short_clip: str) -> None:

@@ -60,6 +60,8 @@ async def test_every_entrance_has_one_choice(
     cornerman: Callable[..., Command], own_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    # Without weights of landmarks; which coach people get is in tests/unit/common/test_pose_choice.py.
+    monkeypatch.setenv("CORNERMAN_CACHE", str(tmp_path / "cache"))
     redis = ("--redis", own_server.url)
     port = free_port()
     up = cornerman("up", *redis, "--port", str(port), *FAST)

@@ -27,6 +27,7 @@ from tests.integration.waiting import until
 
 PAGE = Path(__file__).parents[2] / "docs" / "recipes.md"
 SAID = "".join(WORDS)
+DRAWN = ("--encoder", "mobile_videogpt")
 
 
 def recipe(title: str) -> list[list[str]]:
@@ -43,9 +44,9 @@ def set_values(line: list[str]) -> dict[str, Any]:
 
 
 def at(line: list[str], url: str, clip: str) -> list[str]:
-    """The line with the test server's address, about `clip`, without skipping."""
+    """The line with the test server's address, about `clip`, a drawing, without skipping."""
     swapped = [re.sub(r"^generator\.base_url=.*", f"generator.base_url={url}", word) for word in line]
-    return [clip if word == "squat.mp4" else word for word in swapped] + ["--lossless", "--json", *FAST]
+    return [clip if word == "squat.mp4" else word for word in swapped] + [*DRAWN, "--lossless", "--json", *FAST]
 
 
 def test_webcam_is_tried(cornerman: Callable[..., Command]) -> None:

@@ -10,7 +10,16 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
-from cornerman_shared.bus.messages import DecisionEvent, DeltaEvent, EndEvent, Event, StartEvent, StateEvent
+from cornerman_shared.bus.messages import (
+    STAGE_NAMES,
+    DecisionEvent,
+    DeltaEvent,
+    EndEvent,
+    Event,
+    StartEvent,
+    StateEvent,
+    Times,
+)
 
 RUN_OVER = "every chunk is decided"
 """Detail of the state that the decider reports once at the end of a run."""
@@ -121,3 +130,9 @@ def _sums(history: list[Event], counters: Mapping[str, int], published: int) -> 
         ),
     }
     return [f"{name}: {left} is not {right}" for name, (left, right) in equations.items() if left != right]
+
+
+def backward(times: Times, tolerance_s: float = 0.0) -> list[str]:
+    """Stages that were reached before the stage ahead of them, by more than the tolerance."""
+    reached = [(name, at_s) for name in STAGE_NAMES if (at_s := getattr(times, f"{name}_at_s"))]
+    return [f"{b} before {a}" for (a, a_s), (b, b_s) in pairwise(reached) if b_s < a_s - tolerance_s]

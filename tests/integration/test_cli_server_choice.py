@@ -1,12 +1,19 @@
 """Server choice, with real embedded servers."""
 
+import asyncio
 from pathlib import Path
 
 import redis
 
-from cornerman.local.server_choice import OWNER, ServerChoice, choose_server
+from cornerman.local.options import CommandSettings
+from cornerman.local.running import with_running_models
+from cornerman.local.server_choice import ServerChoice, choose_server
+from cornerman.local.server_owner import OWNER
 from cornerman_shared.bus import embedded
+from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import WorkerStatus
 from cornerman_shared.bus.server_address import server_socket, socket_url
+from cornerman_shared.bus.workers import publish_status
 from cornerman_shared.settings.tree import Settings, load_settings
 
 
@@ -89,3 +96,26 @@ def test_given_server_is_used(tmp_path: Path) -> None:
         assert choice.shared
         assert choice.settings is settings
         assert choice.overrides == {"encoder": {"batch": 2}, "redis": {"url": "redis://somewhere:1"}}
+
+
+def test_other_models_are_not_joined(tmp_path: Path) -> None:
+    """`poll`, whose looks skeletons are not read from, joined a `cornerman up` that reads skeletons."""
+    own = settings_in(tmp_path)
+    pictures = own.model_copy(update={"encoder": own.encoder.model_copy(update={"backend": "mobile_videogpt"})})
+    with choose_server(own, {}, "up") as up:
+        asyncio.run(report_skeletons(up.settings))
+        with choose_server(pictures, {}, "run") as alone:
+            assert not alone.shared
+        asyncio.run(report_skeletons(up.settings))
+        chosen = with_running_models(CommandSettings(own, {"runtime": {"dir": str(tmp_path)}}))
+        assert chosen.settings.encoder.backend == "pose"
+        with choose_server(chosen.settings, {}, "run") as guest:
+            assert guest.shared
+
+
+async def report_skeletons(settings: Settings) -> None:
+    async with Bus.connect(settings) as bus:
+        await bus.ready(30)
+        now_s = bus.clock.now_s()
+        models = {"backend": "pose", "model": ""}
+        await publish_status(bus, WorkerStatus("encoder", "e", 1, "h", "running", now_s, now_s, 0, 0, models=models))

@@ -75,7 +75,7 @@ async def test_ttft_is_what_a_client_sees(bus: Bus) -> None:
                 seen.setdefault(name, time.monotonic())
 
     async with background(watch()), worker(bus, ScriptedGenerator(pause(0.4), "Bend", " down")):
-        await until_reading(bus)
+        await until_reading(bus, 2)  # the subscriber, and the notes of the generator
         await send(bus, *(request(seq) for seq in range(5)))
         ends = await until(lambda: ended(bus, 5))
         await until_true(lambda: len(seen) == 10)

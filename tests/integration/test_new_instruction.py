@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 import pytest
 
 from cornerman_generator.protocol import TextDelta, Wants
 from cornerman_shared.bus.chunk_input import ChunkInput
+from cornerman_shared.bus.codec import unpack_event
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD
 from cornerman_shared.bus.messages import DeltaEvent, EndEvent, ErrorEvent, Question, Request, StartEvent
-from cornerman_shared.bus.registry import update_source
+from cornerman_shared.bus.registry import add_source, get_source, update_source
+from cornerman_shared.bus.streams import FIELD
 from tests.integration.decider_harness import decider, features, has_decided, register, requests, send
 from tests.integration.generator_harness import worker
 from tests.integration.service_harness import SOURCE, counters, events
@@ -196,3 +199,43 @@ async def _has_begun(model: SlowModel, text: str) -> bool:
 
 async def _is_done(bus: Bus) -> bool:
     return any(end.status == "done" for end in await events(bus, EndEvent))
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+async def test_only_the_own_answer_is_interrupted(bus: Bus, concurrency: int) -> None:
+    """Three sources on one generator; their answers are in work, or wait for the one slot."""
+    model, names = SlowModel(), (SOURCE, "door", "yard")
+    await watch(bus, "scene")
+    spec = await get_source(bus, SOURCE)
+    assert spec is not None
+    for name in names[1:]:
+        await add_source(bus, spec.model_copy(update={"source_id": name}))
+    async with decider(bus), worker(bus, model, concurrency=concurrency):
+        await send(bus, *[replace(await features(bus, 0), source_id=name) for name in names])
+        await until(lambda: _count(bus, 3))
+        await until(lambda: _have_begun(model, concurrency))
+        await update_source(bus, "yard", {"say": {"prompt": NEW}})
+        await until(lambda: _has_cancelled(bus, "yard"))
+        assert [await _ends_of(bus, name) for name in names[:2]] == [[], []]
+        for name in names[:2]:
+            await update_source(bus, name, {"say": {"prompt": NEW}})
+        await until(lambda: _all_done(bus, names))
+    assert {request.source_id for request in model.begun if NEW in request.prompt} == set(names)
+
+
+async def _have_begun(model: SlowModel, count: int) -> bool:
+    return len(model.begun) >= count
+
+
+async def _ends_of(bus: Bus, name: str) -> list[str]:
+    rows = await bus.redis.xrange(bus.keys(name).feedback(name))
+    found = [unpack_event(fields[FIELD]) for _, fields in rows]
+    return [event.status for event in found if isinstance(event, EndEvent)]
+
+
+async def _has_cancelled(bus: Bus, name: str) -> bool:
+    return "cancelled" in await _ends_of(bus, name)
+
+
+async def _all_done(bus: Bus, names: Sequence[str]) -> bool:
+    return all([(await _ends_of(bus, name))[-1:] == ["done"] for name in names])

@@ -43,7 +43,7 @@ async def test_run_waits_for_room_and_ends_in_time(own_bus: Bus, short_clip: str
     await own_bus.redis.set("other", b"x" * 100_000)
     used = (await read_memory(own_bus)).used_bytes
     await own_bus.redis.config_set("maxmemory", used)
-    run = ("run", short_clip, "--redis", own_bus.url, "--set", "runtime.down_s=0.5")
+    run = ("run", short_clip, "--encoder", "mobile_videogpt", "--redis", own_bus.url, "--set", "runtime.down_s=0.5")
     code, out, err = await command(*run)
     assert (code, out) == (70, "")
     waits, ends = err.strip().splitlines()

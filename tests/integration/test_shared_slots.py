@@ -24,6 +24,8 @@ from tests.integration.test_consumer import GROUP, ask, consumer, pending
 from tests.integration.test_stalls import changed
 from tests.integration.waiting import make_entries_idle, until, until_true
 
+pytestmark = pytest.mark.topologies("cluster")
+
 SHARDS = 8
 
 

@@ -6,8 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from cornerman_shared.bus.messages import DecisionEvent, DeltaEvent, EndEvent, Event, StartEvent, StateEvent, Times
-from tests.faults.history import RUN_OVER, check, check_last_run
+from cornerman_shared.bus.messages import (
+    STAGE_NAMES,
+    DecisionEvent,
+    DeltaEvent,
+    EndEvent,
+    Event,
+    StartEvent,
+    StateEvent,
+    Times,
+)
+from tests.faults.history import RUN_OVER, backward, check, check_last_run
 
 T = Times()
 COUNTERS = {"due": 2, "published": 2, "decided": 2, "requests": 1, "feedback": 1}
@@ -70,3 +79,13 @@ def test_earlier_run_may_be_cut_short() -> None:
     assert "old was decided after r" in check_last_run(returns, COUNTERS, published=2)
     doubled = [*before, before[2], *CLEAN]
     assert "run old: chunk 2 was decided 2 times" in check_last_run(doubled, COUNTERS, published=2)
+
+
+def test_stages_are_compared_in_their_order() -> None:
+    """Not in the order of the fields: those that came later are at its end."""
+    forward = Times(**{f"{name}_at_s": 10.0 + place for place, name in enumerate(STAGE_NAMES)})
+    assert backward(forward) == []
+    late = replace(forward, begun_at_s=forward.decided_at_s + 0.5)
+    assert f"{STAGE_NAMES[STAGE_NAMES.index('begun') + 1]} before begun" in backward(late)
+    assert backward(replace(forward, started_at_s=0.0, done_at_s=0.0)) == []
+    assert backward(late, tolerance_s=10.0) == []

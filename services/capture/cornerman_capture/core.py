@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ T = TypeVar("T")
 
 DROPPED = "dropped:"
 """Prefix of the counters of dropped chunks; the reason follows."""
+
+DropReason = Literal["no_credit", "server_full", "behind", "failover", "stopped"]
+"""Why a chunk is not published; the runbook says what each one tells an operator."""
 
 Pixels = NDArray[np.uint8]
 """[H, W, 3] RGB."""
@@ -40,6 +43,9 @@ class LookCutter(Protocol[T]):
 
     def push(self, pts_s: float, item: T) -> tuple[T, ...] | None:
         """Adds a frame that is needed; returns the look that it completes, oldest first, if one is due."""
+
+    def finish(self) -> tuple[T, ...] | None:
+        """At the end of a file: a look that is due when its last frame has been shown."""
 
     def clear(self) -> None:
         """Drops what is held: the source broke off, or its frames changed."""
@@ -191,7 +197,13 @@ class Chunker:
         newest = self.looks.newest()
         if newest is not None and newest.rgb.shape != rgb.shape:
             self.looks.clear()  # the picture size changed, and all frames of a look have one size
-        frames = self.looks.push(pts_s, SampledFrame(pts_s, rgb))
+        return self._pending(self.looks.push(pts_s, SampledFrame(pts_s, rgb)), available_at_s)
+
+    def finish(self, available_at_s: float = 0.0) -> PendingChunk | None:
+        """The file has ended: the pending chunk that its last frame completes by being shown, if any."""
+        return self._pending(self.looks.finish(), available_at_s)
+
+    def _pending(self, frames: tuple[SampledFrame, ...] | None, available_at_s: float) -> PendingChunk | None:
         if frames is None:
             return None
         self.due += 1
@@ -232,12 +244,12 @@ class ChunkCounts:
         counts = {**earlier, "due": due, stopped: earlier.get(stopped, 0) + due - settled}
         return cls(published, earlier={name: count for name, count in counts.items() if count})
 
-    def drop(self, reason: str, count: int = 1) -> None:
+    def drop(self, reason: DropReason, count: int = 1) -> None:
         """Counts dropped chunks."""
         if count > 0:
             self.dropped[reason] = self.dropped.get(reason, 0) + count
 
-    def set_dropped(self, reason: str, count: int) -> None:
+    def set_dropped(self, reason: DropReason, count: int) -> None:
         """Sets the total of a reason that is counted elsewhere."""
         if count > 0:
             self.dropped[reason] = count

@@ -54,6 +54,9 @@ class ChunkCutter(Generic[T]):
         """Adds a sampled frame."""
         return self._window.push(item)
 
+    def finish(self) -> None:
+        """Nothing: a chunk is due at its last frame."""
+
     def clear(self) -> None:
         """Empties the window."""
         self._window.clear()
@@ -66,7 +69,7 @@ class ChunkCutter(Generic[T]):
 class StrideCutter(Generic[T]):
     """Stride looks: every n-th sampled frame, back from the newest, which is always in it.
 
-    The first is due when enough frames are held; then one at the first sampled frame of every interval.
+    The first is due when enough frames are held; then one at the first sampled frame of every interval since that one.
     """
 
     def __init__(self, plan: LookPlan, nominal_s: float = NOMINAL_S) -> None:
@@ -75,7 +78,8 @@ class StrideCutter(Generic[T]):
         self._stride, self._interval_s = plan.stride, plan.interval_s
         self._early_s = min(believable_interval(nominal_s) / 2, 0.25 / plan.sample_fps, plan.interval_s / 4)
         self._held: deque[T] = deque(maxlen=(plan.frames - 1) * plan.stride + 1)
-        self._tick = -1  # of the interval that the newest look belongs to
+        self._last_s: float | None = None  # when the newest look was due, also by the plan before
+        self._broken = False  # since then
 
     def wants(self, pts_s: float) -> bool:
         """Whether the sampler takes it."""
@@ -84,18 +88,32 @@ class StrideCutter(Generic[T]):
     def push(self, pts_s: float, item: T) -> tuple[T, ...] | None:
         """Adds a sampled frame."""
         self._held.append(item)
-        tick = math.floor((pts_s + self._early_s) / self._interval_s + 1e-6)
-        if len(self._held) < (self._held.maxlen or 0) or tick <= self._tick:
+        if len(self._held) < (self._held.maxlen or 0):
             return None
-        self._tick = tick
+        if self._last_s is None:
+            self._last_s = pts_s
+        else:
+            passed = math.floor((pts_s + self._early_s - self._last_s) / self._interval_s + 1e-6)
+            if passed < 1:
+                return None
+            self._last_s = pts_s if self._broken else self._last_s + passed * self._interval_s
+        self._broken = False
         return tuple(self._held)[:: self._stride]
 
+    def finish(self) -> None:
+        """Nothing: a look is due at its last frame."""
+
     def clear(self) -> None:
-        """Drops all frames; the next look is not due before the next interval."""
+        """Drops all frames; the next look is due when enough are held, and not before the interval is over."""
         self._held.clear()
+        self._broken = True
 
     def take_over(self, before: StrideCutter[T]) -> None:
-        """Continues with the frames of the cutter before, if it sampled as many a second."""
+        """Continues with the frames of the cutter before, if it sampled as many a second.
+
+        The next look is due an interval after the last one, at once if that is past.
+        """
+        self._last_s, self._broken = before._last_s, before._broken
         if before.plan.sample_fps == self.plan.sample_fps:
             self._sampler = before._sampler
             self._held.extend(before._held)

@@ -74,7 +74,7 @@ class PollCutter(Generic[T]):
             return True
         if self._is_close(pts_s, -1):
             return False
-        if not self._held or self._reached_s - self._held[-1][0] >= self._spacing_s:
+        if not self._held or self._ends_poll(pts_s) or self._reached_s - self._held[-1][0] >= self._spacing_s:
             return True  # the window stays full between polls, so that another interval holds at once
         return any(
             self._number(self._reached_s, back) > max(self._number(before_s, back), -1)
@@ -96,6 +96,13 @@ class PollCutter(Generic[T]):
         if self._is_close(pts_s, -2):
             self._held.pop()  # needed as the newest only: short intervals must not fill the memory
         return look
+
+    def finish(self) -> tuple[T, ...] | None:
+        """At the end of a file: the poll that is due when its last frame has been shown, if there is one."""
+        if self._before_s is None or not self._held or not self._ends_poll(self._before_s):
+            return None
+        self._poll += 1
+        return self._cut()
 
     def clear(self) -> None:
         """Drops all frames; the next poll is due when the window is full again."""
@@ -132,6 +139,11 @@ class PollCutter(Generic[T]):
         """Number of the newest poll whose moment, so many spacings before its end, is reached at `time_s`."""
         first_s = self._first_s or 0.0
         return math.floor((time_s + back * self._spacing_s - first_s) / self._interval_s + ROUNDING)
+
+    def _ends_poll(self, pts_s: float) -> bool:
+        """Whether the next poll is due at the end of this frame, give or take half a frame."""
+        step_s = min(self._nominal_s, self._step_s)
+        return self._first_s is not None and self._number(pts_s + 1.5 * step_s, 0) > self._poll
 
     def _is_close(self, pts_s: float, place: int) -> bool:
         """Whether the held frame at `place` is so near that the window would hold more than `MAX_HELD`."""

@@ -329,6 +329,8 @@ class SourceDecoder:
         if self.plan.loop and frames > 0:
             chunker.timeline.restart()
             return False
+        if (chunk := chunker.finish(self._clock.now_s())) is not None and chunk.index >= self.plan.skip:
+            self.behind += self.chunks.put(chunk)
         detail = [source.note] if source.note else []
         if not self.plan.loop and (missing := source.cut_short()):
             detail.append(missing)

@@ -51,5 +51,5 @@ def _check_frames(plan: LookPlan, settings: Settings) -> None:
     numbers = " or ".join(map(str, read))
     raise ConfigError(
         f"{what}, but encoder.backend = {encoder!r} reads {numbers} frames; "
-        f"give watch.frames={numbers.replace(' or ', ' or =')}, or a generator that looks at frames (openai, vlm)"
+        f"give watch.frames={numbers}, or a generator that looks at frames (openai, vlm)"
     )

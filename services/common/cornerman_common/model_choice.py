@@ -17,7 +17,13 @@ from cornerman_common.bundle import bundled
 from cornerman_common.head_files import calibrated_gate, head_beside
 from cornerman_common.model_checks import refuse_wrong_combinations
 from cornerman_common.model_parts import GATE, ModelChoice, ModelPart
-from cornerman_common.pose_choice import FOLDER, READS_TOKENS, pose_missing, pose_settings
+from cornerman_common.pose_choice import (
+    READS_TOKENS,
+    is_coach_set,
+    leaves_choice,
+    pose_missing,
+    pose_settings,
+)
 from cornerman_shared.settings.origin import GivenSettings
 from cornerman_shared.settings.overrides import merge
 from cornerman_shared.settings.source import SourceSpec, SpeakSettings
@@ -26,13 +32,14 @@ from cornerman_shared.settings.tree import load_settings
 if TYPE_CHECKING:
     from cornerman_shared.settings.tree import EncoderSettings, GeneratorSettings, Settings
 
-SKELETONS_FIRST: Final = False
-"""Whether the coach on skeletons is the default where it can run; on the gym's films the one on pictures is better."""
-
-DECIDED_BY: Final = (
-    *("encoder.backend", "encoder.model", "generator.backend", "generator.model", "speak.strategy", "speak.head"),
+ON_SKELETONS: Final = (
+    "The coach on skeletons watches, because people may be in view; of drawn figures --encoder "
+    "mobile_videogpt sees more."
 )
-"""Settings that choose another coach, or a part of one."""
+ON_PICTURES: Final = (
+    "The coach on pictures watches, because what is watched is drawn; of people --encoder pose sees more."
+)
+"""Sentences that say which coach was chosen, and why."""
 
 LOADING: Final = ("encoder", "decider", "generator")
 """Roles that load models."""
@@ -44,6 +51,7 @@ def resolve_models(
     loads: Collection[str] = LOADING,
     assets: Path | None = None,
     torch: bool | None = None,
+    people: bool | None = None,
 ) -> ModelChoice:
     """Resolves the choice from flags, environment, settings file, bundled files and what is installed.
 
@@ -52,6 +60,8 @@ def resolve_models(
         assets: folder of the bundled files; None = the package's.
         loads: roles that are started here with the choice; the others run elsewhere, with what is installed there.
         torch: whether torch is installed; None = look.
+        people: whether people may be in view, as `shows_people` says; the coach on skeletons then watches them where
+            nothing else is set and it can run here. None = it is used where it is set, only.
 
     Raises:
         ConfigError: a setting is invalid, or the settings do not go together; says what to change.
@@ -60,7 +70,7 @@ def resolve_models(
     settings = load_settings(flags)
     has_torch = importlib.util.find_spec("torch") is not None if torch is None else torch
     torch_there = has_torch or not {"encoder", "generator"} & set(loads)
-    choosing = _Choosing(settings, given, assets or bundled(), torch_there, "generator" in loads)
+    choosing = _Choosing(settings, given, assets or bundled(), torch_there, "generator" in loads, people)
     choice = choosing.choice(dict(flags or {}))
     refuse_wrong_combinations(choice.settings, choosing.assets, torch=has_torch, loads=loads)
     return choice
@@ -80,10 +90,17 @@ class _Choosing:
     """One resolution, step by step: each step sees the values of the steps before."""
 
     def __init__(
-        self, settings: Settings, given: GivenSettings, assets: Path, torch: bool, loads_generator: bool
+        self,
+        settings: Settings,
+        given: GivenSettings,
+        assets: Path,
+        torch: bool,
+        loads_generator: bool,
+        people: bool | None,
     ) -> None:
         self.assets = assets
-        self._loads_generator = loads_generator
+        self._loads_generator, self._people = loads_generator, people
+        self._coach = ""
         self._settings, self._given, self._torch = settings, given, torch
         self._tree: dict[str, Any] = {}
         self._notes: list[str] = []
@@ -114,6 +131,7 @@ class _Choosing:
             _gate_of(settings),
             speaker_abilities(settings.generator),
             tuple(self._notes),
+            self._coach,
         )
 
     def _was_set(self, dotted: str) -> bool:
@@ -149,7 +167,7 @@ class _Choosing:
             generator_why = why
         return (
             generator_why,
-            "encoder.backend is set" if wanted else "landmarks of people can be estimated here, and nothing is set",
+            "encoder.backend is set" if wanted else "people may be in view, and nothing is set",
             "speak.strategy is set" if self._was_set("speak.strategy") else "it follows one person",
         )
 
@@ -163,15 +181,27 @@ class _Choosing:
         return f"no language half at {folder}: python -m cornerman_training.pose_words.train --out DIR"
 
     def _skeletons_come_first(self) -> bool:
-        """Whether nothing is set and the coach on skeletons can run; a note says why it cannot."""
-        if not SKELETONS_FIRST or self._missing or any(self._was_set(name) for name in DECIDED_BY):
+        """Whether nothing is set, people may be in view, and the coach on skeletons can run.
+
+        Says which coach it is; a note says why it is not the one that people need.
+        """
+        rows = [row for row in self._given.tree.get("sources") or [] if isinstance(row, Mapping)]
+        if (
+            self._people is None
+            or self._missing
+            or is_coach_set(self._settings, self._was_set)
+            or not all(map(leaves_choice, rows))
+        ):
             return False
-        if not (self.assets / FOLDER / "config.json").is_file():
+        if not self._people:
+            self._coach = ON_PICTURES
             return False
         why = pose_missing(self.assets, self._torch)
         if why:
-            self._notes.append(f"The coach on pictures, which knows drawn figures only, because {why}")
-        return not why
+            self._notes.append(f"The coach on pictures watches, which knows drawn figures only: {why}")
+            return False
+        self._coach = ON_SKELETONS
+        return True
 
     def _choose_generator(self) -> str:
         if self._was_set("generator.backend"):

@@ -42,6 +42,7 @@ class ModelChoice:
         gate: the values of `GATE` in force.
         abilities: of the model that speaks.
         notes: sentences that people need to know.
+        coach: which of the two bundled coaches watches, and why, where nothing is set; else empty.
     """
 
     settings: Settings
@@ -52,6 +53,7 @@ class ModelChoice:
     gate: dict[str, float]
     abilities: Abilities
     notes: tuple[str, ...]
+    coach: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The choice as JSON types, without the settings."""

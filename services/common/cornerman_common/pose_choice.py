@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from cornerman_common.bundle import bundled
+
 if TYPE_CHECKING:
+    from cornerman_shared.settings.source import SourceSpec
     from cornerman_shared.settings.tree import Settings
 
 FOLDER: Final = "pose_coach"
@@ -23,6 +26,45 @@ threshold is below all of those; the words were trained on three chunks."""
 
 READS_TOKENS: Final = ("mobile_videogpt", "vllm")
 """Generators that read the encoder's tokens: encoder and generator are halves of one model."""
+
+
+DECIDED_BY: Final = (
+    *("encoder.backend", "encoder.model", "generator.adapters"),
+    *("speak.strategy", "speak.head", "say.adapter", "watch.look", "watch.frames"),
+)
+"""Settings that choose another coach, a part of one, or looks that the coach on skeletons does not read."""
+
+SPEAKS: Final = ("generator.backend", "generator.model")
+"""Settings that choose another coach, unless their model looks at frames: then it speaks for any coach."""
+
+_OWN: Final = (*(("speak", "strategy"), ("speak", "head"), ("say", "adapter"), ("watch", "look"), ("watch", "frames")),)
+"""The same of an entry of `sources`."""
+
+
+def shows_people(sources: Iterable[SourceSpec]) -> bool | None:
+    """Whether people may be in view; without a source, of those that are added later.
+
+    Test patterns and the bundled clip are drawn. None = another mode than `coach`: its looks have no skeletons.
+    """
+    specs = list(sources)
+    if any(spec.mode != "coach" for spec in specs):
+        return None
+    clip = str(bundled("demo.mp4"))
+    return not specs or any(spec.url != clip and not spec.url.startswith("test://") for spec in specs)
+
+
+def is_coach_set(settings: Settings, was_set: Callable[[str], bool]) -> bool:
+    """Whether a coach, or a part of one that goes with no other, is set."""
+    speaks = any(map(was_set, SPEAKS))
+    looks = was_set("generator.backend") and settings.generator.backend not in (*READS_TOKENS, "echo")
+    return (speaks and not looks) or any(map(was_set, DECIDED_BY))
+
+
+def leaves_choice(row: Mapping[str, Any]) -> bool:
+    """Whether an entry of `sources` sets nothing that goes with one coach only."""
+    return row.get("mode", "coach") == "coach" and not any(
+        isinstance(section := row.get(name), Mapping) and field in section for name, field in _OWN
+    )
 
 
 def pose_missing(assets: Path, torch: bool) -> str:

@@ -52,6 +52,15 @@ def check_adapter_runs(adapter: str, workers: Iterable[WorkerStatus]) -> None:
         )
 
 
+def check_joining(spec: SourceSpec, settings: Settings, workers: Iterable[WorkerStatus]) -> None:
+    """Checks that the models that run read the looks of a source; those of roles without a process are the settings'.
+
+    Raises:
+        ConfigError: they do not; names the settings that do not go together, and the remedy.
+    """
+    check_look(spec, _as_running(settings, running_models(workers)))
+
+
 def check_change(
     before: SourceSpec, changes: Mapping[str, Any], settings: Settings, workers: Iterable[WorkerStatus]
 ) -> None:
@@ -71,8 +80,7 @@ def check_change(
     looks = "mode" in changes or bool(touched & LOOKS)
     if len(found) < 2 or not (looks or touched & DEPENDS):
         return
-    running = {role: getattr(settings, role).model_copy(update=values) for role, values in found.items()}
-    after, settings = changed(before, changes), settings.model_copy(update=running)
+    after, settings = changed(before, changes), _as_running(settings, found)
     if looks:
         check_look(after, settings)
     if not touched & DEPENDS:
@@ -80,3 +88,9 @@ def check_change(
     if ("say", "adapter") in touched:
         check_adapter_runs(after.say.adapter, workers)
     check_source_models(after.speak, after.say, settings, bundled())
+
+
+def _as_running(settings: Settings, found: Mapping[str, Any]) -> Settings:
+    """Settings with the models of `running_models`."""
+    running = {role: getattr(settings, role).model_copy(update=values) for role, values in found.items()}
+    return settings.model_copy(update=running)

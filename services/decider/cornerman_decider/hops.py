@@ -19,7 +19,7 @@ from cornerman_shared.bus.hop import Hop
 from cornerman_shared.bus.last_feedback import LAST_FEEDBACK_FIELD
 from cornerman_shared.bus.messages import ErrorEvent, StateEvent
 from cornerman_shared.bus.publish import credit_member
-from cornerman_shared.bus.streams import question_request_id
+from cornerman_shared.bus.streams import NOTE_ENDED, question_request_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -187,7 +187,7 @@ class DeciderHops:
         # A generator that takes the request between our look and this hop raises the attempt: then it goes on.
         hop = Hop().expect(k.open_requests, i, str(attempt)).extend(self.forget_questions(source_id, (request,)))
         event = end_event(source_id, request, "expired", cause, attempt, now_s, state.incarnation)
-        hop.once(k.open_requests, i).event(k, event, self._bus.feedback_maxlen)
+        hop.once(k.open_requests, i).event(k, event, self._bus.feedback_maxlen).wake(k, f"{NOTE_ENDED}{i}")
         return hop.count_in_run(k, source_id, request.run, "expired").expire(k, source_id)
 
     def cancelled(
@@ -196,7 +196,8 @@ class DeciderHops:
         """Ends a request of the state once as cancelled, also while a generator works on it."""
         k = self._keys
         event = end_event(source_id, request, "cancelled", cause, attempt, now_s, state.incarnation)
-        hop = Hop().once(k.open_requests, request.request_id).event(k, event, self._bus.feedback_maxlen)
+        hop = Hop().once(k.open_requests, request.request_id).wake(k, f"{NOTE_ENDED}{request.request_id}")
+        hop.event(k, event, self._bus.feedback_maxlen)
         return hop.count_in_run(k, source_id, request.run, "cancelled").expire(k, source_id)
 
     def instructed(self, request: Request | None, decision: Decision, spec: SourceSpec) -> tuple[Hop, DeciderState]:
@@ -222,6 +223,7 @@ class DeciderHops:
         error = ErrorEvent(question.source_id, "", STAGE, cause, now_s, request_id)
         request = OpenRequest(request_id, "", 0, "question", "feedback", 0.0, question.text, 0.0, ())
         end = end_event(question.source_id, request, "failed", cause, 0, now_s)
+        end = replace(end, traceparent=question.traceparent)
         hop = self._first(question).event(self._keys, error, self._bus.feedback_maxlen)
         return hop.event(self._keys, end, self._bus.feedback_maxlen).expire(self._keys, question.source_id)
 
@@ -248,5 +250,6 @@ class DeciderHops:
     def end_unknown(self, end: EndEvent) -> Hop:
         """Ends a request as cancelled of which only the id is known."""
         k = self._keys
-        hop = Hop().once(k.open_requests, end.request_id).event(k, end, self._bus.feedback_maxlen)
+        hop = Hop().once(k.open_requests, end.request_id).wake(k, f"{NOTE_ENDED}{end.request_id}")
+        hop.event(k, end, self._bus.feedback_maxlen)
         return hop.count_in_run(k, end.source_id, end.run, "cancelled").expire(k, end.source_id)

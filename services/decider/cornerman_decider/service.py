@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cornerman_decider.hops import STAGE, DeciderHops
 from cornerman_decider.instruction_worker import InstructionWorker
@@ -25,13 +25,15 @@ from cornerman_decider.strategy_runner import StrategyRunner
 from cornerman_decider.trouble import Trouble
 from cornerman_shared.aio import cancel_all, first_of, retry, wait_or_timeout
 from cornerman_shared.bus.commit import commit_with_retry, give_up, retry_forever
-from cornerman_shared.bus.consumer import Consumer
+from cornerman_shared.bus.consumer import Consumer, Tombstone
 from cornerman_shared.bus.hop import Hop, HopResult
 from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.mending import mend_source
 from cornerman_shared.bus.messages import Features, Question
 from cornerman_shared.bus.registry import RegistryWatcher, get_source
-from cornerman_shared.bus.streams import GROUP_DECIDER
+from cornerman_shared.bus.settled import SettledEntries
+from cornerman_shared.bus.streams import GROUP_DECIDER, NOTE_SOURCE
+from cornerman_shared.bus.wakeups import Wakeups, named
 from cornerman_shared.errors import FencedError, MalformedError, RetryableError, is_contained
 from cornerman_shared.process.logs import get_logger
 
@@ -48,6 +50,8 @@ SPARE_SLOTS = 64  # beyond the chunks that may wait for an earlier one, so that 
 QUESTION_SLOTS = 16
 
 log = get_logger("decider")
+
+Work = TypeVar("Work", Features, Question)
 
 
 class _ShardEndedError(Exception):
@@ -96,47 +100,24 @@ class Shard:
         self._strategies = strategies
         self._hops = DeciderHops(keys, context.settings.bus)
         self._registry = RegistryWatcher(context.bus, [keys])
+        self._wakeups = Wakeups(context.bus, [keys])
         self._workers: dict[str, tuple[SourceWorker, asyncio.Task[None]]] = {}
         self._buried: dict[str, list[Features]] = {}  # buried before their source had a worker
 
     async def work(self) -> None:
         """Decides until the lease is lost or the process stops."""
-        bus, name, lease, count = self._bus, self._context.name, self._lease, self._context.count_entry
         slots = self._context.settings.decider.max_held + SPARE_SLOTS
-        # Parts: a source that waits for its reply must not fill the slots of the others.
-        features = Consumer(
-            bus,
-            [self._keys.features],
-            GROUP_DECIDER,
-            Features,
-            name,
-            slots=slots,
-            part_of=lambda message: message.source_id,
-            lease=lease,
-            count_begun=True,
-            tombstone=self._bury,
-            count=count,
-        )
-        questions = Consumer(
-            bus,
-            [self._keys.questions],
-            GROUP_DECIDER,
-            Question,
-            name,
-            slots=QUESTION_SLOTS,
-            part_of=lambda message: message.source_id,
-            lease=lease,
-            count_begun=True,
-            erase_buried=True,
-            tombstone=self._bury_question,
-            count=count,
+        features = self._consumer(self._keys.features, Features, slots, self._bury)
+        questions = self._consumer(
+            self._keys.questions, Question, QUESTION_SLOTS, self._bury_question, erase_buried=True
         )
         await retry_forever(self._registry.refresh)  # before any entry is read: its source must be known
         try:
             async with features, questions, asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._end())
+                tasks.create_task(self._wakeups.listen())
                 tasks.create_task(self._follow_settings(tasks))
-                tasks.create_task(self._free_retired())
+                tasks.create_task(self._free_memory())
                 tasks.create_task(self._take_features(features, tasks))
                 tasks.create_task(self._take_questions(questions, tasks))
         except* _ShardEndedError:
@@ -144,20 +125,48 @@ class Shard:
         except* FencedError as error:
             log.warning("fenced", shard=self._keys.shard, error=str(error.exceptions[0]))
 
+    def _consumer(
+        self, stream: str, kind: type[Work], slots: int, tombstone: Tombstone[Work], *, erase_buried: bool = False
+    ) -> Consumer[Work]:
+        """The only consumer of one of the shard's streams, with so many slots for each source."""
+        return Consumer(
+            self._bus,
+            [stream],
+            GROUP_DECIDER,
+            kind,
+            self._context.name,
+            slots=slots,
+            # A source that waits for its reply must not fill the slots of the others.
+            part_of=lambda message: message.source_id,
+            lease=self._lease,
+            count_begun=True,
+            erase_buried=erase_buried,
+            tombstone=tombstone,
+            count=self._context.count_entry,
+        )
+
     async def _end(self) -> None:
         await first_of(self._lease.lost.wait(), self._context.stopping.wait())
         raise _ShardEndedError
 
     async def _follow_settings(self, tasks: asyncio.TaskGroup) -> None:
+        """Polls the registry; a source with a worker that is told to have changed is read at once, and alone."""
+        clock, every_s = self._context.clock, self._context.settings.bus.sources_poll_s
         while True:
             if await retry_forever(self._registry.refresh):
                 await self._apply(self._registry.specs, tasks)
-            await asyncio.sleep(self._context.settings.bus.sources_poll_s)
+            next_s = clock.monotonic_s() + every_s
+            while (wait_s := next_s - clock.monotonic_s()) > 0:
+                # Read here, not in a task of its own: settings never go back to older ones.
+                for source_id in named(await self._wakeups.take(wait_s), NOTE_SOURCE) & self._workers.keys():
+                    if spec := await self._stored_spec(source_id):
+                        self._workers[source_id][0].change(spec)
 
-    async def _free_retired(self) -> None:
-        retired = RetiredRuns(self._bus, self._keys)
+    async def _free_memory(self) -> None:
+        retired, settled = RetiredRuns(self._bus, self._keys), SettledEntries(self._bus, self._keys)
         while True:
             await retry_forever(retired.sweep)
+            await retry_forever(settled.trim)
             await asyncio.sleep(EVERY_S)
 
     async def _apply(self, specs: Mapping[str, SourceSpec], tasks: asyncio.TaskGroup) -> None:

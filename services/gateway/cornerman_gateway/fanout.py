@@ -52,11 +52,12 @@ class Item:
     name: str
     json: str
     frame: bytes  # the server-sent event, less its id
+    traceparent: str = ""
 
     @classmethod
     def of(cls, stream: int, event_id: str, event: Event) -> Item:
         name, json = named(event), event_json(event)
-        return cls(stream, event_id, name, json, sse(name, json))
+        return cls(stream, event_id, name, json, sse(name, json), getattr(event, "traceparent", ""))
 
     def sse(self, cursor: str) -> bytes:
         """As a server-sent event whose id is the client's cursor."""

@@ -33,8 +33,9 @@ BEHIND_MS: Final = 5_000
 def seen_people(features: Features, after_s: float) -> dict[str, Any] | None:
     """The people of a chunk's frames later than `after_s`, as a page gets them; None without landmarks or new frames.
 
-    `frames` is a list of `pts_s` and `people`; a person is 33 times x and y, as parts of the picture's width and
-    height, and visibility 0..1. A person that was not found in a frame is left out of it.
+    `frames` is a list of `pts_s`, `people` and `rows`; a person is 33 times x and y, as parts of the picture's width
+    and height, and visibility 0..1. A person that was not found in a frame is left out of it; `rows` are the others'
+    rows in the chunk, as a decision's `about.row` names the one followed.
 
     Raises:
         PoseError: landmarks of another release.
@@ -47,14 +48,15 @@ def seen_people(features: Features, after_s: float) -> dict[str, Any] | None:
     for index, pts_s in enumerate(seen.frame_pts_s):
         if pts_s <= after_s:
             continue
-        people = []
+        people, rows = [], []
         for row in range(seen.people):
             if seen.found[row, index]:
                 xy = seen.image_px[row, index] / (max(width, 1), max(height, 1))
                 sight = seen.visibility[row, index]
                 numbers = zip(xy.tolist(), sight.tolist(), strict=True)
+                rows.append(row)
                 people.append([[round(x, 4), round(y, 4), round(v, 2)] for (x, y), v in numbers])
-        frames.append({"pts_s": round(pts_s, 6), "people": people})
+        frames.append({"pts_s": round(pts_s, 6), "people": people, "rows": rows})
     if not frames:
         return None
     return {"run": features.run, "seq": features.seq, "frames": frames}

@@ -111,7 +111,20 @@ def end_event(request: Request, outcome: ReplyOutcome, now_s: float) -> EndEvent
         tokens_per_s=outcome.tokens_per_s,
         frame_pts_s=frames_of(request),
         prepare_ms=outcome.prepare_ms,
+        traceparent=request.traceparent,
     )
+
+
+def span_attributes(outcome: ReplyOutcome) -> dict[str, str | int | float]:
+    """The outcome as attributes of a trace; a model's by the conventions for generative AI."""
+    return {
+        "cornerman.status": outcome.status,
+        "cornerman.attempt": outcome.attempt,
+        "cornerman.ttft_ms": outcome.ttft_ms,
+        "gen_ai.request.model": outcome.model,
+        "gen_ai.usage.input_tokens": outcome.n_input_tokens,
+        "gen_ai.usage.output_tokens": outcome.n_output_tokens,
+    }
 
 
 def frames_of(request: Request) -> tuple[float, ...]:

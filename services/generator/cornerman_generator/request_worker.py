@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cornerman_generator.core import SilenceFilter, TextPacer, tokens_per_s
-from cornerman_generator.hops import ReplyOutcome, closed_hop, end_hop
+from cornerman_generator.hops import ReplyOutcome, closed_hop, end_hop, span_attributes
 from cornerman_generator.reply_writer import ReplyWriter
 from cornerman_shared.aio import cancel_all
 from cornerman_shared.bus.chunk_input import ChunkInput
@@ -65,11 +65,24 @@ class RequestWorker:
         self._request = delivery.message
         self._keys = bus.keys(delivery.message.source_id)
         self._writer = ReplyWriter(bus, delivery.message, generator.model)
+        self._pieces: Pieces | None = None
+        self._must_look = False
         self.cost = 0.0
         """Price of the reply's tokens; 0 = unknown."""
         self._started_at_s = self._last_token_at_s = 0.0
         self._fetched_s = self._prepare_s = 0.0
         self._arrivals: list[tuple[float, int]] = []  # one a piece: at most `max_new_tokens`
+
+    @property
+    def request_id(self) -> str:
+        """Of the request in work."""
+        return self._request.request_id
+
+    def look(self) -> None:
+        """Checks at once whether the request still is open, without waiting for a tick."""
+        self._must_look = True
+        if self._pieces is not None:
+            self._pieces.nudge()
 
     async def run(self) -> None:
         """Answers the request and settles its entry.
@@ -95,7 +108,7 @@ class RequestWorker:
         try:
             chunks = await self._fetch_chunks()
             self._fetched_s = self._bus.clock.monotonic_s() - started_s
-            pieces = Pieces(self._generator.generate(request, chunks))
+            pieces = self._pieces = Pieces(self._generator.generate(request, chunks))
             outcome = await self._generate(pieces, started_s)
         except GenerationError as error:
             outcome = self._failed(str(error))
@@ -161,8 +174,8 @@ class RequestWorker:
                 pacer.push(silence.push(delta.text) if silence else delta.text)
             elif now_s - token_at_s > limits.stall_s:
                 raise GenerationError(f"no token for generator.stall_s = {limits.stall_s:g} s; the back end hangs")
-            if now_s - checked_at_s >= TICK_S:
-                checked_at_s = now_s
+            if self._must_look or now_s - checked_at_s >= TICK_S:
+                checked_at_s, self._must_look = now_s, False
                 # Before the first text, and while it is held back, no append tells that the request was cancelled.
                 if not await writer.is_open():
                     return None
@@ -244,6 +257,7 @@ class RequestWorker:
     async def _end(self, outcome: ReplyOutcome) -> None:
         now_s = self._bus.clock.now_s()
         hop = end_hop(self._keys, self._bus.settings.bus, self._request, outcome, now_s)
+        self._delivery.note(span_attributes(outcome), outcome.cause if outcome.status != "done" else "")
         if (await commit_with_retry(self._delivery, hop)).is_ours:
             self._metrics.requests_total.labels(outcome.status).inc()
 
@@ -262,23 +276,35 @@ class Pieces:
     def __init__(self, deltas: AsyncIterator[TextDelta]) -> None:
         self._deltas = deltas
         self._following: asyncio.Future[TextDelta | None] | None = None
+        self._nudged = asyncio.Event()
+
+    def nudge(self) -> None:
+        """Ends the present wait for a delta."""
+        self._nudged.set()
 
     async def with_ticks(self, wait_s: Callable[[], float | None]) -> AsyncIterator[TextDelta | None]:
-        """Yields the deltas, and None whenever `wait_s()` seconds (at most a tick) have passed without one."""
-        while True:
-            self._following = asyncio.ensure_future(anext(self._deltas, None))
+        """Yields the deltas, and None after a nudge, or `wait_s()` seconds (at most a tick) without one."""
+        nudged: asyncio.Future[Any] = asyncio.ensure_future(self._nudged.wait())
+        try:
             while True:
-                wait = wait_s()
-                # Not `timeout`: that would cancel the pending `anext`, and with it the back end.
-                limit_s = TICK_S if wait is None else min(wait, TICK_S)
-                done, _ = await asyncio.wait({self._following}, timeout=limit_s)
-                if done:
-                    break
-                yield None
-            delta = self._following.result()
-            if delta is None:
-                return
-            yield delta
+                self._following = asyncio.ensure_future(anext(self._deltas, None))
+                while not self._following.done():
+                    wait = wait_s()
+                    # Not `timeout`: that would cancel the pending `anext`, and with it the back end.
+                    limit_s = TICK_S if wait is None else min(wait, TICK_S)
+                    waits = {self._following, nudged}
+                    await asyncio.wait(waits, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+                    if nudged.done():
+                        self._nudged.clear()
+                        nudged = asyncio.ensure_future(self._nudged.wait())
+                    if not self._following.done():
+                        yield None
+                delta = self._following.result()
+                if delta is None:
+                    return
+                yield delta
+        finally:
+            nudged.cancel()
 
     async def close(self, within_s: float) -> bool:
         """Stops the back end. False = it still runs after `within_s` seconds."""

@@ -13,11 +13,14 @@ from cornerman_generator.backends import make_generator
 from cornerman_generator.hops import ReplyOutcome, end_hop
 from cornerman_generator.reply_text import BoundedGenerator
 from cornerman_generator.request_worker import RequestWorker
+from cornerman_shared.aio import background
 from cornerman_shared.bus.commit import give_up
 from cornerman_shared.bus.consumer import Consumer
 from cornerman_shared.bus.messages import Request
-from cornerman_shared.bus.streams import GROUP_GENERATOR
+from cornerman_shared.bus.streams import GROUP_GENERATOR, NOTE_ENDED
+from cornerman_shared.bus.wakeups import Wakeups, named
 from cornerman_shared.errors import is_contained
+from cornerman_shared.process.logs import about
 
 if TYPE_CHECKING:
     from cornerman_common.abilities import Abilities
@@ -82,13 +85,16 @@ async def answer_loop(context: Context, generator: Generator, abilities: Abiliti
     declines = partial(decline, abilities=abilities)
     # Counts those that another worker took from us and that still stop; the consumer no longer counts them.
     free = asyncio.Semaphore(slots)
+    working: set[RequestWorker] = set()
     spent = 0.0  # since the process started
 
     async def answer(delivery: Delivery[Request]) -> None:
         async with free:
+            worker = RequestWorker(bus, generator, context.metrics, delivery, declines)
+            working.add(worker)
             try:
-                worker = RequestWorker(bus, generator, context.metrics, delivery, declines)
-                await worker.run()
+                with about(delivery.message):
+                    await worker.run()
                 if worker.cost:
                     nonlocal spent
                     spent += worker.cost
@@ -99,9 +105,20 @@ async def answer_loop(context: Context, generator: Generator, abilities: Abiliti
                 reason = f"{type(error).__name__}: {error}"
                 context.log.exception("request_failed", request_id=delivery.message.request_id)
                 await give_up(delivery, reason, tombstone(delivery.message, reason))
+            finally:
+                working.discard(worker)
+
+    wakeups = Wakeups(bus, bus.all_keys())
+
+    async def stop_ended() -> None:
+        while True:
+            ended = named(await wakeups.take(None), NOTE_ENDED)
+            for worker in working:
+                if worker.request_id in ended:
+                    worker.look()
 
     # The task group is inside the consumer: entries keep their heartbeat until their workers have ended.
-    async with consumer, asyncio.TaskGroup() as workers:
+    async with background(wakeups.listen(), stop_ended()), consumer, asyncio.TaskGroup() as workers:
         workers.create_task(stop())
         while deliveries := await consumer.take(slots):
             if context.stopping.is_set():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from redis.asyncio import ConnectionPool, Redis
@@ -26,6 +26,7 @@ from redis.exceptions import (
     TryAgainError,
 )
 
+from cornerman_shared.bus.client_pool import CLOSED
 from cornerman_shared.bus.streams import SHARDS, text_of
 from cornerman_shared.errors import ConfigError
 
@@ -60,6 +61,7 @@ class ClusterClient(Redis):  # type: ignore[misc]
         self._others: list[Address] = []  # replicas, which know the slots as well
         self._failed: set[Address] = set()  # masters to which a command failed since then
         self._learning = asyncio.Lock()
+        self._is_closed = False
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Runs one command at the node of its key."""
@@ -94,10 +96,10 @@ class ClusterClient(Redis):  # type: ignore[misc]
         return f"{host}:{port}"
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
-        """Closes the connections to all nodes."""
+        """Closes the connections to all nodes; commands that come later, or are under way, fail."""
+        self._is_closed = True
         nodes, self._nodes = list(self._nodes.values()), {}
-        for node in nodes:
-            await node.aclose()
+        await close_all(nodes)
 
     async def run_transaction(self, commands: Sequence[Command], *, raise_on_error: bool) -> list[Any]:
         """Runs MULTI, the commands and EXEC at the node of their keys."""
@@ -176,6 +178,8 @@ class ClusterClient(Redis):  # type: ignore[misc]
         return reply
 
     def _node(self, at: Address) -> Redis:
+        if self._is_closed:
+            raise ConnectionError(CLOSED)
         if at not in self._nodes:
             self._nodes[at] = self._open_node(*at)
         return self._nodes[at]
@@ -192,6 +196,7 @@ class ClusterClient(Redis):  # type: ignore[misc]
             for at in sorted(known, key=lambda at: at in self._failed):
                 try:
                     self._take(at, await self._node(at).execute_command("CLUSTER SLOTS"))
+                    await self._close_strangers()
                     return
                 except AuthenticationError:
                     raise
@@ -219,6 +224,12 @@ class ClusterClient(Redis):  # type: ignore[misc]
         self._moved.clear()
         self._failed.clear()
 
+    async def _close_strangers(self) -> None:
+        """Closes the clients of nodes that have left the cluster, unless commands still run there."""
+        known = {*(at for _, _, at in self._ranges), *self._others, *self._seeds}
+        idle = [at for at, node in self._nodes.items() if at not in known and not node.connection_pool.in_use]
+        await close_all([self._nodes.pop(at) for at in idle])
+
 
 class ClusterPipeline(Pipeline):  # type: ignore[misc]
     """Collects commands as redis-py does, and sends them with `ClusterClient`."""
@@ -235,6 +246,13 @@ class ClusterPipeline(Pipeline):  # type: ignore[misc]
             return []
         run = self._cluster.run_transaction if self.is_transaction else self._cluster.run_together
         return await run(commands, raise_on_error=raise_on_error)
+
+
+async def close_all(clients: Iterable[Redis]) -> None:
+    """Closes clients, every one also if another cannot be closed; raises the first error."""
+    for error in await asyncio.gather(*(client.aclose() for client in clients), return_exceptions=True):
+        if error is not None:
+            raise error
 
 
 async def masters_of(client: Redis) -> dict[str, Redis]:

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from redis.exceptions import ResponseError
 from cornerman_shared.aio import retry
 from cornerman_shared.bus import streams
 from cornerman_shared.bus.address_keys import address_keys
-from cornerman_shared.bus.cluster_client import ClusterClient
+from cornerman_shared.bus.cluster_client import ClusterClient, close_all
 from cornerman_shared.bus.codec import array_of, pack, raw_bytes
 from cornerman_shared.bus.delivery import M
 from cornerman_shared.bus.group_reader import GroupReader, ShardsReader
@@ -37,6 +38,9 @@ from cornerman_shared.errors import BlobExpiredError, ConfigError, RetryableErro
 from cornerman_shared.process.logs import get_logger
 from cornerman_shared.settings.tree import Settings
 
+if TYPE_CHECKING:
+    from cornerman_shared.bus.tracer import Tracer
+
 MIN_VERSION = (7, 0)
 QUESTIONS_MAXLEN = 1_000
 
@@ -55,6 +59,7 @@ class Bus:
             `redis.blobs_url` names another server.
         key_types: the shared keys, and which of them hold another type.
         clock: the server's unix time, for times that other processes read; `measure_clock` keeps it right.
+        tracer: makes the spans of this process; None = it does not trace (`process.tracing`).
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
@@ -63,6 +68,7 @@ class Bus:
         self.settings = settings
         self._server_clock = ServerClock(clock)
         self.clock: Clock = self._server_clock
+        self.tracer: Tracer | None = None
         self.shards = settings.redis.shards
         self.address_keys = address_keys(settings.redis)
         self.redis = self._open()
@@ -95,6 +101,11 @@ class Bus:
     def keys(self, source_id: str) -> Keys:
         """Keys of the source's shard."""
         return Keys.of(source_id, self.shards)
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether one command may only read the streams of one shard."""
+        return isinstance(self.redis, ClusterClient)
 
     def all_keys(self) -> list[Keys]:
         """Keys of every shard."""
@@ -222,7 +233,7 @@ class Bus:
             if source_id is None
             else [self.keys(source_id).feedback(source_id)]
         )
-        read = follow_shards if isinstance(self.redis, ClusterClient) and len(keys) > 1 else follow
+        read = follow_shards if self.is_cluster and len(keys) > 1 else follow
         return read(self, keys, since=since, block_ms=block_ms or self.settings.bus.block_ms, outage=outage)
 
     async def ask(self, question: Question, most: int = 0) -> int:
@@ -241,13 +252,20 @@ class Bus:
         source_id, wait_s = question.source_id, self.settings.decider.question_s
         k = self.keys(source_id)
         keys = [k.questions, k.asked(source_id), k.answered(source_id), k.open_requests]
-        args: list[Arg] = [source_id, question.question_id, QUESTIONS_MAXLEN, pack(question), most, wait_s]
-        try:
-            return int(await self.scripts.run("ask", keys, args))
-        except ResponseError:
-            if not await self.mend(question, "gateway"):
-                raise
-            return int(await self.scripts.run("ask", keys, args))
+        with self.tracer.sending(question, k.questions) if self.tracer else nullcontext(question) as sent:
+            args: list[Arg] = [source_id, question.question_id, QUESTIONS_MAXLEN, pack(sent), most, wait_s]
+            try:
+                return int(await self.scripts.run("ask", keys, args))
+            except ResponseError:
+                if not await self.mend(question, "gateway"):
+                    raise
+                return int(await self.scripts.run("ask", keys, args))
+
+    @contextmanager
+    def batch(self, work: str, messages: Sequence[object]) -> Iterator[None]:
+        """Traces work on several messages at once, if this process traces."""
+        with self.tracer.batch(work, messages) if self.tracer else nullcontext():
+            yield
 
     async def newest_id(self, stream: str) -> str:
         """Id of the newest entry; `0-0` for an empty or missing stream.
@@ -304,8 +322,7 @@ class Bus:
 
     async def close(self) -> None:
         """Closes every connection."""
-        for client in {*self._blocking, self.redis, self.blobs}:
-            await client.aclose()
+        await close_all({*self._blocking, self.redis, self.blobs})
 
     async def __aenter__(self) -> Self:
         return self

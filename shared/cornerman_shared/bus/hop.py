@@ -78,6 +78,10 @@ class Hop:
         """XDEL: deletes an entry, which no group needs any more."""
         return self._operation("erase", self._number(stream), entry_id)
 
+    def wake(self, keys: Keys, note: str) -> Hop:
+        """XADD: tells those that listen to the shard's notes (`wakeups`). A key that is not ours is left alone."""
+        return self._operation("wake", self._number(keys.wakeups), note)
+
     def release(self, key: str, member: str) -> Hop:
         """ZREM: returns credit."""
         return self._operation("release", self._number(key), member)

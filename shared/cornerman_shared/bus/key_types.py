@@ -28,7 +28,7 @@ def shared_types(keys: Keys) -> dict[str, str]:
     """The keys that all sources of a shard share, with their types."""
     return {
         **dict.fromkeys((keys.chunks, keys.features, keys.questions, keys.requests), "stream"),
-        **dict.fromkeys((keys.feedback_all, keys.dead), "stream"),
+        **dict.fromkeys((keys.feedback_all, keys.dead, keys.wakeups), "stream"),
         **dict.fromkeys((keys.sources, keys.incarnations, keys.open_requests, keys.retired), "hash"),
         keys.sources_declared: "set",
         **dict.fromkeys((keys.sources_revision, keys.generations), "string"),

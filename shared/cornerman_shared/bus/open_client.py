@@ -7,17 +7,15 @@ So retries are off, and a blocking client gets a socket timeout longer than its 
 
 from __future__ import annotations
 
-import asyncio
-from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-import redis.exceptions
-from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection
+from redis.asyncio import Connection, Redis, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from cornerman_shared.bus.client_pool import ClosingPool, closing
 from cornerman_shared.bus.cluster_client import ClusterClient
 from cornerman_shared.bus.redis_client import Client
 from cornerman_shared.bus.sentinel_client import open_sentinel
@@ -75,14 +73,13 @@ def open_client(
     if fault := database_fault(url):
         raise ConfigError(f"{setting} = {redact_url(url)!r}: {fault}")
     try:
-        # ConnectionPool raises when all sockets are in use; BlockingConnectionPool waits.
-        pool = BlockingConnectionPool.from_url(url, **options)
+        pool = ClosingPool.from_url(url, **options)
     except ValueError as error:
         raise ConfigError(
             f"{setting} = {redact_url(url)!r} cannot be read ({error}); "
             "give redis://host:port/db, rediss://…, unix:///path/to.sock, redis+sentinel://… or redis+cluster://…"
         ) from None
-    pool.connection_class = _cancellable(pool.connection_class)
+    pool.connection_class = closing(pool.connection_class)
     return Redis.from_pool(pool)
 
 
@@ -92,11 +89,11 @@ def _open_several(url: str, options: dict[str, Any], sentinel_password: str, set
         where.sentinel_options.setdefault("password", sentinel_password)
     options = options | where.options
     if where.kind == "sentinel":
-        return open_sentinel(where, options, _cancellable)
-    kind = _cancellable(SSLConnection if options.pop("ssl") else Connection)
+        return open_sentinel(where, options)
+    kind = closing(SSLConnection if options.pop("ssl") else Connection)
 
     def open_node(host: str, port: int) -> Client:
-        return Redis.from_pool(BlockingConnectionPool(connection_class=kind, host=host, port=port, **options))
+        return Redis.from_pool(ClosingPool(connection_class=kind, host=host, port=port, **options))
 
     return ClusterClient(where.hosts, open_node)
 
@@ -121,28 +118,3 @@ def database_fault(url: str) -> str:
         if not (name.isascii() and name.isdecimal()):
             return f"database {name!r} is not a number; give redis://host:port/0, for example"
     return ""
-
-
-@cache
-def _cancellable(kind: Any) -> Any:
-    """Subclass of a connection class that sends without `asyncio.wait_for`.
-
-    On Python 3.11 `wait_for` loses a cancellation that arrives when the command has just been sent, and the task would
-    never end.
-    """
-
-    class Cancellable(kind):  # type: ignore[misc]
-        socket_timeout: float | None
-
-        async def send_packed_command(self, command: object, check_health: bool = True) -> None:
-            limit_s = self.socket_timeout
-            self.socket_timeout = None
-            try:
-                async with asyncio.timeout(limit_s):
-                    await super().send_packed_command(command, check_health)
-            except TimeoutError:
-                raise redis.exceptions.TimeoutError(f"not sent within {limit_s} s") from None
-            finally:
-                self.socket_timeout = limit_s
-
-    return Cancellable

@@ -337,11 +337,11 @@ class RegistryWatcher:
 
 
 def _keys(bus: Bus, source_id: str) -> list[str]:
-    """The registry's keys, the keys of all data stored of the source, and the ended runs; see `register.lua`."""
+    """The registry's keys, the keys of all data stored of the source, ended runs and notes; see `register.lua`."""
     k = bus.keys(source_id)
     stored = (k.run, k.counters, k.decider_state, k.stills, k.inflight, k.feedback, k.display, k.push)
     registry = [k.sources, k.sources_revision, k.incarnations, k.open_requests, k.feedback_all]
-    return [*registry, *(key(source_id) for key in stored), k.retired]
+    return [*registry, *(key(source_id) for key in stored), k.retired, k.wakeups]
 
 
 def _url_of(bus: Bus, body: bytes) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import Connection, Redis, SSLConnection
 from redis.asyncio.sentinel import (
     Sentinel,
     SentinelConnectionPool,
     SentinelManagedConnection,
     SentinelManagedSSLConnection,
 )
+
+from cornerman_shared.bus.client_pool import ClosingPool, closing
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.server_url import SeveralServers
@@ -20,7 +21,7 @@ ASK_TIMEOUT_S: Final = 1.0
 """A sentinel that does not answer in time is passed over."""
 
 
-class _MasterPool(SentinelConnectionPool, BlockingConnectionPool):  # type: ignore[misc]
+class _MasterPool(SentinelConnectionPool, ClosingPool):  # type: ignore[misc]
     """Connections to the master; a caller waits for a free one."""
 
 
@@ -31,31 +32,37 @@ class SentinelClient(Redis):  # type: ignore[misc]
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
         """Closes all connections."""
-        await super().aclose(close_connection_pool)
-        await self.sentinels.aclose()
+        try:
+            await super().aclose(close_connection_pool)
+        finally:
+            await self.sentinels.aclose()
 
 
-def open_sentinel(where: SeveralServers, options: dict[str, Any], cancellable: Callable[[Any], Any]) -> SentinelClient:
+def open_sentinel(where: SeveralServers, options: dict[str, Any]) -> SentinelClient:
     """Makes the client; it connects at the first command.
 
     Args:
         where: the sentinels and their service.
         options: of a connection pool to the master.
-        cancellable: makes a connection class whose commands can be cancelled.
     """
-    tls = {name: value for name, value in options.items() if name.startswith("ssl")}
+    encrypted = bool(options.get("ssl"))
+    connecting = {name: value for name, value in options.items() if name != "ssl"}
     asking = {
-        **tls,
+        **{name: value for name, value in connecting.items() if name.startswith("ssl")},
         **where.sentinel_options,
         "retry": options["retry"],
         "protocol": options["protocol"],
         "socket_timeout": ASK_TIMEOUT_S,
         "socket_connect_timeout": ASK_TIMEOUT_S,
     }
-    kind = SentinelManagedSSLConnection if options.get("ssl") else SentinelManagedConnection
-    connecting = {name: value for name, value in options.items() if name != "ssl"}
-    sentinels = Sentinel(where.hosts, sentinel_kwargs=asking)
-    pool = _MasterPool(where.service, sentinels, connection_class=cancellable(kind), **connecting)
+    to_sentinel = closing(SSLConnection if encrypted else Connection)
+    to_master = closing(SentinelManagedSSLConnection if encrypted else SentinelManagedConnection)
+    sentinels = Sentinel([])
+    sentinels.sentinels = [
+        Redis.from_pool(ClosingPool(connection_class=to_sentinel, host=host, port=port, **asking))
+        for host, port in where.hosts
+    ]
+    pool = _MasterPool(where.service, sentinels, connection_class=to_master, **connecting)
     client: SentinelClient = SentinelClient.from_pool(pool)
     client.sentinels = sentinels
     return client

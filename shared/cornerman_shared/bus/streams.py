@@ -20,6 +20,12 @@ GROUP_ENCODER = "encoder"
 GROUP_DECIDER = "decider"
 GROUP_GENERATOR = "generator"
 
+NOTE_SOURCE = "source:"
+"""Begins the note (`Keys.wakeups`) of a source that was added, changed, replaced or removed; its id follows."""
+
+NOTE_ENDED = "ended:"
+"""Begins the note of a request that was ended by another than its generator; its id follows."""
+
 KEEP_REMOVED_S = 3600
 """Stored data of a removed source expires after this, seconds."""
 
@@ -118,6 +124,11 @@ class Keys:
     def retired(self) -> str:
         """Hash: `<source>:<run>` of a run that was replaced or removed -> chunks published; its arrays are freed."""
         return self._key("retired")
+
+    @property
+    def wakeups(self) -> str:
+        """Short notes: a source has changed, a request was ended. See `wakeups`; who misses one polls."""
+        return self._key("wakeups")
 
     def run(self, source_id: str) -> str:
         """Hash of the current run: `run` (empty = none has begun), `published` (next seq), `state`, `ended` …"""

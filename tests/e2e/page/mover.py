@@ -43,6 +43,7 @@ def about(pts_s: float, missing: tuple[str, ...] = ()) -> MovementSeen:
     return MovementSeen(
         "squat", 0.9, count, pts_s % REPETITION_S / REPETITION_S, False, mistakes, 1.0,
         "partly" if missing else "whole", missing, (), "side", 1, "the only person", (),
+        0, "lean", (round(pts_s - 0.25, 3), round(pts_s, 3)), (20.0, 60.0 if mistakes else 30.0), 47.0, "above",
     )  # fmt: skip
 
 

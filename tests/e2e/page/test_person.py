@@ -14,7 +14,8 @@ from tests.e2e.page.mover import mover
 
 MOVEMENT = """async () => {
   const { movementAt, hintOf } = await import("/static/js/movement.js");
-  const { between, followed } = await import("/static/js/skeleton.js");
+  const { between, followed, followedIn } = await import("/static/js/skeleton.js");
+  const { measuredAt } = await import("/static/js/angle.js");
   const about = (repetitions, exercise = "squat", mistakes = []) => ({ exercise, repetitions, mistakes,
     missing: [], limits: [], view: "whole" });
   const bad = [{ name: "too_shallow", joint: "hip" }];
@@ -25,7 +26,17 @@ MOVEMENT = """async () => {
   const person = (x) => Array.from({ length: 33 }, () => [x, 0.5, 1]);
   const [left, right] = [person(0.2), person(0.8)];
   const half = between({ pts_s: 0, people: [left] }, { pts_s: 1, people: [right, person(0.3)] }, 0.5);
+  const pair = { people: [left, right], rows: [0, 2], seq: 5 };
+  const says = (seq, row) => [{ seq, about: { row } }];
+  const lean = (pts_s, measure, at, values, limit = 47) => ({ pts_s, about: { measure, measured_pts_s: at,
+    measured: values, limit, worse: "above" } });
+  const leans = [lean(1, "lean", [0.5, 1], [10, 20]), lean(1.5, "lean", [1, 1.5], [20, 60]),
+    lean(2, "hip_up", [2], [0.4], null), { pts_s: 3, about: { measure: "" } }];
   return {
+    rows: [followedIn(pair, says(5, 2)), followedIn(pair, says(5, -1)), followedIn(pair, says(5, 1)),
+      followedIn(pair, says(4, 2), "the person on the left"), followedIn(pair, [], "")],
+    measured: [measuredAt(leans, 1.6), measuredAt(leans, 9), measuredAt(leans, 0.9), measuredAt(leans, 40),
+      measuredAt(leans, Infinity)],
     none: movementAt(rows, 0), two: at(6), lunge: at(10), half: half[0][0][0],
     whom: [followed([right, left], "the person on the left") === left, followed([left], "") === null],
     hints: [hintOf({ ...about(0), missing: ["knees", "feet"] }),
@@ -38,6 +49,10 @@ async def test_movement_follows_the_picture(settings: Settings, bus: Bus) -> Non
     async with open_page(settings, bus) as (url, _, watched):
         await watched.page.goto(f"{url}/#/health")
         found = await watched.page.evaluate(MOVEMENT)
+        assert found["rows"] == [1, -1, -1, 0, -1]  # the row that the chunk's decision names; else the words
+        leans = {"measure": "lean", "limit": 47, "worse": "above", "points": [[0.5, 10], [1, 20], [1.5, 60]]}
+        hips = {"measure": "hip_up", "limit": None, "worse": "above", "points": [[2, 0.4]]}
+        assert found["measured"] == [leans, hips, None, None, hips]
         assert found["none"] is None
         assert found["two"] == [[True, "", None], [False, "too shallow", 2]]
         assert found["lunge"] == [[True, "", None]]  # another exercise is another set
@@ -55,6 +70,7 @@ async def test_person_is_counted_and_drawn(settings: Settings, bus: Bus) -> None
         await page.locator(".board .count", has_text="squat").wait_for()
         await page.get_by_text("I cannot see your feet.").wait_for()
         await page.locator(".board .bars .mistake, .board .bars .good").nth(1).wait_for()
+        await page.locator(".board .angle", has_text="at most 47°").get_by_text("Lean of the trunk").wait_for()
         await page.wait_for_function("() => cornerman.skeleton?.drawn > 5")
         await page.get_by_role("button", name="Skeleton").click()
         ink = "(c) => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((v) => v > 0)"

@@ -56,7 +56,7 @@ def test_stride_looks_keep_to_their_interval(interval_s: float) -> None:
     looks = looks_of(StrideCutter(replace(OWL, interval_s=interval_s)), times_of(30, 30))
     ends = [look[-1] for look in looks]
     assert ends[0] == pytest.approx(14 / 4, abs=0.04)
-    apart = [b - a for a, b in pairwise(ends[1:])]
+    apart = [b - a for a, b in pairwise(ends)]
     assert apart == pytest.approx([max(interval_s, 0.25)] * len(apart), abs=0.04)
 
 
@@ -88,8 +88,28 @@ def test_changed_stride_uses_held_frames() -> None:
     looks_of(cutter, times_of(4, 20))
     changed = changed_cutter(cutter, replace(OWL, frames=4, stride=3, interval_s=1.0), 1 / 30)
     assert isinstance(changed, StrideCutter)
-    (look,) = looks_of(changed, [20.25])
-    assert look == pytest.approx([18.0, 18.75, 19.5, 20.25])
+    (look,) = looks_of(changed, [20.25, 20.5, 20.75, 21.0])
+    assert look == pytest.approx([18.75, 19.5, 20.25, 21.0])  # an interval after the last one at 20
+
+
+@pytest.mark.parametrize(("interval_s", "due_s"), [(0.5, 20.25), (2.0, 20.25), (8.0, 21.5), (10.0, 23.5)])
+def test_changed_interval_counts_from_last_look(interval_s: float, due_s: float) -> None:
+    cutter: StrideCutter[float] = StrideCutter(replace(OWL, interval_s=10.0))
+    assert [look[-1] for look in looks_of(cutter, times_of(4, 20))] == [3.5, 13.5]
+    changed = changed_cutter(cutter, replace(OWL, interval_s=interval_s), 1 / 30)
+    assert isinstance(changed, StrideCutter)
+    later = [20 + number / 4 for number in range(1, 20)]
+    assert looks_of(changed, later)[0][-1] == due_s
+
+
+def test_broken_source_keeps_its_interval() -> None:
+    cutter: StrideCutter[float] = StrideCutter(replace(OWL, interval_s=6.0))
+    ends = []
+    for part in ([n / 4 for n in range(20)], [5 + n / 4 for n in range(40)]):
+        ends += [look[-1] for look in looks_of(cutter, part)]
+        cutter.clear()
+    assert ends == [3.5, 9.5]  # full again at 8.5, and an interval is over at 9.5
+    assert looks_of(cutter, [20 + n / 4 for n in range(15)])[0][-1] == 23.5
 
 
 @pytest.mark.parametrize(
@@ -270,6 +290,25 @@ async def test_change_holds_from_the_next_frame() -> None:
     decoders.append(decoder)
     looks = await play(decoder)
     times = [round(look.pts_s) for look in looks]
-    assert times == [4, 7, 10, *range(times[3], 20)]
+    assert times == [4, 7, 10, *range(times[3], 21)]  # the last one when the last frame has been shown
     assert times[3] in (11, 12)
     assert [len(look.frames) for look in looks] == [16] * 3 + [4] * (len(looks) - 3)
+
+
+@pytest.mark.parametrize("fps", [10, 25, 30])
+@pytest.mark.parametrize(("length_s", "expected"), [(4, [4]), (7, [4, 7]), (8, [4, 7]), (10, [4, 7, 10])])
+async def test_clip_as_long_as_its_window_is_polled(fps: int, length_s: int, expected: list[int]) -> None:
+    """Its last frame begins a frame before the window is full, and is shown until then."""
+    script = Script([n / fps for n in range(length_s * fps)])
+    script.info = replace(script.info, nominal_s=1 / fps)
+    decoder = decoder_of(lambda: script, plan(look=POLLS))
+    looks = await play(decoder)
+    assert [look.pts_s for look in looks] == pytest.approx(expected, abs=1 / fps + 0.001)
+    assert [look.index for look in looks] == list(range(len(expected)))
+    assert looks[0].frame_pts_s[0] == pytest.approx(0.25, abs=1 / fps)
+    assert decoder.chunker.due == len(looks)
+
+
+async def test_shorter_clip_is_not_polled() -> None:
+    _, looks = await run_of(POLLS, [n / 30 for n in range(4 * 30 - 2)])
+    assert looks == []

@@ -7,14 +7,17 @@ from typing import Any
 
 import pytest
 
+from cornerman_common.bundle import bundled
 from cornerman_common.model_checks import PROJECTOR
 from cornerman_common.model_choice import resolve_models
 from cornerman_common.model_parts import ModelChoice
-from cornerman_common.pose_choice import FOLDER, SKELETON_GATE, pose_missing
+from cornerman_common.pose_choice import FOLDER, SKELETON_GATE, pose_missing, shows_people
 from cornerman_pose import nets, weights
 from cornerman_pose.weights import CACHE_ENV
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.overrides import nest
+from cornerman_shared.settings.source import SourceSpec
+from cornerman_shared.settings.tree import load_settings
 
 OPENAI = {"generator.backend": "openai", "generator.base_url": "http://127.0.0.1:1/v1", "generator.model": "large"}
 
@@ -27,6 +30,10 @@ def assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / FOLDER).mkdir()
     (tmp_path / FOLDER / "config.json").write_text("{}")
     (tmp_path / FOLDER / PROJECTOR).write_bytes(b"")
+    (tmp_path / "coach").mkdir()
+    (tmp_path / "coach" / "config.json").write_text("{}")
+    (tmp_path / "coach" / "head").mkdir()
+    (tmp_path / "coach" / "head" / "head.json").write_text("{}")
     monkeypatch.chdir(tmp_path / FOLDER)
     return tmp_path
 
@@ -41,6 +48,86 @@ def test_encoder_brings_words_and_strategy(assets: Path) -> None:
     assert (choice.generator.backend, choice.decider.backend) == ("mobile_videogpt", "skeleton")
     assert halves == (str(assets / FOLDER),) * 2
     assert choice.gate == SKELETON_GATE
+
+
+def unset(assets: Path, flags: dict[str, Any] | None = None, **how: Any) -> ModelChoice:
+    return resolve_models(nest((flags or {}).items()), assets=assets, **{"torch": True, "people": True, **how})
+
+
+def spec(url: str, **more: Any) -> SourceSpec:
+    return SourceSpec.model_validate({"source_id": "a", "url": url, **more})
+
+
+def test_people_get_skeletons_by_default(assets: Path) -> None:
+    choice = unset(assets)
+    assert (choice.encoder.backend, choice.decider.backend) == ("pose", "skeleton")
+    assert choice.coach.startswith("The coach on skeletons watches, because people may be in view")
+    assert choice.notes == ()
+    children = load_settings(choice.overrides)
+    assert (children.encoder.backend, children.speak.strategy) == ("pose", "skeleton")
+
+
+def test_drawings_get_pictures_by_default(assets: Path) -> None:
+    choice = unset(assets, people=False)
+    assert (choice.encoder.backend, choice.notes) == ("mobile_videogpt", ())
+    assert choice.coach.startswith("The coach on pictures watches, because what is watched is drawn")
+    silent = unset(assets, people=None)
+    assert (silent.encoder.backend, silent.coach) == ("mobile_videogpt", "")
+
+
+def test_pictures_stand_in_without_weights(assets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(nets, "litert", lambda: None)
+    monkeypatch.setenv(CACHE_ENV, str(assets / "empty"))
+    choice = unset(assets)
+    assert (choice.encoder.backend, choice.coach) == ("mobile_videogpt", "")
+    assert choice.notes[0].startswith("The coach on pictures watches, which knows drawn figures only: ")
+    assert choice.notes[0].endswith("run: cornerman models get pose")
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"encoder.backend": "mobile_videogpt"},
+        {"speak.strategy": "interval"},
+        {"watch.look": "poll", "speak.strategy": "interval"},
+        {"generator.backend": "vllm", "generator.base_url": "http://127.0.0.1:1/v1"},
+        {"sources": [{"source_id": "b", "url": "device:0", "speak": {"strategy": "rules"}}]},
+        {"sources": [{"source_id": "b", "url": "device:0", "mode": "polling", "speak": {"strategy": "interval"}}]},
+    ],
+    ids=["pictures", "strategy", "looks", "server", "strategy of a source", "mode of a source"],
+)
+def test_what_is_set_keeps_pictures(flags: dict[str, Any], assets: Path) -> None:
+    choice = unset(assets, flags)
+    assert (choice.encoder.backend, choice.coach, choice.notes) == ("mobile_videogpt", "", ())
+
+
+@pytest.mark.parametrize(
+    ("urls", "people"),
+    [
+        ([], True),
+        (["device:0"], True),
+        (["rtsp://cam/stream"], True),
+        (["/home/me/squat.mp4"], True),
+        (["test://bars"], False),
+        ([str(bundled("demo.mp4")), "test://pattern"], False),
+        (["test://bars", "device:0"], True),
+    ],
+)
+def test_kind_of_source_tells_people(urls: list[str], people: bool) -> None:
+    assert shows_people([spec(url) for url in urls]) is people
+
+
+@pytest.mark.parametrize("more", [OPENAI, {"generator.backend": "vlm", "generator.model": "some/vlm"}])
+def test_skeletons_decide_before_a_vlm(more: dict[str, Any], assets: Path) -> None:
+    """`run device:0 --generator openai` left a head that knows drawings only to decide about people."""
+    choice = unset(assets, more)
+    assert (choice.encoder.backend, choice.decider.backend) == ("pose", "skeleton")
+    assert choice.settings.generator.model == more["generator.model"]
+
+
+def test_other_modes_do_not_ask(assets: Path) -> None:
+    assert shows_people([spec("device:0"), spec("device:1", mode="polling")]) is None
 
 
 def test_own_generator_keeps_its_model(assets: Path) -> None:

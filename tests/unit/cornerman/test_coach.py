@@ -181,7 +181,7 @@ def test_failed_words_are_raised() -> None:
 
 
 def test_bundled_coach_declines() -> None:
-    with Coach() as coach:
+    with Coach(encoder="mobile_videogpt") as coach:
         assert coach.choice.decider.backend == "head"
         answer = coach.ask("What colour are the shorts?")
         assert (answer.status, answer.text[:24]) == ("declined", "I can only answer questi")

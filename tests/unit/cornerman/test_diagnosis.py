@@ -7,6 +7,7 @@ import pytest
 
 from cornerman.cli import invoke
 from cornerman.local import diagnosis
+from cornerman_common import model_choice
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.tree import load_settings
 
@@ -31,8 +32,17 @@ def test_models_in_use_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CORNERMAN_GENERATOR__BASE_URL", "http://127.0.0.1:1/v1")
     monkeypatch.setenv("CORNERMAN_GENERATOR__MODEL", "qwen")
     (finding,) = [one for one in diagnosis.examine(load_settings()) if one.what == "models"]
-    assert finding.state == "ok"
-    assert "decider head" in finding.found and "generator openai (qwen): generator.backend is set" in finding.found
+    assert finding.state in ("ok", "note")
+    assert "generator openai (qwen): generator.backend is set" in finding.found
+
+
+@pytest.mark.parametrize(("missing", "state"), [("", "ok"), ("no weights; run: cornerman models get pose", "note")])
+def test_doctor_names_the_coach(missing: str, state: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_choice, "pose_missing", lambda *_: missing)
+    finding = diagnosis._models(load_settings())
+    said = f"{finding.found} {finding.remedy}"
+    assert (finding.state, missing in said) == (state, True)
+    assert ("The coach on pictures watches" if missing else "The coach on skeletons watches") in said
 
 
 def test_unreachable_server_is_a_problem(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

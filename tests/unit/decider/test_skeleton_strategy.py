@@ -145,6 +145,18 @@ def test_nobody_is_never_spoken_to() -> None:
     assert {d.about.view for d in decisions if d.about} == {"no_person"}
 
 
+def test_measure_follows_the_exercise() -> None:
+    chunks = [features_of(seq, seen) for seq, seen in enumerate(squats())]
+    seen = [one.about for one in decide(chunks) if one.about]
+    told = [one for one in seen if one.exercise == "squat" and one.measure == "hip_up"]
+    assert told and all((one.limit, one.worse, one.row) == (0.2, "above", 0) for one in told)
+    times = [at for one in seen for at in one.measured_pts_s]
+    assert times == sorted(set(times))  # each once, in order
+    values = [value for one in told for value in one.measured]
+    assert min(values) < 0.2 and max(values) > 0.8  # good squats: hips from above to the knees
+    assert all(not one.measure for one in seen if not one.exercise)
+
+
 def test_requests_carry_the_movement() -> None:
     decisions = decide([features_of(i, seen) for i, seen in enumerate(squats())])
     spoken = next(i for i, d in enumerate(decisions) if d.speak)

@@ -10,7 +10,9 @@ import numpy as np
 
 import cornerman_gateway
 from cornerman_gateway.people import SeenPeople, seen_people
+from cornerman_pose.channels import CHANNELS
 from cornerman_pose.landmarks import INDEX, LANDMARKS, Person, SeenChunk
+from cornerman_pose.measures import DURATION, channel_of, shows_nothing
 from cornerman_pose.movements import movements
 from cornerman_pose.picture import PictureStats
 from cornerman_pose.wire import pack_chunk
@@ -40,6 +42,8 @@ def test_landmarks_are_parts_of_the_picture() -> None:
     assert [frame["pts_s"] for frame in message["frames"]] == [0.0, 0.5]
     assert message["frames"][0]["people"][0][INDEX["left_knee"]] == [0.25, 0.5, 1.0]
     assert message["frames"][1]["people"] == []  # not found there
+    two = seen_people(features(3, (0.0, 0.5), [standing(), None], [standing()] * 2), -1.0)
+    assert two is not None and [frame["rows"] for frame in two["frames"]] == [[0, 1], [1]]
 
 
 def test_each_frame_is_sent_once() -> None:
@@ -65,6 +69,15 @@ def test_page_knows_every_hold() -> None:
     assert found is not None
     holds = {name.strip(' "') for name in found[1].split(",")}
     assert holds == {movement.name for movement in movements() if movement.kind == "hold"}
+
+
+def test_page_names_every_measure() -> None:
+    table = (SCRIPTS / "angle.js").read_text().partition("MEASURES = {")[2].partition("};")[0]
+    units = dict(re.findall(r'^\s*(\w+): \[".*", "(\w+)"\]', table, re.MULTILINE))
+    told = [rule for movement in movements() for rule in movement.rules if rule.measure != DURATION]
+    assert {channel_of(rule) for rule in told if not shows_nothing(rule)} <= set(units) <= set(CHANNELS)
+    assert {units[name] for name in units if CHANNELS[name] > 5} == {"deg"}  # the scale of an angle, in degrees
+    assert {units[name] for name in units if CHANNELS[name] < 5} == {"ratio"}
 
 
 def test_page_marks_every_joint() -> None:

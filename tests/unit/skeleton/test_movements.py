@@ -1,6 +1,6 @@
 from cornerman_pose.channels import CHANNELS
 from cornerman_pose.features import PARTS
-from cornerman_pose.measures import DURATION, MEASURES
+from cornerman_pose.measures import DURATION, MEASURES, channel_of, limit_of, telling_rule
 from cornerman_pose.movements import VIEWS, exercise_names, form_rules, movements
 from cornerman_training.skeleton.scene import FORM
 
@@ -32,3 +32,24 @@ def test_excess_is_positive_past_the_limit() -> None:
     narrow = next(r for r in form_rules() if r.key == "jumping_jack:narrow_feet")
     assert shallow.excess(shallow.limit + shallow.grey) == 1.0
     assert narrow.excess(narrow.limit + narrow.grey) == -1.0
+
+
+def test_telling_rule_is_of_the_mistake() -> None:
+    by_name = {one.name: one for one in movements()}
+    rules = {name: telling_rule(movement) for name, movement in by_name.items()}
+    assert all(rules.values())
+    curl = telling_rule(by_name["biceps_curl"], ["swinging", "half_curl"])
+    assert curl is not None and curl.name == "half_curl"
+    leaning = telling_rule(by_name["squat"], ["leaning_forward"])
+    assert leaning is not None and channel_of(leaning) == "lean"
+    fast = telling_rule(by_name["squat"], ["too_fast", "round_back"])  # neither is read off landmarks
+    assert fast is not None and fast.name == "too_shallow"
+
+
+def test_limits_are_on_the_channel() -> None:
+    limits = {rule.key: limit_of(rule) for rule in form_rules()}
+    assert limits["squat:leaning_forward"] == (47.0, "above")
+    assert limits["sit_up:half_way"] == (-40.0, "below")  # the trunk from the floor is its lean from -90
+    assert limits["overhead_press:leaning_back"] == (-13.0, "below")  # a backward lean is a negative lean
+    for key in ("push_up:half_way", "jumping_jack:one_arm", "squat:too_fast", "deadlift:hips_first"):
+        assert limits[key] is None, key

@@ -10,9 +10,11 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from cornerman_decider.strategy import FormProposal, StrategyError
+from cornerman_pose.channels import CHANNELS
 from cornerman_pose.coaching import CoachingCall, CoachingNotes, after_words, coach_chunk
 from cornerman_pose.errors import PoseError
-from cornerman_pose.movements import form_rules
+from cornerman_pose.measures import channel_of, limit_of, telling_rule
+from cornerman_pose.movements import form_rules, movements
 from cornerman_pose.unlikeness import UnlikenessMeter
 from cornerman_pose.watcher import PoseWatcher
 from cornerman_pose.wire import unpack_chunk
@@ -128,7 +130,27 @@ def movement_seen(watched: Watched, notes: CoachingNotes) -> MovementSeen:
         people=view.people,
         whom=watched.subject.whom,
         reasons=view.reasons,
+        row=-1 if watched.subject.row is None else watched.subject.row,
+        **_telling(watched, [name for name, _ in named]),
     )
+
+
+def _telling(watched: Watched, mistakes: list[str]) -> dict[str, Any]:
+    """The measure that tells most now, and its values at the times that the chunk completed."""
+    movement = next((one for one in movements() if one.name == watched.exercise), None)
+    rule = telling_rule(movement, mistakes) if movement else None
+    if rule is None or watched.shown is None or watched.subject.row is None:
+        return {}
+    name = channel_of(rule)
+    limit, worse = limit_of(rule) or (None, "")
+    column = watched.shown[:, list(CHANNELS).index(name)]
+    return {
+        "measure": name,
+        "measured_pts_s": tuple(round(at, 3) for at in watched.grid_s),
+        "measured": tuple(round(float(value), 3) for value in column),
+        "limit": limit,
+        "worse": worse,
+    }
 
 
 def _plain(notes: CoachingNotes) -> Memory:

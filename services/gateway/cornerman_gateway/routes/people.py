@@ -16,7 +16,7 @@ router = APIRouter(prefix="/api/sources/{source_id}", tags=["video"])
 
 @router.websocket("/people.ws")
 async def people_socket(socket: WebSocket, source_id: str, state: StateDep) -> None:
-    """Each message is JSON: `run`, `seq`, and `frames` of `pts_s` and `people`.
+    """Each message is JSON: `run`, `seq`, and `frames` of `pts_s`, `people` and their `rows` in the chunk.
 
     A person is 33 BlazePose landmarks of x, y (parts of the picture) and visibility. Only the pose encoder gives them.
     """

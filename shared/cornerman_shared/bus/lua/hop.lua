@@ -65,7 +65,7 @@ local first, done, done_key = at, nil, nil
 while at <= size do
   local name, number = ARGV[at], ARGV[at + 2]
   local key, second, fault = KEYS[tonumber(number)], KEYS[tonumber(ARGV[at + 3])], nil
-  if name == done and number == done_key or name == 'free' then
+  if name == done and number == done_key or name == 'free' or name == 'wake' then
     fault = nil
   elseif name == 'add' or name == 'erase' then
     fault = check(key, 'XLEN', 'stream')
@@ -115,6 +115,8 @@ while at <= size do
     call('ZREM', key, ARGV[at + 3])
   elseif name == 'free' then
     call('UNLINK', key)
+  elseif name == 'wake' then
+    redis.pcall('XADD', key, 'MAXLEN', '~', 100, '*', 'm', ARGV[at + 3])
   elseif name == 'tally' then
     -- A count belongs to a run: what an older run left behind must not make the sums of the present one wrong.
     local there = call('HGET', KEYS[tonumber(ARGV[at + 3])], 'run')

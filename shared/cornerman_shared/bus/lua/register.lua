@@ -2,7 +2,7 @@
 -- its run is no longer current, its open requests are cancelled, and the decider's memory is deleted.
 --
 -- KEYS  sources, revision, incarnations, open requests, feedback of the shard, then what is stored of the source:
---       run, counters, decider state, stills, inflight, feedback, display, push; then ended runs of the shard
+--       run, counters, decider state, stills, inflight, feedback, display, push; then ended runs and notes of the shard
 -- ARGV  source id, body, body before (change, replace), verb (add, change, replace, remove), seconds that stored data of
 --       a removed source is kept, maxlen of feedback, run that the caller read, its last event ('' = none), detail,
 --       then pairs: open request, the event that ends it
@@ -37,6 +37,10 @@ for i, wanted in ipairs(types) do
   end
 end
 
+local function wake(note)
+  redis.pcall('XADD', KEYS[15], 'MAXLEN', '~', 100, '*', 'm', note)
+end
+
 local function tell(event)
   redis.call('XADD', own, 'MAXLEN', '~', maxlen, '*', 'm', event)
   redis.call('XADD', all, 'MAXLEN', '~', maxlen, '*', 'm', event)
@@ -67,6 +71,7 @@ if verb ~= 'change' then
       redis.call('HINCRBY', counters, 'cancelled', 1)
     end
     tell(ends[request])
+    wake('ended:' .. request)
   end
   if farewell ~= '' then
     tell(farewell)
@@ -94,6 +99,7 @@ local number = math.max(
   redis.call('INCR', revision), tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000)
 )
 redis.call('SET', revision, number)
+wake('source:' .. id)
 if verb == 'remove' then
   redis.call('HDEL', sources, id)
   redis.call('HDEL', incarnations, id)

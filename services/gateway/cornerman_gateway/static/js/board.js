@@ -1,5 +1,6 @@
 // Over the picture: how many repetitions of what, one bar each, whom it watches, and what it cannot see.
 
+import { AngleChart } from "./angle.js";
 import { fill, h } from "./dom.js";
 import { number } from "./format.js";
 import { hintOf, plain } from "./movement.js";
@@ -25,11 +26,17 @@ export class Board {
     this.text = h("p", {});
     this.figure = h("div", { class: "figure", "aria-hidden": "true" });
     this.hint = h("div", { class: "hint", role: "status", hidden: true }, this.figure, this.text);
-    this.element = h("div", { class: "board", hidden: true }, this.whom, this.count, this.bars, this.hint);
+    this.angle = new AngleChart();
+    const parts = [this.whom, this.count, this.bars, this.angle.element, this.hint];
+    this.element = h("div", { class: "board", hidden: true }, parts);
   }
 
-  /** @param {ReturnType<typeof import("./movement.js").movementAt>} movement null hides it all */
-  show(movement, mirrored = false) {
+  /**
+   * @param {ReturnType<typeof import("./movement.js").movementAt>} movement null hides it all
+   * @param {ReturnType<typeof import("./angle.js").measuredAt>} measured null hides the angle
+   */
+  show(movement, measured, mirrored = false) {
+    this.angle.show(movement && measured);
     const key = JSON.stringify(movement && [movement.about, movement.repetitions.length, mirrored]);
     if (key === this.key) return;
     this.key = key;

@@ -1,7 +1,17 @@
-// Who works and what waits.
+// Who works and what waits, now and over the last minutes.
 
+import { Chart } from "./chart.js";
 import { fill, h } from "./dom.js";
-import { bytes, since } from "./format.js";
+import { bytes, number, since } from "./format.js";
+import { LENGTH, ROLES, STEP_S } from "./history.js";
+
+const mib = (value) => `${number(value, 0)} MiB`;
+
+const CHARTS = [
+  { kind: "lag", title: "waiting or in work", names: ROLES.slice(1, 4), text: (value) => number(value, 0) },
+  { kind: "memory", title: "memory", names: ROLES, text: mib },
+  { kind: "gpu", title: "GPU memory", names: ROLES.slice(1, 4), text: mib },
+];
 
 export class HealthView {
   constructor(page) {
@@ -9,9 +19,9 @@ export class HealthView {
     this.problems = h("div", { role: "status" });
     this.lags = h("div", { class: "lags" });
     this.rows = h("tbody");
-    const head = ["role", "worker", "state", "in work", "memory", "up for", "host", "detail"].map((text) =>
-      h("th", { scope: "col" }, text),
-    );
+    const columns = ["role", "worker", "state", "in work", "memory", "GPU", "up for", "host", "detail"];
+    const head = columns.map((text) => h("th", { scope: "col" }, text));
+    this.charts = CHARTS.map((one) => this.chart(one));
     fill(
       page.main,
       h(
@@ -21,6 +31,12 @@ export class HealthView {
         this.problems,
         h("h2", {}, "Waiting or in work, by group"),
         this.lags,
+        h("h2", {}, "The last ten minutes"),
+        h(
+          "div",
+          { class: "trends" },
+          this.charts.map(({ element }) => element),
+        ),
         h("h2", {}, "Workers"),
         h(
           "div",
@@ -43,7 +59,45 @@ export class HealthView {
     this.unlisten = page.onStatus((status) => this.show(status));
   }
 
+  chart({ kind, title, names, text }) {
+    const canvas = /** @type {HTMLCanvasElement} */ (
+      h("canvas", { role: "img", "aria-label": `${title}, the last ten minutes` })
+    );
+    const lines = names.map((name) => ({ ink: name }));
+    const keys = h("div", { class: "keys" });
+    const element = h("section", { class: "tile" }, h("header", {}, h("h3", {}, title)), canvas, keys);
+    return {
+      kind,
+      names,
+      text,
+      keys,
+      canvas,
+      element,
+      chart: new Chart(canvas, { lines, text, length: LENGTH, step_s: STEP_S }),
+    };
+  }
+
+  trends() {
+    const { history } = this.page;
+    for (const { kind, names, text, keys, canvas, chart } of this.charts) {
+      canvas.hidden = kind === "gpu" && !history.hasGpu;
+      chart.series = history.of(kind, names);
+      chart.draw();
+      const newest = names
+        .map((name, i) => [name, chart.series[i].at(-1)])
+        .filter(([, value]) => Number.isFinite(value));
+      fill(
+        keys,
+        newest.map(([name, value]) =>
+          h("span", {}, h("i", { class: `swatch ink-${name}` }), `${name} ${text(/** @type {number} */ (value))}`),
+        ),
+        canvas.hidden ? "No process has memory on a GPU." : null,
+      );
+    }
+  }
+
   show(status) {
+    this.trends();
     const tile = (title, value) =>
       h("section", { class: "tile" }, h("h3", {}, title), h("div", { class: "value" }, String(value)));
     fill(
@@ -76,22 +130,26 @@ export class HealthView {
               h("td", { title: worker.reason }, worker.state),
               h("td", {}, String(worker.busy)),
               h("td", {}, bytes(worker.rss_bytes)),
+              h("td", {}, "gpu_allocated_bytes" in worker.detail ? bytes(worker.detail.gpu_allocated_bytes) : "–"),
               h("td", {}, since(status.at_s - worker.started_at_s)),
               h("td", {}, `${worker.host}:${worker.pid}`),
               h(
                 "td",
                 { class: "quiet small" },
                 Object.entries(worker.detail)
+                  .filter(([name]) => !name.startsWith("gpu_"))
                   .map(([name, value]) => `${name} ${Number(value.toFixed(2))}`)
                   .join(", "),
               ),
             ),
           )
-        : h("tr", {}, h("td", { colspan: "8", class: "quiet" }, "No worker has spoken. Start them: cornerman up.")),
+        : h("tr", {}, h("td", { colspan: "9", class: "quiet" }, "No worker has spoken. Start them: cornerman up.")),
     );
   }
 
-  redraw() {}
+  redraw() {
+    this.trends();
+  }
 
   close() {
     this.unlisten();

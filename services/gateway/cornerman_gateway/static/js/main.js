@@ -5,13 +5,13 @@ import { api } from "./api.js";
 import { camera } from "./camera.js";
 import { fill, h, icon } from "./dom.js";
 import { HealthView } from "./health.js";
+import { ROLES, StatusHistory } from "./history.js";
 import { SourceView } from "./source.js";
 import { failedFirst, stateOf } from "./state_text.js";
 import { Voice } from "./voice.js";
 import { WallView } from "./wall.js";
 
 const POLL_MS = 2500;
-const ROLES = ["capture", "encoder", "decider", "generator", "gateway"];
 const by = (id) => document.getElementById(id);
 
 /** The page and the parts that all views share. */
@@ -28,6 +28,7 @@ export class Page {
     this.health = undefined;
     this.sourceListeners = new Set();
     this.statusListeners = new Set();
+    this.history = new StatusHistory();
     this.linked = true;
     this.tools();
     addEventListener("hashchange", () => this.route());
@@ -82,6 +83,7 @@ export class Page {
 
   status(status) {
     this.lastStatus = status;
+    this.history.take(status, performance.now() / 1000);
     const alive = new Set(status.workers.filter((worker) => worker.state === "running").map((worker) => worker.role));
     const missing = ROLES.filter((role) => !alive.has(role));
     const short = `${ROLES.length - missing.length}/${ROLES.length}`;

@@ -5,19 +5,42 @@ import { api, sourcePath } from "./api.js";
 import { Chart } from "./chart.js";
 import { fill, h } from "./dom.js";
 import { median, ms, number } from "./format.js";
+import { STAGES as SPANS, Waterfall } from "./waterfall.js";
 
-const STAGES = ["published", "encoded", "decided", "first word"];
+const STAGES = SPANS.slice(0, 4).map(([, , name]) => name);
 const RECENT = 20;
 const RATE_S = 3; // rates are over the last three seconds: counters come in steps
 
 const LOST = ["buried", "lost", "expired", "errors"]; // past capture; shown beside the drops when there are any
 
+/** One colour for each meaning, here and in the waterfall: that of the process whose work it is. */
+const INKS = {
+  ...Object.fromEntries(SPANS.map(([stage, , name]) => [name, { ink: stage }])),
+  frames: { ink: "capture" },
+  sampled: { ink: "capture", dashed: true },
+  published: { ink: "capture" },
+  encoder: { ink: "encoder" },
+  decider: { ink: "decider" },
+  generator: { ink: "generator" },
+  dropped: { ink: "error" },
+  ttft: { ink: "generator" },
+  "tokens/s": { ink: "speaking" },
+};
+
 const TILES = [
+  {
+    key: "stages",
+    title: "latency by stage",
+    unit: "ms",
+    names: STAGES,
+    wide: true,
+    hint: "from capture to the first word, by stage: what each added; medians of the last twenty",
+  },
   {
     key: "frames",
     title: "frames in",
     unit: "/s",
-    names: ["captured", "sampled"],
+    names: ["frames", "sampled"],
     hint: "frames decoded, and those sampled for chunks",
   },
   {
@@ -31,8 +54,9 @@ const TILES = [
     key: "drops",
     title: "dropped",
     unit: "",
-    names: [],
-    hint: "chunks dropped at capture, and what was lost later, by reason; the lines are each second's",
+    axis: "/s",
+    names: ["dropped"],
+    hint: "chunks dropped at capture, and what was lost later, by reason; the line is what was lost a second",
   },
   {
     key: "lag",
@@ -40,14 +64,6 @@ const TILES = [
     unit: "",
     names: ["encoder", "decider", "generator"],
     hint: "entries that wait or are being worked on, all sources",
-  },
-  {
-    key: "stages",
-    title: "latency by stage",
-    unit: "ms",
-    names: STAGES,
-    wide: true,
-    hint: "from capture to the first word, by stage: what each added; medians of the last twenty",
   },
   {
     key: "ttft",
@@ -76,6 +92,7 @@ export class Numbers {
     this.tiles = new Map();
     fill(
       element,
+      new Waterfall(session).element,
       TILES.map((tile) => this.build(tile)),
     );
     session.addEventListener("decision", ({ detail }) => detail.live && this.decided(detail.event));
@@ -87,11 +104,14 @@ export class Numbers {
     this.asking = this.poll();
   }
 
-  build({ key, title, unit, names, hint, wide = false }) {
-    const canvas = h("canvas", { role: "img", "aria-label": `${title}, the last two minutes` });
+  build({ key, title, unit, axis = unit, names, hint, wide = false }) {
+    const canvas = /** @type {HTMLCanvasElement} */ (
+      h("canvas", { role: "img", "aria-label": `${title}, the last two minutes` })
+    );
     const value = h("div", { class: "value" }, "–");
     const keys = h("div", { class: "keys" });
-    this.tiles.set(key, { chart: new Chart(canvas), value, keys, unit, names });
+    const chart = new Chart(canvas, { lines: names.map((name) => INKS[name]), unit: axis });
+    this.tiles.set(key, { chart, value, keys, unit, names });
     return h(
       "section",
       { class: `tile${wide ? " wide" : ""}`, "data-tile": key, title: hint },
@@ -169,7 +189,7 @@ export class Numbers {
     return STAGES.slice(0, 3).reduce((sum, stage) => sum + median(this.recent[stage]), 0);
   }
 
-  /** One line for each reason that has occurred; the figure is all of them. */
+  /** The figure is all that was lost, whatever the reason; each reason is told with its count. */
   drops(counters, rate) {
     const found = Object.keys(counters).filter(
       (name) => counters[name] && (name.startsWith("dropped:") || LOST.includes(name)),
@@ -178,8 +198,9 @@ export class Numbers {
     const count = (name) => counters[name] ?? 0;
     const total = this.reasons.reduce((sum, name) => sum + count(name), 0);
     const names = this.reasons.map((name) => name.replace("dropped:", "").replaceAll("_", " "));
-    const words = names.map((name, i) => key(i, name, number(count(this.reasons[i]))));
-    this.set("drops", this.reasons.length ? this.reasons.map(rate) : [0], total, words.length ? words : ["none"]);
+    const words = names.map((name, i) => h("span", {}, `${name} ${number(count(this.reasons[i]))}`));
+    const lost = this.reasons.reduce((sum, name) => sum + rate(name), 0);
+    this.set("drops", [lost], total, words.length ? words : ["none"]);
   }
 
   /** `shown` is the large figure; left out, it is the first value, or the sum of what waits. */
@@ -195,7 +216,7 @@ export class Numbers {
     else if (names.length > 1)
       fill(
         keys,
-        names.map((text, i) => key(i, text, number(values[i], unit === "ms" ? 0 : 1))),
+        names.map((text, i) => key(text, number(values[i], unit === "ms" ? 0 : 1))),
       );
     else fill(keys, Number.isFinite(shown) ? `median of ${this.recent[name].length}` : "after the first words");
   }
@@ -211,4 +232,7 @@ export class Numbers {
   }
 }
 
-const key = (index, name, value) => h("span", {}, h("b", { class: `k${Math.min(index, 4) + 1}` }, name), ` ${value}`);
+const key = (name, value) => {
+  const { ink, dashed } = INKS[name];
+  return h("span", {}, h("i", { class: `swatch ink-${ink}${dashed ? " dashed" : ""}` }), `${name} ${value}`);
+};

@@ -58,6 +58,20 @@ export function between(before, after, pts) {
 const middle = (person) => [23, 24, 11, 12].reduce((sum, i) => sum + person[i][0] / 4, 0);
 const apart = (person, other) => (other ? Math.abs(middle(person) - middle(other)) : Infinity);
 
+/**
+ * The one of a frame's people who is coached: of the row that the chunk's decision names, else where the words say.
+ * @param {{people: any[], rows?: number[], seq?: number}} frame
+ * @param {any[]} decisions of the frame's run, in order
+ * @param {string} [whom] as "the person on the left"; empty = nobody is followed
+ * @returns {number} index into `people`; -1 = nobody
+ */
+export function followedIn(frame, decisions, whom = "") {
+  const named = decisions.findLast((decision) => decision.seq <= frame.seq);
+  const row = named?.seq === frame.seq ? named.about?.row : undefined;
+  if (row !== undefined && frame.rows) return frame.rows.indexOf(row);
+  return frame.people.indexOf(followed(frame.people, whom));
+}
+
 /** The person that words like "the person on the left" mean; null = nobody is followed. */
 export function followed(people, whom) {
   if (!whom || !people.length) return null;
@@ -80,31 +94,35 @@ export class Skeleton {
     });
   }
 
-  take({ run, frames }) {
+  take({ run, seq, frames }) {
     if (run !== this.run) this.frames = [];
     this.run = run;
-    this.frames.push(...frames);
+    this.frames.push(...frames.map((frame) => ({ ...frame, seq })));
     if (this.frames.length > KEPT) this.frames.splice(0, this.frames.length - KEPT);
   }
 
-  /** People at a media time; none where it was not looked. */
+  /** The frame at a media time, its people between those of the frames beside it; null where it was not looked. */
   at(pts) {
     const later = this.frames.findIndex((frame) => frame.pts_s >= pts);
-    if (later < 0) return [];
+    if (later < 0) return null;
     const [before, after] = [this.frames[later - 1], this.frames[later]];
-    if (!before) return after.pts_s - pts < 0.05 ? after.people : [];
-    return after.pts_s - before.pts_s > GAP_S ? [] : between(before, after, pts);
+    if (!before) return after.pts_s - pts < 0.05 ? after : null;
+    return after.pts_s - before.pts_s > GAP_S ? null : { ...before, people: between(before, after, pts) };
   }
 
-  /** @param {ReturnType<typeof import("./movement.js").movementAt>} movement names whom, and the joint that was corrected */
-  draw(frame, movement) {
+  /**
+   * @param {ReturnType<typeof import("./movement.js").movementAt>} movement names whom, and the joint that was corrected
+   * @param {any[]} decisions of the run; each names the row that is followed
+   */
+  draw(frame, movement, decisions = []) {
     const { width, height } = this.picture;
     if (this.canvas.width !== width || this.canvas.height !== height) Object.assign(this.canvas, { width, height });
     const context = this.canvas.getContext("2d");
     context.clearRect(0, 0, width, height);
     if (frame.run !== this.run) return;
-    const people = this.at(frame.pts_s);
-    const who = followed(people, movement?.about.whom);
+    const found = this.at(frame.pts_s);
+    const people = found?.people ?? [];
+    const who = people[found ? followedIn(found, decisions, movement?.about.whom) : -1];
     for (const person of people) this.person(context, person, width, height, person === who);
     const { correction } = movement ?? {};
     if (who && correction?.about.mistakes.length && frame.pts_s - correction.pts_s < SHOWN_S)
@@ -120,7 +138,7 @@ export class Skeleton {
           ["rgb(6 8 11 / 55%)", thick * 2],
           ["#f6f8fa", thick],
         ]
-      : [["rgb(200 205 215 / 45%)", thick]]) {
+      : [["rgb(160 166 176 / 55%)", thick * 0.8]]) {
       context.strokeStyle = ink;
       context.lineWidth = wide;
       context.beginPath();

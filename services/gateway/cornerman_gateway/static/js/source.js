@@ -1,5 +1,6 @@
 // One source: its picture, its words, its timeline, its figures, its settings, and a box for questions.
 
+import { measuredAt } from "./angle.js";
 import { api, ApiError, sourcePath } from "./api.js";
 import { AskBox } from "./ask.js";
 import { Awake } from "./awake.js";
@@ -125,7 +126,7 @@ export class SourceView {
       onFrame: (frame) => {
         this.sync.tick();
         this.showBadges();
-        this.skeleton?.draw(frame, this.movement);
+        this.skeleton?.draw(frame, this.movement, this.session.decisions);
       },
     });
     this.sync = new Sync(this.picture);
@@ -148,12 +149,14 @@ export class SourceView {
   showMovement() {
     const { frame, live } = this.picture;
     const { decisions, run } = this.session;
-    this.movement = frame && frame.run !== run ? null : movementAt(decisions, frame && live ? frame.pts_s : Infinity);
+    const pts = frame && live ? frame.pts_s : Infinity;
+    const known = frame && frame.run !== run ? [] : decisions;
+    this.movement = movementAt(known, pts);
     // People know themselves from mirrors; a phone must not go dark while it is one.
     const mirrored = camera.pushes(this.sourceId);
     this.stage.classList.toggle("mirrored", mirrored);
     this.awake.want(live);
-    this.board.show(this.state === "failed" ? null : this.movement, mirrored);
+    this.board.show(this.state === "failed" ? null : this.movement, measuredAt(known, pts), mirrored);
     this.bonesButton.hidden = !this.movement;
     const wanted = Boolean(this.movement) && recall("skeleton") !== "off";
     if (wanted && !this.skeleton) {

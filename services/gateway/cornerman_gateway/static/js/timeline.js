@@ -132,16 +132,16 @@ export class Timeline {
     context.textAlign = "start";
   }
 
-  /** One bar a decision: silence a thin line, words tall and coloured; their height is confidence. */
+  /** One bar a decision: silence a thin line. With stats, words are tall and coloured: their height is confidence. */
   bars(context, rows, width, floor) {
     const per = rows.length > 1 ? (rows.at(-1).pts_s - rows[0].pts_s) / (rows.length - 1) : 0.5;
     const wide = Math.max(1, Math.min(AXIS_PX * 0.6, (per / this.span) * width * 0.72));
     const shades = { next: colour("--bar"), feedback: colour("--praise"), correct: colour("--correction") };
     for (const row of rows) {
-      const spoke = row.action !== "next";
+      const spoke = this.stats && row.action !== "next";
       const tall = spoke ? Math.max(SILENCE_PX, 0.8 * row.confidence * (floor - TOP_PX - 6)) : SILENCE_PX;
       const round = Math.min(3, wide / 2);
-      context.fillStyle = shades[row.action];
+      context.fillStyle = spoke ? shades[row.action] : shades.next;
       context.beginPath();
       context.roundRect(
         this.x(row.pts_s, width) - wide / 2,
@@ -158,7 +158,7 @@ export class Timeline {
   motion(context, rows, width, floor) {
     if (!this.stats) return;
     const most = Math.max(0.05, ...rows.map((row) => row.motion));
-    context.strokeStyle = colour("--chart-4");
+    context.strokeStyle = colour("--motion");
     context.globalAlpha = 0.85;
     context.lineWidth = 1.3;
     context.beginPath();
