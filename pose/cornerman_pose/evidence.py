@@ -11,6 +11,7 @@ from cornerman_pose.channels import FPS
 from cornerman_pose.measures import rule_channels, rule_value, shows_nothing
 
 _REST = 6  # frames
+_MOST = 90.0  # greys past a limit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +26,7 @@ class RuleEvidence:
 
     Attributes:
         excess: past the limit in grey units, softened by doubt.
-        past: the same as measured, without doubt.
+        past: the same as measured, without doubt; the greatest where no landmark shows it: it bars nothing.
         logit: mean of the net's own judgement.
         observable: whether the view shows it, 0..1.
     """
@@ -50,12 +51,12 @@ def weigh(rule: FormRule, index: int, moved: FrameReading, ended: FrameReading, 
     rows = shown if rule.reads == "landmarks" else moved.measure.astype(float)
     value = rule_value(rule, rows, seconds)
     # Where bodies are noisier in training than in life, the net draws large values back towards the usual ones.
-    measured = rule_value(rule, rows if shows_nothing(rule) else (rows + shown) / 2, seconds)
+    measured = rule_value(rule, (rows + shown) / 2, seconds)
     doubt = float(np.median(moved.doubt[:, rule_channels(rule)].sum(1))) if rule_channels(rule) else 0.0
     p = np.clip(ended.wrong[:, index].astype(float), 1e-3, 1 - 1e-3)
     return RuleEvidence(
         excess=float(np.clip(rule.excess(value) / np.hypot(1.0, doubt / rule.grey), -6.0, 6.0)),
-        past=float(np.clip(rule.excess(measured), -90.0, 90.0)),
+        past=_MOST if shows_nothing(rule) else float(np.clip(rule.excess(measured), -_MOST, _MOST)),
         logit=float(np.mean(np.log(p / (1 - p)))),
         observable=float(ended.observable[:, index].mean()),
     )

@@ -22,7 +22,8 @@ class FormRule:
     From bodies turned further than `turned` (0 front, 1 side) it is not judged, whatever the net says.
     `landmarks` are pairs of body parts that must be visible, `views` the camera angles from which the measure can be
     judged. `reads` says whose channels are measured: the net's, which knows what a view hides, or the landmarks' own,
-    where the picture shows it and the net would smooth it away.
+    where the picture shows it and the net would smooth it away. `brings` are mistakes of the same exercise that this
+    one brings with it: where both are found, this one is named first.
     """
 
     exercise: str
@@ -41,6 +42,7 @@ class FormRule:
     turned: float = 1.0
     own: float = 0.0
     reads: Literal["net", "landmarks"] = "net"
+    brings: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -98,6 +100,7 @@ def movements() -> tuple[Movement, ...]:
                 past=float(cast("float", row.get("past", -99.0))),
                 own=float(cast("float", row.get("own", 0.0))),
                 reads=cast("Literal['net', 'landmarks']", row.get("reads", "net")),
+                brings=tuple(cast("list[str]", row.get("brings", []))),
             )
             for row in rows
         )

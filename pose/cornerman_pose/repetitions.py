@@ -20,6 +20,21 @@ from cornerman_pose.measures import DURATION
 from cornerman_pose.movements import FormRule, exercise_names, form_rules, movements
 from cornerman_pose.reading import FrameReading, cut
 
+HOLD_S = 2
+"""Seconds of a hold that are judged, and counted, together."""
+
+_RULED_OUT = 0.05
+"""A repetition less probable to break a rule by itself does not break it beside earlier ones either: a press with
+straight arms is no half press, however far the arms came from before."""
+
+_PAUSE_S = 6.0
+_ALIKE = 0.2
+"""A set of two repetitions or more that was left no longer than `_PAUSE_S` ago goes on with one that is more like it
+than like any other exercise, and at least so much: few go as deep when they tire."""
+
+_LATE, _EARLY = 0.75, 0.15
+"""A phase that falls from beyond the first to below the second has gone round."""
+
 _BEGUN = 0.2
 """A repetition whose first frame is further in its cycle began before it was seen; how long it took is not known."""
 
@@ -103,6 +118,8 @@ class RepetitionCounter:
         self.exercise = "none"
         self.count = 0
         self._since = 0.0
+        self._left = ("none", 0, 0.0)  # the set before this pause: exercise, count, and when it was left
+        self._goes_on = False
         self._armed = True
         self._middle = False
         self._start_s = 0.0
@@ -202,6 +219,7 @@ class RepetitionCounter:
         if not seen:
             return self._settle(now)
         p, phase = float(reading.end[k]), float(reading.phase[k])
+        wrapped = self._phase > _LATE and phase < _EARLY
         self._phase = phase
         self._rows.append((now, cut(reading, slice(k, k + 1))))
         self._rows = self._rows[-int(12 * FPS) :]
@@ -209,7 +227,7 @@ class RepetitionCounter:
             self._middle = True
         # The end of a clip may hide the end of its last repetition: two frames close to it are enough.
         self._nearly = self._nearly + 1 if phase > s.nearly and reading.cycle[k] > 0.5 and self._middle else 0
-        if self._middle and ((self._armed and p > s.end_rise) or self._nearly >= 2):
+        if self._middle and ((self._armed and p > s.end_rise) or self._nearly >= 2 or wrapped):
             self._armed, self._middle, self._nearly = False, False, 0
             self._pending.append((now, self._start_s, p, self._names[int(np.argmax(self._belief[1:])) + 1]))
             self._start_s = now
@@ -218,13 +236,15 @@ class RepetitionCounter:
         out = self._settle(now)
         if self.exercise in self._holds:
             self._hold_s += 1.0 / FPS
-            if self._hold_s >= 2.0:
+            if self._hold_s >= HOLD_S:
                 self._hold_s = 0.0
-                self.count += 2
-                out.append(self._judge(now, now - 2.0, 1.0, self.exercise))
+                self.count += HOLD_S
+                out.append(self._judge(now, now - HOLD_S, 1.0, self.exercise))
         return out
 
     def _change(self, name: str, now: float) -> None:
+        if name == "none" and self.count > 1 and self.exercise not in self._holds:
+            self._left = (self.exercise, self.count, now)
         self.exercise, self.count, self._since, self._hold_s = name, 0, now, 0.0
 
     def _settle(self, now: float) -> list[RepetitionSeen]:
@@ -253,10 +273,13 @@ class RepetitionCounter:
         if self.exercise == "none" or self.exercise in self._holds:
             return False
         mean = self._likely(start, end)
-        return mean is None or bool(mean[self._names.index(self.exercise)] >= self._least[self.exercise])
+        if mean is None or self._goes_on:
+            return True
+        return bool(mean[self._names.index(self.exercise)] >= self._least[self.exercise])
 
     def _recognise(self, start: float, end: float, now: float) -> None:
-        """A whole repetition tells its exercise sooner than the running evidence does."""
+        """A whole repetition tells its exercise sooner than the running evidence, and that a set goes on."""
+        self._goes_on = False
         mean = self._likely(start, end)
         if mean is None:
             return
@@ -264,6 +287,12 @@ class RepetitionCounter:
         enough = self.settings.sure if self.exercise == "none" else 0.5 + 0.5 * self.settings.sure
         if best and self._names[best] != self.exercise and mean[best] > enough:
             self._change(self._names[best], now)
+        name, count, left_s = self._left
+        alike = self._names.index(name)
+        likest = int(np.argmax(mean[1:])) + 1
+        paused = self.exercise == "none" and now - left_s <= _PAUSE_S
+        if paused and alike == likest and mean[alike] >= _ALIKE:
+            self.exercise, self.count, self._goes_on = name, count, True
 
     def _judge(self, end: float, start: float, p: float, exercise: str) -> RepetitionSeen:
         s = self.settings
@@ -290,7 +319,8 @@ class RepetitionCounter:
             judged.append(rule.name)
             a, b, c = self._calibration[i]
             probability = 1.0 / (1.0 + float(np.exp(-(a * evidence.excess + b * evidence.logit + c))))
-            beside = habit.probability(rule, far, seconds)
+            held = rule.measure != DURATION and probability < _RULED_OUT
+            beside = 0.0 if held else habit.probability(rule, far, seconds)
             least = s.per_rule.get(rule.key, rule.decide if s.wrong is None else s.wrong)
             shallow = shallow or (beside > BROKEN and rule.measure != DURATION)
             quick = quick or (beside > BROKEN and rule.measure == DURATION)
@@ -299,7 +329,8 @@ class RepetitionCounter:
                 mistakes.append(NamedMistake(rule, probability, evidence.excess, evidence.past, beside))
         if exercise not in self._holds and moved is not None:
             habit.add(far, seconds, shallow, quick)
-        mistakes.sort(key=lambda m: -m.probability)
+        brought = {name for m in mistakes for name in m.rule.brings}
+        mistakes.sort(key=lambda m: (m.rule.name in brought, -m.probability))
         return RepetitionSeen(exercise, self.count, start, end, tuple(mistakes), tuple(judged), p)
 
     def _between(self, start: float, end: float) -> FrameReading | None:

@@ -13,6 +13,7 @@ from cornerman_pose.landmarks import INDEX, PRESENT, LandmarkTrack
 from cornerman_pose.people_eval.clips import LabelledClip
 from cornerman_pose.people_eval.coach import PersonCoach, watch
 from cornerman_pose.people_eval.names import exercise_name, mistake_name
+from cornerman_pose.people_eval.score import EARLY_S, LATE_S
 
 Spans = Sequence[tuple[float, float]]
 
@@ -25,7 +26,6 @@ _FRONT: Final = 0.45
 """Shoulders that span at least this share of the trunk's length face the camera."""
 
 _GAP_S: Final = 0.125
-_LATE_S: Final = 1.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +202,9 @@ def score_made(
 ) -> dict[str, MadeScore]:
     """For each kind: in how many repetitions its mistake was named. Clips that are not good are left out.
 
-    A repetition is one that was labelled, and the end that the coach counts for it (within 0.4 s before to 1.1 s
-    after); without such an end nothing was named. What is named of untouched repetitions is any of the same names.
+    A repetition is one that was labelled, and the nearest end that the coach counts within the times in which an end
+    is hit (`score.EARLY_S`, `score.LATE_S`); without such an end nothing was named. What is named of untouched
+    repetitions is any of the same names.
     """
     scores = {name: MadeScore(0, 0, 0, 0) for name in KINDS}
     for clip, track in clips:
@@ -226,5 +227,5 @@ def score_made(
 
 
 def _named(said: Sequence[tuple[float, bool]], end_s: float) -> bool:
-    near = [(abs(t - end_s), named) for t, named in said if -0.4 <= t - end_s <= _LATE_S]
+    near = [(abs(t - end_s), named) for t, named in said if -EARLY_S <= t - end_s <= LATE_S]
     return min(near)[1] if near else False

@@ -195,7 +195,7 @@ class EncoderWorker:
             for delivery, _ in ours:
                 await retry_forever(delivery.begin)
             begun_at_s = self._bus.clock.now_s()
-            with self._bus.batch("encode", [delivery.message for delivery, _ in ours]):
+            with self._bus.trace_batch("encode", [delivery.message for delivery, _ in ours]):
                 results = await self._within_limit(loop.run_in_executor(pool, self._encode, ours), len(ours))
             metrics.encode_batch_chunks.observe(len(ours))
             self._context.health.progress()

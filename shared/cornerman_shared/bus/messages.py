@@ -134,6 +134,7 @@ class MistakeSeen:
     joint: str  # where it shows, "knee"
     probability: float
     landmarks: tuple[str, ...]  # parts of the body that it is judged by
+    say: str = ""  # the owner's sentence about a mistake that they have taught; empty = the model finds the words
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +306,7 @@ class EndEvent:
     frame_pts_s: tuple[float, ...] = ()  # of every picture that the request is about, oldest first
     prepare_ms: float = 0.0  # part of the TTFT before the model was asked: its input is fetched and made
     traceparent: str = ""
+    said_by: Literal["model", "owner"] = "model"  # owner: the text is the sentence of a mistake that they have taught
 
     @classmethod
     def without_words(

@@ -17,6 +17,10 @@ from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation import get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from cornerman_shared.bus.codec import MAX_SAID
+from cornerman_shared.redact import redact_url
+from cornerman_shared.text import clean_text
+
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
@@ -53,7 +57,7 @@ class WorkSpan:
         """Adds attributes; with an error the work has failed."""
         self._span.set_attributes(attributes)
         if error:
-            self._span.set_status(Status(StatusCode.ERROR, error))
+            self._span.set_status(Status(StatusCode.ERROR, clean_text(redact_url(error[: 2 * MAX_SAID]), MAX_SAID)))
 
     def event(self, name: str) -> None:
         """Adds a moment within the span."""

@@ -138,6 +138,13 @@ def test_work_continues_the_message() -> None:
     assert (found.status.status_code, found.status.description) == (StatusCode.ERROR, "it is no picture")
 
 
+def test_error_shows_no_password() -> None:
+    kept = KeptSpans()
+    kept.tracer.send(chunk(), STREAM).end("cannot open rtsp://ring:s3cret@10.0.0.7/1 \x1b[31m" + "x" * 9_000)
+    said = kept.ended()[0].status.description or ""
+    assert "10.0.0.7" in said and "s3cret" not in said and "\x1b" not in said and len(said) <= 2_000
+
+
 @pytest.mark.parametrize("text", ["", "nonsense", PARENT + "-more", "00-" + "0" * 32 + "-b7ad6b7169203331-01", "é"])
 def test_malformed_context_begins_a_trace(text: str) -> None:
     kept = KeptSpans()

@@ -54,3 +54,8 @@ def test_session_is_followed_and_repeatable(seed: int) -> None:
 def test_empty_room_is_quiet() -> None:
     session = plan_session(5, "test", fps=8.0, kind="footage", duration_s=20)
     assert not watch_session(bundled_net(), session).said
+
+
+def test_two_short_holds_are_not_one_long() -> None:
+    spans = [RepetitionSeen("plank", 2 * n, 2.0 * n - 2, 2.0 * n, (), (), 0.9) for n in (1, 2, 3, 4, 5, 6) * 2]
+    assert not spoken(spans)

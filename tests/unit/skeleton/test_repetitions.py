@@ -61,6 +61,14 @@ def test_each_repetition_counts_once() -> None:
     assert observations[-2].view == "side"
 
 
+def test_cycle_gone_round_is_an_end() -> None:
+    reading = _reading(84, 16)
+    reading.end[:] = 0.0
+    assert [r.number for r in _repetitions(_run(reading))] == [1, 2, 3, 4, 5]
+    reading.phase[:] = np.clip(reading.phase, 0.3, 1.0)  # never back at the beginning
+    assert not _repetitions(_run(reading))
+
+
 def test_first_end_waits_for_evidence() -> None:
     first = _repetitions(_run(_reading(40, 8)))[0]
     assert first.exercise == "squat"
@@ -85,14 +93,53 @@ def test_turned_body_is_abstained_from() -> None:
     assert "leaning_sideways" not in _repetitions(_run(_reading(84, 16)))[-1].judged
 
 
-def test_half_as_deep_as_usual_is_shallow() -> None:
-    reading = _reading(84, 16)
+def _half_as_deep_at_last(wrong: float) -> list[list[str]]:
+    reading = _reading(84, 16, wrong=wrong)
     bottom = np.minimum(reading.phase, 1 - reading.phase) * 2
     depth = np.where(np.arange(84) < 64, 0.6, 0.25) * bottom
     reading.measure[:, list(CHANNELS).index("ankle_up")] = depth - 1.0
-    named = [[m.rule.name for m in r.mistakes] for r in _repetitions(_run(reading))]
+    done = _repetitions(_run(reading, CountingSettings(wrong=0.5)))
+    return [[m.rule.name for m in r.mistakes] for r in done]
+
+
+def test_half_as_deep_as_usual_is_shallow() -> None:
+    named = _half_as_deep_at_last(wrong=0.2)
     assert named[:4] == [[]] * 4
     assert named[4] == ["too_shallow"]
+
+
+def test_what_is_ruled_out_is_not_compared() -> None:
+    assert _half_as_deep_at_last(wrong=0.0) == [[]] * 5
+
+
+def test_mistake_goes_before_what_it_brings() -> None:
+    back, forward = (
+        next(i for i, r in enumerate(form_rules()) if r.key == f"squat:{name}")
+        for name in ("round_back", "leaning_forward")
+    )
+    reading = _reading(84, 16)
+    reading.wrong[:, back], reading.wrong[:, forward] = 0.99, 0.995
+    lean = list(CHANNELS).index("lean")
+    reading.measure[:, lean] = reading.shown[:, lean] = 75.0
+    names = [m.rule.name for m in _repetitions(_run(reading))[-1].mistakes]
+    assert names == ["round_back", "leaning_forward"]
+
+
+def _squats_then(alike: float, rest: int) -> list:  # type: ignore[type-arg]
+    """Three squats, `rest` frames of nothing, and three dips of which squats are `alike` likely."""
+    reading = _reading(112 + rest, 16)
+    doubtful = np.arange(len(reading.phase)) >= 52
+    reading.exercise[doubtful] = 0.0
+    reading.exercise[doubtful, SQUAT], reading.exercise[doubtful, 0] = alike, 1.0 - alike
+    still = doubtful & (np.arange(len(reading.phase)) < 52 + rest)
+    reading.phase[still], reading.end[still], reading.cycle[still] = 0.0, 0.0, 0.0
+    return _repetitions(_run(reading))
+
+
+def test_set_goes_on_after_a_pause() -> None:
+    assert [r.number for r in _squats_then(alike=0.3, rest=12)][:5] == [1, 2, 3, 4, 5]
+    assert len(_squats_then(alike=0.1, rest=12)) == 3
+    assert len(_squats_then(alike=0.3, rest=80)) == 3
 
 
 def test_doubtful_high_knees_are_not_counted() -> None:
@@ -104,12 +151,12 @@ def test_doubtful_high_knees_are_not_counted() -> None:
     assert len(_repetitions(_run(reading))) >= 8
 
 
-def test_unshown_measure_is_the_net_alone() -> None:
+def test_unshown_measure_bars_nothing() -> None:
     index = next(i for i, r in enumerate(form_rules()) if r.key == "squat:round_back")
     reading = _reading(32, 16)
     spine = list(CHANNELS).index("spine")
-    reading.measure[:, spine], reading.shown[:, spine] = 40.0, 0.0
-    assert weigh(form_rules()[index], index, reading, reading, 2.0).past > 1.0
+    reading.measure[:, spine], reading.shown[:, spine] = 0.0, 0.0
+    assert weigh(form_rules()[index], index, reading, reading, 2.0).past > 50.0
 
 
 def test_everything_judged_can_be_asked_for() -> None:

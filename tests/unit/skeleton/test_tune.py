@@ -5,7 +5,7 @@ import numpy as np
 
 from cornerman_pose.movements import form_rules
 from cornerman_pose.reader import bundled_net
-from cornerman_training.skeleton.thresholds import SeenClip, SeenRep, gather, merit, tune, write
+from cornerman_training.skeleton.thresholds import LIKELY, SHOWN, SeenClip, SeenRep, gather, merit, tune, write
 from cornerman_training.skeleton.tune import gym
 
 RULES = [rule.key for rule in form_rules()]
@@ -34,16 +34,32 @@ def test_threshold_lies_between_right_and_wrong() -> None:
 def test_right_mistake_must_come_first() -> None:
     rep = _rep(2.0, SAG)
     rival = RULES.index("push_up:half_way")
-    rep.logit[rival], rep.past[rival] = 3.0, 1.0
+    rep.logit[rival], rep.past[rival] = 2.4, 1.0
     evidence = gather([SeenClip("gym", "1", "good", 1.0, [rep], 1)])
     plain = np.full(len(RULES), 0.5), np.zeros(len(RULES))
     assert evidence.rates(evidence.silent(*plain))["gym right mistake"] < 0.1
     _, _, rates = tune(evidence)
-    assert rates["gym right mistake"] > 0.9
+    assert rates["gym right mistake"] > 0.8
+
+
+def test_mistake_does_not_rival_what_it_brings() -> None:
+    back, forward = RULES.index("squat:round_back"), RULES.index("squat:leaning_forward")
+    rep = SeenRep(*(np.full(len(RULES), v) for v in (np.nan, np.nan, 0.0)), back)
+    rep.logit[[back, forward]], rep.past[[back, forward]] = (2.0, 4.0), (90.0, 5.0)
+    evidence = gather([SeenClip("gym", "1", "good", 1.0, [rep], 1)])
+    plain = np.full(len(RULES), 0.5), np.zeros(len(RULES))
+    assert evidence.rates(evidence.silent(*plain))["gym right mistake"] > 0.9
+
+
+def test_unlikely_mistake_must_be_measured() -> None:
+    faint = _clips("push_ups", "mistake", [-1.5, -1.4, -1.3, -1.2])
+    decide, past, rates = tune(gather(faint + _clips("push_ups", "good", [-6.0, -5.5, -5.0, -4.5])))
+    assert decide[SAG] >= LIKELY or past[SAG] >= SHOWN
+    assert rates["push_ups wrong"] < 0.5
 
 
 def test_shortfall_costs_more_than_surplus() -> None:
-    good, short, beyond = ({"push_ups wrong": v} for v in (0.72, 0.52, 0.92))
+    good, short, beyond = ({"push_ups wrong": v} for v in (0.85, 0.65, 0.99))
     assert merit(short) < merit(good) == 0.0 < merit(beyond) < -merit(short)
 
 

@@ -34,9 +34,10 @@ def overhead_press(rng: Generator, build: Build, s: Array, side: Array, wrong: W
     front_low, front_high = rng.uniform(0.02, 0.13) * h, rng.uniform(-0.03, 0.05) * h
     arnold = rng.uniform() < 0.15
     reach = build.arm * rng.uniform(0.94, 0.995)
-    stays = rng.uniform(0.55, 1.0)  # how much less one arm does; at most it stays where it is
+    still = rng.uniform() < 0.5  # one arm stays where it is; else it does less
+    stays, soon = (1.0, 2.5) if still else (rng.uniform(0.55, 1.0), 1.0)
     for i in (0, 1):
-        mine = np.where(side.astype(int) == i, np.clip(strength(wrong, "uneven", s), 0, 1), 0.0)
+        mine = np.where(side.astype(int) == i, np.clip(soon * strength(wrong, "uneven", s), 0, 1), 0.0)
         share = s * (1 - 0.58 * np.clip(strength(wrong, "half_press", s), 0, 1.2)) * (1 - stays * mine)
         wide = grip_low + (grip_high - grip_low) * share
         if arnold:

@@ -18,7 +18,7 @@ No person and no picture. Skeletons by formula: bodies, {exercises} exercises wi
 partial and cut repetitions, sessions that begin in the middle of one, and motion that is no exercise (walking, running,
 marching, talking with hands, sitting, boxing, dancing, shrugs, yoga, reaching); virtual cameras; errors of an estimator
 as measured on landmarks of 55 clips of real people. Labels of mistakes are measured on the true skeleton by the limits
-of `cornerman_pose/assets/movements.json`. A quarter of the sessions are the gym's own (its training split, through its
+of `cornerman_pose/assets/movements.json`. A third of the sessions are the gym's own (its training split, through its
 own cameras or others): there the gym says which mistake is made.
 
 ## Command

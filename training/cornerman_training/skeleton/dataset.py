@@ -20,7 +20,7 @@ from cornerman_training.skeleton.world import World
 
 FRAMES = 320
 _LATE = 48
-_GYM = 0.25  # share of sessions that are the gym's own
+_GYM = 0.32  # share of sessions that are the gym's own
 _AT_ONCE = 20  # sessions whose features are extracted together
 _RANGE = {"front": (0.0, 0.5), "oblique": (0.35, 0.88), "side": (0.8, 1.01)}
 Floats = NDArray[np.float32]

@@ -17,8 +17,9 @@ import numpy as np
 from cornerman_pose.channels import FPS
 from cornerman_pose.coaching import praise_after
 from cornerman_pose.features import SIDE, BodyState, extract
+from cornerman_pose.movements import movements
 from cornerman_pose.reader import bundled_net
-from cornerman_pose.repetitions import CountingSettings, RepetitionCounter, RepetitionSeen
+from cornerman_pose.repetitions import HOLD_S, CountingSettings, RepetitionCounter, RepetitionSeen
 from cornerman_pose.temporal import TemporalNet
 from cornerman_training.evaluate.messages import SessionResult, SpokenFeedback, TimedSession
 from cornerman_training.evaluate.report import PRAISE, evaluate
@@ -29,6 +30,8 @@ from cornerman_training.skeleton.gym_points import landmark_points, own_shot
 FIRST_SEED: Final = 12345
 OTHER_SEEDS: Final = (777, 2024, 31337, 555, 90210)
 """First seeds of five other groups of sessions: the worst of them is reported."""
+
+HELD: Final = frozenset(m.name for m in movements() if m.kind == "hold")
 
 _CHUNK: Final = 4
 _LATE_S: Final = 0.4  # a repetition is judged two frames after its end, with the chunk that holds them
@@ -46,7 +49,8 @@ def spoken(repetitions: Iterable[RepetitionSeen]) -> tuple[SpokenFeedback, ...]:
     """What a coach says of repetitions: the likeliest mistake of each, and praise for good ones in a row."""
     out, good, before = [], 0, ""
     for rep in repetitions:
-        if rep.exercise != before or rep.number == 1:
+        first = HOLD_S if rep.exercise in HELD else 1
+        if rep.exercise != before or rep.number == first:
             good, before = 0, rep.exercise
         if rep.mistakes:
             good = 0

@@ -30,7 +30,7 @@ def squat(rng: Generator, build: Build, s: Array, side: Array, wrong: Wrong) -> 
     drop_x = build.hip * (stance - 1.0)
     t.pelvis[:, 1] = build.ankle + np.sqrt(np.maximum(length**2 - back**2 - drop_x**2, (0.12 * h) ** 2))
     t.pelvis[:, 2] = -back
-    most = rng.uniform(0.25, 0.76)
+    most = rng.uniform(0.2, 0.76)
     t.lean = rng.uniform(-0.03, 0.1) + most * np.minimum(depth, 1.0)
     t.lean = t.lean + strength(wrong, "leaning_forward", s) * s * (1.2 - most)
     rounding = strength(wrong, "round_back", s) * np.clip(s * 1.5, 0, 1)
@@ -52,8 +52,9 @@ def lunge(rng: Generator, build: Build, s: Array, side: Array, wrong: Wrong) -> 
     """Forward, reverse, walking and static lunges; static ones keep the feet apart."""
     n, h = len(s), build.height
     gap = float(rng.uniform(0.7, 1.6))
-    t = upright(build, n, gap if rng.uniform() < 0.85 else 0.1)
-    static = rng.uniform() < 0.4
+    inline = rng.uniform() < 0.25  # both feet on one line
+    t = upright(build, n, 0.1 if inline else gap)
+    static = rng.uniform() < (0.75 if inline else 0.4)
     stride = rng.uniform(0.34, 0.52) * h
     short = strength(wrong, "short_step", s)
     step = stride * (1 - 0.72 * np.clip(short, 0, 1.2))
@@ -110,8 +111,9 @@ def jumping_jack(rng: Generator, build: Build, s: Array, side: Array, wrong: Wro
     start = rng.uniform(0.1, 0.3)
     lag = rng.uniform(0.9, 1.15)
     rest = 0.35 if rng.uniform() < 0.5 else start  # where an arm that does not rise stays
+    soon = 2.5 if rng.uniform() < 0.4 else 1.0  # it stays there from the beginning
     for i in (0, 1):
-        mine = np.where(side.astype(int) == i, np.clip(strength(wrong, "one_arm", s), 0, 1), 0.0)
+        mine = np.where(side.astype(int) == i, np.clip(soon * strength(wrong, "one_arm", s), 0, 1), 0.0)
         peak = top - (top - rng.uniform(1.3, 1.8)) * low
         peak = peak - (peak - rest) * mine
         swing_arm(build, t, i, start + (peak - start) * np.clip(s * lag, 0, 1), plane, flex, rng.uniform(0.6, 1.6))
@@ -130,7 +132,7 @@ def deadlift(rng: Generator, build: Build, s: Array, side: Array, wrong: Wrong) 
     level = np.clip(strength(wrong, "chest_low", s), 0, 1.2)
     upper = usual + (rng.uniform(1.22, 1.65) - usual) * level
     knees = deep + (min(deep, 135.0) - deep) * np.clip(level * 3, 0, 1)
-    lean = upper * (1 - squatting) + rng.uniform(0.18, 0.44) * squatting
+    lean = upper * (1 - squatting) + rng.uniform(0.1, 0.44) * squatting
     bent = knees * (1 - squatting) + rng.uniform(56, 92) * squatting
     first = np.clip(strength(wrong, "hips_first", s), 0, 1)
     s_knee = np.clip(s - first * 0.9 * np.clip(4 * s * (1 - s), 0, 1) * s, 0, 1)

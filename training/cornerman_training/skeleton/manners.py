@@ -25,9 +25,12 @@ def eased(x: Array) -> Array:
 
 
 def carry(rng: Generator, build: Build, t: PoseTrack, s: Array) -> None:
-    """Arms of people whose legs work: hanging weights, bar on the back, hips, goblet, crossed, forward, overhead."""
-    kind = int(rng.choice(10, p=[0.14, 0.15, 0.09, 0.11, 0.06, 0.1, 0.1, 0.09, 0.06, 0.1]))
+    """Arms of people whose legs work: hanging weights, bar or stick on the back, hips, goblet, crossed, overhead."""
+    kind = int(rng.choice(11, p=[0.13, 0.14, 0.09, 0.1, 0.06, 0.09, 0.09, 0.09, 0.05, 0.09, 0.07]))
     spread = float(rng.uniform(0, 0.3))
+    if kind == 10:
+        hold_stick(rng, build, t)
+        return
     for i in (0, 1):
         if kind == 0:
             t.wrists[:, i] = shoulders(build, t)[:, i] + np.array(
@@ -65,6 +68,19 @@ def carry(rng: Generator, build: Build, t: PoseTrack, s: Array) -> None:
         else:
             up = eased(s * rng.uniform(1.2, 2.5))
             swing_arm(build, t, i, 0.15 + up * 0.5, 0.4 + up, 0.3 + up * 1.7, 2.2)
+
+
+def hold_stick(rng: Generator, build: Build, t: PoseTrack) -> None:
+    """A stick along the spine, held by one hand behind the neck and by the other behind the waist."""
+    high = int(rng.integers(2))
+    pair, h = shoulders(build, t), build.height
+    middle = pair.mean(1)
+    back = -rng.uniform(0.03, 0.07) * h
+    t.wrists[:, high] = middle + np.array([SIGNS[high] * rng.uniform(0, 0.03) * h, rng.uniform(0.0, 0.06) * h, back])
+    t.elbows[:, high] = np.array([SIGNS[high], rng.uniform(0.1, 1.0), rng.uniform(-0.3, 0.3)])
+    waist = t.pelvis + rng.uniform(0.1, 0.4) * (middle - t.pelvis)
+    t.wrists[:, 1 - high] = waist + np.array([SIGNS[1 - high] * rng.uniform(0, 0.04) * h, 0.0, back])
+    t.elbows[:, 1 - high] = np.array([SIGNS[1 - high], rng.uniform(-0.3, 0.2), -rng.uniform(0.3, 1.0)])
 
 
 def tilt(rng: Generator, build: Build, t: PoseTrack, amount: Array, most: tuple[float, float]) -> None:

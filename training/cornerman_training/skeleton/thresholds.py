@@ -18,25 +18,43 @@ from cornerman_pose.movements import form_rules
 
 Floats = NDArray[np.float64]
 
-DECIDE: Final = (0.03, 0.06, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-PAST: Final = tuple(float(v) for v in np.arange(-1.0, 2.51, 0.25))
+DECIDE: Final = (0.01, 0.03, 0.06, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
+PAST: Final = (-99.0, -4.0, -3.0, -2.0, *(float(v) for v in np.arange(-1.5, 2.51, 0.25)), 3.0, 3.5, 4.0, 5.0)
+"""The lowest bars nothing."""
+LIKELY: Final = 0.4
+SHOWN: Final = 0.5
+"""What is less probable than `LIKELY` is named only where it is measured, past its limit by so many greys."""
+
 _SOFT_LOGIT, _SOFT_PAST = 0.6, 0.35
-_SWEEPS: Final = 2
-_PULL: Final = 0.002
+_SWEEPS: Final = 3
+_FAR: Final = 3.0
+_PULL: Final = 0.005
 """Costs of a threshold away from the plain one (one half, at the limit), which holds where nothing speaks."""
 
 # Share or rate that is wanted (stricter than the gate's, as other people differ), what a shortfall is measured in, and
 # how much it counts.
 GOALS: Final[dict[str, tuple[str, float, float, float]]] = {
     "clips false a minute": ("most", 0.1, 0.3, 2.0),
-    "push_ups wrong": ("least", 0.72, 0.2, 1.0), "push_ups right": ("most", 0.06, 0.08, 1.2),
-    "mocap wrong": ("least", 0.72, 0.2, 1.0), "mocap right": ("most", 0.08, 0.08, 1.0),
-    "deadlifts wrong": ("least", 0.72, 0.2, 0.7), "deadlifts right": ("most", 0.1, 0.12, 1.0),
+    "push_ups wrong": ("least", 0.85, 0.2, 1.0), "push_ups right": ("most", 0.04, 0.08, 1.2),
+    "mocap wrong": ("least", 0.8, 0.2, 1.0), "mocap right": ("most", 0.05, 0.08, 1.0),
+    "deadlifts wrong": ("least", 0.8, 0.2, 0.7), "deadlifts right": ("most", 0.05, 0.12, 1.0),
     "squats right": ("most", 0.1, 0.15, 0.5),
     "gym right mistake": ("least", 0.95, 0.04, 1.3), "gym false a minute": ("most", 0.15, 0.2, 1.3),
 }  # fmt: skip
 _MADE: Final = ("least", 0.85, 0.2, 0.6)
 _UNTOUCHED: Final = ("most", 0.05, 0.1, 0.6)
+
+
+_BRINGS: Final = np.array(
+    [[one.exercise == rule.exercise and one.name in rule.brings for one in form_rules()] for rule in form_rules()]
+)
+"""[R, R] whether the first brings the second with it, which is then named later."""
+
+
+def _soft(x: Floats) -> Floats:
+    """From 0 to 1 round 0."""
+    out: Floats = 1.0 / (1.0 + np.exp(-np.clip(x, -30, 30)))
+    return out
 
 
 @dataclass(slots=True)
@@ -100,7 +118,7 @@ class Evidence:
         threshold = np.log(decide / (1 - decide))
         x = (self.logit - threshold) / _SOFT_LOGIT
         y = (self.past - past) / _SOFT_PAST
-        named = 1.0 / (1.0 + np.exp(-np.clip(x, -30, 30))) / (1.0 + np.exp(-np.clip(y, -30, 30)))
+        named = _soft(x) * _soft(y)
         named = np.maximum(np.nan_to_num(named), self.beside)
         out: Floats = np.log(np.maximum(1.0 - named, 1e-4))
         return out
@@ -113,6 +131,7 @@ class Evidence:
             own = np.log(np.maximum(1 - np.exp(rows[np.arange(len(rows)), self.made]), 1e-6))
             mine = np.nan_to_num(self.logit[self.faulty, self.made], nan=-99.0)
             before = np.nan_to_num(self.logit[self.faulty], nan=-99.0) > mine[:, None]
+            before = (before | _BRINGS.T[self.made]) & ~_BRINGS[self.made]
             out["gym right mistake"] = float(np.exp(own + (rows * before).sum(1)).sum()) / max(self.due, 1)
         return out
 
@@ -188,8 +207,10 @@ def tune(evidence: Evidence) -> tuple[Floats, Floats, dict[str, float]]:
             column = Evidence(*parts, [], evidence.faulty, evidence.made, 0)
             for d in DECIDE:
                 for p in PAST:
+                    if d < LIKELY and p < SHOWN:
+                        continue
                     silent[:, i] = column.silent(np.array([d]), np.array([p]))[:, 0]
-                    pull = _PULL * (abs(p) + abs(float(np.log(d / (1 - d)))))
+                    pull = _PULL * (min(abs(p), _FAR) + abs(float(np.log(d / (1 - d)))))
                     best = max(best, (merit(evidence.rates(silent)) - pull, d, p))
             _, decide[i], past[i] = best
             silent[:, i] = column.silent(decide[[i]], past[[i]])[:, 0]

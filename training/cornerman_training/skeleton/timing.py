@@ -20,6 +20,8 @@ USUAL_S = {
 SUSTAINED = frozenset({"hips_sagging", "hips_high", "head_dropped", "feet_far", "squatting",
                        "half_way_down", "not_upright"})  # fmt: skip
 
+_ONE_SIDED = ("uneven", "one_arm")  # have many faces, so they are drawn twice as often
+
 
 def seconds(n: int) -> Array:
     """Times of `n` frames, from 0."""
@@ -71,11 +73,12 @@ def plan_set(rng: Generator, exercise: str, names: tuple[str, ...], frames: int)
     gap = 0.0 if rng.uniform() < 0.45 else float(rng.exponential(0.5 if rng.uniform() < 0.7 else 1.5))
     uneven, rest = float(rng.uniform(0.33, 0.67)), float(rng.choice([0.0, 0.0, 0.15, 0.5]))
     share = float(rng.choice([0.0, 0.15, 0.5, 1.0], p=[0.25, 0.2, 0.3, 0.25]))
-    favourite = str(rng.choice(names))
+    drawn = (*names, *(name for name in names if name in _ONE_SIDED))
+    favourite = str(rng.choice(drawn))
     alternate = exercise == "high_knees" or (exercise in ("lunge", "biceps_curl") and rng.uniform() < 0.5)
     side = int(rng.integers(2))
     hang = exercise == "high_knees"
-    partial = rng.uniform() < 0.25
+    partial = rng.uniform() < 0.4
     s: list[float] = []
     phase: list[float] = []
     sides: list[float] = []
@@ -95,7 +98,7 @@ def plan_set(rng: Generator, exercise: str, names: tuple[str, ...], frames: int)
         seconds = max(tempo * float(rng.uniform(0.85, 1.18)), 0.3)
         mistakes = []
         if rng.uniform() < share:
-            mistakes.append(favourite if rng.uniform() < 0.65 else str(rng.choice(names)))
+            mistakes.append(favourite if rng.uniform() < 0.65 else str(rng.choice(drawn)))
             if rng.uniform() < 0.12:
                 mistakes.append(str(rng.choice(names)))
         if "too_fast" in mistakes:
@@ -108,7 +111,7 @@ def plan_set(rng: Generator, exercise: str, names: tuple[str, ...], frames: int)
             p = p[: max(room, 0)]
         start = len(s)
         tri = 1 - np.abs(2 * p - 1)
-        amount = float(rng.uniform(0.35, 0.75)) if partial and rng.uniform() < 0.5 else float(rng.uniform(0.95, 1.03))
+        amount = float(rng.uniform(0.33, 0.75)) if partial and rng.uniform() < 0.5 else float(rng.uniform(0.95, 1.03))
         s.extend(tri * tri * (3 - 2 * tri) * amount)
         phase.extend(p)
         sides.extend([float(side)] * len(p))

@@ -26,12 +26,12 @@ from cornerman_training.skeleton.objective import PARTS, losses
 class TrainPlan:
     """How long and on how much; everything else follows from the seed."""
 
-    steps: int = 3600
+    steps: int = 12000
     batch: int = 16
     window: int = 128
     worlds_first: int = 200
     worlds_most: int = 2000
-    fresh: int = 3  # worlds drawn every `every` steps
+    fresh: int = 4  # worlds drawn every `every` steps
     every: int = 8
     rate: float = 3e-3
     check: int = 32  # validation worlds

@@ -22,6 +22,7 @@ from cornerman_pose.people_eval.clips import LabelledClip
 from cornerman_pose.people_eval.made import KINDS, made_after, made_spans
 from cornerman_pose.people_eval.names import exercise_name, mistake_name
 from cornerman_pose.people_eval.run import sets_of
+from cornerman_pose.people_eval.score import EARLY_S, LATE_S
 from cornerman_pose.reader import bundled_net
 from cornerman_pose.repetitions import CountingSettings, RepetitionSeen
 from cornerman_pose.skeleton_coach import SkeletonCoach
@@ -92,7 +93,7 @@ def _made(net: TemporalNet, clip: LabelledClip) -> Iterator[SeenClip]:
             ]
         )
         for label, ends in (("made", [end + later for _, end in changed]), ("untouched", [end for _, end in spans])):
-            reps = [evidence(rep) for end in ends if (rep := _nearest(done, end, 0.4, 1.1)) is not None]
+            reps = [evidence(rep) for end in ends if (rep := _nearest(done, end, EARLY_S, LATE_S)) is not None]
             for one in reps:
                 one.names = names
             yield SeenClip(f"{label} {name}", clip.group, clip.verdict, minutes, reps, len(ends))

@@ -64,9 +64,8 @@ async def list_profiles(state: StateDep) -> ProfileList:
     """Profiles to choose from; those that cannot be used here say why."""
     files = await asyncio.to_thread(state.profiles.all, "profile")
     models = await models_in_use(state)
-    return ProfileList(
-        profiles=profiles_for(files, models.abilities, models.generator.model or models.generator.backend)
-    )
+    speaks = models.generator.model.rstrip("/").rpartition("/")[2] or models.generator.backend  # a folder's last name
+    return ProfileList(profiles=profiles_for(files, models.abilities, speaks))
 
 
 @router.get("/presets")

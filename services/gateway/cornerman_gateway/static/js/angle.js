@@ -59,14 +59,15 @@ export class AngleChart {
   constructor() {
     this.title = h("span", {});
     this.value = h("b", {});
-    this.bound = h("span", { class: "bound" });
+    this.bound = h("span", {});
+    this.span = h("span", { class: "span" });
     this.canvas = /** @type {HTMLCanvasElement} */ (h("canvas", { role: "img" }));
     this.element = h(
       "div",
       { class: "angle", hidden: true },
       h("p", {}, this.title, " ", this.value),
       this.canvas,
-      this.bound,
+      h("p", { class: "bound" }, this.bound, this.span),
     );
   }
 
@@ -79,7 +80,8 @@ export class AngleChart {
     this.title.textContent = words;
     this.value.textContent = shown(points.at(-1)[1], unit);
     const bound = limit === null ? "" : `${worse === "above" ? "at most" : "at least"} ${shown(limit, unit)}`;
-    this.bound.textContent = `${bound}${bound ? " · " : ""}last ${SPAN_S} s`;
+    this.bound.textContent = bound;
+    this.span.textContent = `last ${SPAN_S} s`;
     this.canvas.setAttribute("aria-label", `${words} ${this.value.textContent}, over the last ${SPAN_S} seconds`);
     this.paint(points, limit, worse, LEAST[unit]);
   }

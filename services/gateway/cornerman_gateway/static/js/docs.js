@@ -101,7 +101,7 @@ function schemaOf(name, schema) {
     h("code", {}, field),
     typeOf(rule),
     "default" in rule ? JSON.stringify(rule.default) : "",
-    rule.description ?? "",
+    rule.description ?? rule.anyOf?.find((one) => one.description)?.description ?? "",
     exampleText(rule),
   ]);
   return h(
