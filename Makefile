@@ -7,7 +7,7 @@ CONSTRAINTS ?= constraints.txt
 # pip's own settings choose the build of torch (CPU, CUDA). Another version: make setup CONSTRAINTS= TORCH=torch==2.14.1
 TORCH  ?= $(shell grep '^torch==' constraints.txt)
 ARGS   ?=
-EXTRAS ?= model,pose,web,webrtc,train,dev
+EXTRAS ?= model,pose,web,webrtc,tracing,train,dev
 PAGE   := services/gateway
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check \

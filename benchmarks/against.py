@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import signal
 import statistics
 import subprocess
@@ -27,6 +28,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 IDENTITY = ("benchmark", "payload", "way", "workers")
 """Fields that tell the rows of a benchmark apart."""
+BEGIN = re.compile(r"^\{", re.MULTILINE)
 
 
 def main(argv: list[str]) -> int:
@@ -89,7 +91,7 @@ def note(text: str) -> None:
 
 
 def run(benchmark: str, tree: Path, options: list[str], limit_s: float) -> list[dict[str, Any]]:
-    """The JSON lines that a benchmark prints in a tree within `limit_s` seconds.
+    """The JSON objects that a benchmark prints in a tree within `limit_s` seconds.
 
     Raises:
         CalledProcessError: it failed; its message is on stderr.
@@ -107,7 +109,23 @@ def run(benchmark: str, tree: Path, options: list[str], limit_s: float) -> list[
         else:
             if process.returncode:
                 raise subprocess.CalledProcessError(process.returncode, line)
-    return [json.loads(text) for text in output.splitlines() if text.startswith(b"{")]
+    return objects_in(output.decode())
+
+
+def objects_in(output: str) -> list[dict[str, Any]]:
+    """The JSON objects that begin at the start of a line, over as many lines as each takes.
+
+    >>> objects_in('warming up\\n{"a": 1}\\n{\\n  "b": {"c": 2}\\n}\\n{"cut": ')
+    [{'a': 1}, {'b': {'c': 2}}]
+    """
+    found, at = [], 0
+    while begin := BEGIN.search(output, at):
+        try:
+            value, at = json.JSONDecoder().raw_decode(output, begin.start())
+            found.append(value)
+        except ValueError:  # other text, or an object that was cut off
+            at = begin.end()
+    return found
 
 
 def figures(row: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

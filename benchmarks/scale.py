@@ -32,27 +32,33 @@ STARTED = 1
 
 async def measure(bus: Bus, group: ServiceGroup, workers: int, chunks: int) -> float:
     """Chunks a second that `workers` encoder processes finish."""
-    k = bus.keys("bench")
     await bus.redis.flushall()
     group.start(encoder=workers)
     await ready(bus, workers)
+    rate = await encoded_per_s(bus, chunks)
+    group.stop()
+    group.services.clear()
+    return rate
+
+
+async def encoded_per_s(bus: Bus, chunks: int, run: str = "r") -> float:
+    """Puts chunks of a run on the bus, and returns how many of them a second the encoders that are there finish."""
+    k = bus.keys("bench")
+    before = int(await bus.redis.xlen(k.features))
     frames = np.zeros((8, 32, 32, 3), np.uint8)
     for seq in range(chunks):
-        ref = await bus.put_blob(k.blob("bench", "r", seq, "frames"), frames, 600)
-        chunk = Chunk("bench", "r", seq, seq / 2, (seq / 2,) * 8, 0.0, True, False, ref, False, Times())
+        ref = await bus.put_blob(k.blob("bench", run, seq, "frames"), frames, 600)
+        chunk = Chunk("bench", run, seq, seq / 2, (seq / 2,) * 8, 0.0, True, False, ref, False, Times())
         await bus.redis.xadd(k.chunks, {streams.FIELD: pack(chunk)})
     begun = 0.0
     while True:
-        done = int(await bus.redis.xlen(k.features))
+        done = int(await bus.redis.xlen(k.features)) - before
         now = bus.clock.monotonic_s()
         if done >= STARTED and not begun:
             begun, at_begin = now, done
         if done >= chunks:
-            break
+            return (chunks - at_begin) / (now - begun)
         await asyncio.sleep(0.005)
-    group.stop()
-    group.services.clear()
-    return (chunks - at_begin) / (now - begun)
 
 
 async def ready(bus: Bus, workers: int) -> None:

@@ -22,7 +22,7 @@ async def subscribe(
 ) -> AsyncGenerator[Feedback, None]:
     """Yields feedback about a source (None = all sources) as it arrives, without end.
 
-    Waits for a lost server; no feedback is missed or repeated.
+    Waits for a lost server; no feedback is missed or repeated. What is no longer kept by then is logged as a gap.
 
     Args:
         redis: server URL; "" = as the settings say.
@@ -54,6 +54,7 @@ async def subscribe(
                     ttft_ms=event.ttft_ms,
                     latency_ms=latency_ms(event.times),
                     picture_age_s=event.picture_age_s,
+                    said_by=event.said_by,
                 )
 
 

@@ -55,6 +55,8 @@ COMMANDS = {
     "train": CommandEntry("Train a model, stage by stage, from the gym's videos.", forwards=True),
     "sources": CommandEntry("What is being watched: add, list, set, seal, remove.", group=True),
     "profiles": CommandEntry("Profiles (what to watch for) and presets (how closely): list, show.", group=True),
+    "teach": CommandEntry("Teach an exercise of your own from a few repetitions, and mistakes that it is to tell."),
+    "exercises": CommandEntry("Own exercises, made by `teach`: list, show, add, remove.", group=True),
     "dlq": CommandEntry("Dead letters: list, show, replay, drop.", group=True),
     "export-llm": CommandEntry(
         "Write the language half as a plain Qwen2 checkpoint: for vLLM with prompt embeddings, or any other tool."

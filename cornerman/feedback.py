@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from cornerman_shared.bus.messages import Action
 
@@ -16,6 +17,7 @@ class Feedback:
         pts_s: the moment it is about, seconds since the start of the source's run.
         latency_ms: milliseconds of each stage, and `total`.
         picture_age_s: age of its newest picture when it was asked for, seconds; 0 = unknown.
+        said_by: `owner`: the sentence of a mistake that the owner of an exercise has taught.
     """
 
     event_id: str
@@ -28,3 +30,4 @@ class Feedback:
     ttft_ms: float
     latency_ms: dict[str, float]
     picture_age_s: float = 0.0
+    said_by: Literal["model", "owner"] = "model"

@@ -31,7 +31,8 @@ def main() -> None:
     # Markers are evaluated for the machine that runs this, and both are Linux.
     model = [each for each in requirements("model") if not each.startswith("torch")]
     others = [each for each in model if not each.startswith(("peft", "accelerate"))]
-    print(resolve([*requirements(), *requirements("web"), *requirements("pose"), *others]))
+    extras = [each for extra in ("tracing", "web", "pose") for each in requirements(extra)]
+    print(resolve([*requirements(), *extras, *others]))
     # peft and accelerate require torch, so their own wheels are looked at alone.
     print(resolve(["torch", "peft", "accelerate"], "--no-deps"))
 

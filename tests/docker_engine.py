@@ -15,7 +15,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,22 +39,29 @@ class Engine:
     """One project on the engine.
 
     Attributes:
+        port: where the gateway is published.
+        project: its name.
+        files: compose files beside the project's own.
         token: of the gateway.
+        password: of the servers.
         rows: name and seconds, or a size, of every step so far.
     """
 
     port: int
+    project: str = PROJECT
+    files: Sequence[str] = ()
     token: str = field(default_factory=lambda: secrets.token_hex(16))
+    password: str = field(default_factory=lambda: secrets.token_hex(32))
     rows: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        files = ["docker-compose.yml", *filter(None, os.environ.get("E2E_COMPOSE", "").split(":"))]
-        self._compose = ["docker", "compose", "--project-name", PROJECT]
+        files = ["docker-compose.yml", *filter(None, os.environ.get("E2E_COMPOSE", "").split(":")), *self.files]
+        self._compose = ["docker", "compose", "--project-name", self.project]
         self._compose += [part for file in files for part in ("-f", file)]
         self._environment = {
             **os.environ,
             "CORNERMAN_GATEWAY__TOKEN": self.token,
-            "CORNERMAN_REDIS__PASSWORD": secrets.token_hex(32),
+            "CORNERMAN_REDIS__PASSWORD": self.password,
             "CORNERMAN_PUBLISH": f"127.0.0.1:{self.port}",
         }
 
@@ -180,13 +187,20 @@ def run(engine: Engine, build: bool) -> None:
     engine.step("words after down and up", engine.words)
 
 
+def engine_answers() -> bool:
+    """Whether there is an engine; says what to do if there is none."""
+    if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0:
+        return True
+    print("no Docker engine answers `docker info`; start one, or set DOCKER_HOST", file=sys.stderr)
+    return False
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.docker_engine", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--port", type=int, default=8099, help="where the gateway is published")
     parser.add_argument("--no-build", action="store_true", help="the images are there")
     given = parser.parse_args()
-    if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode != 0:
-        print("no Docker engine answers `docker info`; start one, or set DOCKER_HOST", file=sys.stderr)
+    if not engine_answers():
         return 1
     engine = Engine(given.port)
     try:

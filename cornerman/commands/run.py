@@ -13,6 +13,7 @@ from cornerman.local.record_dir import record_dir
 from cornerman.local.run_output import RunOutput
 from cornerman.local.running import with_running_models
 from cornerman.local.source_specs import source_specs
+from cornerman_common.exercise_library import ExerciseLibrary
 from cornerman_common.pose_choice import shows_people
 from cornerman_shared.settings.source import Mode, Strategy
 
@@ -32,6 +33,9 @@ def run(
     mode: Annotated[Mode | None, typer.Option(help="How the source is watched.")] = None,
     strategy: Annotated[Strategy | None, typer.Option(help="Who decides when to speak.")] = None,
     prompt: Annotated[str | None, typer.Option(help="What the model is asked.")] = None,
+    exercise: Annotated[
+        list[str], typer.Option("--exercise", metavar="NAME", help="Count an own exercise, see `teach`. Repeatable.")
+    ] = [],  # noqa: B006
     lossless: Lossless = None,
     realtime: Realtime = None,
     loop: Annotated[bool | None, typer.Option("--loop/--once", help="Start files again at their end.")] = None,
@@ -56,6 +60,8 @@ def run(
     """
     if (lossless or follow) and realtime is None:
         realtime = False
+    if exercise:
+        strategy, encoder = strategy or "skeleton", encoder or "pose"
     chosen = options.command_settings(
         config,
         redis,
@@ -66,14 +72,19 @@ def run(
         watch__loop=loop,
         watch__follow=follow,
         speak__strategy=strategy,
+        speak__exercises=exercise or None,
         say__prompt=prompt,
         record__dir=record_dir(record),
         encoder__backend=encoder,
         generator__backend=generator,
     )
-    # Reports a wrong source before any note.
+    # Reports a wrong source, or the name of an own exercise, before any note.
     typed = source_specs(sources or [], chosen.settings, source_id, mode or "coach")
+    library = ExerciseLibrary.of(chosen.settings.gateway.profiles_dir)
+    for name in chosen.settings.speak.exercises:
+        library.get(name)
     output = RunOutput(as_json=as_json)
+    output.counts = bool(exercise)
     chosen = with_running_models(chosen)
     chosen, choice = options.with_models(chosen, output.note, people=shows_people(typed))
     note_ignored_prompt(choice, prompt, output.note)

@@ -26,8 +26,8 @@ def watch(
 ) -> None:
     """Follow the feedback about a source, or about all, until Ctrl-C.
 
-    A lost server is waited for; no feedback is missed or repeated. With --json each object carries the event's `id`,
-    which --since takes.
+    A lost server is waited for; no feedback is missed or repeated, and what is no longer kept by then is told. With
+    --json each object carries the event's `id`, which --since takes.
     """
     if not re.fullmatch(r"\$|\d+(-\d+)?", since):
         raise ConfigError(f"--since {since!r} is not the id of an event; give one that --json printed, or 0 for all")
@@ -45,11 +45,16 @@ async def _watch(settings: Settings, source_id: str | None, since: str, output: 
         else:
             output.complain(f"the server is lost ({error}); waiting for it, Ctrl-C ends")
 
+    def on_gap(event_id: str) -> None:
+        output.complain("words may be missing here: events came that are no longer kept (bus.feedback_maxlen)")
+        if output.as_json:
+            output.line({"type": "lagged", "count": None, "after": event_id})
+
     async with Bus.connect(settings) as bus:
         await bus.ready(options.SERVER_S)
         if source_id is not None:
             await check_known(bus, source_id)
-        async for entry_id, event in bus.subscribe(source_id, since=since, outage=on_outage):
+        async for entry_id, event in bus.subscribe(source_id, since=since, outage=on_outage, gap=on_gap):
             line = lines.of(event)
             if line is not None:
                 output.line({**line, "id": entry_id})

@@ -23,6 +23,7 @@ from cornerman_decider.state import DeciderState, blobs_of, chunk_ref, new_run, 
 from cornerman_encoder.core import EncoderOutput, checked, n_frames, unread
 from cornerman_encoder.hops import features_of
 from cornerman_generator.core import SilenceFilter
+from cornerman_generator.owner_words import owner_words, spoken_by_owner
 from cornerman_shared.bus.chunk_input import ChunkInput
 from cornerman_shared.bus.last_feedback import LastFeedback
 from cornerman_shared.bus.messages import BlobRef, Chunk, Question, Times
@@ -189,6 +190,7 @@ class ChunkWatcher:
             ttft_ms=round(words.ttft_s * 1000, 1),
             latency_ms=latency_ms(times),
             picture_age_s=request.picture_age_s,
+            said_by="owner" if owner_words(request) else "model",
         )
 
     async def answer(self, text: str) -> Answer:
@@ -222,7 +224,9 @@ class ChunkWatcher:
         limit_s = self._models.timeout_s
         try:
             async with asyncio.timeout(limit_s):
-                async for delta in self._models.generator.generate(request, chunks):
+                sentence = owner_words(request)
+                deltas = spoken_by_owner(sentence) if sentence else self._models.generator.generate(request, chunks)
+                async for delta in deltas:
                     n_tokens += delta.n_tokens
                     if delta.voids:
                         text, first_at_s = "", 0.0

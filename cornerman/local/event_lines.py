@@ -96,6 +96,8 @@ class EventLines:
         }
         if event.frame_pts_s:
             line |= {"oldest_pts_s": round(event.frame_pts_s[0], 3), "frames": len(event.frame_pts_s)}
+        if event.said_by != "model":
+            line["said_by"] = event.said_by
         if event.cost:
             line["cost"] = round(event.cost, 6)
         if event.tokens_guessed:
@@ -125,6 +127,7 @@ def feedback_line(feedback: Feedback) -> Line:
         "ttft_ms": feedback.ttft_ms,
         "latency_ms": feedback.latency_ms,
         "picture_age_s": round(feedback.picture_age_s, 3),
+        **({"said_by": feedback.said_by} if feedback.said_by != "model" else {}),
     }
 
 

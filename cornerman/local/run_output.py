@@ -39,12 +39,14 @@ class RunOutput:
         as_json: results as JSON objects on stdout, one a line; everything else on stderr.
         many: text lines name their source. May be changed.
         progress: show a bar for each source if the output is a terminal.
+        counts (attribute): each repetition is a line. May be changed.
         printed_last: stdout is written to only after the bar has gone, so that it may be a terminal, too.
     """
 
     def __init__(self, *, as_json: bool, many: bool = False, progress: bool = True, printed_last: bool = False) -> None:
         self.as_json = as_json
         self.many = many
+        self.counts = False
         self._out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else WIDTH)
         self._err = Console(stderr=True, soft_wrap=True, highlight=False)
         # Lines would tear a bar that another console draws. JSON bypasses the console, so the bar goes to stderr.
@@ -94,8 +96,14 @@ class RunOutput:
             text = Text.assemble((f"{clock(line['pts_s'])}  ", "cyan"), (source, "blue"))
             text.append(f"{line['action']:<9} ", STYLES.get(line["action"], ""))
             text.append(" ".join(clean_text(line["text"]).split()))
+            if line.get("said_by") == "owner":
+                text.append("  (your words)", "dim")
             total_ms = line["latency_ms"].get("total")
             return text.append(f"  ({total_ms / 1000:.1f} s)" if total_ms else "", "dim")
+        if kind == "decision" and self.counts and line.get("about", {}).get("ended"):
+            seen = line["about"]
+            counted = f"{seen['repetitions']:>3}  {seen['exercise'].replace('_', ' ')}"
+            return Text.assemble((f"{clock(line['pts_s'])}  ", "cyan"), (source, "blue"), _safe(counted))
         if kind == "declined":
             return Text.assemble(("declined  ", STYLES["next"]), (source, "blue"), _safe(line["message"]))
         if kind == "error":

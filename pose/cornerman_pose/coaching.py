@@ -67,10 +67,22 @@ class CoachingCall:
 
 
 def coach_chunk(
-    watched: Watched, pts_s: float, notes: CoachingNotes, repeat_window_s: float
+    watched: Watched,
+    pts_s: float,
+    notes: CoachingNotes,
+    repeat_window_s: float,
+    parts: frozenset[str] = frozenset(),
 ) -> tuple[CoachingCall, CoachingNotes]:
-    """The call for a chunk at media time `pts_s`, and the notes after it."""
-    blind = is_blind(watched.view, watched.exercise)
+    """The call for a chunk at media time `pts_s`, and the notes after it.
+
+    Args:
+        watched: what the chunk shows.
+        pts_s: its media time.
+        notes: after the chunk before.
+        repeat_window_s: the same mistake is not named twice within it.
+        parts: of the body that must be seen; empty = those that the mistakes of the exercise are judged by.
+    """
+    blind = is_blind(watched.view, watched.exercise, parts)
     notes = _looked(watched, blind, pts_s, notes)
     if watched.exercise != notes.exercise:
         notes = replace(notes, exercise=watched.exercise, streak=0, mistakes="")
@@ -112,11 +124,11 @@ def after_words(call: CoachingCall, pts_s: float, notes: CoachingNotes) -> Coach
     return replace(notes, streak=0)
 
 
-def is_blind(view: View, exercise: str) -> bool:
+def is_blind(view: View, exercise: str, parts: frozenset[str] = frozenset()) -> bool:
     """Whether form cannot be judged: no person, too dark, too far, or parts missing that the exercise needs."""
     if view.sight in ("no_person", "several") or view.too_dark or view.too_far:
         return True
-    return bool(needed_parts(exercise) & set(view.missing))
+    return bool((parts or needed_parts(exercise)) & set(view.missing))
 
 
 @cache

@@ -17,7 +17,10 @@ from cornerman_pose.landmarks import LANDMARKS, Floats, Person
 from cornerman_pose.nets import LANDMARK_SIDE, LandmarkNet
 from cornerman_pose.warp import Pixels, Roi, crop
 
-_KERNEL: Final = 7
+_REACH: Final = 3
+_WINDOW: Final = np.arange(-_REACH, _REACH + 1)
+"""Cells of a heat map, from a landmark's, that refine its place."""
+
 _MIN_PEAK: Final = 0.5
 """A heat map whose largest value is lower says nothing about its landmark."""
 
@@ -61,19 +64,15 @@ def refined(points: NDArray[np.float64], heat: Floats) -> NDArray[np.float64]:
     """
     side = heat.shape[0]
     pixel = LANDMARK_SIDE / side
-    cells = np.trunc(points / pixel).astype(np.int64)
-    reach = _KERNEL // 2
-    moved = points.copy()
-    for number, (column, row) in enumerate(cells):
-        if not (0 <= column < side and 0 <= row < side):
-            continue
-        top, left = max(0, row - reach), max(0, column - reach)
-        mass = sigmoid(heat[top : row + reach + 1, left : column + reach + 1, number]).astype(np.float64)
-        if mass.max() < _MIN_PEAK:
-            continue
-        rows, columns = np.arange(mass.shape[0]) + top, np.arange(mass.shape[1]) + left
-        moved[number] = (mass.sum(0) @ columns * pixel / mass.sum(), mass.sum(1) @ rows * pixel / mass.sum())
-    return moved
+    columns, rows = (np.trunc(points / pixel).astype(np.int64)[:, axis, None] + _WINDOW for axis in (0, 1))  # [N, K]
+    column_in, row_in = (columns >= 0) & (columns < side), (rows >= 0) & (rows < side)
+    at = (np.clip(rows, 0, side - 1)[:, :, None], np.clip(columns, 0, side - 1)[:, None, :])
+    mass = sigmoid(heat[(*at, np.arange(len(points))[:, None, None])]).astype(np.float64)  # [N, K, K]
+    mass *= row_in[:, :, None] & column_in[:, None, :]
+    clear = (mass.max(axis=(1, 2), initial=0.0) >= _MIN_PEAK) & row_in[:, _REACH] & column_in[:, _REACH]
+    total = np.where(clear, mass.sum(axis=(1, 2)), 1.0)
+    middle = [(mass.sum(1) * columns).sum(1) * pixel / total, (mass.sum(2) * rows).sum(1) * pixel / total]
+    return np.where(clear[:, None], np.stack(middle, axis=1), points)
 
 
 def turned(world: Floats, angle: float) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cornerman_pose.landmarks import SeenChunk
+from cornerman_pose.memory import LastUsed
 from cornerman_pose.warp import Pixels
 
 _SMALL: Final = 72
@@ -51,12 +53,13 @@ class PictureStats:
         return cls(light, person_light, camera)
 
 
-def picture_stats(frames: Pixels, seen: SeenChunk) -> PictureStats:
+def picture_stats(frames: Pixels, seen: SeenChunk, moves: LastUsed[float] | None = None) -> PictureStats:
     """Numbers of a chunk's frames.
 
     Args:
         frames: [T, H, W, 3] RGB.
         seen: the people in them; they are left out where the camera's motion is measured.
+        moves: remembers how far pairs of frames moved: half of the pairs are those of the chunk before.
     """
     step = max(1, round(min(frames.shape[1:3]) / _SMALL))
     grey = _blocks(frames, step)  # [T, h, w]
@@ -66,10 +69,19 @@ def picture_stats(frames: Pixels, seen: SeenChunk) -> PictureStats:
     speeds = []
     for before in range(0, len(grey) - 1, 2):
         away_s = seen.frame_pts_s[before + 1] - seen.frame_pts_s[before]
-        moved = shift(grey[before], grey[before + 1], ~(people[before] | people[before + 1]))
+        moved = _moved(grey[before : before + 2], ~(people[before] | people[before + 1]), moves)
         if away_s > 0:
             speeds.append(moved / min(grey.shape[1:]) / away_s)
     return PictureStats(light, person_light, float(np.median(speeds)) if speeds else 0.0)
+
+
+def _moved(pair: NDArray[np.float32], background: NDArray[np.bool_], moves: LastUsed[float] | None) -> float:
+    """`shift` of two pictures [2, h, w], remembered by all that it depends on."""
+    before, after = pair
+    if moves is None:
+        return shift(before, after, background)
+    key = pair.shape, hashlib.blake2b(pair.tobytes() + background.tobytes(), digest_size=16).digest()
+    return moves.get(key, lambda: shift(before, after, background))
 
 
 def shift(before: NDArray[np.float32], after: NDArray[np.float32], background: NDArray[np.bool_]) -> float:

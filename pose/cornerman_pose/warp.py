@@ -15,6 +15,8 @@ _ONE: Final = 1 << _BITS  # the four weights of a pixel then sum to 256, and a s
 _FINE_BITS: Final = 12
 _FINE: Final = 1 << _FINE_BITS
 _LOW: Final = np.uint32(0x00FF00FF)
+_BAND: Final = 32
+"""Rows that are cut at a time: arrays of a whole picture would be new pages from the system each time, and cold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,30 +69,44 @@ def crop(picture: Pixels, roi: Roi, size: int) -> Pixels:
     flat = words.reshape(-1, 4).view(np.uint32)[:, 0]
     scale, cos, sin = roi.side / size, np.cos(roi.angle), np.sin(roi.angle)
     steps = (np.arange(size) - (size - 1) / 2) * scale
-    x = _places(roi.x + 1 + cos * steps, -sin * steps, width)
-    y = _places(roi.y + 1 + sin * steps, cos * steps, height)
-    at = (y >> _BITS) * (width + 3) + (x >> _BITS)
+    x_column, x_row = _fine(roi.x + 1 + cos * steps), _fine(-sin * steps)
+    y_column, y_row = _fine(roi.y + 1 + sin * steps), _fine(cos * steps)
+    done = np.empty(size * size, np.uint32)
+    for begin in range(0, size, _BAND):
+        band = slice(begin, begin + _BAND)
+        x, y = _places(x_column, x_row[band], width), _places(y_column, y_row[band], height)
+        _mixed(flat, x, y, width + 3, done[begin * size : (begin + _BAND) * size])
+    return np.ascontiguousarray(done.view(np.uint8).reshape(size, size, 4)[..., :3])
+
+
+def _mixed(
+    flat: NDArray[np.uint32], x: NDArray[np.intp], y: NDArray[np.intp], stride: int, done: NDArray[np.uint32]
+) -> None:
+    """Writes the weighted mean of four neighbours at each place."""
+    at = (y >> _BITS) * stride + (x >> _BITS)
     across, down = (x & _ONE - 1).astype(np.uint32), (y & _ONE - 1).astype(np.uint32)
-    even = np.zeros(size * size, np.uint32)  # red and blue, 16 bits each
-    odd = np.zeros(size * size, np.uint32)  # green
+    even = np.zeros(len(at), np.uint32)  # red and blue, 16 bits each
+    odd = np.zeros(len(at), np.uint32)  # green
     corners = (
         (0, (_ONE - across) * (_ONE - down)),
         (1, across * (_ONE - down)),
-        (width + 3, (_ONE - across) * down),
-        (width + 4, across * down),
+        (stride, (_ONE - across) * down),
+        (stride + 1, across * down),
     )
     for offset, weight in corners:
         found = np.take(flat, at + offset, mode="clip")
         even += (found & _LOW) * weight
         odd += ((found >> 8) & _LOW) * weight
-    done = ((even >> 8) & _LOW) | (odd & ~_LOW)
-    return np.ascontiguousarray(done.view(np.uint8).reshape(size, size, 4)[..., :3])
+    np.bitwise_or((even >> 8) & _LOW, odd & ~_LOW, out=done)
 
 
-def _places(by_column: NDArray[np.float64], by_row: NDArray[np.float64], length: int) -> NDArray[np.int32]:
-    """Sums of a number a column and a number a row, in sixteenths of a pixel; those outside move into the frame."""
+def _fine(places: NDArray[np.float64]) -> NDArray[np.intp]:
+    """In parts of a pixel."""
     far = 2.0**29
-    columns = np.rint(np.clip(by_column * _FINE, -far, far)).astype(np.int32)
-    rows = np.rint(np.clip(by_row * _FINE, -far, far)).astype(np.int32)
+    return np.rint(np.clip(places * _FINE, -far, far)).astype(np.intp)
+
+
+def _places(columns: NDArray[np.intp], rows: NDArray[np.intp], length: int) -> NDArray[np.intp]:
+    """Sums of a number a column and a number a row, in sixteenths of a pixel; those outside move into the frame."""
     places = (columns[None, :] + rows[:, None] + _FINE // _ONE // 2) >> (_FINE_BITS - _BITS)
     return np.clip(places, 0, (length + 1) * _ONE, out=places).ravel()

@@ -19,6 +19,8 @@ from cornerman_pose.picture import PictureStats
 from cornerman_pose.repetitions import ChunkObservation, CountingSettings, RepetitionCounter, RepetitionSeen
 from cornerman_pose.sides import SidesState, steady_legs
 from cornerman_pose.subject import Subject, SubjectState, follow
+from cornerman_pose.taught.counter import TaughtCounter
+from cornerman_pose.taught.observing import observe_taught
 from cornerman_pose.temporal import TemporalNet
 from cornerman_pose.unlikeness import UnlikenessMeter
 from cornerman_pose.view import View, ViewState, judge
@@ -75,9 +77,17 @@ class PoseWatcher:
         net: the temporal half; shared between sources.
         meter: of unlikeness, not shared.
         settings: thresholds of the decisions.
+        taught: counts own exercises in place of the bundled ones; not shared.
     """
 
-    def __init__(self, net: TemporalNet, meter: UnlikenessMeter, settings: CountingSettings | None = None) -> None:
+    def __init__(
+        self,
+        net: TemporalNet,
+        meter: UnlikenessMeter,
+        settings: CountingSettings | None = None,
+        taught: TaughtCounter | None = None,
+    ) -> None:
+        self._taught = taught
         self._net, self._meter = net, meter
         self._grid, self._past = LandmarkGrid(), net.start()
         self._counter = RepetitionCounter(net.calibration, settings)
@@ -121,6 +131,7 @@ class PoseWatcher:
         rows = [row for _, row in self._recent]
         return {
             **counted,
+            **(self._taught.memory() if self._taught else {}),
             "unlikeness": self._meter.level,
             "recent_s": [pts_s for pts_s, _ in self._recent],
             "recent": np.array(rows, np.float16).reshape(len(rows), _ROW),
@@ -143,6 +154,8 @@ class PoseWatcher:
             self._recent.extend(zip(times, rows.astype(np.float64), strict=True))
         # After the frames, whose repetitions are counted already.
         self._counter.resume(memory)
+        if self._taught is not None:
+            self._taught.resume(memory)
         self._meter.level = float(str(memory["unlikeness"]))
         self._subject = {n: float(str(v)) for n, v in _below(_SUBJECT, memory).items()}
         self._view = {n: int(str(v)) for n, v in _below(_VIEW, memory).items()}
@@ -155,6 +168,9 @@ class PoseWatcher:
         if not len(times):
             return replace(self._last, repetitions=())
         self._meter.push(features)
+        if self._taught is not None:
+            self._last = observe_taught(self._taught, times, features)
+            return self._last
         reading = self._net.read(features, self._past)
         side, there = features[:, SIDE].astype(np.float64), features[:, -1] > 0
         self._shown = (tuple(times.tolist()), reading.shown)

@@ -47,6 +47,7 @@ FRAMES = BlobRef("{cm0}:blob:cam1:r1:7:frames", "|u1", (8, 224, 398, 3))
 CONTEXT = BlobRef("{cm0}:blob:cam1:r1:7:context", "<f2", (8, 144, 896))
 VIDEO = BlobRef("{cm0}:blob:cam1:r1:7:video", "<f2", (98, 896))
 GLANCE = bytes(range(12))
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 PROMPT = "Was fällt auf? 👀"
 
 ABOUT = MovementSeen(
@@ -57,12 +58,12 @@ ABOUT = MovementSeen(
 
 SAMPLES: dict[str, Any] = {
     "chunk": Chunk(
-        "cam1", "r1", 7, 0.875, PTS_S, 0.5, False, False, FRAMES, True, TIMES, 12, "stride", GLANCE
+        "cam1", "r1", 7, 0.875, PTS_S, 0.5, False, False, FRAMES, True, TIMES, 12, "stride", GLANCE, TRACE
     ),
     "features": Features(
         "cam1", "r1", 7, 0.875, 0.5, True, "ok", np.array([0.5, -1.0, 3.25], np.float32),
         CONTEXT, VIDEO, None, PTS_S, "tiny", TIMES, np.array([224.0, 398.0, 0.0, 120.0, 80.5, 0.25], np.float32),
-        12, "stride", GLANCE,
+        12, "stride", GLANCE, TRACE,
     ),
     "request": Request(
         "cam1:r1:7", "cam1", "r1", 7, "feedback", "correct", 0.875, PROMPT, "You are a coach.", "Good.",
@@ -70,17 +71,19 @@ SAMPLES: dict[str, Any] = {
             ChunkRef(6, 0.375, PTS_S, None, VIDEO, None, 999.75),
             ChunkRef(7, 0.875, PTS_S, CONTEXT, VIDEO, FRAMES, 1000.25),
         ),
-        Sampling(64, 0.5, 0.875, 1.25), "coach", 1005.0, True, TIMES, 0.75, "A mistake is seen.", ABOUT, 12,
+        Sampling(64, 0.5, 0.875, 1.25), "coach", 1005.0, True, TIMES, 0.75, "A mistake is seen.", ABOUT, 12, TRACE,
     ),
-    "question": Question("q-1", "cam1", PROMPT, 1000.25),
+    "question": Question("q-1", "cam1", PROMPT, 1000.25, TRACE),
     "decision": DecisionEvent(
-        "cam1", "r1", 7, 0.875, "correct", 0.75, "motion 0.8", "rules", 0.5, "ok", TIMES, ABOUT, 12, 3
+        "cam1", "r1", 7, 0.875, "correct", 0.75, "motion 0.8", "rules", 0.5, "ok", TIMES, ABOUT, 12, 3, TRACE
     ),
-    "start": StartEvent("cam1", "r1", "cam1:r1:7", 1, "feedback", "correct", 0.875, PROMPT, "tiny", TIMES, 0.75, 12),
+    "start": StartEvent(
+        "cam1", "r1", "cam1:r1:7", 1, "feedback", "correct", 0.875, PROMPT, "tiny", TIMES, 0.75, 12, TRACE
+    ),
     "delta": DeltaEvent("cam1", "r1", "cam1:r1:7", 1, "Bend ", TIMES, 12),
     "end": EndEvent(
         "cam1", "r1", "cam1:r1:7", 1, "feedback", "correct", "done", 0.875, PROMPT, "Bend your knees.", False, "",
-        "tiny", 1250, 5, 250.5, TIMES, 0.75, 12, 0.0125, True, 16.0, PTS_S, 30.5,
+        "tiny", 1250, 5, 250.5, TIMES, 0.75, 12, 0.0125, True, 16.0, PTS_S, 30.5, TRACE,
     ),
     "error": ErrorEvent("cam1", "r1", "generator", "out of memory", 1001.5, "cam1:r1:7", 12),
     "state": StateEvent("cam1", "r1", "playing", "30 FPS", 1000.0, 12),

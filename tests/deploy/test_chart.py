@@ -127,6 +127,17 @@ def test_gpu_values_reach_the_pods() -> None:
     assert {"name": "CORNERMAN_ENCODER__DEVICE", "value": "cuda"} in gpu["containers"][0]["env"]
 
 
+def test_traces_reach_the_collector() -> None:
+    objects = render(CHART / "examples" / "gpu.yaml")
+    wanted = {"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://otel-collector.monitoring.svc:4318"}
+    for role in ROLES:
+        variables = pods(objects)[f"cornerman-{role}"]["containers"][0]["env"]
+        assert wanted in variables and {"name": "OTEL_TRACES_SAMPLER_ARG", "value": "0.05"} in variables
+    (closed,) = (each["spec"] for each in objects if each["metadata"]["name"] == "cornerman-closed")
+    assert {"ports": [{"port": 4318, "protocol": "TCP"}]} in closed["egress"]
+    assert "OTEL_" not in yaml.safe_dump_all(render(CHART / "examples" / "plain.yaml"))
+
+
 def test_servers_are_bounded_and_closed() -> None:
     servers = pods(render(CHART / "examples" / "plain.yaml"))
     for name, kept, policy in (("valkey", "yes", "noeviction"), ("valkey-blobs", "no", "volatile-ttl")):

@@ -6,19 +6,22 @@ import json
 import re
 import subprocess
 import sys
-import threading
 import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 
-from cornerman_shared.process.metrics import DECLARED, PREFIX, Metrics
+from cornerman_capture.core import DropReason
+from cornerman_shared.bus.messages import EndStatus
+from cornerman_shared.bus.streams import GROUP_DECIDER, GROUP_ENCODER, GROUP_GENERATOR
+from cornerman_shared.process.metrics import DECLARED, OWNERS, PREFIX, Metrics
 from tests.deploy.tools import CHART, ROOT, prometheus_tool
+from tests.local_http import served
 
 ALERTS = CHART / "files" / "alerts.yaml"
 DASHBOARD = CHART / "files" / "dashboard.json"
@@ -48,6 +51,37 @@ def test_alerts_use_declared_metrics() -> None:
 def test_every_alert_has_a_runbook_section() -> None:
     runbook = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
     assert re.findall(r"^## (\w+)", runbook, re.MULTILINE) == [rule["alert"] for rule in RULES]
+
+
+def test_every_metric_is_moved_by_code() -> None:
+    """Each by the services that expose it; a metric that nothing moves would show a flat line."""
+    moved: dict[str, set[str]] = {}
+    for folder in ("shared/cornerman_shared", "services"):
+        for file in (ROOT / folder).rglob("*.py"):
+            role = file.parent.name.removeprefix("cornerman_")
+            for name in re.findall(r"metrics\.(\w+)", file.read_text(encoding="utf-8")):
+                moved.setdefault(name, set()).add(role)
+    assert {name for name in DECLARED if not moved.get(name)} - {"stage_seconds"} == set()
+    assert moved["observe_stage"] == set(OWNERS["stage_seconds"])
+
+
+def test_matched_labels_exist() -> None:
+    """A label value that no service writes would make an expression silent for good."""
+    values = {
+        "group": {GROUP_ENCODER, GROUP_DECIDER, GROUP_GENERATOR},
+        "outcome": {"published", "committed", "buried", "lost", "released", "trimmed", *get_args(DropReason)},
+        "status": set(get_args(EndStatus)),
+    }
+    for expression in [*expressions(), *(rule["expr"] for rule in RULES)]:
+        for label, value in re.findall(r'(\w+)!?="([\w]+)"', expression):
+            assert value in values[label], expression
+
+
+def test_runbook_tells_every_reason_of_a_drop() -> None:
+    section = (
+        (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8").split("## CornermanDropsChunks")[1].split("## ")[0]
+    )
+    assert re.findall(r"`(\w+)` =", section) == list(get_args(DropReason))
 
 
 def test_alerts_pass_promtool() -> None:
@@ -95,11 +129,8 @@ def scraped() -> Iterator[int]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server.server_address[1]
-    server.shutdown()
-    server.server_close()
+    with served(Handler) as url:
+        yield int(url.rpartition(":")[2])
 
 
 @pytest.fixture

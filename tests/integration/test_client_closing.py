@@ -113,7 +113,7 @@ async def test_workers_that_go_on_leave_nothing_open(bus: Bus, opened: Connectio
 
 
 async def test_connection_replaced_while_closing_is_kept(client: Redis) -> None:
-    """redis-py forgot the new one when the old one was closed at last: nobody could close it."""
+    """redis-py forgot the new one when the old one was closed at last: so it stayed open."""
     await client.set("k", 1)
     node = await _node(client)
     connection = await node.connection_pool.get_connection()

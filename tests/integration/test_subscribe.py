@@ -7,9 +7,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from cornerman.commands.watch import _watch
+from cornerman.local.run_output import RunOutput
+from cornerman_shared.aio import cancel_all
 from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.messages import DeltaEvent, Event, Times
+from cornerman_shared.bus.messages import DeltaEvent, ErrorEvent, Event, Times
+from cornerman_shared.bus.registry import add_source
 from cornerman_shared.bus.streams import FIELD, shard_of
+from cornerman_shared.settings.source import SourceSpec
 from cornerman_shared.settings.tree import Settings
 from tests.conftest import Server, fast_settings
 from tests.integration.waiting import until, until_reading
@@ -145,3 +150,57 @@ async def test_missing_stream_is_awaited(server: Server, tmp_path: object, since
         await until_reading(bus)
         await bus.emit(delta("new", 1))
         assert [text for _, _, text in await waiting] == ["1"]
+
+
+async def trim(bus: Bus, *, to: int) -> None:
+    """Drops all but the newest entries, as many more events would."""
+    await bus.redis.xtrim(bus.keys("cam").feedback("cam"), maxlen=to, approximate=False)
+
+
+@pytest.mark.parametrize(("since", "kept", "told"), [(2, 3, 0), (2, 1, 1), ("0", 1, 0)])
+async def test_resuming_behind_trimmed_events_is_told(bus: Bus, since: int | str, kept: int, told: int) -> None:
+    ids = [await bus.emit(delta("cam", n)) for n in range(5)]
+    await trim(bus, to=kept)
+    since_id = ids[since] if isinstance(since, int) else since
+    gaps: list[str] = []
+    found = await collect(bus.subscribe("cam", since=since_id, gap=gaps.append), min(kept, 2))
+    assert gaps == [since_id] * told
+    assert found[-1][2] == "4"
+
+
+async def test_slow_reader_is_told_of_a_gap(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cornerman_shared.bus.subscribe.SLOW_S", 0.0)
+    gaps: list[str] = []
+    events = bus.subscribe("cam", since="0", gap=gaps.append)
+    first = await bus.emit(delta("cam", 0))
+    await collect_one(events)
+    for n in range(1, 5):
+        await bus.emit(delta("cam", n))
+    await trim(bus, to=1)
+    assert await collect_one(events) == "4"
+    assert gaps == [first]
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+async def test_watch_tells_of_a_gap(bus: Bus, capsys: pytest.CaptureFixture[str], as_json: bool) -> None:
+    await add_source(bus, SourceSpec(source_id="cam", url="test://"))
+    ids = [await bus.emit(ErrorEvent("cam", "r1", "capture", str(n), 1.0)) for n in range(5)]
+    await trim(bus, to=1)
+    lines: list[str] = []
+    watching = asyncio.create_task(_watch(bus.settings, "cam", ids[0], RunOutput(as_json=as_json, progress=False)))
+
+    async def shown() -> bool:
+        captured = capsys.readouterr()
+        lines.append(captured.out + captured.err)
+        return "capture  4" in "".join(lines) or '"message": "4"' in "".join(lines)
+
+    await until(shown)
+    await cancel_all(watching)
+    assert "words may be missing here" in "".join(lines)
+    assert (f'{{"type": "lagged", "count": null, "after": "{ids[0]}"}}' in "".join(lines)) is as_json
+
+
+async def collect_one(events: AsyncIterator[tuple[str, Event]]) -> str:
+    event = (await asyncio.wait_for(anext(events), 60))[1]
+    assert isinstance(event, DeltaEvent)
+    return event.text

@@ -5,10 +5,9 @@ from __future__ import annotations
 import abc
 import contextlib
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler
 from pathlib import Path
 
 import av
@@ -24,6 +23,7 @@ from cornerman_media.jpeg import JpegEncoder
 from cornerman_shared.clock import SystemClock
 from cornerman_shared.settings.tree import CaptureSettings
 from tests.integration.waiting import PATIENCE_S
+from tests.local_http import served
 
 PATIENT = CaptureSettings(follow_links=True, open_timeout_s=30.0, stall_s=30.0, backoff_max_s=0.5, shorter_side=32)
 HASTY = PATIENT.model_copy(update={"open_timeout_s": 1.0, "stall_s": 0.5})
@@ -33,19 +33,12 @@ JPEG = JpegEncoder(320, 80).jpeg(av.VideoFrame.from_ndarray(np.full((48, 64, 3),
 @contextlib.contextmanager
 def serving(handler: Callable[..., BaseHTTPRequestHandler], tls: Path | None = None) -> Iterator[str]:
     """A web server; https if the folder `tls` holds a certificate."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    context = None
     if tls is not None:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(*self_signed(tls, ["127.0.0.1"]))
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with served(handler, context) as url:
+        yield url
 
 
 class Files(SimpleHTTPRequestHandler):

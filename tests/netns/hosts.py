@@ -56,6 +56,9 @@ class Network:
             raise NotPermittedError(
                 f"network namespaces cannot be used here ({error}); run this as root, with iproute2 and iptables"
             ) from error
+        except BaseException:  # Ctrl-C: who made it has nothing to close yet
+            self.close()
+            raise
 
     def _add(self, host: str) -> None:
         run("ip", "netns", "add", self.name(host))

@@ -6,10 +6,12 @@ The towers are frozen. `MobileVideoGPT.from_pretrained(lora=...)` loads the adap
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, get_args
 
 import numpy as np
 import torch
@@ -17,8 +19,11 @@ import torch.nn.functional as F
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor
 
+from cornerman_pose.errors import PoseError
+from cornerman_pose.framing import FRAMING_FILE, Framer, Framing
 from cornerman_training.checkpoints import TrainingState, load_state, save_state
 from cornerman_training.dialogues import Sample, read_samples, sample_frames, split_chunks
+from cornerman_training.sampling import CHUNK, SAMPLE_FPS
 from cornerman_training.stages.loop import rate_at
 from cornerman_training.train_log import TrainLog
 from mobile_videogpt.context import visual_block
@@ -30,6 +35,7 @@ from mobile_videogpt.transformers_api import adapters_created
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 _CACHE_BYTES = 1 << 30
+_PTS_S: Final = tuple(number / SAMPLE_FPS for number in range(CHUNK))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,7 @@ class FinetuneSettings:
         accumulate: samples a step; their gradients are averaged.
         patience: evaluations without a better validation loss before it stops; 0 never stops early.
         bf16: weights and activations of the base in bfloat16; the adapter stays float32.
+        framing: part of the frames that the model sees, as `encoder.framing` in service.
     """
 
     rank: int = 16
@@ -55,6 +62,7 @@ class FinetuneSettings:
     patience: int = 4
     seed: int = 1
     bf16: bool = False
+    framing: Framing = "middle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,7 @@ class Finetuner:
 
     Raises:
         ValueError: if the model has no tokenizer.
+        PoseError: the framing needs weights that are missing.
     """
 
     def __init__(self, model: MobileVideoGPT, settings: FinetuneSettings, folder: Path) -> None:
@@ -80,6 +89,7 @@ class Finetuner:
             raise ValueError("the base model has no tokenizer; give a checkpoint with tokenizer files")
         self._model, self._tokenizer = model, model.tokenizer
         self._settings, self._folder = settings, folder
+        self._framer = Framer.load(settings.framing)
         torch.manual_seed(settings.seed)
         model.requires_grad_(False)
         config = LoraConfig(
@@ -121,8 +131,16 @@ class Finetuner:
         if cached is not None:
             return cached
         frames = sample_frames(sample.video, sample.time_s, self._settings.frames)
-        tokens = self._model.encode_chunk(torch.from_numpy(split_chunks(frames)))
-        chunks = [_Chunk(c, v) for c, v in zip(tokens.context.clone(), tokens.video.clone(), strict=True)]
+        # As in service, each chunk is framed by itself.
+        framed = [self._framer.framed(chunk, _PTS_S) for chunk in split_chunks(frames)]
+        alike = len({chunk.shape for chunk in framed}) == 1
+        batches = [np.stack(framed)] if alike else [chunk[None] for chunk in framed]
+        encoded = [self._model.encode_chunk(torch.from_numpy(batch)) for batch in batches]
+        chunks = [
+            _Chunk(c, v)
+            for tokens in encoded
+            for c, v in zip(tokens.context.clone(), tokens.video.clone(), strict=True)
+        ]
         visual = visual_block(chunks)
         if (len(self._cache) + 1) * visual.nbytes <= _CACHE_BYTES:
             self._cache[sample] = visual
@@ -172,6 +190,7 @@ class Finetuner:
             if report["validation_loss"] < best:
                 best, waited = report["validation_loss"], 0
                 self.peft.save_pretrained(str(self._folder / "adapter"), save_embedding_layers=False)
+                (self._folder / "adapter" / FRAMING_FILE).write_text(json.dumps({"framing": s.framing}))
             else:
                 waited += 1
             self._save(step, optimizer, best, waited)
@@ -243,6 +262,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, default=_DEFAULT.seed)
     parser.add_argument("--bf16", action="store_true")
+    parser.add_argument(
+        "--framing",
+        choices=get_args(Framing),
+        default=_DEFAULT.framing,
+        help="part of the frames that the model sees; encoder.framing must be the same in service",
+    )
     args = parser.parse_args(argv)
     settings = FinetuneSettings(
         rank=args.rank,
@@ -255,6 +280,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         patience=args.patience,
         seed=args.seed,
         bf16=args.bf16,
+        framing=args.framing,
     )
     try:
         train = read_samples(args.data, args.videos)
@@ -262,7 +288,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         dtype = torch.bfloat16 if args.bf16 else torch.float32
         model = MobileVideoGPT.from_pretrained(args.base, "all", dtype=dtype)
         best = Finetuner(model, settings, args.out).run(train, validation)
-    except (ValueError, ModelError) as error:
+    except (ValueError, ModelError, PoseError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(f"adapter: {args.out / 'adapter'} (best loss {best:.4f})")

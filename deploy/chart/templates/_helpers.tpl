@@ -46,3 +46,9 @@ capabilities: {drop: [ALL]}
 {{- $role := index .root.Values .role -}}
 {{- if and (ne .root.Values.autoscaling.by "none") $role.autoscaling $role.autoscaling.enabled }}yes{{ end -}}
 {{- end }}
+
+{{/* The port of an http or https address. */}}
+{{- define "cornerman.portOf" -}}
+{{- $url := urlParse . -}}
+{{ regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) | default (ternary "443" "80" (eq $url.scheme "https")) }}
+{{- end }}

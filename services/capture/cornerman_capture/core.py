@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ T = TypeVar("T")
 
 DROPPED = "dropped:"
 """Prefix of the counters of dropped chunks; the reason follows."""
+
+DropReason = Literal["no_credit", "server_full", "behind", "failover", "stopped"]
+"""Why a chunk is not published; the runbook says what each one tells an operator."""
 
 Pixels = NDArray[np.uint8]
 """[H, W, 3] RGB."""
@@ -241,12 +244,12 @@ class ChunkCounts:
         counts = {**earlier, "due": due, stopped: earlier.get(stopped, 0) + due - settled}
         return cls(published, earlier={name: count for name, count in counts.items() if count})
 
-    def drop(self, reason: str, count: int = 1) -> None:
+    def drop(self, reason: DropReason, count: int = 1) -> None:
         """Counts dropped chunks."""
         if count > 0:
             self.dropped[reason] = self.dropped.get(reason, 0) + count
 
-    def set_dropped(self, reason: str, count: int) -> None:
+    def set_dropped(self, reason: DropReason, count: int) -> None:
         """Sets the total of a reason that is counted elsewhere."""
         if count > 0:
             self.dropped[reason] = count

@@ -177,7 +177,9 @@ class Publisher:
                 wait_s = CREDIT_POLL_S
             except RetryableError as error:
                 if not warned:
-                    log.warning("publishing_interrupted", source_id=self._source_id, seq=seq, error=str(error))
+                    log.warning(
+                        "publishing_interrupted", source_id=self._source_id, run=self._run, seq=seq, error=str(error)
+                    )
                 warned, wait_s = True, backoff.next_s()
                 self._memory.refused()
             if self._stopping():

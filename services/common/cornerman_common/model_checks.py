@@ -215,9 +215,17 @@ def _check_adapter(adapter: str, settings: Settings) -> None:
     generator = settings.generator
     if generator.backend == "vlm":
         raise ConfigError(f"say.adapter = {adapter!r}: generator.backend vlm takes none; merge it into the model first")
-    if generator.backend != "mobile_videogpt" or generator.model:
+    if generator.backend != "mobile_videogpt":
         return
     folder = Path(generator.adapters.get(adapter, adapter)).expanduser()
+    framing = _framing_of(folder)
+    if framing and framing != settings.encoder.framing:
+        raise ConfigError(
+            f"say.adapter = {adapter!r} was trained on frames with encoder.framing={framing}, and it is "
+            f"{settings.encoder.framing}; give encoder.framing={framing}"
+        )
+    if generator.model:
+        return
     base = _base_of(folder)
     # An adapter of the bundled coach itself names the coach's folder.
     if folder.is_dir() and (not base or Path(base).name == "coach"):
@@ -230,8 +238,20 @@ def _check_adapter(adapter: str, settings: Settings) -> None:
 
 def _base_of(folder: Path) -> str:
     """The base model that an adapter's folder names; empty if it names none."""
+    return _stored(folder / ADAPTER_FILE, "base_model_name_or_path")
+
+
+def _framing_of(folder: Path) -> str:
+    """The framing that an adapter was trained with; empty if its folder does not say."""
+    # Imported here: few settings name an adapter.
+    from cornerman_pose.framing import FRAMING_FILE
+
+    return _stored(folder / FRAMING_FILE, "framing")
+
+
+def _stored(file: Path, name: str) -> str:
     try:
-        stored = json.loads((folder / ADAPTER_FILE).read_text(encoding="utf-8"))
+        stored = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return ""
-    return str(stored.get("base_model_name_or_path") or "") if isinstance(stored, dict) else ""
+    return str(stored.get(name) or "") if isinstance(stored, dict) else ""

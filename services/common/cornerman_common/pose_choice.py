@@ -29,7 +29,7 @@ READS_TOKENS: Final = ("mobile_videogpt", "vllm")
 
 
 DECIDED_BY: Final = (
-    *("encoder.backend", "encoder.model", "generator.adapters"),
+    *("encoder.backend", "encoder.model", "encoder.framing", "generator.adapters"),
     *("speak.strategy", "speak.head", "say.adapter", "watch.look", "watch.frames"),
 )
 """Settings that choose another coach, a part of one, or looks that the coach on skeletons does not read."""

@@ -5,15 +5,13 @@ The folder holds `profiles/NAME.yaml` and `presets/NAME.yaml`. Sharing one is co
 
 from __future__ import annotations
 
-import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from cornerman_common.saved_folder import MAX_FILES, remove_saved, saved_names, user_folder, write_saved
 from cornerman_common.saved_settings import (
     MAX_BYTES,
-    NAME,
     RESERVED,
     SavedKind,
     SavedSettings,
@@ -22,9 +20,6 @@ from cornerman_common.saved_settings import (
 )
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.files import read_text
-
-MAX_FILES: Final = 100
-"""Files of one kind in the user's folder; further ones are not read."""
 
 _BUNDLED: Final = Path(__file__).with_name("saved")
 _ORDER: Final = ("coach", "default", "sports", "security", "nature", "descriptive", "sentry", "sniper", "owl", "beast")
@@ -69,7 +64,7 @@ class ProfileLibrary:
     @classmethod
     def of(cls, setting: str) -> ProfileLibrary:
         """The library for `gateway.profiles_dir`; empty = the user's configuration folder."""
-        return cls(Path(setting).expanduser() if setting else _user_folder())
+        return cls(user_folder(setting))
 
     def all(self, kind: SavedKind) -> list[SavedFile]:
         """Every one, the bundled ones first; those that cannot be used say why."""
@@ -119,24 +114,7 @@ class ProfileLibrary:
         self._refuse_bundled(kind, check_name(name))
         path = self._path(kind, name)
         settings = parse_saved(kind, text, path.name)
-        folder = path.parent
-        draft = folder / f".{name}.{secrets.token_hex(6)}.part"
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not path.exists() and len(_names(folder)) >= MAX_FILES:
-                raise ConfigError(f"{folder} holds {MAX_FILES} {kind}s already; remove one first")
-            try:
-                with draft.open("x", encoding="utf-8") as file:
-                    file.write(text if text.endswith("\n") else f"{text}\n")
-                    file.flush()
-                    os.fsync(file.fileno())
-                draft.replace(path)
-            finally:
-                draft.unlink(missing_ok=True)
-        except OSError as error:
-            raise ConfigError(
-                f"{path} cannot be written ({error.strerror}); let this user write there, or set gateway.profiles_dir"
-            ) from None
+        write_saved(path, text, kind)
         return SavedFile(kind, name, False, path, settings)
 
     def remove(self, kind: SavedKind, name: str) -> None:
@@ -147,10 +125,7 @@ class ProfileLibrary:
         """
         found = self._find(kind, name)
         self._refuse_bundled(kind, name)
-        try:
-            found.path.unlink(missing_ok=True)
-        except OSError as error:
-            raise ConfigError(f"{found.path} cannot be removed ({error.strerror}); remove it by hand") from None
+        remove_saved(found.path)
 
     def everything(self) -> list[SavedFile]:
         """Profiles and presets."""
@@ -183,7 +158,7 @@ class ProfileLibrary:
 
     def _files(self, kind: SavedKind, root: Path) -> list[SavedFile]:
         folder = root / f"{kind}s"
-        return [self._file(kind, folder / name, root == _BUNDLED) for name in _names(folder)[:MAX_FILES]]
+        return [self._file(kind, folder / name, root == _BUNDLED) for name in saved_names(folder)[:MAX_FILES]]
 
     def _file(self, kind: SavedKind, path: Path, bundled: bool) -> SavedFile:
         try:
@@ -224,22 +199,8 @@ def _load(kind: SavedKind, path: Path, bundled: bool) -> SavedFile:
     return SavedFile(kind, path.stem, bundled, path, settings)
 
 
-def _names(folder: Path) -> list[str]:
-    """Names of the files in a folder, sorted; none if it cannot be read."""
-    try:
-        entries = [entry.name for entry in folder.iterdir()]
-    except OSError:
-        return []
-    return sorted(name for name in entries if name.endswith(".yaml") and NAME.fullmatch(name[:-5]))
-
-
 def _has(settings: dict[str, Any], wanted: dict[str, Any]) -> bool:
     return all(
         _has(settings.get(name, {}), value) if isinstance(value, dict) else settings.get(name) == value
         for name, value in wanted.items()
     )
-
-
-def _user_folder() -> Path:
-    base = Path(os.environ.get("XDG_CONFIG_HOME", ""))
-    return (base if base.is_absolute() else Path.home() / ".config") / "cornerman"

@@ -85,7 +85,7 @@ def parse_saved(kind: SavedKind, text: str, where: str) -> SavedSettings:
         raise ConfigError(f"{where}: {size} bytes; a {kind} has at most {MAX_BYTES}")
     tree = parse_settings(text, where)
     lines = _Lines(text, where)
-    lines.refuse_aliases()
+    refuse_aliases(text, where)
     try:
         saved = SavedSettings.model_validate(tree)
     except ValidationError as error:
@@ -105,6 +105,18 @@ def parse_saved(kind: SavedKind, text: str, where: str) -> SavedSettings:
     saved = saved.model_copy(update=sections)
     _check_kind(kind, saved, lines)
     return saved
+
+
+def refuse_aliases(text: str, where: str) -> None:
+    """A few lines of aliases can stand for gigabytes.
+
+    Raises:
+        ConfigError: there is one; names its line.
+    """
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            line = f", line {event.start_mark.line + 1}" if event.start_mark else ""
+            raise ConfigError(f"{where}{line}: aliases (*) are not read here; write the value out")
 
 
 def _check_kind(kind: SavedKind, saved: SavedSettings, lines: _Lines) -> None:
@@ -130,13 +142,6 @@ class _Lines:
     def __init__(self, text: str, where: str) -> None:
         self._text = text
         self._where = where
-
-    def refuse_aliases(self) -> None:
-        """A few lines of aliases can stand for gigabytes."""
-        for event in yaml.parse(self._text, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent):
-                line = f", line {event.start_mark.line + 1}" if event.start_mark else ""
-                raise ConfigError(f"{self._where}{line}: aliases (*) are not read here; write the value out")
 
     def at(self, message: str) -> str:
         """The message with file and line in front; it begins with the dotted name of a field."""

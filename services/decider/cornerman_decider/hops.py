@@ -223,6 +223,7 @@ class DeciderHops:
         error = ErrorEvent(question.source_id, "", STAGE, cause, now_s, request_id)
         request = OpenRequest(request_id, "", 0, "question", "feedback", 0.0, question.text, 0.0, ())
         end = end_event(question.source_id, request, "failed", cause, 0, now_s)
+        end = replace(end, traceparent=question.traceparent)
         hop = self._first(question).event(self._keys, error, self._bus.feedback_maxlen)
         return hop.event(self._keys, end, self._bus.feedback_maxlen).expire(self._keys, question.source_id)
 

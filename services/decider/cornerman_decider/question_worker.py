@@ -11,6 +11,7 @@ from cornerman_decider.state import question_context
 from cornerman_shared.bus.commit import commit_with_retry, give_up, retry_forever
 from cornerman_shared.bus.hop import Hop, HopResult
 from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.process.logs import about
 
 if TYPE_CHECKING:
     from cornerman_decider.state import DeciderState
@@ -47,7 +48,8 @@ class QuestionWorker:
     async def take_first(self, state: DeciderState, spec: SourceSpec) -> DeciderState | None:
         """Takes the first question; returns the state after it, or None if only the server knows that."""
         question = self.waiting[0]
-        result, after = await self._take(question, state, spec)
+        with about(question.message):
+            result, after = await self._take(question, state, spec)
         if result is not HopResult.SUPERSEDED:  # else it is asked again, of the source that is there now
             self.waiting.popleft()
         # Otherwise an earlier try may have been written.
@@ -72,6 +74,7 @@ class QuestionWorker:
             reason = refusal(request, spec, state.ended, capture_state, detail)
             refused = ("failed", reason) if reason else None
         if refused:
+            question.note({"cornerman.status": refused[0]}, refused[1])
             await self._settle(question, self._hops.refused(question.message, request, refused, now_s))
             return HopResult.DONE, state
         await retry_forever(question.begin)

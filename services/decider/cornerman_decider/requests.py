@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from cornerman_common.gate import SLACK_S
@@ -72,7 +73,14 @@ def decision_event(
         times=features.times.reached("decided", decided_at_s),
         about=about,
         incarnation=features.incarnation,
+        traceparent=features.traceparent,
     )
+
+
+def span_attributes(decision: Decision, strategy: str) -> dict[str, str | float]:
+    """The decision as attributes of a trace."""
+    said = {"action": decision.action, "confidence": decision.confidence, "reason": decision.reason}
+    return {f"cornerman.{name}": value for name, value in (*said.items(), ("strategy", strategy))}
 
 
 def lost_event(features: Features, seq: int, strategy: str, decided_at_s: float, n_chunks: int = 1) -> DecisionEvent:
@@ -127,6 +135,7 @@ def request_for(
         known=known_of(decision, speak.strategy),
         about=decision.about,
         incarnation=features.incarnation,
+        traceparent=features.traceparent,
     )
 
 
@@ -160,6 +169,7 @@ def request_for_question(
         picture_age_s=picture_age_s(newest.captured_at_s if newest else 0.0, now_s),
         about=state.about,
         incarnation=state.incarnation,
+        traceparent=question.traceparent,
     )
 
 
@@ -194,7 +204,8 @@ def refusal(request: Request, spec: SourceSpec, ended: bool, state: str, detail:
 
 def refused_event(request: Request, cause: str, now_s: float, status: EndStatus = "failed") -> EndEvent:
     """The end of a question that is not handed to a generator."""
-    return end_event(request.source_id, open_request(request), status, cause, 0, now_s, request.incarnation)
+    end = end_event(request.source_id, open_request(request), status, cause, 0, now_s, request.incarnation)
+    return replace(end, traceparent=request.traceparent)
 
 
 def _shown_state(state: str, detail: str) -> str:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cornerman_decider.hops import STAGE, DeciderHops
 from cornerman_decider.instruction_worker import InstructionWorker
@@ -25,7 +25,7 @@ from cornerman_decider.strategy_runner import StrategyRunner
 from cornerman_decider.trouble import Trouble
 from cornerman_shared.aio import cancel_all, first_of, retry, wait_or_timeout
 from cornerman_shared.bus.commit import commit_with_retry, give_up, retry_forever
-from cornerman_shared.bus.consumer import Consumer
+from cornerman_shared.bus.consumer import Consumer, Tombstone
 from cornerman_shared.bus.hop import Hop, HopResult
 from cornerman_shared.bus.lease import Lease
 from cornerman_shared.bus.mending import mend_source
@@ -50,6 +50,8 @@ SPARE_SLOTS = 64  # beyond the chunks that may wait for an earlier one, so that 
 QUESTION_SLOTS = 16
 
 log = get_logger("decider")
+
+Work = TypeVar("Work", Features, Question)
 
 
 class _ShardEndedError(Exception):
@@ -104,35 +106,10 @@ class Shard:
 
     async def work(self) -> None:
         """Decides until the lease is lost or the process stops."""
-        bus, name, lease, count = self._bus, self._context.name, self._lease, self._context.count_entry
         slots = self._context.settings.decider.max_held + SPARE_SLOTS
-        # Parts: a source that waits for its reply must not fill the slots of the others.
-        features = Consumer(
-            bus,
-            [self._keys.features],
-            GROUP_DECIDER,
-            Features,
-            name,
-            slots=slots,
-            part_of=lambda message: message.source_id,
-            lease=lease,
-            count_begun=True,
-            tombstone=self._bury,
-            count=count,
-        )
-        questions = Consumer(
-            bus,
-            [self._keys.questions],
-            GROUP_DECIDER,
-            Question,
-            name,
-            slots=QUESTION_SLOTS,
-            part_of=lambda message: message.source_id,
-            lease=lease,
-            count_begun=True,
-            erase_buried=True,
-            tombstone=self._bury_question,
-            count=count,
+        features = self._consumer(self._keys.features, Features, slots, self._bury)
+        questions = self._consumer(
+            self._keys.questions, Question, QUESTION_SLOTS, self._bury_question, erase_buried=True
         )
         await retry_forever(self._registry.refresh)  # before any entry is read: its source must be known
         try:
@@ -147,6 +124,26 @@ class Shard:
             pass
         except* FencedError as error:
             log.warning("fenced", shard=self._keys.shard, error=str(error.exceptions[0]))
+
+    def _consumer(
+        self, stream: str, kind: type[Work], slots: int, tombstone: Tombstone[Work], *, erase_buried: bool = False
+    ) -> Consumer[Work]:
+        """The only consumer of one of the shard's streams, with so many slots for each source."""
+        return Consumer(
+            self._bus,
+            [stream],
+            GROUP_DECIDER,
+            kind,
+            self._context.name,
+            slots=slots,
+            # A source that waits for its reply must not fill the slots of the others.
+            part_of=lambda message: message.source_id,
+            lease=self._lease,
+            count_begun=True,
+            erase_buried=erase_buried,
+            tombstone=tombstone,
+            count=self._context.count_entry,
+        )
 
     async def _end(self) -> None:
         await first_of(self._lease.lost.wait(), self._context.stopping.wait())

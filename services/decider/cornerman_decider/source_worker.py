@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError
 
 from cornerman_decider.chunk_order import ChunkOrder
 from cornerman_decider.hops import STAGE, DeciderHops
-from cornerman_decider.requests import request_for
+from cornerman_decider.requests import request_for, span_attributes
 from cornerman_decider.state import (
     DeciderState,
     has_open_feedback,
@@ -29,7 +29,7 @@ from cornerman_shared.bus.hop import Hop, HopResult
 from cornerman_shared.bus.messages import ErrorEvent
 from cornerman_shared.bus.resequence import Gap
 from cornerman_shared.errors import FatalError, FencedError
-from cornerman_shared.process.logs import get_logger
+from cornerman_shared.process.logs import about, get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -328,7 +328,8 @@ class SourceWorker:
             if item[1] is None:
                 await self._skip_buried(item[0])
             else:
-                await self._decide(item[0], item[1])
+                with about(item[0]):
+                    await self._decide(item[0], item[1])
             self._in_work = None
 
     async def _skip_buried(self, features: Features) -> None:
@@ -355,6 +356,7 @@ class SourceWorker:
             self._hops.ended(hop, features, self._now_s())
         else:
             decision, error = await self._runner.decide(self.spec, features, state)
+            delivery.note(span_attributes(decision, self.spec.speak.strategy), error)
             if error:
                 self._hops.report_error(hop, features, error, self._now_s())
             state = await self._add_decision(features, decision, hop)

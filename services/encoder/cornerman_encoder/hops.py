@@ -50,6 +50,7 @@ def features_of(
         incarnation=chunk.incarnation,
         look=chunk.look,
         thumbnail=chunk.thumbnail,
+        traceparent=chunk.traceparent,
     )
 
 

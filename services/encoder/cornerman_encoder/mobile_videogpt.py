@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from cornerman_common.model_location import model_path, set_threads
 from cornerman_common.model_placement import load_failure, place_model
 from cornerman_encoder.core import EncoderOutput, compact, groups_of_equal_size
+from cornerman_pose.errors import PoseError
+from cornerman_pose.framing import Framer
 from cornerman_shared.chunk import CHUNK_FRAMES
-from cornerman_shared.errors import release_memory
+from cornerman_shared.errors import ConfigError, PoisonError, release_memory
 from mobile_videogpt import MobileVideoGPT, Tokens
 from mobile_videogpt.errors import ModelError
 from mobile_videogpt.names import half_of
@@ -38,10 +40,12 @@ class VisionEncoder:
     Args:
         model: with its vision half loaded.
         name: of the model in messages.
+        framer: cuts the part of the frames that the model sees; None = frames as they are.
     """
 
-    def __init__(self, model: MobileVideoGPT, name: str) -> None:
+    def __init__(self, model: MobileVideoGPT, name: str, framer: Framer | None = None) -> None:
         self._model = model
+        self._framer = framer or Framer()
         self.model = name
         self.placement = ""
         self._ran_out = False  # or the last batch failed in another way
@@ -51,8 +55,13 @@ class VisionEncoder:
         """Loads the vision half.
 
         Raises:
-            ConfigError: the checkpoint is missing or damaged, or the device is unavailable.
+            ConfigError: the checkpoint is missing or damaged, the device is unavailable, or `encoder.framing` needs
+                weights that are missing.
         """
+        try:
+            framer = Framer.load(settings.framing)
+        except PoseError as error:
+            raise ConfigError(f"encoder.framing = {settings.framing}: {error}") from error
         set_threads(settings.threads)
         path = model_path("encoder.model", settings.model)
         placed = place_model(
@@ -66,7 +75,7 @@ class VisionEncoder:
             model = MobileVideoGPT.from_pretrained(path, part="vision", dtype=placed.dtype, device=placed.device)
         except (ModelError, OSError, ValueError, RuntimeError) as error:
             raise load_failure("encoder", path, error) from error
-        encoder = cls(model, Path(path).name)
+        encoder = cls(model, Path(path).name, framer)
         encoder.placement = placed.words
         encoder.warm_up()
         return encoder
@@ -83,10 +92,17 @@ class VisionEncoder:
         """Runs one forward pass for each frame size of the batch."""
         if self._ran_out:  # by now the error that held the tensors is gone
             release_memory()
+        framed = [self._framed(chunk, pixels) for chunk, pixels in zip(chunks, frames, strict=True)]
         self._ran_out = True
-        outputs = self._encode(frames)
+        outputs = self._encode(framed)
         self._ran_out = False
         return outputs
+
+    def _framed(self, chunk: Chunk, pixels: Pixels) -> Pixels:
+        try:
+            return self._framer.framed(pixels, chunk.frame_pts_s)
+        except PoseError as error:
+            raise PoisonError(f"chunk {chunk.seq} of {chunk.source_id}: {error}") from error
 
     def _encode(self, frames: Sequence[Pixels]) -> list[EncoderOutput]:
         done: dict[int, EncoderOutput] = {}

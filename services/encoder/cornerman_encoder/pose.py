@@ -9,7 +9,8 @@ from cornerman_common.bundle import bundled
 from cornerman_common.pose_choice import FOLDER
 from cornerman_encoder.core import EncoderOutput, compact
 from cornerman_pose.errors import PoseError
-from cornerman_pose.estimator import PoseEstimator
+from cornerman_pose.estimator import KEPT, PoseEstimator
+from cornerman_pose.memory import LastUsed
 from cornerman_pose.picture import picture_stats
 from cornerman_pose.tokens import PoseProjector
 from cornerman_pose.wire import pack_chunk
@@ -36,6 +37,7 @@ class PoseEncoder:
 
     def __init__(self, estimator: PoseEstimator, projector: PoseProjector | None = None) -> None:
         self._estimator, self._projector = estimator, projector
+        self._moves: LastUsed[float] = LastUsed(KEPT)
         self.model = estimator.model
 
     @classmethod
@@ -71,7 +73,7 @@ class PoseEncoder:
             vector=None,
             context=compact(tokens.context) if tokens else None,
             video=compact(tokens.video) if tokens else None,
-            people=pack_chunk(seen, picture_stats(pixels, seen)),
+            people=pack_chunk(seen, picture_stats(pixels, seen, self._moves)),
             poses_computed=counts.landmarks - computed,
             poses_reused=counts.reused_landmarks - reused,
         )

@@ -28,7 +28,7 @@ from cornerman_shared.errors import (
     is_out_of_memory,
     release_memory,
 )
-from cornerman_shared.process.logs import get_logger
+from cornerman_shared.process.logs import about, get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -149,6 +149,10 @@ class EncoderWorker:
         return [item for item in found if item is not None]
 
     async def _pixels(self, delivery: Delivery[Chunk]) -> Item | None:
+        with about(delivery.message):
+            return await self._fetched_pixels(delivery)
+
+    async def _fetched_pixels(self, delivery: Delivery[Chunk]) -> Item | None:
         chunk, ref = delivery.message, delivery.message.frames
         try:
             if chunk.end:
@@ -191,7 +195,8 @@ class EncoderWorker:
             for delivery, _ in ours:
                 await retry_forever(delivery.begin)
             begun_at_s = self._bus.clock.now_s()
-            results = await self._within_limit(loop.run_in_executor(pool, self._encode, ours), len(ours))
+            with self._bus.trace_batch("encode", [delivery.message for delivery, _ in ours]):
+                results = await self._within_limit(loop.run_in_executor(pool, self._encode, ours), len(ours))
             metrics.encode_batch_chunks.observe(len(ours))
             self._context.health.progress()
             await self._computed.put(
@@ -266,6 +271,10 @@ class EncoderWorker:
                 )
 
     async def _write(self, delivery: Delivery[Chunk], result: Result, begun_at_s: float) -> None:
+        with about(delivery.message):
+            await self._write_result(delivery, result, begun_at_s)
+
+    async def _write_result(self, delivery: Delivery[Chunk], result: Result, begun_at_s: float) -> None:
         source_id = delivery.message.source_id
         if isinstance(result, Exception):
             if not isinstance(result, PoisonError):  # which says that the chunk is at fault

@@ -16,6 +16,7 @@ from cornerman_gateway.routes import (
     models,
     pages,
     people,
+    phone,
     profiles,
     questions,
     sessions,
@@ -27,7 +28,10 @@ from cornerman_gateway.routes import (
 from cornerman_gateway.security import Guard
 from cornerman_gateway.static_files import StaticFolder
 
-ROUTERS = (sources, profiles, events, video, people, whip, questions, models, sessions, uploads, auth, health, pages)
+ROUTERS = (
+    *(sources, profiles, events, video, people, phone, whip),
+    *(questions, models, sessions, uploads, auth, health, pages),
+)
 ABOUT = (
     "Sources, events, pictures and questions of Cornerman. Events stream from `/api/sources/{source_id}/events` as "
     "server-sent events; `Last-Event-ID` resumes. Errors are RFC 9457 problem details. "

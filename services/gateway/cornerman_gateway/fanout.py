@@ -52,11 +52,12 @@ class Item:
     name: str
     json: str
     frame: bytes  # the server-sent event, less its id
+    traceparent: str = ""
 
     @classmethod
     def of(cls, stream: int, event_id: str, event: Event) -> Item:
         name, json = named(event), event_json(event)
-        return cls(stream, event_id, name, json, sse(name, json))
+        return cls(stream, event_id, name, json, sse(name, json), getattr(event, "traceparent", ""))
 
     def sse(self, cursor: str) -> bytes:
         """As a server-sent event whose id is the client's cursor."""
@@ -91,6 +92,7 @@ class Client:
         self.cursor: list[str] = [item or FIRST_ID for item in cursor]
         self.skipped = 0
         self.skipped_total = 0
+        self.has_gap = False  # events before those in the queue were trimmed; how many is unknown
 
     def offer(self, item: Item) -> None:
         """Queues an event; with a full queue the oldest one is lost and counted."""
@@ -117,8 +119,10 @@ class Client:
             self._there.clear()
             if self._closed:
                 return
-            missed = Missed(self.skipped, format_cursor(self.cursor)) if self.skipped else None
-            self.skipped = 0
+            missed: Missed | None = None
+            if self.skipped or self.has_gap:
+                missed = Missed(None if self.has_gap else self.skipped, format_cursor(self.cursor))
+            self.skipped, self.has_gap = 0, False
             sent = self.see(self._queue)
             self._queue.clear()
             if sent or missed:
@@ -157,11 +161,16 @@ class EventFeed:
             self._at = await self.newest()
         self.following.set()
         block_ms = self.bus.settings.bus.block_ms
-        events = follow(self.bus, [self.key], since=self._at, block_ms=block_ms)
+        events = follow(self.bus, [self.key], since=self._at, block_ms=block_ms, gap=self._on_gap)
         async with contextlib.aclosing(events):  # type: ignore[type-var]
             async for event_id, event in events:
                 self._at = event_id
                 await self.deliver(event_id, event)
+
+    def _on_gap(self, event_id: str) -> None:
+        log.warning("feed_has_a_gap", stream=self.key, after=event_id)
+        for client in self.clients:
+            client.has_gap = True
 
     async def deliver(self, event_id: str, event: Event) -> None:
         """Offers one event to all clients and listeners."""
@@ -180,25 +189,6 @@ class EventFeed:
         """Id of the newest entry; `0-0` for an empty stream."""
         with patient_errors():
             return await self.bus.newest_id(self.key)
-
-    async def oldest(self) -> str | None:
-        """Id of the oldest entry that is still there."""
-        with patient_errors():
-            rows = await self.bus.redis.xrange(self.key, count=1)
-        return str(rows[0][0].decode()) if rows else None
-
-    async def trimmed_behind(self, event_id: str) -> bool:
-        """Was anything behind this id trimmed away already?"""
-        with patient_errors():
-            exists = await self.bus.redis.exists(self.key)
-            info = await self.bus.redis.xinfo_stream(self.key) if exists else {}
-        deleted = info.get("max-deleted-entry-id", b"0-0").decode()
-        oldest = await self.oldest() if exists else None
-        if oldest is None or entry_order(event_id) >= entry_order(oldest):
-            return False
-        # Approximate trimming does not always set max-deleted-entry-id; entries-added counts what ever was.
-        gone = int(info.get("entries-added", 0)) > int(info.get("length", 0))
-        return gone and (deleted == "0-0" or entry_order(deleted) > entry_order(event_id))
 
     async def page(self, after: str) -> tuple[list[tuple[str, Event]], str | None]:
         """Reads a page of events behind `after`; returns them and the start of the next page, None = last page."""
@@ -277,7 +267,7 @@ class Hub:
         for index, key in enumerate(self.keys_of(source_id)):
             feed = EventFeed(self._bus, key)
             after: str | None = client.cursor[index]
-            if after is not None and await feed.trimmed_behind(after):
+            if after is not None and await self._bus.trimmed_behind(key, after):
                 yield Missed(None, format_cursor(client.cursor)), []
             while after is not None:
                 async with self._readers:

@@ -21,15 +21,28 @@ from cornerman_shared.settings.source import (
 )
 from cornerman_shared.text import clean_text
 
-SourceId = Annotated[str, Field(pattern=f"^{SOURCE_ID.pattern}$", description="the source's name")]
-SavedName = Annotated[str, Field(max_length=40, description="of GET /api/profiles or /api/presets; other fields win")]
 URL_TEXT = "file, rtsp://, http(s)://, device:0, test:// or push://<source_id>"
+SourceId = Annotated[
+    str, Field(pattern=f"^{SOURCE_ID.pattern}$", description="the source's name", examples=["front-door"])
+]
+SavedName = Annotated[
+    str,
+    Field(max_length=40, description="of GET /api/profiles or /api/presets; other fields win", examples=["security"]),
+]
+Url = Annotated[
+    str, Field(min_length=1, max_length=4096, description=URL_TEXT, examples=["rtsp://camera.local:554/stream"])
+]
 
 
 class RequestModel(Section):
     """Base of request bodies: strict types, so a number is neither text nor a boolean."""
 
     model_config = ConfigDict(strict=True)
+
+
+def with_examples(*bodies: dict[str, Any]) -> ConfigDict:
+    """The configuration of a request body with examples for its documentation."""
+    return ConfigDict(json_schema_extra={"examples": [*bodies]})
 
 
 def as_sent(most: int) -> BeforeValidator:
@@ -50,7 +63,8 @@ def _partial(section: type[Section], name: str) -> Any:
         inner: Any = info.annotation
         for rule in info.metadata:
             inner = Annotated[inner, rule]
-        fields[key] = (inner | None, Field(None, description=info.description))
+        examples = [info.default] if isinstance(info.default, int | float | str) and info.default != "" else None
+        fields[key] = (inner | None, Field(None, description=info.description, examples=examples))
     return create_model(name, __base__=RequestModel, __doc__=f"Changes to {section.__name__}.", **fields)
 
 
@@ -67,8 +81,13 @@ else:
 class SourceNew(RequestModel):
     """A source to watch. Missing fields take the server's settings."""
 
+    model_config = with_examples(
+        {"source_id": "front-door", "url": "rtsp://camera.local:554/stream", "profile": "security"},
+        {"source_id": "gym", "url": "device:0", "mode": "coach", "speak": {"min_interval_s": 3.0}},
+    )
+
     source_id: SourceId
-    url: Annotated[str, Field(min_length=1, max_length=4096, description=URL_TEXT)]
+    url: Url
     profile: SavedName | None = None
     preset: SavedName | None = None
     mode: Mode | None = None
@@ -81,7 +100,11 @@ class SourceNew(RequestModel):
 class SourceChange(RequestModel):
     """Changes to a running source. Missing fields keep their value."""
 
-    url: Annotated[str, Field(min_length=1, max_length=4096, description=URL_TEXT)] | None = None
+    model_config = with_examples(
+        {"say": {"prompt": "Say when somebody comes in, and what they carry."}}, {"watch": {"sample_fps": 8}}
+    )
+
+    url: Url | None = None
     profile: SavedName | None = None
     preset: SavedName | None = None
     mode: Mode | None = None
@@ -134,6 +157,8 @@ class Deltas(BaseModel):
 
 class QuestionNew(RequestModel):
     """A question about the current picture."""
+
+    model_config = with_examples({"text": "How many squats have I done?"})
 
     text: Annotated[Plain, Field(min_length=1, max_length=MAX_QUESTION, pattern=r"\S"), as_sent(MAX_QUESTION)]
 

@@ -86,12 +86,15 @@ def _general(name: str):  # type: ignore[no-untyped-def]
 
 def _own_names() -> set[str]:
     """Names and addresses that others on the network may use for this machine."""
-    names = {"localhost", "127.0.0.1", "::1", socket.gethostname()}
+    return {"localhost", "127.0.0.1", "::1", socket.gethostname(), lan_address()} - {""}
+
+
+def lan_address() -> str:
+    """This machine's address in its network; empty without one."""
     try:
         # No packet is sent: connecting a datagram socket only chooses the address we would send from.
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.connect(("192.0.2.1", 9))
-            names.add(probe.getsockname()[0])
+            return str(probe.getsockname()[0])
     except OSError:
-        pass
-    return names
+        return ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from cornerman_generator.core import times_of
 from cornerman_shared.bus.hop import Hop
@@ -46,6 +46,7 @@ class ReplyOutcome:
     last_token_at_s: float = 0.0
     tokens_per_s: float = 0.0  # as in `EndEvent`
     prepare_ms: float = 0.0  # as in `EndEvent`
+    said_by: Literal["model", "owner"] = "model"
 
 
 def end_hop(keys: Keys, bus: BusSettings, request: Request, outcome: ReplyOutcome, now_s: float) -> Hop:
@@ -111,7 +112,21 @@ def end_event(request: Request, outcome: ReplyOutcome, now_s: float) -> EndEvent
         tokens_per_s=outcome.tokens_per_s,
         frame_pts_s=frames_of(request),
         prepare_ms=outcome.prepare_ms,
+        said_by=outcome.said_by,
+        traceparent=request.traceparent,
     )
+
+
+def span_attributes(outcome: ReplyOutcome) -> dict[str, str | int | float]:
+    """The outcome as attributes of a trace; a model's by the conventions for generative AI."""
+    return {
+        "cornerman.status": outcome.status,
+        "cornerman.attempt": outcome.attempt,
+        "cornerman.ttft_ms": outcome.ttft_ms,
+        "gen_ai.request.model": outcome.model,
+        "gen_ai.usage.input_tokens": outcome.n_input_tokens,
+        "gen_ai.usage.output_tokens": outcome.n_output_tokens,
+    }
 
 
 def frames_of(request: Request) -> tuple[float, ...]:

@@ -69,7 +69,7 @@ class OpenAIGenerator:
         # In a thread: sixteen pictures as JPEG would hold up the other requests.
         body = await asyncio.to_thread(chat_body, self._name_of(request), request, chunks, self._max_images)
         count = TokenCount(self.model, prepare_s=time.perf_counter() - began_s)
-        async for event in count.events(self._server, PATH, body, request.deadline_at_s):
+        async for event in count.events(self._server, PATH, body, request.deadline_at_s, request.traceparent):
             if isinstance(event, TextDelta):
                 yield event
                 continue

@@ -91,6 +91,7 @@ class ReplyWriter:
             times=request.times,
             picture_age_s=request.picture_age_s,
             incarnation=request.incarnation,
+            traceparent=request.traceparent,
         )
 
     def _delta(self, text: str) -> DeltaEvent:

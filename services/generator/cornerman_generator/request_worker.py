@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cornerman_generator.core import SilenceFilter, TextPacer, tokens_per_s
-from cornerman_generator.hops import ReplyOutcome, closed_hop, end_hop
+from cornerman_generator.hops import ReplyOutcome, closed_hop, end_hop, span_attributes
+from cornerman_generator.owner_words import owner_words, spoken_by_owner
 from cornerman_generator.reply_writer import ReplyWriter
 from cornerman_shared.aio import cancel_all
 from cornerman_shared.bus.chunk_input import ChunkInput
@@ -63,6 +64,7 @@ class RequestWorker:
         self._metrics = metrics
         self._delivery = delivery
         self._request = delivery.message
+        self._sentence = owner_words(delivery.message)
         self._keys = bus.keys(delivery.message.source_id)
         self._writer = ReplyWriter(bus, delivery.message, generator.model)
         self._pieces: Pieces | None = None
@@ -106,9 +108,13 @@ class RequestWorker:
             return
         pieces: Pieces | None = None
         try:
-            chunks = await self._fetch_chunks()
-            self._fetched_s = self._bus.clock.monotonic_s() - started_s
-            pieces = self._pieces = Pieces(self._generator.generate(request, chunks))
+            if self._sentence:
+                deltas = spoken_by_owner(self._sentence)
+            else:
+                chunks = await self._fetch_chunks()
+                self._fetched_s = self._bus.clock.monotonic_s() - started_s
+                deltas = self._generator.generate(request, chunks)
+            pieces = self._pieces = Pieces(deltas)
             outcome = await self._generate(pieces, started_s)
         except GenerationError as error:
             outcome = self._failed(str(error))
@@ -252,11 +258,13 @@ class RequestWorker:
             last_token_at_s=self._last_token_at_s,
             prepare_ms=(self._fetched_s + self._prepare_s) * 1000,
             tokens_per_s=tokens_per_s(self._arrivals),
+            said_by="owner" if self._sentence else "model",
         )
 
     async def _end(self, outcome: ReplyOutcome) -> None:
         now_s = self._bus.clock.now_s()
         hop = end_hop(self._keys, self._bus.settings.bus, self._request, outcome, now_s)
+        self._delivery.note(span_attributes(outcome), outcome.cause if outcome.status != "done" else "")
         if (await commit_with_retry(self._delivery, hop)).is_ours:
             self._metrics.requests_total.labels(outcome.status).inc()
 

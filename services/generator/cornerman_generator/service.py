@@ -20,6 +20,7 @@ from cornerman_shared.bus.messages import Request
 from cornerman_shared.bus.streams import GROUP_GENERATOR, NOTE_ENDED
 from cornerman_shared.bus.wakeups import Wakeups, named
 from cornerman_shared.errors import is_contained
+from cornerman_shared.process.logs import about
 
 if TYPE_CHECKING:
     from cornerman_common.abilities import Abilities
@@ -92,7 +93,8 @@ async def answer_loop(context: Context, generator: Generator, abilities: Abiliti
             worker = RequestWorker(bus, generator, context.metrics, delivery, declines)
             working.add(worker)
             try:
-                await worker.run()
+                with about(delivery.message):
+                    await worker.run()
                 if worker.cost:
                     nonlocal spent
                     spent += worker.cost

@@ -94,7 +94,12 @@ class CompletionServer:
         return cls(settings.base_url, settings.api_key, patience, settings.max_line_bytes, clock)
 
     async def stream(
-        self, path: str, body: dict[str, Any], deadline_at_s: float = 0.0, report: Callable[[], None] = lambda: None
+        self,
+        path: str,
+        body: dict[str, Any],
+        deadline_at_s: float = 0.0,
+        report: Callable[[], None] = lambda: None,
+        traceparent: str = "",
     ) -> AsyncIterator[dict[str, Any]]:
         """The JSON objects of the response's `data:` lines, until `[DONE]`; the last one counts the tokens.
 
@@ -103,18 +108,20 @@ class CompletionServer:
         Args:
             deadline_at_s: no further try begins after it, unix seconds; 0 = no deadline.
             report: called before each further try.
+            traceparent: W3C trace context for the server; empty = none.
 
         Raises:
             RefusedRequestError: the server refused the request itself.
             GenerationError: the server failed, or broke off.
         """
         where = f"{redact_url(self.base_url)}{path}"
+        headers = {"traceparent": traceparent} if traceparent else {}
         limit_s = self._patience.retry_for_s
         if deadline_at_s:
             limit_s = min(limit_s, deadline_at_s - self._clock.now_s())
         async for attempt in retrying(self._patience.retries, limit_s, report):
             with attempt:
-                pieces, first = await self._begin(path, body, where)
+                pieces, first = await self._begin(path, body, where, headers)
         async with aclosing(pieces):
             if first is None:
                 return
@@ -122,10 +129,12 @@ class CompletionServer:
             async for event in pieces:
                 yield event
 
-    async def _begin(self, path: str, body: dict[str, Any], where: str) -> tuple[Pieces, dict[str, Any] | None]:
+    async def _begin(
+        self, path: str, body: dict[str, Any], where: str, headers: dict[str, str]
+    ) -> tuple[Pieces, dict[str, Any] | None]:
         """Sends the request; returns the pieces that follow, and the first one, None at the end."""
         wanted = {**body, "stream_options": {"include_usage": True}} if self._counts else body
-        pieces = self._pieces(path, wanted, where)
+        pieces = self._pieces(path, wanted, where, headers)
         try:
             return pieces, await anext(pieces, None)
         except RefusedRequestError as error:
@@ -135,13 +144,13 @@ class CompletionServer:
             await pieces.aclose()
             raise
         self._counts = False
-        return await self._begin(path, body, where)
+        return await self._begin(path, body, where, headers)
 
-    async def _pieces(self, path: str, body: dict[str, Any], where: str) -> Pieces:
+    async def _pieces(self, path: str, body: dict[str, Any], where: str, headers: dict[str, str]) -> Pieces:
         """One try. Before its first piece, errors that may pass are a `BusyServerError`."""
         begun = False
         try:
-            async with self._client.stream("POST", f"{self.base_url}{path}", json=body) as response:
+            async with self._client.stream("POST", f"{self.base_url}{path}", json=body, headers=headers) as response:
                 if (encoding := response.headers.get("Content-Encoding", "identity")) != "identity":
                     raise GenerationError(f"{where} compresses its answer ({encoding[:20]!r}); it must send it plain")
                 if response.status_code != 200:

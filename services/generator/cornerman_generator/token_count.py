@@ -34,7 +34,7 @@ class TokenCount:
         self._answered = False
 
     async def events(
-        self, server: CompletionServer, path: str, body: dict[str, Any], deadline_at_s: float
+        self, server: CompletionServer, path: str, body: dict[str, Any], deadline_at_s: float, traceparent: str = ""
     ) -> AsyncIterator[dict[str, Any] | TextDelta]:
         """The server's pieces; before them a delta for each try that failed."""
         failed: list[TextDelta] = []
@@ -42,7 +42,7 @@ class TokenCount:
         def report() -> None:
             failed.append(TextDelta("", 0, handled="server_busy"))
 
-        async for event in server.stream(path, body, deadline_at_s, report):
+        async for event in server.stream(path, body, deadline_at_s, report, traceparent):
             while failed:
                 yield failed.pop()
             yield event

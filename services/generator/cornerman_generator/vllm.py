@@ -88,7 +88,8 @@ class VllmGenerator:
             "stream": True,
         }
         count = TokenCount(self.model, n_input)
-        async for event in count.events(self._server, "/completions", body, request.deadline_at_s):
+        path, deadline_at_s = "/completions", request.deadline_at_s
+        async for event in count.events(self._server, path, body, deadline_at_s, request.traceparent):
             if isinstance(event, TextDelta):
                 yield event
                 continue

@@ -1,7 +1,7 @@
 """Connections whose commands can be cancelled, and a pool of them that stays closed.
 
 Of redis-py alone, a command that comes after its client was closed opens a connection, and one that connects meanwhile
-keeps it: nobody closes either.
+keeps it, and neither is closed.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@
 
 Arrays are `{"dtype", "shape", "data"}`, packed from the array's own memory. Decoding checks every field against the
 dataclass and raises a `MalformedError` that names the field. Unknown fields, which a newer writer may add, are ignored.
+An empty `traceparent` is left out.
 """
 
 from __future__ import annotations
@@ -217,7 +218,9 @@ def _envelope(data: bytes) -> dict[str, Any]:
 def _fields(message: object) -> Plain:
     out: Plain = {}
     for field in dataclasses.fields(cast(Any, message)):
-        out[field.name] = _field(getattr(message, field.name))
+        value = getattr(message, field.name)
+        if field.name != "traceparent" or value:  # without tracing a message is as it was
+            out[field.name] = _field(value)
     return out
 
 

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,16 +27,19 @@ from cornerman_shared.bus.key_types import KeyTypes
 from cornerman_shared.bus.mending import mend_source
 from cornerman_shared.bus.messages import BlobRef, Event, Question
 from cornerman_shared.bus.open_client import open_client
-from cornerman_shared.bus.redis_client import Client, redis_errors
+from cornerman_shared.bus.redis_client import Client, patient_errors, redis_errors
 from cornerman_shared.bus.scripts import Arg, Scripts
 from cornerman_shared.bus.server_address import with_server
 from cornerman_shared.bus.server_url import is_several
 from cornerman_shared.bus.streams import Keys
-from cornerman_shared.bus.subscribe import Outage, follow, follow_shards
+from cornerman_shared.bus.subscribe import GapFound, Outage, follow, follow_shards
 from cornerman_shared.clock import Clock, ServerClock, SystemClock
 from cornerman_shared.errors import BlobExpiredError, ConfigError, RetryableError
 from cornerman_shared.process.logs import get_logger
 from cornerman_shared.settings.tree import Settings
+
+if TYPE_CHECKING:
+    from cornerman_shared.bus.tracer import Tracer
 
 MIN_VERSION = (7, 0)
 QUESTIONS_MAXLEN = 1_000
@@ -55,6 +59,7 @@ class Bus:
             `redis.blobs_url` names another server.
         key_types: the shared keys, and which of them hold another type.
         clock: the server's unix time, for times that other processes read; `measure_clock` keeps it right.
+        tracer: makes the spans of this process; None = it does not trace (`process.tracing`).
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
@@ -63,6 +68,7 @@ class Bus:
         self.settings = settings
         self._server_clock = ServerClock(clock)
         self.clock: Clock = self._server_clock
+        self.tracer: Tracer | None = None
         self.shards = settings.redis.shards
         self.address_keys = address_keys(settings.redis)
         self.redis = self._open()
@@ -213,6 +219,7 @@ class Bus:
         since: str = "$",
         block_ms: int | None = None,
         outage: Outage | None = None,
+        gap: GapFound | None = None,
     ) -> AsyncIterator[tuple[str, Event]]:
         """Yields (entry id, event) of one source, or of all sources, in order within a shard. Reconnects by itself.
 
@@ -221,6 +228,7 @@ class Bus:
             since: id of the last event seen; `0` = from the oldest kept, `$` = from now on.
             block_ms: length of one blocking read; None = `bus.block_ms`.
             outage: called when the server is lost and when it is back; None = both are logged.
+            gap: called where events were trimmed before they were read; None = it is logged.
         """
         keys = (
             [k.feedback_all for k in self.all_keys()]
@@ -228,7 +236,7 @@ class Bus:
             else [self.keys(source_id).feedback(source_id)]
         )
         read = follow_shards if self.is_cluster and len(keys) > 1 else follow
-        return read(self, keys, since=since, block_ms=block_ms or self.settings.bus.block_ms, outage=outage)
+        return read(self, keys, since=since, block_ms=block_ms or self.settings.bus.block_ms, outage=outage, gap=gap)
 
     async def ask(self, question: Question, most: int = 0) -> int:
         """Sends a question to the decider.
@@ -246,13 +254,20 @@ class Bus:
         source_id, wait_s = question.source_id, self.settings.decider.question_s
         k = self.keys(source_id)
         keys = [k.questions, k.asked(source_id), k.answered(source_id), k.open_requests]
-        args: list[Arg] = [source_id, question.question_id, QUESTIONS_MAXLEN, pack(question), most, wait_s]
-        try:
-            return int(await self.scripts.run("ask", keys, args))
-        except ResponseError:
-            if not await self.mend(question, "gateway"):
-                raise
-            return int(await self.scripts.run("ask", keys, args))
+        with self.tracer.sending(question, k.questions) if self.tracer else nullcontext(question) as sent:
+            args: list[Arg] = [source_id, question.question_id, QUESTIONS_MAXLEN, pack(sent), most, wait_s]
+            try:
+                return int(await self.scripts.run("ask", keys, args))
+            except ResponseError:
+                if not await self.mend(question, "gateway"):
+                    raise
+                return int(await self.scripts.run("ask", keys, args))
+
+    @contextmanager
+    def trace_batch(self, work: str, messages: Sequence[object]) -> Iterator[None]:
+        """Traces work on several messages at once, if this process traces."""
+        with self.tracer.batch(work, messages) if self.tracer else nullcontext():
+            yield
 
     async def newest_id(self, stream: str) -> str:
         """Id of the newest entry; `0-0` for an empty or missing stream.
@@ -263,6 +278,23 @@ class Bus:
         async with self.key_types.reading(stream):
             entries = await self.redis.xrevrange(stream, count=1)
         return str(entries[0][0].decode()) if entries else streams.FIRST_ID
+
+    async def trimmed_behind(self, stream: str, event_id: str) -> bool:
+        """Whether an entry behind this id was trimmed; True where the server cannot tell exactly.
+
+        Raises:
+            RetryableError: no answer.
+        """
+        with patient_errors():
+            if not await self.redis.exists(stream):
+                return False
+            info = await self.redis.xinfo_stream(stream)
+        if not info["first-entry"] or streams.entry_order(event_id) >= _order(info["first-entry"][0]):
+            return False
+        deleted = info.get("max-deleted-entry-id", b"0-0")
+        # Approximate trimming does not always set max-deleted-entry-id; entries-added counts what ever was.
+        gone = int(info.get("entries-added", 0)) > int(info.get("length", 0))
+        return gone and (deleted == b"0-0" or _order(deleted) > streams.entry_order(event_id))
 
     async def put_blob(self, key: str, array: NDArray[Any], ttl_s: int) -> BlobRef:
         """Stores the bytes of an array under `key` for `ttl_s` seconds."""
@@ -318,3 +350,7 @@ class Bus:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+def _order(raw_id: bytes | str) -> tuple[int, int]:
+    return streams.entry_order(streams.text_of(raw_id))

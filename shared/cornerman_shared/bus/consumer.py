@@ -25,7 +25,7 @@ from cornerman_shared.bus.delivery import Delivery, M
 from cornerman_shared.bus.hop import Hop, HopResult
 from cornerman_shared.bus.messages import DeadLetter
 from cornerman_shared.errors import MalformedError, RetryableError, is_contained
-from cornerman_shared.process.logs import get_logger
+from cornerman_shared.process.logs import about, get_logger
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
@@ -128,7 +128,11 @@ class Consumer(Generic[M]):
             self._changed.clear()
             await self._changed.wait()
         # Entries stay in hand until they are settled, so slots bound those taken too.
-        return self._hand.take(limit, self._is_suspect)
+        taken = self._hand.take(limit, self._is_suspect)
+        if (tracer := self._bus.tracer) is not None:
+            for delivery in taken:
+                delivery.trace(tracer, self._group)
+        return taken
 
     def _is_suspect(self, delivery: Delivery[M]) -> bool:
         return 0 < self._alone_from <= delivery.deliveries
@@ -187,7 +191,8 @@ class Consumer(Generic[M]):
         if result in (HopResult.DONE, HopResult.ONLY_SETTLED, HopResult.DONE_BEFORE):
             self.buried += 1
             self._count("buried")
-            log.warning("entry_buried", stream=delivery.stream, entry_id=delivery.entry_id, reason=reason)
+            with about(delivery.message):
+                log.warning("entry_buried", stream=delivery.stream, entry_id=delivery.entry_id, reason=reason)
         return result
 
     async def release(self, delivery: Delivery[M]) -> None:
@@ -197,6 +202,7 @@ class Consumer(Generic[M]):
 
     def free_slot(self, delivery: Delivery[M]) -> None:
         self._hand.remove(delivery)
+        delivery.end_trace()
         self._changed.set()
 
     async def __aenter__(self) -> Self:
@@ -383,7 +389,8 @@ class Consumer(Generic[M]):
             return
         delivery.settled = is_settled
         delivery.lost.set()
-        self._count("committed" if delivery.was_settled_by_us else "lost")
+        self._count(outcome := "committed" if delivery.was_settled_by_us else "lost")
+        delivery.note({"cornerman.outcome": outcome})
         self.free_slot(delivery)
 
     def _raise_if_broken(self) -> None:

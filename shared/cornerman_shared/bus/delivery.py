@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.hop import Hop, HopResult
+    from cornerman_shared.bus.tracer import Attributes, Tracer, WorkSpan
 
 M = TypeVar("M")
 
@@ -39,6 +40,7 @@ class Delivery(Generic[M]):
         settled: set with `lost` when the entry is not pending any more.
         settling: a try to settle the entry is under way.
         unanswered: a try to settle the entry got no answer, so that it may have been run.
+        span: of the work on it, until its slot is free; None = not traced.
     """
 
     __slots__ = (
@@ -50,6 +52,7 @@ class Delivery(Generic[M]):
         "message",
         "settled",
         "settling",
+        "span",
         "stream",
         "unanswered",
     )
@@ -67,6 +70,29 @@ class Delivery(Generic[M]):
         self.settled = False
         self.unanswered = False
         self.settling = False
+        self.span: WorkSpan | None = None
+
+    def trace(self, tracer: Tracer, group: str) -> None:
+        """Begins the span of the work on this entry; `message` and all that is copied from it carry its context."""
+        attributes: Attributes = {
+            "messaging.consumer.group.name": group,
+            "messaging.message.id": self.entry_id,
+            "messaging.message.body.size": len(self.body),
+            "cornerman.deliveries": self.deliveries,
+        }
+        self.span = tracer.process(self.message, self.stream, attributes)
+        self.message = self.span.written_in(self.message)
+
+    def note(self, attributes: Attributes, error: str = "") -> None:
+        """Adds attributes to the span of the work, if it is traced; with an error the work has failed."""
+        if self.span is not None:
+            self.span.note(attributes, error)
+
+    def end_trace(self) -> None:
+        """Ends the span of the work, unless it has ended."""
+        if self.span is not None:
+            self.span.end()
+            self.span = None
 
     @property
     def was_settled_by_us(self) -> bool:
@@ -79,6 +105,8 @@ class Delivery(Generic[M]):
         Raises:
             RetryableError: no answer; calling it again is safe.
         """
+        if self.span is not None:
+            self.span.event("begin")
         await self._consumer.begin(self)
 
     def forget(self) -> None:
@@ -93,16 +121,19 @@ class Delivery(Generic[M]):
             RetryableError: no answer; committing again is safe.
         """
         result = await self._consumer.settle(self, hop)
+        self.note({"cornerman.outcome": result.name.lower()})
         self._consumer.free_slot(self)
         return result
 
     async def bury(self, reason: str, also: Hop | None = None) -> HopResult:
         """Moves the entry to the dead-letter stream and runs `also`, in one script."""
         result = await self._consumer.bury(self, reason, also)
+        self.note({"cornerman.outcome": "buried"}, reason)
         self._consumer.free_slot(self)
         return result
 
     async def release(self) -> None:
         """Gives the entry back unsettled; another consumer may reclaim it at once."""
+        self.note({"cornerman.outcome": "released"})
         self._consumer.free_slot(self)
         await self._consumer.release(self)

@@ -4,7 +4,7 @@ Capture publishes `Chunk`; an encoder answers each with one `Features`; the deci
 `DecisionEvent` and, when it speaks, a `Request`; a generator answers each request with a `StartEvent`, any number of
 `DeltaEvent` and exactly one `EndEvent`. All `*_at_s` are unix seconds of the server's clock (`Bus.clock`); `pts_s` is
 media time, seconds since the start of the run. `incarnation` is the number that the registry gave the source when it
-was added or replaced; 0 = written by a version without incarnations.
+was added or replaced; 0 = unknown. `traceparent` is the W3C trace context of the work that wrote it; empty = untraced.
 """
 
 from __future__ import annotations
@@ -95,6 +95,7 @@ class Chunk:
     incarnation: int = 0
     look: Look = "chunk"
     thumbnail: bytes = b""  # uint8 [64, 64, 3] the newest frame, small, for strategies that compare looks; empty = none
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ class Features:
     incarnation: int = 0
     look: Look = "chunk"
     thumbnail: bytes = b""  # as in the chunk
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,7 @@ class MistakeSeen:
     joint: str  # where it shows, "knee"
     probability: float
     landmarks: tuple[str, ...]  # parts of the body that it is judged by
+    say: str = ""  # the owner's sentence about a mistake that they have taught; empty = the model finds the words
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +210,7 @@ class Request:
     known: str = ""  # the decider's knowledge of the moment, one sentence for models that follow prompts; empty = none
     about: MovementSeen | None = None
     incarnation: int = 0
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +221,7 @@ class Question:
     source_id: str
     text: str
     asked_at_s: float
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +242,7 @@ class DecisionEvent:
     about: MovementSeen | None = None  # with strategies that follow a person
     incarnation: int = 0
     n_chunks: int = 1  # above 1: chunks `seq` to `seq + n_chunks - 1` never came
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +261,7 @@ class StartEvent:
     times: Times
     picture_age_s: float = 0.0  # as in the request
     incarnation: int = 0
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +305,8 @@ class EndEvent:
     tokens_per_s: float = 0.0  # measured: tokens after the first / time from first to last; 0 = fewer than two
     frame_pts_s: tuple[float, ...] = ()  # of every picture that the request is about, oldest first
     prepare_ms: float = 0.0  # part of the TTFT before the model was asked: its input is fetched and made
+    traceparent: str = ""
+    said_by: Literal["model", "owner"] = "model"  # owner: the text is the sentence of a mistake that they have taught
 
     @classmethod
     def without_words(

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Literal
 
 from cornerman_shared.bus.codec import pack
 from cornerman_shared.bus.redis_client import redis_errors
+from cornerman_shared.errors import RetryableError
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.lease import Lease
     from cornerman_shared.bus.messages import Chunk
+    from cornerman_shared.bus.scripts import Arg
 
 Published = Literal["published", "no_credit", "duplicate", "outdated", "behind"]
 _RESULTS: dict[int, Published] = {1: "published", 0: "no_credit", 2: "duplicate", 3: "outdated", 4: "behind"}
@@ -30,28 +32,35 @@ async def publish(bus: Bus, chunk: Chunk, lease: Lease, credit: int) -> Publishe
     k, source_id, bus_settings = bus.keys(chunk.source_id), chunk.source_id, bus.settings.bus
     # Lossless credit must not heal by age: a slow encoder would let the queue grow without bound.
     heal_s = 0 if chunk.lossless else bus_settings.credit_heal_s
-    reply = await bus.scripts.run(
-        "publish",
-        [k.chunks, k.inflight(source_id), k.run(source_id), k.counters(source_id), lease.fence, k.incarnations],
-        [
-            lease.generation,
-            chunk.run,
-            chunk.seq,
-            credit_member(chunk.run, chunk.seq),
-            # credit 0 skips the check: the end marker must pass even when the credit is used up
-            0 if chunk.end else credit,
-            heal_s,
-            bus_settings.maxlen,
-            pack(chunk),
-            int(chunk.end),
-            source_id,
-            chunk.incarnation,
-            chunk.pts_s,
-        ],
-    )
+    span = bus.tracer.send(chunk, k.chunks, chunk.times.captured_at_s) if bus.tracer else None
+    keys = [k.chunks, k.inflight(source_id), k.run(source_id), k.counters(source_id), lease.fence, k.incarnations]
+    args: list[Arg] = [
+        lease.generation,
+        chunk.run,
+        chunk.seq,
+        credit_member(chunk.run, chunk.seq),
+        # credit 0 skips the check: the end marker must pass even when the credit is used up
+        0 if chunk.end else credit,
+        heal_s,
+        bus_settings.maxlen,
+        pack(span.written_in(chunk) if span else chunk),
+        int(chunk.end),
+        source_id,
+        chunk.incarnation,
+        chunk.pts_s,
+    ]
+    try:
+        reply = await bus.scripts.run("publish", keys, args)
+    except RetryableError as error:
+        if span is not None:
+            span.end(str(error))
+        raise
     if reply == -1:
         raise lease.fenced_error()
-    return _RESULTS[int(reply)]
+    result = _RESULTS[int(reply)]
+    if span is not None and result == "published":  # a chunk that is not on the bus has no trace
+        span.end()
+    return result
 
 
 async def count_published(bus: Bus, source_id: str, run: str) -> int | None:

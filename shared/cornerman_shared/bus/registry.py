@@ -33,7 +33,7 @@ CHANGE_TRIES = 8
 
 LATER_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "watch": ("follow", "look", "frames", "stride", "window_s"),
-    "speak": ("max_age_s", "pause_still_s", "still_motion"),
+    "speak": ("exercises", "max_age_s", "pause_still_s", "still_motion"),
 }
 """Settings that the first version lacks. At their defaults they are not written, because it refuses what it does not
 know. A new setting of a source goes here."""

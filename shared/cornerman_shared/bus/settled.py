@@ -29,7 +29,10 @@ class SettledEntries:
         self._told = ""
 
     async def trim(self) -> int:
-        """Removes them, except for the last few of each stream and those of `keep_s` seconds; returns how many.
+        """Removes them, except for the last few of each stream and those of the last `keep_s` seconds.
+
+        Returns:
+            How many it removed.
 
         Raises:
             RetryableError: no answer; trimming again is safe.

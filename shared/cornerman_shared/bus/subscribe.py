@@ -6,6 +6,7 @@ The ids of the newest entries are kept here, so that nothing is missed or repeat
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -23,7 +24,12 @@ if TYPE_CHECKING:
 Outage = Callable[[Exception | None], None]
 """Called with the error when the server is lost, once, and with None when it is back."""
 
+GapFound = Callable[[str], None]
+"""Called with the id of the last event before a gap: later ones were trimmed (`bus.feedback_maxlen`)."""
+
 PAGE = 256
+SLOW_S = 1.0
+"""A reader that was away from the stream for so long may have missed what was trimmed."""
 
 log = get_logger("subscribe")
 
@@ -40,9 +46,18 @@ class StreamReader(Protocol):
     async def newest_id(self, key: str) -> str:
         """Id of a stream's newest entry."""
 
+    async def trimmed_behind(self, stream: str, event_id: str) -> bool:
+        """Whether an entry behind this id was trimmed."""
+
 
 async def follow(
-    bus: StreamReader, keys: list[str], *, since: str, block_ms: int, outage: Outage | None = None
+    bus: StreamReader,
+    keys: list[str],
+    *,
+    since: str,
+    block_ms: int,
+    outage: Outage | None = None,
+    gap: GapFound | None = None,
 ) -> AsyncIterator[tuple[str, Event]]:
     """Yields (entry id, event) of these streams from behind `since`, without end.
 
@@ -50,8 +65,12 @@ async def follow(
 
     Args:
         outage: told of a lost server; None = it is logged.
+        gap: told of events that were trimmed before they were read, at the start, after an outage, and by a slow
+            reader; None = it is logged. Not of those before the first one with `since` 0, which asks for what is kept.
     """
-    lost = False
+    lost, read_at_s = False, -math.inf
+    clock_s = asyncio.get_running_loop().time
+    gaps: dict[str, str] = {}  # told already, by key
     told = outage or _log_outage
     client = bus.blocking_client(block_ms / 1000)
     last_ids: dict[str, str] = {} if since == "$" else dict.fromkeys(keys, since)
@@ -63,6 +82,8 @@ async def follow(
                 last_ids.update({key: await bus.newest_id(key) for key in keys})
             if lost:
                 await _check_ids(bus, last_ids)
+            if lost or clock_s() - read_at_s > SLOW_S:
+                await _tell_gaps(bus, last_ids, gaps, gap or _log_gap)
             return await client.xread(last_ids, count=PAGE, block=block_ms)
 
     def report(error: Exception) -> None:
@@ -77,6 +98,7 @@ async def follow(
             if lost:
                 lost = False
                 told(None)
+            read_at_s = clock_s()
             for raw_key, entries in reply or ():
                 key = raw_key.decode()
                 for raw_id, fields in entries:
@@ -98,6 +120,17 @@ def _log_outage(error: Exception | None) -> None:
         log.warning("subscription_interrupted", error=str(error))
 
 
+def _log_gap(event_id: str) -> None:
+    log.warning("subscription_has_a_gap", after=event_id, reason="trimmed before they were read: bus.feedback_maxlen")
+
+
+async def _tell_gaps(bus: StreamReader, last_ids: dict[str, str], told: dict[str, str], gap: GapFound) -> None:
+    for key, last_id in last_ids.items():
+        if any(streams.entry_order(last_id)) and told.get(key) != last_id and await bus.trimmed_behind(key, last_id):
+            told[key] = last_id
+            gap(last_id)
+
+
 async def _check_ids(bus: StreamReader, last_ids: dict[str, str]) -> None:
     """Goes back to the newest entry where a server came back with older ones: it lost data, or its clock."""
     for key, last_id in last_ids.items():
@@ -108,14 +141,20 @@ async def _check_ids(bus: StreamReader, last_ids: dict[str, str]) -> None:
 
 
 async def follow_shards(
-    bus: StreamReader, keys: list[str], *, since: str, block_ms: int, outage: Outage | None = None
+    bus: StreamReader,
+    keys: list[str],
+    *,
+    since: str,
+    block_ms: int,
+    outage: Outage | None = None,
+    gap: GapFound | None = None,
 ) -> AsyncIterator[tuple[str, Event]]:
     """As `follow`, for streams in several slots of a cluster: each is read on a connection of its own."""
     arrived: asyncio.Queue[tuple[str, Event] | Exception] = asyncio.Queue(PAGE)
 
     async def copy(key: str) -> None:
         try:
-            async for item in follow(bus, [key], since=since, block_ms=block_ms, outage=outage):
+            async for item in follow(bus, [key], since=since, block_ms=block_ms, outage=outage, gap=gap):
                 await arrived.put(item)
         except Exception as error:  # raised where the events are read
             await arrived.put(error)

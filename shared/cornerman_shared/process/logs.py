@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from typing import Any, Literal, TextIO, cast
 
 import structlog
@@ -16,6 +17,7 @@ Format = Literal["auto", "json", "console"]
 Logger = structlog.typing.FilteringBoundLogger
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+WORK = ("source_id", "run", "seq", "request_id", "question_id")
 REPEATS, REPEAT_S, MAX_KEYS = 10, 60.0, 1_000
 _NOISY = ("asyncio", "httpcore", "httpx", "urllib3", "matplotlib", "PIL")
 
@@ -24,6 +26,16 @@ def get_logger(name: str) -> Logger:
     """A logger that adds `part=name` to its lines. Before `configure` it uses structlog's defaults."""
     logger: Logger = structlog.get_logger(part=name)
     return logger
+
+
+@contextlib.contextmanager
+def about(message: object) -> Iterator[None]:
+    """Adds the source, run, seq, request and trace of a message to the lines that are logged inside."""
+    fields = {name: value for name in WORK if (value := getattr(message, name, "")) != ""}
+    if traceparent := getattr(message, "traceparent", ""):
+        fields["trace_id"] = traceparent.split("-")[1]
+    with structlog.contextvars.bound_contextvars(**fields):
+        yield
 
 
 def configure_inside_program() -> None:

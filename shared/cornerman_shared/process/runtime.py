@@ -39,6 +39,7 @@ from cornerman_shared.process.http_port import serve_http
 from cornerman_shared.process.logs import Logger
 from cornerman_shared.process.metrics import Metrics
 from cornerman_shared.process.run_dir import runtime_dir
+from cornerman_shared.process.tracing import tracer_of
 from cornerman_shared.process.watchdog import Watchdog
 from cornerman_shared.settings.overrides import merge, nest, parse_set
 from cornerman_shared.settings.tree import Settings, load_settings
@@ -152,6 +153,9 @@ async def _run_process(role: str, name: str, settings: Settings, folder: Path, m
         bus = Bus.connect(settings, clock)
         await stack.enter_async_context(bus)
         context = Context(settings, bus, bus.clock, name, health, metrics, log)
+        bus.tracer = tracer_of(os.environ, role, name, bus.clock)
+        if bus.tracer is not None:
+            stack.callback(bus.tracer.close)
         stack.enter_context(_signals(context))
         if settings.runtime.metrics_port:
             stack.callback(serve_http(settings.runtime, metrics, health))

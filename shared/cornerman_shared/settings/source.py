@@ -119,6 +119,10 @@ class SpeakSettings(Section):
         float, Field(ge=0, description="live: a question about a picture older than this is refused; 0 = never")
     ] = 30.0
     gap_s: Annotated[float, Field(ge=0, description="live: a missing chunk is skipped after this")] = 2.0
+    exercises: Annotated[
+        tuple[Annotated[Plain, Field(pattern="^[a-z0-9][a-z0-9_-]{0,39}$")], ...],
+        Field(max_length=8, description="strategy skeleton: own exercises to look for; empty = the bundled ones"),
+    ] = ()
     head: Annotated[
         Plain, Field(max_length=4096, description="strategy head: folder of the trained head; empty = the bundled one")
     ] = ""

@@ -136,6 +136,10 @@ class EncoderSettings(Section):
     model: Annotated[str, Field(description="path or hub name; empty = the bundled model")] = ""
     device: Annotated[str, Field(description="auto, cpu, cuda, cuda:1, mps")] = "auto"
     dtype: Annotated[Literal["auto", "float32", "bfloat16", "float16"], Field(description="auto = by device")] = "auto"
+    framing: Annotated[
+        Literal["middle", "person", "whole"],
+        Field(description="mobile_videogpt: what it sees of frames that are not square; person needs pose weights"),
+    ] = "middle"
     batch: Annotated[int, Field(ge=1, le=64, description="chunks encoded together when they are waiting")] = 4
     threads: Annotated[int, Field(ge=0, description="torch threads; 0 = torch's own choice")] = 0
     batch_s: Annotated[Positive, Field(description="a batch that computes for longer ends the process")] = 30.0

@@ -121,9 +121,13 @@ async def until_said(watched: Watched, count: int) -> list[str]:
     return await texts(watched)
 
 
+MORE_RULES = {"rules": {name: {"enabled": True} for name in ("target-size", "label-content-name-mismatch")}}
+"""Rules of WCAG 2.2 AA that axe-core leaves off unless asked."""
+
+
 async def violations(page: Page) -> list[str]:
     """Accessibility violations that axe-core rates serious or critical."""
-    results = await Axe().run(page)
+    results = await Axe().run(page, options=MORE_RULES)
     return [
         f"{item['id']} ({item['impact']}): {node['html'][:160]}"
         for item in results.response["violations"]

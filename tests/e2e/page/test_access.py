@@ -43,6 +43,7 @@ async def test_views_have_no_serious_violation(settings: Settings, bus: Bus, sch
             for view in READY:
                 await visit(watched.page, locked if view == "login" else url, view)
                 assert await violations(watched.page) == [], view
+                assert await watched.page.locator("h1").count() == 1, view
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])

@@ -55,6 +55,26 @@ async def test_refused_address_is_explained(settings: Settings, bus: Bus) -> Non
         await watched.check()
 
 
+async def test_phone_is_shown_the_way(settings: Settings, bus: Bus) -> None:
+    async with open_page(settings, bus) as (url, _, watched):
+        page = watched.page
+        await page.goto(f"{url}/#/add")
+        await page.locator(".phone .command", has_text="gateway.tls_cert=self-signed").wait_for()
+        way = {"url": "https://10.0.0.7:8443/#/add/camera", "advice": "It will warn once.", "command": ""}
+        told = {**way, "fingerprint": "AA:BB", "token_needed": True}
+        await page.route("**/api/phone", lambda route: route.fulfill(json=told))
+        await page.route("**/api/phone.svg", lambda route: route.fulfill(content_type="image/svg+xml", body=QR))
+        await page.reload()
+        await page.get_by_role("img", name="QR code of https://10.0.0.7:8443/#/add/camera").wait_for()
+        await page.get_by_text("The phone warns about the certificate: why?").click()
+        await page.get_by_text("AA:BB").wait_for()
+        await page.get_by_text("It asks once for the token").wait_for()
+        await watched.check()
+
+
+QR = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path stroke="#000" d="M1 1.5h3"/></svg>'
+
+
 async def test_missing_camera_has_a_remedy(settings: Settings, bus: Bus) -> None:
     async with open_page(settings, bus) as (url, _, watched):
         await watched.page.goto(url)

@@ -35,7 +35,8 @@ MOVEMENT = """async () => {
   return {
     rows: [followedIn(pair, says(5, 2)), followedIn(pair, says(5, -1)), followedIn(pair, says(5, 1)),
       followedIn(pair, says(4, 2), "the person on the left"), followedIn(pair, [], "")],
-    measured: [measuredAt(leans, 1.6), measuredAt(leans, 9), measuredAt(leans, 0.9), measuredAt(leans, 40)],
+    measured: [measuredAt(leans, 1.6), measuredAt(leans, 9), measuredAt(leans, 0.9), measuredAt(leans, 40),
+      measuredAt(leans, Infinity)],
     none: movementAt(rows, 0), two: at(6), lunge: at(10), half: half[0][0][0],
     whom: [followed([right, left], "the person on the left") === left, followed([left], "") === null],
     hints: [hintOf({ ...about(0), missing: ["knees", "feet"] }),
@@ -51,7 +52,7 @@ async def test_movement_follows_the_picture(settings: Settings, bus: Bus) -> Non
         assert found["rows"] == [1, -1, -1, 0, -1]  # the row that the chunk's decision names; else the words
         leans = {"measure": "lean", "limit": 47, "worse": "above", "points": [[0.5, 10], [1, 20], [1.5, 60]]}
         hips = {"measure": "hip_up", "limit": None, "worse": "above", "points": [[2, 0.4]]}
-        assert found["measured"] == [leans, hips, None, None]
+        assert found["measured"] == [leans, hips, None, None, hips]
         assert found["none"] is None
         assert found["two"] == [[True, "", None], [False, "too shallow", 2]]
         assert found["lunge"] == [[True, "", None]]  # another exercise is another set

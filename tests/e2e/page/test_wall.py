@@ -34,6 +34,27 @@ async def test_words_wait_for_their_picture(settings: Settings, bus: Bus) -> Non
         await watched.check()
 
 
+NEARER = """async () => {
+  const { Sync } = await import("/static/js/sync.js");
+  const picture = { live: true, frame: { run: "r", pts_s: 4.9, at_s: 4.9, delay_s: 1 } };
+  const say = { request_id: "a", run: "r", pts_s: 5, kind: "praise", live: true,
+    times: { captured_at_s: 5, first_token_at_s: 5.5 } };
+  const errors = [5.05, 4.93, 5.12].map((pts_s) => {
+    const sync = new Sync(picture, 0.5 / 6);
+    sync.admit({ ...say, pts_s, times: { captured_at_s: pts_s, first_token_at_s: 6 } }, () => 0);
+    return Math.round(sync.samples[0]?.error_ms ?? NaN);
+  });
+  return errors.map((value) => (Number.isFinite(value) ? value : null));
+}"""
+
+
+async def test_slow_pictures_take_the_nearer(settings: Settings, bus: Bus) -> None:
+    async with open_page(settings, bus) as (url, _, watched):
+        await watched.page.goto(f"{url}/#/health")
+        assert await watched.page.evaluate(NEARER) == [None, 30, None]  # 30 ms early instead of 137 late
+        await watched.check()
+
+
 async def test_many_sources_stay_in_sight(settings: Settings, bus: Bus) -> None:
     yards = [silent(bus, f"yard-{number}") for number in range(8)]
     async with open_page(settings, bus, quick(bus)) as (url, _, first):

@@ -248,6 +248,16 @@ def test_described_settings_choose_nothing() -> None:
     assert choice.to_dict()["abilities"]["follows_prompts"] is True
 
 
+def test_adapter_brings_its_framing(assets: Path, tmp_path: Path) -> None:
+    adapter = tmp_path / "lora"
+    adapter.mkdir()
+    (adapter / "framing.json").write_text('{"framing": "person"}')
+    with pytest.raises(ConfigError, match=r"was trained on frames with .*; give encoder\.framing=person"):
+        chosen(assets, {"say.adapter": str(adapter)})
+    choice = chosen(assets, {"say.adapter": str(adapter), "encoder.framing": "person"})
+    assert choice.settings.encoder.framing == "person"
+
+
 def test_typed_adapter_joins_the_list(assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "lora_ok").mkdir()
@@ -270,7 +280,7 @@ def test_running_generator_has_the_adapter() -> None:
     ("flags", "said"),
     [
         ({"watch.look": "stride", "watch.frames": 4, "speak.strategy": "scene"}, "reads 8 or 16 frames"),
-        ({"watch.look": "poll", "watch.frames": 10, "speak.strategy": "interval"}, "give watch.frames=8 or =16"),
+        ({"watch.look": "poll", "watch.frames": 10, "speak.strategy": "interval"}, "give watch.frames=8 or 16"),
         ({"watch.look": "poll"}, "'head' judges chunks of 8 frames; give speak.strategy=interval"),
         ({"watch.look": "stride"}, "give speak.strategy=scene, or watch.look=chunk"),
         (

@@ -89,13 +89,14 @@ def test_pictures_stand_in_without_weights(assets: Path, monkeypatch: pytest.Mon
     "flags",
     [
         {"encoder.backend": "mobile_videogpt"},
+        {"encoder.framing": "whole"},
         {"speak.strategy": "interval"},
         {"watch.look": "poll", "speak.strategy": "interval"},
         {"generator.backend": "vllm", "generator.base_url": "http://127.0.0.1:1/v1"},
         {"sources": [{"source_id": "b", "url": "device:0", "speak": {"strategy": "rules"}}]},
         {"sources": [{"source_id": "b", "url": "device:0", "mode": "polling", "speak": {"strategy": "interval"}}]},
     ],
-    ids=["pictures", "strategy", "looks", "server", "strategy of a source", "mode of a source"],
+    ids=["pictures", "framing", "strategy", "looks", "server", "strategy of a source", "mode of a source"],
 )
 def test_what_is_set_keeps_pictures(flags: dict[str, Any], assets: Path) -> None:
     choice = unset(assets, flags)

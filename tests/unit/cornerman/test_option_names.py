@@ -1,4 +1,4 @@
-"""An error names what was typed: the option, not the setting that it gives."""
+"""An error names the option that was typed, not the setting that it gives."""
 
 from __future__ import annotations
 

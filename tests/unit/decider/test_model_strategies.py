@@ -51,7 +51,8 @@ def test_head_continues_from_saved_state(head: Path, features: MakeFeatures) -> 
         one, two = a.state, state_from(state_bytes(b.state))
         actions.append(a.action)
     assert len(set(actions)) > 1
-    assert Strategies.key(speak, "p") == Strategies.key(speak, "q")
+    strategies = Strategies(Settings())
+    assert strategies.key(speak, "p") == strategies.key(speak, "q")
 
 
 def test_missing_or_damaged_head_is_named(head: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import torch
 
 from cornerman_encoder.mobile_videogpt import VisionEncoder
 from cornerman_encoder.service import make_encoder
+from cornerman_pose import nets
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.tree import EncoderSettings
 from mobile_videogpt import MobileVideoGPT, MobileVideoGPTConfig
@@ -37,6 +38,25 @@ def test_mixed_sizes_encode_as_alone(checkpoint: Path) -> None:
         np.testing.assert_allclose(alone.vector, expected.vector, atol=1e-4)
         assert alone.context is not None and expected.context is not None
         np.testing.assert_allclose(alone.context.astype(np.float32), expected.context.astype(np.float32), atol=2e-3)
+
+
+def test_phone_video_is_seen_whole(checkpoint: Path) -> None:
+    """Head and feet of a 9:16 video lay outside the square that the image tower takes from the middle."""
+    settings = EncoderSettings(backend="mobile_videogpt", model=str(checkpoint), device="cpu")
+    dark, lit = np.zeros((8, 398, 224, 3), np.uint8), np.zeros((8, 398, 224, 3), np.uint8)
+    lit[:, :60] = 255
+    for framing, differs in (("middle", False), ("whole", True)):
+        encoder = make_encoder(settings.model_copy(update={"framing": framing}))
+        one, other = encoder.encode(*batch(dark, lit))
+        assert one.context is not None and other.context is not None
+        assert bool(np.abs(one.context - other.context).max() > 0) == differs
+
+
+def test_missing_weights_close_person_framing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORNERMAN_CACHE", str(tmp_path))
+    monkeypatch.setattr(nets, "litert", lambda: None)
+    with pytest.raises(ConfigError, match=r"encoder\.framing = person: .* cornerman models get pose"):
+        make_encoder(EncoderSettings(backend="mobile_videogpt", framing="person"))
 
 
 def test_shapes_and_dtypes_follow_the_messages(checkpoint: Path) -> None:

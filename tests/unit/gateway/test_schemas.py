@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from cornerman_gateway.schemas import QuestionNew, SourceChange, changed_fields, view_of
+from cornerman_gateway.routes.auth import Login
+from cornerman_gateway.routes.profiles import SavedTextNew
+from cornerman_gateway.schemas import QuestionNew, RequestModel, SourceChange, SourceNew, changed_fields, view_of
 from cornerman_shared.bus.registry import changed
 from cornerman_shared.settings.source import SaySettings, SourceSpec, SpeakSettings, WatchSettings
 
@@ -52,3 +54,14 @@ def test_out_of_range_values_are_refused(body: dict[str, object]) -> None:
 def test_question_is_bounded_as_it_is_sent(text: str) -> None:
     with pytest.raises(ValidationError):
         QuestionNew.model_validate({"text": text})
+
+
+@pytest.mark.parametrize("model", [SourceNew, SourceChange, QuestionNew, SavedTextNew, Login])
+def test_examples_are_bodies_that_pass(model: type[RequestModel]) -> None:
+    schema = model.model_json_schema()
+    assert schema["examples"]
+    for body in schema["examples"]:
+        model.model_validate(body)
+    fields = [field for part in (schema, *schema.get("$defs", {}).values()) for field in part["properties"].values()]
+    shown = [example for field in fields for example in field.get("examples", ())]
+    assert len(shown) > 25 if model in (SourceNew, SourceChange) else True

@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import pytest
 
 from cornerman_shared.bus.chunk_input import ChunkInput
 from cornerman_shared.bus.messages import ChunkRef, Request, Sampling, Times
+from tests.local_http import served
 
 
 def make_request(**changes: Any) -> Request:
@@ -113,12 +114,6 @@ def http_server() -> Iterator[LocalServer]:
         def log_message(self, *_: object) -> None:
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    state.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-    yield state
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with served(Handler) as url:
+        state.url = f"{url}/v1"
+        yield state

@@ -79,6 +79,9 @@ async def test_closing_iterator_stops_thread() -> None:
         assert len(made) == count < 1_000_000
 
 
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
 @pytest.mark.parametrize("shape", [(48, 64, 3), (31, 45, 3)])
 def test_jpeg_decodes_to_the_frame(shape: tuple[int, int, int]) -> None:
     ramp = np.linspace(0, 255, shape[1], dtype=np.uint8)
@@ -111,7 +114,7 @@ async def test_openai_sends_frames_streams_text(
 ) -> None:
     http_server.lines = chat_lines("Bend", " your", " knees.", usage=321)
     generator = openai(http_server.url)
-    request = request_for(system_prompt="Be brief.", sampling=Sampling(7, 0.5, 0.9))
+    request = request_for(system_prompt="Be brief.", sampling=Sampling(7, 0.5, 0.9), traceparent=TRACE)
     deltas = [delta async for delta in generator.generate(request, chunks)]
     await generator.close()
     assert "".join(d.text for d in deltas) == "Bend your knees."
@@ -120,7 +123,7 @@ async def test_openai_sends_frames_streams_text(
     ((path, headers, body),) = http_server.requests
     assert path == "/v1/chat/completions"
     assert body["stream_options"] == {"include_usage": True}
-    assert headers["Authorization"] == "Bearer s3cret"
+    assert (headers["Authorization"], headers["traceparent"]) == ("Bearer s3cret", TRACE)
     assert (body["model"], body["max_tokens"], body["temperature"], body["top_p"]) == ("m", 7, 0.5, 0.9)
     assert body["messages"][0] == {"role": "system", "content": "Be brief."}
     *images, text = body["messages"][1]["content"]

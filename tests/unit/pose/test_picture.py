@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cornerman_pose.landmarks import SeenChunk
+from cornerman_pose.memory import LastUsed
 from cornerman_pose.picture import PictureStats, picture_stats
 from tests.unit.pose.bodies import chunk, person
 
@@ -32,6 +33,15 @@ def panned(pixels_a_frame: int) -> np.ndarray:
 def test_panned_camera_is_measured(step: int) -> None:
     stats = picture_stats(panned(step), NOBODY)
     assert stats.camera == pytest.approx(step * 8 / 224, rel=0.25)
+
+
+def test_shared_pairs_are_measured_once() -> None:
+    moves: LastUsed[float] = LastUsed(16)
+    frames = panned(2)
+    first = picture_stats(frames, NOBODY, moves)
+    assert (moves.hits, moves.misses) == (0, 4)
+    assert picture_stats(frames, NOBODY, moves) == first == picture_stats(frames, NOBODY)
+    assert (moves.hits, moves.misses) == (4, 4)
 
 
 def test_still_camera_does_not_move() -> None:

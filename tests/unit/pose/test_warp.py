@@ -44,3 +44,18 @@ def test_points_map_to_cropped_pixels() -> None:
 def test_half_pixel_is_the_mean() -> None:
     picture = np.array([[[0] * 3, [100] * 3]], np.uint8)
     assert crop(picture, Roi(0.5, 0, 1, 0), 1).tolist() == [[[50, 50, 50]]]
+
+
+def test_bands_do_not_show() -> None:
+    """The square is cut in bands; a picture of 256 rows has eight."""
+    picture = np.random.default_rng(2).integers(0, 256, (90, 120, 3), np.uint8)
+    roi = Roi(50.3, 40.7, 130.0, 0.4)
+    places = roi.to_picture(np.stack(np.meshgrid(np.arange(256), np.arange(256)), -1).reshape(-1, 2), 256)
+    padded = np.pad(picture, ((64, 64), (64, 64), (0, 0))).astype(float)
+    down, across = places[:, 1] + 64, places[:, 0] + 64
+    row, column = np.floor(down).astype(int), np.floor(across).astype(int)
+    low, left = (down - row)[:, None], (across - column)[:, None]
+    wanted = (padded[row, column] * (1 - left) + padded[row, column + 1] * left) * (1 - low) + (
+        padded[row + 1, column] * (1 - left) + padded[row + 1, column + 1] * left
+    ) * low
+    np.testing.assert_allclose(crop(picture, roi, 256).reshape(-1, 3), wanted, atol=20)

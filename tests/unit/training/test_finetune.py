@@ -5,15 +5,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from cornerman_encoder.mobile_videogpt import VisionEncoder
+from cornerman_pose.framing import FRAMING_FILE, Framing
+from cornerman_shared.bus.messages import Chunk, Times
+from cornerman_shared.settings.tree import EncoderSettings
+from cornerman_training import finetune
 from cornerman_training.dialogues import Sample, read_samples, sample_frames, split_chunks
 from cornerman_training.finetune import Finetuner, FinetuneSettings, main
 from cornerman_training.gym.video import render_session
 from cornerman_training.stages.text import train_tokenizer
+from mobile_videogpt import Tokens
 from mobile_videogpt.config import LanguageConfig, MobileVideoGPTConfig
+from mobile_videogpt.context import visual_block
 from mobile_videogpt.modeling import MobileVideoGPT
 
 
@@ -57,6 +65,24 @@ SETTINGS = FinetuneSettings(
 )
 
 
+@pytest.mark.parametrize("framing", ["middle", "whole"])
+def test_service_frames_as_training_did(
+    framing: Framing, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a 9:16 video both see the same part."""
+    frames = np.random.default_rng(3).integers(0, 255, (8, 112, 64, 3), np.uint8)
+    monkeypatch.setattr(finetune, "sample_frames", lambda *_: frames)
+    settings = replace(SETTINGS, framing=framing)
+    sample = Sample(tmp_path / "a.mp4", None, "How?", "Well.", None)
+    trained = Finetuner(MobileVideoGPT.from_pretrained(base, "all"), settings, tmp_path)._visual(sample)
+    given = EncoderSettings(backend="mobile_videogpt", model=str(base), device="cpu", framing=framing)
+    chunk = Chunk("cam", "r", 0, 1.0, tuple(n / 8 for n in range(8)), 0.1, False, False, None, False, Times())
+    served = VisionEncoder.load(given).encode([chunk], [frames])[0]
+    assert served.context is not None and served.video is not None
+    context, video = (torch.from_numpy(one.astype(np.float32)) for one in (served.context, served.video))
+    assert torch.allclose(visual_block([Tokens(context, video, torch.zeros(1))]), trained, atol=2e-3)
+
+
 def test_adapter_learns_resumes_and_loads(data: Path, base: Path, tmp_path: Path) -> None:
     samples = read_samples(data / "set.json") + read_samples(data / "timed.json")
     assert [s.time_s for s in samples] == [None, 3.0]
@@ -74,6 +100,7 @@ def test_adapter_learns_resumes_and_loads(data: Path, base: Path, tmp_path: Path
     steps = [json.loads(line)["step"] for line in (tmp_path / "finetune.jsonl").read_text().splitlines()]
     assert steps == [3, 6, 8]
     assert (tmp_path / "finetune.png").stat().st_size > 1000
+    assert json.loads((tmp_path / "adapter" / FRAMING_FILE).read_text()) == {"framing": "middle"}
 
     plain = MobileVideoGPT.from_pretrained(base, "all")
     tuned = MobileVideoGPT.from_pretrained(base, "all", lora=tmp_path / "adapter")

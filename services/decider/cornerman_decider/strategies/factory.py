@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cornerman_common.bundle import bundled
+from cornerman_common.exercise_library import ExerciseLibrary
 from cornerman_common.model_location import model_path, require_model_extra, torch_device, torch_dtype
 from cornerman_decider.strategies.interval import IntervalStrategy
 from cornerman_decider.strategies.llm import LlmStrategy
@@ -27,6 +28,7 @@ class Strategies:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._library = ExerciseLibrary.of(settings.gateway.profiles_dir)
         self._model: ActionModel | None = None
         self._net: TemporalNet | None = None
 
@@ -44,7 +46,7 @@ class Strategies:
             return SceneStrategy(speak.scene_threshold)
         try:
             if speak.strategy == "skeleton":
-                return self._skeleton(speak.repeat_window_s, before)
+                return self._skeleton(speak, before)
             if speak.strategy == "head":
                 from cornerman_decider.strategies.head import HeadStrategy, load_head
 
@@ -53,29 +55,30 @@ class Strategies:
         except ConfigError as error:
             raise StrategyError(f"strategy {speak.strategy}: {error}") from error
 
-    @staticmethod
-    def key(speak: SpeakSettings, prompt: str) -> tuple[object, ...]:
+    def key(self, speak: SpeakSettings, prompt: str) -> tuple[object, ...]:
         """The settings that a strategy is made from; another key asks for a new strategy."""
         made_from = {
             "interval": (speak.interval_s, speak.still_motion, speak.pause_still_s),
             "rules": (speak.every_chunks, speak.motion_threshold, speak.motion_release),
             "scene": (speak.scene_threshold,),
             "head": (speak.head,),
-            "skeleton": (speak.repeat_window_s,),
+            # A changed file is another exercise.
+            "skeleton": (speak.repeat_window_s, *((name, self._library.stamp(name)) for name in speak.exercises)),
             "llm": (prompt,),
         }
         return (speak.strategy, *made_from[speak.strategy])
 
-    def _skeleton(self, repeat_window_s: float, before: Strategy | None) -> Strategy:
+    def _skeleton(self, speak: SpeakSettings, before: Strategy | None) -> Strategy:
         # Imported here: sources without skeletons need neither the net nor its table.
         from cornerman_decider.strategies.skeleton import SkeletonStrategy
         from cornerman_pose.reader import bundled_net
 
+        exercises = tuple(self._library.get(name) for name in speak.exercises)
         if isinstance(before, SkeletonStrategy):
-            return before.with_repeat_window(repeat_window_s)
+            return before.with_settings(speak.repeat_window_s, exercises)
         if self._net is None:
             self._net = bundled_net()
-        return SkeletonStrategy(self._net, repeat_window_s)
+        return SkeletonStrategy(self._net, speak.repeat_window_s, exercises)
 
     def _action_model(self) -> ActionModel:
         if self._model is None:

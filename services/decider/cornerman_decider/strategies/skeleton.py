@@ -15,6 +15,8 @@ from cornerman_pose.coaching import CoachingCall, CoachingNotes, after_words, co
 from cornerman_pose.errors import PoseError
 from cornerman_pose.measures import channel_of, limit_of, telling_rule
 from cornerman_pose.movements import form_rules, movements
+from cornerman_pose.taught.counter import TaughtCounter
+from cornerman_pose.taught.observing import taught_rules
 from cornerman_pose.unlikeness import UnlikenessMeter
 from cornerman_pose.watcher import PoseWatcher
 from cornerman_pose.wire import unpack_chunk
@@ -24,6 +26,7 @@ from cornerman_shared.process.logs import get_logger
 if TYPE_CHECKING:
     from cornerman_common.gate import Proposal
     from cornerman_decider.state import Memory
+    from cornerman_pose.taught.exercise import TaughtExercise
     from cornerman_pose.temporal import TemporalNet
     from cornerman_pose.watcher import Watched
     from cornerman_shared.bus.chunk_input import ChunkInput
@@ -41,6 +44,7 @@ class SkeletonStrategy:
     Args:
         net: the temporal half; shared.
         repeat_window_s: how long the same mistake is not named again, seconds.
+        exercises: own exercises to look for; empty = the bundled ones.
     """
 
     name = "skeleton"
@@ -48,17 +52,24 @@ class SkeletonStrategy:
     wants_images = False
     follows_prompt = False
 
-    def __init__(self, net: TemporalNet, repeat_window_s: float) -> None:
+    def __init__(self, net: TemporalNet, repeat_window_s: float, exercises: tuple[TaughtExercise, ...] = ()) -> None:
+        self._exercises = exercises
+        self._parts = {one.name: frozenset(one.parts) for one in exercises}
         self._net = net
         self._repeat_window_s = repeat_window_s
-        self.made_from = f"repeat_window_s={repeat_window_s!r}"
+        names = "".join(f" {one.name}" for one in exercises)
+        self.made_from = f"repeat_window_s={repeat_window_s!r}{names}"
         self._watcher: PoseWatcher | None = None
         self._at = ""
 
-    def with_repeat_window(self, repeat_window_s: float) -> SkeletonStrategy:
-        """The same strategy with another setting; it goes on with the watcher, which a memory only approximates."""
-        other = SkeletonStrategy(self._net, repeat_window_s)
-        other._watcher, other._at = self._watcher, self._at
+    def with_settings(self, repeat_window_s: float, exercises: tuple[TaughtExercise, ...]) -> SkeletonStrategy:
+        """The same strategy with other settings.
+
+        It goes on with the watcher, which a memory only approximates, unless other exercises are looked for.
+        """
+        other = SkeletonStrategy(self._net, repeat_window_s, exercises)
+        if [id(one) for one in exercises] == [id(one) for one in self._exercises]:
+            other._watcher, other._at = self._watcher, self._at
         return other
 
     def propose(self, features: Features, chunk: ChunkInput | None, memory: Memory) -> tuple[Proposal, Memory]:
@@ -79,8 +90,13 @@ class SkeletonStrategy:
         watcher = self._watcher_after(memory)
         watched = watcher.push(seen, stats)
         self._at = f"{features.run}:{features.seq}"
-        call, notes = coach_chunk(watched, features.pts_s, _notes_in(memory), self._repeat_window_s)
-        proposal = FormProposal(call.action, call.confidence, call.reason, about=movement_seen(watched, notes))
+        parts = self._parts.get(watched.exercise, frozenset())
+        call, notes = coach_chunk(watched, features.pts_s, _notes_in(memory), self._repeat_window_s, parts)
+        if self._exercises and call.reason == "good_repetitions":
+            # The words for praise were learned on the bundled exercises.
+            call = CoachingCall("next", 1.0, "repetition")
+        about = movement_seen(watched, notes, self._exercises)
+        proposal = FormProposal(call.action, call.confidence, call.reason, about=about)
         return proposal, {**watcher.memory(), **_plain(notes), _AT: self._at}
 
     def after_gate(self, features: Features, proposal: Proposal, spoke: bool, memory: Memory) -> Memory:
@@ -97,7 +113,8 @@ class SkeletonStrategy:
     def _watcher_after(self, memory: Memory) -> PoseWatcher:
         """The watcher that has seen the chunks up to `memory`: this process's, or one that goes on from it."""
         if self._watcher is None or memory.get(_AT, "") != self._at:
-            self._watcher = PoseWatcher(self._net, UnlikenessMeter.bundled())
+            taught = TaughtCounter(self._exercises) if self._exercises else None
+            self._watcher = PoseWatcher(self._net, UnlikenessMeter.bundled(), taught=taught)
             try:
                 self._watcher.resume(memory)
             except ValueError as error:  # of another release
@@ -105,9 +122,12 @@ class SkeletonStrategy:
         return self._watcher
 
 
-def movement_seen(watched: Watched, notes: CoachingNotes) -> MovementSeen:
+def movement_seen(watched: Watched, notes: CoachingNotes, own: tuple[TaughtExercise, ...] = ()) -> MovementSeen:
     """What a decision says that it is about; mistakes are those of the newest repetition of the set."""
-    rules = {rule.name: rule for rule in form_rules() if rule.exercise == watched.exercise}
+    taught = [one for one in own if one.name == watched.exercise]
+    every = [rule for one in taught for rule in taught_rules(one)] or form_rules()
+    rules = {rule.name: rule for rule in every if rule.exercise == watched.exercise}
+    say = {mistake.name: mistake.say for one in taught for mistake in one.mistakes if mistake.words == "owner"}
     named = [one.split("=") for one in notes.mistakes.split()]
     view = watched.view
     limits = {"too_dark": view.too_dark, "too_far": view.too_far, "camera_moving": view.camera_moving}
@@ -118,7 +138,7 @@ def movement_seen(watched: Watched, notes: CoachingNotes) -> MovementSeen:
         phase=watched.phase,
         ended=bool(watched.ended),
         mistakes=tuple(
-            MistakeSeen(name, rules[name].joint, float(probability), rules[name].landmarks)
+            MistakeSeen(name, rules[name].joint, float(probability), rules[name].landmarks, say.get(name, ""))
             for name, probability in named
             if name in rules
         ),

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from cornerman_gateway.app_state import StateDep
 from cornerman_gateway.problems import Problem
-from cornerman_gateway.schemas import RequestModel
+from cornerman_gateway.schemas import RequestModel, with_examples
 from cornerman_gateway.security import COOKIE, SESSION_S
 
 router = APIRouter(prefix="/api/session", tags=["login"])
@@ -17,6 +17,8 @@ router = APIRouter(prefix="/api/session", tags=["login"])
 
 class Login(RequestModel):
     """Body of the login page's form."""
+
+    model_config = with_examples({"token": "the server's token"})
 
     token: Annotated[str, Field(min_length=1, max_length=1024)]
 

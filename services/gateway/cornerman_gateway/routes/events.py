@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Header, Query, WebSocket
 from sse_starlette.sse import EventSourceResponse, SendTimeoutError
@@ -13,13 +13,16 @@ from cornerman_gateway.app_state import AppState, StateDep
 from cornerman_gateway.core import lagged, parse_cursor, shorten, sse, to_json
 from cornerman_gateway.fanout import Sent
 from cornerman_gateway.lookup import Id, find
-from cornerman_gateway.problems import Problem, wrong_field
+from cornerman_gateway.problems import wrong_field
 from cornerman_gateway.rows import read_rows
 from cornerman_gateway.schemas import Deltas
-from cornerman_gateway.sockets import GOING_AWAY, TRY_AGAIN, close, refuse, send_until_gone
+from cornerman_gateway.sockets import GOING_AWAY, TRY_AGAIN, accept, close, send_until_gone
 from cornerman_shared.bus.redis_client import patient_errors
 from cornerman_shared.errors import RetryableError
 from cornerman_shared.process.logs import get_logger
+
+if TYPE_CHECKING:
+    from cornerman_shared.bus.tracer import Tracer
 
 log = get_logger("gateway")
 
@@ -72,12 +75,20 @@ async def follow(
     """
     async with state.hub.join(source_id, since, state.settings.gateway.client_queue) as client:
         yield None, []
-        for batches in (state.hub.catch_up(client, source_id), client.batches()):
+        for live, batches in ((False, state.hub.catch_up(client, source_id)), (True, client.batches())):
             async for missed, items in batches:
                 state.metrics.events_sent_total.inc(len(items))
                 if missed and missed.count:
                     state.metrics.events_skipped_total.inc(missed.count)
                 yield to_json(lagged(missed.count, missed.after)) if missed else None, items
+                if live and state.bus.tracer is not None:  # it is asked for more once these are sent
+                    _trace(state.bus.tracer, state.hub.keys_of(source_id), items)
+
+
+def _trace(tracer: Tracer, streams: Sequence[str], items: Iterable[Sent]) -> None:
+    for item, _ in items:
+        if item.traceparent:
+            tracer.delivered(item, streams[item.stream], item.event_id)
 
 
 async def _sse(state: AppState, source_id: str | None, since: list[str] | None) -> AsyncIterator[bytes]:
@@ -91,20 +102,16 @@ async def _sse(state: AppState, source_id: str | None, since: list[str] | None) 
 
 
 async def _socket(state: AppState, socket: WebSocket, source_id: str | None, since: str) -> None:
-    try:
-        cursor = cursor_of(state, source_id, "", since)
+    async def check() -> None:
+        cursor_of(state, source_id, "", since)
         if source_id is not None:
             await find(state, source_id)
-    except Problem as problem:
-        await refuse(socket, problem)
+
+    if not await accept(socket, check()):
         return
-    except RetryableError as error:
-        await refuse(socket, Problem(503, str(error)))
-        return
-    await socket.accept()
 
     async def send() -> None:
-        async for note, items in follow(state, source_id, cursor):
+        async for note, items in follow(state, source_id, cursor_of(state, source_id, "", since)):
             if note:
                 await socket.send_text(note)
             for item, at in items:

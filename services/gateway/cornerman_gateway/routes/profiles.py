@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
@@ -14,9 +15,12 @@ from cornerman_gateway.app_state import AppState, StateDep
 from cornerman_gateway.models import models_in_use
 from cornerman_gateway.problems import FieldProblem, Problem
 from cornerman_gateway.profiles import Preset, Profile, preset_view, profile_view, profiles_for
-from cornerman_gateway.schemas import RequestModel, as_sent
+from cornerman_gateway.schemas import RequestModel, as_sent, with_examples
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.source import Plain
+
+if TYPE_CHECKING:
+    from cornerman_common.profile_library import SavedFile
 
 router = APIRouter(prefix="/api", tags=["profiles"])
 
@@ -46,6 +50,8 @@ class SavedText(BaseModel):
 class SavedTextNew(RequestModel):
     """The file to write."""
 
+    model_config = with_examples({"text": "title: Squats only\nsay:\n  prompt: Watch the depth of the squats.\n"})
+
     text: Annotated[
         Plain,
         Field(min_length=1, max_length=MAX_BYTES, description="YAML: title, mode, watch, speak, say"),
@@ -58,30 +64,8 @@ async def list_profiles(state: StateDep) -> ProfileList:
     """Profiles to choose from; those that cannot be used here say why."""
     files = await asyncio.to_thread(state.profiles.all, "profile")
     models = await models_in_use(state)
-    return ProfileList(
-        profiles=profiles_for(files, models.abilities, models.generator.model or models.generator.backend)
-    )
-
-
-@router.get("/profiles/{name}")
-async def read_profile(name: SavedName, state: StateDep) -> SavedText:
-    """A profile's file."""
-    return await _read(state, "profile", name)
-
-
-@router.put("/profiles/{name}")
-async def write_profile(name: SavedName, body: SavedTextNew, state: StateDep) -> Profile:
-    """Creates or replaces one of yours."""
-    try:
-        return profile_view(await asyncio.to_thread(state.profiles.save, "profile", name, body.text))
-    except ConfigError as error:
-        raise _refused("profile", name, error) from None
-
-
-@router.delete("/profiles/{name}", status_code=204)
-async def remove_profile(name: SavedName, state: StateDep) -> None:
-    """Removes one of yours. Sources that were given it keep their settings."""
-    await _remove(state, "profile", name)
+    speaks = models.generator.model.rstrip("/").rpartition("/")[2] or models.generator.backend  # a folder's last name
+    return ProfileList(profiles=profiles_for(files, models.abilities, speaks))
 
 
 @router.get("/presets")
@@ -91,49 +75,42 @@ async def list_presets(state: StateDep) -> PresetList:
     return PresetList(presets=[preset_view(file) for file in files])
 
 
-@router.get("/presets/{name}")
-async def read_preset(name: SavedName, state: StateDep) -> SavedText:
-    """A preset's file."""
-    return await _read(state, "preset", name)
+def _file_routes(kind: SavedKind, view: Callable[[SavedFile], Profile | Preset], shown: type[BaseModel]) -> None:
+    """Reading, writing and removing the files of a kind."""
+
+    @router.get(f"/{kind}s/{{name}}", name=f"read_{kind}", description=f"A {kind}'s file.")
+    async def read(name: SavedName, state: StateDep) -> SavedText:
+        await _check_known(state, kind, name)
+        text = await asyncio.to_thread(state.profiles.text, kind, name)
+        return SavedText(name=name, bundled=state.profiles.is_bundled(kind, name), text=text)
+
+    about = "Creates or replaces one of yours."
+
+    @router.put(f"/{kind}s/{{name}}", name=f"write_{kind}", response_model=shown, description=about)
+    async def write(name: SavedName, body: SavedTextNew, state: StateDep) -> Profile | Preset:
+        try:
+            return view(await asyncio.to_thread(state.profiles.save, kind, name, body.text))
+        except ConfigError as error:
+            raise _refused(kind, name, error) from None
+
+    about = "Removes one of yours. Sources that were given it keep their settings."
+
+    @router.delete(f"/{kind}s/{{name}}", name=f"remove_{kind}", status_code=204, description=about)
+    async def remove(name: SavedName, state: StateDep) -> None:
+        await _check_known(state, kind, name)
+        try:
+            await asyncio.to_thread(state.profiles.remove, kind, name)
+        except ConfigError as error:
+            raise _refused(kind, name, error) from None
 
 
-@router.put("/presets/{name}")
-async def write_preset(name: SavedName, body: SavedTextNew, state: StateDep) -> Preset:
-    """Creates or replaces one of yours."""
-    try:
-        return preset_view(await asyncio.to_thread(state.profiles.save, "preset", name, body.text))
-    except ConfigError as error:
-        raise _refused("preset", name, error) from None
+_file_routes("profile", profile_view, Profile)
+_file_routes("preset", preset_view, Preset)
 
 
-@router.delete("/presets/{name}", status_code=204)
-async def remove_preset(name: SavedName, state: StateDep) -> None:
-    """Removes one of yours. Sources that were given it keep their settings."""
-    await _remove(state, "preset", name)
-
-
-async def _read(state: AppState, kind: SavedKind, name: str) -> SavedText:
-    if not await _is_known(state, kind, name):
-        raise _unknown(kind, name)
-    text = await asyncio.to_thread(state.profiles.text, kind, name)
-    return SavedText(name=name, bundled=state.profiles.is_bundled(kind, name), text=text)
-
-
-async def _remove(state: AppState, kind: SavedKind, name: str) -> None:
-    if not await _is_known(state, kind, name):
-        raise _unknown(kind, name)
-    try:
-        await asyncio.to_thread(state.profiles.remove, kind, name)
-    except ConfigError as error:
-        raise _refused(kind, name, error) from None
-
-
-async def _is_known(state: AppState, kind: SavedKind, name: str) -> bool:
-    return any(file.name == name for file in await asyncio.to_thread(state.profiles.all, kind))
-
-
-def _unknown(kind: SavedKind, name: str) -> Problem:
-    return Problem(404, f"there is no such {kind}", f"{kind} {name!r}: GET /api/{kind}s lists those there are")
+async def _check_known(state: AppState, kind: SavedKind, name: str) -> None:
+    if all(file.name != name for file in await asyncio.to_thread(state.profiles.all, kind)):
+        raise Problem(404, f"there is no such {kind}", f"{kind} {name!r}: GET /api/{kind}s lists those there are")
 
 
 def _refused(kind: SavedKind, name: str, error: ConfigError) -> Problem:

@@ -20,7 +20,7 @@ from cornerman_gateway.picture_cache import CachedPicture
 from cornerman_gateway.preview import AUTO, DelayedPicture
 from cornerman_gateway.problems import Problem, wrong_field
 from cornerman_gateway.push import MAX_FPS, PushError, read_push, store_push
-from cornerman_gateway.sockets import GOING_AWAY, TRY_AGAIN, UNUSABLE, close, refuse, send_until_gone
+from cornerman_gateway.sockets import GOING_AWAY, TRY_AGAIN, UNUSABLE, accept, close, send_until_gone
 from cornerman_gateway.stills import still
 from cornerman_shared.errors import RetryableError
 
@@ -126,19 +126,16 @@ async def video_socket(socket: WebSocket, source_id: str, state: StateDep, delay
 
     A client that is slow gets fewer pictures, never older ones. `fps` asks for at most so many a second; 0 = all.
     """
-    try:
-        seconds = delay_of(delay)
+
+    async def check() -> None:
+        delay_of(delay)
         await find(state, source_id)
-    except Problem as problem:
-        await refuse(socket, problem)
+
+    if not await accept(socket, check()):
         return
-    except RetryableError as error:
-        await refuse(socket, Problem(503, str(error)))
-        return
-    await socket.accept()
 
     async def send() -> None:
-        with state.previews.watch(source_id, seconds) as viewer:
+        with state.previews.watch(source_id, delay_of(delay)) as viewer:
             next_s = float("-inf")
             async for shown in viewer.pictures():
                 at_s = shown.picture.at_s
@@ -171,22 +168,20 @@ async def camera_socket(socket: WebSocket, source_id: str, state: StateDep) -> N
     """A browser's camera. Each message: float64 seconds (little-endian), then JPEG or WebP. Each is
     acknowledged once it is stored.
     """
-    try:
+    claimed: list[str] = []
+
+    async def check() -> None:
         spec = await find(state, source_id)
         if spec.url != f"push://{source_id}":
             raise Problem(409, "this source takes no camera", "add a source whose url is push://<source_id>")
         if source_id in state.pushing:
             raise Problem(409, "another tab pushes its camera here", "close it, or choose another source_id")
-    except Problem as problem:
-        await refuse(socket, problem)
-        return
-    except RetryableError as error:
-        await refuse(socket, Problem(503, str(error)))
-        return
-    state.pushing.add(source_id)
+        state.pushing.add(source_id)
+        claimed.append(source_id)
+
     try:
-        await socket.accept()
-        await _take_camera(socket, state, source_id)
+        if await accept(socket, check()):
+            await _take_camera(socket, state, source_id)
     except WebSocketDisconnect:
         return
     except PushError as error:
@@ -194,7 +189,7 @@ async def camera_socket(socket: WebSocket, source_id: str, state: StateDep) -> N
     except RetryableError as error:
         await close(socket, TRY_AGAIN, str(error))
     finally:
-        state.pushing.discard(source_id)
+        state.pushing.difference_update(claimed)
 
 
 async def _take_camera(socket: WebSocket, state: AppState, source_id: str) -> None:

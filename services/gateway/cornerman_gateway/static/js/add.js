@@ -4,6 +4,7 @@ import { api, upload } from "./api.js";
 import { camera } from "./camera.js";
 import { fill, h, icon } from "./dom.js";
 import { bytes } from "./format.js";
+import { phoneWay } from "./phone.js";
 
 const CUSTOM = {
   name: "custom",
@@ -65,7 +66,7 @@ export class AddView {
           this.why,
           this.prompt,
         ),
-        h("div", { class: "choices" }, this.camera(), this.file(), this.address(), this.pattern()),
+        h("div", { class: "choices" }, this.camera(), this.phone(), this.file(), this.address(), this.pattern()),
       ),
     );
     this.unlisten = page.onSources((sources) => {
@@ -224,6 +225,17 @@ export class AddView {
     return card;
   }
 
+  phone() {
+    const way = h("div", { class: "phone" });
+    const about =
+      "Put it where it sees you from head to feet. Photograph this code with it, and it becomes the camera.";
+    const card = this.card("phone", "Your phone", about, way);
+    phoneWay(way).catch((error) => {
+      card.wrong.textContent = error.message;
+    });
+    return card;
+  }
+
   file() {
     const input = h("input", { type: "file", accept: "video/*,.mkv,.ts,.avi", "aria-label": "Video file" });
     const bar = h("progress", { max: "1", value: 0, hidden: true, "aria-label": "Upload" });
@@ -303,8 +315,8 @@ export class AddView {
     const card = this.card(
       "link",
       "An address",
-      "RTSP, HTTP(S), HLS or MJPEG; a camera of the server (device:0); a file in one of its allowed folders. " +
-        "Passwords are kept from logs and pages.",
+      "A network camera or a stream on the web: its address is in its manual or app, and often begins with rtsp://. " +
+        "A camera plugged into the server is device:0. User and password stay out of logs and pages.",
       form,
     );
     return card;

@@ -35,14 +35,15 @@ export const shown = (value, unit) => (unit === "deg" ? `${number(value, 0)}°` 
 /**
  * The newest measure up to a media time, with its values of the last seconds.
  * @param {any[]} decisions of one run, in order
- * @param {number} pts media time of the picture on screen
+ * @param {number} pts media time of the picture on screen; Infinity = none moves, the newest decision counts
  * @returns {{measure: string, limit: number | null, worse: string, points: [number, number][]} | null}
  */
 export function measuredAt(decisions, pts) {
-  const last = decisions.findLast(({ pts_s: at, about }) => at <= pts && at > pts - SPAN_S && about?.measure);
+  const now = Number.isFinite(pts) ? pts : (decisions.at(-1)?.pts_s ?? 0);
+  const last = decisions.findLast(({ pts_s: at, about }) => at <= now && at > now - SPAN_S && about?.measure);
   if (!last || !MEASURES[last.about.measure]) return null;
   const { measure, limit, worse } = last.about;
-  const until = Math.min(pts, decisions.at(-1).pts_s);
+  const until = Math.min(now, decisions.at(-1).pts_s);
   const points = [];
   for (const { pts_s: at, about } of decisions) {
     if (at < until - SPAN_S - GAP_S || about?.measure !== measure) continue;
@@ -58,14 +59,15 @@ export class AngleChart {
   constructor() {
     this.title = h("span", {});
     this.value = h("b", {});
-    this.bound = h("span", { class: "bound" });
+    this.bound = h("span", {});
+    this.span = h("span", { class: "span" });
     this.canvas = /** @type {HTMLCanvasElement} */ (h("canvas", { role: "img" }));
     this.element = h(
       "div",
       { class: "angle", hidden: true },
       h("p", {}, this.title, " ", this.value),
       this.canvas,
-      this.bound,
+      h("p", { class: "bound" }, this.bound, this.span),
     );
   }
 
@@ -78,7 +80,8 @@ export class AngleChart {
     this.title.textContent = words;
     this.value.textContent = shown(points.at(-1)[1], unit);
     const bound = limit === null ? "" : `${worse === "above" ? "at most" : "at least"} ${shown(limit, unit)}`;
-    this.bound.textContent = `${bound}${bound ? " · " : ""}last ${SPAN_S} s`;
+    this.bound.textContent = bound;
+    this.span.textContent = `last ${SPAN_S} s`;
     this.canvas.setAttribute("aria-label", `${words} ${this.value.textContent}, over the last ${SPAN_S} seconds`);
     this.paint(points, limit, worse, LEAST[unit]);
   }

@@ -18,20 +18,20 @@ export class ApiError extends Error {
 /** Sends a request; returns the JSON of the answer, null when it has none. */
 export async function api(method, path, body) {
   const headers = body === undefined ? {} : { "Content-Type": "application/json" };
-  let response;
   try {
-    response = await fetch(path, {
+    const response = await fetch(path, {
       method,
       headers,
       body: body === undefined ? undefined : JSON.stringify(body),
       credentials: "same-origin",
-      signal: AbortSignal.timeout(15000),
+      signal: AbortSignal.timeout(15000), // of the body, too
     });
-  } catch {
+    if (!response.ok) throw await problemOf(response);
+    return response.status === 204 ? null : await response.json();
+  } catch (error) {
+    if (error instanceof ApiError) throw error;
     throw new ApiError(0, "The server does not answer", "Is it running? The page tries again by itself.");
   }
-  if (response.ok) return response.status === 204 ? null : response.json();
-  throw await problemOf(response);
 }
 
 async function problemOf(response) {

@@ -4,6 +4,12 @@ import { fill, h } from "./dom.js";
 
 const main = document.getElementById("main");
 
+/** A value for a field: its own example, the first of its alternatives, or nothing. */
+function exampleOf(schema) {
+  if (schema?.examples?.length) return schema.examples[0];
+  return schema?.anyOf?.map(exampleOf).find((value) => value !== undefined);
+}
+
 const nameOf = (schema) => schema?.$ref?.split("/").at(-1);
 
 function typeOf(schema) {
@@ -57,27 +63,33 @@ function table(head, rows) {
   );
 }
 
-function operation(path, method, spec) {
+function operation(path, method, spec, schemas) {
   const body = spec.requestBody?.content?.["application/json"]?.schema;
+  const examples = schemas[nameOf(body)]?.examples ?? [];
   const parameters = (spec.parameters ?? []).map((item) => [
     h("code", {}, item.name),
     item.in,
     typeOf(item.schema),
     item.schema?.description ?? item.description ?? "",
+    exampleText(item.schema),
   ]);
   const good = Object.entries(spec.responses).find(([status]) => Number(status) < 400);
   const answer = Object.entries(good?.[1].content ?? {})
     .map(([type, { schema }]) => [typeOf(schema), type].filter(Boolean).join(", "))
     .join("; ");
   const verb = method === "get" ? "" : `-X ${method.toUpperCase()} `;
-  const payload = body ? "-H 'Content-Type: application/json' -d '{…}' " : "";
-  const curl = `curl ${verb}${payload}${location.origin}${path}`;
+  const sent = examples.length ? JSON.stringify(examples[0]).replaceAll("'", "'\\''") : "{…}";
+  const payload = body ? `-H 'Content-Type: application/json' -d '${sent}' ` : "";
+  const filled = (spec.parameters ?? [])
+    .filter((item) => item.in === "path")
+    .reduce((text, { name, schema }) => text.replace(`{${name}}`, exampleOf(schema) ?? `{${name}}`), path);
+  const curl = `curl ${verb}${payload}'${location.origin}${filled}'`;
   return h(
     "article",
     {},
     h("h3", { class: "operation" }, h("span", { class: "method" }, method.toUpperCase()), h("code", {}, path)),
     h("p", {}, prose(spec.description ?? spec.summary ?? "")),
-    parameters.length ? table(["parameter", "in", "type", "meaning"], parameters) : null,
+    parameters.length ? table(["parameter", "in", "type", "meaning", "example"], parameters) : null,
     body ? h("p", { class: "quiet" }, "body: ", h("code", {}, typeOf(body))) : null,
     answer ? h("p", { class: "quiet" }, `${good[0]}: ${answer}`) : null,
     h("pre", { tabindex: "0" }, curl),
@@ -89,16 +101,23 @@ function schemaOf(name, schema) {
     h("code", {}, field),
     typeOf(rule),
     "default" in rule ? JSON.stringify(rule.default) : "",
-    rule.description ?? "",
+    rule.description ?? rule.anyOf?.find((one) => one.description)?.description ?? "",
+    exampleText(rule),
   ]);
   return h(
     "article",
     {},
     h("h3", { class: "operation" }, h("code", {}, name)),
     h("p", {}, schema.description ?? ""),
-    rows.length ? table(["field", "type", "default", "meaning"], rows) : null,
+    rows.length ? table(["field", "type", "default", "meaning", "example"], rows) : null,
+    (schema.examples ?? []).map((body) => h("pre", { tabindex: "0" }, JSON.stringify(body, null, 2))),
   );
 }
+
+const exampleText = (schema) => {
+  const value = exampleOf(schema);
+  return value === undefined ? "" : h("code", {}, JSON.stringify(value));
+};
 
 /** Text with `code` in it. */
 function prose(text) {
@@ -113,7 +132,7 @@ else {
   for (const [path, methods] of Object.entries(spec.paths)) {
     for (const [method, operationSpec] of Object.entries(methods)) {
       const tag = operationSpec.tags?.[0] ?? "other";
-      tags.set(tag, [...(tags.get(tag) ?? []), operation(path, method, operationSpec)]);
+      tags.set(tag, [...(tags.get(tag) ?? []), operation(path, method, operationSpec, spec.components.schemas)]);
     }
   }
   fill(

@@ -32,6 +32,7 @@ const PATHS = {
   pause: "M8 5v14M16 5v14",
   play: "M7 5l12 7-12 7z",
   camera: "M3 7h12v10H3zM15 11l6-3v8l-6-3z",
+  phone: "M7 3h10v18H7zM11 18h2",
   health: "M3 12h4l3 7 4-14 3 7h4",
   left: "M15 5l-7 7 7 7",
   right: "M9 5l7 7-7 7",

@@ -197,7 +197,7 @@ export class Page {
         },
       },
       icon(voice.on ? "sound" : "silent"),
-      h("span", { class: "wide" }, voice.on ? "voice on" : "voice off"),
+      h("span", { class: "wide" }, voice.on ? "Voice is on" : "Voice is off"),
     );
     const theme = h(
       "button",

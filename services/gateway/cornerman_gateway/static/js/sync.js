@@ -10,9 +10,13 @@ const LONGEST_HOLD_MS = 12000;
 const KEPT = 500;
 
 export class Sync {
-  /** @param {{frame: any, live: boolean}} picture what is on screen: a `Picture` */
-  constructor(picture) {
+  /**
+   * @param {{frame: any, live: boolean}} picture what is on screen: a `Picture`
+   * @param {number} slack half the time between two of its frames, at least: the nearer one counts
+   */
+  constructor(picture, slack = SLACK_S) {
     this.picture = picture;
+    this.slack_s = slack;
     this.held = new Map(); // request id -> { saying, since, show }
     this.samples = [];
   }
@@ -37,7 +41,7 @@ export class Sync {
     const { frame, live } = this.picture;
     if (!live || !frame || saying.kind === "answer" || saying.isError || !saying.times?.captured_at_s) return true;
     if (saying.run !== frame.run || performance.now() - since > LONGEST_HOLD_MS) return true;
-    return frame.at_s >= saying.times.captured_at_s - SLACK_S;
+    return frame.at_s >= saying.times.captured_at_s - this.slack_s;
   }
 
   /** Call after every picture, and now and then without one. */

@@ -38,6 +38,7 @@ export class WallView {
       state: (open, why) => page.link(open, why),
     });
     this.unlisten = page.onSources((sources) => this.show(sources));
+    window.cornerman = { tiles: this.tiles };
     this.ticker = setInterval(() => this.tiles.forEach((tile) => tile.sync.tick()), 250);
   }
 
@@ -87,7 +88,7 @@ export class WallView {
       h("div", { class: "stage" }, canvas, h("div", { class: "stage-top" }, h("span", { class: "badge" }, id), badge)),
       line,
     );
-    const sync = new Sync({ frame: null, live: false });
+    const sync = new Sync({ frame: null, live: false }, 0.5 / FPS);
     this.tiles.set(id, { element, canvas, badge, text, more, line, sync, saying: null });
     this.element.append(element);
     this.seen.observe(element);

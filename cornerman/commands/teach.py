@@ -1,0 +1,53 @@
+"""`cornerman teach NAME good.mp4`: an own exercise from a few repetitions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from cornerman.local import options
+from cornerman.local.teaching import taught
+from cornerman_common.exercise_library import ExerciseLibrary
+from cornerman_shared.errors import ConfigError
+
+
+def teach(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Small letters, digits, '_' and '-'.")],
+    videos: Annotated[
+        list[Path],
+        typer.Argument(metavar="GOOD BAD…", help="Right repetitions, then each mistake's: videos or .npz files."),
+    ],
+    mistake: Annotated[
+        list[str],
+        typer.Option("--mistake", metavar="SENTENCE", help="What to say about the next VIDEO's mistake. Repeatable."),
+    ] = [],  # noqa: B006 typer's own way to say "repeatable"
+    reps: Annotated[int, typer.Option(min=2, max=30, help="Repetitions in each video.")] = 5,
+    title: Annotated[str, typer.Option(help="As people see it. Default: the name.")] = "",
+    model_words: Annotated[
+        bool, typer.Option("--model-words", help="The model says the mistakes in its own words, if it can.")
+    ] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Take the place of an exercise of this name.")] = False,
+    config: options.Config = "",
+) -> None:
+    """Teach an exercise of your own from a few repetitions, and mistakes that it is to tell.
+
+    As in: cornerman teach calf_raise good.mp4 --mistake "Heels up!" bad.mp4
+    """
+    if len(videos) != 1 + len(mistake):
+        raise ConfigError(
+            f"{len(videos)} videos for {len(mistake)} mistakes: give the good one first, then "
+            "--mistake SENTENCE VIDEO for each mistake"
+        )
+    library = ExerciseLibrary.of(options.command_settings(config).settings.gateway.profiles_dir)
+    mistakes = list(zip(mistake, videos[1:], strict=True))
+    words: Literal["owner", "model"] = "model" if model_words else "owner"
+    exercise = taught(library, name, title, videos[0], mistakes, reps, words, replace=replace)
+    saved = library.save(exercise)
+    shortest, longest = exercise.good.seconds
+    print(
+        f"{name}: {exercise.good.repetitions} good repetitions of {shortest:.1f} to {longest:.1f} s"
+        + "".join(f"; {one.say!r} from {one.prototype.repetitions}" for one in exercise.mistakes)
+    )
+    print(f"Saved in {saved.path}. Try it: cornerman run VIDEO --exercise {name}")

@@ -1,0 +1,85 @@
+"""An own exercise from videos or landmark files on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from cornerman_common.exercise_file import MAX_MISTAKES, mistake_name
+from cornerman_common.exercise_library import ExerciseLibrary, check_exercise_name
+from cornerman_pose.errors import PoseError
+from cornerman_pose.files import read_landmarks
+from cornerman_pose.taught.learning import MOST_S
+from cornerman_pose.taught.takes import add_mistake, teach_exercise, track_of
+from cornerman_shared.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cornerman_pose.estimator import PoseEstimator
+    from cornerman_pose.landmarks import LandmarkTrack
+    from cornerman_pose.taught.exercise import TaughtExercise
+
+
+def taught(
+    library: ExerciseLibrary,
+    name: str,
+    title: str,
+    good: Path,
+    mistakes: Sequence[tuple[str, Path]],
+    repetitions: int,
+    words: Literal["owner", "model"],
+    *,
+    replace: bool = False,
+    read: Callable[[Path], LandmarkTrack] | None = None,
+) -> TaughtExercise:
+    """An own exercise; nothing is saved.
+
+    Args:
+        library: of the exercises there are.
+        name: of the exercise.
+        title: empty = the name.
+        good: right repetitions, a video or a landmark file.
+        mistakes: what to say, and a video or landmark file of wrong repetitions.
+        repetitions: in each example.
+        words: whose words are spoken about mistakes.
+        replace: an exercise of this name may be there.
+        read: reads an example; None = `read_take`.
+
+    Raises:
+        ConfigError: the name or an example is not usable; says what was seen.
+    """
+    read = read or read_take
+    check_exercise_name(name)
+    if library.has(name) and not replace:
+        raise ConfigError(f"exercise {name!r} is there already; give --replace, or another name")
+    if len(mistakes) > MAX_MISTAKES:
+        raise ConfigError(f"{len(mistakes)} mistakes; an exercise has at most {MAX_MISTAKES}")
+    named = [(mistake_name(say), say, path) for say, path in mistakes]  # refused before the videos are read
+    try:
+        exercise = teach_exercise(name, title or name.replace("_", " "), read(good), repetitions)
+        for key, say, path in named:
+            exercise = add_mistake(exercise, key, say, words, read(path), repetitions)
+    except PoseError as error:
+        raise ConfigError(str(error)) from error
+    return exercise
+
+
+def read_take(path: Path) -> LandmarkTrack:
+    """The followed person's landmarks in a landmark file (`.npz`) or a video.
+
+    Raises:
+        PoseError: it cannot be read, shows nobody, or the estimator is not installed.
+    """
+    if path.suffix == ".npz":
+        return read_landmarks(path)
+    from cornerman_pose.people_eval.video import seen_chunks  # FFmpeg is slow to import
+
+    return track_of(seen for seen, _ in seen_chunks(path, _estimator(), most_s=MOST_S))
+
+
+@cache
+def _estimator() -> PoseEstimator:
+    from cornerman_pose.estimator import PoseEstimator
+
+    return PoseEstimator.load()

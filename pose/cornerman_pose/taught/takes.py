@@ -1,0 +1,82 @@
+"""Takes for teaching: the followed person's landmarks out of chunks, and an exercise out of takes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import numpy as np
+
+from cornerman_pose.landmarks import LandmarkTrack, SeenChunk
+from cornerman_pose.sides import SidesState, steady_legs
+from cornerman_pose.subject import SubjectState, follow
+from cornerman_pose.taught.exercise import TaughtExercise, TaughtMistake
+from cornerman_pose.taught.learning import TeachingError, example_of, learn, needed_parts_of, repetitions_in
+
+
+def track_of(chunks: Iterable[SeenChunk]) -> LandmarkTrack:
+    """The person who is followed through chunks that may overlap.
+
+    Raises:
+        TeachingError: there is no chunk.
+    """
+    subject: SubjectState = {}
+    sides: SidesState = {}
+    parts: list[LandmarkTrack] = []
+    newest_s = -1.0
+    for seen in chunks:
+        chosen, subject = follow(seen, subject)
+        if chosen.row is None:
+            continue
+        track, sides = steady_legs(seen.person(chosen.row), sides)
+        fresh = track.t_s > newest_s + 1e-6
+        parts.append(
+            LandmarkTrack(
+                track.t_s[fresh],
+                track.image_px[fresh],
+                track.world_m[fresh],
+                track.visibility[fresh],
+                track.presence[fresh],
+                track.size_px,
+            )
+        )
+        newest_s = max(newest_s, float(track.t_s[-1]))
+    if not parts:
+        raise TeachingError("nobody is seen in the example; film the whole body, alone in the picture")
+    arrays = (
+        np.concatenate([getattr(one, name) for one in parts])
+        for name in ("t_s", "image_px", "world_m", "visibility", "presence")
+    )
+    return LandmarkTrack(*arrays, parts[-1].size_px)
+
+
+def teach_exercise(name: str, title: str, good: LandmarkTrack, repetitions: int) -> TaughtExercise:
+    """An exercise from a take of right repetitions.
+
+    Raises:
+        TeachingError: the take shows another number of repetitions, or nobody.
+    """
+    what = "the good example"
+    example = example_of(good, what)
+    prototype = learn(example, repetitions_in(example, repetitions, what))
+    return TaughtExercise(name, title, prototype, (), needed_parts_of(example, prototype))
+
+
+def add_mistake(
+    exercise: TaughtExercise,
+    name: str,
+    say: str,
+    words: Literal["owner", "model"],
+    bad: LandmarkTrack,
+    repetitions: int,
+) -> TaughtExercise:
+    """The exercise with one more mistake, from a take of wrong repetitions; one of the same name is replaced.
+
+    Raises:
+        TeachingError: the take shows another number of repetitions, or nobody.
+    """
+    what = f"the example of {say!r}"
+    example = example_of(bad, what)
+    mistake = TaughtMistake(name, say, words, learn(example, repetitions_in(example, repetitions, what)))
+    others: Sequence[TaughtMistake] = [one for one in exercise.mistakes if one.name != name]
+    return TaughtExercise(exercise.name, exercise.title, exercise.good, (*others, mistake), exercise.parts)

@@ -1,0 +1,145 @@
+"""Own exercises at hand: `exercises/NAME.yaml` in the user's folder, read again when a file changes.
+
+Sharing one is copying its file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cornerman_common.exercise_file import MAX_BYTES, exercise_text, parse_exercise
+from cornerman_common.saved_folder import MAX_FILES, remove_saved, saved_names, user_folder, write_saved
+from cornerman_common.saved_settings import check_name
+from cornerman_pose.movements import exercise_names
+from cornerman_pose.taught.exercise import TaughtExercise
+from cornerman_shared.errors import ConfigError
+from cornerman_shared.settings.files import read_text
+
+Stamp = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SavedExercise:
+    """An own exercise by name; `exercise` is None where its file cannot be used, and `problem` says why."""
+
+    name: str
+    path: Path
+    exercise: TaughtExercise | None
+    problem: str = ""
+
+
+class ExerciseLibrary:
+    """Reads and writes own exercises. Its methods read the disk, so a service calls them in a thread.
+
+    Args:
+        folder: the user's; need not exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "exercises"
+        self._read: dict[Path, tuple[Stamp, SavedExercise]] = {}
+
+    @classmethod
+    def of(cls, setting: str) -> ExerciseLibrary:
+        """The library for `gateway.profiles_dir`; empty = the user's configuration folder."""
+        return cls(user_folder(setting))
+
+    def all(self) -> list[SavedExercise]:
+        """Every one, sorted by name; those that cannot be used say why."""
+        return [self._load(self.folder / name) for name in saved_names(self.folder)[:MAX_FILES]]
+
+    def get(self, name: str) -> TaughtExercise:
+        """One that can be used.
+
+        Raises:
+            ConfigError: there is none of this name, or its file is wrong.
+        """
+        found = self._load(self._path(name))
+        if found.exercise is None:
+            raise ConfigError(found.problem)
+        return found.exercise
+
+    def stamp(self, name: str) -> Stamp:
+        """Changes when the file does; () = there is none."""
+        return _stamp(self.folder / f"{name}.yaml")
+
+    def text(self, name: str) -> str:
+        """The text of a file, also of one that is wrong.
+
+        Raises:
+            ConfigError: there is none of this name, or it cannot be read.
+        """
+        return read_text(self._path(name), MAX_BYTES)
+
+    def save(self, exercise: TaughtExercise) -> SavedExercise:
+        """Writes a file, whole or not at all.
+
+        Raises:
+            ConfigError: the name is not usable, there are too many, or no room.
+        """
+        return self.save_text(exercise.name, exercise_text(exercise))
+
+    def save_text(self, name: str, text: str) -> SavedExercise:
+        """Writes a file of somebody else's.
+
+        Raises:
+            ConfigError: the name or the text is wrong, there are too many, or no room.
+        """
+        check_exercise_name(name)
+        path = self.folder / f"{name}.yaml"
+        exercise = parse_exercise(name, text, path.name)
+        write_saved(path, text, "exercise")
+        return SavedExercise(name, path, exercise)
+
+    def remove(self, name: str) -> None:
+        """Deletes a file.
+
+        Raises:
+            ConfigError: there is none of this name, or it cannot be deleted.
+        """
+        remove_saved(self._path(name))
+
+    def has(self, name: str) -> bool:
+        """Whether there is a file of this name, whatever is in it."""
+        return f"{name}.yaml" in saved_names(self.folder)
+
+    def _path(self, name: str) -> Path:
+        if not self.has(name):
+            known = ", ".join(one[:-5] for one in saved_names(self.folder)) or "none yet"
+            raise ConfigError(
+                f"exercise {name[:60]!r}: there is no such own exercise in {self.folder}; there are: {known}. "
+                "Make one with `cornerman teach`"
+            )
+        return self.folder / f"{name}.yaml"
+
+    def _load(self, path: Path) -> SavedExercise:
+        stamp = _stamp(path)
+        known = self._read.get(path)
+        if known is None or known[0] != stamp:
+            try:
+                exercise = parse_exercise(path.stem, read_text(path, MAX_BYTES), str(path))
+                found = SavedExercise(path.stem, path, exercise)
+            except ConfigError as error:
+                found = SavedExercise(path.stem, path, None, str(error))
+            known = self._read[path] = (stamp, found)
+        return known[1]
+
+
+def check_exercise_name(name: str) -> str:
+    """The name, if an own exercise can be called so.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    if name in exercise_names():
+        raise ConfigError(f"name {name!r} is a bundled exercise's; give another, as {'my_' + name!r}")
+    return check_name(name)
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        stat = path.stat()
+    except OSError:
+        return ()
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino

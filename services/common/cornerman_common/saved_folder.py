@@ -1,0 +1,69 @@
+"""Small YAML files in one of the user's folders: their names, and writing one whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+from cornerman_common.saved_settings import NAME
+from cornerman_shared.errors import ConfigError
+
+MAX_FILES: Final = 100
+"""Files of one kind in the user's folder; further ones are not read."""
+
+
+def user_folder(setting: str) -> Path:
+    """The folder in `gateway.profiles_dir`; empty = `cornerman` in the user's configuration folder."""
+    if setting:
+        return Path(setting).expanduser()
+    base = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+    return (base if base.is_absolute() else Path.home() / ".config") / "cornerman"
+
+
+def saved_names(folder: Path) -> list[str]:
+    """Names of the files in a folder, sorted; none if it cannot be read."""
+    try:
+        entries = [entry.name for entry in folder.iterdir()]
+    except OSError:
+        return []
+    return sorted(name for name in entries if name.endswith(".yaml") and NAME.fullmatch(name[:-5]))
+
+
+def write_saved(path: Path, text: str, kind: str) -> None:
+    """Writes a file of the user's, whole or not at all.
+
+    Raises:
+        ConfigError: there are too many of its kind, or no room.
+    """
+    folder = path.parent
+    draft = folder / f".{path.stem}.{secrets.token_hex(6)}.part"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists() and len(saved_names(folder)) >= MAX_FILES:
+            raise ConfigError(f"{folder} holds {MAX_FILES} {kind}s already; remove one first")
+        try:
+            with draft.open("x", encoding="utf-8") as file:
+                file.write(text if text.endswith("\n") else f"{text}\n")
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be written ({error.strerror}); let this user write there, or set gateway.profiles_dir"
+        ) from None
+
+
+def remove_saved(path: Path) -> None:
+    """Deletes a file.
+
+    Raises:
+        ConfigError: it cannot be deleted.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be removed ({error.strerror}); remove it by hand") from None

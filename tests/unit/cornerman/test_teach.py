@@ -1,0 +1,53 @@
+"""`cornerman teach` and `cornerman exercises` on landmark files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cornerman.cli import invoke
+from cornerman_pose.files import write_landmarks
+from tests.unit.pose.moves import take
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CORNERMAN_GATEWAY__PROFILES_DIR", str(tmp_path / "mine"))
+    write_landmarks(tmp_path / "good.npz", take(5))
+    write_landmarks(tmp_path / "bad.npz", take(5, lean=0.4, seed=1))
+    return tmp_path
+
+
+def test_exercise_is_taught_listed_and_removed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good, bad = str(folder / "good.npz"), str(folder / "bad.npz")
+    assert invoke(["teach", "raise", good, "--mistake", "Stand straight.", bad]) == 0
+    assert "5 good repetitions" in capsys.readouterr().out
+    assert invoke(["exercises", "list", "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert (row["name"], row["problem"]) == ("raise", "")
+    assert row["mistakes"] == [{"name": "stand_straight", "say": "Stand straight.", "words": "owner", "repetitions": 5}]
+    assert invoke(["exercises", "show", "raise"]) == 0
+    (folder / "theirs.yaml").write_text(capsys.readouterr().out)
+    assert invoke(["exercises", "add", str(folder / "theirs.yaml")]) == 0
+    assert invoke(["exercises", "remove", "raise"]) == 0
+    capsys.readouterr()
+    assert invoke(["exercises", "list"]) == 0
+    assert "theirs" in capsys.readouterr().out
+
+
+def test_typical_mistakes_are_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = str(folder / "good.npz")
+    for arguments, message in (
+        (["teach", "raise", good, "--reps", "9"], "shows 5 repetitions"),
+        (["teach", "squat", good], "bundled exercise"),
+        (["teach", "Raise!", good], "not usable"),
+        (["teach", "raise", str(folder / "none.npz")], "none.npz"),
+        (["exercises", "show", "none"], "no such own exercise"),
+    ):
+        assert invoke(arguments) == 78
+        assert message in capsys.readouterr().err.replace("\n", " ")
+    assert invoke(["teach", "raise", good]) == 0
+    assert invoke(["teach", "raise", good]) == 78
+    assert "--replace" in capsys.readouterr().err

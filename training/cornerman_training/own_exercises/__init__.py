@@ -1,0 +1,1 @@
+"""Exercises that no training ever sees: they measure how own exercises are learned, counted and judged."""

@@ -1,0 +1,69 @@
+"""How much poses differ where people do the same: `pose/cornerman_pose/assets/own_exercises.json`.
+
+    python -m cornerman_training.own_exercises.spreads [FILE]
+
+Six people do five repetitions of each bundled exercise before three cameras each; a spread is the standard deviation
+between the cameras of a person at the same step of a repetition.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from cornerman_pose.taught.embedding import NAMES
+from cornerman_pose.taught.learning import TeachingError
+from cornerman_pose.taught.takes import teach_exercise
+from cornerman_training.own_exercises.sessions import TakePlan, draw_takes
+from cornerman_training.skeleton.posing import Array
+from cornerman_training.skeleton.scene import FORM, ON_FLOOR
+from cornerman_training.skeleton.timing import USUAL_S
+
+_PEOPLE: Final = 6
+_FIRST: Final = 6000
+_LEAST: Final = (0.1, 0.07)
+_YAWS: Final = {False: (0.0, 0.5, 1.1), True: (0.8, 1.2, 1.5)}
+
+
+def measured() -> dict[str, tuple[float, float]]:
+    """For each number of the embedding, left and right as one: the spread of poses and that of ways."""
+    poses, ways = [], []
+    for name in (name for name in FORM if name not in ("plank", "high_knees")):
+        for person in range(_FIRST, _FIRST + _PEOPLE):
+            seen: list[Array] = []
+            for camera, yaw in enumerate(_YAWS[name in ON_FLOOR]):
+                (take,) = draw_takes(FORM[name], person, camera, (TakePlan("", 5, False),), yaw, USUAL_S[name])
+                try:
+                    seen.append(teach_exercise(name, name, take.track, 5).good.steps)
+                except TeachingError:
+                    continue
+            if len(seen) > 1:
+                steps = np.stack(seen)
+                poses.append(steps.var(0, ddof=1).mean(0))
+                way = steps - steps[:, [0, -1]].mean(1, keepdims=True)
+                ways.append(way.var(0, ddof=1).mean(0))
+    found: dict[str, list[tuple[float, float]]] = {}
+    for name, pose, way in zip(NAMES, np.mean(poses, 0), np.mean(ways, 0), strict=True):
+        found.setdefault(name.removeprefix("left_").removeprefix("right_"), []).append((float(pose), float(way)))
+    return {
+        name: tuple(round(max(float(np.sqrt(v)), least), 2) for v, least in zip(np.mean(rows, 0), _LEAST, strict=True))
+        for name, rows in found.items()
+    }  # type: ignore[misc]
+
+
+def main() -> None:
+    """Prints the table, or writes it to a file."""
+    lines = [f"  {json.dumps(name)}: {json.dumps(list(row))}" for name, row in measured().items()]
+    text = "{\n" + ",\n".join(lines) + "\n}\n"
+    if len(sys.argv) > 1:
+        Path(sys.argv[1]).write_text(text, encoding="utf-8")
+    else:
+        print(text, end="")
+
+
+if __name__ == "__main__":
+    main()
