@@ -47,10 +47,7 @@ class BlobRef:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """When each stage was reached, unix seconds; 0.0 = not yet, or not measured. Each hop copies it and sets its own.
-
-    `STAGE_NAMES` is their order; the fields that came later are at the end.
-    """
+    """When each stage was reached, unix seconds; 0.0 = not yet, or not measured. Each hop copies it and sets its own."""
 
     captured_at_s: float = 0.0
     published_at_s: float = 0.0
