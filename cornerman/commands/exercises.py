@@ -42,7 +42,7 @@ def list_(as_json: options.Json = False, config: options.Config = "") -> None:
 
 @app.command()
 def show(name: Name, config: options.Config = "") -> None:
-    """Print an exercise's file, to be given to somebody else."""
+    """Print an exercise's file, to be given away."""
     print(_library(config).text(name), end="")
 
 
@@ -53,7 +53,7 @@ def add(
     replace: Annotated[bool, typer.Option("--replace", help="Take the place of an exercise of this name.")] = False,
     config: options.Config = "",
 ) -> None:
-    """Add somebody else's exercise from its file."""
+    """Add an exercise from the file of another person."""
     library = _library(config)
     name = name or file.stem
     if not file.is_file():

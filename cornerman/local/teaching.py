@@ -69,7 +69,7 @@ def read_take(path: Path) -> LandmarkTrack:
     """The followed person's landmarks in a landmark file (`.npz`) or a video.
 
     Raises:
-        PoseError: it cannot be read, shows nobody, or the estimator is not installed.
+        PoseError: it cannot be read, shows no person, or the estimator is not installed.
     """
     if path.suffix == ".npz":
         return read_landmarks(path)

@@ -1,4 +1,4 @@
-"""An own exercise: what was learned from a few repetitions. Data only."""
+"""An own exercise, as learned from a few repetitions. Data only."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class TaughtVerdict:
 
 
 def judge(exercise: TaughtExercise, rows: Array, seconds: float) -> TaughtVerdict:
-    """Compares one repetition with what was shown.
+    """Compares one repetition with those shown.
 
     Args:
         exercise: with its prototypes.

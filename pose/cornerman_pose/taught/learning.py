@@ -51,7 +51,7 @@ def example_of(track: LandmarkTrack, what: str = "the example") -> Example:
     """An example from one person's landmarks; frames without the person are left out.
 
     Raises:
-        TeachingError: nobody is seen in it, or it is too long.
+        TeachingError: no person is seen in it, or it is too long.
     """
     if len(track) and float(track.t_s[-1] - track.t_s[0]) > MOST_S:
         seconds = float(track.t_s[-1] - track.t_s[0])

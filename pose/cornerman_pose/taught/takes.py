@@ -42,7 +42,7 @@ def track_of(chunks: Iterable[SeenChunk]) -> LandmarkTrack:
         )
         newest_s = max(newest_s, float(track.t_s[-1]))
     if not parts:
-        raise TeachingError("nobody is seen in the example; film the whole body, alone in the picture")
+        raise TeachingError("no person is seen in the example; film the whole body, alone in the picture")
     return LandmarkTrack(
         t_s=np.concatenate([one.t_s for one in parts]),
         image_px=np.concatenate([one.image_px for one in parts]),
@@ -57,7 +57,7 @@ def teach_exercise(name: str, title: str, good: LandmarkTrack, repetitions: int)
     """An exercise from a take of right repetitions.
 
     Raises:
-        TeachingError: the take shows another number of repetitions, or nobody.
+        TeachingError: the take shows another number of repetitions, or no person.
     """
     what = "the good example"
     example = example_of(good, what)
@@ -76,7 +76,7 @@ def add_mistake(
     """The exercise with one more mistake, from a take of wrong repetitions; one of the same name is replaced.
 
     Raises:
-        TeachingError: the take shows another number of repetitions, or nobody.
+        TeachingError: the take shows another number of repetitions, or no person.
     """
     what = f"the example of {say!r}"
     example = example_of(bad, what)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from cornerman_media.finality import Fault
+from typing import TYPE_CHECKING
+
 from cornerman_shared.errors import SourceError
+
+if TYPE_CHECKING:
+    from cornerman_media.finality import Fault
 
 
 class BrokenError(SourceError):

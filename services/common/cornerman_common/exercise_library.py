@@ -81,7 +81,7 @@ class ExerciseLibrary:
         return self.save_text(exercise.name, exercise_text(exercise))
 
     def save_text(self, name: str, text: str) -> SavedExercise:
-        """Writes a file of somebody else's.
+        """Writes a file of another person's.
 
         Raises:
             ConfigError: the name or the text is wrong, there are too many, or no room.

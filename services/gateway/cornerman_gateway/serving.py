@@ -43,7 +43,7 @@ def is_loopback(host: str) -> bool:
 
 
 def check_token(web: GatewaySettings) -> None:
-    """Checks that nobody but this machine comes in without a token.
+    """Checks that only this machine comes in without a token.
 
     Raises:
         ConfigError: not on loopback and no token, or a token that is easy to guess.

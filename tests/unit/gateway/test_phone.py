@@ -1,4 +1,4 @@
-"""The way for a phone: where it can go, what it will be told, and the code to photograph."""
+"""The way for a phone: its address, the words about the certificate, and the code to photograph."""
 
 from __future__ import annotations
 

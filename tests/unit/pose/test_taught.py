@@ -94,7 +94,7 @@ def test_nobody_is_refused() -> None:
     empty = replace(take(5), presence=np.zeros(len(take(5)), np.float32))
     with pytest.raises(TeachingError, match="shows a person in 0 of"):
         teach_exercise("raise", "Raise", empty, 5)
-    with pytest.raises(TeachingError, match="nobody is seen"):
+    with pytest.raises(TeachingError, match="no person is seen"):
         track_of([])
 
 

@@ -15,8 +15,10 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from cornerman_capture.broken import BrokenError
 from cornerman_capture.sources.base import DecodedFrame, StreamInfo
 from cornerman_capture.sources.pattern_options import PatternOptions
+from cornerman_shared.errors import SourceError
 
 if TYPE_CHECKING:
     from cornerman_capture.sources.address import Address
@@ -37,7 +39,10 @@ class PatternSource:
         Raises:
             BrokenError: final; an option is wrong.
         """
-        options = PatternOptions.of(address)
+        try:
+            options = PatternOptions.of(address)
+        except SourceError as error:
+            raise BrokenError(str(error), final=True) from None
         self._fps, self._uneven, self._seed = options.fps, options.uneven, options.seed
         self._length = round(options.seconds * options.fps) if options.seconds else None
         self._width, self._height = options.width, options.height

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from cornerman_capture.broken import BrokenError
+from cornerman_shared.errors import SourceError
 
 if TYPE_CHECKING:
     from cornerman_capture.sources.address import Address
@@ -30,14 +30,14 @@ class PatternOptions:
         """From the parameters of the URL.
 
         Raises:
-            BrokenError: final; it is another test source, or an option is wrong.
+            SourceError: it is another test source, or an option is wrong.
         """
         if address.target != "pattern":
-            raise BrokenError(f"{address.shown}: unknown test source; give test://pattern", final=True)
+            raise SourceError(f"{address.shown}: unknown test source; give test://pattern")
         for name in address.options:
             if name not in _KNOWN:
-                raise BrokenError(
-                    f"{address.shown}: there is no option {name!r}; there are {', '.join(_KNOWN)}", final=True
+                raise SourceError(
+                    f"{address.shown}: there is no option {name!r}; there are {', '.join(_KNOWN)}"
                 )
         width, height = _size(address, 640, 360)
         return cls(
@@ -59,7 +59,7 @@ def _number(address: Address, name: str, default: float, least: float, most: flo
     except ValueError:
         value = float("nan")
     if not least <= value <= most:
-        raise BrokenError(f"{address.shown}: {name}={text}; give a number from {least:g} to {most:g}", final=True)
+        raise SourceError(f"{address.shown}: {name}={text}; give a number from {least:g} to {most:g}")
     return value
 
 
@@ -69,5 +69,5 @@ def _size(address: Address, width: int, height: int) -> tuple[int, int]:
         return width, height
     match = re.fullmatch(r"(\d{1,4})x(\d{1,4})", text)
     if not match or min(int(match[1]), int(match[2])) < 16:
-        raise BrokenError(f"{address.shown}: size={text}; give e.g. 640x360, each side at least 16", final=True)
+        raise SourceError(f"{address.shown}: size={text}; give e.g. 640x360, each side at least 16")
     return int(match[1]), int(match[2])
