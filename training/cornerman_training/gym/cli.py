@@ -6,7 +6,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from cornerman_training.gym.demo import render_demo
 from cornerman_training.gym.labels import KINDS
 from cornerman_training.gym.session import GymSession
 from cornerman_training.gym.sheet import contact_sheet
@@ -79,6 +78,8 @@ def main(argv: list[str] | None = None) -> int:
             contact_sheet(args.out, args.size, args.columns, args.rows, args.split, args.seed)
             return 0
         if args.command == "demo":
+            from cornerman_training.gym.demo import render_demo  # its actors are read for this command only
+
             written = summary(render_demo(args.out), args.out)
         else:
             written = render(args.seed, args.out, args.split, args.size, args.fps, args.duration, args.kind, args.crf)
