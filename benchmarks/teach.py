@@ -23,13 +23,19 @@ from cornerman_pose.landmarks import LandmarkTrack
 from cornerman_pose.people_eval.mocap import EVERY, VIEWS, VirtualCamera, seen_by
 from cornerman_pose.taught.counter import TaughtCounter, TaughtRepetition
 from cornerman_pose.taught.exercise import TaughtExercise
-from cornerman_pose.taught.learning import TeachingError
+from cornerman_pose.taught.learning import TeachingError, example_of
+from cornerman_pose.taught.metric import learning_weights
+from cornerman_pose.taught.segments import find_repetitions
 from cornerman_pose.taught.takes import add_mistake, teach_exercise
 from cornerman_training.own_exercises.forms import FORMS, MISTAKES, SECONDS
 from cornerman_training.own_exercises.sessions import MadeTake, TakePlan, draw_takes
 
 TAUGHT = 5
 TRIED = 8
+LIFTS_RIGHT = 8
+LIFTS = {"hip_first": 6, "knee_dominant": 9, "rounded_back": 6}
+"""Repetitions of one man's takes as the cutting finds them; `_1` teaches, `_2`, seen by another camera, is tried."""
+
 YAWS = (0.0, 0.45, 0.9)
 
 
@@ -119,15 +125,25 @@ def real(folder: Path) -> dict[str, TeachScore]:
             _mocap(path, camera, scores)
     lifts = folder / "deadlifts"
     good = [read_landmarks(path) for path in sorted(lifts.glob("one_man_correct_*.npz"))]
-    for wrong in ("hip_first", "knee_dominant", "rounded_back"):
+    for wrong, repetitions in LIFTS.items():
         bad = [read_landmarks(path) for path in sorted(lifts.glob(f"one_man_{wrong}_*.npz"))]
         if len(good) < 2 or len(bad) < 2:
             continue
-        exercise = next((one for n in (5, 4, 3, 6) if (one := taught("deadlift", good[0], bad[0], n))), None)
-        for kind, track in (("good", good[1]), ("bad", bad[1])):
+        exercise = taught("deadlift", _first(good[0]), _first(bad[0]))
+        for kind, track, wanted in (("good", good[1], LIFTS_RIGHT), ("bad", bad[1], repetitions)):
             found = count(exercise, track) if exercise else []
-            scores[f"deadlift, one man, {wrong}"].add(found, len(found), kind)
+            scores[f"deadlift, one man, {wrong}"].add(found, wanted, kind)
     return scores
+
+
+def _first(track: LandmarkTrack) -> LandmarkTrack:
+    """The track up to the end of its fifth repetition."""
+    example = example_of(track)
+    spans = find_repetitions(example.rows, learning_weights())
+    last_s = float(example.times_s[spans[TAUGHT - 1][1] - 1])
+    kept = track.t_s <= last_s + 0.2
+    arrays = (getattr(track, name)[kept] for name in ("t_s", "image_px", "world_m", "visibility", "presence"))
+    return LandmarkTrack(*arrays, track.size_px)
 
 
 def _mocap(path: Path, camera: VirtualCamera, scores: dict[str, TeachScore]) -> None:

@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 import typer
 
 from cornerman.local import options
-from cornerman.local.teaching import taught
 from cornerman_common.exercise_library import ExerciseLibrary
 from cornerman_shared.errors import ConfigError
 
@@ -40,6 +39,8 @@ def teach(
             f"{len(videos)} videos for {len(mistake)} mistakes: give the good one first, then "
             "--mistake SENTENCE VIDEO for each mistake"
         )
+    from cornerman.local.teaching import taught  # its own import takes a while
+
     library = ExerciseLibrary.of(options.command_settings(config).settings.gateway.profiles_dir)
     mistakes = list(zip(mistake, videos[1:], strict=True))
     words: Literal["owner", "model"] = "model" if model_words else "owner"

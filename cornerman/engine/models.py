@@ -9,6 +9,7 @@ from cornerman_common.abilities import Abilities
 from cornerman_decider.strategies.factory import Strategies
 from cornerman_encoder.service import make_encoder
 from cornerman_generator.backends import make_generator
+from cornerman_generator.owner_words import OwnerFirst
 from cornerman_generator.reply_text import BoundedGenerator
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def load_models(choice: ModelChoice) -> EngineModels:
     return EngineModels(
         encoder=make_encoder(settings.encoder),
         strategies=Strategies(settings),
-        generator=BoundedGenerator(generator, settings.generator.max_reply_chars),
+        generator=OwnerFirst(BoundedGenerator(generator, settings.generator.max_reply_chars)),
         abilities=choice.abilities,
         timeout_s=settings.generator.timeout_s,
     )

@@ -22,8 +22,7 @@ from cornerman_decider.requests import decision_event, request_for, request_for_
 from cornerman_decider.state import DeciderState, blobs_of, chunk_ref, new_run, question_context
 from cornerman_encoder.core import EncoderOutput, checked, n_frames, unread
 from cornerman_encoder.hops import features_of
-from cornerman_generator.core import SilenceFilter
-from cornerman_generator.owner_words import owner_words, spoken_by_owner
+from cornerman_generator.core import SilenceFilter, owner_words
 from cornerman_shared.bus.chunk_input import ChunkInput
 from cornerman_shared.bus.last_feedback import LastFeedback
 from cornerman_shared.bus.messages import BlobRef, Chunk, Question, Times
@@ -224,9 +223,7 @@ class ChunkWatcher:
         limit_s = self._models.timeout_s
         try:
             async with asyncio.timeout(limit_s):
-                sentence = owner_words(request)
-                deltas = spoken_by_owner(sentence) if sentence else self._models.generator.generate(request, chunks)
-                async for delta in deltas:
+                async for delta in self._models.generator.generate(request, chunks):
                     n_tokens += delta.n_tokens
                     if delta.voids:
                         text, first_at_s = "", 0.0

@@ -7,15 +7,17 @@ reaches beyond the middle is cut. A square that is cut here is read whole by bot
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import numpy as np
 
 from cornerman_pose.errors import PoseError
-from cornerman_pose.estimator import PoseEstimator
 from cornerman_pose.landmarks import SeenChunk
 from cornerman_pose.subject import follow
 from cornerman_pose.warp import Pixels
+
+if TYPE_CHECKING:
+    from cornerman_pose.estimator import PoseEstimator
 
 Framing = Literal["middle", "person", "whole"]
 """`middle`: frames as they are, the published way. `person`: the square round the person. `whole`: all of the picture,
@@ -105,7 +107,11 @@ class Framer:
         """
         if framing not in get_args(Framing):
             raise PoseError(f"framing = {framing!r}: expected one of {', '.join(get_args(Framing))}")
-        return cls(framing, PoseEstimator.load() if framing == "person" else None)
+        if framing != "person":
+            return cls(framing)
+        from cornerman_pose.estimator import PoseEstimator  # LiteRT, which only this framing needs
+
+        return cls(framing, PoseEstimator.load())
 
     def framed(self, frames: Pixels, frame_pts_s: Sequence[float]) -> Pixels:
         """The part that a model gets to see; the whole picture where no person is found.

@@ -8,6 +8,8 @@ from typing import Final, Literal
 
 import numpy as np
 
+from cornerman_pose.body_parts import PARTS
+from cornerman_pose.body_parts import VISIBLE as VISIBLE
 from cornerman_pose.landmarks import INDEX, SeenChunk
 from cornerman_pose.measure import pixels_a_metre
 from cornerman_pose.picture import PictureStats
@@ -16,18 +18,6 @@ from cornerman_pose.subject import Subject
 ViewState = dict[str, int]
 Sight = Literal["whole", "partly", "no_person", "several"]
 
-PARTS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
-    "head": (("nose", "left_ear", "right_ear"),),
-    "shoulders": (("left_shoulder",), ("right_shoulder",)),
-    "elbows": (("left_elbow",), ("right_elbow",)),
-    "hands": (("left_wrist",), ("right_wrist",)),
-    "hips": (("left_hip",), ("right_hip",)),
-    "knees": (("left_knee",), ("right_knee",)),
-    "feet": (("left_ankle", "left_heel"), ("right_ankle", "right_heel")),
-}
-"""Parts of the body, each as sides; a side is seen when one of its landmarks is."""
-
-VISIBLE: Final = 0.5
 SEEN_SHARE: Final = 0.6
 """A part is seen when it is in this share of a chunk's frames: hands leave the picture for a moment in many a press."""
 

@@ -7,42 +7,25 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cornerman_pose.channels import CHANNELS, UNSEEN
+from cornerman_pose.channels import CHANNELS
 from cornerman_pose.features import DIRECT
+from cornerman_pose.taught.names import ANGLES, JOINTS, NAMES, SHOWN
 
 Array = NDArray[np.float64]
 
-_JOINTS: Final = {
-    "nose": 0, "left_shoulder": 3, "right_shoulder": 4, "left_elbow": 5, "right_elbow": 6, "left_wrist": 7,
-    "right_wrist": 8, "left_knee": 11, "right_knee": 12, "left_ankle": 13, "right_ankle": 14, "left_toe": 17,
-    "right_toe": 18,
-}  # fmt: skip
-_ANGLES: Final = (
-    "left_elbow", "right_elbow", "left_arm", "right_arm", "left_hip", "right_hip", "left_knee", "right_knee",
-    "left_ankle", "right_ankle",
-)  # fmt: skip
 _POINTS: Final = 19
 _TURNED: Final = 3 * _POINTS
 _FLAT: Final = 5 * _POINTS
 _ANGLE: Final = 7 * _POINTS + _POINTS
-_SHOWN: Final = tuple(name for name in CHANNELS if name not in UNSEEN)
-
-NAMES: Final = (
-    *(f"{name}.{axis}" for name in _JOINTS for axis in "xyz"),
-    *(f"{name}.angle" for name in _ANGLES),
-    *_SHOWN,
-    "hips.height",
-)
-"""What each number of an embedded frame is."""
 
 
 def _columns() -> list[int]:
     out = []
-    for point in _JOINTS.values():
+    for point in JOINTS.values():
         out += [_TURNED + 2 * point, 3 * point + 1, _TURNED + 2 * point + 1]
     order = list(CHANNELS)
-    channels = [DIRECT.start + order.index(name) for name in _SHOWN]
-    return [*out, *(_ANGLE + i for i in range(len(_ANGLES))), *channels]
+    channels = [DIRECT.start + order.index(name) for name in SHOWN]
+    return [*out, *(_ANGLE + i for i in range(len(ANGLES))), *channels]
 
 
 _COLUMNS: Final = np.array(_columns())

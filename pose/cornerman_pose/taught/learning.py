@@ -9,16 +9,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from cornerman_pose.body_parts import PARTS, VISIBLE
 from cornerman_pose.channels import FPS
 from cornerman_pose.errors import PoseError
 from cornerman_pose.features import LandmarkGrid
 from cornerman_pose.landmarks import INDEX, LandmarkTrack
 from cornerman_pose.taught.alignment import barycentre
-from cornerman_pose.taught.embedding import NAMES, Embedder
+from cornerman_pose.taught.embedding import Embedder
 from cornerman_pose.taught.exercise import Prototype
 from cornerman_pose.taught.metric import learning_weights
+from cornerman_pose.taught.names import NAMES
 from cornerman_pose.taught.segments import Span, find_repetitions
-from cornerman_pose.view import PARTS, VISIBLE
 
 Array = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cornerman_pose.taught.embedding import NAMES
+from cornerman_pose.taught.names import NAMES
 
 Array = NDArray[np.float64]
 

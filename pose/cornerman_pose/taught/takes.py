@@ -43,11 +43,14 @@ def track_of(chunks: Iterable[SeenChunk]) -> LandmarkTrack:
         newest_s = max(newest_s, float(track.t_s[-1]))
     if not parts:
         raise TeachingError("nobody is seen in the example; film the whole body, alone in the picture")
-    arrays = (
-        np.concatenate([getattr(one, name) for one in parts])
-        for name in ("t_s", "image_px", "world_m", "visibility", "presence")
+    return LandmarkTrack(
+        t_s=np.concatenate([one.t_s for one in parts]),
+        image_px=np.concatenate([one.image_px for one in parts]),
+        world_m=np.concatenate([one.world_m for one in parts]),
+        visibility=np.concatenate([one.visibility for one in parts]),
+        presence=np.concatenate([one.presence for one in parts]),
+        size_px=parts[-1].size_px,
     )
-    return LandmarkTrack(*arrays, parts[-1].size_px)
 
 
 def teach_exercise(name: str, title: str, good: LandmarkTrack, repetitions: int) -> TaughtExercise:

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from cornerman_common.saved_settings import check_name, refuse_aliases
+from cornerman_pose.body_parts import PARTS
 from cornerman_pose.taught.alignment import STEPS
-from cornerman_pose.taught.embedding import NAMES
 from cornerman_pose.taught.exercise import Prototype, TaughtExercise, TaughtMistake
-from cornerman_pose.view import PARTS
+from cornerman_pose.taught.names import NAMES
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.explain import explain
 from cornerman_shared.settings.files import parse_settings

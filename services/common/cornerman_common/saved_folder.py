@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import Final
 
-from cornerman_common.saved_settings import NAME
 from cornerman_shared.errors import ConfigError
+
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+"""Of a saved file, without its ending."""
 
 MAX_FILES: Final = 100
 """Files of one kind in the user's folder; further ones are not read."""

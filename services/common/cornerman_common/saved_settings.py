@@ -18,6 +18,7 @@ from typing import Annotated, Any, Final, Literal
 import yaml
 from pydantic import Field, ValidationError
 
+from cornerman_common.saved_folder import NAME as NAME
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.explain import explain
 from cornerman_shared.settings.files import parse_settings
@@ -25,7 +26,6 @@ from cornerman_shared.settings.source import Mode, Plain, SaySettings, Section, 
 
 SavedKind = Literal["profile", "preset"]
 
-NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 RESERVED: Final = "custom"
 """What settings are called that no file has."""
 MAX_BYTES: Final = 64 * 1024

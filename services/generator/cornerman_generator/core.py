@@ -30,6 +30,13 @@ def times_of(
     return times.reached("last_token", last_token_at_s).reached("done", done_at_s)
 
 
+def owner_words(request: Request) -> str:
+    """The owner's own sentence about the mistake, if they have taught one; empty = the model finds the words."""
+    if request.kind != "feedback" or request.action != "correct" or request.about is None:
+        return ""
+    return next((mistake.say for mistake in request.about.mistakes), "")
+
+
 def require_tokens(chunks: Sequence[ChunkInput]) -> None:
     """Checks that every chunk has its tokens.
 

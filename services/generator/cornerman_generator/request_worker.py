@@ -10,9 +10,8 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cornerman_generator.core import SilenceFilter, TextPacer, tokens_per_s
+from cornerman_generator.core import SilenceFilter, TextPacer, owner_words, tokens_per_s
 from cornerman_generator.hops import ReplyOutcome, closed_hop, end_hop, span_attributes
-from cornerman_generator.owner_words import owner_words, spoken_by_owner
 from cornerman_generator.reply_writer import ReplyWriter
 from cornerman_shared.aio import cancel_all
 from cornerman_shared.bus.chunk_input import ChunkInput
@@ -108,13 +107,9 @@ class RequestWorker:
             return
         pieces: Pieces | None = None
         try:
-            if self._sentence:
-                deltas = spoken_by_owner(self._sentence)
-            else:
-                chunks = await self._fetch_chunks()
-                self._fetched_s = self._bus.clock.monotonic_s() - started_s
-                deltas = self._generator.generate(request, chunks)
-            pieces = self._pieces = Pieces(deltas)
+            chunks = [] if self._sentence else await self._fetch_chunks()
+            self._fetched_s = self._bus.clock.monotonic_s() - started_s
+            pieces = self._pieces = Pieces(self._generator.generate(request, chunks))
             outcome = await self._generate(pieces, started_s)
         except GenerationError as error:
             outcome = self._failed(str(error))

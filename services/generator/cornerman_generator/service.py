@@ -11,6 +11,7 @@ from cornerman_common.abilities import GENERAL, speaker_abilities
 from cornerman_common.question_scope import decline
 from cornerman_generator.backends import make_generator
 from cornerman_generator.hops import ReplyOutcome, end_hop
+from cornerman_generator.owner_words import OwnerFirst
 from cornerman_generator.reply_text import BoundedGenerator
 from cornerman_generator.request_worker import RequestWorker
 from cornerman_shared.aio import background
@@ -57,7 +58,7 @@ async def generate_loop(context: Context) -> None:
 async def answer_loop(context: Context, generator: Generator, abilities: Abilities = GENERAL) -> None:
     """Answers requests until the process is told to stop; then finishes those in work and releases those that wait."""
     bus, slots = context.bus, context.settings.generator.slots
-    generator = BoundedGenerator(generator, context.settings.generator.max_reply_chars)
+    generator = OwnerFirst(BoundedGenerator(generator, context.settings.generator.max_reply_chars))
 
     def tombstone(request: Request, reason: str) -> Hop:
         """The one end of a request that was delivered too often."""

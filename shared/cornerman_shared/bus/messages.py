@@ -47,7 +47,7 @@ class BlobRef:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """When each stage was reached, unix seconds; 0.0 = not yet, or not measured. Each hop copies it and sets its own."""
+    """When each stage was reached, unix seconds; 0.0 = not yet, or not measured. Each hop copies and sets its own."""
 
     captured_at_s: float = 0.0
     published_at_s: float = 0.0

@@ -13,7 +13,7 @@ from cornerman_decider.state import DeciderState
 from cornerman_decider.state_codec import state_bytes, state_from
 from cornerman_decider.strategies.factory import Strategies
 from cornerman_decider.strategy import StrategyError
-from cornerman_generator.owner_words import owner_words
+from cornerman_generator.core import owner_words
 from cornerman_pose.landmarks import LandmarkTrack
 from cornerman_shared.settings.source import SourceSpec, SpeakSettings
 from cornerman_shared.settings.tree import GatewaySettings, Settings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cornerman_pose.landmarks import INDEX, LandmarkTrack
 from tests.unit.pose.bodies import SIZE, standing
@@ -38,7 +39,7 @@ def take(repetitions: int, lean: float = 0.0, seconds: float = 2.0, seed: int = 
     )
 
 
-def _pose(s: float, lean: float, top: float) -> np.ndarray:
+def _pose(s: float, lean: float, top: float) -> NDArray[np.float64]:
     points = standing().astype(np.float64)
     raised = 0.1 + (top - 0.1) * s
     for side, sign in (("left", 1.0), ("right", -1.0)):

@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from cornerman_pose.features import POINTS
 from cornerman_pose.landmarks import LANDMARKS, LandmarkTrack
@@ -67,7 +68,7 @@ def draw_takes(
     shot = _whole_shot(person, camera, points, left)
     seen = estimate(np.random.default_rng([person, camera, camera + 1, 6]), shot)
 
-    def full(values: Array, start: int, stop: int) -> np.ndarray:
+    def full(values: Array, start: int, stop: int) -> NDArray[np.float32]:
         out = np.zeros((stop - start, LANDMARKS, *values.shape[2:]), np.float32)
         out[:, list(POINTS)] = values[start:stop]
         return out

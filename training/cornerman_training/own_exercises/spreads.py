@@ -15,8 +15,8 @@ from typing import Final
 
 import numpy as np
 
-from cornerman_pose.taught.embedding import NAMES
 from cornerman_pose.taught.learning import TeachingError
+from cornerman_pose.taught.names import NAMES
 from cornerman_pose.taught.takes import teach_exercise
 from cornerman_training.own_exercises.sessions import TakePlan, draw_takes
 from cornerman_training.skeleton.posing import Array
@@ -50,9 +50,16 @@ def measured() -> dict[str, tuple[float, float]]:
     for name, pose, way in zip(NAMES, np.mean(poses, 0), np.mean(ways, 0), strict=True):
         found.setdefault(name.removeprefix("left_").removeprefix("right_"), []).append((float(pose), float(way)))
     return {
-        name: tuple(round(max(float(np.sqrt(v)), least), 2) for v, least in zip(np.mean(rows, 0), _LEAST, strict=True))
+        name: (
+            _rounded(np.mean([pose for pose, _ in rows]), _LEAST[0]),
+            _rounded(np.mean([way for _, way in rows]), _LEAST[1]),
+        )
         for name, rows in found.items()
-    }  # type: ignore[misc]
+    }
+
+
+def _rounded(variance: np.floating, least: float) -> float:
+    return round(max(float(np.sqrt(variance)), least), 2)
 
 
 def main() -> None:

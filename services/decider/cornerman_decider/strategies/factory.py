@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cornerman_common.bundle import bundled
-from cornerman_common.exercise_library import ExerciseLibrary
 from cornerman_common.model_location import model_path, require_model_extra, torch_device, torch_dtype
 from cornerman_decider.strategies.interval import IntervalStrategy
 from cornerman_decider.strategies.llm import LlmStrategy
@@ -16,6 +16,7 @@ from cornerman_decider.strategy import StrategyError
 from cornerman_shared.errors import ConfigError
 
 if TYPE_CHECKING:
+    from cornerman_common.exercise_library import ExerciseLibrary
     from cornerman_decider.strategies.llm import ActionModel
     from cornerman_decider.strategy import Strategy
     from cornerman_pose.temporal import TemporalNet
@@ -28,7 +29,6 @@ class Strategies:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._library = ExerciseLibrary.of(settings.gateway.profiles_dir)
         self._model: ActionModel | None = None
         self._net: TemporalNet | None = None
 
@@ -67,6 +67,13 @@ class Strategies:
             "llm": (prompt,),
         }
         return (speak.strategy, *made_from[speak.strategy])
+
+    @cached_property
+    def _library(self) -> ExerciseLibrary:
+        # Imported here: sources without own exercises need none of it.
+        from cornerman_common.exercise_library import ExerciseLibrary
+
+        return ExerciseLibrary.of(self._settings.gateway.profiles_dir)
 
     def _skeleton(self, speak: SpeakSettings, before: Strategy | None) -> Strategy:
         # Imported here: sources without skeletons need neither the net nor its table.
