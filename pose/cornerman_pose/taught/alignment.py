@@ -22,8 +22,8 @@ def resampled(rows: Array, steps: int = STEPS) -> Array:
     at = np.linspace(0.0, len(rows) - 1.0, steps)
     low = np.minimum(at.astype(int), max(len(rows) - 2, 0))
     part = (at - low)[:, None]
-    out: Array = rows[low] * (1.0 - part) + rows[np.minimum(low + 1, len(rows) - 1)] * part
-    return out
+    between: Array = rows[low] * (1.0 - part) + rows[np.minimum(low + 1, len(rows) - 1)] * part
+    return between
 
 
 def warped(rows: Array, onto: Array, weights: Array) -> Array:

@@ -49,11 +49,17 @@ def measured() -> dict[str, tuple[float, float]]:
     found: dict[str, list[tuple[float, float]]] = {}
     for name, pose, way in zip(NAMES, np.mean(poses, 0), np.mean(ways, 0), strict=True):
         found.setdefault(name.removeprefix("left_").removeprefix("right_"), []).append((float(pose), float(way)))
-    out: dict[str, tuple[float, float]] = {}
-    for name, rows in found.items():
-        pose, way = np.sqrt(np.mean(rows, 0))
-        out[name] = (round(max(float(pose), _LEAST[0]), 2), round(max(float(way), _LEAST[1]), 2))
-    return out
+    return {
+        name: (
+            _rounded(np.mean([pose for pose, _ in rows]), _LEAST[0]),
+            _rounded(np.mean([way for _, way in rows]), _LEAST[1]),
+        )
+        for name, rows in found.items()
+    }
+
+
+def _rounded(variance: np.floating, least: float) -> float:
+    return round(max(float(np.sqrt(variance)), least), 2)
 
 
 def main() -> None:
