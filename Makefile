@@ -103,8 +103,9 @@ sbom: ## What each image contains, as CycloneDX files in sbom/; needs Docker
 arm64: setup ## Check that every requirement of the images has a wheel for arm64; needs a package index
 	$(BIN)/python deploy/arm64.py
 
-screenshots: setup ## Pictures of the page, into screenshots/
+screenshots: setup ## Pictures of the page, into screenshots/, and the README's moving one; on an idle machine
 	CORNERMAN_SCREENSHOTS=$(CURDIR)/screenshots $(TEST) tests/e2e -k screenshot $(ARGS)
+	$(BIN)/python -m benchmarks.moving_picture docs/demo.webp
 
 reference: setup ## Write cornerman.yaml from the settings tree
 	$(BIN)/python -m cornerman.reference > cornerman.yaml

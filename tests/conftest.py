@@ -20,6 +20,7 @@ from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.server_binary import find_binary
 from cornerman_shared.bus.server_url import is_several
 from cornerman_shared.settings.tree import Settings, load_settings
+from tests.clips import write_start
 from tests.several_servers import Cluster, Sentinels, Servers, running
 
 # The time of an example depends on the machine, not on the code.
@@ -34,6 +35,12 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+
+
+@pytest.fixture(scope="session")
+def short_clip(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Path of the start of the bundled clip."""
+    return str(write_start(tmp_path_factory.mktemp("clip") / "short.mp4"))
 
 
 @dataclass

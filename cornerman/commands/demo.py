@@ -47,6 +47,7 @@ def demo(
     if not no_page:
         url, page_settings = page.address(chosen.settings.gateway, port)
         chosen = chosen.with_flags(page_settings)
+        page.check(chosen.settings.gateway)
     elif not headless:
         output.note(f"No page: {no_page}")
     spec = source_spec(SOURCE_ID, source, chosen.settings)

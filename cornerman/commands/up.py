@@ -41,6 +41,7 @@ def up(
             raise ConfigError(no_page)
         url, page_settings = page.address(chosen.settings.gateway, port)
         chosen = chosen.with_flags(page_settings)
+        page.check(chosen.settings.gateway)
         roles = tuple(dict.fromkeys((*roles, "gateway")))
     absent = [role for role in roles if not is_installed(role)]
     if absent:

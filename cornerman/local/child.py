@@ -9,7 +9,7 @@ import os
 import signal
 from collections import deque
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 TAIL_LINES: Final = 12
 
@@ -38,6 +38,8 @@ class Child:
         self.ended = asyncio.Event()
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
         self.outage: Outage | None = None
+        self.wrong_setting = ""
+        """The sentence with which the process refused its settings."""
 
     @property
     def pid(self) -> int | None:
@@ -65,14 +67,30 @@ def readable(line: str) -> list[str]:
     >>> readable('{"event": "no_server", "message": "it is gone", "level": "error"}')
     ['no_server: it is gone']
     """
-    try:
-        logged = json.loads(line) if line.startswith("{") else None
-    except ValueError:
-        logged = None
-    if not isinstance(logged, dict) or "event" not in logged:
+    logged = _logged(line)
+    if "event" not in logged:
         return [line]
     text = f"{logged['event']}: {logged['message']}" if "message" in logged else str(logged["event"])
     return [text, *str(logged.get("exception", "")).splitlines()]
+
+
+def wrong_setting(line: str) -> str:
+    """The sentence of a service that refuses its settings; "" for every other line.
+
+    >>> wrong_setting('{"event": "settings_are_wrong", "message": "encoder.batch = 0"}')
+    'encoder.batch = 0'
+    """
+    logged = _logged(line)
+    return str(logged.get("message", "")) if logged.get("event") == "settings_are_wrong" else ""
+
+
+def _logged(line: str) -> dict[str, Any]:
+    """The fields of a JSON log line; empty for any other line."""
+    try:
+        logged = json.loads(line) if line.startswith("{") else None
+    except ValueError:
+        return {}
+    return logged if isinstance(logged, dict) else {}
 
 
 def describe_exit(code: int) -> str:

@@ -19,19 +19,20 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
-from cornerman.local.child import Child, Outage, describe_exit, readable
+from cornerman.local.child import Child, Outage, describe_exit, readable, wrong_setting
 from cornerman.local.restarts import Restarts
 from cornerman_shared.aio import cancel_all, first_of, wait_or_timeout
 from cornerman_shared.backoff import Backoff
-from cornerman_shared.errors import FatalError
+from cornerman_shared.errors import ConfigError, CornermanError, FatalError
 from cornerman_shared.process.die_with_parent import die_with_parent
+from cornerman_shared.process.exit_codes import EXIT_CONFIG, EXIT_USAGE
 from cornerman_shared.settings.overrides import to_environment
 
 ROLES: Final = ("capture", "encoder", "decider", "generator")
 """Services that a chunk passes through."""
 
 SERVICES: Final = (*ROLES, "gateway")
-FINAL_EXITS: Final = {64: "it was called wrongly", 78: "a setting is wrong"}
+FINAL_EXITS: Final = {EXIT_USAGE: "it was called wrongly", EXIT_CONFIG: "a setting is wrong"}
 """Exit codes that a restart with the same settings would give again."""
 
 EXIT_OS_ERROR: Final = 71
@@ -69,8 +70,8 @@ class Launcher:
         self._overrides = overrides
         self._log = log
         self._package = package
-        self.failure: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        """Done, with the reason, when another try cannot help: a wrong setting, or the server is lost."""
+        self.failure: asyncio.Future[CornermanError] = asyncio.get_running_loop().create_future()
+        """Done, with the error, when another try cannot help: a wrong setting, or the server is lost."""
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -99,10 +100,11 @@ class Launcher:
         """Raises if another try of a child cannot help.
 
         Raises:
+            ConfigError: a setting of a child is wrong; says which.
             FatalError: says which child, why, and its last lines.
         """
         if self.failure.done():
-            raise FatalError(self.failure.result())
+            raise self.failure.result()
 
     def check_started(self) -> None:
         """Raises if a role is down or cannot run: a command that has not begun ends at once.
@@ -163,7 +165,7 @@ class Launcher:
                     return
                 why = f"{child.role} {describe_exit(code)}"
                 if code in FINAL_EXITS:
-                    self._give_up(child, f"{why}: {FINAL_EXITS[code]}")
+                    self._give_up(child, code, f"{why}: {FINAL_EXITS[code]}")
                     return
                 now_s = time.monotonic()
                 again = restarts.crashed(now_s, now_s - started_s)
@@ -199,7 +201,9 @@ class Launcher:
         try:
             async for line in _lines(process.stdout):
                 child.tail.extend(readable(line))
-                self._log(child.role, line)
+                child.wrong_setting = wrong_setting(line) or child.wrong_setting
+                if not child.wrong_setting:  # the command's own error tells it, once
+                    self._log(child.role, line)
             return await process.wait()
         except asyncio.CancelledError:
             child.signal(signal.SIGKILL)
@@ -214,9 +218,14 @@ class Launcher:
             environment["CORNERMAN_RUNTIME__METRICS_PORT"] = str(port + offset)
         return environment
 
-    def _give_up(self, child: Child, reason: str) -> None:
-        if not self.failure.done():
-            self.failure.set_result("\n".join([f"{reason}; its last lines:", *child.tail]))
+    def _give_up(self, child: Child, code: int, reason: str) -> None:
+        if self.failure.done():
+            return
+        if code == EXIT_CONFIG:
+            text = child.wrong_setting or "\n".join([f"{reason}; its last lines:", *child.tail])
+            self.failure.set_result(ConfigError(f"{child.role}: {text}" if child.wrong_setting else text))
+            return
+        self.failure.set_result(FatalError("\n".join([f"{reason}; its last lines:", *child.tail])))
 
 
 async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:

@@ -36,6 +36,17 @@ def address(gateway: GatewaySettings, wanted: int | None) -> tuple[str, dict[str
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/", {"gateway": {"port": port}}
 
 
+def check(gateway: GatewaySettings) -> None:
+    """Checks that the gateway can serve with these settings, before any process starts.
+
+    Raises:
+        ConfigError: a taken port, a missing token or certificate.
+    """
+    from cornerman_gateway.serving import check_serving  # part of the gateway, which may not be installed
+
+    check_serving(gateway)
+
+
 def open_page(url: str) -> bool:
     """Opens the browser if this is a terminal on a local desktop. Returns True if a browser was asked to open."""
     if not sys.stdout.isatty() or "SSH_CONNECTION" in os.environ:

@@ -22,7 +22,7 @@ from cornerman.local.outages import publish_outages
 from cornerman.local.patience import Patience
 from cornerman.local.pipeline_plan import OVER, PipelinePlan, SourceProgress
 from cornerman.local.retry_limit import limit_retries
-from cornerman.local.server_choice import Command, ServerChoice, choose_server
+from cornerman.local.server_choice import Command, ServerChoice, choose_server, wait_for_server
 from cornerman.local.server_room import ServerRoom
 from cornerman.local.signals import stop_at_signals
 from cornerman.local.source_args import ends, length_s
@@ -94,7 +94,7 @@ class LocalPipeline:
             RetryableError: the server was lost for longer than `SERVER_LOST_S`.
         """
         async with Bus.connect(self._server.settings) as bus:
-            await bus.ready()
+            await wait_for_server(bus, self._output.note)
             await refuse_eviction(bus)
             self._room = self._server_room(bus)
             await self._room.wait(endless=self._plan.endless)

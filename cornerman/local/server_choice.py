@@ -6,20 +6,30 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from cornerman.local.server_owner import OWNER, owner_of
 from cornerman_shared.bus import embedded
 from cornerman_shared.bus.embedded import EmbeddedServer
 from cornerman_shared.bus.server_address import with_server
+from cornerman_shared.errors import RetryableError
 from cornerman_shared.process.run_dir import runtime_dir
+from cornerman_shared.redact import redact_url
 from cornerman_shared.settings.overrides import merge
 from cornerman_shared.settings.tree import Settings
 
+if TYPE_CHECKING:
+    from cornerman_shared.bus.connection import Bus
+
 Command = Literal["up", "run", "demo"]
+
+SAY_S: Final = 2.0
+RUN_WAITS_S: Final = 10.0
+UP_WAITS_S: Final = 30.0
+"""Services may be started together with their server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +100,20 @@ def choose_server(settings: Settings, overrides: dict[str, Any], command: Comman
         (folder / OWNER).unlink(missing_ok=True)
         if private is not None:
             shutil.rmtree(private, ignore_errors=True)
+
+
+async def wait_for_server(bus: Bus, note: Callable[[str], None], timeout_s: float = RUN_WAITS_S) -> None:
+    """Waits until the server answers; after `SAY_S` seconds it says for what.
+
+    Raises:
+        RetryableError: no answer within `timeout_s`.
+        ConfigError: see `Bus.ready`.
+    """
+    try:
+        await bus.ready(SAY_S)
+    except RetryableError:
+        note(f"waiting for the server at {redact_url(bus.url)} ({timeout_s:g} s at most)")
+        await bus.ready(timeout_s)
 
 
 def _with_url(settings: Settings, overrides: dict[str, Any], server: EmbeddedServer | None) -> ServerChoice:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from cornerman.local.error_group import first_error
 from cornerman.local.launcher import Launcher
 from cornerman.local.outages import publish_outages
+from cornerman.local.server_choice import UP_WAITS_S, wait_for_server
 from cornerman.local.signals import stop_at_signals
 from cornerman.local.supervisor import supervise_server
 from cornerman.local.workers import READY_S, live_roles, wait_until_running
@@ -46,7 +47,7 @@ async def host_services(server: ServerChoice, counts: Mapping[str, int], output:
 
 async def _host(bus: Bus, server: ServerChoice, counts: Mapping[str, int], output: RunOutput, page_url: str) -> None:
     stop = asyncio.Event()
-    await bus.ready()
+    await wait_for_server(bus, output.note, UP_WAITS_S)
     await refuse_eviction(bus)
     there = await live_roles(bus) if server.shared else set()
     counts = {role: count for role, count in counts.items() if role not in there}

@@ -6,13 +6,18 @@ import re
 import stat
 from collections.abc import Container
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cornerman_capture.broken import BrokenError
 from cornerman_capture.sources.address import KNOWN, parse
+from cornerman_capture.sources.pattern_options import PatternOptions
 from cornerman_shared.errors import SourceError
 from cornerman_shared.redact import credentials_fault, redact_url, remember_url
 from cornerman_shared.settings.source import SourceSpec
+
+if TYPE_CHECKING:
+    from cornerman_shared.settings.tree import CaptureSettings
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -40,6 +45,8 @@ def normal_url(text: str) -> str:
         raise SourceError(f"source {redact_url(text)!r} {fault}")
     try:
         address = parse(url)
+        if address.kind == "test":
+            PatternOptions.of(address)
     except BrokenError as error:
         raise SourceError(str(error)) from None
     if address.kind != "file":
@@ -62,6 +69,24 @@ def normal_url(text: str) -> str:
     if not stat.S_ISREG(found.st_mode):
         raise SourceError(f"source {shown!r} is neither a file nor a camera; give {KNOWN}")
     return str(path)
+
+
+def fault_of(url: str, capture: CaptureSettings) -> str:
+    """Why this file cannot be watched; "" if it can. Whether a camera or a URL can be opened is for capture to tell."""
+    address = parse(url)
+    if address.kind != "file":
+        return ""
+    from cornerman_media.errors import MediaError  # FFmpeg is slow to import, and a camera does not need it
+    from cornerman_media.opening import OpenOptions, open_container
+    from cornerman_media.tracks import choose_video
+
+    path = Path(address.target)
+    try:
+        with open_container(path, OpenOptions(max_pixels=capture.max_pixels)) as container:
+            choose_video(container, path.name)
+    except MediaError as error:
+        return str(error)
+    return ""
 
 
 def id_of(url: str, taken: Container[str] = ()) -> str:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from cornerman.local.source_args import id_of, normal_url
+from cornerman.local.source_args import fault_of, id_of, normal_url
 from cornerman_common.look_checks import check_look
-from cornerman_shared.errors import ConfigError
+from cornerman_shared.errors import ConfigError, SourceError
 from cornerman_shared.settings.explain import explain
 from cornerman_shared.settings.source import Mode, SourceSpec
 
@@ -24,7 +24,7 @@ def source_specs(
 
     Raises:
         ConfigError: no source, one `--id` for several sources, or looks that the models of the settings cannot read.
-        SourceError: no such file, or an address that cannot be watched.
+        SourceError: no such file, an address that cannot be watched, or files none of which is a video.
     """
     if not sources:
         if not settings.sources:
@@ -40,7 +40,21 @@ def source_specs(
         name = source_id or id_of(url, specs)
         specs[name] = source_spec(name, url, settings, mode)
         check_look(specs[name], settings)
+    _refuse_unreadable(list(specs.values()), settings)
     return list(specs.values())
+
+
+def _refuse_unreadable(specs: Sequence[SourceSpec], settings: Settings) -> None:
+    """Raises `SourceError` if nothing could be watched. One unreadable file among others costs only itself, later."""
+    if settings.watch.follow:
+        return  # a file that is being written may still be empty
+    faults: list[str] = []
+    for spec in specs:
+        fault = fault_of(spec.url, settings.capture)
+        if not fault:
+            return
+        faults.append(fault)
+    raise SourceError("\n".join(faults))
 
 
 def source_spec(source_id: str, url: str, settings: Settings, mode: Mode = "coach", **more: Any) -> SourceSpec:

@@ -11,23 +11,25 @@ from cornerman.local.child import describe_exit
 from cornerman.local.restarts import NextTry, Restarts
 from cornerman_shared.backoff import Backoff
 from cornerman_shared.bus import embedded
+from cornerman_shared.errors import FatalError
 
 if TYPE_CHECKING:
     from cornerman.local.launcher import LogLine
     from cornerman.local.server_choice import ServerChoice
     from cornerman_shared.bus.embedded import EmbeddedServer
+    from cornerman_shared.errors import CornermanError
 
 POLL_S: Final = 0.25
 
 
-async def supervise_server(choice: ServerChoice, failure: asyncio.Future[str], log: LogLine) -> None:
+async def supervise_server(choice: ServerChoice, failure: asyncio.Future[CornermanError], log: LogLine) -> None:
     """Checks the servers until one is given up or this is cancelled; returns at once if another process runs them.
 
     Only a server with a data folder is restarted: the entries of an in-memory server are lost with it. The server for
     blobs is restarted too: a lost blob costs its chunk, which is counted.
 
     Args:
-        failure: set to the reason when the supervisor gives up.
+        failure: set to the error when the supervisor gives up.
         log: called on each restart.
     """
     server = choice.server
@@ -53,14 +55,14 @@ async def supervise_server(choice: ServerChoice, failure: asyncio.Future[str], l
             if again.down or lost:
                 # The launcher may have given up first; its reason stays.
                 if not failure.done():
-                    failure.set_result(f"{why}, {lost or 'again and again'}")
+                    failure.set_result(FatalError(f"{why}, {lost or 'again and again'}"))
                 return
             log("server", f"{why}; starting it again")
             await asyncio.sleep(again.wait_s)
             # From this thread: the server dies with the thread that starts it.
             new = one.start()
             if new is None:
-                failure.set_result(f"{why}, and another process has started one in its place")
+                failure.set_result(FatalError(f"{why}, and another process has started one in its place"))
                 return
             # `choose_server` stops the process that this object holds at the end.
             one.server.process = new.process

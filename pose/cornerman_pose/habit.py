@@ -26,7 +26,7 @@ _LEAST: Final = 0.2
 _WIDTH: Final = 0.05
 """Shares within this of a rule's `own` are doubtful."""
 
-_STEADY: Final = 1.6
+_STEADY: Final = 1.45
 """Times that differ by more than this factor are no usual tempo, so none is too quick beside them."""
 
 BROKEN: Final = 0.5

@@ -35,6 +35,9 @@ than like any other exercise, and at least so much: few go as deep when they tir
 _LATE, _EARLY = 0.75, 0.15
 """A phase that falls from beyond the first to below the second has gone round."""
 
+_FACING = 0.2
+"""Bodies turned less show their front, whatever the net says of what can be seen of them."""
+
 _BEGUN = 0.2
 """A repetition whose first frame is further in its cycle began before it was seen; how long it took is not known."""
 
@@ -311,7 +314,8 @@ class RepetitionCounter:
         for i, rule in enumerate(self._rules):
             if rule.exercise != exercise or moved is None or ended is None:
                 continue
-            if turned > rule.turned or (begun and rule.measure == DURATION):
+            facing = turned < _FACING and "front" not in rule.views
+            if facing or turned > rule.turned or (begun and rule.measure == DURATION):
                 continue
             evidence = weigh(rule, i, moved, ended, seconds)
             if evidence.observable < s.observable:

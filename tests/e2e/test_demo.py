@@ -24,7 +24,7 @@ UNHURRIED = ("--set", "generator.timeout_s=600")
 
 def test_demo_ends_with_consistent_counts(cornerman: Callable[..., Command]) -> None:
     """In real time: drops and feedback depend on the machine."""
-    ended = cornerman("demo", "--headless", "--json", *FAST).end()
+    ended = cornerman("demo", "--headless", "--json", "--seconds", "20", *FAST).end()
     assert ended.code == 0, ended.errors
     (counts,) = ended.sources.values()
     adds_up(counts)
@@ -84,8 +84,9 @@ def test_text_goes_to_stdout(cornerman: Callable[..., Command]) -> None:
 
 def test_unreadable_video_exits_with_66(cornerman: Callable[..., Command], tmp_path: Path) -> None:
     (tmp_path / "notes.mp4").write_text("this is not a video")
-    ended = cornerman("run", "notes.mp4", "--json", *FAKES, *FAST).end()
+    ended = cornerman("run", "notes.mp4", "test://pattern?seconds=2", "--json", *FAKES, *FAST).end()
     assert ended.code == 66
+    assert ended.sources["pattern"]["decided"] > 0
     (error,) = ended.of("error")
     assert (error["source_id"], error["stage"]) == ("notes", "capture")
     assert error["message"]

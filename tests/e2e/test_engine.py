@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 
 from cornerman import Coach
-from cornerman.local.demo_clip import demo_clip
 from cornerman.local.poll_plan import PRESET
 from cornerman_shared.settings.overrides import merge
 from tests.e2e.commands import FAKES, FAST, Command, Result
 from tests.unit.common.questions import OUTSIDE, WITHIN
 
 # Batches change a model's numbers slightly, and they depend on timing.
-ALONE = ("--set", "encoder.batch=1")
+ALONE = ("--encoder", "mobile_videogpt", "--set", "encoder.batch=1")
 FAKE_ECHO = {"encoder": {"backend": "fake"}, "generator": {"backend": "echo"}}
 
 
@@ -45,19 +44,17 @@ def by_pipeline(ended: Result) -> tuple[list[Any], list[Any]]:
     return decided, said
 
 
-def test_demo_clip_is_coached_equally(cornerman: Callable[..., Command]) -> None:
-    clip, _ = demo_clip()
-    ended = cornerman("run", clip, "--lossless", "--json", *ALONE, *FAST).end()
-    engine = by_engine(clip, encoder={"backend": "mobile_videogpt", "batch": 1})
+def test_clip_is_coached_equally(cornerman: Callable[..., Command], short_clip: str) -> None:
+    ended = cornerman("run", short_clip, "--lossless", "--json", *ALONE, *FAST).end()
+    engine = by_engine(short_clip, encoder={"backend": "mobile_videogpt", "batch": 1})
     assert engine == by_pipeline(ended)
     assert len(engine[0]) > 20 and len(engine[1]) > 2
 
 
-def test_forty_questions_are_told_apart() -> None:
+def test_forty_questions_are_told_apart(short_clip: str) -> None:
     """Twenty within the abilities get the model's words, twenty outside get none of them."""
-    clip, _ = demo_clip()
     with Coach(encoder="mobile_videogpt") as coach:
-        said = [one.text for one in coach.stream(clip)]
+        said = [one.text for one in coach.stream(short_clip)]
         within, outside = ([coach.ask(question) for question in questions] for questions in (WITHIN, OUTSIDE))
     assert {one.status for one in within} == {"done"} and all(one.text for one in within)
     assert {one.status for one in outside} == {"declined"}
@@ -65,20 +62,18 @@ def test_forty_questions_are_told_apart() -> None:
     assert all(one.text.startswith("I can only answer questions, in English, about form") for one in outside)
 
 
-def test_rules_run_is_equal(cornerman: Callable[..., Command]) -> None:
-    clip, _ = demo_clip()
-    line = ("run", clip, "--lossless", "--strategy", "rules", "--json", *FAKES, *FAST)
+def test_rules_run_is_equal(cornerman: Callable[..., Command], short_clip: str) -> None:
+    line = ("run", short_clip, "--lossless", "--strategy", "rules", "--json", *FAKES, *FAST)
     ended = cornerman(*line).end()
-    engine = by_engine(clip, **merge(FAKE_ECHO, {"speak": {"strategy": "rules"}}))
+    engine = by_engine(short_clip, **merge(FAKE_ECHO, {"speak": {"strategy": "rules"}}))
     assert engine == by_pipeline(ended)
     assert {action for _, _, action, _, _ in engine[0]} == {"next", "feedback"}
 
 
-def test_poll_run_is_equal(cornerman: Callable[..., Command]) -> None:
-    clip, _ = demo_clip()
+def test_poll_run_is_equal(cornerman: Callable[..., Command], short_clip: str) -> None:
     lossless = ("--set", "watch.lossless=true", "--set", "watch.realtime=false")
-    line = ("poll", clip, "--interval", "2", "--json", *lossless, *FAKES, *FAST)
+    line = ("poll", short_clip, "--interval", "2", "--json", *lossless, *FAKES, *FAST)
     ended = cornerman(*line).end()
-    engine = by_engine(clip, "polling", **merge(PRESET, FAKE_ECHO, {"speak": {"interval_s": 2.0}}))
+    engine = by_engine(short_clip, "polling", **merge(PRESET, FAKE_ECHO, {"speak": {"interval_s": 2.0}}))
     assert engine == by_pipeline(ended)
     assert len(engine[1]) > 3

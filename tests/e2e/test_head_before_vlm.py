@@ -2,20 +2,18 @@
 
 from collections.abc import Callable
 
-from cornerman.local.demo_clip import demo_clip
 from tests.chat_schemas import OLLAMA_CHAT
 from tests.chat_server import WORDS, chat_server
 from tests.e2e.commands import FAST, Command
 
-ALONE = ("--lossless", "--json", "--set", "encoder.batch=1", *FAST)
+ALONE = ("--encoder", "mobile_videogpt", "--lossless", "--json", "--set", "encoder.batch=1", *FAST)
 
 
-def test_openai_keeps_the_decisions(cornerman: Callable[..., Command]) -> None:
-    clip, _ = demo_clip()
-    own = cornerman("run", clip, *ALONE).end()
+def test_openai_keeps_the_decisions(cornerman: Callable[..., Command], short_clip: str) -> None:
+    own = cornerman("run", short_clip, *ALONE).end()
     with chat_server("/chat/completions", OLLAMA_CHAT) as server:
         there = ("--set", f"generator.base_url={server.url}", "--set", "generator.model=qwen3-vl:8b")
-        other = cornerman("run", clip, "--generator", "openai", *there, *ALONE).end()
+        other = cornerman("run", short_clip, "--generator", "openai", *there, *ALONE).end()
     assert (own.code, other.code, server.refused) == (0, 0, []), other.errors
     decided = [[(line["seq"], line["action"]) for line in run.of("decision")] for run in (own, other)]
     assert decided[0] == decided[1]

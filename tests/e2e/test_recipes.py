@@ -16,7 +16,6 @@ import httpx
 import pytest
 
 from cornerman.cli import invoke
-from cornerman.local.demo_clip import demo_clip
 from cornerman_common.model_choice import resolve_models
 from cornerman_shared.settings.overrides import nest, parse_set
 from tests.chat_schemas import LLAMA_CPP_CHAT, OLLAMA_CHAT, SGLANG_CHAT, VLLM_CHAT, VLLM_COMPLETION
@@ -28,6 +27,7 @@ from tests.integration.waiting import until
 
 PAGE = Path(__file__).parents[2] / "docs" / "recipes.md"
 SAID = "".join(WORDS)
+DRAWN = ("--encoder", "mobile_videogpt")
 
 
 def recipe(title: str) -> list[list[str]]:
@@ -43,11 +43,10 @@ def set_values(line: list[str]) -> dict[str, Any]:
     return nest(parse_set(value for name, value in pairwise(line) if name == "--set"))
 
 
-def at(line: list[str], url: str) -> list[str]:
-    """The line with the test server's address, about the bundled clip, without skipping."""
-    clip, _ = demo_clip()
+def at(line: list[str], url: str, clip: str) -> list[str]:
+    """The line with the test server's address, about `clip`, a drawing, without skipping."""
     swapped = [re.sub(r"^generator\.base_url=.*", f"generator.base_url={url}", word) for word in line]
-    return [clip if word == "squat.mp4" else word for word in swapped] + ["--lossless", "--json", *FAST]
+    return [clip if word == "squat.mp4" else word for word in swapped] + [*DRAWN, "--lossless", "--json", *FAST]
 
 
 def test_webcam_is_tried(cornerman: Callable[..., Command]) -> None:
@@ -102,10 +101,10 @@ RECIPES = {
 
 @pytest.mark.parametrize(("title", "which", "path", "schema"), RECIPES.values(), ids=RECIPES)
 def test_server_finds_the_words(
-    title: str, which: int, path: str, schema: dict[str, Any], cornerman: Callable[..., Command]
+    title: str, which: int, path: str, schema: dict[str, Any], cornerman: Callable[..., Command], short_clip: str
 ) -> None:
     with chat_server(path, schema) as server:
-        ended = cornerman(*at(recipe(title)[which], server.url)).end()
+        ended = cornerman(*at(recipe(title)[which], server.url, short_clip)).end()
     assert (ended.code, server.refused) == (0, []), ended.errors
     said = [line["text"] for line in ended.of("feedback") if not line.get("silent")]
     assert said and set(said) == {SAID}
@@ -125,21 +124,20 @@ def test_exported_half_is_what_the_server_is_asked_for(tmp_path: Path, monkeypat
 
 
 async def test_machines_share_the_work(
-    cornerman: Callable[..., Command], own_server: Server, monkeypatch: pytest.MonkeyPatch
+    cornerman: Callable[..., Command], own_server: Server, short_clip: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CORNERMAN_REDIS_URL", own_server.url)
     monkeypatch.setenv("CORNERMAN_GENERATOR__BACKEND", "openai")
     monkeypatch.setenv("CORNERMAN_GENERATOR__MODEL", "NAME")
-    clip, _ = demo_clip()
     with chat_server("/chat/completions", VLLM_CHAT) as server:
         port = ("--port", str(free_port()))
         machines = [
-            cornerman(*at(line, server.url)[: len(line)], *(port if "gateway" in line else ()), *FAST)
+            cornerman(*at(line, server.url, short_clip)[: len(line)], *(port if "gateway" in line else ()), *FAST)
             for line in recipe("Several machines")
         ]
         assert len(machines) == 3
         # `run` joins the services that are there; it starts none of its own.
-        ended = cornerman("run", clip, "--lossless", "--json", "--set", f"generator.base_url={server.url}").end()
+        ended = cornerman("run", short_clip, "--lossless", "--json", "--set", f"generator.base_url={server.url}").end()
         for machine in machines:
             machine.process.send_signal(signal.SIGINT)
             machine.process.communicate(timeout=PATIENCE_S)

@@ -119,7 +119,7 @@ def test_command_seals_with_keys_of_file(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CORNERMAN_REDIS_URL", settings.redis.url)
     monkeypatch.setenv("CORNERMAN_RUNTIME__DIR", str(tmp_path / "run"))
-    assert invoke(["sources", "add", "test://bars", "--id", "bars"]) == 0
+    assert invoke(["sources", "add", "test://pattern", "--id", "bars"]) == 0
     assert invoke(["sources", "seal"]) != 0
     assert "there is no key" in capsys.readouterr().err
     file = tmp_path / "keys"

@@ -23,7 +23,7 @@ from cornerman_shared.aio import background
 from cornerman_shared.backoff import Backoff
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.system_health import system_health
-from cornerman_shared.errors import FatalError
+from cornerman_shared.errors import ConfigError, FatalError
 from cornerman_shared.settings.tree import Settings
 from tests.integration.waiting import until
 
@@ -33,6 +33,7 @@ CHILDREN = {
     "stubborn": "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('hello')\ntime.sleep(600)\n",
     "crashing": "import sys\nprint('about to crash')\nsys.exit(70)\n",
     "misconfigured": "import sys\nprint('batch = 0')\nsys.exit(78)\n",
+    "refusing": 'import sys\nprint(\'{"event": "settings_are_wrong", "message": "batch = 0"}\')\nsys.exit(78)\n',
     "printing": "import os, time\nprint('batch', os.environ['CORNERMAN_ENCODER__BATCH'])\n"
     "print('name', os.environ['CORNERMAN_RUNTIME__NAME'])\nprint('x' * 200_000)\ntime.sleep(600)\n",
 }
@@ -190,10 +191,20 @@ async def test_late_service_does_not_end_up(package: str, settings: Settings, mo
 async def test_wrong_setting_is_not_retried(package: str, log: Log) -> None:
     launcher = Launcher({"misconfigured": 1}, {}, log, package)
     async with launcher.running():
-        reason = await asyncio.wait_for(launcher.failure, 100)
+        error = await asyncio.wait_for(launcher.failure, 100)
+    reason = str(error)
+    assert isinstance(error, ConfigError)
     assert "ended with exit code 78: a setting is wrong" in reason
     assert "batch = 0" in reason
     assert len(log.lines) == 1
+
+
+async def test_refused_setting_is_told_once(package: str, log: Log) -> None:
+    """The log line and the command's error said the same, and the exit code was 70."""
+    launcher = Launcher({"refusing": 1}, {}, log, package)
+    async with launcher.running():
+        error = await asyncio.wait_for(launcher.failure, 100)
+    assert (type(error), str(error), log.lines) == (ConfigError, "refusing: batch = 0", [])
 
 
 async def test_failed_body_leaves_no_child(package: str, log: Log) -> None:

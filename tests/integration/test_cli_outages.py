@@ -5,13 +5,12 @@ from pathlib import Path
 import pytest
 
 from cornerman.cli import invoke
-from cornerman.local.demo_clip import ASSETS
 from cornerman.local.restarts import Restarts
 from cornerman_shared.backoff import Backoff
 
 
 def test_dead_role_ends_run_of_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, short_clip: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CORNERMAN_RUNTIME__DIR", str(tmp_path / "run"))
@@ -21,7 +20,7 @@ def test_dead_role_ends_run_of_file(
     )
     sets = ("encoder.fake_crash_rate=1", "bus.max_deliveries=1000", "runtime.down_s=3")
     flags = [part for one in sets for part in ("--set", one)]
-    code = invoke(["run", str(ASSETS / "demo.mp4"), "--lossless", "--encoder", "fake", "--generator", "echo", *flags])
+    code = invoke(["run", short_clip, "--lossless", "--encoder", "fake", "--generator", "echo", *flags])
     said = capfd.readouterr().err
     assert code != 0
     assert "encoder: encoder ended with exit code 137" in said

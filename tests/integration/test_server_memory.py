@@ -9,7 +9,6 @@ import sys
 
 import pytest
 
-from cornerman.local.demo_clip import ASSETS
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.open_client import database_fault
 from cornerman_shared.bus.server_memory import ServerMemory, read_memory
@@ -39,12 +38,12 @@ async def test_status_says_that_server_is_full(own_bus: Bus) -> None:
     assert code == 0 and "the server is full" in out and "raise maxmemory" in out
 
 
-async def test_run_waits_for_room_and_ends_in_time(own_bus: Bus) -> None:
+async def test_run_waits_for_room_and_ends_in_time(own_bus: Bus, short_clip: str) -> None:
     """It warned once, and went on for ever."""
     await own_bus.redis.set("other", b"x" * 100_000)
     used = (await read_memory(own_bus)).used_bytes
     await own_bus.redis.config_set("maxmemory", used)
-    run = ("run", str(ASSETS / "demo.mp4"), "--redis", own_bus.url, "--set", "runtime.down_s=0.5")
+    run = ("run", short_clip, "--encoder", "mobile_videogpt", "--redis", own_bus.url, "--set", "runtime.down_s=0.5")
     code, out, err = await command(*run)
     assert (code, out) == (70, "")
     waits, ends = err.strip().splitlines()

@@ -10,7 +10,8 @@ from cornerman_gateway.addresses import AddressRules
 from cornerman_gateway.app_state import AppState
 from cornerman_gateway.fanout import Hub
 from cornerman_gateway.preview import PreviewStreams
-from cornerman_gateway.security import Auth, is_loopback
+from cornerman_gateway.security import Auth
+from cornerman_gateway.serving import is_loopback
 from cornerman_gateway.uploads import Uploads
 from cornerman_gateway.whip import Whip
 from cornerman_shared.process.run_dir import runtime_dir

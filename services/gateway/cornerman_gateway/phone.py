@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cornerman_gateway.security import is_loopback
+from cornerman_gateway.serving import is_loopback
 from cornerman_gateway.tls import SELF_SIGNED
 
 CAMERA_VIEW: Final = "/#/add/camera"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import secrets
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
@@ -23,13 +22,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cornerman_gateway.connections import client_key
 from cornerman_gateway.limits import RateLimit
 from cornerman_gateway.problems import Problem
+from cornerman_gateway.serving import check_token, is_loopback
 from cornerman_shared.clock import Clock
-from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.tree import GatewaySettings
 
 COOKIE: Final = "cornerman_session"
 SESSION_S: Final = 30 * 24 * 3600
-MIN_TOKEN: Final = 16
 MAX_JSON_BYTES: Final = 256 * 1024
 LOGINS_PER_MINUTE: Final = 10
 
@@ -55,17 +53,6 @@ HEADERS: Final = {
 }
 
 
-def is_loopback(host: str) -> bool:
-    """Does this name or address mean this machine alone?"""
-    host = host.strip("[]").lower()
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 @dataclass(frozen=True, slots=True)
 class Auth:
     """The token, and the cookies that stand for it."""
@@ -81,14 +68,7 @@ class Auth:
         Raises:
             ConfigError: not on loopback and no token, or a token that is easy to guess.
         """
-        if not settings.token and not is_loopback(settings.host):
-            raise ConfigError(
-                f"gateway.host = {settings.host!r}: others can reach this, so a token is needed; set "
-                f"CORNERMAN_GATEWAY__TOKEN, "
-                f"for example to {secrets.token_urlsafe(24)}, or gateway.host to 127.0.0.1"
-            )
-        if settings.token and len(settings.token) < MIN_TOKEN:
-            raise ConfigError(f"gateway.token has {len(settings.token)} characters; give at least {MIN_TOKEN}")
+        check_token(settings)
         return cls(settings.token, settings.host, bool(settings.tls_cert))
 
     @property

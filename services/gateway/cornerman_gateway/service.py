@@ -14,11 +14,11 @@ import uvicorn
 from cornerman_common.model_choice import resolve_models
 from cornerman_gateway.connections import bounded_http
 from cornerman_gateway.parts import build_state
-from cornerman_gateway.security import is_loopback
+from cornerman_gateway.serving import is_loopback, listen
 from cornerman_gateway.tls import tls_files
 from cornerman_shared.aio import wait_or_timeout
 from cornerman_shared.bus.registry import list_sources
-from cornerman_shared.errors import ConfigError, FatalError, RetryableError
+from cornerman_shared.errors import FatalError, RetryableError
 from cornerman_shared.process.run_dir import runtime_dir
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 SWEEP_S = 1.0
 UPLOAD_SWEEP_S = 600.0
-STALLED_MS = 60_000
 
 
 class Server(uvicorn.Server):
@@ -99,31 +98,6 @@ async def main(context: Context) -> None:
         raise FatalError("the web server ended by itself; see the log lines above")
     for task in list(tasks):
         task.cancel()
-
-
-def listen(web: GatewaySettings) -> socket.socket:
-    """Opens the listening socket.
-
-    Raises:
-        ConfigError: the address is taken or not ours.
-    """
-    family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        # Accepted sockets inherit it. Without it a client that stopped reading keeps its buffers until it disconnects.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED_MS)
-    try:
-        listener.bind((web.host, web.port))
-        listener.listen(512)
-    except OSError as error:
-        listener.close()
-        raise ConfigError(
-            f"gateway.host = {web.host!r}, gateway.port = {web.port}: {error.strerror or error}; "
-            "choose another port (0 = any that is free), or end what listens there"
-        ) from None
-    listener.setblocking(False)
-    return listener
 
 
 def address_of(web: GatewaySettings, listener: socket.socket, tls: bool) -> str:

@@ -26,12 +26,23 @@ def tls_files(cert: str, key: str, host: str, folder: Path) -> tuple[str, str] |
         return None
     if cert == SELF_SIGNED:
         return self_signed(folder, [host])
+    check_tls(cert, key)
+    return cert, key
+
+
+def check_tls(cert: str, key: str) -> None:
+    """Checks that both files of a certificate are there.
+
+    Raises:
+        ConfigError: one of the two is missing, or a file is not there.
+    """
+    if cert == SELF_SIGNED or not (cert or key):
+        return
     for name, value in (("gateway.tls_cert", cert), ("gateway.tls_key", key)):
         if not Path(value).is_file():
             raise ConfigError(
                 f"{name} = {value!r}: there is no such file; give both files in PEM form, or tls_cert: {SELF_SIGNED}"
             )
-    return cert, key
 
 
 def self_signed(folder: Path, names: Sequence[str], now: datetime.datetime | None = None) -> tuple[str, str]:

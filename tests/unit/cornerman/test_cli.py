@@ -56,19 +56,19 @@ def test_wrong_usage_exits_with_64(line: list[str], capsys: pytest.CaptureFixtur
     ("line", "sentence"),
     [
         (["run"], "no source: give a video file"),
-        (["run", "test://a", "test://b", "--id", "x"], "names one source, but 2 are given"),
-        (["run", "test://a", "--id", "a/b"], "source_id"),
-        (["run", "test://a", "--set", "encoder.batch=0"], "encoder.batch = 0"),
-        (["run", "test://a", "--set", "encoder.bach=1"], "unknown setting"),
-        (["run", "test://a", "--config", "nope.yaml"], "there is no such file"),
-        (["run", "test://a", "--config", "/"], "it is not a file"),
-        (["run", "test://a", "--set", "speak.interval_s=inf"], "speak.interval_s = 'inf'"),
-        (["run", "test://a", "--set", "watch.give_up_s=1e999"], "watch.give_up_s = '1e999'"),
-        (["run", "test://a", "--set", "capture.stall_s=inf"], "capture.stall_s = 'inf'"),
+        (["run", "test://pattern", "test://pattern", "--id", "x"], "names one source, but 2 are given"),
+        (["run", "test://pattern", "--id", "a/b"], "source_id"),
+        (["run", "test://pattern", "--set", "encoder.batch=0"], "encoder.batch = 0"),
+        (["run", "test://pattern", "--set", "encoder.bach=1"], "unknown setting"),
+        (["run", "test://pattern", "--config", "nope.yaml"], "there is no such file"),
+        (["run", "test://pattern", "--config", "/"], "it is not a file"),
+        (["run", "test://pattern", "--set", "speak.interval_s=inf"], "speak.interval_s = 'inf'"),
+        (["run", "test://pattern", "--set", "watch.give_up_s=1e999"], "watch.give_up_s = '1e999'"),
+        (["run", "test://pattern", "--set", "capture.stall_s=inf"], "capture.stall_s = 'inf'"),
         (["up", "--only", "nope"], "there is no such service"),
-        (["comment", "test://a", "--profile", "nope"], "there is no such profile"),
-        (["poll", "test://a", "--num-frames", "12"], "watch.frames = 12 of a poll"),
-        (["poll", "test://a", "--benchmark", "--intervals", "1,soon"], "--intervals '1,soon'"),
+        (["comment", "test://pattern", "--profile", "nope"], "there is no such profile"),
+        (["poll", "test://pattern", "--num-frames", "12"], "watch.frames = 12 of a poll"),
+        (["poll", "test://pattern", "--benchmark", "--intervals", "1,soon"], "--intervals '1,soon'"),
         (["dlq", "replay", "--redis", "nope"], "redis.url"),
         (["watch", "--since", "yesterday"], "--since 'yesterday' is not the id of an event"),
     ],
@@ -89,6 +89,8 @@ def test_wrong_setting_exits_with_78(line: list[str], sentence: str, capsys: pyt
         ("ftp://host/a.mp4", "ftp:// is not known"),
         ("rtsp://", "names no host"),
         ("rtsp://cam:port/1", "is not a URL"),
+        ("test://nosuch", "unknown test source"),
+        ("test://pattern?secnds=5", "there is no option 'secnds'"),
     ],
 )
 @pytest.mark.parametrize("command", ["run", "annotate", "comment", "poll", "evaluate"])
@@ -98,6 +100,19 @@ def test_wrong_source_exits_with_66(
     """`run` said 78 and `annotate` 66 to the same missing file."""
     assert invoke([command, source]) == 66
     assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("text", "sentence"), [("", "the file is empty"), ("a film of words", "not a video")])
+@pytest.mark.parametrize("command", ["run", "comment", "poll", "transcribe"])
+def test_unreadable_file_starts_no_process(
+    command: str, text: str, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Five processes were started to say so."""
+    film = tmp_path / "film.mp4"
+    film.write_text(text)
+    assert invoke([command, str(film)]) == 66
+    out, err = capsys.readouterr()
+    assert out == "" and sentence in err and len(err.strip().splitlines()) == 1
 
 
 def test_missing_server_exits_with_69(
@@ -125,7 +140,7 @@ def test_set_overrides_presets() -> None:
 def test_refusal_names_presets_that_fit(capsys: pytest.CaptureFixture[str]) -> None:
     """The bundled model reads 8 frames, `sentry` has 4: its users were told a number only."""
     model = ("--set", "encoder.backend=mobile_videogpt", "--set", "generator.backend=echo")
-    assert invoke(["comment", "test://bars", "--preset", "sentry", *model]) == 78
+    assert invoke(["comment", "test://pattern", "--preset", "sentry", *model]) == 78
     said = capsys.readouterr().err
     assert "--preset sentry does not suit the models: watch.frames = 4" in said
     assert said.rstrip().endswith("; or give --preset owl")

@@ -4,6 +4,7 @@ import socket
 
 import pytest
 
+from cornerman.cli import invoke
 from cornerman.local import page
 from cornerman_shared.settings.tree import GatewaySettings
 
@@ -23,6 +24,20 @@ def test_wanted_port_is_kept() -> None:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         assert page.address(GatewaySettings(), port)[1] == {"gateway": {"port": port}}
+
+
+def test_wrong_page_is_told_before_any_start(capsys: pytest.CaptureFixture[str]) -> None:
+    """`up` started five processes, printed it twice and ended with 70."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        for words in (("up", "--port", str(port)), ("demo", "--port", str(port), "--no-open")):
+            assert invoke(words) == 78
+            assert capsys.readouterr().err.count(f"gateway.port = {port}") == 1
+    for wrong, sentence in (("gateway.host=0.0.0.0", "a token is needed"), ("gateway.tls_cert=no.pem", "no such file")):
+        assert invoke(["up", "--set", wrong]) == 78
+        assert sentence in capsys.readouterr().err
 
 
 def test_url_of_any_host_opens() -> None:

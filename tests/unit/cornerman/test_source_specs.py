@@ -1,31 +1,49 @@
 """Source specs: sources of the command line, or of the settings."""
 
+from pathlib import Path
+
 import pytest
 
 from cornerman.local.options import CommandSettings
 from cornerman.local.retry_limit import GIVE_UP_S, limit_retries, with_give_up
 from cornerman.local.source_specs import source_spec, source_specs
-from cornerman_shared.errors import ConfigError
+from cornerman_shared.errors import ConfigError, SourceError
 from cornerman_shared.settings.tree import load_settings
 
 
 def test_settings_supply_missing_sources() -> None:
-    settings = load_settings({"sources": [{"source_id": "a", "url": "test://bars"}]})
+    settings = load_settings({"sources": [{"source_id": "a", "url": "test://pattern"}]})
     assert [spec.source_id for spec in source_specs([], settings)] == ["a"]
     with pytest.raises(ConfigError, match="no source: give a video file"):
         source_specs([], load_settings())
 
 
 def test_same_url_gets_another_id() -> None:
-    specs = source_specs(["test://bars", "test://bars"], load_settings())
-    assert [spec.source_id for spec in specs] == ["bars", "bars-2"]
+    specs = source_specs(["test://pattern", "test://pattern"], load_settings())
+    assert [spec.source_id for spec in specs] == ["pattern", "pattern-2"]
+
+
+def test_unreadable_file_costs_only_itself(tmp_path: Path) -> None:
+    text = tmp_path / "notes.mp4"
+    text.write_text("a film of words")
+    assert len(source_specs([str(text), "test://pattern"], load_settings())) == 2
+    with pytest.raises(SourceError, match=r"notes\.mp4: "):
+        source_specs([str(text)], load_settings())
+
+
+def test_followed_file_may_be_empty(tmp_path: Path) -> None:
+    empty = tmp_path / "live.ts"
+    empty.touch()
+    assert source_specs([str(empty)], load_settings({"watch": {"follow": True}}))
+    with pytest.raises(SourceError, match="the file is empty"):
+        source_specs([str(empty)], load_settings())
 
 
 def test_set_patience_is_kept() -> None:
     settings = load_settings()
-    assert with_give_up(source_spec("a", "test://bars", settings)).watch.give_up_s == GIVE_UP_S
+    assert with_give_up(source_spec("a", "test://pattern", settings)).watch.give_up_s == GIVE_UP_S
     patient = load_settings({"watch": {"give_up_s": 2.0}})
-    assert with_give_up(source_spec("a", "test://bars", patient)).watch.give_up_s == 2.0
+    assert with_give_up(source_spec("a", "test://pattern", patient)).watch.give_up_s == 2.0
 
 
 @pytest.mark.parametrize(
@@ -34,5 +52,5 @@ def test_set_patience_is_kept() -> None:
 def test_only_its_setting_changes_patience(watch: dict[str, float], expected_s: float) -> None:
     """Any other `watch` setting used to switch the limit off, so `poll` and `comment` never gave up."""
     chosen = CommandSettings(load_settings({"watch": watch}), {"watch": watch})
-    (spec,) = limit_retries(source_specs(["test://bars"], chosen.settings), chosen.given())
+    (spec,) = limit_retries(source_specs(["test://pattern"], chosen.settings), chosen.given())
     assert spec.watch.give_up_s == expected_s

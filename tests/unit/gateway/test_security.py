@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from starlette.datastructures import Headers
 
-from cornerman_gateway.security import COOKIE, Auth, cookie_of, is_loopback, same_origin
+from cornerman_gateway.security import COOKIE, Auth, cookie_of, same_origin
+from cornerman_gateway.serving import is_loopback
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.tree import GatewaySettings
 

@@ -61,6 +61,13 @@ def test_each_repetition_counts_once() -> None:
     assert observations[-2].view == "side"
 
 
+def test_front_shows_no_lean() -> None:
+    counter, reading = RepetitionCounter(CALIBRATION), _reading(40, 16)
+    made = counter.push(np.arange(40) / 8.0, reading, np.full(40, 0.05), np.ones(40, dtype=np.bool_))
+    assert "leaning_forward" not in made.repetitions[0].judged
+    assert "too_shallow" in made.repetitions[0].judged
+
+
 def test_cycle_gone_round_is_an_end() -> None:
     reading = _reading(84, 16)
     reading.end[:] = 0.0

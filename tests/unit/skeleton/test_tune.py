@@ -5,7 +5,7 @@ import numpy as np
 
 from cornerman_pose.movements import form_rules
 from cornerman_pose.reader import bundled_net
-from cornerman_training.skeleton.thresholds import LIKELY, SHOWN, SeenClip, SeenRep, gather, merit, tune, write
+from cornerman_training.skeleton.thresholds import SeenClip, SeenRep, allowed, gather, merit, tune, write
 from cornerman_training.skeleton.tune import gym
 
 RULES = [rule.key for rule in form_rules()]
@@ -51,10 +51,15 @@ def test_mistake_does_not_rival_what_it_brings() -> None:
     assert evidence.rates(evidence.silent(*plain))["gym right mistake"] > 0.9
 
 
+def test_neither_net_nor_landmarks_decide_alone() -> None:
+    assert not allowed(0.1, 0.0) and allowed(0.1, 0.5)
+    assert not allowed(0.5, -99.0) and allowed(0.5, -2.0) and allowed(0.7, -99.0)
+
+
 def test_unlikely_mistake_must_be_measured() -> None:
     faint = _clips("push_ups", "mistake", [-1.5, -1.4, -1.3, -1.2])
     decide, past, rates = tune(gather(faint + _clips("push_ups", "good", [-6.0, -5.5, -5.0, -4.5])))
-    assert decide[SAG] >= LIKELY or past[SAG] >= SHOWN
+    assert allowed(decide[SAG], past[SAG])
     assert rates["push_ups wrong"] < 0.5
 
 

@@ -6,7 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from cornerman_training.gym.demo import render_demo
 from cornerman_training.gym.labels import KINDS
+from cornerman_training.gym.session import GymSession
 from cornerman_training.gym.sheet import contact_sheet
 from cornerman_training.gym.splits import SPLITS
 from cornerman_training.gym.video import render_session
@@ -27,13 +29,19 @@ def render(
     Raises:
         ValueError: for arguments out of range, see `cornerman_training.gym.video.render_session`.
     """
-    session = render_session(seed, split, out=out, size=size, fps=fps, duration_s=duration_s, kind=kind, crf=crf)
+    return summary(
+        render_session(seed, split, out=out, size=size, fps=fps, duration_s=duration_s, kind=kind, crf=crf), out
+    )
+
+
+def summary(session: GymSession, out: Path) -> dict[str, object]:
+    """What was written to `out`, as plain JSON types."""
     return {
         "video": str(out),
         "truth": str(out.with_suffix(".json")),
         "subtitles": str(out.with_suffix(".vtt")),
-        "seed": seed,
-        "split": split,
+        "seed": session.seed,
+        "split": session.split,
         "kind": session.kind,
         "duration_s": session.duration_s,
         "frames": session.frames,
@@ -56,6 +64,8 @@ def main(argv: list[str] | None = None) -> int:
     one.add_argument("--duration", type=float, default=None, help="seconds; by the seed when absent")
     one.add_argument("--kind", choices=KINDS, default=None)
     one.add_argument("--crf", type=int, default=24)
+    demo = commands.add_parser("demo", help="write the bundled clip as .mp4 with .json and .vtt truth")
+    demo.add_argument("--out", type=Path, required=True)
     sheet = commands.add_parser("sheet", help="write a contact sheet of many sessions as .png")
     sheet.add_argument("--out", type=Path, required=True)
     sheet.add_argument("--size", type=int, default=112)
@@ -68,10 +78,13 @@ def main(argv: list[str] | None = None) -> int:
         if args.command == "sheet":
             contact_sheet(args.out, args.size, args.columns, args.rows, args.split, args.seed)
             return 0
-        summary = render(args.seed, args.out, args.split, args.size, args.fps, args.duration, args.kind, args.crf)
+        if args.command == "demo":
+            written = summary(render_demo(args.out), args.out)
+        else:
+            written = render(args.seed, args.out, args.split, args.size, args.fps, args.duration, args.kind, args.crf)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    for name, value in summary.items():
+    for name, value in written.items():
         print(f"{name}: {value}")
     return 0

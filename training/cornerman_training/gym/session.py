@@ -136,7 +136,22 @@ def plan_session(
     body = draw_body(seeded(seed, part, "body"), part)
     scene = draw_scene(seeded(seed, part, "scene"), part, body.height)
     segments = plan_segments(seed, part, length, quiet=chosen != "exercise")
-    time = np.arange(round(length * fps)) / fps
+    return assemble_session(segments, body, scene, seed=seed, split=part, kind=chosen, fps=fps, duration_s=length)
+
+
+def assemble_session(
+    segments: list[MotionSegment],
+    body: Body,
+    scene: Scene,
+    *,
+    seed: int,
+    split: Split,
+    kind: str,
+    fps: float,
+    duration_s: float,
+) -> GymSession:
+    """Computes joints, labels and true feedbacks of `segments`, which cover 0 to `duration_s` without gaps."""
+    time = np.arange(round(duration_s * fps)) / fps
     count = len(time)
     activity = np.zeros(count, dtype=np.int64)
     gear = np.zeros(count, dtype=np.bool_)
@@ -154,15 +169,15 @@ def plan_session(
             if rep.mistake:
                 fault[during] = FAULTS.index(f"{rep.exercise}:{rep.mistake}")
                 shown[during] = np.sin(np.pi * phase[during])
-    if chosen == "footage":
+    if kind == "footage":
         activity[:] = ACTIVITIES.index("nobody")
     reps = tuple(rep for segment in segments for rep in segment.reps)
     return GymSession(
         seed=seed,
-        split=part,
-        kind=chosen,
+        split=split,
+        kind=kind,
         fps=fps,
-        duration_s=length,
+        duration_s=duration_s,
         body=body,
         scene=scene,
         joints=_move(segments, body, scene, time),
@@ -174,5 +189,5 @@ def plan_session(
         shown=shown,
         streak=streaks(segments, time),
         reps=reps,
-        feedbacks=coach(segments, seeded(seed, part, "words"), part),
+        feedbacks=coach(segments, seeded(seed, split, "words"), split),
     )

@@ -13,10 +13,19 @@ from cornerman_training.gym.truth import write_truth
 
 
 def write_video(
-    session: GymSession, path: Path, size: int, crf: int, progress: Callable[[int, int], None] | None = None
+    session: GymSession,
+    path: Path,
+    size: int,
+    crf: int,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    height: int | None = None,
 ) -> None:
-    """Writes a square H.264 video of `size` pixels; calls `progress(frames done, frames in all)`."""
-    renderer = SessionRenderer(session, size)
+    """Writes an H.264 video, `size` pixels wide and `height` high (None: square).
+
+    Calls `progress(frames done, frames in all)`.
+    """
+    renderer = SessionRenderer(session, size, height)
     rate = round(session.fps)
     # Without `cpu-independent`, x264's rate control depends on earlier computations of the process.
     encoder = {"crf": str(crf), "preset": "medium", "threads": "1", "x264-params": "cpu-independent=1"}

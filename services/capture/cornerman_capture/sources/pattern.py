@@ -7,7 +7,6 @@ Options: `fps` (30), `seconds` (10; 0 = no end), `size` (640x360), `seed` (1), `
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -16,14 +15,13 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from cornerman_capture.broken import BrokenError
 from cornerman_capture.sources.base import DecodedFrame, StreamInfo
+from cornerman_capture.sources.pattern_options import PatternOptions
 
 if TYPE_CHECKING:
     from cornerman_capture.sources.address import Address
     from cornerman_capture.sources.base import Interrupted
 
-_KNOWN: Final = ("fps", "seconds", "size", "seed", "vfr")
 UNEVEN: Final = 0.4
 """With `vfr`, each timestamp is shifted by up to this part of a frame interval."""
 
@@ -39,15 +37,12 @@ class PatternSource:
         Raises:
             BrokenError: final; an option is wrong.
         """
-        options = _Options(address)
-        self._fps = options.number("fps", 30.0, 0.1, 1000.0)
-        seconds = options.number("seconds", 10.0, 0.0, 1e6)
-        self._length = round(seconds * self._fps) if seconds else None
-        self._width, self._height = options.size(640, 360)
-        self._seed = int(options.number("seed", 1, 0, 2**31))
-        self._uneven = options.number("vfr", 0, 0, 1) == 1
+        options = PatternOptions.of(address)
+        self._fps, self._uneven, self._seed = options.fps, options.uneven, options.seed
+        self._length = round(options.seconds * options.fps) if options.seconds else None
+        self._width, self._height = options.width, options.height
         self._texture = _texture(self._seed, self._width, self._height)
-        self.info = StreamInfo(live=False, nominal_s=1 / self._fps, duration_s=seconds or None)
+        self.info = StreamInfo(live=False, nominal_s=1 / self._fps, duration_s=options.seconds or None)
 
     def frames(self, interrupted: Interrupted) -> Iterator[DecodedFrame]:
         """See `FrameSource.frames`."""
@@ -83,39 +78,6 @@ class PatternSource:
         y = _bounce(time_s * height * 0.61 + self._seed * 29, height - side)
         pixels[y : y + side, x : x + side] = (250, 240, 60)
         return pixels
-
-
-class _Options:
-    def __init__(self, address: Address) -> None:
-        self._values, self._shown = address.options, address.shown
-        if address.target != "pattern":
-            raise BrokenError(f"{self._shown}: unknown test source; give test://pattern", final=True)
-        for name in self._values:
-            if name not in _KNOWN:
-                raise BrokenError(
-                    f"{self._shown}: there is no option {name!r}; there are {', '.join(_KNOWN)}", final=True
-                )
-
-    def number(self, name: str, default: float, least: float, most: float) -> float:
-        text = self._values.get(name)
-        if text is None:
-            return default
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("nan")
-        if not least <= value <= most:
-            raise BrokenError(f"{self._shown}: {name}={text}; give a number from {least:g} to {most:g}", final=True)
-        return value
-
-    def size(self, width: int, height: int) -> tuple[int, int]:
-        text = self._values.get("size")
-        if text is None:
-            return width, height
-        match = re.fullmatch(r"(\d{1,4})x(\d{1,4})", text)
-        if not match or min(int(match[1]), int(match[2])) < 16:
-            raise BrokenError(f"{self._shown}: size={text}; give e.g. 640x360, each side at least 16", final=True)
-        return int(match[1]), int(match[2])
 
 
 def _texture(seed: int, width: int, height: int) -> NDArray[np.uint8]:
