@@ -50,9 +50,12 @@ def test_praise_tells_the_count() -> None:
     [
         (LessonScene("squat", 3, view="partly", missing=("feet",)), "Step back until I can see your feet."),
         (LessonScene("squat", 3, limits=("too_dark",)), "It is too dark, turn on a light."),
+        (LessonScene(view="no_person"), "I cannot see you, come closer to the camera."),
+        (LessonScene(view="no_person", limits=("too_dark",)), "It is too dark, turn on a light."),
+        (LessonScene("squat", 1, people=2, whom="the person on the left"), "I am watching the person on the left."),
         (LessonScene(limits=("too_far",)), "Come closer, you are too far away."),
     ],
-    ids=["feet", "dark", "far"],
+    ids=["feet", "dark", "nobody", "nobody in the dark", "two people", "far"],
 )
 def test_bad_view_asks_for_a_better_one(scene: LessonScene, reply: str) -> None:
     assert spoken(RNG, scene, told=True).reply == reply

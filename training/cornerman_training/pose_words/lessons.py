@@ -9,10 +9,11 @@ from typing import Final
 from numpy.random import Generator
 
 from cornerman_pose.coaching import needed_parts
-from cornerman_pose.facts import prompt_with_facts
+from cornerman_pose.facts import prompt_with_facts, tells_whom
 from cornerman_pose.movements import form_rules
 from cornerman_training.gym.phrases import PRAISE, wordings
 from cornerman_training.pose_words.wordings import (
+    COME,
     MOST,
     NEVER,
     NO_EXERCISE,
@@ -24,6 +25,7 @@ from cornerman_training.pose_words.wordings import (
     praise,
     sentence,
     view_wish,
+    watching,
 )
 
 HOW_MANY: Final = ("How many?", "How many repetitions have I done?", "What is my count?", "How many did I do?")
@@ -35,6 +37,8 @@ OTHER: Final = (
     *("What colour is my shirt?", "Play some music.", "Who won the game?", "What time is it?", "Do you like me?"),
 )
 _BACKS: Final = frozenset({"round_back", "hips_sagging", "leaning_forward", "leaning_back"})
+UNFOLLOWED: Final = ("no_person", "several")
+_WHOM: Final = ("the person on the left", "the person in the middle", "the person on the right")
 _PARTS: Final = ("head", "shoulders", "elbows", "hands", "hips", "knees", "feet")
 
 
@@ -55,11 +59,13 @@ class LessonScene:
     view: str = "whole"
     missing: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
+    people: int = 1
+    whom: str = ""
 
     @property
     def blind(self) -> bool:
         """Whether the coach would ask for a better view; as `cornerman_pose.coaching.is_blind`."""
-        return bool(self.limits) or bool(needed_parts(self.exercise) & set(self.missing))
+        return self.view in UNFOLLOWED or bool(self.limits) or bool(needed_parts(self.exercise) & set(self.missing))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,9 @@ def spoken(rng: Generator, scene: LessonScene, *, told: bool = True, prompt: str
     """The coach speaks by itself; `told` = the prompt says what was seen. Without a prompt one is drawn."""
     prompt = prompt or (PROMPTS[0] if rng.uniform() < 0.8 else str(rng.choice(PROMPTS)))
     if told and scene.blind:
-        action, reply = 1, view_wish(scene.missing, scene.limits)
+        action, reply = 1, view_wish(scene.view, scene.missing, scene.limits)
+    elif told and tells_whom(scene) and not (scene.mistakes and rng.uniform() < 0.5):
+        action, reply = 1, watching(scene.whom)
     elif scene.mistakes:
         action, reply = 2, str(rng.choice(corrections(scene.exercise, scene.mistakes[0].name)))
     else:
@@ -93,10 +101,8 @@ def asked(rng: Generator, scene: LessonScene) -> Lesson:
 def _answer(rng: Generator, scene: LessonScene, kind: int) -> str:
     if kind == 4:
         return NEVER
-    if scene.view == "no_person":
-        return UNSEEN
     if not scene.exercise:
-        return NO_EXERCISE
+        return UNSEEN if scene.view == "no_person" else NO_EXERCISE
     if kind == 0:
         return sentence(f"{counted(scene.exercise, scene.repetitions)} so far")
     if kind == 1:
@@ -105,7 +111,7 @@ def _answer(rng: Generator, scene: LessonScene, kind: int) -> str:
     named = [fault.name for fault in scene.mistakes]
     if kind == 2:
         return str(rng.choice(corrections(scene.exercise, named[0]))) if named else NO_MISTAKE
-    if "shoulders" in scene.missing or "hips" in scene.missing:
+    if scene.view in UNFOLLOWED or "shoulders" in scene.missing or "hips" in scene.missing:
         return "I cannot see your back."
     return f"No. {corrections(scene.exercise, named[0])[0]}" if named and named[0] in _BACKS else NO_MISTAKE
 
@@ -119,13 +125,27 @@ def with_count(rng: Generator, scene: LessonScene) -> LessonScene:
 def with_bad_view(rng: Generator, scene: LessonScene) -> LessonScene:
     """The scene seen badly: too dark, too far, without some parts, or without a person."""
     kind = rng.uniform()
-    if kind < 0.15:
-        return LessonScene(view="no_person")
-    if kind < 0.4:
+    if kind < 0.35:
+        return _unfollowed(rng, scene)
+    if kind < 0.6:
         return replace(scene, limits=(str(rng.choice(("too_dark", "too_far"))),))
     lowest = int(rng.integers(4, 7))
     missing = _PARTS[lowest:] if rng.uniform() < 0.8 else _PARTS[3:4]
     return replace(scene, view="partly", missing=missing)
+
+
+def _unfollowed(rng: Generator, scene: LessonScene) -> LessonScene:
+    """The scene when no person is followed any more, or none has been yet."""
+    before = scene if rng.uniform() < 0.4 else LessonScene()
+    limit = ("too_dark", "camera_moving", "")[int(rng.choice(3, p=(0.35, 0.1, 0.55)))]
+    view = UNFOLLOWED[int(rng.uniform() < 0.2)]
+    return replace(before, view=view, limits=(limit,) if limit else (), whom="")
+
+
+def with_others(rng: Generator, scene: LessonScene) -> LessonScene:
+    """The scene with other people in the picture, at its first repetition."""
+    whom = _WHOM[int(rng.integers(len(_WHOM)))]
+    return replace(scene, repetitions=int(rng.integers(2)), people=int(rng.integers(2, 4)), whom=whom)
 
 
 def random_scene(rng: Generator) -> LessonScene:
@@ -138,11 +158,12 @@ def random_scene(rng: Generator) -> LessonScene:
 def all_texts(rng: Generator) -> list[str]:
     """Texts for the tokenizer: every sentence, and prompts with facts."""
     known = [text for rule in form_rules() for text in corrections(rule.exercise, rule.name)]
-    known += [*wordings("", PRAISE, "train"), NEVER, UNSEEN, NO_EXERCISE, NO_MISTAKE, *PROMPTS]
+    known += [*wordings("", PRAISE, "train"), NEVER, UNSEEN, COME, NO_EXERCISE, NO_MISTAKE, *PROMPTS]
     known += [*chain(HOW_MANY, WHICH, WRONG, BACK, OTHER), "system\nYou are a fitness coach.", "user\n", "assistant\n"]
     for _ in range(600):
         scene = random_scene(rng)
         scene = with_bad_view(rng, scene) if rng.uniform() < 0.3 else scene
+        scene = with_others(rng, scene) if scene.exercise and rng.uniform() < 0.1 else scene
         for lesson in (spoken(rng, scene, told=True), asked(rng, scene)):
             known += [lesson.prompt.rpartition("\n")[2], lesson.reply]
     return known * 2

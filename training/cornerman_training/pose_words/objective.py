@@ -14,7 +14,16 @@ from torch import Tensor
 
 from cornerman_pose.landmarks import CHUNK_FRAMES
 from cornerman_training.gym.phrases import PROMPT
-from cornerman_training.pose_words.lessons import Fault, Lesson, LessonScene, asked, random_scene, spoken, with_bad_view
+from cornerman_training.pose_words.lessons import (
+    Fault,
+    Lesson,
+    LessonScene,
+    asked,
+    random_scene,
+    spoken,
+    with_bad_view,
+    with_others,
+)
 from cornerman_training.pose_words.wordings import PROMPTS
 from cornerman_training.sampling import STRIDE
 from cornerman_training.stages.session_heads import action_loss
@@ -147,6 +156,8 @@ def draw_moment(rng: Generator, sessions: Sequence[JointSession]) -> Moment:
     chunk = int(np.clip(chunk, CONTEXT - 1, session.chunks - 1))
     if told and rng.uniform() < 0.15:
         scene = with_bad_view(rng, scene)
+    elif told and scene.exercise and rng.uniform() < 0.1:
+        scene = with_others(rng, scene)
     if not scene.exercise and not scene.blind:
         return Moment(session, chunk, asked(rng, scene))
     question = told and rng.uniform() < 0.3
@@ -156,8 +167,11 @@ def draw_moment(rng: Generator, sessions: Sequence[JointSession]) -> Moment:
 def facts_alone(rng: Generator) -> Moment:
     """A short lesson without a picture: most of the words follow from the facts, and these steps cost a third."""
     scene = random_scene(rng)
-    if rng.uniform() < 0.2:
+    kind = rng.uniform()
+    if kind < 0.25:
         scene = with_bad_view(rng, scene)
+    elif kind < 0.35:
+        scene = with_others(rng, scene)
     question = rng.uniform() < 0.3 or not (scene.exercise or scene.blind)
     return Moment(None, 0, asked(rng, scene) if question else spoken(rng, scene, prompt=PROMPTS[-1]))
 
