@@ -36,9 +36,7 @@ class PatternOptions:
             raise SourceError(f"{address.shown}: unknown test source; give test://pattern")
         for name in address.options:
             if name not in _KNOWN:
-                raise SourceError(
-                    f"{address.shown}: there is no option {name!r}; there are {', '.join(_KNOWN)}"
-                )
+                raise SourceError(f"{address.shown}: there is no option {name!r}; there are {', '.join(_KNOWN)}")
         width, height = _size(address, 640, 360)
         return cls(
             fps=_number(address, "fps", 30.0, 0.1, 1000.0),
