@@ -1,11 +1,11 @@
 """An own exercise as the text of a file: YAML with numbers packed in base64. Parses and checks text; reads no files.
 
-    version: 1
-    title: "Calf raise"
-    parts: [shoulders, hips, feet]
-    good: {repetitions: 5, shortest_s: 1.9, longest_s: 2.4, spread: …, steps: …}
-    mistakes:
-      heels_up: {say: Keep your heels down., words: owner, repetitions: 5, …}
+version: 1
+title: "Calf raise"
+parts: [shoulders, hips, feet]
+good: {repetitions: 5, shortest_s: 1.9, longest_s: 2.4, spread: …, steps: …}
+mistakes:
+  heels_up: {say: Keep your heels down., words: owner, repetitions: 5, …}
 """
 
 from __future__ import annotations

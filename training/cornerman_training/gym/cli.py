@@ -6,13 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from cornerman_training.gym.demo import CRF, HEIGHT, WIDTH, demo_session
 from cornerman_training.gym.labels import KINDS
 from cornerman_training.gym.session import GymSession
 from cornerman_training.gym.sheet import contact_sheet
 from cornerman_training.gym.splits import SPLITS
-from cornerman_training.gym.truth import write_truth
-from cornerman_training.gym.video import render_session, write_video
+from cornerman_training.gym.video import render_session
 
 
 def render(
@@ -35,23 +33,8 @@ def render(
     )
 
 
-def render_demo(out: Path) -> GymSession:
-    """Renders the bundled clip to `out` (.mp4), with its truth beside it as .json and .vtt.
-
-    Raises:
-        ValueError: for a path that does not end in .mp4.
-    """
-    if out.suffix != ".mp4":
-        raise ValueError(f"out is {out.name!r}: the video's name must end in .mp4")
-    session = demo_session()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_video(session, out, WIDTH, CRF, height=HEIGHT)
-    write_truth(session, out)
-    return session
-
-
 def summary(session: GymSession, out: Path) -> dict[str, object]:
-    """Summary of a rendered session, as plain JSON types."""
+    """What was written to `out`, as plain JSON types."""
     return {
         "video": str(out),
         "truth": str(out.with_suffix(".json")),
@@ -95,6 +78,8 @@ def main(argv: list[str] | None = None) -> int:
             contact_sheet(args.out, args.size, args.columns, args.rows, args.split, args.seed)
             return 0
         if args.command == "demo":
+            from cornerman_training.gym.demo import render_demo  # its actors are read for this command only
+
             written = summary(render_demo(args.out), args.out)
         else:
             written = render(args.seed, args.out, args.split, args.size, args.fps, args.duration, args.kind, args.crf)

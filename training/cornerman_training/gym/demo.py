@@ -19,8 +19,12 @@ from cornerman_training.gym.scene import Scene
 from cornerman_training.gym.session import assemble_session
 from cornerman_training.gym.splits import Split, seeded
 from cornerman_training.gym.timeline import MotionSegment, Rep
+from cornerman_training.gym.truth import write_truth
+from cornerman_training.gym.video import write_video
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.random import Generator
 
     from cornerman_training.gym.body import Body
@@ -154,3 +158,18 @@ def demo_session(fps: float = 30.0, seed: int = SEED) -> GymSession:
         fps=fps,
         duration_s=DURATION_S,
     )
+
+
+def render_demo(out: Path) -> GymSession:
+    """Renders the bundled clip to `out` (.mp4), with its truth beside it as .json and .vtt.
+
+    Raises:
+        ValueError: for a path that does not end in .mp4.
+    """
+    if out.suffix != ".mp4":
+        raise ValueError(f"out is {out.name!r}: the video's name must end in .mp4")
+    session = demo_session()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_video(session, out, WIDTH, CRF, height=HEIGHT)
+    write_truth(session, out)
+    return session

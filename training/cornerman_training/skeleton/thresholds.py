@@ -23,7 +23,7 @@ PAST: Final = (-99.0, -4.0, -3.0, -2.0, *(float(v) for v in np.arange(-1.5, 2.51
 """The lowest bars nothing."""
 LIKELY: Final = 0.4
 SHOWN: Final = 0.5
-"""What is less probable than `LIKELY` is named only where it is measured, past its limit by so many greys."""
+"""A mistake less probable than `LIKELY` is named only where it is measured, past its limit by so many greys."""
 
 SURE: Final = 0.7
 GAINSAID: Final = -2.0
