@@ -1,4 +1,4 @@
-"""How long nobody has been followed, and whether the picture suggests that somebody is there unseen. Pure."""
+"""How long no person has been followed, and whether the picture suggests that one is there unseen. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 CALL_AFTER_S: Final = 5.0
-"""How long nobody must be followed before the coach says so."""
+"""How long no person must be followed before the coach says so."""
 
 BACK_S: Final = 1.0
 """A person followed for so long is back; a shorter glimpse does not end an absence."""
@@ -26,16 +26,16 @@ UNEVEN: Final = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """Since when nobody is followed; media times in seconds, negative = not so.
+    """Since when no person is followed; media times in seconds, negative = not so.
 
     Attributes:
-        since_s: since when nobody is followed.
-        here_since_s: since when somebody is.
+        since_s: since when no person is followed.
+        here_since_s: since when one is.
         chunks: during the absence.
         moving: of them, with motion.
         least: motion of a chunk of the absence.
         most: the same, the strongest.
-        known: somebody has been there to be coached.
+        known: a person has been there to be coached.
     """
 
     since_s: float = -1.0
@@ -66,7 +66,7 @@ class Absence:
         )
 
     def calls(self, pts_s: float) -> bool:
-        """Whether somebody who is not seen would like to know.
+        """Whether a person who is not seen would like to know.
 
         Someone who was coached is gone, or the picture moves through most of the absence, unevenly.
         """

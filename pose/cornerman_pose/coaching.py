@@ -51,8 +51,8 @@ class CoachingNotes:
         bad_since_s: since when the person is seen too badly.
         good_since_s: since when they are seen well.
         asked: the coach has asked for a better view.
-        absence: nobody is followed.
-        called: the coach has said that it sees nobody.
+        absence: no person is followed.
+        called: the coach has said that it sees no person.
         peers_since_s: since when others of the same size are there.
         told: the coach has said whom it watches.
     """
@@ -96,7 +96,7 @@ def coach_chunk(
         notes: after the chunk before.
         repeat_window_s: the same mistake is not named twice within it.
         parts: of the body that must be seen; empty = those that the mistakes of the exercise are judged by.
-        motion: of the picture, 0..1: whether somebody may be there unseen.
+        motion: of the picture, 0..1: whether a person may be there unseen.
     """
     blind = is_blind(watched.view, watched.exercise, parts)
     notes = _looked(watched, blind, pts_s, motion, notes)
