@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cornerman_common.exercise_library import ExerciseLibrary
 from cornerman_common.profile_library import ProfileLibrary
 from cornerman_gateway.addresses import AddressRules
 from cornerman_gateway.app_state import AppState
 from cornerman_gateway.fanout import Hub
 from cornerman_gateway.preview import PreviewStreams
+from cornerman_gateway.recording import Recordings
 from cornerman_gateway.security import Auth
 from cornerman_gateway.serving import is_loopback
 from cornerman_gateway.uploads import Uploads
@@ -69,4 +71,6 @@ def build_state(
         whip=Whip(bus, spawn, pushing),
         choice=choice,
         profiles=ProfileLibrary.of(web.profiles_dir),
+        exercises=ExerciseLibrary.of(web.profiles_dir),
+        recordings=Recordings(bus, spawn),
     )
