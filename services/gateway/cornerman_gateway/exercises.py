@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, Field
 
 from cornerman_common.exercise_file import MAX_MISTAKES, mistake_name
-from cornerman_pose.taught.takes import add_mistake, teach_exercise, track_of
 from cornerman_shared.errors import ConfigError
 
 if TYPE_CHECKING:
     from cornerman_common.exercise_library import ExerciseLibrary, SavedExercise
-    from cornerman_gateway.recording import Recording
+    from cornerman_gateway.recording import PoseRecording
     from cornerman_pose.taught.exercise import Prototype, TaughtExercise
 
 
@@ -50,7 +49,7 @@ class ExerciseList(BaseModel):
 
 
 class TaughtView(BaseModel):
-    """What was learned."""
+    """The exercise that was learned."""
 
     exercise: OwnExercise
     seen: Annotated[
@@ -66,39 +65,45 @@ def exercise_view(file: SavedExercise) -> OwnExercise:
     return OwnExercise(
         name=file.name,
         title=one.title,
-        good=ShownRepetitions(**_shown(one.good)),
+        good=ShownRepetitions.model_validate(_shown(one.good)),
         mistakes=[
-            ShownMistake(name=wrong.name, say=wrong.say, words=wrong.words, **_shown(wrong.prototype))
+            ShownMistake.model_validate(
+                {"name": wrong.name, "say": wrong.say, "words": wrong.words, **_shown(wrong.prototype)}
+            )
             for wrong in one.mistakes
         ],
         parts=list(one.parts),
     )
 
 
-def good_from(recording: Recording, name: str, title: str, repetitions: int) -> tuple[TaughtExercise, str]:
-    """An exercise from a recording of right repetitions, and what was seen in words.
+def good_from(recording: PoseRecording, name: str, title: str, repetitions: int) -> tuple[TaughtExercise, str]:
+    """An exercise from a recording of right repetitions, and the sight of it in words.
 
     Raises:
         TeachingError: the recording shows another number of repetitions, or no person.
     """
+    from cornerman_pose.taught.takes import teach_exercise, track_of  # takes a while, and few teach
+
     exercise = teach_exercise(name, title or name.replace("_", " "), track_of(recording.chunks), repetitions)
     return exercise, _seen("good", exercise.good)
 
 
 def mistake_from(
-    recording: Recording,
+    recording: PoseRecording,
     library: ExerciseLibrary,
     name: str,
     say: str,
     words: Literal["owner", "model"],
     repetitions: int,
 ) -> tuple[TaughtExercise, str]:
-    """The exercise in the library with one more mistake, and what was seen in words.
+    """The exercise in the library with one more mistake, and the sight of it in words.
 
     Raises:
         ConfigError: the sentence cannot be used, or there are too many mistakes.
         TeachingError: the recording shows another number of repetitions, or no person.
     """
+    from cornerman_pose.taught.takes import add_mistake, track_of  # takes a while, and few teach
+
     exercise, key = library.get(name), mistake_name(say)
     others = [one for one in exercise.mistakes if one.name != key]
     if len(others) >= MAX_MISTAKES:

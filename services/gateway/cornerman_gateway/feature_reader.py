@@ -24,7 +24,7 @@ class FeatureReader:
 
     @classmethod
     async def at_newest(cls, bus: Bus, source_id: str, back_ms: int | None = None) -> FeatureReader:
-        """A reader of what comes from now on.
+        """A reader of the entries from now on.
 
         Args:
             bus: where the stream is.

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 from cornerman_gateway.feature_reader import FeatureReader
 from cornerman_gateway.problems import Problem
 from cornerman_pose.errors import PoseError
-from cornerman_pose.taught.learning import MOST_S
 from cornerman_pose.wire import unpack_chunk
 from cornerman_shared.bus.codec import unpack
 from cornerman_shared.bus.messages import Features
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
 
 log = get_logger("gateway")
 
+MOST_S: Final = 120.0
+"""Of media time; teaching takes no longer examples."""
 MOST_BYTES: Final = 8 * 1024 * 1024
 """Of landmarks in one recording: two minutes of three people at eight frames a second are half of it."""
 MOST_RECORDINGS: Final = 8
@@ -38,7 +39,7 @@ POLL_S: Final = 0.1
 
 
 @dataclass
-class Recording:
+class PoseRecording:
     """Landmarks of one source from a moment on.
 
     Attributes:
@@ -104,9 +105,9 @@ class Recordings:
     def __init__(self, bus: Bus, spawn: Spawn) -> None:
         self._bus = bus
         self._spawn = spawn
-        self._known: dict[str, Recording] = {}
+        self._known: dict[str, PoseRecording] = {}
 
-    async def begin(self, source_id: str, seconds: float) -> Recording:
+    async def begin(self, source_id: str, seconds: float) -> PoseRecording:
         """Collects from now on, for at most `seconds`.
 
         Raises:
@@ -122,7 +123,7 @@ class Recordings:
                 )
             del self._known[over.recording_id]
         now_s = self._bus.clock.now_s()
-        recording = Recording(secrets.token_hex(8), source_id, now_s, now_s + seconds)
+        recording = PoseRecording(secrets.token_hex(8), source_id, now_s, now_s + seconds)
         self._known[recording.recording_id] = recording
         try:
             reader = await FeatureReader.at_newest(self._bus, source_id)
@@ -132,7 +133,7 @@ class Recordings:
         self._spawn(self._collect(recording, reader))
         return recording
 
-    def get(self, recording_id: str) -> Recording:
+    def get(self, recording_id: str) -> PoseRecording:
         """One that is known.
 
         Raises:
@@ -149,7 +150,7 @@ class Recordings:
             )
         return found
 
-    async def stop(self, recording: Recording) -> None:
+    async def stop(self, recording: PoseRecording) -> None:
         """Ends it now; returns when the frames captured before have come, or should have."""
         recording.until_s = min(recording.until_s, self._bus.clock.now_s())
         await recording.ended.wait()
@@ -164,7 +165,7 @@ class Recordings:
         recording.until_s = 0.0
         del self._known[recording_id]
 
-    def ends_in_s(self, recording: Recording) -> float:
+    def ends_in_s(self, recording: PoseRecording) -> float:
         """Seconds that are left; 0.0 = it has ended."""
         return 0.0 if recording.ended.is_set() else max(0.0, recording.until_s - self._bus.clock.now_s())
 
@@ -172,7 +173,7 @@ class Recordings:
         oldest_s = self._bus.clock.now_s() - KEPT_S
         self._known = {key: one for key, one in self._known.items() if not one.ended.is_set() or one.until_s > oldest_s}
 
-    async def _collect(self, recording: Recording, reader: FeatureReader) -> None:
+    async def _collect(self, recording: PoseRecording, reader: FeatureReader) -> None:
         try:
             going = True
             while going and self._bus.clock.now_s() < recording.until_s + LAST_S:
@@ -191,7 +192,7 @@ class Recordings:
             recording.ended.set()
 
     @staticmethod
-    def _take(recording: Recording, body: bytes) -> bool:
+    def _take(recording: PoseRecording, body: bytes) -> bool:
         try:
             features = unpack(body, Features)
             return features.source_id != recording.source_id or recording.take(features)

@@ -8,15 +8,15 @@ import pytest
 
 from cornerman_gateway import recording as module
 from cornerman_gateway.exercises import good_from
-from cornerman_gateway.recording import Recording
+from cornerman_gateway.recording import PoseRecording
 from cornerman_pose.taught.learning import MOST_S
 from cornerman_shared.bus.messages import Features, Times
 from tests.unit.gateway.takes import features_of
 from tests.unit.pose.moves import take
 
 
-def fresh(until_s: float = 100.0) -> Recording:
-    return Recording("0" * 16, "cam", 0.0, until_s)
+def fresh(until_s: float = 100.0) -> PoseRecording:
+    return PoseRecording("0" * 16, "cam", 0.0, until_s)
 
 
 def chunk(at_s: float, **changes: object) -> Features:
@@ -38,6 +38,7 @@ def test_media_time_is_bounded() -> None:
     recording, at_s = fresh(), 50.0
     while recording.take(chunk(at_s)):
         at_s += 0.75
+    assert module.MOST_S == MOST_S  # a longer recording could not be learned from
     assert MOST_S - 2 < recording.seconds <= MOST_S
 
 

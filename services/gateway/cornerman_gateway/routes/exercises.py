@@ -22,12 +22,12 @@ from cornerman_gateway.exercises import (
 )
 from cornerman_gateway.problems import FieldProblem, Problem, wrong_field
 from cornerman_gateway.schemas import RequestModel, as_sent, with_examples
-from cornerman_pose.taught.learning import REPETITIONS, TeachingError
+from cornerman_pose.errors import PoseError
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.source import Plain
 
 if TYPE_CHECKING:
-    from cornerman_gateway.recording import Recording
+    from cornerman_gateway.recording import PoseRecording
 
 router = APIRouter(prefix="/api", tags=["exercises"])
 
@@ -65,7 +65,7 @@ class TeachNew(RequestModel):
         str, Field(pattern="^[0-9a-f]{16}$", description="of POST /api/sources/{source_id}/recordings")
     ]
     title: Annotated[Plain, Field(max_length=80, description="as people see it; empty = the name"), as_sent(80)] = ""
-    repetitions: Annotated[int, Field(ge=2, le=30, description="in the recording")] = REPETITIONS
+    repetitions: Annotated[int, Field(ge=2, le=30, description="in the recording")] = 5
     say: Annotated[
         Plain,
         Field(max_length=MAX_SENTENCE, description="what to say about the mistake; empty = right repetitions"),
@@ -115,7 +115,7 @@ async def remove_exercise(name: ExerciseName, state: StateDep) -> None:
 async def teach(name: ExerciseName, body: TeachNew, state: StateDep) -> TaughtView:
     """Learns from a recording and saves. Without `say` it makes an exercise, with `say` it adds a mistake to one.
 
-    A recording under way is stopped first. What cannot be learned from is refused with what was seen in it, and the
+    A recording under way is stopped first. What cannot be learned from is refused, with the repetitions that it shows, and the
     recording can be taught from again, with another number of repetitions.
     """
     try:
@@ -132,14 +132,14 @@ async def teach(name: ExerciseName, body: TeachNew, state: StateDep) -> TaughtVi
     _check_usable(recording)
     try:
         saved, seen = await asyncio.to_thread(_learn, state, name, body, say, recording)
-    except TeachingError as error:
+    except PoseError as error:
         raise wrong_field("recording_id", str(error)) from None
     except ConfigError as error:
         raise _refused(name, error, "say") from None
     return TaughtView(exercise=exercise_view(saved), seen=seen)
 
 
-def _learn(state: AppState, name: str, body: TeachNew, say: str, recording: Recording) -> tuple[SavedExercise, str]:
+def _learn(state: AppState, name: str, body: TeachNew, say: str, recording: PoseRecording) -> tuple[SavedExercise, str]:
     if say:
         exercise, seen = mistake_from(recording, state.exercises, name, say, body.words, body.repetitions)
     else:
@@ -147,7 +147,7 @@ def _learn(state: AppState, name: str, body: TeachNew, say: str, recording: Reco
     return state.exercises.save(exercise), seen
 
 
-def _check_usable(recording: Recording) -> None:
+def _check_usable(recording: PoseRecording) -> None:
     if recording.problem:
         raise wrong_field("recording_id", recording.problem)
     if not recording.chunks:

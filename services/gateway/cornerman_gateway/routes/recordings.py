@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from cornerman_gateway.app_state import AppState, StateDep
 from cornerman_gateway.lookup import Id, find
-from cornerman_gateway.recording import Recording
+from cornerman_gateway.recording import PoseRecording
 from cornerman_gateway.schemas import RequestModel, with_examples
 
 router = APIRouter(prefix="/api", tags=["exercises"])
@@ -28,7 +28,7 @@ class RecordingNew(RequestModel):
 
 
 class RecordingView(BaseModel):
-    """What was recorded so far."""
+    """A recording so far."""
 
     recording_id: str
     source_id: str
@@ -67,7 +67,7 @@ async def remove_recording(recording_id: RecordingId, state: StateDep) -> None:
     state.recordings.remove(recording_id)
 
 
-def recording_view(state: AppState, recording: Recording) -> RecordingView:
+def recording_view(state: AppState, recording: PoseRecording) -> RecordingView:
     """A recording as the API shows it."""
     return RecordingView(
         recording_id=recording.recording_id,
