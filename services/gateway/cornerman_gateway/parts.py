@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cornerman_common.exercise_library import ExerciseLibrary
 from cornerman_common.profile_library import ProfileLibrary
 from cornerman_gateway.addresses import AddressRules
 from cornerman_gateway.app_state import AppState
@@ -45,6 +44,8 @@ def build_state(
         from cornerman_common.model_choice import described_models  # only for a gateway inside another program
 
         choice = described_models(settings)
+    from cornerman_common.exercise_library import ExerciseLibrary  # its numbers need the pose package
+
     settings = settings.model_copy(
         update={name: getattr(choice.settings, name) for name in ("encoder", "generator", "speak")}
     )

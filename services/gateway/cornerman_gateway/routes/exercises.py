@@ -115,8 +115,8 @@ async def remove_exercise(name: ExerciseName, state: StateDep) -> None:
 async def teach(name: ExerciseName, body: TeachNew, state: StateDep) -> TaughtView:
     """Learns from a recording and saves. Without `say` it makes an exercise, with `say` it adds a mistake to one.
 
-    A recording under way is stopped first. What cannot be learned from is refused, with the repetitions that it shows, and the
-    recording can be taught from again, with another number of repetitions.
+    A recording under way is stopped first. What cannot be learned from is refused, with the repetitions that it
+    shows, and the recording can be taught from again, with another number of repetitions.
     """
     try:
         check_exercise_name(name)
