@@ -10,7 +10,6 @@ from cornerman_gateway.addresses import AddressRules
 from cornerman_gateway.app_state import AppState
 from cornerman_gateway.fanout import Hub
 from cornerman_gateway.preview import PreviewStreams
-from cornerman_gateway.recording import Recordings
 from cornerman_gateway.security import Auth
 from cornerman_gateway.serving import is_loopback
 from cornerman_gateway.uploads import Uploads
@@ -44,7 +43,9 @@ def build_state(
         from cornerman_common.model_choice import described_models  # only for a gateway inside another program
 
         choice = described_models(settings)
-    from cornerman_common.exercise_library import ExerciseLibrary  # its numbers need the pose package
+    # Both need the pose package, which takes a while.
+    from cornerman_common.exercise_library import ExerciseLibrary
+    from cornerman_gateway.recording import Recordings
 
     settings = settings.model_copy(
         update={name: getattr(choice.settings, name) for name in ("encoder", "generator", "speak")}
