@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from cornerman_common.exercise_file import MAX_BYTES, MAX_SENTENCE
 from cornerman_common.exercise_library import SavedExercise, check_exercise_name
-from cornerman_common.saved_settings import NAME
+from cornerman_common.saved_folder import NAME
 from cornerman_gateway.app_state import AppState, StateDep
 from cornerman_gateway.exercises import (
     ExerciseList,
