@@ -22,7 +22,7 @@ async def subscribe(
 ) -> AsyncGenerator[Feedback, None]:
     """Yields feedback about a source (None = all sources) as it arrives, without end.
 
-    Waits for a lost server; no feedback is missed or repeated. What is no longer kept by then is logged as a gap.
+    Waits for a lost server; no feedback is missed or repeated. Feedback that was trimmed meanwhile is logged as a gap.
 
     Args:
         redis: server URL; "" = as the settings say.

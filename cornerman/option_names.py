@@ -17,6 +17,7 @@ WITH_VALUE: Final[Mapping[str, tuple[str, ...]]] = {
     "--interval": ("speak.interval_s",),
     "--repeat-window": ("speak.repeat_window_s",),
     "--pause-still": ("speak.pause_still_s",),
+    "--exercise": ("speak.exercises",),
     "--strategy": ("speak.strategy",),
     "--prompt": ("say.prompt",),
     "--max-new-tokens": ("say.max_new_tokens",),

@@ -26,8 +26,8 @@ def watch(
 ) -> None:
     """Follow the feedback about a source, or about all, until Ctrl-C.
 
-    A lost server is waited for; no feedback is missed or repeated, and what is no longer kept by then is told. With
-    --json each object carries the event's `id`, which --since takes.
+    A lost server is waited for; no feedback is missed or repeated, and feedback that was trimmed meanwhile is told as
+    a gap. With --json each object carries the event's `id`, which --since takes.
     """
     if not re.fullmatch(r"\$|\d+(-\d+)?", since):
         raise ConfigError(f"--since {since!r} is not the id of an event; give one that --json printed, or 0 for all")

@@ -214,9 +214,8 @@ def test_service_that_fails_ends_run(cornerman: Callable[..., Command]) -> None:
         ended = cornerman(
             "run", "test://pattern", "--json", *FAKES, *FAST, "--set", f"runtime.metrics_port={port}"
         ).end()
-    assert ended.code == 70
-    assert "ended with exit code 78: a setting is wrong" in ended.errors
-    assert f"runtime.metrics_port = {port}" in ended.errors
+    assert ended.code == 78
+    assert ended.errors.count(f"runtime.metrics_port = {port}") == 1
 
 
 def test_two_runs_are_independent(cornerman: Callable[..., Command]) -> None:

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Final, Literal
 import yaml
 from pydantic import Field, ValidationError
 
-from cornerman_common.saved_folder import NAME as NAME
+from cornerman_common.saved_folder import NAME
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.explain import explain
 from cornerman_shared.settings.files import parse_settings

@@ -12,6 +12,7 @@ from cornerman_gateway.app_state import AppState
 from cornerman_gateway.routes import (
     auth,
     events,
+    exercises,
     health,
     models,
     pages,
@@ -19,6 +20,7 @@ from cornerman_gateway.routes import (
     phone,
     profiles,
     questions,
+    recordings,
     sessions,
     sources,
     uploads,
@@ -29,7 +31,7 @@ from cornerman_gateway.security import Guard
 from cornerman_gateway.static_files import StaticFolder
 
 ROUTERS = (
-    *(sources, profiles, events, video, people, phone, whip),
+    *(sources, profiles, exercises, recordings, events, video, people, phone, whip),
     *(questions, models, sessions, uploads, auth, health, pages),
 )
 ABOUT = (

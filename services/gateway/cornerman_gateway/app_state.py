@@ -9,11 +9,13 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
+    from cornerman_common.exercise_library import ExerciseLibrary
     from cornerman_common.model_parts import ModelChoice
     from cornerman_common.profile_library import ProfileLibrary
     from cornerman_gateway.addresses import AddressRules
     from cornerman_gateway.fanout import Hub
     from cornerman_gateway.preview import PreviewStreams
+    from cornerman_gateway.recording import Recordings
     from cornerman_gateway.security import Auth
     from cornerman_gateway.uploads import Uploads
     from cornerman_gateway.whip import Whip
@@ -29,6 +31,8 @@ class AppState:
     Attributes:
         choice: who encodes, decides and speaks, as the settings say.
         profiles: profiles and presets, bundled and the user's.
+        exercises: the user's own exercises.
+        recordings: landmarks that are collected to teach an exercise.
         pushing: ids of sources whose camera is being pushed by a browser now; one browser at a time.
     """
 
@@ -44,6 +48,8 @@ class AppState:
     whip: Whip
     choice: ModelChoice
     profiles: ProfileLibrary
+    exercises: ExerciseLibrary
+    recordings: Recordings
 
 
 def app_state(connection: HTTPConnection) -> AppState:

@@ -43,6 +43,10 @@ def build_state(
         from cornerman_common.model_choice import described_models  # only for a gateway inside another program
 
         choice = described_models(settings)
+    # Both need the pose package, which takes a while.
+    from cornerman_common.exercise_library import ExerciseLibrary
+    from cornerman_gateway.recording import Recordings
+
     settings = settings.model_copy(
         update={name: getattr(choice.settings, name) for name in ("encoder", "generator", "speak")}
     )
@@ -69,4 +73,6 @@ def build_state(
         whip=Whip(bus, spawn, pushing),
         choice=choice,
         profiles=ProfileLibrary.of(web.profiles_dir),
+        exercises=ExerciseLibrary.of(web.profiles_dir),
+        recordings=Recordings(bus, spawn),
     )

@@ -9,13 +9,11 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+from cornerman_gateway.feature_reader import PAGE, FeatureReader
 from cornerman_pose.errors import PoseError
 from cornerman_pose.wire import unpack_chunk
-from cornerman_shared.bus import streams
 from cornerman_shared.bus.codec import unpack
 from cornerman_shared.bus.messages import Features
-from cornerman_shared.bus.redis_client import patient_errors
-from cornerman_shared.bus.streams import entry_order
 from cornerman_shared.errors import MalformedError
 from cornerman_shared.process.logs import get_logger
 
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
 log = get_logger("gateway")
 
 POLL_S: Final = 0.1
-PAGE: Final = 50
 BEHIND_MS: Final = 5_000
 """A new viewer's picture is delayed: it gets the landmarks of the last seconds, too."""
 
@@ -77,18 +74,12 @@ class SeenPeople:
         Raises:
             RetryableError: no answer from the server.
         """
-        key = self._bus.keys(self._source_id).features
-        with patient_errors():
-            newest = await self._bus.redis.xrevrange(key, count=1)
-        last_id = f"{max(0, entry_order(newest[0][0].decode())[0] - BEHIND_MS)}-0" if newest else "0-0"
+        reader = await FeatureReader.at_newest(self._bus, self._source_id, BEHIND_MS)
         while True:
-            with patient_errors():
-                rows = await self._bus.redis.xrange(key, f"({last_id}", "+", count=PAGE)
-            if rows:
-                last_id = rows[-1][0].decode()
-            for message in self.take(fields.get(streams.FIELD, b"") for _, fields in rows):
+            bodies = await reader.read()
+            for message in self.take(bodies):
                 yield message
-            if len(rows) < PAGE:
+            if len(bodies) < PAGE:
                 await asyncio.sleep(POLL_S)
 
     def take(self, bodies: Iterable[bytes]) -> list[dict[str, Any]]:

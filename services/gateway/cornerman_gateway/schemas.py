@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
@@ -63,6 +63,8 @@ def _partial(section: type[Section], name: str) -> Any:
         inner: Any = info.annotation
         for rule in info.metadata:
             inner = Annotated[inner, rule]
+        if get_origin(info.annotation) is tuple:
+            inner = Annotated[inner, Field(strict=False)]  # JSON has lists only
         examples = [info.default] if isinstance(info.default, int | float | str) and info.default != "" else None
         fields[key] = (inner | None, Field(None, description=info.description, examples=examples))
     return create_model(name, __base__=RequestModel, __doc__=f"Changes to {section.__name__}.", **fields)

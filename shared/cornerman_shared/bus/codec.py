@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import operator
 import re
 import types
 import typing
@@ -76,6 +77,7 @@ _DTYPE = re.compile(r"[<>|=]?[biuf][0-9]{1,2}|bool|u?int(8|16|32|64)|float(16|32
 T = TypeVar("T")
 Plain = dict[str, Any]
 Reader = Callable[[object, str], Any]
+Writer = Callable[[Any], object]
 
 
 def pack(message: object) -> bytes:
@@ -216,20 +218,44 @@ def _envelope(data: bytes) -> dict[str, Any]:
 
 
 def _fields(message: object) -> Plain:
-    out: Plain = {}
-    for field in dataclasses.fields(cast(Any, message)):
-        value = getattr(message, field.name)
-        if field.name != "traceparent" or value:  # without tracing a message is as it was
-            out[field.name] = _field(value)
-    return out
+    return cast(Plain, cast(Writer, _writer(cast(Any, type(message))))(message))
 
 
-def _field(value: object) -> object:
-    if dataclasses.is_dataclass(value):
-        return _fields(value)
-    if isinstance(value, tuple):
-        return [_field(item) for item in value]
-    return value
+@functools.cache
+def _writer(kind: Any) -> Writer | None:
+    """Builds the function that makes maps and lists of a value of a type; None for a value that is written as it is."""
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if dataclasses.is_dataclass(kind):
+        return _dataclass_writer(cast(type, kind))
+    if origin in (typing.Union, types.UnionType):
+        return next((writer for writer in map(_writer, args) if writer), None)
+    if origin is tuple:
+        inner = _writer(args[0])
+        return list if inner is None else functools.partial(_write_tuple, inner=inner)
+    return None
+
+
+def _dataclass_writer(kind: type) -> Writer:
+    hints = typing.get_type_hints(kind)
+    names = [field.name for field in dataclasses.fields(cast(Any, kind))]
+    inner = [(name, writer) for name in names if (writer := _writer(hints[name]))]
+    # Two names at least, or the getter gives one value instead of a tuple.
+    values_of = operator.attrgetter(*names, names[0])
+
+    def write(message: object) -> Plain:
+        body = dict(zip(names, values_of(message), strict=False))
+        for name, writer in inner:
+            if body[name] is not None:
+                body[name] = writer(body[name])
+        if not body.get("traceparent", True):  # without tracing a message is as it was
+            del body["traceparent"]
+        return body
+
+    return write
+
+
+def _write_tuple(value: tuple[object, ...], inner: Writer) -> list[object]:
+    return [inner(item) for item in value]
 
 
 def _plain(value: object) -> object:

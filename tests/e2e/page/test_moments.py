@@ -144,7 +144,7 @@ async def test_charts_and_timeline_are_drawn(settings: Settings, bus: Bus) -> No
                 f"(tile) => ({COLOURS})(document.querySelector(`.tile[data-tile=${{tile}}] canvas`)) >= 1", arg=tile
             )
         stages = await page.locator('.tile[data-tile="stages"] .keys').inner_text()
-        assert all(name in stages for name in ("published", "encoded", "decided", "first word"))
+        assert all(name in stages for name in ("captured", "encoded", "decided", "first word"))
         await page.wait_for_function(f"() => ({COLOURS})(document.querySelector('.timeline-canvas')) >= 4")
         keys = {"dropped:no_credit": 7, "dropped:behind": 2, "expired": 1}
         await bus.redis.hset(bus.keys("demo").counters("demo"), mapping=keys)

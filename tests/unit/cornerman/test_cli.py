@@ -67,9 +67,9 @@ def test_wrong_usage_exits_with_64(line: list[str], capsys: pytest.CaptureFixtur
         (["run", "test://pattern", "--set", "capture.stall_s=inf"], "capture.stall_s = 'inf'"),
         (["up", "--only", "nope"], "there is no such service"),
         (["comment", "test://pattern", "--profile", "nope"], "there is no such profile"),
-        (["poll", "test://pattern", "--num-frames", "12"], "watch.frames = 12 of a poll"),
+        (["poll", "test://pattern", "--num-frames", "12"], "--num-frames 12 of a poll"),
         (["poll", "test://pattern", "--benchmark", "--intervals", "1,soon"], "--intervals '1,soon'"),
-        (["dlq", "replay", "--redis", "nope"], "redis.url"),
+        (["dlq", "replay", "--redis", "nope"], "--redis 'nope'"),
         (["watch", "--since", "yesterday"], "--since 'yesterday' is not the id of an event"),
     ],
 )

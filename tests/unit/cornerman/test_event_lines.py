@@ -151,7 +151,7 @@ def test_decision_line_says_what_it_is_about() -> None:
     assert decided is not None and said is not None
     assert (decided["about"]["exercise"], decided["about"]["repetitions"]) == ("squat", 8)
     assert decided["about"]["mistakes"] == [
-        {"name": "too_shallow", "joint": "knee", "probability": 0.833, "landmarks": ("hips", "knees")}
+        {"name": "too_shallow", "joint": "knee", "probability": 0.833, "landmarks": ("hips", "knees"), "say": ""}
     ]
     known = [decided, {**said, "request_id": f"{decided['source_id']}:{decided['run']}:{decided['seq']}"}]
     assert captions(known)[0].about == "squat, 8 repetitions; last one too shallow; whole body in view"

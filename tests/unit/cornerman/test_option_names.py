@@ -56,11 +56,11 @@ def test_every_option_with_a_setting_is_known() -> None:
 @pytest.mark.parametrize(
     ("line", "typed"),
     [
-        ("poll test:// --num-frames 12", "--num-frames 12"),
-        ("poll test:// --num-frames 64 --window 0.2 --generator openai --base-model x", "--num-frames 64"),
-        ("run test:// --encoder nothing", "--encoder 'nothing'"),
-        ("run test:// --generator nothing", "--generator 'nothing'"),
-        ("comment test:// --generator openai", "--generator"),
+        ("poll test://pattern --num-frames 12", "--num-frames 12"),
+        ("poll test://pattern --num-frames 64 --window 0.2 --generator openai --base-model x", "--num-frames 64"),
+        ("run test://pattern --encoder nothing", "--encoder 'nothing'"),
+        ("run test://pattern --generator nothing", "--generator 'nothing'"),
+        ("comment test://pattern --generator openai", "--generator"),
     ],
 )
 def test_command_names_what_was_typed(

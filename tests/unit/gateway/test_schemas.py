@@ -6,7 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from cornerman_gateway.routes.auth import Login
+from cornerman_gateway.routes.exercises import TeachNew
 from cornerman_gateway.routes.profiles import SavedTextNew
+from cornerman_gateway.routes.recordings import RecordingNew
 from cornerman_gateway.schemas import QuestionNew, RequestModel, SourceChange, SourceNew, changed_fields, view_of
 from cornerman_shared.bus.registry import changed
 from cornerman_shared.settings.source import SaySettings, SourceSpec, SpeakSettings, WatchSettings
@@ -39,7 +41,16 @@ def test_change_holds_only_given_fields() -> None:
 def test_every_source_setting_is_changeable(section: type[WatchSettings]) -> None:
     name = section.__name__.removesuffix("Settings").lower()
     whole = section().model_dump()
-    assert changed_fields(SourceChange.model_validate({name: whole})) == {name: whole}
+    sent = section().model_dump(mode="json")  # lists, as JSON has no tuples
+    assert changed_fields(SourceChange.model_validate({name: sent})) == {name: whole}
+
+
+def test_list_of_exercises_is_changeable() -> None:
+    change = SourceChange.model_validate({"speak": {"exercises": ["calf_raise"]}})
+    assert changed_fields(change) == {"speak": {"exercises": ("calf_raise",)}}
+    for wrong in (["Calf Raise"], ["a"] * 9, "calf_raise", [1]):
+        with pytest.raises(ValidationError):
+            SourceChange.model_validate({"speak": {"exercises": wrong}})
 
 
 @pytest.mark.parametrize(
@@ -56,7 +67,7 @@ def test_question_is_bounded_as_it_is_sent(text: str) -> None:
         QuestionNew.model_validate({"text": text})
 
 
-@pytest.mark.parametrize("model", [SourceNew, SourceChange, QuestionNew, SavedTextNew, Login])
+@pytest.mark.parametrize("model", [SourceNew, SourceChange, QuestionNew, SavedTextNew, Login, TeachNew, RecordingNew])
 def test_examples_are_bodies_that_pass(model: type[RequestModel]) -> None:
     schema = model.model_json_schema()
     assert schema["examples"]

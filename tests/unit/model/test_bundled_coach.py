@@ -37,7 +37,7 @@ def chunks(coach: MobileVideoGPT) -> list[Tokens]:
     return [coach.encode_chunk(torch.from_numpy(np.stack(frames[s : s + 8]))[None]) for s in starts]
 
 
-@pytest.mark.parametrize(("after_s", "about"), [(7.25, "back"), (16.25, "arm"), (29.25, "arm")])
+@pytest.mark.parametrize(("after_s", "about"), [(7.25, "back"), (16.25, "arm"), (29.25, "press")])
 @pytest.mark.parametrize("question", ["What should be changed?", "How am I doing?"])
 def test_answer_names_the_shown_mistake(
     coach: MobileVideoGPT, chunks: list[Tokens], after_s: float, about: str, question: str
@@ -48,4 +48,4 @@ def test_answer_names_the_shown_mistake(
     answer = "".join(d.text for d in coach.generate(context, question, frame_ids=frames, max_new_tokens=32))
     assert answer[0].isupper()
     assert answer.endswith(".")
-    assert about in answer
+    assert about in answer.lower()

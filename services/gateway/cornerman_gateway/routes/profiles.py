@@ -10,7 +10,8 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
 from cornerman_common.profile_library import BundledError
-from cornerman_common.saved_settings import MAX_BYTES, NAME, SavedKind
+from cornerman_common.saved_folder import NAME
+from cornerman_common.saved_settings import MAX_BYTES, SavedKind
 from cornerman_gateway.app_state import AppState, StateDep
 from cornerman_gateway.models import models_in_use
 from cornerman_gateway.problems import FieldProblem, Problem
