@@ -70,10 +70,15 @@ def track(samples: int, metre: float = 90.0) -> LandmarkTrack:
 
 
 class PaintedDetector:
-    """Sees a person with hips at each pure green spot of the picture, head up."""
+    """Sees a person with hips at each pure green spot of the picture, head up.
 
-    def __init__(self) -> None:
+    Args:
+        least_px: spots lower than so many of the detector's pixels are not seen.
+    """
+
+    def __init__(self, least_px: int = 1) -> None:
         self.runs = 0
+        self._least_px = least_px
 
     def __call__(self, picture: Pixels, /) -> tuple[Floats, Floats]:
         self.runs += 1
@@ -81,7 +86,7 @@ class PaintedDetector:
         green = (picture[..., 1] > 150) & (picture[..., 0] < 80) & (picture[..., 2] < 80)
         for x in _groups(np.flatnonzero(green.any(axis=0))):
             rows = np.flatnonzero(green[:, int(x)])
-            if not len(rows):
+            if len(rows) < self._least_px:
                 continue
             spot = np.array([x, rows.mean()]) + 0.5
             best = int(np.argmin(np.abs(anchors() * DETECTOR_SIDE - spot).sum(axis=1)))
