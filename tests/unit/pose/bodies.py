@@ -74,11 +74,12 @@ class PaintedDetector:
 
     Args:
         least_px: spots lower than so many of the detector's pixels are not seen.
+        sure_px: spots lower than so many are doubtful.
     """
 
-    def __init__(self, least_px: int = 1) -> None:
+    def __init__(self, least_px: int = 1, sure_px: int = 1) -> None:
         self.runs = 0
-        self._least_px = least_px
+        self._least_px, self._sure_px = least_px, sure_px
 
     def __call__(self, picture: Pixels, /) -> tuple[Floats, Floats]:
         self.runs += 1
@@ -94,7 +95,7 @@ class PaintedDetector:
             boxes[best, :4] = (*(offset - np.array([0, 15])), 12, 12)
             boxes[best, 4:6] = offset
             boxes[best, 6:8] = offset - np.array([0, 35])
-            logits[best] = 4.0
+            logits[best] = 4.0 if len(rows) >= self._sure_px else 1.0
         return boxes, logits
 
 

@@ -57,6 +57,17 @@ def test_person_in_two_tiles_counts_once() -> None:
     np.testing.assert_allclose(found.hips_px, [199, 112], atol=1.5)
 
 
+def test_nearer_look_clears_a_person() -> None:
+    doubting = PaintedDetector(sure_px=15)  # 9 pixels of the picture are 12 in a tile, and 17 and 24 from nearer
+    (found,) = detect_in_tiles(doubting, painted((60, 60)))
+    np.testing.assert_allclose(found.hips_px, [60, 60], atol=1.5)
+    assert found.score > 0.95 and doubting.runs == len(tiles(224, 398)) + 2
+
+
+def test_find_that_stays_doubtful_is_none() -> None:
+    assert detect_in_tiles(PaintedDetector(sure_px=1000), painted((60, 60))) == []
+
+
 def test_surest_of_one_body_is_kept() -> None:
     kept = apart_from([at(100, 0.7), at(110, 0.9), at(300, 0.8)], [])
     assert [one.score for one in kept] == [0.9, 0.8]
