@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Final
+from typing import Final, Literal, get_args
 
 from numpy.random import Generator
 
@@ -24,20 +24,31 @@ from cornerman_training.pose_words.wordings import (
     counted,
     praise,
     sentence,
+    so_far,
     view_wish,
     watching,
 )
 
-HOW_MANY: Final = ("How many?", "How many repetitions have I done?", "What is my count?", "How many did I do?")
-WHICH: Final = ("Which exercise is this?", "What exercise am I doing?", "Which exercise?", "What am I doing?")
-WRONG: Final = ("What was wrong?", "What did I do wrong?", "Did I make a mistake?", "How was my form?")
-BACK: Final = ("Is my back straight?", "Is my back round?", "How is my back?", "Am I keeping my back straight?")
-OTHER: Final = (
-    *("What is the weather?", "Who are you?", "Tell me a joke.", "What should I eat?", "How old am I?"),
-    *("What colour is my shirt?", "Play some music.", "Who won the game?", "What time is it?", "Do you like me?"),
-)
+QuestionKind = Literal["count", "exercise", "wrong", "back", "other"]
+QUESTIONS: Final[dict[QuestionKind, tuple[str, ...]]] = {
+    "count": ("How many?", "How many repetitions have I done?", "What is my count?", "How many did I do?"),
+    "exercise": ("Which exercise is this?", "What exercise am I doing?", "Which exercise?", "What am I doing?"),
+    "wrong": ("What was wrong?", "What did I do wrong?", "Did I make a mistake?", "How was my form?"),
+    "back": ("Is my back straight?", "Is my back round?", "How is my back?", "Am I keeping my back straight?"),
+    "other": (
+        *("What is the weather?", "Who are you?", "Tell me a joke.", "What should I eat?", "How old am I?"),
+        *("What colour is my shirt?", "Play some music.", "Who won the game?", "What time is it?", "Do you like me?"),
+    ),
+}
+_KINDS: Final[tuple[QuestionKind, ...]] = get_args(QuestionKind)
+_SHARES: Final = (0.35, 0.15, 0.2, 0.15, 0.15)
+"""Of the kinds of questions: a count has most different answers, so it is asked most."""
+
 _BACKS: Final = frozenset({"round_back", "hips_sagging", "leaning_forward", "leaning_back"})
 UNFOLLOWED: Final = ("no_person", "several")
+_ALL_OF_A_NUMBER: Final = 20
+"""How often each count is among the tokenizer's texts: one token a number, or it is spelt, and misspelt."""
+
 _WHOM: Final = ("the person on the left", "the person in the middle", "the person on the right")
 _PARTS: Final = ("head", "shoulders", "elbows", "hands", "hips", "knees", "feet")
 
@@ -91,25 +102,25 @@ def spoken(rng: Generator, scene: LessonScene, *, told: bool = True, prompt: str
     return Lesson(prompt_with_facts(prompt, scene if told else None), action, reply)
 
 
-def asked(rng: Generator, scene: LessonScene) -> Lesson:
+def asked(rng: Generator, scene: LessonScene, kind: QuestionKind | None = None) -> Lesson:
     """A person asks; the action in front of an answer is either, because the model chooses it."""
-    kind = int(rng.choice(5, p=(0.25, 0.2, 0.2, 0.15, 0.2)))
-    question = str(rng.choice((HOW_MANY, WHICH, WRONG, BACK, OTHER)[kind]))
+    kind = kind or _KINDS[int(rng.choice(len(_KINDS), p=_SHARES))]
+    question = str(rng.choice(QUESTIONS[kind]))
     return Lesson(prompt_with_facts(question, scene), int(rng.integers(1, 3)), _answer(rng, scene, kind))
 
 
-def _answer(rng: Generator, scene: LessonScene, kind: int) -> str:
-    if kind == 4:
+def _answer(rng: Generator, scene: LessonScene, kind: QuestionKind) -> str:
+    if kind == "other":
         return NEVER
     if not scene.exercise:
         return UNSEEN if scene.view == "no_person" else NO_EXERCISE
-    if kind == 0:
-        return sentence(f"{counted(scene.exercise, scene.repetitions)} so far")
-    if kind == 1:
+    if kind == "count":
+        return so_far(scene.exercise, scene.repetitions)
+    if kind == "exercise":
         many = counted(scene.exercise, 2).removeprefix("two ")
         return sentence(many.removeprefix("seconds of "))
     named = [fault.name for fault in scene.mistakes]
-    if kind == 2:
+    if kind == "wrong":
         return str(rng.choice(corrections(scene.exercise, named[0]))) if named else NO_MISTAKE
     if scene.view in UNFOLLOWED or "shoulders" in scene.missing or "hips" in scene.missing:
         return "I cannot see your back."
@@ -118,7 +129,7 @@ def _answer(rng: Generator, scene: LessonScene, kind: int) -> str:
 
 def with_count(rng: Generator, scene: LessonScene) -> LessonScene:
     """The scene with a random count, so that any number is learned."""
-    count = int(rng.integers(1, MOST)) if rng.uniform() < 0.3 else int(rng.integers(1, 13))
+    count = int(rng.integers(1, MOST)) if rng.uniform() < 0.5 else int(rng.integers(1, 13))
     return replace(scene, repetitions=count)
 
 
@@ -159,7 +170,8 @@ def all_texts(rng: Generator) -> list[str]:
     """Texts for the tokenizer: every sentence, and prompts with facts."""
     known = [text for rule in form_rules() for text in corrections(rule.exercise, rule.name)]
     known += [*wordings("", PRAISE, "train"), NEVER, UNSEEN, COME, NO_EXERCISE, NO_MISTAKE, *PROMPTS]
-    known += [*chain(HOW_MANY, WHICH, WRONG, BACK, OTHER), "system\nYou are a fitness coach.", "user\n", "assistant\n"]
+    known += [so_far("squat", count) for count in range(MOST)] * _ALL_OF_A_NUMBER
+    known += [*chain(*QUESTIONS.values()), "system\nYou are a fitness coach.", "user\n", "assistant\n"]
     for _ in range(600):
         scene = random_scene(rng)
         scene = with_bad_view(rng, scene) if rng.uniform() < 0.3 else scene

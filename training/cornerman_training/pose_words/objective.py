@@ -22,6 +22,7 @@ from cornerman_training.pose_words.lessons import (
     random_scene,
     spoken,
     with_bad_view,
+    with_count,
     with_others,
 )
 from cornerman_training.pose_words.wordings import PROMPTS
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
 CONTEXT = 3
 """Chunks of a reply's context; 16 frames, as many as the language half takes."""
+
+ASKED = 0.4
+"""Share of questions among the lessons."""
 
 STREAM_CHUNKS = 48
 STREAM_FRAMES = 4
@@ -145,8 +149,8 @@ def draw_moment(rng: Generator, sessions: Sequence[JointSession]) -> Moment:
         end = wrong[int(rng.integers(len(wrong)))] if wrong and rng.uniform() < 0.6 else ends[rng.integers(len(ends))]
         chunk = session.chunk_after(end.frame) + int(rng.integers(2))
         faults = tuple(Fault(name) for name in end.mistakes[:2])
-        count = end.count if rng.uniform() < 0.5 else int(rng.integers(1, 21))
-        scene = LessonScene(end.exercise, count, faults)
+        scene = LessonScene(end.exercise, end.count, faults)
+        scene = scene if rng.uniform() < 0.3 else with_count(rng, scene)
         told = rng.uniform() < 0.8
     else:
         chunk = int(rng.integers(CONTEXT - 1, session.chunks))
@@ -160,7 +164,7 @@ def draw_moment(rng: Generator, sessions: Sequence[JointSession]) -> Moment:
         scene = with_others(rng, scene)
     if not scene.exercise and not scene.blind:
         return Moment(session, chunk, asked(rng, scene))
-    question = told and rng.uniform() < 0.3
+    question = told and rng.uniform() < ASKED
     return Moment(session, chunk, asked(rng, scene) if question else spoken(rng, scene, told=told))
 
 
@@ -172,7 +176,7 @@ def facts_alone(rng: Generator) -> Moment:
         scene = with_bad_view(rng, scene)
     elif kind < 0.35:
         scene = with_others(rng, scene)
-    question = rng.uniform() < 0.3 or not (scene.exercise or scene.blind)
+    question = rng.uniform() < ASKED or not (scene.exercise or scene.blind)
     return Moment(None, 0, asked(rng, scene) if question else spoken(rng, scene, prompt=PROMPTS[-1]))
 
 

@@ -126,6 +126,11 @@ def counted(exercise: str, count: int) -> str:
     return f"{number(count)} {NAMES[exercise][count != 1]}"
 
 
+def so_far(exercise: str, count: int) -> str:
+    """The answer to how many; it opens like praise, so that both teach how a count is said."""
+    return f"That's {counted(exercise, count)} so far."
+
+
 def praise(rng: Generator, exercise: str, count: int) -> str:
     """Praise for something: the count, if one is known."""
     choices = wordings("", PRAISE, "train")
