@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from cornerman_pose.movements import form_rules
-from cornerman_training.pose_words.score import NAMED, is_specific, rows, same_meaning, score
+from cornerman_training.pose_words.score import NAMED, is_specific, rows, score
 from cornerman_training.pose_words.train import export, new_model
-from cornerman_training.pose_words.wordings import COME, NEVER, corrections
+from cornerman_training.pose_words.wordings import COME, NEVER, corrections, same_meaning
 
 ROWS = rows()
 

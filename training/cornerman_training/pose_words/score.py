@@ -20,7 +20,6 @@ from numpy.random import Generator
 
 from cornerman_pose.movements import form_rules
 from cornerman_pose.tokens import CHANNELS_IN, JOINTS, PoseProjector
-from cornerman_training.gym.phrases import PRAISE, wordings
 from cornerman_training.pose_words.lessons import (
     QUESTIONS,
     Fault,
@@ -34,7 +33,7 @@ from cornerman_training.pose_words.lessons import (
     with_others,
 )
 from cornerman_training.pose_words.sessions import draw_session
-from cornerman_training.pose_words.wordings import PROMPTS, corrections
+from cornerman_training.pose_words.wordings import PROMPTS, same_meaning
 from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.tokens import Tokens
 
@@ -56,16 +55,6 @@ _PARTS: Final = (
 _TEMPO: Final = ("slow", "fast", "quick")
 
 Draw = Callable[[Generator], Lesson]
-
-
-def same_meaning(reply: str, wanted: str) -> bool:
-    """Equal up to the choice among the wordings of one correction, or of praise with one count."""
-    if reply == wanted:
-        return True
-    if wanted.startswith("That's"):
-        return reply.partition(". ")[0] == wanted.partition(". ")[0]
-    groups = [corrections(rule.exercise, rule.name) for rule in form_rules()] + [wordings("", PRAISE, "train")]
-    return any(reply in group and wanted in group for group in groups)
 
 
 def is_specific(reply: str) -> bool:

@@ -29,8 +29,8 @@ from cornerman_training.pose_words.objective import (
     facts_alone,
 )
 from cornerman_training.pose_words.projector import JointProjector
-from cornerman_training.pose_words.score import same_meaning
 from cornerman_training.pose_words.sessions import JointSession, draw_session
+from cornerman_training.pose_words.wordings import same_meaning
 from cornerman_training.sizes import coach_config
 from cornerman_training.stages.loop import Fit
 from mobile_videogpt.config import MobileVideoGPTConfig, ProjectorConfig, StreamConfig

@@ -6,6 +6,7 @@ from typing import Final
 
 from numpy.random import Generator
 
+from cornerman_pose.movements import form_rules
 from cornerman_training.gym.labels import MISTAKES
 from cornerman_training.gym.phrases import PRAISE, PROMPT, wordings
 
@@ -160,3 +161,13 @@ def watching(whom: str) -> str:
 def sentence(text: str) -> str:
     """The text with a capital and a full stop."""
     return f"{text[0].upper()}{text[1:]}."
+
+
+def same_meaning(reply: str, wanted: str) -> bool:
+    """Equal up to the choice among the wordings of one correction, or of praise with one count."""
+    if reply == wanted:
+        return True
+    if wanted.startswith("That's"):
+        return reply.partition(". ")[0] == wanted.partition(". ")[0]
+    groups = [corrections(rule.exercise, rule.name) for rule in form_rules()] + [wordings("", PRAISE, "train")]
+    return any(reply in group and wanted in group for group in groups)
