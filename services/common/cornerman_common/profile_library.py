@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from cornerman_common.saved_folder import MAX_FILES, remove_saved, saved_names, user_folder, write_saved
+from cornerman_common.saved_folder import MAX_FILES, changing, remove_saved, saved_names, user_folder, write_saved
 from cornerman_common.saved_settings import (
     MAX_BYTES,
     RESERVED,
@@ -114,7 +114,8 @@ class ProfileLibrary:
         self._refuse_bundled(kind, check_name(name))
         path = self._path(kind, name)
         settings = parse_saved(kind, text, path.name)
-        write_saved(path, text, kind)
+        with changing(path.parent):
+            write_saved(path, text, kind)
         return SavedFile(kind, name, False, path, settings)
 
     def remove(self, kind: SavedKind, name: str) -> None:
@@ -158,7 +159,11 @@ class ProfileLibrary:
 
     def _files(self, kind: SavedKind, root: Path) -> list[SavedFile]:
         folder = root / f"{kind}s"
-        return [self._file(kind, folder / name, root == _BUNDLED) for name in saved_names(folder)[:MAX_FILES]]
+        paths = [folder / name for name in saved_names(folder)[:MAX_FILES]]
+        for known in list(self._read):  # in one step: other threads read, too
+            if known.parent == folder and known not in paths:
+                self._read.pop(known, None)
+        return [self._file(kind, path, root == _BUNDLED) for path in paths]
 
     def _file(self, kind: SavedKind, path: Path, bundled: bool) -> SavedFile:
         try:

@@ -18,6 +18,8 @@ from cornerman_shared.bus.codec import unpack
 from cornerman_shared.bus.messages import Features
 from cornerman_shared.errors import MalformedError, RetryableError
 from cornerman_shared.process.logs import get_logger
+from cornerman_shared.redact import redact_url
+from cornerman_shared.text import clean_text
 
 if TYPE_CHECKING:
     from cornerman_pose.landmarks import SeenChunk
@@ -114,7 +116,7 @@ class Recordings:
             Problem: 429, too many are under way.
             RetryableError: no answer from the server.
         """
-        self._forget()
+        self.sweep()
         if len(self._known) >= MOST_RECORDINGS:
             over = next((one for one in self._known.values() if one.ended.is_set()), None)
             if over is None:
@@ -127,8 +129,8 @@ class Recordings:
         self._known[recording.recording_id] = recording
         try:
             reader = await FeatureReader.at_newest(self._bus, source_id)
-        except RetryableError:
-            del self._known[recording.recording_id]
+        except BaseException:
+            self._known.pop(recording.recording_id, None)
             raise
         self._spawn(self._collect(recording, reader))
         return recording
@@ -139,7 +141,7 @@ class Recordings:
         Raises:
             Problem: 404.
         """
-        self._forget()
+        self.sweep()
         found = self._known.get(recording_id)
         if found is None:
             raise Problem(
@@ -169,27 +171,38 @@ class Recordings:
         """Seconds that are left; 0.0 = it has ended."""
         return 0.0 if recording.ended.is_set() else max(0.0, recording.until_s - self._bus.clock.now_s())
 
-    def _forget(self) -> None:
+    def sweep(self) -> None:
+        """Forgets those that ended `KEPT_S` ago."""
         oldest_s = self._bus.clock.now_s() - KEPT_S
         self._known = {key: one for key, one in self._known.items() if not one.ended.is_set() or one.until_s > oldest_s}
 
     async def _collect(self, recording: PoseRecording, reader: FeatureReader) -> None:
         try:
-            going = True
-            while going and self._bus.clock.now_s() < recording.until_s + LAST_S:
-                try:
-                    bodies = await reader.read()
-                except RetryableError as error:
-                    log.warning("recording_waits", source_id=recording.source_id, error=str(error))
-                    bodies = []
-                for body in bodies:
-                    if going := self._take(recording, body):
-                        continue
-                    break
-                else:
-                    await asyncio.sleep(POLL_S)
+            await self._follow(recording, reader)
+        except Exception as error:
+            # Of a key of the source, or its landmarks: the gateway goes on.
+            log.exception("recording_broke_off", source_id=recording.source_id)
+            recording.problem = f"the recording broke off ({clean_text(redact_url(str(error)), 200)}); record again"
         finally:
             recording.ended.set()
+
+    async def _follow(self, recording: PoseRecording, reader: FeatureReader) -> None:
+        going, fault = True, ""
+        while going and self._bus.clock.now_s() < recording.until_s + LAST_S:
+            bodies: list[bytes] = []
+            before, fault = fault, ""
+            try:
+                bodies = await reader.read()
+            except RetryableError as error:
+                fault = str(error)
+                if fault != before:
+                    log.warning("recording_waits", source_id=recording.source_id, error=fault)
+            for body in bodies:
+                if going := self._take(recording, body):
+                    continue
+                break
+            else:
+                await asyncio.sleep(POLL_S)
 
     @staticmethod
     def _take(recording: PoseRecording, body: bytes) -> bool:

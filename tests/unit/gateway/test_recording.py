@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
 from cornerman_gateway import recording as module
 from cornerman_gateway.exercises import good_from
-from cornerman_gateway.recording import PoseRecording
+from cornerman_gateway.recording import PoseRecording, Recordings
 from cornerman_pose.taught.learning import MOST_S
 from cornerman_shared.bus.messages import Features, Times
+from cornerman_shared.errors import RetryableError
 from tests.unit.gateway.takes import features_of
 from tests.unit.pose.moves import take
 
@@ -64,3 +67,14 @@ def test_frames_after_the_end_close_it() -> None:
     assert not recording.take(chunk(1.0, times=Times(10.0)))
     assert not fresh(10.0).take(chunk(1.0, times=Times(11.0), people=None))
     assert fresh(10.0).take(chunk(1.0, frame_pts_s=(), times=Times(9.0)))
+
+
+async def test_outage_is_logged_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    warning = Mock()
+    monkeypatch.setattr(module.log, "warning", warning)
+    monkeypatch.setattr(module, "POLL_S", 0.0)
+    read = AsyncMock(side_effect=[*[RetryableError("away")] * 5, [], RetryableError("away"), *[[]] * 9])
+    times = iter(range(9))
+    bus = SimpleNamespace(clock=SimpleNamespace(now_s=lambda: float(next(times))))
+    await Recordings(bus, Mock())._follow(fresh(until_s=6.0), SimpleNamespace(read=read))  # type: ignore[arg-type]
+    assert warning.call_count == 2 and read.call_count == 8
