@@ -152,14 +152,18 @@ class ExerciseLibrary:
     def _load(self, path: Path) -> SavedExercise:
         stamp = _stamp(path)
         known = self._read.get(path)
-        if known is None or known[0] != stamp:
-            try:
-                exercise = parse_exercise(path.stem, read_text(path, MAX_BYTES), str(path))
-                found = SavedExercise(path.stem, path, exercise)
-            except ConfigError as error:
-                found = SavedExercise(path.stem, path, None, str(error))
-            known = self._read[path] = (stamp, found)
-        return known[1]
+        if known is not None and known[0] == stamp:
+            return known[1]
+        try:
+            text = read_text(path, MAX_BYTES)
+        except ConfigError as error:
+            return SavedExercise(path.stem, path, None, str(error))  # it may be readable the next time
+        try:
+            found = SavedExercise(path.stem, path, parse_exercise(path.stem, text, str(path)))
+        except ConfigError as error:
+            found = SavedExercise(path.stem, path, None, str(error))
+        self._read[path] = (stamp, found)
+        return found
 
 
 def check_exercise_name(name: str) -> str:
@@ -178,4 +182,4 @@ def _stamp(path: Path) -> Stamp:
         stat = path.stat()
     except OSError:
         return ()
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+    return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino  # ctime: who may read it has changed

@@ -6,6 +6,7 @@ Nothing is written to disk. Entries of the features stream are there for seconds
 from __future__ import annotations
 
 import asyncio
+import bisect
 import secrets
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
@@ -68,6 +69,8 @@ class PoseRecording:
     _run: str = ""
     _first_s: float = 0.0
     _bytes: int = 0
+    _seqs: list[int] = field(default_factory=list)
+    _person_at: dict[float, bool] = field(default_factory=dict)
 
     def take(self, features: Features) -> bool:
         """Adds a chunk; False = the recording is over, because of its end or a bound.
@@ -86,13 +89,18 @@ class PoseRecording:
         last_s = seen.frame_pts_s[-1] - self._first_s
         if last_s > MOST_S or self._bytes + features.people.nbytes > MOST_BYTES:
             return False
-        fresh = [pts_s - self._first_s > self.seconds or not self.chunks for pts_s in seen.frame_pts_s]
-        # Media times of a camera that has run for weeks do not fit the tracks' small floats.
-        self.chunks.append(replace(seen, frame_pts_s=tuple(at - self._first_s for at in seen.frame_pts_s)))
-        self._bytes += features.people.nbytes
-        self.frames += sum(fresh)
-        self.with_person += int(seen.found[:, fresh].any(axis=0).sum())
-        self.seconds = max(self.seconds, last_s)
+        # Several encoders finish in any order; one from before the first is not needed.
+        at = bisect.bisect(self._seqs, features.seq)
+        if not self._seqs or (at > 0 and self._seqs[at - 1] != features.seq):
+            self._seqs.insert(at, features.seq)
+            # Media times of a camera that has run for weeks do not fit the tracks' small floats.
+            times_s = tuple(pts_s - self._first_s for pts_s in seen.frame_pts_s)
+            self.chunks.insert(at, replace(seen, frame_pts_s=times_s))
+            self._bytes += features.people.nbytes
+            for index, pts_s in enumerate(seen.frame_pts_s):
+                self._person_at[pts_s] = bool(seen.found[:, index].any())
+            self.frames, self.with_person = len(self._person_at), sum(self._person_at.values())
+            self.seconds = max(self.seconds, last_s)
         return features.times.captured_at_s < self.until_s
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from cornerman.cli import invoke
 from cornerman_common.exercise_file import MAX_BYTES, MAX_MISTAKES, exercise_text, mistake_name, parse_exercise
 from cornerman_common.exercise_library import ExerciseLibrary, ExerciseTakenError
+from cornerman_common.profile_library import ProfileLibrary
 from cornerman_pose.taught.exercise import TaughtExercise
 from cornerman_shared.errors import ConfigError
 from tests.unit.pose.test_taught import leaning
@@ -114,6 +116,23 @@ def test_show_prints_no_escape_sequence(
         (tmp_path / kind / "bad.yaml").write_text('title: \x1b]52;c;eA==\a\n"\\e]52;c;eA==": 1\n')
         assert invoke([kind, "show", "bad"]) == 0 and invoke([kind, "list"]) == 0
     assert "\x1b]" not in "".join(capsys.readouterr())
+
+
+def test_unreadable_file_is_tried_again(
+    tmp_path: Path, exercise: TaughtExercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library, profiles = ExerciseLibrary(tmp_path), ProfileLibrary(tmp_path)
+    path = library.save(exercise).path
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "own.yaml").write_text("title: A\nsay: {prompt: p}\n")
+    before = library.stamp("raise")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", Mock(side_effect=PermissionError(13, "Permission denied")))
+        assert "let this user read it" in library.all()[0].problem
+        assert "let this user read it" in profiles.all("profile")[-1].problem
+    assert library.all()[0].problem == profiles.all("profile")[-1].problem == ""
+    path.chmod(0o600)
+    assert library.stamp("raise") != before  # a source that waits for it looks again
 
 
 def test_bundled_name_is_refused(tmp_path: Path, exercise: TaughtExercise) -> None:

@@ -23,7 +23,7 @@ def fresh(until_s: float = 100.0) -> PoseRecording:
 
 
 def chunk(at_s: float, **changes: object) -> Features:
-    return replace(next(features_of(take(2), from_s=at_s)), **changes)  # type: ignore[arg-type]
+    return replace(next(features_of(take(2), from_s=at_s)), seq=int(at_s * 4), **changes)  # type: ignore[arg-type]
 
 
 def test_exercise_is_learned_from_chunks() -> None:
@@ -35,6 +35,19 @@ def test_exercise_is_learned_from_chunks() -> None:
     exercise, seen = good_from(recording, "arm_raise", "", 5)
     assert (exercise.title, exercise.good.repetitions) == ("arm raise", 5)
     assert seen.startswith("5 good repetitions of ")
+
+
+def test_order_of_encoders_does_not_matter() -> None:
+    there = list(features_of(take(5)))
+    ordered, mixed = fresh(), fresh()
+    for features in there:
+        ordered.take(features)
+    # Two encoders, and one that was delivered again.
+    for features in (there[0], there[2], there[1], there[1], *there[4:2:-1], *there[5:]):
+        assert mixed.take(features)
+    assert [each.frame_pts_s for each in mixed.chunks] == [each.frame_pts_s for each in ordered.chunks]
+    assert (mixed.frames, mixed.with_person, mixed.seconds) == (ordered.frames, ordered.with_person, ordered.seconds)
+    assert good_from(mixed, "arm_raise", "", 5)[1] == good_from(ordered, "arm_raise", "", 5)[1]
 
 
 def test_media_time_is_bounded() -> None:
