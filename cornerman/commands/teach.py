@@ -51,7 +51,7 @@ def teach(
     mistakes = list(zip(mistake, videos[1:], strict=True))
     words: Literal["owner", "model"] = "model" if model_words else "owner"
     exercise = taught(library, name, title, videos[0], mistakes, reps, words, replace=replace)
-    saved = library.save(exercise)
+    saved = library.save(exercise, replaces=replace)
     shortest, longest = exercise.good.seconds
     print(
         f"{name}: {exercise.good.repetitions} good repetitions of {shortest:.1f} to {longest:.1f} s"
