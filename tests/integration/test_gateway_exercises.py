@@ -59,7 +59,8 @@ async def test_exercise_is_taught_with_its_mistake(web: httpx.AsyncClient, bus: 
     await teach(web, bad, say="Do not lean!")
     (listed,) = (await web.get("/api/exercises")).json()["exercises"]
     assert (listed["name"], listed["title"], listed["refused"]) == ("arm_raise", "Arms up", "")
-    assert listed["good"]["repetitions"] == 5
+    assert listed["good"]["repetitions"] == 5 and listed["good"]["alike"] > 0.9
+    assert listed["mistakes"][0]["apart"] > 3
     assert [(one["name"], one["say"], one["words"]) for one in listed["mistakes"]] == [
         ("do_not_lean", "Do not lean!", "owner")
     ]
@@ -118,6 +119,7 @@ async def test_file_is_shared_and_checked(web: httpx.AsyncClient, bus: Bus, tmp_
     (tmp_path / "mine/exercises/broken.yaml").write_text("version: 1\n")
     listed = {one["name"]: one["refused"] for one in (await web.get("/api/exercises")).json()["exercises"]}
     assert list(listed) == ["arm_raise", "broken", "yours"]
+    assert "squat" in (await web.get("/api/exercises")).json()["bundled"]
     assert "broken.yaml" in listed["broken"] and not listed["yours"]
     assert (await web.delete("/api/exercises/yours")).status_code == 204
     for call in (web.delete("/api/exercises/yours"), web.get("/api/exercises/yours")):

@@ -20,6 +20,7 @@ class ShownRepetitions(BaseModel):
     repetitions: int
     shortest_s: float
     longest_s: float
+    alike: Annotated[float, Field(description="how alike they are, 0 to 1; below 0.5 they are uneven")]
 
 
 class ShownMistake(ShownRepetitions):
@@ -28,6 +29,13 @@ class ShownMistake(ShownRepetitions):
     name: str
     say: Annotated[str, Field(description="the owner's sentence about it")]
     words: Annotated[Literal["owner", "model"], Field(description="whose words are spoken")]
+    apart: Annotated[
+        float,
+        Field(
+            description="how far it is from right repetitions, in standard deviations between repetitions of one kind; "
+            "below 1 it is hard to tell"
+        ),
+    ]
 
 
 class OwnExercise(BaseModel):
@@ -45,6 +53,7 @@ class ExerciseList(BaseModel):
     """Own exercises. `speak.exercises` of a source takes their names."""
 
     exercises: list[OwnExercise]
+    bundled: Annotated[list[str], Field(description="exercises of the bundled coach; their names are taken")]
 
 
 class TaughtView(BaseModel):
@@ -58,6 +67,8 @@ class TaughtView(BaseModel):
 
 def exercise_view(file: SavedExercise) -> OwnExercise:
     """An own exercise, also one whose file is wrong."""
+    from cornerman_pose.taught.sureness import apart  # takes a while, and few teach
+
     one = file.exercise
     if one is None:
         return OwnExercise(name=file.name, title=file.name, good=None, mistakes=[], parts=[], refused=file.problem)
@@ -67,7 +78,13 @@ def exercise_view(file: SavedExercise) -> OwnExercise:
         good=ShownRepetitions.model_validate(_shown(one.good)),
         mistakes=[
             ShownMistake.model_validate(
-                {"name": wrong.name, "say": wrong.say, "words": wrong.words, **_shown(wrong.prototype)}
+                {
+                    "name": wrong.name,
+                    "say": wrong.say,
+                    "words": wrong.words,
+                    "apart": round(apart(one.good, wrong.prototype), 2),
+                    **_shown(wrong.prototype),
+                }
             )
             for wrong in one.mistakes
         ],
@@ -108,11 +125,14 @@ def mistake_from(
 
 
 def _shown(prototype: Prototype) -> dict[str, float]:
+    from cornerman_pose.taught.sureness import alike  # takes a while, and few teach
+
     shortest, longest = prototype.seconds
     return {
         "repetitions": prototype.repetitions,
         "shortest_s": round(shortest, 3),
         "longest_s": round(longest, 3),
+        "alike": round(alike(prototype), 2),
     }
 
 

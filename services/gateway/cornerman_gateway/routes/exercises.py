@@ -23,6 +23,7 @@ from cornerman_gateway.exercises import (
 from cornerman_gateway.problems import FieldProblem, Problem, wrong_field
 from cornerman_gateway.schemas import RequestModel, as_sent, with_examples
 from cornerman_pose.errors import PoseError
+from cornerman_pose.movements import exercise_names
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.source import Plain
 
@@ -79,7 +80,7 @@ class TeachNew(RequestModel):
 async def list_exercises(state: StateDep) -> ExerciseList:
     """Own exercises; those that cannot be used say why."""
     files = await asyncio.to_thread(state.exercises.all)
-    return ExerciseList(exercises=[exercise_view(file) for file in files])
+    return ExerciseList(exercises=[exercise_view(file) for file in files], bundled=sorted(exercise_names()))
 
 
 @router.get("/exercises/{name}")
