@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import httpx
 import pytest
+import redis.exceptions
 
 from cornerman_gateway import recording as module
+from cornerman_gateway.feature_reader import FeatureReader
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.settings.tree import Settings
 from tests.integration.gateway_harness import caller, gateway, problem, with_web
@@ -135,3 +139,27 @@ async def test_teaching_needs_the_token(settings: Settings, bus: Bus, tmp_path: 
             problem(await call, 401)
         foreign = {"Authorization": f"Bearer {TOKEN}", "Origin": "https://elsewhere.example"}
         problem(await client.post("/api/sources/cam/recordings", json={}, headers=foreign), 403)
+
+
+async def test_broken_stream_harms_no_recording(
+    settings: Settings, bus: Bus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def begin(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.post("/api/sources/cam/recordings", json={"seconds": 60})
+
+    broken = AsyncMock(side_effect=redis.exceptions.ResponseError("ERR no such thing"))
+    web = with_web(settings, profiles_dir=str(tmp_path))
+    async with gateway(web, bus) as (url, state), caller(url) as client:
+        await client.post("/api/sources", json={"source_id": "cam", "url": "test://pattern"})
+        with monkeypatch.context() as patch:
+            patch.setattr(FeatureReader, "at_newest", broken)
+            assert (await begin(client)).status_code == 500
+        assert state.recordings.ends_in_s(state.recordings.get((await begin(client)).json()["recording_id"])) > 0
+        monkeypatch.setattr(FeatureReader, "read", broken)
+        lost = (await begin(client)).json()["recording_id"]
+        while (told := (await client.get(f"/api/recordings/{lost}")).json())["state"] != "done":
+            await asyncio.sleep(0.02)
+        assert "no such thing" in told["problem"]
+        monkeypatch.setattr(module, "KEPT_S", -100.0)
+        state.recordings.sweep()  # as the gateway does, also when nobody asks
+        problem(await client.get(f"/api/recordings/{lost}"), 404)

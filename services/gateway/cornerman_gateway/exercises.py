@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from cornerman_common.exercise_file import MAX_MISTAKES, mistake_name
-from cornerman_shared.errors import ConfigError
+from cornerman_common.exercise_file import mistake_name
 
 if TYPE_CHECKING:
-    from cornerman_common.exercise_library import ExerciseLibrary, SavedExercise
+    from cornerman_common.exercise_library import SavedExercise
     from cornerman_gateway.recording import PoseRecording
-    from cornerman_pose.taught.exercise import Prototype, TaughtExercise
+    from cornerman_pose.taught.exercise import Prototype, TaughtExercise, TaughtMistake
 
 
 class ShownRepetitions(BaseModel):
@@ -107,26 +106,22 @@ def good_from(recording: PoseRecording, name: str, title: str, repetitions: int)
 
 def mistake_from(
     recording: PoseRecording,
-    library: ExerciseLibrary,
-    name: str,
+    exercise: TaughtExercise,
     say: str,
     words: Literal["owner", "model"],
     repetitions: int,
-) -> tuple[TaughtExercise, str]:
-    """The exercise in the library with one more mistake, and the sight of it in words.
+) -> tuple[TaughtMistake, str]:
+    """A mistake of an exercise, and the sight of it in words.
 
     Raises:
-        ConfigError: the sentence cannot be used, or there are too many mistakes.
+        ConfigError: the sentence cannot be used.
         TeachingError: the recording shows another number of repetitions, or no person.
     """
     from cornerman_pose.taught.takes import add_mistake, track_of  # takes a while, and few teach
 
-    exercise, key = library.get(name), mistake_name(say)
-    others = [one for one in exercise.mistakes if one.name != key]
-    if len(others) >= MAX_MISTAKES:
-        raise ConfigError(f"say: {name!r} has {len(others)} mistakes; an exercise has at most {MAX_MISTAKES}")
-    exercise = add_mistake(exercise, key, say, words, track_of(recording.chunks), repetitions)
-    return exercise, _seen("wrong", exercise.mistakes[-1].prototype)
+    key = mistake_name(say)
+    mistake = add_mistake(exercise, key, say, words, track_of(recording.chunks), repetitions).mistakes[-1]
+    return mistake, _seen("wrong", mistake.prototype)
 
 
 def _shown(prototype: Prototype) -> dict[str, float]:
