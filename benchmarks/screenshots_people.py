@@ -33,7 +33,8 @@ def _beside(pts_s: float, apart: int) -> tuple[Person, Person]:
     """The drawn person twice, half of `apart` pixels to either side; the right one is half a repetition later."""
     pair = (person(pts_s), person(pts_s + 2.0))
     moved = [
-        replace(one, image_px=one.image_px + np.float32([by, 0])) for one, by in zip(pair, (-apart, apart), strict=True)
+        replace(one, image_px=one.image_px + np.array([by, 0], np.float32))
+        for one, by in zip(pair, (-apart, apart), strict=True)
     ]
     return moved[0], moved[1]
 
