@@ -16,6 +16,7 @@ from cornerman_pose.taught.takes import add_mistake, teach_exercise, track_of
 from cornerman_shared.errors import ConfigError
 
 if TYPE_CHECKING:
+    from cornerman_common.model_parts import ModelChoice
     from cornerman_pose.estimator import PoseEstimator
     from cornerman_pose.landmarks import LandmarkTrack
     from cornerman_pose.taught.exercise import TaughtExercise
@@ -67,6 +68,20 @@ def taught(
     except PoseError as error:
         raise ConfigError(str(error)) from error
     return exercise
+
+
+def check_model_words(choice: ModelChoice) -> None:
+    """Refuses the words of a model that knows its own exercises only.
+
+    Raises:
+        ConfigError: names the model and the remedy.
+    """
+    if choice.abilities.exercises is not None:
+        raise ConfigError(
+            f"--model-words: {choice.generator.in_words()} knows its own exercises only and has no words for yours; "
+            "leave it out, so that your sentence is said, or set generator.backend to vlm or openai "
+            "(CORNERMAN_GENERATOR__BACKEND, or --config FILE)"
+        )
 
 
 def read_take(path: Path) -> LandmarkTrack:

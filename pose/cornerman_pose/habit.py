@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cornerman_pose.measures import DURATION, travel_of
+from cornerman_pose.channels import FPS
+from cornerman_pose.measures import DURATION, beyond_half, travel_of
 from cornerman_pose.movements import FormRule, movements
 
 EARLIER: Final = 2
@@ -23,11 +24,14 @@ KEPT: Final = 12
 _LEAST: Final = 0.2
 """A smaller share of the usual travel is no repetition but a false end."""
 
+_DEEP: Final = 60
+"""Percentile of the earlier travels that one is compared with."""
+
 _WIDTH: Final = 0.05
 """Shares within this of a rule's `own` are doubtful."""
 
-_STEADY: Final = 1.45
-"""Times that differ by more than this factor are no usual tempo, so none is too quick beside them."""
+_QUICK: Final = 20
+"""Percentile of the earlier times that one is compared with: whoever is now slow and now quick has no usual tempo."""
 
 BROKEN: Final = 0.5
 """Probability from which a rule counts as broken beside the earlier repetitions."""
@@ -35,7 +39,7 @@ BROKEN: Final = 0.5
 
 @dataclass(slots=True)
 class Habit:
-    """Travel (in the unit of the exercise's channel) and seconds of the repetitions so far, the newest last."""
+    """Travel (in the channel's unit) and seconds beyond half of it of the repetitions so far, the newest last."""
 
     travel: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
@@ -45,10 +49,8 @@ class Habit:
         before, value = (self.seconds, seconds) if rule.measure == DURATION else (self.travel, travel)
         if not rule.own or len(before) < EARLIER:
             return 0.0
-        low, high = np.percentile(before, (20, 80)) if len(before) > EARLIER else (min(before), max(before))
-        if rule.measure == DURATION and high > _STEADY * max(low, 1e-6):
-            return 0.0
-        share = value / max(float(np.percentile(before, 60)), 1e-6)
+        usual = float(np.percentile(before, _QUICK if rule.measure == DURATION else _DEEP))
+        share = value / max(usual, 1e-6)
         if share < _LEAST:
             return 0.0
         return 1.0 / (1.0 + float(np.exp(-np.clip((rule.own - share) / _WIDTH, -30, 30))))
@@ -70,5 +72,19 @@ class Habit:
 
 def travel(exercise: str, rows: NDArray[np.float64]) -> float:
     """How far a repetition went, from its channels [T, channels]; 0 for an exercise that is held."""
-    channel = next((m.travel for m in movements() if m.name == exercise), "")
+    channel = _channel(exercise)
     return travel_of(channel, rows) if channel else 0.0
+
+
+def far_seconds(exercise: str, rows: NDArray[np.float64]) -> float:
+    """How long a repetition was beyond half of its way, from its channels [T, channels]; 0 for a hold.
+
+    Half the time for the whole is half the time beyond the middle, and this does not depend on when one sees a
+    repetition begin and end.
+    """
+    channel = _channel(exercise)
+    return beyond_half(channel, rows) / FPS if channel else 0.0
+
+
+def _channel(exercise: str) -> str:
+    return next((m.travel for m in movements() if m.name == exercise), "")

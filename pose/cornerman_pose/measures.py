@@ -117,6 +117,22 @@ def travel_of(channel: str, rows: Array) -> float:
     return _spread(rows[:, _AT[channel]])
 
 
+def beyond_half(channel: str, rows: Array) -> float:
+    """Frames, in fractions, in which a channel is beyond the middle of its range, on the side where it does not begin.
+
+    Args:
+        channel: that says how far a repetition goes.
+        rows: [T, channels] of one repetition.
+    """
+    x = rows[:, _AT[channel]]
+    low, high = np.percentile(x, (5, 95))
+    away = x - (low + high) / 2
+    away = away if abs(x[0] - low) < abs(x[0] - high) else -away
+    least, most = np.minimum(away[:-1], away[1:]), np.maximum(away[:-1], away[1:])
+    share = np.where(least >= 0, 1.0, np.maximum(most, 0.0) / np.maximum(most - least, 1e-9))
+    return float(share.sum())
+
+
 def shows_nothing(rule: FormRule) -> bool:
     """Whether no landmark shows what a rule reads."""
     return rule.measure != DURATION and UNSEEN.issuperset(MEASURES[rule.measure][0])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cornerman_pose.channels import FPS
 from cornerman_pose.evidence import moving_rows, moving_seconds, weigh
-from cornerman_pose.habit import BROKEN, Habit, travel
+from cornerman_pose.habit import BROKEN, Habit, far_seconds, travel
 from cornerman_pose.measures import DURATION
 from cornerman_pose.movements import FormRule, exercise_names, form_rules, movements
 from cornerman_pose.reading import FrameReading, cut
@@ -29,8 +29,8 @@ straight arms is no half press, however far the arms came from before."""
 
 _PAUSE_S = 6.0
 _ALIKE = 0.2
-"""A set of two repetitions or more that was left no longer than `_PAUSE_S` ago goes on with one that is more like it
-than like any other exercise, and at least so much: few go as deep when they tire."""
+"""A set of two repetitions or more, under way or left no longer than `_PAUSE_S` ago, goes on with one that is more like
+it than like any other exercise, and at least so much: few go as deep when they tire."""
 
 _LATE, _EARLY = 0.75, 0.15
 """A phase that falls from beyond the first to below the second has gone round."""
@@ -164,7 +164,7 @@ class RepetitionCounter:
             "count": self.count,
             "belief": [round(float(b), 4) for b in self._belief],
             "travel": [round(v, 3) for v in habit.travel],
-            "seconds": [round(v, 3) for v in habit.seconds],
+            "far_s": [round(v, 3) for v in habit.seconds],
         }
 
     def resume(self, memory: Mapping[str, object]) -> None:
@@ -178,7 +178,7 @@ class RepetitionCounter:
             raise ValueError(f"memory is about {exercise!r}; this release knows {', '.join(self._names)}: start again")
         self.exercise, self.count = str(exercise), int(str(count))
         self._belief = np.array(belief, dtype=np.float64)
-        self._habits = {self.exercise: Habit.of(memory.get("travel"), memory.get("seconds"))}
+        self._habits = {self.exercise: Habit.of(memory.get("travel"), memory.get("far_s"))}
 
     def finish(self) -> ChunkObservation | None:
         """What the end of the source decides: a last repetition past its middle, cut by the end."""
@@ -278,7 +278,9 @@ class RepetitionCounter:
         mean = self._likely(start, end)
         if mean is None or self._goes_on:
             return True
-        return bool(mean[self._names.index(self.exercise)] >= self._least[self.exercise])
+        mine = self._names.index(self.exercise)
+        alike = self.count > 1 and int(np.argmax(mean[1:])) + 1 == mine and mean[mine] >= _ALIKE
+        return bool(alike or mean[mine] >= self._least[self.exercise])
 
     def _recognise(self, start: float, end: float, now: float) -> None:
         """A whole repetition tells its exercise sooner than the running evidence, and that a set goes on."""
@@ -311,6 +313,7 @@ class RepetitionCounter:
         turned = float(np.median(sides)) if sides else 0.0
         seconds = moving_seconds(moved) if moved is not None else 0.0
         far = travel(exercise, moved.measure.astype(float)) if moved is not None else 0.0
+        long = far_seconds(exercise, (moved.measure + moved.shown).astype(float) / 2) if moved is not None else 0.0
         for i, rule in enumerate(self._rules):
             if rule.exercise != exercise or moved is None or ended is None:
                 continue
@@ -324,7 +327,7 @@ class RepetitionCounter:
             a, b, c = self._calibration[i]
             probability = 1.0 / (1.0 + float(np.exp(-(a * evidence.excess + b * evidence.logit + c))))
             held = rule.measure != DURATION and probability < _RULED_OUT
-            beside = 0.0 if held else habit.probability(rule, far, seconds)
+            beside = 0.0 if held else habit.probability(rule, far, long)
             least = s.per_rule.get(rule.key, rule.decide if s.wrong is None else s.wrong)
             shallow = shallow or (beside > BROKEN and rule.measure != DURATION)
             quick = quick or (beside > BROKEN and rule.measure == DURATION)
@@ -332,7 +335,7 @@ class RepetitionCounter:
                 probability = probability if s.everything else max(probability, beside)
                 mistakes.append(NamedMistake(rule, probability, evidence.excess, evidence.past, beside))
         if exercise not in self._holds and moved is not None:
-            habit.add(far, seconds, shallow, quick)
+            habit.add(far, long, shallow, quick)
         brought = {name for m in mistakes for name in m.rule.brings}
         mistakes.sort(key=lambda m: (m.rule.name in brought, -m.probability))
         return RepetitionSeen(exercise, self.count, start, end, tuple(mistakes), tuple(judged), p)

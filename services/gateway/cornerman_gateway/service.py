@@ -108,11 +108,12 @@ def address_of(web: GatewaySettings, listener: socket.socket, tls: bool) -> str:
 
 
 async def _sweep(context: Context, state: AppState) -> None:
-    """Frees unused feeds, pictures and uploads."""
+    """Frees unused feeds, pictures, recordings and uploads."""
     uploads_at_s = 0.0
     while True:
         state.hub.sweep()
         state.previews.sweep()
+        state.recordings.sweep()
         now_s = context.clock.monotonic_s()
         if now_s >= uploads_at_s:
             uploads_at_s = now_s + UPLOAD_SWEEP_S
