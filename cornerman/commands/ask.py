@@ -14,6 +14,7 @@ from cornerman.local import options
 from cornerman.local.event_lines import EventLines
 from cornerman.local.question_text import question_text
 from cornerman.local.run_output import RunOutput
+from cornerman.local.running_server import require_server
 from cornerman.local.signals import run_until_signal
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import DeltaEvent, EndEvent, Event, Question, StartEvent
@@ -47,7 +48,7 @@ def ask(
 
 async def _ask(settings: Settings, source_id: str, text: str, output: RunOutput) -> None:
     async with Bus.connect(settings) as bus:
-        await bus.ready(options.SERVER_S)
+        await require_server(bus)
         if await get_source(bus, source_id) is None:
             raise ConfigError(f"there is no source {source_id!r}; `cornerman sources list` shows those there are")
         question = Question(uuid.uuid4().hex, source_id, text, bus.clock.now_s())

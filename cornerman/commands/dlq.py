@@ -13,6 +13,7 @@ from rich.console import Console
 
 from cornerman.local import dead_letters, options
 from cornerman.local.dead_letters import DeadLetterRow
+from cornerman.local.running_server import require_server
 from cornerman.local.status_table import plain_table
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.redact import redact_url
@@ -29,7 +30,7 @@ T = TypeVar("T")
 def _run(settings: Settings, work: Callable[[Bus], Awaitable[T]]) -> T:
     async def on_bus() -> T:
         async with Bus.connect(settings) as bus:
-            await bus.ready(options.SERVER_S)
+            await require_server(bus)
             return await work(bus)
 
     return asyncio.run(on_bus())

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from cornerman.local import options
 from cornerman.local.training_tools import require_training
-from cornerman_shared.errors import ConfigError
+from cornerman_shared.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
     from cornerman_training.evaluate import EvaluationReport, SessionResult
@@ -78,6 +78,9 @@ def evaluate(
     from cornerman.local.eval_settings import eval_settings
     from cornerman_training.evaluate.judges import JudgeError
 
+    for option, path in (("--truth", truth), ("--said", feedback)):
+        if path is not None and not path.is_file():
+            raise SourceError(f"{option} {path}: there is no such file; give a .json or .vtt file")
     files = bool(video or truth or feedback)
     if gym and files:
         raise ConfigError("--gym and a file: give one of them")
@@ -110,6 +113,8 @@ def _people(folder: Path, html: Path | None, as_json: bool) -> None:
     """Scores the coach of skeletons on a folder of people. Needs neither torch nor a server."""
     from cornerman.local import people_run
 
+    if not folder.is_dir():
+        raise SourceError(f"--people {folder}: there is no such folder; give one with labels.json and its clips")
     errors = Console(stderr=True, highlight=False)
     done: list[str] = []
 

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from cornerman.local import options
+from cornerman.local.running_server import require_server
 from cornerman.local.snapshot import run_fields
 from cornerman.local.source_args import id_of, normal_url
 from cornerman.local.source_specs import source_spec
@@ -63,7 +64,7 @@ def add(
 
     async def work() -> str:
         async with Bus.connect(chosen.settings) as bus:
-            await bus.ready(options.SERVER_S)
+            await require_server(bus)
             address = normal_url(url)
             # The id is made unique among the registered sources.
             name = source_id or id_of(address, await list_sources(bus))
@@ -88,7 +89,7 @@ def list_(as_json: options.Json = False, config: options.Config = "", redis: opt
 
     async def work() -> list[tuple[SourceSpec, dict[str, str]]]:
         async with Bus.connect(chosen.settings) as bus:
-            await bus.ready(options.SERVER_S)
+            await require_server(bus)
             return [(spec, await run_fields(bus, spec.source_id)) for spec in (await list_sources(bus)).values()]
 
     rows = asyncio.run(work())
@@ -122,7 +123,7 @@ def set_(
 
     async def work() -> SourceSpec:
         async with Bus.connect(chosen.settings) as bus:
-            await bus.ready(options.SERVER_S)
+            await require_server(bus)
             before = await get_source(bus, source_id)
             if before is not None:
                 check_change(before, tree, chosen.settings, await list_workers(bus))
@@ -141,7 +142,7 @@ def seal(config: options.Config = "", redis: options.Redis = "") -> None:
 
     async def work() -> list[str]:
         async with Bus.connect(chosen.settings) as bus:
-            await bus.ready(options.SERVER_S)
+            await require_server(bus)
             return await reseal_sources(bus)
 
     if closed := asyncio.run(work()):
@@ -158,7 +159,7 @@ def remove(source_id: SourceId, config: options.Config = "", redis: options.Redi
 
     async def work() -> bool:
         async with Bus.connect(chosen.settings) as bus:
-            await bus.ready(options.SERVER_S)
+            await require_server(bus)
             return await remove_source(bus, source_id)
 
     if not asyncio.run(work()):

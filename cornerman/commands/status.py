@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.live import Live
 
 from cornerman.local import options
+from cornerman.local.running_server import require_server
 from cornerman.local.signals import run_until_signal
 from cornerman.local.snapshot import Snapshot, take_snapshot
 from cornerman.local.status_table import status_tables
@@ -44,13 +45,13 @@ def status(
 
 async def _once(settings: Settings) -> Snapshot:
     async with Bus.connect(settings) as bus:
-        await bus.ready(options.SERVER_S)
+        await require_server(bus)
         return await take_snapshot(bus)
 
 
 async def _live(settings: Settings, console: Console) -> None:
     async with Bus.connect(settings) as bus:
-        await bus.ready(options.SERVER_S)
+        await require_server(bus)
         before: Snapshot | None = None
         with Live(console=console, screen=True, auto_refresh=False) as live:
             while True:

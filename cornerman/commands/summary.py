@@ -9,6 +9,7 @@ import typer
 
 from cornerman.local import options
 from cornerman.local.known_sources import check_known
+from cornerman.local.running_server import require_server
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.streams import FIRST_ID
 from cornerman_shared.settings.tree import Settings
@@ -38,7 +39,7 @@ async def _summary(settings: Settings, source_id: str, run: str) -> SessionSumma
     from cornerman_gateway.session_summary import make_summary
 
     async with Bus.connect(settings) as bus:
-        await bus.ready(options.SERVER_S)
+        await require_server(bus)
         await check_known(bus, source_id)
         feed = EventFeed(bus, bus.keys(source_id).feedback(source_id))
         events: list[tuple[str, Event]] = []

@@ -11,6 +11,7 @@ from cornerman.local import options
 from cornerman.local.event_lines import EventLines
 from cornerman.local.known_sources import check_known
 from cornerman.local.run_output import RunOutput
+from cornerman.local.running_server import require_server
 from cornerman.local.signals import run_until_signal
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.errors import ConfigError
@@ -51,7 +52,7 @@ async def _watch(settings: Settings, source_id: str | None, since: str, output: 
             output.line({"type": "lagged", "count": None, "after": event_id})
 
     async with Bus.connect(settings) as bus:
-        await bus.ready(options.SERVER_S)
+        await require_server(bus)
         if source_id is not None:
             await check_known(bus, source_id)
         async for entry_id, event in bus.subscribe(source_id, since=since, outage=on_outage, gap=on_gap):

@@ -96,7 +96,7 @@ async def _run_clips(server: ServerChoice, clips: Sequence[EvalClip], progress: 
         async with launcher.running(), background(supervision):
             try:
                 await launcher.race(wait_until_running(bus, ROLES, down=launcher.down))
-                launcher.check_started()
+                launcher.check_started(ROLES)
                 with _cpu_of(launcher) as cpu_s:
                     next_path = _file_of(clips, 0)
                     try:

@@ -16,7 +16,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 
 from cornerman.local.child import Child, Outage, describe_exit, readable, wrong_setting
@@ -28,7 +28,10 @@ from cornerman_shared.process.die_with_parent import die_with_parent
 from cornerman_shared.process.exit_codes import EXIT_CONFIG, EXIT_USAGE
 from cornerman_shared.settings.overrides import to_environment
 
-ROLES: Final = ("capture", "encoder", "decider", "generator")
+DECIDING: Final = ("capture", "encoder", "decider")
+"""Services that a decision takes."""
+
+ROLES: Final = (*DECIDING, "generator")
 """Services that a chunk passes through."""
 
 SERVICES: Final = (*ROLES, "gateway")
@@ -58,10 +61,16 @@ class Launcher:
         overrides: nested settings that differ from the file and this process's environment.
         log: called with every line that a child writes, and with its crashes and restarts.
         package: prefix of the services' packages; `cornerman_` + role is run.
+        later: roles that wait for `start_later`.
     """
 
     def __init__(
-        self, counts: Mapping[str, int], overrides: Mapping[str, Any], log: LogLine, package: str = "cornerman_"
+        self,
+        counts: Mapping[str, int],
+        overrides: Mapping[str, Any],
+        log: LogLine,
+        package: str = "cornerman_",
+        later: Collection[str] = (),
     ) -> None:
         host = socket.gethostname()
         self.children = [
@@ -70,6 +79,8 @@ class Launcher:
         self._overrides = overrides
         self._log = log
         self._package = package
+        self._later = later
+        self._all = asyncio.Event()
         self.failure: asyncio.Future[CornermanError] = asyncio.get_running_loop().create_future()
         """Done, with the error, when another try cannot help: a wrong setting, or the server is lost."""
 
@@ -83,6 +94,10 @@ class Launcher:
                 yield
             finally:
                 await asyncio.shield(self.stop(within_s=0.0))
+
+    def start_later(self) -> None:
+        """Starts the children that wait."""
+        self._all.set()
 
     async def race(self, *awaitables: Awaitable[Any]) -> set[int]:
         """Waits for the first of `awaitables` or the first failure of a child; cancels the others.
@@ -106,15 +121,16 @@ class Launcher:
         if self.failure.done():
             raise self.failure.result()
 
-    def check_started(self) -> None:
-        """Raises if a role is down or cannot run: a command that has not begun ends at once.
+    def check_started(self, roles: Collection[str]) -> None:
+        """Raises if one of these roles is down or cannot run: a command that has not begun ends at once.
 
         Raises:
             FatalError: says which role and why.
         """
         self.check()
-        for outage in self.down().values():
-            raise FatalError(outage.reason)
+        for role, outage in self.down().items():
+            if role in roles:
+                raise FatalError(outage.reason)
 
     def down(self) -> dict[str, Outage]:
         """The roles none of whose children works, each with the outage of the child that was down first."""
@@ -154,6 +170,8 @@ class Launcher:
     async def _supervise(self, child: Child, offset: int) -> None:
         restarts = Restarts(Backoff(0.2, 5.0))
         try:
+            if child.role in self._later:
+                await first_of(self._all.wait(), child.stopping.wait())
             while not child.stopping.is_set():
                 started_s = time.monotonic()
                 recovered = asyncio.get_running_loop().call_later(restarts.within_s, child.recovered)

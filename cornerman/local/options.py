@@ -31,9 +31,6 @@ Record = Annotated[
 EncoderBackend = Annotated[str | None, typer.Option(help="Encoder back end: mobile_videogpt, pose or fake.")]
 GeneratorBackend = Annotated[str | None, typer.Option(help="Generator back end: echo, mobile_videogpt, vlm, openai…")]
 
-SERVER_S = 3.0
-"""Longest time that a command which starts nothing waits for the server."""
-
 
 @dataclass(frozen=True, slots=True)
 class CommandSettings:

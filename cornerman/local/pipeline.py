@@ -11,16 +11,17 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from cornerman.local.counts import SourceCounts
 from cornerman.local.error_group import first_error
 from cornerman.local.event_lines import EventLines
 from cornerman.local.launcher import Launcher
+from cornerman.local.machine import usable_cores
 from cornerman.local.outages import publish_outages
 from cornerman.local.patience import Patience
-from cornerman.local.pipeline_plan import OVER, PipelinePlan, SourceProgress
+from cornerman.local.pipeline_plan import OVER, PipelinePlan, SourceProgress, deciding_first
 from cornerman.local.retry_limit import limit_retries
 from cornerman.local.server_choice import Command, ServerChoice, choose_server, wait_for_server
 from cornerman.local.server_room import ServerRoom
@@ -104,7 +105,8 @@ class LocalPipeline:
                 for spec in self._plan.specs:
                     check_joining(spec, self._server.settings, workers)
             counts = {role: self._plan.workers.get(role, 1) for role in self._plan.roles if role in missing}
-            launcher = Launcher(counts, self._server.overrides, self._output.child)
+            later = set(counts) - set(self._plan.first or counts) if usable_cores() < len(counts) else set()
+            launcher = Launcher(counts, self._server.overrides, self._output.child, later=later)
             supervision = supervise_server(self._server, launcher.failure, self._output.child)
             try:
                 async with (
@@ -122,8 +124,10 @@ class LocalPipeline:
             started_s = time.monotonic()
             async with asyncio.TaskGroup() as tasks:
                 followers: list[asyncio.Task[None]] = []
+                rest: asyncio.Task[None] | None = None
                 director: asyncio.Task[None] | None = None
                 if not interrupted:
+                    rest = tasks.create_task(self._wait_rest(bus, launcher))
                     await self._add_sources(bus)
                     followers = [tasks.create_task(self._follow(bus, source)) for source in self._sources.values()]
                     if self._plan.director:
@@ -131,6 +135,10 @@ class LocalPipeline:
                         followers.append(director)
                     interrupted = await self._until_over(launcher, bus, started_s, director)
                 await self._finish(bus, launcher, hurry=interrupted)
+                if rest and not interrupted:
+                    # A service that cannot run is told, also when nothing was asked of it.
+                    await launcher.race(rest, self._stop.wait())
+                    launcher.check()
                 await self._catch_up(bus)
                 if self._plan.on_end:
                     await self._plan.on_end(bus, interrupted)
@@ -149,19 +157,27 @@ class LocalPipeline:
         return EXIT_NO_INPUT if failed else EXIT_OK
 
     async def _wait_ready(self, bus: Bus, launcher: Launcher) -> bool:
-        """Waits for the services. Returns True if a signal came before."""
-        running = wait_until_running(bus, self._plan.roles, self._note_missing, down=launcher.down)
+        """Waits for the services that sources wait for. Returns True if a signal came before."""
+        running = self._wait_running(bus, launcher, self._plan.first or self._plan.roles)
         done = await launcher.race(running, self._stop.wait())
         launcher.check()
-        if 0 not in done:
-            return True
-        if not self._plan.endless:
-            launcher.check_started()
-        for role, outage in launcher.down().items():
-            self._output.complain(f"{role} is down and tried again from time to time: {outage.reason}")
+        return 0 not in done
+
+    async def _wait_rest(self, bus: Bus, launcher: Launcher) -> None:
+        """Starts the services that sources do not wait for, and waits for them."""
+        launcher.start_later()
+        if self._plan.first:
+            await self._wait_running(bus, launcher, set(self._plan.roles) - set(self._plan.first))
         if self._plan.on_ready:
             self._plan.on_ready()
-        return False
+
+    async def _wait_running(self, bus: Bus, launcher: Launcher, roles: Collection[str]) -> None:
+        await wait_until_running(bus, roles, self._note_missing, down=launcher.down)
+        if not self._plan.endless:
+            launcher.check_started(roles)
+        for role, outage in launcher.down().items():
+            if role in roles:
+                self._output.complain(f"{role} is down and tried again from time to time: {outage.reason}")
 
     def _note_missing(self, missing: set[str]) -> None:
         now_s = time.monotonic()
@@ -339,6 +355,8 @@ def run_sources(
         chosen = chosen.with_defaults({"capture": {"follow_links": True}})
     lengths_s = [None if spec.watch.loop or spec.watch.follow else length_s(spec.url) for spec in specs]
     endless = more.get("director") is None and not all(ends(spec) for spec in specs)
+    if command == "run":
+        more = {"first": deciding_first(specs, chosen.settings.generator), **more}
     plan = PipelinePlan(specs, lengths_s, endless=endless, **more)
     output.many = len(specs) > 1
     with choose_server(chosen.settings, chosen.overrides, command) as server, output:

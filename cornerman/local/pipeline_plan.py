@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cornerman.local.counts import SourceCounts
-from cornerman.local.launcher import ROLES
+from cornerman.local.launcher import DECIDING, ROLES
+from cornerman_common.bundle import bundled
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
     from cornerman_shared.bus.messages import Event
     from cornerman_shared.settings.source import SourceSpec
+    from cornerman_shared.settings.tree import GeneratorSettings
 
 OVER = ("ended", "failed")
 
@@ -24,9 +27,10 @@ class PipelinePlan:
     Attributes:
         lengths_s: length of each source in seconds, None if unknown.
         roles: services that must run; those missing on a shared server are started.
+        first: those of `roles` that sources wait for, and that other services leave a busy machine to; empty = all.
         workers: processes of a role; 1 unless given.
         seconds: ends the pipeline after so long; None = when all sources have ended.
-        on_ready: called when the services run, before the first frame.
+        on_ready: called when all services run.
         on_event: called with every event of the sources.
         on_end: called once everything is settled, while sources and services are still there, and told whether a
             signal ended the pipeline.
@@ -37,6 +41,7 @@ class PipelinePlan:
     specs: Sequence[SourceSpec]
     lengths_s: Sequence[float | None]
     roles: Sequence[str] = ROLES
+    first: Sequence[str] = ()
     workers: dict[str, int] = field(default_factory=dict)
     seconds: float | None = None
     on_ready: Callable[[], None] | None = None
@@ -44,6 +49,21 @@ class PipelinePlan:
     on_end: Callable[[Bus, bool], Coroutine[Any, Any, None]] | None = None
     director: Callable[[Bus], Coroutine[Any, Any, None]] | None = None
     endless: bool = False
+
+
+def deciding_first(specs: Sequence[SourceSpec], generator: GeneratorSettings) -> tuple[str, ...]:
+    """`PipelinePlan.first` of sources that are decided about without a generator.
+
+    Requests wait in their stream for a generator that loads within seconds; one that takes longer, or maybe, has to be
+    there before a live source starts, because its requests expire.
+    """
+    decided_alone = all(spec.mode == "coach" and spec.speak.strategy != "llm" for spec in specs)
+    starts_fast = generator.backend in ("echo", "openai") or (
+        generator.backend == "mobile_videogpt"
+        and not generator.adapters
+        and Path(generator.model or bundled("coach")).parent == bundled()
+    )
+    return DECIDING if decided_alone and starts_fast else ()
 
 
 @dataclass

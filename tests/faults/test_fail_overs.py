@@ -18,12 +18,14 @@ from cornerman_shared.bus.messages import ErrorEvent
 from cornerman_shared.bus.registry import add_source
 from cornerman_shared.settings.tree import load_settings
 from tests.faults.ring import CHUNKS, FINISHED_S, LONG, decided, source, verify
-from tests.faults.service_group import ServiceGroup, events, wait_finished
+from tests.faults.service_group import ServiceGroup, counters, events, wait_finished
 from tests.several_servers import Cluster, Sentinels, Servers, running
 
 ROUNDS = 6 if LONG else 1
 MANY = CHUNKS if LONG else 80
 SHARDS = 4
+LOST = 10
+"""Chunks decided between a cut of the replication and the master's death."""
 
 pytestmark = pytest.mark.timeout(2 * FINISHED_S)
 
@@ -58,6 +60,10 @@ class Watched:
     async def reached(self, part: float) -> None:
         """Waits until this part of the chunks is decided."""
         await decided(self.bus, self.group, int(part * MANY))
+
+    async def lost_if_killed(self) -> None:
+        """Waits, once the replica is cut off, until a number of chunks are decided of which it will know nothing."""
+        await decided(self.bus, self.group, (await counters(self.bus, "ring"))["decided"] + LOST)
 
     async def verify(self) -> None:
         await wait_finished(self.bus, "ring", self.group, FINISHED_S)
@@ -116,7 +122,7 @@ async def test_replica_without_newest_writes_heals(watched: Watched, cluster: Cl
         master = await asyncio.to_thread(cluster.owner_of, watched.slot)
         replica = await asyncio.to_thread(cluster.replica_of, master)
         await asyncio.to_thread(cluster.cut_replication, master, [replica])
-        await watched.reached((n + 0.5) / (ROUNDS + 1))
+        await watched.lost_if_killed()
         master.kill()
         await promoted(cluster, 3, master.port)
         await asyncio.to_thread(replica.run, "CONFIG", "SET", "masterauth", "")
@@ -152,7 +158,7 @@ async def test_promoted_replica_without_newest_writes_heals(watched: Watched, se
     master = await asyncio.to_thread(sentinels.master)
     replicas = [node for node in sentinels.servers if node is not master]
     await asyncio.to_thread(sentinels.cut_replication, master, replicas)
-    await watched.reached(0.5)
+    await watched.lost_if_killed()
     master.kill()
     await promoted(sentinels, 1, master.port)
     await watched.verify()

@@ -114,6 +114,25 @@ async def test_stubborn_child_is_killed(package: str, log: Log) -> None:
         assert time.monotonic() - began < 60.0  # the child sleeps for ten minutes
 
 
+async def test_later_role_waits_its_turn(package: str, log: Log) -> None:
+    """On two cores the generator's imports took the time of those that a decision waits for."""
+    launcher = Launcher({"steady": 1, "printing": 1}, {"encoder": {"batch": 7}}, log, package, later=["printing"])
+    async with launcher.running():
+        await log.until("hello")
+        assert launcher.of("printing")[0].pid is None and not launcher.down()
+        launcher.start_later()
+        await log.until("batch 7")
+        assert await launcher.stop(within_s=60.0)
+
+
+async def test_waiting_child_can_be_stopped(package: str, log: Log) -> None:
+    launcher = Launcher({"steady": 1, "printing": 1}, {}, log, package, later=["printing"])
+    async with launcher.running():
+        await log.until("hello")
+        assert await launcher.stop(within_s=60.0)
+    assert not any(role == "printing" for role, _ in log.lines)
+
+
 async def test_killed_child_is_restarted(package: str, log: Log) -> None:
     launcher = Launcher({"steady": 1}, {}, log, package)
     async with launcher.running():
@@ -137,7 +156,8 @@ async def test_crashing_child_is_tried_again(package: str, log: Log, monkeypatch
         assert not launcher.failure.done()
         assert launcher.of("steady")[0].pid is not None
         with pytest.raises(FatalError, match="crashing ended with exit code 70"):
-            launcher.check_started()
+            launcher.check_started(["steady", "crashing"])
+        launcher.check_started(["steady"])
         await launcher.stop(within_s=60.0)
 
 

@@ -12,13 +12,14 @@ import pytest
 import structlog
 
 from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.workers import list_workers
 from cornerman_shared.errors import FatalError
 from cornerman_shared.process import runtime
-from cornerman_shared.process.health import probe
+from cornerman_shared.process.health import Health, probe
 from cornerman_shared.process.metrics import Metrics
 from cornerman_shared.process.runtime import Context, run_service
 from cornerman_shared.settings.tree import Settings
-from tests.integration.waiting import until_true
+from tests.integration.waiting import until, until_true
 
 
 @pytest.fixture
@@ -133,6 +134,37 @@ def test_status_survives_an_unreachable_server(
 
     assert run_service("encoder", main, flags) == 0
     assert capfd.readouterr().err.count("status_not_published") == 1
+
+
+def test_ready_is_published_at_once(flags: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second until others learned that a service was ready was a second of every start."""
+    monkeypatch.setattr(runtime, "STATUS_EVERY_S", 600.0)
+    written: list[str] = []
+    monkeypatch.setattr(Health, "write", lambda health: written.append(health.state))
+
+    async def main(context: Context) -> None:
+        async def is_state(state: str) -> bool:
+            return [status.state for status in await list_workers(context.bus)] == [state]
+
+        with context.health.loading():
+            await until_true(lambda: len(written) == 2)
+            await until(lambda: is_state("starting"))
+        await until(lambda: is_state("running"))
+
+    assert run_service("encoder", main, flags) == 0
+    assert written[:3] == ["starting", "starting", "running"]
+
+
+def test_stopped_worker_leaves_no_status(flags: list[str], settings: Settings) -> None:
+    async def main(context: Context) -> None:
+        context.stopping.set()
+
+    async def left() -> list[str]:
+        async with Bus.connect(settings) as bus:
+            return [status.state for status in await list_workers(bus)]
+
+    assert run_service("encoder", main, flags) == 0
+    assert asyncio.run(left()) == []
 
 
 def test_stopping_interrupts_waiting_for_server(

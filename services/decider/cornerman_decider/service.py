@@ -61,6 +61,13 @@ class _ShardEndedError(Exception):
 async def decide_loop(context: Context) -> None:
     """Competes for the lease of every shard until the process is told to stop."""
     strategies = Strategies(context.settings)
+    with context.health.loading():
+        try:
+            await asyncio.to_thread(strategies.prepare)
+        except Exception as error:
+            if not is_contained(error):
+                raise
+            log.exception("strategy_not_prepared")  # the sources that use it report it, and others do not need it
     async with asyncio.TaskGroup() as shards:
         for keys in context.bus.all_keys():
             shards.create_task(_hold_shard(context, keys, strategies), name=f"shard:{keys.shard}")

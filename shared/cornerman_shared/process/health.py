@@ -7,6 +7,7 @@ port nor the server.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import dataclasses
 import json
@@ -37,6 +38,9 @@ class Health:
         name: of the worker, unique within the role.
         clock: of this machine. The file has its wall time, because `probe` compares it on the same machine.
         folder: for the health file; None = no file.
+
+    Attributes:
+        changed: set at each change of the state, so that others learn of it at once; the publisher clears it.
     """
 
     def __init__(self, role: str, name: str, clock: Clock, folder: Path | None = None) -> None:
@@ -53,6 +57,7 @@ class Health:
         self._models: dict[str, str] = {}
         self._process = psutil.Process()
         self._host = socket.gethostname()
+        self.changed = asyncio.Event()
 
     @property
     def state(self) -> State:
@@ -61,6 +66,7 @@ class Health:
 
     def set_state(self, state: State) -> None:
         self._state = state
+        self.changed.set()
 
     def fail(self, reason: str) -> None:
         """The process ends for this reason, one sentence."""
@@ -74,6 +80,7 @@ class Health:
             yield
         finally:
             self._loading -= 1
+            self.changed.set()
 
     def progress(self, in_hand: int | None = None) -> None:
         """Work moved on; the time since is part of the status, as `idle_s`.

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import RedisError
 
-from cornerman_shared.aio import background, first_of, leaves, retry
+from cornerman_shared.aio import background, first_of, leaves, retry, wait_or_timeout
 from cornerman_shared.bus.server_address import with_server
 from cornerman_shared.bus.workers import publish_status, remove_status
 from cornerman_shared.clock import Clock, SystemClock
@@ -168,14 +168,13 @@ async def _run_process(role: str, name: str, settings: Settings, folder: Path, m
             async with _last_words(context):
                 await first_of(_wait_ready(bus), context.stopping.wait())
                 if not context.stopping.is_set():
-                    health.set_state("running")
-                    log.info("running")
                     drained = await _run_main(context, main)
-            health.set_state("stopped")
-            with contextlib.suppress(RedisError, CornermanError, OSError, TimeoutError):
-                # A server that hangs must not delay the exit; the status expires by its TTL.
-                async with asyncio.timeout(1.0):
-                    await remove_status(bus, role, name)
+        # After the status loop has ended, so that nothing publishes the status again.
+        health.set_state("stopped")
+        with contextlib.suppress(RedisError, CornermanError, OSError, TimeoutError):
+            # A server that hangs must not delay the exit; the status expires by its TTL.
+            async with asyncio.timeout(1.0):
+                await remove_status(bus, role, name)
         log.info("stopped", drained=drained)
     return drained
 
@@ -204,6 +203,9 @@ async def _run_main(context: Context, main: Main) -> bool:
     """Runs `main` and its background tasks, for at most `drain_s` once stopping. Returns False at that limit."""
 
     async def service() -> None:
+        # In this task: a service that loads a model says so before its state can be published.
+        context.health.set_state("running")
+        context.log.info("running")
         await main(context)
         context.stopping.set()
 
@@ -247,13 +249,14 @@ async def _heartbeat_loop(watchdog: Watchdog, metrics: Metrics) -> None:
 
 
 async def _status_loop(context: Context) -> None:
-    """Writes the health file, measures the clock and publishes the worker's status each second.
+    """Writes the health file, measures the clock and publishes the worker's status: each second and at each change.
 
     A lost server does not stop it.
     """
     server_lost = False
     skew = SkewReport(context.health, context.metrics, context.log)
     while True:
+        context.health.changed.clear()
         try:
             context.health.write()
             async with asyncio.timeout(STATUS_EVERY_S):
@@ -266,7 +269,7 @@ async def _status_loop(context: Context) -> None:
             if not server_lost:
                 context.log.warning("status_not_published", message=str(error) or type(error).__name__)
             server_lost = True
-        await asyncio.sleep(STATUS_EVERY_S)
+        await wait_or_timeout(context.health.changed, STATUS_EVERY_S)
 
 
 @contextlib.contextmanager

@@ -79,7 +79,6 @@ def test_video_without_weights_names_remedy(
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        (["--people", "nowhere"], "no such folder"),
         (["--people", "."], "holds no labels.json"),
         (["clip.mp4", "--people", "."], "give one of them"),
         (["--html", "page.html"], "--html is the report of --people"),
@@ -96,3 +95,10 @@ def test_wrong_folder_is_named(
 def test_page_in_missing_folder_is_named(people: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(["evaluate", "--people", str(people), "--html", str(people / "no" / "page.html")]) == 78
     assert "give a file in a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--people", "--truth", "--said"])
+def test_missing_path_is_missing_input(option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It ended with the exit code of a wrong setting; a wrong path of a video has this one."""
+    assert invoke(["evaluate", option, str(tmp_path / "nosuch")]) == 66
+    assert "there is no such" in capsys.readouterr().err.replace("\n", " ")

@@ -43,11 +43,26 @@ def test_typical_mistakes_are_told(folder: Path, capsys: pytest.CaptureFixture[s
         (["teach", "raise", good, "--reps", "9"], "shows 5 repetitions"),
         (["teach", "squat", good], "bundled exercise"),
         (["teach", "Raise!", good], "not usable"),
-        (["teach", "raise", str(folder / "none.npz")], "none.npz"),
         (["exercises", "show", "none"], "no such own exercise"),
     ):
         assert invoke(arguments) == 78
         assert message in capsys.readouterr().err.replace("\n", " ")
+    assert invoke(["teach", "raise", str(folder / "none.npz")]) == 66
+    assert "there is no such file" in capsys.readouterr().err.replace("\n", " ")
     assert invoke(["teach", "raise", good]) == 0
     assert invoke(["teach", "raise", good]) == 78
     assert "--replace" in capsys.readouterr().err
+
+
+def test_bundled_model_has_no_words_of_its_own(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was taken, and the mistake was then spoken of in words for another exercise."""
+    monkeypatch.chdir(folder)
+    taught = ["teach", "raise", str(folder / "good.npz"), "--mistake", "Stand straight.", str(folder / "bad.npz")]
+    monkeypatch.setenv("CORNERMAN_GENERATOR__BACKEND", "mobile_videogpt")
+    assert invoke([*taught, "--model-words"]) == 78
+    assert "your sentence is said" in " ".join(capsys.readouterr().err.split())
+    monkeypatch.setenv("CORNERMAN_GENERATOR__BACKEND", "openai")
+    monkeypatch.setenv("CORNERMAN_GENERATOR__MODEL", "qwen")
+    assert invoke([*taught, "--model-words"]) == 0

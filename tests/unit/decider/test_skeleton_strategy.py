@@ -75,6 +75,15 @@ def test_good_squats_are_counted_and_praised() -> None:
     assert all(d.about and d.about.view == "whole" and d.about.whom == "the only person" for d in decisions)
 
 
+def test_prepared_strategies_load_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first chunk waited for the net and its modules."""
+    own = SpeakSettings(strategy="skeleton", exercises=("not-there",))
+    strategies = Strategies(Settings(speak=own))
+    strategies.prepare()
+    monkeypatch.setattr("cornerman_pose.reader.bundled_net", None)
+    assert isinstance(strategies.make(SPEAK, ""), SkeletonStrategy)
+
+
 @pytest.mark.parametrize("cut", [3, 9, 14])
 def test_changed_window_keeps_the_count(cut: int) -> None:
     chunks = [features_of(i, seen) for i, seen in enumerate(squats())]

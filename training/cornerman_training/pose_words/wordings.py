@@ -104,6 +104,7 @@ PROMPTS: Final = (
 
 NEVER: Final = "I can only tell you about your exercise."
 UNSEEN: Final = "I cannot see you."
+COME: Final = "I cannot see you, come closer to the camera."
 NO_EXERCISE: Final = "I see no exercise."
 NO_MISTAKE: Final = "Nothing that I could see."
 
@@ -125,6 +126,11 @@ def counted(exercise: str, count: int) -> str:
     return f"{number(count)} {NAMES[exercise][count != 1]}"
 
 
+def so_far(exercise: str, count: int) -> str:
+    """The answer to how many; it opens like praise, so that both teach how a count is said."""
+    return f"That's {counted(exercise, count)} so far."
+
+
 def praise(rng: Generator, exercise: str, count: int) -> str:
     """Praise for something: the count, if one is known."""
     choices = wordings("", PRAISE, "train")
@@ -132,16 +138,23 @@ def praise(rng: Generator, exercise: str, count: int) -> str:
     return f"That's {counted(exercise, count)}. {text}" if exercise and count else text
 
 
-def view_wish(missing: tuple[str, ...], limits: tuple[str, ...]) -> str:
+def view_wish(view: str, missing: tuple[str, ...], limits: tuple[str, ...]) -> str:
     """What the coach needs to see; the person can do it."""
     if "too_dark" in limits:
         return "It is too dark, turn on a light."
+    if view in ("no_person", "several"):
+        return COME
     if "too_far" in limits:
         return "Come closer, you are too far away."
     if "feet" in missing:
         return "Step back until I can see your feet."
     part = missing[-1] if missing else "whole body"
     return f"Step back until I can see your {part}."
+
+
+def watching(whom: str) -> str:
+    """Who of several people is coached."""
+    return f"I am watching {whom}."
 
 
 def sentence(text: str) -> str:

@@ -32,6 +32,11 @@ class Strategies:
         self._model: ActionModel | None = None
         self._net: TemporalNet | None = None
 
+    def prepare(self) -> None:
+        """Loads what sources will need that set no strategy of their own; takes long, so call it in a thread."""
+        if self._settings.speak.strategy == "skeleton":
+            self._skeleton(self._settings.speak.model_copy(update={"exercises": ()}), None)
+
     def make(self, speak: SpeakSettings, prompt: str, before: Strategy | None = None) -> Strategy:
         """A strategy for one source; it may go on with what the one before it holds in this process.
 
