@@ -20,6 +20,7 @@ import httpx
 from playwright.async_api import Browser
 from playwright.async_api import TimeoutError as TooLong
 
+from benchmarks.screenshots_people import of_people
 from cornerman_shared.aio import background
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.server_binary import find_binary
@@ -116,7 +117,7 @@ async def of_states(shots: Screenshots, opened: Browser) -> None:
         server = Server(find_binary(), Path(name))
         server.start()
         try:
-            web = {"gateway": {"port": 0}, "runtime": {"dir": name}}
+            web = {"gateway": {"port": 0, "profiles_dir": f"{name}/mine"}, "runtime": {"dir": name}}
             async with Bus.connect(load_settings({"redis": {"url": server.url}, **web})) as bus:
                 await bus.ready(10)
                 await _states(shots, opened, bus)
@@ -156,6 +157,7 @@ async def _states(shots: Screenshots, opened: Browser, bus: Bus) -> None:
             await actor.state("playing")
             async with background(actor.play()):
                 await feedback(watched, 1)
+            await of_people(shots, opened, bus, url)
             await serving.aclose()
             await page.locator("#banner:not([hidden])").wait_for()
             await shots.take(watched, "lost-server")

@@ -15,6 +15,7 @@ from cornerman_common.exercise_file import MAX_BYTES
 from cornerman_common.exercise_library import ExerciseLibrary, SavedExercise
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.files import read_text
+from cornerman_shared.text import clean_text
 
 app = typer.Typer(no_args_is_help=True, help="Own exercises, made by `teach`: list, show, add, remove.")
 
@@ -43,7 +44,7 @@ def list_(as_json: options.Json = False, config: options.Config = "") -> None:
 @app.command()
 def show(name: Name, config: options.Config = "") -> None:
     """Print an exercise's file, to be given away."""
-    print(_library(config).text(name), end="")
+    print(clean_text(_library(config).text(name)), end="")
 
 
 @app.command()

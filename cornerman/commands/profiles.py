@@ -12,6 +12,7 @@ from cornerman.local import options
 from cornerman.local.status_table import plain_table
 from cornerman_common.profile_library import ProfileLibrary, SavedFile
 from cornerman_common.saved_settings import SavedKind
+from cornerman_shared.text import clean_text
 
 app = typer.Typer(no_args_is_help=True, help="Profiles (what to watch for) and presets (how closely): list, show.")
 
@@ -43,7 +44,7 @@ def show(
     redis: options.Redis = "",
 ) -> None:
     """Print a profile's or preset's file, to be saved under another name and changed."""
-    print(_library(config, redis).text(kind, name), end="")
+    print(clean_text(_library(config, redis).text(kind, name)), end="")
 
 
 def _library(config: str, redis: str) -> ProfileLibrary:

@@ -63,20 +63,36 @@ def crop(picture: Pixels, roi: Roi, size: int) -> Pixels:
         [size, size, 3].
     """
     height, width = picture.shape[:2]
-    # One pixel a 32-bit word, in a black frame: a neighbour costs one look-up, and none lies outside.
-    words = np.zeros((height + 3, width + 3, 4), np.uint8)
-    words[1:-2, 1:-2, :3] = picture
-    flat = words.reshape(-1, 4).view(np.uint32)[:, 0]
     scale, cos, sin = roi.side / size, np.cos(roi.angle), np.sin(roi.angle)
     steps = (np.arange(size) - (size - 1) / 2) * scale
     x_column, x_row = _fine(roi.x + 1 + cos * steps), _fine(-sin * steps)
     y_column, y_row = _fine(roi.y + 1 + sin * steps), _fine(cos * steps)
+    across, down = _reach(x_column, x_row, width), _reach(y_column, y_row, height)
+    words = _framed(picture, down, across)
+    flat = words.reshape(-1, 4).view(np.uint32)[:, 0]
     done = np.empty(size * size, np.uint32)
     for begin in range(0, size, _BAND):
         band = slice(begin, begin + _BAND)
         x, y = _places(x_column, x_row[band], width), _places(y_column, y_row[band], height)
-        _mixed(flat, x, y, width + 3, done[begin * size : (begin + _BAND) * size])
+        x -= across.start << _BITS
+        y -= down.start << _BITS
+        _mixed(flat, x, y, words.shape[1], done[begin * size : (begin + _BAND) * size])
     return np.ascontiguousarray(done.view(np.uint8).reshape(size, size, 4)[..., :3])
+
+
+def _framed(picture: Pixels, down: range, across: range) -> Pixels:
+    """A part of the picture in a black frame, [len(down), len(across), 4]; pixel 0 of the picture is number 1.
+
+    One pixel a 32-bit word: a neighbour costs one look-up, and none lies outside.
+    """
+    height, width = picture.shape[:2]
+    rows, columns = (range(max(r.start, 1), min(r.stop, n + 1)) for r, n in ((down, height), (across, width)))
+    words = np.zeros((len(down), len(across), 4), np.uint8)
+    if rows and columns:
+        seen = picture[rows.start - 1 : rows.stop - 1, columns.start - 1 : columns.stop - 1]
+        top, left = rows.start - down.start, columns.start - across.start
+        words[top : top + len(rows), left : left + len(columns), :3] = seen
+    return words
 
 
 def _mixed(
@@ -104,6 +120,13 @@ def _fine(places: NDArray[np.float64]) -> NDArray[np.intp]:
     """In parts of a pixel."""
     far = 2.0**29
     return np.rint(np.clip(places * _FINE, -far, far)).astype(np.intp)
+
+
+def _reach(columns: NDArray[np.intp], rows: NDArray[np.intp], length: int) -> range:
+    """The pixels of the frame that `_places` points at, with their neighbours."""
+    ends = np.array([columns.min(), columns.max()]), np.array([rows.min(), rows.max()])
+    places = _places(*ends, length)
+    return range(int(places[0] >> _BITS), int(places[-1] >> _BITS) + 2)
 
 
 def _places(columns: NDArray[np.intp], rows: NDArray[np.intp], length: int) -> NDArray[np.intp]:

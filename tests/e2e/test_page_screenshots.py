@@ -12,11 +12,15 @@ from benchmarks.screenshots import take
 from tests.e2e.demo_process import FAKES
 
 QUICK = (*FAKES, "speak.deadline_s=0")
+STEPS = ("name", "ready", "countdown", "recording", "refused", "learned", "mistake")
 VIEWS = {
     *(f"{view}-{scheme}" for scheme in ("dark", "light") for view in ("source", "moment", "settings", "wall", "add")),
     *(f"{view}-{scheme}" for scheme in ("dark", "light") for view in ("health", "docs", "login")),
     *(f"{view}-{size}" for size in ("phone", "laptop", "4k") for view in ("source", "wall", "add", "health")),
     *(f"state-{state}" for state in ("opening", "reconnecting", "failed", "ended")),
+    *(f"person-{name}{size}" for name in ("half-seen", "two-people", "own-exercise") for size in ("", "-phone")),
+    *(f"teach-{step}-{size}" for step in STEPS for size in ("desk", "phone")),
+    *("teach-list-phone", "summary-dark", "summary-light", "many-dark", "many-light", "many-phone"),
     *("first-visit", "camera-error", "lost-server", "question-voice-timeline"),
 }
 

@@ -149,8 +149,12 @@ class Actor:
         if not await self.bus.redis.exists(keys.watching(self.source_id)):
             return
         self.jpegs += 1
-        body = pack_map({"run": self.run, "pts_s": pts_s, "at_s": now_s, "jpeg": draw(pts_s)})
+        body = pack_map({"run": self.run, "pts_s": pts_s, "at_s": now_s, "jpeg": self.drawing(pts_s)})
         await self.bus.redis.xadd(keys.display(self.source_id), {FIELD: body}, maxlen=400)
+
+    def drawing(self, pts_s: float) -> bytes:
+        """The picture at a media time, a JPEG."""
+        return draw(pts_s)
 
     async def chunk(self, seq: int, pts_s: float, now_s: float, chance: float, confidence: float) -> None:
         keys = self.bus.keys(self.source_id)

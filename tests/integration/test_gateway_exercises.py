@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import httpx
 import pytest
+import redis.exceptions
 
 from cornerman_gateway import recording as module
+from cornerman_gateway.feature_reader import FeatureReader
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.settings.tree import Settings
 from tests.integration.gateway_harness import caller, gateway, problem, with_web
@@ -55,7 +59,8 @@ async def test_exercise_is_taught_with_its_mistake(web: httpx.AsyncClient, bus: 
     await teach(web, bad, say="Do not lean!")
     (listed,) = (await web.get("/api/exercises")).json()["exercises"]
     assert (listed["name"], listed["title"], listed["refused"]) == ("arm_raise", "Arms up", "")
-    assert listed["good"]["repetitions"] == 5
+    assert listed["good"]["repetitions"] == 5 and listed["good"]["alike"] > 0.9
+    assert listed["mistakes"][0]["apart"] > 3
     assert [(one["name"], one["say"], one["words"]) for one in listed["mistakes"]] == [
         ("do_not_lean", "Do not lean!", "owner")
     ]
@@ -114,6 +119,7 @@ async def test_file_is_shared_and_checked(web: httpx.AsyncClient, bus: Bus, tmp_
     (tmp_path / "mine/exercises/broken.yaml").write_text("version: 1\n")
     listed = {one["name"]: one["refused"] for one in (await web.get("/api/exercises")).json()["exercises"]}
     assert list(listed) == ["arm_raise", "broken", "yours"]
+    assert "squat" in (await web.get("/api/exercises")).json()["bundled"]
     assert "broken.yaml" in listed["broken"] and not listed["yours"]
     assert (await web.delete("/api/exercises/yours")).status_code == 204
     for call in (web.delete("/api/exercises/yours"), web.get("/api/exercises/yours")):
@@ -133,3 +139,27 @@ async def test_teaching_needs_the_token(settings: Settings, bus: Bus, tmp_path: 
             problem(await call, 401)
         foreign = {"Authorization": f"Bearer {TOKEN}", "Origin": "https://elsewhere.example"}
         problem(await client.post("/api/sources/cam/recordings", json={}, headers=foreign), 403)
+
+
+async def test_broken_stream_harms_no_recording(
+    settings: Settings, bus: Bus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def begin(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.post("/api/sources/cam/recordings", json={"seconds": 60})
+
+    broken = AsyncMock(side_effect=redis.exceptions.ResponseError("ERR no such thing"))
+    web = with_web(settings, profiles_dir=str(tmp_path))
+    async with gateway(web, bus) as (url, state), caller(url) as client:
+        await client.post("/api/sources", json={"source_id": "cam", "url": "test://pattern"})
+        with monkeypatch.context() as patch:
+            patch.setattr(FeatureReader, "at_newest", broken)
+            assert (await begin(client)).status_code == 500
+        assert state.recordings.ends_in_s(state.recordings.get((await begin(client)).json()["recording_id"])) > 0
+        monkeypatch.setattr(FeatureReader, "read", broken)
+        lost = (await begin(client)).json()["recording_id"]
+        while (told := (await client.get(f"/api/recordings/{lost}")).json())["state"] != "done":
+            await asyncio.sleep(0.02)
+        assert "no such thing" in told["problem"]
+        monkeypatch.setattr(module, "KEPT_S", -100.0)
+        state.recordings.sweep()  # as the gateway does, also when nobody asks
+        problem(await client.get(f"/api/recordings/{lost}"), 404)

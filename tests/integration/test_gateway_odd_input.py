@@ -79,3 +79,14 @@ async def test_impossible_cursor_is_refused(web: tuple[httpx.AsyncClient, AppSta
     await client.post("/api/sources", json={"source_id": "cam", "url": "test://pattern"})
     for path in ("/api/events", "/api/sources/cam/events"):
         problem(await client.get(path, params={"since": since}), 422)
+
+
+@pytest.mark.parametrize("path", ["/api/session", "/api/sources"])
+async def test_thousand_wrong_fields_are_bounded(web: tuple[httpx.AsyncClient, AppState], path: str) -> None:
+    client, _ = web
+    # As many as fit would hold up everyone for seconds; the login takes them from strangers.
+    answer = await client.post(path, json={f"\x1b{'x' * 300}{i}": 1 for i in range(500)})
+    told = problem(answer, 422)
+    assert len(answer.content) < 20_000 and "\\u001b" not in answer.text
+    assert isinstance(told["errors"], list) and len(told["errors"]) == 20
+    assert str(told["detail"]).endswith("more")

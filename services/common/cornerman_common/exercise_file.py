@@ -20,7 +20,7 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
-from cornerman_common.saved_settings import check_name, refuse_aliases
+from cornerman_common.saved_settings import check_name
 from cornerman_pose.body_parts import PARTS
 from cornerman_pose.taught.alignment import STEPS
 from cornerman_pose.taught.exercise import Prototype, TaughtExercise, TaughtMistake
@@ -36,6 +36,7 @@ MAX_MISTAKES: Final = 8
 MAX_SENTENCE: Final = 200
 
 _LARGEST: Final = 50.0
+_NAME: Final = 40
 _NUMBERS: Final = "<f2"
 
 
@@ -48,14 +49,15 @@ class _PrototypeFields(Section):
 
 
 class _MistakeFields(_PrototypeFields):
-    say: Annotated[Plain, Field(min_length=1, max_length=MAX_SENTENCE)]
+    say: Annotated[Plain, Field(pattern=r"\S", max_length=MAX_SENTENCE)]
     words: Literal["owner", "model"] = "owner"
 
 
 class _ExerciseFields(Section):
     version: Literal[1]
-    title: Annotated[Plain, Field(min_length=1, max_length=80)]
+    title: Annotated[Plain, Field(pattern=r"\S", max_length=80)]
     parts: Annotated[tuple[str, ...], Field(max_length=len(PARTS))] = ()
+    praise: Annotated[Plain, Field(max_length=MAX_SENTENCE)] = ""
     good: _PrototypeFields
     mistakes: dict[str, _MistakeFields] = Field(default_factory=dict, max_length=MAX_MISTAKES)
 
@@ -66,6 +68,7 @@ def exercise_text(exercise: TaughtExercise) -> str:
         "version": VERSION,
         "title": exercise.title,
         "parts": list(exercise.parts),
+        **({"praise": exercise.praise} if exercise.praise else {}),
         "good": _fields(exercise.good),
         "mistakes": {
             one.name: {"say": one.say, "words": one.words, **_fields(one.prototype)} for one in exercise.mistakes
@@ -87,8 +90,12 @@ def parse_exercise(name: str, text: str, where: str) -> TaughtExercise:
     """
     if (size := len(text.encode())) > MAX_BYTES:
         raise ConfigError(f"{where}: {size} bytes; an exercise has at most {MAX_BYTES}")
-    tree = parse_settings(text, where)
-    refuse_aliases(text, where)
+    tree = parse_settings(text, where, aliases=False)
+    version = tree.get("version")
+    if isinstance(version, int) and VERSION < version < 1000:
+        raise ConfigError(
+            f"{where}: version = {version}: made by a newer release; this one reads version {VERSION}: update Cornerman"
+        )
     try:
         fields = _ExerciseFields.model_validate(tree)
     except ValidationError as error:
@@ -99,9 +106,8 @@ def parse_exercise(name: str, text: str, where: str) -> TaughtExercise:
         TaughtMistake(check_name(key), one.say, one.words, _prototype(one, f"{where}: mistakes.{key}"))
         for key, one in fields.mistakes.items()
     )
-    return TaughtExercise(
-        check_name(name), fields.title, _prototype(fields.good, f"{where}: good"), mistakes, fields.parts
-    )
+    good = _prototype(fields.good, f"{where}: good")
+    return TaughtExercise(check_name(name), fields.title, good, mistakes, fields.parts, fields.praise)
 
 
 def mistake_name(sentence: str) -> str:
@@ -112,8 +118,13 @@ def mistake_name(sentence: str) -> str:
     """
     if not sentence.strip() or len(sentence) > MAX_SENTENCE:
         raise ConfigError(f"mistake {sentence[:60]!r}: give 1 to {MAX_SENTENCE} characters")
-    name = re.sub(r"[^a-z0-9]+", "_", sentence.casefold()).strip("_")[:40].strip("_")
-    return check_name(name or f"mistake_{binascii.crc32(sentence.encode()):x}")
+    words = sentence.casefold()
+    name = re.sub(r"[^a-z0-9]+", "_", words).strip("_")
+    lost = any(each.isalnum() and not each.isascii() for each in words)
+    if lost or not name or len(name) > _NAME:
+        # Two sentences must not come to one name, as the second would replace the first.
+        name = f"{name[: _NAME - 9] or 'mistake'}_{binascii.crc32(sentence.encode(errors='replace')):08x}"
+    return check_name(name)
 
 
 def _fields(prototype: Prototype) -> dict[str, Any]:

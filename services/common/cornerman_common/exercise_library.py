@@ -5,18 +5,22 @@ Sharing one is copying its file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cornerman_common.exercise_file import MAX_BYTES, exercise_text, parse_exercise
-from cornerman_common.saved_folder import MAX_FILES, remove_saved, saved_names, user_folder, write_saved
+from cornerman_common.exercise_file import MAX_BYTES, MAX_MISTAKES, exercise_text, parse_exercise
+from cornerman_common.saved_folder import MAX_FILES, changing, remove_saved, saved_names, user_folder, write_saved
 from cornerman_common.saved_settings import check_name
 from cornerman_pose.movements import exercise_names
-from cornerman_pose.taught.exercise import TaughtExercise
+from cornerman_pose.taught.exercise import TaughtExercise, TaughtMistake
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.files import read_text
 
 Stamp = tuple[int, ...]
+
+
+class ExerciseTakenError(ConfigError):
+    """There is an exercise of this name, and it was not to be replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,11 @@ class ExerciseLibrary:
 
     def all(self) -> list[SavedExercise]:
         """Every one, sorted by name; those that cannot be used say why."""
-        return [self._load(self.folder / name) for name in saved_names(self.folder)[:MAX_FILES]]
+        paths = [self.folder / name for name in saved_names(self.folder)[:MAX_FILES]]
+        for known in list(self._read):  # in one step: other threads read, too
+            if known not in paths:
+                self._read.pop(known, None)
+        return [self._load(path) for path in paths]
 
     def get(self, name: str) -> TaughtExercise:
         """One that can be used.
@@ -72,13 +80,32 @@ class ExerciseLibrary:
         """
         return read_text(self._path(name), MAX_BYTES)
 
-    def save(self, exercise: TaughtExercise) -> SavedExercise:
+    def save(self, exercise: TaughtExercise, *, replaces: bool = True) -> SavedExercise:
         """Writes a file, whole or not at all.
 
+        Args:
+            exercise: to be kept.
+            replaces: whether one of its name may be there.
+
         Raises:
+            ExerciseTakenError: there is one, and it may not be replaced.
             ConfigError: the name is not usable, there are too many, or no room.
         """
-        return self.save_text(exercise.name, exercise_text(exercise))
+        return self._write(exercise.name, exercise_text(exercise), replaces)
+
+    def save_mistake(self, name: str, mistake: TaughtMistake) -> SavedExercise:
+        """Adds a mistake to an exercise as it is now, so that none is lost that was added meanwhile.
+
+        Raises:
+            ConfigError: there is no such exercise, it has too many mistakes, or there is no room.
+        """
+        with changing(self.folder):
+            exercise = self.get(name)
+            others = [one for one in exercise.mistakes if one.name != mistake.name]
+            if len(others) >= MAX_MISTAKES:
+                raise ConfigError(f"{name!r} has {len(others)} mistakes; an exercise has at most {MAX_MISTAKES}")
+            exercise = replace(exercise, mistakes=(*others, mistake))
+            return self._written(name, exercise_text(exercise))
 
     def save_text(self, name: str, text: str) -> SavedExercise:
         """Writes a file of another person's.
@@ -86,11 +113,7 @@ class ExerciseLibrary:
         Raises:
             ConfigError: the name or the text is wrong, there are too many, or no room.
         """
-        check_exercise_name(name)
-        path = self.folder / f"{name}.yaml"
-        exercise = parse_exercise(name, text, path.name)
-        write_saved(path, text, "exercise")
-        return SavedExercise(name, path, exercise)
+        return self._write(name, text, replaces=True)
 
     def remove(self, name: str) -> None:
         """Deletes a file.
@@ -104,6 +127,19 @@ class ExerciseLibrary:
         """Whether there is a file of this name, whatever is in it."""
         return f"{name}.yaml" in saved_names(self.folder)
 
+    def _write(self, name: str, text: str, replaces: bool) -> SavedExercise:
+        check_exercise_name(name)
+        with changing(self.folder):
+            if not replaces and self.has(name):
+                raise ExerciseTakenError(f"exercise {name!r} is there already; replace it, or take another name")
+            return self._written(name, text)
+
+    def _written(self, name: str, text: str) -> SavedExercise:
+        path = self.folder / f"{name}.yaml"
+        exercise = parse_exercise(name, text, path.name)
+        write_saved(path, text, "exercise")
+        return SavedExercise(name, path, exercise)
+
     def _path(self, name: str) -> Path:
         if not self.has(name):
             known = ", ".join(one[:-5] for one in saved_names(self.folder)) or "none yet"
@@ -116,14 +152,18 @@ class ExerciseLibrary:
     def _load(self, path: Path) -> SavedExercise:
         stamp = _stamp(path)
         known = self._read.get(path)
-        if known is None or known[0] != stamp:
-            try:
-                exercise = parse_exercise(path.stem, read_text(path, MAX_BYTES), str(path))
-                found = SavedExercise(path.stem, path, exercise)
-            except ConfigError as error:
-                found = SavedExercise(path.stem, path, None, str(error))
-            known = self._read[path] = (stamp, found)
-        return known[1]
+        if known is not None and known[0] == stamp:
+            return known[1]
+        try:
+            text = read_text(path, MAX_BYTES)
+        except ConfigError as error:
+            return SavedExercise(path.stem, path, None, str(error))  # it may be readable the next time
+        try:
+            found = SavedExercise(path.stem, path, parse_exercise(path.stem, text, str(path)))
+        except ConfigError as error:
+            found = SavedExercise(path.stem, path, None, str(error))
+        self._read[path] = (stamp, found)
+        return found
 
 
 def check_exercise_name(name: str) -> str:
@@ -142,4 +182,4 @@ def _stamp(path: Path) -> Stamp:
         stat = path.stat()
     except OSError:
         return ()
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+    return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino  # ctime: who may read it has changed

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from cornerman_common.saved_folder import MAX_FILES, remove_saved, saved_names, user_folder, write_saved
+from cornerman_common.saved_folder import MAX_FILES, changing, remove_saved, saved_names, user_folder, write_saved
 from cornerman_common.saved_settings import (
     MAX_BYTES,
     RESERVED,
@@ -114,7 +114,8 @@ class ProfileLibrary:
         self._refuse_bundled(kind, check_name(name))
         path = self._path(kind, name)
         settings = parse_saved(kind, text, path.name)
-        write_saved(path, text, kind)
+        with changing(path.parent):
+            write_saved(path, text, kind)
         return SavedFile(kind, name, False, path, settings)
 
     def remove(self, kind: SavedKind, name: str) -> None:
@@ -158,18 +159,28 @@ class ProfileLibrary:
 
     def _files(self, kind: SavedKind, root: Path) -> list[SavedFile]:
         folder = root / f"{kind}s"
-        return [self._file(kind, folder / name, root == _BUNDLED) for name in saved_names(folder)[:MAX_FILES]]
+        paths = [folder / name for name in saved_names(folder)[:MAX_FILES]]
+        for known in list(self._read):  # in one step: other threads read, too
+            if known.parent == folder and known not in paths:
+                self._read.pop(known, None)
+        return [self._file(kind, path, root == _BUNDLED) for path in paths]
 
     def _file(self, kind: SavedKind, path: Path, bundled: bool) -> SavedFile:
         try:
             stat = path.stat()
         except OSError as error:
             return SavedFile(kind, path.stem, bundled, path, None, f"{path}: cannot be read ({error.strerror})")
-        stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        stamp = (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino)
         known = self._read.get(path)
-        if known is None or known[0] != stamp:
-            known = self._read[path] = (stamp, _load(kind, path, bundled))
-        return known[1]
+        if known is not None and known[0] == stamp:
+            return known[1]
+        try:
+            text = _text(path)
+        except ConfigError as error:  # it may be readable the next time
+            return SavedFile(kind, path.stem, bundled, path, None, str(error))
+        found = _parsed(kind, path, bundled, text)
+        self._read[path] = (stamp, found)
+        return found
 
 
 def profile_of(prompt: str, files: list[SavedFile]) -> str:
@@ -189,11 +200,15 @@ def preset_of(settings: dict[str, Any], files: list[SavedFile]) -> str:
     return next((one.name for one in presets if one.settings and _has(settings, one.settings.changes())), RESERVED)
 
 
-def _load(kind: SavedKind, path: Path, bundled: bool) -> SavedFile:
+def _text(path: Path) -> str:
+    if not path.is_file():
+        raise ConfigError(f"{path}: not a file; remove it")
+    return read_text(path, MAX_BYTES)
+
+
+def _parsed(kind: SavedKind, path: Path, bundled: bool, text: str) -> SavedFile:
     try:
-        if not path.is_file():
-            raise ConfigError(f"{path}: not a file; remove it")
-        settings = parse_saved(kind, read_text(path, MAX_BYTES), str(path))
+        settings = parse_saved(kind, text, str(path))
     except ConfigError as error:
         return SavedFile(kind, path.stem, bundled, path, None, str(error))
     return SavedFile(kind, path.stem, bundled, path, settings)

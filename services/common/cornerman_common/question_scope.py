@@ -68,6 +68,7 @@ _COMMON: Final = _words("""
     think though time times to too try trying both behind line hows under was watch way we were what whats when
     where which while will with without would yes yet you your yours work working fix fixing adjust adjusting
     aim focus bottom top starting start finish end coach person main biggest worst rate front rear same
+    changed fixed adjusted improved corrected must
 """)
 _KNOWN: Final = _FORM | _BODY | _JUDGED | _SELF | _MOVED | _COMMON
 
@@ -153,6 +154,8 @@ _ADVICE: Final = _shapes(
     r"\bhow (?:am i|was i|did i|do i|i)(?: am)? (?:doing|do|look|go|going)\b",
     r"\bhow (?:was|is|were|are) (?:that|it|this|those|these|my (?:set|last set))\b",
     r"\b(?:what|anything|something)\b.*\b(?:wrong|better|differently|change|fix|adjust|improve|focus)\b",
+    r"\b(?:what|anything|something)\b.*\b(?:should|must|can|could|to|has to|have to|needs to) be "
+    r"(?:changed|fixed|adjusted|improved|corrected|better|done (?:better|differently))\b",
     r"\bwhat\b.*\b(?:i correct|to correct|work on)\b",
     r"\b(?:is|was|am|did|are|do|were)\b.*\b(?:this|that|it|i)\b.*\b(?:right|wrong|correct|good|well|ok|okay|fine)\b",
     r"\b(?:is|was|am|did|are|do|were)\b.*\b(?:this|that|it|i)\b.*\b(?:better|bad|perfect)\b",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -34,18 +37,36 @@ def saved_names(folder: Path) -> list[str]:
     return sorted(name for name in entries if name.endswith(".yaml") and NAME.fullmatch(name[:-5]))
 
 
+@contextmanager
+def changing(folder: Path) -> Iterator[None]:
+    """Keeps other threads and processes that change the folder's files waiting.
+
+    Raises:
+        ConfigError: the folder cannot be written to.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(folder, os.O_RDONLY)  # the folder itself
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
 def write_saved(path: Path, text: str, kind: str) -> None:
-    """Writes a file of the user's, whole or not at all.
+    """Writes a file of the user's, whole or not at all; call it within `changing`.
 
     Raises:
         ConfigError: there are too many of its kind, or no room.
     """
     folder = path.parent
     draft = folder / f".{path.stem}.{secrets.token_hex(6)}.part"
+    if not path.exists() and len(saved_names(folder)) >= MAX_FILES:
+        raise ConfigError(f"{folder} holds {MAX_FILES} {kind}s already; remove one first")
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not path.exists() and len(saved_names(folder)) >= MAX_FILES:
-            raise ConfigError(f"{folder} holds {MAX_FILES} {kind}s already; remove one first")
         try:
             with draft.open("x", encoding="utf-8") as file:
                 file.write(text if text.endswith("\n") else f"{text}\n")
@@ -55,9 +76,7 @@ def write_saved(path: Path, text: str, kind: str) -> None:
         finally:
             draft.unlink(missing_ok=True)
     except OSError as error:
-        raise ConfigError(
-            f"{path} cannot be written ({error.strerror}); let this user write there, or set gateway.profiles_dir"
-        ) from None
+        raise _unwritable(path, error) from None
 
 
 def remove_saved(path: Path) -> None:
@@ -70,3 +89,9 @@ def remove_saved(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise ConfigError(f"{path} cannot be removed ({error.strerror}); remove it by hand") from None
+
+
+def _unwritable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"{path} cannot be written ({error.strerror}); let this user write there, or set gateway.profiles_dir"
+    )

@@ -13,6 +13,7 @@ each profile goes with each preset.
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import Annotated, Any, Final, Literal
 
 import yaml
@@ -83,9 +84,8 @@ def parse_saved(kind: SavedKind, text: str, where: str) -> SavedSettings:
     """
     if (size := len(text.encode())) > MAX_BYTES:
         raise ConfigError(f"{where}: {size} bytes; a {kind} has at most {MAX_BYTES}")
-    tree = parse_settings(text, where)
+    tree = parse_settings(text, where, aliases=False)
     lines = _Lines(text, where)
-    refuse_aliases(text, where)
     try:
         saved = SavedSettings.model_validate(tree)
     except ValidationError as error:
@@ -105,18 +105,6 @@ def parse_saved(kind: SavedKind, text: str, where: str) -> SavedSettings:
     saved = saved.model_copy(update=sections)
     _check_kind(kind, saved, lines)
     return saved
-
-
-def refuse_aliases(text: str, where: str) -> None:
-    """A few lines of aliases can stand for gigabytes.
-
-    Raises:
-        ConfigError: there is one; names its line.
-    """
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        if isinstance(event, yaml.AliasEvent):
-            line = f", line {event.start_mark.line + 1}" if event.start_mark else ""
-            raise ConfigError(f"{where}{line}: aliases (*) are not read here; write the value out")
 
 
 def _check_kind(kind: SavedKind, saved: SavedSettings, lines: _Lines) -> None:
@@ -143,13 +131,17 @@ class _Lines:
         self._text = text
         self._where = where
 
+    @cached_property
+    def _root(self) -> yaml.Node | None:
+        return yaml.compose(self._text, Loader=yaml.SafeLoader)
+
     def at(self, message: str) -> str:
         """The message with file and line in front; it begins with the dotted name of a field."""
         path = re.split(r"[ :]", message, maxsplit=1)[0].split(".")
         return f"{self._where}{self._line(path)}: {message}"
 
     def _line(self, path: list[str]) -> str:
-        node: yaml.Node | None = yaml.compose(self._text, Loader=yaml.SafeLoader)
+        node = self._root
         line: int | None = None
         for name in path:
             pairs = node.value if isinstance(node, yaml.MappingNode) else []

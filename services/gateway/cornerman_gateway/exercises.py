@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from cornerman_common.exercise_file import MAX_MISTAKES, mistake_name
-from cornerman_shared.errors import ConfigError
+from cornerman_common.exercise_file import mistake_name
 
 if TYPE_CHECKING:
-    from cornerman_common.exercise_library import ExerciseLibrary, SavedExercise
+    from cornerman_common.exercise_library import SavedExercise
     from cornerman_gateway.recording import PoseRecording
-    from cornerman_pose.taught.exercise import Prototype, TaughtExercise
+    from cornerman_pose.taught.exercise import Prototype, TaughtExercise, TaughtMistake
 
 
 class ShownRepetitions(BaseModel):
@@ -21,6 +20,7 @@ class ShownRepetitions(BaseModel):
     repetitions: int
     shortest_s: float
     longest_s: float
+    alike: Annotated[float, Field(description="how alike they are, 0 to 1; below 0.5 they are uneven")]
 
 
 class ShownMistake(ShownRepetitions):
@@ -29,6 +29,13 @@ class ShownMistake(ShownRepetitions):
     name: str
     say: Annotated[str, Field(description="the owner's sentence about it")]
     words: Annotated[Literal["owner", "model"], Field(description="whose words are spoken")]
+    apart: Annotated[
+        float,
+        Field(
+            description="how far it is from right repetitions, in standard deviations between repetitions of one kind; "
+            "below 1 it is hard to tell"
+        ),
+    ]
 
 
 class OwnExercise(BaseModel):
@@ -39,6 +46,7 @@ class OwnExercise(BaseModel):
     good: Annotated[ShownRepetitions | None, Field(description="null where the file cannot be used")]
     mistakes: list[ShownMistake]
     parts: Annotated[list[str], Field(description="parts of the body that must be in the picture")]
+    praise: Annotated[str, Field(description="the owner's sentence about good repetitions; empty = none")] = ""
     refused: Annotated[str, Field(description="why it cannot be used, in words; empty = it can")] = ""
 
 
@@ -46,6 +54,7 @@ class ExerciseList(BaseModel):
     """Own exercises. `speak.exercises` of a source takes their names."""
 
     exercises: list[OwnExercise]
+    bundled: Annotated[list[str], Field(description="exercises of the bundled coach; their names are taken")]
 
 
 class TaughtView(BaseModel):
@@ -59,6 +68,8 @@ class TaughtView(BaseModel):
 
 def exercise_view(file: SavedExercise) -> OwnExercise:
     """An own exercise, also one whose file is wrong."""
+    from cornerman_pose.taught.sureness import apart  # takes a while, and few teach
+
     one = file.exercise
     if one is None:
         return OwnExercise(name=file.name, title=file.name, good=None, mistakes=[], parts=[], refused=file.problem)
@@ -68,15 +79,24 @@ def exercise_view(file: SavedExercise) -> OwnExercise:
         good=ShownRepetitions.model_validate(_shown(one.good)),
         mistakes=[
             ShownMistake.model_validate(
-                {"name": wrong.name, "say": wrong.say, "words": wrong.words, **_shown(wrong.prototype)}
+                {
+                    "name": wrong.name,
+                    "say": wrong.say,
+                    "words": wrong.words,
+                    "apart": round(apart(one.good, wrong.prototype), 2),
+                    **_shown(wrong.prototype),
+                }
             )
             for wrong in one.mistakes
         ],
         parts=list(one.parts),
+        praise=one.praise,
     )
 
 
-def good_from(recording: PoseRecording, name: str, title: str, repetitions: int) -> tuple[TaughtExercise, str]:
+def good_from(
+    recording: PoseRecording, name: str, title: str, repetitions: int, praise: str = ""
+) -> tuple[TaughtExercise, str]:
     """An exercise from a recording of right repetitions, and the sight of it in words.
 
     Raises:
@@ -84,40 +104,40 @@ def good_from(recording: PoseRecording, name: str, title: str, repetitions: int)
     """
     from cornerman_pose.taught.takes import teach_exercise, track_of  # takes a while, and few teach
 
-    exercise = teach_exercise(name, title or name.replace("_", " "), track_of(recording.chunks), repetitions)
+    title = title or name.replace("_", " ")
+    exercise = teach_exercise(name, title, track_of(recording.chunks), repetitions, praise)
     return exercise, _seen("good", exercise.good)
 
 
 def mistake_from(
     recording: PoseRecording,
-    library: ExerciseLibrary,
-    name: str,
+    exercise: TaughtExercise,
     say: str,
     words: Literal["owner", "model"],
     repetitions: int,
-) -> tuple[TaughtExercise, str]:
-    """The exercise in the library with one more mistake, and the sight of it in words.
+) -> tuple[TaughtMistake, str]:
+    """A mistake of an exercise, and the sight of it in words.
 
     Raises:
-        ConfigError: the sentence cannot be used, or there are too many mistakes.
+        ConfigError: the sentence cannot be used.
         TeachingError: the recording shows another number of repetitions, or no person.
     """
     from cornerman_pose.taught.takes import add_mistake, track_of  # takes a while, and few teach
 
-    exercise, key = library.get(name), mistake_name(say)
-    others = [one for one in exercise.mistakes if one.name != key]
-    if len(others) >= MAX_MISTAKES:
-        raise ConfigError(f"say: {name!r} has {len(others)} mistakes; an exercise has at most {MAX_MISTAKES}")
-    exercise = add_mistake(exercise, key, say, words, track_of(recording.chunks), repetitions)
-    return exercise, _seen("wrong", exercise.mistakes[-1].prototype)
+    key = mistake_name(say)
+    mistake = add_mistake(exercise, key, say, words, track_of(recording.chunks), repetitions).mistakes[-1]
+    return mistake, _seen("wrong", mistake.prototype)
 
 
 def _shown(prototype: Prototype) -> dict[str, float]:
+    from cornerman_pose.taught.sureness import alike  # takes a while, and few teach
+
     shortest, longest = prototype.seconds
     return {
         "repetitions": prototype.repetitions,
         "shortest_s": round(shortest, 3),
         "longest_s": round(longest, 3),
+        "alike": round(alike(prototype), 2),
     }
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -19,6 +20,11 @@ from cornerman_shared.text import clean_text
 log = get_logger("gateway")
 
 MEDIA_TYPE = "application/problem+json"
+
+
+MOST_FIELDS: Final = 20
+"""Wrong fields that an answer names: a body of 256 KiB can have tens of thousands, and each costs time."""
+MAX_FIELD: Final = 200
 
 
 class FieldProblem(BaseModel):
@@ -112,6 +118,12 @@ def methods_of(app: FastAPI, path: str) -> list[str]:
     return sorted(found)
 
 
+def _field_name(loc: Sequence[object]) -> str:
+    """Dotted; the client chose the names of unknown fields, which may be any text."""
+    dotted = ".".join(str(part)[: 2 * MAX_FIELD] for part in loc if part not in ("body", "query", "path"))
+    return clean_text(dotted, MAX_FIELD) or "body"
+
+
 def install(app: FastAPI) -> None:
     """Every error leaves the app as a problem."""
 
@@ -130,14 +142,13 @@ def install(app: FastAPI) -> None:
 
     async def invalid(_request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
+        items = error.errors()
         fields = [
-            FieldProblem(
-                field=".".join(str(part) for part in item["loc"] if part not in ("body", "query", "path")) or "body",
-                message=clean_text(redact_url(str(item["msg"]))),
-            )
-            for item in error.errors()
+            FieldProblem(field=_field_name(item["loc"]), message=clean_text(redact_url(str(item["msg"]))))
+            for item in items[:MOST_FIELDS]
         ]
-        detail = "; ".join(f"{item.field}: {item.message}" for item in fields)
+        more = f"; and {len(items) - MOST_FIELDS} more" if len(items) > MOST_FIELDS else ""
+        detail = "; ".join(f"{item.field}: {item.message}" for item in fields) + more
         return Problem(422, "a field is not usable", detail, errors=fields).response()
 
     async def ours(_request: Request, error: Exception) -> Response:

@@ -6,6 +6,7 @@ Nothing is written to disk. Entries of the features stream are there for seconds
 from __future__ import annotations
 
 import asyncio
+import bisect
 import secrets
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
@@ -18,6 +19,8 @@ from cornerman_shared.bus.codec import unpack
 from cornerman_shared.bus.messages import Features
 from cornerman_shared.errors import MalformedError, RetryableError
 from cornerman_shared.process.logs import get_logger
+from cornerman_shared.redact import redact_url
+from cornerman_shared.text import clean_text
 
 if TYPE_CHECKING:
     from cornerman_pose.landmarks import SeenChunk
@@ -66,6 +69,8 @@ class PoseRecording:
     _run: str = ""
     _first_s: float = 0.0
     _bytes: int = 0
+    _seqs: list[int] = field(default_factory=list)
+    _person_at: dict[float, bool] = field(default_factory=dict)
 
     def take(self, features: Features) -> bool:
         """Adds a chunk; False = the recording is over, because of its end or a bound.
@@ -84,13 +89,18 @@ class PoseRecording:
         last_s = seen.frame_pts_s[-1] - self._first_s
         if last_s > MOST_S or self._bytes + features.people.nbytes > MOST_BYTES:
             return False
-        fresh = [pts_s - self._first_s > self.seconds or not self.chunks for pts_s in seen.frame_pts_s]
-        # Media times of a camera that has run for weeks do not fit the tracks' small floats.
-        self.chunks.append(replace(seen, frame_pts_s=tuple(at - self._first_s for at in seen.frame_pts_s)))
-        self._bytes += features.people.nbytes
-        self.frames += sum(fresh)
-        self.with_person += int(seen.found[:, fresh].any(axis=0).sum())
-        self.seconds = max(self.seconds, last_s)
+        # Several encoders finish in any order; one from before the first is not needed.
+        at = bisect.bisect(self._seqs, features.seq)
+        if not self._seqs or (at > 0 and self._seqs[at - 1] != features.seq):
+            self._seqs.insert(at, features.seq)
+            # Media times of a camera that has run for weeks do not fit the tracks' small floats.
+            times_s = tuple(pts_s - self._first_s for pts_s in seen.frame_pts_s)
+            self.chunks.insert(at, replace(seen, frame_pts_s=times_s))
+            self._bytes += features.people.nbytes
+            for index, pts_s in enumerate(seen.frame_pts_s):
+                self._person_at[pts_s] = bool(seen.found[:, index].any())
+            self.frames, self.with_person = len(self._person_at), sum(self._person_at.values())
+            self.seconds = max(self.seconds, last_s)
         return features.times.captured_at_s < self.until_s
 
 
@@ -114,7 +124,7 @@ class Recordings:
             Problem: 429, too many are under way.
             RetryableError: no answer from the server.
         """
-        self._forget()
+        self.sweep()
         if len(self._known) >= MOST_RECORDINGS:
             over = next((one for one in self._known.values() if one.ended.is_set()), None)
             if over is None:
@@ -127,8 +137,8 @@ class Recordings:
         self._known[recording.recording_id] = recording
         try:
             reader = await FeatureReader.at_newest(self._bus, source_id)
-        except RetryableError:
-            del self._known[recording.recording_id]
+        except BaseException:
+            self._known.pop(recording.recording_id, None)
             raise
         self._spawn(self._collect(recording, reader))
         return recording
@@ -139,7 +149,7 @@ class Recordings:
         Raises:
             Problem: 404.
         """
-        self._forget()
+        self.sweep()
         found = self._known.get(recording_id)
         if found is None:
             raise Problem(
@@ -169,27 +179,38 @@ class Recordings:
         """Seconds that are left; 0.0 = it has ended."""
         return 0.0 if recording.ended.is_set() else max(0.0, recording.until_s - self._bus.clock.now_s())
 
-    def _forget(self) -> None:
+    def sweep(self) -> None:
+        """Forgets those that ended `KEPT_S` ago."""
         oldest_s = self._bus.clock.now_s() - KEPT_S
         self._known = {key: one for key, one in self._known.items() if not one.ended.is_set() or one.until_s > oldest_s}
 
     async def _collect(self, recording: PoseRecording, reader: FeatureReader) -> None:
         try:
-            going = True
-            while going and self._bus.clock.now_s() < recording.until_s + LAST_S:
-                try:
-                    bodies = await reader.read()
-                except RetryableError as error:
-                    log.warning("recording_waits", source_id=recording.source_id, error=str(error))
-                    bodies = []
-                for body in bodies:
-                    if going := self._take(recording, body):
-                        continue
-                    break
-                else:
-                    await asyncio.sleep(POLL_S)
+            await self._follow(recording, reader)
+        except Exception as error:
+            # Of a key of the source, or its landmarks: the gateway goes on.
+            log.exception("recording_broke_off", source_id=recording.source_id)
+            recording.problem = f"the recording broke off ({clean_text(redact_url(str(error)), 200)}); record again"
         finally:
             recording.ended.set()
+
+    async def _follow(self, recording: PoseRecording, reader: FeatureReader) -> None:
+        going, fault = True, ""
+        while going and self._bus.clock.now_s() < recording.until_s + LAST_S:
+            bodies: list[bytes] = []
+            before, fault = fault, ""
+            try:
+                bodies = await reader.read()
+            except RetryableError as error:
+                fault = str(error)
+                if fault != before:
+                    log.warning("recording_waits", source_id=recording.source_id, error=fault)
+            for body in bodies:
+                if going := self._take(recording, body):
+                    continue
+                break
+            else:
+                await asyncio.sleep(POLL_S)
 
     @staticmethod
     def _take(recording: PoseRecording, body: bytes) -> bool:

@@ -108,11 +108,12 @@ def address_of(web: GatewaySettings, listener: socket.socket, tls: bool) -> str:
 
 
 async def _sweep(context: Context, state: AppState) -> None:
-    """Frees unused feeds, pictures and uploads."""
+    """Frees unused feeds, pictures, recordings and uploads."""
     uploads_at_s = 0.0
     while True:
         state.hub.sweep()
         state.previews.sweep()
+        state.recordings.sweep()
         now_s = context.clock.monotonic_s()
         if now_s >= uploads_at_s:
             uploads_at_s = now_s + UPLOAD_SWEEP_S
@@ -121,5 +122,8 @@ async def _sweep(context: Context, state: AppState) -> None:
             except RetryableError:
                 used = None
             if used is not None:
-                await asyncio.to_thread(state.uploads.sweep, used)
+                try:
+                    await asyncio.to_thread(state.uploads.sweep, used)
+                except OSError as error:  # too many open files, a folder that is gone: the next sweep may do
+                    context.log.warning("uploads_not_swept", error=str(error))
         await asyncio.sleep(SWEEP_S)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import mimetypes
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -59,9 +60,18 @@ class StaticFolder:
             return PlainTextResponse("Not Found", 404)
         headers = {"ETag": file.etag, "Cache-Control": REVALIDATE, "Vary": "Accept-Encoding"}
         known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
-        if file.etag in known:
+        if file.etag in known or known == ["*"]:
             return Response(status_code=304, headers=headers)
-        zips = "gzip" in request.headers.get("accept-encoding", "") and len(file.zipped) < len(file.body)
+        zips = takes_gzip(request.headers.get("accept-encoding", "")) and len(file.zipped) < len(file.body)
         if zips:
             headers["Content-Encoding"] = "gzip"
         return Response(file.zipped if zips else file.body, media_type=file.media_type, headers=headers)
+
+
+def takes_gzip(accepted: str) -> bool:
+    """Whether a client takes gzip, by its `Accept-Encoding`: `gzip;q=0` refuses it."""
+    for each in accepted.lower().split(","):
+        name, _, weight = (part.strip() for part in each.partition(";"))
+        if name in ("gzip", "x-gzip"):
+            return re.fullmatch(r"q\s*=\s*0(\.0*)?", weight) is None
+    return False

@@ -6,6 +6,7 @@ A request that a server refuses for now is sent again, until the first piece of 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from cornerman_shared.settings.tree import GeneratorSettings
 
 SHOWN_CHARACTERS = 300
+_TRACEPARENT = re.compile("[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 Pieces = AsyncGenerator[dict[str, Any], None]
 
@@ -115,7 +117,8 @@ class CompletionServer:
             GenerationError: the server failed, or broke off.
         """
         where = f"{redact_url(self.base_url)}{path}"
-        headers = {"traceparent": traceparent} if traceparent else {}
+        # The bus may hold what another writer put there.
+        headers = {"traceparent": traceparent} if _TRACEPARENT.fullmatch(traceparent) else {}
         limit_s = self._patience.retry_for_s
         if deadline_at_s:
             limit_s = min(limit_s, deadline_at_s - self._clock.now_s())

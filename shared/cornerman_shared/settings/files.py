@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import yaml
 
@@ -16,11 +16,32 @@ DEFAULT_FILE: Final = Path("cornerman.yaml")
 MAX_BYTES: Final = 1 << 20
 """A larger file holds no settings."""
 
+MAX_DEPTH: Final = 50
+"""Brackets within brackets; PyYAML's time for more grows with their square."""
+
 _WIDE: Final = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """PyYAML keeps the last of two equal keys without a word; this loader refuses them."""
+class _PlainLoader(yaml.SafeLoader):
+    """PyYAML's safe loader, which makes plain values only, with faults that it leaves to the caller as YAML errors.
+
+    It keeps the last of two equal keys without a word, and raises whatever a tag's conversion does: `!!bool x` is a
+    `KeyError`.
+    """
+
+    def fetch_flow_collection_start(self, token_class: type[yaml.Token]) -> None:
+        if self.flow_level >= MAX_DEPTH:
+            raise yaml.MarkedYAMLError(problem=f"more than {MAX_DEPTH} brackets deep", problem_mark=self.get_mark())
+        super().fetch_flow_collection_start(token_class)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            kind = node.tag.rpartition(":")[2]
+            shown = f" {node.value[:60]!r}" if isinstance(node, yaml.ScalarNode) else ""
+            problem = f"the value{shown} is not of its type {kind!r}"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from None
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -30,6 +51,34 @@ class _UniqueKeys(yaml.SafeLoader):
                 raise yaml.MarkedYAMLError(problem=f"{name!r} is given twice; keep one", problem_mark=key.start_mark)
             seen.add(name)
         return super().construct_mapping(node, deep)
+
+
+class _NoAliasLoader(_PlainLoader):
+    """For files of other people: a few lines of aliases can stand for gigabytes."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = cast(Any, self).peek_event().start_mark  # PyYAML's stubs do not type it
+            raise yaml.MarkedYAMLError(problem="aliases (*) are not read here; write the value out", problem_mark=mark)
+        return super().compose_node(parent, index)
+
+
+def load_plain(text: str, aliases: bool = True) -> Any:
+    """The plain value of YAML text.
+
+    Args:
+        text: the YAML.
+        aliases: whether it may have some.
+
+    Raises:
+        yaml.YAMLError: it cannot be read.
+        RecursionError: it is nested too deep.
+    """
+    try:
+        return yaml.load(text, Loader=_PlainLoader if aliases else _NoAliasLoader)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # Collections are filled after `construct_object` has returned.
+        raise yaml.YAMLError(f"a value is not of its type: {error}") from None
 
 
 def settings_file() -> Path | None:
@@ -56,22 +105,22 @@ def read_settings_file(path: Path) -> dict[str, Any]:
     return parse_settings(read_text(path), str(path))
 
 
-def parse_settings(text: str, where: str) -> dict[str, Any]:
+def parse_settings(text: str, where: str, aliases: bool = True) -> dict[str, Any]:
     """Nested values of YAML text; empty text has none.
 
     Args:
         text: the YAML.
         where: its file, for errors.
+        aliases: whether it may have some; False for files of other people.
 
     Raises:
         ConfigError: as `read_settings_file`.
     """
     try:
-        # The loader is a SafeLoader: it makes plain values only.
-        tree = yaml.load(text, Loader=_UniqueKeys)
+        tree = load_plain(text, aliases)
     except yaml.MarkedYAMLError as error:
         raise ConfigError(f"{where}{_line(error)}: {_problem(error, text)}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"{where}: not YAML ({_one_line(str(error))}); see cornerman.yaml for the form") from None
     if tree is None:
         return {}

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from cornerman_shared.errors import ConfigError
+from cornerman_shared.settings.files import load_plain
 
 
 def nest(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
@@ -41,8 +42,8 @@ def parse_set(items: Iterable[str]) -> list[tuple[str, Any]]:
         if not sign or not name.strip():
             raise ConfigError(f"--set {item!r}: give section.name=value, e.g. encoder.batch=2")
         try:
-            pairs.append((name.strip(), yaml.safe_load(text) if text else ""))
-        except yaml.YAMLError:
+            pairs.append((name.strip(), load_plain(text) if text else ""))
+        except (yaml.YAMLError, RecursionError):
             raise ConfigError(f"--set {item!r}: the value is not YAML; put it in quotes") from None
     return pairs
 

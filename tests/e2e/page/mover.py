@@ -59,14 +59,22 @@ class Mover(Actor):
 
     async def emit(self, event: Event) -> str:
         if isinstance(event, DecisionEvent):
-            event = replace(event, about=about(event.pts_s, self.missing))
+            event = replace(event, about=self.about(event.pts_s))
             await self.landmarks(event)
         return await super().emit(event)
+
+    def about(self, pts_s: float) -> MovementSeen:
+        """What the decision at a media time is about."""
+        return about(pts_s, self.missing)
+
+    def seen(self, pts_s: tuple[float, ...]) -> SeenChunk:
+        """The landmarks of a chunk."""
+        return SeenChunk.of_rows([[person(at) for at in pts_s]], (SIZE[1], SIZE[0]), pts_s)
 
     async def landmarks(self, event: DecisionEvent) -> None:
         """Puts the chunk's landmarks where an encoder puts them."""
         pts_s = tuple(max(0.0, event.pts_s - (7 - index) * self.chunk_s / 4) for index in range(8))
-        seen = SeenChunk.of_rows([[person(at) for at in pts_s]], (SIZE[1], SIZE[0]), pts_s)
+        seen = self.seen(pts_s)
         features = Features(
             self.source_id, self.run, event.seq, event.pts_s, 0.0, False, "ok", None, None, None, None, pts_s, "pose",
             event.times, pack_chunk(seen, PictureStats(120.0, 120.0, 0.0)),

@@ -163,10 +163,12 @@ async def test_login_returns_to_the_view(settings: Settings, bus: Bus) -> None:
         await page.get_by_label("Token").fill("a-token-of-some-length")
         await page.get_by_role("button", name="Log in").click()
         await page.get_by_role("heading", name="Add a source").wait_for()
-        away = f"{url}/login?next=//evil.example/"
-        await page.goto(away)  # already logged in: no second login, and no redirect to another site
-        await page.get_by_role("heading", name="Nothing is being watched yet").wait_for()
-        assert page.url.startswith(url)
+        for path in ("//evil.example/", "/%09/evil.example/", "http://["):
+            away = f"{url}/login?next={path}"
+            await page.goto(away)  # already logged in: no second login, and no redirect to another site
+            await page.wait_for_url(lambda there: "/login" not in there)
+            assert page.url.startswith(url)
+        away = f"{url}/login?next=/%09/evil.example/"
         await watched.context.clear_cookies()
         await page.goto(away)
         await page.get_by_label("Token").fill("a-token-of-some-length")

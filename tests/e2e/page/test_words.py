@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from playwright.async_api import WebSocketRoute
 
@@ -55,9 +56,10 @@ async def test_words_appear_one_by_one(settings: Settings, bus: Bus) -> None:
             said += word
             await page.locator(".word.speaking .text").get_by_text(said, exact=True).wait_for()
             await page.locator(".caption").get_by_text(said, exact=True).wait_for()
-        await bus.emit(end_of(actor, name, said, times))
+        await bus.emit(replace(end_of(actor, name, said, times), said_by="owner"))
         await page.locator(".word[data-done=true] .text").get_by_text(said, exact=True).wait_for()
         assert await page.locator(".word").count() == 1
+        assert await page.locator(".word .kind").inner_text() == "correction, in your words"
         await watched.check()
 
 

@@ -53,6 +53,9 @@ MORE_WITHIN = (
     "Is my lunge knee touching the floor?",
     "Is my tempo fine?",
     "Is there anything I should fix?",
+    "What should be changed?",
+    "Does anything have to be fixed?",
+    "What could be done better?",
     "Do I need to widen my stance?",
     "what's my biggest mistake",
     "Are my arms fully extended overhead?",
@@ -71,6 +74,9 @@ MORE_WITHIN = (
     "Is my head position ok?",
 )
 MORE_OUTSIDE = (
+    "What has changed in the room?",
+    "What was changed?",
+    "Is this fixed?",
     "Do I look good?",
     "How do I look in these?",
     "Is my body good looking?",

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cornerman_common.profile_library import MAX_FILES, BundledError, ProfileLibrary, preset_of, profile_of
+from cornerman_common.profile_library import BundledError, ProfileLibrary, preset_of, profile_of
+from cornerman_common.saved_folder import MAX_FILES
 from cornerman_common.saved_settings import MAX_BYTES, SavedKind, parse_saved
 from cornerman_shared.bus.registry import changed
 from cornerman_shared.errors import ConfigError
@@ -120,6 +121,14 @@ def test_every_wrong_field_is_named() -> None:
         "x.yaml, line 3: speak.gap_s",
         "x.yaml, line 6: say.top_p",
     ]
+
+
+def test_thousand_wrong_fields_are_bounded() -> None:
+    text = "".join(f"k{i}: 1\n" for i in range(1000))  # each of them once cost a reading of the whole text
+    with pytest.raises(ConfigError, match=r"x\.yaml, line 19: k18: unknown") as error:
+        parse_saved("profile", text, "x.yaml")
+    lines = str(error.value).splitlines()
+    assert len(lines) == 21 and lines[-1] == "x.yaml: and 981 more wrong fields"
 
 
 def test_nested_aliases_are_refused_cheaply() -> None:

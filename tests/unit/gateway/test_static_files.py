@@ -29,8 +29,9 @@ def test_files_are_compressed(client: TestClient) -> None:
     assert response.headers["content-encoding"] == "gzip"
     assert response.headers["content-type"].startswith("text/javascript")
     assert gzip.decompress(raw).decode() == BODY and len(raw) < len(BODY) / 10
-    plain = client.get("/static/js/a.js", headers={"Accept-Encoding": "identity"})
-    assert plain.text == BODY and "content-encoding" not in plain.headers
+    for accepted in ("identity", "", "gzip;q=0", "br, GZIP ; q=0.0", "x-nogzip"):
+        plain = client.get("/static/js/a.js", headers={"Accept-Encoding": accepted})
+        assert plain.text == BODY and "content-encoding" not in plain.headers
 
 
 def test_known_file_is_not_sent_again(client: TestClient) -> None:
@@ -39,6 +40,7 @@ def test_known_file_is_not_sent_again(client: TestClient) -> None:
     again = client.get("/static/js/a.js", headers={"If-None-Match": f'W/"x", W/{first.headers["etag"]}'})
     assert (again.status_code, again.content) == (304, b"")
     assert client.get("/static/js/a.js", headers={"If-None-Match": '"other"'}).status_code == 200
+    assert client.get("/static/js/a.js", headers={"If-None-Match": "*"}).status_code == 304
 
 
 def test_nothing_outside_is_served(client: TestClient) -> None:

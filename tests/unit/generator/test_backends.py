@@ -134,6 +134,19 @@ async def test_openai_sends_frames_streams_text(
     assert base64.b64decode(uri.split(",")[1])[:3] == b"\xff\xd8\xff"
 
 
+@pytest.mark.parametrize("traceparent", ["x\r\nAuthorization: y", "é", "a" * 70_000, "00-0-0-01"])
+async def test_odd_trace_goes_to_no_server(
+    request_for: MakeRequest, chunks: list[ChunkInput], http_server: Any, traceparent: str
+) -> None:
+    http_server.lines = chat_lines("Bend.")
+    generator = openai(http_server.url)
+    deltas = [delta async for delta in generator.generate(request_for(traceparent=traceparent), chunks)]
+    await generator.close()
+    assert "".join(d.text for d in deltas) == "Bend."
+    ((_, headers, _),) = http_server.requests
+    assert "traceparent" not in headers and headers["Authorization"] == "Bearer s3cret"
+
+
 @pytest.mark.parametrize(
     ("status", "lines", "message"),
     [

@@ -7,7 +7,7 @@ import pytest
 
 from cornerman_pose.landmarks import SeenChunk
 from cornerman_pose.memory import LastUsed
-from cornerman_pose.picture import PictureStats, picture_stats
+from cornerman_pose.picture import PictureStats, _blocks, picture_stats
 from tests.unit.pose.bodies import chunk, person
 
 NOBODY = SeenChunk.of_rows([], (224, 398), [number / 8 for number in range(8)])
@@ -85,3 +85,14 @@ def test_tiny_frames_are_measured() -> None:
 def test_packed_stats_come_back() -> None:
     stats = PictureStats(1.5, 2.5, 0.25)
     assert PictureStats.unpacked(stats.packed()) == stats
+
+
+@pytest.mark.parametrize(("height", "width", "step"), [(48, 60, 7), (5, 40, 9), (300, 33, 280)])
+def test_blocks_are_exact_means(height: int, width: int, step: int) -> None:
+    """Also of 280 white rows, whose sum needs more than 16 bits, and of pictures smaller than a block."""
+    frames = np.random.default_rng(3).integers(250, 256, (2, height, width, 3), np.uint8)
+    high, wide = min(step, height), min(step, width)
+    rows, columns = height // high if height >= step else 1, width // wide if width >= step else 1
+    whole = frames[:, : rows * high, : columns * wide].astype(np.float64) @ [0.299, 0.587, 0.114]
+    wanted = whole.reshape(2, rows, high, columns, wide).mean(axis=(2, 4))
+    np.testing.assert_allclose(_blocks(frames, step), wanted, rtol=1e-6)

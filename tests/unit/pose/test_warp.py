@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
+import pytest
 
 from cornerman_pose.warp import Roi, crop, whole
 
@@ -59,3 +62,23 @@ def test_bands_do_not_show() -> None:
         padded[row + 1, column] * (1 - left) + padded[row + 1, column + 1] * left
     ) * low
     np.testing.assert_allclose(crop(picture, roi, 256).reshape(-1, 3), wanted, atol=20)
+
+
+@pytest.mark.parametrize("roi", [Roi(3.2, -4.1, 30.0, 0.6), Roi(58.0, 44.0, 50.0, -2.2), Roi(30, 20, 300.0, 0.1)])
+def test_square_is_that_of_a_larger_picture(roi: Roi) -> None:
+    """Only the part of the picture in the square is read, also at its edges."""
+    picture = noise(48, 60)
+    larger = np.pad(picture, ((400, 400), (400, 400), (0, 0)))
+    moved = Roi(roi.x + 400, roi.y + 400, roi.side, roi.angle)
+    np.testing.assert_array_equal(crop(picture, roi, 64), crop(larger, moved, 64))
+
+
+def test_small_square_costs_no_picture() -> None:
+    """The whole picture was copied for each person in each frame."""
+    picture = np.zeros((1200, 1600, 3), np.uint8)
+    tracemalloc.start()
+    try:
+        crop(picture, Roi(800, 600, 64, 0.2), 64)
+        assert tracemalloc.get_traced_memory()[1] < picture.nbytes / 4
+    finally:
+        tracemalloc.stop()

@@ -31,6 +31,12 @@ BAD = {
     "section twice": (b"redis:\n  shards: 1\nredis:\n  shards: 2\n", "line 3: 'redis' is given twice; keep one"),
     "setting twice": (b"redis:\n  shards: 1\n  shards: 2\n", "line 3: 'shards' is given twice; keep one"),
     "object": (b"redis: !!python/object/apply:os.getcwd []\n", "line 1: not YAML"),
+    "value not of its tag": (b"redis: !!bool x\n", "line 1: not YAML (the value 'x' is not of its type 'bool')"),
+    "empty number": (b'redis: {shards: !!int ""}\n', "is not of its type 'int'"),
+    "no date": (b"redis: {shards: !!timestamp x}\n", "is not of its type 'timestamp'"),
+    "brackets without end": (b"redis: " + b"[" * 20_000, "more than 50 brackets deep"),
+    "number without end": (b"redis: {shards: 0x" + b"f" * 5_000 + b"}\n", "redis.shards = a int too large to show"),
+    "name with control characters": (b'redis: {"\\e]52;c;eA==\\a": 1}\n', "redis.]52;c;eA==: unknown setting"),
     "open quote": (b'say:\n  prompt: "x\n', "not YAML"),
     "unknown alias": (b"say: *x\n", "line 1: not YAML"),
     "two documents": (b"say:\n  prompt: x\n---\nsay:\n  prompt: y\n", "line 3: not YAML"),
@@ -51,7 +57,7 @@ def test_bad_file_is_one_sentence(
     assert invoke(["run", "test://pattern", "--config", str(path), "--redis", "redis://127.0.0.1:1"]) == 78
     out, err = capsys.readouterr()
     assert out == "" and message in err and "s3cret" not in err
-    assert len(err.strip().splitlines()) == 1
+    assert len(err.strip().splitlines()) == 1 and "\x1b" not in err
 
 
 @pytest.mark.parametrize("data", [b"", b"# nothing\n", b"\xef\xbb\xbfredis:\n  shards: 1\n", b"{}", b"---\n"])

@@ -6,7 +6,7 @@ goes on from them; a chunk that is decided again begins from the saved ones.
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from cornerman_decider.strategy import FormProposal, StrategyError
@@ -95,10 +95,13 @@ class SkeletonStrategy:
         parts = self._parts.get(watched.exercise, frozenset())
         notes = _notes_in(memory)
         call, notes = coach_chunk(watched, features.pts_s, notes, self._repeat_window_s, parts, features.motion)
-        if self._exercises and call.reason == "good_repetitions":
-            # The words for praise were learned on the bundled exercises.
-            call = CoachingCall("next", 1.0, "repetition")
         about = movement_seen(watched, notes, self._exercises)
+        if self._exercises and call.reason == "good_repetitions":
+            own = next((one for one in self._exercises if one.name == watched.exercise), None)
+            if own is None or not own.praised:  # the bundled model's praise was learned on the bundled exercises
+                call = CoachingCall("next", 1.0, "repetition")
+            else:
+                about = replace(about, praise=own.praise)
         proposal = FormProposal(call.action, call.confidence, call.reason, about=about)
         return proposal, {**watcher.memory(), **_plain(notes), _AT: self._at}
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
 from cornerman_common.exercise_file import MAX_BYTES, MAX_SENTENCE
-from cornerman_common.exercise_library import SavedExercise, check_exercise_name
+from cornerman_common.exercise_library import ExerciseTakenError, SavedExercise, check_exercise_name
 from cornerman_common.saved_folder import NAME
 from cornerman_gateway.app_state import AppState, StateDep
 from cornerman_gateway.exercises import (
@@ -23,6 +23,7 @@ from cornerman_gateway.exercises import (
 from cornerman_gateway.problems import FieldProblem, Problem, wrong_field
 from cornerman_gateway.schemas import RequestModel, as_sent, with_examples
 from cornerman_pose.errors import PoseError
+from cornerman_pose.movements import exercise_names
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.source import Plain
 
@@ -71,6 +72,11 @@ class TeachNew(RequestModel):
         Field(max_length=MAX_SENTENCE, description="what to say about the mistake; empty = right repetitions"),
         as_sent(MAX_SENTENCE),
     ] = ""
+    praise: Annotated[
+        Plain,
+        Field(max_length=MAX_SENTENCE, description="what to say now and then about right repetitions; empty = nothing"),
+        as_sent(MAX_SENTENCE),
+    ] = ""
     words: Annotated[Literal["owner", "model"], Field(description="whose words are spoken about the mistake")] = "owner"
     replace: Annotated[bool, Field(description="right repetitions may take the place of an exercise")] = False
 
@@ -79,7 +85,7 @@ class TeachNew(RequestModel):
 async def list_exercises(state: StateDep) -> ExerciseList:
     """Own exercises; those that cannot be used say why."""
     files = await asyncio.to_thread(state.exercises.all)
-    return ExerciseList(exercises=[exercise_view(file) for file in files])
+    return ExerciseList(exercises=[exercise_view(file) for file in files], bundled=sorted(exercise_names()))
 
 
 @router.get("/exercises/{name}")
@@ -126,7 +132,7 @@ async def teach(name: ExerciseName, body: TeachNew, state: StateDep) -> TaughtVi
     if say:
         await _check_known(state, name)
     elif not body.replace and await asyncio.to_thread(state.exercises.has, name):
-        raise Problem(409, "the exercise is there already", f"exercise {name!r}: send replace, or take another name")
+        raise _taken(name)
     recording = state.recordings.get(body.recording_id)
     await state.recordings.stop(recording)
     _check_usable(recording)
@@ -140,11 +146,12 @@ async def teach(name: ExerciseName, body: TeachNew, state: StateDep) -> TaughtVi
 
 
 def _learn(state: AppState, name: str, body: TeachNew, say: str, recording: PoseRecording) -> tuple[SavedExercise, str]:
+    library = state.exercises
     if say:
-        exercise, seen = mistake_from(recording, state.exercises, name, say, body.words, body.repetitions)
-    else:
-        exercise, seen = good_from(recording, name, body.title.strip(), body.repetitions)
-    return state.exercises.save(exercise), seen
+        mistake, seen = mistake_from(recording, library.get(name), say, body.words, body.repetitions)
+        return library.save_mistake(name, mistake), seen
+    exercise, seen = good_from(recording, name, body.title.strip(), body.repetitions, body.praise.strip())
+    return library.save(exercise, replaces=body.replace), seen
 
 
 def _check_usable(recording: PoseRecording) -> None:
@@ -163,8 +170,14 @@ async def _check_known(state: AppState, name: str) -> None:
         raise Problem(404, "there is no such exercise", f"exercise {name!r}: GET /api/exercises lists those there are")
 
 
+def _taken(name: str) -> Problem:
+    return Problem(409, "the exercise is there already", f"exercise {name!r}: send replace, or take another name")
+
+
 def _refused(name: str, error: ConfigError, field: str = "text") -> Problem:
-    """422 with a line for each fault of a field."""
+    """409 for a name that was taken meanwhile; 422 with a line for each fault of a field."""
+    if isinstance(error, ExerciseTakenError):
+        return _taken(name)
     lines = str(error).splitlines()
     errors = [FieldProblem(field=field, message=line) for line in lines]
     return Problem(422, f"exercise {name!r} is not usable", "; ".join(lines), errors=errors)

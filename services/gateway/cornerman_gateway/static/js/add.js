@@ -241,6 +241,9 @@ export class AddView {
     const bar = h("progress", { max: "1", value: 0, hidden: true, "aria-label": "Upload" });
     const said = h("p", { class: "quiet small" });
     const loop = h("input", { type: "checkbox" });
+    input.addEventListener("change", () => {
+      said.textContent = input.files.length ? `${input.files[0].name}, ${bytes(input.files[0].size)}` : "";
+    });
     const go = h("button", { type: "button", class: "primary" }, "Upload and watch");
     const again = h("label", { class: "check" }, loop, "Play it over and over");
     const card = this.card(

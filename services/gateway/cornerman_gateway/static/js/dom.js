@@ -42,6 +42,7 @@ const PATHS = {
   pattern: "M4 4h16v16H4zM4 12h16M12 4v16",
   pencil: "M4 20l1-4L16 5l3 3L8 19zM14 7l3 3",
   person: "M12 3a2.5 2.5 0 110 5 2.5 2.5 0 010-5zM5 11h14M12 8v6m0 0l-4 7m4-7l4 7",
+  teach: "M2 9l10-5 10 5-10 5zM6 11.5V16c0 1 3 3 6 3s6-2 6-3v-4.5",
   close: "M6 6l12 12M18 6L6 18",
   full: "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5",
 };

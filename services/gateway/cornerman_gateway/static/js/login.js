@@ -6,10 +6,15 @@ const form = document.getElementById("login");
 const token = /** @type {HTMLInputElement} */ (document.getElementById("token"));
 const wrong = document.getElementById("wrong");
 
-/** Only a path of this server; `//other` and `/\other` would leave it. */
+/** Only an address of this server: a browser reads `//other`, `/\other` and `/<tab>/other` as another one. */
 function next() {
-  const path = new URLSearchParams(location.search).get("next") ?? "/";
-  return (/^\/(?![/\\])/.test(path) ? path : "/") + location.hash;
+  try {
+    const url = new URL(new URLSearchParams(location.search).get("next") ?? "/", location.origin);
+    if (url.origin === location.origin) return url.origin + url.pathname + url.search + location.hash;
+  } catch {
+    // not an address
+  }
+  return "/" + location.hash;
 }
 
 // A browser that comes from another site withholds our cookie at first; a logged-in user needs no second login.

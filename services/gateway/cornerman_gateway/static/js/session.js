@@ -127,6 +127,7 @@ export class Session extends EventTarget {
           ? event.cause
           : event.text,
       action: event.action,
+      said_by: event.said_by,
     });
     if (isWordless(event)) this.sayings.delete(event.request_id);
     this.emit("end", { saying, event, live });

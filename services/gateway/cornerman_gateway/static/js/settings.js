@@ -7,12 +7,14 @@ import { SavedChoice } from "./profiles.js";
 const STRATEGIES = {
   rules: "rules",
   head: "trained head",
+  skeleton: "coach on skeletons",
   interval: "interval",
   scene: "scene change",
   llm: "language model",
 };
 const ABOUT = {
   rules: "Speaks at every n-th chunk, and when motion is high.",
+  skeleton: "Reads people as skeletons, counts, and says which mistake it sees.",
   head: "A small trained network on each chunk says when words would help.",
   interval: "Speaks every so many seconds, whatever happens.",
   scene: "Speaks when the picture changes.",

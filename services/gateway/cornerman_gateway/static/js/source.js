@@ -20,6 +20,7 @@ import { Settings } from "./settings.js";
 import { Skeleton } from "./skeleton.js";
 import { isFile, remedy, STATE_TEXT } from "./state_text.js";
 import { Sync } from "./sync.js";
+import { Teach } from "./teach.js";
 import { legend, Timeline } from "./timeline.js";
 import { Words } from "./words.js";
 
@@ -302,6 +303,7 @@ export class SourceView {
     this.note.hidden = hidden;
     const failed = state === "failed";
     this.pauseButton.hidden = failed;
+    this.teachButton.hidden = failed;
     this.ask.hide(failed);
     if (failed || state === "paused") this.words.clear();
     const button = (text, name, act) =>
@@ -447,7 +449,20 @@ export class SourceView {
       },
       icon("person"),
     );
-    return h("div", { class: "stage-controls" }, this.pauseButton, this.bonesButton, stats, full);
+    this.teachButton = h(
+      "button",
+      {
+        type: "button",
+        "aria-label": "Teach an exercise",
+        title: "Show it an exercise of your own",
+        onclick: () => {
+          this.teach = new Teach(this);
+        },
+      },
+      icon("teach"),
+      h("span", { class: "text" }, "Teach"),
+    );
+    return h("div", { class: "stage-controls" }, this.pauseButton, this.teachButton, this.bonesButton, stats, full);
   }
 
   async pause() {
@@ -521,6 +536,7 @@ export class SourceView {
     clearTimeout(this.retry);
     this.feed?.close();
     this.skeleton?.close();
+    this.teach?.close();
     this.awake.close();
     this.picture.close();
     this.numbers.close();

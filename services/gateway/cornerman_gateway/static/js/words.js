@@ -77,7 +77,8 @@ export class Words {
   }
 
   foot(saying) {
-    const kind = h("span", { class: "kind" }, NAMES[saying.kind] ?? saying.kind);
+    const whose = saying.said_by === "owner" ? ", in your words" : "";
+    const kind = h("span", { class: "kind" }, `${NAMES[saying.kind] ?? saying.kind}${whose}`);
     const about =
       saying.pts_s === null || saying.pts_s === undefined
         ? null
