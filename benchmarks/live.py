@@ -1,7 +1,9 @@
 """Live latency of the demo: the bundled clip looped at 30 FPS, the bundled coach, every service.
 
-    python -m benchmarks.live [--seconds 60] [--no-page] [--set NAME=VALUE ...]
+    python -m benchmarks.live [--seconds 60] [--sources 6] [--people] [--no-page] [--set NAME=VALUE ...]
 
+`--people` takes the coach of skeletons. Several sources are the same clip, each from another moment on, so that none of
+their frames are equal at the same time and computed once.
 Prints one JSON object: dropped chunks by reason; milliseconds from the decoding of a chunk's newest frame to its
 decision and to the first token of its feedback; processor seconds a second and memory of each process. `rss` counts
 shared pages in every process, `pss` once. Goals on two cores: nothing dropped, 150 ms to the decision, 400 ms to the
@@ -15,8 +17,11 @@ import asyncio
 import json
 import sys
 import tempfile
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
+import av
 import numpy as np
 import psutil
 
@@ -38,13 +43,14 @@ MIB = 1024 * 1024
 class Recorder:
     """Collects events, and samples the processes for `seconds`."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, names: Sequence[str]) -> None:
         self._seconds = seconds
+        self._names = names
         self.decisions: list[DecisionEvent] = []
         self.ends: list[EndEvent] = []
         self.memory: dict[str, dict[str, float]] = {}
         self.cores: dict[str, float] = {}
-        self.counters: dict[str, int] = {}
+        self.counters: Counter[str] = Counter()
 
     def on_event(self, event: Event) -> None:
         if isinstance(event, DecisionEvent):
@@ -65,8 +71,9 @@ class Recorder:
                 peak["rss"] = max(peak["rss"], now.rss / MIB)
                 peak["pss"] = max(peak["pss"], getattr(now, "pss", now.uss) / MIB)
         self.cores = {role: (_cpu_s(p) - before[role]) / passed_s for role, p in processes.items()}
-        found = await bus.redis.hgetall(bus.keys("demo").counters("demo"))
-        self.counters = {name.decode(): int(value) for name, value in found.items()}
+        for source_id in self._names:
+            found = await bus.redis.hgetall(bus.keys(source_id).counters(source_id))
+            self.counters.update({name.decode(): int(value) for name, value in found.items()})
 
 
 def role_of(process: psutil.Process) -> str:
@@ -88,6 +95,23 @@ def _cpu_s(process: psutil.Process) -> float:
     return times.user + times.system
 
 
+def shifted(clip: str, folder: Path, number: int) -> str:
+    """A copy of the clip without its beginning, as much of it as has so many keyframes."""
+    path = folder / f"from-{number}.mp4"
+    with av.open(clip) as there, av.open(str(path), "w") as here:
+        video = there.streams.video[0]
+        copy = here.add_stream_from_template(video)
+        keyframes, first = 0, 0
+        for packet in there.demux(video):
+            keyframes += packet.is_keyframe
+            if keyframes <= number or packet.dts is None or packet.pts is None:
+                continue
+            first = first or packet.dts
+            packet.pts, packet.dts, packet.stream = packet.pts - first, packet.dts - first, copy
+            here.mux(packet)
+    return str(path)
+
+
 def quantiles(values: list[float]) -> dict[str, float]:
     """p50, p95 and max in milliseconds, from seconds."""
     if not values:
@@ -99,24 +123,28 @@ def quantiles(values: list[float]) -> dict[str, float]:
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--sources", type=int, default=1)
+    parser.add_argument("--people", action="store_true", help="the coach of skeletons instead of the one of pictures")
     parser.add_argument("--no-page", action="store_true", help="without the gateway")
     parser.add_argument("--set", dest="sets", action="append", default=[], metavar="NAME=VALUE")
     given = parser.parse_args(argv)
     source, note = demo_clip()
     if note:
         print(note, file=sys.stderr)
-    recorder = Recorder(given.seconds)
+    names = [f"demo-{number}" for number in range(given.sources)]
+    recorder = Recorder(given.seconds, names)
     with tempfile.TemporaryDirectory(prefix="cornerman-") as name:
         own = {"runtime": {"dir": str(Path(name) / "run")}, "redis": {"url": ""}, "sources": []}
         base = (options.quiet(False), own)
         chosen = options.command_settings("", "", given.sets, *base, watch__loop=True, watch__realtime=True)
-        chosen, _ = options.with_models(chosen, lambda text: print(text, file=sys.stderr), people=False)
+        chosen, _ = options.with_models(chosen, lambda text: print(text, file=sys.stderr), people=given.people)
         roles: tuple[str, ...] = ROLES
         if not given.no_page:
             _, page_settings = page.address(chosen.settings.gateway, 0)
             chosen, roles = chosen.with_flags(page_settings), SERVICES
-        spec = source_spec("demo", source, chosen.settings)
-        plan = PipelinePlan([spec], [None], roles, on_event=recorder.on_event, director=recorder.direct)
+        clips = [source if not number else shifted(source, Path(name), number) for number in range(given.sources)]
+        specs = [source_spec(each, clip, chosen.settings) for each, clip in zip(names, clips, strict=True)]
+        plan = PipelinePlan(specs, [None] * len(specs), roles, on_event=recorder.on_event, director=recorder.direct)
         with choose_server(chosen.settings, chosen.overrides, "demo") as server:
             asyncio.run(LocalPipeline(server, plan, DiscardOutput()).run())
     print(json.dumps(report_of(recorder, given.seconds), indent=1))
