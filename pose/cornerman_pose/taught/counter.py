@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cornerman_pose.channels import FPS
-from cornerman_pose.taught.embedding import Embedder, mirrored
+from cornerman_pose.taught.embedding import Embedder
 from cornerman_pose.taught.exercise import TaughtExercise
 from cornerman_pose.taught.judging import TaughtVerdict, judge
 from cornerman_pose.taught.likeness import Likeness, likeness
+from cornerman_pose.taught.mirroring import mirrored
 from cornerman_pose.taught.progress import ProgressFollower, Turn, progress_axis
 
 Array = NDArray[np.float64]

@@ -28,17 +28,9 @@ def _columns() -> list[int]:
     return [*out, *(_ANGLE + i for i in range(len(ANGLES))), *channels]
 
 
-def _other_side(name: str) -> str:
-    side, _, rest = name.partition("_")
-    return {"left": "right_", "right": "left_"}.get(side, f"{side}_" if rest else side) + rest
-
-
 _COLUMNS: Final = np.array(_columns())
 _HIPS_Y: Final = [_FLAT + 2 * 9 + 1, _FLAT + 2 * 10 + 1]
 
-
-_MIRROR: Final = np.array([NAMES.index(_other_side(name)) for name in NAMES])
-_SIGNS: Final = np.array([-1.0 if name.endswith(".x") or name == "roll" else 1.0 for name in NAMES])
 
 _TAPS: Final = (0.25, 0.5, 0.25)
 
@@ -47,12 +39,6 @@ def embedded(features: NDArray[np.float32]) -> Array:
     """[K, len(NAMES)] of features [K, COUNT]: torsos, half turns and the units of the channels."""
     hips = -features[:, _HIPS_Y].mean(1, keepdims=True)
     return np.concatenate([features[:, _COLUMNS], hips], axis=1).astype(np.float64)
-
-
-def mirrored(rows: Array) -> Array:
-    """Embedded frames [..., len(NAMES)] of the same movement on the other side of the body."""
-    other: Array = rows[..., _MIRROR] * _SIGNS
-    return other
 
 
 class Embedder:

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cornerman_pose.taught.alignment import warped
-from cornerman_pose.taught.embedding import mirrored
 from cornerman_pose.taught.exercise import Prototype, TaughtExercise
 from cornerman_pose.taught.metric import learning_weights, way_weights
+from cornerman_pose.taught.mirroring import mirrored
 
 Array = NDArray[np.float64]
 
