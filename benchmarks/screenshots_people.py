@@ -33,7 +33,8 @@ def _beside(pts_s: float, apart: int) -> tuple[Person, Person]:
     """The drawn person twice, half of `apart` pixels to either side; the right one is half a repetition later."""
     pair = (person(pts_s), person(pts_s + 2.0))
     moved = [
-        replace(one, image_px=one.image_px + np.float32([by, 0])) for one, by in zip(pair, (-apart, apart), strict=True)
+        replace(one, image_px=one.image_px + np.array([by, 0], np.float32))
+        for one, by in zip(pair, (-apart, apart), strict=True)
     ]
     return moved[0], moved[1]
 
@@ -158,8 +159,9 @@ async def _lesson(shots: Screenshots, watched: Watched, bus: Bus, url: str, run:
     await name.fill(f"Calf raise {size}")
     await page.keyboard.press("Enter")
     await page.get_by_role("button", name="Start").wait_for()
-    await show(bus, "demo", 1, run=run, last=False)  # before the recording: it is seen, and not in it
-    await page.locator(".teach-presence.ready").wait_for()
+    while not await page.locator(".teach-presence.ready").count():  # before the recording: it is seen, and not in it
+        await show(bus, "demo", 1, run=run, last=False)
+        await page.wait_for_timeout(500)
     await page.wait_for_timeout(1000)
     await take("ready")
     await page.get_by_label("Time for them").select_option("60")  # a picture takes a while on a busy machine

@@ -15,7 +15,7 @@ from cornerman_pose.taught.embedding import Embedder
 from cornerman_pose.taught.exercise import TaughtExercise
 from cornerman_pose.taught.judging import TaughtVerdict, judge
 from cornerman_pose.taught.likeness import Likeness, likeness
-from cornerman_pose.taught.mirroring import mirrored
+from cornerman_pose.taught.other_side import mirrored
 from cornerman_pose.taught.progress import ProgressFollower, Turn, progress_axis
 
 Array = NDArray[np.float64]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cornerman_pose.taught.alignment import warped
 from cornerman_pose.taught.exercise import Prototype, TaughtExercise
 from cornerman_pose.taught.metric import learning_weights, way_weights
-from cornerman_pose.taught.mirroring import mirrored
+from cornerman_pose.taught.other_side import mirrored
 
 Array = NDArray[np.float64]
 
