@@ -3,8 +3,10 @@
     python -m benchmarks.teach [--people 3] [--real FOLDER] [--out FILE]
 
 Three extra exercises with two mistakes each (`cornerman_training.own_exercises`), made and seen by a made estimator:
-taught by one person, tried on new takes of that person at the same camera, at another camera, and of another person.
-`--real`: a folder of landmark files of people (`deadlifts/one_man_*`, `mocap/*.npz`). Prints a table, then JSON.
+taught by one person, tried on new takes of that person at the same camera, at another camera, and of another person;
+other movement (standing, talking, reaching, walking) gives the false counts a minute. `--first` draws other people.
+`--real`: a folder of landmark files of people (`deadlifts/one_man_*`, `mocap/*.npz`; `no_*.npz` show other movement).
+Prints a table, then JSON.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ LIFTS_RIGHT = 8
 LIFTS = {"hip_first": 6, "knee_dominant": 9, "rounded_back": 6}
 """Repetitions of one man's takes as the cutting finds them; `_1` teaches, `_2`, seen by another camera, is tried."""
 
+OTHER_TAKES = 5
+
 YAWS = (0.0, 0.45, 0.9)
 
 
@@ -48,6 +52,8 @@ class TeachScore:
     right: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     counted: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     abstained: int = 0
+    false_counts: int = 0
+    other_s: float = 0.0  # of other movement
 
     def add(self, found: list[TaughtRepetition], wanted: int, kind: str) -> None:
         """One take of `wanted` repetitions, all "good" or all "bad"."""
@@ -58,6 +64,12 @@ class TeachScore:
             self.counted[kind] += 1
             self.abstained += not one.verdict.judged
             self.right[kind] += named if kind == "bad" else not named
+
+    def add_other(self, exercise: TaughtExercise | None, track: LandmarkTrack) -> None:
+        """Movement that is not the exercise."""
+        if exercise is not None:
+            self.false_counts += len(count(exercise, track))
+            self.other_s += float(track.t_s[-1] - track.t_s[0])
 
     def row(self) -> dict[str, float]:
         """Shares; `told` is the mean of mistakes named and of good repetitions not named wrong."""
@@ -70,6 +82,7 @@ class TeachScore:
             "mistake_named": round(shares["bad"], 3),
             "told": round((shares["good"] + shares["bad"]) / 2, 3),
             "abstained": round(self.abstained / every, 3),
+            "false_a_minute": round(60 * self.false_counts / max(self.other_s, 1e-9), 2),
         }
 
 
@@ -93,12 +106,17 @@ def taught(name: str, good: LandmarkTrack, bad: LandmarkTrack, repetitions: int 
         return None
 
 
-def made(people: int) -> dict[str, TeachScore]:
-    """The three extra exercises; a take that is refused counts as takes not within one."""
+def made(people: range, elsewhere: list[LandmarkTrack]) -> dict[str, TeachScore]:
+    """The three extra exercises; a take that is refused counts as takes not within one.
+
+    Args:
+        people: seeds of those who teach.
+        elsewhere: real people who do none of them.
+    """
     scores: dict[str, TeachScore] = defaultdict(TeachScore)
     for name, form in FORMS.items():
         for mistake in MISTAKES[name]:
-            for person in range(people):
+            for person in people:
                 yaw, usual_s = YAWS[person % len(YAWS)], SECONDS[name]
                 tries = (TakePlan("", TRIED, True), TakePlan(mistake, TRIED, True))
                 shown = (TakePlan("", TAUGHT, False), TakePlan(mistake, TAUGHT, False))
@@ -112,8 +130,13 @@ def made(people: int) -> dict[str, TeachScore]:
                 for place, takes in where.items():
                     for kind, take in zip(("good", "bad"), takes, strict=True):
                         found = count(exercise, take.track) if exercise else []
-                        for key in (place, f"{name}: {place}"):
+                        for key in (place, name, f"{name}: {place}", f"taught at {np.degrees(yaw):.0f} degrees"):
                             scores[key].add(found, TRIED, kind)
+                idle = draw_takes(form, person * 100 + 7, 4, (TakePlan("", 0, True),) * OTHER_TAKES, yaw, usual_s)
+                for take in idle:
+                    scores[name].add_other(exercise, take.track)
+                for track in elsewhere:
+                    scores["real people who do something else"].add_other(exercise, track)
     return scores
 
 
@@ -168,10 +191,13 @@ def main() -> None:
     """Prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, default=3, help="people a mistake of the made ones")
+    parser.add_argument("--first", type=int, default=0, help="seed of the first person")
     parser.add_argument("--real", type=Path, help="folder of landmark files of people")
     parser.add_argument("--out", type=Path, help="JSON file")
     given = parser.parse_args()
-    scores = made(given.people) if given.people else {}
+    elsewhere = [read_landmarks(path) for path in sorted(given.real.glob("no_*.npz"))] if given.real else []
+    people = range(given.first, given.first + given.people)
+    scores = made(people, elsewhere) if given.people else {}
     if given.real:
         scores |= real(given.real)
     rows = {name: score.row() for name, score in sorted(scores.items())}

@@ -17,7 +17,7 @@ class Feedback:
         pts_s: the moment it is about, seconds since the start of the source's run.
         latency_ms: milliseconds of each stage, and `total`.
         picture_age_s: age of its newest picture when it was asked for, seconds; 0 = unknown.
-        said_by: `owner`: the sentence of a mistake that the owner of an exercise has taught.
+        said_by: `owner`: a sentence of the owner of an exercise, about a mistake or for praise.
     """
 
     event_id: str

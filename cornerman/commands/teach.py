@@ -24,8 +24,11 @@ def teach(
     ] = [],  # noqa: B006 typer's own way to say "repeatable"
     reps: Annotated[int, typer.Option(min=2, max=30, help="Repetitions in each video.")] = 5,
     title: Annotated[str, typer.Option(help="As people see it. Default: the name.")] = "",
+    praise: Annotated[
+        str, typer.Option(metavar="SENTENCE", help="What to say now and then about good repetitions.")
+    ] = "",
     model_words: Annotated[
-        bool, typer.Option("--model-words", help="The model says the mistakes in its own words, if it can.")
+        bool, typer.Option("--model-words", help="The model corrects and praises in its own words, if it can.")
     ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Take the place of an exercise of this name.")] = False,
     config: options.Config = "",
@@ -50,7 +53,7 @@ def teach(
     library = ExerciseLibrary.of(chosen.settings.gateway.profiles_dir)
     mistakes = list(zip(mistake, videos[1:], strict=True))
     words: Literal["owner", "model"] = "model" if model_words else "owner"
-    exercise = taught(library, name, title, videos[0], mistakes, reps, words, replace=replace)
+    exercise = taught(library, name, title, videos[0], mistakes, reps, words, praise, replace=replace)
     saved = library.save(exercise, replaces=replace)
     shortest, longest = exercise.good.seconds
     print(

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from cornerman_common.exercise_file import MAX_MISTAKES, mistake_name
+from cornerman_common.exercise_file import MAX_MISTAKES, MAX_SENTENCE, mistake_name
 from cornerman_common.exercise_library import ExerciseLibrary, check_exercise_name
 from cornerman_pose.errors import PoseError
 from cornerman_pose.files import read_landmarks
@@ -30,6 +30,7 @@ def taught(
     mistakes: Sequence[tuple[str, Path]],
     repetitions: int,
     words: Literal["owner", "model"],
+    praise: str = "",
     *,
     replace: bool = False,
     read: Callable[[Path], LandmarkTrack] | None = None,
@@ -44,6 +45,7 @@ def taught(
         mistakes: what to say, and a video or landmark file of wrong repetitions.
         repetitions: in each example.
         words: whose words are spoken about mistakes.
+        praise: what to say about good repetitions; empty = nothing.
         replace: an exercise of this name may be there.
         read: reads an example; None = `read_take`.
 
@@ -56,9 +58,11 @@ def taught(
         raise ConfigError(f"exercise {name!r} is there already; give --replace, or another name")
     if len(mistakes) > MAX_MISTAKES:
         raise ConfigError(f"{len(mistakes)} mistakes; an exercise has at most {MAX_MISTAKES}")
+    if len(praise) > MAX_SENTENCE:
+        raise ConfigError(f"--praise has {len(praise)} characters; give at most {MAX_SENTENCE}")
     named = [(mistake_name(say), say, path) for say, path in mistakes]  # refused before the videos are read
     try:
-        exercise = teach_exercise(name, title or name.replace("_", " "), read(good), repetitions)
+        exercise = teach_exercise(name, title or name.replace("_", " "), read(good), repetitions, praise.strip())
         for key, say, path in named:
             exercise = add_mistake(exercise, key, say, words, read(path), repetitions)
     except PoseError as error:

@@ -1,14 +1,17 @@
-"""When a coach who follows a person speaks: at the end of repetitions, and once for a better view. Pure.
+"""When a coach who follows a person speaks: at the end of repetitions, once for a better view, and once to say whom.
+
+Pure.
 
 Knows neither streams nor words; time is media time.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Final, Literal
 
+from cornerman_pose.absence import Absence
 from cornerman_pose.movements import form_rules, movements
 
 if TYPE_CHECKING:
@@ -26,6 +29,9 @@ ASK_AFTER_S: Final = 3.0
 
 ASK_AGAIN_S: Final = 20.0
 """A good view for so long ends the matter: seen badly again, the coach asks again."""
+
+TOLD_AFTER_S: Final = 2.0
+"""How long several people of about the same size must be there before the coach says whom it watches."""
 
 STANDING: Final = frozenset({"shoulders", "hips", "knees", "feet"})
 """Parts that must be seen before there is an exercise."""
@@ -45,6 +51,10 @@ class CoachingNotes:
         bad_since_s: since when the person is seen too badly.
         good_since_s: since when they are seen well.
         asked: the coach has asked for a better view.
+        absence: no person is followed.
+        called: the coach has said that it sees no person.
+        peers_since_s: since when others of the same size are there.
+        told: the coach has said whom it watches.
     """
 
     exercise: str = ""
@@ -55,6 +65,10 @@ class CoachingNotes:
     bad_since_s: float = -1.0
     good_since_s: float = -1.0
     asked: bool = False
+    absence: Absence = field(default_factory=Absence)
+    called: bool = False
+    peers_since_s: float = -1.0
+    told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +86,7 @@ def coach_chunk(
     notes: CoachingNotes,
     repeat_window_s: float,
     parts: frozenset[str] = frozenset(),
+    motion: float = 0.0,
 ) -> tuple[CoachingCall, CoachingNotes]:
     """The call for a chunk at media time `pts_s`, and the notes after it.
 
@@ -81,9 +96,10 @@ def coach_chunk(
         notes: after the chunk before.
         repeat_window_s: the same mistake is not named twice within it.
         parts: of the body that must be seen; empty = those that the mistakes of the exercise are judged by.
+        motion: of the picture, 0..1: whether a person may be there unseen.
     """
     blind = is_blind(watched.view, watched.exercise, parts)
-    notes = _looked(watched, blind, pts_s, notes)
+    notes = _looked(watched, blind, pts_s, motion, notes)
     if watched.exercise != notes.exercise:
         notes = replace(notes, exercise=watched.exercise, streak=0, mistakes="")
     for repetition in watched.ended:
@@ -92,9 +108,11 @@ def coach_chunk(
         notes = replace(notes, mistakes=wrong, streak=0 if wrong else good)
     if blind:
         waited = notes.bad_since_s >= 0 and pts_s - notes.bad_since_s >= ASK_AFTER_S
-        ask = waited and not notes.asked
+        ask = (waited and not notes.asked) or (notes.absence.calls(pts_s) and not notes.called)
         return (CoachingCall("feedback", 1.0, "view") if ask else CoachingCall("next", 1.0, "not_seen_well")), notes
     if not watched.ended:
+        if _tells_whom(watched, pts_s, notes):
+            return CoachingCall("feedback", 1.0, "view"), notes
         return CoachingCall("next", 1.0, "no_repetition"), notes
     newest = watched.ended[-1]
     for one in newest.mistakes:
@@ -118,7 +136,9 @@ def praise_after(exercise: str) -> int:
 def after_words(call: CoachingCall, pts_s: float, notes: CoachingNotes) -> CoachingNotes:
     """The notes after a call that led to words."""
     if call.reason == "view":
-        return replace(notes, asked=True)
+        if notes.absence.since_s >= 0:
+            return replace(notes, called=True)
+        return replace(notes, asked=True) if notes.bad_since_s >= 0 else replace(notes, told=True)
     if call.action == "correct":
         return replace(notes, said=call.reason, said_at_s=pts_s)
     return replace(notes, streak=0)
@@ -138,11 +158,33 @@ def needed_parts(exercise: str) -> frozenset[str]:
     return frozenset(_PART_OF.get(part, part) for part in parts) or STANDING
 
 
-def _looked(watched: Watched, blind: bool, pts_s: float, notes: CoachingNotes) -> CoachingNotes:
-    """The notes about the view. Without a person who is followed there is no one to ask."""
-    if watched.subject.row is None:
+def _tells_whom(watched: Watched, pts_s: float, notes: CoachingNotes) -> bool:
+    """Whether to say which of several people is watched: at the beginning of a set, as `facts.tells_whom`."""
+    several = notes.peers_since_s >= 0 and pts_s - notes.peers_since_s >= TOLD_AFTER_S and bool(watched.subject.peers)
+    bundled = any(one.name == watched.exercise for one in movements())
+    return several and bundled and watched.count <= 1 and not notes.told
+
+
+def _looked(watched: Watched, blind: bool, pts_s: float, motion: float, notes: CoachingNotes) -> CoachingNotes:
+    """The notes about the view. Without a person who is followed there is no one to ask for a better one."""
+    followed = watched.subject.row is not None and watched.view.sight != "no_person"
+    notes = replace(
+        notes, absence=notes.absence.after(followed, bool(watched.ended), pts_s, motion, watched.view.too_dark)
+    )
+    if not followed:
         return replace(notes, bad_since_s=-1.0, good_since_s=-1.0)
+    if watched.subject.switched:
+        notes = replace(notes, told=False, peers_since_s=-1.0)
+    if watched.subject.peers and notes.peers_since_s < 0:
+        notes = replace(notes, peers_since_s=pts_s)
     if blind:
         return replace(notes, bad_since_s=notes.bad_since_s if notes.bad_since_s >= 0 else pts_s, good_since_s=-1.0)
     since_s = notes.good_since_s if notes.good_since_s >= 0 else pts_s
-    return replace(notes, bad_since_s=-1.0, good_since_s=since_s, asked=notes.asked and pts_s - since_s < ASK_AGAIN_S)
+    lately = pts_s - since_s < ASK_AGAIN_S
+    return replace(
+        notes,
+        bad_since_s=-1.0,
+        good_since_s=since_s,
+        asked=notes.asked and lately,
+        called=notes.called and lately,
+    )

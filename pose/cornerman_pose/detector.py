@@ -68,7 +68,13 @@ def anchors() -> NDArray[np.float64]:
     return found
 
 
-def detect(net: DetectorNet, frame: Pixels, most: int = MAX_PEOPLE, min_score: float = MIN_SCORE) -> list[Detection]:
+def detect(
+    net: DetectorNet,
+    frame: Pixels,
+    most: int = MAX_PEOPLE,
+    min_score: float = MIN_SCORE,
+    square: Roi | None = None,
+) -> list[Detection]:
     """People in a frame, the surest first.
 
     Args:
@@ -76,8 +82,9 @@ def detect(net: DetectorNet, frame: Pixels, most: int = MAX_PEOPLE, min_score: f
         frame: [H, W, 3] RGB.
         most: at most so many.
         min_score: of a detection, 0..1.
+        square: the part to look at; None = all of it.
     """
-    square = whole(*frame.shape[:2])
+    square = square or whole(*frame.shape[:2])
     raw, logits = net(crop(frame, square, DETECTOR_SIDE))
     scores = 1 / (1 + np.exp(-np.clip(logits.astype(np.float64), -_MAX_LOGIT, _MAX_LOGIT)))
     sure = np.flatnonzero(scores >= min_score)

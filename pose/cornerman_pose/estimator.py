@@ -2,7 +2,8 @@
 
 What is found depends on the chunk's own frames, never on chunks before, so any worker finds the same. Detection at
 frames 0 and 4 makes the second half of a chunk the same computation as the first half of the next chunk (overlap 4):
-each step is kept by the bytes of its frame and the square it looked in, and reused only when both are equal.
+each step is kept by the bytes of its frame and the square it looked in, and reused only when both are equal. At these
+frames a picture without a person is looked at once more in tiles, and a very wide one always.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from cornerman_pose.errors import PoseError
 from cornerman_pose.landmarks import INDEX, MAX_PEOPLE, PRESENT, Person, SeenChunk
 from cornerman_pose.memory import LastUsed, fingerprint
 from cornerman_pose.nets import DetectorNet, LandmarkNet, LiteDetector, LiteLandmarks
+from cornerman_pose.tiles import apart_from, detect_in_tiles, is_wide
 from cornerman_pose.warp import Pixels, Roi
 
 DETECT_EVERY: Final = 4
@@ -46,7 +48,8 @@ class PoseCounts:
 
     Attributes:
         frames: seen.
-        detections: runs of the detector.
+        detections: runs of the detector on a whole frame.
+        tiled: frames that the detector has looked at in tiles.
         landmarks: runs of the landmark net.
         reused_detections: answers of the detector taken from memory.
         reused_landmarks: answers of the landmark net taken from memory.
@@ -56,6 +59,7 @@ class PoseCounts:
 
     frames: int = 0
     detections: int = 0
+    tiled: int = 0
     landmarks: int = 0
     reused_detections: int = 0
     reused_landmarks: int = 0
@@ -165,7 +169,11 @@ class PoseEstimator:
         self, number: int, frame: Pixels, key: bytes, live: list[_Followed], followed: list[_Followed]
     ) -> list[_Followed]:
         """Those followed, each where the detector sees them, and newcomers; who is not detected keeps their square."""
-        squares = [detection.roi for detection in self._detect(frame, key)]
+        seen = self._detect(frame, key)
+        # Tiles are up to eight looks: at every fourth frame they cost about twice those at the whole frames.
+        if number % DETECT_EVERY == 0 and (is_wide(*frame.shape[:2]) or not (seen or live)):
+            seen = [*seen, *apart_from(self._detect(frame, key, tiled=True), seen)][: self._people]
+        squares = [detection.roi for detection in seen]
         near = sorted(
             (apart, a, b)
             for a, one in enumerate(live)
@@ -186,16 +194,17 @@ class PoseEstimator:
             here.append(owner[b])
         return here + list(left.values())[: max(0, self._people - len(here))]
 
-    def _detect(self, frame: Pixels, key: bytes) -> list[Detection]:
+    def _detect(self, frame: Pixels, key: bytes, *, tiled: bool = False) -> list[Detection]:
         def make() -> list[Detection]:
             started = time.perf_counter()
-            found = detect(self._detector, frame, self._people)
+            found = (detect_in_tiles if tiled else detect)(self._detector, frame, self._people)
             self.counts.detector_s += time.perf_counter() - started
-            self.counts.detections += 1
+            self.counts.detections += not tiled
+            self.counts.tiled += tiled
             return found
 
         before = self._detections.hits
-        found = self._detections.get(key, make)
+        found = self._detections.get((key, tiled), make)
         self.counts.reused_detections += self._detections.hits - before
         return found
 

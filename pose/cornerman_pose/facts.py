@@ -32,6 +32,10 @@ class SeenFacts(Protocol):
     def missing(self) -> Sequence[str]: ...
     @property
     def limits(self) -> Sequence[str]: ...
+    @property
+    def people(self) -> int: ...
+    @property
+    def whom(self) -> str: ...
 
 
 def facts_line(seen: SeenFacts) -> str:
@@ -55,7 +59,15 @@ def facts_line(seen: SeenFacts) -> str:
             f"{', '.join(needed)} not in view" if needed else f"{'' if seen.missing else 'whole '}body in view"
         )
     parts += [_plain(limit) for limit in seen.limits]
+    if tells_whom(seen):
+        parts.append(f"watching {seen.whom}")
     return "; ".join(parts)
+
+
+def tells_whom(seen: SeenFacts) -> bool:
+    """Whether the line says who of several is followed: up to the first repetition, before there is praise."""
+    followed = seen.people > 1 and bool(seen.whom) and seen.view in ("whole", "partly")
+    return followed and bool(seen.exercise) and seen.repetitions <= 1
 
 
 def prompt_with_facts(prompt: str, seen: SeenFacts | None) -> str:

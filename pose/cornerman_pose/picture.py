@@ -141,7 +141,7 @@ def _block_sums(frame: Pixels, high: int, wide: int) -> NDArray[np.uint32]:
     """
     rows, columns = frame.shape[0] // high, frame.shape[1] // wide
     narrow = np.uint16 if high <= _FITS_16_BITS else np.uint32
-    tall = frame[::high].astype(narrow)
+    tall: NDArray[Any] = frame[::high].astype(narrow)
     for down in range(1, high):
         tall += frame[down::high]
     parts = tall.reshape(rows, columns, wide, 3)

@@ -23,7 +23,7 @@ from cornerman_pose.reading import FrameReading, cut
 HOLD_S = 2
 """Seconds of a hold that are judged, and counted, together."""
 
-_RULED_OUT = 0.05
+_RULED_OUT = 0.02
 """A repetition less probable to break a rule by itself does not break it beside earlier ones either: a press with
 straight arms is no half press, however far the arms came from before."""
 
@@ -54,7 +54,7 @@ class CountingSettings:
     wrong: float | None = None  # one probability for all mistakes instead of those of the table
     observable: float = 0.5
     confirm_s: float = 1.2
-    sure: float = 0.5
+    sure: float = 0.42
     nearly: float = 0.95
     per_rule: Mapping[str, float] = field(default_factory=dict)
     everything: bool = False  # report every mistake that the view allows to judge, whatever its evidence: for tuning
@@ -295,8 +295,9 @@ class RepetitionCounter:
         name, count, left_s = self._left
         alike = self._names.index(name)
         likest = int(np.argmax(mean[1:])) + 1
-        paused = self.exercise == "none" and now - left_s <= _PAUSE_S
-        if paused and alike == likest and mean[alike] >= _ALIKE:
+        # The running evidence may have come back to the exercise before this repetition was seen to its end.
+        paused = self.exercise == "none" or (self.exercise == name and not self.count)
+        if paused and now - left_s <= _PAUSE_S and alike == likest and mean[alike] >= _ALIKE:
             self.exercise, self.count, self._goes_on = name, count, True
 
     def _judge(self, end: float, start: float, p: float, exercise: str) -> RepetitionSeen:

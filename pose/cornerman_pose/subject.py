@@ -57,6 +57,7 @@ class Subject:
         switched: another person than in the chunk before.
         reason: why it switched or why no person is followed; empty otherwise.
         people: in the chunk.
+        peers: others of about the same size: only words tell which of them is coached.
     """
 
     row: int | None
@@ -64,6 +65,7 @@ class Subject:
     switched: bool
     reason: str
     people: int
+    peers: int = 0
 
 
 def follow(seen: SeenChunk, state: Mapping[str, float] | None = None) -> tuple[Subject, SubjectState]:
@@ -97,16 +99,13 @@ def _kept(seen: SeenChunk, row: int, known: SubjectState) -> tuple[Subject, Subj
     now_s = seen.frame_pts_s[-1]
     since_s = known.get("rival_since_s", now_s) if rival is not None else None
     if rival is not None and since_s is not None and now_s - since_s >= RIVAL_S:
-        return (
-            Subject(rival, _whom(seen, rival), True, "a person nearer to the camera has taken the place", seen.people),
-            _state(seen, rival),
-        )
+        return _subject(seen, rival, "a person nearer to the camera has taken the place"), _state(seen, rival)
     kept = _state(seen, row)
     for name in ("x", "y", "size"):
         kept[f"home_{name}"] = known[f"home_{name}"] + _HOME_RATE * (kept[name] - known[f"home_{name}"])
     if since_s is not None:
         kept["rival_since_s"] = since_s
-    return Subject(row, _whom(seen, row), False, "", seen.people), kept
+    return _subject(seen, row, ""), kept
 
 
 def _same(seen: SeenChunk, known: Mapping[str, float]) -> int | None:
@@ -163,7 +162,18 @@ def _chosen(seen: SeenChunk, reason: str) -> tuple[Subject, SubjectState]:
             best, most = row, worth
     if best is None:
         return Subject(None, "", False, "no person is in the picture", seen.people), {}
-    return Subject(best, _whom(seen, best), bool(reason), reason, seen.people), _state(seen, best)
+    return _subject(seen, best, reason), _state(seen, best)
+
+
+def _subject(seen: SeenChunk, row: int, reason: str) -> Subject:
+    """The subject in a row; a reason to be followed is a switch."""
+    size = spot(seen, row, _last(seen, row)).size
+    peers = sum(
+        1 / RIVAL_SIZE <= spot(seen, other, _last(seen, other)).size / max(size, 1e-6) <= RIVAL_SIZE
+        for other in range(seen.people)
+        if other != row and seen.found[other].mean() >= MIN_FOUND
+    )
+    return Subject(row, _whom(seen, row), bool(reason), reason, seen.people, peers)
 
 
 def _rival(seen: SeenChunk, row: int) -> int | None:

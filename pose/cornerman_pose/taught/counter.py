@@ -11,17 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cornerman_pose.channels import FPS
-from cornerman_pose.taught.alignment import warped
 from cornerman_pose.taught.embedding import Embedder
-from cornerman_pose.taught.exercise import Prototype, TaughtExercise
+from cornerman_pose.taught.exercise import TaughtExercise
 from cornerman_pose.taught.judging import TaughtVerdict, judge
-from cornerman_pose.taught.matching import PrototypeFollower
-from cornerman_pose.taught.metric import learning_weights, matching_weights
+from cornerman_pose.taught.likeness import Likeness, likeness
+from cornerman_pose.taught.other_side import mirrored
+from cornerman_pose.taught.progress import ProgressFollower, Turn, progress_axis
 
 Array = NDArray[np.float64]
-
-LIKE: Final = 0.55
-"""A repetition costs less than this part of what standing still costs."""
 
 ALONG: Final = 0.72
 """Cosine between the way of a repetition and that of a prototype, at least; other motion is seldom above 0.5."""
@@ -29,23 +26,21 @@ ALONG: Final = 0.72
 GAIN: Final = 0.3
 """A repetition goes so far of a prototype's way, at least."""
 
-AT_END: Final = 0.5
-"""It has ended when the pose is nearer to the last one than this part of the same."""
-
 SET_S: Final = 12.0
 """A pause of so long begins a new set."""
 
 _FASTER: Final = 0.4
 _SLOWER: Final = 2.5
-_WAIT: Final = 2  # frames in which no better end comes
-_LATEST: Final = 4  # frames after the first end: rest after a repetition makes ever better ones
+_SAME_SIDE: Final = 0.9  # cosine from which a movement and its mirror image are one
+_WAIT: Final = 2  # frames in which another exercise, or the other side, may turn out to be more alike
+_OVERLAP: Final = 2  # frames
 _AWAY: Final = 8  # frames without the person that end what was under way
 _FRAMES: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
 class TaughtRepetition:
-    """A finished repetition of an own exercise; `cost` is a part of what standing still costs."""
+    """A finished repetition of an own exercise; `cost` is its distance as a part of the movement that was shown."""
 
     exercise: TaughtExercise
     number: int
@@ -55,38 +50,38 @@ class TaughtRepetition:
     verdict: TaughtVerdict
 
 
-@dataclass(slots=True)
-class _Followed:
-    follower: PrototypeFollower
-    still: float  # what standing still costs
-    seconds: tuple[float, float]
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Watched:
     exercise: TaughtExercise
-    followed: list[_Followed]
-    at_end: float
-    moves: Array  # [D] weights of the way
-    pending: tuple[float, int, int] | None = None  # cost, first and last frame
-    waited: int = 0
-    since: int = 0  # frame of the first end
+    seconds: tuple[float, float]
+    followers: tuple[ProgressFollower, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    exercise: TaughtExercise
+    turn: Turn
+    like: Likeness
+    span_s: tuple[float, float]
+    at: int  # frame in which it was found
 
 
 class TaughtCounter:
     """Follows one source.
 
     Args:
-        exercises: to look for.
-        like: as `LIKE`.
+        exercises: to look for, on either side of the body.
+        along: as `ALONG`.
     """
 
-    def __init__(self, exercises: tuple[TaughtExercise, ...], like: float = LIKE) -> None:
-        self._like = like
+    def __init__(self, exercises: tuple[TaughtExercise, ...], along: float = ALONG) -> None:
+        self._along = along
         self._watched = [_watched(one) for one in exercises]
         self._embedder = Embedder()
         self._frames: deque[tuple[int, float, Array]] = deque(maxlen=_FRAMES)
+        self._best: _Candidate | None = None
         self._number = 0
+        self._last = 0
         self._away = 0
         self.exercise = ""
         self.count = 0
@@ -101,25 +96,26 @@ class TaughtCounter:
             if features[k, -1] <= 0:
                 self._away += 1
                 if self._away == _AWAY:
-                    self._forget(self._number + 1)
-                    self._embedder.forget()
+                    self._forget()
                 continue
             self._away = 0
             self._number += 1
             row = self._embedder.push(features[k : k + 1])[0]
             self._frames.append((self._number, float(now_s), row))
             for one in self._watched:
-                self._follow(one, row)
-            found = self._take()
-            if found is not None:
-                out.append(found)
+                for follower in one.followers:
+                    turn = follower.push(row, self._number)
+                    if turn is not None:
+                        self._consider(one, turn)
+            if self._best is not None and self._number - self._best.at >= _WAIT:
+                out.append(self._counted(self._best))
         return tuple(out)
 
     @property
     def phase(self) -> float:
         """0..1 of the repetition that is most probably under way."""
-        followers = [followed.follower for one in self._watched for followed in one.followed]
-        return min(followers, key=lambda one: one.under_way[0]).under_way[1] if followers else 0.0
+        followers = [follower for one in self._watched for follower in one.followers]
+        return max(followers, key=lambda one: one.height).phase if followers else 0.0
 
     def memory(self) -> dict[str, float | str]:
         """What another process needs to go on with the set."""
@@ -131,60 +127,39 @@ class TaughtCounter:
         self.count = int(float(str(memory.get("taught.count", 0))))
         self._ended_s = float(str(memory.get("taught.ended_s", 0.0)))
 
-    def _follow(self, one: _Watched, row: Array) -> None:
-        one.waited += 1
-        for followed in one.followed:
-            match = followed.follower.push(row, self._number)
-            cost, seconds = match.cost / followed.still, (self._number - match.start) / FPS
-            ended = match.at_end < one.at_end and followed.seconds[0] <= seconds <= followed.seconds[1]
-            if ended and cost < min(self._like, one.pending[0] if one.pending else np.inf):
-                one.since = one.since if one.pending else self._number
-                one.pending, one.waited = (cost, match.start, self._number), 0
+    def _consider(self, watched: _Watched, turn: Turn) -> None:
+        """Keeps a turn that is like the exercise, and more so than another one of the same time."""
+        shortest, longest = watched.seconds
+        if turn.first < self._last - _OVERLAP or not shortest <= (turn.last - turn.first) / FPS <= longest:
+            return
+        frames = [(t, row) for number, t, row in self._frames if turn.first <= number <= turn.last]
+        like = likeness(watched.exercise, np.stack([row for _, row in frames]))
+        if like.along < self._along or like.gain < GAIN:
+            return
+        if self._best is None or like.cost < self._best.like.cost:
+            self._best = _Candidate(watched.exercise, turn, like, (frames[0][0], frames[-1][0]), self._number)
 
-    def _take(self) -> TaughtRepetition | None:
-        """The repetition that no better end can replace any more."""
-        waiting = [one for one in self._watched if one.pending is not None]
-        if not waiting:
-            return None
-        best = min(waiting, key=lambda one: one.pending[0] if one.pending else np.inf)
-        if best.pending is None or (best.waited < _WAIT and self._number - best.since < _LATEST):
-            return None
-        cost, start, end = best.pending
-        frames = [(t, row) for number, t, row in self._frames if start <= number <= end]
-        rows = np.stack([row for _, row in frames])
-        if not any(_goes_along(rows, one, best.moves) for one in best.exercise.prototypes):
-            self._forget(start + 1)
-            return None
-        self._forget(end)
-        start_s, end_s = frames[0][0], frames[-1][0]
-        verdict = judge(best.exercise, rows, end_s - start_s)
+    def _counted(self, best: _Candidate) -> TaughtRepetition:
+        start_s, end_s = best.span_s
+        self._best, self._last = None, best.turn.last
         self.count = self.count + 1 if best.exercise.name == self.exercise else 1
         self.exercise, self._ended_s = best.exercise.name, end_s
-        return TaughtRepetition(best.exercise, self.count, start_s, end_s, cost, verdict)
+        verdict = judge(best.exercise, best.like.rows, end_s - start_s)
+        return TaughtRepetition(best.exercise, self.count, start_s, end_s, best.like.cost, verdict)
 
-    def _forget(self, before: int) -> None:
+    def _forget(self) -> None:
+        self._best = None
+        self._embedder.forget()
         for one in self._watched:
-            one.pending, one.waited = None, 0
-            for followed in one.followed:
-                followed.follower.forget(before)
-
-
-def _goes_along(rows: Array, prototype: Prototype, moves: Array) -> bool:
-    scale = np.sqrt(moves)
-    x, y = (
-        (one - one[[0, -1]].mean(0)) * scale
-        for one in (warped(rows, prototype.steps, learning_weights()), prototype.steps)
-    )
-    both, own, shown = float(np.sum(x * y)), float(np.sum(x * x)), float(np.sum(y * y))
-    return both > ALONG * np.sqrt(own * shown) and both > GAIN * shown
+            for follower in one.followers:
+                follower.forget()
 
 
 def _watched(exercise: TaughtExercise) -> _Watched:
-    moves, poses = matching_weights(exercise.good.steps, exercise.good.spread)
-    followed = []
-    for one in exercise.prototypes:
-        still = (np.square(one.steps - one.steps[0]) * (moves + poses)).sum(1)
-        follower = PrototypeFollower(one.steps, moves, poses, 2.0 * float(still.max()))
-        shortest, longest = one.seconds
-        followed.append(_Followed(follower, max(float(still.mean()), 1e-6), (shortest * _FASTER, longest * _SLOWER)))
-    return _Watched(exercise, followed, AT_END * followed[0].still, moves)
+    shortest = min(one.seconds[0] for one in exercise.prototypes) * _FASTER
+    longest = max(one.seconds[1] for one in exercise.prototypes) * _SLOWER
+    axis = progress_axis(exercise)
+    other = mirrored(axis)
+    same = float(axis @ other) > _SAME_SIDE * float(axis @ axis)
+    sides = (axis,) if same else (axis, other)
+    return _Watched(exercise, (shortest, longest), tuple(ProgressFollower(side) for side in sides))

@@ -30,8 +30,6 @@ def _columns() -> list[int]:
 
 _COLUMNS: Final = np.array(_columns())
 _HIPS_Y: Final = [_FLAT + 2 * 9 + 1, _FLAT + 2 * 10 + 1]
-
-
 _TAPS: Final = (0.25, 0.5, 0.25)
 
 

@@ -55,6 +55,7 @@ class TaughtExercise:
         good: right repetitions.
         mistakes: ways to do it wrong.
         parts: parts of the body that were seen while it was shown.
+        praise: the owner's sentence about good repetitions; empty = none.
     """
 
     name: str
@@ -62,8 +63,14 @@ class TaughtExercise:
     good: Prototype
     mistakes: tuple[TaughtMistake, ...]
     parts: tuple[str, ...]
+    praise: str = ""
 
     @property
     def prototypes(self) -> tuple[Prototype, ...]:
         """Of the right repetitions, then of each mistake."""
         return (self.good, *(mistake.prototype for mistake in self.mistakes))
+
+    @property
+    def praised(self) -> bool:
+        """Good repetitions are praised: in the owner's words, or in the model's if it also says the mistakes."""
+        return bool(self.praise) or any(mistake.words == "model" for mistake in self.mistakes)

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from cornerman_pose.taught.exercise import Prototype
 from cornerman_pose.taught.names import NAMES
 
 Array = NDArray[np.float64]
@@ -20,7 +21,12 @@ PLACE: Final = _ROWS[:, 0]
 """[D] how much a pose differs between people and cameras where an exercise is done alike."""
 
 WAY: Final = _ROWS[:, 1]
-"""[D] the same of the way from the pose between repetitions; `own_exercises.spreads` of training measures both."""
+"""[D] the same of the way from the pose between repetitions; `own_exercises.spreads` of training measures all three."""
+
+PART: Final = _ROWS[:, 2]
+"""[D] how much the way of a number that moves differs, as a part of its movement: sideways and depth most."""
+
+_STEADY: Final = 0.1
 
 
 def learning_weights() -> Array:
@@ -28,14 +34,14 @@ def learning_weights() -> Array:
     return 1.0 / (len(NAMES) * WAY**2)
 
 
-def matching_weights(steps: Array, spread: Array) -> tuple[Array, Array]:
-    """[D] weights of squared differences of poses from the first one, and of poses themselves.
+def way_weights(good: Prototype) -> Array:
+    """[D] weights of squared differences of ways, given right repetitions.
 
-    What moves in an exercise counts most, what is steady a little.
+    What moves counts most, what is steady a little; the noise of a number is part of its own movement too.
     """
-    moved = steps - steps[0]
-    noise = WAY**2 + spread**2
-    signal = np.square(moved).mean(0) / noise
-    share = signal / (1.0 + signal) + 0.1
-    share /= share.sum()
-    return share / noise, 0.1 * share / (PLACE**2 + spread**2)
+    movement = np.square(good.steps - good.steps[[0, -1]].mean(0)).mean(0)
+    noise = WAY**2 + good.spread**2 + PART**2 * movement
+    signal = movement / noise
+    share = signal / (1.0 + signal) + _STEADY
+    weights: Array = share / share.sum() / noise
+    return weights

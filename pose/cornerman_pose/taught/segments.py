@@ -19,6 +19,9 @@ _PROMINENCES: Final = (0.6, 0.45, 0.3)
 _LOW: Final = 0.12
 """A repetition begins and ends at this part of its height."""
 
+_AT_ENDS: Final = 0.5
+"""Cost of a cut whose repetitions are at their height where the example begins and ends."""
+
 _SHORTEST_S: Final = 0.4
 _COMPONENTS: Final = 3
 
@@ -43,9 +46,17 @@ def find_repetitions(rows: Array, weights: Array, wanted: int = 0) -> list[Span]
             if not spans:
                 continue
             cost = _unlike(smooth, spans) + (0.0 if not wanted or len(spans) == wanted else 1.0)
+            cost += _AT_ENDS * _height_at_ends(signal)
             if cost < least - 1e-9:
                 best, least = spans, cost
     return best
+
+
+def _height_at_ends(signal: Array) -> float:
+    """Height of the first and last pose in the movement's range, 0..1: an example begins and ends at rest."""
+    low, high = np.percentile(signal, (4, 96))
+    ends = np.mean([signal[:4].mean(), signal[-4:].mean()])
+    return float(np.clip((ends - low) / max(high - low, 1e-9), 0.0, 1.0))
 
 
 def _smoothed(rows: Array) -> Array:

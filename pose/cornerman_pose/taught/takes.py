@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -12,6 +13,7 @@ from cornerman_pose.sides import SidesState, steady_legs
 from cornerman_pose.subject import SubjectState, follow
 from cornerman_pose.taught.exercise import TaughtExercise, TaughtMistake
 from cornerman_pose.taught.learning import TeachingError, example_of, learn, needed_parts_of, repetitions_in
+from cornerman_pose.taught.likeness import facing
 
 
 def track_of(chunks: Iterable[SeenChunk]) -> LandmarkTrack:
@@ -53,8 +55,8 @@ def track_of(chunks: Iterable[SeenChunk]) -> LandmarkTrack:
     )
 
 
-def teach_exercise(name: str, title: str, good: LandmarkTrack, repetitions: int) -> TaughtExercise:
-    """An exercise from a take of right repetitions.
+def teach_exercise(name: str, title: str, good: LandmarkTrack, repetitions: int, praise: str = "") -> TaughtExercise:
+    """An exercise from a take of right repetitions; `praise` is the owner's sentence about good ones.
 
     Raises:
         TeachingError: the take shows another number of repetitions, or no person.
@@ -62,7 +64,7 @@ def teach_exercise(name: str, title: str, good: LandmarkTrack, repetitions: int)
     what = "the good example"
     example = example_of(good, what)
     prototype = learn(example, repetitions_in(example, repetitions, what))
-    return TaughtExercise(name, title, prototype, (), needed_parts_of(example, prototype))
+    return TaughtExercise(name, title, prototype, (), needed_parts_of(example, prototype), praise)
 
 
 def add_mistake(
@@ -80,6 +82,7 @@ def add_mistake(
     """
     what = f"the example of {say!r}"
     example = example_of(bad, what)
-    mistake = TaughtMistake(name, say, words, learn(example, repetitions_in(example, repetitions, what)))
+    prototype = facing(learn(example, repetitions_in(example, repetitions, what)), exercise.good)
+    mistake = TaughtMistake(name, say, words, prototype)
     others: Sequence[TaughtMistake] = [one for one in exercise.mistakes if one.name != name]
-    return TaughtExercise(exercise.name, exercise.title, exercise.good, (*others, mistake), exercise.parts)
+    return replace(exercise, mistakes=(*others, mistake))

@@ -57,6 +57,7 @@ class _ExerciseFields(Section):
     version: Literal[1]
     title: Annotated[Plain, Field(pattern=r"\S", max_length=80)]
     parts: Annotated[tuple[str, ...], Field(max_length=len(PARTS))] = ()
+    praise: Annotated[Plain, Field(max_length=MAX_SENTENCE)] = ""
     good: _PrototypeFields
     mistakes: dict[str, _MistakeFields] = Field(default_factory=dict, max_length=MAX_MISTAKES)
 
@@ -67,6 +68,7 @@ def exercise_text(exercise: TaughtExercise) -> str:
         "version": VERSION,
         "title": exercise.title,
         "parts": list(exercise.parts),
+        **({"praise": exercise.praise} if exercise.praise else {}),
         "good": _fields(exercise.good),
         "mistakes": {
             one.name: {"say": one.say, "words": one.words, **_fields(one.prototype)} for one in exercise.mistakes
@@ -104,9 +106,8 @@ def parse_exercise(name: str, text: str, where: str) -> TaughtExercise:
         TaughtMistake(check_name(key), one.say, one.words, _prototype(one, f"{where}: mistakes.{key}"))
         for key, one in fields.mistakes.items()
     )
-    return TaughtExercise(
-        check_name(name), fields.title, _prototype(fields.good, f"{where}: good"), mistakes, fields.parts
-    )
+    good = _prototype(fields.good, f"{where}: good")
+    return TaughtExercise(check_name(name), fields.title, good, mistakes, fields.parts, fields.praise)
 
 
 def mistake_name(sentence: str) -> str:

@@ -46,6 +46,7 @@ class OwnExercise(BaseModel):
     good: Annotated[ShownRepetitions | None, Field(description="null where the file cannot be used")]
     mistakes: list[ShownMistake]
     parts: Annotated[list[str], Field(description="parts of the body that must be in the picture")]
+    praise: Annotated[str, Field(description="the owner's sentence about good repetitions; empty = none")] = ""
     refused: Annotated[str, Field(description="why it cannot be used, in words; empty = it can")] = ""
 
 
@@ -89,10 +90,13 @@ def exercise_view(file: SavedExercise) -> OwnExercise:
             for wrong in one.mistakes
         ],
         parts=list(one.parts),
+        praise=one.praise,
     )
 
 
-def good_from(recording: PoseRecording, name: str, title: str, repetitions: int) -> tuple[TaughtExercise, str]:
+def good_from(
+    recording: PoseRecording, name: str, title: str, repetitions: int, praise: str = ""
+) -> tuple[TaughtExercise, str]:
     """An exercise from a recording of right repetitions, and the sight of it in words.
 
     Raises:
@@ -100,7 +104,8 @@ def good_from(recording: PoseRecording, name: str, title: str, repetitions: int)
     """
     from cornerman_pose.taught.takes import teach_exercise, track_of  # takes a while, and few teach
 
-    exercise = teach_exercise(name, title or name.replace("_", " "), track_of(recording.chunks), repetitions)
+    title = title or name.replace("_", " ")
+    exercise = teach_exercise(name, title, track_of(recording.chunks), repetitions, praise)
     return exercise, _seen("good", exercise.good)
 
 

@@ -122,5 +122,8 @@ async def _sweep(context: Context, state: AppState) -> None:
             except RetryableError:
                 used = None
             if used is not None:
-                await asyncio.to_thread(state.uploads.sweep, used)
+                try:
+                    await asyncio.to_thread(state.uploads.sweep, used)
+                except OSError as error:  # too many open files, a folder that is gone: the next sweep may do
+                    context.log.warning("uploads_not_swept", error=str(error))
         await asyncio.sleep(SWEEP_S)

@@ -59,11 +59,8 @@ def self_signed(folder: Path, names: Sequence[str], now: datetime.datetime | Non
     now = now or datetime.datetime.now(datetime.UTC)
     cert_path, key_path = folder / "gateway-cert.pem", folder / "gateway-key.pem"
     wanted = sorted({*names, *_own_names()} - {"", "0.0.0.0", "::"})
-    if cert_path.is_file() and key_path.is_file():
-        old = x509.load_pem_x509_certificate(cert_path.read_bytes())
-        held = old.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        if old.not_valid_after_utc - now > datetime.timedelta(days=7) and {str(n.value) for n in held} >= set(wanted):
-            return str(cert_path), str(key_path)
+    if _is_usable(cert_path, key_path, set(wanted), now):
+        return str(cert_path), str(key_path)
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Cornerman (self-signed)")])
     cert = (
@@ -84,6 +81,23 @@ def self_signed(folder: Path, names: Sequence[str], now: datetime.datetime | Non
         file.write(pem)
     cert_path.write_bytes(cert.public_bytes(serialization.Encoding.PEM))
     return str(cert_path), str(key_path)
+
+
+def _is_usable(cert_path: Path, key_path: Path, wanted: set[str], now: datetime.datetime) -> bool:
+    """Whether the files hold a certificate for these names and its key; a process may have died while it wrote them."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import serialization
+
+    try:
+        cert = x509.load_pem_x509_certificate(cert_path.read_bytes())
+        key = serialization.load_pem_private_key(key_path.read_bytes(), None)
+        held = cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (OSError, TypeError, ValueError, x509.ExtensionNotFound):
+        return False
+    form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    fits = cert.public_key().public_bytes(*form) == key.public_key().public_bytes(*form)
+    lasts = cert.not_valid_after_utc - now > datetime.timedelta(days=7)
+    return fits and lasts and {str(name.value) for name in held} >= wanted
 
 
 def _general(name: str):  # type: ignore[no-untyped-def]

@@ -72,7 +72,10 @@ class Uploads:
         """
         if length is not None and length > self._max_bytes:
             raise self._too_large(length)
-        before = await asyncio.to_thread(self._room, length or 0) - self._taken
+        try:
+            before = await asyncio.to_thread(self._room, length or 0) - self._taken
+        except OSError as error:
+            raise _not_stored(error) from None
         draft = self.folder / f".{secrets.token_hex(8)}.part"
         head, size, suffix = b"", 0, ""
         try:
@@ -99,7 +102,7 @@ class Uploads:
             draft.replace(path)
             self._taken += size
         except OSError as error:
-            raise Problem(507, "the file could not be stored", f"{error.strerror}; free some space") from None
+            raise _not_stored(error) from None
         finally:
             self._arriving -= size
             draft.unlink(missing_ok=True)
@@ -135,7 +138,7 @@ class Uploads:
         free = shutil.disk_usage(self.folder).free
         if free - length < FREE_BYTES:
             raise Problem(507, "no room on disk", f"{free} bytes are free; {length + FREE_BYTES} are needed")
-        held = sum(path.stat().st_size for path in self.folder.iterdir() if path.suffix != ".part")
+        held = sum(_stat(path)[0] for path in self.folder.iterdir() if path.suffix != ".part")
         if held + length > self._total_bytes:
             raise self._full(held + length)
         return held
@@ -152,16 +155,33 @@ class Uploads:
         return True
 
     def sweep(self, used: Iterable[str], now_s: float | None = None) -> int:
-        """Removes files older than `keep_s` that no source uses; how many."""
+        """Removes files older than `keep_s` that no source uses; how many.
+
+        Raises:
+            OSError: the folder cannot be read now.
+        """
         if not self.folder.is_dir():
             return 0
         in_use, removed = set(used), 0
         limit_s = (SystemClock().now_s() if now_s is None else now_s) - self._keep_s
         for path in self.folder.iterdir():
-            if path.is_file() and str(path.resolve()) not in in_use and path.stat().st_mtime < limit_s:
+            if path.is_file() and str(path.resolve()) not in in_use and _stat(path)[1] < limit_s:
                 path.unlink(missing_ok=True)
                 removed += 1
         return removed
+
+
+def _stat(path: Path) -> tuple[int, float]:
+    """Size and time of the last change; (0, 0.0) once it has been removed meanwhile."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return 0, 0.0
+    return stat.st_size, stat.st_mtime
+
+
+def _not_stored(error: OSError) -> Problem:
+    return Problem(507, "the file could not be stored", f"{error.strerror}; free some space")
 
 
 def plain_stem(name: str) -> str:

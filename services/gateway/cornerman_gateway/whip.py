@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cornerman_gateway.problems import Problem
 from cornerman_gateway.push import store_push
-from cornerman_media.errors import PictureError
-from cornerman_shared.errors import CornermanError, RetryableError
 from cornerman_shared.process.logs import get_logger
 
 if TYPE_CHECKING:
@@ -118,6 +116,9 @@ class Whip:
                 writing = self._spawn(self._write(session, maker, frame))
         except MediaStreamError:
             pass  # the peer ended its track
+        except Exception:
+            # Of a decoder, as the peer chose what it sends: only this peer goes.
+            log.exception("peer_failed", source_id=session.source_id)
         finally:
             await self.end(session.session_id)
 
@@ -129,9 +130,9 @@ class Whip:
             jpeg = await asyncio.to_thread(maker.jpeg, frame)
             await store_push(self._bus, session.source_id, max(0.0, seconds - session.began_s), jpeg)
             session.pictures += 1
-        except (RetryableError, CornermanError, PictureError) as error:
+        except Exception as error:  # FFmpeg's own, too: one picture must not end the gateway
             session.passed_over += 1
-            log.warning("picture_lost", source_id=session.source_id, error=str(error))
+            log.warning("picture_lost", source_id=session.source_id, error=f"{type(error).__name__}: {error}")
 
     async def end(self, session_id: str) -> bool:
         """Lets a peer go. False = there is none of this id."""

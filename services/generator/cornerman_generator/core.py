@@ -31,9 +31,11 @@ def times_of(
 
 
 def owner_words(request: Request) -> str:
-    """The owner's own sentence about the mistake, if they have taught one; empty = the model finds the words."""
-    if request.kind != "feedback" or request.action != "correct" or request.about is None:
+    """The owner's own sentence about the mistake or for praise, if they gave one; empty = the model finds the words."""
+    if request.kind != "feedback" or request.about is None:
         return ""
+    if request.action != "correct":
+        return request.about.praise
     return next((mistake.say for mistake in request.about.mistakes), "")
 
 

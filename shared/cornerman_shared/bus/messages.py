@@ -158,6 +158,7 @@ class MovementSeen:
     measured: tuple[float, ...] = ()  # at those media times, degrees or ratios
     limit: float | None = None  # of `measure`, where a mistake begins
     worse: str = ""  # above or below the limit; empty without one
+    praise: str = ""  # the owner's sentence about good repetitions, where this is the moment; empty = none
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +304,7 @@ class EndEvent:
     frame_pts_s: tuple[float, ...] = ()  # of every picture that the request is about, oldest first
     prepare_ms: float = 0.0  # part of the TTFT before the model was asked: its input is fetched and made
     traceparent: str = ""
-    said_by: Literal["model", "owner"] = "model"  # owner: the text is the sentence of a mistake that they have taught
+    said_by: Literal["model", "owner"] = "model"  # owner: the text is a sentence of their own exercise
 
     @classmethod
     def without_words(

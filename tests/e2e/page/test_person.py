@@ -40,7 +40,9 @@ MOVEMENT = """async () => {
     none: movementAt(rows, 0), two: at(6), lunge: at(10), half: half[0][0][0],
     whom: [followed([right, left], "the person on the left") === left, followed([left], "") === null],
     hints: [hintOf({ ...about(0), missing: ["knees", "feet"] }),
-      hintOf({ ...about(0), limits: ["too_dark"] }), hintOf(about(0))],
+      hintOf({ ...about(0), limits: ["too_dark"] }), hintOf(about(0)),
+      hintOf({ ...about(0), view: "no_person" }), hintOf({ ...about(0), view: "no_person", limits: ["too_dark"] }),
+      hintOf({ ...about(0), missing: ["feet"], limits: ["camera_moving", "too_far"] })],
   };
 }"""
 
@@ -58,7 +60,9 @@ async def test_movement_follows_the_picture(settings: Settings, bus: Bus) -> Non
         assert found["lunge"] == [[True, "", None]]  # another exercise is another set
         assert abs(found["half"] - 0.25) < 1e-6  # joined with the nearest person
         assert found["whom"] == [True, True]
-        assert found["hints"] == ["I cannot see your knees and feet.", "It is too dark. Turn on a light.", ""]
+        dark = "It is too dark. Turn on a light."
+        assert found["hints"][:3] == ["I cannot see your knees and feet.", dark, ""]
+        assert found["hints"][3:] == ["I cannot see anybody.", dark, "You are too far away. Come closer."]
         await watched.check()
 
 

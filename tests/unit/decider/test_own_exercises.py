@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,11 +40,29 @@ def decide(strategies: Strategies, track: LandmarkTrack, state: DeciderState, be
     return decisions
 
 
-def test_own_exercise_is_counted_without_praise(strategies: Strategies) -> None:
+def test_without_a_sentence_nothing_is_praised(strategies: Strategies) -> None:
     decisions = decide(strategies, take(6, seed=3), DeciderState(run="r1"))
     assert decisions[-1].about and decisions[-1].about.exercise == "raise"
     assert decisions[-1].about.repetitions == 6
     assert not any(one.speak for one in decisions)
+
+
+def test_good_repetitions_are_praised_in_owner_words(strategies: Strategies, tmp_path: Path) -> None:
+    ExerciseLibrary(tmp_path).save(replace(leaning(), praise="Well done, keep going."))
+    track = take(7, seed=3)
+    spoken = [one for one in decide(strategies, track, DeciderState(run="r1")) if one.speak]
+    assert [one.reason for one in spoken] == ["good_repetitions"] * 2
+    spec = SourceSpec(source_id="cam", url="test://", speak=SPEAK)
+    asked = request_for(features_of(0, track.chunks()[0]), spoken[0], spec, None, 1.0)
+    assert owner_words(asked) == "Well done, keep going."
+
+
+def test_model_that_corrects_also_praises(strategies: Strategies, tmp_path: Path) -> None:
+    mistakes = tuple(replace(one, words="model") for one in leaning().mistakes)
+    ExerciseLibrary(tmp_path).save(replace(leaning(), mistakes=mistakes))
+    spoken = [one for one in decide(strategies, take(4, seed=3), DeciderState(run="r1")) if one.speak]
+    assert [one.reason for one in spoken] == ["good_repetitions"]
+    assert spoken[0].about and not spoken[0].about.praise
 
 
 def test_owner_sentence_is_requested(strategies: Strategies) -> None:

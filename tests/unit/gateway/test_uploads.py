@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
+from itertools import chain, repeat
 from pathlib import Path
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
+from cornerman_gateway import service
 from cornerman_gateway.problems import Problem
 from cornerman_gateway.uploads import Uploads, plain_stem, sniff
+from cornerman_shared.aio import cancel_all, first_of
 
 MP4 = b"\x00\x00\x00\x18ftypisom" + b"\0" * 600
 
@@ -89,6 +94,33 @@ async def test_used_uploads_survive_the_sweep(tmp_path: Path) -> None:
         os.utime(path, (1000, 1000))
     assert store.sweep([str(used)]) == 1
     assert used.exists() and fresh.exists() and not unused.exists()
+
+
+async def test_file_removed_meanwhile_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = uploads(tmp_path)
+    for name in ("a.mp4", "b.mp4"):
+        await store.take(name, body(MP4), None)
+    gone = tmp_path / "up" / "gone.mp4"
+    listed = [gone, *(tmp_path / "up").iterdir()]
+    monkeypatch.setattr(Path, "iterdir", lambda folder: iter(listed))
+    monkeypatch.setattr(Path, "is_file", lambda path: True)
+    assert (await store.take("c.mp4", body(MP4), None)).path.exists()
+    assert store.sweep([], now_s=1e12) == 3
+
+
+async def test_unreadable_folder_ends_no_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = asyncio.Event()
+    sweep = Mock(side_effect=chain([OSError(24, "Too many open files")], repeat(0)))
+    monkeypatch.setattr(service, "list_sources", AsyncMock(return_value={}))
+    monkeypatch.setattr(service, "SWEEP_S", 0.0)
+    monkeypatch.setattr(service, "UPLOAD_SWEEP_S", 0.0)
+    hub = Mock()
+    hub.sweep.side_effect = lambda: ended.set() if sweep.call_count > 1 else None
+    state = Mock(hub=hub, uploads=Mock(sweep=sweep))
+    work = asyncio.create_task(service._sweep(Mock(clock=Mock(monotonic_s=lambda: 1.0)), state))
+    await first_of(ended.wait(), asyncio.shield(work))
+    assert not work.done()
+    await cancel_all(work)
 
 
 async def test_sweep_removes_only_own_files(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from cornerman_pose.facts import prompt_with_facts
 from cornerman_pose.movements import exercise_names
 from cornerman_pose.tokens import PoseProjector
 from cornerman_training.gym.phrases import PROMPT
+from cornerman_training.pose_words.wordings import so_far
 from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.tokens import Tokens
 from tests.unit.pose.bodies import chunk, person
@@ -32,6 +33,8 @@ class ToldMovement:
     view: str = "whole"
     missing: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
+    people: int = 1
+    whom: str = ""
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +76,34 @@ def test_correction_names_the_part(
 def test_hidden_feet_are_asked_for(model: MobileVideoGPT, chunks: list[Tokens]) -> None:
     seen = ToldMovement("", 0, (), "partly", ("knees", "feet"))
     assert "feet" in said(model, chunks, seen, "feedback").lower()
+
+
+@pytest.mark.parametrize("count", [2, 8, 11, 12, 15, 21, 30])
+def test_count_is_answered(model: MobileVideoGPT, chunks: list[Tokens], count: int) -> None:
+    seen = ToldMovement("deadlift", count, (ToldFault("chest_low"),))
+    assert said(model, chunks, seen, None, "How many did I do?") == so_far("deadlift", count)
+
+
+@pytest.mark.parametrize("place", ["on the left", "in the middle", "on the right"])
+def test_one_of_several_is_named(model: MobileVideoGPT, chunks: list[Tokens], place: str) -> None:
+    seen = ToldMovement("push_up", 0, people=3, whom=f"the person {place}")
+    assert said(model, chunks, seen, "feedback") == f"I am watching the person {place}."
+
+
+@pytest.mark.parametrize(
+    ("view", "limits", "words"),
+    [
+        ("no_person", (), "I cannot see you, come closer to the camera."),
+        ("no_person", ("too_dark",), "It is too dark, turn on a light."),
+        ("whole", ("too_far",), "Come closer, you are too far away."),
+        ("several", (), "I cannot see you, come closer to the camera."),
+    ],
+    ids=["no one", "dark", "far", "several"],
+)
+def test_bad_view_is_said(
+    model: MobileVideoGPT, chunks: list[Tokens], view: str, limits: tuple[str, ...], words: str
+) -> None:
+    assert said(model, chunks, ToldMovement("", 0, (), view, (), limits), "feedback") == words
 
 
 def test_exercise_is_answered_and_weather_is_not(model: MobileVideoGPT, chunks: list[Tokens]) -> None:

@@ -70,10 +70,16 @@ def track(samples: int, metre: float = 90.0) -> LandmarkTrack:
 
 
 class PaintedDetector:
-    """Sees a person with hips at each pure green spot of the picture, head up."""
+    """Sees a person with hips at each pure green spot of the picture, head up.
 
-    def __init__(self) -> None:
+    Args:
+        least_px: spots lower than so many of the detector's pixels are not seen.
+        sure_px: spots lower than so many are doubtful.
+    """
+
+    def __init__(self, least_px: int = 1, sure_px: int = 1) -> None:
         self.runs = 0
+        self._least_px, self._sure_px = least_px, sure_px
 
     def __call__(self, picture: Pixels, /) -> tuple[Floats, Floats]:
         self.runs += 1
@@ -81,7 +87,7 @@ class PaintedDetector:
         green = (picture[..., 1] > 150) & (picture[..., 0] < 80) & (picture[..., 2] < 80)
         for x in _groups(np.flatnonzero(green.any(axis=0))):
             rows = np.flatnonzero(green[:, int(x)])
-            if not len(rows):
+            if len(rows) < self._least_px:
                 continue
             spot = np.array([x, rows.mean()]) + 0.5
             best = int(np.argmin(np.abs(anchors() * DETECTOR_SIDE - spot).sum(axis=1)))
@@ -89,7 +95,7 @@ class PaintedDetector:
             boxes[best, :4] = (*(offset - np.array([0, 15])), 12, 12)
             boxes[best, 4:6] = offset
             boxes[best, 6:8] = offset - np.array([0, 35])
-            logits[best] = 4.0
+            logits[best] = 4.0 if len(rows) >= self._sure_px else 1.0
         return boxes, logits
 
 

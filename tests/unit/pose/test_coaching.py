@@ -26,11 +26,13 @@ def ended(*mistakes: str, exercise: str = "squat", judged: bool = True) -> Watch
     return replace(QUIET, exercise=exercise, count=1, ended=(rep,))
 
 
-def run(*script: Watched, step_s: float = 2.0, notes: CoachingNotes | None = None) -> list[CoachingCall]:
+def run(
+    *script: Watched, step_s: float = 2.0, notes: CoachingNotes | None = None, motions: tuple[float, ...] = (0.0,)
+) -> list[CoachingCall]:
     """Calls for chunks `step_s` apart; every call to speak leads to words."""
     known, calls = notes or CoachingNotes(), []
     for number, watched in enumerate(script):
-        call, known = coach_chunk(watched, number * step_s, known, 10.0)
+        call, known = coach_chunk(watched, number * step_s, known, 10.0, motion=motions[number % len(motions)])
         if call.action != "next":
             known = after_words(call, number * step_s, known)
         calls.append(call)
@@ -100,6 +102,41 @@ def test_hidden_hands_do_not_matter_in_squats() -> None:
     assert reasons(run(replace(ended("too_shallow"), view=view))) == ["squat:too_shallow"]
 
 
-def test_nobody_is_not_asked() -> None:
-    absent = replace(QUIET, subject=replace(ONE, row=None), view=replace(WELL, sight="no_person"))
-    assert reasons(run(*[absent] * 30)) == []
+ABSENT = replace(QUIET, subject=replace(ONE, row=None), view=replace(WELL, sight="no_person"))
+DARK = replace(ABSENT, view=replace(ABSENT.view, too_dark=True))
+
+
+@pytest.mark.parametrize(
+    "motions",
+    [(0.0,), (0.0005, 0.0021), (0.02, 0.021)],
+    ids=["still", "pulses of a codec", "even noise"],
+)
+def test_empty_room_stays_quiet(motions: tuple[float, ...]) -> None:
+    assert reasons(run(*[ABSENT] * 30, motions=motions)) == []
+
+
+@pytest.mark.parametrize(
+    ("watched", "motions"),
+    [(ABSENT, (0.01, 0.02, 0.03)), (DARK, (0.0014, 0.0005, 0.0016))],
+    ids=["bright", "dark"],
+)
+def test_unseen_person_is_told_once(watched: Watched, motions: tuple[float, ...]) -> None:
+    calls = run(*[watched] * 30, motions=motions)
+    assert [number for number, call in enumerate(calls) if call.action != "next"] == [3]
+    assert (calls[3].action, calls[3].reason) == ("feedback", "view")
+
+
+def test_person_who_left_is_called_once() -> None:
+    assert reasons(run(*[ended("knees_in")] * 2, *[ABSENT] * 20)) == ["squat:knees_in", "view"]
+
+
+def test_passer_by_is_not_called() -> None:
+    assert reasons(run(*[QUIET] * 3, *[ABSENT] * 20)) == []
+
+
+def test_equal_people_are_told_apart_once() -> None:
+    pair = replace(QUIET, subject=replace(ONE, whom="the person on the left", people=2, peers=1))
+    first = replace(pair, exercise="squat", count=1)
+    assert reasons(run(*[pair] * 4)) == []
+    assert reasons(run(*[pair] * 2, *[first] * 4)) == ["view"]
+    assert reasons(run(*[pair] * 2, *[replace(first, count=2)] * 4)) == []

@@ -22,6 +22,8 @@ class OneMovement:
     view: str = "whole"
     missing: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
+    people: int = 1
+    whom: str = ""
 
 
 @pytest.mark.parametrize(
@@ -29,6 +31,10 @@ class OneMovement:
     [
         (OneMovement(), "squat, 8 repetitions; no mistake seen; whole body in view"),
         (OneMovement(repetitions=1), "squat, 1 repetition; no mistake seen; whole body in view"),
+        (
+            OneMovement(repetitions=1, people=2, whom="the person on the left"),
+            "squat, 1 repetition; no mistake seen; whole body in view; watching the person on the left",
+        ),
         (OneMovement("plank", 12), "plank, 12 seconds; no mistake seen; whole body in view"),
         (
             OneMovement(mistakes=(OneFault("too_shallow"), OneFault("knees_in"))),
@@ -40,7 +46,7 @@ class OneMovement:
         (OneMovement(view="partly", missing=("hands",)), "squat, 8 repetitions; no mistake seen; body in view"),
         (OneMovement("", limits=("too_dark",)), "no exercise; whole body in view; too dark"),
     ],
-    ids=["reps", "one", "hold", "mistakes", "nobody", "several", "parts", "unneeded", "dark"],
+    ids=["reps", "one", "one of two", "hold", "mistakes", "nobody", "several", "parts", "unneeded", "dark"],
 )
 def test_line_says_what_was_seen(seen: OneMovement, line: str) -> None:
     assert facts_line(seen) == line

@@ -39,6 +39,14 @@ def test_nobody_is_said() -> None:
     assert (one.row, one.reason, state) == (None, "no person is in the picture", {})
 
 
+def test_equal_people_keep_the_first_choice() -> None:
+    pair = ([person(110)], [person(288)])
+    chunks = [chunk(*pair[:: -1 if number % 2 else 1], start_s=number / 2) for number in range(20)]
+    found, _ = watch(chunks)
+    assert len({one.whom for one in found}) == 1 and not any(one.switched for one in found)
+    assert all(one.peers == 1 for one in found)
+
+
 def test_flicker_is_not_chosen() -> None:
     (one,), _ = watch([chunk([person(), None, None, None, None, None, None, None])])
     assert one.row is None

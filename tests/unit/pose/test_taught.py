@@ -13,7 +13,7 @@ from cornerman_pose.taught.alignment import resampled, warped
 from cornerman_pose.taught.counter import TaughtCounter, TaughtRepetition
 from cornerman_pose.taught.exercise import TaughtExercise
 from cornerman_pose.taught.learning import TeachingError
-from cornerman_pose.taught.segments import turning_points
+from cornerman_pose.taught.segments import find_repetitions, turning_points
 from cornerman_pose.taught.takes import add_mistake, teach_exercise, track_of
 from tests.unit.pose.moves import take
 
@@ -63,6 +63,22 @@ def test_chunk_size_changes_nothing() -> None:
     track = take(4, seed=8)
     ends = [[one.end_s for one in counted(TaughtCounter((leaning(),)), track, size)] for size in (1, 4, 40)]
     assert ends[0] == ends[1] == ends[2]
+
+
+def test_other_side_is_counted_and_told() -> None:
+    """A left arm was taught; the right arm does it, or the estimator confuses the sides."""
+    exercise = teach_exercise("raise", "Raise", take(5, arms="left"), 5)
+    exercise = add_mistake(exercise, "leaning", "Up.", "owner", take(5, lean=-0.4, seed=1, arms="right"), 5)
+    assert len(counted(TaughtCounter((exercise,)), take(6, seed=2, arms="right"))) == 6
+    wrong = counted(TaughtCounter((exercise,)), take(6, lean=-0.4, seed=3, arms="right"))
+    assert [one.verdict.mistake is not None for one in wrong] == [True] * 6
+
+
+def test_example_begins_and_ends_at_rest() -> None:
+    """Without pauses the way down and up again is as regular as the way up and down."""
+    rows = np.sin(np.linspace(-np.pi / 2, 9.5 * np.pi, 160))[:, None] @ np.ones((1, 3))
+    spans = find_repetitions(rows, np.ones(3), 5)
+    assert all(rows[(a + b) // 2, 0] > 0.5 for a, b in spans)
 
 
 def test_standing_is_not_counted() -> None:

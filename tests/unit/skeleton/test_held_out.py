@@ -26,6 +26,11 @@ def test_third_good_repetition_is_praised() -> None:
     assert [(s.action, s.text) for s in said] == [("feedback", "squat:praise"), ("correct", "squat:knees_in")]
 
 
+def test_good_ones_around_a_break_are_no_row() -> None:
+    said = spoken([_rep(n) for n in range(1, 6)], breaks_s=[5.0])
+    assert [s.time_s > 10.0 for s in said] == [True]
+
+
 def test_short_hold_is_not_praised() -> None:
     spans = [RepetitionSeen("plank", 2 * n, 2.0 * n - 2, 2.0 * n, (), (), 0.9) for n in range(1, 11)]
     assert not spoken(spans[:5])

@@ -149,6 +149,18 @@ def test_set_goes_on_after_a_pause() -> None:
     assert len(_squats_then(alike=0.3, rest=80)) == 3
 
 
+def test_set_goes_on_when_evidence_was_sooner() -> None:
+    reading = _reading(112, 16)
+    later = np.arange(112) >= 52
+    still, dips = later & (np.arange(112) < 64), later & (np.arange(112) >= 64)
+    reading.exercise[later] = 0.0
+    reading.exercise[still, 0] = 1.0
+    sure = np.where(np.arange(112) % 16 >= 8, 1.0, 0.1)  # of a squat only on its way up
+    reading.exercise[dips, SQUAT], reading.exercise[dips, 0] = sure[dips], 1.0 - sure[dips]
+    reading.phase[still], reading.end[still], reading.cycle[still] = 0.0, 0.0, 0.0
+    assert [r.number for r in _repetitions(_run(reading))][:4] == [1, 2, 3, 4]
+
+
 def test_doubtful_high_knees_are_not_counted() -> None:
     high_knees = exercise_names().index("high_knees")
     reading = _reading(84, 8, exercise=high_knees)  # 0.88 likely, as marching is

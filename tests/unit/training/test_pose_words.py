@@ -14,7 +14,7 @@ from cornerman_training.pose_words.lessons import Fault, LessonScene, asked, ran
 from cornerman_training.pose_words.objective import CONTEXT, PoseWordsObjective, draw_moment
 from cornerman_training.pose_words.sessions import JointSession, draw_session
 from cornerman_training.pose_words.train import PROJECTOR, SMOKE, PoseWordsPlan, new_model, train
-from cornerman_training.pose_words.wordings import NAMES, counted, number
+from cornerman_training.pose_words.wordings import NAMES, NUMBERS, counted, number
 from mobile_videogpt.context import visual_block
 from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.tokens import Tokens
@@ -30,6 +30,17 @@ def sessions() -> list[JointSession]:
 def test_counts_are_words() -> None:
     assert [counted("squat", n) for n in (0, 1, 8)] == ["zero squats", "one squat", "eight squats"]
     assert number(24) == "24" and len(NAMES) == 12
+
+
+def test_number_word_is_one_token() -> None:
+    _, tokenizer, _ = new_model(0, PoseWordsPlan().vocabulary)
+    assert all(len(tokenizer.encode_plain(f" {word}")) == 1 for word in NUMBERS)
+
+
+def test_answer_counts_as_praise_does() -> None:
+    answer = asked(RNG, LessonScene("lunge", 17), "count").reply
+    praised = spoken(RNG, LessonScene("lunge", 17), told=True).reply
+    assert answer == "That's seventeen lunges so far." and praised.startswith("That's seventeen lunges. ")
 
 
 def test_correction_names_a_mistake_of_the_facts() -> None:
@@ -50,9 +61,12 @@ def test_praise_tells_the_count() -> None:
     [
         (LessonScene("squat", 3, view="partly", missing=("feet",)), "Step back until I can see your feet."),
         (LessonScene("squat", 3, limits=("too_dark",)), "It is too dark, turn on a light."),
+        (LessonScene(view="no_person"), "I cannot see you, come closer to the camera."),
+        (LessonScene(view="no_person", limits=("too_dark",)), "It is too dark, turn on a light."),
+        (LessonScene("squat", 1, people=2, whom="the person on the left"), "I am watching the person on the left."),
         (LessonScene(limits=("too_far",)), "Come closer, you are too far away."),
     ],
-    ids=["feet", "dark", "far"],
+    ids=["feet", "dark", "nobody", "nobody in the dark", "two people", "far"],
 )
 def test_bad_view_asks_for_a_better_one(scene: LessonScene, reply: str) -> None:
     assert spoken(RNG, scene, told=True).reply == reply
@@ -69,7 +83,7 @@ def test_answers_come_from_the_facts() -> None:
         lesson = asked(RNG, scene)
         found.add((lesson.prompt.partition("\n")[0], lesson.reply))
     replies = dict(found)
-    assert replies["How many?"] == "Eight squats so far."
+    assert replies["How many?"] == "That's eight squats so far."
     assert replies["Which exercise?"] == "Squats."
     assert replies["Is my back straight?"].startswith("No. ")
     assert replies["Tell me a joke."] == "I can only tell you about your exercise."

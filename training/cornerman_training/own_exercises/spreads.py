@@ -3,7 +3,8 @@
     python -m cornerman_training.own_exercises.spreads [FILE]
 
 Six people do five repetitions of each bundled exercise before three cameras each; a spread is the standard deviation
-between the cameras of a person at the same step of a repetition.
+between the cameras of a person at the same step of a repetition: of poses, of ways from the pose between repetitions,
+and of ways where the number moves, as a part of its movement.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from typing import Final
 
 import numpy as np
 
+from cornerman_pose.taught.exercise import Prototype
 from cornerman_pose.taught.learning import TeachingError
+from cornerman_pose.taught.likeness import facing
 from cornerman_pose.taught.names import NAMES
 from cornerman_pose.taught.takes import teach_exercise
 from cornerman_training.own_exercises.sessions import TakePlan, draw_takes
@@ -25,37 +28,49 @@ from cornerman_training.skeleton.timing import USUAL_S
 
 _PEOPLE: Final = 6
 _FIRST: Final = 6000
-_LEAST: Final = (0.1, 0.07)
+_LEAST: Final = (0.1, 0.07, 0.1)
+_MOST_RATIO: Final = 1.0
+_MOVES: Final = 0.7  # quantile of movement from which an exercise tells the part
 _YAWS: Final = {False: (0.0, 0.5, 1.1), True: (0.8, 1.2, 1.5)}
 
 
-def measured() -> dict[str, tuple[float, float]]:
-    """For each number of the embedding, left and right as one: the spread of poses and that of ways."""
-    poses, ways = [], []
+def measured() -> dict[str, tuple[float, float, float]]:
+    """For each number of the embedding, left and right as one: spread of poses, of ways, and its part of a way."""
+    poses, ways, moved = [], [], []
     for name in (name for name in FORM if name not in ("plank", "high_knees")):
         for person in range(_FIRST, _FIRST + _PEOPLE):
-            seen: list[Array] = []
+            seen: list[Prototype] = []
             for camera, yaw in enumerate(_YAWS[name in ON_FLOOR]):
                 (take,) = draw_takes(FORM[name], person, camera, (TakePlan("", 5, False),), yaw, USUAL_S[name])
                 try:
-                    seen.append(teach_exercise(name, name, take.track, 5).good.steps)
+                    good = teach_exercise(name, name, take.track, 5).good
                 except TeachingError:
                     continue
+                seen.append(facing(good, seen[0]) if seen else good)
             if len(seen) > 1:
-                steps = np.stack(seen)
+                steps = np.stack([one.steps for one in seen])
                 poses.append(steps.var(0, ddof=1).mean(0))
                 way = steps - steps[:, [0, -1]].mean(1, keepdims=True)
                 ways.append(way.var(0, ddof=1).mean(0))
-    found: dict[str, list[tuple[float, float]]] = {}
-    for name, pose, way in zip(NAMES, np.mean(poses, 0), np.mean(ways, 0), strict=True):
-        found.setdefault(name.removeprefix("left_").removeprefix("right_"), []).append((float(pose), float(way)))
+                moved.append(np.square(way).mean((0, 1)))
+    kinds: dict[str, list[int]] = {}
+    for column, name in enumerate(NAMES):
+        kinds.setdefault(name.removeprefix("left_").removeprefix("right_"), []).append(column)
+    pose, way, movement = (np.array(rows) for rows in (poses, ways, moved))
     return {
-        name: (
-            _rounded(np.mean([pose for pose, _ in rows]), _LEAST[0]),
-            _rounded(np.mean([way for _, way in rows]), _LEAST[1]),
+        kind: (
+            _rounded(pose[:, columns].mean(), _LEAST[0]),
+            _rounded(way[:, columns].mean(), _LEAST[1]),
+            min(_rounded(_part(way[:, columns].ravel(), movement[:, columns].ravel()), _LEAST[2]), _MOST_RATIO),
         )
-        for name, rows in found.items()
+        for kind, columns in kinds.items()
     }
+
+
+def _part(variances: Array, movements: Array) -> np.floating:
+    much = movements >= np.quantile(movements, _MOVES)
+    part: np.floating = variances[much].sum() / max(float(movements[much].sum()), 1e-9)
+    return part
 
 
 def _rounded(variance: np.floating, least: float) -> float:

@@ -14,7 +14,17 @@ from torch import Tensor
 
 from cornerman_pose.landmarks import CHUNK_FRAMES
 from cornerman_training.gym.phrases import PROMPT
-from cornerman_training.pose_words.lessons import Fault, Lesson, LessonScene, asked, random_scene, spoken, with_bad_view
+from cornerman_training.pose_words.lessons import (
+    Fault,
+    Lesson,
+    LessonScene,
+    asked,
+    random_scene,
+    spoken,
+    with_bad_view,
+    with_count,
+    with_others,
+)
 from cornerman_training.pose_words.wordings import PROMPTS
 from cornerman_training.sampling import STRIDE
 from cornerman_training.stages.session_heads import action_loss
@@ -29,6 +39,9 @@ if TYPE_CHECKING:
 
 CONTEXT = 3
 """Chunks of a reply's context; 16 frames, as many as the language half takes."""
+
+ASKED = 0.4
+"""Share of questions among the lessons."""
 
 STREAM_CHUNKS = 48
 STREAM_FRAMES = 4
@@ -136,8 +149,8 @@ def draw_moment(rng: Generator, sessions: Sequence[JointSession]) -> Moment:
         end = wrong[int(rng.integers(len(wrong)))] if wrong and rng.uniform() < 0.6 else ends[rng.integers(len(ends))]
         chunk = session.chunk_after(end.frame) + int(rng.integers(2))
         faults = tuple(Fault(name) for name in end.mistakes[:2])
-        count = end.count if rng.uniform() < 0.5 else int(rng.integers(1, 21))
-        scene = LessonScene(end.exercise, count, faults)
+        scene = LessonScene(end.exercise, end.count, faults)
+        scene = scene if rng.uniform() < 0.3 else with_count(rng, scene)
         told = rng.uniform() < 0.8
     else:
         chunk = int(rng.integers(CONTEXT - 1, session.chunks))
@@ -147,18 +160,23 @@ def draw_moment(rng: Generator, sessions: Sequence[JointSession]) -> Moment:
     chunk = int(np.clip(chunk, CONTEXT - 1, session.chunks - 1))
     if told and rng.uniform() < 0.15:
         scene = with_bad_view(rng, scene)
+    elif told and scene.exercise and rng.uniform() < 0.1:
+        scene = with_others(rng, scene)
     if not scene.exercise and not scene.blind:
         return Moment(session, chunk, asked(rng, scene))
-    question = told and rng.uniform() < 0.3
+    question = told and rng.uniform() < ASKED
     return Moment(session, chunk, asked(rng, scene) if question else spoken(rng, scene, told=told))
 
 
 def facts_alone(rng: Generator) -> Moment:
     """A short lesson without a picture: most of the words follow from the facts, and these steps cost a third."""
     scene = random_scene(rng)
-    if rng.uniform() < 0.2:
+    kind = rng.uniform()
+    if kind < 0.25:
         scene = with_bad_view(rng, scene)
-    question = rng.uniform() < 0.3 or not (scene.exercise or scene.blind)
+    elif kind < 0.35:
+        scene = with_others(rng, scene)
+    question = rng.uniform() < ASKED or not (scene.exercise or scene.blind)
     return Moment(None, 0, asked(rng, scene) if question else spoken(rng, scene, prompt=PROMPTS[-1]))
 
 

@@ -18,8 +18,7 @@ import torch
 from safetensors.numpy import save_file
 from torch import Tensor, nn
 
-from cornerman_pose.movements import exercise_names, form_rules
-from cornerman_training.gym.phrases import PRAISE, wordings
+from cornerman_pose.movements import exercise_names
 from cornerman_training.pose_words.lessons import all_texts
 from cornerman_training.pose_words.objective import (
     STREAM_CHUNKS,
@@ -31,7 +30,7 @@ from cornerman_training.pose_words.objective import (
 )
 from cornerman_training.pose_words.projector import JointProjector
 from cornerman_training.pose_words.sessions import JointSession, draw_session
-from cornerman_training.pose_words.wordings import corrections
+from cornerman_training.pose_words.wordings import same_meaning
 from cornerman_training.sizes import coach_config
 from cornerman_training.stages.loop import Fit
 from mobile_videogpt.config import MobileVideoGPTConfig, ProjectorConfig, StreamConfig
@@ -56,9 +55,9 @@ class PoseWordsPlan:
     `stream_batch` sessions for the actions. `fresh` sessions replace old ones every ten steps.
     """
 
-    steps: int = 1000
+    steps: int = 2200
     batch: int = 5
-    short: int = 14
+    short: int = 20
     learning_rate: float = 2e-3
     warmup: int = 50
     weight_decay: float = 0.03
@@ -102,18 +101,8 @@ def word_scores(objective: PoseWordsObjective, moments: Sequence[Moment]) -> dic
     for moment in moments:
         reply, wanted = objective.reply(moment), moment.lesson.reply
         kind = "told" if "\nSeen: " in moment.lesson.prompt else "untold"
-        right.setdefault(kind, []).append(float(_same_meaning(reply, wanted)))
+        right.setdefault(kind, []).append(float(same_meaning(reply, wanted)))
     return {name: float(np.mean(values)) for name, values in right.items()}
-
-
-def _same_meaning(reply: str, wanted: str) -> bool:
-    """Equal up to the choice among the wordings of one correction, or of praise with one count."""
-    if reply == wanted:
-        return True
-    if wanted.startswith("That's"):
-        return reply.partition(". ")[0] == wanted.partition(". ")[0]
-    groups = [corrections(rule.exercise, rule.name) for rule in form_rules()] + [wordings("", PRAISE, "train")]
-    return any(reply in group and wanted in group for group in groups)
 
 
 def train(out: Path, seed: int, plan: PoseWordsPlan) -> dict[str, float]:

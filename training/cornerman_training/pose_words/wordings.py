@@ -6,6 +6,7 @@ from typing import Final
 
 from numpy.random import Generator
 
+from cornerman_pose.movements import form_rules
 from cornerman_training.gym.labels import MISTAKES
 from cornerman_training.gym.phrases import PRAISE, PROMPT, wordings
 
@@ -104,6 +105,7 @@ PROMPTS: Final = (
 
 NEVER: Final = "I can only tell you about your exercise."
 UNSEEN: Final = "I cannot see you."
+COME: Final = "I cannot see you, come closer to the camera."
 NO_EXERCISE: Final = "I see no exercise."
 NO_MISTAKE: Final = "Nothing that I could see."
 
@@ -125,6 +127,11 @@ def counted(exercise: str, count: int) -> str:
     return f"{number(count)} {NAMES[exercise][count != 1]}"
 
 
+def so_far(exercise: str, count: int) -> str:
+    """The answer to how many; it opens like praise, so that both teach how a count is said."""
+    return f"That's {counted(exercise, count)} so far."
+
+
 def praise(rng: Generator, exercise: str, count: int) -> str:
     """Praise for something: the count, if one is known."""
     choices = wordings("", PRAISE, "train")
@@ -132,10 +139,12 @@ def praise(rng: Generator, exercise: str, count: int) -> str:
     return f"That's {counted(exercise, count)}. {text}" if exercise and count else text
 
 
-def view_wish(missing: tuple[str, ...], limits: tuple[str, ...]) -> str:
+def view_wish(view: str, missing: tuple[str, ...], limits: tuple[str, ...]) -> str:
     """What the coach needs to see; the person can do it."""
     if "too_dark" in limits:
         return "It is too dark, turn on a light."
+    if view in ("no_person", "several"):
+        return COME
     if "too_far" in limits:
         return "Come closer, you are too far away."
     if "feet" in missing:
@@ -144,6 +153,21 @@ def view_wish(missing: tuple[str, ...], limits: tuple[str, ...]) -> str:
     return f"Step back until I can see your {part}."
 
 
+def watching(whom: str) -> str:
+    """Who of several people is coached."""
+    return f"I am watching {whom}."
+
+
 def sentence(text: str) -> str:
     """The text with a capital and a full stop."""
     return f"{text[0].upper()}{text[1:]}."
+
+
+def same_meaning(reply: str, wanted: str) -> bool:
+    """Equal up to the choice among the wordings of one correction, or of praise with one count."""
+    if reply == wanted:
+        return True
+    if wanted.startswith("That's"):
+        return reply.partition(". ")[0] == wanted.partition(". ")[0]
+    groups = [corrections(rule.exercise, rule.name) for rule in form_rules()] + [wordings("", PRAISE, "train")]
+    return any(reply in group and wanted in group for group in groups)

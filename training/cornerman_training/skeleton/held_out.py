@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -45,12 +45,17 @@ def seen_landmarks(session: GymSession) -> Landmarks:
     return marks
 
 
-def spoken(repetitions: Iterable[RepetitionSeen]) -> tuple[SpokenFeedback, ...]:
-    """What a coach says of repetitions: the likeliest mistake of each, and praise for good ones in a row."""
-    out, good, before = [], 0, ""
+def spoken(repetitions: Iterable[RepetitionSeen], breaks_s: Sequence[float] = ()) -> tuple[SpokenFeedback, ...]:
+    """What a coach says of repetitions: the likeliest mistake of each, and praise for good ones in a row.
+
+    A row ends where no exercise is seen, at `breaks_s`, though the set may go on and count further.
+    """
+    out, good, before, last_s = [], 0, "", 0.0
     for rep in repetitions:
         first = HOLD_S if rep.exercise in HELD else 1
-        if rep.exercise != before or rep.number == first:
+        broken = any(last_s < pause_s < rep.end_s for pause_s in breaks_s)
+        last_s = rep.end_s
+        if rep.exercise != before or rep.number == first or broken:
             good, before = 0, rep.exercise
         if rep.mistakes:
             good = 0
@@ -68,28 +73,39 @@ def repetitions_of(
     net: TemporalNet, session: GymSession, settings: CountingSettings | None = None
 ) -> list[RepetitionSeen]:
     """The repetitions that the coach on skeletons counts in a session."""
+    return _watched(net, session, settings)[0]
+
+
+def _watched(
+    net: TemporalNet, session: GymSession, settings: CountingSettings | None = None
+) -> tuple[list[RepetitionSeen], list[float]]:
+    """The repetitions, and the seconds at which no exercise is seen."""
     marks = seen_landmarks(session)
     image, world, visibility = (a[None].copy() for a in (marks.image, marks.world, marks.visibility))
     features = extract(BodyState.empty(1), image, world, visibility, marks.seen[None])[0]
     times = np.arange(len(features)) / FPS
     state, counter = net.start(), RepetitionCounter(net.calibration, settings)
     done: list[RepetitionSeen] = []
+    breaks_s: list[float] = []
     for at in range(0, len(features), _CHUNK):
         part = features[at : at + _CHUNK]
         reading = net.read(part, state)
         side, there = part[:, SIDE].astype(np.float64), part[:, -1] > 0
-        done += counter.push(times[at : at + _CHUNK], reading, side, there).repetitions
+        seen = counter.push(times[at : at + _CHUNK], reading, side, there)
+        done += seen.repetitions
+        if seen.exercise == "none":
+            breaks_s.append(seen.pts_s)
     last = counter.finish()
     done += last.repetitions if last else ()
-    return done
+    return done, breaks_s
 
 
 def watch_session(net: TemporalNet, session: GymSession) -> SessionResult:
     """Truth of a session, and what the coach on skeletons says of it."""
-    done = repetitions_of(net, session)
+    done, breaks_s = _watched(net, session)
     truth = tuple(SpokenFeedback(f.time_s, f.text, f.action, f.exercise, f.mistake) for f in session.feedbacks)
-    name = f"{session.split} {session.seed}"
-    return SessionResult(TimedSession(name, session.duration_s, truth, session.kind != "exercise"), spoken(done))
+    timed = TimedSession(f"{session.split} {session.seed}", session.duration_s, truth, session.kind != "exercise")
+    return SessionResult(timed, spoken(done, breaks_s))
 
 
 def _meaning(text: str) -> tuple[str, str] | None:

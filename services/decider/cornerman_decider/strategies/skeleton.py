@@ -6,10 +6,11 @@ goes on from them; a chunk that is decided again begins from the saved ones.
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from cornerman_decider.strategy import FormProposal, StrategyError
+from cornerman_pose.absence import Absence
 from cornerman_pose.channels import CHANNELS
 from cornerman_pose.coaching import CoachingCall, CoachingNotes, after_words, coach_chunk
 from cornerman_pose.errors import PoseError
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 log = get_logger("skeleton")
 
 _NOTES: Final = "notes."
+_ABSENCE: Final = "absence."
 _AT: Final = "at"  # run and chunk that the memory is after
 
 
@@ -91,11 +93,15 @@ class SkeletonStrategy:
         watched = watcher.push(seen, stats)
         self._at = f"{features.run}:{features.seq}"
         parts = self._parts.get(watched.exercise, frozenset())
-        call, notes = coach_chunk(watched, features.pts_s, _notes_in(memory), self._repeat_window_s, parts)
-        if self._exercises and call.reason == "good_repetitions":
-            # The words for praise were learned on the bundled exercises.
-            call = CoachingCall("next", 1.0, "repetition")
+        notes = _notes_in(memory)
+        call, notes = coach_chunk(watched, features.pts_s, notes, self._repeat_window_s, parts, features.motion)
         about = movement_seen(watched, notes, self._exercises)
+        if self._exercises and call.reason == "good_repetitions":
+            own = next((one for one in self._exercises if one.name == watched.exercise), None)
+            if own is None or not own.praised:  # the bundled model's praise was learned on the bundled exercises
+                call = CoachingCall("next", 1.0, "repetition")
+            else:
+                about = replace(about, praise=own.praise)
         proposal = FormProposal(call.action, call.confidence, call.reason, about=about)
         return proposal, {**watcher.memory(), **_plain(notes), _AT: self._at}
 
@@ -174,9 +180,17 @@ def _telling(watched: Watched, mistakes: list[str]) -> dict[str, Any]:
 
 
 def _plain(notes: CoachingNotes) -> Memory:
-    return {_NOTES + name: value for name, value in asdict(notes).items()}
+    known = asdict(notes)
+    absence = known.pop("absence")
+    return {
+        **{_NOTES + name: value for name, value in known.items()},
+        **{_ABSENCE + name: value for name, value in absence.items()},
+    }
 
 
 def _notes_in(memory: Memory) -> CoachingNotes:
+    """The notes of a memory; what an older decider did not save is as at the beginning."""
     known: dict[str, Any] = {one.name: memory.get(_NOTES + one.name) for one in fields(CoachingNotes)}
+    absence: dict[str, Any] = {one.name: memory.get(_ABSENCE + one.name) for one in fields(Absence)}
+    known["absence"] = Absence(**{name: value for name, value in absence.items() if value is not None})
     return CoachingNotes(**{name: value for name, value in known.items() if value is not None})

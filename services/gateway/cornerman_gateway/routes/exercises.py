@@ -72,6 +72,11 @@ class TeachNew(RequestModel):
         Field(max_length=MAX_SENTENCE, description="what to say about the mistake; empty = right repetitions"),
         as_sent(MAX_SENTENCE),
     ] = ""
+    praise: Annotated[
+        Plain,
+        Field(max_length=MAX_SENTENCE, description="what to say now and then about right repetitions; empty = nothing"),
+        as_sent(MAX_SENTENCE),
+    ] = ""
     words: Annotated[Literal["owner", "model"], Field(description="whose words are spoken about the mistake")] = "owner"
     replace: Annotated[bool, Field(description="right repetitions may take the place of an exercise")] = False
 
@@ -145,7 +150,7 @@ def _learn(state: AppState, name: str, body: TeachNew, say: str, recording: Pose
     if say:
         mistake, seen = mistake_from(recording, library.get(name), say, body.words, body.repetitions)
         return library.save_mistake(name, mistake), seen
-    exercise, seen = good_from(recording, name, body.title.strip(), body.repetitions)
+    exercise, seen = good_from(recording, name, body.title.strip(), body.repetitions, body.praise.strip())
     return library.save(exercise, replaces=body.replace), seen
 
 

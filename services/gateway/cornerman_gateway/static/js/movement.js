@@ -37,17 +37,21 @@ export function movementAt(decisions, pts) {
   return about ? { about, repetitions, hold: HOLDS.has(about.exercise), correction } : null;
 }
 
-/** What hinders the coach, in one calm sentence; "" when all is well. */
+const REMEDIES = {
+  too_dark: "It is too dark. Turn on a light.",
+  too_far: "You are too far away. Come closer.",
+  camera_moving: "The camera moves. Put it down.",
+};
+
+/** What hinders the coach, in one calm sentence; "" when all is well. The coach's own words keep the same order. */
 export function hintOf(about) {
+  const has = (limit) => about.limits.includes(limit);
+  if (has("too_dark")) return REMEDIES.too_dark;
   if (about.view === "no_person") return "I cannot see anybody.";
   if (about.view === "several") return "I see several people. Come closer, and I watch you.";
+  if (has("too_far")) return REMEDIES.too_far;
   if (about.missing.length) return `I cannot see your ${list(about.missing)}.`;
-  const remedies = {
-    too_dark: "It is too dark. Turn on a light.",
-    too_far: "You are too far away. Come closer.",
-    camera_moving: "The camera moves. Put it down.",
-  };
-  return remedies[about.limits[0]] ?? "";
+  return has("camera_moving") ? REMEDIES.camera_moving : "";
 }
 
 const list = (names) => (names.length > 1 ? `${names.slice(0, -1).join(", ")} and ${names.at(-1)}` : names[0]);

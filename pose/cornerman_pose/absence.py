@@ -1,0 +1,76 @@
+"""How long no person has been followed, and whether the picture suggests that one is there unseen. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+CALL_AFTER_S: Final = 5.0
+"""How long no person must be followed before the coach says so."""
+
+BACK_S: Final = 1.0
+"""A person followed for so long is back; a shorter glimpse does not end an absence."""
+
+KNOWN_S: Final = 8.0
+"""A person followed for so long was there to be coached, even without a repetition; who walks through is not."""
+
+MOVES: Final = 0.006
+"""Motion (mean difference at 64 x 64 grey, 0..1) that an empty room does not have: its codec makes up to 0.0025."""
+
+MOVES_DARK: Final = 0.0005
+"""The same in the dark, where all differences are small."""
+
+UNEVEN: Final = 1.5
+"""The strongest motion over the weakest: people move unevenly, the noise of a camera does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """Since when no person is followed; media times in seconds, negative = not so.
+
+    Attributes:
+        since_s: since when no person is followed.
+        here_since_s: since when one is.
+        chunks: during the absence.
+        moving: of them, with motion.
+        least: motion of a chunk of the absence.
+        most: the same, the strongest.
+        known: a person has been there to be coached.
+    """
+
+    since_s: float = -1.0
+    here_since_s: float = -1.0
+    chunks: int = 0
+    moving: int = 0
+    least: float = 1.0
+    most: float = 0.0
+    known: bool = False
+
+    def after(self, followed: bool, coached: bool, pts_s: float, motion: float, dark: bool = False) -> Absence:
+        """The absence after the chunk at `pts_s`; `coached` = a repetition ended in it."""
+        if followed:
+            here_s = self.here_since_s if 0 <= self.here_since_s <= pts_s else pts_s
+            known = self.known or coached or pts_s - here_s >= KNOWN_S
+            if pts_s - here_s >= BACK_S:
+                return Absence(here_since_s=here_s, known=known)
+            return replace(self, here_since_s=here_s, known=known)
+        since_s = self.since_s if 0 <= self.since_s <= pts_s else pts_s
+        return Absence(
+            since_s,
+            -1.0,
+            self.chunks + 1,
+            self.moving + (motion >= (MOVES_DARK if dark else MOVES)),
+            min(self.least, motion),
+            max(self.most, motion),
+            self.known,
+        )
+
+    def calls(self, pts_s: float) -> bool:
+        """Whether a person who is not seen would like to know.
+
+        Someone who was coached is gone, or the picture moves through most of the absence, unevenly.
+        """
+        if self.since_s < 0 or self.here_since_s >= 0 or pts_s - self.since_s < CALL_AFTER_S:
+            return False
+        moves = 2 * self.moving > self.chunks and self.most >= UNEVEN * self.least
+        return self.known or moves
