@@ -56,6 +56,7 @@ class Screencast:
         await self._session.send("Page.startScreencast", {"format": "jpeg", "quality": 90, "everyNthFrame": 2})
 
     async def stop(self) -> None:
+        self._session.remove_listener("Page.screencastFrame", self._take)  # a late frame finds the page closed
         await self._session.send("Page.stopScreencast")
         await asyncio.gather(*self._acknowledged)
 
