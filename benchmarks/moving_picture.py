@@ -30,6 +30,8 @@ WIDTH: Final = 840
 FPS: Final = 6
 LARGEST: Final = 2_000_000
 QUALITIES: Final = (70, 60, 50, 40, 30)
+FEWEST: Final = 0.7
+"""Of the ticks, how many must show a new frame: fewer jerk, and are not written."""
 FIRST_WORD = "() => document.querySelectorAll('.word[data-done=true]').length >= 1"
 
 
@@ -54,6 +56,7 @@ class Screencast:
         await self._session.send("Page.startScreencast", {"format": "jpeg", "quality": 90, "everyNthFrame": 2})
 
     async def stop(self) -> None:
+        self._session.remove_listener("Page.screencastFrame", self._take)  # a late frame finds the page closed
         await self._session.send("Page.stopScreencast")
         await asyncio.gather(*self._acknowledged)
 
@@ -121,7 +124,10 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=22.0)
     given = parser.parse_args()
     images = resampled(asyncio.run(watch_page(given.seconds)))
-    print(f"{given.target}: {len(images)} frames, {write_webp(images, given.target)} bytes")
+    new = len({id(image) for image in images})
+    if new < FEWEST * len(images):
+        sys.exit(f"{given.target} is left as it was: {new} of {len(images)} frames are new; run it on an idle machine")
+    print(f"{given.target}: {len(images)} frames, {new} of them new, {write_webp(images, given.target)} bytes")
     return 0
 
 

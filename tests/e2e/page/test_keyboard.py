@@ -53,7 +53,7 @@ async def test_keys_walk_through_the_view(settings: Settings, bus: Bus, view: st
             await visit(page, url, view)
         assert await page.locator("h1").count() == 1
         assert await page.locator("[tabindex]:not([tabindex='0'], [tabindex='-1'])").count() == 0
-        names = []
+        names: list[str] = []
         for _ in range(MOST_STOPS):
             await page.keyboard.press("Tab")
             stop = await page.evaluate(STOP)

@@ -341,11 +341,11 @@ export class Teach {
     this.step("Learning …", h("p", { role: "status" }, "It looks for the repetitions."), [this.cancel()]);
     const body = { recording_id: this.recorder.recordingId, title, repetitions, say, words, replace };
     try {
-      const { exercise, seen } = await api("POST", `/api/exercises/${name}/teach`, body);
+      const { exercise } = await api("POST", `/api/exercises/${name}/teach`, body);
       this.known = [...this.known.filter((one) => one.name !== name), exercise];
       wanted.replace = true; // whatever fails now, the exercise is there
       await this.use(name, true);
-      if (this.dialog.open) this.learned(exercise, seen, wanted);
+      if (this.dialog.open) this.learned(exercise, wanted);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (this.dialog.open) this.refused(wanted, repetitions, error);
@@ -370,14 +370,14 @@ export class Teach {
    * Says what was learned. `wanted` is what was recorded just now; null = nothing.
    * @param {any} one the exercise as the API shows it
    */
-  learned(one, seen = "", wanted = null) {
+  learned(one, wanted = null) {
     const shown = wanted?.say ? one.mistakes.at(-1) : one.good;
     const sure = surenessOf(shown);
     const used = this.view.source.speak.exercises.includes(one.name);
     this.step(
       wanted?.say ? "Mistake learned" : `“${one.title}” is learned`,
       [
-        h("p", { class: "teach-say" }, seen ? `It saw ${seen}.` : `It was learned from ${seenText(shown)}.`),
+        h("p", { class: "teach-say" }, `${wanted ? "It saw" : "It was learned from"} ${seenText(shown)}.`),
         h("p", { class: "teach-sure", "data-level": sure.level }, sure.text),
         one.mistakes.length
           ? h(
