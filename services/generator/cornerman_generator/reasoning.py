@@ -35,7 +35,7 @@ _TAG: Final = re.compile(
     r"|(?P<glued>\A(?-i:analysis(?=[A-Z])))"
     rf"|(?P<closing>{'|'.join(_CLOSING)})"
     r"|(?P<channel><\|channel\|>)|(?P<message><\|message\|>)|(?P<role><\|start\|>)"
-    r"|(?P<other></?answer>|<\|[\w ]{1,32}\|>)",
+    r"|(?P<other></?answer>|<\|(?= *\w)[\w ]{1,32}\|>)",
     re.IGNORECASE,
 )
 _MAYBE_TAG: Final = re.compile(r"(?:[<\[◁](?:[/|\w][\w:|/\s]{0,40})?|<\|channel>\w{0,7})\Z")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from cornerman_generator.protocol import TextDelta, Wants
@@ -94,7 +95,9 @@ def test_plain_text_passes(text: str) -> None:
 
 
 @given(st.text(alphabet="ab <>[]|/\n"))
+@example("<| |>")
 def test_text_without_tags_is_whole(text: str) -> None:
+    assume(not re.search(r"<\|[ab ]*[ab][ab ]*\|>", text))  # a special token of some model
     assert spoken(list(text)) == text
 
 
