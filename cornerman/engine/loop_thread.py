@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
+
+EXIT_S: Final = 5.0
+"""How long the end of the process waits for each loop."""
+
+_RUNNING: Final[set[LoopThread]] = set()
+
+
+@atexit.register
+def _end_all() -> None:
+    """Ends the loops before the interpreter does: a thread that it ends in the middle of a model aborts the process."""
+    running = list(_RUNNING)
+    for each in running:
+        each.stop()
+    for each in running:
+        each.join(EXIT_S)
 
 
 class ClosedLoopError(RuntimeError):
@@ -30,8 +46,17 @@ class LoopThread:
         self._thread.start()
 
     def _run(self) -> None:
-        self._loop.run_forever()
-        self._loop.close()
+        _RUNNING.add(self)
+        try:
+            self._loop.run_forever()
+            self._loop.close()
+        finally:
+            _RUNNING.discard(self)
+
+    def join(self, within_s: float | None = None) -> None:
+        """Waits for the end of the thread, in another thread."""
+        if threading.current_thread() is not self._thread:
+            self._thread.join(within_s)
 
     @property
     def closed(self) -> bool:
@@ -100,8 +125,7 @@ class LoopThread:
     def close(self, last: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
         """Cancels what runs on the loop, then runs `last` on it, and ends the thread."""
         self.stop(last)
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
+        self.join()
 
     def stop(self, last: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
         """As `close`, without waiting for the end."""
