@@ -85,6 +85,7 @@ def run(
         library.get(name)
     output = RunOutput(as_json=as_json)
     output.counts = bool(exercise)
+    output.log_form = chosen.settings.log.format
     chosen = with_running_models(chosen)
     chosen, choice = options.with_models(chosen, output.note, people=shows_people(typed))
     note_ignored_prompt(choice, prompt, output.note)

@@ -47,6 +47,7 @@ def up(
     if absent:
         raise ConfigError(f"this installation has no service {absent[0]!r}")
     output = RunOutput(as_json=False, progress=False)
+    output.log_form = chosen.settings.log.format
     # Machines that run a part each must come to one choice, and only this one's weights are known here.
     people = shows_people(chosen.settings.sources) if set(LOADING) <= set(roles) else None
     chosen, _ = options.with_models(chosen, output.note, loads=set(roles), people=people)

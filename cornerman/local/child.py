@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
+
+from cornerman.local.log_lines import log_fields
 
 TAIL_LINES: Final = 12
 
@@ -67,7 +68,7 @@ def readable(line: str) -> list[str]:
     >>> readable('{"event": "no_server", "message": "it is gone", "level": "error"}')
     ['no_server: it is gone']
     """
-    logged = _logged(line)
+    logged = log_fields(line)
     if "event" not in logged:
         return [line]
     text = f"{logged['event']}: {logged['message']}" if "message" in logged else str(logged["event"])
@@ -80,17 +81,8 @@ def wrong_setting(line: str) -> str:
     >>> wrong_setting('{"event": "settings_are_wrong", "message": "encoder.batch = 0"}')
     'encoder.batch = 0'
     """
-    logged = _logged(line)
+    logged = log_fields(line)
     return str(logged.get("message", "")) if logged.get("event") == "settings_are_wrong" else ""
-
-
-def _logged(line: str) -> dict[str, Any]:
-    """The fields of a JSON log line; empty for any other line."""
-    try:
-        logged = json.loads(line) if line.startswith("{") else None
-    except ValueError:
-        return {}
-    return logged if isinstance(logged, dict) else {}
 
 
 def describe_exit(code: int) -> str:

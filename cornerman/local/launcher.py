@@ -229,7 +229,8 @@ class Launcher:
 
     def _environment(self, child: Child, offset: int) -> dict[str, str]:
         # The offset keeps the metrics ports of several processes apart.
-        own = {"CORNERMAN_RUNTIME__NAME": child.name, "PYTHONUNBUFFERED": "1"}
+        # Its log lines are read here, and shown in the form that the command's settings ask for.
+        own = {"CORNERMAN_RUNTIME__NAME": child.name, "CORNERMAN_LOG__FORMAT": "json", "PYTHONUNBUFFERED": "1"}
         environment = {**os.environ, **to_environment(self._overrides), **own}
         port = int(environment.get("CORNERMAN_RUNTIME__METRICS_PORT", "0"))
         if port:

@@ -24,6 +24,8 @@ from rich.text import Text
 
 from cornerman.local.counts import SourceCounts, summary_line
 from cornerman.local.event_lines import Line, clock
+from cornerman.local.log_lines import log_fields, log_text
+from cornerman_shared.process.logs import Format
 from cornerman_shared.redact import redact_url
 from cornerman_shared.text import clean_text
 
@@ -40,6 +42,7 @@ class RunOutput:
         many: text lines name their source. May be changed.
         progress: show a bar for each source if the output is a terminal.
         counts (attribute): each repetition is a line. May be changed.
+        log_form (attribute): `log.format`: how log lines of services are shown. May be changed.
         printed_last: stdout is written to only after the bar has gone, so that it may be a terminal, too.
     """
 
@@ -47,6 +50,7 @@ class RunOutput:
         self.as_json = as_json
         self.many = many
         self.counts = False
+        self.log_form: Format = "auto"
         self._out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else WIDTH)
         self._err = Console(stderr=True, soft_wrap=True, highlight=False)
         # Lines would tear a bar that another console draws. JSON bypasses the console, so the bar goes to stderr.
@@ -123,12 +127,16 @@ class RunOutput:
 
     def child(self, role: str, line: str) -> None:
         """Prints a line of a service, or one about it. A `LogLine`."""
-        if line.startswith("{"):
+        console = self._console if self._progress else self._err
+        if logged := log_fields(line):
+            plain = self.log_form == "console" or (self.log_form == "auto" and console.is_terminal)
             # A JSON log line names its role already.
-            console = self._console if self._progress else self._err
-            console.print(Text(_safe(line)), style="dim")
-            return
-        self.complain(f"{role}: {line}")
+            safe = {name: _safe(str(value)) for name, value in logged.items()}
+            console.print(log_text(safe) if plain else Text(_safe(line), "dim"))
+        elif line.startswith("INFO: "):  # of a native library
+            console.print(Text(_safe(f"{role}: {line}"), "dim"))
+        else:
+            self.complain(f"{role}: {line}")
 
     def advance(self, source_id: str, pts_s: float, length_s: float | None, status: str) -> None:
         """Moves the source's bar. `status`: a few words after the bar."""

@@ -5,12 +5,12 @@ The terminal shows less: of the services' lines only warnings and errors, unless
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TextIO
 
 from cornerman.local.event_lines import Line
+from cornerman.local.log_lines import log_fields
 from cornerman.local.run_output import RunOutput
 from cornerman_shared.clock import SystemClock
 from cornerman_shared.errors import ConfigError
@@ -96,11 +96,8 @@ class LoggedOutput(RunOutput):
 
 def _logged(line: str) -> dict[str, Any] | None:
     """The parts of a service's log line; None if it is another kind of line."""
-    try:
-        found = json.loads(line) if line.startswith("{") else None
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) and "event" in found else None
+    found = log_fields(line)
+    return found if "event" in found else None
 
 
 def _fields(values: dict[str, Any]) -> str:

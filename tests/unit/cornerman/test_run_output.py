@@ -6,6 +6,7 @@ import pytest
 
 from cornerman.local.counts import SourceCounts
 from cornerman.local.run_output import RunOutput
+from cornerman_shared.process.logs import Format
 
 FEEDBACK = {
     "type": "feedback",
@@ -78,3 +79,25 @@ def test_terminal_gets_no_escape_sequence(capsys: pytest.CaptureFixture[str]) ->
     shown = "".join(capsys.readouterr())
     assert "52;c" in shown
     assert not set("\x1b\x07\x9b\ud83c") & set(shown)
+
+
+LOGGED = json.dumps(
+    {"at": "2026-11-26T12:28:41Z", "role": "encoder", "event": "encoder_ready", "model": "tiny", "part": "encoder"}
+)
+
+
+@pytest.mark.parametrize(("form", "plain"), [("auto", False), ("json", False), ("console", True)])
+def test_log_lines_follow_the_setting(capsys: pytest.CaptureFixture[str], form: Format, plain: bool) -> None:
+    output = RunOutput(as_json=False, progress=False)
+    output.log_form = form
+    output.child("encoder", LOGGED)
+    err = capsys.readouterr().err
+    assert (err == LOGGED + "\n") is not plain
+    assert ("encoder    encoder ready  model=tiny" in err) is plain
+
+
+def test_log_lines_keep_tracebacks(capsys: pytest.CaptureFixture[str]) -> None:
+    output = RunOutput(as_json=False, progress=False)
+    output.log_form = "console"
+    output.child("encoder", json.dumps({"event": "crash", "exception": "Traceback\n  File x\nOSError: [a]\x1b[2J"}))
+    assert capsys.readouterr().err.splitlines()[-2:] == ["  File x", "OSError: [a][2J"]
