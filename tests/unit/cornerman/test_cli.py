@@ -8,7 +8,7 @@ import typer
 from cornerman import __version__
 from cornerman.cli import build_app, invoke
 from cornerman.command_table import COMMANDS
-from cornerman.local import options, training_tools
+from cornerman.local import running_server, training_tools
 from cornerman.local.options import command_settings
 from cornerman_shared.errors import ConfigError
 
@@ -115,16 +115,13 @@ def test_unreadable_file_starts_no_process(
     assert out == "" and sentence in err and len(err.strip().splitlines()) == 1
 
 
-def test_missing_server_exits_with_69(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(options, "SERVER_S", 0.1)
+def test_missing_server_exits_with_69(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(["status", "--redis", f"unix://{tmp_path}/none.sock"]) == 69
     assert "cornerman up" in capsys.readouterr().err
 
 
 def test_errors_hide_passwords(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(options, "SERVER_S", 0.1)
+    monkeypatch.setattr(running_server, "SERVER_S", 0.1)
     assert invoke(["status", "--redis", "redis://me:hunter2@127.0.0.1:1/0"]) == 69
     assert "hunter2" not in "".join(capsys.readouterr())
 

@@ -43,7 +43,6 @@ def test_evaluate_writes_report_and_pictures(tmp_path: Path, capsys: pytest.Capt
         (["--in-process", "--strategy", "rules"], "strategy head only"),
         (["--model", "."], "config.json is missing"),
         (["--in-process", "--model", "."], "--model cannot be loaded"),
-        (["--truth", "nowhere.json"], "no truth at nowhere.json"),
         (["--truth", "truth.vtt"], "does not say which video"),
         (["clip.mp4"], "has no truth beside it"),
         (["clip.mp4", "--truth", "two.json"], "is about 2 videos, and one is given"),
@@ -61,7 +60,8 @@ def test_missing_input_is_named(
     assert sentence in capsys.readouterr().err
 
 
-def test_missing_video_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("truth", ["truth.json", "nowhere.json"])
+def test_missing_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], truth: str) -> None:
     files(tmp_path)
-    assert invoke(["evaluate", "--truth", "truth.json"]) == EXIT_NO_INPUT
+    assert invoke(["evaluate", "--truth", truth]) == EXIT_NO_INPUT
     assert "there is no such file" in capsys.readouterr().err
