@@ -70,6 +70,7 @@ async def test_exercise_is_taught_step_by_step(settings: Settings, bus: Bus) -> 
             await opener.focus()
             await page.keyboard.press("Enter")
             for name, refused in (("Squat", "The coach knows “Squat” already."), ("Arm raise", "")):
+                await page.get_by_label("What to say after three good ones").fill("Lovely!")
                 await page.get_by_label("Name of the exercise").fill(name)
                 await page.keyboard.press("Enter")
                 await dialog.get_by_text(refused or "five good repetitions").wait_for()
@@ -82,6 +83,7 @@ async def test_exercise_is_taught_step_by_step(settings: Settings, bus: Bus) -> 
             await page.get_by_role("button", name="Take these 3").click()
             await dialog.get_by_role("heading", name="“Arm raise” is learned").wait_for()
             await dialog.get_by_text("so it is sure of the movement").wait_for()
+            assert "Lovely!" in await (await page.request.get(f"{url}/api/exercises/arm_raise")).text()
             spec = await get_source(bus, "demo")
             assert spec is not None and (spec.speak.strategy, spec.speak.exercises) == ("skeleton", ("arm_raise",))
             await page.get_by_role("button", name="Teach a mistake").click()

@@ -194,6 +194,7 @@ export class Teach {
   name() {
     if (this.stopped(() => this.name())) return;
     const title = h("input", { type: "text", maxlength: "80", autocomplete: "off", placeholder: "Calf raise" });
+    const praise = h("input", { type: "text", maxlength: "200", autocomplete: "off", placeholder: "Well done!" });
     const wrong = h("p", { class: "wrong", role: "alert" });
     const replace = /** @type {HTMLInputElement} */ (h("input", { type: "checkbox" }));
     const again = h(
@@ -216,7 +217,7 @@ export class Teach {
             : "";
       title.setAttribute("aria-invalid", String(Boolean(wrong.textContent)));
       if (wrong.textContent) title.focus();
-      else this.capture({ name: key, title: text, replace: Boolean(there) });
+      else this.capture({ name: key, title: text, praise: praise.value.trim(), replace: Boolean(there) });
     };
     this.step(
       "Teach an exercise",
@@ -228,6 +229,7 @@ export class Teach {
           "It takes two minutes. No picture is kept, only where your joints were.",
         ),
         h("label", { class: "field" }, h("span", {}, "Name of the exercise"), title),
+        h("label", { class: "field" }, h("span", {}, "What to say after three good ones, if anything"), praise),
         wrong,
         again,
       ],
@@ -273,7 +275,7 @@ export class Teach {
 
   /**
    * Records repetitions.
-   * @param {{name: string, title: string, replace?: boolean, say?: string, words?: string}} wanted with `say`: of a mistake
+   * @param {{name: string, title: string, replace?: boolean, say?: string, praise?: string, words?: string}} wanted with `say`: of a mistake
    */
   capture(wanted) {
     if (this.stopped(() => this.capture(wanted))) return;
@@ -337,9 +339,9 @@ export class Teach {
 
   /** Sends what was recorded, as so many repetitions. */
   async learn(wanted, repetitions) {
-    const { name, title, say = "", words = "owner", replace = false } = wanted;
+    const { name, title, say = "", praise = "", words = "owner", replace = false } = wanted;
     this.step("Learning …", h("p", { role: "status" }, "It looks for the repetitions."), [this.cancel()]);
-    const body = { recording_id: this.recorder.recordingId, title, repetitions, say, words, replace };
+    const body = { recording_id: this.recorder.recordingId, title, repetitions, say, praise, words, replace };
     try {
       const { exercise } = await api("POST", `/api/exercises/${name}/teach`, body);
       this.known = [...this.known.filter((one) => one.name !== name), exercise];
