@@ -142,7 +142,7 @@ class LocalPipeline:
                 await self._catch_up(bus)
                 if self._plan.on_end:
                     await self._plan.on_end(bus, interrupted)
-                await cancel_all(*followers)
+                await cancel_all(*followers, *([rest] if rest else []))
                 await self._end_recordings()
             counts = {source_id: source.counts for source_id, source in self._sources.items()}
             self._output.summary(time.monotonic() - started_s, counts)
@@ -166,8 +166,12 @@ class LocalPipeline:
     async def _wait_rest(self, bus: Bus, launcher: Launcher) -> None:
         """Starts the services that sources do not wait for, and waits for them."""
         launcher.start_later()
-        if self._plan.first:
-            await self._wait_running(bus, launcher, set(self._plan.roles) - set(self._plan.first))
+        while self._plan.first:
+            try:
+                await self._wait_running(bus, launcher, set(self._plan.roles) - set(self._plan.first))
+                break
+            except RetryableError:  # the server is away: how long that may be, those decide who follow the sources
+                await asyncio.sleep(POLL_S)
         if self._plan.on_ready:
             self._plan.on_ready()
 
