@@ -14,6 +14,8 @@ import redis.exceptions
 from cornerman_gateway import recording as module
 from cornerman_gateway.feature_reader import FeatureReader
 from cornerman_shared.bus.connection import Bus
+from cornerman_shared.bus.messages import WorkerStatus
+from cornerman_shared.bus.workers import publish_status
 from cornerman_shared.settings.tree import Settings
 from tests.integration.gateway_harness import caller, gateway, problem, with_web
 from tests.unit.gateway.takes import show
@@ -66,6 +68,18 @@ async def test_exercise_is_taught_with_its_mistake(web: httpx.AsyncClient, bus: 
     ]
     patched = await web.patch("/api/sources/cam", json={"speak": {"strategy": "skeleton", "exercises": ["arm_raise"]}})
     assert patched.json()["speak"]["exercises"] == ["arm_raise"]
+
+
+async def test_words_of_a_limited_model_are_refused(web: httpx.AsyncClient, bus: Bus) -> None:
+    now_s, models = (
+        bus.clock.now_s(),
+        {"backend": "mobile_videogpt", "model": "", "abilities": '{"exercises": ["squat"]}'},
+    )
+    status = WorkerStatus("generator", "g1", 1, "h", "running", now_s, now_s, 1, 0, {}, models=models)
+    await publish_status(bus, status)
+    await teach(web, await record(web, bus))
+    refused = problem(await teach(web, "0" * 16, say="Do not lean!", words="model"), 422)
+    assert "knows its own exercises only" in str(refused["detail"])
 
 
 async def test_refusal_says_what_was_seen(web: httpx.AsyncClient, bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from cornerman_gateway.exercises import (
     good_from,
     mistake_from,
 )
+from cornerman_gateway.models import models_in_use
 from cornerman_gateway.problems import FieldProblem, Problem, wrong_field
 from cornerman_gateway.schemas import RequestModel, as_sent, with_examples
 from cornerman_pose.errors import PoseError
@@ -131,6 +132,8 @@ async def teach(name: ExerciseName, body: TeachNew, state: StateDep) -> TaughtVi
     say = body.say.strip()
     if say:
         await _check_known(state, name)
+        if body.words == "model":
+            await _check_model_words(state)
     elif not body.replace and await asyncio.to_thread(state.exercises.has, name):
         raise _taken(name)
     recording = state.recordings.get(body.recording_id)
@@ -168,6 +171,16 @@ def _check_usable(recording: PoseRecording) -> None:
 async def _check_known(state: AppState, name: str) -> None:
     if not await asyncio.to_thread(state.exercises.has, name):
         raise Problem(404, "there is no such exercise", f"exercise {name!r}: GET /api/exercises lists those there are")
+
+
+async def _check_model_words(state: AppState) -> None:
+    choice = await models_in_use(state)
+    if choice.abilities.exercises is not None:
+        raise wrong_field(
+            "words",
+            f"{choice.generator.in_words()} knows its own exercises only and has no words for yours; "
+            'send "owner", or set generator.backend to vlm or openai',
+        )
 
 
 def _taken(name: str) -> Problem:
