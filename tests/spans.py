@@ -42,4 +42,4 @@ def trace_of(span: ReadableSpan) -> str:
 def parents(spans: Sequence[ReadableSpan]) -> dict[str, str]:
     """Name of each span -> name of its parent; empty = it begins the trace."""
     names = {span.context.span_id: span.name for span in spans}
-    return {span.name: names[span.parent.span_id] if span.parent else "" for span in spans}
+    return {span.name: names.get(span.parent.span_id, "") if span.parent else "" for span in spans}
