@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -13,10 +12,9 @@ from PIL import Image
 from cornerman_pose.landmarks import Person, SeenChunk
 from cornerman_shared.aio import background
 from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.messages import EndEvent, Event, MistakeSeen, MovementSeen, WorkerStatus
-from cornerman_shared.bus.workers import publish_status
+from cornerman_shared.bus.messages import EndEvent, Event, MistakeSeen, MovementSeen
 from tests.e2e.browser import DESKTOP, PHONE, Watched, page_of
-from tests.e2e.page.mover import SIZE, Mover, mover, person
+from tests.e2e.page.mover import SIZE, Mover, mover, person, report_encoder
 from tests.integration.gateway_harness import Actor, draw
 from tests.unit.gateway.takes import show
 
@@ -76,15 +74,6 @@ class Owner(Mover):
         seen = super().about(pts_s)
         mistakes = (OWN,) if seen.mistakes else ()
         return replace(seen, exercise="calf_raise", mistakes=mistakes, measure="", measured=(), measured_pts_s=())
-
-
-async def report_encoder(bus: Bus) -> None:
-    """Reports an encoder that sees bodies, again and again, as its process does."""
-    while True:
-        now_s = bus.clock.now_s()
-        status = WorkerStatus("encoder", "e1", 1, "h", "running", now_s, now_s, 1, 0, {}, models={"backend": "pose"})
-        await publish_status(bus, status)
-        await asyncio.sleep(0.5)
 
 
 async def of_people(shots: Screenshots, opened: Browser, bus: Bus, url: str) -> None:

@@ -9,14 +9,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cornerman_common.exercise_file import MAX_BYTES, MAX_MISTAKES, exercise_text, parse_exercise
-from cornerman_common.saved_folder import MAX_FILES, changing, remove_saved, saved_names, user_folder, write_saved
+from cornerman_common.saved_folder import (
+    MAX_FILES,
+    Stamp,
+    changing,
+    remove_saved,
+    saved_names,
+    stamp_of,
+    user_folder,
+    write_saved,
+)
 from cornerman_common.saved_settings import check_name
 from cornerman_pose.movements import exercise_names
 from cornerman_pose.taught.exercise import TaughtExercise, TaughtMistake
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.files import read_text
-
-Stamp = tuple[int, ...]
 
 
 class ExerciseTakenError(ConfigError):
@@ -179,7 +186,6 @@ def check_exercise_name(name: str) -> str:
 
 def _stamp(path: Path) -> Stamp:
     try:
-        stat = path.stat()
+        return stamp_of(path)
     except OSError:
         return ()
-    return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino  # ctime: who may read it has changed

@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from cornerman_common.saved_folder import MAX_FILES, changing, remove_saved, saved_names, user_folder, write_saved
+from cornerman_common.saved_folder import (
+    MAX_FILES,
+    Stamp,
+    changing,
+    remove_saved,
+    saved_names,
+    stamp_of,
+    user_folder,
+    write_saved,
+)
 from cornerman_common.saved_settings import (
     MAX_BYTES,
     RESERVED,
@@ -59,7 +68,7 @@ class ProfileLibrary:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._read: dict[Path, tuple[tuple[int, ...], SavedFile]] = {}
+        self._read: dict[Path, tuple[Stamp, SavedFile]] = {}
 
     @classmethod
     def of(cls, setting: str) -> ProfileLibrary:
@@ -167,10 +176,9 @@ class ProfileLibrary:
 
     def _file(self, kind: SavedKind, path: Path, bundled: bool) -> SavedFile:
         try:
-            stat = path.stat()
+            stamp = stamp_of(path)
         except OSError as error:
             return SavedFile(kind, path.stem, bundled, path, None, f"{path}: cannot be read ({error.strerror})")
-        stamp = (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino)
         known = self._read.get(path)
         if known is not None and known[0] == stamp:
             return known[1]

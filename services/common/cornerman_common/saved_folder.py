@@ -16,6 +16,8 @@ from cornerman_shared.errors import ConfigError
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 """Of a saved file, without its ending."""
 
+Stamp = tuple[int, ...]
+
 MAX_FILES: Final = 100
 """Files of one kind in the user's folder; further ones are not read."""
 
@@ -35,6 +37,16 @@ def saved_names(folder: Path) -> list[str]:
     except OSError:
         return []
     return sorted(name for name in entries if name.endswith(".yaml") and NAME.fullmatch(name[:-5]))
+
+
+def stamp_of(path: Path) -> Stamp:
+    """Changes whenever the file does, or who may read it.
+
+    Raises:
+        OSError: it is not there, or out of reach.
+    """
+    stat = path.stat()
+    return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,8 +12,9 @@ from cornerman_pose.picture import PictureStats
 from cornerman_pose.wire import pack_chunk
 from cornerman_shared.bus.codec import pack
 from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.messages import DecisionEvent, Event, Features, MistakeSeen, MovementSeen
+from cornerman_shared.bus.messages import DecisionEvent, Event, Features, MistakeSeen, MovementSeen, WorkerStatus
 from cornerman_shared.bus.streams import FIELD
+from cornerman_shared.bus.workers import publish_status
 from tests.integration.gateway_harness import Actor, figure
 
 REPETITION_S = 4.0
@@ -87,3 +89,12 @@ def mover(bus: Bus, **changes: object) -> Mover:
     """A mover that says something every few seconds."""
     values: dict[str, object] = {"chunk_s": 0.5, "say_every": 10, "latency_s": 0.3, "jitter_s": 0.05, "word_s": 0.02}
     return Mover(bus, "demo", **{**values, **changes})  # type: ignore[arg-type]
+
+
+async def report_encoder(bus: Bus) -> None:
+    """Reports an encoder that sees bodies, again and again, as its process does."""
+    while True:
+        now_s = bus.clock.now_s()
+        status = WorkerStatus("encoder", "e1", 1, "h", "running", now_s, now_s, 1, 0, {}, models={"backend": "pose"})
+        await publish_status(bus, status)
+        await asyncio.sleep(0.5)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 
 from playwright.async_api import Page, expect
 
 from cornerman_shared.aio import background
 from cornerman_shared.bus.connection import Bus
-from cornerman_shared.bus.messages import WorkerStatus
 from cornerman_shared.bus.registry import get_source
-from cornerman_shared.bus.workers import publish_status
 from cornerman_shared.settings.tree import Settings
 from tests.e2e.browser import PATIENCE_MS, page_of
 from tests.e2e.page.harness import open_page, silent, violations
+from tests.e2e.page.mover import report_encoder
 from tests.unit.gateway.takes import show
 
 SMALLEST = {"width": 360, "height": 640}
@@ -37,17 +35,6 @@ TEXTS = """async () => {
       told(422, "the source began anew while it was recorded"), told(404, "gone"), told(503, "no Redis")],
   };
 }"""
-
-
-async def report_encoder(bus: Bus) -> None:
-    """Reports an encoder that sees bodies, again and again, as its process does."""
-    models = {"backend": "pose", "model": ""}
-    while True:
-        now_s = bus.clock.now_s()
-        await publish_status(
-            bus, WorkerStatus("encoder", "e1", 1, "h", "running", now_s, now_s, 1, 0, {}, models=models)
-        )
-        await asyncio.sleep(0.5)
 
 
 async def record(page: Page, bus: Bus, repetitions: int, lean: float = 0.0) -> None:

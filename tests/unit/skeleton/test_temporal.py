@@ -8,7 +8,7 @@ import torch
 from cornerman_pose.channels import UNITS
 from cornerman_pose.features import COUNT
 from cornerman_pose.reading import FrameReading
-from cornerman_pose.temporal import TemporalNet, joined
+from cornerman_pose.temporal import TemporalNet
 from cornerman_training.skeleton.net import SkeletonNet, weights
 
 
@@ -44,20 +44,6 @@ def test_chunks_equal_the_whole(nets: tuple[SkeletonNet, TemporalNet]) -> None:
 
 def test_net_stays_small(nets: tuple[SkeletonNet, TemporalNet]) -> None:
     assert nets[1].parameters < 2_000_000
-
-
-def test_members_are_averaged(nets: tuple[SkeletonNet, TemporalNet]) -> None:
-    torch.manual_seed(1)
-    other = SkeletonNet(40).eval()
-    both = TemporalNet(joined([weights(nets[0]), weights(other)]))
-    features = _features(30)
-    with torch.no_grad():
-        outs = [net(torch.from_numpy(features)[None]) for net in (nets[0], other)]
-    state = both.start()
-    parts = [both.read(part, state) for part in (features[:7], features[7:])]
-    mean = (outs[0].end + outs[1].end) / 2
-    assert np.allclose(np.concatenate([p.end for p in parts]), mean[0].sigmoid().numpy(), atol=1e-5)
-    assert both.parameters > nets[1].parameters
 
 
 def test_wrong_weights_are_refused(nets: tuple[SkeletonNet, TemporalNet]) -> None:

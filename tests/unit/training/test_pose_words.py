@@ -10,8 +10,16 @@ import torch
 
 from cornerman_pose.facts import facts_line
 from cornerman_pose.tokens import PoseProjector
-from cornerman_training.pose_words.lessons import Fault, LessonScene, asked, random_scene, spoken, with_bad_view
-from cornerman_training.pose_words.objective import CONTEXT, PoseWordsObjective, draw_moment
+from cornerman_training.pose_words.lessons import (
+    CONTEXT,
+    Fault,
+    LessonScene,
+    asked,
+    random_scene,
+    spoken,
+    with_bad_view,
+)
+from cornerman_training.pose_words.objective import PoseWordsObjective, draw_moment
 from cornerman_training.pose_words.sessions import JointSession, draw_session
 from cornerman_training.pose_words.train import PROJECTOR, SMOKE, PoseWordsPlan, new_model, train
 from cornerman_training.pose_words.wordings import NAMES, NUMBERS, counted, number

@@ -29,6 +29,9 @@ from cornerman_training.pose_words.wordings import (
     watching,
 )
 
+CONTEXT: Final = 3
+"""Chunks of a reply's context; 16 frames, as many as the language half takes."""
+
 QuestionKind = Literal["count", "exercise", "wrong", "back", "other"]
 QUESTIONS: Final[dict[QuestionKind, tuple[str, ...]]] = {
     "count": ("How many?", "How many repetitions have I done?", "What is my count?", "How many did I do?"),

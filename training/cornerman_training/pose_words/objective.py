@@ -15,6 +15,7 @@ from torch import Tensor
 from cornerman_pose.landmarks import CHUNK_FRAMES
 from cornerman_training.gym.phrases import PROMPT
 from cornerman_training.pose_words.lessons import (
+    CONTEXT,
     Fault,
     Lesson,
     LessonScene,
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
     from cornerman_training.pose_words.sessions import JointSession
     from mobile_videogpt.modeling import MobileVideoGPT
     from mobile_videogpt.tokenizer import ChatTokenizer
-
-CONTEXT = 3
-"""Chunks of a reply's context; 16 frames, as many as the language half takes."""
 
 ASKED = 0.4
 """Share of questions among the lessons."""

@@ -21,6 +21,7 @@ from numpy.random import Generator
 from cornerman_pose.movements import form_rules
 from cornerman_pose.tokens import CHANNELS_IN, JOINTS, PoseProjector
 from cornerman_training.pose_words.lessons import (
+    CONTEXT,
     QUESTIONS,
     Fault,
     Lesson,
@@ -41,9 +42,6 @@ if TYPE_CHECKING:
     from cornerman_training.pose_words.sessions import JointSession
 
 SEED: Final = 5
-CHUNKS: Final = 3
-"""Of a reply's context; as `objective.CONTEXT`."""
-
 CORRECTION: Final = "correction"
 NAMED: Final = "names body part or tempo"
 """Of the replies to `CORRECTION`: someone can act on it."""
@@ -125,10 +123,10 @@ def _picture(
 ) -> list[Tokens]:
     """Three chunks of a session; without a person where the facts say so."""
     if "nobody in view" in lesson.prompt:
-        features = np.zeros((CHUNKS, 8, JOINTS, CHANNELS_IN), np.float32)
+        features = np.zeros((CONTEXT, 8, JOINTS, CHANNELS_IN), np.float32)
     else:
         session = sessions[int(rng.integers(len(sessions)))]
-        features = session.chunk_features(int(rng.integers(session.chunks - CHUNKS)), CHUNKS)
+        features = session.chunk_features(int(rng.integers(session.chunks - CONTEXT)), CONTEXT)
     found = [projector.project(rows) for rows in features]
     return [Tokens(torch.from_numpy(one.context), torch.from_numpy(one.video), torch.zeros(1)) for one in found]
 
