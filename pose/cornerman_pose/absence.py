@@ -17,6 +17,9 @@ KNOWN_S: Final = 8.0
 MOVES: Final = 0.006
 """Motion (mean difference at 64 x 64 grey, 0..1) that an empty room does not have: its codec makes up to 0.0025."""
 
+FILM: Final = 0.06
+"""Motion of a whole picture; a person who is too far away to be followed moves a small part of it."""
+
 MOVES_DARK: Final = 0.0005
 """The same in the dark, where all differences are small."""
 
@@ -64,7 +67,7 @@ class Absence:
             since_s,
             -1.0,
             self.chunks + 1,
-            self.moving + (motion >= (MOVES_DARK if dark else MOVES)),
+            self.moving + ((MOVES_DARK if dark else MOVES) <= motion < FILM),
             min(self.least, motion),
             max(self.most, motion),
             self.known,

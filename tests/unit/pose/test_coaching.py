@@ -116,8 +116,13 @@ def test_empty_room_stays_quiet(motions: tuple[float, ...]) -> None:
     assert reasons(run(GLIMPSED, *[ABSENT] * 30, motions=motions)) == []
 
 
-def test_film_without_people_stays_quiet() -> None:
-    assert reasons(run(*[ABSENT] * 30, motions=(0.01, 0.02, 0.03))) == []
+@pytest.mark.parametrize(
+    ("watched", "motions"),
+    [(ABSENT, (0.01, 0.02, 0.03)), (GLIMPSED, (0.07, 0.12, 0.09))],
+    ids=["without people", "of a moving camera"],
+)
+def test_film_stays_quiet(watched: Watched, motions: tuple[float, ...]) -> None:
+    assert reasons(run(*[watched] * 30, motions=motions)) == []
 
 
 @pytest.mark.parametrize(
