@@ -131,8 +131,12 @@ def _answer(rng: Generator, scene: LessonScene, kind: QuestionKind) -> str:
 
 
 def with_count(rng: Generator, scene: LessonScene) -> LessonScene:
-    """The scene with a random count, so that any number is learned."""
-    count = int(rng.integers(1, MOST + 1)) if rng.uniform() < 0.5 else int(rng.integers(1, 13))
+    """The scene with a random count, so that any number is learned; two equal digits, the hardest, are drawn more."""
+    kind = rng.uniform()
+    if kind < 0.1:
+        count = 11 * int(rng.integers(2, 10))
+    else:
+        count = int(rng.integers(1, MOST + 1)) if kind < 0.55 else int(rng.integers(1, 13))
     return replace(scene, repetitions=count)
 
 
