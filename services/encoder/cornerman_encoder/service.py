@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from cornerman_encoder.core import MAX_FAILURES, EncoderOutput, checked, is_broken, n_frames, unread
 from cornerman_encoder.hops import features_of, hop_for
-from cornerman_encoder.places import Places
+from cornerman_shared.aio import places
 from cornerman_shared.bus.commit import bury_with_retry, commit_with_retry, give_up, retry_forever
 from cornerman_shared.bus.consumer import Consumer
 from cornerman_shared.bus.messages import Chunk
@@ -101,7 +101,7 @@ class EncoderWorker:
         self._encoder = encoder
         self._at_once = int(getattr(encoder, "at_once", 1))
         self._batch = context.settings.encoder.batch if self._at_once == 1 else 1
-        self._places = Places(self._at_once)
+        self._take_place = places(self._at_once)
         self._computing = self._at_once  # loops that still run
         # Depth 1: each stage is at most one batch ahead.
         self._fetched: asyncio.Queue[list[Item] | None] = asyncio.Queue(1)
@@ -194,7 +194,7 @@ class EncoderWorker:
 
     async def _compute_loop(self, pool: ThreadPoolExecutor) -> None:
         while (items := await self._fetched.get()) is not None:
-            async with self._places.taken(alone=items[0][0].deliveries >= ALONE_FROM):
+            async with self._take_place(items[0][0].deliveries >= ALONE_FROM):
                 computed = await self._compute(pool, items)
             if computed:
                 await self._computed.put(computed)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 
-from cornerman_encoder.places import Places
+from cornerman_shared.aio import places
 
 
 class Room:
     """Records who computes at the same time."""
 
     def __init__(self, count: int) -> None:
-        self._places = Places(count)
+        self._take = places(count)
         self.inside: list[str] = []
         self.seen: list[tuple[str, ...]] = []
 
     async def compute(self, name: str, *, alone: bool = False) -> None:
-        async with self._places.taken(alone=alone):
+        async with self._take(alone):
             self.inside.append(name)
             await asyncio.sleep(0)
             self.seen.append(tuple(self.inside))
@@ -45,12 +45,12 @@ async def test_two_suspects_do_not_lock_up() -> None:
 
 
 async def test_cancelled_wait_gives_its_places_back() -> None:
-    places = Places(2)
-    async with places.taken(alone=False):
-        waiting = asyncio.create_task(places.taken(alone=True).__aenter__())
+    take = places(2)
+    async with take(False):
+        waiting = asyncio.create_task(take(True).__aenter__())
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-        async with asyncio.timeout(10), places.taken(alone=False):
+        async with asyncio.timeout(10), take(False):
             pass
