@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cornerman.local import options
+from cornerman.local.poll_plan import writable_folder
 from cornerman.local.training_tools import require_training
+from cornerman.local.whole_file import check_target, write_whole
 from cornerman.local.work_bar import WorkBar
 from cornerman_shared.errors import ConfigError, SourceError
 
@@ -105,6 +107,10 @@ def evaluate(
     Videos go through the product's own processes, losslessly, on a server of their own; the same seed gives the same
     numbers. Beside them stands what the strategies `interval` and `rules` reach on the same chunks.
     """
+    if html is not None:
+        check_target(html, "--html")
+    if out is not None:
+        writable_folder("--out", out)
     if people is not None:
         if gym or video or truth or feedback or in_process:
             raise ConfigError("--people and another thing to evaluate: give one of them")
@@ -169,12 +175,7 @@ def _people(folder: Path, html: Path | None, as_json: bool) -> None:
         bar.show("checking it on altered repetitions and single frames")
         checks = people_run.check_people(folder)
     if html is not None:
-        try:
-            html.write_text(people_run.people_page(scores), encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(
-                f"--html {html}: {error.strerror}; give a file in a folder that can be written"
-            ) from error
+        write_whole(html, people_run.people_page(scores))
     print(people_run.people_json(scores, checks) if as_json else people_run.people_text(scores, checks))
 
 
@@ -190,7 +191,6 @@ def _write(
     if out is not None:
         from cornerman_training.evaluate.plots import draw_all
 
-        out.mkdir(parents=True, exist_ok=True)
         (out / "report.md").write_text(as_markdown(report), encoding="utf-8")
         (out / "report.json").write_text(json.dumps(full, indent=1) + "\n", encoding="utf-8")
         (out / "said.json").write_text(json.dumps(said_rows(results), indent=1) + "\n", encoding="utf-8")
