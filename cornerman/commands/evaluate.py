@@ -124,6 +124,7 @@ def evaluate(
     from cornerman.local.eval_clips import given_clips, gym_clips
     from cornerman.local.eval_run import StoppedError
     from cornerman.local.eval_settings import eval_settings
+    from cornerman_common.model_location import model_path
     from cornerman_training.evaluate.judges import JudgeError
 
     for option, path in (("--truth", truth), ("--said", feedback)):
@@ -134,6 +135,8 @@ def evaluate(
         raise ConfigError("--gym and a file: give one of them")
     if in_process and (files or strategy != "head" or sets or config):
         raise ConfigError("--in-process knows the gym and strategy head only; leave the other options out")
+    if model is not None:
+        model_path("--model", str(model))
     seeds = range(seed, seed + sessions)
     with tempfile.TemporaryDirectory(prefix="cornerman-") as name, WorkBar("evaluating", quiet=as_json) as bar:
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cornerman.local import options
-from cornerman.local.source_args import length_s
+from cornerman.local.source_args import fault_of, length_s
 from cornerman.local.work_bar import WorkBar
 from cornerman_common.exercise_library import ExerciseLibrary
 from cornerman_shared.errors import ConfigError, SourceError
+from cornerman_shared.settings.tree import CaptureSettings
 
 if TYPE_CHECKING:
     from cornerman_pose.landmarks import LandmarkTrack
@@ -50,6 +51,8 @@ def teach(
     for path in videos:
         if not path.is_file():
             raise SourceError(f"{path}: there is no such file; give a video or a landmark file (.npz)")
+        if path.suffix != ".npz" and (fault := fault_of(str(path.absolute()), CaptureSettings())):
+            raise SourceError(fault)
     from cornerman.local.teaching import check_model_words, read_take, taught  # its own import takes a while
 
     chosen = options.command_settings(config)

@@ -143,6 +143,8 @@ def fetch(
         WeightsError: the files cannot be had, or are not the pinned ones.
     """
     dest = dest or cache_folder()
+    if source is not None and not source.exists():
+        raise WeightsError(f"no such file or folder: {source}; give one that holds {DETECTOR.name}")
     missing = [file for file in _files(variant) if not _right(dest / file.name, file)]
     if missing and source is None and dest != cache_folder():
         missing = [file for file in missing if not _copied(cache_folder() / file.name, dest, file)]
@@ -215,7 +217,9 @@ def _write(path: Path, data: bytes) -> None:
             Path(name).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise WeightsError(f"{path} cannot be written: {error}; set {CACHE_ENV} to a folder that can be") from error
+        raise WeightsError(
+            f"{path} cannot be written: {error.strerror or error}; give a folder that can be, by --to or {CACHE_ENV}"
+        ) from error
 
 
 @contextmanager
@@ -230,8 +234,6 @@ def _unpacked(source: Path | None, files: list[WeightFile], variant: str) -> Ite
         if source.is_dir():
             yield source
             return
-        if not source.is_file():
-            raise WeightsError(f"no such file or folder: {source}; give one that holds {files[0].name}")
         unpack(source, {file.name for file in files}, folder / "unpacked")
         yield folder / "unpacked"
 

@@ -94,7 +94,7 @@ def test_wrong_folder_is_named(
 
 def test_page_in_missing_folder_is_named(people: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(["evaluate", "--people", str(people), "--html", str(people / "no" / "page.html")]) == 78
-    assert "give a file in a folder" in capsys.readouterr().err
+    assert "no such folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", ["--people", "--truth", "--said"])
