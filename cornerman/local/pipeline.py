@@ -363,5 +363,6 @@ def run_sources(
         more = {"first": deciding_first(specs, chosen.settings.generator), **more}
     plan = PipelinePlan(specs, lengths_s, endless=endless, **more)
     output.many = len(specs) > 1
+    output.native = chosen.settings.log.level in ("debug", "info")
     with choose_server(chosen.settings, chosen.overrides, command) as server, output:
         return asyncio.run(LocalPipeline(server, plan, output).run())
