@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cornerman_pose.errors import RuntimeMissingError, WeightsError
-from cornerman_pose.landmarks import Floats
 from cornerman_pose.pruning import pruned
 from cornerman_pose.warp import Pixels
+
+Floats = NDArray[np.float32]
 
 DETECTOR_SIDE: Final = 224
 LANDMARK_SIDE: Final = 256
@@ -72,7 +73,7 @@ class _Interpreter:
         try:
             self._net = interpreter(model_content=pruned(path.read_bytes(), shapes), num_threads=threads)
             self._net.allocate_tensors()
-        except (ValueError, RuntimeError, WeightsError) as error:
+        except (ValueError, RuntimeError) as error:
             raise WeightsError(f"{path} cannot be loaded: {error}; get the weights again") from error
         self._input = self._net.get_input_details()[0]["index"]
         found = {tuple(int(n) for n in one["shape"]): one["index"] for one in self._net.get_output_details()}

@@ -3,7 +3,7 @@
 The landmark net draws a mask of 256 x 256 pixels beside its landmarks, which takes nearly half of its time. The
 operators that stay are untouched, so their results keep every bit.
 
-A model is a FlatBuffer. It is edited in place: vectors get shorter, nothing moves, what is left out stays unreferenced.
+A model is a FlatBuffer. It is edited in place: vectors get shorter, nothing moves, removed parts stay unreferenced.
 Field numbers are those of TensorFlow's `schema.fbs`.
 """
 
@@ -14,8 +14,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-
-from cornerman_pose.errors import WeightsError
 
 _IDENTIFIER: Final = b"TFL3"
 
@@ -36,16 +34,16 @@ def pruned(model: bytes, shapes: Collection[tuple[int, ...]]) -> bytes:
         shapes: of the outputs that are read; shapes that no output has are ignored.
 
     Raises:
-        WeightsError: it is not such a model.
+        ValueError: it is not such a model.
     """
     if model[4:8] != _IDENTIFIER:
-        raise WeightsError(f"{len(model)} bytes that begin with {model[:8]!r} are not a .tflite model")
+        raise ValueError(f"{len(model)} bytes that begin with {model[:8]!r} are not a .tflite model")
     file = _FlatBuffer(model)
     try:
         (graph,) = file.tables(file.reference(0), _MODEL_SUBGRAPHS)
         _prune(file, graph, shapes)
     except (IndexError, ValueError) as error:
-        raise WeightsError(f"a .tflite model that cannot be read: {error}") from error
+        raise ValueError(f"a .tflite model that cannot be read: {error}") from error
     return bytes(file.data)
 
 

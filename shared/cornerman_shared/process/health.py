@@ -77,8 +77,8 @@ class Health:
     def loading(self) -> Iterator[None]:
         """Keeps the state at `starting` during the block: `with context.health.loading(): model = load()`.
 
-        The garbage collector rests meanwhile and never looks at what was loaded: the passes over a model's modules
-        take most of a second while they are imported, and a fifth of one each time later, in which nothing else runs.
+        The garbage collector rests meanwhile and never looks at the loaded modules: passes over those of a model take
+        most of a second while they are imported, and a fifth of one each time later, in which nothing else runs.
         """
         self._loading += 1
         gc.disable()

@@ -20,7 +20,6 @@ from cornerman_training.skeleton.card import write_card
 from cornerman_training.skeleton.dataset import FRAMES, Examples, batches, draw_examples
 from cornerman_training.skeleton.net import SkeletonNet, restore, weights
 from cornerman_training.skeleton.objective import PARTS, losses
-from cornerman_training.skeleton.rendered import rendered_examples
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +104,13 @@ def _validate(net: SkeletonNet, held: list[Tensor]) -> dict[str, float]:
     }
 
 
+def _examples_in(folder: Path) -> Examples:
+    # Imported here: the estimator and the renderer are needed for them alone.
+    from cornerman_training.skeleton.rendered import rendered_examples
+
+    return rendered_examples(folder)
+
+
 def train(
     out: Path, seed: int, plan: TrainPlan, start: Path | None = None, rendered: Path | None = None
 ) -> dict[str, float]:
@@ -123,7 +129,7 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     began, cpu = time.monotonic(), time.process_time()
-    pool = Pool(seed, plan, rendered_examples(rendered) if rendered else None)
+    pool = Pool(seed, plan, _examples_in(rendered) if rendered else None)
     held = [
         torch.from_numpy(np.ascontiguousarray(a))
         for a in draw_examples(np.random.default_rng([seed, 2]), plan.check).arrays()
