@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 import typer
 
-from cornerman.local.options import MODEL
+from cornerman.local.help_panels import MODEL
 from cornerman.local.poll_adapter import BASE, DEFAULT_ADAPTER
 
 WHEN: Final = "When"
