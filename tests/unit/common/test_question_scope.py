@@ -35,7 +35,7 @@ def test_general_model_gets_every_question() -> None:
         ("How many squats have I done?", "count"),
         ("How many so far?", "count"),
         ("How many?", "count"),
-        ("How many have I done already?", "count"),
+        ("How many did I do?", "count"),
         ("How many are there?", None),
         ("How many calories so far?", None),
         ("Which exercise am I doing?", "exercise"),
