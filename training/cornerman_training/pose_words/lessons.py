@@ -161,9 +161,11 @@ def _unfollowed(rng: Generator, scene: LessonScene) -> LessonScene:
 
 
 def with_others(rng: Generator, scene: LessonScene) -> LessonScene:
-    """The scene with other people in the picture, at its first repetition."""
+    """The scene with other people in the picture, at its first repetition, mostly before a mistake was seen."""
     whom = _WHOM[int(rng.integers(len(_WHOM)))]
-    return replace(scene, repetitions=int(rng.integers(2)), people=int(rng.integers(2, 4)), whom=whom)
+    mistakes = scene.mistakes if rng.uniform() < 0.3 else ()
+    people = int(rng.integers(2, 4))
+    return replace(scene, repetitions=int(rng.integers(2)), mistakes=mistakes, people=people, whom=whom)
 
 
 def random_scene(rng: Generator) -> LessonScene:
