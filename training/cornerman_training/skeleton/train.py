@@ -20,7 +20,6 @@ from cornerman_training.skeleton.card import write_card
 from cornerman_training.skeleton.dataset import FRAMES, Examples, batches, draw_examples
 from cornerman_training.skeleton.net import SkeletonNet, restore, weights
 from cornerman_training.skeleton.objective import PARTS, losses
-from cornerman_training.skeleton.rendered import rendered_examples
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +122,8 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     began, cpu = time.monotonic(), time.process_time()
+    from cornerman_training.skeleton.rendered import rendered_examples  # the gym's pictures, which few runs need
+
     pool = Pool(seed, plan, rendered_examples(rendered) if rendered else None)
     held = [
         torch.from_numpy(np.ascontiguousarray(a))
