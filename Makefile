@@ -10,7 +10,9 @@ ARGS   ?=
 EXTRAS ?= model,pose,web,webrtc,tracing,train,dev
 PAGE   := services/gateway
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+# On a terminal pip shows what it downloads; it takes minutes the first time.
+QUIET  := $(shell test -t 2 || echo --quiet)
+PIP    := $(BIN)/python -m pip install $(QUIET) --disable-pip-version-check \
           $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS),--upgrade --upgrade-strategy eager)
 TEST   := OMP_NUM_THREADS=$(or $(OMP_NUM_THREADS),1) $(BIN)/python -m pytest -q
 # Checkov pins versions that clash with ours, so it has an environment of its own.
@@ -34,6 +36,7 @@ $(STAMP)-%: pyproject.toml $(CONSTRAINTS)
 		echo "$(PYTHON) is no Python of 3.11 or newer: install one and name it, as in make demo PYTHON=python3.12" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@rm -f $(VENV)/.installed*
+	@echo "Installing PyTorch and the other packages into $(VENV); a few minutes, the first time"
 	$(PIP) "$(TORCH)"
 	$(PIP) "$(TORCH)" -e ".[$*]"
 	@$(if $(findstring pose,$*),$(BIN)/cornerman models get pose || \

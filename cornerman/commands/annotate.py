@@ -10,6 +10,7 @@ import typer
 from cornerman.local import options
 from cornerman.local.captions import captions
 from cornerman.local.event_lines import EventLines, Line, read_lines
+from cornerman.local.help_panels import OUTPUT, WATCH
 from cornerman.local.pipeline import run_sources
 from cornerman.local.run_output import RunOutput
 from cornerman.local.source_args import is_file, length_s, normal_url
@@ -27,13 +28,11 @@ if TYPE_CHECKING:
 def annotate(
     video: Annotated[str, typer.Argument(metavar="VIDEO", help="A video file.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Default: VIDEO.annotated.mp4", rich_help_panel=options.OUTPUT)
+        Path | None, typer.Option("--output", "-o", help="Default: VIDEO.annotated.mp4", rich_help_panel=OUTPUT)
     ] = None,
     feedback: Annotated[
         Path | None,
-        typer.Option(
-            "--from", help="Lines of an earlier `run --json`; default: watch it now.", rich_help_panel=options.WATCH
-        ),
+        typer.Option("--from", help="Lines of an earlier `run --json`; default: watch it now.", rich_help_panel=WATCH),
     ] = None,
     strategy: options.SpeakStrategy = None,
     prompt: options.Prompt = None,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cornerman.local import options
+from cornerman.local.help_panels import MODEL, SPEAK
 from cornerman.local.options import CommandSettings
 from cornerman.local.pipeline import run_sources
 from cornerman.local.prompt_notes import note_ignored_prompt
@@ -26,24 +27,24 @@ def comment(
         str,
         typer.Option(
             help="How closely: sentry, sniper, owl, beast, or one of yours (`cornerman profiles list`).",
-            rich_help_panel=options.SPEAK,
+            rich_help_panel=SPEAK,
         ),
     ] = "owl",
     profile: Annotated[
         str,
         typer.Option(
             help="What for: default, sports, security, nature, descriptive, or one of yours.",
-            rich_help_panel=options.SPEAK,
+            rich_help_panel=SPEAK,
         ),
     ] = "default",
     prompt: Annotated[
-        str | None, typer.Option(help="What to say, in place of the profile's.", rich_help_panel=options.SPEAK)
+        str | None, typer.Option(help="What to say, in place of the profile's.", rich_help_panel=SPEAK)
     ] = None,
     seconds: options.Seconds = None,
     encoder: options.EncoderBackend = None,
     generator: options.GeneratorBackend = None,
     model: Annotated[
-        str | None, typer.Option(help="The generator's model: path or hub name.", rich_help_panel=options.MODEL)
+        str | None, typer.Option(help="The generator's model: path or hub name.", rich_help_panel=MODEL)
     ] = None,
     record: options.Record = None,
     as_json: options.Json = False,

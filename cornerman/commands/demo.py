@@ -9,6 +9,7 @@ import typer
 
 from cornerman.local import options, page
 from cornerman.local.demo_clip import demo_clip
+from cornerman.local.help_panels import OUTPUT
 from cornerman.local.launcher import ROLES
 from cornerman.local.pipeline import run_sources
 from cornerman.local.run_output import RunOutput
@@ -19,14 +20,14 @@ SOURCE_ID = "demo"
 
 def demo(
     headless: Annotated[
-        bool, typer.Option("--headless", help="No page: print, and end with the clip.", rich_help_panel=options.OUTPUT)
+        bool, typer.Option("--headless", help="No page: print, and end with the clip.", rich_help_panel=OUTPUT)
     ] = False,
     seconds: options.Seconds = None,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Port of the page.", rich_help_panel=options.OUTPUT)
+        int | None, typer.Option(min=0, max=65535, help="Port of the page.", rich_help_panel=OUTPUT)
     ] = None,
     no_open: Annotated[
-        bool, typer.Option("--no-open", help="Do not open the browser.", rich_help_panel=options.OUTPUT)
+        bool, typer.Option("--no-open", help="Do not open the browser.", rich_help_panel=OUTPUT)
     ] = False,
     encoder: options.EncoderBackend = None,
     as_json: options.Json = False,

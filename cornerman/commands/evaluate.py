@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cornerman.local import options
+from cornerman.local.help_panels import MODEL, OUTPUT
 from cornerman.local.poll_plan import writable_folder
 from cornerman.local.training_tools import require_training
 from cornerman.local.whole_file import check_target, write_whole
@@ -46,7 +47,7 @@ def evaluate(
     ] = None,
     html: Annotated[
         Path | None,
-        typer.Option(help="With --people: write the report with strips of time here.", rich_help_panel=options.OUTPUT),
+        typer.Option(help="With --people: write the report with strips of time here.", rich_help_panel=OUTPUT),
     ] = None,
     seed: Annotated[int, typer.Option(help="First session of the gym.", rich_help_panel=GYM)] = 12345,
     sessions: Annotated[int, typer.Option(min=1, help="How many, seed by seed.", rich_help_panel=GYM)] = 10,
@@ -69,10 +70,10 @@ def evaluate(
     feedback: Annotated[
         Path | None, typer.Option("--said", help="Score the feedback of this .json or .vtt.", rich_help_panel=VIDEOS)
     ] = None,
-    strategy: Annotated[Coach, typer.Option(help="Who decides when to speak.", rich_help_panel=options.MODEL)] = "head",
+    strategy: Annotated[Coach, typer.Option(help="Who decides when to speak.", rich_help_panel=MODEL)] = "head",
     model: Annotated[
         Path | None,
-        typer.Option(help="Folder of a trained coach. Default: the bundled one.", rich_help_panel=options.MODEL),
+        typer.Option(help="Folder of a trained coach. Default: the bundled one.", rich_help_panel=MODEL),
     ] = None,
     in_process: Annotated[
         bool,
@@ -88,15 +89,15 @@ def evaluate(
         Path | None, typer.Option(help="Folder of an encoder model, for BERTScore.", rich_help_panel=JUDGES)
     ] = None,
     costs: Annotated[
-        bool, typer.Option("--costs", help="With --json: what it cost, too.", rich_help_panel=options.OUTPUT)
+        bool, typer.Option("--costs", help="With --json: what it cost, too.", rich_help_panel=OUTPUT)
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for report.md, report.json, said.json and pictures.", rich_help_panel=options.OUTPUT),
+        typer.Option(help="Folder for report.md, report.json, said.json and pictures.", rich_help_panel=OUTPUT),
     ] = None,
     as_json: Annotated[
         bool,
-        typer.Option("--json", help="One JSON object on stdout, the same every time.", rich_help_panel=options.OUTPUT),
+        typer.Option("--json", help="One JSON object on stdout, the same every time.", rich_help_panel=OUTPUT),
     ] = False,
     config: options.Config = "",
     sets: options.Set = [],  # noqa: B006 typer's own way to say "repeatable"

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cornerman.local import options
+from cornerman.local.help_panels import SPEAK, WATCH
 from cornerman.local.pipeline import run_sources
 from cornerman.local.prompt_notes import note_ignored_prompt
 from cornerman.local.record_dir import record_dir
@@ -26,21 +27,21 @@ Lossless = Annotated[
     typer.Option(
         "--lossless/--lossy",
         help="Wait instead of skipping; files then go as fast as possible.",
-        rich_help_panel=options.WATCH,
+        rich_help_panel=WATCH,
     ),
 ]
 Realtime = Annotated[
     bool | None,
-    typer.Option("--realtime/--fast", help="Play files at their own speed or not.", rich_help_panel=options.WATCH),
+    typer.Option("--realtime/--fast", help="Play files at their own speed or not.", rich_help_panel=WATCH),
 ]
 
 
 def run(
     sources: Sources = None,
     source_id: Annotated[
-        str, typer.Option("--id", help="Name of the source, when there is one.", rich_help_panel=options.WATCH)
+        str, typer.Option("--id", help="Name of the source, when there is one.", rich_help_panel=WATCH)
     ] = "",
-    mode: Annotated[Mode | None, typer.Option(help="How the source is watched.", rich_help_panel=options.WATCH)] = None,
+    mode: Annotated[Mode | None, typer.Option(help="How the source is watched.", rich_help_panel=WATCH)] = None,
     strategy: options.SpeakStrategy = None,
     prompt: options.Prompt = None,
     exercise: Annotated[
@@ -49,20 +50,18 @@ def run(
             "--exercise",
             metavar="NAME",
             help="Count an own exercise, see `teach`. Repeatable.",
-            rich_help_panel=options.SPEAK,
+            rich_help_panel=SPEAK,
         ),
     ] = [],  # noqa: B006
     lossless: Lossless = None,
     realtime: Realtime = None,
     loop: Annotated[
         bool | None,
-        typer.Option("--loop/--once", help="Start files again at their end.", rich_help_panel=options.WATCH),
+        typer.Option("--loop/--once", help="Start files again at their end.", rich_help_panel=WATCH),
     ] = None,
     follow: Annotated[
         bool | None,
-        typer.Option(
-            "--follow", help="A file is being written: go on as it grows (MKV, TS).", rich_help_panel=options.WATCH
-        ),
+        typer.Option("--follow", help="A file is being written: go on as it grows (MKV, TS).", rich_help_panel=WATCH),
     ] = None,
     seconds: options.Seconds = None,
     encoder: options.EncoderBackend = None,

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from cornerman.local import options
+from cornerman.local.help_panels import OUTPUT, WATCH
 from cornerman.local.mode_settings import mode_settings
 from cornerman.local.prompt_notes import note_ignored_prompt
 from cornerman.local.retry_limit import limit_retries
@@ -32,13 +33,13 @@ ALWAYS: Final = {
 def transcribe(
     source: Annotated[str, typer.Argument(metavar="IN", help="File, http(s)://, rtsp://, /dev/video0 or test://.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Default: standard output.", rich_help_panel=options.OUTPUT)
+        Path | None, typer.Option("--output", "-o", help="Default: standard output.", rich_help_panel=OUTPUT)
     ] = None,
     form: Annotated[
         TranscriptFormat | None,
-        typer.Option("--format", help="Default: as --output ends, else vtt.", rich_help_panel=options.OUTPUT),
+        typer.Option("--format", help="Default: as --output ends, else vtt.", rich_help_panel=OUTPUT),
     ] = None,
-    mode: Annotated[Mode, typer.Option(help="How the source is watched.", rich_help_panel=options.WATCH)] = "coach",
+    mode: Annotated[Mode, typer.Option(help="How the source is watched.", rich_help_panel=WATCH)] = "coach",
     strategy: options.SpeakStrategy = None,
     prompt: options.Prompt = None,
     seconds: options.Seconds = None,

@@ -6,10 +6,11 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
+from cornerman.local.help_panels import MODEL, MORE, OUTPUT, SPEAK, WATCH
 from cornerman_common.model_choice import LOADING, resolve_models
 from cornerman_common.model_parts import ModelChoice
 from cornerman_shared.errors import ConfigError
@@ -17,13 +18,6 @@ from cornerman_shared.settings.origin import GivenSettings
 from cornerman_shared.settings.overrides import merge, nest, parse_set
 from cornerman_shared.settings.source import Strategy
 from cornerman_shared.settings.tree import Settings, load_settings
-
-WATCH: Final = "What is watched"
-SPEAK: Final = "When to speak, and what"
-MODEL: Final = "Model"
-OUTPUT: Final = "Output"
-MORE: Final = "Settings"
-"""Panels of `--help`; every command with more than ten options has its options in panels."""
 
 Config = Annotated[
     str,

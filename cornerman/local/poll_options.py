@@ -6,9 +6,9 @@ from typing import Annotated, Final, Literal
 
 import typer
 
+from cornerman.local.help_panels import MODEL
 from cornerman.local.poll_adapter import BASE, DEFAULT_ADAPTER
 
-MODEL: Final = "Model"  # the panel of `options`, which is not imported for it: the chain of imports is long enough
 WHEN: Final = "When"
 WHAT: Final = "What a poll sees and asks"
 FILES: Final = "Files and logs"

@@ -45,7 +45,7 @@ def get_weights(
         source: what holds them; None = they are downloaded.
         to: the folder.
         variant: "lite" or "full".
-        tell: hears what is done, a few words, before it is done.
+        tell: hears each step before it begins, a few words.
 
     Raises:
         ConfigError: they cannot be had, or are not the pinned ones.

@@ -43,7 +43,7 @@ class RunOutput:
         progress: show a bar for each source if the output is a terminal.
         counts (attribute): each repetition is a line. May be changed.
         log_form (attribute): `log.format`: how log lines of services are shown. May be changed.
-        native (attribute): what native libraries print for information is shown. May be changed.
+        native (attribute): information of native libraries is shown. May be changed.
         printed_last: stdout is written to only after the bar has gone, so that it may be a terminal, too.
     """
 

@@ -1,4 +1,4 @@
-"""Progress of one piece of work on the terminal of stderr: a bar, what is done now, and the time.
+"""Progress of one piece of work on the terminal of stderr: a bar, the step at hand, and the time.
 
 Nothing is drawn where stderr is no terminal, and results on stdout stay whole.
 """
@@ -45,7 +45,7 @@ class WorkBar:
         self._progress.stop()
 
     def show(self, now: str, done: float | None = None, of: float | None = None) -> None:
-        """Says what is done now.
+        """Shows the step at hand.
 
         Args:
             now: a few words.

@@ -137,7 +137,7 @@ def fetch(
         dest: folder to fill; None = the cache.
         source: a folder, wheel (.whl) or npm package (.tgz) that holds the files; the network is not used then.
         variant: "lite" or "full".
-        tell: hears what is done, a few words, before it is done.
+        tell: hears each step before it begins, a few words.
 
     Raises:
         WeightsError: the files cannot be had, or are not the pinned ones.

@@ -87,6 +87,9 @@ _EXERCISE_WORDS: Final[dict[str, str]] = {
 
 _COUNT: Final = _shapes(
     r"\bhow many (?:good |bad |clean |more )?(?:\w+ )?(?:rep|repetition|set|time)s?\b",
+    # Of repetitions, since nothing else is counted: "How many so far?", "How many have I done?"
+    r"^(?:and )?how many(?: good| bad)?(?: ones?)?(?: (?:have|did) (?:i|we|he|she|they) (?:do|done|make|made))?"
+    r"(?: now| so far)?$",
     r"\bcount\b",
 )
 _WHICH: Final = _shapes(

@@ -98,7 +98,7 @@ async def test_summary_is_one_click_away(settings: Settings, bus: Bus) -> None:
         await summary.get_by_text("with mistakes (too shallow").wait_for()
         await summary.locator("img").first.wait_for()
         told = await _summary(settings, "demo", "")  # as `cornerman summary demo`
-        assert [(one.exercise, one.mistakes) for one in told.sets] == [("squat", {"too shallow": 1})]
+        assert [(one.exercise, set(one.mistakes)) for one in told.sets] == [("squat", {"too shallow"})]  # it goes on
         asked = await (await page.request.get(f"{url}/api/sources/demo/summary")).json()
         assert asked["run"] == told.run == actor.run and asked["sets"][0]["exercise"] == "squat"
         await watched.check()

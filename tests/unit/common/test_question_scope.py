@@ -33,6 +33,11 @@ def test_general_model_gets_every_question() -> None:
     [
         ("How many reps did I do?", "count"),
         ("How many squats have I done?", "count"),
+        ("How many so far?", "count"),
+        ("How many?", "count"),
+        ("How many did I do?", "count"),
+        ("How many are there?", None),
+        ("How many calories so far?", None),
         ("Which exercise am I doing?", "exercise"),
         ("How is my deadlift?", "form"),
         ("How is my bench press?", None),

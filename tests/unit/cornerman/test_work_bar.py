@@ -26,7 +26,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch, stderr: io.StringIO, quiet: bool = Fa
     return stderr.getvalue()
 
 
-def test_terminal_shows_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_terminal_shows_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "teaching raise" in (shown := drawn(monkeypatch, Terminal()))
     assert "2 of 3 clips" in shown
 

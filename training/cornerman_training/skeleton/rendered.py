@@ -12,12 +12,11 @@ import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cornerman_pose.estimator import PoseEstimator
 from cornerman_pose.features import POINTS
 from cornerman_pose.landmarks import PRESENT
 from cornerman_pose.sides import SidesState, steady_legs
@@ -30,6 +29,9 @@ from cornerman_training.skeleton.estimator import Landmarks
 from cornerman_training.skeleton.gym_points import HEIGHT, WIDTH, landmark_points, own_shot
 from cornerman_training.skeleton.gym_world import gym_world
 from cornerman_training.skeleton.timing import FPS
+
+if TYPE_CHECKING:
+    from cornerman_pose.estimator import PoseEstimator
 
 _KINDS: Final = ("exercise", "exercise", "exercise", "exercise", "quiet")
 
@@ -113,6 +115,8 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=160)
     parser.add_argument("--seed", type=int, default=0, help="of the first one")
     args = parser.parse_args()
+    from cornerman_pose.estimator import PoseEstimator  # training reads kept sessions, without it
+
     estimator = PoseEstimator.load()
     for done, _ in enumerate(keep(args.folder, range(args.seed, args.seed + args.sessions), estimator), 1):
         print(f"{done}/{args.sessions} sessions", end="\r", file=sys.stderr, flush=True)

@@ -122,7 +122,7 @@ export class HealthView {
         status.health.problems.length ? "Degraded" : "Healthy",
       ),
       status.health.problems.map((problem) =>
-        h("p", { class: "note" }, h("b", {}, problem.what), `: ${problem.reason}`),
+        h("p", { class: "note" }, h("b", {}, problem.what), `: ${problem.reason.replaceAll("`", "")}`),
       ),
     );
     fill(
