@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from cornerman_pose.channels import FPS
 from cornerman_pose.evidence import moving_rows, moving_seconds, weigh
 from cornerman_pose.habit import BROKEN, Habit, far_seconds, travel
-from cornerman_pose.lifting import FRAMES, as_lifted
 from cornerman_pose.measures import DURATION
 from cornerman_pose.movements import FormRule, exercise_names, form_rules, movements
 from cornerman_pose.reading import FrameReading, cut
+from cornerman_pose.sign_measures import by_sign
+from cornerman_pose.stance import FRAMES, as_they_stand
 
 HOLD_S = 2
 """Seconds of a hold that are judged, and counted, together."""
@@ -222,7 +223,7 @@ class RepetitionCounter:
         row = cut(reading, slice(k, k + 1))
         if seen:
             before = [one for t, one in self._rows[-FRAMES:] if now - t < FRAMES / FPS]
-            row = replace(row, exercise=as_lifted(row, before))
+            row = replace(row, exercise=as_they_stand(row, before))
         evidence = row.exercise[0] if seen else 0.5 * np.eye(len(self._names))[0]
         self._belief = self._belief + (evidence - self._belief) / self._weight
         best = int(np.argmax(self._belief))
@@ -330,11 +331,13 @@ class RepetitionCounter:
         for i, rule in enumerate(self._rules):
             if rule.exercise != exercise or moved is None or ended is None:
                 continue
-            facing = turned < _FACING and "front" not in rule.views
-            if facing or turned > rule.turned or (begun and rule.measure == DURATION):
-                continue
             evidence = weigh(rule, i, moved, ended, seconds)
-            if evidence.observable < s.observable:
+            sign = by_sign(rule, moved, turned, evidence.logit)
+            hidden = turned > rule.turned or (turned < _FACING and "front" not in rule.views)
+            if hidden or evidence.observable < s.observable or (begun and rule.measure == DURATION):
+                if sign > BROKEN:
+                    judged.append(rule.name)
+                    mistakes.append(NamedMistake(rule, sign, 0.0, 0.0, sign))
                 continue
             judged.append(rule.name)
             a, b, c = self._calibration[i]
@@ -344,6 +347,7 @@ class RepetitionCounter:
             least = s.per_rule.get(rule.key, rule.decide if s.wrong is None else s.wrong)
             shallow = shallow or (beside > BROKEN and rule.measure != DURATION)
             quick = quick or (beside > BROKEN and rule.measure == DURATION)
+            beside = max(beside, sign)
             if (probability > least and evidence.past > rule.past) or beside > BROKEN or s.everything:
                 probability = probability if s.everything else max(probability, beside)
                 mistakes.append(NamedMistake(rule, probability, evidence.excess, evidence.past, beside))

@@ -11,11 +11,12 @@ from cornerman_pose.features import PARTS
 
 Floats = NDArray[np.float32]
 
-SIGNS: Final = ("hang", "reach", "split", "hands", "hands_seen")
+SIGNS: Final = ("hang", "reach", "split", "hands", "hands_seen", "trunk")
 """In degrees and lengths of the trunk.
 
 `hang`: the arms from hanging down; `reach`: wrists below the knees; `split`: one foot before the other; `hands`: left
-wrist above the right one; `hands_seen`: visibility of the wrist that is seen less, 0..1.
+wrist above the right one; `hands_seen`: visibility of the wrist that is seen less, 0..1; `trunk`: its length in the
+picture, which is 1 where it is upright.
 """
 
 _POINTS: Final = 19
@@ -50,5 +51,6 @@ def signs_of(features: Floats) -> Floats:
         "split": np.abs(forward[:, ankle] - forward[:, other]),
         "hands": flat[:, right, 1] - flat[:, left, 1],
         "hands_seen": seen[:, [left, right]].min(1),
+        "trunk": np.linalg.norm(middle("shoulders") - middle("hips"), axis=-1),
     }
     return np.stack([values[name] for name in SIGNS], axis=-1).astype(np.float32)

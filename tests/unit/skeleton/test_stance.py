@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from cornerman_pose.features import COUNT, PARTS
-from cornerman_pose.lifting import lifts_from_floor
 from cornerman_pose.signs import SIGNS, signs_of
+from cornerman_pose.stance import feet_are_split, lifts_from_floor
 
 KNEE = np.array([170.0, 150, 120, 90, 80, 90, 120, 150, 170, 172], dtype=np.float32)
 
@@ -24,6 +24,12 @@ def _signs(hang: float, reach: float, split: float) -> np.ndarray:  # type: igno
 )
 def test_hands_and_feet_tell_a_lift(hang: float, reach: float, split: float, lifts: bool) -> None:
     assert lifts_from_floor(_signs(hang, reach, split), KNEE) is lifts
+
+
+def test_one_foot_before_the_other_is_split() -> None:
+    assert feet_are_split(_signs(85, -0.8, 1.1), KNEE)
+    assert not feet_are_split(_signs(85, -0.8, 0.3), KNEE)
+    assert not feet_are_split(_signs(85, -0.8, 1.1)[:4], KNEE[:4])
 
 
 def test_few_frames_tell_nothing() -> None:

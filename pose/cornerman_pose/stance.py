@@ -1,6 +1,7 @@
-"""Whether somebody picks a weight up from the floor, with knees bent as far as a squat's or a lunge's. Pure.
+"""What hands and feet say about the exercise, where knees and trunk do not tell a squat from its neighbours. Pure.
 
-A deadlift done with the knees looks like a squat to the net: what tells them apart is where the hands are.
+A deadlift done with the knees looks like a squat to the net, and so does a lunge that goes deep or sways: hands that
+reach down between the feet, and feet one before the other, tell them apart.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from cornerman_pose.signs import SIGNS
 Floats = NDArray[np.float32]
 
 FRAMES: Final = int(2 * FPS)
-"""So many frames tell whether a weight is lifted; half of them at least."""
+"""So many frames tell; half of them at least."""
 
 _HANG: Final = 25.0
 """Arms further from hanging, in degrees, in more than a fifth of the frames hold nothing that comes from the floor."""
@@ -31,8 +32,11 @@ higher, those of a squat are before the chest or at the shoulders."""
 _SPLIT: Final = 0.6
 """Feet further apart, one before the other, are a lunge's."""
 
+_BEFORE: Final = 0.75
+"""Feet further apart are one before the other, and that is no squat."""
+
 _MOVES: Final = 0.9
-"""Share of a squat's and a lunge's probability that such a lift takes."""
+"""Share of a probability that such a sign moves."""
 
 _HANGING, _REACHING, _SPLITTING = (SIGNS.index(name) for name in ("hang", "reach", "split"))
 _KNEE: Final = list(CHANNELS).index("knee")
@@ -55,8 +59,16 @@ def lifts_from_floor(signs: Floats, knee: Floats) -> bool:
     )
 
 
-def as_lifted(row: FrameReading, before: Sequence[FrameReading]) -> Floats:
-    """[1, E] the exercise of one frame, where what a squat and a lunge share with a deadlift goes to the deadlift.
+def feet_are_split(signs: Floats, knee: Floats) -> bool:
+    """Whether one foot is before the other where the knees are bent most; the same arguments."""
+    if len(signs) < FRAMES // 2:
+        return False
+    return bool(np.median(signs[knee <= np.percentile(knee, 30), _SPLITTING]) > _BEFORE)
+
+
+def as_they_stand(row: FrameReading, before: Sequence[FrameReading]) -> Floats:
+    """[1, E] the exercise of one frame: of a lift, a squat's and a lunge's share goes to the deadlift; with one foot
+    before the other, a squat's to the lunge.
 
     Args:
         row: the frame.
@@ -64,12 +76,15 @@ def as_lifted(row: FrameReading, before: Sequence[FrameReading]) -> Floats:
     """
     recent = [*before[-FRAMES + 1 :], row]
     signs, knee = (np.concatenate(part) for part in ([r.signs for r in recent], [r.shown[:, _KNEE] for r in recent]))
-    if not lifts_from_floor(signs, knee):
-        return row.exercise
+    if lifts_from_floor(signs, knee):
+        return _moved(row.exercise, ("squat", "lunge"), "deadlift")
+    return _moved(row.exercise, ("squat",), "lunge") if feet_are_split(signs, knee) else row.exercise
+
+
+def _moved(exercise: Floats, sources: tuple[str, ...], target: str) -> Floats:
     names = exercise_names()
-    squat, lunge, deadlift = (names.index(name) for name in ("squat", "lunge", "deadlift"))
-    out = row.exercise.copy()
-    moved = _MOVES * (out[:, squat] + out[:, lunge])
-    out[:, [squat, lunge]] *= 1.0 - _MOVES
-    out[:, deadlift] += moved
+    from_where = [names.index(name) for name in sources]
+    out = exercise.copy()
+    out[:, names.index(target)] += _MOVES * out[:, from_where].sum(1)
+    out[:, from_where] *= 1.0 - _MOVES
     return out
