@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from cornerman.local import options
+from cornerman.local.source_args import fault_of, length_s
+from cornerman.local.work_bar import WorkBar
 from cornerman_common.exercise_library import ExerciseLibrary
 from cornerman_shared.errors import ConfigError, SourceError
+from cornerman_shared.settings.tree import CaptureSettings
+
+if TYPE_CHECKING:
+    from cornerman_pose.landmarks import LandmarkTrack
 
 
 def teach(
@@ -45,7 +51,9 @@ def teach(
     for path in videos:
         if not path.is_file():
             raise SourceError(f"{path}: there is no such file; give a video or a landmark file (.npz)")
-    from cornerman.local.teaching import check_model_words, taught  # its own import takes a while
+        if path.suffix != ".npz" and (fault := fault_of(str(path.absolute()), CaptureSettings())):
+            raise SourceError(fault)
+    from cornerman.local.teaching import check_model_words, read_take, taught  # its own import takes a while
 
     chosen = options.command_settings(config)
     if model_words and mistake:
@@ -53,7 +61,14 @@ def teach(
     library = ExerciseLibrary.of(chosen.settings.gateway.profiles_dir)
     mistakes = list(zip(mistake, videos[1:], strict=True))
     words: Literal["owner", "model"] = "model" if model_words else "owner"
-    exercise = taught(library, name, title, videos[0], mistakes, reps, words, praise, replace=replace)
+    with WorkBar(f"teaching {name}") as bar:
+
+        def read(path: Path) -> LandmarkTrack:
+            whole_s, start = length_s(str(path)) if path.suffix != ".npz" else None, f"looking at {path.name}"
+            bar.show(start, 0, whole_s)
+            return read_take(path, lambda at_s: bar.show(f"{start}, {at_s:.0f} s", at_s))
+
+        exercise = taught(library, name, title, videos[0], mistakes, reps, words, praise, replace=replace, read=read)
     saved = library.save(exercise, replaces=replace)
     shortest, longest = exercise.good.seconds
     print(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -18,7 +18,7 @@ from cornerman_shared.errors import ConfigError
 if TYPE_CHECKING:
     from cornerman_common.model_parts import ModelChoice
     from cornerman_pose.estimator import PoseEstimator
-    from cornerman_pose.landmarks import LandmarkTrack
+    from cornerman_pose.landmarks import LandmarkTrack, SeenChunk
     from cornerman_pose.taught.exercise import TaughtExercise
 
 
@@ -84,8 +84,12 @@ def check_model_words(choice: ModelChoice) -> None:
         )
 
 
-def read_take(path: Path) -> LandmarkTrack:
+def read_take(path: Path, looked: Callable[[float], None] = lambda _: None) -> LandmarkTrack:
     """The followed person's landmarks in a landmark file (`.npz`) or a video.
+
+    Args:
+        path: of the file.
+        looked: hears after each chunk of a video how far it was looked at, seconds.
 
     Raises:
         PoseError: it cannot be read, shows no person, or the estimator is not installed.
@@ -94,7 +98,13 @@ def read_take(path: Path) -> LandmarkTrack:
         return read_landmarks(path)
     from cornerman_pose.people_eval.video import seen_chunks  # FFmpeg is slow to import
 
-    return track_of(seen for seen, _ in seen_chunks(path, _estimator(), most_s=MOST_S))
+    return track_of(_told(seen_chunks(path, _estimator(), most_s=MOST_S), looked))
+
+
+def _told(chunks: Iterable[tuple[SeenChunk, object]], looked: Callable[[float], None]) -> Iterator[SeenChunk]:
+    for seen, _ in chunks:
+        looked(float(seen.frame_pts_s[-1]))
+        yield seen
 
 
 @cache
