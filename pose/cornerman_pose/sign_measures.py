@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cornerman_pose.channels import CHANNELS
-from cornerman_pose.movements import FormRule
-from cornerman_pose.reading import FrameReading
-from cornerman_pose.signs import SIGNS
+from cornerman_pose.channels import CHANNELS, SIGNS
+
+if TYPE_CHECKING:
+    from cornerman_pose.movements import FormRule
+    from cornerman_pose.reading import FrameReading
 
 Array = NDArray[np.float64]
 
@@ -38,7 +39,8 @@ def _sign(reading: FrameReading, name: str) -> Array:
 def _calm(x: Array) -> Array:
     """Mean of each value and its neighbours."""
     padded = np.concatenate([x[:1], x, x[-1:]])
-    return (padded[:-2] + padded[1:-1] + padded[2:]) / 3
+    out: Array = (padded[:-2] + padded[1:-1] + padded[2:]) / 3
+    return out
 
 
 def _hands_apart(reading: FrameReading, _turned: float) -> float | None:

@@ -7,17 +7,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from cornerman_pose.channels import SIGNS
 from cornerman_pose.features import PARTS
 
 Floats = NDArray[np.float32]
-
-SIGNS: Final = ("hang", "reach", "split", "hands", "hands_seen", "trunk")
-"""In degrees and lengths of the trunk.
-
-`hang`: the arms from hanging down; `reach`: wrists below the knees; `split`: one foot before the other; `hands`: left
-wrist above the right one; `hands_seen`: visibility of the wrist that is seen less, 0..1; `trunk`: its length in the
-picture, which is 1 where it is upright.
-"""
 
 _POINTS: Final = 19
 _TURNED = slice(3 * _POINTS, 5 * _POINTS)  # of the features: sideways and forwards, in lengths of the trunk

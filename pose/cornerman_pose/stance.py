@@ -12,10 +12,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cornerman_pose.channels import CHANNELS, FPS
+from cornerman_pose.channels import CHANNELS, FPS, SIGNS
 from cornerman_pose.movements import exercise_names
 from cornerman_pose.reading import FrameReading
-from cornerman_pose.signs import SIGNS
 
 Floats = NDArray[np.float32]
 

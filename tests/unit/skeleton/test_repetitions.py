@@ -1,13 +1,12 @@
 import numpy as np
 import pytest
 
-from cornerman_pose.channels import CHANNELS
+from cornerman_pose.channels import CHANNELS, SIGNS
 from cornerman_pose.evidence import weigh
 from cornerman_pose.habit import Habit
 from cornerman_pose.movements import exercise_names, form_rules
 from cornerman_pose.reading import FrameReading
 from cornerman_pose.repetitions import ChunkObservation, CountingSettings, RepetitionCounter
-from cornerman_pose.signs import SIGNS
 
 SQUAT = exercise_names().index("squat")
 SHALLOW = next(i for i, r in enumerate(form_rules()) if r.key == "squat:too_shallow")

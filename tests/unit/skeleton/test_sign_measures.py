@@ -1,18 +1,17 @@
 import numpy as np
 import pytest
 
-from cornerman_pose.channels import CHANNELS
+from cornerman_pose.channels import CHANNELS, SIGNS
 from cornerman_pose.movements import exercise_names, form_rules
 from cornerman_pose.reading import FrameReading
 from cornerman_pose.sign_measures import SIGN_MEASURES, by_sign
-from cornerman_pose.signs import SIGNS
 
 FRAMES = 17
 _RULES = {rule.key: rule for rule in form_rules()}
 
 
-def _reading(**signs: np.ndarray) -> FrameReading:  # type: ignore[type-arg]
-    def zeros(width: int) -> np.ndarray:  # type: ignore[type-arg]
+def _reading(**signs: np.ndarray) -> FrameReading:
+    def zeros(width: int) -> np.ndarray:
         return np.zeros((FRAMES, width), dtype=np.float32)
 
     rows, rules = zeros(len(SIGNS)), len(form_rules())
@@ -28,7 +27,7 @@ def _reading(**signs: np.ndarray) -> FrameReading:  # type: ignore[type-arg]
     )  # fmt: skip
 
 
-def _thrown(height: float) -> np.ndarray:  # type: ignore[type-arg]
+def _thrown(height: float) -> np.ndarray:
     return height * np.sin(np.linspace(0, np.pi, FRAMES)).astype(np.float32)
 
 

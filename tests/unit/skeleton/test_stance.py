@@ -1,14 +1,15 @@
 import numpy as np
 import pytest
 
+from cornerman_pose.channels import SIGNS
 from cornerman_pose.features import COUNT, PARTS
-from cornerman_pose.signs import SIGNS, signs_of
+from cornerman_pose.signs import signs_of
 from cornerman_pose.stance import feet_are_split, lifts_from_floor
 
 KNEE = np.array([170.0, 150, 120, 90, 80, 90, 120, 150, 170, 172], dtype=np.float32)
 
 
-def _signs(hang: float, reach: float, split: float) -> np.ndarray:  # type: ignore[type-arg]
+def _signs(hang: float, reach: float, split: float) -> np.ndarray:
     values = {"hang": hang, "reach": reach, "split": split}
     return np.tile(np.array([values.get(n, 0.0) for n in SIGNS], dtype=np.float32), (len(KNEE), 1))
 
