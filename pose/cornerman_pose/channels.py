@@ -1,4 +1,7 @@
-"""The channels of a body that the net estimates, with their units, and the grid on which it reads. Data only."""
+"""The channels of a body that the net estimates, with their units, the grid on which it reads, and signs beside them.
+
+Data only.
+"""
 
 from __future__ import annotations
 
@@ -34,3 +37,11 @@ UNITS = np.array(list(CHANNELS.values()))
 
 UNSEEN = frozenset({"spine"})
 """Channels that no landmark shows: only the net estimates them."""
+
+SIGNS = ("hang", "reach", "split", "hands", "hands_seen", "trunk")
+"""In degrees and lengths of the trunk.
+
+`hang`: the arms from hanging down; `reach`: wrists below the knees; `split`: one foot before the other; `hands`: left
+wrist above the right one; `hands_seen`: visibility of the wrist that is seen less, 0..1; `trunk`: its length in the
+picture, which is 1 where it is upright.
+"""

@@ -30,6 +30,10 @@ _DEEP: Final = 60
 _WIDTH: Final = 0.05
 """Shares within this of a rule's `own` are doubtful."""
 
+_MEASURED: Final = 1.0
+_SHORT: Final = 0.1
+"""What is measured past a limit by so many greys need not fall so far below the usual: so much less."""
+
 _QUICK: Final = 20
 """Percentile of the earlier times that one is compared with: whoever is now slow and now quick has no usual tempo."""
 
@@ -44,8 +48,15 @@ class Habit:
     travel: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
 
-    def probability(self, rule: FormRule, travel: float, seconds: float) -> float:
-        """How probable it is that a repetition breaks a rule when compared with the earlier ones; 0 when unknown."""
+    def probability(self, rule: FormRule, travel: float, seconds: float, past: float = 0.0) -> float:
+        """How probable it is that a repetition breaks a rule when compared with the earlier ones; 0 when unknown.
+
+        Args:
+            rule: of the table.
+            travel: of this repetition.
+            seconds: beyond half of its way.
+            past: what the rule measures on it, in greys past the limit.
+        """
         before, value = (self.seconds, seconds) if rule.measure == DURATION else (self.travel, travel)
         if not rule.own or len(before) < EARLIER:
             return 0.0
@@ -53,7 +64,8 @@ class Habit:
         share = value / max(usual, 1e-6)
         if share < _LEAST:
             return 0.0
-        return 1.0 / (1.0 + float(np.exp(-np.clip((rule.own - share) / _WIDTH, -30, 30))))
+        least = rule.own + (_SHORT if rule.measure != DURATION and past > _MEASURED else 0.0)
+        return 1.0 / (1.0 + float(np.exp(-np.clip((least - share) / _WIDTH, -30, 30))))
 
     def add(self, travel: float, seconds: float, shallow: bool = False, quick: bool = False) -> None:
         """Remember a repetition: its travel unless it was `shallow`, its time unless it was `quick` or shallow."""

@@ -23,7 +23,8 @@ class FormRule:
     `landmarks` are pairs of body parts that must be visible, `views` the camera angles from which the measure can be
     judged. `reads` says whose channels are measured: the net's, which knows what a view hides, or the landmarks' own,
     where the picture shows it and the net would smooth it away. `brings` are mistakes of the same exercise that this
-    one brings with it: where both are found, this one is named first.
+    one brings with it: where both are found, this one is named first. `sign`, if not empty, is another measure (of
+    `sign_measures.py`) of the same mistake, which is named as well when that is above `sign_limit`.
     """
 
     exercise: str
@@ -43,6 +44,8 @@ class FormRule:
     own: float = 0.0
     reads: Literal["net", "landmarks"] = "net"
     brings: tuple[str, ...] = ()
+    sign: str = ""
+    sign_limit: float = 0.0
 
     @property
     def key(self) -> str:
@@ -101,6 +104,8 @@ def movements() -> tuple[Movement, ...]:
                 own=float(cast("float", row.get("own", 0.0))),
                 reads=cast("Literal['net', 'landmarks']", row.get("reads", "net")),
                 brings=tuple(cast("list[str]", row.get("brings", []))),
+                sign=str(row.get("sign", "")),
+                sign_limit=float(cast("float", row.get("sign_limit", 0.0))),
             )
             for row in rows
         )

@@ -17,7 +17,8 @@ class FrameReading:
     `exercise` [K,E] probabilities over `exercise_names()`; `phase` [K] in 0..1 of a repetition and `cycle` [K], how
     clearly there is one; `end` [K] probability that a repetition has just ended; `action` [K,3]; per mistake [K,R]:
     `wrong` probability, `observable` probability. Per channel of `channels.py` [K,M], in degrees and ratios: `measure`,
-    the net's estimate, `doubt`, the scale of its error, and `shown`, what the landmarks themselves show.
+    the net's estimate, `doubt`, the scale of its error, and `shown`, what the landmarks themselves show. `signs` [K,S]:
+    more that they show, see `signs.py`.
     """
 
     exercise: Floats
@@ -30,6 +31,7 @@ class FrameReading:
     measure: Floats
     doubt: Floats
     shown: Floats
+    signs: Floats
 
 
 def cut(reading: FrameReading, rows: slice) -> FrameReading:

@@ -7,7 +7,7 @@ view shows it and the readings around the end agree. On motion other than exerci
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -19,21 +19,27 @@ from cornerman_pose.habit import BROKEN, Habit, far_seconds, travel
 from cornerman_pose.measures import DURATION
 from cornerman_pose.movements import FormRule, exercise_names, form_rules, movements
 from cornerman_pose.reading import FrameReading, cut
+from cornerman_pose.sign_measures import by_sign
+from cornerman_pose.stance import FRAMES, as_they_stand
 
 HOLD_S = 2
 """Seconds of a hold that are judged, and counted, together."""
 
-_RULED_OUT = 0.02
-"""A repetition less probable to break a rule by itself does not break it beside earlier ones either: a press with
-straight arms is no half press, however far the arms came from before."""
+_RULED_OUT, _INSIDE = 0.02, -0.5
+"""A repetition less probable to break a rule by itself, and measured further inside its limit (greys), does not break
+it beside earlier ones either: a press with straight arms is no half press, however far the arms came from before."""
 
-_PAUSE_S = 6.0
+_PAUSE_S = 12.0
 _ALIKE = 0.2
 """A set of two repetitions or more, under way or left no longer than `_PAUSE_S` ago, goes on with one that is more like
 it than like any other exercise, and at least so much: few go as deep when they tire."""
 
 _LATE, _EARLY = 0.75, 0.15
 """A phase that falls from beyond the first to below the second has gone round."""
+
+_TURN_S, _RESTS = 0.4, 0.92
+"""Whoever turns back half way is at once on the way down without having been at the middle: seen on the way up no
+longer ago than the first, and now before the second."""
 
 _FACING = 0.2
 """Bodies turned less show their front, whatever the net says of what can be seen of them."""
@@ -125,6 +131,7 @@ class RepetitionCounter:
         self._goes_on = False
         self._armed = True
         self._middle = False
+        self._rose_s = -_TURN_S
         self._start_s = 0.0
         self._quiet_s = 0.0
         self._pending: list[tuple[float, float, float, str]] = []  # end, start, probability, exercise
@@ -213,7 +220,11 @@ class RepetitionCounter:
         # A running mean that forgets: the first frames weigh as much as there are of them.
         keep = np.exp(-1.0 / FPS / s.evidence_s)
         self._weight = keep * self._weight + 1.0
-        evidence = reading.exercise[k] if seen else 0.5 * np.eye(len(self._names))[0]
+        row = cut(reading, slice(k, k + 1))
+        if seen:
+            before = [one for t, one in self._rows[-FRAMES:] if now - t < FRAMES / FPS]
+            row = replace(row, exercise=as_they_stand(row, before))
+        evidence = row.exercise[0] if seen else 0.5 * np.eye(len(self._names))[0]
         self._belief = self._belief + (evidence - self._belief) / self._weight
         best = int(np.argmax(self._belief))
         current = self._names.index(self.exercise)
@@ -224,10 +235,12 @@ class RepetitionCounter:
         p, phase = float(reading.end[k]), float(reading.phase[k])
         wrapped = self._phase > _LATE and phase < _EARLY
         self._phase = phase
-        self._rows.append((now, cut(reading, slice(k, k + 1))))
+        self._rows.append((now, row))
         self._rows = self._rows[-int(12 * FPS) :]
-        if 0.25 < phase < 0.75 and reading.cycle[k] > 0.4:
-            self._middle = True
+        if reading.cycle[k] > 0.4:
+            turned = 0.5 < phase < _RESTS and now - self._rose_s <= _TURN_S
+            self._middle = self._middle or 0.25 < phase < 0.75 or turned
+            self._rose_s = now if _EARLY <= phase < 0.5 else self._rose_s
         # The end of a clip may hide the end of its last repetition: two frames close to it are enough.
         self._nearly = self._nearly + 1 if phase > s.nearly and reading.cycle[k] > 0.5 and self._middle else 0
         if self._middle and ((self._armed and p > s.end_rise) or self._nearly >= 2 or wrapped):
@@ -318,20 +331,23 @@ class RepetitionCounter:
         for i, rule in enumerate(self._rules):
             if rule.exercise != exercise or moved is None or ended is None:
                 continue
-            facing = turned < _FACING and "front" not in rule.views
-            if facing or turned > rule.turned or (begun and rule.measure == DURATION):
-                continue
             evidence = weigh(rule, i, moved, ended, seconds)
-            if evidence.observable < s.observable:
+            sign = by_sign(rule, moved, turned, evidence.logit)
+            hidden = turned > rule.turned or (turned < _FACING and "front" not in rule.views)
+            if hidden or evidence.observable < s.observable or (begun and rule.measure == DURATION):
+                if sign > BROKEN:
+                    judged.append(rule.name)
+                    mistakes.append(NamedMistake(rule, sign, 0.0, 0.0, sign))
                 continue
             judged.append(rule.name)
             a, b, c = self._calibration[i]
             probability = 1.0 / (1.0 + float(np.exp(-(a * evidence.excess + b * evidence.logit + c))))
-            held = rule.measure != DURATION and probability < _RULED_OUT
-            beside = 0.0 if held else habit.probability(rule, far, long)
+            held = rule.measure != DURATION and probability < _RULED_OUT and evidence.past < _INSIDE
+            beside = 0.0 if held else habit.probability(rule, far, long, evidence.past)
             least = s.per_rule.get(rule.key, rule.decide if s.wrong is None else s.wrong)
             shallow = shallow or (beside > BROKEN and rule.measure != DURATION)
             quick = quick or (beside > BROKEN and rule.measure == DURATION)
+            beside = max(beside, sign)
             if (probability > least and evidence.past > rule.past) or beside > BROKEN or s.everything:
                 probability = probability if s.everything else max(probability, beside)
                 mistakes.append(NamedMistake(rule, probability, evidence.excess, evidence.past, beside))

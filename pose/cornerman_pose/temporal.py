@@ -15,6 +15,7 @@ from cornerman_pose.channels import CHANNELS, UNITS
 from cornerman_pose.features import COUNT, DIRECT
 from cornerman_pose.movements import exercise_names, form_rules
 from cornerman_pose.reading import Floats, FrameReading
+from cornerman_pose.signs import signs_of
 
 _ACTIONS = 3
 _UNCALIBRATED = np.array([1.5, 0.3, 0.0], dtype=np.float32)
@@ -106,4 +107,5 @@ class TemporalNet:
             measure=((measure + features[:, DIRECT]) * UNITS).astype(np.float32),
             doubt=(np.exp(np.clip(doubt, -4, 2)) * UNITS).astype(np.float32),
             shown=(features[:, DIRECT] * UNITS).astype(np.float32),
+            signs=signs_of(features),
         )

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from cornerman_pose.channels import CHANNELS
+from cornerman_pose.channels import CHANNELS, SIGNS
 from cornerman_pose.evidence import weigh
+from cornerman_pose.habit import Habit
 from cornerman_pose.movements import exercise_names, form_rules
 from cornerman_pose.reading import FrameReading
 from cornerman_pose.repetitions import ChunkObservation, CountingSettings, RepetitionCounter
@@ -12,6 +13,7 @@ SHALLOW = next(i for i, r in enumerate(form_rules()) if r.key == "squat:too_shal
 
 # A deep, upright squat; only the net's own judgement (the second weight) speaks for a mistake.
 _GOOD = np.array([75.0 if name == "knee" else 1.0 for name in CHANNELS], dtype=np.float32)
+_AT_CHEST = np.array([60.0 if name == "hang" else 0.0 for name in SIGNS], dtype=np.float32)
 CALIBRATION = np.tile(np.array([0.0, 1.0, 0.0], dtype=np.float32), (len(form_rules()), 1))
 
 
@@ -37,6 +39,7 @@ def _reading(
         measure=np.tile(_GOOD, (frames, 1)),
         doubt=np.full((frames, len(CHANNELS)), 1.0, dtype=np.float32),
         shown=np.tile(_GOOD, (frames, 1)),
+        signs=np.tile(_AT_CHEST, (frames, 1)),
     )
 
 
@@ -105,6 +108,8 @@ def _half_as_deep_at_last(wrong: float) -> list[list[str]]:
     bottom = np.minimum(reading.phase, 1 - reading.phase) * 2
     depth = np.where(np.arange(84) < 64, 0.6, 0.25) * bottom
     reading.measure[:, list(CHANNELS).index("ankle_up")] = depth - 1.0
+    hips = list(CHANNELS).index("hip_up")
+    reading.measure[:, hips] = reading.shown[:, hips] = 0.0  # as low as the knees: by itself deep enough
     done = _repetitions(_run(reading, CountingSettings(wrong=0.5)))
     return [[m.rule.name for m in r.mistakes] for r in done]
 
@@ -117,6 +122,34 @@ def test_half_as_deep_as_usual_is_shallow() -> None:
 
 def test_what_is_ruled_out_is_not_compared() -> None:
     assert _half_as_deep_at_last(wrong=0.0) == [[]] * 5
+
+
+def test_measured_short_need_not_be_half() -> None:
+    usual = Habit([0.55, 0.54, 0.56], [1.0, 1.0, 1.0])
+    rule = form_rules()[SHALLOW]
+    assert usual.probability(rule, 0.41, 1.0, past=0.0) < 0.5 < usual.probability(rule, 0.41, 1.0, past=2.0)
+    assert usual.probability(rule, 0.52, 1.0, past=2.0) < 0.1
+
+
+def test_turning_back_half_way_is_a_repetition() -> None:
+    reading = _reading(84, 16)
+    low = (reading.phase > 0.2) & (reading.phase < 0.55)
+    reading.phase[low] = 0.2  # on the way down, and then at once on the way up
+    reading.phase[(reading.phase > 0.5) & (reading.phase < 0.8)] = 0.8
+    assert len(_repetitions(_run(reading))) == 5
+    reading.cycle[low] = 0.1
+    reading.phase[low] = 0.05  # no way down: it only came to rest
+    assert not _repetitions(_run(reading))
+
+
+def test_knees_bend_and_hands_reach_the_floor() -> None:
+    reading = _reading(84, 16)
+    reading.signs[:, SIGNS.index("hang")], reading.signs[:, SIGNS.index("reach")] = 5.0, -0.05
+    done = _repetitions(_run(reading))
+    assert {r.exercise for r in done} == {"deadlift"}
+    assert [r.number for r in done][-1] >= 4
+    reading.signs[:, SIGNS.index("split")] = 1.0
+    assert {r.exercise for r in _repetitions(_run(reading))} == {"lunge"}
 
 
 def test_mistake_goes_before_what_it_brings() -> None:
@@ -146,7 +179,7 @@ def _squats_then(alike: float, rest: int) -> list:  # type: ignore[type-arg]
 def test_set_goes_on_after_a_pause() -> None:
     assert [r.number for r in _squats_then(alike=0.3, rest=12)][:5] == [1, 2, 3, 4, 5]
     assert len(_squats_then(alike=0.1, rest=12)) == 3
-    assert len(_squats_then(alike=0.3, rest=80)) == 3
+    assert len(_squats_then(alike=0.3, rest=128)) == 3
 
 
 def test_set_goes_on_when_evidence_was_sooner() -> None:
