@@ -72,13 +72,15 @@ def example_of(track: LandmarkTrack, what: str = "the example") -> Example:
     return Example(times[seen], Embedder().push(features[seen]), parts)
 
 
-def repetitions_in(example: Example, wanted: int = REPETITIONS, what: str = "the example") -> list[Span]:
-    """Frames of each repetition.
+def repetitions_in(
+    example: Example, wanted: int = REPETITIONS, what: str = "the example", known: Sequence[Array] = ()
+) -> list[Span]:
+    """Frames of each repetition; `known` as in `find_repetitions`.
 
     Raises:
         TeachingError: another number than was stated, by more than one.
     """
-    spans = find_repetitions(example.rows, learning_weights(), wanted)
+    spans = find_repetitions(example.rows, learning_weights(), wanted, known)
     if len(spans) < FEWEST or abs(len(spans) - wanted) > 1:
         seconds = ", ".join(f"{example.times_s[a]:.1f}-{example.times_s[b - 1]:.1f}" for a, b in spans) or "none"
         raise TeachingError(

@@ -14,6 +14,8 @@ from cornerman_pose.subject import SubjectState, follow
 from cornerman_pose.taught.exercise import TaughtExercise, TaughtMistake
 from cornerman_pose.taught.learning import TeachingError, example_of, learn, needed_parts_of, repetitions_in
 from cornerman_pose.taught.likeness import facing
+from cornerman_pose.taught.other_side import mirrored
+from cornerman_pose.taught.progress import progress_axis
 
 
 def track_of(chunks: Iterable[SeenChunk]) -> LandmarkTrack:
@@ -82,7 +84,9 @@ def add_mistake(
     """
     what = f"the example of {say!r}"
     example = example_of(bad, what)
-    prototype = facing(learn(example, repetitions_in(example, repetitions, what)), exercise.good)
+    axis = progress_axis(replace(exercise, mistakes=()))
+    spans = repetitions_in(example, repetitions, what, (axis, mirrored(axis)))
+    prototype = facing(learn(example, spans), exercise.good)
     mistake = TaughtMistake(name, say, words, prototype)
     others: Sequence[TaughtMistake] = [one for one in exercise.mistakes if one.name != name]
     return replace(exercise, mistakes=(*others, mistake))
