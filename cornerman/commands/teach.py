@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from cornerman.local import options
 from cornerman_common.exercise_library import ExerciseLibrary
 from cornerman_shared.errors import ConfigError, SourceError
+
+if TYPE_CHECKING:
+    from cornerman_pose.taught.exercise import TaughtExercise
+    from cornerman_pose.taught.rehearsal import Rehearsal
 
 
 def teach(
@@ -31,6 +37,9 @@ def teach(
         bool, typer.Option("--model-words", help="The model corrects and praises in its own words, if it can.")
     ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Take the place of an exercise of this name.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object on stdout: what was learned, how sure.")
+    ] = False,
     config: options.Config = "",
 ) -> None:
     """Teach an exercise of your own from a few repetitions, and mistakes that it is to tell.
@@ -53,11 +62,36 @@ def teach(
     library = ExerciseLibrary.of(chosen.settings.gateway.profiles_dir)
     mistakes = list(zip(mistake, videos[1:], strict=True))
     words: Literal["owner", "model"] = "model" if model_words else "owner"
-    exercise = taught(library, name, title, videos[0], mistakes, reps, words, praise, replace=replace)
+    exercise, tried = taught(library, name, title, videos[0], mistakes, reps, words, praise, replace=replace)
     saved = library.save(exercise, replaces=replace)
+    if as_json:
+        print(json.dumps(_as_json(exercise, tried, saved.path)))
+        return
     shortest, longest = exercise.good.seconds
-    print(
-        f"{name}: {exercise.good.repetitions} good repetitions of {shortest:.1f} to {longest:.1f} s"
-        + "".join(f"; {one.say!r} from {one.prototype.repetitions}" for one in exercise.mistakes)
-    )
+    print(f"{name}: {exercise.good.repetitions} good repetitions of {shortest:.1f} to {longest:.1f} s")
+    for one, rehearsal in zip(exercise.mistakes, tried[1:], strict=True):
+        told = f": {rehearsal.in_words}" if rehearsal.shown else ""
+        print(f"{one.say!r} from {one.prototype.repetitions}{told}")
+    for what, rehearsal in zip(("Good repetitions", *map(repr, mistake)), tried, strict=True):
+        for doubt in rehearsal.doubts:
+            print(f"Doubtful: {what}: {doubt}")
     print(f"Saved in {saved.path}. Try it: cornerman run VIDEO --exercise {name}")
+
+
+def _as_json(exercise: TaughtExercise, tried: Sequence[Rehearsal], path: Path) -> dict[str, object]:
+    kinds = []
+    for prototype, rehearsal in zip(exercise.prototypes, tried, strict=True):
+        shortest, longest = prototype.seconds
+        row: dict[str, object] = {"repetitions": prototype.repetitions}
+        row |= {"shortest_s": round(shortest, 3), "longest_s": round(longest, 3)}
+        if rehearsal.shown:
+            row |= {"told": rehearsal.told, "shown": rehearsal.shown}
+        kinds.append({**row, "doubts": list(rehearsal.doubts)})
+    return {
+        "name": exercise.name,
+        "path": str(path),
+        "good": kinds[0],
+        "mistakes": [
+            {"name": one.name, "say": one.say, **kind} for one, kind in zip(exercise.mistakes, kinds[1:], strict=True)
+        ],
+    }

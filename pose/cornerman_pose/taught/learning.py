@@ -92,11 +92,16 @@ def repetitions_in(
 
 def learn(example: Example, spans: Sequence[Span]) -> Prototype:
     """The prototype of the repetitions in an example."""
-    parts = [example.rows[a:b] for a, b in spans]
-    mean, aligned = barycentre(parts, learning_weights())
-    spread = np.sqrt(np.square(aligned - mean).mean((0, 1)) * len(parts) / max(len(parts) - 1, 1))
-    seconds = [(b - a) / FPS for a, b in spans]
-    return Prototype(mean, spread, (min(seconds), max(seconds)), len(parts))
+    return prototype_of([example.rows[a:b] for a, b in spans])
+
+
+def prototype_of(repetitions: Sequence[Array]) -> Prototype:
+    """The prototype of repetitions [T, D] on the grid."""
+    mean, aligned = barycentre(list(repetitions), learning_weights())
+    count = len(repetitions)
+    spread = np.sqrt(np.square(aligned - mean).mean((0, 1)) * count / max(count - 1, 1))
+    seconds = [len(rows) / FPS for rows in repetitions]
+    return Prototype(mean, spread, (min(seconds), max(seconds)), count)
 
 
 def needed_parts_of(example: Example, prototype: Prototype) -> tuple[str, ...]:

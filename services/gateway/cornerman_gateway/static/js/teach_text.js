@@ -46,6 +46,15 @@ export function surenessOf({ alike, apart = null }) {
   return { level: "poor", text: "It hardly differs from a good one. Do it larger, or leave it out." };
 }
 
+/** " Of 5 repetitions shown it tells 4 right by the others.", out of what the server saw; "" = nothing was tried. */
+export function toldText(seen) {
+  const told = /of \d+ repetitions shown it tells .*/.exec(seen)?.[0];
+  return told ? ` ${sentence(told)}` : "";
+}
+
+/** A sentence out of words without its capital and its full stop. */
+export const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}.`;
+
 /**
  * What is seen of the person, in one calm sentence.
  * @param {number[][][] | null} people of the newest frame: 33 times x, y, visibility; null = nothing was looked at yet
