@@ -20,7 +20,7 @@ from cornerman_pose.taught.progress import ProgressFollower, Turn, progress_axis
 
 Array = NDArray[np.float64]
 
-ALONG: Final = 0.72
+ALONG: Final = 0.68
 """Cosine between the way of a repetition and that of a prototype, at least; other motion is seldom above 0.5."""
 
 GAIN: Final = 0.3

@@ -26,11 +26,11 @@ BEYOND: Final = 0.3
 _CLIP: Final = (-0.5, 1.5)
 """Range of a number's vote: one that is far from both prototypes, as an arm that moves freely, does not decide."""
 
-_PLACE: Final = 0.5
-"""Share of `PLACE` that counts as noise: who teaches and who is watched are often one person at one camera."""
+_PLACE: Final = 0.8
+"""Part of `PLACE` that counts as noise: who teaches and who is watched are often one person at one camera."""
 
-_AGAIN: Final = 2.0
-"""Later repetitions vary more than those of one example, as a part of the variance."""
+_AGAIN: Final = 4.0
+"""Variance of later repetitions, as a part of that between those of one example."""
 
 _TEMPO: Final = 0.25
 """Spread of the logarithm of a repetition's duration."""

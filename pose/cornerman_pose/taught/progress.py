@@ -15,7 +15,7 @@ from cornerman_pose.taught.metric import way_weights
 
 Array = NDArray[np.float64]
 
-RISE: Final = 0.5
+RISE: Final = 0.4
 """A repetition goes so far at least, as a part of those that were shown."""
 
 FALL: Final = 0.6
