@@ -30,6 +30,8 @@ setup: $(STAMP)-$(EXTRAS) ## Install everything for work on Cornerman into .venv
 
 # torch goes first and alone, so that no other package chooses its build. One stamp at a time: it names the extras installed.
 $(STAMP)-%: pyproject.toml $(CONSTRAINTS)
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "$(PYTHON) is no Python of 3.11 or newer: install one and name it, as in make demo PYTHON=python3.12" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@rm -f $(VENV)/.installed*
 	$(PIP) "$(TORCH)"

@@ -5,8 +5,9 @@
 `--people` takes the coach of skeletons. Several sources are the same clip, each from another moment on, so that none of
 their frames are equal at the same time and computed once.
 Prints one JSON object: dropped chunks by reason; milliseconds from the decoding of a chunk's newest frame to its
-decision and to the first token of its feedback; processor seconds a second and memory of each process. `rss` counts
-shared pages in every process, `pss` once. Goals on two cores: nothing dropped, 150 ms to the decision, 400 ms to the
+decision and to the first token of its feedback, and of each stage before the decision; processor seconds a second,
+processor milliseconds a decided chunk and memory of each process. `rss` counts shared pages in every process, `pss`
+once. Goals on two cores: nothing dropped, 150 ms to the decision, 400 ms to the
 first token (medians).
 """
 
@@ -37,6 +38,12 @@ from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.messages import DecisionEvent, EndEvent, Event
 
 SAMPLE_S = 2.0
+STAGES = (
+    ("publish", "captured_at_s", "published_at_s"),
+    ("wait", "published_at_s", "begun_at_s"),
+    ("encode", "begun_at_s", "encoded_at_s"),
+    ("decide", "encoded_at_s", "decided_at_s"),
+)
 MIB = 1024 * 1024
 
 
@@ -167,7 +174,14 @@ def report_of(recorder: Recorder, seconds: float) -> dict[str, object]:
         "ready_to_encoded_ms": quantiles([d.times.encoded_at_s - d.times.captured_at_s for d in decided]),
         "decision_to_first_token_ms": quantiles([e.times.first_token_at_s - e.times.decided_at_s for e in spoken]),
         "ready_to_first_token_ms": quantiles([e.times.first_token_at_s - e.times.captured_at_s for e in spoken]),
+        "stages_ms": {
+            name: quantiles([getattr(d.times, to) - getattr(d.times, since) for d in decided])
+            for name, since, to in STAGES
+        },
         "cores": {role: round(share, 3) for role, share in recorder.cores.items()},
+        "cpu_ms_a_chunk": {
+            role: round(1000 * share * seconds / max(1, len(decided)), 1) for role, share in recorder.cores.items()
+        },
         "memory_mib": {
             role: {kind: round(value, 1) for kind, value in sizes.items()} for role, sizes in recorder.memory.items()
         },

@@ -19,7 +19,6 @@ from cornerman_common.pose_choice import shows_people
 from cornerman_media.webvtt import Cue, webvtt
 from cornerman_shared.errors import ConfigError, SourceError
 from cornerman_shared.redact import redact_url
-from cornerman_shared.settings.source import Strategy
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.messages import Event
@@ -27,12 +26,17 @@ if TYPE_CHECKING:
 
 def annotate(
     video: Annotated[str, typer.Argument(metavar="VIDEO", help="A video file.")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: VIDEO.annotated.mp4")] = None,
-    feedback: Annotated[
-        Path | None, typer.Option("--from", help="Lines of an earlier `run --json`; default: watch it now.")
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Default: VIDEO.annotated.mp4", rich_help_panel=options.OUTPUT)
     ] = None,
-    strategy: Annotated[Strategy | None, typer.Option(help="Who decides when to speak.")] = None,
-    prompt: Annotated[str | None, typer.Option(help="What the model is asked.")] = None,
+    feedback: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="Lines of an earlier `run --json`; default: watch it now.", rich_help_panel=options.WATCH
+        ),
+    ] = None,
+    strategy: options.SpeakStrategy = None,
+    prompt: options.Prompt = None,
     encoder: options.EncoderBackend = None,
     generator: options.GeneratorBackend = None,
     config: options.Config = "",

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cornerman.local import options, poll_options
-from cornerman.local.poll_options import FILES, MORE, WHEN
+from cornerman.local.poll_options import FILES, WHEN
 from cornerman.local.poll_plan import FPS, FRAMES, MAX_NEW_TOKENS, WINDOW_S, PollOptions, interval_list
 from cornerman.local.source_specs import source_specs
 
@@ -39,8 +39,8 @@ def polling(
     load_4bit: poll_options.Load4bit = False,
     load_8bit: poll_options.Load8bit = False,
     quantize: poll_options.Quantize = None,
-    encoder: poll_options.Encoder = None,
-    generator: poll_options.Generator = None,
+    encoder: options.EncoderBackend = None,
+    generator: options.GeneratorBackend = None,
     output_dir: Annotated[Path, typer.Option(help="Folder of benchmark_ and its report.", rich_help_panel=FILES)] = (
         Path("results/benchmarks")
     ),
@@ -50,13 +50,9 @@ def polling(
     log_level: poll_options.LogLevel = None,
     as_json: options.Json = False,
     verbose: options.Verbose = False,
-    config: Annotated[str, typer.Option("--config", metavar="FILE", help="Settings file.", rich_help_panel=MORE)] = "",
-    redis: Annotated[
-        str, typer.Option("--redis", metavar="URL", help="Server. Default: the embedded one.", rich_help_panel=MORE)
-    ] = "",
-    sets: Annotated[
-        list[str], typer.Option("--set", metavar="NAME=VALUE", help="Any setting. Repeatable.", rich_help_panel=MORE)
-    ] = [],  # noqa: B006
+    config: options.Config = "",
+    redis: options.Redis = "",
+    sets: options.Set = [],  # noqa: B006
 ) -> None:
     """Poll a video at several intervals, one after the other: a table, JSON and an HTML report."""
     plan = [(one, polls_per_interval) for one in interval_list(intervals)]
@@ -116,6 +112,7 @@ def towers(
 
     from cornerman.local.status_table import plain_table
     from cornerman.local.tower_profile import profile_model
+    from cornerman.local.work_bar import WorkBar
     from cornerman_common.model_location import model_path, torch_device, torch_dtype
     from cornerman_shared.errors import ConfigError
     from mobile_videogpt import MobileVideoGPT
@@ -124,12 +121,16 @@ def towers(
     path, place = model_path("--base-model", base_model or ""), torch_device("--device", device)
     if dtype not in ("auto", "float32", "bfloat16", "float16"):
         raise ConfigError(f"--dtype {dtype!r}: give auto, float32, bfloat16 or float16")
-    try:
-        model = MobileVideoGPT.from_pretrained(path, dtype=torch_dtype(dtype, place), device=place)
-    except (ModelError, OSError, ValueError) as error:
-        raise ConfigError(f"--base-model {path!r} cannot be loaded: {error}") from error
+    with WorkBar("timing the parts", quiet=as_json) as bar:
+        bar.show("loading the model")
+        try:
+            model = MobileVideoGPT.from_pretrained(path, dtype=torch_dtype(dtype, place), device=place)
+        except (ModelError, OSError, ValueError) as error:
+            raise ConfigError(f"--base-model {path!r} cannot be loaded: {error}") from error
+        bar.show(f"{runs} measured runs of each")
+        parts = list(profile_model(model, runs))
     table = plain_table("PART", "MEAN", "MIN", "MAX", "PARAMETERS", "DEVICE", "DTYPE")
-    for part in profile_model(model, runs):
+    for part in parts:
         if as_json:
             print(json.dumps({"type": "part", **asdict(part)}))
         times = (f"{value:.1f} ms" for value in (part.mean_ms, part.min_ms, part.max_ms))

@@ -23,16 +23,28 @@ from cornerman_shared.settings.source import Mode
 def comment(
     sources: Annotated[list[str], typer.Argument(metavar="SOURCE…", help="What to comment on.")],
     preset: Annotated[
-        str, typer.Option(help="How closely: sentry, sniper, owl, beast, or one of yours (`cornerman profiles list`).")
+        str,
+        typer.Option(
+            help="How closely: sentry, sniper, owl, beast, or one of yours (`cornerman profiles list`).",
+            rich_help_panel=options.SPEAK,
+        ),
     ] = "owl",
     profile: Annotated[
-        str, typer.Option(help="What for: default, sports, security, nature, descriptive, or one of yours.")
+        str,
+        typer.Option(
+            help="What for: default, sports, security, nature, descriptive, or one of yours.",
+            rich_help_panel=options.SPEAK,
+        ),
     ] = "default",
-    prompt: Annotated[str | None, typer.Option(help="What to say, in place of the profile's.")] = None,
-    seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after so long.")] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="What to say, in place of the profile's.", rich_help_panel=options.SPEAK)
+    ] = None,
+    seconds: options.Seconds = None,
     encoder: options.EncoderBackend = None,
     generator: options.GeneratorBackend = None,
-    model: Annotated[str | None, typer.Option(help="The generator's model: path or hub name.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="The generator's model: path or hub name.", rich_help_panel=options.MODEL)
+    ] = None,
     record: options.Record = None,
     as_json: options.Json = False,
     config: options.Config = "",

@@ -18,10 +18,17 @@ SOURCE_ID = "demo"
 
 
 def demo(
-    headless: Annotated[bool, typer.Option("--headless", help="No page: print, and end with the clip.")] = False,
-    seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after so long.")] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port of the page.")] = None,
-    no_open: Annotated[bool, typer.Option("--no-open", help="Do not open the browser.")] = False,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="No page: print, and end with the clip.", rich_help_panel=options.OUTPUT)
+    ] = False,
+    seconds: options.Seconds = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port of the page.", rich_help_panel=options.OUTPUT)
+    ] = None,
+    no_open: Annotated[
+        bool, typer.Option("--no-open", help="Do not open the browser.", rich_help_panel=options.OUTPUT)
+    ] = False,
+    encoder: options.EncoderBackend = None,
     as_json: options.Json = False,
     config: options.Config = "",
     redis: options.Redis = "",
@@ -30,19 +37,26 @@ def demo(
 ) -> None:
     """Watch the bundled clip with the bundled model: five processes, on this machine's CPU.
 
-    With the page it plays over and over until Ctrl-C; with --headless once.
+    With the page it plays over and over until Ctrl-C, and a camera can be added there; with --headless it plays once.
     """
     output = RunOutput(as_json=as_json)
     source, note = demo_clip()
     no_page = "--headless" if headless else page.missing()
     # Only the page plays the clip in a loop; without it the command ends with the clip.
     chosen = options.command_settings(
-        config, redis, sets, options.quiet(verbose), watch__loop=not no_page, watch__realtime=True
+        config,
+        redis,
+        sets,
+        options.quiet(verbose),
+        watch__loop=not no_page,
+        watch__realtime=True,
+        encoder__backend=encoder,
     )
     output.note(f"Cornerman demo: {Path(source).name}, watched on this machine.")
     if note:
         output.note(note)
-    chosen, _ = options.with_models(chosen, output.note, people=False)
+    # On the page people add their camera; without it the drawn clip is all that is watched.
+    chosen, _ = options.with_models(chosen, output.note, people=not no_page)
     url = ""
     if not no_page:
         url, page_settings = page.address(chosen.settings.gateway, port)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from cornerman.local import options
+from cornerman.local.work_bar import WorkBar
 from cornerman_common.adapter_choice import place_of
 from cornerman_common.model_location import model_path, require_model_extra
 from cornerman_shared.errors import ConfigError
@@ -37,12 +38,17 @@ def export_llm(
     from mobile_videogpt.hub import resolve
 
     try:
-        folder = resolve(path)
-        wanted = stored_dtype(folder) if dtype == "auto" else getattr(torch, dtype)
-        model = MobileVideoGPT.from_pretrained(folder, part="language", dtype=wanted, device="cpu")
-        if adapter:
-            model.lora.load(place_of(settings.adapters.get(adapter, adapter)))
-            model.lora.merge()
-        print(export_language(model, out))
+        with WorkBar(f"exporting {path}") as bar:
+            bar.show("reading the weights")
+            folder = resolve(path)
+            wanted = stored_dtype(folder) if dtype == "auto" else getattr(torch, dtype)
+            model = MobileVideoGPT.from_pretrained(folder, part="language", dtype=wanted, device="cpu")
+            if adapter:
+                bar.show(f"merging the adapter {adapter}")
+                model.lora.load(place_of(settings.adapters.get(adapter, adapter)))
+                model.lora.merge()
+            bar.show(f"writing {out}")
+            written = export_language(model, out)
+        print(written)
     except (ModelError, OSError) as error:
         raise ConfigError(f"{path} cannot be exported: {error}") from error

@@ -13,6 +13,7 @@ from cornerman.local import options
 from cornerman.local.model_catalogue import catalogue
 from cornerman.local.pose_model import get_weights, weight_rows
 from cornerman.local.status_table import plain_table
+from cornerman.local.work_bar import WorkBar
 from cornerman_common.model_choice import resolve_models
 from cornerman_common.pose_choice import shows_people
 
@@ -86,5 +87,7 @@ def get_model(
     variant: Annotated[Literal["full", "lite"], typer.Option(help="Which landmark net.")] = "full",
 ) -> None:
     """Bring the weights into the cache: from `--from`, or out of a pinned package that is downloaded."""
-    for path in get_weights(source, to, variant):
+    with WorkBar(f"getting the {model} weights ({variant})") as bar:
+        found = get_weights(source, to, variant, bar.show)
+    for path in found:
         print(path)

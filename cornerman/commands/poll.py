@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cornerman.local import options, poll_options
-from cornerman.local.poll_options import FILES, MORE, WHEN
+from cornerman.local.poll_options import FILES, WHEN
 from cornerman.local.poll_plan import (
     FPS,
     FRAMES,
@@ -75,8 +75,8 @@ def poll(
     load_4bit: poll_options.Load4bit = False,
     load_8bit: poll_options.Load8bit = False,
     quantize: poll_options.Quantize = None,
-    encoder: poll_options.Encoder = None,
-    generator: poll_options.Generator = None,
+    encoder: options.EncoderBackend = None,
+    generator: options.GeneratorBackend = None,
     output_dir: Annotated[
         Path, typer.Option(help="Folder of metrics_, summary_ and report_ of the session.", rich_help_panel=FILES)
     ] = Path("results/polling"),
@@ -97,14 +97,9 @@ def poll(
     polls_per_interval: Annotated[
         int, typer.Option(min=1, help="With --benchmark: polls of each.", rich_help_panel=BENCHMARK)
     ] = 5,
-    config: Annotated[str, typer.Option("--config", metavar="FILE", help="Settings file.", rich_help_panel=MORE)] = "",
-    redis: Annotated[
-        str, typer.Option("--redis", metavar="URL", help="Server. Default: the embedded one.", rich_help_panel=MORE)
-    ] = "",
-    sets: Annotated[
-        list[str],
-        typer.Option("--set", metavar="NAME=VALUE", help="Any setting. Repeatable.", rich_help_panel=MORE),
-    ] = [],  # noqa: B006
+    config: options.Config = "",
+    redis: options.Redis = "",
+    sets: options.Set = [],  # noqa: B006
 ) -> None:
     """Ask about a video at a fixed interval, and measure every answer.
 

@@ -15,38 +15,60 @@ from cornerman.local.running import with_running_models
 from cornerman.local.source_specs import source_specs
 from cornerman_common.exercise_library import ExerciseLibrary
 from cornerman_common.pose_choice import shows_people
-from cornerman_shared.settings.source import Mode, Strategy
+from cornerman_shared.settings.source import Mode
 
 Sources = Annotated[
     list[str] | None,
     typer.Argument(metavar="SOURCE…", help="File, rtsp://, http(s)://, /dev/video0 or test://. None = the settings'."),
 ]
 Lossless = Annotated[
-    bool | None, typer.Option("--lossless/--lossy", help="Wait instead of skipping; files then go as fast as possible.")
+    bool | None,
+    typer.Option(
+        "--lossless/--lossy",
+        help="Wait instead of skipping; files then go as fast as possible.",
+        rich_help_panel=options.WATCH,
+    ),
 ]
-Realtime = Annotated[bool | None, typer.Option("--realtime/--fast", help="Play files at their own speed or not.")]
+Realtime = Annotated[
+    bool | None,
+    typer.Option("--realtime/--fast", help="Play files at their own speed or not.", rich_help_panel=options.WATCH),
+]
 
 
 def run(
     sources: Sources = None,
-    source_id: Annotated[str, typer.Option("--id", help="Name of the source, when there is one.")] = "",
-    mode: Annotated[Mode | None, typer.Option(help="How the source is watched.")] = None,
-    strategy: Annotated[Strategy | None, typer.Option(help="Who decides when to speak.")] = None,
-    prompt: Annotated[str | None, typer.Option(help="What the model is asked.")] = None,
+    source_id: Annotated[
+        str, typer.Option("--id", help="Name of the source, when there is one.", rich_help_panel=options.WATCH)
+    ] = "",
+    mode: Annotated[Mode | None, typer.Option(help="How the source is watched.", rich_help_panel=options.WATCH)] = None,
+    strategy: options.SpeakStrategy = None,
+    prompt: options.Prompt = None,
     exercise: Annotated[
-        list[str], typer.Option("--exercise", metavar="NAME", help="Count an own exercise, see `teach`. Repeatable.")
+        list[str],
+        typer.Option(
+            "--exercise",
+            metavar="NAME",
+            help="Count an own exercise, see `teach`. Repeatable.",
+            rich_help_panel=options.SPEAK,
+        ),
     ] = [],  # noqa: B006
     lossless: Lossless = None,
     realtime: Realtime = None,
-    loop: Annotated[bool | None, typer.Option("--loop/--once", help="Start files again at their end.")] = None,
-    follow: Annotated[
-        bool | None, typer.Option("--follow", help="A file is being written: go on as it grows (MKV, TS).")
+    loop: Annotated[
+        bool | None,
+        typer.Option("--loop/--once", help="Start files again at their end.", rich_help_panel=options.WATCH),
     ] = None,
-    seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after so long.")] = None,
+    follow: Annotated[
+        bool | None,
+        typer.Option(
+            "--follow", help="A file is being written: go on as it grows (MKV, TS).", rich_help_panel=options.WATCH
+        ),
+    ] = None,
+    seconds: options.Seconds = None,
     encoder: options.EncoderBackend = None,
     generator: options.GeneratorBackend = None,
-    encoders: Annotated[int, typer.Option(min=1, help="Encoder processes.")] = 1,
-    generators: Annotated[int, typer.Option(min=1, help="Generator processes.")] = 1,
+    encoders: options.Encoders = 1,
+    generators: options.Generators = 1,
     record: options.Record = None,
     as_json: options.Json = False,
     config: options.Config = "",

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from cornerman.local import options
+from cornerman.local.source_args import fault_of, length_s
+from cornerman.local.work_bar import WorkBar
 from cornerman_common.exercise_library import ExerciseLibrary
 from cornerman_shared.errors import ConfigError, SourceError
+from cornerman_shared.settings.tree import CaptureSettings
 
 if TYPE_CHECKING:
-    from cornerman_pose.taught.exercise import TaughtExercise
+    from cornerman_pose.landmarks import LandmarkTrack
+    from cornerman_pose.taught.exercise import Prototype, TaughtExercise
     from cornerman_pose.taught.rehearsal import Rehearsal
+
+
+GOOD = ""
+"""Key of the right repetitions among rehearsals; a mistake's is its name."""
 
 
 def teach(
@@ -54,7 +62,9 @@ def teach(
     for path in videos:
         if not path.is_file():
             raise SourceError(f"{path}: there is no such file; give a video or a landmark file (.npz)")
-    from cornerman.local.teaching import check_model_words, taught  # its own import takes a while
+        if path.suffix != ".npz" and (fault := fault_of(str(path.absolute()), CaptureSettings())):
+            raise SourceError(fault)
+    from cornerman.local.teaching import check_model_words, read_take, taught  # its own import takes a while
 
     chosen = options.command_settings(config)
     if model_words and mistake:
@@ -62,36 +72,48 @@ def teach(
     library = ExerciseLibrary.of(chosen.settings.gateway.profiles_dir)
     mistakes = list(zip(mistake, videos[1:], strict=True))
     words: Literal["owner", "model"] = "model" if model_words else "owner"
-    exercise, tried = taught(library, name, title, videos[0], mistakes, reps, words, praise, replace=replace)
+    with WorkBar(f"teaching {name}") as bar:
+
+        def read(path: Path) -> LandmarkTrack:
+            whole_s, start = length_s(str(path)) if path.suffix != ".npz" else None, f"looking at {path.name}"
+            bar.show(start, 0, whole_s)
+            return read_take(path, lambda at_s: bar.show(f"{start}, {at_s:.0f} s", at_s))
+
+        exercise, tried = taught(
+            library, name, title, videos[0], mistakes, reps, words, praise, replace=replace, read=read
+        )
     saved = library.save(exercise, replaces=replace)
     if as_json:
         print(json.dumps(_as_json(exercise, tried, saved.path)))
         return
     shortest, longest = exercise.good.seconds
     print(f"{name}: {exercise.good.repetitions} good repetitions of {shortest:.1f} to {longest:.1f} s")
-    for one, rehearsal in zip(exercise.mistakes, tried[1:], strict=True):
-        told = f": {rehearsal.in_words}" if rehearsal.shown else ""
+    for one in exercise.mistakes:
+        told = f": {tried[one.name].in_words}" if tried[one.name].shown else ""
         print(f"{one.say!r} from {one.prototype.repetitions}{told}")
-    for what, rehearsal in zip(("Good repetitions", *map(repr, mistake)), tried, strict=True):
-        for doubt in rehearsal.doubts:
+    for what, key in (("good repetitions", GOOD), *((repr(one.say), one.name) for one in exercise.mistakes)):
+        for doubt in tried[key].doubts:
             print(f"Doubtful: {what}: {doubt}")
     print(f"Saved in {saved.path}. Try it: cornerman run VIDEO --exercise {name}")
 
 
-def _as_json(exercise: TaughtExercise, tried: Sequence[Rehearsal], path: Path) -> dict[str, object]:
-    kinds = []
-    for prototype, rehearsal in zip(exercise.prototypes, tried, strict=True):
-        shortest, longest = prototype.seconds
-        row: dict[str, object] = {"repetitions": prototype.repetitions}
-        row |= {"shortest_s": round(shortest, 3), "longest_s": round(longest, 3)}
-        if rehearsal.shown:
-            row |= {"told": rehearsal.told, "shown": rehearsal.shown}
-        kinds.append({**row, "doubts": list(rehearsal.doubts)})
+def _as_json(exercise: TaughtExercise, tried: Mapping[str, Rehearsal], path: Path) -> dict[str, object]:
     return {
         "name": exercise.name,
         "path": str(path),
-        "good": kinds[0],
+        "good": _learned(exercise.good, tried[GOOD]),
         "mistakes": [
-            {"name": one.name, "say": one.say, **kind} for one, kind in zip(exercise.mistakes, kinds[1:], strict=True)
+            {"name": one.name, "say": one.say, **_learned(one.prototype, tried[one.name])} for one in exercise.mistakes
         ],
+    }
+
+
+def _learned(prototype: Prototype, rehearsal: Rehearsal) -> dict[str, object]:
+    shortest, longest = prototype.seconds
+    return {
+        "repetitions": prototype.repetitions,
+        "shortest_s": round(shortest, 3),
+        "longest_s": round(longest, 3),
+        **({"told": rehearsal.told, "shown": rehearsal.shown} if rehearsal.shown else {}),
+        "doubts": list(rehearsal.doubts),
     }

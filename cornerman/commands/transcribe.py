@@ -21,7 +21,7 @@ from cornerman.local.transcript_run import TranscriptRun
 from cornerman.local.whole_file import check_target, write_whole
 from cornerman_common.pose_choice import shows_people
 from cornerman_shared.errors import ConfigError
-from cornerman_shared.settings.source import Mode, Strategy
+from cornerman_shared.settings.source import Mode
 
 ALWAYS: Final = {
     "capture": {"follow_links": True},  # the user who types an address is trusted with it
@@ -31,14 +31,17 @@ ALWAYS: Final = {
 
 def transcribe(
     source: Annotated[str, typer.Argument(metavar="IN", help="File, http(s)://, rtsp://, /dev/video0 or test://.")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: standard output.")] = None,
-    form: Annotated[
-        TranscriptFormat | None, typer.Option("--format", help="Default: as --output ends, else vtt.")
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Default: standard output.", rich_help_panel=options.OUTPUT)
     ] = None,
-    mode: Annotated[Mode, typer.Option(help="How the source is watched.")] = "coach",
-    strategy: Annotated[Strategy | None, typer.Option(help="Who decides when to speak.")] = None,
-    prompt: Annotated[str | None, typer.Option(help="What the model is asked.")] = None,
-    seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after so long.")] = None,
+    form: Annotated[
+        TranscriptFormat | None,
+        typer.Option("--format", help="Default: as --output ends, else vtt.", rich_help_panel=options.OUTPUT),
+    ] = None,
+    mode: Annotated[Mode, typer.Option(help="How the source is watched.", rich_help_panel=options.WATCH)] = "coach",
+    strategy: options.SpeakStrategy = None,
+    prompt: options.Prompt = None,
+    seconds: options.Seconds = None,
     encoder: options.EncoderBackend = None,
     generator: options.GeneratorBackend = None,
     config: options.Config = "",

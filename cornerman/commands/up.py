@@ -20,8 +20,8 @@ from cornerman_shared.errors import ConfigError
 
 def up(
     only: Annotated[list[str], typer.Option("--only", metavar="SERVICE", help="This service only. Repeatable.")] = [],  # noqa: B006
-    encoders: Annotated[int, typer.Option(min=1, help="Encoder processes.")] = 1,
-    generators: Annotated[int, typer.Option(min=1, help="Generator processes.")] = 1,
+    encoders: options.Encoders = 1,
+    generators: options.Generators = 1,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port of the page.")] = None,
     record: options.Record = None,
     config: options.Config = "",

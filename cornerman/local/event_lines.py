@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cornerman_pose.facts import facts_line
 from cornerman_shared.bus.messages import DecisionEvent, EndEvent, ErrorEvent, Event, MovementSeen, Times
-from cornerman_shared.errors import ConfigError
+from cornerman_shared.errors import ConfigError, SourceError
 from cornerman_shared.redact import redact_url
 from cornerman_shared.text import clean_text
 
@@ -142,7 +142,8 @@ def read_lines(path: Path) -> list[Line]:
     """Reads the objects of a file of JSON lines, for example the output of `run --json`.
 
     Raises:
-        ConfigError: there is no such file, or a line is not an object.
+        SourceError: the file cannot be read.
+        ConfigError: a line is not an object.
     """
     found: list[Line] = []
     try:
@@ -154,7 +155,11 @@ def read_lines(path: Path) -> list[Line]:
             if not isinstance(line, dict):
                 raise ConfigError(f"--from {str(path)!r}, line {number}: not a JSON object")
             found.append(line)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise SourceError(
+            f"--from {str(path)!r} cannot be read ({error.strerror}); give what `cornerman run --json` printed"
+        ) from None
+    except ValueError as error:
         raise ConfigError(f"--from {str(path)!r} cannot be read as JSON lines: {error}") from None
     return found
 

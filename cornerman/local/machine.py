@@ -26,12 +26,6 @@ def machine() -> dict[str, Any]:
     }
 
 
-def usable_cores() -> int:
-    """Processor cores that this process may use."""
-    # macOS and Windows cannot tell.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -15,21 +15,62 @@ from cornerman_common.model_parts import ModelChoice
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.origin import GivenSettings
 from cornerman_shared.settings.overrides import merge, nest, parse_set
+from cornerman_shared.settings.source import Strategy
 from cornerman_shared.settings.tree import Settings, load_settings
 
-Config = Annotated[str, typer.Option("--config", metavar="FILE", help="Settings file. Default: cornerman.yaml here.")]
-Redis = Annotated[str, typer.Option("--redis", metavar="URL", help="Server. Default: the embedded one.")]
-Set = Annotated[
-    list[str], typer.Option("--set", metavar="NAME=VALUE", help="Any setting, e.g. speak.interval_s=2. Repeatable.")
+WATCH: Final = "What is watched"
+SPEAK: Final = "When to speak, and what"
+MODEL: Final = "Model"
+OUTPUT: Final = "Output"
+MORE: Final = "Settings"
+"""Panels of `--help`; every command with more than ten options has its options in panels."""
+
+Config = Annotated[
+    str,
+    typer.Option("--config", metavar="FILE", help="Settings file. Default: cornerman.yaml here.", rich_help_panel=MORE),
 ]
-Json = Annotated[bool, typer.Option("--json", help="JSON objects on stdout, one a line; logs on stderr.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what the services log.")]
+Redis = Annotated[
+    str,
+    typer.Option("--redis", metavar="URL", help="Server. Default: the embedded one.", rich_help_panel=MORE),
+]
+Set = Annotated[
+    list[str],
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Any setting, e.g. speak.interval_s=2. Repeatable.",
+        rich_help_panel=MORE,
+    ),
+]
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="JSON objects on stdout, one a line; logs on stderr.", rich_help_panel=OUTPUT),
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what the services log.", rich_help_panel=OUTPUT)]
 Record = Annotated[
     str | None,
-    typer.Option("--record", metavar="DIR", help="Record video, words, events and a report in a folder in DIR."),
+    typer.Option(
+        "--record",
+        metavar="DIR",
+        help="Record video, words, events and a report in a folder in DIR.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
-EncoderBackend = Annotated[str | None, typer.Option(help="Encoder back end: mobile_videogpt, pose or fake.")]
-GeneratorBackend = Annotated[str | None, typer.Option(help="Generator back end: echo, mobile_videogpt, vlm, openai…")]
+EncoderBackend = Annotated[
+    str | None,
+    typer.Option("--encoder", help="Encoder back end: mobile_videogpt, pose or fake.", rich_help_panel=MODEL),
+]
+GeneratorBackend = Annotated[
+    str | None,
+    typer.Option("--generator", help="Generator back end: echo, mobile_videogpt, vlm, openai…", rich_help_panel=MODEL),
+]
+Encoders = Annotated[int, typer.Option("--encoders", min=1, help="Encoder processes.", rich_help_panel=MODEL)]
+Generators = Annotated[int, typer.Option("--generators", min=1, help="Generator processes.", rich_help_panel=MODEL)]
+Seconds = Annotated[float | None, typer.Option("--seconds", min=0.1, help="Stop after so long.", rich_help_panel=WATCH)]
+Prompt = Annotated[str | None, typer.Option("--prompt", help="What the model is asked.", rich_help_panel=SPEAK)]
+SpeakStrategy = Annotated[
+    Strategy | None, typer.Option("--strategy", help="Who decides when to speak.", rich_help_panel=SPEAK)
+]
 
 
 @dataclass(frozen=True, slots=True)

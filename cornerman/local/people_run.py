@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
     from cornerman_pose.estimator import PoseEstimator
 
 
-def score_people(folder: Path, tell: Callable[[str], None]) -> dict[str, PeopleScore]:
+def score_people(folder: Path, tell: Callable[[int, int], None]) -> dict[str, PeopleScore]:
     """The score of each set of clips in a folder; "." is the folder itself.
 
     Args:
         folder: with `labels.json`, or other labels, and landmark files or videos.
-        tell: hears the name of each clip that is done.
+        tell: hears before the first clip and after each: how many are done, and how many there are.
 
     Raises:
         ConfigError: there are no labels, a file is damaged, or a video needs an estimator that is not installed.
@@ -33,7 +34,12 @@ def score_people(folder: Path, tell: Callable[[str], None]) -> dict[str, PeopleS
 
     try:
         sets = sets_of(folder, _estimator)
-        return {name: evaluate_people(showings, SkeletonCoach, tell) for name, showings in sets.items()}
+        counted, of = count(1), sum(map(len, sets.values()))
+        tell(0, of)
+        return {
+            name: evaluate_people(showings, SkeletonCoach, lambda _: tell(next(counted), of))
+            for name, showings in sets.items()
+        }
     except PoseError as error:
         raise ConfigError(f"--people: {error}") from error
 

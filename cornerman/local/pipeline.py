@@ -18,7 +18,6 @@ from cornerman.local.counts import SourceCounts
 from cornerman.local.error_group import first_error
 from cornerman.local.event_lines import EventLines
 from cornerman.local.launcher import Launcher
-from cornerman.local.machine import usable_cores
 from cornerman.local.outages import publish_outages
 from cornerman.local.patience import Patience
 from cornerman.local.pipeline_plan import OVER, PipelinePlan, SourceProgress, deciding_first
@@ -41,6 +40,7 @@ from cornerman_shared.bus.streams import entry_order
 from cornerman_shared.bus.system_health import worker_problems
 from cornerman_shared.bus.workers import list_workers
 from cornerman_shared.errors import FatalError, RetryableError
+from cornerman_shared.process.cores import usable_cores
 from cornerman_shared.process.exit_codes import EXIT_NO_INPUT, EXIT_OK
 
 if TYPE_CHECKING:
@@ -363,5 +363,6 @@ def run_sources(
         more = {"first": deciding_first(specs, chosen.settings.generator), **more}
     plan = PipelinePlan(specs, lengths_s, endless=endless, **more)
     output.many = len(specs) > 1
+    output.native = chosen.settings.log.level in ("debug", "info")
     with choose_server(chosen.settings, chosen.overrides, command) as server, output:
         return asyncio.run(LocalPipeline(server, plan, output).run())

@@ -6,13 +6,12 @@ from typing import Annotated, Final, Literal
 
 import typer
 
+from cornerman.local.options import MODEL
 from cornerman.local.poll_adapter import BASE, DEFAULT_ADAPTER
 
 WHEN: Final = "When"
 WHAT: Final = "What a poll sees and asks"
-MODEL: Final = "Model"
 FILES: Final = "Files and logs"
-MORE: Final = "Settings"
 
 BaseModel = Annotated[
     str | None,
@@ -36,12 +35,6 @@ Load4bit = Annotated[bool, typer.Option("--load-4bit", help="As --quantize int4.
 Load8bit = Annotated[bool, typer.Option("--load-8bit", help="As --quantize int8.", rich_help_panel=MODEL)]
 Quantize = Annotated[
     Literal["none", "int8", "int4"] | None, typer.Option(help="Language half in fewer bits.", rich_help_panel=MODEL)
-]
-Encoder = Annotated[
-    str | None, typer.Option(help="Encoder back end: mobile_videogpt, pose or fake.", rich_help_panel=MODEL)
-]
-Generator = Annotated[
-    str | None, typer.Option(help="Generator back end: echo, mobile_videogpt, vlm, openai…", rich_help_panel=MODEL)
 ]
 Prompt = Annotated[
     str | None,

@@ -103,5 +103,7 @@ def writable_folder(option: str, folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"{option} {str(folder)!r}: cannot be written ({error.strerror})") from None
+        raise ConfigError(
+            f"{option} {str(folder)!r}: cannot be written ({error.strerror}); give another folder"
+        ) from None
     return folder

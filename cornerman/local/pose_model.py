@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypedDict
 
@@ -35,14 +36,22 @@ def weight_rows() -> list[WeightRow]:
     ]
 
 
-def get_weights(source: Path | None, to: Path | None, variant: str) -> tuple[Path, Path]:
+def get_weights(
+    source: Path | None, to: Path | None, variant: str, tell: Callable[[str], None] = lambda _: None
+) -> tuple[Path, Path]:
     """Brings the weights of a variant into a folder, the cache when None; returns where they lie.
+
+    Args:
+        source: what holds them; None = they are downloaded.
+        to: the folder.
+        variant: "lite" or "full".
+        tell: hears what is done, a few words, before it is done.
 
     Raises:
         ConfigError: they cannot be had, or are not the pinned ones.
     """
     try:
-        found = weights.fetch(to, source, variant)
+        found = weights.fetch(to, source, variant, tell)
     except WeightsError as error:
         raise ConfigError(str(error)) from error
     return found.detector, found.landmarks

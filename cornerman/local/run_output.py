@@ -43,6 +43,7 @@ class RunOutput:
         progress: show a bar for each source if the output is a terminal.
         counts (attribute): each repetition is a line. May be changed.
         log_form (attribute): `log.format`: how log lines of services are shown. May be changed.
+        native (attribute): what native libraries print for information is shown. May be changed.
         printed_last: stdout is written to only after the bar has gone, so that it may be a terminal, too.
     """
 
@@ -51,6 +52,7 @@ class RunOutput:
         self.many = many
         self.counts = False
         self.log_form: Format = "auto"
+        self.native = True
         self._out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else WIDTH)
         self._err = Console(stderr=True, soft_wrap=True, highlight=False)
         # Lines would tear a bar that another console draws. JSON bypasses the console, so the bar goes to stderr.
@@ -134,7 +136,8 @@ class RunOutput:
             safe = {name: _safe(str(value)) for name, value in logged.items()}
             console.print(log_text(safe) if plain else Text(_safe(line), "dim"))
         elif line.startswith("INFO: "):  # of a native library
-            console.print(Text(_safe(f"{role}: {line}"), "dim"))
+            if self.native:
+                console.print(Text(_safe(f"{role}: {line}"), "dim"))
         else:
             self.complain(f"{role}: {line}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
+import sys
 from collections.abc import Container
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,8 +72,25 @@ def normal_url(text: str) -> str:
     return str(path)
 
 
+def camera_fault(url: str, devices: Path = Path("/dev")) -> str:
+    """Why this machine has no such camera; "" if it has, or if only opening it would tell.
+
+    >>> camera_fault("device:9", Path("/nowhere"))
+    'device:9: this machine has no such camera, and no other either; plug one in'
+    """
+    address = parse(url)
+    number = address.target.removeprefix("/dev/video")
+    if address.kind != "device" or not number.isdecimal() or sys.platform != "linux":
+        return ""
+    there = sorted(devices.glob("video[0-9]*"), key=lambda path: (len(path.name), path.name))
+    if devices / f"video{number}" in there:
+        return ""
+    others = f"it has {', '.join(map(str, there))}" if there else "and no other either; plug one in"
+    return f"{url}: this machine has no such camera, {others}"
+
+
 def fault_of(url: str, capture: CaptureSettings) -> str:
-    """Why this file cannot be watched; "" if it can. Whether a camera or a URL can be opened is for capture to tell."""
+    """Why this file cannot be watched; "" if it can. Whether a URL can be opened is for capture to tell."""
     address = parse(url)
     if address.kind != "file":
         return ""

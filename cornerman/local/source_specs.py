@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from cornerman.local.source_args import fault_of, id_of, normal_url
+from cornerman.local.source_args import camera_fault, fault_of, id_of, normal_url
 from cornerman_common.look_checks import check_look
 from cornerman_shared.errors import ConfigError, SourceError
 from cornerman_shared.settings.explain import explain
@@ -24,7 +24,7 @@ def source_specs(
 
     Raises:
         ConfigError: no source, one `--id` for several sources, or looks that the models of the settings cannot read.
-        SourceError: no such file, an address that cannot be watched, or files none of which is a video.
+        SourceError: no such file or camera, an address that cannot be watched, or files none of which is a video.
     """
     if not sources:
         if not settings.sources:
@@ -51,6 +51,8 @@ def _refuse_unreadable(specs: Sequence[SourceSpec], settings: Settings) -> None:
     faults: list[str] = []
     for spec in specs:
         fault = fault_of(spec.url, settings.capture)
+        if not fault and not settings.redis.url:  # at a server of others, capture may run on another machine
+            fault = camera_fault(spec.url)
         if not fault:
             return
         faults.append(fault)

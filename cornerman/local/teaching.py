@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -19,7 +19,7 @@ from cornerman_shared.errors import ConfigError
 if TYPE_CHECKING:
     from cornerman_common.model_parts import ModelChoice
     from cornerman_pose.estimator import PoseEstimator
-    from cornerman_pose.landmarks import LandmarkTrack
+    from cornerman_pose.landmarks import LandmarkTrack, SeenChunk
     from cornerman_pose.taught.exercise import TaughtExercise
 
 
@@ -35,8 +35,8 @@ def taught(
     *,
     replace: bool = False,
     read: Callable[[Path], LandmarkTrack] | None = None,
-) -> tuple[TaughtExercise, list[Rehearsal]]:
-    """An own exercise, and how sure it and each of its mistakes are; nothing is saved.
+) -> tuple[TaughtExercise, dict[str, Rehearsal]]:
+    """An own exercise, and how sure it ("") and each of its mistakes are, by name; nothing is saved.
 
     Args:
         library: of the exercises there are.
@@ -64,10 +64,10 @@ def taught(
     named = [(mistake_name(say), say, path) for say, path in mistakes]  # refused before the videos are read
     try:
         exercise = teach_exercise(name, title or name.replace("_", " "), read(good), repetitions, praise.strip())
-        tried = [rehearse_good(exercise, read(good))]
+        tried = {"": rehearse_good(exercise, read(good))}
         for key, say, path in named:
             exercise = add_mistake(exercise, key, say, words, read(path), repetitions)
-            tried.append(rehearse_mistake(exercise, exercise.mistakes[-1], read(path), repetitions, read(good)))
+            tried[key] = rehearse_mistake(exercise, exercise.mistakes[-1], read(path), repetitions, read(good))
     except PoseError as error:
         raise ConfigError(str(error)) from error
     return exercise, tried
@@ -87,8 +87,12 @@ def check_model_words(choice: ModelChoice) -> None:
         )
 
 
-def read_take(path: Path) -> LandmarkTrack:
+def read_take(path: Path, looked: Callable[[float], None] = lambda _: None) -> LandmarkTrack:
     """The followed person's landmarks in a landmark file (`.npz`) or a video.
+
+    Args:
+        path: of the file.
+        looked: hears after each chunk of a video how far it was looked at, seconds.
 
     Raises:
         PoseError: it cannot be read, shows no person, or the estimator is not installed.
@@ -97,7 +101,13 @@ def read_take(path: Path) -> LandmarkTrack:
         return read_landmarks(path)
     from cornerman_pose.people_eval.video import seen_chunks  # FFmpeg is slow to import
 
-    return track_of(seen for seen, _ in seen_chunks(path, _estimator(), most_s=MOST_S))
+    return track_of(_told(seen_chunks(path, _estimator(), most_s=MOST_S), looked))
+
+
+def _told(chunks: Iterable[tuple[SeenChunk, object]], looked: Callable[[float], None]) -> Iterator[SeenChunk]:
+    for seen, _ in chunks:
+        looked(float(seen.frame_pts_s[-1]))
+        yield seen
 
 
 @cache

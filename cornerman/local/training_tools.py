@@ -9,8 +9,10 @@ import sys
 import typer
 
 from cornerman_shared.errors import ConfigError
+from cornerman_shared.process.exit_codes import EXIT_USAGE
 
 NEEDS = ("torch", "numba")
+WRONG_ARGUMENTS = 2
 
 
 def run_tool(module: str, arguments: list[str], shown: str) -> None:
@@ -20,8 +22,8 @@ def run_tool(module: str, arguments: list[str], shown: str) -> None:
         shown: name of the command, for messages and `sys.argv[0]`.
 
     Raises:
-        ConfigError: the train extra, or the module, is not installed.
-        typer.Exit: the program's exit code.
+        ConfigError: the train extra, or the module, is not installed, or a file cannot be read or written.
+        typer.Exit: the program's exit code; 64 for wrong arguments.
     """
     require_training(shown)
     if not _is_program(module):
@@ -33,7 +35,13 @@ def run_tool(module: str, arguments: list[str], shown: str) -> None:
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=False)
     except SystemExit as end:
-        raise typer.Exit(end.code if isinstance(end.code, int) else int(bool(end.code))) from None
+        code = end.code if isinstance(end.code, int) else int(bool(end.code))
+        # argparse says 2 about wrong usage, the other commands say 64.
+        raise typer.Exit(EXIT_USAGE if code == WRONG_ARGUMENTS else code) from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise ConfigError(f"`{shown}`: {error.filename}: {error.strerror}; give another path") from error
 
 
 def require_training(shown: str) -> None:

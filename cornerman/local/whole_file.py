@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from cornerman_shared.errors import ConfigError, FatalError
 
@@ -36,6 +37,9 @@ def _check(target: Path, option: str, source: Path | None) -> None:
         raise ConfigError(f"{option} {str(target)!r}: no such folder: {str(target.parent)!r}; make it first")
     if not os.access(target if _is_special(target) else target.absolute().parent, os.W_OK):
         raise ConfigError(f"{option} {str(target)!r}: this user may not write there; give another folder")
+    if not _is_special(target):
+        with TemporaryFile(dir=target.absolute().parent):
+            pass  # a read-only disk, or a file system that takes no files, seems writable until it is written to
 
 
 def _is_special(target: Path) -> bool:

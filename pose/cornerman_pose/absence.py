@@ -17,6 +17,9 @@ KNOWN_S: Final = 8.0
 MOVES: Final = 0.006
 """Motion (mean difference at 64 x 64 grey, 0..1) that an empty room does not have: its codec makes up to 0.0025."""
 
+FILM: Final = 0.06
+"""Motion of a whole picture; a person who is too far away to be followed moves a small part of it."""
+
 MOVES_DARK: Final = 0.0005
 """The same in the dark, where all differences are small."""
 
@@ -36,6 +39,7 @@ class Absence:
         least: motion of a chunk of the absence.
         most: the same, the strongest.
         known: a person has been there to be coached.
+        glimpsed: a person has been found in some chunk.
     """
 
     since_s: float = -1.0
@@ -45,32 +49,38 @@ class Absence:
     least: float = 1.0
     most: float = 0.0
     known: bool = False
+    glimpsed: bool = False
 
-    def after(self, followed: bool, coached: bool, pts_s: float, motion: float, dark: bool = False) -> Absence:
-        """The absence after the chunk at `pts_s`; `coached` = a repetition ended in it."""
+    def after(
+        self, followed: bool, coached: bool, pts_s: float, motion: float, *, dark: bool = False, people: int = 0
+    ) -> Absence:
+        """The absence after the chunk at `pts_s`; `coached` = a repetition ended in it, `people` = found in it."""
+        glimpsed = self.glimpsed or followed or people > 0
         if followed:
             here_s = self.here_since_s if 0 <= self.here_since_s <= pts_s else pts_s
             known = self.known or coached or pts_s - here_s >= KNOWN_S
             if pts_s - here_s >= BACK_S:
-                return Absence(here_since_s=here_s, known=known)
-            return replace(self, here_since_s=here_s, known=known)
+                return Absence(here_since_s=here_s, known=known, glimpsed=glimpsed)
+            return replace(self, here_since_s=here_s, known=known, glimpsed=glimpsed)
         since_s = self.since_s if 0 <= self.since_s <= pts_s else pts_s
         return Absence(
             since_s,
             -1.0,
             self.chunks + 1,
-            self.moving + (motion >= (MOVES_DARK if dark else MOVES)),
+            self.moving + ((MOVES_DARK if dark else MOVES) <= motion < FILM),
             min(self.least, motion),
             max(self.most, motion),
             self.known,
+            glimpsed,
         )
 
-    def calls(self, pts_s: float) -> bool:
+    def calls(self, pts_s: float, *, dark: bool = False) -> bool:
         """Whether a person who is not seen would like to know.
 
-        Someone who was coached is gone, or the picture moves through most of the absence, unevenly.
+        Someone who was coached is gone; or the picture moves through most of the absence, unevenly, and it is dark or
+        a person was glimpsed. Bright pictures that move without one are traffic or a film: no word is due.
         """
         if self.since_s < 0 or self.here_since_s >= 0 or pts_s - self.since_s < CALL_AFTER_S:
             return False
         moves = 2 * self.moving > self.chunks and self.most >= UNEVEN * self.least
-        return self.known or moves
+        return self.known or (moves and (dark or self.glimpsed))

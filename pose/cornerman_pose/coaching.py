@@ -108,7 +108,9 @@ def coach_chunk(
         notes = replace(notes, mistakes=wrong, streak=0 if wrong else good)
     if blind:
         waited = notes.bad_since_s >= 0 and pts_s - notes.bad_since_s >= ASK_AFTER_S
-        ask = (waited and not notes.asked) or (notes.absence.calls(pts_s) and not notes.called)
+        ask = (waited and not notes.asked) or (
+            notes.absence.calls(pts_s, dark=watched.view.too_dark) and not notes.called
+        )
         return (CoachingCall("feedback", 1.0, "view") if ask else CoachingCall("next", 1.0, "not_seen_well")), notes
     if not watched.ended:
         if _tells_whom(watched, pts_s, notes):
@@ -169,7 +171,15 @@ def _looked(watched: Watched, blind: bool, pts_s: float, motion: float, notes: C
     """The notes about the view. Without a person who is followed there is no one to ask for a better one."""
     followed = watched.subject.row is not None and watched.view.sight != "no_person"
     notes = replace(
-        notes, absence=notes.absence.after(followed, bool(watched.ended), pts_s, motion, watched.view.too_dark)
+        notes,
+        absence=notes.absence.after(
+            followed,
+            bool(watched.ended),
+            pts_s,
+            motion,
+            dark=watched.view.too_dark,
+            people=watched.view.people,
+        ),
     )
     if not followed:
         return replace(notes, bad_since_s=-1.0, good_since_s=-1.0)

@@ -84,6 +84,7 @@ class PoseEstimator:
         model: what it is called in messages.
         people: at most so many a frame, 1..3.
         kept: steps kept for reuse; 0 = none.
+        beside: an estimator of the same nets in another thread, whose steps this one shares.
 
     Raises:
         PoseError: `people` is not within 1..3.
@@ -96,20 +97,26 @@ class PoseEstimator:
         model: str,
         people: int = MAX_PEOPLE,
         kept: int = KEPT,
+        beside: PoseEstimator | None = None,
     ) -> None:
         if not 1 <= people <= MAX_PEOPLE:
             raise PoseError(f"people = {people}: expected 1..{MAX_PEOPLE}")
         self._detector = detector
         self._landmarks = landmarks
         self._people = people
-        self._detections: LastUsed[list[Detection]] = LastUsed(kept)
-        self._found: LastUsed[Found] = LastUsed(kept)
+        self._detections: LastUsed[list[Detection]] = beside._detections if beside else LastUsed(kept)
+        self._found: LastUsed[Found] = beside._found if beside else LastUsed(kept)
         self.model = model
         self.counts = PoseCounts()
 
     @classmethod
     def load(
-        cls, variant: str = "full", folder: Path | None = None, threads: int = 1, people: int = MAX_PEOPLE
+        cls,
+        variant: str = "full",
+        folder: Path | None = None,
+        threads: int = 1,
+        people: int = MAX_PEOPLE,
+        beside: PoseEstimator | None = None,
     ) -> PoseEstimator:
         """The estimator with the pinned weights.
 
@@ -118,6 +125,7 @@ class PoseEstimator:
             folder: where the weights lie; None = the cache.
             threads: of each net.
             people: at most so many a frame.
+            beside: an estimator loaded in the same way, whose steps this one shares.
 
         Raises:
             RuntimeMissingError: LiteRT is not installed.
@@ -125,7 +133,7 @@ class PoseEstimator:
         """
         files = weights.find(variant, folder)
         detector, landmarks = LiteDetector(files.detector, threads), LiteLandmarks(files.landmarks, threads)
-        return cls(detector, landmarks, f"blazepose-{variant}", people)
+        return cls(detector, landmarks, f"blazepose-{variant}", people, beside=beside)
 
     def estimate(self, frames: Pixels, frame_pts_s: Sequence[float]) -> SeenChunk:
         """Estimates the landmarks of all people in a chunk.
@@ -195,30 +203,34 @@ class PoseEstimator:
         return here + list(left.values())[: max(0, self._people - len(here))]
 
     def _detect(self, frame: Pixels, key: bytes, *, tiled: bool = False) -> list[Detection]:
+        counts = self.counts
+        looks = counts.detections + counts.tiled
+
         def make() -> list[Detection]:
             started = time.perf_counter()
             found = (detect_in_tiles if tiled else detect)(self._detector, frame, self._people)
-            self.counts.detector_s += time.perf_counter() - started
-            self.counts.detections += not tiled
-            self.counts.tiled += tiled
+            counts.detector_s += time.perf_counter() - started
+            counts.detections += not tiled
+            counts.tiled += tiled
             return found
 
-        before = self._detections.hits
         found = self._detections.get((key, tiled), make)
-        self.counts.reused_detections += self._detections.hits - before
+        counts.reused_detections += looks == counts.detections + counts.tiled
         return found
 
     def _find(self, frame: Pixels, key: bytes, roi: Roi) -> Found:
+        counts = self.counts
+        looks = counts.landmarks
+
         def make() -> Found:
             started = time.perf_counter()
             found = find(self._landmarks, frame, roi)
-            self.counts.landmarks_s += time.perf_counter() - started
-            self.counts.landmarks += 1
+            counts.landmarks_s += time.perf_counter() - started
+            counts.landmarks += 1
             return found
 
-        before = self._found.hits
         found = self._found.get((key, roi), make)
-        self.counts.reused_landmarks += self._found.hits - before
+        counts.reused_landmarks += looks == counts.landmarks
         return found
 
 

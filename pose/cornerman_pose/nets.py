@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cornerman_pose.errors import RuntimeMissingError, WeightsError
 from cornerman_pose.landmarks import Floats
+from cornerman_pose.pruning import pruned
 from cornerman_pose.warp import Pixels
 
 DETECTOR_SIDE: Final = 224
@@ -61,14 +62,17 @@ class LiteLandmarks:
 
 
 class _Interpreter:
-    """A LiteRT model with one input; its outputs are told apart by shape, and come in the order asked for."""
+    """A LiteRT model with one input; its outputs are told apart by shape, and come in the order asked for.
+
+    What only other outputs need is not computed.
+    """
 
     def __init__(self, path: Path, threads: int, shapes: list[tuple[int, ...]]) -> None:
         interpreter = litert().Interpreter
         try:
-            self._net = interpreter(model_path=str(path), num_threads=threads)
+            self._net = interpreter(model_content=pruned(path.read_bytes(), shapes), num_threads=threads)
             self._net.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
+        except (ValueError, RuntimeError, WeightsError) as error:
             raise WeightsError(f"{path} cannot be loaded: {error}; get the weights again") from error
         self._input = self._net.get_input_details()[0]["index"]
         found = {tuple(int(n) for n in one["shape"]): one["index"] for one in self._net.get_output_details()}

@@ -11,7 +11,7 @@ import hashlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,7 +123,12 @@ def find(variant: str = "full", folder: Path | None = None) -> PoseWeights:
     return PoseWeights(*paths)
 
 
-def fetch(dest: Path | None = None, source: Path | None = None, variant: str = "full") -> PoseWeights:
+def fetch(
+    dest: Path | None = None,
+    source: Path | None = None,
+    variant: str = "full",
+    tell: Callable[[str], None] = lambda _: None,
+) -> PoseWeights:
     """Brings the weights of a variant into a folder; what is there and right stays.
 
     Looks in `source` if given, else in the cache, else downloads the pinned wheel and takes them out of it.
@@ -132,15 +137,19 @@ def fetch(dest: Path | None = None, source: Path | None = None, variant: str = "
         dest: folder to fill; None = the cache.
         source: a folder, wheel (.whl) or npm package (.tgz) that holds the files; the network is not used then.
         variant: "lite" or "full".
+        tell: hears what is done, a few words, before it is done.
 
     Raises:
         WeightsError: the files cannot be had, or are not the pinned ones.
     """
     dest = dest or cache_folder()
+    if source is not None and not source.exists():
+        raise WeightsError(f"no such file or folder: {source}; give one that holds {DETECTOR.name}")
     missing = [file for file in _files(variant) if not _right(dest / file.name, file)]
     if missing and source is None and dest != cache_folder():
         missing = [file for file in missing if not _copied(cache_folder() / file.name, dest, file)]
     if missing:
+        tell(f"taking them out of {source}" if source else f"downloading {WHEEL}, about 35 MB")
         with _unpacked(source, missing, variant) as folder:
             for file in missing:
                 _copy(folder, dest, file, source)
@@ -208,7 +217,9 @@ def _write(path: Path, data: bytes) -> None:
             Path(name).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise WeightsError(f"{path} cannot be written: {error}; set {CACHE_ENV} to a folder that can be") from error
+        raise WeightsError(
+            f"{path} cannot be written: {error.strerror or error}; give a folder that can be, by --to or {CACHE_ENV}"
+        ) from error
 
 
 @contextmanager
@@ -223,8 +234,6 @@ def _unpacked(source: Path | None, files: list[WeightFile], variant: str) -> Ite
         if source.is_dir():
             yield source
             return
-        if not source.is_file():
-            raise WeightsError(f"no such file or folder: {source}; give one that holds {files[0].name}")
         unpack(source, {file.name for file in files}, folder / "unpacked")
         yield folder / "unpacked"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeVar
 
 from cornerman_shared.backoff import Backoff
@@ -118,3 +118,26 @@ async def background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         if len(errors.exceptions) == 1:
             raise errors.exceptions[0] from None
         raise
+
+
+def places(count: int) -> Callable[[bool], AbstractAsyncContextManager[None]]:
+    """Room for so many at once: `async with take(alone):` waits for a place, or with `alone` for all, and holds it.
+
+    In turn: those who come later do not overtake.
+    """
+    free, entering = asyncio.Semaphore(count), asyncio.Lock()
+
+    @asynccontextmanager
+    async def take(alone: bool) -> AsyncIterator[None]:
+        wanted, held = count if alone else 1, 0
+        try:
+            async with entering:
+                while held < wanted:
+                    await free.acquire()
+                    held += 1
+            yield
+        finally:
+            for _ in range(held):
+                free.release()
+
+    return take

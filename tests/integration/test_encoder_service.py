@@ -117,6 +117,31 @@ async def test_chunks_become_features(bus: Bus) -> None:
     assert not [key async for key in bus.redis.scan_iter(match="*:frames")]
 
 
+class Pair(FakeEncoder):
+    """Encodes a chunk only while it encodes another one."""
+
+    at_once = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[int] = []
+        self._both = threading.Barrier(2, timeout=PATIENCE_S)
+
+    def encode(self, chunks: Sequence[Chunk], frames: Sequence[Pixels]) -> list[EncoderOutput]:
+        self.batches.append(len(chunks))
+        self._both.wait()
+        return super().encode(chunks, frames)
+
+
+async def test_two_chunks_compute_at_once(bus: Bus) -> None:
+    sent, encoder = [await chunk(bus, seq) for seq in range(6)], Pair()
+    async with worker(bus, encoder):
+        await send(bus, *sent)
+        found = await until(lambda: has(bus, 6))
+    assert sorted(each.seq for each in found) == list(range(6))
+    assert encoder.batches == [1] * 6
+
+
 async def test_landmarks_travel_inline_and_are_counted(bus: Bus) -> None:
     painted_frames = np.stack([painted((100 + 3 * number, 110)) for number in range(12)])
     chunks = []

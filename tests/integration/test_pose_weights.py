@@ -11,6 +11,7 @@ from cornerman_pose import weights
 from cornerman_pose.errors import WeightsError
 from cornerman_pose.estimator import PoseEstimator
 from cornerman_pose.landmarks import INDEX, SeenChunk
+from cornerman_pose.nets import LiteLandmarks, litert
 from cornerman_pose.people_eval.video import seen_chunks
 from cornerman_pose.picture import picture_stats
 from cornerman_pose.subject import follow
@@ -59,6 +60,19 @@ def test_another_worker_finds_equal_bits(estimator: PoseEstimator, chunks: list[
 
 def test_grey_picture_has_nobody(estimator: PoseEstimator) -> None:
     assert estimator.estimate(np.full((8, 224, 398, 3), 128, np.uint8), range(8)).people == 0
+
+
+def test_pruned_net_keeps_every_bit() -> None:
+    path = weights.find().landmarks
+    picture = np.random.default_rng(3).integers(0, 256, (256, 256, 3), np.uint8)
+    whole = litert().Interpreter(model_path=str(path), num_threads=1)
+    whole.allocate_tensors()
+    whole.set_tensor(whole.get_input_details()[0]["index"], (picture * np.float32(1 / 255))[None])
+    whole.invoke()
+    outputs = {tuple(each["shape"]): whole.get_tensor(each["index"]) for each in whole.get_output_details()}
+    points, presence, heat, world = LiteLandmarks(path)(picture)
+    assert np.array_equal(points.ravel(), outputs[1, 195][0]) and presence == outputs[1, 1][0, 0]
+    assert np.array_equal(heat, outputs[1, 64, 64, 39][0]) and np.array_equal(world.ravel(), outputs[1, 117][0])
 
 
 def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:

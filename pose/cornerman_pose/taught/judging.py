@@ -27,7 +27,7 @@ _CLIP: Final = (-0.5, 1.5)
 """Range of a number's vote: one that is far from both prototypes, as an arm that moves freely, does not decide."""
 
 _PLACE: Final = 0.8
-"""Part of `PLACE` that counts as noise: who teaches and who is watched are often one person at one camera."""
+"""Part of `PLACE` that counts as noise: one person at one camera often teaches and is watched."""
 
 _AGAIN: Final = 4.0
 """Variance of later repetitions, as a part of that between those of one example."""

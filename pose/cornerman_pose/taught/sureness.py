@@ -14,7 +14,7 @@ from cornerman_pose.taught.metric import learning_weights
 UNEVEN: Final = 0.5
 """Repetitions that are less alike are uneven."""
 
-HARDLY: Final = 1.0
+HARDLY: Final = 1.3
 """A mistake that is less far from right repetitions is hard to tell."""
 
 _ENOUGH: Final = 4

@@ -67,6 +67,7 @@ class DecodePlan:
         give_up_s: give up a source that never gave a frame this long after its first error; 0 = never.
         skip: chunks that are on the bus already, in a continued lossless run; it is decoded from its start.
         continues: where an earlier process of the run stopped, if it is not decoded from its start.
+        late_s: wait so long before the source is opened for the first time, seconds.
     """
 
     look: LookPlan
@@ -77,6 +78,7 @@ class DecodePlan:
     give_up_s: float = 0.0
     skip: int = 0
     continues: Continuation | None = None
+    late_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

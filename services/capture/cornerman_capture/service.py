@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import math
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final, Literal
@@ -62,6 +63,7 @@ class Capture:
         self._told: dict[str, str] = {}  # source id -> why its settings cannot be read, told already
         self._free_since_s: dict[str, float] = {}  # source id -> when it was first seen without an owner
         self._retry_at_s: dict[str, float] = {}  # source id -> when to try its lease again
+        self._numbers = itertools.count()  # of runners
 
     async def run(self) -> None:
         """Captures until `context.stopping` is set. Retries while the server is unreachable."""
@@ -180,7 +182,9 @@ class Capture:
 
     def _start(self, spec: SourceSpec, lease: Lease) -> None:
         incarnation = self._incarnation(spec.source_id)
-        runner = SourceRunner(self._bus, spec, lease, self._context.metrics, self._memory, incarnation)
+        runner = SourceRunner(
+            self._bus, spec, lease, self._context.metrics, self._memory, incarnation, next(self._numbers)
+        )
         runner.reached = self._reached.pop(spec.source_id, runner.reached)
         task = self._context.tasks.create_task(self._run_source(runner), name=f"source:{spec.source_id}")
         self._runners[spec.source_id] = (runner, task)

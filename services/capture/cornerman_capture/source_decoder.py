@@ -189,6 +189,8 @@ class SourceDecoder:
 
     def _decode(self, opened: bool) -> None:
         backoff = Backoff(base_s=FIRST_WAIT_S, cap_s=max(FIRST_WAIT_S, self._settings.backoff_max_s))
+        if self.plan.late_s and not opened:
+            self._interrupt.wait(self.plan.late_s)
         frames_in_pass = 0  # frames of a file decoded before it broke off, to be skipped when it is opened again
         while not self._stopped:
             if self._paused:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from redis.exceptions import ResponseError
 
 from cornerman_capture.core import ChunkCounts, Continuation, DecodePlan
+from cornerman_capture.phases import late_s
 from cornerman_capture.picture_streams import publish_previews, read_pushed_frames
 from cornerman_capture.preview import PreviewEncoder
 from cornerman_capture.publisher import Publisher
@@ -90,13 +91,22 @@ class SourceRunner:
         metrics: of this process.
         memory: of the servers.
         incarnation: of the source; 0 = it has none.
+        number: of the source in this process, from 0.
     """
 
     def __init__(
-        self, bus: Bus, spec: SourceSpec, lease: Lease, metrics: Metrics, memory: MemoryGate, incarnation: int = 0
+        self,
+        bus: Bus,
+        spec: SourceSpec,
+        lease: Lease,
+        metrics: Metrics,
+        memory: MemoryGate,
+        incarnation: int = 0,
+        number: int = 0,
     ) -> None:
         self.spec = spec
         self.incarnation = incarnation
+        self._number = number
         self._bus, self._lease, self._metrics, self._memory = bus, lease, metrics, memory
         self.reached = ("", 0)  # run, and chunks of it that the server has acknowledged
         self._stop_reason: StopReason | None = None
@@ -187,7 +197,8 @@ class SourceRunner:
         inbox = Inbox()
         previews = PreviewEncoder(clock, settings.display_width, settings.display_quality)
         opener = SourceOpener(spec.url, settings, inbox, follow=spec.watch.follow)
-        decoder = SourceDecoder(_plan(spec, info, repeats=repeats), opener, settings, clock, previews)
+        plan = _plan(spec, info, repeats=repeats, number=self._number)
+        decoder = SourceDecoder(plan, opener, settings, clock, previews)
         # A lossless file is decoded from its start, so it counts from there as well.
         counts = ChunkCounts(info.next_seq) if repeats else ChunkCounts.continued(info.next_seq, info.counters)
         publisher = Publisher(
@@ -306,8 +317,9 @@ def _repeats(spec: SourceSpec) -> bool:
     return spec.watch.lossless and not spec.watch.loop
 
 
-def _plan(spec: SourceSpec, info: RunInfo, *, repeats: bool) -> DecodePlan:
-    watch = spec.watch
+def _plan(spec: SourceSpec, info: RunInfo, *, repeats: bool, number: int) -> DecodePlan:
+    watch, look = spec.watch, look_plan(spec)
+    in_real_time = watch.realtime and not watch.lossless and not is_pushed(spec)
     place = None
     if not repeats and info.pts_s is not None:
         place = Continuation(info.pts_s, info.away_s, info.next_seq)
@@ -315,7 +327,7 @@ def _plan(spec: SourceSpec, info: RunInfo, *, repeats: bool) -> DecodePlan:
     remote = ("rtsp:", "rtsps:", "http:", "https:", "device:", "/dev/video")
     can_fail = not (spec.url.lower().startswith(remote) or watch.follow)
     return DecodePlan(
-        look=look_plan(spec),
+        look=look,
         lossless=watch.lossless,
         realtime=watch.realtime,
         loop=watch.loop,
@@ -323,4 +335,5 @@ def _plan(spec: SourceSpec, info: RunInfo, *, repeats: bool) -> DecodePlan:
         give_up_s=watch.give_up_s,
         skip=info.next_seq if repeats else 0,
         continues=place,
+        late_s=late_s(number, look) if in_real_time else 0.0,
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cornerman_common.bundle import bundled
+from cornerman_shared.process.cores import usable_cores
 
 if TYPE_CHECKING:
     from cornerman_shared.settings.source import SourceSpec
@@ -27,6 +28,9 @@ threshold is below all of those; the words were trained on three chunks."""
 READS_TOKENS: Final = ("mobile_videogpt", "vllm")
 """Generators that read the encoder's tokens: encoder and generator are halves of one model."""
 
+
+MOST_THREADS: Final = 4
+"""Chunks that an encoder estimates at once where nothing is set."""
 
 DECIDED_BY: Final = (
     *("encoder.backend", "encoder.model", "encoder.framing", "generator.adapters"),
@@ -108,7 +112,8 @@ def pose_settings(settings: Settings, was_set: Callable[[str], bool], assets: Pa
     reads = not was_set("generator.backend") or settings.generator.backend in READS_TOKENS
     named = settings.encoder.model or (settings.generator.model if reads else "")
     model = named or str(assets / FOLDER)
-    wanted: dict[str, dict[str, Any]] = {"encoder": {"backend": "pose", "model": model, "threads": 1}}
+    threads = min(MOST_THREADS, usable_cores())
+    wanted: dict[str, dict[str, Any]] = {"encoder": {"backend": "pose", "model": model, "threads": threads}}
     if reads:
         wanted["generator"] = {"backend": "mobile_videogpt", "model": model, "threads": 1}
     if was_set("speak.strategy") and settings.speak.strategy != "skeleton":

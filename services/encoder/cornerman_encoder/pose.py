@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,7 @@ from cornerman_shared.chunk import CHUNK_FRAMES
 from cornerman_shared.errors import ConfigError, PoisonError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cornerman_encoder.core import Pixels
     from cornerman_shared.bus.messages import Chunk
@@ -33,39 +34,60 @@ class PoseEncoder:
     Args:
         estimator: of landmarks.
         projector: makes the tokens that the language half reads; None = no tokens.
+        another: makes an estimator beside the first, for one more thread; None = one thread at a time.
+        at_once: so many threads may encode at once.
     """
 
-    def __init__(self, estimator: PoseEstimator, projector: PoseProjector | None = None) -> None:
-        self._estimator, self._projector = estimator, projector
+    def __init__(
+        self,
+        estimator: PoseEstimator,
+        projector: PoseProjector | None = None,
+        another: Callable[[], PoseEstimator] | None = None,
+        at_once: int = 1,
+    ) -> None:
+        self._idle, self._another, self._projector = [estimator], another, projector
         self._moves: LastUsed[float] = LastUsed(KEPT)
         self.model = estimator.model
+        self.at_once = at_once if another else 1
 
     @classmethod
     def load(cls, settings: EncoderSettings) -> PoseEncoder:
         """Loads the pinned weights of the estimator from the cache; never uses the network.
+
+        Estimators for more threads are loaded when chunks first wait for one: a single source needs no second.
 
         Raises:
             ConfigError: LiteRT or the weights are missing, or the folder `encoder.model` has no projector.
         """
         projector = _projector(settings.model)
         try:
-            return cls(PoseEstimator.load(threads=max(1, settings.threads)), projector)
+            estimator = PoseEstimator.load()
         except PoseError as error:
             raise ConfigError(f"encoder.backend = pose: {error}") from error
+        return cls(estimator, projector, partial(PoseEstimator.load, beside=estimator), max(1, settings.threads))
 
     def reads(self, frames: int) -> bool:
         """Chunks only: tracking and tokens were made for frames this close."""
         return frames == CHUNK_FRAMES
 
     def encode(self, chunks: Sequence[Chunk], frames: Sequence[Pixels]) -> list[EncoderOutput]:
-        """Estimates one chunk after the other; LiteRT runs one frame at a time."""
-        return [self._one(chunk, pixels) for chunk, pixels in zip(chunks, frames, strict=True)]
+        """Estimates one chunk after the other; LiteRT runs one frame at a time. For `at_once` threads."""
+        try:
+            estimator = self._idle.pop()
+        except IndexError:
+            if self._another is None:
+                raise
+            estimator = self._another()
+        try:
+            return [self._one(estimator, *each) for each in zip(chunks, frames, strict=True)]
+        finally:
+            self._idle.append(estimator)
 
-    def _one(self, chunk: Chunk, pixels: Pixels) -> EncoderOutput:
-        counts = self._estimator.counts
+    def _one(self, estimator: PoseEstimator, chunk: Chunk, pixels: Pixels) -> EncoderOutput:
+        counts = estimator.counts
         computed, reused = counts.landmarks, counts.reused_landmarks
         try:
-            seen = self._estimator.estimate(pixels, chunk.frame_pts_s)
+            seen = estimator.estimate(pixels, chunk.frame_pts_s)
         except PoseError as error:
             raise PoisonError(f"chunk {chunk.seq} of {chunk.source_id}: {error}") from error
         tokens = self._projector.tokens(seen) if self._projector else None

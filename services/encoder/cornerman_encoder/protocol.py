@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 class Encoder(Protocol):
-    """Back end that encodes batches of chunks. Called from one thread at a time, never from the event loop."""
+    """Back end that encodes batches of chunks. Called from one thread at a time, never from the event loop.
+
+    One with an attribute `at_once` is called from so many threads at once, each with a chunk, instead of with batches.
+    """
 
     @property
     def model(self) -> str:

@@ -1,7 +1,8 @@
 """The encoder process: three stages that work on consecutive batches at the same time.
 
 While one batch is computed in its own thread, the pixels of the next one are fetched and the results of the last one
-are written: its tokens as blobs, then each chunk in one hop.
+are written: its tokens as blobs, then each chunk in one hop. Where the encoder computes several at once, each has its
+thread, and batches are single chunks: none waits for its neighbours.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from cornerman_encoder.core import MAX_FAILURES, EncoderOutput, checked, is_broken, n_frames, unread
 from cornerman_encoder.hops import features_of, hop_for
+from cornerman_shared.aio import places
 from cornerman_shared.bus.commit import bury_with_retry, commit_with_retry, give_up, retry_forever
 from cornerman_shared.bus.consumer import Consumer
 from cornerman_shared.bus.messages import Chunk
@@ -46,7 +48,8 @@ if TYPE_CHECKING:
 
     Item = tuple[Delivery[Chunk], Pixels]
 
-BATCHES_IN_HAND = 2
+ALONE_FROM = 2
+"""A chunk that is delivered for the second time may have killed its worker; nothing is computed beside it."""
 
 log = get_logger("encoder")
 
@@ -96,7 +99,10 @@ class EncoderWorker:
         self._context = context
         self._bus: Bus = context.bus
         self._encoder = encoder
-        self._batch = context.settings.encoder.batch
+        self._at_once = int(getattr(encoder, "at_once", 1))
+        self._batch = context.settings.encoder.batch if self._at_once == 1 else 1
+        self._take_place = places(self._at_once)
+        self._computing = self._at_once  # loops that still run
         # Depth 1: each stage is at most one batch ahead.
         self._fetched: asyncio.Queue[list[Item] | None] = asyncio.Queue(1)
         self._computed: asyncio.Queue[list[Computed] | None] = asyncio.Queue(1)
@@ -113,18 +119,19 @@ class EncoderWorker:
             GROUP_ENCODER,
             Chunk,
             self._context.name,
-            slots=BATCHES_IN_HAND * self._batch,
-            alone_from=2,
+            slots=(self._at_once + 1) * self._batch,
+            alone_from=ALONE_FROM,
             count_begun=True,
             tombstone=self._tombstone,
             count=self._context.count_entry,
         )
-        pool = ThreadPoolExecutor(1, thread_name_prefix="encode")
+        pool = ThreadPoolExecutor(self._at_once, thread_name_prefix="encode")
         try:
             async with consumer, asyncio.TaskGroup() as stages:
                 stages.create_task(self._stop(consumer))
                 stages.create_task(self._fetch_loop(consumer))
-                stages.create_task(self._compute_loop(pool))
+                for _ in range(self._at_once):
+                    stages.create_task(self._compute_loop(pool))
                 stages.create_task(self._write_loop())
         finally:
             # A computing batch would delay the exit; its entries stay pending.
@@ -186,23 +193,30 @@ class EncoderWorker:
         await give_up(delivery, reason, self._tombstone(delivery.message, reason))
 
     async def _compute_loop(self, pool: ThreadPoolExecutor) -> None:
-        loop, metrics = asyncio.get_running_loop(), self._context.metrics
         while (items := await self._fetched.get()) is not None:
-            # Entries lost while they waited belong to another worker; encoding them would be wasted.
-            ours = [item for item in items if not item[0].lost.is_set()]
-            if not ours:
-                continue
-            for delivery, _ in ours:
-                await retry_forever(delivery.begin)
-            begun_at_s = self._bus.clock.now_s()
-            with self._bus.trace_batch("encode", [delivery.message for delivery, _ in ours]):
-                results = await self._within_limit(loop.run_in_executor(pool, self._encode, ours), len(ours))
-            metrics.encode_batch_chunks.observe(len(ours))
-            self._context.health.progress()
-            await self._computed.put(
-                [(delivery, result, begun_at_s) for (delivery, _), result in zip(ours, results, strict=True)]
-            )
-        await self._computed.put(None)
+            async with self._take_place(items[0][0].deliveries >= ALONE_FROM):
+                computed = await self._compute(pool, items)
+            if computed:
+                await self._computed.put(computed)
+        await self._fetched.put(None)  # for the next loop
+        self._computing -= 1
+        if not self._computing:
+            await self._computed.put(None)
+
+    async def _compute(self, pool: ThreadPoolExecutor, items: list[Item]) -> list[Computed]:
+        loop, metrics = asyncio.get_running_loop(), self._context.metrics
+        # Entries lost while they waited belong to another worker; encoding them would be wasted.
+        ours = [item for item in items if not item[0].lost.is_set()]
+        if not ours:
+            return []
+        for delivery, _ in ours:
+            await retry_forever(delivery.begin)
+        begun_at_s = self._bus.clock.now_s()
+        with self._bus.trace_batch("encode", [delivery.message for delivery, _ in ours]):
+            results = await self._within_limit(loop.run_in_executor(pool, self._encode, ours), len(ours))
+        metrics.encode_batch_chunks.observe(len(ours))
+        self._context.health.progress()
+        return [(delivery, result, begun_at_s) for (delivery, _), result in zip(ours, results, strict=True)]
 
     async def _within_limit(self, computing: asyncio.Future[list[Result]], chunks: int) -> list[Result]:
         """Awaits a batch; a thread that computes past the limit cannot be ended, so the process has to."""

@@ -33,7 +33,7 @@ class ShownMistake(ShownRepetitions):
         float,
         Field(
             description="how far it is from right repetitions, in standard deviations between repetitions of one kind; "
-            "below 1 it is hard to tell"
+            "below 1.3 it is hard to tell"
         ),
     ]
 

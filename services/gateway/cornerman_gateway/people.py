@@ -6,6 +6,7 @@ Nothing is read without a viewer, and nothing is taken from the deciders: entrie
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +15,7 @@ from cornerman_pose.errors import PoseError
 from cornerman_pose.wire import unpack_chunk
 from cornerman_shared.bus.codec import unpack
 from cornerman_shared.bus.messages import Features
+from cornerman_shared.bus.resequence import Gap, Resequencer
 from cornerman_shared.errors import MalformedError
 from cornerman_shared.process.logs import get_logger
 
@@ -25,6 +27,13 @@ log = get_logger("gateway")
 POLL_S: Final = 0.1
 BEHIND_MS: Final = 5_000
 """A new viewer's picture is delayed: it gets the landmarks of the last seconds, too."""
+
+GAP_S: Final = 1.0
+"""Later chunks wait so long for a missing one: several are encoded at once, and they end in any order."""
+
+RUNS_KNOWN: Final = 8
+MOST_HELD: Final = 16
+"""More chunks that wait end the wait: eight seconds of a live source."""
 
 
 def seen_people(features: Features, after_s: float) -> dict[str, Any] | None:
@@ -60,12 +69,14 @@ def seen_people(features: Features, after_s: float) -> dict[str, Any] | None:
 
 
 class SeenPeople:
-    """Landmarks of one source, each frame once."""
+    """Landmarks of one source in the order of its chunks, each frame once."""
 
     def __init__(self, bus: Bus, source_id: str) -> None:
         self._bus = bus
         self._source_id = source_id
         self._run = ""
+        self._over: deque[str] = deque(maxlen=RUNS_KNOWN)
+        self._order: Resequencer[Features] = Resequencer(0, MOST_HELD)
         self._after_s = -1.0
 
     async def messages(self) -> AsyncIterator[dict[str, Any]]:
@@ -77,26 +88,51 @@ class SeenPeople:
         reader = await FeatureReader.at_newest(self._bus, self._source_id, BEHIND_MS)
         while True:
             bodies = await reader.read()
-            for message in self.take(bodies):
+            for message in self.take(bodies, self._bus.clock.monotonic_s()):
                 yield message
             if len(bodies) < PAGE:
                 await asyncio.sleep(POLL_S)
 
-    def take(self, bodies: Iterable[bytes]) -> list[dict[str, Any]]:
-        """What is new of this source in entries of the stream; an unreadable one is logged and left out."""
+    def take(self, bodies: Iterable[bytes], now_s: float) -> list[dict[str, Any]]:
+        """What can be sent after these entries of the stream, at a moment; an unreadable one is logged and left out."""
+        own = [features for features in map(self._read, bodies) if features is not None]
+        found: list[dict[str, Any]] = []
+        for features in own:
+            if features.run in self._over:
+                continue  # an encoder was late with it
+            if features.run != self._run:
+                # A viewer begins anywhere in the first run that it sees, and sees the others from their start.
+                first = 0 if self._run else min(each.seq for each in own if each.run == features.run)
+                found += self._sent(now_s, gap_s=0.0)
+                self._over.append(self._run)
+                self._run, self._after_s = features.run, -1.0
+                self._order = Resequencer(first, MOST_HELD)
+            self._order.push(features.seq, features, now_s)
+        return found + self._sent(now_s, GAP_S)
+
+    def _read(self, body: bytes) -> Features | None:
+        try:
+            features = unpack(body, Features)
+        except MalformedError as error:
+            self._warn(error)
+            return None
+        return features if features.source_id == self._source_id else None
+
+    def _sent(self, now_s: float, gap_s: float) -> list[dict[str, Any]]:
+        """Messages of the chunks whose turn it is."""
         found = []
-        for body in bodies:
+        while (features := self._order.pop(now_s, gap_s)) is not None:
+            if isinstance(features, Gap):
+                continue
             try:
-                features = unpack(body, Features)
-                if features.source_id != self._source_id:
-                    continue
-                if features.run != self._run:
-                    self._run, self._after_s = features.run, -1.0
                 message = seen_people(features, self._after_s)
-            except (MalformedError, PoseError) as error:
-                log.warning("landmarks_unusable", source_id=self._source_id, error=str(error))
+            except PoseError as error:
+                self._warn(error)
                 continue
             if message is not None:
                 self._after_s = message["frames"][-1]["pts_s"]
                 found.append(message)
         return found
+
+    def _warn(self, error: Exception) -> None:
+        log.warning("landmarks_unusable", source_id=self._source_id, error=str(error))

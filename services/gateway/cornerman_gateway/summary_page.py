@@ -29,7 +29,7 @@ def summary_html(summary: SessionSummary, stills: Mapping[float, str]) -> str:
 
     sets = "".join(f"<li>{esc(set_line(one))}</li>" for one in summary.sets)
     points = "".join(
-        f"<li><div><b>{esc(point.mistake)}</b>, {point.times} times<p>{esc(point.text)}</p></div>"
+        f"<li><div><b>{esc(point.mistake)}</b>, {_times(point.times)}<p>{esc(point.text)}</p></div>"
         f"{still(point.pts_s)}</li>"
         for point in summary.work_on
     )
@@ -43,9 +43,18 @@ def summary_html(summary: SessionSummary, stills: Mapping[float, str]) -> str:
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>'
         f'<link rel="stylesheet" href="/static/css/summary.css"></head><body><main><h1>{title}</h1>'
-        f"<p>{summary.seconds / 60:.1f} minutes watched.</p>"
+        f"<p>{_watched(summary.seconds)} watched.</p>"
         f"<h2>Sets</h2>{f'<ul>{sets}</ul>' if sets else '<p>No exercise was seen.</p>'}"
         f"{f'<h2>What to work on</h2><ul class=stills>{points}</ul>' if points else ''}"
         f"{f'<h2>Moments</h2><ul class=stills>{moments}</ul>' if moments else ''}"
         f"</main></body></html>\n"
     )
+
+
+def _times(times: int) -> str:
+    return "once" if times == 1 else f"{times} times"
+
+
+def _watched(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -141,7 +141,9 @@ class EncoderSettings(Section):
         Field(description="mobile_videogpt: what it sees of frames that are not square; person needs pose weights"),
     ] = "middle"
     batch: Annotated[int, Field(ge=1, le=64, description="chunks encoded together when they are waiting")] = 4
-    threads: Annotated[int, Field(ge=0, description="torch threads; 0 = torch's own choice")] = 0
+    threads: Annotated[
+        int, Field(ge=0, description="torch threads, or pose: chunks at once; 0 = torch's own choice, 1 of pose")
+    ] = 0
     batch_s: Annotated[Positive, Field(description="a batch that computes for longer ends the process")] = 30.0
     first_batch_s: Annotated[Positive, Field(description="the same for the first batch, which warms up")] = 300.0
     fake_delay_ms: Annotated[float, Field(ge=0, description="fake: sleep for each batch")] = 0.0

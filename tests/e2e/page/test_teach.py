@@ -129,7 +129,7 @@ async def test_teaching_says_why_it_cannot(settings: Settings, bus: Bus) -> None
         await page.locator(".badge[data-state=playing]").first.wait_for()
         await page.get_by_role("button", name="Teach an exercise").click()
         await dialog.get_by_text("does not see bodies").wait_for()
-        await dialog.get_by_text("--encoder pose").wait_for()
+        await dialog.get_by_text("--set encoder.backend=pose").wait_for()
         await page.keyboard.press("Escape")
         async with background(report_encoder(bus)):
             await page.get_by_role("button", name="Pause").click()

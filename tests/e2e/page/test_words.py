@@ -189,3 +189,22 @@ async def test_new_feedback_is_announced_once(settings: Settings, bus: Bus) -> N
         assert [text for _, _, text in found] == actor.said[2:]
         assert {kind for kind, _, _ in found} <= {"correction", "praise"}
         await watched.check()
+
+
+ORDER = """async () => {
+  const { Words } = await import("/static/js/words.js");
+  const parts = ["ol", "div", "div"].map((name) => document.createElement(name));
+  const words = new Words(...parts, () => 0);
+  const show = (request_id, live) => words.show({ request_id, live, text: request_id, kind: "praise", done: true });
+  show("asked at once", true);
+  for (const id of ["old", "older than now"]) show(id, false);
+  show("new", true);
+  return [...parts[0].querySelectorAll(".text")].map((one) => one.textContent);
+}"""
+
+
+async def test_history_is_below_what_is_live(settings: Settings, bus: Bus) -> None:
+    """A question that was asked before the history had come was at the end of the list."""
+    async with open_page(settings, bus) as (url, _, watched):
+        await watched.page.goto(f"{url}/#/add")
+        assert await watched.page.evaluate(ORDER) == ["new", "asked at once", "older than now", "old"]

@@ -273,3 +273,20 @@ async def test_wrong_clock_is_told(pace: float, said: str) -> None:
     assert len(playing) == (2 if said else 1)
     # 16 of the 20 s are sampled at 8 a second, by arrival; the first 4 s are those of the comparison.
     assert decoder.chunker.sampled == pytest.approx({0.1: 131, 10.0: 120 + 128, 1.0: 160}[pace], abs=4)
+
+
+async def test_late_source_opens_once_it_is_due() -> None:
+    waits: list[float | None] = []
+    decoder = decoder_of(lambda: Script(frames(60)), plan(late_s=0.25))
+    decoder._interrupt.wait = lambda timeout=None: bool(waits.append(timeout))  # type: ignore[method-assign]
+    assert len(await play(decoder)) == 3
+    assert waits == [0.25]
+
+
+async def test_stop_ends_a_late_start() -> None:
+    opened: list[int] = []
+    decoder = decoder_of(lambda: (opened.append(1), Script(frames(60)))[1], plan(late_s=3600.0))
+    decoder.start()
+    decoder.stop()
+    assert await asyncio.to_thread(decoder.join, 60.0)
+    assert not opened

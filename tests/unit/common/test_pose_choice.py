@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cornerman_common import pose_choice
 from cornerman_common.bundle import bundled
 from cornerman_common.model_checks import PROJECTOR
 from cornerman_common.model_choice import resolve_models
@@ -48,6 +49,15 @@ def test_encoder_brings_words_and_strategy(assets: Path) -> None:
     assert (choice.generator.backend, choice.decider.backend) == ("mobile_videogpt", "skeleton")
     assert halves == (str(assets / FOLDER),) * 2
     assert choice.gate == SKELETON_GATE
+
+
+@pytest.mark.parametrize(("cores", "flags", "threads"), [(1, {}, 1), (2, {}, 2), (64, {}, 4), (2, {"threads": 3}, 3)])
+def test_encoder_uses_the_cores(
+    cores: int, flags: dict[str, int], threads: int, assets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pose_choice, "usable_cores", lambda: cores)
+    choice = chosen(assets, {f"encoder.{name}": value for name, value in flags.items()})
+    assert choice.settings.encoder.threads == threads
 
 
 def unset(assets: Path, flags: dict[str, Any] | None = None, **how: Any) -> ModelChoice:

@@ -160,16 +160,34 @@ def test_training_commands_have_help(command: str, capsys: pytest.CaptureFixture
     assert "usage:" in capsys.readouterr().out
 
 
-def test_training_passes_arguments_and_exit_code(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def fake_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, program: str) -> None:
     package = tmp_path / "fake_training"
     package.mkdir()
     (package / "__init__.py").write_text("")
-    (package / "__main__.py").write_text("import sys\nprint(sys.argv)\nsys.exit(3)\n")
+    (package / "__main__.py").write_text(program)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(training_tools, "NEEDS", ())
     monkeypatch.setattr("sys.argv", ["x"])
+
+
+def test_wrong_training_arguments_exit_with_64(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fake_training(monkeypatch, tmp_path, "import argparse\nargparse.ArgumentParser().parse_args()\n")
+    with pytest.raises(typer.Exit) as caught:
+        training_tools.run_tool("fake_training", ["--what"], "cornerman gym")
+    assert caught.value.exit_code == 64
+
+
+def test_unwritable_training_folder_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`train --out /proc/x` ended with a traceback."""
+    fake_training(monkeypatch, tmp_path, "open('/nowhere/at/all', 'w')\n")
+    with pytest.raises(ConfigError, match=r"cornerman train.*/nowhere/at/all: No such file or directory; give another"):
+        training_tools.run_tool("fake_training", [], "cornerman train")
+
+
+def test_training_passes_arguments_and_exit_code(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake_training(monkeypatch, tmp_path, "import sys\nprint(sys.argv)\nsys.exit(3)\n")
     with pytest.raises(typer.Exit) as caught:
         training_tools.run_tool("fake_training", ["--deep", "7"], "cornerman gym")
     assert caught.value.exit_code == 3

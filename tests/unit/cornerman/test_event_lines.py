@@ -17,7 +17,7 @@ from cornerman_shared.bus.messages import (
     StateEvent,
     Times,
 )
-from cornerman_shared.errors import ConfigError
+from cornerman_shared.errors import ConfigError, SourceError
 from tests.unit.cornerman.events import TIMES, decision_event, end_event
 
 END = end_event(pts_s=2.53421, ttft_ms=300.04)
@@ -123,8 +123,11 @@ def test_clock_shows_minutes_and_tenths() -> None:
 
 
 def test_unreadable_lines_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be read as JSON lines"):
+    with pytest.raises(SourceError, match=r"No such file or directory.*run --json"):
         read_lines(tmp_path / "nothing.jsonl")
+    (tmp_path / "text.jsonl").write_text("some text")
+    with pytest.raises(ConfigError, match="cannot be read as JSON lines"):
+        read_lines(tmp_path / "text.jsonl")
     (tmp_path / "list.jsonl").write_text(json.dumps([1]))
     with pytest.raises(ConfigError, match="line 1: not a JSON object"):
         read_lines(tmp_path / "list.jsonl")

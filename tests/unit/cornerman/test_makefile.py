@@ -67,3 +67,11 @@ def test_constraints_satisfy_lower_bounds() -> None:
     assert unpinned == {"triton"}
     low = {n: pinned[n] for n, b in bounds.items() if n in pinned and Version(pinned[n]) < Version(b)}
     assert low == {}
+
+
+def test_too_old_python_is_told(tmp_path: Path) -> None:
+    """An old one failed later, in pip, with the name of a package."""
+    line = ["make", "setup", f"VENV={tmp_path / 'venv'}", "PYTHON=false"]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "false is no Python of 3.11 or newer" in done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -61,7 +61,7 @@ def test_landmark_files_need_no_estimator(people: Path, monkeypatch: pytest.Monk
         raise AssertionError("the estimator was loaded")
 
     monkeypatch.setattr(people_run, "_estimator", load)
-    assert set(people_run.score_people(people, lambda _: None)) == {"."}
+    assert set(people_run.score_people(people, lambda done, of: None)) == {"."}
 
 
 def test_video_without_weights_names_remedy(
@@ -94,7 +94,7 @@ def test_wrong_folder_is_named(
 
 def test_page_in_missing_folder_is_named(people: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(["evaluate", "--people", str(people), "--html", str(people / "no" / "page.html")]) == 78
-    assert "give a file in a folder" in capsys.readouterr().err
+    assert "no such folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", ["--people", "--truth", "--said"])

@@ -101,3 +101,13 @@ def test_log_lines_keep_tracebacks(capsys: pytest.CaptureFixture[str]) -> None:
     output.log_form = "console"
     output.child("encoder", json.dumps({"event": "crash", "exception": "Traceback\n  File x\nOSError: [a]\x1b[2J"}))
     assert capsys.readouterr().err.splitlines()[-2:] == ["  File x", "OSError: [a][2J"]
+
+
+def test_native_information_is_for_the_verbose(capsys: pytest.CaptureFixture[str]) -> None:
+    output = RunOutput(as_json=False)
+    output.native = False
+    output.child("encoder", "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.")
+    assert capsys.readouterr().err == ""
+    output.native = True
+    output.child("encoder", "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.")
+    assert "XNNPACK" in capsys.readouterr().err

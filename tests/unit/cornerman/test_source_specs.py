@@ -1,11 +1,13 @@
 """Source specs: sources of the command line, or of the settings."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from cornerman.local.options import CommandSettings
 from cornerman.local.retry_limit import GIVE_UP_S, limit_retries, with_give_up
+from cornerman.local.source_args import camera_fault
 from cornerman.local.source_specs import source_spec, source_specs
 from cornerman_shared.errors import ConfigError, SourceError
 from cornerman_shared.settings.tree import load_settings
@@ -37,6 +39,21 @@ def test_followed_file_may_be_empty(tmp_path: Path) -> None:
     assert source_specs([str(empty)], load_settings({"watch": {"follow": True}}))
     with pytest.raises(SourceError, match="the file is empty"):
         source_specs([str(empty)], load_settings())
+
+
+def test_missing_camera_is_told_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Every service was started for it, and it was told twice, after fifteen seconds."""
+    monkeypatch.setattr(sys, "platform", "linux")
+    for name in ("device:63", "/dev/video63"):
+        with pytest.raises(SourceError, match=f"{name}: this machine has no such camera"):
+            source_specs([name], load_settings())
+    elsewhere = load_settings({"redis": {"url": "redis://127.0.0.1:1"}})
+    assert len(source_specs(["device:63"], elsewhere)) == 1
+    assert len(source_specs(["device:63", "test://pattern"], load_settings())) == 2
+    for number in (2, 10):
+        (tmp_path / f"video{number}").touch()
+    assert camera_fault("device:2", tmp_path) == ""
+    assert camera_fault("device:3", tmp_path).endswith(f"it has {tmp_path / 'video2'}, {tmp_path / 'video10'}")
 
 
 def test_set_patience_is_kept() -> None:

@@ -64,6 +64,9 @@ def test_typical_mistakes_are_told(folder: Path, capsys: pytest.CaptureFixture[s
         assert message in capsys.readouterr().err.replace("\n", " ")
     assert invoke(["teach", "raise", str(folder / "none.npz")]) == 66
     assert "there is no such file" in capsys.readouterr().err.replace("\n", " ")
+    (folder / "notes.mp4").write_text("a film of words")
+    assert invoke(["teach", "raise", str(folder / "notes.mp4")]) == 66
+    assert "not a video" in capsys.readouterr().err
     assert invoke(["teach", "raise", good]) == 0
     assert invoke(["teach", "raise", good]) == 78
     assert "--replace" in capsys.readouterr().err

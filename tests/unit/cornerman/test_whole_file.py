@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cornerman.local import whole_file
 from cornerman.local.whole_file import check_target, write_whole
 from cornerman_shared.errors import ConfigError, FatalError
 
@@ -24,6 +25,17 @@ def test_too_long_name_is_refused(tmp_path: Path) -> None:
 def test_closed_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
     with pytest.raises(ConfigError, match="this user may not write there"):
+        check_target(tmp_path / "words.vtt", "--output")
+
+
+def test_disk_that_takes_nothing_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`annotate -o /proc/x.mp4` watched the whole video first."""
+
+    def full(dir: Path) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(whole_file, "TemporaryFile", full)
+    with pytest.raises(ConfigError, match=r"words\.vtt' cannot be written \(Read-only file system\); give another"):
         check_target(tmp_path / "words.vtt", "--output")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -92,3 +93,31 @@ def test_tokens_have_the_language_halfs_shapes() -> None:
 def test_pose_encoder_loads_no_torch() -> None:
     code = "import cornerman_encoder.pose, sys; print('torch' in sys.modules, 'transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split() == ["False"] * 2
+
+
+def two_at_once() -> tuple[PoseEncoder, list[PoseEstimator]]:
+    first, made = PoseEstimator(PaintedDetector(), PaintedLandmarks(), "painted"), []
+
+    def another() -> PoseEstimator:
+        made.append(PoseEstimator(PaintedDetector(), PaintedLandmarks(), "painted", beside=first))
+        return made[-1]
+
+    return PoseEncoder(first, another=another, at_once=2), made
+
+
+def test_threads_share_what_they_found() -> None:
+    one, made = two_at_once()
+    found = walk() * 4
+    with ThreadPoolExecutor(one.at_once) as pool:
+        outputs = list(pool.map(lambda each: one.encode([each[0]], [each[1]])[0], found))
+    alone = [encoder().encode([chunk], [frames])[0] for chunk, frames in walk()] * 4
+    assert [o.people.tobytes() for o in outputs] == [o.people.tobytes() for o in alone]  # type: ignore[union-attr]
+    assert sum(o.poses_computed for o in outputs) == 20, "each of the 20 frames once"
+    assert len(made) <= 1
+
+
+def test_single_thread_loads_one_estimator() -> None:
+    one, made = two_at_once()
+    for chunk, frames in walk():
+        one.encode([chunk], [frames])
+    assert (one.at_once, made) == (2, [])

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import cornerman_gateway
-from cornerman_gateway.people import SeenPeople, seen_people
+from cornerman_gateway.people import GAP_S, SeenPeople, seen_people
 from cornerman_pose.channels import CHANNELS
 from cornerman_pose.landmarks import INDEX, LANDMARKS, Person, SeenChunk
 from cornerman_pose.measures import DURATION, channel_of, shows_nothing
@@ -46,22 +47,57 @@ def test_landmarks_are_parts_of_the_picture() -> None:
     assert two is not None and [frame["rows"] for frame in two["frames"]] == [[0, 1], [1]]
 
 
+def walk(count: int, run: str = "r") -> list[bytes]:
+    """Chunks of two frames, each of which shares one with the chunk before."""
+    return [pack(features(seq, (seq / 2, seq / 2 + 0.5), [standing()] * 2, run=run)) for seq in range(count)]
+
+
+def times(sent: list[dict[str, Any]]) -> list[float]:
+    return [frame["pts_s"] for message in sent for frame in message["frames"]]
+
+
 def test_each_frame_is_sent_once() -> None:
     people = SeenPeople(None, "cam")  # type: ignore[arg-type]
-    first, second = features(0, (0.0, 0.5), [standing()] * 2), features(1, (0.5, 1.0), [standing()] * 2)
-    sent = people.take([pack(first), pack(second), pack(second)])
-    assert [frame["pts_s"] for message in sent for frame in message["frames"]] == [0.0, 0.5, 1.0]
-    again = people.take([pack(features(0, (0.0, 0.5), [standing()] * 2, run="next"))])
+    first, second = walk(2)
+    assert times(people.take([first, second, second], 0.0)) == [0.0, 0.5, 1.0]
+    again = people.take(walk(1, run="next"), 0.0)
     assert [len(message["frames"]) for message in again] == [2]
+
+
+def test_chunks_are_sent_in_order() -> None:
+    people = SeenPeople(None, "cam")  # type: ignore[arg-type]
+    sent = walk(5)
+    assert times(people.take([sent[1], sent[0]], 0.0)) == [0.0, 0.5, 1.0]
+    assert people.take([sent[3]], 0.1) == [], "waits for the chunk before"
+    assert times(people.take([sent[2], sent[4]], 0.2)) == [1.5, 2.0, 2.5]
+
+
+def test_missing_chunk_is_waited_for_briefly() -> None:
+    people = SeenPeople(None, "cam")  # type: ignore[arg-type]
+    sent = walk(4)
+    assert times(people.take(sent[:1], 0.0)) == [0.0, 0.5]
+    assert people.take([sent[2]], 1.0) == []
+    assert people.take([], 1.0 + GAP_S / 2) == []
+    assert times(people.take([], 1.0 + GAP_S)) == [1.0, 1.5]
+    assert people.take([sent[1]], 3.0) == [], "its time has passed"
+    assert times(people.take([sent[3]], 3.0)) == [2.0]
+
+
+def test_new_run_sends_what_waited() -> None:
+    people = SeenPeople(None, "cam")  # type: ignore[arg-type]
+    sent, after = walk(3), walk(2, run="next")
+    found = people.take([sent[0], sent[2], after[1], after[0]], 0.0)
+    assert [(message["run"], message["seq"]) for message in found] == [("r", 0), ("r", 2), ("next", 0), ("next", 1)]
+    assert people.take([sent[1]], 0.0) == [], "of a run that is over"
 
 
 def test_other_entries_are_left_out() -> None:
     people = SeenPeople(None, "cam")  # type: ignore[arg-type]
-    mine = features(0, (0.0, 0.5), [standing()] * 2)
-    foreign = replace(mine, people=np.zeros(9, np.float32))
-    others = [replace(mine, source_id="yard"), replace(mine, people=None), foreign]
-    assert people.take([*(pack(one) for one in others), b"\xff"]) == []
-    assert len(people.take([pack(mine)])) == 1
+    mine = features(2, (0.0, 0.5), [standing()] * 2)
+    foreign = replace(mine, people=np.zeros(9, np.float32), seq=1)
+    others = [replace(mine, source_id="yard"), replace(mine, people=None, seq=0), foreign]
+    assert people.take([*(pack(one) for one in others), b"\xff"], 0.0) == []
+    assert len(people.take([pack(mine)], 0.0)) == 1
 
 
 def test_page_knows_every_hold() -> None:

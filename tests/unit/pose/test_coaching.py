@@ -102,7 +102,8 @@ def test_hidden_hands_do_not_matter_in_squats() -> None:
     assert reasons(run(replace(ended("too_shallow"), view=view))) == ["squat:too_shallow"]
 
 
-ABSENT = replace(QUIET, subject=replace(ONE, row=None), view=replace(WELL, sight="no_person"))
+ABSENT = replace(QUIET, subject=replace(ONE, row=None), view=replace(WELL, sight="no_person", people=0))
+GLIMPSED = replace(ABSENT, view=replace(ABSENT.view, people=1))
 DARK = replace(ABSENT, view=replace(ABSENT.view, too_dark=True))
 
 
@@ -112,13 +113,22 @@ DARK = replace(ABSENT, view=replace(ABSENT.view, too_dark=True))
     ids=["still", "pulses of a codec", "even noise"],
 )
 def test_empty_room_stays_quiet(motions: tuple[float, ...]) -> None:
-    assert reasons(run(*[ABSENT] * 30, motions=motions)) == []
+    assert reasons(run(GLIMPSED, *[ABSENT] * 30, motions=motions)) == []
 
 
 @pytest.mark.parametrize(
     ("watched", "motions"),
-    [(ABSENT, (0.01, 0.02, 0.03)), (DARK, (0.0014, 0.0005, 0.0016))],
-    ids=["bright", "dark"],
+    [(ABSENT, (0.01, 0.02, 0.03)), (GLIMPSED, (0.07, 0.12, 0.09))],
+    ids=["without people", "of a moving camera"],
+)
+def test_film_stays_quiet(watched: Watched, motions: tuple[float, ...]) -> None:
+    assert reasons(run(*[watched] * 30, motions=motions)) == []
+
+
+@pytest.mark.parametrize(
+    ("watched", "motions"),
+    [(GLIMPSED, (0.01, 0.02, 0.03)), (DARK, (0.0014, 0.0005, 0.0016))],
+    ids=["glimpsed", "dark"],
 )
 def test_unseen_person_is_told_once(watched: Watched, motions: tuple[float, ...]) -> None:
     calls = run(*[watched] * 30, motions=motions)

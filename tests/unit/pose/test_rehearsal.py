@@ -62,7 +62,7 @@ def test_half_a_body_is_named() -> None:
 
 
 def test_uneven_repetitions_are_named() -> None:
-    good = replace(raises().good, spread=raises().good.spread * 20)
+    good = replace(raises().good, spread=raises().good.spread * 30)
     found = doubts_of_repetitions(good, set(PARTS), 3)
     assert "uneven" in found[0] and "3 of its 5 repetitions are counted" in found[1]
 

@@ -118,8 +118,11 @@ def test_folder_without_weights_is_named(tmp_path: Path) -> None:
 
 
 def test_missing_source_is_named(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="no such file or folder"):
-        weights.fetch(source=tmp_path / "nowhere")
+    given = folder(tmp_path / "given")
+    for _ in range(2):  # also where the weights are there already
+        with pytest.raises(WeightsError, match="no such file or folder"):
+            weights.fetch(source=tmp_path / "nowhere")
+        weights.fetch(source=given)
 
 
 def test_damaged_archive_is_named(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The five states, the file, and the probe that reads it."""
 
+import gc
 import json
 from pathlib import Path
 
@@ -64,6 +65,20 @@ def test_loading_a_model_counts_as_starting(clock: VirtualClock) -> None:
         assert own.state == "draining"
     own.set_state("running")
     assert own.state == "running"
+
+
+def test_collector_rests_while_a_model_loads(clock: VirtualClock) -> None:
+    own = Health("generator", "g", clock)
+    frozen = gc.get_freeze_count()
+    try:
+        with own.loading():
+            assert not gc.isenabled()
+        assert gc.isenabled() and gc.get_freeze_count() > frozen
+        with pytest.raises(OSError, match="no model"), own.loading():
+            raise OSError("no model")
+        assert gc.isenabled()
+    finally:
+        gc.unfreeze()
 
 
 def test_status_holds_reported_numbers(clock: VirtualClock) -> None:

@@ -22,7 +22,7 @@ from cornerman_training.pose_words.lessons import (
 from cornerman_training.pose_words.objective import PoseWordsObjective, draw_moment
 from cornerman_training.pose_words.sessions import JointSession, draw_session
 from cornerman_training.pose_words.train import PROJECTOR, SMOKE, PoseWordsPlan, new_model, train
-from cornerman_training.pose_words.wordings import NAMES, NUMBERS, counted, number
+from cornerman_training.pose_words.wordings import NAMES, NUMBERS, TENS, counted, number
 from mobile_videogpt.context import visual_block
 from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.tokens import Tokens
@@ -37,12 +37,14 @@ def sessions() -> list[JointSession]:
 
 def test_counts_are_words() -> None:
     assert [counted("squat", n) for n in (0, 1, 8)] == ["zero squats", "one squat", "eight squats"]
-    assert number(24) == "24" and len(NAMES) == 12
+    assert [number(n) for n in (20, 22, 40, 99, 100)] == ["twenty", "twenty-two", "forty", "ninety-nine", "100"]
+    assert len(NAMES) == 12
 
 
 def test_number_word_is_one_token() -> None:
     _, tokenizer, _ = new_model(0, PoseWordsPlan().vocabulary)
-    assert all(len(tokenizer.encode_plain(f" {word}")) == 1 for word in NUMBERS)
+    assert all(len(tokenizer.encode_plain(f" {word}")) == 1 for word in (*NUMBERS, *TENS[2:]))
+    assert all(len(tokenizer.encode_plain(f" twenty-{word}")) <= 3 for word in NUMBERS[1:10])
 
 
 def test_answer_counts_as_praise_does() -> None:

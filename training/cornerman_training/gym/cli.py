@@ -29,8 +29,25 @@ def render(
         ValueError: for arguments out of range, see `cornerman_training.gym.video.render_session`.
     """
     return summary(
-        render_session(seed, split, out=out, size=size, fps=fps, duration_s=duration_s, kind=kind, crf=crf), out
+        render_session(
+            seed,
+            split,
+            out=out,
+            size=size,
+            fps=fps,
+            duration_s=duration_s,
+            kind=kind,
+            crf=crf,
+            progress=show_frames,
+        ),
+        out,
     )
+
+
+def show_frames(done: int, of: int) -> None:
+    """Counts the frames on one line of the terminal on stderr; says nothing where there is none."""
+    if sys.stderr.isatty():
+        print(f"{done}/{of} frames", end="\r" if done < of else "\n", file=sys.stderr, flush=True)
 
 
 def summary(session: GymSession, out: Path) -> dict[str, object]:
@@ -80,7 +97,7 @@ def main(argv: list[str] | None = None) -> int:
         if args.command == "demo":
             from cornerman_training.gym.demo import render_demo  # its actors are read for this command only
 
-            written = summary(render_demo(args.out), args.out)
+            written = summary(render_demo(args.out, show_frames), args.out)
         else:
             written = render(args.seed, args.out, args.split, args.size, args.fps, args.duration, args.kind, args.crf)
     except ValueError as error:

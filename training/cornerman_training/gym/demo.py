@@ -23,6 +23,7 @@ from cornerman_training.gym.truth import write_truth
 from cornerman_training.gym.video import write_video
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.random import Generator
@@ -160,8 +161,10 @@ def demo_session(fps: float = 30.0, seed: int = SEED) -> GymSession:
     )
 
 
-def render_demo(out: Path) -> GymSession:
+def render_demo(out: Path, progress: Callable[[int, int], None] | None = None) -> GymSession:
     """Renders the bundled clip to `out` (.mp4), with its truth beside it as .json and .vtt.
+
+    Calls `progress(frames done, frames in all)`.
 
     Raises:
         ValueError: for a path that does not end in .mp4.
@@ -170,6 +173,6 @@ def render_demo(out: Path) -> GymSession:
         raise ValueError(f"out is {out.name!r}: the video's name must end in .mp4")
     session = demo_session()
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_video(session, out, WIDTH, CRF, height=HEIGHT)
+    write_video(session, out, WIDTH, CRF, progress, height=HEIGHT)
     write_truth(session, out)
     return session

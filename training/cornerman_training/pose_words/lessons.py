@@ -131,8 +131,12 @@ def _answer(rng: Generator, scene: LessonScene, kind: QuestionKind) -> str:
 
 
 def with_count(rng: Generator, scene: LessonScene) -> LessonScene:
-    """The scene with a random count, so that any number is learned."""
-    count = int(rng.integers(1, MOST)) if rng.uniform() < 0.5 else int(rng.integers(1, 13))
+    """The scene with a random count, so that any number is learned; two equal digits, the hardest, are drawn more."""
+    kind = rng.uniform()
+    if kind < 0.1:
+        count = 11 * int(rng.integers(2, 10))
+    else:
+        count = int(rng.integers(1, MOST + 1)) if kind < 0.55 else int(rng.integers(1, 13))
     return replace(scene, repetitions=count)
 
 
@@ -157,9 +161,11 @@ def _unfollowed(rng: Generator, scene: LessonScene) -> LessonScene:
 
 
 def with_others(rng: Generator, scene: LessonScene) -> LessonScene:
-    """The scene with other people in the picture, at its first repetition."""
+    """The scene with other people in the picture, at its first repetition, mostly before a mistake was seen."""
     whom = _WHOM[int(rng.integers(len(_WHOM)))]
-    return replace(scene, repetitions=int(rng.integers(2)), people=int(rng.integers(2, 4)), whom=whom)
+    mistakes = scene.mistakes if rng.uniform() < 0.3 else ()
+    people = int(rng.integers(2, 4))
+    return replace(scene, repetitions=int(rng.integers(2)), mistakes=mistakes, people=people, whom=whom)
 
 
 def random_scene(rng: Generator) -> LessonScene:
@@ -173,7 +179,7 @@ def all_texts(rng: Generator) -> list[str]:
     """Texts for the tokenizer: every sentence, and prompts with facts."""
     known = [text for rule in form_rules() for text in corrections(rule.exercise, rule.name)]
     known += [*wordings("", PRAISE, "train"), NEVER, UNSEEN, COME, NO_EXERCISE, NO_MISTAKE, *PROMPTS]
-    known += [so_far("squat", count) for count in range(MOST)] * _ALL_OF_A_NUMBER
+    known += [so_far("squat", count) for count in range(MOST + 1)] * _ALL_OF_A_NUMBER
     known += [*chain(*QUESTIONS.values()), "system\nYou are a fitness coach.", "user\n", "assistant\n"]
     for _ in range(600):
         scene = random_scene(rng)

@@ -172,7 +172,7 @@ def facts_alone(rng: Generator) -> Moment:
     kind = rng.uniform()
     if kind < 0.25:
         scene = with_bad_view(rng, scene)
-    elif kind < 0.35:
+    elif kind < 0.45:
         scene = with_others(rng, scene)
     question = rng.uniform() < ASKED or not (scene.exercise or scene.blind)
     return Moment(None, 0, asked(rng, scene) if question else spoken(rng, scene, prompt=PROMPTS[-1]))

@@ -34,7 +34,7 @@ from cornerman_training.pose_words.lessons import (
     with_others,
 )
 from cornerman_training.pose_words.sessions import draw_session
-from cornerman_training.pose_words.wordings import PROMPTS, same_meaning
+from cornerman_training.pose_words.wordings import PROMPTS, is_specific, same_meaning
 from mobile_videogpt.modeling import MobileVideoGPT
 from mobile_videogpt.tokens import Tokens
 
@@ -44,20 +44,9 @@ if TYPE_CHECKING:
 SEED: Final = 5
 CORRECTION: Final = "correction"
 NAMED: Final = "names body part or tempo"
-"""Of the replies to `CORRECTION`: someone can act on it."""
-
-_PARTS: Final = (
-    *("hip", "knee", "toe", "feet", "foot", "heel", "leg", "back", "chest", "core", "torso", "rib", "body"),
-    *("shoulder", "elbow", "arm", "hand", "weight", "neck", "head", "ear", "side", "step"),
-)
-_TEMPO: Final = ("slow", "fast", "quick")
+"""Of the replies to `CORRECTION`; see `is_specific`."""
 
 Draw = Callable[[Generator], Lesson]
-
-
-def is_specific(reply: str) -> bool:
-    """Whether a correction names a part of the body, or the tempo."""
-    return any(word in reply.lower() for word in (*_PARTS, *_TEMPO))
 
 
 def rows() -> dict[str, Draw]:

@@ -30,8 +30,15 @@ NUMBERS: Final = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
     *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
 )
-MOST: Final = 40
-"""The highest count in training; numbers above twenty are written in digits."""
+TENS: Final = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+MOST: Final = 99
+"""The highest count in training, and the last that is spoken as a word."""
+
+_BODY_PARTS: Final = (
+    *("hip", "knee", "toe", "feet", "foot", "heel", "leg", "back", "chest", "core", "torso", "rib", "body"),
+    *("shoulder", "elbow", "arm", "hand", "weight", "neck", "head", "ear", "side", "step"),
+)
+_TEMPO: Final = ("slow", "fast", "quick")
 
 OTHER_CORRECTIONS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("squat", "leaning_forward"): ("Chest up, you lean too far forward.", "Keep your torso upright in the squat."),
@@ -49,7 +56,10 @@ OTHER_CORRECTIONS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
         "Shoulders level, no lean to the side.",
     ),
     ("lunge", "unsteady"): ("Keep your hands still and find your balance.", "Steady, both hands at the same height."),
-    ("overhead_press", "half_way_down"): ("Bring the weights down to your shoulders.", "Lower the press all the way."),
+    ("overhead_press", "half_way_down"): (
+        "Bring the weights down to your shoulders.",
+        "Lower your hands all the way to your shoulders.",
+    ),
     ("plank", "hips_sagging"): ("Lift your hips, your plank is sagging.", "Tighten your core, your hips sag."),
     ("plank", "hips_high"): ("Lower your hips, make one straight line.", "Your hips are too high, bring them down."),
     ("plank", "head_dropped"): ("Lift your head, keep your neck in line.", "Your head hangs, look at the floor."),
@@ -57,7 +67,7 @@ OTHER_CORRECTIONS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("sit_up", "feet_lifting"): ("Keep your feet on the floor.", "Your feet lift, press your heels down."),
     ("sit_up", "too_fast"): ("Slow down, roll up with control.", "That sit-up was too fast, take your time."),
     ("biceps_curl", "half_curl"): ("Curl all the way up to your shoulders.", "Bend your elbows more, finish the curl."),
-    ("biceps_curl", "half_way_down"): ("Straighten your arms at the bottom.", "Lower the curl all the way down."),
+    ("biceps_curl", "half_way_down"): ("Straighten your arms at the bottom.", "Lower your hands all the way down."),
     ("biceps_curl", "swinging"): (
         "Stop swinging, keep your torso still.",
         "Your back swings, use only your arms.",
@@ -81,7 +91,10 @@ OTHER_CORRECTIONS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
         "Hips back, your knees bend too much.",
     ),
     ("deadlift", "hips_first"): ("Lift chest and hips together.", "Your hips rise first, raise the chest with them."),
-    ("deadlift", "not_upright"): ("Stand up tall at the top.", "Finish the lift, bring your hips through."),
+    ("deadlift", "not_upright"): (
+        "Stand up tall, hips through at the top.",
+        "Finish the lift, bring your hips through.",
+    ),
     ("high_knees", "low_knees"): ("Bring your knees up to your hips.", "Knees higher, up to hip height."),
     ("high_knees", "leaning_back"): ("Do not lean back, stay tall.", "You lean back, chest over your hips."),
     ("glute_bridge", "half_bridge"): (
@@ -110,16 +123,26 @@ NO_EXERCISE: Final = "I see no exercise."
 NO_MISTAKE: Final = "Nothing that I could see."
 
 
+def is_specific(reply: str) -> bool:
+    """Whether a correction names a part of the body, or the tempo: someone can act on it."""
+    return any(word in reply.lower() for word in (*_BODY_PARTS, *_TEMPO))
+
+
 def corrections(exercise: str, mistake: str) -> tuple[str, ...]:
-    """All training sentences for a mistake."""
+    """All training sentences for a mistake; each is specific."""
     if mistake in MISTAKES.get(exercise, ()):
-        return wordings(exercise, mistake, "train")
+        return tuple(text for text in wordings(exercise, mistake, "train") if is_specific(text))
     return OTHER_CORRECTIONS[exercise, mistake]
 
 
 def number(count: int) -> str:
-    """A count as a word, or in digits above twenty."""
-    return NUMBERS[count] if count < len(NUMBERS) else str(count)
+    """A count as people say it, as "twenty-two"; in digits above `MOST`."""
+    if count > MOST:
+        return str(count)
+    if count < len(NUMBERS):
+        return NUMBERS[count]
+    tens, ones = divmod(count, 10)
+    return f"{TENS[tens]}-{NUMBERS[ones]}" if ones else TENS[tens]
 
 
 def counted(exercise: str, count: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,9 +88,6 @@ def draw_examples(rng: Generator, worlds: int, views: int = 2) -> Examples:
         late = int(rng.integers(1, _LATE)) if rng.uniform() < 0.35 else 0
         draw = draw_gym_world if rng.uniform() < _GYM else draw_world
         world = draw(rng, FRAMES + late).later(late)
-        end, weight = _ends(world)
-        angle = 2 * np.pi * np.clip(world.phase, 0, 1)
-        phase = np.stack([np.sin(angle), np.cos(angle), world.phase >= 0], axis=-1).astype(np.float32)
         for _ in range(views):
             shot = world.shot if world.shot and rng.uniform() < 0.6 else shoot(rng, world.points, world.left)
             marks = estimate(rng, shot)
@@ -105,10 +102,27 @@ def draw_examples(rng: Generator, worlds: int, views: int = 2) -> Examples:
                 )
             marks.seen &= world.visible
             seen.append(marks)
-            certainty = world.certainty * np.where(marks.seen, 1.0, 0.2)
-            excess, measures = world.excess.astype(np.float16), (world.measures / UNITS).astype(np.float16)
-            labels = (world.exercise, certainty.astype(np.float32), phase, end, weight)
-            columns.append((*labels, excess, measures, judged.astype(np.uint8)))
+            columns.append(_targets(world, marks, judged))
+    return _examples(seen, columns)
+
+
+def examples_of(worlds: Sequence[World], shots: Sequence[CameraShot], seen: Sequence[Landmarks]) -> Examples:
+    """The same of given sessions, each with what its camera shows and what an estimator made of that."""
+    rows = zip(worlds, shots, seen, strict=True)
+    return _examples(seen, [_targets(world, marks, observable(shot, marks)) for world, shot, marks in rows])
+
+
+def _targets(world: World, marks: Landmarks, judged: NDArray[np.bool_]) -> tuple[NDArray[np.generic], ...]:
+    """The fields of `Examples` after the features, of one session."""
+    end, weight = _ends(world)
+    angle = 2 * np.pi * np.clip(world.phase, 0, 1)
+    phase = np.stack([np.sin(angle), np.cos(angle), world.phase >= 0], axis=-1).astype(np.float32)
+    certainty = (world.certainty * np.where(marks.seen, 1.0, 0.2)).astype(np.float32)
+    excess, measures = world.excess.astype(np.float16), (world.measures / UNITS).astype(np.float16)
+    return world.exercise, certainty, phase, end, weight, excess, measures, judged.astype(np.uint8)
+
+
+def _examples(seen: Sequence[Landmarks], columns: Sequence[tuple[NDArray[np.generic], ...]]) -> Examples:
     stacked = [np.stack([getattr(m, k) for m in seen]) for k in ("image", "world", "visibility", "seen")]
     features = extract(BodyState.empty(len(seen)), *stacked).astype(np.float16)
     return Examples(features, *(np.stack(c) for c in zip(*columns, strict=True)))

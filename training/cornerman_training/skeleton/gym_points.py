@@ -53,13 +53,13 @@ def landmark_points(session: GymSession) -> Array:
     return out
 
 
-def own_shot(session: GymSession, points: Array) -> CameraShot:
-    """What the session's own camera sees of its points [T, P, 3]."""
-    c = session.scene.camera(WIDTH, HEIGHT)
+def own_shot(session: GymSession, points: Array, width: int = WIDTH) -> CameraShot:
+    """What the session's own camera sees of its points [T, P, 3], in a picture `width` pixels wide."""
+    c = session.scene.camera(width, HEIGHT)
     relative = points - c[0:3]
     camera = np.stack([relative @ c[3:6], -(relative @ c[6:9]), relative @ c[9:12]], axis=-1)  # x right, y down, z away
-    image = camera[..., :2] / np.maximum(camera[..., 2:], 0.2) * c[12] + np.array([WIDTH / 2, HEIGHT / 2])
-    return CameraShot(image, camera, np.abs(to_the_left(points) @ c[9:12]), float(WIDTH), float(HEIGHT))
+    image = camera[..., :2] / np.maximum(camera[..., 2:], 0.2) * c[12] + np.array([width / 2, HEIGHT / 2])
+    return CameraShot(image, camera, np.abs(to_the_left(points) @ c[9:12]), float(width), float(HEIGHT))
 
 
 def to_the_left(points: Array) -> Array:

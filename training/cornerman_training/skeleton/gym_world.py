@@ -56,7 +56,11 @@ def _facing_forward(points: Array) -> Array:
 def draw_gym_world(rng: Generator, frames: int) -> World:
     """A random training session of the gym of `frames` frames at FPS, with its own camera's view in `shot`."""
     kind = str(rng.choice(_KINDS))
-    session = plan_session(int(rng.integers(1 << 31)), "train", fps=FPS, duration_s=frames / FPS, kind=kind)
+    return gym_world(plan_session(int(rng.integers(1 << 31)), "train", fps=FPS, duration_s=frames / FPS, kind=kind))
+
+
+def gym_world(session: GymSession) -> World:
+    """A session of the gym, planned at `FPS`, with its labels and its own camera's view in `shot`."""
     points = landmark_points(session)
     build = _build(session)
     n = len(points)

@@ -116,8 +116,12 @@ def _meaning(text: str) -> tuple[str, str] | None:
 def scores(net: TemporalNet, first: int, sessions: int, kind: str | None = None) -> dict[str, float]:
     """Temporal F-score, share of right mistakes and false alarms a minute over sessions with seeds from `first`."""
     seeds = range(first, first + sessions)
-    results = [watch_session(net, plan_session(seed, "test", fps=FPS, kind=kind)) for seed in seeds]
-    values = evaluate(results, _meaning).to_dict()
+    return scored([watch_session(net, plan_session(seed, "test", fps=FPS, kind=kind)) for seed in seeds])
+
+
+def scored(results: Sequence[SessionResult]) -> dict[str, float]:
+    """The same scores over sessions whose words are written as `exercise:mistake`."""
+    values = evaluate(list(results), _meaning).to_dict()
     names = ("temporal_f_score", "precision", "recall", "mistake_accuracy", "false_alarms_per_min", "mean_delay_s")
     return {name: float(str(values[name])) for name in names}
 

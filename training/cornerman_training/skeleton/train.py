@@ -17,9 +17,10 @@ from torch import Tensor
 from cornerman_pose.temporal import TemporalNet
 from cornerman_training.skeleton.calibrate import calibrate
 from cornerman_training.skeleton.card import write_card
-from cornerman_training.skeleton.dataset import FRAMES, batches, draw_examples
+from cornerman_training.skeleton.dataset import FRAMES, Examples, batches, draw_examples
 from cornerman_training.skeleton.net import SkeletonNet, restore, weights
 from cornerman_training.skeleton.objective import PARTS, losses
+from cornerman_training.skeleton.rendered import rendered_examples
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class TrainPlan:
     fresh: int = 4  # worlds drawn every `every` steps
     every: int = 8
     rate: float = 3e-3
+    rendered: int = 4  # of a batch, where rendered sessions are given
     check: int = 32  # validation worlds
     calibrate: int = 400  # fresh worlds for the probabilities of mistakes
 
@@ -42,9 +44,10 @@ SMOKE = TrainPlan(steps=260, batch=16, worlds_first=120, worlds_most=300, fresh=
 
 
 class Pool:
-    """A ring of sequences as tensors; old ones give way to fresh ones."""
+    """A ring of sequences as tensors; old ones give way to fresh ones. Beside it the rendered ones, which stay."""
 
-    def __init__(self, seed: int, plan: TrainPlan) -> None:
+    def __init__(self, seed: int, plan: TrainPlan, rendered: Examples | None = None) -> None:
+        self.rendered = [torch.from_numpy(np.ascontiguousarray(a)) for a in rendered.arrays()] if rendered else []
         self.rng = np.random.default_rng([seed, 1])
         self.plan = plan
         self.size, self.at = 0, 0
@@ -68,8 +71,12 @@ class Pool:
         pick = self.rng.integers(self.size, size=self.plan.batch)
         start = self.rng.integers(FRAMES - self.plan.window + 1, size=self.plan.batch)
         start[self.rng.uniform(size=self.plan.batch) < 0.3] = 0
+        last = self.plan.batch - (self.plan.rendered if self.rendered else 0)
+        where = [(self.data, int(i)) for i in pick[:last]]
+        where += [(self.rendered, int(i) % len(self.rendered[0])) for i in pick[last:]]
         return [
-            torch.stack([a[i, s : s + self.plan.window] for i, s in zip(pick, start, strict=True)]) for a in self.data
+            torch.stack([each[k][i, s : s + self.plan.window] for (each, i), s in zip(where, start, strict=True)])
+            for k in range(len(self.data))
         ]
 
 
@@ -98,7 +105,9 @@ def _validate(net: SkeletonNet, held: list[Tensor]) -> dict[str, float]:
     }
 
 
-def train(out: Path, seed: int, plan: TrainPlan, start: Path | None = None) -> dict[str, float]:
+def train(
+    out: Path, seed: int, plan: TrainPlan, start: Path | None = None, rendered: Path | None = None
+) -> dict[str, float]:
     """Train, and write `temporal.safetensors`, `log.jsonl` and `MODEL_CARD.md`; returns the last validation scores.
 
     Args:
@@ -106,11 +115,15 @@ def train(out: Path, seed: int, plan: TrainPlan, start: Path | None = None) -> d
         seed: everything follows from it, the plan and the start.
         plan: how long and on how much.
         start: weights to go on from; those of the seed when None.
+        rendered: folder of rendered sessions to mix in; none when None.
+
+    Raises:
+        ValueError: the folder `rendered` holds none.
     """
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     began, cpu = time.monotonic(), time.process_time()
-    pool = Pool(seed, plan)
+    pool = Pool(seed, plan, rendered_examples(rendered) if rendered else None)
     held = [
         torch.from_numpy(np.ascontiguousarray(a))
         for a in draw_examples(np.random.default_rng([seed, 2]), plan.check).arrays()
@@ -175,6 +188,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for weights, log and model card")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--start", type=Path, help="go on from these weights instead of from the seed's")
+    parser.add_argument("--rendered", type=Path, help="folder of rendered sessions to mix in; see `rendered`")
     parser.add_argument("--rate", type=float, help="other than the plan's greatest step size")
     parser.add_argument("--steps", type=int, help="other than the plan's number of steps")
     parser.add_argument("--smoke", action="store_true", help="a short run that shows that everything works")
@@ -186,7 +200,7 @@ def main() -> None:
         plan = replace(plan, steps=args.steps)
     if args.rate:
         plan = replace(plan, rate=args.rate)
-    train(args.out, args.seed, plan, args.start)
+    train(args.out, args.seed, plan, args.start, args.rendered)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import { camera } from "./camera.js";
 import { fill, h, icon } from "./dom.js";
 import { bytes } from "./format.js";
 import { phoneWay } from "./phone.js";
+import { GET_SKELETONS } from "./teach_text.js";
 
 const CUSTOM = {
   name: "custom",
@@ -14,9 +15,11 @@ const CUSTOM = {
   prompt: "",
 };
 
+const BUNDLED = ["", "the bundled coach"];
+
 const STEPS = [
   "You choose a video: a camera, a file, a network stream.",
-  "Cornerman watches it in short overlapping chunks and decides after each one whether words would help.",
+  "Cornerman watches it, and decides twice a second whether words would help.",
   "When they would, it says them here, in step with the picture. Silence is normal.",
 ];
 
@@ -44,6 +47,7 @@ export class AddView {
     this.chips = h("div", { class: "chips" });
     this.about = h("p", { class: "quiet small", role: "status" });
     this.why = h("p", { class: "quiet small", role: "note" });
+    this.drawings = h("p", { class: "note", role: "note", hidden: true });
     this.prompt = h("textarea", {
       rows: "3",
       maxlength: "4000",
@@ -66,6 +70,7 @@ export class AddView {
           this.why,
           this.prompt,
         ),
+        this.drawings,
         h("div", { class: "choices" }, this.camera(), this.phone(), this.file(), this.address(), this.pattern()),
       ),
     );
@@ -85,6 +90,9 @@ export class AddView {
         : (profiles.find((one) => one.name === "default")?.refused ?? "");
       this.profiles = [...profiles, { ...CUSTOM, refused }];
       this.why.textContent = refused;
+      // The bundled coach that reads pictures has seen drawings only; the one on skeletons sees people.
+      this.drawings.hidden = models.encoder.backend !== "mobile_videogpt" || !BUNDLED.includes(models.encoder.model);
+      this.drawings.textContent = `The coach that watches here knows drawn figures only. To be coached yourself: ${GET_SKELETONS}`;
       fill(
         this.chips,
         this.profiles.map((profile) =>

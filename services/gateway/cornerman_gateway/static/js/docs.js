@@ -32,10 +32,10 @@ function typeOf(schema) {
   return [schema.type, ...limits].join(" ");
 }
 
-function table(head, rows) {
+function table(about, head, rows) {
   return h(
     "div",
-    { class: "table-wrap", tabindex: "0", role: "region", "aria-label": head.join(", ") },
+    { class: "table-wrap", tabindex: "0", role: "region", "aria-label": about },
     h(
       "table",
       {},
@@ -89,7 +89,13 @@ function operation(path, method, spec, schemas) {
     {},
     h("h3", { class: "operation" }, h("span", { class: "method" }, method.toUpperCase()), h("code", {}, path)),
     h("p", {}, prose(spec.description ?? spec.summary ?? "")),
-    parameters.length ? table(["parameter", "in", "type", "meaning", "example"], parameters) : null,
+    parameters.length
+      ? table(
+          `Parameters of ${method.toUpperCase()} ${path}`,
+          ["parameter", "in", "type", "meaning", "example"],
+          parameters,
+        )
+      : null,
     body ? h("p", { class: "quiet" }, "body: ", h("code", {}, typeOf(body))) : null,
     answer ? h("p", { class: "quiet" }, `${good[0]}: ${answer}`) : null,
     h("pre", { tabindex: "0" }, curl),
@@ -109,7 +115,7 @@ function schemaOf(name, schema) {
     {},
     h("h3", { class: "operation" }, h("code", {}, name)),
     h("p", {}, schema.description ?? ""),
-    rows.length ? table(["field", "type", "default", "meaning", "example"], rows) : null,
+    rows.length ? table(`Fields of ${name}`, ["field", "type", "default", "meaning", "example"], rows) : null,
     (schema.examples ?? []).map((body) => h("pre", { tabindex: "0" }, JSON.stringify(body, null, 2))),
   );
 }

@@ -13,6 +13,20 @@ const CHARTS = [
   { kind: "gpu", title: "GPU memory", names: ROLES.slice(1, 4), text: mib },
 ];
 
+const DETAILS = {
+  idle_s: (value) => `last work ${since(value)} ago`,
+  clock_skew_s: (value) =>
+    Math.abs(value) < 0.05 ? "" : `clock ${number(Math.abs(value))} s ${value > 0 ? "fast" : "slow"}`,
+};
+
+/** Numbers of a worker in words; graphics memory has a column. */
+const detailOf = (detail) =>
+  Object.entries(detail)
+    .filter(([name]) => !name.startsWith("gpu_"))
+    .map(([name, value]) => DETAILS[name]?.(value) ?? `${number(value, 2)} ${name.replaceAll("_", " ")}`)
+    .filter(Boolean)
+    .join(", ");
+
 export class HealthView {
   constructor(page) {
     this.page = page;
@@ -29,7 +43,7 @@ export class HealthView {
         { class: "page" },
         h("h1", {}, "Health"),
         this.problems,
-        h("h2", {}, "Waiting or in work, by group"),
+        h("h2", {}, "Waiting or in work"),
         this.lags,
         h("h2", {}, "The last ten minutes"),
         h(
@@ -115,7 +129,7 @@ export class HealthView {
       this.lags,
       Object.entries(status.lag).map(([group, count]) => tile(group, count)),
       tile("dead letters", status.dead_letters),
-      tile("event clients", status.clients),
+      tile("pages open", status.clients),
       tile("viewers", status.viewers),
     );
     fill(
@@ -133,14 +147,7 @@ export class HealthView {
               h("td", {}, "gpu_allocated_bytes" in worker.detail ? bytes(worker.detail.gpu_allocated_bytes) : "–"),
               h("td", {}, since(status.at_s - worker.started_at_s)),
               h("td", {}, `${worker.host}:${worker.pid}`),
-              h(
-                "td",
-                { class: "quiet small" },
-                Object.entries(worker.detail)
-                  .filter(([name]) => !name.startsWith("gpu_"))
-                  .map(([name, value]) => `${name} ${Number(value.toFixed(2))}`)
-                  .join(", "),
-              ),
+              h("td", { class: "quiet small" }, detailOf(worker.detail)),
             ),
           )
         : h("tr", {}, h("td", { colspan: "9", class: "quiet" }, "No worker has spoken. Start them: cornerman up.")),

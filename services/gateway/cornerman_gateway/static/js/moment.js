@@ -41,7 +41,7 @@ export class Moments {
       `At ${clock(moment.pts_s)}`,
       frame,
       saying?.text ? h("p", { class: `said ${saying.kind}` }, saying.text) : null,
-      decision ? h("p", { class: "quiet small" }, describe({ ...moment, saying: null })) : null,
+      decision ? h("p", { class: "quiet small" }, describe({ ...moment, saying: null }, this.timeline.stats)) : null,
       h(
         "div",
         { class: "row beside" },

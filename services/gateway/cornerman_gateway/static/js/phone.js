@@ -7,7 +7,7 @@ import { fill, h } from "./dom.js";
 export async function phoneWay(element) {
   const way = await api("GET", "/api/phone");
   if (!way.url) {
-    fill(element, h("p", { class: "small" }, way.advice), h("pre", { tabindex: "0", class: "command" }, way.command));
+    fill(element, h("p", { class: "small" }, way.advice), commandOf(way.command));
     return;
   }
   fill(
@@ -28,4 +28,10 @@ export async function phoneWay(element) {
     ),
     way.token_needed ? h("p", { class: "quiet small" }, "It asks once for the token of this server.") : null,
   );
+}
+
+/** A command to copy; a line never ends within the name of an option. */
+function commandOf(text) {
+  const words = text.split(/(--\w+)/).map((part) => (part.startsWith("--") ? h("span", {}, part) : part));
+  return h("pre", { tabindex: "0", class: "command" }, words);
 }

@@ -5,7 +5,7 @@ import { camera } from "./camera.js";
 import { fill, h, icon } from "./dom.js";
 import { Cancelled, Recorder } from "./recorder.js";
 import { STATE_TEXT } from "./state_text.js";
-import { refusalOf, seenText, sentence, slug, surenessOf, toldText } from "./teach_text.js";
+import { GET_SKELETONS, refusalOf, seenText, sentence, slug, surenessOf, toldText } from "./teach_text.js";
 
 const REPETITIONS = 5;
 const SECONDS = [20, 30, 45, 60];
@@ -80,7 +80,7 @@ export class Teach {
     if (this.models.encoder.backend === "pose" || movement) return null;
     return [
       "The coach that watches here does not see bodies",
-      "It looks at whole pictures. An exercise is learned from a skeleton: start Cornerman with --encoder pose.",
+      `It looks at whole pictures. An exercise is learned from a skeleton: ${GET_SKELETONS}`,
     ];
   }
 

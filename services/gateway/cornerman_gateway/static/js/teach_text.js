@@ -5,10 +5,13 @@ import { number } from "./format.js";
 const SEEN = 0.5;
 /** Parts of the body, and landmarks that show them; one side is enough. */
 const PARTS = { head: [0], hands: [15, 16], hips: [23, 24], knees: [25, 26], feet: [27, 28] };
+/** How a server gets the coach that sees bodies; works with every command that starts one. */
+export const GET_SKELETONS =
+  "run cornerman models get pose, then start Cornerman again with --set encoder.backend=pose.";
 const EVEN = 0.7;
 const UNEVEN = 0.5;
-const CLEAR = 1.5;
-const HARDLY = 1;
+const CLEAR = 2;
+const HARDLY = 1.3;
 
 /** The name of an exercise's file, from its title: "Calf raise" -> "calf_raise". */
 export function slug(title) {
@@ -101,8 +104,7 @@ export function refusalOf(error, wanted) {
   if (/no landmarks came/.test(detail))
     return told(
       "Nothing came from this source while you moved.",
-      "Does its picture move? If it does, the coach that watches it does not see bodies: start Cornerman with " +
-        "--encoder pose.",
+      `Does its picture move? If it does, the coach that watches it does not see bodies: ${GET_SKELETONS}`,
     );
   if (/began anew/.test(detail)) return told("The source began again while you moved.", "Record again.");
   if (error.status === 404) return told("This recording is gone.", "One is kept for ten minutes. Record again.");

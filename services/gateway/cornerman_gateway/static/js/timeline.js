@@ -219,7 +219,7 @@ export class Timeline {
 
   choose(moment) {
     this.chosen = moment;
-    this.tip.textContent = moment ? describe(moment) : HELP;
+    this.tip.textContent = moment ? describe(moment, this.stats) : HELP;
     this.draw();
   }
 
@@ -253,18 +253,17 @@ export class Timeline {
 }
 
 /**
- * One line about a moment.
+ * One line about a moment; with stats also how much moved, and who decided.
  * @param {{pts_s: number, decision?: any, saying?: any}} moment
  */
-export function describe({ pts_s: pts, decision, saying }) {
+export function describe({ pts_s: pts, decision, saying }, stats = false) {
   const parts = [clock(pts)];
   if (decision) {
-    const names = { next: "silence", feedback: "speak", correct: "correct" };
-    parts.push(
-      `${names[decision.action]}, confidence ${decision.confidence.toFixed(2)}`,
-      `motion ${decision.motion.toFixed(2)}`,
-    );
-    parts.push(decision.reason === decision.strategy ? decision.strategy : `${decision.strategy}: ${decision.reason}`);
+    const names = { next: "silence", feedback: "praise", correct: "correction" };
+    parts.push(`${names[decision.action]}, confidence ${Math.round(100 * decision.confidence)} %`);
+    const { reason, strategy } = decision;
+    if (stats)
+      parts.push(`motion ${decision.motion.toFixed(2)}`, reason === strategy ? strategy : `${strategy}: ${reason}`);
   }
   if (saying?.text) parts.push(`“${saying.text}”`);
   return parts.join(" · ");

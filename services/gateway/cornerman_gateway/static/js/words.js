@@ -45,8 +45,13 @@ export class Words {
         ),
       };
       row.item.dataset.request = saying.request_id;
+      row.item.dataset.live = String(Boolean(saying.live));
       this.rows.set(saying.request_id, row);
-      this.list.prepend(row.item);
+      // A question may be asked before the history has come: what came live stays above it.
+      this.list.insertBefore(
+        row.item,
+        saying.live ? this.list.firstChild : this.list.querySelector("[data-live=false]"),
+      );
     }
     row.item.className = `word ${saying.kind}${saying.done ? "" : " speaking"}`;
     row.item.dataset.done = String(Boolean(saying.done));

@@ -1,0 +1,81 @@
+"""Rendered sessions: estimated from pictures, kept in a folder, mixed into a batch; and the whole road over them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from benchmarks.whole_road import coached, kept
+from cornerman_pose.estimator import PoseEstimator
+from cornerman_pose.reader import bundled_net
+from cornerman_training.gym.render import SessionRenderer
+from cornerman_training.gym.session import plan_session
+from cornerman_training.skeleton import rendered
+from cornerman_training.skeleton.dataset import FRAMES
+from cornerman_training.skeleton.estimator import estimate
+from cornerman_training.skeleton.gym_world import gym_world
+from cornerman_training.skeleton.rendered import keep, rendered_examples, seen_in_pictures, training_session
+from cornerman_training.skeleton.timing import FPS
+from cornerman_training.skeleton.train import Pool, TrainPlan
+from tests.unit.pose.bodies import PaintedDetector, PaintedLandmarks, painted
+
+
+@pytest.fixture
+def estimator(monkeypatch: pytest.MonkeyPatch) -> PoseEstimator:
+    """Sees a person wherever a picture has a green spot; pictures have one from the fifth frame on."""
+
+    def frame(renderer: SessionRenderer, index: int) -> NDArray[np.uint8]:
+        return painted((120, 110)) if index >= 4 else painted()
+
+    monkeypatch.setattr(SessionRenderer, "frame", frame)
+    return PoseEstimator(PaintedDetector(), PaintedLandmarks(), "painted")
+
+
+def test_landmarks_come_from_pictures(estimator: PoseEstimator) -> None:
+    session = plan_session(1, "train", fps=FPS, duration_s=2.0, kind="exercise")
+    marks = seen_in_pictures(session, estimator)
+    assert marks.seen.tolist() == [False] * 4 + [True] * 12
+    hips = marks.image[4:, 9:11].mean(axis=1)
+    assert np.allclose(hips, (120.5, 110.5), atol=2)
+
+
+def test_folder_is_filled_once_and_mixed_in(
+    tmp_path: Path, estimator: PoseEstimator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def drawn(session, given, width):  # type: ignore[no-untyped-def]
+        seen.append((session.split, width))
+        return estimate(np.random.default_rng(0), gym_world(session).shot)
+
+    monkeypatch.setattr(rendered, "seen_in_pictures", drawn)
+    for _ in range(2):
+        assert len(list(keep(tmp_path, range(3), estimator))) == 3
+    assert [split for split, _ in seen] == ["train"] * 3
+    examples = rendered_examples(tmp_path)
+    assert all(array.shape[:2] == (3, FRAMES) for array in examples.arrays())
+    assert np.array_equal(examples.exercise[1], gym_world(training_session(1)[0]).exercise)
+    mine = replace(examples, exercise=np.full_like(examples.exercise, 7), certainty=examples.certainty * 0 - 1)
+    plan = TrainPlan(batch=6, window=32, worlds_first=10, worlds_most=10, rendered=2)
+    batch = Pool(0, plan, mine).batch()
+    assert [bool((row == -1).all()) for row in batch[2]] == [False] * 4 + [True] * 2
+    assert Pool(0, plan).batch()[1].shape == (6, 32)
+
+
+def test_empty_folder_says_how_to_fill_it(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="rendered sessions; write some with"):
+        rendered_examples(tmp_path)
+
+
+def test_whole_road_keeps_what_was_seen(tmp_path: Path, estimator: PoseEstimator) -> None:
+    session = plan_session(2, "test", fps=FPS, duration_s=4.0, kind="quiet")
+    chunks = kept(session, tmp_path, estimator)
+    again = kept(session, tmp_path, PoseEstimator(PaintedDetector(0, 0), PaintedLandmarks(), "painted"))
+    assert [chunk.pts_s for chunk in chunks] == [chunk.pts_s for chunk in again]
+    assert all(np.array_equal(a.people, b.people) for a, b in zip(chunks, again, strict=True))
+    result = coached(bundled_net(), session, chunks)
+    assert result.session.quiet and result.said == ()

@@ -1,0 +1,122 @@
+"""Training sessions of the gym as the real estimator sees their pictures: render, estimate, keep.
+
+    python -m cornerman_training.skeleton.rendered DIR --sessions 160 [--seed N]
+
+The drawn errors of `estimator.py` are those of real people's clips. On a drawn figure the estimator errs in other ways,
+which nothing but its own landmarks tells. `train --rendered DIR` mixes these sessions with the drawn ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cornerman_pose.estimator import PoseEstimator
+from cornerman_pose.features import POINTS
+from cornerman_pose.landmarks import PRESENT
+from cornerman_pose.sides import SidesState, steady_legs
+from cornerman_pose.subject import SubjectState, follow
+from cornerman_training.gym.render import SessionRenderer
+from cornerman_training.gym.session import GymSession, plan_session
+from cornerman_training.sampling import CHUNK
+from cornerman_training.skeleton.dataset import FRAMES, Examples, examples_of
+from cornerman_training.skeleton.estimator import Landmarks
+from cornerman_training.skeleton.gym_points import HEIGHT, WIDTH, landmark_points, own_shot
+from cornerman_training.skeleton.gym_world import gym_world
+from cornerman_training.skeleton.timing import FPS
+
+_KINDS: Final = ("exercise", "exercise", "exercise", "exercise", "quiet")
+
+
+def seen_in_pictures(session: GymSession, estimator: PoseEstimator, width: int = HEIGHT) -> Landmarks:
+    """What the estimator makes of a session's pictures, `HEIGHT` pixels high; `inside` is the truth, as elsewhere."""
+    renderer = SessionRenderer(session, width, HEIGHT, compress=True)
+    shot = own_shot(session, landmark_points(session), width)
+    points, count = shot.image[:, :19], session.frames
+    x, y = points[..., 0], points[..., 1]
+    inside: NDArray[np.bool_] = (x > -4) & (x < width + 4) & (y > -4) & (y < HEIGHT + 4)
+    marks = Landmarks(
+        np.zeros((count, 19, 2)), np.zeros((count, 19, 3)), np.zeros((count, 19)), np.zeros(count, np.bool_), inside
+    )
+    subject_state: SubjectState = {}
+    sides: SidesState = {}
+    for first in range(0, count, CHUNK):
+        numbers = range(first, min(first + CHUNK, count))
+        seen = estimator.estimate(np.stack([renderer.frame(k) for k in numbers]), [k / FPS for k in numbers])
+        subject, subject_state = follow(seen, subject_state)
+        if subject.switched:
+            sides = {}
+        if subject.row is None:
+            continue
+        track, sides = steady_legs(seen.person(subject.row), sides)
+        rows = slice(first, first + len(numbers))
+        marks.image[rows] = track.image_px[:, list(POINTS)]
+        marks.world[rows] = track.world_m[:, list(POINTS)]
+        marks.visibility[rows] = track.visibility[:, list(POINTS)]
+        marks.seen[rows] = track.presence >= PRESENT
+    return marks
+
+
+def training_session(seed: int) -> tuple[GymSession, int]:
+    """A session of the split "train", as long as an example, and its picture's width: square or 16:9."""
+    rng = np.random.default_rng([seed, 6])
+    kind = str(rng.choice(_KINDS))
+    width = int(rng.choice([HEIGHT, WIDTH]))
+    return plan_session(int(rng.integers(1 << 31)), "train", fps=FPS, duration_s=FRAMES / FPS, kind=kind), width
+
+
+def keep(folder: Path, seeds: range, estimator: PoseEstimator) -> Iterator[Path]:
+    """Renders the sessions that the folder lacks, and yields each session's file.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed in seeds:
+        path = folder / f"session-{seed}.npz"
+        if not path.is_file():
+            session, width = training_session(seed)
+            marks = seen_in_pictures(session, estimator, width)
+            np.savez_compressed(path, **{name: getattr(marks, name) for name in Landmarks.__slots__})
+        yield path
+
+
+def rendered_examples(folder: Path) -> Examples:
+    """The examples of a folder that `keep` has written.
+
+    Raises:
+        ValueError: there are none.
+    """
+    worlds, seen = [], []
+    for path in sorted(folder.glob("session-*.npz"), key=lambda path: int(path.stem.partition("-")[2])):
+        session, width = training_session(int(path.stem.partition("-")[2]))
+        with np.load(path) as found:
+            marks = Landmarks(*(found[name] for name in Landmarks.__slots__))
+        world = gym_world(session)
+        worlds.append((world, own_shot(session, world.points, width)))
+        seen.append(marks)
+    if not seen:
+        raise ValueError(f"{folder} holds no rendered sessions; write some with {__spec__.name} {folder}")
+    return examples_of([world for world, _ in worlds], [shot for _, shot in worlds], seen)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="for the sessions; those that are there are left")
+    parser.add_argument("--sessions", type=int, default=160)
+    parser.add_argument("--seed", type=int, default=0, help="of the first one")
+    args = parser.parse_args()
+    estimator = PoseEstimator.load()
+    for done, _ in enumerate(keep(args.folder, range(args.seed, args.seed + args.sessions), estimator), 1):
+        print(f"{done}/{args.sessions} sessions", end="\r", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
