@@ -46,7 +46,7 @@ def teach(
     ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Take the place of an exercise of this name.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object on stdout: what was learned, how sure.")
+        bool, typer.Option("--json", help="One JSON object on stdout: the exercise, and how sure it is.")
     ] = False,
     config: options.Config = "",
 ) -> None:

@@ -1,4 +1,4 @@
-"""An own exercise tried on the examples that taught it, with what makes it doubtful and the remedy. Pure."""
+"""An own exercise tried on the examples that taught it, and its doubts with their remedies. Pure."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def apart(good: Prototype, wrong: Prototype) -> float:
 
 
 def doubts_of_repetitions(prototype: Prototype, parts: Set[str], counted: int) -> tuple[str, ...]:
-    """What makes the repetitions of an example doubtful, each with its remedy.
+    """Doubts about the repetitions of an example, each with its remedy.
 
     Args:
         prototype: of the repetitions.
@@ -66,7 +66,7 @@ def doubts_of_repetitions(prototype: Prototype, parts: Set[str], counted: int) -
 
 
 def doubts_of_mistake(good: Prototype, wrong: Prototype, told: int, shown: int) -> tuple[str, ...]:
-    """What makes a mistake doubtful, each with its remedy.
+    """Doubts about a mistake, each with its remedy.
 
     Args:
         good: right repetitions.

@@ -69,9 +69,7 @@ class TaughtView(BaseModel):
             examples=["5 good repetitions of 1.9 to 2.4 s"],
         ),
     ]
-    doubts: Annotated[
-        list[str], Field(description="what makes it doubtful, each with its remedy; empty = nothing")
-    ] = []
+    doubts: Annotated[list[str], Field(description="doubts about it, each with its remedy; empty = none")] = []
 
 
 def exercise_view(file: SavedExercise) -> OwnExercise:

@@ -371,7 +371,7 @@ export class Teach {
   /**
    * Says what was learned. `wanted` is what was recorded just now; null = nothing.
    * @param {any} one the exercise as the API shows it
-   * @param {{seen?: string, doubts?: string[]}} told what the recording showed, and what is doubtful about it
+   * @param {{seen?: string, doubts?: string[]}} told sight of the recording in words, and doubts about it
    */
   learned(one, wanted = null, told = {}) {
     const { seen = "", doubts = [] } = told;
@@ -386,7 +386,7 @@ export class Teach {
         doubts.length
           ? h(
               "ul",
-              { "aria-label": "What is doubtful" },
+              { "aria-label": "Doubts" },
               doubts.map((doubt) => h("li", {}, sentence(doubt))),
             )
           : null,
