@@ -16,11 +16,12 @@ from typing import Final
 
 import numpy as np
 
-from cornerman_pose.taught.exercise import Prototype
-from cornerman_pose.taught.learning import TeachingError
-from cornerman_pose.taught.likeness import facing
+from cornerman_pose.landmarks import LandmarkTrack
+from cornerman_pose.taught.alignment import barycentre
+from cornerman_pose.taught.learning import example_of
 from cornerman_pose.taught.names import NAMES
-from cornerman_pose.taught.takes import teach_exercise
+from cornerman_pose.taught.other_side import mirrored
+from cornerman_pose.taught.segments import find_repetitions
 from cornerman_training.own_exercises.sessions import TakePlan, draw_takes
 from cornerman_training.skeleton.posing import Array
 from cornerman_training.skeleton.scene import FORM, ON_FLOOR
@@ -29,6 +30,7 @@ from cornerman_training.skeleton.timing import USUAL_S
 _PEOPLE: Final = 6
 _FIRST: Final = 6000
 _LEAST: Final = 0.1
+_STILL: Final = 0.2  # standard deviation below which a number does not move
 _YAWS: Final = {False: (0.0, 0.5, 1.1), True: (0.8, 1.2, 1.5)}
 
 
@@ -37,16 +39,15 @@ def measured() -> dict[str, tuple[float, float]]:
     poses, ways = [], []
     for name in (name for name in FORM if name not in ("plank", "high_knees")):
         for person in range(_FIRST, _FIRST + _PEOPLE):
-            seen: list[Prototype] = []
+            seen: list[Array] = []
             for camera, yaw in enumerate(_YAWS[name in ON_FLOOR]):
                 (take,) = draw_takes(FORM[name], person, camera, (TakePlan("", 5, False),), yaw, USUAL_S[name])
-                try:
-                    good = teach_exercise(name, name, take.track, 5).good
-                except TeachingError:
+                good = _shown(take.track)
+                if good is None:
                     continue
-                seen.append(facing(good, seen[0]) if seen else good)
+                seen.append(min((good, mirrored(good)), key=lambda one: _apart(one, seen[0])) if seen else good)
             if len(seen) > 1:
-                steps = np.stack([one.steps for one in seen])
+                steps = np.stack(seen)
                 poses.append(steps.var(0, ddof=1).mean(0))
                 way = steps - steps[:, [0, -1]].mean(1, keepdims=True)
                 ways.append(way.var(0, ddof=1).mean(0))
@@ -55,6 +56,20 @@ def measured() -> dict[str, tuple[float, float]]:
         kinds.setdefault(name.removeprefix("left_").removeprefix("right_"), []).append(column)
     pose, way = np.array(poses), np.array(ways)
     return {kind: (_rounded(pose[:, columns]), _rounded(way[:, columns])) for kind, columns in kinds.items()}
+
+
+def _shown(track: LandmarkTrack) -> Array | None:
+    """[S, D] the mean repetition of a take, cut and aligned without the table that is measured here."""
+    rows = example_of(track).rows
+    weights = 1.0 / (rows.shape[1] * (rows.var(0) + _STILL**2))
+    spans = find_repetitions(rows, weights, 5)
+    if len(spans) != 5:
+        return None
+    return barycentre([rows[a:b] for a, b in spans], weights)[0]
+
+
+def _apart(one: Array, other: Array) -> float:
+    return float(np.square(one - other).sum())
 
 
 def _rounded(variances: Array) -> float:
