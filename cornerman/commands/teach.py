@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,6 +18,12 @@ from cornerman_shared.settings.tree import CaptureSettings
 
 if TYPE_CHECKING:
     from cornerman_pose.landmarks import LandmarkTrack
+    from cornerman_pose.taught.exercise import Prototype, TaughtExercise
+    from cornerman_pose.taught.rehearsal import Rehearsal
+
+
+GOOD = ""
+"""Key of the right repetitions among rehearsals; a mistake's is its name."""
 
 
 def teach(
@@ -37,6 +45,9 @@ def teach(
         bool, typer.Option("--model-words", help="The model corrects and praises in its own words, if it can.")
     ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Take the place of an exercise of this name.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object on stdout: the exercise, and how sure it is.")
+    ] = False,
     config: options.Config = "",
 ) -> None:
     """Teach an exercise of your own from a few repetitions, and mistakes that it is to tell.
@@ -68,11 +79,41 @@ def teach(
             bar.show(start, 0, whole_s)
             return read_take(path, lambda at_s: bar.show(f"{start}, {at_s:.0f} s", at_s))
 
-        exercise = taught(library, name, title, videos[0], mistakes, reps, words, praise, replace=replace, read=read)
+        exercise, tried = taught(
+            library, name, title, videos[0], mistakes, reps, words, praise, replace=replace, read=read
+        )
     saved = library.save(exercise, replaces=replace)
+    if as_json:
+        print(json.dumps(_as_json(exercise, tried, saved.path)))
+        return
     shortest, longest = exercise.good.seconds
-    print(
-        f"{name}: {exercise.good.repetitions} good repetitions of {shortest:.1f} to {longest:.1f} s"
-        + "".join(f"; {one.say!r} from {one.prototype.repetitions}" for one in exercise.mistakes)
-    )
+    print(f"{name}: {exercise.good.repetitions} good repetitions of {shortest:.1f} to {longest:.1f} s")
+    for one in exercise.mistakes:
+        told = f": {tried[one.name].in_words}" if tried[one.name].shown else ""
+        print(f"{one.say!r} from {one.prototype.repetitions}{told}")
+    for what, key in (("good repetitions", GOOD), *((repr(one.say), one.name) for one in exercise.mistakes)):
+        for doubt in tried[key].doubts:
+            print(f"Doubtful: {what}: {doubt}")
     print(f"Saved in {saved.path}. Try it: cornerman run VIDEO --exercise {name}")
+
+
+def _as_json(exercise: TaughtExercise, tried: Mapping[str, Rehearsal], path: Path) -> dict[str, object]:
+    return {
+        "name": exercise.name,
+        "path": str(path),
+        "good": _learned(exercise.good, tried[GOOD]),
+        "mistakes": [
+            {"name": one.name, "say": one.say, **_learned(one.prototype, tried[one.name])} for one in exercise.mistakes
+        ],
+    }
+
+
+def _learned(prototype: Prototype, rehearsal: Rehearsal) -> dict[str, object]:
+    shortest, longest = prototype.seconds
+    return {
+        "repetitions": prototype.repetitions,
+        "shortest_s": round(shortest, 3),
+        "longest_s": round(longest, 3),
+        **({"told": rehearsal.told, "shown": rehearsal.shown} if rehearsal.shown else {}),
+        "doubts": list(rehearsal.doubts),
+    }

@@ -12,6 +12,7 @@ from cornerman_common.exercise_library import ExerciseLibrary, check_exercise_na
 from cornerman_pose.errors import PoseError
 from cornerman_pose.files import read_landmarks
 from cornerman_pose.taught.learning import MOST_S
+from cornerman_pose.taught.rehearsal import Rehearsal, rehearse_good, rehearse_mistake
 from cornerman_pose.taught.takes import add_mistake, teach_exercise, track_of
 from cornerman_shared.errors import ConfigError
 
@@ -34,8 +35,8 @@ def taught(
     *,
     replace: bool = False,
     read: Callable[[Path], LandmarkTrack] | None = None,
-) -> TaughtExercise:
-    """An own exercise; nothing is saved.
+) -> tuple[TaughtExercise, dict[str, Rehearsal]]:
+    """An own exercise, and how sure it ("") and each of its mistakes are, by name; nothing is saved.
 
     Args:
         library: of the exercises there are.
@@ -52,7 +53,7 @@ def taught(
     Raises:
         ConfigError: the name or an example is not usable; says what was seen.
     """
-    read = read or read_take
+    read = cache(read or read_take)
     check_exercise_name(name)
     if library.has(name) and not replace:
         raise ConfigError(f"exercise {name!r} is there already; give --replace, or another name")
@@ -63,11 +64,13 @@ def taught(
     named = [(mistake_name(say), say, path) for say, path in mistakes]  # refused before the videos are read
     try:
         exercise = teach_exercise(name, title or name.replace("_", " "), read(good), repetitions, praise.strip())
+        tried = {"": rehearse_good(exercise, read(good))}
         for key, say, path in named:
             exercise = add_mistake(exercise, key, say, words, read(path), repetitions)
+            tried[key] = rehearse_mistake(exercise, exercise.mistakes[-1], read(path), repetitions, read(good))
     except PoseError as error:
         raise ConfigError(str(error)) from error
-    return exercise
+    return exercise, tried
 
 
 def check_model_words(choice: ModelChoice) -> None:

@@ -56,7 +56,8 @@ async def test_exercise_is_taught_with_its_mistake(web: httpx.AsyncClient, bus: 
     problem(await teach(web, good), 409)
     bad = await record(web, bus, lean=0.5)
     told = (await teach(web, bad, say="Do not lean!")).json()
-    assert told["seen"].startswith("5 wrong repetitions of ")
+    assert told["seen"].startswith("5 wrong repetitions of ") and told["doubts"] == []
+    assert "of 5 repetitions shown it tells 5 right" in told["seen"]
     assert (await teach(web, good, replace=True, title="Arms up")).json()["exercise"]["mistakes"] == []
     await teach(web, bad, say="Do not lean!")
     (listed,) = (await web.get("/api/exercises")).json()["exercises"]
@@ -86,7 +87,8 @@ async def test_refusal_says_what_was_seen(web: httpx.AsyncClient, bus: Bus, monk
     three = await record(web, bus, 3)
     refused = problem(await teach(web, three), 422)
     assert "shows 3 repetitions (seconds " in str(refused["detail"]) and "5 were stated" in str(refused["detail"])
-    assert (await teach(web, three, repetitions=3)).status_code == 200  # the recording is still there
+    few = await teach(web, three, repetitions=3)  # the recording is still there
+    assert few.status_code == 200 and "3 repetitions; show five" in few.json()["doubts"][0]
     monkeypatch.setattr(module, "LAST_S", 0.2)
     nothing = await record(web, bus, 0)
     refused = problem(await teach(web, nothing, name="other"), 422)

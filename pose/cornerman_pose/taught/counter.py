@@ -20,7 +20,7 @@ from cornerman_pose.taught.progress import ProgressFollower, Turn, progress_axis
 
 Array = NDArray[np.float64]
 
-ALONG: Final = 0.72
+ALONG: Final = 0.68
 """Cosine between the way of a repetition and that of a prototype, at least; other motion is seldom above 0.5."""
 
 GAIN: Final = 0.3
@@ -107,7 +107,7 @@ class TaughtCounter:
                     turn = follower.push(row, self._number)
                     if turn is not None:
                         self._consider(one, turn)
-            if self._best is not None and self._number - self._best.at >= _WAIT:
+            if self._best is not None and (self._number - self._best.at >= _WAIT or not self._under_way(self._best)):
                 out.append(self._counted(self._best))
         return tuple(out)
 
@@ -138,6 +138,11 @@ class TaughtCounter:
             return
         if self._best is None or like.cost < self._best.like.cost:
             self._best = _Candidate(watched.exercise, turn, like, (frames[0][0], frames[-1][0]), self._number)
+
+    def _under_way(self, best: _Candidate) -> bool:
+        """Another exercise, or the other side, may turn out to be more alike in the same time."""
+        since = [follower.since for one in self._watched for follower in one.followers]
+        return any(first is not None and first < best.turn.last - _OVERLAP for first in since)
 
     def _counted(self, best: _Candidate) -> TaughtRepetition:
         start_s, end_s = best.span_s

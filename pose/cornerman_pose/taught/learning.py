@@ -72,13 +72,15 @@ def example_of(track: LandmarkTrack, what: str = "the example") -> Example:
     return Example(times[seen], Embedder().push(features[seen]), parts)
 
 
-def repetitions_in(example: Example, wanted: int = REPETITIONS, what: str = "the example") -> list[Span]:
-    """Frames of each repetition.
+def repetitions_in(
+    example: Example, wanted: int = REPETITIONS, what: str = "the example", known: Sequence[Array] = ()
+) -> list[Span]:
+    """Frames of each repetition; `known` as in `find_repetitions`.
 
     Raises:
         TeachingError: another number than was stated, by more than one.
     """
-    spans = find_repetitions(example.rows, learning_weights(), wanted)
+    spans = find_repetitions(example.rows, learning_weights(), wanted, known)
     if len(spans) < FEWEST or abs(len(spans) - wanted) > 1:
         seconds = ", ".join(f"{example.times_s[a]:.1f}-{example.times_s[b - 1]:.1f}" for a, b in spans) or "none"
         raise TeachingError(
@@ -90,11 +92,16 @@ def repetitions_in(example: Example, wanted: int = REPETITIONS, what: str = "the
 
 def learn(example: Example, spans: Sequence[Span]) -> Prototype:
     """The prototype of the repetitions in an example."""
-    parts = [example.rows[a:b] for a, b in spans]
-    mean, aligned = barycentre(parts, learning_weights())
-    spread = np.sqrt(np.square(aligned - mean).mean((0, 1)) * len(parts) / max(len(parts) - 1, 1))
-    seconds = [(b - a) / FPS for a, b in spans]
-    return Prototype(mean, spread, (min(seconds), max(seconds)), len(parts))
+    return prototype_of([example.rows[a:b] for a, b in spans])
+
+
+def prototype_of(repetitions: Sequence[Array]) -> Prototype:
+    """The prototype of repetitions [T, D] on the grid."""
+    mean, aligned = barycentre(list(repetitions), learning_weights())
+    count = len(repetitions)
+    spread = np.sqrt(np.square(aligned - mean).mean((0, 1)) * count / max(count - 1, 1))
+    seconds = [len(rows) / FPS for rows in repetitions]
+    return Prototype(mean, spread, (min(seconds), max(seconds)), count)
 
 
 def needed_parts_of(example: Example, prototype: Prototype) -> tuple[str, ...]:

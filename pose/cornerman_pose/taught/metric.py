@@ -18,13 +18,24 @@ _TABLE: Final = json.loads((files("cornerman_pose") / "assets" / "own_exercises.
 _ROWS: Final = np.array([_TABLE[name.removeprefix("left_").removeprefix("right_")] for name in NAMES], dtype=np.float64)
 
 PLACE: Final = _ROWS[:, 0]
-"""[D] how much a pose differs between people and cameras where an exercise is done alike."""
+"""[D] how much a pose differs between cameras where a person does an exercise alike."""
 
 WAY: Final = _ROWS[:, 1]
-"""[D] the same of the way from the pose between repetitions; `own_exercises.spreads` of training measures all three."""
+"""[D] the same of the way from the pose between repetitions; `own_exercises.spreads` of training measures both."""
 
-PART: Final = _ROWS[:, 2]
-"""[D] how much the way of a number that moves differs, as a part of its movement: sideways and depth most."""
+_AXIS_PARTS: Final = {"x": 0.4, "y": 0.2, "z": 0.6}
+_SIDEWAYS_PARTS: Final = {
+    "hip_offset": 0.4, "neck": 0.6, "lean": 0.5, "knee_gap": 0.7, "feet_gap": 0.35, "past_toes": 0.7, "roll": 0.8,
+}  # fmt: skip
+_OTHER_PART: Final = 0.2
+
+PART: Final = np.array(
+    [_AXIS_PARTS.get(name.rpartition(".")[2], _SIDEWAYS_PARTS.get(name, _OTHER_PART)) for name in NAMES]
+)
+"""[D] how much the way of a number that moves differs, as a part of its movement: sideways and depth most.
+
+Chosen by kind of number, on the bundled exercises: another camera shortens what goes aside or in depth.
+"""
 
 _STEADY: Final = 0.1
 

@@ -9,7 +9,7 @@ import numpy as np
 from cornerman_pose.features import SIDE
 from cornerman_pose.movements import VIEWS, FormRule
 from cornerman_pose.repetitions import ChunkObservation, NamedMistake, RepetitionSeen
-from cornerman_pose.taught.judging import MARGIN
+from cornerman_pose.taught.judging import MARGIN, NAMED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,7 +28,7 @@ def taught_rules(exercise: TaughtExercise) -> tuple[FormRule, ...]:
             measure="likeness to the mistake that was shown",
             unit="ratio",
             worse="above",
-            limit=0.5,
+            limit=NAMED,
             grey=MARGIN,
             decide=0.5,
             landmarks=exercise.parts,

@@ -15,7 +15,7 @@ from cornerman_pose.taught.metric import way_weights
 
 Array = NDArray[np.float64]
 
-RISE: Final = 0.5
+RISE: Final = 0.4
 """A repetition goes so far at least, as a part of those that were shown."""
 
 FALL: Final = 0.6
@@ -23,7 +23,6 @@ FALL: Final = 0.6
 
 _LOW: Final = 0.12  # begins and ends at this part of its height, as in the examples
 _AGAIN: Final = 0.12  # a rise by this part of the height begins the next one
-_BACK: Final = 0.05
 _WAIT: Final = 3  # frames in which it comes no lower
 _FRAMES: Final = 256
 
@@ -75,6 +74,11 @@ class ProgressFollower:
         return self._past[-1][1] - self._low[1] if self._past else 0.0
 
     @property
+    def since(self) -> int | None:
+        """The first frame of the repetition under way; None between repetitions."""
+        return self._low[0] if self._rising else None
+
+    @property
     def phase(self) -> float:
         """0..1 of the repetition under way: the top is in the middle."""
         part = float(np.clip(self.height, 0.0, 1.0)) / 2
@@ -107,7 +111,7 @@ class ProgressFollower:
     def _ended(self, at: tuple[int, float], bottom: tuple[int, float]) -> Turn | None:
         low, top = self._low, self._top
         height = top[1] - low[1]
-        back = at[1] <= low[1] + _BACK * height
+        back = at[1] <= low[1] + _LOW * height
         if not back and at[1] - bottom[1] <= _AGAIN * height and at[0] - bottom[0] < _WAIT:
             return None
         before = [one for one in reversed(self._past) if low[0] <= one[0] <= top[0]]

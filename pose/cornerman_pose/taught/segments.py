@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -26,13 +27,15 @@ _SHORTEST_S: Final = 0.4
 _COMPONENTS: Final = 3
 
 
-def find_repetitions(rows: Array, weights: Array, wanted: int = 0) -> list[Span]:
+def find_repetitions(rows: Array, weights: Array, wanted: int = 0, known: Sequence[Array] = ()) -> list[Span]:
     """First frame and frame after the last of each repetition.
 
     Args:
         rows: [T, D] embedded frames on the grid.
         weights: [D] of the squared differences.
         wanted: how many there should be; 0 = unknown. Of several ways to cut, one that gives so many is preferred.
+        known: [D] directions of the movement where the exercise is known; the example's own largest ones come too, as
+            whoever does it wrong may move other parts more.
 
     Returns:
         Spans in order of time, of the cut whose repetitions are most alike; empty when nothing moves.
@@ -40,7 +43,7 @@ def find_repetitions(rows: Array, weights: Array, wanted: int = 0) -> list[Span]
     smooth = _smoothed(rows * np.sqrt(weights))
     best: list[Span] = []
     least = np.inf
-    for signal in _signals(smooth):
+    for signal in (*_signals(smooth), *(_smoothed(rows @ one[:, None])[:, 0] for one in known)):
         for part in _PROMINENCES:
             spans = _cut(signal, part)
             if not spans:

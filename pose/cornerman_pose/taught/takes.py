@@ -7,13 +7,25 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cornerman_pose.landmarks import LandmarkTrack, SeenChunk
 from cornerman_pose.sides import SidesState, steady_legs
 from cornerman_pose.subject import SubjectState, follow
 from cornerman_pose.taught.exercise import TaughtExercise, TaughtMistake
-from cornerman_pose.taught.learning import TeachingError, example_of, learn, needed_parts_of, repetitions_in
+from cornerman_pose.taught.learning import (
+    TeachingError,
+    example_of,
+    learn,
+    needed_parts_of,
+    prototype_of,
+    repetitions_in,
+)
 from cornerman_pose.taught.likeness import facing
+from cornerman_pose.taught.other_side import mirrored
+from cornerman_pose.taught.progress import progress_axis
+
+Array = NDArray[np.float64]
 
 
 def track_of(chunks: Iterable[SeenChunk]) -> LandmarkTrack:
@@ -80,9 +92,32 @@ def add_mistake(
     Raises:
         TeachingError: the take shows another number of repetitions, or no person.
     """
-    what = f"the example of {say!r}"
-    example = example_of(bad, what)
-    prototype = facing(learn(example, repetitions_in(example, repetitions, what)), exercise.good)
+    prototype = prototype_of(wrong_repetitions(exercise, say, bad, repetitions))
     mistake = TaughtMistake(name, say, words, prototype)
     others: Sequence[TaughtMistake] = [one for one in exercise.mistakes if one.name != name]
     return replace(exercise, mistakes=(*others, mistake))
+
+
+def right_repetitions(good: LandmarkTrack, repetitions: int) -> list[Array]:
+    """[T, D] embedded frames of each right repetition in a take.
+
+    Raises:
+        TeachingError: the take shows another number of repetitions, or no person.
+    """
+    example = example_of(good, "the good example")
+    return [example.rows[a:b] for a, b in repetitions_in(example, repetitions, "the good example")]
+
+
+def wrong_repetitions(exercise: TaughtExercise, say: str, bad: LandmarkTrack, repetitions: int) -> list[Array]:
+    """[T, D] embedded frames of each wrong repetition in a take, on the side of the body that the right ones show.
+
+    Raises:
+        TeachingError: the take shows another number of repetitions, or no person.
+    """
+    what = f"the example of {say!r}"
+    example = example_of(bad, what)
+    axis = progress_axis(replace(exercise, mistakes=()))
+    spans = repetitions_in(example, repetitions, what, (axis, mirrored(axis)))
+    shown = learn(example, spans)
+    rows = example.rows if facing(shown, exercise.good) is shown else mirrored(example.rows)
+    return [rows[a:b] for a, b in spans]

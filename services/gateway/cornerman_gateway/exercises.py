@@ -33,7 +33,7 @@ class ShownMistake(ShownRepetitions):
         float,
         Field(
             description="how far it is from right repetitions, in standard deviations between repetitions of one kind; "
-            "below 1 it is hard to tell"
+            "below 1.3 it is hard to tell"
         ),
     ]
 
@@ -62,8 +62,14 @@ class TaughtView(BaseModel):
 
     exercise: OwnExercise
     seen: Annotated[
-        str, Field(description="what the recording showed", examples=["5 good repetitions of 1.9 to 2.4 s"])
+        str,
+        Field(
+            description="what the recording showed, and of a mistake how many of its repetitions are told right by the "
+            "others",
+            examples=["5 good repetitions of 1.9 to 2.4 s"],
+        ),
     ]
+    doubts: Annotated[list[str], Field(description="doubts about it, each with its remedy; empty = none")] = []
 
 
 def exercise_view(file: SavedExercise) -> OwnExercise:
@@ -96,17 +102,18 @@ def exercise_view(file: SavedExercise) -> OwnExercise:
 
 def good_from(
     recording: PoseRecording, name: str, title: str, repetitions: int, praise: str = ""
-) -> tuple[TaughtExercise, str]:
-    """An exercise from a recording of right repetitions, and the sight of it in words.
+) -> tuple[TaughtExercise, str, tuple[str, ...]]:
+    """An exercise from a recording of right repetitions, the sight of it in words, and doubts with their remedies.
 
     Raises:
         TeachingError: the recording shows another number of repetitions, or no person.
     """
-    from cornerman_pose.taught.takes import teach_exercise, track_of  # takes a while, and few teach
+    from cornerman_pose.taught.rehearsal import rehearse_good  # takes a while, and few teach
+    from cornerman_pose.taught.takes import teach_exercise, track_of
 
-    title = title or name.replace("_", " ")
-    exercise = teach_exercise(name, title, track_of(recording.chunks), repetitions, praise)
-    return exercise, _seen("good", exercise.good)
+    track = track_of(recording.chunks)
+    exercise = teach_exercise(name, title or name.replace("_", " "), track, repetitions, praise)
+    return exercise, _seen("good", exercise.good), rehearse_good(exercise, track).doubts
 
 
 def mistake_from(
@@ -115,18 +122,22 @@ def mistake_from(
     say: str,
     words: Literal["owner", "model"],
     repetitions: int,
-) -> tuple[TaughtMistake, str]:
-    """A mistake of an exercise, and the sight of it in words.
+) -> tuple[TaughtMistake, str, tuple[str, ...]]:
+    """A mistake of an exercise, the sight of it in words, and doubts with their remedies.
 
     Raises:
         ConfigError: the sentence cannot be used.
         TeachingError: the recording shows another number of repetitions, or no person.
     """
-    from cornerman_pose.taught.takes import add_mistake, track_of  # takes a while, and few teach
+    from cornerman_pose.taught.rehearsal import rehearse_mistake  # takes a while, and few teach
+    from cornerman_pose.taught.takes import add_mistake, track_of
 
-    key = mistake_name(say)
-    mistake = add_mistake(exercise, key, say, words, track_of(recording.chunks), repetitions).mistakes[-1]
-    return mistake, _seen("wrong", mistake.prototype)
+    key, track = mistake_name(say), track_of(recording.chunks)
+    changed = add_mistake(exercise, key, say, words, track, repetitions)
+    mistake = changed.mistakes[-1]
+    tried = rehearse_mistake(changed, mistake, track, repetitions)
+    seen = [_seen("wrong", mistake.prototype), *filter(None, [tried.in_words])]
+    return mistake, "; ".join(seen), tried.doubts
 
 
 def _shown(prototype: Prototype) -> dict[str, float]:

@@ -37,6 +37,21 @@ def test_exercise_is_taught_listed_and_removed(folder: Path, capsys: pytest.Capt
     assert "theirs" in capsys.readouterr().out
 
 
+def test_sureness_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Poor examples were saved without a word."""
+    good, bad, same = str(folder / "good.npz"), str(folder / "bad.npz"), str(folder / "same.npz")
+    write_landmarks(folder / "same.npz", take(5, seed=2))
+    assert invoke(["teach", "raise", good, "--mistake", "Stand straight.", bad]) == 0
+    printed = capsys.readouterr().out
+    assert "of 10 repetitions shown it tells 10 right" in printed and "Doubtful" not in printed
+    assert invoke(["teach", "other", good, "--mistake", "Stand straight.", same]) == 0
+    assert "Doubtful: 'Stand straight.': the mistake hardly differs" in capsys.readouterr().out
+    assert invoke(["teach", "third", good, "--mistake", "Stand straight.", bad, "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert (row["good"]["repetitions"], row["good"]["doubts"]) == (5, [])
+    assert (row["mistakes"][0]["told"], row["mistakes"][0]["shown"], row["mistakes"][0]["doubts"]) == (10, 10, [])
+
+
 def test_typical_mistakes_are_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     good = str(folder / "good.npz")
     for arguments, message in (

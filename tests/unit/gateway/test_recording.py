@@ -32,7 +32,8 @@ def test_exercise_is_learned_from_chunks() -> None:
     assert all(recording.take(features) for features in features_of(take(5), from_s=2_600_000.0))
     assert recording.frames == recording.with_person
     assert recording.seconds == pytest.approx((recording.frames - 1) / 8)
-    exercise, seen = good_from(recording, "arm_raise", "", 5)
+    exercise, seen, doubts = good_from(recording, "arm_raise", "", 5)
+    assert doubts == ()
     assert (exercise.title, exercise.good.repetitions) == ("arm raise", 5)
     assert seen.startswith("5 good repetitions of ")
 

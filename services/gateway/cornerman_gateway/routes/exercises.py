@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
 from cornerman_common.exercise_file import MAX_BYTES, MAX_SENTENCE
-from cornerman_common.exercise_library import ExerciseTakenError, SavedExercise, check_exercise_name
+from cornerman_common.exercise_library import ExerciseTakenError, check_exercise_name
 from cornerman_common.saved_folder import NAME
 from cornerman_gateway.app_state import AppState, StateDep
 from cornerman_gateway.exercises import (
@@ -140,21 +140,23 @@ async def teach(name: ExerciseName, body: TeachNew, state: StateDep) -> TaughtVi
     await state.recordings.stop(recording)
     _check_usable(recording)
     try:
-        saved, seen = await asyncio.to_thread(_learn, state, name, body, say, recording)
+        view = await asyncio.to_thread(_learn, state, name, body, say, recording)
     except PoseError as error:
         raise wrong_field("recording_id", str(error)) from None
     except ConfigError as error:
         raise _refused(name, error, "say") from None
-    return TaughtView(exercise=exercise_view(saved), seen=seen)
+    return view
 
 
-def _learn(state: AppState, name: str, body: TeachNew, say: str, recording: PoseRecording) -> tuple[SavedExercise, str]:
+def _learn(state: AppState, name: str, body: TeachNew, say: str, recording: PoseRecording) -> TaughtView:
     library = state.exercises
     if say:
-        mistake, seen = mistake_from(recording, library.get(name), say, body.words, body.repetitions)
-        return library.save_mistake(name, mistake), seen
-    exercise, seen = good_from(recording, name, body.title.strip(), body.repetitions, body.praise.strip())
-    return library.save(exercise, replaces=body.replace), seen
+        mistake, seen, doubts = mistake_from(recording, library.get(name), say, body.words, body.repetitions)
+        saved = library.save_mistake(name, mistake)
+    else:
+        exercise, seen, doubts = good_from(recording, name, body.title.strip(), body.repetitions, body.praise.strip())
+        saved = library.save(exercise, replaces=body.replace)
+    return TaughtView(exercise=exercise_view(saved), seen=seen, doubts=list(doubts))
 
 
 def _check_usable(recording: PoseRecording) -> None:

@@ -5,7 +5,7 @@ import { camera } from "./camera.js";
 import { fill, h, icon } from "./dom.js";
 import { Cancelled, Recorder } from "./recorder.js";
 import { STATE_TEXT } from "./state_text.js";
-import { GET_SKELETONS, refusalOf, seenText, slug, surenessOf } from "./teach_text.js";
+import { GET_SKELETONS, refusalOf, seenText, sentence, slug, surenessOf, toldText } from "./teach_text.js";
 
 const REPETITIONS = 5;
 const SECONDS = [20, 30, 45, 60];
@@ -343,11 +343,11 @@ export class Teach {
     this.step("Learning …", h("p", { role: "status" }, "It looks for the repetitions."), [this.cancel()]);
     const body = { recording_id: this.recorder.recordingId, title, repetitions, say, praise, words, replace };
     try {
-      const { exercise } = await api("POST", `/api/exercises/${name}/teach`, body);
+      const { exercise, seen, doubts } = await api("POST", `/api/exercises/${name}/teach`, body);
       this.known = [...this.known.filter((one) => one.name !== name), exercise];
       wanted.replace = true; // whatever fails now, the exercise is there
       await this.use(name, true);
-      if (this.dialog.open) this.learned(exercise, wanted);
+      if (this.dialog.open) this.learned(exercise, wanted, { seen, doubts });
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (this.dialog.open) this.refused(wanted, repetitions, error);
@@ -371,8 +371,10 @@ export class Teach {
   /**
    * Says what was learned. `wanted` is what was recorded just now; null = nothing.
    * @param {any} one the exercise as the API shows it
+   * @param {{seen?: string, doubts?: string[]}} told sight of the recording in words, and doubts about it
    */
-  learned(one, wanted = null) {
+  learned(one, wanted = null, told = {}) {
+    const { seen = "", doubts = [] } = told;
     const shown = wanted?.say ? one.mistakes.at(-1) : one.good;
     const sure = surenessOf(shown);
     const used = this.view.source.speak.exercises.includes(one.name);
@@ -380,7 +382,14 @@ export class Teach {
       wanted?.say ? "Mistake learned" : `“${one.title}” is learned`,
       [
         h("p", { class: "teach-say" }, `${wanted ? "It saw" : "It was learned from"} ${seenText(shown)}.`),
-        h("p", { class: "teach-sure", "data-level": sure.level }, sure.text),
+        h("p", { class: "teach-sure", "data-level": doubts.length ? "poor" : sure.level }, sure.text, toldText(seen)),
+        doubts.length
+          ? h(
+              "ul",
+              { "aria-label": "Doubts" },
+              doubts.map((doubt) => h("li", {}, sentence(doubt))),
+            )
+          : null,
         one.mistakes.length
           ? h(
               "p",

@@ -10,8 +10,8 @@ export const GET_SKELETONS =
   "run cornerman models get pose, then start Cornerman again with --set encoder.backend=pose.";
 const EVEN = 0.7;
 const UNEVEN = 0.5;
-const CLEAR = 1.5;
-const HARDLY = 1;
+const CLEAR = 2;
+const HARDLY = 1.3;
 
 /** The name of an exercise's file, from its title: "Calf raise" -> "calf_raise". */
 export function slug(title) {
@@ -48,6 +48,15 @@ export function surenessOf({ alike, apart = null }) {
     return { level: "fair", text: "It is close to a good one, so some will be left alone. Do it more clearly." };
   return { level: "poor", text: "It hardly differs from a good one. Do it larger, or leave it out." };
 }
+
+/** " Of 5 repetitions shown it tells 4 right by the others.", out of what the server saw; "" = nothing was tried. */
+export function toldText(seen) {
+  const told = /of \d+ repetitions shown it tells .*/.exec(seen)?.[0];
+  return told ? ` ${sentence(told)}` : "";
+}
+
+/** A sentence out of words without its capital and its full stop. */
+export const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}.`;
 
 /**
  * What is seen of the person, in one calm sentence.
