@@ -13,7 +13,7 @@ from cornerman_pose.errors import PoseError
 from cornerman_pose.files import read_landmarks
 from cornerman_pose.taught.learning import MOST_S
 from cornerman_pose.taught.rehearsal import Rehearsal, rehearse_good, rehearse_mistake
-from cornerman_pose.taught.takes import add_mistake, teach_exercise, track_of
+from cornerman_pose.taught.takes import add_mistake, right_repetitions, teach_exercise, track_of, wrong_repetitions
 from cornerman_shared.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -67,7 +67,9 @@ def taught(
         tried = {"": rehearse_good(exercise, read(good))}
         for key, say, path in named:
             exercise = add_mistake(exercise, key, say, words, read(path), repetitions)
-            tried[key] = rehearse_mistake(exercise, exercise.mistakes[-1], read(path), repetitions, read(good))
+            wrong = wrong_repetitions(exercise, say, read(path), repetitions)
+            right = right_repetitions(read(good), repetitions)
+            tried[key] = rehearse_mistake(exercise, exercise.mistakes[-1], read(path), wrong, right)
     except PoseError as error:
         raise ConfigError(str(error)) from error
     return exercise, tried

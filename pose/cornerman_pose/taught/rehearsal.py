@@ -16,7 +16,6 @@ from cornerman_pose.taught.exercise import Prototype, TaughtExercise, TaughtMist
 from cornerman_pose.taught.judging import NAMED, towards
 from cornerman_pose.taught.learning import example_of, prototype_of
 from cornerman_pose.taught.sureness import doubts_of_mistake, doubts_of_repetitions
-from cornerman_pose.taught.takes import right_repetitions, wrong_repetitions
 
 Array = NDArray[np.float64]
 
@@ -51,8 +50,8 @@ def rehearse_mistake(
     exercise: TaughtExercise,
     mistake: TaughtMistake,
     bad: LandmarkTrack,
-    repetitions: int,
-    good: LandmarkTrack | None = None,
+    wrong: Sequence[Array],
+    right: Sequence[Array] = (),
 ) -> Rehearsal:
     """Watches the example of a mistake again.
 
@@ -60,11 +59,9 @@ def rehearse_mistake(
         exercise: that has the mistake.
         mistake: of it.
         bad: the take that taught it.
-        repetitions: that were stated.
-        good: the take of right repetitions; None = it is not at hand.
+        wrong: its repetitions, from `takes.wrong_repetitions`.
+        right: right repetitions, from `takes.right_repetitions`; empty = they are not at hand.
     """
-    right = right_repetitions(good, repetitions) if good is not None else []
-    wrong = wrong_repetitions(exercise, mistake.say, bad, repetitions)
     told, shown = told_again(exercise.good, mistake, right, wrong)
     counted = counted_again(exercise, bad)
     doubts = doubts_of_repetitions(mistake.prototype, example_of(bad).parts, counted)

@@ -130,12 +130,12 @@ def mistake_from(
         TeachingError: the recording shows another number of repetitions, or no person.
     """
     from cornerman_pose.taught.rehearsal import rehearse_mistake  # takes a while, and few teach
-    from cornerman_pose.taught.takes import add_mistake, track_of
+    from cornerman_pose.taught.takes import add_mistake, track_of, wrong_repetitions
 
     key, track = mistake_name(say), track_of(recording.chunks)
     changed = add_mistake(exercise, key, say, words, track, repetitions)
     mistake = changed.mistakes[-1]
-    tried = rehearse_mistake(changed, mistake, track, repetitions)
+    tried = rehearse_mistake(changed, mistake, track, wrong_repetitions(changed, say, track, repetitions))
     seen = [_seen("wrong", mistake.prototype), *filter(None, [tried.in_words])]
     return mistake, "; ".join(seen), tried.doubts
 

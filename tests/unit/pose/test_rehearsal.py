@@ -11,7 +11,7 @@ from cornerman_pose.landmarks import INDEX
 from cornerman_pose.taught.exercise import TaughtExercise
 from cornerman_pose.taught.rehearsal import Rehearsal, counted_again, rehearse_good, rehearse_mistake
 from cornerman_pose.taught.sureness import doubts_of_mistake, doubts_of_repetitions
-from cornerman_pose.taught.takes import add_mistake, teach_exercise
+from cornerman_pose.taught.takes import add_mistake, right_repetitions, teach_exercise, wrong_repetitions
 from tests.unit.pose.moves import take
 
 GOOD = take(5)
@@ -25,7 +25,9 @@ def rehearsed(lean: float) -> Rehearsal:
     """Of arm raises whose mistake is a trunk that leans so far."""
     bad = take(5, lean, seed=3)
     exercise = add_mistake(raises(), "lean", "Stand straight.", "owner", bad, 5)
-    return rehearse_mistake(exercise, exercise.mistakes[0], bad, 5, GOOD)
+    return rehearse_mistake(
+        exercise, exercise.mistakes[0], bad, wrong_repetitions(exercise, "", bad, 5), right_repetitions(GOOD, 5)
+    )
 
 
 def test_clear_examples_raise_no_doubt() -> None:
@@ -43,7 +45,8 @@ def test_mistake_that_hardly_differs_is_named() -> None:
 def test_mistake_added_later_tries_its_own() -> None:
     bad = take(5, 0.4, seed=3)
     exercise = add_mistake(raises(), "lean", "Stand straight.", "owner", bad, 5)
-    assert rehearse_mistake(exercise, exercise.mistakes[0], bad, 5) == Rehearsal(5, 5, ())
+    wrong = wrong_repetitions(exercise, "", bad, 5)
+    assert rehearse_mistake(exercise, exercise.mistakes[0], bad, wrong) == Rehearsal(5, 5, ())
 
 
 def test_few_repetitions_are_named() -> None:
