@@ -13,13 +13,9 @@ from numpy.typing import NDArray
 from cornerman_pose.channels import CHANNELS
 from cornerman_pose.channels import FPS as FPS
 from cornerman_pose.direct import direct_channels
+from cornerman_pose.points import POINTS
 
 Array = NDArray[np.float64]
-POINTS = (0, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32)
-PARTS: dict[str, tuple[int, int]] = {
-    "ears": (1, 2), "shoulders": (3, 4), "elbows": (5, 6), "wrists": (7, 8), "hips": (9, 10), "knees": (11, 12),
-    "ankles": (13, 14), "heels": (15, 16), "toes": (17, 18),
-}  # fmt: skip
 MIRROR = np.array([0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15, 18, 17])
 _MAX_GAP_S = 0.45
 _TRIPLES = ((3, 5, 7), (4, 6, 8), (9, 3, 5), (10, 4, 6), (3, 9, 11), (4, 10, 12), (9, 11, 13), (10, 12, 14),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cornerman_pose.channels import SIGNS
-from cornerman_pose.features import PARTS
+from cornerman_pose.points import PARTS
 
 Floats = NDArray[np.float32]
 

@@ -15,8 +15,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cornerman_pose.features import FPS, POINTS
+from cornerman_pose.features import FPS
 from cornerman_pose.landmarks import CHUNK_FRAMES, PRESENT, Floats, SeenChunk
+from cornerman_pose.points import POINTS
 from cornerman_pose.subject import follow
 
 JOINTS: Final = len(POINTS)

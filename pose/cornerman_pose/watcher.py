@@ -13,9 +13,10 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from cornerman_pose.features import POINTS, SIDE, LandmarkGrid
+from cornerman_pose.features import SIDE, LandmarkGrid
 from cornerman_pose.landmarks import LANDMARKS, VALUES, Floats, LandmarkTrack, SeenChunk
 from cornerman_pose.picture import PictureStats
+from cornerman_pose.points import POINTS
 from cornerman_pose.repetitions import ChunkObservation, CountingSettings, RepetitionCounter, RepetitionSeen
 from cornerman_pose.sides import SidesState, steady_legs
 from cornerman_pose.subject import Subject, SubjectState, follow

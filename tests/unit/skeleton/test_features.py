@@ -1,6 +1,7 @@
 import numpy as np
 
-from cornerman_pose.features import COUNT, MIRROR, POINTS, BodyState, LandmarkGrid, extract
+from cornerman_pose.features import COUNT, MIRROR, BodyState, LandmarkGrid, extract
+from cornerman_pose.points import POINTS
 from cornerman_training.skeleton.camera import shoot
 from cornerman_training.skeleton.estimator import Landmarks, estimate
 from cornerman_training.skeleton.scene import draw_world

@@ -1,7 +1,7 @@
 from cornerman_pose.channels import CHANNELS
-from cornerman_pose.features import PARTS
 from cornerman_pose.measures import DURATION, MEASURES, channel_of, limit_of, telling_rule
 from cornerman_pose.movements import VIEWS, exercise_names, form_rules, movements
+from cornerman_pose.points import PARTS
 from cornerman_training.skeleton.scene import FORM
 
 

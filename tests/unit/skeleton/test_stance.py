@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from cornerman_pose.channels import SIGNS
-from cornerman_pose.features import COUNT, PARTS
+from cornerman_pose.features import COUNT
+from cornerman_pose.points import PARTS
 from cornerman_pose.signs import signs_of
 from cornerman_pose.stance import feet_are_split, lifts_from_floor
 

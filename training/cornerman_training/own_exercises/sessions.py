@@ -9,8 +9,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from cornerman_pose.features import POINTS
 from cornerman_pose.landmarks import LANDMARKS, LandmarkTrack
+from cornerman_pose.points import POINTS
 from cornerman_training.own_exercises.forms import Form
 from cornerman_training.skeleton.build import Build, draw_build
 from cornerman_training.skeleton.camera import CameraShot, shoot

@@ -10,8 +10,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from cornerman_pose.channels import UNITS
-from cornerman_pose.features import PARTS, BodyState, extract
+from cornerman_pose.features import BodyState, extract
 from cornerman_pose.movements import form_rules
+from cornerman_pose.points import PARTS
 from cornerman_training.skeleton.camera import CameraShot, shoot
 from cornerman_training.skeleton.estimator import Landmarks, estimate
 from cornerman_training.skeleton.gym_world import draw_gym_world

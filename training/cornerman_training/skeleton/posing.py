@@ -171,7 +171,7 @@ def _chain(root: Array, goal: Array, upper: float, lower: float, pole: Array) ->
 
 
 def skeleton(build: Build, t: PoseTrack) -> Array:
-    """Landmarks [T, 20, 3] in metres, in the order of `cornerman_pose.features.POINTS`, then the spine's middle."""
+    """Landmarks [T, 20, 3] in metres, in the order of `cornerman_pose.points.POINTS`, then the spine's middle."""
     count = len(t.lean)
     out = np.zeros((count, 20, 3))
     left, up, front = trunk_axes(t)

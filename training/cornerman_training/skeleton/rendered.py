@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cornerman_pose.features import POINTS
 from cornerman_pose.landmarks import PRESENT
+from cornerman_pose.points import POINTS
 from cornerman_pose.sides import SidesState, steady_legs
 from cornerman_pose.subject import SubjectState, follow
 from cornerman_training.gym.render import SessionRenderer
