@@ -133,10 +133,19 @@ def request_for(
         times=features.times.reached("decided", decided_at_s),
         picture_age_s=picture_age_s(features.times.captured_at_s, decided_at_s),
         known=known_of(decision, speak.strategy),
-        about=decision.about,
+        about=spoken_about(decision),
         incarnation=features.incarnation,
         traceparent=features.traceparent,
     )
+
+
+def spoken_about(decision: Decision) -> MovementSeen | None:
+    """What the words are about: of several mistakes of one repetition, the one that the decision names."""
+    about = decision.about
+    if about is None or decision.action != "correct":
+        return about
+    named = tuple(one for one in about.mistakes if decision.reason == f"{about.exercise}:{one.name}")
+    return replace(about, mistakes=named) if named else about
 
 
 def request_for_question(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal
 
 import pytest
 
@@ -22,7 +24,7 @@ from cornerman_decider.requests import (
 from cornerman_decider.state import DeciderState
 from cornerman_decider.strategies.interval import IntervalStrategy
 from cornerman_shared.bus.last_feedback import LastFeedback
-from cornerman_shared.bus.messages import Features, Question, Request
+from cornerman_shared.bus.messages import Features, MistakeSeen, MovementSeen, Question, Request
 from cornerman_shared.errors import MalformedError
 from cornerman_shared.settings.source import SourceSpec
 
@@ -113,6 +115,27 @@ def test_small_change_asks_for_fewer_words(previous: str, change: float, wanted:
     assert density(previous, change) == wanted
     lengths = {"minimal": "few words", "brief": "one short sentence", "normal": "One or two"}
     assert lengths[wanted] in commentary_prompt("Describe.", previous, change)
+
+
+@pytest.mark.parametrize(
+    ("action", "reason", "names"),
+    [
+        ("correct", "lunge:leaning_sideways", ["leaning_sideways"]),
+        ("correct", "lunge:leaning_forward", ["leaning_forward"]),
+        ("correct", "instruction", ["leaning_forward", "leaning_sideways"]),
+        ("feedback", "view", ["leaning_forward", "leaning_sideways"]),
+    ],
+)
+def test_words_are_about_the_named_mistake(
+    features: MakeFeatures, action: Literal["correct", "feedback"], reason: str, names: list[str]
+) -> None:
+    mistakes = [MistakeSeen(name, "trunk", 0.9, ("hips",)) for name in ("leaning_forward", "leaning_sideways")]
+    about = MovementSeen("lunge", 0.9, 5, 0.0, True, tuple(mistakes), 1.0, "whole", (), (), "side", 1, "", ())
+    chunk = features(3)
+    decision = replace(decision_at(chunk), action=action, reason=reason, about=about)
+    request = request_for(chunk, decision, SPEC, None, 100.0)
+    assert request.about is not None
+    assert [one.name for one in request.about.mistakes] == names
 
 
 def test_question_uses_context_without_deadline(features: MakeFeatures) -> None:
