@@ -17,6 +17,8 @@ from typing import Any, Final
 import numpy as np
 
 from cornerman_capture.motion import grey, motion
+from cornerman_common.gate import GateState, Proposal, pass_gate
+from cornerman_common.pose_choice import SKELETON_GATE
 from cornerman_pose.coaching import CoachingNotes, after_words, coach_chunk
 from cornerman_pose.estimator import PoseEstimator
 from cornerman_pose.landmarks import Floats
@@ -26,6 +28,7 @@ from cornerman_pose.temporal import TemporalNet
 from cornerman_pose.unlikeness import UnlikenessMeter
 from cornerman_pose.watcher import PoseWatcher
 from cornerman_pose.wire import pack_chunk, unpack_chunk
+from cornerman_shared.settings.source import SpeakSettings
 from cornerman_training.evaluate.messages import SessionResult, SpokenFeedback
 from cornerman_training.evaluate.report import PRAISE
 from cornerman_training.gym.render import SessionRenderer
@@ -37,7 +40,8 @@ from cornerman_training.skeleton.held_out import FIRST_SEED, OTHER_SEEDS, scored
 SIDE: Final = 224
 """Pixels of the pictures, as `capture.shorter_side`."""
 
-_REPEAT_WINDOW_S: Final = 10.0
+GATE: Final = SpeakSettings.model_validate(SKELETON_GATE)
+"""When the product speaks with the coach on skeletons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +88,14 @@ def coached(net: TemporalNet, session: GymSession, chunks: Sequence[PackedChunk]
     """Truth of a session, and what the coach on skeletons says of its chunks."""
     watcher, notes = PoseWatcher(net, UnlikenessMeter.bundled()), CoachingNotes()
     said: list[SpokenFeedback] = []
+    gate = GateState()
     for chunk in chunks:
         watched = watcher.push(*unpack_chunk(chunk.people, chunk.pts_s))
         at_s = chunk.pts_s[-1]
-        call, notes = coach_chunk(watched, at_s, notes, _REPEAT_WINDOW_S, motion=chunk.motion)
-        if call.action == "next":
+        call, notes = coach_chunk(watched, at_s, notes, GATE.repeat_window_s, motion=chunk.motion)
+        passed = pass_gate(Proposal(call.action, call.confidence, call.reason), at_s, GATE, gate, request_open=False)
+        gate = passed.state
+        if passed.action == "next":
             continue
         notes = after_words(call, at_s, notes)
         text = f"{watched.exercise}:{PRAISE}" if call.reason == "good_repetitions" else call.reason
