@@ -55,7 +55,7 @@ class PoseWordsPlan:
     `stream_batch` sessions for the actions. `fresh` sessions replace old ones every ten steps.
     """
 
-    steps: int = 2200
+    steps: int = 2600
     batch: int = 5
     short: int = 20
     learning_rate: float = 2e-3
