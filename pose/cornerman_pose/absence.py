@@ -8,16 +8,16 @@ from typing import Final
 CALL_AFTER_S: Final = 5.0
 """How long no person must be followed before the coach says so."""
 
+SET_S: Final = 10.0
+"""Who was counted so shortly before is amid a set, and has not left."""
+
 BACK_S: Final = 1.0
 """A person followed for so long is back; a shorter glimpse does not end an absence."""
-
-KNOWN_S: Final = 8.0
-"""A person followed for so long was there to be coached, even without a repetition; who walks through is not."""
 
 MOVES: Final = 0.006
 """Motion (mean difference at 64 x 64 grey, 0..1) that an empty room does not have: its codec makes up to 0.0025."""
 
-FILM: Final = 0.06
+FILM: Final = 0.04
 """Motion of a whole picture; a person who is too far away to be followed moves a small part of it."""
 
 MOVES_DARK: Final = 0.0005
@@ -38,7 +38,7 @@ class Absence:
         moving: of them, with motion.
         least: motion of a chunk of the absence.
         most: the same, the strongest.
-        known: a person has been there to be coached.
+        coached_s: when a repetition was counted last.
         glimpsed: a person has been found in some chunk.
     """
 
@@ -48,7 +48,7 @@ class Absence:
     moving: int = 0
     least: float = 1.0
     most: float = 0.0
-    known: bool = False
+    coached_s: float = -1.0
     glimpsed: bool = False
 
     def after(
@@ -56,12 +56,12 @@ class Absence:
     ) -> Absence:
         """The absence after the chunk at `pts_s`; `coached` = a repetition ended in it, `people` = found in it."""
         glimpsed = self.glimpsed or followed or people > 0
+        coached_s = pts_s if coached else self.coached_s
         if followed:
             here_s = self.here_since_s if 0 <= self.here_since_s <= pts_s else pts_s
-            known = self.known or coached or pts_s - here_s >= KNOWN_S
             if pts_s - here_s >= BACK_S:
-                return Absence(here_since_s=here_s, known=known, glimpsed=glimpsed)
-            return replace(self, here_since_s=here_s, known=known, glimpsed=glimpsed)
+                return Absence(here_since_s=here_s, coached_s=coached_s, glimpsed=glimpsed)
+            return replace(self, here_since_s=here_s, coached_s=coached_s, glimpsed=glimpsed)
         since_s = self.since_s if 0 <= self.since_s <= pts_s else pts_s
         return Absence(
             since_s,
@@ -70,17 +70,18 @@ class Absence:
             self.moving + ((MOVES_DARK if dark else MOVES) <= motion < FILM),
             min(self.least, motion),
             max(self.most, motion),
-            self.known,
+            coached_s,
             glimpsed,
         )
 
     def calls(self, pts_s: float, *, dark: bool = False) -> bool:
         """Whether a person who is not seen would like to know.
 
-        Someone who was coached is gone; or the picture moves through most of the absence, unevenly, and it is dark or
+        Someone is gone amid a set; or the picture moves through most of the absence, unevenly, and it is dark or
         a person was glimpsed. Bright pictures that move without one are traffic or a film: no word is due.
         """
         if self.since_s < 0 or self.here_since_s >= 0 or pts_s - self.since_s < CALL_AFTER_S:
             return False
         moves = 2 * self.moving > self.chunks and self.most >= UNEVEN * self.least
-        return self.known or (moves and (dark or self.glimpsed))
+        amid = 0 <= self.coached_s <= self.since_s <= self.coached_s + SET_S
+        return amid or (moves and (dark or self.glimpsed))

@@ -136,8 +136,10 @@ def test_unseen_person_is_told_once(watched: Watched, motions: tuple[float, ...]
     assert (calls[3].action, calls[3].reason) == ("feedback", "view")
 
 
-def test_person_who_left_is_called_once() -> None:
-    assert reasons(run(*[ended("knees_in")] * 2, *[ABSENT] * 20)) == ["squat:knees_in", "view"]
+@pytest.mark.parametrize(("rests", "calls"), [(0, ["view"]), (3, ["view"]), (7, [])], ids=["amid", "soon", "later"])
+def test_person_who_left_amid_a_set_is_called_once(rests: int, calls: list[str]) -> None:
+    script = [*[ended("knees_in")] * 2, *[QUIET] * rests, *[ABSENT] * 20]
+    assert reasons(run(*script)) == ["squat:knees_in", *calls]
 
 
 def test_passer_by_is_not_called() -> None:
