@@ -34,6 +34,7 @@ _STORES_DURATIONS: Final = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"
 MATROSKA: Final = "matroska,webm"
 _AVI: Final = "avi"
 STATED_BY_TRACK: Final = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", _AVI})
+_FLV: Final = "flv"
 _ESTIMATED: Final = frozenset({"mpegts", "mpeg", "mp3", "aac"})
 """Formats whose duration FFmpeg estimates from what it finds, so that it says nothing of what is missing."""
 
@@ -153,8 +154,8 @@ def _stated_s(container: av.container.InputContainer, stream: VideoStream) -> fl
         return None
     start_s = max(0.0, float((container.start_time or 0) / av.time_base))
     whole_s = float(container.duration / av.time_base)
-    # Matroska's duration is counted from 0, that of the others from the first packet.
-    return whole_s - start_s if name in ZERO_BASED else whole_s
+    # Matroska's and FLV's durations are counted from 0, those of the others from the first packet.
+    return whole_s - start_s if name in ZERO_BASED or name == _FLV else whole_s
 
 
 def _tagged_s(tags: dict[str, str]) -> float | None:

@@ -193,7 +193,7 @@ class VideoReader:
             return ""
         return cut_short(
             end_s=self.end_s,
-            stated_s=self.info.stated_s,
+            stated_s=self._stated_s(),
             duration_s=self.info.duration_s,
             longest_step_s=max(self._times.longest_step_s, self._last_duration_s),
             missing_bytes=missing_bytes(self._path) if self._path else None,
@@ -201,6 +201,14 @@ class VideoReader:
             or self.packets_read - self.frames_read > LOST_PART * self.packets_read
             or self._stopped_early(),
         )
+
+    def _stated_s(self) -> float | None:
+        """The stated length from the first frame on. FFmpeg takes the start of sound that begins long before for both."""
+        stated_s, first_s = self.info.stated_s, self._first_raw_s
+        if stated_s is None or first_s is None or self.info.container != MATROSKA:
+            return stated_s
+        start, base = self._stream.start_time, self._stream.time_base
+        return stated_s - max(0.0, first_s - (float(start * base) if start and base else 0.0))
 
     def _stopped_early(self) -> bool:
         if self._path is None or self.info.container != MATROSKA:

@@ -13,6 +13,7 @@ from cornerman_media.reader import open_video
 from tests.unit.media.films import Film, steady, write
 from tests.unit.media.reading import read
 
+MS = Fraction(1, 1000)
 WHOLE = {"duration_s": 10.0, "longest_step_s": 1 / 30, "missing_bytes": 0, "damaged": False}
 
 
@@ -97,3 +98,33 @@ def test_damaged_matroska_is_cut_short(tmp_path: Path) -> None:
     with open_video(path) as video:
         frames = sum(1 for _ in video)
         assert (frames < 30, video.cut_short()) == (True, "cut short: it ends after 0.7 of 2.0 s")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "film"),
+    [
+        (
+            "mkv",
+            Film(
+                [3.0, 3.2],
+                rate=Fraction(5),
+                tick=MS,
+                codec_options={"bf": "0"},
+                audio_s=(0.0, 6.0),
+                audio_codec="pcm_s16le",
+            ),
+        ),
+        (
+            "flv",
+            Film(
+                [0.0, 1.125, 2.25, 3.25, 4.25, 5.25],
+                rate=Fraction(5),
+                tick=MS,
+                codec_options={"bf": "2", "x264-params": "b-adapt=0:scenecut=0"},
+            ),
+        ),
+    ],
+    ids=["sound long before", "B-frames"],
+)
+def test_length_counted_from_zero_is_no_cut(tmp_path: Path, suffix: str, film: Film) -> None:
+    assert read(write(tmp_path / f"film.{suffix}", film)).cut_short == ""
