@@ -203,7 +203,7 @@ class VideoReader:
         )
 
     def _stated_s(self) -> float | None:
-        """The stated length from the first frame on. FFmpeg takes the start of sound that begins long before for both."""
+        """The stated length from the first frame; FFmpeg takes the start of sound that begins long before for both."""
         stated_s, first_s = self.info.stated_s, self._first_raw_s
         if stated_s is None or first_s is None or self.info.container != MATROSKA:
             return stated_s
