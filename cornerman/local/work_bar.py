@@ -1,6 +1,6 @@
 """Progress of one piece of work on the terminal of stderr: a bar, the step at hand, and the time.
 
-Nothing is drawn where stderr is no terminal, and results on stdout stay whole.
+It is drawn only where stderr is a terminal; stdout is left to results.
 """
 
 from __future__ import annotations

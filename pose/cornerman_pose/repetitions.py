@@ -27,7 +27,7 @@ HOLD_S = 2
 
 _RULED_OUT, _INSIDE = 0.02, -0.5
 """A repetition less probable to break a rule by itself, and measured further inside its limit (greys), does not break
-it beside earlier ones either: a press with straight arms is no half press, however far the arms came from before."""
+it beside earlier ones either: a press that ends with straight arms is whole, however short its way."""
 
 _PAUSE_S = 12.0
 _ALIKE = 0.2
@@ -38,8 +38,8 @@ _LATE, _EARLY = 0.75, 0.15
 """A phase that falls from beyond the first to below the second has gone round."""
 
 _TURN_S, _RESTS = 0.4, 0.92
-"""Whoever turns back half way is at once on the way down without having been at the middle: seen on the way up no
-longer ago than the first, and now before the second."""
+"""Who turns back half way skips the middle: on the way up at most so many seconds ago, on the way down now, at a phase
+below the second."""
 
 _FACING = 0.2
 """Bodies turned less show their front, whatever the net says of what can be seen of them."""

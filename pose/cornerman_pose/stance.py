@@ -32,7 +32,7 @@ _SPLIT: Final = 0.6
 """Feet further apart, one before the other, are a lunge's."""
 
 _BEFORE: Final = 0.75
-"""Feet further apart are one before the other, and that is no squat."""
+"""Feet further apart, one before the other, rule out a squat."""
 
 _MOVES: Final = 0.9
 """Share of a probability that such a sign moves."""

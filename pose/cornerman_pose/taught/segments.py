@@ -35,7 +35,7 @@ def find_repetitions(rows: Array, weights: Array, wanted: int = 0, known: Sequen
         weights: [D] of the squared differences.
         wanted: how many there should be; 0 = unknown. Of several ways to cut, one that gives so many is preferred.
         known: [D] directions of the movement where the exercise is known; the example's own largest ones come too, as
-            whoever does it wrong may move other parts more.
+            a wrong repetition may move other parts more.
 
     Returns:
         Spans in order of time, of the cut whose repetitions are most alike; empty when nothing moves.
