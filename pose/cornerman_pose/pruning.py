@@ -3,27 +3,23 @@
 The landmark net draws a mask of 256 x 256 pixels beside its landmarks, which takes nearly half of its time. The
 operators that stay are untouched, so their results keep every bit.
 
-A model is a FlatBuffer. It is edited in place: vectors get shorter, nothing moves, removed parts stay unreferenced.
-Field numbers are those of TensorFlow's `schema.fbs`.
+The model is edited in place: vectors get shorter, nothing moves, removed parts stay unreferenced. To pack it anew would
+lose the alignment of its weights.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Collection
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 _IDENTIFIER: Final = b"TFL3"
 
-_MODEL_SUBGRAPHS: Final = 2
-_GRAPH_TENSORS: Final = 0
-_GRAPH_OUTPUTS: Final = 2
-_GRAPH_OPERATORS: Final = 3
-_TENSOR_SHAPE: Final = 0
-_OPERATOR_INPUTS: Final = 1
-_OPERATOR_OUTPUTS: Final = 2
+_OUTPUTS: Final = 8
+_OPERATORS: Final = 10
+"""Places of a graph's fields in its table; LiteRT's readers give their values only."""
 
 
 def pruned(model: bytes, shapes: Collection[tuple[int, ...]]) -> bytes:
@@ -36,65 +32,34 @@ def pruned(model: bytes, shapes: Collection[tuple[int, ...]]) -> bytes:
     Raises:
         ValueError: it is not such a model.
     """
+    from ai_edge_litert import schema_py_generated as schema  # of an extra
+
     if model[4:8] != _IDENTIFIER:
         raise ValueError(f"{len(model)} bytes that begin with {model[:8]!r} are not a .tflite model")
-    file = _FlatBuffer(model)
+    data = bytearray(model)
     try:
-        (graph,) = file.tables(file.reference(0), _MODEL_SUBGRAPHS)
-        _prune(file, graph, shapes)
-    except (IndexError, ValueError) as error:
+        _prune(data, schema.Model.GetRootAs(data, 0).Subgraphs(0), shapes)
+    except (AttributeError, IndexError, TypeError, ValueError, struct.error) as error:
         raise ValueError(f"a .tflite model that cannot be read: {error}") from error
-    return bytes(file.data)
+    return bytes(data)
 
 
-def _prune(file: _FlatBuffer, graph: int, shapes: Collection[tuple[int, ...]]) -> None:
-    tensors, operators = file.tables(graph, _GRAPH_TENSORS), file.tables(graph, _GRAPH_OPERATORS)
-    outputs = file.vector(graph, _GRAPH_OUTPUTS)
-    read = [int(each) for each in outputs if tuple(file.vector(tensors[each], _TENSOR_SHAPE).tolist()) in shapes]
+def _prune(data: bytearray, graph: Any, shapes: Collection[tuple[int, ...]]) -> None:
+    outputs = [int(each) for each in graph.OutputsAsNumpy()]
+    read = [each for each in outputs if tuple(graph.Tensors(each).ShapeAsNumpy().tolist()) in shapes]
     needed, kept = set(read), []
-    for operator in reversed(operators):  # a model lists them in the order in which they run
-        if needed.intersection(file.vector(operator, _OPERATOR_OUTPUTS).tolist()):
-            needed.update(file.vector(operator, _OPERATOR_INPUTS).tolist())
-            kept.append(operator)
-    file.shorten(graph, _GRAPH_OUTPUTS, read)
-    file.shorten(graph, _GRAPH_OPERATORS, kept[::-1], are_tables=True)
+    for number in reversed(range(graph.OperatorsLength())):  # a model lists them in the order in which they run
+        operator = graph.Operators(number)
+        if needed.intersection(operator.OutputsAsNumpy().tolist()):
+            needed.update(operator.InputsAsNumpy().tolist())
+            kept.append(operator._tab.Pos)
+    _shorten(data, graph, _OUTPUTS, read)
+    start = graph._tab.Vector(graph._tab.Offset(_OPERATORS))
+    # Operators are referred to by offsets from where they are listed.
+    _shorten(data, graph, _OPERATORS, [place - (start + 4 * at) for at, place in enumerate(reversed(kept))])
 
 
-class _FlatBuffer:
-    """Tables and vectors of 32-bit numbers in a FlatBuffer; a table is the place where it begins."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = bytearray(data)
-
-    def reference(self, at: int) -> int:
-        """The place that the offset at `at` refers to."""
-        return at + int(self._numbers(at, 1, "<u4")[0])
-
-    def vector(self, table: int, field: int) -> NDArray[np.int32]:
-        """The numbers of a field; writable."""
-        start = self._start(table, field)
-        return self._numbers(start + 4, int(self._numbers(start, 1, "<u4")[0]), "<i4")
-
-    def tables(self, table: int, field: int) -> list[int]:
-        """The tables of a field."""
-        start = self._start(table, field) + 4
-        return [self.reference(start + 4 * number) for number in range(len(self.vector(table, field)))]
-
-    def shorten(self, table: int, field: int, values: list[int], *, are_tables: bool = False) -> None:
-        """Writes a field's vector again, of at most its length: numbers, or tables as offsets from their own places."""
-        start, vector = self._start(table, field), self.vector(table, field)
-        for number, value in enumerate(values):
-            vector[number] = value - (start + 4 + 4 * number) if are_tables else value
-        self._numbers(start, 1, "<u4")[0] = len(values)
-
-    def _start(self, table: int, field: int) -> int:
-        layout = table - int(self._numbers(table, 1, "<i4")[0])
-        size = int(self._numbers(layout, 1, "<u2")[0])
-        slot = 4 + 2 * field
-        offset = int(self._numbers(layout + slot, 1, "<u2")[0]) if slot < size else 0
-        if not offset:
-            raise ValueError(f"the table at {table} has no field {field}")
-        return self.reference(table + offset)
-
-    def _numbers(self, at: int, count: int, kind: str) -> NDArray[np.int32]:
-        return np.frombuffer(self.data, kind, count, at)
+def _shorten(data: bytearray, graph: Any, field: int, values: list[int]) -> None:
+    """Writes a vector of 32-bit numbers again, behind its length; of at most its length."""
+    start = graph._tab.Vector(graph._tab.Offset(field))
+    np.frombuffer(data, "<u4", 1 + len(values), start - 4)[:] = [len(values), *values]
