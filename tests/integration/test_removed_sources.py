@@ -16,14 +16,16 @@ from tests.integration.decider_harness import decider
 from tests.integration.generator_harness import worker as generator
 from tests.integration.waiting import until
 
-SOURCES, AT_ONCE = 120, 30
+SOURCES, AT_ONCE = 120, 15
+"""So few at once that a busy machine keeps up: live sources that it cannot follow get no words."""
+
 KEPT_S = 3600
 
 
 def camera(source_id: str) -> SourceSpec:
     """A small live source that asks for words at every chunk."""
-    speak = SpeakSettings(every_chunks=1, min_interval_s=0, gap_s=0.5)
-    given = spec("test://pattern?fps=8&seconds=0&size=16x16", source_id, lossless=False, realtime=True)
+    speak = SpeakSettings(every_chunks=1, min_interval_s=0, gap_s=0.5, deadline_s=0)
+    given = spec("test://pattern?fps=8&seconds=0&size=16x16", source_id, lossless=False, realtime=True, credit=2)
     return given.model_copy(update={"speak": speak})
 
 
