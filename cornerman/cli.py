@@ -1,7 +1,7 @@
 """The `cornerman` command: all commands, and one sentence and an exit code for every error.
 
-Exit codes: 0 success, 64 wrong usage, 66 a source could not be read, 69 no server, 70 something failed, 78 a
-setting is wrong, 130 interrupted twice.
+Exit codes: 0 success, 64 wrong usage, 66 a source could not be read or gave no picture, 69 no server, 70 something
+failed, 78 a setting is wrong, 130 interrupted twice.
 """
 
 from __future__ import annotations

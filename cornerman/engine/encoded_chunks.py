@@ -28,19 +28,20 @@ async def encoded_chunks(
     clock: Clock,
     watcher: ChunkWatcher,
     note: Callable[[str], None] = lambda text: None,
+    unseen: Callable[[str, str], None] = lambda state, detail: None,
 ) -> AsyncGenerator[EncodedChunk, None]:
     """Yields the encoded chunks of a source in order; ends with the source. A live one is read one chunk ahead only.
 
     Args:
         watcher: encodes them, in a thread.
-        note: see `source_chunks`.
+        note, unseen: see `source_chunks`.
 
     Raises:
         SourceError: the source cannot be opened or decoded.
         PoisonError: a chunk cannot be encoded.
     """
     chunks: EncodedQueue = asyncio.Queue(AHEAD if spec.watch.lossless else 1)
-    pending = source_chunks(spec, settings, clock, note)
+    pending = source_chunks(spec, settings, clock, note, unseen)
     encoding = asyncio.ensure_future(_encode(pending, chunks, watcher, spec.watch.lossless))
     try:
         while (item := await chunks.get()) is not None:

@@ -28,11 +28,13 @@ async def source_chunks(
     settings: CaptureSettings,
     clock: Clock,
     note: Callable[[str], None] = lambda text: None,
+    unseen: Callable[[str, str], None] = lambda state, detail: None,
 ) -> AsyncGenerator[PendingChunk, None]:
     """Yields the chunks of a file, or of a live source the newest each time. Ends with the source.
 
     Args:
         note: called at the end with what people should know of the source: broken packets, a missing end.
+        unseen: called at the end if no picture has come, with the source's state and its reason.
 
     Raises:
         SourceError: it cannot be opened or decoded; says why.
@@ -57,5 +59,7 @@ async def source_chunks(
         if decoder.state.name == "ended" and decoder.state.detail:
             note(decoder.state.detail)
     finally:
+        if not decoder.chunker.captured:
+            unseen(decoder.state.name, decoder.state.detail)
         decoder.stop()
         await asyncio.to_thread(decoder.join, JOIN_S)

@@ -42,7 +42,11 @@ async def can_wait(url: str, settings: CaptureSettings) -> bool:
 
 
 async def transcription(
-    spec: SourceSpec, settings: CaptureSettings, models: EngineModels, note: Callable[[str], None]
+    spec: SourceSpec,
+    settings: CaptureSettings,
+    models: EngineModels,
+    note: Callable[[str], None],
+    unseen: Callable[[str, str], None],
 ) -> AsyncGenerator[Line, None]:
     """Yields a line for each decision, feedback and failed request, in order; ends with the source.
 
@@ -50,6 +54,7 @@ async def transcription(
 
     Args:
         note: called at the end with what people should know of the source.
+        unseen: called at the end if no picture has come, with the source's state and its reason.
 
     Raises:
         SourceError: the source cannot be opened or decoded.
@@ -57,7 +62,7 @@ async def transcription(
     """
     clock, lines = SystemClock(), EventLines()
     watcher = ChunkWatcher(spec, models, clock)
-    async with aclosing(encoded_chunks(spec, settings, clock, watcher, note)) as chunks:
+    async with aclosing(encoded_chunks(spec, settings, clock, watcher, note, unseen)) as chunks:
         async for chunk in chunks:
             event, request = await watcher.decide(chunk)
             if (line := lines.of(event)) is not None:

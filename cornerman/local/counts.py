@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from cornerman_shared.bus.streams import counters_of
@@ -75,7 +76,15 @@ class SourceCounts:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-def summary_line(wall_s: float, counts: Mapping[str, SourceCounts]) -> dict[str, Any]:
-    """The last JSON object of a run. `counts` by source id."""
+def summary_line(
+    wall_s: float, counts: Mapping[str, SourceCounts], unseen: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, Any]:
+    """The last JSON object of a run.
+
+    Args:
+        counts: by source id.
+        unseen: why a source gave no picture, by source id; the object has it only where there is one.
+    """
     sources = {source_id: one.to_dict() for source_id, one in counts.items()}
-    return {"type": "summary", "wall_s": round(wall_s, 3), "sources": sources}
+    line: dict[str, Any] = {"type": "summary", "wall_s": round(wall_s, 3), "sources": sources}
+    return {**line, "unseen": dict(unseen)} if unseen else line

@@ -27,12 +27,13 @@ from cornerman.local.server_room import ServerRoom
 from cornerman.local.signals import stop_at_signals
 from cornerman.local.source_args import ends, length_s
 from cornerman.local.supervisor import supervise_server
+from cornerman.local.unseen_sources import unseen_line, unseen_sources
 from cornerman.local.workers import live_roles, wait_until_running
 from cornerman_common.running_models import check_joining
 from cornerman_shared.aio import background, cancel_all, wait_or_timeout
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.memory_gate import MemoryGate
-from cornerman_shared.bus.messages import DecisionEvent, EndEvent, StateEvent
+from cornerman_shared.bus.messages import DecisionEvent, EndEvent, ErrorEvent, StateEvent
 from cornerman_shared.bus.redis_client import redis_errors
 from cornerman_shared.bus.registry import add_source, remove_source, update_source
 from cornerman_shared.bus.server_memory import refuse_eviction
@@ -145,7 +146,11 @@ class LocalPipeline:
                 await cancel_all(*followers, *([rest] if rest else []))
                 await self._end_recordings()
             counts = {source_id: source.counts for source_id, source in self._sources.items()}
-            self._output.summary(time.monotonic() - started_s, counts)
+            unseen = unseen_sources(self._sources.values(), self._plan.seconds, interrupted=interrupted)
+            for source_id, why in unseen.items():
+                if self._sources[source_id].state != "failed":  # capture has told it
+                    self._output.line(unseen_line(source_id, why))
+            self._output.summary(time.monotonic() - started_s, counts, unseen)
         finally:
             await self._end_recordings()
             # The sources leave the registry before the services stop, so that no capture starts them again.
@@ -154,7 +159,7 @@ class LocalPipeline:
                     await remove_source(bus, source_id)
             await launcher.stop(within_s=STOP_OTHERS_S)
         failed = any(source.state == "failed" for source in self._sources.values())
-        return EXIT_NO_INPUT if failed else EXIT_OK
+        return EXIT_NO_INPUT if failed or unseen else EXIT_OK
 
     async def _wait_ready(self, bus: Bus, launcher: Launcher) -> bool:
         """Waits for the services that sources wait for. Returns True if a signal came before."""
@@ -213,6 +218,10 @@ class LocalPipeline:
                 source.state = "failed" if (source.state, event.state) == ("failed", "ended") else event.state
                 if event.state in TOLD and event.detail and not self._finishing:
                     self._output.note(f"{event.source_id} is {event.state}: {event.detail}")
+                if not self._finishing:
+                    source.reached, source.fault = event.state, event.detail or source.fault
+            elif isinstance(event, ErrorEvent) and event.stage == "capture":
+                source.fault = event.message
             elif isinstance(event, DecisionEvent):
                 source.pts_s = event.pts_s
             elif isinstance(event, EndEvent) and event.status == "done" and not event.silent:

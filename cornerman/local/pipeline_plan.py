@@ -73,6 +73,8 @@ class SourceProgress:
     Attributes:
         last_id: id of the newest event that was shown.
         state: last state that capture reported.
+        reached: the last state before the pipeline began to stop it.
+        fault: capture's last reason why there is no picture; "" = none.
         pts_s: media time of the newest decision, seconds.
         feedbacks: feedback with text so far.
     """
@@ -82,6 +84,8 @@ class SourceProgress:
     length_s: float | None
     counts: SourceCounts = field(default_factory=SourceCounts)
     state: str = ""
+    reached: str = ""
+    fault: str = ""
     pts_s: float = 0.0
     feedbacks: int = 0
 

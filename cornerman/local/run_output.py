@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from rich.console import Console
@@ -151,10 +152,12 @@ class RunOutput:
         done = min(pts_s, length_s) if length_s else pts_s
         self._progress.update(self._bars[source_id], completed=done, status=clean_text(status))
 
-    def summary(self, wall_s: float, counts: Mapping[str, SourceCounts]) -> None:
-        """Prints the last output of a run. `counts` by source id."""
+    def summary(
+        self, wall_s: float, counts: Mapping[str, SourceCounts], unseen: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Prints the last output of a run. By source id: the counts, and why there was no picture."""
         if self.as_json:
-            self.line(summary_line(wall_s, counts))
+            self.line(summary_line(wall_s, counts, unseen))
             return
         table = Table(box=None, header_style="dim", pad_edge=False)
         columns = ("frames", "sampled", "chunks due", "dropped", "decided", "requests", "feedback", "errors", "expired")
@@ -187,7 +190,9 @@ class DiscardOutput(RunOutput):
     def line(self, line: Line) -> None:
         """Discards a result."""
 
-    def summary(self, wall_s: float, counts: Mapping[str, SourceCounts]) -> None:
+    def summary(
+        self, wall_s: float, counts: Mapping[str, SourceCounts], unseen: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         """Discards the summary."""
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from cornerman.local.captions import Caption, captions
 from cornerman.local.event_lines import clock
 from cornerman.local.source_args import is_file, length_s
-from cornerman_shared.errors import GenerationError
+from cornerman.local.unseen_sources import unseen_because
+from cornerman_shared.errors import GenerationError, SourceError
 from cornerman_shared.redact import redact_url
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class TranscriptRun:
         self._pts_s = 0.0
         self._failed = 0
         self._whole = False
+        self._given_s: float | None = None  # set once the time is up
+        self._unseen: tuple[str, str] | None = None  # the source's state and its reason, where no picture came
 
     @property
     def title(self) -> str:
@@ -74,13 +77,14 @@ class TranscriptRun:
         began_s = time.monotonic()
         try:
             async with asyncio.timeout(seconds) as limit:
-                async with aclosing(transcription(spec, settings, self._models, self._note)) as lines:
+                async with aclosing(transcription(spec, settings, self._models, self._note, self._on_unseen)) as lines:
                     async for line in lines:
                         self._add(line, time.monotonic() - began_s)
             self._whole = True
         except TimeoutError:
             if not limit.expired():
                 raise
+            self._given_s = seconds
         finally:
             close = self._models.generator.close
             await close()
@@ -88,7 +92,15 @@ class TranscriptRun:
             raise GenerationError(f"none of {self._failed} requests gave words; nothing is written")
 
     def captions(self) -> list[Caption]:
-        """What was said; says so if the source was left before its end."""
+        """What was said; says so if the source was left before its end.
+
+        Raises:
+            SourceError: no picture came in the time, or until it was left.
+        """
+        if self._unseen is not None:
+            state, why = self._unseen
+            if why or self._given_s is not None:  # left with Ctrl-C while it was opening, it is no fault
+                raise SourceError(f"{self.title}: {unseen_because(redact_url(why), state, self._given_s)}")
         if not self._whole and self._length_s is not None:
             self._note(f"left at {clock(self._pts_s)} of {clock(self._length_s)}; the transcript ends there")
         return captions(self._lines)
@@ -110,6 +122,9 @@ class TranscriptRun:
         self._pts_s = max(self._pts_s, float(line["pts_s"]))
         said = sum(one["type"] == "feedback" for one in self._lines)
         self._show(f"{self._pts_s / max(elapsed_s, 1e-3):.1f}x · {said} said")
+
+    def _on_unseen(self, state: str, detail: str) -> None:
+        self._unseen = (state, detail)
 
     def _show(self, status: str) -> None:
         self._output.advance(self._spec.source_id, self._pts_s, self._length_s, status)

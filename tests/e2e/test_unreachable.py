@@ -40,6 +40,17 @@ def test_other_sources_go_on(cornerman: Callable[..., Command]) -> None:
     assert ended.sources["127.0.0.1-live"]["captured"] == 0
 
 
+def test_time_up_tells_unseen_source(cornerman: Callable[..., Command]) -> None:
+    """`run http://dead --seconds 3` ended with status 0."""
+    url = "http://ann:s3cret@127.0.0.1:9/clip.mp4"
+    ended = cornerman("run", url, "--id", "dead", "--seconds", "1", "--json", *FAKES, *FAST).end()
+    assert ended.code == 66, ended.errors
+    why = ended.lines[-1]["unseen"]["dead"]
+    assert why == ended.of("error")[-1]["message"]
+    assert why.startswith("no picture came within 1 s: ")
+    assert "s3cret" not in ended.errors + repr(ended.lines)
+
+
 def test_up_keeps_trying(cornerman: Callable[..., Command]) -> None:
     roles = [word for role in ("capture", "encoder", "decider", "generator") for word in ("--only", role)]
     up = cornerman("up", *roles, "--set", "capture.backoff_max_s=0.5", *FAKES, *FAST)

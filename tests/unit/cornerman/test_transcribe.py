@@ -104,3 +104,13 @@ def test_time_limit_keeps_what_was_said(tmp_path: Path) -> None:
     target = tmp_path / "words.jsonl"
     assert transcribe("test://pattern", "-o", str(target), "--seconds", "2", *EVERY_CHUNK) == 0
     assert len(lines(target)) >= 1
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/a.mp4", "rtsp://127.0.0.1:9/live"])
+def test_unseen_source_is_told(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "words.vtt"
+    assert transcribe(url, "-o", str(target), "--seconds", "1", *EVERY_CHUNK) == 66
+    told = " ".join(capsys.readouterr().err.split())
+    assert "no picture came within 1 s: " in told
+    assert "the connection was refused" in told
+    assert not target.exists()
