@@ -74,7 +74,7 @@ class SourceProgress:
         last_id: id of the newest event that was shown.
         state: last state that capture reported.
         reached: the last state before the pipeline began to stop it.
-        fault: capture's last reason why there is no picture; "" = none.
+        fault: the last reason that capture gave for pictures that do not come; "" = none.
         pts_s: media time of the newest decision, seconds.
         feedbacks: feedback with text so far.
     """

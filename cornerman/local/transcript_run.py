@@ -99,7 +99,7 @@ class TranscriptRun:
         """
         if self._unseen is not None:
             state, why = self._unseen
-            if why or self._given_s is not None:  # left with Ctrl-C while it was opening, it is no fault
+            if why or self._given_s is not None:  # not where Ctrl-C came while it was opening
                 raise SourceError(f"{self.title}: {unseen_because(redact_url(why), state, self._given_s)}")
         if not self._whole and self._length_s is not None:
             self._note(f"left at {clock(self._pts_s)} of {clock(self._length_s)}; the transcript ends there")

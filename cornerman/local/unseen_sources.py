@@ -16,7 +16,7 @@ def unseen_sources(
 
     Args:
         seconds: the time that the command had; None = no limit.
-        interrupted: by a signal; then a source that was still opening is no fault.
+        interrupted: by a signal; then a source that was still opening is left out, too.
     """
     return {
         source.spec.source_id: unseen_because(source.fault, source.reached, seconds)
