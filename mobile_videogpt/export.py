@@ -9,6 +9,7 @@ import json
 import secrets
 import shutil
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Final
 
 import torch
@@ -33,6 +34,26 @@ def stored_dtype(folder: Path) -> torch.dtype:
     return found
 
 
+def check_export_folder(folder: str | Path) -> Path:
+    """Makes the folder if it is missing, and tries to write there; returns its path.
+
+    Raises:
+        CheckpointError: it holds a checkpoint or cannot be written.
+    """
+    path = Path(folder).expanduser()
+    try:
+        there = next((one for one in (path / CONFIG_FILE, *path.glob("*.safetensors")) if one.exists()), None)
+        if there is None:
+            path.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=path):
+                pass  # a read-only disk seems writable until it is written to
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be written ({error}); check the disk and the rights") from error
+    if there is not None:
+        raise CheckpointError(f"{path} holds a {there.name} already; choose another folder, or remove it")
+    return path
+
+
 def export_language(model: MobileVideoGPT, folder: str | Path) -> Path:
     """Writes `config.json`, safetensors and the tokenizer, with the chat template that the model was trained with.
 
@@ -47,11 +68,7 @@ def export_language(model: MobileVideoGPT, folder: str | Path) -> Path:
             missing.
         QuantizationError: the weights are quantized.
     """
-    path = Path(folder).expanduser()
-    if (
-        there := next((one for one in (path / CONFIG_FILE, *path.glob("*.safetensors")) if one.exists()), None)
-    ) is not None:
-        raise CheckpointError(f"{path} holds a {there.name} already; choose another folder, or remove it")
+    path = check_export_folder(folder)
     language, tokenizer = model.require_language(), model.tokenizer
     if any("lora_" in name for name, _ in language.named_parameters()):
         raise CheckpointError("an adapter is loaded; call model.lora.merge() first, or unload it")

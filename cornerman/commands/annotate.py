@@ -54,6 +54,10 @@ def annotate(
     path = _video_file(video)
     target = output or path.with_suffix(".annotated.mp4")
     check_target(target, "--output", source=path)
+    check_target(target.with_suffix(".vtt"), "--output", source=path)
+    from cornerman.local.annotated_video import check_film, write_annotated  # FFmpeg is slow to import
+
+    check_film(target)
     printer = RunOutput(as_json=False)
     if feedback is not None:
         lines = read_lines(feedback)
@@ -73,8 +77,6 @@ def annotate(
         people = shows_people(source_specs([str(path)], chosen.settings))
         lines = _watch(path, options.with_models(chosen, printer.note, people=people)[0], printer)
     known = captions(lines)
-    from cornerman.local.annotated_video import write_annotated  # FFmpeg is slow to import
-
     total_s = length_s(str(path))
     printer = RunOutput(as_json=False)  # the bar of the watching is gone
     with printer:

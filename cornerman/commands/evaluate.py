@@ -119,7 +119,7 @@ def evaluate(
         return
     if html is not None:
         raise ConfigError("--html is the report of --people; with other things to evaluate give --out")
-    require_training("cornerman evaluate")
+    require_training("cornerman evaluate", *(["matplotlib"] if out is not None else []))
     # The training packages are heavy, and an extra: they are imported when this command runs.
     from cornerman.local import evaluation
     from cornerman.local.eval_clips import given_clips, gym_clips

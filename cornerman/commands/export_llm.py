@@ -34,9 +34,13 @@ def export_llm(
 
     from mobile_videogpt import MobileVideoGPT
     from mobile_videogpt.errors import ModelError
-    from mobile_videogpt.export import export_language, stored_dtype
+    from mobile_videogpt.export import check_export_folder, export_language, stored_dtype
     from mobile_videogpt.hub import resolve
 
+    try:
+        check_export_folder(out)
+    except ModelError as error:
+        raise ConfigError(f"--out: {error}") from error
     try:
         with WorkBar(f"exporting {path}") as bar:
             bar.show("reading the weights")

@@ -9,7 +9,7 @@ import typer
 
 from cornerman.local import options, page
 from cornerman.local.launcher import ROLES, SERVICES, is_installed
-from cornerman.local.record_dir import record_dir
+from cornerman.local.record_dir import check_record, record_dir
 from cornerman.local.run_output import RunOutput
 from cornerman.local.server_choice import choose_server
 from cornerman.local.service_host import host_services
@@ -33,6 +33,7 @@ def up(
     if unknown:
         raise ConfigError(f"--only {unknown[0]!r}: there is no such service; there are {', '.join(SERVICES)}")
     chosen = options.command_settings(config, redis, sets, record__dir=record_dir(record))
+    check_record(chosen.settings.record)
     roles = tuple(only) or ROLES
     url, no_page = "", page.missing()
     # The page is optional, unless its service is asked for by name.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cornerman.local.captions import Caption, caption_at, wrap
 from cornerman_media.errors import MediaError, WriteError
-from cornerman_shared.errors import FatalError, SourceError
+from cornerman_shared.errors import ConfigError, FatalError, SourceError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -22,6 +22,20 @@ if TYPE_CHECKING:
 TEXT_COLOURS = {"correct": (255, 209, 102), "feedback": (144, 238, 144)}
 OTHER_TEXT = (255, 255, 255)
 BAND = (0, 0, 0, 160)  # RGBA
+
+
+def check_film(target: Path) -> None:
+    """Refuses a name that no film can be written with, before the work for it begins.
+
+    Raises:
+        ConfigError: FFmpeg knows no such ending, or the disk takes no film.
+    """
+    from cornerman_media.suffixes import check_suffix
+
+    try:
+        check_suffix(target)
+    except (WriteError, OSError) as error:
+        raise ConfigError(f"--output {error}") from error
 
 
 def write_annotated(

@@ -21,6 +21,7 @@ from cornerman.local.launcher import Launcher
 from cornerman.local.outages import publish_outages
 from cornerman.local.patience import Patience
 from cornerman.local.pipeline_plan import OVER, PipelinePlan, SourceProgress, deciding_first
+from cornerman.local.record_dir import check_record
 from cornerman.local.retry_limit import limit_retries
 from cornerman.local.server_choice import Command, ServerChoice, choose_server, wait_for_server
 from cornerman.local.server_room import ServerRoom
@@ -362,6 +363,7 @@ def run_sources(
     Args:
         more: other fields of the `PipelinePlan`.
     """
+    check_record(chosen.settings.record)
     specs = limit_retries(specs, chosen.given())
     # The user who types an address is trusted with it. The demo has a page, on which other clients may add sources.
     if command != "demo" and not chosen.was_set("capture.follow_links"):

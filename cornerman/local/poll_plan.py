@@ -1,9 +1,10 @@
-"""What a polling command is asked for: its options with their defaults, and the preset behind them. Pure."""
+"""What a polling command is asked for: its options with their defaults, and the preset behind them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, Final
 
 from cornerman_shared.errors import ConfigError
@@ -95,13 +96,15 @@ def interval_list(text: str) -> list[float]:
 
 
 def writable_folder(option: str, folder: Path) -> Path:
-    """Makes the folder, so that a session does not end without its files.
+    """Makes the folder and tries to write there, so that a session does not end without its files.
 
     Raises:
-        ConfigError: it cannot be made.
+        ConfigError: it cannot be made or written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass  # a read-only disk seems writable until it is written to
     except OSError as error:
         raise ConfigError(
             f"{option} {str(folder)!r}: cannot be written ({error.strerror}); give another folder"

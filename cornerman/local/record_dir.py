@@ -1,26 +1,29 @@
-"""The folder of `--record`, checked before anything starts."""
+"""The folder of recordings, checked before anything starts."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from cornerman_shared.errors import ConfigError
+from cornerman.local.poll_plan import writable_folder
+from cornerman_shared.settings.tree import RecordSettings
 
 
 def record_dir(given: str | None) -> str | None:
-    """The folder as an absolute path, made if it is not there; None = the option is not given.
+    """The folder of `--record` as an absolute path, made if it is not there; None = the option is not given.
 
     Raises:
         ConfigError: it cannot be made or written to.
     """
     if given is None:
         return None
-    path = Path(given).expanduser().absolute()
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"--record {given!r}: the folder cannot be made ({error.strerror}); give another") from None
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise ConfigError(f"--record {given!r}: this user may not write there; give another folder")
-    return str(path)
+    return str(writable_folder("--record", Path(given).expanduser().absolute()))
+
+
+def check_record(settings: RecordSettings) -> None:
+    """Checks the folder of `record.dir` in the same way; it may be set without `--record`.
+
+    Raises:
+        ConfigError: it cannot be made or written to.
+    """
+    if settings.dir:
+        writable_folder("record.dir", Path(settings.dir).expanduser())

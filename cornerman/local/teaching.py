@@ -51,7 +51,7 @@ def taught(
         read: reads an example; None = `read_take`.
 
     Raises:
-        ConfigError: the name or an example is not usable; says what was seen.
+        ConfigError: the name or an example is not usable; says what was seen. Or the library cannot be written to.
     """
     read = cache(read or read_take)
     check_exercise_name(name)
@@ -61,6 +61,7 @@ def taught(
         raise ConfigError(f"{len(mistakes)} mistakes; an exercise has at most {MAX_MISTAKES}")
     if len(praise) > MAX_SENTENCE:
         raise ConfigError(f"--praise has {len(praise)} characters; give at most {MAX_SENTENCE}")
+    library.check_room(name)
     named = [(mistake_name(say), say, path) for say, path in mistakes]  # refused before the videos are read
     try:
         exercise = teach_exercise(name, title or name.replace("_", " "), read(good), repetitions, praise.strip())

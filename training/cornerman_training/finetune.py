@@ -23,6 +23,7 @@ from cornerman_pose.errors import PoseError
 from cornerman_pose.framing import FRAMING_FILE, Framer, Framing
 from cornerman_training.checkpoints import TrainingState, load_state, save_state
 from cornerman_training.dialogues import Sample, read_samples, sample_frames, split_chunks
+from cornerman_training.outputs import check_folder
 from cornerman_training.sampling import CHUNK, SAMPLE_FPS
 from cornerman_training.stages.loop import rate_at
 from cornerman_training.train_log import TrainLog
@@ -283,12 +284,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         framing=args.framing,
     )
     try:
+        check_folder(args.out)
         train = read_samples(args.data, args.videos)
         validation = read_samples(args.validation, args.videos) if args.validation else []
         dtype = torch.bfloat16 if args.bf16 else torch.float32
         model = MobileVideoGPT.from_pretrained(args.base, "all", dtype=dtype)
         best = Finetuner(model, settings, args.out).run(train, validation)
-    except (ValueError, ModelError, PoseError) as error:
+    except (ValueError, OSError, ModelError, PoseError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(f"adapter: {args.out / 'adapter'} (best loss {best:.4f})")

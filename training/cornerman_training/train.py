@@ -17,6 +17,7 @@ import torch
 from cornerman_training.auxiliary import FrameHeads
 from cornerman_training.export import Card, export_coach, hardware, write_card
 from cornerman_training.features import SessionFeatures
+from cornerman_training.outputs import check_folder
 from cornerman_training.session_cache import SessionCache
 from cornerman_training.sizes import TrainingPlan, coach_config, load_plan
 from cornerman_training.stages.head import train_head
@@ -42,7 +43,7 @@ def train(
         ValueError: if a checkpoint in `out` is damaged.
     """
     began = time.monotonic()
-    out.mkdir(parents=True, exist_ok=True)
+    check_folder(out)
     (out / "plan.json").write_text(json.dumps(plan.to_dict(), indent=1) + "\n", encoding="utf-8")
     tokenizer = train_tokenizer(VOCABULARY)
     config = coach_config(len(tokenizer))

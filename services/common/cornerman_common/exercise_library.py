@@ -13,6 +13,7 @@ from cornerman_common.saved_folder import (
     MAX_FILES,
     Stamp,
     changing,
+    check_saved,
     remove_saved,
     saved_names,
     stamp_of,
@@ -86,6 +87,14 @@ class ExerciseLibrary:
             ConfigError: there is none of this name, or it cannot be read.
         """
         return read_text(self._path(name), MAX_BYTES)
+
+    def check_room(self, name: str) -> None:
+        """Refuses what `save` could not write, before an exercise is learned.
+
+        Raises:
+            ConfigError: there are too many, or this user may not write there.
+        """
+        check_saved(self.folder / f"{name}.yaml", "exercise")
 
     def save(self, exercise: TaughtExercise, *, replaces: bool = True) -> SavedExercise:
         """Writes a file, whole or not at all.

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Final
 
 from cornerman_shared.errors import ConfigError
@@ -68,6 +69,21 @@ def changing(folder: Path) -> Iterator[None]:
         os.close(lock)
 
 
+def check_saved(path: Path, kind: str) -> None:
+    """Refuses a file that `write_saved` could not write, before the work for it begins.
+
+    Raises:
+        ConfigError: there are too many of its kind, or this user may not write there.
+    """
+    _check_number(path, kind)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with TemporaryFile(dir=path.parent):
+            pass  # a read-only disk seems writable until it is written to
+    except OSError as error:
+        raise _unwritable(path.parent, error) from None
+
+
 def write_saved(path: Path, text: str, kind: str) -> None:
     """Writes a file of the user's, whole or not at all; call it within `changing`.
 
@@ -76,8 +92,7 @@ def write_saved(path: Path, text: str, kind: str) -> None:
     """
     folder = path.parent
     draft = folder / f".{path.stem}.{secrets.token_hex(6)}.part"
-    if not path.exists() and len(saved_names(folder)) >= MAX_FILES:
-        raise ConfigError(f"{folder} holds {MAX_FILES} {kind}s already; remove one first")
+    _check_number(path, kind)
     try:
         try:
             with draft.open("x", encoding="utf-8") as file:
@@ -101,6 +116,11 @@ def remove_saved(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise ConfigError(f"{path} cannot be removed ({error.strerror}); remove it by hand") from None
+
+
+def _check_number(path: Path, kind: str) -> None:
+    if not path.exists() and len(saved_names(path.parent)) >= MAX_FILES:
+        raise ConfigError(f"{path.parent} holds {MAX_FILES} {kind}s already; remove one first")
 
 
 def _unwritable(path: Path, error: OSError) -> ConfigError:

@@ -123,7 +123,7 @@ def test_unreadable_input_exits_with_66(
 
 @pytest.mark.parametrize(
     ("target", "code", "sentence"),
-    [("none/out.mp4", 78, "no such folder"), ("out.nope", 70, "out.nope could not be written")],
+    [("none/out.mp4", 78, "no such folder"), ("out.nope", 78, "no film can be written with the ending")],
 )
 def test_unwritable_output_is_told(
     target: str, code: int, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

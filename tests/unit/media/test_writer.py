@@ -14,6 +14,7 @@ from cornerman_media.audio import AudioCopy
 from cornerman_media.errors import WriteError
 from cornerman_media.reader import open_video
 from cornerman_media.rewriting import rewrite
+from cornerman_media.suffixes import SUFFIXES, check_suffix
 from cornerman_media.writer import VideoWriter, WriteOptions
 from tests.unit.media.films import Film, jpeg, numbered, steady, write
 from tests.unit.media.reading import read
@@ -246,3 +247,17 @@ def test_full_range_is_not_washed_out(tmp_path: Path) -> None:
 def test_audio_copy_without_sound_is_silent(tmp_path: Path) -> None:
     with AudioCopy(write(tmp_path / "a.mp4", Film(steady(5)))) as sound:
         assert list(sound.until(9.0)) == [] and sound.why_not == ""
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_named_suffixes_can_be_written(tmp_path: Path, suffix: str) -> None:
+    check_suffix(tmp_path / f"film{suffix}")
+    check_suffix(tmp_path / f"film{suffix.upper()}")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["film.nope", "film.mp3", "film.vtt", "film"])
+def test_unknown_suffix_names_known_ones(tmp_path: Path, name: str) -> None:
+    with pytest.raises(WriteError, match=r"give one of \.mp4, \.mov"):
+        check_suffix(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []

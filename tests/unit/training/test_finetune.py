@@ -225,3 +225,10 @@ def test_bad_data_set_is_refused(data: Path, tmp_path: Path) -> None:
         read_samples(path)
     with pytest.raises(ValueError, match="a chunk needs 8"):
         sample_frames(data / "a.mp4", 0.2, 16)
+
+
+def test_closed_folder_is_told_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    line = ["--base", "nowhere", "--data", "nothing.json", "--out", str(tmp_path / "file" / "below")]
+    assert main(line) == 2
+    assert "file/below" in capsys.readouterr().err

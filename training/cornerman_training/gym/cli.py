@@ -11,6 +11,7 @@ from cornerman_training.gym.session import GymSession
 from cornerman_training.gym.sheet import contact_sheet
 from cornerman_training.gym.splits import SPLITS
 from cornerman_training.gym.video import render_session
+from cornerman_training.outputs import check_file
 
 
 def render(
@@ -91,6 +92,7 @@ def main(argv: list[str] | None = None) -> int:
     sheet.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
     try:
+        check_file(args.out, ".png" if args.command == "sheet" else ".mp4")
         if args.command == "sheet":
             contact_sheet(args.out, args.size, args.columns, args.rows, args.split, args.seed)
             return 0

@@ -19,6 +19,7 @@ from safetensors.numpy import save_file
 from torch import Tensor, nn
 
 from cornerman_pose.movements import exercise_names
+from cornerman_training.outputs import check_folder
 from cornerman_training.pose_words.lessons import all_texts
 from cornerman_training.pose_words.objective import (
     STREAM_CHUNKS,
@@ -107,7 +108,7 @@ def word_scores(objective: PoseWordsObjective, moments: Sequence[Moment]) -> dic
 
 def train(out: Path, seed: int, plan: PoseWordsPlan) -> dict[str, float]:
     """Trains, or continues, and exports into `out`; returns the scores on held-out sessions."""
-    out.mkdir(parents=True, exist_ok=True)
+    check_folder(out)
     began = time.process_time()
     model, tokenizer, projector = new_model(seed, plan.vocabulary)
     trained = nn.ModuleList([projector, model.require_language()])

@@ -23,6 +23,7 @@ from cornerman_pose.sides import SidesState, steady_legs
 from cornerman_pose.subject import SubjectState, follow
 from cornerman_training.gym.render import SessionRenderer
 from cornerman_training.gym.session import GymSession, plan_session
+from cornerman_training.outputs import check_folder
 from cornerman_training.sampling import CHUNK
 from cornerman_training.skeleton.dataset import FRAMES, Examples, examples_of
 from cornerman_training.skeleton.estimator import Landmarks
@@ -79,7 +80,7 @@ def keep(folder: Path, seeds: range, estimator: PoseEstimator) -> Iterator[Path]
     Raises:
         OSError: the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    check_folder(folder)
     for seed in seeds:
         path = folder / f"session-{seed}.npz"
         if not path.is_file():

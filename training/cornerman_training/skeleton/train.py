@@ -15,6 +15,7 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from cornerman_pose.temporal import TemporalNet
+from cornerman_training.outputs import check_folder
 from cornerman_training.skeleton.calibrate import calibrate
 from cornerman_training.skeleton.card import write_card
 from cornerman_training.skeleton.dataset import FRAMES, Examples, batches, draw_examples
@@ -126,7 +127,7 @@ def train(
     Raises:
         ValueError: the folder `rendered` holds none.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    check_folder(out)
     torch.manual_seed(seed)
     began, cpu = time.monotonic(), time.process_time()
     pool = Pool(seed, plan, _examples_in(rendered) if rendered else None)
