@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cornerman_pose.errors import RuntimeMissingError, WeightsError
+from cornerman_pose.native_lines import without_info
 from cornerman_pose.pruning import pruned
 from cornerman_pose.warp import Pixels
 
@@ -71,8 +72,10 @@ class _Interpreter:
     def __init__(self, path: Path, threads: int, shapes: list[tuple[int, ...]]) -> None:
         interpreter = litert().Interpreter
         try:
-            self._net = interpreter(model_content=pruned(path.read_bytes(), shapes), num_threads=threads)
-            self._net.allocate_tensors()
+            model = pruned(path.read_bytes(), shapes)
+            with without_info():
+                self._net = interpreter(model_content=model, num_threads=threads)
+                self._net.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise WeightsError(f"{path} cannot be loaded: {error}; get the weights again") from error
         self._input = self._net.get_input_details()[0]["index"]
