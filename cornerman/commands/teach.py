@@ -79,10 +79,10 @@ def teach(
             bar.show(start, 0, whole_s)
             return read_take(path, lambda at_s: bar.show(f"{start}, {at_s:.0f} s", at_s))
 
-        exercise, tried = taught(
+        exercise, tried, right = taught(
             library, name, title, videos[0], mistakes, reps, words, praise, replace=replace, read=read
         )
-    saved = library.save(exercise, replaces=replace)
+    saved = library.save(exercise, replaces=replace, right=right)
     if as_json:
         print(json.dumps(_as_json(exercise, tried, saved.path)))
         return

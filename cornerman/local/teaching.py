@@ -13,7 +13,14 @@ from cornerman_pose.errors import PoseError
 from cornerman_pose.files import read_landmarks
 from cornerman_pose.taught.learning import MOST_S
 from cornerman_pose.taught.rehearsal import Rehearsal, rehearse_good, rehearse_mistake
-from cornerman_pose.taught.takes import add_mistake, right_repetitions, teach_exercise, track_of, wrong_repetitions
+from cornerman_pose.taught.takes import (
+    Array,
+    add_mistake,
+    right_repetitions,
+    teach_exercise,
+    track_of,
+    wrong_repetitions,
+)
 from cornerman_shared.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,8 +42,10 @@ def taught(
     *,
     replace: bool = False,
     read: Callable[[Path], LandmarkTrack] | None = None,
-) -> tuple[TaughtExercise, dict[str, Rehearsal]]:
-    """An own exercise, and how sure it ("") and each of its mistakes are, by name; nothing is saved.
+) -> tuple[TaughtExercise, dict[str, Rehearsal], list[Array]]:
+    """An own exercise, how sure it ("") and each of its mistakes are, by name, and its right repetitions.
+
+    Nothing is saved.
 
     Args:
         library: of the exercises there are.
@@ -66,14 +75,14 @@ def taught(
     try:
         exercise = teach_exercise(name, title or name.replace("_", " "), read(good), repetitions, praise.strip())
         tried = {"": rehearse_good(exercise, read(good))}
+        right = right_repetitions(read(good), repetitions)
         for key, say, path in named:
             exercise = add_mistake(exercise, key, say, words, read(path), repetitions)
             wrong = wrong_repetitions(exercise, say, read(path), repetitions)
-            right = right_repetitions(read(good), repetitions)
             tried[key] = rehearse_mistake(exercise, exercise.mistakes[-1], read(path), wrong, right)
     except PoseError as error:
         raise ConfigError(str(error)) from error
-    return exercise, tried
+    return exercise, tried, right
 
 
 def check_model_words(choice: ModelChoice) -> None:

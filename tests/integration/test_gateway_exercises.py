@@ -57,7 +57,7 @@ async def test_exercise_is_taught_with_its_mistake(web: httpx.AsyncClient, bus: 
     bad = await record(web, bus, lean=0.5)
     told = (await teach(web, bad, say="Do not lean!")).json()
     assert told["seen"].startswith("5 wrong repetitions of ") and told["doubts"] == []
-    assert "of 5 repetitions shown it tells 5 right" in told["seen"]
+    assert "of 10 repetitions shown it tells 10 right" in told["seen"]
     assert (await teach(web, good, replace=True, title="Arms up")).json()["exercise"]["mistakes"] == []
     await teach(web, bad, say="Do not lean!")
     (listed,) = (await web.get("/api/exercises")).json()["exercises"]

@@ -5,10 +5,12 @@ Sharing one is copying its file.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cornerman_common.exercise_file import MAX_BYTES, MAX_MISTAKES, exercise_text, parse_exercise
+from cornerman_common.right_repetitions import Array, read_right, right_path, write_right
 from cornerman_common.saved_folder import (
     MAX_FILES,
     Stamp,
@@ -96,18 +98,23 @@ class ExerciseLibrary:
         """
         check_saved(self.folder / f"{name}.yaml", "exercise")
 
-    def save(self, exercise: TaughtExercise, *, replaces: bool = True) -> SavedExercise:
+    def save(self, exercise: TaughtExercise, *, replaces: bool = True, right: Sequence[Array] = ()) -> SavedExercise:
         """Writes a file, whole or not at all.
 
         Args:
             exercise: to be kept.
             replaces: whether one of its name may be there.
+            right: the right repetitions that taught it, from `takes.right_repetitions`; kept for mistakes to come.
 
         Raises:
             ExerciseTakenError: there is one, and it may not be replaced.
             ConfigError: the name is not usable, there are too many, or no room.
         """
-        return self._write(exercise.name, exercise_text(exercise), replaces)
+        return self._write(exercise.name, exercise_text(exercise), replaces, right)
+
+    def right(self, exercise: TaughtExercise) -> tuple[Array, ...]:
+        """The right repetitions that taught an exercise; empty = they are not at hand, as of a shared one."""
+        return read_right(self.folder / f"{exercise.name}.yaml", exercise)
 
     def save_mistake(self, name: str, mistake: TaughtMistake) -> SavedExercise:
         """Adds a mistake to an exercise as it is now, so that none is lost that was added meanwhile.
@@ -137,18 +144,25 @@ class ExerciseLibrary:
         Raises:
             ConfigError: there is none of this name, or it cannot be deleted.
         """
-        remove_saved(self._path(name))
+        path = self._path(name)
+        remove_saved(path)
+        remove_saved(right_path(path))
 
     def has(self, name: str) -> bool:
         """Whether there is a file of this name, whatever is in it."""
         return f"{name}.yaml" in saved_names(self.folder)
 
-    def _write(self, name: str, text: str, replaces: bool) -> SavedExercise:
+    def _write(self, name: str, text: str, replaces: bool, right: Sequence[Array] = ()) -> SavedExercise:
         check_exercise_name(name)
         with changing(self.folder):
             if not replaces and self.has(name):
                 raise ExerciseTakenError(f"exercise {name!r} is there already; replace it, or take another name")
-            return self._written(name, text)
+            saved = self._written(name, text)
+            if right:
+                write_right(saved.path, right)
+            else:
+                remove_saved(right_path(saved.path))
+            return saved
 
     def _written(self, name: str, text: str) -> SavedExercise:
         path = self.folder / f"{name}.yaml"

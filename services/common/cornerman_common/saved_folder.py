@@ -90,13 +90,21 @@ def write_saved(path: Path, text: str, kind: str) -> None:
     Raises:
         ConfigError: there are too many of its kind, or no room.
     """
-    folder = path.parent
-    draft = folder / f".{path.stem}.{secrets.token_hex(6)}.part"
     _check_number(path, kind)
+    write_bytes(path, (text if text.endswith("\n") else f"{text}\n").encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Writes a file of the user's, whole or not at all; call it within `changing`.
+
+    Raises:
+        ConfigError: there is no room.
+    """
+    draft = path.parent / f".{path.stem}.{secrets.token_hex(6)}.part"
     try:
         try:
-            with draft.open("x", encoding="utf-8") as file:
-                file.write(text if text.endswith("\n") else f"{text}\n")
+            with draft.open("xb") as file:
+                file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(path)

@@ -9,6 +9,11 @@ from pydantic import BaseModel, Field
 from cornerman_common.exercise_file import mistake_name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
     from cornerman_common.exercise_library import SavedExercise
     from cornerman_gateway.recording import PoseRecording
     from cornerman_pose.taught.exercise import Prototype, TaughtExercise, TaughtMistake
@@ -116,14 +121,30 @@ def good_from(
     return exercise, _seen("good", exercise.good), rehearse_good(exercise, track).doubts
 
 
+def right_from(recording: PoseRecording, repetitions: int) -> list[NDArray[np.float64]]:
+    """The right repetitions in a recording that an exercise was learned from, for `ExerciseLibrary.save`."""
+    from cornerman_pose.taught.takes import right_repetitions, track_of  # takes a while, and few teach
+
+    return right_repetitions(track_of(recording.chunks), repetitions)
+
+
 def mistake_from(
     recording: PoseRecording,
     exercise: TaughtExercise,
     say: str,
     words: Literal["owner", "model"],
     repetitions: int,
+    right: Sequence[NDArray[np.float64]] = (),
 ) -> tuple[TaughtMistake, str, tuple[str, ...]]:
     """A mistake of an exercise, the sight of it in words, and doubts with their remedies.
+
+    Args:
+        recording: of wrong repetitions.
+        exercise: that they are of.
+        say: the owner's sentence.
+        words: whose words are spoken.
+        repetitions: in the recording.
+        right: right repetitions, for it to be tried on as well; empty = they are not at hand.
 
     Raises:
         ConfigError: the sentence cannot be used.
@@ -135,7 +156,7 @@ def mistake_from(
     key, track = mistake_name(say), track_of(recording.chunks)
     changed = add_mistake(exercise, key, say, words, track, repetitions)
     mistake = changed.mistakes[-1]
-    tried = rehearse_mistake(changed, mistake, track, wrong_repetitions(changed, say, track, repetitions))
+    tried = rehearse_mistake(changed, mistake, track, wrong_repetitions(changed, say, track, repetitions), right)
     seen = [_seen("wrong", mistake.prototype), *filter(None, [tried.in_words])]
     return mistake, "; ".join(seen), tried.doubts
 

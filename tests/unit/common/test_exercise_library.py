@@ -15,7 +15,9 @@ from cornerman_common.exercise_file import MAX_BYTES, MAX_MISTAKES, exercise_tex
 from cornerman_common.exercise_library import ExerciseLibrary, ExerciseTakenError
 from cornerman_common.profile_library import ProfileLibrary
 from cornerman_pose.taught.exercise import TaughtExercise
+from cornerman_pose.taught.takes import add_mistake, right_repetitions, teach_exercise
 from cornerman_shared.errors import ConfigError
+from tests.unit.pose.moves import take
 from tests.unit.pose.test_taught import leaning
 
 
@@ -153,3 +155,32 @@ def test_mistake_names_come_from_sentences() -> None:
     assert len({mistake_name(each) for each in similar}) == len(similar)
     with pytest.raises(ConfigError, match="characters"):
         mistake_name(" ")
+
+
+def test_right_repetitions_stay_with_their_exercise(tmp_path: Path) -> None:
+    """A mistake shown later was tried on its own repetitions only."""
+    library, track = ExerciseLibrary(tmp_path), take(5)
+    exercise, shown = teach_exercise("raise", "Raise", track, 5), right_repetitions(track, 5)
+    library.save(exercise, right=shown)
+    saved = library.get("raise")
+    again = library.right(saved)
+    assert [one.shape for one in again] == [one.shape for one in shown]
+    mistake = add_mistake(saved, "lean", "Stand straight.", "owner", take(5, lean=0.4, seed=1), 5).mistakes[0]
+    library.save_mistake("raise", mistake)
+    assert len(library.right(library.get("raise"))) == 5
+    other = teach_exercise("raise", "Raise", take(5, lean=0.4, seed=1), 5)
+    assert library.right(other) == ()
+    library.save_text("raise", library.text("raise"))
+    assert library.right(library.get("raise")) == ()
+    library.save(exercise, right=shown)
+    library.remove("raise")
+    assert list(library.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 cut", b"\x93NUMPY"])
+def test_damaged_repetitions_are_left_out(tmp_path: Path, damage: bytes) -> None:
+    library, track = ExerciseLibrary(tmp_path), take(5)
+    exercise = teach_exercise("raise", "Raise", track, 5)
+    library.save(exercise, right=right_repetitions(track, 5))
+    (library.folder / "raise.npz").write_bytes(damage)
+    assert library.right(exercise) == ()

@@ -19,6 +19,7 @@ from cornerman_gateway.exercises import (
     exercise_view,
     good_from,
     mistake_from,
+    right_from,
 )
 from cornerman_gateway.models import models_in_use
 from cornerman_gateway.problems import FieldProblem, Problem, wrong_field
@@ -151,11 +152,14 @@ async def teach(name: ExerciseName, body: TeachNew, state: StateDep) -> TaughtVi
 def _learn(state: AppState, name: str, body: TeachNew, say: str, recording: PoseRecording) -> TaughtView:
     library = state.exercises
     if say:
-        mistake, seen, doubts = mistake_from(recording, library.get(name), say, body.words, body.repetitions)
+        known = library.get(name)
+        right = library.right(known)
+        mistake, seen, doubts = mistake_from(recording, known, say, body.words, body.repetitions, right)
         saved = library.save_mistake(name, mistake)
     else:
         exercise, seen, doubts = good_from(recording, name, body.title.strip(), body.repetitions, body.praise.strip())
-        saved = library.save(exercise, replaces=body.replace)
+        shown = right_from(recording, body.repetitions)
+        saved = library.save(exercise, replaces=body.replace, right=shown)
     return TaughtView(exercise=exercise_view(saved), seen=seen, doubts=list(doubts))
 
 

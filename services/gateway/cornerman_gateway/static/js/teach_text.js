@@ -49,7 +49,7 @@ export function surenessOf({ alike, apart = null }) {
   return { level: "poor", text: "It hardly differs from a good one. Do it larger, or leave it out." };
 }
 
-/** " Of 5 repetitions shown it tells 4 right by the others.", out of what the server saw; "" = nothing was tried. */
+/** " Of 10 repetitions shown it tells 9 right by the others.", out of what the server saw; "" = nothing was tried. */
 export function toldText(seen) {
   const told = /of \d+ repetitions shown it tells .*/.exec(seen)?.[0];
   return told ? ` ${sentence(told)}` : "";
