@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from cornerman_common.saved_folder import write_bytes
 from cornerman_pose.taught.exercise import TaughtExercise
-from cornerman_pose.taught.learning import prototype_of
 from cornerman_pose.taught.names import NAMES
 
 Array = NDArray[np.float64]
@@ -55,6 +54,8 @@ def read_right(file: Path, exercise: TaughtExercise) -> tuple[Array, ...]:
         return ()  # the mistake is then tried on its own repetitions alone
     if len(found) != exercise.good.repetitions or not all(_usable(one) for one in found):
         return ()
+    from cornerman_pose.taught.learning import prototype_of  # takes a while, and few teach
+
     learned = prototype_of(found).steps
     return found if np.allclose(learned, exercise.good.steps, rtol=2e-3, atol=_NEAR) else ()
 
