@@ -1,4 +1,4 @@
-"""Tells the bus which child processes are down, so that `status`, the API and the page say so."""
+"""Tells the bus which child processes come and which are down, so that `status`, the API and other commands know."""
 
 from __future__ import annotations
 
@@ -18,32 +18,44 @@ if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
 
 EVERY_S: Final = 1.0
+LOADING: Final = ("encoder", "generator")
 
 
 async def publish_outages(bus: Bus, launcher: Launcher) -> None:
     """Publishes `unhealthy` for each child that is down and waits for its next try; never ends.
 
-    The child has the same name, so its own status takes over when it runs again.
+    Before, it announces the children that will load a model: a command that starts meanwhile on another machine waits
+    for them, with their models, instead of loading its own. A child has the same name, so its own status takes over.
     """
+    with contextlib.suppress(RetryableError):  # then a child is known a second later, by its own status
+        await bus.measure_clock()
+        for child in launcher.children:
+            if child.role in LOADING:
+                section = bus.settings.encoder if child.role == "encoder" else bus.settings.generator
+                models = {"backend": section.backend, "model": section.model}
+                await publish_status(bus, _status(child, "starting", bus.clock.now_s(), models=models))
     while True:
         with contextlib.suppress(RetryableError):  # said again within a second; the services report a lost server
             await bus.measure_clock()
             for child in launcher.children:
                 if child.outage is not None and child.pid is None and not child.stopping.is_set():
-                    await publish_status(bus, _status(child, child.outage.reason, bus.clock.now_s()))
+                    await publish_status(bus, _status(child, "unhealthy", bus.clock.now_s(), child.outage.reason))
         await asyncio.sleep(EVERY_S)
 
 
-def _status(child: Child, reason: str, now_s: float) -> WorkerStatus:
+def _status(
+    child: Child, state: str, now_s: float, reason: str = "", models: dict[str, str] | None = None
+) -> WorkerStatus:
     return WorkerStatus(
         role=child.role,
         name=child.name,
         pid=os.getpid(),
         host=socket.gethostname(),
-        state="unhealthy",
+        state=state,
         started_at_s=now_s,
         at_s=now_s,
         rss_bytes=0,
         busy=0,
         reason=reason,
+        models=models or {},
     )

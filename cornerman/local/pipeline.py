@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import socket
 import time
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -29,7 +30,7 @@ from cornerman.local.signals import stop_at_signals
 from cornerman.local.source_args import ends, length_s
 from cornerman.local.supervisor import supervise_server
 from cornerman.local.unseen_sources import unseen_line, unseen_sources
-from cornerman.local.workers import live_roles, wait_until_running
+from cornerman.local.workers import served_elsewhere, served_roles, wait_until_running
 from cornerman_common.running_models import check_joining
 from cornerman_shared.aio import background, cancel_all, wait_or_timeout
 from cornerman_shared.bus.connection import Bus
@@ -87,6 +88,7 @@ class LocalPipeline:
         self._patience = Patience(server.settings.runtime.down_s)
         self._sources: dict[str, SourceProgress] = {}
         self._recorders: list[SourceRecorder] = []
+        self._elsewhere: dict[str, str] = {}  # where roles are served that others started
 
     async def run(self) -> int:
         """Runs the plan to its end. Returns the exit code.
@@ -101,11 +103,13 @@ class LocalPipeline:
             await refuse_eviction(bus)
             self._room = self._server_room(bus)
             await self._room.wait(endless=self._plan.endless)
-            missing = set(self._plan.roles) - (await live_roles(bus) if self._server.shared else set())
-            if self._server.shared:
-                workers = await list_workers(bus)
-                for spec in self._plan.specs:
-                    check_joining(spec, self._server.settings, workers)
+            workers = await list_workers(bus) if self._server.shared else []
+            for spec in self._plan.specs if self._server.shared else ():
+                check_joining(spec, self._server.settings, workers)
+            missing = set(self._plan.roles) - served_roles(workers)
+            self._elsewhere = served_elsewhere(workers, socket.gethostname())
+            if used := [where for role, where in self._elsewhere.items() if role in self._plan.roles]:
+                self._output.note(f"uses {'; '.join(used)}")
             counts = {role: self._plan.workers.get(role, 1) for role in self._plan.roles if role in missing}
             later = set(counts) - set(self._plan.first or counts) if usable_cores() < len(counts) else set()
             launcher = Launcher(counts, self._server.overrides, self._output.child, later=later)
@@ -193,7 +197,11 @@ class LocalPipeline:
         now_s = time.monotonic()
         if now_s - self._noted_s >= NOTE_AGAIN_S:
             self._noted_s = now_s
-            self._output.note(f"starting {', '.join(sorted(missing))} …")
+            own = sorted(missing - set(self._elsewhere))
+            others = [self._elsewhere[role] for role in sorted(missing & set(self._elsewhere))]
+            said = [f"starting {', '.join(own)}"] if own else []
+            said += [f"waiting for {'; '.join(others)}"] if others else []
+            self._output.note(f"{', '.join(said)} …")
 
     async def _add_sources(self, bus: Bus) -> None:
         for spec, seconds in zip(self._plan.specs, self._plan.lengths_s, strict=True):

@@ -12,16 +12,39 @@ from cornerman_shared.errors import FatalError
 
 if TYPE_CHECKING:
     from cornerman_shared.bus.connection import Bus
+    from cornerman_shared.bus.messages import WorkerStatus
 
 READY_S: Final = 180.0
 """Longest time that models may take to load before the first frame."""
 
 POLL_S: Final = 0.1
+SERVES: Final = ("starting", "running")
 
 
 async def live_roles(bus: Bus) -> set[str]:
     """Roles with at least one process that starts or runs."""
-    return {status.role for status in await list_workers(bus) if status.state in ("starting", "running")}
+    return served_roles(await list_workers(bus))
+
+
+def served_roles(workers: Iterable[WorkerStatus]) -> set[str]:
+    """Roles with at least one process that runs, or has registered and still loads its model."""
+    return {status.role for status in workers if status.state in SERVES}
+
+
+def served_elsewhere(workers: Iterable[WorkerStatus], here: str) -> dict[str, str]:
+    """Where roles are served that are worth a word, by role: on another machine, or by a process that still loads.
+
+    Args:
+        here: host name of this machine.
+    """
+    found: dict[str, str] = {}
+    for role in sorted(served_roles(workers := list(workers))):
+        there = [one for one in workers if one.role == role and one.state in SERVES]
+        loads = all(one.state == "starting" for one in there)
+        hosts = sorted({one.host for one in there})
+        if loads or hosts != [here]:
+            found[role] = f"{role} on {', '.join(hosts)}" + (" (still loading)" if loads else "")
+    return found
 
 
 async def wait_until_running(

@@ -19,10 +19,13 @@ from cornerman.local.restarts import Restarts
 from cornerman.local.run_output import RunOutput
 from cornerman.local.server_choice import ServerChoice
 from cornerman.local.service_host import host_services
+from cornerman.local.workers import served_roles
+from cornerman_common.running_models import running_models
 from cornerman_shared.aio import background
 from cornerman_shared.backoff import Backoff
 from cornerman_shared.bus.connection import Bus
 from cornerman_shared.bus.system_health import system_health
+from cornerman_shared.bus.workers import list_workers
 from cornerman_shared.errors import ConfigError, FatalError
 from cornerman_shared.settings.tree import Settings
 from tests.integration.waiting import until
@@ -186,6 +189,22 @@ async def test_outage_reaches_the_bus(package: str, log: Log, bus: Bus, monkeypa
     found = {problem.what: problem.reason for problem in (await system_health(bus)).problems}
     assert found["crashing"].endswith("its last line: about to crash")
     assert found["encoder"] == "no process of it runs; start it with `cornerman up`"
+
+
+async def test_loading_children_are_announced(package: str, log: Log, bus: Bus) -> None:
+    """`run` on another machine loaded an encoder of its own meanwhile, of another model."""
+    launcher = Launcher({"encoder": 1, "steady": 1}, {}, log, package, later=("encoder",))
+
+    async def told() -> bool:
+        return bool(await list_workers(bus))
+
+    async with launcher.running(), background(publish_outages(bus, launcher)):
+        await until(told)
+        workers = await list_workers(bus)
+        await launcher.stop(within_s=60.0)
+    assert served_roles(workers) == {"encoder"}
+    encoder = bus.settings.encoder
+    assert running_models(workers) == {"encoder": {"backend": encoder.backend, "model": encoder.model}}
 
 
 async def test_late_service_does_not_end_up(package: str, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

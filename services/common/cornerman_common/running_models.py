@@ -53,12 +53,17 @@ def check_adapter_runs(adapter: str, workers: Iterable[WorkerStatus]) -> None:
 
 
 def check_joining(spec: SourceSpec, settings: Settings, workers: Iterable[WorkerStatus]) -> None:
-    """Checks that the models that run read the looks of a source; those of roles without a process are the settings'.
+    """Checks that the models that run, or load, go with a source; those of roles without a process are the settings'.
+
+    An encoder other than the settings' must give what the strategy reads.
 
     Raises:
         ConfigError: they do not; names the settings that do not go together, and the remedy.
     """
-    check_look(spec, _as_running(settings, running_models(workers)))
+    running = _as_running(settings, running_models(workers))
+    check_look(spec, running)
+    if running.encoder.backend != settings.encoder.backend:
+        check_source_models(spec.speak, spec.say.model_copy(update={"adapter": ""}), running, bundled())
 
 
 def check_change(

@@ -60,12 +60,12 @@ Computed = tuple["Delivery[Chunk]", Result, float]
 
 async def encode_loop(context: Context) -> None:
     """Loads the encoder and encodes until the process is stopped."""
-    with context.health.loading():
-        encoder = await asyncio.to_thread(make_encoder, context.settings.encoder)
     settings = context.settings.encoder
-    context.health.report_models(
-        backend=settings.backend, model=settings.model, placement=str(getattr(encoder, "placement", ""))
-    )
+    # Before it is loaded: a command that starts meanwhile chooses what goes with it.
+    context.health.report_models(backend=settings.backend, model=settings.model)
+    with context.health.loading():
+        encoder = await asyncio.to_thread(make_encoder, settings)
+    context.health.report_models(placement=str(getattr(encoder, "placement", "")))
     context.log.info("encoder_ready", model=encoder.model)
     await EncoderWorker(context, encoder).run()
 

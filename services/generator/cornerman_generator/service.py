@@ -37,13 +37,13 @@ async def generate_loop(context: Context) -> None:
     Raises:
         ConfigError: the back end cannot be loaded.
     """
-    with context.health.loading():
-        generator = await asyncio.to_thread(make_generator, context.settings.generator, context.bus.clock)
     settings = context.settings.generator
+    # Before it is loaded: a command that starts meanwhile chooses what goes with it.
+    context.health.report_models(backend=settings.backend, model=settings.model)
+    with context.health.loading():
+        generator = await asyncio.to_thread(make_generator, settings, context.bus.clock)
     abilities = speaker_abilities(settings)
     context.health.report_models(
-        backend=settings.backend,
-        model=settings.model,
         abilities=json.dumps(abilities.to_dict()),
         adapters=json.dumps(list(settings.adapters)),
         placement=str(getattr(generator, "placement", "")),
