@@ -15,8 +15,8 @@ from cornerman.local.svg_charts import CHART_STYLE, Bar, bar_chart, legend
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1d2430; --paper: #fff; --soft: #f4f6f9; --line: #d5dbe4; --bad: #b3261e;
   --label: #566173; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8ecf2; --paper: #161a21; --soft: #1f252e; --line: #38414f;
-  --bad: #ff8a80; --label: #a3aec0; } }
+@media screen and (prefers-color-scheme: dark) { :root { --ink: #e8ecf2; --paper: #161a21; --soft: #1f252e;
+  --line: #38414f; --bad: #ff8a80; --label: #a3aec0; } }
 * { box-sizing: border-box; }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 2rem auto;
   max-width: 64rem; padding: 0 1rem; overflow-wrap: anywhere; }
@@ -30,6 +30,9 @@ td, th { padding: .35rem .7rem .35rem 0; text-align: left; vertical-align: top; 
 th { font-weight: 600; color: var(--label); white-space: nowrap; }
 .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td img { display: block; width: 132px; height: auto; border-radius: 6px; }
+h1, h2 { break-after: avoid; } tr, svg, .tiles { break-inside: avoid; } thead { display: table-header-group; }
+@page { margin: 16mm; }
+@media print { :root { color-scheme: light; } body { margin: 0; max-width: none; padding: 0; font-size: 10pt; } }
 .words { min-width: 18rem; } .key { white-space: nowrap; margin-right: .9rem; }
 """
 

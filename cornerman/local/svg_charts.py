@@ -18,7 +18,7 @@ svg.chart text { font: 12px system-ui, sans-serif; fill: var(--label); }
 svg.chart .grid { stroke: var(--line); } svg.chart .mark { stroke: var(--ink); stroke-dasharray: 5 4; }
 .p0 { fill: #7a8699; } .p1 { fill: #2f9e8f; } .p2 { fill: #2f6fd0; } .p3 { fill: #c77700; } .p4 { fill: #8a4fc9; }
 .p5 { fill: #b9c1cd; } .failed { fill: #c8352b; }
-@media (prefers-color-scheme: dark) { .p0 { fill: #98a3b5; } .p1 { fill: #4cc4b3; } .p2 { fill: #79aaf5; }
+@media screen and (prefers-color-scheme: dark) { .p0 { fill: #98a3b5; } .p1 { fill: #4cc4b3; } .p2 { fill: #79aaf5; }
   .p3 { fill: #f0ab4a; } .p4 { fill: #bd93f0; } .p5 { fill: #4a5464; } .failed { fill: #ff7a6e; } }
 """
 """Styles of the charts; the page defines `--ink`, `--label` and `--line`."""

@@ -16,14 +16,16 @@ _HIGH: Final = 64
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1d2430; --paper: #fff; --line: #cbd2dc; --good: #1f8a4c; --bad: #c8352b;
   --label: #6b7688; --said: #2f6fd0; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8ecf2; --paper: #161a21; --line: #3a4250; --good: #52c483;
-  --bad: #ff7a6e; --label: #98a3b5; --said: #79aaf5; } }
+@media screen and (prefers-color-scheme: dark) { :root { --ink: #e8ecf2; --paper: #161a21; --line: #3a4250;
+  --good: #52c483; --bad: #ff7a6e; --label: #98a3b5; --said: #79aaf5; } }
 body { font: 15px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 2rem auto;
   max-width: 60rem; padding: 0 1rem; }
 table { border-collapse: collapse; } td, th { padding: .2rem .8rem .2rem 0; text-align: left; vertical-align: top; }
 td:last-child { font-variant-numeric: tabular-nums; }
 section { border-top: 1px solid var(--line); padding: .6rem 0; } h3 { margin: 0; font-size: 1rem; }
 p { margin: .1rem 0; color: var(--label); } .key { white-space: nowrap; }
+h1, h2, h3 { break-after: avoid; } section, tr { break-inside: avoid; } @page { margin: 16mm; }
+@media print { :root { color-scheme: light; } body { margin: 0; max-width: none; padding: 0; font-size: 10pt; } }
 .bad { color: var(--bad); } .good { color: var(--good); }
 svg { display: block; width: 100%; height: auto; } text { font: 11px system-ui, sans-serif; fill: var(--label); }
 """

@@ -93,6 +93,8 @@ td.n{font-variant-numeric:tabular-nums;white-space:nowrap}.correction{border-lef
 .praise{border-left:4px solid #1f7a4d}.answer{border-left:4px solid #1f5fbf}.failed{border-left:4px solid #b3261e}
 svg{width:100%;height:auto;background:#f4f6f9;border-radius:6px}img{width:10rem;border-radius:4px}
 video{width:100%;max-height:30rem;background:#000;border-radius:6px}
+h1,h2{break-after:avoid}tr,svg{break-inside:avoid}@page{margin:16mm}
+@media print{body{margin:0;padding:0;max-width:none;font-size:11pt}video{display:none}img{width:7rem}}
 """
 
 

@@ -50,11 +50,11 @@ class SessionSummary(BaseModel):
 
 def to_text(summary: SessionSummary) -> str:
     """The summary for a terminal."""
-    out = [f"{summary.source_id}: {_clock(summary.seconds)} watched"]
+    out = [f"{summary.source_id}: {clock(summary.seconds)} watched"]
     out += [f"  {set_line(one)}" for one in summary.sets] or ["  no exercise was seen"]
     for name, moment in (("best", summary.best), ("worst", summary.worst)):
         if moment is not None:
-            out.append(f"  {name}: {_clock(moment.pts_s)} {moment.what}")
+            out.append(f"  {name}: {clock(moment.pts_s)} {moment.what}")
     for point in summary.work_on:
         out.append(f"  work on: {point.mistake} ({point.times}x){f': {point.text}' if point.text else ''}")
     return "\n".join(out)
@@ -66,9 +66,14 @@ def set_line(done: ExerciseSet) -> str:
     if not done.mistakes:
         return f"{count}, no mistake"
     named = ", ".join(f"{name} {times}" for name, times in done.mistakes.items())
-    unit = "s" if done.hold else ""
+    unit = " s" if done.hold else ""
     return f"{count}, {done.with_mistakes}{unit} with mistakes ({named})"
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Media time as mm:ss.
+
+    >>> clock(75.2)
+    '01:15'
+    """
     return f"{int(seconds) // 60:02d}:{int(seconds) % 60:02d}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping
 
-from cornerman_gateway.summary_fields import SessionSummary, set_line
+from cornerman_gateway.summary_fields import SessionSummary, clock, set_line
 
 
 def summary_times(summary: SessionSummary) -> list[float]:
@@ -25,7 +25,7 @@ def summary_html(summary: SessionSummary, stills: Mapping[float, str]) -> str:
 
     def still(pts_s: float | None) -> str:
         found = stills.get(pts_s, "") if pts_s is not None else ""
-        return f'<img src="{esc(found)}" alt="the picture at {pts_s:.1f} s">' if found else ""
+        return f'<img src="{esc(found)}" alt="the picture at {clock(pts_s)}">' if found else ""
 
     sets = "".join(f"<li>{esc(set_line(one))}</li>" for one in summary.sets)
     points = "".join(
@@ -34,7 +34,7 @@ def summary_html(summary: SessionSummary, stills: Mapping[float, str]) -> str:
         for point in summary.work_on
     )
     moments = "".join(
-        f"<li><div><b>{name}</b>, at {moment.pts_s:.1f} s<p>{esc(moment.what)}</p></div>{still(moment.pts_s)}</li>"
+        f"<li><div><b>{name}</b>, at {clock(moment.pts_s)}<p>{esc(moment.what)}</p></div>{still(moment.pts_s)}</li>"
         for name, moment in (("Best moment", summary.best), ("Worst moment", summary.worst))
         if moment is not None
     )

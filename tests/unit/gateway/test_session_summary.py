@@ -78,6 +78,7 @@ def test_summary_page_shows_its_stills() -> None:
     assert summary_times(made) == [5.0, 7.0, 6.0]
     page = summary_html(made, {6.0: "data:image/jpeg;base64,AA"})
     assert "<p>12 s watched.</p>" in page and "<b>leaning forward</b>, once" in page and ", 2 times" in page
+    assert "<b>Best moment</b>, at 00:05" in page and 'alt="the picture at 00:06"' in page
     assert page.count("<img") == 1 and "Go &lt;deeper&gt;." in page and "<deeper>" not in page
 
 
