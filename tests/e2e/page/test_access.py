@@ -32,26 +32,30 @@ CUT = """() => [...document.querySelectorAll(
   .map((e) => `${e.tagName} ${e.className} ${e.textContent}`)"""
 
 
-@pytest.mark.parametrize("scheme", ["dark", "light"])
-async def test_views_have_no_serious_violation(settings: Settings, bus: Bus, scheme: str) -> None:
+@pytest.mark.parametrize(("scheme", "viewport"), [("dark", PHONE), ("light", DESKTOP)], ids=["phone", "desktop"])
+async def test_views_have_no_serious_violation(
+    settings: Settings, bus: Bus, scheme: str, viewport: dict[str, int]
+) -> None:
     async with (
         gateway(with_web(settings, token=TOKEN), bus) as (locked, _),
         open_page(settings, bus, quick(bus)) as (url, _, first),
     ):
         assert first.context.browser is not None
-        async with page_of(first.context.browser, scheme=scheme, bypass_csp=True) as watched:
+        async with page_of(first.context.browser, viewport, scheme, bypass_csp=True) as watched:
             for view in READY:
                 await visit(watched.page, locked if view == "login" else url, view)
                 assert await violations(watched.page) == [], view
                 assert await watched.page.locator("h1").count() == 1, view
 
 
-@pytest.mark.parametrize("scheme", ["dark", "light"])
-async def test_dialogs_have_no_serious_violation(settings: Settings, bus: Bus, scheme: str) -> None:
+@pytest.mark.parametrize(("scheme", "viewport"), [("dark", DESKTOP), ("light", PHONE)], ids=["desktop", "phone"])
+async def test_dialogs_have_no_serious_violation(
+    settings: Settings, bus: Bus, scheme: str, viewport: dict[str, int]
+) -> None:
     actor = quick(bus)
     async with open_page(settings, bus) as (url, _, first):
         assert first.context.browser is not None
-        async with page_of(first.context.browser, scheme=scheme, bypass_csp=True) as watched:
+        async with page_of(first.context.browser, viewport, scheme, bypass_csp=True) as watched:
             page = watched.page
             await page.goto(url)
             await page.get_by_role("heading", name="Nothing is being watched yet").wait_for()

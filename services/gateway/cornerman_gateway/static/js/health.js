@@ -150,7 +150,15 @@ export class HealthView {
               h("td", { class: "quiet small" }, detailOf(worker.detail)),
             ),
           )
-        : h("tr", {}, h("td", { colspan: "9", class: "quiet" }, "No worker has spoken. Start them: cornerman up.")),
+        : h(
+            "tr",
+            {},
+            h(
+              "td",
+              { colspan: "9", class: "quiet" },
+              h("span", { class: "alone" }, "No worker has spoken. Start them: cornerman up."),
+            ),
+          ),
     );
   }
 
