@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 from benchmarks.whole_road import coached, kept
 from cornerman_pose.estimator import PoseEstimator
 from cornerman_pose.reader import bundled_net
+from cornerman_pose.temporal import TemporalNet
 from cornerman_training.gym.render import SessionRenderer
-from cornerman_training.gym.session import plan_session
+from cornerman_training.gym.session import GymSession, plan_session
 from cornerman_training.skeleton import rendered
-from cornerman_training.skeleton.dataset import FRAMES
-from cornerman_training.skeleton.estimator import estimate
+from cornerman_training.skeleton.dataset import FRAMES, draw_examples
+from cornerman_training.skeleton.estimator import Landmarks, estimate
 from cornerman_training.skeleton.gym_world import gym_world
 from cornerman_training.skeleton.rendered import keep, rendered_examples, seen_in_pictures, training_session
 from cornerman_training.skeleton.timing import FPS
-from cornerman_training.skeleton.train import Pool, TrainPlan
+from cornerman_training.skeleton.train import Pool, TrainPlan, train
 from tests.unit.pose.bodies import PaintedDetector, PaintedLandmarks, painted
 
 
@@ -50,7 +51,7 @@ def test_folder_is_filled_once_and_mixed_in(
 
     def drawn(session, given, width):  # type: ignore[no-untyped-def]
         seen.append((session.split, width))
-        return estimate(np.random.default_rng(0), gym_world(session).shot)
+        return as_drawn(session, given, width)
 
     monkeypatch.setattr(rendered, "seen_in_pictures", drawn)
     for _ in range(2):
@@ -64,6 +65,38 @@ def test_folder_is_filled_once_and_mixed_in(
     batch = Pool(0, plan, mine).batch()
     assert [bool((row == -1).all()) for row in batch[2]] == [False] * 4 + [True] * 2
     assert Pool(0, plan).batch()[1].shape == (6, 32)
+
+
+def as_drawn(session: GymSession, estimator: PoseEstimator, width: int) -> Landmarks:
+    """In place of pictures: the drawn errors, so that no session need be rendered."""
+    shot = gym_world(session).shot
+    assert shot is not None
+    return estimate(np.random.default_rng(0), shot)
+
+
+def test_keeping_learns_and_holds_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, estimator: PoseEstimator) -> None:
+    """Of the same steps, those that keep leave the net nearer to what it was on drawn examples."""
+    monkeypatch.setattr(rendered, "seen_in_pictures", as_drawn)
+    assert len(list(keep(tmp_path / "seen", range(2), estimator))) == 2
+    plan = TrainPlan(
+        steps=8, batch=4, window=40, worlds_first=10, worlds_most=10, fresh=1, check=2, calibrate=3, rendered=2
+    )
+    train(tmp_path / "first", 3, plan)
+    start = tmp_path / "first" / "temporal.safetensors"
+    features = draw_examples(np.random.default_rng(5), 2).features.astype(np.float32)
+    known = TemporalNet.load(start)
+
+    def moved(name: str, weight: float) -> float:
+        train(tmp_path / name, 4, replace(plan, keep=weight), start, tmp_path / "seen")
+        net = TemporalNet.load(tmp_path / name / "temporal.safetensors")
+        assert np.array_equal(net.calibration, known.calibration)
+        return float(
+            np.mean(
+                [np.abs(net.read(x, net.start()).wrong - known.read(x, known.start()).wrong).mean() for x in features]
+            )
+        )
+
+    assert 0.0 < moved("much", 1000.0) < moved("little", 1e-3)
 
 
 def test_empty_folder_says_how_to_fill_it(tmp_path: Path) -> None:
