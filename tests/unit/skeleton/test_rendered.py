@@ -7,21 +7,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from benchmarks.whole_road import coached, kept
 from cornerman_pose.estimator import PoseEstimator
 from cornerman_pose.reader import bundled_net
-from cornerman_pose.temporal import TemporalNet
 from cornerman_training.gym.render import SessionRenderer
 from cornerman_training.gym.session import GymSession, plan_session
 from cornerman_training.skeleton import rendered
 from cornerman_training.skeleton.dataset import FRAMES, draw_examples
 from cornerman_training.skeleton.estimator import Landmarks, estimate
 from cornerman_training.skeleton.gym_world import gym_world
+from cornerman_training.skeleton.net import SkeletonNet
+from cornerman_training.skeleton.objective import departure, losses
 from cornerman_training.skeleton.rendered import keep, rendered_examples, seen_in_pictures, training_session
 from cornerman_training.skeleton.timing import FPS
-from cornerman_training.skeleton.train import Pool, TrainPlan, train
+from cornerman_training.skeleton.train import Pool, TrainPlan, batch_loss
 from tests.unit.pose.bodies import PaintedDetector, PaintedLandmarks, painted
 
 
@@ -74,29 +76,17 @@ def as_drawn(session: GymSession, estimator: PoseEstimator, width: int) -> Landm
     return estimate(np.random.default_rng(0), shot)
 
 
-def test_keeping_learns_and_holds_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, estimator: PoseEstimator) -> None:
-    """Of the same steps, those that keep leave the net nearer to what it was on drawn examples."""
-    monkeypatch.setattr(rendered, "seen_in_pictures", as_drawn)
-    assert len(list(keep(tmp_path / "seen", range(2), estimator))) == 2
-    plan = TrainPlan(
-        steps=8, batch=4, window=40, worlds_first=10, worlds_most=10, fresh=1, check=2, calibrate=3, rendered=2
-    )
-    train(tmp_path / "first", 3, plan)
-    start = tmp_path / "first" / "temporal.safetensors"
-    features = draw_examples(np.random.default_rng(5), 2).features.astype(np.float32)
-    known = TemporalNet.load(start)
-
-    def moved(name: str, weight: float) -> float:
-        train(tmp_path / name, 4, replace(plan, keep=weight), start, tmp_path / "seen")
-        net = TemporalNet.load(tmp_path / name / "temporal.safetensors")
-        assert np.array_equal(net.calibration, known.calibration)
-        return float(
-            np.mean(
-                [np.abs(net.read(x, net.start()).wrong - known.read(x, known.start()).wrong).mean() for x in features]
-            )
-        )
-
-    assert 0.0 < moved("much", 1000.0) < moved("little", 1e-3)
+def test_keeping_learns_from_rendered_rows_alone() -> None:
+    torch.manual_seed(0)
+    plan = TrainPlan(batch=6, window=32, worlds_first=10, worlds_most=10, rendered=2, keep=3.0)
+    batch = Pool(0, plan, draw_examples(np.random.default_rng(1), 2)).batch()
+    net, other = SkeletonNet().eval(), SkeletonNet().eval()
+    of_labels = losses(net(batch[0][4:].float()), [target[4:] for target in batch[1:]]).sum()
+    drawn = batch[0][:4].float()
+    assert torch.allclose(batch_loss(net, net, batch, plan), of_labels)
+    away = 3.0 * departure(net(drawn), other(drawn))
+    assert torch.allclose(batch_loss(net, other, batch, plan), of_labels + away)
+    assert torch.allclose(batch_loss(net, None, batch, plan), losses(net(batch[0].float()), batch[1:]).sum())
 
 
 def test_empty_folder_says_how_to_fill_it(tmp_path: Path) -> None:

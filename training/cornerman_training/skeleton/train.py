@@ -117,7 +117,7 @@ def _examples_in(folder: Path) -> Examples:
     return rendered_examples(folder)
 
 
-def _loss(net: SkeletonNet, known: SkeletonNet | None, batch: list[Tensor], plan: TrainPlan) -> Tensor:
+def batch_loss(net: SkeletonNet, known: SkeletonNet | None, batch: list[Tensor], plan: TrainPlan) -> Tensor:
     """Of a batch whose last `plan.rendered` rows are rendered sessions, where `known` is what the net must keep."""
     features, *targets = batch
     features = features.float()
@@ -173,7 +173,7 @@ def train(
             rate = plan.rate * min(1.0, (step + 1) / 50) * (0.5 + 0.5 * float(np.cos(np.pi * share))) + 2e-5
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            loss = _loss(net, known, pool.batch(), plan)
+            loss = batch_loss(net, known, pool.batch(), plan)
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
