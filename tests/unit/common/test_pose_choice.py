@@ -14,6 +14,7 @@ from cornerman_common.model_choice import resolve_models
 from cornerman_common.model_parts import ModelChoice
 from cornerman_common.pose_choice import FOLDER, SKELETON_GATE, pose_missing, shows_people
 from cornerman_pose import nets, weights
+from cornerman_pose.movements import form_rules
 from cornerman_pose.weights import CACHE_ENV
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.overrides import nest
@@ -196,3 +197,8 @@ def test_missing_weights_are_told_with_the_remedy(tmp_path: Path, monkeypatch: p
 def test_each_missing_part_is_named(assets: Path, torch: bool, bundled: bool, why: str) -> None:
     said = pose_missing(assets if bundled else assets / "empty", torch)
     assert why in said and bool(said) == bool(why)
+
+
+def test_gate_bars_no_named_mistake() -> None:
+    """A mistake that the table names at a low probability is said as well."""
+    assert SKELETON_GATE["confidence_threshold"] < min(rule.decide for rule in form_rules())

@@ -7,20 +7,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from benchmarks.whole_road import coached, kept
 from cornerman_pose.estimator import PoseEstimator
 from cornerman_pose.reader import bundled_net
 from cornerman_training.gym.render import SessionRenderer
-from cornerman_training.gym.session import plan_session
+from cornerman_training.gym.session import GymSession, plan_session
 from cornerman_training.skeleton import rendered
-from cornerman_training.skeleton.dataset import FRAMES
-from cornerman_training.skeleton.estimator import estimate
+from cornerman_training.skeleton.dataset import FRAMES, draw_examples
+from cornerman_training.skeleton.estimator import Landmarks, estimate
 from cornerman_training.skeleton.gym_world import gym_world
+from cornerman_training.skeleton.net import SkeletonNet
+from cornerman_training.skeleton.objective import departure, losses
 from cornerman_training.skeleton.rendered import keep, rendered_examples, seen_in_pictures, training_session
 from cornerman_training.skeleton.timing import FPS
-from cornerman_training.skeleton.train import Pool, TrainPlan
+from cornerman_training.skeleton.train import Pool, TrainPlan, batch_loss
 from tests.unit.pose.bodies import PaintedDetector, PaintedLandmarks, painted
 
 
@@ -50,7 +53,7 @@ def test_folder_is_filled_once_and_mixed_in(
 
     def drawn(session, given, width):  # type: ignore[no-untyped-def]
         seen.append((session.split, width))
-        return estimate(np.random.default_rng(0), gym_world(session).shot)
+        return as_drawn(session, given, width)
 
     monkeypatch.setattr(rendered, "seen_in_pictures", drawn)
     for _ in range(2):
@@ -64,6 +67,26 @@ def test_folder_is_filled_once_and_mixed_in(
     batch = Pool(0, plan, mine).batch()
     assert [bool((row == -1).all()) for row in batch[2]] == [False] * 4 + [True] * 2
     assert Pool(0, plan).batch()[1].shape == (6, 32)
+
+
+def as_drawn(session: GymSession, estimator: PoseEstimator, width: int) -> Landmarks:
+    """In place of pictures: the drawn errors, so that no session need be rendered."""
+    shot = gym_world(session).shot
+    assert shot is not None
+    return estimate(np.random.default_rng(0), shot)
+
+
+def test_keeping_learns_from_rendered_rows_alone() -> None:
+    torch.manual_seed(0)
+    plan = TrainPlan(batch=6, window=32, worlds_first=10, worlds_most=10, rendered=2, keep=3.0)
+    batch = Pool(0, plan, draw_examples(np.random.default_rng(1), 2)).batch()
+    net, other = SkeletonNet().eval(), SkeletonNet().eval()
+    of_labels = losses(net(batch[0][4:].float()), [target[4:] for target in batch[1:]]).sum()
+    drawn = batch[0][:4].float()
+    assert torch.allclose(batch_loss(net, net, batch, plan), of_labels)
+    away = 3.0 * departure(net(drawn), other(drawn))
+    assert torch.allclose(batch_loss(net, other, batch, plan), of_labels + away)
+    assert torch.allclose(batch_loss(net, None, batch, plan), losses(net(batch[0].float()), batch[1:]).sum())
 
 
 def test_empty_folder_says_how_to_fill_it(tmp_path: Path) -> None:

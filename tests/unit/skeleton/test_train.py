@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from cornerman_pose.movements import form_rules
 from cornerman_pose.temporal import TemporalNet
 from cornerman_training.skeleton.dataset import FRAMES, draw_examples
 from cornerman_training.skeleton.net import SkeletonNet, restore, weights
+from cornerman_training.skeleton.objective import departure
 from cornerman_training.skeleton.train import TrainPlan, train
 
 TINY = TrainPlan(steps=2, batch=2, window=40, worlds_first=20, worlds_most=20, fresh=1, check=2, calibrate=3)
@@ -42,3 +44,18 @@ def test_examples_have_matching_shapes() -> None:
     assert all(a.shape[:2] == (4, FRAMES) for a in examples.arrays())
     assert examples.observable.shape[-1] == len(form_rules())
     assert np.isfinite(examples.features).all()
+
+
+def test_departure_is_nothing_from_itself() -> None:
+    torch.manual_seed(0)
+    net, other = SkeletonNet().eval(), SkeletonNet().eval()
+    x = torch.randn(2, 20, COUNT)
+    with torch.no_grad():
+        assert float(departure(net(x), net(x))) == 0.0
+        assert float(departure(net(x), other(x))) > 0.0
+
+
+@pytest.mark.parametrize("given", ["start", "rendered", ""])
+def test_keeping_needs_weights_and_sessions(tmp_path: Path, given: str) -> None:
+    with pytest.raises(ValueError, match="give those weights"):
+        train(tmp_path, 3, replace(TINY, keep=1.0), **({given: tmp_path} if given else {}))

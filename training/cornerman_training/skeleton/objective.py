@@ -11,6 +11,9 @@ from cornerman_training.skeleton.net import Outputs
 PARTS = ("exercise", "phase", "end", "action", "wrong", "observable", "measure")
 _WEIGHTS = (1.0, 0.6, 1.4, 0.2, 0.8, 0.3, 1.0)
 
+_KEPT = (1.5, 2.0, 1.0, 1.0, 1.0, 0.7, 4.0, 0.7)
+"""How much each head counts in `departure`; the channels most, as limits are measured on them."""
+
 
 def _mean(loss: Tensor, weight: Tensor) -> Tensor:
     return (loss * weight).sum() / weight.sum().clamp_min(1.0)
@@ -54,3 +57,16 @@ def losses(out: Outputs, batch: list[Tensor]) -> Tensor:
         ]
     )
     return parts * torch.tensor(_WEIGHTS)
+
+
+def departure(out: Outputs, before: Outputs) -> Tensor:
+    """How far the heads of a net are from those of the net before, on the same features; 0 where they agree.
+
+    Learning without forgetting (Li and Hoiem, 2016): where it must stay small, a net keeps what it knew.
+    """
+
+    def heads(outputs: Outputs) -> Tensor:
+        parts = zip(outputs, _KEPT, strict=True)
+        return torch.cat([weight * (head if head.dim() == 3 else head[..., None]) for head, weight in parts], dim=-1)
+
+    return F.smooth_l1_loss(heads(out), heads(before), beta=0.5)

@@ -6,6 +6,7 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -19,8 +20,8 @@ from cornerman_training.outputs import check_folder
 from cornerman_training.skeleton.calibrate import calibrate
 from cornerman_training.skeleton.card import write_card
 from cornerman_training.skeleton.dataset import FRAMES, Examples, batches, draw_examples
-from cornerman_training.skeleton.net import SkeletonNet, restore, weights
-from cornerman_training.skeleton.objective import PARTS, losses
+from cornerman_training.skeleton.net import Outputs, SkeletonNet, restore, weights
+from cornerman_training.skeleton.objective import PARTS, departure, losses
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,16 @@ class TrainPlan:
     every: int = 8
     rate: float = 3e-3
     rendered: int = 4  # of a batch, where rendered sessions are given
+    keep: float = 0.0  # weight of agreeing with the weights gone on from; 0 = drawn examples teach their labels
+    decay: float = 0.02
     check: int = 32  # validation worlds
     calibrate: int = 400  # fresh worlds for the probabilities of mistakes
 
 
 SMOKE = TrainPlan(steps=260, batch=16, worlds_first=120, worlds_most=300, fresh=4, every=6, check=12, calibrate=60)
+
+KEEPING = TrainPlan(worlds_first=400, worlds_most=800, rate=2.5e-3, rendered=8, keep=10.0, decay=0.0)
+"""Learns how the estimator sees drawn figures, and keeps what was known of people."""
 
 
 class Pool:
@@ -112,6 +118,20 @@ def _examples_in(folder: Path) -> Examples:
     return rendered_examples(folder)
 
 
+def batch_loss(net: SkeletonNet, known: SkeletonNet | None, batch: list[Tensor], plan: TrainPlan) -> Tensor:
+    """Of a batch whose last `plan.rendered` rows are rendered sessions, where `known` is what the net must keep."""
+    features, *targets = batch
+    features = features.float()
+    if known is None:
+        return losses(net(features), targets).sum()
+    drawn = plan.batch - plan.rendered
+    out = net(features)
+    with torch.no_grad():
+        before = known(features[:drawn])
+    new = losses(Outputs(*(head[drawn:] for head in out)), [target[drawn:] for target in targets]).sum()
+    return new + plan.keep * departure(Outputs(*(head[:drawn] for head in out)), before)
+
+
 def train(
     out: Path, seed: int, plan: TrainPlan, start: Path | None = None, rendered: Path | None = None
 ) -> dict[str, float]:
@@ -125,8 +145,10 @@ def train(
         rendered: folder of rendered sessions to mix in; none when None.
 
     Raises:
-        ValueError: the folder `rendered` holds none.
+        ValueError: the folder `rendered` holds none, or the plan keeps without a start or rendered sessions.
     """
+    if plan.keep and (start is None or rendered is None):
+        raise ValueError("to keep what weights know, give those weights (start) and rendered sessions to learn from")
     check_folder(out)
     torch.manual_seed(seed)
     began, cpu = time.monotonic(), time.process_time()
@@ -139,10 +161,12 @@ def train(
     some = pool.data[0][: pool.size : 3].float().reshape(-1, pool.data[0].shape[-1])
     net.mean.copy_(some.mean(0))
     net.scale.copy_(1 / some.std(0).clamp_min(0.05))
+    known: SkeletonNet | None = None
     if start is not None:
         restore(net, load_file(start))
+        known = deepcopy(net).eval() if plan.keep else None
     average = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=_follow, use_buffers=True)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=plan.rate, weight_decay=0.02)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=plan.rate, weight_decay=plan.decay)
     scores: dict[str, float] = {}
     with (out / "log.jsonl").open("w", encoding="utf-8") as log:
         for step in range(plan.steps):
@@ -150,8 +174,7 @@ def train(
             rate = plan.rate * min(1.0, (step + 1) / 50) * (0.5 + 0.5 * float(np.cos(np.pi * share))) + 2e-5
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            features, *targets = pool.batch()
-            loss = losses(net(features.float()), targets).sum()
+            loss = batch_loss(net, known, pool.batch(), plan)
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -177,6 +200,8 @@ def train(
     final["calibration"], areas = calibrate(
         TemporalNet(final), batches(np.random.default_rng([seed, 3]), plan.calibrate)
     )
+    if known is not None and start is not None:  # probabilities stay as they were, and with them all thresholds
+        final["calibration"] = load_file(start)["calibration"]
     save_file(final, out / "temporal.safetensors")
     write_card(
         out / "MODEL_CARD.md",
@@ -196,18 +221,24 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--start", type=Path, help="go on from these weights instead of from the seed's")
     parser.add_argument("--rendered", type=Path, help="folder of rendered sessions to mix in; see `rendered`")
+    parser.add_argument(
+        "--keep", action="store_true", help="learn from the rendered sessions, and keep what the start says of others"
+    )
     parser.add_argument("--rate", type=float, help="other than the plan's greatest step size")
     parser.add_argument("--steps", type=int, help="other than the plan's number of steps")
     parser.add_argument("--smoke", action="store_true", help="a short run that shows that everything works")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    plan = SMOKE if args.smoke else TrainPlan()
+    plan = SMOKE if args.smoke else KEEPING if args.keep else TrainPlan()
     if args.steps:
         plan = replace(plan, steps=args.steps)
     if args.rate:
         plan = replace(plan, rate=args.rate)
-    train(args.out, args.seed, plan, args.start, args.rendered)
+    try:
+        train(args.out, args.seed, plan, args.start, args.rendered)
+    except ValueError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":
