@@ -24,8 +24,9 @@ def summary_html(summary: SessionSummary, stills: Mapping[float, str]) -> str:
     esc = html.escape
 
     def still(pts_s: float | None) -> str:
-        found = stills.get(pts_s, "") if pts_s is not None else ""
-        return f'<img src="{esc(found)}" alt="the picture at {clock(pts_s)}">' if found else ""
+        if pts_s is None or not (found := stills.get(pts_s)):
+            return ""
+        return f'<img src="{esc(found)}" alt="the picture at {clock(pts_s)}">'
 
     sets = "".join(f"<li>{esc(set_line(one))}</li>" for one in summary.sets)
     points = "".join(
