@@ -8,17 +8,18 @@ import os
 import socket
 from typing import TYPE_CHECKING, Final
 
+from cornerman_common.running_models import reported_models
 from cornerman_shared.bus.messages import WorkerStatus
 from cornerman_shared.bus.workers import publish_status
-from cornerman_shared.errors import RetryableError
+from cornerman_shared.errors import ConfigError, RetryableError
 
 if TYPE_CHECKING:
     from cornerman.local.child import Child
     from cornerman.local.launcher import Launcher
     from cornerman_shared.bus.connection import Bus
+    from cornerman_shared.settings.tree import Settings
 
 EVERY_S: Final = 1.0
-LOADING: Final = ("encoder", "generator")
 
 
 async def publish_outages(bus: Bus, launcher: Launcher) -> None:
@@ -30,9 +31,7 @@ async def publish_outages(bus: Bus, launcher: Launcher) -> None:
     with contextlib.suppress(RetryableError):  # then a child is known a second later, by its own status
         await bus.measure_clock()
         for child in launcher.children:
-            if child.role in LOADING:
-                section = bus.settings.encoder if child.role == "encoder" else bus.settings.generator
-                models = {"backend": section.backend, "model": section.model}
+            if models := _models(child.role, bus.settings):
                 await publish_status(bus, _status(child, "starting", bus.clock.now_s(), models=models))
     while True:
         with contextlib.suppress(RetryableError):  # said again within a second; the services report a lost server
@@ -41,6 +40,13 @@ async def publish_outages(bus: Bus, launcher: Launcher) -> None:
                 if child.outage is not None and child.pid is None and not child.stopping.is_set():
                     await publish_status(bus, _status(child, "unhealthy", bus.clock.now_s(), child.outage.reason))
         await asyncio.sleep(EVERY_S)
+
+
+def _models(role: str, settings: Settings) -> dict[str, str]:
+    try:
+        return reported_models(role, settings)
+    except ConfigError:
+        return {}  # the child will say so itself
 
 
 def _status(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from functools import partial
 from typing import TYPE_CHECKING
 
 from cornerman_common.abilities import GENERAL, speaker_abilities
 from cornerman_common.question_scope import decline
+from cornerman_common.running_models import reported_models
 from cornerman_generator.backends import make_generator
 from cornerman_generator.hops import ReplyOutcome, end_hop
 from cornerman_generator.owner_words import OwnerFirst
@@ -39,15 +39,11 @@ async def generate_loop(context: Context) -> None:
     """
     settings = context.settings.generator
     # Before it is loaded: a command that starts meanwhile chooses what goes with it.
-    context.health.report_models(backend=settings.backend, model=settings.model)
+    context.health.report_models(**reported_models("generator", context.settings))
     with context.health.loading():
         generator = await asyncio.to_thread(make_generator, settings, context.bus.clock)
     abilities = speaker_abilities(settings)
-    context.health.report_models(
-        abilities=json.dumps(abilities.to_dict()),
-        adapters=json.dumps(list(settings.adapters)),
-        placement=str(getattr(generator, "placement", "")),
-    )
+    context.health.report_models(placement=str(getattr(generator, "placement", "")))
     context.log.info("generator_ready", model=generator.model, backend=context.settings.generator.backend)
     try:
         await answer_loop(context, generator, abilities)
