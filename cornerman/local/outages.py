@@ -8,7 +8,7 @@ import os
 import socket
 from typing import TYPE_CHECKING, Final
 
-from cornerman_common.running_models import reported_models
+from cornerman_common.abilities import reported_models
 from cornerman_shared.bus.messages import WorkerStatus
 from cornerman_shared.bus.workers import publish_status
 from cornerman_shared.errors import ConfigError, RetryableError
@@ -43,8 +43,10 @@ async def publish_outages(bus: Bus, launcher: Launcher) -> None:
 
 
 def _models(role: str, settings: Settings) -> dict[str, str]:
+    if role == "encoder":
+        return {"backend": settings.encoder.backend, "model": settings.encoder.model}
     try:
-        return reported_models(role, settings)
+        return reported_models(settings.generator) if role == "generator" else {}
     except ConfigError:
         return {}  # the child will say so itself
 

@@ -120,6 +120,20 @@ def folder_abilities(folder: Path) -> Abilities:
     return Abilities.of(values, str(path))
 
 
+def reported_models(generator: GeneratorSettings) -> dict[str, str]:
+    """What a generator reports of its model, also while it loads it.
+
+    Raises:
+        ConfigError: as `speaker_abilities`.
+    """
+    return {
+        "backend": generator.backend,
+        "model": generator.model,
+        "abilities": json.dumps(speaker_abilities(generator).to_dict()),
+        "adapters": json.dumps(list(generator.adapters)),
+    }
+
+
 def speaker_abilities(generator: GeneratorSettings) -> Abilities:
     """The abilities of the model that the generator's settings name.
 

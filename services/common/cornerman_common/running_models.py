@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from cornerman_common.abilities import speaker_abilities
 from cornerman_common.bundle import bundled
 from cornerman_common.look_checks import check_look
 from cornerman_common.model_checks import check_source_models
@@ -23,25 +22,6 @@ DEPENDS: Final = {("speak", "strategy"), ("speak", "head"), ("say", "adapter")}
 
 LOOKS: Final = {("speak", "strategy"), ("watch", "look"), ("watch", "frames")}
 """Settings that, beside the mode, make looks that some models cannot read."""
-
-
-def reported_models(role: str, settings: Settings) -> dict[str, str]:
-    """What a process of this role reports of its models, also while it loads them; {} = the role has none.
-
-    Raises:
-        ConfigError: the abilities of the generator's model cannot be read.
-    """
-    if role == "encoder":
-        return {"backend": settings.encoder.backend, "model": settings.encoder.model}
-    if role == "generator":
-        generator = settings.generator
-        return {
-            "backend": generator.backend,
-            "model": generator.model,
-            "abilities": json.dumps(speaker_abilities(generator).to_dict()),
-            "adapters": json.dumps(list(generator.adapters)),
-        }
-    return {}
 
 
 def running_models(workers: Iterable[WorkerStatus]) -> dict[str, Any]:

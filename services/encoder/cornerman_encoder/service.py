@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cornerman_common.running_models import reported_models
 from cornerman_encoder.core import MAX_FAILURES, EncoderOutput, checked, is_broken, n_frames, unread
 from cornerman_encoder.hops import features_of, hop_for
 from cornerman_shared.aio import places
@@ -63,7 +62,7 @@ async def encode_loop(context: Context) -> None:
     """Loads the encoder and encodes until the process is stopped."""
     settings = context.settings.encoder
     # Before it is loaded: a command that starts meanwhile chooses what goes with it.
-    context.health.report_models(**reported_models("encoder", context.settings))
+    context.health.report_models(backend=settings.backend, model=settings.model)
     with context.health.loading():
         encoder = await asyncio.to_thread(make_encoder, settings)
     context.health.report_models(placement=str(getattr(encoder, "placement", "")))

@@ -6,9 +6,8 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cornerman_common.abilities import GENERAL, speaker_abilities
+from cornerman_common.abilities import GENERAL, reported_models, speaker_abilities
 from cornerman_common.question_scope import decline
-from cornerman_common.running_models import reported_models
 from cornerman_generator.backends import make_generator
 from cornerman_generator.hops import ReplyOutcome, end_hop
 from cornerman_generator.owner_words import OwnerFirst
@@ -39,7 +38,7 @@ async def generate_loop(context: Context) -> None:
     """
     settings = context.settings.generator
     # Before it is loaded: a command that starts meanwhile chooses what goes with it.
-    context.health.report_models(**reported_models("generator", context.settings))
+    context.health.report_models(**reported_models(settings))
     with context.health.loading():
         generator = await asyncio.to_thread(make_generator, settings, context.bus.clock)
     abilities = speaker_abilities(settings)

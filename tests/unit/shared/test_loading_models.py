@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from cornerman_common.running_models import reported_models
 from cornerman_encoder import service as encoder_service
 from cornerman_generator import service as generator_service
 from cornerman_shared.clock import VirtualClock
@@ -36,6 +35,6 @@ async def test_loading_process_names_its_model(
     context = SimpleNamespace(health=health, settings=settings, bus=SimpleNamespace(clock=VirtualClock(5.0)))
     with pytest.raises(ConfigError):
         await getattr(service, loop)(context)
-    assert seen == [reported_models(role, settings)]
-    assert seen[0]["backend"] == getattr(settings, role).backend
+    section = getattr(settings, role)
+    assert (seen[0]["backend"], seen[0]["model"]) == (section.backend, section.model)
     assert ("abilities" in seen[0]) is (role == "generator")
