@@ -89,6 +89,22 @@ def keep(folder: Path, seeds: range, estimator: PoseEstimator) -> Iterator[Path]
         yield path
 
 
+def _kept(folder: Path, first: int = 0) -> Iterator[tuple[GymSession, Landmarks, int]]:
+    """Sessions from the seed `first` on, what was seen of them, and how wide their pictures were."""
+    seeds = sorted(int(path.stem.partition("-")[2]) for path in folder.glob("session-*.npz"))
+    for seed in seeds:
+        if seed < first:
+            continue
+        session, width = training_session(seed)
+        with np.load(folder / f"session-{seed}.npz") as found:
+            yield session, Landmarks(*(found[name] for name in Landmarks.__slots__)), width
+
+
+def rendered_sessions(folder: Path, first: int = 0) -> Iterator[tuple[GymSession, Landmarks]]:
+    """The sessions of a folder that `keep` has written, from the seed `first` on, and what the estimator saw."""
+    return ((session, marks) for session, marks, _ in _kept(folder, first))
+
+
 def rendered_examples(folder: Path) -> Examples:
     """The examples of a folder that `keep` has written.
 
@@ -96,10 +112,7 @@ def rendered_examples(folder: Path) -> Examples:
         ValueError: there are none.
     """
     worlds, seen = [], []
-    for path in sorted(folder.glob("session-*.npz"), key=lambda path: int(path.stem.partition("-")[2])):
-        session, width = training_session(int(path.stem.partition("-")[2]))
-        with np.load(path) as found:
-            marks = Landmarks(*(found[name] for name in Landmarks.__slots__))
+    for session, marks, width in _kept(folder):
         world = gym_world(session)
         worlds.append((world, own_shot(session, world.points, width)))
         seen.append(marks)

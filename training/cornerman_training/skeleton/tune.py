@@ -27,7 +27,8 @@ from cornerman_pose.reader import bundled_net
 from cornerman_pose.repetitions import CountingSettings, RepetitionSeen
 from cornerman_pose.skeleton_coach import SkeletonCoach
 from cornerman_pose.temporal import TemporalNet
-from cornerman_training.gym.session import plan_session
+from cornerman_training.gym.session import GymSession, plan_session
+from cornerman_training.skeleton.estimator import Landmarks
 from cornerman_training.skeleton.half import half_of
 from cornerman_training.skeleton.held_out import repetitions_of
 from cornerman_training.skeleton.thresholds import SeenClip, SeenRep, gather, tune, write
@@ -107,23 +108,27 @@ def _nearest(done: Sequence[RepetitionSeen], end_s: float, before_s: float, afte
 def gym(net: TemporalNet, sessions: int = SESSIONS) -> Iterator[SeenClip]:
     """Validation sessions of the gym."""
     for seed in range(VALIDATION_SEED, VALIDATION_SEED + sessions):
-        session = plan_session(seed, "validation", fps=FPS)
-        left = repetitions_of(net, session, EVERYTHING)
-        clip = SeenClip("gym", str(seed), "good", session.duration_s / 60, [], len(session.reps))
-        for true in session.reps:
-            rep = _nearest(left, true.end_s, _NEAR_S, _NEAR_S)
-            if rep is None:
-                continue
-            left.remove(rep)
-            found = evidence(rep)
-            if rep.exercise == true.exercise:
-                found.truth = _AT[f"{true.exercise}:{true.mistake}"] if true.mistake else -1
-            clip.reps.append(found)
-        for rep in left:
-            found = evidence(rep)
-            found.truth = -1
-            clip.reps.append(found)
-        yield clip
+        yield judged_session(net, plan_session(seed, "validation", fps=FPS))
+
+
+def judged_session(net: TemporalNet, session: GymSession, marks: Landmarks | None = None) -> SeenClip:
+    """A session beside its truth: seen with drawn errors, or as the given landmarks show it."""
+    left = repetitions_of(net, session, EVERYTHING, marks)
+    clip = SeenClip("gym", str(session.seed), "good", session.duration_s / 60, [], len(session.reps))
+    for true in session.reps:
+        rep = _nearest(left, true.end_s, _NEAR_S, _NEAR_S)
+        if rep is None:
+            continue
+        left.remove(rep)
+        found = evidence(rep)
+        if rep.exercise == true.exercise:
+            found.truth = _AT[f"{true.exercise}:{true.mistake}"] if true.mistake else -1
+        clip.reps.append(found)
+    for rep in left:
+        found = evidence(rep)
+        found.truth = -1
+        clip.reps.append(found)
+    return clip
 
 
 def main() -> None:
