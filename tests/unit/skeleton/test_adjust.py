@@ -9,7 +9,7 @@ from cornerman_pose.movements import form_rules
 from cornerman_pose.reader import bundled_net
 from cornerman_training.gym.session import plan_session
 from cornerman_training.skeleton.adjust import JudgedReps, adjust, bound_of, named, shortfall
-from cornerman_training.skeleton.coach_gate import PEOPLE
+from cornerman_training.skeleton.demands import PEOPLE
 from cornerman_training.skeleton.held_out import seen_landmarks
 from cornerman_training.skeleton.thresholds import SeenClip, SeenRep, gather
 from cornerman_training.skeleton.timing import FPS

@@ -1,4 +1,4 @@
-"""Moves thresholds of mistakes: `python -m cornerman_training.skeleton.adjust --people DIR --rendered DIR`.
+"""Moves the thresholds of mistakes, as `tune --adjust` does it. Pure.
 
 `tune` begins from plain thresholds and weighs all goals softly on half of the labelled people. This goes on from the
 thresholds of the table and counts exactly what would be named: a step is taken if it brings more right mistakes, or
@@ -8,25 +8,16 @@ met. It looks at all labelled people, so nothing that it reaches on them is held
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cornerman_pose.habit import BROKEN
-from cornerman_pose.movements import form_rules
-from cornerman_pose.reader import bundled_net
-from cornerman_pose.temporal import TemporalNet
-from cornerman_training.skeleton.coach_gate import MADE, PEOPLE, Bound
-from cornerman_training.skeleton.rendered import rendered_sessions
-from cornerman_training.skeleton.thresholds import BRINGS, DECIDE, PAST, Evidence, SeenClip, allowed, gather, write
-from cornerman_training.skeleton.tune import gym, judged_session, people
+from cornerman_training.skeleton.demands import MADE, PEOPLE, Bound
+from cornerman_training.skeleton.thresholds import BRINGS, DECIDE, PAST, Evidence, SeenClip, allowed
 
 Floats = NDArray[np.float64]
 
@@ -113,7 +104,8 @@ class JudgedReps:
         return int(right.sum()), int(((first >= 0) & (first != self.truth)).sum())
 
 
-def _silence(known: Evidence, decide: Floats, least: Floats) -> Floats:
+def silence_of(known: Evidence, decide: Floats, least: Floats) -> Floats:
+    """[N, R] log probability that a rule is not named: all or nothing."""
     return np.where(named(known.logit, known.past, known.beside, decide, least), _NEVER, 0.0)
 
 
@@ -128,7 +120,7 @@ def adjust(known: Evidence, sessions: Sequence[JudgedReps], decide: Floats, leas
     """
     decide, least = decide.copy(), least.copy()
     first = np.log(decide / (1 - decide)), least.copy()
-    silence = _silence(known, decide, least)
+    silence = silence_of(known, decide, least)
     strength = [one.strength(decide, least) for one in sessions]
 
     def worth(i: int, d: float, p: float) -> float:
@@ -160,39 +152,3 @@ def adjust(known: Evidence, sessions: Sequence[JudgedReps], decide: Floats, leas
 
 def _steps() -> Iterator[tuple[float, float]]:
     return ((d, p) for d in _GRID for p in PAST if allowed(d, p))
-
-
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--people", type=Path, required=True, help="folder of labelled people")
-    parser.add_argument("--rendered", type=Path, required=True, help="folder of rendered sessions; see `rendered`")
-    parser.add_argument("--from", dest="first", type=int, default=0, help="first rendered session that is read")
-    parser.add_argument("--net", type=Path, help="weights; the bundled ones when absent")
-    parser.add_argument("--write", action="store_true", help="into the table of movements of this release")
-    args = parser.parse_args()
-    net = TemporalNet.load(args.net) if args.net else bundled_net()
-    known = gather([clip for half in (0, 1) for clip in people(net, args.people, half)])
-    seen = [judged_session(net, session, marks) for session, marks in rendered_sessions(args.rendered, args.first)]
-    if not seen:
-        sys.exit(f"{args.rendered} holds no rendered session from {args.first} on")
-    sessions = {"rendered": JudgedReps.of(seen), "drawn": JudgedReps.of(list(gym(net)))}
-    now = np.array([rule.decide for rule in form_rules()]), np.array([rule.past for rule in form_rules()])
-    decide, least = adjust(known, list(sessions.values()), *now)
-    for name, one in sessions.items():
-        made = int((one.truth >= 0).sum())
-        for label, at in (("before", now), ("after", (decide, least))):
-            right, false = one.counts(one.strength(*at))
-            print(f"{name:9s} {label:7s} told right {right} of {made}, something else {false}")
-    before, after = (known.rates(_silence(known, *at)) for at in (now, (decide, least)))
-    for name in after:
-        print(f"{name:<28} {before[name]:7.3f} -> {after[name]:7.3f}")
-    for rule, d, p in zip(form_rules(), decide, least, strict=True):
-        if (d, p) != (rule.decide, rule.past):
-            print(f"{rule.key:<32} decide {rule.decide:5.2f} -> {d:5.2f}  past {rule.past:6.2f} -> {p:6.2f}")
-    if args.write:
-        write(decide, least, Path(str(files("cornerman_pose") / "assets" / "movements.json")))
-
-
-if __name__ == "__main__":
-    main()
