@@ -16,13 +16,14 @@ from cornerman_pose.reader import bundled_net
 from cornerman_training.gym.render import SessionRenderer
 from cornerman_training.gym.session import GymSession, plan_session
 from cornerman_training.skeleton import rendered
-from cornerman_training.skeleton.dataset import FRAMES, draw_examples
+from cornerman_training.skeleton.dataset import draw_examples, rendered_examples
 from cornerman_training.skeleton.estimator import Landmarks, estimate
 from cornerman_training.skeleton.gym_world import gym_world
+from cornerman_training.skeleton.kept_sessions import kept_sessions, training_session
 from cornerman_training.skeleton.net import SkeletonNet
 from cornerman_training.skeleton.objective import departure, losses
-from cornerman_training.skeleton.rendered import keep, rendered_examples, seen_in_pictures, training_session
-from cornerman_training.skeleton.timing import FPS
+from cornerman_training.skeleton.rendered import keep, seen_in_pictures
+from cornerman_training.skeleton.timing import FPS, FRAMES
 from cornerman_training.skeleton.train import Pool, TrainPlan, batch_loss
 from tests.unit.pose.bodies import PaintedDetector, PaintedLandmarks, painted
 
@@ -59,6 +60,7 @@ def test_folder_is_filled_once_and_mixed_in(
     for _ in range(2):
         assert len(list(keep(tmp_path, range(3), estimator))) == 3
     assert [split for split, _ in seen] == ["train"] * 3
+    assert [one.session.seed for one in kept_sessions(tmp_path, 1)] == [training_session(n)[0].seed for n in (1, 2)]
     examples = rendered_examples(tmp_path)
     assert all(array.shape[:2] == (3, FRAMES) for array in examples.arrays())
     assert np.array_equal(examples.exercise[1], gym_world(training_session(1)[0]).exercise)

@@ -8,9 +8,10 @@ import torch
 from cornerman_pose.features import COUNT
 from cornerman_pose.movements import form_rules
 from cornerman_pose.temporal import TemporalNet
-from cornerman_training.skeleton.dataset import FRAMES, draw_examples
+from cornerman_training.skeleton.dataset import draw_examples
 from cornerman_training.skeleton.net import SkeletonNet, restore, weights
 from cornerman_training.skeleton.objective import departure
+from cornerman_training.skeleton.timing import FRAMES
 from cornerman_training.skeleton.train import TrainPlan, train
 
 TINY = TrainPlan(steps=2, batch=2, window=40, worlds_first=20, worlds_most=20, fresh=1, check=2, calibrate=3)

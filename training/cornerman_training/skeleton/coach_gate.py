@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, cast
+from typing import cast
 
 from cornerman_pose.errors import PoseError
 from cornerman_pose.people_eval.checks import made_checks
@@ -20,38 +20,8 @@ from cornerman_pose.people_eval.run import evaluate_people, sets_of
 from cornerman_pose.reader import bundled_net
 from cornerman_pose.skeleton_coach import SkeletonCoach
 from cornerman_pose.temporal import TemporalNet
+from cornerman_training.skeleton.demands import GYM, MADE, PEOPLE, Bound
 from cornerman_training.skeleton.held_out import report
-
-Bound = tuple[Literal["least", "most"], float]
-
-GYM: Final[Mapping[tuple[str, str], Bound]] = {
-    ("gym", "temporal_f_score"): ("least", 0.95),
-    ("gym", "mistake_accuracy"): ("least", 0.93),
-    ("gym", "false_alarms_per_min"): ("most", 0.25),
-    ("others_worst", "temporal_f_score"): ("least", 0.9),
-    ("others_worst", "false_alarms_per_min"): ("most", 0.5),
-    ("quiet", "false_alarms_per_min"): ("most", 0.0),
-    ("footage", "false_alarms_per_min"): ("most", 0.0),
-}
-"""By group of sessions and score."""
-
-PEOPLE: Final[Mapping[tuple[str, str], Bound]] = {
-    (".", "exercise_right"): ("least", 0.95),
-    (".", "count_within_one"): ("least", 0.9),
-    (".", "ends_hit"): ("least", 0.85),
-    (".", "ends_false_per_min"): ("most", 0.5),
-    (".", "false_corrections_per_min"): ("most", 0.3),
-    ("push_ups", "mistake_named_of_wrong"): ("least", 0.7),
-    ("push_ups", "mistake_named_of_right"): ("most", 0.1),
-    ("mocap", "mistake_named_of_wrong"): ("least", 0.7),
-    ("mocap", "mistake_named_of_right"): ("most", 0.15),
-    ("deadlifts", "mistake_named_of_wrong"): ("least", 0.7),
-    ("deadlifts", "mistake_named_of_right"): ("most", 0.15),
-}
-"""By set of clips ("." is the folder itself) and score; sets that a folder lacks are left out."""
-
-MADE: Final[Mapping[str, Bound]] = {"named": ("least", 0.8), "named_of_untouched": ("most", 0.1)}
-"""Of every kind of mistake made from real repetitions."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.random import Generator
@@ -15,11 +16,13 @@ from cornerman_pose.movements import form_rules
 from cornerman_pose.points import PARTS
 from cornerman_training.skeleton.camera import CameraShot, shoot
 from cornerman_training.skeleton.estimator import Landmarks, estimate
-from cornerman_training.skeleton.gym_world import draw_gym_world
+from cornerman_training.skeleton.gym_points import own_shot
+from cornerman_training.skeleton.gym_world import draw_gym_world, gym_world
+from cornerman_training.skeleton.kept_sessions import kept_sessions
 from cornerman_training.skeleton.scene import draw_world
+from cornerman_training.skeleton.timing import FRAMES
 from cornerman_training.skeleton.world import World
 
-FRAMES = 320
 _LATE = 48
 _GYM = 0.32  # share of sessions that are the gym's own
 _AT_ONCE = 20  # sessions whose features are extracted together
@@ -133,3 +136,20 @@ def batches(rng: Generator, worlds: int) -> Iterator[Examples]:
     """`worlds` random sessions, each seen by one camera, a few at a time."""
     for done in range(0, worlds, _AT_ONCE):
         yield draw_examples(rng, min(_AT_ONCE, worlds - done), 1)
+
+
+def rendered_examples(folder: Path) -> Examples:
+    """The examples of the rendered sessions in a folder.
+
+    Raises:
+        ValueError: there are none.
+    """
+    worlds, seen = [], []
+    for kept in kept_sessions(folder):
+        world = gym_world(kept.session)
+        worlds.append((world, own_shot(kept.session, world.points, kept.width)))
+        seen.append(kept.marks)
+    if not seen:
+        command = "python -m cornerman_training.skeleton.rendered"
+        raise ValueError(f"{folder} holds no rendered sessions; write some with {command} {folder}")
+    return examples_of([world for world, _ in worlds], [shot for _, shot in worlds], seen)

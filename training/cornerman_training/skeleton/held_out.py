@@ -70,17 +70,17 @@ def spoken(repetitions: Iterable[RepetitionSeen], breaks_s: Sequence[float] = ()
 
 
 def repetitions_of(
-    net: TemporalNet, session: GymSession, settings: CountingSettings | None = None
+    net: TemporalNet, session: GymSession, settings: CountingSettings | None = None, marks: Landmarks | None = None
 ) -> list[RepetitionSeen]:
-    """The repetitions that the coach on skeletons counts in a session."""
-    return _watched(net, session, settings)[0]
+    """The repetitions that the coach counts in a session, seen with drawn errors unless `marks` are given."""
+    return _watched(net, session, settings, marks)[0]
 
 
 def _watched(
-    net: TemporalNet, session: GymSession, settings: CountingSettings | None = None
+    net: TemporalNet, session: GymSession, settings: CountingSettings | None = None, marks: Landmarks | None = None
 ) -> tuple[list[RepetitionSeen], list[float]]:
     """The repetitions, and the seconds at which no exercise is seen."""
-    marks = seen_landmarks(session)
+    marks = marks or seen_landmarks(session)
     image, world, visibility = (a[None].copy() for a in (marks.image, marks.world, marks.visibility))
     features = extract(BodyState.empty(1), image, world, visibility, marks.seen[None])[0]
     times = np.arange(len(features)) / FPS

@@ -12,7 +12,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,19 +22,16 @@ from cornerman_pose.points import POINTS
 from cornerman_pose.sides import SidesState, steady_legs
 from cornerman_pose.subject import SubjectState, follow
 from cornerman_training.gym.render import SessionRenderer
-from cornerman_training.gym.session import GymSession, plan_session
+from cornerman_training.gym.session import GymSession
 from cornerman_training.outputs import check_folder
 from cornerman_training.sampling import CHUNK
-from cornerman_training.skeleton.dataset import FRAMES, Examples, examples_of
 from cornerman_training.skeleton.estimator import Landmarks
-from cornerman_training.skeleton.gym_points import HEIGHT, WIDTH, landmark_points, own_shot
-from cornerman_training.skeleton.gym_world import gym_world
+from cornerman_training.skeleton.gym_points import HEIGHT, landmark_points, own_shot
+from cornerman_training.skeleton.kept_sessions import path_of, training_session
 from cornerman_training.skeleton.timing import FPS
 
 if TYPE_CHECKING:
     from cornerman_pose.estimator import PoseEstimator
-
-_KINDS: Final = ("exercise", "exercise", "exercise", "exercise", "quiet")
 
 
 def seen_in_pictures(session: GymSession, estimator: PoseEstimator, width: int = HEIGHT) -> Landmarks:
@@ -66,14 +63,6 @@ def seen_in_pictures(session: GymSession, estimator: PoseEstimator, width: int =
     return marks
 
 
-def training_session(seed: int) -> tuple[GymSession, int]:
-    """A session of the split "train", as long as an example, and its picture's width: square or 16:9."""
-    rng = np.random.default_rng([seed, 6])
-    kind = str(rng.choice(_KINDS))
-    width = int(rng.choice([HEIGHT, WIDTH]))
-    return plan_session(int(rng.integers(1 << 31)), "train", fps=FPS, duration_s=FRAMES / FPS, kind=kind), width
-
-
 def keep(folder: Path, seeds: range, estimator: PoseEstimator) -> Iterator[Path]:
     """Renders the sessions that the folder lacks, and yields each session's file.
 
@@ -82,31 +71,12 @@ def keep(folder: Path, seeds: range, estimator: PoseEstimator) -> Iterator[Path]
     """
     check_folder(folder)
     for seed in seeds:
-        path = folder / f"session-{seed}.npz"
+        path = path_of(folder, seed)
         if not path.is_file():
             session, width = training_session(seed)
             marks = seen_in_pictures(session, estimator, width)
             np.savez_compressed(path, **{name: getattr(marks, name) for name in Landmarks.__slots__})
         yield path
-
-
-def rendered_examples(folder: Path) -> Examples:
-    """The examples of a folder that `keep` has written.
-
-    Raises:
-        ValueError: there are none.
-    """
-    worlds, seen = [], []
-    for path in sorted(folder.glob("session-*.npz"), key=lambda path: int(path.stem.partition("-")[2])):
-        session, width = training_session(int(path.stem.partition("-")[2]))
-        with np.load(path) as found:
-            marks = Landmarks(*(found[name] for name in Landmarks.__slots__))
-        world = gym_world(session)
-        worlds.append((world, own_shot(session, world.points, width)))
-        seen.append(marks)
-    if not seen:
-        raise ValueError(f"{folder} holds no rendered sessions; write some with {__spec__.name} {folder}")
-    return examples_of([world for world, _ in worlds], [shot for _, shot in worlds], seen)
 
 
 def main() -> None:
@@ -116,7 +86,7 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=160)
     parser.add_argument("--seed", type=int, default=0, help="of the first one")
     args = parser.parse_args()
-    from cornerman_pose.estimator import PoseEstimator  # training reads kept sessions, without it
+    from cornerman_pose.estimator import PoseEstimator  # tests bring their own
 
     estimator = PoseEstimator.load()
     for done, _ in enumerate(keep(args.folder, range(args.seed, args.seed + args.sessions), estimator), 1):

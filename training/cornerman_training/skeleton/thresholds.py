@@ -49,7 +49,7 @@ _MADE: Final = ("least", 0.85, 0.2, 0.6)
 _UNTOUCHED: Final = ("most", 0.05, 0.1, 0.6)
 
 
-_BRINGS: Final = np.array(
+BRINGS: Final = np.array(
     [[one.exercise == rule.exercise and one.name in rule.brings for one in form_rules()] for rule in form_rules()]
 )
 """[R, R] whether the first brings the second with it, which is then named later."""
@@ -135,7 +135,7 @@ class Evidence:
             own = np.log(np.maximum(1 - np.exp(rows[np.arange(len(rows)), self.made]), 1e-6))
             mine = np.nan_to_num(self.logit[self.faulty, self.made], nan=-99.0)
             before = np.nan_to_num(self.logit[self.faulty], nan=-99.0) > mine[:, None]
-            before = (before | _BRINGS.T[self.made]) & ~_BRINGS[self.made]
+            before = (before | BRINGS.T[self.made]) & ~BRINGS[self.made]
             out["gym right mistake"] = float(np.exp(own + (rows * before).sum(1)).sum()) / max(self.due, 1)
         return out
 

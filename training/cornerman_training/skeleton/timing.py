@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from cornerman_training.skeleton.posing import Array
 
 FPS = 8.0
+FRAMES = 320
+"""Of a training example."""
 # Usual seconds of one repetition; tempo spans 0.4x to 2x around it.
 USUAL_S = {
     "squat": 2.4, "push_up": 1.9, "lunge": 2.4, "jumping_jack": 1.15, "overhead_press": 2.5, "sit_up": 2.4,

@@ -19,9 +19,10 @@ from cornerman_pose.temporal import TemporalNet
 from cornerman_training.outputs import check_folder
 from cornerman_training.skeleton.calibrate import calibrate
 from cornerman_training.skeleton.card import write_card
-from cornerman_training.skeleton.dataset import FRAMES, Examples, batches, draw_examples
+from cornerman_training.skeleton.dataset import Examples, batches, draw_examples, rendered_examples
 from cornerman_training.skeleton.net import Outputs, SkeletonNet, restore, weights
 from cornerman_training.skeleton.objective import PARTS, departure, losses
+from cornerman_training.skeleton.timing import FRAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +112,6 @@ def _validate(net: SkeletonNet, held: list[Tensor]) -> dict[str, float]:
     }
 
 
-def _examples_in(folder: Path) -> Examples:
-    # Imported here: the estimator and the renderer are needed for them alone.
-    from cornerman_training.skeleton.rendered import rendered_examples
-
-    return rendered_examples(folder)
-
-
 def batch_loss(net: SkeletonNet, known: SkeletonNet | None, batch: list[Tensor], plan: TrainPlan) -> Tensor:
     """Of a batch whose last `plan.rendered` rows are rendered sessions, where `known` is what the net must keep."""
     features, *targets = batch
@@ -152,7 +146,7 @@ def train(
     check_folder(out)
     torch.manual_seed(seed)
     began, cpu = time.monotonic(), time.process_time()
-    pool = Pool(seed, plan, _examples_in(rendered) if rendered else None)
+    pool = Pool(seed, plan, rendered_examples(rendered) if rendered else None)
     held = [
         torch.from_numpy(np.ascontiguousarray(a))
         for a in draw_examples(np.random.default_rng([seed, 2]), plan.check).arrays()

@@ -27,10 +27,13 @@ from cornerman_pose.reader import bundled_net
 from cornerman_pose.repetitions import CountingSettings, RepetitionSeen
 from cornerman_pose.skeleton_coach import SkeletonCoach
 from cornerman_pose.temporal import TemporalNet
-from cornerman_training.gym.session import plan_session
+from cornerman_training.gym.session import GymSession, plan_session
+from cornerman_training.skeleton.adjust import JudgedReps, adjust, silence_of
+from cornerman_training.skeleton.estimator import Landmarks
 from cornerman_training.skeleton.half import half_of
 from cornerman_training.skeleton.held_out import repetitions_of
-from cornerman_training.skeleton.thresholds import SeenClip, SeenRep, gather, tune, write
+from cornerman_training.skeleton.kept_sessions import kept_sessions
+from cornerman_training.skeleton.thresholds import Floats, SeenClip, SeenRep, gather, tune, write
 from cornerman_training.skeleton.timing import FPS
 
 VALIDATION_SEED: Final = 1
@@ -107,37 +110,75 @@ def _nearest(done: Sequence[RepetitionSeen], end_s: float, before_s: float, afte
 def gym(net: TemporalNet, sessions: int = SESSIONS) -> Iterator[SeenClip]:
     """Validation sessions of the gym."""
     for seed in range(VALIDATION_SEED, VALIDATION_SEED + sessions):
-        session = plan_session(seed, "validation", fps=FPS)
-        left = repetitions_of(net, session, EVERYTHING)
-        clip = SeenClip("gym", str(seed), "good", session.duration_s / 60, [], len(session.reps))
-        for true in session.reps:
-            rep = _nearest(left, true.end_s, _NEAR_S, _NEAR_S)
-            if rep is None:
-                continue
-            left.remove(rep)
-            found = evidence(rep)
-            if rep.exercise == true.exercise:
-                found.truth = _AT[f"{true.exercise}:{true.mistake}"] if true.mistake else -1
-            clip.reps.append(found)
-        for rep in left:
-            found = evidence(rep)
-            found.truth = -1
-            clip.reps.append(found)
-        yield clip
+        yield judged_session(net, plan_session(seed, "validation", fps=FPS))
+
+
+def judged_session(net: TemporalNet, session: GymSession, marks: Landmarks | None = None) -> SeenClip:
+    """A session beside its truth: seen with drawn errors, or as the given landmarks show it."""
+    left = repetitions_of(net, session, EVERYTHING, marks)
+    clip = SeenClip("gym", str(session.seed), "good", session.duration_s / 60, [], len(session.reps))
+    for true in session.reps:
+        rep = _nearest(left, true.end_s, _NEAR_S, _NEAR_S)
+        if rep is None:
+            continue
+        left.remove(rep)
+        found = evidence(rep)
+        if rep.exercise == true.exercise:
+            found.truth = _AT[f"{true.exercise}:{true.mistake}"] if true.mistake else -1
+        clip.reps.append(found)
+    for rep in left:
+        found = evidence(rep)
+        found.truth = -1
+        clip.reps.append(found)
+    return clip
+
+
+def adjusted(
+    net: TemporalNet, folder: Path, rendered: Path, first: int, now: tuple[Floats, Floats]
+) -> tuple[dict[str, float], Floats, Floats, dict[str, float]]:
+    """Rates before, thresholds gone on from `now`, and rates after; see `adjust`.
+
+    Raises:
+        ValueError: there is no rendered session.
+    """
+    known = gather([clip for half in (0, 1) for clip in people(net, folder, half)])
+    seen = [judged_session(net, one.session, one.marks) for one in kept_sessions(rendered, first)]
+    if not seen:
+        raise ValueError(f"{rendered} holds no rendered session from {first} on")
+    sessions = {"rendered": JudgedReps.of(seen), "drawn": JudgedReps.of(list(gym(net)))}
+    decide, past = adjust(known, list(sessions.values()), *now)
+    both = []
+    for at in (now, (decide, past)):
+        rates = known.rates(silence_of(known, *at))
+        for name, one in sessions.items():
+            right, false = one.counts(one.strength(*at))
+            made = max(int((one.truth >= 0).sum()), 1)
+            rates |= {f"{name} told right": right / made, f"{name} told wrong, of those": false / made}
+        both.append(rates)
+    return both[0], decide, past, both[1]
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--people", type=Path, required=True, help="folder of labelled people; only its half A is read")
+    parser.add_argument(
+        "--people", type=Path, required=True, help="folder of labelled people; half A, or all with --adjust"
+    )
     parser.add_argument("--net", type=Path, help="weights; the bundled ones when absent")
+    parser.add_argument(
+        "--adjust", type=Path, metavar="DIR", help="rendered sessions: move the thresholds of the table"
+    )
+    parser.add_argument("--from", dest="first", type=int, default=0, help="first rendered session that is read")
     parser.add_argument("--write", action="store_true", help="into the table of movements of this release")
     args = parser.parse_args()
     net = TemporalNet.load(args.net) if args.net else bundled_net()
-    evidence = gather([*people(net, args.people, 0), *gym(net)])
     now = np.array([rule.decide for rule in form_rules()]), np.array([rule.past for rule in form_rules()])
-    before = evidence.rates(evidence.silent(*now))
-    decide, past, after = tune(evidence)
+    if args.adjust:
+        before, decide, past, after = adjusted(net, args.people, args.adjust, args.first, now)
+    else:
+        evidence = gather([*people(net, args.people, 0), *gym(net)])
+        before = evidence.rates(evidence.silent(*now))
+        decide, past, after = tune(evidence)
     for name in after:
         print(f"{name:<28} {before[name]:7.3f} -> {after[name]:7.3f}")
     for rule, d, p in zip(form_rules(), decide, past, strict=True):
