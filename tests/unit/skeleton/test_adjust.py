@@ -8,7 +8,7 @@ import pytest
 from cornerman_pose.movements import form_rules
 from cornerman_pose.reader import bundled_net
 from cornerman_training.gym.session import plan_session
-from cornerman_training.skeleton.adjust import JudgedReps, adjust, bound_of, named, shortfall
+from cornerman_training.skeleton.adjust import JudgedReps, adjust, bound_of, named, standing
 from cornerman_training.skeleton.demands import PEOPLE
 from cornerman_training.skeleton.held_out import seen_landmarks
 from cornerman_training.skeleton.thresholds import SeenClip, SeenRep, gather
@@ -38,12 +38,12 @@ def test_demands_are_those_of_the_gate() -> None:
     assert bound_of("push_ups wrong") == PEOPLE["push_ups", "mistake_named_of_wrong"]
     assert bound_of("clips false a minute") == PEOPLE[".", "false_corrections_per_min"]
     assert bound_of("made half_depth") == ("least", 0.8) and bound_of("untouched half_depth") == ("most", 0.1)
-    assert bound_of("squats wrong") is None
+    assert bound_of("squats wrong") is None and bound_of("squats right") == ("most", 0.13)
 
 
 def test_demand_met_barely_counts_as_missed() -> None:
-    assert shortfall({"push_ups wrong": 0.705}) == pytest.approx(0.005)
-    assert shortfall({"push_ups wrong": 0.72, "push_ups right": 0.05, "squats wrong": 0.0}) == 0.0
+    assert standing({"push_ups wrong": 0.705}) == (pytest.approx(0.005), 0.0)
+    assert standing({"push_ups wrong": 0.72, "push_ups right": 0.0, "squats wrong": 0.0}) == (0.0, pytest.approx(0.06))
 
 
 def test_mistake_of_a_session_is_learned() -> None:

@@ -2,8 +2,8 @@
 
 `tune` begins from plain thresholds and weighs all goals softly on half of the labelled people. This goes on from the
 thresholds of the table and counts exactly what would be named: a step is taken if it brings more right mistakes, or
-fewer false ones, of rendered and of drawn sessions, and brings no demand of `coach_gate` on people further from being
-met. It looks at all labelled people, so nothing that it reaches on them is held out.
+fewer false ones, of rendered and of drawn sessions, and does not cost a demand of `coach_gate` on people. It looks at
+all labelled people, so nothing that it reaches on them is held out.
 """
 
 from __future__ import annotations
@@ -26,9 +26,16 @@ _SWEEPS: Final = 3
 _MARGIN: Final = 0.01
 """How far inside its bound a demand counts as met."""
 
-_SHORT: Final = 400.0
-_FAR: Final = 0.03
-"""Costs of a demand missed by 1, and of a threshold moved by one unit, beside 1 for a hundredth of the mistakes."""
+_ENOUGH: Final = 0.05
+
+_GUARDED: Final[Mapping[str, Bound]] = {"squats right": ("most", 0.13)}
+"""What the gate does not demand and must not get worse all the same."""
+
+_MISSED: Final = 400.0
+_SPARE: Final = 20.0
+_FAR: Final = 0.5
+"""What a demand missed by 1 costs, one met by 1 more brings, and a threshold moved by one unit costs, beside 1 for each
+hundredth of the mistakes of sessions."""
 
 _NEVER: Final = -9.2
 """Log probability of silence where a mistake is named."""
@@ -43,20 +50,22 @@ def demands() -> dict[str, Bound]:
 
 
 def bound_of(name: str) -> Bound | None:
-    """What is demanded of a rate; None for one that is not demanded."""
+    """What is demanded of a rate; None for one of which nothing is."""
     kind, _, _ = name.partition(" ")
     made = {"made": MADE["named"], "untouched": MADE["named_of_untouched"]}
-    return made.get(kind) or demands().get(name)
+    return made.get(kind) or demands().get(name) or _GUARDED.get(name)
 
 
-def shortfall(rates: Mapping[str, float]) -> float:
-    """The sum of what the demands are missed by."""
-    total = 0.0
+def standing(rates: Mapping[str, float]) -> tuple[float, float]:
+    """The sum of what demands are missed by, and of how much more than met others are, `_ENOUGH` at most each."""
+    missed = spare = 0.0
     for name, value in rates.items():
         if (bound := bound_of(name)) is not None:
             way, limit = bound
-            total += max(0.0, limit + _MARGIN - value if way == "least" else value - limit + _MARGIN)
-    return total
+            ahead = (value - limit if way == "least" else limit - value) - _MARGIN
+            missed += max(0.0, -ahead)
+            spare += min(max(0.0, ahead), _ENOUGH)
+    return missed, spare
 
 
 def named(
@@ -126,7 +135,8 @@ def adjust(known: Evidence, sessions: Sequence[JudgedReps], decide: Floats, leas
     def worth(i: int, d: float, p: float) -> float:
         gained = sum(one.merit(s) for one, s in zip(sessions, strength, strict=True)) / max(len(sessions), 1)
         moved = abs(float(np.log(d / (1 - d)) - first[0][i])) + min(abs(p - float(first[1][i])), 3.0)
-        return gained - _SHORT * shortfall(known.rates(silence)) - _FAR * moved
+        missed, spare = standing(known.rates(silence))
+        return gained - _MISSED * missed + _SPARE * spare - _FAR * moved
 
     def put(i: int, d: float, p: float) -> None:
         silence[:, i] = np.where(named(known.logit[:, i], known.past[:, i], known.beside[:, i], d, p), _NEVER, 0.0)

@@ -7,6 +7,12 @@ from pathlib import Path
 
 from cornerman_pose.movements import movements
 
+_RENDERED = """
+{share} of each batch are sessions of the gym's training split as drawn pictures show them to the real estimator."""
+_KEPT = """
+Of the other examples the net keeps what the weights gone on from say (learning without forgetting), and the weights are
+the given share of the way from those to what was found."""
+
 _TEXT = """# The temporal half of the coach on skeletons
 
 A causal temporal convolutional net of {count} parameters. It reads features of BlazePose landmarks at 8 frames a second
@@ -19,10 +25,11 @@ partial and cut repetitions, sessions that begin in the middle of one, and motio
 marching, talking with hands, sitting, boxing, dancing, shrugs, yoga, reaching); virtual cameras; errors of an estimator
 as measured on landmarks of 55 clips of real people. Labels of mistakes are measured on the true skeleton by the limits
 of `cornerman_pose/assets/movements.json`. A third of the sessions are the gym's own (its training split, through its
-own cameras or others): there the gym says which mistake is made.
+own cameras or others): there the gym says which mistake is made.{rendered}
 
 ## Command
-`python -m cornerman_training.skeleton.train --out DIR --seed {seed}`; plan {plan}; {minutes:.0f} minutes of one core.
+`python -m cornerman_training.skeleton.train --out DIR --seed {seed}{options}`; {minutes:.0f} minutes of one core;
+plan {plan}.
 
 ## Scores on held-out skeletons of the same formulas
 {scores}
@@ -40,11 +47,21 @@ common cues turned into numbers, not medical advice.
 def write_card(
     path: Path, seed: int, plan: Mapping[str, object], scores: Mapping[str, float], cpu_s: float, count: int
 ) -> None:
-    """Write the card as Markdown."""
+    """Write the card as Markdown; `plan` is that of `train`, whose `rendered` is 0 where no session was given."""
+    share, keeps = plan.get("rendered"), plan.get("keep")
+    rendered = _RENDERED.format(share=f"{share} of {plan['batch']}") if share else ""
+    options = (" --keep --start FIRST" if keeps else "") + (" --rendered SESSIONS" if share else "")
     rows = "\n".join(f"- {name}: {value:.3f}" for name, value in scores.items())
     path.write_text(
         _TEXT.format(
-            count=count, exercises=len(movements()), seed=seed, plan=dict(plan), minutes=cpu_s / 60, scores=rows
+            count=count,
+            exercises=len(movements()),
+            seed=seed,
+            plan=dict(plan),
+            minutes=cpu_s / 60,
+            scores=rows,
+            rendered=rendered + (_KEPT if keeps else ""),
+            options=options,
         ),
         encoding="utf-8",
     )

@@ -40,13 +40,16 @@ class TrainPlan:
     rendered: int = 4  # of a batch, where rendered sessions are given
     keep: float = 0.0  # weight of agreeing with the weights gone on from; 0 = drawn examples teach their labels
     decay: float = 0.02
+    share: float = 1.0  # of the way from the weights gone on from to those found (WiSE-FT; Wortsman et al., 2022)
     check: int = 32  # validation worlds
     calibrate: int = 400  # fresh worlds for the probabilities of mistakes
 
 
 SMOKE = TrainPlan(steps=260, batch=16, worlds_first=120, worlds_most=300, fresh=4, every=6, check=12, calibrate=60)
 
-KEEPING = TrainPlan(worlds_first=400, worlds_most=800, rate=2.5e-3, rendered=8, keep=10.0, decay=0.0)
+KEEPING = TrainPlan(
+    steps=11000, worlds_first=400, worlds_most=800, rate=2.5e-3, rendered=8, keep=30.0, decay=0.0, share=0.85
+)
 """Learns how the estimator sees drawn figures, and keeps what was known of people."""
 
 
@@ -191,16 +194,19 @@ def train(
     settled = average.module
     assert isinstance(settled, SkeletonNet)
     final = weights(settled)
-    final["calibration"], areas = calibrate(
-        TemporalNet(final), batches(np.random.default_rng([seed, 3]), plan.calibrate)
-    )
-    if known is not None and start is not None:  # probabilities stay as they were, and with them all thresholds
-        final["calibration"] = load_file(start)["calibration"]
+    first = load_file(start) if known is not None and start is not None else {}
+    if first:
+        final = {name: first[name] + np.float32(plan.share) * (final[name] - first[name]) for name in final}
+        restore(settled, final)
+        scores = _validate(settled, held)
+    calibration, areas = calibrate(TemporalNet(final), batches(np.random.default_rng([seed, 3]), plan.calibrate))
+    # What is gone on from keeps its probabilities, and with them all thresholds.
+    final["calibration"] = first.get("calibration", calibration)
     save_file(final, out / "temporal.safetensors")
     write_card(
         out / "MODEL_CARD.md",
         seed,
-        asdict(plan),
+        asdict(plan if rendered else replace(plan, rendered=0)),
         {**scores, **{f"ROC area of {k}": v for k, v in areas.items()}},
         time.process_time() - cpu,
         sum(p.numel() for p in net.parameters()),
