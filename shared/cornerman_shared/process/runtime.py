@@ -38,6 +38,7 @@ from cornerman_shared.process.health import Health
 from cornerman_shared.process.http_port import serve_http
 from cornerman_shared.process.logs import Logger
 from cornerman_shared.process.metrics import Metrics
+from cornerman_shared.process.numpy_threads import one_numpy_thread
 from cornerman_shared.process.run_dir import runtime_dir
 from cornerman_shared.process.tracing import tracer_of
 from cornerman_shared.process.watchdog import Watchdog
@@ -127,6 +128,7 @@ def run_service(role: str, main: Main, argv: Sequence[str] | None = None) -> int
         logs.get_logger("runtime").error("settings_are_wrong", message=str(error))
         return EXIT_CONFIG
     log = logs.get_logger(role)
+    one_numpy_thread()
     with asyncio.Runner() as runner:
         try:
             done = runner.run(_run_process(role, name, settings, folder, main, log))
