@@ -174,7 +174,10 @@ def main() -> None:
     net = TemporalNet.load(args.net) if args.net else bundled_net()
     now = np.array([rule.decide for rule in form_rules()]), np.array([rule.past for rule in form_rules()])
     if args.adjust:
-        before, decide, past, after = adjusted(net, args.people, args.adjust, args.first, now)
+        try:
+            before, decide, past, after = adjusted(net, args.people, args.adjust, args.first, now)
+        except ValueError as error:
+            parser.error(str(error))
     else:
         evidence = gather([*people(net, args.people, 0), *gym(net)])
         before = evidence.rates(evidence.silent(*now))
