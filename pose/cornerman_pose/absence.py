@@ -14,6 +14,12 @@ SET_S: Final = 10.0
 BACK_S: Final = 1.0
 """A person followed for so long is back; a shorter glimpse does not end an absence."""
 
+GLIMPSES: Final = 2
+"""Who is found for the first time may be coming back; found again and not followed, they are seen too badly."""
+
+SEEN_S: Final = 5.0
+"""Who was followed for so long was not glimpsed: gone afterwards, outside a set, they have left."""
+
 MOVES: Final = 0.006
 """Motion (mean difference at 64 x 64 grey, 0..1) that an empty room does not have: its codec makes up to 0.0025."""
 
@@ -39,7 +45,7 @@ class Absence:
         least: motion of a chunk of the absence.
         most: the same, the strongest.
         coached_s: when a repetition was counted last.
-        glimpsed: a person has been found in some chunk.
+        glimpsed: in how many chunks a person has been found, and not followed for long since; counted to `GLIMPSES`.
     """
 
     since_s: float = -1.0
@@ -49,18 +55,20 @@ class Absence:
     least: float = 1.0
     most: float = 0.0
     coached_s: float = -1.0
-    glimpsed: bool = False
+    glimpsed: int = 0
 
     def after(
         self, followed: bool, coached: bool, pts_s: float, motion: float, *, dark: bool = False, people: int = 0
     ) -> Absence:
         """The absence after the chunk at `pts_s`; `coached` = a repetition ended in it, `people` = found in it."""
-        glimpsed = self.glimpsed or followed or people > 0
+        leaving = self.here_since_s >= 0 and not followed
+        glimpsed = min(GLIMPSES, self.glimpsed + (followed or (people > 0 and not leaving)))
         coached_s = pts_s if coached else self.coached_s
         if followed:
             here_s = self.here_since_s if 0 <= self.here_since_s <= pts_s else pts_s
             if pts_s - here_s >= BACK_S:
-                return Absence(here_since_s=here_s, coached_s=coached_s, glimpsed=glimpsed)
+                well = pts_s - here_s >= SEEN_S
+                return Absence(here_since_s=here_s, coached_s=coached_s, glimpsed=0 if well else glimpsed)
             return replace(self, here_since_s=here_s, coached_s=coached_s, glimpsed=glimpsed)
         since_s = self.since_s if 0 <= self.since_s <= pts_s else pts_s
         return Absence(
@@ -84,4 +92,4 @@ class Absence:
             return False
         moves = 2 * self.moving > self.chunks and self.most >= UNEVEN * self.least
         amid = 0 <= self.coached_s <= self.since_s <= self.coached_s + SET_S
-        return amid or (moves and (dark or self.glimpsed))
+        return amid or (moves and (dark or self.glimpsed >= GLIMPSES))

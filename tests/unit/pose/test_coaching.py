@@ -146,6 +146,17 @@ def test_passer_by_is_not_called() -> None:
     assert reasons(run(*[QUIET] * 3, *[ABSENT] * 20)) == []
 
 
+@pytest.mark.parametrize(("seen", "calls"), [(2, ["view"]), (4, [])], ids=["for two seconds", "for six seconds"])
+def test_only_who_was_glimpsed_is_called(seen: int, calls: list[str]) -> None:
+    """A person who stood there, did no exercise and walked out of a picture that moves a little has left."""
+    assert reasons(run(*[QUIET] * seen, GLIMPSED, *[ABSENT] * 20, motions=(0.01, 0.02, 0.03))) == calls
+
+
+def test_who_comes_back_is_not_called() -> None:
+    script = [*[QUIET] * 4, *[ABSENT] * 6, GLIMPSED, *[QUIET] * 3]
+    assert reasons(run(*script, motions=(0.01, 0.02, 0.03))) == []
+
+
 def test_equal_people_are_told_apart_once() -> None:
     pair = replace(QUIET, subject=replace(ONE, whom="the person on the left", people=2, peers=1))
     first = replace(pair, exercise="squat", count=1)
