@@ -98,7 +98,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     """Writes a file of the user's, whole or not at all; call it within `changing`.
 
     Raises:
-        ConfigError: there is no room.
+        ConfigError: the disk is full or read-only.
     """
     draft = path.parent / f".{path.stem}.{secrets.token_hex(6)}.part"
     try:

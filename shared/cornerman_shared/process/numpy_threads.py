@@ -10,7 +10,7 @@ import os
 from typing import Final
 
 VARIABLE: Final = "OPENBLAS_NUM_THREADS"
-"""Whoever sets it, as usual, has chosen."""
+"""Where it is set, that number of threads stays."""
 
 _NUMPYS: Final = "libscipy_openblas"
 """How NumPy's wheels call their own; torch's has another name, and threads that are worth it."""

@@ -139,7 +139,7 @@ def adjusted(
     """Rates before, thresholds gone on from `now`, and rates after; see `adjust`.
 
     Raises:
-        ValueError: there is no rendered session.
+        ValueError: the folder holds no rendered session.
     """
     known = gather([clip for half in (0, 1) for clip in people(net, folder, half)])
     seen = [judged_session(net, one.session, one.marks) for one in kept_sessions(rendered, first)]
