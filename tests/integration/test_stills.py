@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from cornerman_capture import stills
+from cornerman_capture.core import PendingChunk, SampledFrame
 from cornerman_gateway.stills import still
 from cornerman_shared.bus.codec import pack_map
 from cornerman_shared.bus.connection import Bus
@@ -109,3 +112,17 @@ async def test_only_the_newest_are_kept(settings: Settings, bus: Bus, monkeypatc
 async def test_malformed_still_is_not_found(bus: Bus, body: bytes) -> None:
     await bus.redis.hset(bus.keys("cam1").stills("cam1"), still_field("r", 1500), body)
     assert await still(bus, "cam1", "r", 1.5) is None
+
+
+@pytest.mark.parametrize("steps", range(0, 60, 3))
+async def test_stopped_store_leaves_no_lasting_key(bus: Bus, steps: int) -> None:
+    """A run that is stopped at any moment of storing: what is on the server expires."""
+    chunk = PendingChunk(0, (SampledFrame(1.0, np.zeros((8, 8, 3), np.uint8)),))
+    kept = stills.Stills(bus, "run-1", spec)
+    kept.hold(chunk)
+    storing = asyncio.create_task(kept.flush())
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    storing.cancel()
+    await asyncio.wait([storing])
+    assert await bus.redis.ttl(bus.keys("cam1").stills("cam1")) != -1

@@ -59,7 +59,8 @@ async def _poll_viewers(bus: Bus, spec: Callable[[], SourceSpec], previews: Prev
 async def _append(bus: Bus, ring: str, run: str, frame: PreviewFrame) -> None:
     body = pack_map({"run": run, "pts_s": frame.pts_s, "at_s": frame.at_s, "jpeg": frame.jpeg})
     with redis_errors():
-        async with bus.blobs.pipeline(transaction=False) as pipe:
+        # One transaction: a writer that stops in between would leave a stream that never expires.
+        async with bus.blobs.pipeline(transaction=True) as pipe:
             pipe.xadd(ring, {FIELD: body}, maxlen=bus.settings.capture.display_ring, approximate=True)
             pipe.expire(ring, RING_TTL_S)
             await pipe.execute()

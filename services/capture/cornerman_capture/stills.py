@@ -114,9 +114,13 @@ class Stills:
         body = pack_map({"height": rgb.shape[0], "width": rgb.shape[1], "rgb": np.ascontiguousarray(rgb).tobytes()})
         try:
             with redis_errors():
-                await self._bus.blobs.hset(key, streams.still_field(self._run, moment), body)
-                await self._bus.blobs.expire(key, KEPT_S)
-                if int(await self._bus.blobs.hlen(key)) > KEPT:
+                # In one transaction: a run that is stopped in between would leave a key that never expires.
+                async with self._bus.blobs.pipeline(transaction=True) as pipe:
+                    pipe.hset(key, streams.still_field(self._run, moment), body)
+                    pipe.expire(key, KEPT_S)
+                    pipe.hlen(key)
+                    *_, stored = await pipe.execute()
+                if stored > KEPT:
                     names = sorted(await self._bus.blobs.hkeys(key), key=streams.still_order)
                     await self._bus.blobs.hdel(key, *names[:-KEPT])
         except RetryableError:

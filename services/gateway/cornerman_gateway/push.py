@@ -49,7 +49,8 @@ async def store_push(bus: Bus, source_id: str, pts_s: float, picture: bytes) -> 
     key = bus.keys(source_id).push(source_id)
     body = msgpack.packb({"pts_s": pts_s, "jpeg": picture})
     with patient_errors():
-        async with bus.blobs.pipeline(transaction=False) as pipe:
+        # One transaction: a writer that stops in between would leave a stream that never expires.
+        async with bus.blobs.pipeline(transaction=True) as pipe:
             pipe.xadd(key, {streams.FIELD: body}, maxlen=RING, approximate=True)
             pipe.expire(key, RING_TTL_S)
             await pipe.execute()
